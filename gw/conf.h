@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The configuration file: one YAML document, checked as a whole before any of it is used. All keys
+// with their types, ranges, defaults and help stand in one table, gw/conf/schema.c.
+//
+// A struct conf is never changed after it was loaded; all of it is on the heap and goes with
+// conf_free(). Strings end with 0, hold no control characters and are valid UTF-8. An optional
+// string that was not given is NULL. Lists that may be empty have a count of 0.
+
+#ifndef POSTERN_GW_CONF_H
+#define POSTERN_GW_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define CONF_PATH_DEFAULT "/etc/postern/postern.yaml"
+
+#define CONF_FILE_MAX      (1 << 20) // bytes
+#define CONF_DEPTH_MAX     16        // lists and maps inside each other
+#define CONF_VALUES_MAX    65536     // words, lists and maps in a file
+#define CONF_ERRORS_MAX    20        // mistakes shown of one file
+#define CONF_PORTS_MAX     16
+#define CONF_ADDRESSES_MAX 16 // of a port
+#define CONF_WORKERS_MAX   64
+#define CONF_CPU_MAX       1023 // highest number of a CPU
+#define CONF_UPSTREAMS_MAX 1024
+#define CONF_SERVERS_MAX   64 // of an upstream
+#define CONF_ROUTES_MAX    4096
+#define CONF_SEGMENTS_MAX  32 // of a path pattern
+#define CONF_METHODS_ALL   0xfe
+
+// An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
+struct conf_prefix {
+	sa_family_t family; // AF_INET or AF_INET6
+	uint8_t addr[16];   // network order; the first 4 bytes for AF_INET
+	uint8_t len;        // bits of the network's prefix
+	unsigned line;
+};
+
+enum conf_port_kind {
+	CONF_PORT_PCI = 1,   // device: "0000:01:00.0"
+	CONF_PORT_TAP,       // device: name of the netdev that is made
+	CONF_PORT_AF_PACKET, // device: name of a netdev that is there
+	CONF_PORT_AF_XDP,    // device: name of a netdev that is there
+	CONF_PORT_MEMIF,     // device: path of the UNIX socket
+};
+
+enum conf_memif_role { CONF_MEMIF_SERVER, CONF_MEMIF_CLIENT };
+
+struct conf_port {
+	char *name; // unique; [a-z][a-z0-9_-]{0,14}
+	enum conf_port_kind kind;
+	char *device;                    // what it is depends on the kind
+	enum conf_memif_role memif_role; // for CONF_PORT_MEMIF
+	struct conf_prefix *addresses;   // at least one; each address once in a file
+	size_t address_count;
+	uint16_t coap; // UDP port
+	char *kernel; // name of the kernel TAP, unique; NULL for CONF_PORT_AF_XDP, which needs none
+	uint16_t mtu; // bytes
+	unsigned line;
+};
+
+enum conf_worker_mode { CONF_MODE_ADAPTIVE, CONF_MODE_POLL };
+enum conf_huge_pages { CONF_HUGE_AUTO, CONF_HUGE_YES, CONF_HUGE_NO };
+
+struct conf_workers {
+	uint16_t *cores; // CPU numbers, one worker each, in the order of the file
+	size_t core_count;
+	enum conf_worker_mode mode;
+	uint32_t exchanges; // requests in flight a worker
+	uint64_t answers;   // bytes of the answer index of a worker
+	enum conf_huge_pages huge_pages;
+	char *isa; // name for aead_engine_create(), NULL for its own choice
+	unsigned line;
+};
+
+enum conf_scheme { CONF_HTTP, CONF_HTTPS };
+
+// Where requests are sent, split and checked. The URL of a request is origin, base and the path.
+struct conf_server {
+	char *text; // as it stands in the file
+	enum conf_scheme scheme;
+	char *host; // name or address, an IPv6 address without brackets; "localhost" for a socket
+	uint16_t port;   // the scheme's default if not given; 0 for a socket
+	char *authority; // the Host header: host, IPv6 in brackets, and the port if not the default
+	char *origin;    // "http://" or "https://" and the authority
+	char *base;      // path in front of every request's path: "" or "/a/b", no slash at the end
+	char *unix_path; // path of a UNIX socket, else NULL
+	unsigned line;
+};
+
+enum conf_balance { CONF_BALANCE_RR };
+
+struct conf_tls {
+	char *ca;          // PEM file of the authorities; NULL: those of the system
+	char *cert;        // PEM file of the client certificate or NULL
+	char *key;         // PEM file of its key; there if and only if cert is
+	bool verify;       // the server's certificate
+	char *server_name; // for SNI and the check of the certificate; NULL: host of the server
+	unsigned line;     // 0: no tls map in the file
+};
+
+struct conf_upstream {
+	char *name;                  // [A-Za-z0-9_.-]{1,63}
+	struct conf_server *servers; // at least one, no two the same
+	size_t server_count;
+	enum conf_balance balance;
+	uint32_t timeout_ms;      // from request to whole answer, for routes that name none
+	uint32_t queue_ms;        // longest wait for a connection
+	uint32_t max_inflight;    // requests
+	uint32_t max_connections; // to all its servers together
+	uint64_t max_body;        // bytes of the largest answer body that is read
+	struct conf_tls tls;
+	unsigned line;
+};
+
+// One segment of a path pattern, percent-decoded.
+struct conf_segment {
+	char *text; // "" if any
+	bool any;   // matches every segment
+};
+
+// A path matches if it has as many segments as the pattern and each one matches; with `rest` it may
+// have any number more (also none). Comparison is by bytes.
+struct conf_pattern {
+	struct conf_segment *segments;
+	size_t count;
+	bool rest;  // the pattern ends in a `*` of its own
+	char *text; // as it stands in the file
+};
+
+enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO };
+enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
+
+// Routes are in the order of the file, and the first whose path and method match is taken.
+struct conf_route {
+	struct conf_pattern path;
+	uint8_t methods; // bit n: CoAP method code 0.0n; CONF_METHODS_ALL if none were named
+	char *to;        // name of the upstream or of the builtin
+	enum conf_target target;
+	const struct conf_upstream *upstream; // NULL for a builtin
+	uint32_t timeout_ms;                  // 0 for a builtin
+	enum conf_fetch fetch;                // HTTP method that FETCH becomes
+	char *host;                           // Host header; NULL: authority of the server
+	uint8_t strip;                        // segments cut off in front; there are always as many
+	char *prefix;                         // put in front then: "" or "/v1", no slash at the end
+	unsigned line;
+};
+
+enum conf_errors { CONF_ERRORS_SILENT, CONF_ERRORS_VERBOSE };
+enum conf_replay { CONF_REPLAY_SILENT, CONF_REPLAY_UNAUTHORIZED };
+
+struct conf_devices {
+	char *store; // directory
+	char *kek;   // file with the key-encryption key; NULL: the systemd credential postern.kek
+	uint32_t max;
+	enum conf_errors errors; // RFC 8613 section 8.2: whether peers that fail get an answer
+	enum conf_replay replay; // what a verified replay gets: nothing or 4.01
+	unsigned line;
+};
+
+struct conf_control {
+	char *socket; // path, short enough for sun_path
+	mode_t mode;
+	char *group; // NULL: that of the process
+	unsigned line;
+};
+
+enum conf_log_level {
+	CONF_LOG_ERROR = 3, // as in syslog
+	CONF_LOG_WARNING,
+	CONF_LOG_NOTICE,
+	CONF_LOG_INFO,
+	CONF_LOG_DEBUG,
+};
+
+struct conf_log {
+	enum conf_log_level level;
+};
+
+struct conf_marks;
+
+struct conf {
+	char *path; // of the file, for messages
+	struct conf_port *ports;
+	size_t port_count;
+	struct conf_workers workers;
+	struct conf_upstream *upstreams; // in the order of the file
+	size_t upstream_count;
+	struct conf_route *routes;
+	size_t route_count;
+	struct conf_devices devices;
+	struct conf_control control;
+	char *runtime; // directory of the run token
+	struct conf_log log;
+	struct conf_marks *marks; // where each value stands
+};
+
+// Reads and checks the file. On success *conf is the caller's, to be freed with conf_free(). Else
+// *conf is NULL and `errors` got a line for each mistake, "file:line:column: key: what is wrong",
+// in the order of the file, at most CONF_ERRORS_MAX of them.
+// Returns 0, -EINVAL if the file has mistakes, -EFBIG above CONF_FILE_MAX, -ENOMEM, or why the file
+// could not be read (also told to `errors`).
+int conf_load(const char *path, struct conf **conf, FILE *errors)
+	__attribute__((warn_unused_result));
+// The same for text in memory; `name` stands for the file in messages. text needs no 0 at its end.
+int conf_parse(const char *name, const char *text, size_t len, struct conf **conf, FILE *errors)
+	__attribute__((warn_unused_result));
+// NULL is allowed.
+void conf_free(struct conf *conf);
+
+// The line on which a field of this conf was given, 0 if it has its default. `field` is the address
+// of a member in *conf or in what it points to, e.g. &conf->devices.kek.
+unsigned conf_line(const struct conf *conf, const void *field);
+
+// Writes a reference of all keys with types, ranges, defaults and help: a configuration file that
+// loads, most of it comments.
+void conf_describe(FILE *out);
+
+#endif
