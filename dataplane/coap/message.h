@@ -116,6 +116,7 @@ enum coap_verdict {
 	COAP_BAD_OPTION_NUMBER, // the sum of deltas exceeds 65535
 	COAP_EMPTY_PAYLOAD,     // a payload marker and nothing behind it
 	COAP_BAD_EMPTY,         // code 0.00 with a token, options or a payload
+	COAP_TOO_LONG,          // more than 65535 bytes, which no datagram holds
 	COAP_VERDICT_COUNT,
 };
 
@@ -199,7 +200,7 @@ void coap_write_code(struct coap_writer *w, uint8_t code);
 void coap_write_option(struct coap_writer *w, uint16_t number, const void *value, size_t len);
 // In as few bytes as possible, none for 0 (RFC 7252 section 3.2).
 void coap_write_option_uint(struct coap_writer *w, uint16_t number, uint32_t value);
-// Marker and payload; nothing at all if len is 0.
+// Marker and payload; nothing at all if len is 0. Nothing can be written behind a payload.
 void coap_write_payload(struct coap_writer *w, const void *payload, size_t len);
 // Bytes written, or 0 if the writer failed.
 size_t coap_writer_len(const struct coap_writer *w) __attribute__((warn_unused_result));

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/oscore/protect.h"
+
+#include <assert.h>
+#include <string.h>
+
+// Enc_structure = ["Encrypt0", h'', bstr .cbor [1, [alg], request_kid, request_piv, h'']]
+static const uint8_t enc_structure[] = {0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't', '0', 0x40};
+#define ARRAY_LEN_MAX (1 + 1 + 1 + 2 + (1 + OSC_KID_LEN_MAX) + (1 + OSC_PIV_LEN_MAX) + 1)
+_Static_assert(ARRAY_LEN_MAX < 24, "the head of the byte string around the array is one byte");
+_Static_assert(2 + sizeof(enc_structure) + 1 + ARRAY_LEN_MAX <= OSC_AAD_ROOM, "room for the AAD");
+_Static_assert(OSC_AAD_ROOM % 16 == 0, "zeroed up to a multiple of 16");
+
+void osc_nonce(uint8_t *nonce, enum aead_alg alg, const uint8_t *common_iv, const uint8_t *id,
+	uint8_t id_len, uint64_t piv)
+{
+	unsigned len = aead_algs[alg].nonce_len;
+	unsigned id_end = len - OSC_PIV_LEN_MAX;
+
+	assert(id_len < id_end && piv <= OSC_PIV_MAX);
+	memcpy(nonce, common_iv, len);
+	nonce[0] ^= id_len;
+	for (unsigned i = 0; i < id_len; i++)
+		nonce[id_end - id_len + i] ^= id[i];
+	for (unsigned i = 0; i < OSC_PIV_LEN_MAX; i++)
+		nonce[id_end + i] ^= (uint8_t)(piv >> 8 * (OSC_PIV_LEN_MAX - 1 - i));
+}
+
+uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *kid, uint8_t kid_len,
+	uint64_t piv)
+{
+	uint8_t *const start = buf + 2;
+	uint8_t *const array = start + sizeof(enc_structure) + 1;
+	uint8_t *at = array;
+	uint8_t cose = (uint8_t)aead_algs[alg].cose;
+
+	assert(kid_len <= OSC_KID_LEN_MAX && piv <= OSC_PIV_MAX);
+	memset(buf, 0, OSC_AAD_ROOM);
+	memcpy(start, enc_structure, sizeof(enc_structure));
+	*at++ = 0x85;
+	*at++ = 0x01; // oscore_version
+	*at++ = 0x81;
+	if (cose >= 24)
+		*at++ = 0x18;
+	*at++ = cose;
+	*at++ = 0x40 | kid_len;
+	for (unsigned i = 0; i < kid_len; i++)
+		*at++ = kid[i];
+	unsigned piv_len = osc_piv_encode(piv, at + 1);
+	*at = (uint8_t)(0x40 | piv_len);
+	at += 1 + piv_len;
+	*at++ = 0x40; // no class I options exist
+	array[-1] = (uint8_t)(0x40 | (at - array));
+	uint16_t len = (uint16_t)(at - start);
+	buf[1] = (uint8_t)len;
+	return len;
+}
+
+void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], enum aead_alg alg,
+	const uint8_t *key, const uint8_t *common_iv, const uint8_t *request_kid,
+	uint8_t request_kid_len, uint64_t request_piv, const uint8_t *nonce_id,
+	uint8_t nonce_id_len, uint64_t nonce_piv, const uint8_t *in, uint8_t *out, uint16_t len)
+{
+	uint8_t nonce[AEAD_NONCE_MAX];
+
+	op->key = key;
+	op->aad = aad;
+	op->in = in;
+	op->out = out;
+	op->aad_len = osc_aad(aad, alg, request_kid, request_kid_len, request_piv);
+	op->len = len;
+	op->result = AEAD_FAILED;
+	osc_nonce(nonce, alg, common_iv, nonce_id, nonce_id_len, nonce_piv);
+	aead_op_nonce(op, alg, nonce);
+}
+
+// Figure 5 and the sections of the later options. Everything else is class E.
+enum osc_option_class osc_option_class(uint16_t number)
+{
+	switch (number) {
+	case COAP_OPT_URI_HOST:
+	case COAP_OPT_URI_PORT:
+	case COAP_OPT_OSCORE:
+	case COAP_OPT_EDHOC: // RFC 9668 section 3.1
+	case COAP_OPT_PROXY_URI:
+	case COAP_OPT_PROXY_SCHEME:
+		return OSC_CLASS_U;
+	case COAP_OPT_OBSERVE:
+	case COAP_OPT_MAX_AGE:
+	case COAP_OPT_HOP_LIMIT: // RFC 8768 names no class: clients put it inside, proxies outside
+	case COAP_OPT_Q_BLOCK1:  // RFC 9177 section 4.1
+	case COAP_OPT_BLOCK2:
+	case COAP_OPT_BLOCK1:
+	case COAP_OPT_SIZE2:
+	case COAP_OPT_Q_BLOCK2:
+	case COAP_OPT_SIZE1:
+	case COAP_OPT_ECHO: // RFC 9175 section 2.2.1
+	case COAP_OPT_NO_RESPONSE:
+	case COAP_OPT_REQUEST_TAG: // RFC 9175 section 3.2.1
+		return OSC_CLASS_EU;
+	default:
+		return OSC_CLASS_E;
+	}
+}
