@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet, VLAN, IPv4, IPv6 and UDP around a CoAP message: what came in, and what goes out.
+
+#ifndef POSTERN_DATAPLANE_NET_H
+#define POSTERN_DATAPLANE_NET_H
+
+#include "dataplane/stats.h"
+
+#include <rte_mbuf.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define DP_PORTS_MAX          16
+#define DP_PORT_ADDRESSES_MAX 16
+#define DP_BURST              64 // packets of one receive burst
+
+// Where a request came from and an answer goes to, complete: answers return to the MAC and VLAN
+// of the request, from the address that was asked (RFC 7252 section 5.3.2 rule 1).
+struct dp_flow {
+	uint8_t local_addr[16];  // IPv4 in the first 4 bytes, zeros behind
+	uint8_t remote_addr[16]; // as local_addr
+	uint8_t local_mac[6];
+	uint8_t remote_mac[6];
+	uint16_t local_port;  // network order
+	uint16_t remote_port; // network order
+	uint16_t port_id;     // of DPDK
+	uint16_t vlan_tci;    // host order, meaningful if has_vlan
+	uint8_t family;       // 4 or 6
+	bool has_vlan;
+	uint8_t pad[6];
+};
+_Static_assert(sizeof(struct dp_flow) == 64, "copied once into each exchange");
+
+// Same endpoint: addresses, UDP ports and DPDK port. A MAC may change (another router).
+static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct dp_flow *b)
+{
+	return !memcmp(a->local_addr, b->local_addr, 32) && a->local_port == b->local_port &&
+		a->remote_port == b->remote_port && a->family == b->family &&
+		a->port_id == b->port_id;
+}
+
+// The addresses of one port. Immutable once workers run.
+struct dp_port_addresses {
+	uint16_t coap_port;    // network order
+	uint8_t mac[6];        // of the DPDK port
+	uint8_t kernel_mac[6]; // of the kernel TAP; frames to it are punted too
+	uint8_t count;
+	struct {
+		uint8_t family; // 4 or 6
+		uint8_t addr[16];
+	} address[DP_PORT_ADDRESSES_MAX];
+};
+
+enum dp_net_verdict {
+	DP_NET_COAP = 0, // UDP to the CoAP port of one of our addresses, checksums verified
+	DP_NET_KERNEL,   // not CoAP for us: for the kernel TAP
+	DP_NET_DROP,     // the reason is in *drop
+};
+
+// What classify found out about a packet.
+struct dp_net_info {
+	uint16_t l2_len;   // Ethernet and VLAN tags, bytes
+	uint16_t l3_len;   // IP header and extension headers, bytes
+	uint16_t coap_off; // of the CoAP message in the packet, bytes
+	uint16_t coap_len;
+	uint16_t vlan_tci;
+	uint8_t family;
+	bool has_vlan;
+};
+
+// Looks at one packet and trusts nothing: every length and flag that the driver supplies is
+// checked against data_len. Only single-segment packets pass as CoAP. VLAN: one tag, in the frame
+// or stripped into the mbuf.
+enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
+	struct dp_net_info *info, enum dp_stat *drop) __attribute__((warn_unused_result));
+
+// Completes *flow from a packet that dp_net_classify() called DP_NET_COAP.
+void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struct dp_flow *flow);
+
+// Bytes in front of a CoAP message sent to this flow: Ethernet, VLAN, IP, UDP.
+static inline uint16_t dp_net_overhead(const struct dp_flow *flow)
+{
+	return 14 + (flow->has_vlan ? 4 : 0) + (flow->family == 4 ? 20 : 40) + 8;
+}
+
+// Writes those headers at the start of the mbuf's data, around a CoAP message of coap_len bytes
+// that already stands dp_net_overhead(flow) bytes behind it; sets lengths, and checksums in
+// software. data_len and pkt_len of the mbuf are set to the whole.
+void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len);
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Packets between a worker and main, which owns the kernel TAPs. They are copied into slots of a
+// ring of their own: main is preemptible and must never hold an mbuf of a worker's pool.
+
+#ifndef POSTERN_DATAPLANE_PUNT_H
+#define POSTERN_DATAPLANE_PUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dp_punt_ring;
+
+// A ring of slots (rounded up to a power of two), each for a frame of up to frame_max bytes. One
+// producer and one consumer. NULL and errno on failure.
+struct dp_punt_ring *dp_punt_ring_create(unsigned slots, uint16_t frame_max);
+void dp_punt_ring_free(struct dp_punt_ring *ring);
+
+// Producer: copies a frame in. false if the ring is full or the frame too long.
+bool dp_punt_push(struct dp_punt_ring *ring, uint16_t port_id, const void *frame, uint16_t len);
+
+// Consumer: the oldest frame, or NULL. It stays in place until dp_punt_pop().
+const uint8_t *dp_punt_peek(struct dp_punt_ring *ring, uint16_t *port_id, uint16_t *len);
+void dp_punt_pop(struct dp_punt_ring *ring);
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The rings between the workers and the upstream loops. Each ring has one producer and one
+// consumer; a handle names an exchange in the pool of the worker.
+
+#ifndef POSTERN_DATAPLANE_UPSTREAM_H
+#define POSTERN_DATAPLANE_UPSTREAM_H
+
+#include "dataplane/doorbell.h"
+#include "dataplane/exchange.h"
+
+#include <rte_ring.h>
+
+// What a loop shares with one worker.
+struct dp_upstream_port {
+	struct dp_exchange_pool *pool; // of the worker
+	struct rte_ring *requests;     // worker -> loop; full: the worker answers 5.03
+	struct rte_ring *responses;    // loop -> worker; holds the whole pool, so it cannot fill
+};
+
+// All of a loop's ports; immutable once workers run.
+struct dp_upstream {
+	struct dp_doorbell bell; // rung by workers when the loop sleeps
+	unsigned count;          // workers
+	struct dp_upstream_port port[];
+};
+
+// Loop: takes up to n handles from one worker. Returns how many.
+static inline unsigned dp_upstream_receive(
+	struct dp_upstream_port *port, dp_handle *out, unsigned n)
+{
+	return rte_ring_sc_dequeue_burst_elem(port->requests, out, sizeof(*out), n, NULL);
+}
+
+// Loop: hands one exchange back. The shared half is the worker's again.
+static inline void dp_upstream_respond(struct dp_upstream_port *port, dp_handle handle)
+{
+	int rc = rte_ring_sp_enqueue_elem(port->responses, &handle, sizeof(handle));
+
+	(void)rc; // cannot be full, see above
+}
+
+// Loop: whether any worker has something for it. For the check after dp_doorbell_arm().
+static inline bool dp_upstream_pending(const struct dp_upstream *up)
+{
+	for (unsigned i = 0; i < up->count; i++)
+		if (!rte_ring_empty(up->port[i].requests))
+			return true;
+	return false;
+}
+
+#endif
