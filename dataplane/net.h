@@ -29,7 +29,7 @@ struct dp_flow {
 	uint16_t vlan_tci;    // host order, meaningful if has_vlan
 	uint8_t family;       // 4 or 6
 	bool has_vlan;
-	uint8_t pad[6];
+	uint8_t pad[10];
 };
 _Static_assert(sizeof(struct dp_flow) == 64, "copied once into each exchange");
 
