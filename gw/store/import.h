@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bulk import of devices from CSV or JSON, all or nothing. docs/import.md has the formats.
+//
+// An import is a machine that is turned by hand, so that other work on the store goes on between
+// two turns: import_open(), import_step() until the input is read and staged, import_commit() which
+// writes all rows in one transaction, import_next() for the devices that are now in the store.
+
+#ifndef POSTERN_GW_STORE_IMPORT_H
+#define POSTERN_GW_STORE_IMPORT_H
+
+#include "gw/store/store.h"
+
+#define IMPORT_ERRORS_MAX 20          // bad rows that are named; all are counted
+#define IMPORT_ROW_MAX    (16 * 1024) // bytes of one CSV record or JSON object
+
+struct import;
+
+enum import_format { IMPORT_AUTO, IMPORT_CSV, IMPORT_JSON };
+
+struct import_options {
+	enum import_format format; // IMPORT_AUTO: JSON if the first character is { or [
+	bool never_used;           // for rows that do not say where their keys have been
+	bool replace;              // devices that are there with other keys are retired
+};
+
+struct import_bad_row {
+	uint64_t line; // of the input, from 1, where the row begins
+	struct store_error error;
+};
+
+struct import_progress {
+	uint64_t bytes, bytes_total; // of the input; total 0: unknown
+	uint64_t rows;               // read
+	uint64_t applied;            // written by import_commit() so far
+};
+
+struct import_report {
+	uint64_t rows, added, unchanged, replaced, bad;
+	unsigned named; // bad rows in bad_row[], the first by line
+	struct import_bad_row bad_row[IMPORT_ERRORS_MAX];
+};
+
+// Takes over fd, also on failure. The import is freed before the store is closed.
+int import_open_fd(struct store *store, int fd, const struct import_options *options,
+	struct import **import, struct store_error *error) __attribute__((warn_unused_result));
+int import_open_path(struct store *store, const char *path, const struct import_options *options,
+	struct import **import, struct store_error *error) __attribute__((warn_unused_result));
+
+enum import_state {
+	IMPORT_MORE, // call again
+	IMPORT_WAIT, // call again when import_fd() is readable
+	IMPORT_READ, // all is read: call import_commit()
+};
+
+// Reads and stages a few hundred rows; a bad row is not a failure of the step.
+// Negative errno if the input cannot be read or is no CSV or JSON at all, or there is no room.
+int import_step(struct import *import, enum import_state *state, struct store_error *error)
+	__attribute__((warn_unused_result));
+int import_fd(const struct import *import);
+
+// Writes all rows, or none if one is bad: -EBADMSG, and the report names the rows. keep_on(arg) is
+// asked now and then; false ends it with -ECANCELED and nothing written. keep_on may be NULL.
+int import_commit(struct import *import, bool (*keep_on)(void *arg), void *arg,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+void import_progress(const struct import *import, struct import_progress *progress);
+void import_report(const struct import *import, struct import_report *report);
+
+// After import_commit(): fills devices[] with the next ones that were added or that replace others,
+// at most room. *count 0: no more. The caller wipes devices[].
+int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+// Wipes and frees; NULL is allowed. What is not committed is forgotten.
+void import_free(struct import *import);
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The key-encryption key: 32 random bytes in a file of their own, away from the store that they
+// open. docs/store.md has the format.
+
+#ifndef POSTERN_GW_STORE_KEK_H
+#define POSTERN_GW_STORE_KEK_H
+
+#include "gw/store/error.h"
+
+#define KEK_LEN        32            // bytes
+#define KEK_CREDENTIAL "postern.kek" // name of the systemd credential
+
+// Holds the key in memory that is locked, guarded and left out of core dumps.
+struct kek;
+
+// Makes a new key and writes it to a file with mode 0600, durably.
+// Returns 0, -EEXIST if something has that name already (it is never overwritten), or why it cannot
+// be written.
+int kek_create(const char *path, struct store_error *error) __attribute__((warn_unused_result));
+
+// Reads the key. path NULL: the credential KEK_CREDENTIAL in the directory that systemd names in
+// CREDENTIALS_DIRECTORY. On success *kek is the caller's, to be freed with kek_free().
+// Returns 0, -EACCES if others than its owner may read or write the file, -EBADMSG if it is not a
+// key file, is damaged or too long, -ENOENT, -ENOMEM, or why it cannot be read.
+int kek_load(const char *path, struct kek **kek, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Wipes and frees; NULL is allowed.
+void kek_free(struct kek *kek);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The device store: which devices there are, their sealed secrets, where their keys have been, and
+// the run numbers that own Partial IVs begin with. Secrets, replay state and nonce state that must
+// survive a crash all end here; docs/store.md tells the rules and the format on disk.
+//
+// A store is used by one thread at a time. The daemon opens, starts and loads it before it takes
+// packets, and then gives it to the store thread (gw/store/thread.h). Every function may wait for
+// the disk.
+//
+// All return 0 or -errno, and text in *error (NULL is allowed). Codes that callers tell apart:
+//   -EINVAL       a value is not allowed
+//   -EEXIST       name, or device_id with ID Context, is taken by a device with other parameters
+//   -ENOTUNIQ     a derived key is that of another device (in either role)
+//   -EKEYREVOKED  never_used, but the keys were in use here before
+//   -ERANGE       the own Partial IVs of the key, or the run numbers, are used up
+//   -EDQUOT       more devices than max_devices
+//   -ENOENT       no such device
+//   -EBUSY        another process has the store
+//   -ESTALE       an old copy, or a copy from another machine: needs store_adopt()
+//   -EKEYREJECTED not the key-encryption key of this store
+//   -ENOTSUP      made by a newer postern
+//   -EBADMSG      damaged, or not a store
+//   -EAGAIN       too many runs in this hour
+//   -ENOSPC, -EROFS, -EIO and others from below
+
+#ifndef POSTERN_GW_STORE_STORE_H
+#define POSTERN_GW_STORE_STORE_H
+
+#include "dataplane/oscore/context.h"
+#include "dataplane/oscore/window.h"
+#include "gw/store/error.h"
+#include "gw/store/kek.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORE_NAME_MAX     63 // bytes of a name: [A-Za-z0-9._:-]
+#define STORE_COUNTER_BITS 22 // of an own Partial IV: run << 22 | counter
+#define STORE_RUN_MAX      ((UINT32_C(1) << 18) - 1)
+#define STORE_SEQ_BASE_MAX (UINT32_C(1) << 17) // largest run_base that a gateway_seq may ask for
+#define STORE_RUNS_HOUR    60                  // most runs granted in one hour
+
+struct store;
+
+struct store_config {
+	const char *directory; // of devices.db and run.mark; made if missing (one level)
+	const char *runtime;   // directory on a file system that a reboot empties; made if missing
+	const struct kek *kek; // must outlive the store
+	uint64_t max_devices;  // 0: any number
+	const char *machine_file; // NULL: /etc/machine-id
+	const char *boot_file;    // NULL: /proc/sys/kernel/random/boot_id
+};
+
+// What a new device is made of. Wipe it after use: it has the Master Secret.
+struct store_spec {
+	// recipient_id is the device_id (the kid that the device sends), sender_id the gateway_id.
+	struct osc_params params;
+	char name[STORE_NAME_MAX + 1]; // "": hex of device_id ("empty" if it has no byte), and
+				       // "." with hex of the ID Context if there is one
+	// Where the keys have been; exactly one must be said.
+	bool never_used;      // in no gateway: the window opens at this moment
+	bool has_gateway_seq; // in one, whose next sequence number is gateway_seq
+	uint64_t gateway_seq;
+};
+
+// A device as the data plane takes it. Has keys: wipe it after use.
+struct store_device {
+	uint64_t id;       // of this device with these keys; never used again for others
+	uint64_t replaces; // id of the device that was retired in its favour; 0: none
+	char name[STORE_NAME_MAX + 1];
+	enum aead_alg alg;
+	bool has_id_context;
+	bool window_known;                                     // else the device is window-unknown
+	uint8_t device_id_len, gateway_id_len, id_context_len; // bytes
+	uint8_t device_id[OSC_KID_LEN_MAX];
+	uint8_t gateway_id[OSC_KID_LEN_MAX];
+	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
+	struct osc_keys keys;     // sender_key: of the gateway
+	struct osc_window window; // if window_known
+	uint32_t run_base;        // its runs are the start's run + run_base
+	uint64_t fingerprint;     // keyed hash over Recipient Key and ID Context
+};
+
+// A device as an operator sees it: no secret.
+struct store_info {
+	uint64_t id;
+	char name[STORE_NAME_MAX + 1];
+	enum aead_alg alg;
+	bool has_id_context;
+	uint8_t device_id_len, gateway_id_len, id_context_len; // bytes
+	uint8_t device_id[OSC_KID_LEN_MAX];
+	uint8_t gateway_id[OSC_KID_LEN_MAX];
+	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
+	uint32_t run_base;
+	int64_t created; // Unix time
+	uint64_t fingerprint;
+};
+
+enum store_outcome {
+	STORE_ADDED,
+	STORE_UNCHANGED, // it is there with these parameters: window and counter stay
+	STORE_REPLACED,  // one with the same device_id and ID Context was retired
+};
+
+// Opens the store of a directory, and makes a new one if there is none. Nobody else can open it
+// until store_close(). On success *store is the caller's.
+// -EBUSY, -ESTALE, -EKEYREJECTED, -ENOTSUP, -EBADMSG, -EROFS, ...
+int store_open(const struct store_config *config, struct store **store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// NULL is allowed. The next start finds every window unknown unless store_stop() came before.
+void store_close(struct store *store);
+
+// For a store that store_open() refuses with -ESTALE: makes this copy the one that lives on, on
+// this machine. Its run numbers go on far above all that the original can have used, *run (NULL is
+// allowed) is the next one, and all windows are unknown. The original must never run again.
+int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Once after store_open(), before the first packet: reads and replaces the token file in the
+// runtime directory, and takes the windows of the last clean stop if they belong to that token and
+// this boot. They count once; without this call, or if it fails, all are unknown.
+int store_start(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
+
+struct store_load_result {
+	uint64_t loaded;
+	uint64_t unreadable;                       // damaged rows, which were left out
+	char first_unreadable[STORE_NAME_MAX + 1]; // name of one of them
+};
+
+// Hands every device to each(), in the order of their ids; *device is wiped after each() returns.
+// Only the first call after store_start() can give known windows. each() ends the loading by
+// returning a negative errno, which is then returned; it must not use the store.
+int store_load(struct store *store, int (*each)(void *arg, const struct store_device *device),
+	void *arg, struct store_load_result *result, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// A window for store_stop().
+struct store_window {
+	uint64_t id; // struct store_device
+	struct osc_window window;
+};
+
+// The clean stop, after the last worker stopped: stores the windows that are known, for the next
+// start. next() fills *window and returns true, or returns false after the last. Windows of devices
+// that are no longer there are ignored. After this only store_close() is allowed.
+int store_stop(struct store *store, bool (*next)(void *arg, struct store_window *window), void *arg,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+// The run of this start, from 0. The first call raises and syncs it, before it returns; later calls
+// give the same number. After a commit or sync that failed, no run is granted any more.
+// -ERANGE, -EAGAIN, -EIO, ...
+int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Raises the run_base of a device, synced on return: for counters that are nearly used up. A base
+// that is not higher than the stored one is -EINVAL, one with which this start's run would be above
+// STORE_RUN_MAX is -ERANGE.
+int store_base_raise(struct store *store, uint64_t id, uint32_t run_base, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Adds one device, durable on return. If it is there with other keys, `replace` says whether to
+// retire those (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
+// STORE_UNCHANGED it is not for the data plane: the device that is there goes on.
+int store_add(struct store *store, const struct store_spec *spec, bool replace,
+	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Removes a device by name, durable on return; its keys leave tombstones. *info (NULL is allowed)
+// is what was removed.
+int store_remove(struct store *store, const char *name, struct store_info *info,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+int store_show(struct store *store, const char *name, struct store_info *info,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+// Devices in the order of their names, those behind `after` ("": from the first), at most `room`.
+// *count is how many there are in page[]; fewer than room: no more follow.
+int store_list(struct store *store, const char *after, struct store_info *page, size_t room,
+	size_t *count, struct store_error *error) __attribute__((warn_unused_result));
+
+uint64_t store_count(const struct store *store);
+
+// Whether a name is allowed: 1 to STORE_NAME_MAX of [A-Za-z0-9._:-].
+bool store_name_valid(const char *name);
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The store thread: all work on the store, by a queue of jobs, so that neither main nor a worker
+// ever waits for a disk.
+//
+// A job belongs to its submitter again when its done() runs, on the thread that calls
+// store_thread_poll() (main). Jobs are embedded in the submitter's own structs. They run one at a
+// time and in order; a job that takes turns (an import) goes behind those that wait.
+
+#ifndef POSTERN_GW_STORE_THREAD_H
+#define POSTERN_GW_STORE_THREAD_H
+
+#include "gw/store/import.h"
+#include "gw/store/store.h"
+
+struct store_thread;
+
+enum store_turn {
+	STORE_TURN_DONE,
+	STORE_TURN_AGAIN, // more to do, others first
+	STORE_TURN_WAIT,  // again when wait_fd is readable
+};
+
+struct store_job {
+	// On the store thread. NULL is not allowed.
+	enum store_turn (*run)(struct store_job *job, struct store *store);
+	// On main, from store_thread_poll(); may submit the job again.
+	void (*done)(struct store_job *job);
+	// On main, after store_job_note(); may be NULL.
+	void (*note)(struct store_job *job);
+	int result; // set by run(): 0 or -errno
+	struct store_error error;
+
+	// Of the store thread:
+	struct store_thread *thread;
+	struct store_job *next, *next_note;
+	int wait_fd;
+	bool noted;
+};
+
+// Takes over an opened store, on success. NULL and errno on failure.
+struct store_thread *store_thread_start(struct store *store);
+// Readable when store_thread_poll() has something to do.
+int store_thread_fd(const struct store_thread *thread);
+// Runs note() and done() of what the thread posted. Never waits.
+void store_thread_poll(struct store_thread *thread);
+// Queues a job. Never waits, cannot fail.
+void store_thread_submit(struct store_thread *thread, struct store_job *job);
+// Ends what takes long (imports end with -ECANCELED), and refuses those that come later. Never
+// waits.
+void store_thread_cancel(struct store_thread *thread);
+// Runs what is queued to its end, joins the thread, runs the last done()s, closes the store. Waits.
+// For after the workers ended. NULL is allowed.
+void store_thread_stop(struct store_thread *thread);
+
+// In run(): whether store_thread_cancel() was called.
+bool store_thread_cancelled(const struct store_thread *thread);
+// In run(): has note() called on main soon; several may become one.
+void store_job_note(struct store_job *job);
+
+// The jobs. Set the fields marked "in" and done(), call the _init(), submit.
+
+struct store_add_job {
+	struct store_job job;
+	struct store_spec spec; // in; wiped when it was read
+	bool replace;           // in
+	enum store_outcome outcome;
+	struct store_device device; // for the data plane; wipe it in done()
+};
+void store_add_job_init(struct store_add_job *add);
+
+struct store_remove_job {
+	struct store_job job;
+	char name[STORE_NAME_MAX + 1]; // in
+	struct store_info info;
+};
+void store_remove_job_init(struct store_remove_job *remove);
+
+struct store_show_job {
+	struct store_job job;
+	char name[STORE_NAME_MAX + 1]; // in
+	struct store_info info;
+};
+void store_show_job_init(struct store_show_job *show);
+
+struct store_list_job {
+	struct store_job job;
+	char after[STORE_NAME_MAX + 1]; // in
+	struct store_info *page;        // in, with room for `room`
+	size_t room;                    // in
+	size_t count;
+};
+void store_list_job_init(struct store_list_job *list);
+
+struct store_grant_job {
+	struct store_job job;
+	uint32_t run;
+};
+void store_grant_job_init(struct store_grant_job *grant);
+
+struct store_base_job {
+	struct store_job job;
+	uint64_t id;       // in
+	uint32_t run_base; // in
+};
+void store_base_job_init(struct store_base_job *base);
+
+struct store_stop_job {
+	struct store_job job;
+	// in: as for store_stop(); next() runs on the store thread.
+	bool (*next)(void *arg, struct store_window *window);
+	void *arg;
+};
+void store_stop_job_init(struct store_stop_job *stop);
+
+#define STORE_IMPORT_CHUNK 256 // devices handed over at once
+
+// The import ends in several done()s: while `count` is not 0, devices[0..count) are rows that are
+// durable and now go to the data plane. When they have, submit the job again for the next ones
+// (devices[] is wiped then); until then nothing more is read, so there is no hurry. count 0, or a
+// result other than 0: the import is over, the report stands. Free it with
+// store_import_job_free(), then or at any time when it is not submitted.
+struct store_import_job {
+	struct store_job job;
+	char *path;                      // in: malloc()ed, freed with the job; NULL: fd
+	int fd;                          // in: if path is NULL; taken over
+	struct import_options options;   // in
+	struct import_progress progress; // for note()
+	struct import_report report;
+	struct store_device *devices;
+	size_t count;
+
+	struct import *import; // of the store thread
+};
+// NULL without memory. Sets fd to -1.
+struct store_import_job *store_import_job_new(void);
+void store_import_job_free(struct store_import_job *job);
+
+#endif
