@@ -1,3 +1,143 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "crypto/aead.h"
+
+#include "crypto/aead_engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <strings.h>
+
+const struct aead_alg_info aead_algs[AEAD_ALG_COUNT] = {
+	[AEAD_AES_CCM_16_64_128] = {"AES-CCM-16-64-128", 10, 16, 13, 8},
+	[AEAD_AES_CCM_16_128_128] = {"AES-CCM-16-128-128", 30, 16, 13, 16},
+	[AEAD_AES_128_GCM] = {"A128GCM", 1, 16, 12, 16},
+	[AEAD_AES_256_GCM] = {"A256GCM", 3, 32, 12, 16},
+	[AEAD_CHACHA20_POLY1305] = {"ChaCha20/Poly1305", 24, 32, 12, 16},
+};
+
+// An instruction set decides who serves the CCMs; the other algorithms stay with the libraries
+// ("openssl": with OpenSSL wherever it can, so that what is the fallback elsewhere can be tested).
+struct aead_isa {
+	const char *name;
+	bool (*available)(void);
+	const struct aead_impl *ccm;
+};
+
+static bool always(void)
+{
+	return true;
+}
+
+// Fastest first.
+static const struct aead_isa isas[] = {
+	{"openssl", always, &aead_openssl_impl},
+};
+#define ISA_COUNT (sizeof(isas) / sizeof(isas[0]))
+
+static const char *const isa_names[ISA_COUNT + 1] = {"openssl"};
+
+const char *const *aead_isa_names(void)
+{
+	return isa_names;
+}
+
+int aead_alg_from_cose(int cose, enum aead_alg *alg)
+{
+	for (unsigned i = 0; i < AEAD_ALG_COUNT; i++) {
+		if (aead_algs[i].cose == cose) {
+			*alg = i;
+			return 0;
+		}
+	}
+	return -ENOTSUP;
+}
+
+int aead_alg_from_name(const char *name, enum aead_alg *alg)
+{
+	for (unsigned i = 0; i < AEAD_ALG_COUNT; i++) {
+		if (strcasecmp(aead_algs[i].name, name) == 0) {
+			*alg = i;
+			return 0;
+		}
+	}
+	return -ENOTSUP;
+}
+
+// NULL and errno: EINVAL for a name we do not know, ENOTSUP for one this CPU cannot run.
+static const struct aead_isa *isa_pick(const char *name)
+{
+	for (unsigned i = 0; i < ISA_COUNT; i++) {
+		if (name && strcmp(isas[i].name, name) != 0)
+			continue;
+		if (isas[i].available())
+			return &isas[i];
+		if (name) {
+			errno = ENOTSUP;
+			return NULL;
+		}
+	}
+	errno = EINVAL;
+	return NULL;
+}
+
+struct aead_engine *aead_engine_create(const char *isa)
+{
+	const struct aead_isa *picked;
+	struct aead_engine *engine;
+	const char *forced = getenv("POSTERN_ISA");
+
+	if (!isa && forced && *forced)
+		isa = forced;
+	picked = isa_pick(isa);
+	if (!picked)
+		return NULL;
+	if (sodium_init() < 0) {
+		errno = ENOTSUP;
+		return NULL;
+	}
+	engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return NULL;
+	engine->openssl = aead_openssl_create();
+	if (!engine->openssl) {
+		free(engine);
+		return NULL;
+	}
+	engine->impl[AEAD_AES_CCM_16_64_128] = *picked->ccm;
+	engine->impl[AEAD_AES_CCM_16_128_128] = *picked->ccm;
+	engine->impl[AEAD_AES_128_GCM] = aead_openssl_impl;
+	engine->impl[AEAD_AES_256_GCM] =
+		crypto_aead_aes256gcm_is_available() ? aead_sodium_aes256gcm : aead_openssl_impl;
+	engine->impl[AEAD_CHACHA20_POLY1305] = aead_sodium_chacha20_poly1305;
+	return engine;
+}
+
+void aead_engine_free(struct aead_engine *engine)
+{
+	if (!engine)
+		return;
+	aead_openssl_free(engine->openssl);
+	free(engine);
+}
+
+const char *aead_engine_name(const struct aead_engine *engine, enum aead_alg alg)
+{
+	return engine->impl[alg].name;
+}
+
+unsigned aead_open_batch(
+	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
+{
+	assert(n <= AEAD_BATCH_MAX);
+	return n ? engine->impl[alg].open(engine, alg, ops, n) : 0;
+}
+
+unsigned aead_seal_batch(
+	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
+{
+	assert(n <= AEAD_BATCH_MAX);
+	return n ? engine->impl[alg].seal(engine, alg, ops, n) : 0;
+}
