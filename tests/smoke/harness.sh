@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The bed of the smoke tests, sourced by each. tests/smoke/run gives a test its own mount, network
+# and process id namespaces; all below is made in them, and gone with them.
+#
+#      namespace dev               the test's own (gw)                    namespace be
+#    the device's side                the gateway                          the backends
+#   +-----------------+       +----------------------------+       +------------------------+
+#   |  192.0.2.2      | dtap0 | postern   192.0.2.1        | gw-be |  10.9.0.2:8080 ...     |
+#   |  2001:db8::2    |=======|           2001:db8::1      |-------|  tests/smoke/backend   |
+#   |  postern-coap   |  TAP  |   10.9.0.1                 |  veth |  (log: backend.log)    |
+#   +-----------------+       +----------------------------+       +------------------------+
+#
+# dtap0 is the kernel's end of the daemon's TAP port; it is moved into dev when the daemon is ready.
+#
+# A test prints TAP: ok, is, like and not_ok below are its points, done_testing its end. It waits
+# for events (wait_for, wait_line, wait_stat), never for time to pass.
+# shellcheck shell=bash
+
+set -u
+here=$SMOKE_TOP/tests/smoke
+T=/run/smoke # the files of this test
+PATH=$SMOKE_BUILD/gw:$here:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH PYTHONDONTWRITEBYTECODE=1
+backend_url=http://10.9.0.2:8080
+points=0
+
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/netns $T
+cd $T || exit 1
+trap 'show_logs' EXIT
+
+# What the programs said is shown if the test failed; the runner drops it otherwise.
+show_logs() {
+	local file
+
+	for file in "$T"/*.log "$T"/*.err; do
+		[ -s "$file" ] || continue
+		echo "--- ${file##*/}"
+		tail -n 60 "$file"
+	done >&2
+}
+
+# --- points -------------------------------------------------------------------------------------
+
+pass() {
+	points=$((points + 1))
+	echo "ok $points - $1"
+}
+
+not_ok() {
+	points=$((points + 1))
+	echo "not ok $points - $1"
+	shift
+	[ $# = 0 ] || printf '%s\n' "$@" | sed 's/^/# /'
+	return 1
+}
+
+# ok NAME COMMAND...: the command succeeds.
+ok() {
+	local name=$1 out
+
+	shift
+	if out=$("$@" 2>&1); then pass "$name"; else not_ok "$name" "status $? of: $*" "$out"; fi
+}
+
+# fails NAME PATTERN COMMAND...: the command fails by itself, not by a signal, and says PATTERN (an
+# extended regular expression).
+fails() {
+	local name=$1 pattern=$2 out status
+
+	shift 2
+	out=$("$@" 2>&1)
+	status=$?
+	if [ $status != 0 ] && [ $status -lt 124 ] && grep -qE -e "$pattern" <<<"$out"; then
+		pass "$name"
+	else
+		not_ok "$name" "status $status, wanted words like: $pattern" "$out"
+	fi
+}
+
+# is NAME GOT WANTED
+is() {
+	if [ "$2" = "$3" ]; then pass "$1"; else not_ok "$1" "got:    $2" "wanted: $3"; fi
+}
+
+# like NAME GOT PATTERN
+like() {
+	if grep -qE -e "$3" <<<"$2"; then pass "$1"; else not_ok "$1" "got:         $2" "wanted like: $3"; fi
+}
+
+unlike() {
+	if grep -qE -e "$3" <<<"$2"; then not_ok "$1" "got:    $2" "but not: $3"; else pass "$1"; fi
+}
+
+done_testing() {
+	echo "1..$points"
+	exit 0
+}
+
+# The test cannot go on.
+bail() {
+	not_ok "$@"
+	echo "1..$points"
+	exit 1
+}
+
+# --- waiting ------------------------------------------------------------------------------------
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		sleep 0.02
+	done
+}
+
+# wait_line FILE PATTERN [SECONDS]
+wait_line() {
+	wait_for "${3:-20}" grep -qE -e "$2" "$1" || bail "$1 says: $2" "$(tail -n 20 "$1" 2>&1)"
+}
+
+# --- the networks -------------------------------------------------------------------------------
+
+dev() { ip netns exec dev "$@"; }
+be() { ip netns exec be "$@"; }
+
+networks() {
+	ip link set lo up
+	ip netns add dev && ip netns add be || bail "network namespaces can be made"
+	ip link add gw-be type veth peer name be0 netns be
+	ip addr add 10.9.0.1/24 dev gw-be
+	ip link set gw-be up
+	be ip link set lo up
+	be ip addr add 10.9.0.2/24 dev be0
+	be ip link set be0 up
+	dev ip link set lo up
+	# A second or two of waiting for duplicates of addresses that are ours alone.
+	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+	dev sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+}
+
+# Moves the TAP port's kernel end to the device's side.
+device_side() {
+	ip link set dtap0 netns dev || bail "dtap0 can be moved"
+	dev ip addr add 192.0.2.2/24 dev dtap0
+	dev ip addr add 192.0.2.3/24 dev dtap0
+	dev ip addr add 2001:db8::2/64 dev dtap0 nodad
+	dev ip link set dtap0 up
+}
+
+# --- backends -----------------------------------------------------------------------------------
+
+# backend [OPTIONS]: see tests/smoke/backend. Its requests are in backend.log, a JSON line each.
+backend() {
+	be backend --log $T/backend.log "$@" 2>>$T/backend.err &
+	wait_line $T/backend.err 'listening' 10
+	: >$T/backend.err
+}
+
+# requests [JQ FILTER]: how many requests the backends saw.
+requests() {
+	jq -s "map(select(${1:-true})) | length" $T/backend.log
+}
+
+# --- the daemon ---------------------------------------------------------------------------------
+
+# config [ROUTES [UPSTREAMS]]: writes postern.yaml. Both are YAML flow text.
+config() {
+	cat >$T/postern.yaml <<END
+ports:
+  - {name: wan0, tap: dtap0, addresses: [192.0.2.1/24, "2001:db8::1/64"]}
+workers: {cores: [0]}
+upstreams: {${2:-plain: {servers: ["$backend_url"], timeout: 3s\}}}
+routes: [${1:-{path: /t/*, to: plain\}}]
+devices: {store: $T/store, kek: $T/kek, max: 65536}
+control: {socket: $T/control.sock}
+runtime: $T/runtime
+END
+	[ -e $T/kek ] || posternctl key create $T/kek >/dev/null || bail "a key can be made"
+}
+
+ctl() { posternctl --socket $T/control.sock "$@"; }
+
+gateway_pid=
+# Starts the daemon and connects the device's side.
+gateway() {
+	gateway_alone
+	device_side
+}
+
+gateway_alone() {
+	: >$T/postern.log
+	postern --config $T/postern.yaml >>$T/postern.log 2>&1 &
+	gateway_pid=$!
+	wait_for 30 gateway_said_or_died || bail "the daemon starts in 30 s"
+	grep -q 'ready' $T/postern.log || bail "the daemon starts" "$(cat $T/postern.log)"
+}
+
+gateway_said_or_died() {
+	grep -q 'ready' $T/postern.log || ! kill -0 "$gateway_pid"
+}
+
+gateway_alive() { kill -0 "$gateway_pid" 2>/dev/null && ctl status >/dev/null; }
+
+gateway_stop() {
+	kill -TERM "$gateway_pid"
+	wait "$gateway_pid"
+	is "SIGTERM is a clean stop" $? 0
+}
+
+gateway_kill() {
+	kill -KILL "$gateway_pid"
+	wait "$gateway_pid" 2>/dev/null
+}
+
+# stat NAME: a counter of "posternctl stats".
+stat() {
+	ctl --json stats | jq -r --arg name "$1" '.. | objects | select(.name? == $name) | .total'
+}
+
+# wait_stat NAME VALUE: until the counter is at least VALUE.
+wait_stat() {
+	wait_for 10 stat_reached "$1" "$2" || bail "$1 reaches $2" "it is $(stat "$1")"
+}
+
+stat_reached() { [ "$(stat "$1")" -ge "$2" ]; }
+
+# --- devices ------------------------------------------------------------------------------------
+
+csv_header=device_id,gateway_id,master_secret,master_salt,id_context,algorithm,name,never_used,gateway_seq
+
+# device NAME DEVICE_ID GATEWAY_ID [ID_CONTEXT [ALGORITHM]]: makes keys, imports them, and writes
+# NAME.json for postern-coap and tests/smoke/oscore.
+device() {
+	device_keys "$@"
+	device_import "$(device_row "$1")"
+}
+
+device_keys() {
+	jq -n --arg d "$2" --arg g "$3" --arg c "${4:-}" --arg a "${5:-AES-CCM-16-64-128}" \
+		--arg s "$(openssl rand -hex 16)" --arg t "$(openssl rand -hex 8)" '
+		{master_secret: $s, master_salt: $t, sender_id: $d, recipient_id: $g, algorithm: $a} +
+		if $c == "" then {} else {id_context: $c} end' >"$T/$1.json"
+}
+
+device_row() {
+	jq -r --arg name "$1" '[.sender_id, .recipient_id, .master_secret, .master_salt,
+		.id_context // "", .algorithm, $name, "true", ""] | join(",")' "$T/$1.json"
+}
+
+# device_import ROW...
+device_import() {
+	printf '%s\n' "$csv_header" "$@" >$T/devices.csv
+	ctl device import $T/devices.csv >$T/import.out 2>&1 || bail "devices can be imported" "$(cat $T/import.out)"
+}
+
+# coap DEVICE METHOD PATH [OPTIONS]: a request over IPv4 with postern-coap.
+coap() {
+	local name=$1 method=$2 path=$3
+
+	shift 3
+	dev postern-coap "$method" "coap://192.0.2.1$path" -c "$T/$name.json" "$@"
+}
+
+# --- captures -----------------------------------------------------------------------------------
+
+# capture FILE: all packets at the device's side.
+capture() {
+	captured=$1
+	dev tcpdump -i dtap0 --immediate-mode -U -Z root -w "$captured" 2>$T/tcpdump.err &
+	capture_pid=$!
+	wait_line $T/tcpdump.err 'listening on'
+}
+
+# capture_end PACKETS: once so many UDP packets have come.
+capture_end() {
+	wait_for 10 captured_packets "$1" || bail "$1 packets are captured"
+	kill -INT "$capture_pid"
+	wait "$capture_pid"
+}
+
+captured_packets() {
+	[ "$(tcpdump -r "$captured" udp 2>/dev/null | wc -l)" -ge "$1" ]
+}
