@@ -45,8 +45,12 @@ static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct d
 struct dp_port_addresses {
 	uint16_t coap_port;    // network order
 	uint8_t mac[6];        // of the DPDK port
-	uint8_t kernel_mac[6]; // of the kernel TAP; frames to it are punted too
+	uint8_t kernel_mac[6]; // of the kernel TAP: gw/kernel_tap.h gives it the port's
 	uint8_t count;
+	// The driver checks them and says GOOD in ol_flags; dp_port_checksums() knows. Where it
+	// does not, or says anything but GOOD, they are checked in software.
+	bool ip_checksum_offload;
+	bool udp_checksum_offload;
 	struct {
 		uint8_t family; // 4 or 6
 		uint8_t addr[16];
@@ -71,8 +75,16 @@ struct dp_net_info {
 };
 
 // Looks at one packet and trusts nothing: every length and flag that the driver supplies is
-// checked against data_len. Only single-segment packets pass as CoAP. VLAN: one tag, in the frame
-// or stripped into the mbuf.
+// checked against data_len, every length in the packet against the driver's. *info is complete
+// for DP_NET_COAP only.
+//
+// Dropped as a whole: packets of several segments, unicast frames for neither of the port's MACs,
+// truncated packets and malformed IP headers. Everything else is the kernel's unless it is UDP for
+// the CoAP port, or a fragment of UDP to one of our addresses (the ports are in the first fragment
+// only, and nothing here reassembles). VLAN: one tag, in the frame or stripped into the mbuf.
+// IPv4 options and IPv6 extension headers are skipped where a receiver may (RFC 8200 section 4.2);
+// a packet with source routes or options that demand more is left to the kernel.
+// A UDP checksum of 0 is "none" in IPv4 (RFC 768) and an error in IPv6 (RFC 8200 section 8.1).
 enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
 	struct dp_net_info *info, enum dp_stat *drop) __attribute__((warn_unused_result));
 
@@ -87,7 +99,9 @@ static inline uint16_t dp_net_overhead(const struct dp_flow *flow)
 
 // Writes those headers at the start of the mbuf's data, around a CoAP message of coap_len bytes
 // that already stands dp_net_overhead(flow) bytes behind it; sets lengths, and checksums in
-// software. data_len and pkt_len of the mbuf are set to the whole.
+// software. data_len and pkt_len of the mbuf are set to the whole. The mbuf has one segment and
+// carries no transmit offload flags. IPv4 packets say "don't fragment" and have the identification
+// 0 that RFC 6864 section 4.1 allows those.
 void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len);
 
 #endif

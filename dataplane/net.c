@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/net.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#define MAC_LEN         6
+#define ETH_LEN         14
+#define VLAN_LEN        4
+#define IPV4_LEN_MIN    20
+#define IPV6_LEN        40
+#define IPV6_HEADER_MAX 8 // extension headers of a packet
+#define UDP_LEN         8
+#define HOP_LIMIT       64 // of packets we send
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_VLAN 0x8100
+
+#define IPV4_DONT_FRAGMENT 0x4000
+#define IPV4_FRAGMENT_MASK 0x3fff // more fragments, and the offset
+
+// The IP packet around a UDP header.
+struct ip_view {
+	const uint8_t *src;
+	const uint8_t *dst;
+	uint16_t header_len; // with options or extension headers
+	uint16_t packet_len; // as the IP header says, at most what came
+	uint8_t family;
+	bool fragment;
+};
+
+static uint16_t load_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void store_be16(uint8_t *p, uint16_t value)
+{
+	value = htons(value);
+	memcpy(p, &value, sizeof(value));
+}
+
+// The ones' complement sum of RFC 1071, of 16-bit words as they lie in memory: it is the same sum
+// in either byte order, and so may be added up in words of 32 bits and folded at the end.
+static uint64_t sum_add(uint64_t sum, const uint8_t *p, size_t len)
+{
+	uint64_t v8;
+	uint32_t v4;
+	uint16_t v2;
+
+	for (; len >= sizeof(v8); p += sizeof(v8), len -= sizeof(v8)) {
+		memcpy(&v8, p, sizeof(v8));
+		sum += (v8 & UINT32_MAX) + (v8 >> 32);
+	}
+	if (len & 4) {
+		memcpy(&v4, p, sizeof(v4));
+		sum += v4;
+		p += sizeof(v4);
+	}
+	if (len & 2) {
+		memcpy(&v2, p, sizeof(v2));
+		sum += v2;
+		p += sizeof(v2);
+	}
+	if (len & 1) {
+		v2 = 0;
+		memcpy(&v2, p, 1); // an odd byte is followed by a 0
+		sum += v2;
+	}
+	return sum;
+}
+
+// Folded and complemented; 0 over data that contains its right checksum.
+static uint16_t sum_finish(uint64_t sum)
+{
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+// udp is a whole datagram of len bytes.
+static uint16_t udp_checksum(
+	uint8_t family, const uint8_t *src, const uint8_t *dst, const uint8_t *udp, uint16_t len)
+{
+	size_t addr_len = family == 4 ? 4 : 16;
+	uint64_t sum = htons(IPPROTO_UDP) + (uint64_t)htons(len);
+
+	sum = sum_add(sum, src, addr_len);
+	sum = sum_add(sum, dst, addr_len);
+	return sum_finish(sum_add(sum, udp, len));
+}
+
+static enum dp_net_verdict refuse(enum dp_stat *drop, enum dp_stat reason)
+{
+	*drop = reason;
+	return DP_NET_DROP;
+}
+
+// Whether all options may be skipped: a source route (RFC 791 section 3.1) may mean that we are
+// not the last stop.
+static bool ipv4_options_skippable(const uint8_t *p, size_t len)
+{
+	while (len) {
+		if (p[0] == 0) // end of options
+			return true;
+		if (p[0] == 1) { // no operation
+			p++;
+			len--;
+			continue;
+		}
+		if (p[0] == 131 || p[0] == 137 || len < 2 || p[1] < 2 || p[1] > len)
+			return false;
+		len -= p[1];
+		p += p[1];
+	}
+	return true;
+}
+
+// DP_NET_COAP: it is UDP, and *ip is set.
+static enum dp_net_verdict ipv4_view(
+	const uint8_t *p, size_t len, struct ip_view *ip, enum dp_stat *drop)
+{
+	if (len < IPV4_LEN_MIN)
+		return refuse(drop, DP_STAT_drop_runt);
+	ip->family = 4;
+	ip->header_len = (p[0] & 0xf) * 4;
+	ip->packet_len = load_be16(p + 2);
+	if (p[0] >> 4 != 4 || ip->header_len < IPV4_LEN_MIN || ip->packet_len < ip->header_len)
+		return refuse(drop, DP_STAT_drop_ip_header);
+	if (ip->packet_len > len)
+		return refuse(drop, DP_STAT_drop_runt);
+	if (p[9] != IPPROTO_UDP)
+		return DP_NET_KERNEL;
+	if (ip->header_len > IPV4_LEN_MIN &&
+		!ipv4_options_skippable(p + IPV4_LEN_MIN, ip->header_len - IPV4_LEN_MIN))
+		return DP_NET_KERNEL;
+	ip->src = p + 12;
+	ip->dst = p + 16;
+	ip->fragment = load_be16(p + 6) & IPV4_FRAGMENT_MASK;
+	return DP_NET_COAP;
+}
+
+// Options of a hop-by-hop or destination options header. The two high bits of a type say what
+// becomes of a packet whose receiver does not know it: 00 is "skip" (RFC 8200 section 4.2).
+static bool ipv6_options_skippable(const uint8_t *p, size_t len)
+{
+	while (len) {
+		if (p[0] == 0) { // Pad1
+			p++;
+			len--;
+			continue;
+		}
+		if (p[0] & 0xc0 || len < 2 || p[1] + 2u > len)
+			return false;
+		len -= p[1] + 2u;
+		p += p[1] + 2u;
+	}
+	return true;
+}
+
+// As ipv4_view().
+static enum dp_net_verdict ipv6_view(
+	const uint8_t *p, size_t len, struct ip_view *ip, enum dp_stat *drop)
+{
+	size_t at = IPV6_LEN, header_len;
+	uint8_t next;
+
+	if (len < IPV6_LEN)
+		return refuse(drop, DP_STAT_drop_runt);
+	if (p[0] >> 4 != 6)
+		return refuse(drop, DP_STAT_drop_ip_header);
+	if (load_be16(p + 4) > len - IPV6_LEN)
+		return refuse(drop, DP_STAT_drop_runt);
+	len = IPV6_LEN + load_be16(p + 4);
+	ip->fragment = false;
+
+	next = p[6];
+	for (unsigned headers = 0; next != IPPROTO_UDP; headers++) {
+		const uint8_t *h = p + at;
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+			next != IPPROTO_FRAGMENT)
+			return DP_NET_KERNEL;
+		if (headers == IPV6_HEADER_MAX)
+			return DP_NET_KERNEL;
+		if (len - at < 8)
+			return refuse(drop, DP_STAT_drop_runt);
+		header_len = next == IPPROTO_FRAGMENT ? 8 : (h[1] + 1u) * 8;
+		if (header_len > len - at)
+			return refuse(drop, DP_STAT_drop_runt);
+		if (next == IPPROTO_HOPOPTS && headers)
+			return DP_NET_KERNEL; // it may only come first
+		if (next == IPPROTO_ROUTING && h[3])
+			return DP_NET_KERNEL; // segments left: we are not the last stop
+		if ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) &&
+			!ipv6_options_skippable(h + 2, header_len - 2))
+			return DP_NET_KERNEL;
+		// A fragment that is the whole packet is none (RFC 6946).
+		if (next == IPPROTO_FRAGMENT && load_be16(h + 2) & 0xfff9) {
+			if (h[0] != IPPROTO_UDP)
+				return DP_NET_KERNEL;
+			ip->fragment = true;
+		}
+		next = h[0];
+		at += header_len;
+	}
+	ip->family = 6;
+	ip->header_len = (uint16_t)at;
+	ip->packet_len = (uint16_t)len;
+	ip->src = p + 8;
+	ip->dst = p + 24;
+	return DP_NET_COAP;
+}
+
+static bool port_owns(const struct dp_port_addresses *port, uint8_t family, const uint8_t *addr)
+{
+	for (unsigned i = 0; i < port->count; i++) {
+		if (port->address[i].family != family)
+			continue;
+		if (family == 4 ? !memcmp(port->address[i].addr, addr, 4)
+				: !memcmp(port->address[i].addr, addr, 16))
+			return true;
+	}
+	return false;
+}
+
+// Multicast, or the limited broadcast. The broadcast address of a subnet comes in a broadcast
+// frame.
+static bool addr_is_group(uint8_t family, const uint8_t *addr)
+{
+	return family == 4 ? addr[0] >> 4 == 0xe || !memcmp(addr, "\xff\xff\xff\xff", 4)
+			   : addr[0] == 0xff;
+}
+
+// Whether an answer could be sent there: not an unspecified, loopback, multicast or reserved
+// address (RFC 1122 section 3.2.1.3, RFC 4291 sections 2.5 and 2.7), and not one of ours.
+static bool source_is_answerable(
+	const struct dp_port_addresses *port, uint8_t family, const uint8_t *addr)
+{
+	static const uint8_t zero[16];
+
+	if (family == 4) {
+		if (addr[0] == 0 || addr[0] == 127 || addr[0] >= 224)
+			return false;
+	} else {
+		// ::/96 holds "unspecified" and "loopback"; IPv4-mapped ones are never on a wire.
+		if (addr[0] == 0xff || !memcmp(addr, zero, 12) ||
+			(!memcmp(addr, zero, 10) && addr[10] == 0xff && addr[11] == 0xff))
+			return false;
+	}
+	return !port_owns(port, family, addr);
+}
+
+enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
+	struct dp_net_info *info, enum dp_stat *drop)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	const size_t len = m->data_len;
+	bool group_mac, ours, l3_good, l4_good;
+	enum dp_net_verdict verdict;
+	const uint8_t *packet, *udp;
+	struct ip_view ip;
+	uint16_t type, udp_room, udp_len;
+
+	if (m->nb_segs != 1 || m->next || m->pkt_len != len)
+		return refuse(drop, DP_STAT_drop_multi_segment);
+	if (len < ETH_LEN || (size_t)m->data_off + len > m->buf_len)
+		return refuse(drop, DP_STAT_drop_runt);
+	group_mac = frame[0] & 1;
+	if (!group_mac && memcmp(frame, port->mac, MAC_LEN) &&
+		memcmp(frame, port->kernel_mac, MAC_LEN))
+		return refuse(drop, DP_STAT_drop_other_mac);
+
+	info->l2_len = ETH_LEN;
+	info->has_vlan = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
+	info->vlan_tci = info->has_vlan ? m->vlan_tci : 0;
+	type = load_be16(frame + 12);
+	if (type == ETHERTYPE_VLAN && !info->has_vlan) {
+		if (len < ETH_LEN + VLAN_LEN)
+			return refuse(drop, DP_STAT_drop_runt);
+		info->has_vlan = true;
+		info->vlan_tci = load_be16(frame + 14);
+		info->l2_len += VLAN_LEN;
+		type = load_be16(frame + 16);
+	}
+	packet = frame + info->l2_len;
+	if (type == ETHERTYPE_IPV4)
+		verdict = ipv4_view(packet, len - info->l2_len, &ip, drop);
+	else if (type == ETHERTYPE_IPV6)
+		verdict = ipv6_view(packet, len - info->l2_len, &ip, drop);
+	else
+		return DP_NET_KERNEL;
+	if (verdict != DP_NET_COAP)
+		return verdict;
+
+	ours = port_owns(port, ip.family, ip.dst);
+	if (ip.fragment)
+		return ours ? refuse(drop, DP_STAT_drop_fragment) : DP_NET_KERNEL;
+	udp = packet + ip.header_len;
+	udp_room = ip.packet_len - ip.header_len;
+	if (udp_room < UDP_LEN)
+		return refuse(drop, DP_STAT_drop_runt);
+	if (memcmp(udp + 2, &port->coap_port, sizeof(port->coap_port)))
+		return DP_NET_KERNEL;
+	if (group_mac || addr_is_group(ip.family, ip.dst))
+		return refuse(drop, DP_STAT_drop_multicast);
+	if (!ours)
+		return DP_NET_KERNEL;
+
+	l3_good = port->ip_checksum_offload &&
+		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	if (ip.family == 4 && !l3_good && sum_finish(sum_add(0, packet, ip.header_len)))
+		return refuse(drop, DP_STAT_drop_l3_checksum);
+	udp_len = load_be16(udp + 4);
+	if (udp_len < UDP_LEN || udp_len > udp_room)
+		return refuse(drop, DP_STAT_drop_udp_length);
+	// A driver's GOOD may stand for "no checksum".
+	if (!load_be16(udp + 6)) {
+		if (ip.family == 6)
+			return refuse(drop, DP_STAT_drop_udp_checksum);
+	} else {
+		l4_good = port->udp_checksum_offload &&
+			(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+		if (!l4_good && udp_checksum(ip.family, ip.src, ip.dst, udp, udp_len))
+			return refuse(drop, DP_STAT_drop_udp_checksum);
+	}
+	if (!load_be16(udp) || frame[MAC_LEN] & 1 || !source_is_answerable(port, ip.family, ip.src))
+		return refuse(drop, DP_STAT_drop_source);
+
+	info->family = ip.family;
+	info->l3_len = ip.header_len;
+	info->coap_off = info->l2_len + ip.header_len + UDP_LEN;
+	info->coap_len = udp_len - UDP_LEN;
+	return DP_NET_COAP;
+}
+
+void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struct dp_flow *flow)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *packet = frame + info->l2_len;
+	const uint8_t *udp = packet + info->l3_len;
+
+	*flow = (struct dp_flow){
+		.port_id = m->port,
+		.vlan_tci = info->vlan_tci,
+		.family = info->family,
+		.has_vlan = info->has_vlan,
+	};
+	memcpy(flow->local_mac, frame, MAC_LEN);
+	memcpy(flow->remote_mac, frame + MAC_LEN, MAC_LEN);
+	if (info->family == 4) {
+		memcpy(flow->remote_addr, packet + 12, 4);
+		memcpy(flow->local_addr, packet + 16, 4);
+	} else {
+		memcpy(flow->remote_addr, packet + 8, 16);
+		memcpy(flow->local_addr, packet + 24, 16);
+	}
+	memcpy(&flow->remote_port, udp, sizeof(flow->remote_port));
+	memcpy(&flow->local_port, udp + 2, sizeof(flow->local_port));
+}
+
+static void ipv4_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len)
+{
+	uint16_t checksum;
+
+	memset(p, 0, IPV4_LEN_MIN);
+	p[0] = 4 << 4 | IPV4_LEN_MIN / 4;
+	store_be16(p + 2, IPV4_LEN_MIN + udp_len);
+	store_be16(p + 6, IPV4_DONT_FRAGMENT);
+	p[8] = HOP_LIMIT;
+	p[9] = IPPROTO_UDP;
+	memcpy(p + 12, flow->local_addr, 4);
+	memcpy(p + 16, flow->remote_addr, 4);
+	checksum = sum_finish(sum_add(0, p, IPV4_LEN_MIN));
+	memcpy(p + 10, &checksum, sizeof(checksum));
+}
+
+static void ipv6_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len)
+{
+	memset(p, 0, 4);
+	p[0] = 6 << 4;
+	store_be16(p + 4, udp_len);
+	p[6] = IPPROTO_UDP;
+	p[7] = HOP_LIMIT;
+	memcpy(p + 8, flow->local_addr, 16);
+	memcpy(p + 24, flow->remote_addr, 16);
+}
+
+void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
+{
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+	const uint16_t udp_len = UDP_LEN + coap_len;
+	uint16_t checksum = 0;
+
+	m->data_len = dp_net_overhead(flow) + coap_len;
+	m->pkt_len = m->data_len;
+
+	memcpy(p, flow->remote_mac, MAC_LEN);
+	memcpy(p + MAC_LEN, flow->local_mac, MAC_LEN);
+	p += 2 * MAC_LEN;
+	if (flow->has_vlan) {
+		store_be16(p, ETHERTYPE_VLAN);
+		store_be16(p + 2, flow->vlan_tci);
+		p += VLAN_LEN;
+	}
+	store_be16(p, flow->family == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
+	p += 2;
+	if (flow->family == 4) {
+		ipv4_write(p, flow, udp_len);
+		p += IPV4_LEN_MIN;
+	} else {
+		ipv6_write(p, flow, udp_len);
+		p += IPV6_LEN;
+	}
+	memcpy(p, &flow->local_port, sizeof(flow->local_port));
+	memcpy(p + 2, &flow->remote_port, sizeof(flow->remote_port));
+	store_be16(p + 4, udp_len);
+	memcpy(p + 6, &checksum, sizeof(checksum));
+	checksum = udp_checksum(flow->family, flow->local_addr, flow->remote_addr, p, udp_len);
+	if (!checksum)
+		checksum = UINT16_MAX; // 0 would say that none was sent (RFC 768)
+	memcpy(p + 6, &checksum, sizeof(checksum));
+}
