@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -36,9 +37,9 @@ _Static_assert(sizeof(struct dp_flow) == 64, "copied once into each exchange");
 // Same endpoint: addresses, UDP ports and DPDK port. A MAC may change (another router).
 static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct dp_flow *b)
 {
-	return !memcmp(a->local_addr, b->local_addr, 32) && a->local_port == b->local_port &&
-		a->remote_port == b->remote_port && a->family == b->family &&
-		a->port_id == b->port_id;
+	return !memcmp(a, b, offsetof(struct dp_flow, local_mac)) &&
+		a->local_port == b->local_port && a->remote_port == b->remote_port &&
+		a->family == b->family && a->port_id == b->port_id;
 }
 
 // The addresses of one port. Immutable once workers run.
