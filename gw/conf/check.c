@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a configuration means as a whole: names that must agree or differ, keys that need others.
+
+#include "gw/conf/load.h"
+#include "gw/conf/schema.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KERNEL_PREFIX "pn-"
+#define NETDEV_MAX    15 // bytes of a netdev's name
+
+static const char discard_name[] = "builtin:discard";
+static const char echo_name[] = "builtin:echo";
+
+static bool same(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+static bool device_is_netdev(const struct conf_port *port)
+{
+	return port->kind == CONF_PORT_TAP || port->kind == CONF_PORT_AF_PACKET ||
+		port->kind == CONF_PORT_AF_XDP;
+}
+
+static bool device_has_name(const struct conf_port *port, const char *name)
+{
+	return device_is_netdev(port) && same(port->device, name);
+}
+
+static int kernel_name(struct conf *conf, size_t p, struct conf_mistakes *m)
+{
+	struct conf_port *port = &conf->ports[p];
+
+	if (port->kind == CONF_PORT_AF_XDP) {
+		if (port->kernel)
+			conf_mistake(m, conf_mark_of(conf, &port->kernel),
+				"ports[%zu].kernel: has no use with af_xdp, where the kernel keeps "
+				"all "
+				"that is not CoAP",
+				p);
+		return 0;
+	}
+	if (port->kernel || !port->name || conf_line(conf, &port->kernel))
+		return 0;
+	if (strlen(KERNEL_PREFIX) + strlen(port->name) > NETDEV_MAX) {
+		conf_mistake(m, conf_mark_of(conf, &port->name),
+			"ports[%zu].kernel: is needed, since the default " KERNEL_PREFIX
+			"%s has more than %d bytes",
+			p, port->name, NETDEV_MAX);
+		return 0;
+	}
+	if (asprintf(&port->kernel, KERNEL_PREFIX "%s", port->name) < 0) {
+		port->kernel = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+// Where the name of a port's kernel TAP comes from.
+static struct conf_mark kernel_mark(const struct conf *conf, const struct conf_port *port)
+{
+	struct conf_mark at = conf_mark_of(conf, &port->kernel);
+
+	return at.line ? at : conf_mark_of(conf, &port->name);
+}
+
+static void port_pair_check(const struct conf *conf, size_t p, size_t q, struct conf_mistakes *m)
+{
+	const struct conf_port *port = &conf->ports[p], *other = &conf->ports[q];
+
+	if (same(port->name, other->name))
+		conf_mistake(m, conf_mark_of(conf, &port->name),
+			"ports[%zu].name: %s is the name of the port in line %u, too", p,
+			port->name, other->line);
+	else if (same(port->kernel, other->kernel))
+		conf_mistake(m, kernel_mark(conf, port),
+			"ports[%zu].kernel: %s is the kernel TAP of the port in line %u, too", p,
+			port->kernel, other->line);
+	bool clash = device_is_netdev(port)
+		? device_has_name(other, port->device)
+		: port->kind == other->kind && same(port->device, other->device);
+	if (clash)
+		conf_mistake(m, conf_mark_of(conf, &port->device),
+			"ports[%zu]: %s is the device of the port in line %u, too", p, port->device,
+			other->line);
+}
+
+// Compares an address with all that stand before it.
+static void address_check(const struct conf *conf, size_t p, size_t a, struct conf_mistakes *m)
+{
+	const struct conf_prefix *address = &conf->ports[p].addresses[a];
+
+	for (size_t q = 0; q <= p; q++) {
+		size_t end = q < p ? conf->ports[q].address_count : a;
+		for (size_t b = 0; b < end; b++) {
+			const struct conf_prefix *other = &conf->ports[q].addresses[b];
+			if (address->family == 0 || address->family != other->family ||
+				memcmp(address->addr, other->addr, sizeof(address->addr)))
+				continue;
+			conf_mistake(m, conf_mark_of(conf, address),
+				"ports[%zu].addresses[%zu]: the address stands in line %u already",
+				p, a, other->line);
+			return;
+		}
+	}
+}
+
+static int ports_check(struct conf *conf, struct conf_mistakes *m)
+{
+	for (size_t p = 0; p < conf->port_count; p++) {
+		struct conf_port *port = &conf->ports[p];
+
+		if (kernel_name(conf, p, m))
+			return -ENOMEM;
+		if (port->kind && port->kind != CONF_PORT_MEMIF &&
+			conf_line(conf, &port->memif_role))
+			conf_mistake(m, conf_mark_of(conf, &port->memif_role),
+				"ports[%zu].memif_role: has no use without memif", p);
+		for (size_t q = 0; q < p; q++)
+			port_pair_check(conf, p, q, m);
+		for (size_t a = 0; a < port->address_count; a++)
+			address_check(conf, p, a, m);
+	}
+	for (size_t p = 0; p < conf->port_count; p++)
+		for (size_t q = 0; q < conf->port_count; q++)
+			if (conf->ports[p].kernel &&
+				device_has_name(&conf->ports[q], conf->ports[p].kernel))
+				conf_mistake(m, kernel_mark(conf, &conf->ports[p]),
+					"ports[%zu].kernel: %s is the device of the port in line "
+					"%u",
+					p, conf->ports[p].kernel, conf->ports[q].line);
+	return 0;
+}
+
+// The last CPU that this process may run on.
+static unsigned last_cpu(void)
+{
+	cpu_set_t set;
+	unsigned last = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 0;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			last = cpu;
+	return last;
+}
+
+static int workers_check(struct conf_workers *workers)
+{
+	if (!workers->cores) {
+		workers->cores = malloc(sizeof(workers->cores[0]));
+		if (!workers->cores)
+			return -ENOMEM;
+		workers->cores[0] = last_cpu();
+		workers->core_count = 1;
+	}
+	if (same(workers->isa, CONF_ISA_AUTO)) {
+		free(workers->isa);
+		workers->isa = NULL;
+	}
+	return 0;
+}
+
+static void tls_check(
+	const struct conf *conf, const struct conf_upstream *upstream, struct conf_mistakes *m)
+{
+	const struct conf_tls *tls = &upstream->tls;
+	size_t https = 0;
+
+	for (size_t s = 0; s < upstream->server_count; s++)
+		https += upstream->servers[s].scheme == CONF_HTTPS || !upstream->servers[s].text;
+	if (tls->line && upstream->servers && !https)
+		conf_mistake(m, conf_mark_of(conf, &tls->line),
+			"upstreams.%s.tls: has no use, since no server is https", upstream->name);
+	if (tls->cert && !tls->key && !conf_line(conf, &tls->key))
+		conf_mistake(m, conf_mark_of(conf, &tls->cert),
+			"upstreams.%s.tls.cert: needs \"key\" beside it", upstream->name);
+	if (tls->key && !tls->cert && !conf_line(conf, &tls->cert))
+		conf_mistake(m, conf_mark_of(conf, &tls->key),
+			"upstreams.%s.tls.key: needs \"cert\" beside it", upstream->name);
+}
+
+static bool server_same(const struct conf_server *a, const struct conf_server *b)
+{
+	if (a->unix_path || b->unix_path)
+		return same(a->unix_path, b->unix_path);
+	return same(a->origin, b->origin) && same(a->base, b->base);
+}
+
+static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
+{
+	for (size_t u = 0; u < conf->upstream_count; u++) {
+		const struct conf_upstream *upstream = &conf->upstreams[u];
+
+		if (!upstream->name)
+			continue;
+		tls_check(conf, upstream, m);
+		for (size_t s = 0; s < upstream->server_count; s++) {
+			const struct conf_server *server = &upstream->servers[s];
+			for (size_t t = 0; t < s; t++) {
+				const struct conf_server *other = &upstream->servers[t];
+				if (!server_same(server, other))
+					continue;
+				conf_mistake(m, conf_mark_of(conf, server),
+					"upstreams.%s.servers[%zu]: the server stands in line %u "
+					"already",
+					upstream->name, s, other->line);
+				break;
+			}
+		}
+	}
+}
+
+// Whether every path that matches b also matches a.
+static bool pattern_covers(const struct conf_pattern *a, const struct conf_pattern *b)
+{
+	if (b->count < a->count || (!a->rest && (b->rest || b->count > a->count)))
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!a->segments[i].any &&
+			(b->segments[i].any || strcmp(a->segments[i].text, b->segments[i].text)))
+			return false;
+	return true;
+}
+
+static void shadow_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+
+	for (size_t q = 0; route->path.text && route->methods && q < r; q++) {
+		const struct conf_route *earlier = &conf->routes[q];
+		if (!earlier->path.text || (route->methods & ~earlier->methods) ||
+			!pattern_covers(&earlier->path, &route->path))
+			continue;
+		conf_mistake(m, conf_mark_of(conf, &route->path),
+			"routes[%zu].path: is never reached, since the route in line %u takes all "
+			"its "
+			"requests",
+			r, earlier->line);
+		return;
+	}
+}
+
+static void target_unknown(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const char *names[CONF_UPSTREAMS_MAX + 3] = {discard_name, echo_name};
+	const char *to = conf->routes[r].to;
+	char quoted[CONF_QUOTE_MAX];
+	size_t count = 2;
+
+	for (size_t u = 0; u < conf->upstream_count; u++)
+		if (conf->upstreams[u].name)
+			names[count++] = conf->upstreams[u].name;
+	const char *nearest =
+		conf_mistakes_full(m) ? NULL : conf_nearest(to, names, sizeof(names[0]));
+	conf_mistake(m, conf_mark_of(conf, &conf->routes[r].to),
+		"routes[%zu].to: there is no upstream \"%s\"%s%s%s", r, conf_quote(quoted, to),
+		nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+// A builtin answers by itself: nothing is sent that these keys could change.
+static void builtin_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+	const struct {
+		const char *name;
+		const void *field;
+	} keys[] = {
+		{"timeout", &route->timeout_ms},
+		{"fetch", &route->fetch},
+		{"host", &route->host},
+		{"strip", &route->strip},
+		{"prefix", &route->prefix},
+	};
+
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+		if (conf_line(conf, keys[k].field))
+			conf_mistake(m, conf_mark_of(conf, keys[k].field),
+				"routes[%zu].%s: has no use with %s", r, keys[k].name, route->to);
+}
+
+static void target_find(struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	struct conf_route *route = &conf->routes[r];
+
+	if (!route->to)
+		return;
+	if (same(route->to, discard_name) || same(route->to, echo_name)) {
+		route->target = same(route->to, echo_name) ? CONF_TO_ECHO : CONF_TO_DISCARD;
+		builtin_check(conf, r, m);
+		return;
+	}
+	for (size_t u = 0; u < conf->upstream_count && !route->upstream; u++)
+		if (same(conf->upstreams[u].name, route->to))
+			route->upstream = &conf->upstreams[u];
+	if (!route->upstream)
+		target_unknown(conf, r, m);
+	else if (!conf_line(conf, &route->timeout_ms))
+		route->timeout_ms = route->upstream->timeout_ms;
+}
+
+static void routes_check(struct conf *conf, struct conf_mistakes *m)
+{
+	for (size_t r = 0; r < conf->route_count; r++) {
+		struct conf_route *route = &conf->routes[r];
+
+		if (!conf_line(conf, &route->methods))
+			route->methods = CONF_METHODS_ALL;
+		target_find(conf, r, m);
+		shadow_check(conf, r, m);
+		if (route->path.text && route->strip > route->path.count)
+			conf_mistake(m, conf_mark_of(conf, &route->strip),
+				"routes[%zu].strip: cuts off more than the %zu segments that the "
+				"path "
+				"has for sure",
+				r, route->path.count);
+	}
+}
+
+int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
+{
+	if (ports_check(conf, mistakes) || workers_check(&conf->workers))
+		return -ENOMEM;
+	upstreams_check(conf, mistakes);
+	routes_check(conf, mistakes);
+	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {
+		free(conf->devices.kek);
+		conf->devices.kek = NULL;
+	}
+	return 0;
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a file to a struct conf, and its end.
+
+#include "gw/conf.h"
+#include "gw/conf/document.h"
+#include "gw/conf/load.h"
+#include "gw/conf/schema.h"
+#include "gw/conf/value.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Where the value of one field stands. The address of a field is known from the start: a list is
+// allocated once, in its full length.
+struct place {
+	const void *field;
+	struct conf_mark at;
+};
+
+struct conf_marks {
+	size_t count;
+	size_t room;
+	struct place *given; // by address, once the file is read
+};
+
+int conf_mark_add(struct conf *conf, const void *field, struct conf_mark at)
+{
+	struct conf_marks *marks = conf->marks;
+
+	if (marks->count == marks->room) {
+		size_t room = marks->room ? 2 * marks->room : 64;
+		void *given = reallocarray(marks->given, room, sizeof(marks->given[0]));
+		if (!given)
+			return -ENOMEM;
+		marks->given = given;
+		marks->room = room;
+	}
+	marks->given[marks->count].field = field;
+	marks->given[marks->count++].at = at;
+	return 0;
+}
+
+static int place_compare(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct place *)a)->field;
+	uintptr_t y = (uintptr_t)((const struct place *)b)->field;
+
+	return (x > y) - (x < y);
+}
+
+static void marks_sort(struct conf_marks *marks)
+{
+	if (marks->count)
+		qsort(marks->given, marks->count, sizeof(marks->given[0]), place_compare);
+}
+
+struct conf_mark conf_mark_of(const struct conf *conf, const void *field)
+{
+	const struct conf_marks *marks = conf->marks;
+	struct place wanted = {.field = field};
+	const struct place *found = NULL;
+
+	if (marks->count)
+		found = bsearch(&wanted, marks->given, marks->count, sizeof(wanted), place_compare);
+	return found ? found->at : (struct conf_mark){0, 0};
+}
+
+unsigned conf_line(const struct conf *conf, const void *field)
+{
+	return conf_mark_of(conf, field).line;
+}
+
+static void key_free(const struct conf_key *key, void *base);
+
+static void group_free(const struct conf_key *group, void *base)
+{
+	for (const struct conf_key *key = group->keys; key->name; key++)
+		// Keys that exclude each other share one field.
+		if (key->choice <= 1)
+			key_free(key, base);
+}
+
+static void items_free(const struct conf_key *key, void *base)
+{
+	char *items = *(void **)((char *)base + key->offset);
+	size_t count = *(size_t *)((char *)base + key->count_offset);
+
+	for (size_t i = 0; key->item && i < count; i++) {
+		char *item = items + i * key->item->size;
+		if (key->map_key)
+			conf_value_free(key->map_key, item);
+		if (key->item->type == CONF_GROUP)
+			group_free(key->item, item);
+		else
+			conf_value_free(key->item, item);
+	}
+	free(items);
+}
+
+static void key_free(const struct conf_key *key, void *base)
+{
+	void *field = (char *)base + key->offset;
+
+	switch (key->type) {
+	case CONF_GROUP:
+		group_free(key, field);
+		break;
+	case CONF_CORES:
+	case CONF_LIST:
+	case CONF_MAP:
+		items_free(key, base);
+		break;
+	default:
+		conf_value_free(key, field);
+		break;
+	}
+}
+
+void conf_free(struct conf *conf)
+{
+	if (!conf)
+		return;
+	group_free(&conf_schema, conf);
+	if (conf->marks)
+		free(conf->marks->given);
+	free(conf->marks);
+	free(conf->path);
+	free(conf);
+}
+
+static struct conf *conf_create(const char *path)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (!conf)
+		return NULL;
+	conf->path = strdup(path);
+	conf->marks = calloc(1, sizeof(*conf->marks));
+	if (!conf->path || !conf->marks) {
+		conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+static int text_load(
+	struct conf *conf, const char *text, size_t len, struct conf_mistakes *mistakes)
+{
+	yaml_document_t doc;
+	int rc = conf_document_load(&doc, text, len, mistakes);
+
+	if (rc)
+		return rc;
+	rc = conf_fill(conf, &doc, mistakes);
+	yaml_document_delete(&doc);
+	marks_sort(conf->marks);
+	if (rc == 0)
+		rc = conf_check(conf, mistakes);
+	if (rc == 0 && mistakes->count)
+		rc = -EINVAL;
+	return rc;
+}
+
+int conf_parse(const char *name, const char *text, size_t len, struct conf **conf, FILE *errors)
+{
+	struct conf_mistakes *mistakes = calloc(1, sizeof(*mistakes));
+	struct conf *got = conf_create(name);
+	int rc = -ENOMEM;
+
+	*conf = NULL;
+	if (len > CONF_FILE_MAX) {
+		rc = -EFBIG;
+		fprintf(errors, "%s: has more than %d bytes\n", name, CONF_FILE_MAX);
+	} else if (got && mistakes) {
+		rc = text_load(got, text, len, mistakes);
+	}
+	if (rc == -ENOMEM)
+		fprintf(errors, "%s: out of memory\n", name);
+	if (rc == -EINVAL)
+		conf_mistakes_print(mistakes, name, errors);
+	if (rc == 0)
+		*conf = got;
+	else
+		conf_free(got);
+	free(mistakes);
+	return rc;
+}
+
+// Reads up to `room` bytes. Returns how many there were or -errno.
+static ssize_t file_read(int fd, char *buf, size_t room)
+{
+	size_t len = 0;
+
+	while (len < room) {
+		ssize_t n = read(fd, buf + len, room - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += n;
+	}
+	return len;
+}
+
+int conf_load(const char *path, struct conf **conf, FILE *errors)
+{
+	const size_t room = CONF_FILE_MAX + 1; // one more tells a file that is too large
+	ssize_t len = -ENOMEM;
+
+	*conf = NULL;
+	char *text = malloc(room);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		len = -errno;
+	else if (text)
+		len = file_read(fd, text, room);
+
+	int rc = len;
+	if (len < 0)
+		fprintf(errors, "%s: %s\n", path, strerror(-len));
+	else
+		rc = conf_parse(path, text, len, conf, errors);
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/conf/mistakes.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool conf_mistakes_full(const struct conf_mistakes *m)
+{
+	return m->count == CONF_ERRORS_MAX;
+}
+
+void conf_mistake(struct conf_mistakes *m, struct conf_mark at, const char *format, ...)
+{
+	if (conf_mistakes_full(m)) {
+		m->more++;
+		return;
+	}
+	struct conf_mistake *mistake = &m->kept[m->count++];
+	mistake->at = at;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(mistake->text, sizeof(mistake->text), format, args);
+	va_end(args);
+}
+
+static int mistake_compare(const void *a, const void *b)
+{
+	const struct conf_mark *x = &((const struct conf_mistake *)a)->at;
+	const struct conf_mark *y = &((const struct conf_mistake *)b)->at;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return (x->column > y->column) - (x->column < y->column);
+}
+
+void conf_mistakes_print(struct conf_mistakes *m, const char *file, FILE *out)
+{
+	qsort(m->kept, m->count, sizeof(m->kept[0]), mistake_compare);
+	for (unsigned i = 0; i < m->count; i++)
+		fprintf(out, "%s:%u:%u: %s\n", file, m->kept[i].at.line, m->kept[i].at.column,
+			m->kept[i].text);
+	if (m->more)
+		fprintf(out, "%s: and %u more\n", file, m->more);
+}
+
+const char *conf_quote(char buf[CONF_QUOTE_MAX], const char *text)
+{
+	static const char dots[] = "...";
+	const size_t room = CONF_QUOTE_MAX - sizeof(dots);
+	size_t len = 0;
+
+	for (; text[len] && len < room; len++) {
+		unsigned char c = text[len];
+		// C2 80 to C2 9F are the control characters of Latin-1.
+		bool c1 = len && (unsigned char)text[len - 1] == 0xc2 && c >= 0x80 && c <= 0x9f;
+		buf[len] = c < 0x20 || c == 0x7f || c1 ? '?' : c;
+	}
+	if (text[len]) {
+		// Not in the middle of a character.
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+		memcpy(buf + len, dots, sizeof(dots));
+	} else {
+		buf[len] = 0;
+	}
+	return buf;
+}
+
+#define NEAREST_MAX 32 // bytes of the longest name that is compared
+
+// Edits that make b of a: a byte put in, left out or replaced, or two neighbours swapped.
+static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	unsigned rows[3][NEAREST_MAX + 1];
+	unsigned *before = rows[0], *last = rows[1], *row = rows[2];
+
+	for (size_t j = 0; j <= b_len; j++)
+		last[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			unsigned best = last[j - 1] + (a[i - 1] != b[j - 1]);
+			if (last[j] + 1 < best)
+				best = last[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+				before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		unsigned *spare = before;
+		before = last;
+		last = row;
+		row = spare;
+	}
+	return last[b_len];
+}
+
+const char *conf_nearest(const char *text, const char *const *names, size_t stride)
+{
+	size_t len = strlen(text);
+	const char *nearest = NULL;
+	unsigned least = 3;
+
+	if (len > NEAREST_MAX)
+		return NULL;
+	for (; *names; names = (const char *const *)((const char *)names + stride)) {
+		size_t name_len = strlen(*names);
+		if (name_len > NEAREST_MAX)
+			continue;
+		unsigned distance = edit_distance(text, len, *names, name_len);
+		// A short word is all typing error at two edits.
+		if (distance < least && distance * 2 < name_len) {
+			least = distance;
+			nearest = *names;
+		}
+	}
+	return nearest;
+}

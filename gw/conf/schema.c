@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/conf/schema.h"
+
+#include "dataplane/coap/message.h"
+#include "gw/conf.h"
+#include "gw/conf/value.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define SECOND ((uint64_t)1000)
+#define HOUR   (3600 * SECOND)
+#define KB     ((uint64_t)1 << 10)
+#define MB     ((uint64_t)1 << 20)
+#define GB     ((uint64_t)1 << 30)
+
+#define NETDEV_MAX 15 // bytes of a netdev's name
+#define PATH_LEN   1024
+#define SOCKET_LEN (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+#define FIELD(s, member) \
+	.offset = offsetof(struct s, member), .size = sizeof(((struct s *)0)->member)
+#define ITEMS(s, member, count) \
+	.offset = offsetof(struct s, member), .count_offset = offsetof(struct s, count)
+#define ITEM(s) .size = sizeof(struct s), .line_offset = offsetof(struct s, line)
+
+static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
+static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+static const char digits[] = "0123456789";
+
+// Whether all of text is of these characters.
+static bool made_of(const char *text, const char *a, const char *b, const char *c)
+{
+	for (; *text; text++)
+		if (!strchr(a, *text) && !strchr(b, *text) && !strchr(c, *text))
+			return false;
+	return true;
+}
+
+static bool port_name_fits(const char *text)
+{
+	return strchr(lower, *text) && *text && made_of(text, lower, digits, "_-");
+}
+
+// What the kernel takes as a name of a netdev, without the characters that shells and DPDK's
+// device arguments would stumble over.
+static bool netdev_fits(const char *text)
+{
+	return text[0] != '.' && text[0] != '-' && made_of(text, lower, upper, "0123456789_.-");
+}
+
+static bool pci_fits(const char *text)
+{
+	static const char shape[] = "hhhh:hh:hh.o";
+
+	for (size_t i = 0; i < sizeof(shape); i++) {
+		bool good = shape[i] == 'h' ? text[i] && strchr("0123456789abcdefABCDEF", text[i])
+			: shape[i] == 'o'   ? text[i] >= '0' && text[i] <= '7'
+					    : text[i] == shape[i];
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+// The commas and other marks of DPDK's device arguments have no place in it.
+static bool memif_fits(const char *text)
+{
+	return text[0] == '/' && made_of(text, lower, upper, "0123456789_./-");
+}
+
+static bool upstream_name_fits(const char *text)
+{
+	return made_of(text, lower, upper, "0123456789_.-");
+}
+
+static bool group_fits(const char *text)
+{
+	return made_of(text, lower, upper, "0123456789_.-") && *text != '-';
+}
+
+static bool isa_fits(const char *text)
+{
+	return made_of(text, lower, digits, "_-");
+}
+
+static bool kek_fits(const char *text)
+{
+	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
+}
+
+static const struct conf_form kek_form = {kek_fits, "credential or the absolute path of a file"};
+static const struct conf_form port_name_form = {
+	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
+static const struct conf_form netdev_form = {netdev_fits, "the name of a network device"};
+static const struct conf_form pci_form = {pci_fits, "a PCI address such as \"0000:01:00.0\""};
+static const struct conf_form memif_form = {
+	memif_fits, "an absolute path of letters, digits, _, -, . and /"};
+static const struct conf_form upstream_name_form = {upstream_name_fits,
+	"a name of letters, digits, _, . and - (those with builtin: are there already)"};
+static const struct conf_form group_form = {group_fits, "the name of a group"};
+static const struct conf_form isa_form = {isa_fits, "auto or the name of an engine"};
+static const struct conf_form host_form = {conf_host_valid, "a host name or address"};
+static const struct conf_form authority_form = {
+	conf_authority_valid, "a host name or address, with or without a port"};
+
+static const struct conf_word memif_roles[] = {
+	{"server", CONF_MEMIF_SERVER}, {"client", CONF_MEMIF_CLIENT}, {NULL, 0}};
+static const struct conf_word worker_modes[] = {
+	{"adaptive", CONF_MODE_ADAPTIVE}, {"poll", CONF_MODE_POLL}, {NULL, 0}};
+static const struct conf_word huge_pages[] = {
+	{"auto", CONF_HUGE_AUTO}, {"yes", CONF_HUGE_YES}, {"no", CONF_HUGE_NO}, {NULL, 0}};
+static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {NULL, 0}};
+static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 << COAP_POST},
+	{"PUT", 1 << COAP_PUT}, {"DELETE", 1 << COAP_DELETE}, {"FETCH", 1 << COAP_FETCH},
+	{"PATCH", 1 << COAP_PATCH}, {"iPATCH", 1 << COAP_IPATCH}, {NULL, 0}};
+static const struct conf_word fetches[] = {
+	{"post", CONF_FETCH_POST}, {"query", CONF_FETCH_QUERY}, {NULL, 0}};
+static const struct conf_word error_policies[] = {
+	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
+static const struct conf_word replay_policies[] = {
+	{"silent", CONF_REPLAY_SILENT}, {"4.01", CONF_REPLAY_UNAUTHORIZED}, {NULL, 0}};
+static const struct conf_word log_levels[] = {{"error", CONF_LOG_ERROR},
+	{"warning", CONF_LOG_WARNING}, {"notice", CONF_LOG_NOTICE}, {"info", CONF_LOG_INFO},
+	{"debug", CONF_LOG_DEBUG}, {NULL, 0}};
+
+// clang-format off
+static const struct conf_key prefix_item = {
+	.type = CONF_PREFIX, ITEM(conf_prefix),
+};
+
+#define PORT_KIND(number) \
+	.choice = (number), .choice_offset = offsetof(struct conf_port, kind), FIELD(conf_port, device)
+
+static const struct conf_key port_keys[] = {
+	{
+		.name = "name", .type = CONF_STRING, FIELD(conf_port, name), .required = true,
+		.min = 1, .max = NETDEV_MAX, .form = &port_name_form, .sample = "wan0",
+		.help = "Name of the port in statistics and messages, unique in the file.",
+	}, {
+		.name = "pci", .type = CONF_STRING, PORT_KIND(CONF_PORT_PCI),
+		.min = 1, .max = 12, .form = &pci_form, .sample = "\"0000:01:00.0\"",
+		.help = "A NIC that is bound to vfio-pci.",
+	}, {
+		.name = "tap", .type = CONF_STRING, PORT_KIND(CONF_PORT_TAP),
+		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "dtap0",
+		.help = "A TAP device, made at start, whose kernel side is the devices' side.",
+	}, {
+		.name = "af_packet", .type = CONF_STRING, PORT_KIND(CONF_PORT_AF_PACKET),
+		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "eth0",
+		.help = "A network device of the kernel, through AF_PACKET; the kernel sees each packet too.",
+	}, {
+		.name = "af_xdp", .type = CONF_STRING, PORT_KIND(CONF_PORT_AF_XDP),
+		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "eth0",
+		.help = "A network device of the kernel, through AF_XDP; the kernel keeps all but CoAP.",
+	}, {
+		.name = "memif", .type = CONF_STRING, PORT_KIND(CONF_PORT_MEMIF),
+		.min = 2, .max = SOCKET_LEN, .form = &memif_form, .sample = "/run/postern/memif.sock",
+		.help = "Shared memory with a trusted process on the same machine, by the path of its socket.",
+	}, {
+		.name = "memif_role", .type = CONF_ENUM, FIELD(conf_port, memif_role),
+		.words = memif_roles, .preset = "server",
+		.help = "Which end of the memif socket this is.",
+	}, {
+		.name = "addresses", .type = CONF_LIST, ITEMS(conf_port, addresses, address_count),
+		.required = true, .min = 1, .max = CONF_ADDRESSES_MAX, .item = &prefix_item,
+		.sample = "[192.0.2.1/24, \"2001:db8::1/64\"]",
+		.help = "Addresses of the gateway on this port, each with the length of its network's prefix.",
+	}, {
+		.name = "coap", .type = CONF_INT, FIELD(conf_port, coap), .min = 1, .max = 65535,
+		.preset = "5683",
+		.help = "UDP port of CoAP.",
+	}, {
+		.name = "kernel", .type = CONF_STRING, FIELD(conf_port, kernel),
+		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "pn-wan0",
+		.help = "TAP device to the kernel for all that is not CoAP, by default pn- and the port's name; none for af_xdp.",
+	}, {
+		.name = "mtu", .type = CONF_INT, FIELD(conf_port, mtu), .min = 1280, .max = 9000,
+		.preset = "1500",
+		.help = "Bytes of the largest IP packet.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key workers_keys[] = {
+	{
+		.name = "cores", .type = CONF_CORES, ITEMS(conf_workers, cores, core_count),
+		.min = 1, .max = CONF_WORKERS_MAX, .sample = "[2-5, 7]",
+		.help = "CPUs that run a worker each, by default the last one only.",
+	}, {
+		.name = "mode", .type = CONF_ENUM, FIELD(conf_workers, mode), .words = worker_modes,
+		.preset = "adaptive",
+		.help = "Whether an idle worker sleeps for moments or polls without end.",
+	}, {
+		.name = "exchanges", .type = CONF_INT, FIELD(conf_workers, exchanges),
+		.min = 64, .max = 1048576, .preset = "8192",
+		.help = "Requests in flight a worker.",
+	}, {
+		.name = "answers", .type = CONF_SIZE, FIELD(conf_workers, answers),
+		.min = MB, .max = 64 * GB, .preset = "64MB",
+		.help = "Memory a worker keeps for answers, which it sends again when a request is retransmitted.",
+	}, {
+		.name = "huge_pages", .type = CONF_ENUM, FIELD(conf_workers, huge_pages),
+		.words = huge_pages, .preset = "auto",
+		.help = "Whether packet memory is in huge pages; auto uses them if the system has some free.",
+	}, {
+		.name = "isa", .type = CONF_STRING, FIELD(conf_workers, isa),
+		.min = 1, .max = 31, .form = &isa_form, .sample = "auto",
+		.help = "Engine of the AEAD, by default the fastest that the CPU has.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key tls_keys[] = {
+	{
+		.name = "ca", .type = CONF_PATH, FIELD(conf_tls, ca), .min = 1, .max = PATH_LEN,
+		.sample = "/etc/postern/ca.pem",
+		.help = "Authorities that servers are checked against, by default those of the system (PEM).",
+	}, {
+		.name = "cert", .type = CONF_PATH, FIELD(conf_tls, cert), .min = 1, .max = PATH_LEN,
+		.sample = "/etc/postern/client.pem",
+		.help = "Certificate that is shown to servers (PEM); needs key.",
+	}, {
+		.name = "key", .type = CONF_PATH, FIELD(conf_tls, key), .min = 1, .max = PATH_LEN,
+		.sample = "/etc/postern/client.key",
+		.help = "Private key of cert (PEM).",
+	}, {
+		.name = "verify", .type = CONF_BOOL, FIELD(conf_tls, verify), .preset = "true",
+		.help = "Whether a server's certificate is checked; never switch it off outside of tests.",
+	}, {
+		.name = "server_name", .type = CONF_STRING, FIELD(conf_tls, server_name),
+		.min = 1, .max = 253, .form = &host_form, .sample = "backend.example",
+		.help = "Name that the server's certificate must have, by default the host in its URL.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key upstream_name = {
+	.type = CONF_STRING, FIELD(conf_upstream, name), .min = 1, .max = 63,
+	.form = &upstream_name_form,
+};
+
+static const struct conf_key server_item = {
+	.type = CONF_URL, ITEM(conf_server),
+};
+
+static const struct conf_key upstream_keys[] = {
+	{
+		.name = "servers", .type = CONF_LIST, ITEMS(conf_upstream, servers, server_count),
+		.required = true, .min = 1, .max = CONF_SERVERS_MAX, .item = &server_item,
+		.sample = "[\"http://10.0.0.5:8080\", \"https://10.0.0.6:8443/base\"]",
+		.help = "Where requests go: http://HOST:PORT/BASE, the same with https, or http+unix:/PATH/OF/SOCKET.",
+	}, {
+		.name = "balance", .type = CONF_ENUM, FIELD(conf_upstream, balance), .words = balances,
+		.preset = "rr",
+		.help = "How a server is picked: rr takes them in turn.",
+	}, {
+		.name = "timeout", .type = CONF_DURATION, FIELD(conf_upstream, timeout_ms),
+		.min = 1, .max = HOUR, .preset = "3s",
+		.help = "Longest time from a request to its whole answer, for routes that name none.",
+	}, {
+		.name = "queue", .type = CONF_DURATION, FIELD(conf_upstream, queue_ms),
+		.min = 0, .max = HOUR, .preset = "200ms",
+		.help = "Longest wait of a request for a free connection.",
+	}, {
+		.name = "max_inflight", .type = CONF_INT, FIELD(conf_upstream, max_inflight),
+		.min = 1, .max = 1048576, .preset = "1024",
+		.help = "Requests in flight and waiting; one more is answered with 5.03.",
+	}, {
+		.name = "max_connections", .type = CONF_INT, FIELD(conf_upstream, max_connections),
+		.min = 1, .max = 65535, .preset = "64",
+		.help = "Connections to all servers together.",
+	}, {
+		.name = "max_body", .type = CONF_SIZE, FIELD(conf_upstream, max_body),
+		.min = 1, .max = 64 * MB, .preset = "64KB",
+		.help = "Largest body of an answer that is read.",
+	}, {
+		.name = "tls", .type = CONF_GROUP, FIELD(conf_upstream, tls), .keys = tls_keys,
+		.line_offset = offsetof(struct conf_tls, line),
+		.help = "TLS towards https servers.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key route_keys[] = {
+	{
+		.name = "path", .type = CONF_PATTERN, FIELD(conf_route, path), .required = true,
+		.sample = "/t/*",
+		.help = "Path of the requests; a * segment stands for any segment, at the end for any rest.",
+	}, {
+		.name = "methods", .type = CONF_SET, FIELD(conf_route, methods), .words = methods,
+		.sample = "[POST, PUT]",
+		.help = "Methods of the requests, by default all.",
+	}, {
+		.name = "to", .type = CONF_STRING, FIELD(conf_route, to), .required = true,
+		.min = 1, .max = 63, .sample = "telemetry",
+		.help = "Name of an upstream, or builtin:discard or builtin:echo.",
+	}, {
+		.name = "timeout", .type = CONF_DURATION, FIELD(conf_route, timeout_ms),
+		.min = 1, .max = HOUR, .sample = "3s",
+		.help = "Longest time from a request to its whole answer, by default the upstream's.",
+	}, {
+		.name = "fetch", .type = CONF_ENUM, FIELD(conf_route, fetch), .words = fetches,
+		.preset = "post",
+		.help = "HTTP method that FETCH becomes: POST or QUERY.",
+	}, {
+		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
+		.min = 1, .max = 260, .form = &authority_form, .sample = "backend.example",
+		.help = "Host header, by default host and port of the server.",
+	}, {
+		.name = "strip", .type = CONF_INT, FIELD(conf_route, strip),
+		.min = 0, .max = CONF_SEGMENTS_MAX, .preset = "0",
+		.help = "Segments of the path that are cut off in front.",
+	}, {
+		.name = "prefix", .type = CONF_BASE, FIELD(conf_route, prefix), .preset = "/",
+		.help = "Path that is put in front of what strip leaves.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key devices_keys[] = {
+	{
+		.name = "store", .type = CONF_PATH, FIELD(conf_devices, store), .min = 1, .max = PATH_LEN,
+		.preset = "/var/lib/postern",
+		.help = "Directory of the device store.",
+	}, {
+		.name = "kek", .type = CONF_STRING, FIELD(conf_devices, kek), .min = 1, .max = PATH_LEN,
+		.form = &kek_form, .preset = CONF_KEK_CREDENTIAL,
+		.help = "File with the key that seals the store, or credential: the systemd credential postern.kek.",
+	}, {
+		.name = "max", .type = CONF_INT, FIELD(conf_devices, max), .min = 16, .max = 16777216,
+		.preset = "1048576",
+		.help = "Most devices there can be; memory for them is taken at start.",
+	}, {
+		.name = "errors", .type = CONF_ENUM, FIELD(conf_devices, errors), .words = error_policies,
+		.preset = "silent",
+		.help = "Whether a request that is not verified gets an error (RFC 8613 section 8.2) or nothing.",
+	}, {
+		.name = "replay", .type = CONF_ENUM, FIELD(conf_devices, replay), .words = replay_policies,
+		.preset = "silent",
+		.help = "What a replayed request gets: nothing, or 4.01.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key control_keys[] = {
+	{
+		.name = "socket", .type = CONF_PATH, FIELD(conf_control, socket),
+		.min = 1, .max = SOCKET_LEN, .preset = "/run/postern/control.sock",
+		.help = "UNIX socket that posternctl speaks to.",
+	}, {
+		.name = "mode", .type = CONF_MODE, FIELD(conf_control, mode), .min = 0, .max = 0777,
+		.preset = "0660",
+		.help = "Permissions of the socket.",
+	}, {
+		.name = "group", .type = CONF_STRING, FIELD(conf_control, group),
+		.min = 1, .max = 32, .form = &group_form, .sample = "postern",
+		.help = "Group of the socket, by default that of the daemon.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key log_keys[] = {
+	{
+		.name = "level", .type = CONF_ENUM, FIELD(conf_log, level), .words = log_levels,
+		.preset = "info",
+		.help = "Least level that is logged.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key port_item = {.type = CONF_GROUP, ITEM(conf_port), .keys = port_keys};
+static const struct conf_key upstream_item = {
+	.type = CONF_GROUP, ITEM(conf_upstream), .keys = upstream_keys};
+static const struct conf_key route_item = {.type = CONF_GROUP, ITEM(conf_route), .keys = route_keys};
+
+static const struct conf_key file_keys[] = {
+	{
+		.name = "ports", .type = CONF_LIST, ITEMS(conf, ports, port_count), .required = true,
+		.min = 1, .max = CONF_PORTS_MAX, .item = &port_item,
+		.help = "Ports that devices are reached through; each has exactly one of pci, tap, af_packet, af_xdp and memif.",
+	}, {
+		.name = "workers", .type = CONF_GROUP, FIELD(conf, workers), .keys = workers_keys,
+		.line_offset = offsetof(struct conf_workers, line),
+		.help = "The threads that handle packets.",
+	}, {
+		.name = "upstreams", .type = CONF_MAP, ITEMS(conf, upstreams, upstream_count),
+		.min = 1, .max = CONF_UPSTREAMS_MAX, .item = &upstream_item, .map_key = &upstream_name,
+		.sample = "telemetry",
+		.help = "HTTP services behind the gateway, by names of your own.",
+	}, {
+		.name = "routes", .type = CONF_LIST, ITEMS(conf, routes, route_count), .required = true,
+		.min = 1, .max = CONF_ROUTES_MAX, .item = &route_item,
+		.help = "Which request goes where; the first route whose path and method match is taken.",
+	}, {
+		.name = "devices", .type = CONF_GROUP, FIELD(conf, devices), .keys = devices_keys,
+		.line_offset = offsetof(struct conf_devices, line),
+		.help = "The devices' security contexts.",
+	}, {
+		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = control_keys,
+		.line_offset = offsetof(struct conf_control, line),
+		.help = "The socket that manages the daemon.",
+	}, {
+		.name = "runtime", .type = CONF_PATH, FIELD(conf, runtime), .min = 1, .max = PATH_LEN,
+		.preset = "/run/postern",
+		.help = "Directory of the run token, which must survive a restart of the service but no reboot.",
+	}, {
+		.name = "log", .type = CONF_GROUP, FIELD(conf, log), .keys = log_keys,
+		.help = "Log messages.",
+	},
+	{.name = NULL},
+};
+// clang-format on
+
+const struct conf_key conf_schema = {
+	.type = CONF_GROUP, .size = sizeof(struct conf), .keys = file_keys};
+
+_Static_assert(offsetof(struct conf_upstream, name) == 0, "a map's struct begins with its key");
+
+static void words_list(const struct conf_word *words, char *buf, size_t room)
+{
+	size_t len = 0;
+
+	for (const struct conf_word *w = words; w->word && len < room; w++)
+		len += snprintf(buf + len, room - len, "%s%s",
+			w == words          ? ""
+				: w[1].word ? ", "
+					    : " or ",
+			w->word);
+}
+
+const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX])
+{
+	char min[32], max[32], words[CONF_WHAT_MAX / 2];
+
+	switch (key->type) {
+	case CONF_BOOL:
+		return "true or false";
+	case CONF_INT:
+		snprintf(buf, CONF_WHAT_MAX, "a whole number, %" PRIu64 " to %" PRIu64, key->min,
+			key->max);
+		return buf;
+	case CONF_DURATION:
+		conf_duration_format(key->min, min, sizeof(min));
+		conf_duration_format(key->max, max, sizeof(max));
+		snprintf(buf, CONF_WHAT_MAX, "a time with its unit (ms, s, m, h), %s to %s", min,
+			max);
+		return buf;
+	case CONF_PERCENT:
+		snprintf(buf, CONF_WHAT_MAX, "a share such as 20%%, %" PRIu64 "%% to %" PRIu64 "%%",
+			key->min, key->max);
+		return buf;
+	case CONF_SIZE:
+		conf_size_format(key->min, min, sizeof(min));
+		conf_size_format(key->max, max, sizeof(max));
+		snprintf(buf, CONF_WHAT_MAX, "a size with its unit (B, KB, MB, GB), %s to %s", min,
+			max);
+		return buf;
+	case CONF_MODE:
+		return "permissions in octal such as \"0660\"";
+	case CONF_ENUM:
+		words_list(key->words, buf, CONF_WHAT_MAX);
+		return buf;
+	case CONF_STRING:
+		snprintf(buf, CONF_WHAT_MAX, "%s, at most %" PRIu64 " bytes",
+			key->form ? key->form->what : "text", key->max);
+		return buf;
+	case CONF_PATH:
+		snprintf(buf, CONF_WHAT_MAX, "an absolute path, at most %" PRIu64 " bytes",
+			key->max);
+		return buf;
+	case CONF_BASE:
+		return "the path of a URL such as /v1";
+	case CONF_PREFIX:
+		return "an address such as 192.0.2.1/24 or 2001:db8::1/64";
+	case CONF_URL:
+		return "a URL such as http://10.0.0.5:8080";
+	case CONF_PATTERN:
+		return "a path such as /a/b, /a/*/b or /a/*";
+	case CONF_CORES:
+		snprintf(buf, CONF_WHAT_MAX,
+			"a list of CPU numbers and ranges, at most %" PRIu64 " CPUs", key->max);
+		return buf;
+	case CONF_SET:
+		words_list(key->words, words, sizeof(words));
+		snprintf(buf, CONF_WHAT_MAX, "a list of %s", words);
+		return buf;
+	case CONF_LIST:
+		snprintf(buf, CONF_WHAT_MAX, "a list of %" PRIu64 " to %" PRIu64 " entries",
+			key->min, key->max);
+		return buf;
+	case CONF_MAP:
+		snprintf(buf, CONF_WHAT_MAX, "a map of %" PRIu64 " to %" PRIu64 " names", key->min,
+			key->max);
+		return buf;
+	case CONF_GROUP:
+		break;
+	}
+	return "a map of keys";
+}
