@@ -35,7 +35,8 @@ static uint8_t *put_bytes(uint8_t *at, const uint8_t *bytes, uint8_t len)
 		*at++ = CBOR_BYTES8;
 		*at++ = len;
 	}
-	memcpy(at, bytes, len);
+	if (len)
+		memcpy(at, bytes, len);
 	return at + len;
 }
 
