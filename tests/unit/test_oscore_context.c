@@ -100,13 +100,13 @@ Test(oscore_context, info_of_long_values)
 		p.alg = cases[i].alg;
 		p.id_context_len = cases[i].id_context_len;
 		cr_assert_eq(osc_derive(&keys, &p), 0);
-		cr_assert_eq(hkdf_sha256(want, cases[i].key_len, NULL, 0, p.secret, p.secret_len,
+		cr_assert_eq(hkdf_sha256(want, cases[i].key_len, p.salt, 0, p.secret, p.secret_len,
 				     info, len),
 			0);
 		cr_expect_arr_eq(keys.sender_key, want, cases[i].key_len, "case %u", i);
 		free(info);
 		info = hex_decode(cases[i].iv_info, &len);
-		cr_assert_eq(hkdf_sha256(want, aead_algs[p.alg].nonce_len, NULL, 0, p.secret,
+		cr_assert_eq(hkdf_sha256(want, aead_algs[p.alg].nonce_len, p.salt, 0, p.secret,
 				     p.secret_len, info, len),
 			0);
 		cr_expect_arr_eq(keys.common_iv, want, aead_algs[p.alg].nonce_len, "case %u", i);

@@ -196,6 +196,68 @@ Test(oscore_protect, nonce_of_every_algorithm)
 		13);
 }
 
+// The nonce as section 5.2 describes it, byte by byte.
+static void model_nonce(uint8_t *nonce, unsigned len, const uint8_t *iv, const uint8_t *id,
+	unsigned id_len, uint64_t piv)
+{
+	memset(nonce, 0, len);
+	nonce[0] = (uint8_t)id_len;
+	memcpy(nonce + len - 5 - id_len, id, id_len);
+	for (unsigned i = 0; i < 5; i++)
+		nonce[len - 1 - i] = (uint8_t)(piv >> 8 * i);
+	for (unsigned i = 0; i < len; i++)
+		nonce[i] ^= iv[i];
+}
+
+Test(oscore_protect, nonces_of_all_id_lengths_as_section_5_2_describes_them)
+{
+	static const uint64_t pivs[] = {0, 1, 255, 256, UINT32_MAX, OSC_PIV_MAX};
+	static const uint8_t iv[AEAD_NONCE_MAX] =
+		"\x46\x22\xd4\xdd\x6d\x94\x41\x68\xee\xfb\x54\x98";
+	static const uint8_t id[OSC_KID_LEN_MAX] = {0x91, 0xa2, 0xb3, 0xc4, 0xd5, 0xe6, 0xf7};
+	uint8_t got[AEAD_NONCE_MAX], want[AEAD_NONCE_MAX];
+
+	for (int alg = 0; alg < AEAD_ALG_COUNT; alg++) {
+		unsigned len = aead_algs[alg].nonce_len;
+
+		for (uint8_t id_len = 0; id_len <= len - 6; id_len++) {
+			for (unsigned i = 0; i < sizeof(pivs) / sizeof(pivs[0]); i++) {
+				uint8_t *id_copy = malloc(id_len); // of exactly this size
+				memcpy(id_copy, id, id_len);
+				osc_nonce(got, (enum aead_alg)alg, iv, id_copy, id_len, pivs[i]);
+				model_nonce(want, len, iv, id, id_len, pivs[i]);
+				cr_expect_arr_eq(got, want, len, "alg %d, id of %u", alg, id_len);
+				free(id_copy);
+			}
+		}
+	}
+}
+
+// The AAD with ids and PIVs of all lengths.
+Test(oscore_protect, aads_of_all_id_and_piv_lengths)
+{
+	static const uint8_t kid[OSC_KID_LEN_MAX] = {0x91, 0xa2, 0xb3, 0xc4, 0xd5, 0xe6, 0xf7};
+
+	for (uint8_t kid_len = 0; kid_len <= OSC_KID_LEN_MAX; kid_len++) {
+		for (unsigned piv_len = 1; piv_len <= OSC_PIV_LEN_MAX; piv_len++) {
+			uint64_t piv = UINT64_C(0x8182838485) >> 8 * (OSC_PIV_LEN_MAX - piv_len);
+			char want[128], *at = want;
+
+			at += sprintf(at, "8368456e637279707430 40 %02x 8501810a %02x",
+				0x40 + 7 + kid_len + piv_len, 0x40 + kid_len);
+			for (unsigned i = 0; i < kid_len; i++)
+				at += sprintf(at, "%02x", kid[i]);
+			at += sprintf(at, "%02x", 0x40 + piv_len);
+			for (unsigned i = 0; i < piv_len; i++)
+				at += sprintf(at, "%02x", 0x81 + i);
+			sprintf(at, "40");
+			char kid_hex[2 * OSC_KID_LEN_MAX + 1] = "91a2b3c4d5e6f7";
+			kid_hex[2 * kid_len] = 0;
+			expect_aad(AEAD_AES_CCM_16_64_128, kid_hex, piv, want);
+		}
+	}
+}
+
 Test(oscore_protect, ids_that_differ_in_leading_zeros_have_different_nonces)
 {
 	static const uint8_t iv[AEAD_NONCE_MAX], zeros[7];
