@@ -28,14 +28,25 @@ struct dp_port_conf {
 	uint16_t queues; // rx and tx, one of each a worker
 };
 
-// Hot-plugs the device (EAL is up), configures it (MTU, promiscuous off where the driver can
-// filter, allmulticast, RSS over addresses and ports where there are several queues), sets up
-// queues on the worker's pools[queue] and starts it. Sets *port_id and mac. Returns 0 or -errno
-// with a message that names the port and what to do in err.
+// Data room of an mbuf, with headroom, that holds any frame of a port with this MTU in one segment.
+uint16_t dp_port_data_room(uint16_t mtu);
+
+// Hot-plugs the device (EAL is up), configures it (MTU, promiscuous off, allmulticast for ND, RSS
+// over addresses and ports where the device has several queues), sets up queues on the worker's
+// pools[queue] and starts it. Pools have mbufs of at least dp_port_data_room(). Sets *port_id and
+// mac. Returns 0 or -errno with a message that names the port and what to do in err.
+//
+// Receive queue q is the transmit queue q's partner; a worker uses both of one number. Where
+// packets go among the queues: a NIC's RSS, for net_tap the kernel's flow hash, for AF_PACKET a
+// fanout group, for AF_XDP the RSS of the NIC below, for memif the peer's choice.
+//
+// The kernel's side of a TAP gets a MAC of its own here; net_tap gives it the port's.
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
 	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
 	__attribute__((warn_unused_result));
-// Stops and removes it.
+// Sets which checksums the device verifies.
+void dp_port_checksums(uint16_t port_id, struct dp_port_addresses *addresses);
+// Stops and removes it. No worker may poll it any more.
 void dp_port_close(uint16_t port_id);
 // Whether packets come from the kernel through software (then naps of an idle worker are cheap).
 bool dp_port_is_software(enum dp_port_kind kind);

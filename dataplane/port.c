@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/port.h"
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RX_DESCRIPTORS 1024
+#define TX_DESCRIPTORS 1024
+#define FRAME_OVERHEAD (14 + 2 * 4) // Ethernet and two VLAN tags
+#define DATA_ROOM_MIN  2048         // drivers split smaller ones into segments or refuse them
+#define TUN_PATH       "/dev/net/tun"
+
+#define RSS_FIELDS (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP)
+
+static struct {
+	// A packet socket that keeps the netdev of an AF_PACKET port in allmulticast mode; 0 for
+	// none. The kernel undoes it when the socket goes, however the process ends.
+	int allmulticast_socket;
+	uint64_t rx_offloads;
+} ports[RTE_MAX_ETHPORTS];
+
+// Writes "port NAME: ..." and returns -error.
+__attribute__((format(printf, 5, 6))) static int fail(const struct dp_port_conf *conf, int error,
+	char *err, size_t err_len, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	n = snprintf(err, err_len, "port %s: ", conf->name);
+	if (n >= 0 && (size_t)n < err_len) {
+		va_start(args, format);
+		vsnprintf(err + n, err_len - (size_t)n, format, args);
+		va_end(args);
+	}
+	return -error;
+}
+
+static size_t round_up(size_t n, size_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+static size_t frame_room(uint16_t mtu)
+{
+	size_t room = round_up((size_t)mtu + FRAME_OVERHEAD, 64);
+
+	return room > DATA_ROOM_MIN ? room : DATA_ROOM_MIN;
+}
+
+uint16_t dp_port_data_room(uint16_t mtu)
+{
+	size_t room = RTE_PKTMBUF_HEADROOM + frame_room(mtu);
+
+	return room < UINT16_MAX ? (uint16_t)room : UINT16_MAX;
+}
+
+bool dp_port_is_software(enum dp_port_kind kind)
+{
+	return kind != DP_PORT_PCI;
+}
+
+void dp_port_checksums(uint16_t port_id, struct dp_port_addresses *addresses)
+{
+	const uint64_t offloads = ports[port_id].rx_offloads;
+
+	addresses->ip_checksum_offload = offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	addresses->udp_checksum_offload = offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+}
+
+static int netdev_ioctl(const char *netdev, unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", netdev);
+	rc = ioctl(fd, request, ifr) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+// What can be said better than by a driver, before it tries.
+
+static int check_netdev_name(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	if (!conf->dev[0] || strlen(conf->dev) >= IFNAMSIZ || strpbrk(conf->dev, "/,= \t"))
+		return fail(conf, EINVAL, err, err_len, "'%s' is no name for a network device",
+			conf->dev);
+	return 0;
+}
+
+static int check_tap(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	int rc = check_netdev_name(conf, err, err_len), fd;
+
+	if (rc)
+		return rc;
+	if (if_nametoindex(conf->dev))
+		return fail(conf, EEXIST, err, err_len,
+			"network device %s exists already; a TAP port makes its own: choose "
+			"another name, or remove it with 'ip link delete %s'",
+			conf->dev, conf->dev);
+	fd = open(TUN_PATH, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	rc = errno;
+	if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
+		return fail(conf, rc, err, err_len,
+			"no " TUN_PATH ": the kernel lacks the tun driver ('modprobe tun'), or the "
+			"container does not pass the device on");
+	return fail(conf, rc, err, err_len, "cannot open " TUN_PATH ": %s", strerror(rc));
+}
+
+static int check_netdev(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	struct ifreq ifr = {0};
+	int rc = check_netdev_name(conf, err, err_len);
+
+	if (rc)
+		return rc;
+	if (!if_nametoindex(conf->dev))
+		return fail(conf, ENODEV, err, err_len,
+			"there is no network device %s here ('ip link' lists them)", conf->dev);
+	rc = netdev_ioctl(conf->dev, SIOCGIFFLAGS, &ifr);
+	if (!rc && !(ifr.ifr_flags & IFF_UP))
+		return fail(conf, ENETDOWN, err, err_len,
+			"network device %s is down: 'ip link set %s up'", conf->dev, conf->dev);
+	return 0;
+}
+
+static int check_memif(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	const char *slash = strrchr(conf->dev, '/');
+	char dir[256];
+	int rc;
+
+	if (!conf->dev[0] || strpbrk(conf->dev, ",=") || strlen(conf->dev) >= sizeof(dir))
+		return fail(conf, EINVAL, err, err_len, "'%s' is no path for a memif socket",
+			conf->dev);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - conf->dev) : 1,
+		slash ? conf->dev : ".");
+	if (!dir[0])
+		return 0; // directly below the root
+	if (access(dir, conf->memif_client ? X_OK : W_OK | X_OK)) {
+		rc = errno;
+		return fail(conf, rc, err, err_len, "memif socket %s: folder %s: %s", conf->dev,
+			dir, strerror(rc));
+	}
+	return 0;
+}
+
+static int check_pci(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	char path[128];
+
+	if (!conf->dev[0] || strpbrk(conf->dev, "/,= \t") || strlen(conf->dev) > 32)
+		return fail(conf, EINVAL, err, err_len, "'%s' is no PCI address", conf->dev);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", conf->dev);
+	if (access(path, F_OK))
+		return fail(conf, ENODEV, err, err_len,
+			"there is no PCI device %s ('dpdk-devbind.py --status' lists them)",
+			conf->dev);
+	return 0;
+}
+
+static int check_device(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	switch (conf->kind) {
+	case DP_PORT_PCI:
+		return check_pci(conf, err, err_len);
+	case DP_PORT_TAP:
+		return check_tap(conf, err, err_len);
+	case DP_PORT_AF_PACKET:
+	case DP_PORT_AF_XDP:
+		return check_netdev(conf, err, err_len);
+	case DP_PORT_MEMIF:
+		return check_memif(conf, err, err_len);
+	}
+	return fail(conf, EINVAL, err, err_len, "unknown kind %d", (int)conf->kind);
+}
+
+// Why a driver may not have taken the device.
+static int fail_probe(const struct dp_port_conf *conf, int error, char *err, size_t err_len)
+{
+	char path[128], target[256] = "";
+	const char *driver;
+
+	switch (conf->kind) {
+	case DP_PORT_PCI:
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", conf->dev);
+		if (readlink(path, target, sizeof(target) - 1) < 0)
+			target[0] = 0;
+		driver = strrchr(target, '/');
+		driver = driver ? driver + 1 : "no driver";
+		if (strcmp(driver, "vfio-pci"))
+			return fail(conf, error, err, err_len,
+				"PCI device %s is bound to %s, not to vfio-pci: "
+				"'dpdk-devbind.py --bind=vfio-pci %s'",
+				conf->dev, driver, conf->dev);
+		return fail(conf, error, err, err_len,
+			"no DPDK driver takes PCI device %s: %s (is its network driver installed, "
+			"is the IOMMU on, may this user open /dev/vfio/*?)",
+			conf->dev, strerror(error));
+	case DP_PORT_TAP:
+		return fail(conf, error, err, err_len,
+			"cannot make TAP device %s: %s (this needs CAP_NET_ADMIN)", conf->dev,
+			strerror(error));
+	case DP_PORT_AF_PACKET:
+		return fail(conf, error, err, err_len,
+			"cannot open AF_PACKET on %s: %s (this needs CAP_NET_RAW)", conf->dev,
+			strerror(error));
+	case DP_PORT_AF_XDP:
+		return fail(conf, error, err, err_len,
+			"cannot open AF_XDP on %s: %s (this needs CAP_NET_ADMIN, CAP_NET_RAW and "
+			"CAP_BPF, a kernel with XDP sockets, and as many channels as workers: "
+			"'ethtool -L')",
+			conf->dev, strerror(error));
+	case DP_PORT_MEMIF:
+		break;
+	}
+	return fail(conf, error, err, err_len, "cannot open %s: %s", conf->dev, strerror(error));
+}
+
+// Names the device on its bus and makes the driver's arguments.
+static const char *device_name(
+	const struct dp_port_conf *conf, char *name, size_t name_len, char *args, size_t args_len)
+{
+	const char *bus = "vdev";
+
+	args[0] = 0;
+	switch (conf->kind) {
+	case DP_PORT_PCI:
+		snprintf(name, name_len, "%s", conf->dev);
+		bus = "pci";
+		break;
+	case DP_PORT_TAP:
+		snprintf(name, name_len, "net_tap_%s", conf->name);
+		snprintf(args, args_len, "iface=%s", conf->dev);
+		break;
+	case DP_PORT_AF_PACKET:
+		snprintf(name, name_len, "net_af_packet_%s", conf->name);
+		snprintf(args, args_len, "iface=%s,qpairs=%u", conf->dev, conf->queues);
+		break;
+	case DP_PORT_AF_XDP:
+		snprintf(name, name_len, "net_af_xdp_%s", conf->name);
+		snprintf(args, args_len, "iface=%s,start_queue=0,queue_count=%u", conf->dev,
+			conf->queues);
+		break;
+	case DP_PORT_MEMIF:
+		snprintf(name, name_len, "net_memif_%s", conf->name);
+		snprintf(args, args_len, "role=%s,id=0,socket=%s,socket-abstract=no,bsize=%zu",
+			conf->memif_client ? "client" : "server", conf->dev, frame_room(conf->mtu));
+		break;
+	}
+	return bus;
+}
+
+// Drivers tell it as an MTU, or only as a length of frames.
+static uint16_t max_mtu(const struct rte_eth_dev_info *info)
+{
+	const uint32_t around = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX || info->max_rx_pktlen >= UINT16_MAX + around)
+		return info->max_mtu;
+	return info->max_rx_pktlen > around ? (uint16_t)(info->max_rx_pktlen - around) : 0;
+}
+
+static int configure(const struct dp_port_conf *conf, uint16_t port_id,
+	struct rte_mempool *const *pools, char *err, size_t err_len)
+{
+	struct rte_eth_conf eth_conf = {.rxmode.mtu = conf->mtu};
+	uint16_t rx_descriptors = RX_DESCRIPTORS, tx_descriptors = TX_DESCRIPTORS;
+	struct rte_eth_dev_info info;
+	int rc;
+
+	rc = rte_eth_dev_info_get(port_id, &info);
+	if (rc)
+		return fail(conf, -rc, err, err_len, "its driver tells nothing: %s", strerror(-rc));
+	if (conf->queues > info.max_rx_queues || conf->queues > info.max_tx_queues)
+		return fail(conf, EINVAL, err, err_len,
+			"%u workers need as many queues; the device has %u to receive and %u to "
+			"send",
+			conf->queues, info.max_rx_queues, info.max_tx_queues);
+	if (conf->mtu > max_mtu(&info))
+		return fail(conf, EINVAL, err, err_len,
+			"an MTU of %u is too much for the device: at most %u", conf->mtu,
+			max_mtu(&info));
+	// Only a NIC does it for nothing: a software driver would go through the packet once more.
+	if (conf->kind == DP_PORT_PCI) {
+		eth_conf.rxmode.offloads = info.rx_offload_capa &
+			(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+		if (conf->queues > 1 && !(info.flow_type_rss_offloads & RSS_FIELDS))
+			return fail(conf, ENOTSUP, err, err_len,
+				"the device cannot spread packets over %u workers", conf->queues);
+		if (conf->queues > 1) {
+			eth_conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+			eth_conf.rx_adv_conf.rss_conf.rss_hf =
+				info.flow_type_rss_offloads & RSS_FIELDS;
+		}
+	}
+	rc = rte_eth_dev_configure(port_id, conf->queues, conf->queues, &eth_conf);
+	if (rc)
+		return fail(conf, -rc, err, err_len,
+			"the device does not take %u queues and an MTU of %u: %s", conf->queues,
+			conf->mtu, strerror(-rc));
+	ports[port_id].rx_offloads = eth_conf.rxmode.offloads;
+	rc = rte_eth_dev_set_mtu(port_id, conf->mtu);
+	if (rc && rc != -ENOTSUP)
+		return fail(conf, -rc, err, err_len, "the device does not take an MTU of %u: %s",
+			conf->mtu, strerror(-rc));
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(port_id, &rx_descriptors, &tx_descriptors);
+	if (rc && rc != -ENOTSUP)
+		return fail(conf, -rc, err, err_len, "no size of queues fits: %s", strerror(-rc));
+
+	for (uint16_t q = 0; q < conf->queues && !rc; q++) {
+		int socket = rte_eth_dev_socket_id(port_id);
+
+		rc = rte_eth_rx_queue_setup(
+			port_id, q, rx_descriptors, (unsigned)socket, NULL, pools[q]);
+		if (!rc)
+			rc = rte_eth_tx_queue_setup(
+				port_id, q, tx_descriptors, (unsigned)socket, NULL);
+		if (rc)
+			return fail(conf, -rc, err, err_len, "queue %u: %s", q, strerror(-rc));
+	}
+	return 0;
+}
+
+// Multicast that no netdev above this port asked for: neighbour discovery of the kernel TAP.
+static int enable_allmulticast(
+	const struct dp_port_conf *conf, uint16_t port_id, char *err, size_t err_len)
+{
+	struct packet_mreq request = {.mr_type = PACKET_MR_ALLMULTI};
+	int rc, fd;
+
+	if (conf->kind != DP_PORT_AF_PACKET) {
+		rc = rte_eth_allmulticast_enable(port_id);
+		if (rc && rc != -ENOTSUP)
+			return fail(conf, -rc, err, err_len, "no multicast: %s", strerror(-rc));
+		return 0;
+	}
+	// Its driver cannot. Protocol 0: this socket receives nothing.
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	request.mr_ifindex = (int)if_nametoindex(conf->dev);
+	if (fd < 0 ||
+		setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request))) {
+		rc = errno;
+		if (fd >= 0)
+			close(fd);
+		return fail(
+			conf, rc, err, err_len, "no multicast on %s: %s", conf->dev, strerror(rc));
+	}
+	ports[port_id].allmulticast_socket = fd;
+	return 0;
+}
+
+// net_tap gives the kernel's side of the TAP the port's own MAC, so that gateway and device side
+// would share one. Another is put on the kernel's side, not on the port's: the kernel TAP of the
+// gateway carries the port's MAC for every kind of port.
+static int separate_tap_mac(
+	const struct dp_port_conf *conf, const uint8_t mac[6], char *err, size_t err_len)
+{
+	struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+	uint8_t *other = (uint8_t *)ifr.ifr_hwaddr.sa_data;
+	int rc;
+
+	do {
+		randombytes_buf(other, ETH_ALEN);
+		other[0] = (other[0] & ~1) | 2; // one station, locally administered
+	} while (!memcmp(other, mac, ETH_ALEN));
+	rc = netdev_ioctl(conf->dev, SIOCSIFHWADDR, &ifr);
+	if (rc)
+		return fail(conf, -rc, err, err_len, "cannot set the MAC of %s: %s", conf->dev,
+			strerror(-rc));
+	return 0;
+}
+
+int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
+	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
+{
+	char name[RTE_ETH_NAME_MAX_LEN], args[512];
+	struct rte_ether_addr ether;
+	const char *bus;
+	int rc;
+
+	rc = check_device(conf, err, err_len);
+	if (rc)
+		return rc;
+	bus = device_name(conf, name, sizeof(name), args, sizeof(args));
+	rc = rte_eal_hotplug_add(bus, name, args);
+	if (rc && rc != -EEXIST) // a PCI device may have been probed at start
+		return fail_probe(conf, -rc, err, err_len);
+	if (rte_eth_dev_get_port_by_name(name, port_id))
+		return fail_probe(conf, ENODEV, err, err_len);
+
+	rc = configure(conf, *port_id, pools, err, err_len);
+	if (!rc)
+		rc = enable_allmulticast(conf, *port_id, err, err_len);
+	if (!rc) {
+		rc = rte_eth_dev_start(*port_id);
+		if (rc)
+			fail(conf, -rc, err, err_len, "does not start: %s", strerror(-rc));
+	}
+	if (!rc) {
+		rc = rte_eth_macaddr_get(*port_id, &ether);
+		if (rc)
+			fail(conf, -rc, err, err_len, "has no MAC: %s", strerror(-rc));
+	}
+	if (!rc) {
+		memcpy(mac, ether.addr_bytes, sizeof(ether.addr_bytes));
+		if (conf->kind == DP_PORT_TAP)
+			rc = separate_tap_mac(conf, mac, err, err_len);
+	}
+	if (rc)
+		dp_port_close(*port_id);
+	return rc;
+}
+
+void dp_port_close(uint16_t port_id)
+{
+	struct rte_eth_dev_info info;
+
+	if (ports[port_id].allmulticast_socket) {
+		close(ports[port_id].allmulticast_socket);
+		ports[port_id].allmulticast_socket = 0;
+	}
+	if (rte_eth_dev_info_get(port_id, &info))
+		return;
+	// Errors would say that the netdev below is gone already.
+	(void)!rte_eth_dev_stop(port_id);
+	(void)!rte_dev_remove(info.device);
+}

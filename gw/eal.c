@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/eal.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HUGE_PAGES_DIR "/sys/kernel/mm/hugepages"
+
+#define ARGS_MAX        (16 + 2 * EAL_PCI_MAX)
+#define MEMORY_MB_FIXED 64 // of EAL, drivers and hash tables; EAL's own default without huge pages
+#define LOG_KEPT        400
+
+_Static_assert(EAL_WORKERS_MAX == RTE_MAX_LCORE - 1, "lcores 1 and up are the workers");
+
+__attribute__((format(printf, 4, 5))) static int fail(
+	int error, char *err, size_t err_len, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(err, err_len, format, args);
+	va_end(args);
+	return -error;
+}
+
+// Arguments.
+
+__attribute__((format(printf, 2, 3))) static int add(struct eal_args *args, const char *format, ...)
+{
+	char *text;
+	va_list list;
+	int n;
+
+	va_start(list, format);
+	n = vasprintf(&text, format, list);
+	va_end(list);
+	if (n < 0)
+		return -ENOMEM;
+	args->argv[args->argc++] = text;
+	return 0;
+}
+
+// "0-3,6": the CPUs of a set.
+static void cpus_print(FILE *out, const cpu_set_t *set)
+{
+	const char *comma = "";
+
+	for (int first = 0; first < CPU_SETSIZE; first++) {
+		int last = first;
+
+		if (!CPU_ISSET(first, set))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, set))
+			last++;
+		fprintf(out, first == last ? "%s%d" : "%s%d-%d", comma, first, last);
+		comma = ",";
+		first = last;
+	}
+}
+
+// Main floats over all CPUs of the process, each worker stays on its own.
+static int lcores_make(const struct eal_conf *conf, const cpu_set_t *allowed, char **text)
+{
+	size_t len;
+	FILE *out = open_memstream(text, &len);
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "0@(");
+	cpus_print(out, allowed);
+	fprintf(out, ")");
+	for (unsigned i = 0; i < conf->count; i++)
+		fprintf(out, ",%u@%u", i + 1, conf->cores[i]);
+	return fclose(out) ? -ENOMEM : 0;
+}
+
+static int check(const struct eal_conf *conf, const cpu_set_t *allowed, char *err, size_t err_len)
+{
+	if (!conf->count || conf->count > EAL_WORKERS_MAX || conf->pci_count > EAL_PCI_MAX)
+		return fail(EINVAL, err, err_len, "from 1 to %d workers and up to %d PCI ports",
+			EAL_WORKERS_MAX, EAL_PCI_MAX);
+	for (unsigned i = 0; i < conf->count; i++) {
+		char *text = NULL;
+		size_t len;
+		FILE *out;
+
+		if (conf->cores[i] < CPU_SETSIZE && CPU_ISSET(conf->cores[i], allowed))
+			continue;
+		out = open_memstream(&text, &len);
+		if (!out)
+			return fail(ENOMEM, err, err_len, "%s", strerror(ENOMEM));
+		cpus_print(out, allowed);
+		fclose(out);
+		fail(EINVAL, err, err_len, "worker %u: this process may not use CPU %u, only %s", i,
+			conf->cores[i], text);
+		free(text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err, size_t err_len)
+{
+	cpu_set_t allowed;
+	char *lcores = NULL;
+	int rc;
+
+	*args = (struct eal_args){0};
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return fail(errno, err, err_len, "CPUs of this process: %s", strerror(errno));
+	rc = check(conf, &allowed, err, err_len);
+	if (rc)
+		return rc;
+	args->argv = calloc(ARGS_MAX + 1, sizeof(*args->argv));
+	rc = args->argv ? lcores_make(conf, &allowed, &lcores) : -ENOMEM;
+	if (!rc)
+		rc = add(args, "postern");
+	if (!rc)
+		rc = add(args, "--lcores=%s", lcores);
+	if (!rc)
+		rc = add(args, "--main-lcore=0");
+	// Nothing shared with other processes in either case: keys are in this memory. DPDK 22.11
+	// refuses --in-memory together with --no-huge.
+	if (!rc && conf->huge_pages)
+		rc = add(args, "--in-memory");
+	if (!rc && !conf->huge_pages)
+		rc = add(args, "--no-huge");
+	if (!rc && !conf->huge_pages)
+		rc = add(args, "--no-shconf");
+	if (!rc && !conf->huge_pages)
+		rc = add(args, "-m");
+	if (!rc && !conf->huge_pages)
+		rc = add(args, "%zu", conf->memory_mb);
+	if (!rc)
+		rc = add(args, "--file-prefix=postern-%ld", (long)getpid());
+	if (!rc)
+		rc = add(args, "--no-telemetry");
+	if (!rc)
+		rc = add(args, "--log-level=warning");
+	// They miss secondary processes and traffic classes, neither of which is used here.
+	if (!rc)
+		rc = add(args, "--log-level=pmd.net.tap:critical");
+	if (!rc)
+		rc = add(args, "--log-level=pmd.net.memif:critical");
+	// Without a list DPDK would take every NIC that is bound to vfio-pci.
+	if (!rc && !conf->pci_count)
+		rc = add(args, "--no-pci");
+	for (unsigned i = 0; i < conf->pci_count && !rc; i++)
+		rc = add(args, "--allow=%s", conf->pci[i]);
+	free(lcores);
+	if (rc) {
+		eal_args_free(args);
+		return fail(-rc, err, err_len, "%s", strerror(-rc));
+	}
+	return 0;
+}
+
+void eal_args_free(struct eal_args *args)
+{
+	for (int i = 0; i < args->argc; i++)
+		free(args->argv[i]);
+	free(args->argv);
+	*args = (struct eal_args){0};
+}
+
+size_t eal_memory_mb(size_t pool_bytes)
+{
+	// A mempool does not use its last pages whole, and drivers allocate beside it.
+	return MEMORY_MB_FIXED + (pool_bytes + pool_bytes / 16 + (1 << 20) - 1) / (1 << 20);
+}
+
+static unsigned long read_number(const char *path)
+{
+	FILE *in = fopen(path, "re");
+	unsigned long n = 0;
+
+	if (!in)
+		return 0;
+	if (fscanf(in, "%lu", &n) != 1)
+		n = 0;
+	fclose(in);
+	return n;
+}
+
+size_t eal_huge_pages_mb(void)
+{
+	DIR *dir = opendir(HUGE_PAGES_DIR);
+	struct dirent *entry;
+	size_t kb = 0;
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir))) {
+		char path[sizeof(HUGE_PAGES_DIR) + NAME_MAX + sizeof("/free_hugepages")];
+		unsigned long page_kb;
+
+		if (sscanf(entry->d_name, "hugepages-%lukB", &page_kb) != 1)
+			continue;
+		snprintf(path, sizeof(path), HUGE_PAGES_DIR "/%s/free_hugepages", entry->d_name);
+		kb += page_kb * read_number(path);
+	}
+	closedir(dir);
+	return kb / 1024;
+}
+
+// The log. While EAL starts, its lines are kept for the one line of ours; then they are passed on.
+
+static struct {
+	bool started;
+	size_t len;
+	char kept[LOG_KEPT];
+} eal_log;
+
+static ssize_t log_write(void *cookie, const char *text, size_t size)
+{
+	size_t room = sizeof(eal_log.kept) - 1 - eal_log.len, len = size;
+
+	if (eal_log.started) {
+		fprintf(stderr, "dpdk: %.*s%s", (int)size, text,
+			size && text[size - 1] == '\n' ? "" : "\n");
+		return (ssize_t)size;
+	}
+	if (len > room)
+		len = room;
+	for (size_t i = 0; i < len; i++)
+		eal_log.kept[eal_log.len + i] = text[i] == '\n' ? ' ' : text[i];
+	eal_log.len += len;
+	return (ssize_t)size;
+}
+
+static const char *log_kept(void)
+{
+	while (eal_log.len && eal_log.kept[eal_log.len - 1] == ' ')
+		eal_log.kept[--eal_log.len] = 0;
+	return eal_log.len ? eal_log.kept : "it does not say why";
+}
+
+// Signals.
+
+static void realtime_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++)
+		sigaddset(set, signal);
+}
+
+static int worker_block_signals(void *arg)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	return pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+// rte_eal_init() with the signal mask that the threads it makes are to have.
+static int init(const struct eal_args *args)
+{
+	char *argv[ARGS_MAX + 1]; // EAL moves the pointers about
+	sigset_t before, realtime, others;
+	int rc;
+
+	memcpy(argv, args->argv, sizeof(argv));
+	realtime_signals(&realtime);
+	sigfillset(&others);
+	for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++)
+		sigdelset(&others, signal);
+	signal(SIGIO, SIG_IGN);
+
+	pthread_sigmask(SIG_SETMASK, &others, &before);
+	rc = rte_eal_init(args->argc, argv) < 0 ? -rte_errno : 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return rc;
+	pthread_sigmask(SIG_BLOCK, &realtime, NULL);
+	rc = rte_eal_mp_remote_launch(worker_block_signals, NULL, SKIP_MAIN);
+	rte_eal_mp_wait_lcore();
+	return rc;
+}
+
+// EAL makes <runtime dir>/dpdk/<prefix>, and without shared configuration puts nothing into it.
+static void remove_runtime_dir(void)
+{
+	char path[PATH_MAX], *slash;
+
+	snprintf(path, sizeof(path), "%s", rte_eal_get_runtime_dir());
+	if (rmdir(path))
+		return;
+	slash = strrchr(path, '/');
+	if (slash) {
+		*slash = 0;
+		(void)!rmdir(path); // of others, if it is not empty
+	}
+}
+
+int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
+{
+	static const cookie_io_functions_t log_io = {.write = log_write};
+	struct eal_args args;
+	FILE *log;
+	int rc;
+
+	rc = eal_args_make(conf, &args, err, err_len);
+	if (rc)
+		return rc;
+	log = fopencookie(NULL, "w", log_io);
+	if (!log) {
+		eal_args_free(&args);
+		return fail(ENOMEM, err, err_len, "%s", strerror(ENOMEM));
+	}
+	setvbuf(log, NULL, _IOLBF, BUFSIZ);
+	rte_openlog_stream(log);
+	rte_log_set_global_level(RTE_LOG_WARNING);
+
+	rc = init(&args);
+	eal_args_free(&args);
+	fflush(log);
+	remove_runtime_dir();
+	if (rc)
+		return fail(-rc, err, err_len, "DPDK does not start: %s (%s)", log_kept(),
+			strerror(-rc));
+	eal_log.started = true;
+	return 0;
+}
+
+void eal_stop(void)
+{
+	rte_eal_cleanup();
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Starts DPDK's environment layer (EAL) for the threads and the memory of a configuration.
+
+#ifndef POSTERN_GW_EAL_H
+#define POSTERN_GW_EAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define EAL_WORKERS_MAX 127 // lcores of DPDK but the one of main
+#define EAL_PCI_MAX     16
+
+struct eal_conf {
+	const unsigned *cores; // CPU of each worker; several may share one
+	unsigned count;
+	bool huge_pages;
+	size_t memory_mb;       // without huge pages: of all mempools together, see eal_memory_mb()
+	const char *const *pci; // addresses of the PCI ports
+	unsigned pci_count;
+};
+
+// What EAL is given. argv[argc] is NULL.
+struct eal_args {
+	int argc;
+	char **argv;
+};
+
+// Makes the arguments; to be freed with eal_args_free(). Returns 0 or -errno with one line in err:
+// -EINVAL for a CPU that this process may not use, -ENOMEM.
+int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err, size_t err_len)
+	__attribute__((warn_unused_result));
+void eal_args_free(struct eal_args *args);
+
+// Starts EAL, once in a process. lcore 0 is the calling thread, which keeps its CPUs; lcore 1 + i
+// is the worker on cores[i].
+//
+// Signals: afterwards the workers block all, and the real-time signals (by which net_tap learns
+// that there are packets) go to DPDK's interrupt thread only, which blocks all others. The caller
+// has the real-time signals blocked and its other signals as before. SIGIO, which the kernel sends
+// where a queue of real-time signals is full, is ignored.
+//
+// What DPDK logs afterwards, warnings and worse, goes to stderr as "dpdk: ...". Nothing is left in
+// the runtime directory, whatever becomes of the process.
+// Returns 0 or -errno with one line in err.
+int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
+	__attribute__((warn_unused_result));
+// After the last worker stopped and all ports are closed.
+void eal_stop(void);
+
+// Memory in MB for eal_conf.memory_mb that holds mempools of this many bytes and what drivers and
+// EAL take themselves.
+size_t eal_memory_mb(size_t pool_bytes);
+
+// Free huge pages of all sizes, in MB.
+size_t eal_huge_pages_mb(void);
+
+#endif
