@@ -31,13 +31,23 @@ static bool always(void)
 	return true;
 }
 
+#ifdef __x86_64__
+static bool has_vaes512(void)
+{
+	return __builtin_cpu_supports("vaes") && __builtin_cpu_supports("avx512f") &&
+		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("bmi2");
+}
+#endif
+
 // Fastest first.
 static const struct aead_isa isas[] = {
+	{"vaes512", has_vaes512, &aead_ccm_vaes512},
 	{"openssl", always, &aead_openssl_impl},
 };
 #define ISA_COUNT (sizeof(isas) / sizeof(isas[0]))
 
-static const char *const isa_names[ISA_COUNT + 1] = {"openssl"};
+static const char *const isa_names[ISA_COUNT + 1] = {"vaes512", "openssl"};
 
 const char *const *aead_isa_names(void)
 {

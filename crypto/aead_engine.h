@@ -20,12 +20,18 @@ struct aead_impl {
 	aead_batch_fn *seal;
 };
 
+// Kernels are one straight line each, made of many small functions.
+#define INLINE static inline __attribute__((always_inline))
+
 struct aead_openssl; // cipher contexts, see aead_openssl.c
 
 struct aead_engine {
 	struct aead_impl impl[AEAD_ALG_COUNT];
 	struct aead_openssl *openssl;
 };
+
+// AES-CCM over many messages at once; only where the CPU has the instruction set.
+extern const struct aead_impl aead_ccm_vaes512;
 
 // Algorithms that OpenSSL serves: the CCMs (as fallback and oracle) and the GCMs.
 extern const struct aead_impl aead_openssl_impl;

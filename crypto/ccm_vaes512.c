@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// AES-CCM with VAES on 512-bit registers: 16 lanes, lane 4 r + j is quarter j of register r.
+
+#include "crypto/aead_engine.h"
+
+#include <immintrin.h>
+
+#define LANES 16
+
+struct lanes {
+	__m512i r0, r1, r2, r3;
+};
+
+INLINE __m512i join(__m128i a, __m128i b, __m128i c, __m128i d)
+{
+	__m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+	__m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(c), d, 1);
+
+	return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+#define BLOCK_AT(p) _mm_loadu_si128((const __m128i *)(p))
+#define lanes_load(P)                                                                     \
+	((struct lanes){                                                                  \
+		join(BLOCK_AT(P(0)), BLOCK_AT(P(1)), BLOCK_AT(P(2)), BLOCK_AT(P(3))),     \
+		join(BLOCK_AT(P(4)), BLOCK_AT(P(5)), BLOCK_AT(P(6)), BLOCK_AT(P(7))),     \
+		join(BLOCK_AT(P(8)), BLOCK_AT(P(9)), BLOCK_AT(P(10)), BLOCK_AT(P(11))),   \
+		join(BLOCK_AT(P(12)), BLOCK_AT(P(13)), BLOCK_AT(P(14)), BLOCK_AT(P(15))), \
+	})
+
+INLINE void split_store(uint8_t *a, uint8_t *b, uint8_t *c, uint8_t *d, __m512i x)
+{
+	_mm_storeu_si128((__m128i *)a, _mm512_castsi512_si128(x));
+	_mm_storeu_si128((__m128i *)b, _mm512_extracti32x4_epi32(x, 1));
+	_mm_storeu_si128((__m128i *)c, _mm512_extracti32x4_epi32(x, 2));
+	_mm_storeu_si128((__m128i *)d, _mm512_extracti32x4_epi32(x, 3));
+}
+
+#define lanes_store(P, x)                                        \
+	do {                                                     \
+		split_store(P(0), P(1), P(2), P(3), (x).r0);     \
+		split_store(P(4), P(5), P(6), P(7), (x).r1);     \
+		split_store(P(8), P(9), P(10), P(11), (x).r2);   \
+		split_store(P(12), P(13), P(14), P(15), (x).r3); \
+	} while (0)
+
+// The first n bytes of a block; masked-out bytes are neither read nor written.
+INLINE __mmask16 first(unsigned n)
+{
+	return _bzhi_u32(0xffff, n);
+}
+
+#define SOME_AT(P, some, i) _mm_maskz_loadu_epi8(first((some)[i]), P(i))
+#define SOME_JOIN(P, some, i)                                                       \
+	join(SOME_AT(P, some, i), SOME_AT(P, some, i + 1), SOME_AT(P, some, i + 2), \
+		SOME_AT(P, some, i + 3))
+#define lanes_load_some(P, some)                                                             \
+	((struct lanes){SOME_JOIN(P, some, 0), SOME_JOIN(P, some, 4), SOME_JOIN(P, some, 8), \
+		SOME_JOIN(P, some, 12)})
+
+#define SOME_STORE(P, some, i, x)                                                         \
+	do {                                                                              \
+		_mm_mask_storeu_epi8(P(i), first((some)[i]), _mm512_castsi512_si128(x));  \
+		_mm_mask_storeu_epi8(                                                     \
+			P(i + 1), first((some)[i + 1]), _mm512_extracti32x4_epi32(x, 1)); \
+		_mm_mask_storeu_epi8(                                                     \
+			P(i + 2), first((some)[i + 2]), _mm512_extracti32x4_epi32(x, 2)); \
+		_mm_mask_storeu_epi8(                                                     \
+			P(i + 3), first((some)[i + 3]), _mm512_extracti32x4_epi32(x, 3)); \
+	} while (0)
+#define lanes_store_some(P, some, x)             \
+	do {                                     \
+		SOME_STORE(P, some, 0, (x).r0);  \
+		SOME_STORE(P, some, 4, (x).r1);  \
+		SOME_STORE(P, some, 8, (x).r2);  \
+		SOME_STORE(P, some, 12, (x).r3); \
+	} while (0)
+
+INLINE __m512i keep_some(const uint8_t *some, __m512i x)
+{
+	uint64_t mask = first(some[0]) | (uint64_t)first(some[1]) << 16 |
+		(uint64_t)first(some[2]) << 32 | (uint64_t)first(some[3]) << 48;
+
+	return _mm512_maskz_mov_epi8(mask, x);
+}
+
+INLINE struct lanes lanes_keep_some(const uint8_t *some, struct lanes x)
+{
+	return (struct lanes){keep_some(some, x.r0), keep_some(some + 4, x.r1),
+		keep_some(some + 8, x.r2), keep_some(some + 12, x.r3)};
+}
+
+// Bit i of on selects lane i of x, which is four of the 16 words that a mask is for.
+INLINE __m512i lane_select(unsigned on, __m512i x, __m512i y)
+{
+	return _mm512_mask_mov_epi32(y, _pdep_u32(on, 0x1111) * 15, x);
+}
+
+INLINE struct lanes lanes_select(unsigned on, struct lanes x, struct lanes y)
+{
+	return (struct lanes){lane_select(on & 15, x.r0, y.r0),
+		lane_select(on >> 4 & 15, x.r1, y.r1), lane_select(on >> 8 & 15, x.r2, y.r2),
+		lane_select(on >> 12 & 15, x.r3, y.r3)};
+}
+
+INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)
+{
+	return (struct lanes){_mm512_xor_si512(x.r0, y.r0), _mm512_xor_si512(x.r1, y.r1),
+		_mm512_xor_si512(x.r2, y.r2), _mm512_xor_si512(x.r3, y.r3)};
+}
+
+INLINE __m512i xor3(__m512i x, __m512i y, __m512i z)
+{
+	return _mm512_ternarylogic_epi64(x, y, z, 0x96);
+}
+
+INLINE struct lanes lanes_xor3(struct lanes x, struct lanes y, struct lanes z)
+{
+	return (struct lanes){xor3(x.r0, y.r0, z.r0), xor3(x.r1, y.r1, z.r1),
+		xor3(x.r2, y.r2, z.r2), xor3(x.r3, y.r3, z.r3)};
+}
+
+INLINE struct lanes lanes_aesenc(struct lanes x, struct lanes key)
+{
+	return (struct lanes){_mm512_aesenc_epi128(x.r0, key.r0),
+		_mm512_aesenc_epi128(x.r1, key.r1), _mm512_aesenc_epi128(x.r2, key.r2),
+		_mm512_aesenc_epi128(x.r3, key.r3)};
+}
+
+INLINE struct lanes lanes_aesenclast(struct lanes x, struct lanes key)
+{
+	return (struct lanes){_mm512_aesenclast_epi128(x.r0, key.r0),
+		_mm512_aesenclast_epi128(x.r1, key.r1), _mm512_aesenclast_epi128(x.r2, key.r2),
+		_mm512_aesenclast_epi128(x.r3, key.r3)};
+}
+
+// Keeps the nonce in bytes 1 to 13 and puts L - 1 before it and the counter behind it.
+INLINE __m512i counter(__m512i b0, __m512i ends)
+{
+	const __m512i nonce = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0));
+
+	return _mm512_ternarylogic_epi64(b0, nonce, ends, 0xea); // b0 & nonce | ends
+}
+
+INLINE struct lanes lanes_counter(struct lanes b0, unsigned i)
+{
+	const __m512i ends = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, i >> 8, i));
+
+	return (struct lanes){counter(b0.r0, ends), counter(b0.r1, ends), counter(b0.r2, ends),
+		counter(b0.r3, ends)};
+}
+
+// The words of the current round key, sliced: w0 holds word 0 of all lanes, and so on. This way
+// the S-box of 16 lanes is one instruction.
+struct schedule {
+	__m512i w0, w1, w2, w3;
+};
+
+// Transposes the 4 x 4 words that each quarter of four registers makes: from lanes to slices and
+// back.
+INLINE struct lanes transpose(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+	__m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
+	__m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+
+	return (struct lanes){_mm512_unpacklo_epi64(ab_low, cd_low),
+		_mm512_unpackhi_epi64(ab_low, cd_low), _mm512_unpacklo_epi64(ab_high, cd_high),
+		_mm512_unpackhi_epi64(ab_high, cd_high)};
+}
+
+INLINE struct schedule schedule_start(struct lanes key)
+{
+	struct lanes words = transpose(key.r0, key.r1, key.r2, key.r3);
+
+	return (struct schedule){words.r0, words.r1, words.r2, words.r3};
+}
+
+INLINE struct lanes schedule_next(struct schedule *w, int rcon)
+{
+	// RotWord, and ShiftRows undone, so that AESENCLAST is SubWord and the xor of rcon.
+	const __m512i rotate = _mm512_broadcast_i32x4(
+		_mm_setr_epi8(1, 14, 11, 4, 5, 2, 15, 8, 9, 6, 3, 12, 13, 10, 7, 0));
+	__m512i t = _mm512_aesenclast_epi128(
+		_mm512_shuffle_epi8(w->w3, rotate), _mm512_set1_epi32(rcon));
+	// The next w3 does not wait for the other words: it is on the critical path.
+	__m512i w012 = xor3(w->w0, w->w1, w->w2);
+
+	w->w0 = _mm512_xor_si512(w->w0, t);
+	w->w1 = _mm512_xor_si512(w->w1, w->w0);
+	w->w2 = _mm512_xor_si512(w->w2, w->w1);
+	w->w3 = xor3(w012, w->w3, t);
+	return transpose(w->w0, w->w1, w->w2, w->w3);
+}
+
+INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
+{
+	const __m512i all = _mm512_set1_epi16(key);
+	unsigned below = _mm_popcnt_u32(_mm512_cmplt_epu16_mask(_mm512_load_si512(keys), all));
+
+	if (n > 32)
+		below += _mm_popcnt_u32(_mm512_cmplt_epu16_mask(_mm512_load_si512(keys + 32), all));
+	return below;
+}
+
+INLINE void registers_wipe(void)
+{
+	__asm__ volatile("vzeroall\n\t"
+			 "vpxord %%zmm16, %%zmm16, %%zmm16\n\t"
+			 "vpxord %%zmm17, %%zmm17, %%zmm17\n\t"
+			 "vpxord %%zmm18, %%zmm18, %%zmm18\n\t"
+			 "vpxord %%zmm19, %%zmm19, %%zmm19\n\t"
+			 "vpxord %%zmm20, %%zmm20, %%zmm20\n\t"
+			 "vpxord %%zmm21, %%zmm21, %%zmm21\n\t"
+			 "vpxord %%zmm22, %%zmm22, %%zmm22\n\t"
+			 "vpxord %%zmm23, %%zmm23, %%zmm23\n\t"
+			 "vpxord %%zmm24, %%zmm24, %%zmm24\n\t"
+			 "vpxord %%zmm25, %%zmm25, %%zmm25\n\t"
+			 "vpxord %%zmm26, %%zmm26, %%zmm26\n\t"
+			 "vpxord %%zmm27, %%zmm27, %%zmm27\n\t"
+			 "vpxord %%zmm28, %%zmm28, %%zmm28\n\t"
+			 "vpxord %%zmm29, %%zmm29, %%zmm29\n\t"
+			 "vpxord %%zmm30, %%zmm30, %%zmm30\n\t"
+			 "vpxord %%zmm31, %%zmm31, %%zmm31"
+			 :
+			 :
+			 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			 "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16",
+			 "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",
+			 "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+}
+
+#include "crypto/ccm_lanes.h"
+
+const struct aead_impl aead_ccm_vaes512 = {"vaes512", ccm_open, ccm_seal};
