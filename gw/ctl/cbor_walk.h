@@ -70,11 +70,14 @@ struct ctl_cbor_iter {
 };
 
 struct ctl_cbor_iter ctl_cbor_iter(const struct ctl_cbor *array_or_map);
-// False at the end; *item is unchanged then.
+// False at the end.
 bool ctl_cbor_next(struct ctl_cbor_iter *iter, struct ctl_cbor *item);
 // Finds the value of a key. False if the map does not have it; *value is unchanged then.
 bool ctl_cbor_find(const struct ctl_cbor *map, const char *key, struct ctl_cbor *value);
 // Whether the item is this text.
 bool ctl_cbor_is_text(const struct ctl_cbor *item, const char *text);
+
+// Replaces each byte that makes the text no UTF-8 by '?'.
+void ctl_utf8_repair(uint8_t *text, size_t len);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "gw/ctl/cbor_walk.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,12 +42,14 @@ const char *ctl_level_name(enum ctl_level level);
 	X(CTL_UNSUPPORTED, "unsupported")       /* well formed, but this build does not have it */ \
 	X(CTL_TOO_LARGE, "too-large")           /* the answer does not fit a datagram */           \
 	X(CTL_NO_SUCH_DEVICE, "no-such-device") /* */                                              \
-	X(CTL_EXISTS, "exists")                 /* a device of that name or with those ids */      \
+	X(CTL_EXISTS, "exists")                 /* that name or those ids are taken */             \
 	X(CTL_KEYS_IN_USE, "keys-in-use")       /* another device derives the same keys */         \
 	X(CTL_KEYS_USED, "keys-used")           /* never_used, but these keys were used before */  \
 	X(CTL_FULL, "full")                     /* as many devices as the gateway takes */         \
 	X(CTL_BAD_ROWS, "bad-rows")             /* an import with mistakes; nothing was changed */ \
+	X(CTL_PIV_USED_UP, "piv-used-up")       /* the keys, or runs, have no numbers left */      \
 	X(CTL_STORE_FAILED, "store-failed")     /* disk full, read-only, broken */                 \
+	X(CTL_CANCELED, "canceled")             /* ended before it was done; nothing changed */    \
 	X(CTL_STOPPING, "stopping")             /* the daemon is shutting down */                  \
 	X(CTL_INTERNAL, "internal")             /* a mistake of ours */
 
@@ -78,7 +81,8 @@ struct ctl_server_conf {
 	enum ctl_level others; // level of everybody else who may connect
 	const struct ctl_verb *verbs;
 	size_t verb_count;
-	void *arg; // handed to the handlers
+	void *arg;                // handed to the handlers
+	unsigned idle_timeout_ms; // 0: CTL_IDLE_TIMEOUT_MS
 };
 
 struct ctl_server_stats {
@@ -107,7 +111,8 @@ void ctl_server_free(struct ctl_server *server);
 
 // File descriptor (epoll) that is readable when ctl_server_poll() has something to do.
 int ctl_server_fd(const struct ctl_server *server);
-// Handles what is ready, at most a bounded piece of it, without waiting. Handlers run inside.
+// Handles what is ready, at most a bounded piece of it, without waiting. Handlers run inside; they
+// must not call this or ctl_server_free().
 void ctl_server_poll(struct ctl_server *server);
 
 void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats);
@@ -137,5 +142,7 @@ void ctl_request_end(struct ctl_request *req);
 // request.
 void ctl_request_error(struct ctl_request *req, enum ctl_error error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void ctl_request_verror(struct ctl_request *req, enum ctl_error error, const char *format,
+	va_list args) __attribute__((format(printf, 3, 0)));
 
 #endif

@@ -8,88 +8,78 @@
 //		.verbs = ctl_verbs, .verb_count = ctl_verb_count, .arg = &ops,
 //	};
 //
-// Each operation gets a request and answers it to the end, exactly once, with the functions below:
-// at once or later, always on the thread that calls ctl_server_poll(). Until the last answer,
-// marked
-// "(last)", ctl_request_is_alive() and ctl_request_on_gone() of server.h tell about the client.
-// What the arguments of an operation point to is valid until it returns, and is wiped then.
+// Each operation gets a request and answers it to the end, exactly once, at once or later, always
+// on the thread that calls ctl_server_poll(). Which answer, its comment says; of the functions
+// below those marked (last) end it. Instead of any last one it may be ctl_request_error() of
+// server.h. ctl_request_is_alive() and ctl_request_on_gone() there tell about the client.
+// What the arguments of an operation point to is valid until it returns; secrets are wiped then.
 
 #ifndef POSTERN_GW_CTL_VERBS_H
 #define POSTERN_GW_CTL_VERBS_H
 
-#include "crypto/aead.h"
-#include "dataplane/oscore/context.h"
 #include "gw/ctl/server.h"
+#include "gw/store/import.h"
+#include "gw/store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CTL_NAME_MAX     255 // bytes of a device's name
-#define CTL_LIST_MAX     256 // devices in one answer to "device list"
-#define CTL_BAD_ROWS_MAX 100 // rows that an import names
+#define CTL_LIST_MAX 256 // devices in one answer to "device list"
 
 extern const struct ctl_verb ctl_verbs[];
 extern const size_t ctl_verb_count;
-
-// A byte string inside a request or an answer.
-struct ctl_bytes {
-	const uint8_t *data;
-	size_t len;
-};
-
-// A new device. Lengths are checked; of never_used and gateway_seq there is exactly one.
-struct ctl_device_add {
-	const char *name;
-	struct ctl_bytes device_id;     // at most OSC_KID_LEN_MAX
-	struct ctl_bytes gateway_id;    // at most OSC_KID_LEN_MAX
-	struct ctl_bytes master_secret; // 1 to OSC_SECRET_LEN_MAX
-	struct ctl_bytes master_salt;   // at most OSC_SECRET_LEN_MAX; none: empty
-	struct ctl_bytes id_context;    // at most OSC_ID_CONTEXT_LEN_MAX
-	bool has_id_context;            // an empty one is not an absent one
-	enum aead_alg algorithm;        // AES-CCM-16-64-128 if none was given
-	bool never_used;
-	bool has_gateway_seq;
-	uint64_t gateway_seq; // next sequence number of the gateway that had the keys before
-};
-
-enum ctl_import_format { CTL_IMPORT_CSV, CTL_IMPORT_JSON };
-
-struct ctl_import {
-	int fd; // a regular file open for reading, the operation's to close; the client may share
-		// its offset, so read with pread() from 0
-	enum ctl_import_format format;
-	bool never_used; // said for every row
-};
 
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
 	void (*status)(void *arg, struct ctl_request *req);
-	// ctl_list_counter() for each, then ctl_reply_done()
+	// ctl_list_counter() for each, then ctl_request_end()
 	void (*stats)(void *arg, struct ctl_request *req);
-	// ctl_reply_done() when the device is stored (fsynced) and answered
-	void (*device_add)(void *arg, struct ctl_request *req, const struct ctl_device_add *device);
-	// ctl_import_progress() now and then, ctl_import_bad_row() for each bad row, then
-	// ctl_reply_imported(), or ctl_reply_error() with CTL_BAD_ROWS
-	void (*device_import)(void *arg, struct ctl_request *req, const struct ctl_import *import);
-	// ctl_list_device() for at most `limit` devices in the byte order of their names, from the
-	// first one behind `after` ("": from the start), then ctl_reply_done()
+	// ctl_reply_added() when the device is durable and answered
+	void (*device_add)(
+		void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace);
+	// ctl_import_progress() now and then, then ctl_reply_imported(), or ctl_reply_failed()
+	// without a report. The descriptor is open for reading, no directory, and the operation's
+	// to close; the client may share its file offset.
+	void (*device_import)(
+		void *arg, struct ctl_request *req, int fd, const struct import_options *options);
+	// ctl_list_device() for at most `limit` devices, as store_list() finds them behind `after`,
+	// then ctl_request_end()
 	void (*device_list)(void *arg, struct ctl_request *req, const char *after, unsigned limit);
 	// ctl_reply_device()
 	void (*device_show)(void *arg, struct ctl_request *req, const char *name);
-	// ctl_reply_done() when no new request is taken under the device's keys
+	// ctl_request_end() when no new request is taken under the device's keys
 	void (*device_remove)(void *arg, struct ctl_request *req, const char *name);
-	// ctl_reply_done(), and only then stop
+	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;
 };
 
-// (last) Done; also ends a list.
-void ctl_reply_done(struct ctl_request *req);
-// (last) An error of server.h with words for people. Never put a secret into them.
-void ctl_reply_error(struct ctl_request *req, enum ctl_error error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+// (last) What a function of the store returned (-errno), and what it said.
+void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error);
+
+// State of a device: X(constant, word, why it is in that state, what cures it).
+#define CTL_DEVICE_STATES(X)                                                                       \
+	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                             \
+		"the gateway does not know which sequence numbers the device has used",            \
+		"none needed: its next request is answered with an Echo challenge")                \
+	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                 \
+		"the device was sent an Echo challenge and has not answered it yet",               \
+		"if this lasts, the device does not support Echo (RFC 9175) or loses the answers") \
+	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                     \
+	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                               \
+		"the device sends sequence numbers that it has used before: it lost its counter",  \
+		"give it new keys; it must not go on with the old ones (RFC 8613 section 7.5)")    \
+	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")          \
+	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                               \
+		"its keys have been used as often as they may be", "give it new keys")
+
+#define CTL_DEVICE_STATE_ENUM(constant, word, reason, remedy) constant,
+enum ctl_device_state { CTL_DEVICE_STATES(CTL_DEVICE_STATE_ENUM) CTL_DEVICE_STATE_COUNT };
+#undef CTL_DEVICE_STATE_ENUM
+
+const char *ctl_device_state_name(enum ctl_device_state state);
 
 // In all structs below strings end with 0, NULL leaves the field out unless said otherwise, and
 // everything is read before the function returns.
@@ -120,7 +110,7 @@ struct ctl_upstream_status {
 };
 
 struct ctl_device_count {
-	const char *state; // of enum ctl_device_state
+	enum ctl_device_state state;
 	uint64_t devices;
 };
 
@@ -159,35 +149,9 @@ struct ctl_counter {
 
 void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter);
 
-// State of a device: X(constant, word, why it is in that state, what cures it).
-#define CTL_DEVICE_STATES(X)                                                                       \
-	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                             \
-		"the gateway does not know which sequence numbers the device has used",            \
-		"none needed: its next request is answered with an Echo challenge")                \
-	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                 \
-		"the device was sent an Echo challenge and has not answered it yet",               \
-		"if this lasts, the device does not support Echo (RFC 9175) or loses the answers") \
-	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                     \
-	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                               \
-		"the device sends sequence numbers that it has used before: it lost its counter",  \
-		"give it new keys; it must not go on with the old ones (RFC 8613 section 7.5)")    \
-	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")          \
-	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                               \
-		"its keys have been used as often as they may be", "give it new keys")
-
-#define CTL_DEVICE_STATE_ENUM(constant, word, reason, remedy) constant,
-enum ctl_device_state { CTL_DEVICE_STATES(CTL_DEVICE_STATE_ENUM) CTL_DEVICE_STATE_COUNT };
-#undef CTL_DEVICE_STATE_ENUM
-
-const char *ctl_device_state_name(enum ctl_device_state state);
-
 struct ctl_device_info {
-	const char *name;
-	struct ctl_bytes device_id;
-	struct ctl_bytes gateway_id;
-	struct ctl_bytes id_context;
-	bool has_id_context;
-	enum aead_alg algorithm;
+	const struct store_info *stored;
+	bool live; // in the table of the data plane; false leaves out all that follows
 	enum ctl_device_state state;
 	const char *reason; // NULL: the words of the state
 	const char *remedy; // NULL: the words of the state
@@ -207,17 +171,12 @@ void ctl_list_device(struct ctl_request *req, const struct ctl_device_info *devi
 // (last)
 void ctl_reply_device(struct ctl_request *req, const struct ctl_device_info *device);
 
-struct ctl_import_result {
-	uint64_t added;
-	uint64_t unchanged; // were there with the same keys
-};
+// (last) `name` as the store has it.
+void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const char *name);
 
-// bytes_total 0 if unknown. Call it at most some times a second.
-void ctl_import_progress(
-	struct ctl_request *req, uint64_t bytes_done, uint64_t bytes_total, uint64_t rows);
-// The text must not hold the row's secret. Rows beyond CTL_BAD_ROWS_MAX are not sent.
-void ctl_import_bad_row(struct ctl_request *req, uint64_t line, const char *text);
-// (last)
-void ctl_reply_imported(struct ctl_request *req, const struct ctl_import_result *result);
+// Call it at most some times a second.
+void ctl_import_progress(struct ctl_request *req, const struct import_progress *progress);
+// (last) Bad rows make it the error CTL_BAD_ROWS.
+void ctl_reply_imported(struct ctl_request *req, const struct import_report *report);
 
 #endif

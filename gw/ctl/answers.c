@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The structs of verbs.h as answers.
+
+#include "gw/ctl/cbor_write.h"
+#include "gw/ctl/verbs.h"
+
+#include <errno.h>
+#include <string.h>
+
+// The longest of each string still makes a status that fits.
+#define WORD_MAX     80
+#define SENTENCE_MAX 256
+
+static enum ctl_error error_of(int ret)
+{
+	switch (-ret) {
+	case EINVAL:
+		return CTL_BAD_REQUEST;
+	case EEXIST:
+		return CTL_EXISTS;
+	case ENOTUNIQ:
+		return CTL_KEYS_IN_USE;
+	case EKEYREVOKED:
+		return CTL_KEYS_USED;
+	case ERANGE:
+		return CTL_PIV_USED_UP;
+	case EDQUOT:
+		return CTL_FULL;
+	case ENOENT:
+		return CTL_NO_SUCH_DEVICE;
+	case EBADMSG:
+		return CTL_BAD_ROWS;
+	case ECANCELED:
+		return CTL_CANCELED;
+	case EAGAIN:
+	case ENOMEM:
+		return CTL_BUSY;
+	default:
+		return CTL_STORE_FAILED;
+	}
+}
+
+void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error)
+{
+	ctl_request_error(req, error_of(ret), "%s", error->text[0] ? error->text : strerror(-ret));
+}
+
+// A text that cannot be longer than the answer has room for.
+static void put_bounded(struct ctl_writer *body, const char *key, const char *text, size_t max)
+{
+	char copy[SENTENCE_MAX + 1];
+
+	if (text == NULL)
+		return;
+	copy[0] = 0;
+	strncat(copy, text, max);
+	ctl_put_text(body, key, copy);
+}
+
+static void write_port(struct ctl_writer *body, const struct ctl_port_status *port)
+{
+	ctl_write_map(body);
+	put_bounded(body, "name", port->name, WORD_MAX);
+	put_bounded(body, "kind", port->kind, WORD_MAX);
+	put_bounded(body, "device", port->device, SENTENCE_MAX);
+	ctl_put_bool(body, "link", port->link_up);
+	ctl_write_text(body, "addresses");
+	ctl_write_array(body);
+	for (size_t i = 0; i < port->address_count; i++)
+		ctl_write_text(body, port->addresses[i]);
+	ctl_write_close(body);
+	ctl_put_uint(body, "coap", port->coap);
+	ctl_write_close(body);
+}
+
+static void write_worker(
+	struct ctl_writer *body, size_t number, const struct ctl_worker_status *worker)
+{
+	ctl_write_map(body);
+	ctl_put_uint(body, "number", number);
+	ctl_put_uint(body, "core", worker->core);
+	ctl_put_uint(body, "busy_permille", worker->busy_permille);
+	ctl_put_uint(body, "devices", worker->devices);
+	ctl_put_uint(body, "exchanges", worker->exchanges);
+	ctl_write_close(body);
+}
+
+static void write_upstream(struct ctl_writer *body, const struct ctl_upstream_status *upstream)
+{
+	ctl_write_map(body);
+	put_bounded(body, "name", upstream->name, WORD_MAX);
+	ctl_put_uint(body, "servers", upstream->servers);
+	ctl_put_uint(body, "servers_up", upstream->servers_up);
+	ctl_put_uint(body, "in_flight", upstream->in_flight);
+	ctl_put_uint(body, "queued", upstream->queued);
+	ctl_write_close(body);
+}
+
+static void write_devices(struct ctl_writer *body, const struct ctl_status *status)
+{
+	ctl_write_map(body);
+	ctl_put_uint(body, "total", status->devices);
+	ctl_put_uint(body, "max", status->devices_max);
+	ctl_write_text(body, "states");
+	ctl_write_map(body);
+	for (size_t i = 0; i < status->device_state_count; i++)
+		ctl_put_uint(body, ctl_device_state_name(status->device_states[i].state),
+			status->device_states[i].devices);
+	ctl_write_close(body);
+	ctl_write_close(body);
+}
+
+static size_t at_most(size_t count, size_t max)
+{
+	return count < max ? count : max;
+}
+
+void ctl_reply_status(struct ctl_request *req, const struct ctl_status *status)
+{
+	size_t upstreams = at_most(status->upstream_count, CTL_STATUS_UPSTREAMS_MAX);
+	size_t alarms = at_most(status->alarm_count, CTL_STATUS_ALARMS_MAX);
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	put_bounded(&body, "state", status->state, WORD_MAX);
+	ctl_put_text(&body, "version", POSTERN_VERSION);
+	ctl_put_uint(&body, "uptime_ms", status->uptime_ms);
+	ctl_write_text(&body, "devices");
+	write_devices(&body, status);
+	ctl_write_text(&body, "ports");
+	ctl_write_array(&body);
+	for (size_t i = 0; i < status->port_count; i++)
+		write_port(&body, &status->ports[i]);
+	ctl_write_close(&body);
+	ctl_write_text(&body, "workers");
+	ctl_write_array(&body);
+	for (size_t i = 0; i < status->worker_count; i++)
+		write_worker(&body, i, &status->workers[i]);
+	ctl_write_close(&body);
+	ctl_write_text(&body, "upstreams");
+	ctl_write_array(&body);
+	for (size_t i = 0; i < upstreams; i++)
+		write_upstream(&body, &status->upstreams[i]);
+	ctl_write_close(&body);
+	ctl_put_uint(&body, "upstreams_left_out", status->upstream_count - upstreams);
+	ctl_write_text(&body, "alarms");
+	ctl_write_array(&body);
+	for (size_t i = 0; i < alarms; i++) {
+		char sentence[SENTENCE_MAX + 1] = "";
+
+		ctl_write_text(&body, strncat(sentence, status->alarms[i], SENTENCE_MAX));
+	}
+	ctl_write_close(&body);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, true);
+}
+
+void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "name", counter->name);
+	ctl_put_text(&body, "help", counter->help);
+	ctl_put_text(&body, "unit", counter->unit);
+	ctl_put_text(&body, "kind", counter->gauge ? "gauge" : "counter");
+	ctl_put_uint(&body, "total", counter->total);
+	if (counter->workers) {
+		ctl_write_text(&body, "workers");
+		ctl_write_array(&body);
+		for (size_t i = 0; i < counter->worker_count; i++)
+			ctl_write_uint(&body, counter->workers[i]);
+		ctl_write_close(&body);
+	}
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
+struct state_words {
+	const char *name, *reason, *remedy;
+};
+
+#define STATE_WORDS(constant, word, reason, remedy) [constant] = {word, reason, remedy},
+static const struct state_words states[] = {CTL_DEVICE_STATES(STATE_WORDS)};
+#undef STATE_WORDS
+
+const char *ctl_device_state_name(enum ctl_device_state state)
+{
+	return states[state].name;
+}
+
+static void write_live(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
+{
+	const struct state_words *state = &states[device->state];
+
+	ctl_put_text(body, "state", state->name);
+	if (words) {
+		ctl_put_text(body, "reason", device->reason ? device->reason : state->reason);
+		ctl_put_text(body, "remedy", device->remedy ? device->remedy : state->remedy);
+	}
+	if (device->has_highest_piv)
+		ctl_put_uint(body, "highest_piv", device->highest_piv);
+	if (device->has_own_piv)
+		ctl_put_uint(body, "own_piv", device->own_piv);
+	if (device->seen)
+		ctl_put_uint(body, "last_seen_ms", device->last_seen_ms);
+	if (device->worker >= 0)
+		ctl_put_uint(body, "worker", device->worker);
+	ctl_put_uint(body, "requests", device->requests);
+	ctl_put_uint(body, "in_flight", device->in_flight);
+}
+
+static void write_device(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
+{
+	const struct store_info *stored = device->stored;
+
+	ctl_writer_init(body);
+	ctl_write_map(body);
+	ctl_put_text(body, "name", stored->name);
+	ctl_put_bytes(body, "device_id", stored->device_id, stored->device_id_len);
+	ctl_put_bytes(body, "gateway_id", stored->gateway_id, stored->gateway_id_len);
+	if (stored->has_id_context)
+		ctl_put_bytes(body, "id_context", stored->id_context, stored->id_context_len);
+	ctl_put_text(body, "algorithm", aead_algs[stored->alg].name);
+	ctl_put_uint(body, "created", stored->created);
+	if (device->live)
+		write_live(body, device, words);
+	else
+		ctl_put_text(body, "state", "not-live");
+	ctl_write_close(body);
+}
+
+void ctl_list_device(struct ctl_request *req, const struct ctl_device_info *device)
+{
+	struct ctl_writer body;
+
+	write_device(&body, device, false);
+	ctl_request_reply(req, &body, false);
+}
+
+void ctl_reply_device(struct ctl_request *req, const struct ctl_device_info *device)
+{
+	struct ctl_writer body;
+
+	write_device(&body, device, true);
+	ctl_request_reply(req, &body, true);
+}
+
+void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const char *name)
+{
+	static const char *const words[] = {
+		[STORE_ADDED] = "added",
+		[STORE_UNCHANGED] = "unchanged",
+		[STORE_REPLACED] = "replaced",
+	};
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "name", name);
+	ctl_put_text(&body, "outcome", words[outcome]);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, true);
+}
+
+void ctl_import_progress(struct ctl_request *req, const struct import_progress *progress)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "part", "progress");
+	ctl_put_uint(&body, "bytes", progress->bytes);
+	ctl_put_uint(&body, "bytes_total", progress->bytes_total);
+	ctl_put_uint(&body, "rows", progress->rows);
+	ctl_put_uint(&body, "applied", progress->applied);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
+void ctl_reply_imported(struct ctl_request *req, const struct import_report *report)
+{
+	struct ctl_writer body;
+
+	for (unsigned i = 0; i < report->named; i++) {
+		ctl_writer_init(&body);
+		ctl_write_map(&body);
+		ctl_put_text(&body, "part", "bad-row");
+		ctl_put_uint(&body, "line", report->bad_row[i].line);
+		ctl_put_text(&body, "message", report->bad_row[i].error.text);
+		ctl_write_close(&body);
+		ctl_request_reply(req, &body, false);
+	}
+	if (report->bad) {
+		ctl_request_error(req, CTL_BAD_ROWS,
+			"%llu of %llu rows are bad, nothing was imported",
+			(unsigned long long)report->bad, (unsigned long long)report->rows);
+		return;
+	}
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "part", "result");
+	ctl_put_uint(&body, "rows", report->rows);
+	ctl_put_uint(&body, "added", report->added);
+	ctl_put_uint(&body, "unchanged", report->unchanged);
+	ctl_put_uint(&body, "replaced", report->replaced);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+	ctl_request_end(req);
+}

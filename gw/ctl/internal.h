@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside of the server: server.c has the events, client.c the connections and what is sent over
+// them, request.c what a message becomes.
+
+#ifndef POSTERN_GW_CTL_INTERNAL_H
+#define POSTERN_GW_CTL_INTERNAL_H
+
+#include "gw/ctl/cbor_write.h"
+#include "gw/ctl/server.h"
+#include "gw/ctl/socket.h"
+
+#include <sys/epoll.h>
+#include <sys/queue.h>
+
+// A message that the socket did not take yet.
+struct ctl_queued {
+	STAILQ_ENTRY(ctl_queued) link;
+	size_t len;
+	uint8_t data[];
+};
+
+struct ctl_client {
+	int fd; // -1: the slot is free
+	uint32_t generation;
+	enum ctl_level level;
+	uint32_t events;        // asked of epoll
+	unsigned requests_open; // unanswered
+	uint64_t last_ms;       // last message of either side
+	size_t queued_bytes;
+	STAILQ_HEAD(, ctl_queued) queue; // replies that the socket did not take yet
+};
+
+struct ctl_request {
+	LIST_ENTRY(ctl_request) link;
+	struct ctl_server *server; // NULL: gone
+	struct ctl_client *client; // NULL: gone
+	uint64_t id;
+	enum ctl_level level;
+	int fd;         // that came with it, or -1
+	bool too_large; // a reply did not fit
+	void (*gone)(void *arg);
+	void *gone_arg;
+};
+
+struct ctl_server {
+	struct ctl_server_conf conf;
+	char *path;
+	struct ctl_socket socket;
+	int epoll;
+	int timer;
+	bool listening;  // the listener is in the epoll set
+	unsigned others; // clients that are not admin
+	struct ctl_server_stats stats;
+	LIST_HEAD(, ctl_request) requests; // unanswered ones
+	struct ctl_client clients[CTL_CLIENTS_MAX];
+	uint8_t message[CTL_MESSAGE_MAX]; // received last
+};
+
+// client.c
+
+uint64_t ctl_now_ms(void);
+// What epoll says of a client: its slot, and its generation in the upper half.
+uint64_t ctl_client_event(const struct ctl_server *server, const struct ctl_client *client);
+// Asks epoll for what the client is ready for now.
+void ctl_client_update_events(struct ctl_server *server, struct ctl_client *client);
+// Tells the owners of its requests. The slot may be taken again at once, with another generation.
+void ctl_client_close(struct ctl_server *server, struct ctl_client *client);
+// Hands a datagram to the socket. Returns 0, -EAGAIN if it takes none now, or another -errno if
+// the client is lost.
+int ctl_socket_send(int fd, const uint8_t *data, size_t len) __attribute__((warn_unused_result));
+// Sends or queues a message; closes the client if it is lost or too slow.
+void ctl_client_send(
+	struct ctl_server *server, struct ctl_client *client, const uint8_t *data, size_t len);
+// Sends what is queued, as far as the socket takes it.
+void ctl_client_flush(struct ctl_server *server, struct ctl_client *client);
+
+// request.c
+
+// Writes [id, code, {"message": message}].
+void ctl_error_write(
+	struct ctl_writer *out, uint64_t id, enum ctl_error error, const char *message);
+// Answers a message that became no request.
+void ctl_client_reject(struct ctl_server *server, struct ctl_client *client, uint64_t id,
+	enum ctl_error error, const char *format, ...) __attribute__((format(printf, 5, 6)));
+// Handles the message of len bytes in server->message. A descriptor that the request takes
+// becomes -1; the others stay the caller's.
+void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, size_t len, int *fds,
+	unsigned fd_count);
+// Tells requests without a client that it is gone.
+void ctl_orphans_tell(struct ctl_server *server);
+
+#endif

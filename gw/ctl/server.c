@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/ctl/server.h"
+
+#include "gw/ctl/internal.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define TICK_MS          1000 // of the timer for idle clients, at most
+#define ACCEPTS_PER_POLL 16
+#define READS_PER_POLL   8 // messages of one client
+#define FDS_MAX          4 // seen in one message; the kernel closes more
+
+// What the inner epoll says of itself; of clients it says ctl_client_event().
+#define EVENT_LISTENER (UINT64_MAX - 1)
+#define EVENT_TIMER    UINT64_MAX
+
+static void listener_watch(struct ctl_server *server, bool on)
+{
+	struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.u64 = EVENT_LISTENER};
+
+	server->listening = on;
+	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, server->socket.fd, &event);
+}
+
+static unsigned tick_ms(const struct ctl_server *server)
+{
+	unsigned quarter = server->conf.idle_timeout_ms / 4;
+
+	return quarter == 0 ? 1 : quarter < TICK_MS ? quarter : TICK_MS;
+}
+
+// The timer runs while there is somebody to watch.
+static void timer_start(struct ctl_server *server)
+{
+	unsigned ms = tick_ms(server);
+	struct timespec tick = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	struct itimerspec spec = {.it_value = tick, .it_interval = tick};
+
+	(void)timerfd_settime(server->timer, 0, &spec, NULL);
+}
+
+static void timer_handle(struct ctl_server *server)
+{
+	const struct itimerspec stop = {0};
+	uint64_t now = ctl_now_ms(), ticks;
+
+	if (read(server->timer, &ticks, sizeof(ticks)) < 0)
+		return;
+	if (!server->listening)
+		listener_watch(server, true);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (client->fd < 0 || client->requests_open ||
+			now - client->last_ms < server->conf.idle_timeout_ms)
+			continue;
+		server->stats.idle++;
+		ctl_client_close(server, client);
+	}
+	if (server->stats.clients == 0)
+		(void)timerfd_settime(server->timer, 0, &stop, NULL);
+}
+
+static enum ctl_level peer_level(const struct ctl_server *server, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return CTL_VIEW;
+	if (cred.uid == 0 || cred.uid == server->conf.owner)
+		return CTL_ADMIN;
+	return server->conf.others;
+}
+
+static void client_refuse(struct ctl_server *server, int fd)
+{
+	struct ctl_writer out;
+
+	server->stats.refused++;
+	ctl_error_write(&out, 0, CTL_BUSY, "all connections to the socket are taken");
+	if (ctl_socket_send(fd, out.data, out.len) < 0) {
+		// It sees the end of the connection at least.
+	}
+	close(fd);
+}
+
+static void client_add(struct ctl_server *server, int fd)
+{
+	enum ctl_level level = peer_level(server, fd);
+	struct ctl_client *client = server->clients;
+	struct epoll_event event = {.events = EPOLLIN};
+
+	while (client < server->clients + CTL_CLIENTS_MAX && client->fd >= 0)
+		client++;
+	if (client == server->clients + CTL_CLIENTS_MAX ||
+		(level != CTL_ADMIN && server->others == CTL_CLIENTS_OTHERS)) {
+		client_refuse(server, fd);
+		return;
+	}
+	event.data.u64 = ctl_client_event(server, client);
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		client_refuse(server, fd);
+		return;
+	}
+	client->fd = fd;
+	client->level = level;
+	client->events = event.events;
+	client->requests_open = 0;
+	client->last_ms = ctl_now_ms();
+	server->stats.accepted++;
+	if (server->stats.clients++ == 0)
+		timer_start(server);
+	if (level != CTL_ADMIN)
+		server->others++;
+}
+
+static void listener_handle(struct ctl_server *server)
+{
+	for (unsigned i = 0; i < ACCEPTS_PER_POLL; i++) {
+		int fd = accept4(server->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			client_add(server, fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		// Out of descriptors or memory: the waiting connection would wake us for ever,
+		// so look away until the timer's next tick.
+		if (errno != EAGAIN) {
+			listener_watch(server, false);
+			timer_start(server);
+		}
+		return;
+	}
+}
+
+// Receives one message. Returns its length, 0 at the end of the connection, or -errno. *truncated
+// says that data or descriptors were lost.
+static ssize_t message_receive(
+	struct ctl_server *server, int client_fd, int *fds, unsigned *fd_count, bool *truncated)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = server->message, .iov_len = sizeof(server->message)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t n;
+
+	do
+		n = recvmsg(client_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		*fd_count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(cmsg), *fd_count * sizeof(int));
+	}
+	*truncated = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+	return n;
+}
+
+static void fds_close(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+}
+
+// Reads one message. Returns whether there may be another.
+static bool client_read(struct ctl_server *server, struct ctl_client *client)
+{
+	uint32_t generation = client->generation;
+	int fds[FDS_MAX];
+	unsigned fd_count = 0;
+	bool truncated = false;
+	ssize_t n = message_receive(server, client->fd, fds, &fd_count, &truncated);
+
+	if (n == -EAGAIN)
+		return false;
+	client->last_ms = ctl_now_ms();
+	if (n <= 0)
+		ctl_client_close(server, client);
+	else if (truncated)
+		ctl_client_reject(server, client, 0, CTL_BAD_REQUEST,
+			"a message has at most %u bytes and %u file descriptors", CTL_MESSAGE_MAX,
+			FDS_MAX);
+	else
+		ctl_message_handle(server, client, n, fds, fd_count);
+	fds_close(fds, fd_count);
+	if (n > 0)
+		sodium_memzero(server->message, n); // it may have held a device's secret
+	return client->generation == generation && (client->events & EPOLLIN);
+}
+
+static void client_handle(struct ctl_server *server, struct ctl_client *client, uint32_t events)
+{
+	if (events & EPOLLOUT)
+		ctl_client_flush(server, client);
+	else if (events & EPOLLIN)
+		for (unsigned i = 0; i < READS_PER_POLL && client_read(server, client); i++)
+			;
+	else if (events & (EPOLLHUP | EPOLLERR))
+		ctl_client_close(server, client); // with replies or requests open
+}
+
+void ctl_server_poll(struct ctl_server *server)
+{
+	struct epoll_event events[CTL_CLIENTS_MAX + 2];
+	int n = epoll_wait(server->epoll, events, CTL_CLIENTS_MAX + 2, 0);
+
+	for (int i = 0; i < n; i++) {
+		uint64_t from = events[i].data.u64;
+		struct ctl_client *client;
+
+		if (from == EVENT_LISTENER) {
+			listener_handle(server);
+			continue;
+		}
+		if (from == EVENT_TIMER) {
+			timer_handle(server);
+			continue;
+		}
+		client = &server->clients[(uint32_t)from];
+		if (client->fd >= 0 && client->generation == from >> 32)
+			client_handle(server, client, events[i].events);
+	}
+}
+
+// Start and end
+
+static int epoll_create_with(struct ctl_server *server)
+{
+	struct epoll_event listener = {.events = EPOLLIN, .data.u64 = EVENT_LISTENER};
+	struct epoll_event timer = {.events = EPOLLIN, .data.u64 = EVENT_TIMER};
+
+	server->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (server->timer < 0)
+		return -errno;
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll < 0)
+		return -errno;
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->socket.fd, &listener) < 0 ||
+		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->timer, &timer) < 0)
+		return -errno;
+	server->listening = true;
+	return 0;
+}
+
+struct ctl_server *ctl_server_create(const struct ctl_server_conf *conf)
+{
+	struct ctl_server *server = calloc(1, sizeof(*server));
+	int ret = -ENOMEM;
+
+	if (server == NULL)
+		goto err;
+	server->conf = *conf;
+	if (conf->idle_timeout_ms == 0)
+		server->conf.idle_timeout_ms = CTL_IDLE_TIMEOUT_MS;
+	server->socket.fd = server->timer = server->epoll = -1;
+	LIST_INIT(&server->requests);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		server->clients[i].fd = -1;
+		STAILQ_INIT(&server->clients[i].queue);
+	}
+	server->path = strdup(conf->path);
+	if (server->path == NULL)
+		goto err;
+	ret = ctl_socket_listen(&server->socket, conf->path, conf->mode, conf->gid);
+	if (ret < 0)
+		goto err;
+	ret = epoll_create_with(server);
+	if (ret < 0)
+		goto err;
+	return server;
+err:
+	ctl_server_free(server);
+	errno = -ret;
+	return NULL;
+}
+
+void ctl_server_free(struct ctl_server *server)
+{
+	struct ctl_request *req;
+
+	if (server == NULL)
+		return;
+	if (server->socket.fd >= 0)
+		ctl_socket_close(&server->socket, server->path);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		if (server->clients[i].fd >= 0)
+			ctl_client_flush(server, &server->clients[i]);
+		if (server->clients[i].fd >= 0)
+			ctl_client_close(server, &server->clients[i]);
+	}
+	while ((req = LIST_FIRST(&server->requests))) {
+		LIST_REMOVE(req, link);
+		req->server = NULL;
+	}
+	if (server->timer >= 0)
+		close(server->timer);
+	if (server->epoll >= 0)
+		close(server->epoll);
+	free(server->path);
+	free(server);
+}
+
+int ctl_server_fd(const struct ctl_server *server)
+{
+	return server->epoll;
+}
+
+void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats)
+{
+	*stats = server->stats;
+}

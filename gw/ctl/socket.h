@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The file of a listening UNIX socket.
+
+#ifndef POSTERN_GW_CTL_SOCKET_H
+#define POSTERN_GW_CTL_SOCKET_H
+
+#include <sys/types.h>
+
+struct ctl_socket {
+	int fd;
+	dev_t dev; // of the file that is ours, as long as nobody replaces it
+	ino_t ino;
+};
+
+// Listens (SOCK_SEQPACKET, non-blocking) on path with this mode and group; gid (gid_t)-1 leaves
+// the group. Nobody can connect before both are set. A socket file on which nobody listens any
+// more is replaced. Returns 0 or -errno: -EADDRINUSE if somebody listens there, -EEXIST if there is
+// something that is no socket, -ENAMETOOLONG.
+int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
+	__attribute__((warn_unused_result));
+// Stops listening, and removes the file if it is still the one that was made.
+void ctl_socket_close(struct ctl_socket *sock, const char *path);
+
+#endif
