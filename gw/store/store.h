@@ -96,6 +96,7 @@ struct store_info {
 	uint32_t run_base;
 	int64_t created; // Unix time
 	uint64_t fingerprint;
+	bool damaged; // its keys cannot be opened: it must be removed, or imported again
 };
 
 enum store_outcome {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs on one device: add, remove, show, list. Each that writes is one transaction.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int add_row(struct store *store, struct store_row *row, bool replace,
+	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+{
+	uint64_t other;
+
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = row_apply(store, row, replace, outcome, &other, error);
+	if (code == 0 && row_to_device(store, row, device) != 0)
+		code = store_fail(error, -EBADMSG, "the keys of the new device do not open");
+	if (code != 0 || *outcome == STORE_UNCHANGED) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
+}
+
+int store_add(struct store *store, const struct store_spec *spec, bool replace,
+	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+{
+	struct store_row row;
+
+	memset(device, 0, sizeof(*device));
+	int code = row_prepare(store, spec, &row, error);
+	if (code == 0)
+		code = add_row(store, &row, replace, device, outcome, error);
+	if (code != 0)
+		sodium_memzero(device, sizeof(*device));
+	return code;
+}
+
+int store_remove(
+	struct store *store, const char *name, struct store_info *info, struct store_error *error)
+{
+	struct store_row row;
+
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = row_find_by_name(store, name, &row, error);
+	if (code == 0)
+		code = row_retire(store, &row, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	store->count--;
+	if (info != NULL)
+		row_to_info(store, &row, info);
+	return store_commit(store, error);
+}
+
+int store_show(
+	struct store *store, const char *name, struct store_info *info, struct store_error *error)
+{
+	struct store_row row;
+
+	int code = row_find_by_name(store, name, &row, error);
+	if (code == 0)
+		row_to_info(store, &row, info);
+	return code;
+}
+
+int store_list(struct store *store, const char *after, struct store_info *page, size_t room,
+	size_t *count, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_PAGE);
+	struct store_row row;
+	int step;
+
+	*count = 0;
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	sqlite3_bind_text(statement, 1, after, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, room);
+	while ((step = sqlite3_step(statement)) == SQLITE_ROW && *count < room) {
+		bool read = row_read(&row, statement) == 0;
+		row_to_info(store, &row, &page[*count]);
+		page[*count].damaged |= !read;
+		++*count;
+	}
+	int code = step == SQLITE_DONE || step == SQLITE_ROW ? 0 : store_sql_fail(store, error);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+uint64_t store_count(const struct store *store)
+{
+	return store->count;
+}

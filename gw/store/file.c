@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Small files that are replaced as a whole: a reader finds the old or the new content, also after a
+// power cut.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_and_sync(int fd, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= n;
+	}
+	return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int file_replace(int directory_fd, const char *name, const void *data, size_t len)
+{
+	char temporary[64];
+	snprintf(temporary, sizeof(temporary), "%s.new", name);
+
+	// A name of ours in a directory of ours: what a crash left there may go.
+	int fd = openat(directory_fd, temporary,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	int code = write_and_sync(fd, data, len);
+	if (close(fd) != 0 && code == 0)
+		code = -errno;
+	if (code == 0 && renameat(directory_fd, temporary, directory_fd, name) != 0)
+		code = -errno;
+	if (code != 0) {
+		unlinkat(directory_fd, temporary, 0);
+		return code;
+	}
+	return fsync(directory_fd) == 0 ? 0 : -errno;
+}
+
+ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
+{
+	int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+
+	uint8_t *to = data;
+	size_t len = 0;
+	ssize_t n;
+	uint8_t more;
+	for (;;) {
+		n = len < room ? read(fd, to + len, room - len) : read(fd, &more, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || len == room)
+			break;
+		len += n;
+	}
+	int code = n < 0 ? -errno : n > 0 ? -EFBIG : 0;
+	close(fd);
+	return code != 0 ? code : (ssize_t)len;
+}

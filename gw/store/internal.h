@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of the store share. Not for others.
+
+#ifndef POSTERN_GW_STORE_INTERNAL_H
+#define POSTERN_GW_STORE_INTERNAL_H
+
+#include "gw/store/store.h"
+
+#include <sodium.h>
+#include <sqlite3.h>
+
+#define STORE_DB      "devices.db"
+#define STORE_MARK    "run.mark"
+#define STORE_TOKEN   "run.token"
+#define STORE_VERSION 1          // of the schema: PRAGMA user_version
+#define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
+
+#define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
+#define STORE_TOKEN_LEN   16
+#define STORE_BOOT_ID_LEN 36
+#define STORE_TAG_LEN     8 // bytes of the keyed hash over a kept window
+
+#define SEAL_OVERHEAD \
+	(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES)
+#define SEAL_SECRET_MAX (SEAL_OVERHEAD + 2 + 2 * OSC_SECRET_LEN_MAX)
+#define SEAL_KEYS_MAX   (SEAL_OVERHEAD + 2 * AEAD_KEY_MAX + AEAD_NONCE_MAX)
+
+// Derived from the store's own key, which is sealed under the key-encryption key: so the hashes of
+// retired keys outlive a change of the key-encryption key.
+struct store_secrets {
+	uint8_t seal[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	uint8_t hash[crypto_generichash_KEYBYTES];
+	uint8_t fingerprint[crypto_generichash_KEYBYTES];
+	uint8_t window[crypto_generichash_KEYBYTES];
+	uint8_t machine[crypto_generichash_KEYBYTES];
+};
+
+#define STORE_STATEMENTS(X)                                                                   \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                           \
+	X(COMMIT, "COMMIT")                                                                   \
+	X(ROLLBACK, "ROLLBACK")                                                               \
+	X(DEVICE_INSERT,                                                                      \
+		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"            \
+		" algorithm, keys, secret, sender_hash, recipient_hash, run_base,"            \
+		" created) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")                  \
+	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                  \
+	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                  \
+	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                              \
+	X(DEVICE_BY_ADDRESS,                                                                  \
+		STORE_DEVICE_SELECT "WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")    \
+	X(DEVICE_PAGE, STORE_DEVICE_SELECT "WHERE name > ?1 ORDER BY name LIMIT ?2")          \
+	X(DEVICE_LOAD,                                                                        \
+		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"      \
+		" sender_hash, recipient_hash, run_base, created, w.next, w.bits, w.tag"      \
+		" FROM device d LEFT JOIN window w ON w.device = d.id ORDER BY d.id")         \
+	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                           \
+	X(DEVICE_BASE, "UPDATE device SET run_base = ?2, keys = ?3 WHERE id = ?1")            \
+	X(KEY_FIND, "SELECT device, run FROM used_key WHERE hash = ?1")                       \
+	X(KEY_PUT, "INSERT OR REPLACE INTO used_key (hash, device, run) VALUES (?1, ?2, ?3)") \
+	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                    \
+	X(META_TOKEN, "UPDATE meta SET window_token = ?1")                                    \
+	X(WINDOW_CLEAR, "DELETE FROM window")                                                 \
+	X(WINDOW_PUT,                                                                         \
+		"INSERT OR REPLACE INTO window (device, next, bits, tag)"                     \
+		" VALUES (?1, ?2, ?3, ?4)")
+
+#define STORE_DEVICE_SELECT                                                                 \
+	"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
+	" recipient_hash, run_base, created FROM device "
+
+#define STORE_STATEMENT_NAME(name, sql) SQL_##name,
+enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_NAME) SQL_COUNT };
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statement[SQL_COUNT]; // prepared at first use
+	struct store_secrets *secrets;      // sodium_malloc()
+	int directory_fd, runtime_fd;       // the flock is on the first
+	uint64_t next_id;                   // of a device
+	uint64_t count, max_devices;
+	uint64_t count_begun; // count when the transaction began, for its rollback
+
+	uint32_t run_next; // as committed: all runs below may have been used
+	uint32_t run;      // of this start, if granted
+	bool granted;
+	bool broken;  // a commit or sync failed: what is on the disk is not known any more
+	int64_t hour; // Unix time at which the count of runs an hour began
+	uint32_t hour_runs;
+
+	bool started;
+	char boot_id[STORE_BOOT_ID_LEN + 1];
+	uint8_t token[STORE_TOKEN_LEN];      // of this start
+	bool windows_kept;                   // the stored windows are to be used, once,
+	uint8_t kept_token[STORE_TOKEN_LEN]; // and have this token
+};
+
+// A row of the table of devices, and what an import stages: nothing in it is secret.
+struct store_row {
+	uint64_t id, replaces;
+	uint64_t line; // of an import
+	char name[STORE_NAME_MAX + 1];
+	bool named; // by the operator, not by us
+	bool never_used;
+	bool has_id_context;
+	enum aead_alg alg;
+	uint8_t device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
+	uint8_t device_id[OSC_KID_LEN_MAX];
+	uint8_t gateway_id[OSC_KID_LEN_MAX];
+	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
+	uint8_t sender_hash[STORE_HASH_LEN];
+	uint8_t recipient_hash[STORE_HASH_LEN];
+	uint8_t keys[SEAL_KEYS_MAX];     // sealed, bound to all above and run_base
+	uint8_t secret[SEAL_SECRET_MAX]; // sealed, bound to all above; not read back with a row
+	uint32_t run_base;
+	int64_t created;
+};
+
+// sql.c
+sqlite3_stmt *store_statement(struct store *store, enum store_statement which);
+// Steps a statement that gives no row, and resets it.
+int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error *error)
+	__attribute__((warn_unused_result));
+int store_begin(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
+// A commit that fails breaks the store (see struct store) and rolls back.
+int store_commit(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+void store_rollback(struct store *store);
+// The last error of SQLite as -errno, with text.
+int store_sql_fail(struct store *store, struct store_error *error);
+
+// file.c: small files, replaced as a whole and durably.
+int file_replace(int directory_fd, const char *name, const void *data, size_t len)
+	__attribute__((warn_unused_result));
+// Returns the length, at most room, or -errno; -EFBIG if there is more.
+ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
+	__attribute__((warn_unused_result));
+
+// kek.c: the store's own key. sealed[] is KEK_LEN + SEAL_OVERHEAD bytes.
+void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN]);
+// -EKEYREJECTED if it was sealed under another key.
+int kek_open(const struct kek *kek, uint8_t key[KEK_LEN], const uint8_t *sealed)
+	__attribute__((warn_unused_result));
+
+// seal.c
+// Seals len bytes into len + SEAL_OVERHEAD: nonce, ciphertext, tag.
+void seal(uint8_t *sealed, const uint8_t *data, size_t len, const uint8_t *aad, size_t aad_len,
+	const uint8_t *key);
+// Opens sealed_len bytes into sealed_len - SEAL_OVERHEAD. -EBADMSG.
+int seal_open(uint8_t *data, const uint8_t *sealed, size_t sealed_len, const uint8_t *aad,
+	size_t aad_len, const uint8_t *key) __attribute__((warn_unused_result));
+void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_LEN]);
+void seal_keys(const struct store *store, struct store_row *row, const struct osc_keys *keys);
+// -EBADMSG if the row was changed by others than us.
+int seal_open_keys(const struct store *store, const struct store_row *row, struct osc_keys *keys)
+	__attribute__((warn_unused_result));
+void seal_secret(const struct store *store, struct store_row *row, const struct osc_params *params);
+int seal_open_secret(const struct store *store, const struct store_row *row,
+	struct osc_params *params) __attribute__((warn_unused_result));
+void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], const uint8_t *key,
+	enum aead_alg alg);
+uint64_t store_fingerprint(
+	const struct store *store, const struct store_row *row, const struct osc_keys *keys);
+void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
+	const uint8_t token[STORE_TOKEN_LEN], const struct store_window *window);
+
+// row.c
+// Reads a row of STORE_DEVICE_SELECT. -EBADMSG if it cannot have been written by us.
+int row_read(struct store_row *row, sqlite3_stmt *statement) __attribute__((warn_unused_result));
+// -ENOENT
+int row_find_by_id(struct store *store, uint64_t id, struct store_row *row,
+	struct store_error *error) __attribute__((warn_unused_result));
+int row_find_by_name(struct store *store, const char *name, struct store_row *row,
+	struct store_error *error) __attribute__((warn_unused_result));
+// -EBADMSG if the keys cannot be opened.
+int row_to_device(const struct store *store, const struct store_row *row,
+	struct store_device *device) __attribute__((warn_unused_result));
+void row_to_info(const struct store *store, const struct store_row *row, struct store_info *info);
+// Checks a spec for itself, and makes the sealed row of it.
+int row_prepare(struct store *store, const struct store_spec *spec, struct store_row *row,
+	struct store_error *error) __attribute__((warn_unused_result));
+// Within a transaction, which must be rolled back if this fails: checks the row against all others
+// and writes it. *other is the id of the device in the way, if there is one.
+int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
+	uint64_t *other, struct store_error *error) __attribute__((warn_unused_result));
+// Within a transaction: deletes the row, leaves tombstones.
+int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// run.c
+// The run that this start has, or will have when it asks.
+uint32_t store_current_run(const struct store *store);
+// Writes both marks.
+int run_marks_write(struct store *store, uint32_t run, struct store_error *error)
+	__attribute__((warn_unused_result));
+// -ENOENT if there is none, -EBADMSG if it is damaged.
+int run_mark_read(int directory_fd, uint32_t *run) __attribute__((warn_unused_result));
+
+#endif

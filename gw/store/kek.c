@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The file of the key-encryption key: a header line, then the key and a checksum of it in hex.
+
+#include "gw/store/kek.h"
+
+#include "gw/store/internal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define KEK_HEADER       "postern key-encryption key 1\n"
+#define KEK_HEADER_LEN   (sizeof(KEK_HEADER) - 1)
+#define KEK_CHECKSUM_LEN 16 // bytes, the least that generichash makes
+// Header, hex of the key, space, hex of the checksum, newline.
+#define KEK_FILE_LEN (KEK_HEADER_LEN + 2 * KEK_LEN + 1 + 2 * KEK_CHECKSUM_LEN + 1)
+
+struct kek {
+	uint8_t key[KEK_LEN];
+};
+
+// Work space that holds the key.
+struct kek_file {
+	char text[KEK_FILE_LEN + 1];
+	uint8_t key[KEK_LEN];
+};
+
+static void checksum(char hex[2 * KEK_CHECKSUM_LEN + 1], const uint8_t key[KEK_LEN])
+{
+	uint8_t sum[KEK_CHECKSUM_LEN];
+
+	crypto_generichash(sum, sizeof(sum), key, KEK_LEN, NULL, 0);
+	sodium_bin2hex(hex, 2 * sizeof(sum) + 1, sum, sizeof(sum));
+}
+
+static int sync_directory_of(const char *path)
+{
+	char *directory = strdup(path);
+	if (directory == NULL)
+		return -ENOMEM;
+	char *slash = strrchr(directory, '/');
+	if (slash == NULL)
+		strcpy(directory, ".");
+	else
+		slash[slash == directory] = 0;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(directory);
+	if (fd < 0)
+		return -errno;
+	int code = fsync(fd) == 0 ? 0 : -errno;
+	close(fd);
+	return code;
+}
+
+static int write_file(int fd, const char *text, size_t len)
+{
+	ssize_t n = write(fd, text, len);
+
+	if (n != (ssize_t)len)
+		return n < 0 ? -errno : -ENOSPC;
+	return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int kek_create(const char *path, struct store_error *error)
+{
+	struct kek_file *file = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*file));
+	if (file == NULL)
+		return store_fail(error, -ENOMEM, "no memory for a key");
+
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		int code = -errno;
+		sodium_free(file);
+		if (code == -EEXIST)
+			return store_fail(
+				error, code, "%s is there already: not overwritten", path);
+		return store_fail(error, code, "%s: %s", path, strerror(-code));
+	}
+	randombytes_buf(file->key, sizeof(file->key));
+	char *to = stpcpy(file->text, KEK_HEADER);
+	to = sodium_bin2hex(to, 2 * KEK_LEN + 1, file->key, KEK_LEN) + 2 * KEK_LEN;
+	*to++ = ' ';
+	checksum(to, file->key);
+	strcat(to, "\n");
+
+	int code = write_file(fd, file->text, KEK_FILE_LEN);
+	if (close(fd) != 0 && code == 0)
+		code = -errno;
+	if (code == 0)
+		code = sync_directory_of(path);
+	sodium_free(file);
+	if (code != 0) {
+		unlink(path);
+		return store_fail(error, code, "%s: %s", path, strerror(-code));
+	}
+	return 0;
+}
+
+// systemd gives a credential to a service user by an access control list, and then the group bits
+// of the mode show the list's mask. Returns whether the list gives the group or any group
+// something.
+static bool acl_opens_to_groups(int fd)
+{
+	enum { TAG_USER_OBJ = 1, TAG_USER = 2, TAG_MASK = 0x10 };
+	struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, perm;
+			uint32_t id;
+		} entry[16];
+	} acl;
+
+	ssize_t len = fgetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl));
+	if (len < (ssize_t)sizeof(acl.version))
+		return true; // none, or too long to be systemd's: the mode counts
+	size_t n = (len - sizeof(acl.version)) / sizeof(acl.entry[0]);
+	for (size_t i = 0; i < n; i++) {
+		uint16_t tag = le16toh(acl.entry[i].tag);
+		if (tag != TAG_USER_OBJ && tag != TAG_USER && tag != TAG_MASK &&
+			acl.entry[i].perm != 0)
+			return true;
+	}
+	return false;
+}
+
+static int open_private(const char *path, struct store_error *error)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		int code = -errno;
+		if (fd >= 0)
+			close(fd);
+		return store_fail(error, code, "key-encryption key %s: %s", path, strerror(-code));
+	}
+	int code = 0;
+	if (!S_ISREG(st.st_mode))
+		code = store_fail(error, -EBADMSG, "key-encryption key %s: not a file", path);
+	else if ((st.st_mode & 07) != 0 || ((st.st_mode & 070) != 0 && acl_opens_to_groups(fd)))
+		code = store_fail(error, -EACCES,
+			"key-encryption key %s: others than its owner may use it (mode %04o): "
+			"chmod 0600 it, and make a new one if they did",
+			path, st.st_mode & 07777);
+	else if (st.st_size != KEK_FILE_LEN)
+		code = store_fail(error, -EBADMSG,
+			"key-encryption key %s: %lld bytes instead of %zu", path,
+			(long long)st.st_size, KEK_FILE_LEN);
+	if (code != 0) {
+		close(fd);
+		return code;
+	}
+	return fd;
+}
+
+static int parse(struct kek_file *file)
+{
+	char sum[2 * KEK_CHECKSUM_LEN + 1];
+	const char *hex = file->text + KEK_HEADER_LEN;
+	size_t len;
+
+	if (memcmp(file->text, KEK_HEADER, KEK_HEADER_LEN) != 0)
+		return -EBADMSG;
+	if (sodium_hex2bin(file->key, KEK_LEN, hex, 2 * KEK_LEN, NULL, &len, NULL) != 0 ||
+		len != KEK_LEN)
+		return -EBADMSG;
+	checksum(sum, file->key);
+	hex += 2 * KEK_LEN;
+	bool good = hex[0] == ' ' && memcmp(hex + 1, sum, 2 * KEK_CHECKSUM_LEN) == 0 &&
+		hex[1 + 2 * KEK_CHECKSUM_LEN] == '\n';
+	return good ? 0 : -EBADMSG;
+}
+
+static int load(const char *path, struct kek_file *file, struct kek *kek, struct store_error *error)
+{
+	int fd = open_private(path, error);
+	if (fd < 0)
+		return fd;
+	ssize_t len = read(fd, file->text, KEK_FILE_LEN);
+	int code = len < 0 ? -errno : len != KEK_FILE_LEN ? -EBADMSG : parse(file);
+	close(fd);
+	if (code != 0)
+		return store_fail(error, code, "key-encryption key %s: %s", path,
+			code == -EBADMSG ? "damaged, or no such key" : strerror(-code));
+	memcpy(kek->key, file->key, KEK_LEN);
+	return 0;
+}
+
+int kek_load(const char *path, struct kek **kek, struct store_error *error)
+{
+	char credential[4096];
+
+	*kek = NULL;
+	if (path == NULL) {
+		const char *directory = getenv("CREDENTIALS_DIRECTORY");
+		if (directory == NULL)
+			return store_fail(error, -ENOENT,
+				"no file with a key-encryption key is named, and systemd gave no "
+				"credentials");
+		int len = snprintf(credential, sizeof(credential), "%s/" KEK_CREDENTIAL, directory);
+		if (len < 0 || (size_t)len >= sizeof(credential))
+			return store_fail(
+				error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
+		path = credential;
+	}
+	if (sodium_init() < 0)
+		return store_fail(error, -EIO, "libsodium does not start");
+	struct kek_file *file = sodium_malloc(sizeof(*file));
+	struct kek *loaded = sodium_malloc(sizeof(*loaded));
+	int code = file == NULL || loaded == NULL
+		? store_fail(error, -ENOMEM, "no memory for a key")
+		: load(path, file, loaded, error);
+	sodium_free(file);
+	if (code != 0) {
+		sodium_free(loaded);
+		return code;
+	}
+	*kek = loaded;
+	return 0;
+}
+
+void kek_free(struct kek *kek)
+{
+	sodium_free(kek);
+}
+
+static const uint8_t store_key_aad[] = "postern store key 1";
+
+void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN])
+{
+	seal(sealed, key, KEK_LEN, store_key_aad, sizeof(store_key_aad), kek->key);
+}
+
+int kek_open(const struct kek *kek, uint8_t key[KEK_LEN], const uint8_t *sealed)
+{
+	int code = seal_open(key, sealed, KEK_LEN + SEAL_OVERHEAD, store_key_aad,
+		sizeof(store_key_aad), kek->key);
+	return code == 0 ? 0 : -EKEYREJECTED;
+}

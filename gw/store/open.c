@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Opening a store: is it ours, is it whole, is it the newest copy, and on the machine that it was
+// on?
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MACHINE_LEN 16         // bytes of the keyed hash of the machine id
+#define ADOPT_RUNS  4096       // that the original may have used since it was copied
+#define ADOPT_EPOCH 1767225600 // 2026-01-01 00:00:00 UTC
+#define CACHE_KIB   (64 * 1024)
+#define ADOPT_HINT  ": if this copy shall live on, posternctl store adopt"
+
+static const char schema[] =
+	"CREATE TABLE meta ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" store_key BLOB NOT NULL," // sealed under the key-encryption key
+	" machine BLOB NOT NULL,"   // keyed hash of the machine id
+	" run INTEGER NOT NULL,"    // the next to be granted
+	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
+	" hour_runs INTEGER NOT NULL,"
+	" window_token BLOB" // of the clean stop that wrote the windows
+	") STRICT;"
+	"CREATE TABLE device ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
+	" name TEXT NOT NULL,"
+	" device_id BLOB NOT NULL,"
+	" gateway_id BLOB NOT NULL,"
+	" id_context BLOB,"            // NULL: absent
+	" algorithm INTEGER NOT NULL," // COSE number
+	" keys BLOB NOT NULL,"         // derived keys, sealed
+	" secret BLOB NOT NULL,"       // Master Secret and Master Salt, sealed
+	" sender_hash BLOB NOT NULL,"
+	" recipient_hash BLOB NOT NULL,"
+	" run_base INTEGER NOT NULL,"
+	" created INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE UNIQUE INDEX device_name ON device (name);"
+	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
+	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
+	" hash BLOB PRIMARY KEY,"
+	" device INTEGER,"      // that has it; NULL: a tombstone
+	" run INTEGER NOT NULL" // of a tombstone: the highest that the key was used with
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE window ("
+	" device INTEGER PRIMARY KEY,"
+	" next INTEGER NOT NULL,"
+	" bits INTEGER NOT NULL,"
+	" tag BLOB NOT NULL" // keyed hash over the row and its window_token
+	") STRICT;";
+
+static int directory_open(const char *path, struct store_error *error)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+		int code = -errno;
+		return store_fail(error, code, "cannot make %s: %s", path, strerror(-code));
+	}
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		int code = -errno;
+		return store_fail(error, code, "cannot open %s: %s", path, strerror(-code));
+	}
+	return fd;
+}
+
+static int directories_open(
+	struct store *store, const struct store_config *config, struct store_error *error)
+{
+	store->directory_fd = directory_open(config->directory, error);
+	if (store->directory_fd < 0)
+		return store->directory_fd;
+	if (flock(store->directory_fd, LOCK_EX | LOCK_NB) != 0) {
+		int code = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		return store_fail(error, code, "the store %s: %s", config->directory,
+			code == -EBUSY ? "another process has it" : strerror(-code));
+	}
+	store->runtime_fd = directory_open(config->runtime, error);
+	return store->runtime_fd < 0 ? store->runtime_fd : 0;
+}
+
+static int pragma_get(struct store *store, const char *sql, int64_t *value)
+{
+	sqlite3_stmt *statement = NULL;
+
+	int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return code == SQLITE_ROW ? 0 : -EIO;
+}
+
+static int sql_run(struct store *store, const char *sql, struct store_error *error)
+{
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+		? 0
+		: store_sql_fail(store, error);
+}
+
+static int database_open(
+	struct store *store, const struct store_config *config, struct store_error *error)
+{
+	// Made by us, so that nobody else can read it at any moment.
+	int fd = openat(
+		store->directory_fd, STORE_DB, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		int code = -errno;
+		return store_fail(error, code, "cannot open %s/" STORE_DB ": %s", config->directory,
+			strerror(-code));
+	}
+	close(fd);
+
+	char *path;
+	if (asprintf(&path, "%s/" STORE_DB, config->directory) < 0)
+		return store_fail(error, -ENOMEM, "no memory");
+	int opened = sqlite3_open_v2(path, &store->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	free(path);
+	if (store->db == NULL)
+		return store_fail(error, -ENOMEM, "no memory");
+	if (opened != SQLITE_OK)
+		return store_sql_fail(store, error);
+
+	// One file at rest, and a large import writes its new pages once: the journal that is
+	// rolled back, not the one ahead. FULL with TRUNCATE syncs the journal's end too.
+	int code = sql_run(store,
+		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE;"
+		"PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
+		error);
+	if (code != 0)
+		return code;
+	char cache[64];
+	snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);
+	return sql_run(store, cache, error);
+}
+
+static int machine_hash(const struct store *store, const struct store_config *config,
+	uint8_t hash[MACHINE_LEN], struct store_error *error)
+{
+	const char *path = config->machine_file ? config->machine_file : "/etc/machine-id";
+	char text[256];
+
+	ssize_t len = file_read(AT_FDCWD, path, text, sizeof(text));
+	if (len < 0)
+		return store_fail(error, len, "cannot read %s: %s", path, strerror(-len));
+	if (len == 0)
+		return store_fail(
+			error, -EINVAL, "%s is empty: run systemd-machine-id-setup", path);
+	crypto_generichash(hash, MACHINE_LEN, (const uint8_t *)text, len, store->secrets->machine,
+		sizeof(store->secrets->machine));
+	return 0;
+}
+
+static int boot_id_read(
+	struct store *store, const struct store_config *config, struct store_error *error)
+{
+	const char *path =
+		config->boot_file ? config->boot_file : "/proc/sys/kernel/random/boot_id";
+	char text[STORE_BOOT_ID_LEN + 2];
+
+	ssize_t len = file_read(AT_FDCWD, path, text, sizeof(text));
+	if (len < STORE_BOOT_ID_LEN)
+		return store_fail(
+			error, len < 0 ? len : -EINVAL, "cannot read the boot id in %s", path);
+	memcpy(store->boot_id, text, STORE_BOOT_ID_LEN);
+	return 0;
+}
+
+static int meta_create(struct store *store, const struct store_config *config, uint32_t run,
+	struct store_error *error)
+{
+	uint8_t sealed[KEK_LEN + SEAL_OVERHEAD], machine[MACHINE_LEN];
+	uint8_t *key = sodium_malloc(KEK_LEN);
+	sqlite3_stmt *statement = NULL;
+
+	if (key == NULL)
+		return store_fail(error, -ENOMEM, "no memory");
+	randombytes_buf(key, KEK_LEN);
+	store_secrets_derive(store->secrets, key);
+	kek_seal(config->kek, sealed, key);
+	sodium_free(key);
+	int code = machine_hash(store, config, machine, error);
+	if (code != 0)
+		return code;
+	sqlite3_prepare_v2(store->db,
+		"INSERT INTO meta (one, store_key, machine, run, hour, hour_runs)"
+		" VALUES (1, ?1, ?2, ?3, 0, 0)",
+		-1, &statement, NULL);
+	sqlite3_bind_blob(statement, 1, sealed, sizeof(sealed), SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 3, run);
+	code = store_exec(store, statement, error);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+// A new store takes up the run of a mark in the runtime directory: who deleted a store and imports
+// its devices again gets no run twice before a reboot.
+static int database_create(
+	struct store *store, const struct store_config *config, struct store_error *error)
+{
+	char version[96];
+	uint32_t run = 0;
+
+	if (run_mark_read(store->directory_fd, &run) != -ENOENT)
+		return store_fail(error, -ESTALE,
+			"%s has a " STORE_MARK " but no devices: put " STORE_DB
+			" back, or remove " STORE_MARK " if its keys are never used again",
+			config->directory);
+	int code = run_mark_read(store->runtime_fd, &run);
+	if (code != 0 && code != -ENOENT)
+		return store_fail(error, code, "%s/" STORE_MARK " cannot be read: %s",
+			config->runtime, strerror(-code));
+
+	code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	snprintf(version, sizeof(version), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		STORE_APP_ID, STORE_VERSION);
+	code = sql_run(store, schema, error);
+	if (code == 0)
+		code = meta_create(store, config, run, error);
+	if (code == 0)
+		code = sql_run(store, version, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	code = store_commit(store, error);
+	// Also makes the name of the database durable.
+	return code != 0 ? code : run_marks_write(store, run, error);
+}
+
+static int version_check(struct store *store, bool *empty, struct store_error *error)
+{
+	int64_t app, version, tables;
+
+	if (pragma_get(store, "PRAGMA application_id", &app) != 0 ||
+		pragma_get(store, "PRAGMA user_version", &version) != 0 ||
+		pragma_get(store, "SELECT count(*) FROM sqlite_schema", &tables) != 0)
+		return store_sql_fail(store, error);
+	*empty = tables == 0 && app == 0 && version == 0;
+	if (*empty)
+		return 0;
+	if (app != STORE_APP_ID)
+		return store_fail(error, -EBADMSG, STORE_DB " is not a store of postern");
+	if (version > STORE_VERSION)
+		return store_fail(error, -ENOTSUP,
+			"the store has version %lld, made by a newer postern; this one knows %d",
+			(long long)version, STORE_VERSION);
+	return version == STORE_VERSION
+		? 0
+		: store_fail(error, -EBADMSG, "the store has no version that ever was");
+}
+
+// What meta says of where the store was last used.
+struct meta {
+	bool this_machine;
+};
+
+static int meta_columns(struct store *store, const struct store_config *config,
+	sqlite3_stmt *statement, struct meta *meta, struct store_error *error)
+{
+	uint8_t machine[MACHINE_LEN];
+
+	if (sqlite3_column_bytes(statement, 0) != KEK_LEN + SEAL_OVERHEAD ||
+		sqlite3_column_bytes(statement, 1) != MACHINE_LEN)
+		return store_fail(error, -EBADMSG, "the store is damaged");
+	uint8_t *key = sodium_malloc(KEK_LEN);
+	if (key == NULL)
+		return store_fail(error, -ENOMEM, "no memory");
+	int code = kek_open(config->kek, key, sqlite3_column_blob(statement, 0));
+	if (code == 0)
+		store_secrets_derive(store->secrets, key);
+	sodium_free(key);
+	if (code != 0)
+		return store_fail(error, code,
+			"this is not the key-encryption key that the store was made with");
+
+	code = machine_hash(store, config, machine, error);
+	if (code != 0)
+		return code;
+	meta->this_machine = memcmp(machine, sqlite3_column_blob(statement, 1), MACHINE_LEN) == 0;
+	int64_t run = sqlite3_column_int64(statement, 2);
+	if (run < 0 || run > STORE_RUN_MAX + 1)
+		return store_fail(error, -EBADMSG, "the store is damaged: its run number");
+	store->run_next = run;
+	store->hour = sqlite3_column_int64(statement, 3);
+	store->hour_runs = sqlite3_column_int64(statement, 4);
+	return 0;
+}
+
+static int meta_read(struct store *store, const struct store_config *config, struct meta *meta,
+	struct store_error *error)
+{
+	sqlite3_stmt *statement = NULL;
+
+	sqlite3_prepare_v2(store->db,
+		"SELECT store_key, machine, run, hour, hour_runs FROM meta WHERE one = 1", -1,
+		&statement, NULL);
+	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+	int code;
+	if (step == SQLITE_ROW)
+		code = meta_columns(store, config, statement, meta, error);
+	else if (step == SQLITE_DONE)
+		code = store_fail(error, -EBADMSG, "the store is damaged: it lost its first row");
+	else
+		code = store_sql_fail(store, error);
+	sqlite3_finalize(statement);
+	return code;
+}
+
+// A mark in the runtime directory is missing after every reboot; the one beside the database only
+// if the database came here alone.
+struct marks {
+	int beside_code, runtime_code; // 0, -ENOENT, or why the mark cannot be read
+	uint32_t highest;              // of those that can be read
+};
+
+static void marks_read(const struct store *store, struct marks *marks)
+{
+	uint32_t beside = 0, runtime = 0;
+
+	marks->beside_code = run_mark_read(store->directory_fd, &beside);
+	marks->runtime_code = run_mark_read(store->runtime_fd, &runtime);
+	marks->highest = beside > runtime ? beside : runtime;
+}
+
+static int copy_check(struct store *store, const struct meta *meta, struct store_error *error)
+{
+	struct marks marks;
+
+	if (!meta->this_machine)
+		return store_fail(
+			error, -ESTALE, "the store was last used on another machine" ADOPT_HINT);
+	marks_read(store, &marks);
+	if (marks.beside_code == -ENOENT && store->run_next > 0)
+		return store_fail(error, -ESTALE,
+			"the database stands here without its " STORE_MARK ADOPT_HINT);
+	if ((marks.beside_code != 0 && marks.beside_code != -ENOENT) ||
+		(marks.runtime_code != 0 && marks.runtime_code != -ENOENT))
+		return store_fail(error, -ESTALE, STORE_MARK " cannot be read" ADOPT_HINT);
+	if (store->run_next < marks.highest)
+		return store_fail(error, -ESTALE,
+			"the store is an old copy: it is at run %u, " STORE_MARK
+			" says %u" ADOPT_HINT,
+			store->run_next, marks.highest);
+	return run_marks_write(store, store->run_next, error);
+}
+
+static int adopt(struct store *store, const struct store_config *config, struct store_error *error)
+{
+	uint8_t machine[MACHINE_LEN];
+	sqlite3_stmt *statement = NULL;
+	struct marks marks;
+
+	// A mark that is missing or damaged is what adoption is for.
+	marks_read(store, &marks);
+	uint32_t run = marks.highest > store->run_next ? marks.highest : store->run_next;
+	int64_t hours = ((int64_t)time(NULL) - ADOPT_EPOCH) / 3600;
+	int64_t adopted = (int64_t)run + ADOPT_RUNS > hours ? (int64_t)run + ADOPT_RUNS : hours;
+	if (adopted > STORE_RUN_MAX)
+		return store_fail(error, -ERANGE,
+			"too few run numbers are left to adopt the store: the devices need new "
+			"keys in a new store");
+	int code = machine_hash(store, config, machine, error);
+	if (code != 0)
+		return code;
+	code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	sqlite3_prepare_v2(store->db,
+		"UPDATE meta SET run = ?1, machine = ?2, hour = 0, hour_runs = 0,"
+		" window_token = NULL",
+		-1, &statement, NULL);
+	sqlite3_bind_int64(statement, 1, adopted);
+	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
+	code = store_exec(store, statement, error);
+	sqlite3_finalize(statement);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	code = store_commit(store, error);
+	if (code != 0)
+		return code;
+	store->run_next = adopted;
+	return run_marks_write(store, adopted, error);
+}
+
+static int counters_read(struct store *store, struct store_error *error)
+{
+	int64_t count, last = 0;
+
+	if (pragma_get(store, "SELECT count(*) FROM device", &count) != 0 ||
+		pragma_get(store,
+			"SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'device'), 0)",
+			&last) != 0)
+		return store_sql_fail(store, error);
+	store->count = count;
+	store->next_id = last + 1;
+	return 0;
+}
+
+static int store_open_as(const struct store_config *config, bool adopting, struct store *store,
+	struct store_error *error)
+{
+	struct meta meta = {0};
+	bool empty = false;
+
+	int code = directories_open(store, config, error);
+	if (code == 0)
+		code = boot_id_read(store, config, error);
+	if (code == 0)
+		code = database_open(store, config, error);
+	if (code == 0)
+		code = version_check(store, &empty, error);
+	if (code == 0 && empty)
+		code = adopting ? store_fail(error, -ENOENT, "there is no store to adopt")
+				: database_create(store, config, error);
+	if (code == 0)
+		code = meta_read(store, config, &meta, error);
+	if (code == 0)
+		code = adopting ? adopt(store, config, error) : copy_check(store, &meta, error);
+	return code != 0 ? code : counters_read(store, error);
+}
+
+static struct store *store_new(const struct store_config *config, struct store_error *error)
+{
+	struct store *store = sodium_init() < 0 ? NULL : calloc(1, sizeof(*store));
+
+	if (store != NULL) {
+		store->directory_fd = store->runtime_fd = -1;
+		store->max_devices = config->max_devices;
+		store->secrets = sodium_malloc(sizeof(*store->secrets));
+	}
+	if (store == NULL || store->secrets == NULL) {
+		free(store);
+		store_fail(error, -ENOMEM, "no memory");
+		return NULL;
+	}
+	return store;
+}
+
+int store_open(const struct store_config *config, struct store **store, struct store_error *error)
+{
+	*store = NULL;
+	struct store *opened = store_new(config, error);
+	if (opened == NULL)
+		return -ENOMEM;
+	int code = store_open_as(config, false, opened, error);
+	if (code != 0) {
+		store_close(opened);
+		return code;
+	}
+	*store = opened;
+	return 0;
+}
+
+int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
+{
+	struct store *store = store_new(config, error);
+	if (store == NULL)
+		return -ENOMEM;
+	int code = store_open_as(config, true, store, error);
+	if (code == 0 && run != NULL)
+		*run = store->run_next;
+	store_close(store);
+	return code;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(store->statement[i]);
+	sqlite3_close(store->db);
+	sodium_free(store->secrets);
+	if (store->runtime_fd >= 0)
+		close(store->runtime_fd);
+	if (store->directory_fd >= 0)
+		close(store->directory_fd);
+	sodium_memzero(store, sizeof(*store));
+	free(store);
+}

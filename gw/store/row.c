@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One device: the checks of a new one for itself and against all others, its row, its end.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define HEX_MAX (2 * OSC_ID_CONTEXT_LEN_MAX + 1)
+
+// A blob of at most room bytes; false if it is longer.
+static bool column_blob(sqlite3_stmt *statement, int column, void *to, size_t room, uint8_t *len)
+{
+	const void *blob = sqlite3_column_blob(statement, column);
+	size_t n = sqlite3_column_bytes(statement, column);
+
+	if (n > room)
+		return false;
+	if (n > 0)
+		memcpy(to, blob, n);
+	*len = n;
+	return true;
+}
+
+static bool column_hash(sqlite3_stmt *statement, int column, uint8_t hash[STORE_HASH_LEN])
+{
+	uint8_t len;
+
+	return column_blob(statement, column, hash, STORE_HASH_LEN, &len) && len == STORE_HASH_LEN;
+}
+
+int row_read(struct store_row *row, sqlite3_stmt *statement)
+{
+	memset(row, 0, sizeof(*row));
+	row->id = sqlite3_column_int64(statement, 0);
+	const char *name = (const char *)sqlite3_column_text(statement, 1);
+	if (name == NULL || !store_name_valid(name))
+		return -EBADMSG;
+	strcpy(row->name, name);
+	row->has_id_context = sqlite3_column_type(statement, 4) != SQLITE_NULL;
+	int64_t run_base = sqlite3_column_int64(statement, 9);
+	bool good =
+		column_blob(statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len) &&
+		column_blob(statement, 3, row->gateway_id, OSC_KID_LEN_MAX, &row->gateway_id_len) &&
+		column_blob(statement, 4, row->id_context, OSC_ID_CONTEXT_LEN_MAX,
+			&row->id_context_len) &&
+		aead_alg_from_cose(sqlite3_column_int(statement, 5), &row->alg) == 0 &&
+		column_blob(statement, 6, row->keys, SEAL_KEYS_MAX, &row->keys_len) &&
+		column_hash(statement, 7, row->sender_hash) &&
+		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
+		run_base <= STORE_RUN_MAX;
+	row->run_base = run_base;
+	row->created = sqlite3_column_int64(statement, 10);
+	return good ? 0 : -EBADMSG;
+}
+
+// Steps a statement that gives one row or none, and resets it. -ENOENT if none.
+static int row_find(struct store *store, sqlite3_stmt *statement, struct store_row *row,
+	struct store_error *error)
+{
+	int code;
+
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		code = row_read(row, statement);
+		if (code != 0)
+			store_fail(error, code, "device number %" PRIu64 " is damaged in the store",
+				row->id);
+		break;
+	case SQLITE_DONE:
+		code = -ENOENT;
+		break;
+	default:
+		code = store_sql_fail(store, error);
+		break;
+	}
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+int row_find_by_id(
+	struct store *store, uint64_t id, struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_ID);
+
+	sqlite3_bind_int64(statement, 1, id);
+	int code = row_find(store, statement, row, error);
+	return code == -ENOENT ? store_fail(error, code, "no device has the number %" PRIu64, id)
+			       : code;
+}
+
+int row_find_by_name(
+	struct store *store, const char *name, struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_NAME);
+
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	int code = row_find(store, statement, row, error);
+	return code == -ENOENT ? store_fail(error, code, "no device has the name %s", name) : code;
+}
+
+static int row_find_by_address(struct store *store, const struct store_row *like,
+	struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_ADDRESS);
+
+	sqlite3_bind_blob(statement, 1, like->device_id, like->device_id_len, SQLITE_STATIC);
+	if (like->has_id_context)
+		sqlite3_bind_blob(
+			statement, 2, like->id_context, like->id_context_len, SQLITE_STATIC);
+	else
+		sqlite3_bind_int(statement, 2, 0);
+	return row_find(store, statement, row, error);
+}
+
+bool store_name_valid(const char *name)
+{
+	size_t len = strspn(name,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789._:-");
+	return len > 0 && len <= STORE_NAME_MAX && name[len] == 0;
+}
+
+// "empty" stands for an id of no bytes; it is no hex, so no other id has this name.
+static int default_name(struct store_row *row, struct store_error *error)
+{
+	char name[2 * OSC_KID_LEN_MAX + 1 + HEX_MAX];
+	char *to = name;
+
+	if (row->device_id_len == 0)
+		to = stpcpy(to, "empty");
+	else
+		to = sodium_bin2hex(to, HEX_MAX, row->device_id, row->device_id_len) +
+			2 * row->device_id_len;
+	if (row->has_id_context) {
+		*to++ = '.';
+		sodium_bin2hex(to, HEX_MAX, row->id_context, row->id_context_len);
+	}
+	if (strlen(name) > STORE_NAME_MAX)
+		return store_fail(error, -EINVAL,
+			"name: the ID Context is too long to make a name of it, give one");
+	strcpy(row->name, name);
+	return 0;
+}
+
+static int spec_check(const struct store_spec *spec, struct store_error *error)
+{
+	const struct osc_params *params = &spec->params;
+	unsigned id_max = osc_id_len_max(params->alg);
+
+	if (spec->name[0] != 0 && !store_name_valid(spec->name))
+		return store_fail(error, -EINVAL,
+			"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", STORE_NAME_MAX);
+	if (params->secret_len == 0)
+		return store_fail(error, -EINVAL, "master_secret: is empty");
+	if (params->recipient_id_len > id_max)
+		return store_fail(error, -EINVAL, "device_id: at most %u bytes with %s", id_max,
+			aead_algs[params->alg].name);
+	if (params->sender_id_len > id_max)
+		return store_fail(error, -EINVAL, "gateway_id: at most %u bytes with %s", id_max,
+			aead_algs[params->alg].name);
+	if (params->recipient_id_len == params->sender_id_len &&
+		memcmp(params->recipient_id, params->sender_id, params->sender_id_len) == 0)
+		return store_fail(error, -EINVAL, "device_id and gateway_id are the same");
+	if (spec->never_used && spec->has_gateway_seq)
+		return store_fail(error, -EINVAL, "never_used and gateway_seq exclude each other");
+	if (!spec->never_used && !spec->has_gateway_seq)
+		return store_fail(error, -EINVAL,
+			"where were the keys before? say never_used, or gateway_seq with the next "
+			"sequence number of the gateway that had them");
+	if (spec->has_gateway_seq &&
+		(spec->gateway_seq >> STORE_COUNTER_BITS) + 1 > STORE_SEQ_BASE_MAX)
+		return store_fail(error, -ERANGE,
+			"gateway_seq: %" PRIu64
+			" leaves too few sequence numbers: new keys are due",
+			spec->gateway_seq);
+	return 0;
+}
+
+int row_prepare(struct store *store, const struct store_spec *spec, struct store_row *row,
+	struct store_error *error)
+{
+	const struct osc_params *params = &spec->params;
+	struct osc_keys keys;
+
+	int code = spec_check(spec, error);
+	if (code != 0)
+		return code;
+	code = osc_derive(&keys, params);
+	if (code != 0)
+		return store_fail(error, code, "no keys can be derived of these parameters");
+
+	memset(row, 0, sizeof(*row));
+	row->id = store->next_id++;
+	row->named = spec->name[0] != 0;
+	strcpy(row->name, spec->name);
+	row->never_used = spec->never_used;
+	row->alg = params->alg;
+	row->device_id_len = params->recipient_id_len;
+	memcpy(row->device_id, params->recipient_id, params->recipient_id_len);
+	row->gateway_id_len = params->sender_id_len;
+	memcpy(row->gateway_id, params->sender_id, params->sender_id_len);
+	row->has_id_context = params->has_id_context;
+	if (row->has_id_context) {
+		row->id_context_len = params->id_context_len;
+		memcpy(row->id_context, params->id_context, params->id_context_len);
+	}
+	row->run_base = spec->has_gateway_seq ? (spec->gateway_seq >> STORE_COUNTER_BITS) + 1 : 0;
+	row->created = time(NULL);
+	store_key_hash(store, row->sender_hash, keys.sender_key, row->alg);
+	store_key_hash(store, row->recipient_hash, keys.recipient_key, row->alg);
+	seal_keys(store, row, &keys);
+	seal_secret(store, row, params);
+	sodium_memzero(&keys, sizeof(keys));
+	return row->named ? 0 : default_name(row, error);
+}
+
+static int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device,
+	uint32_t run, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_KEY_PUT);
+
+	sqlite3_bind_blob(statement, 1, hash, STORE_HASH_LEN, SQLITE_STATIC);
+	if (device != 0)
+		sqlite3_bind_int64(statement, 2, device);
+	sqlite3_bind_int64(statement, 3, run);
+	return store_exec(store, statement, error);
+}
+
+int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_DELETE);
+
+	sqlite3_bind_int64(statement, 1, row->id);
+	int code = store_exec(store, statement, error);
+	if (code != 0)
+		return code;
+	// The data plane has the device for a while longer, and the run of this start may be
+	// granted in that while.
+	uint32_t run = store_current_run(store) + row->run_base;
+	code = key_put(store, row->sender_hash, 0, run, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, error);
+}
+
+// What is known of a key.
+struct key_past {
+	bool known;
+	uint64_t device; // that has it; 0: a tombstone
+	uint32_t run;    // of a tombstone: the highest that it was used with
+};
+
+static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct key_past *past,
+	struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_KEY_FIND);
+
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	memset(past, 0, sizeof(*past));
+	sqlite3_bind_blob(statement, 1, hash, STORE_HASH_LEN, SQLITE_STATIC);
+	int code = 0;
+	int step = sqlite3_step(statement);
+	if (step == SQLITE_ROW) {
+		past->known = true;
+		past->device = sqlite3_column_int64(statement, 0);
+		past->run = sqlite3_column_int64(statement, 1);
+	} else if (step != SQLITE_DONE) {
+		code = store_sql_fail(store, error);
+	}
+	sqlite3_reset(statement);
+	return code;
+}
+
+// Checks one derived key against all that are or were here, and raises row->run_base beyond what it
+// was used with.
+static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
+	uint64_t *other, struct store_error *error)
+{
+	struct key_past past;
+	struct store_row holder;
+
+	int code = key_find(store, hash, &past, error);
+	if (code != 0 || !past.known)
+		return code;
+	if (past.device != 0) {
+		*other = past.device;
+		code = row_find_by_id(store, past.device, &holder, error);
+		return code != 0 ? code
+				 : store_fail(error, -ENOTUNIQ,
+					   "its keys are those of device %s (ids, secret, salt and "
+					   "ID Context give the same derived key)",
+					   holder.name);
+	}
+	if (row->never_used)
+		return store_fail(error, -EKEYREVOKED,
+			"never_used, but its keys were in use here before: give gateway_seq or new "
+			"keys");
+	uint32_t current = store_current_run(store);
+	if (past.run >= current && row->run_base < past.run - current + 1)
+		row->run_base = past.run - current + 1;
+	return 0;
+}
+
+static bool row_same(const struct store_row *a, const struct store_row *b)
+{
+	return a->alg == b->alg && a->gateway_id_len == b->gateway_id_len &&
+		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) == 0 &&
+		memcmp(a->sender_hash, b->sender_hash, STORE_HASH_LEN) == 0 &&
+		memcmp(a->recipient_hash, b->recipient_hash, STORE_HASH_LEN) == 0;
+}
+
+// Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
+// or one that is in the way.
+static int address_check(struct store *store, struct store_row *row, bool replace,
+	enum store_outcome *outcome, uint64_t *other, struct store_error *error)
+{
+	struct store_row there;
+
+	*outcome = STORE_ADDED;
+	int code = row_find_by_address(store, row, &there, error);
+	if (code != 0)
+		return code == -ENOENT ? 0 : code;
+	*other = there.id;
+	if (row_same(row, &there)) {
+		if (row->named && strcmp(row->name, there.name) != 0)
+			return store_fail(error, -EEXIST, "this device is there with the name %s",
+				there.name);
+		*outcome = STORE_UNCHANGED;
+		return 0;
+	}
+	if (!replace)
+		return store_fail(error, -EEXIST,
+			"device %s has this device_id and ID Context, with other keys", there.name);
+	*outcome = STORE_REPLACED;
+	row->replaces = there.id;
+	if (!row->named)
+		strcpy(row->name, there.name);
+	code = row_retire(store, &there, error);
+	store->count -= code == 0;
+	return code;
+}
+
+static int name_check(struct store *store, const struct store_row *row, uint64_t *other,
+	struct store_error *error)
+{
+	struct store_row there;
+
+	int code = row_find_by_name(store, row->name, &there, NULL);
+	if (code == -ENOENT)
+		return 0;
+	if (code != 0)
+		return store_fail(error, code, "device %s is damaged in the store", row->name);
+	*other = there.id;
+	return store_fail(error, -EEXIST, "another device has the name %s", row->name);
+}
+
+static int reseal(struct store *store, struct store_row *row, uint32_t sealed_base)
+{
+	struct osc_keys keys;
+	uint32_t run_base = row->run_base;
+
+	row->run_base = sealed_base;
+	int code = seal_open_keys(store, row, &keys);
+	if (code != 0)
+		return code;
+	row->run_base = run_base;
+	seal_keys(store, row, &keys);
+	sodium_memzero(&keys, sizeof(keys));
+	return 0;
+}
+
+static int row_insert(struct store *store, const struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_INSERT);
+
+	sqlite3_bind_int64(statement, 1, row->id);
+	sqlite3_bind_text(statement, 2, row->name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 3, row->device_id, row->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 4, row->gateway_id, row->gateway_id_len, SQLITE_STATIC);
+	if (row->has_id_context)
+		sqlite3_bind_blob(
+			statement, 5, row->id_context, row->id_context_len, SQLITE_STATIC);
+	sqlite3_bind_int(statement, 6, aead_algs[row->alg].cose);
+	sqlite3_bind_blob(statement, 7, row->keys, row->keys_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 8, row->secret, row->secret_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 9, row->sender_hash, STORE_HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 10, row->recipient_hash, STORE_HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 11, row->run_base);
+	sqlite3_bind_int64(statement, 12, row->created);
+	int code = store_exec(store, statement, error);
+	if (code == 0)
+		code = key_put(store, row->sender_hash, row->id, 0, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, error);
+}
+
+int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
+	uint64_t *other, struct store_error *error)
+{
+	uint32_t sealed_base = row->run_base;
+
+	*other = 0;
+	int code = address_check(store, row, replace, outcome, other, error);
+	if (code != 0 || *outcome == STORE_UNCHANGED)
+		return code;
+	*other = 0;
+	code = name_check(store, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->sender_hash, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->recipient_hash, row, other, error);
+	if (code != 0)
+		return code;
+	if (row->run_base + store_current_run(store) > STORE_RUN_MAX)
+		return store_fail(error, -ERANGE,
+			"its keys have used up their own Partial IVs: new keys are due");
+	if (store->max_devices != 0 && store->count >= store->max_devices)
+		return store_fail(error, -EDQUOT, "there are %" PRIu64 " devices, the most allowed",
+			store->count);
+	if (row->run_base != sealed_base && reseal(store, row, sealed_base) != 0)
+		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
+	code = row_insert(store, row, error);
+	store->count += code == 0;
+	return code;
+}
+
+int row_to_device(
+	const struct store *store, const struct store_row *row, struct store_device *device)
+{
+	memset(device, 0, sizeof(*device));
+	int code = seal_open_keys(store, row, &device->keys);
+	if (code != 0)
+		return code;
+	device->id = row->id;
+	device->replaces = row->replaces;
+	strcpy(device->name, row->name);
+	device->alg = row->alg;
+	device->has_id_context = row->has_id_context;
+	// An open window in which nothing was seen.
+	device->window_known = row->never_used;
+	device->device_id_len = row->device_id_len;
+	device->gateway_id_len = row->gateway_id_len;
+	device->id_context_len = row->id_context_len;
+	memcpy(device->device_id, row->device_id, row->device_id_len);
+	memcpy(device->gateway_id, row->gateway_id, row->gateway_id_len);
+	memcpy(device->id_context, row->id_context, row->id_context_len);
+	device->run_base = row->run_base;
+	device->fingerprint = store_fingerprint(store, row, &device->keys);
+	return 0;
+}
+
+void row_to_info(const struct store *store, const struct store_row *row, struct store_info *info)
+{
+	struct osc_keys keys;
+
+	memset(info, 0, sizeof(*info));
+	info->id = row->id;
+	strcpy(info->name, row->name);
+	info->alg = row->alg;
+	info->has_id_context = row->has_id_context;
+	info->device_id_len = row->device_id_len;
+	info->gateway_id_len = row->gateway_id_len;
+	info->id_context_len = row->id_context_len;
+	memcpy(info->device_id, row->device_id, row->device_id_len);
+	memcpy(info->gateway_id, row->gateway_id, row->gateway_id_len);
+	memcpy(info->id_context, row->id_context, row->id_context_len);
+	info->run_base = row->run_base;
+	info->created = row->created;
+	info->damaged = seal_open_keys(store, row, &keys) != 0;
+	if (!info->damaged)
+		info->fingerprint = store_fingerprint(store, row, &keys);
+	sodium_memzero(&keys, sizeof(keys));
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Secrets at rest: sealed with XChaCha20-Poly1305, bound to the row that they belong to; and keyed
+// hashes, by which keys are compared without being stored.
+
+#include "gw/store/internal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+
+void seal(uint8_t *sealed, const uint8_t *data, size_t len, const uint8_t *aad, size_t aad_len,
+	const uint8_t *key)
+{
+	randombytes_buf(sealed, NONCE_LEN);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+		sealed + NONCE_LEN, NULL, data, len, aad, aad_len, NULL, sealed, key);
+}
+
+int seal_open(uint8_t *data, const uint8_t *sealed, size_t sealed_len, const uint8_t *aad,
+	size_t aad_len, const uint8_t *key)
+{
+	if (sealed_len < SEAL_OVERHEAD)
+		return -EBADMSG;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(data, NULL, NULL, sealed + NONCE_LEN,
+		    sealed_len - NONCE_LEN, aad, aad_len, sealed, key) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_LEN])
+{
+	static const char context[crypto_kdf_CONTEXTBYTES] = "pstrndev";
+
+	crypto_kdf_derive_from_key(secrets->seal, sizeof(secrets->seal), 1, context, key);
+	crypto_kdf_derive_from_key(secrets->hash, sizeof(secrets->hash), 2, context, key);
+	crypto_kdf_derive_from_key(
+		secrets->fingerprint, sizeof(secrets->fingerprint), 3, context, key);
+	crypto_kdf_derive_from_key(secrets->window, sizeof(secrets->window), 4, context, key);
+	crypto_kdf_derive_from_key(secrets->machine, sizeof(secrets->machine), 5, context, key);
+}
+
+enum blob { BLOB_KEYS = 'k', BLOB_SECRET = 's' };
+
+#define AAD_MAX (1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX)
+
+// What a blob is bound to: its kind and format, the row's id (a new one whenever the keys change,
+// so it also stands for their version), all that the keys depend on, and for the keys the run_base:
+// one that was set back in the file leaves a device that does not load.
+static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum blob blob)
+{
+	uint64_t id = htobe64(row->id);
+	uint32_t alg = htobe32(aead_algs[row->alg].cose);
+	uint32_t run_base = htobe32(blob == BLOB_KEYS ? row->run_base : 0);
+	uint8_t *to = aad;
+
+	*to++ = blob;
+	*to++ = STORE_VERSION;
+	to = mempcpy(to, &id, sizeof(id));
+	to = mempcpy(to, &alg, sizeof(alg));
+	to = mempcpy(to, &run_base, sizeof(run_base));
+	*to++ = row->device_id_len;
+	to = mempcpy(to, row->device_id, row->device_id_len);
+	*to++ = row->gateway_id_len;
+	to = mempcpy(to, row->gateway_id, row->gateway_id_len);
+	*to++ = row->has_id_context;
+	to = mempcpy(to, row->id_context, row->id_context_len);
+	return to - aad;
+}
+
+void seal_keys(const struct store *store, struct store_row *row, const struct osc_keys *keys)
+{
+	const struct aead_alg_info *alg = &aead_algs[row->alg];
+	uint8_t plain[SEAL_KEYS_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
+
+	uint8_t *to = mempcpy(plain, keys->sender_key, alg->key_len);
+	to = mempcpy(to, keys->recipient_key, alg->key_len);
+	to = mempcpy(to, keys->common_iv, alg->nonce_len);
+	size_t len = to - plain;
+	seal(row->keys, plain, len, aad, blob_aad(aad, row, BLOB_KEYS), store->secrets->seal);
+	row->keys_len = len + SEAL_OVERHEAD;
+	sodium_memzero(plain, sizeof(plain));
+}
+
+int seal_open_keys(const struct store *store, const struct store_row *row, struct osc_keys *keys)
+{
+	const struct aead_alg_info *alg = &aead_algs[row->alg];
+	uint8_t plain[SEAL_KEYS_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
+
+	if (row->keys_len != SEAL_OVERHEAD + 2 * alg->key_len + alg->nonce_len)
+		return -EBADMSG;
+	int code = seal_open(plain, row->keys, row->keys_len, aad, blob_aad(aad, row, BLOB_KEYS),
+		store->secrets->seal);
+	if (code == 0) {
+		memset(keys, 0, sizeof(*keys));
+		memcpy(keys->sender_key, plain, alg->key_len);
+		memcpy(keys->recipient_key, plain + alg->key_len, alg->key_len);
+		memcpy(keys->common_iv, plain + 2 * alg->key_len, alg->nonce_len);
+	}
+	sodium_memzero(plain, sizeof(plain));
+	return code;
+}
+
+// Plaintext: length of the Master Secret, Master Secret, length of the Master Salt, Master Salt.
+void seal_secret(const struct store *store, struct store_row *row, const struct osc_params *params)
+{
+	uint8_t plain[SEAL_SECRET_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
+	uint8_t *to = plain;
+
+	*to++ = params->secret_len;
+	to = mempcpy(to, params->secret, params->secret_len);
+	*to++ = params->salt_len;
+	to = mempcpy(to, params->salt, params->salt_len);
+	size_t len = to - plain;
+	seal(row->secret, plain, len, aad, blob_aad(aad, row, BLOB_SECRET), store->secrets->seal);
+	row->secret_len = len + SEAL_OVERHEAD;
+	sodium_memzero(plain, sizeof(plain));
+}
+
+static int secret_parse(struct osc_params *params, const uint8_t *plain, size_t len)
+{
+	const uint8_t *end = plain + len;
+
+	if (plain == end || *plain > OSC_SECRET_LEN_MAX || *plain >= end - plain - 1)
+		return -EBADMSG;
+	params->secret_len = *plain++;
+	memcpy(params->secret, plain, params->secret_len);
+	plain += params->secret_len;
+	if (*plain > OSC_SECRET_LEN_MAX || *plain != end - plain - 1)
+		return -EBADMSG;
+	params->salt_len = *plain++;
+	memcpy(params->salt, plain, params->salt_len);
+	return 0;
+}
+
+int seal_open_secret(
+	const struct store *store, const struct store_row *row, struct osc_params *params)
+{
+	uint8_t plain[SEAL_SECRET_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
+
+	if (row->secret_len > SEAL_SECRET_MAX)
+		return -EBADMSG;
+	int code = seal_open(plain, row->secret, row->secret_len, aad,
+		blob_aad(aad, row, BLOB_SECRET), store->secrets->seal);
+	if (code == 0)
+		code = secret_parse(params, plain, row->secret_len - SEAL_OVERHEAD);
+	sodium_memzero(plain, sizeof(plain));
+	if (code != 0)
+		return code;
+
+	params->alg = row->alg;
+	params->has_id_context = row->has_id_context;
+	params->id_context_len = row->id_context_len;
+	memcpy(params->id_context, row->id_context, row->id_context_len);
+	params->sender_id_len = row->gateway_id_len;
+	memcpy(params->sender_id, row->gateway_id, row->gateway_id_len);
+	params->recipient_id_len = row->device_id_len;
+	memcpy(params->recipient_id, row->device_id, row->device_id_len);
+	return 0;
+}
+
+void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], const uint8_t *key,
+	enum aead_alg alg)
+{
+	crypto_generichash(hash, STORE_HASH_LEN, key, aead_algs[alg].key_len, store->secrets->hash,
+		sizeof(store->secrets->hash));
+}
+
+uint64_t store_fingerprint(
+	const struct store *store, const struct store_row *row, const struct osc_keys *keys)
+{
+	crypto_generichash_state state;
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+	uint64_t fingerprint;
+
+	crypto_generichash_init(&state, store->secrets->fingerprint,
+		sizeof(store->secrets->fingerprint), sizeof(hash));
+	crypto_generichash_update(&state, keys->recipient_key, sizeof(keys->recipient_key));
+	crypto_generichash_update(&state, (const uint8_t *)&row->has_id_context, 1);
+	crypto_generichash_update(&state, row->id_context, row->id_context_len);
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	sodium_memzero(&state, sizeof(state));
+	memcpy(&fingerprint, hash, sizeof(fingerprint));
+	return be64toh(fingerprint);
+}
+
+void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
+	const uint8_t token[STORE_TOKEN_LEN], const struct store_window *window)
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+	struct {
+		uint64_t id, next, bits;
+		uint8_t token[STORE_TOKEN_LEN];
+	} data = {htobe64(window->id), htobe64(window->window.next), htobe64(window->window.bits),
+		{0}};
+
+	memcpy(data.token, token, STORE_TOKEN_LEN);
+	crypto_generichash(hash, sizeof(hash), (const uint8_t *)&data, sizeof(data),
+		store->secrets->window, sizeof(store->secrets->window));
+	memcpy(tag, hash, STORE_TAG_LEN);
+}

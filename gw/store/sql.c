@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Statements, transactions and errors of SQLite.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STORE_STATEMENT_TEXT(name, sql) [SQL_##name] = sql,
+static const char *const statement_text[SQL_COUNT] = {STORE_STATEMENTS(STORE_STATEMENT_TEXT)};
+
+sqlite3_stmt *store_statement(struct store *store, enum store_statement which)
+{
+	sqlite3_stmt **statement = &store->statement[which];
+
+	if (*statement == NULL)
+		sqlite3_prepare_v3(store->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+			statement, NULL);
+	return *statement;
+}
+
+static int errno_of_sql(struct store *store)
+{
+	int below = sqlite3_system_errno(store->db);
+
+	switch (sqlite3_errcode(store->db)) {
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return -EBADMSG;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+		return -EBUSY;
+	case SQLITE_PERM:
+		return -EACCES;
+	case SQLITE_CANTOPEN:
+		return below != 0 ? -below : -EIO;
+	case SQLITE_IOERR:
+		// A write that failed can be repeated, a sync cannot: the kernel may have dropped
+		// the pages.
+		store->broken = true;
+		return below == ENOSPC || below == EDQUOT || below == EFBIG ? -ENOSPC : -EIO;
+	default:
+		return -EIO;
+	}
+}
+
+int store_sql_fail(struct store *store, struct store_error *error)
+{
+	int code = errno_of_sql(store);
+
+	return store_fail(error, code, "the store's database: %s%s%s", sqlite3_errmsg(store->db),
+		code == -EIO || code == -ENOSPC ? ": " : "",
+		code == -EIO || code == -ENOSPC ? strerror(-code) : "");
+}
+
+int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error *error)
+{
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	int code = sqlite3_step(statement) == SQLITE_DONE ? 0 : store_sql_fail(store, error);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+int store_begin(struct store *store, struct store_error *error)
+{
+	store->count_begun = store->count;
+	return store_exec(store, store_statement(store, SQL_BEGIN), error);
+}
+
+void store_rollback(struct store *store)
+{
+	store->count = store->count_begun;
+	// Some errors roll back by themselves.
+	if (sqlite3_get_autocommit(store->db))
+		return;
+	if (store_exec(store, store_statement(store, SQL_ROLLBACK), NULL) != 0)
+		store->broken = true;
+}
+
+int store_commit(struct store *store, struct store_error *error)
+{
+	int code = store_exec(store, store_statement(store, SQL_COMMIT), error);
+
+	if (code != 0) {
+		store->broken = true;
+		store_rollback(store);
+	}
+	return code;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Replay windows over a restart of the service: used by exactly one start, the one that finds the
+// token of the clean stop that wrote them.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+// The file: boot id, newline, token in hex, newline.
+#define TOKEN_FILE_LEN (STORE_BOOT_ID_LEN + 1 + 2 * STORE_TOKEN_LEN + 1)
+
+// Reads the token of the start before this one. False if there is none of this boot.
+static bool token_read(const struct store *store, uint8_t token[STORE_TOKEN_LEN])
+{
+	char text[TOKEN_FILE_LEN];
+	size_t len;
+
+	if (file_read(store->runtime_fd, STORE_TOKEN, text, sizeof(text)) != TOKEN_FILE_LEN)
+		return false;
+	const char *hex = text + STORE_BOOT_ID_LEN + 1;
+	return memcmp(text, store->boot_id, STORE_BOOT_ID_LEN) == 0 &&
+		text[STORE_BOOT_ID_LEN] == '\n' && text[TOKEN_FILE_LEN - 1] == '\n' &&
+		sodium_hex2bin(
+			token, STORE_TOKEN_LEN, hex, 2 * STORE_TOKEN_LEN, NULL, &len, NULL) == 0 &&
+		len == STORE_TOKEN_LEN;
+}
+
+static int token_replace(struct store *store)
+{
+	char text[TOKEN_FILE_LEN + 1];
+
+	randombytes_buf(store->token, sizeof(store->token));
+	char *to = mempcpy(text, store->boot_id, STORE_BOOT_ID_LEN);
+	*to++ = '\n';
+	sodium_bin2hex(to, 2 * STORE_TOKEN_LEN + 1, store->token, STORE_TOKEN_LEN);
+	text[TOKEN_FILE_LEN - 1] = '\n';
+	return file_replace(store->runtime_fd, STORE_TOKEN, text, TOKEN_FILE_LEN);
+}
+
+// What the last clean stop left. False if there was none, or its windows were used.
+static int stored_token(struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *stored,
+	struct store_error *error)
+{
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(store->db, "SELECT window_token FROM meta", -1, &statement, NULL) !=
+			SQLITE_OK ||
+		sqlite3_step(statement) != SQLITE_ROW) {
+		int code = store_sql_fail(store, error);
+		sqlite3_finalize(statement);
+		return code;
+	}
+	*stored = sqlite3_column_bytes(statement, 0) == STORE_TOKEN_LEN;
+	if (*stored)
+		memcpy(token, sqlite3_column_blob(statement, 0), STORE_TOKEN_LEN);
+	sqlite3_finalize(statement);
+	return 0;
+}
+
+static int token_put(struct store *store, const uint8_t *token, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_META_TOKEN);
+
+	if (token != NULL)
+		sqlite3_bind_blob(statement, 1, token, STORE_TOKEN_LEN, SQLITE_STATIC);
+	return store_exec(store, statement, error);
+}
+
+static int token_consume(struct store *store, struct store_error *error)
+{
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = token_put(store, NULL, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
+}
+
+int store_start(struct store *store, struct store_error *error)
+{
+	uint8_t before[STORE_TOKEN_LEN];
+	bool stored = false;
+
+	if (store->started)
+		return store_fail(error, -EINVAL, "the store was started before");
+	bool found = token_read(store, before);
+	int code = token_replace(store);
+	if (code != 0)
+		return store_fail(
+			error, code, "cannot replace " STORE_TOKEN ": %s", strerror(-code));
+	store->started = true;
+	code = stored_token(store, store->kept_token, &stored, error);
+	if (code != 0 || !stored)
+		return code;
+	// Consumed on the disk before they count: a second use would accept requests again.
+	code = token_consume(store, error);
+	if (code != 0)
+		return code;
+	store->windows_kept = found && memcmp(before, store->kept_token, STORE_TOKEN_LEN) == 0;
+	return 0;
+}
+
+static int windows_put(struct store *store, bool (*next)(void *arg, struct store_window *window),
+	void *arg, struct store_error *error)
+{
+	struct store_window window;
+	uint8_t tag[STORE_TAG_LEN];
+
+	int code = store_exec(store, store_statement(store, SQL_WINDOW_CLEAR), error);
+	while (code == 0 && next(arg, &window)) {
+		sqlite3_stmt *statement = store_statement(store, SQL_WINDOW_PUT);
+		store_window_tag(store, tag, store->token, &window);
+		sqlite3_bind_int64(statement, 1, window.id);
+		sqlite3_bind_int64(statement, 2, window.window.next);
+		sqlite3_bind_int64(statement, 3, window.window.bits);
+		sqlite3_bind_blob(statement, 4, tag, sizeof(tag), SQLITE_STATIC);
+		code = store_exec(store, statement, error);
+	}
+	return code != 0 ? code : token_put(store, store->token, error);
+}
+
+int store_stop(struct store *store, bool (*next)(void *arg, struct store_window *window), void *arg,
+	struct store_error *error)
+{
+	if (!store->started)
+		return store_fail(error, -EINVAL, "the store was not started");
+	if (store->broken)
+		return store_fail(
+			error, -EIO, "the store failed to write before: windows not kept");
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = windows_put(store, next, arg, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
+}
+
+// The kept window of a row of SQL_DEVICE_LOAD. One whose tag is not of the token is as none.
+static void window_read(
+	const struct store *store, sqlite3_stmt *statement, struct store_device *device)
+{
+	struct store_window window = {
+		.id = device->id,
+		.window.next = sqlite3_column_int64(statement, 11),
+		.window.bits = sqlite3_column_int64(statement, 12),
+	};
+	uint8_t tag[STORE_TAG_LEN];
+
+	if (sqlite3_column_bytes(statement, 13) != STORE_TAG_LEN)
+		return;
+	store_window_tag(store, tag, store->kept_token, &window);
+	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 13), STORE_TAG_LEN) != 0)
+		return;
+	device->window_known = true;
+	device->window = window.window;
+}
+
+static int load_row(struct store *store, sqlite3_stmt *statement, bool kept,
+	int (*each)(void *arg, const struct store_device *device), void *arg,
+	struct store_load_result *result)
+{
+	struct store_row row;
+	struct store_device device;
+
+	if (row_read(&row, statement) != 0 || row_to_device(store, &row, &device) != 0) {
+		if (result->unreadable++ == 0)
+			memcpy(result->first_unreadable, row.name, sizeof(row.name));
+		return 0;
+	}
+	if (kept)
+		window_read(store, statement, &device);
+	int code = each(arg, &device);
+	sodium_memzero(&device, sizeof(device));
+	result->loaded++;
+	return code;
+}
+
+int store_load(struct store *store, int (*each)(void *arg, const struct store_device *device),
+	void *arg, struct store_load_result *result, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LOAD);
+	bool kept = store->windows_kept;
+	int step = SQLITE_ROW, code = 0;
+
+	memset(result, 0, sizeof(*result));
+	store->windows_kept = false;
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	while (code == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW)
+		code = load_row(store, statement, kept, each, arg, result);
+	if (code == 0 && step != SQLITE_DONE)
+		code = store_sql_fail(store, error);
+	sqlite3_reset(statement);
+	return code;
+}

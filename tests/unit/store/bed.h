@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A store in directories of its own, for the tests of the store.
+
+#ifndef POSTERN_TESTS_UNIT_STORE_BED_H
+#define POSTERN_TESTS_UNIT_STORE_BED_H
+
+#include "gw/store/internal.h"
+
+struct bed {
+	char top[64];       // made by bed_make(), removed by bed_remove()
+	char directory[96]; // of the store
+	char runtime[96];
+	char machine[96]; // stands for /etc/machine-id
+	char boot[96];    // stands for the boot id
+	char kek_path[96];
+	struct kek *kek;
+	struct store_config config;
+	struct store *store;
+	struct store_error error; // of the last call below
+};
+
+void bed_make(struct bed *bed);
+// Opens the store, which must succeed; then starts it.
+void bed_open(struct bed *bed);
+void bed_open_unstarted(struct bed *bed);
+void bed_close(struct bed *bed);
+void bed_remove(struct bed *bed);
+
+// Writes a file as a whole.
+void bed_write(const char *path, const void *data, size_t len);
+// Copies the database of a closed store away, and back over it.
+void bed_save(const struct bed *bed);
+void bed_restore(const struct bed *bed);
+// Runs SQL on the database of a closed store.
+void bed_sql(const struct bed *bed, const char *sql);
+
+// A device never used before; its secret is derived from `seed`, the ids are given in hex.
+struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);
+// store_add() into bed->error.
+int bed_add(struct bed *bed, const struct store_spec *spec);
+int bed_replace(struct bed *bed, const struct store_spec *spec);
+int bed_remove_device(struct bed *bed, const char *name);
+// run_base of a device that must be there.
+uint32_t bed_run_base(struct bed *bed, const char *name);
+// Loads all devices; the one with this name is copied to *device. Returns how many there are.
+uint64_t bed_load(struct bed *bed, const char *name, struct store_device *device);
+
+#endif
