@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/answers.h"
+
+#include "dataplane/memory.h"
+
+#include <rte_common.h>
+#include <rte_hash_crc.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWERS_RING_MIN   (64 * 1024)
+#define ANSWERS_BYTES_EACH 128 // of ring a record takes on average, to size the index
+#define ANSWERS_WAYS       4   // offsets in one bucket of the index
+
+// In the ring: this, then the token, then the CoAP bytes, padded to 8. A record never wraps.
+struct answer_record {
+	uint64_t piv;
+	uint64_t first_sent_ms;
+	uint64_t last_sent_ms;
+	struct dp_flow flow;
+	uint8_t tag[AEAD_TAG_MAX];
+	uint32_t context;
+	uint32_t generation;
+	uint32_t size; // of the whole record
+	uint16_t mid;
+	uint16_t token_len;
+	uint16_t len;
+	uint8_t tag_len;
+	uint8_t sent;
+};
+
+// Offsets count all bytes ever written, so that they only rise; the place is offset & mask.
+struct dp_answers {
+	uint8_t *ring;
+	uint64_t mask;
+	uint64_t head;                    // where the next record goes
+	uint64_t tail;                    // oldest record held
+	uint64_t last;                    // newest record, if tail < head
+	uint64_t (*bucket)[ANSWERS_WAYS]; // offset + 1, 0: none
+	uint32_t bucket_mask;
+};
+
+struct dp_answers *dp_answers_create(size_t bytes)
+{
+	struct dp_answers *answers = calloc(1, sizeof(*answers));
+
+	if (!answers)
+		return NULL;
+	bytes = rte_align64pow2(bytes < ANSWERS_RING_MIN ? ANSWERS_RING_MIN : bytes);
+	answers->mask = bytes - 1;
+	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / ANSWERS_WAYS - 1;
+	answers->ring = dp_map(bytes);
+	answers->bucket = dp_map(sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1));
+	if (!answers->ring || !answers->bucket) {
+		dp_answers_free(answers);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return answers;
+}
+
+void dp_answers_free(struct dp_answers *answers)
+{
+	if (!answers)
+		return;
+	dp_unmap(answers->ring, answers->mask + 1);
+	dp_unmap(answers->bucket, sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1));
+	free(answers);
+}
+
+static uint64_t *answers_bucket(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+{
+	uint32_t hash = rte_hash_crc_8byte(piv, rte_hash_crc_4byte(context, 0));
+
+	return answers->bucket[hash & answers->bucket_mask];
+}
+
+static struct answer_record *answers_at(const struct dp_answers *answers, uint64_t offset)
+{
+	return (struct answer_record *)(answers->ring + (offset & answers->mask));
+}
+
+// Drops the oldest records until everything below `offset` + ring size may be written.
+static void answers_make_room(struct dp_answers *answers, uint64_t end)
+{
+	while (answers->tail < answers->head && end - answers->tail > answers->mask + 1)
+		answers->tail += answers_at(answers, answers->tail)->size;
+}
+
+void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
+	const uint8_t *coap, uint16_t len)
+{
+	uint32_t size = RTE_ALIGN_CEIL(sizeof(struct answer_record) + key->token_len + len, 8);
+	uint64_t room = answers->mask + 1 - (answers->head & answers->mask);
+
+	if (room < size) {
+		// A record never wraps: the one before it is stretched over the rest of the ring.
+		answers_make_room(answers, answers->head + room);
+		if (answers->tail < answers->head)
+			answers_at(answers, answers->last)->size += room;
+		else
+			answers->tail += room;
+		answers->head += room;
+	}
+	answers_make_room(answers, answers->head + size);
+
+	struct answer_record *record = answers_at(answers, answers->head);
+	uint8_t *bytes = (uint8_t *)(record + 1);
+
+	*record = (struct answer_record){
+		.piv = key->piv,
+		.first_sent_ms = now_ms,
+		.last_sent_ms = now_ms,
+		.flow = *key->flow,
+		.context = key->context,
+		.generation = key->generation,
+		.size = size,
+		.mid = key->mid,
+		.token_len = key->token_len,
+		.len = len,
+		.tag_len = key->tag_len,
+	};
+	memcpy(record->tag, key->tag, key->tag_len);
+	memcpy(bytes, key->token, key->token_len);
+	if (len)
+		memcpy(bytes + key->token_len, coap, len);
+
+	uint64_t *way = answers_bucket(answers, key->context, key->piv);
+	unsigned oldest = 0;
+
+	for (unsigned i = 1; i < ANSWERS_WAYS; i++)
+		if (way[i] < way[oldest])
+			oldest = i;
+	way[oldest] = answers->head + 1;
+	answers->last = answers->head;
+	answers->head += size;
+}
+
+static bool answer_matches(const struct answer_record *record, const struct dp_answer_key *key)
+{
+	return record->piv == key->piv && record->context == key->context &&
+		record->generation == key->generation && record->mid == key->mid &&
+		record->token_len == key->token_len && record->tag_len == key->tag_len &&
+		!memcmp(record->tag, key->tag, key->tag_len) &&
+		!memcmp(record + 1, key->token, key->token_len) &&
+		dp_flow_same_endpoint(&record->flow, key->flow);
+}
+
+enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
+{
+	const uint64_t *way = answers_bucket(answers, key->context, key->piv);
+
+	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
+		if (!way[i] || way[i] - 1 < answers->tail)
+			continue;
+		struct answer_record *record = answers_at(answers, way[i] - 1);
+
+		if (!answer_matches(record, key))
+			continue;
+		if (!record->len || record->sent >= DP_ANSWER_RESENDS_MAX ||
+			now_ms - record->last_sent_ms < DP_ANSWER_RESEND_MS)
+			return DP_ANSWER_SILENT;
+		record->sent++;
+		record->last_sent_ms = now_ms;
+		*bytes = (const uint8_t *)(record + 1) + record->token_len;
+		*len = record->len;
+		return DP_ANSWER_RESEND;
+	}
+	return DP_ANSWER_NONE;
+}
+
+uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms)
+{
+	if (answers->tail == answers->head)
+		return 0;
+	return now_ms - answers_at(answers, answers->tail)->first_sent_ms;
+}

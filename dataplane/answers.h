@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The answer index of a worker: bytes of the answers sent, to send *the same bytes* again when a
+// confirmable request is retransmitted (RFC 7252 section 4.5). With OSCORE this is a rule of
+// security: to seal again could use a nonce twice.
+//
+// A byte ring of records, oldest overwritten first, and an index of offsets by context and Partial
+// IV. An offset is checked on a hit: it must lie within what the ring still holds, and the record
+// must match in every field.
+
+#ifndef POSTERN_DATAPLANE_ANSWERS_H
+#define POSTERN_DATAPLANE_ANSWERS_H
+
+#include "crypto/aead.h"
+#include "dataplane/net.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DP_ANSWER_RESENDS_MAX 4
+#define DP_ANSWER_RESEND_MS   500 // least time between two copies
+
+struct dp_answers;
+
+// Everything by which a request is recognised as the same one.
+struct dp_answer_key {
+	uint64_t piv;
+	uint32_t context;
+	uint32_t generation;
+	const struct dp_flow *flow;
+	const uint8_t *token;
+	const uint8_t *tag; // of the request's ciphertext
+	uint16_t token_len; // bytes
+	uint16_t mid;
+	uint8_t tag_len;
+};
+
+enum dp_answer_verdict {
+	DP_ANSWER_NONE,   // no answer to such a request is known
+	DP_ANSWER_SILENT, // known, and nothing is to be sent: NON, too soon, or too often
+	DP_ANSWER_RESEND, // *bytes is the answer
+};
+
+// bytes: size of the ring, rounded up to a power of two of at least 64 KB. NULL and errno on
+// failure.
+struct dp_answers *dp_answers_create(size_t bytes);
+void dp_answers_free(struct dp_answers *answers);
+
+// Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
+// silence.
+void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
+	const uint8_t *coap, uint16_t len);
+// Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.
+enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
+// Age in milliseconds of the oldest record that is still held; 0 when there is none.
+uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/coap/path.h"
+
+#include <string.h>
+
+// Length in bytes of one well-formed UTF-8 sequence (RFC 3629 section 4), 0 if there is none.
+static unsigned utf8_len(const uint8_t *s, size_t left)
+{
+	if (s[0] < 0x80)
+		return 1;
+	unsigned len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+
+	// 0x80-0xbf start nothing, 0xc0 and 0xc1 are overlong, 0xf5 and up above U+10FFFF.
+	if (s[0] < 0xc2 || s[0] > 0xf4 || left < len)
+		return 0;
+	for (unsigned i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	// Overlong forms, surrogates, above U+10FFFF.
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static bool segment_ok(const uint8_t *s, size_t len)
+{
+	const uint8_t *cut = memchr(s, ';', len);
+	size_t stem = cut ? (size_t)(cut - s) : len;
+
+	if ((stem == 1 && s[0] == '.') || (stem == 2 && s[0] == '.' && s[1] == '.'))
+		return false;
+	for (size_t i = 0; i < len;) {
+		unsigned step = utf8_len(s + i, len - i);
+
+		if (!step || s[i] < 0x20 || s[i] == 0x7f || s[i] == '/' || s[i] == '\\')
+			return false;
+		// U+0080 to U+009F are controls too.
+		if (step == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0)
+			return false;
+		i += step;
+	}
+	return true;
+}
+
+bool coap_path_ok(const struct coap_body *body)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	bool empty_before = false;
+
+	coap_option_iter_init(&iter, body);
+	while (coap_option_next(&iter, &option)) {
+		if (option.number < COAP_OPT_URI_PATH)
+			continue;
+		if (option.number > COAP_OPT_URI_PATH)
+			break;
+		if (empty_before || !segment_ok(option.value, option.len))
+			return false;
+		empty_before = !option.len;
+	}
+	return true;
+}

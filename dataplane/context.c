@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/context.h"
+
+#include "dataplane/exchange.h"
+#include "dataplane/memory.h"
+
+#include <rte_errno.h>
+#include <rte_hash.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *dp_context_state_name(enum dp_context_state state)
+{
+	static const char *const names[DP_CONTEXT_STATE_COUNT] = {
+		[DP_CONTEXT_WINDOW_UNKNOWN] = "window-unknown",
+		[DP_CONTEXT_ECHO_PENDING] = "echo-pending",
+		[DP_CONTEXT_ACTIVE] = "active",
+		[DP_CONTEXT_REPLAY_LOCKED] = "replay-locked",
+	};
+
+	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";
+}
+
+void dp_context_key_make(struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len,
+	bool has_id_context, const uint8_t *id_context, uint8_t id_context_len)
+{
+	memset(key, 0, sizeof(*key));
+	key->kid_len = kid_len;
+	if (kid_len)
+		memcpy(key->kid, kid, kid_len);
+	if (has_id_context) {
+		uint8_t digest[crypto_hash_sha256_BYTES];
+
+		crypto_hash_sha256(digest, id_context, id_context_len);
+		memcpy(key->id_context_hash, digest, sizeof(key->id_context_hash));
+	}
+}
+
+struct dp_context_table *dp_context_table_create(uint32_t max_devices)
+{
+	static unsigned serial; // names of rte_hash are unique in a process
+	char name[RTE_HASH_NAMESIZE];
+	struct dp_context_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	snprintf(name, sizeof(name), "contexts%u", serial++);
+	randombytes_buf(&table->seed, sizeof(table->seed));
+	table->max = max_devices;
+	const struct rte_hash_parameters params = {
+		.name = name,
+		// The smallest table that rte_hash makes has 8 entries.
+		.entries = max_devices < 8 ? 8 : max_devices,
+		.key_len = sizeof(struct dp_context_key),
+		.hash_func = rte_hash_crc,
+		.hash_func_init_val = table->seed,
+		.socket_id = SOCKET_ID_ANY,
+		// Lock-free readers; extendable buckets, so that max_devices always fit.
+		.extra_flag =
+			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+	table->hash = rte_hash_create(&params);
+	table->context = dp_map(sizeof(struct dp_context) * (size_t)params.entries);
+	table->long_keys = dp_map(sizeof(struct dp_long_keys) * (size_t)params.entries);
+	if (!table->hash || !table->context || !table->long_keys) {
+		dp_context_table_free(table);
+		errno = ENOMEM;
+		return NULL;
+	}
+	for (uint32_t i = 0; i < params.entries; i++)
+		table->context[i].owner = DP_OWNER_NONE;
+	return table;
+}
+
+void dp_context_table_free(struct dp_context_table *table)
+{
+	if (!table)
+		return;
+	uint32_t entries = table->max < 8 ? 8 : table->max;
+
+	rte_hash_free(table->hash);
+	if (table->context) {
+		sodium_memzero(table->context, sizeof(struct dp_context) * (size_t)entries);
+		dp_unmap(table->context, sizeof(struct dp_context) * (size_t)entries);
+	}
+	if (table->long_keys) {
+		// Never touched pages are the zero page; to drop them is to wipe them.
+		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)entries);
+	}
+	free(table);
+}
+
+size_t dp_context_table_bytes(const struct dp_context_table *table)
+{
+	// rte_hash: 32 bytes of key store and, with extendable buckets, 16 of buckets an entry.
+	return (size_t)table->max * (sizeof(struct dp_context) + 32 + 16);
+}
+
+int dp_context_add(struct dp_context_table *table, const struct dp_context_params *params,
+	uint32_t *index, uint32_t *generation)
+{
+	if (table->count >= table->max)
+		return -ENOSPC;
+	uint32_t hash = dp_context_hash(table, &params->key);
+
+	if (rte_hash_lookup_with_hash(table->hash, &params->key, hash) >= 0)
+		return -EEXIST;
+	int32_t position = rte_hash_add_key_with_hash(table->hash, &params->key, hash);
+
+	if (position < 0)
+		return position;
+	// From here a worker may find the index; it takes it for unknown until the generation is
+	// odd.
+	struct dp_context *ctx = &table->context[position];
+	const struct aead_alg_info *alg = &aead_algs[params->alg];
+
+	ctx->long_keys = DP_INDEX_NONE;
+	if (alg->key_len > DP_KEY_INLINE) {
+		struct dp_long_keys *keys = &table->long_keys[position];
+
+		ctx->long_keys = position;
+		memcpy(keys->recipient_key, params->keys->recipient_key, alg->key_len);
+		memcpy(keys->sender_key, params->keys->sender_key, alg->key_len);
+	} else {
+		memcpy(ctx->recipient_key, params->keys->recipient_key, alg->key_len);
+		memcpy(ctx->sender_key, params->keys->sender_key, alg->key_len);
+	}
+	memcpy(ctx->common_iv, params->keys->common_iv, alg->nonce_len);
+	ctx->sender_id_len = params->sender_id_len;
+	memcpy(ctx->sender_id, params->sender_id, sizeof(ctx->sender_id));
+	ctx->alg = params->alg;
+	ctx->flags = params->flags;
+	ctx->window = params->window;
+	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
+	ctx->unknown_phases = !params->window_known;
+	ctx->challenged = 0;
+	ctx->fingerprint = params->fingerprint;
+	ctx->run_base = params->run_base;
+	ctx->own_counter = 0;
+	ctx->in_flight = DP_INDEX_NONE;
+	ctx->accepted = 0;
+	ctx->failed = 0;
+	ctx->last_seen_s = 0;
+	ctx->challenges = 0;
+	ctx->challenge_second = 0;
+	ctx->probe_second = 0;
+	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+	table->count++;
+	*index = position;
+	*generation = ctx->generation;
+	return 0;
+}
+
+int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key)
+{
+	int32_t position = rte_hash_lookup_with_hash(table->hash, key, dp_context_hash(table, key));
+
+	return position < 0 ? -ENOENT : position;
+}
+
+void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key)
+{
+	// With lock-free readers the position is not free before dp_context_release().
+	if (rte_hash_del_key_with_hash(table->hash, key, dp_context_hash(table, key)) >= 0)
+		table->count--;
+}
+
+void dp_context_release(struct dp_context_table *table, uint32_t index)
+{
+	struct dp_context *ctx = &table->context[index];
+	uint32_t generation = ctx->generation;
+
+	if (ctx->long_keys != DP_INDEX_NONE)
+		sodium_memzero(&table->long_keys[ctx->long_keys], sizeof(struct dp_long_keys));
+	sodium_memzero(ctx, sizeof(*ctx));
+	ctx->generation = generation;
+	ctx->owner = DP_OWNER_NONE;
+	rte_hash_free_key_with_position(table->hash, index);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of security contexts: what the workers know of each device.
+//
+// Main adds and removes, workers look up. A context is two cache lines: one that is read, and one
+// that its owner writes. The first worker that verifies a request of a context claims it, and from
+// then on only that worker touches its second line: window, own Partial IVs and lists need no lock.
+
+#ifndef POSTERN_DATAPLANE_CONTEXT_H
+#define POSTERN_DATAPLANE_CONTEXT_H
+
+#include "dataplane/net.h"
+#include "dataplane/oscore/context.h"
+#include "dataplane/oscore/window.h"
+
+#include <rte_hash_crc.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DP_OWNER_NONE  0xff
+#define DP_OWNER_MAIN  0xfe
+#define DP_WORKERS_MAX 64
+
+#define DP_KEY_INLINE 16 // bytes of a key that fit the first line; longer ones: the side table
+
+// An own Partial IV is run (18 bits) || counter (22 bits), see docs/nonces.md.
+#define DP_RUN_BITS     18
+#define DP_COUNTER_BITS 22
+#define DP_RUN_NONE     UINT32_MAX
+#define DP_RUN_MAX      ((UINT32_C(1) << DP_RUN_BITS) - 1)
+#define DP_COUNTER_MAX  ((UINT32_C(1) << DP_COUNTER_BITS) - 1)
+
+// Visible to operators under the names of dp_context_state_name().
+enum dp_context_state {
+	DP_CONTEXT_WINDOW_UNKNOWN, // a first verified request gets an Echo challenge
+	DP_CONTEXT_ECHO_PENDING,   // challenged; its answer opens the window
+	DP_CONTEXT_ACTIVE,
+	DP_CONTEXT_REPLAY_LOCKED, // the device started its sequence numbers again
+	DP_CONTEXT_STATE_COUNT,
+};
+
+const char *dp_context_state_name(enum dp_context_state state);
+
+enum dp_context_flags {
+	DP_CONTEXT_OWN_PIV_ALWAYS = 1, // every answer carries an own Partial IV
+};
+
+// How a message names its context. ids of another length differ in kid_len.
+struct dp_context_key {
+	uint8_t kid_len;
+	uint8_t kid[OSC_KID_LEN_MAX];
+	uint8_t id_context_hash[8]; // first bytes of SHA-256 of the ID Context; 0 without one
+};
+_Static_assert(sizeof(struct dp_context_key) == 16, "hashed as two words");
+
+// kid_len is at most OSC_KID_LEN_MAX.
+void dp_context_key_make(struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len,
+	bool has_id_context, const uint8_t *id_context, uint8_t id_context_len);
+
+struct dp_context {
+	// First line: main writes it before it publishes the context, and nobody after that, but
+	// for owner and generation.
+	uint8_t recipient_key[DP_KEY_INLINE];
+	uint8_t sender_key[DP_KEY_INLINE];
+	uint8_t common_iv[AEAD_NONCE_MAX];
+	uint8_t sender_id_len;
+	uint8_t sender_id[OSC_KID_LEN_MAX];
+	uint8_t alg;         // enum aead_alg
+	uint8_t flags;       // enum dp_context_flags
+	uint8_t owner;       // CAS: worker from NONE, main from NONE
+	uint32_t generation; // odd: live. The owner writes, or main when it is not claimed
+	uint32_t long_keys;  // index in the side table, DP_INDEX_NONE when keys are inline
+
+	// Second line: the owner writes it; main before it publishes.
+	struct osc_window window;
+	uint64_t challenged;  // highest PIV challenged in this unknown phase, + 1; 0: none
+	uint64_t fingerprint; // main; names the key to backends
+	uint32_t run_base;    // the run of this context = run of this start + run_base
+	uint32_t own_counter; // next counter of own PIVs; above DP_COUNTER_MAX: used up
+	uint32_t in_flight;   // list of exchanges, DP_INDEX_NONE when empty
+	uint32_t accepted;    // requests
+	uint32_t failed;      // tags that did not verify
+	uint32_t last_seen_s; // CLOCK_MONOTONIC, of the last verified request
+	uint16_t unknown_phases;
+	uint8_t state;             // enum dp_context_state
+	uint8_t challenges;        // sent in challenge_second, of the limited kind
+	uint16_t challenge_second; // low bits of the second
+	uint16_t probe_second;     // when a too old packet was last verified
+};
+_Static_assert(sizeof(struct dp_context) == 128, "two cache lines");
+_Static_assert(offsetof(struct dp_context, window) == 64, "the owner's line");
+
+struct dp_long_keys {
+	uint8_t recipient_key[AEAD_KEY_MAX];
+	uint8_t sender_key[AEAD_KEY_MAX];
+};
+
+struct dp_context_table {
+	struct rte_hash *hash;
+	struct dp_context *context;     // [max], indexed by the position in the hash
+	struct dp_long_keys *long_keys; // [max], mapped lazily by the kernel; read as context
+	uint32_t max;
+	uint32_t count; // main
+	uint32_t seed;  // of the hash, random per start: kids cannot be chosen to collide
+};
+
+// max_devices cannot grow later. NULL and errno on failure.
+struct dp_context_table *dp_context_table_create(uint32_t max_devices);
+// Wipes all keys.
+void dp_context_table_free(struct dp_context_table *table);
+// Bytes of all data-plane tables a device costs.
+size_t dp_context_table_bytes(const struct dp_context_table *table);
+
+// What main says of a new context.
+struct dp_context_params {
+	struct dp_context_key key;
+	enum aead_alg alg;
+	uint8_t flags;
+	uint8_t sender_id_len;
+	uint8_t sender_id[OSC_KID_LEN_MAX];
+	const struct osc_keys *keys; // read during the call only
+	uint64_t fingerprint;
+	uint32_t run_base;
+	bool window_known; // false: window-unknown; window.next still is a lower limit
+	struct osc_window window;
+};
+
+// Main: adds and publishes. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
+int dp_context_add(struct dp_context_table *table, const struct dp_context_params *params,
+	uint32_t *index, uint32_t *generation) __attribute__((warn_unused_result));
+// Main: index of a key, or -ENOENT.
+int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
+// Main: takes the key out of the table, so that no new look-up finds it. The index stays taken
+// until dp_context_release(), which is for when no worker can hold it any more.
+void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key);
+void dp_context_release(struct dp_context_table *table, uint32_t index);
+
+static inline uint32_t dp_context_hash(
+	const struct dp_context_table *table, const struct dp_context_key *key)
+{
+	return rte_hash_crc(key, sizeof(*key), table->seed);
+}
+
+static inline const uint8_t *dp_context_recipient_key(
+	const struct dp_context_table *table, const struct dp_context *ctx)
+{
+	return ctx->long_keys == UINT32_MAX ? ctx->recipient_key
+					    : table->long_keys[ctx->long_keys].recipient_key;
+}
+
+static inline const uint8_t *dp_context_sender_key(
+	const struct dp_context_table *table, const struct dp_context *ctx)
+{
+	return ctx->long_keys == UINT32_MAX ? ctx->sender_key
+					    : table->long_keys[ctx->long_keys].sender_key;
+}
+
+// The generation if the context is live, else 0.
+static inline uint32_t dp_context_live(const struct dp_context *ctx)
+{
+	uint32_t generation = __atomic_load_n(&ctx->generation, __ATOMIC_ACQUIRE);
+
+	return generation & 1 ? generation : 0;
+}
+
+#endif

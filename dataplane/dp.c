@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The data plane from main's side.
+
+#include "dataplane/dp.h"
+
+#include "dataplane/worker.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENTS_PER_POLL 256 // of each worker
+
+// A context on its way out.
+struct retired {
+	uint32_t index;
+	uint32_t generation;
+	enum {
+		RETIRED_TO_TELL, // the owner's command ring was full
+		RETIRED_TOLD,    // the owner has yet to answer
+		RETIRED_GRACE,   // nobody finds it any more; workers may still look at it
+	} phase;
+	uint64_t token; // of the grace period
+};
+
+struct dp {
+	struct dp_context_table *contexts;
+	struct dp_upstream *upstream;
+	struct rte_rcu_qsbr *qsbr;
+	const struct dp_config *config; // atomic: workers read
+	uint32_t run;                   // atomic: workers read
+	struct dp_doorbell bell;
+	bool running;
+	uint16_t mtu;
+	uint32_t exchanges;
+	struct retired *retired;
+	unsigned retired_count;
+	unsigned retired_room;
+	unsigned port_count;
+	uint16_t port_ids[DP_PORTS_MAX];
+	unsigned worker_count;
+	struct dp_worker *worker[DP_WORKERS_MAX];
+};
+
+static struct rte_rcu_qsbr *qsbr_create(unsigned threads)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(threads);
+	struct rte_rcu_qsbr *qsbr = rte_zmalloc("qsbr", size, RTE_CACHE_LINE_SIZE);
+
+	if (qsbr && rte_rcu_qsbr_init(qsbr, threads)) {
+		rte_free(qsbr);
+		return NULL;
+	}
+	return qsbr;
+}
+
+struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
+{
+	struct dp_echo_key echo;
+	struct dp *dp = calloc(1, sizeof(*dp));
+
+	if (!dp || !conf->worker_count || conf->worker_count > DP_WORKERS_MAX) {
+		snprintf(err, err_len, "between 1 and %d workers are possible", DP_WORKERS_MAX);
+		free(dp);
+		errno = EINVAL;
+		return NULL;
+	}
+	dp->bell.fd = -1;
+	dp->config = conf->config;
+	dp->run = DP_RUN_NONE;
+	dp->mtu = conf->mtu;
+	dp->exchanges = conf->exchanges;
+	dp->upstream = calloc(
+		1, sizeof(*dp->upstream) + conf->worker_count * sizeof(dp->upstream->port[0]));
+	dp->qsbr = qsbr_create(conf->worker_count);
+	dp->contexts = dp_context_table_create(conf->max_devices);
+	if (!dp->upstream || !dp->qsbr || !dp->contexts || dp_doorbell_init(&dp->bell) ||
+		dp_doorbell_init(&dp->upstream->bell)) {
+		snprintf(err, err_len, "no memory for %u devices", conf->max_devices);
+		goto fail;
+	}
+	dp->upstream->count = conf->worker_count;
+	randombytes_buf(&echo, sizeof(echo));
+	for (unsigned i = 0; i < conf->worker_count; i++) {
+		struct dp_worker *w = dp_worker_create(dp, conf, i, err, err_len);
+
+		if (!w)
+			goto fail;
+		w->qsbr = dp->qsbr;
+		w->run = &dp->run;
+		w->current_config = &dp->config;
+		w->echo = echo;
+		dp->worker[dp->worker_count++] = w;
+	}
+	sodium_memzero(&echo, sizeof(echo));
+	return dp;
+fail:
+	dp_free(dp);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void dp_free(struct dp *dp)
+{
+	if (!dp)
+		return;
+	dp_stop(dp);
+	for (unsigned i = 0; i < dp->port_count; i++)
+		dp_port_close(dp->port_ids[i]);
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		dp_worker_free(dp->worker[i]);
+	dp_context_table_free(dp->contexts);
+	rte_free(dp->qsbr);
+	if (dp->upstream)
+		dp_doorbell_close(&dp->upstream->bell);
+	free(dp->upstream);
+	dp_doorbell_close(&dp->bell);
+	free(dp->retired);
+	free(dp);
+}
+
+int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
+	char *err, size_t err_len)
+{
+	struct rte_mempool *pools[DP_WORKERS_MAX];
+	uint16_t port_id;
+
+	if (dp->port_count == DP_PORTS_MAX) {
+		snprintf(err, err_len, "port %s: at most %d ports are possible", conf->name,
+			DP_PORTS_MAX);
+		return -ENOSPC;
+	}
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		pools[i] = dp->worker[i]->pool;
+	int rc = dp_port_open(conf, pools, &port_id, addresses->mac, err, err_len);
+
+	if (rc < 0)
+		return rc;
+	dp->port_ids[dp->port_count++] = port_id;
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		dp_worker_attach(dp->worker[i], port_id, conf->mtu, addresses);
+	return port_id;
+}
+
+void dp_port_kernel_mac(struct dp *dp, uint16_t port_id, const uint8_t mac[6])
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		struct dp_worker *w = dp->worker[i];
+
+		for (unsigned k = 0; k < w->port_count; k++)
+			if (w->port[k].port_id == port_id)
+				memcpy(w->port[k].addresses.kernel_mac, mac, 6);
+	}
+}
+
+int dp_start(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		int rc = rte_eal_remote_launch(dp_worker_run, dp->worker[i], dp->worker[i]->lcore);
+
+		dp->running = true;
+		if (rc) {
+			dp_stop(dp);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void dp_stop(struct dp *dp)
+{
+	if (!dp->running)
+		return;
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		__atomic_store_n(&dp->worker[i]->stop, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		rte_eal_wait_lcore(dp->worker[i]->lcore);
+	dp->running = false;
+}
+
+bool dp_running(const struct dp *dp)
+{
+	return dp->running;
+}
+
+struct dp_context_table *dp_contexts(struct dp *dp)
+{
+	return dp->contexts;
+}
+
+struct dp_upstream *dp_upstream(struct dp *dp)
+{
+	return dp->upstream;
+}
+
+struct dp_worker *dp_worker_get(struct dp *dp, unsigned id)
+{
+	return dp->worker[id];
+}
+
+unsigned dp_worker_count(const struct dp *dp)
+{
+	return dp->worker_count;
+}
+
+const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker)
+{
+	return &dp->worker[worker]->stats;
+}
+
+uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker)
+{
+	return __atomic_load_n(&dp->worker[worker]->exchanges->free_count, __ATOMIC_RELAXED);
+}
+
+uint32_t dp_worker_exchanges(const struct dp *dp)
+{
+	return dp->exchanges;
+}
+
+uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker)
+{
+	return __atomic_load_n(&dp->worker[worker]->answers_oldest_ms, __ATOMIC_RELAXED);
+}
+
+uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker)
+{
+	return __atomic_load_n(&dp->worker[worker]->heartbeat, __ATOMIC_RELAXED);
+}
+
+void dp_run_grant(struct dp *dp, uint32_t run)
+{
+	__atomic_store_n(&dp->run, run, __ATOMIC_RELEASE);
+}
+
+// Nobody finds the context any more, and its owner has let go of it.
+static void retired_grace(struct dp *dp, struct retired *r)
+{
+	r->phase = RETIRED_GRACE;
+	r->token = rte_rcu_qsbr_start(dp->qsbr);
+}
+
+static void retired_tell(struct dp *dp, struct retired *r)
+{
+	struct dp_context *ctx = &dp->contexts->context[r->index];
+	uint8_t owner = DP_OWNER_NONE;
+
+	if (__atomic_compare_exchange_n(&ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE,
+		    __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+		retired_grace(dp, r);
+		return;
+	}
+	struct dp_command command = {
+		.type = DP_COMMAND_RETIRE, .context = r->index, .generation = r->generation};
+
+	r->phase = rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
+		? RETIRED_TO_TELL
+		: RETIRED_TOLD;
+}
+
+int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
+{
+	int64_t index = dp_context_find(dp->contexts, key);
+
+	if (index < 0)
+		return index;
+	if (dp->retired_count == dp->retired_room) {
+		unsigned room = dp->retired_room ? 2 * dp->retired_room : 64;
+		struct retired *retired = reallocarray(dp->retired, room, sizeof(*retired));
+
+		if (!retired)
+			return -ENOMEM;
+		dp->retired = retired;
+		dp->retired_room = room;
+	}
+	struct retired *r = &dp->retired[dp->retired_count++];
+
+	*r = (struct retired){
+		.index = index, .generation = dp->contexts->context[index].generation};
+	dp_context_unlink(dp->contexts, key);
+	retired_tell(dp, r);
+	return 0;
+}
+
+unsigned dp_devices_retiring(const struct dp *dp)
+{
+	return dp->retired_count;
+}
+
+struct dp_doorbell *dp_bell(struct dp *dp)
+{
+	return &dp->bell;
+}
+
+bool dp_pending(const struct dp *dp)
+{
+	uint16_t port_id;
+	uint16_t len;
+
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		if (!rte_ring_empty(dp->worker[i]->events) ||
+			dp_punt_peek(dp->worker[i]->to_kernel, &port_id, &len))
+			return true;
+	return false;
+}
+
+static void retired_event(struct dp *dp, const struct dp_event *event)
+{
+	for (unsigned i = 0; i < dp->retired_count; i++)
+		if (dp->retired[i].phase == RETIRED_TOLD && dp->retired[i].index == event->context)
+			retired_grace(dp, &dp->retired[i]);
+}
+
+static void retired_poll(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->retired_count;) {
+		struct retired *r = &dp->retired[i];
+
+		if (r->phase == RETIRED_TO_TELL)
+			retired_tell(dp, r);
+		// Without running workers there is nobody to wait for.
+		if (r->phase == RETIRED_GRACE &&
+			(!dp->running || rte_rcu_qsbr_check(dp->qsbr, r->token, false))) {
+			dp_context_release(dp->contexts, r->index);
+			*r = dp->retired[--dp->retired_count];
+			continue;
+		}
+		i++;
+	}
+}
+
+void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++) {
+		struct dp_event e;
+
+		for (unsigned n = 0; n < EVENTS_PER_POLL; n++) {
+			if (rte_ring_sc_dequeue_elem(dp->worker[i]->events, &e, sizeof(e)))
+				break;
+			if (e.type == DP_EVENT_RETIRED)
+				retired_event(dp, &e);
+			else
+				event(arg, &e);
+		}
+	}
+	retired_poll(dp);
+}
+
+int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
+{
+	struct dp_context *ctx = &dp->contexts->context[context];
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_ACQUIRE);
+	struct dp_command command = {.type = DP_COMMAND_RUN_BASE,
+		.context = context,
+		.generation = generation,
+		.arg = run_base};
+
+	// Only an owner uses own Partial IVs, so it is an owner that asked.
+	if (owner >= dp->worker_count)
+		return -ENOENT;
+	return rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
+		? -EAGAIN
+		: 0;
+}
+
+struct dp_punt_ring *dp_to_kernel(struct dp *dp, unsigned worker)
+{
+	return dp->worker[worker]->to_kernel;
+}
+
+struct dp_punt_ring *dp_from_kernel(struct dp *dp, unsigned worker)
+{
+	return dp->worker[worker]->from_kernel;
+}

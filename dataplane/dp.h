@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The data plane as main sees it: make it, start its workers, add and remove devices, hear of
+// events, read statistics, stop it.
+//
+// All functions are for main (the control plane), on one thread, unless they say otherwise.
+
+#ifndef POSTERN_DATAPLANE_DP_H
+#define POSTERN_DATAPLANE_DP_H
+
+#include "dataplane/context.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/exchange.h"
+#include "dataplane/port.h"
+#include "dataplane/punt.h"
+#include "dataplane/route.h"
+#include "dataplane/stats.h"
+#include "dataplane/upstream.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dp;
+struct dp_worker;
+
+struct dp_conf {
+	const unsigned *lcores; // DPDK lcore of each worker
+	unsigned worker_count;
+	uint32_t max_devices;
+	uint32_t exchanges;             // a worker
+	size_t answers_bytes;           // answer index of a worker
+	uint16_t mtu;                   // largest of all ports
+	const char *isa;                // for aead_engine_create(); NULL: the fastest
+	bool nap_when_idle;             // adaptive: an idle worker sleeps some microseconds
+	const struct dp_config *config; // routes and policies; must live until dp_free()
+};
+
+// Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a sentence in err.
+struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len);
+// Stops workers that still run, closes ports, wipes keys.
+void dp_free(struct dp *dp);
+
+// Opens a port and gives it to the workers, each its own queue. Before dp_start().
+// addresses->mac is filled in. Returns the DPDK port id, or -errno with a sentence in err.
+int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
+	char *err, size_t err_len);
+// Tells workers the MAC of the kernel TAP of a port. Before dp_start().
+void dp_port_kernel_mac(struct dp *dp, uint16_t port_id, const uint8_t mac[6]);
+
+// Launches the workers. Returns 0 or -errno.
+int dp_start(struct dp *dp) __attribute__((warn_unused_result));
+// Asks the workers to end their loops and waits for them. Windows are exact and final after this.
+void dp_stop(struct dp *dp);
+bool dp_running(const struct dp *dp);
+
+struct dp_context_table *dp_contexts(struct dp *dp);
+struct dp_upstream *dp_upstream(struct dp *dp); // of the one upstream loop
+unsigned dp_worker_count(const struct dp *dp);
+const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
+uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);
+uint32_t dp_worker_exchanges(const struct dp *dp);
+uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker);
+// Turns of the loop up to now: a worker whose number stands still is stuck.
+uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
+
+// The number of this start's run, for own Partial IVs. Once, after it is durable.
+void dp_run_grant(struct dp *dp, uint32_t run);
+
+// Takes a device away: at once no new request of it is accepted and those in flight are abandoned.
+// The memory is wiped and free when dp_poll() found that no worker can hold it. Returns 0 or
+// -ENOENT.
+int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
+	__attribute__((warn_unused_result));
+// Devices that are removed but whose memory is not free yet.
+unsigned dp_devices_retiring(const struct dp *dp);
+
+enum dp_event_type {
+	DP_EVENT_RUN_WANTED,      // an own Partial IV is needed and no run granted
+	DP_EVENT_STATE,           // arg: enum dp_context_state
+	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used
+	DP_EVENT_RETIRED,         // for dp_poll() itself
+};
+
+struct dp_event {
+	uint32_t type; // enum dp_event_type
+	uint32_t context;
+	uint32_t generation;
+	uint32_t arg;
+};
+
+// Main sleeps on this; workers ring it for events and punted packets.
+struct dp_doorbell *dp_bell(struct dp *dp);
+// Whether anything waits: for the check after dp_doorbell_arm().
+bool dp_pending(const struct dp *dp);
+// Handles what the workers sent, calls `event` for what main must decide, and frees what was
+// retired. Bounded work a call.
+void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg);
+// After DP_EVENT_RUN_BASE_WANTED, when the raised base is durable.
+int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
+	__attribute__((warn_unused_result));
+
+// Packets for the kernel TAP from one worker, and packets of the kernel for a worker to send.
+struct dp_punt_ring *dp_to_kernel(struct dp *dp, unsigned worker);
+struct dp_punt_ring *dp_from_kernel(struct dp *dp, unsigned worker);
+
+#endif

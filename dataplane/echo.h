@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Values of the Echo option (RFC 9175) for a context whose window is unknown (RFC 8613 appendix
+// B.1.2). Nothing is kept for them: time and a MAC under a key that is random per start, over the
+// context, its generation and its count of unknown phases, so that none outlives a crash, a
+// resync or the phase it was made for.
+
+#ifndef POSTERN_DATAPLANE_ECHO_H
+#define POSTERN_DATAPLANE_ECHO_H
+
+#include "dataplane/context.h"
+
+#include <sodium.h>
+
+#define DP_ECHO_LEN    16               // bytes: time, MAC
+#define DP_ECHO_AGE_MS UINT64_C(120000) // above MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2)
+
+struct dp_echo_key {
+	uint8_t key[crypto_shorthash_KEYBYTES];
+};
+
+static inline void dp_echo_mac(const struct dp_echo_key *key, uint32_t context, uint32_t generation,
+	uint16_t phase, uint64_t time_ms, uint8_t mac[crypto_shorthash_BYTES])
+{
+	struct {
+		uint64_t time_ms;
+		uint32_t context;
+		uint32_t generation;
+		uint64_t phase;
+	} input = {time_ms, context, generation, phase};
+
+	crypto_shorthash(mac, (const uint8_t *)&input, sizeof(input), key->key);
+}
+
+static inline void dp_echo_make(const struct dp_echo_key *key, uint32_t context,
+	uint32_t generation, uint16_t phase, uint64_t now_ms, uint8_t echo[DP_ECHO_LEN])
+{
+	memcpy(echo, &now_ms, sizeof(now_ms));
+	dp_echo_mac(key, context, generation, phase, now_ms, echo + sizeof(now_ms));
+}
+
+static inline bool dp_echo_valid(const struct dp_echo_key *key, uint32_t context,
+	uint32_t generation, uint16_t phase, uint64_t now_ms, const uint8_t *echo, size_t len)
+{
+	uint8_t mac[crypto_shorthash_BYTES];
+	uint64_t time_ms;
+
+	if (len != DP_ECHO_LEN)
+		return false;
+	memcpy(&time_ms, echo, sizeof(time_ms));
+	if (time_ms > now_ms || now_ms - time_ms > DP_ECHO_AGE_MS)
+		return false;
+	dp_echo_mac(key, context, generation, phase, time_ms, mac);
+	return !sodium_memcmp(mac, echo + sizeof(time_ms), sizeof(mac));
+}
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The worker's side of the exchange pool: the half that only the worker touches.
+
+#ifndef POSTERN_DATAPLANE_EXCHANGE_POOL_H
+#define POSTERN_DATAPLANE_EXCHANGE_POOL_H
+
+#include "dataplane/exchange.h"
+
+#define DP_TAG_KEPT AEAD_TAG_MAX // bytes of a request's tag kept to recognise its duplicates
+
+// Worker half. Written by the worker only.
+struct dp_exchange {
+	struct dp_flow flow;
+	uint64_t piv; // of the request
+	uint64_t due; // tick of the deadline on the wheel
+	uint32_t context;
+	uint32_t context_generation;
+	uint32_t next; // in the free list, or in the context's list of requests in flight
+	uint32_t prev; // in the context's list
+	uint32_t wheel_next;
+	uint32_t wheel_prev;
+	uint32_t wheel_slot; // DP_INDEX_NONE: not on the wheel
+	uint16_t mid;
+	uint8_t type; // COAP_CON or COAP_NON
+	uint8_t kid_len;
+	uint8_t kid[OSC_KID_LEN_MAX];
+	uint8_t tag_len;
+	uint8_t tag[DP_TAG_KEPT];
+	uint8_t no_response; // value of the No-Response option (RFC 7967)
+	bool nonce_spent;    // an answer without own PIV was sealed: any other needs an own PIV
+	bool abandoned;      // answered by the worker, or its context is gone
+};
+
+struct dp_exchange_pool {
+	struct dp_exchange *worker_half; // [count]
+	uint8_t *shared_half;            // [count], shared_stride bytes each
+	size_t shared_stride;
+	uint32_t count;
+	uint32_t free_head;  // worker
+	uint32_t free_count; // worker; others may read
+	uint16_t data_room;  // bytes of each of the two buffers behind struct dp_shared
+};
+
+static inline struct dp_shared *dp_shared_at(const struct dp_exchange_pool *pool, uint32_t index)
+{
+	return (struct dp_shared *)(pool->shared_half + (size_t)index * pool->shared_stride);
+}
+
+// Buffer for token and request body, data_room bytes.
+static inline uint8_t *dp_shared_request_buf(
+	const struct dp_exchange_pool *pool, struct dp_shared *shared)
+{
+	(void)pool;
+	return (uint8_t *)(shared + 1);
+}
+
+// Takes an exchange from the free list: its index, or DP_INDEX_NONE.
+uint32_t dp_exchange_take(struct dp_exchange_pool *pool);
+// Gives it back: the generation rises, so that no handle of before is valid.
+void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index);
+
+#endif

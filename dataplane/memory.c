@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/memory.h"
+
+#include <sys/mman.h>
+
+void *dp_map(size_t bytes)
+{
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return NULL;
+	// Both are advice: a kernel without them only makes us slower, or a core dump larger.
+	(void)madvise(map, bytes, MADV_HUGEPAGE);
+	(void)madvise(map, bytes, MADV_DONTDUMP);
+	return map;
+}
+
+void dp_unmap(void *map, size_t bytes)
+{
+	if (map)
+		munmap(map, bytes);
+}

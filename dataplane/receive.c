@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stages 3 to 10: from a classified packet to a verified request whose Partial IV is committed.
+
+#include "dataplane/worker.h"
+
+#include <rte_hash.h>
+
+#define ERRORS_PER_SECOND     100 // unprotected errors a worker sends at most (errors: verbose)
+#define CHALLENGES_PER_SECOND 2   // to one context, of the limited kind (design: B.1.2 budget)
+#define AMPLIFICATION_MAX     3   // RFC 9175 section 2.4
+
+// Keeps in live[] the slots that `keep` is true for; the others were counted and end here.
+#define VEC_FILTER(vec, slot, keep)                          \
+	do {                                                 \
+		unsigned kept_ = 0;                          \
+		for (unsigned i_ = 0; i_ < (vec)->n; i_++) { \
+			unsigned slot = (vec)->live[i_];     \
+			if (keep)                            \
+				(vec)->live[kept_++] = slot; \
+		}                                            \
+		(vec)->n = kept_;                            \
+	} while (0)
+
+static void packet_flow(const struct pkt_vec *vec, unsigned slot, struct dp_flow *flow)
+{
+	dp_net_flow(vec->mbuf[slot], &vec->net[slot], flow);
+}
+
+static bool error_budget(struct dp_worker *w)
+{
+	if (w->now_ms - w->error_tokens_ms >= 1000) {
+		w->error_tokens_ms = w->now_ms;
+		w->error_tokens = ERRORS_PER_SECOND;
+	}
+	if (!w->error_tokens)
+		return false;
+	w->error_tokens--;
+	return true;
+}
+
+// An unprotected error (RFC 8613 section 8.2): same token, Max-Age 0, if the policy wants it.
+// Otherwise, and always when it would be larger than allowed, the packet is dropped for `reason`.
+static void unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	uint8_t coap[256];
+	struct coap_writer writer;
+
+	if (wanted && error_budget(w)) {
+		bool con = msg->type == COAP_CON;
+
+		coap_writer_init(&writer, coap, sizeof(coap));
+		coap_write_header(&writer, con ? COAP_ACK : COAP_NON, code,
+			con ? msg->mid : w->next_mid++, msg->token, msg->token_len);
+		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
+		coap_write_payload(&writer, diagnostic, strlen(diagnostic));
+		size_t len = coap_writer_len(&writer);
+
+		if (len && len <= (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len) {
+			struct dp_flow flow;
+
+			packet_flow(vec, slot, &flow);
+			if (dp_send_coap(w, &flow, coap, len))
+				dp_count(w, DP_STAT_rx_errors_sent);
+			return;
+		}
+	}
+	dp_count(w, reason);
+}
+
+// RST to a confirmable message (RFC 7252 section 4.2).
+static void send_rst(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat stat)
+{
+	uint16_t mid = vec->msg[slot].mid;
+	const uint8_t rst[COAP_EMPTY_LEN] = {
+		COAP_VERSION << 6 | COAP_RST << 4, COAP_EMPTY, mid >> 8, mid & 0xff};
+	struct dp_flow flow;
+
+	packet_flow(vec, slot, &flow);
+	if (dp_send_coap(w, &flow, rst, sizeof(rst)))
+		dp_count(w, stat);
+}
+
+// A message that cannot be processed: RST to a CON if errors are wanted, else silence.
+static void reject(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat reason)
+{
+	if (vec->msg[slot].type == COAP_CON && w->config->verbose_errors && error_budget(w))
+		send_rst(w, vec, slot, DP_STAT_rx_format_rst);
+	else
+		dp_count(w, reason);
+}
+
+// Stages 3 and 4.
+static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	struct coap_msg *msg = &vec->msg[slot];
+	struct osc_option *option = &vec->option[slot];
+	const uint8_t *coap =
+		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
+	enum coap_verdict verdict;
+
+	msg->type = COAP_RST; // in case the message is too short to have a type
+	verdict = coap_msg_parse(msg, coap, vec->net[slot].coap_len);
+	if (verdict == COAP_BAD_VERSION) {
+		dp_count(w, DP_STAT_drop_coap_version);
+		return false;
+	}
+	// Never answered (RFC 7252 section 4.2). Ours are matched once we send confirmable
+	// messages.
+	if (msg->type == COAP_ACK || msg->type == COAP_RST) {
+		dp_count(w, verdict == COAP_OK ? DP_STAT_drop_coap_ack : DP_STAT_drop_coap_format);
+		return false;
+	}
+	if (verdict != COAP_OK) {
+		reject(w, vec, slot, DP_STAT_drop_coap_format);
+		return false;
+	}
+	if (msg->code == COAP_EMPTY && msg->type == COAP_CON) {
+		send_rst(w, vec, slot, DP_STAT_rx_pings);
+		return false;
+	}
+	if (msg->code == COAP_EMPTY || COAP_CODE_CLASS(msg->code) != 0) {
+		reject(w, vec, slot, DP_STAT_drop_coap_code);
+		return false;
+	}
+	const struct coap_body *body = &msg->body;
+
+	if (!body->oscore) {
+		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
+			"OSCORE required", DP_STAT_drop_no_oscore);
+		return false;
+	}
+	if (body->oscore_count != 1 ||
+		osc_option_parse(option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
+		!option->piv_len || !option->has_kid) {
+		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_OPTION,
+			"Failed to decode COSE", DP_STAT_drop_oscore_option);
+		return false;
+	}
+	if (!body->payload) {
+		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
+			"No ciphertext", DP_STAT_drop_no_ciphertext);
+		return false;
+	}
+	if (option->kid_len > OSC_KID_LEN_MAX) {
+		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
+			"Security context not found", DP_STAT_drop_unknown_context);
+		return false;
+	}
+	dp_context_key_make(&vec->key[slot], option->kid, option->kid_len, option->has_kid_context,
+		option->kid_context, option->kid_context_len);
+	return true;
+}
+
+// Stages 5 and 6.
+static void lookup(struct dp_worker *w, struct pkt_vec *vec)
+{
+	const void *keys[DP_BURST];
+	hash_sig_t hashes[DP_BURST];
+	int32_t positions[DP_BURST];
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		keys[i] = &vec->key[vec->live[i]];
+		hashes[i] = dp_context_hash(w->contexts, keys[i]);
+	}
+	rte_hash_lookup_with_hash_bulk(w->contexts->hash, keys, hashes, vec->n, positions);
+	for (unsigned i = 0; i < vec->n; i++) {
+		if (positions[i] < 0)
+			continue;
+		rte_prefetch0(&w->contexts->context[positions[i]]);
+		rte_prefetch0(&w->contexts->context[positions[i]].window);
+	}
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+		const struct dp_context *ctx = NULL;
+		uint32_t generation = 0;
+
+		if (positions[i] >= 0) {
+			ctx = &w->contexts->context[positions[i]];
+			generation = dp_context_live(ctx);
+		}
+		if (!generation) {
+			unprotected_error(w, vec, slot, w->config->verbose_errors,
+				COAP_UNAUTHORIZED, "Security context not found",
+				DP_STAT_drop_unknown_context);
+			continue;
+		}
+		uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+
+		if (owner != w->id && owner != DP_OWNER_NONE) {
+			dp_count(w, DP_STAT_drop_not_owner);
+			continue;
+		}
+		int plaintext_len = osc_plaintext_len(ctx->alg, vec->msg[slot].body.payload_len);
+
+		if (plaintext_len < 0) {
+			unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
+				"No ciphertext", DP_STAT_drop_no_ciphertext);
+			continue;
+		}
+		vec->context[slot] = positions[i];
+		vec->generation[slot] = generation;
+		vec->plaintext_len[slot] = plaintext_len;
+		vec->live[kept++] = slot;
+	}
+	vec->n = kept;
+}
+
+static bool exchange_matches(
+	const struct dp_exchange_pool *pool, uint32_t index, const struct dp_answer_key *key)
+{
+	const struct dp_exchange *x = &pool->worker_half[index];
+	struct dp_shared *shared = dp_shared_at(pool, index);
+
+	return x->piv == key->piv && x->mid == key->mid && x->tag_len == key->tag_len &&
+		!memcmp(x->tag, key->tag, key->tag_len) &&
+		shared->request.token_len == key->token_len &&
+		!memcmp(dp_shared_request_buf(pool, shared), key->token, key->token_len) &&
+		dp_flow_same_endpoint(&x->flow, key->flow);
+}
+
+// Stage 7b: whether a request whose Partial IV was seen is a copy of one that we know. Answers it,
+// or is silent, as RFC 7252 section 4.5 asks; false: it is a replay.
+static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const struct coap_msg *msg = &vec->msg[slot];
+	unsigned tag_len = aead_algs[ctx->alg].tag_len;
+	struct dp_flow flow;
+	const uint8_t *bytes;
+	uint16_t len;
+
+	packet_flow(vec, slot, &flow);
+	const struct dp_answer_key key = {
+		.piv = vec->option[slot].piv,
+		.context = vec->context[slot],
+		.generation = vec->generation[slot],
+		.flow = &flow,
+		.token = msg->token,
+		.tag = pkt_tag(vec, slot, tag_len),
+		.token_len = msg->token_len,
+		.mid = msg->mid,
+		.tag_len = tag_len,
+	};
+
+	switch (dp_answers_find(w->answers, &key, w->now_ms, &bytes, &len)) {
+	case DP_ANSWER_RESEND:
+		if (dp_send_coap(w, &flow, bytes, len))
+			dp_count(w, DP_STAT_rx_duplicates_answered);
+		return true;
+	case DP_ANSWER_SILENT:
+		dp_count(w, DP_STAT_drop_duplicate_silent);
+		return true;
+	case DP_ANSWER_NONE:
+		break;
+	}
+	for (uint32_t i = ctx->in_flight; i != DP_INDEX_NONE;
+		i = w->exchanges->worker_half[i].next) {
+		if (exchange_matches(w->exchanges, i, &key)) {
+			// Still pending: the answer will come piggybacked, to this copy too.
+			dp_count(w, DP_STAT_drop_duplicate_silent);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
+		"Replay detected", DP_STAT_drop_replay);
+}
+
+static bool window_unknown(const struct dp_context *ctx)
+{
+	return ctx->state == DP_CONTEXT_WINDOW_UNKNOWN || ctx->state == DP_CONTEXT_ECHO_PENDING;
+}
+
+// Whether this second's one too old packet of a context may be verified.
+static bool probe_budget(struct dp_worker *w, struct dp_context *ctx)
+{
+	uint16_t second = w->now_ms / 1000;
+
+	if (ctx->owner != w->id || ctx->probe_second == second)
+		return false;
+	ctx->probe_second = second;
+	return true;
+}
+
+// Stage 7. The window of a context that nobody owns may be read: commit looks again.
+static bool window_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	uint64_t piv = vec->option[slot].piv;
+
+	vec->probe[slot] = false;
+	if (window_unknown(ctx)) {
+		// Nothing is known but a lower limit.
+		if (piv >= ctx->window.next)
+			return true;
+	} else {
+		enum osc_window_verdict verdict = osc_window_check(&ctx->window, piv);
+
+		if (verdict == OSC_WINDOW_NEW)
+			return true;
+		if (duplicate(w, vec, slot))
+			return false;
+		if (verdict == OSC_WINDOW_SEEN) {
+			replay(w, vec, slot);
+			return false;
+		}
+	}
+	if (probe_budget(w, ctx)) {
+		vec->probe[slot] = true;
+		return true;
+	}
+	replay(w, vec, slot);
+	return false;
+}
+
+// Stage 9: in place, grouped by algorithm. Packets keep their order.
+static void open_all(struct dp_worker *w, struct pkt_vec *vec)
+{
+	struct aead_op ops[DP_BURST];
+	uint8_t slots[DP_BURST];
+	bool ok[DP_BURST];
+	uint32_t algs = 0;
+
+	for (unsigned i = 0; i < vec->n; i++)
+		algs |= 1 << w->contexts->context[vec->context[vec->live[i]]].alg;
+	for (; algs; algs &= algs - 1) {
+		enum aead_alg alg = __builtin_ctz(algs);
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < vec->n; i++) {
+			unsigned slot = vec->live[i];
+			const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+			const struct osc_option *option = &vec->option[slot];
+			uint8_t *payload = (uint8_t *)(uintptr_t)vec->msg[slot].body.payload;
+
+			if (ctx->alg != alg)
+				continue;
+			osc_op_prepare(&ops[n], vec->aad[slot], alg,
+				dp_context_recipient_key(w->contexts, ctx), ctx->common_iv,
+				option->kid, option->kid_len, option->piv, option->kid,
+				option->kid_len, option->piv, payload, payload,
+				vec->plaintext_len[slot]);
+			slots[n++] = slot;
+		}
+		aead_open_batch(w->engine, alg, ops, n);
+		for (unsigned i = 0; i < n; i++) {
+			ok[slots[i]] = ops[i].result == AEAD_OK;
+			vec->opened[slots[i]] = true;
+		}
+	}
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+
+		if (ok[slot]) {
+			vec->live[kept++] = slot;
+			continue;
+		}
+		struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+
+		if (ctx->owner == w->id)
+			ctx->failed++;
+		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
+			"Decryption failed", DP_STAT_drop_tag);
+	}
+	vec->n = kept;
+}
+
+static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const uint8_t *plaintext = vec->msg[slot].body.payload;
+	struct coap_body inner;
+	struct coap_option echo;
+
+	return coap_body_parse(&inner, plaintext + 1, vec->plaintext_len[slot] - 1) == COAP_OK &&
+		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
+		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot],
+			ctx->unknown_phases, w->now_ms, echo.value, echo.len);
+}
+
+// A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).
+static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	struct dp_context *ctx = &w->contexts->context[index];
+	uint64_t piv = vec->option[slot].piv;
+	uint64_t own_piv;
+
+	if (piv + 1 > ctx->challenged) {
+		ctx->challenged = piv + 1;
+	} else {
+		uint16_t second = w->now_ms / 1000;
+
+		if (ctx->challenge_second != second) {
+			ctx->challenge_second = second;
+			ctx->challenges = 0;
+		}
+		if (ctx->challenges >= CHALLENGES_PER_SECOND) {
+			dp_count(w, DP_STAT_drop_challenge_limit);
+			return;
+		}
+		ctx->challenges++;
+	}
+	if (!dp_own_piv(w, index, ctx, &own_piv)) {
+		// The next copy of this request is to be challenged as well.
+		if (ctx->challenged == piv + 1)
+			ctx->challenged = piv;
+		return;
+	}
+
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
+	uint8_t echo[DP_ECHO_LEN];
+	struct coap_writer writer;
+
+	dp_echo_make(&w->echo, index, vec->generation[slot], ctx->unknown_phases, w->now_ms, echo);
+	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
+	coap_write_code(&writer, COAP_UNAUTHORIZED);
+	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
+	answer->plaintext = plaintext;
+	answer->plaintext_len = coap_writer_len(&writer);
+	answer->has_own_piv = true;
+	answer->own_piv = own_piv;
+	answer->recorded = false;
+	dp_count(w, DP_STAT_rx_challenges);
+	if (ctx->state == DP_CONTEXT_WINDOW_UNKNOWN)
+		dp_context_state_set(w, index, ctx, DP_CONTEXT_ECHO_PENDING);
+}
+
+// Whether a packet of this burst that is committed already is the same request.
+static bool copy_in_burst(const struct pkt_vec *vec, unsigned committed, unsigned slot)
+{
+	for (unsigned i = 0; i < committed; i++) {
+		unsigned other = vec->live[i];
+
+		if (vec->context[other] == vec->context[slot] &&
+			vec->option[other].piv == vec->option[slot].piv &&
+			vec->msg[other].mid == vec->msg[slot].mid &&
+			vec->msg[other].token_len == vec->msg[slot].token_len &&
+			!memcmp(vec->msg[other].token, vec->msg[slot].token,
+				vec->msg[slot].token_len))
+			return true;
+	}
+	return false;
+}
+
+// Claims a context that nobody owns. false: another worker was faster, or it is gone.
+static bool claim(struct dp_worker *w, struct dp_context *ctx)
+{
+	uint8_t owner = DP_OWNER_NONE;
+
+	return __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED) == w->id ||
+		__atomic_compare_exchange_n(
+			&ctx->owner, &owner, w->id, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+// Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
+static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+		uint32_t index = vec->context[slot];
+		struct dp_context *ctx = &w->contexts->context[index];
+		uint64_t piv = vec->option[slot].piv;
+
+		if (dp_context_live(ctx) != vec->generation[slot]) {
+			dp_count(w, DP_STAT_drop_context_gone);
+			continue;
+		}
+		if (!claim(w, ctx)) {
+			dp_count(w, DP_STAT_drop_not_owner);
+			continue;
+		}
+		ctx->last_seen_s = w->now_ms / 1000;
+		if (vec->probe[slot]) {
+			if (ctx->state == DP_CONTEXT_ACTIVE)
+				dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
+			replay(w, vec, slot);
+			continue;
+		}
+		if (window_unknown(ctx)) {
+			if (piv < ctx->window.next) {
+				replay(w, vec, slot);
+				continue;
+			}
+			if (!has_valid_echo(w, vec, slot)) {
+				challenge(w, vec, slot);
+				continue;
+			}
+			osc_window_open_at(&ctx->window, piv);
+			ctx->challenged = 0;
+			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
+			// Two copies of one Partial IV in a burst both passed stage 7.
+			if (copy_in_burst(vec, kept, slot))
+				dp_count(w, DP_STAT_drop_duplicate_silent);
+			else if (!duplicate(w, vec, slot))
+				replay(w, vec, slot);
+			continue;
+		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
+			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+		}
+		ctx->accepted++;
+		vec->live[kept++] = slot;
+	}
+	vec->n = kept;
+	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept);
+}
+
+void dp_receive(struct dp_worker *w, struct pkt_vec *vec)
+{
+	uint64_t start = rte_rdtsc();
+	unsigned n = vec->n;
+
+	for (unsigned i = 0; i < vec->n; i++)
+		vec->opened[vec->live[i]] = false;
+	VEC_FILTER(vec, slot, parse_one(w, vec, slot));
+	start = dp_stage_end(w, DP_STAGE_parse, start, n);
+	if (!(n = vec->n))
+		return;
+	lookup(w, vec);
+	start = dp_stage_end(w, DP_STAGE_lookup, start, n);
+	if (!(n = vec->n))
+		return;
+	VEC_FILTER(vec, slot, window_one(w, vec, slot));
+	start = dp_stage_end(w, DP_STAGE_window, start, n);
+	if (!(n = vec->n))
+		return;
+	open_all(w, vec);
+	start = dp_stage_end(w, DP_STAGE_open, start, n);
+	if (!(n = vec->n))
+		return;
+	commit_all(w, vec);
+	dp_stage_end(w, DP_STAGE_commit, start, n);
+}

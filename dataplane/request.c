@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stages 11 to 13: a verified request is read, checked against rules and routes, and answered by
+// a builtin or handed to an upstream loop. Its Partial IV is spent: every answer from here on is
+// protected (RFC 8613 section 8.3).
+
+#include "dataplane/coap/path.h"
+#include "dataplane/worker.h"
+
+// Everything but Uri-Path that the worker itself must know of the options.
+struct request_options {
+	uint8_t no_response;
+	bool has_content_format;
+	uint32_t content_format;
+};
+
+// What to do with a request; code 0: go on.
+struct request_verdict {
+	uint8_t code;
+	const char *diagnostic;
+	bool silent; // answer nothing
+};
+
+static const struct request_verdict go_on;
+
+static struct request_verdict refuse(uint8_t code, const char *diagnostic)
+{
+	return (struct request_verdict){.code = code, .diagnostic = diagnostic};
+}
+
+// Options of the outer message. Class E ones and unknown ones are discarded there (RFC 8613
+// section 8.2 step 1); what is left are those meant for proxies.
+static struct request_verdict check_outer(const struct coap_body *body)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+
+	coap_option_iter_init(&iter, body);
+	while (coap_option_next(&iter, &option)) {
+		switch (option.number) {
+		case COAP_OPT_PROXY_URI:
+		case COAP_OPT_PROXY_SCHEME:
+			return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
+		case COAP_OPT_HOP_LIMIT:
+			// RFC 8768 section 3.
+			if (option.len != 1 || option.value[0] == 0)
+				return refuse(COAP_BAD_REQUEST, "Bad Hop-Limit");
+			if (option.value[0] == 1)
+				return refuse(COAP_HOP_LIMIT_REACHED, "postern");
+			break;
+		default:
+			break;
+		}
+	}
+	return go_on;
+}
+
+// An option that cannot be processed (RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5): unknown, of a
+// wrong length, or once too often. Elective ones are ignored.
+static struct request_verdict unrecognised(const struct coap_option *option, uint8_t type)
+{
+	if (!COAP_OPT_IS_CRITICAL(option->number))
+		return go_on;
+	struct request_verdict verdict = refuse(COAP_BAD_OPTION, "Unrecognised critical option");
+
+	verdict.silent = type == COAP_NON; // section 5.4.1: rejected
+	return verdict;
+}
+
+static struct request_verdict check_inner(
+	const struct coap_body *body, uint8_t type, struct request_options *options)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	uint32_t before = UINT32_MAX;
+
+	coap_option_iter_init(&iter, body);
+	while (coap_option_next(&iter, &option)) {
+		bool again = option.number == before;
+
+		before = option.number;
+		if (!coap_option_known(option.number) ||
+			!coap_option_len_ok(option.number, option.len) ||
+			(again && !coap_option_repeatable(option.number))) {
+			struct request_verdict verdict = unrecognised(&option, type);
+
+			if (verdict.code)
+				return verdict;
+			continue;
+		}
+		switch (option.number) {
+		case COAP_OPT_OSCORE: // RFC 8613 section 4.1.3.7
+			return refuse(COAP_BAD_OPTION, "OSCORE inside OSCORE");
+		case COAP_OPT_PROXY_URI:
+		case COAP_OPT_PROXY_SCHEME:
+			return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
+		case COAP_OPT_BLOCK1:
+		case COAP_OPT_BLOCK2:
+		case COAP_OPT_Q_BLOCK1:
+		case COAP_OPT_Q_BLOCK2:
+			return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
+		case COAP_OPT_NO_RESPONSE:
+			options->no_response = option.len ? option.value[0] : 0;
+			break;
+		case COAP_OPT_CONTENT_FORMAT:
+			options->has_content_format =
+				coap_option_uint(&option, &options->content_format);
+			break;
+		default:
+			break;
+		}
+	}
+	return go_on;
+}
+
+// The only way to an answer of this file: No-Response holds for all of them (RFC 7967).
+static struct pkt_answer *answer_to(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options)
+{
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+
+	answer->no_response = options->no_response;
+	return answer;
+}
+
+static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, uint8_t code, uint32_t max_age,
+	const char *diagnostic)
+{
+	dp_answer_error(w, answer_to(w, vec, slot, options), code, max_age, diagnostic);
+	dp_count(w, DP_STAT_answers_error);
+}
+
+static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, const struct dp_route *route, uint8_t code,
+	const struct coap_body *body)
+{
+	struct pkt_answer *answer = answer_to(w, vec, slot, options);
+	struct coap_writer writer;
+	bool echo = route->target == DP_TARGET_ECHO;
+	// The answer is never longer than the request: code, format and payload are all from there.
+	uint8_t *start = echo && body->payload ? (uint8_t *)(uintptr_t)vec->msg[slot].body.payload
+					       : w->batch.plaintext[answer - w->batch.answer];
+
+	if (echo && body->payload) {
+		// Written over the request, in front of the payload that is already there.
+		uint8_t head[8];
+
+		coap_writer_init(&writer, head, sizeof(head));
+		coap_write_code(&writer,
+			code == COAP_GET || code == COAP_FETCH ? COAP_CONTENT : COAP_CHANGED);
+		if (options->has_content_format)
+			coap_write_option_uint(
+				&writer, COAP_OPT_CONTENT_FORMAT, options->content_format);
+		size_t len = coap_writer_len(&writer);
+
+		head[len++] = COAP_PAYLOAD_MARK;
+		start = (uint8_t *)(uintptr_t)body->payload - len;
+		memcpy(start, head, len);
+		answer->plaintext_len = len + body->payload_len;
+	} else {
+		start[0] = echo && (code == COAP_GET || code == COAP_FETCH) ? COAP_CONTENT
+									    : COAP_CHANGED;
+		answer->plaintext_len = 1;
+	}
+	answer->plaintext = start;
+	dp_count(w, DP_STAT_answers_builtin);
+}
+
+static const struct dp_worker_port *worker_port(const struct dp_worker *w, uint16_t port_id)
+{
+	for (unsigned i = 0; i < w->port_count; i++)
+		if (w->port[i].port_id == port_id)
+			return &w->port[i];
+	return &w->port[0];
+}
+
+// Largest response plaintext that fits one datagram with an own Partial IV.
+static uint16_t response_max(
+	const struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint8_t alg)
+{
+	// CoAP header with the longest token length, OSCORE option, payload marker, tag.
+	unsigned around = dp_net_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0) + 4 + 2 +
+		token_len + 1 + 1 + OSC_PIV_LEN_MAX + 1 + aead_algs[alg].tag_len;
+	unsigned mtu = worker_port(w, flow->port_id)->mtu;
+
+	return around < mtu ? mtu - around : 0;
+}
+
+static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, int route, uint8_t code)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	const struct osc_option *option = &vec->option[slot];
+	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	uint16_t body_len = vec->plaintext_len[slot] - 1;
+	uint32_t index = dp_exchange_take(w->exchanges);
+
+	if (index == DP_INDEX_NONE) {
+		dp_count(w, DP_STAT_exchange_none_free);
+		answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, 2, NULL);
+		return;
+	}
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
+	uint8_t *buf = dp_shared_request_buf(w->exchanges, shared);
+
+	dp_net_flow(vec->mbuf[slot], &vec->net[slot], &x->flow);
+	x->piv = option->piv;
+	x->context = vec->context[slot];
+	x->context_generation = vec->generation[slot];
+	x->mid = msg->mid;
+	x->type = msg->type;
+	x->kid_len = option->kid_len;
+	memcpy(x->kid, option->kid, option->kid_len);
+	x->tag_len = aead_algs[ctx->alg].tag_len;
+	memcpy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
+	x->no_response = options->no_response;
+	x->nonce_spent = false;
+	x->abandoned = false;
+
+	// A datagram holds token and body, and data_room is as large as a datagram.
+	memcpy(buf, msg->token, msg->token_len);
+	memcpy(buf + msg->token_len, msg->body.payload + 1, body_len);
+	shared->abandoned = 0;
+	shared->response.len = 0;
+	shared->request = (struct dp_request){
+		.piv = option->piv,
+		.fingerprint = ctx->fingerprint,
+		.received_ms = w->now_ms,
+		.deadline_ms = w->now_ms + w->config->routes[route].timeout_ms,
+		.context = x->context,
+		.context_generation = x->context_generation,
+		.route = route,
+		.response_max = response_max(w, &x->flow, msg->token_len, ctx->alg),
+		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
+		.token_len = msg->token_len,
+		.body_len = body_len,
+		.code = code,
+		.family = x->flow.family,
+	};
+	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
+
+	dp_handle handle = dp_handle_make(index, shared->generation);
+
+	if (rte_ring_sp_enqueue_elem(w->upstream->requests, &handle, sizeof(handle))) {
+		dp_exchange_give(w->exchanges, index);
+		dp_count(w, DP_STAT_upstream_full);
+		answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, 2, NULL);
+		return;
+	}
+	w->ring_upstream = true;
+	x->prev = DP_INDEX_NONE;
+	x->next = ctx->in_flight;
+	if (x->next != DP_INDEX_NONE)
+		w->exchanges->worker_half[x->next].prev = index;
+	ctx->in_flight = index;
+	dp_wheel_insert(&w->wheel, w->exchanges, index, shared->request.deadline_ms);
+	dp_count(w, DP_STAT_exchanges_started);
+}
+
+static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const uint8_t *plaintext = vec->msg[slot].body.payload;
+	uint8_t code = plaintext[0];
+	struct request_options options = {0};
+	struct request_verdict verdict;
+	struct coap_body body;
+
+	if (coap_body_parse(&body, plaintext + 1, vec->plaintext_len[slot] - 1) != COAP_OK ||
+		code == COAP_EMPTY || COAP_CODE_CLASS(code) != 0) {
+		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Bad inner message");
+		return;
+	}
+	verdict = check_inner(&body, vec->msg[slot].type, &options);
+	if (!verdict.code)
+		verdict = check_outer(&vec->msg[slot].body);
+	if (!verdict.code && code > COAP_IPATCH)
+		verdict = refuse(COAP_METHOD_NOT_ALLOWED, "Unknown method");
+	if (!verdict.code && !coap_path_ok(&body))
+		verdict = refuse(COAP_BAD_REQUEST, "Bad Uri-Path");
+	if (verdict.silent) {
+		dp_count(w, DP_STAT_requests_rejected);
+		return;
+	}
+	if (verdict.code) {
+		answer_error(w, vec, slot, &options, verdict.code, 0, verdict.diagnostic);
+		return;
+	}
+	int route = dp_route_find(w->config, &body, code);
+
+	if (route == DP_ROUTE_NONE) {
+		answer_error(w, vec, slot, &options, COAP_NOT_FOUND, 0, NULL);
+	} else if (route == DP_ROUTE_METHOD) {
+		answer_error(w, vec, slot, &options, COAP_METHOD_NOT_ALLOWED, 0, NULL);
+	} else if (w->config->routes[route].target == DP_TARGET_UPSTREAM) {
+		dispatch(w, vec, slot, &options, route, code);
+	} else {
+		answer_builtin(w, vec, slot, &options, &w->config->routes[route], code, &body);
+	}
+}
+
+void dp_request(struct dp_worker *w, struct pkt_vec *vec)
+{
+	uint64_t start = rte_rdtsc();
+
+	for (unsigned i = 0; i < vec->n; i++)
+		request_one(w, vec, vec->live[i]);
+	dp_stage_end(w, DP_STAGE_inner, start, vec->n);
+}
+
+void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx)
+{
+	uint32_t index = ctx->in_flight;
+
+	while (index != DP_INDEX_NONE) {
+		struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+		x->abandoned = true;
+		__atomic_store_n(
+			&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		index = x->next;
+	}
+	ctx->in_flight = DP_INDEX_NONE;
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker's loop: rings, rx, the stages, timers, tx, and sleep when there is nothing to do.
+
+#include "dataplane/worker.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define COMMANDS_BURST    32
+#define FROM_KERNEL_BURST 32
+#define QUIESCENT_TURNS   256
+#define IDLE_TURNS_AWAKE  64          // empty turns before the first nap
+#define NAP_NS            (50 * 1000) // longest rest of an idle worker, nanoseconds
+#define PUNT_SLOTS        512
+#define EVENT_SLOTS       4096
+#define COMMAND_SLOTS     4096
+#define MBUFS_PER_PORT    4096
+#define MBUFS_BASE        4096
+#define MBUF_CACHE        256
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static struct rte_ring *ring_create(const char *what, unsigned worker, size_t elem, unsigned count)
+{
+	static unsigned serial; // names of rte_ring are unique in a process
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s%u.%u", what, worker, serial++);
+	return rte_ring_create_elem(name, elem, rte_align32pow2(count + 1), SOCKET_ID_ANY,
+		RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+struct dp_worker *dp_worker_create(
+	struct dp *dp, const struct dp_conf *conf, unsigned id, char *err, size_t err_len)
+{
+	static unsigned serial; // names of mempools are unique in a process
+	char name[RTE_MEMPOOL_NAMESIZE];
+	struct dp_worker *w = rte_zmalloc("worker", sizeof(*w), 64);
+
+	if (!w) {
+		snprintf(err, err_len, "no memory for worker %u", id);
+		return NULL;
+	}
+	w->id = id;
+	w->lcore = conf->lcores[id];
+	w->nap_when_idle = conf->nap_when_idle;
+	w->contexts = dp_contexts(dp);
+	// Frame and room for the checks of drivers, in one segment.
+	uint16_t frame = conf->mtu + 14 + 4 + 8;
+
+	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
+	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT, MBUF_CACHE, 0,
+		RTE_PKTMBUF_HEADROOM + RTE_MAX(frame, RTE_MBUF_DEFAULT_DATAROOM), SOCKET_ID_ANY);
+	w->engine = aead_engine_create(conf->isa);
+	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
+	w->answers = dp_answers_create(conf->answers_bytes);
+	w->upstream = &dp_upstream(dp)->port[id];
+	w->upstream_bell = &dp_upstream(dp)->bell;
+	w->main_bell = dp_bell(dp);
+	w->upstream->pool = w->exchanges;
+	w->upstream->requests = ring_create("requests", id, sizeof(dp_handle), conf->exchanges);
+	w->upstream->responses = ring_create("responses", id, sizeof(dp_handle), conf->exchanges);
+	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
+	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
+	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
+	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
+	if (!w->pool || !w->engine || !w->exchanges || !w->answers || !w->upstream->requests ||
+		!w->upstream->responses || !w->events || !w->commands || !w->to_kernel ||
+		!w->from_kernel) {
+		snprintf(err, err_len, "worker %u: no memory for %s", id,
+			!w->pool                ? "its mbufs"
+				: !w->engine    ? "its AEAD engine, or the forced isa is not there"
+				: !w->exchanges ? "its exchanges"
+				: !w->answers   ? "its answer index"
+						: "its rings");
+		dp_worker_free(w);
+		return NULL;
+	}
+	randombytes_buf(&w->next_mid, sizeof(w->next_mid));
+	return w;
+}
+
+void dp_worker_free(struct dp_worker *w)
+{
+	if (!w)
+		return;
+	dp_punt_ring_free(w->from_kernel);
+	dp_punt_ring_free(w->to_kernel);
+	rte_ring_free(w->commands);
+	rte_ring_free(w->events);
+	if (w->upstream) {
+		rte_ring_free(w->upstream->responses);
+		rte_ring_free(w->upstream->requests);
+	}
+	dp_answers_free(w->answers);
+	dp_exchange_pool_free(w->exchanges);
+	aead_engine_free(w->engine);
+	rte_mempool_free(w->pool);
+	sodium_memzero(w, sizeof(*w));
+	rte_free(w);
+}
+
+void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
+	const struct dp_port_addresses *addresses)
+{
+	struct dp_worker_port *port = &w->port[w->port_count++];
+
+	port->port_id = port_id;
+	port->mtu = mtu;
+	port->addresses = *addresses;
+}
+
+static unsigned commands(struct dp_worker *w)
+{
+	unsigned n = 0;
+	struct dp_command command;
+
+	// A retirement is answered by an event: none is taken without room for that.
+	while (n < COMMANDS_BURST && rte_ring_free_count(w->events) &&
+		!rte_ring_sc_dequeue_elem(w->commands, &command, sizeof(command))) {
+		struct dp_context *ctx = &w->contexts->context[command.context];
+
+		n++;
+		if (dp_context_live(ctx) != command.generation)
+			continue;
+		switch ((enum dp_command_type)command.type) {
+		case DP_COMMAND_RETIRE:
+			dp_context_abandon(w, ctx);
+			__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+			dp_event_send(w, DP_EVENT_RETIRED, command.context, command.generation, 0);
+			break;
+		case DP_COMMAND_RUN_BASE:
+			// A base only rises, and with it the counter starts again from 0.
+			if (command.arg > ctx->run_base) {
+				ctx->run_base = command.arg;
+				ctx->own_counter = 0;
+			}
+			break;
+		}
+	}
+	return n;
+}
+
+static unsigned from_kernel(struct dp_worker *w)
+{
+	const uint8_t *frame;
+	uint16_t port_id;
+	uint16_t len;
+	unsigned n = 0;
+
+	while (n < FROM_KERNEL_BURST &&
+		(frame = dp_punt_peek(w->from_kernel, &port_id, &len)) != NULL) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+		if (!m || len > rte_pktmbuf_tailroom(m)) {
+			dp_count(w, DP_STAT_drop_no_mbuf);
+			rte_pktmbuf_free(m);
+		} else {
+			memcpy(rte_pktmbuf_append(m, len), frame, len);
+			dp_tx(w, port_id, m);
+			dp_count(w, DP_STAT_from_kernel);
+		}
+		dp_punt_pop(w->from_kernel);
+		n++;
+	}
+	return n;
+}
+
+static void punt(struct dp_worker *w, uint16_t port_id, const struct rte_mbuf *m)
+{
+	// What the kernel does not get from us in one piece it would have to reassemble.
+	if (m->nb_segs != 1) {
+		dp_count(w, DP_STAT_drop_multi_segment);
+	} else if (dp_punt_push(w->to_kernel, port_id, rte_pktmbuf_mtod(m, const void *),
+			   rte_pktmbuf_data_len(m))) {
+		dp_count(w, DP_STAT_punted);
+		w->ring_main = true;
+	} else {
+		dp_count(w, DP_STAT_drop_kernel_full);
+	}
+}
+
+// Stage 2.
+static void classify(struct dp_worker *w, const struct dp_worker_port *port, struct pkt_vec *vec)
+{
+	uint64_t start = rte_rdtsc();
+	uint64_t bytes = 0;
+
+	vec->n = 0;
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		struct rte_mbuf *m = vec->mbuf[slot];
+		enum dp_stat drop;
+
+		bytes += m->pkt_len;
+		switch (dp_net_classify(m, &port->addresses, &vec->net[slot], &drop)) {
+		case DP_NET_COAP:
+			vec->live[vec->n++] = slot;
+			break;
+		case DP_NET_KERNEL:
+			punt(w, port->port_id, m);
+			break;
+		case DP_NET_DROP:
+			dp_count(w, drop);
+			break;
+		}
+	}
+	dp_stat_add(&w->stats, DP_STAT_rx_packets, vec->count);
+	dp_stat_add(&w->stats, DP_STAT_rx_bytes, bytes);
+	dp_stage_end(w, DP_STAGE_classify, start, vec->count);
+}
+
+// All packets of a burst end here: answers are copies, and requests in flight were copied out.
+static void burst_free(struct pkt_vec *vec)
+{
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		if (!vec->opened[slot])
+			continue;
+		// A plaintext must not stay behind in the pool.
+		sodium_memzero((uint8_t *)(uintptr_t)vec->msg[slot].body.payload,
+			vec->plaintext_len[slot]);
+	}
+	rte_pktmbuf_free_bulk(vec->mbuf, vec->count);
+}
+
+static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
+{
+	struct pkt_vec *vec = &w->vec;
+	uint64_t start = rte_rdtsc();
+
+	vec->count = rte_eth_rx_burst(port->port_id, w->id, vec->mbuf, DP_BURST);
+	if (!vec->count)
+		return 0;
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		rte_prefetch0(rte_pktmbuf_mtod(vec->mbuf[slot], const void *));
+		vec->opened[slot] = false;
+	}
+	dp_stage_end(w, DP_STAGE_rx, start, vec->count);
+	classify(w, port, vec);
+	if (vec->n)
+		dp_receive(w, vec);
+	if (vec->n)
+		dp_request(w, vec);
+	// Answers point into the packets until they are sealed.
+	dp_answers_flush(w);
+	burst_free(vec);
+	return vec->count;
+}
+
+static void transmit(struct dp_worker *w)
+{
+	for (unsigned i = 0; i < w->port_count; i++) {
+		struct dp_worker_port *port = &w->port[i];
+		uint64_t bytes = 0;
+
+		if (!port->tx_count)
+			continue;
+		uint64_t start = rte_rdtsc();
+
+		for (unsigned k = 0; k < port->tx_count; k++)
+			bytes += port->tx[k]->pkt_len;
+		unsigned sent = rte_eth_tx_burst(port->port_id, w->id, port->tx, port->tx_count);
+
+		for (unsigned k = sent; k < port->tx_count; k++)
+			bytes -= port->tx[k]->pkt_len;
+		if (sent < port->tx_count) {
+			dp_stat_add(&w->stats, DP_STAT_drop_tx_full, port->tx_count - sent);
+			rte_pktmbuf_free_bulk(port->tx + sent, port->tx_count - sent);
+		}
+		dp_stat_add(&w->stats, DP_STAT_tx_packets, sent);
+		dp_stat_add(&w->stats, DP_STAT_tx_bytes, bytes);
+		dp_stage_end(w, DP_STAGE_tx, start, sent);
+		port->tx_count = 0;
+	}
+}
+
+unsigned dp_worker_turn(struct dp_worker *w)
+{
+	unsigned work = 0;
+
+	w->config = __atomic_load_n(w->current_config, __ATOMIC_ACQUIRE);
+	w->now_ms = w->ms_start + (rte_rdtsc() - w->tsc_start) / w->tsc_per_ms;
+	work += commands(w);
+	work += from_kernel(w);
+	work += dp_upstream_answers(w);
+	dp_answers_flush(w);
+	for (unsigned i = 0; i < w->port_count; i++)
+		work += receive_port(w, &w->port[i]);
+	work += dp_deadlines(w);
+	dp_answers_flush(w);
+	transmit(w);
+	if (w->ring_upstream) {
+		w->ring_upstream = false;
+		dp_doorbell_ring(w->upstream_bell);
+	}
+	if (w->ring_main) {
+		w->ring_main = false;
+		dp_doorbell_ring(w->main_bell);
+	}
+	dp_count(w, DP_STAT_turns);
+	if (!work)
+		dp_count(w, DP_STAT_turns_idle);
+	__atomic_store_n(&w->heartbeat, w->heartbeat + 1, __ATOMIC_RELAXED);
+	return work;
+}
+
+void dp_worker_begin(struct dp_worker *w)
+{
+	w->tsc_per_ms = rte_get_tsc_hz() / 1000;
+	w->tsc_start = rte_rdtsc();
+	w->ms_start = monotonic_ms();
+	w->now_ms = w->ms_start;
+	w->error_tokens_ms = w->now_ms - 1000;
+	dp_wheel_init(&w->wheel, w->now_ms);
+}
+
+int dp_worker_run(void *worker)
+{
+	struct dp_worker *w = worker;
+	const struct timespec nap = {.tv_nsec = NAP_NS};
+	unsigned idle = 0;
+
+	// A nap is to last as long as it says, not 50 us more.
+	prctl(PR_SET_TIMERSLACK, 1000UL);
+	dp_worker_begin(w);
+	rte_rcu_qsbr_thread_register(w->qsbr, w->id);
+	rte_rcu_qsbr_thread_online(w->qsbr, w->id);
+	for (uint64_t turn = 0; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); turn++) {
+		idle = dp_worker_turn(w) ? 0 : idle + 1;
+		if (turn % QUIESCENT_TURNS == 0) {
+			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
+			__atomic_store_n(&w->answers_oldest_ms,
+				dp_answers_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
+		}
+		if (idle > IDLE_TURNS_AWAKE && w->nap_when_idle) {
+			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
+			dp_count(w, DP_STAT_sleeps);
+			nanosleep(&nap, NULL);
+		}
+	}
+	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
+	rte_rcu_qsbr_thread_unregister(w->qsbr, w->id);
+	return 0;
+}

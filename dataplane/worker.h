@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker: everything one lcore owns, and the stages that a burst passes (see docs/pipeline.md).
+// Internal to dataplane/.
+
+#ifndef POSTERN_DATAPLANE_WORKER_H
+#define POSTERN_DATAPLANE_WORKER_H
+
+#include "dataplane/answers.h"
+#include "dataplane/dp.h"
+#include "dataplane/echo.h"
+#include "dataplane/exchange_pool.h"
+#include "dataplane/oscore/protect.h"
+#include "dataplane/wheel.h"
+
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include <stdalign.h>
+
+#define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
+#define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
+
+// A burst on its way through the stages. All arrays are indexed by slot, a packet keeps its slot;
+// live[] lists the slots of the packets still in the race, in order of arrival.
+struct pkt_vec {
+	unsigned count; // packets received
+	unsigned n;     // packets in live[]
+	uint8_t live[DP_BURST];
+	struct rte_mbuf *mbuf[DP_BURST];
+	struct dp_net_info net[DP_BURST];
+	struct coap_msg msg[DP_BURST];      // outer message
+	struct osc_option option[DP_BURST]; // OSCORE option
+	struct dp_context_key key[DP_BURST];
+	uint32_t context[DP_BURST];
+	uint32_t generation[DP_BURST];
+	uint16_t plaintext_len[DP_BURST];
+	bool opened[DP_BURST]; // the payload is plaintext now, to be wiped
+	bool probe[DP_BURST];  // verified only to see whether the device starts again
+	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
+};
+
+// An answer to be sealed and sent. Pointers stay valid until the batch is flushed.
+struct pkt_answer {
+	const struct dp_flow *flow;
+	const uint8_t *token;
+	const uint8_t *kid; // of the request
+	const uint8_t *tag; // of the request
+	const uint8_t *plaintext;
+	uint64_t piv;     // of the request
+	uint64_t own_piv; // if has_own_piv
+	uint32_t context;
+	uint32_t generation;
+	uint32_t exchange; // taken back when the answer is sent; DP_INDEX_NONE: none
+	uint16_t plaintext_len;
+	uint16_t token_len;
+	uint16_t mid;
+	uint8_t type; // of the request
+	uint8_t kid_len;
+	uint8_t tag_len;
+	uint8_t no_response; // value of the No-Response option (RFC 7967)
+	bool has_own_piv;
+	bool recorded; // in the answer index; not an Echo challenge
+};
+
+struct answer_batch {
+	unsigned n;
+	struct pkt_answer answer[DP_ANSWERS_BATCH];
+	// For answers made from a packet of the burst.
+	struct dp_flow flow[DP_ANSWERS_BATCH];
+	uint8_t plaintext[DP_ANSWERS_BATCH][DP_PLAINTEXT_MAX];
+	struct rte_mbuf *mbuf[DP_ANSWERS_BATCH];
+	uint8_t aad[DP_ANSWERS_BATCH][OSC_AAD_ROOM];
+};
+
+// What main tells a worker.
+enum dp_command_type {
+	DP_COMMAND_RETIRE,
+	DP_COMMAND_RUN_BASE, // arg: the new base
+};
+
+struct dp_command {
+	uint32_t type; // enum dp_command_type
+	uint32_t context;
+	uint32_t generation;
+	uint32_t arg;
+};
+
+struct dp_worker_port {
+	uint16_t port_id;
+	uint16_t mtu;
+	struct dp_port_addresses addresses;
+	unsigned tx_count;
+	struct rte_mbuf *tx[2 * DP_BURST];
+};
+
+struct dp_worker {
+	// Set up by main before the start, then read only.
+	const struct dp_config *const *current_config; // main swaps, atomic
+	unsigned id;
+	unsigned lcore;
+	struct rte_mempool *pool;
+	struct aead_engine *engine;
+	struct dp_context_table *contexts;
+	struct dp_exchange_pool *exchanges;
+	struct dp_answers *answers;
+	struct dp_upstream_port *upstream;
+	struct dp_doorbell *upstream_bell;
+	struct dp_doorbell *main_bell;
+	struct rte_ring *events;   // worker -> main, struct dp_event
+	struct rte_ring *commands; // main -> worker, struct dp_command
+	struct dp_punt_ring *to_kernel;
+	struct dp_punt_ring *from_kernel;
+	struct rte_rcu_qsbr *qsbr;
+	const uint32_t *run; // of this start, DP_RUN_NONE before it is granted; main writes, atomic
+	struct dp_echo_key echo;
+	unsigned port_count;
+	struct dp_worker_port port[DP_PORTS_MAX];
+	bool nap_when_idle;
+
+	// The worker's own.
+	const struct dp_config *config; // read anew each turn
+	struct dp_wheel wheel;
+	uint64_t tsc_start;
+	uint64_t ms_start;
+	uint64_t tsc_per_ms;
+	uint64_t now_ms; // CLOCK_MONOTONIC, read once a turn
+	uint64_t nap_tsc;
+	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
+	unsigned error_tokens;
+	bool ring_upstream; // pushed something this turn
+	bool ring_main;
+	bool run_wanted;   // asked main for a run
+	uint16_t next_mid; // of our own messages
+	unsigned idle_turns;
+	struct pkt_vec vec;
+	struct answer_batch batch;
+
+	uint32_t stop; // main: sets; atomic
+	alignas(64) struct dp_stats stats;
+	alignas(64) uint64_t heartbeat; // worker writes, main reads
+	uint64_t answers_oldest_ms;     // worker writes now and then, main reads
+};
+
+// Makes a worker and all it owns. NULL and a sentence in err on failure.
+struct dp_worker *dp_worker_create(
+	struct dp *dp, const struct dp_conf *conf, unsigned id, char *err, size_t err_len);
+void dp_worker_free(struct dp_worker *w);
+// Gives a started port, with a queue for this worker, to it.
+void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
+	const struct dp_port_addresses *addresses);
+// Worker of the data plane, for tests and benchmarks that turn it themselves.
+struct dp_worker *dp_worker_get(struct dp *dp, unsigned id);
+// Starts the clocks and counters of the loop; dp_worker_run() does it by itself.
+void dp_worker_begin(struct dp_worker *w);
+
+// One turn of the loop: everything from the rings to tx. Returns how much work it found.
+unsigned dp_worker_turn(struct dp_worker *w);
+// The loop, as an lcore function.
+int dp_worker_run(void *worker);
+
+// Stages 3-10: outer message to committed plaintext (receive.c). vec holds classified packets.
+void dp_receive(struct dp_worker *w, struct pkt_vec *vec);
+// Stages 11-13 (request.c).
+void dp_request(struct dp_worker *w, struct pkt_vec *vec);
+// Takes a removed context's exchanges off its list (request.c).
+void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx);
+// Stages 15-17 (answer.c): answers of the upstream loop, deadlines, seal, encode.
+unsigned dp_upstream_answers(struct dp_worker *w);
+unsigned dp_deadlines(struct dp_worker *w);
+// Adds an answer to the batch (a full one is flushed first), zeroed but for exchange.
+struct pkt_answer *dp_answer_add(struct dp_worker *w);
+// An answer to the request in a slot of the burst, its flow and token taken from the packet.
+struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
+// Makes the plaintext of an answer added last: a code, Max-Age of that many seconds, a diagnostic.
+void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t code, uint32_t max_age,
+	const char *diagnostic);
+// Seals, encodes and queues all answers of the batch.
+void dp_answers_flush(struct dp_worker *w);
+// Next own Partial IV of a context; false, counted as a drop, if there is none now.
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv);
+// Sends CoAP bytes as they are to a flow. false, counted as a drop, if there is no mbuf.
+bool dp_send_coap(
+	struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len);
+// Queues a complete frame.
+void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
+// Tells main, or counts that it could not.
+void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
+	uint32_t generation, uint32_t arg);
+// Changes the visible state of a context.
+void dp_context_state_set(
+	struct dp_worker *w, uint32_t index, struct dp_context *ctx, enum dp_context_state state);
+
+static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
+{
+	dp_stat_add(&w->stats, stat, 1);
+}
+
+static inline uint64_t dp_stage_end(
+	struct dp_worker *w, enum dp_stage stage, uint64_t start, unsigned packets)
+{
+	uint64_t now = rte_rdtsc();
+
+	w->stats.cycles[stage] += now - start;
+	w->stats.packets[stage] += packets;
+	return now;
+}
+
+static inline const uint8_t *pkt_tag(const struct pkt_vec *vec, unsigned slot, unsigned tag_len)
+{
+	const struct coap_body *body = &vec->msg[slot].body;
+
+	return body->payload + body->payload_len - tag_len;
+}
+
+#endif
