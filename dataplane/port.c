@@ -152,13 +152,10 @@ static int check_memif(const struct dp_port_conf *conf, char *err, size_t err_le
 	char dir[256];
 	int rc;
 
-	if (!conf->dev[0] || strpbrk(conf->dev, ",=") || strlen(conf->dev) >= sizeof(dir))
-		return fail(conf, EINVAL, err, err_len, "'%s' is no path for a memif socket",
-			conf->dev);
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - conf->dev) : 1,
-		slash ? conf->dev : ".");
-	if (!dir[0])
-		return 0; // directly below the root
+	if (conf->dev[0] != '/' || strpbrk(conf->dev, ",=") || strlen(conf->dev) >= sizeof(dir))
+		return fail(conf, EINVAL, err, err_len,
+			"'%s' is no absolute path for a memif socket", conf->dev);
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - conf->dev) + 1, conf->dev);
 	if (access(dir, conf->memif_client ? X_OK : W_OK | X_OK)) {
 		rc = errno;
 		return fail(conf, rc, err, err_len, "memif socket %s: folder %s: %s", conf->dev,
