@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The socket itself: who may connect, what a dead daemon leaves behind, who is cut off when.
+
+#include "tests/unit/ctl_fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct ctl_request *waiting;
+
+static void on_wait(void *arg, struct ctl_request *req, const struct ctl_cbor *args)
+{
+	waiting = req;
+}
+
+static void on_ping(void *arg, struct ctl_request *req, const struct ctl_cbor *args)
+{
+	ctl_request_end(req);
+}
+
+static const struct ctl_verb verbs[] = {
+	{"wait", CTL_VIEW, false, on_wait, ""},
+	{"ping", CTL_VIEW, false, on_ping, ""},
+	{"operate", CTL_OPERATE, false, on_ping, ""},
+	{"admin", CTL_ADMIN, false, on_ping, ""},
+};
+
+static struct fixture fixture;
+static struct reply reply;
+
+static void setup(void)
+{
+	fixture_init(&fixture, verbs, sizeof(verbs) / sizeof(verbs[0]), NULL);
+}
+
+static void teardown(void)
+{
+	fixture_stop(&fixture);
+}
+
+TestSuite(ctl_socket, .init = setup, .fini = teardown);
+
+Test(ctl_socket, connections_beyond_the_descriptors_are_waited_for)
+{
+	struct pollfd ready;
+	struct rlimit limit;
+	int fds[8], first;
+
+	fixture_start(&fixture);
+	for (unsigned i = 0; i < 8; i++)
+		fds[i] = client_connect(fixture.path);
+	// No descriptor is free any more: the server must not spin over it.
+	getrlimit(RLIMIT_NOFILE, &limit);
+	first = dup(0);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){first + 1, limit.rlim_max});
+	for (unsigned i = 0; i < 3; i++)
+		ctl_server_poll(fixture.server);
+	ready = (struct pollfd){.fd = ctl_server_fd(fixture.server), .events = POLLIN};
+	cr_expect_eq(poll(&ready, 1, 0), 0, "it looks away");
+	setrlimit(RLIMIT_NOFILE, &limit);
+	cr_assert_eq(poll(&ready, 1, 10000), 1, "and looks again later");
+	fixture_turn(&fixture);
+	cr_expect_eq(fixture_stats(&fixture).clients, 8);
+	for (unsigned i = 0; i < 8; i++)
+		close(fds[i]);
+}
+
+Test(ctl_socket, idle_client_is_cut_off_but_not_one_that_waits)
+{
+	struct pollfd ready[2];
+	int idle, busy;
+
+	fixture.conf.idle_timeout_ms = 20;
+	fixture_start(&fixture);
+	busy = client_connect(fixture.path);
+	client_request(busy, 1, "wait");
+	fixture_turn(&fixture);
+	idle = client_connect(fixture.path);
+	ready[0] = (struct pollfd){.fd = ctl_server_fd(fixture.server), .events = POLLIN};
+	ready[1] = (struct pollfd){.fd = idle, .events = POLLIN};
+	while (poll(ready, 2, 10000) > 0 && !ready[1].revents)
+		ctl_server_poll(fixture.server);
+	cr_assert(client_receive(idle, &reply) && reply.closed);
+	cr_expect_eq(fixture_stats(&fixture).idle, 1);
+	cr_expect_eq(fixture_stats(&fixture).clients, 1);
+	ctl_request_end(waiting);
+	client_expect(&fixture, busy, &reply, 1, "ok");
+	close(idle);
+	close(busy);
+}
+
+// Asks for three verbs as another user (if we are root, who is admin everywhere), or with a server
+// that belongs to another one. The child's exit status has a bit for each that was allowed.
+static unsigned allowed_to_others(enum ctl_level others)
+{
+	struct pollfd ready[2];
+	int status;
+	pid_t child;
+
+	fixture_stop(&fixture);
+	setup();
+	fixture.conf.mode = 0666;
+	fixture.conf.others = others;
+	fixture.conf.owner = geteuid() + 1;
+	fixture_start(&fixture);
+	cr_assert_eq(chmod(fixture.directory, 0755), 0);
+	child = fork();
+	cr_assert(child >= 0);
+	if (child == 0) {
+		static const char *const asked[] = {"ping", "operate", "admin"};
+		unsigned allowed = 0;
+		int fd;
+
+		if (geteuid() == 0 && setuid(65534) < 0)
+			_exit(255);
+		fd = client_connect(fixture.path);
+		for (unsigned i = 0; i < 3; i++) {
+			struct pollfd answer = {.fd = fd, .events = POLLIN};
+
+			client_request(fd, i + 1, asked[i]);
+			poll(&answer, 1, 10000);
+			if (!client_receive(fd, &reply) || reply.closed)
+				_exit(255);
+			if (strcmp(reply.status, "ok") == 0)
+				allowed |= 1 << i;
+			else if (strcmp(reply.status, "denied") != 0)
+				_exit(255);
+		}
+		_exit(allowed);
+	}
+	ready[0] = (struct pollfd){.fd = ctl_server_fd(fixture.server), .events = POLLIN};
+	ready[1] = (struct pollfd){.fd = pidfd_open(child, 0), .events = POLLIN};
+	while (poll(ready, 2, 10000) > 0 && !ready[1].revents)
+		ctl_server_poll(fixture.server);
+	close(ready[1].fd);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+Test(ctl_socket, level_decides_what_a_peer_may_do)
+{
+	cr_expect_eq(allowed_to_others(CTL_VIEW), 1);
+	cr_expect_eq(allowed_to_others(CTL_OPERATE), 3);
+	cr_expect_eq(allowed_to_others(CTL_ADMIN), 7);
+}
+
+Test(ctl_socket, owner_is_admin)
+{
+	int fd;
+
+	fixture_start(&fixture);
+	fd = client_connect(fixture.path);
+	client_request(fd, 1, "admin");
+	client_expect(&fixture, fd, &reply, 1, "ok");
+	close(fd);
+}
+
+Test(ctl_socket, socket_has_its_mode_from_the_first_moment)
+{
+	struct stat st;
+
+	umask(0);
+	fixture.conf.mode = 0640;
+	fixture.conf.gid = getegid();
+	fixture_start(&fixture);
+	cr_assert_eq(stat(fixture.path, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0640);
+	cr_expect_eq(st.st_gid, getegid());
+}
+
+Test(ctl_socket, live_daemon_is_refused_and_stays)
+{
+	int fd;
+
+	fixture_start(&fixture);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, EADDRINUSE);
+	fd = client_connect(fixture.path);
+	client_request(fd, 1, "ping");
+	fixture_turn(&fixture); // the connection that looked whether it lives is gone by now
+	client_expect(&fixture, fd, &reply, 1, "ok");
+	close(fd);
+}
+
+// What kill -9 leaves behind.
+Test(ctl_socket, stale_socket_is_replaced)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int dead = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, fixture.path);
+	cr_assert_eq(bind(dead, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	cr_assert_eq(listen(dead, 1), 0);
+	close(dead);
+	fixture_start(&fixture);
+	close(client_connect(fixture.path));
+}
+
+Test(ctl_socket, file_that_is_no_socket_is_never_removed)
+{
+	int file = open(fixture.path, O_CREAT | O_WRONLY, 0600);
+
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, EEXIST);
+	cr_expect_eq(unlink(fixture.path), 0);
+	close(file);
+}
+
+Test(ctl_socket, path_must_fit_and_exist)
+{
+	char longer[200];
+
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = 0;
+	fixture.conf.path = longer;
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, ENAMETOOLONG);
+	fixture.conf.path = "/tmp/there/is/no/such/directory";
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, ENOENT);
+}
+
+// A daemon that ends late must not take away the socket of the one that came after it.
+Test(ctl_socket, only_its_own_socket_is_removed)
+{
+	struct ctl_server *first;
+
+	fixture_start(&fixture);
+	first = fixture.server;
+	cr_assert_eq(unlink(fixture.path), 0);
+	fixture_start(&fixture);
+	ctl_server_free(first);
+	close(client_connect(fixture.path));
+}
