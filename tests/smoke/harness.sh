@@ -13,7 +13,7 @@
 # dtap0 is the kernel's end of the daemon's TAP port; it is moved into dev when the daemon is ready.
 #
 # A test prints TAP: ok, is, like and not_ok below are its points, done_testing its end. It waits
-# for events (wait_for, wait_line, wait_stat), never for time to pass.
+# for events (wait_for, wait_line, wait_counter), never for time to pass.
 # shellcheck shell=bash
 
 set -u
@@ -98,6 +98,23 @@ done_testing() {
 	exit 0
 }
 
+# points_of NAME COMMAND...: runs a program that prints TAP points, and takes them over.
+points_of() {
+	local name=$1 line status
+
+	shift
+	"$@" >$T/points.out 2>$T/points.err
+	status=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) pass "${line#ok - }" ;;
+		"not ok - "*) not_ok "${line#not ok - }" ;;
+		"#"*) echo "$line" ;;
+		esac
+	done <$T/points.out
+	is "$name: all of it ran" $status 0
+}
+
 # The test cannot go on.
 bail() {
 	not_ok "$@"
@@ -175,7 +192,7 @@ ports:
   - {name: wan0, tap: dtap0, addresses: [192.0.2.1/24, "2001:db8::1/64"]}
 workers: {cores: [0]}
 upstreams: {${2:-plain: {servers: ["$backend_url"], timeout: 3s\}}}
-routes: [${1:-{path: /t/*, to: plain\}}]
+routes: [${1:-{path: /*, to: plain\}}]
 devices: {store: $T/store, kek: $T/kek, max: 65536}
 control: {socket: $T/control.sock}
 runtime: $T/runtime
@@ -217,17 +234,17 @@ gateway_kill() {
 	wait "$gateway_pid" 2>/dev/null
 }
 
-# stat NAME: a counter of "posternctl stats".
-stat() {
+# counter NAME: of "posternctl stats".
+counter() {
 	ctl --json stats | jq -r --arg name "$1" '.. | objects | select(.name? == $name) | .total'
 }
 
-# wait_stat NAME VALUE: until the counter is at least VALUE.
-wait_stat() {
-	wait_for 10 stat_reached "$1" "$2" || bail "$1 reaches $2" "it is $(stat "$1")"
+# wait_counter NAME VALUE: until the counter is at least VALUE.
+wait_counter() {
+	wait_for 10 counter_reached "$1" "$2" || bail "$1 reaches $2" "it is $(counter "$1")"
 }
 
-stat_reached() { [ "$(stat "$1")" -ge "$2" ]; }
+counter_reached() { [ "$(counter "$1")" -ge "$2" ]; }
 
 # --- devices ------------------------------------------------------------------------------------
 
@@ -264,6 +281,28 @@ coap() {
 
 	shift 3
 	dev postern-coap "$method" "coap://192.0.2.1$path" -c "$T/$name.json" "$@"
+}
+
+# seal DEVICE METHOD PATH [DATA] [OPTIONS]: bytes (hex) of a request with the next Partial IV, made
+# by tests/smoke/oscore.
+seal() {
+	local name=$1 piv
+
+	shift
+	piv=$(cat "$T/$name.piv" 2>/dev/null || echo 0)
+	echo $((piv + 1)) >"$T/$name.piv"
+	oscore seal "$T/$name.json" "$@" --piv "$piv"
+}
+
+# ask DEVICE METHOD PATH [DATA] [OPTIONS]: prints the opened answer: code, options, payload. The
+# bytes are left in request and answer, for a caller that is no subshell.
+ask() {
+	request=$(seal "$@")
+	answer=$(dev udp 192.0.2.1 "$request" --separate) || {
+		echo "no answer"
+		return 1
+	}
+	oscore open "$T/$1.json" "$request" "$answer"
 }
 
 # --- captures -----------------------------------------------------------------------------------
