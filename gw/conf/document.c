@@ -23,6 +23,20 @@ static struct conf_mark mark_of_byte(const char *text, size_t len, size_t byte)
 	return at;
 }
 
+// The first byte of the character at a mark, or 0 behind the end.
+static char byte_at(const char *text, size_t len, const yaml_mark_t *mark)
+{
+	size_t index = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (((unsigned char)text[i] & 0xc0) == 0x80)
+			continue;
+		if (index++ == mark->index)
+			return text[i];
+	}
+	return 0;
+}
+
 static int parser_failed(
 	const yaml_parser_t *parser, const char *text, size_t len, struct conf_mistakes *mistakes)
 {
@@ -34,6 +48,11 @@ static int parser_failed(
 			"not a text: %s", parser->problem);
 		break;
 	default:
+		if (byte_at(text, len, &parser->problem_mark) == '\t') {
+			conf_mistake(mistakes, conf_document_mark(&parser->problem_mark),
+				"not YAML: a tab; lines are indented with spaces");
+			break;
+		}
 		conf_mistake(mistakes, conf_document_mark(&parser->problem_mark),
 			"not YAML: %s%s%s", parser->problem, parser->context ? " " : "",
 			parser->context ? parser->context : "");

@@ -223,34 +223,27 @@ static void list_load(struct loader *l, const struct trail *trail, const struct 
 static void set_load(struct loader *l, const struct trail *trail, const struct conf_key *key,
 	const yaml_node_t *node, void *field)
 {
-	uint64_t set = 0;
-	char quoted[CONF_QUOTE_MAX], what[CONF_WHAT_MAX];
+	uint64_t set = 0, bit = 0;
+	char why[CONF_WHY_MAX];
 
 	mark_add(l, field, node);
 	if (!node_is(l, trail, key, node, YAML_SEQUENCE_NODE))
 		return;
 	const yaml_node_item_t *ids = node->data.sequence.items.start;
-	size_t count = node->data.sequence.items.top - ids;
-	if (count == 0)
-		complain(l, trail, &node->start_mark, "is empty; it needs at least one entry");
+	size_t count = entries_check(l, trail, key, node, node->data.sequence.items.top - ids);
 	for (size_t i = 0; i < count; i++) {
 		const struct trail here = {trail, NULL, i};
 		const yaml_node_t *item = node_at(l, ids[i]);
-		const struct conf_word *word = key->words;
 
-		if (item->type == YAML_SCALAR_NODE)
-			while (word->word && strcmp(word->word, node_text(item)))
-				word++;
-		if (item->type != YAML_SCALAR_NODE || !word->word)
-			complain(l, &here, &item->start_mark, "%s must be %s",
-				item->type == YAML_SCALAR_NODE ? conf_quote(quoted, node_text(item))
-							       : node_kind(item),
-				conf_key_what(key, what));
-		else if (set & word->value)
-			complain(
-				l, &here, &item->start_mark, "%s is in the list twice", word->word);
-		else
-			set |= word->value;
+		if (!node_is(l, &here, key->item, item, YAML_SCALAR_NODE))
+			continue;
+		enum conf_verdict verdict = conf_value_parse(key->item, node_text(item), &bit, why);
+		verdict_take(l, &here, item, verdict, why);
+		if (verdict == CONF_OK && set & bit)
+			complain(l, &here, &item->start_mark, "%s is in the list twice",
+				node_text(item));
+		else if (verdict == CONF_OK)
+			set |= bit;
 	}
 	conf_uint_store(field, key->size, set);
 }

@@ -27,12 +27,13 @@ void conf_mistake(struct conf_mistakes *m, struct conf_mark at, const char *form
 
 static int mistake_compare(const void *a, const void *b)
 {
-	const struct conf_mark *x = &((const struct conf_mistake *)a)->at;
-	const struct conf_mark *y = &((const struct conf_mistake *)b)->at;
+	const struct conf_mistake *x = a, *y = b;
 
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	return (x->column > y->column) - (x->column < y->column);
+	if (x->at.line != y->at.line)
+		return x->at.line < y->at.line ? -1 : 1;
+	if (x->at.column != y->at.column)
+		return x->at.column < y->at.column ? -1 : 1;
+	return strcmp(x->text, y->text);
 }
 
 void conf_mistakes_print(struct conf_mistakes *m, const char *file, FILE *out)
@@ -51,19 +52,24 @@ const char *conf_quote(char buf[CONF_QUOTE_MAX], const char *text)
 	const size_t room = CONF_QUOTE_MAX - sizeof(dots);
 	size_t len = 0;
 
-	for (; text[len] && len < room; len++) {
-		unsigned char c = text[len];
+	for (; *text && len < room; text++) {
+		unsigned char c = *text, next = text[1];
 		// C2 80 to C2 9F are the control characters of Latin-1.
-		bool c1 = len && (unsigned char)text[len - 1] == 0xc2 && c >= 0x80 && c <= 0x9f;
-		buf[len] = c < 0x20 || c == 0x7f || c1 ? '?' : c;
+		if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+			buf[len++] = '?';
+			text++;
+		} else {
+			buf[len++] = c < 0x20 || c == 0x7f ? '?' : c;
+		}
 	}
-	if (text[len]) {
+	buf[len] = 0;
+	if (*text) {
 		// Not in the middle of a character.
-		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+		while (len && ((unsigned char)*text & 0xc0) == 0x80) {
 			len--;
+			text--;
+		}
 		memcpy(buf + len, dots, sizeof(dots));
-	} else {
-		buf[len] = 0;
 	}
 	return buf;
 }

@@ -117,6 +117,7 @@ static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {NULL, 0}};
 static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 << COAP_POST},
 	{"PUT", 1 << COAP_PUT}, {"DELETE", 1 << COAP_DELETE}, {"FETCH", 1 << COAP_FETCH},
 	{"PATCH", 1 << COAP_PATCH}, {"iPATCH", 1 << COAP_IPATCH}, {NULL, 0}};
+#define CONF_METHOD_COUNT (sizeof(methods) / sizeof(methods[0]) - 1)
 static const struct conf_word fetches[] = {
 	{"post", CONF_FETCH_POST}, {"query", CONF_FETCH_QUERY}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
@@ -285,13 +286,18 @@ static const struct conf_key upstream_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key method_item = {
+	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
+};
+
 static const struct conf_key route_keys[] = {
 	{
 		.name = "path", .type = CONF_PATTERN, FIELD(conf_route, path), .required = true,
 		.sample = "/t/*",
 		.help = "Path of the requests; a * segment stands for any segment, at the end for any rest.",
 	}, {
-		.name = "methods", .type = CONF_SET, FIELD(conf_route, methods), .words = methods,
+		.name = "methods", .type = CONF_SET, FIELD(conf_route, methods), .item = &method_item,
+		.min = 1, .max = CONF_METHOD_COUNT,
 		.sample = "[POST, PUT]",
 		.help = "Methods of the requests, by default all.",
 	}, {
@@ -485,7 +491,7 @@ const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX])
 			"a list of CPU numbers and ranges, at most %" PRIu64 " CPUs", key->max);
 		return buf;
 	case CONF_SET:
-		words_list(key->words, words, sizeof(words));
+		words_list(key->item->words, words, sizeof(words));
 		snprintf(buf, CONF_WHAT_MAX, "a list of %s", words);
 		return buf;
 	case CONF_LIST:

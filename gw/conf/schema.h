@@ -26,7 +26,7 @@ enum conf_type {
 	CONF_PATTERN,              // struct conf_pattern
 	CONF_SCALARS,              // those above are one word in the file, those below are not
 	CONF_CORES = CONF_SCALARS, // uint16_t * and a count: a list of numbers and of ranges "2-5"
-	CONF_SET,                  // unsigned: bits by the values of `words`, from a list
+	CONF_SET,                  // unsigned: bits, from a list of `item`, whose words are bits
 	CONF_GROUP,                // the struct itself, with keys from `keys`
 	CONF_LIST,                 // pointer and count: a list of `item`
 	CONF_MAP, // pointer and count: keys that fit `map_key`, each a group of `item`, whose

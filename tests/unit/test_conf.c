@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a configuration without mistakes becomes: values, defaults, lines; and that the schema and
+// the documentation agree.
+
+#include "gw/conf.h"
+#include "gw/conf/schema.h"
+#include "gw/conf/value.h"
+
+#include <criterion/criterion.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct conf *parse(const char *text)
+{
+	struct conf *conf = NULL;
+
+	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
+	return conf;
+}
+
+static struct conf *load(const char *name)
+{
+	struct conf *conf = NULL;
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/%s", DOCS, name);
+	cr_assert_eq(conf_load(path, &conf, stderr), 0);
+	cr_expect_str_eq(conf->path, path);
+	return conf;
+}
+
+Test(conf, what_is_left_out_has_its_default)
+{
+	struct conf *conf = parse("ports:\n"
+				  "- name: wan0\n"
+				  "  tap: dtap0\n"
+				  "  addresses: [192.0.2.1/24]\n"
+				  "upstreams:\n"
+				  "  up: {servers: [\"http://h\"]}\n"
+				  "routes:\n"
+				  "- {path: /a, to: up}\n"
+				  "- {path: /b, to: builtin:discard}\n"
+				  "log:\n");
+	const struct conf_port *port = &conf->ports[0];
+	cpu_set_t cpus;
+
+	cr_expect_eq(port->kind, CONF_PORT_TAP);
+	cr_expect_eq(port->coap, 5683);
+	cr_expect_str_eq(port->kernel, "pn-wan0");
+	cr_expect_eq(port->mtu, 1500);
+	cr_expect_eq(conf->workers.core_count, 1);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	cr_expect(CPU_ISSET(conf->workers.cores[0], &cpus));
+	for (unsigned cpu = conf->workers.cores[0] + 1; cpu < CPU_SETSIZE; cpu++)
+		cr_expect(!CPU_ISSET(cpu, &cpus));
+	cr_expect_eq(conf->workers.mode, CONF_MODE_ADAPTIVE);
+	cr_expect_eq(conf->workers.exchanges, 8192);
+	cr_expect_eq(conf->workers.answers, 64 << 20);
+	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_AUTO);
+	cr_expect_null(conf->workers.isa);
+
+	const struct conf_upstream *up = &conf->upstreams[0];
+	cr_expect_str_eq(up->name, "up");
+	cr_expect_eq(up->balance, CONF_BALANCE_RR);
+	cr_expect_eq(up->timeout_ms, 3000);
+	cr_expect_eq(up->queue_ms, 200);
+	cr_expect_eq(up->max_inflight, 1024);
+	cr_expect_eq(up->max_connections, 64);
+	cr_expect_eq(up->max_body, 64 << 10);
+	cr_expect(up->tls.verify);
+	cr_expect_null(up->tls.ca);
+	cr_expect_eq(up->tls.line, 0);
+
+	const struct conf_route *route = &conf->routes[0];
+	cr_expect_eq(route->target, CONF_TO_UPSTREAM);
+	cr_expect_eq(route->upstream, up);
+	cr_expect_eq(route->methods, CONF_METHODS_ALL);
+	cr_expect_eq(route->timeout_ms, 3000);
+	cr_expect_eq(route->fetch, CONF_FETCH_POST);
+	cr_expect_null(route->host);
+	cr_expect_eq(route->strip, 0);
+	cr_expect_str_eq(route->prefix, "");
+	cr_expect_eq(conf->routes[1].target, CONF_TO_DISCARD);
+	cr_expect_null(conf->routes[1].upstream);
+	cr_expect_eq(conf->routes[1].timeout_ms, 0);
+
+	cr_expect_str_eq(conf->devices.store, "/var/lib/postern");
+	cr_expect_null(conf->devices.kek);
+	cr_expect_eq(conf->devices.max, 1048576);
+	cr_expect_eq(conf->devices.errors, CONF_ERRORS_SILENT);
+	cr_expect_eq(conf->devices.replay, CONF_REPLAY_SILENT);
+	cr_expect_str_eq(conf->control.socket, "/run/postern/control.sock");
+	cr_expect_eq(conf->control.mode, 0660);
+	cr_expect_null(conf->control.group);
+	cr_expect_str_eq(conf->runtime, "/run/postern");
+	cr_expect_eq(conf->log.level, CONF_LOG_INFO);
+	conf_free(conf);
+}
+
+Test(conf, what_is_given_is_there_with_its_line)
+{
+	struct conf *conf =
+		parse("ports:\n"
+		      "- name: lab\n"
+		      "  memif: /run/m.sock\n"
+		      "  memif_role: client\n"
+		      "  kernel: k0\n"
+		      "  coap: 1\n"
+		      "  mtu: 9000\n"
+		      "  addresses:\n"
+		      "  - 192.0.2.1/24\n"
+		      "  - \"2001:db8::1/64\"\n"
+		      "workers: {cores: [7, 2-4], mode: poll, isa: vaes512, huge_pages: no}\n"
+		      "upstreams:\n"
+		      "  up:\n"
+		      "    servers:\n"
+		      "    - http+unix:/run/app.sock\n"
+		      "    - https://h/base/\n"
+		      "    tls:\n"
+		      "      verify: false\n"
+		      "    timeout: 1m\n"
+		      "routes:\n"
+		      "- path: /a/*\n"
+		      "  methods: [GET, iPATCH]\n"
+		      "  to: up\n"
+		      "  timeout: 1h\n"
+		      "  fetch: query\n"
+		      "  host: \"[::1]:80\"\n"
+		      "  strip: 1\n"
+		      "  prefix: /v1/\n"
+		      "- {path: /*, to: builtin:echo}\n"
+		      "devices: {kek: /k, errors: verbose, replay: 4.01}\n"
+		      "control: {mode: 0600, group: wheel}\n"
+		      "log: {level: debug}\n");
+	const struct conf_port *port = &conf->ports[0];
+
+	cr_expect_eq(port->kind, CONF_PORT_MEMIF);
+	cr_expect_str_eq(port->device, "/run/m.sock");
+	cr_expect_eq(port->memif_role, CONF_MEMIF_CLIENT);
+	cr_expect_str_eq(port->kernel, "k0");
+	cr_expect_eq(port->coap, 1);
+	cr_expect_eq(port->mtu, 9000);
+	cr_expect_eq(port->line, 2);
+	cr_expect_eq(port->address_count, 2);
+	cr_expect_eq(port->addresses[1].family, AF_INET6);
+	cr_expect_eq(port->addresses[1].line, 10);
+	cr_assert_eq(conf->workers.core_count, 4);
+	cr_expect_arr_eq(conf->workers.cores, ((uint16_t[]){7, 2, 3, 4}), 8);
+	cr_expect_eq(conf->workers.mode, CONF_MODE_POLL);
+	cr_expect_str_eq(conf->workers.isa, "vaes512");
+	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_NO);
+	cr_expect_eq(conf->workers.line, 11);
+
+	const struct conf_upstream *up = &conf->upstreams[0];
+	cr_expect_eq(up->line, 13);
+	cr_expect_str_eq(up->servers[0].unix_path, "/run/app.sock");
+	cr_expect_eq(up->servers[1].line, 16);
+	cr_expect_str_eq(up->servers[1].base, "/base");
+	cr_expect_eq(up->tls.line, 17);
+	cr_expect(!up->tls.verify);
+
+	const struct conf_route *route = &conf->routes[0];
+	cr_expect_eq(route->line, 21);
+	cr_expect_eq(route->path.count, 1);
+	cr_expect(route->path.rest);
+	cr_expect_eq(route->methods, 1 << 1 | 1 << 7);
+	cr_expect_eq(route->timeout_ms, 3600000);
+	cr_expect_eq(route->fetch, CONF_FETCH_QUERY);
+	cr_expect_str_eq(route->host, "[::1]:80");
+	cr_expect_eq(route->strip, 1);
+	cr_expect_str_eq(route->prefix, "/v1");
+	cr_expect_eq(conf->routes[1].target, CONF_TO_ECHO);
+
+	cr_expect_str_eq(conf->devices.kek, "/k");
+	cr_expect_eq(conf->devices.errors, CONF_ERRORS_VERBOSE);
+	cr_expect_eq(conf->devices.replay, CONF_REPLAY_UNAUTHORIZED);
+	cr_expect_eq(conf->control.mode, 0600);
+	cr_expect_str_eq(conf->control.group, "wheel");
+	cr_expect_eq(conf->log.level, CONF_LOG_DEBUG);
+
+	cr_expect_eq(conf_line(conf, &route->strip), 27);
+	cr_expect_eq(conf_line(conf, &conf->devices.kek), 30);
+	cr_expect_eq(conf_line(conf, &conf->devices.max), 0);
+	conf_free(conf);
+}
+
+// A later route may take what an earlier one leaves.
+Test(conf, routes_that_overlap_are_no_mistake)
+{
+	conf_free(parse("ports: [{name: a, tap: t, addresses: [192.0.2.1/24]}]\n"
+			"routes:\n"
+			"- {path: /a/b, to: builtin:echo}\n"
+			"- {path: /*/b, methods: [GET], to: builtin:echo}\n"
+			"- {path: /*/b, to: builtin:echo}\n"
+			"- {path: /a, methods: [GET], to: builtin:discard}\n"
+			"- {path: /a/*, to: builtin:echo}\n"));
+}
+
+Test(conf, the_example_loads)
+{
+	struct conf *conf = load("example.yaml");
+
+	cr_expect_eq(conf->port_count, 2);
+	cr_expect_eq(conf->upstream_count, 3);
+	cr_expect_eq(conf->route_count, 4);
+	conf_free(conf);
+}
+
+static char *described(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	conf_describe(out);
+	fclose(out);
+	return text;
+}
+
+static char *docs_read(const char *name)
+{
+	char path[1024], *text = calloc(1, CONF_FILE_MAX);
+
+	snprintf(path, sizeof(path), "%s/%s", DOCS, name);
+	FILE *file = fopen(path, "r");
+	cr_assert(file, "%s", path);
+	cr_assert_gt(fread(text, 1, CONF_FILE_MAX - 1, file), 0);
+	fclose(file);
+	return text;
+}
+
+// A line "#key: value" is a key that may be left out; "# text" is a comment.
+static void keys_uncomment(char *text)
+{
+	char *to = text;
+
+	for (char *from = text; *from; from++)
+		if (*from != '#' || from[1] == ' ')
+			*to++ = *from;
+	*to = 0;
+}
+
+Test(conf, the_reference_loads_and_stands_in_the_docs)
+{
+	char *reference = described(), *docs = docs_read("config.md"), *rest;
+
+	conf_free(parse(reference));
+	const char *at = strstr(docs, "## Reference");
+	for (char *line = strtok_r(reference, "\n", &rest); line;
+		line = strtok_r(NULL, "\n", &rest)) {
+		at = strstr(at ? at : docs, line);
+		cr_assert(at, "docs/config.md lacks this line, or has it elsewhere:\n%s", line);
+		at += strlen(line);
+	}
+	free(docs);
+	free(reference);
+}
+
+// Every sample and default of the reference, taken as values, is told only for standing beside
+// what excludes it.
+Test(conf, the_samples_of_the_reference_are_values_that_fit)
+{
+	char *reference = described(), *said = NULL;
+	struct conf *conf;
+	size_t len;
+	FILE *errors = open_memstream(&said, &len);
+
+	keys_uncomment(reference);
+	cr_expect_neq(conf_parse("f", reference, strlen(reference), &conf, errors), 0);
+	fclose(errors);
+	for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n"))
+		cr_expect(strstr(line, "cannot stand beside pci") ||
+				strstr(line, "memif_role: has no use without memif"),
+			"%s", line);
+	free(said);
+	free(reference);
+}
+
+static void schema_check(const struct conf_key *keys, const char *man)
+{
+	unsigned count = 0;
+
+	for (const struct conf_key *key = keys; key->name; key++, count++) {
+		char why[CONF_WHY_MAX] = "", text[1024], bold[64];
+		uint64_t field[sizeof(struct conf_server) / 8] = {0};
+
+		cr_expect(key->help && key->help[strlen(key->help) - 1] == '.', "%s", key->name);
+		snprintf(bold, sizeof(bold), "*%s*", key->name);
+		cr_expect(strstr(man, bold), "%s is not in the man page", key->name);
+		if (key->preset) {
+			cr_expect_eq(conf_value_parse(key, key->preset, field, why), CONF_OK,
+				"default of %s: %s", key->name, why);
+			conf_value_free(key, field);
+			snprintf(text, sizeof(text), "%s", key->preset);
+			cr_expect(strstr(man, text), "default %s of %s is not in the man page",
+				text, key->name);
+			cr_expect(!key->required, "%s", key->name);
+		} else if (key->type < CONF_SCALARS) {
+			cr_expect(key->sample, "%s", key->name);
+		}
+		if (key->keys)
+			schema_check(key->keys, man);
+		if (key->item && key->item->keys)
+			schema_check(key->item->keys, man);
+	}
+	cr_expect_lt(count, CONF_KEYS_MAX);
+}
+
+Test(conf, each_key_has_help_a_default_that_fits_and_a_place_in_the_man_page)
+{
+	char *man = docs_read("postern.yaml.5.scd");
+
+	schema_check(conf_schema.keys, man);
+	free(man);
+}
