@@ -34,6 +34,17 @@ as_user() {
 	fi
 }
 
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		sleep 0.02
+	done
+}
+
 # configure DIR [MESON OPTION...]: a build directory is set up once and kept.
 configure() {
 	local dir=$1

@@ -17,6 +17,7 @@
 # shellcheck shell=bash
 
 set -u
+. "$SMOKE_TOP/scripts/lib.sh"
 here=$SMOKE_TOP/tests/smoke
 T=/run/smoke # the files of this test
 PATH=$SMOKE_BUILD/gw:$here:/usr/sbin:/usr/bin:/sbin:/bin
@@ -123,17 +124,6 @@ bail() {
 }
 
 # --- waiting ------------------------------------------------------------------------------------
-
-# wait_for SECONDS COMMAND...: until the command succeeds.
-wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		sleep 0.02
-	done
-}
 
 # wait_line FILE PATTERN [SECONDS]
 wait_line() {
