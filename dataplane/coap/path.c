@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-// Length in bytes of one well-formed UTF-8 sequence (RFC 3629 section 4), 0 if there is none.
-static unsigned utf8_len(const uint8_t *s, size_t left)
+unsigned coap_utf8_len(const uint8_t *s, size_t left)
 {
 	if (s[0] < 0x80)
 		return 1;
@@ -24,17 +23,12 @@ static unsigned utf8_len(const uint8_t *s, size_t left)
 	return len;
 }
 
-static bool segment_ok(const uint8_t *s, size_t len)
+bool coap_text_ok(const uint8_t *s, size_t len)
 {
-	const uint8_t *cut = memchr(s, ';', len);
-	size_t stem = cut ? (size_t)(cut - s) : len;
-
-	if ((stem == 1 && s[0] == '.') || (stem == 2 && s[0] == '.' && s[1] == '.'))
-		return false;
 	for (size_t i = 0; i < len;) {
-		unsigned step = utf8_len(s + i, len - i);
+		unsigned step = coap_utf8_len(s + i, len - i);
 
-		if (!step || s[i] < 0x20 || s[i] == 0x7f || s[i] == '/' || s[i] == '\\')
+		if (!step || s[i] < 0x20 || s[i] == 0x7f)
 			return false;
 		// U+0080 to U+009F are controls too.
 		if (step == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0)
@@ -42,6 +36,18 @@ static bool segment_ok(const uint8_t *s, size_t len)
 		i += step;
 	}
 	return true;
+}
+
+bool coap_segment_ok(const uint8_t *s, size_t len)
+{
+	const uint8_t *cut = memchr(s, ';', len);
+	size_t stem = cut ? (size_t)(cut - s) : len;
+
+	if ((stem == 1 && s[0] == '.') || (stem == 2 && s[0] == '.' && s[1] == '.'))
+		return false;
+	if (memchr(s, '/', len) || memchr(s, '\\', len))
+		return false;
+	return coap_text_ok(s, len);
 }
 
 bool coap_path_ok(const struct coap_body *body)
@@ -56,7 +62,7 @@ bool coap_path_ok(const struct coap_body *body)
 			continue;
 		if (option.number > COAP_OPT_URI_PATH)
 			break;
-		if (empty_before || !segment_ok(option.value, option.len))
+		if (empty_before || !coap_segment_ok(option.value, option.len))
 			return false;
 		empty_before = !option.len;
 	}

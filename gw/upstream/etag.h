@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CoAP ETags are 1-8 bytes, HTTP entity tags are strings. A strong tag of 2-16 lower-case hex
+// digits, an even number, is its bytes, both ways and without memory. Any other becomes a keyed
+// hash of 8 bytes, and a bounded table remembers what it stands for. An ETag that the table has
+// forgotten fails safe: as If-None-Match it matches nothing, so that the whole representation
+// comes, and as If-Match it matches nothing, so that the method is not performed.
+
+#ifndef POSTERN_GW_UPSTREAM_ETAG_H
+#define POSTERN_GW_UPSTREAM_ETAG_H
+
+#include "gw/upstream/text.h"
+
+#define UP_ETAG_MAX      8    // bytes, RFC 7252 section 5.10.6
+#define UP_ETAG_TEXT_MAX 115  // bytes of an entity tag without quotes; longer ones are dropped
+#define UP_ETAG_ENTRIES  4096 // remembered by a table
+#define UP_ETAG_KEY_LEN  16
+
+struct up_etag {
+	uint8_t len;
+	uint8_t bytes[UP_ETAG_MAX];
+};
+
+struct up_etags;
+
+// All tables that serve the same devices need the same key. NULL if out of memory.
+struct up_etags *up_etags_create(const uint8_t key[UP_ETAG_KEY_LEN]);
+void up_etags_free(struct up_etags *etags);
+
+// The CoAP form of an ETag header, which is remembered if need be. A weak tag has none, unless
+// `weak` (for a 304, whose tag was compared weakly). false if there is none.
+bool up_etag_from_http(struct up_etags *etags, const char *value, bool weak, struct up_etag *etag);
+// Writes the entity tag, with its quotes, that 1-8 bytes from a device stand for.
+void up_etag_to_http(
+	const struct up_etags *etags, struct up_text *text, const uint8_t *bytes, size_t len);
+
+#endif

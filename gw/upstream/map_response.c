@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// HTTP answer to CoAP answer.
+
+#include "gw/upstream/fresh.h"
+#include "gw/upstream/location.h"
+#include "gw/upstream/map.h"
+#include "gw/upstream/media.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_AGE_DEFAULT 60 // seconds that a missing Max-Age means, RFC 7252 section 5.10.5
+
+static const char *const field_names[UP_FIELD_COUNT] = {
+	[UP_FIELD_AGE] = "age",
+	[UP_FIELD_CACHE_CONTROL] = "cache-control",
+	[UP_FIELD_CONTENT_ENCODING] = "content-encoding",
+	[UP_FIELD_CONTENT_LENGTH] = "content-length",
+	[UP_FIELD_CONTENT_TYPE] = "content-type",
+	[UP_FIELD_DATE] = "date",
+	[UP_FIELD_ETAG] = "etag",
+	[UP_FIELD_EXPIRES] = "expires",
+	[UP_FIELD_LOCATION] = "location",
+	[UP_FIELD_RETRY_AFTER] = "retry-after",
+	[UP_FIELD_TRANSFER_ENCODING] = "transfer-encoding",
+	[UP_FIELD_UPLOAD_LIMIT] = "upload-limit",
+};
+
+void up_reply_init(struct up_reply *reply)
+{
+	reply->status = 0;
+	reply->body = NULL;
+	reply->body_len = 0;
+	reply->body_cut = false;
+	reply->head_len = 0;
+	up_reply_status(reply, 0);
+}
+
+void up_reply_status(struct up_reply *reply, int status)
+{
+	reply->status = status;
+	memset(reply->field, 0, sizeof(reply->field));
+	up_text_init(&reply->text, reply->room, sizeof(reply->room));
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static enum up_error framing_check(const struct up_reply *reply)
+{
+	const char *length = reply->field[UP_FIELD_CONTENT_LENGTH];
+	const char *transfer = reply->field[UP_FIELD_TRANSFER_ENCODING];
+
+	if (length && (!*length || length[strspn(length, "0123456789")]))
+		return UP_ERR_bad_reply;
+	if (transfer && (length || strcasecmp(transfer, "chunked")))
+		return UP_ERR_bad_reply;
+	return UP_OK;
+}
+
+// Of a header given twice the first counts; Cache-Control is a list over all of its lines.
+static enum up_error field_set(
+	struct up_reply *reply, enum up_reply_field field, const char *value, size_t len)
+{
+	const char *before = reply->field[field];
+	char *start = reply->text.at;
+
+	if (before && field == UP_FIELD_CONTENT_LENGTH)
+		return strlen(before) == len && !memcmp(before, value, len) ? UP_OK
+									    : UP_ERR_bad_reply;
+	if (before && field == UP_FIELD_TRANSFER_ENCODING)
+		return UP_ERR_bad_reply;
+	if (before && field != UP_FIELD_CACHE_CONTROL)
+		return UP_OK;
+	if (before) {
+		up_text_str(&reply->text, before);
+		up_text_str(&reply->text, ", ");
+	}
+	up_text_put(&reply->text, value, len);
+	reply->field[field] = up_text_end(&reply->text, &start);
+	if (!reply->field[field])
+		return UP_ERR_head_too_large;
+	return framing_check(reply);
+}
+
+enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t len)
+{
+	const char *colon = len ? memchr(line, ':', len) : NULL;
+
+	reply->head_len += len;
+	if (reply->head_len > UP_REPLY_HEAD)
+		return UP_ERR_head_too_large;
+	for (size_t i = 0; i < len; i++)
+		if (((uint8_t)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
+			return UP_ERR_bad_reply;
+	if (!colon || colon == line || is_space(colon[-1]) || is_space(line[0]))
+		return UP_ERR_bad_reply; // RFC 9112 sections 5.1, 5.2
+	const char *value = colon + 1, *end = line + len;
+	while (value < end && is_space(*value))
+		value++;
+	while (end > value && is_space(end[-1]))
+		end--;
+	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
+		if (strlen(field_names[i]) == (size_t)(colon - line) &&
+			!strncasecmp(field_names[i], line, (size_t)(colon - line)))
+			return field_set(reply, i, value, (size_t)(end - value));
+	return UP_OK;
+}
+
+// What will be written, in the order of the options.
+struct answer {
+	uint8_t code;
+	bool has_etag;
+	struct up_etag etag;
+	struct up_location *location; // NULL if there is none
+	int format;
+	bool has_max_age;
+	uint32_t max_age;
+	bool has_size1;
+	uint32_t size1;
+	const uint8_t *payload;
+	size_t payload_len;
+};
+
+// false if it does not fit.
+static bool answer_write(const struct answer *a, uint8_t *out, size_t room, uint16_t *len)
+{
+	struct coap_writer w;
+
+	coap_writer_init(&w, out, room);
+	coap_write_code(&w, a->code);
+	if (a->has_etag)
+		coap_write_option(&w, COAP_OPT_ETAG, a->etag.bytes, a->etag.len);
+	for (unsigned i = 0; a->location && i < a->location->path_count; i++)
+		coap_write_option(&w, COAP_OPT_LOCATION_PATH, a->location->path[i].bytes,
+			a->location->path[i].len);
+	if (a->format != UP_FORMAT_NONE)
+		coap_write_option_uint(&w, COAP_OPT_CONTENT_FORMAT, (uint32_t)a->format);
+	if (a->has_max_age && a->max_age != MAX_AGE_DEFAULT)
+		coap_write_option_uint(&w, COAP_OPT_MAX_AGE, a->max_age);
+	for (unsigned i = 0; a->location && i < a->location->query_count; i++)
+		coap_write_option(&w, COAP_OPT_LOCATION_QUERY, a->location->query[i].bytes,
+			a->location->query[i].len);
+	if (a->has_size1)
+		coap_write_option_uint(&w, COAP_OPT_SIZE1, a->size1);
+	coap_write_payload(&w, a->payload, a->payload_len);
+	*len = (uint16_t)coap_writer_len(&w);
+	return *len > 0;
+}
+
+// The same for an error, whose payload or options give way until it fits: a diagnostic is cut, any
+// other payload left out.
+static void error_answer_write(struct answer *a, uint8_t *out, size_t room, uint16_t *len)
+{
+	size_t payload_len = a->payload_len;
+
+	if (a->format != UP_FORMAT_NONE) {
+		if (answer_write(a, out, room, len))
+			return;
+		a->format = UP_FORMAT_NONE;
+		payload_len = 0;
+	}
+	a->payload_len = 0;
+	if (!answer_write(a, out, room, len)) {
+		out[0] = a->code;
+		*len = 1;
+		return;
+	}
+	if (!payload_len || room - *len < 2)
+		return;
+	a->payload_len = up_utf8_cut(a->payload, payload_len, room - *len - 1);
+	if (!answer_write(a, out, room, len))
+		*len = 0; // not reached: the length was computed
+}
+
+uint16_t up_error_write(enum up_error error, uint32_t max_age, uint8_t *out, size_t room)
+{
+	const struct up_error_row *row = &up_error_rows[error];
+	struct answer a = {
+		.code = row->code,
+		.format = UP_FORMAT_NONE,
+		.has_max_age = true,
+		.max_age = max_age,
+		.payload = (const uint8_t *)row->diagnostic,
+		.payload_len = strlen(row->diagnostic),
+	};
+	uint16_t len;
+
+	error_answer_write(&a, out, room, &len);
+	return len;
+}
+
+// Whether the request had this ETag. With NULL, *etag is set to its only one, if it had one only.
+static bool request_has_etag(
+	const struct up_message *msg, const struct up_etag *etag, struct up_etag *only)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	unsigned count = 0;
+
+	coap_option_iter_init(&iter, &msg->body);
+	while (coap_option_next(&iter, &option)) {
+		if (option.number != COAP_OPT_ETAG ||
+			!coap_option_len_ok(COAP_OPT_ETAG, option.len))
+			continue;
+		if (etag && option.len == etag->len &&
+			!memcmp(option.value, etag->bytes, etag->len))
+			return true;
+		if (only) {
+			only->len = (uint8_t)option.len;
+			memcpy(only->bytes, option.value, option.len);
+		}
+		count++;
+	}
+	return only && count == 1;
+}
+
+// 304 is for who asked with ETags (RFC 7252 section 5.9.1.3). Who asked with If-None-Match wants
+// nothing done because something is there.
+static enum up_error not_modified_map(const struct up_reply *reply, const struct up_message *msg,
+	struct up_etags *etags, struct answer *a)
+{
+	const char *etag = reply->field[UP_FIELD_ETAG];
+
+	if (!msg->method->safe)
+		return UP_ERR_bad_status;
+	if (msg->if_none_match) {
+		a->code = COAP_PRECONDITION_FAILED;
+		return UP_OK;
+	}
+	a->code = COAP_VALID;
+	a->has_etag = etag ? up_etag_from_http(etags, etag, true, &a->etag) &&
+			request_has_etag(msg, &a->etag, NULL)
+			   : request_has_etag(msg, NULL, &a->etag);
+	return a->has_etag ? UP_OK : UP_ERR_bad_status;
+}
+
+static enum up_error content_map(
+	const struct up_reply *reply, const struct up_message *msg, struct answer *a)
+{
+	const char *type = reply->field[UP_FIELD_CONTENT_TYPE];
+	const char *coding = reply->field[UP_FIELD_CONTENT_ENCODING];
+
+	if (!reply->body_len)
+		return UP_OK;
+	if (type) {
+		a->format = up_format_of(type, coding);
+		if (a->format == UP_FORMAT_OSCORE)
+			return UP_ERR_bad_type;
+		if (a->format == UP_FORMAT_CODED)
+			return UP_ERR_bad_coding;
+	} else if (coding && strcasecmp(coding, "identity")) {
+		return UP_ERR_bad_coding;
+	}
+	int format = type ? a->format : UP_FORMAT_BINARY; // RFC 9110 section 8.3
+	if (msg->accept != UP_FORMAT_NONE && msg->accept != format) {
+		if (msg->method->safe)
+			return UP_ERR_wrong_type;
+		// The method was performed, which an error would deny: only its result is dropped.
+		a->format = UP_FORMAT_NONE;
+		return UP_OK;
+	}
+	if (reply->body_cut)
+		return UP_ERR_no_room;
+	a->payload = reply->body;
+	a->payload_len = reply->body_len;
+	return UP_OK;
+}
+
+static enum up_error success_map(const struct up_reply *reply, const struct up_message *msg,
+	const struct conf_server *server, struct up_etags *etags, struct up_location *location,
+	struct answer *a)
+{
+	const struct up_method *method = msg->method;
+	const char *etag = reply->field[UP_FIELD_ETAG];
+	const char *where = reply->field[UP_FIELD_LOCATION];
+
+	if (reply->status == 206)
+		return UP_ERR_bad_status;
+	a->code = reply->status == 201 ? method->created : method->success;
+	if (etag && (method->entity_tag || a->code == COAP_CREATED))
+		a->has_etag = up_etag_from_http(etags, etag, false, &a->etag);
+	if (method->safe && a->has_etag && request_has_etag(msg, &a->etag, NULL)) {
+		a->code = COAP_VALID;
+		return UP_OK;
+	}
+	if (where && msg->code == COAP_POST && a->code == COAP_CREATED &&
+		up_location_parse(location, where, msg, server))
+		a->location = location;
+	if (reply->status == 204 || reply->status == 205)
+		return UP_OK;
+	return content_map(reply, msg, a);
+}
+
+// The body of an error is a diagnostic (RFC 7252 section 5.5.2) or problem details (RFC 9290).
+static void diagnostic_map(const struct up_reply *reply, struct answer *a)
+{
+	const char *type = reply->field[UP_FIELD_CONTENT_TYPE];
+	const char *coding = reply->field[UP_FIELD_CONTENT_ENCODING];
+	size_t len = reply->body_len;
+
+	if (!len || (coding && strcasecmp(coding, "identity")))
+		return;
+	if (type && up_format_of(type, NULL) == UP_FORMAT_CONCISE_PROBLEM) {
+		if (reply->body_cut)
+			return;
+		a->format = UP_FORMAT_CONCISE_PROBLEM;
+	} else {
+		if (up_type_is_html(type))
+			return;
+		// The last character may have been cut in two where the body was cut.
+		for (unsigned i = 0; reply->body_cut && i < 3 && len; i++) {
+			if (up_utf8_valid(reply->body, len))
+				break;
+			len--;
+		}
+		if (!up_utf8_valid(reply->body, len))
+			return;
+	}
+	a->payload = reply->body;
+	a->payload_len = len;
+}
+
+// The size that a backend would take, from `Upload-Limit: max-size=n`.
+static bool upload_limit(const char *value, uint32_t *size)
+{
+	const char *at = value ? strstr(value, "max-size=") : NULL;
+	char *end;
+
+	if (!at || (at > value && !strchr(", \t", at[-1])))
+		return false;
+	at += strlen("max-size=");
+	unsigned long long n = strtoull(at, &end, 10);
+	if (end == at || *at == '-' || *at == '+' || n > UINT32_MAX)
+		return false;
+	*size = (uint32_t)n;
+	return true;
+}
+
+static enum up_error failure_map(
+	const struct up_reply *reply, const struct up_message *msg, time_t now, struct answer *a)
+{
+	int status = reply->status;
+
+	if (status >= 300 && status <= 399)
+		return UP_ERR_redirect;
+	a->code = up_code_of_status(status);
+	if (!a->code)
+		return UP_ERR_bad_status;
+	if (status == 404 || status == 410)
+		a->code = msg->method->missing;
+	if (COAP_CODE_CLASS(a->code) == 2)
+		return UP_OK;
+	if (status == 413)
+		a->has_size1 = upload_limit(reply->field[UP_FIELD_UPLOAD_LIMIT], &a->size1);
+	if (status == 429 || status == 503) {
+		a->has_max_age = true;
+		a->max_age = UP_RETRY_SECONDS;
+		up_retry_seconds(reply->field[UP_FIELD_RETRY_AFTER], now, &a->max_age);
+	}
+	diagnostic_map(reply, a);
+	return UP_OK;
+}
+
+enum up_error up_reply_map(const struct up_reply *reply, const struct up_message *msg,
+	const struct conf_server *server, struct up_etags *etags, time_t now, uint8_t *out,
+	size_t room, uint16_t *len)
+{
+	struct answer a = {.format = UP_FORMAT_NONE};
+	struct up_location location;
+	enum up_error error;
+
+	if (reply->status == 304)
+		error = not_modified_map(reply, msg, etags, &a);
+	else if (reply->status >= 200 && reply->status <= 299)
+		error = success_map(reply, msg, server, etags, &location, &a);
+	else
+		error = failure_map(reply, msg, now, &a);
+
+	if (!error) {
+		unsigned class = COAP_CODE_CLASS(a.code);
+
+		if (!a.has_max_age &&
+			(class > 2 || a.code == COAP_CONTENT || a.code == COAP_VALID)) {
+			a.has_max_age = true;
+			a.max_age = up_fresh_seconds(reply->field[UP_FIELD_CACHE_CONTROL],
+				reply->field[UP_FIELD_EXPIRES], reply->field[UP_FIELD_DATE],
+				reply->field[UP_FIELD_AGE], now);
+		}
+		if (class > 2)
+			error_answer_write(&a, out, room, len);
+		else if (!answer_write(&a, out, room, len))
+			error = UP_ERR_no_room;
+	}
+	if (error)
+		*len = up_error_write(error, 0, out, room);
+	return error;
+}

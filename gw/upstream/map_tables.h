@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tables between CoAP and HTTP: methods, status codes, content formats. Rules that are more
+// than a table stand in map.h.
+
+#ifndef POSTERN_GW_UPSTREAM_MAP_TABLES_H
+#define POSTERN_GW_UPSTREAM_MAP_TABLES_H
+
+#include "dataplane/coap/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum up_error {
+	UP_OK = 0,
+#define UP_ERROR(name, code, diagnostic, help) UP_ERR_##name,
+#include "gw/upstream/errors.def"
+#undef UP_ERROR
+	UP_ERROR_COUNT,
+};
+
+struct up_error_row {
+	const char *name;
+	uint8_t code;
+	const char *diagnostic;
+	const char *help;
+};
+
+// Indexed by enum up_error; the row of UP_OK is empty.
+extern const struct up_error_row up_error_rows[UP_ERROR_COUNT];
+
+// How a CoAP method is sent and what a success is called (RFC 7252 section 10.1, RFC 8132).
+struct up_method {
+	const char *http; // FETCH becomes QUERY (RFC 10008) instead if the route says so
+	bool safe;        // answers are representations: 2.05, 2.03, cacheable
+	bool idempotent;  // the HTTP method may be sent again when the connection was lost
+	bool body;        // has a payload
+	bool entity_tag;  // the ETag of a success is that of the resource
+	uint8_t created;  // for 201
+	uint8_t success;  // for any other 2xx
+	uint8_t missing;  // for 404 and 410
+};
+
+// NULL if the code is no method.
+const struct up_method *up_method_of(uint8_t code);
+
+// CoAP code of an HTTP status of 400 to 599, by the table or, if it is not there, by its class
+// (RFC 9110 section 15). 0 for all others.
+uint8_t up_code_of_status(int status);
+
+// CoAP Content-Formats (RFC 7252 section 12.3).
+struct up_format {
+	uint16_t number;
+	const char *type;   // "text/plain", lower case
+	const char *param;  // name of its one parameter, or NULL
+	const char *value;  // of the parameter, lower case
+	const char *coding; // Content-Encoding or NULL
+};
+
+extern const struct up_format up_formats[];
+extern const size_t up_format_count;
+
+// Generalisations of media types, the first that matches (RFC 8075 section 6.3).
+struct up_loose_type {
+	const char *pattern; // `*` stands for anything
+	const char *type;
+};
+
+extern const struct up_loose_type up_loose_types[];
+extern const size_t up_loose_type_count;
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/upstream/text.h"
+
+#include "dataplane/coap/path.h"
+
+#include <string.h>
+
+static const char lower_digits[] = "0123456789abcdef";
+static const char upper_digits[] = "0123456789ABCDEF"; // for %XX, RFC 3986 section 2.1
+
+void up_text_init(struct up_text *text, char *buf, size_t room)
+{
+	*text = (struct up_text){.at = buf, .end = buf + room};
+}
+
+void up_text_put(struct up_text *text, const void *bytes, size_t len)
+{
+	if (text->failed || (size_t)(text->end - text->at) < len) {
+		text->failed = true;
+		return;
+	}
+	if (len)
+		memcpy(text->at, bytes, len);
+	text->at += len;
+}
+
+void up_text_str(struct up_text *text, const char *str)
+{
+	up_text_put(text, str, strlen(str));
+}
+
+void up_text_char(struct up_text *text, char c)
+{
+	up_text_put(text, &c, 1);
+}
+
+void up_text_decimal(struct up_text *text, uint64_t value)
+{
+	char digits[20];
+	unsigned n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	up_text_put(text, digits + n, sizeof(digits) - n);
+}
+
+void up_text_hex(struct up_text *text, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		up_text_char(text, lower_digits[bytes[i] >> 4]);
+		up_text_char(text, lower_digits[bytes[i] & 15]);
+	}
+}
+
+static bool is_unreserved(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		(c && strchr("-._~", c));
+}
+
+void up_text_percent(struct up_text *text, const uint8_t *bytes, size_t len, const char *also)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = bytes[i];
+
+		if (is_unreserved(c) || (c && strchr(also, c))) {
+			up_text_char(text, (char)c);
+			continue;
+		}
+		up_text_char(text, '%');
+		up_text_char(text, upper_digits[c >> 4]);
+		up_text_char(text, upper_digits[c & 15]);
+	}
+}
+
+const char *up_text_end(struct up_text *text, char **start)
+{
+	const char *str = *start;
+
+	up_text_char(text, 0);
+	*start = text->at;
+	return text->failed ? NULL : str;
+}
+
+bool up_utf8_valid(const uint8_t *bytes, size_t len)
+{
+	while (len) {
+		unsigned n = coap_utf8_len(bytes, len);
+
+		if (!n)
+			return false;
+		bytes += n;
+		len -= n;
+	}
+	return true;
+}
+
+size_t up_utf8_cut(const uint8_t *bytes, size_t len, size_t room)
+{
+	if (len <= room)
+		return len;
+	while (room && (bytes[room] & 0xc0) == 0x80)
+		room--;
+	return room;
+}
