@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/eal.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The position of an argument, 0 if it is not there.
+static int find(const struct eal_args *args, const char *arg)
+{
+	for (int i = 1; i < args->argc; i++)
+		if (!strcmp(args->argv[i], arg))
+			return i;
+	return 0;
+}
+
+// The first CPU that this process may use.
+static unsigned first_cpu(void)
+{
+	unsigned cpu = 0;
+	cpu_set_t set;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (!CPU_ISSET(cpu, &set))
+		cpu++;
+	return cpu;
+}
+
+Test(eal_args, without_huge_pages)
+{
+	const unsigned cpu = first_cpu();
+	const struct eal_conf conf = {
+		.cores = (const unsigned[]){cpu, cpu},
+		.count = 2,
+		.memory_mb = 123,
+	};
+	struct eal_args args;
+	char err[256], want[64];
+
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_null(args.argv[args.argc]);
+	cr_assert(find(&args, "--no-huge"));
+	cr_assert(find(&args, "--no-shconf"));
+	cr_assert_not(find(&args, "--in-memory"), "DPDK 22.11 refuses it with --no-huge");
+	cr_assert_str_eq(args.argv[find(&args, "-m") + 1], "123");
+	cr_assert(find(&args, "--no-telemetry"));
+	cr_assert(find(&args, "--no-pci"));
+	// Two workers may share a CPU; main has them all.
+	snprintf(want, sizeof(want), "),1@%u,2@%u", cpu, cpu);
+	cr_assert_eq(strncmp(args.argv[1], "--lcores=0@(", 12), 0, "%s", args.argv[1]);
+	cr_assert_not_null(strstr(args.argv[1], want), "%s", args.argv[1]);
+	eal_args_free(&args);
+	cr_assert_null(args.argv);
+}
+
+// Keys are in this memory: nothing of it is shared or left behind.
+Test(eal_args, with_huge_pages_in_memory_only)
+{
+	const struct eal_conf conf = {
+		.cores = (const unsigned[]){first_cpu()},
+		.count = 1,
+		.huge_pages = true,
+		.memory_mb = 123,
+	};
+	struct eal_args args;
+	char err[256];
+
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert(find(&args, "--in-memory"));
+	cr_assert_not(find(&args, "--no-huge"));
+	cr_assert_not(find(&args, "-m"));
+	eal_args_free(&args);
+}
+
+// NICs that nobody named are left alone.
+Test(eal_args, only_the_pci_devices_that_were_named)
+{
+	const struct eal_conf conf = {
+		.cores = (const unsigned[]){first_cpu()},
+		.count = 1,
+		.memory_mb = 64,
+		.pci = (const char *const[]){"0000:01:00.0", "0000:02:00.1"},
+		.pci_count = 2,
+	};
+	struct eal_args args;
+	char err[256];
+
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_not(find(&args, "--no-pci"));
+	cr_assert(find(&args, "--allow=0000:01:00.0"));
+	cr_assert(find(&args, "--allow=0000:02:00.1"));
+	eal_args_free(&args);
+}
+
+Test(eal_args, wrong_cores_are_named)
+{
+	struct eal_conf conf = {.cores = (const unsigned[]){first_cpu(), 1023}, .count = 2};
+	struct eal_args args;
+	char err[256];
+
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
+	cr_assert_not_null(strstr(err, "worker 1"), "%s", err);
+	cr_assert_not_null(strstr(err, "CPU 1023"), "%s", err);
+	conf.count = 0;
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
+	conf.count = EAL_WORKERS_MAX + 1;
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
+}
+
+// A 64-bit size does not wrap, and EAL and drivers have room beside the pools.
+Test(eal_args, memory)
+{
+	cr_assert_eq(eal_memory_mb(0), 64);
+	cr_assert_geq(eal_memory_mb(100 << 20), 64 + 100);
+	cr_assert_geq(eal_memory_mb((size_t)8 << 30), 64 + 8192);
+}
