@@ -186,6 +186,18 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
 
+// spool.c: rows in a file without a name, first all written, then all read in the same order.
+struct spool;
+// NULL and errno.
+struct spool *spool_open(const struct store *store);
+void spool_free(struct spool *spool);
+int spool_write(struct spool *spool, const struct store_row *row)
+	__attribute__((warn_unused_result));
+// To before the first row.
+int spool_rewind(struct spool *spool) __attribute__((warn_unused_result));
+// 1: *row was read; 0: there are no more; -errno.
+int spool_read(struct spool *spool, struct store_row *row) __attribute__((warn_unused_result));
+
 // run.c
 // The run that this start has, or will have when it asks.
 uint32_t store_current_run(const struct store *store);

@@ -34,7 +34,7 @@ struct store_job {
 	struct store_thread *thread;
 	struct store_job *next, *next_note;
 	int wait_fd;
-	bool noted;
+	bool noted, over;
 };
 
 // Takes over an opened store, on success. NULL and errno on failure.
@@ -45,8 +45,7 @@ int store_thread_fd(const struct store_thread *thread);
 void store_thread_poll(struct store_thread *thread);
 // Queues a job. Never waits, cannot fail.
 void store_thread_submit(struct store_thread *thread, struct store_job *job);
-// Ends what takes long (imports end with -ECANCELED), and refuses those that come later. Never
-// waits.
+// Before the end: imports that run or wait, and later ones, end with -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
 // Runs what is queued to its end, joins the thread, runs the last done()s, closes the store. Waits.
 // For after the workers ended. NULL is allowed.
@@ -114,22 +113,32 @@ void store_stop_job_init(struct store_stop_job *stop);
 
 #define STORE_IMPORT_CHUNK 256 // devices handed over at once
 
+enum store_import_phase { STORE_IMPORT_READING, STORE_IMPORT_WRITING, STORE_IMPORT_HANDING_OUT };
+
 // The import ends in several done()s: while `count` is not 0, devices[0..count) are rows that are
 // durable and now go to the data plane. When they have, submit the job again for the next ones
-// (devices[] is wiped then); until then nothing more is read, so there is no hurry. count 0, or a
-// result other than 0: the import is over, the report stands. Free it with
+// (devices[] is wiped then); until then nothing more is read, so there is no hurry. count 0: the
+// import is over, with the report and the result of this done(). Free it with
 // store_import_job_free(), then or at any time when it is not submitted.
+//
+// A result other than 0 after a chunk was handed over means that rows are in the store which the
+// data plane has not: it gets them at the next start.
 struct store_import_job {
 	struct store_job job;
-	char *path;                      // in: malloc()ed, freed with the job; NULL: fd
-	int fd;                          // in: if path is NULL; taken over
-	struct import_options options;   // in
-	struct import_progress progress; // for note()
+	char *path;                    // in: malloc()ed, freed with the job; NULL: fd
+	int fd;                        // in: if path is NULL; taken over
+	struct import_options options; // in
+	struct {
+		_Atomic uint64_t bytes, bytes_total, rows, applied; // as in struct import_progress
+	} progress; // may be read at any time, e.g. in note()
 	struct import_report report;
 	struct store_device *devices;
 	size_t count;
 
-	struct import *import; // of the store thread
+	// Of the store thread:
+	struct import *import;
+	enum store_import_phase phase;
+	uint64_t noted_ms;
 };
 // NULL without memory. Sets fd to -1.
 struct store_import_job *store_import_job_new(void);

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF, a header line that names the columns.
+
+#include "gw/store/record.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void spoil(struct csv *csv, const char *why)
+{
+	if (!csv->bad)
+		store_fail(&csv->why, 0, "%s", why);
+	csv->bad = true;
+}
+
+static void put(struct csv *csv, char c)
+{
+	if (csv->len < sizeof(csv->row))
+		csv->row[csv->len++] = c;
+	else
+		spoil(csv, "the record is too long");
+}
+
+static unsigned fields_max(const struct csv *csv)
+{
+	return csv->header_read ? csv->columns : RECORD_COLUMNS;
+}
+
+static void field_begin(struct csv *csv, bool quoted)
+{
+	if (csv->fields >= fields_max(csv)) {
+		spoil(csv,
+			csv->header_read ? "more fields than the header has"
+					 : "the header has too many columns");
+		return;
+	}
+	csv->start[csv->fields] = csv->len;
+	csv->quoted[csv->fields] = quoted;
+}
+
+static void field_end(struct csv *csv)
+{
+	if (csv->fields < fields_max(csv))
+		csv->fields++;
+	put(csv, 0);
+}
+
+// Takes one character. True at the end of a record.
+static bool take(struct csv *csv, char c)
+{
+	if (c == 0)
+		spoil(csv, "has a NUL");
+	switch (csv->state) {
+	case CSV_FIELD_START:
+		if (c == '"') {
+			field_begin(csv, true);
+			csv->state = CSV_QUOTED;
+			break;
+		}
+		field_begin(csv, false);
+		csv->state = CSV_UNQUOTED;
+		// fall through
+	case CSV_UNQUOTED:
+		if (c == '"') {
+			spoil(csv, "a quote inside a field that does not begin with one");
+			csv->state = CSV_SKIP;
+		} else if (c == ',') {
+			field_end(csv);
+			csv->state = CSV_FIELD_START;
+		} else if (c == '\r') {
+			csv->state = CSV_CR;
+		} else if (c == '\n') {
+			field_end(csv);
+			return true;
+		} else {
+			put(csv, c);
+		}
+		break;
+	case CSV_QUOTED:
+		if (c == '"')
+			csv->state = CSV_QUOTE;
+		else
+			put(csv, c);
+		break;
+	case CSV_QUOTE:
+		if (c == '"') {
+			put(csv, c);
+			csv->state = CSV_QUOTED;
+		} else if (c == ',') {
+			field_end(csv);
+			csv->state = CSV_FIELD_START;
+		} else if (c == '\r') {
+			csv->state = CSV_CR;
+		} else if (c == '\n') {
+			field_end(csv);
+			return true;
+		} else {
+			spoil(csv, "something behind the quote that ends a field");
+			csv->state = CSV_SKIP;
+		}
+		break;
+	case CSV_CR:
+		if (c == '\n') {
+			field_end(csv);
+			return true;
+		}
+		spoil(csv, "a carriage return without line feed");
+		csv->state = CSV_SKIP;
+		break;
+	case CSV_SKIP:
+		return c == '\n';
+	}
+	return false;
+}
+
+static void record_begin(struct csv *csv)
+{
+	csv->state = CSV_FIELD_START;
+	csv->begun = false;
+	csv->bad = false;
+	csv->len = 0;
+	csv->fields = 0;
+	csv->first_line = csv->line + 1;
+}
+
+static bool blank(const struct csv *csv)
+{
+	return !csv->bad && csv->fields == 1 && csv->row[0] == 0 && !csv->quoted[0];
+}
+
+static enum parse_verdict header_end(struct csv *csv, struct store_error *error)
+{
+	unsigned seen = 0;
+
+	if (csv->bad) {
+		store_fail(error, 0, "line %llu, the header: %s",
+			(unsigned long long)csv->first_line, csv->why.text);
+		return PARSE_BROKEN;
+	}
+	for (unsigned i = 0; i < csv->fields; i++) {
+		const char *name = csv->row + csv->start[i];
+		csv->column[i] = record_column(name, strlen(name));
+		if (csv->column[i] == RECORD_COLUMNS) {
+			store_fail(error, 0, "line %llu, the header: no column is named \"%.64s\"",
+				(unsigned long long)csv->first_line, name);
+			return PARSE_BROKEN;
+		}
+		if (seen & 1u << csv->column[i]) {
+			store_fail(error, 0, "line %llu, the header: column %s is there twice",
+				(unsigned long long)csv->first_line, name);
+			return PARSE_BROKEN;
+		}
+		seen |= 1u << csv->column[i];
+	}
+	csv->columns = csv->fields;
+	csv->header_read = true;
+	return PARSE_NEED_DATA;
+}
+
+static enum parse_verdict record_end(
+	struct csv *csv, struct record *record, struct store_error *error)
+{
+	memset(record, 0, sizeof(*record));
+	record->line = csv->first_line;
+	if (!csv->bad && csv->fields < csv->columns)
+		spoil(csv, "fewer fields than the header has");
+	if (csv->bad) {
+		*error = csv->why;
+		return PARSE_BAD_RECORD;
+	}
+	for (unsigned i = 0; i < csv->columns; i++) {
+		size_t end = i + 1 < csv->columns ? csv->start[i + 1] : csv->len;
+		size_t len = end - csv->start[i] - 1;
+		enum record_column column = csv->column[i];
+		// An empty ID Context is not an absent one, an id may have no bytes.
+		if (len == 0 && !csv->quoted[i] && column != RECORD_DEVICE_ID &&
+			column != RECORD_GATEWAY_ID)
+			continue;
+		record->value[column].kind = RECORD_TEXT;
+		record->value[column].text = csv->row + csv->start[i];
+		record->value[column].len = len;
+	}
+	return PARSE_RECORD;
+}
+
+// PARSE_NEED_DATA: nothing for the caller, go on.
+static enum parse_verdict line_end(
+	struct csv *csv, struct record *record, struct store_error *error)
+{
+	if (blank(csv))
+		return PARSE_NEED_DATA;
+	return csv->header_read ? record_end(csv, record, error) : header_end(csv, error);
+}
+
+static enum parse_verdict input_end(
+	struct csv *csv, struct record *record, struct store_error *error)
+{
+	if (!csv->begun) {
+		if (csv->header_read)
+			return PARSE_END;
+		store_fail(error, 0,
+			"the file is empty: a header with the names of the columns "
+			"comes first");
+		return PARSE_BROKEN;
+	}
+	if (csv->state == CSV_QUOTED)
+		spoil(csv, "a quoted field without end");
+	else if (csv->state != CSV_SKIP)
+		take(csv, '\n');
+	enum parse_verdict verdict = line_end(csv, record, error);
+	csv->begun = false;
+	if (verdict != PARSE_NEED_DATA)
+		return verdict;
+	return csv->header_read ? PARSE_END : input_end(csv, record, error);
+}
+
+enum parse_verdict csv_parse(struct csv *csv, struct parse_input *input, struct record *record,
+	struct store_error *error)
+{
+	while (input->used < input->len) {
+		char c = input->data[input->used++];
+		if (!csv->begun)
+			record_begin(csv);
+		csv->begun = true;
+		bool ended = take(csv, c);
+		csv->line += c == '\n';
+		if (!ended)
+			continue;
+		enum parse_verdict verdict = line_end(csv, record, error);
+		csv->begun = false;
+		if (verdict != PARSE_NEED_DATA)
+			return verdict;
+	}
+	return input->last ? input_end(csv, record, error) : PARSE_NEED_DATA;
+}

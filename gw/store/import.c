@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Import: rows are read, checked for themselves, sealed and spooled; then one transaction checks
+// them against each other and all that is there, and writes them; what was written is handed out.
+
+#include "gw/store/import.h"
+
+#include "gw/store/internal.h"
+#include "gw/store/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_MAX      (64 * 1024) // bytes at once
+#define STEP_ROWS     256
+#define COMMIT_ROWS   1024 // between two questions whether to go on
+#define CACHE_KIB     (256 * 1024)
+#define CACHE_KIB_OFF (64 * 1024)
+
+// All that cleartext secrets come through; in memory of its own kind.
+struct work {
+	char data[READ_MAX];
+	union {
+		struct csv csv;
+		struct json json;
+	};
+	struct record record;
+	struct store_spec spec;
+};
+
+enum stage { STAGE_START, STAGE_ROWS, STAGE_READ, STAGE_COMMITTED, STAGE_FAILED };
+
+struct import {
+	struct store *store;
+	struct import_options options;
+	int fd;
+	enum stage stage;
+	struct work *work;
+	struct parse_input input;
+	struct spool *staged, *accepted;
+	uint64_t bytes, bytes_total, applied;
+	// Ids of rows that this import wrote in its transaction: bit 0 is first_id.
+	uint64_t first_id, ids;
+	uint8_t *written;
+	struct import_report report;
+	uint64_t other[IMPORT_ERRORS_MAX]; // id of a row of this import that is in the way, or 0
+};
+
+void import_free(struct import *import)
+{
+	if (import == NULL)
+		return;
+	if (import->fd >= 0)
+		close(import->fd);
+	spool_free(import->staged);
+	spool_free(import->accepted);
+	sodium_free(import->work);
+	free(import->written);
+	free(import);
+}
+
+static int import_new(struct store *store, int fd, const struct import_options *options,
+	struct import **import, struct store_error *error)
+{
+	struct stat st;
+
+	struct import *new = calloc(1, sizeof(*new));
+	if (new == NULL) {
+		close(fd);
+		return store_fail(error, -ENOMEM, "no memory for an import");
+	}
+	new->store = store;
+	new->options = *options;
+	new->fd = fd;
+	new->first_id = store->next_id;
+	// sodium_malloc() aligns the end of what it gives.
+	size_t size = (sizeof(*new->work) + 63) & ~(size_t)63;
+	new->work = sodium_malloc(size);
+	if (new->work == NULL) {
+		import_free(new);
+		return store_fail(error, -ENOMEM, "no memory for an import");
+	}
+	memset(new->work, 0, size);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		new->bytes_total = st.st_size;
+	new->staged = spool_open(store);
+	new->accepted = new->staged ? spool_open(store) : NULL;
+	if (new->accepted == NULL) {
+		int code = -errno;
+		import_free(new);
+		return store_fail(error, code, "no room to stage rows beside the database: %s",
+			strerror(-code));
+	}
+	*import = new;
+	return 0;
+}
+
+int import_open_fd(struct store *store, int fd, const struct import_options *options,
+	struct import **import, struct store_error *error)
+{
+	*import = NULL;
+	return import_new(store, fd, options, import, error);
+}
+
+int import_open_path(struct store *store, const char *path, const struct import_options *options,
+	struct import **import, struct store_error *error)
+{
+	*import = NULL;
+	// A pipe without a writer is not waited for here.
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		int code = -errno;
+		return store_fail(error, code, "%s: %s", path, strerror(-code));
+	}
+	return import_new(store, fd, options, import, error);
+}
+
+int import_fd(const struct import *import)
+{
+	return import->fd;
+}
+
+// The first IMPORT_ERRORS_MAX by line are kept in their order.
+static void bad_row(
+	struct import *import, uint64_t line, uint64_t other, const struct store_error *why)
+{
+	struct import_report *report = &import->report;
+	unsigned at = report->named;
+
+	report->bad++;
+	while (at > 0 && report->bad_row[at - 1].line > line)
+		at--;
+	if (at == IMPORT_ERRORS_MAX)
+		return;
+	unsigned moved = report->named - at - (report->named == IMPORT_ERRORS_MAX);
+	memmove(&report->bad_row[at + 1], &report->bad_row[at], moved * sizeof(report->bad_row[0]));
+	memmove(&import->other[at + 1], &import->other[at], moved * sizeof(import->other[0]));
+	report->bad_row[at].line = line;
+	report->bad_row[at].error = *why;
+	import->other[at] = other;
+	report->named += report->named < IMPORT_ERRORS_MAX;
+}
+
+static int stage_row(struct import *import, const struct store_spec *spec, uint64_t line,
+	struct store_error *error)
+{
+	struct store_row row;
+	struct store_error why;
+
+	if (row_prepare(import->store, spec, &row, &why) != 0) {
+		bad_row(import, line, 0, &why);
+		return 0;
+	}
+	row.line = line;
+	int code = spool_write(import->staged, &row);
+	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+}
+
+static int take_record(struct import *import, struct store_error *error)
+{
+	struct work *work = import->work;
+	struct store_error why;
+	int code = 0;
+
+	import->report.rows++;
+	if (record_to_spec(&work->record, import->options.never_used, &work->spec, &why) != 0)
+		bad_row(import, work->record.line, 0, &why);
+	else
+		code = stage_row(import, &work->spec, work->record.line, error);
+	sodium_memzero(&work->spec, sizeof(work->spec));
+	return code;
+}
+
+// Finds the format, and passes over a byte order mark. False while there is too little to see.
+static bool sniff(struct import *import)
+{
+	struct parse_input *input = &import->input;
+	bool all = input->last || input->len == READ_MAX;
+
+	if (input->len < 3 && !all)
+		return false;
+	size_t at = input->len >= 3 && memcmp(input->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	size_t mark = at;
+	while (at < input->len && strchr(" \t\r\n", input->data[at]) != NULL)
+		at++;
+	if (at == input->len && !all)
+		return false;
+	input->used = mark;
+	if (import->options.format == IMPORT_AUTO) {
+		bool json = at < input->len && (input->data[at] == '{' || input->data[at] == '[');
+		import->options.format = json ? IMPORT_JSON : IMPORT_CSV;
+	}
+	return true;
+}
+
+// Reads more behind what is not used yet. IMPORT_WAIT if there is nothing yet.
+static int refill(struct import *import, enum import_state *state, struct store_error *error)
+{
+	struct parse_input *input = &import->input;
+	struct pollfd ready = {.fd = import->fd, .events = POLLIN};
+
+	*state = IMPORT_MORE;
+	if (input->used > 0) {
+		input->len -= input->used;
+		memmove(import->work->data, import->work->data + input->used, input->len);
+		input->used = 0;
+	}
+	input->data = import->work->data;
+	if (poll(&ready, 1, 0) == 0) {
+		*state = IMPORT_WAIT;
+		return 0;
+	}
+	ssize_t n = read(import->fd, import->work->data + input->len, READ_MAX - input->len);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+		*state = IMPORT_WAIT;
+		return 0;
+	}
+	if (n < 0) {
+		int code = -errno;
+		return store_fail(error, code, "cannot read the file: %s", strerror(-code));
+	}
+	input->len += n;
+	input->last = n == 0;
+	import->bytes += n;
+	return 0;
+}
+
+static enum parse_verdict parse(struct import *import, struct store_error *error)
+{
+	struct work *work = import->work;
+
+	return import->options.format == IMPORT_JSON
+		? json_parse(&work->json, &import->input, &work->record, error)
+		: csv_parse(&work->csv, &import->input, &work->record, error);
+}
+
+// One record, or more data. *state is IMPORT_MORE unless there is a reason to stop.
+static int turn(struct import *import, enum import_state *state, struct store_error *error)
+{
+	struct store_error why;
+
+	switch (parse(import, &why)) {
+	case PARSE_NEED_DATA:
+		return refill(import, state, error);
+	case PARSE_RECORD:
+		return take_record(import, error);
+	case PARSE_BAD_RECORD:
+		import->report.rows++;
+		bad_row(import, import->work->record.line, 0, &why);
+		return 0;
+	case PARSE_END:
+		import->stage = STAGE_READ;
+		*state = IMPORT_READ;
+		// No secret is needed any more.
+		sodium_free(import->work);
+		import->work = NULL;
+		return 0;
+	case PARSE_BROKEN:
+		break;
+	}
+	if (error != NULL)
+		*error = why;
+	return -EBADMSG;
+}
+
+int import_step(struct import *import, enum import_state *state, struct store_error *error)
+{
+	uint64_t rows = import->report.rows;
+	int code = 0;
+
+	*state = IMPORT_MORE;
+	if (import->stage > STAGE_ROWS) {
+		*state = IMPORT_READ;
+		return import->stage == STAGE_READ
+			? 0
+			: store_fail(error, -EINVAL, "the import is over");
+	}
+	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_START) {
+		code = refill(import, state, error);
+		if (code == 0 && *state == IMPORT_MORE && sniff(import))
+			import->stage = STAGE_ROWS;
+	}
+	while (code == 0 && *state == IMPORT_MORE && import->report.rows - rows < STEP_ROWS)
+		code = turn(import, state, error);
+	if (code != 0)
+		import->stage = STAGE_FAILED;
+	return code;
+}
+
+static bool was_written(const struct import *import, uint64_t id)
+{
+	uint64_t at = id - import->first_id;
+
+	return id >= import->first_id && at < import->ids && import->written[at / 8] >> at % 8 & 1;
+}
+
+static void mark_written(struct import *import, uint64_t id)
+{
+	uint64_t at = id - import->first_id;
+
+	import->written[at / 8] |= 1 << at % 8;
+}
+
+static bool is_of_row(int code)
+{
+	return code == -EEXIST || code == -ENOTUNIQ || code == -EKEYREVOKED || code == -ERANGE ||
+		code == -EINVAL;
+}
+
+static int apply_row(struct import *import, struct store_row *row, struct store_error *error)
+{
+	struct store_error why;
+	enum store_outcome outcome = STORE_ADDED;
+	uint64_t other = 0;
+
+	int code = row_apply(import->store, row, import->options.replace, &outcome, &other, &why);
+	if (code == 0 && outcome != STORE_ADDED) {
+		uint64_t there = outcome == STORE_REPLACED ? row->replaces : other;
+		if (was_written(import, there)) {
+			other = there;
+			code = store_fail(&why, -EEXIST, "the device is in the file before");
+		}
+	}
+	if (is_of_row(code)) {
+		bad_row(import, row->line, was_written(import, other) ? other : 0, &why);
+		return 0;
+	}
+	if (code != 0) {
+		if (error != NULL)
+			*error = why;
+		return code;
+	}
+	if (outcome == STORE_UNCHANGED) {
+		import->report.unchanged++;
+		return 0;
+	}
+	mark_written(import, row->id);
+	import->report.added += outcome == STORE_ADDED;
+	import->report.replaced += outcome == STORE_REPLACED;
+	if (import->report.bad > 0)
+		return 0; // nothing will be handed out
+	row->secret_len = 0;
+	code = spool_write(import->accepted, row);
+	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+}
+
+static int apply_rows(
+	struct import *import, bool (*keep_on)(void *arg), void *arg, struct store_error *error)
+{
+	struct store_row row;
+
+	int code = spool_rewind(import->staged);
+	if (code != 0)
+		return store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	while ((code = spool_read(import->staged, &row)) == 1) {
+		code = apply_row(import, &row, error);
+		if (code != 0)
+			return code;
+		import->applied++;
+		if (import->applied % COMMIT_ROWS == 0 && keep_on != NULL && !keep_on(arg))
+			return store_fail(error, -ECANCELED, "the import was cancelled");
+	}
+	if (code != 0)
+		return store_fail(error, code, "cannot read staged rows: %s", strerror(-code));
+	if (import->report.bad > 0)
+		return store_fail(error, -EBADMSG, "%" PRIu64 " bad rows, nothing was imported",
+			import->report.bad);
+	code = spool_rewind(import->accepted);
+	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+}
+
+// Says of named bad rows on which line the other one is.
+static void name_other_lines(struct import *import)
+{
+	struct store_row row;
+
+	if (spool_rewind(import->staged) != 0)
+		return;
+	while (spool_read(import->staged, &row) == 1) {
+		for (unsigned i = 0; i < import->report.named; i++) {
+			struct store_error *why = &import->report.bad_row[i].error;
+			if (import->other[i] != row.id)
+				continue;
+			size_t len = strlen(why->text);
+			snprintf(why->text + len, sizeof(why->text) - len, " (line %" PRIu64 ")",
+				row.line);
+		}
+	}
+}
+
+static void cache_size(struct import *import, int kib)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d", kib);
+	sqlite3_exec(import->store->db, sql, NULL, NULL, NULL);
+	if (kib == CACHE_KIB_OFF)
+		sqlite3_db_release_memory(import->store->db);
+}
+
+int import_commit(
+	struct import *import, bool (*keep_on)(void *arg), void *arg, struct store_error *error)
+{
+	if (import->stage != STAGE_READ)
+		return store_fail(error, -EINVAL, "the import is not ready for its commit");
+	import->stage = STAGE_FAILED;
+	import->ids = import->store->next_id - import->first_id;
+	import->written = calloc(import->ids / 8 + 1, 1);
+	if (import->written == NULL)
+		return store_fail(error, -ENOMEM, "no memory for an import");
+	int code = store_begin(import->store, error);
+	if (code != 0)
+		return code;
+	// The indices of a large import are written all over.
+	cache_size(import, CACHE_KIB);
+	code = apply_rows(import, keep_on, arg, error);
+	if (code != 0)
+		store_rollback(import->store);
+	else
+		code = store_commit(import->store, error);
+	cache_size(import, CACHE_KIB_OFF);
+	if (code == 0) {
+		import->stage = STAGE_COMMITTED;
+		return 0;
+	}
+	name_other_lines(import);
+	import->report.added = import->report.unchanged = import->report.replaced = 0;
+	return code;
+}
+
+void import_progress(const struct import *import, struct import_progress *progress)
+{
+	progress->bytes = import->bytes;
+	progress->bytes_total = import->bytes_total;
+	progress->rows = import->report.rows;
+	progress->applied = import->applied;
+}
+
+void import_report(const struct import *import, struct import_report *report)
+{
+	*report = import->report;
+}
+
+int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
+	struct store_error *error)
+{
+	struct store_row row;
+	int code = 0;
+
+	*count = 0;
+	if (import->stage != STAGE_COMMITTED)
+		return store_fail(error, -EINVAL, "the import has no devices to hand out");
+	while (*count < room && (code = spool_read(import->accepted, &row)) == 1) {
+		code = row_to_device(import->store, &row, &devices[*count]);
+		if (code != 0)
+			break;
+		++*count;
+	}
+	return code >= 0
+		? 0
+		: store_fail(error, code, "cannot read the rows again: %s", strerror(-code));
+}

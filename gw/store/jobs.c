@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The jobs of the store thread: what each of them does there.
+
+#include "gw/store/thread.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOTE_MS 100 // between two notes of an import
+
+#define JOB_OF(type, pointer) ((struct type *)((char *)(pointer)-offsetof(struct type, job)))
+
+static enum store_turn run_add(struct store_job *job, struct store *store)
+{
+	struct store_add_job *add = JOB_OF(store_add_job, job);
+
+	job->result = store_add(
+		store, &add->spec, add->replace, &add->device, &add->outcome, &job->error);
+	sodium_memzero(&add->spec, sizeof(add->spec));
+	return STORE_TURN_DONE;
+}
+
+void store_add_job_init(struct store_add_job *add)
+{
+	add->job.run = run_add;
+}
+
+static enum store_turn run_remove(struct store_job *job, struct store *store)
+{
+	struct store_remove_job *remove = JOB_OF(store_remove_job, job);
+
+	job->result = store_remove(store, remove->name, &remove->info, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_remove_job_init(struct store_remove_job *remove)
+{
+	remove->job.run = run_remove;
+}
+
+static enum store_turn run_show(struct store_job *job, struct store *store)
+{
+	struct store_show_job *show = JOB_OF(store_show_job, job);
+
+	job->result = store_show(store, show->name, &show->info, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_show_job_init(struct store_show_job *show)
+{
+	show->job.run = run_show;
+}
+
+static enum store_turn run_list(struct store_job *job, struct store *store)
+{
+	struct store_list_job *list = JOB_OF(store_list_job, job);
+
+	job->result =
+		store_list(store, list->after, list->page, list->room, &list->count, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_list_job_init(struct store_list_job *list)
+{
+	list->job.run = run_list;
+}
+
+static enum store_turn run_grant(struct store_job *job, struct store *store)
+{
+	struct store_grant_job *grant = JOB_OF(store_grant_job, job);
+
+	job->result = store_run_grant(store, &grant->run, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_grant_job_init(struct store_grant_job *grant)
+{
+	grant->job.run = run_grant;
+}
+
+static enum store_turn run_base(struct store_job *job, struct store *store)
+{
+	struct store_base_job *base = JOB_OF(store_base_job, job);
+
+	job->result = store_base_raise(store, base->id, base->run_base, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_base_job_init(struct store_base_job *base)
+{
+	base->job.run = run_base;
+}
+
+static enum store_turn run_stop(struct store_job *job, struct store *store)
+{
+	struct store_stop_job *stop = JOB_OF(store_stop_job, job);
+
+	job->result = store_stop(store, stop->next, stop->arg, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_stop_job_init(struct store_stop_job *stop)
+{
+	stop->job.run = run_stop;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void publish_progress(struct store_import_job *job)
+{
+	struct import_progress progress;
+
+	import_progress(job->import, &progress);
+	job->progress.bytes = progress.bytes;
+	job->progress.bytes_total = progress.bytes_total;
+	job->progress.rows = progress.rows;
+	job->progress.applied = progress.applied;
+	uint64_t now = now_ms();
+	if (now - job->noted_ms < NOTE_MS)
+		return;
+	job->noted_ms = now;
+	store_job_note(&job->job);
+}
+
+static bool keep_on(void *arg)
+{
+	struct store_import_job *job = arg;
+
+	publish_progress(job);
+	return !store_thread_cancelled(job->job.thread);
+}
+
+static enum store_turn import_over(struct store_import_job *job, int result)
+{
+	if (job->import != NULL)
+		import_report(job->import, &job->report);
+	import_free(job->import);
+	job->import = NULL;
+	job->job.result = result;
+	return STORE_TURN_DONE;
+}
+
+static int import_begin(struct store_import_job *job, struct store *store)
+{
+	int fd = job->fd;
+
+	job->fd = -1;
+	job->devices = sodium_allocarray(STORE_IMPORT_CHUNK, sizeof(job->devices[0]));
+	if (job->devices == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return store_fail(&job->job.error, -ENOMEM, "no memory for an import");
+	}
+	return job->path != NULL
+		? import_open_path(store, job->path, &job->options, &job->import, &job->job.error)
+		: import_open_fd(store, fd, &job->options, &job->import, &job->job.error);
+}
+
+static enum store_turn import_read(struct store_import_job *job)
+{
+	enum import_state state;
+
+	int code = import_step(job->import, &state, &job->job.error);
+	if (code != 0)
+		return import_over(job, code);
+	publish_progress(job);
+	if (state == IMPORT_WAIT) {
+		job->job.wait_fd = import_fd(job->import);
+		return STORE_TURN_WAIT;
+	}
+	if (state == IMPORT_READ)
+		job->phase = STORE_IMPORT_WRITING;
+	return STORE_TURN_AGAIN;
+}
+
+static enum store_turn import_hand_out(struct store_import_job *job)
+{
+	sodium_memzero(job->devices, STORE_IMPORT_CHUNK * sizeof(job->devices[0]));
+	job->count = 0;
+	if (store_thread_cancelled(job->job.thread))
+		return import_over(job, 0);
+	int code = import_next(
+		job->import, job->devices, STORE_IMPORT_CHUNK, &job->count, &job->job.error);
+	if (code != 0 || job->count == 0) {
+		job->count = 0;
+		return import_over(job, code);
+	}
+	return STORE_TURN_DONE;
+}
+
+static enum store_turn import_write(struct store_import_job *job)
+{
+	int code = import_commit(job->import, keep_on, job, &job->job.error);
+
+	if (code != 0)
+		return import_over(job, code);
+	import_report(job->import, &job->report);
+	job->phase = STORE_IMPORT_HANDING_OUT;
+	return import_hand_out(job);
+}
+
+static enum store_turn run_import(struct store_job *base, struct store *store)
+{
+	struct store_import_job *job = JOB_OF(store_import_job, base);
+
+	if (job->phase == STORE_IMPORT_HANDING_OUT)
+		return import_hand_out(job);
+	if (store_thread_cancelled(base->thread))
+		return import_over(
+			job, store_fail(&base->error, -ECANCELED, "the import was cancelled"));
+	if (job->import == NULL) {
+		int code = import_begin(job, store);
+		if (code != 0)
+			return import_over(job, code);
+	}
+	return job->phase == STORE_IMPORT_READING ? import_read(job) : import_write(job);
+}
+
+struct store_import_job *store_import_job_new(void)
+{
+	struct store_import_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->job.run = run_import;
+	job->fd = -1;
+	return job;
+}
+
+void store_import_job_free(struct store_import_job *job)
+{
+	if (job == NULL)
+		return;
+	import_free(job->import);
+	sodium_free(job->devices);
+	if (job->fd >= 0)
+		close(job->fd);
+	free(job->path);
+	free(job);
+}

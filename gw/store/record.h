@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One row of an import, whatever format it came in, and the parsers that give one after the other.
+// They are turned by hand, so that an input may come in pieces of any size.
+
+#ifndef POSTERN_GW_STORE_RECORD_H
+#define POSTERN_GW_STORE_RECORD_H
+
+#include "gw/store/import.h"
+
+enum record_column {
+	RECORD_DEVICE_ID,
+	RECORD_GATEWAY_ID,
+	RECORD_MASTER_SECRET,
+	RECORD_MASTER_SALT,
+	RECORD_ID_CONTEXT,
+	RECORD_ALGORITHM,
+	RECORD_NAME,
+	RECORD_NEVER_USED,
+	RECORD_GATEWAY_SEQ,
+	RECORD_COLUMNS,
+};
+
+enum record_kind {
+	RECORD_ABSENT = 0,
+	RECORD_TEXT = 1, // of CSV, which has no types
+	RECORD_STRING = 2,
+	RECORD_NUMBER = 4,
+	RECORD_BOOL = 8,
+};
+
+struct record {
+	uint64_t line; // where it begins
+	struct {
+		enum record_kind kind;
+		const char
+			*text; // in the buffer of the parser, ended by 0, good until its next call
+		size_t len;    // bytes
+	} value[RECORD_COLUMNS];
+};
+
+// RECORD_COLUMNS if there is no such column. name needs no 0 at its end.
+enum record_column record_column(const char *name, size_t len);
+const char *record_column_name(enum record_column column);
+
+// -EINVAL and what is wrong. *spec is wiped then.
+int record_to_spec(const struct record *record, bool never_used, struct store_spec *spec,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+enum parse_verdict {
+	PARSE_NEED_DATA, // all of data was used
+	PARSE_RECORD,
+	PARSE_BAD_RECORD, // *error and record->line; the next record can be read
+	PARSE_END,
+	PARSE_BROKEN, // *error; what follows cannot be understood
+};
+
+struct parse_input {
+	const char *data;
+	size_t len, used; // bytes
+	bool last;        // nothing comes after data
+};
+
+enum csv_state {
+	CSV_FIELD_START,
+	CSV_UNQUOTED,
+	CSV_QUOTED,
+	CSV_QUOTE, // in a quoted field: its end, or the first of two
+	CSV_CR,    // a line feed must follow
+	CSV_SKIP,  // to the end of the line
+};
+
+// RFC 4180 with a header. All zero at the start.
+struct csv {
+	uint64_t line; // line feeds read
+	uint64_t first_line;
+	enum csv_state state;
+	bool begun; // the record has a character
+	bool header_read;
+	bool bad;
+	struct store_error why; // if bad
+	size_t len;
+	unsigned fields, columns;
+	bool quoted[RECORD_COLUMNS];
+	size_t start[RECORD_COLUMNS];              // of each field in row
+	enum record_column column[RECORD_COLUMNS]; // of each field
+	char row[IMPORT_ROW_MAX];
+};
+
+enum parse_verdict csv_parse(struct csv *csv, struct parse_input *input, struct record *record,
+	struct store_error *error);
+
+enum json_state {
+	JSON_START,
+	JSON_STREAM,      // between the objects of a file that has one after the other
+	JSON_ARRAY_FIRST, // behind [
+	JSON_ARRAY_VALUE, // behind a comma
+	JSON_ARRAY_NEXT,  // behind an object of the array
+	JSON_OBJECT,
+	JSON_DONE, // behind ]
+};
+
+// RFC 8259: an array of objects, or objects one after the other. All zero at the start.
+struct json {
+	uint64_t line; // line feeds read
+	uint64_t first_line;
+	enum json_state state;
+	bool in_array;
+	bool in_string, escaped; // in JSON_OBJECT
+	uint64_t depth;
+	size_t len; // of the object; above IMPORT_ROW_MAX it is no longer kept
+	char row[IMPORT_ROW_MAX + 1];
+};
+
+enum parse_verdict json_parse(struct json *json, struct parse_input *input, struct record *record,
+	struct store_error *error);
+
+#endif

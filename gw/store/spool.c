@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rows that wait for the end of an import. They are sealed already, and lie beside the database, so
+// that a disk without room for them is found before the database is touched.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPOOL_NAME   "import.tmp"
+#define SPOOL_BUFFER (256 * 1024) // bytes
+
+struct spool {
+	FILE *file;
+};
+
+// The parts of a row of fixed size; those of variable size follow.
+struct spool_head {
+	uint64_t id, replaces, line;
+	int64_t created;
+	uint32_t run_base;
+	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
+	bool named, never_used, has_id_context;
+	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
+};
+
+struct spool *spool_open(const struct store *store)
+{
+	struct spool *spool = calloc(1, sizeof(*spool));
+
+	if (spool == NULL)
+		return NULL;
+	// The lock of the directory says that a file of this name is a leftover.
+	unlinkat(store->directory_fd, SPOOL_NAME, 0);
+	int fd = openat(store->directory_fd, SPOOL_NAME,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0) {
+		unlinkat(store->directory_fd, SPOOL_NAME, 0);
+		spool->file = fdopen(fd, "w+");
+	}
+	if (spool->file == NULL) {
+		int code = errno;
+		if (fd >= 0)
+			close(fd);
+		free(spool);
+		errno = code;
+		return NULL;
+	}
+	setvbuf(spool->file, NULL, _IOFBF, SPOOL_BUFFER);
+	return spool;
+}
+
+void spool_free(struct spool *spool)
+{
+	if (spool == NULL)
+		return;
+	fclose(spool->file);
+	free(spool);
+}
+
+static bool put(struct spool *spool, const void *data, size_t len)
+{
+	return len == 0 || fwrite_unlocked(data, len, 1, spool->file) == 1;
+}
+
+static bool get(struct spool *spool, void *data, size_t len)
+{
+	return len == 0 || fread_unlocked(data, len, 1, spool->file) == 1;
+}
+
+int spool_write(struct spool *spool, const struct store_row *row)
+{
+	struct spool_head head = {
+		.id = row->id,
+		.replaces = row->replaces,
+		.line = row->line,
+		.created = row->created,
+		.run_base = row->run_base,
+		.alg = row->alg,
+		.name_len = strlen(row->name),
+		.device_id_len = row->device_id_len,
+		.gateway_id_len = row->gateway_id_len,
+		.id_context_len = row->id_context_len,
+		.keys_len = row->keys_len,
+		.secret_len = row->secret_len,
+		.named = row->named,
+		.never_used = row->never_used,
+		.has_id_context = row->has_id_context,
+	};
+	memcpy(head.sender_hash, row->sender_hash, STORE_HASH_LEN);
+	memcpy(head.recipient_hash, row->recipient_hash, STORE_HASH_LEN);
+
+	bool good = put(spool, &head, sizeof(head)) && put(spool, row->name, head.name_len) &&
+		put(spool, row->device_id, head.device_id_len) &&
+		put(spool, row->gateway_id, head.gateway_id_len) &&
+		put(spool, row->id_context, head.id_context_len) &&
+		put(spool, row->keys, head.keys_len) && put(spool, row->secret, head.secret_len);
+	return good ? 0 : errno != 0 ? -errno : -EIO;
+}
+
+int spool_rewind(struct spool *spool)
+{
+	if (fflush(spool->file) != 0 || fseeko(spool->file, 0, SEEK_SET) != 0)
+		return -errno;
+	return 0;
+}
+
+int spool_read(struct spool *spool, struct store_row *row)
+{
+	struct spool_head head;
+
+	if (!get(spool, &head, sizeof(head)))
+		return feof(spool->file) ? 0 : -EIO;
+	memset(row, 0, sizeof(*row));
+	row->id = head.id;
+	row->replaces = head.replaces;
+	row->line = head.line;
+	row->created = head.created;
+	row->run_base = head.run_base;
+	row->alg = head.alg;
+	row->device_id_len = head.device_id_len;
+	row->gateway_id_len = head.gateway_id_len;
+	row->id_context_len = head.id_context_len;
+	row->keys_len = head.keys_len;
+	row->secret_len = head.secret_len;
+	row->named = head.named;
+	row->never_used = head.never_used;
+	row->has_id_context = head.has_id_context;
+	memcpy(row->sender_hash, head.sender_hash, STORE_HASH_LEN);
+	memcpy(row->recipient_hash, head.recipient_hash, STORE_HASH_LEN);
+
+	bool good = get(spool, row->name, head.name_len) &&
+		get(spool, row->device_id, head.device_id_len) &&
+		get(spool, row->gateway_id, head.gateway_id_len) &&
+		get(spool, row->id_context, head.id_context_len) &&
+		get(spool, row->keys, head.keys_len) && get(spool, row->secret, head.secret_len);
+	return good ? 1 : -EIO;
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The queue of the store thread, and the way back.
+
+#include "gw/store/thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define WATCHED_MAX  64   // files that are waited for at once
+#define UNWATCHED_MS 1000 // between two looks at those beyond
+
+struct list {
+	struct store_job *first, **last;
+};
+
+struct store_thread {
+	struct store *store;
+	pthread_t thread;
+	int work_fd;  // rung for the thread
+	int reply_fd; // rung for main
+	atomic_bool cancelled;
+
+	pthread_mutex_t lock; // of all below; never held over a disk access or a callback
+	struct list queued, done;
+	struct store_job *noted; // stack by next_note
+	bool stopping;
+};
+
+static void list_init(struct list *list)
+{
+	list->first = NULL;
+	list->last = &list->first;
+}
+
+static void list_put(struct list *list, struct store_job *job)
+{
+	job->next = NULL;
+	*list->last = job;
+	list->last = &job->next;
+}
+
+static struct store_job *list_take(struct list *list)
+{
+	struct store_job *job = list->first;
+
+	if (job != NULL) {
+		list->first = job->next;
+		if (list->first == NULL)
+			list->last = &list->first;
+	}
+	return job;
+}
+
+static void ring(int fd)
+{
+	uint64_t one = 1;
+
+	// Fails only if the counter is full, and then it is rung.
+	ssize_t written __attribute__((unused)) = write(fd, &one, sizeof(one));
+}
+
+static void unring(int fd)
+{
+	uint64_t count;
+
+	ssize_t got __attribute__((unused)) = read(fd, &count, sizeof(count));
+}
+
+static struct store_job *take_job(struct store_thread *thread, bool *stopping)
+{
+	pthread_mutex_lock(&thread->lock);
+	struct store_job *job = list_take(&thread->queued);
+	*stopping = thread->stopping;
+	pthread_mutex_unlock(&thread->lock);
+	return job;
+}
+
+static void post(struct store_thread *thread, struct list *list, struct store_job *job, int fd)
+{
+	pthread_mutex_lock(&thread->lock);
+	job->over = list == &thread->done;
+	list_put(list, job);
+	pthread_mutex_unlock(&thread->lock);
+	ring(fd);
+}
+
+// Jobs that wait for their file are kept aside; those whose file is readable are queued again.
+static void look_after(struct store_thread *thread, struct list *waiting, bool all)
+{
+	struct list still;
+	struct store_job *job;
+
+	list_init(&still);
+	while ((job = list_take(waiting)) != NULL) {
+		struct pollfd ready = {.fd = job->wait_fd, .events = POLLIN};
+		if (all || poll(&ready, 1, 0) != 0)
+			post(thread, &thread->queued, job, thread->work_fd);
+		else
+			list_put(&still, job);
+	}
+	list_init(waiting);
+	while ((job = list_take(&still)) != NULL)
+		list_put(waiting, job);
+}
+
+// Waits for a job, or for the file of one that waits.
+static void sleep_until(struct store_thread *thread, const struct list *waiting)
+{
+	struct pollfd ready[1 + WATCHED_MAX] = {{.fd = thread->work_fd, .events = POLLIN}};
+	const struct store_job *job = waiting->first;
+	nfds_t n = 1;
+
+	for (; job != NULL && n <= WATCHED_MAX; job = job->next)
+		ready[n++] = (struct pollfd){.fd = job->wait_fd, .events = POLLIN};
+	poll(ready, n, job != NULL ? UNWATCHED_MS : -1);
+	if (ready[0].revents != 0)
+		unring(thread->work_fd);
+}
+
+static void run_job(struct store_thread *thread, struct list *waiting, struct store_job *job)
+{
+	switch (job->run(job, thread->store)) {
+	case STORE_TURN_DONE:
+		post(thread, &thread->done, job, thread->reply_fd);
+		break;
+	case STORE_TURN_AGAIN:
+		post(thread, &thread->queued, job, thread->work_fd);
+		break;
+	case STORE_TURN_WAIT:
+		list_put(waiting, job);
+		break;
+	}
+}
+
+static void *store_thread_main(void *arg)
+{
+	struct store_thread *thread = arg;
+	struct list waiting;
+	bool stopping;
+
+	pthread_setname_np(pthread_self(), "store");
+	list_init(&waiting);
+	for (;;) {
+		look_after(thread, &waiting, atomic_load(&thread->cancelled));
+		struct store_job *job = take_job(thread, &stopping);
+		if (job != NULL)
+			run_job(thread, &waiting, job);
+		else if (stopping && waiting.first == NULL)
+			return NULL;
+		else
+			sleep_until(thread, &waiting);
+	}
+}
+
+static int thread_create(struct store_thread *thread)
+{
+	sigset_t all, before;
+
+	// Signals are for main.
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int code = pthread_create(&thread->thread, NULL, store_thread_main, thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return code;
+}
+
+struct store_thread *store_thread_start(struct store *store)
+{
+	struct store_thread *thread = calloc(1, sizeof(*thread));
+
+	if (thread == NULL)
+		return NULL;
+	thread->store = store;
+	list_init(&thread->queued);
+	list_init(&thread->done);
+	pthread_mutex_init(&thread->lock, NULL);
+	thread->work_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	thread->reply_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int code = thread->work_fd < 0 || thread->reply_fd < 0 ? errno : thread_create(thread);
+	if (code != 0) {
+		if (thread->work_fd >= 0)
+			close(thread->work_fd);
+		if (thread->reply_fd >= 0)
+			close(thread->reply_fd);
+		free(thread);
+		errno = code;
+		return NULL;
+	}
+	return thread;
+}
+
+int store_thread_fd(const struct store_thread *thread)
+{
+	return thread->reply_fd;
+}
+
+static struct store_job *take_noted(struct store_thread *thread)
+{
+	pthread_mutex_lock(&thread->lock);
+	struct store_job *job = thread->noted;
+	if (job != NULL) {
+		thread->noted = job->next_note;
+		job->noted = false;
+	}
+	pthread_mutex_unlock(&thread->lock);
+	return job;
+}
+
+// Takes all that are done: those that are submitted again from their done() are for the next time.
+// A note that main did not hear yet is void: done() may free the job.
+static struct store_job *take_done(struct store_thread *thread)
+{
+	pthread_mutex_lock(&thread->lock);
+	struct store_job *first = thread->done.first;
+	list_init(&thread->done);
+	struct store_job **at = &thread->noted;
+	while (*at != NULL) {
+		if ((*at)->over)
+			*at = (*at)->next_note;
+		else
+			at = &(*at)->next_note;
+	}
+	for (struct store_job *job = first; job != NULL; job = job->next)
+		job->noted = job->over = false;
+	pthread_mutex_unlock(&thread->lock);
+	return first;
+}
+
+void store_thread_poll(struct store_thread *thread)
+{
+	struct store_job *job;
+
+	unring(thread->reply_fd);
+	while ((job = take_noted(thread)) != NULL)
+		job->note(job);
+	for (struct store_job *next = take_done(thread); (job = next) != NULL;) {
+		next = job->next;
+		job->done(job);
+	}
+}
+
+void store_thread_submit(struct store_thread *thread, struct store_job *job)
+{
+	job->thread = thread;
+	job->wait_fd = -1;
+	job->result = 0;
+	job->error.text[0] = 0;
+	job->noted = job->over = false;
+	post(thread, &thread->queued, job, thread->work_fd);
+}
+
+void store_thread_cancel(struct store_thread *thread)
+{
+	atomic_store(&thread->cancelled, true);
+	ring(thread->work_fd);
+}
+
+bool store_thread_cancelled(const struct store_thread *thread)
+{
+	return atomic_load(&thread->cancelled);
+}
+
+void store_job_note(struct store_job *job)
+{
+	struct store_thread *thread = job->thread;
+
+	if (job->note == NULL)
+		return;
+	pthread_mutex_lock(&thread->lock);
+	if (!job->noted) {
+		job->noted = true;
+		job->next_note = thread->noted;
+		thread->noted = job;
+	}
+	pthread_mutex_unlock(&thread->lock);
+	ring(thread->reply_fd);
+}
+
+void store_thread_stop(struct store_thread *thread)
+{
+	if (thread == NULL)
+		return;
+	store_thread_cancel(thread);
+	pthread_mutex_lock(&thread->lock);
+	thread->stopping = true;
+	pthread_mutex_unlock(&thread->lock);
+	ring(thread->work_fd);
+	pthread_join(thread->thread, NULL);
+	store_thread_poll(thread);
+	store_close(thread->store);
+	pthread_mutex_destroy(&thread->lock);
+	close(thread->work_fd);
+	close(thread->reply_fd);
+	free(thread);
+}
