@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/client/sequence.h"
+
+#include "dataplane/oscore/option.h"
+#include "gw/client/number.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define HEAD     "oscore-sequence next "
+#define FILE_MAX 64 // bytes of a state file
+
+static int system_failure(struct failure *f, const char *path)
+{
+	return failure_set(f, -errno, "%s: %s", path, strerror(errno));
+}
+
+static int read_state(const char *path, uint64_t *next, bool *started, struct failure *f)
+{
+	char text[FILE_MAX] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*next = 0;
+	*started = fd < 0 && errno == ENOENT;
+	if (*started)
+		return 0;
+	if (fd < 0)
+		return system_failure(f, path);
+	ssize_t len = read(fd, text, sizeof(text) - 1);
+	int err = len < 0 ? system_failure(f, path) : 0;
+	close(fd);
+	if (err)
+		return err;
+	// An empty or cut file must never look like a new one.
+	char *end = memchr(text, '\n', (size_t)len);
+	if (!end || end != text + len - 1 || strncmp(text, HEAD, strlen(HEAD)))
+		return failure_set(f, -EBADMSG, "%s: not a sequence number file", path);
+	*end = 0;
+	if (!number_parse(text + strlen(HEAD), OSC_PIV_MAX + 1, next))
+		return failure_set(f, -EBADMSG, "%s: not a sequence number file", path);
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0)
+			return -1;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+// Makes a rename in the folder of path durable.
+static int sync_folder(const char *path, struct failure *f)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return failure_set(f, -ENOMEM, "out of memory");
+	const char *folder = dirname(copy);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fsync(fd) ? system_failure(f, folder) : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return err;
+}
+
+static int write_state(const char *path, const char *temporary, uint64_t next, struct failure *f)
+{
+	char text[FILE_MAX];
+	int len = snprintf(text, sizeof(text), HEAD "%" PRIu64 "\n", next);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return system_failure(f, temporary);
+	int err = write_all(fd, text, (size_t)len) || fsync(fd) ? system_failure(f, temporary) : 0;
+	if (close(fd) && !err)
+		err = system_failure(f, temporary);
+	if (!err && rename(temporary, path))
+		err = system_failure(f, path);
+	return err ? err : sync_folder(path, f);
+}
+
+static int take_locked(
+	const char *path, const char *temporary, uint64_t *number, bool *started, struct failure *f)
+{
+	int err = read_state(path, number, started, f);
+
+	if (err)
+		return err;
+	if (*number > OSC_PIV_MAX)
+		return failure_set(f, -EOVERFLOW,
+			"%s: all sequence numbers are used up; the device needs new keys", path);
+	return write_state(path, temporary, *number + 1, f);
+}
+
+int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+{
+	char *lock = NULL, *temporary = NULL;
+	int err = 0, fd = -1;
+
+	if (asprintf(&lock, "%s.lock", path) < 0 || asprintf(&temporary, "%s.new", path) < 0)
+		err = failure_set(f, -ENOMEM, "out of memory");
+	if (!err) {
+		fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0 || flock(fd, LOCK_EX))
+			err = system_failure(f, lock);
+	}
+	if (!err)
+		err = take_locked(path, temporary, number, started, f);
+	if (fd >= 0)
+		close(fd);
+	free(lock);
+	free(temporary);
+	return err;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sender sequence numbers that are never used twice (RFC 8613 sections 7.2.1 and 7.5).
+//
+// The state file holds the first number that was not given out yet. It is raised and on the disk
+// before a number is used, so that a crash at any point costs a number and never repeats one.
+
+#ifndef POSTERN_GW_CLIENT_SEQUENCE_H
+#define POSTERN_GW_CLIENT_SEQUENCE_H
+
+#include "gw/client/failure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Takes the next number. Several processes may do so at once; a lock file beside the state file
+// puts them in order. *started: there was no state file, and it begins at 0.
+// Returns 0, -EOVERFLOW if 2^40 numbers are used up, -EBADMSG if the file is not one of ours, or
+// another -errno; after a failure no number may be used.
+int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+	__attribute__((warn_unused_result));
+
+#endif
