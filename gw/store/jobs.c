@@ -202,6 +202,7 @@ static enum store_turn import_write(struct store_import_job *job)
 {
 	int code = import_commit(job->import, keep_on, job, &job->job.error);
 
+	publish_progress(job);
 	if (code != 0)
 		return import_over(job, code);
 	import_report(job->import, &job->report);

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// usage: bench_import [--rows N] [--input csv|json] [--directory DIR] [--json]
+// Imports N devices (1 000 000) into a new store under DIR (/tmp), loads them, keeps their windows
+// and loads them again; and compares opening the sealed derived keys with deriving them anew.
+
+#include "gw/store/import.h"
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void must(int code, const struct store_error *error, const char *what)
+{
+	if (code >= 0)
+		return;
+	fprintf(stderr, "%s: %s: %s\n", what, strerror(-code), error->text);
+	exit(1);
+}
+
+static void write_input(const char *path, unsigned long rows, bool json)
+{
+	FILE *file = fopen(path, "w");
+	unsigned char secret[16];
+	char hex[33];
+
+	if (file == NULL) {
+		perror(path);
+		exit(1);
+	}
+	if (!json)
+		fputs("device_id,gateway_id,master_secret,never_used\n", file);
+	for (unsigned long i = 0; i < rows; i++) {
+		randombytes_buf(secret, sizeof(secret));
+		sodium_bin2hex(hex, sizeof(hex), secret, sizeof(secret));
+		if (json)
+			fprintf(file,
+				"{\"device_id\":\"%08lx\",\"gateway_id\":\"aa\","
+				"\"master_secret\":\"%s\",\"never_used\":true}\n",
+				i, hex);
+		else
+			fprintf(file, "%08lx,aa,%s,true\n", i, hex);
+	}
+	if (fclose(file) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static int count_one(void *arg, const struct store_device *device)
+{
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+static double load(struct store *store)
+{
+	struct store_load_result result;
+	struct store_error error;
+	uint64_t count = 0;
+
+	double start = now();
+	must(store_load(store, count_one, &count, &result, &error), &error, "load");
+	return now() - start;
+}
+
+// The other way to load: the secret of each row is opened and the keys are derived.
+static double load_by_derivation(struct store *store)
+{
+	sqlite3_stmt *statement;
+	struct osc_params params;
+	struct osc_keys keys;
+	struct store_row row;
+
+	double start = now();
+	sqlite3_prepare_v2(store->db,
+		"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash,"
+		" recipient_hash, run_base, created, secret FROM device ORDER BY id",
+		-1, &statement, NULL);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		must(row_read(&row, statement), NULL, "row");
+		row.secret_len = sqlite3_column_bytes(statement, 11);
+		memcpy(row.secret, sqlite3_column_blob(statement, 11), row.secret_len);
+		must(seal_open_secret(store, &row, &params), NULL, "secret");
+		must(osc_derive(&keys, &params), NULL, "derivation");
+	}
+	sqlite3_finalize(statement);
+	return now() - start;
+}
+
+static bool next_window(void *arg, struct store_window *window)
+{
+	uint64_t *left = arg;
+
+	if (*left == 0)
+		return false;
+	window->id = (*left)--;
+	window->window = (struct osc_window){.next = 100000 + *left, .bits = UINT64_MAX};
+	return true;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+struct paths {
+	char top[128], store[160], runtime[160], kek[160], input[160];
+};
+
+struct figures {
+	double stage, commit, hand_out, load, derive, stop, start, load_again;
+};
+
+static void import_all(struct store *store, const char *path, struct figures *figures)
+{
+	struct import_options options = {0};
+	struct store_device *devices = calloc(256, sizeof(*devices));
+	enum import_state state = IMPORT_MORE;
+	struct store_error error;
+	struct import *import;
+	size_t count;
+
+	double start = now();
+	must(import_open_path(store, path, &options, &import, &error), &error, "import");
+	while (state != IMPORT_READ)
+		must(import_step(import, &state, &error), &error, "import");
+	double staged = now();
+	must(import_commit(import, NULL, NULL, &error), &error, "commit");
+	double committed = now();
+	do
+		must(import_next(import, devices, 256, &count, &error), &error, "hand-out");
+	while (count > 0);
+	figures->stage = staged - start;
+	figures->commit = committed - staged;
+	figures->hand_out = now() - committed;
+	import_free(import);
+	free(devices);
+}
+
+static void measure(const struct paths *paths, unsigned long rows, struct figures *figures)
+{
+	struct store_error error;
+	struct store *store;
+	struct kek *kek;
+	uint64_t left = rows;
+
+	must(kek_create(paths->kek, &error), &error, "key");
+	must(kek_load(paths->kek, &kek, &error), &error, "key");
+	struct store_config config = {
+		.directory = paths->store, .runtime = paths->runtime, .kek = kek};
+	must(store_open(&config, &store, &error), &error, "open");
+	must(store_start(store, &error), &error, "start");
+	import_all(store, paths->input, figures);
+	figures->load = load(store);
+	figures->derive = load_by_derivation(store);
+	double start = now();
+	must(store_stop(store, next_window, &left, &error), &error, "stop");
+	figures->stop = now() - start;
+	store_close(store);
+
+	start = now();
+	must(store_open(&config, &store, &error), &error, "open");
+	must(store_start(store, &error), &error, "start");
+	figures->start = now() - start;
+	figures->load_again = load(store);
+	store_close(store);
+	kek_free(kek);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"rows", required_argument, NULL, 'r'},
+		{"input", required_argument, NULL, 'i'},
+		{"directory", required_argument, NULL, 'd'},
+		{"json", no_argument, NULL, 'j'},
+		{0},
+	};
+	const char *directory = "/tmp";
+	unsigned long rows = 1000000;
+	bool json_input = false, json = false;
+	struct figures f;
+	struct rusage usage;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'r':
+			rows = strtoul(optarg, NULL, 10);
+			break;
+		case 'i':
+			json_input = strcmp(optarg, "json") == 0;
+			break;
+		case 'd':
+			directory = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		default:
+			return 2;
+		}
+	}
+	struct paths paths;
+	snprintf(paths.top, sizeof(paths.top), "%s/postern-bench-XXXXXX", directory);
+	if (mkdtemp(paths.top) == NULL) {
+		perror(paths.top);
+		return 1;
+	}
+	snprintf(paths.store, sizeof(paths.store), "%s/store", paths.top);
+	snprintf(paths.runtime, sizeof(paths.runtime), "%s/run", paths.top);
+	snprintf(paths.kek, sizeof(paths.kek), "%s/kek", paths.top);
+	snprintf(paths.input, sizeof(paths.input), "%s/input", paths.top);
+	write_input(paths.input, rows, json_input);
+	measure(&paths, rows, &f);
+	nftw(paths.top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	getrusage(RUSAGE_SELF, &usage);
+
+	const char *format = json
+		? "{\"rows\":%lu,\"read_and_stage_s\":%.3f,\"commit_s\":%.3f,"
+		  "\"hand_out_s\":%.3f,\"import_s\":%.3f,\"load_s\":%.3f,"
+		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
+		  "\"load_with_windows_s\":%.3f,\"max_rss_kib\":%ld}\n"
+		: "rows                 %lu\n"
+		  "read and stage       %.3f s\n"
+		  "commit               %.3f s\n"
+		  "hand out             %.3f s\n"
+		  "import, in all       %.3f s\n"
+		  "load                 %.3f s\n"
+		  "load by derivation   %.3f s\n"
+		  "stop, keep windows   %.3f s\n"
+		  "open and start       %.3f s\n"
+		  "load with windows    %.3f s\n"
+		  "largest memory       %ld KiB\n";
+	printf(format, rows, f.stage, f.commit, f.hand_out, f.stage + f.commit + f.hand_out, f.load,
+		f.derive, f.stop, f.start, f.load_again, usage.ru_maxrss);
+	return 0;
+}
