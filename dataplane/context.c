@@ -101,29 +101,37 @@ size_t dp_context_table_bytes(const struct dp_context_table *table)
 	return (size_t)table->max * (sizeof(struct dp_context) + 32 + 16);
 }
 
-int dp_context_add(struct dp_context_table *table, const struct dp_context_params *params,
+int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation)
 {
 	if (table->count >= table->max)
 		return -ENOSPC;
-	uint32_t hash = dp_context_hash(table, &params->key);
+	uint32_t hash = dp_context_hash(table, key);
 
-	if (rte_hash_lookup_with_hash(table->hash, &params->key, hash) >= 0)
+	if (rte_hash_lookup_with_hash(table->hash, key, hash) >= 0)
 		return -EEXIST;
-	int32_t position = rte_hash_add_key_with_hash(table->hash, &params->key, hash);
+	int32_t position = rte_hash_add_key_with_hash(table->hash, key, hash);
 
 	if (position < 0)
 		return position;
-	// From here a worker may find the index; it takes it for unknown until the generation is
-	// odd.
-	struct dp_context *ctx = &table->context[position];
+	// A worker may find the index now; the even generation tells it that nobody is there.
+	table->count++;
+	*index = position;
+	*generation = table->context[position].generation + 1;
+	return 0;
+}
+
+void dp_context_publish(
+	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params)
+{
+	struct dp_context *ctx = &table->context[index];
 	const struct aead_alg_info *alg = &aead_algs[params->alg];
 
 	ctx->long_keys = DP_INDEX_NONE;
 	if (alg->key_len > DP_KEY_INLINE) {
-		struct dp_long_keys *keys = &table->long_keys[position];
+		struct dp_long_keys *keys = &table->long_keys[index];
 
-		ctx->long_keys = position;
+		ctx->long_keys = index;
 		memcpy(keys->recipient_key, params->keys->recipient_key, alg->key_len);
 		memcpy(keys->sender_key, params->keys->sender_key, alg->key_len);
 	} else {
@@ -151,10 +159,6 @@ int dp_context_add(struct dp_context_table *table, const struct dp_context_param
 	ctx->probe_second = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
-	table->count++;
-	*index = position;
-	*generation = ctx->generation;
-	return 0;
 }
 
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key)

@@ -126,9 +126,13 @@ struct dp_context_params {
 	struct osc_window window;
 };
 
-// Main: adds and publishes. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
-int dp_context_add(struct dp_context_table *table, const struct dp_context_params *params,
+// Main: takes a place for a key; no worker takes it for a context before dp_context_publish(), which
+// will give it *generation. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
+int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation) __attribute__((warn_unused_result));
+// Main: fills a place, and workers find it from then on.
+void dp_context_publish(
+	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params);
 // Main: index of a key, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
 // Main: takes the key out of the table, so that no new look-up finds it. The index stays taken
