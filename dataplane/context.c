@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define HASH_ENTRIES_MIN 8 // the smallest table that rte_hash makes
+
 const char *dp_context_state_name(enum dp_context_state state)
 {
 	static const char *const names[DP_CONTEXT_STATE_COUNT] = {
@@ -52,10 +54,10 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	snprintf(name, sizeof(name), "contexts%u", serial++);
 	randombytes_buf(&table->seed, sizeof(table->seed));
 	table->max = max_devices;
+	table->entries = max_devices < HASH_ENTRIES_MIN ? HASH_ENTRIES_MIN : max_devices;
 	const struct rte_hash_parameters params = {
 		.name = name,
-		// The smallest table that rte_hash makes has 8 entries.
-		.entries = max_devices < 8 ? 8 : max_devices,
+		.entries = table->entries,
 		.key_len = sizeof(struct dp_context_key),
 		.hash_func = rte_hash_crc,
 		.hash_func_init_val = table->seed,
@@ -65,14 +67,14 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
 	table->hash = rte_hash_create(&params);
-	table->context = dp_map(sizeof(struct dp_context) * (size_t)params.entries);
-	table->long_keys = dp_map(sizeof(struct dp_long_keys) * (size_t)params.entries);
+	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries);
+	table->long_keys = dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries);
 	if (!table->hash || !table->context || !table->long_keys) {
 		dp_context_table_free(table);
 		errno = ENOMEM;
 		return NULL;
 	}
-	for (uint32_t i = 0; i < params.entries; i++)
+	for (uint32_t i = 0; i < table->entries; i++)
 		table->context[i].owner = DP_OWNER_NONE;
 	return table;
 }
@@ -81,24 +83,33 @@ void dp_context_table_free(struct dp_context_table *table)
 {
 	if (!table)
 		return;
-	uint32_t entries = table->max < 8 ? 8 : table->max;
 
 	rte_hash_free(table->hash);
 	if (table->context) {
-		sodium_memzero(table->context, sizeof(struct dp_context) * (size_t)entries);
-		dp_unmap(table->context, sizeof(struct dp_context) * (size_t)entries);
+		sodium_memzero(table->context, sizeof(struct dp_context) * (size_t)table->entries);
+		dp_unmap(table->context, sizeof(struct dp_context) * (size_t)table->entries);
 	}
 	if (table->long_keys) {
 		// Never touched pages are the zero page; to drop them is to wipe them.
-		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)entries);
+		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	}
 	free(table);
 }
 
+size_t dp_context_hash_bytes(uint32_t max_devices)
+{
+	size_t entries = max_devices < HASH_ENTRIES_MIN ? HASH_ENTRIES_MIN : max_devices;
+
+	// Of rte_hash: a key with its data is 32 bytes, a bucket of 8 is 64 and there is as much
+	// again for extension, and two rings of free slots.
+	return entries * 32 + 2 * sizeof(uint32_t) * rte_align32pow2(entries + 1) +
+	       2 * 64 * (rte_align32pow2(entries) / 8);
+}
+
 size_t dp_context_table_bytes(const struct dp_context_table *table)
 {
-	// rte_hash: 32 bytes of key store and, with extendable buckets, 16 of buckets an entry.
-	return (size_t)table->max * (sizeof(struct dp_context) + 32 + 16);
+	return dp_context_hash_bytes(table->max) +
+	       sizeof(struct dp_context) * (size_t)table->entries;
 }
 
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,

@@ -98,10 +98,11 @@ struct dp_long_keys {
 
 struct dp_context_table {
 	struct rte_hash *hash;
-	struct dp_context *context;     // [max], indexed by the position in the hash
-	struct dp_long_keys *long_keys; // [max], mapped lazily by the kernel; read as context
-	uint32_t max;
-	uint32_t count; // main
+	struct dp_context *context;     // [entries], indexed by the position in the hash
+	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
+	uint32_t max;     // devices
+	uint32_t entries; // of the arrays; at least max
+	uint32_t count;   // main
 	uint32_t seed;  // of the hash, random per start: kids cannot be chosen to collide
 };
 
@@ -109,7 +110,9 @@ struct dp_context_table {
 struct dp_context_table *dp_context_table_create(uint32_t max_devices);
 // Wipes all keys.
 void dp_context_table_free(struct dp_context_table *table);
-// Bytes of all data-plane tables a device costs.
+// Bytes of the hash alone, which lives in EAL's memory.
+size_t dp_context_hash_bytes(uint32_t max_devices);
+// Bytes of the whole table.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
 
 // What main says of a new context.

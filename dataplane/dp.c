@@ -143,20 +143,11 @@ int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_a
 	if (rc < 0)
 		return rc;
 	dp->port_ids[dp->port_count++] = port_id;
+	dp_port_checksums(port_id, addresses);
+	memcpy(addresses->kernel_mac, addresses->mac, 6); // see gw/kernel_tap.h
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		dp_worker_attach(dp->worker[i], port_id, conf->mtu, addresses);
 	return port_id;
-}
-
-void dp_port_kernel_mac(struct dp *dp, uint16_t port_id, const uint8_t mac[6])
-{
-	for (unsigned i = 0; i < dp->worker_count; i++) {
-		struct dp_worker *w = dp->worker[i];
-
-		for (unsigned k = 0; k < w->port_count; k++)
-			if (w->port[k].port_id == port_id)
-				memcpy(w->port[k].addresses.kernel_mac, mac, 6);
-	}
 }
 
 int dp_start(struct dp *dp)
@@ -237,6 +228,12 @@ uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker)
 void dp_run_grant(struct dp *dp, uint32_t run)
 {
 	__atomic_store_n(&dp->run, run, __ATOMIC_RELEASE);
+}
+
+bool dp_run(const struct dp *dp, uint32_t *run)
+{
+	*run = dp->run;
+	return *run != DP_RUN_NONE;
 }
 
 // Nobody finds the context any more, and its owner has let go of it.

@@ -34,18 +34,19 @@ struct dp_conf {
 	const struct dp_config *config; // routes and policies; must live until dp_free()
 };
 
+// Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with enough.
+size_t dp_eal_bytes(
+	unsigned workers, uint32_t exchanges, uint32_t max_devices, uint16_t mtu, unsigned ports);
+
 // Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a sentence in err.
 struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len);
 // Stops workers that still run, closes ports, wipes keys.
 void dp_free(struct dp *dp);
 
 // Opens a port and gives it to the workers, each its own queue. Before dp_start().
-// addresses->mac is filled in. Returns the DPDK port id, or -errno with a sentence in err.
+// addresses->mac and the checksum flags are filled in. Returns the DPDK port id, or -errno with a sentence in err.
 int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
 	char *err, size_t err_len);
-// Tells workers the MAC of the kernel TAP of a port. Before dp_start().
-void dp_port_kernel_mac(struct dp *dp, uint16_t port_id, const uint8_t mac[6]);
-
 // Launches the workers. Returns 0 or -errno.
 int dp_start(struct dp *dp) __attribute__((warn_unused_result));
 // Asks the workers to end their loops and waits for them. Windows are exact and final after this.
@@ -64,6 +65,8 @@ uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
 
 // The number of this start's run, for own Partial IVs. Once, after it is durable.
 void dp_run_grant(struct dp *dp, uint32_t run);
+// false: none was granted yet.
+bool dp_run(const struct dp *dp, uint32_t *run);
 
 // Takes a device away: at once no new request of it is accepted and those in flight are abandoned.
 // The memory is wiped and free when dp_poll() found that no worker can hold it. Returns 0 or

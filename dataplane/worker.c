@@ -42,6 +42,19 @@ static struct rte_ring *ring_create(const char *what, unsigned worker, size_t el
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+size_t dp_eal_bytes(
+	unsigned workers, uint32_t exchanges, uint32_t max_devices, uint16_t mtu, unsigned ports)
+{
+	// An mbuf costs its data room, its header and what the mempool puts around it.
+	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
+		      (dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
+	size_t rings = 2 * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
+		       2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
+
+	return workers * (pool + rings + sizeof(struct dp_worker)) +
+	       dp_context_hash_bytes(max_devices);
+}
+
 struct dp_worker *dp_worker_create(
 	struct dp *dp, const struct dp_conf *conf, unsigned id, char *err, size_t err_len)
 {
@@ -57,12 +70,12 @@ struct dp_worker *dp_worker_create(
 	w->lcore = conf->lcores[id];
 	w->nap_when_idle = conf->nap_when_idle;
 	w->contexts = dp_contexts(dp);
-	// Frame and room for the checks of drivers, in one segment.
-	uint16_t frame = conf->mtu + 14 + 4 + 8;
+	// Ethernet and two VLAN tags around it.
+	uint16_t frame = conf->mtu + 14 + 2 * 4;
 
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
-	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT, MBUF_CACHE, 0,
-		RTE_PKTMBUF_HEADROOM + RTE_MAX(frame, RTE_MBUF_DEFAULT_DATAROOM), SOCKET_ID_ANY);
+	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count, MBUF_CACHE, 0,
+		dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->answers = dp_answers_create(conf->answers_bytes);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// postern: the daemon.
+
+#include "gw/daemon.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void usage(FILE *out)
+{
+	fputs("Usage: postern [--config FILE]\n"
+	      "The OSCORE gateway: CoAP devices in front, HTTP backends behind.\n"
+	      "\n"
+	      "  -c, --config FILE  configuration (default " CONF_PATH_DEFAULT ")\n"
+	      "      --describe     print all keys of the configuration, with their defaults\n"
+	      "  -V, --version      print the version\n"
+	      "  -h, --help         print this\n"
+	      "\n"
+	      "Stays in the foreground and logs to stderr. SIGTERM ends it cleanly; posternctl\n"
+	      "manages it. `posternctl check FILE` checks a configuration.\n",
+		out);
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPT_DESCRIBE = 256 };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"describe", no_argument, NULL, OPT_DESCRIBE},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *conf_path = CONF_PATH_DEFAULT;
+	static struct daemon daemon_state;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			conf_path = optarg;
+			break;
+		case OPT_DESCRIBE:
+			conf_describe(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("postern " POSTERN_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	int rc = daemon_start(&daemon_state, conf_path);
+
+	if (!rc)
+		daemon_run(&daemon_state);
+	int stop_rc = daemon_stop(&daemon_state);
+
+	return rc || stop_rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}

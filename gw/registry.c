@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/registry.h"
+
+#include "dataplane/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices)
+{
+	registry->dp = dp;
+	registry->max = dp_contexts(dp)->entries;
+	registry->entry = dp_map(sizeof(*registry->entry) * (size_t)registry->max);
+	return registry->entry ? 0 : -ENOMEM;
+}
+
+void registry_fini(struct registry *registry)
+{
+	dp_unmap(registry->entry, sizeof(*registry->entry) * (size_t)registry->max);
+	registry->entry = NULL;
+}
+
+static void entry_write(
+	struct registry_entry *entry, uint64_t id, const char *name, uint32_t generation)
+{
+	// A reader that sees an even generation, or another one afterwards, takes nothing.
+	__atomic_store_n(&entry->generation, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	entry->id = id;
+	memset(entry->name, 0, sizeof(entry->name));
+	memcpy(entry->name, name, strnlen(name, sizeof(entry->name) - 1));
+	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
+}
+
+static void info_key(const struct store_info *info, struct dp_context_key *key)
+{
+	dp_context_key_make(key, info->device_id, info->device_id_len, info->has_id_context,
+		info->id_context, info->id_context_len);
+}
+
+static int remove_key(struct registry *registry, const struct dp_context_key *key)
+{
+	int64_t index = dp_context_find(dp_contexts(registry->dp), key);
+
+	if (index < 0)
+		return index;
+	// In this order: a request that is on its way finds a name until its context is retired.
+	int rc = dp_device_remove(registry->dp, key);
+
+	if (!rc)
+		entry_write(&registry->entry[index], 0, "", 0);
+	return rc;
+}
+
+int registry_add(struct registry *registry, const struct store_device *device)
+{
+	struct dp_context_params params = {
+		.alg = device->alg,
+		.sender_id_len = device->gateway_id_len,
+		.keys = &device->keys,
+		.fingerprint = device->fingerprint,
+		.run_base = device->run_base,
+		.window_known = device->window_known,
+	};
+	struct dp_context_key key;
+	uint32_t index;
+	uint32_t generation;
+
+	if (device->window_known)
+		params.window = device->window;
+	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
+	dp_context_key_make(&key, device->device_id, device->device_id_len, device->has_id_context,
+		device->id_context, device->id_context_len);
+	if (device->replaces) {
+		int rc = remove_key(registry, &key);
+
+		if (rc && rc != -ENOENT)
+			return rc;
+	}
+	int rc = dp_context_place(dp_contexts(registry->dp), &key, &index, &generation);
+
+	if (rc)
+		return rc;
+	entry_write(&registry->entry[index], device->id, device->name, generation);
+	dp_context_publish(dp_contexts(registry->dp), index, &params);
+	return 0;
+}
+
+int registry_remove(struct registry *registry, const struct store_info *info)
+{
+	struct dp_context_key key;
+
+	info_key(info, &key);
+	return remove_key(registry, &key);
+}
+
+const struct dp_context *registry_find(
+	const struct registry *registry, const struct store_info *info, uint32_t *index)
+{
+	struct dp_context_key key;
+
+	info_key(info, &key);
+	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
+
+	if (at < 0 || registry->entry[at].id != info->id)
+		return NULL;
+	*index = at;
+	return &dp_contexts(registry->dp)->context[at];
+}
+
+const struct registry_entry *registry_get(
+	const struct registry *registry, uint32_t context, uint32_t generation)
+{
+	const struct registry_entry *entry = &registry->entry[context];
+
+	return context < registry->max && entry->generation == generation && entry->id ? entry
+										       : NULL;
+}
+
+bool registry_name(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room)
+{
+	const struct registry *registry = arg;
+	const struct registry_entry *entry = &registry->entry[context];
+
+	if (context >= registry->max ||
+		__atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE) != generation)
+		return false;
+	size_t len = strnlen(entry->name, sizeof(entry->name) - 1);
+
+	if (len >= room)
+		return false;
+	memcpy(buf, entry->name, len);
+	buf[len] = 0;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&entry->generation, __ATOMIC_RELAXED) == generation;
+}

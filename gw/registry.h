@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the control plane knows of each context in the data plane: which device it is. Indexed as
+// the context table; main writes, an upstream loop may ask for a name.
+
+#ifndef POSTERN_GW_REGISTRY_H
+#define POSTERN_GW_REGISTRY_H
+
+#include "dataplane/dp.h"
+#include "gw/store/store.h"
+
+#include <stdbool.h>
+
+struct registry_entry {
+	uint64_t id;         // struct store_device; 0: nobody
+	uint32_t generation; // of the context; even while the entry changes
+	char name[STORE_NAME_MAX + 1];
+};
+
+struct registry {
+	struct dp *dp;
+	struct registry_entry *entry; // [max]
+	uint32_t max;
+};
+
+// Returns 0 or -ENOMEM.
+int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices)
+	__attribute__((warn_unused_result));
+void registry_fini(struct registry *registry);
+
+// Takes a device into the data plane, in place of one with the same ids. Returns 0 or -errno.
+int registry_add(struct registry *registry, const struct store_device *device)
+	__attribute__((warn_unused_result));
+// Takes a device out of it; no new request of it is accepted on return. Returns 0 or -ENOENT.
+int registry_remove(struct registry *registry, const struct store_info *info)
+	__attribute__((warn_unused_result));
+// Context of a device that the store knows, or NULL if it is not in the data plane.
+const struct dp_context *registry_find(
+	const struct registry *registry, const struct store_info *info, uint32_t *index);
+// Entry of a context that an event names, or NULL if it is another device's by now.
+const struct registry_entry *registry_get(
+	const struct registry *registry, uint32_t context, uint32_t generation);
+
+// From any thread: the name of the device behind a context; false if it is gone. `registry` is a
+// struct registry.
+bool registry_name(void *registry, uint32_t context, uint32_t generation, char *buf, size_t room);
+
+#endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Routes and policies of the configuration in the form that workers read.
+
+#ifndef POSTERN_GW_ROUTES_H
+#define POSTERN_GW_ROUTES_H
+
+#include "dataplane/route.h"
+#include "gw/conf.h"
+
+struct routes {
+	struct dp_config config;
+	struct dp_route *route;     // [config.route_count]
+	struct dp_segment *segment; // of all routes
+};
+
+// Texts stay those of conf, which must outlive *routes. Returns 0 or -ENOMEM.
+int routes_make(struct routes *routes, const struct conf *conf) __attribute__((warn_unused_result));
+void routes_free(struct routes *routes);
+
+#endif
