@@ -26,7 +26,8 @@ void dp_context_state_set(
 	dp_event_send(w, DP_EVENT_STATE, index, ctx->generation, state);
 }
 
-bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv)
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
 {
 	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
 
@@ -34,11 +35,11 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 		if (!w->run_wanted)
 			dp_event_send(w, DP_EVENT_RUN_WANTED, index, ctx->generation, 0);
 		w->run_wanted = true;
-		dp_count(w, DP_STAT_drop_no_run);
+		*why_not = DP_STAT_drop_no_run;
 		return false;
 	}
 	if (ctx->own_counter > DP_COUNTER_MAX || run > DP_RUN_MAX - ctx->run_base) {
-		dp_count(w, DP_STAT_drop_own_piv_spent);
+		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
 	*piv = (uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS | ctx->own_counter++;
@@ -341,8 +342,12 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	}
 	if (!answer->has_own_piv &&
 		(ctx->flags & DP_CONTEXT_OWN_PIV_ALWAYS || (x && x->nonce_spent))) {
-		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv))
+		enum dp_stat why_not;
+
+		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {
+			dp_count(w, DP_STAT_answers_no_piv);
 			return false;
+		}
 		answer->has_own_piv = true;
 	}
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);

@@ -103,13 +103,13 @@ size_t dp_context_hash_bytes(uint32_t max_devices)
 	// Of rte_hash: a key with its data is 32 bytes, a bucket of 8 is 64 and there is as much
 	// again for extension, and two rings of free slots.
 	return entries * 32 + 2 * sizeof(uint32_t) * rte_align32pow2(entries + 1) +
-	       2 * 64 * (rte_align32pow2(entries) / 8);
+		2 * 64 * (rte_align32pow2(entries) / 8);
 }
 
 size_t dp_context_table_bytes(const struct dp_context_table *table)
 {
 	return dp_context_hash_bytes(table->max) +
-	       sizeof(struct dp_context) * (size_t)table->entries;
+		sizeof(struct dp_context) * (size_t)table->entries;
 }
 
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,

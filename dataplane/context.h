@@ -100,10 +100,10 @@ struct dp_context_table {
 	struct rte_hash *hash;
 	struct dp_context *context;     // [entries], indexed by the position in the hash
 	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
-	uint32_t max;     // devices
-	uint32_t entries; // of the arrays; at least max
-	uint32_t count;   // main
-	uint32_t seed;  // of the hash, random per start: kids cannot be chosen to collide
+	uint32_t max;                   // devices
+	uint32_t entries;               // of the arrays; at least max
+	uint32_t count;                 // main
+	uint32_t seed; // of the hash, random per start: kids cannot be chosen to collide
 };
 
 // max_devices cannot grow later. NULL and errno on failure.
@@ -129,8 +129,8 @@ struct dp_context_params {
 	struct osc_window window;
 };
 
-// Main: takes a place for a key; no worker takes it for a context before dp_context_publish(), which
-// will give it *generation. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
+// Main: takes a place for a key; no worker takes it for a context before dp_context_publish(),
+// which will give it *generation. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation) __attribute__((warn_unused_result));
 // Main: fills a place, and workers find it from then on.

@@ -28,13 +28,15 @@ struct dp_conf {
 	uint32_t max_devices;
 	uint32_t exchanges;             // a worker
 	size_t answers_bytes;           // answer index of a worker
+	unsigned port_count;            // that will be added
 	uint16_t mtu;                   // largest of all ports
 	const char *isa;                // for aead_engine_create(); NULL: the fastest
 	bool nap_when_idle;             // adaptive: an idle worker sleeps some microseconds
 	const struct dp_config *config; // routes and policies; must live until dp_free()
 };
 
-// Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with enough.
+// Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with
+// enough.
 size_t dp_eal_bytes(
 	unsigned workers, uint32_t exchanges, uint32_t max_devices, uint16_t mtu, unsigned ports);
 
@@ -44,7 +46,8 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len);
 void dp_free(struct dp *dp);
 
 // Opens a port and gives it to the workers, each its own queue. Before dp_start().
-// addresses->mac and the checksum flags are filled in. Returns the DPDK port id, or -errno with a sentence in err.
+// addresses->mac and the checksum flags are filled in. Returns the DPDK port id, or -errno with a
+// sentence in err.
 int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
 	char *err, size_t err_len);
 // Launches the workers. Returns 0 or -errno.

@@ -396,6 +396,7 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	struct dp_context *ctx = &w->contexts->context[index];
 	uint64_t piv = vec->option[slot].piv;
 	uint64_t own_piv;
+	enum dp_stat why_not;
 
 	if (piv + 1 > ctx->challenged) {
 		ctx->challenged = piv + 1;
@@ -412,7 +413,8 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		}
 		ctx->challenges++;
 	}
-	if (!dp_own_piv(w, index, ctx, &own_piv)) {
+	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+		dp_count(w, why_not);
 		// The next copy of this request is to be challenged as well.
 		if (ctx->challenged == piv + 1)
 			ctx->challenged = piv;

@@ -47,12 +47,12 @@ size_t dp_eal_bytes(
 {
 	// An mbuf costs its data room, its header and what the mempool puts around it.
 	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
-		      (dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
+		(dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
 	size_t rings = 2 * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
-		       2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
+		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
 
 	return workers * (pool + rings + sizeof(struct dp_worker)) +
-	       dp_context_hash_bytes(max_devices);
+		dp_context_hash_bytes(max_devices);
 }
 
 struct dp_worker *dp_worker_create(
@@ -74,8 +74,8 @@ struct dp_worker *dp_worker_create(
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
 
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
-	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count, MBUF_CACHE, 0,
-		dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
+	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
+		MBUF_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->answers = dp_answers_create(conf->answers_bytes);
@@ -257,6 +257,7 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 		return 0;
 	for (unsigned slot = 0; slot < vec->count; slot++) {
 		rte_prefetch0(rte_pktmbuf_mtod(vec->mbuf[slot], const void *));
+		vec->mbuf[slot]->port = port->port_id; // not every driver says it
 		vec->opened[slot] = false;
 	}
 	dp_stage_end(w, DP_STAGE_rx, start, vec->count);

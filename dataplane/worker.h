@@ -178,8 +178,9 @@ void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t cod
 	const char *diagnostic);
 // Seals, encodes and queues all answers of the batch.
 void dp_answers_flush(struct dp_worker *w);
-// Next own Partial IV of a context; false, counted as a drop, if there is none now.
-bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv);
+// Next own Partial IV of a context; false if there is none now, and why not.
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not);
 // Sends CoAP bytes as they are to a flow. false, counted as a drop, if there is no mbuf.
 bool dp_send_coap(
 	struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len);

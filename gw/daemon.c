@@ -24,13 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ERR_MAX          512   // bytes of a sentence about what failed
-#define KERNEL_BURST     64    // frames of one TAP or worker in one turn
-#define TURN_MS          1000  // longest sleep of main
-#define RETIRING_MS      5     // longest sleep while the memory of a removed device is not free
-#define GRANT_RETRY_MS   60000 // after a grant that was refused for now
-#define LOAD_PROGRESS    100000 // devices between two lines of progress
-#define EPOLL_EVENTS     16
+#define ERR_MAX        512    // bytes of a sentence about what failed
+#define KERNEL_BURST   64     // frames of one TAP or worker in one turn
+#define TURN_MS        1000   // longest sleep of main
+#define RETIRING_MS    5      // longest sleep while the memory of a removed device is not free
+#define GRANT_RETRY_MS 60000  // after a grant that was refused for now
+#define LOAD_PROGRESS  100000 // devices between two lines of progress
+#define EPOLL_EVENTS   16
 
 uint64_t daemon_now_ms(void)
 {
@@ -335,9 +335,9 @@ static int start_ctl(struct daemon *daemon)
 	daemon->ctl = ctl_server_create(&server);
 	if (!daemon->ctl) {
 		log_error("control socket %s: %s", conf->socket,
-			errno == EADDRINUSE ? "another postern answers there"
-			: errno == EEXIST   ? "something is there that is no socket"
-					    : strerror(errno));
+			errno == EADDRINUSE       ? "another postern answers there"
+				: errno == EEXIST ? "something is there that is no socket"
+						  : strerror(errno));
 		return -errno;
 	}
 	return 0;
@@ -434,8 +434,7 @@ static void grant_submit(struct daemon *daemon);
 
 static void grant_done(struct store_job *job)
 {
-	struct daemon *daemon =
-		(struct daemon *)((char *)job - offsetof(struct daemon, grant.job));
+	struct daemon *daemon = (struct daemon *)((char *)job - offsetof(struct daemon, grant.job));
 
 	daemon->grant_busy = false;
 	if (!job->result) {
@@ -444,7 +443,8 @@ static void grant_done(struct store_job *job)
 		dp_run_grant(daemon->dp, daemon->grant.run);
 		return;
 	}
-	daemon_alarm(daemon, "no run is granted: devices that need an Echo challenge are not served");
+	daemon_alarm(
+		daemon, "no run is granted: devices that need an Echo challenge are not served");
 	log_error("%s", job->error.text);
 	daemon->grant_retry_ms = daemon_now_ms() + GRANT_RETRY_MS;
 }
@@ -469,15 +469,15 @@ struct base_raise {
 
 static void base_done(struct store_job *job)
 {
-	struct base_raise *raise = (struct base_raise *)((char *)job -
-							 offsetof(struct base_raise, base.job));
+	struct base_raise *raise =
+		(struct base_raise *)((char *)job - offsetof(struct base_raise, base.job));
 	int rc = job->result;
 
 	if (rc)
 		log_error("%s", job->error.text);
 	else
-		rc = dp_run_base_raise(raise->daemon->dp, raise->context, raise->generation,
-			raise->base.run_base);
+		rc = dp_run_base_raise(
+			raise->daemon->dp, raise->context, raise->generation, raise->base.run_base);
 	if (rc)
 		daemon_alarm(raise->daemon, "own Partial IVs of a device are nearly used up");
 	free(raise);
@@ -519,8 +519,8 @@ static void on_event(void *arg, const struct dp_event *event)
 			log_warning("device %s is replay-locked: it uses sequence numbers again",
 				entry->name);
 		else
-			log_debug("device %s is %s", entry->name,
-				dp_context_state_name(event->arg));
+			log_debug(
+				"device %s is %s", entry->name, dp_context_state_name(event->arg));
 		break;
 	}
 	case DP_EVENT_RUN_BASE_WANTED:
@@ -553,8 +553,7 @@ static void to_kernel(struct daemon *daemon)
 				break;
 			struct daemon_port *port = port_of(daemon, port_id);
 
-			if (port && port->tap_fd >= 0 &&
-				kernel_tap_write(port->tap_fd, frame, len))
+			if (port && port->tap_fd >= 0 && kernel_tap_write(port->tap_fd, frame, len))
 				port->to_kernel_failed++;
 			dp_punt_pop(ring);
 		}
@@ -571,8 +570,8 @@ static void from_kernel(struct daemon *daemon, struct daemon_port *port)
 		// Any worker can send; a full ring is a lost frame, as on any wire.
 		unsigned worker = daemon->next_worker++ % dp_worker_count(daemon->dp);
 
-		if (!dp_punt_push(dp_from_kernel(daemon->dp, worker), port->port_id, daemon->frame,
-			    len))
+		if (!dp_punt_push(
+			    dp_from_kernel(daemon->dp, worker), port->port_id, daemon->frame, len))
 			port->from_kernel_full++;
 	}
 }
@@ -646,8 +645,7 @@ static bool next_window(void *arg, struct store_window *window)
 
 		if (!registry->entry[i].id ||
 			dp_context_live(ctx) != registry->entry[i].generation ||
-			(ctx->state != DP_CONTEXT_ACTIVE &&
-				ctx->state != DP_CONTEXT_REPLAY_LOCKED))
+			(ctx->state != DP_CONTEXT_ACTIVE && ctx->state != DP_CONTEXT_REPLAY_LOCKED))
 			continue;
 		window->id = registry->entry[i].id;
 		window->window = ctx->window;
@@ -664,8 +662,7 @@ static void stop_done(struct store_job *job)
 static int stop_store(struct daemon *daemon)
 {
 	struct stop_state state = {.daemon = daemon};
-	struct store_stop_job stop = {
-		.job.done = stop_done, .next = next_window, .arg = &state};
+	struct store_stop_job stop = {.job.done = stop_done, .next = next_window, .arg = &state};
 
 	store_thread_cancel(daemon->store_thread);
 	if (daemon->started_ms) {

@@ -21,7 +21,7 @@
 struct daemon_port {
 	const struct conf_port *conf;
 	uint16_t port_id;
-	int tap_fd; // -1: none
+	int tap_fd;                // -1: none
 	uint64_t to_kernel_failed; // frames that the kernel refused
 	uint64_t from_kernel_full; // frames of the kernel for which no worker had room
 };

@@ -37,8 +37,8 @@ static enum ctl_device_state ctl_state(uint8_t state)
 }
 
 // The owner's line is read while its owner writes it: each value is right by itself.
-static void device_info(const struct daemon *daemon, const struct store_info *stored,
-	struct ctl_device_info *info)
+static void device_info(
+	const struct daemon *daemon, const struct store_info *stored, struct ctl_device_info *info)
 {
 	uint32_t index;
 	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
@@ -62,8 +62,8 @@ static void device_info(const struct daemon *daemon, const struct store_info *st
 
 	if (ctx->own_counter && dp_run(daemon->dp, &run)) {
 		info->has_own_piv = true;
-		info->own_piv = ((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) +
-				ctx->own_counter - 1;
+		info->own_piv =
+			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
 	}
 }
 
@@ -84,8 +84,8 @@ static void add_done(struct store_job *job)
 		ctl_reply_failed(op->req, rc, &job->error);
 	else if (rc)
 		ctl_request_error(op->req, CTL_INTERNAL,
-			"%s is stored, but the data plane did not take it: %s",
-			op->add.device.name, strerror(-rc));
+			"%s is stored, but the data plane did not take it: %s", op->add.device.name,
+			strerror(-rc));
 	else
 		ctl_reply_added(op->req, op->add.outcome, op->add.device.name);
 	sodium_memzero(op, sizeof(*op));
@@ -422,18 +422,17 @@ static void operation_status(void *arg, struct ctl_request *req)
 			states[state_count++] = (struct ctl_device_count){i, by_state[i]};
 	for (unsigned i = 0; i < worker_count; i++) {
 		workers[i].core = daemon->conf->workers.cores[i];
-		workers[i].busy_permille =
-			busy_permille(daemon, dp_worker_stats(daemon->dp, i));
-		workers[i].exchanges = dp_worker_exchanges(daemon->dp) -
-				       dp_worker_exchanges_free(daemon->dp, i);
+		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
+		workers[i].exchanges =
+			dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
 	}
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
 		upstream_status(daemon, i, &upstreams[i]);
 
 	const struct ctl_status status = {
-		.state = daemon->stopping      ? "stopping"
-			 : daemon->alarm_count ? "degraded"
-					       : "serving",
+		.state = daemon->stopping     ? "stopping"
+			: daemon->alarm_count ? "degraded"
+					      : "serving",
 		.uptime_ms = daemon_now_ms() - daemon->started_ms,
 		.devices = dp_contexts(daemon->dp)->count,
 		.devices_max = dp_contexts(daemon->dp)->max,
@@ -473,8 +472,8 @@ static void list_worker_counter(const struct daemon *daemon, struct ctl_request 
 	ctl_list_counter(req, &counter);
 }
 
-static void list_gauge(
-	struct ctl_request *req, const char *name, const char *help, const char *unit, uint64_t value)
+static void list_gauge(struct ctl_request *req, const char *name, const char *help,
+	const char *unit, uint64_t value)
 {
 	const struct ctl_counter counter = {
 		.name = name, .help = help, .unit = unit, .gauge = true, .total = value};
@@ -504,8 +503,7 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
 		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
 
-		in_use += dp_worker_exchanges(daemon->dp) -
-			  dp_worker_exchanges_free(daemon->dp, i);
+		in_use += dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
 		if (!oldest || (age && age < oldest))
 			oldest = age;
 	}
