@@ -10,12 +10,16 @@
 //   memory).
 // - struct schedule: the running key expansion of all lanes.
 // - lanes_load(P), lanes_store(P, x): the blocks at the pointers P(0) .. P(LANES - 1).
-// - lanes_load_some(P, some), lanes_store_some(P, some, x): the same with only some[i] <= 16 bytes
-//   of lane i touched; loads fill up with zeros.
-// - lanes_keep_some(some, x): x with zeros from byte some[i] of lane i on.
+// - struct some, some_left(some, len, before): for each lane a number of bytes, which is what
+//   len[i] leaves behind the bytes before, 0 at least and 16 at most.
+// - lanes_load_some(P, some), lanes_store_some(P, some, x): load and store that touch only so many
+//   bytes; the load fills up with zeros.
+// - lanes_keep_some(some, x): x with zeros behind so many bytes.
+// - lanes_above(values, x): bit i is set if values[i], 16 bits wide, is above x.
 // - lanes_select(on, x, y): for lane i, x if bit i of on is set, else y.
 // - lanes_xor, lanes_xor3, lanes_aesenc, lanes_aesenclast.
-// - lanes_counter(b0, i): CCM's A_i made from its B_0 (RFC 3610 section 2.3).
+// - lanes_counter(b0): CCM's A_0 made from its B_0 (RFC 3610 section 2.3).
+// - lanes_count(a0, i): A_i made from A_0, or the same of both with a key added.
 // - schedule_start(key), schedule_next(w, rcon): round keys one after the other.
 // - rank_below(keys, n, key): how many of n <= AEAD_BATCH_MAX keys are below key; the room behind
 //   them is filled up with 0xffff.
@@ -26,6 +30,7 @@
 
 #include "crypto/aead_engine.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -35,33 +40,32 @@
 // What must be wiped after a batch.
 struct secrets {
 	struct lanes key[AES_ROUNDS + 1]; // round keys
-	_Alignas(64) uint8_t tag[LANES][BLOCK];
+	struct lanes counter;             // A_0 with round key 0 added
+	_Alignas(64) uint8_t tag[AEAD_BATCH_MAX][BLOCK];
 };
 
 // Messages that run side by side. Those of a group with fewer than LANES messages fill it up with
 // repetitions of the last one: every step loads all lanes before it stores any, so repetitions
 // compute and store the same bytes even in place.
 struct group {
-	struct aead_op *op[LANES];
-	unsigned aad_min, aad_max;   // AAD blocks of the lanes
-	unsigned data_min, data_max; // payload blocks of the lanes, the last one not always whole
+	const struct aead_op *op;   // LANES of them
+	const uint16_t *len;        // their lengths in bytes
+	const uint16_t *aad_blocks; // and AAD blocks
+	unsigned aad_min, aad_max;  // the fewest and the most of them
+	// Payload blocks, the last one not always whole.
+	unsigned data_min, data_max;
 };
 
 static const uint8_t zeros[BLOCK];
 
-static unsigned aad_blocks(const struct aead_op *op)
-{
-	return op->aad_len ? (2u + op->aad_len + BLOCK - 1) / BLOCK : 0;
-}
+// From here on round keys are operands in memory. Without this the compiler knows them already,
+// keeps them, and because there are too many spills them to places of its own.
+#define KEYS_FROM_MEMORY(s) __asm__ volatile("" : : "r"(s) : "memory")
 
-static unsigned data_blocks(const struct aead_op *op)
-{
-	return (op->len + BLOCK - 1) / BLOCK;
-}
-
-// One AES encryption of all lanes with round keys from memory; x comes with key 0 added.
+// One AES encryption of all lanes; x comes with key 0 added.
 INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
 {
+	KEYS_FROM_MEMORY(s);
 	x = lanes_aesenc(x, s->key[1]);
 	x = lanes_aesenc(x, s->key[2]);
 	x = lanes_aesenc(x, s->key[3]);
@@ -78,6 +82,7 @@ INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
 INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
 {
 #define STEP(r) (*x = lanes_aesenc(*x, s->key[r]), *y = lanes_aesenc(*y, s->key[r]))
+	KEYS_FROM_MEMORY(s);
 	STEP(1);
 	STEP(2);
 	STEP(3);
@@ -97,17 +102,14 @@ INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, stru
 {
 	unsigned a = 0;
 
-#define AAD(i)         (g->op[i]->aad + BLOCK * a)
-#define AAD_OR_ZERO(i) (a < aad_blocks(g->op[i]) ? AAD(i) : zeros)
+#define AAD(i)         (g->op[i].aad + BLOCK * a)
+#define AAD_OR_ZERO(i) (a < g->aad_blocks[i] ? AAD(i) : zeros)
 	for (; a < g->aad_min; a++)
 		mac = encrypt(s, lanes_xor3(mac, lanes_load(AAD), s->key[0]));
 	for (; a < g->aad_max; a++) {
 		struct lanes next = encrypt(s, lanes_xor3(mac, lanes_load(AAD_OR_ZERO), s->key[0]));
-		unsigned on = 0;
 
-		for (unsigned i = 0; i < LANES; i++)
-			on |= (a < aad_blocks(g->op[i])) << i;
-		mac = lanes_select(on, next, mac);
+		mac = lanes_select(lanes_above(g->aad_blocks, a), next, mac);
 	}
 	return mac;
 #undef AAD
@@ -120,24 +122,19 @@ INLINE struct lanes data_crypt(
 {
 	struct lanes in, out;
 
-#define IN(i)  (g->op[i]->in + BLOCK * b)
-#define OUT(i) (g->op[i]->out + BLOCK * b)
+#define IN(i)  (g->op[i].in + BLOCK * b)
+#define OUT(i) (g->op[i].out + BLOCK * b)
 	if (b + 1 < g->data_min) {
 		in = lanes_load(IN);
 		out = lanes_xor(in, stream);
 		lanes_store(OUT, out);
 	} else {
-		uint8_t some[LANES];
+		struct some some;
 
-		for (unsigned i = 0; i < LANES; i++) {
-			unsigned len = g->op[i]->len, before = BLOCK * b;
-			unsigned left = len > before ? len - before : 0;
-
-			some[i] = left < BLOCK ? left : BLOCK;
-		}
-		in = lanes_load_some(IN, some);
-		out = lanes_keep_some(some, lanes_xor(in, stream));
-		lanes_store_some(OUT, some, out);
+		some_left(&some, g->len, BLOCK * b);
+		in = lanes_load_some(IN, &some);
+		out = lanes_keep_some(&some, lanes_xor(in, stream));
+		lanes_store_some(OUT, &some, out);
 	}
 	return sealing ? in : out;
 #undef IN
@@ -148,13 +145,9 @@ INLINE struct lanes data_crypt(
 INLINE struct lanes data_mac_keep(
 	const struct group *g, unsigned b, struct lanes next, struct lanes mac)
 {
-	unsigned on = 0;
-
 	if (b < g->data_min)
 		return next;
-	for (unsigned i = 0; i < LANES; i++)
-		on |= (g->op[i]->len > BLOCK * b) << i;
-	return lanes_select(on, next, mac);
+	return lanes_select(lanes_above(g->len, BLOCK * b), next, mac);
 }
 
 INLINE struct lanes data_step(const struct secrets *s, const struct group *g, unsigned b,
@@ -174,34 +167,35 @@ INLINE struct lanes data_step_ahead(const struct secrets *s, const struct group 
 	struct lanes plain = data_crypt(g, b, stream, sealing);
 	struct lanes next = lanes_xor3(mac, plain, s->key[0]);
 
-#define B0(i) (g->op[i]->b0)
-	*ahead_stream = lanes_xor(lanes_counter(lanes_load(B0), ahead + 1), s->key[0]);
-#undef B0
+	*ahead_stream = lanes_count(s->counter, ahead + 1);
 	encrypt_two(s, &next, ahead_stream);
 	return data_mac_keep(g, b, next, mac);
 }
 
-// Opens or seals a group, all but the tags: those are left in s->tag. streams is how many blocks
-// of key stream are made while the keys are expanded, which is when AES units would wait: 1, 2, or
-// 3 for three payload blocks and more.
-INLINE void group_crypt(
-	struct secrets *s, const struct group *g, const unsigned streams, const bool sealing)
+// Opens or seals a group, all but the tags: those it makes it leaves in tag. streams is how many
+// blocks of key stream are made while the keys are expanded, which is when AES units would wait: 1,
+// 2, or 3 for three payload blocks and more.
+INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*tag)[BLOCK],
+	const unsigned streams, const bool sealing)
 {
-#define KEY(i) (g->op[i]->key)
-#define B0(i)  (g->op[i]->b0)
+	const struct group copy = *group, *g = &copy; // which no store can change
+#define KEY(i) (g->op[i].key)
+#define B0(i)  (g->op[i].b0)
 	struct lanes key = lanes_load(KEY), b0 = lanes_load(B0);
 	struct schedule expansion = schedule_start(key);
 	struct lanes mac = lanes_xor(b0, key);
-	struct lanes mask = lanes_xor(lanes_counter(b0, 0), key);
-	struct lanes stream1 = lanes_xor(lanes_counter(b0, 1), key);
-	struct lanes stream2 = lanes_xor(lanes_counter(b0, 2), key);
-	struct lanes stream3 = lanes_xor(lanes_counter(b0, 3), key);
+	struct lanes mask = lanes_xor(lanes_counter(b0), key);
+	struct lanes stream1 = lanes_count(mask, 1);
+	struct lanes stream2 = lanes_count(mask, 2);
+	struct lanes stream3 = lanes_count(mask, 3);
 #undef KEY
 #undef B0
 	const unsigned blocks = g->data_max;
 	unsigned b = 0;
 
 	s->key[0] = key;
+	if (streams >= 3)
+		s->counter = mask;
 #define STEP(r, rcon, aes)                             \
 	do {                                           \
 		key = schedule_next(&expansion, rcon); \
@@ -245,56 +239,17 @@ INLINE void group_crypt(
 		mac = data_step(s, g, b, stream3, mac, sealing);
 
 	mac = lanes_xor(mac, mask);
-#define TAG(i) (s->tag[i])
+#define TAG(i) (tag[i])
 	lanes_store(TAG, mac);
 #undef TAG
 }
 
-// All differences of two tags at once; tag_len is 8 or 16.
-static bool tag_equal(const uint8_t *a, const uint8_t *b, unsigned tag_len)
-{
-	uint64_t x[2] = {0}, y[2] = {0};
-
-	memcpy(x, a, 8);
-	memcpy(y, b, 8);
-	if (tag_len == 16) {
-		memcpy(x + 1, a + 8, 8);
-		memcpy(y + 1, b + 8, 8);
-	}
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-}
-
-static void tags_verify(const struct secrets *s, const struct group *g, unsigned tag_len)
-{
-	for (unsigned i = 0; i < LANES; i++) {
-		struct aead_op *op = g->op[i];
-
-		if (tag_equal(s->tag[i], op->in + op->len, tag_len)) {
-			op->result = AEAD_OK;
-		} else {
-			op->result = AEAD_FAILED;
-			memset(op->out, 0, op->len);
-		}
-	}
-}
-
-static void tags_write(const struct secrets *s, const struct group *g, unsigned tag_len)
-{
-	for (unsigned i = 0; i < LANES; i++) {
-		struct aead_op *op = g->op[i];
-
-		memcpy(op->out + op->len, s->tag[i], 8);
-		if (tag_len == 16)
-			memcpy(op->out + op->len + 8, s->tag[i] + 8, 8);
-		op->result = AEAD_OK;
-	}
-}
-
 // One straight line of code for each number of payload blocks that is common.
-#define GROUP_FUNCTION(name, streams, sealing)                                               \
-	static __attribute__((noinline)) void name(struct secrets *s, const struct group *g) \
-	{                                                                                    \
-		group_crypt(s, g, streams, sealing);                                         \
+#define GROUP_FUNCTION(name, streams, sealing)                                  \
+	static __attribute__((noinline)) void name(                             \
+		struct secrets *s, const struct group *g, uint8_t(*tag)[BLOCK]) \
+	{                                                                       \
+		group_crypt(s, g, tag, streams, sealing);                       \
 	}
 GROUP_FUNCTION(open_1, 1, false)
 GROUP_FUNCTION(open_2, 2, false)
@@ -303,90 +258,207 @@ GROUP_FUNCTION(seal_1, 1, true)
 GROUP_FUNCTION(seal_2, 2, true)
 GROUP_FUNCTION(seal_many, 3, true)
 
-static void group_run(struct secrets *s, const struct group *g, unsigned tag_len, bool sealing)
+// Whether two tags differ, by all their bits at once.
+INLINE bool tag_differs(const uint8_t *a, const uint8_t *b, const unsigned tag_len)
 {
-	if (g->data_max <= 1)
-		(sealing ? seal_1 : open_1)(s, g);
-	else if (g->data_max == 2)
-		(sealing ? seal_2 : open_2)(s, g);
-	else
-		(sealing ? seal_many : open_many)(s, g);
-	if (sealing)
-		tags_write(s, g, tag_len);
-	else
-		tags_verify(s, g, tag_len);
+	uint64_t x[2] = {0}, y[2] = {0};
+
+	memcpy(x, a, tag_len);
+	memcpy(y, b, tag_len);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) != 0;
 }
 
-// Messages of like size side by side waste the fewest lanes: a payload block costs two of AES, an
+// A batch in the order in which it is worked on.
+struct batch {
+	const struct aead_op *op; // the caller's, or copy
+	unsigned groups;
+	bool uniform; // all have the same lengths
+	_Alignas(64) uint16_t len[AEAD_BATCH_MAX];
+	_Alignas(64) uint16_t aad_blocks[AEAD_BATCH_MAX];
+	uint8_t place[AEAD_BATCH_MAX]; // of the caller's op i in copy
+	_Alignas(64) struct aead_op copy[AEAD_BATCH_MAX];
+};
+
+_Static_assert(AEAD_BATCH_MAX % LANES == 0, "the last group has room");
+_Static_assert(offsetof(struct aead_op, len) == offsetof(struct aead_op, aad_len) + 2 &&
+		sizeof(((struct aead_op *)NULL)->len) == 2 &&
+		sizeof(((struct aead_op *)NULL)->aad_len) == 2,
+	"one load reads both lengths");
+
+INLINE void batch_measure(struct batch *batch, const struct aead_op *ops, unsigned n)
+{
+	_Alignas(64) uint32_t sizes[AEAD_BATCH_MAX];
+	const unsigned full = batch->groups * LANES;
+	uint32_t differ = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(&sizes[i], &ops[i].aad_len, sizeof(sizes[i]));
+		differ |= sizes[i] ^ sizes[0];
+	}
+	batch->uniform = !differ;
+	for (unsigned first = 0; first < full; first += LANES) {
+		for (unsigned i = first; i < first + LANES; i++) {
+			uint32_t size = differ ? sizes[i] : sizes[0], aad_len = size & 0xffff;
+
+			batch->len[i] = size >> 16;
+			batch->aad_blocks[i] = aad_len ? (aad_len + 2 + BLOCK - 1) / BLOCK : 0;
+		}
+	}
+}
+
+// Messages of like size side by side waste the fewest lanes. A payload block costs two of AES, an
 // AAD block one. The low bits keep keys apart.
 #define INDEX_BITS 6
 _Static_assert(1 << INDEX_BITS == AEAD_BATCH_MAX, "an index fits");
 
-static uint16_t sort_key(const struct aead_op *op, unsigned index)
+static uint16_t sort_key(unsigned len, unsigned aad_blocks, unsigned index)
 {
-	unsigned data = data_blocks(op), aad = aad_blocks(op);
+	unsigned data_blocks = (len + BLOCK - 1) / BLOCK;
 
-	if (data > 126)
-		data = 126;
-	if (aad > 7)
-		aad = 7;
-	return (data << 3 | aad) << INDEX_BITS | index;
+	data_blocks = data_blocks < 126 ? data_blocks : 126;
+	aad_blocks = aad_blocks < 7 ? aad_blocks : 7;
+	return (data_blocks << 3 | aad_blocks) << INDEX_BITS | index;
 }
 
-static void batch_sort(struct aead_op *ops, unsigned n, struct aead_op **sorted)
+// Puts the ops in an order in which groups have messages of like size and fills up the last group
+// with repetitions of its last message. Copies ops only where the caller's do not do.
+static void batch_sort(struct batch *batch, const struct aead_op *ops, unsigned n)
 {
-	_Alignas(64) uint16_t keys[AEAD_BATCH_MAX];
-	unsigned differ = 0;
+	_Alignas(64) uint16_t keys[AEAD_BATCH_MAX], lens[AEAD_BATCH_MAX], aads[AEAD_BATCH_MAX];
+	const unsigned full = batch->groups * LANES;
 
-	for (unsigned i = 0; i < n; i++) {
-		keys[i] = sort_key(&ops[i], i);
-		differ |= (keys[i] ^ keys[0]) >> INDEX_BITS;
-	}
-	if (!differ) {
-		for (unsigned i = 0; i < n; i++)
-			sorted[i] = &ops[i];
+	if (batch->uniform && n == full) {
+		batch->op = ops;
 		return;
 	}
-	for (unsigned i = n; i < AEAD_BATCH_MAX; i++)
-		keys[i] = 0xffff;
-	for (unsigned i = 0; i < n; i++)
-		sorted[rank_below(keys, n, keys[i])] = &ops[i];
+	memcpy(lens, batch->len, sizeof(lens));
+	memcpy(aads, batch->aad_blocks, sizeof(aads));
+	for (unsigned i = 0; i < AEAD_BATCH_MAX; i++)
+		keys[i] = i < n ? sort_key(lens[i], aads[i], i) : 0xffff;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned place = rank_below(keys, n, keys[i]);
+
+		batch->place[i] = place;
+		batch->copy[place] = ops[i];
+		batch->len[place] = lens[i];
+		batch->aad_blocks[place] = aads[i];
+	}
+	for (unsigned place = n; place < full; place++) {
+		batch->copy[place] = batch->copy[n - 1];
+		batch->len[place] = batch->len[n - 1];
+		batch->aad_blocks[place] = batch->aad_blocks[n - 1];
+	}
+	batch->op = batch->copy;
 }
 
-static void group_measure(struct group *g)
+static struct group batch_group(const struct batch *batch, unsigned index)
 {
-	g->aad_min = g->aad_max = aad_blocks(g->op[0]);
-	g->data_min = g->data_max = data_blocks(g->op[0]);
-	for (unsigned i = 1; i < LANES; i++) {
-		unsigned aad = aad_blocks(g->op[i]), data = data_blocks(g->op[i]);
+	struct group g = {
+		.op = batch->op + index * LANES,
+		.len = batch->len + index * LANES,
+		.aad_blocks = batch->aad_blocks + index * LANES,
+	};
+	unsigned len_min = g.len[0], len_max = g.len[0];
 
-		g->aad_min = aad < g->aad_min ? aad : g->aad_min;
-		g->aad_max = aad > g->aad_max ? aad : g->aad_max;
-		g->data_min = data < g->data_min ? data : g->data_min;
-		g->data_max = data > g->data_max ? data : g->data_max;
+	g.aad_min = g.aad_max = g.aad_blocks[0];
+	for (unsigned i = 1; i < LANES && !batch->uniform; i++) {
+		g.aad_min = g.aad_blocks[i] < g.aad_min ? g.aad_blocks[i] : g.aad_min;
+		g.aad_max = g.aad_blocks[i] > g.aad_max ? g.aad_blocks[i] : g.aad_max;
+		len_min = g.len[i] < len_min ? g.len[i] : len_min;
+		len_max = g.len[i] > len_max ? g.len[i] : len_max;
 	}
+	g.data_min = (len_min + BLOCK - 1) / BLOCK;
+	g.data_max = (len_max + BLOCK - 1) / BLOCK;
+	return g;
+}
+
+INLINE void group_run(
+	struct secrets *s, const struct group *g, uint8_t (*tag)[BLOCK], const bool sealing)
+{
+	if (g->data_max <= 1)
+		(sealing ? seal_1 : open_1)(s, g, tag);
+	else if (g->data_max == 2)
+		(sealing ? seal_2 : open_2)(s, g, tag);
+	else
+		(sealing ? seal_many : open_many)(s, g, tag);
+}
+
+INLINE unsigned tags_verify(const struct secrets *s, const struct batch *batch, struct aead_op *ops,
+	unsigned n, const unsigned tag_len)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *tag = s->tag[batch->op == ops ? i : batch->place[i]];
+		bool differs = tag_differs(tag, ops[i].in + ops[i].len, tag_len);
+
+		ops[i].result = differs ? AEAD_FAILED : AEAD_OK;
+		failed += differs;
+	}
+	if (!failed)
+		return n;
+	for (unsigned i = 0; i < n; i++) {
+		if (ops[i].result != AEAD_OK)
+			memset(ops[i].out, 0, ops[i].len);
+	}
+	return n - failed;
+}
+
+INLINE unsigned tags_write(const struct secrets *s, const struct batch *batch, struct aead_op *ops,
+	unsigned n, const unsigned tag_len)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *tag = s->tag[batch->op == ops ? i : batch->place[i]];
+
+		memcpy(ops[i].out + ops[i].len, tag, tag_len);
+		ops[i].result = AEAD_OK;
+	}
+	return n;
+}
+
+// Where the group functions may have spilled registers, which no wipe of variables reaches.
+#define SPILL_ROOM 1024
+
+static __attribute__((noinline)) void spills_wipe(void)
+{
+	_Alignas(64) uint8_t spills[SPILL_ROOM];
+
+	memset(spills, 0, sizeof(spills));
+	__asm__ volatile("" : : "r"(spills) : "memory"); // not a dead store
+}
+
+INLINE void secrets_wipe(struct secrets *s, unsigned n)
+{
+	memset(s->key, 0, sizeof(s->key));
+	memset(&s->counter, 0, sizeof(s->counter));
+	memset(s->tag, 0, n * BLOCK);
+	__asm__ volatile("" : : "r"(s) : "memory"); // not dead stores
+	spills_wipe();
+	registers_wipe();
 }
 
 INLINE unsigned batch_run(enum aead_alg alg, struct aead_op *ops, unsigned n, const bool sealing)
 {
-	const unsigned tag_len = aead_algs[alg].tag_len;
-	struct aead_op *sorted[AEAD_BATCH_MAX];
+	const bool short_tag = aead_algs[alg].tag_len == 8;
+	struct batch batch;
 	struct secrets s;
-	struct group g;
-	unsigned good = 0;
+	unsigned good;
 
-	batch_sort(ops, n, sorted);
-	for (unsigned first = 0; first < n; first += LANES) {
-		for (unsigned i = 0; i < LANES; i++)
-			g.op[i] = sorted[first + i < n ? first + i : n - 1];
-		group_measure(&g);
-		group_run(&s, &g, tag_len, sealing);
+	batch.groups = (n + LANES - 1) / LANES;
+	batch_measure(&batch, ops, n);
+	batch_sort(&batch, ops, n);
+	for (unsigned i = 0; i < batch.groups; i++) {
+		struct group g = batch_group(&batch, i);
+
+		group_run(&s, &g, s.tag + i * LANES, sealing);
 	}
-	memset(&s, 0, sizeof(s));
-	__asm__ volatile("" : : "r"(&s) : "memory"); // the wipe is not a dead store
-	registers_wipe();
-	for (unsigned i = 0; i < n; i++)
-		good += ops[i].result == AEAD_OK;
+	if (sealing)
+		good = short_tag ? tags_write(&s, &batch, ops, n, 8)
+				 : tags_write(&s, &batch, ops, n, 16);
+	else
+		good = short_tag ? tags_verify(&s, &batch, ops, n, 8)
+				 : tags_verify(&s, &batch, ops, n, 16);
+	secrets_wipe(&s, batch.groups * LANES);
 	return good;
 }
 

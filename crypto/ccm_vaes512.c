@@ -4,6 +4,7 @@
 #include "crypto/aead_engine.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 #define LANES 16
 
@@ -28,12 +29,16 @@ INLINE __m512i join(__m128i a, __m128i b, __m128i c, __m128i d)
 		join(BLOCK_AT(P(12)), BLOCK_AT(P(13)), BLOCK_AT(P(14)), BLOCK_AT(P(15))), \
 	})
 
+INLINE void pair_store(uint8_t *a, uint8_t *b, __m256i x)
+{
+	_mm_storeu_si128((__m128i *)a, _mm256_castsi256_si128(x));
+	_mm_storeu_si128((__m128i *)b, _mm256_extracti128_si256(x, 1));
+}
+
 INLINE void split_store(uint8_t *a, uint8_t *b, uint8_t *c, uint8_t *d, __m512i x)
 {
-	_mm_storeu_si128((__m128i *)a, _mm512_castsi512_si128(x));
-	_mm_storeu_si128((__m128i *)b, _mm512_extracti32x4_epi32(x, 1));
-	_mm_storeu_si128((__m128i *)c, _mm512_extracti32x4_epi32(x, 2));
-	_mm_storeu_si128((__m128i *)d, _mm512_extracti32x4_epi32(x, 3));
+	pair_store(a, b, _mm512_castsi512_si256(x));
+	pair_store(c, d, _mm512_extracti64x4_epi64(x, 1));
 }
 
 #define lanes_store(P, x)                                        \
@@ -44,13 +49,25 @@ INLINE void split_store(uint8_t *a, uint8_t *b, uint8_t *c, uint8_t *d, __m512i 
 		split_store(P(12), P(13), P(14), P(15), (x).r3); \
 	} while (0)
 
-// The first n bytes of a block; masked-out bytes are neither read nor written.
-INLINE __mmask16 first(unsigned n)
+// A mask for each lane; masked-out bytes are neither read nor written.
+struct some {
+	_Alignas(32) __mmask16 lane[LANES];
+};
+
+INLINE void some_left(struct some *some, const uint16_t *len, unsigned before)
 {
-	return _bzhi_u32(0xffff, n);
+	const __m256i one = _mm256_set1_epi16(1);
+	__m256i left = _mm256_subs_epu16(
+		_mm256_load_si256((const __m256i *)len), _mm256_set1_epi16(before));
+
+	// A shift by 16 and more leaves 0, and 0 - 1 is a mask of all bytes.
+	_mm256_store_si256(
+		(__m256i *)some->lane, _mm256_sub_epi16(_mm256_sllv_epi16(one, left), one));
+	// The compiler shall read masks from there, not pick them out of the register.
+	__asm__ volatile("" : "+m"(*some));
 }
 
-#define SOME_AT(P, some, i) _mm_maskz_loadu_epi8(first((some)[i]), P(i))
+#define SOME_AT(P, some, i) _mm_maskz_loadu_epi8((some)->lane[i], P(i))
 #define SOME_JOIN(P, some, i)                                                       \
 	join(SOME_AT(P, some, i), SOME_AT(P, some, i + 1), SOME_AT(P, some, i + 2), \
 		SOME_AT(P, some, i + 3))
@@ -60,13 +77,11 @@ INLINE __mmask16 first(unsigned n)
 
 #define SOME_STORE(P, some, i, x)                                                         \
 	do {                                                                              \
-		_mm_mask_storeu_epi8(P(i), first((some)[i]), _mm512_castsi512_si128(x));  \
-		_mm_mask_storeu_epi8(                                                     \
-			P(i + 1), first((some)[i + 1]), _mm512_extracti32x4_epi32(x, 1)); \
-		_mm_mask_storeu_epi8(                                                     \
-			P(i + 2), first((some)[i + 2]), _mm512_extracti32x4_epi32(x, 2)); \
-		_mm_mask_storeu_epi8(                                                     \
-			P(i + 3), first((some)[i + 3]), _mm512_extracti32x4_epi32(x, 3)); \
+		const __mmask16 *lane = (some)->lane + (i);                               \
+		_mm_mask_storeu_epi8(P(i), lane[0], _mm512_castsi512_si128(x));           \
+		_mm_mask_storeu_epi8(P(i + 1), lane[1], _mm512_extracti32x4_epi32(x, 1)); \
+		_mm_mask_storeu_epi8(P(i + 2), lane[2], _mm512_extracti32x4_epi32(x, 2)); \
+		_mm_mask_storeu_epi8(P(i + 3), lane[3], _mm512_extracti32x4_epi32(x, 3)); \
 	} while (0)
 #define lanes_store_some(P, some, x)             \
 	do {                                     \
@@ -76,18 +91,25 @@ INLINE __mmask16 first(unsigned n)
 		SOME_STORE(P, some, 12, (x).r3); \
 	} while (0)
 
-INLINE __m512i keep_some(const uint8_t *some, __m512i x)
+// The masks of four lanes are the mask of a register.
+INLINE __m512i keep_some(const __mmask16 *lane, __m512i x)
 {
-	uint64_t mask = first(some[0]) | (uint64_t)first(some[1]) << 16 |
-		(uint64_t)first(some[2]) << 32 | (uint64_t)first(some[3]) << 48;
+	__mmask64 mask;
 
+	memcpy(&mask, lane, sizeof(mask));
 	return _mm512_maskz_mov_epi8(mask, x);
 }
 
-INLINE struct lanes lanes_keep_some(const uint8_t *some, struct lanes x)
+INLINE struct lanes lanes_keep_some(const struct some *some, struct lanes x)
 {
-	return (struct lanes){keep_some(some, x.r0), keep_some(some + 4, x.r1),
-		keep_some(some + 8, x.r2), keep_some(some + 12, x.r3)};
+	return (struct lanes){keep_some(some->lane, x.r0), keep_some(some->lane + 4, x.r1),
+		keep_some(some->lane + 8, x.r2), keep_some(some->lane + 12, x.r3)};
+}
+
+INLINE unsigned lanes_above(const uint16_t *values, unsigned x)
+{
+	return _mm256_cmpgt_epu16_mask(
+		_mm256_load_si256((const __m256i *)values), _mm256_set1_epi16(x));
 }
 
 // Bit i of on selects lane i of x, which is four of the 16 words that a mask is for.
@@ -134,22 +156,29 @@ INLINE struct lanes lanes_aesenclast(struct lanes x, struct lanes key)
 		_mm512_aesenclast_epi128(x.r3, key.r3)};
 }
 
-// Keeps the nonce in bytes 1 to 13 and puts L - 1 before it and the counter behind it.
-INLINE __m512i counter(__m512i b0, __m512i ends)
+// Keeps the nonce in bytes 1 to 13 and puts L - 1 before it and zeros behind it.
+INLINE __m512i counter(__m512i b0)
 {
 	const __m512i nonce = _mm512_broadcast_i32x4(
 		_mm_setr_epi8(0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0));
+	const __m512i flags = _mm512_broadcast_i32x4(_mm_setr_epi32(1, 0, 0, 0));
 
-	return _mm512_ternarylogic_epi64(b0, nonce, ends, 0xea); // b0 & nonce | ends
+	return _mm512_ternarylogic_epi64(b0, nonce, flags, 0xea); // b0 & nonce | flags
 }
 
-INLINE struct lanes lanes_counter(struct lanes b0, unsigned i)
+INLINE struct lanes lanes_counter(struct lanes b0)
 {
-	const __m512i ends = _mm512_broadcast_i32x4(
-		_mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, i >> 8, i));
+	return (struct lanes){counter(b0.r0), counter(b0.r1), counter(b0.r2), counter(b0.r3)};
+}
 
-	return (struct lanes){counter(b0.r0, ends), counter(b0.r1, ends), counter(b0.r2, ends),
-		counter(b0.r3, ends)};
+INLINE struct lanes lanes_count(struct lanes a0, unsigned i)
+{
+	const __m512i big_endian = _mm512_broadcast_i32x4(
+		_mm_setr_epi32(0, 0, 0, (i & 0xff) << 24 | (i & 0xff00) << 8));
+
+	return (struct lanes){_mm512_xor_si512(a0.r0, big_endian),
+		_mm512_xor_si512(a0.r1, big_endian), _mm512_xor_si512(a0.r2, big_endian),
+		_mm512_xor_si512(a0.r3, big_endian)};
 }
 
 // The words of the current round key, sliced: w0 holds word 0 of all lanes, and so on. This way

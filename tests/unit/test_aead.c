@@ -88,6 +88,32 @@ static void subsets_check(const char *isa)
 	aead_engine_free(oracle);
 }
 
+// A batch of any size, whose messages fall into groups of lanes in any way.
+static void sizes_check(const char *isa)
+{
+	struct aead_engine *engine = engine_for(isa), *oracle = engine_for("openssl");
+
+	for (unsigned n = 1; n <= AEAD_BATCH_MAX; n++) {
+		for (unsigned spread = 1; spread <= 100; spread += 33) {
+			struct aead_vectors vectors = {.alg = AEAD_AES_CCM_16_64_128};
+			const struct aead_vector *list[AEAD_BATCH_MAX];
+
+			for (unsigned i = 0; i < n; i++)
+				aead_vectors_add_random(&vectors, oracle,
+					randombytes_uniform(spread),
+					12 + randombytes_uniform(spread));
+			for (unsigned i = 0; i < n; i++)
+				list[i] = &vectors.list[i];
+			for (unsigned way = 0; way < 4; way++)
+				aead_batch_check(
+					engine, AEAD_AES_CCM_16_64_128, list, n, way & 1, way & 2);
+			aead_vectors_free(&vectors);
+		}
+	}
+	aead_engine_free(engine);
+	aead_engine_free(oracle);
+}
+
 // Every bit of a tag counts.
 static void tag_bits_check(const char *isa)
 {
@@ -137,6 +163,10 @@ static void engines_check(const char *isa)
 	Test(aead, subsets_of_failures_##isa) \
 	{                                     \
 		subsets_check(#isa);          \
+	}                                     \
+	Test(aead, every_batch_size_##isa)    \
+	{                                     \
+		sizes_check(#isa);            \
 	}                                     \
 	Test(aead, every_tag_bit_##isa)       \
 	{                                     \
