@@ -38,7 +38,7 @@ show_logs() {
 	for file in "$T"/*.log "$T"/*.err; do
 		[ -s "$file" ] || continue
 		echo "--- ${file##*/}"
-		tail -n 60 "$file"
+		tail -n 60 "$file" | cut -c 1-300
 	done >&2
 }
 
@@ -305,13 +305,13 @@ capture() {
 	wait_line $T/tcpdump.err 'listening on'
 }
 
-# capture_end PACKETS: once so many UDP packets have come.
+# capture_end PACKETS [FILTER]: once so many have come that fit the filter.
 capture_end() {
-	wait_for 10 captured_packets "$1" || bail "$1 packets are captured"
-	kill -INT "$capture_pid"
+	wait_for 10 captured_packets "$@" || bail "$1 packets are captured"
+	kill -TERM "$capture_pid"
 	wait "$capture_pid"
 }
 
 captured_packets() {
-	[ "$(tcpdump -r "$captured" udp 2>/dev/null | wc -l)" -ge "$1" ]
+	[ "$(tcpdump -r "$captured" "${2:-udp}" 2>/dev/null | wc -l)" -ge "$1" ]
 }
