@@ -267,7 +267,7 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 		args->plain = true;
 		return 0;
 	default:
-		return failure_set(f, -EINVAL, "try postern-coap --help");
+		return -EINVAL;
 	}
 }
 
@@ -314,6 +314,7 @@ enum args_result args_parse(struct client_args *args, int argc, char **argv, str
 		.ack_timeout_ms = ACK_TIMEOUT_MS,
 		.retransmit_max = RETRANSMIT,
 	};
+	opterr = 0; // the words are ours
 	while ((option = getopt_long(argc, argv, "c:d:x:f:a:O:No:ivqt:s:46b:p:hV", longs, NULL)) !=
 		-1) {
 		switch (option) {
@@ -326,6 +327,11 @@ enum args_result args_parse(struct client_args *args, int argc, char **argv, str
 		case OPT_FORMATS:
 			print_formats();
 			return ARGS_DONE;
+		case '?':
+			failure_set(f, -EINVAL,
+				"%s is not known, or its value is missing; try postern-coap --help",
+				argv[optind - 1]);
+			return ARGS_WRONG;
 		}
 		if (set_option(args, option, optarg, f))
 			return ARGS_WRONG;
