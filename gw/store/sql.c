@@ -23,7 +23,7 @@ static int errno_of_sql(struct store *store)
 {
 	int below = sqlite3_system_errno(store->db);
 
-	switch (sqlite3_errcode(store->db)) {
+	switch (sqlite3_extended_errcode(store->db) & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
 	case SQLITE_READONLY:
@@ -40,8 +40,8 @@ static int errno_of_sql(struct store *store)
 	case SQLITE_CANTOPEN:
 		return below != 0 ? -below : -EIO;
 	case SQLITE_IOERR:
-		// A write that failed can be repeated, a sync cannot: the kernel may have dropped
-		// the pages.
+		// After a sync that failed the kernel may have dropped the pages, and a second
+		// one succeeds without them.
 		store->broken = true;
 		return below == ENOSPC || below == EDQUOT || below == EFBIG ? -ENOSPC : -EIO;
 	default:

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The store after a kill at every write and sync, with syncs that fail, on disks that are full or
+// read-only, and with damage in its file.
+
+#include "gw/store/import.h"
+#include "tests/unit/store/bed.h"
+
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Writes and syncs of this process, counted; one of them can be the last thing it does, or a sync
+// can fail, or all writes from one on.
+static unsigned calls, kill_at, syncs, fail_sync_at, writes, full_at;
+
+static void count_call(void)
+{
+	if (++calls == kill_at)
+		kill(getpid(), SIGKILL);
+}
+
+static int sync_call(const char *name, int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+
+	count_call();
+	if (++syncs == fail_sync_at) {
+		errno = EIO;
+		return -1;
+	}
+	return real(fd);
+}
+
+int fsync(int fd)
+{
+	return sync_call("fsync", fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_call("fdatasync", fd);
+}
+
+static ssize_t pwrite_call(const char *name, int fd, const void *data, size_t len, off64_t at)
+{
+	ssize_t (*real)(int, const void *, size_t, off64_t) =
+		(ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, name);
+
+	count_call();
+	if (++writes >= full_at && full_at != 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return real(fd, data, len, at);
+}
+
+// Large files make one name of the two in the headers, but libraries call either.
+ssize_t pwrite_plain(int fd, const void *data, size_t len, off64_t at) __asm__("pwrite");
+ssize_t pwrite_plain(int fd, const void *data, size_t len, off64_t at)
+{
+	return pwrite_call("pwrite", fd, data, len, at);
+}
+
+ssize_t pwrite_large(int fd, const void *data, size_t len, off64_t at) __asm__("pwrite64");
+ssize_t pwrite_large(int fd, const void *data, size_t len, off64_t at)
+{
+	return pwrite_call("pwrite64", fd, data, len, at);
+}
+
+static struct bed bed;
+
+static void set_up(void)
+{
+	bed_make(&bed);
+	bed_open(&bed);
+}
+
+static void tear_down(void)
+{
+	bed_remove(&bed);
+}
+
+TestSuite(store_faults, .init = set_up, .fini = tear_down, .timeout = 120);
+
+#define DEVICES 40
+
+static int import_rows(uint64_t *count)
+{
+	struct import_options options = {.never_used = true};
+	enum import_state state = IMPORT_MORE;
+	struct import *import;
+	char text[DEVICES * 32];
+	int fd = memfd_create("rows", 0);
+
+	char *to = stpcpy(text, "device_id,gateway_id,master_secret\n");
+	for (unsigned i = 0; i < DEVICES; i++)
+		to += sprintf(to, "%04x,aa,%04x\n", i, i);
+	cr_assert_eq(write(fd, text, to - text), to - text);
+	lseek(fd, 0, SEEK_SET);
+	int code = import_open_fd(bed.store, fd, &options, &import, &bed.error);
+	while (code == 0 && state != IMPORT_READ)
+		code = import_step(import, &state, &bed.error);
+	if (code == 0)
+		code = import_commit(import, NULL, NULL, &bed.error);
+	import_free(import);
+	*count = store_count(bed.store);
+	return code;
+}
+
+// Runs step() in a process of its own that is killed at its n-th write or sync, for each n until it
+// gets to its end; after each, check() looks at what is on the disk. reply is what step() said
+// before the kill, or -1.
+static void kill_at_each_call(int (*step)(void), void (*check)(int reply))
+{
+	bool ended = false;
+
+	for (unsigned n = 1; !ended; n++) {
+		int fds[2], status, reply = -1;
+		cr_assert_eq(pipe(fds), 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			bed_open(&bed);
+			calls = 0;
+			kill_at = n;
+			reply = step();
+			kill_at = 0;
+			_exit(write(fds[1], &reply, sizeof(reply)) != sizeof(reply));
+		}
+		close(fds[1]);
+		ssize_t got = read(fds[0], &reply, sizeof(reply));
+		close(fds[0]);
+		cr_assert_eq(waitpid(pid, &status, 0), pid);
+		ended = WIFEXITED(status);
+		cr_assert(ended ? got == sizeof(reply) && WEXITSTATUS(status) == 0
+				: WTERMSIG(status) == SIGKILL);
+		bed_open(&bed);
+		check(reply);
+		bed_close(&bed);
+		cr_assert(n < 1000);
+	}
+}
+
+static int import_step_(void)
+{
+	uint64_t count;
+
+	return import_rows(&count);
+}
+
+static unsigned imports_seen;
+
+static void check_import(int reply)
+{
+	uint64_t count = bed_load(&bed, NULL, NULL);
+	struct store_spec spec = bed_spec(1000, "ffff", "bb");
+
+	cr_expect(count == 0 || count == DEVICES, "%lu devices", count);
+	cr_expect(reply != 0 || count == DEVICES);
+	imports_seen |= count == 0 ? 1 : 2;
+	// The store is in order, and begins anew for the next kill.
+	cr_expect_eq(bed_add(&bed, &spec), STORE_ADDED);
+	bed_close(&bed);
+	bed_restore(&bed);
+}
+
+Test(store_faults, an_import_that_is_killed_at_any_write_is_there_whole_or_not_at_all)
+{
+	bed_close(&bed);
+	bed_save(&bed);
+	kill_at_each_call(import_step_, check_import);
+	cr_expect_eq(imports_seen, 3);
+}
+
+static int remove_step(void)
+{
+	return bed_remove_device(&bed, "01");
+}
+
+static void check_remove(int reply)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	uint64_t count = store_count(bed.store);
+
+	cr_expect(count == 1 || bed_add(&bed, &spec) == -EKEYREVOKED, "no tombstone");
+	cr_expect(reply != 0 || count == 0);
+	bed_close(&bed);
+	bed_restore(&bed);
+}
+
+Test(store_faults, a_removal_that_is_killed_at_any_write_leaves_the_device_or_its_tombstone)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	bed_close(&bed);
+	bed_save(&bed);
+	kill_at_each_call(remove_step, check_remove);
+}
+
+static int grant_step(void)
+{
+	uint32_t run;
+
+	return store_run_grant(bed.store, &run, &bed.error) == 0 ? (int)run : -1;
+}
+
+static int highest_run;
+
+static void check_grant(int reply)
+{
+	uint32_t run;
+
+	if (reply > highest_run)
+		highest_run = reply;
+	cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+	cr_expect((int)run > highest_run, "%u after %d", run, highest_run);
+	highest_run = run;
+}
+
+Test(store_faults, no_run_is_given_twice_wherever_a_grant_is_killed)
+{
+	highest_run = -1;
+	bed_close(&bed);
+	kill_at_each_call(grant_step, check_grant);
+	cr_expect(highest_run > 5);
+}
+
+// A grant syncs the journal, its directory (whose failure SQLite passes over: it takes nothing from
+// what is committed), the database, the journal's end, and each mark and its directory.
+#define GRANT_SYNCS 8
+
+Test(store_faults, after_a_sync_that_failed_no_run_and_no_base_is_granted)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+	unsigned refused = 0;
+	uint32_t run;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	for (unsigned n = 1; n <= GRANT_SYNCS; n++) {
+		syncs = 0;
+		fail_sync_at = n;
+		bool granted = store_run_grant(bed.store, &run, &bed.error) == 0;
+		fail_sync_at = 0;
+		cr_expect_geq(syncs, n);
+		if (!granted) {
+			refused++;
+			cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
+			cr_expect_eq(store_base_raise(bed.store, device.id, 9, &bed.error), -EIO);
+		}
+		bed_close(&bed);
+		bed_open(&bed);
+	}
+	cr_expect_eq(refused, GRANT_SYNCS - 1);
+	cr_expect_eq(bed_run_base(&bed, "01"), 0);
+}
+
+Test(store_faults, a_full_disk_refuses_what_is_new_and_keeps_what_is_there)
+{
+	struct store_spec spec = bed_spec(1000, "ffff", "bb");
+	uint64_t count;
+	uint32_t run;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	// Less than it has is as much as it has.
+	cr_assert_eq(sqlite3_exec(bed.store->db, "PRAGMA max_page_count = 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	cr_expect_eq(import_rows(&count), -ENOSPC, "%s", bed.error.text);
+	cr_expect_eq(count, 1);
+	cr_expect_eq(bed_load(&bed, NULL, NULL), 1);
+	// What needs no room still works.
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_eq(bed_remove_device(&bed, "ffff"), 0);
+	bed_close(&bed);
+	bed_open(&bed);
+	cr_expect_eq(import_rows(&count), 0);
+}
+
+Test(store_faults, a_disk_that_is_full_at_any_write_of_an_import_leaves_nothing_of_it)
+{
+	uint64_t count;
+	int code = -ENOSPC;
+
+	bed_close(&bed);
+	bed_save(&bed);
+	for (unsigned n = 1; code != 0; n++) {
+		bed_open(&bed);
+		writes = 0;
+		full_at = n;
+		code = import_rows(&count);
+		full_at = 0;
+		cr_expect(code == 0 ? n > 20 && count == DEVICES : code == -ENOSPC && count == 0,
+			"write %u: %d, %lu devices: %s", n, code, count, bed.error.text);
+		bed_close(&bed);
+		bed_open(&bed);
+		cr_expect_eq(bed_load(&bed, NULL, NULL), count);
+		bed_close(&bed);
+		bed_restore(&bed);
+	}
+}
+
+// As a user who may read but not write; root may always.
+static void as_nobody(void)
+{
+	static const char *const inside[] = {"", "/run", "/store", "/store/" STORE_DB,
+		"/store/" STORE_MARK, "/run/" STORE_MARK, "/run/" STORE_TOKEN, "/machine-id",
+		"/boot-id"};
+
+	for (size_t i = 0; geteuid() == 0 && i < sizeof(inside) / sizeof(inside[0]); i++) {
+		char path[256];
+		snprintf(path, sizeof(path), "%s%s", bed.top, inside[i]);
+		cr_assert_eq(chown(path, 65534, 65534), 0, "%s", path);
+	}
+	if (geteuid() == 0)
+		cr_assert_eq(seteuid(65534), 0);
+}
+
+Test(store_faults, a_directory_that_cannot_be_written_is_told_clearly)
+{
+	uid_t before = geteuid();
+	char database[256];
+
+	bed_close(&bed);
+	as_nobody();
+	snprintf(database, sizeof(database), "%s/" STORE_DB, bed.directory);
+	cr_assert_eq(chmod(bed.directory, 0500), 0);
+	cr_expect_eq(store_open(&bed.config, &bed.store, &bed.error), -EACCES);
+	cr_expect(strstr(bed.error.text, "Permission denied") != NULL, "%s", bed.error.text);
+	cr_assert_eq(chmod(database, 0400), 0);
+	cr_expect_eq(store_open(&bed.config, &bed.store, &bed.error), -EACCES);
+	cr_assert_eq(chmod(database, 0600), 0);
+	cr_assert_eq(chmod(bed.directory, 0700), 0);
+	cr_expect_eq(store_open(&bed.config, &bed.store, &bed.error), 0, "%s", bed.error.text);
+	cr_assert_eq(seteuid(before), 0);
+}
+
+Test(store_faults, a_store_has_one_process)
+{
+	struct store *second;
+	int status;
+
+	cr_expect_eq(store_open(&bed.config, &second, &bed.error), -EBUSY);
+	cr_expect(strstr(bed.error.text, "another process has it") != NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(store_open(&bed.config, &second, &bed.error) == -EBUSY ? 0 : 1);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	cr_expect_eq(store_adopt(&bed.config, NULL, &bed.error), -EBUSY);
+	bed_close(&bed);
+	bed_open(&bed);
+}
+
+static int open_code(void)
+{
+	bed_close(&bed);
+	return store_open(&bed.config, &bed.store, &bed.error);
+}
+
+Test(store_faults, another_key_encryption_key_is_told_clearly)
+{
+	char path[128];
+	struct kek *other;
+
+	snprintf(path, sizeof(path), "%s/other", bed.top);
+	cr_assert_eq(kek_create(path, &bed.error), 0);
+	cr_assert_eq(kek_load(path, &other, &bed.error), 0);
+	bed.config.kek = other;
+	cr_expect_eq(open_code(), -EKEYREJECTED);
+	cr_expect(strstr(bed.error.text, "not the key-encryption key") != NULL);
+	cr_expect_eq(store_adopt(&bed.config, NULL, &bed.error), -EKEYREJECTED);
+	kek_free(other);
+	bed.config.kek = bed.kek;
+	cr_expect_eq(open_code(), 0);
+}
+
+Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
+{
+	char path[256];
+
+	bed_close(&bed);
+	bed_save(&bed);
+	bed_sql(&bed, "PRAGMA user_version = 2");
+	cr_expect_eq(open_code(), -ENOTSUP);
+	bed_sql(&bed, "PRAGMA user_version = 1; PRAGMA application_id = 1");
+	cr_expect_eq(open_code(), -EBADMSG);
+	bed_restore(&bed);
+	bed_sql(&bed, "DELETE FROM meta");
+	cr_expect_eq(open_code(), -EBADMSG);
+	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);
+	bed_write(path, "this is not a database, not even one of another maker", 53);
+	cr_expect_eq(open_code(), -EBADMSG);
+	bed_restore(&bed);
+	cr_assert_eq(truncate(path, 8192), 0);
+	cr_expect_eq(open_code(), -EBADMSG, "%s", bed.error.text);
+	cr_assert_eq(truncate(path, 0), 0);
+	cr_expect_eq(open_code(), -ESTALE);
+	bed_restore(&bed);
+	cr_expect_eq(open_code(), 0);
+}
+
+static void add_two(void)
+{
+	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "02", "aa");
+
+	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &b), STORE_ADDED);
+	bed_close(&bed);
+	bed_save(&bed);
+}
+
+static int ignore(void *arg, const struct store_device *device)
+{
+	return 0;
+}
+
+// Loads after a change in the file: all devices but `damaged` are there.
+static void expect_damaged(const char *change, uint64_t damaged)
+{
+	struct store_load_result result;
+
+	bed_close(&bed);
+	bed_restore(&bed);
+	bed_sql(&bed, change);
+	bed_open(&bed);
+	cr_assert_eq(store_load(bed.store, ignore, NULL, &result, &bed.error), 0);
+	cr_expect_eq(result.unreadable, damaged, "%s", change);
+	cr_expect_eq(result.loaded, 2 - damaged, "%s", change);
+	cr_expect_str_eq(result.first_unreadable, damaged ? "01" : "");
+}
+
+Test(store_faults, a_row_that_was_changed_does_not_load_and_the_others_do)
+{
+	add_two();
+	expect_damaged("UPDATE device SET keys = (SELECT keys FROM device WHERE name = '02')"
+		       " WHERE name = '01'",
+		1);
+	expect_damaged("UPDATE device SET keys = secret WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET keys = x'' WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET keys = zeroblob(85) WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET keys = zeroblob(1000) WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET device_id = x'03' WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET device_id = zeroblob(8) WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET gateway_id = x'03' WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET id_context = x'' WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET algorithm = 30 WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET algorithm = 999 WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET run_base = 1 WHERE name = '01'", 1);
+	expect_damaged("UPDATE device SET id = 77 WHERE name = '02'; "
+		       "UPDATE device SET id = 2 WHERE name = '01'",
+		2);
+	expect_damaged("SELECT 1", 0);
+}
+
+Test(store_faults, every_bit_of_the_sealed_keys_counts)
+{
+	struct store_row row, changed;
+	struct store_error error;
+	struct osc_params params;
+	struct osc_keys keys;
+
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	cr_assert_eq(row_prepare(bed.store, &spec, &row, &error), 0);
+	for (unsigned bit = 0; bit < 8u * row.keys_len; bit++) {
+		changed = row;
+		changed.keys[bit / 8] ^= 1 << bit % 8;
+		cr_expect_eq(seal_open_keys(bed.store, &changed, &keys), -EBADMSG);
+	}
+	for (unsigned bit = 0; bit < 8u * row.secret_len; bit++) {
+		changed = row;
+		changed.secret[bit / 8] ^= 1 << bit % 8;
+		cr_expect_eq(seal_open_secret(bed.store, &changed, &params), -EBADMSG);
+	}
+	cr_expect_eq(seal_open_keys(bed.store, &row, &keys), 0);
+	cr_expect_eq(seal_open_secret(bed.store, &row, &params), 0);
+	cr_expect_eq(params.secret_len, spec.params.secret_len);
+	cr_expect_arr_eq(params.secret, spec.params.secret, params.secret_len);
+}
+
+Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
+{
+	struct store_info info;
+	struct store_spec spec = bed_spec(1, "01", "aa");
+
+	add_two();
+	bed_sql(&bed, "UPDATE device SET keys = zeroblob(85) WHERE name = '01'");
+	bed_open(&bed);
+	cr_expect_eq(store_show(bed.store, "01", &info, &bed.error), 0);
+	cr_expect(info.damaged);
+	cr_expect_eq(store_base_raise(bed.store, info.id, 1, &bed.error), -EBADMSG);
+	cr_expect_eq(bed_remove_device(&bed, "01"), 0);
+	cr_expect_eq(bed_add(&bed, &spec), -EKEYREVOKED);
+}
+
+// Neither the database nor what a removal leaves in it has a secret or a derived key in clear.
+Test(store_faults, the_file_has_no_key_in_clear)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	static char data[1 << 20];
+	struct osc_keys keys;
+	char path[256];
+
+	randombytes_buf(spec.params.secret, spec.params.secret_len);
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
+	bed_close(&bed);
+	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);
+	int fd = open(path, O_RDONLY);
+	ssize_t len = read(fd, data, sizeof(data));
+	close(fd);
+	cr_assert(len > 0 && (size_t)len < sizeof(data));
+	cr_expect_null(memmem(data, len, spec.params.secret, 8));
+	cr_expect_null(memmem(data, len, keys.sender_key, 8));
+	cr_expect_null(memmem(data, len, keys.recipient_key, 8));
+	struct stat st;
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0600);
+}

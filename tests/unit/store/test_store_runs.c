@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What must not come twice: run numbers, and the windows of a clean stop.
+
+#include "tests/unit/store/bed.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct bed bed;
+
+static void set_up(void)
+{
+	bed_make(&bed);
+	bed_open(&bed);
+}
+
+static void tear_down(void)
+{
+	bed_remove(&bed);
+}
+
+TestSuite(store_runs, .init = set_up, .fini = tear_down);
+
+static void reopen(void)
+{
+	bed_close(&bed);
+	bed_open(&bed);
+}
+
+static uint32_t grant(void)
+{
+	uint32_t run = UINT32_MAX;
+
+	cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+	return run;
+}
+
+static int try_open(void)
+{
+	int code = store_open(&bed.config, &bed.store, &bed.error);
+
+	store_close(bed.store);
+	bed.store = NULL;
+	return code;
+}
+
+static void expect_stale(const char *why)
+{
+	cr_expect_eq(try_open(), -ESTALE);
+	cr_expect(strstr(bed.error.text, why) != NULL, "%s", bed.error.text);
+	cr_expect(strstr(bed.error.text, "posternctl store adopt") != NULL, "%s", bed.error.text);
+}
+
+static void remove_in(const char *directory, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	cr_assert_eq(unlink(path), 0, "%s", path);
+}
+
+Test(store_runs, the_first_run_is_0_and_each_start_that_asks_gets_the_next)
+{
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_expect_eq(grant(), i);
+		cr_expect_eq(grant(), i);
+		reopen();
+		reopen(); // a start that sends no own Partial IV uses none
+	}
+}
+
+Test(store_runs, at_most_60_an_hour_also_over_restarts)
+{
+	uint32_t run;
+
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_sql(&bed, "UPDATE meta SET hour_runs = 59");
+	bed_open(&bed);
+	cr_expect_eq(grant(), 1);
+	reopen();
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EAGAIN);
+	bed_close(&bed);
+	bed_sql(&bed, "UPDATE meta SET hour = hour - 3600");
+	bed_open(&bed);
+	cr_expect_eq(grant(), 2);
+}
+
+Test(store_runs, run_numbers_end)
+{
+	uint32_t run;
+
+	bed_close(&bed);
+	bed_sql(&bed, "UPDATE meta SET run = 262143");
+	bed_open(&bed);
+	cr_expect_eq(grant(), STORE_RUN_MAX);
+	reopen();
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -ERANGE);
+}
+
+Test(store_runs, a_base_only_rises_and_stays)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_eq(store_base_raise(bed.store, device.id, 0, &bed.error), -EINVAL);
+	cr_expect_eq(store_base_raise(bed.store, device.id, 5, &bed.error), 0);
+	cr_expect_eq(store_base_raise(bed.store, device.id, 5, &bed.error), -EINVAL);
+	reopen();
+	cr_expect_eq(bed_run_base(&bed, "01"), 5);
+	cr_expect_eq(store_base_raise(bed.store, device.id, 4, &bed.error), -EINVAL);
+	cr_expect_eq(grant(), 0);
+	cr_expect_eq(store_base_raise(bed.store, device.id, STORE_RUN_MAX, &bed.error), 0);
+	cr_expect_eq(
+		store_base_raise(bed.store, device.id, STORE_RUN_MAX + 1, &bed.error), -ERANGE);
+	reopen();
+	cr_expect_eq(grant(), 1);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_eq(device.run_base, STORE_RUN_MAX);
+}
+
+Test(store_runs, an_older_database_is_refused_by_the_mark_beside_it)
+{
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_save(&bed);
+	bed_open(&bed);
+	cr_expect_eq(grant(), 1);
+	bed_close(&bed);
+	bed_restore(&bed);
+	remove_in(bed.runtime, STORE_MARK); // as after a reboot
+	expect_stale("an old copy");
+}
+
+Test(store_runs, an_older_directory_is_refused_by_the_mark_in_the_runtime_directory)
+{
+	char mark[256];
+
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_save(&bed);
+	bed_open(&bed);
+	cr_expect_eq(grant(), 1);
+	bed_close(&bed);
+	bed_restore(&bed);
+	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.directory);
+	bed_write(mark, "postern run mark 1: 1\n", 22);
+	expect_stale("an old copy");
+}
+
+Test(store_runs, a_database_without_its_mark_is_refused)
+{
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	remove_in(bed.directory, STORE_MARK);
+	expect_stale("without its run.mark");
+}
+
+Test(store_runs, a_damaged_mark_is_refused)
+{
+	static const char *const bad[] = {"", "postern run mark 1: 1", "postern run mark 1: 01\n",
+		"postern run mark 1: 1\n\n", "postern run mark 1: -1\n",
+		"postern run mark 1: 4294967297\n", "run"};
+	char mark[256];
+
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	for (int i = 0; i < 2; i++) {
+		snprintf(mark, sizeof(mark), "%s/" STORE_MARK, i ? bed.directory : bed.runtime);
+		for (size_t j = 0; j < sizeof(bad) / sizeof(bad[0]); j++) {
+			bed_write(mark, bad[j], strlen(bad[j]));
+			expect_stale("run.mark cannot be read");
+		}
+		bed_write(mark, "postern run mark 1: 1\n", 22);
+		cr_expect_eq(try_open(), 0);
+	}
+}
+
+Test(store_runs, a_mark_without_a_database_is_refused)
+{
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	remove_in(bed.directory, STORE_DB);
+	cr_expect_eq(try_open(), -ESTALE);
+	// Who has removed that too means it, but gets no run twice before the next boot.
+	remove_in(bed.directory, STORE_MARK);
+	bed_open(&bed);
+	cr_expect_eq(grant(), 1);
+}
+
+Test(store_runs, a_store_of_another_machine_is_refused_until_it_is_adopted)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+	uint32_t run;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
+	expect_stale("another machine");
+
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	int64_t hours = (time(NULL) - 1767225600) / 3600;
+	cr_expect_eq(run, hours > 4097 ? hours : 4097);
+	bed_open(&bed);
+	cr_expect_eq(grant(), run);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_not(device.window_known);
+	// The original is now the stranger.
+	bed_close(&bed);
+	bed_write(bed.machine, "0123456789abcdef0123456789abcdef\n", 33);
+	expect_stale("another machine");
+}
+
+Test(store_runs, adoption_goes_far_beyond_the_marks_and_the_database)
+{
+	uint32_t run;
+	char mark[256];
+
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.runtime);
+	bed_write(mark, "postern run mark 1: 200000\n", 27);
+	expect_stale("an old copy");
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0);
+	cr_expect_eq(run, 204096);
+	bed_write(mark, "postern run mark 1: 262000\n", 27);
+	cr_expect_eq(store_adopt(&bed.config, &run, &bed.error), -ERANGE);
+}
+
+// Windows over a restart.
+
+static const struct osc_window kept = {.next = UINT64_C(1) << 39, .bits = UINT64_MAX << 1 | 1};
+
+struct stop {
+	uint64_t id[3];
+	unsigned at;
+};
+
+static bool next_window(void *arg, struct store_window *window)
+{
+	struct stop *stop = arg;
+
+	if (stop->at == 3)
+		return false;
+	window->id = stop->id[stop->at];
+	window->window = kept;
+	window->window.next += stop->at++;
+	return true;
+}
+
+// Two devices, 01 and 02, and a third, 03, whose window is unknown; then a clean stop, which also
+// has the window of a device that is not there.
+static void stop_cleanly(void)
+{
+	struct stop stop = {{0, 0, 12345}, 0};
+	struct store_device device;
+
+	for (unsigned i = 1; i <= 3; i++) {
+		char id[3];
+		snprintf(id, sizeof(id), "%02x", i);
+		struct store_spec spec = bed_spec(i, id, "aa");
+		cr_assert(bed_add(&bed, &spec) >= 0);
+		cr_assert_eq(bed_load(&bed, id, &device), store_count(bed.store));
+		if (i < 3)
+			stop.id[i - 1] = device.id;
+	}
+	cr_assert_eq(
+		store_stop(bed.store, next_window, &stop, &bed.error), 0, "%s", bed.error.text);
+	bed_close(&bed);
+}
+
+static void load_expecting(bool known)
+{
+	struct store_device device;
+
+	bed_load(&bed, "02", &device);
+	cr_expect_eq(device.window_known, known);
+	if (known) {
+		cr_expect_eq(device.window.next, kept.next + 1);
+		cr_expect_eq(device.window.bits, kept.bits);
+	}
+}
+
+Test(store_runs, windows_of_a_clean_stop_are_used_by_the_next_start_and_by_no_other)
+{
+	struct store_device device;
+
+	stop_cleanly();
+	bed_open(&bed);
+	load_expecting(true);
+	load_expecting(false); // once within a start
+	reopen();
+	load_expecting(false);
+	bed_load(&bed, "03", &device);
+	cr_expect_not(device.window_known);
+}
+
+Test(store_runs, a_start_that_loads_nothing_uses_the_windows_up)
+{
+	stop_cleanly();
+	bed_open(&bed);
+	reopen();
+	load_expecting(false);
+}
+
+Test(store_runs, without_a_start_no_window_is_known)
+{
+	stop_cleanly();
+	bed_open_unstarted(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, windows_end_with_the_boot)
+{
+	stop_cleanly();
+	bed_write(bed.boot, "fedcba98-89ab-cdef-0123-456789abcdef\n", 37);
+	bed_open(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, windows_end_with_the_runtime_directory)
+{
+	stop_cleanly();
+	remove_in(bed.runtime, STORE_TOKEN);
+	bed_open(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, a_restored_database_has_no_window)
+{
+	stop_cleanly();
+	bed_save(&bed);
+	bed_open(&bed);
+	load_expecting(true);
+	bed_close(&bed);
+	bed_restore(&bed);
+	bed_open(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, a_damaged_token_file_opens_no_window)
+{
+	char path[256];
+
+	stop_cleanly();
+	snprintf(path, sizeof(path), "%s/" STORE_TOKEN, bed.runtime);
+	bed_write(path, "01234567-89ab-cdef-0123-456789abcdef\n00\n", 40);
+	bed_open(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, a_window_that_was_changed_in_the_file_is_unknown)
+{
+	static const char *const change[] = {"UPDATE window SET next = next - 1",
+		"UPDATE window SET bits = bits & ~1",
+		"DELETE FROM window WHERE device = 2; UPDATE window SET device = 2 WHERE device = "
+		"1",
+		"UPDATE window SET tag = x''"};
+
+	for (size_t i = 0; i < sizeof(change) / sizeof(change[0]); i++) {
+		stop_cleanly();
+		bed_sql(&bed, change[i]);
+		bed_open(&bed);
+		load_expecting(false);
+	}
+}
+
+Test(store_runs, a_stop_without_a_start_is_refused)
+{
+	struct stop stop = {.at = 3};
+
+	bed_close(&bed);
+	bed_open_unstarted(&bed);
+	cr_expect_eq(store_stop(bed.store, next_window, &stop, &bed.error), -EINVAL);
+	cr_assert_eq(store_start(bed.store, &bed.error), 0);
+	cr_expect_eq(store_start(bed.store, &bed.error), -EINVAL);
+}
+
+Test(store_runs, a_token_that_cannot_be_replaced_is_no_start)
+{
+	char path[256];
+
+	stop_cleanly();
+	bed_open_unstarted(&bed);
+	// In the way of the file that replaces it.
+	snprintf(path, sizeof(path), "%s/" STORE_TOKEN ".new", bed.runtime);
+	cr_assert_eq(symlink("/nowhere/else", path), 0);
+	cr_expect_neq(store_start(bed.store, &bed.error), 0);
+	load_expecting(false);
+}
