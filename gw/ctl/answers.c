@@ -8,10 +8,10 @@
 #include <string.h>
 
 // The longest of each string still makes a status that fits.
-#define WORD_MAX     80
+#define WORD_MAX     64
 #define SENTENCE_MAX 256
 
-static enum ctl_error error_of(int ret)
+enum ctl_error ctl_error_of_store(int ret)
 {
 	switch (-ret) {
 	case EINVAL:
@@ -42,7 +42,8 @@ static enum ctl_error error_of(int ret)
 
 void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error)
 {
-	ctl_request_error(req, error_of(ret), "%s", error->text[0] ? error->text : strerror(-ret));
+	ctl_request_error(
+		req, ctl_error_of_store(ret), "%s", error->text[0] ? error->text : strerror(-ret));
 }
 
 // A text that cannot be longer than the answer has room for.

@@ -14,8 +14,9 @@
 
 #define TICK_MS          1000 // of the timer for idle clients, at most
 #define ACCEPTS_PER_POLL 16
-#define READS_PER_POLL   8 // messages of one client
-#define FDS_MAX          4 // seen in one message; the kernel closes more
+#define READS_PER_POLL   8                     // messages of one client
+#define STACK_USED       (3 * CTL_MESSAGE_MAX) // bytes, by handling a message and its reply
+#define FDS_MAX          4                     // seen in one message; the kernel closes more
 
 // What the inner epoll says of itself; of clients it says ctl_client_event().
 #define EVENT_LISTENER (UINT64_MAX - 1)
@@ -205,8 +206,12 @@ static bool client_read(struct ctl_server *server, struct ctl_client *client)
 	else
 		ctl_message_handle(server, client, n, fds, fd_count);
 	fds_close(fds, fd_count);
-	if (n > 0)
-		sodium_memzero(server->message, n); // it may have held a device's secret
+	if (n > 0) {
+		// It may have held a device's secret, of which registers that were saved on the
+		// stack have copies.
+		sodium_memzero(server->message, n);
+		sodium_stackzero(STACK_USED);
+	}
 	return client->generation == generation && (client->events & EPOLLIN);
 }
 

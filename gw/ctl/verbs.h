@@ -56,6 +56,8 @@ struct ctl_ops {
 	void *arg;
 };
 
+// The code of what a function of the store returned.
+enum ctl_error ctl_error_of_store(int ret);
 // (last) What a function of the store returned (-errno), and what it said.
 void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error);
 
@@ -114,7 +116,7 @@ struct ctl_device_count {
 	uint64_t devices;
 };
 
-#define CTL_STATUS_UPSTREAMS_MAX 256 // in a status; more are counted as left out
+#define CTL_STATUS_UPSTREAMS_MAX 200 // in a status; more are counted as left out
 #define CTL_STATUS_ALARMS_MAX    32
 
 struct ctl_status {

@@ -191,12 +191,16 @@ static int command_run(
 	}
 	ret = command->run(cli, wanted ? arguments[0] : NULL);
 	cli_disconnect(cli);
-	// What could not be written must not look like success.
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		cli_complain("standard output: %s", strerror(errno));
-		return ret ? ret : CLI_FAILED;
-	}
 	return ret;
+}
+
+// What could not be written must not look like success.
+static int output_finish(int ret)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return ret;
+	fprintf(stderr, "posternctl: standard output: %s\n", strerror(errno));
+	return ret ? ret : CLI_FAILED;
 }
 
 static int words_run(struct cli *cli, char **words, unsigned count, bool help)
@@ -243,7 +247,7 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_VERSION:
 			puts("posternctl " POSTERN_VERSION);
-			return CLI_OK;
+			return output_finish(CLI_OK);
 		case '?':
 			return CLI_USAGE; // getopt_long() has complained
 		default:
@@ -251,5 +255,5 @@ int main(int argc, char **argv)
 				return CLI_USAGE;
 		}
 	}
-	return words_run(&cli, argv + optind, argc - optind, help);
+	return output_finish(words_run(&cli, argv + optind, argc - optind, help));
 }

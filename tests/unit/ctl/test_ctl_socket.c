@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The socket itself: who may connect, what a dead daemon leaves behind, who is cut off when.
 
-#include "tests/unit/ctl_fixture.h"
+#include "tests/unit/ctl/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

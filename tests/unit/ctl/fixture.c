@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "tests/unit/ctl_fixture.h"
+#include "tests/unit/ctl/fixture.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The server of the control socket: what a client may do to it, and to others through it.
 
-#include "tests/unit/ctl_fixture.h"
+#include "tests/unit/ctl/fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
