@@ -100,7 +100,7 @@ const char *responder_folder(void)
 	return r.folder;
 }
 
-// Replaces a word by what it stands for. The result is never freed: the test's process ends.
+// Replaces a word by what it stands for. The caller frees the result.
 static char *expand(const char *arg)
 {
 	static const char *const words[] = {"URI", "CONTEXT"};
@@ -141,6 +141,8 @@ void client_start(const char *input, ...)
 	posix_spawn_file_actions_addopen(&files, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	cr_assert_eq(posix_spawn(&r.pid, POSTERN_COAP, &files, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&files);
+	while (--argc)
+		free(argv[argc]);
 }
 
 static void read_file(const char *name, char *text, size_t room)
