@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What sends an HTTP request and collects the answer. An upstream has one engine in each loop; all
+// of a loop's engines share its thread and its epoll descriptor. Nothing in here waits.
+
+#ifndef POSTERN_GW_UPSTREAM_ENGINE_H
+#define POSTERN_GW_UPSTREAM_ENGINE_H
+
+#include "gw/conf.h"
+#include "gw/upstream/map.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// One HTTP request to one server. The loop owns it and keeps it in place until it is done or
+// cancelled.
+struct up_transfer {
+	// Set by the loop.
+	struct up_request request;
+	const struct conf_server *server;
+	const char *host;    // Host header
+	uint32_t timeout_ms; // until the whole answer is there
+	uint32_t connect_ms; // until the connection stands; 0: no limit of its own
+	uint32_t body_keep;  // bytes of the answer's body that are wanted
+	uint64_t body_max;   // bytes of the body above which the answer is refused
+	// Set by the engine.
+	struct up_reply reply; // body points to at most body_keep bytes of the engine's
+	bool sent;             // the server may have seen the request
+	void *engine_data;
+};
+
+struct up_engine;
+
+struct up_engine_config {
+	const struct conf_upstream *upstream;
+	int epoll;   // descriptors are added to it with data.u64 = up_engine_event(id, fd)
+	uint32_t id; // of the engine in its loop
+	// Called from turn() when a transfer is done: UP_OK and the reply, or an error. The reply's
+	// body is valid until the callback returns. The callback may start and cancel transfers.
+	void (*done)(void *arg, struct up_transfer *transfer, enum up_error error);
+	void *arg;
+};
+
+static inline uint64_t up_engine_event(uint32_t id, int fd)
+{
+	return (uint64_t)id << 32 | (uint32_t)fd;
+}
+
+struct up_engine_ops {
+	// Begins; done() will be called, though not from within. Returns 0 or -errno.
+	int (*start)(struct up_engine *engine, struct up_transfer *transfer);
+	// Ends a transfer that is not done; done() will not be called.
+	void (*cancel)(struct up_engine *engine, struct up_transfer *transfer);
+	// epoll said this about one of its descriptors.
+	void (*ready)(struct up_engine *engine, int fd, uint32_t events);
+	// Does what is due, and calls done().
+	void (*turn)(struct up_engine *engine, uint64_t now_ms);
+	// When turn() wants to be called, CLOCK_MONOTONIC; UINT64_MAX: not before the next event.
+	uint64_t (*next_ms)(const struct up_engine *engine);
+	// Connections opened so far.
+	uint64_t (*connections)(const struct up_engine *engine);
+	// With no transfer left.
+	void (*free)(struct up_engine *engine);
+};
+
+// The head of every engine.
+struct up_engine {
+	const struct up_engine_ops *ops;
+	uint32_t
+		capacity; // transfers at a time that can be under way without waiting in the engine
+};
+
+// HTTP/1.1 and HTTPS, over TCP and UNIX sockets, by libcurl. curl_global_init() was called. Returns
+// 0 or -errno: -ENOMEM, or -EINVAL for options that libcurl does not take.
+int up_engine_curl_create(const struct up_engine_config *config, struct up_engine **engine)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An upstream loop: one thread that takes requests from the workers, sends them to HTTP servers and
+// hands the answers back. Every request that comes in goes back exactly once.
+//
+// A request waits in its upstream's queue while max_inflight (or max_connections) requests are
+// under way, for at most the upstream's `queue`, and in a queue of at most max_inflight requests.
+// It is sent once; only if no connection came about, so that nothing was sent, the upstream's other
+// servers are tried in turn.
+
+#ifndef POSTERN_GW_UPSTREAM_LOOP_H
+#define POSTERN_GW_UPSTREAM_LOOP_H
+
+#include "dataplane/upstream.h"
+#include "gw/conf.h"
+#include "gw/upstream/etag.h"
+#include "gw/upstream/stats.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UP_NAME_MAX 255 // bytes of a device's name
+
+struct up_loop_config {
+	const struct conf *conf; // the loop's as long as it exists
+	struct dp_upstream *upstream;
+	// Sets buf (room bytes, ends with 0) to the name of the device at this index of the context
+	// table; false if it is gone. Called from the loop's thread.
+	bool (*name)(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room);
+	void *name_arg;
+	uint8_t etag_key[UP_ETAG_KEY_LEN]; // random per start, the same for all loops
+};
+
+struct up_loop;
+
+// *config is copied. Returns 0 or -errno with one line in err: -ENOMEM, why a TLS file cannot be
+// read, -EINVAL for TLS settings that are refused, or why a descriptor could not be made. Not while
+// other threads use libcurl.
+int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, char *err,
+	size_t err_len) __attribute__((warn_unused_result));
+// Starts the thread. It takes no signals but the real-time ones, for which the caller's mask stays.
+// Returns 0 or -errno.
+int up_loop_start(struct up_loop *loop) __attribute__((warn_unused_result));
+// Lets what is under way finish for grace_ms, answers everything else 5.03, and joins the thread.
+// Afterwards everything that came in went back.
+void up_loop_stop(struct up_loop *loop, uint32_t grace_ms);
+// After up_loop_stop(), or if never started. NULL is allowed.
+void up_loop_free(struct up_loop *loop);
+
+// One statistic of an upstream (index in conf->upstreams), or, with index conf->upstream_count, of
+// requests that belong to none. Any thread.
+uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
+
+#endif
