@@ -156,6 +156,12 @@ INLINE struct lanes lanes_aesenclast(struct lanes x, struct lanes key)
 		_mm512_aesenclast_epi128(x.r3, key.r3)};
 }
 
+INLINE struct lanes lanes_once(struct lanes x)
+{
+	__asm__("" : "+v"(x.r0), "+v"(x.r1), "+v"(x.r2), "+v"(x.r3));
+	return x;
+}
+
 // Keeps the nonce in bytes 1 to 13 and puts L - 1 before it and zeros behind it.
 INLINE __m512i counter(__m512i b0)
 {
