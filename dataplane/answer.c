@@ -244,7 +244,8 @@ unsigned dp_deadlines(struct dp_worker *w)
 		x->nonce_spent = true;
 		dp_count(w, DP_STAT_exchange_timeouts);
 	}
-	dp_stage_end(w, DP_STAGE_timers, start, n);
+	if (n)
+		dp_stage_end(w, DP_STAGE_timers, start, n);
 	return n;
 }
 

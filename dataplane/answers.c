@@ -52,8 +52,9 @@ struct dp_answers *dp_answers_create(size_t bytes)
 	bytes = rte_align64pow2(bytes < ANSWERS_RING_MIN ? ANSWERS_RING_MIN : bytes);
 	answers->mask = bytes - 1;
 	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / ANSWERS_WAYS - 1;
-	answers->ring = dp_map(bytes);
-	answers->bucket = dp_map(sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1));
+	answers->ring = dp_map(bytes, DP_MAP_HOT);
+	answers->bucket =
+		dp_map(sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1), DP_MAP_HOT);
 	if (!answers->ring || !answers->bucket) {
 		dp_answers_free(answers);
 		errno = ENOMEM;

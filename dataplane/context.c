@@ -67,8 +67,9 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
 	table->hash = rte_hash_create(&params);
-	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries);
-	table->long_keys = dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries);
+	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_HOT);
+	table->long_keys =
+		dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries, DP_MAP_LAZY);
 	if (!table->hash || !table->context || !table->long_keys) {
 		dp_context_table_free(table);
 		errno = ENOMEM;

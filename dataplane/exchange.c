@@ -27,8 +27,8 @@ struct dp_exchange_pool *dp_exchange_pool_create(uint32_t count, uint16_t data_r
 	pool->count = count;
 	pool->data_room = data_room;
 	pool->shared_stride = RTE_ALIGN_CEIL(sizeof(struct dp_shared) + 2 * (size_t)data_room, 64);
-	pool->worker_half = dp_map(pool_worker_bytes(pool));
-	pool->shared_half = dp_map(pool_shared_bytes(pool));
+	pool->worker_half = dp_map(pool_worker_bytes(pool), DP_MAP_HOT);
+	pool->shared_half = dp_map(pool_shared_bytes(pool), DP_MAP_HOT);
 	if (!pool->worker_half || !pool->shared_half) {
 		dp_exchange_pool_free(pool);
 		errno = ENOMEM;

@@ -7,8 +7,13 @@
 
 #include <stddef.h>
 
+enum dp_map_use {
+	DP_MAP_HOT,  // used at once: its pages are there when the call returns
+	DP_MAP_LAZY, // maybe never used: a page costs memory and a fault when it is first touched
+};
+
 // NULL and errno on failure. Kept out of core dumps: such tables hold keys and plaintexts.
-void *dp_map(size_t bytes);
+void *dp_map(size_t bytes, enum dp_map_use use);
 // Wipes nothing; NULL is allowed.
 void dp_unmap(void *map, size_t bytes);
 

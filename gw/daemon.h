@@ -48,6 +48,7 @@ struct daemon {
 	uint64_t started_ms; // CLOCK_MONOTONIC
 	uint64_t started_tsc;
 	bool eal_started;
+	bool upstream_started;
 	bool stopping;
 
 	// The run of this start (docs/nonces.md).
@@ -73,7 +74,11 @@ int daemon_stop(struct daemon *daemon);
 void daemon_alarm(struct daemon *daemon, const char *sentence);
 uint64_t daemon_now_ms(void);
 
-// The operations behind the control socket (gw/operations.c).
+// The operations behind the control socket (gw/operations.c, gw/status.c).
 void operations_init(struct daemon *daemon);
+void operation_status(void *daemon, struct ctl_request *req);
+void operation_stats(void *daemon, struct ctl_request *req);
+// State of a context (enum dp_context_state) as the control socket calls it.
+enum ctl_device_state operations_state(uint8_t state);
 
 #endif

@@ -11,7 +11,7 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 {
 	registry->dp = dp;
 	registry->max = dp_contexts(dp)->entries;
-	registry->entry = dp_map(sizeof(*registry->entry) * (size_t)registry->max);
+	registry->entry = dp_map(sizeof(*registry->entry) * (size_t)registry->max, DP_MAP_LAZY);
 	return registry->entry ? 0 : -ENOMEM;
 }
 

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Start-up: from the configuration file to workers that take packets.
+
+#include "gw/daemon.h"
+#include "gw/eal.h"
+#include "gw/kernel_tap.h"
+#include "gw/log.h"
+#include "gw/netlink.h"
+#include "gw/notify.h"
+
+#include <rte_cycles.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#define ERR_MAX       512    // bytes of a sentence about what failed
+#define LOAD_PROGRESS 100000 // devices between two lines of progress
+
+// Signals that end the daemon come by a descriptor. Before any thread runs, so that all inherit the
+// mask; real-time signals are left to gw/eal.c.
+static int signals_init(struct daemon *daemon)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	daemon->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return daemon->signal_fd < 0 ? -errno : 0;
+}
+
+// Keys are in this process's memory: no core dump, no ptrace by the same user.
+static void memory_guard(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static int start_store(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+	struct store_error error = {0};
+	int rc = kek_load(conf->devices.kek, &daemon->kek, &error);
+
+	if (rc) {
+		log_error("%s", error.text);
+		return rc;
+	}
+	const struct store_config config = {
+		.directory = conf->devices.store,
+		.runtime = conf->runtime,
+		.kek = daemon->kek,
+		.max_devices = conf->devices.max,
+	};
+
+	rc = store_open(&config, &daemon->store, &error);
+	if (!rc)
+		rc = store_start(daemon->store, &error);
+	if (rc)
+		log_error("%s", error.text);
+	return rc;
+}
+
+static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
+{
+	switch (conf->workers.huge_pages) {
+	case CONF_HUGE_YES:
+		return true;
+	case CONF_HUGE_NO:
+		return false;
+	case CONF_HUGE_AUTO:
+		break;
+	}
+	return eal_huge_pages_mb() >= memory_mb;
+}
+
+// What mempools, rings and the hash table take of EAL's memory.
+static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
+{
+	return dp_eal_bytes(conf->workers.core_count, conf->workers.exchanges, conf->devices.max,
+		mtu, conf->port_count);
+}
+
+static int start_eal(struct daemon *daemon, uint16_t mtu)
+{
+	const struct conf *conf = daemon->conf;
+	unsigned cores[CONF_WORKERS_MAX];
+	const char *pci[CONF_PORTS_MAX];
+	struct eal_conf eal = {.cores = cores, .count = conf->workers.core_count, .pci = pci};
+	char err[ERR_MAX];
+
+	for (size_t i = 0; i < conf->workers.core_count; i++)
+		cores[i] = conf->workers.cores[i];
+	for (size_t i = 0; i < conf->port_count; i++)
+		if (conf->ports[i].kind == CONF_PORT_PCI)
+			pci[eal.pci_count++] = conf->ports[i].device;
+	eal.memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
+	eal.huge_pages = use_huge_pages(conf, eal.memory_mb);
+	int rc = eal_start(&eal, err, sizeof(err));
+
+	if (rc) {
+		log_error("%s", err);
+		return rc;
+	}
+	daemon->eal_started = true;
+	log_info("%s, %zu MB for packets", eal.huge_pages ? "huge pages" : "no huge pages",
+		eal.memory_mb);
+	return 0;
+}
+
+static enum dp_port_kind port_kind(enum conf_port_kind kind)
+{
+	switch (kind) {
+	case CONF_PORT_TAP:
+		return DP_PORT_TAP;
+	case CONF_PORT_AF_PACKET:
+		return DP_PORT_AF_PACKET;
+	case CONF_PORT_AF_XDP:
+		return DP_PORT_AF_XDP;
+	case CONF_PORT_MEMIF:
+		return DP_PORT_MEMIF;
+	case CONF_PORT_PCI:
+		break;
+	}
+	return DP_PORT_PCI;
+}
+
+static int start_dp(struct daemon *daemon, uint16_t mtu)
+{
+	const struct conf *conf = daemon->conf;
+	unsigned lcores[CONF_WORKERS_MAX];
+	bool software = true;
+	char err[ERR_MAX];
+
+	for (size_t i = 0; i < conf->workers.core_count; i++)
+		lcores[i] = i + 1; // gw/eal.h
+	for (size_t i = 0; i < conf->port_count; i++)
+		software &= dp_port_is_software(port_kind(conf->ports[i].kind));
+	const struct dp_conf dp_conf = {
+		.lcores = lcores,
+		.worker_count = conf->workers.core_count,
+		.max_devices = conf->devices.max,
+		.exchanges = conf->workers.exchanges,
+		.answers_bytes = conf->workers.answers,
+		.port_count = conf->port_count,
+		.mtu = mtu,
+		.isa = conf->workers.isa,
+		// A NIC's queue overflows while a worker naps; the kernel's does not.
+		.nap_when_idle = conf->workers.mode == CONF_MODE_ADAPTIVE && software,
+		.config = &daemon->routes.config,
+	};
+
+	daemon->dp = dp_create(&dp_conf, err, sizeof(err));
+	if (!daemon->dp) {
+		log_error("%s", err);
+		return -errno;
+	}
+	int rc = registry_init(&daemon->registry, daemon->dp, conf->devices.max);
+
+	if (rc)
+		log_error("no memory for the names of %u devices", conf->devices.max);
+	return rc;
+}
+
+// AF_XDP: what is not CoAP stays in the kernel, whose netdev below gets the addresses.
+static int netdev_addresses(const struct conf_port *conf)
+{
+	int rc = netlink_set_up(conf->device);
+
+	for (size_t i = 0; !rc && i < conf->address_count; i++) {
+		rc = netlink_add_address(conf->device, &conf->addresses[i]);
+		if (rc == -EEXIST) // of a run before: a netdev keeps its addresses
+			rc = 0;
+	}
+	if (rc)
+		log_error("port %s: %s does not take its addresses: %s", conf->name, conf->device,
+			strerror(-rc));
+	return rc;
+}
+
+static int start_port(struct daemon *daemon, const struct conf_port *conf)
+{
+	struct daemon_port *port = &daemon->port[daemon->port_count];
+	const struct dp_port_conf dp_conf = {
+		.name = conf->name,
+		.dev = conf->device,
+		.kind = port_kind(conf->kind),
+		.memif_client = conf->memif_role == CONF_MEMIF_CLIENT,
+		.mtu = conf->mtu,
+		.queues = daemon->conf->workers.core_count,
+	};
+	struct dp_port_addresses addresses = {.coap_port = htons(conf->coap)};
+	char err[ERR_MAX];
+
+	for (size_t i = 0; i < conf->address_count; i++) {
+		addresses.address[i].family = conf->addresses[i].family == AF_INET ? 4 : 6;
+		memcpy(addresses.address[i].addr, conf->addresses[i].addr, 16);
+	}
+	addresses.count = conf->address_count;
+	int rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
+
+	if (rc < 0) {
+		log_error("%s", err);
+		return rc;
+	}
+	*port = (struct daemon_port){.conf = conf, .port_id = rc, .tap_fd = -1};
+	daemon->port_count++;
+	const struct kernel_tap_conf tap = {
+		.name = conf->kernel,
+		.mac = addresses.mac,
+		.mtu = conf->mtu,
+		.addresses = conf->addresses,
+		.address_count = conf->address_count,
+	};
+
+	if (!conf->kernel)
+		return netdev_addresses(conf);
+	port->tap_fd = kernel_tap_open(&tap, err, sizeof(err));
+	if (port->tap_fd < 0) {
+		log_error("%s", err);
+		return port->tap_fd;
+	}
+	return 0;
+}
+
+struct load_state {
+	struct daemon *daemon;
+	uint64_t loaded;
+};
+
+static int load_device(void *arg, const struct store_device *device)
+{
+	struct load_state *state = arg;
+	int rc = registry_add(&state->daemon->registry, device);
+
+	if (rc) {
+		log_error("device %s: %s", device->name, strerror(-rc));
+		return rc;
+	}
+	if (++state->loaded % LOAD_PROGRESS == 0)
+		log_info("%lu devices loaded", state->loaded);
+	return 0;
+}
+
+static int load_devices(struct daemon *daemon)
+{
+	struct load_state state = {.daemon = daemon};
+	struct store_load_result result = {0};
+	struct store_error error = {0};
+	int rc = store_load(daemon->store, load_device, &state, &result, &error);
+
+	if (rc) {
+		log_error("%s", error.text[0] ? error.text : "devices cannot be loaded");
+		return rc;
+	}
+	if (result.unreadable) {
+		log_error("%lu devices are damaged in the store and left out, one of them %s",
+			result.unreadable, result.first_unreadable);
+		daemon_alarm(daemon, "devices are damaged in the store and were left out");
+	}
+	return 0;
+}
+
+static int start_threads(struct daemon *daemon)
+{
+	char err[ERR_MAX];
+
+	daemon->store_thread = store_thread_start(daemon->store);
+	if (!daemon->store_thread) {
+		log_error("the store thread cannot start: %s", strerror(errno));
+		return -errno;
+	}
+	daemon->store = NULL;
+	struct up_loop_config config = {
+		.conf = daemon->conf,
+		.upstream = dp_upstream(daemon->dp),
+		.name = registry_name,
+		.name_arg = &daemon->registry,
+	};
+
+	randombytes_buf(config.etag_key, sizeof(config.etag_key));
+	int rc = up_loop_create(&config, &daemon->upstream, err, sizeof(err));
+
+	if (rc) {
+		log_error("%s", err);
+		return rc;
+	}
+	rc = up_loop_start(daemon->upstream);
+	if (rc)
+		log_error("the upstream loop cannot start: %s", strerror(-rc));
+	daemon->upstream_started = !rc;
+	return rc;
+}
+
+static int start_ctl(struct daemon *daemon)
+{
+	const struct conf_control *conf = &daemon->conf->control;
+	gid_t gid = (gid_t)-1;
+
+	if (conf->group) {
+		const struct group *group = getgrnam(conf->group);
+
+		if (!group) {
+			log_error("%s:%u: there is no group %s", daemon->conf->path,
+				conf_line(daemon->conf, &conf->group), conf->group);
+			return -ENOENT;
+		}
+		gid = group->gr_gid;
+	}
+	operations_init(daemon);
+	const struct ctl_server_conf server = {
+		.path = conf->socket,
+		.mode = conf->mode,
+		.gid = gid,
+		.owner = geteuid(),
+		.others = CTL_VIEW,
+		.verbs = ctl_verbs,
+		.verb_count = ctl_verb_count,
+		.arg = &daemon->ops,
+	};
+
+	daemon->ctl = ctl_server_create(&server);
+	if (!daemon->ctl) {
+		log_error("control socket %s: %s", conf->socket,
+			errno == EADDRINUSE       ? "another postern answers there"
+				: errno == EEXIST ? "something is there that is no socket"
+						  : strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static int watch(struct daemon *daemon, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int start_loop(struct daemon *daemon)
+{
+	daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (daemon->epoll_fd < 0)
+		return -errno;
+	int rc = watch(daemon, daemon->signal_fd);
+
+	if (!rc)
+		rc = watch(daemon, ctl_server_fd(daemon->ctl));
+	if (!rc)
+		rc = watch(daemon, store_thread_fd(daemon->store_thread));
+	if (!rc)
+		rc = watch(daemon, dp_bell(daemon->dp)->fd);
+	for (size_t i = 0; !rc && i < daemon->port_count; i++)
+		if (daemon->port[i].tap_fd >= 0)
+			rc = watch(daemon, daemon->port[i].tap_fd);
+	if (rc)
+		log_error("epoll: %s", strerror(-rc));
+	return rc;
+}
+
+int daemon_start(struct daemon *daemon, const char *conf_path)
+{
+	uint16_t mtu = 0;
+
+	*daemon = (struct daemon){.signal_fd = -1, .epoll_fd = -1};
+	if (sodium_init() < 0) {
+		log_error("libsodium cannot start");
+		return -EIO;
+	}
+	memory_guard();
+	int rc = conf_load(conf_path, &daemon->conf, stderr);
+
+	if (rc)
+		return rc;
+	log_level_set(daemon->conf->log.level);
+	for (size_t i = 0; i < daemon->conf->port_count; i++)
+		if (daemon->conf->ports[i].mtu > mtu)
+			mtu = daemon->conf->ports[i].mtu;
+	daemon->frame_max = kernel_tap_frame_max(mtu);
+	daemon->frame = malloc(daemon->frame_max);
+	rc = daemon->frame ? routes_make(&daemon->routes, daemon->conf) : -ENOMEM;
+	if (rc) {
+		log_error("no memory");
+		return rc;
+	}
+	rc = signals_init(daemon);
+	if (!rc)
+		rc = start_store(daemon);
+	if (!rc)
+		rc = start_eal(daemon, mtu);
+	if (!rc)
+		rc = start_dp(daemon, mtu);
+	for (size_t i = 0; !rc && i < daemon->conf->port_count; i++)
+		rc = start_port(daemon, &daemon->conf->ports[i]);
+	if (!rc)
+		rc = load_devices(daemon);
+	if (!rc)
+		rc = start_threads(daemon);
+	if (!rc)
+		rc = start_ctl(daemon);
+	if (!rc)
+		rc = start_loop(daemon);
+	if (rc)
+		return rc;
+	daemon->started_ms = daemon_now_ms();
+	daemon->started_tsc = rte_rdtsc();
+	rc = dp_start(daemon->dp);
+	if (rc) {
+		log_error("workers cannot start: %s", strerror(-rc));
+		return rc;
+	}
+	log_notice("ready: %zu ports, %u workers, %u devices", daemon->port_count,
+		dp_worker_count(daemon->dp), dp_contexts(daemon->dp)->count);
+	notify_systemd("READY=1\nSTATUS=serving");
+	return 0;
+}

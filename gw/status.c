@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs status and stats: nothing here asks a worker, all is read where it is written.
+
+#include "gw/daemon.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *port_kind_name(enum conf_port_kind kind)
+{
+	switch (kind) {
+	case CONF_PORT_PCI:
+		return "pci";
+	case CONF_PORT_TAP:
+		return "tap";
+	case CONF_PORT_AF_PACKET:
+		return "af_packet";
+	case CONF_PORT_AF_XDP:
+		return "af_xdp";
+	case CONF_PORT_MEMIF:
+		return "memif";
+	}
+	return "?";
+}
+
+#define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4) // with "/128"
+
+static void prefix_text(const struct conf_prefix *prefix, char text[PREFIX_TEXT_MAX])
+{
+	char addr[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(prefix->family, prefix->addr, addr, sizeof(addr));
+	snprintf(text, PREFIX_TEXT_MAX, "%s/%u", addr, prefix->len);
+}
+
+struct port_texts {
+	char text[CONF_ADDRESSES_MAX][PREFIX_TEXT_MAX];
+	const char *list[CONF_ADDRESSES_MAX];
+};
+
+static void port_status(
+	const struct daemon_port *port, struct ctl_port_status *status, struct port_texts *texts)
+{
+	struct rte_eth_link link = {0};
+
+	for (size_t i = 0; i < port->conf->address_count; i++) {
+		prefix_text(&port->conf->addresses[i], texts->text[i]);
+		texts->list[i] = texts->text[i];
+	}
+	// A driver without link state counts as up.
+	bool down = !rte_eth_link_get_nowait(port->port_id, &link) && !link.link_status;
+
+	*status = (struct ctl_port_status){
+		.name = port->conf->name,
+		.kind = port_kind_name(port->conf->kind),
+		.device = port->conf->device,
+		.link_up = !down,
+		.addresses = texts->list,
+		.address_count = port->conf->address_count,
+		.coap = port->conf->coap,
+	};
+}
+
+// One pass over the table: 1 000 000 contexts take about 20 ms.
+static void count_contexts(
+	const struct daemon *daemon, uint64_t *by_state, struct ctl_worker_status *workers)
+{
+	const struct dp_context_table *table = dp_contexts(daemon->dp);
+
+	for (uint32_t i = 0; i < table->entries; i++) {
+		const struct dp_context *ctx = &table->context[i];
+
+		if (!dp_context_live(ctx))
+			continue;
+		by_state[operations_state(ctx->state)]++;
+		if (ctx->owner < dp_worker_count(daemon->dp))
+			workers[ctx->owner].devices++;
+	}
+}
+
+static unsigned busy_permille(const struct daemon *daemon, const struct dp_stats *stats)
+{
+	uint64_t cycles = 0;
+	uint64_t all = rte_rdtsc() - daemon->started_tsc;
+
+	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
+		cycles += stats->cycles[i];
+	return all ? cycles * 1000 / all : 0;
+}
+
+static void upstream_status(
+	const struct daemon *daemon, size_t index, struct ctl_upstream_status *status)
+{
+	const struct conf_upstream *conf = &daemon->conf->upstreams[index];
+
+	// Servers are not checked yet, so all count as up.
+	*status = (struct ctl_upstream_status){
+		.name = conf->name,
+		.servers = conf->server_count,
+		.servers_up = conf->server_count,
+		.in_flight = up_loop_stat(daemon->upstream, index, UP_STAT_inflight),
+		.queued = up_loop_stat(daemon->upstream, index, UP_STAT_waiting),
+	};
+}
+
+void operation_status(void *arg, struct ctl_request *req)
+{
+	struct daemon *daemon = arg;
+	struct ctl_port_status ports[CONF_PORTS_MAX];
+	struct port_texts texts[CONF_PORTS_MAX];
+	struct ctl_worker_status workers[DP_WORKERS_MAX] = {0};
+	struct ctl_upstream_status *upstreams =
+		calloc(daemon->conf->upstream_count + 1, sizeof(*upstreams));
+	uint64_t by_state[CTL_DEVICE_STATE_COUNT] = {0};
+	struct ctl_device_count states[CTL_DEVICE_STATE_COUNT];
+	size_t state_count = 0;
+	unsigned worker_count = dp_worker_count(daemon->dp);
+
+	if (!upstreams) {
+		ctl_request_error(req, CTL_BUSY, "no memory");
+		return;
+	}
+	for (size_t i = 0; i < daemon->port_count; i++)
+		port_status(&daemon->port[i], &ports[i], &texts[i]);
+	count_contexts(daemon, by_state, workers);
+	for (unsigned i = 0; i < CTL_DEVICE_STATE_COUNT; i++)
+		if (by_state[i])
+			states[state_count++] = (struct ctl_device_count){i, by_state[i]};
+	for (unsigned i = 0; i < worker_count; i++) {
+		workers[i].core = daemon->conf->workers.cores[i];
+		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
+		workers[i].exchanges =
+			dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
+	}
+	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
+		upstream_status(daemon, i, &upstreams[i]);
+
+	const struct ctl_status status = {
+		.state = daemon->stopping     ? "stopping"
+			: daemon->alarm_count ? "degraded"
+					      : "serving",
+		.uptime_ms = daemon_now_ms() - daemon->started_ms,
+		.devices = dp_contexts(daemon->dp)->count,
+		.devices_max = dp_contexts(daemon->dp)->max,
+		.device_states = states,
+		.device_state_count = state_count,
+		.ports = ports,
+		.port_count = daemon->port_count,
+		.workers = workers,
+		.worker_count = worker_count,
+		.upstreams = upstreams,
+		.upstream_count = daemon->conf->upstream_count,
+		.alarms = daemon->alarm,
+		.alarm_count = daemon->alarm_count,
+	};
+
+	ctl_reply_status(req, &status);
+	free(upstreams);
+}
+
+// A counter of the workers, `offset` bytes into their statistics.
+static void list_worker_counter(const struct daemon *daemon, struct ctl_request *req,
+	const char *name, const char *help, const char *unit, size_t offset)
+{
+	uint64_t values[DP_WORKERS_MAX];
+	struct ctl_counter counter = {.name = name,
+		.help = help,
+		.unit = unit,
+		.workers = values,
+		.worker_count = dp_worker_count(daemon->dp)};
+
+	for (unsigned i = 0; i < counter.worker_count; i++) {
+		const char *stats = (const char *)dp_worker_stats(daemon->dp, i);
+
+		values[i] = __atomic_load_n((const uint64_t *)(stats + offset), __ATOMIC_RELAXED);
+		counter.total += values[i];
+	}
+	ctl_list_counter(req, &counter);
+}
+
+static void list_gauge(struct ctl_request *req, const char *name, const char *help,
+	const char *unit, uint64_t value)
+{
+	const struct ctl_counter counter = {
+		.name = name, .help = help, .unit = unit, .gauge = true, .total = value};
+
+	ctl_list_counter(req, &counter);
+}
+
+static void list_upstreams(const struct daemon *daemon, struct ctl_request *req)
+{
+	for (size_t i = 0; i <= daemon->conf->upstream_count; i++) {
+		// The last row is for requests that came to none.
+		const char *upstream =
+			i < daemon->conf->upstream_count ? daemon->conf->upstreams[i].name : "none";
+
+		for (unsigned k = 0; k < UP_STAT_COUNT; k++) {
+			char name[128];
+			const struct ctl_counter counter = {
+				.name = name,
+				.help = up_stat_help(k),
+				.unit = k == UP_STAT_queued_ms ? "ms" : NULL,
+				.gauge = up_stat_is_gauge(k),
+				.total = up_loop_stat(daemon->upstream, i, k),
+			};
+
+			snprintf(name, sizeof(name), "upstream.%s.%s", upstream, up_stat_name(k));
+			ctl_list_counter(req, &counter);
+		}
+	}
+}
+
+static void list_stages(const struct daemon *daemon, struct ctl_request *req)
+{
+	for (unsigned i = 0; i < DP_STAGE_COUNT; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "stage_%s_cycles", dp_stage_infos[i].name);
+		list_worker_counter(daemon, req, name, dp_stage_infos[i].help, "cycles",
+			offsetof(struct dp_stats, cycles) + i * sizeof(uint64_t));
+		snprintf(name, sizeof(name), "stage_%s_packets", dp_stage_infos[i].name);
+		list_worker_counter(daemon, req, name, dp_stage_infos[i].help, NULL,
+			offsetof(struct dp_stats, packets) + i * sizeof(uint64_t));
+	}
+}
+
+static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
+{
+	uint64_t in_use = 0;
+	uint64_t oldest = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
+		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
+
+		in_use += dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
+		if (!oldest || (age && age < oldest))
+			oldest = age;
+	}
+	list_gauge(req, "devices", "security contexts in the table", NULL,
+		dp_contexts(daemon->dp)->count);
+	list_gauge(req, "devices_retiring", "removed devices whose memory is not free yet", NULL,
+		dp_devices_retiring(daemon->dp));
+	list_gauge(req, "exchanges", "requests in flight", NULL, in_use);
+	list_gauge(req, "answers_oldest",
+		"age of the oldest answer that a retransmission would still get", "ms", oldest);
+}
+
+void operation_stats(void *arg, struct ctl_request *req)
+{
+	struct daemon *daemon = arg;
+
+	for (unsigned i = 0; i < DP_STAT_COUNT; i++) {
+		const char *name = dp_stat_infos[i].name;
+		const char *unit = strstr(name, "_bytes") ? "bytes" : NULL;
+
+		list_worker_counter(daemon, req, name, dp_stat_infos[i].help, unit,
+			offsetof(struct dp_stats, count) + i * sizeof(uint64_t));
+	}
+	list_upstreams(daemon, req);
+	list_stages(daemon, req);
+	list_gauges(daemon, req);
+	ctl_request_end(req);
+}
