@@ -226,7 +226,7 @@ gateway_kill() {
 
 # counter NAME: of "posternctl stats".
 counter() {
-	ctl --json stats | jq -r --arg name "$1" '.. | objects | select(.name? == $name) | .total'
+	ctl --json stats --all | jq -r --arg name "$1" '.[] | select(.name == $name) | .total'
 }
 
 # wait_counter NAME VALUE: until the counter is at least VALUE.
@@ -252,6 +252,7 @@ device_keys() {
 		--arg s "$(openssl rand -hex 16)" --arg t "$(openssl rand -hex 8)" '
 		{master_secret: $s, master_salt: $t, sender_id: $d, recipient_id: $g, algorithm: $a} +
 		if $c == "" then {} else {id_context: $c} end' >"$T/$1.json"
+	chmod 600 "$T/$1.json"
 }
 
 device_row() {
