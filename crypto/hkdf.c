@@ -14,6 +14,9 @@ int hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt, size_t salt_l
 	crypto_auth_hmacsha256_state hmac;
 	uint8_t prk[HASH_LEN], block[HASH_LEN];
 
+	// libsodium takes no NULL, also for no bytes.
+	salt = salt ? salt : block;
+	info = info ? info : block;
 	if (out_len > 255 * HASH_LEN)
 		return -EINVAL;
 
