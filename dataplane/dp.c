@@ -138,7 +138,10 @@ int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_a
 	}
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		pools[i] = dp->worker[i]->pool;
-	int rc = dp_port_open(conf, pools, &port_id, addresses->mac, err, err_len);
+	struct dp_port_conf open_conf = *conf;
+
+	open_conf.coap_port = addresses->coap_port;
+	int rc = dp_port_open(&open_conf, pools, &port_id, addresses->mac, err, err_len);
 
 	if (rc < 0)
 		return rc;

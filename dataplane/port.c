@@ -2,6 +2,8 @@
 
 #include "dataplane/port.h"
 
+#include "dataplane/xdp.h"
+
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -237,8 +239,8 @@ static int fail_probe(const struct dp_port_conf *conf, int error, char *err, siz
 }
 
 // Names the device on its bus and makes the driver's arguments.
-static const char *device_name(
-	const struct dp_port_conf *conf, char *name, size_t name_len, char *args, size_t args_len)
+static const char *device_name(const struct dp_port_conf *conf, int xdp_program, char *name,
+	size_t name_len, char *args, size_t args_len)
 {
 	const char *bus = "vdev";
 
@@ -258,8 +260,9 @@ static const char *device_name(
 		break;
 	case DP_PORT_AF_XDP:
 		snprintf(name, name_len, "net_af_xdp_%s", conf->name);
-		snprintf(args, args_len, "iface=%s,start_queue=0,queue_count=%u", conf->dev,
-			conf->queues);
+		snprintf(args, args_len,
+			"iface=%s,start_queue=0,queue_count=%u,xdp_prog=/proc/self/fd/%d",
+			conf->dev, conf->queues, xdp_program);
 		break;
 	case DP_PORT_MEMIF:
 		snprintf(name, name_len, "net_memif_%s", conf->name);
@@ -390,18 +393,30 @@ static int separate_tap_mac(
 	return 0;
 }
 
-int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
-	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
+// The program of an AF_XDP port.
+static int make_xdp_program(const struct dp_port_conf *conf, char *err, size_t err_len)
+{
+	int rc = dp_xdp_clean(conf->dev), fd;
+
+	if (rc)
+		return fail(conf, -rc, err, err_len,
+			"cannot look for an XDP program on %s: %s (this needs CAP_NET_ADMIN and "
+			"CAP_BPF)",
+			conf->dev, strerror(-rc));
+	fd = dp_xdp_program(conf->coap_port);
+	return fd < 0 ? fail(conf, -fd, err, err_len, "XDP program: %s", strerror(-fd)) : fd;
+}
+
+static int open_device(const struct dp_port_conf *conf, int xdp_program,
+	struct rte_mempool *const *pools, uint16_t *port_id, uint8_t mac[6], char *err,
+	size_t err_len)
 {
 	char name[RTE_ETH_NAME_MAX_LEN], args[512];
 	struct rte_ether_addr ether;
 	const char *bus;
 	int rc;
 
-	rc = check_device(conf, err, err_len);
-	if (rc)
-		return rc;
-	bus = device_name(conf, name, sizeof(name), args, sizeof(args));
+	bus = device_name(conf, xdp_program, name, sizeof(name), args, sizeof(args));
 	rc = rte_eal_hotplug_add(bus, name, args);
 	if (rc && rc != -EEXIST) // a PCI device may have been probed at start
 		return fail_probe(conf, -rc, err, err_len);
@@ -428,6 +443,25 @@ int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *poo
 	}
 	if (rc)
 		dp_port_close(*port_id);
+	return rc;
+}
+
+int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
+	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
+{
+	int xdp_program = -1, rc;
+
+	rc = check_device(conf, err, err_len);
+	if (rc)
+		return rc;
+	if (conf->kind == DP_PORT_AF_XDP) {
+		xdp_program = make_xdp_program(conf, err, err_len);
+		if (xdp_program < 0)
+			return xdp_program;
+	}
+	rc = open_device(conf, xdp_program, pools, port_id, mac, err, err_len);
+	if (xdp_program >= 0)
+		close(xdp_program); // the driver has loaded it
 	return rc;
 }
 

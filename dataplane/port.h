@@ -25,7 +25,8 @@ struct dp_port_conf {
 	enum dp_port_kind kind;
 	bool memif_client;
 	uint16_t mtu;
-	uint16_t queues; // rx and tx, one of each a worker
+	uint16_t queues;    // rx and tx, one of each a worker
+	uint16_t coap_port; // network order; all else stays with the kernel on an AF_XDP port
 };
 
 // Data room of an mbuf, with headroom, that holds any frame of a port with this MTU in one segment.
@@ -40,7 +41,8 @@ uint16_t dp_port_data_room(uint16_t mtu);
 // packets go among the queues: a NIC's RSS, for net_tap the kernel's flow hash, for AF_PACKET a
 // fanout group, for AF_XDP the RSS of the NIC below, for memif the peer's choice.
 //
-// The kernel's side of a TAP gets a MAC of its own here; net_tap gives it the port's.
+// The kernel's side of a TAP gets a MAC of its own here; net_tap gives it the port's. An AF_XDP
+// port takes UDP to coap_port from its netdev and leaves all else to the kernel (xdp/steer.bpf.c).
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
 	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
 	__attribute__((warn_unused_result));

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The XDP program that keeps an AF_XDP port from taking more than CoAP.
+
+#ifndef POSTERN_DATAPLANE_XDP_H
+#define POSTERN_DATAPLANE_XDP_H
+
+#include <stdint.h>
+
+// The program for this UDP port (network order), as an ELF object in memory that net_af_xdp can
+// load from /proc/self/fd/N. Returns its descriptor, to be closed after the port's queues are set
+// up, or -errno.
+int dp_xdp_program(uint16_t coap_port) __attribute__((warn_unused_result));
+
+// Takes a program of ours off the netdev which a killed process left there, so that another can be
+// put there. Programs of others stay. Returns 0 or -errno.
+int dp_xdp_clean(const char *netdev) __attribute__((warn_unused_result));
+
+#endif

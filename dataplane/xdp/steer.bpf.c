@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The XDP program of an AF_XDP port: UDP to the CoAP port goes to the socket of the queue it came
+// by, all else to the kernel as if there were no gateway. So ARP, neighbour discovery, ping and ssh
+// work, and the addresses are the netdev's own.
+//
+// What the kernel must decide goes to it too: fragments, groups, IPv6 with extension headers.
+
+// Not sorted: the helpers need the types.
+// clang-format off
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+// clang-format on
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_VLAN 0x8100
+#define PROTO_UDP      17
+#define QUEUES_MAX     128
+
+// net_af_xdp looks for a map of this name and puts the socket of queue q into slot q.
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, QUEUES_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks_map SEC(".maps");
+
+// xdp.c finds the mark in the program's bytes and writes the port behind it.
+const volatile struct {
+	char mark[14];
+	__u16 port; // network order
+} steer_port = {.mark = "postern steer"};
+
+// Headers lie at even addresses, not at multiples of 4.
+#define HEADER __attribute__((packed, aligned(2)))
+
+struct ipv4 {
+	__u8 version_ihl;
+	__u8 tos;
+	__u16 len;
+	__u16 id;
+	__u16 fragment;
+	__u8 ttl;
+	__u8 proto;
+	__u16 checksum;
+	__u32 src, dst;
+} HEADER;
+
+struct ipv6 {
+	__u32 flow;
+	__u16 len;
+	__u8 next;
+	__u8 hop_limit;
+	__u8 src[16], dst[16];
+} HEADER;
+
+struct udp {
+	__u16 src, dst, len, checksum;
+} HEADER;
+
+SEC("xdp") int postern_steer(struct xdp_md *ctx)
+{
+	const __u8 *p = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+	const struct udp *udp;
+	__u16 type;
+
+	if (p + 14 > end || p[0] & 1)
+		return XDP_PASS;
+	type = p[12] << 8 | p[13];
+	p += 14;
+	if (type == ETHERTYPE_VLAN) {
+		if (p + 4 > end)
+			return XDP_PASS;
+		type = p[2] << 8 | p[3];
+		p += 4;
+	}
+	if (type == ETHERTYPE_IPV4) {
+		const struct ipv4 *ip = (const struct ipv4 *)p;
+
+		if (p + sizeof(*ip) > end || ip->proto != PROTO_UDP ||
+			ip->fragment & bpf_htons(0x3fff))
+			return XDP_PASS;
+		p += (ip->version_ihl & 15) * 4;
+	} else if (type == ETHERTYPE_IPV6) {
+		const struct ipv6 *ip = (const struct ipv6 *)p;
+
+		if (p + sizeof(*ip) > end || ip->next != PROTO_UDP)
+			return XDP_PASS;
+		p += sizeof(*ip);
+	} else {
+		return XDP_PASS;
+	}
+	udp = (const struct udp *)p;
+	if (p + sizeof(*udp) > end || udp->dst != steer_port.port)
+		return XDP_PASS;
+	// Without a socket there (the gateway ended without taking the program along): the kernel.
+	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+}
+
+char _license[] SEC("license") = "BSD";

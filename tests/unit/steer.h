@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The XDP program, compiled for this machine: it steers port 0, as nobody wrote another one into
+// its constants.
+
+#ifndef POSTERN_TESTS_UNIT_STEER_H
+#define POSTERN_TESTS_UNIT_STEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Size of its constants: the mark and the port.
+extern const size_t steer_constants_len;
+
+// Whether it takes the packet from the kernel. `packet` must lie below 4 GB: addresses have 32 bits
+// in the context of an XDP program. Aborts if it gives it to another queue's socket.
+bool steer_takes(const uint8_t *packet, size_t len);
+
+#endif
