@@ -487,6 +487,20 @@ Test(store_faults, every_bit_of_the_sealed_keys_counts)
 	cr_expect_arr_eq(params.secret, spec.params.secret, params.secret_len);
 }
 
+Test(store_faults, a_sealed_secret_does_not_open_as_keys)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_row row;
+	struct osc_keys keys;
+
+	// As long as the keys: two of 16 bytes, and a nonce of 13.
+	spec.params.secret_len = 2 * 16 + 13 - 2;
+	cr_assert_eq(row_prepare(bed.store, &spec, &row, &bed.error), 0);
+	cr_assert_eq(row.secret_len, row.keys_len);
+	memcpy(row.keys, row.secret, row.keys_len);
+	cr_expect_eq(seal_open_keys(bed.store, &row, &keys), -EBADMSG);
+}
+
 Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
 {
 	struct store_info info;

@@ -234,6 +234,17 @@ Test(store_runs, adoption_goes_far_beyond_the_marks_and_the_database)
 	cr_expect_eq(run, 204096);
 	bed_write(mark, "postern run mark 1: 262000\n", 27);
 	cr_expect_eq(store_adopt(&bed.config, &run, &bed.error), -ERANGE);
+	// Also where the hours alone would be beyond the mark, but by less than 4096.
+	bed_remove(&bed);
+	set_up();
+	bed_close(&bed);
+	char text[64];
+	long hours = (time(NULL) - 1767225600) / 3600;
+	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.runtime);
+	snprintf(text, sizeof(text), "postern run mark 1: %ld\n", hours - 10);
+	bed_write(mark, text, strlen(text));
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_eq(run, hours - 10 + 4096);
 }
 
 // Windows over a restart.
