@@ -22,6 +22,7 @@
 #define BURST       64  // requests taken from one worker in one turn
 #define EVENTS      256 // of epoll in one turn
 #define SWEEP_MS    100 // between looks for requests that workers gave up
+#define MARGIN_MS   20  // by which a backend's time ends before the worker answers by itself
 #define RANDOM_ROOM 4096
 #define BELL_ID     UINT32_MAX // where an engine's id stands in an event
 
@@ -218,6 +219,7 @@ static enum up_error flight_start(struct flight *flight, struct call *call)
 	t->server = &group->upstream->servers[flight->server];
 	t->host = call->route->host ? call->route->host : t->server->authority;
 	t->timeout_ms = (uint32_t)(call->deadline_ms - now);
+	t->timeout_ms -= t->timeout_ms / 8 < MARGIN_MS ? t->timeout_ms / 8 : MARGIN_MS;
 	// A server that does not even refuse leaves time for the others.
 	t->connect_ms = left ? t->timeout_ms / 2 + 1 : 0;
 	t->body_keep = call->shared->request.response_max;

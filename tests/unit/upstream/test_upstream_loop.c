@@ -428,7 +428,7 @@ Test(upstream_loop, timeout)
 
 	push_deadline(bed, "GET path=hang", 150);
 	EXPECT_ANSWER(pull(bed, NULL), "5.04 max-age=0 |backend too slow");
-	cr_expect_geq(now_ms() - start, 140);
+	cr_expect_geq(now_ms() - start, 120);
 	cr_expect_leq(now_ms() - start, LONG_MS / 2);
 	cr_expect_eq(stat(bed, UP_STAT_ERROR + UP_ERR_timeout), 1);
 	push_deadline(bed, "GET path=hang", 0);
