@@ -183,6 +183,10 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 		return conn_say(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnews");
 	if (!strcmp(path, "/vanish") && c->requests > 1)
 		return false;
+	if (!strcmp(path, "/die")) {
+		shutdown(c->server->fd, SHUT_RDWR);
+		return false;
+	}
 	return conn_answer(c, 200, c->server->config.name);
 }
 

@@ -19,6 +19,7 @@
 //   /http09        a body without a head
 //   /switch        101 Switching Protocols
 //   /vanish        closes without an answer, if it is not the first request of its connection
+//   /die           closes without an answer, and takes no new connections
 
 #ifndef POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H
 #define POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H

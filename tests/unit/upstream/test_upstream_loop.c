@@ -420,6 +420,28 @@ Test(upstream_loop, connection_lost_under_a_request)
 	server_stop(server);
 }
 
+// A server that dies under a POST may have performed it: no other one is asked.
+Test(upstream_loop, server_lost_under_a_request)
+{
+	struct server *one = plain_server("one"), *two = plain_server("two");
+	char upstream[256];
+
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"]", server_port(one),
+		server_port(two));
+	struct bed *bed = bed_make(upstream);
+	EXPECT_ANSWER(ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
+	EXPECT_ANSWER(ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |two");
+	cr_expect(!strncmp(ask(bed, "POST path=die |x"), "5.02 ", 5));
+	cr_expect_eq(server_requests(one), 2);
+	cr_expect_eq(server_requests(two), 1);
+	EXPECT_ANSWER(ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
+	EXPECT_ANSWER(ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
+	bed_end(bed);
+	server_stop(one);
+	server_stop(two);
+}
+
 Test(upstream_loop, timeout)
 {
 	struct server *server = plain_server("one");
