@@ -241,6 +241,10 @@ const char *option_text(char text[OPTION_TEXT_LEN], const struct coap_option *op
 		quote(text, OPTION_TEXT_LEN, option->value, option->len);
 		return text;
 	}
+	if (kind == OPTION_OPAQUE && !option->len) {
+		snprintf(text, OPTION_TEXT_LEN, "(empty)");
+		return text;
+	}
 	if (kind == OPTION_OPAQUE || !coap_option_uint(option, &value) ||
 		(kind == OPTION_EMPTY && option->len)) {
 		size_t shown = option->len < 512 ? option->len : 512;

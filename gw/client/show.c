@@ -51,8 +51,10 @@ void show_message(FILE *out, char sign, const struct coap_msg *msg, size_t len)
 {
 	char code[CODE_TEXT_LEN];
 
-	fprintf(out, "%c %s %s, mid 0x%04x, token 0x", sign, types[msg->type],
+	fprintf(out, "%c %s %s, mid 0x%04x", sign, types[msg->type],
 		msg->code == COAP_EMPTY ? "empty" : code_text(code, msg->code), msg->mid);
+	if (msg->token_len)
+		fprintf(out, ", token ");
 	for (unsigned i = 0; i < msg->token_len; i++)
 		fprintf(out, "%02x", msg->token[i]);
 	fprintf(out, ", %zu bytes\n", len);

@@ -221,6 +221,8 @@ void responder_send_empty(enum coap_type type, uint16_t mid)
 
 static void write_inner(struct coap_writer *w, const struct reply *reply)
 {
+	if (reply->inner_oscore)
+		coap_write_option(w, COAP_OPT_OSCORE, "", 0);
 	if (reply->format >= 0)
 		coap_write_option_uint(w, COAP_OPT_CONTENT_FORMAT, (uint32_t)reply->format);
 	if (reply->max_age)
@@ -234,7 +236,11 @@ void responder_send(const struct received *q, const struct reply *reply)
 {
 	uint8_t message[MESSAGE_MAX], plaintext[MESSAGE_MAX], ciphertext[MESSAGE_MAX];
 	uint8_t aad[OSC_AAD_ROOM], value[OSC_OPTION_LEN_MAX];
-	struct osc_option option = {.piv = reply->own_piv, .piv_len = reply->has_own_piv};
+	struct osc_option option = {.piv = reply->own_piv,
+		.piv_len = reply->has_own_piv,
+		.has_kid = reply->kid,
+		.kid = (const uint8_t *)reply->kid,
+		.kid_len = (uint8_t)(reply->kid ? strlen(reply->kid) : 0)};
 	const uint8_t *token = reply->token ? reply->token : q->outer.token;
 	size_t token_len = reply->token ? reply->token_len : q->outer.token_len;
 	struct coap_writer w;

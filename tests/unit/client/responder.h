@@ -52,7 +52,9 @@ struct reply {
 	uint64_t own_piv;
 	bool has_own_piv;
 	bool tampered;
-	bool plain; // without OSCORE
+	bool plain;        // without OSCORE
+	bool inner_oscore; // an OSCORE option inside
+	const char *kid;   // in the option; NULL: none
 	const char *payload;
 	const uint8_t *echo;
 	size_t echo_len;

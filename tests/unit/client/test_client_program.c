@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 TestSuite(client_program, .init = responder_start, .fini = responder_stop);
 
@@ -133,6 +134,30 @@ Test(client_program, a_lost_request_is_sent_again_byte_by_byte)
 	const struct outcome *o = client_finish();
 	cr_expect_eq(o->status, 0);
 	cr_expect_str_eq(o->out, "late");
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+// RFC 7252 section 4.2: waits of at least 0.1, 0.2 and 0.4 s.
+Test(client_program, each_wait_is_twice_the_one_before)
+{
+	double times[4];
+
+	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "0.1", NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		responder_receive(&request);
+		times[i] = now();
+	}
+	responder_answer(&request, COAP_CONTENT, "");
+	cr_expect_gt(times[3] - times[2], 0.3);
+	cr_expect_gt(times[3] - times[0], 0.6);
+	cr_expect_eq(client_finish()->status, 0);
 }
 
 Test(client_program, it_gives_up_after_the_last_retransmission)
@@ -346,6 +371,27 @@ Test(client_program, the_answer_to_another_request_is_not_taken)
 	request.option.piv--;
 	responder_answer(&request, COAP_CONTENT, "mine");
 	cr_expect_str_eq(client_finish()->out, "mine");
+}
+
+// RFC 8613 section 8.4 and 4.1.3.7.
+Test(client_program, a_foreign_kid_and_a_nested_oscore_option_are_not_taken)
+{
+	struct reply reply = {
+		.type = COAP_ACK, .code = COAP_CONTENT, .payload = "no", .format = -1};
+
+	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", NULL);
+	responder_receive(&request);
+	reply.mid = request.outer.mid;
+	reply.kid = "\x02";
+	responder_send(&request, &reply);
+	reply.kid = NULL;
+	reply.inner_oscore = true;
+	responder_send(&request, &reply);
+	reply.inner_oscore = false;
+	reply.kid = "\x01"; // the gateway's own, which it need not send
+	reply.payload = "yes";
+	responder_send(&request, &reply);
+	cr_expect_str_eq(client_finish()->out, "yes");
 }
 
 Test(client_program, messages_that_are_not_ours_are_rejected_or_ignored)

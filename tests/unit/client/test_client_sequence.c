@@ -253,7 +253,11 @@ Test(client_sequence, processes_at_the_same_time_get_different_numbers)
 		if (fork())
 			continue;
 		for (unsigned j = 0; j < EACH; j++) {
-			number = take();
+			struct failure f;
+			bool started;
+
+			if (sequence_take(path, &number, &started, &f))
+				_exit(1);
 			syscall(SYS_write, pipe_fds[1], &number, sizeof(number));
 		}
 		_exit(0);
