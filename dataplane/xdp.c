@@ -13,7 +13,7 @@
 #define PROGRAM_NAME "postern_steer"
 
 static const uint8_t program[] = {
-#include "steer.inc" // made of xdp/steer.bpf.c
+#include "dataplane/steer.inc" // made of xdp/steer.bpf.c
 };
 
 // In front of the port in the program's constants.
