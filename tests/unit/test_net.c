@@ -194,6 +194,8 @@ static const struct {
 	{"source is another address of ours", {.src = "198.51.100.1"}, "drop_source"},
 	{"source ::", {.family = 6, .src = "::"}, "drop_source"},
 	{"source ::1", {.family = 6, .src = "::1"}, "drop_source"},
+	{"source IPv4-compatible", {.family = 6, .src = "::192.0.2.9"}, "drop_source"},
+	{"source with much zero", {.family = 6, .src = "64:ff9b::9"}, "coap"},
 	{"source IPv4-mapped", {.family = 6, .src = "::ffff:192.0.2.9"}, "drop_source"},
 	{"source multicast, IPv6", {.family = 6, .src = "ff02::1"}, "drop_source"},
 	{"source is ours, IPv6", {.family = 6, .src = "2001:db8::1"}, "drop_source"},
