@@ -4,13 +4,16 @@
 
 #include "dataplane/worker.h"
 
+#include <time.h>
+
 #define ANSWERS_BURST  32                       // handles taken from the upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
 
 void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
-	uint32_t generation, uint32_t arg)
+	uint32_t generation, uint64_t arg)
 {
-	struct dp_event event = {type, context, generation, arg};
+	struct dp_event event = {
+		.type = type, .context = context, .generation = generation, .arg = arg};
 
 	w->ring_main = true;
 	if (rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)))
@@ -26,9 +29,40 @@ void dp_context_state_set(
 	dp_event_send(w, DP_EVENT_STATE, index, ctx->generation, state);
 }
 
+// The second that the clock shows now, and a counter. Never beyond the present second, so that a
+// copy of this context that starts later starts above it.
+static bool own_piv_clock(
+	struct dp_worker *w, struct dp_context *ctx, uint64_t *piv, enum dp_stat *why_not)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now); // by the vDSO: no system call
+	int64_t second = now.tv_sec - DP_CLOCK_EPOCH_S;
+
+	if (now.tv_sec < w->clock_least_s || second < 0 ||
+		second > (int64_t)(OSC_PIV_MAX >> DP_CLOCK_BITS)) {
+		*why_not = DP_STAT_drop_clock;
+		return false;
+	}
+	uint64_t next = (uint64_t)second << DP_CLOCK_BITS;
+
+	if (next < ctx->own_next)
+		next = ctx->own_next;
+	if (next >> DP_CLOCK_BITS > (uint64_t)second) {
+		*why_not = DP_STAT_drop_own_piv_spent;
+		return false;
+	}
+	*piv = next;
+	ctx->own_next = next + 1;
+	return true;
+}
+
 bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not)
 {
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+		return own_piv_clock(w, ctx, piv, why_not);
+
 	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
 
 	if (run == DP_RUN_NONE) {
@@ -342,7 +376,8 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		return false;
 	}
 	if (!answer->has_own_piv &&
-		(ctx->flags & DP_CONTEXT_OWN_PIV_ALWAYS || (x && x->nonce_spent))) {
+		(ctx->flags & (DP_CONTEXT_OWN_PIV_ALWAYS | DP_CONTEXT_OWN_PIV_CLOCK) ||
+			(x && x->nonce_spent))) {
 		enum dp_stat why_not;
 
 		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {

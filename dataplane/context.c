@@ -159,9 +159,17 @@ void dp_context_publish(
 	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
 	ctx->unknown_phases = !params->window_known;
 	ctx->challenged = 0;
+	if (params->flags & DP_CONTEXT_FLOOR) {
+		// Everything below the mark may have been accepted before; nothing above it was.
+		if (!params->window_known && params->mark)
+			osc_window_open_at(&ctx->window, params->mark - 1);
+		ctx->state = DP_CONTEXT_ACTIVE;
+		ctx->mark = params->mark;
+	}
 	ctx->fingerprint = params->fingerprint;
-	ctx->run_base = params->run_base;
-	ctx->own_counter = 0;
+	ctx->own_next = 0;
+	if (!(params->flags & DP_CONTEXT_OWN_PIV_CLOCK))
+		ctx->run_base = params->run_base;
 	ctx->in_flight = DP_INDEX_NONE;
 	ctx->accepted = 0;
 	ctx->failed = 0;
@@ -171,6 +179,21 @@ void dp_context_publish(
 	ctx->probe_second = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+}
+
+void dp_context_resync(struct dp_context *ctx, uint64_t from)
+{
+	if (ctx->flags & DP_CONTEXT_FLOOR) {
+		if (from > ctx->window.next)
+			osc_window_open_at(&ctx->window, from - 1);
+		if (from > ctx->mark)
+			ctx->mark = from;
+		ctx->state = DP_CONTEXT_ACTIVE;
+		return;
+	}
+	ctx->unknown_phases++;
+	ctx->challenged = 0;
+	ctx->state = DP_CONTEXT_WINDOW_UNKNOWN;
 }
 
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key)

@@ -22,6 +22,22 @@
 #define DP_OWNER_MAIN  0xfe
 #define DP_WORKERS_MAX 64
 
+// An own Partial IV from the clock is seconds since 2026-01-01 (30 bits) || counter (10 bits).
+#define DP_CLOCK_EPOCH_S INT64_C(1767225600)
+#define DP_CLOCK_BITS    10
+
+// A mark is kept this far above the highest PIV, and raised when less than the half is left.
+#define DP_MARK_AHEAD 32
+
+// Messages under one key, and tags that may fail to verify (draft-ietf-core-oscore-key-limits):
+// beyond them an algorithm no longer gives what it promises.
+#define DP_LIMIT_USES (UINT64_C(1) << 20)
+
+static inline uint32_t dp_limit_forgeries(enum aead_alg alg)
+{
+	return aead_algs[alg].tag_len < 16 ? UINT32_C(1) << 14 : UINT32_C(1) << 20;
+}
+
 #define DP_KEY_INLINE 16 // bytes of a key that fit the first line; longer ones: the side table
 
 // An own Partial IV is run (18 bits) || counter (22 bits), see docs/nonces.md.
@@ -44,6 +60,8 @@ const char *dp_context_state_name(enum dp_context_state state);
 
 enum dp_context_flags {
 	DP_CONTEXT_OWN_PIV_ALWAYS = 1, // every answer carries an own Partial IV
+	DP_CONTEXT_OWN_PIV_CLOCK = 2,  // and these come from the clock, not from run and counter
+	DP_CONTEXT_FLOOR = 4,          // a device without Echo: see mark
 };
 
 // How a message names its context. ids of another length differ in kid_len.
@@ -74,17 +92,28 @@ struct dp_context {
 
 	// Second line: the owner writes it; main before it publishes.
 	struct osc_window window;
-	uint64_t challenged;  // highest PIV challenged in this unknown phase, + 1; 0: none
+	union {
+		uint64_t challenged; // highest PIV challenged in this unknown phase, + 1; 0: none
+		uint64_t mark;       // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
+	};
 	uint64_t fingerprint; // main; names the key to backends
-	uint32_t run_base;    // the run of this context = run of this start + run_base
-	uint32_t own_counter; // next counter of own PIVs; above DP_COUNTER_MAX: used up
+	union {
+		struct {
+			uint32_t run_base;    // run of this context = run of this start + run_base
+			uint32_t own_counter; // next one; above DP_COUNTER_MAX: used up
+		};
+		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK: least own PIV not used yet
+	};
 	uint32_t in_flight;   // list of exchanges, DP_INDEX_NONE when empty
 	uint32_t accepted;    // requests
 	uint32_t failed;      // tags that did not verify
 	uint32_t last_seen_s; // CLOCK_MONOTONIC, of the last verified request
 	uint16_t unknown_phases;
-	uint8_t state;             // enum dp_context_state
-	uint8_t challenges;        // sent in challenge_second, of the limited kind
+	uint8_t state; // enum dp_context_state
+	union {
+		uint8_t challenges;  // sent in challenge_second, of the limited kind
+		uint8_t mark_wanted; // DP_CONTEXT_FLOOR: main was asked for a higher mark
+	};
 	uint16_t challenge_second; // low bits of the second
 	uint16_t probe_second;     // when a too old packet was last verified
 };
@@ -125,6 +154,7 @@ struct dp_context_params {
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
 	uint32_t run_base;
+	uint64_t mark;     // DP_CONTEXT_FLOOR: durable; an unknown window begins there
 	bool window_known; // false: window-unknown; window.next still is a lower limit
 	struct osc_window window;
 };
@@ -136,6 +166,10 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 // Main: fills a place, and workers find it from then on.
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params);
+// The owner, or main while nobody else can be: forgets what is known of the window, so that the
+// next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as its
+// mark, or where it was if that is higher.
+void dp_context_resync(struct dp_context *ctx, uint64_t from);
 // Main: index of a key, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
 // Main: takes the key out of the table, so that no new look-up finds it. The index stays taken

@@ -353,21 +353,45 @@ void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *even
 	retired_poll(dp);
 }
 
-int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
+// Sends a command to the owner of a context: 0, -ENOENT if nobody owns it, -EAGAIN.
+static int command_owner(struct dp *dp, enum dp_command_type type, uint32_t context,
+	uint32_t generation, uint64_t arg)
 {
-	struct dp_context *ctx = &dp->contexts->context[context];
-	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_ACQUIRE);
-	struct dp_command command = {.type = DP_COMMAND_RUN_BASE,
-		.context = context,
-		.generation = generation,
-		.arg = run_base};
+	uint8_t owner = __atomic_load_n(&dp->contexts->context[context].owner, __ATOMIC_ACQUIRE);
+	struct dp_command command = {
+		.type = type, .context = context, .generation = generation, .arg = arg};
 
-	// Only an owner uses own Partial IVs, so it is an owner that asked.
 	if (owner >= dp->worker_count)
 		return -ENOENT;
 	return rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
 		? -EAGAIN
 		: 0;
+}
+
+// Only an owner uses own Partial IVs and accepts requests, so it is an owner that asked.
+int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
+{
+	return command_owner(dp, DP_COMMAND_RUN_BASE, context, generation, run_base);
+}
+
+int dp_mark_raise(struct dp *dp, uint32_t context, uint32_t generation, uint64_t mark)
+{
+	return command_owner(dp, DP_COMMAND_MARK, context, generation, mark);
+}
+
+int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t from)
+{
+	struct dp_context *ctx = &dp->contexts->context[context];
+	uint8_t owner = DP_OWNER_NONE;
+
+	if (dp_context_live(ctx) != generation)
+		return -ENOENT;
+	if (!__atomic_compare_exchange_n(
+		    &ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return command_owner(dp, DP_COMMAND_RESYNC, context, generation, from);
+	dp_context_resync(ctx, from);
+	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELEASE);
+	return 0;
 }
 
 struct dp_punt_ring *dp_to_kernel(struct dp *dp, unsigned worker)

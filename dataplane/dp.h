@@ -30,6 +30,7 @@ struct dp_conf {
 	size_t answers_bytes;           // answer index of a worker
 	unsigned port_count;            // that will be added
 	uint16_t mtu;                   // largest of all ports
+	int64_t clock_least_s;          // Unix time below which no own PIV comes from the clock
 	const char *isa;                // for aead_engine_create(); NULL: the fastest
 	bool nap_when_idle;             // adaptive: an idle worker sleeps some microseconds
 	const struct dp_config *config; // routes and policies; must live until dp_free()
@@ -82,15 +83,25 @@ unsigned dp_devices_retiring(const struct dp *dp);
 enum dp_event_type {
 	DP_EVENT_RUN_WANTED,      // an own Partial IV is needed and no run granted
 	DP_EVENT_STATE,           // arg: enum dp_context_state
-	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used
+	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used; arg: the base
+	DP_EVENT_MARK_WANTED,     // DP_CONTEXT_FLOOR; arg: the mark
+	DP_EVENT_LIMIT,           // a key was used or attacked often; arg: enum dp_limit
 	DP_EVENT_RETIRED,         // for dp_poll() itself
+};
+
+enum dp_limit {
+	DP_LIMIT_USE_HALF, // of DP_LIMIT_USES
+	DP_LIMIT_USE,
+	DP_LIMIT_FORGERY_HALF, // of dp_limit_forgeries(), since the start
+	DP_LIMIT_FORGERY,
 };
 
 struct dp_event {
 	uint32_t type; // enum dp_event_type
 	uint32_t context;
+	uint64_t arg;
 	uint32_t generation;
-	uint32_t arg;
+	uint32_t pad;
 };
 
 // Main sleeps on this; workers ring it for events and punted packets.
@@ -102,6 +113,13 @@ bool dp_pending(const struct dp *dp);
 void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg);
 // After DP_EVENT_RUN_BASE_WANTED, when the raised base is durable.
 int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
+	__attribute__((warn_unused_result));
+
+// After DP_EVENT_MARK_WANTED, when the raised mark is durable. Returns as dp_run_base_raise().
+int dp_mark_raise(struct dp *dp, uint32_t context, uint32_t generation, uint64_t mark)
+	__attribute__((warn_unused_result));
+// dp_context_resync() of a live context, whoever owns it. Returns 0, -ENOENT or -EAGAIN.
+int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t from)
 	__attribute__((warn_unused_result));
 
 // Packets for the kernel TAP from one worker, and packets of the kernel for a worker to send.

@@ -322,6 +322,35 @@ static bool window_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	return false;
 }
 
+// Asks main for a higher mark; at most one question at a time.
+static void mark_want(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t mark)
+{
+	if (ctx->mark_wanted)
+		return;
+	ctx->mark_wanted = true;
+	dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
+}
+
+// The device's Partial IVs count the messages under its key, and ours are about as many.
+static void limit_use(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before)
+{
+	if (before < DP_LIMIT_USES && ctx->window.next >= DP_LIMIT_USES)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE);
+	else if (before <= DP_LIMIT_USES / 2)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE_HALF);
+}
+
+static void limit_forgery(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+{
+	uint32_t limit = dp_limit_forgeries(ctx->alg);
+
+	if (ctx->failed == limit / 2)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_FORGERY_HALF);
+	else if (ctx->failed == limit)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_FORGERY);
+}
+
 // Stage 9: in place, grouped by algorithm. Packets keep their order.
 static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 {
@@ -368,8 +397,10 @@ static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 		}
 		struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 
-		if (ctx->owner == w->id)
+		if (ctx->owner == w->id) {
 			ctx->failed++;
+			limit_forgery(w, vec->context[slot], ctx);
+		}
 		unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
 			"Decryption failed", DP_STAT_drop_tag);
 	}
@@ -477,6 +508,7 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 		uint32_t index = vec->context[slot];
 		struct dp_context *ctx = &w->contexts->context[index];
 		uint64_t piv = vec->option[slot].piv;
+		uint64_t before = ctx->window.next;
 
 		if (dp_context_live(ctx) != vec->generation[slot]) {
 			dp_count(w, DP_STAT_drop_context_gone);
@@ -505,6 +537,11 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			osc_window_open_at(&ctx->window, piv);
 			ctx->challenged = 0;
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+		} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
+			// Its retransmission passes, once the mark is durable.
+			mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
+			dp_count(w, DP_STAT_drop_above_mark);
+			continue;
 		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
 			// Two copies of one Partial IV in a burst both passed stage 7.
 			if (copy_in_burst(vec, kept, slot))
@@ -516,6 +553,11 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 		}
 		ctx->accepted++;
+		if (ctx->flags & DP_CONTEXT_FLOOR &&
+			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
+			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
+		if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
+			limit_use(w, index, ctx, before);
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;

@@ -69,6 +69,7 @@ struct dp_worker *dp_worker_create(
 	w->id = id;
 	w->lcore = conf->lcores[id];
 	w->nap_when_idle = conf->nap_when_idle;
+	w->clock_least_s = conf->clock_least_s;
 	w->contexts = dp_contexts(dp);
 	// Ethernet and two VLAN tags around it.
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
@@ -156,10 +157,21 @@ static unsigned commands(struct dp_worker *w)
 			break;
 		case DP_COMMAND_RUN_BASE:
 			// A base only rises, and with it the counter starts again from 0.
-			if (command.arg > ctx->run_base) {
+			if (!(ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) &&
+				command.arg > ctx->run_base) {
 				ctx->run_base = command.arg;
 				ctx->own_counter = 0;
 			}
+			break;
+		case DP_COMMAND_MARK:
+			ctx->mark_wanted = false;
+			if (ctx->flags & DP_CONTEXT_FLOOR && command.arg > ctx->mark)
+				ctx->mark = command.arg;
+			break;
+		case DP_COMMAND_RESYNC:
+			dp_context_resync(ctx, command.arg);
+			dp_event_send(
+				w, DP_EVENT_STATE, command.context, command.generation, ctx->state);
 			break;
 		}
 	}

@@ -78,13 +78,16 @@ struct answer_batch {
 enum dp_command_type {
 	DP_COMMAND_RETIRE,
 	DP_COMMAND_RUN_BASE, // arg: the new base
+	DP_COMMAND_MARK,     // arg: the new mark
+	DP_COMMAND_RESYNC,   // arg: as for dp_resync()
 };
 
 struct dp_command {
 	uint32_t type; // enum dp_command_type
 	uint32_t context;
+	uint64_t arg;
 	uint32_t generation;
-	uint32_t arg;
+	uint32_t pad;
 };
 
 struct dp_worker_port {
@@ -118,6 +121,7 @@ struct dp_worker {
 	unsigned port_count;
 	struct dp_worker_port port[DP_PORTS_MAX];
 	bool nap_when_idle;
+	int64_t clock_least_s; // Unix time: the last stored start
 
 	// The worker's own.
 	const struct dp_config *config; // read anew each turn
@@ -188,7 +192,7 @@ bool dp_send_coap(
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 // Tells main, or counts that it could not.
 void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
-	uint32_t generation, uint32_t arg);
+	uint32_t generation, uint64_t arg);
 // Changes the visible state of a context.
 void dp_context_state_set(
 	struct dp_worker *w, uint32_t index, struct dp_context *ctx, enum dp_context_state state);

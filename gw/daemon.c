@@ -113,6 +113,24 @@ static void base_submit(struct daemon *daemon, const struct dp_event *event)
 	store_thread_submit(daemon->store_thread, &raise->base.job);
 }
 
+// A key's limits are no reason to stop serving: whoever can send packets could shut a device out.
+static void on_limit(struct daemon *daemon, const struct dp_event *event)
+{
+	static const char *const texts[] = {
+		[DP_LIMIT_USE_HALF] = "has used half of the messages that its keys are good for",
+		[DP_LIMIT_USE] = "has used its keys for more messages than they are good for",
+		[DP_LIMIT_FORGERY_HALF] = "is attacked: half of the forgeries its keys stand",
+		[DP_LIMIT_FORGERY] = "is attacked: more forgeries than its keys stand",
+	};
+	const struct registry_entry *entry =
+		registry_get(&daemon->registry, event->context, event->generation);
+
+	if (entry)
+		log_warning("device %s %s: give it new keys", entry->name, texts[event->arg]);
+	if (event->arg == DP_LIMIT_USE || event->arg == DP_LIMIT_FORGERY)
+		daemon_alarm(daemon, "keys of devices are beyond their limits: see the log");
+}
+
 static void on_event(void *arg, const struct dp_event *event)
 {
 	struct daemon *daemon = arg;
@@ -138,6 +156,10 @@ static void on_event(void *arg, const struct dp_event *event)
 	case DP_EVENT_RUN_BASE_WANTED:
 		base_submit(daemon, event);
 		break;
+	case DP_EVENT_LIMIT:
+		on_limit(daemon, event);
+		break;
+	case DP_EVENT_MARK_WANTED: // only for devices that recover by a floor; none is made yet
 	case DP_EVENT_RETIRED:
 		break;
 	}

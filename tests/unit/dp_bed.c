@@ -165,10 +165,18 @@ void bed_device_key(const struct bed_device *device, struct dp_context_key *key)
 
 void bed_device_add(struct bed *bed, struct bed_device *device, bool window_known)
 {
+	bed_device_add_with(bed, device, window_known, 0, 0);
+}
+
+void bed_device_add_with(
+	struct bed *bed, struct bed_device *device, bool window_known, uint8_t flags, uint64_t mark)
+{
 	struct osc_keys keys = device->keys;
 	struct dp_context_key key;
 	struct dp_context_params params = {
 		.alg = device->params.alg,
+		.flags = flags,
+		.mark = mark,
 		.sender_id_len = device->params.recipient_id_len,
 		.keys = &keys,
 		.fingerprint = 0x1122334455667788,

@@ -65,6 +65,9 @@ void bed_free(struct bed *bed);
 // The device of RFC 8613 appendix C.1 (kid "") with this id and window.
 void bed_device_make(struct bed_device *device, uint8_t id, enum aead_alg alg);
 void bed_device_add(struct bed *bed, struct bed_device *device, bool window_known);
+// With enum dp_context_flags, and a mark for DP_CONTEXT_FLOOR.
+void bed_device_add_with(struct bed *bed, struct bed_device *device, bool window_known,
+	uint8_t flags, uint64_t mark);
 void bed_device_key(const struct bed_device *device, struct dp_context_key *key);
 
 // Seals a request: plaintext is code, options, payload.

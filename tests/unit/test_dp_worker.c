@@ -5,6 +5,7 @@
 #include "tests/unit/hex.h"
 
 #include <criterion/criterion.h>
+#include <time.h>
 
 static struct bed bed;
 static struct bed_device device; // of RFC 8613 appendix C.1
@@ -407,8 +408,7 @@ Test(dp_worker, device_removed_in_flight_and_added_again)
 
 Test(dp_worker, own_piv_always_never_uses_the_requests_nonce)
 {
-	bed_device_add(&bed, &device, true);
-	dp_contexts(bed.dp)->context[device.context].flags = DP_CONTEXT_OWN_PIV_ALWAYS;
+	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_ALWAYS, 0);
 	dp_run_grant(bed.dp, 0);
 	for (uint64_t i = 0; i < 3; i++) {
 		exchange(COAP_CON, i, i, COAP_GET, "echo", NULL);
@@ -420,10 +420,9 @@ Test(dp_worker, own_piv_always_never_uses_the_requests_nonce)
 
 Test(dp_worker, own_pivs_end_before_they_repeat)
 {
-	bed_device_add(&bed, &device, true);
+	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_ALWAYS, 0);
 	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
 
-	ctx->flags = DP_CONTEXT_OWN_PIV_ALWAYS;
 	ctx->own_counter = DP_COUNTER_MAX;
 	dp_run_grant(bed.dp, 0);
 	exchange(COAP_CON, 1, 1, COAP_GET, "echo", NULL);
@@ -565,4 +564,126 @@ Test(dp_worker, replay_lock_is_seen_and_cleared)
 	exchange(COAP_CON, 3, 1001, COAP_GET, "echo", NULL);
 	expect_answer(COAP_CONTENT);
 	cr_expect_eq(ctx->state, DP_CONTEXT_ACTIVE);
+}
+
+// Takes the one event there must be.
+static struct dp_event expect_event(enum dp_event_type type)
+{
+	struct dp_event event = {.type = UINT32_MAX};
+
+	cr_assert_eq(rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)), 0);
+	cr_expect_eq(event.type, type);
+	cr_expect_eq(event.context, device.context);
+	return event;
+}
+
+Test(dp_worker, floor_device_is_accepted_below_its_durable_mark_only)
+{
+	struct bed_request old;
+
+	bed_device_add_with(&bed, &device, false, DP_CONTEXT_FLOOR, 100);
+	// What came before the crash is refused, without a challenge.
+	exchange(COAP_CON, 1, 99, COAP_GET, "echo", NULL);
+	expect_silence();
+	// The first one above is dropped until the mark is beyond it.
+	exchange(COAP_CON, 2, 100, COAP_GET, "echo", NULL);
+	old = request;
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_above_mark), 1);
+	struct dp_event event = expect_event(DP_EVENT_MARK_WANTED);
+
+	cr_expect_eq(event.arg, 101 + DP_MARK_AHEAD);
+	bed_send_request(&bed, &old);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 0);
+	cr_assert_eq(dp_mark_raise(bed.dp, device.context, device.generation, event.arg), 0);
+	bed_send_request(&bed, &old);
+	bed_turn(&bed);
+	expect_answer(COAP_CONTENT);
+
+	// From there on it is raised in time, so that nothing more is lost.
+	for (uint64_t piv = 101; piv < 300; piv++) {
+		exchange(COAP_CON, piv, piv, COAP_GET, "echo", NULL);
+		expect_answer(COAP_CONTENT);
+		struct dp_event more;
+
+		if (!rte_ring_dequeue_elem(bed.w->events, &more, sizeof(more)) &&
+			more.type == DP_EVENT_MARK_WANTED)
+			cr_assert_eq(
+				dp_mark_raise(bed.dp, more.context, more.generation, more.arg), 0);
+		bed_turn(&bed);
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_above_mark), 2);
+}
+
+Test(dp_worker, own_piv_from_the_clock_is_never_ahead_of_it)
+{
+	uint64_t last = 0;
+
+	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_CLOCK, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		exchange(COAP_CON, i, i, COAP_GET, "echo", NULL);
+		expect_answer(COAP_CONTENT);
+		cr_assert(answer.has_piv);
+		cr_expect_gt(answer.piv, last);
+		cr_expect_leq(
+			(int64_t)(answer.piv >> DP_CLOCK_BITS), time(NULL) - DP_CLOCK_EPOCH_S);
+		last = answer.piv;
+	}
+	// More in one second than it has numbers for: not sent.
+	dp_contexts(bed.dp)->context[device.context].own_next =
+		(uint64_t)(time(NULL) + 100 - DP_CLOCK_EPOCH_S) << DP_CLOCK_BITS;
+	exchange(COAP_CON, 60, 60, COAP_GET, "echo", NULL);
+	expect_silence();
+	// A clock that is before the last start is not believed.
+	dp_contexts(bed.dp)->context[device.context].own_next = last + 1;
+	bed.w->clock_least_s = time(NULL) + 100;
+	exchange(COAP_CON, 61, 61, COAP_GET, "echo", NULL);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_piv), 2);
+}
+
+Test(dp_worker, limits_of_a_key_are_told_once)
+{
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_CON, 1, DP_LIMIT_USES / 2 - 1, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+	exchange(COAP_CON, 2, DP_LIMIT_USES / 2, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+	cr_expect_eq(expect_event(DP_EVENT_LIMIT).arg, DP_LIMIT_USE_HALF);
+	exchange(COAP_CON, 3, DP_LIMIT_USES + 7, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+	cr_expect_eq(expect_event(DP_EVENT_LIMIT).arg, DP_LIMIT_USE);
+	exchange(COAP_CON, 4, DP_LIMIT_USES + 8, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+	cr_expect(rte_ring_empty(bed.w->events));
+	dp_contexts(bed.dp)->context[device.context].failed = (1 << 14) - 1;
+	bed_seal_path(&device, &request, COAP_CON, 5, DP_LIMIT_USES + 9, COAP_GET, "echo", NULL);
+	request.coap[request.len - 1] ^= 1;
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(expect_event(DP_EVENT_LIMIT).arg, DP_LIMIT_FORGERY);
+	// Evidence that anybody can make shuts no device out.
+	exchange(COAP_CON, 6, DP_LIMIT_USES + 9, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+}
+
+Test(dp_worker, resync_forgets_the_window_whoever_owns_it)
+{
+	const struct dp_context *ctx;
+
+	bed_device_add(&bed, &device, true);
+	dp_run_grant(bed.dp, 0);
+	ctx = &dp_contexts(bed.dp)->context[device.context];
+	cr_assert_eq(dp_resync(bed.dp, device.context, device.generation, 0), 0);
+	cr_expect_eq(ctx->state, DP_CONTEXT_WINDOW_UNKNOWN);
+	cr_expect_eq(ctx->owner, DP_OWNER_NONE);
+	exchange(COAP_CON, 1, 1, COAP_GET, "echo", NULL);
+	expect_answer(COAP_UNAUTHORIZED);
+	cr_assert_eq(dp_resync(bed.dp, device.context, device.generation, 0), 0);
+	bed_turn(&bed);
+	cr_expect_eq(ctx->state, DP_CONTEXT_WINDOW_UNKNOWN);
+	cr_expect_eq(ctx->unknown_phases, 2);
+	cr_expect_eq(dp_resync(bed.dp, device.context, device.generation + 2, 0), -ENOENT);
 }
