@@ -43,7 +43,7 @@ struct import {
 	struct work *work;
 	struct parse_input input;
 	struct spool *staged, *accepted;
-	uint64_t bytes, bytes_total, applied;
+	uint64_t bytes, bytes_total, rows_staged, applied;
 	// Ids of rows that this import wrote in its transaction: bit 0 is first_id.
 	uint64_t first_id, ids;
 	uint8_t *written;
@@ -157,6 +157,11 @@ static int stage_row(struct import *import, const struct store_spec *spec, uint6
 		return 0;
 	}
 	row.line = line;
+	// What could not be taken as a whole must not fill the disk.
+	if (import->store->max_devices != 0 && ++import->rows_staged > import->store->max_devices)
+		return store_fail(error, -EDQUOT,
+			"the file has more than %" PRIu64 " devices, the most allowed",
+			import->store->max_devices);
 	int code = spool_write(import->staged, &row);
 	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 }

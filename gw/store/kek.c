@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +45,7 @@ static int sync_directory_of(const char *path)
 	char *directory = strdup(path);
 	if (directory == NULL)
 		return -ENOMEM;
-	char *slash = strrchr(directory, '/');
-	if (slash == NULL)
-		strcpy(directory, ".");
-	else
-		slash[slash == directory] = 0;
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(directory);
 	if (fd < 0)
 		return -errno;
@@ -83,11 +79,11 @@ int kek_create(const char *path, struct store_error *error)
 		return store_fail(error, code, "%s: %s", path, strerror(-code));
 	}
 	randombytes_buf(file->key, sizeof(file->key));
-	char *to = stpcpy(file->text, KEK_HEADER);
+	char *to = mempcpy(file->text, KEK_HEADER, KEK_HEADER_LEN);
 	to = sodium_bin2hex(to, 2 * KEK_LEN + 1, file->key, KEK_LEN) + 2 * KEK_LEN;
 	*to++ = ' ';
 	checksum(to, file->key);
-	strcat(to, "\n");
+	to[2 * KEK_CHECKSUM_LEN] = '\n';
 
 	int code = write_file(fd, file->text, KEK_FILE_LEN);
 	if (close(fd) != 0 && code == 0)

@@ -58,9 +58,9 @@ static const char schema[] =
 	" tag BLOB NOT NULL" // keyed hash over the row and its window_token
 	") STRICT;";
 
-static int directory_open(const char *path, struct store_error *error)
+static int directory_open(const char *path, mode_t mode, struct store_error *error)
 {
-	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+	if (mkdir(path, mode) != 0 && errno != EEXIST) {
 		int code = -errno;
 		return store_fail(error, code, "cannot make %s: %s", path, strerror(-code));
 	}
@@ -75,7 +75,7 @@ static int directory_open(const char *path, struct store_error *error)
 static int directories_open(
 	struct store *store, const struct store_config *config, struct store_error *error)
 {
-	store->directory_fd = directory_open(config->directory, error);
+	store->directory_fd = directory_open(config->directory, 0700, error);
 	if (store->directory_fd < 0)
 		return store->directory_fd;
 	if (flock(store->directory_fd, LOCK_EX | LOCK_NB) != 0) {
@@ -83,7 +83,8 @@ static int directories_open(
 		return store_fail(error, code, "the store %s: %s", config->directory,
 			code == -EBUSY ? "another process has it" : strerror(-code));
 	}
-	store->runtime_fd = directory_open(config->runtime, error);
+	// Others come through here to the control socket.
+	store->runtime_fd = directory_open(config->runtime, 0755, error);
 	return store->runtime_fd < 0 ? store->runtime_fd : 0;
 }
 
@@ -152,11 +153,11 @@ static int machine_hash(const struct store *store, const struct store_config *co
 	char text[256];
 
 	ssize_t len = file_read(AT_FDCWD, path, text, sizeof(text));
+	// Containers often have none, and are all alike then.
+	if (len == -ENOENT)
+		len = 0;
 	if (len < 0)
 		return store_fail(error, len, "cannot read %s: %s", path, strerror(-len));
-	if (len == 0)
-		return store_fail(
-			error, -EINVAL, "%s is empty: run systemd-machine-id-setup", path);
 	crypto_generichash(hash, MACHINE_LEN, (const uint8_t *)text, len, store->secrets->machine,
 		sizeof(store->secrets->machine));
 	return 0;

@@ -75,7 +75,7 @@ static int algorithm_of(const struct record *record, enum aead_alg *alg, struct 
 	size_t digits = strspn(text, "0123456789");
 	int code;
 	if (digits > 0 && digits < 6 && text[digits] == 0)
-		code = aead_alg_from_cose(atoi(text), alg);
+		code = aead_alg_from_cose(strtol(text, NULL, 10), alg);
 	else
 		code = aead_alg_from_name(text, alg);
 	return code == 0 ? 0
@@ -162,7 +162,7 @@ static int spec_of(const struct record *record, bool never_used, struct store_sp
 		if (!store_name_valid(record->value[RECORD_NAME].text))
 			return store_fail(error, -EINVAL,
 				"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", STORE_NAME_MAX);
-		strcpy(spec->name, record->value[RECORD_NAME].text);
+		memcpy(spec->name, record->value[RECORD_NAME].text, record->value[RECORD_NAME].len);
 	}
 	spec->has_gateway_seq = given(record, RECORD_GATEWAY_SEQ);
 	if (spec->has_gateway_seq)

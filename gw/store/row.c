@@ -38,7 +38,7 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	const char *name = (const char *)sqlite3_column_text(statement, 1);
 	if (name == NULL || !store_name_valid(name))
 		return -EBADMSG;
-	strcpy(row->name, name);
+	memcpy(row->name, name, strlen(name) + 1);
 	row->has_id_context = sqlite3_column_type(statement, 4) != SQLITE_NULL;
 	int64_t run_base = sqlite3_column_int64(statement, 9);
 	bool good =
@@ -133,18 +133,20 @@ static int default_name(struct store_row *row, struct store_error *error)
 	char *to = name;
 
 	if (row->device_id_len == 0)
-		to = stpcpy(to, "empty");
+		to = mempcpy(to, "empty", sizeof("empty") - 1);
 	else
 		to = sodium_bin2hex(to, HEX_MAX, row->device_id, row->device_id_len) +
 			2 * row->device_id_len;
 	if (row->has_id_context) {
 		*to++ = '.';
-		sodium_bin2hex(to, HEX_MAX, row->id_context, row->id_context_len);
+		to = sodium_bin2hex(to, HEX_MAX, row->id_context, row->id_context_len) +
+			2 * row->id_context_len;
 	}
+	*to = 0;
 	if (strlen(name) > STORE_NAME_MAX)
 		return store_fail(error, -EINVAL,
 			"name: the ID Context is too long to make a name of it, give one");
-	strcpy(row->name, name);
+	memcpy(row->name, name, to - name + 1);
 	return 0;
 }
 
@@ -198,7 +200,7 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 	memset(row, 0, sizeof(*row));
 	row->id = store->next_id++;
 	row->named = spec->name[0] != 0;
-	strcpy(row->name, spec->name);
+	memcpy(row->name, spec->name, sizeof(row->name));
 	row->never_used = spec->never_used;
 	row->alg = params->alg;
 	row->device_id_len = params->recipient_id_len;
@@ -339,7 +341,7 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	*outcome = STORE_REPLACED;
 	row->replaces = there.id;
 	if (!row->named)
-		strcpy(row->name, there.name);
+		memcpy(row->name, there.name, sizeof(row->name));
 	code = row_retire(store, &there, error);
 	store->count -= code == 0;
 	return code;
@@ -437,7 +439,7 @@ int row_to_device(
 		return code;
 	device->id = row->id;
 	device->replaces = row->replaces;
-	strcpy(device->name, row->name);
+	memcpy(device->name, row->name, sizeof(device->name));
 	device->alg = row->alg;
 	device->has_id_context = row->has_id_context;
 	// An open window in which nothing was seen.
@@ -459,7 +461,7 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 
 	memset(info, 0, sizeof(*info));
 	info->id = row->id;
-	strcpy(info->name, row->name);
+	memcpy(info->name, row->name, sizeof(info->name));
 	info->alg = row->alg;
 	info->has_id_context = row->has_id_context;
 	info->device_id_len = row->device_id_len;

@@ -198,5 +198,6 @@ int store_load(struct store *store, int (*each)(void *arg, const struct store_de
 	if (code == 0 && step != SQLITE_DONE)
 		code = store_sql_fail(store, error);
 	sqlite3_reset(statement);
+	sqlite3_db_release_memory(store->db);
 	return code;
 }

@@ -494,6 +494,22 @@ Test(import, what_was_committed_is_handed_out_once_in_chunks)
 	cr_expect_eq(total, 600);
 }
 
+Test(import, a_file_of_more_devices_than_allowed_is_read_no_further)
+{
+	static const char text[] = HEADER "01,aa,01,true\n02,aa,02,true\n03,aa,03,true\nzz,\n";
+	static const char one[] = HEADER "03,aa,03,true\n";
+
+	bed_close(&bed);
+	bed.config.max_devices = 2;
+	bed_open(&bed);
+	cr_expect_eq(run(text), -EDQUOT);
+	cr_expect(strstr(bed.error.text, "more than 2 devices") != NULL, "%s", bed.error.text);
+	cr_expect_eq(report.bad, 0);
+	expect_added(HEADER "01,aa,01,true\n02,aa,02,true\n", 2);
+	cr_expect_eq(run(one), -EDQUOT);
+	cr_expect_eq(store_count(bed.store), 2);
+}
+
 static bool stop_at_once(void *arg)
 {
 	return false;

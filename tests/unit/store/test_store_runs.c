@@ -220,6 +220,21 @@ Test(store_runs, a_store_of_another_machine_is_refused_until_it_is_adopted)
 	expect_stale("another machine");
 }
 
+Test(store_runs, a_machine_without_an_id_is_not_one_that_has_one)
+{
+	bed_close(&bed);
+	cr_assert_eq(unlink(bed.machine), 0);
+	expect_stale("another machine");
+	bed_remove(&bed);
+	bed_make(&bed);
+	cr_assert_eq(unlink(bed.machine), 0);
+	bed_open(&bed);
+	reopen();
+	bed_close(&bed);
+	bed_write(bed.machine, "", 0);
+	cr_expect_eq(try_open(), 0);
+}
+
 Test(store_runs, adoption_goes_far_beyond_the_marks_and_the_database)
 {
 	uint32_t run;
