@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -97,6 +98,48 @@ static int netdev_ioctl(const char *netdev, unsigned long request, struct ifreq 
 	return rc;
 }
 
+// Why a driver may not have taken the device.
+static int fail_probe(const struct dp_port_conf *conf, int error, char *err, size_t err_len)
+{
+	char path[128], target[256] = "";
+	const char *driver;
+
+	switch (conf->kind) {
+	case DP_PORT_PCI:
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", conf->dev);
+		if (readlink(path, target, sizeof(target) - 1) < 0)
+			target[0] = 0;
+		driver = strrchr(target, '/');
+		driver = driver ? driver + 1 : "no driver";
+		if (strcmp(driver, "vfio-pci"))
+			return fail(conf, error, err, err_len,
+				"PCI device %s is bound to %s, not to vfio-pci: "
+				"'dpdk-devbind.py --bind=vfio-pci %s'",
+				conf->dev, driver, conf->dev);
+		return fail(conf, error, err, err_len,
+			"no DPDK driver takes PCI device %s: %s (is its network driver installed, "
+			"is the IOMMU on, may this user open /dev/vfio/*?)",
+			conf->dev, strerror(error));
+	case DP_PORT_TAP:
+		return fail(conf, error, err, err_len,
+			"cannot make TAP device %s: %s (this needs CAP_NET_ADMIN)", conf->dev,
+			strerror(error));
+	case DP_PORT_AF_PACKET:
+		return fail(conf, error, err, err_len,
+			"cannot open AF_PACKET on %s: %s (this needs CAP_NET_RAW)", conf->dev,
+			strerror(error));
+	case DP_PORT_AF_XDP:
+		return fail(conf, error, err, err_len,
+			"cannot open AF_XDP on %s: %s (this needs CAP_NET_ADMIN, CAP_NET_RAW and "
+			"CAP_BPF, a kernel with XDP sockets, and as many channels as workers: "
+			"'ethtool -L')",
+			conf->dev, strerror(error));
+	case DP_PORT_MEMIF:
+		break;
+	}
+	return fail(conf, error, err, err_len, "cannot open %s: %s", conf->dev, strerror(error));
+}
+
 // What can be said better than by a driver, before it tries.
 
 static int check_netdev_name(const struct dp_port_conf *conf, char *err, size_t err_len)
@@ -109,6 +152,7 @@ static int check_netdev_name(const struct dp_port_conf *conf, char *err, size_t 
 
 static int check_tap(const struct dp_port_conf *conf, char *err, size_t err_len)
 {
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	int rc = check_netdev_name(conf, err, err_len), fd;
 
 	if (rc)
@@ -120,8 +164,12 @@ static int check_tap(const struct dp_port_conf *conf, char *err, size_t err_len)
 			conf->dev, conf->dev);
 	fd = open(TUN_PATH, O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
+		// Made once and gone with the descriptor: net_tap would only say "invalid
+		// argument".
+		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", conf->dev);
+		rc = ioctl(fd, TUNSETIFF, &ifr) ? errno : 0;
 		close(fd);
-		return 0;
+		return rc ? fail_probe(conf, rc, err, err_len) : 0;
 	}
 	rc = errno;
 	if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
@@ -194,48 +242,6 @@ static int check_device(const struct dp_port_conf *conf, char *err, size_t err_l
 		return check_memif(conf, err, err_len);
 	}
 	return fail(conf, EINVAL, err, err_len, "unknown kind %d", (int)conf->kind);
-}
-
-// Why a driver may not have taken the device.
-static int fail_probe(const struct dp_port_conf *conf, int error, char *err, size_t err_len)
-{
-	char path[128], target[256] = "";
-	const char *driver;
-
-	switch (conf->kind) {
-	case DP_PORT_PCI:
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", conf->dev);
-		if (readlink(path, target, sizeof(target) - 1) < 0)
-			target[0] = 0;
-		driver = strrchr(target, '/');
-		driver = driver ? driver + 1 : "no driver";
-		if (strcmp(driver, "vfio-pci"))
-			return fail(conf, error, err, err_len,
-				"PCI device %s is bound to %s, not to vfio-pci: "
-				"'dpdk-devbind.py --bind=vfio-pci %s'",
-				conf->dev, driver, conf->dev);
-		return fail(conf, error, err, err_len,
-			"no DPDK driver takes PCI device %s: %s (is its network driver installed, "
-			"is the IOMMU on, may this user open /dev/vfio/*?)",
-			conf->dev, strerror(error));
-	case DP_PORT_TAP:
-		return fail(conf, error, err, err_len,
-			"cannot make TAP device %s: %s (this needs CAP_NET_ADMIN)", conf->dev,
-			strerror(error));
-	case DP_PORT_AF_PACKET:
-		return fail(conf, error, err, err_len,
-			"cannot open AF_PACKET on %s: %s (this needs CAP_NET_RAW)", conf->dev,
-			strerror(error));
-	case DP_PORT_AF_XDP:
-		return fail(conf, error, err, err_len,
-			"cannot open AF_XDP on %s: %s (this needs CAP_NET_ADMIN, CAP_NET_RAW and "
-			"CAP_BPF, a kernel with XDP sockets, and as many channels as workers: "
-			"'ethtool -L')",
-			conf->dev, strerror(error));
-	case DP_PORT_MEMIF:
-		break;
-	}
-	return fail(conf, error, err, err_len, "cannot open %s: %s", conf->dev, strerror(error));
 }
 
 // Names the device on its bus and makes the driver's arguments.
