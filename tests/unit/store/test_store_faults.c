@@ -116,10 +116,11 @@ static int import_rows(uint64_t *count)
 	return code;
 }
 
-// Runs step() in a process of its own that is killed at its n-th write or sync, for each n until it
-// gets to its end; after each, check() looks at what is on the disk. reply is what step() said
+// Runs verb() in a process of its own that is killed at its n-th write or sync, for each n until it
+// gets to its end; after each, check() looks at what is on the disk. reply is what verb() said
 // before the kill, or -1.
-static void kill_at_each_call(int (*step)(void), void (*check)(int reply))
+// The store is opened and started before, unless verb() does that.
+static void kill_at_each_call(bool started, int (*verb)(void), void (*check)(int reply))
 {
 	bool ended = false;
 
@@ -128,10 +129,13 @@ static void kill_at_each_call(int (*step)(void), void (*check)(int reply))
 		cr_assert_eq(pipe(fds), 0);
 		pid_t pid = fork();
 		if (pid == 0) {
-			bed_open(&bed);
+			if (started)
+				bed_open(&bed);
+			else
+				bed_open_unstarted(&bed);
 			calls = 0;
 			kill_at = n;
-			reply = step();
+			reply = verb();
 			kill_at = 0;
 			_exit(write(fds[1], &reply, sizeof(reply)) != sizeof(reply));
 		}
@@ -149,7 +153,7 @@ static void kill_at_each_call(int (*step)(void), void (*check)(int reply))
 	}
 }
 
-static int import_step_(void)
+static int import_verb(void)
 {
 	uint64_t count;
 
@@ -176,11 +180,11 @@ Test(store_faults, an_import_that_is_killed_at_any_write_is_there_whole_or_not_a
 {
 	bed_close(&bed);
 	bed_save(&bed);
-	kill_at_each_call(import_step_, check_import);
+	kill_at_each_call(true, import_verb, check_import);
 	cr_expect_eq(imports_seen, 3);
 }
 
-static int remove_step(void)
+static int remove_verb(void)
 {
 	return bed_remove_device(&bed, "01");
 }
@@ -203,10 +207,10 @@ Test(store_faults, a_removal_that_is_killed_at_any_write_leaves_the_device_or_it
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	bed_close(&bed);
 	bed_save(&bed);
-	kill_at_each_call(remove_step, check_remove);
+	kill_at_each_call(true, remove_verb, check_remove);
 }
 
-static int grant_step(void)
+static int grant_verb(void)
 {
 	uint32_t run;
 
@@ -230,8 +234,114 @@ Test(store_faults, no_run_is_given_twice_wherever_a_grant_is_killed)
 {
 	highest_run = -1;
 	bed_close(&bed);
-	kill_at_each_call(grant_step, check_grant);
+	kill_at_each_call(true, grant_verb, check_grant);
 	cr_expect(highest_run > 5);
+}
+
+static uint64_t device_number;
+
+static int base_verb(void)
+{
+	return store_base_raise(bed.store, device_number, 5, &bed.error);
+}
+
+static void check_base(int reply)
+{
+	uint32_t base = bed_run_base(&bed, "01");
+
+	cr_expect(base == 5 || (base == 0 && reply != 0), "%u", base);
+	bed_close(&bed);
+	bed_restore(&bed);
+}
+
+Test(store_faults, a_base_that_was_raised_is_raised_wherever_it_is_killed)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	device_number = device.id;
+	bed_close(&bed);
+	bed_save(&bed);
+	kill_at_each_call(true, base_verb, check_base);
+}
+
+static bool one_window(void *arg, struct store_window *window)
+{
+	unsigned *left = arg;
+
+	if (*left == 0)
+		return false;
+	*window = (struct store_window){device_number, {.next = 100, .bits = 1}};
+	--*left;
+	return true;
+}
+
+static int stop_verb(void)
+{
+	unsigned left = 1;
+
+	return store_stop(bed.store, one_window, &left, &bed.error);
+}
+
+static bool window_known(void)
+{
+	struct store_device device;
+
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect(!device.window_known || device.window.next == 100);
+	return device.window_known;
+}
+
+static void check_stop(int reply)
+{
+	bool known = window_known();
+
+	cr_expect(known || reply != 0);
+	bed_close(&bed);
+	bed_open(&bed);
+	cr_expect_not(window_known());
+}
+
+// A start that was killed may have used the windows only if it came as far as to serve with them.
+static int start_verb(void)
+{
+	return store_start(bed.store, &bed.error) == 0 ? window_known() : -1;
+}
+
+static char token[128];
+static ssize_t token_len;
+
+static void check_start(int reply)
+{
+	char path[256];
+
+	cr_expect(!window_known() || reply != 1);
+	bed_close(&bed);
+	bed_restore(&bed);
+	snprintf(path, sizeof(path), "%s/" STORE_TOKEN, bed.runtime);
+	bed_write(path, token, token_len);
+}
+
+Test(store_faults, windows_are_used_once_wherever_a_stop_or_a_start_is_killed)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	device_number = device.id;
+	bed_close(&bed);
+	kill_at_each_call(true, stop_verb, check_stop);
+
+	bed_open(&bed);
+	cr_assert_eq(stop_verb(), 0);
+	token_len = file_read(bed.store->runtime_fd, STORE_TOKEN, token, sizeof(token));
+	cr_assert(token_len > 0);
+	bed_close(&bed);
+	bed_save(&bed);
+	kill_at_each_call(false, start_verb, check_start);
 }
 
 // A grant syncs the journal, its directory (whose failure SQLite passes over: it takes nothing from
