@@ -32,22 +32,55 @@ static bool always(void)
 }
 
 #ifdef __x86_64__
+
 static bool has_vaes512(void)
 {
 	return __builtin_cpu_supports("vaes") && __builtin_cpu_supports("avx512f") &&
 		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("bmi2");
 }
+
+static bool has_vaes256(void)
+{
+	return __builtin_cpu_supports("vaes") && __builtin_cpu_supports("avx2") &&
+		__builtin_cpu_supports("popcnt");
+}
+
+static bool has_aesni(void)
+{
+	return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1") &&
+		__builtin_cpu_supports("popcnt");
+}
+
+#define X86_ISA(name)                               \
+	{                                           \
+#name, has_##name, &aead_ccm_##name \
+	}
+
+#else
+
+static bool never(void)
+{
+	return false;
+}
+
+#define X86_ISA(name)              \
+	{                          \
+#name, never, NULL \
+	}
+
 #endif
 
 // Fastest first.
 static const struct aead_isa isas[] = {
-	{"vaes512", has_vaes512, &aead_ccm_vaes512},
+	X86_ISA(vaes512),
+	X86_ISA(vaes256),
+	X86_ISA(aesni),
 	{"openssl", always, &aead_openssl_impl},
 };
 #define ISA_COUNT (sizeof(isas) / sizeof(isas[0]))
 
-static const char *const isa_names[ISA_COUNT + 1] = {"vaes512", "openssl"};
+static const char *const isa_names[ISA_COUNT + 1] = {"vaes512", "vaes256", "aesni", "openssl"};
 
 const char *const *aead_isa_names(void)
 {

@@ -6,6 +6,9 @@
 // and includes this one; it is compiled with the flags of that instruction set alone.
 //
 // - LANES: messages that run side by side.
+// - LANES_FUSE: 1 if the registers suffice to encrypt while keys are expanded. If 0, also vector_t,
+//   which is the type of the registers r0 to r7 of struct lanes, and vector_aesenc,
+//   vector_aesenclast, vector_once for one of them.
 // - struct lanes: one 16-byte block for each of them, in named registers (gcc 12 keeps arrays in
 //   memory).
 // - struct schedule: the running key expansion of all lanes.
@@ -15,8 +18,8 @@
 // - lanes_load_some(P, some), lanes_store_some(P, some, x): load and store that touch only so many
 //   bytes; the load fills up with zeros.
 // - lanes_keep_some(some, x): x with zeros behind so many bytes.
-// - lanes_above(values, x): bit i is set if values[i], 16 bits wide, is above x.
-// - lanes_select(on, x, y): for lane i, x if bit i of on is set, else y.
+// - struct choice, lanes_above(values, x): the lanes whose values[i], 16 bits wide, is above x.
+// - lanes_select(choice, x, y): x in the chosen lanes, else y.
 // - lanes_xor, lanes_xor3, lanes_aesenc, lanes_aesenclast.
 // - lanes_once(x): x in registers, so that it is loaded once.
 // - lanes_counter(b0): CCM's A_0 made from its B_0 (RFC 3610 section 2.3).
@@ -79,7 +82,9 @@ INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
 	return lanes_aesenclast(x, s->key[10]);
 }
 
-// Two at once: the second fills the time that the first one's chain waits, and shares its loads.
+// Two at once, so that one fills the time that the other's chain waits; each round key is loaded
+// once for both.
+#if LANES_FUSE
 INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
 {
 	struct lanes key;
@@ -103,6 +108,53 @@ INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *
 	STEP(10, lanes_aesenclast);
 #undef STEP
 }
+#else
+// Registers suffice for half of the lanes.
+INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
+{
+	KEYS_FROM_MEMORY(s);
+#define ONE(r, aes, half_lane)                                   \
+	do {                                                     \
+		vector_t key = vector_once(s->key[r].half_lane); \
+                                                                 \
+		x->half_lane = aes(x->half_lane, key);           \
+		y->half_lane = aes(y->half_lane, key);           \
+	} while (0)
+#define LOW(r, aes)              \
+	do {                     \
+		ONE(r, aes, r0); \
+		ONE(r, aes, r1); \
+		ONE(r, aes, r2); \
+		ONE(r, aes, r3); \
+	} while (0)
+#define HIGH(r, aes)             \
+	do {                     \
+		ONE(r, aes, r4); \
+		ONE(r, aes, r5); \
+		ONE(r, aes, r6); \
+		ONE(r, aes, r7); \
+	} while (0)
+#define HALF(part)                           \
+	do {                                 \
+		part(1, vector_aesenc);      \
+		part(2, vector_aesenc);      \
+		part(3, vector_aesenc);      \
+		part(4, vector_aesenc);      \
+		part(5, vector_aesenc);      \
+		part(6, vector_aesenc);      \
+		part(7, vector_aesenc);      \
+		part(8, vector_aesenc);      \
+		part(9, vector_aesenc);      \
+		part(10, vector_aesenclast); \
+	} while (0)
+	HALF(LOW);
+	HALF(HIGH);
+#undef HALF
+#undef HIGH
+#undef LOW
+#undef ONE
+}
+#endif
 
 // CBC-MAC over the AAD, which is prepared in whole blocks.
 INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, struct lanes mac)
@@ -115,8 +167,9 @@ INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, stru
 		mac = encrypt(s, lanes_xor3(mac, lanes_load(AAD), s->key[0]));
 	for (; a < g->aad_max; a++) {
 		struct lanes next = encrypt(s, lanes_xor3(mac, lanes_load(AAD_OR_ZERO), s->key[0]));
+		struct choice more = lanes_above(g->aad_blocks, a);
 
-		mac = lanes_select(lanes_above(g->aad_blocks, a), next, mac);
+		mac = lanes_select(&more, next, mac);
 	}
 	return mac;
 #undef AAD
@@ -152,9 +205,12 @@ INLINE struct lanes data_crypt(
 INLINE struct lanes data_mac_keep(
 	const struct group *g, unsigned b, struct lanes next, struct lanes mac)
 {
+	struct choice more;
+
 	if (b < g->data_min)
 		return next;
-	return lanes_select(lanes_above(g->len, BLOCK * b), next, mac);
+	more = lanes_above(g->len, BLOCK * b);
+	return lanes_select(&more, next, mac);
 }
 
 INLINE struct lanes data_step(const struct secrets *s, const struct group *g, unsigned b,
@@ -179,9 +235,13 @@ INLINE struct lanes data_step_ahead(const struct secrets *s, const struct group 
 	return data_mac_keep(g, b, next, mac);
 }
 
+// How many blocks of key stream are kept ready where a message has many blocks. With few registers
+// one must do: each step makes the next one's.
+#define STREAMS_MANY (LANES_FUSE ? 3 : 1)
+
 // Opens or seals a group, all but the tags: those it makes it leaves in tag. streams is how many
-// blocks of key stream are made while the keys are expanded, which is when AES units would wait: 1,
-// 2, or 3 for three payload blocks and more.
+// blocks of key stream are made first, while AES units would wait: as many as the group has payload
+// blocks, or STREAMS_MANY.
 INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*tag)[BLOCK],
 	const unsigned streams, const bool sealing)
 {
@@ -201,8 +261,9 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 	unsigned b = 0;
 
 	s->key[0] = key;
-	if (streams >= 3)
+	if (streams == STREAMS_MANY)
 		s->counter = mask;
+#if LANES_FUSE
 #define STEP(r, rcon, aes)                             \
 	do {                                           \
 		key = schedule_next(&expansion, rcon); \
@@ -226,14 +287,22 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 	STEP(9, 0x1b, lanes_aesenc);
 	STEP(10, 0x36, lanes_aesenclast);
 #undef STEP
+#else
+	for (unsigned r = 1, rcon = 1; r <= AES_ROUNDS; r++) {
+		s->key[r] = schedule_next(&expansion, rcon);
+		rcon = rcon == 0x80 ? 0x1b : rcon << 1;
+	}
+	encrypt_two(s, &mac, &mask);
+	stream1 = encrypt(s, stream1);
+#endif
 
 	mac = aad_mac(s, g, mac);
-	if (streams == 3) {
-		for (; b + 3 < blocks; b++) {
+	if (streams == STREAMS_MANY) {
+		for (; b + streams < blocks; b++) {
 			struct lanes ahead;
 
-			mac = data_step_ahead(s, g, b, stream1, mac, sealing, b + 3, &ahead);
-			stream1 = stream2;
+			mac = data_step_ahead(s, g, b, stream1, mac, sealing, b + streams, &ahead);
+			stream1 = streams == 1 ? ahead : stream2;
 			stream2 = stream3;
 			stream3 = ahead;
 		}
@@ -258,12 +327,14 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 	{                                                                       \
 		group_crypt(s, g, tag, streams, sealing);                       \
 	}
+GROUP_FUNCTION(open_many, STREAMS_MANY, false)
+GROUP_FUNCTION(seal_many, STREAMS_MANY, true)
+#if LANES_FUSE
 GROUP_FUNCTION(open_1, 1, false)
 GROUP_FUNCTION(open_2, 2, false)
-GROUP_FUNCTION(open_many, 3, false)
 GROUP_FUNCTION(seal_1, 1, true)
 GROUP_FUNCTION(seal_2, 2, true)
-GROUP_FUNCTION(seal_many, 3, true)
+#endif
 
 // Whether two tags differ, by all their bits at once.
 INLINE bool tag_differs(const uint8_t *a, const uint8_t *b, const unsigned tag_len)
@@ -382,11 +453,13 @@ static struct group batch_group(const struct batch *batch, unsigned index)
 INLINE void group_run(
 	struct secrets *s, const struct group *g, uint8_t (*tag)[BLOCK], const bool sealing)
 {
+#if LANES_FUSE
 	if (g->data_max <= 1)
 		(sealing ? seal_1 : open_1)(s, g, tag);
 	else if (g->data_max == 2)
 		(sealing ? seal_2 : open_2)(s, g, tag);
 	else
+#endif
 		(sealing ? seal_many : open_many)(s, g, tag);
 }
 

@@ -6,7 +6,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define LANES 16
+#define LANES      16
+#define LANES_FUSE 1
 
 struct lanes {
 	__m512i r0, r1, r2, r3;
@@ -106,23 +107,36 @@ INLINE struct lanes lanes_keep_some(const struct some *some, struct lanes x)
 		keep_some(some->lane + 8, x.r2), keep_some(some->lane + 12, x.r3)};
 }
 
-INLINE unsigned lanes_above(const uint16_t *values, unsigned x)
+// The masks of four lanes are the mask of a register here too.
+struct choice {
+	_Alignas(32) __mmask16 lane[LANES];
+};
+
+INLINE struct choice lanes_above(const uint16_t *values, unsigned x)
 {
-	return _mm256_cmpgt_epu16_mask(
-		_mm256_load_si256((const __m256i *)values), _mm256_set1_epi16(x));
+	struct choice above;
+
+	_mm256_store_si256((__m256i *)above.lane,
+		_mm256_movm_epi16(_mm256_cmpgt_epu16_mask(
+			_mm256_load_si256((const __m256i *)values), _mm256_set1_epi16(x))));
+	return above;
 }
 
-// Bit i of on selects lane i of x, which is four of the 16 words that a mask is for.
-INLINE __m512i lane_select(unsigned on, __m512i x, __m512i y)
+INLINE __m512i quarter_select(const __mmask16 *lane, __m512i x, __m512i y)
 {
-	return _mm512_mask_mov_epi32(y, _pdep_u32(on, 0x1111) * 15, x);
+	__mmask64 mask;
+
+	memcpy(&mask, lane, sizeof(mask));
+	return _mm512_mask_mov_epi8(y, mask, x);
 }
 
-INLINE struct lanes lanes_select(unsigned on, struct lanes x, struct lanes y)
+INLINE struct lanes lanes_select(const struct choice *choice, struct lanes x, struct lanes y)
 {
-	return (struct lanes){lane_select(on & 15, x.r0, y.r0),
-		lane_select(on >> 4 & 15, x.r1, y.r1), lane_select(on >> 8 & 15, x.r2, y.r2),
-		lane_select(on >> 12 & 15, x.r3, y.r3)};
+	const __mmask16 *lane = choice->lane;
+
+	return (struct lanes){quarter_select(lane, x.r0, y.r0),
+		quarter_select(lane + 4, x.r1, y.r1), quarter_select(lane + 8, x.r2, y.r2),
+		quarter_select(lane + 12, x.r3, y.r3)};
 }
 
 INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)

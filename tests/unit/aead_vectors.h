@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 // The names of aead_isa_names(): tests are written once and exist once for each.
-#define AEAD_EACH_ISA(X) X(vaes512) X(openssl)
+#define AEAD_EACH_ISA(X) X(vaes512) X(vaes256) X(aesni) X(openssl)
 
 // An engine forced to one instruction set; skips the test where the CPU lacks it.
 struct aead_engine *engine_for(const char *isa);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Parts of a block, without a byte read or written behind them, for instruction sets that have no
+// masks. Only the number of bytes, which is public, decides what is done.
+
+#ifndef POSTERN_CRYPTO_CCM_BYTES_H
+#define POSTERN_CRYPTO_CCM_BYTES_H
+
+#include "crypto/aead_engine.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+INLINE uint64_t load_8(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+INLINE uint32_t load_4(const uint8_t *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+// n < 8 bytes, zeros above them.
+INLINE uint64_t load_below_8(const uint8_t *p, unsigned n)
+{
+	if (n >= 4)
+		return load_4(p) | (uint64_t)load_4(p + n - 4) << 8 * (n - 4);
+	if (n == 0)
+		return 0;
+	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+}
+
+// n <= 16 bytes, zeros behind them.
+INLINE __m128i block_load_some(const uint8_t *p, unsigned n)
+{
+	if (n == 16)
+		return _mm_loadu_si128((const __m128i *)p);
+	if (n < 8)
+		return _mm_set_epi64x(0, load_below_8(p, n));
+	// The last 8 bytes overlap the first; two shifts, because one by 64 is undefined.
+	return _mm_set_epi64x(load_8(p + n - 8) >> 8 * (15 - n) >> 8, load_8(p));
+}
+
+INLINE void block_store_some(uint8_t *p, unsigned n, __m128i x)
+{
+	const uint64_t low = _mm_cvtsi128_si64(x), high = _mm_extract_epi64(x, 1);
+
+	if (n == 16) {
+		_mm_storeu_si128((__m128i *)p, x);
+	} else if (n >= 8) {
+		const uint64_t last = n == 8 ? low : low >> 8 * (n - 8) | high << 8 * (16 - n);
+
+		memcpy(p, &low, 8);
+		memcpy(p + n - 8, &last, 8);
+	} else if (n >= 4) {
+		const uint32_t first = low, last = low >> 8 * (n - 4);
+
+		memcpy(p, &first, 4);
+		memcpy(p + n - 4, &last, 4);
+	} else if (n) {
+		p[0] = low;
+		p[n / 2] = low >> 8 * (n / 2);
+		p[n - 1] = low >> 8 * (n - 1);
+	}
+}
+
+// Ones in the first n <= 16 bytes.
+INLINE __m128i block_mask(unsigned n)
+{
+	static const uint8_t ones_zeros[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	return _mm_loadu_si128((const __m128i *)(ones_zeros + 16 - n));
+}
+
+// The bytes that each lane has left, as crypto/ccm_lanes.h wants it.
+#define SOME_STRUCT                                                                    \
+	struct some {                                                                  \
+		uint8_t lane[LANES];                                                   \
+	};                                                                             \
+	INLINE void some_left(struct some *some, const uint16_t *len, unsigned before) \
+	{                                                                              \
+		for (unsigned i = 0; i < LANES; i++) {                                 \
+			int left = len[i] - (int)before;                               \
+                                                                                       \
+			left = left < 0 ? 0 : left;                                    \
+			some->lane[i] = left < 16 ? left : 16;                         \
+		}                                                                      \
+	}                                                                              \
+	struct some
+
+#endif
