@@ -391,7 +391,7 @@ static enum exit_status report(struct client *c, enum exchange_result result)
 		.has_answer = result == EXCHANGE_ANSWERED,
 		.has_request_piv = !c->args.plain,
 		.request_protection = &c->protection,
-		.request = c->datagram,
+		.request = c->datagram_len ? c->datagram : NULL,
 		.request_len = c->datagram_len,
 		.response = result == EXCHANGE_ANSWERED ? c->response : NULL,
 		.response_len = c->response_len,
@@ -425,18 +425,15 @@ static enum exit_status run(struct client *c)
 	enum exchange_result result;
 
 	if (start(c))
-		goto failed;
+		return report(c, EXCHANGE_FAILED);
 	if (c->args.verbose)
 		show_request(c);
 	do {
 		if (prepare_request(c))
-			goto failed;
+			return report(c, EXCHANGE_FAILED);
 		result = exchange(c);
 	} while (result == EXCHANGE_ANSWERED && take_challenge(c));
 	return report(c, result);
-failed:
-	fprintf(stderr, "postern-coap: %s\n", c->failure.text);
-	return EXIT_LOCAL;
 }
 
 static void release(struct client *c)

@@ -483,6 +483,15 @@ Test(client_program, the_result_as_json)
 	cr_assert_not_null(root, "%s", o->out);
 	cr_expect_str_eq(json_string_value(json_object_get(root, "error")), "timeout");
 	json_decref(root);
+
+	client_start(NULL, "get", "URI/a", "-c", "/nowhere/dev.json", "--json", NULL);
+	o = client_finish();
+	cr_expect_eq(o->status, 1);
+	root = json_loads(o->out, JSON_REJECT_DUPLICATES, &error);
+	cr_assert_not_null(root, "%s", o->out);
+	cr_expect_str_eq(json_string_value(json_object_get(root, "error")), "failed");
+	cr_expect(strstr(json_string_value(json_object_get(root, "message")), "/nowhere"));
+	json_decref(root);
 }
 
 Test(client_program, verbose_shows_messages_and_never_a_key)
