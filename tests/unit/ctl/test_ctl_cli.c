@@ -447,6 +447,46 @@ Test(ctl_cli, check_and_key_create_need_no_daemon)
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	cr_expect_eq(run("", "check", path, NULL), 1);
 	unlink(path);
-	cr_expect_eq(run("", "check", EXAMPLE_CONFIG, NULL), 0, "%s", err);
-	cr_expect_str_eq(out, EXAMPLE_CONFIG ": ok\n");
+	cr_expect_eq(run("", "check", DOCS "/example.yaml", NULL), 0, "%s", err);
+	cr_expect_str_eq(out, DOCS "/example.yaml: ok\n");
+}
+
+// Whether each of these stands in a file.
+static void expect_in(const char *path, const char *const *words)
+{
+	FILE *file = fopen(path, "r");
+
+	cr_assert(file, "%s", path);
+	memset(out, 0, sizeof(out));
+	cr_assert(fread(out, 1, sizeof(out) - 1, file) > 0);
+	fclose(file);
+	for (; *words; words++)
+		cr_expect(says(out, *words), "%s: no %s", path, *words);
+}
+
+Test(ctl_cli, manual_help_and_completion_know_all)
+{
+	static const char *const options[] = {"--socket", "--json", "--help", "--version", "--all",
+		"--worker", "--limit", "--after", "--format", "--never-used", "--replace", NULL};
+	const char *commands[32];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < ctl_verb_count; i++) {
+		if (strcmp(ctl_verbs[i].name, "hello") != 0) // for programs only
+			commands[count++] = ctl_verbs[i].name;
+	}
+	commands[count++] = "check";
+	commands[count++] = "key create";
+	commands[count] = NULL;
+	expect_in(DOCS "/posternctl.1.scd", commands);
+	expect_in(DOCS "/posternctl.1.scd", options);
+	expect_in(COMPLETION, options);
+	cr_expect_eq(run("", "--help", NULL), 0);
+	for (unsigned i = 0; i < count; i++) {
+		const char *last = strrchr(commands[i], ' ');
+
+		cr_expect(says(out, commands[i]), "no %s in the help", commands[i]);
+		commands[i] = last ? last + 1 : commands[i];
+	}
+	expect_in(COMPLETION, commands);
 }
