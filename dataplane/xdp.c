@@ -12,9 +12,9 @@
 
 #define PROGRAM_NAME "postern_steer"
 
-static const uint8_t program[] = {
-#include "dataplane/steer.inc" // made of xdp/steer.bpf.c
-};
+// The ELF object, made of xdp/steer.bpf.c.
+extern const uint8_t dp_xdp_elf[];
+extern const size_t dp_xdp_elf_len;
 
 // In front of the port in the program's constants.
 static const char mark[14] = "postern steer";
@@ -36,7 +36,7 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 
 int dp_xdp_program(uint16_t coap_port)
 {
-	const uint8_t *at = memmem(program, sizeof(program), mark, sizeof(mark));
+	const uint8_t *at = memmem(dp_xdp_elf, dp_xdp_elf_len, mark, sizeof(mark));
 	int fd, rc;
 
 	if (!at)
@@ -44,8 +44,8 @@ int dp_xdp_program(uint16_t coap_port)
 	fd = memfd_create(PROGRAM_NAME, MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, program, sizeof(program));
-	if (!rc && pwrite(fd, &coap_port, sizeof(coap_port), at + sizeof(mark) - program) < 0)
+	rc = write_all(fd, dp_xdp_elf, dp_xdp_elf_len);
+	if (!rc && pwrite(fd, &coap_port, sizeof(coap_port), at + sizeof(mark) - dp_xdp_elf) < 0)
 		rc = -errno;
 	if (rc) {
 		close(fd);
