@@ -29,7 +29,7 @@ REQUESTS = {  # method, path, payload, wanted code, wanted payload
 
 async def main():
     context = await aiocoap.Context.create_client_context()
-    context.client_credentials.load_from_dict({uri + "/*": {"oscore": {"basedir": directory}}})
+    context.client_credentials.load_from_dict({uri + "/*": {"oscore": {"contextfile": directory}}})
     for name in sys.argv[4:] or [name for name in REQUESTS if name != "slow"]:
         method, path, payload, code, body = REQUESTS[name]
         message = aiocoap.Message(code=method, uri=uri + path, payload=payload)

@@ -285,11 +285,13 @@ seal() {
 	oscore seal "$T/$name.json" "$@" --piv "$piv"
 }
 
-# ask DEVICE METHOD PATH [DATA] [OPTIONS]: prints the opened answer: code, options, payload. The
-# bytes are left in request and answer, for a caller that is no subshell.
+# ask DEVICE METHOD PATH [DATA] [OPTIONS]: prints the opened answer: code, options, payload. Asks
+# twice if need be, as devices do: a challenge may have to wait for the disk once.
 ask() {
+	local request answer
+
 	request=$(seal "$@")
-	answer=$(dev udp 192.0.2.1 "$request" --separate) || {
+	answer=$(dev udp 192.0.2.1 "$request" --separate --again 1) || {
 		echo "no answer"
 		return 1
 	}
