@@ -349,7 +349,8 @@ static int apply_row(struct import *import, struct store_row *row, struct store_
 	import->report.replaced += outcome == STORE_REPLACED;
 	if (import->report.bad > 0)
 		return 0; // nothing will be handed out
-	row->secret_len = 0;
+	// Read again from the store when it is handed out.
+	row->keys_len = row->secret_len = row->id_context_len = 0;
 	code = spool_write(import->accepted, row);
 	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 }
@@ -451,22 +452,43 @@ void import_report(const struct import *import, struct import_report *report)
 	*report = import->report;
 }
 
+// A row is read again from the store: since the commit it may have been removed or replaced, and
+// then the data plane must not get it.
+static int hand_out(struct import *import, const struct store_row *accepted,
+	struct store_device *device, struct store_error *error)
+{
+	struct store_row row;
+
+	int code = row_find_by_id(import->store, accepted->id, &row, error);
+	if (code != 0)
+		return code;
+	row.never_used = accepted->never_used;
+	row.replaces = accepted->replaces;
+	code = row_to_device(import->store, &row, device);
+	return code == 0 ? 0
+			 : store_fail(error, code, "device %s is damaged in the store", row.name);
+}
+
 int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
 	struct store_error *error)
 {
 	struct store_row row;
-	int code = 0;
 
 	*count = 0;
 	if (import->stage != STAGE_COMMITTED)
 		return store_fail(error, -EINVAL, "the import has no devices to hand out");
-	while (*count < room && (code = spool_read(import->accepted, &row)) == 1) {
-		code = row_to_device(import->store, &row, &devices[*count]);
-		if (code != 0)
+	while (*count < room) {
+		int code = spool_read(import->accepted, &row);
+		if (code < 0)
+			return store_fail(
+				error, code, "cannot read staged rows: %s", strerror(-code));
+		if (code == 0)
 			break;
-		++*count;
+		code = hand_out(import, &row, &devices[*count], error);
+		if (code == 0)
+			++*count;
+		else if (code != -ENOENT)
+			return code;
 	}
-	return code >= 0
-		? 0
-		: store_fail(error, code, "cannot read the rows again: %s", strerror(-code));
+	return 0;
 }

@@ -66,8 +66,9 @@ int import_commit(struct import *import, bool (*keep_on)(void *arg), void *arg,
 void import_progress(const struct import *import, struct import_progress *progress);
 void import_report(const struct import *import, struct import_report *report);
 
-// After import_commit(): fills devices[] with the next ones that were added or that replace others,
-// at most room. *count 0: no more. The caller wipes devices[].
+// After import_commit(): fills devices[] with the next ones that were added or that replace others
+// and were not removed or replaced since, at most room. *count 0: no more. The caller wipes
+// devices[].
 int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
 	struct store_error *error) __attribute__((warn_unused_result));
 

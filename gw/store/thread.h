@@ -128,6 +128,7 @@ struct store_import_job {
 	char *path;                    // in: malloc()ed, freed with the job; NULL: fd
 	int fd;                        // in: if path is NULL; taken over
 	struct import_options options; // in
+	void *arg;                     // the submitter's own
 	struct {
 		_Atomic uint64_t bytes, bytes_total, rows, applied; // as in struct import_progress
 	} progress; // may be read at any time, e.g. in note()

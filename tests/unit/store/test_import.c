@@ -494,6 +494,28 @@ Test(import, what_was_committed_is_handed_out_once_in_chunks)
 	cr_expect_eq(total, 600);
 }
 
+// A removal between two chunks is told to the data plane before the device would be.
+Test(import, what_was_removed_or_replaced_since_is_not_handed_out)
+{
+	static const char text[] = HEADER "01,aa,01,true\n02,aa,02,true\n03,aa,03,true\n"
+					  "04,aa,04,true\n";
+	struct store_spec other = bed_spec(77, "03", "aa");
+	struct store_device devices[4];
+	size_t count;
+
+	expect_added(text, 4);
+	cr_assert_eq(import_next(import, devices, 1, &count, &bed.error), 0);
+	cr_assert_eq(count, 1);
+	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
+	cr_assert_eq(bed_replace(&bed, &other), STORE_REPLACED);
+	cr_assert_eq(import_next(import, devices, 4, &count, &bed.error), 0);
+	cr_assert_eq(count, 1);
+	cr_expect_str_eq(devices[0].name, "04");
+	cr_expect(devices[0].window_known);
+	cr_assert_eq(import_next(import, devices, 4, &count, &bed.error), 0);
+	cr_expect_eq(count, 0);
+}
+
 Test(import, a_file_of_more_devices_than_allowed_is_read_no_further)
 {
 	static const char text[] = HEADER "01,aa,01,true\n02,aa,02,true\n03,aa,03,true\nzz,\n";
