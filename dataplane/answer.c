@@ -94,11 +94,13 @@ void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m)
 {
 	struct dp_worker_port *port = find_port(w, port_id);
 
-	if (!port || port->tx_count == RTE_DIM(port->tx)) {
-		dp_count(w, DP_STAT_drop_tx_full);
+	if (!port) {
+		dp_count(w, DP_STAT_tx_full);
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (port->tx_count == RTE_DIM(port->tx))
+		dp_transmit(w, port);
 	port->tx[port->tx_count++] = m;
 }
 
@@ -115,10 +117,8 @@ bool dp_send_coap(
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
-	if (!m) {
-		dp_count(w, DP_STAT_drop_no_mbuf);
+	if (!m)
 		return false;
-	}
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(flow)), coap, len);
 	send_mbuf(w, m, flow, len);
 	return true;
@@ -347,8 +347,8 @@ static void suppress(struct dp_worker *w, const struct pkt_answer *answer)
 		answer->mid >> 8, answer->mid & 0xff};
 
 	record(w, answer, ack, sizeof(ack));
-	if (answer->type == COAP_CON)
-		dp_send_coap(w, answer->flow, ack, sizeof(ack));
+	if (answer->type == COAP_CON && !dp_send_coap(w, answer->flow, ack, sizeof(ack)))
+		dp_count(w, DP_STAT_answers_no_mbuf);
 	dp_count(w, DP_STAT_answers_unwanted);
 }
 
@@ -389,7 +389,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
 	if (!m) {
-		dp_count(w, DP_STAT_drop_no_mbuf);
+		dp_count(w, DP_STAT_answers_no_mbuf);
 		return false;
 	}
 	uint16_t overhead = dp_net_overhead(answer->flow);
@@ -427,7 +427,7 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 	uint16_t coap_len = head_len + answer->plaintext_len + answer->tag_len;
 
 	if (!sealed) {
-		dp_count(w, DP_STAT_drop_seal);
+		dp_count(w, DP_STAT_answers_seal_failed);
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -26,6 +26,13 @@ static void packet_flow(const struct pkt_vec *vec, unsigned slot, struct dp_flow
 	dp_net_flow(vec->mbuf[slot], &vec->net[slot], flow);
 }
 
+// Sends bytes as they are; where the packet that they answer ends is `stat`.
+static void reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap,
+	uint16_t len, enum dp_stat stat)
+{
+	dp_count(w, dp_send_coap(w, flow, coap, len) ? stat : DP_STAT_drop_no_mbuf);
+}
+
 static bool error_budget(struct dp_worker *w)
 {
 	if (w->now_ms - w->error_tokens_ms >= 1000) {
@@ -61,8 +68,7 @@ static void unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, un
 			struct dp_flow flow;
 
 			packet_flow(vec, slot, &flow);
-			if (dp_send_coap(w, &flow, coap, len))
-				dp_count(w, DP_STAT_rx_errors_sent);
+			reply(w, &flow, coap, len, DP_STAT_rx_errors_sent);
 			return;
 		}
 	}
@@ -79,8 +85,7 @@ static void send_rst(
 	struct dp_flow flow;
 
 	packet_flow(vec, slot, &flow);
-	if (dp_send_coap(w, &flow, rst, sizeof(rst)))
-		dp_count(w, stat);
+	reply(w, &flow, rst, sizeof(rst), stat);
 }
 
 // A message that cannot be processed: RST to a CON if errors are wanted, else silence.
@@ -249,8 +254,7 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 
 	switch (dp_answers_find(w->answers, &key, w->now_ms, &bytes, &len)) {
 	case DP_ANSWER_RESEND:
-		if (dp_send_coap(w, &flow, bytes, len))
-			dp_count(w, DP_STAT_rx_duplicates_answered);
+		reply(w, &flow, bytes, len, DP_STAT_rx_duplicates_answered);
 		return true;
 	case DP_ANSWER_SILENT:
 		dp_count(w, DP_STAT_drop_duplicate_silent);

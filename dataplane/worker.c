@@ -190,7 +190,7 @@ static unsigned from_kernel(struct dp_worker *w)
 		struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
 		if (!m || len > rte_pktmbuf_tailroom(m)) {
-			dp_count(w, DP_STAT_drop_no_mbuf);
+			dp_count(w, DP_STAT_from_kernel_lost);
 			rte_pktmbuf_free(m);
 		} else {
 			memcpy(rte_pktmbuf_append(m, len), frame, len);
@@ -284,31 +284,27 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	return vec->count;
 }
 
-static void transmit(struct dp_worker *w)
+void dp_transmit(struct dp_worker *w, struct dp_worker_port *port)
 {
-	for (unsigned i = 0; i < w->port_count; i++) {
-		struct dp_worker_port *port = &w->port[i];
-		uint64_t bytes = 0;
+	uint64_t start = rte_rdtsc();
+	uint64_t bytes = 0;
 
-		if (!port->tx_count)
-			continue;
-		uint64_t start = rte_rdtsc();
+	if (!port->tx_count)
+		return;
+	for (unsigned i = 0; i < port->tx_count; i++)
+		bytes += port->tx[i]->pkt_len;
+	unsigned sent = rte_eth_tx_burst(port->port_id, w->id, port->tx, port->tx_count);
 
-		for (unsigned k = 0; k < port->tx_count; k++)
-			bytes += port->tx[k]->pkt_len;
-		unsigned sent = rte_eth_tx_burst(port->port_id, w->id, port->tx, port->tx_count);
-
-		for (unsigned k = sent; k < port->tx_count; k++)
-			bytes -= port->tx[k]->pkt_len;
-		if (sent < port->tx_count) {
-			dp_stat_add(&w->stats, DP_STAT_drop_tx_full, port->tx_count - sent);
-			rte_pktmbuf_free_bulk(port->tx + sent, port->tx_count - sent);
-		}
-		dp_stat_add(&w->stats, DP_STAT_tx_packets, sent);
-		dp_stat_add(&w->stats, DP_STAT_tx_bytes, bytes);
-		dp_stage_end(w, DP_STAGE_tx, start, sent);
-		port->tx_count = 0;
+	for (unsigned i = sent; i < port->tx_count; i++)
+		bytes -= port->tx[i]->pkt_len;
+	if (sent < port->tx_count) {
+		dp_stat_add(&w->stats, DP_STAT_tx_full, port->tx_count - sent);
+		rte_pktmbuf_free_bulk(port->tx + sent, port->tx_count - sent);
 	}
+	dp_stat_add(&w->stats, DP_STAT_tx_packets, sent);
+	dp_stat_add(&w->stats, DP_STAT_tx_bytes, bytes);
+	dp_stage_end(w, DP_STAGE_tx, start, sent);
+	port->tx_count = 0;
 }
 
 unsigned dp_worker_turn(struct dp_worker *w)
@@ -325,7 +321,8 @@ unsigned dp_worker_turn(struct dp_worker *w)
 		work += receive_port(w, &w->port[i]);
 	work += dp_deadlines(w);
 	dp_answers_flush(w);
-	transmit(w);
+	for (unsigned i = 0; i < w->port_count; i++)
+		dp_transmit(w, &w->port[i]);
 	if (w->ring_upstream) {
 		w->ring_upstream = false;
 		dp_doorbell_ring(w->upstream_bell);

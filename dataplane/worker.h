@@ -185,11 +185,13 @@ void dp_answers_flush(struct dp_worker *w);
 // Next own Partial IV of a context; false if there is none now, and why not.
 bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not);
-// Sends CoAP bytes as they are to a flow. false, counted as a drop, if there is no mbuf.
-bool dp_send_coap(
-	struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len);
-// Queues a complete frame.
+// Sends CoAP bytes as they are to a flow. false, for the caller to count, if there is no mbuf.
+bool dp_send_coap(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap,
+	uint16_t len) __attribute__((warn_unused_result));
+// Queues a complete frame; a full queue is sent first.
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
+// Hands what is queued to the driver (worker.c).
+void dp_transmit(struct dp_worker *w, struct dp_worker_port *port);
 // Tells main, or counts that it could not.
 void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
 	uint32_t generation, uint64_t arg);

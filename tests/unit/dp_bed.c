@@ -353,9 +353,6 @@ uint64_t bed_count(const struct bed *bed, enum dp_stat stat)
 
 uint64_t bed_ends(const struct bed *bed)
 {
-	// Drops of answers are no ends of packets received.
-	static const enum dp_stat of_answers[] = {
-		DP_STAT_drop_tx_full, DP_STAT_drop_no_mbuf, DP_STAT_drop_seal};
 	uint64_t sum = bed_count(bed, DP_STAT_punted);
 
 	for (unsigned i = 0; i < DP_STAT_COUNT; i++) {
@@ -364,8 +361,6 @@ uint64_t bed_ends(const struct bed *bed)
 		if (!strncmp(name, "drop_", 5))
 			sum += bed_count(bed, i);
 	}
-	for (unsigned i = 0; i < RTE_DIM(of_answers); i++)
-		sum -= bed_count(bed, of_answers[i]);
 	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_challenges; i++)
 		sum += bed_count(bed, i);
 	return sum;
