@@ -8,16 +8,19 @@
 
 #define ANSWERS_BURST  32                       // handles taken from the upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
+#define RUN_BASE_AGAIN (1 << 16)                // and how often again, should nothing come of it
 
-void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
+bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
 	uint32_t generation, uint64_t arg)
 {
 	struct dp_event event = {
 		.type = type, .context = context, .generation = generation, .arg = arg};
 
 	w->ring_main = true;
-	if (rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)))
-		dp_count(w, DP_STAT_events_lost);
+	if (!rte_ring_sp_enqueue_elem(w->events, &event, sizeof(event)))
+		return true;
+	dp_count(w, DP_STAT_events_lost);
+	return false;
 }
 
 void dp_context_state_set(
@@ -67,17 +70,20 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 
 	if (run == DP_RUN_NONE) {
 		if (!w->run_wanted)
-			dp_event_send(w, DP_EVENT_RUN_WANTED, index, ctx->generation, 0);
-		w->run_wanted = true;
+			w->run_wanted =
+				dp_event_send(w, DP_EVENT_RUN_WANTED, index, ctx->generation, 0);
 		*why_not = DP_STAT_drop_no_run;
 		return false;
 	}
-	if (ctx->own_counter > DP_COUNTER_MAX || run > DP_RUN_MAX - ctx->run_base) {
+	uint64_t own_run = (uint64_t)run + ctx->run_base;
+
+	if (ctx->own_counter > DP_COUNTER_MAX || own_run > DP_RUN_MAX) {
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
-	*piv = (uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS | ctx->own_counter++;
-	if (ctx->own_counter == RUN_BASE_AHEAD)
+	*piv = own_run << DP_COUNTER_BITS | ctx->own_counter++;
+	if (ctx->own_counter >= RUN_BASE_AHEAD &&
+		(ctx->own_counter - RUN_BASE_AHEAD) % RUN_BASE_AGAIN == 0)
 		dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
 	return true;
 }
@@ -229,6 +235,8 @@ unsigned dp_upstream_answers(struct dp_worker *w)
 
 		if (!shared) // a loop that hands one back twice
 			continue;
+		// From here on no copy of the handle is valid, not even one in this burst.
+		dp_exchange_close(shared);
 		uint32_t index = shared->index;
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
 
@@ -289,6 +297,16 @@ static bool not_wanted(const struct pkt_answer *answer)
 	return answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
 }
 
+// The message id of a NON answer. One counter for all peers would come round too soon at a high
+// rate: a peer must not see an id again for 247 s (RFC 7252 section 4.4). The Partial IVs of one
+// device give 65536 ids in a row, from a random start; those of its requests and our own go apart.
+static uint16_t non_mid(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	uint32_t spread = answer->context * UINT32_C(0x9e3779b1) >> 16;
+
+	return w->mid_start + spread + (answer->has_own_piv ? ~answer->own_piv : answer->piv);
+}
+
 // Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
 static size_t encode_head(
 	struct dp_worker *w, const struct pkt_answer *answer, uint8_t *coap, size_t room)
@@ -309,7 +327,7 @@ static size_t encode_head(
 	coap_writer_init(&writer, coap, room);
 	// Piggybacked, or NON to NON (RFC 7252 section 5.2.3); the outer code tells nothing.
 	coap_write_header(&writer, con ? COAP_ACK : COAP_NON, COAP_CHANGED,
-		con ? answer->mid : w->next_mid++, answer->token, answer->token_len);
+		con ? answer->mid : non_mid(w, answer), answer->token, answer->token_len);
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
 	size_t len = coap_writer_len(&writer);
 
@@ -361,6 +379,16 @@ static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 	dp_exchange_give(w->exchanges, answer->exchange);
 }
 
+// In the place of an answer that does not fit one datagram: an error without words, which fits
+// behind any token that a request of at least this length came with.
+static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
+{
+	uint8_t class = COAP_CODE_CLASS(answer->plaintext[0]);
+	uint8_t code = class == 4 || class == 5 ? answer->plaintext[0] : COAP_INTERNAL_SERVER_ERROR;
+
+	dp_answer_error(w, answer, code, 0, NULL);
+}
+
 // Decides the nonce, allocates the packet and writes the head. false: nothing is to be sealed.
 static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct aead_op *op)
 {
@@ -399,9 +427,12 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - overhead : 0;
 	size_t head = encode_head(w, answer, coap, room);
 
-	if (!head || head + answer->plaintext_len + answer->tag_len > room) {
-		// Only an echo with an own Partial IV can come here: response_max leaves room.
+	if (head && head + answer->plaintext_len + answer->tag_len > room) {
 		dp_count(w, DP_STAT_answers_oversize);
+		answer_shorten(w, answer);
+	}
+	if (!head || head + answer->plaintext_len + answer->tag_len > room) {
+		dp_count(w, DP_STAT_answers_no_room);
 		rte_pktmbuf_free(m);
 		return false;
 	}

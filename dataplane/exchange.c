@@ -65,11 +65,14 @@ uint32_t dp_exchange_take(struct dp_exchange_pool *pool)
 	return index;
 }
 
+void dp_exchange_close(struct dp_shared *shared)
+{
+	__atomic_store_n(&shared->generation, shared->generation + 1, __ATOMIC_RELEASE);
+}
+
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index)
 {
-	struct dp_shared *shared = dp_shared_at(pool, index);
-
-	__atomic_store_n(&shared->generation, shared->generation + 1, __ATOMIC_RELEASE);
+	dp_exchange_close(dp_shared_at(pool, index));
 	pool->worker_half[index].next = pool->free_head;
 	pool->free_head = index;
 	pool->free_count++;

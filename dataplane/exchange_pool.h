@@ -56,6 +56,8 @@ static inline uint8_t *dp_shared_request_buf(
 
 // Takes an exchange from the free list: its index, or DP_INDEX_NONE.
 uint32_t dp_exchange_take(struct dp_exchange_pool *pool);
+// Makes the handle that came back stale, so that no other copy of it is taken.
+void dp_exchange_close(struct dp_shared *shared);
 // Gives it back: the generation rises, so that no handle of before is valid.
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index);
 

@@ -27,10 +27,19 @@ static struct request_verdict refuse(uint8_t code, const char *diagnostic)
 	return (struct request_verdict){.code = code, .diagnostic = diagnostic};
 }
 
+// RFC 8768 section 3.
+static struct request_verdict check_hop_limit(const struct coap_option *option)
+{
+	if (option->len != 1 || option->value[0] == 0)
+		return refuse(COAP_BAD_REQUEST, "Bad Hop-Limit");
+	return option->value[0] == 1 ? refuse(COAP_HOP_LIMIT_REACHED, "postern") : go_on;
+}
+
 // Options of the outer message. Class E ones and unknown ones are discarded there (RFC 8613
 // section 8.2 step 1); what is left are those meant for proxies.
 static struct request_verdict check_outer(const struct coap_body *body)
 {
+	struct request_verdict verdict;
 	struct coap_option_iter iter;
 	struct coap_option option;
 
@@ -41,11 +50,9 @@ static struct request_verdict check_outer(const struct coap_body *body)
 		case COAP_OPT_PROXY_SCHEME:
 			return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
 		case COAP_OPT_HOP_LIMIT:
-			// RFC 8768 section 3.
-			if (option.len != 1 || option.value[0] == 0)
-				return refuse(COAP_BAD_REQUEST, "Bad Hop-Limit");
-			if (option.value[0] == 1)
-				return refuse(COAP_HOP_LIMIT_REACHED, "postern");
+			verdict = check_hop_limit(&option);
+			if (verdict.code)
+				return verdict;
 			break;
 		default:
 			break;
@@ -66,50 +73,58 @@ static struct request_verdict unrecognised(const struct coap_option *option, uin
 	return verdict;
 }
 
+static struct request_verdict check_option(
+	const struct coap_option *option, bool again, uint8_t type, struct request_options *options)
+{
+	if (option->number == COAP_OPT_HOP_LIMIT) // of any length
+		return check_hop_limit(option);
+	if (!coap_option_known(option->number) ||
+		!coap_option_len_ok(option->number, option->len) ||
+		(again && !coap_option_repeatable(option->number)))
+		return unrecognised(option, type);
+	switch (option->number) {
+	case COAP_OPT_OSCORE: // RFC 8613 section 4.1.3.7
+		return refuse(COAP_BAD_OPTION, "OSCORE inside OSCORE");
+	case COAP_OPT_PROXY_URI:
+	case COAP_OPT_PROXY_SCHEME:
+		return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
+	case COAP_OPT_BLOCK1:
+	case COAP_OPT_BLOCK2:
+	case COAP_OPT_Q_BLOCK1:
+	case COAP_OPT_Q_BLOCK2:
+		return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
+	case COAP_OPT_NO_RESPONSE:
+		options->no_response = option->len ? option->value[0] : 0;
+		break;
+	case COAP_OPT_CONTENT_FORMAT:
+		options->has_content_format = coap_option_uint(option, &options->content_format);
+		break;
+	default:
+		break;
+	}
+	return go_on;
+}
+
+// The first option that is refused decides, but all are read: No-Response comes late and holds for
+// the refusal too.
 static struct request_verdict check_inner(
 	const struct coap_body *body, uint8_t type, struct request_options *options)
 {
+	struct request_verdict first = go_on;
 	struct coap_option_iter iter;
 	struct coap_option option;
 	uint32_t before = UINT32_MAX;
 
 	coap_option_iter_init(&iter, body);
 	while (coap_option_next(&iter, &option)) {
-		bool again = option.number == before;
+		struct request_verdict verdict =
+			check_option(&option, option.number == before, type, options);
 
 		before = option.number;
-		if (!coap_option_known(option.number) ||
-			!coap_option_len_ok(option.number, option.len) ||
-			(again && !coap_option_repeatable(option.number))) {
-			struct request_verdict verdict = unrecognised(&option, type);
-
-			if (verdict.code)
-				return verdict;
-			continue;
-		}
-		switch (option.number) {
-		case COAP_OPT_OSCORE: // RFC 8613 section 4.1.3.7
-			return refuse(COAP_BAD_OPTION, "OSCORE inside OSCORE");
-		case COAP_OPT_PROXY_URI:
-		case COAP_OPT_PROXY_SCHEME:
-			return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
-		case COAP_OPT_BLOCK1:
-		case COAP_OPT_BLOCK2:
-		case COAP_OPT_Q_BLOCK1:
-		case COAP_OPT_Q_BLOCK2:
-			return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
-		case COAP_OPT_NO_RESPONSE:
-			options->no_response = option.len ? option.value[0] : 0;
-			break;
-		case COAP_OPT_CONTENT_FORMAT:
-			options->has_content_format =
-				coap_option_uint(&option, &options->content_format);
-			break;
-		default:
-			break;
-		}
+		if (!first.code)
+			first = verdict;
 	}
-	return go_on;
+	return first;
 }
 
 // The only way to an answer of this file: No-Response holds for all of them (RFC 7967).
@@ -193,6 +208,12 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct osc_option *option = &vec->option[slot];
 	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
+
+	if (msg->token_len + body_len > w->exchanges->data_room) {
+		// The port handed us a packet beyond its MTU.
+		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
+		return;
+	}
 	uint32_t index = dp_exchange_take(w->exchanges);
 
 	if (index == DP_INDEX_NONE) {
@@ -218,7 +239,6 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	x->nonce_spent = false;
 	x->abandoned = false;
 
-	// A datagram holds token and body, and data_room is as large as a datagram.
 	memcpy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, msg->body.payload + 1, body_len);
 	shared->abandoned = 0;

@@ -103,6 +103,7 @@ struct dp_worker *dp_worker_create(
 		return NULL;
 	}
 	randombytes_buf(&w->next_mid, sizeof(w->next_mid));
+	randombytes_buf(&w->mid_start, sizeof(w->mid_start));
 	return w;
 }
 
@@ -312,7 +313,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	unsigned work = 0;
 
 	w->config = __atomic_load_n(w->current_config, __ATOMIC_ACQUIRE);
-	w->now_ms = w->ms_start + (rte_rdtsc() - w->tsc_start) / w->tsc_per_ms;
+	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (rte_rdtsc() - w->tsc_start) / w->tsc_per_ms);
 	work += commands(w);
 	work += from_kernel(w);
 	work += dp_upstream_answers(w);
@@ -338,11 +339,16 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	return work;
 }
 
+void dp_worker_set_clock(struct dp_worker *w)
+{
+	w->tsc_start = rte_rdtsc();
+	w->ms_start = monotonic_ms();
+}
+
 void dp_worker_begin(struct dp_worker *w)
 {
 	w->tsc_per_ms = rte_get_tsc_hz() / 1000;
-	w->tsc_start = rte_rdtsc();
-	w->ms_start = monotonic_ms();
+	dp_worker_set_clock(w);
 	w->now_ms = w->ms_start;
 	w->error_tokens_ms = w->now_ms - 1000;
 	dp_wheel_init(&w->wheel, w->now_ms);
@@ -363,6 +369,7 @@ int dp_worker_run(void *worker)
 		idle = dp_worker_turn(w) ? 0 : idle + 1;
 		if (turn % QUIESCENT_TURNS == 0) {
 			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
+			dp_worker_set_clock(w); // no system call: the vDSO
 			__atomic_store_n(&w->answers_oldest_ms,
 				dp_answers_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
 		}

@@ -135,8 +135,9 @@ struct dp_worker {
 	unsigned error_tokens;
 	bool ring_upstream; // pushed something this turn
 	bool ring_main;
-	bool run_wanted;   // asked main for a run
-	uint16_t next_mid; // of our own messages
+	bool run_wanted;    // asked main for a run
+	uint16_t next_mid;  // of unprotected messages of ours
+	uint16_t mid_start; // of NON answers, see non_mid()
 	unsigned idle_turns;
 	struct pkt_vec vec;
 	struct answer_batch batch;
@@ -158,6 +159,9 @@ void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
 struct dp_worker *dp_worker_get(struct dp *dp, unsigned id);
 // Starts the clocks and counters of the loop; dp_worker_run() does it by itself.
 void dp_worker_begin(struct dp_worker *w);
+
+// Sets the clock of the loop to the kernel's again: the TSC alone would run away from it.
+void dp_worker_set_clock(struct dp_worker *w);
 
 // One turn of the loop: everything from the rings to tx. Returns how much work it found.
 unsigned dp_worker_turn(struct dp_worker *w);
@@ -192,8 +196,8 @@ bool dp_send_coap(struct dp_worker *w, const struct dp_flow *flow, const uint8_t
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 // Hands what is queued to the driver (worker.c).
 void dp_transmit(struct dp_worker *w, struct dp_worker_port *port);
-// Tells main, or counts that it could not.
-void dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
+// Tells main; false, counted, if it could not.
+bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
 	uint32_t generation, uint64_t arg);
 // Changes the visible state of a context.
 void dp_context_state_set(

@@ -8,7 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#define BED_MBUFS 1023
+#define BED_MBUFS     1023
+#define BED_FRAME_MAX 2048 // a port may hand us more than its MTU
 
 static const struct dp_segment segments[] = {
 	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}};
@@ -92,7 +93,7 @@ void bed_make(struct bed *bed)
 	cr_assert_not_null(bed->dp, "%s", err);
 	bed->w = dp_worker_get(bed->dp, 0);
 	bed->pool = rte_pktmbuf_pool_create(
-		"bed", BED_MBUFS, 0, 0, dp_port_data_room(1500), SOCKET_ID_ANY);
+		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);
 	bed->rx = rte_ring_create("bed_rx", 512, SOCKET_ID_ANY, 0);
 	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
 	cr_assert(bed->pool && bed->rx && bed->tx);

@@ -75,3 +75,188 @@ Test(dp_scarce, more_packets_in_a_turn_than_the_queue_holds_are_sent)
 	cr_expect_eq(received(), n);
 	cr_expect_eq(bed_count(&bed, DP_STAT_tx_full), 0);
 }
+
+// An exchange given back twice would be two requests' at once, and its nonce used for both.
+Test(dp_scarce, a_handle_that_comes_back_twice_is_one_answer)
+{
+	static const uint8_t done[] = {COAP_CHANGED};
+	dp_handle handle;
+
+	for (uint64_t piv = 1; piv <= 2; piv++) {
+		post(COAP_CON, piv, "up/x", NULL);
+		bed_turn(&bed);
+		cr_assert_not_null(bed_upstream_take(&bed, &handle));
+		bed_upstream_answer(&bed, handle, done, sizeof(done));
+		// In the same burst, and in a later one.
+		dp_upstream_respond(&dp_upstream(bed.dp)->port[0], handle);
+		if (piv == 2)
+			bed_later(&bed, BED_TIMEOUT_MS);
+		bed_turn(&bed);
+		dp_upstream_respond(&dp_upstream(bed.dp)->port[0], handle);
+		bed_turn(&bed);
+		cr_expect_eq(received(), 1);
+		cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
+	}
+}
+
+Test(dp_scarce, a_device_whose_exchange_ends_twice_after_its_deadline_gets_one_answer)
+{
+	static const uint8_t late[] = {COAP_CHANGED};
+	dp_handle handle;
+
+	post(COAP_CON, 1, "up/x", NULL);
+	bed_turn(&bed);
+	cr_assert_not_null(bed_upstream_take(&bed, &handle));
+	bed_later(&bed, BED_TIMEOUT_MS + 2 * DP_TICK_MS);
+	bed_turn(&bed);
+	bed_upstream_answer(&bed, handle, late, sizeof(late));
+	dp_upstream_respond(&dp_upstream(bed.dp)->port[0], handle);
+	bed_turn(&bed);
+	cr_expect_eq(received(), 1);
+	cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
+}
+
+// A port may hand us more than its MTU.
+Test(dp_scarce, a_request_that_fits_no_exchange_is_refused)
+{
+	char payload[1500];
+	dp_handle handle;
+
+	memset(payload, 'x', sizeof(payload) - 1);
+	payload[sizeof(payload) - 1] = 0;
+	post(COAP_CON, 1, "up/x", payload);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_REQUEST_ENTITY_TOO_LARGE);
+	cr_expect_null(bed_upstream_take(&bed, &handle));
+}
+
+// After a verified request silence is no answer.
+Test(dp_scarce, an_answer_longer_than_a_datagram_is_a_protected_500)
+{
+	char payload[1500];
+
+	memset(payload, 'x', sizeof(payload));
+	payload[1472] = 0; // what fits with the path does not without
+	post(COAP_CON, 1, "echo", payload);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_INTERNAL_SERVER_ERROR);
+	cr_expect_not(answer.has_piv);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_oversize), 1);
+}
+
+Test(dp_scarce, an_error_fits_behind_the_longest_token)
+{
+	static const uint8_t plaintext[] = {COAP_EMPTY};
+	uint8_t token[1448];
+	uint8_t coap[BED_MESSAGE_MAX];
+	struct coap_writer writer;
+	struct coap_msg msg;
+
+	// The token is not protected: any other may be put in its place.
+	memset(token, 't', sizeof(token));
+	bed_seal(&device, &request, COAP_CON, 1, 1, plaintext, sizeof(plaintext));
+	cr_assert_eq(coap_msg_parse(&msg, request.coap, request.len), COAP_OK);
+	coap_writer_init(&writer, coap, sizeof(coap));
+	coap_write_header(&writer, COAP_CON, COAP_POST, 1, token, sizeof(token));
+	coap_write_option(&writer, COAP_OPT_OSCORE, msg.body.oscore, msg.body.oscore_len);
+	coap_write_payload(&writer, msg.body.payload, msg.body.payload_len);
+	cr_assert_leq(coap_writer_len(&writer), 1472);
+	bed_send(&bed, &bed.flow, coap, coap_writer_len(&writer));
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.token_len, sizeof(token));
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_BAD_REQUEST);
+}
+
+static unsigned events(enum dp_event_type type)
+{
+	struct dp_event event;
+	unsigned n = 0;
+
+	while (!rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)))
+		n += event.type == type;
+	return n;
+}
+
+Test(dp_scarce, a_run_is_wanted_again_when_the_event_was_lost)
+{
+	struct bed_device unknown;
+
+	bed_device_make(&unknown, 3, AEAD_AES_CCM_16_64_128);
+	bed_device_add(&bed, &unknown, false);
+	while (rte_ring_free_count(bed.w->events))
+		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	bed_seal_path(&unknown, &request, COAP_NON, 1, 1, COAP_GET, "echo", NULL);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_events_lost), 1);
+	cr_expect_eq(events(DP_EVENT_RUN_WANTED), 0);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(events(DP_EVENT_RUN_WANTED), 1);
+	// Once is enough.
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(events(DP_EVENT_RUN_WANTED), 0);
+}
+
+Test(dp_scarce, a_run_base_is_wanted_again_when_the_event_was_lost)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	enum dp_stat why;
+	uint64_t piv;
+	uint64_t last = 0;
+
+	dp_run_grant(bed.dp, 0);
+	ctx->own_counter = DP_COUNTER_MAX / 4 * 3 - 10;
+	while (rte_ring_free_count(bed.w->events))
+		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	for (unsigned i = 0; i < 20; i++)
+		cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	cr_expect_eq(events(DP_EVENT_RUN_BASE_WANTED), 0);
+	unsigned wanted = 0;
+
+	while (dp_own_piv(bed.w, device.context, ctx, &piv, &why)) {
+		cr_assert_gt(piv, last);
+		last = piv;
+		wanted += piv % 1024 == 0 ? events(DP_EVENT_RUN_BASE_WANTED) : 0;
+	}
+	wanted += events(DP_EVENT_RUN_BASE_WANTED);
+	cr_expect_eq(piv, DP_COUNTER_MAX);
+	cr_expect_geq(wanted, 2);
+	cr_expect_leq(wanted, 32, "main is not flooded");
+	cr_expect_eq(why, DP_STAT_drop_own_piv_spent);
+}
+
+Test(dp_scarce, no_own_piv_lies_beyond_the_last_run)
+{
+	static const struct {
+		uint32_t run, base;
+		bool ok;
+	} cases[] = {
+		{DP_RUN_MAX, 0, true},
+		{0, DP_RUN_MAX, true},
+		{1, DP_RUN_MAX, false},
+		{DP_RUN_MAX, 1, false},
+		{DP_RUN_MAX + 1, 0, false},
+		{0, DP_RUN_MAX + 1, false},
+		{5, UINT32_MAX - 3, false}, // the sum wraps
+		{DP_RUN_NONE - 1, 5, false},
+	};
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	enum dp_stat why;
+	uint64_t piv;
+
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		dp_run_grant(bed.dp, cases[i].run);
+		ctx->run_base = cases[i].base;
+		ctx->own_counter = 0;
+		cr_expect_eq(
+			dp_own_piv(bed.w, device.context, ctx, &piv, &why), cases[i].ok, "%u", i);
+	}
+}
