@@ -254,6 +254,11 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 
 	switch (dp_answers_find(w->answers, &key, w->now_ms, &bytes, &len)) {
 	case DP_ANSWER_RESEND:
+		if (msg->type == COAP_NON) {
+			// An ACK was sent, and a NON is never acknowledged.
+			dp_count(w, DP_STAT_drop_duplicate_silent);
+			return true;
+		}
 		reply(w, &flow, bytes, len, DP_STAT_rx_duplicates_answered);
 		return true;
 	case DP_ANSWER_SILENT:
@@ -262,6 +267,9 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 	case DP_ANSWER_NONE:
 		break;
 	}
+	// The list of a context that nobody owns may be another worker's a moment later.
+	if (__atomic_load_n(&ctx->owner, __ATOMIC_RELAXED) != w->id)
+		return false;
 	for (uint32_t i = ctx->in_flight; i != DP_INDEX_NONE;
 		i = w->exchanges->worker_half[i].next) {
 		if (exchange_matches(w->exchanges, i, &key)) {
@@ -433,9 +441,7 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	uint64_t own_piv;
 	enum dp_stat why_not;
 
-	if (piv + 1 > ctx->challenged) {
-		ctx->challenged = piv + 1;
-	} else {
+	if (piv < ctx->challenged) {
 		uint16_t second = w->now_ms / 1000;
 
 		if (ctx->challenge_second != second) {
@@ -449,12 +455,12 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		ctx->challenges++;
 	}
 	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+		// A copy of this request will be challenged as if it was the first.
 		dp_count(w, why_not);
-		// The next copy of this request is to be challenged as well.
-		if (ctx->challenged == piv + 1)
-			ctx->challenged = piv;
 		return;
 	}
+	if (piv >= ctx->challenged)
+		ctx->challenged = piv + 1;
 
 	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
 	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
@@ -476,17 +482,27 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 }
 
 // Whether a packet of this burst that is committed already is the same request.
-static bool copy_in_burst(const struct pkt_vec *vec, unsigned committed, unsigned slot)
+static bool copy_in_burst(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned committed, unsigned slot)
 {
+	unsigned tag_len = aead_algs[w->contexts->context[vec->context[slot]].alg].tag_len;
+	struct dp_flow flow;
+	struct dp_flow other_flow;
+
+	packet_flow(vec, slot, &flow);
 	for (unsigned i = 0; i < committed; i++) {
 		unsigned other = vec->live[i];
+		const struct coap_msg *msg = &vec->msg[other];
 
-		if (vec->context[other] == vec->context[slot] &&
-			vec->option[other].piv == vec->option[slot].piv &&
-			vec->msg[other].mid == vec->msg[slot].mid &&
-			vec->msg[other].token_len == vec->msg[slot].token_len &&
-			!memcmp(vec->msg[other].token, vec->msg[slot].token,
-				vec->msg[slot].token_len))
+		if (vec->context[other] != vec->context[slot] ||
+			vec->option[other].piv != vec->option[slot].piv ||
+			msg->mid != vec->msg[slot].mid ||
+			msg->token_len != vec->msg[slot].token_len ||
+			memcmp(msg->token, vec->msg[slot].token, msg->token_len) ||
+			memcmp(pkt_tag(vec, other, tag_len), pkt_tag(vec, slot, tag_len), tag_len))
+			continue;
+		packet_flow(vec, other, &other_flow);
+		if (dp_flow_same_endpoint(&other_flow, &flow))
 			return true;
 	}
 	return false;
@@ -548,7 +564,7 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			continue;
 		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
 			// Two copies of one Partial IV in a burst both passed stage 7.
-			if (copy_in_burst(vec, kept, slot))
+			if (copy_in_burst(w, vec, kept, slot))
 				dp_count(w, DP_STAT_drop_duplicate_silent);
 			else if (!duplicate(w, vec, slot))
 				replay(w, vec, slot);

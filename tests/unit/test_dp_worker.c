@@ -458,6 +458,130 @@ Test(dp_worker, no_response_is_honoured_and_con_still_acked)
 	expect_silence();
 }
 
+// Also when the answer is an error and stands in front of the option (RFC 7967 section 2).
+Test(dp_worker, no_response_holds_for_refusals)
+{
+	size_t len;
+	uint8_t *plaintext =
+		hex_decode("02 b4 6563686f d1 03 06 d1 da 08", &len); // Block1 in front
+
+	bed_device_add(&bed, &device, true);
+	bed_seal(&device, &request, COAP_CON, 5, 1, plaintext, len);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.len, COAP_EMPTY_LEN);
+	free(plaintext);
+}
+
+// RFC 8768 section 3, inside as well as outside: an unknown option would be class E.
+Test(dp_worker, hop_limit_ends_inside_too)
+{
+	static const struct {
+		const char *plaintext;
+		uint8_t code;
+	} cases[] = {
+		{"02 b4 6563686f 51 00", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 50", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 52 0010", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 51 01", COAP_HOP_LIMIT_REACHED},
+		{"02 b4 6563686f 51 10", COAP_CHANGED},
+	};
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		size_t len;
+		uint8_t *plaintext = hex_decode(cases[i].plaintext, &len);
+
+		bed_seal(&device, &request, COAP_CON, i, i, plaintext, len);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		expect_answer(cases[i].code);
+		free(plaintext);
+	}
+}
+
+// A NON is never acknowledged (RFC 7252 section 4.3), whoever changed the type on the way.
+Test(dp_worker, a_copy_as_non_gets_no_ack)
+{
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_CON, 7, 0, COAP_POST, "echo", "once");
+	expect_answer(COAP_CHANGED);
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	request.coap[0] |= COAP_NON << 4;
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 1);
+}
+
+// In one burst as at any other time, a copy from elsewhere is a replay.
+Test(dp_worker, copies_in_one_burst_from_elsewhere_are_replays)
+{
+	struct dp_flow elsewhere = bed.flow;
+
+	bed_device_add(&bed, &device, true);
+	bed_seal_path(&device, &request, COAP_CON, 9, 3, COAP_POST, "echo", "reading");
+	bed_send_request(&bed, &request);
+	elsewhere.remote_addr[3] = 9;
+	bed_send(&bed, &elsewhere, request.coap, request.len);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_answer(COAP_CHANGED);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_replay), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 1);
+}
+
+// Message ids of ours are unique per peer for 247 s (RFC 7252 section 4.4), whatever other devices
+// were sent in between.
+Test(dp_worker, message_ids_of_one_device_repeat_after_65536_answers)
+{
+	static uint8_t seen[1 << 16];
+	struct bed_device other;
+
+	memset(seen, 0, sizeof(seen));
+	bed_device_make(&other, 2, AEAD_AES_CCM_16_64_128);
+	bed_device_add(&bed, &device, true);
+	bed_device_add(&bed, &other, true);
+	for (unsigned i = 0; i < 1 << 16; i++) {
+		exchange(COAP_NON, i, i, COAP_POST, "discard", NULL);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_assert_eq(seen[answer.msg.mid]++, 0, "the id %u again", answer.msg.mid);
+		for (unsigned k = 0; k < i % 3; k++) {
+			bed_seal_path(&other, &request, COAP_NON, i, 2 * i + k, COAP_POST,
+				"discard", NULL);
+			bed_send_request(&bed, &request);
+		}
+		bed_turn(&bed);
+		while (bed_receive(&bed, &answer))
+			;
+	}
+}
+
+// TSC ticks a millisecond are an estimate; a deadline is told to others by the kernel's clock.
+Test(dp_worker, the_clock_follows_the_kernels)
+{
+	struct timespec now;
+
+	bed.w->tsc_per_ms /= 4; // now it runs four times too fast
+	while (bed.w->now_ms < bed.w->ms_start + 200)
+		bed_turn(&bed);
+	uint64_t before = bed.w->now_ms;
+
+	dp_worker_set_clock(bed.w);
+	bed_turn(&bed);
+	cr_expect_geq(bed.w->now_ms, before, "it never goes back");
+	while (bed.w->now_ms == before) {
+		dp_worker_set_clock(bed.w);
+		bed_turn(&bed);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t ahead = bed.w->now_ms - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
+
+	cr_expect_lt(ahead, 10, "%ld", ahead);
+}
+
 Test(dp_worker, options_that_cannot_be_processed)
 {
 	static const struct {
