@@ -13,7 +13,7 @@
 
 #define ANSWERS_RING_MIN   (64 * 1024)
 #define ANSWERS_BYTES_EACH 128 // of ring a record takes on average, to size the index
-#define ANSWERS_WAYS       4   // offsets in one bucket of the index
+#define ANSWERS_WAYS       8   // offsets in one bucket of the index: a cache line
 
 // In the ring: this, then the token, then the CoAP bytes, padded to 8. A record never wraps.
 struct answer_record {
@@ -97,6 +97,8 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 	uint32_t size = RTE_ALIGN_CEIL(sizeof(struct answer_record) + key->token_len + len, 8);
 	uint64_t room = answers->mask + 1 - (answers->head & answers->mask);
 
+	if (size > (answers->mask + 1) / 2)
+		return; // it would be the only one
 	if (room < size) {
 		// A record never wraps: the one before it is stretched over the rest of the ring.
 		answers_make_room(answers, answers->head + room);

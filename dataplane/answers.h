@@ -46,7 +46,7 @@ struct dp_answers *dp_answers_create(size_t bytes);
 void dp_answers_free(struct dp_answers *answers);
 
 // Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
-// silence.
+// silence. What would take more than half of the ring is not recorded.
 void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
 	const uint8_t *coap, uint16_t len);
 // Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.

@@ -42,7 +42,7 @@ static const struct dp_route routes[] = {
 		.target = DP_TARGET_DISCARD},
 };
 
-static void eal_init(void)
+void bed_eal_init(void)
 {
 	static bool done;
 	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
@@ -75,7 +75,7 @@ void bed_make(struct bed *bed)
 	};
 	char err[256];
 
-	eal_init();
+	bed_eal_init();
 	*bed = (struct bed){
 		.config = {.routes = routes, .route_count = RTE_DIM(routes)},
 		.flow =

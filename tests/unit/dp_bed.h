@@ -56,7 +56,9 @@ struct bed_answer {
 	uint8_t plaintext[BED_MESSAGE_MAX];
 };
 
-// Starts EAL, once in a process, and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
+// Starts EAL, once in a process.
+void bed_eal_init(void);
+// Starts EAL and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
 // /discard, /echo (all methods), /get (GET only).
 void bed_make(struct bed *bed);
 // Checks that no mbuf is missing, and ends.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The context table: full, found, removed, never the same generation again, wiped.
+
+#include "dataplane/context.h"
+#include "dataplane/exchange.h"
+#include "tests/unit/dp_bed.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#define MANY 100000
+
+static void key_of(struct dp_context_key *key, uint32_t n)
+{
+	uint8_t kid[4] = {n >> 24, n >> 16, n >> 8, n};
+
+	// The same kid with and without an ID Context names two devices.
+	dp_context_key_make(key, kid, sizeof(kid), n % 2, kid, sizeof(kid));
+	if (n % 2)
+		key->kid[3] &= ~1;
+}
+
+static int add(struct dp_context_table *table, const struct dp_context_key *key, enum aead_alg alg,
+	uint8_t secret, uint32_t *index, uint32_t *generation)
+{
+	struct osc_keys keys;
+	const struct dp_context_params params = {
+		.alg = alg, .sender_id_len = 1, .keys = &keys, .window_known = true};
+
+	memset(&keys, secret, sizeof(keys));
+	int rc = dp_context_place(table, key, index, generation);
+
+	if (rc)
+		return rc;
+	cr_assert_eq(dp_context_live(&table->context[*index]), 0, "placed, not published");
+	dp_context_publish(table, *index, &params);
+	cr_assert_eq(dp_context_live(&table->context[*index]), *generation);
+	return 0;
+}
+
+static void retire(struct dp_context_table *table, const struct dp_context_key *key, uint32_t index)
+{
+	dp_context_unlink(table, key);
+	table->context[index].generation++;
+	dp_context_release(table, index);
+}
+
+Test(dp_context, a_full_table_finds_everyone_and_takes_no_more)
+{
+	static uint32_t index[MANY], generation[MANY];
+	static bool taken[MANY];
+	struct dp_context_key key;
+	uint32_t more, again;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(MANY);
+
+	cr_assert_not_null(table);
+	memset(taken, 0, sizeof(taken));
+	for (uint32_t i = 0; i < MANY; i++) {
+		key_of(&key, i);
+		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, i, &index[i], &generation[i]),
+			0, "%u of %u", i, MANY);
+		cr_assert_lt(index[i], table->entries);
+		cr_assert_not(taken[index[i]]);
+		taken[index[i]] = true;
+	}
+	key_of(&key, MANY);
+	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
+	for (uint32_t i = 0; i < MANY; i++) {
+		key_of(&key, i);
+		cr_assert_eq(dp_context_find(table, &key), index[i]);
+	}
+	key_of(&key, 5);
+	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
+	// Every third goes, and others come in their places.
+	for (uint32_t i = 0; i < MANY; i += 3) {
+		key_of(&key, i);
+		retire(table, &key, index[i]);
+		cr_assert_eq(dp_context_find(table, &key), -ENOENT);
+	}
+	key_of(&key, 5);
+	cr_expect_eq(dp_context_place(table, &key, &more, &again), -EEXIST);
+	for (uint32_t i = 0; i < MANY; i += 3) {
+		key_of(&key, MANY + i);
+		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, i, &more, &again), 0);
+		cr_assert_gt(again, 1, "generations of an index only rise");
+		cr_assert(again & 1);
+	}
+	cr_expect_eq(table->count, MANY);
+	for (uint32_t i = 0; i < MANY; i++) {
+		key_of(&key, i);
+		cr_assert_eq(dp_context_find(table, &key), i % 3 ? (int64_t)index[i] : -ENOENT);
+	}
+	dp_context_table_free(table);
+}
+
+Test(dp_context, generations_of_an_index_only_rise)
+{
+	struct dp_context_key key;
+	uint32_t last[8] = {0};
+	uint32_t index, generation;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(1);
+
+	cr_assert_not_null(table);
+	for (uint32_t i = 0; i < 1000; i++) {
+		key_of(&key, i);
+		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, 1, &index, &generation), 0);
+		cr_assert_lt(index, 8);
+		cr_assert_gt(generation, last[index]);
+		last[index] = generation;
+		retire(table, &key, index);
+		cr_assert_eq(dp_context_live(&table->context[index]), 0);
+	}
+	dp_context_table_free(table);
+}
+
+static bool all_zero(const void *bytes, size_t len)
+{
+	return sodium_is_zero(bytes, len);
+}
+
+Test(dp_context, keys_are_wiped_when_a_place_is_released)
+{
+	struct dp_context_key key;
+	uint32_t index, generation;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(8);
+
+	cr_assert_not_null(table);
+	for (unsigned alg = 0; alg < AEAD_ALG_COUNT; alg++) {
+		bool is_long = aead_algs[alg].key_len > DP_KEY_INLINE;
+
+		key_of(&key, alg);
+		cr_assert_eq(add(table, &key, alg, 0xa5, &index, &generation), 0);
+		const struct dp_context *ctx = &table->context[index];
+		const struct dp_long_keys *keys = &table->long_keys[index];
+
+		cr_expect_eq(ctx->long_keys == DP_INDEX_NONE, !is_long);
+		for (unsigned i = 0; i < aead_algs[alg].key_len; i++) {
+			cr_assert_eq(dp_context_recipient_key(table, ctx)[i], 0xa5);
+			cr_assert_eq(dp_context_sender_key(table, ctx)[i], 0xa5);
+		}
+		cr_expect_neq(all_zero(keys, sizeof(*keys)), is_long);
+		retire(table, &key, index);
+		cr_expect(all_zero(keys, sizeof(*keys)), "256-bit keys stay behind");
+		cr_expect(all_zero(ctx->recipient_key, sizeof(ctx->recipient_key)));
+		cr_expect(all_zero(ctx->sender_key, sizeof(ctx->sender_key)));
+		cr_expect(all_zero(ctx->common_iv, sizeof(ctx->common_iv)));
+	}
+	dp_context_table_free(table);
+}
+
+Test(dp_context, a_key_names_length_kid_and_id_context)
+{
+	static const uint8_t kid[OSC_KID_LEN_MAX] = {0};
+	struct dp_context_key keys[2 * (OSC_KID_LEN_MAX + 1) + 1];
+	unsigned n = 0;
+
+	// Kids of zeros differ in length alone; no ID Context is not an empty one.
+	for (unsigned len = 0; len <= OSC_KID_LEN_MAX; len++) {
+		dp_context_key_make(&keys[n++], kid, len, false, NULL, 0);
+		dp_context_key_make(&keys[n++], kid, len, true, kid, 0);
+	}
+	dp_context_key_make(&keys[n++], kid, 0, true, kid, 1);
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < i; k++)
+			cr_expect(memcmp(&keys[i], &keys[k], sizeof(keys[i])), "%u and %u", i, k);
+}

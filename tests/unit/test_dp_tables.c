@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Timer wheel, exchange pool, routes, paths, Echo values and doorbell of the data plane.
+
+#include "dataplane/coap/path.h"
+#include "dataplane/doorbell.h"
+#include "dataplane/echo.h"
+#include "dataplane/route.h"
+#include "dataplane/wheel.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define POOL 300
+
+static uint64_t state = 88172645463325252;
+
+static uint64_t rnd(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state * UINT64_C(0x2545f4914f6cdd1d) >> 16;
+}
+
+// Never early, at most two ticks after it could have been seen, each once, in steps of any size.
+Test(dp_wheel, deadlines_are_met_once_and_never_early)
+{
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(POOL, 64);
+	static struct dp_wheel wheel;
+	uint64_t due[POOL];
+	bool armed[POOL] = {0};
+	uint64_t now = 12345, seen_until = now;
+	unsigned expired = 0, removed = 0;
+
+	dp_wheel_init(&wheel, now);
+	for (unsigned step = 0; step < 200000; step++) {
+		unsigned i = rnd() % POOL;
+
+		if (!armed[i]) {
+			// Mostly soon, sometimes in the past or some turns of the wheel ahead.
+			due[i] = now + (rnd() % 16 ? rnd() % 3000 : rnd() % 60000);
+			if (rnd() % 32 == 0)
+				due[i] = now - rnd() % 100;
+			dp_wheel_insert(&wheel, pool, i, due[i]);
+			armed[i] = true;
+		} else if (rnd() % 4 == 0) {
+			dp_wheel_remove(&wheel, pool, i);
+			dp_wheel_remove(&wheel, pool, i); // twice does nothing
+			armed[i] = false;
+			removed++;
+		}
+		if (rnd() % 8)
+			continue;
+		now += rnd() % 1000 ? rnd() % 40 : rnd() % 100000; // a long stop now and then
+		uint32_t index;
+
+		while ((index = dp_wheel_expire(&wheel, pool, now)) != DP_INDEX_NONE) {
+			cr_assert(armed[index], "expired twice, or after it was removed");
+			cr_assert_gt(now, due[index], "early");
+			armed[index] = false;
+			expired++;
+		}
+		for (unsigned k = 0; k < POOL; k++)
+			cr_assert(
+				!armed[k] || due[k] + 2 * DP_TICK_MS > now || due[k] <= seen_until,
+				"late");
+		seen_until = now;
+	}
+	cr_expect_gt(expired, 10000);
+	cr_expect_gt(removed, 10000);
+	dp_exchange_pool_free(pool);
+}
+
+Test(dp_exchange, a_handle_is_stale_after_give)
+{
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(4, 100);
+	uint32_t index[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		index[i] = dp_exchange_take(pool);
+		cr_assert_neq(index[i], DP_INDEX_NONE);
+		for (unsigned k = 0; k < i; k++)
+			cr_assert_neq(index[i], index[k]);
+	}
+	cr_expect_eq(dp_exchange_take(pool), DP_INDEX_NONE);
+	cr_expect_eq(pool->free_count, 0);
+	struct dp_shared *shared = dp_shared_at(pool, index[2]);
+	dp_handle handle = dp_handle_make(index[2], shared->generation);
+
+	cr_expect_eq(dp_shared_get(pool, handle), shared);
+	dp_exchange_close(shared);
+	cr_expect_null(dp_shared_get(pool, handle), "closed");
+	handle = dp_handle_make(index[2], shared->generation);
+	dp_exchange_give(pool, index[2]);
+	cr_expect_null(dp_shared_get(pool, handle), "given");
+	cr_expect_eq(dp_exchange_take(pool), index[2]);
+	cr_expect_null(dp_shared_get(pool, handle), "another's now");
+	cr_expect_null(dp_shared_get(pool, dp_handle_make(4, 0)), "no such exchange");
+	cr_expect_null(dp_shared_get(pool, dp_handle_make(UINT32_MAX, 0)));
+	// The buffers of two exchanges do not meet.
+	cr_expect_geq(pool->shared_stride, sizeof(struct dp_shared) + 200);
+	cr_expect_eq(dp_shared_response(pool, shared), dp_shared_request_buf(pool, shared) + 100);
+	dp_exchange_pool_free(pool);
+}
+
+static size_t path_encode(const char *const *segments, uint8_t *buf, size_t room)
+{
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, buf, room);
+	coap_write_option(&writer, COAP_OPT_URI_HOST, "evil", 4);
+	for (; *segments; segments++)
+		coap_write_option(&writer, COAP_OPT_URI_PATH, *segments, strlen(*segments));
+	coap_write_option(&writer, COAP_OPT_URI_QUERY, "q", 1);
+	cr_assert(!writer.failed);
+	return coap_writer_len(&writer);
+}
+
+#define GET       (1 << COAP_GET)
+#define POST      (1 << COAP_POST)
+#define PATH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+Test(dp_route, the_first_route_that_matches_wins)
+{
+	const struct dp_segment a[] = {{"a", 1}}, a_any[] = {{"a", 1}, {NULL, 0}},
+				a_b_c[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+	const struct dp_route routes[] = {
+		{.segments = a_b_c, .segment_count = 3, .methods = GET},                  // /a/b/c
+		{.segments = a_any, .segment_count = 2, .methods = GET},                  // /a/+
+		{.segments = a, .segment_count = 1, .methods = POST},                     // /a
+		{.segments = a, .segment_count = 1, .rest = true, .methods = GET | POST}, // /a/#
+		{.segment_count = 0, .methods = GET},                                     // /
+	};
+	const struct dp_config config = {.routes = routes, .route_count = 5};
+	const struct {
+		const char *const *path;
+		uint8_t method;
+		int route;
+	} cases[] = {
+		{PATH("a", "b", "c"), COAP_GET, 0},
+		{PATH("a", "b", "c"), COAP_POST, 3},
+		{PATH("a", "b"), COAP_GET, 1},
+		{PATH("a", "xyz"), COAP_GET, 1},
+		{PATH("a", "b"), COAP_POST, 3},
+		{PATH("a"), COAP_POST, 2},
+		{PATH("a"), COAP_GET, 3},
+		{PATH("a"), COAP_PUT, DP_ROUTE_METHOD},
+		{PATH("a", "b", "c", "d"), COAP_GET, 3},
+		{PATH("A"), COAP_GET, DP_ROUTE_NONE},
+		{PATH("ab"), COAP_GET, DP_ROUTE_NONE},
+		{PATH("b", "a"), COAP_GET, DP_ROUTE_NONE},
+		{PATH("a", ""), COAP_GET, 1},
+		{PATH(NULL), COAP_GET, 4},
+		{PATH(NULL), COAP_POST, DP_ROUTE_METHOD},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t buf[64];
+		struct coap_body body;
+
+		cr_assert_eq(
+			coap_body_parse(&body, buf, path_encode(cases[i].path, buf, sizeof(buf))),
+			COAP_OK);
+		cr_expect_eq(dp_route_find(&config, &body, cases[i].method), cases[i].route,
+			"case %u", i);
+	}
+}
+
+// Protocol rule A.11: what a server could decode and normalise again.
+Test(coap_path, segments_that_may_not_go_on)
+{
+	const struct {
+		const char *const *path;
+		bool ok;
+	} cases[] = {
+		{PATH("a", "b"), true}, {PATH("a", ""), true}, // a trailing slash
+		{PATH("a", "", "b"), false}, {PATH("", "a"), false}, {PATH("."), false},
+		{PATH("a", ".."), false}, {PATH("..;x"), false}, {PATH(".;"), false},
+		{PATH("..."), true}, {PATH(".a"), true}, {PATH("a;.."), true}, {PATH("a/b"), false},
+		{PATH("a\\b"), false}, {PATH("a\nb"), false}, {PATH("a\x7f"), false},
+		{PATH("%2e%2e"), true}, // "%" is encoded again
+		{PATH("a?b#c"), true}, {PATH("\xc3\xa4"), true},
+		{PATH("\xc2\x85"), false},     // U+0085
+		{PATH("\xc0\xaf"), false},     // "/" overlong
+		{PATH("\xed\xa0\x80"), false}, // a surrogate
+		{PATH("\xf4\x90\x80\x80"), false}, {PATH("\xf0\x9f\x98\x80"), true},
+		{PATH("\xe2\x82"), false}, // cut
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t buf[64];
+		struct coap_body body;
+
+		cr_assert_eq(
+			coap_body_parse(&body, buf, path_encode(cases[i].path, buf, sizeof(buf))),
+			COAP_OK);
+		cr_expect_eq(coap_path_ok(&body), cases[i].ok, "case %u", i);
+	}
+	cr_expect_not(coap_segment_ok((const uint8_t *)"a\0b", 3), "NUL");
+}
+
+Test(dp_echo, only_the_value_made_for_this_and_now_is_valid)
+{
+	const struct dp_echo_key key = {{1, 2, 3}}, other = {{1, 2, 4}};
+	const uint64_t now = 1000000;
+	uint8_t echo[DP_ECHO_LEN + 1] = {0};
+
+	dp_echo_make(&key, 7, 3, 1, now, echo);
+	cr_expect(dp_echo_valid(&key, 7, 3, 1, now, echo, DP_ECHO_LEN));
+	cr_expect(dp_echo_valid(&key, 7, 3, 1, now + DP_ECHO_AGE_MS, echo, DP_ECHO_LEN));
+	cr_expect_not(dp_echo_valid(&key, 7, 3, 1, now + DP_ECHO_AGE_MS + 1, echo, DP_ECHO_LEN));
+	cr_expect_not(dp_echo_valid(&key, 7, 3, 1, now - 1, echo, DP_ECHO_LEN), "from the future");
+	cr_expect_not(dp_echo_valid(&other, 7, 3, 1, now, echo, DP_ECHO_LEN), "another start");
+	cr_expect_not(dp_echo_valid(&key, 8, 3, 1, now, echo, DP_ECHO_LEN), "another context");
+	cr_expect_not(dp_echo_valid(&key, 7, 5, 1, now, echo, DP_ECHO_LEN), "another generation");
+	cr_expect_not(dp_echo_valid(&key, 7, 3, 2, now, echo, DP_ECHO_LEN), "another phase");
+	for (size_t len = 0; len <= DP_ECHO_LEN + 1; len++)
+		cr_expect_eq(dp_echo_valid(&key, 7, 3, 1, now, echo, len), len == DP_ECHO_LEN);
+	for (unsigned bit = 0; bit < 8 * DP_ECHO_LEN; bit++) {
+		echo[bit / 8] ^= 1 << bit % 8;
+		cr_expect_not(dp_echo_valid(&key, 7, 3, 1, now, echo, DP_ECHO_LEN), "bit %u", bit);
+		echo[bit / 8] ^= 1 << bit % 8;
+	}
+}
+
+#define ROUNDS 100000
+
+static struct dp_doorbell bell;
+static uint32_t sent; // the ring: as many as were sent
+static uint32_t taken;
+
+static void *sleeper(void *arg)
+{
+	uint32_t got = 0;
+
+	while (got < ROUNDS) {
+		uint32_t there = __atomic_load_n(&sent, __ATOMIC_ACQUIRE);
+
+		if (there != got) {
+			got = there;
+			__atomic_store_n(&taken, got, __ATOMIC_RELEASE);
+			continue;
+		}
+		struct pollfd fd = {.fd = bell.fd, .events = POLLIN};
+
+		dp_doorbell_arm(&bell);
+		if (__atomic_load_n(&sent, __ATOMIC_RELAXED) == got && poll(&fd, 1, 5000) != 1)
+			return NULL; // nobody woke us: lost
+		dp_doorbell_disarm(&bell);
+	}
+	return &bell;
+}
+
+Test(dp_doorbell, no_wake_up_is_lost)
+{
+	pthread_t thread;
+	void *well;
+
+	cr_assert_eq(dp_doorbell_init(&bell), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, sleeper, NULL), 0);
+	for (uint32_t i = 1; i <= ROUNDS; i++) {
+		__atomic_store_n(&sent, i, __ATOMIC_RELEASE);
+		dp_doorbell_ring(&bell);
+		// In step now and then, so that the other side comes to sleep.
+		if (rnd() % 4 == 0)
+			for (unsigned spin = 0;
+				spin < 1000000 && __atomic_load_n(&taken, __ATOMIC_ACQUIRE) != i;
+				spin++)
+				sched_yield();
+	}
+	pthread_join(thread, &well);
+	cr_expect_not_null(well, "the sleeper was not woken");
+	dp_doorbell_close(&bell);
+	cr_expect_eq(bell.fd, -1);
+	dp_doorbell_close(&bell);
+}
