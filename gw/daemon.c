@@ -201,11 +201,9 @@ static void from_kernel(struct daemon *daemon, struct daemon_port *port)
 
 		if (len <= 0)
 			return;
-		// Any worker can send; a full ring is a lost frame, as on any wire.
-		unsigned worker = daemon->next_worker++ % dp_worker_count(daemon->dp);
-
-		if (!dp_punt_push(
-			    dp_from_kernel(daemon->dp, worker), port->port_id, daemon->frame, len))
+		// By one worker, so that they stay in order. A full ring is a lost frame, as on any
+		// wire.
+		if (!dp_punt_push(dp_from_kernel(daemon->dp, 0), port->port_id, daemon->frame, len))
 			port->from_kernel_full++;
 	}
 }

@@ -40,8 +40,7 @@ struct daemon {
 	struct ctl_ops ops;
 	struct daemon_port port[CONF_PORTS_MAX];
 	size_t port_count;
-	unsigned next_worker; // that frames of the kernel are given to
-	uint8_t *frame;       // one frame of the kernel, frame_max bytes
+	uint8_t *frame; // one frame of the kernel, frame_max bytes
 	size_t frame_max;
 	int signal_fd;
 	int epoll_fd;

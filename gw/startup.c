@@ -181,11 +181,8 @@ static int netdev_addresses(const struct conf_port *conf)
 {
 	int rc = netlink_set_up(conf->device);
 
-	for (size_t i = 0; !rc && i < conf->address_count; i++) {
+	for (size_t i = 0; !rc && i < conf->address_count; i++)
 		rc = netlink_add_address(conf->device, &conf->addresses[i]);
-		if (rc == -EEXIST) // of a run before: a netdev keeps its addresses
-			rc = 0;
-	}
 	if (rc)
 		log_error("port %s: %s does not take its addresses: %s", conf->name, conf->device,
 			strerror(-rc));
@@ -211,7 +208,11 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 		memcpy(addresses.address[i].addr, conf->addresses[i].addr, 16);
 	}
 	addresses.count = conf->address_count;
-	int rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
+	int rc = conf->kernel ? 0 : netdev_addresses(conf);
+
+	if (rc)
+		return rc;
+	rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
 
 	if (rc < 0) {
 		log_error("%s", err);
@@ -228,7 +229,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 	};
 
 	if (!conf->kernel)
-		return netdev_addresses(conf);
+		return 0;
 	port->tap_fd = kernel_tap_open(&tap, err, sizeof(err));
 	if (port->tap_fd < 0) {
 		log_error("%s", err);

@@ -3,6 +3,7 @@
 #include "gw/conf/document.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct conf_mark conf_document_mark(const yaml_mark_t *mark)
 {
@@ -92,6 +93,8 @@ static bool event_check(const yaml_event_t *event, struct shape *shape, struct c
 	case YAML_SCALAR_EVENT:
 		anchor = event->data.scalar.anchor;
 		tag = event->data.scalar.tag;
+		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
+			conf_mistake(m, at, "a word with a NUL character in it");
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 		anchor = event->data.sequence_start.anchor;

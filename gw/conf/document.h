@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <yaml.h>
 
-// Reads exactly one document, which is a tree: no anchors, aliases or tags, no more than
-// CONF_DEPTH_MAX levels and CONF_VALUES_MAX nodes. On success *doc is to be deleted by the caller
-// and has a root. Returns 0, -EINVAL with the mistakes noted, or -ENOMEM.
+// Reads exactly one document, which is a tree: no anchors, aliases or tags, no NUL in a
+// word, no more than CONF_DEPTH_MAX levels and CONF_VALUES_MAX nodes. On success *doc is to be
+// deleted by the caller and has a root. Returns 0, -EINVAL with the mistakes noted, or -ENOMEM.
 int conf_document_load(yaml_document_t *doc, const char *text, size_t len,
 	struct conf_mistakes *mistakes) __attribute__((warn_unused_result));
 

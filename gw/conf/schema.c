@@ -57,7 +57,7 @@ static bool pci_fits(const char *text)
 	static const char shape[] = "hhhh:hh:hh.o";
 
 	for (size_t i = 0; i < sizeof(shape); i++) {
-		bool good = shape[i] == 'h' ? text[i] && strchr("0123456789abcdefABCDEF", text[i])
+		bool good = shape[i] == 'h' ? text[i] && strchr("0123456789abcdef", text[i])
 			: shape[i] == 'o'   ? text[i] >= '0' && text[i] <= '7'
 					    : text[i] == shape[i];
 		if (!good)
@@ -96,7 +96,8 @@ static const struct conf_form kek_form = {kek_fits, "credential or the absolute 
 static const struct conf_form port_name_form = {
 	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
 static const struct conf_form netdev_form = {netdev_fits, "the name of a network device"};
-static const struct conf_form pci_form = {pci_fits, "a PCI address such as \"0000:01:00.0\""};
+static const struct conf_form pci_form = {
+	pci_fits, "a PCI address in lower case such as \"0000:01:00.0\""};
 static const struct conf_form memif_form = {
 	memif_fits, "an absolute path of letters, digits, _, -, . and /"};
 static const struct conf_form upstream_name_form = {upstream_name_fits,
