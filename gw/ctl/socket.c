@@ -95,7 +95,7 @@ int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gi
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path));
 	lock = directory_lock(&addr);
 	if (lock < 0)
 		return lock;

@@ -46,7 +46,7 @@ static int connect_once(struct cli *cli)
 		complain_of_connect(cli, ENAMETOOLONG);
 		return CLI_NO_CONNECTION;
 	}
-	strcpy(addr.sun_path, cli->socket);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", cli->socket);
 	cli->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (cli->fd < 0 || connect(cli->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		complain_of_connect(cli, errno);

@@ -35,8 +35,8 @@ static void join(char text[CLI_VALUE_MAX], const struct ctl_cbor *array)
 	text[0] = 0;
 	while (ctl_cbor_next(&iter, &item)) {
 		if (item.type == CTL_CBOR_TEXT && len + item.value + 2 < CLI_VALUE_MAX)
-			len += sprintf(text + len, "%s%.*s", len ? " " : "", (int)item.value,
-				(const char *)item.data);
+			len += snprintf(text + len, CLI_VALUE_MAX - len, "%s%.*s", len ? " " : "",
+				(int)item.value, (const char *)item.data);
 	}
 }
 

@@ -59,21 +59,21 @@ static void hex_of(char text[CLI_VALUE_MAX], const struct ctl_cbor *value)
 	size_t len = value->value < CLI_VALUE_MAX / 2 - 1 ? value->value : CLI_VALUE_MAX / 2 - 1;
 
 	for (size_t i = 0; i < len; i++)
-		sprintf(text + 2 * i, "%02x", value->data[i]);
+		snprintf(text + 2 * i, 3, "%02x", value->data[i]);
 	if (len == 0)
-		strcpy(text, "(empty)");
+		snprintf(text, CLI_VALUE_MAX, "(empty)");
 }
 
 const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map, const char *key)
 {
 	struct ctl_cbor value;
 
-	strcpy(text, "-");
+	snprintf(text, CLI_VALUE_MAX, "-");
 	if (!ctl_cbor_find(map, key, &value))
 		return text;
 	switch (value.type) {
 	case CTL_CBOR_UINT:
-		sprintf(text, "%" PRIu64, value.value);
+		snprintf(text, CLI_VALUE_MAX, "%" PRIu64, value.value);
 		break;
 	case CTL_CBOR_TEXT:
 		text_of(text, &value);
@@ -82,7 +82,7 @@ const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map,
 		hex_of(text, &value);
 		break;
 	case CTL_CBOR_BOOL:
-		strcpy(text, value.value ? "yes" : "no");
+		snprintf(text, CLI_VALUE_MAX, "%s", value.value ? "yes" : "no");
 		break;
 	default:
 		break;
