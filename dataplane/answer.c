@@ -34,8 +34,8 @@ void dp_context_state_set(
 
 // The second that the clock shows now, and a counter. Never beyond the present second, so that a
 // copy of this context that starts later starts above it.
-static bool own_piv_clock(
-	struct dp_worker *w, struct dp_context *ctx, uint64_t *piv, enum dp_stat *why_not)
+static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
 {
 	struct timespec now;
 
@@ -47,25 +47,17 @@ static bool own_piv_clock(
 		*why_not = DP_STAT_drop_clock;
 		return false;
 	}
-	uint64_t next = (uint64_t)second << DP_CLOCK_BITS;
-
-	if (next < ctx->own_next)
-		next = ctx->own_next;
-	if (next >> DP_CLOCK_BITS > (uint64_t)second) {
+	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
+	if (*piv >> DP_CLOCK_BITS > (uint64_t)second) {
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
-	*piv = next;
-	ctx->own_next = next + 1;
 	return true;
 }
 
-bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
-	enum dp_stat *why_not)
+static bool run_next(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not)
 {
-	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
-		return own_piv_clock(w, ctx, piv, why_not);
-
 	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
 
 	if (run == DP_RUN_NONE) {
@@ -81,7 +73,27 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
-	*piv = own_run << DP_COUNTER_BITS | ctx->own_counter++;
+	*piv = own_run << DP_COUNTER_BITS | ctx->own_counter;
+	return true;
+}
+
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not)
+{
+	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, piv, why_not)
+						     : run_next(w, index, ctx, piv, why_not);
+}
+
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
+{
+	if (!dp_own_piv_ready(w, index, ctx, piv, why_not))
+		return false;
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		ctx->own_next = *piv + 1;
+		return true;
+	}
+	ctx->own_counter++;
 	if (ctx->own_counter >= RUN_BASE_AHEAD &&
 		(ctx->own_counter - RUN_BASE_AHEAD) % RUN_BASE_AGAIN == 0)
 		dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
@@ -403,9 +415,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		suppress(w, answer);
 		return false;
 	}
-	if (!answer->has_own_piv &&
-		(ctx->flags & (DP_CONTEXT_OWN_PIV_ALWAYS | DP_CONTEXT_OWN_PIV_CLOCK) ||
-			(x && x->nonce_spent))) {
+	if (!answer->has_own_piv && (ctx->flags & DP_CONTEXT_OWN_PIV || (x && x->nonce_spent))) {
 		enum dp_stat why_not;
 
 		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {

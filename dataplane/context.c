@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HASH_ENTRIES_MIN 8 // the smallest table that rte_hash makes
@@ -133,6 +134,18 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 	return 0;
 }
 
+// The least own Partial IV of a context that takes them from the clock and is made now. Another
+// context with its keys, removed just now or of a process before, may have used this second up.
+static uint64_t clock_begin(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now); // as dp_own_piv(): time() is some milliseconds late
+	int64_t second = now.tv_sec + 1 - DP_CLOCK_EPOCH_S;
+
+	return second < 0 ? 0 : (uint64_t)second << DP_CLOCK_BITS;
+}
+
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params)
 {
@@ -167,9 +180,12 @@ void dp_context_publish(
 		ctx->mark = params->mark;
 	}
 	ctx->fingerprint = params->fingerprint;
-	ctx->own_next = 0;
-	if (!(params->flags & DP_CONTEXT_OWN_PIV_CLOCK))
+	if (params->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		ctx->own_next = clock_begin();
+	} else {
 		ctx->run_base = params->run_base;
+		ctx->own_counter = 0;
+	}
 	ctx->in_flight = DP_INDEX_NONE;
 	ctx->accepted = 0;
 	ctx->failed = 0;

@@ -61,7 +61,8 @@ const char *dp_context_state_name(enum dp_context_state state);
 enum dp_context_flags {
 	DP_CONTEXT_OWN_PIV_ALWAYS = 1, // every answer carries an own Partial IV
 	DP_CONTEXT_OWN_PIV_CLOCK = 2,  // and these come from the clock, not from run and counter
-	DP_CONTEXT_FLOOR = 4,          // a device without Echo: see mark
+	DP_CONTEXT_OWN_PIV = DP_CONTEXT_OWN_PIV_ALWAYS | DP_CONTEXT_OWN_PIV_CLOCK,
+	DP_CONTEXT_FLOOR = 4, // a device without Echo: see mark
 };
 
 // How a message names its context. ids of another length differ in kid_len.

@@ -314,6 +314,8 @@ static bool window_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		// Nothing is known but a lower limit.
 		if (piv >= ctx->window.next)
 			return true;
+		if (duplicate(w, vec, slot)) // of what was accepted before a resync
+			return false;
 	} else {
 		enum osc_window_verdict verdict = osc_window_check(&ctx->window, piv);
 
@@ -339,8 +341,7 @@ static void mark_want(struct dp_worker *w, uint32_t index, struct dp_context *ct
 {
 	if (ctx->mark_wanted)
 		return;
-	ctx->mark_wanted = true;
-	dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
+	ctx->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
 }
 
 // The device's Partial IVs count the messages under its key, and ours are about as many.
@@ -529,6 +530,8 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 		struct dp_context *ctx = &w->contexts->context[index];
 		uint64_t piv = vec->option[slot].piv;
 		uint64_t before = ctx->window.next;
+		uint64_t own_piv;
+		enum dp_stat why_not;
 
 		if (dp_context_live(ctx) != vec->generation[slot]) {
 			dp_count(w, DP_STAT_drop_context_gone);
@@ -543,6 +546,12 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			if (ctx->state == DP_CONTEXT_ACTIVE)
 				dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
 			replay(w, vec, slot);
+			continue;
+		}
+		if (ctx->flags & DP_CONTEXT_OWN_PIV &&
+			!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
+			// Not accepted, so that its retransmission can be, and be answered.
+			dp_count(w, why_not);
 			continue;
 		}
 		if (window_unknown(ctx)) {

@@ -189,6 +189,9 @@ void dp_answers_flush(struct dp_worker *w);
 // Next own Partial IV of a context; false if there is none now, and why not.
 bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not);
+// The same without using it up: whether an answer could have one now.
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not);
 // Sends CoAP bytes as they are to a flow. false, for the caller to count, if there is no mbuf.
 bool dp_send_coap(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap,
 	uint16_t len) __attribute__((warn_unused_result));

@@ -205,6 +205,30 @@ Test(dp_scarce, a_run_is_wanted_again_when_the_event_was_lost)
 	cr_expect_eq(events(DP_EVENT_RUN_WANTED), 0);
 }
 
+Test(dp_scarce, a_mark_is_wanted_again_when_the_event_was_lost)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+
+	ctx->flags = DP_CONTEXT_FLOOR;
+	ctx->mark = 1;
+	while (rte_ring_free_count(bed.w->events))
+		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	post(COAP_NON, 5, "echo", NULL);
+	bed_turn(&bed);
+	cr_expect_eq(events(DP_EVENT_MARK_WANTED), 0);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(events(DP_EVENT_MARK_WANTED), 1);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(events(DP_EVENT_MARK_WANTED), 0, "one question at a time");
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 0);
+	cr_assert_eq(dp_mark_raise(bed.dp, device.context, device.generation, 10), 0);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+}
+
 Test(dp_scarce, a_run_base_is_wanted_again_when_the_event_was_lost)
 {
 	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];

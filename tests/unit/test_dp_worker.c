@@ -5,6 +5,7 @@
 #include "tests/unit/hex.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <time.h>
 
 static struct bed bed;
@@ -35,6 +36,10 @@ static void expect_answer(uint8_t code)
 	cr_expect_eq(answer.msg.code, COAP_CHANGED, "the outer code tells nothing");
 	cr_expect_eq(answer.msg.token_len, request.token_len);
 	cr_expect_arr_eq(answer.msg.token, request.token, request.token_len);
+}
+
+static void no_event(void *arg, const struct dp_event *event)
+{
 }
 
 static void expect_silence(void)
@@ -372,10 +377,6 @@ Test(dp_worker, no_exchange_free_is_a_protected_503)
 	bed_turn(&bed);
 }
 
-static void no_event(void *arg, const struct dp_event *event)
-{
-}
-
 Test(dp_worker, device_removed_in_flight_and_added_again)
 {
 	static const uint8_t secret_answer[] = {COAP_CONTENT, 0xff, 's'};
@@ -416,6 +417,20 @@ Test(dp_worker, own_piv_always_never_uses_the_requests_nonce)
 		cr_expect(answer.has_piv);
 		cr_expect_eq(answer.piv, i, "run 0, counter from 0");
 	}
+}
+
+// Else its effect would be had and its answer be lost, and every copy be a replay.
+Test(dp_worker, what_cannot_be_answered_yet_is_not_accepted)
+{
+	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_ALWAYS, 0);
+	exchange(COAP_CON, 1, 1, COAP_POST, "echo", "x");
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_run), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 0);
+	dp_run_grant(bed.dp, 0);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_answer(COAP_CHANGED);
 }
 
 Test(dp_worker, own_pivs_end_before_they_repeat)
@@ -531,6 +546,126 @@ Test(dp_worker, copies_in_one_burst_from_elsewhere_are_replays)
 	expect_silence();
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_replay), 1);
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 1);
+}
+
+// What was answered before a window was lost may be asked for again after it.
+Test(dp_worker, a_copy_is_known_after_a_resync)
+{
+	struct bed_answer again;
+
+	bed_device_add(&bed, &device, true);
+	dp_run_grant(bed.dp, 0);
+	exchange(COAP_CON, 7, 5, COAP_POST, "echo", "once");
+	expect_answer(COAP_CHANGED);
+	cr_assert_eq(dp_resync(bed.dp, device.context, device.generation, 0), 0);
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &again));
+	cr_expect_eq(again.len, answer.len);
+	cr_expect_arr_eq(again.coap, answer.coap, answer.len);
+	exchange(COAP_CON, 8, 6, COAP_POST, "echo", "new");
+	expect_answer(COAP_UNAUTHORIZED);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+}
+
+// Whatever had the key before may have used this second up: a device that is removed and added
+// again at once must not begin it anew.
+Test(dp_worker, a_clock_begins_in_the_second_after_the_context)
+{
+	struct dp_context_key key;
+	uint64_t last = 0;
+
+	bed_device_key(&device, &key);
+	for (unsigned i = 0; i < 3; i++) {
+		struct osc_keys keys = {0};
+		const struct dp_context_params params = {.key = key,
+			.alg = AEAD_AES_CCM_16_64_128,
+			.flags = DP_CONTEXT_OWN_PIV_CLOCK,
+			.keys = &keys,
+			.window_known = true};
+		enum dp_stat why = DP_STAT_COUNT;
+		uint64_t piv;
+		uint32_t index, generation;
+
+		cr_assert_eq(dp_context_place(dp_contexts(bed.dp), &key, &index, &generation), 0);
+		dp_context_publish(dp_contexts(bed.dp), index, &params);
+		struct dp_context *ctx = &dp_contexts(bed.dp)->context[index];
+		int64_t deadline = bed.w->now_ms + 5000;
+
+		while (!dp_own_piv(bed.w, index, ctx, &piv, &why)) {
+			cr_assert_eq(why, DP_STAT_drop_own_piv_spent);
+			cr_assert_lt((int64_t)bed.w->now_ms, deadline);
+			poll(NULL, 0, 10);
+			bed_turn(&bed);
+		}
+		cr_assert_gt(piv, last);
+		last = piv;
+		cr_assert_eq(dp_device_remove(bed.dp, &key), 0);
+		bed_turn(&bed);
+		dp_poll(bed.dp, no_event, NULL);
+	}
+}
+
+Test(dp_worker, a_context_is_unknown_until_it_is_published)
+{
+	struct dp_context_key key;
+	uint32_t index, generation;
+
+	bed_device_key(&device, &key);
+	cr_assert_eq(dp_context_place(dp_contexts(bed.dp), &key, &index, &generation), 0);
+	exchange(COAP_CON, 1, 1, COAP_POST, "echo", "early");
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_unknown_context), 1);
+}
+
+#define MARKER "what a device said in confidence"
+
+static void expect_no_marker(struct rte_mempool *pool, void *arg, void *obj, unsigned index)
+{
+	struct rte_mbuf *m = obj;
+
+	cr_expect_null(memmem(m->buf_addr, m->buf_len, MARKER, strlen(MARKER)), "buffer %u of %s",
+		index, pool->name);
+}
+
+// Protocol rule T4: no plaintext stays behind, accepted or not.
+Test(dp_worker, plaintexts_are_wiped_from_packet_buffers)
+{
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_CON, 1, 1, COAP_POST, "discard", MARKER);
+	expect_answer(COAP_CHANGED);
+	exchange(COAP_CON, 2, 2, COAP_POST, "echo", MARKER);
+	expect_answer(COAP_CHANGED);
+	exchange(COAP_NON, 3, 3, COAP_POST, "nowhere", MARKER);
+	expect_answer(COAP_NOT_FOUND);
+	// Two in one burst: the second is opened too, and refused.
+	bed_seal_path(&device, &request, COAP_NON, 4, 4, COAP_POST, "discard", MARKER);
+	bed_send_request(&bed, &request);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_answer(COAP_CHANGED);
+	rte_mempool_obj_iter(bed.pool, expect_no_marker, NULL);
+	rte_mempool_obj_iter(bed.w->pool, expect_no_marker, NULL);
+}
+
+// RFC 9175 section 2.4: an address that was not verified gets no more than three times the bytes.
+Test(dp_worker, no_error_is_longer_than_three_requests)
+{
+	uint8_t coap[64] = {0x40, COAP_GET, 0x12, 0x34, 0xbd, 0};
+
+	bed.config.verbose_errors = true;
+	for (size_t len = 4; len < 30; len++) {
+		// One option of len - 6 bytes.
+		coap[4] = len < 6 + 13 ? 0xb0 | (len - 5) : 0xbd;
+		coap[5] = len < 6 + 13 ? 'x' : len - 6 - 13;
+		bed_send(&bed, &bed.flow, coap, len < 5 ? 4 : len);
+		bed_turn(&bed);
+		if (bed_receive(&bed, &answer))
+			cr_expect_leq(answer.len, 3 * len);
+	}
+	cr_expect_gt(bed_count(&bed, DP_STAT_rx_errors_sent), 0);
+	cr_expect_gt(bed_count(&bed, DP_STAT_drop_no_oscore), 0);
 }
 
 // Message ids of ours are unique per peer for 247 s (RFC 7252 section 4.4), whatever other devices
@@ -736,6 +871,7 @@ Test(dp_worker, own_piv_from_the_clock_is_never_ahead_of_it)
 	uint64_t last = 0;
 
 	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_CLOCK, 0);
+	dp_contexts(bed.dp)->context[device.context].own_next = 0; // as if made long ago
 	for (unsigned i = 0; i < 50; i++) {
 		exchange(COAP_CON, i, i, COAP_GET, "echo", NULL);
 		expect_answer(COAP_CONTENT);
@@ -755,7 +891,8 @@ Test(dp_worker, own_piv_from_the_clock_is_never_ahead_of_it)
 	bed.w->clock_least_s = time(NULL) + 100;
 	exchange(COAP_CON, 61, 61, COAP_GET, "echo", NULL);
 	expect_silence();
-	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_piv), 2);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_own_piv_spent), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_clock), 1);
 }
 
 Test(dp_worker, limits_of_a_key_are_told_once)
