@@ -9,6 +9,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <strings.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 const struct aead_alg_info aead_algs[AEAD_ALG_COUNT] = {
 	[AEAD_AES_CCM_16_64_128] = {"AES-CCM-16-64-128", 10, 16, 13, 8},
@@ -33,17 +36,24 @@ static bool always(void)
 
 #ifdef __x86_64__
 
+// clang 14 does not know the name for __builtin_cpu_supports().
+static bool has_vaes(void)
+{
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && ecx & bit_VAES;
+}
+
 static bool has_vaes512(void)
 {
-	return __builtin_cpu_supports("vaes") && __builtin_cpu_supports("avx512f") &&
+	return has_vaes() && __builtin_cpu_supports("avx512f") &&
 		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
 		__builtin_cpu_supports("bmi2");
 }
 
 static bool has_vaes256(void)
 {
-	return __builtin_cpu_supports("vaes") && __builtin_cpu_supports("avx2") &&
-		__builtin_cpu_supports("popcnt");
+	return has_vaes() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 }
 
 static bool has_aesni(void)
