@@ -92,7 +92,29 @@ struct conf_server {
 	unsigned line;
 };
 
-enum conf_balance { CONF_BALANCE_RR };
+enum conf_balance { CONF_BALANCE_RR, CONF_BALANCE_LEAST, CONF_BALANCE_HASH };
+
+// How often a failed request is sent to another server.
+struct conf_retries {
+	uint8_t max;    // of one request
+	uint8_t budget; // percent of all requests that may be repeated although a server saw them
+};
+
+// A server that fails this often in a row is left out for a time (0: never).
+struct conf_eject {
+	uint32_t errors;
+	uint32_t for_ms;     // doubled each time in a row
+	uint8_t max_percent; // of the servers that may be out at once
+};
+
+struct conf_check {
+	char *path; // asked with GET behind the server's URL; NULL: servers are not checked
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint16_t rise; // checks in a row that bring a server up
+	uint16_t fall; // checks in a row that take it down
+	unsigned line; // 0: no check map in the file
+};
 
 struct conf_tls {
 	char *ca;          // PEM file of the authorities; NULL: those of the system
@@ -113,6 +135,9 @@ struct conf_upstream {
 	uint32_t max_inflight;    // requests
 	uint32_t max_connections; // to all its servers together
 	uint64_t max_body;        // bytes of the largest answer body that is read
+	struct conf_retries retries;
+	struct conf_eject eject;
+	struct conf_check check;
 	struct conf_tls tls;
 	unsigned line;
 };
@@ -134,6 +159,7 @@ struct conf_pattern {
 
 enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO };
 enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
+enum conf_idempotency { CONF_IDEMPOTENCY_IGNORED, CONF_IDEMPOTENCY_HONOURED };
 
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
@@ -144,6 +170,7 @@ struct conf_route {
 	const struct conf_upstream *upstream; // NULL for a builtin
 	uint32_t timeout_ms;                  // 0 for a builtin
 	enum conf_fetch fetch;                // HTTP method that FETCH becomes
+	enum conf_idempotency idempotency;    // whether the backend heeds Idempotency-Key
 	char *host;                           // Host header; NULL: authority of the server
 	uint8_t strip;                        // segments cut off in front; there are always as many
 	char *prefix;                         // put in front then: "" or "/v1", no slash at the end

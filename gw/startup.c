@@ -289,6 +289,7 @@ static int start_threads(struct daemon *daemon)
 	struct up_loop_config config = {
 		.conf = daemon->conf,
 		.upstream = dp_upstream(daemon->dp),
+		.loops = 1,
 		.name = registry_name,
 		.name_arg = &daemon->registry,
 	};

@@ -99,11 +99,10 @@ static void upstream_status(
 {
 	const struct conf_upstream *conf = &daemon->conf->upstreams[index];
 
-	// Servers are not checked yet, so all count as up.
 	*status = (struct ctl_upstream_status){
 		.name = conf->name,
 		.servers = conf->server_count,
-		.servers_up = conf->server_count,
+		.servers_up = up_loop_servers_up(daemon->upstream, index),
 		.in_flight = up_loop_stat(daemon->upstream, index, UP_STAT_inflight),
 		.queued = up_loop_stat(daemon->upstream, index, UP_STAT_waiting),
 	};

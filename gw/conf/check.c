@@ -273,6 +273,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 	} keys[] = {
 		{"timeout", &route->timeout_ms},
 		{"fetch", &route->fetch},
+		{"idempotency", &route->idempotency},
 		{"host", &route->host},
 		{"strip", &route->strip},
 		{"prefix", &route->prefix},

@@ -72,6 +72,12 @@ static bool memif_fits(const char *text)
 	return text[0] == '/' && made_of(text, lower, upper, "0123456789_./-");
 }
 
+// What may stand in a URL behind the host, without a fragment.
+static bool check_path_fits(const char *text)
+{
+	return text[0] == '/' && made_of(text, lower, upper, "0123456789-._~!$&'()*+,;=:@/?%");
+}
+
 static bool upstream_name_fits(const char *text)
 {
 	return made_of(text, lower, upper, "0123456789_.-");
@@ -100,6 +106,8 @@ static const struct conf_form pci_form = {
 	pci_fits, "a PCI address in lower case such as \"0000:01:00.0\""};
 static const struct conf_form memif_form = {
 	memif_fits, "an absolute path of letters, digits, _, -, . and /"};
+static const struct conf_form check_path_form = {
+	check_path_fits, "the path of a URL, maybe with a query, such as /healthz"};
 static const struct conf_form upstream_name_form = {upstream_name_fits,
 	"a name of letters, digits, _, . and - (those with builtin: are there already)"};
 static const struct conf_form group_form = {group_fits, "the name of a group"};
@@ -114,13 +122,16 @@ static const struct conf_word worker_modes[] = {
 	{"adaptive", CONF_MODE_ADAPTIVE}, {"poll", CONF_MODE_POLL}, {NULL, 0}};
 static const struct conf_word huge_pages[] = {
 	{"auto", CONF_HUGE_AUTO}, {"yes", CONF_HUGE_YES}, {"no", CONF_HUGE_NO}, {NULL, 0}};
-static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {NULL, 0}};
+static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {"least", CONF_BALANCE_LEAST},
+	{"hash", CONF_BALANCE_HASH}, {NULL, 0}};
 static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 << COAP_POST},
 	{"PUT", 1 << COAP_PUT}, {"DELETE", 1 << COAP_DELETE}, {"FETCH", 1 << COAP_FETCH},
 	{"PATCH", 1 << COAP_PATCH}, {"iPATCH", 1 << COAP_IPATCH}, {NULL, 0}};
 #define CONF_METHOD_COUNT (sizeof(methods) / sizeof(methods[0]) - 1)
 static const struct conf_word fetches[] = {
 	{"post", CONF_FETCH_POST}, {"query", CONF_FETCH_QUERY}, {NULL, 0}};
+static const struct conf_word idempotencies[] = {
+	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
 	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
 static const struct conf_word replay_policies[] = {
@@ -240,6 +251,61 @@ static const struct conf_key tls_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key retries_keys[] = {
+	{
+		.name = "max", .type = CONF_INT, FIELD(conf_retries, max), .min = 0, .max = 63,
+		.preset = "2",
+		.help = "Most retries of one request.",
+	}, {
+		.name = "budget", .type = CONF_PERCENT, FIELD(conf_retries, budget),
+		.min = 0, .max = 100, .preset = "20%",
+		.help = "Share of the requests that may be sent again although a server may have seen them.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key eject_keys[] = {
+	{
+		.name = "errors", .type = CONF_INT, FIELD(conf_eject, errors), .min = 0, .max = 1000000,
+		.preset = "5",
+		.help = "Failures in a row by which a server is left out; 0: it never is.",
+	}, {
+		.name = "for", .type = CONF_DURATION, FIELD(conf_eject, for_ms),
+		.min = 1, .max = HOUR, .preset = "30s",
+		.help = "How long it is left out the first time; each time in a row doubles it, up to 16 times.",
+	}, {
+		.name = "max_percent", .type = CONF_PERCENT, FIELD(conf_eject, max_percent),
+		.min = 0, .max = 100, .preset = "50%",
+		.help = "Share of the servers that may be left out at once; one always stays.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key check_keys[] = {
+	{
+		.name = "path", .type = CONF_STRING, FIELD(conf_check, path), .required = true,
+		.min = 1, .max = PATH_LEN, .form = &check_path_form, .sample = "/healthz",
+		.help = "What is asked with GET, behind the server's URL; any 2xx is good.",
+	}, {
+		.name = "interval", .type = CONF_DURATION, FIELD(conf_check, interval_ms),
+		.min = 10, .max = HOUR, .preset = "2s",
+		.help = "Time between the starts of two checks.",
+	}, {
+		.name = "timeout", .type = CONF_DURATION, FIELD(conf_check, timeout_ms),
+		.min = 1, .max = HOUR, .preset = "1s",
+		.help = "Longest time for the whole answer; the next check waits for it.",
+	}, {
+		.name = "rise", .type = CONF_INT, FIELD(conf_check, rise), .min = 1, .max = 1000,
+		.preset = "2",
+		.help = "Good checks in a row that bring a server up.",
+	}, {
+		.name = "fall", .type = CONF_INT, FIELD(conf_check, fall), .min = 1, .max = 1000,
+		.preset = "3",
+		.help = "Failed checks in a row that take it down; the very first one does so alone.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key upstream_name = {
 	.type = CONF_STRING, FIELD(conf_upstream, name), .min = 1, .max = 63,
 	.form = &upstream_name_form,
@@ -258,7 +324,7 @@ static const struct conf_key upstream_keys[] = {
 	}, {
 		.name = "balance", .type = CONF_ENUM, FIELD(conf_upstream, balance), .words = balances,
 		.preset = "rr",
-		.help = "How a server is picked: rr takes them in turn.",
+		.help = "How a server is picked: in turn, the less busy of two at random, or always the same for a device.",
 	}, {
 		.name = "timeout", .type = CONF_DURATION, FIELD(conf_upstream, timeout_ms),
 		.min = 1, .max = HOUR, .preset = "3s",
@@ -270,7 +336,7 @@ static const struct conf_key upstream_keys[] = {
 	}, {
 		.name = "max_inflight", .type = CONF_INT, FIELD(conf_upstream, max_inflight),
 		.min = 1, .max = 1048576, .preset = "1024",
-		.help = "Requests in flight and waiting; one more is answered with 5.03.",
+		.help = "Requests in flight, and as many may wait for a place; one more is answered with 5.03.",
 	}, {
 		.name = "max_connections", .type = CONF_INT, FIELD(conf_upstream, max_connections),
 		.min = 1, .max = 65535, .preset = "64",
@@ -279,6 +345,16 @@ static const struct conf_key upstream_keys[] = {
 		.name = "max_body", .type = CONF_SIZE, FIELD(conf_upstream, max_body),
 		.min = 1, .max = 64 * MB, .preset = "64KB",
 		.help = "Largest body of an answer that is read.",
+	}, {
+		.name = "retries", .type = CONF_GROUP, FIELD(conf_upstream, retries), .keys = retries_keys,
+		.help = "When a failed request is sent to another server.",
+	}, {
+		.name = "eject", .type = CONF_GROUP, FIELD(conf_upstream, eject), .keys = eject_keys,
+		.help = "When a server that fails requests is left out for a time.",
+	}, {
+		.name = "check", .type = CONF_GROUP, FIELD(conf_upstream, check), .keys = check_keys,
+		.line_offset = offsetof(struct conf_check, line),
+		.help = "Health checks; a server that fails them gets no requests.",
 	}, {
 		.name = "tls", .type = CONF_GROUP, FIELD(conf_upstream, tls), .keys = tls_keys,
 		.line_offset = offsetof(struct conf_tls, line),
@@ -313,6 +389,10 @@ static const struct conf_key route_keys[] = {
 		.name = "fetch", .type = CONF_ENUM, FIELD(conf_route, fetch), .words = fetches,
 		.preset = "post",
 		.help = "HTTP method that FETCH becomes: POST or QUERY.",
+	}, {
+		.name = "idempotency", .type = CONF_ENUM, FIELD(conf_route, idempotency),
+		.words = idempotencies, .preset = "ignored",
+		.help = "Whether the service heeds Idempotency-Key, so that every method may be sent again.",
 	}, {
 		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
 		.min = 1, .max = 260, .form = &authority_form, .sample = "backend.example",

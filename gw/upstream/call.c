@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MARGIN_MS 20 // by which a backend's time ends before the worker answers by itself
 
@@ -86,6 +88,7 @@ static enum up_error flight_prepare(struct flight *flight, struct call *call)
 	struct up_loop *loop = call->group->loop;
 	struct up_request *req = &flight->transfer.request;
 	const struct dp_request *device = &call->shared->request;
+	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
 	char name[UP_NAME_MAX + 1];
 	enum up_error error;
 
@@ -98,30 +101,51 @@ static enum up_error flight_prepare(struct flight *flight, struct call *call)
 	if (!loop->config.name(loop->config.name_arg, device->context, device->context_generation,
 		    name, sizeof(name)))
 		return UP_ERR_device_gone;
+	crypto_shorthash(
+		(unsigned char *)&flight->device, (const unsigned char *)name, strlen(name), key);
 	return up_request_identify(req, device, name, random_take(loop, UP_IDENTITY_RANDOM));
 }
 
-// Sends the request to flight->server.
+static void call_done(struct up_transfer *transfer, enum up_error error);
+
+// Sends the request to a server that is up and was not tried.
 static enum up_error flight_start(struct flight *flight, struct call *call)
 {
 	struct group *group = call->group;
 	struct up_transfer *t = &flight->transfer;
 	uint64_t now = group->loop->now_ms;
-	size_t left = group->upstream->server_count - flight->tried;
+	uint32_t random;
 
 	if (call->deadline_ms <= now)
 		return UP_ERR_timeout;
-	t->server = &group->upstream->servers[flight->server];
+	memcpy(&random, random_take(group->loop, sizeof(random)), sizeof(random));
+	int server = up_servers_pick(group->servers, flight->tried, flight->device, random);
+	if (server < 0)
+		return UP_ERR_no_server;
+	flight->server = (size_t)server;
+	flight->tried |= UINT64_C(1) << server;
+	bool left = flight->retries < group->upstream->retries.max &&
+		up_servers_left(group->servers, flight->tried);
+	t->done = call_done;
+	t->server = group->servers->server[server].conf;
 	t->host = call->route->host ? call->route->host : t->server->authority;
 	t->timeout_ms = (uint32_t)(call->deadline_ms - now);
 	t->timeout_ms -= t->timeout_ms / 8 < MARGIN_MS ? t->timeout_ms / 8 : MARGIN_MS;
-	// A server that does not even refuse leaves time for the others.
+	// A server that does not even refuse leaves time for another.
 	t->connect_ms = left ? t->timeout_ms / 2 + 1 : 0;
 	t->body_keep = call->shared->request.response_max;
 	t->body_max = group->upstream->max_body;
-	flight->tried++;
+	t->fresh = false;
 	stat_add(group, UP_STAT_attempts, 1);
-	return group->engine->ops->start(group->engine, t) ? UP_ERR_no_memory : UP_OK;
+	if (group->engine->ops->start(group->engine, t))
+		return UP_ERR_no_memory;
+	group->servers->server[server].outstanding++;
+	return UP_OK;
+}
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 void call_launch(struct call *call)
@@ -138,8 +162,9 @@ void call_launch(struct call *call)
 	error = flight_prepare(flight, call);
 	if (!error) {
 		flight->tried = 0;
-		flight->server = group->next_server;
-		group->next_server = (group->next_server + 1) % group->upstream->server_count;
+		flight->retries = 0;
+		group->retry_tokens = at_most(group->retry_tokens + group->upstream->retries.budget,
+			group->retry_tokens_max);
 		error = flight_start(flight, call);
 	}
 	if (error) {
@@ -178,7 +203,7 @@ void call_unqueue(struct call *call)
 
 bool group_has_room(const struct group *group)
 {
-	return group->inflight < group->engine->capacity;
+	return group->inflight < group->max_inflight && group->inflight < group->engine->capacity;
 }
 
 void group_launch_waiting(struct group *group)
@@ -205,36 +230,93 @@ static void count_status(struct group *group, int status)
 		1);
 }
 
-// Whether no server can have seen the request, and another one is left to try.
-static bool can_go_elsewhere(
-	const struct group *group, const struct flight *flight, enum up_error error)
+// Whether an answer, or that none came, is the server's failure. What it says about one request
+// (500, 404, a body that is too large) is not.
+static bool server_at_fault(
+	const struct call *call, const struct up_transfer *t, enum up_error error)
 {
-	if (flight->transfer.sent || flight->tried >= group->upstream->server_count)
+	switch (error) {
+	case UP_OK:
+		return t->reply.status >= 502 && t->reply.status <= 504;
+	case UP_ERR_dns:
+	case UP_ERR_connect:
+	case UP_ERR_tls:
+	case UP_ERR_reset:
+	case UP_ERR_bad_reply:
+	case UP_ERR_head_too_large:
+		return true;
+	case UP_ERR_timeout: // unless most of the time was spent before it was asked
+		return t->timeout_ms >= call->route->timeout_ms / 2;
+	default:
 		return false;
-	return error == UP_ERR_dns || error == UP_ERR_connect || error == UP_ERR_tls;
+	}
 }
 
-void call_done(void *arg, struct up_transfer *transfer, enum up_error error)
+// Tells what is known of the servers.
+static void server_judge(const struct call *call, const struct flight *flight, enum up_error error)
 {
-	struct group *group = arg;
+	struct group *group = call->group;
+	const struct up_transfer *t = &flight->transfer;
+	char status[16];
+
+	if (error == UP_ERR_no_memory)
+		return;
+	if (!server_at_fault(call, t, error)) {
+		up_server_succeeded(group->servers, flight->server);
+		return;
+	}
+	snprintf(status, sizeof(status), "status %d", t->reply.status);
+	if (up_server_failed(group->servers, flight->server,
+		    error ? up_error_rows[error].name : status, group->loop->now_ms))
+		stat_add(group, UP_STAT_ejections, 1);
+}
+
+// Sends a request that failed to another server, if there is one and it may be sent again (RFC 9110
+// section 9.2.2). false: it was not.
+static bool flight_retry(struct flight *flight, struct call *call, enum up_error error)
+{
+	struct group *group = call->group;
+	bool seen = flight->transfer.sent;
+
+	if (error != UP_ERR_dns && error != UP_ERR_connect && error != UP_ERR_tls &&
+		error != UP_ERR_reset)
+		return false;
+	if (seen && !flight->transfer.request.idempotent)
+		return false;
+	if (flight->retries >= group->upstream->retries.max ||
+		!up_servers_left(group->servers, flight->tried))
+		return false;
+	// What no server saw costs the servers nothing.
+	if (seen && group->retry_tokens < 100) {
+		stat_add(group, UP_STAT_retries_refused, 1);
+		return false;
+	}
+	flight->retries++;
+	if (flight_start(flight, call))
+		return false;
+	if (seen)
+		group->retry_tokens -= 100;
+	stat_add(group, UP_STAT_retries, 1);
+	return true;
+}
+
+static void call_done(struct up_transfer *transfer, enum up_error error)
+{
 	struct flight *flight = (struct flight *)transfer;
 	struct call *call = flight->call;
+	struct group *group = call->group;
 	struct dp_shared *shared = call->shared;
 
+	group->servers->server[flight->server].outstanding--;
+	server_judge(call, flight, error);
 	if (call_abandoned(call)) {
 		call_land(call);
 		call_abandon(call);
 		return;
 	}
-	if (error && can_go_elsewhere(group, flight, error)) {
-		flight->server = (flight->server + 1) % group->upstream->server_count;
-		stat_add(group, UP_STAT_retries, 1);
-		enum up_error again = flight_start(flight, call);
-		if (!again)
-			return;
-		error = again == UP_ERR_timeout ? error : again;
-	}
 	if (error) {
+		if (flight_retry(flight, call, error))
+			return;
 		call_land(call);
 		call_fail(call, error);
 		return;
@@ -254,5 +336,6 @@ void call_cancel(struct call *call)
 	struct group *group = call->group;
 
 	group->engine->ops->cancel(group->engine, &call->flight->transfer);
+	group->servers->server[call->flight->server].outstanding--;
 	call_land(call);
 }

@@ -5,8 +5,10 @@
 #ifndef POSTERN_GW_UPSTREAM_CALL_H
 #define POSTERN_GW_UPSTREAM_CALL_H
 
+#include "gw/upstream/check.h"
 #include "gw/upstream/engine.h"
 #include "gw/upstream/loop.h"
+#include "gw/upstream/servers.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -35,8 +37,10 @@ struct flight {
 	struct up_message message;
 	struct call *call;
 	struct flight *next; // in the free list
+	uint64_t device;     // hash of its name
 	size_t server;       // index of the one being asked
-	size_t tried;        // servers asked so far, this one too
+	uint64_t tried;      // bits of the servers asked so far, this one too
+	unsigned retries;    // so far
 };
 
 _Static_assert(offsetof(struct flight, transfer) == 0, "a transfer is cast to its flight");
@@ -47,10 +51,14 @@ struct group {
 	const struct conf_upstream *upstream;
 	struct up_loop *loop;
 	struct up_engine *engine;
+	struct up_servers *servers;
+	struct up_checks *checks; // NULL: none
+	uint32_t max_inflight;    // of this loop
 	struct call_list waiting;
 	size_t waiting_count;
 	size_t inflight;
-	size_t next_server;
+	uint64_t retry_tokens; // hundredths of retries that the budget allows now
+	uint64_t retry_tokens_max;
 	uint64_t stat[UP_STAT_COUNT]; // written by the loop's thread only
 };
 
@@ -98,8 +106,6 @@ void call_launch(struct call *call);
 void call_cancel(struct call *call);
 // Takes a call out of its group's queue.
 void call_unqueue(struct call *call);
-// For struct up_engine_config: arg is the group.
-void call_done(void *arg, struct up_transfer *transfer, enum up_error error);
 
 bool group_has_room(const struct group *group);
 // Sends what waits as long as there is room.

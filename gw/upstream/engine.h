@@ -15,6 +15,9 @@
 // cancelled.
 struct up_transfer {
 	// Set by the loop.
+	// Called from turn() when it is done: UP_OK and the reply, or an error. The reply's body is
+	// valid until the callback returns. The callback may start and cancel transfers.
+	void (*done)(struct up_transfer *transfer, enum up_error error);
 	struct up_request request;
 	const struct conf_server *server;
 	const char *host;    // Host header
@@ -22,6 +25,7 @@ struct up_transfer {
 	uint32_t connect_ms; // until the connection stands; 0: no limit of its own
 	uint32_t body_keep;  // bytes of the answer's body that are wanted
 	uint64_t body_max;   // bytes of the body above which the answer is refused
+	bool fresh;          // on a new connection, which is closed afterwards
 	// Set by the engine.
 	struct up_reply reply; // body points to at most body_keep bytes of the engine's
 	bool sent;             // the server may have seen the request
@@ -34,10 +38,8 @@ struct up_engine_config {
 	const struct conf_upstream *upstream;
 	int epoll;   // descriptors are added to it with data.u64 = up_engine_event(id, fd)
 	uint32_t id; // of the engine in its loop
-	// Called from turn() when a transfer is done: UP_OK and the reply, or an error. The reply's
-	// body is valid until the callback returns. The callback may start and cancel transfers.
-	void (*done)(void *arg, struct up_transfer *transfer, enum up_error error);
-	void *arg;
+	uint32_t max_connections; // for requests
+	uint32_t checks;          // fresh transfers at a time that come on top of them
 };
 
 static inline uint64_t up_engine_event(uint32_t id, int fd)
@@ -46,13 +48,13 @@ static inline uint64_t up_engine_event(uint32_t id, int fd)
 }
 
 struct up_engine_ops {
-	// Begins; done() will be called, though not from within. Returns 0 or -errno.
+	// Begins; transfer->done() will be called, though not from within. Returns 0 or -errno.
 	int (*start)(struct up_engine *engine, struct up_transfer *transfer);
 	// Ends a transfer that is not done; done() will not be called.
 	void (*cancel)(struct up_engine *engine, struct up_transfer *transfer);
 	// epoll said this about one of its descriptors.
 	void (*ready)(struct up_engine *engine, int fd, uint32_t events);
-	// Does what is due, and calls done().
+	// Does what is due, and calls done() of transfers.
 	void (*turn)(struct up_engine *engine, uint64_t now_ms);
 	// When turn() wants to be called, CLOCK_MONOTONIC; UINT64_MAX: not before the next event.
 	uint64_t (*next_ms)(const struct up_engine *engine);
@@ -65,8 +67,7 @@ struct up_engine_ops {
 // The head of every engine.
 struct up_engine {
 	const struct up_engine_ops *ops;
-	uint32_t
-		capacity; // transfers at a time that can be under way without waiting in the engine
+	uint32_t capacity; // requests that can be under way at a time without waiting in here
 };
 
 // HTTP/1.1 and HTTPS, over TCP and UNIX sockets, by libcurl. curl_global_init() was called. Returns

@@ -42,6 +42,7 @@ struct slot {
 	size_t body_room;
 	struct curl_slist header[UP_HEADERS_MAX + LINES_OWN];
 	char host[HOST_ROOM];
+	char why[CURL_ERROR_SIZE]; // what tells bad chunks from a lost connection
 };
 
 struct curl_engine {
@@ -238,6 +239,7 @@ static CURLcode slot_set_up(struct curl_engine *e, struct slot *slot)
 	CURLcode rc = CURLE_OK;
 
 	SET(rc, slot->easy, CURLOPT_PRIVATE, slot);
+	SET(rc, slot->easy, CURLOPT_ERRORBUFFER, slot->why);
 	SET(rc, slot->easy, CURLOPT_SHARE, e->share);
 	SET(rc, slot->easy, CURLOPT_NOSIGNAL, 1L);
 	SET(rc, slot->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -374,6 +376,8 @@ static CURLcode slot_set_request(struct curl_engine *e, struct slot *slot)
 	SET(rc, slot->easy, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
 	SET(rc, slot->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->connect_ms);
 	SET(rc, slot->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->body_max);
+	SET(rc, slot->easy, CURLOPT_FRESH_CONNECT, t->fresh ? 1L : 0L);
+	SET(rc, slot->easy, CURLOPT_FORBID_REUSE, t->fresh ? 1L : 0L);
 	return rc;
 }
 
@@ -389,6 +393,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	slot->head_done = false;
 	slot->error = UP_OK;
 	slot->received = 0;
+	slot->why[0] = 0;
 	t->engine_data = slot;
 	t->sent = false;
 	up_reply_init(&t->reply);
@@ -431,8 +436,9 @@ static enum up_error error_of(const struct slot *slot, CURLcode code)
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_ENGINE_INITFAILED:
 		return UP_ERR_tls;
-	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
+		return strstr(slot->why, "chunk") ? UP_ERR_bad_reply : UP_ERR_reset;
+	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_FAIL_REWIND:
@@ -440,8 +446,8 @@ static enum up_error error_of(const struct slot *slot, CURLcode code)
 		return UP_ERR_reset;
 	case CURLE_FILESIZE_EXCEEDED:
 		return UP_ERR_body_too_large;
-	case CURLE_OUT_OF_MEMORY:
-		return UP_ERR_no_memory;
+	case CURLE_OUT_OF_MEMORY: // also of a header line above libcurl's own limit
+		return t->sent && !slot->head_done ? UP_ERR_head_too_large : UP_ERR_no_memory;
 	default:
 		return UP_ERR_bad_reply;
 	}
@@ -462,7 +468,7 @@ static void completions_report(struct curl_engine *e)
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		// The transfer may start again in the callback, which still needs the slot's body.
-		e->config.done(e->config.arg, slot->transfer, error_of(slot, code));
+		slot->transfer->done(slot->transfer, error_of(slot, code));
 		slot_give(e, slot);
 	}
 }
@@ -557,7 +563,7 @@ static int target_create(
 
 static int multi_create(struct curl_engine *e)
 {
-	const struct conf_upstream *upstream = e->config.upstream;
+	long connections = (long)e->config.max_connections + (long)e->config.checks;
 
 	e->multi = curl_multi_init();
 	e->share = curl_share_init();
@@ -569,9 +575,8 @@ static int multi_create(struct curl_engine *e)
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
 	curl_multi_setopt(e->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-	curl_multi_setopt(
-		e->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)upstream->max_connections);
-	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)upstream->max_connections);
+	curl_multi_setopt(e->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, connections);
 	return 0;
 }
 
@@ -594,9 +599,7 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 	if (!e)
 		return rc;
 	e->engine.ops = &curl_ops;
-	e->engine.capacity = upstream->max_inflight < upstream->max_connections
-		? upstream->max_inflight
-		: upstream->max_connections; // one request a connection
+	e->engine.capacity = config->max_connections; // one request a connection
 	e->config = *config;
 	e->due_ms = UINT64_MAX;
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));

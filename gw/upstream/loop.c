@@ -15,10 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BURST    64         // requests taken from one worker in one turn
-#define EVENTS   256        // of epoll in one turn
-#define SWEEP_MS 100        // between looks for requests that workers gave up
-#define BELL_ID  UINT32_MAX // where an engine's id stands in an event
+#define BURST            64         // requests taken from one worker in one turn
+#define EVENTS           256        // of epoll in one turn
+#define SWEEP_MS         100        // between looks for requests that workers gave up
+#define BELL_ID          UINT32_MAX // where an engine's id stands in an event
+#define UP_RETRIES_LEAST 10         // that a budget which is not 0 allows at once
 
 static uint64_t clock_ms(void)
 {
@@ -81,9 +82,11 @@ static void call_arrive(struct up_loop *loop, struct dp_upstream_port *port, dp_
 		call_fail(call, UP_ERR_no_route);
 	} else if (stopping(loop)) {
 		call_fail(call, UP_ERR_stopping);
+	} else if (!group->servers->up) {
+		call_fail(call, UP_ERR_no_server);
 	} else if (group_has_room(group) && !group->waiting_count) {
 		call_launch(call);
-	} else if (group->waiting_count >= group->upstream->max_inflight) {
+	} else if (group->waiting_count >= group->max_inflight) {
 		call_fail(call, UP_ERR_queue_full);
 	} else {
 		TAILQ_INSERT_TAIL(&group->waiting, call, link);
@@ -116,18 +119,22 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-// The queue is in order of arrival, so the first is the first to have waited for too long.
+// The queue is in order of arrival, so the first is the first to have waited for too long. Without
+// a server nobody waits.
 static void group_expire(struct group *group)
 {
 	struct call *call;
 
-	while ((call = TAILQ_FIRST(&group->waiting)) &&
-		call->arrived_ms + group->upstream->queue_ms <= group->loop->now_ms) {
+	while ((call = TAILQ_FIRST(&group->waiting))) {
+		bool late = call->arrived_ms + group->upstream->queue_ms <= group->loop->now_ms;
+
+		if (!late && group->servers->up)
+			break;
 		call_unqueue(call);
 		if (call_abandoned(call))
 			call_abandon(call);
 		else
-			call_fail(call, UP_ERR_queue_timeout);
+			call_fail(call, late ? UP_ERR_queue_timeout : UP_ERR_no_server);
 	}
 }
 
@@ -180,6 +187,9 @@ static void groups_turn(struct up_loop *loop)
 		if (!group->engine)
 			continue;
 		group->engine->ops->turn(group->engine, loop->now_ms);
+		up_servers_turn(group->servers, loop->now_ms);
+		if (group->checks)
+			up_checks_turn(group->checks, loop->now_ms);
 		group_expire(group);
 		group_launch_waiting(group);
 		stat_set(
@@ -199,8 +209,12 @@ static uint64_t next_ms(const struct up_loop *loop)
 		const struct group *group = &loop->group[i];
 		const struct call *call = TAILQ_FIRST(&group->waiting);
 
-		if (group->engine)
+		if (group->engine) {
 			next = earlier(next, group->engine->ops->next_ms(group->engine));
+			next = earlier(next, up_servers_next_ms(group->servers));
+		}
+		if (group->checks)
+			next = earlier(next, up_checks_next_ms(group->checks));
 		if (call)
 			next = earlier(next, call->arrived_ms + group->upstream->queue_ms);
 	}
@@ -252,9 +266,13 @@ static void *run(void *arg)
 		more = receive(loop) > 0;
 		groups_turn(loop);
 		if (stopping(loop) && !loop->busy && !more)
-			return NULL;
+			break;
 		wait_and_dispatch(loop, more);
 	}
+	for (size_t i = 0; i < loop->group_count; i++)
+		if (loop->group[i].checks)
+			up_checks_stop(loop->group[i].checks);
+	return NULL;
 }
 
 int up_loop_start(struct up_loop *loop)
@@ -328,25 +346,56 @@ static int tls_files_check(const struct conf_upstream *upstream, char *err, size
 	return 0;
 }
 
+// This loop's part of a limit of the upstream.
+static uint32_t limit_share(const struct up_loop *loop, uint32_t limit)
+{
+	return (limit + loop->config.loops - 1) / loop->config.loops;
+}
+
+static int group_servers_create(struct up_loop *loop, struct group *group)
+{
+	const struct conf_upstream *upstream = group->upstream;
+	uint64_t budget = (uint64_t)group->max_inflight * upstream->retries.budget;
+
+	group->servers = up_servers_create(upstream, loop->config.loop, loop->config.loops);
+	if (!group->servers)
+		return -ENOMEM;
+	if (upstream->check.path) {
+		group->checks = up_checks_create(group);
+		if (!group->checks)
+			return -ENOMEM;
+	}
+	// Enough for all that a server takes with it.
+	group->retry_tokens_max = upstream->retries.budget && budget < UP_RETRIES_LEAST * 100
+		? UP_RETRIES_LEAST * 100
+		: budget;
+	group->retry_tokens = group->retry_tokens_max;
+	return 0;
+}
+
 static int group_create(struct up_loop *loop, size_t index, char *err, size_t err_len)
 {
+	const struct conf_upstream *upstream = &loop->config.conf->upstreams[index];
 	struct group *group = &loop->group[index];
 	struct up_engine_config config = {
-		.upstream = &loop->config.conf->upstreams[index],
+		.upstream = upstream,
 		.epoll = loop->epoll,
 		.id = (uint32_t)index,
-		.done = call_done,
-		.arg = group,
+		.max_connections = limit_share(loop, upstream->max_connections),
+		.checks = upstream->check.path ? (uint32_t)upstream->server_count : 0,
 	};
 	int rc;
 
-	group->upstream = config.upstream;
-	rc = tls_files_check(group->upstream, err, err_len);
+	group->upstream = upstream;
+	group->max_inflight = limit_share(loop, upstream->max_inflight);
+	rc = tls_files_check(upstream, err, err_len);
 	if (rc)
 		return rc;
 	rc = up_engine_curl_create(&config, &group->engine);
+	if (!rc)
+		rc = group_servers_create(loop, group);
 	if (rc)
-		snprintf(err, err_len, "upstream %s: %s", group->upstream->name,
+		snprintf(err, err_len, "upstream %s: %s", upstream->name,
 			rc == -EINVAL ? "settings refused by libcurl" : strerror(-rc));
 	return rc;
 }
@@ -411,9 +460,14 @@ void up_loop_free(struct up_loop *loop)
 	if (!loop)
 		return;
 	assert(!loop->started && !loop->busy);
-	for (size_t i = 0; i < loop->group_count; i++)
-		if (loop->group[i].engine)
-			loop->group[i].engine->ops->free(loop->group[i].engine);
+	for (size_t i = 0; i < loop->group_count; i++) {
+		struct group *group = &loop->group[i];
+
+		if (group->engine)
+			group->engine->ops->free(group->engine);
+		up_checks_free(group->checks);
+		free(group->servers);
+	}
 	while (loop->free_flights) {
 		struct flight *flight = loop->free_flights;
 
@@ -426,6 +480,11 @@ void up_loop_free(struct up_loop *loop)
 	free(loop->calls);
 	free(loop);
 	curl_global_cleanup();
+}
+
+size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)
+{
+	return __atomic_load_n(&loop->group[upstream].servers->up, __ATOMIC_RELAXED);
 }
 
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat)

@@ -4,8 +4,8 @@
 //
 // A request waits in its upstream's queue while max_inflight (or max_connections) requests are
 // under way, for at most the upstream's `queue`, and in a queue of at most max_inflight requests.
-// It is sent once; only if no connection came about, so that nothing was sent, the upstream's other
-// servers are tried in turn.
+// It is sent again, to another server that is up, if no server can have seen it, or if it is
+// idempotent, its connection was lost and the retry budget allows it.
 
 #ifndef POSTERN_GW_UPSTREAM_LOOP_H
 #define POSTERN_GW_UPSTREAM_LOOP_H
@@ -24,6 +24,8 @@
 struct up_loop_config {
 	const struct conf *conf; // the loop's as long as it exists
 	struct dp_upstream *upstream;
+	unsigned loop;  // this one's number
+	unsigned loops; // that share the limits of the upstreams, at least 1
 	// Sets buf (room bytes, ends with 0) to the name of the device at this index of the context
 	// table; false if it is gone. Called from the loop's thread.
 	bool (*name)(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room);
@@ -50,5 +52,7 @@ void up_loop_free(struct up_loop *loop);
 // One statistic of an upstream (index in conf->upstreams), or, with index conf->upstream_count, of
 // requests that belong to none. Any thread.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
+// Servers of an upstream that get requests now. Any thread.
+size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream);
 
 #endif

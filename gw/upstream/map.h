@@ -48,7 +48,7 @@ struct up_header {
 // both are empty) and query. Valid as long as the message it was made from.
 struct up_request {
 	const char *method;
-	bool idempotent;     // RFC 9110 section 9.2.2
+	bool idempotent;     // by its method (RFC 9110 section 9.2.2) or by its route
 	bool has_body;       // the method has one, maybe empty
 	const uint8_t *body; // in the exchange
 	size_t body_len;

@@ -232,7 +232,8 @@ enum up_error up_request_build(
 	const char *coding;
 
 	req->method = method->http;
-	req->idempotent = method->idempotent;
+	req->idempotent =
+		method->idempotent || msg->route->idempotency == CONF_IDEMPOTENCY_HONOURED;
 	if (msg->code == COAP_FETCH && msg->route->fetch == CONF_FETCH_QUERY) {
 		req->method = "QUERY";
 		req->idempotent = true;

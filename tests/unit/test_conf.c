@@ -68,6 +68,13 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_eq(up->max_inflight, 1024);
 	cr_expect_eq(up->max_connections, 64);
 	cr_expect_eq(up->max_body, 64 << 10);
+	cr_expect_eq(up->retries.max, 2);
+	cr_expect_eq(up->retries.budget, 20);
+	cr_expect_eq(up->eject.errors, 5);
+	cr_expect_eq(up->eject.for_ms, 30000);
+	cr_expect_eq(up->eject.max_percent, 50);
+	cr_expect_null(up->check.path);
+	cr_expect_eq(up->check.line, 0);
 	cr_expect(up->tls.verify);
 	cr_expect_null(up->tls.ca);
 	cr_expect_eq(up->tls.line, 0);
@@ -78,6 +85,7 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_eq(route->methods, CONF_METHODS_ALL);
 	cr_expect_eq(route->timeout_ms, 3000);
 	cr_expect_eq(route->fetch, CONF_FETCH_POST);
+	cr_expect_eq(route->idempotency, CONF_IDEMPOTENCY_IGNORED);
 	cr_expect_null(route->host);
 	cr_expect_eq(route->strip, 0);
 	cr_expect_str_eq(route->prefix, "");
@@ -120,12 +128,17 @@ Test(conf, what_is_given_is_there_with_its_line)
 		      "    tls:\n"
 		      "      verify: false\n"
 		      "    timeout: 1m\n"
+		      "    balance: hash\n"
+		      "    retries: {max: 1, budget: 5%}\n"
+		      "    eject: {errors: 0, for: 1m, max_percent: 10%}\n"
+		      "    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
 		      "routes:\n"
 		      "- path: /a/*\n"
 		      "  methods: [GET, iPATCH]\n"
 		      "  to: up\n"
 		      "  timeout: 1h\n"
 		      "  fetch: query\n"
+		      "  idempotency: honoured\n"
 		      "  host: \"[::1]:80\"\n"
 		      "  strip: 1\n"
 		      "  prefix: /v1/\n"
@@ -159,14 +172,27 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_str_eq(up->servers[1].base, "/base");
 	cr_expect_eq(up->tls.line, 17);
 	cr_expect(!up->tls.verify);
+	cr_expect_eq(up->balance, CONF_BALANCE_HASH);
+	cr_expect_eq(up->retries.max, 1);
+	cr_expect_eq(up->retries.budget, 5);
+	cr_expect_eq(up->eject.errors, 0);
+	cr_expect_eq(up->eject.for_ms, 60000);
+	cr_expect_eq(up->eject.max_percent, 10);
+	cr_expect_str_eq(up->check.path, "/up?full=1");
+	cr_expect_eq(up->check.interval_ms, 5000);
+	cr_expect_eq(up->check.timeout_ms, 1000);
+	cr_expect_eq(up->check.rise, 1);
+	cr_expect_eq(up->check.fall, 2);
+	cr_expect_eq(up->check.line, 23);
 
 	const struct conf_route *route = &conf->routes[0];
-	cr_expect_eq(route->line, 21);
+	cr_expect_eq(route->line, 25);
 	cr_expect_eq(route->path.count, 1);
 	cr_expect(route->path.rest);
 	cr_expect_eq(route->methods, 1 << 1 | 1 << 7);
 	cr_expect_eq(route->timeout_ms, 3600000);
 	cr_expect_eq(route->fetch, CONF_FETCH_QUERY);
+	cr_expect_eq(route->idempotency, CONF_IDEMPOTENCY_HONOURED);
 	cr_expect_str_eq(route->host, "[::1]:80");
 	cr_expect_eq(route->strip, 1);
 	cr_expect_str_eq(route->prefix, "/v1");
@@ -179,8 +205,8 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_str_eq(conf->control.group, "wheel");
 	cr_expect_eq(conf->log.level, CONF_LOG_DEBUG);
 
-	cr_expect_eq(conf_line(conf, &route->strip), 27);
-	cr_expect_eq(conf_line(conf, &conf->devices.kek), 30);
+	cr_expect_eq(conf_line(conf, &route->strip), 32);
+	cr_expect_eq(conf_line(conf, &conf->devices.kek), 35);
 	cr_expect_eq(conf_line(conf, &conf->devices.max), 0);
 	conf_free(conf);
 }

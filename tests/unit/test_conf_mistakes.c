@@ -286,6 +286,17 @@ TEST_MISTAKES(each_core_is_listed_once,
 		"f:3:32: workers.cores[3]: must be the number of a CPU, 0 to 1023, or a range such as 2-5, not \"-1\"\n"},
 	{PORT ROUTE "workers: {cores: [0-64]}", "f:3:19: workers.cores[0]: has more than 64 CPUs\n"})
 
+TEST_MISTAKES(health_checks,
+	{PORT ROUTE UPSTREAM "    check: {interval: 1s}", "f:6:5: upstreams.up.check: needs the key path\n"},
+	{PORT ROUTE UPSTREAM "    check: {path: healthz}",
+		"f:6:19: upstreams.up.check.path: must be the path of a URL, maybe with a query, such as /healthz, at most 1024 bytes, not \"healthz\"\n"},
+	{PORT ROUTE UPSTREAM "    check: {path: /a, rise: 0}",
+		"f:6:29: upstreams.up.check.rise: must be a whole number, 1 to 1000, not \"0\"\n"},
+	{PORT ROUTE UPSTREAM "    eject: {max_percent: 101%}",
+		"f:6:26: upstreams.up.eject.max_percent: must be a share such as 20%, 0% to 100%, not \"101%\"\n"},
+	{PORT ROUTE UPSTREAM "    retries: {budget: 20}",
+		"f:6:23: upstreams.up.retries.budget: must be a share such as 20%, 0% to 100%, not \"20\"\n"})
+
 TEST_MISTAKES(upstreams_make_sense,
 	{PORT ROUTE "upstreams: {u: {servers: [\"http://h/\", \"http://h:80\", \"http://h/x\"]}}",
 		"f:3:40: upstreams.u.servers[1]: the server stands in line 3 already\n"},

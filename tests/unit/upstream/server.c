@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX     65536
-#define CONNECTIONS_MAX 256
+#define CONNECTIONS_MAX 1024
 
 struct connection {
 	struct server *server;
@@ -36,7 +36,8 @@ struct server {
 	pthread_cond_t changed;
 	unsigned connections;
 	unsigned requests;
-	bool released, stopping;
+	unsigned checks;
+	bool released, stopping, sick, immortal;
 	struct connection *connection[CONNECTIONS_MAX];
 };
 
@@ -120,6 +121,28 @@ static bool answer_hold(struct connection *c)
 	return conn_answer(c, 200, "held");
 }
 
+// Says this, byte by byte, without end.
+static bool conn_drip(struct connection *c, const char *head)
+{
+	bool there = conn_say(c, head);
+
+	while (there && !__atomic_load_n(&c->server->stopping, __ATOMIC_RELAXED)) {
+		there = conn_say(c, "x");
+		usleep(100000);
+	}
+	return false;
+}
+
+static bool answer_health(struct connection *c)
+{
+	struct server *s = c->server;
+
+	pthread_mutex_lock(&s->lock);
+	bool sick = s->sick;
+	pthread_mutex_unlock(&s->lock);
+	return conn_answer(c, sick ? 500 : 200, "");
+}
+
 static bool answer_big(struct connection *c)
 {
 	static char body[100001];
@@ -170,6 +193,39 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 		return conn_say(c,
 			"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 			"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n");
+	if (!strcmp(path, "/bad-chunk"))
+		return conn_say(
+			c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\none\r\n");
+	if (!strcmp(path, "/huge-chunk"))
+		return conn_say(c,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+			"fffffffffffffffffffff\r\none\r\n");
+	if (!strcmp(path, "/half-chunk"))
+		return conn_say(c,
+			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\none") &&
+			false;
+	if (!strcmp(path, "/long-trailer"))
+		return conn_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n") &&
+			conn_repeat(c, "X-Trailer: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
+	if (!strcmp(path, "/two-lengths"))
+		return conn_say(
+			c, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nfour");
+	if (!strcmp(path, "/minus-length"))
+		return conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx");
+	if (!strcmp(path, "/huge-length"))
+		return conn_say(
+			c, "HTTP/1.1 200 OK\r\nContent-Length: 4611686018427387904\r\n\r\n");
+	if (!strcmp(path, "/folded"))
+		return conn_say(
+			c, "HTTP/1.1 200 OK\r\nX-A: b\r\n c: d\r\nContent-Length: 1\r\n\r\nx");
+	if (!strcmp(path, "/long-line"))
+		return conn_say(c, "HTTP/1.1 200 OK\r\nX-Padding: ") && conn_repeat(c, "xxxxxxxx");
+	if (!strcmp(path, "/drip"))
+		return conn_drip(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+	if (!strcmp(path, "/drip-head"))
+		return conn_drip(c, "HTTP/1.1 200 OK\r\nX-Drip: ");
+	if (!strcmp(path, "/healthz"))
+		return answer_health(c);
 	if (!strcmp(path, "/bighead"))
 		return conn_say(c, "HTTP/1.1 200 OK\r\n") &&
 			conn_repeat(c, "X-Padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
@@ -183,7 +239,7 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 		return conn_say(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnews");
 	if (!strcmp(path, "/vanish") && c->requests > 1)
 		return false;
-	if (!strcmp(path, "/die")) {
+	if (!strcmp(path, "/die") && !c->server->immortal) {
 		shutdown(c->server->fd, SHUT_RDWR);
 		return false;
 	}
@@ -222,14 +278,17 @@ static void *conn_run(void *arg)
 	if (c->tls && SSL_accept(c->tls) != 1)
 		go_on = false;
 	while (go_on && conn_request(c, buf)) {
-		pthread_mutex_lock(&s->lock);
-		s->requests++;
-		c->requests++;
-		pthread_cond_broadcast(&s->changed);
-		pthread_mutex_unlock(&s->lock);
 		if (sscanf(buf, "%*s %1023s", path) != 1)
 			break;
 		path[strcspn(path, "?")] = 0;
+		pthread_mutex_lock(&s->lock);
+		if (!strcmp(path, "/healthz"))
+			s->checks++;
+		else
+			s->requests++;
+		c->requests++;
+		pthread_cond_broadcast(&s->changed);
+		pthread_mutex_unlock(&s->lock);
 		go_on = conn_serve(c, path, buf);
 	}
 	free(buf);
@@ -360,6 +419,40 @@ unsigned server_connections(const struct server *s)
 unsigned server_requests(const struct server *s)
 {
 	return locked(s, &s->requests);
+}
+
+unsigned server_checks(const struct server *s)
+{
+	return locked(s, &s->checks);
+}
+
+void server_kill(struct server *s)
+{
+	struct linger hard = {1, 0};
+
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->connections; i++) {
+		int fd = s->connection[i]->fd;
+
+		if (fd < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		shutdown(fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void server_immortal(struct server *s)
+{
+	s->immortal = true; // no requests yet
+}
+
+void server_healthy(struct server *s, bool healthy)
+{
+	pthread_mutex_lock(&s->lock);
+	s->sick = !healthy;
+	pthread_mutex_unlock(&s->lock);
 }
 
 void server_wait_requests(struct server *s, unsigned count)

@@ -13,7 +13,19 @@
 //   /big           a body of 100 000 bytes
 //   /chunked       a body in chunks, with a trailer
 //   /both          Content-Length and chunks
-//   /bighead       1 MB of headers
+//   /bad-chunk     a chunk whose size is no number
+//   /huge-chunk    a chunk of more bytes than 64 bits can count
+//   /half-chunk    a chunk that is not whole, then closed
+//   /long-trailer  a trailer without end
+//   /two-lengths   two Content-Lengths
+//   /minus-length  Content-Length: -1
+//   /huge-length   Content-Length: 2^62, and no body
+//   /folded        a header that goes on in the next line
+//   /long-line     a header line without end
+//   /drip          a body of 1 byte each 100 ms
+//   /drip-head     a header of 1 byte each 100 ms
+//   /healthz       200 while the server is healthy, else 500
+//   /bighead       headers without end
 //   /many-continue 100 Continue without end
 //   /rubbish       bytes that are not HTTP
 //   /http09        a body without a head
@@ -24,6 +36,7 @@
 #ifndef POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H
 #define POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct server;
@@ -40,9 +53,16 @@ void server_stop(struct server *server);
 
 uint16_t server_port(const struct server *server);
 unsigned server_connections(const struct server *server); // accepted so far
-unsigned server_requests(const struct server *server);    // heads read so far
+unsigned server_requests(const struct server *server);    // read so far, but for /healthz
+unsigned server_checks(const struct server *server);      // /healthz
 // Waits until so many requests came in all.
 void server_wait_requests(struct server *server, unsigned count);
+// As if its process was killed: all connections are reset, no new ones come about.
+void server_kill(struct server *server);
+// /die is answered like /ok. Before the first request.
+void server_immortal(struct server *server);
+// What /healthz answers; healthy at first.
+void server_healthy(struct server *server, bool healthy);
 // Answers every /hold, now and later.
 void server_release(struct server *server);
 

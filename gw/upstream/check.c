@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/upstream/check.h"
+
+#include "gw/upstream/call.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define JITTER 8 // an interval differs by up to one of so many parts
+
+struct check {
+	struct up_transfer transfer;
+	struct group *group;
+	bool busy;
+	uint64_t due_ms;
+};
+
+_Static_assert(offsetof(struct check, transfer) == 0, "a transfer is cast to its check");
+
+struct up_checks {
+	size_t count;
+	struct check check[]; // one a server
+};
+
+static void check_done(struct up_transfer *transfer, enum up_error error)
+{
+	struct check *check = (struct check *)transfer;
+	struct group *group = check->group;
+	size_t index = (size_t)(transfer->server - group->upstream->servers);
+	int status = transfer->reply.status;
+	char answered[32];
+	const char *why = NULL;
+
+	check->busy = false;
+	if (error) {
+		why = up_error_rows[error].name;
+	} else if (status < 200 || status > 299) {
+		snprintf(answered, sizeof(answered), "status %d", status);
+		why = answered;
+	}
+	if (why)
+		stat_add(group, UP_STAT_checks_failed, 1);
+	up_server_checked(group->servers, index, why);
+}
+
+struct up_checks *up_checks_create(struct group *group)
+{
+	const struct conf_upstream *upstream = group->upstream;
+	size_t count = upstream->server_count;
+	struct up_checks *checks = calloc(1, sizeof(*checks) + count * sizeof(checks->check[0]));
+
+	if (!checks)
+		return NULL;
+	checks->count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct check *check = &checks->check[i];
+
+		check->group = group;
+		check->transfer = (struct up_transfer){
+			.done = check_done,
+			.request = {.method = "GET",
+				.idempotent = true,
+				.path = upstream->check.path,
+				.query = ""},
+			.server = &upstream->servers[i],
+			.host = upstream->servers[i].authority,
+			.timeout_ms = upstream->check.timeout_ms,
+			.body_keep = 1,
+			.body_max = upstream->max_body,
+			.fresh = true,
+		};
+	}
+	return checks;
+}
+
+void up_checks_stop(struct up_checks *checks)
+{
+	for (size_t i = 0; i < checks->count; i++) {
+		struct check *check = &checks->check[i];
+
+		if (check->busy)
+			check->group->engine->ops->cancel(check->group->engine, &check->transfer);
+		check->busy = true; // for good
+	}
+}
+
+void up_checks_free(struct up_checks *checks)
+{
+	free(checks);
+}
+
+static void check_start(struct check *check, uint64_t now_ms)
+{
+	struct group *group = check->group;
+	uint32_t interval = group->upstream->check.interval_ms;
+	uint32_t jitter = interval / JITTER;
+
+	check->due_ms = now_ms + interval - jitter / 2 + randombytes_uniform(jitter + 1);
+	if (group->engine->ops->start(group->engine, &check->transfer))
+		return; // out of memory says nothing about the server
+	check->busy = true;
+	stat_add(group, UP_STAT_checks, 1);
+}
+
+void up_checks_turn(struct up_checks *checks, uint64_t now_ms)
+{
+	for (size_t i = 0; i < checks->count; i++)
+		if (!checks->check[i].busy && checks->check[i].due_ms <= now_ms)
+			check_start(&checks->check[i], now_ms);
+}
+
+uint64_t up_checks_next_ms(const struct up_checks *checks)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < checks->count; i++)
+		if (!checks->check[i].busy && checks->check[i].due_ms < next)
+			next = checks->check[i].due_ms;
+	return next;
+}

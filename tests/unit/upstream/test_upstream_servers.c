@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which servers are up and which one is picked, without a network and without waiting.
+
+#include "gw/log.h"
+#include "gw/upstream/servers.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT 4
+
+struct fixture {
+	struct conf *conf;
+	struct up_servers *servers;
+};
+
+static struct fixture make(unsigned count, const char *more)
+{
+	struct fixture f;
+	char text[1024] = "ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
+			  "routes: [{path: /*, to: up}]\n"
+			  "upstreams: {up: {servers: [";
+
+	log_level_set(CONF_LOG_ERROR);
+	for (unsigned i = 0; i < count; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\"http://h%u\"",
+			i ? ", " : "", i);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "]%s%s}}\n", *more ? ", " : "",
+		more);
+	cr_assert_eq(conf_parse("test", text, strlen(text), &f.conf, stderr), 0, "%s", text);
+	f.servers = up_servers_create(&f.conf->upstreams[0], 0, 1);
+	cr_assert_not_null(f.servers);
+	return f;
+}
+
+static void end(struct fixture *f)
+{
+	free(f->servers);
+	conf_free(f->conf);
+}
+
+// `times` failures in a row at one time; whether the last of them ejected the server.
+static bool fail(struct fixture *f, size_t index, unsigned times, uint64_t now_ms)
+{
+	bool ejected = false;
+
+	for (unsigned i = 0; i < times; i++) {
+		cr_expect(!ejected, "before the last failure");
+		ejected = up_server_failed(f->servers, index, "test", now_ms);
+	}
+	return ejected;
+}
+
+Test(upstream_servers, only_failures_in_a_row_eject)
+{
+	struct fixture f = make(3, "eject: {errors: 3, for: 1s}");
+
+	for (unsigned i = 0; i < 10; i++) {
+		cr_expect_not(fail(&f, 0, 2, 0));
+		up_server_succeeded(f.servers, 0);
+	}
+	cr_expect_eq(f.servers->up, 3);
+	cr_expect(fail(&f, 0, 3, 0));
+	cr_expect_eq(f.servers->up, 2);
+	for (unsigned i = 0; i < 10; i++)
+		cr_expect_neq(up_servers_pick(f.servers, 0, i, i * 0x9e3779b9), 0);
+	end(&f);
+}
+
+// Each time in a row is twice as long, up to 16 times, and starts with the first failure. Who
+// served for as long as it had been out starts again from the beginning.
+Test(upstream_servers, ejections_back_off)
+{
+	static const uint64_t times[] = {1, 2, 4, 8, 16, 16};
+	struct fixture f = make(3, "eject: {errors: 3, for: 1s}");
+	uint64_t now = 1000000;
+
+	for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		cr_expect(fail(&f, 0, i ? 1 : 3, now));
+		cr_expect_eq(up_servers_next_ms(f.servers), now + times[i] * 1000);
+		up_servers_turn(f.servers, now + times[i] * 1000 - 1);
+		cr_expect_eq(f.servers->up, 2);
+		now += times[i] * 1000;
+		up_servers_turn(f.servers, now);
+		cr_expect_eq(f.servers->up, 3);
+		cr_expect_eq(up_servers_next_ms(f.servers), UINT64_MAX);
+	}
+	up_server_succeeded(f.servers, 0);
+	now += 16000;
+	cr_expect(fail(&f, 0, 3, now));
+	cr_expect_eq(up_servers_next_ms(f.servers), now + 1000);
+	end(&f);
+}
+
+Test(upstream_servers, never_more_than_max_percent_nor_the_last)
+{
+	static const struct {
+		unsigned count;
+		const char *percent;
+		unsigned left;
+	} rows[] = {{1, "100%", 1}, {2, "50%", 1}, {2, "49%", 2}, {3, "50%", 2}, {4, "50%", 2},
+		{4, "100%", 1}, {4, "0%", 4}};
+
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		char more[64];
+
+		snprintf(
+			more, sizeof(more), "eject: {errors: 1, max_percent: %s}", rows[r].percent);
+		struct fixture f = make(rows[r].count, more);
+		for (unsigned i = 0; i < rows[r].count; i++)
+			(void)up_server_failed(f.servers, i, "test", 0);
+		cr_expect_eq(f.servers->up, rows[r].left, "%u servers, %s", rows[r].count, more);
+		cr_expect_geq(up_servers_pick(f.servers, 0, 1, 1), 0);
+		end(&f);
+	}
+}
+
+Test(upstream_servers, errors_0_never_ejects)
+{
+	struct fixture f = make(3, "eject: {errors: 0}");
+
+	cr_expect_not(fail(&f, 0, 1000, 0));
+	end(&f);
+}
+
+Test(upstream_servers, checks_rise_and_fall)
+{
+	struct fixture f = make(2, "check: {path: /, rise: 2, fall: 3}");
+
+	up_server_checked(f.servers, 0, NULL);
+	for (unsigned i = 0; i < 5; i++) { // never three in a row
+		up_server_checked(f.servers, 0, "test");
+		up_server_checked(f.servers, 0, "test");
+		cr_expect_eq(f.servers->up, 2);
+		up_server_checked(f.servers, 0, NULL);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		up_server_checked(f.servers, 0, "test");
+	cr_expect_eq(f.servers->up, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		up_server_checked(f.servers, 0, NULL);
+		cr_expect_eq(f.servers->up, 1);
+		up_server_checked(f.servers, 0, "test");
+	}
+	up_server_checked(f.servers, 0, NULL);
+	up_server_checked(f.servers, 0, NULL);
+	cr_expect_eq(f.servers->up, 2);
+	end(&f);
+}
+
+// The very first check needs no others to agree: nothing is known that could speak against it.
+Test(upstream_servers, all_down_is_nothing_to_pick)
+{
+	struct fixture f = make(2, "check: {path: /}");
+
+	up_server_checked(f.servers, 0, "test");
+	cr_expect_eq(up_servers_pick(f.servers, 0, 0, 0), 1);
+	up_server_checked(f.servers, 1, "test");
+	cr_expect_eq(f.servers->up, 0);
+	cr_expect_eq(up_servers_pick(f.servers, 0, 0, 0), -1);
+	cr_expect_not(up_servers_left(f.servers, 0));
+	end(&f);
+}
+
+// A server that fails some requests is better than none.
+Test(upstream_servers, last_server_down_brings_ejected_ones_back)
+{
+	struct fixture f = make(2, "check: {path: /}, eject: {errors: 1}");
+
+	cr_expect(up_server_failed(f.servers, 0, "test", 0));
+	up_server_checked(f.servers, 1, "test");
+	cr_expect_eq(f.servers->up, 1);
+	cr_expect_eq(up_servers_pick(f.servers, 0, 0, 0), 0);
+	end(&f);
+}
+
+// A server that is down is not ejected as well, nor does an ejection outlive that it was down.
+Test(upstream_servers, down_and_ejected)
+{
+	struct fixture f = make(4, "check: {path: /, rise: 1}, eject: {errors: 1}");
+
+	up_server_checked(f.servers, 0, "test");
+	cr_expect_not(up_server_failed(f.servers, 0, "late", 0));
+	cr_expect_eq(f.servers->up, 3);
+	cr_expect(up_server_failed(f.servers, 1, "test", 0));
+	cr_expect_eq(f.servers->up, 2);
+	up_server_checked(f.servers, 1, "test");
+	cr_expect_eq(f.servers->up, 2);
+	cr_expect_eq(f.servers->ejected, 0);
+	up_server_checked(f.servers, 0, NULL);
+	up_server_checked(f.servers, 1, NULL);
+	cr_expect_eq(f.servers->up, 4);
+	end(&f);
+}
+
+static void spread(struct fixture *f, unsigned *picked, unsigned rounds)
+{
+	memset(picked, 0, COUNT * sizeof(*picked));
+	for (unsigned i = 0; i < rounds; i++) {
+		int server = up_servers_pick(f->servers, 0, i * UINT64_C(0x9e3779b97f4a7c15),
+			(uint32_t)(i * UINT64_C(0x9e3779b97f4a7c15) >> 32));
+
+		cr_assert_geq(server, 0);
+		picked[server]++;
+	}
+}
+
+Test(upstream_servers, every_way_spreads_the_load)
+{
+	static const char *const ways[] = {"balance: rr", "balance: least", "balance: hash"};
+
+	for (unsigned w = 0; w < 3; w++) {
+		struct fixture f = make(COUNT, ways[w]);
+		unsigned picked[COUNT];
+
+		spread(&f, picked, 10000);
+		for (unsigned i = 0; i < COUNT; i++)
+			cr_expect(picked[i] > 1800 && picked[i] < 3200, "%s: %u of 10000", ways[w],
+				picked[i]);
+		end(&f);
+	}
+}
+
+Test(upstream_servers, least_avoids_the_busy)
+{
+	struct fixture f = make(COUNT, "balance: least");
+	unsigned picked[COUNT];
+
+	f.servers->server[2].outstanding = 10;
+	spread(&f, picked, 1000);
+	cr_expect_eq(picked[2], 0);
+	end(&f);
+}
+
+// When a server goes, only its devices move, and they come back with it.
+Test(upstream_servers, hash_keeps_devices)
+{
+	struct fixture f = make(COUNT, "balance: hash, check: {path: /, rise: 1}");
+	unsigned moved[COUNT] = {0};
+	int before[1000];
+
+	for (unsigned i = 0; i < 1000; i++)
+		before[i] = up_servers_pick(f.servers, 0, i, 0);
+	up_server_checked(f.servers, 1, "test");
+	for (unsigned i = 0; i < 1000; i++) {
+		int now = up_servers_pick(f.servers, 0, i, 0);
+
+		cr_expect_neq(now, 1);
+		if (before[i] != 1)
+			cr_expect_eq(now, before[i]);
+		else
+			moved[now]++;
+	}
+	cr_expect(moved[0] && moved[2] && moved[3], "to all others");
+	up_server_checked(f.servers, 1, NULL);
+	for (unsigned i = 0; i < 1000; i++)
+		cr_expect_eq(up_servers_pick(f.servers, 0, i, 0), before[i]);
+	end(&f);
+}
+
+Test(upstream_servers, what_was_tried_is_passed_over)
+{
+	static const char *const ways[] = {"balance: rr", "balance: least", "balance: hash"};
+
+	for (unsigned w = 0; w < 3; w++) {
+		struct fixture f = make(COUNT, ways[w]);
+		uint64_t tried = 0;
+
+		for (unsigned i = 0; i < COUNT; i++) {
+			int server = up_servers_pick(f.servers, tried, 77, 123456789);
+
+			cr_assert(server >= 0 && !(tried >> server & 1), "%s", ways[w]);
+			tried |= UINT64_C(1) << server;
+		}
+		cr_expect_eq(up_servers_pick(f.servers, tried, 77, 123456789), -1);
+		end(&f);
+	}
+}
