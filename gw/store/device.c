@@ -38,6 +38,57 @@ int store_add(struct store *store, const struct store_spec *spec, bool replace,
 	return code;
 }
 
+// A row of other keys for `before`, under the same name.
+static int rotate_row(struct store *store, struct store_row *row, const struct store_row *before,
+	struct store_error *error)
+{
+	const struct store_row sealed = *row;
+	enum store_outcome outcome;
+	uint64_t other;
+
+	if (row_same_keys(row, before))
+		return store_fail(error, -EEXIST, "device %s has these keys already", before->name);
+	memcpy(row->name, before->name, sizeof(row->name));
+	row->named = true;
+	row->replaces = before->id;
+	row_inherit(row, before);
+	if (row_reseal(store, row, &sealed) != 0)
+		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
+	int code = row_retire(store, before, error);
+	if (code != 0)
+		return code;
+	store->count--;
+	return row_apply(store, row, false, &outcome, &other, error);
+}
+
+int store_rotate(struct store *store, const char *name, const struct store_spec *spec,
+	struct store_info *before, struct store_device *device, struct store_error *error)
+{
+	struct store_row row, there;
+
+	memset(device, 0, sizeof(*device));
+	int code = row_prepare(store, spec, &row, error);
+	if (code != 0)
+		return code;
+	code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = row_find_by_name(store, name, &there, error);
+	if (code == 0)
+		code = rotate_row(store, &row, &there, error);
+	if (code == 0 && row_to_device(store, &row, device) != 0)
+		code = store_fail(error, -EBADMSG, "the keys of the new device do not open");
+	if (code != 0)
+		store_rollback(store);
+	else
+		code = store_commit(store, error);
+	if (code != 0)
+		sodium_memzero(device, sizeof(*device));
+	else if (before != NULL)
+		row_to_info(store, &there, before);
+	return code;
+}
+
 int store_remove(
 	struct store *store, const char *name, struct store_info *info, struct store_error *error)
 {

@@ -12,7 +12,7 @@
 #define STORE_DB      "devices.db"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
-#define STORE_VERSION 1          // of the schema: PRAGMA user_version
+#define STORE_VERSION 2          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
 
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
@@ -35,38 +35,45 @@ struct store_secrets {
 	uint8_t machine[crypto_generichash_KEYBYTES];
 };
 
-#define STORE_STATEMENTS(X)                                                                   \
-	X(BEGIN, "BEGIN IMMEDIATE")                                                           \
-	X(COMMIT, "COMMIT")                                                                   \
-	X(ROLLBACK, "ROLLBACK")                                                               \
-	X(DEVICE_INSERT,                                                                      \
-		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"            \
-		" algorithm, keys, secret, sender_hash, recipient_hash, run_base,"            \
-		" created) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")                  \
-	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                  \
-	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                  \
-	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                              \
-	X(DEVICE_BY_ADDRESS,                                                                  \
-		STORE_DEVICE_SELECT "WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")    \
-	X(DEVICE_PAGE, STORE_DEVICE_SELECT "WHERE name > ?1 ORDER BY name LIMIT ?2")          \
-	X(DEVICE_LOAD,                                                                        \
-		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"      \
-		" sender_hash, recipient_hash, run_base, created, w.next, w.bits, w.tag"      \
-		" FROM device d LEFT JOIN window w ON w.device = d.id ORDER BY d.id")         \
-	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                           \
-	X(DEVICE_BASE, "UPDATE device SET run_base = ?2, keys = ?3 WHERE id = ?1")            \
-	X(KEY_FIND, "SELECT device, run FROM used_key WHERE hash = ?1")                       \
-	X(KEY_PUT, "INSERT OR REPLACE INTO used_key (hash, device, run) VALUES (?1, ?2, ?3)") \
-	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                    \
-	X(META_TOKEN, "UPDATE meta SET window_token = ?1")                                    \
-	X(WINDOW_CLEAR, "DELETE FROM window")                                                 \
-	X(WINDOW_PUT,                                                                         \
-		"INSERT OR REPLACE INTO window (device, next, bits, tag)"                     \
+#define STORE_STATEMENTS(X)                                                                        \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
+	X(COMMIT, "COMMIT")                                                                        \
+	X(ROLLBACK, "ROLLBACK")                                                                    \
+	X(DEVICE_INSERT,                                                                           \
+		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"                 \
+		" algorithm, keys, secret, sender_hash, recipient_hash, run_base, created,"        \
+		" recovery, own_piv, mark, resync)"                                                \
+		" VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")                \
+	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                       \
+	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                       \
+	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                                   \
+	X(DEVICE_BY_ADDRESS,                                                                       \
+		STORE_DEVICE_SELECT "WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")         \
+	X(DEVICE_PAGE, STORE_DEVICE_SELECT "WHERE name > ?1 ORDER BY name LIMIT ?2")               \
+	X(DEVICE_LOAD,                                                                             \
+		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"           \
+		" sender_hash, recipient_hash, run_base, created, recovery, own_piv, mark,"        \
+		" resync, w.next, w.bits, w.tag"                                                   \
+		" FROM device d LEFT JOIN window w ON w.device = d.id ORDER BY d.id")              \
+	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                                \
+	X(DEVICE_STATE,                                                                            \
+		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \
+		" WHERE id = ?1")                                                                  \
+	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
+	X(KEY_FIND, "SELECT device, run, mark FROM used_key WHERE hash = ?1")                      \
+	X(KEY_PUT,                                                                                 \
+		"INSERT OR REPLACE INTO used_key (hash, device, run, mark)"                        \
+		" VALUES (?1, ?2, ?3, ?4)")                                                        \
+	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                         \
+	X(META_TOKEN, "UPDATE meta SET window_token = ?1, clock = ?2")                             \
+	X(WINDOW_CLEAR, "DELETE FROM window")                                                      \
+	X(WINDOW_PUT,                                                                              \
+		"INSERT OR REPLACE INTO window (device, next, bits, tag)"                          \
 		" VALUES (?1, ?2, ?3, ?4)")
 
 #define STORE_DEVICE_SELECT                                                                 \
 	"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
-	" recipient_hash, run_base, created FROM device "
+	" recipient_hash, run_base, created, recovery, own_piv, mark, resync FROM device "
 
 #define STORE_STATEMENT_NAME(name, sql) SQL_##name,
 enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_NAME) SQL_COUNT };
@@ -86,6 +93,9 @@ struct store {
 	bool broken;  // a commit or sync failed: what is on the disk is not known any more
 	int64_t hour; // Unix time at which the count of runs an hour began
 	uint32_t hour_runs;
+
+	int64_t clock; // Unix time of the last start or clean stop, as committed
+	bool copy;     // made by a backup: opens by adoption only
 
 	bool started;
 	char boot_id[STORE_BOOT_ID_LEN + 1];
@@ -109,10 +119,17 @@ struct store_row {
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	uint8_t sender_hash[STORE_HASH_LEN];
 	uint8_t recipient_hash[STORE_HASH_LEN];
-	uint8_t keys[SEAL_KEYS_MAX];     // sealed, bound to all above and run_base
+	uint8_t keys[SEAL_KEYS_MAX];     // sealed, bound to all above and to run_base .. resync
 	uint8_t secret[SEAL_SECRET_MAX]; // sealed, bound to all above; not read back with a row
 	uint32_t run_base;
+	enum store_recovery recovery;
+	enum store_own_piv own_piv;
+	uint64_t mark; // also of a device with Echo, if its keys had one before
+	bool resync;
 	int64_t created;
+	// Of a row that is to be applied, see struct store_spec:
+	bool recovery_said, own_piv_said, has_device_seq;
+	uint64_t device_seq;
 };
 
 // sql.c
@@ -182,6 +199,15 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 // and writes it. *other is the id of the device in the way, if there is one.
 int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
 	uint64_t *other, struct store_error *error) __attribute__((warn_unused_result));
+// Seals the keys of a row again, which are sealed as those of `sealed`, for what has changed in it.
+int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
+	__attribute__((warn_unused_result));
+// Within a transaction: writes run_base, mark and resync of a row that was sealed again.
+int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
+	__attribute__((warn_unused_result));
+// What is not said of a row is as it was before.
+void row_inherit(struct store_row *row, const struct store_row *before);
+bool row_same_keys(const struct store_row *a, const struct store_row *b);
 // Within a transaction: deletes the row, leaves tombstones.
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
@@ -197,6 +223,11 @@ int spool_write(struct spool *spool, const struct store_row *row)
 int spool_rewind(struct spool *spool) __attribute__((warn_unused_result));
 // 1: *row was read; 0: there are no more; -errno.
 int spool_read(struct spool *spool, struct store_row *row) __attribute__((warn_unused_result));
+
+// mark.c
+// Within a transaction: no device without Echo is served before a resync.
+int marks_distrust(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // run.c
 // The run that this start has, or will have when it asks.

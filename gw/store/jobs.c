@@ -95,6 +95,48 @@ void store_base_job_init(struct store_base_job *base)
 	base->job.run = run_base;
 }
 
+static enum store_turn run_marks(struct store_job *job, struct store *store)
+{
+	struct store_marks_job *marks = JOB_OF(store_marks_job, job);
+
+	job->result = store_marks_raise(store, marks->marks, marks->count, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_marks_job_init(struct store_marks_job *marks)
+{
+	marks->job.run = run_marks;
+}
+
+static enum store_turn run_resync(struct store_job *job, struct store *store)
+{
+	struct store_resync_job *resync = JOB_OF(store_resync_job, job);
+
+	job->result = store_resync(
+		store, resync->name, resync->has_from, resync->from, &resync->device, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_resync_job_init(struct store_resync_job *resync)
+{
+	resync->job.run = run_resync;
+}
+
+static enum store_turn run_rotate(struct store_job *job, struct store *store)
+{
+	struct store_rotate_job *rotate = JOB_OF(store_rotate_job, job);
+
+	job->result = store_rotate(
+		store, rotate->name, &rotate->spec, &rotate->before, &rotate->device, &job->error);
+	sodium_memzero(&rotate->spec, sizeof(rotate->spec));
+	return STORE_TURN_DONE;
+}
+
+void store_rotate_job_init(struct store_rotate_job *rotate)
+{
+	rotate->job.run = run_rotate;
+}
+
 static enum store_turn run_stop(struct store_job *job, struct store *store)
 {
 	struct store_stop_job *stop = JOB_OF(store_stop_job, job);

@@ -28,7 +28,9 @@ static const char schema[] =
 	" run INTEGER NOT NULL,"    // the next to be granted
 	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
 	" hour_runs INTEGER NOT NULL,"
-	" window_token BLOB" // of the clean stop that wrote the windows
+	" window_token BLOB,"      // of the clean stop that wrote the windows
+	" clock INTEGER NOT NULL," // of the last start or clean stop
+	" copy INTEGER NOT NULL"   // 1: of a backup, opens by adoption only
 	") STRICT;"
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
@@ -42,14 +44,19 @@ static const char schema[] =
 	" sender_hash BLOB NOT NULL,"
 	" recipient_hash BLOB NOT NULL,"
 	" run_base INTEGER NOT NULL,"
-	" created INTEGER NOT NULL"
+	" created INTEGER NOT NULL,"
+	" recovery INTEGER NOT NULL," // enum store_recovery
+	" own_piv INTEGER NOT NULL,"  // enum store_own_piv
+	" mark INTEGER NOT NULL,"     // no sequence number from here on was accepted
+	" resync INTEGER NOT NULL"    // 1: the mark is of a copy
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
 	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
 	" hash BLOB PRIMARY KEY,"
-	" device INTEGER,"      // that has it; NULL: a tombstone
-	" run INTEGER NOT NULL" // of a tombstone: the highest that the key was used with
+	" device INTEGER,"       // that has it; NULL: a tombstone
+	" run INTEGER NOT NULL," // of a tombstone: the highest that the key was used with
+	" mark INTEGER NOT NULL" // of a tombstone: that of its device
 	") STRICT, WITHOUT ROWID;"
 	"CREATE TABLE window ("
 	" device INTEGER PRIMARY KEY,"
@@ -57,6 +64,17 @@ static const char schema[] =
 	" bits INTEGER NOT NULL,"
 	" tag BLOB NOT NULL" // keyed hash over the row and its window_token
 	") STRICT;";
+
+// Version 1 had devices with Echo only, and no copies.
+static const char from_version_1[] =
+	"ALTER TABLE meta ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE meta ADD COLUMN copy INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN recovery INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN own_piv INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN resync INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE used_key ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 2;";
 
 static int directory_open(const char *path, mode_t mode, struct store_error *error)
 {
@@ -195,8 +213,8 @@ static int meta_create(struct store *store, const struct store_config *config, u
 	if (code != 0)
 		return code;
 	sqlite3_prepare_v2(store->db,
-		"INSERT INTO meta (one, store_key, machine, run, hour, hour_runs)"
-		" VALUES (1, ?1, ?2, ?3, 0, 0)",
+		"INSERT INTO meta (one, store_key, machine, run, hour, hour_runs, clock, copy)"
+		" VALUES (1, ?1, ?2, ?3, 0, 0, 0, 0)",
 		-1, &statement, NULL);
 	sqlite3_bind_blob(statement, 1, sealed, sizeof(sealed), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
@@ -243,26 +261,41 @@ static int database_create(
 	return code != 0 ? code : run_marks_write(store, run, error);
 }
 
-static int version_check(struct store *store, bool *empty, struct store_error *error)
+// *version is 0 if the database is empty.
+static int version_check(struct store *store, int64_t *version, struct store_error *error)
 {
-	int64_t app, version, tables;
+	int64_t app, tables;
 
 	if (pragma_get(store, "PRAGMA application_id", &app) != 0 ||
-		pragma_get(store, "PRAGMA user_version", &version) != 0 ||
+		pragma_get(store, "PRAGMA user_version", version) != 0 ||
 		pragma_get(store, "SELECT count(*) FROM sqlite_schema", &tables) != 0)
 		return store_sql_fail(store, error);
-	*empty = tables == 0 && app == 0 && version == 0;
-	if (*empty)
+	if (tables == 0 && app == 0 && *version == 0)
 		return 0;
 	if (app != STORE_APP_ID)
 		return store_fail(error, -EBADMSG, STORE_DB " is not a store of postern");
-	if (version > STORE_VERSION)
+	if (*version > STORE_VERSION)
 		return store_fail(error, -ENOTSUP,
 			"the store has version %lld, made by a newer postern; this one knows %d",
-			(long long)version, STORE_VERSION);
-	return version == STORE_VERSION
-		? 0
-		: store_fail(error, -EBADMSG, "the store has no version that ever was");
+			(long long)*version, STORE_VERSION);
+	return *version > 0 ? 0
+			    : store_fail(error, -EBADMSG, "the store has no version that ever was");
+}
+
+// For a store that is not refused for another reason.
+static int version_raise(struct store *store, int64_t version, struct store_error *error)
+{
+	if (version == STORE_VERSION)
+		return 0;
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = sql_run(store, from_version_1, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
 }
 
 // What meta says of where the store was last used.
@@ -299,17 +332,21 @@ static int meta_columns(struct store *store, const struct store_config *config,
 	store->run_next = run;
 	store->hour = sqlite3_column_int64(statement, 3);
 	store->hour_runs = sqlite3_column_int64(statement, 4);
+	store->clock = sqlite3_column_int64(statement, 5);
+	store->copy = sqlite3_column_int64(statement, 6) != 0;
 	return 0;
 }
 
-static int meta_read(struct store *store, const struct store_config *config, struct meta *meta,
-	struct store_error *error)
+static int meta_read(struct store *store, const struct store_config *config, int64_t version,
+	struct meta *meta, struct store_error *error)
 {
 	sqlite3_stmt *statement = NULL;
 
 	sqlite3_prepare_v2(store->db,
-		"SELECT store_key, machine, run, hour, hour_runs FROM meta WHERE one = 1", -1,
-		&statement, NULL);
+		version == 1 ? "SELECT store_key, machine, run, hour, hour_runs, 0, 0 FROM meta"
+			     : "SELECT store_key, machine, run, hour, hour_runs, clock, copy"
+			       " FROM meta",
+		-1, &statement, NULL);
 	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 	int code;
 	if (step == SQLITE_ROW)
@@ -342,6 +379,8 @@ static int copy_check(struct store *store, const struct meta *meta, struct store
 {
 	struct marks marks;
 
+	if (store->copy)
+		return store_fail(error, -ESTALE, "the store is a backup" ADOPT_HINT);
 	if (!meta->this_machine)
 		return store_fail(
 			error, -ESTALE, "the store was last used on another machine" ADOPT_HINT);
@@ -383,12 +422,14 @@ static int adopt(struct store *store, const struct store_config *config, struct 
 		return code;
 	sqlite3_prepare_v2(store->db,
 		"UPDATE meta SET run = ?1, machine = ?2, hour = 0, hour_runs = 0,"
-		" window_token = NULL",
+		" window_token = NULL, copy = 0",
 		-1, &statement, NULL);
 	sqlite3_bind_int64(statement, 1, adopted);
 	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
 	code = store_exec(store, statement, error);
 	sqlite3_finalize(statement);
+	if (code == 0)
+		code = marks_distrust(store, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
@@ -418,7 +459,7 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	struct store_error *error)
 {
 	struct meta meta = {0};
-	bool empty = false;
+	int64_t version = 0;
 
 	int code = directories_open(store, config, error);
 	if (code == 0)
@@ -426,14 +467,20 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	if (code == 0)
 		code = database_open(store, config, error);
 	if (code == 0)
-		code = version_check(store, &empty, error);
-	if (code == 0 && empty)
+		code = version_check(store, &version, error);
+	if (code == 0 && version == 0) {
 		code = adopting ? store_fail(error, -ENOENT, "there is no store to adopt")
 				: database_create(store, config, error);
+		version = STORE_VERSION;
+	}
 	if (code == 0)
-		code = meta_read(store, config, &meta, error);
+		code = meta_read(store, config, version, &meta, error);
+	if (code == 0 && !adopting)
+		code = copy_check(store, &meta, error);
 	if (code == 0)
-		code = adopting ? adopt(store, config, error) : copy_check(store, &meta, error);
+		code = version_raise(store, version, error);
+	if (code == 0 && adopting)
+		code = adopt(store, config, error);
 	return code != 0 ? code : counters_read(store, error);
 }
 

@@ -22,6 +22,9 @@ static const struct {
 	[RECORD_NAME] = {"name", RECORD_STRING},
 	[RECORD_NEVER_USED] = {"never_used", RECORD_BOOL},
 	[RECORD_GATEWAY_SEQ] = {"gateway_seq", RECORD_NUMBER},
+	[RECORD_DEVICE_SEQ] = {"device_seq", RECORD_NUMBER},
+	[RECORD_RECOVERY] = {"recovery", RECORD_STRING},
+	[RECORD_OWN_PIV] = {"own_piv", RECORD_STRING},
 };
 
 enum record_column record_column(const char *name, size_t len)
@@ -94,17 +97,35 @@ static int bool_of(const struct record *record, enum record_column column, bool 
 	return store_fail(error, -EINVAL, "%s: neither true nor false", columns[column].name);
 }
 
-static int seq_of(const struct record *record, uint64_t *seq, struct store_error *error)
+static int seq_of(const struct record *record, enum record_column column, bool *has, uint64_t *seq,
+	struct store_error *error)
 {
-	const char *text = record->value[RECORD_GATEWAY_SEQ].text;
+	const char *text = record->value[column].text;
 
+	*has = given(record, column);
+	if (!*has)
+		return 0;
 	errno = 0;
 	char *end;
 	*seq = strtoull(text, &end, 10);
 	// strtoull would also take blanks and signs.
-	if (strspn(text, "0123456789") != record->value[RECORD_GATEWAY_SEQ].len || end == text ||
-		errno != 0)
-		return store_fail(error, -EINVAL, "gateway_seq: not a whole number from 0");
+	if (strspn(text, "0123456789") != record->value[column].len || end == text || errno != 0)
+		return store_fail(
+			error, -EINVAL, "%s: not a whole number from 0", columns[column].name);
+	return 0;
+}
+
+static int policy_of(
+	const struct record *record, struct store_spec *spec, struct store_error *error)
+{
+	spec->has_recovery = given(record, RECORD_RECOVERY);
+	if (spec->has_recovery &&
+		store_recovery_of(record->value[RECORD_RECOVERY].text, &spec->recovery) != 0)
+		return store_fail(error, -EINVAL, "recovery: neither echo nor floor");
+	spec->has_own_piv = given(record, RECORD_OWN_PIV);
+	if (spec->has_own_piv &&
+		store_own_piv_of(record->value[RECORD_OWN_PIV].text, &spec->own_piv) != 0)
+		return store_fail(error, -EINVAL, "own_piv: not auto, always or clock");
 	return 0;
 }
 
@@ -164,9 +185,13 @@ static int spec_of(const struct record *record, bool never_used, struct store_sp
 				"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", STORE_NAME_MAX);
 		memcpy(spec->name, record->value[RECORD_NAME].text, record->value[RECORD_NAME].len);
 	}
-	spec->has_gateway_seq = given(record, RECORD_GATEWAY_SEQ);
-	if (spec->has_gateway_seq)
-		code = seq_of(record, &spec->gateway_seq, error);
+	code = seq_of(
+		record, RECORD_GATEWAY_SEQ, &spec->has_gateway_seq, &spec->gateway_seq, error);
+	if (code == 0)
+		code = seq_of(
+			record, RECORD_DEVICE_SEQ, &spec->has_device_seq, &spec->device_seq, error);
+	if (code == 0)
+		code = policy_of(record, spec, error);
 	if (code == 0 && given(record, RECORD_NEVER_USED))
 		return bool_of(record, RECORD_NEVER_USED, &spec->never_used, error);
 	// What is said of the whole file counts for rows that say nothing.

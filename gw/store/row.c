@@ -41,6 +41,8 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	memcpy(row->name, name, strlen(name) + 1);
 	row->has_id_context = sqlite3_column_type(statement, 4) != SQLITE_NULL;
 	int64_t run_base = sqlite3_column_int64(statement, 9);
+	int64_t recovery = sqlite3_column_int64(statement, 11);
+	int64_t own_piv = sqlite3_column_int64(statement, 12);
 	bool good =
 		column_blob(statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len) &&
 		column_blob(statement, 3, row->gateway_id, OSC_KID_LEN_MAX, &row->gateway_id_len) &&
@@ -50,8 +52,13 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_blob(statement, 6, row->keys, SEAL_KEYS_MAX, &row->keys_len) &&
 		column_hash(statement, 7, row->sender_hash) &&
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
-		run_base <= STORE_RUN_MAX;
+		run_base <= STORE_RUN_MAX && recovery >= STORE_ECHO && recovery <= STORE_FLOOR &&
+		own_piv >= STORE_OWN_PIV_AUTO && own_piv <= STORE_OWN_PIV_CLOCK;
 	row->run_base = run_base;
+	row->recovery = recovery;
+	row->own_piv = own_piv;
+	row->mark = sqlite3_column_int64(statement, 13);
+	row->resync = sqlite3_column_int64(statement, 14) != 0;
 	row->created = sqlite3_column_int64(statement, 10);
 	return good ? 0 : -EBADMSG;
 }
@@ -118,6 +125,38 @@ static int row_find_by_address(struct store *store, const struct store_row *like
 	return row_find(store, statement, row, error);
 }
 
+const char *store_recovery_name(enum store_recovery recovery)
+{
+	return recovery == STORE_FLOOR ? "floor" : "echo";
+}
+
+const char *store_own_piv_name(enum store_own_piv own_piv)
+{
+	static const char *const names[] = {
+		[STORE_OWN_PIV_AUTO] = "auto",
+		[STORE_OWN_PIV_ALWAYS] = "always",
+		[STORE_OWN_PIV_CLOCK] = "clock",
+	};
+
+	return names[own_piv];
+}
+
+int store_recovery_of(const char *word, enum store_recovery *recovery)
+{
+	for (*recovery = STORE_ECHO; *recovery <= STORE_FLOOR; ++*recovery)
+		if (strcmp(word, store_recovery_name(*recovery)) == 0)
+			return 0;
+	return -EINVAL;
+}
+
+int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
+{
+	for (*own_piv = STORE_OWN_PIV_AUTO; *own_piv <= STORE_OWN_PIV_CLOCK; ++*own_piv)
+		if (strcmp(word, store_own_piv_name(*own_piv)) == 0)
+			return 0;
+	return -EINVAL;
+}
+
 bool store_name_valid(const char *name)
 {
 	size_t len = strspn(name,
@@ -181,6 +220,23 @@ static int spec_check(const struct store_spec *spec, struct store_error *error)
 			"gateway_seq: %" PRIu64
 			" leaves too few sequence numbers: new keys are due",
 			spec->gateway_seq);
+	if (spec->has_device_seq && spec->never_used)
+		return store_fail(error, -EINVAL, "never_used and device_seq exclude each other");
+	if (spec->has_device_seq && spec->device_seq > STORE_DEVICE_SEQ_MAX)
+		return store_fail(
+			error, -EINVAL, "device_seq: no device has numbers beyond 2^40 - 1");
+	return 0;
+}
+
+// Where the mark of a device without Echo begins must be known; with Echo there is none.
+static int floor_check(const struct store_row *row, struct store_error *error)
+{
+	if (row->recovery == STORE_FLOOR && !row->never_used && !row->has_device_seq)
+		return store_fail(error, -EINVAL,
+			"recovery is floor and the keys were used: device_seq must say the next "
+			"sequence number of the device");
+	if (row->recovery_said && row->recovery == STORE_ECHO && row->has_device_seq)
+		return store_fail(error, -EINVAL, "device_seq is for recovery: floor");
 	return 0;
 }
 
@@ -214,6 +270,19 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 	}
 	row->run_base = spec->has_gateway_seq ? (spec->gateway_seq >> STORE_COUNTER_BITS) + 1 : 0;
 	row->created = time(NULL);
+	row->recovery_said = spec->has_recovery;
+	row->own_piv_said = spec->has_own_piv;
+	if (row->recovery_said)
+		row->recovery = spec->recovery;
+	if (row->own_piv_said)
+		row->own_piv = spec->own_piv;
+	row->has_device_seq = spec->has_device_seq;
+	row->device_seq = spec->device_seq;
+	code = floor_check(row, error);
+	if (code != 0) {
+		sodium_memzero(&keys, sizeof(keys));
+		return code;
+	}
 	store_key_hash(store, row->sender_hash, keys.sender_key, row->alg);
 	store_key_hash(store, row->recipient_hash, keys.recipient_key, row->alg);
 	seal_keys(store, row, &keys);
@@ -223,7 +292,7 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 }
 
 static int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device,
-	uint32_t run, struct store_error *error)
+	uint32_t run, uint64_t mark, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_PUT);
 
@@ -231,6 +300,7 @@ static int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint
 	if (device != 0)
 		sqlite3_bind_int64(statement, 2, device);
 	sqlite3_bind_int64(statement, 3, run);
+	sqlite3_bind_int64(statement, 4, mark);
 	return store_exec(store, statement, error);
 }
 
@@ -245,8 +315,8 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	// The data plane has the device for a while longer, and the run of this start may be
 	// granted in that while.
 	uint32_t run = store_current_run(store) + row->run_base;
-	code = key_put(store, row->sender_hash, 0, run, error);
-	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, error);
+	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, row->mark, error);
 }
 
 // What is known of a key.
@@ -254,6 +324,7 @@ struct key_past {
 	bool known;
 	uint64_t device; // that has it; 0: a tombstone
 	uint32_t run;    // of a tombstone: the highest that it was used with
+	uint64_t mark;   // of a tombstone: no number from here on was accepted under it
 };
 
 static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct key_past *past,
@@ -271,6 +342,7 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 		past->known = true;
 		past->device = sqlite3_column_int64(statement, 0);
 		past->run = sqlite3_column_int64(statement, 1);
+		past->mark = sqlite3_column_int64(statement, 2);
 	} else if (step != SQLITE_DONE) {
 		code = store_sql_fail(store, error);
 	}
@@ -279,7 +351,7 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 }
 
 // Checks one derived key against all that are or were here, and raises row->run_base beyond what it
-// was used with.
+// was used with, and row->mark to what it had.
 static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
 	uint64_t *other, struct store_error *error)
 {
@@ -305,15 +377,41 @@ static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], st
 	uint32_t current = store_current_run(store);
 	if (past.run >= current && row->run_base < past.run - current + 1)
 		row->run_base = past.run - current + 1;
+	if (row->mark < past.mark)
+		row->mark = past.mark;
 	return 0;
 }
 
-static bool row_same(const struct store_row *a, const struct store_row *b)
+bool row_same_keys(const struct store_row *a, const struct store_row *b)
 {
 	return a->alg == b->alg && a->gateway_id_len == b->gateway_id_len &&
 		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) == 0 &&
 		memcmp(a->sender_hash, b->sender_hash, STORE_HASH_LEN) == 0 &&
 		memcmp(a->recipient_hash, b->recipient_hash, STORE_HASH_LEN) == 0;
+}
+
+// What a device is to be, if anything is said, is what it is.
+static int policy_check(
+	const struct store_row *row, const struct store_row *there, struct store_error *error)
+{
+	if (row->recovery_said && row->recovery != there->recovery)
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and recovery: %s; remove it first",
+			there->name, store_recovery_name(there->recovery));
+	if (row->own_piv_said && row->own_piv != there->own_piv)
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and own_piv: %s; remove it first",
+			there->name, store_own_piv_name(there->own_piv));
+	return 0;
+}
+
+// What is not said of a device is as it was before.
+void row_inherit(struct store_row *row, const struct store_row *before)
+{
+	if (!row->recovery_said)
+		row->recovery = before->recovery;
+	if (!row->own_piv_said)
+		row->own_piv = before->own_piv;
 }
 
 // Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
@@ -328,12 +426,12 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	if (code != 0)
 		return code == -ENOENT ? 0 : code;
 	*other = there.id;
-	if (row_same(row, &there)) {
+	if (row_same_keys(row, &there)) {
 		if (row->named && strcmp(row->name, there.name) != 0)
 			return store_fail(error, -EEXIST, "this device is there with the name %s",
 				there.name);
 		*outcome = STORE_UNCHANGED;
-		return 0;
+		return policy_check(row, &there, error);
 	}
 	if (!replace)
 		return store_fail(error, -EEXIST,
@@ -342,6 +440,7 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	row->replaces = there.id;
 	if (!row->named)
 		memcpy(row->name, there.name, sizeof(row->name));
+	row_inherit(row, &there);
 	code = row_retire(store, &there, error);
 	store->count -= code == 0;
 	return code;
@@ -361,19 +460,49 @@ static int name_check(struct store *store, const struct store_row *row, uint64_t
 	return store_fail(error, -EEXIST, "another device has the name %s", row->name);
 }
 
-static int reseal(struct store *store, struct store_row *row, uint32_t sealed_base)
+int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 {
 	struct osc_keys keys;
-	uint32_t run_base = row->run_base;
 
-	row->run_base = sealed_base;
-	int code = seal_open_keys(store, row, &keys);
+	int code = seal_open_keys(store, sealed, &keys);
 	if (code != 0)
 		return code;
-	row->run_base = run_base;
 	seal_keys(store, row, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	return 0;
+}
+
+static bool sealed_alike(const struct store_row *a, const struct store_row *b)
+{
+	return a->run_base == b->run_base && a->recovery == b->recovery &&
+		a->own_piv == b->own_piv && a->mark == b->mark && a->resync == b->resync;
+}
+
+// Where the mark begins, once it is known what the device recovers by. A device with Echo has none,
+// but one that its keys had stays with them.
+static int mark_begin(struct store_row *row, struct store_error *error)
+{
+	int code = floor_check(row, error);
+
+	if (code != 0 || row->recovery != STORE_FLOOR)
+		return code;
+	uint64_t begin = row->never_used ? STORE_MARK_AHEAD : row->device_seq;
+
+	if (row->mark < begin)
+		row->mark = begin;
+	return 0;
+}
+
+int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_STATE);
+
+	sqlite3_bind_int64(statement, 1, row->id);
+	sqlite3_bind_int64(statement, 2, row->run_base);
+	sqlite3_bind_int64(statement, 3, row->mark);
+	sqlite3_bind_int64(statement, 4, row->resync);
+	sqlite3_bind_blob(statement, 5, row->keys, row->keys_len, SQLITE_TRANSIENT);
+	return store_exec(store, statement, error);
 }
 
 static int row_insert(struct store *store, const struct store_row *row, struct store_error *error)
@@ -394,16 +523,20 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 	sqlite3_bind_blob(statement, 10, row->recipient_hash, STORE_HASH_LEN, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 11, row->run_base);
 	sqlite3_bind_int64(statement, 12, row->created);
+	sqlite3_bind_int(statement, 13, row->recovery);
+	sqlite3_bind_int(statement, 14, row->own_piv);
+	sqlite3_bind_int64(statement, 15, row->mark);
+	sqlite3_bind_int(statement, 16, row->resync);
 	int code = store_exec(store, statement, error);
 	if (code == 0)
-		code = key_put(store, row->sender_hash, row->id, 0, error);
-	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, error);
+		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
 }
 
 int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
 	uint64_t *other, struct store_error *error)
 {
-	uint32_t sealed_base = row->run_base;
+	const struct store_row sealed = *row;
 
 	*other = 0;
 	int code = address_check(store, row, replace, outcome, other, error);
@@ -415,6 +548,8 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 		code = key_check(store, row->sender_hash, row, other, error);
 	if (code == 0)
 		code = key_check(store, row->recipient_hash, row, other, error);
+	if (code == 0)
+		code = mark_begin(row, error);
 	if (code != 0)
 		return code;
 	if (row->run_base + store_current_run(store) > STORE_RUN_MAX)
@@ -423,7 +558,7 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 	if (store->max_devices != 0 && store->count >= store->max_devices)
 		return store_fail(error, -EDQUOT, "there are %" PRIu64 " devices, the most allowed",
 			store->count);
-	if (row->run_base != sealed_base && reseal(store, row, sealed_base) != 0)
+	if (!sealed_alike(row, &sealed) && row_reseal(store, row, &sealed) != 0)
 		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
 	code = row_insert(store, row, error);
 	store->count += code == 0;
@@ -451,6 +586,10 @@ int row_to_device(
 	memcpy(device->gateway_id, row->gateway_id, row->gateway_id_len);
 	memcpy(device->id_context, row->id_context, row->id_context_len);
 	device->run_base = row->run_base;
+	device->recovery = row->recovery;
+	device->own_piv = row->own_piv;
+	device->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
+	device->resync_needed = row->resync;
 	device->fingerprint = store_fingerprint(store, row, &device->keys);
 	return 0;
 }
@@ -471,6 +610,10 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	memcpy(info->gateway_id, row->gateway_id, row->gateway_id_len);
 	memcpy(info->id_context, row->id_context, row->id_context_len);
 	info->run_base = row->run_base;
+	info->recovery = row->recovery;
+	info->own_piv = row->own_piv;
+	info->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
+	info->resync_needed = row->resync;
 	info->created = row->created;
 	info->damaged = seal_open_keys(store, row, &keys) != 0;
 	if (!info->damaged)

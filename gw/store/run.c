@@ -112,23 +112,16 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 static int base_write(
 	struct store *store, struct store_row *row, uint32_t run_base, struct store_error *error)
 {
-	struct osc_keys keys;
+	const struct store_row sealed = *row;
 
-	int code = seal_open_keys(store, row, &keys);
+	row->run_base = run_base;
+	int code = row_reseal(store, row, &sealed);
 	if (code != 0)
 		return store_fail(error, code, "device %s is damaged in the store", row->name);
-	row->run_base = run_base;
-	seal_keys(store, row, &keys);
-	sodium_memzero(&keys, sizeof(keys));
-
-	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BASE);
-	sqlite3_bind_int64(statement, 1, row->id);
-	sqlite3_bind_int64(statement, 2, run_base);
-	sqlite3_bind_blob(statement, 3, row->keys, row->keys_len, SQLITE_TRANSIENT);
 	code = store_begin(store, error);
 	if (code != 0)
 		return code;
-	code = store_exec(store, statement, error);
+	code = row_write_state(store, row, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;

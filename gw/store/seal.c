@@ -43,20 +43,29 @@ void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_L
 
 enum blob { BLOB_KEYS = 'k', BLOB_SECRET = 's' };
 
-#define AAD_MAX (1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX)
+// What a blob may be bound to. A row whose device is as all were in version 1 of the schema has the
+// first form, so that their blobs stay as they are.
+enum blob_form { BLOB_PLAIN = 1, BLOB_WITH_POLICY = 2 };
+
+#define AAD_MAX \
+	(1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX + 1 + 1 + 1 + 8)
 
 // What a blob is bound to: its kind and format, the row's id (a new one whenever the keys change,
-// so it also stands for their version), all that the keys depend on, and for the keys the run_base:
-// one that was set back in the file leaves a device that does not load.
+// so it also stands for their version), all that the keys depend on, and for the keys the run_base,
+// how the device recovers, and its mark: one that was set back in the file leaves a device that
+// does not load.
 static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum blob blob)
 {
 	uint64_t id = htobe64(row->id);
 	uint32_t alg = htobe32(aead_algs[row->alg].cose);
 	uint32_t run_base = htobe32(blob == BLOB_KEYS ? row->run_base : 0);
+	bool policy = blob == BLOB_KEYS &&
+		(row->recovery != STORE_ECHO || row->own_piv != STORE_OWN_PIV_AUTO ||
+			row->mark != 0 || row->resync);
 	uint8_t *to = aad;
 
 	*to++ = blob;
-	*to++ = STORE_VERSION;
+	*to++ = policy ? BLOB_WITH_POLICY : BLOB_PLAIN;
 	to = mempcpy(to, &id, sizeof(id));
 	to = mempcpy(to, &alg, sizeof(alg));
 	to = mempcpy(to, &run_base, sizeof(run_base));
@@ -66,6 +75,14 @@ static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum b
 	to = mempcpy(to, row->gateway_id, row->gateway_id_len);
 	*to++ = row->has_id_context;
 	to = mempcpy(to, row->id_context, row->id_context_len);
+	if (policy) {
+		uint64_t mark = htobe64(row->mark);
+
+		*to++ = row->recovery;
+		*to++ = row->own_piv;
+		*to++ = row->resync;
+		to = mempcpy(to, &mark, sizeof(mark));
+	}
 	return to - aad;
 }
 

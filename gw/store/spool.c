@@ -20,11 +20,13 @@ struct spool {
 
 // The parts of a row of fixed size; those of variable size follow.
 struct spool_head {
-	uint64_t id, replaces, line;
+	uint64_t id, replaces, line, mark, device_seq;
 	int64_t created;
 	uint32_t run_base;
+	enum store_recovery recovery;
+	enum store_own_piv own_piv;
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
-	bool named, never_used, has_id_context;
+	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
 };
 
@@ -90,6 +92,14 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.named = row->named,
 		.never_used = row->never_used,
 		.has_id_context = row->has_id_context,
+		.recovery = row->recovery,
+		.own_piv = row->own_piv,
+		.mark = row->mark,
+		.resync = row->resync,
+		.recovery_said = row->recovery_said,
+		.own_piv_said = row->own_piv_said,
+		.has_device_seq = row->has_device_seq,
+		.device_seq = row->device_seq,
 	};
 	memcpy(head.sender_hash, row->sender_hash, STORE_HASH_LEN);
 	memcpy(head.recipient_hash, row->recipient_hash, STORE_HASH_LEN);
@@ -130,6 +140,14 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->named = head.named;
 	row->never_used = head.never_used;
 	row->has_id_context = head.has_id_context;
+	row->recovery = head.recovery;
+	row->own_piv = head.own_piv;
+	row->mark = head.mark;
+	row->resync = head.resync;
+	row->recovery_said = head.recovery_said;
+	row->own_piv_said = head.own_piv_said;
+	row->has_device_seq = head.has_device_seq;
+	row->device_seq = head.device_seq;
 	memcpy(row->sender_hash, head.sender_hash, STORE_HASH_LEN);
 	memcpy(row->recipient_hash, head.recipient_hash, STORE_HASH_LEN);
 

@@ -27,6 +27,7 @@
 #define POSTERN_GW_STORE_STORE_H
 
 #include "dataplane/oscore/context.h"
+#include "dataplane/oscore/option.h"
 #include "dataplane/oscore/window.h"
 #include "gw/store/error.h"
 #include "gw/store/kek.h"
@@ -36,11 +37,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_NAME_MAX     63 // bytes of a name: [A-Za-z0-9._:-]
-#define STORE_COUNTER_BITS 22 // of an own Partial IV: run << 22 | counter
-#define STORE_RUN_MAX      ((UINT32_C(1) << 18) - 1)
-#define STORE_SEQ_BASE_MAX (UINT32_C(1) << 17) // largest run_base that a gateway_seq may ask for
-#define STORE_RUNS_HOUR    60                  // most runs granted in one hour
+#define STORE_NAME_MAX       63 // bytes of a name: [A-Za-z0-9._:-]
+#define STORE_COUNTER_BITS   22 // of an own Partial IV: run << 22 | counter
+#define STORE_RUN_MAX        ((UINT32_C(1) << 18) - 1)
+#define STORE_SEQ_BASE_MAX   (UINT32_C(1) << 17) // largest run_base that a gateway_seq may ask for
+#define STORE_RUNS_HOUR      60                  // most runs granted in one hour
+#define STORE_MARK_AHEAD     32                  // mark of a device that has sent nothing yet
+#define STORE_DEVICE_SEQ_MAX OSC_PIV_MAX         // of device_seq
 
 struct store;
 
@@ -53,6 +56,28 @@ struct store_config {
 	const char *boot_file;    // NULL: /proc/sys/kernel/random/boot_id
 };
 
+// How a device goes on after its window was lost.
+enum store_recovery {
+	STORE_ECHO,  // it answers an Echo challenge
+	STORE_FLOOR, // it cannot: only sequence numbers above a durable mark are accepted
+};
+
+// Which answers carry a Partial IV of the gateway's own, and where it comes from.
+enum store_own_piv {
+	STORE_OWN_PIV_AUTO,   // where a nonce would repeat without
+	STORE_OWN_PIV_ALWAYS, // every answer
+	STORE_OWN_PIV_CLOCK,  // every answer, from the clock; its window is never kept
+};
+
+// Words of configuration and imports: "echo", "floor"; "auto", "always", "clock".
+const char *store_recovery_name(enum store_recovery recovery);
+const char *store_own_piv_name(enum store_own_piv own_piv);
+// Their meaning: 0 or -EINVAL.
+int store_recovery_of(const char *word, enum store_recovery *recovery)
+	__attribute__((warn_unused_result));
+int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
+	__attribute__((warn_unused_result));
+
 // What a new device is made of. Wipe it after use: it has the Master Secret.
 struct store_spec {
 	// recipient_id is the device_id (the kid that the device sends), sender_id the gateway_id.
@@ -63,6 +88,14 @@ struct store_spec {
 	bool never_used;      // in no gateway: the window opens at this moment
 	bool has_gateway_seq; // in one, whose next sequence number is gateway_seq
 	uint64_t gateway_seq;
+	// Next sequence number of the device, where its mark begins: for STORE_FLOOR unless
+	// never_used.
+	bool has_device_seq;
+	uint64_t device_seq;
+	// Unsaid: as the device had before that it replaces, else the first of each.
+	bool has_recovery, has_own_piv;
+	enum store_recovery recovery;
+	enum store_own_piv own_piv;
 };
 
 // A device as the data plane takes it. Has keys: wipe it after use.
@@ -80,7 +113,11 @@ struct store_device {
 	struct osc_keys keys;     // sender_key: of the gateway
 	struct osc_window window; // if window_known
 	uint32_t run_base;        // its runs are the start's run + run_base
-	uint64_t fingerprint;     // keyed hash over Recipient Key and ID Context
+	enum store_recovery recovery;
+	enum store_own_piv own_piv;
+	uint64_t mark;        // STORE_FLOOR: no sequence number from here on was accepted
+	bool resync_needed;   // STORE_FLOOR: the mark is of an old copy, it must not be served
+	uint64_t fingerprint; // keyed hash over Recipient Key and ID Context
 };
 
 // A device as an operator sees it: no secret.
@@ -94,7 +131,11 @@ struct store_info {
 	uint8_t gateway_id[OSC_KID_LEN_MAX];
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	uint32_t run_base;
-	int64_t created; // Unix time
+	enum store_recovery recovery;
+	enum store_own_piv own_piv;
+	uint64_t mark;      // as in struct store_device
+	bool resync_needed; // as in struct store_device
+	int64_t created;    // Unix time
 	uint64_t fingerprint;
 	bool damaged; // its keys cannot be opened: it must be removed, or imported again
 };
@@ -115,7 +156,8 @@ void store_close(struct store *store);
 
 // For a store that store_open() refuses with -ESTALE: makes this copy the one that lives on, on
 // this machine. Its run numbers go on far above all that the original can have used, *run (NULL is
-// allowed) is the next one, and all windows are unknown. The original must never run again.
+// allowed) is the next one, all windows are unknown, and devices without Echo need a resync: their
+// marks are older than what the original accepted. The original must never run again.
 int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
 	__attribute__((warn_unused_result));
 
@@ -129,6 +171,10 @@ struct store_load_result {
 	uint64_t unreadable;                       // damaged rows, which were left out
 	char first_unreadable[STORE_NAME_MAX + 1]; // name of one of them
 };
+
+// After store_start(): the second (Unix time) from which own Partial IVs may come from the clock.
+// All seconds in which a start or a clean stop before this one fell are below it.
+int64_t store_clock_least(const struct store *store);
 
 // Hands every device to each(), in the order of their ids; *device is wiped after each() returns.
 // Only the first call after store_start() can give known windows. each() ends the loading by
@@ -161,11 +207,37 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 int store_base_raise(struct store *store, uint64_t id, uint32_t run_base, struct store_error *error)
 	__attribute__((warn_unused_result));
 
+struct store_mark {
+	uint64_t id; // struct store_device
+	uint64_t mark;
+	int result; // 0, or why not: -ENOENT, -EINVAL (not STORE_FLOOR), -EBADMSG
+};
+
+// Raises the marks of devices without Echo, all in one transaction, synced on return. A mark that
+// is not higher than the stored one is durable already. Returns 0, with a result for each, or
+// -errno if none was raised; after a commit or sync that failed none is raised any more.
+int store_marks_raise(struct store *store, struct store_mark *marks, size_t count,
+	struct store_error *error) __attribute__((warn_unused_result));
+
+// What `device resync` needs of the store. STORE_ECHO: nothing is written, `from` is not allowed.
+// STORE_FLOOR: raises the mark to `from`, the next sequence number of the device, synced on return;
+// a mark that is higher stays. *device (the caller wipes it) is as the data plane takes it, with
+// its window unknown.
+int store_resync(struct store *store, const char *name, bool has_from, uint64_t from,
+	struct store_device *device, struct store_error *error) __attribute__((warn_unused_result));
+
 // Adds one device, durable on return. If it is there with other keys, `replace` says whether to
 // retire those (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
 // STORE_UNCHANGED it is not for the data plane: the device that is there goes on.
 int store_add(struct store *store, const struct store_spec *spec, bool replace,
 	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Gives the device of this name other keys, and other ids if spec says so, durable on return. The
+// old keys leave tombstones. spec->name is not used. *before is what was retired (NULL is allowed),
+// *device (the caller wipes it) what the data plane needs. -EEXIST if it has these keys already.
+int store_rotate(struct store *store, const char *name, const struct store_spec *spec,
+	struct store_info *before, struct store_device *device, struct store_error *error)
 	__attribute__((warn_unused_result));
 
 // Removes a device by name, durable on return; its keys leave tombstones. *info (NULL is allowed)

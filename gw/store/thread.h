@@ -103,6 +103,31 @@ struct store_base_job {
 };
 void store_base_job_init(struct store_base_job *base);
 
+struct store_marks_job {
+	struct store_job job;
+	struct store_mark *marks; // in
+	size_t count;             // in
+};
+void store_marks_job_init(struct store_marks_job *marks);
+
+struct store_resync_job {
+	struct store_job job;
+	char name[STORE_NAME_MAX + 1]; // in
+	bool has_from;                 // in
+	uint64_t from;                 // in
+	struct store_device device;    // for the data plane; wipe it in done()
+};
+void store_resync_job_init(struct store_resync_job *resync);
+
+struct store_rotate_job {
+	struct store_job job;
+	char name[STORE_NAME_MAX + 1]; // in
+	struct store_spec spec;        // in; wiped when it was read
+	struct store_info before;      // what was retired
+	struct store_device device;    // for the data plane; wipe it in done()
+};
+void store_rotate_job_init(struct store_rotate_job *rotate);
+
 struct store_stop_job {
 	struct store_job job;
 	// in: as for store_stop(); next() runs on the store thread.

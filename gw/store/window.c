@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 // The file: boot id, newline, token in hex, newline.
 #define TOKEN_FILE_LEN (STORE_BOOT_ID_LEN + 1 + 2 * STORE_TOKEN_LEN + 1)
@@ -58,12 +59,23 @@ static int stored_token(struct store *store, uint8_t token[STORE_TOKEN_LEN], boo
 	return 0;
 }
 
+// The present second, or the one stored last if the clock went back since.
+static int64_t clock_now(const struct store *store)
+{
+	int64_t now = time(NULL);
+
+	return now > store->clock ? now : store->clock;
+}
+
 static int token_put(struct store *store, const uint8_t *token, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_META_TOKEN);
 
+	int64_t clock = clock_now(store);
+
 	if (token != NULL)
 		sqlite3_bind_blob(statement, 1, token, STORE_TOKEN_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, clock);
 	return store_exec(store, statement, error);
 }
 
@@ -77,7 +89,11 @@ static int token_consume(struct store *store, struct store_error *error)
 		store_rollback(store);
 		return code;
 	}
-	return store_commit(store, error);
+	int64_t clock = clock_now(store);
+	code = store_commit(store, error);
+	if (code == 0)
+		store->clock = clock;
+	return code;
 }
 
 int store_start(struct store *store, struct store_error *error)
@@ -94,14 +110,21 @@ int store_start(struct store *store, struct store_error *error)
 			error, code, "cannot replace " STORE_TOKEN ": %s", strerror(-code));
 	store->started = true;
 	code = stored_token(store, store->kept_token, &stored, error);
-	if (code != 0 || !stored)
+	if (code != 0)
 		return code;
-	// Consumed on the disk before they count: a second use would accept requests again.
+	// Consumed on the disk before they count: a second use would accept requests again. The
+	// time of the start is written with it.
 	code = token_consume(store, error);
 	if (code != 0)
 		return code;
-	store->windows_kept = found && memcmp(before, store->kept_token, STORE_TOKEN_LEN) == 0;
+	store->windows_kept =
+		stored && found && memcmp(before, store->kept_token, STORE_TOKEN_LEN) == 0;
 	return 0;
+}
+
+int64_t store_clock_least(const struct store *store)
+{
+	return store->clock + 1;
 }
 
 static int windows_put(struct store *store, bool (*next)(void *arg, struct store_window *window),
@@ -148,15 +171,18 @@ static void window_read(
 {
 	struct store_window window = {
 		.id = device->id,
-		.window.next = sqlite3_column_int64(statement, 11),
-		.window.bits = sqlite3_column_int64(statement, 12),
+		.window.next = sqlite3_column_int64(statement, 15),
+		.window.bits = sqlite3_column_int64(statement, 16),
 	};
 	uint8_t tag[STORE_TAG_LEN];
 
-	if (sqlite3_column_bytes(statement, 13) != STORE_TAG_LEN)
+	// Own Partial IVs from the clock are for copies that nothing else tells apart; their
+	// windows would be copies too.
+	if (device->own_piv == STORE_OWN_PIV_CLOCK ||
+		sqlite3_column_bytes(statement, 17) != STORE_TAG_LEN)
 		return;
 	store_window_tag(store, tag, store->kept_token, &window);
-	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 13), STORE_TAG_LEN) != 0)
+	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 17), STORE_TAG_LEN) != 0)
 		return;
 	device->window_known = true;
 	device->window = window.window;

@@ -327,7 +327,7 @@ Test(import, what_is_no_csv_or_json_is_refused_as_a_whole)
 	expect_broken(" \n \n", "no column is named");
 	expect_broken("device_id,colour\n", "no column is named \"colour\"");
 	expect_broken("device_id,gateway_id,device_id\n", "twice");
-	expect_broken("a,b,c,d,e,f,g,h,i,j,k\n", "too many columns");
+	expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m\n", "too many columns");
 	expect_broken("device_id;gateway_id\n01;02\n", "no column");
 	expect_broken("[", "no end");
 	expect_broken("[{}", "no end");

@@ -500,7 +500,7 @@ Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
 
 	bed_close(&bed);
 	bed_save(&bed);
-	bed_sql(&bed, "PRAGMA user_version = 2");
+	bed_sql(&bed, "PRAGMA user_version = 3");
 	cr_expect_eq(open_code(), -ENOTSUP);
 	bed_sql(&bed, "PRAGMA user_version = 1; PRAGMA application_id = 1");
 	cr_expect_eq(open_code(), -EBADMSG);

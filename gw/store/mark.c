@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Marks of devices that cannot answer an Echo challenge: no sequence number from its mark on was
+// ever accepted of a device, so that after a crash all from there on are new. A mark is on the disk
+// before a number below it is accepted.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int store_usable(const struct store *store, struct store_error *error)
+{
+	return store->broken ? store_fail(error, -EIO,
+				       "the store failed to write before: no marks until a restart")
+			     : 0;
+}
+
+// Within a transaction.
+static int mark_write(struct store *store, struct store_row *row, uint64_t mark, bool resync,
+	struct store_error *error)
+{
+	const struct store_row sealed = *row;
+
+	row->mark = mark;
+	row->resync = resync;
+	if (row_reseal(store, row, &sealed) != 0)
+		return store_fail(error, -EBADMSG, "device %s is damaged in the store", row->name);
+	return row_write_state(store, row, error);
+}
+
+// Returns what ends the whole; what is wrong with this one device is its result.
+static int raise_one(struct store *store, struct store_mark *wanted, struct store_error *error)
+{
+	struct store_row row;
+
+	int code = row_find_by_id(store, wanted->id, &row, error);
+	if (code == 0 && row.recovery != STORE_FLOOR)
+		code = -EINVAL;
+	if (code == 0 && wanted->mark > row.mark)
+		code = mark_write(store, &row, wanted->mark, row.resync, error);
+	wanted->result = code;
+	return code == -ENOENT || code == -EINVAL || code == -EBADMSG ? 0 : code;
+}
+
+int store_marks_raise(
+	struct store *store, struct store_mark *marks, size_t count, struct store_error *error)
+{
+	int code = store_usable(store, error);
+	if (code == 0)
+		code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	for (size_t i = 0; i < count && code == 0; i++)
+		code = raise_one(store, &marks[i], error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
+}
+
+static int resync_floor(struct store *store, struct store_row *row, bool has_from, uint64_t from,
+	struct store_error *error)
+{
+	if (!has_from)
+		return store_fail(error, -EINVAL,
+			"device %s recovers by a floor: say its next sequence number (from)",
+			row->name);
+	if (from > STORE_DEVICE_SEQ_MAX)
+		return store_fail(error, -EINVAL, "no device has numbers beyond 2^40 - 1");
+	int code = store_usable(store, error);
+	if (code == 0)
+		code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = mark_write(store, row, from > row->mark ? from : row->mark, false, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	return store_commit(store, error);
+}
+
+int store_resync(struct store *store, const char *name, bool has_from, uint64_t from,
+	struct store_device *device, struct store_error *error)
+{
+	struct store_row row;
+
+	memset(device, 0, sizeof(*device));
+	int code = row_find_by_name(store, name, &row, error);
+	if (code != 0)
+		return code;
+	if (row.recovery == STORE_FLOOR)
+		code = resync_floor(store, &row, has_from, from, error);
+	else if (has_from)
+		code = store_fail(error, -EINVAL,
+			"device %s recovers by Echo: its next request tells where it is", name);
+	if (code == 0 && row_to_device(store, &row, device) != 0)
+		code = store_fail(error, -EBADMSG, "device %s is damaged in the store", name);
+	return code;
+}
+
+static int next_floor(struct store *store, uint64_t after, struct store_row *row, bool *found,
+	struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_FLOORS);
+	int code = 0;
+
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	sqlite3_bind_int64(statement, 1, after);
+	int step = sqlite3_step(statement);
+	*found = step == SQLITE_ROW;
+	if (!*found && step != SQLITE_DONE)
+		code = store_sql_fail(store, error);
+	// A row that we cannot have written is told when the devices are loaded.
+	else if (*found && row_read(row, statement) != 0)
+		row->resync = true;
+	sqlite3_reset(statement);
+	return code;
+}
+
+int marks_distrust(struct store *store, struct store_error *error)
+{
+	struct store_row row = {0};
+	bool found = true;
+	int code = 0;
+
+	while (code == 0) {
+		code = next_floor(store, row.id, &row, &found, error);
+		if (code != 0 || !found)
+			break;
+		if (!row.resync) {
+			code = mark_write(store, &row, row.mark, true, error);
+			if (code == -EBADMSG) // it is left out when the devices are loaded
+				code = 0;
+		}
+	}
+	return code;
+}

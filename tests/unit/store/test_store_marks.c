@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Devices that cannot answer an Echo challenge, own Partial IVs from the clock, and keys that are
+// replaced by others: what of them must be on the disk.
+
+#include "tests/unit/store/bed.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static struct bed bed;
+
+static void set_up(void)
+{
+	bed_make(&bed);
+	bed_open(&bed);
+}
+
+static void tear_down(void)
+{
+	bed_remove(&bed);
+}
+
+TestSuite(store_marks, .init = set_up, .fini = tear_down);
+
+static void reopen(void)
+{
+	bed_close(&bed);
+	bed_open(&bed);
+}
+
+static struct store_spec floor_spec(unsigned seed, const char *device_id, const char *gateway_id)
+{
+	struct store_spec spec = bed_spec(seed, device_id, gateway_id);
+
+	spec.has_recovery = true;
+	spec.recovery = STORE_FLOOR;
+	return spec;
+}
+
+// The keys were in use here or in another gateway.
+static void used(struct store_spec *spec, uint64_t device_seq)
+{
+	spec->never_used = false;
+	spec->has_gateway_seq = true;
+	spec->has_device_seq = true;
+	spec->device_seq = device_seq;
+}
+
+static struct store_device device_of(const char *name)
+{
+	struct store_device device = {0};
+
+	bed_load(&bed, name, &device);
+	cr_assert_neq(device.id, 0, "no device %s", name);
+	return device;
+}
+
+static int raise_mark(uint64_t id, uint64_t mark)
+{
+	struct store_mark wanted = {.id = id, .mark = mark, .result = 1};
+
+	int code = store_marks_raise(bed.store, &wanted, 1, &bed.error);
+	return code != 0 ? code : wanted.result;
+}
+
+Test(store_marks, a_device_without_echo_that_was_never_used_has_a_mark_of_32_on_the_disk)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+	struct store_device device;
+	enum store_outcome outcome;
+
+	cr_assert_eq(store_add(bed.store, &spec, false, &device, &outcome, &bed.error), 0);
+	cr_expect_eq(device.recovery, STORE_FLOOR);
+	cr_expect_eq(device.mark, 32);
+	cr_expect(device.window_known);
+	reopen();
+	device = device_of("01");
+	cr_expect_eq(device.recovery, STORE_FLOOR);
+	cr_expect_eq(device.mark, 32);
+	cr_expect_not(device.window_known);
+	cr_expect_not(device.resync_needed);
+}
+
+Test(store_marks, a_device_without_echo_that_was_used_begins_at_its_device_seq)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+
+	spec.never_used = false;
+	spec.has_gateway_seq = true;
+	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
+	cr_expect(strstr(bed.error.text, "device_seq") != NULL, "%s", bed.error.text);
+	used(&spec, STORE_DEVICE_SEQ_MAX + 1);
+	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
+	used(&spec, STORE_DEVICE_SEQ_MAX);
+	cr_expect_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(device_of("01").mark, STORE_DEVICE_SEQ_MAX);
+	// Twice the same thing, in two words.
+	spec = floor_spec(2, "02", "aa");
+	spec.has_device_seq = true;
+	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
+}
+
+Test(store_marks, a_device_with_echo_has_no_device_seq)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+
+	used(&spec, 7);
+	spec.has_recovery = true;
+	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
+}
+
+Test(store_marks, a_mark_only_rises_and_stays)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa"), echo = bed_spec(2, "02", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &echo), STORE_ADDED);
+	uint64_t id = device_of("01").id;
+	struct store_mark wanted[] = {{id, 64, 1}, {device_of("02").id, 64, 1}, {99, 64, 1}};
+
+	cr_assert_eq(store_marks_raise(bed.store, wanted, 3, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_eq(wanted[0].result, 0);
+	cr_expect_eq(wanted[1].result, -EINVAL);
+	cr_expect_eq(wanted[2].result, -ENOENT);
+	reopen();
+	cr_expect_eq(device_of("01").mark, 64);
+	cr_expect_eq(raise_mark(id, 33), 0); // durable already
+	reopen();
+	cr_expect_eq(device_of("01").mark, 64);
+	bed.store->broken = true;
+	cr_expect_eq(raise_mark(id, 96), -EIO);
+	reopen();
+	cr_expect_eq(device_of("01").mark, 64);
+}
+
+Test(store_marks, a_tombstone_keeps_the_mark)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(raise_mark(device_of("01").id, 1000), 0);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	reopen();
+	used(&spec, 5);
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(device_of("01").mark, 1000);
+
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	used(&spec, 2000);
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(device_of("01").mark, 2000);
+
+	// Also over a time in which the device answers Echo challenges.
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	struct store_spec echo = spec;
+	echo.has_recovery = echo.has_device_seq = false;
+	cr_assert_eq(bed_add(&bed, &echo), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(device_of("01").mark, 0);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	used(&spec, 5);
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(device_of("01").mark, 2000);
+}
+
+static int none(void *arg, const struct store_device *device)
+{
+	cr_expect_fail("%s", device->name);
+	return 0;
+}
+
+Test(store_marks, what_was_set_back_in_the_file_does_not_load)
+{
+	static const char *const change[] = {"mark = mark - 1", "recovery = 0", "own_piv = 0",
+		"own_piv = 2", "resync = 1", "recovery = 0, own_piv = 0, mark = 0", "recovery = 2"};
+	struct store_load_result result;
+
+	for (size_t i = 0; i < sizeof(change) / sizeof(change[0]); i++) {
+		struct store_spec spec = floor_spec(i, "01", "aa");
+		char sql[128];
+
+		spec.has_own_piv = true;
+		spec.own_piv = STORE_OWN_PIV_ALWAYS;
+		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+		bed_close(&bed);
+		snprintf(sql, sizeof(sql), "UPDATE device SET %s", change[i]);
+		bed_sql(&bed, sql);
+		bed_open(&bed);
+		cr_assert_eq(store_load(bed.store, none, NULL, &result, &bed.error), 0);
+		cr_expect_eq(result.unreadable, 1, "%s", change[i]);
+		bed_remove(&bed);
+		set_up();
+	}
+}
+
+Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	bed_close(&bed);
+	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
+	cr_assert_eq(store_adopt(&bed.config, NULL, &bed.error), 0, "%s", bed.error.text);
+	bed_open(&bed);
+	device = device_of("01");
+	cr_expect(device.resync_needed);
+	// A mark that is raised says nothing of what the original accepted.
+	cr_expect_eq(raise_mark(device.id, 64), 0);
+	cr_expect(device_of("01").resync_needed);
+
+	cr_expect_eq(store_resync(bed.store, "01", false, 0, &device, &bed.error), -EINVAL);
+	cr_expect_eq(
+		store_resync(bed.store, "01", true, STORE_DEVICE_SEQ_MAX + 1, &device, &bed.error),
+		-EINVAL);
+	cr_assert_eq(store_resync(bed.store, "01", true, 500, &device, &bed.error), 0);
+	cr_expect_eq(device.mark, 500);
+	cr_expect_not(device.resync_needed);
+	cr_expect_not(device.window_known);
+	reopen();
+	cr_expect_eq(device_of("01").mark, 500);
+	cr_expect_not(device_of("01").resync_needed);
+	// Below the mark is where it was.
+	cr_assert_eq(store_resync(bed.store, "01", true, 3, &device, &bed.error), 0);
+	cr_expect_eq(device.mark, 500);
+}
+
+Test(store_marks, a_device_with_echo_is_resynced_without_a_number)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(store_resync(bed.store, "01", true, 9, &device, &bed.error), -EINVAL);
+	cr_expect_eq(store_resync(bed.store, "01", false, 0, &device, &bed.error), 0);
+	cr_expect_not(device.window_known);
+	cr_expect_eq(store_resync(bed.store, "02", false, 0, &device, &bed.error), -ENOENT);
+}
+
+Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa"), gone = bed_spec(2, "02", "aa");
+	struct osc_keys keys;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &gone), STORE_ADDED);
+	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
+	bed_close(&bed);
+	bed_sql(&bed,
+		"ALTER TABLE meta DROP COLUMN clock; ALTER TABLE meta DROP COLUMN copy;"
+		"ALTER TABLE device DROP COLUMN recovery; ALTER TABLE device DROP COLUMN own_piv;"
+		"ALTER TABLE device DROP COLUMN mark; ALTER TABLE device DROP COLUMN resync;"
+		"ALTER TABLE used_key DROP COLUMN mark; PRAGMA user_version = 1");
+	bed_open(&bed);
+	struct store_device device = device_of("01");
+	cr_expect_eq(device.recovery, STORE_ECHO);
+	cr_expect_eq(device.own_piv, STORE_OWN_PIV_AUTO);
+	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
+	cr_expect_arr_eq(device.keys.recipient_key, keys.recipient_key, 16);
+	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED);
+	gone = floor_spec(3, "03", "aa");
+	cr_expect_eq(bed_add(&bed, &gone), STORE_ADDED, "%s", bed.error.text);
+	reopen();
+	cr_expect_eq(device_of("03").mark, 32);
+}
+
+Test(store_marks, seconds_before_a_start_or_a_stop_are_no_partial_ivs_from_the_clock)
+{
+	cr_expect_geq(store_clock_least(bed.store), time(NULL) - 1);
+	cr_expect_leq(store_clock_least(bed.store), time(NULL) + 1);
+	bed_close(&bed);
+	// The clock was set back by decades.
+	bed_sql(&bed, "UPDATE meta SET clock = 4000000000");
+	bed_open(&bed);
+	cr_expect_eq(store_clock_least(bed.store), 4000000001);
+	reopen();
+	cr_expect_eq(store_clock_least(bed.store), 4000000001);
+}
+
+static bool one_window(void *arg, struct store_window *window)
+{
+	uint64_t *id = arg;
+
+	*window = (struct store_window){.id = *id, .window = {.next = 8, .bits = 0xff}};
+	*id = 0;
+	return window->id != 0;
+}
+
+Test(store_marks, the_window_of_a_device_by_the_clock_is_never_kept)
+{
+	for (int clock = 0; clock < 2; clock++) {
+		struct store_spec spec = bed_spec(clock, clock ? "01" : "00", "aa");
+
+		spec.has_own_piv = true;
+		spec.own_piv = clock ? STORE_OWN_PIV_CLOCK : STORE_OWN_PIV_ALWAYS;
+		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+		uint64_t id = device_of(clock ? "01" : "00").id;
+		cr_assert_eq(store_stop(bed.store, one_window, &id, &bed.error), 0);
+		reopen();
+		struct store_device device = device_of(clock ? "01" : "00");
+		cr_expect_eq(device.own_piv, spec.own_piv);
+		cr_expect_eq(device.window_known, !clock);
+	}
+}
+
+// Rotation: other keys under the same name.
+
+static int rotate(const char *name, const struct store_spec *spec)
+{
+	struct store_info before;
+	struct store_device device;
+
+	return store_rotate(bed.store, name, spec, &before, &device, &bed.error);
+}
+
+Test(store_marks, rotation_keeps_the_name_and_what_is_not_said)
+{
+	struct store_spec a = floor_spec(1, "01", "aa"), b = bed_spec(2, "02", "bb");
+	struct store_info before;
+	struct store_device device;
+
+	strcpy(a.name, "pump");
+	a.has_own_piv = true;
+	a.own_piv = STORE_OWN_PIV_CLOCK;
+	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
+	cr_assert_eq(raise_mark(device_of("pump").id, 100), 0);
+	uint64_t id = device_of("pump").id;
+	cr_assert_eq(store_rotate(bed.store, "pump", &b, &before, &device, &bed.error), 0, "%s",
+		bed.error.text);
+	cr_expect_eq(before.id, id);
+	cr_expect_eq(before.device_id[0], 1);
+	cr_expect_eq(device.replaces, id);
+	cr_expect_str_eq(device.name, "pump");
+	cr_expect_eq(device.device_id[0], 2);
+	cr_expect_eq(device.recovery, STORE_FLOOR);
+	cr_expect_eq(device.own_piv, STORE_OWN_PIV_CLOCK);
+	cr_expect_eq(device.mark, 32); // of the new keys
+	cr_expect_eq(store_count(bed.store), 1);
+	reopen();
+	cr_expect_eq(device_of("pump").device_id[0], 2);
+}
+
+Test(store_marks, rotation_from_a_to_b_to_a_by_the_verb_is_refused)
+{
+	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
+	cr_expect_eq(rotate("01", &a), -EEXIST);
+	cr_assert_eq(rotate("01", &b), 0, "%s", bed.error.text);
+	cr_expect_eq(rotate("01", &a), -EKEYREVOKED);
+	// The keys of the device stay what they were.
+	cr_expect_eq(bed_add(&bed, &b), STORE_UNCHANGED);
+	// Who says where they have been may, and starts beyond that.
+	a.never_used = false;
+	a.has_gateway_seq = true;
+	cr_expect_eq(rotate("01", &a), 0, "%s", bed.error.text);
+	cr_expect_geq(bed_run_base(&bed, "01"), 1);
+}
+
+Test(store_marks, rotation_takes_nothing_from_another_device)
+{
+	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "02", "aa");
+	struct store_spec new = bed_spec(3, "02", "aa"), swapped = bed_spec(2, "aa", "02");
+
+	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &b), STORE_ADDED);
+	cr_expect_eq(rotate("01", &new), -EEXIST);       // ids
+	cr_expect_eq(rotate("01", &swapped), -ENOTUNIQ); // derived keys
+	cr_expect_eq(rotate("03", &new), -ENOENT);
+	cr_expect_eq(store_count(bed.store), 2);
+	cr_expect_eq(bed_add(&bed, &a), STORE_UNCHANGED);
+}
+
+Test(store_marks, a_device_that_is_there_is_left_as_it_is_or_refused)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(bed_add(&bed, &spec), STORE_UNCHANGED);
+	spec.has_recovery = false;
+	cr_expect_eq(bed_add(&bed, &spec), STORE_UNCHANGED);
+	spec.has_recovery = true;
+	spec.recovery = STORE_ECHO;
+	cr_expect_eq(bed_add(&bed, &spec), -EEXIST);
+	spec.recovery = STORE_FLOOR;
+	spec.has_own_piv = true;
+	spec.own_piv = STORE_OWN_PIV_CLOCK;
+	cr_expect_eq(bed_add(&bed, &spec), -EEXIST);
+}
