@@ -30,8 +30,10 @@ struct model_device {
 	struct dp_flow flow;
 	bool there;
 	bool own_piv;
+	bool no_echo;     // it has a mark, DP_CONTEXT_FLOOR
 	uint32_t keys;    // how many keys it had
-	uint32_t context; // how many contexts it had: two with one key if its window was lost
+	uint32_t context; // how many contexts and unknown windows it had
+	uint64_t mark;    // durable
 	uint64_t next;    // its sequence number
 	// What the gateway may know of it.
 	bool window_known;
@@ -143,6 +145,7 @@ static void device_keys(struct model_device *d)
 	d->echo_context = 0;
 	d->highest = 0;
 	d->floor = 0;
+	d->mark = 0;
 	memset(d->seen, 0, PIVS);
 }
 
@@ -150,15 +153,20 @@ static void device_add(struct model_device *d, bool window_known)
 {
 	struct dp_context *ctx;
 
-	bed_device_add(&bed, &d->bed, window_known);
+	bed_device_add_with(&bed, &d->bed, window_known,
+		(d->own_piv ? DP_CONTEXT_OWN_PIV_ALWAYS : 0) | (d->no_echo ? DP_CONTEXT_FLOOR : 0),
+		d->mark);
 	ctx = &dp_contexts(bed.dp)->context[d->bed.context];
 	d->context++;
 	// What the store sees to: a returning key goes on in a run of its own.
 	ctx->run_base = d->context;
-	ctx->flags = d->own_piv ? DP_CONTEXT_OWN_PIV_ALWAYS : 0;
 	d->there = true;
-	d->window_known = window_known;
-	if (!window_known) {
+	d->window_known = window_known || d->no_echo;
+	if (d->no_echo && !window_known) {
+		// Below the mark anything may have been accepted.
+		d->floor = d->mark;
+		d->highest = d->mark;
+	} else if (!window_known) {
 		// A lower limit is all that is left of what was known.
 		ctx->window.next = d->highest ? rnd(d->highest + 1) : 0;
 		d->floor = ctx->window.next;
@@ -167,10 +175,21 @@ static void device_add(struct model_device *d, bool window_known)
 	}
 }
 
-static void no_event(void *arg, const struct dp_event *event)
+// In the place of main.
+static void on_event(void *arg, const struct dp_event *event)
 {
 	const struct dp_context *ctx = &dp_contexts(bed.dp)->context[event->context];
 
+	for (unsigned i = 0; i < DEVICES && event->type == DP_EVENT_MARK_WANTED; i++) {
+		struct model_device *d = &devices[i];
+
+		if (!d->there || d->bed.context != event->context ||
+			d->bed.generation != event->generation)
+			continue;
+		d->mark = RTE_MAX(d->mark, event->arg);
+		must(dp_mark_raise(bed.dp, event->context, event->generation, d->mark) == 0,
+			"its owner asked");
+	}
 	if (event->type == DP_EVENT_RUN_BASE_WANTED)
 		must(dp_run_base_raise(bed.dp, event->context, event->generation,
 			     ctx->run_base + DEVICES) == 0,
@@ -184,6 +203,8 @@ static void foretell(struct model_request *r)
 	uint64_t piv = r->bed.piv;
 
 	if (!d->there || r->keys != d->keys || piv < d->floor || d->seen[piv])
+		return;
+	if (d->no_echo && piv >= d->mark)
 		return;
 	if (!d->window_known) {
 		if (!r->echo_context || r->echo_context != d->context ||
@@ -441,6 +462,29 @@ static void later(void)
 	bed_later(&bed, ms);
 	clock_ms += ms;
 	turn();
+	while (!rte_ring_empty(bed.w->events)) // a poll does bounded work
+		dp_poll(bed.dp, on_event, NULL);
+	turn(); // what main said holds from here on
+}
+
+// An operator distrusts what is known of a device.
+static void resync(void)
+{
+	struct model_device *d = &devices[rnd(DEVICES)];
+
+	if (!d->there || rnd(20))
+		return;
+	turn();
+	must(dp_resync(bed.dp, d->bed.context, d->bed.generation, d->mark) == 0, "it is there");
+	turn();
+	d->context++;
+	if (d->no_echo) {
+		d->floor = RTE_MAX(d->floor, d->mark);
+		d->highest = RTE_MAX(d->highest, d->mark);
+	} else if (d->window_known) {
+		d->floor = RTE_MAX(d->floor, d->highest);
+		d->window_known = false;
+	}
 }
 
 static void respond(unsigned i)
@@ -487,7 +531,7 @@ static void remove_device(struct model_device *d)
 	for (unsigned polls = 0; dp_devices_retiring(bed.dp); polls++) {
 		must(polls < 64, "nobody holds it");
 		turn();
-		dp_poll(bed.dp, no_event, NULL);
+		dp_poll(bed.dp, on_event, NULL);
 	}
 }
 
@@ -519,7 +563,7 @@ static void one_step(void)
 {
 	static void (*const operations[])(void) = {good, good, good, good, good, good, good, again,
 		again, again, old_number, forged, forged, from_elsewhere, rubbish, later, later,
-		backend, backend, backend, turn, policy};
+		backend, backend, backend, turn, policy, resync};
 	uint64_t n = rnd(RTE_DIM(operations) * 20);
 
 	if (n == 0)
@@ -548,7 +592,9 @@ static void settle(void)
 			device_add(d, true);
 		}
 		do {
-			must(tries++ < 3, "device %u gets no answer", i);
+			// A device without Echo first has to pass its mark.
+			must(tries++ < (d->no_echo ? 3 + DP_MARK_AHEAD : 3),
+				"device %u gets no answer", i);
 			bed_later(&bed, 1000);
 			clock_ms += 1000;
 			r = make_request(i, d->next++, true);
@@ -556,7 +602,7 @@ static void settle(void)
 			turn();
 			while (held_count)
 				respond(0);
-			turn();
+			later();
 		} while (!r->answered);
 	}
 	for (unsigned i = 0; i < HISTORY; i++)
@@ -590,6 +636,7 @@ Test(dp_sessions, agree_with_the_model)
 		devices[i].flow = bed.flow;
 		devices[i].flow.remote_port = rte_cpu_to_be_16(40000 + i);
 		devices[i].own_piv = i % 3 == 2;
+		devices[i].no_echo = i % 5 == 4;
 		devices[i].seen = calloc(1, PIVS);
 		must(devices[i].seen, "memory");
 		device_keys(&devices[i]);
