@@ -49,6 +49,7 @@ struct daemon {
 	bool eal_started;
 	bool upstream_started;
 	bool stopping;
+	bool importing; // one import at a time
 
 	// The run of this start (docs/nonces.md).
 	struct store_grant_job grant;

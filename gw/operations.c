@@ -107,14 +107,10 @@ static void operation_add(
 }
 
 struct import_operation {
-	struct store_import_job *import;
 	struct daemon *daemon;
 	struct ctl_request *req;
 	uint64_t refused; // rows that are stored but not in the data plane
 };
-
-// Of the one import that runs: its job has no room for a pointer of ours.
-static struct import_operation *import_running;
 
 static void import_note(struct store_job *job)
 {
@@ -127,13 +123,13 @@ static void import_note(struct store_job *job)
 		.applied = import->progress.applied,
 	};
 
-	ctl_import_progress(import_running->req, &progress);
+	ctl_import_progress(((struct import_operation *)import->arg)->req, &progress);
 }
 
 static void import_done(struct store_job *job)
 {
-	struct import_operation *op = import_running;
-	struct store_import_job *import = op->import;
+	struct store_import_job *import = CONTAINER_OF(job, struct store_import_job, job);
+	struct import_operation *op = import->arg;
 
 	if (import->count) {
 		for (size_t i = 0; i < import->count; i++) {
@@ -157,8 +153,8 @@ static void import_done(struct store_job *job)
 			import->report.rows, import->report.added, import->report.replaced,
 			import->report.unchanged);
 	store_import_job_free(import);
+	op->daemon->importing = false;
 	free(op);
-	import_running = NULL;
 }
 
 static void operation_import(
@@ -168,7 +164,7 @@ static void operation_import(
 	struct import_operation *op = NULL;
 	struct store_import_job *import = NULL;
 
-	if (import_running) {
+	if (daemon->importing) {
 		close(fd);
 		ctl_request_error(req, CTL_BUSY, "another import is running");
 		return;
@@ -182,12 +178,13 @@ static void operation_import(
 		ctl_request_error(req, CTL_BUSY, "no memory");
 		return;
 	}
-	*op = (struct import_operation){.import = import, .daemon = daemon, .req = req};
+	*op = (struct import_operation){.daemon = daemon, .req = req};
 	import->fd = fd;
 	import->options = *options;
 	import->job.note = import_note;
 	import->job.done = import_done;
-	import_running = op;
+	import->arg = op;
+	daemon->importing = true;
 	store_thread_submit(daemon->store_thread, &import->job);
 }
 
