@@ -430,6 +430,8 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		dp_count(w, DP_STAT_answers_no_mbuf);
 		return false;
 	}
+	if (answer->recorded)
+		dp_answers_prefetch(w->answers, answer->context, answer->piv);
 	uint16_t overhead = dp_net_overhead(answer->flow);
 	uint8_t *coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
 	struct dp_worker_port *port = find_port(w, answer->flow->port_id);

@@ -15,22 +15,24 @@
 #define ANSWERS_BYTES_EACH 128 // of ring a record takes on average, to size the index
 #define ANSWERS_WAYS       8   // offsets in one bucket of the index: a cache line
 
-// In the ring: this, then the token, then the CoAP bytes, padded to 8. A record never wraps.
+// In the ring: this, then the request's tag, its token, and the CoAP bytes, padded to 8. A record
+// never wraps. It is small because each answer writes one through the cache.
 struct answer_record {
 	uint64_t piv;
-	uint64_t first_sent_ms;
-	uint64_t last_sent_ms;
-	struct dp_flow flow;
-	uint8_t tag[AEAD_TAG_MAX];
+	uint64_t sent_ms;                  // last time
+	uint8_t endpoint[DP_ENDPOINT_LEN]; // of the struct dp_flow
 	uint32_t context;
 	uint32_t generation;
-	uint32_t size; // of the whole record
+	uint32_t size;     // of the whole record
+	uint32_t first_ms; // low bits of the time of the first one
 	uint16_t mid;
 	uint16_t token_len;
 	uint16_t len;
 	uint8_t tag_len;
-	uint8_t sent;
+	uint8_t resent;
 };
+
+_Static_assert(sizeof(struct answer_record) == 80, "a cache line and a quarter");
 
 // Offsets count all bytes ever written, so that they only rise; the place is offset & mask.
 struct dp_answers {
@@ -91,10 +93,22 @@ static void answers_make_room(struct dp_answers *answers, uint64_t end)
 		answers->tail += answers_at(answers, answers->tail)->size;
 }
 
+static uint8_t *put(uint8_t *at, const uint8_t *bytes, uint16_t len)
+{
+	memcpy(at, bytes, len);
+	return at + len;
+}
+
+void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+{
+	__builtin_prefetch(answers_bucket(answers, context, piv), 1);
+}
+
 void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
 	const uint8_t *coap, uint16_t len)
 {
-	uint32_t size = RTE_ALIGN_CEIL(sizeof(struct answer_record) + key->token_len + len, 8);
+	uint32_t size = RTE_ALIGN_CEIL(
+		sizeof(struct answer_record) + key->tag_len + key->token_len + len, 8);
 	uint64_t room = answers->mask + 1 - (answers->head & answers->mask);
 
 	if (size > (answers->mask + 1) / 2)
@@ -115,9 +129,8 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 
 	*record = (struct answer_record){
 		.piv = key->piv,
-		.first_sent_ms = now_ms,
-		.last_sent_ms = now_ms,
-		.flow = *key->flow,
+		.sent_ms = now_ms,
+		.first_ms = now_ms,
 		.context = key->context,
 		.generation = key->generation,
 		.size = size,
@@ -126,10 +139,11 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 		.len = len,
 		.tag_len = key->tag_len,
 	};
-	memcpy(record->tag, key->tag, key->tag_len);
-	memcpy(bytes, key->token, key->token_len);
+	memcpy(record->endpoint, key->flow, DP_ENDPOINT_LEN);
+	bytes = put(bytes, key->tag, key->tag_len);
+	bytes = put(bytes, key->token, key->token_len);
 	if (len)
-		memcpy(bytes + key->token_len, coap, len);
+		put(bytes, coap, len);
 
 	uint64_t *way = answers_bucket(answers, key->context, key->piv);
 	unsigned oldest = 0;
@@ -147,9 +161,9 @@ static bool answer_matches(const struct answer_record *record, const struct dp_a
 	return record->piv == key->piv && record->context == key->context &&
 		record->generation == key->generation && record->mid == key->mid &&
 		record->token_len == key->token_len && record->tag_len == key->tag_len &&
-		!memcmp(record->tag, key->tag, key->tag_len) &&
-		!memcmp(record + 1, key->token, key->token_len) &&
-		dp_flow_same_endpoint(&record->flow, key->flow);
+		!memcmp(record->endpoint, key->flow, DP_ENDPOINT_LEN) &&
+		!memcmp(record + 1, key->tag, key->tag_len) &&
+		!memcmp((const uint8_t *)(record + 1) + key->tag_len, key->token, key->token_len);
 }
 
 enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
@@ -164,12 +178,12 @@ enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct 
 
 		if (!answer_matches(record, key))
 			continue;
-		if (!record->len || record->sent >= DP_ANSWER_RESENDS_MAX ||
-			now_ms - record->last_sent_ms < DP_ANSWER_RESEND_MS)
+		if (!record->len || record->resent >= DP_ANSWER_RESENDS_MAX ||
+			now_ms - record->sent_ms < DP_ANSWER_RESEND_MS)
 			return DP_ANSWER_SILENT;
-		record->sent++;
-		record->last_sent_ms = now_ms;
-		*bytes = (const uint8_t *)(record + 1) + record->token_len;
+		record->resent++;
+		record->sent_ms = now_ms;
+		*bytes = (const uint8_t *)(record + 1) + record->tag_len + record->token_len;
 		*len = record->len;
 		return DP_ANSWER_RESEND;
 	}
@@ -180,5 +194,5 @@ uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms)
 {
 	if (answers->tail == answers->head)
 		return 0;
-	return now_ms - answers_at(answers, answers->tail)->first_sent_ms;
+	return (uint32_t)((uint32_t)now_ms - answers_at(answers, answers->tail)->first_ms);
 }

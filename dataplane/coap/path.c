@@ -38,8 +38,22 @@ bool coap_text_ok(const uint8_t *s, size_t len)
 	return true;
 }
 
+// Letters, digits, "-" and "_": nothing but these is in most segments.
+static bool all_plain(const uint8_t *s, size_t len)
+{
+	static const uint8_t plain[256] = {
+		['-'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['_'] = 1, ['a' ... 'z'] = 1};
+
+	for (size_t i = 0; i < len; i++)
+		if (!plain[s[i]])
+			return false;
+	return true;
+}
+
 bool coap_segment_ok(const uint8_t *s, size_t len)
 {
+	if (all_plain(s, len))
+		return true;
 	const uint8_t *cut = memchr(s, ';', len);
 	size_t stem = cut ? (size_t)(cut - s) : len;
 

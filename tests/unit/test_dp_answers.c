@@ -9,7 +9,7 @@
 
 #define RING       (64 * 1024)
 #define MODEL      4096 // records remembered; more than the ring ever holds
-#define RECORD_MIN 96   // bytes of ring that any record takes at least
+#define RECORD_MIN 80   // bytes of ring that any record takes at least
 #define TOKEN_MAX  600
 #define LEN_MAX    1472
 #define STEPS      1000000
