@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# The checker decides whether a nonce was repeated, so it is tested itself: on the vectors of RFC
+# 8613, and on captures into which each thing that it looks for was planted once.
+import importlib.machinery
+import importlib.util
+import io
+import os
+import struct
+import tempfile
+
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check")
+loader = importlib.machinery.SourceFileLoader("check", path)
+check = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
+loader.exec_module(check)
+
+GATEWAY, DEVICE, LOOPBACK = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]), bytes([127, 0, 0, 1])
+GATEWAY6, DEVICE6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1", b"\x20\x01\x0d\xb8" + bytes(11) + b"\2"
+HERE, CHALLENGED = 40000, b"\x81\xd8\xef\x08" + bytes(8)  # 4.01, Echo of 8 bytes
+points = 0
+bad = 0
+
+
+def point(ok, name):
+    global points, bad
+    points += 1
+    bad += not ok
+    print("ok" if ok else "not ok", points, "-", name)
+
+
+# RFC 8613 C.1 and C.4: the device is the client.
+rfc = check.Context({"name": "rfc", "device_id": "", "gateway_id": "01", "id_context": "",
+                     "algorithm": "AES-CCM-16-64-128",
+                     "master_secret": "0102030405060708090a0b0c0d0e0f10",
+                     "master_salt": "9e7ca92223786340"})
+point(rfc.device_key.hex() == "f0910ed7295e6ad4b54fc793154302ff", "the device's key of C.1")
+point(rfc.gateway_key.hex() == "ffb14e093c94c9cac9471648b4f98710", "the gateway's key of C.1")
+point(rfc.nonce(b"", 20).hex() == "4622d4dd6d944168eefb549868", "the nonce of C.4")
+point(rfc.aad(20).hex() == "8368456e63727970743040488501810a40411440", "the AAD of C.4")
+message = check.Message(bytes.fromhex("44025d1f00003974396c6f63616c686f7374620914ff"
+                                      "612f1092f1776f1c1668b3825e"))
+point(check.oscore_option(message.oscore) == (20, None, b""), "the OSCORE option of C.4")
+point(rfc.from_device.decrypt(rfc.nonce(b"", 20), message.payload, rfc.aad(20)).hex() ==
+      "01b3747631", "the request of C.4 opens")
+
+ROWS = [{"name": f"d{i}", "device_id": f"0{i}", "gateway_id": "aa", "id_context": context,
+         "algorithm": algorithm, "master_secret": f"{i + 1:032x}", "master_salt": ""}
+        for i, (algorithm, context) in enumerate((name, context) for name in check.ALGORITHMS
+                                                 for context in ("", "c0ffee"))][:10]
+
+
+class Wire:
+    """Makes a capture, as device and as gateway."""
+
+    def __init__(self, link, ipv6=False):
+        self.link, self.ipv6, self.frames = link, ipv6, []
+        with_keys = check.Check(ROWS)
+        self.context = [with_keys.by_name[row["name"]] for row in ROWS]
+
+    def datagram(self, source, source_port, destination, port, payload):
+        length = 8 + len(payload)
+        segment = struct.pack(">4H", source_port, port, length, 0) + payload
+        if len(source) == 4:
+            kind = b"\x08\x00"
+            packet = struct.pack(">BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, 17, 0)
+        else:
+            kind = b"\x86\xdd"
+            packet = struct.pack(">IHBB", 6 << 28, length, 17, 64)
+        packet += source + destination + segment
+        if self.link == check.LINK_SLL2:
+            head = kind + bytes(8) + bytes([0, 6]) + bytes(8)
+        else:
+            head = bytes(12) + b"\x81\x00\x00\x07" + kind
+        self.frames.append(head + packet)
+
+    def mark(self, text):
+        self.datagram(LOOPBACK, 1, LOOPBACK, check.MARK_PORT, text.encode() + b"\n")
+
+    def ends(self):
+        return (GATEWAY6, DEVICE6) if self.ipv6 else (GATEWAY, DEVICE)
+
+    def request(self, i, piv, text=b"x", port=HERE, token=None):
+        context, (gateway, device) = self.context[i], self.ends()
+        sealed = context.from_device.encrypt(context.nonce(context.device_id, piv),
+                                             b"\x02\xff" + text, context.aad(piv))
+        value = check.piv_bytes(piv)
+        flags = len(value) | 8 | (0x10 if context.id_context else 0)
+        value = bytes([flags]) + value
+        if context.id_context:
+            value += bytes([len(context.id_context)]) + context.id_context
+        self.datagram(device, port, gateway, check.COAP_PORT, self.message(
+            0x44, 2, token or self.token(i, piv), value + context.device_id, sealed))
+
+    def answer(self, i, piv, plain=b"\x44", own=None, nonce=None, aad=None, port=HERE, token=None):
+        context, (gateway, device) = self.context[i], self.ends()
+        if nonce is None:
+            nonce = (context.nonce(context.device_id, piv) if own is None
+                     else context.nonce(context.gateway_id, own))
+        sealed = context.from_gateway.encrypt(
+            nonce, plain, context.aad(piv) if aad is None else aad)
+        value = b"" if own is None else bytes([len(check.piv_bytes(own))]) + check.piv_bytes(own)
+        self.datagram(gateway, check.COAP_PORT, device, port, self.message(
+            0x64, 0x44, token or self.token(i, piv), value, sealed))
+
+    def exchange(self, i, piv, **how):
+        self.request(i, piv)
+        self.answer(i, piv, b"\x44\xff" + b"%d" % piv, **how)
+
+    @staticmethod
+    def token(i, piv):
+        return struct.pack(">BBH", i, 0, piv & 0xffff)
+
+    @staticmethod
+    def message(head, code, token, oscore, sealed):
+        option = bytes([0x90 | len(oscore)]) if len(oscore) < 13 else bytes([0x9d, len(oscore) - 13])
+        return bytes([head, code, 0, 1]) + token + option + oscore + b"\xff" + sealed
+
+    def findings(self, end=True, backend=None, fleet=None):
+        if end:
+            self.mark("end")
+        checked = check.Check(ROWS)
+        with tempfile.TemporaryDirectory() as directory:
+            capture = os.path.join(directory, "pcap")
+            with open(capture, "wb") as file:
+                file.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, self.link))
+                for frame in self.frames:
+                    file.write(struct.pack("<4I", 0, 0, len(frame), len(frame)) + frame)
+            checked.capture(capture)
+            for text, read in ((backend, checked.backend), (fleet, checked.fleet)):
+                if text is not None:
+                    with open(os.path.join(directory, "log"), "w") as file:
+                        file.write(text)
+                    read(file.name)
+        said = io.StringIO()
+        checked.points(said)
+        found = {rule for rule, findings in checked.findings.items() if findings}
+        if said.getvalue().count("not ok") != len(found):
+            return {"points"}
+        return found
+
+
+def good(wire):
+    """What may be: answers, a copy of one, a crash with challenges, a copy of a request."""
+    wire.mark("added " + " ".join(row["name"] for row in ROWS))
+    for i in range(len(ROWS)):
+        for piv in (0, 1, 255, 256, 65536):
+            wire.exchange(i, piv)
+        wire.request(i, 65536)
+        wire.answer(i, 65536, b"\x44\xff65536")
+    wire.mark("crash")
+    for i in range(len(ROWS)):
+        wire.request(i, 65536, port=check.REPLAY_PORT)
+        wire.answer(i, 65536, CHALLENGED, own=1 << 22, port=check.REPLAY_PORT)
+        wire.request(i, 65537)
+        wire.answer(i, 65537, CHALLENGED, own=1 << 22 | 1)
+        wire.exchange(i, 65538)
+
+
+def two_answers(wire):
+    wire.answer(3, 256, b"\x44\xffother")
+
+
+def own_piv_again(wire):
+    wire.request(2, 70000)
+    wire.answer(2, 70000, CHALLENGED, own=1 << 22)
+
+
+def own_piv_as_request(wire):
+    # The nonce of a request of another direction, under the gateway's key.
+    wire.request(2, 70000)
+    wire.answer(2, 70000, nonce=wire.context[2].nonce(wire.context[2].device_id, 256))
+
+
+def accepted_twice(wire):
+    wire.request(4, 256, port=HERE + 1)
+    wire.answer(4, 256, b"\x44\xffagain", own=1 << 22 | 2, port=HERE + 1)
+
+
+def replay_answered(wire):
+    wire.request(5, 70000)
+    wire.mark("crash")
+    wire.request(5, 70000, port=check.REPLAY_PORT)
+    wire.answer(5, 70000, port=check.REPLAY_PORT)
+
+
+def challenge_sent_again(wire):
+    wire.request(2, 65537)
+    wire.answer(2, 65537, CHALLENGED, own=1 << 22 | 1)
+
+
+def challenge_without_own_piv(wire):
+    wire.mark("crash")
+    wire.request(1, 70000)
+    wire.answer(1, 70000, CHALLENGED)
+
+
+def challenge_of_a_known(wire):
+    wire.request(1, 70000)
+    wire.answer(1, 70000, CHALLENGED, own=1 << 22 | 7)
+
+
+def unbound(wire):
+    wire.answer(6, 300)
+
+
+def other_aad(wire):
+    wire.request(7, 70000)
+    wire.answer(7, 70000, aad=wire.context[7].aad(69999))
+
+
+def other_key(wire):
+    wire.request(7, 70000)
+    wire.answer(6, 70000, token=wire.token(7, 70000))
+
+
+def device_repeats(wire):
+    wire.request(8, 256, b"y")
+
+
+def plain(wire):
+    wire.datagram(GATEWAY, check.COAP_PORT, DEVICE, HERE, b"\x60\x81\0\1")
+
+
+def cut(wire):
+    wire.frames.append(wire.frames[-1][:-3])
+
+
+def strange_mark(wire):
+    wire.mark("clesn")
+
+
+PLANTED = [  # what, how, what the checker must say, and nothing else
+    ("nothing", lambda wire: None, set()),
+    ("two ciphertexts under one request's nonce", two_answers, {"nonce", "twice"}),
+    ("an own Partial IV for the second time", own_piv_again, {"nonce", "fresh", "again"}),
+    ("a request's nonce for another request's answer", own_piv_as_request, {"open"}),
+    ("a request that is accepted twice, with an own Partial IV", accepted_twice, {"twice"}),
+    ("a request from before a crash that is served after it", replay_answered, {"replay"}),
+    ("a challenge that is sent again", challenge_sent_again, {"fresh", "again"}),
+    ("a challenge under the request's nonce", challenge_without_own_piv, {"fresh"}),
+    ("a challenge of a device whose window is known", challenge_of_a_known, {"again"}),
+    ("an answer to nothing", unbound, {"bound"}),
+    ("an answer that is bound to another request", other_aad, {"open"}),
+    ("an answer under another device's key", other_key, {"open"}),
+    ("a device that repeats its nonce", device_repeats, {"device"}),
+    ("an error without protection", plain, {"plain"}),
+    ("a packet that was cut", cut, {"parse"}),
+    ("a mark that is wrong", strange_mark, {"marks"}),
+]
+BACKEND = '"f-0" POST /t/d0/0\n"f-1" POST /t/d0/1\n- POST /crash\n"f-2" POST /t/d0/65538\n'
+LOGS = [
+    ("logs without fault", BACKEND, "d0 0 CON answered\nd0 9 NON unanswered\n", set()),
+    ("one key twice", BACKEND + '"f-2" POST /t/d0/65537\n', None, {"backend"}),
+    ("one request under two keys", BACKEND + '"f-3" POST /t/d0/65538\n', None, {"backend"}),
+    ("a request from before a crash", BACKEND + '"f-3" POST /t/d0/255\n', None, {"old"}),
+    ("a request that nobody captured", BACKEND + '"f-3" POST /t/d0/999\n', None, {"captured"}),
+    ("an answer to what was not captured", None, "d0 999 CON answered\n", {"captured"}),
+]
+for link in (check.LINK_SLL2, check.LINK_ETHERNET):
+    for ipv6 in (False, True):
+        for name, plant, wanted in PLANTED:
+            wire = Wire(link, ipv6)
+            good(wire)
+            plant(wire)
+            got = wire.findings()
+            point(got == wanted, f"planted, link type {link}, IPv{6 if ipv6 else 4}: {name}"
+                  + ("" if got == wanted else f": got {got}"))
+for name, backend, fleet, wanted in LOGS:
+    wire = Wire(check.LINK_ETHERNET)
+    good(wire)
+    got = wire.findings(backend=backend, fleet=fleet)
+    point(got == wanted, f"{name}" + ("" if got == wanted else f": got {got}"))
+wire = Wire(check.LINK_ETHERNET)
+good(wire)
+point(wire.findings(end=False) == {"marks"}, "a capture without its end")
+print(f"1..{points}")
+raise SystemExit(bad != 0)
