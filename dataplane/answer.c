@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stages 15 to 17: answers of the upstream loop and of the worker itself are sealed in batches,
+// Stages 15 to 17: answers of the upstream loops and of the worker itself are sealed in batches,
 // encoded, recorded for duplicates, and queued for tx.
 
 #include "dataplane/worker.h"
 
 #include <time.h>
 
-#define ANSWERS_BURST  32                       // handles taken from the upstream loop in one turn
+#define ANSWERS_BURST  32                       // handles taken from an upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
 #define RUN_BASE_AGAIN (1 << 16)                // and how often again, should nothing come of it
 
@@ -232,11 +232,11 @@ static void exchange_unlink(struct dp_worker *w, uint32_t index)
 		w->exchanges->worker_half[x->next].prev = x->prev;
 }
 
-unsigned dp_upstream_answers(struct dp_worker *w)
+static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
 {
 	dp_handle handles[ANSWERS_BURST];
 	unsigned n = rte_ring_sc_dequeue_burst_elem(
-		w->upstream->responses, handles, sizeof(handles[0]), ANSWERS_BURST, NULL);
+		port->responses, handles, sizeof(handles[0]), ANSWERS_BURST, NULL);
 
 	if (!n)
 		return 0;
@@ -274,6 +274,15 @@ unsigned dp_upstream_answers(struct dp_worker *w)
 		answer->plaintext_len = shared->response.len;
 	}
 	dp_stage_end(w, DP_STAGE_upstream, start, n);
+	return n;
+}
+
+unsigned dp_upstream_answers(struct dp_worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->loop_count; i++)
+		n += loop_answers(w, w->loop[i].port);
 	return n;
 }
 

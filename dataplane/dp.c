@@ -31,7 +31,8 @@ struct retired {
 
 struct dp {
 	struct dp_context_table *contexts;
-	struct dp_upstream *upstream;
+	unsigned loop_count;
+	struct dp_upstream *upstream[DP_LOOPS_MAX];
 	struct rte_rcu_qsbr *qsbr;
 	const struct dp_config *config; // atomic: workers read
 	uint32_t run;                   // atomic: workers read
@@ -60,6 +61,19 @@ static struct rte_rcu_qsbr *qsbr_create(unsigned threads)
 	return qsbr;
 }
 
+static bool loop_add(struct dp *dp, unsigned workers)
+{
+	struct dp_upstream *up = calloc(1, sizeof(*up) + workers * sizeof(up->port[0]));
+
+	if (!up || dp->loop_count == DP_LOOPS_MAX || dp_doorbell_init(&up->bell)) {
+		free(up);
+		return false;
+	}
+	up->count = workers;
+	dp->upstream[dp->loop_count++] = up;
+	return true;
+}
+
 struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 {
 	struct dp_echo_key echo;
@@ -76,16 +90,16 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	dp->run = DP_RUN_NONE;
 	dp->mtu = conf->mtu;
 	dp->exchanges = conf->exchanges;
-	dp->upstream = calloc(
-		1, sizeof(*dp->upstream) + conf->worker_count * sizeof(dp->upstream->port[0]));
 	dp->qsbr = qsbr_create(conf->worker_count);
 	dp->contexts = dp_context_table_create(conf->max_devices);
-	if (!dp->upstream || !dp->qsbr || !dp->contexts || dp_doorbell_init(&dp->bell) ||
-		dp_doorbell_init(&dp->upstream->bell)) {
+	bool made = dp->qsbr && dp->contexts && !dp_doorbell_init(&dp->bell);
+
+	for (unsigned i = 0; made && i < (conf->loop_count ? conf->loop_count : 1); i++)
+		made = loop_add(dp, conf->worker_count);
+	if (!made) {
 		snprintf(err, err_len, "no memory for %u devices", conf->max_devices);
 		goto fail;
 	}
-	dp->upstream->count = conf->worker_count;
 	randombytes_buf(&echo, sizeof(echo));
 	for (unsigned i = 0; i < conf->worker_count; i++) {
 		struct dp_worker *w = dp_worker_create(dp, conf, i, err, err_len);
@@ -117,9 +131,10 @@ void dp_free(struct dp *dp)
 		dp_worker_free(dp->worker[i]);
 	dp_context_table_free(dp->contexts);
 	rte_free(dp->qsbr);
-	if (dp->upstream)
-		dp_doorbell_close(&dp->upstream->bell);
-	free(dp->upstream);
+	for (unsigned i = 0; i < dp->loop_count; i++) {
+		dp_doorbell_close(&dp->upstream[i]->bell);
+		free(dp->upstream[i]);
+	}
 	dp_doorbell_close(&dp->bell);
 	free(dp->retired);
 	free(dp);
@@ -188,9 +203,14 @@ struct dp_context_table *dp_contexts(struct dp *dp)
 	return dp->contexts;
 }
 
-struct dp_upstream *dp_upstream(struct dp *dp)
+struct dp_upstream *dp_upstream(struct dp *dp, unsigned loop)
 {
-	return dp->upstream;
+	return dp->upstream[loop];
+}
+
+unsigned dp_loop_count(const struct dp *dp)
+{
+	return dp->loop_count;
 }
 
 struct dp_worker *dp_worker_get(struct dp *dp, unsigned id)

@@ -25,6 +25,7 @@ struct dp_worker;
 struct dp_conf {
 	const unsigned *lcores; // DPDK lcore of each worker
 	unsigned worker_count;
+	unsigned loop_count; // upstream loops, 1 to DP_LOOPS_MAX; 0: one
 	uint32_t max_devices;
 	uint32_t exchanges;             // a worker
 	size_t answers_bytes;           // answer index of a worker
@@ -38,8 +39,8 @@ struct dp_conf {
 
 // Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with
 // enough.
-size_t dp_eal_bytes(
-	unsigned workers, uint32_t exchanges, uint32_t max_devices, uint16_t mtu, unsigned ports);
+size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
+	uint16_t mtu, unsigned ports);
 
 // Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a sentence in err.
 struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len);
@@ -58,7 +59,8 @@ void dp_stop(struct dp *dp);
 bool dp_running(const struct dp *dp);
 
 struct dp_context_table *dp_contexts(struct dp *dp);
-struct dp_upstream *dp_upstream(struct dp *dp); // of the one upstream loop
+struct dp_upstream *dp_upstream(struct dp *dp, unsigned loop);
+unsigned dp_loop_count(const struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);

@@ -262,13 +262,15 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 
 	dp_handle handle = dp_handle_make(index, shared->generation);
 
-	if (rte_ring_sp_enqueue_elem(w->upstream->requests, &handle, sizeof(handle))) {
+	struct dp_worker_loop *loop = &w->loop[dp_upstream_loop(x->context, w->loop_count)];
+
+	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {
 		dp_exchange_give(w->exchanges, index);
 		dp_count(w, DP_STAT_upstream_full);
 		answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, 2, NULL);
 		return;
 	}
-	w->ring_upstream = true;
+	loop->ring = true;
 	x->prev = DP_INDEX_NONE;
 	x->next = ctx->in_flight;
 	if (x->next != DP_INDEX_NONE)

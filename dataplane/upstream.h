@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The rings between the workers and the upstream loops. Each ring has one producer and one
-// consumer; a handle names an exchange in the pool of the worker.
+// consumer; a handle names an exchange in the pool of the worker. All requests of a device go to
+// the same loop.
 
 #ifndef POSTERN_DATAPLANE_UPSTREAM_H
 #define POSTERN_DATAPLANE_UPSTREAM_H
@@ -9,6 +10,14 @@
 #include "dataplane/exchange.h"
 
 #include <rte_ring.h>
+
+#define DP_LOOPS_MAX 16
+
+// Which of so many loops has the requests of the context at this index.
+static inline unsigned dp_upstream_loop(uint32_t context, unsigned loops)
+{
+	return (uint64_t)(context * UINT32_C(0x9e3779b1)) * loops >> 32;
+}
 
 // What a loop shares with one worker.
 struct dp_upstream_port {

@@ -42,17 +42,36 @@ static struct rte_ring *ring_create(const char *what, unsigned worker, size_t el
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
-size_t dp_eal_bytes(
-	unsigned workers, uint32_t exchanges, uint32_t max_devices, uint16_t mtu, unsigned ports)
+size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
+	uint16_t mtu, unsigned ports)
 {
 	// An mbuf costs its data room, its header and what the mempool puts around it.
 	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
 		(dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
-	size_t rings = 2 * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
+	size_t rings = 2 * loops * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
 		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
 
 	return workers * (pool + rings + sizeof(struct dp_worker)) +
 		dp_context_hash_bytes(max_devices);
+}
+
+// Makes the rings to and from every loop, which can hold all exchanges each.
+static bool loops_attach(struct dp_worker *w, struct dp *dp)
+{
+	bool made = true;
+
+	for (unsigned i = 0; i < dp_loop_count(dp); i++) {
+		struct dp_upstream *up = dp_upstream(dp, i);
+		struct dp_upstream_port *port = &up->port[w->id];
+		uint32_t count = dp_worker_exchanges(dp);
+
+		port->pool = w->exchanges;
+		port->requests = ring_create("requests", w->id, sizeof(dp_handle), count);
+		port->responses = ring_create("responses", w->id, sizeof(dp_handle), count);
+		made &= port->requests && port->responses;
+		w->loop[w->loop_count++] = (struct dp_worker_loop){.port = port, .bell = &up->bell};
+	}
+	return made;
 }
 
 struct dp_worker *dp_worker_create(
@@ -80,19 +99,15 @@ struct dp_worker *dp_worker_create(
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->answers = dp_answers_create(conf->answers_bytes);
-	w->upstream = &dp_upstream(dp)->port[id];
-	w->upstream_bell = &dp_upstream(dp)->bell;
 	w->main_bell = dp_bell(dp);
-	w->upstream->pool = w->exchanges;
-	w->upstream->requests = ring_create("requests", id, sizeof(dp_handle), conf->exchanges);
-	w->upstream->responses = ring_create("responses", id, sizeof(dp_handle), conf->exchanges);
+	bool loops = loops_attach(w, dp);
+
 	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
-	if (!w->pool || !w->engine || !w->exchanges || !w->answers || !w->upstream->requests ||
-		!w->upstream->responses || !w->events || !w->commands || !w->to_kernel ||
-		!w->from_kernel) {
+	if (!w->pool || !w->engine || !w->exchanges || !w->answers || !loops || !w->events ||
+		!w->commands || !w->to_kernel || !w->from_kernel) {
 		snprintf(err, err_len, "worker %u: no memory for %s", id,
 			!w->pool                ? "its mbufs"
 				: !w->engine    ? "its AEAD engine, or the forced isa is not there"
@@ -115,9 +130,9 @@ void dp_worker_free(struct dp_worker *w)
 	dp_punt_ring_free(w->to_kernel);
 	rte_ring_free(w->commands);
 	rte_ring_free(w->events);
-	if (w->upstream) {
-		rte_ring_free(w->upstream->responses);
-		rte_ring_free(w->upstream->requests);
+	for (unsigned i = 0; i < w->loop_count; i++) {
+		rte_ring_free(w->loop[i].port->responses);
+		rte_ring_free(w->loop[i].port->requests);
 	}
 	dp_answers_free(w->answers);
 	dp_exchange_pool_free(w->exchanges);
@@ -324,9 +339,11 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	dp_answers_flush(w);
 	for (unsigned i = 0; i < w->port_count; i++)
 		dp_transmit(w, &w->port[i]);
-	if (w->ring_upstream) {
-		w->ring_upstream = false;
-		dp_doorbell_ring(w->upstream_bell);
+	for (unsigned i = 0; i < w->loop_count; i++) {
+		if (!w->loop[i].ring)
+			continue;
+		w->loop[i].ring = false;
+		dp_doorbell_ring(w->loop[i].bell);
 	}
 	if (w->ring_main) {
 		w->ring_main = false;

@@ -98,6 +98,13 @@ struct dp_worker_port {
 	struct rte_mbuf *tx[2 * DP_BURST];
 };
 
+// The worker's end of the rings to one upstream loop.
+struct dp_worker_loop {
+	struct dp_upstream_port *port;
+	struct dp_doorbell *bell;
+	bool ring; // pushed something this turn
+};
+
 struct dp_worker {
 	// Set up by main before the start, then read only.
 	const struct dp_config *const *current_config; // main swaps, atomic
@@ -108,8 +115,8 @@ struct dp_worker {
 	struct dp_context_table *contexts;
 	struct dp_exchange_pool *exchanges;
 	struct dp_answers *answers;
-	struct dp_upstream_port *upstream;
-	struct dp_doorbell *upstream_bell;
+	unsigned loop_count;
+	struct dp_worker_loop loop[DP_LOOPS_MAX];
 	struct dp_doorbell *main_bell;
 	struct rte_ring *events;   // worker -> main, struct dp_event
 	struct rte_ring *commands; // main -> worker, struct dp_command
@@ -133,7 +140,6 @@ struct dp_worker {
 	uint64_t nap_tsc;
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
-	bool ring_upstream; // pushed something this turn
 	bool ring_main;
 	bool run_wanted;    // asked main for a run
 	uint16_t next_mid;  // of unprotected messages of ours
@@ -174,7 +180,7 @@ void dp_receive(struct dp_worker *w, struct pkt_vec *vec);
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // Takes a removed context's exchanges off its list (request.c).
 void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx);
-// Stages 15-17 (answer.c): answers of the upstream loop, deadlines, seal, encode.
+// Stages 15-17 (answer.c): answers of the upstream loops, deadlines, seal, encode.
 unsigned dp_upstream_answers(struct dp_worker *w);
 unsigned dp_deadlines(struct dp_worker *w);
 // Adds an answer to the batch (a full one is flushed first), zeroed but for exchange.

@@ -25,6 +25,7 @@
 #define CONF_PORTS_MAX     16
 #define CONF_ADDRESSES_MAX 16 // of a port
 #define CONF_WORKERS_MAX   64
+#define CONF_LOOPS_MAX     16
 #define CONF_CPU_MAX       1023 // highest number of a CPU
 #define CONF_UPSTREAMS_MAX 1024
 #define CONF_SERVERS_MAX   64 // of an upstream
@@ -70,6 +71,7 @@ struct conf_workers {
 	uint16_t *cores; // CPU numbers, one worker each, in the order of the file
 	size_t core_count;
 	enum conf_worker_mode mode;
+	uint8_t loops;      // threads that speak HTTP
 	uint32_t exchanges; // requests in flight a worker
 	uint64_t answers;   // bytes of the answer index of a worker
 	enum conf_huge_pages huge_pages;

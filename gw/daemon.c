@@ -312,8 +312,9 @@ int daemon_stop(struct daemon *daemon)
 
 	notify_systemd("STOPPING=1");
 	// Workers still run, so that the last answers reach their devices.
-	if (daemon->upstream_started)
-		up_loop_stop(daemon->upstream, STOP_GRACE_MS);
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		if (daemon->loop[i])
+			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
 	if (daemon->dp)
 		dp_stop(daemon->dp);
 	if (daemon->store_thread)
@@ -324,7 +325,8 @@ int daemon_stop(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->port_count; i++)
 		if (daemon->port[i].tap_fd >= 0)
 			close(daemon->port[i].tap_fd);
-	up_loop_free(daemon->upstream);
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		up_loop_free(daemon->loop[i]);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);
 	if (daemon->eal_started)

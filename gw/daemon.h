@@ -35,7 +35,7 @@ struct daemon {
 	struct routes routes;
 	struct dp *dp;
 	struct registry registry;
-	struct up_loop *upstream;
+	struct up_loop *loop[CONF_LOOPS_MAX]; // that speak HTTP, as many as the configuration says
 	struct ctl_server *ctl;
 	struct ctl_ops ops;
 	struct daemon_port port[CONF_PORTS_MAX];
@@ -47,7 +47,6 @@ struct daemon {
 	uint64_t started_ms; // CLOCK_MONOTONIC
 	uint64_t started_tsc;
 	bool eal_started;
-	bool upstream_started;
 	bool stopping;
 	bool importing; // one import at a time
 

@@ -91,8 +91,8 @@ static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
 // What mempools, rings and the hash table take of EAL's memory.
 static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
 {
-	return dp_eal_bytes(conf->workers.core_count, conf->workers.exchanges, conf->devices.max,
-		mtu, conf->port_count);
+	return dp_eal_bytes(conf->workers.core_count, conf->workers.loops, conf->workers.exchanges,
+		conf->devices.max, mtu, conf->port_count);
 }
 
 static int start_eal(struct daemon *daemon, uint16_t mtu)
@@ -153,6 +153,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	const struct dp_conf dp_conf = {
 		.lcores = lcores,
 		.worker_count = conf->workers.core_count,
+		.loop_count = conf->workers.loops,
 		.max_devices = conf->devices.max,
 		.exchanges = conf->workers.exchanges,
 		.answers_bytes = conf->workers.answers,
@@ -276,36 +277,44 @@ static int load_devices(struct daemon *daemon)
 	return 0;
 }
 
+// All are made before the first one runs, since libcurl asks for that.
+static int start_loops(struct daemon *daemon)
+{
+	struct up_loop_config config = {
+		.conf = daemon->conf,
+		.loops = daemon->conf->workers.loops,
+		.name = registry_name,
+		.name_arg = &daemon->registry,
+	};
+	char err[ERR_MAX];
+	int rc = 0;
+
+	randombytes_buf(config.etag_key, sizeof(config.etag_key));
+	for (unsigned i = 0; i < config.loops; i++) {
+		config.loop = i;
+		config.upstream = dp_upstream(daemon->dp, i);
+		rc = up_loop_create(&config, &daemon->loop[i], err, sizeof(err));
+		if (rc) {
+			log_error("%s", err);
+			return rc;
+		}
+	}
+	for (unsigned i = 0; !rc && i < config.loops; i++)
+		rc = up_loop_start(daemon->loop[i]);
+	if (rc)
+		log_error("an upstream loop cannot start: %s", strerror(-rc));
+	return rc;
+}
+
 static int start_threads(struct daemon *daemon)
 {
-	char err[ERR_MAX];
-
 	daemon->store_thread = store_thread_start(daemon->store);
 	if (!daemon->store_thread) {
 		log_error("the store thread cannot start: %s", strerror(errno));
 		return -errno;
 	}
 	daemon->store = NULL;
-	struct up_loop_config config = {
-		.conf = daemon->conf,
-		.upstream = dp_upstream(daemon->dp),
-		.loops = 1,
-		.name = registry_name,
-		.name_arg = &daemon->registry,
-	};
-
-	randombytes_buf(config.etag_key, sizeof(config.etag_key));
-	int rc = up_loop_create(&config, &daemon->upstream, err, sizeof(err));
-
-	if (rc) {
-		log_error("%s", err);
-		return rc;
-	}
-	rc = up_loop_start(daemon->upstream);
-	if (rc)
-		log_error("the upstream loop cannot start: %s", strerror(-rc));
-	daemon->upstream_started = !rc;
-	return rc;
+	return start_loops(daemon);
 }
 
 static int start_ctl(struct daemon *daemon)

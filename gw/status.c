@@ -94,6 +94,29 @@ static unsigned busy_permille(const struct daemon *daemon, const struct dp_stats
 	return all ? cycles * 1000 / all : 0;
 }
 
+// A statistic of an upstream, of all loops together.
+static uint64_t upstream_stat(const struct daemon *daemon, size_t index, enum up_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		sum += up_loop_stat(daemon->loop[i], index, stat);
+	return sum;
+}
+
+// Each loop finds out for itself: the least that one of them has.
+static size_t upstream_servers_up(const struct daemon *daemon, size_t index)
+{
+	size_t least = daemon->conf->upstreams[index].server_count;
+
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++) {
+		size_t up = up_loop_servers_up(daemon->loop[i], index);
+
+		least = up < least ? up : least;
+	}
+	return least;
+}
+
 static void upstream_status(
 	const struct daemon *daemon, size_t index, struct ctl_upstream_status *status)
 {
@@ -102,9 +125,9 @@ static void upstream_status(
 	*status = (struct ctl_upstream_status){
 		.name = conf->name,
 		.servers = conf->server_count,
-		.servers_up = up_loop_servers_up(daemon->upstream, index),
-		.in_flight = up_loop_stat(daemon->upstream, index, UP_STAT_inflight),
-		.queued = up_loop_stat(daemon->upstream, index, UP_STAT_waiting),
+		.servers_up = upstream_servers_up(daemon, index),
+		.in_flight = upstream_stat(daemon, index, UP_STAT_inflight),
+		.queued = upstream_stat(daemon, index, UP_STAT_waiting),
 	};
 }
 
@@ -206,7 +229,7 @@ static void list_upstreams(const struct daemon *daemon, struct ctl_request *req)
 				.help = up_stat_help(k),
 				.unit = k == UP_STAT_queued_ms ? "ms" : NULL,
 				.gauge = up_stat_is_gauge(k),
-				.total = up_loop_stat(daemon->upstream, i, k),
+				.total = upstream_stat(daemon, i, k),
 			};
 
 			snprintf(name, sizeof(name), "upstream.%s.%s", upstream, up_stat_name(k));

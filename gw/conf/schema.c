@@ -208,6 +208,10 @@ static const struct conf_key workers_keys[] = {
 		.preset = "adaptive",
 		.help = "Whether an idle worker sleeps for moments or polls without end.",
 	}, {
+		.name = "loops", .type = CONF_INT, FIELD(conf_workers, loops),
+		.min = 1, .max = CONF_LOOPS_MAX, .preset = "1",
+		.help = "Threads that speak HTTP; each has its part of the devices and of an upstream's limits.",
+	}, {
 		.name = "exchanges", .type = CONF_INT, FIELD(conf_workers, exchanges),
 		.min = 64, .max = 1048576, .preset = "8192",
 		.help = "Requests in flight a worker.",

@@ -291,7 +291,10 @@ int up_loop_start(struct up_loop *loop)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		return -rc;
-	pthread_setname_np(loop->thread, "postern-http");
+	char name[16];
+
+	snprintf(name, sizeof(name), "postern-http%u", loop->config.loop % 100);
+	pthread_setname_np(loop->thread, name);
 	loop->started = true;
 	return 0;
 }

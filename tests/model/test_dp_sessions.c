@@ -284,7 +284,7 @@ static void take_requests(void)
 
 	while (held_count < BED_EXCHANGES && (shared = bed_upstream_take(&bed, &handle))) {
 		const uint8_t *token =
-			dp_shared_body(dp_upstream(bed.dp)->port[0].pool, shared) - 2;
+			dp_shared_body(dp_upstream(bed.dp, 0)->port[0].pool, shared) - 2;
 		struct model_request *r = &history[(token[0] << 8 | token[1]) % HISTORY];
 
 		must(r->accepted && !r->dispatched, "handed on once, when accepted");
@@ -491,7 +491,7 @@ static void respond(unsigned i)
 {
 	static const uint8_t codes[] = {
 		COAP_CONTENT, COAP_CHANGED, COAP_NOT_FOUND, COAP_BAD_GATEWAY};
-	struct dp_shared *shared = dp_shared_get(dp_upstream(bed.dp)->port[0].pool, held[i]);
+	struct dp_shared *shared = dp_shared_get(dp_upstream(bed.dp, 0)->port[0].pool, held[i]);
 	uint8_t plaintext[1500] = {codes[rnd(4)], COAP_PAYLOAD_MARK};
 	size_t len = rnd(3) ? 1 : 3 + rnd(200);
 
@@ -502,7 +502,7 @@ static void respond(unsigned i)
 		len = rnd(2) ? 0 : shared->request.response_max + 1; // does not fit
 	bed_upstream_answer(&bed, held[i], plaintext, len);
 	if (rnd(16) == 0)
-		dp_upstream_respond(&dp_upstream(bed.dp)->port[0], held[i]); // twice
+		dp_upstream_respond(&dp_upstream(bed.dp, 0)->port[0], held[i]); // twice
 	held[i] = held[--held_count];
 }
 

@@ -53,12 +53,13 @@ void bed_eal_init(void)
 	done = true;
 }
 
-void bed_make(struct bed *bed)
+void bed_make_loops(struct bed *bed, unsigned loops)
 {
 	static const unsigned lcores[] = {1};
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.worker_count = 1,
+		.loop_count = loops,
 		.max_devices = 64,
 		.exchanges = BED_EXCHANGES,
 		.answers_bytes = 64 * 1024,
@@ -111,6 +112,11 @@ void bed_make(struct bed *bed)
 	dp_worker_begin(bed->w);
 	bed->pool_full = rte_mempool_avail_count(bed->pool);
 	bed->worker_pool_full = rte_mempool_avail_count(bed->w->pool);
+}
+
+void bed_make(struct bed *bed)
+{
+	bed_make_loops(bed, 1);
 }
 
 void bed_free(struct bed *bed)
@@ -369,23 +375,28 @@ uint64_t bed_ends(const struct bed *bed)
 
 struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 {
-	struct dp_upstream_port *port = &dp_upstream(bed->dp)->port[0];
+	for (unsigned i = 0; i < dp_loop_count(bed->dp); i++) {
+		struct dp_upstream_port *port = &dp_upstream(bed->dp, i)->port[0];
 
-	if (!dp_upstream_receive(port, handle, 1))
-		return NULL;
-	struct dp_shared *shared = dp_shared_get(port->pool, *handle);
+		if (!dp_upstream_receive(port, handle, 1))
+			continue;
+		struct dp_shared *shared = dp_shared_get(port->pool, *handle);
 
-	cr_assert_not_null(shared);
-	return shared;
+		cr_assert_not_null(shared);
+		cr_assert_eq(dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp)), i);
+		return shared;
+	}
+	return NULL;
 }
 
 void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plaintext, size_t len)
 {
-	struct dp_upstream_port *port = &dp_upstream(bed->dp)->port[0];
-	struct dp_shared *shared = dp_shared_get(port->pool, handle);
+	struct dp_exchange_pool *pool = dp_upstream(bed->dp, 0)->port[0].pool;
+	struct dp_shared *shared = dp_shared_get(pool, handle);
 
 	cr_assert_not_null(shared);
-	memcpy(dp_shared_response(port->pool, shared), plaintext, len);
+	unsigned loop = dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp));
+	memcpy(dp_shared_response(pool, shared), plaintext, len);
 	shared->response.len = len;
-	dp_upstream_respond(port, handle);
+	dp_upstream_respond(&dp_upstream(bed->dp, loop)->port[0], handle);
 }

@@ -61,6 +61,8 @@ void bed_eal_init(void);
 // Starts EAL and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
 // /discard, /echo (all methods), /get (GET only).
 void bed_make(struct bed *bed);
+// The same with so many upstream loops.
+void bed_make_loops(struct bed *bed, unsigned loops);
 // Checks that no mbuf is missing, and ends.
 void bed_free(struct bed *bed);
 

@@ -55,6 +55,7 @@ Test(conf, what_is_left_out_has_its_default)
 	for (unsigned cpu = conf->workers.cores[0] + 1; cpu < CPU_SETSIZE; cpu++)
 		cr_expect(!CPU_ISSET(cpu, &cpus));
 	cr_expect_eq(conf->workers.mode, CONF_MODE_ADAPTIVE);
+	cr_expect_eq(conf->workers.loops, 1);
 	cr_expect_eq(conf->workers.exchanges, 8192);
 	cr_expect_eq(conf->workers.answers, 64 << 20);
 	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_AUTO);
@@ -108,44 +109,44 @@ Test(conf, what_is_left_out_has_its_default)
 
 Test(conf, what_is_given_is_there_with_its_line)
 {
-	struct conf *conf =
-		parse("ports:\n"
-		      "- name: lab\n"
-		      "  memif: /run/m.sock\n"
-		      "  memif_role: client\n"
-		      "  kernel: k0\n"
-		      "  coap: 1\n"
-		      "  mtu: 9000\n"
-		      "  addresses:\n"
-		      "  - 192.0.2.1/24\n"
-		      "  - \"2001:db8::1/64\"\n"
-		      "workers: {cores: [7, 2-4], mode: poll, isa: vaes512, huge_pages: no}\n"
-		      "upstreams:\n"
-		      "  up:\n"
-		      "    servers:\n"
-		      "    - http+unix:/run/app.sock\n"
-		      "    - https://h/base/\n"
-		      "    tls:\n"
-		      "      verify: false\n"
-		      "    timeout: 1m\n"
-		      "    balance: hash\n"
-		      "    retries: {max: 1, budget: 5%}\n"
-		      "    eject: {errors: 0, for: 1m, max_percent: 10%}\n"
-		      "    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
-		      "routes:\n"
-		      "- path: /a/*\n"
-		      "  methods: [GET, iPATCH]\n"
-		      "  to: up\n"
-		      "  timeout: 1h\n"
-		      "  fetch: query\n"
-		      "  idempotency: honoured\n"
-		      "  host: \"[::1]:80\"\n"
-		      "  strip: 1\n"
-		      "  prefix: /v1/\n"
-		      "- {path: /*, to: builtin:echo}\n"
-		      "devices: {kek: /k, errors: verbose, replay: 4.01}\n"
-		      "control: {mode: 0600, group: wheel}\n"
-		      "log: {level: debug}\n");
+	struct conf *conf = parse(
+		"ports:\n"
+		"- name: lab\n"
+		"  memif: /run/m.sock\n"
+		"  memif_role: client\n"
+		"  kernel: k0\n"
+		"  coap: 1\n"
+		"  mtu: 9000\n"
+		"  addresses:\n"
+		"  - 192.0.2.1/24\n"
+		"  - \"2001:db8::1/64\"\n"
+		"workers: {cores: [7, 2-4], mode: poll, loops: 3, isa: vaes512, huge_pages: no}\n"
+		"upstreams:\n"
+		"  up:\n"
+		"    servers:\n"
+		"    - http+unix:/run/app.sock\n"
+		"    - https://h/base/\n"
+		"    tls:\n"
+		"      verify: false\n"
+		"    timeout: 1m\n"
+		"    balance: hash\n"
+		"    retries: {max: 1, budget: 5%}\n"
+		"    eject: {errors: 0, for: 1m, max_percent: 10%}\n"
+		"    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
+		"routes:\n"
+		"- path: /a/*\n"
+		"  methods: [GET, iPATCH]\n"
+		"  to: up\n"
+		"  timeout: 1h\n"
+		"  fetch: query\n"
+		"  idempotency: honoured\n"
+		"  host: \"[::1]:80\"\n"
+		"  strip: 1\n"
+		"  prefix: /v1/\n"
+		"- {path: /*, to: builtin:echo}\n"
+		"devices: {kek: /k, errors: verbose, replay: 4.01}\n"
+		"control: {mode: 0600, group: wheel}\n"
+		"log: {level: debug}\n");
 	const struct conf_port *port = &conf->ports[0];
 
 	cr_expect_eq(port->kind, CONF_PORT_MEMIF);
@@ -161,6 +162,7 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_assert_eq(conf->workers.core_count, 4);
 	cr_expect_arr_eq(conf->workers.cores, ((uint16_t[]){7, 2, 3, 4}), 8);
 	cr_expect_eq(conf->workers.mode, CONF_MODE_POLL);
+	cr_expect_eq(conf->workers.loops, 3);
 	cr_expect_str_eq(conf->workers.isa, "vaes512");
 	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_NO);
 	cr_expect_eq(conf->workers.line, 11);

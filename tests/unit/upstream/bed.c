@@ -46,11 +46,11 @@ static struct rte_ring *ring(const char *name)
 	return r;
 }
 
-struct bed *bed_make(const char *upstream)
+struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 {
 	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
 		"16", "--lcores", "0", "--log-level", "error", NULL};
-	struct up_loop_config config = {.loops = 1, .name = device_name, .etag_key = {1}};
+	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
 	struct bed *bed = calloc(1, sizeof(*bed));
 	char text[4096], err[256];
 
@@ -81,6 +81,11 @@ struct bed *bed_make(const char *upstream)
 	cr_assert_eq(up_loop_create(&config, &bed->loop, err, sizeof(err)), 0, "%s", err);
 	cr_assert_eq(up_loop_start(bed->loop), 0);
 	return bed;
+}
+
+struct bed *bed_make(const char *upstream)
+{
+	return bed_make_one_of(1, upstream);
 }
 
 struct bed *bed_for(const struct server *server, const char *more)

@@ -23,6 +23,8 @@ uint64_t bed_now_ms(void);
 
 // upstream: the lines under "up:" in a configuration file, in braces. Aborts if it cannot.
 struct bed *bed_make(const char *upstream);
+// The same for the first of so many loops.
+struct bed *bed_make_one_of(unsigned loops, const char *upstream);
 // With one server; `more`: keys of the upstream beside it, or "".
 struct bed *bed_for(const struct server *server, const char *more);
 // With so many servers.

@@ -283,6 +283,29 @@ Test(upstream_loop, queue)
 	server_stop(server);
 }
 
+// Two loops share the limits: each has half of the connections and of the places to wait.
+Test(upstream_loop, limits_are_divided)
+{
+	struct server *server = bed_server("one");
+	char upstream[128];
+
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"http://127.0.0.1:%u\"], max_connections: 3, max_inflight: 6, queue: "
+		"10s",
+		server_port(server));
+	struct bed *bed = bed_make_one_of(2, upstream);
+	for (unsigned i = 0; i < 6; i++)
+		bed_push(bed, "GET path=hold");
+	bed_wait_stat(bed, UP_STAT_requests, 6);
+	cr_expect_eq(bed_stat(bed, UP_STAT_inflight), 2);
+	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 3);
+	cr_expect_eq(bed_answers_like(bed, 1, "5.03"), 1);
+	server_release(server);
+	cr_expect_eq(bed_answers_like(bed, 5, "2.05"), 5);
+	bed_end(bed);
+	server_stop(server);
+}
+
 Test(upstream_loop, queue_moves_on)
 {
 	struct server *server = bed_server("one");
