@@ -607,6 +607,18 @@ Test(dp_worker, a_clock_begins_in_the_second_after_the_context)
 	}
 }
 
+// A tag over nothing verifies, but there is no code in it.
+Test(dp_worker, a_plaintext_without_a_code_is_not_opened)
+{
+	bed_device_add(&bed, &device, true);
+	bed_seal(&device, &request, COAP_CON, 1, 1, (const uint8_t *)"", 0);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_ciphertext), 1);
+	cr_expect_eq(dp_contexts(bed.dp)->context[device.context].window.next, 0);
+}
+
 Test(dp_worker, a_context_is_unknown_until_it_is_published)
 {
 	struct dp_context_key key;
