@@ -289,6 +289,14 @@ static int start_loops(struct daemon *daemon)
 	char err[ERR_MAX];
 	int rc = 0;
 
+	if (daemon->conf->log.access)
+		rc = access_log_create(
+			&daemon->conf->log, config.loops, &daemon->access, err, sizeof(err));
+	if (rc) {
+		log_error("%s", err);
+		return rc;
+	}
+	config.access = daemon->access;
 	randombytes_buf(config.etag_key, sizeof(config.etag_key));
 	for (unsigned i = 0; i < config.loops; i++) {
 		config.loop = i;

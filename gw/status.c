@@ -238,6 +238,25 @@ static void list_upstreams(const struct daemon *daemon, struct ctl_request *req)
 	}
 }
 
+static void list_access_log(const struct daemon *daemon, struct ctl_request *req)
+{
+	const struct access_log *log = daemon->access;
+	const struct ctl_counter counters[] = {
+		{.name = "access_log_written", .help = "lines of the access log"},
+		{.name = "access_log_dropped", .help = "lines above the rate, or without room"},
+		{.name = "access_log_failed", .help = "lines that the file did not take"},
+	};
+	const uint64_t totals[] = {log ? access_log_written(log) : 0,
+		log ? access_log_dropped(log) : 0, log ? access_log_failed(log) : 0};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct ctl_counter counter = counters[i];
+
+		counter.total = totals[i];
+		ctl_list_counter(req, &counter);
+	}
+}
+
 static void list_stages(const struct daemon *daemon, struct ctl_request *req)
 {
 	for (unsigned i = 0; i < DP_STAGE_COUNT; i++) {
@@ -285,6 +304,7 @@ void operation_stats(void *arg, struct ctl_request *req)
 			offsetof(struct dp_stats, count) + i * sizeof(uint64_t));
 	}
 	list_upstreams(daemon, req);
+	list_access_log(daemon, req);
 	list_stages(daemon, req);
 	list_gauges(daemon, req);
 	ctl_request_end(req);

@@ -93,11 +93,18 @@ static bool isa_fits(const char *text)
 	return made_of(text, lower, digits, "_-");
 }
 
+static bool access_fits(const char *text)
+{
+	return !strcmp(text, CONF_ACCESS_STDERR) || (text[0] == '/' && text[1]);
+}
+
 static bool kek_fits(const char *text)
 {
 	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
 }
 
+static const struct conf_form access_form = {
+	access_fits, CONF_ACCESS_STDERR " or the absolute path of a file"};
 static const struct conf_form kek_form = {kek_fits, "credential or the absolute path of a file"};
 static const struct conf_form port_name_form = {
 	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
@@ -459,6 +466,18 @@ static const struct conf_key log_keys[] = {
 		.name = "level", .type = CONF_ENUM, FIELD(conf_log, level), .words = log_levels,
 		.preset = "info",
 		.help = "Least level that is logged.",
+	}, {
+		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
+		.form = &access_form, .sample = "/var/log/postern/access.json",
+		.help = "Where a line of JSON for each request that went to an upstream is written, by default nowhere.",
+	}, {
+		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
+		.preset = "100%",
+		.help = "Share of the requests that get a line, picked at random.",
+	}, {
+		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
+		.preset = "1000",
+		.help = "Most lines a second; the others are dropped and counted.",
 	},
 	{.name = NULL},
 };

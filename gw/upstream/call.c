@@ -2,11 +2,14 @@
 
 #include "gw/upstream/call.h"
 
+#include "gw/upstream/access_line.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MARGIN_MS 20 // by which a backend's time ends before the worker answers by itself
 
@@ -22,11 +25,66 @@ static const uint8_t *random_take(struct up_loop *loop, size_t len)
 	return bytes;
 }
 
+static uint64_t later_by(uint64_t now, uint64_t then)
+{
+	return then && now > then ? now - then : 0;
+}
+
+// Writes the line of a call that is about to be handed back: its request and answer are still ours.
+static void call_log(const struct call *call)
+{
+	struct up_loop *loop = call->group->loop;
+	const struct dp_shared *shared = call->shared;
+	const struct dp_request *device = &shared->request;
+	char name[UP_NAME_MAX + 1], line[ACCESS_LINE_MAX];
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	bool known = loop->config.name(loop->config.name_arg, device->context,
+		device->context_generation, name, sizeof(name));
+	const struct access_record record = {
+		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+		.device = known ? name : NULL,
+		.method = device->code,
+		.body = dp_shared_body(call->port->pool, shared),
+		.body_len = device->body_len,
+		.route = call->route ? call->route->path.text : NULL,
+		.upstream = call->group->upstream ? call->group->upstream->name : NULL,
+		.server = call->server ? call->server->text : NULL,
+		.status = call->status,
+		.code = shared->response.len ? *dp_shared_response(call->port->pool, call->shared)
+					     : 0,
+		.out = shared->response.len,
+		.queued_ms = later_by(
+			call->launched_ms ? call->launched_ms : loop->now_ms, call->arrived_ms),
+		.connect_ms = call->connected_ms,
+		.total_ms = later_by(loop->now_ms, device->received_ms),
+		.tries = call->tries,
+		.error = call->error,
+		.abandoned = call->abandoned,
+		.sent = call->sent,
+	};
+	access_log_put(loop->config.access, loop->config.loop, line,
+		access_line_write(&record, line, sizeof(line)));
+}
+
+static bool call_is_logged(struct up_loop *loop)
+{
+	uint32_t random;
+
+	if (!loop->config.access)
+		return false;
+	memcpy(&random, random_take(loop, sizeof(random)), sizeof(random));
+	return access_log_wants(loop->config.access, loop->config.loop, random, loop->now_ms);
+}
+
 static void call_return(struct call *call)
 {
 	struct group *group = call->group;
 	struct up_loop *loop = group->loop;
 
+	if (call_is_logged(loop))
+		call_log(call);
 	dp_upstream_respond(call->port, call->handle);
 	stat_add(group, UP_STAT_returned, 1);
 	call->shared = NULL;
@@ -37,6 +95,7 @@ static void call_return(struct call *call)
 void call_abandon(struct call *call)
 {
 	call->shared->response.len = 0;
+	call->abandoned = true;
 	stat_add(call->group, UP_STAT_abandoned, 1);
 	call_return(call);
 }
@@ -54,6 +113,7 @@ void call_fail(struct call *call, enum up_error error)
 	struct group *group = call->group;
 	struct dp_shared *shared = call->shared;
 
+	call->error = error;
 	shared->response.len = up_error_write(error, error_max_age(group->loop, error),
 		dp_shared_response(call->port->pool, shared), shared->request.response_max);
 	stat_add(group, UP_STAT_ERROR + error, 1);
@@ -140,6 +200,8 @@ static enum up_error flight_start(struct flight *flight, struct call *call)
 	if (group->engine->ops->start(group->engine, t))
 		return UP_ERR_no_memory;
 	group->servers->server[server].outstanding++;
+	call->server = t->server;
+	call->tries++;
 	return UP_OK;
 }
 
@@ -155,6 +217,7 @@ void call_launch(struct call *call)
 	struct flight *flight = flight_take(loop);
 	enum up_error error;
 
+	call->launched_ms = loop->now_ms;
 	if (!flight) {
 		call_fail(call, UP_ERR_no_memory);
 		return;
@@ -307,6 +370,9 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	struct group *group = call->group;
 	struct dp_shared *shared = call->shared;
 
+	call->status = transfer->reply.status;
+	call->sent = transfer->sent;
+	call->connected_ms = transfer->connected_ms;
 	group->servers->server[flight->server].outstanding--;
 	server_judge(call, flight, error);
 	if (call_abandoned(call)) {
@@ -325,6 +391,7 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	error = up_reply_map(&transfer->reply, &flight->message, transfer->server,
 		group->loop->etags, time(NULL), dp_shared_response(call->port->pool, shared),
 		shared->request.response_max, &shared->response.len);
+	call->error = error;
 	if (error)
 		stat_add(group, UP_STAT_ERROR + error, 1);
 	call_land(call);

@@ -27,6 +27,16 @@ struct call {
 	struct flight *flight; // NULL while it waits
 	uint64_t arrived_ms;
 	uint64_t deadline_ms;
+
+	// For the access log.
+	uint64_t launched_ms;             // 0: never
+	const struct conf_server *server; // the last that was asked
+	int status;                       // of its answer
+	uint32_t connected_ms;
+	unsigned tries;
+	bool sent;
+	bool abandoned;
+	enum up_error error;
 };
 
 TAILQ_HEAD(call_list, call);

@@ -29,6 +29,7 @@ struct up_transfer {
 	// Set by the engine.
 	struct up_reply reply; // body points to at most body_keep bytes of the engine's
 	bool sent;             // the server may have seen the request
+	uint32_t connected_ms; // how long the connection took; 0 for one that stood already
 	void *engine_data;
 };
 

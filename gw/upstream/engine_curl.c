@@ -396,6 +396,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	slot->why[0] = 0;
 	t->engine_data = slot;
 	t->sent = false;
+	t->connected_ms = 0;
 	up_reply_init(&t->reply);
 	if (slot_set_request(e, slot) || curl_multi_add_handle(e->multi, slot->easy)) {
 		slot_give(e, slot);
@@ -453,6 +454,16 @@ static enum up_error error_of(const struct slot *slot, CURLcode code)
 	}
 }
 
+// With its TLS handshake.
+static uint32_t connect_time(CURL *easy)
+{
+	curl_off_t connect = 0, handshake = 0; // microseconds
+
+	curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect);
+	curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &handshake);
+	return (uint32_t)((handshake > connect ? handshake : connect) / 1000);
+}
+
 static void completions_report(struct curl_engine *e)
 {
 	CURLMsg *message;
@@ -466,6 +477,7 @@ static void completions_report(struct curl_engine *e)
 			continue;
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+		slot->transfer->connected_ms = connect_time(easy);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		// The transfer may start again in the callback, which still needs the slot's body.
 		slot->transfer->done(slot->transfer, error_of(slot, code));

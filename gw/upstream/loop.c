@@ -66,14 +66,15 @@ static void call_arrive(struct up_loop *loop, struct dp_upstream_port *port, dp_
 	uint16_t index = shared->request.route;
 	const struct conf_route *route = index < conf->route_count ? &conf->routes[index] : NULL;
 	struct group *group = group_of(loop, route);
-	call->handle = handle;
-	call->port = port;
-	call->shared = shared;
-	call->route = route;
-	call->group = group;
-	call->flight = NULL;
-	call->arrived_ms = loop->now_ms;
-	call->deadline_ms = shared->request.deadline_ms;
+	*call = (struct call){
+		.handle = handle,
+		.port = port,
+		.shared = shared,
+		.route = route,
+		.group = group,
+		.arrived_ms = loop->now_ms,
+		.deadline_ms = shared->request.deadline_ms,
+	};
 	stat_add(group, UP_STAT_requests, 1);
 
 	if (call_abandoned(call)) {

@@ -12,6 +12,7 @@
 
 #include "dataplane/upstream.h"
 #include "gw/conf.h"
+#include "gw/upstream/access_log.h"
 #include "gw/upstream/etag.h"
 #include "gw/upstream/stats.h"
 
@@ -31,6 +32,7 @@ struct up_loop_config {
 	bool (*name)(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room);
 	void *name_arg;
 	uint8_t etag_key[UP_ETAG_KEY_LEN]; // random per start, the same for all loops
+	struct access_log *access;         // of all loops, or NULL
 };
 
 struct up_loop;

@@ -19,6 +19,8 @@
 #define EXCHANGES 64
 #define ROOM      1024 // bytes of the largest answer
 
+const char *bed_log = "";
+
 static bool eal_started; // which can be once in a process
 
 uint64_t bed_now_ms(void)
@@ -63,8 +65,9 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"routes:\n"
 		"- {path: /none, to: builtin:discard}\n"
 		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s}\n"
-		"- {path: /*, to: up}\n",
-		upstream);
+		"- {path: /*, to: up}\n"
+		"%s",
+		upstream, bed_log);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
 
 	bed->up = calloc(1, sizeof(*bed->up) + sizeof(bed->up->port[0]));
@@ -78,6 +81,11 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 	config.conf = bed->conf;
 	config.upstream = bed->up;
 	config.name_arg = bed;
+	if (bed->conf->log.access)
+		cr_assert_eq(
+			access_log_create(&bed->conf->log, loops, &bed->access, err, sizeof(err)),
+			0, "%s", err);
+	config.access = bed->access;
 	cr_assert_eq(up_loop_create(&config, &bed->loop, err, sizeof(err)), 0, "%s", err);
 	cr_assert_eq(up_loop_start(bed->loop), 0);
 	return bed;
@@ -219,6 +227,7 @@ void bed_end(struct bed *bed)
 	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 0);
 	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
 	up_loop_free(bed->loop);
+	access_log_free(bed->access);
 	dp_exchange_pool_free(bed->up->port[0].pool);
 	rte_ring_free(bed->up->port[0].requests);
 	rte_ring_free(bed->up->port[0].responses);

@@ -13,11 +13,15 @@ struct bed {
 	struct conf *conf;
 	struct dp_upstream *up;
 	struct up_loop *loop;
+	struct access_log *access;
 	bool no_name;
 	uint32_t device; // that asks, 0: one of no interest
 	uint64_t piv;
 	unsigned out; // requests that did not come back yet
 };
+
+// "log: .." of the beds that are made, or "".
+extern const char *bed_log;
 
 uint64_t bed_now_ms(void);
 

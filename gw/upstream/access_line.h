@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A line of the access log: one request as JSON. docs/access-log.md describes it.
+
+#ifndef POSTERN_GW_UPSTREAM_ACCESS_LINE_H
+#define POSTERN_GW_UPSTREAM_ACCESS_LINE_H
+
+#include "gw/upstream/map_tables.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Texts are NULL, and numbers 0, where there is nothing to say.
+struct access_record {
+	uint64_t unix_ms;
+	const char *device;
+	uint8_t method;      // CoAP code of the request
+	const uint8_t *body; // encoded options and payload of the request; only the path is taken
+	size_t body_len;
+	const char *route, *upstream, *server;
+	int status;   // of HTTP
+	uint8_t code; // of CoAP
+	size_t out;   // bytes of the answer's plaintext
+	uint64_t queued_ms, connect_ms, total_ms;
+	unsigned tries; // servers asked
+	enum up_error error;
+	bool abandoned; // nobody waits for the answer any more
+	bool sent;      // the last server may have seen the request
+};
+
+// The reason code: two characters.
+const char *access_reason(const struct access_record *record);
+// Writes the line with its end. Returns its length, 0 if there is not enough room.
+size_t access_line_write(const struct access_record *record, char *buf, size_t room);
+
+#endif

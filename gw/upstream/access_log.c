@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/upstream/access_log.h"
+
+#include "dataplane/doorbell.h"
+#include "gw/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define RING_BYTES  (1u << 20) // of each loop, a power of two
+#define CHUNK_BYTES 4096       // PIPE_BUF: what a pipe that is ready takes without waiting
+#define WAIT_MS     1000       // for one that is not ready, before its lines count as failed
+#define LOOK_S      1          // between looks whether the file was moved away
+
+_Static_assert(ACCESS_LINE_MAX <= CHUNK_BYTES, "a chunk is whole lines");
+
+// One writes (the loop), one reads (the thread).
+struct ring {
+	uint64_t head; // bytes written so far, atomic
+	uint64_t tail; // bytes read so far, atomic
+	uint64_t dropped;
+	uint64_t tokens; // thousandths of lines that the rate allows now
+	uint64_t tokens_ms;
+	char byte[RING_BYTES];
+};
+
+struct access_log {
+	const char *path; // NULL: stderr
+	unsigned sample;  // percent
+	uint64_t rate;    // lines a second of one loop
+	int fd;
+	struct stat file;
+	time_t looked_s;
+	bool torn; // the last line was not written whole
+	bool failing;
+	struct dp_doorbell bell;
+	uint32_t stop; // atomic
+	bool started;
+	pthread_t thread;
+	uint64_t written, failed;
+	unsigned loops;
+	struct ring ring[];
+};
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); // has one writer
+}
+
+// ---- a loop's side
+
+bool access_log_wants(struct access_log *log, unsigned loop, uint32_t random, uint64_t now_ms)
+{
+	struct ring *ring = &log->ring[loop];
+	uint64_t full = log->rate * 1000;
+
+	if (random % 100 >= log->sample)
+		return false;
+	uint64_t more = (now_ms - ring->tokens_ms) * log->rate;
+	ring->tokens = more > full - ring->tokens ? full : ring->tokens + more;
+	ring->tokens_ms = now_ms;
+	if (ring->tokens < 1000) {
+		count(&ring->dropped, 1);
+		return false;
+	}
+	ring->tokens -= 1000;
+	return true;
+}
+
+void access_log_put(struct access_log *log, unsigned loop, const char *line, size_t len)
+{
+	struct ring *ring = &log->ring[loop];
+	uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+	size_t at = ring->head % RING_BYTES;
+	size_t first = len < RING_BYTES - at ? len : RING_BYTES - at;
+
+	if (!len || len > RING_BYTES - (ring->head - tail)) {
+		count(&ring->dropped, 1);
+		return;
+	}
+	memcpy(ring->byte + at, line, first);
+	memcpy(ring->byte, line + first, len - first);
+	__atomic_store_n(&ring->head, ring->head + len, __ATOMIC_RELEASE);
+	dp_doorbell_ring(&log->bell);
+}
+
+// ---- the thread
+
+static int file_open(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+// Follows a file that was moved away, as logrotate does.
+static void file_look(struct access_log *log)
+{
+	struct timespec now;
+	struct stat there;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (!log->path || now.tv_sec < log->looked_s + LOOK_S)
+		return;
+	log->looked_s = now.tv_sec;
+	if (!stat(log->path, &there) && there.st_ino == log->file.st_ino &&
+		there.st_dev == log->file.st_dev)
+		return;
+	int fd = file_open(log->path);
+	if (fd < 0)
+		return;
+	close(log->fd);
+	log->fd = fd;
+	log->torn = false;
+	fstat(fd, &log->file);
+}
+
+static unsigned lines_in(const char *text, size_t len)
+{
+	unsigned lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+// Writes whole lines. Returns how many bytes were taken.
+static size_t lines_write(struct access_log *log, const char *text, size_t len)
+{
+	struct pollfd poll_fd = {.fd = log->fd, .events = POLLOUT};
+	size_t done = 0;
+
+	if (poll(&poll_fd, 1, WAIT_MS) <= 0) {
+		errno = EAGAIN;
+		return 0;
+	}
+	if (log->torn && write(log->fd, "\n", 1) == 1)
+		log->torn = false;
+	while (done < len) {
+		ssize_t n = write(log->fd, text + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	log->torn |= done && text[done - 1] != '\n';
+	return done;
+}
+
+// Writes a chunk of one ring. false if there was nothing.
+static bool ring_write(struct access_log *log, struct ring *ring)
+{
+	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+	size_t len = head - ring->tail < CHUNK_BYTES ? head - ring->tail : CHUNK_BYTES;
+	char chunk[CHUNK_BYTES];
+
+	for (size_t i = 0; i < len; i++)
+		chunk[i] = ring->byte[(ring->tail + i) % RING_BYTES];
+	while (len && chunk[len - 1] != '\n')
+		len--;
+	if (!len)
+		return false;
+	__atomic_store_n(&ring->tail, ring->tail + len, __ATOMIC_RELEASE);
+	file_look(log);
+	size_t done = lines_write(log, chunk, len);
+	unsigned lost = lines_in(chunk + done, len - done);
+
+	count(&log->written, lines_in(chunk, done));
+	count(&log->failed, lost);
+	if (lost && !log->failing)
+		log_warning("access log: lines are lost: %s", strerror(errno));
+	log->failing = lost;
+	return true;
+}
+
+static bool rings_write(struct access_log *log)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < log->loops; i++)
+		any |= ring_write(log, &log->ring[i]);
+	return any;
+}
+
+static void *run(void *arg)
+{
+	struct access_log *log = arg;
+	struct pollfd bell = {.fd = log->bell.fd, .events = POLLIN};
+
+	while (!__atomic_load_n(&log->stop, __ATOMIC_ACQUIRE)) {
+		if (rings_write(log))
+			continue;
+		dp_doorbell_arm(&log->bell);
+		if (!rings_write(log) && !__atomic_load_n(&log->stop, __ATOMIC_ACQUIRE))
+			poll(&bell, 1, -1);
+		dp_doorbell_disarm(&log->bell);
+	}
+	while (rings_write(log) && !log->failing)
+		;
+	return NULL;
+}
+
+// ---- making
+
+static int thread_start(struct access_log *log)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&log->thread, NULL, run, log);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return -rc;
+	pthread_setname_np(log->thread, "postern-access");
+	log->started = true;
+	return 0;
+}
+
+int access_log_create(const struct conf_log *conf, unsigned loops, struct access_log **out,
+	char *err, size_t err_len)
+{
+	struct access_log *log = calloc(1, sizeof(*log) + loops * sizeof(log->ring[0]));
+	int rc = log ? 0 : -ENOMEM;
+
+	if (log) {
+		log->path = strcmp(conf->access, CONF_ACCESS_STDERR) ? conf->access : NULL;
+		log->sample = conf->sample;
+		log->rate = (conf->rate + loops - 1) / loops;
+		log->loops = loops;
+		log->fd = log->path ? file_open(log->path) : STDERR_FILENO;
+		log->bell.fd = -1;
+		if (log->fd < 0 || fstat(log->fd, &log->file))
+			rc = -errno;
+	}
+	if (!rc)
+		rc = dp_doorbell_init(&log->bell);
+	if (!rc)
+		rc = thread_start(log);
+	if (rc) {
+		snprintf(err, err_len, "access log %s: %s", conf->access, strerror(-rc));
+		access_log_free(log);
+		return rc;
+	}
+	*out = log;
+	return 0;
+}
+
+void access_log_free(struct access_log *log)
+{
+	uint64_t one = 1;
+
+	if (!log)
+		return;
+	if (log->started) {
+		__atomic_store_n(&log->stop, 1, __ATOMIC_RELEASE);
+		while (write(log->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+		pthread_join(log->thread, NULL);
+	}
+	if (log->path && log->fd >= 0)
+		close(log->fd);
+	dp_doorbell_close(&log->bell);
+	free(log);
+}
+
+uint64_t access_log_written(const struct access_log *log)
+{
+	return __atomic_load_n(&log->written, __ATOMIC_RELAXED);
+}
+
+uint64_t access_log_dropped(const struct access_log *log)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < log->loops; i++)
+		sum += __atomic_load_n(&log->ring[i].dropped, __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t access_log_failed(const struct access_log *log)
+{
+	return __atomic_load_n(&log->failed, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The access log: what a line says, and that nothing of it holds the loop up.
+
+#include "dataplane/exchange_pool.h"
+#include "gw/log.h"
+#include "gw/upstream/access_line.h"
+#include "tests/unit/upstream/bed.h"
+#include "tests/unit/upstream/text.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64], path[96], log_text[256];
+
+// `more`: keys beside access.
+static void log_to(const char *to, const char *more)
+{
+	snprintf(log_text, sizeof(log_text), "log: {access: \"%s\"%s}\n", to, more);
+	bed_log = log_text;
+}
+
+static void init(void)
+{
+	log_level_set(CONF_LOG_ERROR);
+	snprintf(dir, sizeof(dir), "/tmp/postern-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/access", dir);
+	log_to(path, "");
+}
+
+static void fini(void)
+{
+	unlink(path);
+	rmdir(dir);
+}
+
+TestSuite(upstream_access, .init = init, .fini = fini);
+
+static char *log_read(const char *from)
+{
+	static char text[65536];
+	FILE *file = fopen(from, "r");
+
+	cr_assert_not_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	return text;
+}
+
+static unsigned lines_of(const char *text)
+{
+	unsigned lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+Test(upstream_access, a_line)
+{
+	uint8_t body[TEXT_BODY_MAX], code;
+	char line[ACCESS_LINE_MAX];
+	struct access_record record = {
+		.unix_ms = UINT64_C(1767225600042),
+		.device = "a \"b\" \\ \x01 \xc3\xa9",
+		.body = body,
+		.body_len = text_request("POST path=t path=ki query=secret |payload", &code, body),
+		.route = "/t/*",
+		.upstream = "up",
+		.server = "http://h:1",
+		.status = 201,
+		.code = COAP_CREATED,
+		.out = 3,
+		.queued_ms = 1,
+		.connect_ms = 2,
+		.total_ms = 40,
+		.tries = 2,
+	};
+
+	record.method = code;
+	line[access_line_write(&record, line, sizeof(line) - 1)] = 0;
+	cr_expect_str_eq(line,
+		"{\"time\":\"2026-01-01T00:00:00.042Z\",\"device\":\"a \\\"b\\\" \\\\ \\u0001 "
+		"\xc3\xa9\","
+		"\"method\":\"POST\",\"path\":\"/t/ki\",\"route\":\"/t/*\",\"upstream\":\"up\","
+		"\"server\":\"http://h:1\",\"status\":201,\"code\":\"2.01\",\"in\":20,\"out\":3,"
+		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,\"tries\":2,\"reason\":\"--\","
+		"\"error\":null}\n",
+		"%s", line);
+
+	record = (struct access_record){.device = "\xff", .method = 31};
+	line[access_line_write(&record, line, sizeof(line) - 1)] = 0;
+	cr_expect(strstr(line,
+			  "\"device\":\"\\u00ff\",\"method\":null,\"path\":\"/\",\"route\":null"),
+		"%s", line);
+	cr_expect_eq(access_line_write(&record, line, 100), 0);
+}
+
+// Each way to end has its reason.
+Test(upstream_access, every_error_has_a_reason)
+{
+	for (unsigned e = 0; e < UP_ERROR_COUNT; e++) {
+		struct access_record record = {.error = e};
+
+		cr_expect_eq(strlen(access_reason(&record)), 2, "%s", up_error_rows[e].name);
+	}
+}
+
+Test(upstream_access, reasons_as_they_happen)
+{
+	static const struct {
+		const char *line, *says;
+	} rows[] = {
+		{"GET path=ok", "\"status\":200,\"code\":\"2.05\",\"in\":3,"},
+		{"GET path=ok", "\"tries\":1,\"reason\":\"--\",\"error\":null}"},
+		{"GET path=status path=404", "\"status\":404,\"code\":\"4.04\","},
+		{"GET path=reset", "\"reason\":\"SB\",\"error\":\"reset\"}"},
+		{"POST path=vanish |x", "\"reason\":\"SH\",\"error\":\"reset\"}"},
+		{"GET path=rubbish", "\"reason\":\"SA\",\"error\":\"bad_reply\"}"},
+		{"GET path=status path=302", "\"reason\":\"GA\",\"error\":\"redirect\"}"},
+		{"GET path=..", "\"server\":null,\"status\":0,\"code\":\"4.00\","},
+		{"GET path=..", "\"tries\":0,\"reason\":\"DR\",\"error\":\"bad_path\"}"},
+		{"GET path=none", "\"upstream\":null,"},
+		{"PUT path=ok query=hidden |secret", "\"method\":\"PUT\",\"path\":\"/ok\","},
+	};
+	size_t count = sizeof(rows) / sizeof(rows[0]);
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "");
+
+	for (size_t i = 0; i < count; i++) {
+		if (strstr(rows[i].line, "vanish")) // on a connection that stands
+			bed_ask(bed, "GET path=ok");
+		bed_ask(bed, rows[i].line);
+	}
+	bed_push_deadline(bed, "GET path=hang", 150);
+	bed_pull(bed, NULL);
+	bed_push_deadline(bed, "GET path=drip", 150);
+	bed_pull(bed, NULL);
+	unsigned before = server_requests(server);
+	dp_handle handle = bed_push(bed, "GET path=hang");
+	server_wait_requests(server, before + 1);
+	__atomic_store_n(
+		&dp_shared_get(bed->up->port[0].pool, handle)->abandoned, 1, __ATOMIC_RELAXED);
+	bed_pull(bed, NULL);
+	bed_end(bed);
+	server_stop(server);
+
+	char *text = log_read(path);
+	cr_expect_eq(lines_of(text), count + 4, "%s", text);
+	cr_expect_not(strstr(text, "secret") || strstr(text, "hidden"), "%s", text);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		cr_expect(!strncmp(line, "{\"time\":\"20", 11) && line[strlen(line) - 1] == '}',
+			"%s", line);
+		cr_expect(strstr(line, "\"device\":\"device-7.3\",\"method\":\""), "%s", line);
+	}
+	text = log_read(path);
+	const char *from = text;
+	for (size_t i = 0; i < count; i++) {
+		const char *found = strstr(from, rows[i].says);
+
+		cr_expect(found, "%s: no %s in\n%s", rows[i].line, rows[i].says, from);
+		if (found)
+			from = strchr(found, '\n') + 1;
+	}
+	cr_expect(strstr(text, "\"reason\":\"TH\",\"error\":\"timeout\"}"), "%s", text);
+	cr_expect(strstr(text, "\"reason\":\"TB\",\"error\":\"timeout\"}"), "%s", text);
+	cr_expect(strstr(text, "\"code\":null,\"in\":5,\"out\":0,"), "%s", text);
+	cr_expect(strstr(text, "\"reason\":\"DH\",\"error\":null}"), "%s", text);
+}
+
+// Answers go on whatever becomes of the lines.
+static void ask_many(struct bed *bed, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const char *answer = bed_ask(bed, "GET path=ok");
+
+		cr_assert(!strncmp(answer, "2.05", 4), "%s", answer);
+	}
+}
+
+Test(upstream_access, rate_and_sample)
+{
+	struct server *server = bed_server("one");
+
+	log_to(path, ", rate: 1");
+	struct bed *bed = bed_for(server, "");
+	uint64_t start = bed_now_ms();
+	ask_many(bed, 50);
+	uint64_t dropped = access_log_dropped(bed->access);
+	bed_end(bed);
+	cr_expect_geq(dropped, 50 - 1 - (bed_now_ms() - start + 999) / 1000);
+	cr_expect_eq(lines_of(log_read(path)) + dropped, 50);
+
+	unlink(path);
+	log_to(path, ", sample: 50%");
+	bed = bed_for(server, "");
+	ask_many(bed, 200);
+	bed_end(bed);
+	unsigned lines = lines_of(log_read(path));
+	cr_expect(lines > 50 && lines < 150, "%u lines", lines); // by chance: once in 10^12
+
+	unlink(path);
+	log_to(path, ", sample: 0%");
+	bed = bed_for(server, "");
+	ask_many(bed, 10);
+	bed_end(bed);
+	cr_expect_eq(lines_of(log_read(path)), 0);
+	server_stop(server);
+}
+
+static void wait_for(uint64_t (*counter)(const struct access_log *), struct bed *bed, uint64_t n)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (counter(bed->access) < n) {
+		cr_assert(bed_now_ms() < until, "never %u", (unsigned)n);
+		usleep(500);
+	}
+}
+
+Test(upstream_access, disk_full)
+{
+	struct server *server = bed_server("one");
+
+	log_to("/dev/full", "");
+	struct bed *bed = bed_for(server, "");
+	ask_many(bed, 50);
+	wait_for(access_log_failed, bed, 50);
+	cr_expect_eq(access_log_written(bed->access), 0);
+	bed_end(bed);
+	server_stop(server);
+}
+
+// A pipe that nobody reads.
+Test(upstream_access, reader_that_hangs)
+{
+	struct server *server = bed_server("one");
+
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	log_to(path, ", rate: 1000000");
+	struct bed *bed = bed_for(server, "");
+	ask_many(bed, 400); // more than the pipe takes
+	cr_expect_lt(access_log_written(bed->access), 400);
+	bed_end(bed);
+	close(fd);
+	server_stop(server);
+}
+
+Test(upstream_access, file_moved_away)
+{
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "");
+	char old[128];
+
+	ask_many(bed, 3);
+	wait_for(access_log_written, bed, 3);
+	snprintf(old, sizeof(old), "%s.1", path);
+	cr_assert_eq(rename(path, old), 0);
+	uint64_t until = bed_now_ms() + LONG_MS;
+	while (access(path, F_OK)) { // within a second or two
+		cr_assert(bed_now_ms() < until, "not made anew");
+		ask_many(bed, 1);
+		usleep(20000);
+	}
+	ask_many(bed, 3);
+	bed_end(bed);
+	cr_expect_geq(lines_of(log_read(path)), 3);
+	cr_expect_geq(lines_of(log_read(old)), 3);
+	unlink(old);
+	server_stop(server);
+}
