@@ -113,6 +113,10 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 		dp->worker[dp->worker_count++] = w;
 	}
 	sodium_memzero(&echo, sizeof(echo));
+	if (dp_handoff_connect(dp->worker, dp->worker_count)) {
+		snprintf(err, err_len, "no memory for the rings between workers");
+		goto fail;
+	}
 	return dp;
 fail:
 	dp_free(dp);
@@ -127,6 +131,9 @@ void dp_free(struct dp *dp)
 	dp_stop(dp);
 	for (unsigned i = 0; i < dp->port_count; i++)
 		dp_port_close(dp->port_ids[i]);
+	// Packets in a hand-off ring are of another worker's pool.
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		dp_handoff_free(dp->worker[i]);
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		dp_worker_free(dp->worker[i]);
 	dp_context_table_free(dp->contexts);

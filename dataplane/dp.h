@@ -27,13 +27,14 @@ struct dp_conf {
 	unsigned worker_count;
 	unsigned loop_count; // upstream loops, 1 to DP_LOOPS_MAX; 0: one
 	uint32_t max_devices;
-	uint32_t exchanges;             // a worker
-	size_t answers_bytes;           // answer index of a worker
-	unsigned port_count;            // that will be added
-	uint16_t mtu;                   // largest of all ports
-	int64_t clock_least_s;          // Unix time below which no own PIV comes from the clock
-	const char *isa;                // for aead_engine_create(); NULL: the fastest
-	bool nap_when_idle;             // adaptive: an idle worker sleeps some microseconds
+	uint32_t exchanges;    // a worker
+	size_t answers_bytes;  // answer index of a worker
+	unsigned port_count;   // that will be added
+	uint16_t mtu;          // largest of all ports
+	int64_t clock_least_s; // Unix time below which no own PIV comes from the clock
+	const char *isa;       // for aead_engine_create(); NULL: the fastest
+	bool affinity_kid;     // steers devices to workers by their kid, not by where they arrive
+	bool nap_when_idle;    // adaptive: an idle worker sleeps some microseconds
 	const struct dp_config *config; // routes and policies; must live until dp_free()
 };
 

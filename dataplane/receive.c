@@ -196,8 +196,8 @@ static void lookup(struct dp_worker *w, struct pkt_vec *vec)
 		}
 		uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
-		if (owner != w->id && owner != DP_OWNER_NONE) {
-			dp_count(w, DP_STAT_drop_not_owner);
+		if (owner == DP_OWNER_MAIN) {
+			dp_count(w, DP_STAT_drop_context_gone);
 			continue;
 		}
 		int plaintext_len = osc_plaintext_len(ctx->alg, vec->msg[slot].body.payload_len);
@@ -210,6 +210,7 @@ static void lookup(struct dp_worker *w, struct pkt_vec *vec)
 		vec->context[slot] = positions[i];
 		vec->generation[slot] = generation;
 		vec->plaintext_len[slot] = plaintext_len;
+		vec->foreign[slot] = owner != w->id && owner != DP_OWNER_NONE;
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;
@@ -310,6 +311,8 @@ static bool window_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	uint64_t piv = vec->option[slot].piv;
 
 	vec->probe[slot] = false;
+	if (vec->foreign[slot]) // its owner looks
+		return true;
 	if (window_unknown(ctx)) {
 		// Nothing is known but a lower limit.
 		if (piv >= ctx->window.next)
@@ -509,14 +512,23 @@ static bool copy_in_burst(
 	return false;
 }
 
-// Claims a context that nobody owns. false: another worker was faster, or it is gone.
-static bool claim(struct dp_worker *w, struct dp_context *ctx)
+// Claims a context that nobody owns, here or for the worker that it is to go to. Returns its owner.
+static uint8_t claim(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
 {
-	uint8_t owner = DP_OWNER_NONE;
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
-	return __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED) == w->id ||
-		__atomic_compare_exchange_n(
-			&ctx->owner, &owner, w->id, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	if (likely(owner != DP_OWNER_NONE))
+		return owner;
+	uint8_t home = w->id;
+
+	if (w->affinity_kid)
+		home = dp_context_hash(w->contexts, &vec->key[slot]) % w->worker_count;
+	// Who is faster has it; the packet of the others is handed to it.
+	if (__atomic_compare_exchange_n(
+		    &ctx->owner, &owner, home, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		owner = home;
+	return owner;
 }
 
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
@@ -537,8 +549,14 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			dp_count(w, DP_STAT_drop_context_gone);
 			continue;
 		}
-		if (!claim(w, ctx)) {
-			dp_count(w, DP_STAT_drop_not_owner);
+		uint8_t owner = claim(w, vec, slot, ctx);
+
+		if (owner == DP_OWNER_MAIN) {
+			dp_count(w, DP_STAT_drop_context_gone);
+			continue;
+		}
+		if (owner != w->id) {
+			dp_handoff(w, vec, slot, owner);
 			continue;
 		}
 		ctx->last_seen_s = w->now_ms / 1000;
@@ -591,6 +609,18 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 	}
 	vec->n = kept;
 	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept);
+}
+
+void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec)
+{
+	uint64_t start = rte_rdtsc();
+	unsigned n = vec->n;
+
+	VEC_FILTER(vec, slot, window_one(w, vec, slot));
+	start = dp_stage_end(w, DP_STAGE_window, start, n);
+	n = vec->n;
+	commit_all(w, vec);
+	dp_stage_end(w, DP_STAGE_commit, start, n);
 }
 
 void dp_receive(struct dp_worker *w, struct pkt_vec *vec)

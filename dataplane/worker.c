@@ -51,7 +51,7 @@ size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32
 	size_t rings = 2 * loops * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
 		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
 
-	return workers * (pool + rings + sizeof(struct dp_worker)) +
+	return workers * (pool + rings + sizeof(struct dp_worker)) + dp_handoff_bytes(workers) +
 		dp_context_hash_bytes(max_devices);
 }
 
@@ -88,6 +88,8 @@ struct dp_worker *dp_worker_create(
 	w->id = id;
 	w->lcore = conf->lcores[id];
 	w->nap_when_idle = conf->nap_when_idle;
+	w->affinity_kid = conf->affinity_kid;
+	w->worker_count = conf->worker_count;
 	w->clock_least_s = conf->clock_least_s;
 	w->contexts = dp_contexts(dp);
 	// Ethernet and two VLAN tags around it.
@@ -275,6 +277,16 @@ static void burst_free(struct pkt_vec *vec)
 	rte_pktmbuf_free_bulk(vec->mbuf, vec->count);
 }
 
+// Stages 11 to 17 of what is left of a burst, and its end.
+static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
+{
+	if (vec->n)
+		dp_request(w, vec);
+	// Answers point into the packets until they are sealed.
+	dp_answers_flush(w);
+	burst_free(vec);
+}
+
 static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 {
 	struct pkt_vec *vec = &w->vec;
@@ -292,12 +304,24 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	classify(w, port, vec);
 	if (vec->n)
 		dp_receive(w, vec);
-	if (vec->n)
-		dp_request(w, vec);
-	// Answers point into the packets until they are sealed.
-	dp_answers_flush(w);
-	burst_free(vec);
+	burst_end(w, vec);
 	return vec->count;
+}
+
+// Verified packets of contexts that this worker owns, from the others.
+static unsigned receive_handed(struct dp_worker *w)
+{
+	struct pkt_vec *vec = &w->vec;
+	unsigned work = 0;
+
+	for (unsigned from = 0; from < w->worker_count; from++) {
+		if (from == w->id || !dp_handoff_take(w, from, vec))
+			continue;
+		work += vec->count;
+		dp_receive_handed(w, vec);
+		burst_end(w, vec);
+	}
+	return work;
 }
 
 void dp_transmit(struct dp_worker *w, struct dp_worker_port *port)
@@ -333,6 +357,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	work += from_kernel(w);
 	work += dp_upstream_answers(w);
 	dp_answers_flush(w);
+	work += receive_handed(w);
 	for (unsigned i = 0; i < w->port_count; i++)
 		work += receive_port(w, &w->port[i]);
 	work += dp_deadlines(w);

@@ -36,8 +36,9 @@ struct pkt_vec {
 	uint32_t context[DP_BURST];
 	uint32_t generation[DP_BURST];
 	uint16_t plaintext_len[DP_BURST];
-	bool opened[DP_BURST]; // the payload is plaintext now, to be wiped
-	bool probe[DP_BURST];  // verified only to see whether the device starts again
+	bool opened[DP_BURST];  // the payload is plaintext now, to be wiped
+	bool foreign[DP_BURST]; // another worker owns the context: verified here, handed over
+	bool probe[DP_BURST];   // verified only to see whether the device starts again
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 };
 
@@ -118,8 +119,10 @@ struct dp_worker {
 	unsigned loop_count;
 	struct dp_worker_loop loop[DP_LOOPS_MAX];
 	struct dp_doorbell *main_bell;
-	struct rte_ring *events;   // worker -> main, struct dp_event
-	struct rte_ring *commands; // main -> worker, struct dp_command
+	struct rte_ring *events;                       // worker -> main, struct dp_event
+	struct rte_ring *commands;                     // main -> worker, struct dp_command
+	struct rte_ring *handoff_to[DP_WORKERS_MAX];   // by the other worker's number
+	struct rte_ring *handoff_from[DP_WORKERS_MAX]; // the same
 	struct dp_punt_ring *to_kernel;
 	struct dp_punt_ring *from_kernel;
 	struct rte_rcu_qsbr *qsbr;
@@ -128,6 +131,8 @@ struct dp_worker {
 	unsigned port_count;
 	struct dp_worker_port port[DP_PORTS_MAX];
 	bool nap_when_idle;
+	bool affinity_kid; // a context that nobody owns goes to the worker that its key hashes to
+	unsigned worker_count;
 	int64_t clock_least_s; // Unix time: the last stored start
 
 	// The worker's own.
@@ -176,6 +181,17 @@ int dp_worker_run(void *worker);
 
 // Stages 3-10: outer message to committed plaintext (receive.c). vec holds classified packets.
 void dp_receive(struct dp_worker *w, struct pkt_vec *vec);
+// Stages 8 and 10 for packets that another worker opened (receive.c).
+void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec);
+// Hand-off between workers (handoff.c): rings for each pair, 0 or -errno.
+int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
+	__attribute__((warn_unused_result));
+size_t dp_handoff_bytes(unsigned workers); // of EAL's memory
+void dp_handoff_free(struct dp_worker *w);
+// Hands an opened packet to the owner of its context, or counts its drop.
+void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner);
+// Fills vec with packets from another worker: how many came.
+unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // Takes a removed context's exchanges off its list (request.c).

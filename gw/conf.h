@@ -65,15 +65,17 @@ struct conf_port {
 };
 
 enum conf_worker_mode { CONF_MODE_ADAPTIVE, CONF_MODE_POLL };
+enum conf_affinity { CONF_AFFINITY_RSS, CONF_AFFINITY_KID };
 enum conf_huge_pages { CONF_HUGE_AUTO, CONF_HUGE_YES, CONF_HUGE_NO };
 
 struct conf_workers {
 	uint16_t *cores; // CPU numbers, one worker each, in the order of the file
 	size_t core_count;
 	enum conf_worker_mode mode;
-	uint8_t loops;      // threads that speak HTTP
-	uint32_t exchanges; // requests in flight a worker
-	uint64_t answers;   // bytes of the answer index of a worker
+	enum conf_affinity affinity; // kid: for ports that cannot spread packets over queues
+	uint8_t loops;               // threads that speak HTTP
+	uint32_t exchanges;          // requests in flight a worker
+	uint64_t answers;            // bytes of the answer index of a worker
 	enum conf_huge_pages huge_pages;
 	char *isa; // name for aead_engine_create(), NULL for its own choice
 	unsigned line;

@@ -161,6 +161,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.mtu = mtu,
 		.isa = conf->workers.isa,
 		// A NIC's queue overflows while a worker naps; the kernel's does not.
+		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
 		.nap_when_idle = conf->workers.mode == CONF_MODE_ADAPTIVE && software,
 		.config = &daemon->routes.config,
 	};

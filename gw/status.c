@@ -53,8 +53,10 @@ static void port_status(
 		prefix_text(&port->conf->addresses[i], texts->text[i]);
 		texts->list[i] = texts->text[i];
 	}
-	// A driver without link state counts as up.
-	bool down = !rte_eth_link_get_nowait(port->port_id, &link) && !link.link_status;
+	// A driver without link state counts as up, and so does a TAP: its other end may be in a
+	// namespace that cannot be looked into.
+	bool down = port->conf->kind != CONF_PORT_TAP &&
+		!rte_eth_link_get_nowait(port->port_id, &link) && !link.link_status;
 
 	*status = (struct ctl_port_status){
 		.name = port->conf->name,

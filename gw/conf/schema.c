@@ -127,6 +127,8 @@ static const struct conf_word memif_roles[] = {
 	{"server", CONF_MEMIF_SERVER}, {"client", CONF_MEMIF_CLIENT}, {NULL, 0}};
 static const struct conf_word worker_modes[] = {
 	{"adaptive", CONF_MODE_ADAPTIVE}, {"poll", CONF_MODE_POLL}, {NULL, 0}};
+static const struct conf_word affinities[] = {
+	{"rss", CONF_AFFINITY_RSS}, {"kid", CONF_AFFINITY_KID}, {NULL, 0}};
 static const struct conf_word huge_pages[] = {
 	{"auto", CONF_HUGE_AUTO}, {"yes", CONF_HUGE_YES}, {"no", CONF_HUGE_NO}, {NULL, 0}};
 static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {"least", CONF_BALANCE_LEAST},
@@ -214,6 +216,10 @@ static const struct conf_key workers_keys[] = {
 		.name = "mode", .type = CONF_ENUM, FIELD(conf_workers, mode), .words = worker_modes,
 		.preset = "adaptive",
 		.help = "Whether an idle worker sleeps for moments or polls without end.",
+	}, {
+		.name = "affinity", .type = CONF_ENUM, FIELD(conf_workers, affinity),
+		.words = affinities, .preset = "rss",
+		.help = "The worker a new device goes to: where its packets arrive, or by its kid.",
 	}, {
 		.name = "loops", .type = CONF_INT, FIELD(conf_workers, loops),
 		.min = 1, .max = CONF_LOOPS_MAX, .preset = "1",

@@ -53,13 +53,14 @@ void bed_eal_init(void)
 	done = true;
 }
 
-void bed_make_loops(struct bed *bed, unsigned loops)
+static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid)
 {
-	static const unsigned lcores[] = {1};
+	static const unsigned lcores[BED_WORKERS_MAX] = {1, 1};
 	const struct dp_conf conf = {
 		.lcores = lcores,
-		.worker_count = 1,
 		.loop_count = loops,
+		.worker_count = workers,
+		.affinity_kid = affinity_kid,
 		.max_devices = 64,
 		.exchanges = BED_EXCHANGES,
 		.answers_bytes = 64 * 1024,
@@ -78,6 +79,7 @@ void bed_make_loops(struct bed *bed, unsigned loops)
 
 	bed_eal_init();
 	*bed = (struct bed){
+		.workers = workers,
 		.config = {.routes = routes, .route_count = RTE_DIM(routes)},
 		.flow =
 			{
@@ -95,23 +97,46 @@ void bed_make_loops(struct bed *bed, unsigned loops)
 	bed->w = dp_worker_get(bed->dp, 0);
 	bed->pool = rte_pktmbuf_pool_create(
 		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);
-	bed->rx = rte_ring_create("bed_rx", 512, SOCKET_ID_ANY, 0);
 	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
-	cr_assert(bed->pool && bed->rx && bed->tx);
-	int port = rte_eth_from_rings("bed", &bed->rx, 1, &bed->tx, 1, 0);
+	cr_assert(bed->pool && bed->tx);
+	struct rte_ring *tx[BED_WORKERS_MAX];
+
+	for (unsigned i = 0; i < workers; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "bed_rx%u", i);
+		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
+		cr_assert_not_null(bed->rx[i]);
+		tx[i] = bed->tx;
+	}
+	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
 
 	cr_assert(port >= 0);
 	struct rte_eth_conf eth = {0};
 
-	cr_assert_eq(rte_eth_dev_configure(port, 1, 1, &eth), 0);
-	cr_assert_eq(rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, bed->pool), 0);
-	cr_assert_eq(rte_eth_tx_queue_setup(port, 0, 64, 0, NULL), 0);
+	cr_assert_eq(rte_eth_dev_configure(port, workers, workers, &eth), 0);
+	for (unsigned i = 0; i < workers; i++) {
+		cr_assert_eq(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool), 0);
+		cr_assert_eq(rte_eth_tx_queue_setup(port, i, 64, 0, NULL), 0);
+	}
 	cr_assert_eq(rte_eth_dev_start(port), 0);
 	bed->flow.port_id = port;
-	dp_worker_attach(bed->w, port, 1500, &addresses);
-	dp_worker_begin(bed->w);
+	for (unsigned i = 0; i < workers; i++) {
+		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
+		dp_worker_begin(dp_worker_get(bed->dp, i));
+	}
 	bed->pool_full = rte_mempool_avail_count(bed->pool);
 	bed->worker_pool_full = rte_mempool_avail_count(bed->w->pool);
+}
+
+void bed_make_loops(struct bed *bed, unsigned loops)
+{
+	make(bed, 1, loops, false);
+}
+
+void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
+{
+	make(bed, workers, 1, affinity_kid);
 }
 
 void bed_make(struct bed *bed)
@@ -131,9 +156,11 @@ void bed_free(struct bed *bed)
 		fprintf(stderr, "mbufs leaked\n");
 		abort();
 	}
-	if (bed_ends(bed) != bed_count(bed, DP_STAT_rx_packets)) {
-		fprintf(stderr, "%lu packets came, %lu ends\n", bed_count(bed, DP_STAT_rx_packets),
-			bed_ends(bed));
+	// A packet that is handed over ends at one worker and comes to another.
+	uint64_t came = bed_count(bed, DP_STAT_rx_packets) + bed_count(bed, DP_STAT_taken_over);
+
+	if (bed_ends(bed) != came) {
+		fprintf(stderr, "%lu packets came, %lu ends\n", came, bed_ends(bed));
 		abort();
 	}
 	rte_eth_dev_stop(bed->flow.port_id);
@@ -279,7 +306,7 @@ void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, 
 	back.remote_port = flow->local_port;
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(&back)), coap, len);
 	dp_net_encapsulate(m, &back, len);
-	cr_assert_eq(rte_ring_enqueue(bed->rx, m), 0);
+	cr_assert_eq(rte_ring_enqueue(bed->rx[bed->queue], m), 0);
 }
 
 void bed_send_request(struct bed *bed, const struct bed_request *request)
@@ -289,13 +316,19 @@ void bed_send_request(struct bed *bed, const struct bed_request *request)
 
 void bed_turn(struct bed *bed)
 {
-	while (dp_worker_turn(bed->w))
-		;
+	unsigned work;
+
+	do {
+		work = 0;
+		for (unsigned i = 0; i < bed->workers; i++)
+			work += dp_worker_turn(dp_worker_get(bed->dp, i));
+	} while (work);
 }
 
 void bed_later(struct bed *bed, uint64_t ms)
 {
-	bed->w->ms_start += ms;
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->ms_start += ms;
 }
 
 bool bed_receive(struct bed *bed, struct bed_answer *answer)
@@ -355,12 +388,16 @@ bool bed_open(const struct bed_device *device, const struct bed_request *request
 
 uint64_t bed_count(const struct bed *bed, enum dp_stat stat)
 {
-	return dp_stat_read(dp_worker_stats(bed->dp, 0), stat);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < bed->workers; i++)
+		sum += dp_stat_read(dp_worker_stats(bed->dp, i), stat);
+	return sum;
 }
 
 uint64_t bed_ends(const struct bed *bed)
 {
-	uint64_t sum = bed_count(bed, DP_STAT_punted);
+	uint64_t sum = bed_count(bed, DP_STAT_punted) + bed_count(bed, DP_STAT_handed_over);
 
 	for (unsigned i = 0; i < DP_STAT_COUNT; i++) {
 		const char *name = dp_stat_infos[i].name;

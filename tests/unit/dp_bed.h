@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A test bed for one worker: a ring port in the place of a NIC, devices that seal and open by
-// themselves, and the test in the place of the upstream loop. The worker is turned by hand.
+// A test bed for a worker, or two: a ring port in the place of a NIC, devices that seal and open by
+// themselves, and the test in the place of the upstream loop. Workers are turned by hand.
 
 #ifndef POSTERN_TESTS_UNIT_DP_BED_H
 #define POSTERN_TESTS_UNIT_DP_BED_H
@@ -9,17 +9,20 @@
 #include "dataplane/oscore/protect.h"
 #include "dataplane/worker.h"
 
+#define BED_WORKERS_MAX 2
 #define BED_MESSAGE_MAX 1600
 #define BED_EXCHANGES   8
 #define BED_TIMEOUT_MS  3000
 
 struct bed {
 	struct dp *dp;
-	struct dp_worker *w;
-	struct rte_ring *rx;      // frames to the worker
-	struct rte_ring *tx;      // frames from it
-	struct rte_mempool *pool; // of the frames to the worker
-	unsigned pool_full;       // mbufs in it at the start
+	struct dp_worker *w; // the first one
+	unsigned workers;
+	unsigned queue;                       // of the worker that frames go to
+	struct rte_ring *rx[BED_WORKERS_MAX]; // frames to each worker
+	struct rte_ring *tx;                  // frames from all
+	struct rte_mempool *pool;             // of the frames to the worker
+	unsigned pool_full;                   // mbufs in it at the start
 	unsigned worker_pool_full;
 	struct dp_config config;
 	struct dp_flow flow; // as the gateway sees the usual device
@@ -63,6 +66,8 @@ void bed_eal_init(void);
 void bed_make(struct bed *bed);
 // The same with so many upstream loops.
 void bed_make_loops(struct bed *bed, unsigned loops);
+// The same with several workers, in the place of RSS the test: bed->queue.
+void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid);
 // Checks that no mbuf is missing, and ends.
 void bed_free(struct bed *bed);
 

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two workers: a device belongs to one of them, wherever its packets arrive.
+
+#include "tests/unit/dp_bed.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+static struct bed bed;
+static struct bed_device device;
+static struct bed_request request;
+static struct bed_answer answer;
+
+static void init(void)
+{
+	bed_make_workers(&bed, 2, false);
+	bed_device_make(&device, 0x0a, AEAD_AES_CCM_16_64_128);
+	bed_device_add(&bed, &device, true);
+}
+
+static void fini(void)
+{
+	bed_free(&bed);
+}
+
+TestSuite(dp_handoff, .init = init, .fini = fini);
+
+static void send_from(unsigned queue, uint16_t port, uint64_t piv)
+{
+	struct dp_flow flow = bed.flow;
+
+	flow.remote_port = rte_cpu_to_be_16(port);
+	bed.queue = queue;
+	bed_seal_path(&device, &request, COAP_CON, piv, piv, COAP_POST, "echo", "x");
+	bed_send(&bed, &flow, request.coap, request.len);
+}
+
+static const struct dp_context *context(void)
+{
+	return &dp_contexts(bed.dp)->context[device.context];
+}
+
+Test(dp_handoff, a_device_that_changes_its_port_keeps_its_state)
+{
+	// 16 ports, as a NAT rebinds it; each arrives where RSS puts it.
+	for (uint64_t i = 0; i < 16; i++) {
+		send_from(i % 2, 40000 + i, i);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect(bed_open(&device, &request, &answer));
+		cr_expect_eq(answer.plaintext[0], COAP_CHANGED);
+		// The frame is the device's: where it goes to is its local port.
+		cr_expect_eq(answer.flow.local_port, rte_cpu_to_be_16(40000 + i));
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 8);
+	cr_expect_eq(context()->owner, 0);
+	cr_expect_eq(context()->accepted, 16);
+}
+
+Test(dp_handoff, a_replay_at_the_other_worker_is_a_replay)
+{
+	send_from(0, 40000, 7);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	bed.queue = 1;
+	// The very same datagram, and the same bytes from elsewhere.
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	struct bed_answer again;
+
+	cr_assert(bed_receive(&bed, &again), "a copy gets the same bytes, wherever it arrives");
+	cr_expect_arr_eq(again.coap, answer.coap, answer.len);
+	struct dp_flow elsewhere = bed.flow;
+
+	elsewhere.remote_port = rte_cpu_to_be_16(50000);
+	bed_send(&bed, &elsewhere, request.coap, request.len);
+	bed_turn(&bed);
+	cr_expect_not(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_replay), 1);
+	cr_expect_eq(context()->accepted, 1);
+}
+
+Test(dp_handoff, two_first_copies_at_both_workers_are_one_request)
+{
+	send_from(0, 40000, 3);
+	bed.queue = 1;
+	bed_send_request(&bed, &request);
+	cr_expect_eq(context()->owner, DP_OWNER_NONE);
+	bed_turn(&bed);
+	cr_expect(bed_receive(&bed, &answer));
+	cr_expect_not(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+}
+
+Test(dp_handoff, nothing_unverified_crosses)
+{
+	send_from(0, 40000, 1);
+	bed_turn(&bed);
+	bed_receive(&bed, &answer);
+	bed_seal_path(&device, &request, COAP_CON, 2, 2, COAP_POST, "echo", "x");
+	request.coap[request.len - 1] ^= 1;
+	bed.queue = 1;
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 0);
+	cr_expect_eq(dp_stat_read(dp_worker_stats(bed.dp, 1), DP_STAT_drop_tag), 1);
+	cr_expect_eq(context()->window.next, 2);
+}
+
+static void no_event(void *arg, const struct dp_event *event)
+{
+}
+
+Test(dp_handoff, a_device_removed_on_the_way_is_not_served)
+{
+	struct dp_context_key key;
+
+	send_from(0, 40000, 1);
+	bed_turn(&bed);
+	bed_receive(&bed, &answer);
+	send_from(1, 40000, 2);
+	dp_worker_turn(dp_worker_get(bed.dp, 1)); // it is on the ring now
+	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 1);
+	bed_device_key(&device, &key);
+	cr_assert_eq(dp_device_remove(bed.dp, &key), 0);
+	bed_turn(&bed);
+	cr_expect_not(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_context_gone), 1);
+	dp_poll(bed.dp, no_event, NULL);
+	// And not under another device's keys that has its place now.
+	bed_device_add(&bed, &device, true);
+	cr_expect_eq(context()->accepted, 0);
+}
+
+Test(dp_handoff, a_full_ring_is_a_drop_before_anything_is_committed)
+{
+	unsigned sent = 0;
+
+	send_from(0, 40000, 0);
+	bed_turn(&bed);
+	bed_receive(&bed, &answer);
+	while (!bed_count(&bed, DP_STAT_drop_handoff_full)) {
+		send_from(1, 40000, ++sent);
+		dp_worker_turn(dp_worker_get(bed.dp, 1));
+	}
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), sent, "all but the last, and the first");
+	while (bed_receive(&bed, &answer))
+		;
+	// Its retransmission is served.
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(bed_open(&device, &request, &answer));
+}
+
+Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
+{
+	unsigned owners[2] = {0};
+
+	bed_make_workers(&bed, 2, true);
+	for (uint8_t id = 2; id < 60; id++) {
+		bed_device_make(&device, id, AEAD_AES_CCM_16_64_128);
+		bed_device_add(&bed, &device, true);
+		send_from(id % 2, 40000, 5);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect(bed_open(&device, &request, &answer));
+		owners[context()->owner]++;
+	}
+	cr_expect_gt(owners[0], 10);
+	cr_expect_gt(owners[1], 10);
+	bed_free(&bed);
+}
+
+static bool turning;
+
+static void *turn(void *worker)
+{
+	while (__atomic_load_n(&turning, __ATOMIC_RELAXED))
+		dp_worker_turn(worker);
+	return NULL;
+}
+
+// Each request is sent to both workers at once, while both run: it is accepted exactly once.
+Test(dp_handoff, at_both_workers_at_once_and_accepted_once)
+{
+	enum { DEVICES = 32, REQUESTS = 60 };
+	static struct bed_device devices[DEVICES];
+	static struct bed_request requests[DEVICES];
+	pthread_t thread[2];
+
+	for (unsigned d = 0; d < DEVICES; d++) {
+		bed_device_make(&devices[d], 0x40 + d, AEAD_AES_CCM_16_64_128);
+		bed_device_add(&bed, &devices[d], true);
+	}
+	turning = true;
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, turn, dp_worker_get(bed.dp, i)), 0);
+	for (unsigned piv = 0; piv < REQUESTS; piv++) {
+		unsigned answered = 0;
+
+		for (unsigned d = 0; d < DEVICES; d++) {
+			bed_seal_path(&devices[d], &requests[d], COAP_CON, d << 8 | piv, piv,
+				COAP_POST, "echo", "x");
+			for (bed.queue = 0; bed.queue < 2; bed.queue++)
+				bed_send_request(&bed, &requests[d]);
+		}
+		while (answered < DEVICES) {
+			if (!bed_receive(&bed, &answer))
+				continue;
+			unsigned d = answer.msg.mid >> 8;
+
+			cr_assert_lt(d, DEVICES);
+			cr_assert_eq(answer.msg.mid & 0xff, piv, "a second answer");
+			cr_assert(bed_open(&devices[d], &requests[d], &answer));
+			answered++;
+		}
+	}
+	// The last copies are still on their way.
+	while (bed_count(&bed, DP_STAT_rx_packets) < 2 * DEVICES * REQUESTS ||
+		bed_ends(&bed) !=
+			bed_count(&bed, DP_STAT_rx_packets) + bed_count(&bed, DP_STAT_taken_over))
+		;
+	turning = false;
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	bed_turn(&bed);
+	cr_expect_not(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), DEVICES * REQUESTS);
+	cr_expect_gt(bed_count(&bed, DP_STAT_handed_over), 0);
+}
