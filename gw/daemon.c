@@ -17,12 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KERNEL_BURST   64    // frames of one TAP or worker in one turn
-#define TURN_MS        1000  // longest sleep of main
-#define RETIRING_MS    5     // longest sleep while the memory of a removed device is not free
-#define GRANT_RETRY_MS 60000 // after a grant that was refused for now
-#define EPOLL_EVENTS   16
-#define STOP_GRACE_MS  2000 // for requests that are under way at backends
+#define KERNEL_BURST  64   // frames of one TAP or worker in one turn
+#define TURN_MS       1000 // longest sleep of main
+#define RETIRING_MS   5    // the same while a worker is waited for
+#define EPOLL_EVENTS  16
+#define STOP_GRACE_MS 2000 // for requests that are under way at backends
 
 uint64_t daemon_now_ms(void)
 {
@@ -40,77 +39,58 @@ void daemon_alarm(struct daemon *daemon, const char *sentence)
 	if (daemon->alarm_count < DAEMON_ALARMS_MAX)
 		daemon->alarm[daemon->alarm_count++] = sentence;
 	log_error("%s", sentence);
+	ctl_event_alarm(daemon->ctl, sentence, true);
 }
 
-static void grant_submit(struct daemon *daemon);
-
-static void grant_done(struct store_job *job)
+void daemon_alarm_end(struct daemon *daemon, const char *sentence)
 {
-	struct daemon *daemon = (struct daemon *)((char *)job - offsetof(struct daemon, grant.job));
-
-	daemon->grant_busy = false;
-	if (!job->result) {
-		daemon->grant_wanted = false;
-		log_info("run %u granted: own Partial IVs may leave", daemon->grant.run);
-		dp_run_grant(daemon->dp, daemon->grant.run);
+	for (size_t i = 0; i < daemon->alarm_count; i++) {
+		if (daemon->alarm[i] != sentence)
+			continue;
+		memmove(&daemon->alarm[i], &daemon->alarm[i + 1],
+			(--daemon->alarm_count - i) * sizeof(daemon->alarm[0]));
+		log_notice("over: %s", sentence);
+		ctl_event_alarm(daemon->ctl, sentence, false);
 		return;
 	}
-	daemon_alarm(
-		daemon, "no run is granted: devices that need an Echo challenge are not served");
-	log_error("%s", job->error.text);
-	daemon->grant_retry_ms = daemon_now_ms() + GRANT_RETRY_MS;
 }
 
-static void grant_submit(struct daemon *daemon)
+static const char resync_waiting[] = "devices that recover by a floor wait for a resync";
+
+void daemon_resync_waits(struct daemon *daemon, uint64_t devices)
 {
-	if (daemon->grant_busy || daemon_now_ms() < daemon->grant_retry_ms)
-		return;
-	daemon->grant_busy = true;
-	daemon->grant = (struct store_grant_job){.job.done = grant_done};
-	store_grant_job_init(&daemon->grant);
-	store_thread_submit(daemon->store_thread, &daemon->grant.job);
+	daemon->resync_waiting = devices;
+	if (devices)
+		daemon_alarm(daemon, resync_waiting);
 }
 
-// A context whose counter of own Partial IVs is nearly used up gets the next run.
-struct base_raise {
-	struct store_base_job base;
-	struct daemon *daemon;
-	uint32_t context;
-	uint32_t generation;
-};
-
-static void base_done(struct store_job *job)
+void daemon_resynced(struct daemon *daemon)
 {
-	struct base_raise *raise =
-		(struct base_raise *)((char *)job - offsetof(struct base_raise, base.job));
-	int rc = job->result;
-
-	if (rc)
-		log_error("%s", job->error.text);
-	else
-		rc = dp_run_base_raise(
-			raise->daemon->dp, raise->context, raise->generation, raise->base.run_base);
-	if (rc)
-		daemon_alarm(raise->daemon, "own Partial IVs of a device are nearly used up");
-	free(raise);
+	if (daemon->resync_waiting && !--daemon->resync_waiting)
+		daemon_alarm_end(daemon, resync_waiting);
 }
 
-static void base_submit(struct daemon *daemon, const struct dp_event *event)
+void daemon_store_result(struct daemon *daemon, int result)
 {
-	const struct registry_entry *entry =
-		registry_get(&daemon->registry, event->context, event->generation);
-	struct base_raise *raise = entry ? calloc(1, sizeof(*raise)) : NULL;
+	static const char full[] = "the store has no room left: what needs new state is refused";
+	static const char failed[] = "the store cannot be written: what needs new state is refused";
 
-	if (!raise)
-		return;
-	raise->daemon = daemon;
-	raise->context = event->context;
-	raise->generation = event->generation;
-	raise->base.id = entry->id;
-	raise->base.run_base = event->arg + 1;
-	raise->base.job.done = base_done;
-	store_base_job_init(&raise->base);
-	store_thread_submit(daemon->store_thread, &raise->base.job);
+	switch (result) {
+	case 0:
+		daemon_alarm_end(daemon, full);
+		daemon_alarm_end(daemon, failed);
+		break;
+	case -ENOSPC:
+		daemon_alarm(daemon, full);
+		break;
+	case -EROFS:
+	case -EACCES:
+	case -EIO:
+		daemon_alarm(daemon, failed);
+		break;
+	default: // says nothing of the disk
+		break;
+	}
 }
 
 // A key's limits are no reason to stop serving: whoever can send packets could shut a device out.
@@ -122,13 +102,36 @@ static void on_limit(struct daemon *daemon, const struct dp_event *event)
 		[DP_LIMIT_FORGERY_HALF] = "is attacked: half of the forgeries its keys stand",
 		[DP_LIMIT_FORGERY] = "is attacked: more forgeries than its keys stand",
 	};
+	static const char *const words[] = {
+		[DP_LIMIT_USE_HALF] = "use-half",
+		[DP_LIMIT_USE] = "use",
+		[DP_LIMIT_FORGERY_HALF] = "forgery-half",
+		[DP_LIMIT_FORGERY] = "forgery",
+	};
 	const struct registry_entry *entry =
 		registry_get(&daemon->registry, event->context, event->generation);
 
-	if (entry)
+	if (entry) {
 		log_warning("device %s %s: give it new keys", entry->name, texts[event->arg]);
+		ctl_event_limit(daemon->ctl, entry->name, words[event->arg]);
+	}
 	if (event->arg == DP_LIMIT_USE || event->arg == DP_LIMIT_FORGERY)
 		daemon_alarm(daemon, "keys of devices are beyond their limits: see the log");
+}
+
+static void on_state(struct daemon *daemon, const struct dp_event *event)
+{
+	const struct registry_entry *entry =
+		registry_get(&daemon->registry, event->context, event->generation);
+
+	if (!entry)
+		return;
+	if (event->arg == DP_CONTEXT_REPLAY_LOCKED)
+		log_warning(
+			"device %s is replay-locked: it uses sequence numbers again", entry->name);
+	else
+		log_debug("device %s is %s", entry->name, dp_context_state_name(event->arg));
+	ctl_event_device_state(daemon->ctl, entry->name, dp_context_state_name(event->arg));
 }
 
 static void on_event(void *arg, const struct dp_event *event)
@@ -136,30 +139,17 @@ static void on_event(void *arg, const struct dp_event *event)
 	struct daemon *daemon = arg;
 
 	switch ((enum dp_event_type)event->type) {
+	case DP_EVENT_STATE:
+		on_state(daemon, event);
+		break;
 	case DP_EVENT_RUN_WANTED:
-		daemon->grant_wanted = true;
-		break;
-	case DP_EVENT_STATE: {
-		const struct registry_entry *entry =
-			registry_get(&daemon->registry, event->context, event->generation);
-
-		if (!entry)
-			break;
-		if (event->arg == DP_CONTEXT_REPLAY_LOCKED)
-			log_warning("device %s is replay-locked: it uses sequence numbers again",
-				entry->name);
-		else
-			log_debug(
-				"device %s is %s", entry->name, dp_context_state_name(event->arg));
-		break;
-	}
 	case DP_EVENT_RUN_BASE_WANTED:
-		base_submit(daemon, event);
+	case DP_EVENT_MARK_WANTED:
+		reserve_event(daemon->reserve, event);
 		break;
 	case DP_EVENT_LIMIT:
 		on_limit(daemon, event);
 		break;
-	case DP_EVENT_MARK_WANTED: // only for devices that recover by a floor; none is made yet
 	case DP_EVENT_RETIRED:
 		break;
 	}
@@ -235,12 +225,28 @@ static void on_ready(struct daemon *daemon, int fd)
 			from_kernel(daemon, &daemon->port[i]);
 }
 
+static void upstreams_watch(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+
+	for (size_t i = 0; i < conf->upstream_count; i++) {
+		size_t up = status_servers_up(daemon, i);
+
+		if (up == daemon->servers_up[i])
+			continue;
+		daemon->servers_up[i] = up;
+		ctl_event_upstream_state(
+			daemon->ctl, conf->upstreams[i].name, conf->upstreams[i].server_count, up);
+	}
+}
+
 void daemon_run(struct daemon *daemon)
 {
 	struct epoll_event events[EPOLL_EVENTS];
+	bool soon = false;
 
 	while (!daemon->stopping) {
-		int timeout = dp_devices_retiring(daemon->dp) ? RETIRING_MS : TURN_MS;
+		int timeout = soon || dp_devices_retiring(daemon->dp) ? RETIRING_MS : TURN_MS;
 
 		dp_doorbell_arm(dp_bell(daemon->dp));
 		if (dp_pending(daemon->dp))
@@ -252,8 +258,8 @@ void daemon_run(struct daemon *daemon)
 			on_ready(daemon, events[i].data.fd);
 		dp_poll(daemon->dp, on_event, daemon);
 		to_kernel(daemon);
-		if (daemon->grant_wanted)
-			grant_submit(daemon);
+		soon = reserve_turn(daemon->reserve);
+		upstreams_watch(daemon);
 	}
 }
 
@@ -275,7 +281,9 @@ static bool next_window(void *arg, struct store_window *window)
 
 		if (!registry->entry[i].id ||
 			dp_context_live(ctx) != registry->entry[i].generation ||
-			(ctx->state != DP_CONTEXT_ACTIVE && ctx->state != DP_CONTEXT_REPLAY_LOCKED))
+			(ctx->state != DP_CONTEXT_ACTIVE &&
+				ctx->state != DP_CONTEXT_REPLAY_LOCKED) ||
+			ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
 			continue;
 		window->id = registry->entry[i].id;
 		window->window = ctx->window;
@@ -321,7 +329,9 @@ int daemon_stop(struct daemon *daemon)
 		rc = stop_store(daemon);
 	else
 		store_close(daemon->store);
+	reserve_free(daemon->reserve);
 	ctl_server_free(daemon->ctl);
+	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)
 		if (daemon->port[i].tap_fd >= 0)
 			close(daemon->port[i].tap_fd);
@@ -335,6 +345,7 @@ int daemon_stop(struct daemon *daemon)
 	routes_free(&daemon->routes);
 	kek_free(daemon->kek);
 	free(daemon->frame);
+	free(daemon->servers_up);
 	if (daemon->epoll_fd >= 0)
 		close(daemon->epoll_fd);
 	if (daemon->signal_fd >= 0)

@@ -6,6 +6,7 @@
 
 #include "dataplane/dp.h"
 #include "gw/conf.h"
+#include "gw/ctl/events.h"
 #include "gw/ctl/server.h"
 #include "gw/ctl/verbs.h"
 #include "gw/registry.h"
@@ -51,12 +52,9 @@ struct daemon {
 	bool stopping;
 	bool importing; // one import at a time
 
-	// The run of this start (docs/nonces.md).
-	struct store_grant_job grant;
-	bool grant_wanted;
-	bool grant_busy;
-	uint64_t grant_retry_ms; // not before this
-
+	struct reserve *reserve;
+	uint64_t resync_waiting; // devices that recover by a floor and wait for a resync
+	size_t *servers_up;      // of each upstream, as told last
 	const char *alarm[DAEMON_ALARMS_MAX]; // sentences for `posternctl status`
 	size_t alarm_count;
 };
@@ -72,13 +70,41 @@ int daemon_stop(struct daemon *daemon);
 
 // Adds a sentence, which must be constant, to the alarms of the status; once.
 void daemon_alarm(struct daemon *daemon, const char *sentence);
+// Takes one back, if it is there.
+void daemon_alarm_end(struct daemon *daemon, const char *sentence);
+// What a job that writes to the store returned: an alarm while the disk takes nothing.
+void daemon_store_result(struct daemon *daemon, int result);
 uint64_t daemon_now_ms(void);
+
+// Devices wait for a resync: an alarm.
+void daemon_resync_waits(struct daemon *daemon, uint64_t devices);
+// A device that waited for a resync does so no more.
+void daemon_resynced(struct daemon *daemon);
+
+// What the workers go on with only when it is on the disk: runs, run bases and marks
+// (gw/reserve.c). NULL without memory.
+struct reserve *reserve_new(struct daemon *daemon);
+// After the store thread stopped. NULL is allowed.
+void reserve_free(struct reserve *reserve);
+// Takes up DP_EVENT_RUN_WANTED, DP_EVENT_RUN_BASE_WANTED or DP_EVENT_MARK_WANTED.
+void reserve_event(struct reserve *reserve, const struct dp_event *event);
+// In each turn of main. Returns whether it waits for room at a worker and must come again soon.
+bool reserve_turn(struct reserve *reserve);
 
 // The operations behind the control socket (gw/operations.c, gw/status.c).
 void operations_init(struct daemon *daemon);
 void operation_status(void *daemon, struct ctl_request *req);
 void operation_stats(void *daemon, struct ctl_request *req);
-// State of a context (enum dp_context_state) as the control socket calls it.
-enum ctl_device_state operations_state(uint8_t state);
+// Servers of an upstream that are up for all loops.
+size_t status_servers_up(const struct daemon *daemon, size_t upstream);
+// Those that change what the store knows of a device or of itself (gw/maintenance.c).
+void operation_resync(
+	void *daemon, struct ctl_request *req, const char *name, bool has_from, uint64_t from);
+void operation_rotate(
+	void *daemon, struct ctl_request *req, const char *name, const struct store_spec *spec);
+void operation_store_check(void *daemon, struct ctl_request *req);
+void operation_store_backup(void *daemon, struct ctl_request *req, const char *path);
+// State of a context as the control socket calls it.
+enum ctl_device_state operations_state(const struct dp_context *ctx);
 
 #endif

@@ -15,9 +15,15 @@
 
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-enum ctl_device_state operations_state(uint8_t state)
+// Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
+static bool beyond_limit(const struct dp_context *ctx)
 {
-	switch ((enum dp_context_state)state) {
+	return ctx->window.next >= DP_LIMIT_USES || ctx->failed >= dp_limit_forgeries(ctx->alg);
+}
+
+enum ctl_device_state operations_state(const struct dp_context *ctx)
+{
+	switch ((enum dp_context_state)ctx->state) {
 	case DP_CONTEXT_WINDOW_UNKNOWN:
 		return CTL_DEVICE_WINDOW_UNKNOWN;
 	case DP_CONTEXT_ECHO_PENDING:
@@ -28,7 +34,7 @@ enum ctl_device_state operations_state(uint8_t state)
 	case DP_CONTEXT_STATE_COUNT:
 		break;
 	}
-	return CTL_DEVICE_ACTIVE;
+	return beyond_limit(ctx) ? CTL_DEVICE_LIMIT_REACHED : CTL_DEVICE_ACTIVE;
 }
 
 // The owner's line is read while its owner writes it: each value is right by itself.
@@ -39,13 +45,32 @@ static void device_info(
 	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
 
 	*info = (struct ctl_device_info){.stored = stored, .live = ctx != NULL, .worker = -1};
-	if (!ctx)
+	if (!ctx) {
+		if (stored->resync_needed) {
+			info->reason = "it recovers by a floor, and the store is a copy: what the "
+				       "original accepted since is not known";
+			info->remedy = "device resync NAME --from M, its next sequence number";
+		} else if (stored->damaged) {
+			info->reason = "its keys do not open: its row was changed or damaged";
+			info->remedy = "remove it, and add it with gateway_seq or with new keys";
+		}
 		return;
+	}
 	uint64_t now_s = daemon_now_ms() / 1000;
 	uint64_t seen_s = __atomic_load_n(&ctx->last_seen_s, __ATOMIC_RELAXED);
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
-	info->state = operations_state(ctx->state);
+	info->state = operations_state(ctx);
+	info->uses = ctx->window.next;
+	info->uses_limit = DP_LIMIT_USES;
+	info->forgeries = ctx->failed;
+	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
+	if (info->state == CTL_DEVICE_LIMIT_REACHED && ctx->failed >= info->forgeries_limit)
+		info->reason = "more messages with a wrong tag came than its keys stand";
+	if (ctx->flags & DP_CONTEXT_FLOOR) {
+		info->has_mark = true;
+		info->mark = ctx->mark;
+	}
 	info->has_highest_piv = ctx->window.next != 0;
 	info->highest_piv = ctx->window.next - 1;
 	info->seen = seen_s != 0;
@@ -55,7 +80,10 @@ static void device_info(
 		info->worker = owner;
 	uint32_t run;
 
-	if (ctx->own_counter && dp_run(daemon->dp, &run)) {
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
+		info->own_piv = ctx->own_next - 1;
+	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
 		info->has_own_piv = true;
 		info->own_piv =
 			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
@@ -73,6 +101,7 @@ static void add_done(struct store_job *job)
 	struct add_operation *op = CONTAINER_OF(job, struct add_operation, add.job);
 	int rc = job->result;
 
+	daemon_store_result(op->daemon, rc);
 	if (!rc && op->add.outcome != STORE_UNCHANGED)
 		rc = registry_add(&op->daemon->registry, &op->add.device);
 	if (job->result)
@@ -142,6 +171,7 @@ static void import_done(struct store_job *job)
 		store_thread_submit(op->daemon->store_thread, job);
 		return;
 	}
+	daemon_store_result(op->daemon, job->result);
 	if (job->result && job->result != -EBADMSG)
 		ctl_reply_failed(op->req, job->result, &job->error);
 	else if (job->result && !import->report.bad)
@@ -279,9 +309,12 @@ static void remove_done(struct store_job *job)
 {
 	struct remove_operation *op = CONTAINER_OF(job, struct remove_operation, remove.job);
 
+	daemon_store_result(op->daemon, job->result);
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
+		if (op->remove.info.resync_needed)
+			daemon_resynced(op->daemon);
 		int rc = registry_remove(&op->daemon->registry, &op->remove.info);
 
 		if (rc && rc != -ENOENT)
@@ -331,6 +364,10 @@ void operations_init(struct daemon *daemon)
 		.device_list = operation_list,
 		.device_show = operation_show,
 		.device_remove = operation_remove,
+		.device_resync = operation_resync,
+		.device_rotate = operation_rotate,
+		.store_check = operation_store_check,
+		.store_backup = operation_store_backup,
 		.shutdown = operation_shutdown,
 		.arg = daemon,
 	};

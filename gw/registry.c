@@ -53,6 +53,23 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	return rc;
 }
 
+static void device_key(const struct store_device *device, struct dp_context_key *key)
+{
+	dp_context_key_make(key, device->device_id, device->device_id_len, device->has_id_context,
+		device->id_context, device->id_context_len);
+}
+
+static uint8_t context_flags(const struct store_device *device)
+{
+	static const uint8_t own_piv[] = {
+		[STORE_OWN_PIV_AUTO] = 0,
+		[STORE_OWN_PIV_ALWAYS] = DP_CONTEXT_OWN_PIV_ALWAYS,
+		[STORE_OWN_PIV_CLOCK] = DP_CONTEXT_OWN_PIV_CLOCK,
+	};
+
+	return own_piv[device->own_piv] | (device->recovery == STORE_FLOOR ? DP_CONTEXT_FLOOR : 0);
+}
+
 int registry_add(struct registry *registry, const struct store_device *device)
 {
 	struct dp_context_params params = {
@@ -61,6 +78,8 @@ int registry_add(struct registry *registry, const struct store_device *device)
 		.keys = &device->keys,
 		.fingerprint = device->fingerprint,
 		.run_base = device->run_base,
+		.flags = context_flags(device),
+		.mark = device->mark,
 		.window_known = device->window_known,
 	};
 	struct dp_context_key key;
@@ -70,14 +89,15 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	if (device->window_known)
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
-	dp_context_key_make(&key, device->device_id, device->device_id_len, device->has_id_context,
-		device->id_context, device->id_context_len);
+	device_key(device, &key);
 	if (device->replaces) {
 		int rc = remove_key(registry, &key);
 
 		if (rc && rc != -ENOENT)
 			return rc;
 	}
+	if (device->resync_needed)
+		return 0;
 	int rc = dp_context_place(dp_contexts(registry->dp), &key, &index, &generation);
 
 	if (rc)
@@ -85,6 +105,20 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	entry_write(&registry->entry[index], device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
 	return 0;
+}
+
+int registry_resync(struct registry *registry, const struct store_device *device)
+{
+	struct dp_context_key key;
+
+	device_key(device, &key);
+	int64_t index = dp_context_find(dp_contexts(registry->dp), &key);
+
+	if (index < 0)
+		return registry_add(registry, device);
+	if (registry->entry[index].id != device->id)
+		return -ENOENT;
+	return dp_resync(registry->dp, index, registry->entry[index].generation, device->mark);
 }
 
 int registry_remove(struct registry *registry, const struct store_info *info)

@@ -27,8 +27,13 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 	__attribute__((warn_unused_result));
 void registry_fini(struct registry *registry);
 
-// Takes a device into the data plane, in place of one with the same ids. Returns 0 or -errno.
+// Takes a device into the data plane, in place of one with the same ids. Returns 0 or -errno. One
+// that needs a resync is not taken, which is no failure.
 int registry_add(struct registry *registry, const struct store_device *device)
+	__attribute__((warn_unused_result));
+// After a resync that is durable: takes the device in if it is not there, else forgets its window.
+// Returns 0, -EAGAIN if its owner is too busy to be told now, or another -errno.
+int registry_resync(struct registry *registry, const struct store_device *device)
 	__attribute__((warn_unused_result));
 // Takes a device out of it; no new request of it is accepted on return. Returns 0 or -ENOENT.
 int registry_remove(struct registry *registry, const struct store_info *info)

@@ -159,6 +159,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.answers_bytes = conf->workers.answers,
 		.port_count = conf->port_count,
 		.mtu = mtu,
+		.clock_least_s = store_clock_least(daemon->store),
 		.isa = conf->workers.isa,
 		// A NIC's queue overflows while a worker naps; the kernel's does not.
 		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
@@ -243,6 +244,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 struct load_state {
 	struct daemon *daemon;
 	uint64_t loaded;
+	uint64_t waiting; // for a resync
 };
 
 static int load_device(void *arg, const struct store_device *device)
@@ -254,6 +256,7 @@ static int load_device(void *arg, const struct store_device *device)
 		log_error("device %s: %s", device->name, strerror(-rc));
 		return rc;
 	}
+	state->waiting += device->resync_needed;
 	if (++state->loaded % LOAD_PROGRESS == 0)
 		log_info("%lu devices loaded", state->loaded);
 	return 0;
@@ -275,6 +278,7 @@ static int load_devices(struct daemon *daemon)
 			result.unreadable, result.first_unreadable);
 		daemon_alarm(daemon, "devices are damaged in the store and were left out");
 	}
+	daemon_resync_waits(daemon, state.waiting);
 	return 0;
 }
 
@@ -323,6 +327,11 @@ static int start_threads(struct daemon *daemon)
 		return -errno;
 	}
 	daemon->store = NULL;
+	daemon->reserve = reserve_new(daemon);
+	if (!daemon->reserve) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
 	return start_loops(daemon);
 }
 
@@ -412,7 +421,9 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 			mtu = daemon->conf->ports[i].mtu;
 	daemon->frame_max = kernel_tap_frame_max(mtu);
 	daemon->frame = malloc(daemon->frame_max);
-	rc = daemon->frame ? routes_make(&daemon->routes, daemon->conf) : -ENOMEM;
+	daemon->servers_up = calloc(daemon->conf->upstream_count + 1, sizeof(size_t));
+	rc = daemon->frame && daemon->servers_up ? routes_make(&daemon->routes, daemon->conf)
+						 : -ENOMEM;
 	if (rc) {
 		log_error("no memory");
 		return rc;

@@ -80,7 +80,7 @@ static void count_contexts(
 
 		if (!dp_context_live(ctx))
 			continue;
-		by_state[operations_state(ctx->state)]++;
+		by_state[operations_state(ctx)]++;
 		if (ctx->owner < dp_worker_count(daemon->dp))
 			workers[ctx->owner].devices++;
 	}
@@ -107,7 +107,7 @@ static uint64_t upstream_stat(const struct daemon *daemon, size_t index, enum up
 }
 
 // Each loop finds out for itself: the least that one of them has.
-static size_t upstream_servers_up(const struct daemon *daemon, size_t index)
+size_t status_servers_up(const struct daemon *daemon, size_t index)
 {
 	size_t least = daemon->conf->upstreams[index].server_count;
 
@@ -127,7 +127,7 @@ static void upstream_status(
 	*status = (struct ctl_upstream_status){
 		.name = conf->name,
 		.servers = conf->server_count,
-		.servers_up = upstream_servers_up(daemon, index),
+		.servers_up = status_servers_up(daemon, index),
 		.in_flight = upstream_stat(daemon, index, UP_STAT_inflight),
 		.queued = upstream_stat(daemon, index, UP_STAT_waiting),
 	};

@@ -192,15 +192,20 @@ const char *ctl_device_state_name(enum ctl_device_state state)
 	return states[state].name;
 }
 
+static void write_words(struct ctl_writer *body, const struct ctl_device_info *device,
+	const char *reason, const char *remedy)
+{
+	ctl_put_text(body, "reason", device->reason ? device->reason : reason);
+	ctl_put_text(body, "remedy", device->remedy ? device->remedy : remedy);
+}
+
 static void write_live(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
 {
 	const struct state_words *state = &states[device->state];
 
 	ctl_put_text(body, "state", state->name);
-	if (words) {
-		ctl_put_text(body, "reason", device->reason ? device->reason : state->reason);
-		ctl_put_text(body, "remedy", device->remedy ? device->remedy : state->remedy);
-	}
+	if (words)
+		write_words(body, device, state->reason, state->remedy);
 	if (device->has_highest_piv)
 		ctl_put_uint(body, "highest_piv", device->highest_piv);
 	if (device->has_own_piv)
@@ -211,6 +216,12 @@ static void write_live(struct ctl_writer *body, const struct ctl_device_info *de
 		ctl_put_uint(body, "worker", device->worker);
 	ctl_put_uint(body, "requests", device->requests);
 	ctl_put_uint(body, "in_flight", device->in_flight);
+	if (device->has_mark)
+		ctl_put_uint(body, "mark", device->mark);
+	ctl_put_uint(body, "uses", device->uses);
+	ctl_put_uint(body, "uses_limit", device->uses_limit);
+	ctl_put_uint(body, "forgeries", device->forgeries);
+	ctl_put_uint(body, "forgeries_limit", device->forgeries_limit);
 }
 
 static void write_device(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
@@ -225,11 +236,20 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	if (stored->has_id_context)
 		ctl_put_bytes(body, "id_context", stored->id_context, stored->id_context_len);
 	ctl_put_text(body, "algorithm", aead_algs[stored->alg].name);
+	ctl_put_text(body, "recovery", store_recovery_name(stored->recovery));
+	ctl_put_text(body, "own_pivs", store_own_piv_name(stored->own_piv));
 	ctl_put_uint(body, "created", stored->created);
-	if (device->live)
+	if (device->live) {
 		write_live(body, device, words);
-	else
+	} else {
 		ctl_put_text(body, "state", "not-live");
+		if (words)
+			write_words(body, device,
+				"it is stored, but the data plane did not take it: see the log",
+				"restart postern");
+		if (stored->recovery == STORE_FLOOR)
+			ctl_put_uint(body, "mark", stored->mark);
+	}
 	ctl_write_close(body);
 }
 
@@ -264,6 +284,41 @@ void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const 
 	ctl_put_text(&body, "outcome", words[outcome]);
 	ctl_write_close(&body);
 	ctl_request_reply(req, &body, true);
+}
+
+void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "name", name);
+	if (has_mark)
+		ctl_put_uint(&body, "mark", mark);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, true);
+}
+
+void ctl_reply_checked(struct ctl_request *req, const struct store_check *check)
+{
+	struct ctl_writer body;
+
+	for (unsigned i = 0; i < check->told; i++) {
+		ctl_writer_init(&body);
+		ctl_write_map(&body);
+		ctl_put_text(&body, "part", "problem");
+		ctl_put_text(&body, "message", check->problem[i].text);
+		ctl_write_close(&body);
+		ctl_request_reply(req, &body, false);
+	}
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "part", "result");
+	ctl_put_uint(&body, "devices", check->devices);
+	ctl_put_uint(&body, "problems", check->problems);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+	ctl_request_end(req);
 }
 
 void ctl_import_progress(struct ctl_request *req, const struct import_progress *progress)

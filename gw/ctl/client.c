@@ -59,6 +59,8 @@ void ctl_client_close(struct ctl_server *server, struct ctl_client *client)
 	client->generation++;
 	client_drop_queue(client);
 	server->stats.clients--;
+	server->stats.subscribers -= client->subscribed;
+	client->subscribed = false;
 	if (client->level != CTL_ADMIN)
 		server->others--;
 	LIST_FOREACH (req, &server->requests, link) {

@@ -23,6 +23,7 @@ struct ctl_client {
 	int fd; // -1: the slot is free
 	uint32_t generation;
 	enum ctl_level level;
+	bool subscribed;        // to events
 	uint32_t events;        // asked of epoll
 	unsigned requests_open; // unanswered
 	uint64_t last_ms;       // last message of either side
@@ -76,6 +77,9 @@ void ctl_client_flush(struct ctl_server *server, struct ctl_client *client);
 
 // request.c
 
+// Writes [id, status, body]; an event has id 0 and its name for a status.
+void ctl_envelope_write(struct ctl_writer *out, uint64_t id, const char *status,
+	const uint8_t *body, size_t body_len);
 // Writes [id, code, {"message": message}].
 void ctl_error_write(
 	struct ctl_writer *out, uint64_t id, enum ctl_error error, const char *message);

@@ -23,8 +23,7 @@ const char *ctl_error_code(enum ctl_error error)
 	return codes[error];
 }
 
-// Writes [id, status, body].
-static void envelope_write(struct ctl_writer *out, uint64_t id, const char *status,
+void ctl_envelope_write(struct ctl_writer *out, uint64_t id, const char *status,
 	const uint8_t *body, size_t body_len)
 {
 	ctl_writer_init(out);
@@ -202,6 +201,14 @@ bool ctl_request_is_alive(const struct ctl_request *req)
 	return req->client != NULL;
 }
 
+void ctl_request_subscribe(struct ctl_request *req)
+{
+	if (req->client == NULL || req->client->subscribed)
+		return;
+	req->client->subscribed = true;
+	req->server->stats.subscribers++;
+}
+
 void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg)
 {
 	req->gone = gone;
@@ -217,7 +224,7 @@ void ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool la
 	if (last)
 		req->gone = NULL;
 	if (req->client && !req->too_large) {
-		envelope_write(&out, req->id, "ok", body->data, body->len);
+		ctl_envelope_write(&out, req->id, "ok", body->data, body->len);
 		if (!ctl_writer_done(body) || !ctl_writer_done(&out))
 			req->too_large = true;
 		else

@@ -59,7 +59,7 @@ static void timer_handle(struct ctl_server *server)
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		struct ctl_client *client = &server->clients[i];
 
-		if (client->fd < 0 || client->requests_open ||
+		if (client->fd < 0 || client->requests_open || client->subscribed ||
 			now - client->last_ms < server->conf.idle_timeout_ms)
 			continue;
 		server->stats.idle++;
@@ -67,6 +67,22 @@ static void timer_handle(struct ctl_server *server)
 	}
 	if (server->stats.clients == 0)
 		(void)timerfd_settime(server->timer, 0, &stop, NULL);
+}
+
+static bool peer_is_member(int fd, gid_t first, gid_t group)
+{
+	socklen_t len = 0;
+	bool member = first == group;
+
+	// Asks for the size first: a user may be in 65 536 groups.
+	if (member || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE)
+		return member;
+	gid_t *groups = malloc(len);
+	if (groups != NULL && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
+		for (size_t i = 0; i < len / sizeof(*groups); i++)
+			member |= groups[i] == group;
+	free(groups);
+	return member;
 }
 
 static enum ctl_level peer_level(const struct ctl_server *server, int fd)
@@ -78,6 +94,9 @@ static enum ctl_level peer_level(const struct ctl_server *server, int fd)
 		return CTL_VIEW;
 	if (cred.uid == 0 || cred.uid == server->conf.owner)
 		return CTL_ADMIN;
+	if (server->conf.gid != (gid_t)-1 && server->conf.others < CTL_OPERATE &&
+		peer_is_member(fd, cred.gid, server->conf.gid))
+		return CTL_OPERATE;
 	return server->conf.others;
 }
 
@@ -325,6 +344,25 @@ void ctl_server_free(struct ctl_server *server)
 		close(server->epoll);
 	free(server->path);
 	free(server);
+}
+
+void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_writer *body)
+{
+	struct ctl_writer out;
+
+	ctl_envelope_write(&out, 0, name, body->data, body->len);
+	for (unsigned i = 0; ctl_writer_done(&out) && i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (client->fd >= 0 && client->subscribed)
+			ctl_client_send(server, client, out.data, out.len);
+	}
+	ctl_writer_init(body);
+}
+
+unsigned ctl_server_subscribers(const struct ctl_server *server)
+{
+	return server->stats.subscribers;
 }
 
 int ctl_server_fd(const struct ctl_server *server)

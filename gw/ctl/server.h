@@ -76,7 +76,7 @@ struct ctl_verb {
 struct ctl_server_conf {
 	const char *path;      // of the socket; shorter than sun_path
 	mode_t mode;           // of the socket, e.g. 0660: who may connect
-	gid_t gid;             // of the socket; (gid_t)-1 leaves it
+	gid_t gid;             // of the socket, whose members operate; (gid_t)-1 leaves it
 	uid_t owner;           // this user and root are admin
 	enum ctl_level others; // level of everybody else who may connect
 	const struct ctl_verb *verbs;
@@ -93,6 +93,7 @@ struct ctl_server_stats {
 	uint64_t requests;      // that reached a handler
 	uint64_t rejected;      // messages that did not: malformed, unknown, denied
 	unsigned clients;       // connected now
+	unsigned subscribers;   // of them, for events
 	unsigned requests_open; // unanswered now, also of clients that are gone
 };
 
@@ -117,6 +118,15 @@ void ctl_server_poll(struct ctl_server *server);
 
 void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats);
 
+struct ctl_writer;
+
+// Sends [0, name, body] to all clients that subscribed, and empties the body. Never waits: who does
+// not read is cut off.
+void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_writer *body);
+unsigned ctl_server_subscribers(const struct ctl_server *server);
+// From now on the client gets events, until it leaves; it may be silent for as long as it likes.
+void ctl_request_subscribe(struct ctl_request *req);
+
 // The server's verbs, for hello and help.
 const struct ctl_verb *ctl_request_verbs(const struct ctl_request *req, size_t *count);
 // The server that the request came to; NULL after ctl_server_free().
@@ -130,8 +140,6 @@ bool ctl_request_is_alive(const struct ctl_request *req);
 // Calls gone(arg) once if the client leaves before the last reply, from ctl_server_poll(), a reply
 // or ctl_server_free(). The request must still be answered.
 void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg);
-
-struct ctl_writer;
 
 // Sends a reply whose body is the map in `body`, and empties that. `last` frees the request.
 // A body that outgrew CTL_MESSAGE_MAX is not sent: the last reply becomes CTL_TOO_LARGE then.

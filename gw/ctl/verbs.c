@@ -64,6 +64,10 @@ static void list_server_stats(struct ctl_request *req)
 			.help = "connections to the control socket",
 			.gauge = true,
 			.total = stats.clients},
+		{.name = "ctl.subscribers",
+			.help = "connections that get events",
+			.gauge = true,
+			.total = stats.subscribers},
 		{.name = "ctl.requests_open",
 			.help = "requests to the control socket without their last answer",
 			.gauge = true,
@@ -122,6 +126,42 @@ static bool read_algorithm(
 	return true;
 }
 
+// A word of at most 15 bytes, or "" for another text.
+#define WORD_MAX 16
+
+static void read_word(const struct ctl_arg *given, char word[WORD_MAX])
+{
+	memset(word, 0, WORD_MAX);
+	if (given->item.value < WORD_MAX)
+		memcpy(word, given->item.data, given->item.value);
+}
+
+static bool read_policy(struct ctl_request *req, const struct ctl_arg *recovery,
+	const struct ctl_arg *own_piv, struct store_spec *spec)
+{
+	char word[WORD_MAX];
+
+	spec->has_recovery = recovery->given;
+	spec->has_own_piv = own_piv->given;
+	if (recovery->given) {
+		read_word(recovery, word);
+		if (store_recovery_of(word, &spec->recovery) < 0) {
+			ctl_request_error(req, CTL_BAD_REQUEST, "recovery: echo or floor");
+			return false;
+		}
+	}
+	if (own_piv->given) {
+		read_word(own_piv, word);
+		if (store_own_piv_of(word, &spec->own_piv) < 0) {
+			ctl_request_error(req, CTL_BAD_REQUEST, "own_piv: auto, always or clock");
+			return false;
+		}
+	}
+	return true;
+}
+
+// Of a device that is added, or of the keys that it is to have: then replace is NULL, and the name
+// must be there.
 static bool read_spec(
 	struct ctl_request *req, const struct ctl_cbor *map, struct store_spec *spec, bool *replace)
 {
@@ -135,11 +175,14 @@ static bool read_spec(
 		ALGORITHM,
 		NEVER_USED,
 		GATEWAY_SEQ,
-		REPLACE,
+		DEVICE_SEQ,
+		RECOVERY,
+		OWN_PIV,
+		REPLACE, // the last: not for keys of a device that is there
 		COUNT
 	};
 	struct ctl_arg args[COUNT] = {
-		[NAME] = {"name", CTL_CBOR_TEXT, .min = 1, .max = STORE_NAME_MAX},
+		[NAME] = {"name", CTL_CBOR_TEXT, !replace, 1, STORE_NAME_MAX},
 		[DEVICE_ID] = {"device_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
 		[GATEWAY_ID] = {"gateway_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
 		[SECRET] = {"master_secret", CTL_CBOR_BYTES, true, 1, OSC_SECRET_LEN_MAX},
@@ -148,13 +191,18 @@ static bool read_spec(
 		[ALGORITHM] = {"algorithm", CTL_CBOR_TEXT, .min = 1, .max = 64},
 		[NEVER_USED] = {"never_used", CTL_CBOR_BOOL, .max = 1},
 		[GATEWAY_SEQ] = {"gateway_seq", CTL_CBOR_UINT, .max = UINT64_MAX},
+		[DEVICE_SEQ] = {"device_seq", CTL_CBOR_UINT, .max = STORE_DEVICE_SEQ_MAX},
+		[RECOVERY] = {"recovery", CTL_CBOR_TEXT, .min = 1, .max = 64},
+		[OWN_PIV] = {"own_piv", CTL_CBOR_TEXT, .min = 1, .max = 64},
 		[REPLACE] = {"replace", CTL_CBOR_BOOL, .max = 1},
 	};
 	struct osc_params *params = &spec->params;
 
 	memset(spec, 0, sizeof(*spec));
-	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[NAME], spec->name) ||
-		!read_algorithm(req, &args[ALGORITHM], &params->alg))
+	if (!ctl_args_read(req, map, args, replace ? COUNT : REPLACE) ||
+		!ctl_arg_name(req, &args[NAME], spec->name) ||
+		!read_algorithm(req, &args[ALGORITHM], &params->alg) ||
+		!read_policy(req, &args[RECOVERY], &args[OWN_PIV], spec))
 		return false;
 	params->recipient_id_len = ctl_arg_bytes(&args[DEVICE_ID], params->recipient_id);
 	params->sender_id_len = ctl_arg_bytes(&args[GATEWAY_ID], params->sender_id);
@@ -165,7 +213,10 @@ static bool read_spec(
 	spec->never_used = ctl_arg_bool(&args[NEVER_USED]);
 	spec->has_gateway_seq = args[GATEWAY_SEQ].given;
 	spec->gateway_seq = spec->has_gateway_seq ? args[GATEWAY_SEQ].item.value : 0;
-	*replace = ctl_arg_bool(&args[REPLACE]);
+	spec->has_device_seq = args[DEVICE_SEQ].given;
+	spec->device_seq = spec->has_device_seq ? args[DEVICE_SEQ].item.value : 0;
+	if (replace)
+		*replace = ctl_arg_bool(&args[REPLACE]);
 	if (spec->never_used == spec->has_gateway_seq) {
 		ctl_request_error(req, CTL_BAD_REQUEST,
 			"say where the keys have been: either never_used is true or there is a "
@@ -295,6 +346,83 @@ static void on_device_remove(void *arg, struct ctl_request *req, const struct ct
 	with_name(ops, req, map, ops->device_remove);
 }
 
+static void on_device_resync(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { NAME, FROM, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[NAME] = {"name", CTL_CBOR_TEXT, true, 1, STORE_NAME_MAX},
+		[FROM] = {"from", CTL_CBOR_UINT, .max = STORE_DEVICE_SEQ_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	char name[STORE_NAME_MAX + 1];
+
+	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[NAME], name))
+		return;
+	if (ops->device_resync)
+		ops->device_resync(ops->arg, req, name, args[FROM].given,
+			args[FROM].given ? args[FROM].item.value : 0);
+	else
+		unsupported(req);
+}
+
+static void on_device_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	const struct ctl_ops *ops = arg;
+	char name[STORE_NAME_MAX + 1];
+	struct store_spec spec;
+
+	if (ops->device_rotate == NULL) {
+		unsupported(req);
+		return;
+	}
+	if (read_spec(req, map, &spec, NULL)) {
+		memcpy(name, spec.name, sizeof(name));
+		memset(spec.name, 0, sizeof(spec.name));
+		ops->device_rotate(ops->arg, req, name, &spec);
+	}
+	sodium_memzero(&spec, sizeof(spec));
+}
+
+static void on_store_check(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, NULL, 0))
+		return;
+	if (ops->store_check)
+		ops->store_check(ops->arg, req);
+	else
+		unsupported(req);
+}
+
+static void on_store_backup(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {
+		{"path", CTL_CBOR_TEXT, .required = true, .min = 1, .max = CTL_PATH_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	char path[CTL_PATH_MAX + 1] = "";
+
+	if (!ctl_args_read(req, map, args, 1))
+		return;
+	memcpy(path, args[0].item.data, args[0].item.value);
+	if (path[0] != '/' || strlen(path) != args[0].item.value)
+		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
+	else if (ops->store_backup)
+		ops->store_backup(ops->arg, req, path);
+	else
+		unsupported(req);
+}
+
+// The reply comes before the first event.
+static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	if (!ctl_args_read(req, map, NULL, 0))
+		return;
+	ctl_request_subscribe(req);
+	ctl_request_end(req);
+}
+
 static void on_shutdown(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
@@ -316,6 +444,12 @@ const struct ctl_verb ctl_verbs[] = {
 	{"device list", CTL_VIEW, false, on_device_list, "devices by name, a page at a time"},
 	{"device show", CTL_VIEW, false, on_device_show, "state of one device"},
 	{"device remove", CTL_ADMIN, false, on_device_remove, "remove a device and its keys"},
+	{"device resync", CTL_OPERATE, false, on_device_resync,
+		"forget which sequence numbers a device has used"},
+	{"device rotate", CTL_ADMIN, false, on_device_rotate, "give a device other keys"},
+	{"store check", CTL_ADMIN, false, on_store_check, "look for damage in the device store"},
+	{"store backup", CTL_ADMIN, false, on_store_backup, "copy the device store"},
+	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"shutdown", CTL_ADMIN, false, on_shutdown, "stop the daemon"},
 };
 const size_t ctl_verb_count = sizeof(ctl_verbs) / sizeof(ctl_verbs[0]);

@@ -18,6 +18,7 @@
 #define POSTERN_GW_CTL_VERBS_H
 
 #include "gw/ctl/server.h"
+#include "gw/store/check.h"
 #include "gw/store/import.h"
 #include "gw/store/store.h"
 
@@ -25,7 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CTL_LIST_MAX 256 // devices in one answer to "device list"
+#define CTL_LIST_MAX 256  // devices in one answer to "device list"
+#define CTL_PATH_MAX 4000 // bytes of a path
 
 extern const struct ctl_verb ctl_verbs[];
 extern const size_t ctl_verb_count;
@@ -51,6 +53,16 @@ struct ctl_ops {
 	void (*device_show)(void *arg, struct ctl_request *req, const char *name);
 	// ctl_request_end() when no new request is taken under the device's keys
 	void (*device_remove)(void *arg, struct ctl_request *req, const char *name);
+	// ctl_reply_resynced() when it is durable and on its way to the device's worker
+	void (*device_resync)(
+		void *arg, struct ctl_request *req, const char *name, bool has_from, uint64_t from);
+	// ctl_reply_added() when the new keys are durable and answered. spec->name is empty.
+	void (*device_rotate)(void *arg, struct ctl_request *req, const char *name,
+		const struct store_spec *spec);
+	// ctl_reply_checked()
+	void (*store_check)(void *arg, struct ctl_request *req);
+	// ctl_request_end() when the copy is complete and durable. The path is absolute.
+	void (*store_backup)(void *arg, struct ctl_request *req, const char *path);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;
@@ -62,20 +74,22 @@ enum ctl_error ctl_error_of_store(int ret);
 void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error);
 
 // State of a device: X(constant, word, why it is in that state, what cures it).
-#define CTL_DEVICE_STATES(X)                                                                       \
-	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                             \
-		"the gateway does not know which sequence numbers the device has used",            \
-		"none needed: its next request is answered with an Echo challenge")                \
-	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                 \
-		"the device was sent an Echo challenge and has not answered it yet",               \
-		"if this lasts, the device does not support Echo (RFC 9175) or loses the answers") \
-	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                     \
-	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                               \
-		"the device sends sequence numbers that it has used before: it lost its counter",  \
-		"give it new keys; it must not go on with the old ones (RFC 8613 section 7.5)")    \
-	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")          \
-	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                               \
-		"its keys have been used as often as they may be", "give it new keys")
+#define CTL_DEVICE_STATES(X)                                                                      \
+	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                            \
+		"the gateway does not know which sequence numbers the device has used",           \
+		"none needed: its next request is answered with an Echo challenge")               \
+	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                \
+		"the device was sent an Echo challenge and has not answered it yet",              \
+		"if this lasts, the device does not support Echo (RFC 9175) and needs recovery: " \
+		"floor, or it loses the answers")                                                 \
+	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                    \
+	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                              \
+		"the device sends sequence numbers that it has used before: it lost its counter", \
+		"device rotate: it must not go on with its keys (RFC 8613 section 7.5)")          \
+	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")         \
+	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                              \
+		"its keys have been used as often as they may be; it is served on",               \
+		"device rotate, before somebody can make use of it")
 
 #define CTL_DEVICE_STATE_ENUM(constant, word, reason, remedy) constant,
 enum ctl_device_state { CTL_DEVICE_STATES(CTL_DEVICE_STATE_ENUM) CTL_DEVICE_STATE_COUNT };
@@ -153,10 +167,10 @@ void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter
 
 struct ctl_device_info {
 	const struct store_info *stored;
-	bool live; // in the table of the data plane; false leaves out all that follows
-	enum ctl_device_state state;
 	const char *reason; // NULL: the words of the state
 	const char *remedy; // NULL: the words of the state
+	bool live;          // in the table of the data plane; false leaves out all that follows
+	enum ctl_device_state state;
 	bool has_highest_piv;
 	uint64_t highest_piv; // of verified requests
 	bool has_own_piv;
@@ -166,6 +180,10 @@ struct ctl_device_info {
 	int worker;            // that owns its context; -1: none yet
 	uint64_t requests;     // accepted since the start
 	uint64_t in_flight;
+	bool has_mark;
+	uint64_t mark; // no number from here on is accepted yet
+	uint64_t uses, uses_limit;
+	uint64_t forgeries, forgeries_limit; // wrong tags since the start
 };
 
 // One of several. A list leaves reason and remedy out.
@@ -175,6 +193,11 @@ void ctl_reply_device(struct ctl_request *req, const struct ctl_device_info *dev
 
 // (last) `name` as the store has it.
 void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const char *name);
+
+// (last) `mark` if it has one.
+void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark);
+// (last) The problems that are told come as replies before.
+void ctl_reply_checked(struct ctl_request *req, const struct store_check *check);
 
 // Call it at most some times a second.
 void ctl_import_progress(struct ctl_request *req, const struct import_progress *progress);

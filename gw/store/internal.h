@@ -59,6 +59,7 @@ struct store_secrets {
 	X(DEVICE_STATE,                                                                            \
 		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \
 		" WHERE id = ?1")                                                                  \
+	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
 	X(KEY_FIND, "SELECT device, run, mark FROM used_key WHERE hash = ?1")                      \
 	X(KEY_PUT,                                                                                 \

@@ -112,8 +112,8 @@ static enum store_turn run_resync(struct store_job *job, struct store *store)
 {
 	struct store_resync_job *resync = JOB_OF(store_resync_job, job);
 
-	job->result = store_resync(
-		store, resync->name, resync->has_from, resync->from, &resync->device, &job->error);
+	job->result = store_resync(store, resync->name, resync->has_from, resync->from,
+		&resync->waited, &resync->device, &job->error);
 	return STORE_TURN_DONE;
 }
 
@@ -135,6 +135,53 @@ static enum store_turn run_rotate(struct store_job *job, struct store *store)
 void store_rotate_job_init(struct store_rotate_job *rotate)
 {
 	rotate->job.run = run_rotate;
+}
+
+static enum store_turn run_check(struct store_job *job, struct store *store)
+{
+	struct store_check_job *check = JOB_OF(store_check_job, job);
+	bool done;
+
+	if (store_thread_cancelled(job->thread)) {
+		job->result = store_fail(&job->error, -ECANCELED, "the check was cancelled");
+		return STORE_TURN_DONE;
+	}
+	job->result = store_check_step(store, &check->check, &done, &job->error);
+	return job->result != 0 || done ? STORE_TURN_DONE : STORE_TURN_AGAIN;
+}
+
+void store_check_job_init(struct store_check_job *check)
+{
+	check->job.run = run_check;
+}
+
+static enum store_turn backup_over(struct store_backup_job *backup, int result)
+{
+	store_backup_free(backup->backup);
+	backup->backup = NULL;
+	backup->job.result = result;
+	return STORE_TURN_DONE;
+}
+
+static enum store_turn run_backup(struct store_job *job, struct store *store)
+{
+	struct store_backup_job *backup = JOB_OF(store_backup_job, job);
+	bool done = false;
+	int code = 0;
+
+	if (store_thread_cancelled(job->thread))
+		return backup_over(
+			backup, store_fail(&job->error, -ECANCELED, "the backup was cancelled"));
+	if (backup->backup == NULL)
+		code = store_backup_open(store, backup->path, &backup->backup, &job->error);
+	if (code == 0)
+		code = store_backup_step(backup->backup, &done, &job->error);
+	return code != 0 || done ? backup_over(backup, code) : STORE_TURN_AGAIN;
+}
+
+void store_backup_job_init(struct store_backup_job *backup)
+{
+	backup->job.run = run_backup;
 }
 
 static enum store_turn run_stop(struct store_job *job, struct store *store)

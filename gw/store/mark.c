@@ -82,7 +82,7 @@ static int resync_floor(struct store *store, struct store_row *row, bool has_fro
 	return store_commit(store, error);
 }
 
-int store_resync(struct store *store, const char *name, bool has_from, uint64_t from,
+int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
 	struct store_device *device, struct store_error *error)
 {
 	struct store_row row;
@@ -91,6 +91,7 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 	int code = row_find_by_name(store, name, &row, error);
 	if (code != 0)
 		return code;
+	*waited = row.resync;
 	if (row.recovery == STORE_FLOOR)
 		code = resync_floor(store, &row, has_from, from, error);
 	else if (has_from)

@@ -125,38 +125,6 @@ static int row_find_by_address(struct store *store, const struct store_row *like
 	return row_find(store, statement, row, error);
 }
 
-const char *store_recovery_name(enum store_recovery recovery)
-{
-	return recovery == STORE_FLOOR ? "floor" : "echo";
-}
-
-const char *store_own_piv_name(enum store_own_piv own_piv)
-{
-	static const char *const names[] = {
-		[STORE_OWN_PIV_AUTO] = "auto",
-		[STORE_OWN_PIV_ALWAYS] = "always",
-		[STORE_OWN_PIV_CLOCK] = "clock",
-	};
-
-	return names[own_piv];
-}
-
-int store_recovery_of(const char *word, enum store_recovery *recovery)
-{
-	for (*recovery = STORE_ECHO; *recovery <= STORE_FLOOR; ++*recovery)
-		if (strcmp(word, store_recovery_name(*recovery)) == 0)
-			return 0;
-	return -EINVAL;
-}
-
-int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
-{
-	for (*own_piv = STORE_OWN_PIV_AUTO; *own_piv <= STORE_OWN_PIV_CLOCK; ++*own_piv)
-		if (strcmp(word, store_own_piv_name(*own_piv)) == 0)
-			return 0;
-	return -EINVAL;
-}
-
 bool store_name_valid(const char *name)
 {
 	size_t len = strspn(name,

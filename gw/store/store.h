@@ -221,9 +221,9 @@ int store_marks_raise(struct store *store, struct store_mark *marks, size_t coun
 
 // What `device resync` needs of the store. STORE_ECHO: nothing is written, `from` is not allowed.
 // STORE_FLOOR: raises the mark to `from`, the next sequence number of the device, synced on return;
-// a mark that is higher stays. *device (the caller wipes it) is as the data plane takes it, with
-// its window unknown.
-int store_resync(struct store *store, const char *name, bool has_from, uint64_t from,
+// a mark that is higher stays. *waited: it could not be served before. *device (the caller wipes
+// it) is as the data plane takes it, with its window unknown.
+int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
 	struct store_device *device, struct store_error *error) __attribute__((warn_unused_result));
 
 // Adds one device, durable on return. If it is there with other keys, `replace` says whether to

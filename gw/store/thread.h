@@ -9,6 +9,7 @@
 #ifndef POSTERN_GW_STORE_THREAD_H
 #define POSTERN_GW_STORE_THREAD_H
 
+#include "gw/store/check.h"
 #include "gw/store/import.h"
 #include "gw/store/store.h"
 
@@ -45,7 +46,8 @@ int store_thread_fd(const struct store_thread *thread);
 void store_thread_poll(struct store_thread *thread);
 // Queues a job. Never waits, cannot fail.
 void store_thread_submit(struct store_thread *thread, struct store_job *job);
-// Before the end: imports that run or wait, and later ones, end with -ECANCELED. Never waits.
+// Before the end: imports, checks and backups that run or wait, and later ones, end with
+// -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
 // Runs what is queued to its end, joins the thread, runs the last done()s, closes the store. Waits.
 // For after the workers ended. NULL is allowed.
@@ -115,6 +117,7 @@ struct store_resync_job {
 	char name[STORE_NAME_MAX + 1]; // in
 	bool has_from;                 // in
 	uint64_t from;                 // in
+	bool waited;                   // it could not be served before
 	struct store_device device;    // for the data plane; wipe it in done()
 };
 void store_resync_job_init(struct store_resync_job *resync);
@@ -127,6 +130,21 @@ struct store_rotate_job {
 	struct store_device device;    // for the data plane; wipe it in done()
 };
 void store_rotate_job_init(struct store_rotate_job *rotate);
+
+struct store_check_job {
+	struct store_job job;
+	struct store_check check; // in: all zero
+};
+void store_check_job_init(struct store_check_job *check);
+
+struct store_backup_job {
+	struct store_job job;
+	char *path; // in: free it in done()
+
+	// Of the store thread:
+	struct store_backup *backup;
+};
+void store_backup_job_init(struct store_backup_job *backup);
 
 struct store_stop_job {
 	struct store_job job;

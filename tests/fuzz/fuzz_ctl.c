@@ -19,7 +19,7 @@ static void answer(void *arg, struct ctl_request *req)
 	ctl_request_end(req);
 }
 
-static void add(void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+static void check_spec(const struct store_spec *spec)
 {
 	const struct osc_params *params = &spec->params;
 
@@ -31,6 +31,13 @@ static void add(void *arg, struct ctl_request *req, const struct store_spec *spe
 	FUZZ_CHECK(params->recipient_id_len <= OSC_KID_LEN_MAX);
 	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
 	FUZZ_CHECK(spec->never_used != spec->has_gateway_seq);
+	FUZZ_CHECK(spec->device_seq <= STORE_DEVICE_SEQ_MAX);
+	FUZZ_CHECK(spec->recovery <= STORE_FLOOR && spec->own_piv <= STORE_OWN_PIV_CLOCK);
+}
+
+static void add(void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+{
+	check_spec(spec);
 	ctl_reply_added(req, replace ? STORE_REPLACED : STORE_ADDED, spec->name);
 }
 
@@ -55,6 +62,35 @@ static void with_name(void *arg, struct ctl_request *req, const char *name)
 	ctl_request_end(req);
 }
 
+static void resync(
+	void *arg, struct ctl_request *req, const char *name, bool has_from, uint64_t from)
+{
+	FUZZ_CHECK(name[0] && strlen(name) <= STORE_NAME_MAX);
+	FUZZ_CHECK(from <= STORE_DEVICE_SEQ_MAX && (has_from || from == 0));
+	ctl_reply_resynced(req, name, has_from, from);
+}
+
+static void rotate(
+	void *arg, struct ctl_request *req, const char *name, const struct store_spec *spec)
+{
+	FUZZ_CHECK(name[0] && strlen(name) <= STORE_NAME_MAX && spec->name[0] == 0);
+	check_spec(spec);
+	ctl_reply_added(req, STORE_REPLACED, name);
+}
+
+static void check(void *arg, struct ctl_request *req)
+{
+	struct store_check found = {.devices = 1};
+
+	ctl_reply_checked(req, &found);
+}
+
+static void backup(void *arg, struct ctl_request *req, const char *path)
+{
+	FUZZ_CHECK(path[0] == '/' && strlen(path) <= CTL_PATH_MAX);
+	ctl_request_end(req);
+}
+
 static struct ctl_ops ops = {
 	.status = answer,
 	.stats = answer,
@@ -63,6 +99,10 @@ static struct ctl_ops ops = {
 	.device_list = list,
 	.device_show = with_name,
 	.device_remove = with_name,
+	.device_resync = resync,
+	.device_rotate = rotate,
+	.store_check = check,
+	.store_backup = backup,
 	.shutdown = answer,
 };
 

@@ -28,6 +28,8 @@ enum cli_option {
 	CLI_FORMAT = 1 << 4,
 	CLI_NEVER_USED = 1 << 5,
 	CLI_REPLACE = 1 << 6,
+	CLI_FROM = 1 << 7,
+	CLI_CONFIG = 1 << 8,
 };
 
 struct cli {
@@ -38,6 +40,9 @@ struct cli {
 	uint64_t limit;
 	const char *after;
 	const char *format;
+	uint64_t from;
+	const char *config;
+	const char *second; // argument of the command, if it takes two
 	// The connection:
 	int fd; // -1 before cli_call()
 	uint64_t last_id;
@@ -46,7 +51,7 @@ struct cli {
 
 struct cli_command {
 	const char *name;      // "device add"
-	const char *arguments; // "FILE", or "" for none; each command has at most one
+	const char *arguments; // "FILE", "NAME FILE", or "" for none
 	unsigned options;      // enum cli_option that it takes
 	int (*run)(struct cli *cli, const char *argument);
 	const char *help;    // one line
@@ -75,6 +80,8 @@ int cli_send(struct cli *cli, struct ctl_writer *request, int fd);
 int cli_receive(struct cli *cli, struct cli_reply *reply);
 // A request without a list: sends it, waits for its reply, and prints that if --json is given.
 int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *reply);
+// Waits for the next event; *name is its name, in the reply.
+int cli_receive_event(struct cli *cli, struct cli_reply *reply, struct ctl_cbor *name);
 // Waits until the daemon hangs up.
 void cli_wait_for_end(struct cli *cli);
 void cli_disconnect(struct cli *cli);
@@ -130,6 +137,12 @@ int cli_device_import(struct cli *cli, const char *argument);
 int cli_device_list(struct cli *cli, const char *argument);
 int cli_device_show(struct cli *cli, const char *argument);
 int cli_device_remove(struct cli *cli, const char *argument);
+int cli_device_resync(struct cli *cli, const char *argument);
+int cli_device_rotate(struct cli *cli, const char *argument);
+int cli_store_check(struct cli *cli, const char *argument);
+int cli_store_backup(struct cli *cli, const char *argument);
+int cli_store_adopt(struct cli *cli, const char *argument);
+int cli_events(struct cli *cli, const char *argument);
 int cli_check(struct cli *cli, const char *argument);
 int cli_key_create(struct cli *cli, const char *argument);
 

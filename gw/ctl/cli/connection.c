@@ -158,20 +158,42 @@ static int complain_of_answer(
 	return CLI_FAILED;
 }
 
+static int message_receive(
+	struct cli *cli, struct cli_reply *reply, uint64_t *id, struct ctl_cbor *status)
+{
+	ssize_t n;
+
+	do
+		n = recv(cli->fd, reply->data, sizeof(reply->data), MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return connection_lost(cli, n < 0 ? errno : 0);
+	if ((size_t)n > sizeof(reply->data) || !reply_parse(reply, n, id, status))
+		return connection_lost(cli, EPROTO);
+	return CLI_OK;
+}
+
+int cli_receive_event(struct cli *cli, struct cli_reply *reply, struct ctl_cbor *name)
+{
+	uint64_t id;
+	int ret;
+
+	do
+		ret = message_receive(cli, reply, &id, name);
+	while (ret == CLI_OK && id != 0);
+	return ret;
+}
+
 int cli_receive(struct cli *cli, struct cli_reply *reply)
 {
 	struct ctl_cbor status;
 	uint64_t id;
-	ssize_t n;
 
 	for (;;) {
-		n = recv(cli->fd, reply->data, sizeof(reply->data), MSG_TRUNC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return connection_lost(cli, n < 0 ? errno : 0);
-		if ((size_t)n > sizeof(reply->data) || !reply_parse(reply, n, &id, &status))
-			return connection_lost(cli, EPROTO);
+		int ret = message_receive(cli, reply, &id, &status);
+
+		if (ret != CLI_OK)
+			return ret;
 		if (ctl_cbor_is_text(&status, "ok")) {
 			if (id == cli->last_id)
 				return CLI_OK;

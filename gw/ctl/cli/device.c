@@ -96,15 +96,18 @@ static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add
 	return true;
 }
 
-static void spec_write(struct cli *cli, struct add_buffers *buffers)
+// For a device that is added, or for the keys that the device `name` is to have.
+static void spec_write(struct cli *cli, struct add_buffers *buffers, const char *name)
 {
 	const struct store_spec *spec = &buffers->spec;
 	const struct osc_params *params = &spec->params;
 	struct ctl_writer *request = &buffers->request;
 
-	cli_begin(cli, request, "device add");
-	if (spec->name[0])
-		ctl_put_text(request, "name", spec->name);
+	cli_begin(cli, request, name ? "device rotate" : "device add");
+	if (name == NULL && spec->name[0])
+		name = spec->name;
+	if (name)
+		ctl_put_text(request, "name", name);
 	ctl_put_bytes(request, "device_id", params->recipient_id, params->recipient_id_len);
 	ctl_put_bytes(request, "gateway_id", params->sender_id, params->sender_id_len);
 	ctl_put_bytes(request, "master_secret", params->secret, params->secret_len);
@@ -116,27 +119,71 @@ static void spec_write(struct cli *cli, struct add_buffers *buffers)
 		ctl_put_bool(request, "never_used", true);
 	else
 		ctl_put_uint(request, "gateway_seq", spec->gateway_seq);
+	if (spec->has_device_seq)
+		ctl_put_uint(request, "device_seq", spec->device_seq);
+	if (spec->has_recovery)
+		ctl_put_text(request, "recovery", store_recovery_name(spec->recovery));
+	if (spec->has_own_piv)
+		ctl_put_text(request, "own_piv", store_own_piv_name(spec->own_piv));
 	if (cli->given & CLI_REPLACE)
 		ctl_put_bool(request, "replace", true);
 }
 
-int cli_device_add(struct cli *cli, const char *path)
+// One request with the device of a file. `name` is that of a device which is there, or NULL.
+static int file_send(struct cli *cli, const char *path, const char *name)
 {
 	static struct add_buffers buffers;
 	static struct cli_reply reply;
-	char name[CLI_VALUE_MAX], outcome[CLI_VALUE_MAX];
+	char text[CLI_VALUE_MAX], outcome[CLI_VALUE_MAX];
 	ssize_t len = file_read(path, buffers.text, sizeof(buffers.text));
 	int ret = CLI_FAILED;
 
 	if (len >= 0 && spec_parse(cli, path, len, &buffers)) {
-		spec_write(cli, &buffers);
-		ret = cli_call(cli, &buffers.request, &reply);
+		if (name && buffers.spec.name[0] && strcmp(buffers.spec.name, name) != 0) {
+			cli_complain("%s: it has another name than %s", path, name);
+		} else {
+			spec_write(cli, &buffers, name);
+			ret = cli_call(cli, &buffers.request, &reply);
+		}
 	}
 	sodium_memzero(&buffers, sizeof(buffers));
 	if (ret == CLI_OK && !cli->json)
-		printf("%s: %s\n", cli_value_text(name, &reply.body, "name"),
-			cli_value_text(outcome, &reply.body, "outcome"));
+		printf("%s: %s\n", cli_value_text(text, &reply.body, "name"),
+			name ? "has its new keys"
+			     : cli_value_text(outcome, &reply.body, "outcome"));
 	return ret;
+}
+
+int cli_device_add(struct cli *cli, const char *path)
+{
+	return file_send(cli, path, NULL);
+}
+
+int cli_device_rotate(struct cli *cli, const char *name)
+{
+	return file_send(cli, cli->second, name);
+}
+
+int cli_device_resync(struct cli *cli, const char *name)
+{
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	uint64_t mark;
+	int ret;
+
+	cli_begin(cli, &request, "device resync");
+	ctl_put_text(&request, "name", name);
+	if (cli->given & CLI_FROM)
+		ctl_put_uint(&request, "from", cli->from);
+	ret = cli_call(cli, &request, &reply);
+	if (ret != CLI_OK || cli->json)
+		return ret;
+	mark = cli_uint(&reply.body, "mark", UINT64_MAX);
+	if (mark == UINT64_MAX)
+		printf("%s: its next request is challenged (Echo)\n", name);
+	else
+		printf("%s: goes on at sequence number %" PRIu64 "\n", name, mark);
+	return CLI_OK;
 }
 
 static void progress_print(const struct ctl_cbor *part)
@@ -297,6 +344,16 @@ static void show_times(const struct ctl_cbor *device)
 		printf("%-14s not since postern started\n", "last seen");
 }
 
+static void show_limit(
+	const struct ctl_cbor *device, const char *key, const char *limit, const char *title)
+{
+	struct ctl_cbor value;
+
+	if (ctl_cbor_find(device, key, &value))
+		printf("%-14s %" PRIu64 " of at most %" PRIu64 "\n", title,
+			cli_uint(device, key, 0), cli_uint(device, limit, 0));
+}
+
 int cli_device_show(struct cli *cli, const char *name)
 {
 	static struct ctl_writer request;
@@ -316,11 +373,16 @@ int cli_device_show(struct cli *cli, const char *name)
 	show_line(&reply.body, "state", "state");
 	show_line(&reply.body, "reason", "  because");
 	show_line(&reply.body, "remedy", "  remedy");
+	show_line(&reply.body, "recovery", "recovery");
+	show_line(&reply.body, "mark", "mark");
+	show_line(&reply.body, "own_pivs", "own PIVs");
 	show_line(&reply.body, "highest_piv", "highest PIV");
 	show_line(&reply.body, "own_piv", "own PIV");
 	show_line(&reply.body, "requests", "requests");
 	show_line(&reply.body, "in_flight", "in flight");
 	show_line(&reply.body, "worker", "worker");
+	show_limit(&reply.body, "uses", "uses_limit", "key uses");
+	show_limit(&reply.body, "forgeries", "forgeries_limit", "forgeries");
 	show_times(&reply.body);
 	return CLI_OK;
 }

@@ -4,6 +4,9 @@
 #include "gw/conf.h"
 #include "gw/ctl/cli/cli.h"
 #include "gw/store/kek.h"
+#include "gw/store/store.h"
+
+#include <inttypes.h>
 
 int cli_check(struct cli *cli, const char *path)
 {
@@ -14,6 +17,53 @@ int cli_check(struct cli *cli, const char *path)
 	conf_free(conf);
 	printf("%s: ok\n", path);
 	return CLI_OK;
+}
+
+// Opens the key-encryption key and takes the store over.
+static int adopt(const struct conf *conf, uint32_t *run)
+{
+	struct store_error error = {0};
+	struct kek *kek;
+	int ret = kek_load(conf->devices.kek, &kek, &error);
+
+	if (ret == 0) {
+		const struct store_config config = {
+			.directory = conf->devices.store,
+			.runtime = conf->runtime,
+			.kek = kek,
+			.max_devices = conf->devices.max,
+		};
+
+		ret = store_adopt(&config, run, &error);
+		kek_free(kek);
+	}
+	if (ret < 0)
+		cli_complain("%s", error.text);
+	return ret;
+}
+
+int cli_store_adopt(struct cli *cli, const char *argument)
+{
+	struct conf *conf;
+	uint32_t run;
+	int ret;
+
+	if (conf_load(cli->given & CLI_CONFIG ? cli->config : CONF_PATH_DEFAULT, &conf, stderr) < 0)
+		return CLI_FAILED;
+	ret = adopt(conf, &run);
+	if (ret == 0 && cli->json)
+		printf("{\"store\":\"adopted\",\"run\":%" PRIu32 "}\n", run);
+	else if (ret == 0)
+		printf("%s: adopted, runs go on at %" PRIu32 ".\n"
+		       "WARNING: the store that this is a copy of must never run again: both "
+		       "would\n"
+		       "use the same nonces, and the secrecy of all messages would be lost.\n"
+		       "Every device is challenged at its next request. Devices with recovery: "
+		       "floor\n"
+		       "are not served before: posternctl device resync NAME --from M\n",
+			conf->devices.store, run);
+	conf_free(conf);
+	return ret == 0 ? CLI_OK : CLI_FAILED;
 }
 
 int cli_key_create(struct cli *cli, const char *path)

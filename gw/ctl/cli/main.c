@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "gw/conf.h"
 #include "gw/ctl/cli/cli.h"
 
 #include <errno.h>
@@ -30,6 +31,30 @@ const struct cli_command cli_commands[] = {
 	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
 		NULL},
 	{"device remove", "NAME", 0, cli_device_remove, "remove a device and its keys", NULL},
+	{"device resync", "NAME", CLI_FROM, cli_device_resync,
+		"forget which sequence numbers it has used",
+		"A device that answers Echo challenges is challenged at its next request. One "
+		"with\n"
+		"recovery: floor goes on at --from, its next sequence number: older ones must "
+		"never\n"
+		"be accepted again, so take it from the device itself.\n"},
+	{"device rotate", "NAME FILE", CLI_NEVER_USED, cli_device_rotate,
+		"give a device other keys, and other ids if FILE says so",
+		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
+		"can\n"
+		"never be never_used again. recovery and own_piv stay unless FILE says them.\n"},
+	{"store check", "", 0, cli_store_check, "look for damage in the device store", NULL},
+	{"store backup", "FILE", 0, cli_store_backup, "copy the device store while it is used",
+		"The daemon writes the copy; FILE must not be there. It opens only by store "
+		"adopt,\n"
+		"and needs the key-encryption key, which is kept elsewhere.\n"},
+	{"store adopt", "", CLI_CONFIG, cli_store_adopt,
+		"make a copy of a store the one that lives on; needs no daemon",
+		"For a store that postern refuses as an old copy, a backup, or of another "
+		"machine.\n"
+		"The original must never run again.\n"},
+	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
+		NULL},
 	{"shutdown", "", 0, cli_shutdown, "stop the daemon, and wait until it has stopped", NULL},
 	{"check", "FILE", 0, cli_check, "check a configuration file; needs no daemon", NULL},
 	{"key create", "FILE", 0, cli_key_create,
@@ -52,6 +77,8 @@ static const struct option options[] = {
 	{"format", required_argument, NULL, OPTION_MASK + CLI_FORMAT},
 	{"never-used", no_argument, NULL, OPTION_MASK + CLI_NEVER_USED},
 	{"replace", no_argument, NULL, OPTION_MASK + CLI_REPLACE},
+	{"from", required_argument, NULL, OPTION_MASK + CLI_FROM},
+	{"config", required_argument, NULL, OPTION_MASK + CLI_CONFIG},
 	{NULL, 0, NULL, 0},
 };
 
@@ -66,6 +93,8 @@ static const struct {
 	{CLI_FORMAT, "--format csv|json", "instead of guessing from the first character"},
 	{CLI_NEVER_USED, "--never-used", "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "--replace", "devices that are there with other keys are retired"},
+	{CLI_FROM, "--from M", "next sequence number of a device with recovery: floor"},
+	{CLI_CONFIG, "--config FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };
 
 void cli_complain(const char *format, ...)
@@ -94,7 +123,7 @@ static int print_help(void)
 	puts("usage: posternctl [--socket PATH] [--json] COMMAND\n\nCommands:");
 	for (unsigned i = 0; i < cli_command_count; i++)
 		printf("  %s %-*s %s\n", cli_commands[i].name,
-			(int)(19 - strlen(cli_commands[i].name)), cli_commands[i].arguments,
+			(int)(23 - strlen(cli_commands[i].name)), cli_commands[i].arguments,
 			cli_commands[i].help);
 	puts("\nOptions:");
 	print_common_help();
@@ -147,6 +176,11 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_AFTER:
 		cli->after = value;
 		return true;
+	case CLI_FROM:
+		return number_parse(value, &cli->from);
+	case CLI_CONFIG:
+		cli->config = value;
+		return true;
 	case CLI_FORMAT:
 		cli->format = value;
 		if (strcmp(value, "csv") == 0 || strcmp(value, "json") == 0)
@@ -175,7 +209,7 @@ static unsigned command_match(const struct cli_command *command, char **words, u
 static int command_run(
 	struct cli *cli, const struct cli_command *command, char **arguments, unsigned count)
 {
-	unsigned wanted = command->arguments[0] != 0;
+	unsigned wanted = command->arguments[0] == 0 ? 0 : strchr(command->arguments, ' ') ? 2 : 1;
 	int ret;
 
 	if (count != wanted) {
@@ -189,6 +223,7 @@ static int command_run(
 			return CLI_USAGE;
 		}
 	}
+	cli->second = wanted > 1 ? arguments[1] : NULL;
 	ret = command->run(cli, wanted ? arguments[0] : NULL);
 	cli_disconnect(cli);
 	return ret;

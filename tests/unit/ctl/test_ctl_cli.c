@@ -467,7 +467,8 @@ static void expect_in(const char *path, const char *const *words)
 Test(ctl_cli, manual_help_and_completion_know_all)
 {
 	static const char *const options[] = {"--socket", "--json", "--help", "--version", "--all",
-		"--worker", "--limit", "--after", "--format", "--never-used", "--replace", NULL};
+		"--worker", "--limit", "--after", "--format", "--never-used", "--replace", "--from",
+		"--config", NULL};
 	const char *commands[32];
 	unsigned count = 0;
 
@@ -477,6 +478,7 @@ Test(ctl_cli, manual_help_and_completion_know_all)
 	}
 	commands[count++] = "check";
 	commands[count++] = "key create";
+	commands[count++] = "store adopt";
 	commands[count] = NULL;
 	expect_in(DOCS "/posternctl.1.scd", commands);
 	expect_in(DOCS "/posternctl.1.scd", options);

@@ -198,6 +198,7 @@ Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 {
 	struct store_spec spec = floor_spec(1, "01", "aa");
 	struct store_device device;
+	bool waited;
 
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	bed_close(&bed);
@@ -210,11 +211,12 @@ Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 	cr_expect_eq(raise_mark(device.id, 64), 0);
 	cr_expect(device_of("01").resync_needed);
 
-	cr_expect_eq(store_resync(bed.store, "01", false, 0, &device, &bed.error), -EINVAL);
 	cr_expect_eq(
-		store_resync(bed.store, "01", true, STORE_DEVICE_SEQ_MAX + 1, &device, &bed.error),
+		store_resync(bed.store, "01", false, 0, &waited, &device, &bed.error), -EINVAL);
+	cr_expect_eq(store_resync(bed.store, "01", true, STORE_DEVICE_SEQ_MAX + 1, &waited, &device,
+			     &bed.error),
 		-EINVAL);
-	cr_assert_eq(store_resync(bed.store, "01", true, 500, &device, &bed.error), 0);
+	cr_assert_eq(store_resync(bed.store, "01", true, 500, &waited, &device, &bed.error), 0);
 	cr_expect_eq(device.mark, 500);
 	cr_expect_not(device.resync_needed);
 	cr_expect_not(device.window_known);
@@ -222,7 +224,7 @@ Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 	cr_expect_eq(device_of("01").mark, 500);
 	cr_expect_not(device_of("01").resync_needed);
 	// Below the mark is where it was.
-	cr_assert_eq(store_resync(bed.store, "01", true, 3, &device, &bed.error), 0);
+	cr_assert_eq(store_resync(bed.store, "01", true, 3, &waited, &device, &bed.error), 0);
 	cr_expect_eq(device.mark, 500);
 }
 
@@ -230,12 +232,14 @@ Test(store_marks, a_device_with_echo_is_resynced_without_a_number)
 {
 	struct store_spec spec = bed_spec(1, "01", "aa");
 	struct store_device device;
+	bool waited;
 
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
-	cr_expect_eq(store_resync(bed.store, "01", true, 9, &device, &bed.error), -EINVAL);
-	cr_expect_eq(store_resync(bed.store, "01", false, 0, &device, &bed.error), 0);
+	cr_expect_eq(store_resync(bed.store, "01", true, 9, &waited, &device, &bed.error), -EINVAL);
+	cr_expect_eq(store_resync(bed.store, "01", false, 0, &waited, &device, &bed.error), 0);
 	cr_expect_not(device.window_known);
-	cr_expect_eq(store_resync(bed.store, "02", false, 0, &device, &bed.error), -ENOENT);
+	cr_expect_eq(
+		store_resync(bed.store, "02", false, 0, &waited, &device, &bed.error), -ENOENT);
 }
 
 Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)

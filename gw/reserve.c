@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the workers go on with only when it is on the disk: the run of this start, higher run bases,
+// higher marks. A worker asks once by an event; from then on it is our wish, which is kept until it
+// is granted or its device is gone.
+
+#include "gw/daemon.h"
+#include "gw/log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#define RETRY_MS       10000 // after the store refused for now
+#define GRANT_RETRY_MS 60000 // the same for the run, of which there are few an hour
+
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+#define ALARM_RUN  "no run is granted: devices that need an Echo challenge are not served"
+#define ALARM_BASE "own Partial IVs of a device are nearly used up"
+#define ALARM_MARK "marks cannot be raised: devices that recover by a floor are not served"
+
+// A higher run base or mark for one context.
+struct wish {
+	uint32_t context;
+	uint32_t generation;
+	uint64_t id; // struct store_device
+	uint64_t value;
+	bool is_mark;
+};
+
+struct wishes {
+	struct wish *wish;
+	size_t count, room;
+};
+
+struct reserve {
+	struct daemon *daemon;
+	struct store_grant_job grant;
+	bool grant_wanted, grant_busy;
+	uint64_t grant_retry_ms; // not before this
+	struct wishes marks;     // to be written, all at once
+	bool marks_busy;
+	uint64_t marks_retry_ms;
+	struct wishes bases; // that the store refused for now
+	uint64_t bases_retry_ms;
+	struct wishes late; // durable, but the owner had no room for them
+};
+
+// Without memory a device stands still until the next start.
+static void wish_put(struct reserve *reserve, struct wishes *wishes, const struct wish *wish)
+{
+	if (wishes->count == wishes->room) {
+		size_t room = wishes->room ? 2 * wishes->room : 64;
+		struct wish *more = reallocarray(wishes->wish, room, sizeof(*more));
+
+		if (!more) {
+			daemon_alarm(reserve->daemon, wish->is_mark ? ALARM_MARK : ALARM_BASE);
+			return;
+		}
+		wishes->wish = more;
+		wishes->room = room;
+	}
+	wishes->wish[wishes->count++] = *wish;
+}
+
+// Tells the owner what is durable now. A context that is gone needs it no more.
+static void wish_grant(struct reserve *reserve, const struct wish *wish)
+{
+	struct dp *dp = reserve->daemon->dp;
+	int rc = wish->is_mark
+		? dp_mark_raise(dp, wish->context, wish->generation, wish->value)
+		: dp_run_base_raise(dp, wish->context, wish->generation, wish->value);
+
+	if (rc == -EAGAIN)
+		wish_put(reserve, &reserve->late, wish);
+}
+
+static void grant_done(struct store_job *job)
+{
+	struct reserve *reserve = CONTAINER_OF(job, struct reserve, grant.job);
+
+	reserve->grant_busy = false;
+	daemon_store_result(reserve->daemon, job->result);
+	if (!job->result) {
+		reserve->grant_wanted = false;
+		log_info("run %u granted: own Partial IVs may leave", reserve->grant.run);
+		dp_run_grant(reserve->daemon->dp, reserve->grant.run);
+		daemon_alarm_end(reserve->daemon, ALARM_RUN);
+		return;
+	}
+	daemon_alarm(reserve->daemon, ALARM_RUN);
+	log_error("%s", job->error.text);
+	reserve->grant_retry_ms = daemon_now_ms() + GRANT_RETRY_MS;
+}
+
+static void grant_submit(struct reserve *reserve)
+{
+	reserve->grant_busy = true;
+	reserve->grant = (struct store_grant_job){.job.done = grant_done};
+	store_grant_job_init(&reserve->grant);
+	store_thread_submit(reserve->daemon->store_thread, &reserve->grant.job);
+}
+
+struct base_raise {
+	struct store_base_job base;
+	struct reserve *reserve;
+	struct wish wish;
+};
+
+static void base_done(struct store_job *job)
+{
+	struct base_raise *raise = CONTAINER_OF(job, struct base_raise, base.job);
+	struct reserve *reserve = raise->reserve;
+
+	daemon_store_result(reserve->daemon, job->result);
+	if (!job->result) {
+		wish_grant(reserve, &raise->wish);
+	} else if (job->result != -ENOENT) {
+		log_error("%s", job->error.text);
+		daemon_alarm(reserve->daemon, ALARM_BASE);
+		// Only new keys help against -ERANGE.
+		if (job->result != -ERANGE) {
+			wish_put(reserve, &reserve->bases, &raise->wish);
+			reserve->bases_retry_ms = daemon_now_ms() + RETRY_MS;
+		}
+	}
+	free(raise);
+}
+
+static void base_submit(struct reserve *reserve, const struct wish *wish)
+{
+	struct base_raise *raise = calloc(1, sizeof(*raise));
+
+	if (!raise) {
+		wish_put(reserve, &reserve->bases, wish);
+		return;
+	}
+	raise->reserve = reserve;
+	raise->wish = *wish;
+	raise->base.id = wish->id;
+	raise->base.run_base = wish->value;
+	raise->base.job.done = base_done;
+	store_base_job_init(&raise->base);
+	store_thread_submit(reserve->daemon->store_thread, &raise->base.job);
+}
+
+// The marks that were wanted while others were written.
+struct mark_batch {
+	struct store_marks_job job;
+	struct reserve *reserve;
+	struct wish *wish; // [job.count]
+};
+
+static void marks_done(struct store_job *job)
+{
+	struct mark_batch *batch = CONTAINER_OF(job, struct mark_batch, job.job);
+	struct reserve *reserve = batch->reserve;
+
+	reserve->marks_busy = false;
+	daemon_store_result(reserve->daemon, job->result);
+	if (job->result) {
+		log_error("%s", job->error.text);
+		daemon_alarm(reserve->daemon, ALARM_MARK);
+		reserve->marks_retry_ms = daemon_now_ms() + RETRY_MS;
+	} else {
+		daemon_alarm_end(reserve->daemon, ALARM_MARK);
+	}
+	for (size_t i = 0; i < batch->job.count; i++) {
+		if (job->result)
+			wish_put(reserve, &reserve->marks, &batch->wish[i]);
+		else if (!batch->job.marks[i].result)
+			wish_grant(reserve, &batch->wish[i]);
+	}
+	free(batch->job.marks);
+	free(batch->wish);
+	free(batch);
+}
+
+static void marks_submit(struct reserve *reserve)
+{
+	size_t count = reserve->marks.count;
+	struct mark_batch *batch = calloc(1, sizeof(*batch));
+	struct store_mark *marks = calloc(count, sizeof(*marks));
+
+	if (!batch || !marks) {
+		free(batch);
+		free(marks);
+		reserve->marks_retry_ms = daemon_now_ms() + RETRY_MS;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		marks[i] = (struct store_mark){
+			.id = reserve->marks.wish[i].id, .mark = reserve->marks.wish[i].value};
+	batch->reserve = reserve;
+	batch->wish = reserve->marks.wish;
+	batch->job.marks = marks;
+	batch->job.count = count;
+	batch->job.job.done = marks_done;
+	reserve->marks = (struct wishes){0};
+	reserve->marks_busy = true;
+	store_marks_job_init(&batch->job);
+	store_thread_submit(reserve->daemon->store_thread, &batch->job.job);
+}
+
+void reserve_event(struct reserve *reserve, const struct dp_event *event)
+{
+	const struct registry_entry *entry =
+		registry_get(&reserve->daemon->registry, event->context, event->generation);
+	struct wish wish = {.context = event->context, .generation = event->generation};
+
+	if (event->type == DP_EVENT_RUN_WANTED) {
+		reserve->grant_wanted = true;
+		return;
+	}
+	if (!entry)
+		return;
+	wish.id = entry->id;
+	wish.is_mark = event->type == DP_EVENT_MARK_WANTED;
+	if (wish.is_mark) {
+		wish.value = event->arg;
+		wish_put(reserve, &reserve->marks, &wish);
+	} else {
+		wish.value = event->arg + 1; // the next run
+		base_submit(reserve, &wish);
+	}
+}
+
+bool reserve_turn(struct reserve *reserve)
+{
+	uint64_t now_ms = daemon_now_ms();
+	struct wishes late = reserve->late;
+
+	if (reserve->grant_wanted && !reserve->grant_busy && now_ms >= reserve->grant_retry_ms)
+		grant_submit(reserve);
+	if (reserve->marks.count && !reserve->marks_busy && now_ms >= reserve->marks_retry_ms)
+		marks_submit(reserve);
+	if (reserve->bases.count && now_ms >= reserve->bases_retry_ms) {
+		struct wishes bases = reserve->bases;
+
+		reserve->bases = (struct wishes){0};
+		reserve->bases_retry_ms = now_ms + RETRY_MS;
+		for (size_t i = 0; i < bases.count; i++)
+			base_submit(reserve, &bases.wish[i]);
+		free(bases.wish);
+	}
+	if (late.count) {
+		reserve->late = (struct wishes){0};
+		for (size_t i = 0; i < late.count; i++)
+			wish_grant(reserve, &late.wish[i]);
+		free(late.wish);
+	}
+	return reserve->late.count;
+}
+
+struct reserve *reserve_new(struct daemon *daemon)
+{
+	struct reserve *reserve = calloc(1, sizeof(*reserve));
+
+	if (reserve)
+		reserve->daemon = daemon;
+	return reserve;
+}
+
+void reserve_free(struct reserve *reserve)
+{
+	if (!reserve)
+		return;
+	free(reserve->marks.wish);
+	free(reserve->bases.wish);
+	free(reserve->late.wish);
+	free(reserve);
+}
