@@ -266,6 +266,16 @@ device_import() {
 	ctl device import $T/devices.csv >$T/import.out 2>&1 || bail "devices can be imported" "$(cat $T/import.out)"
 }
 
+# device_json NAME [FILTER]: the device as posternctl takes it, changed by a filter of jq.
+device_json() {
+	jq --arg name "$1" '{name: $name, device_id: .sender_id, gateway_id: .recipient_id,
+		master_secret, master_salt, algorithm, never_used: true} +
+		if .id_context then {id_context} else {} end | '"${2:-.}" "$T/$1.json"
+}
+
+# state DEVICE [FIELD]: of "posternctl device show".
+state() { ctl --json device show "$1" | jq -r ".${2:-state}"; }
+
 # coap DEVICE METHOD PATH [OPTIONS]: a request over IPv4 with postern-coap.
 coap() {
 	local name=$1 method=$2 path=$3

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,9 +102,20 @@ Test(ctl_socket, idle_client_is_cut_off_but_not_one_that_waits)
 	close(busy);
 }
 
+#define NOBODY   65534
+#define OWNER    65533 // runs the daemon
+#define THE_ROOM 65500 // the group of the socket
+
+struct peer {
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[3];
+	unsigned group_count;
+};
+
 // Asks for three verbs as another user (if we are root, who is admin everywhere), or with a server
 // that belongs to another one. The child's exit status has a bit for each that was allowed.
-static unsigned allowed_to_others(enum ctl_level others)
+static unsigned allowed_to(const struct peer *peer, enum ctl_level others, gid_t gid)
 {
 	struct pollfd ready[2];
 	int status;
@@ -113,7 +125,8 @@ static unsigned allowed_to_others(enum ctl_level others)
 	setup();
 	fixture.conf.mode = 0666;
 	fixture.conf.others = others;
-	fixture.conf.owner = geteuid() + 1;
+	fixture.conf.owner = geteuid() == 0 ? OWNER : geteuid() + 1;
+	fixture.conf.gid = gid;
 	fixture_start(&fixture);
 	cr_assert_eq(chmod(fixture.directory, 0755), 0);
 	child = fork();
@@ -123,7 +136,9 @@ static unsigned allowed_to_others(enum ctl_level others)
 		unsigned allowed = 0;
 		int fd;
 
-		if (geteuid() == 0 && setuid(65534) < 0)
+		if (geteuid() == 0 &&
+			(setgroups(peer->group_count, peer->groups) < 0 || setgid(peer->gid) < 0 ||
+				setuid(peer->uid) < 0))
 			_exit(255);
 		fd = client_connect(fixture.path);
 		for (unsigned i = 0; i < 3; i++) {
@@ -152,9 +167,33 @@ static unsigned allowed_to_others(enum ctl_level others)
 
 Test(ctl_socket, level_decides_what_a_peer_may_do)
 {
-	cr_expect_eq(allowed_to_others(CTL_VIEW), 1);
-	cr_expect_eq(allowed_to_others(CTL_OPERATE), 3);
-	cr_expect_eq(allowed_to_others(CTL_ADMIN), 7);
+	static const struct peer nobody = {NOBODY, NOBODY, {0}, 0};
+
+	cr_expect_eq(allowed_to(&nobody, CTL_VIEW, -1), 1);
+	cr_expect_eq(allowed_to(&nobody, CTL_OPERATE, -1), 3);
+	cr_expect_eq(allowed_to(&nobody, CTL_ADMIN, -1), 7);
+}
+
+Test(ctl_socket, members_of_the_sockets_group_operate_its_owner_is_admin_others_view)
+{
+	static const struct peer stranger = {NOBODY, NOBODY, {1, 2, 3}, 3},
+				 member = {NOBODY, NOBODY, {1, THE_ROOM, 3}, 3},
+				 by_primary = {NOBODY, THE_ROOM, {0}, 0},
+				 owner = {OWNER, NOBODY, {0}, 0}, root = {0, 0, {0}, 0},
+				 in_group_0 = {NOBODY, 0, {0}, 1};
+
+	if (geteuid() != 0)
+		cr_skip_test("only root can be others");
+	cr_expect_eq(allowed_to(&stranger, CTL_VIEW, THE_ROOM), 1);
+	cr_expect_eq(allowed_to(&member, CTL_VIEW, THE_ROOM), 3);
+	cr_expect_eq(allowed_to(&by_primary, CTL_VIEW, THE_ROOM), 3);
+	cr_expect_eq(allowed_to(&owner, CTL_VIEW, THE_ROOM), 7);
+	cr_expect_eq(allowed_to(&root, CTL_VIEW, THE_ROOM), 7);
+	// A socket without a group of its own has no members, root's group least of all.
+	cr_expect_eq(allowed_to(&in_group_0, CTL_VIEW, -1), 1);
+	cr_expect_eq(allowed_to(&member, CTL_VIEW, -1), 1);
+	// A group raises nobody who has more already.
+	cr_expect_eq(allowed_to(&member, CTL_ADMIN, THE_ROOM), 7);
 }
 
 Test(ctl_socket, owner_is_admin)
