@@ -280,6 +280,9 @@ INLINE void registers_wipe(void)
 			 "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
 }
 
-#include "crypto/ccm_lanes.h"
+#ifndef CCM_LANES_H // tests plant leaks
+#define CCM_LANES_H "crypto/ccm_lanes.h"
+#endif
+#include CCM_LANES_H
 
 const struct aead_impl aead_ccm_vaes512 = {"vaes512", ccm_open, ccm_seal};
