@@ -32,6 +32,7 @@ struct aead_engine {
 
 // AES-CCM over many messages at once; only where the CPU has the instruction set.
 extern const struct aead_impl aead_ccm_vaes512;
+extern const struct aead_impl aead_ccm_vaes512_few; // for vaes512
 extern const struct aead_impl aead_ccm_vaes256;
 extern const struct aead_impl aead_ccm_aesni;
 

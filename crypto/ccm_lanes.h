@@ -28,6 +28,8 @@
 // - rank_below(keys, n, key): how many of n <= AEAD_BATCH_MAX keys are below key; the room behind
 //   them is filled up with 0xffff.
 // - registers_wipe(): zeros in all vector registers.
+// - LANES_FEW, LANES_FEW_BY, if there is an implementation that is faster up to so many messages.
+// - SPILL_ROOM, if the frames of the functions here are much smaller than usual.
 //
 // All memory accesses stay inside the ranges that struct aead_op states. Nothing that is secret
 // decides a branch or an address; lengths and whether a tag was right are public.
@@ -416,10 +418,10 @@ static void batch_sort(struct batch *batch, const struct aead_op *ops, unsigned 
 	}
 	memcpy(lens, batch->len, sizeof(lens));
 	memcpy(aads, batch->aad_blocks, sizeof(aads));
-	for (unsigned i = 0; i < AEAD_BATCH_MAX; i++)
+	for (unsigned i = 0; i < AEAD_BATCH_MAX && !batch->uniform; i++)
 		keys[i] = i < n ? sort_key(lens[i], aads[i], i) : 0xffff;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned place = rank_below(keys, n, keys[i]);
+		unsigned place = batch->uniform ? i : rank_below(keys, n, keys[i]);
 
 		batch->place[i] = place;
 		batch->copy[place] = ops[i];
@@ -504,7 +506,9 @@ INLINE unsigned tags_write(const struct secrets *s, const struct batch *batch, s
 
 // Where the group functions may have spilled registers, which no wipe of variables reaches: more
 // than any of their frames has. tests/aead/residue.c finds what is left.
+#ifndef SPILL_ROOM
 #define SPILL_ROOM 2560
+#endif
 
 static __attribute__((noinline)) void spills_wipe(void)
 {
@@ -561,11 +565,19 @@ INLINE unsigned batch_run(enum aead_alg alg, struct aead_op *ops, unsigned n, co
 static unsigned ccm_open(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
 {
+#ifdef LANES_FEW
+	if (n <= LANES_FEW)
+		return LANES_FEW_BY.open(engine, alg, ops, n);
+#endif
 	return batch_run(alg, ops, n, false);
 }
 
 static unsigned ccm_seal(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
 {
+#ifdef LANES_FEW
+	if (n <= LANES_FEW)
+		return LANES_FEW_BY.seal(engine, alg, ops, n);
+#endif
 	return batch_run(alg, ops, n, true);
 }
