@@ -7,14 +7,40 @@
 crash=$SMOKE_TOP/tests/crash
 seed=${CRASH_SEED:-$RANDOM}
 RANDOM=$seed
-echo "# seed $seed"
+
+# tell SENTENCE: a figure, which tests/smoke/run shows.
+tell() { echo "# told: $*"; }
+tell "seed $seed"
+
+# --- the daemon's disk --------------------------------------------------------------------------
+
+# The daemon as harness.sh starts it, in a process of its own: with what it writes noted, to cut
+# its power. $faults is what lostwrites.c is told beyond that.
+faults=()
+postern() {
+	rm -rf $T/writes $T/calls $T/before
+	mkdir -p $T/store
+	cp -a $T/store $T/before
+	exec env LD_PRELOAD="$SMOKE_BUILD/tests/crash/lostwrites.so" LOSTWRITES_DIR=$T/store \
+		LOSTWRITES_LOG=$T/writes LOSTWRITES_CALLS=$T/calls "${faults[@]}" "$SMOKE_BUILD/gw/postern" "$@"
+}
+
+# power_cut none|some: what the daemon, which is dead, had not synced is lost, all or some of it;
+# and so is the runtime directory, as with every boot. Leaves in $lost how many calls that were.
+power_cut() {
+	# shellcheck disable=SC2034 # the tests read it
+	lost=$("$crash/power_cut" $T/before $T/writes $T/store "$1" $RANDOM) || bail "the power is cut"
+	rm -rf $T/runtime
+}
 
 # --- the fleet ----------------------------------------------------------------------------------
 
-# fleet_made DEVICES PAUSE-MS: devices.csv, and a fleet of them that does not send yet.
+# devices_made COUNT: their keys, in fleet.csv.
+devices_made() { "$crash/devices" "$1" "$seed" >$T/fleet.csv; }
+
+# fleet_made CSV LOG PAUSE-MS: a fleet that does not send yet.
 fleet_made() {
-	"$crash/devices" "$1" "$seed" >$T/fleet.csv
-	coproc FLEET { dev "$SMOKE_BUILD/tests/crash/fleet" $T/fleet.csv $T/fleet.txt "$seed" "$2" 2>$T/fleet.err; }
+	coproc FLEET { dev "$SMOKE_BUILD/tests/crash/fleet" "$1" "$2" $RANDOM "$3" 2>$T/fleet.err; }
 	exec {fleet_out}<&"${FLEET[0]}" {fleet_in}>&"${FLEET[1]}"
 }
 
@@ -86,6 +112,9 @@ mark_backend() {
 checked() {
 	points_of "the checker" "$crash/check" --backend $T/backend.txt --fleet $T/fleet.txt \
 		--summary $T/summary.json $T/fleet.csv $T/devices.pcap
+	tell "$(jq -r '.counts | to_entries | map("\(.value) \(.key)") | join(", ")' $T/summary.json)"
+	tell "repeats found: $(jq '.findings.nonce // 0' $T/summary.json)," \
+		"accepted twice: $(jq '(.findings.twice // 0) + (.findings.backend // 0)' $T/summary.json)"
 }
 
 # below N: a random number, from 0.

@@ -225,6 +225,10 @@ def cut(wire):
     wire.frames.append(wire.frames[-1][:-3])
 
 
+def not_reserved(wire):
+    wire.mark("reserved d0=2 d1=1")
+
+
 def strange_mark(wire):
     wire.mark("clesn")
 
@@ -245,6 +249,7 @@ PLANTED = [  # what, how, what the checker must say, and nothing else
     ("a device that repeats its nonce", device_repeats, {"device"}),
     ("an error without protection", plain, {"plain"}),
     ("a packet that was cut", cut, {"parse"}),
+    ("a run that is not on the disk", not_reserved, {"reserved"}),
     ("a mark that is wrong", strange_mark, {"marks"}),
 ]
 BACKEND = '"f-0" POST /t/d0/0\n"f-1" POST /t/d0/1\n- POST /crash\n"f-2" POST /t/d0/65538\n'

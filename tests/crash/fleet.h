@@ -45,6 +45,7 @@ struct fleet_device {
 	// The one request that waits for its answer (NSTART = 1).
 	bool waiting;
 	bool sent;
+	bool served;      // had an answer, since the flag was taken away
 	bool lose_answer; // as if the network had: it will be asked for again
 	uint8_t tries;
 	uint8_t token[FLEET_TOKEN_LEN];
@@ -70,6 +71,7 @@ struct fleet {
 	uint64_t rng;
 	uint32_t pause_ms; // mean between an answer and the next request of a device
 	bool load;
+	uint64_t serve_until_ms; // 0: nobody waits for all to be served
 
 	struct fleet_request **sent;
 	size_t sent_count, sent_room;

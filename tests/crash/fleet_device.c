@@ -223,6 +223,7 @@ void fleet_receive(struct fleet *fleet, struct fleet_device *device)
 		device->due_ms = 0;
 		return;
 	}
+	device->served = true;
 	ended(fleet, device, FLEET_ANSWERED);
 }
 

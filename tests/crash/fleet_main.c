@@ -5,6 +5,8 @@
 //
 //   wake N     the first N devices may send                  awake N
 //   load       they send on until told to pause              loading
+//   serve MS   load, until each was served or the time is    served N of M
+//              over, and pause
 //   pause      no more requests                              paused
 //   mark       what is sent from now on is not replayed      marked N
 //   replay     sends all requests up to the mark again       replayed N answers M
@@ -112,6 +114,35 @@ static void say_totals(const struct fleet *fleet)
 		fleet->outcomes[FLEET_CHALLENGED], fleet->outcomes[FLEET_ANSWERED]);
 }
 
+static size_t count_served(const struct fleet *fleet)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fleet->awake; i++)
+		n += fleet->device[i].served;
+	return n;
+}
+
+static void serve_begin(struct fleet *fleet, uint64_t ms)
+{
+	for (size_t i = 0; i < fleet->count; i++)
+		fleet->device[i].served = false;
+	fleet->load = true;
+	fleet->serve_until_ms = fleet_now_ms() + ms;
+}
+
+static void serve_end(struct fleet *fleet)
+{
+	size_t served = count_served(fleet);
+
+	if (served < fleet->awake && fleet_now_ms() < fleet->serve_until_ms)
+		return;
+	fleet->serve_until_ms = 0;
+	fleet_pause(fleet);
+	printf("served %zu of %zu\n", served, fleet->awake);
+	fflush(stdout);
+}
+
 // False at the end.
 static bool command(struct fleet *fleet, size_t *mark)
 {
@@ -132,6 +163,8 @@ static bool command(struct fleet *fleet, size_t *mark)
 	} else if (!strncmp(line, "load", 4)) {
 		fleet->load = true;
 		puts("loading");
+	} else if (!strncmp(line, "serve ", 6)) {
+		serve_begin(fleet, strtoul(line + 6, NULL, 10));
 	} else if (!strncmp(line, "pause", 5)) {
 		fleet_pause(fleet);
 		puts("paused");
@@ -178,6 +211,8 @@ int main(int argc, char **argv)
 				more = command(&fleet, &mark);
 		}
 		fleet_turn(&fleet);
+		if (fleet.serve_until_ms)
+			serve_end(&fleet);
 	}
 	fclose(fleet.log);
 	return EXIT_SUCCESS;
