@@ -104,6 +104,9 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_null(conf->control.group);
 	cr_expect_str_eq(conf->runtime, "/run/postern");
 	cr_expect_eq(conf->log.level, CONF_LOG_INFO);
+	cr_expect_null(conf->log.access);
+	cr_expect_eq(conf->log.sample, 100);
+	cr_expect_eq(conf->log.rate, 1000);
 	conf_free(conf);
 }
 
@@ -146,7 +149,7 @@ Test(conf, what_is_given_is_there_with_its_line)
 		"- {path: /*, to: builtin:echo}\n"
 		"devices: {kek: /k, errors: verbose, replay: 4.01}\n"
 		"control: {mode: 0600, group: wheel}\n"
-		"log: {level: debug}\n");
+		"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n");
 	const struct conf_port *port = &conf->ports[0];
 
 	cr_expect_eq(port->kind, CONF_PORT_MEMIF);
@@ -206,6 +209,9 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_eq(conf->control.mode, 0600);
 	cr_expect_str_eq(conf->control.group, "wheel");
 	cr_expect_eq(conf->log.level, CONF_LOG_DEBUG);
+	cr_expect_str_eq(conf->log.access, CONF_ACCESS_STDERR);
+	cr_expect_eq(conf->log.sample, 1);
+	cr_expect_eq(conf->log.rate, 7);
 
 	cr_expect_eq(conf_line(conf, &route->strip), 32);
 	cr_expect_eq(conf_line(conf, &conf->devices.kek), 35);

@@ -4,6 +4,7 @@
 #include "tests/unit/upstream/bed.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +184,30 @@ Test(upstream_loop, hostile_backend)
 			cr_expect_eq(bed_stat(bed, counter), before + 1, "%s", line);
 		EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
 	}
+	bed_end(bed);
+	server_stop(server);
+}
+
+// However often they come, answers without end leave nothing behind, and at no time more than a few
+// kilobytes each.
+Test(upstream_loop, hostile_backend_takes_no_memory)
+{
+	static const char *const paths[] = {"GET path=endless", "GET path=bighead",
+		"GET path=long-line", "GET path=long-trailer", "GET path=many-continue"};
+	size_t count = sizeof(paths) / sizeof(paths[0]), before = 0;
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "max_body: 64MB, eject: {errors: 0}");
+
+	for (unsigned round = 0; round < 12; round++) {
+		if (round == 4) // all that is kept is there
+			before = mallinfo2().uordblks;
+		for (size_t i = 0; i < count; i++)
+			bed_push_deadline(bed, paths[i], 300);
+		for (size_t i = 0; i < count; i++)
+			bed_pull(bed, NULL);
+	}
+	size_t after = mallinfo2().uordblks;
+	cr_expect_leq(after, before + 256 * 1024, "%zu bytes more", after - before);
 	bed_end(bed);
 	server_stop(server);
 }
