@@ -31,7 +31,7 @@ static void resync_done(struct store_job *job)
 	if (!rc && op->resync.waited)
 		daemon_resynced(op->daemon);
 	if (!rc)
-		rc = registry_resync(&op->daemon->registry, device);
+		rc = registry_resync(&op->daemon->registry, device, op->resync.from);
 	if (job->result)
 		ctl_reply_failed(op->req, rc, &job->error);
 	else if (rc == -EAGAIN)

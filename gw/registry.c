@@ -107,7 +107,7 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	return 0;
 }
 
-int registry_resync(struct registry *registry, const struct store_device *device)
+int registry_resync(struct registry *registry, const struct store_device *device, uint64_t from)
 {
 	struct dp_context_key key;
 
@@ -118,7 +118,7 @@ int registry_resync(struct registry *registry, const struct store_device *device
 		return registry_add(registry, device);
 	if (registry->entry[index].id != device->id)
 		return -ENOENT;
-	return dp_resync(registry->dp, index, registry->entry[index].generation, device->mark);
+	return dp_resync(registry->dp, index, registry->entry[index].generation, from);
 }
 
 int registry_remove(struct registry *registry, const struct store_info *info)

@@ -31,9 +31,10 @@ void registry_fini(struct registry *registry);
 // that needs a resync is not taken, which is no failure.
 int registry_add(struct registry *registry, const struct store_device *device)
 	__attribute__((warn_unused_result));
-// After a resync that is durable: takes the device in if it is not there, else forgets its window.
-// Returns 0, -EAGAIN if its owner is too busy to be told now, or another -errno.
-int registry_resync(struct registry *registry, const struct store_device *device)
+// After a resync that is durable: takes the device in if it is not there, else forgets its window,
+// or with STORE_FLOOR goes on at `from` unless it is beyond that. Returns 0, -EAGAIN if its owner
+// is too busy to be told now, or another -errno.
+int registry_resync(struct registry *registry, const struct store_device *device, uint64_t from)
 	__attribute__((warn_unused_result));
 // Takes a device out of it; no new request of it is accepted on return. Returns 0 or -ENOENT.
 int registry_remove(struct registry *registry, const struct store_info *info)

@@ -113,7 +113,8 @@ static void base_done(struct store_job *job)
 	struct reserve *reserve = raise->reserve;
 
 	daemon_store_result(reserve->daemon, job->result);
-	if (!job->result) {
+	// -EINVAL: it is durable already. A worker that waits asks again.
+	if (!job->result || job->result == -EINVAL) {
 		wish_grant(reserve, &raise->wish);
 	} else if (job->result != -ENOENT) {
 		log_error("%s", job->error.text);

@@ -247,6 +247,16 @@ struct load_state {
 	uint64_t waiting; // for a resync
 };
 
+static void load_progress(const struct load_state *state)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "STATUS=%lu of %lu devices loaded", state->loaded,
+		store_count(state->daemon->store));
+	log_info("%s", text + strlen("STATUS="));
+	notify_systemd(text);
+}
+
 static int load_device(void *arg, const struct store_device *device)
 {
 	struct load_state *state = arg;
@@ -258,7 +268,7 @@ static int load_device(void *arg, const struct store_device *device)
 	}
 	state->waiting += device->resync_needed;
 	if (++state->loaded % LOAD_PROGRESS == 0)
-		log_info("%lu devices loaded", state->loaded);
+		load_progress(state);
 	return 0;
 }
 

@@ -462,7 +462,7 @@ static const struct conf_key control_keys[] = {
 	}, {
 		.name = "group", .type = CONF_STRING, FIELD(conf_control, group),
 		.min = 1, .max = 32, .form = &group_form, .sample = "postern",
-		.help = "Group of the socket, by default that of the daemon.",
+		.help = "Group of the socket, by default the daemon's; members of a named one operate.",
 	},
 	{.name = NULL},
 };

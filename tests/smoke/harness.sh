@@ -308,6 +308,13 @@ ask() {
 	oscore open "$T/$1.json" "$request" "$answer"
 }
 
+# retransmit REQUEST: sends it until there is an answer, which is left in answer.
+retransmit() {
+	wait_for 20 retransmit_once "$1" || bail "a retransmission is answered"
+}
+
+retransmit_once() { answer=$(dev udp 192.0.2.1 "$1" --separate --timeout 1 2>/dev/null); }
+
 # --- captures -----------------------------------------------------------------------------------
 
 # capture FILE: all packets at the device's side.

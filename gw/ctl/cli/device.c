@@ -182,7 +182,7 @@ int cli_device_resync(struct cli *cli, const char *name)
 	if (mark == UINT64_MAX)
 		printf("%s: its next request is challenged (Echo)\n", name);
 	else
-		printf("%s: goes on at sequence number %" PRIu64 "\n", name, mark);
+		printf("%s: its mark is %" PRIu64 "\n", name, mark);
 	return CLI_OK;
 }
 
