@@ -188,8 +188,9 @@ Test(upstream_loop, hostile_backend)
 	server_stop(server);
 }
 
-// However often they come, answers without end leave nothing behind, and at no time more than a few
-// kilobytes each.
+// However often they come, answers without end leave nothing behind. (The test's own server keeps
+// 64 KB for each connection that it has not seen end yet; what was sent meanwhile are many
+// megabytes.)
 Test(upstream_loop, hostile_backend_takes_no_memory)
 {
 	static const char *const paths[] = {"GET path=endless", "GET path=bighead",
@@ -207,7 +208,7 @@ Test(upstream_loop, hostile_backend_takes_no_memory)
 			bed_pull(bed, NULL);
 	}
 	size_t after = mallinfo2().uordblks;
-	cr_expect_leq(after, before + 256 * 1024, "%zu bytes more", after - before);
+	cr_expect_leq(after, before + 4 * 1024 * 1024, "%zu bytes more", after - before);
 	bed_end(bed);
 	server_stop(server);
 }
