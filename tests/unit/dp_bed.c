@@ -102,7 +102,7 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 	struct rte_ring *tx[BED_WORKERS_MAX];
 
 	for (unsigned i = 0; i < workers; i++) {
-		char name[16];
+		char name[RTE_RING_NAMESIZE];
 
 		snprintf(name, sizeof(name), "bed_rx%u", i);
 		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
