@@ -237,6 +237,7 @@ Test(dp_handoff, at_both_workers_at_once_and_accepted_once)
 	turning = false;
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
+	bed_turn(&bed); // what was on the rings between them
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), DEVICES * REQUESTS);
 	cr_expect_gt(bed_count(&bed, DP_STAT_handed_over), 0);
 }
