@@ -21,7 +21,8 @@ postern() {
 	rm -rf $T/writes $T/calls $T/before
 	mkdir -p $T/store
 	cp -a $T/store $T/before
-	exec env LD_PRELOAD="$SMOKE_BUILD/tests/crash/lostwrites.so" LOSTWRITES_DIR=$T/store \
+	: >$T/writes
+	exec env LD_PRELOAD="$SMOKE_BUILD/tests/crash/lostwrites.so" LOSTWRITES_DIR=$T/store:$T/runtime \
 		LOSTWRITES_LOG=$T/writes LOSTWRITES_CALLS=$T/calls "${faults[@]}" "$SMOKE_BUILD/gw/postern" "$@"
 }
 
