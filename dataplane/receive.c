@@ -6,7 +6,7 @@
 #include <rte_hash.h>
 
 #define ERRORS_PER_SECOND     100 // unprotected errors a worker sends at most (errors: verbose)
-#define CHALLENGES_PER_SECOND 2   // to one context, of the limited kind (design: B.1.2 budget)
+#define CHALLENGES_PER_SECOND 2   // to one context, of requests that are not the newest
 #define AMPLIFICATION_MAX     3   // RFC 9175 section 2.4
 
 // Keeps in live[] the slots that `keep` is true for; the others were counted and end here.
