@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define ANSWERS_RING_MIN   (64 * 1024)
-#define ANSWERS_BYTES_EACH 128 // of ring a record takes on average, to size the index
-#define ANSWERS_WAYS       8   // offsets in one bucket of the index: a cache line
+#define ANSWERS_BYTES_EACH 64 // of ring to one way of the index; most records take about twice that
+#define ANSWERS_WAYS       7  // of a bucket
 
 // In the ring: this, then the request's tag, its token, and the CoAP bytes, padded to 8. A record
 // never wraps. It is small because each answer writes one through the cache.
@@ -34,14 +34,23 @@ struct answer_record {
 
 _Static_assert(sizeof(struct answer_record) == 80, "a cache line and a quarter");
 
+// A cache line of the index. The byte of each way's hash spares a look at the record, which is a
+// miss: a replay that nobody answered costs this line alone.
+struct answers_bucket {
+	uint8_t hash[ANSWERS_WAYS + 1];
+	uint64_t offset[ANSWERS_WAYS]; // + 1, 0: none
+};
+
+_Static_assert(sizeof(struct answers_bucket) == 64, "a cache line");
+
 // Offsets count all bytes ever written, so that they only rise; the place is offset & mask.
 struct dp_answers {
 	uint8_t *ring;
 	uint64_t mask;
-	uint64_t head;                    // where the next record goes
-	uint64_t tail;                    // oldest record held
-	uint64_t last;                    // newest record, if tail < head
-	uint64_t (*bucket)[ANSWERS_WAYS]; // offset + 1, 0: none
+	uint64_t head; // where the next record goes
+	uint64_t tail; // oldest record held
+	uint64_t last; // newest record, if tail < head
+	struct answers_bucket *bucket;
 	uint32_t bucket_mask;
 };
 
@@ -53,7 +62,7 @@ struct dp_answers *dp_answers_create(size_t bytes)
 		return NULL;
 	bytes = rte_align64pow2(bytes < ANSWERS_RING_MIN ? ANSWERS_RING_MIN : bytes);
 	answers->mask = bytes - 1;
-	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / ANSWERS_WAYS - 1;
+	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / (ANSWERS_WAYS + 1) - 1;
 	answers->ring = dp_map(bytes, DP_MAP_HOT);
 	answers->bucket =
 		dp_map(sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1), DP_MAP_HOT);
@@ -74,11 +83,20 @@ void dp_answers_free(struct dp_answers *answers)
 	free(answers);
 }
 
-static uint64_t *answers_bucket(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+static uint32_t answers_hash(uint32_t context, uint64_t piv)
 {
-	uint32_t hash = rte_hash_crc_8byte(piv, rte_hash_crc_4byte(context, 0));
+	return rte_hash_crc_8byte(piv, rte_hash_crc_4byte(context, 0));
+}
 
-	return answers->bucket[hash & answers->bucket_mask];
+static struct answers_bucket *answers_bucket(const struct dp_answers *answers, uint32_t hash)
+{
+	return &answers->bucket[hash & answers->bucket_mask];
+}
+
+// The bits that a bucket's place does not tell.
+static uint8_t way_hash(uint32_t hash)
+{
+	return hash >> 24;
 }
 
 static struct answer_record *answers_at(const struct dp_answers *answers, uint64_t offset)
@@ -99,9 +117,31 @@ static uint8_t *put(uint8_t *at, const uint8_t *bytes, uint16_t len)
 	return at + len;
 }
 
+// Whether the record of a way may be that of a request with this hash, and is still held.
+static bool way_matches(const struct dp_answers *answers, const struct answers_bucket *bucket,
+	unsigned way, uint32_t hash)
+{
+	return bucket->hash[way] == way_hash(hash) && bucket->offset[way] > answers->tail;
+}
+
 void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv)
 {
-	__builtin_prefetch(answers_bucket(answers, context, piv), 1);
+	__builtin_prefetch(answers_bucket(answers, answers_hash(context, piv)), 1);
+}
+
+void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+{
+	uint32_t hash = answers_hash(context, piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, hash);
+
+	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
+		if (!way_matches(answers, bucket, i, hash))
+			continue;
+		const struct answer_record *record = answers_at(answers, bucket->offset[i] - 1);
+
+		__builtin_prefetch(record);
+		__builtin_prefetch((const uint8_t *)record + 64); // the tag and the token
+	}
 }
 
 void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
@@ -145,13 +185,15 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 	if (len)
 		put(bytes, coap, len);
 
-	uint64_t *way = answers_bucket(answers, key->context, key->piv);
+	uint32_t hash = answers_hash(key->context, key->piv);
+	struct answers_bucket *bucket = answers_bucket(answers, hash);
 	unsigned oldest = 0;
 
 	for (unsigned i = 1; i < ANSWERS_WAYS; i++)
-		if (way[i] < way[oldest])
+		if (bucket->offset[i] < bucket->offset[oldest])
 			oldest = i;
-	way[oldest] = answers->head + 1;
+	bucket->hash[oldest] = way_hash(hash);
+	bucket->offset[oldest] = answers->head + 1;
 	answers->last = answers->head;
 	answers->head += size;
 }
@@ -169,12 +211,13 @@ static bool answer_matches(const struct answer_record *record, const struct dp_a
 enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
 {
-	const uint64_t *way = answers_bucket(answers, key->context, key->piv);
+	uint32_t hash = answers_hash(key->context, key->piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, hash);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
-		if (!way[i] || way[i] - 1 < answers->tail)
+		if (!way_matches(answers, bucket, i, hash))
 			continue;
-		struct answer_record *record = answers_at(answers, way[i] - 1);
+		struct answer_record *record = answers_at(answers, bucket->offset[i] - 1);
 
 		if (!answer_matches(record, key))
 			continue;

@@ -45,8 +45,10 @@ enum dp_answer_verdict {
 struct dp_answers *dp_answers_create(size_t bytes);
 void dp_answers_free(struct dp_answers *answers);
 
-// Fetches what dp_answers_put() and dp_answers_find() for this request will look at.
+// Fetches what dp_answers_put() and dp_answers_find() for this request will look at first, ...
 void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv);
+// ... and, once that is here, the record that dp_answers_find() may have to compare.
+void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv);
 // Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
 // silence. What would take more than half of the ring is not recorded.
 void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,

@@ -304,39 +304,62 @@ static bool probe_budget(struct dp_worker *w, struct dp_context *ctx)
 	return true;
 }
 
-// Stage 7. The window of a context that nobody owns may be read: commit looks again.
-static bool window_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+// Whether the window lets a request pass. That of a context that nobody owns may be read: commit
+// looks again.
+static bool window_passes(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
-	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint64_t piv = vec->option[slot].piv;
 
-	vec->probe[slot] = false;
 	if (vec->foreign[slot]) // its owner looks
 		return true;
-	if (window_unknown(ctx)) {
-		// Nothing is known but a lower limit.
-		if (piv >= ctx->window.next)
-			return true;
-		if (duplicate(w, vec, slot)) // of what was accepted before a resync
-			return false;
-	} else {
-		enum osc_window_verdict verdict = osc_window_check(&ctx->window, piv);
+	if (window_unknown(ctx)) // nothing is known but a lower limit
+		return piv >= ctx->window.next;
+	return osc_window_check(&ctx->window, piv) == OSC_WINDOW_NEW;
+}
 
-		if (verdict == OSC_WINDOW_NEW)
-			return true;
-		if (duplicate(w, vec, slot))
-			return false;
-		if (verdict == OSC_WINDOW_SEEN) {
-			replay(w, vec, slot);
-			return false;
-		}
-	}
-	if (probe_budget(w, ctx)) {
-		vec->probe[slot] = true;
+// A request that did not pass: a copy, which of a context of unknown window may be one of what was
+// accepted before a resync, or a replay. One that is only too old may be verified as a probe: true.
+static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+
+	if (duplicate(w, vec, slot))
+		return false;
+	bool seen = !window_unknown(ctx) &&
+		osc_window_check(&ctx->window, vec->option[slot].piv) == OSC_WINDOW_SEEN;
+
+	if (!seen && probe_budget(w, ctx))
 		return true;
-	}
 	replay(w, vec, slot);
 	return false;
+}
+
+// Stage 7. The memory that tells a copy from a replay is asked for ahead of its use.
+static void window_all(struct dp_worker *w, struct pkt_vec *vec)
+{
+	bool keep[DP_BURST];
+	uint8_t old[DP_BURST];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+
+		keep[slot] = window_passes(w, vec, slot);
+		vec->probe[slot] = false;
+		if (keep[slot])
+			continue;
+		dp_answers_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
+		old[n++] = slot;
+	}
+	if (!n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		dp_answers_prefetch_record(
+			w->answers, vec->context[old[i]], vec->option[old[i]].piv);
+	for (unsigned i = 0; i < n; i++)
+		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i]);
+	VEC_FILTER(vec, slot, keep[slot]);
 }
 
 // Asks main for a higher mark; at most one question at a time.
@@ -616,7 +639,7 @@ void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec)
 	uint64_t start = rte_rdtsc();
 	unsigned n = vec->n;
 
-	VEC_FILTER(vec, slot, window_one(w, vec, slot));
+	window_all(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	n = vec->n;
 	commit_all(w, vec);
@@ -638,7 +661,7 @@ void dp_receive(struct dp_worker *w, struct pkt_vec *vec)
 	start = dp_stage_end(w, DP_STAGE_lookup, start, n);
 	if (!(n = vec->n))
 		return;
-	VEC_FILTER(vec, slot, window_one(w, vec, slot));
+	window_all(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	if (!(n = vec->n))
 		return;
