@@ -27,6 +27,13 @@ struct daemon_port {
 	uint64_t from_kernel_full; // frames of the kernel for which no worker had room
 };
 
+// Contexts counted for the status, see gw/status.c.
+struct daemon_counts {
+	uint64_t by_state[CTL_DEVICE_STATE_COUNT];
+	uint64_t by_worker[DP_WORKERS_MAX]; // that owns them
+	uint64_t good_until_tsc;
+};
+
 // All of main's thread.
 struct daemon {
 	struct conf *conf;
@@ -57,6 +64,7 @@ struct daemon {
 	size_t *servers_up;      // of each upstream, as told last
 	const char *alarm[DAEMON_ALARMS_MAX]; // sentences for `posternctl status`
 	size_t alarm_count;
+	struct daemon_counts counts;
 };
 
 // Reads the configuration, opens store, ports and sockets, loads the devices, starts all threads.

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define HUGE_PAGES_DIR "/sys/kernel/mm/hugepages"
+#define TASKS_DIR      "/proc/self/task"
 
 #define ARGS_MAX        (16 + 2 * EAL_PCI_MAX)
 #define MEMORY_MB_FIXED 64 // of EAL, drivers and hash tables; EAL's own default without huge pages
@@ -73,16 +74,29 @@ static void cpus_print(FILE *out, const cpu_set_t *set)
 	}
 }
 
-// Main floats over all CPUs of the process, each worker stays on its own.
+// Main, and the threads that it starts, float over the CPUs that no worker has; over all if there
+// is none. A worker that loses its CPU for a moment is late with a whole burst.
+static void control_cpus(const struct eal_conf *conf, const cpu_set_t *allowed, cpu_set_t *control)
+{
+	*control = *allowed;
+	for (unsigned i = 0; i < conf->count; i++)
+		CPU_CLR(conf->cores[i], control);
+	if (!CPU_COUNT(control))
+		*control = *allowed;
+}
+
+// Each worker stays on its own CPU.
 static int lcores_make(const struct eal_conf *conf, const cpu_set_t *allowed, char **text)
 {
 	size_t len;
 	FILE *out = open_memstream(text, &len);
+	cpu_set_t control;
 
 	if (!out)
 		return -ENOMEM;
+	control_cpus(conf, allowed, &control);
 	fprintf(out, "0@(");
-	cpus_print(out, allowed);
+	cpus_print(out, &control);
 	fprintf(out, ")");
 	for (unsigned i = 0; i < conf->count; i++)
 		fprintf(out, ",%u@%u", i + 1, conf->cores[i]);
@@ -267,6 +281,39 @@ static int worker_block_signals(void *arg)
 	return pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
+static bool is_interrupt_thread(const char *tid)
+{
+	char path[sizeof(TASKS_DIR) + NAME_MAX + sizeof("/comm")], name[32] = "";
+	FILE *in;
+
+	snprintf(path, sizeof(path), TASKS_DIR "/%s/comm", tid);
+	in = fopen(path, "re");
+	if (!in)
+		return false;
+	if (!fgets(name, sizeof(name), in))
+		name[0] = 0;
+	fclose(in);
+	return !strcmp(name, "eal-intr-thread\n");
+}
+
+// net_tap hears of packets by signals to DPDK's interrupt thread: while that thread waits for a CPU
+// that main or somebody else has, a TAP port receives nothing. It never works for long. (An alarm
+// could tell the thread to do this itself, but DPDK 22.11 then crashes in rte_eal_cleanup().)
+static void interrupts_first(void)
+{
+	const struct sched_param priority = {.sched_priority = 1};
+	DIR *dir = opendir(TASKS_DIR);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		// Without the privilege it waits for its turn as others do.
+		if (is_interrupt_thread(entry->d_name))
+			(void)sched_setscheduler(atoi(entry->d_name), SCHED_FIFO, &priority);
+	closedir(dir);
+}
+
 // rte_eal_init() with the signal mask that the threads it makes are to have.
 static int init(const struct eal_args *args)
 {
@@ -289,6 +336,7 @@ static int init(const struct eal_args *args)
 	pthread_sigmask(SIG_BLOCK, &realtime, NULL);
 	rc = rte_eal_mp_remote_launch(worker_block_signals, NULL, SKIP_MAIN);
 	rte_eal_mp_wait_lcore();
+	interrupts_first();
 	return rc;
 }
 

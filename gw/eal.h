@@ -31,8 +31,9 @@ int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err,
 	__attribute__((warn_unused_result));
 void eal_args_free(struct eal_args *args);
 
-// Starts EAL, once in a process. lcore 0 is the calling thread, which keeps its CPUs; lcore 1 + i
-// is the worker on cores[i].
+// Starts EAL, once in a process. lcore 1 + i is the worker on cores[i]. lcore 0 is the calling
+// thread; it, and all threads it starts from then on, run on the CPUs of the process that no worker
+// has, or on all of them if there is none. DPDK's interrupt thread goes before the others there.
 //
 // Signals: afterwards the workers block all, and the real-time signals (by which net_tap learns
 // that there are packets) go to DPDK's interrupt thread only, which blocks all others. The caller

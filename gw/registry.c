@@ -5,25 +5,39 @@
 #include "dataplane/memory.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define WORD_BITS 64
 
 int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices)
 {
 	registry->dp = dp;
 	registry->max = dp_contexts(dp)->entries;
 	registry->entry = dp_map(sizeof(*registry->entry) * (size_t)registry->max, DP_MAP_LAZY);
-	return registry->entry ? 0 : -ENOMEM;
+	registry->taken = calloc(registry->max / WORD_BITS + 1, sizeof(*registry->taken));
+	return registry->entry && registry->taken ? 0 : -ENOMEM;
 }
 
 void registry_fini(struct registry *registry)
 {
 	dp_unmap(registry->entry, sizeof(*registry->entry) * (size_t)registry->max);
 	registry->entry = NULL;
+	free(registry->taken);
+	registry->taken = NULL;
 }
 
-static void entry_write(
-	struct registry_entry *entry, uint64_t id, const char *name, uint32_t generation)
+// An id of 0 is nobody.
+static void entry_write(struct registry *registry, uint32_t index, uint64_t id, const char *name,
+	uint32_t generation)
 {
+	struct registry_entry *entry = &registry->entry[index];
+	uint64_t bit = UINT64_C(1) << index % WORD_BITS;
+
+	if (id)
+		registry->taken[index / WORD_BITS] |= bit;
+	else
+		registry->taken[index / WORD_BITS] &= ~bit;
 	// A reader that sees an even generation, or another one afterwards, takes nothing.
 	__atomic_store_n(&entry->generation, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -49,7 +63,7 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	int rc = dp_device_remove(registry->dp, key);
 
 	if (!rc)
-		entry_write(&registry->entry[index], 0, "", 0);
+		entry_write(registry, index, 0, "", 0);
 	return rc;
 }
 
@@ -102,7 +116,7 @@ int registry_add(struct registry *registry, const struct store_device *device)
 
 	if (rc)
 		return rc;
-	entry_write(&registry->entry[index], device->id, device->name, generation);
+	entry_write(registry, index, device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
 	return 0;
 }
@@ -141,6 +155,22 @@ const struct dp_context *registry_find(
 		return NULL;
 	*index = at;
 	return &dp_contexts(registry->dp)->context[at];
+}
+
+uint32_t registry_next(const struct registry *registry, uint32_t from)
+{
+	uint32_t word = from / WORD_BITS;
+	uint64_t bits;
+
+	if (from >= registry->max)
+		return registry->max;
+	bits = registry->taken[word] & UINT64_MAX << from % WORD_BITS;
+	while (!bits) {
+		if (++word > registry->max / WORD_BITS)
+			return registry->max;
+		bits = registry->taken[word];
+	}
+	return word * WORD_BITS + __builtin_ctzll(bits);
 }
 
 const struct registry_entry *registry_get(

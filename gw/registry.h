@@ -19,6 +19,7 @@ struct registry_entry {
 struct registry {
 	struct dp *dp;
 	struct registry_entry *entry; // [max]
+	uint64_t *taken;              // a bit for each entry with a device
 	uint32_t max;
 };
 
@@ -42,6 +43,8 @@ int registry_remove(struct registry *registry, const struct store_info *info)
 // Context of a device that the store knows, or NULL if it is not in the data plane.
 const struct dp_context *registry_find(
 	const struct registry *registry, const struct store_info *info, uint32_t *index);
+// Index of the first entry with a device, from `from` on; registry->max if there is none.
+uint32_t registry_next(const struct registry *registry, uint32_t from);
 // Entry of a context that an event names, or NULL if it is another device's by now.
 const struct registry_entry *registry_get(
 	const struct registry *registry, uint32_t context, uint32_t generation);

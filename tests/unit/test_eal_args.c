@@ -49,12 +49,51 @@ Test(eal_args, without_huge_pages)
 	cr_assert_str_eq(args.argv[find(&args, "-m") + 1], "123");
 	cr_assert(find(&args, "--no-telemetry"));
 	cr_assert(find(&args, "--no-pci"));
-	// Two workers may share a CPU; main has them all.
+	// Two workers may share a CPU.
 	snprintf(want, sizeof(want), "),1@%u,2@%u", cpu, cpu);
 	cr_assert_eq(strncmp(args.argv[1], "--lcores=0@(", 12), 0, "%s", args.argv[1]);
 	cr_assert_not_null(strstr(args.argv[1], want), "%s", args.argv[1]);
 	eal_args_free(&args);
 	cr_assert_null(args.argv);
+}
+
+// The argument for two workers, in a process that may use these CPUs.
+static void lcores_with(const unsigned *cpus, unsigned count, const unsigned workers[2], char *text)
+{
+	const struct eal_conf conf = {.cores = workers, .count = 2, .memory_mb = 64};
+	struct eal_args args;
+	char err[256];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < count; i++)
+		CPU_SET(cpus[i], &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	strcpy(text, args.argv[1]);
+	eal_args_free(&args);
+}
+
+// A command must not take the CPU from a worker, wherever there is another one.
+Test(eal_args, main_is_off_the_cpus_of_the_workers)
+{
+	unsigned cpus[2], count = 0;
+	char text[256], want[256];
+	cpu_set_t all;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			cpus[count++] = cpu;
+	if (count < 2)
+		cr_skip_test("one CPU only");
+	lcores_with(cpus, 2, (const unsigned[]){cpus[1], cpus[1]}, text);
+	snprintf(want, sizeof(want), "--lcores=0@(%u),1@%u,2@%u", cpus[0], cpus[1], cpus[1]);
+	cr_assert_str_eq(text, want);
+	lcores_with(cpus, 1, (const unsigned[]){cpus[0], cpus[0]}, text);
+	snprintf(want, sizeof(want), "--lcores=0@(%u),1@%u,2@%u", cpus[0], cpus[0], cpus[0]);
+	cr_assert_str_eq(text, want);
+	cr_assert_eq(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 // Keys are in this memory: nothing of it is shared or left behind.
