@@ -94,20 +94,32 @@ static int write_state(const char *path, const char *temporary, uint64_t next, s
 	return err ? err : sync_folder(path, f);
 }
 
-static int take_locked(
-	const char *path, const char *temporary, uint64_t *number, bool *started, struct failure *f)
+// What is done with the state while nobody else can change it.
+struct change {
+	bool give_back;
+	uint64_t first, end; // give_back: the numbers; else first is set
+	uint64_t count;      // to be taken
+	bool started;
+};
+
+static int change_locked(
+	const char *path, const char *temporary, struct change *change, struct failure *f)
 {
-	int err = read_state(path, number, started, f);
+	uint64_t next;
+	int err = read_state(path, &next, &change->started, f);
 
 	if (err)
 		return err;
-	if (*number > OSC_PIV_MAX)
+	if (change->give_back)
+		return next == change->end ? write_state(path, temporary, change->first, f) : 0;
+	if (next > OSC_PIV_MAX || change->count > OSC_PIV_MAX + 1 - next)
 		return failure_set(f, -EOVERFLOW,
 			"%s: all sequence numbers are used up; the device needs new keys", path);
-	return write_state(path, temporary, *number + 1, f);
+	change->first = next;
+	return write_state(path, temporary, next + change->count, f);
 }
 
-int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+static int change_state(const char *path, struct change *change, struct failure *f)
 {
 	char *lock = NULL, *temporary = NULL;
 	int err = 0, fd = -1;
@@ -120,10 +132,33 @@ int sequence_take(const char *path, uint64_t *number, bool *started, struct fail
 			err = system_failure(f, lock);
 	}
 	if (!err)
-		err = take_locked(path, temporary, number, started, f);
+		err = change_locked(path, temporary, change, f);
 	if (fd >= 0)
 		close(fd);
 	free(lock);
 	free(temporary);
 	return err;
+}
+
+int sequence_take_range(
+	const char *path, uint64_t count, uint64_t *first, bool *started, struct failure *f)
+{
+	struct change change = {.count = count};
+	int err = change_state(path, &change, f);
+
+	*first = change.first;
+	*started = change.started;
+	return err;
+}
+
+int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+{
+	return sequence_take_range(path, 1, number, started, f);
+}
+
+int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct failure *f)
+{
+	struct change change = {.give_back = true, .first = first, .end = end};
+
+	return change_state(path, &change, f);
 }

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "bench/load/args.h"
+
+#include "bench/load/devices.h"
+#include "gw/client/number.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DURATION_MS   10000
+#define TIMEOUT_MS    2000
+#define SOCKETS       16
+#define SOCKETS_MAX   4096
+#define PAYLOAD_MAX   65535
+#define RATE_MAX      1e9
+#define WINDOW_SECOND 2048 // least window of an open loop
+
+static const char help[] =
+	"usage: postern-load -k KEYS [OPTION]... coap://HOST[:PORT][/PATH][?QUERY]\n"
+	"       postern-load --make-devices N FILE\n"
+	"Puts an OSCORE server under load from many devices and reports rates, losses and\n"
+	"latencies.\n"
+	"\n"
+	"Devices:\n"
+	"  -k, --keys FILE         their keys, as CSV or JSON that posternctl imports, too;\n"
+	"                          FILE.seq holds the sequence numbers: never lose or copy it\n"
+	"  -n, --devices N         use the first N of them\n"
+	"      --make-devices N    write a new file of N devices with random keys, and end\n"
+	"      --first-id ID       first kid of these, a number (0)\n"
+	"      --algorithm ALG     of these (AES-CCM-16-64-128)\n"
+	"\n"
+	"Requests:\n"
+	"  -m, --method METHOD     get, post, put, delete, fetch, patch or ipatch (post)\n"
+	"  -N, --non               non-confirmable\n"
+	"  -d, --data DATA         payload\n"
+	"  -s, --size BYTES        payload of so many bytes (32)\n"
+	"  -O, --option NAME=VALUE any option, as often as wanted\n"
+	"\n"
+	"Load:\n"
+	"  -r, --rate RATE         open loop: so many requests a second (100k, 1.5M), whatever\n"
+	"                          comes back; latency counts from when each was due\n"
+	"  -w, --window N          closed loop: N requests under way (64); with --rate the most\n"
+	"  -t, --duration SECONDS  10\n"
+	"      --requests N        end after N requests\n"
+	"      --warm-up SECONDS   of load before that is not counted (0)\n"
+	"      --timeout SECONDS   after which a request is lost (2); none is sent again\n"
+	"      --verify 1/N        open and check one of N answers (1/1); every answer is\n"
+	"                          matched by token and message id\n"
+	"\n"
+	"Sockets of the kernel:\n"
+	"      --sockets N         source ports (16)\n"
+	"  -b, --bind ADDRESS      source address\n"
+	"  -4, -6                  IPv4 or IPv6 only\n"
+	"\n"
+	"      --core CPU          keep the sending thread on this CPU\n"
+	"      --json              print one JSON object\n"
+	"  -q, --quiet             no progress on standard error\n"
+	"  -h, --help, -V, --version\n"
+	"\n"
+	"One thread sends and receives. For more load start several, each with keys of its own.\n";
+
+enum {
+	OPT_MAKE = 256,
+	OPT_FIRST,
+	OPT_ALGORITHM,
+	OPT_REQUESTS,
+	OPT_WARM_UP,
+	OPT_TIMEOUT,
+	OPT_VERIFY,
+	OPT_SOCKETS,
+	OPT_CORE,
+	OPT_JSON,
+};
+
+static const struct option longs[] = {
+	{"keys", required_argument, NULL, 'k'},
+	{"devices", required_argument, NULL, 'n'},
+	{"make-devices", required_argument, NULL, OPT_MAKE},
+	{"first-id", required_argument, NULL, OPT_FIRST},
+	{"algorithm", required_argument, NULL, OPT_ALGORITHM},
+	{"method", required_argument, NULL, 'm'},
+	{"non", no_argument, NULL, 'N'},
+	{"data", required_argument, NULL, 'd'},
+	{"size", required_argument, NULL, 's'},
+	{"option", required_argument, NULL, 'O'},
+	{"rate", required_argument, NULL, 'r'},
+	{"window", required_argument, NULL, 'w'},
+	{"duration", required_argument, NULL, 't'},
+	{"requests", required_argument, NULL, OPT_REQUESTS},
+	{"warm-up", required_argument, NULL, OPT_WARM_UP},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"verify", required_argument, NULL, OPT_VERIFY},
+	{"sockets", required_argument, NULL, OPT_SOCKETS},
+	{"bind", required_argument, NULL, 'b'},
+	{"core", required_argument, NULL, OPT_CORE},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+static int set_number(uint64_t min, uint64_t max, const char *text, uint64_t *number,
+	const char *what, struct failure *f)
+{
+	if (!number_parse(text, max, number) || *number < min)
+		return failure_set(f, -EINVAL, "%s: \"%s\" is not a number from %llu to %llu", what,
+			text, (unsigned long long)min, (unsigned long long)max);
+	return 0;
+}
+
+static int set_seconds(unsigned *ms, const char *text, struct failure *f)
+{
+	if (!seconds_parse(text, ms))
+		return failure_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
+	return 0;
+}
+
+// A number that may have a fraction and k or M behind it.
+static int set_rate(double *rate, const char *text, struct failure *f)
+{
+	char *end;
+
+	*rate = strtod(text, &end);
+	if (end != text && (*end == 'k' || *end == 'K'))
+		*rate *= 1e3, end++;
+	else if (end != text && *end == 'M')
+		*rate *= 1e6, end++;
+	if (end == text || *end || !(*rate > 0) || *rate > RATE_MAX)
+		return failure_set(
+			f, -EINVAL, "\"%s\" is not a rate, such as 500, 100k or 1.5M", text);
+	return 0;
+}
+
+static int set_verify(uint32_t *verify, const char *text, struct failure *f)
+{
+	uint64_t number;
+
+	if (strncmp(text, "1/", 2) || !number_parse(text + 2, UINT32_MAX, &number) || !number)
+		return failure_set(f, -EINVAL, "--verify takes 1/N, not \"%s\"", text);
+	*verify = (uint32_t)number;
+	return 0;
+}
+
+static int set_payload(struct load_args *args, const void *data, size_t len, struct failure *f)
+{
+	if (args->payload)
+		return failure_set(f, -EINVAL, "there is one payload: -d or -s, and once");
+	args->payload = malloc(len + 1);
+	if (!args->payload)
+		return failure_set(f, -ENOMEM, "out of memory");
+	if (data)
+		memcpy(args->payload, data, len);
+	// Printable, for those who look at what arrives.
+	for (size_t i = 0; !data && i < len; i++)
+		args->payload[i] = (uint8_t)('a' + i % 26);
+	args->payload_len = len;
+	return 0;
+}
+
+static int set_algorithm(enum aead_alg *alg, const char *text, struct failure *f)
+{
+	if (aead_alg_from_name(text, alg))
+		return failure_set(f, -EINVAL, "no algorithm is called \"%s\"", text);
+	return 0;
+}
+
+static int set_option(struct load_args *args, int option, char *text, struct failure *f)
+{
+	uint64_t number = 0;
+	int err = 0;
+
+	switch (option) {
+	case 'k':
+		args->keys_path = text;
+		return 0;
+	case 'n':
+		err = set_number(1, DEVICES_MAX, text, &number, "--devices", f);
+		args->devices = number;
+		return err;
+	case OPT_MAKE:
+		err = set_number(1, DEVICES_MAX, text, &number, "--make-devices", f);
+		args->make_devices = number;
+		return err;
+	case OPT_FIRST:
+		err = set_number(0, UINT32_MAX, text, &number, "--first-id", f);
+		args->first_id = (uint32_t)number;
+		return err;
+	case OPT_ALGORITHM:
+		return set_algorithm(&args->alg, text, f);
+	case 'm':
+		args->code = coap_method_from_name(text);
+		return args->code ? 0 : failure_set(f, -EINVAL, "\"%s\" is no method", text);
+	case 'N':
+		args->type = COAP_NON;
+		return 0;
+	case 'd':
+		if (strlen(text) > PAYLOAD_MAX)
+			return failure_set(f, -EINVAL, "the payload is too long");
+		return set_payload(args, text, strlen(text), f);
+	case 's':
+		err = set_number(0, PAYLOAD_MAX, text, &number, "--size", f);
+		return err ? err : set_payload(args, NULL, number, f);
+	case 'O':
+		return option_add_words(&args->options, text, f);
+	case 'r':
+		return set_rate(&args->rate, text, f);
+	case 'w':
+		err = set_number(1, WINDOW_MAX, text, &number, "--window", f);
+		args->window = (uint32_t)number;
+		return err;
+	case 't':
+		return set_seconds(&args->duration_ms, text, f);
+	case OPT_REQUESTS:
+		return set_number(1, UINT64_MAX, text, &args->requests, "--requests", f);
+	case OPT_WARM_UP:
+		return set_seconds(&args->warm_up_ms, text, f);
+	case OPT_TIMEOUT:
+		return set_seconds(&args->timeout_ms, text, f);
+	case OPT_VERIFY:
+		return set_verify(&args->verify, text, f);
+	case OPT_SOCKETS:
+		err = set_number(1, SOCKETS_MAX, text, &number, "--sockets", f);
+		args->sockets = (unsigned)number;
+		return err;
+	case 'b':
+		args->bind_address = text;
+		return 0;
+	case '4':
+		args->family = AF_INET;
+		return 0;
+	case '6':
+		args->family = AF_INET6;
+		return 0;
+	case OPT_CORE:
+		err = set_number(0, CPU_SETSIZE - 1, text, &number, "--core", f);
+		args->core = (int)number;
+		return err;
+	case OPT_JSON:
+		args->json = true;
+		return 0;
+	case 'q':
+		args->quiet = true;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int finish_make(struct load_args *args, char **words, int count, struct failure *f)
+{
+	if (count != 1)
+		return failure_set(f, -EINVAL, "--make-devices N needs the name of one new file");
+	if (args->make_devices > (uint64_t)UINT32_MAX + 1 - args->first_id)
+		return failure_set(f, -EINVAL, "kids of four bytes do not count that far");
+	args->make_path = words[0];
+	return 0;
+}
+
+// An open loop has as many under way as the rate brings within the timeout.
+static void default_window(struct load_args *args)
+{
+	double most = args->rate * args->timeout_ms / 1e3 * 1.25 + WINDOW_SECOND;
+
+	if (args->window)
+		return;
+	if (args->rate > 0)
+		args->window = most < WINDOW_MAX ? (uint32_t)most : WINDOW_MAX;
+	else
+		args->window = WINDOW_DEFAULT;
+}
+
+static int finish(struct load_args *args, char **words, int count, struct failure *f)
+{
+	int err;
+
+	if (args->make_devices)
+		return finish_make(args, words, count, f);
+	if (!count)
+		return failure_set(f, -EINVAL, "no URI; try postern-load --help");
+	if (count > 1)
+		return failure_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
+	if (!args->keys_path)
+		return failure_set(f, -EINVAL,
+			"no keys: -k FILE (postern-load --make-devices N FILE makes one)");
+	if (!args->duration_ms || !args->timeout_ms)
+		return failure_set(f, -EINVAL, "--duration and --timeout are not 0");
+	if (!args->payload) {
+		bool none = args->code == COAP_GET || args->code == COAP_DELETE;
+
+		err = set_payload(args, NULL, none ? 0 : PAYLOAD_DEFAULT, f);
+		if (err)
+			return err;
+	}
+	default_window(args);
+	return uri_parse(&args->uri, words[0], &args->options, f);
+}
+
+enum args_result args_parse(struct load_args *args, int argc, char **argv, struct failure *f)
+{
+	int option;
+
+	*args = (struct load_args){
+		.alg = AEAD_AES_CCM_16_64_128,
+		.type = COAP_CON,
+		.code = COAP_POST,
+		.duration_ms = DURATION_MS,
+		.timeout_ms = TIMEOUT_MS,
+		.verify = 1,
+		.family = AF_UNSPEC,
+		.sockets = SOCKETS,
+		.core = -1,
+	};
+	opterr = 0; // the words are ours
+	while ((option = getopt_long(argc, argv, "k:n:m:Nd:s:O:r:w:t:b:46qhV", longs, NULL)) !=
+		-1) {
+		switch (option) {
+		case 'h':
+			fputs(help, stdout);
+			return ARGS_DONE;
+		case 'V':
+			printf("postern-load %s\n", POSTERN_VERSION);
+			return ARGS_DONE;
+		case '?':
+			failure_set(f, -EINVAL,
+				"%s is not known, or its value is missing; try postern-load --help",
+				argv[optind - 1]);
+			return ARGS_WRONG;
+		}
+		if (set_option(args, option, optarg, f))
+			return ARGS_WRONG;
+	}
+	return finish(args, argv + optind, argc - optind, f) ? ARGS_WRONG : ARGS_RUN;
+}
+
+void args_free(struct load_args *args)
+{
+	option_list_free(&args->options);
+	free(args->payload);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// postern-load: puts an OSCORE server under load.
+
+#include "bench/load/args.h"
+#include "bench/load/devices.h"
+#include "bench/load/report.h"
+#include "bench/load/run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define TURN_MS     20 // of the main thread
+#define PROGRESS_MS 1000
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_LOCAL = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_ANSWER = 3,
+	EXIT_UNVERIFIED = 4, // an answer did not verify
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = 1;
+}
+
+static int go(void *arg)
+{
+	// Sleeps end when they are to end, not 50 us later.
+	prctl(PR_SET_TIMERSLACK, 1);
+	run_go(arg);
+	return 0;
+}
+
+static void *go_thread(void *arg)
+{
+	go(arg);
+	return NULL;
+}
+
+static int launch(struct run *run, int core, struct failure *f)
+{
+	struct transport *t = run->transport;
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, before;
+	cpu_set_t cpus;
+	int err;
+
+	if (t->ops->launch) {
+		err = t->ops->launch(t, go, run);
+		return err ? failure_set(f, err, "the sender does not start: %s", strerror(-err))
+			   : 0;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (core >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET(core, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	// Signals are the main thread's.
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&thread, &attr, go_thread, run);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return err ? failure_set(f, -err, "the sender does not start: %s", strerror(err)) : 0;
+}
+
+// What the main thread does meanwhile.
+static int watch(struct run *run, bool quiet, struct failure *f)
+{
+	struct timespec turn = {.tv_nsec = TURN_MS * 1000000L};
+	uint64_t start = run_clock_ns(), shown = start;
+	struct progress progress = {0};
+	int err = 0;
+
+	while (!atomic_load_explicit(&run->done, memory_order_acquire)) {
+		nanosleep(&turn, NULL);
+		if (!err)
+			err = piv_supply_fill(run->supply, f);
+		if (interrupted || err)
+			run->stop = true;
+		uint64_t now = run_clock_ns();
+		if (quiet || now - shown < PROGRESS_MS * 1000000ull)
+			continue;
+		report_progress(stderr, &progress, run, (double)(now - shown) / 1e9,
+			(double)(now - start) / 1e9);
+		shown = now;
+	}
+	report_progress_end(stderr, &progress);
+	if (!err && run->problem)
+		err = failure_set(f, -EIO, "%s", run->problem);
+	return err;
+}
+
+static enum exit_status status_of(const struct run *run)
+{
+	if (run->counts.failed)
+		return EXIT_UNVERIFIED;
+	return run->counts.answered ? EXIT_DONE : EXIT_NO_ANSWER;
+}
+
+struct load {
+	struct load_args args;
+	struct load_devices devices;
+	struct request_form form;
+	struct piv_supply supply;
+	struct run run;
+};
+
+static int prepare(struct load *load, struct failure *f)
+{
+	struct load_args *args = &load->args;
+	struct run *run = &load->run;
+	bool started;
+	int err;
+
+	err = devices_read(&load->devices, args->keys_path, args->devices, f);
+	if (err)
+		return err;
+	run->transport = transport_udp(
+		args->uri.host, args->uri.port, args->family, args->bind_address, args->sockets, f);
+	if (!run->transport)
+		return -EIO;
+	load->form = (struct request_form){
+		.type = args->type,
+		.code = args->code,
+		.options = &args->options,
+		.payload = args->payload,
+		.payload_len = args->payload_len,
+	};
+	err = request_form_make(&load->form, &load->devices, run->transport->len_max, f);
+	if (err)
+		return err;
+	run->conf = (struct run_conf){
+		.rate = args->rate,
+		.window = args->window,
+		.requests = args->requests,
+		.warm_up_ns = args->warm_up_ms * 1000000ull,
+		.duration_ns = args->duration_ms * 1000000ull,
+		.timeout_ns = args->timeout_ms * 1000000ull,
+		.verify = args->verify,
+	};
+	run->devices = &load->devices;
+	run->form = &load->form;
+	run->supply = &load->supply;
+	err = run_prepare(run, f);
+	if (err)
+		return err;
+	err = piv_supply_open(&load->supply, args->keys_path, load->devices.count, &started, f);
+	if (!err && started && !args->quiet)
+		fprintf(stderr,
+			"* %s.seq is new: sequence numbers begin at 0. If these keys were in use "
+			"before, stop here.\n",
+			args->keys_path);
+	return err;
+}
+
+static enum exit_status run_load(struct load *load, struct failure *f)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	int err = prepare(load, f);
+
+	if (!err)
+		err = launch(&load->run, load->args.core, f);
+	if (!err) {
+		sigaction(SIGINT, &action, NULL);
+		sigaction(SIGTERM, &action, NULL);
+		err = watch(&load->run, load->args.quiet, f);
+		struct failure second;
+		int close_err = piv_supply_close(&load->supply, err ? &second : f);
+		err = err ? err : close_err;
+	}
+	if (!err && load->args.json && report_json(stdout, &load->args, &load->run))
+		err = failure_set(f, -EIO, "cannot write the report");
+	if (err) {
+		fprintf(stderr, "postern-load: %s\n", f->text);
+		return EXIT_LOCAL;
+	}
+	if (!load->args.json)
+		report_text(stdout, &load->args, &load->run);
+	return status_of(&load->run);
+}
+
+static void release(struct load *load)
+{
+	run_free(&load->run);
+	request_form_free(&load->form);
+	if (load->run.transport)
+		load->run.transport->ops->close(load->run.transport);
+	devices_free(&load->devices);
+	args_free(&load->args);
+}
+
+int main(int argc, char **argv)
+{
+	static struct load load;
+	enum exit_status status = EXIT_DONE;
+	struct failure f = {0};
+
+	if (sodium_init() < 0) {
+		fprintf(stderr, "postern-load: libsodium does not start\n");
+		return EXIT_LOCAL;
+	}
+	switch (args_parse(&load.args, argc, argv, &f)) {
+	case ARGS_RUN:
+		if (!load.args.make_devices) {
+			status = run_load(&load, &f);
+		} else if (devices_make(load.args.make_path, load.args.make_devices,
+				   load.args.first_id, load.args.alg, &f)) {
+			fprintf(stderr, "postern-load: %s\n", f.text);
+			status = EXIT_LOCAL;
+		}
+		break;
+	case ARGS_DONE:
+		break;
+	case ARGS_WRONG:
+		fprintf(stderr, "postern-load: %s\n", f.text);
+		status = EXIT_USAGE;
+		break;
+	}
+	release(&load);
+	return status;
+}
