@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One multi handle an upstream, driven by curl_multi_socket_action() from the loop's epoll. Easy
-// handles are kept and set up once; a request changes URL, headers and body.
+// One multi handle an upstream, driven by curl_multi_socket_action() from the loop's epoll. Each
+// request has an easy handle of its own: libcurl before 8.1.1 writes to freed memory when the
+// answer to the second request of a handle begins its headers with a folded line (curl issue
+// 11101). Making one costs about a microsecond; connections belong to the multi handle, and stay.
 
 #include "gw/upstream/engine.h"
 #include "gw/upstream/sockets.h"
@@ -27,12 +29,10 @@ struct target {
 		*connect_to; // where to, if the origin names another host (tls.server_name)
 };
 
-// An easy handle and what it was set up for.
+// A request under way. Slots are kept for their memory.
 struct slot {
-	CURL *easy;
+	CURL *easy;        // NULL in the free list
 	struct slot *next; // in the free list
-	const struct target *target;
-	const char *method;
 	struct up_transfer *transfer;
 	unsigned sends; // times that a request was about to be sent
 	bool head_done; // an empty line came: what follows is body, trailer or the next head
@@ -94,6 +94,9 @@ static enum up_error head_line(struct slot *slot, const char *line, size_t len)
 
 		if (status < 0)
 			return UP_ERR_bad_reply;
+		reply->head_len += len;
+		if (reply->head_len > UP_REPLY_HEAD)
+			return UP_ERR_head_too_large;
 		if (status == 101)
 			return UP_ERR_bad_status; // nobody asked for another protocol
 		up_reply_status(reply, status);
@@ -263,49 +266,39 @@ static CURLcode slot_set_up(struct curl_engine *e, struct slot *slot)
 	return rc ? rc : slot_set_up_tls(slot, &upstream->tls);
 }
 
-static void slot_free(struct slot *slot)
+static void slot_give(struct curl_engine *e, struct slot *slot)
 {
-	if (slot->easy)
-		curl_easy_cleanup(slot->easy);
-	free(slot->body);
-	free(slot);
+	curl_easy_cleanup(slot->easy);
+	slot->easy = NULL;
+	slot->transfer = NULL;
+	slot->next = e->free_slots;
+	e->free_slots = slot;
 }
 
 static struct slot *slot_take(struct curl_engine *e)
 {
 	struct slot *slot = e->free_slots;
 
-	if (slot) {
+	if (slot)
 		e->free_slots = slot->next;
-		return slot;
-	}
-	slot = calloc(1, sizeof(*slot));
+	else
+		slot = calloc(1, sizeof(*slot));
 	if (!slot)
 		return NULL;
 	slot->easy = curl_easy_init();
 	if (!slot->easy || slot_set_up(e, slot) != CURLE_OK) {
-		slot_free(slot);
+		slot_give(e, slot);
 		return NULL;
 	}
 	return slot;
-}
-
-static void slot_give(struct curl_engine *e, struct slot *slot)
-{
-	slot->transfer = NULL;
-	slot->next = e->free_slots;
-	e->free_slots = slot;
 }
 
 static CURLcode slot_set_target(struct slot *slot, const struct target *target)
 {
 	CURLcode rc = CURLE_OK;
 
-	if (slot->target == target)
-		return rc;
 	SET(rc, slot->easy, CURLOPT_UNIX_SOCKET_PATH, target->server->unix_path);
 	SET(rc, slot->easy, CURLOPT_CONNECT_TO, target->connect_to);
-	slot->target = rc ? NULL : target;
 	return rc;
 }
 
@@ -318,12 +311,7 @@ static CURLcode slot_set_method(struct slot *slot, const struct up_request *req)
 		SET(rc, slot->easy, CURLOPT_POSTFIELDS,
 			req->body_len ? (const char *)req->body : "");
 	}
-	if (slot->method == req->method)
-		return rc;
-	if (!req->has_body)
-		SET(rc, slot->easy, CURLOPT_HTTPGET, 1L);
 	SET(rc, slot->easy, CURLOPT_CUSTOMREQUEST, req->method);
-	slot->method = rc ? NULL : req->method;
 	return rc;
 }
 
@@ -422,7 +410,7 @@ static enum up_error error_of(const struct slot *slot, CURLcode code)
 		return slot->error;
 	switch (code) {
 	case CURLE_OK:
-		return slot->head_done ? UP_OK : UP_ERR_bad_reply;
+		return slot->head_done ? UP_OK : UP_ERR_reset; // closed in the head
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return UP_ERR_dns;
 	case CURLE_COULDNT_CONNECT:
@@ -477,6 +465,9 @@ static void completions_report(struct curl_engine *e)
 			continue;
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+		struct up_reply *reply = &slot->transfer->reply;
+		if (!slot->head_done || reply->status < 200)
+			reply->status = 0; // no answer yet
 		slot->transfer->connected_ms = connect_time(easy);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		// The transfer may start again in the callback, which still needs the slot's body.
@@ -532,7 +523,8 @@ static void engine_free(struct up_engine *engine)
 		struct slot *slot = e->free_slots;
 
 		e->free_slots = slot->next;
-		slot_free(slot);
+		free(slot->body);
+		free(slot);
 	}
 	if (e->multi)
 		curl_multi_cleanup(e->multi); // closes connections: needs the sockets
@@ -622,8 +614,12 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 		rc = target_create(
 			&e->targets[i], &upstream->servers[i], upstream->tls.server_name);
 	if (!rc) { // what libcurl does not take is said now, not at the first request
-		e->free_slots = slot_take(e);
-		rc = e->free_slots ? 0 : -EINVAL;
+		struct slot *slot = slot_take(e);
+
+		if (slot)
+			slot_give(e, slot);
+		else
+			rc = -EINVAL;
 	}
 	if (rc) {
 		engine_free(&e->engine);

@@ -218,6 +218,10 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 	if (!strcmp(path, "/folded"))
 		return conn_say(
 			c, "HTTP/1.1 200 OK\r\nX-A: b\r\n c: d\r\nContent-Length: 1\r\n\r\nx");
+	if (!strcmp(path, "/folded-first"))
+		return conn_say(c, "HTTP/1.1 200 OK\r\n X-A: b\r\nContent-Length: 1\r\n\r\nx");
+	if (!strcmp(path, "/half-head"))
+		return conn_say(c, "HTTP/1.1 200 OK\r\nX-A: ") && false;
 	if (!strcmp(path, "/long-line"))
 		return conn_say(c, "HTTP/1.1 200 OK\r\nX-Padding: ") && conn_repeat(c, "xxxxxxxx");
 	if (!strcmp(path, "/drip"))
@@ -231,6 +235,8 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 			conn_repeat(c, "X-Padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
 	if (!strcmp(path, "/many-continue"))
 		return conn_repeat(c, "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n");
+	if (!strcmp(path, "/bare-continue"))
+		return conn_repeat(c, "HTTP/1.1 100 Continue\r\n\r\n");
 	if (!strcmp(path, "/rubbish"))
 		return conn_say(c, "\x01\x02\x03 rubbish\r\n\r\n") && false;
 	if (!strcmp(path, "/http09"))

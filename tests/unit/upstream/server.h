@@ -21,12 +21,15 @@
 //   /minus-length  Content-Length: -1
 //   /huge-length   Content-Length: 2^62, and no body
 //   /folded        a header that goes on in the next line
+//   /folded-first  a header that goes on from before the first
+//   /half-head     closed in the middle of a header
 //   /long-line     a header line without end
 //   /drip          a body of 1 byte each 100 ms
 //   /drip-head     a header of 1 byte each 100 ms
 //   /healthz       200 while the server is healthy, else 500
 //   /bighead       headers without end
 //   /many-continue 100 Continue without end
+//   /bare-continue the same without a header
 //   /rubbish       bytes that are not HTTP
 //   /http09        a body without a head
 //   /switch        101 Switching Protocols
