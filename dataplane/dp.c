@@ -245,6 +245,11 @@ uint32_t dp_worker_exchanges(const struct dp *dp)
 	return dp->exchanges;
 }
 
+enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker)
+{
+	return __atomic_load_n(&dp->worker[worker]->overload.rung, __ATOMIC_RELAXED);
+}
+
 uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker)
 {
 	return __atomic_load_n(&dp->worker[worker]->answers_oldest_ms, __ATOMIC_RELAXED);

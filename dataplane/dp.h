@@ -10,6 +10,7 @@
 #include "dataplane/context.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/exchange.h"
+#include "dataplane/overload.h"
 #include "dataplane/port.h"
 #include "dataplane/punt.h"
 #include "dataplane/route.h"
@@ -66,6 +67,7 @@ unsigned dp_worker_count(const struct dp *dp);
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges(const struct dp *dp);
+enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker);
 uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker);
 // Turns of the loop up to now: a worker whose number stands still is stuck.
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);

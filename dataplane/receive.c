@@ -554,6 +554,29 @@ static uint8_t claim(
 	return owner;
 }
 
+// The upper rungs of the overload ladder, before anything is decrypted or committed: a packet that
+// is dropped here is new when it comes again. Copies of requests that were answered passed stage
+// 7b, and what another worker owns is for that one to refuse.
+static bool overload_spares(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	if (vec->foreign[slot])
+		return true;
+	if (vec->msg[slot].type == COAP_NON) {
+		dp_count(w, DP_STAT_drop_overload_non);
+		return false;
+	}
+	if (w->overload.rung < DP_RUNG_CON)
+		return true;
+	dp_count(w, DP_STAT_drop_overload_con);
+	return false;
+}
+
+static void overload(struct dp_worker *w, struct pkt_vec *vec)
+{
+	if (unlikely(w->overload.rung >= DP_RUNG_NON))
+		VEC_FILTER(vec, slot, overload_spares(w, vec, slot));
+}
+
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
 static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 {
@@ -640,6 +663,7 @@ void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec)
 	unsigned n = vec->n;
 
 	window_all(w, vec);
+	overload(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	n = vec->n;
 	commit_all(w, vec);
@@ -662,6 +686,7 @@ void dp_receive(struct dp_worker *w, struct pkt_vec *vec)
 	if (!(n = vec->n))
 		return;
 	window_all(w, vec);
+	overload(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	if (!(n = vec->n))
 		return;

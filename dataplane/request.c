@@ -6,6 +6,8 @@
 #include "dataplane/coap/path.h"
 #include "dataplane/worker.h"
 
+#define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
+
 // Everything but Uri-Path that the worker itself must know of the options.
 struct request_options {
 	uint8_t no_response;
@@ -145,6 +147,16 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 	dp_count(w, DP_STAT_answers_error);
 }
 
+// A protected 5.03. Devices that are told to come back do so at different times.
+static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options)
+{
+	uint32_t spread = (uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16;
+
+	answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE,
+		DP_RETRY_SECONDS + spread % (DP_RETRY_SECONDS + 1), NULL);
+}
+
 static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, const struct dp_route *route, uint8_t code,
 	const struct coap_body *body)
@@ -218,7 +230,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 
 	if (index == DP_INDEX_NONE) {
 		dp_count(w, DP_STAT_exchange_none_free);
-		answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, 2, NULL);
+		answer_busy(w, vec, slot, options);
 		return;
 	}
 	struct dp_exchange *x = &w->exchanges->worker_half[index];
@@ -267,7 +279,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {
 		dp_exchange_give(w->exchanges, index);
 		dp_count(w, DP_STAT_upstream_full);
-		answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, 2, NULL);
+		answer_busy(w, vec, slot, options);
 		return;
 	}
 	loop->ring = true;
@@ -314,6 +326,9 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		answer_error(w, vec, slot, &options, COAP_NOT_FOUND, 0, NULL);
 	} else if (route == DP_ROUTE_METHOD) {
 		answer_error(w, vec, slot, &options, COAP_METHOD_NOT_ALLOWED, 0, NULL);
+	} else if (w->config->routes[route].low_priority && w->overload.rung >= DP_RUNG_LOW) {
+		dp_count(w, DP_STAT_overload_refused);
+		answer_busy(w, vec, slot, &options);
 	} else if (w->config->routes[route].target == DP_TARGET_UPSTREAM) {
 		dispatch(w, vec, slot, &options, route, code);
 	} else {

@@ -26,6 +26,7 @@ struct dp_route {
 	bool rest;           // any further segments match too
 	uint8_t methods;     // bit 1 << code for COAP_GET .. COAP_IPATCH
 	uint8_t target;      // enum dp_target
+	bool low_priority;   // refused first when the worker is overloaded
 	uint32_t timeout_ms; // from the receipt of the request to 5.04
 };
 

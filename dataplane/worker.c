@@ -287,6 +287,17 @@ static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
 	burst_free(vec);
 }
 
+void dp_rung_entered(struct dp_worker *w, enum dp_rung rung)
+{
+	static const enum dp_stat stats[DP_RUNG_COUNT] = {
+		[DP_RUNG_LOW] = DP_STAT_overload_low,
+		[DP_RUNG_NON] = DP_STAT_overload_non,
+		[DP_RUNG_CON] = DP_STAT_overload_con,
+	};
+
+	dp_count(w, stats[rung]);
+}
+
 static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 {
 	struct pkt_vec *vec = &w->vec;
@@ -295,6 +306,8 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	vec->count = rte_eth_rx_burst(port->port_id, w->id, vec->mbuf, DP_BURST);
 	if (!vec->count)
 		return 0;
+	w->full_burst |= vec->count == DP_BURST;
+	dp_exchanges_watch(w);
 	for (unsigned slot = 0; slot < vec->count; slot++) {
 		rte_prefetch0(rte_pktmbuf_mtod(vec->mbuf[slot], const void *));
 		vec->mbuf[slot]->port = port->port_id; // not every driver says it
@@ -318,6 +331,7 @@ static unsigned receive_handed(struct dp_worker *w)
 		if (from == w->id || !dp_handoff_take(w, from, vec))
 			continue;
 		work += vec->count;
+		dp_exchanges_watch(w);
 		dp_receive_handed(w, vec);
 		burst_end(w, vec);
 	}
@@ -358,10 +372,16 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	work += dp_upstream_answers(w);
 	dp_answers_flush(w);
 	work += receive_handed(w);
+	w->full_burst = false;
 	for (unsigned i = 0; i < w->port_count; i++)
 		work += receive_port(w, &w->port[i]);
 	work += dp_deadlines(w);
 	dp_answers_flush(w);
+	dp_exchanges_watch(w);
+	enum dp_rung rung = dp_overload_turn(&w->overload, w->full_burst, w->now_ms);
+
+	if (unlikely(rung))
+		dp_rung_entered(w, rung);
 	for (unsigned i = 0; i < w->port_count; i++)
 		dp_transmit(w, &w->port[i]);
 	for (unsigned i = 0; i < w->loop_count; i++) {
@@ -394,6 +414,7 @@ void dp_worker_begin(struct dp_worker *w)
 	w->now_ms = w->ms_start;
 	w->error_tokens_ms = w->now_ms - 1000;
 	dp_wheel_init(&w->wheel, w->now_ms);
+	dp_overload_init(&w->overload, w->exchanges->count, w->now_ms);
 }
 
 int dp_worker_run(void *worker)

@@ -10,6 +10,7 @@
 #include "dataplane/echo.h"
 #include "dataplane/exchange_pool.h"
 #include "dataplane/oscore/protect.h"
+#include "dataplane/overload.h"
 #include "dataplane/wheel.h"
 
 #include <rte_cycles.h>
@@ -138,6 +139,7 @@ struct dp_worker {
 	// The worker's own.
 	const struct dp_config *config; // read anew each turn
 	struct dp_wheel wheel;
+	struct dp_overload overload;
 	uint64_t tsc_start;
 	uint64_t ms_start;
 	uint64_t tsc_per_ms;
@@ -147,6 +149,7 @@ struct dp_worker {
 	unsigned error_tokens;
 	bool ring_main;
 	bool run_wanted;    // asked main for a run
+	bool full_burst;    // a port had one this turn
 	uint16_t next_mid;  // of unprotected messages of ours
 	uint16_t mid_start; // of NON answers, see non_mid()
 	unsigned idle_turns;
@@ -192,6 +195,8 @@ void dp_handoff_free(struct dp_worker *w);
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner);
 // Fills vec with packets from another worker: how many came.
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
+// Counts a rung of the overload ladder that was entered (worker.c).
+void dp_rung_entered(struct dp_worker *w, enum dp_rung rung);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // Takes a removed context's exchanges off its list (request.c).
@@ -231,6 +236,16 @@ void dp_context_state_set(
 static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
 {
 	dp_stat_add(&w->stats, stat, 1);
+}
+
+// Looks how many exchanges are in use: before each burst, for the overload ladder.
+static inline void dp_exchanges_watch(struct dp_worker *w)
+{
+	enum dp_rung rung =
+		dp_overload_exchanges(&w->overload, w->exchanges->count - w->exchanges->free_count);
+
+	if (rung)
+		dp_rung_entered(w, rung);
 }
 
 static inline uint64_t dp_stage_end(

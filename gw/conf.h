@@ -163,6 +163,7 @@ struct conf_pattern {
 
 enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO };
 enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
+enum conf_priority { CONF_PRIORITY_NORMAL, CONF_PRIORITY_LOW };
 enum conf_idempotency { CONF_IDEMPOTENCY_IGNORED, CONF_IDEMPOTENCY_HONOURED };
 
 // Routes are in the order of the file, and the first whose path and method match is taken.
@@ -173,6 +174,7 @@ struct conf_route {
 	enum conf_target target;
 	const struct conf_upstream *upstream; // NULL for a builtin
 	uint32_t timeout_ms;                  // 0 for a builtin
+	enum conf_priority priority;          // low: refused first under overload
 	enum conf_fetch fetch;                // HTTP method that FETCH becomes
 	enum conf_idempotency idempotency;    // whether the backend heeds Idempotency-Key
 	char *host;                           // Host header; NULL: authority of the server

@@ -23,6 +23,8 @@
 #define EPOLL_EVENTS  16
 #define STOP_GRACE_MS 2000 // for requests that are under way at backends
 
+#define OVERLOAD_CALM_MS 5000 // without overload before its alarm ends
+
 uint64_t daemon_now_ms(void)
 {
 	struct timespec now;
@@ -240,6 +242,21 @@ static void upstreams_watch(struct daemon *daemon)
 	}
 }
 
+// An alarm as long as a worker refuses anything, and some seconds more: it comes and goes quickly.
+static void overload_watch(struct daemon *daemon)
+{
+	static const char sentence[] = "workers are overloaded: requests are refused or dropped";
+	uint64_t now_ms = daemon_now_ms();
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		if (dp_worker_rung(daemon->dp, i) != DP_RUNG_NONE)
+			daemon->overloaded_ms = now_ms;
+	if (daemon->overloaded_ms == now_ms)
+		daemon_alarm(daemon, sentence);
+	else if (now_ms - daemon->overloaded_ms >= OVERLOAD_CALM_MS)
+		daemon_alarm_end(daemon, sentence);
+}
+
 void daemon_run(struct daemon *daemon)
 {
 	struct epoll_event events[EPOLL_EVENTS];
@@ -260,6 +277,7 @@ void daemon_run(struct daemon *daemon)
 		to_kernel(daemon);
 		soon = reserve_turn(daemon->reserve);
 		upstreams_watch(daemon);
+		overload_watch(daemon);
 	}
 }
 

@@ -60,6 +60,7 @@ struct daemon {
 	bool importing; // one import at a time
 
 	struct reserve *reserve;
+	uint64_t overloaded_ms;  // CLOCK_MONOTONIC: when a worker was seen on a rung last
 	uint64_t resync_waiting; // devices that recover by a floor and wait for a resync
 	size_t *servers_up;      // of each upstream, as told last
 	const char *alarm[DAEMON_ALARMS_MAX]; // sentences for `posternctl status`

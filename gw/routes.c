@@ -45,6 +45,7 @@ int routes_make(struct routes *routes, const struct conf *conf)
 			.methods = from->methods,
 			.target = target_of(from->target),
 			.timeout_ms = from->timeout_ms,
+			.low_priority = from->priority == CONF_PRIORITY_LOW,
 		};
 		for (size_t k = 0; k < from->path.count; k++, next++) {
 			const struct conf_segment *segment = &from->path.segments[k];

@@ -174,6 +174,7 @@ void operation_status(void *arg, struct ctl_request *req)
 		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
 		workers[i].exchanges =
 			dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
+		workers[i].overload = dp_rung_name(dp_worker_rung(daemon->dp, i));
 	}
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
 		upstream_status(daemon, i, &upstreams[i]);
@@ -286,6 +287,23 @@ static void list_stages(const struct daemon *daemon, struct ctl_request *req)
 	}
 }
 
+// The rung of the overload ladder that each worker stands on, and the highest of them.
+static void list_overload(const struct daemon *daemon, struct ctl_request *req)
+{
+	uint64_t values[DP_WORKERS_MAX];
+	struct ctl_counter counter = {.name = "overload",
+		.help = "rung of the overload ladder: 1 refuses low priority, 2 NON, 3 all",
+		.gauge = true,
+		.workers = values,
+		.worker_count = dp_worker_count(daemon->dp)};
+
+	for (unsigned i = 0; i < counter.worker_count; i++) {
+		values[i] = dp_worker_rung(daemon->dp, i);
+		counter.total = values[i] > counter.total ? values[i] : counter.total;
+	}
+	ctl_list_counter(req, &counter);
+}
+
 static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 {
 	uint64_t in_use = 0;
@@ -303,6 +321,7 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 	list_gauge(req, "devices_retiring", "removed devices whose memory is not free yet", NULL,
 		dp_devices_retiring(daemon->dp));
 	list_gauge(req, "exchanges", "requests in flight", NULL, in_use);
+	list_overload(daemon, req);
 	list_gauge(req, "answers_oldest",
 		"age of the oldest answer that a retransmission would still get", "ms", oldest);
 }

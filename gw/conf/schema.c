@@ -139,6 +139,8 @@ static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 <<
 #define CONF_METHOD_COUNT (sizeof(methods) / sizeof(methods[0]) - 1)
 static const struct conf_word fetches[] = {
 	{"post", CONF_FETCH_POST}, {"query", CONF_FETCH_QUERY}, {NULL, 0}};
+static const struct conf_word priorities[] = {
+	{"normal", CONF_PRIORITY_NORMAL}, {"low", CONF_PRIORITY_LOW}, {NULL, 0}};
 static const struct conf_word idempotencies[] = {
 	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
@@ -402,6 +404,10 @@ static const struct conf_key route_keys[] = {
 		.name = "timeout", .type = CONF_DURATION, FIELD(conf_route, timeout_ms),
 		.min = 1, .max = HOUR, .sample = "3s",
 		.help = "Longest time from a request to its whole answer, by default the upstream's.",
+	}, {
+		.name = "priority", .type = CONF_ENUM, FIELD(conf_route, priority), .words = priorities,
+		.preset = "normal",
+		.help = "Whether its requests are the first to be refused, with 5.03, when a worker is overloaded.",
 	}, {
 		.name = "fetch", .type = CONF_ENUM, FIELD(conf_route, fetch), .words = fetches,
 		.preset = "post",

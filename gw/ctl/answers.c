@@ -83,6 +83,7 @@ static void write_worker(
 	ctl_put_uint(body, "busy_permille", worker->busy_permille);
 	ctl_put_uint(body, "devices", worker->devices);
 	ctl_put_uint(body, "exchanges", worker->exchanges);
+	put_bounded(body, "overload", worker->overload, WORD_MAX);
 	ctl_write_close(body);
 }
 

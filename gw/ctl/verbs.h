@@ -115,6 +115,7 @@ struct ctl_worker_status {
 	unsigned busy_permille; // share of time spent on packets
 	uint64_t devices;       // contexts it owns
 	uint64_t exchanges;     // requests in flight
+	const char *overload;   // "none", "low", "non" or "con"
 };
 
 struct ctl_upstream_status {

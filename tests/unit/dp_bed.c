@@ -6,13 +6,23 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// Without Criterion, so that plain programs may use the bed, too.
+#define must(cond)                                                                         \
+	do {                                                                               \
+		if (!(cond)) {                                                             \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+			abort();                                                           \
+		}                                                                          \
+	} while (0)
 
 #define BED_MBUFS     1023
 #define BED_FRAME_MAX 2048 // a port may hand us more than its MTU
 
 static const struct dp_segment segments[] = {
-	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}};
+	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}, {"low", 3}};
 
 #define BED_ALL 0xfe
 
@@ -40,6 +50,11 @@ static const struct dp_route routes[] = {
 		.segment_count = 1,
 		.methods = 1 << COAP_GET,
 		.target = DP_TARGET_DISCARD},
+	{.segments = &segments[5],
+		.segment_count = 1,
+		.methods = BED_ALL,
+		.target = DP_TARGET_ECHO,
+		.low_priority = true},
 };
 
 void bed_eal_init(void)
@@ -49,11 +64,12 @@ void bed_eal_init(void)
 		"128", "--lcores", "0,1@0", "--log-level", "error", NULL};
 
 	if (!done)
-		cr_assert(rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0);
+		must(rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0);
 	done = true;
 }
 
-static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid)
+static void make(
+	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
 {
 	static const unsigned lcores[BED_WORKERS_MAX] = {1, 1};
 	const struct dp_conf conf = {
@@ -62,7 +78,7 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 		.worker_count = workers,
 		.affinity_kid = affinity_kid,
 		.max_devices = 64,
-		.exchanges = BED_EXCHANGES,
+		.exchanges = exchanges,
 		.answers_bytes = 64 * 1024,
 		.port_count = 1,
 		.mtu = 1500,
@@ -93,12 +109,15 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 			},
 	};
 	bed->dp = dp_create(&conf, err, sizeof(err));
-	cr_assert_not_null(bed->dp, "%s", err);
+	if (!bed->dp) {
+		fprintf(stderr, "%s\n", err);
+		abort();
+	}
 	bed->w = dp_worker_get(bed->dp, 0);
 	bed->pool = rte_pktmbuf_pool_create(
 		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);
 	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
-	cr_assert(bed->pool && bed->tx);
+	must(bed->pool && bed->tx);
 	struct rte_ring *tx[BED_WORKERS_MAX];
 
 	for (unsigned i = 0; i < workers; i++) {
@@ -106,20 +125,20 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 
 		snprintf(name, sizeof(name), "bed_rx%u", i);
 		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
-		cr_assert_not_null(bed->rx[i]);
+		must(bed->rx[i] != NULL);
 		tx[i] = bed->tx;
 	}
 	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
 
-	cr_assert(port >= 0);
+	must(port >= 0);
 	struct rte_eth_conf eth = {0};
 
-	cr_assert_eq(rte_eth_dev_configure(port, workers, workers, &eth), 0);
+	must(rte_eth_dev_configure(port, workers, workers, &eth) == 0);
 	for (unsigned i = 0; i < workers; i++) {
-		cr_assert_eq(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool), 0);
-		cr_assert_eq(rte_eth_tx_queue_setup(port, i, 64, 0, NULL), 0);
+		must(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool) == 0);
+		must(rte_eth_tx_queue_setup(port, i, 64, 0, NULL) == 0);
 	}
-	cr_assert_eq(rte_eth_dev_start(port), 0);
+	must(rte_eth_dev_start(port) == 0);
 	bed->flow.port_id = port;
 	for (unsigned i = 0; i < workers; i++) {
 		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
@@ -131,12 +150,17 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 
 void bed_make_loops(struct bed *bed, unsigned loops)
 {
-	make(bed, 1, loops, false);
+	make(bed, 1, loops, false, BED_EXCHANGES);
 }
 
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
 {
-	make(bed, workers, 1, affinity_kid);
+	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
+}
+
+void bed_make_exchanges(struct bed *bed, unsigned workers, uint32_t exchanges)
+{
+	make(bed, workers, 1, false, exchanges);
 }
 
 void bed_make(struct bed *bed)
@@ -188,7 +212,7 @@ void bed_device_make(struct bed_device *device, uint8_t id, enum aead_alg alg)
 	};
 	memcpy(device->params.secret, secret, sizeof(secret));
 	memcpy(device->params.salt, salt, sizeof(salt));
-	cr_assert_eq(osc_derive(&device->keys, &device->params), 0);
+	must(osc_derive(&device->keys, &device->params) == 0);
 }
 
 void bed_device_key(const struct bed_device *device, struct dp_context_key *key)
@@ -222,8 +246,7 @@ void bed_device_add_with(
 	memcpy(keys.recipient_key, device->keys.sender_key, AEAD_KEY_MAX);
 	memcpy(params.sender_id, device->params.recipient_id, OSC_KID_LEN_MAX);
 	bed_device_key(device, &key);
-	cr_assert_eq(
-		dp_context_place(dp_contexts(bed->dp), &key, &device->context, &device->generation),
+	must(dp_context_place(dp_contexts(bed->dp), &key, &device->context, &device->generation) ==
 		0);
 	dp_context_publish(dp_contexts(bed->dp), device->context, &params);
 }
@@ -235,7 +258,7 @@ static struct aead_engine *device_engine(void)
 
 	if (!engine)
 		engine = aead_engine_create("openssl");
-	cr_assert_not_null(engine);
+	must(engine != NULL);
 	return engine;
 }
 
@@ -261,16 +284,16 @@ void bed_seal(const struct bed_device *device, struct bed_request *request, enum
 	osc_op_prepare(&op, aad, params->alg, device->keys.sender_key, device->keys.common_iv,
 		params->sender_id, params->sender_id_len, piv, params->sender_id,
 		params->sender_id_len, piv, plaintext, ciphertext, len);
-	cr_assert_eq(aead_seal_batch(device_engine(), params->alg, &op, 1), 1);
+	must(aead_seal_batch(device_engine(), params->alg, &op, 1) == 1);
 	int value_len = osc_option_encode(&option, value, sizeof(value));
 
-	cr_assert(value_len > 0);
+	must(value_len > 0);
 	coap_writer_init(&writer, request->coap, sizeof(request->coap));
 	coap_write_header(&writer, type, COAP_POST, mid, request->token, request->token_len);
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
 	coap_write_payload(&writer, ciphertext, len + aead_algs[params->alg].tag_len);
 	request->len = coap_writer_len(&writer);
-	cr_assert(request->len);
+	must(request->len);
 }
 
 void bed_seal_path(const struct bed_device *device, struct bed_request *request,
@@ -297,7 +320,7 @@ void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, 
 	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->pool);
 	struct dp_flow back = *flow;
 
-	cr_assert_not_null(m);
+	must(m != NULL);
 	memcpy(back.local_addr, flow->remote_addr, 16);
 	memcpy(back.remote_addr, flow->local_addr, 16);
 	memcpy(back.local_mac, flow->remote_mac, 6);
@@ -306,7 +329,7 @@ void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, 
 	back.remote_port = flow->local_port;
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(&back)), coap, len);
 	dp_net_encapsulate(m, &back, len);
-	cr_assert_eq(rte_ring_enqueue(bed->rx[bed->queue], m), 0);
+	must(rte_ring_enqueue(bed->rx[bed->queue], m) == 0);
 }
 
 void bed_send_request(struct bed *bed, const struct bed_request *request)
@@ -351,12 +374,12 @@ bool bed_receive(struct bed *bed, struct bed_answer *answer)
 	memcpy(&device.coap_port, frame + 14 + 20 + 2, 2);
 	enum dp_net_verdict verdict = dp_net_classify(m, &device, &info, &drop);
 
-	cr_assert_eq(verdict, DP_NET_COAP, "an answer is a sound packet");
+	must(verdict == DP_NET_COAP); // an answer is a sound packet
 	dp_net_flow(m, &info, &answer->flow);
 	answer->len = info.coap_len;
 	memcpy(answer->coap, frame + info.coap_off, info.coap_len);
 	rte_pktmbuf_free(m);
-	cr_assert_eq(coap_msg_parse(&answer->msg, answer->coap, answer->len), COAP_OK);
+	must(coap_msg_parse(&answer->msg, answer->coap, answer->len) == COAP_OK);
 	answer->protected = answer->msg.body.oscore != NULL;
 	return true;
 }
@@ -419,8 +442,8 @@ struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 			continue;
 		struct dp_shared *shared = dp_shared_get(port->pool, *handle);
 
-		cr_assert_not_null(shared);
-		cr_assert_eq(dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp)), i);
+		must(shared != NULL);
+		must(dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp)) == i);
 		return shared;
 	}
 	return NULL;
@@ -431,7 +454,7 @@ void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plain
 	struct dp_exchange_pool *pool = dp_upstream(bed->dp, 0)->port[0].pool;
 	struct dp_shared *shared = dp_shared_get(pool, handle);
 
-	cr_assert_not_null(shared);
+	must(shared != NULL);
 	unsigned loop = dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp));
 	memcpy(dp_shared_response(pool, shared), plaintext, len);
 	shared->response.len = len;

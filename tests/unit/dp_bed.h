@@ -62,12 +62,14 @@ struct bed_answer {
 // Starts EAL, once in a process.
 void bed_eal_init(void);
 // Starts EAL and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
-// /discard, /echo (all methods), /get (GET only).
+// /discard, /echo (all methods), /get (GET only), /low (an echo of low priority).
 void bed_make(struct bed *bed);
 // The same with so many upstream loops.
 void bed_make_loops(struct bed *bed, unsigned loops);
 // The same with several workers, in the place of RSS the test: bed->queue.
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid);
+// The same with so many exchanges a worker.
+void bed_make_exchanges(struct bed *bed, unsigned workers, uint32_t exchanges);
 // Checks that no mbuf is missing, and ends.
 void bed_free(struct bed *bed);
 

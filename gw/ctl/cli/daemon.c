@@ -68,7 +68,7 @@ static void print_ports(const struct ctl_cbor *status)
 static void print_workers(const struct ctl_cbor *status)
 {
 	static const char *const titles[] = {
-		">WORKER", ">CORE", ">BUSY", ">DEVICES", ">IN FLIGHT", NULL};
+		">WORKER", ">CORE", ">BUSY", ">DEVICES", ">IN FLIGHT", "OVERLOAD", NULL};
 	struct ctl_cbor workers = cli_inner(status, "workers"), worker;
 	struct ctl_cbor_iter iter = ctl_cbor_iter(&workers);
 	struct cli_table table;
@@ -82,6 +82,7 @@ static void print_workers(const struct ctl_cbor *status)
 		cli_table_cell(&table, "%" PRIu64 ".%" PRIu64 " %%", busy / 10, busy % 10);
 		cli_table_value(&table, &worker, "devices");
 		cli_table_value(&table, &worker, "exchanges");
+		cli_table_value(&table, &worker, "overload");
 	}
 	putchar('\n');
 	cli_table_print(&table);
