@@ -87,6 +87,7 @@ enum conf_scheme { CONF_HTTP, CONF_HTTPS };
 struct conf_server {
 	char *text; // as it stands in the file
 	enum conf_scheme scheme;
+	bool http2;
 	char *host; // name or address, an IPv6 address without brackets; "localhost" for a socket
 	uint16_t port;   // the scheme's default if not given; 0 for a socket
 	char *authority; // the Host header: host, IPv6 in brackets, and the port if not the default

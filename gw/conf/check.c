@@ -176,7 +176,8 @@ static void tls_check(
 		https += upstream->servers[s].scheme == CONF_HTTPS || !upstream->servers[s].text;
 	if (tls->line && upstream->servers && !https)
 		conf_mistake(m, conf_mark_of(conf, &tls->line),
-			"upstreams.%s.tls: has no use, since no server is https", upstream->name);
+			"upstreams.%s.tls: has no use, since no server is https or h2",
+			upstream->name);
 	if (tls->cert && !tls->key && !conf_line(conf, &tls->key))
 		conf_mistake(m, conf_mark_of(conf, &tls->cert),
 			"upstreams.%s.tls.cert: needs \"key\" beside it", upstream->name);
@@ -189,7 +190,12 @@ static bool server_same(const struct conf_server *a, const struct conf_server *b
 {
 	if (a->unix_path || b->unix_path)
 		return same(a->unix_path, b->unix_path);
-	return same(a->origin, b->origin) && same(a->base, b->base);
+	return a->http2 == b->http2 && same(a->origin, b->origin) && same(a->base, b->base);
+}
+
+static const char *version_of(const struct conf_server *server)
+{
+	return server->http2 ? "HTTP/2" : "HTTP/1.1";
 }
 
 static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
@@ -202,6 +208,13 @@ static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
 		tls_check(conf, upstream, m);
 		for (size_t s = 0; s < upstream->server_count; s++) {
 			const struct conf_server *server = &upstream->servers[s];
+			const struct conf_server *first = &upstream->servers[0];
+			if (server->text && first->text && server->http2 != first->http2)
+				conf_mistake(m, conf_mark_of(conf, server),
+					"upstreams.%s.servers[%zu]: is %s, but the server in line "
+					"%u is %s; an upstream has either",
+					upstream->name, s, version_of(server), first->line,
+					version_of(first));
 			for (size_t t = 0; t < s; t++) {
 				const struct conf_server *other = &upstream->servers[t];
 				if (!server_same(server, other))

@@ -339,7 +339,7 @@ static const struct conf_key upstream_keys[] = {
 		.name = "servers", .type = CONF_LIST, ITEMS(conf_upstream, servers, server_count),
 		.required = true, .min = 1, .max = CONF_SERVERS_MAX, .item = &server_item,
 		.sample = "[\"http://10.0.0.5:8080\", \"https://10.0.0.6:8443/base\"]",
-		.help = "Where requests go: http://HOST:PORT/BASE, the same with https, or http+unix:/PATH/OF/SOCKET.",
+		.help = "Where requests go: http://HOST:PORT/BASE, the same with https, h2c or h2 (HTTP/2 without and with TLS), or http+unix: or h2c+unix:/PATH/OF/SOCKET.",
 	}, {
 		.name = "balance", .type = CONF_ENUM, FIELD(conf_upstream, balance), .words = balances,
 		.preset = "rr",
@@ -377,7 +377,7 @@ static const struct conf_key upstream_keys[] = {
 	}, {
 		.name = "tls", .type = CONF_GROUP, FIELD(conf_upstream, tls), .keys = tls_keys,
 		.line_offset = offsetof(struct conf_tls, line),
-		.help = "TLS towards https servers.",
+		.help = "TLS towards https and h2 servers.",
 	},
 	{.name = NULL},
 };

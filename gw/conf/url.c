@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// URLs of servers (RFC 3986): http://HOST[:PORT][/BASE], the same with https, and
-// http+unix:/PATH/OF/SOCKET.
+// URLs of servers (RFC 3986): http://HOST[:PORT][/BASE], the same with https, h2c (HTTP/2 without
+// TLS) and h2 (HTTP/2 with TLS), and http+unix:/PATH/OF/SOCKET or h2c+unix:.
 
 #include "gw/conf/mistakes.h"
 #include "gw/conf/value.h"
@@ -13,16 +13,21 @@
 #define HOST_MAX  253 // bytes, RFC 1035 section 2.3.4 as text
 #define LABEL_MAX 63
 
-static const struct {
-	const char *text;
+static const struct url_form {
+	const char *start;
+	const char *origin; // how the URLs of requests begin
 	enum conf_scheme scheme;
+	bool http2;
+	bool unix_socket;
 	uint16_t port;
-} schemes[] = {
-	{"http://", CONF_HTTP, 80},
-	{"https://", CONF_HTTPS, 443},
+} forms[] = {
+	{"http://", "http://", CONF_HTTP, false, false, 80},
+	{"https://", "https://", CONF_HTTPS, false, false, 443},
+	{"h2c://", "http://", CONF_HTTP, true, false, 80},
+	{"h2://", "https://", CONF_HTTPS, true, false, 443},
+	{"http+unix:", "http://localhost", CONF_HTTP, false, true, 0},
+	{"h2c+unix:", "http://localhost", CONF_HTTP, true, true, 0},
 };
-
-static const char unix_scheme[] = "http+unix:";
 
 // Labels of letters, digits and inner hyphens; the underscore that names of containers have, too.
 static bool name_valid(const char *text)
@@ -109,23 +114,21 @@ static char *authority_make(const char *host, uint16_t port, uint16_t usual)
 	return authority;
 }
 
-static enum conf_verdict unix_parse(
-	const char *text, struct conf_server *server, char why[CONF_WHY_MAX])
+static enum conf_verdict unix_parse(const struct url_form *form, const char *text,
+	struct conf_server *server, char why[CONF_WHY_MAX])
 {
-	const char *path = text + strlen(unix_scheme);
+	const char *path = text + strlen(form->start);
 	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
 	char quoted[CONF_QUOTE_MAX];
 
 	if (path[0] != '/' || path[1] == '/' || path[1] == 0 || strlen(path) >= room)
 		return conf_why(why,
-			"must have the path of a socket behind http+unix:, with one slash in front "
-			"and "
+			"must have the path of a socket behind %s, with one slash in front and "
 			"at most %zu bytes, not \"%s\"",
-			room - 1, conf_quote(quoted, path));
-	server->scheme = CONF_HTTP;
+			form->start, room - 1, conf_quote(quoted, path));
 	server->host = strdup("localhost");
 	server->authority = strdup("localhost");
-	server->origin = strdup("http://localhost");
+	server->origin = strdup(form->origin);
 	server->base = strdup("");
 	server->unix_path = strdup(path);
 	return server->host && server->authority && server->origin && server->base &&
@@ -134,10 +137,10 @@ static enum conf_verdict unix_parse(
 		: CONF_NO_MEMORY;
 }
 
-static enum conf_verdict http_parse(
-	unsigned s, const char *text, struct conf_server *server, char why[CONF_WHY_MAX])
+static enum conf_verdict http_parse(const struct url_form *form, const char *text,
+	struct conf_server *server, char why[CONF_WHY_MAX])
 {
-	const char *start = text + strlen(schemes[s].text);
+	const char *start = text + strlen(form->start);
 	size_t len = strcspn(start, "/?#");
 	char authority[HOST_MAX + 16], host[HOST_MAX + 1], quoted[CONF_QUOTE_MAX];
 
@@ -146,8 +149,7 @@ static enum conf_verdict http_parse(
 		return conf_why(why, "must not have a user name or password in it");
 	if (strpbrk(start, "?#"))
 		return conf_why(why, "must not have a query or fragment");
-	server->scheme = schemes[s].scheme;
-	server->port = schemes[s].port;
+	server->port = form->port;
 	if (len < sizeof(authority)) {
 		memcpy(authority, start, len);
 		authority[len] = 0;
@@ -156,10 +158,10 @@ static enum conf_verdict http_parse(
 		return conf_why(
 			why, "has no valid host and port: \"%s\"", conf_quote(quoted, text));
 	server->host = strdup(host);
-	server->authority = authority_make(host, server->port, schemes[s].port);
+	server->authority = authority_make(host, server->port, form->port);
 	if (!server->host || !server->authority)
 		return CONF_NO_MEMORY;
-	if (asprintf(&server->origin, "%s%s", schemes[s].text, server->authority) < 0) {
+	if (asprintf(&server->origin, "%s%s", form->origin, server->authority) < 0) {
 		server->origin = NULL;
 		return CONF_NO_MEMORY;
 	}
@@ -170,21 +172,21 @@ enum conf_verdict conf_url_parse(
 	const char *text, struct conf_server *server, char why[CONF_WHY_MAX])
 {
 	struct conf_server got = {.line = server->line};
-	enum conf_verdict verdict = CONF_BAD;
+	unsigned f = 0, known = sizeof(forms) / sizeof(forms[0]);
 	char quoted[CONF_QUOTE_MAX];
+	enum conf_verdict verdict;
 
-	if (!strncmp(text, unix_scheme, strlen(unix_scheme))) {
-		verdict = unix_parse(text, &got, why);
-	} else {
-		unsigned s = 0, known = sizeof(schemes) / sizeof(schemes[0]);
-		while (s < known && strncmp(text, schemes[s].text, strlen(schemes[s].text)))
-			s++;
-		verdict = s < known ? http_parse(s, text, &got, why)
-				    : conf_why(why,
-					      "must be http://HOST:PORT, https://HOST:PORT or "
-					      "http+unix:/PATH, not \"%s\"",
-					      conf_quote(quoted, text));
-	}
+	while (f < known && strncmp(text, forms[f].start, strlen(forms[f].start)))
+		f++;
+	if (f == known)
+		return conf_why(why,
+			"must be http://, https://, h2c:// or h2:// with HOST:PORT, or "
+			"http+unix:/PATH or h2c+unix:/PATH, not \"%s\"",
+			conf_quote(quoted, text));
+	got.scheme = forms[f].scheme;
+	got.http2 = forms[f].http2;
+	verdict = forms[f].unix_socket ? unix_parse(&forms[f], text, &got, why)
+				       : http_parse(&forms[f], text, &got, why);
 	if (verdict == CONF_OK) {
 		got.text = strdup(text);
 		verdict = got.text ? CONF_OK : CONF_NO_MEMORY;

@@ -322,7 +322,7 @@ static void server_judge(const struct call *call, const struct flight *flight, e
 	const struct up_transfer *t = &flight->transfer;
 	char status[16];
 
-	if (error == UP_ERR_no_memory)
+	if (error == UP_ERR_no_memory || error == UP_ERR_queue_timeout)
 		return;
 	if (!server_at_fault(call, t, error)) {
 		up_server_succeeded(group->servers, flight->server);
@@ -342,7 +342,7 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 	bool seen = flight->transfer.sent;
 
 	if (error != UP_ERR_dns && error != UP_ERR_connect && error != UP_ERR_tls &&
-		error != UP_ERR_reset)
+		error != UP_ERR_reset && (error != UP_ERR_bad_reply || seen))
 		return false;
 	if (seen && !flight->transfer.request.idempotent)
 		return false;

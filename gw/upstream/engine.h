@@ -41,6 +41,7 @@ struct up_engine_config {
 	uint32_t id; // of the engine in its loop
 	uint32_t max_connections; // for requests
 	uint32_t checks;          // fresh transfers at a time that come on top of them
+	int32_t first_stream;     // HTTP/2: id of a connection's first stream, odd; 0: 1
 };
 
 static inline uint64_t up_engine_event(uint32_t id, int fd)
@@ -57,6 +58,8 @@ struct up_engine_ops {
 	void (*ready)(struct up_engine *engine, int fd, uint32_t events);
 	// Does what is due, and calls done() of transfers.
 	void (*turn)(struct up_engine *engine, uint64_t now_ms);
+	// The last thing of a turn of the loop: sends what was started in it. NULL: start() does.
+	void (*flush)(struct up_engine *engine);
 	// When turn() wants to be called, CLOCK_MONOTONIC; UINT64_MAX: not before the next event.
 	uint64_t (*next_ms)(const struct up_engine *engine);
 	// Connections opened so far.
@@ -74,6 +77,12 @@ struct up_engine {
 // HTTP/1.1 and HTTPS, over TCP and UNIX sockets, by libcurl. curl_global_init() was called. Returns
 // 0 or -errno: -ENOMEM, or -EINVAL for options that libcurl does not take.
 int up_engine_curl_create(const struct up_engine_config *config, struct up_engine **engine)
+	__attribute__((warn_unused_result));
+// HTTP/2, over TCP and UNIX sockets without TLS (RFC 9113 section 3.3: with prior knowledge) and
+// over TLS, by nghttp2. Each server has few connections, with many requests on each: as many as its
+// SETTINGS_MAX_CONCURRENT_STREAMS allows; others wait for the upstream's `queue` at most. Returns 0
+// or -errno: -ENOMEM, or -EINVAL for TLS files that are not what they should be.
+int up_engine_nghttp2_create(const struct up_engine_config *config, struct up_engine **engine)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -193,6 +193,8 @@ static void groups_turn(struct up_loop *loop)
 			up_checks_turn(group->checks, loop->now_ms);
 		group_expire(group);
 		group_launch_waiting(group);
+		if (group->engine->ops->flush)
+			group->engine->ops->flush(group->engine);
 		stat_set(
 			group, UP_STAT_connections, group->engine->ops->connections(group->engine));
 	}
@@ -395,12 +397,16 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 	rc = tls_files_check(upstream, err, err_len);
 	if (rc)
 		return rc;
-	rc = up_engine_curl_create(&config, &group->engine);
+	// All servers of an upstream are HTTP/2, or none is.
+	if (upstream->servers[0].http2)
+		rc = up_engine_nghttp2_create(&config, &group->engine);
+	else
+		rc = up_engine_curl_create(&config, &group->engine);
 	if (!rc)
 		rc = group_servers_create(loop, group);
 	if (rc)
 		snprintf(err, err_len, "upstream %s: %s", upstream->name,
-			rc == -EINVAL ? "settings refused by libcurl" : strerror(-rc));
+			rc == -EINVAL ? "tls: the files cannot be used" : strerror(-rc));
 	return rc;
 }
 

@@ -107,6 +107,9 @@ void up_reply_status(struct up_reply *reply, int status);
 // UP_REPLY_HEAD, and framing that two readers could understand differently (RFC 9112 section 6.3).
 enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t len)
 	__attribute__((warn_unused_result));
+// The same for a header that was split already, its value without blanks around it.
+enum up_error up_reply_field(struct up_reply *reply, const char *name, size_t name_len,
+	const char *value, size_t value_len) __attribute__((warn_unused_result));
 
 // Makes the CoAP plaintext of an answer: at most room bytes (at least 1) at out, *len are used. If
 // the answer cannot be mapped, the plaintext is that of the error that is returned.

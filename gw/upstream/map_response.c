@@ -85,6 +85,35 @@ static enum up_error field_set(
 	return framing_check(reply);
 }
 
+static bool has_controls(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((uint8_t)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static enum up_error field_find(struct up_reply *reply, const char *name, size_t name_len,
+	const char *value, size_t value_len)
+{
+	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
+		if (strlen(field_names[i]) == name_len &&
+			!strncasecmp(field_names[i], name, name_len))
+			return field_set(reply, i, value, value_len);
+	return UP_OK;
+}
+
+enum up_error up_reply_field(struct up_reply *reply, const char *name, size_t name_len,
+	const char *value, size_t value_len)
+{
+	reply->head_len += name_len + value_len;
+	if (reply->head_len > UP_REPLY_HEAD)
+		return UP_ERR_head_too_large;
+	if (has_controls(value, value_len))
+		return UP_ERR_bad_reply;
+	return field_find(reply, name, name_len, value, value_len);
+}
+
 enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t len)
 {
 	const char *colon = len ? memchr(line, ':', len) : NULL;
@@ -92,9 +121,8 @@ enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t l
 	reply->head_len += len;
 	if (reply->head_len > UP_REPLY_HEAD)
 		return UP_ERR_head_too_large;
-	for (size_t i = 0; i < len; i++)
-		if (((uint8_t)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
-			return UP_ERR_bad_reply;
+	if (has_controls(line, len))
+		return UP_ERR_bad_reply;
 	if (!colon || colon == line || is_space(colon[-1]) || is_space(line[0]))
 		return UP_ERR_bad_reply; // RFC 9112 sections 5.1, 5.2
 	const char *value = colon + 1, *end = line + len;
@@ -102,11 +130,7 @@ enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t l
 		value++;
 	while (end > value && is_space(end[-1]))
 		end--;
-	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
-		if (strlen(field_names[i]) == (size_t)(colon - line) &&
-			!strncasecmp(field_names[i], line, (size_t)(colon - line)))
-			return field_set(reply, i, value, (size_t)(end - value));
-	return UP_OK;
+	return field_find(reply, line, (size_t)(colon - line), value, (size_t)(end - value));
 }
 
 // What will be written, in the order of the options.

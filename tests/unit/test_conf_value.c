@@ -121,6 +121,12 @@ Test(conf_value, urls_are_split)
 		{"http://[::1]:8080/x", "::1", "[::1]:8080", "http://[::1]:8080", "/x", NULL, 8080},
 		{"http+unix:/run/app.sock", "localhost", "localhost", "http://localhost", "",
 			"/run/app.sock", 0},
+		{"h2c://h/x", "h", "h", "http://h", "/x", NULL, 80},
+		{"h2c://h:443", "h", "h:443", "http://h:443", "", NULL, 443},
+		{"h2://h", "h", "h", "https://h", "", NULL, 443},
+		{"h2://h:80", "h", "h:80", "https://h:80", "", NULL, 80},
+		{"h2c+unix:/run/app.sock", "localhost", "localhost", "http://localhost", "",
+			"/run/app.sock", 0},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -134,8 +140,9 @@ Test(conf_value, urls_are_split)
 		cr_expect_str_eq(server.origin, cases[i].origin);
 		cr_expect_str_eq(server.base, cases[i].base);
 		cr_expect_eq(server.port, cases[i].port);
-		cr_expect_eq(
-			server.scheme, strncmp(cases[i].text, "https", 5) ? CONF_HTTP : CONF_HTTPS);
+		bool https = !strncmp(cases[i].origin, "https", 5);
+		cr_expect_eq(server.scheme, https ? CONF_HTTPS : CONF_HTTP);
+		cr_expect_eq(server.http2, !strncmp(cases[i].text, "h2", 2));
 		if (cases[i].unix_path)
 			cr_expect_str_eq(server.unix_path, cases[i].unix_path);
 		else
@@ -188,6 +195,14 @@ Test(conf_value, urls_that_could_mislead_are_refused)
 		"http://h//",
 		"http://h/a*",
 		"http://h/\xc3\xa9",
+		"h2c:",
+		"h2c:/h",
+		"h2c://",
+		"h2://u@h",
+		"H2C://h",
+		"h3://h",
+		"h2+unix:/app.sock",
+		"h2c+unix:app.sock",
 		"http+unix:",
 		"http+unix:app.sock",
 		"http+unix:/",

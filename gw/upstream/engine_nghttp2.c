@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// HTTP/2: which connection of which server a transfer takes, and how long it waits for one.
+
+#include "gw/upstream/h2.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#define ADDRESSES_MS  60000 // for which the addresses of a name are believed
+#define OPEN_AGAIN_MS 1000  // between tries to open one more connection, if one stands
+#define MOVES_MAX     3     // of a transfer that servers refuse
+
+static struct h2_engine *engine_of(struct up_engine *engine)
+{
+	return (struct h2_engine *)engine;
+}
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+// ---- streams
+
+static void stream_fire(struct up_timer *timer);
+
+static struct h2_stream *stream_take(struct h2_engine *e)
+{
+	struct h2_stream *stream = TAILQ_FIRST(&e->free_streams);
+
+	if (stream) {
+		TAILQ_REMOVE(&e->free_streams, stream, link);
+		return stream;
+	}
+	// Setting a timer must not fail later.
+	if (up_timers_reserve(&e->timers, e->stream_count + e->timers.count + 1))
+		return NULL;
+	stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return NULL;
+	stream->timer.fire = stream_fire;
+	e->stream_count++;
+	return stream;
+}
+
+void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list)
+{
+	if (stream->list)
+		TAILQ_REMOVE(stream->list, stream, link);
+	TAILQ_INSERT_TAIL(list, stream, link);
+	stream->list = list;
+}
+
+static void stream_give(struct h2_engine *e, struct h2_stream *stream)
+{
+	if (stream->list)
+		TAILQ_REMOVE(stream->list, stream, link);
+	stream->list = NULL;
+	up_timer_unset(&e->timers, &stream->timer);
+	TAILQ_INSERT_HEAD(&e->free_streams, stream, link);
+}
+
+void h2_stream_finish(struct h2_stream *stream, enum up_error error)
+{
+	struct h2_engine *e = stream->target->engine;
+
+	up_timer_unset(&e->timers, &stream->timer);
+	stream->conn = NULL;
+	stream->error = error;
+	h2_stream_move(stream, &e->ended);
+}
+
+// A connection stands that takes requests, or will when others are done.
+static bool target_stands(const struct h2_target *target)
+{
+	const struct h2_conn *conn;
+
+	TAILQ_FOREACH(conn, &target->conns, link)
+	if (conn->state == H2_CONN_READY && !conn->fresh)
+		return true;
+	return false;
+}
+
+// Until when a stream may wait to be sent: for a connection, or for a place on one.
+static uint64_t wait_until(const struct h2_stream *stream)
+{
+	const struct h2_target *target = stream->target;
+	uint64_t until = stream->deadline_ms;
+
+	if (!stream->transfer->fresh && target_stands(target))
+		// Not before the next flush().
+		until = target->engine->now_ms + target->engine->config.upstream->queue_ms + 1;
+	else if (stream->transfer->connect_ms)
+		until = stream->started_ms + stream->transfer->connect_ms;
+	return earlier(until, stream->deadline_ms);
+}
+
+static void stream_wait(struct h2_stream *stream)
+{
+	struct h2_engine *e = stream->target->engine;
+
+	stream->conn = NULL;
+	stream->id = 0;
+	up_timer_set(&e->timers, &stream->timer, wait_until(stream));
+}
+
+void h2_stream_lost(struct h2_stream *stream, enum up_error error)
+{
+	struct h2_target *target = stream->target;
+	struct up_transfer *t = stream->transfer;
+	bool again = false;
+
+	if (t->fresh || error != UP_ERR_reset) {
+		again = false;
+	} else if (!t->sent) {
+		again = stream->moves++ < MOVES_MAX;
+	} else if (t->request.idempotent && !t->reply.status) {
+		again = !stream->lost;
+		stream->lost = true;
+	}
+	if (!again) {
+		h2_stream_finish(stream, error);
+		return;
+	}
+	TAILQ_REMOVE(stream->list, stream, link);
+	stream->list = &target->waiting;
+	TAILQ_INSERT_HEAD(&target->waiting, stream, link);
+	stream_wait(stream);
+	target->engine->again = true;
+}
+
+// No answer in time, or no connection, or no place on one.
+static void stream_fire(struct up_timer *timer)
+{
+	struct h2_stream *stream = (struct h2_stream *)timer;
+	struct h2_target *target = stream->target;
+	struct h2_conn *conn = stream->conn;
+	bool late = target->engine->now_ms >= stream->deadline_ms;
+
+	if (conn && stream->id) {
+		h2_conn_cancel(conn, stream);
+		h2_conn_doubt(conn, stream->started_ms);
+		h2_stream_finish(stream, UP_ERR_timeout);
+	} else if (conn) { // a connection for this one alone
+		h2_stream_finish(
+			stream, stream->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
+		h2_conn_end(conn, UP_ERR_timeout);
+	} else if (target_stands(target)) {
+		h2_stream_finish(stream, late ? UP_ERR_timeout : UP_ERR_queue_timeout);
+	} else {
+		h2_stream_finish(stream,
+			late && !stream->transfer->connect_ms ? UP_ERR_timeout : UP_ERR_connect);
+	}
+}
+
+_Static_assert(offsetof(struct h2_stream, timer) == 0, "a timer is cast to its stream");
+
+static int engine_start(struct up_engine *engine, struct up_transfer *t)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_target *target = &e->targets[t->server - e->config.upstream->servers];
+	struct h2_stream *stream = stream_take(e);
+
+	if (!stream)
+		return -ENOMEM;
+	e->now_ms = clock_ms();
+	t->engine_data = stream;
+	t->sent = false;
+	t->connected_ms = 0;
+	up_reply_init(&t->reply);
+	stream->transfer = t;
+	stream->target = target;
+	stream->started_ms = e->now_ms;
+	stream->deadline_ms = e->now_ms + t->timeout_ms;
+	stream->moves = 0;
+	stream->lost = false;
+	h2_stream_move(stream, &target->waiting);
+	stream_wait(stream);
+	if (t->fresh && h2_conn_open(target, stream)) {
+		stream_give(e, stream);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_stream *stream = t->engine_data;
+	struct h2_conn *conn = stream->conn;
+
+	if (conn)
+		h2_conn_cancel(conn, stream);
+	bool unused = conn && conn->fresh;
+	stream_give(e, stream);
+	if (unused)
+		h2_conn_end(conn, UP_ERR_reset);
+}
+
+// ---- targets
+
+static void target_resolved(struct h2_target *target, bool found)
+{
+	struct h2_conn *conn, *next;
+
+	if (!found)
+		target->wire.addresses.count = 0;
+	target->addresses_ms = found ? target->engine->now_ms + ADDRESSES_MS : 0;
+	for (conn = TAILQ_FIRST(&target->conns); conn; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (conn->state == H2_CONN_RESOLVING)
+			h2_conn_resolved(conn);
+	}
+}
+
+static void resolve_end(struct h2_target *target)
+{
+	struct up_sockets *sockets = target->engine->sockets;
+
+	if (!target->resolve)
+		return;
+	if (up_sockets_want(sockets, up_resolve_fd(target->resolve), 0)) {
+		// Waiting for nothing cannot fail.
+	}
+	up_resolve_end(target->resolve);
+	target->resolve = NULL;
+}
+
+bool h2_target_resolve(struct h2_target *target)
+{
+	const struct conf_server *server = target->server;
+	struct h2_engine *e = target->engine;
+
+	if (target->addresses_ms > e->now_ms)
+		return true;
+	if (target->resolve)
+		return false;
+	target->wire.addresses.count = 0;
+	if (up_resolve_start(server->host, server->port, &target->resolve))
+		return true; // with none
+	if (up_sockets_want(e->sockets, up_resolve_fd(target->resolve), EPOLLIN)) {
+		resolve_end(target);
+		return true;
+	}
+	return false;
+}
+
+void h2_target_not_reached(struct h2_target *target, enum up_error error)
+{
+	struct h2_stream *stream;
+
+	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
+	target->addresses_ms = target->addresses_ms == UINT64_MAX ? UINT64_MAX : 0;
+	if (target_stands(target))
+		return;
+	while ((stream = TAILQ_FIRST(&target->waiting)))
+		h2_stream_finish(stream, error);
+}
+
+// Whether one more connection is of use and allowed.
+static bool target_may_open(const struct h2_target *target)
+{
+	const struct h2_engine *e = target->engine;
+	const struct h2_conn *conn;
+	bool stands = false;
+
+	TAILQ_FOREACH(conn, &target->conns, link)
+	{
+		if (conn->fresh || conn->state == H2_CONN_LEAVING)
+			continue;
+		// One comes, or one is there that takes requests later, or never any.
+		if (conn->state != H2_CONN_READY ||
+			conn->session.streams < h2_session_limit(&conn->session) ||
+			!h2_session_limit(&conn->session))
+			return false;
+		stands = true;
+	}
+	if (!stands)
+		return e->conn_count < e->config.max_connections + e->config.upstream->server_count;
+	return e->conn_count < e->config.max_connections && e->now_ms >= target->open_after_ms;
+}
+
+// Sends what waits as far as there is room.
+static void target_flush(struct h2_target *target)
+{
+	struct h2_stream *stream;
+	struct h2_conn *conn;
+
+	TAILQ_FOREACH(conn, &target->conns, link)
+	while ((stream = TAILQ_FIRST(&target->waiting)) && h2_conn_has_room(conn))
+		h2_conn_submit(conn, stream);
+	if (target->limited)
+		TAILQ_FOREACH(stream, &target->waiting, link)
+	stream_wait(stream);
+	target->limited = false;
+	stream = TAILQ_FIRST(&target->waiting);
+	if (!stream || !target_may_open(target))
+		return;
+	if (h2_conn_open(target, NULL))
+		h2_stream_finish(stream, UP_ERR_no_memory);
+}
+
+// ---- the engine
+
+static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
+{
+	struct h2_engine *e = engine_of(engine);
+
+	e->now_ms = clock_ms();
+	events = up_sockets_ready(e->sockets, fd, events);
+	if (!events)
+		return;
+	if ((size_t)fd < e->conn_of_room && e->conn_of[fd]) {
+		h2_conn_ready(e->conn_of[fd], events);
+		return;
+	}
+	for (size_t i = 0; i < e->config.upstream->server_count; i++) {
+		struct h2_target *target = &e->targets[i];
+
+		if (!target->resolve || up_resolve_fd(target->resolve) != fd)
+			continue;
+		bool found = up_resolve_take(target->resolve, &target->wire.addresses);
+		resolve_end(target);
+		target_resolved(target, found);
+		return;
+	}
+}
+
+static void engine_turn(struct up_engine *engine, uint64_t now)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_stream *stream;
+
+	e->now_ms = now;
+	up_timers_fire(&e->timers, now);
+	while ((stream = TAILQ_FIRST(&e->ended))) {
+		TAILQ_REMOVE(&e->ended, stream, link);
+		stream->list = NULL;
+		// The transfer may start again in the callback, which still needs the body.
+		stream->transfer->done(stream->transfer, stream->error);
+		stream_give(e, stream);
+	}
+}
+
+static void engine_flush(struct up_engine *engine)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_dirty_list dirty;
+	struct h2_conn *conn;
+
+	e->again = false;
+	for (size_t i = 0; i < e->config.upstream->server_count; i++)
+		if (!TAILQ_EMPTY(&e->targets[i].waiting))
+			target_flush(&e->targets[i]);
+	// What gets dirty meanwhile is for the next time.
+	dirty = e->dirty;
+	if (!LIST_EMPTY(&dirty))
+		LIST_FIRST(&dirty)->dirty_link.le_prev = &LIST_FIRST(&dirty);
+	LIST_INIT(&e->dirty);
+	while ((conn = LIST_FIRST(&dirty)))
+		h2_conn_flush(conn);
+}
+
+static uint64_t engine_next_ms(const struct up_engine *engine)
+{
+	const struct h2_engine *e = (const struct h2_engine *)engine;
+
+	return e->again || !TAILQ_EMPTY(&e->ended) ? 0 : up_timers_next_ms(&e->timers);
+}
+
+static uint64_t engine_connections(const struct up_engine *engine)
+{
+	return ((const struct h2_engine *)engine)->connections;
+}
+
+static void target_free(struct h2_target *target)
+{
+	struct h2_conn *conn;
+
+	while ((conn = TAILQ_FIRST(&target->conns)))
+		h2_conn_leave(conn);
+	resolve_end(target);
+	SSL_SESSION_free(target->wire.session);
+}
+
+static void engine_free(struct up_engine *engine)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_stream *stream;
+
+	for (size_t i = 0; e->targets && i < e->config.upstream->server_count; i++)
+		target_free(&e->targets[i]);
+	while ((stream = TAILQ_FIRST(&e->free_streams))) {
+		TAILQ_REMOVE(&e->free_streams, stream, link);
+		free(stream->body);
+		free(stream);
+	}
+	up_timers_free(&e->timers);
+	up_sockets_free(e->sockets);
+	SSL_CTX_free(e->tls);
+	free(e->targets);
+	free(e->conn_of);
+	free(e);
+}
+
+static void target_create(struct h2_engine *e, size_t index)
+{
+	const struct conf_upstream *upstream = e->config.upstream;
+	const struct conf_server *server = &upstream->servers[index];
+	struct h2_target *target = &e->targets[index];
+	struct up_addresses *addresses = &target->wire.addresses;
+
+	target->engine = e;
+	target->server = server;
+	TAILQ_INIT(&target->conns);
+	TAILQ_INIT(&target->waiting);
+	if (server->scheme == CONF_HTTPS)
+		target->wire.tls = e->tls;
+	target->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
+	if (server->unix_path)
+		up_address_of_path(addresses, server->unix_path);
+	else if (!up_address_of_text(addresses, server->host, server->port))
+		return;
+	target->addresses_ms = UINT64_MAX;
+}
+
+static const struct up_engine_ops h2_ops = {
+	.start = engine_start,
+	.cancel = engine_cancel,
+	.ready = engine_ready,
+	.turn = engine_turn,
+	.flush = engine_flush,
+	.next_ms = engine_next_ms,
+	.connections = engine_connections,
+	.free = engine_free,
+};
+
+int up_engine_nghttp2_create(const struct up_engine_config *config, struct up_engine **engine)
+{
+	const struct conf_upstream *upstream = config->upstream;
+	struct h2_engine *e = calloc(1, sizeof(*e));
+	int rc = 0;
+
+	if (!e)
+		return -ENOMEM;
+	e->engine.ops = &h2_ops;
+	e->engine.capacity = UINT32_MAX; // what a server does not take yet waits in here
+	e->config = *config;
+	TAILQ_INIT(&e->ended);
+	TAILQ_INIT(&e->free_streams);
+	for (size_t i = 0; !rc && !e->tls && i < upstream->server_count; i++)
+		if (upstream->servers[i].scheme == CONF_HTTPS)
+			rc = up_wire_tls_create(&upstream->tls, &e->tls);
+	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
+	e->sockets = up_sockets_create(config->epoll, config->id);
+	if (!rc && (!e->targets || !e->sockets))
+		rc = -ENOMEM;
+	for (size_t i = 0; e->targets && i < upstream->server_count; i++)
+		target_create(e, i);
+	if (rc) {
+		engine_free(&e->engine);
+		return rc;
+	}
+	*engine = &e->engine;
+	return 0;
+}

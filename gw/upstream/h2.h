@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The parts of the HTTP/2 engine. Private to it; all of it belongs to the loop's thread.
+//
+// A transfer waits at its target (the server) until a connection has room for it, is sent there,
+// and ends in the engine's list `ended`, from which turn() reports it. A connection that the server
+// leaves goes on until its last answer is there, while another takes new requests.
+
+#ifndef POSTERN_GW_UPSTREAM_H2_H
+#define POSTERN_GW_UPSTREAM_H2_H
+
+#include "gw/upstream/engine.h"
+#include "gw/upstream/h2_session.h"
+#include "gw/upstream/sockets.h"
+#include "gw/upstream/wire.h"
+
+#define H2_OUT_ROOM 32768u // bytes that wait to be sent on a connection
+
+enum h2_conn_state {
+	H2_CONN_RESOLVING, // waits for the server's addresses
+	H2_CONN_OPENING,   // and for the server's SETTINGS
+	H2_CONN_READY,
+	H2_CONN_LEAVING, // takes no more requests
+};
+
+struct h2_conn {
+	struct up_timer timer;
+	TAILQ_ENTRY(h2_conn) link; // of its target
+	LIST_ENTRY(h2_conn) dirty_link;
+	bool dirty; // there may be something to be sent
+	struct h2_target *target;
+	enum h2_conn_state state;
+	bool fresh;    // for one transfer
+	bool answered; // a request
+	bool unread;   // has more to be read than epoll knows of
+	struct up_wire wire;
+	struct h2_session session;
+	struct h2_stream_list streams;
+	uint64_t opened_ms;
+	uint64_t ready_ms;
+	uint64_t heard_ms;  // something came
+	uint64_t pinged_ms; // 0: no PING waits for its answer
+	uint64_t used_ms;   // the last stream ended
+	size_t out_at, out_len;
+	uint8_t out[H2_OUT_ROOM];
+};
+
+TAILQ_HEAD(h2_conn_list, h2_conn);
+LIST_HEAD(h2_dirty_list, h2_conn);
+
+// A server.
+struct h2_target {
+	struct h2_engine *engine;
+	const struct conf_server *server;
+	struct up_wire_target wire;
+	uint64_t addresses_ms; // until when they are believed
+	struct up_resolve *resolve;
+	struct h2_conn_list conns;
+	struct h2_stream_list waiting;
+	uint64_t open_after_ms; // not to open one more connection before
+	unsigned useless;       // connections in a row that answered nothing
+	bool limited;           // a connection got ready: what waits now waits for a stream
+};
+
+struct h2_engine {
+	struct up_engine engine;
+	struct up_engine_config config;
+	SSL_CTX *tls;
+	struct up_sockets *sockets;
+	struct up_timers timers;
+	struct h2_target *targets; // one a server
+	struct h2_conn **conn_of;  // by descriptor
+	size_t conn_of_room;
+	size_t conn_count; // but fresh ones
+	struct h2_dirty_list dirty;
+	struct h2_stream_list ended;
+	struct h2_stream_list free_streams;
+	size_t stream_count; // made
+	uint64_t connections;
+	uint64_t now_ms;
+	bool again; // turn and flush have something to do at once
+	uint8_t in[65536];
+};
+
+// ---- h2_conn.c
+
+// Opens a connection; `fresh` is for this stream alone, or NULL. Returns 0 or -ENOMEM.
+int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
+	__attribute__((warn_unused_result));
+// The target's addresses are there.
+void h2_conn_resolved(struct h2_conn *conn);
+// Closes it; its streams are lost with this error.
+void h2_conn_end(struct h2_conn *conn, enum up_error error);
+// Says GOAWAY and closes it.
+void h2_conn_leave(struct h2_conn *conn);
+bool h2_conn_has_room(const struct h2_conn *conn);
+void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream);
+// Takes a stream that waits for its answer away.
+void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream);
+// Asks whether the server is still there, if nothing came from it since then.
+void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms);
+void h2_conn_ready(struct h2_conn *conn, uint32_t events);
+// Sends what is to be sent.
+void h2_conn_flush(struct h2_conn *conn);
+
+// ---- engine_nghttp2.c
+
+void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list);
+// It is over: turn() will report it.
+void h2_stream_finish(struct h2_stream *stream, enum up_error error);
+// Its connection is lost, or the server refused it: it is sent again, or over.
+void h2_stream_lost(struct h2_stream *stream, enum up_error error);
+// The addresses of a target are wanted. Returns whether they are there; h2_conn_resolved() is
+// called later if not.
+bool h2_target_resolve(struct h2_target *target);
+// A connection did not come about, or came to nothing.
+void h2_target_not_reached(struct h2_target *target, enum up_error error);
+
+#endif

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/upstream/h2_session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW     (1024 * 1024) // bytes that a server may send ahead on all streams together
+#define LAST_ID    (INT32_MAX - 2)
+#define PATH_ROOM  (UP_TARGET_MAX + 2048) // base, path and query
+#define FIELDS_OWN 6 // beside the request's: pseudo headers, user-agent, content-length
+
+static const char user_agent[] = "postern/" POSTERN_VERSION;
+
+// ---- what the server sends
+
+static void stream_end(struct h2_stream *stream, struct h2_session *session, enum up_error error)
+{
+	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
+	session->ended(stream, error);
+}
+
+// Ends a stream before the server does.
+static void stream_give_up(
+	struct h2_stream *stream, struct h2_session *session, enum up_error error)
+{
+	// Out of memory: nghttp2 will say so again, and it ends the connection.
+	nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+	stream_end(stream, session, error);
+}
+
+static enum up_error status_take(struct up_reply *reply, const char *value, size_t len)
+{
+	int status = 0;
+
+	if (len != 3) // nghttp2 lets nothing else through
+		return UP_ERR_bad_reply;
+	for (unsigned i = 0; i < 3; i++)
+		status = status * 10 + (value[i] - '0');
+	up_reply_status(reply, status);
+	return UP_OK;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name_bytes,
+	size_t name_len, const uint8_t *value_bytes, size_t value_len, uint8_t flags, void *arg)
+{
+	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+	const char *name = (const char *)name_bytes, *value = (const char *)value_bytes;
+	enum up_error error = UP_OK;
+
+	if (!stream)
+		return 0;
+	struct up_reply *reply = &stream->transfer->reply;
+	if (stream->head_done) { // a trailer: counted, not looked at
+		reply->head_len += name_len + value_len;
+		error = reply->head_len > UP_REPLY_HEAD ? UP_ERR_head_too_large : UP_OK;
+	} else {
+		error = up_reply_field(reply, name, name_len, value, value_len);
+		if (!error && name_len == 7 && !memcmp(name, ":status", 7))
+			error = status_take(reply, value, value_len);
+	}
+	if (error)
+		stream_give_up(stream, arg, error);
+	return 0;
+}
+
+// A header that cannot be one: of an HTTP/1.1 connection, or with control characters.
+static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+	size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
+{
+	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+
+	if (stream)
+		stream_give_up(stream, arg, UP_ERR_bad_reply);
+	return 0;
+}
+
+static int on_body(
+	nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *arg)
+{
+	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+
+	if (!stream)
+		return 0;
+	struct up_transfer *t = stream->transfer;
+	size_t keep = t->body_keep - t->reply.body_len;
+	stream->received += len;
+	if (stream->received > t->body_max) {
+		stream_give_up(stream, arg, UP_ERR_body_too_large);
+		return 0;
+	}
+	if (stream->body_room < t->body_keep) {
+		uint8_t *body = realloc(stream->body, t->body_keep);
+
+		if (!body) {
+			stream_give_up(stream, arg, UP_ERR_no_memory);
+			return 0;
+		}
+		stream->body = body;
+		stream->body_room = t->body_keep;
+	}
+	if (keep < len)
+		t->reply.body_cut = true;
+	keep = keep < len ? keep : len;
+	memcpy(stream->body + t->reply.body_len, data, keep);
+	t->reply.body = stream->body;
+	t->reply.body_len += keep;
+	return 0;
+}
+
+// The head of the final answer is there.
+static void head_take(struct h2_session *session, struct h2_stream *stream)
+{
+	struct up_transfer *t = stream->transfer;
+	const char *length = t->reply.field[UP_FIELD_CONTENT_LENGTH];
+
+	stream->head_done = true;
+	if (length && strtoull(length, NULL, 10) > t->body_max)
+		stream_give_up(stream, session, UP_ERR_body_too_large);
+}
+
+// Of HEADERS, this is called with all of them there.
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	struct h2_session *session = arg;
+	struct h2_stream *stream;
+
+	if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
+		session->ready = true;
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA &&
+		frame->hd.type != NGHTTP2_RST_STREAM)
+		return 0;
+	stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+	if (!stream)
+		return 0;
+	if (frame->hd.type == NGHTTP2_RST_STREAM) {
+		stream->reset = true;
+		return 0;
+	}
+	if (frame->hd.type == NGHTTP2_HEADERS && stream->transfer->reply.status >= 200 &&
+		!stream->head_done) {
+		head_take(session, stream);
+		if (!nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id))
+			return 0;
+	}
+	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	// The answer may come before the whole request was sent, which nobody needs then.
+	if (!nghttp2_session_get_stream_local_close(ng, stream->id))
+		stream_give_up(stream, session, UP_OK);
+	else
+		stream_end(stream, session, UP_OK);
+	return 0;
+}
+
+static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
+{
+	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+	struct h2_session *session = arg;
+
+	session->streams--;
+	if (!stream)
+		return 0;
+	// Not acted on: said so for this stream, or by a GOAWAY (RFC 9113 section 8.7).
+	if (code == NGHTTP2_REFUSED_STREAM) {
+		stream->transfer->sent = false;
+		session->ended(stream, UP_ERR_reset);
+		return 0;
+	}
+	session->ended(stream,
+		stream->reset && code != NGHTTP2_HTTP_1_1_REQUIRED ? UP_ERR_reset
+								   : UP_ERR_bad_reply);
+	return 0;
+}
+
+// nghttp2 says GOAWAY with an error when it finds one of the server's.
+static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+	struct h2_session *session = arg;
+
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+		session->error = UP_ERR_bad_reply;
+	return 0;
+}
+
+enum up_error h2_session_read(struct h2_session *session, const uint8_t *data, size_t len)
+{
+	ssize_t n = nghttp2_session_mem_recv(session->ng, data, len);
+
+	if (n == NGHTTP2_ERR_NOMEM)
+		return UP_ERR_no_memory;
+	return n < 0 ? UP_ERR_bad_reply : UP_OK;
+}
+
+// ---- what we send
+
+static ssize_t body_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room,
+	uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+
+	if (!stream) // cancelled, with RST_STREAM on its way
+		return NGHTTP2_ERR_DEFERRED;
+	const struct up_request *req = &stream->transfer->request;
+	size_t left = req->body_len - stream->body_sent, n = left < room ? left : room;
+	memcpy(buf, req->body + stream->body_sent, n);
+	stream->body_sent += n;
+	if (n == left)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)n;
+}
+
+static nghttp2_nv field_of(const char *name, size_t name_len, const char *value, size_t value_len)
+{
+	return (nghttp2_nv){
+		.name = (uint8_t *)(uintptr_t)name,
+		.namelen = name_len,
+		.value = (uint8_t *)(uintptr_t)value,
+		.valuelen = value_len,
+	};
+}
+
+#define FIELD(name, value) field_of(name, sizeof(name) - 1, value, strlen(value))
+
+// base, path and query. Returns its length or 0: too long.
+static size_t path_write(char path[PATH_ROOM], const struct up_transfer *t)
+{
+	const struct up_request *req = &t->request;
+	const char *rest = *req->path || *t->server->base ? req->path : "/";
+	int len = snprintf(path, PATH_ROOM, "%s%s%s", t->server->base, rest, req->query);
+
+	return len < PATH_ROOM ? (size_t)len : 0;
+}
+
+enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *stream)
+{
+	struct up_transfer *t = stream->transfer;
+	const struct up_request *req = &t->request;
+	nghttp2_data_provider body = {.read_callback = body_read};
+	nghttp2_nv fields[UP_HEADERS_MAX + FIELDS_OWN];
+	char path[PATH_ROOM], length[24];
+	size_t n = 0, path_len = path_write(path, t);
+
+	if (!path_len)
+		return UP_ERR_no_memory; // not reached: the parts are bounded
+	fields[n++] = FIELD(":method", req->method);
+	fields[n++] = FIELD(":scheme", t->server->scheme == CONF_HTTPS ? "https" : "http");
+	fields[n++] = FIELD(":authority", t->host);
+	fields[n++] = field_of(":path", 5, path, path_len);
+	fields[n++] = FIELD("user-agent", user_agent);
+	for (unsigned i = 0; i < req->header_count; i++) {
+		const struct up_header *h = &req->header[i];
+		size_t skip = h->name_len + 2u; // ": "
+
+		fields[n++] = field_of(h->line, h->name_len, h->line + skip, h->len - skip);
+	}
+	if (req->has_body) {
+		snprintf(length, sizeof(length), "%zu", req->body_len);
+		fields[n++] = FIELD("content-length", length);
+	}
+	up_reply_init(&t->reply);
+	stream->body_sent = 0;
+	stream->received = 0;
+	stream->head_done = false;
+	stream->reset = false;
+	int32_t id = nghttp2_submit_request(session->ng, NULL, fields, n,
+		req->has_body && req->body_len ? &body : NULL, stream);
+	if (id < 0)
+		return UP_ERR_no_memory;
+	stream->id = id;
+	session->streams++;
+	t->sent = true;
+	return UP_OK;
+}
+
+void h2_session_cancel(struct h2_session *session, struct h2_stream *stream)
+{
+	nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
+}
+
+void h2_session_ping(struct h2_session *session)
+{
+	nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
+}
+
+void h2_session_leave(struct h2_session *session)
+{
+	nghttp2_session_terminate_session(session->ng, NGHTTP2_NO_ERROR);
+}
+
+ssize_t h2_session_write(struct h2_session *session, uint8_t *buf, size_t room)
+{
+	size_t used = 0;
+
+	while (used < room) {
+		if (!session->pending_len) {
+			ssize_t n = nghttp2_session_mem_send(session->ng, &session->pending);
+
+			if (n < 0)
+				return n;
+			if (!n)
+				break;
+			session->pending_len = (size_t)n;
+		}
+		size_t n = room - used < session->pending_len ? room - used : session->pending_len;
+		memcpy(buf + used, session->pending, n);
+		session->pending += n;
+		session->pending_len -= n;
+		used += n;
+	}
+	return (ssize_t)used;
+}
+
+// ---- the session
+
+uint32_t h2_session_limit(const struct h2_session *session)
+{
+	uint32_t limit = nghttp2_session_get_remote_settings(
+		session->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+	return limit < H2_STREAMS_MAX ? limit : H2_STREAMS_MAX;
+}
+
+bool h2_session_is_leaving(const struct h2_session *session)
+{
+	return !nghttp2_session_check_request_allowed(session->ng) ||
+		nghttp2_session_get_next_stream_id(session->ng) > LAST_ID;
+}
+
+bool h2_session_has_room(const struct h2_session *session)
+{
+	return session->ready && session->streams < h2_session_limit(session) &&
+		!h2_session_is_leaving(session);
+}
+
+bool h2_session_is_over(const struct h2_session *session)
+{
+	return !session->pending_len && !nghttp2_session_want_read(session->ng) &&
+		!nghttp2_session_want_write(session->ng);
+}
+
+static int session_start(struct h2_session *session, int32_t first_stream)
+{
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UP_REPLY_HEAD},
+	};
+
+	if (nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, settings,
+		    sizeof(settings) / sizeof(settings[0])) ||
+		nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, 0, WINDOW) ||
+		(first_stream && nghttp2_session_set_next_stream_id(session->ng, first_stream)))
+		return -ENOMEM;
+	return 0;
+}
+
+int h2_session_create(struct h2_session *session, int32_t first_stream)
+{
+	nghttp2_session_callbacks *calls;
+
+	if (nghttp2_session_callbacks_new(&calls))
+		return -ENOMEM;
+	nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(calls, on_invalid_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_body);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_close);
+	int rc = nghttp2_session_client_new(&session->ng, calls, session);
+	nghttp2_session_callbacks_del(calls);
+	if (rc)
+		return -ENOMEM;
+	rc = session_start(session, first_stream);
+	if (rc)
+		h2_session_free(session);
+	return rc;
+}
+
+void h2_session_free(struct h2_session *session)
+{
+	nghttp2_session_del(session->ng);
+	session->ng = NULL;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/upstream/resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NAME_ROOM 256 // RFC 1035: at most 253 bytes as text
+
+// The thread and whoever asked hold it, and the last of them frees it.
+struct up_resolve {
+	unsigned holders; // atomic
+	int fd;
+	char name[NAME_ROOM];
+	char port[6];
+	struct up_addresses addresses; // the thread's until fd is readable
+};
+
+void up_address_of_path(struct up_addresses *addresses, const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	addresses->count = 1;
+	addresses->address[0].len = sizeof(un);
+	memcpy(&addresses->address[0].storage, &un, sizeof(un));
+}
+
+bool up_address_of_text(struct up_addresses *addresses, const char *text, uint16_t port)
+{
+	struct up_address *address = &addresses->address[0];
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	addresses->count = 1;
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+		address->len = sizeof(v4);
+		memcpy(&address->storage, &v4, sizeof(v4));
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+		address->len = sizeof(v6);
+		memcpy(&address->storage, &v6, sizeof(v6));
+		return true;
+	}
+	addresses->count = 0;
+	return false;
+}
+
+static void let_go(struct up_resolve *r)
+{
+	if (__atomic_sub_fetch(&r->holders, 1, __ATOMIC_ACQ_REL))
+		return;
+	close(r->fd);
+	free(r);
+}
+
+static void *run(void *arg)
+{
+	struct up_resolve *r = arg;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *list = NULL;
+	uint64_t one = 1;
+
+	if (getaddrinfo(r->name, r->port, &hints, &list))
+		list = NULL;
+	for (const struct addrinfo *at = list; at && r->addresses.count < UP_ADDRESSES_MAX;
+		at = at->ai_next) {
+		struct up_address *address = &r->addresses.address[r->addresses.count++];
+
+		address->len = at->ai_addrlen;
+		memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
+	}
+	if (list)
+		freeaddrinfo(list);
+	while (write(r->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	let_go(r);
+	return NULL;
+}
+
+static int thread_start(struct up_resolve *r)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all;
+	int rc;
+
+	sigfillset(&all);
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return -rc;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_attr_setsigmask_np(&attr, &all);
+	if (!rc)
+		rc = pthread_create(&thread, &attr, run, r);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}
+
+int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolve)
+{
+	struct up_resolve *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	r->holders = 2;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	snprintf(r->port, sizeof(r->port), "%u", port);
+	r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->fd < 0) {
+		rc = -errno;
+		free(r);
+		return rc;
+	}
+	rc = thread_start(r);
+	if (rc) {
+		close(r->fd);
+		free(r);
+		return rc;
+	}
+	*resolve = r;
+	return 0;
+}
+
+int up_resolve_fd(const struct up_resolve *r)
+{
+	return r->fd;
+}
+
+bool up_resolve_take(const struct up_resolve *r, struct up_addresses *addresses)
+{
+	uint64_t count;
+
+	// Read, so that what the thread wrote before is seen.
+	if (read(r->fd, &count, sizeof(count)) != sizeof(count))
+		return false;
+	*addresses = r->addresses;
+	return addresses->count;
+}
+
+void up_resolve_end(struct up_resolve *r)
+{
+	let_go(r);
+}

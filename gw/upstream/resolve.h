@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Names of servers to addresses, by the system's resolver in a thread of its own: nobody waits.
+
+#ifndef POSTERN_GW_UPSTREAM_RESOLVE_H
+#define POSTERN_GW_UPSTREAM_RESOLVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define UP_ADDRESSES_MAX 8 // of a name; more are not looked at
+
+struct up_address {
+	socklen_t len;
+	struct sockaddr_storage storage;
+};
+
+struct up_addresses {
+	unsigned count;
+	struct up_address address[UP_ADDRESSES_MAX];
+};
+
+// The address of a UNIX socket; the path fits sun_path.
+void up_address_of_path(struct up_addresses *addresses, const char *path);
+// An IPv4 or IPv6 address as text. false: it is a name.
+bool up_address_of_text(struct up_addresses *addresses, const char *text, uint16_t port);
+
+struct up_resolve;
+
+// Starts to look a name up. Returns 0 or -errno.
+int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolve)
+	__attribute__((warn_unused_result));
+// Readable when it is done; open until up_resolve_end().
+int up_resolve_fd(const struct up_resolve *resolve);
+// After it is done. false: there is no such name, or nobody who knows.
+bool up_resolve_take(const struct up_resolve *resolve, struct up_addresses *addresses);
+// Done or not.
+void up_resolve_end(struct up_resolve *resolve);
+
+#endif

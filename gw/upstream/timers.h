@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Timers in a binary heap: setting one later than all others, as time limits of requests mostly
+// are, takes no time at all. Times are CLOCK_MONOTONIC in milliseconds.
+
+#ifndef POSTERN_GW_UPSTREAM_TIMERS_H
+#define POSTERN_GW_UPSTREAM_TIMERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Zeroed: not set.
+struct up_timer {
+	size_t place; // in the heap, from 1; 0: not set
+	void (*fire)(struct up_timer *timer);
+};
+
+struct up_timer_entry {
+	uint64_t due_ms;
+	struct up_timer *timer;
+};
+
+// Zeroed: none are set.
+struct up_timers {
+	struct up_timer_entry *heap; // from 1
+	size_t count;
+	size_t room;
+};
+
+// Makes sure that so many can be set. Returns 0 or -ENOMEM.
+int up_timers_reserve(struct up_timers *timers, size_t count) __attribute__((warn_unused_result));
+void up_timers_free(struct up_timers *timers);
+
+// Sets a timer, or sets it anew. There must be room for it.
+void up_timer_set(struct up_timers *timers, struct up_timer *timer, uint64_t due_ms);
+void up_timer_unset(struct up_timers *timers, struct up_timer *timer);
+
+// Unsets those that are due, the earliest first, and calls fire() of each.
+void up_timers_fire(struct up_timers *timers, uint64_t now_ms);
+// When the next one is due; UINT64_MAX: none is set.
+uint64_t up_timers_next_ms(const struct up_timers *timers);
+
+#endif
