@@ -17,6 +17,7 @@
 #define TIMEOUT_MS    2000
 #define SOCKETS       16
 #define SOCKETS_MAX   4096
+#define MTU           1500
 #define PAYLOAD_MAX   65535
 #define RATE_MAX      1e9
 #define WINDOW_SECOND 2048 // least window of an open loop
@@ -58,6 +59,20 @@ static const char help[] =
 	"  -b, --bind ADDRESS      source address\n"
 	"  -4, -6                  IPv4 or IPv6 only\n"
 	"\n"
+	"A DPDK port instead, which needs root and keeps a core busy:\n"
+	"      --memif SOCKET      shared memory, by the path of its socket\n"
+	"      --memif-server      make the socket rather than connect to it\n"
+	"      --af-packet NETDEV  a network device of the kernel\n"
+	"      --pci ADDRESS       a NIC that is bound to vfio-pci\n"
+	"      --source A[-B]      addresses to send from, which nobody else may have\n"
+	"      --source-ports A-B  ports of each of them (1024-65535)\n"
+	"      --server-mac MAC    do not ask for the server's (or its router's) MAC\n"
+	"      --mtu BYTES         1500\n"
+	"\n"
+	"A file instead:\n"
+	"      --pcap FILE         write --requests N frames from --source to --server-mac\n"
+	"      --source-mac MAC    that they come from (02:00:00:00:00:02)\n"
+	"\n"
 	"      --core CPU          keep the sending thread on this CPU\n"
 	"      --json              print one JSON object\n"
 	"  -q, --quiet             no progress on standard error\n"
@@ -74,6 +89,16 @@ enum {
 	OPT_TIMEOUT,
 	OPT_VERIFY,
 	OPT_SOCKETS,
+	OPT_MEMIF,
+	OPT_MEMIF_SERVER,
+	OPT_AF_PACKET,
+	OPT_PCI,
+	OPT_SOURCE,
+	OPT_SOURCE_PORTS,
+	OPT_SERVER_MAC,
+	OPT_SOURCE_MAC,
+	OPT_MTU,
+	OPT_PCAP,
 	OPT_CORE,
 	OPT_JSON,
 };
@@ -98,6 +123,16 @@ static const struct option longs[] = {
 	{"verify", required_argument, NULL, OPT_VERIFY},
 	{"sockets", required_argument, NULL, OPT_SOCKETS},
 	{"bind", required_argument, NULL, 'b'},
+	{"memif", required_argument, NULL, OPT_MEMIF},
+	{"memif-server", no_argument, NULL, OPT_MEMIF_SERVER},
+	{"af-packet", required_argument, NULL, OPT_AF_PACKET},
+	{"pci", required_argument, NULL, OPT_PCI},
+	{"source", required_argument, NULL, OPT_SOURCE},
+	{"source-ports", required_argument, NULL, OPT_SOURCE_PORTS},
+	{"server-mac", required_argument, NULL, OPT_SERVER_MAC},
+	{"source-mac", required_argument, NULL, OPT_SOURCE_MAC},
+	{"mtu", required_argument, NULL, OPT_MTU},
+	{"pcap", required_argument, NULL, OPT_PCAP},
 	{"core", required_argument, NULL, OPT_CORE},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"quiet", no_argument, NULL, 'q'},
@@ -171,6 +206,30 @@ static int set_algorithm(enum aead_alg *alg, const char *text, struct failure *f
 	return 0;
 }
 
+static int set_mac(uint8_t mac[6], const char *text, struct failure *f)
+{
+	unsigned byte[6];
+	int end = 0;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
+		    &byte[4], &byte[5], &end) != 6 ||
+		text[end])
+		return failure_set(f, -EINVAL, "\"%s\" is no MAC such as 02:00:00:00:00:01", text);
+	for (unsigned i = 0; i < 6; i++)
+		mac[i] = (uint8_t)byte[i];
+	return 0;
+}
+
+static int set_port(
+	struct load_args *args, enum dp_port_kind kind, const char *dev, struct failure *f)
+{
+	if (args->port_dev)
+		return failure_set(f, -EINVAL, "there is one port: \"%s\" is one too many", dev);
+	args->port_kind = kind;
+	args->port_dev = dev;
+	return 0;
+}
+
 static int set_option(struct load_args *args, int option, char *text, struct failure *f)
 {
 	uint64_t number = 0;
@@ -238,6 +297,32 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 	case '6':
 		args->family = AF_INET6;
 		return 0;
+	case OPT_MEMIF:
+		return set_port(args, DP_PORT_MEMIF, text, f);
+	case OPT_MEMIF_SERVER:
+		args->memif_server = true;
+		return 0;
+	case OPT_AF_PACKET:
+		return set_port(args, DP_PORT_AF_PACKET, text, f);
+	case OPT_PCI:
+		return set_port(args, DP_PORT_PCI, text, f);
+	case OPT_SOURCE:
+		return sources_parse_addresses(&args->sources, text, f);
+	case OPT_SOURCE_PORTS:
+		return sources_parse_ports(&args->sources, text, f);
+	case OPT_SERVER_MAC:
+		args->has_server_mac = true;
+		return set_mac(args->server_mac, text, f);
+	case OPT_SOURCE_MAC:
+		args->has_source_mac = true;
+		return set_mac(args->source_mac, text, f);
+	case OPT_MTU:
+		err = set_number(1280, 9000, text, &number, "--mtu", f);
+		args->mtu = (uint16_t)number;
+		return err;
+	case OPT_PCAP:
+		args->pcap_path = text;
+		return 0;
 	case OPT_CORE:
 		err = set_number(0, CPU_SETSIZE - 1, text, &number, "--core", f);
 		args->core = (int)number;
@@ -260,6 +345,24 @@ static int finish_make(struct load_args *args, char **words, int count, struct f
 	if (args->make_devices > (uint64_t)UINT32_MAX + 1 - args->first_id)
 		return failure_set(f, -EINVAL, "kids of four bytes do not count that far");
 	args->make_path = words[0];
+	return 0;
+}
+
+// What frames are made of, if they are made here.
+static int finish_frames(struct load_args *args, struct failure *f)
+{
+	if (!args->port_dev && !args->pcap_path) {
+		if (args->sources.family || args->has_server_mac)
+			return failure_set(f, -EINVAL,
+				"--source and --server-mac are for a DPDK port or --pcap; sockets "
+				"have --bind");
+		return 0;
+	}
+	if (!args->sources.family)
+		return failure_set(f, -EINVAL, "no addresses to send from: --source");
+	if (args->pcap_path && (args->port_dev || !args->requests || !args->has_server_mac))
+		return failure_set(
+			f, -EINVAL, "--pcap needs --requests and --server-mac, and no port");
 	return 0;
 }
 
@@ -299,6 +402,9 @@ static int finish(struct load_args *args, char **words, int count, struct failur
 			return err;
 	}
 	default_window(args);
+	err = finish_frames(args, f);
+	if (err)
+		return err;
 	return uri_parse(&args->uri, words[0], &args->options, f);
 }
 
@@ -316,6 +422,9 @@ enum args_result args_parse(struct load_args *args, int argc, char **argv, struc
 		.family = AF_UNSPEC,
 		.sockets = SOCKETS,
 		.core = -1,
+		.mtu = MTU,
+		.sources = {.port_first = 1024, .ports = 65536 - 1024},
+		.source_mac = {2, 0, 0, 0, 0, 2},
 	};
 	opterr = 0; // the words are ours
 	while ((option = getopt_long(argc, argv, "k:n:m:Nd:s:O:r:w:t:b:46qhV", longs, NULL)) !=

@@ -4,8 +4,10 @@
 #ifndef POSTERN_BENCH_LOAD_ARGS_H
 #define POSTERN_BENCH_LOAD_ARGS_H
 
+#include "bench/load/sources.h"
 #include "crypto/aead.h"
 #include "dataplane/coap/message.h"
+#include "dataplane/port.h"
 #include "gw/client/options.h"
 #include "gw/client/uri.h"
 
@@ -36,6 +38,15 @@ struct load_args {
 	uint64_t requests;
 	unsigned duration_ms, warm_up_ms, timeout_ms;
 	uint32_t verify;
+
+	const char *port_dev; // of a DPDK port; NULL: kernel sockets
+	enum dp_port_kind port_kind;
+	bool memif_server;
+	uint16_t mtu;
+	struct sources sources;
+	bool has_server_mac, has_source_mac;
+	uint8_t server_mac[6], source_mac[6];
+	const char *pcap_path; // written instead of sending
 
 	int family;
 	const char *bind_address;

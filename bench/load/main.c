@@ -3,9 +3,11 @@
 
 #include "bench/load/args.h"
 #include "bench/load/devices.h"
+#include "bench/load/pcap.h"
 #include "bench/load/report.h"
 #include "bench/load/run.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -120,6 +122,61 @@ struct load {
 	struct run run;
 };
 
+// The address that frames go to.
+static int server_address(const struct load_args *args, uint8_t addr[16], struct failure *f)
+{
+	const int family = args->sources.family == 4 ? AF_INET : AF_INET6;
+
+	memset(addr, 0, 16);
+	if (inet_pton(family, args->uri.host, addr) != 1)
+		return failure_set(f, -EINVAL,
+			"%s is not an IPv%u address, as those of --source are", args->uri.host,
+			args->sources.family);
+	return 0;
+}
+
+// The first CPU that this process may use: gateways have the last ones.
+static unsigned first_core(void)
+{
+	unsigned core = 0;
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		return 0;
+	while (core < CPU_SETSIZE - 1 && !CPU_ISSET(core, &cpus))
+		core++;
+	return core;
+}
+
+static struct transport *open_transport(const struct load_args *args, struct failure *f)
+{
+	struct port_conf conf = {
+		.kind = args->port_kind,
+		.dev = args->port_dev,
+		.memif_server = args->memif_server,
+		.mtu = args->mtu,
+		.core = args->core >= 0 ? (unsigned)args->core : first_core(),
+		.host = args->uri.host,
+		.port = args->uri.port,
+		.server_mac = args->has_server_mac ? args->server_mac : NULL,
+	};
+
+	if (!args->port_dev)
+		return transport_udp(args->uri.host, args->uri.port, args->family,
+			args->bind_address, args->sockets, f);
+	if (server_address(args, conf.server, f))
+		return NULL;
+	return transport_port(&conf, &args->sources, f);
+}
+
+// As many as devices, if there are so many.
+static void count_endpoints(struct sources *sources, size_t devices)
+{
+	uint64_t endpoints = (uint64_t)sources->addresses * sources->ports;
+
+	sources->endpoints = (uint32_t)(devices < endpoints ? devices : endpoints);
+}
+
 static int prepare(struct load *load, struct failure *f)
 {
 	struct load_args *args = &load->args;
@@ -130,10 +187,12 @@ static int prepare(struct load *load, struct failure *f)
 	err = devices_read(&load->devices, args->keys_path, args->devices, f);
 	if (err)
 		return err;
-	run->transport = transport_udp(
-		args->uri.host, args->uri.port, args->family, args->bind_address, args->sockets, f);
-	if (!run->transport)
-		return -EIO;
+	count_endpoints(&args->sources, load->devices.count);
+	if (!args->pcap_path) {
+		run->transport = open_transport(args, f);
+		if (!run->transport)
+			return -EIO;
+	}
 	load->form = (struct request_form){
 		.type = args->type,
 		.code = args->code,
@@ -141,9 +200,20 @@ static int prepare(struct load *load, struct failure *f)
 		.payload = args->payload,
 		.payload_len = args->payload_len,
 	};
-	err = request_form_make(&load->form, &load->devices, run->transport->len_max, f);
+	err = request_form_make(&load->form, &load->devices,
+		args->pcap_path ? PCAP_MESSAGE_MAX : run->transport->len_max, f);
 	if (err)
 		return err;
+	err = piv_supply_open(&load->supply, args->keys_path, load->devices.count, &started, f);
+	if (err)
+		return err;
+	if (started && !args->quiet)
+		fprintf(stderr,
+			"* %s.seq is new: sequence numbers begin at 0. If these keys were in use "
+			"before, stop here.\n",
+			args->keys_path);
+	if (args->pcap_path)
+		return 0;
 	run->conf = (struct run_conf){
 		.rate = args->rate,
 		.window = args->window,
@@ -156,39 +226,57 @@ static int prepare(struct load *load, struct failure *f)
 	run->devices = &load->devices;
 	run->form = &load->form;
 	run->supply = &load->supply;
-	err = run_prepare(run, f);
+	return run_prepare(run, f);
+}
+
+static int write_pcap(struct load *load, struct failure *f)
+{
+	struct load_args *args = &load->args;
+	struct pcap_conf conf = {
+		.path = args->pcap_path,
+		.requests = args->requests,
+		.sources = &args->sources,
+		.port = args->uri.port,
+	};
+	int err = server_address(args, conf.server, f);
+
 	if (err)
 		return err;
-	err = piv_supply_open(&load->supply, args->keys_path, load->devices.count, &started, f);
-	if (!err && started && !args->quiet)
-		fprintf(stderr,
-			"* %s.seq is new: sequence numbers begin at 0. If these keys were in use "
-			"before, stop here.\n",
-			args->keys_path);
-	return err;
+	memcpy(conf.source_mac, args->source_mac, sizeof(conf.source_mac));
+	memcpy(conf.server_mac, args->server_mac, sizeof(conf.server_mac));
+	return pcap_write(&conf, &load->form, &load->devices, &load->supply, f);
+}
+
+static int go_and_watch(struct load *load, struct failure *f)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	int err = launch(&load->run, load->args.core, f);
+
+	if (err)
+		return err;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	return watch(&load->run, load->args.quiet, f);
 }
 
 static enum exit_status run_load(struct load *load, struct failure *f)
 {
-	struct sigaction action = {.sa_handler = on_signal};
-	int err = prepare(load, f);
+	int err = prepare(load, f), close_err;
+	struct failure second;
 
 	if (!err)
-		err = launch(&load->run, load->args.core, f);
-	if (!err) {
-		sigaction(SIGINT, &action, NULL);
-		sigaction(SIGTERM, &action, NULL);
-		err = watch(&load->run, load->args.quiet, f);
-		struct failure second;
-		int close_err = piv_supply_close(&load->supply, err ? &second : f);
-		err = err ? err : close_err;
-	}
-	if (!err && load->args.json && report_json(stdout, &load->args, &load->run))
+		err = load->args.pcap_path ? write_pcap(load, f) : go_and_watch(load, f);
+	close_err = piv_supply_close(&load->supply, err ? &second : f);
+	err = err ? err : close_err;
+	if (!err && !load->args.pcap_path && load->args.json &&
+		report_json(stdout, &load->args, &load->run))
 		err = failure_set(f, -EIO, "cannot write the report");
 	if (err) {
 		fprintf(stderr, "postern-load: %s\n", f->text);
 		return EXIT_LOCAL;
 	}
+	if (load->args.pcap_path)
+		return EXIT_DONE;
 	if (!load->args.json)
 		report_text(stdout, &load->args, &load->run);
 	return status_of(&load->run);

@@ -21,6 +21,11 @@ static double share(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+static double busy(const struct run *run)
+{
+	return run->seconds > 0 && run->busy < run->seconds ? run->busy / run->seconds : 1;
+}
+
 static void print_path(FILE *out, const struct option_list *options)
 {
 	bool any = false;
@@ -77,6 +82,7 @@ void report_text(FILE *out, const struct load_args *args, const struct run *run)
 		" lost (%.4f %%)\n",
 		c->sent, c->answered, c->lost, share(c->lost, c->sent));
 	print_counter(out, "due, but not sent", c->unsent);
+	fprintf(out, "  this program was busy %.1f %% of the time\n", 100 * busy(run));
 	fprintf(out, "  opened               %" PRIu64 " of the answers:", c->opened);
 	for (unsigned i = 0; i < 256; i++)
 		if (c->code[i])
@@ -161,6 +167,8 @@ int report_json(FILE *out, const struct load_args *args, const struct run *run)
 	json_object_set_new(object, "seconds", json_real(run->seconds));
 	json_object_set_new(object, "answered_per_second", json_real(per_second(run, c->in_time)));
 	json_object_set_new(object, "sent_per_second", json_real(per_second(run, c->sent)));
+	json_object_set_new(object, "busy", json_real(busy(run)));
+	json_object_set_new(object, "cpu_seconds", json_real(run->cpu_seconds));
 	add(object, "sent", c->sent);
 	add(object, "answered", c->answered);
 	add(object, "lost", c->lost);

@@ -405,6 +405,24 @@ static bool is_over(const struct run *run, uint64_t now)
 		atomic_load_explicit(&run->stop, memory_order_relaxed);
 }
 
+// Ends a turn of the loop. Turns that did nothing are waiting, slept or not.
+static void note_time(struct run *run, unsigned done)
+{
+	uint64_t now = run_clock_ns();
+
+	if (done && run->sending && run->turn_ns >= run->from_ns)
+		run->busy += (double)(now - run->turn_ns) / 1e9;
+	run->turn_ns = now;
+}
+
+static double cpu_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 void run_go(struct run *run)
 {
 	run->sending = true;
@@ -412,6 +430,7 @@ void run_go(struct run *run)
 	run->from_ns = run->start_ns + run->conf.warm_up_ns;
 	run->end_ns = run->conf.duration_ns ? run->from_ns + run->conf.duration_ns : UINT64_MAX;
 	run->piv_first = run->supply->now.next;
+	run->turn_ns = run->start_ns;
 	while (run->sending || run->flight.count || run->pending_count || run->ack_count) {
 		unsigned done = receive(run);
 		uint64_t now = run_clock_ns();
@@ -422,7 +441,9 @@ void run_go(struct run *run)
 		expire(run, now);
 		if (!done && !run->pending_count && run->transport->ops->wait)
 			wait_for_something(run, now);
+		note_time(run, done);
 	}
+	run->cpu_seconds = cpu_seconds();
 	run->piv_last = run->piv;
 	atomic_store_explicit(&run->done, true, memory_order_release);
 }

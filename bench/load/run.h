@@ -60,6 +60,8 @@ struct run {
 	struct run_counts counts;
 	struct histogram latency; // ns, of the answered
 	double seconds;           // that were measured
+	double busy;              // of them, in turns of the loop that found something to do
+	double cpu_seconds;       // of the thread, since it was started
 	uint64_t piv_first, piv_last;
 
 	// The thread's own.
@@ -68,7 +70,8 @@ struct run {
 	size_t next_device;
 	uint64_t piv;
 	uint64_t start_ns, from_ns, end_ns;
-	uint64_t made; // requests, also before from_ns
+	uint64_t turn_ns; // when this turn of the loop began
+	uint64_t made;    // requests, also before from_ns
 	uint32_t sample;
 	bool sending;
 	struct datagram pending[TRANSPORT_BATCH];

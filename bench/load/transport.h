@@ -4,6 +4,8 @@
 #ifndef POSTERN_BENCH_LOAD_TRANSPORT_H
 #define POSTERN_BENCH_LOAD_TRANSPORT_H
 
+#include "bench/load/sources.h"
+#include "dataplane/port.h"
 #include "gw/client/failure.h"
 
 #include <stdbool.h>
@@ -61,5 +63,20 @@ static inline uint32_t transport_endpoint(const struct transport *t, uint64_t de
 struct transport *transport_udp(const char *host, uint16_t port, int family,
 	const char *bind_address, unsigned sockets, struct failure *f)
 	__attribute__((warn_unused_result));
+
+struct port_conf {
+	enum dp_port_kind kind; // DP_PORT_PCI, DP_PORT_AF_PACKET or DP_PORT_MEMIF
+	const char *dev;
+	bool memif_server;
+	uint16_t mtu;
+	unsigned core;             // of the sender, which polls
+	const char *host;          // the server's address in words,
+	uint8_t server[16];        // and as bytes, of the sources' family
+	uint16_t port;             // host order
+	const uint8_t *server_mac; // NULL: asked for
+};
+// A DPDK port. Starts EAL: once in a process.
+struct transport *transport_port(const struct port_conf *conf, const struct sources *sources,
+	struct failure *f) __attribute__((warn_unused_result));
 
 #endif
