@@ -2,6 +2,7 @@
 
 #include "dataplane/answers.h"
 
+#include "dataplane/coap/bytes.h"
 #include "dataplane/memory.h"
 
 #include <rte_common.h>
@@ -113,7 +114,7 @@ static void answers_make_room(struct dp_answers *answers, uint64_t end)
 
 static uint8_t *put(uint8_t *at, const uint8_t *bytes, uint16_t len)
 {
-	memcpy(at, bytes, len);
+	bytes_copy(at, bytes, len);
 	return at + len;
 }
 
@@ -182,8 +183,7 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 	memcpy(record->endpoint, key->flow, DP_ENDPOINT_LEN);
 	bytes = put(bytes, key->tag, key->tag_len);
 	bytes = put(bytes, key->token, key->token_len);
-	if (len)
-		put(bytes, coap, len);
+	put(bytes, coap, len);
 
 	uint32_t hash = answers_hash(key->context, key->piv);
 	struct answers_bucket *bucket = answers_bucket(answers, hash);

@@ -45,6 +45,8 @@ static struct request_verdict check_outer(const struct coap_body *body)
 	struct coap_option_iter iter;
 	struct coap_option option;
 
+	if (body->option_count == body->oscore_count)
+		return go_on;
 	coap_option_iter_init(&iter, body);
 	while (coap_option_next(&iter, &option)) {
 		switch (option.number) {

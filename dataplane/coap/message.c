@@ -122,7 +122,7 @@ void coap_option_iter_init(struct coap_option_iter *iter, const struct coap_body
 	*iter = (struct coap_option_iter){.at = c.at, .end = c.end};
 }
 
-bool coap_option_next(struct coap_option_iter *iter, struct coap_option *option)
+bool coap_option_next_checked(struct coap_option_iter *iter, struct coap_option *option)
 {
 	struct coap_cursor c = {.at = iter->at, .end = iter->end};
 

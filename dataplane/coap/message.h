@@ -158,6 +158,8 @@ enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size
 enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
 
+#define COAP_OPT_NIBBLE_PLAIN 12 // highest nibble that stands for itself (RFC 7252 section 3.1)
+
 struct coap_option_iter {
 	const uint8_t *at;
 	const uint8_t *end;
@@ -165,8 +167,28 @@ struct coap_option_iter {
 };
 
 void coap_option_iter_init(struct coap_option_iter *iter, const struct coap_body *body);
-// Sets *option to the next option; false at the end.
-bool coap_option_next(struct coap_option_iter *iter, struct coap_option *option);
+// The next option of any form; coap_option_next() calls it.
+bool coap_option_next_checked(struct coap_option_iter *iter, struct coap_option *option);
+
+// Sets *option to the next option; false at the end. Inline for the usual option, which has no
+// extension bytes: the options of a request are walked several times.
+static inline bool coap_option_next(struct coap_option_iter *iter, struct coap_option *option)
+{
+	if (iter->at == iter->end)
+		return false;
+	unsigned delta = *iter->at >> 4, len = *iter->at & 0xf;
+
+	if (delta > COAP_OPT_NIBBLE_PLAIN || len > COAP_OPT_NIBBLE_PLAIN ||
+		len >= iter->end - iter->at || iter->number + delta > UINT16_MAX)
+		return coap_option_next_checked(iter, option);
+	iter->number += delta;
+	option->number = (uint16_t)iter->number;
+	option->len = (uint16_t)len;
+	option->value = iter->at + 1;
+	iter->at += 1 + len;
+	return true;
+}
+
 // Finds the first option of a number; false if there is none.
 bool coap_option_find(const struct coap_body *body, uint16_t number, struct coap_option *option);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "dataplane/coap/bytes.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/coap/wire.h"
-
-#include <string.h>
 
 void coap_writer_init(struct coap_writer *w, uint8_t *buf, size_t room)
 {
@@ -11,7 +10,7 @@ void coap_writer_init(struct coap_writer *w, uint8_t *buf, size_t room)
 }
 
 // The place of the next len bytes, or NULL if they do not fit.
-static uint8_t *reserve(struct coap_writer *w, size_t len)
+static inline uint8_t *reserve(struct coap_writer *w, size_t len)
 {
 	if (w->failed || (size_t)(w->end - w->at) < len) {
 		w->failed = true;
@@ -22,12 +21,12 @@ static uint8_t *reserve(struct coap_writer *w, size_t len)
 	return place;
 }
 
-static void put(struct coap_writer *w, const void *bytes, size_t len)
+static inline void put(struct coap_writer *w, const void *bytes, size_t len)
 {
 	uint8_t *place = reserve(w, len);
 
-	if (place && len)
-		memcpy(place, bytes, len);
+	if (place)
+		bytes_copy(place, bytes, len);
 }
 
 void coap_write_header(struct coap_writer *w, enum coap_type type, uint8_t code, uint16_t mid,

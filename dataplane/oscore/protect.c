@@ -79,28 +79,26 @@ void osc_nonce(uint8_t *nonce, enum aead_alg alg, const uint8_t *common_iv, cons
 	store64(nonce + len - 8, last);
 }
 
-// Enc_structure = ["Encrypt0", h'', bstr .cbor [1, [alg], request_kid, request_piv, h'']]
-static const uint8_t enc_structure[] = {0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't', '0', 0x40};
+// Enc_structure = ["Encrypt0", h'', bstr .cbor [1, [alg], request_kid, request_piv, h'']], up to
+// the algorithm, behind two bytes of length; zeros behind it.
+static const uint8_t aad_start[OSC_AAD_ROOM] = {0, 0, 0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't',
+	'0', 0x40, 0 /* bstr: its length */, 0x85, 0x01 /* oscore_version */, 0x81};
+#define ARRAY_AT      14 // the array, in the above
 #define ARRAY_LEN_MAX (1 + 1 + 1 + 2 + (1 + OSC_KID_LEN_MAX) + (1 + OSC_PIV_LEN_MAX) + 1)
 _Static_assert(ARRAY_LEN_MAX < 24, "the head of the byte string around the array is one byte");
-_Static_assert(2 + sizeof(enc_structure) + 1 + ARRAY_LEN_MAX + 8 <= OSC_AAD_ROOM,
+_Static_assert(ARRAY_AT + ARRAY_LEN_MAX + 8 <= OSC_AAD_ROOM,
 	"room for the AAD, and for the zeros that a wide store writes behind a value");
 _Static_assert(OSC_AAD_ROOM % 16 == 0, "zeroed up to a multiple of 16");
 
 uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *kid, uint8_t kid_len,
 	uint64_t piv)
 {
-	uint8_t *const start = buf + 2;
-	uint8_t *const array = start + sizeof(enc_structure) + 1;
-	uint8_t *at = array;
+	uint8_t *const array = buf + ARRAY_AT;
+	uint8_t *at = array + 3;
 	const uint8_t cose = (uint8_t)aead_algs[alg].cose;
 
 	assert(kid_len <= OSC_KID_LEN_MAX && piv <= OSC_PIV_MAX);
-	memset(buf, 0, OSC_AAD_ROOM);
-	memcpy(start, enc_structure, sizeof(enc_structure));
-	*at++ = 0x85;
-	*at++ = 0x01; // oscore_version
-	*at++ = 0x81;
+	memcpy(buf, aad_start, OSC_AAD_ROOM);
 	if (cose >= 24)
 		*at++ = 0x18;
 	*at++ = cose;
@@ -108,7 +106,7 @@ uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *ki
 	at = put_bytes(at, piv, piv_len(piv));
 	*at++ = 0x40; // no class I options exist
 	array[-1] = (uint8_t)(0x40 | (at - array));
-	buf[1] = (uint8_t)(at - start);
+	buf[1] = (uint8_t)(at - buf - 2);
 	return buf[1];
 }
 
