@@ -142,6 +142,15 @@ bool dp_send_coap(
 	return true;
 }
 
+bool dp_send_empty(
+	struct dp_worker *w, const struct dp_flow *flow, enum coap_type type, uint16_t mid)
+{
+	uint8_t coap[COAP_EMPTY_LEN];
+
+	coap_empty_make(coap, type, mid);
+	return dp_send_coap(w, flow, coap, sizeof(coap));
+}
+
 struct pkt_answer *dp_answer_add(struct dp_worker *w)
 {
 	struct answer_batch *batch = &w->batch;
@@ -193,7 +202,7 @@ void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t cod
 	answer->plaintext_len = coap_writer_len(&writer);
 }
 
-static struct pkt_answer *answer_to_exchange(struct dp_worker *w, uint32_t index)
+struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 {
 	struct dp_exchange *x = &w->exchanges->worker_half[index];
 	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
@@ -212,24 +221,9 @@ static struct pkt_answer *answer_to_exchange(struct dp_worker *w, uint32_t index
 	answer->context = x->context;
 	answer->generation = x->context_generation;
 	answer->no_response = x->no_response;
+	answer->separate = x->acked;
+	answer->own_mid = x->own_mid;
 	return answer;
-}
-
-// Takes an exchange whose handle came back off its context's list. A context that was removed has
-// no list any more.
-static void exchange_unlink(struct dp_worker *w, uint32_t index)
-{
-	struct dp_exchange *x = &w->exchanges->worker_half[index];
-	struct dp_context *ctx = &w->contexts->context[x->context];
-
-	if (dp_context_live(ctx) != x->context_generation)
-		return;
-	if (x->prev != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->prev].next = x->next;
-	else
-		ctx->in_flight = x->next;
-	if (x->next != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->next].prev = x->prev;
 }
 
 static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
@@ -257,11 +251,11 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
 			dp_context_live(&w->contexts->context[x->context]) !=
 				x->context_generation) {
 			dp_count(w, DP_STAT_answers_late);
-			exchange_unlink(w, index);
+			dp_exchange_unlink(w, index);
 			dp_exchange_give(w->exchanges, index);
 			continue;
 		}
-		struct pkt_answer *answer = answer_to_exchange(w, index);
+		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
 
 		answer->exchange = index;
 		if (!shared->response.len || shared->response.len > shared->request.response_max) {
@@ -286,6 +280,24 @@ unsigned dp_upstream_answers(struct dp_worker *w)
 	return n;
 }
 
+// The device gets its answer now; the memory comes back with the handle.
+static void timed_out(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+	if (dp_context_live(&w->contexts->context[x->context]) == x->context_generation) {
+		uint32_t clone = x->acked ? dp_separate_clone(w, index) : DP_INDEX_NONE;
+		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
+
+		answer->exchange = clone;
+		dp_answer_error(w, answer, COAP_GATEWAY_TIMEOUT, 0, NULL);
+		x->nonce_spent = true;
+		dp_count(w, DP_STAT_exchange_timeouts);
+	}
+	x->abandoned = true;
+	__atomic_store_n(&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+}
+
 unsigned dp_deadlines(struct dp_worker *w)
 {
 	uint64_t start = rte_rdtsc();
@@ -294,18 +306,15 @@ unsigned dp_deadlines(struct dp_worker *w)
 
 	while (n < ANSWERS_BURST &&
 		(index = dp_wheel_expire(&w->wheel, w->exchanges, w->now_ms)) != DP_INDEX_NONE) {
-		struct dp_exchange *x = &w->exchanges->worker_half[index];
+		const struct dp_exchange *x = &w->exchanges->worker_half[index];
 
-		// The memory comes back with the handle; the device gets its answer now.
-		x->abandoned = true;
-		__atomic_store_n(
-			&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
 		n++;
-		if (dp_context_live(&w->contexts->context[x->context]) != x->context_generation)
-			continue;
-		dp_answer_error(w, answer_to_exchange(w, index), COAP_GATEWAY_TIMEOUT, 0, NULL);
-		x->nonce_spent = true;
-		dp_count(w, DP_STAT_exchange_timeouts);
+		if (x->delivering)
+			dp_separate_again(w, index);
+		else if (w->now_ms < dp_shared_at(w->exchanges, index)->request.deadline_ms)
+			dp_separate_begin(w, index);
+		else
+			timed_out(w, index);
 	}
 	if (n)
 		dp_stage_end(w, DP_STAGE_timers, start, n);
@@ -320,12 +329,13 @@ static bool not_wanted(const struct pkt_answer *answer)
 
 // The message id of a NON answer. One counter for all peers would come round too soon at a high
 // rate: a peer must not see an id again for 247 s (RFC 7252 section 4.4). The Partial IVs of one
-// device give 65536 ids in a row, from a random start; those of its requests and our own go apart.
+// device give 32768 ids in a row, from a random start; those of its requests and our own go apart.
 static uint16_t non_mid(const struct dp_worker *w, const struct pkt_answer *answer)
 {
 	uint32_t spread = answer->context * UINT32_C(0x9e3779b1) >> 16;
 
-	return w->mid_start + spread + (answer->has_own_piv ? ~answer->own_piv : answer->piv);
+	return (w->mid_start + spread + (answer->has_own_piv ? ~answer->own_piv : answer->piv)) &
+		DP_MID_NON;
 }
 
 // Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
@@ -341,14 +351,21 @@ static size_t encode_head(
 		option.piv_len = 1; // its presence; encoded in as few bytes as possible
 	}
 	int value_len = osc_option_encode(&option, value, sizeof(value));
-	bool con = answer->type == COAP_CON;
+	enum coap_type type = COAP_ACK; // piggybacked
+	uint16_t mid = answer->mid;
 
 	if (value_len < 0)
 		return 0;
+	if (answer->type == COAP_NON) { // RFC 7252 section 5.2.3
+		type = COAP_NON;
+		mid = non_mid(w, answer);
+	} else if (answer->separate) { // section 5.2.2
+		type = answer->exchange != DP_INDEX_NONE ? COAP_CON : COAP_NON;
+		mid = answer->own_mid;
+	}
 	coap_writer_init(&writer, coap, room);
-	// Piggybacked, or NON to NON (RFC 7252 section 5.2.3); the outer code tells nothing.
-	coap_write_header(&writer, con ? COAP_ACK : COAP_NON, COAP_CHANGED,
-		con ? answer->mid : non_mid(w, answer), answer->token, answer->token_len);
+	// The outer code tells nothing.
+	coap_write_header(&writer, type, COAP_CHANGED, mid, answer->token, answer->token_len);
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
 	size_t len = coap_writer_len(&writer);
 
@@ -379,24 +396,33 @@ static void record(
 	dp_answers_put(w->answers, &key, w->now_ms, coap, answer->type == COAP_CON ? len : 0);
 }
 
+// What is recorded of a request that got an empty ACK: a duplicate gets it again.
+static void record_ack(struct dp_worker *w, const struct pkt_answer *answer)
+{
+	uint8_t ack[COAP_EMPTY_LEN];
+
+	coap_empty_make(ack, COAP_ACK, answer->mid);
+	record(w, answer, ack, sizeof(ack));
+}
+
 // An answer that the device does not want: a CON still gets its ACK.
 static void suppress(struct dp_worker *w, const struct pkt_answer *answer)
 {
-	const uint8_t ack[COAP_EMPTY_LEN] = {COAP_VERSION << 6 | COAP_ACK << 4, COAP_EMPTY,
-		answer->mid >> 8, answer->mid & 0xff};
-
-	record(w, answer, ack, sizeof(ack));
-	if (answer->type == COAP_CON && !dp_send_coap(w, answer->flow, ack, sizeof(ack)))
+	record_ack(w, answer);
+	if (answer->type == COAP_CON && !answer->separate &&
+		!dp_send_empty(w, answer->flow, COAP_ACK, answer->mid))
 		dp_count(w, DP_STAT_answers_no_mbuf);
 	dp_count(w, DP_STAT_answers_unwanted);
 }
 
-// What happens once to every answer, sent or not: its exchange is taken back.
+// What happens once to every answer, sent or not: its exchange is taken back, unless it waits for
+// an ACK.
 static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 {
-	if (answer->exchange == DP_INDEX_NONE)
+	if (answer->exchange == DP_INDEX_NONE ||
+		w->exchanges->worker_half[answer->exchange].delivering)
 		return;
-	exchange_unlink(w, answer->exchange);
+	dp_exchange_unlink(w, answer->exchange);
 	dp_exchange_give(w->exchanges, answer->exchange);
 }
 
@@ -429,6 +455,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 
 		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {
 			dp_count(w, DP_STAT_answers_no_piv);
+			dp_separate_later(w, answer);
 			return false;
 		}
 		answer->has_own_piv = true;
@@ -437,6 +464,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 
 	if (!m) {
 		dp_count(w, DP_STAT_answers_no_mbuf);
+		dp_separate_later(w, answer);
 		return false;
 	}
 	if (answer->recorded)
@@ -483,7 +511,12 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 		rte_pktmbuf_free(m);
 		return;
 	}
-	record(w, answer, coap, coap_len);
+	if (unlikely(answer->separate)) {
+		record_ack(w, answer);
+		dp_separate_sent(w, answer, coap, coap_len);
+	} else {
+		record(w, answer, coap, coap_len);
+	}
 	send_mbuf(w, m, answer->flow, coap_len);
 	dp_count(w, DP_STAT_answers);
 }

@@ -61,7 +61,8 @@ struct dp_response {
 	uint16_t len; // bytes of the plaintext, at least 1, at most the request's response_max
 };
 
-// The shared half. Token, request body and response plaintext stand behind it.
+// The shared half. Token, request body and response plaintext stand behind it. A separate answer
+// keeps its bytes, once they are sealed, in the place of the plaintext.
 struct dp_shared {
 	uint32_t index;      // of the exchange in its pool; constant
 	uint32_t generation; // as in the handle; worker writes while it holds the exchange

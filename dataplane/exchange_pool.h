@@ -29,6 +29,19 @@ struct dp_exchange {
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
 	bool nonce_spent;    // an answer without own PIV was sealed: any other needs an own PIV
 	bool abandoned;      // answered by the worker, or its context is gone
+	bool acked;          // by an empty ACK: the answer will be separate, under own_mid
+	bool delivering;     // the separate answer waits to be acknowledged (unacked.h)
+	// Only of what is acked:
+	uint8_t copies;    // of the request that got the empty ACK again
+	uint16_t own_mid;  // message id of the separate answer
+	uint64_t acked_ms; // when the last empty ACK was sent
+	// Only of what is delivering:
+	uint8_t tries;     // to send it
+	uint16_t coap_len; // bytes of the message, in the buffer of the response; 0: not sealed yet
+	uint32_t timeout_ms; // from the last try to the next
+	uint32_t mid_next;   // in a bucket of struct dp_unacked
+	uint32_t older;      // in its list
+	uint32_t newer;
 };
 
 struct dp_exchange_pool {

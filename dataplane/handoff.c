@@ -5,7 +5,8 @@
 #include "dataplane/worker.h"
 
 #define HANDOFF_SLOTS \
-	512 // of each ring; a full one is a counted drop, before anything is committed
+	512           // of each ring; a full one is a counted drop, before anything is committed
+#define ACK_SLOTS 256 // of each ring for these, which anybody can send: they fill no other ring
 
 // What crosses: the packet, opened in place, and what need not be found out again.
 struct handed {
@@ -17,23 +18,40 @@ struct handed {
 };
 _Static_assert(sizeof(struct handed) == 32, "two a cache line");
 
-int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
+// An ACK or RST: all that it says.
+struct handed_ack {
+	uint8_t endpoint[DP_ENDPOINT_LEN]; // of the struct dp_flow
+	uint16_t mid;
+	uint8_t type;
+	uint8_t pad;
+};
+_Static_assert(sizeof(struct handed_ack) % 4 == 0, "as rte_ring wants it");
+
+static struct rte_ring *ring_create(size_t elem, unsigned count)
 {
 	static unsigned serial; // names of rte_ring are unique in a process
 	char name[RTE_RING_NAMESIZE];
 
+	snprintf(name, sizeof(name), "handoff%u", serial++);
+	return rte_ring_create_elem(
+		name, elem, count, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
+{
 	for (unsigned from = 0; from < count; from++) {
 		for (unsigned to = 0; to < count; to++) {
 			if (from == to)
 				continue;
-			snprintf(name, sizeof(name), "handoff%u", serial++);
-			struct rte_ring *ring = rte_ring_create_elem(name, sizeof(struct handed),
-				HANDOFF_SLOTS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			struct rte_ring *ring = ring_create(sizeof(struct handed), HANDOFF_SLOTS);
+			struct rte_ring *acks = ring_create(sizeof(struct handed_ack), ACK_SLOTS);
 
-			if (!ring)
-				return -ENOMEM;
 			workers[from]->handoff_to[to] = ring;
 			workers[to]->handoff_from[from] = ring;
+			workers[from]->acks_to[to] = acks;
+			workers[to]->acks_from[from] = acks;
+			if (!ring || !acks)
+				return -ENOMEM;
 		}
 	}
 	return 0;
@@ -41,7 +59,9 @@ int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 
 size_t dp_handoff_bytes(unsigned workers)
 {
-	return (size_t)workers * (workers - 1) * (HANDOFF_SLOTS * sizeof(struct handed) + 512);
+	return (size_t)workers * (workers - 1) *
+		(HANDOFF_SLOTS * sizeof(struct handed) + ACK_SLOTS * sizeof(struct handed_ack) +
+			2 * 512);
 }
 
 void dp_handoff_free(struct dp_worker *w)
@@ -49,6 +69,8 @@ void dp_handoff_free(struct dp_worker *w)
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
 		struct handed handed;
 
+		rte_ring_free(w->acks_from[i]);
+		w->acks_from[i] = NULL;
 		if (!w->handoff_from[i])
 			continue;
 		while (!rte_ring_sc_dequeue_elem(w->handoff_from[i], &handed, sizeof(handed)))
@@ -121,4 +143,39 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 	}
 	dp_stat_add(&w->stats, DP_STAT_taken_over, vec->count);
 	return vec->count;
+}
+
+void dp_handoff_ack(
+	struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid, unsigned owner)
+{
+	struct handed_ack ack = {.mid = mid, .type = type};
+
+	memcpy(ack.endpoint, flow, DP_ENDPOINT_LEN);
+	dp_count(w,
+		rte_ring_sp_enqueue_elem(w->acks_to[owner], &ack, sizeof(ack))
+			? DP_STAT_drop_handoff_full
+			: DP_STAT_acks_handed_over);
+}
+
+unsigned dp_handoff_acks(struct dp_worker *w)
+{
+	struct handed_ack acks[DP_BURST];
+	unsigned taken = 0;
+
+	for (unsigned from = 0; from < w->worker_count; from++) {
+		if (from == w->id)
+			continue;
+		unsigned n = rte_ring_sc_dequeue_burst_elem(
+			w->acks_from[from], acks, sizeof(acks[0]), DP_BURST, NULL);
+
+		for (unsigned i = 0; i < n; i++) {
+			struct dp_flow flow = {0};
+
+			memcpy(&flow, acks[i].endpoint, DP_ENDPOINT_LEN);
+			dp_separate_acked(w, &flow, acks[i].type, acks[i].mid);
+		}
+		taken += n;
+	}
+	dp_stat_add(&w->stats, DP_STAT_taken_over, taken);
+	return taken;
 }

@@ -59,7 +59,7 @@ static void unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, un
 
 		coap_writer_init(&writer, coap, sizeof(coap));
 		coap_write_header(&writer, con ? COAP_ACK : COAP_NON, code,
-			con ? msg->mid : w->next_mid++, msg->token, msg->token_len);
+			con ? msg->mid : w->next_mid++ & DP_MID_NON, msg->token, msg->token_len);
 		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
 		coap_write_payload(&writer, diagnostic, strlen(diagnostic));
 		size_t len = coap_writer_len(&writer);
@@ -79,11 +79,10 @@ static void unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, un
 static void send_rst(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat stat)
 {
-	uint16_t mid = vec->msg[slot].mid;
-	const uint8_t rst[COAP_EMPTY_LEN] = {
-		COAP_VERSION << 6 | COAP_RST << 4, COAP_EMPTY, mid >> 8, mid & 0xff};
+	uint8_t rst[COAP_EMPTY_LEN];
 	struct dp_flow flow;
 
+	coap_empty_make(rst, COAP_RST, vec->msg[slot].mid);
 	packet_flow(vec, slot, &flow);
 	reply(w, &flow, rst, sizeof(rst), stat);
 }
@@ -96,6 +95,31 @@ static void reject(
 		send_rst(w, vec, slot, DP_STAT_rx_format_rst);
 	else
 		dp_count(w, reason);
+}
+
+// An ACK or a RST, for a message of ours or none. Never answered (RFC 7252 section 4.2).
+static void receive_ack(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum coap_verdict verdict)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	struct dp_flow flow;
+
+	if (verdict != COAP_OK) {
+		dp_count(w, DP_STAT_drop_coap_format);
+		return;
+	}
+	unsigned owner =
+		msg->code == COAP_EMPTY ? dp_mid_worker(w->mids, msg->mid) : DP_MID_WORKER_NONE;
+
+	if (owner == DP_MID_WORKER_NONE) {
+		dp_count(w, DP_STAT_drop_coap_ack);
+		return;
+	}
+	packet_flow(vec, slot, &flow);
+	if (owner == w->id)
+		dp_separate_acked(w, &flow, msg->type, msg->mid);
+	else
+		dp_handoff_ack(w, &flow, msg->type, msg->mid, owner);
 }
 
 // Stages 3 and 4.
@@ -113,10 +137,8 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		dp_count(w, DP_STAT_drop_coap_version);
 		return false;
 	}
-	// Never answered (RFC 7252 section 4.2). Ours are matched once we send confirmable
-	// messages.
 	if (msg->type == COAP_ACK || msg->type == COAP_RST) {
-		dp_count(w, verdict == COAP_OK ? DP_STAT_drop_coap_ack : DP_STAT_drop_coap_format);
+		receive_ack(w, vec, slot, verdict);
 		return false;
 	}
 	if (verdict != COAP_OK) {
@@ -260,7 +282,9 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 			dp_count(w, DP_STAT_drop_duplicate_silent);
 			return true;
 		}
-		reply(w, &flow, bytes, len, DP_STAT_rx_duplicates_answered);
+		reply(w, &flow, bytes, len,
+			len == COAP_EMPTY_LEN ? DP_STAT_rx_duplicates_acked
+					      : DP_STAT_rx_duplicates_answered);
 		return true;
 	case DP_ANSWER_SILENT:
 		dp_count(w, DP_STAT_drop_duplicate_silent);
@@ -274,8 +298,7 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 	for (uint32_t i = ctx->in_flight; i != DP_INDEX_NONE;
 		i = w->exchanges->worker_half[i].next) {
 		if (exchange_matches(w->exchanges, i, &key)) {
-			// Still pending: the answer will come piggybacked, to this copy too.
-			dp_count(w, DP_STAT_drop_duplicate_silent);
+			dp_separate_copy(w, i, &flow, msg->type);
 			return true;
 		}
 	}

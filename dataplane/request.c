@@ -228,7 +228,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
 		return;
 	}
-	uint32_t index = dp_exchange_take(w->exchanges);
+	uint32_t index = dp_exchange_obtain(w);
 
 	if (index == DP_INDEX_NONE) {
 		dp_count(w, DP_STAT_exchange_none_free);
@@ -252,6 +252,8 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	x->no_response = options->no_response;
 	x->nonce_spent = false;
 	x->abandoned = false;
+	x->acked = false;
+	x->delivering = false;
 
 	memcpy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, msg->body.payload + 1, body_len);
@@ -285,12 +287,12 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		return;
 	}
 	loop->ring = true;
-	x->prev = DP_INDEX_NONE;
-	x->next = ctx->in_flight;
-	if (x->next != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->next].prev = index;
-	ctx->in_flight = index;
-	dp_wheel_insert(&w->wheel, w->exchanges, index, shared->request.deadline_ms);
+	dp_exchange_link(w, index);
+	uint64_t due_ms = shared->request.deadline_ms;
+
+	if (x->type == COAP_CON)
+		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER_MS);
+	dp_wheel_insert(&w->wheel, w->exchanges, index, due_ms);
 	dp_count(w, DP_STAT_exchanges_started);
 }
 
@@ -347,18 +349,51 @@ void dp_request(struct dp_worker *w, struct pkt_vec *vec)
 	dp_stage_end(w, DP_STAGE_inner, start, vec->n);
 }
 
+void dp_exchange_link(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+	struct dp_context *ctx = &w->contexts->context[x->context];
+
+	x->prev = DP_INDEX_NONE;
+	x->next = ctx->in_flight;
+	if (x->next != DP_INDEX_NONE)
+		w->exchanges->worker_half[x->next].prev = index;
+	ctx->in_flight = index;
+}
+
+void dp_exchange_unlink(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+	struct dp_context *ctx = &w->contexts->context[x->context];
+
+	if (dp_context_live(ctx) != x->context_generation)
+		return;
+	if (x->prev != DP_INDEX_NONE)
+		w->exchanges->worker_half[x->prev].next = x->next;
+	else
+		ctx->in_flight = x->next;
+	if (x->next != DP_INDEX_NONE)
+		w->exchanges->worker_half[x->next].prev = x->prev;
+}
+
 void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx)
 {
 	uint32_t index = ctx->in_flight;
 
 	while (index != DP_INDEX_NONE) {
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
+		uint32_t next = x->next;
 
-		x->abandoned = true;
-		__atomic_store_n(
-			&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
-		dp_wheel_remove(&w->wheel, w->exchanges, index);
-		index = x->next;
+		if (x->delivering) {
+			// No upstream loop holds it.
+			dp_separate_end(w, index);
+		} else {
+			x->abandoned = true;
+			__atomic_store_n(
+				&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+			dp_wheel_remove(&w->wheel, w->exchanges, index);
+		}
+		index = next;
 	}
 	ctx->in_flight = DP_INDEX_NONE;
 }

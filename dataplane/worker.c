@@ -100,7 +100,9 @@ struct dp_worker *dp_worker_create(
 		MBUF_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
+	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges) : NULL;
 	w->answers = dp_answers_create(conf->answers_bytes);
+	w->mids = dp_mids_create(id, conf->worker_count);
 	w->main_bell = dp_bell(dp);
 	bool loops = loops_attach(w, dp);
 
@@ -108,19 +110,21 @@ struct dp_worker *dp_worker_create(
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
-	if (!w->pool || !w->engine || !w->exchanges || !w->answers || !loops || !w->events ||
-		!w->commands || !w->to_kernel || !w->from_kernel) {
+	if (!w->pool || !w->engine || !w->unacked || !w->answers || !w->mids || !loops ||
+		!w->events || !w->commands || !w->to_kernel || !w->from_kernel) {
 		snprintf(err, err_len, "worker %u: no memory for %s", id,
-			!w->pool                ? "its mbufs"
-				: !w->engine    ? "its AEAD engine, or the forced isa is not there"
-				: !w->exchanges ? "its exchanges"
-				: !w->answers   ? "its answer index"
-						: "its rings");
+			!w->pool              ? "its mbufs"
+				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
+				: !w->unacked ? "its exchanges"
+				: !w->answers ? "its answer index"
+				: !w->mids    ? "its message ids"
+					      : "its rings");
 		dp_worker_free(w);
 		return NULL;
 	}
 	randombytes_buf(&w->next_mid, sizeof(w->next_mid));
 	randombytes_buf(&w->mid_start, sizeof(w->mid_start));
+	randombytes_buf(&w->jitter, sizeof(w->jitter));
 	return w;
 }
 
@@ -136,7 +140,9 @@ void dp_worker_free(struct dp_worker *w)
 		rte_ring_free(w->loop[i].port->responses);
 		rte_ring_free(w->loop[i].port->requests);
 	}
+	dp_mids_free(w->mids);
 	dp_answers_free(w->answers);
+	dp_unacked_free(w->unacked);
 	dp_exchange_pool_free(w->exchanges);
 	aead_engine_free(w->engine);
 	rte_mempool_free(w->pool);
@@ -372,6 +378,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	work += dp_upstream_answers(w);
 	dp_answers_flush(w);
 	work += receive_handed(w);
+	work += dp_handoff_acks(w);
 	w->full_burst = false;
 	for (unsigned i = 0; i < w->port_count; i++)
 		work += receive_port(w, &w->port[i]);

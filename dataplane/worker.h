@@ -9,8 +9,10 @@
 #include "dataplane/dp.h"
 #include "dataplane/echo.h"
 #include "dataplane/exchange_pool.h"
+#include "dataplane/mids.h"
 #include "dataplane/oscore/protect.h"
 #include "dataplane/overload.h"
+#include "dataplane/unacked.h"
 #include "dataplane/wheel.h"
 
 #include <rte_cycles.h>
@@ -22,6 +24,10 @@
 
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
+
+// A device that hears nothing of a confirmable request sends it again after 2 s at least
+// (ACK_TIMEOUT, RFC 7252 section 4.8): what an empty ACK leaves of that is for the way to it.
+#define DP_ACK_AFTER_MS 500
 
 // A burst on its way through the stages. All arrays are indexed by slot, a packet keeps its slot;
 // live[] lists the slots of the packets still in the race, in order of arrival.
@@ -63,7 +69,9 @@ struct pkt_answer {
 	uint8_t tag_len;
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
 	bool has_own_piv;
-	bool recorded; // in the answer index; not an Echo challenge
+	bool recorded;    // in the answer index; not an Echo challenge
+	bool separate;    // the request got an empty ACK: CON if there is an exchange, else NON
+	uint16_t own_mid; // if separate
 };
 
 struct answer_batch {
@@ -116,7 +124,9 @@ struct dp_worker {
 	struct aead_engine *engine;
 	struct dp_context_table *contexts;
 	struct dp_exchange_pool *exchanges;
+	struct dp_unacked *unacked; // of these
 	struct dp_answers *answers;
+	struct dp_mids *mids;
 	unsigned loop_count;
 	struct dp_worker_loop loop[DP_LOOPS_MAX];
 	struct dp_doorbell *main_bell;
@@ -124,6 +134,8 @@ struct dp_worker {
 	struct rte_ring *commands;                     // main -> worker, struct dp_command
 	struct rte_ring *handoff_to[DP_WORKERS_MAX];   // by the other worker's number
 	struct rte_ring *handoff_from[DP_WORKERS_MAX]; // the same
+	struct rte_ring *acks_to[DP_WORKERS_MAX];      // the same, for ACKs and RSTs
+	struct rte_ring *acks_from[DP_WORKERS_MAX];
 	struct dp_punt_ring *to_kernel;
 	struct dp_punt_ring *from_kernel;
 	struct rte_rcu_qsbr *qsbr;
@@ -152,6 +164,7 @@ struct dp_worker {
 	bool full_burst;    // a port had one this turn
 	uint16_t next_mid;  // of unprotected messages of ours
 	uint16_t mid_start; // of NON answers, see non_mid()
+	uint64_t jitter;    // state of the generator that spreads retransmissions
 	unsigned idle_turns;
 	struct pkt_vec vec;
 	struct answer_batch batch;
@@ -197,15 +210,47 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
 // Counts a rung of the overload ladder that was entered (worker.c).
 void dp_rung_entered(struct dp_worker *w, enum dp_rung rung);
+// Hands an ACK or RST to the worker that made its message id, or counts its drop.
+void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid,
+	unsigned owner);
+// Takes those that other workers received: how many came.
+unsigned dp_handoff_acks(struct dp_worker *w);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
-// Takes a removed context's exchanges off its list (request.c).
+// A context's list of exchanges (request.c). One that was removed has none any more.
+void dp_exchange_link(struct dp_worker *w, uint32_t index);
+void dp_exchange_unlink(struct dp_worker *w, uint32_t index);
+// Takes a removed context's exchanges off its list.
 void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx);
+// Separate answers (separate.c): an exchange for a new request, DP_INDEX_NONE if there is none. The
+// answer that waits longest for its ACK gives way.
+uint32_t dp_exchange_obtain(struct dp_worker *w);
+// The backend is slow: an empty ACK, unless there is no message id for the answer to come.
+void dp_separate_begin(struct dp_worker *w, uint32_t index);
+// A copy of a request whose exchange is still there, from where that came from.
+void dp_separate_copy(
+	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type);
+// The deadline of a request that got an empty ACK: an exchange like it, to deliver a 5.04 while the
+// upstream loop holds this one. DP_INDEX_NONE if none is free.
+uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index);
+// A separate answer was sealed and is sent: its bytes are kept until the ACK.
+void dp_separate_sent(
+	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len);
+// It could not be sealed for now.
+void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer);
+// No ACK in time: once more, or given up.
+void dp_separate_again(struct dp_worker *w, uint32_t index);
+// Ends the delivery, and gives the exchange back.
+void dp_separate_end(struct dp_worker *w, uint32_t index);
+// An ACK or RST of this worker's message id came, perhaps.
+void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid);
 // Stages 15-17 (answer.c): answers of the upstream loops, deadlines, seal, encode.
 unsigned dp_upstream_answers(struct dp_worker *w);
 unsigned dp_deadlines(struct dp_worker *w);
 // Adds an answer to the batch (a full one is flushed first), zeroed but for exchange.
 struct pkt_answer *dp_answer_add(struct dp_worker *w);
+// An answer to the request of an exchange.
+struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index);
 // An answer to the request in a slot of the burst, its flow and token taken from the packet.
 struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
 // Makes the plaintext of an answer added last: a code, Max-Age of that many seconds, a diagnostic.
@@ -222,6 +267,9 @@ bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_conte
 // Sends CoAP bytes as they are to a flow. false, for the caller to count, if there is no mbuf.
 bool dp_send_coap(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap,
 	uint16_t len) __attribute__((warn_unused_result));
+// The same for an Empty message: an ACK or a RST.
+bool dp_send_empty(struct dp_worker *w, const struct dp_flow *flow, enum coap_type type,
+	uint16_t mid) __attribute__((warn_unused_result));
 // Queues a complete frame; a full queue is sent first.
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 // Hands what is queued to the driver (worker.c).
@@ -241,8 +289,8 @@ static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
 // Looks how many exchanges are in use: before each burst, for the overload ladder.
 static inline void dp_exchanges_watch(struct dp_worker *w)
 {
-	enum dp_rung rung =
-		dp_overload_exchanges(&w->overload, w->exchanges->count - w->exchanges->free_count);
+	enum dp_rung rung = dp_overload_exchanges(&w->overload,
+		w->exchanges->count - w->exchanges->free_count - dp_unacked_count(w->unacked));
 
 	if (rung)
 		dp_rung_entered(w, rung);

@@ -131,6 +131,12 @@ size_t status_servers_up(const struct daemon *daemon, size_t index)
 	return least;
 }
 
+static uint32_t requests_in_flight(const struct dp *dp, unsigned worker)
+{
+	return dp_worker_exchanges(dp) - dp_worker_exchanges_free(dp, worker) -
+		dp_worker_unacked(dp, worker);
+}
+
 static void upstream_status(
 	const struct daemon *daemon, size_t index, struct ctl_upstream_status *status)
 {
@@ -172,8 +178,7 @@ void operation_status(void *arg, struct ctl_request *req)
 		workers[i].core = daemon->conf->workers.cores[i];
 		workers[i].devices = counts->by_worker[i];
 		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
-		workers[i].exchanges =
-			dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
+		workers[i].exchanges = requests_in_flight(daemon->dp, i);
 		workers[i].overload = dp_rung_name(dp_worker_rung(daemon->dp, i));
 	}
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
@@ -306,13 +311,15 @@ static void list_overload(const struct daemon *daemon, struct ctl_request *req)
 
 static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 {
-	uint64_t in_use = 0;
+	uint64_t in_flight = 0;
+	uint64_t unacked = 0;
 	uint64_t oldest = 0;
 
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
 		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
 
-		in_use += dp_worker_exchanges(daemon->dp) - dp_worker_exchanges_free(daemon->dp, i);
+		in_flight += requests_in_flight(daemon->dp, i);
+		unacked += dp_worker_unacked(daemon->dp, i);
 		if (!oldest || (age && age < oldest))
 			oldest = age;
 	}
@@ -320,7 +327,9 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 		dp_contexts(daemon->dp)->count);
 	list_gauge(req, "devices_retiring", "removed devices whose memory is not free yet", NULL,
 		dp_devices_retiring(daemon->dp));
-	list_gauge(req, "exchanges", "requests in flight", NULL, in_use);
+	list_gauge(req, "exchanges", "requests in flight", NULL, in_flight);
+	list_gauge(req, "exchanges_unacked", "separate answers that wait for their ACK", NULL,
+		unacked);
 	list_overload(daemon, req);
 	list_gauge(req, "answers_oldest",
 		"age of the oldest answer that a retransmission would still get", "ms", oldest);

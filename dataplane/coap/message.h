@@ -224,6 +224,15 @@ void coap_write_option(struct coap_writer *w, uint16_t number, const void *value
 void coap_write_option_uint(struct coap_writer *w, uint16_t number, uint32_t value);
 // Marker and payload; nothing at all if len is 0. Nothing can be written behind a payload.
 void coap_write_payload(struct coap_writer *w, const void *payload, size_t len);
+// Makes an Empty message (RFC 7252 section 4.1): an ACK, a RST or a ping.
+static inline void coap_empty_make(uint8_t coap[COAP_EMPTY_LEN], enum coap_type type, uint16_t mid)
+{
+	coap[0] = (uint8_t)(COAP_VERSION << 6 | type << 4);
+	coap[1] = COAP_EMPTY;
+	coap[2] = (uint8_t)(mid >> 8);
+	coap[3] = (uint8_t)mid;
+}
+
 // Bytes written, or 0 if the writer failed.
 size_t coap_writer_len(const struct coap_writer *w) __attribute__((warn_unused_result));
 

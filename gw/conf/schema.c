@@ -229,7 +229,7 @@ static const struct conf_key workers_keys[] = {
 	}, {
 		.name = "exchanges", .type = CONF_INT, FIELD(conf_workers, exchanges),
 		.min = 64, .max = 1048576, .preset = "8192",
-		.help = "Requests in flight a worker.",
+		.help = "Requests in flight a worker, and separate answers that wait for their ACK.",
 	}, {
 		.name = "answers", .type = CONF_SIZE, FIELD(conf_workers, answers),
 		.min = MB, .max = 64 * GB, .preset = "64MB",

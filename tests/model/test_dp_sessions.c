@@ -5,6 +5,8 @@
 // - which packets are accepted is foretold from plain sets of Partial IVs, packet by packet;
 // - a nonce of a gateway key seals one answer ever, over all restarts of a device's context;
 // - an answer opens under the request that it answers, and goes to where that came from;
+// - it is piggybacked if there was no empty ACK before it, else a message of its own, whose bytes
+//   never change and whose message id comes not again within EXCHANGE_LIFETIME;
 // - an accepted request has one answer, sooner or later, unless its device is removed first;
 // - counters, exchanges and packet buffers add up.
 //
@@ -18,7 +20,7 @@
 
 #define STEPS      100000
 #define DEVICES    10
-#define HISTORY    4096      // requests remembered; a power of two, as message ids index it
+#define HISTORY    8192      // requests remembered; a power of two, as message ids index it
 #define PIVS       (1 << 20) // of one key
 #define NONCES     (1 << 19) // more than twice as many as a run of STEPS uses
 #define QUEUE_MAX  48        // packets in one burst, so that their order is kept
@@ -28,6 +30,7 @@
 struct model_device {
 	struct bed_device bed;
 	struct dp_flow flow;
+	uint64_t mid_ms[1 << 16]; // when it saw a message id of the gateway's last; 0: never
 	bool there;
 	bool own_piv;
 	bool no_echo;     // it has a mark, DP_CONTEXT_FLOOR
@@ -58,6 +61,7 @@ struct model_request {
 	bool sent; // held back until then
 	bool accepted;
 	bool dispatched;
+	bool acked; // by an empty ACK
 	bool answered;
 	bool gone; // its device was removed meanwhile
 	uint8_t answer[16];
@@ -223,6 +227,62 @@ static void foretell(struct model_request *r)
 	accepted++;
 }
 
+// What a device does on a confirmable answer. Lost messages and those of others are the network's.
+static void device_acknowledges(const struct model_device *d, uint16_t mid)
+{
+	struct dp_flow flow = d->flow;
+	uint64_t what = rnd(8);
+
+	if (what < 2 || queued == QUEUE_MAX)
+		return;
+	if (what == 2)
+		flow.remote_port += rte_cpu_to_be_16(1000);
+	bed_send_empty(&bed, &flow, what == 3 ? COAP_RST : COAP_ACK, mid);
+	queued++;
+}
+
+static void take_empty(const struct bed_answer *answer)
+{
+	struct model_request *r = &history[answer->msg.mid % HISTORY];
+
+	if (answer->msg.type == COAP_RST)
+		return;
+	must(r->bed.mid == answer->msg.mid && r->accepted && r->bed.type == COAP_CON,
+		"an ACK of nothing");
+	must(answer->flow.local_port == devices[r->from].flow.remote_port, "to where it came from");
+	must(r->acked || !r->answered, "an empty ACK after a piggybacked answer");
+	r->acked = true;
+}
+
+// How an answer came. A NON may be what a confirmable request gets when it has timed out.
+static void check_type(const struct model_request *r, const struct bed_answer *answer, uint8_t code)
+{
+	struct model_device *d = &devices[r->from];
+	uint16_t mid = answer->msg.mid;
+
+	if (answer->msg.type == COAP_ACK) {
+		must(r->bed.type == COAP_CON && mid == r->bed.mid, "piggybacked");
+		// A window that was lost meanwhile is a new beginning: it is challenged.
+		must(!r->acked || (code == COAP_UNAUTHORIZED && r->context != d->context),
+			"in an ACK after an empty one");
+		return;
+	}
+	if (r->bed.type == COAP_CON) {
+		must(r->acked, "a separate answer without an empty ACK");
+		must(answer->msg.type == COAP_CON || code == COAP_GATEWAY_TIMEOUT, "type");
+		must(mid & ~DP_MID_NON, "apart from those of NON answers");
+		must(r->answered || !d->mid_ms[mid] ||
+				clock_ms - d->mid_ms[mid] > DP_EXCHANGE_LIFETIME_MS,
+			"a message id again");
+		d->mid_ms[mid] = clock_ms;
+	} else {
+		must(answer->msg.type == COAP_NON, "type");
+		must(!(mid & ~DP_MID_NON), "apart from those of CON answers");
+	}
+	if (answer->msg.type == COAP_CON)
+		device_acknowledges(d, mid);
+}
+
 static void take_answers(void)
 {
 	struct bed_answer answer;
@@ -231,9 +291,12 @@ static void take_answers(void)
 
 	while (bed_receive(&bed, &answer)) {
 		frames++;
+		if (answer.msg.code == COAP_EMPTY) {
+			take_empty(&answer);
+			continue;
+		}
 		if (!answer.protected) {
-			must(COAP_CODE_CLASS(answer.msg.code) == 4 || answer.msg.type == COAP_RST,
-				"an unprotected answer");
+			must(COAP_CODE_CLASS(answer.msg.code) == 4, "an unprotected answer");
 			continue;
 		}
 		uint8_t sealed[16];
@@ -242,8 +305,7 @@ static void take_answers(void)
 
 		must(answer.msg.token_len == 2 && r->bed.mid == mid, "whose answer is it?");
 		must(bed_open(&r->device, &r->bed, &answer), "bound to its own request");
-		must(answer.msg.type == (r->bed.type == COAP_CON ? COAP_ACK : COAP_NON), "type");
-		must(answer.msg.type == COAP_NON || answer.msg.mid == mid, "piggybacked");
+		check_type(r, &answer, answer.plaintext[0]);
 		crypto_generichash(sealed, sizeof(sealed), answer.msg.body.payload,
 			answer.msg.body.payload_len, NULL, 0);
 		nonce_used(r, &answer, sealed);
@@ -454,6 +516,16 @@ static void rubbish(void)
 	put(&bed.flow, coap, len);
 }
 
+// An ACK or RST of somebody, for anything.
+static void stray_ack(void)
+{
+	if (queued < QUEUE_MAX) {
+		bed_send_empty(&bed, &devices[rnd(DEVICES)].flow, rnd(2) ? COAP_ACK : COAP_RST,
+			rnd(1 << 16));
+		queued++;
+	}
+}
+
 static void later(void)
 {
 	uint64_t ms = rnd(8) ? rnd(60) : rnd(2000);
@@ -562,8 +634,8 @@ static void policy(void)
 static void one_step(void)
 {
 	static void (*const operations[])(void) = {good, good, good, good, good, good, good, again,
-		again, again, old_number, forged, forged, from_elsewhere, rubbish, later, later,
-		backend, backend, backend, turn, policy, resync};
+		again, again, old_number, forged, forged, from_elsewhere, rubbish, stray_ack, later,
+		later, backend, backend, backend, turn, policy, resync};
 	uint64_t n = rnd(RTE_DIM(operations) * 20);
 
 	if (n == 0)
@@ -608,12 +680,21 @@ static void settle(void)
 	for (unsigned i = 0; i < HISTORY; i++)
 		must(!history[i].accepted || history[i].answered || history[i].gone,
 			"a request was never answered");
+	// Separate answers that nobody acknowledges end, too: after 93 s at most.
+	for (unsigned i = 0; i < 40; i++) {
+		bed_later(&bed, 2500);
+		clock_ms += 2500;
+		turn();
+	}
 	must(dp_worker_exchanges_free(bed.dp, 0) == BED_EXCHANGES, "exchanges are missing");
 	must(accepted == dispatched + local_answers, "%lu %lu %lu", accepted, dispatched,
 		local_answers);
 	must(frames ==
 			bed_count(&bed, DP_STAT_answers) +
 				bed_count(&bed, DP_STAT_rx_duplicates_answered) +
+				bed_count(&bed, DP_STAT_rx_duplicates_acked) +
+				bed_count(&bed, DP_STAT_acks_sent) +
+				bed_count(&bed, DP_STAT_tx_retransmits) +
 				bed_count(&bed, DP_STAT_rx_errors_sent) +
 				bed_count(&bed, DP_STAT_rx_format_rst),
 		"every frame sent was counted");
@@ -656,6 +737,10 @@ Test(dp_sessions, agree_with_the_model)
 		count, bed_count(&bed, DP_STAT_rx_packets), accepted, dispatched,
 		bed_count(&bed, DP_STAT_answers), bed_count(&bed, DP_STAT_rx_duplicates_answered),
 		bed_count(&bed, DP_STAT_rx_challenges), bed_count(&bed, DP_STAT_exchange_timeouts));
+	printf("# %lu separate answers, %lu retransmissions, %lu ACKs, %lu RSTs, %lu given up\n",
+		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
+		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
+		bed_count(&bed, DP_STAT_answers_given_up));
 	bed_free(&bed);
 	for (unsigned i = 0; i < DEVICES; i++)
 		free(devices[i].seen);

@@ -337,6 +337,14 @@ void bed_send_request(struct bed *bed, const struct bed_request *request)
 	bed_send(bed, &bed->flow, request->coap, request->len);
 }
 
+void bed_send_empty(struct bed *bed, const struct dp_flow *flow, enum coap_type type, uint16_t mid)
+{
+	uint8_t coap[COAP_EMPTY_LEN];
+
+	coap_empty_make(coap, type, mid);
+	bed_send(bed, flow, coap, sizeof(coap));
+}
+
 void bed_turn(struct bed *bed)
 {
 	unsigned work;
@@ -420,7 +428,8 @@ uint64_t bed_count(const struct bed *bed, enum dp_stat stat)
 
 uint64_t bed_ends(const struct bed *bed)
 {
-	uint64_t sum = bed_count(bed, DP_STAT_punted) + bed_count(bed, DP_STAT_handed_over);
+	uint64_t sum = bed_count(bed, DP_STAT_punted) + bed_count(bed, DP_STAT_handed_over) +
+		bed_count(bed, DP_STAT_acks_handed_over);
 
 	for (unsigned i = 0; i < DP_STAT_COUNT; i++) {
 		const char *name = dp_stat_infos[i].name;

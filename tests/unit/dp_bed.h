@@ -92,6 +92,8 @@ void bed_seal_path(const struct bed_device *device, struct bed_request *request,
 // Puts a CoAP message in a frame from flow->remote to flow->local, for the next turn.
 void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, size_t len);
 void bed_send_request(struct bed *bed, const struct bed_request *request);
+// An ACK, a RST or a ping.
+void bed_send_empty(struct bed *bed, const struct dp_flow *flow, enum coap_type type, uint16_t mid);
 // Turns the worker until it finds nothing to do.
 void bed_turn(struct bed *bed);
 // Lets the worker believe that this much time has passed.

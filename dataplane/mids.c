@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/mids.h"
+
+#include "dataplane/memory.h"
+
+#include <rte_common.h>
+#include <rte_hash_crc.h>
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#define MID_CONFIRMABLE 0x8000
+#define MID_BITS        15
+#define PEERS           (UINT32_C(1) << 16) // counters
+
+// A counter, and how far it is ahead of its time: the virtual scheduling algorithm. Each id takes
+// interval_ms; a counter may run ahead by the lifetime. So in any lifetime it gives ids for two.
+struct mid_counter {
+	uint64_t ahead_ms : 48; // time up to which the ids given last
+	uint64_t next : 16;
+};
+_Static_assert(sizeof(struct mid_counter) == 8, "half a megabyte a worker");
+
+struct dp_mids {
+	struct mid_counter *counter; // [PEERS]
+	uint32_t seed;               // of the hash: where a peer's ids begin is hard to guess
+	uint16_t own;                // what all ids of this worker have in common
+	uint16_t mask;               // of the counter
+	unsigned shift;              // of the worker's number
+	unsigned workers;
+	uint32_t interval_ms;
+};
+
+struct dp_mids *dp_mids_create(unsigned id, unsigned workers)
+{
+	struct dp_mids *mids = calloc(1, sizeof(*mids));
+
+	if (!mids)
+		return NULL;
+	mids->counter = dp_map(sizeof(*mids->counter) * PEERS, DP_MAP_HOT);
+	if (!mids->counter) {
+		free(mids);
+		errno = ENOMEM;
+		return NULL;
+	}
+	randombytes_buf(&mids->seed, sizeof(mids->seed));
+	mids->workers = workers;
+	mids->shift = MID_BITS - rte_log2_u32(workers);
+	mids->own = MID_CONFIRMABLE | id << mids->shift;
+	mids->mask = (1 << mids->shift) - 1;
+	mids->interval_ms = (2 * DP_EXCHANGE_LIFETIME_MS + mids->mask) / (mids->mask + 1);
+	return mids;
+}
+
+void dp_mids_free(struct dp_mids *mids)
+{
+	if (!mids)
+		return;
+	dp_unmap(mids->counter, sizeof(*mids->counter) * PEERS);
+	free(mids);
+}
+
+bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
+{
+	uint32_t hash = rte_hash_crc(flow, DP_ENDPOINT_LEN, mids->seed);
+	struct mid_counter *counter = &mids->counter[hash % PEERS];
+	uint64_t ahead_ms = RTE_MAX((uint64_t)counter->ahead_ms, now_ms) + mids->interval_ms;
+
+	if (ahead_ms > now_ms + DP_EXCHANGE_LIFETIME_MS)
+		return false;
+	// The start follows the counter's place, not the peer's own hash: peers that share it must
+	// not meet.
+	uint16_t start = rte_hash_crc_4byte(hash % PEERS, mids->seed);
+
+	*mid = mids->own | ((start + counter->next) & mids->mask);
+	counter->ahead_ms = ahead_ms;
+	counter->next++;
+	return true;
+}
+
+unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid)
+{
+	unsigned worker = (mid & ~MID_CONFIRMABLE) >> mids->shift;
+
+	return mid & MID_CONFIRMABLE && worker < mids->workers ? worker : DP_MID_WORKER_NONE;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Message ids of a worker's own messages.
+//
+// Confirmable ones: 1 | number of the worker | a counter of the peer's. Whichever worker receives
+// the acknowledgement sees whose it is. A peer never sees one again within EXCHANGE_LIFETIME (RFC
+// 7252 section 4.4): its counter does not go round faster, there just is no id then. Peers are
+// endpoints, told apart by a hash; those that share a counter share its ids.
+//
+// Non-confirmable ones have the highest bit 0, and follow the Partial IV (see answer.c).
+
+#ifndef POSTERN_DATAPLANE_MIDS_H
+#define POSTERN_DATAPLANE_MIDS_H
+
+#include "dataplane/net.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DP_EXCHANGE_LIFETIME_MS 247000 // RFC 7252 section 4.8.2
+#define DP_MID_NON              0x7fff // bits of the ids of non-confirmable messages
+#define DP_MID_WORKER_NONE      UINT32_MAX
+
+struct dp_mids;
+
+// For worker `id` of so many. NULL and errno on failure.
+struct dp_mids *dp_mids_create(unsigned id, unsigned workers);
+void dp_mids_free(struct dp_mids *mids);
+
+// The next id for the remote endpoint of a flow; false if too many were used too lately.
+bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
+	__attribute__((warn_unused_result));
+// Which worker makes such ids, DP_MID_WORKER_NONE if none does.
+unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid);
+
+#endif

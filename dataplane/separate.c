@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Separate answers (RFC 7252 section 5.2.2): a confirmable request whose backend is slow gets an
+// empty ACK, and its answer later as a confirmable message of ours, which is sent again until it is
+// acknowledged, rejected, or given up (section 4.2).
+//
+// An answer is sealed once: what is sent again are its bytes, which its exchange keeps. So an
+// exchange is taken until the ACK comes, at most 93 s after the answer; but a new request that
+// finds none free has the one that waits longest.
+
+#include "dataplane/worker.h"
+
+#include <sodium.h>
+
+#define ACK_TIMEOUT_MS 2000 // RFC 7252 section 4.8; up to half of it longer (ACK_RANDOM_FACTOR)
+#define MAX_RETRANSMIT 4
+
+// Spreads retransmissions, so it need not be hard to guess: a linear congruential generator.
+static uint32_t jitter(struct dp_worker *w, uint32_t below)
+{
+	w->jitter = w->jitter * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (w->jitter >> 32) * below >> 32;
+}
+
+static struct dp_exchange *exchange_at(const struct dp_worker *w, uint32_t index)
+{
+	return &w->exchanges->worker_half[index];
+}
+
+void dp_separate_end(struct dp_worker *w, uint32_t index)
+{
+	dp_wheel_remove(&w->wheel, w->exchanges, index);
+	dp_unacked_remove(w->unacked, index);
+	dp_exchange_unlink(w, index);
+	dp_exchange_give(w->exchanges, index);
+}
+
+static void give_up(struct dp_worker *w, uint32_t index)
+{
+	dp_separate_end(w, index);
+	dp_count(w, DP_STAT_answers_given_up);
+}
+
+uint32_t dp_exchange_obtain(struct dp_worker *w)
+{
+	uint32_t index = dp_exchange_take(w->exchanges);
+
+	if (likely(index != DP_INDEX_NONE))
+		return index;
+	uint32_t oldest = dp_unacked_oldest(w->unacked);
+
+	if (oldest == DP_INDEX_NONE)
+		return DP_INDEX_NONE;
+	give_up(w, oldest);
+	return dp_exchange_take(w->exchanges);
+}
+
+// The empty ACK was sent: the answer will be a separate one.
+static void acknowledged(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = exchange_at(w, index);
+
+	x->acked = true;
+	x->acked_ms = w->now_ms;
+	x->copies = 0;
+	x->tries = 0;
+}
+
+static void wait_for_deadline(struct dp_worker *w, uint32_t index)
+{
+	dp_wheel_remove(&w->wheel, w->exchanges, index);
+	dp_wheel_insert(&w->wheel, w->exchanges, index,
+		dp_shared_at(w->exchanges, index)->request.deadline_ms);
+}
+
+// The message id of the separate answer. Without one there is no empty ACK: the answer will come
+// piggybacked, however late.
+static bool take_mid(struct dp_worker *w, struct dp_exchange *x)
+{
+	if (dp_mid_take(w->mids, &x->flow, w->now_ms, &x->own_mid))
+		return true;
+	dp_count(w, DP_STAT_acks_no_mid);
+	return false;
+}
+
+void dp_separate_begin(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = exchange_at(w, index);
+
+	wait_for_deadline(w, index);
+	if (!take_mid(w, x))
+		return;
+	if (!dp_send_empty(w, &x->flow, COAP_ACK, x->mid)) {
+		dp_count(w, DP_STAT_answers_no_mbuf);
+		return;
+	}
+	acknowledged(w, index);
+	dp_count(w, DP_STAT_acks_sent);
+}
+
+void dp_separate_copy(
+	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type)
+{
+	struct dp_exchange *x = exchange_at(w, index);
+	// A NON is never acknowledged; and what got a piggybacked 5.04 has its answer.
+	bool silent = type == COAP_NON || x->type == COAP_NON || (x->abandoned && !x->acked);
+
+	if (x->acked)
+		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
+			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
+	if (silent || (!x->acked && !take_mid(w, x))) {
+		dp_count(w, DP_STAT_drop_duplicate_silent);
+		return;
+	}
+	if (!dp_send_empty(w, flow, COAP_ACK, x->mid)) {
+		dp_count(w, DP_STAT_drop_no_mbuf);
+		return;
+	}
+	dp_count(w, DP_STAT_rx_duplicates_acked);
+	if (x->acked) {
+		x->copies++;
+		x->acked_ms = w->now_ms;
+	} else {
+		acknowledged(w, index);
+		wait_for_deadline(w, index);
+	}
+}
+
+uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index)
+{
+	const struct dp_exchange *x = exchange_at(w, index);
+	uint32_t clone = dp_exchange_obtain(w);
+
+	if (clone == DP_INDEX_NONE)
+		return clone;
+	struct dp_shared *from = dp_shared_at(w->exchanges, index);
+	struct dp_shared *to = dp_shared_at(w->exchanges, clone);
+
+	*exchange_at(w, clone) = *x;
+	exchange_at(w, clone)->wheel_slot = DP_INDEX_NONE;
+	to->request = from->request;
+	to->request.body_len = 0;
+	memcpy(dp_shared_request_buf(w->exchanges, to), dp_shared_request_buf(w->exchanges, from),
+		from->request.token_len);
+	dp_exchange_link(w, clone);
+	return clone;
+}
+
+// Counts a try to send the answer, and waits for the ACK.
+static void wait_for_ack(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = exchange_at(w, index);
+
+	x->timeout_ms =
+		x->tries ? 2 * x->timeout_ms : ACK_TIMEOUT_MS + jitter(w, ACK_TIMEOUT_MS / 2 + 1);
+	x->tries++;
+	if (!x->delivering)
+		dp_unacked_add(w->unacked, index);
+	x->delivering = true;
+	dp_wheel_insert(&w->wheel, w->exchanges, index, w->now_ms + x->timeout_ms);
+}
+
+void dp_separate_sent(
+	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len)
+{
+	dp_count(w, DP_STAT_answers_separate);
+	if (answer->exchange == DP_INDEX_NONE)
+		return; // as NON
+	struct dp_shared *shared = dp_shared_at(w->exchanges, answer->exchange);
+
+	// In the place of the plaintext; that of the request is not needed either, but for its
+	// token.
+	memcpy(dp_shared_response(w->exchanges, shared), coap, len);
+	sodium_memzero(dp_shared_request_buf(w->exchanges, shared) + shared->request.token_len,
+		shared->request.body_len);
+	exchange_at(w, answer->exchange)->coap_len = len;
+	wait_for_ack(w, answer->exchange);
+}
+
+void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer)
+{
+	if (!answer->separate || answer->exchange == DP_INDEX_NONE)
+		return;
+	struct dp_shared *shared = dp_shared_at(w->exchanges, answer->exchange);
+
+	memmove(dp_shared_response(w->exchanges, shared), answer->plaintext, answer->plaintext_len);
+	shared->response.len = answer->plaintext_len;
+	exchange_at(w, answer->exchange)->coap_len = 0;
+	wait_for_ack(w, answer->exchange);
+}
+
+// One more try to seal it. Nothing may take an exchange away while its answer is in the batch.
+static void seal_again(struct dp_worker *w, uint32_t index)
+{
+	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
+
+	dp_unacked_remove(w->unacked, index);
+	exchange_at(w, index)->delivering = false;
+	struct pkt_answer *answer = dp_answer_to_exchange(w, index);
+
+	answer->exchange = index;
+	answer->plaintext = dp_shared_response(w->exchanges, shared);
+	answer->plaintext_len = shared->response.len;
+}
+
+void dp_separate_again(struct dp_worker *w, uint32_t index)
+{
+	const struct dp_exchange *x = exchange_at(w, index);
+
+	if (x->tries > MAX_RETRANSMIT) {
+		give_up(w, index);
+		return;
+	}
+	if (!x->coap_len) {
+		seal_again(w, index);
+		return;
+	}
+	const uint8_t *coap = dp_shared_response(w->exchanges, dp_shared_at(w->exchanges, index));
+
+	dp_count(w,
+		dp_send_coap(w, &x->flow, coap, x->coap_len) ? DP_STAT_tx_retransmits
+							     : DP_STAT_answers_no_mbuf);
+	wait_for_ack(w, index);
+}
+
+void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid)
+{
+	uint32_t index = dp_unacked_find(w->unacked, flow, mid);
+
+	if (index == DP_INDEX_NONE || !exchange_at(w, index)->coap_len) {
+		dp_count(w, DP_STAT_drop_coap_ack);
+		return;
+	}
+	dp_separate_end(w, index);
+	dp_count(w, type == COAP_ACK ? DP_STAT_rx_acks : DP_STAT_rx_rsts);
+}
