@@ -310,7 +310,8 @@ static void interrupts_first(void)
 	while ((entry = readdir(dir)))
 		// Without the privilege it waits for its turn as others do.
 		if (is_interrupt_thread(entry->d_name))
-			(void)sched_setscheduler(atoi(entry->d_name), SCHED_FIFO, &priority);
+			(void)sched_setscheduler(
+				(pid_t)strtol(entry->d_name, NULL, 10), SCHED_FIFO, &priority);
 	closedir(dir);
 }
 
