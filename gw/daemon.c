@@ -72,29 +72,6 @@ void daemon_resynced(struct daemon *daemon)
 		daemon_alarm_end(daemon, resync_waiting);
 }
 
-void daemon_store_result(struct daemon *daemon, int result)
-{
-	static const char full[] = "the store has no room left: what needs new state is refused";
-	static const char failed[] = "the store cannot be written: what needs new state is refused";
-
-	switch (result) {
-	case 0:
-		daemon_alarm_end(daemon, full);
-		daemon_alarm_end(daemon, failed);
-		break;
-	case -ENOSPC:
-		daemon_alarm(daemon, full);
-		break;
-	case -EROFS:
-	case -EACCES:
-	case -EIO:
-		daemon_alarm(daemon, failed);
-		break;
-	default: // says nothing of the disk
-		break;
-	}
-}
-
 // A key's limits are no reason to stop serving: whoever can send packets could shut a device out.
 static void on_limit(struct daemon *daemon, const struct dp_event *event)
 {
@@ -276,6 +253,7 @@ void daemon_run(struct daemon *daemon)
 		dp_poll(daemon->dp, on_event, daemon);
 		to_kernel(daemon);
 		soon = reserve_turn(daemon->reserve);
+		disk_turn(daemon);
 		upstreams_watch(daemon);
 		overload_watch(daemon);
 	}

@@ -16,7 +16,7 @@
 
 #include <signal.h>
 
-#define DAEMON_ALARMS_MAX 8
+#define DAEMON_ALARMS_MAX 12
 
 // A port and the kernel TAP beside it.
 struct daemon_port {
@@ -32,6 +32,13 @@ struct daemon_counts {
 	uint64_t by_state[CTL_DEVICE_STATE_COUNT];
 	uint64_t by_worker[DP_WORKERS_MAX]; // that owns them
 	uint64_t good_until_tsc;
+};
+
+// See gw/disk.c.
+struct daemon_disk {
+	bool failing, busy;
+	uint64_t probe_ms; // when to try next
+	struct store_probe_job probe;
 };
 
 // All of main's thread.
@@ -60,7 +67,8 @@ struct daemon {
 	bool importing; // one import at a time
 
 	struct reserve *reserve;
-	uint64_t overloaded_ms;  // CLOCK_MONOTONIC: when a worker was seen on a rung last
+	uint64_t overloaded_ms; // CLOCK_MONOTONIC: when a worker was seen on a rung last
+	struct daemon_disk disk;
 	uint64_t resync_waiting; // devices that recover by a floor and wait for a resync
 	size_t *servers_up;      // of each upstream, as told last
 	const char *alarm[DAEMON_ALARMS_MAX]; // sentences for `posternctl status`
@@ -81,8 +89,10 @@ int daemon_stop(struct daemon *daemon);
 void daemon_alarm(struct daemon *daemon, const char *sentence);
 // Takes one back, if it is there.
 void daemon_alarm_end(struct daemon *daemon, const char *sentence);
-// What a job that writes to the store returned: an alarm while the disk takes nothing.
+// What a job that writes to the store returned: an alarm while the disk takes nothing (gw/disk.c).
 void daemon_store_result(struct daemon *daemon, int result);
+// In each turn of main.
+void disk_turn(struct daemon *daemon);
 uint64_t daemon_now_ms(void);
 
 // Devices wait for a resync: an alarm.
@@ -97,6 +107,8 @@ struct reserve *reserve_new(struct daemon *daemon);
 void reserve_free(struct reserve *reserve);
 // Takes up DP_EVENT_RUN_WANTED, DP_EVENT_RUN_BASE_WANTED or DP_EVENT_MARK_WANTED.
 void reserve_event(struct reserve *reserve, const struct dp_event *event);
+// The disk is sound again: what the store refused for now is asked for at once.
+void reserve_retry(struct reserve *reserve);
 // In each turn of main. Returns whether it waits for room at a worker and must come again soon.
 bool reserve_turn(struct reserve *reserve);
 

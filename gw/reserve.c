@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define RETRY_MS       10000 // after the store refused for now
-#define GRANT_RETRY_MS 60000 // the same for the run, of which there are few an hour
+#define GRANT_RETRY_MS 60000 // the same for the run, when there were too many in this hour
 
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -42,6 +42,7 @@ struct reserve {
 	bool marks_busy;
 	uint64_t marks_retry_ms;
 	struct wishes bases; // that the store refused for now
+	bool bases_spent;    // and some for ever
 	uint64_t bases_retry_ms;
 	struct wishes late; // durable, but the owner had no room for them
 };
@@ -90,7 +91,8 @@ static void grant_done(struct store_job *job)
 	}
 	daemon_alarm(reserve->daemon, ALARM_RUN);
 	log_error("%s", job->error.text);
-	reserve->grant_retry_ms = daemon_now_ms() + GRANT_RETRY_MS;
+	reserve->grant_retry_ms =
+		daemon_now_ms() + (job->result == -EAGAIN ? GRANT_RETRY_MS : RETRY_MS);
 }
 
 static void grant_submit(struct reserve *reserve)
@@ -116,10 +118,13 @@ static void base_done(struct store_job *job)
 	// -EINVAL: it is durable already. A worker that waits asks again.
 	if (!job->result || job->result == -EINVAL) {
 		wish_grant(reserve, &raise->wish);
+		if (!reserve->bases.count && !reserve->bases_spent)
+			daemon_alarm_end(reserve->daemon, ALARM_BASE);
 	} else if (job->result != -ENOENT) {
 		log_error("%s", job->error.text);
 		daemon_alarm(reserve->daemon, ALARM_BASE);
 		// Only new keys help against -ERANGE.
+		reserve->bases_spent |= job->result == -ERANGE;
 		if (job->result != -ERANGE) {
 			wish_put(reserve, &reserve->bases, &raise->wish);
 			reserve->bases_retry_ms = daemon_now_ms() + RETRY_MS;
@@ -224,6 +229,13 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 		wish.value = event->arg + 1; // the next run
 		base_submit(reserve, &wish);
 	}
+}
+
+void reserve_retry(struct reserve *reserve)
+{
+	reserve->grant_retry_ms = 0;
+	reserve->marks_retry_ms = 0;
+	reserve->bases_retry_ms = 0;
 }
 
 bool reserve_turn(struct reserve *reserve)

@@ -16,6 +16,7 @@
 #define PAGES_A_TURN 256 // of 4 KB
 
 struct store_backup {
+	const struct store *store;
 	sqlite3 *db;
 	sqlite3_backup *copy;
 	char *path, *part; // the name, and the name until it is complete
@@ -83,15 +84,18 @@ int store_backup_open(struct store *store, const char *path, struct store_backup
 	struct store_backup *new = calloc(1, sizeof(*new));
 
 	*backup = NULL;
-	if (new != NULL)
+	if (new != NULL) {
+		new->store = store;
 		new->path = strdup(path);
+	}
 	if (new == NULL || new->path == NULL || asprintf(&new->part, "%s.part", path) < 0) {
 		if (new != NULL)
 			new->part = NULL;
 		store_backup_free(new);
 		return store_fail(error, -ENOMEM, "no memory for a backup");
 	}
-	int code = backup_begin(store, new, error);
+	int code = store->broken ? store_fail(error, -EIO, "the store failed to write before")
+				 : backup_begin(store, new, error);
 	if (code != 0) {
 		store_backup_free(new);
 		return code;
@@ -139,9 +143,12 @@ static int backup_end(struct store_backup *backup, struct store_error *error)
 
 int store_backup_step(struct store_backup *backup, bool *done, struct store_error *error)
 {
+	*done = false;
+	// What it shows may not be on its disk, and the copy holds up store_recover().
+	if (backup->store->broken)
+		return store_fail(error, -EIO, "the store failed to write before");
 	int below = sqlite3_backup_step(backup->copy, PAGES_A_TURN);
 
-	*done = false;
 	if (below == SQLITE_OK)
 		return 0;
 	if (below != SQLITE_DONE)

@@ -404,6 +404,8 @@ static void cache_size(struct import *import, int kib)
 	char sql[64];
 
 	snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d", kib);
+	if (import->store->db == NULL) // see store_recover()
+		return;
 	sqlite3_exec(import->store->db, sql, NULL, NULL, NULL);
 	if (kib == CACHE_KIB_OFF)
 		sqlite3_db_release_memory(import->store->db);

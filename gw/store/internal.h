@@ -8,11 +8,12 @@
 
 #include <sodium.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #define STORE_DB      "devices.db"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
-#define STORE_VERSION 2          // of the schema: PRAGMA user_version
+#define STORE_VERSION 3          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
 
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
@@ -65,6 +66,8 @@ struct store_secrets {
 	X(KEY_PUT,                                                                                 \
 		"INSERT OR REPLACE INTO used_key (hash, device, run, mark)"                        \
 		" VALUES (?1, ?2, ?3, ?4)")                                                        \
+	X(META_AGAIN, "SELECT commits, run, hour, hour_runs FROM meta")                            \
+	X(META_COMMIT, "UPDATE meta SET commits = commits + 1")                                    \
 	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                         \
 	X(META_TOKEN, "UPDATE meta SET window_token = ?1, clock = ?2")                             \
 	X(WINDOW_CLEAR, "DELETE FROM window")                                                      \
@@ -83,16 +86,23 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statement[SQL_COUNT]; // prepared at first use
 	struct store_secrets *secrets;      // sodium_malloc()
-	int directory_fd, runtime_fd;       // the flock is on the first
-	uint64_t next_id;                   // of a device
+	char *directory;
+	int directory_fd, runtime_fd; // the flock is on the first
+	dev_t db_dev;                 // of the file that is open
+	ino_t db_ino;
+	bool opened;      // as a whole, by store_open()
+	uint64_t next_id; // of a device
 	uint64_t count, max_devices;
 	uint64_t count_begun; // count when the transaction began, for its rollback
 
 	uint32_t run_next; // as committed: all runs below may have been used
 	uint32_t run;      // of this start, if granted
 	bool granted;
-	bool broken;  // a commit or sync failed: what is on the disk is not known any more
-	int64_t hour; // Unix time at which the count of runs an hour began
+	// A write, commit or sync failed: what is on the disk is not known before store_recover().
+	// Then db may be NULL.
+	bool broken;
+	uint64_t commits; // transactions that ever were
+	int64_t hour;     // Unix time at which the count of runs an hour began
 	uint32_t hour_runs;
 
 	int64_t clock; // Unix time of the last start or clean stop, as committed
@@ -139,12 +149,20 @@ sqlite3_stmt *store_statement(struct store *store, enum store_statement which);
 int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error *error)
 	__attribute__((warn_unused_result));
 int store_begin(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
-// A commit that fails breaks the store (see struct store) and rolls back.
+// If it fails, the transaction is not there, or, with the store broken, that is not known.
 int store_commit(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 void store_rollback(struct store *store);
 // The last error of SQLite as -errno, with text.
 int store_sql_fail(struct store *store, struct store_error *error);
+
+// open.c
+// Opens the database of store->directory; db, db_dev and db_ino.
+int database_open(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// count and next_id.
+int counters_read(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // file.c: small files, replaced as a whole and durably.
 int file_replace(int directory_fd, const char *name, const void *data, size_t len)

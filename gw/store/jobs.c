@@ -184,6 +184,18 @@ void store_backup_job_init(struct store_backup_job *backup)
 	backup->job.run = run_backup;
 }
 
+static enum store_turn run_probe(struct store_job *job, struct store *store)
+{
+	job->result = store_broken(store) ? store_recover(store, &job->error)
+					  : store_probe(store, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_probe_job_init(struct store_probe_job *probe)
+{
+	probe->job.run = run_probe;
+}
+
 static enum store_turn run_stop(struct store_job *job, struct store *store)
 {
 	struct store_stop_job *stop = JOB_OF(store_stop_job, job);

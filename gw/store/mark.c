@@ -11,9 +11,10 @@
 
 static int store_usable(const struct store *store, struct store_error *error)
 {
-	return store->broken ? store_fail(error, -EIO,
-				       "the store failed to write before: no marks until a restart")
-			     : 0;
+	return store->broken
+		? store_fail(error, -EIO,
+			  "the store failed to write before: no marks until it can again")
+		: 0;
 }
 
 // Within a transaction.

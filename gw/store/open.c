@@ -28,9 +28,10 @@ static const char schema[] =
 	" run INTEGER NOT NULL,"    // the next to be granted
 	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
 	" hour_runs INTEGER NOT NULL,"
-	" window_token BLOB,"      // of the clean stop that wrote the windows
-	" clock INTEGER NOT NULL," // of the last start or clean stop
-	" copy INTEGER NOT NULL"   // 1: of a backup, opens by adoption only
+	" window_token BLOB,"       // of the clean stop that wrote the windows
+	" clock INTEGER NOT NULL,"  // of the last start or clean stop
+	" copy INTEGER NOT NULL,"   // 1: of a backup, opens by adoption only
+	" commits INTEGER NOT NULL" // transactions that ever were
 	") STRICT;"
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
@@ -73,8 +74,12 @@ static const char from_version_1[] =
 	"ALTER TABLE device ADD COLUMN own_piv INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE device ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE device ADD COLUMN resync INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE used_key ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
-	"PRAGMA user_version = 2;";
+	"ALTER TABLE used_key ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;";
+
+// Version 2 did not count its transactions.
+static const char from_version_2[] =
+	"ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 3;";
 
 static int directory_open(const char *path, mode_t mode, struct store_error *error)
 {
@@ -126,21 +131,26 @@ static int sql_run(struct store *store, const char *sql, struct store_error *err
 		: store_sql_fail(store, error);
 }
 
-static int database_open(
-	struct store *store, const struct store_config *config, struct store_error *error)
+int database_open(struct store *store, struct store_error *error)
 {
+	struct stat st;
+	int code = 0;
+
 	// Made by us, so that nobody else can read it at any moment.
 	int fd = openat(
 		store->directory_fd, STORE_DB, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		int code = -errno;
-		return store_fail(error, code, "cannot open %s/" STORE_DB ": %s", config->directory,
+	if (fd < 0 || fstat(fd, &st) != 0)
+		code = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (code != 0)
+		return store_fail(error, code, "cannot open %s/" STORE_DB ": %s", store->directory,
 			strerror(-code));
-	}
-	close(fd);
+	store->db_dev = st.st_dev;
+	store->db_ino = st.st_ino;
 
 	char *path;
-	if (asprintf(&path, "%s/" STORE_DB, config->directory) < 0)
+	if (asprintf(&path, "%s/" STORE_DB, store->directory) < 0)
 		return store_fail(error, -ENOMEM, "no memory");
 	int opened = sqlite3_open_v2(path, &store->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -152,7 +162,7 @@ static int database_open(
 
 	// One file at rest, and a large import writes its new pages once: the journal that is
 	// rolled back, not the one ahead. FULL with TRUNCATE syncs the journal's end too.
-	int code = sql_run(store,
+	code = sql_run(store,
 		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = TRUNCATE;"
 		"PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
 		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
@@ -213,8 +223,8 @@ static int meta_create(struct store *store, const struct store_config *config, u
 	if (code != 0)
 		return code;
 	sqlite3_prepare_v2(store->db,
-		"INSERT INTO meta (one, store_key, machine, run, hour, hour_runs, clock, copy)"
-		" VALUES (1, ?1, ?2, ?3, 0, 0, 0, 0)",
+		"INSERT INTO meta (one, store_key, machine, run, hour, hour_runs, clock, copy,"
+		" commits) VALUES (1, ?1, ?2, ?3, 0, 0, 0, 0, 0)",
 		-1, &statement, NULL);
 	sqlite3_bind_blob(statement, 1, sealed, sizeof(sealed), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
@@ -290,7 +300,9 @@ static int version_raise(struct store *store, int64_t version, struct store_erro
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;
-	code = sql_run(store, from_version_1, error);
+	code = version == 1 ? sql_run(store, from_version_1, error) : 0;
+	if (code == 0)
+		code = sql_run(store, from_version_2, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
@@ -334,19 +346,22 @@ static int meta_columns(struct store *store, const struct store_config *config,
 	store->hour_runs = sqlite3_column_int64(statement, 4);
 	store->clock = sqlite3_column_int64(statement, 5);
 	store->copy = sqlite3_column_int64(statement, 6) != 0;
+	store->commits = sqlite3_column_int64(statement, 7);
 	return 0;
 }
 
 static int meta_read(struct store *store, const struct store_config *config, int64_t version,
 	struct meta *meta, struct store_error *error)
 {
+	static const char *const select[] = {
+		[1] = "SELECT store_key, machine, run, hour, hour_runs, 0, 0, 0 FROM meta",
+		[2] = "SELECT store_key, machine, run, hour, hour_runs, clock, copy, 0 FROM meta",
+		[3] = "SELECT store_key, machine, run, hour, hour_runs, clock, copy, commits"
+		      " FROM meta",
+	};
 	sqlite3_stmt *statement = NULL;
 
-	sqlite3_prepare_v2(store->db,
-		version == 1 ? "SELECT store_key, machine, run, hour, hour_runs, 0, 0 FROM meta"
-			     : "SELECT store_key, machine, run, hour, hour_runs, clock, copy"
-			       " FROM meta",
-		-1, &statement, NULL);
+	sqlite3_prepare_v2(store->db, select[version], -1, &statement, NULL);
 	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 	int code;
 	if (step == SQLITE_ROW)
@@ -441,7 +456,7 @@ static int adopt(struct store *store, const struct store_config *config, struct 
 	return run_marks_write(store, adopted, error);
 }
 
-static int counters_read(struct store *store, struct store_error *error)
+int counters_read(struct store *store, struct store_error *error)
 {
 	int64_t count, last = 0;
 
@@ -451,7 +466,9 @@ static int counters_read(struct store *store, struct store_error *error)
 			&last) != 0)
 		return store_sql_fail(store, error);
 	store->count = count;
-	store->next_id = last + 1;
+	// Not below the ids that an import has given to its rows.
+	if (store->next_id <= (uint64_t)last)
+		store->next_id = last + 1;
 	return 0;
 }
 
@@ -465,7 +482,7 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	if (code == 0)
 		code = boot_id_read(store, config, error);
 	if (code == 0)
-		code = database_open(store, config, error);
+		code = database_open(store, error);
 	if (code == 0)
 		code = version_check(store, &version, error);
 	if (code == 0 && version == 0) {
@@ -491,10 +508,11 @@ static struct store *store_new(const struct store_config *config, struct store_e
 	if (store != NULL) {
 		store->directory_fd = store->runtime_fd = -1;
 		store->max_devices = config->max_devices;
+		store->directory = strdup(config->directory);
 		store->secrets = sodium_malloc(sizeof(*store->secrets));
 	}
-	if (store == NULL || store->secrets == NULL) {
-		free(store);
+	if (store == NULL || store->directory == NULL || store->secrets == NULL) {
+		store_close(store);
 		store_fail(error, -ENOMEM, "no memory");
 		return NULL;
 	}
@@ -512,6 +530,7 @@ int store_open(const struct store_config *config, struct store **store, struct s
 		store_close(opened);
 		return code;
 	}
+	opened->opened = true;
 	*store = opened;
 	return 0;
 }
@@ -536,6 +555,7 @@ void store_close(struct store *store)
 		sqlite3_finalize(store->statement[i]);
 	sqlite3_close(store->db);
 	sodium_free(store->secrets);
+	free(store->directory);
 	if (store->runtime_fd >= 0)
 		close(store->runtime_fd);
 	if (store->directory_fd >= 0)

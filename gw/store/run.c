@@ -51,14 +51,13 @@ int run_marks_write(struct store *store, uint32_t run, struct store_error *error
 static int run_raise(struct store *store, uint32_t run_next, int64_t hour, uint32_t hour_runs,
 	struct store_error *error)
 {
-	sqlite3_stmt *statement = store_statement(store, SQL_META_RUN);
-
-	sqlite3_bind_int64(statement, 1, run_next);
-	sqlite3_bind_int64(statement, 2, hour);
-	sqlite3_bind_int64(statement, 3, hour_runs);
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;
+	sqlite3_stmt *statement = store_statement(store, SQL_META_RUN);
+	sqlite3_bind_int64(statement, 1, run_next);
+	sqlite3_bind_int64(statement, 2, hour);
+	sqlite3_bind_int64(statement, 3, hour_runs);
 	code = store_exec(store, statement, error);
 	if (code != 0) {
 		store_rollback(store);
@@ -77,7 +76,7 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 {
 	if (store->broken)
 		return store_fail(error, -EIO,
-			"the store failed to write before: no own Partial IVs until a restart");
+			"the store failed to write before: no own Partial IVs until it can again");
 	if (store->granted) {
 		*run = store->run;
 		return 0;
@@ -135,7 +134,7 @@ int store_base_raise(struct store *store, uint64_t id, uint32_t run_base, struct
 
 	if (store->broken)
 		return store_fail(error, -EIO,
-			"the store failed to write before: no own Partial IVs until a restart");
+			"the store failed to write before: no own Partial IVs until it can again");
 	int code = row_find_by_id(store, id, &row, error);
 	if (code != 0)
 		return code;

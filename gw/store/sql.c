@@ -13,7 +13,7 @@ sqlite3_stmt *store_statement(struct store *store, enum store_statement which)
 {
 	sqlite3_stmt **statement = &store->statement[which];
 
-	if (*statement == NULL)
+	if (*statement == NULL && store->db != NULL)
 		sqlite3_prepare_v3(store->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT,
 			statement, NULL);
 	return *statement;
@@ -51,6 +51,8 @@ static int errno_of_sql(struct store *store)
 
 int store_sql_fail(struct store *store, struct store_error *error)
 {
+	if (store->db == NULL)
+		return store_fail(error, -EIO, "the store failed to write before");
 	int code = errno_of_sql(store);
 
 	return store_fail(error, code, "the store's database: %s%s%s", sqlite3_errmsg(store->db),
@@ -70,6 +72,8 @@ int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error 
 
 int store_begin(struct store *store, struct store_error *error)
 {
+	if (store->broken)
+		return store_fail(error, -EIO, "the store failed to write before");
 	store->count_begun = store->count;
 	return store_exec(store, store_statement(store, SQL_BEGIN), error);
 }
@@ -78,7 +82,7 @@ void store_rollback(struct store *store)
 {
 	store->count = store->count_begun;
 	// Some errors roll back by themselves.
-	if (sqlite3_get_autocommit(store->db))
+	if (store->db == NULL || sqlite3_get_autocommit(store->db))
 		return;
 	if (store_exec(store, store_statement(store, SQL_ROLLBACK), NULL) != 0)
 		store->broken = true;
@@ -86,11 +90,22 @@ void store_rollback(struct store *store)
 
 int store_commit(struct store *store, struct store_error *error)
 {
-	int code = store_exec(store, store_statement(store, SQL_COMMIT), error);
+	uint64_t after = store->commits + 1;
+	int code = store_exec(store, store_statement(store, SQL_META_COMMIT), error);
 
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	code = store_exec(store, store_statement(store, SQL_COMMIT), error);
 	if (code != 0) {
 		store->broken = true;
 		store_rollback(store);
+		// At once, so that in most cases it is known what became of it.
+		if (store_recover(store, NULL) == 0 && store->commits == after)
+			code = 0;
+		return code;
 	}
-	return code;
+	store->commits = after;
+	return 0;
 }

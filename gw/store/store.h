@@ -195,8 +195,20 @@ struct store_window {
 int store_stop(struct store *store, bool (*next)(void *arg, struct store_window *window), void *arg,
 	struct store_error *error) __attribute__((warn_unused_result));
 
+// Whether a write, commit or sync failed. From then on nothing is written, and reading may fail,
+// until store_recover() succeeds. A verb that failed with the store broken may have been done.
+bool store_broken(const struct store *store);
+// Begins anew as after a crash, if the store is broken: what it returned as durable is, and what it
+// refused may be there. Returns 0 if it can be written again; -errno for as long as its disk is not
+// sound; -ESTALE if the disk has lost what it had taken.
+int store_recover(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// Whether the disk takes something at this moment: 0 or -errno.
+int store_probe(const struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+
 // The run of this start, from 0. The first call raises and syncs it, before it returns; later calls
-// give the same number. After a commit or sync that failed, no run is granted any more.
+// give the same number. None is granted while the store is broken.
 // -ERANGE, -EAGAIN, -EIO, ...
 int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)
 	__attribute__((warn_unused_result));
@@ -215,7 +227,7 @@ struct store_mark {
 
 // Raises the marks of devices without Echo, all in one transaction, synced on return. A mark that
 // is not higher than the stored one is durable already. Returns 0, with a result for each, or
-// -errno if none was raised; after a commit or sync that failed none is raised any more.
+// -errno if none was raised.
 int store_marks_raise(struct store *store, struct store_mark *marks, size_t count,
 	struct store_error *error) __attribute__((warn_unused_result));
 

@@ -9,10 +9,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WATCHED_MAX  64   // files that are waited for at once
 #define UNWATCHED_MS 1000 // between two looks at those beyond
+#define RECOVER_MS   1000 // between two looks at a disk that failed
 
 struct list {
 	struct store_job *first, **last;
@@ -24,6 +26,7 @@ struct store_thread {
 	int work_fd;  // rung for the thread
 	int reply_fd; // rung for main
 	atomic_bool cancelled;
+	uint64_t recover_ms; // CLOCK_MONOTONIC; not before this
 
 	pthread_mutex_t lock; // of all below; never held over a disk access or a callback
 	struct list queued, done;
@@ -122,8 +125,24 @@ static void sleep_until(struct store_thread *thread, const struct list *waiting)
 		unring(thread->work_fd);
 }
 
+// Before a job, so that none of them begins before and ends behind it.
+static void recover(struct store_thread *thread)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t now_ms = now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+	if (now_ms < thread->recover_ms)
+		return;
+	thread->recover_ms = now_ms + RECOVER_MS;
+	// If it fails, the job says so itself, if it has to do with what failed.
+	(void)!store_recover(thread->store, NULL);
+}
+
 static void run_job(struct store_thread *thread, struct list *waiting, struct store_job *job)
 {
+	if (store_broken(thread->store))
+		recover(thread);
 	switch (job->run(job, thread->store)) {
 	case STORE_TURN_DONE:
 		post(thread, &thread->done, job, thread->reply_fd);

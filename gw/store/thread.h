@@ -4,7 +4,8 @@
 //
 // A job belongs to its submitter again when its done() runs, on the thread that calls
 // store_thread_poll() (main). Jobs are embedded in the submitter's own structs. They run one at a
-// time and in order; a job that takes turns (an import) goes behind those that wait.
+// time and in order; a job that takes turns (an import) goes behind those that wait. A store that
+// is broken is recovered before the next turn of a job, as soon as its disk is sound.
 
 #ifndef POSTERN_GW_STORE_THREAD_H
 #define POSTERN_GW_STORE_THREAD_H
@@ -145,6 +146,12 @@ struct store_backup_job {
 	struct store_backup *backup;
 };
 void store_backup_job_init(struct store_backup_job *backup);
+
+// Whether the disk takes something, or does again: result 0. A store that failed is recovered.
+struct store_probe_job {
+	struct store_job job;
+};
+void store_probe_job_init(struct store_probe_job *probe);
 
 struct store_stop_job {
 	struct store_job job;

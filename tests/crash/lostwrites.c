@@ -9,6 +9,8 @@
 //                             (EIO, ENOSPC), or `short`: half of a write is done, a call that
 //                             is no write fails with ENOSPC; `full`: all writes from N on fail with
 //                             ENOSPC, as on a full disk
+//   LOSTWRITES_WHILE=FILE     while there is a FILE, calls fail: in it `EIO`, `EROFS` or `ENOSPC`,
+//                             and behind that `sync` if no others shall
 //   LOSTWRITES_CUT=N          a power cut at the N-th: it is not done, and the process is killed
 //
 // A record stands in the log after its call was done, and before the caller is told: a call without
@@ -34,7 +36,9 @@
 
 // In the log, in the order of the machine; path and data follow.
 struct record {
-	char call; // o open, w write, t truncate, s sync, r rename (data: the new path), u unlink
+	// o open, w write, t truncate, s sync, f sync that failed, r rename (data: the new path),
+	// u unlink
+	char call;
 	uint8_t unused;
 	uint16_t path_len;
 	uint32_t data_len;
@@ -113,6 +117,22 @@ static const char *path_of_fd(int fd)
 
 enum fate { DO, FAIL, SHORT };
 
+// Whether a call fails for as long as there is a file; errno is set then.
+static bool fails_now(const char *call)
+{
+	const char *path = getenv("LOSTWRITES_WHILE");
+	FILE *in = path ? fopen(path, "re") : NULL;
+	char error[16] = "", only[16] = "";
+
+	if (!in)
+		return false;
+	if (fscanf(in, "%15s %15s", error, only) < 1)
+		abort();
+	fclose(in);
+	errno = !strcmp(error, "EROFS") ? EROFS : !strcmp(error, "ENOSPC") ? ENOSPC : EIO;
+	return !*only || !strcmp(only, call);
+}
+
 // Counts a call, under the lock. errno is set unless it is to be done.
 static enum fate fate(const char *call, const char *path, bool is_write)
 {
@@ -127,6 +147,8 @@ static enum fate fate(const char *call, const char *path, bool is_write)
 		dprintf(fd, "%u %s %s\n", calls, call, path);
 	if (cut && calls == strtoul(cut, NULL, 10))
 		kill(getpid(), SIGKILL);
+	if (fails_now(call))
+		return FAIL;
 	unsigned at = fail ? strtoul(fail, &how, 10) : 0;
 
 	if (!at || calls < at || *how++ != ':')
@@ -277,8 +299,7 @@ static int synced(int fd, int (*real)(int))
 	pthread_mutex_lock(&lock);
 	if (fate("sync", watched[fd], false) == DO)
 		rc = real(fd);
-	if (!rc)
-		note('s', watched[fd], 0, NULL, 0);
+	note(rc ? 'f' : 's', watched[fd], 0, NULL, 0);
 	pthread_mutex_unlock(&lock);
 	return rc;
 }

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 // Writes and syncs of this process, counted; one of them can be the last thing it does, or a sync
-// can fail, or all writes from one on.
-static unsigned calls, kill_at, syncs, fail_sync_at, writes, full_at;
+// can fail, or all syncs or all writes from one on.
+static unsigned calls, kill_at, syncs, fail_sync_at, fail_syncs_from, writes, full_at;
 
 static void count_call(void)
 {
@@ -33,7 +33,7 @@ static int sync_call(const char *name, int fd)
 	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
 
 	count_call();
-	if (++syncs == fail_sync_at) {
+	if (++syncs == fail_sync_at || (fail_syncs_from != 0 && syncs >= fail_syncs_from)) {
 		errno = EIO;
 		return -1;
 	}
@@ -348,31 +348,105 @@ Test(store_faults, windows_are_used_once_wherever_a_stop_or_a_start_is_killed)
 // what is committed), the database, the journal's end, and each mark and its directory.
 #define GRANT_SYNCS 8
 
-Test(store_faults, after_a_sync_that_failed_no_run_and_no_base_is_granted)
+// Nothing is granted while syncs fail. As soon as they do not, all goes on, above what was granted.
+Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 {
 	struct store_spec spec = bed_spec(1, "01", "aa");
 	struct store_device device;
 	unsigned refused = 0;
+	int highest = -1;
 	uint32_t run;
 
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	for (unsigned n = 1; n <= GRANT_SYNCS; n++) {
 		syncs = 0;
-		fail_sync_at = n;
-		bool granted = store_run_grant(bed.store, &run, &bed.error) == 0;
-		fail_sync_at = 0;
-		cr_expect_geq(syncs, n);
-		if (!granted) {
+		fail_syncs_from = n;
+		if (store_run_grant(bed.store, &run, &bed.error) != 0) {
 			refused++;
 			cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
 			cr_expect_eq(store_base_raise(bed.store, device.id, 9, &bed.error), -EIO);
+			cr_expect_eq(store_recover(bed.store, &bed.error), -EIO);
+			cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
 		}
+		fail_syncs_from = 0;
+		cr_assert_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+		cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+		cr_expect_gt((int)run, highest);
+		highest = run;
+		cr_expect_eq(store_base_raise(bed.store, device.id, n, &bed.error), 0);
 		bed_close(&bed);
 		bed_open(&bed);
+		cr_expect_eq(bed_run_base(&bed, "01"), n);
 	}
-	cr_expect_eq(refused, GRANT_SYNCS - 1);
-	cr_expect_eq(bed_run_base(&bed, "01"), 0);
+	cr_expect_eq(refused, GRANT_SYNCS);
+}
+
+// After one sync that failed it is known what became of the transaction: what was refused is not
+// there, and what is there was not refused.
+Test(store_faults, after_one_sync_that_failed_the_answer_is_true)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	unsigned refused = 0, done = 0;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	bed_close(&bed);
+	bed_save(&bed);
+	for (unsigned n = 1; n <= 4; n++) {
+		bed_open(&bed);
+		syncs = 0;
+		fail_sync_at = n;
+		bool removed = bed_remove_device(&bed, "01") == 0;
+		fail_sync_at = 0;
+		cr_expect_geq(syncs, n);
+		removed ? done++ : refused++;
+		cr_expect_eq(store_count(bed.store), removed ? 0 : 1);
+		cr_expect_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+		bed_close(&bed);
+		bed_open(&bed);
+		cr_expect_eq(store_count(bed.store), removed ? 0 : 1, "sync %u", n);
+		bed_close(&bed);
+		bed_restore(&bed);
+	}
+	// The journal, twice, and the database; the journal's end.
+	cr_expect_eq(refused, 3);
+	cr_expect_eq(done, 1);
+}
+
+// Whoever has put another database in the place of ours meanwhile gets nothing written to it.
+Test(store_faults, a_database_that_was_replaced_is_not_taken_up)
+{
+	char path[256], aside[256];
+	uint32_t run;
+
+	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);
+	snprintf(aside, sizeof(aside), "%s/aside", bed.directory);
+	bed.store->broken = true;
+	cr_assert_eq(rename(path, aside), 0);
+	cr_expect_eq(store_recover(bed.store, &bed.error), -ESTALE);
+	cr_expect_eq(access(path, F_OK), -1);
+	bed_write(path, "", 0);
+	cr_expect_eq(store_recover(bed.store, &bed.error), -ESTALE);
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
+	cr_assert_eq(rename(aside, path), 0);
+	cr_expect_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+}
+
+// A disk that comes back without what it took is not written to again.
+Test(store_faults, a_disk_that_lost_what_it_took_is_not_sound)
+{
+	uint32_t run;
+
+	bed.store->commits++;
+	bed.store->broken = true;
+	cr_expect_eq(store_recover(bed.store, &bed.error), -ESTALE);
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
+	bed.store->commits--;
+	bed.store->run_next++;
+	cr_expect_eq(store_recover(bed.store, &bed.error), -ESTALE);
+	bed.store->run_next--;
+	cr_expect_eq(store_recover(bed.store, &bed.error), 0);
 }
 
 Test(store_faults, a_full_disk_refuses_what_is_new_and_keeps_what_is_there)
@@ -500,7 +574,7 @@ Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
 
 	bed_close(&bed);
 	bed_save(&bed);
-	bed_sql(&bed, "PRAGMA user_version = 3");
+	bed_sql(&bed, "PRAGMA user_version = 4");
 	cr_expect_eq(open_code(), -ENOTSUP);
 	bed_sql(&bed, "PRAGMA user_version = 1; PRAGMA application_id = 1");
 	cr_expect_eq(open_code(), -EBADMSG);

@@ -242,6 +242,24 @@ Test(store_marks, a_device_with_echo_is_resynced_without_a_number)
 		store_resync(bed.store, "02", false, 0, &waited, &device, &bed.error), -ENOENT);
 }
 
+// Of version 2, from version 3.
+#define SQL_BACK_TO_2 "ALTER TABLE meta DROP COLUMN commits; PRAGMA user_version = 2;"
+
+Test(store_marks, a_store_of_version_2_is_taken_up_as_it_is)
+{
+	struct store_spec spec = floor_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(raise_mark(device_of("01").id, 100), 0);
+	bed_close(&bed);
+	bed_sql(&bed, SQL_BACK_TO_2);
+	bed_open(&bed);
+	cr_expect_eq(device_of("01").mark, 100);
+	cr_expect_eq(raise_mark(device_of("01").id, 200), 0);
+	reopen();
+	cr_expect_eq(device_of("01").mark, 200);
+}
+
 Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
 {
 	struct store_spec spec = bed_spec(1, "01", "aa"), gone = bed_spec(2, "02", "aa");
@@ -251,6 +269,7 @@ Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
 	cr_assert_eq(bed_add(&bed, &gone), STORE_ADDED);
 	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
 	bed_close(&bed);
+	bed_sql(&bed, SQL_BACK_TO_2);
 	bed_sql(&bed,
 		"ALTER TABLE meta DROP COLUMN clock; ALTER TABLE meta DROP COLUMN copy;"
 		"ALTER TABLE device DROP COLUMN recovery; ALTER TABLE device DROP COLUMN own_piv;"

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// While the disk of the store takes nothing, an alarm tells it, and the store is asked to try again
+// even if nobody wants to write.
+
+#include "gw/daemon.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#define PROBE_MS 5000
+
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static const char full[] = "the store has no room left: what needs new state is refused";
+static const char failed[] = "the store cannot be written: what needs new state is refused";
+static const char lost[] = "the disk lost what the store had written: restore a backup";
+
+void daemon_store_result(struct daemon *daemon, int result)
+{
+	const char *sentence = NULL;
+
+	switch (result) {
+	case 0:
+		daemon_alarm_end(daemon, full);
+		daemon_alarm_end(daemon, failed);
+		if (daemon->disk.failing)
+			reserve_retry(daemon->reserve);
+		daemon->disk.failing = false;
+		return;
+	case -ENOSPC:
+		sentence = full;
+		break;
+	case -EROFS:
+	case -EACCES:
+	case -EIO:
+		sentence = failed;
+		break;
+	case -ESTALE:
+		sentence = lost;
+		break;
+	default: // says nothing of the disk
+		return;
+	}
+	daemon_alarm(daemon, sentence);
+	if (!daemon->disk.failing)
+		daemon->disk.probe_ms = daemon_now_ms() + PROBE_MS;
+	daemon->disk.failing = true;
+}
+
+static void probe_done(struct store_job *job)
+{
+	struct daemon *daemon = CONTAINER_OF(job, struct daemon, disk.probe.job);
+
+	daemon->disk.busy = false;
+	daemon->disk.probe_ms = daemon_now_ms() + PROBE_MS;
+	daemon_store_result(daemon, job->result);
+}
+
+void disk_turn(struct daemon *daemon)
+{
+	struct daemon_disk *disk = &daemon->disk;
+
+	if (!disk->failing || disk->busy || daemon_now_ms() < disk->probe_ms)
+		return;
+	disk->busy = true;
+	disk->probe = (struct store_probe_job){.job.done = probe_done};
+	store_probe_job_init(&disk->probe);
+	store_thread_submit(daemon->store_thread, &disk->probe.job);
+}

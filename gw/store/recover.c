@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// After a write or a sync that failed it is not known what is on the disk: a kernel drops what it
+// could not write, shows it all the same to whoever reads, and the next sync succeeds without it.
+// So nothing is written through that connection any more. A new one begins as after a crash:
+//
+// - A transaction whose changes may have come to the database has a journal that was synced before,
+//   and still has its length. Opening the database rolls it back: each page is written and synced
+//   once more, so that none is left which only the kernel knows of.
+// - A journal without length ends a transaction whose pages were all synced. But that it has none
+//   may not have come to the disk; so its name is taken away, and that is synced.
+// - Marks are written to new files.
+//
+// The count of commits tells whether the transaction that failed is there after all, and that none
+// before it was lost.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROBE_NAME "probe"
+#define PROBE_LEN  65536 // bytes that the disk must take before it is called sound
+
+int store_probe(const struct store *store, struct store_error *error)
+{
+	static const uint8_t zeros[PROBE_LEN];
+
+	int code = file_replace(store->directory_fd, PROBE_NAME, zeros, sizeof(zeros));
+	if (unlinkat(store->directory_fd, PROBE_NAME, 0) != 0 && code == 0)
+		code = -errno;
+	return code == 0
+		? 0
+		: store_fail(error, code,
+			  "the store failed to write before, and its disk is not sound: %s",
+			  strerror(-code));
+}
+
+static int database_close(struct store *store, struct store_error *error)
+{
+	for (size_t i = 0; i < SQL_COUNT; i++) {
+		sqlite3_finalize(store->statement[i]);
+		store->statement[i] = NULL;
+	}
+	// With a backup under way it stays open.
+	if (sqlite3_close(store->db) != SQLITE_OK)
+		return store_fail(error, -EBUSY, "the store is being copied");
+	store->db = NULL;
+	return 0;
+}
+
+static int journal_forget(struct store *store, struct store_error *error)
+{
+	struct stat st;
+	int code = 0;
+
+	if (fstatat(store->directory_fd, STORE_DB "-journal", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		code = errno == ENOENT ? 0 : -errno;
+	else if (st.st_size == 0 && unlinkat(store->directory_fd, STORE_DB "-journal", 0) != 0)
+		code = -errno;
+	// Also if the name is gone: that may be what failed.
+	if (code == 0 && fsync(store->directory_fd) != 0)
+		code = -errno;
+	return code == 0 ? 0 : store_fail(error, code, "the store's journal: %s", strerror(-code));
+}
+
+static int meta_again(struct store *store, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_META_AGAIN);
+
+	if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
+		return store_sql_fail(store, error);
+	uint64_t commits = sqlite3_column_int64(statement, 0);
+	int64_t run = sqlite3_column_int64(statement, 1);
+	int64_t hour = sqlite3_column_int64(statement, 2);
+	uint32_t hour_runs = sqlite3_column_int64(statement, 3);
+	sqlite3_reset(statement);
+	if (commits < store->commits || run < store->run_next)
+		return store_fail(error, -ESTALE,
+			"the disk lost what it had taken: restore a backup of the store");
+	store->commits = commits;
+	store->run_next = run;
+	store->hour = hour;
+	store->hour_runs = hour_runs;
+	return 0;
+}
+
+// Nobody put another database in its place meanwhile.
+static int same_file(const struct store *store, struct store_error *error)
+{
+	struct stat st;
+
+	if (fstatat(store->directory_fd, STORE_DB, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_dev == store->db_dev && st.st_ino == store->db_ino)
+		return 0;
+	return store_fail(error, -ESTALE, STORE_DB " is not the file any more that was opened");
+}
+
+static int database_again(struct store *store, struct store_error *error)
+{
+	int code = store->db == NULL ? 0 : database_close(store, error);
+	if (code == 0)
+		code = journal_forget(store, error);
+	if (code == 0)
+		code = same_file(store, error);
+	if (code == 0)
+		code = database_open(store, error);
+	if (code == 0)
+		code = meta_again(store, error);
+	return code == 0 ? counters_read(store, error) : code;
+}
+
+int store_recover(struct store *store, struct store_error *error)
+{
+	if (!store->broken)
+		return 0;
+	if (!store->opened)
+		return store_fail(error, -EIO, "the store was never opened");
+	int code = store_probe(store, error);
+	if (code == 0)
+		code = database_again(store, error);
+	if (code == 0)
+		code = run_marks_write(store, store->run_next, error);
+	store->broken = code != 0;
+	return code;
+}
+
+bool store_broken(const struct store *store)
+{
+	return store->broken;
+}
