@@ -88,6 +88,7 @@ struct store {
 	struct store_secrets *secrets;      // sodium_malloc()
 	char *directory;
 	int directory_fd, runtime_fd; // the flock is on the first
+	int claim_fd;                 // see store_claim()
 	dev_t db_dev;                 // of the file that is open
 	ino_t db_ino;
 	bool opened;      // as a whole, by store_open()
@@ -155,6 +156,10 @@ int store_commit(struct store *store, struct store_error *error)
 void store_rollback(struct store *store);
 // The last error of SQLite as -errno, with text.
 int store_sql_fail(struct store *store, struct store_error *error);
+
+// claim.c
+// That nobody else in this network namespace has this store or a copy of it open. -EBUSY
+int store_claim(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
 
 // open.c
 // Opens the database of store->directory; db, db_dev and db_ino.

@@ -492,6 +492,8 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	}
 	if (code == 0)
 		code = meta_read(store, config, version, &meta, error);
+	if (code == 0)
+		code = store_claim(store, error);
 	if (code == 0 && !adopting)
 		code = copy_check(store, &meta, error);
 	if (code == 0)
@@ -506,7 +508,7 @@ static struct store *store_new(const struct store_config *config, struct store_e
 	struct store *store = sodium_init() < 0 ? NULL : calloc(1, sizeof(*store));
 
 	if (store != NULL) {
-		store->directory_fd = store->runtime_fd = -1;
+		store->directory_fd = store->runtime_fd = store->claim_fd = -1;
 		store->max_devices = config->max_devices;
 		store->directory = strdup(config->directory);
 		store->secrets = sodium_malloc(sizeof(*store->secrets));
@@ -556,6 +558,8 @@ void store_close(struct store *store)
 	sqlite3_close(store->db);
 	sodium_free(store->secrets);
 	free(store->directory);
+	if (store->claim_fd >= 0)
+		close(store->claim_fd);
 	if (store->runtime_fd >= 0)
 		close(store->runtime_fd);
 	if (store->directory_fd >= 0)

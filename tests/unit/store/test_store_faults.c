@@ -551,6 +551,31 @@ static int open_code(void)
 	return store_open(&bed.config, &bed.store, &bed.error);
 }
 
+// Its directory is another one, and so is its lock; both would use the same nonces.
+Test(store_faults, a_copy_under_another_path_is_refused_while_the_store_is_open)
+{
+	struct store_config config = bed.config;
+	char copy[128], runtime[128], command[512];
+	struct store *second = NULL;
+
+	snprintf(copy, sizeof(copy), "%s/copy", bed.top);
+	snprintf(runtime, sizeof(runtime), "%s/copy_run", bed.top);
+	snprintf(command, sizeof(command), "cp -a %s %s", bed.directory, copy);
+	bed_close(&bed);
+	cr_assert_eq(system(command), 0);
+	bed_open(&bed);
+	config.directory = copy;
+	config.runtime = runtime;
+	cr_expect_eq(store_open(&config, &second, &bed.error), -EBUSY);
+	cr_expect(
+		strstr(bed.error.text, "another process has a copy") != NULL, "%s", bed.error.text);
+	cr_expect_eq(store_adopt(&config, NULL, &bed.error), -EBUSY);
+	bed_close(&bed);
+	cr_expect_eq(store_open(&config, &second, &bed.error), 0, "%s", bed.error.text);
+	store_close(second);
+	bed_open(&bed);
+}
+
 Test(store_faults, another_key_encryption_key_is_told_clearly)
 {
 	char path[128];

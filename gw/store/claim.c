@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The lock on a directory does not see that it is a copy. So whoever has a store open also has a
+// name that is made of the store's own key, in a name space that the kernel empties by itself:
+// abstract UNIX sockets. It is that of a network namespace; containers and machines do not see each
+// other.
+
+#include "gw/store/internal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CLAIM_PREFIX   "postern-store-"
+#define CLAIM_HASH_LEN crypto_generichash_BYTES_MIN
+
+static bool is_ours(const struct sockaddr_un *name, socklen_t len)
+{
+	struct ucred peer;
+	socklen_t peer_len = sizeof(peer);
+	bool ours = false;
+
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)name, len) == 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0)
+		ours = peer.uid == 0 || peer.uid == geteuid();
+	if (fd >= 0)
+		close(fd);
+	return ours;
+}
+
+int store_claim(struct store *store, struct store_error *error)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	uint8_t hash[CLAIM_HASH_LEN];
+	char hex[2 * CLAIM_HASH_LEN + 1];
+	int code = 0;
+
+	crypto_generichash(hash, sizeof(hash), (const uint8_t *)CLAIM_PREFIX, strlen(CLAIM_PREFIX),
+		store->secrets->machine, sizeof(store->secrets->machine));
+	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	// Behind the 0 that makes it abstract.
+	int text_len =
+		snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, CLAIM_PREFIX "%s", hex);
+	socklen_t len = offsetof(struct sockaddr_un, sun_path) + 1 + text_len;
+	store->claim_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (store->claim_fd < 0 || bind(store->claim_fd, (struct sockaddr *)&name, len) != 0)
+		code = -errno;
+	else if (listen(store->claim_fd, 1) != 0)
+		code = -errno;
+	if (code == -EADDRINUSE)
+		return is_ours(&name, len)
+			? store_fail(error, -EBUSY,
+				  "the store %s: another process has a copy of it open, and only "
+				  "one of them may ever run",
+				  store->directory)
+			: 0;
+	return code == 0 ? 0
+			 : store_fail(error, code, "the claim on the store: %s", strerror(-code));
+}
