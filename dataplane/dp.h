@@ -36,6 +36,7 @@ struct dp_conf {
 	const char *isa;       // for aead_engine_create(); NULL: the fastest
 	bool affinity_kid;     // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle;    // adaptive: an idle worker sleeps some microseconds
+	bool share_cpus;       // workers may be on one CPU: they leave it to each other
 	const struct dp_config *config; // routes and policies; must live until dp_free()
 };
 

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -16,7 +17,10 @@
 #define FROM_KERNEL_BURST 32
 #define QUIESCENT_TURNS   256
 #define IDLE_TURNS_AWAKE  64          // empty turns before the first nap
-#define NAP_NS            (50 * 1000) // longest rest of an idle worker, nanoseconds
+#define NAP_NS            (50 * 1000) // of an idle worker, nanoseconds
+#define NAP_LONGEST_NS    (1000 * 1000)
+#define NAP_SILENT_MS     1000 // without work before naps become longer
+#define SHARED_TURNS      32   // turns with work before a worker leaves its CPU to others there
 #define PUNT_SLOTS        512
 #define EVENT_SLOTS       4096
 #define COMMAND_SLOTS     4096
@@ -88,6 +92,7 @@ struct dp_worker *dp_worker_create(
 	w->id = id;
 	w->lcore = conf->lcores[id];
 	w->nap_when_idle = conf->nap_when_idle;
+	w->share_cpus = conf->share_cpus;
 	w->affinity_kid = conf->affinity_kid;
 	w->worker_count = conf->worker_count;
 	w->clock_least_s = conf->clock_least_s;
@@ -424,28 +429,52 @@ void dp_worker_begin(struct dp_worker *w)
 	dp_overload_init(&w->overload, w->exchanges->count, w->now_ms);
 }
 
+// Short naps at first. In a long silence each is twice as long as the one before, up to what the
+// first packet after it may wait.
+uint32_t dp_nap_ns(uint32_t last_ns, uint64_t silent_ms)
+{
+	if (silent_ms < NAP_SILENT_MS || !last_ns)
+		return NAP_NS;
+	return RTE_MIN(2 * last_ns, (uint32_t)NAP_LONGEST_NS);
+}
+
 int dp_worker_run(void *worker)
 {
 	struct dp_worker *w = worker;
-	const struct timespec nap = {.tv_nsec = NAP_NS};
+	struct timespec nap = {0};
 	unsigned idle = 0;
+	unsigned busy = 0;
+	uint64_t worked_ms;
 
 	// A nap is to last as long as it says, not 50 us more.
 	prctl(PR_SET_TIMERSLACK, 1000UL);
 	dp_worker_begin(w);
+	worked_ms = w->now_ms;
 	rte_rcu_qsbr_thread_register(w->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(w->qsbr, w->id);
 	for (uint64_t turn = 0; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); turn++) {
-		idle = dp_worker_turn(w) ? 0 : idle + 1;
+		if (dp_worker_turn(w)) {
+			idle = 0;
+			busy++;
+			nap.tv_nsec = 0;
+			worked_ms = w->now_ms;
+		} else {
+			idle++;
+		}
 		if (turn % QUIESCENT_TURNS == 0) {
 			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 			dp_worker_set_clock(w); // no system call: the vDSO
 			__atomic_store_n(&w->answers_oldest_ms,
 				dp_answers_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
 		}
+		if (w->share_cpus && (idle || busy >= SHARED_TURNS)) {
+			busy = 0;
+			sched_yield();
+		}
 		if (idle > IDLE_TURNS_AWAKE && w->nap_when_idle) {
 			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 			dp_count(w, DP_STAT_sleeps);
+			nap.tv_nsec = dp_nap_ns(nap.tv_nsec, w->now_ms - worked_ms);
 			nanosleep(&nap, NULL);
 		}
 	}

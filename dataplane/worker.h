@@ -144,6 +144,7 @@ struct dp_worker {
 	unsigned port_count;
 	struct dp_worker_port port[DP_PORTS_MAX];
 	bool nap_when_idle;
+	bool share_cpus;
 	bool affinity_kid; // a context that nobody owns goes to the worker that its key hashes to
 	unsigned worker_count;
 	int64_t clock_least_s; // Unix time: the last stored start
@@ -155,8 +156,7 @@ struct dp_worker {
 	uint64_t tsc_start;
 	uint64_t ms_start;
 	uint64_t tsc_per_ms;
-	uint64_t now_ms; // CLOCK_MONOTONIC, read once a turn
-	uint64_t nap_tsc;
+	uint64_t now_ms;          // CLOCK_MONOTONIC, read once a turn
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
@@ -165,7 +165,6 @@ struct dp_worker {
 	uint16_t next_mid;  // of unprotected messages of ours
 	uint16_t mid_start; // of NON answers, see non_mid()
 	uint64_t jitter;    // state of the generator that spreads retransmissions
-	unsigned idle_turns;
 	struct pkt_vec vec;
 	struct answer_batch batch;
 
@@ -190,6 +189,9 @@ void dp_worker_begin(struct dp_worker *w);
 // Sets the clock of the loop to the kernel's again: the TSC alone would run away from it.
 void dp_worker_set_clock(struct dp_worker *w);
 
+// How long an idle worker naps, in nanoseconds, after a nap of that length (0: none yet) and so
+// much time without work.
+uint32_t dp_nap_ns(uint32_t last_ns, uint64_t silent_ms);
 // One turn of the loop: everything from the rings to tx. Returns how much work it found.
 unsigned dp_worker_turn(struct dp_worker *w);
 // The loop, as an lcore function.

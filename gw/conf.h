@@ -71,6 +71,7 @@ enum conf_huge_pages { CONF_HUGE_AUTO, CONF_HUGE_YES, CONF_HUGE_NO };
 struct conf_workers {
 	uint16_t *cores; // CPU numbers, one worker each, in the order of the file
 	size_t core_count;
+	bool share_cpus; // a CPU may be there more than once
 	enum conf_worker_mode mode;
 	enum conf_affinity affinity; // kid: for ports that cannot spread packets over queues
 	uint8_t loops;               // threads that speak HTTP

@@ -161,9 +161,11 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.mtu = mtu,
 		.clock_least_s = store_clock_least(daemon->store),
 		.isa = conf->workers.isa,
-		// A NIC's queue overflows while a worker naps; the kernel's does not.
 		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
-		.nap_when_idle = conf->workers.mode == CONF_MODE_ADAPTIVE && software,
+		// A NIC's queue overflows while a worker naps; the kernel's does not.
+		.nap_when_idle = conf->workers.share_cpus ||
+			(conf->workers.mode == CONF_MODE_ADAPTIVE && software),
+		.share_cpus = conf->workers.share_cpus,
 		.config = &daemon->routes.config,
 	};
 

@@ -150,8 +150,27 @@ static unsigned last_cpu(void)
 	return last;
 }
 
-static int workers_check(struct conf_workers *workers)
+static bool core_is_there(const struct conf_workers *workers, size_t count, uint16_t core)
 {
+	for (size_t i = 0; i < count; i++)
+		if (workers->cores[i] == core)
+			return true;
+	return false;
+}
+
+static int workers_check(struct conf *conf, struct conf_mistakes *m)
+{
+	struct conf_workers *workers = &conf->workers;
+
+	for (size_t i = 0; i < workers->core_count && !workers->share_cpus; i++)
+		if (core_is_there(workers, i, workers->cores[i]))
+			conf_mistake(m, conf_mark_of(conf, &workers->cores[i]),
+				"workers.cores: CPU %u is in the list twice, which only "
+				"share_cpus allows",
+				workers->cores[i]);
+	if (workers->share_cpus && workers->mode == CONF_MODE_POLL)
+		conf_mistake(m, conf_mark_of(conf, &workers->mode),
+			"workers.mode: poll would keep the CPU from the workers that share it");
 	if (!workers->cores) {
 		workers->cores = malloc(sizeof(workers->cores[0]));
 		if (!workers->cores)
@@ -338,7 +357,7 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 
 int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 {
-	if (ports_check(conf, mistakes) || workers_check(&conf->workers))
+	if (ports_check(conf, mistakes) || workers_check(conf, mistakes))
 		return -ENOMEM;
 	upstreams_check(conf, mistakes);
 	routes_check(conf, mistakes);

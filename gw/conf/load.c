@@ -251,17 +251,12 @@ static void set_load(struct loader *l, const struct trail *trail, const struct c
 static bool core_add(struct loader *l, const struct trail *trail, const struct conf_key *key,
 	const yaml_node_t *node, uint16_t *cores, size_t *count, unsigned core)
 {
-	for (size_t i = 0; i < *count; i++) {
-		if (cores[i] == core) {
-			complain(l, trail, &node->start_mark, "CPU %u is in the list twice", core);
-			return true;
-		}
-	}
 	if (*count == key->max) {
 		complain(l, trail, &node->start_mark, "has more than %lu CPUs",
 			(unsigned long)key->max);
 		return false;
 	}
+	mark_add(l, &cores[*count], node); // it may stand there twice: see workers_check()
 	cores[(*count)++] = core;
 	return true;
 }

@@ -215,6 +215,10 @@ static const struct conf_key workers_keys[] = {
 		.min = 1, .max = CONF_WORKERS_MAX, .sample = "[2-5, 7]",
 		.help = "CPUs that run a worker each, by default the last one only.",
 	}, {
+		.name = "share_cpus", .type = CONF_BOOL, FIELD(conf_workers, share_cpus),
+		.preset = "false",
+		.help = "Whether a CPU may stand in cores more than once, for machines that have few.",
+	}, {
 		.name = "mode", .type = CONF_ENUM, FIELD(conf_workers, mode), .words = worker_modes,
 		.preset = "adaptive",
 		.help = "Whether an idle worker sleeps for moments or polls without end.",

@@ -119,3 +119,23 @@ Test(dp_live, devices_come_and_go_under_a_running_worker)
 	dp_stop(bed.dp);
 	bed_free(&bed);
 }
+
+// The first packet after a silence waits for a nap at most.
+Test(dp_live, naps_grow_in_a_silence_up_to_a_millisecond)
+{
+	uint32_t nap = 0;
+
+	for (uint64_t silent_ms = 0; silent_ms < 1000; silent_ms++) {
+		nap = dp_nap_ns(nap, silent_ms);
+		cr_assert_eq(nap, 50 * 1000);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		uint32_t next = dp_nap_ns(nap, 1000 + i);
+
+		cr_assert(next == RTE_MIN(2 * nap, 1000u * 1000));
+		nap = next;
+	}
+	cr_expect_eq(nap, 1000 * 1000);
+	cr_expect_eq(dp_nap_ns(0, 5000), 50 * 1000, "there was work in this very millisecond");
+	cr_expect_eq(dp_nap_ns(nap, 3), 50 * 1000);
+}
