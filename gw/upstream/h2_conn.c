@@ -217,7 +217,7 @@ void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms)
 {
 	struct h2_engine *e = conn->target->engine;
 
-	if (conn->state < H2_CONN_READY || conn->pinged_ms || conn->heard_ms >= since_ms)
+	if (conn->state < H2_CONN_READY || conn->pinged_ms || conn->heard_ms > since_ms)
 		return;
 	h2_session_ping(&conn->session);
 	conn->pinged_ms = e->now_ms;

@@ -284,7 +284,7 @@ static void address_put(struct up_text *text, const struct dp_request *device)
 		up_text_char(text, ']');
 		return;
 	}
-	// inet_ntop() prints these with sprintf(), which takes ten times as long.
+	// inet_ntop() goes through printf for these, which takes ten times as long.
 	for (unsigned i = 0; i < 4; i++) {
 		if (i)
 			up_text_char(text, '.');
