@@ -333,6 +333,7 @@ int daemon_stop(struct daemon *daemon)
 			close(daemon->port[i].tap_fd);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_free(daemon->loop[i]);
+	free(daemon->servers_down);
 	access_log_free(daemon->access);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);

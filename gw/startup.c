@@ -306,6 +306,13 @@ static int start_loops(struct daemon *daemon)
 	char err[ERR_MAX];
 	int rc = 0;
 
+	daemon->servers_down =
+		calloc(daemon->conf->upstream_count + 1, sizeof(daemon->servers_down[0]));
+	if (!daemon->servers_down) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	config.servers_down = daemon->servers_down;
 	if (daemon->conf->log.access)
 		rc = access_log_create(
 			&daemon->conf->log, config.loops, &daemon->access, err, sizeof(err));

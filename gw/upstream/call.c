@@ -100,12 +100,16 @@ void call_abandon(struct call *call)
 	call_return(call);
 }
 
-// Max-Age of an error. Devices that are told to come back do so at different times.
+// Devices that are told to come back do so at different times.
+static uint32_t retry_seconds(struct up_loop *loop)
+{
+	return UP_RETRY_SECONDS + *random_take(loop, 1) % (UP_RETRY_SECONDS + 1);
+}
+
+// Max-Age of an error.
 static uint32_t error_max_age(struct up_loop *loop, enum up_error error)
 {
-	if (up_error_rows[error].code != COAP_SERVICE_UNAVAILABLE)
-		return 0;
-	return UP_RETRY_SECONDS + *random_take(loop, 1) % (UP_RETRY_SECONDS + 1);
+	return up_error_rows[error].code == COAP_SERVICE_UNAVAILABLE ? retry_seconds(loop) : 0;
 }
 
 void call_fail(struct call *call, enum up_error error)
@@ -389,8 +393,9 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	}
 	count_status(group, transfer->reply.status);
 	error = up_reply_map(&transfer->reply, &flight->message, transfer->server,
-		group->loop->etags, time(NULL), dp_shared_response(call->port->pool, shared),
-		shared->request.response_max, &shared->response.len);
+		group->loop->etags, time(NULL), retry_seconds(group->loop),
+		dp_shared_response(call->port->pool, shared), shared->request.response_max,
+		&shared->response.len);
 	call->error = error;
 	if (error)
 		stat_add(group, UP_STAT_ERROR + error, 1);

@@ -62,7 +62,8 @@ struct group {
 	struct up_loop *loop;
 	struct up_engine *engine;
 	struct up_servers *servers;
-	struct up_checks *checks; // NULL: none
+	struct up_checks *checks; // NULL: none, or another loop's
+	bool follows;             // another loop's checks
 	uint32_t max_inflight;    // of this loop
 	struct call_list waiting;
 	size_t waiting_count;

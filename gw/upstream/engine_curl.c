@@ -107,7 +107,9 @@ static enum up_error head_line(struct slot *slot, const char *line, size_t len)
 		slot->head_done = true;
 		return UP_OK;
 	}
-	if (slot->head_done) { // a trailer: counted, not looked at
+	if (slot->head_done && reply->status < 200)
+		return UP_ERR_bad_reply; // neither an answer nor the next interim one
+	if (slot->head_done) {           // a trailer: counted, not looked at
 		reply->head_len += len;
 		return reply->head_len > UP_REPLY_HEAD ? UP_ERR_head_too_large : UP_OK;
 	}
@@ -402,6 +404,12 @@ static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
 	slot_give(e, slot);
 }
 
+// The head of an answer, not of an interim one, is whole.
+static bool is_answered(const struct slot *slot)
+{
+	return slot->head_done && slot->transfer->reply.status >= 200;
+}
+
 static enum up_error error_of(const struct slot *slot, CURLcode code)
 {
 	const struct up_transfer *t = slot->transfer;
@@ -410,7 +418,7 @@ static enum up_error error_of(const struct slot *slot, CURLcode code)
 		return slot->error;
 	switch (code) {
 	case CURLE_OK:
-		return slot->head_done ? UP_OK : UP_ERR_reset; // closed in the head
+		return is_answered(slot) ? UP_OK : UP_ERR_reset; // closed in the head
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return UP_ERR_dns;
 	case CURLE_COULDNT_CONNECT:
@@ -465,13 +473,13 @@ static void completions_report(struct curl_engine *e)
 			continue;
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
-		struct up_reply *reply = &slot->transfer->reply;
-		if (!slot->head_done || reply->status < 200)
-			reply->status = 0; // no answer yet
+		enum up_error error = error_of(slot, code);
+		if (!is_answered(slot))
+			slot->transfer->reply.status = 0;
 		slot->transfer->connected_ms = connect_time(easy);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		// The transfer may start again in the callback, which still needs the slot's body.
-		slot->transfer->done(slot->transfer, error_of(slot, code));
+		slot->transfer->done(slot->transfer, error);
 		slot_give(e, slot);
 	}
 }

@@ -180,6 +180,14 @@ static void stop_turn(struct up_loop *loop)
 	}
 }
 
+// Before requests are taken: a loop that slept may know servers that went down meanwhile.
+static void groups_follow(struct up_loop *loop)
+{
+	for (size_t i = 0; i < loop->group_count; i++)
+		if (loop->group[i].follows)
+			up_servers_follow(loop->group[i].servers);
+}
+
 static void groups_turn(struct up_loop *loop)
 {
 	for (size_t i = 0; i < loop->group_count; i++) {
@@ -218,6 +226,8 @@ static uint64_t next_ms(const struct up_loop *loop)
 		}
 		if (group->checks)
 			next = earlier(next, up_checks_next_ms(group->checks));
+		if (group->follows)
+			next = earlier(next, loop->now_ms + group->upstream->check.interval_ms);
 		if (call)
 			next = earlier(next, call->arrived_ms + group->upstream->queue_ms);
 	}
@@ -266,6 +276,7 @@ static void *run(void *arg)
 
 	for (;;) {
 		loop->now_ms = clock_ms();
+		groups_follow(loop);
 		more = receive(loop) > 0;
 		groups_turn(loop);
 		if (stopping(loop) && !loop->busy && !more)
@@ -358,15 +369,20 @@ static uint32_t limit_share(const struct up_loop *loop, uint32_t limit)
 	return (limit + loop->config.loops - 1) / loop->config.loops;
 }
 
-static int group_servers_create(struct up_loop *loop, struct group *group)
+static int group_servers_create(struct up_loop *loop, struct group *group, size_t index)
 {
 	const struct conf_upstream *upstream = group->upstream;
+	uint64_t *shared = loop->config.servers_down;
 	uint64_t budget = (uint64_t)group->max_inflight * upstream->retries.budget;
 
 	group->servers = up_servers_create(upstream, loop->config.loop, loop->config.loops);
 	if (!group->servers)
 		return -ENOMEM;
-	if (upstream->check.path) {
+	if (upstream->check.path && shared) {
+		group->servers->shared = &shared[index];
+		group->follows = index % loop->config.loops != loop->config.loop;
+	}
+	if (upstream->check.path && !group->follows) {
 		group->checks = up_checks_create(group);
 		if (!group->checks)
 			return -ENOMEM;
@@ -403,7 +419,7 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 	else
 		rc = up_engine_curl_create(&config, &group->engine);
 	if (!rc)
-		rc = group_servers_create(loop, group);
+		rc = group_servers_create(loop, group, index);
 	if (rc)
 		snprintf(err, err_len, "upstream %s: %s", upstream->name,
 			rc == -EINVAL ? "tls: the files cannot be used" : strerror(-rc));

@@ -33,6 +33,9 @@ struct up_loop_config {
 	void *name_arg;
 	uint8_t etag_key[UP_ETAG_KEY_LEN]; // random per start, the same for all loops
 	struct access_log *access;         // of all loops, or NULL
+	// Of all loops, one word an upstream, 0 at first: which servers health checks found down.
+	// One of the loops checks an upstream, the others follow. NULL if there is only one.
+	uint64_t *servers_down;
 };
 
 struct up_loop;

@@ -19,7 +19,7 @@
 #define UP_HEADER_ROOM   4096  // bytes of all headers of a request
 #define UP_REPLY_HEAD    16384 // bytes of all header lines of an answer, also of 1xx ones
 #define UP_REPLY_VALUES  4096  // bytes of those values that are looked at
-#define UP_RETRY_SECONDS 5     // Max-Age of 5.03 and 4.29 where nothing else is said
+#define UP_RETRY_SECONDS 5     // least Max-Age of 5.03 and 4.29 where nothing else is said
 
 // A device's request, parsed. It points into the exchange.
 struct up_message {
@@ -112,10 +112,11 @@ enum up_error up_reply_field(struct up_reply *reply, const char *name, size_t na
 	const char *value, size_t value_len) __attribute__((warn_unused_result));
 
 // Makes the CoAP plaintext of an answer: at most room bytes (at least 1) at out, *len are used. If
-// the answer cannot be mapped, the plaintext is that of the error that is returned.
+// the answer cannot be mapped, the plaintext is that of the error that is returned. retry_s:
+// Max-Age of a 5.03 or 4.29 without Retry-After.
 enum up_error up_reply_map(const struct up_reply *reply, const struct up_message *msg,
-	const struct conf_server *server, struct up_etags *etags, time_t now, uint8_t *out,
-	size_t room, uint16_t *len);
+	const struct conf_server *server, struct up_etags *etags, time_t now, uint32_t retry_s,
+	uint8_t *out, size_t room, uint16_t *len);
 
 // Makes the CoAP plaintext of an error, with its diagnostic as far as it fits, and Max-Age max_age.
 // Returns its length.

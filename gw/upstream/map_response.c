@@ -11,27 +11,19 @@
 
 #define MAX_AGE_DEFAULT 60 // seconds that a missing Max-Age means, RFC 7252 section 5.10.5
 
-#define NAME(text)                     \
-	{                              \
-		text, sizeof(text) - 1 \
-	}
-
-static const struct {
-	const char *text;
-	size_t len;
-} field_names[UP_FIELD_COUNT] = {
-	[UP_FIELD_AGE] = NAME("age"),
-	[UP_FIELD_CACHE_CONTROL] = NAME("cache-control"),
-	[UP_FIELD_CONTENT_ENCODING] = NAME("content-encoding"),
-	[UP_FIELD_CONTENT_LENGTH] = NAME("content-length"),
-	[UP_FIELD_CONTENT_TYPE] = NAME("content-type"),
-	[UP_FIELD_DATE] = NAME("date"),
-	[UP_FIELD_ETAG] = NAME("etag"),
-	[UP_FIELD_EXPIRES] = NAME("expires"),
-	[UP_FIELD_LOCATION] = NAME("location"),
-	[UP_FIELD_RETRY_AFTER] = NAME("retry-after"),
-	[UP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
-	[UP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
+static const char *const field_names[UP_FIELD_COUNT] = {
+	[UP_FIELD_AGE] = "age",
+	[UP_FIELD_CACHE_CONTROL] = "cache-control",
+	[UP_FIELD_CONTENT_ENCODING] = "content-encoding",
+	[UP_FIELD_CONTENT_LENGTH] = "content-length",
+	[UP_FIELD_CONTENT_TYPE] = "content-type",
+	[UP_FIELD_DATE] = "date",
+	[UP_FIELD_ETAG] = "etag",
+	[UP_FIELD_EXPIRES] = "expires",
+	[UP_FIELD_LOCATION] = "location",
+	[UP_FIELD_RETRY_AFTER] = "retry-after",
+	[UP_FIELD_TRANSFER_ENCODING] = "transfer-encoding",
+	[UP_FIELD_UPLOAD_LIMIT] = "upload-limit",
 };
 
 void up_reply_init(struct up_reply *reply)
@@ -105,8 +97,8 @@ static enum up_error field_find(struct up_reply *reply, const char *name, size_t
 	const char *value, size_t value_len)
 {
 	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
-		if (field_names[i].len == name_len &&
-			!strncasecmp(field_names[i].text, name, name_len))
+		if (strlen(field_names[i]) == name_len &&
+			!strncasecmp(field_names[i], name, name_len))
 			return field_set(reply, i, value, value_len);
 	return UP_OK;
 }
@@ -371,8 +363,8 @@ static bool upload_limit(const char *value, uint32_t *size)
 	return true;
 }
 
-static enum up_error failure_map(
-	const struct up_reply *reply, const struct up_message *msg, time_t now, struct answer *a)
+static enum up_error failure_map(const struct up_reply *reply, const struct up_message *msg,
+	time_t now, uint32_t retry_s, struct answer *a)
 {
 	int status = reply->status;
 
@@ -389,7 +381,7 @@ static enum up_error failure_map(
 		a->has_size1 = upload_limit(reply->field[UP_FIELD_UPLOAD_LIMIT], &a->size1);
 	if (status == 429 || status == 503) {
 		a->has_max_age = true;
-		a->max_age = UP_RETRY_SECONDS;
+		a->max_age = retry_s;
 		up_retry_seconds(reply->field[UP_FIELD_RETRY_AFTER], now, &a->max_age);
 	}
 	diagnostic_map(reply, a);
@@ -397,8 +389,8 @@ static enum up_error failure_map(
 }
 
 enum up_error up_reply_map(const struct up_reply *reply, const struct up_message *msg,
-	const struct conf_server *server, struct up_etags *etags, time_t now, uint8_t *out,
-	size_t room, uint16_t *len)
+	const struct conf_server *server, struct up_etags *etags, time_t now, uint32_t retry_s,
+	uint8_t *out, size_t room, uint16_t *len)
 {
 	struct answer a = {.format = UP_FORMAT_NONE};
 	struct up_location location;
@@ -409,7 +401,7 @@ enum up_error up_reply_map(const struct up_reply *reply, const struct up_message
 	else if (reply->status >= 200 && reply->status <= 299)
 		error = success_map(reply, msg, server, etags, &location, &a);
 	else
-		error = failure_map(reply, msg, now, &a);
+		error = failure_map(reply, msg, now, retry_s, &a);
 
 	if (!error) {
 		unsigned class = COAP_CODE_CLASS(a.code);

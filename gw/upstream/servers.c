@@ -123,12 +123,12 @@ uint64_t up_servers_next_ms(const struct up_servers *servers)
 
 // ---- checks
 
-static void take_down(struct up_servers *servers, size_t index, const char *why)
+static void take_down(struct up_servers *servers, size_t index)
 {
 	struct up_server *server = &servers->server[index];
 
 	server->down = true;
-	say(servers, CONF_LOG_WARNING, index, "down, its health check failed", why);
+	servers->down |= UINT64_C(1) << index;
 	if (server->ejected) {
 		server->ejected = false;
 		servers->ejected--;
@@ -146,8 +146,8 @@ static void bring_up(struct up_servers *servers, size_t index)
 	struct up_server *server = &servers->server[index];
 
 	server->down = false;
+	servers->down &= ~(UINT64_C(1) << index);
 	server->failures = 0;
-	say(servers, CONF_LOG_NOTICE, index, "up, its health check passed", NULL);
 	up_set(servers, servers->up + 1);
 }
 
@@ -166,8 +166,27 @@ void up_server_checked(struct up_servers *servers, size_t index, const char *why
 	if (!first && server->against < (good ? conf->rise : conf->fall))
 		return;
 	server->against = 0;
-	if (good)
+	if (good) {
+		say(servers, CONF_LOG_NOTICE, index, "up, its health check passed", NULL);
 		bring_up(servers, index);
-	else
-		take_down(servers, index, why);
+	} else {
+		say(servers, CONF_LOG_WARNING, index, "down, its health check failed", why);
+		take_down(servers, index);
+	}
+	if (servers->shared)
+		__atomic_store_n(servers->shared, servers->down, __ATOMIC_RELAXED);
+}
+
+void up_servers_follow(struct up_servers *servers)
+{
+	uint64_t down = __atomic_load_n(servers->shared, __ATOMIC_RELAXED);
+
+	for (size_t i = 0; down != servers->down && i < servers->count; i++) {
+		bool is_down = down >> i & 1;
+
+		if (is_down && !servers->server[i].down)
+			take_down(servers, i);
+		else if (!is_down && servers->server[i].down)
+			bring_up(servers, i);
+	}
 }

@@ -38,7 +38,9 @@ struct up_servers {
 	size_t count;
 	size_t up; // neither down nor ejected; written by the loop, others may read
 	size_t ejected;
-	size_t next; // where rr goes on
+	uint64_t down;    // bit n: server n is down
+	uint64_t *shared; // what the loop that checks knows of that; atomic, NULL: nobody follows
+	size_t next;      // where rr goes on
 	struct up_server server[];
 };
 
@@ -56,8 +58,11 @@ bool up_servers_left(const struct up_servers *servers, uint64_t tried);
 // ejected.
 bool up_server_failed(struct up_servers *servers, size_t index, const char *why, uint64_t now_ms);
 void up_server_succeeded(struct up_servers *servers, size_t index);
-// What became of a health check: NULL, or the name of the failure.
+// What became of a health check: NULL, or the name of the failure. For the one loop that checks.
 void up_server_checked(struct up_servers *servers, size_t index, const char *why);
+
+// Takes over which servers are down from the loop that checks them.
+void up_servers_follow(struct up_servers *servers);
 
 // Ends the ejections that are over.
 void up_servers_turn(struct up_servers *servers, uint64_t now_ms);

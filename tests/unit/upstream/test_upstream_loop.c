@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The upstream loop between rings as a worker has them and HTTP servers of all kinds.
 
+#include "gw/upstream/map.h"
 #include "tests/unit/upstream/bed.h"
 
 #include <criterion/criterion.h>
@@ -171,7 +172,6 @@ Test(upstream_loop, hostile_backend)
 		{"status path=304", "5.02 max-age=0 |backend answer not expected",
 			UP_ERR_bad_status},
 		{"status path=302", "5.02 max-age=0 |backend redirects", UP_ERR_redirect},
-		{"status path=503", "5.03 max-age=5 |said", UP_OK},
 		{"status path=404", "4.04 max-age=0 |said", UP_OK},
 	};
 	struct server *server = bed_server("one");
@@ -188,6 +188,29 @@ Test(upstream_loop, hostile_backend)
 			cr_expect_eq(bed_stat(bed, counter), before + 1, "%s", line);
 		EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
 	}
+	bed_end(bed);
+	server_stop(server);
+}
+
+// Who is busy and does not say for how long: devices come back at different times.
+Test(upstream_loop, busy_server_without_retry_after)
+{
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "");
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < 40; i++) {
+		const char *answer = bed_ask(
+			bed, i % 2 ? "GET path=status path=503" : "GET path=status path=429");
+		const char *max_age = strstr(answer, " max-age=");
+
+		cr_assert(max_age, "%s", answer);
+		int seconds = atoi(max_age + 9);
+		cr_assert(seconds >= UP_RETRY_SECONDS && seconds <= 2 * UP_RETRY_SECONDS, "%s",
+			answer);
+		seen |= 1u << seconds;
+	}
+	cr_expect_gt(__builtin_popcount(seen), 1, "%x", seen); // by chance: once in 10^30
 	bed_end(bed);
 	server_stop(server);
 }

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROOM 1024
-#define NOW  784111777 // Sun, 06 Nov 1994 08:49:37 GMT
+#define ROOM  1024
+#define NOW   784111777 // Sun, 06 Nov 1994 08:49:37 GMT
+#define RETRY 8
 
 static const uint8_t etag_key[UP_ETAG_KEY_LEN] = {1};
 static const struct conf_server server = {.scheme = CONF_HTTP,
@@ -68,7 +69,7 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 		len = up_error_write(bed->error, 0, out, bed->room);
 	else
 		bed->error = up_reply_map(
-			&reply, &msg, bed->server, bed->etags, NOW, out, bed->room, &len);
+			&reply, &msg, bed->server, bed->etags, NOW, RETRY, out, bed->room, &len);
 	cr_assert(len >= 1 && len <= bed->room);
 	const char *text = text_answer(out, len);
 	free(out);
@@ -110,8 +111,8 @@ Test(upstream_response, rfc8613_c7)
 	cr_assert_eq(up_reply_header(&reply, "Cache-Control: max-age=60", 25), UP_OK);
 	reply.body = (const uint8_t *)"Hello World!";
 	reply.body_len = 12;
-	cr_assert_eq(
-		up_reply_map(&reply, &msg, &server, etags, NOW, out, sizeof(out), &len), UP_OK);
+	cr_assert_eq(up_reply_map(&reply, &msg, &server, etags, NOW, RETRY, out, sizeof(out), &len),
+		UP_OK);
 	cr_expect_arr_eq(out, want, sizeof(want));
 	cr_expect_eq(len, sizeof(want));
 	up_etags_free(etags);
@@ -251,7 +252,7 @@ Test(upstream_response, max_age)
 		{"GET", "503|Retry-After: 60", "5.03"},
 		{"GET", "503|Retry-After: Sun, 06 Nov 1994 08:51:17 GMT", "5.03 max-age=100"},
 		{"GET", "503|Retry-After: Sun, 06 Nov 1994 08:00:00 GMT", "5.03 max-age=0"},
-		{"GET", "503|Retry-After: soon", "5.03 max-age=5"},
+		{"GET", "503|Retry-After: soon", "5.03 max-age=8"},
 		{"GET", "503", "5.03 max-age=5"},
 		{"GET", "429|Retry-After: 3", "4.29 max-age=3"},
 		{"POST |q", "429", "4.29 max-age=5"},

@@ -278,3 +278,29 @@ Test(upstream_servers, what_was_tried_is_passed_over)
 		end(&f);
 	}
 }
+
+// One loop checks, another takes over what it found, and nothing of its own ejections.
+Test(upstream_servers, another_loop_follows)
+{
+	struct fixture f =
+		make(3, "eject: {errors: 1, for: 1h}, check: {path: /x, rise: 1, fall: 1}");
+	struct up_servers *other = up_servers_create(&f.conf->upstreams[0], 1, 2);
+	uint64_t shared = 0;
+
+	f.servers->shared = other->shared = &shared;
+	up_servers_follow(other);
+	cr_expect_eq(other->up, 3);
+	up_server_checked(f.servers, 1, "test");
+	cr_expect_eq(f.servers->up, 2);
+	cr_expect(up_server_failed(f.servers, 0, "test", 0));
+	cr_expect_eq(other->up, 3, "it did not look yet");
+	up_servers_follow(other);
+	cr_expect_eq(other->up, 2);
+	for (unsigned i = 0; i < 10; i++)
+		cr_expect_neq(up_servers_pick(other, 0, 0, 0), 1);
+	up_server_checked(f.servers, 1, NULL);
+	up_servers_follow(other);
+	cr_expect_eq(other->up, 3);
+	free(other);
+	end(&f);
+}
