@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lines of the access log: whatever a device and its name are made of, a line is one JSON object
+// on one line.
+//
+// The input is six bytes of numbers, a byte of the length of the name, the name, then options and
+// payload of the request.
+
+#include "gw/upstream/access_line.h"
+#include "gw/upstream/access_log.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#define NUMBERS 6
+
+static const char *const members[] = {"time", "device", "method", "path", "route", "upstream",
+	"server", "status", "code", "in", "out", "queued_ms", "connect_ms", "total_ms", "tries",
+	"reason", "error"};
+
+static void line_check(const char *line, size_t len)
+{
+	FUZZ_CHECK(len && line[len - 1] == '\n');
+	for (size_t i = 0; i + 1 < len; i++)
+		FUZZ_CHECK((uint8_t)line[i] >= 0x20 && line[i] != 0x7f);
+	json_t *json = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	FUZZ_CHECK(json_is_object(json));
+	FUZZ_CHECK(json_object_size(json) == sizeof(members) / sizeof(members[0]));
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		FUZZ_CHECK(json_object_get(json, members[i]));
+	FUZZ_CHECK(strlen(json_string_value(json_object_get(json, "reason"))) == 2);
+	json_decref(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	char name[UINT8_MAX + 1] = {0};
+
+	if (len < NUMBERS + 1 || len - NUMBERS - 1 < data[NUMBERS])
+		return 0;
+	size_t name_len = data[NUMBERS];
+	memcpy(name, data + NUMBERS + 1, name_len);
+	const struct access_record record = {
+		.device = data[0] & 1 ? name : NULL,
+		.route = data[0] & 2 ? name : NULL,
+		.upstream = data[0] & 4 ? name : NULL,
+		.server = data[0] & 8 ? name : NULL,
+		.abandoned = data[0] & 16,
+		.sent = data[0] & 32,
+		.method = data[1],
+		.code = data[2],
+		.error = data[3] % UP_ERROR_COUNT,
+		.status = data[4] * 4,
+		.tries = data[5],
+		.body = data + NUMBERS + 1 + name_len,
+		.body_len = len - NUMBERS - 1 - name_len,
+	};
+	char *line = malloc(ACCESS_LINE_MAX);
+	size_t n = access_line_write(&record, line, ACCESS_LINE_MAX);
+	if (n) // several long texts may be too much for a line, which is dropped and counted then
+		line_check(line, n);
+	FUZZ_CHECK(n || name_len > 128);
+	char *tight = malloc(n);
+	FUZZ_CHECK(!n || access_line_write(&record, tight, n) == n);
+	FUZZ_CHECK(!n || access_line_write(&record, tight, n - 1) == 0);
+	free(tight);
+	free(line);
+	return 0;
+}

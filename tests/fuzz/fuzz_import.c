@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Files of devices, CSV and JSON: rows keep the promises of a store_spec, bad ones say why, and a
+// file is understood in the same way whatever pieces it comes in.
+//
+// The input is a byte that picks the format and what is said for all rows, a byte of the size of
+// pieces, then the file.
+
+#include "gw/store/record.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+union parser {
+	struct csv csv;
+	struct json json;
+};
+
+// What came of a file.
+struct outcome {
+	uint64_t rows, bad, last_line, names; // names: a sum over those of all good rows
+	enum parse_verdict end;
+};
+
+static void spec_check(const struct store_spec *spec)
+{
+	const struct osc_params *params = &spec->params;
+
+	FUZZ_CHECK(memchr(spec->name, 0, sizeof(spec->name)));
+	FUZZ_CHECK(params->alg < AEAD_ALG_COUNT);
+	FUZZ_CHECK(params->secret_len >= 1 && params->secret_len <= OSC_SECRET_LEN_MAX);
+	FUZZ_CHECK(params->salt_len <= OSC_SECRET_LEN_MAX);
+	FUZZ_CHECK(params->sender_id_len <= OSC_KID_LEN_MAX);
+	FUZZ_CHECK(params->recipient_id_len <= OSC_KID_LEN_MAX);
+	FUZZ_CHECK(params->id_context_len <= OSC_ID_CONTEXT_LEN_MAX);
+	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
+	FUZZ_CHECK(spec->recovery <= STORE_FLOOR && spec->own_piv <= STORE_OWN_PIV_CLOCK);
+}
+
+static void error_check(const struct store_error *error)
+{
+	size_t len = strnlen(error->text, sizeof(error->text));
+
+	FUZZ_CHECK(len && len < sizeof(error->text));
+	for (size_t i = 0; i < len; i++)
+		FUZZ_CHECK((uint8_t)error->text[i] >= 0x20);
+}
+
+static void record_take(const struct record *record, bool never_used, struct outcome *outcome)
+{
+	struct store_spec spec;
+	struct store_error error = {0};
+
+	for (unsigned i = 0; i < RECORD_COLUMNS; i++)
+		FUZZ_CHECK(record->value[i].kind != RECORD_TEXT ||
+			record->value[i].text[record->value[i].len] == 0);
+	if (record_to_spec(record, never_used, &spec, &error)) {
+		error_check(&error);
+		outcome->bad++;
+		return;
+	}
+	spec_check(&spec);
+	for (const char *c = spec.name; *c; c++)
+		outcome->names = outcome->names * 31 + (uint8_t)*c;
+}
+
+static struct outcome file_read(
+	bool json, bool never_used, const uint8_t *data, size_t len, size_t piece)
+{
+	union parser *parser = calloc(1, json ? sizeof(parser->json) : sizeof(parser->csv));
+	struct outcome outcome = {.end = PARSE_NEED_DATA};
+	struct parse_input input = {0};
+	struct record record;
+	struct store_error error;
+	char *copy = NULL;
+
+	while (outcome.end != PARSE_END && outcome.end != PARSE_BROKEN) {
+		memset(&record, 0, sizeof(record));
+		memset(&error, 0, sizeof(error));
+		enum parse_verdict verdict = json
+			? json_parse(&parser->json, &input, &record, &error)
+			: csv_parse(&parser->csv, &input, &record, &error);
+
+		FUZZ_CHECK(input.used <= input.len);
+		outcome.end = verdict;
+		if (verdict == PARSE_NEED_DATA) { // the next piece, in a place of its own
+			FUZZ_CHECK(input.used == input.len && !input.last);
+			free(copy);
+			size_t n = len < piece ? len : piece;
+			copy = malloc(n);
+			if (n)
+				memcpy(copy, data, n);
+			input = (struct parse_input){.data = copy, .len = n, .last = n == 0};
+			data += n;
+			len -= n;
+			continue;
+		}
+		if (verdict == PARSE_BAD_RECORD || verdict == PARSE_BROKEN)
+			error_check(&error);
+		if (verdict == PARSE_BROKEN || verdict == PARSE_END)
+			continue;
+		outcome.rows++;
+		FUZZ_CHECK(record.line >= outcome.last_line);
+		outcome.last_line = record.line;
+		if (verdict == PARSE_RECORD)
+			record_take(&record, never_used, &outcome);
+		else
+			outcome.bad++;
+	}
+	free(copy);
+	free(parser);
+	return outcome;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len < 2)
+		return 0;
+	bool json = data[0] & 1, never_used = data[0] & 2;
+	struct outcome whole = file_read(json, never_used, data + 2, len - 2, len);
+	struct outcome pieces = file_read(json, never_used, data + 2, len - 2, 1 + data[1] % 16);
+
+	FUZZ_CHECK(whole.rows == pieces.rows && whole.bad == pieces.bad);
+	FUZZ_CHECK(whole.last_line == pieces.last_line && whole.names == pieces.names);
+	FUZZ_CHECK(whole.end == pieces.end);
+	return 0;
+}
