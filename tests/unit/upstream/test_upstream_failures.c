@@ -251,7 +251,7 @@ Test(upstream_failures, one_of_three_killed_under_load)
 		server, 3, "check: {path: /healthz, interval: 100ms, timeout: 20s, fall: 1}");
 	for (unsigned i = 0; i < 32; i++)
 		bed_push(bed, "GET path=ok");
-	uint64_t kill_ms = 0, end_ms = bed_now_ms() + 600;
+	uint64_t kill_ms = 0, end_ms = UINT64_MAX;
 	while (bed_now_ms() < end_ms) {
 		bool settled = kill_ms && bed_now_ms() > kill_ms + 200;
 
@@ -263,7 +263,6 @@ Test(upstream_failures, one_of_three_killed_under_load)
 			end_ms = kill_ms + 600;
 		}
 	}
-	cr_assert(kill_ms, "no load");
 	cr_expect_eq(bed_answers_like(bed, 32, "2.0"), 32);
 	cr_expect_eq(up_loop_servers_up(bed->loop, 0), 2);
 	bed_end(bed);

@@ -253,9 +253,9 @@ Test(upstream_response, max_age)
 		{"GET", "503|Retry-After: Sun, 06 Nov 1994 08:51:17 GMT", "5.03 max-age=100"},
 		{"GET", "503|Retry-After: Sun, 06 Nov 1994 08:00:00 GMT", "5.03 max-age=0"},
 		{"GET", "503|Retry-After: soon", "5.03 max-age=8"},
-		{"GET", "503", "5.03 max-age=5"},
+		{"GET", "503", "5.03 max-age=8"},
 		{"GET", "429|Retry-After: 3", "4.29 max-age=3"},
-		{"POST |q", "429", "4.29 max-age=5"},
+		{"POST |q", "429", "4.29 max-age=8"},
 		{"GET", "500|Retry-After: 3", "5.00 max-age=0"},
 	};
 
