@@ -53,6 +53,8 @@ static const char help[] =
 	"      --timeout SECONDS   after which a request is lost (2); none is sent again\n"
 	"      --verify 1/N        open and check one of N answers (1/1); every answer is\n"
 	"                          matched by token and message id\n"
+	"      --reflected         the other end sends requests back as they are (testpmd with\n"
+	"                          5tswap): measures the way there and back without a server\n"
 	"\n"
 	"Sockets of the kernel:\n"
 	"      --sockets N         source ports (16)\n"
@@ -88,6 +90,7 @@ enum {
 	OPT_WARM_UP,
 	OPT_TIMEOUT,
 	OPT_VERIFY,
+	OPT_REFLECTED,
 	OPT_SOCKETS,
 	OPT_MEMIF,
 	OPT_MEMIF_SERVER,
@@ -121,6 +124,7 @@ static const struct option longs[] = {
 	{"warm-up", required_argument, NULL, OPT_WARM_UP},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"verify", required_argument, NULL, OPT_VERIFY},
+	{"reflected", no_argument, NULL, OPT_REFLECTED},
 	{"sockets", required_argument, NULL, OPT_SOCKETS},
 	{"bind", required_argument, NULL, 'b'},
 	{"memif", required_argument, NULL, OPT_MEMIF},
@@ -284,6 +288,9 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 		return set_seconds(&args->timeout_ms, text, f);
 	case OPT_VERIFY:
 		return set_verify(&args->verify, text, f);
+	case OPT_REFLECTED:
+		args->reflected = true;
+		return 0;
 	case OPT_SOCKETS:
 		err = set_number(1, SOCKETS_MAX, text, &number, "--sockets", f);
 		args->sockets = (unsigned)number;

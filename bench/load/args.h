@@ -38,6 +38,7 @@ struct load_args {
 	uint64_t requests;
 	unsigned duration_ms, warm_up_ms, timeout_ms;
 	uint32_t verify;
+	bool reflected;
 
 	const char *port_dev; // of a DPDK port; NULL: kernel sockets
 	enum dp_port_kind port_kind;

@@ -222,6 +222,7 @@ static int prepare(struct load *load, struct failure *f)
 		.duration_ns = args->duration_ms * 1000000ull,
 		.timeout_ns = args->timeout_ms * 1000000ull,
 		.verify = args->verify,
+		.reflected = args->reflected,
 	};
 	run->devices = &load->devices;
 	run->form = &load->form;

@@ -145,6 +145,13 @@ static void take_response(struct run *run, const struct coap_msg *msg, uint32_t 
 	struct flight_slot *slot = flight_find(&run->flight, msg->token, msg->token_len);
 	struct osc_option option;
 
+	if (run->conf.reflected) {
+		if (slot)
+			answered(run, slot, now);
+		else
+			count(&run->counts.unmatched);
+		return;
+	}
 	if (msg->type == COAP_CON && run->ack_count < TRANSPORT_BATCH)
 		run->ack[run->ack_count++] =
 			(struct datagram){.endpoint = endpoint, .len = msg->mid};

@@ -21,6 +21,7 @@ struct run_conf {
 	uint64_t warm_up_ns, duration_ns;
 	uint64_t timeout_ns; // a request without answer is lost then
 	uint32_t verify;     // one of so many answers is opened
+	bool reflected;      // requests come back as they are, and count as answers
 };
 
 // Written by the load's thread only, read by others as it goes on.

@@ -3,14 +3,14 @@
 #include "gw/upstream/h2_session.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW     (1024 * 1024) // bytes that a server may send ahead on all streams together
-#define LAST_ID    (INT32_MAX - 2)
-#define PATH_ROOM  (UP_TARGET_MAX + 2048) // base, path and query
-#define FIELDS_OWN 6 // beside the request's: pseudo headers, user-agent, content-length
+#define WINDOW      (1024 * 1024) // bytes that a server may send ahead on all streams together
+#define LAST_ID     (INT32_MAX - 2)
+#define PATH_ROOM   (UP_TARGET_MAX + 2048) // base, path and query
+#define LENGTH_ROOM 24                     // a number
+#define FIELDS_OWN  6 // beside the request's: pseudo headers, user-agent, content-length
 
 static const char user_agent[] = "postern/" POSTERN_VERSION;
 
@@ -224,14 +224,19 @@ static nghttp2_nv field_of(const char *name, size_t name_len, const char *value,
 
 #define FIELD(name, value) field_of(name, sizeof(name) - 1, value, strlen(value))
 
-// base, path and query. Returns its length or 0: too long.
-static size_t path_write(char path[PATH_ROOM], const struct up_transfer *t)
+// Whether a field differs from request to request: no entry of HPACK's table is worth having.
+static bool field_varies(const struct up_header *h)
 {
-	const struct up_request *req = &t->request;
-	const char *rest = *req->path || *t->server->base ? req->path : "/";
-	int len = snprintf(path, PATH_ROOM, "%s%s%s", t->server->base, rest, req->query);
+	static const struct {
+		const char *name;
+		size_t len;
+	} same[] = {{"Accept", 6}, {"Accept-Encoding", 15}, {"Content-Type", 12},
+		{"Content-Encoding", 16}};
 
-	return len < PATH_ROOM ? (size_t)len : 0;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (h->name_len == same[i].len && !memcmp(h->line, same[i].name, same[i].len))
+			return false;
+	return true;
 }
 
 enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *stream)
@@ -240,26 +245,38 @@ enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *st
 	const struct up_request *req = &t->request;
 	nghttp2_data_provider body = {.read_callback = body_read};
 	nghttp2_nv fields[UP_HEADERS_MAX + FIELDS_OWN];
-	char path[PATH_ROOM], length[24];
-	size_t n = 0, path_len = path_write(path, t);
+	char room[PATH_ROOM + LENGTH_ROOM], *at = room;
+	struct up_text text;
+	size_t n = 0;
 
-	if (!path_len)
+	up_text_init(&text, room, sizeof(room));
+	up_text_str(&text, t->server->base);
+	up_text_str(&text, *req->path || *t->server->base ? req->path : "/");
+	up_text_str(&text, req->query);
+	const char *path = up_text_end(&text, &at);
+	up_text_decimal(&text, req->body_len);
+	const char *length = at;
+	up_text_end(&text, &at);
+	if (text.failed)
 		return UP_ERR_no_memory; // not reached: the parts are bounded
 	fields[n++] = FIELD(":method", req->method);
 	fields[n++] = FIELD(":scheme", t->server->scheme == CONF_HTTPS ? "https" : "http");
 	fields[n++] = FIELD(":authority", t->host);
-	fields[n++] = field_of(":path", 5, path, path_len);
+	fields[n++] = FIELD(":path", path);
 	fields[n++] = FIELD("user-agent", user_agent);
 	for (unsigned i = 0; i < req->header_count; i++) {
 		const struct up_header *h = &req->header[i];
 		size_t skip = h->name_len + 2u; // ": "
 
-		fields[n++] = field_of(h->line, h->name_len, h->line + skip, h->len - skip);
+		fields[n] = field_of(h->line, h->name_len, h->line + skip, h->len - skip);
+		// Once each, so that later ones can name their names by number.
+		if (session->taught && field_varies(h))
+			fields[n].flags = NGHTTP2_NV_FLAG_NO_INDEX;
+		n++;
 	}
-	if (req->has_body) {
-		snprintf(length, sizeof(length), "%zu", req->body_len);
+	session->taught = true;
+	if (req->has_body)
 		fields[n++] = FIELD("content-length", length);
-	}
 	up_reply_init(&t->reply);
 	stream->body_sent = 0;
 	stream->received = 0;

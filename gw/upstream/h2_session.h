@@ -47,6 +47,7 @@ struct h2_session {
 	// freed before. transfer->sent tells whether the server may have acted on it.
 	void (*ended)(struct h2_stream *stream, enum up_error error);
 	bool ready;             // the server's SETTINGS came
+	bool taught;            // the server's table has the names of all fields
 	unsigned streams;       // that count for the server
 	enum up_error error;    // the server broke the protocol
 	const uint8_t *pending; // a part of nghttp2's that did not fit yet

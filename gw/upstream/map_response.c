@@ -11,19 +11,27 @@
 
 #define MAX_AGE_DEFAULT 60 // seconds that a missing Max-Age means, RFC 7252 section 5.10.5
 
-static const char *const field_names[UP_FIELD_COUNT] = {
-	[UP_FIELD_AGE] = "age",
-	[UP_FIELD_CACHE_CONTROL] = "cache-control",
-	[UP_FIELD_CONTENT_ENCODING] = "content-encoding",
-	[UP_FIELD_CONTENT_LENGTH] = "content-length",
-	[UP_FIELD_CONTENT_TYPE] = "content-type",
-	[UP_FIELD_DATE] = "date",
-	[UP_FIELD_ETAG] = "etag",
-	[UP_FIELD_EXPIRES] = "expires",
-	[UP_FIELD_LOCATION] = "location",
-	[UP_FIELD_RETRY_AFTER] = "retry-after",
-	[UP_FIELD_TRANSFER_ENCODING] = "transfer-encoding",
-	[UP_FIELD_UPLOAD_LIMIT] = "upload-limit",
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+
+static const struct {
+	const char *text;
+	size_t len;
+} field_names[UP_FIELD_COUNT] = {
+	[UP_FIELD_AGE] = NAME("age"),
+	[UP_FIELD_CACHE_CONTROL] = NAME("cache-control"),
+	[UP_FIELD_CONTENT_ENCODING] = NAME("content-encoding"),
+	[UP_FIELD_CONTENT_LENGTH] = NAME("content-length"),
+	[UP_FIELD_CONTENT_TYPE] = NAME("content-type"),
+	[UP_FIELD_DATE] = NAME("date"),
+	[UP_FIELD_ETAG] = NAME("etag"),
+	[UP_FIELD_EXPIRES] = NAME("expires"),
+	[UP_FIELD_LOCATION] = NAME("location"),
+	[UP_FIELD_RETRY_AFTER] = NAME("retry-after"),
+	[UP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
+	[UP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
 };
 
 void up_reply_init(struct up_reply *reply)
@@ -97,8 +105,8 @@ static enum up_error field_find(struct up_reply *reply, const char *name, size_t
 	const char *value, size_t value_len)
 {
 	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
-		if (strlen(field_names[i]) == name_len &&
-			!strncasecmp(field_names[i], name, name_len))
+		if (field_names[i].len == name_len &&
+			!strncasecmp(field_names[i].text, name, name_len))
 			return field_set(reply, i, value, value_len);
 	return UP_OK;
 }

@@ -32,7 +32,11 @@ void up_text_str(struct up_text *text, const char *str)
 
 void up_text_char(struct up_text *text, char c)
 {
-	up_text_put(text, &c, 1);
+	if (text->failed || text->at == text->end) {
+		text->failed = true;
+		return;
+	}
+	*text->at++ = c;
 }
 
 void up_text_decimal(struct up_text *text, uint64_t value)
@@ -49,24 +53,34 @@ void up_text_decimal(struct up_text *text, uint64_t value)
 
 void up_text_hex(struct up_text *text, const uint8_t *bytes, size_t len)
 {
+	if (text->failed || (size_t)(text->end - text->at) < 2 * len) {
+		text->failed = true;
+		return;
+	}
 	for (size_t i = 0; i < len; i++) {
-		up_text_char(text, lower_digits[bytes[i] >> 4]);
-		up_text_char(text, lower_digits[bytes[i] & 15]);
+		*text->at++ = lower_digits[bytes[i] >> 4];
+		*text->at++ = lower_digits[bytes[i] & 15];
 	}
 }
 
 static bool is_unreserved(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		(c && strchr("-._~", c));
+		c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void up_text_percent(struct up_text *text, const uint8_t *bytes, size_t len, const char *also)
 {
 	for (size_t i = 0; i < len; i++) {
-		uint8_t c = bytes[i];
+		size_t plain = i;
 
-		if (is_unreserved(c) || (c && strchr(also, c))) {
+		while (i < len && is_unreserved(bytes[i]))
+			i++;
+		up_text_put(text, bytes + plain, i - plain);
+		if (i == len)
+			break;
+		uint8_t c = bytes[i];
+		if (c && strchr(also, c)) {
 			up_text_char(text, (char)c);
 			continue;
 		}

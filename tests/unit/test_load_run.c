@@ -437,6 +437,62 @@ Test(load_run, the_warm_up_is_not_counted, .init = bed_make, .fini = bed_free)
 	cr_expect_eq(run.latency.count, run.counts.answered);
 }
 
+// A capture file has frames that a gateway takes, checksums and all, and no number twice.
+Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
+{
+	struct sources sources = {.ports = 2, .port_first = 4000, .endpoints = 3};
+	struct dp_port_addresses port = {.coap_port = htons(5683),
+		.mac = {2, 0, 0, 0, 0, 1},
+		.count = 1,
+		.address = {{.family = 6}}};
+	struct pcap_conf conf = {.path = folder,
+		.requests = 150,
+		.sources = &sources,
+		.port = 5683,
+		.source_mac = {2, 0, 0, 0, 0, 2},
+		.server_mac = {2, 0, 0, 0, 0, 1}};
+	char file_path[sizeof(folder) + 16];
+	uint8_t head[24], record[16], frame[2048];
+	struct failure f;
+	unsigned count = 0;
+
+	cr_assert_eq(sources_parse_addresses(&sources, "2001:db8::2-2001:db8::3", &f), 0);
+	cr_assert_eq(inet_pton(AF_INET6, "2001:db8::1", conf.server), 1);
+	memcpy(port.address[0].addr, conf.server, 16);
+	cr_expect_lt(pcap_write(&conf, &form, &devices, &supply, &f), 0, "that is a folder");
+	snprintf(file_path, sizeof(file_path), "%s/pcap", folder);
+	conf.path = file_path;
+	cr_assert_eq(pcap_write(&conf, &form, &devices, &supply, &f), 0, "%s", f.text);
+	FILE *file = fopen(file_path, "r");
+	cr_assert_not_null(file);
+	cr_assert_eq(fread(head, sizeof(head), 1, file), 1);
+	server.deed = answers;
+	while (fread(record, sizeof(record), 1, file) == 1) {
+		struct rte_mbuf m = {.buf_addr = frame, .buf_len = sizeof(frame), .nb_segs = 1};
+		struct dp_net_info info;
+		enum dp_stat drop;
+		uint32_t len;
+
+		memcpy(&len, record + 8, sizeof(len));
+		cr_assert_leq(len, sizeof(frame));
+		cr_assert_eq(fread(frame, len, 1, file), 1);
+		m.data_len = (uint16_t)len;
+		m.pkt_len = len;
+		cr_assert_eq(dp_net_classify(&m, &port, &info, &drop), DP_NET_COAP);
+		// The server looks for Partial IVs that come twice.
+		server.t.endpoints = 1;
+		take_request(&server,
+			&(struct datagram){.data = frame + info.coap_off, .len = info.coap_len});
+		server.count = 0;
+		count++;
+	}
+	cr_expect_eq(count, 150);
+	fclose(file);
+	unlink(file_path);
+	// What bed_free() takes along.
+	cr_assert_eq(run_prepare(&run, &f), 0);
+}
+
 Test(load_run, ranges_of_sources_are_counted_through)
 {
 	static const char *const bad[] = {"", "192.0.2", "192.0.2.9-192.0.2.8", "192.0.2.1-",

@@ -43,6 +43,7 @@ struct connection {
 	nghttp2_session *ng;
 	struct stream_list streams;
 	unsigned requests, open;
+	int32_t last; // of which requests are looked at, after a GOAWAY
 	bool closing;
 };
 
@@ -284,13 +285,15 @@ static void request(struct connection *c, struct stream *s)
 
 	s->whole = true;
 	c->requests++;
-	if (most && c->requests > most)
-		return; // after the GOAWAY, and above the id in it
+	if (c->last && s->id > c->last)
+		return; // it was said that nobody looks at this one
 	if (strcmp(s->path, "/healthz"))
 		count(server, &server->requests);
 	serve(c, s);
-	if (c->requests == most)
-		nghttp2_submit_goaway(c->ng, 0, s->id, NGHTTP2_NO_ERROR, NULL, 0);
+	if (c->requests != most)
+		return;
+	c->last = s->id;
+	nghttp2_submit_goaway(c->ng, 0, s->id, NGHTTP2_NO_ERROR, NULL, 0);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
