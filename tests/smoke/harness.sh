@@ -203,7 +203,7 @@ gateway_alone() {
 	: >$T/postern.log
 	postern --config $T/postern.yaml >>$T/postern.log 2>&1 &
 	gateway_pid=$!
-	wait_for 30 gateway_said_or_died || bail "the daemon starts in 30 s"
+	wait_for "${gateway_wait:-30}" gateway_said_or_died || bail "the daemon starts in ${gateway_wait:-30} s"
 	grep -q 'ready' $T/postern.log || bail "the daemon starts" "$(cat $T/postern.log)"
 }
 
