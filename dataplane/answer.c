@@ -222,7 +222,6 @@ struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 	answer->generation = x->context_generation;
 	answer->no_response = x->no_response;
 	answer->separate = x->acked;
-	answer->own_mid = x->own_mid;
 	return answer;
 }
 
@@ -356,12 +355,12 @@ static size_t encode_head(
 
 	if (value_len < 0)
 		return 0;
-	if (answer->type == COAP_NON) { // RFC 7252 section 5.2.3
-		type = COAP_NON;
+	if (unlikely(answer->separate && answer->exchange != DP_INDEX_NONE)) {
+		type = COAP_CON; // RFC 7252 section 5.2.2
+		mid = w->exchanges->worker_half[answer->exchange].own_mid;
+	} else if (answer->type == COAP_NON || answer->separate) {
+		type = COAP_NON; // section 5.2.3
 		mid = non_mid(w, answer);
-	} else if (answer->separate) { // section 5.2.2
-		type = answer->exchange != DP_INDEX_NONE ? COAP_CON : COAP_NON;
-		mid = answer->own_mid;
 	}
 	coap_writer_init(&writer, coap, room);
 	// The outer code tells nothing.

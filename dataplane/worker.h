@@ -68,10 +68,9 @@ struct pkt_answer {
 	uint8_t kid_len;
 	uint8_t tag_len;
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
-	bool has_own_piv;
-	bool recorded;    // in the answer index; not an Echo challenge
-	bool separate;    // the request got an empty ACK: CON if there is an exchange, else NON
-	uint16_t own_mid; // if separate
+	bool has_own_piv : 1;
+	bool recorded : 1; // in the answer index; not an Echo challenge
+	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON
 };
 
 struct answer_batch {

@@ -267,20 +267,17 @@ static void check_type(const struct model_request *r, const struct bed_answer *a
 			"in an ACK after an empty one");
 		return;
 	}
-	if (r->bed.type == COAP_CON) {
-		must(r->acked, "a separate answer without an empty ACK");
-		must(answer->msg.type == COAP_CON || code == COAP_GATEWAY_TIMEOUT, "type");
-		must(mid & ~DP_MID_NON, "apart from those of NON answers");
-		must(r->answered || !d->mid_ms[mid] ||
-				clock_ms - d->mid_ms[mid] > DP_EXCHANGE_LIFETIME_MS,
-			"a message id again");
-		d->mid_ms[mid] = clock_ms;
-	} else {
-		must(answer->msg.type == COAP_NON, "type");
+	if (answer->msg.type == COAP_NON) {
+		must(r->bed.type == COAP_NON || (r->acked && code == COAP_GATEWAY_TIMEOUT), "type");
 		must(!(mid & ~DP_MID_NON), "apart from those of CON answers");
+		return;
 	}
-	if (answer->msg.type == COAP_CON)
-		device_acknowledges(d, mid);
+	must(r->bed.type == COAP_CON && r->acked, "a separate answer without an empty ACK");
+	must(mid & ~DP_MID_NON, "apart from those of NON answers");
+	must(r->answered || !d->mid_ms[mid] || clock_ms - d->mid_ms[mid] > DP_EXCHANGE_LIFETIME_MS,
+		"a message id again");
+	d->mid_ms[mid] = clock_ms;
+	device_acknowledges(d, mid);
 }
 
 static void take_answers(void)

@@ -362,6 +362,12 @@ void bed_later(struct bed *bed, uint64_t ms)
 		dp_worker_get(bed->dp, i)->ms_start += ms;
 }
 
+void bed_stop_clock(struct bed *bed)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->tsc_per_ms = UINT64_MAX;
+}
+
 bool bed_receive(struct bed *bed, struct bed_answer *answer)
 {
 	struct rte_mbuf *m;

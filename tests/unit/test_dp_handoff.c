@@ -14,6 +14,7 @@ static struct bed_answer answer;
 static void init(void)
 {
 	bed_make_workers(&bed, 2, false);
+	bed_stop_clock(&bed);
 	bed_device_make(&device, 0x0a, AEAD_AES_CCM_16_64_128);
 	bed_device_add(&bed, &device, true);
 }
@@ -172,6 +173,121 @@ Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
 	cr_expect_gt(owners[0], 10);
 	cr_expect_gt(owners[1], 10);
 	bed_free(&bed);
+}
+
+static const uint8_t late[] = {COAP_CONTENT, 0xff, 'l', 'a', 't', 'e'};
+
+// A request to a backend that takes its time: the device has an empty ACK, and the answer, whose
+// message id it returns, waits for its ACK.
+static uint16_t answered_separately(unsigned queue, uint16_t port, uint64_t piv)
+{
+	struct dp_flow flow = bed.flow;
+	dp_handle handle;
+
+	flow.remote_port = rte_cpu_to_be_16(port);
+	bed.queue = queue;
+	bed_seal_path(&device, &request, COAP_CON, piv, piv, COAP_GET, "up/slow", NULL);
+	bed_send(&bed, &flow, request.coap, request.len);
+	bed_turn(&bed);
+	bed_later(&bed, DP_ACK_AFTER_MS + 2 * DP_TICK_MS);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert_eq(answer.msg.code, COAP_EMPTY);
+	struct dp_upstream_port *up = &dp_upstream(bed.dp, 0)->port[context()->owner];
+
+	cr_assert_eq(dp_upstream_receive(up, &handle, 1), 1);
+	struct dp_shared *shared = dp_shared_get(up->pool, handle);
+
+	memcpy(dp_shared_response(up->pool, shared), late, sizeof(late));
+	shared->response.len = sizeof(late);
+	dp_upstream_respond(up, handle);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert_eq(answer.msg.type, COAP_CON);
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.flow.local_port, flow.remote_port);
+	return answer.msg.mid;
+}
+
+static void send_empty_from(unsigned queue, uint16_t port, enum coap_type type, uint16_t mid)
+{
+	struct dp_flow flow = bed.flow;
+
+	flow.remote_port = rte_cpu_to_be_16(port);
+	bed.queue = queue;
+	bed_send_empty(&bed, &flow, type, mid);
+}
+
+// An ACK has no kid: its message id tells whose it is. RSS puts it where the endpoint's packets
+// arrive, which is not the owner of a device that has moved.
+Test(dp_handoff, an_ack_finds_the_worker_that_waits_for_it)
+{
+	uint16_t mid = answered_separately(0, 40000, 1); // worker 0 owns it now
+
+	send_empty_from(1, 40000, COAP_ACK, mid);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_acks_handed_over), 1);
+	cr_expect_eq(dp_stat_read(dp_worker_stats(bed.dp, 0), DP_STAT_rx_acks), 1);
+	// The device moves to where the other worker has its packets.
+	mid = answered_separately(1, 40001, 2);
+	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 1);
+	send_empty_from(1, 40001, COAP_RST, mid);
+	bed_turn(&bed);
+	cr_expect_eq(dp_stat_read(dp_worker_stats(bed.dp, 0), DP_STAT_rx_rsts), 1);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 0);
+	cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
+	// Its old endpoint has no say in that.
+	mid = answered_separately(1, 40001, 3);
+	send_empty_from(0, 40000, COAP_ACK, mid);
+	send_empty_from(1, 40000, COAP_ACK, mid);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_coap_ack), 2);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 1);
+}
+
+// Anybody can send ACKs: they do not fill the ring that verified requests need.
+Test(dp_handoff, a_flood_of_acks_keeps_no_request_out)
+{
+	uint16_t mid = answered_separately(0, 40000, 1);
+
+	while (!bed_count(&bed, DP_STAT_drop_handoff_full)) {
+		for (unsigned i = 0; i < DP_BURST; i++)
+			send_empty_from(1, 50000, COAP_ACK, mid);
+		dp_worker_turn(dp_worker_get(bed.dp, 1));
+	}
+	send_from(1, 40001, 2);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(bed_open(&device, &request, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 0);
+	send_empty_from(1, 40000, COAP_ACK, mid);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 1);
+}
+
+// Copies of a pending request, at both workers before it has an owner and after that: one request,
+// one empty ACK, one answer.
+Test(dp_handoff, copies_at_both_workers_are_one_pending_request)
+{
+	dp_handle handle[2];
+	unsigned acks = 0;
+
+	bed_seal_path(&device, &request, COAP_CON, 5, 5, COAP_GET, "up/slow", NULL);
+	for (unsigned round = 0; round < 3; round++) {
+		for (bed.queue = 0; bed.queue < 2; bed.queue++)
+			bed_send_request(&bed, &request);
+		bed_turn(&bed);
+	}
+	while (bed_receive(&bed, &answer)) {
+		cr_expect_eq(answer.msg.code, COAP_EMPTY);
+		cr_expect_eq(answer.msg.mid, 5);
+		acks++;
+	}
+	cr_expect_eq(acks, 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 4);
+	cr_expect_eq(
+		dp_upstream_receive(&dp_upstream(bed.dp, 0)->port[context()->owner], handle, 2), 1);
 }
 
 static bool turning;
