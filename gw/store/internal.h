@@ -67,7 +67,7 @@ struct store_secrets {
 		"INSERT OR REPLACE INTO used_key (hash, device, run, mark)"                        \
 		" VALUES (?1, ?2, ?3, ?4)")                                                        \
 	X(META_AGAIN, "SELECT commits, run, hour, hour_runs FROM meta")                            \
-	X(META_COMMIT, "UPDATE meta SET commits = commits + 1")                                    \
+	X(META_COMMIT, "UPDATE meta SET commits = ?1")                                             \
 	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                         \
 	X(META_TOKEN, "UPDATE meta SET window_token = ?1, clock = ?2")                             \
 	X(WINDOW_CLEAR, "DELETE FROM window")                                                      \
@@ -102,6 +102,7 @@ struct store {
 	// A write, commit or sync failed: what is on the disk is not known before store_recover().
 	// Then db may be NULL.
 	bool broken;
+	int broken_by;    // -errno, if it was a mark
 	uint64_t commits; // transactions that ever were
 	int64_t hour;     // Unix time at which the count of runs an hour began
 	uint32_t hour_runs;
@@ -152,6 +153,10 @@ int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error 
 int store_begin(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
 // If it fails, the transaction is not there, or, with the store broken, that is not known.
 int store_commit(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// The same for a transaction that makes this the next run to be granted. With 0 and the store
+// broken the transaction is there, but the marks are not.
+int store_commit_run(struct store *store, uint32_t run_next, struct store_error *error)
 	__attribute__((warn_unused_result));
 void store_rollback(struct store *store);
 // The last error of SQLite as -errno, with text.
@@ -256,10 +261,14 @@ int marks_distrust(struct store *store, struct store_error *error)
 // run.c
 // The run that this start has, or will have when it asks.
 uint32_t store_current_run(const struct store *store);
-// Writes both marks.
-int run_marks_write(struct store *store, uint32_t run, struct store_error *error)
+struct run_mark {
+	uint32_t run; // the next to be granted
+	uint64_t commits;
+};
+// Writes both marks; every commit does. If that fails, the store is broken.
+int run_marks_write(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
-// -ENOENT if there is none, -EBADMSG if it is damaged.
-int run_mark_read(int directory_fd, uint32_t *run) __attribute__((warn_unused_result));
+// -ENOENT if there is none, -EBADMSG if it is damaged; *mark is 0 then.
+int run_mark_read(int directory_fd, struct run_mark *mark) __attribute__((warn_unused_result));
 
 #endif

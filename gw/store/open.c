@@ -240,18 +240,19 @@ static int database_create(
 	struct store *store, const struct store_config *config, struct store_error *error)
 {
 	char version[96];
-	uint32_t run = 0;
+	struct run_mark mark;
 
-	if (run_mark_read(store->directory_fd, &run) != -ENOENT)
+	if (run_mark_read(store->directory_fd, &mark) != -ENOENT)
 		return store_fail(error, -ESTALE,
 			"%s has a " STORE_MARK " but no devices: put " STORE_DB
 			" back, or remove " STORE_MARK " if its keys are never used again",
 			config->directory);
-	int code = run_mark_read(store->runtime_fd, &run);
+	int code = run_mark_read(store->runtime_fd, &mark);
 	if (code != 0 && code != -ENOENT)
 		return store_fail(error, code, "%s/" STORE_MARK " cannot be read: %s",
 			config->runtime, strerror(-code));
 
+	store->commits = mark.commits;
 	code = store_begin(store, error);
 	if (code != 0)
 		return code;
@@ -259,16 +260,16 @@ static int database_create(
 		STORE_APP_ID, STORE_VERSION);
 	code = sql_run(store, schema, error);
 	if (code == 0)
-		code = meta_create(store, config, run, error);
+		code = meta_create(store, config, mark.run, error);
 	if (code == 0)
 		code = sql_run(store, version, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
 	}
-	code = store_commit(store, error);
-	// Also makes the name of the database durable.
-	return code != 0 ? code : run_marks_write(store, run, error);
+	// The mark beside it also makes the name of the database durable.
+	code = store_commit_run(store, mark.run, error);
+	return code != 0 || !store->broken ? code : run_marks_write(store, error);
 }
 
 // *version is 0 if the database is empty.
@@ -378,16 +379,19 @@ static int meta_read(struct store *store, const struct store_config *config, int
 // if the database came here alone.
 struct marks {
 	int beside_code, runtime_code; // 0, -ENOENT, or why the mark cannot be read
-	uint32_t highest;              // of those that can be read
+	struct run_mark highest;       // of those that can be read
 };
 
 static void marks_read(const struct store *store, struct marks *marks)
 {
-	uint32_t beside = 0, runtime = 0;
+	struct run_mark beside, runtime;
 
 	marks->beside_code = run_mark_read(store->directory_fd, &beside);
 	marks->runtime_code = run_mark_read(store->runtime_fd, &runtime);
-	marks->highest = beside > runtime ? beside : runtime;
+	marks->highest = (struct run_mark){
+		.run = beside.run > runtime.run ? beside.run : runtime.run,
+		.commits = beside.commits > runtime.commits ? beside.commits : runtime.commits,
+	};
 }
 
 static int copy_check(struct store *store, const struct meta *meta, struct store_error *error)
@@ -400,18 +404,25 @@ static int copy_check(struct store *store, const struct meta *meta, struct store
 		return store_fail(
 			error, -ESTALE, "the store was last used on another machine" ADOPT_HINT);
 	marks_read(store, &marks);
-	if (marks.beside_code == -ENOENT && store->run_next > 0)
+	// The first transaction makes the store, and its mark comes behind it.
+	if (marks.beside_code == -ENOENT && (store->run_next > 0 || store->commits > 1))
 		return store_fail(error, -ESTALE,
 			"the database stands here without its " STORE_MARK ADOPT_HINT);
 	if ((marks.beside_code != 0 && marks.beside_code != -ENOENT) ||
 		(marks.runtime_code != 0 && marks.runtime_code != -ENOENT))
 		return store_fail(error, -ESTALE, STORE_MARK " cannot be read" ADOPT_HINT);
-	if (store->run_next < marks.highest)
+	if (store->run_next < marks.highest.run)
 		return store_fail(error, -ESTALE,
 			"the store is an old copy: it is at run %u, " STORE_MARK
 			" says %u" ADOPT_HINT,
-			store->run_next, marks.highest);
-	return run_marks_write(store, store->run_next, error);
+			store->run_next, marks.highest.run);
+	if (store->commits < marks.highest.commits)
+		return store_fail(error, -ESTALE,
+			"the store is an old copy: it is at transaction %llu, " STORE_MARK
+			" says %llu" ADOPT_HINT,
+			(unsigned long long)store->commits,
+			(unsigned long long)marks.highest.commits);
+	return run_marks_write(store, error);
 }
 
 static int adopt(struct store *store, const struct store_config *config, struct store_error *error)
@@ -422,7 +433,7 @@ static int adopt(struct store *store, const struct store_config *config, struct 
 
 	// A mark that is missing or damaged is what adoption is for.
 	marks_read(store, &marks);
-	uint32_t run = marks.highest > store->run_next ? marks.highest : store->run_next;
+	uint32_t run = marks.highest.run > store->run_next ? marks.highest.run : store->run_next;
 	int64_t hours = ((int64_t)time(NULL) - ADOPT_EPOCH) / 3600;
 	int64_t adopted = (int64_t)run + ADOPT_RUNS > hours ? (int64_t)run + ADOPT_RUNS : hours;
 	if (adopted > STORE_RUN_MAX)
@@ -432,6 +443,8 @@ static int adopt(struct store *store, const struct store_config *config, struct 
 	int code = machine_hash(store, config, machine, error);
 	if (code != 0)
 		return code;
+	if (store->commits < marks.highest.commits)
+		store->commits = marks.highest.commits;
 	code = store_begin(store, error);
 	if (code != 0)
 		return code;
@@ -449,11 +462,8 @@ static int adopt(struct store *store, const struct store_config *config, struct 
 		store_rollback(store);
 		return code;
 	}
-	code = store_commit(store, error);
-	if (code != 0)
-		return code;
-	store->run_next = adopted;
-	return run_marks_write(store, adopted, error);
+	code = store_commit_run(store, adopted, error);
+	return code != 0 || !store->broken ? code : run_marks_write(store, error);
 }
 
 int counters_read(struct store *store, struct store_error *error)

@@ -122,7 +122,7 @@ int store_recover(struct store *store, struct store_error *error)
 	if (code == 0)
 		code = database_again(store, error);
 	if (code == 0)
-		code = run_marks_write(store, store->run_next, error);
+		code = run_marks_write(store, error);
 	store->broken = code != 0;
 	return code;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Run numbers: what own Partial IVs begin with. A number is on the disk, in the database and in the
-// marks beside it and in the runtime directory, before it is used.
+// marks beside it and in the runtime directory, before it is used. The marks also have the count of
+// transactions: an older database does not know what was accepted or removed since, even if no run
+// was granted.
 
 #include "gw/store/internal.h"
 
@@ -10,39 +12,47 @@
 #include <string.h>
 #include <time.h>
 
-#define MARK_FORMAT "postern run mark 1: %" PRIu32 "\n"
-#define HOUR        3600 // seconds
+#define MARK_HEAD     "postern run mark 2: "
+#define MARK_FORMAT   MARK_HEAD "%" PRIu32 " %" PRIu64 "\n"
+#define MARK_FORMAT_1 "postern run mark 1: %" PRIu32 "\n" // without transactions
+#define HOUR          3600                                // seconds
 
 uint32_t store_current_run(const struct store *store)
 {
 	return store->granted ? store->run : store->run_next;
 }
 
-int run_mark_read(int directory_fd, uint32_t *run)
+int run_mark_read(int directory_fd, struct run_mark *mark)
 {
 	char text[64], again[64];
+
+	*mark = (struct run_mark){0};
 
 	ssize_t len = file_read(directory_fd, STORE_MARK, text, sizeof(text) - 1);
 	if (len < 0)
 		return len == -EFBIG ? -EBADMSG : len;
 	text[len] = 0;
 	// What is read must be what we would write, to the last byte.
-	if (sscanf(text, "postern run mark 1: %" SCNu32, run) != 1)
+	if (sscanf(text, MARK_HEAD "%" SCNu32 " %" SCNu64, &mark->run, &mark->commits) == 2)
+		snprintf(again, sizeof(again), MARK_FORMAT, mark->run, mark->commits);
+	else if (sscanf(text, MARK_FORMAT_1, &mark->run) == 1)
+		snprintf(again, sizeof(again), MARK_FORMAT_1, mark->run);
+	else
 		return -EBADMSG;
-	snprintf(again, sizeof(again), MARK_FORMAT, *run);
 	return strcmp(text, again) == 0 ? 0 : -EBADMSG;
 }
 
-int run_marks_write(struct store *store, uint32_t run, struct store_error *error)
+int run_marks_write(struct store *store, struct store_error *error)
 {
 	char text[64];
 
-	int len = snprintf(text, sizeof(text), MARK_FORMAT, run);
+	int len = snprintf(text, sizeof(text), MARK_FORMAT, store->run_next, store->commits);
 	int code = file_replace(store->directory_fd, STORE_MARK, text, len);
 	if (code == 0)
 		code = file_replace(store->runtime_fd, STORE_MARK, text, len);
 	if (code != 0) {
 		store->broken = true;
+		store->broken_by = code;
 		return store_fail(error, code, "cannot write " STORE_MARK ": %s", strerror(-code));
 	}
 	return 0;
@@ -63,13 +73,16 @@ static int run_raise(struct store *store, uint32_t run_next, int64_t hour, uint3
 		store_rollback(store);
 		return code;
 	}
-	code = store_commit(store, error);
+	code = store_commit_run(store, run_next, error);
 	if (code != 0)
 		return code;
-	store->run_next = run_next;
 	store->hour = hour;
 	store->hour_runs = hour_runs;
-	return run_marks_write(store, run_next, error);
+	// In the database, but not in the marks.
+	if (store->broken)
+		return store_fail(error, store->broken_by, "cannot write " STORE_MARK ": %s",
+			strerror(-store->broken_by));
+	return 0;
 }
 
 int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)

@@ -90,8 +90,16 @@ void store_rollback(struct store *store)
 
 int store_commit(struct store *store, struct store_error *error)
 {
+	return store_commit_run(store, store->run_next, error);
+}
+
+int store_commit_run(struct store *store, uint32_t run_next, struct store_error *error)
+{
 	uint64_t after = store->commits + 1;
-	int code = store_exec(store, store_statement(store, SQL_META_COMMIT), error);
+	sqlite3_stmt *statement = store_statement(store, SQL_META_COMMIT);
+
+	sqlite3_bind_int64(statement, 1, after);
+	int code = store_exec(store, statement, error);
 
 	if (code != 0) {
 		store_rollback(store);
@@ -107,5 +115,8 @@ int store_commit(struct store *store, struct store_error *error)
 		return code;
 	}
 	store->commits = after;
+	store->run_next = run_next;
+	// The transaction is there whatever becomes of the marks.
+	(void)!run_marks_write(store, NULL);
 	return 0;
 }

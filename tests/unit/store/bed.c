@@ -88,22 +88,32 @@ static void copy_file(const char *from, const char *to)
 	bed_write(to, data, len);
 }
 
-void bed_save(const struct bed *bed)
+static void copy(const char *from_directory, const char *from_name, const char *to_directory,
+	const char *to_name)
 {
 	char from[128], to[128];
 
-	snprintf(from, sizeof(from), "%s/" STORE_DB, bed->directory);
-	snprintf(to, sizeof(to), "%s/saved.db", bed->top);
+	snprintf(from, sizeof(from), "%s/%s", from_directory, from_name);
+	snprintf(to, sizeof(to), "%s/%s", to_directory, to_name);
 	copy_file(from, to);
+}
+
+void bed_save(const struct bed *bed)
+{
+	copy(bed->directory, STORE_DB, bed->top, "saved.db");
+	copy(bed->directory, STORE_MARK, bed->top, "saved.mark");
 }
 
 void bed_restore(const struct bed *bed)
 {
-	char from[128], to[128];
+	bed_restore_database(bed);
+	copy(bed->top, "saved.mark", bed->directory, STORE_MARK);
+	copy(bed->top, "saved.mark", bed->runtime, STORE_MARK);
+}
 
-	snprintf(from, sizeof(from), "%s/saved.db", bed->top);
-	snprintf(to, sizeof(to), "%s/" STORE_DB, bed->directory);
-	copy_file(from, to);
+void bed_restore_database(const struct bed *bed)
+{
+	copy(bed->top, "saved.db", bed->directory, STORE_DB);
 }
 
 void bed_sql(const struct bed *bed, const char *sql)

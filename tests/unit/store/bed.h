@@ -28,9 +28,11 @@ void bed_remove(struct bed *bed);
 
 // Writes a file as a whole.
 void bed_write(const char *path, const void *data, size_t len);
-// Copies the database of a closed store away, and back over it.
+// Copies the database of a closed store away, and back over it; with its marks, so that nothing
+// tells that it is an older one.
 void bed_save(const struct bed *bed);
 void bed_restore(const struct bed *bed);
+void bed_restore_database(const struct bed *bed);
 // Runs SQL on the database of a closed store.
 void bed_sql(const struct bed *bed, const char *sql);
 

@@ -6,8 +6,10 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct bed bed;
 
@@ -135,6 +137,36 @@ Test(store_marks, a_mark_only_rises_and_stays)
 	cr_expect_eq(device_of("01").mark, 64);
 }
 
+// Its mark is an old one, too, and requests that were accepted since would be accepted again.
+Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
+{
+	const char *const directories[] = {bed.directory, bed.runtime};
+	struct store_spec spec = floor_spec(1, "01", "aa");
+	char path[256];
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	for (int i = 0; i < 2; i++) {
+		bed_close(&bed);
+		bed_save(&bed);
+		bed_open(&bed);
+		cr_assert_eq(raise_mark(device_of("01").id, 1000 * (i + 1)), 0);
+		bed_close(&bed);
+		bed_restore_database(&bed);
+		// One of the marks is enough.
+		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
+		i == 0 ? (void)unlink(path) : bed_write(path, "postern run mark 2: 0 1\n", 24);
+		cr_expect_eq(store_open(&bed.config, &bed.store, &bed.error), -ESTALE);
+		cr_expect(strstr(bed.error.text, i == 0 ? "without its run.mark" : "an old copy"),
+			"%s", bed.error.text);
+		cr_assert_eq(store_adopt(&bed.config, NULL, &bed.error), 0, "%s", bed.error.text);
+		bed_open(&bed);
+		cr_expect(device_of("01").resync_needed);
+		cr_expect_eq(store_resync(bed.store, "01", true, 5000, &(bool){false},
+				     &(struct store_device){0}, &bed.error),
+			0);
+	}
+}
+
 Test(store_marks, a_tombstone_keeps_the_mark)
 {
 	struct store_spec spec = floor_spec(1, "01", "aa");
@@ -242,8 +274,19 @@ Test(store_marks, a_device_with_echo_is_resynced_without_a_number)
 		store_resync(bed.store, "02", false, 0, &waited, &device, &bed.error), -ENOENT);
 }
 
-// Of version 2, from version 3.
-#define SQL_BACK_TO_2 "ALTER TABLE meta DROP COLUMN commits; PRAGMA user_version = 2;"
+// A store of version 2, from one of version 3 that granted no run.
+static void back_to_version_2(void)
+{
+	const char *const directories[] = {bed.directory, bed.runtime};
+	char path[256];
+
+	bed_close(&bed);
+	bed_sql(&bed, "ALTER TABLE meta DROP COLUMN commits; PRAGMA user_version = 2;");
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
+		bed_write(path, "postern run mark 1: 0\n", 22);
+	}
+}
 
 Test(store_marks, a_store_of_version_2_is_taken_up_as_it_is)
 {
@@ -251,8 +294,7 @@ Test(store_marks, a_store_of_version_2_is_taken_up_as_it_is)
 
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	cr_assert_eq(raise_mark(device_of("01").id, 100), 0);
-	bed_close(&bed);
-	bed_sql(&bed, SQL_BACK_TO_2);
+	back_to_version_2();
 	bed_open(&bed);
 	cr_expect_eq(device_of("01").mark, 100);
 	cr_expect_eq(raise_mark(device_of("01").id, 200), 0);
@@ -268,8 +310,7 @@ Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	cr_assert_eq(bed_add(&bed, &gone), STORE_ADDED);
 	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
-	bed_close(&bed);
-	bed_sql(&bed, SQL_BACK_TO_2);
+	back_to_version_2();
 	bed_sql(&bed,
 		"ALTER TABLE meta DROP COLUMN clock; ALTER TABLE meta DROP COLUMN copy;"
 		"ALTER TABLE device DROP COLUMN recovery; ALTER TABLE device DROP COLUMN own_piv;"

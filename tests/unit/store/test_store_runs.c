@@ -134,9 +134,63 @@ Test(store_runs, an_older_database_is_refused_by_the_mark_beside_it)
 	bed_open(&bed);
 	cr_expect_eq(grant(), 1);
 	bed_close(&bed);
-	bed_restore(&bed);
+	bed_restore_database(&bed);
 	remove_in(bed.runtime, STORE_MARK); // as after a reboot
 	expect_stale("an old copy");
+}
+
+// With the base it had before, the device would use the same Partial IVs again in a later run.
+Test(store_runs, an_older_database_is_refused_although_only_a_base_was_raised)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_save(&bed);
+	bed_open(&bed);
+	cr_assert_eq(store_base_raise(bed.store, device.id, 1, &bed.error), 0);
+	bed_close(&bed);
+	bed_restore_database(&bed);
+	expect_stale("an old copy");
+	remove_in(bed.runtime, STORE_MARK); // as after a reboot
+	expect_stale("an old copy");
+}
+
+// Adoption cannot know of numbers that another gateway used, or that a gateway_seq of a later
+// import told of: such devices are removed from the copy and added again, as docs/recovery.md says.
+Test(store_runs, a_device_that_came_back_since_the_copy_is_added_again_after_adoption)
+{
+	const uint32_t elsewhere = 100000; // the run up to which another gateway used its keys
+	struct store_spec spec = bed_spec(1, "01", "aa"), back = spec;
+	uint32_t original, run;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	bed_save(&bed);
+
+	bed_open(&bed);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	back.never_used = false;
+	back.has_gateway_seq = true;
+	back.gateway_seq = (uint64_t)elsewhere << STORE_COUNTER_BITS;
+	cr_assert_eq(bed_add(&bed, &back), STORE_ADDED, "%s", bed.error.text);
+	original = grant() + bed_run_base(&bed, "01");
+	cr_expect_gt(original, elsewhere);
+	bed_close(&bed);
+
+	bed_restore_database(&bed);
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	bed_open(&bed);
+	cr_expect_lt(run + bed_run_base(&bed, "01"), elsewhere, "the copy knows nothing of it");
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	// What the device shows as the gateway's last Partial IV, or the run of the other gateway.
+	back.gateway_seq = (uint64_t)original << STORE_COUNTER_BITS;
+	cr_assert_eq(bed_add(&bed, &back), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_gt(grant() + bed_run_base(&bed, "01"), original);
 }
 
 Test(store_runs, an_older_directory_is_refused_by_the_mark_in_the_runtime_directory)
@@ -149,7 +203,7 @@ Test(store_runs, an_older_directory_is_refused_by_the_mark_in_the_runtime_direct
 	bed_open(&bed);
 	cr_expect_eq(grant(), 1);
 	bed_close(&bed);
-	bed_restore(&bed);
+	bed_restore_database(&bed);
 	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.directory);
 	bed_write(mark, "postern run mark 1: 1\n", 22);
 	expect_stale("an old copy");
