@@ -186,6 +186,25 @@ void fleet_turn(struct fleet *fleet)
 	}
 }
 
+// Of a backend that repeats the target of each request in its answer. One that is another's must
+// not exist, so the program ends.
+static void answer_check(const struct fleet_device *device, const struct answer *answer)
+{
+	const struct coap_body *body = &answer->body;
+	char target[FLEET_NAME_MAX + 32];
+
+	if (COAP_CODE_CLASS(answer->code) != 2)
+		return;
+	int len = snprintf(target, sizeof(target), " /t/%s/%lu", device->name, device->request_piv);
+
+	if (body->payload_len >= (size_t)len &&
+		!memcmp(body->payload + body->payload_len - len, target, (size_t)len))
+		return;
+	fprintf(stderr, "fleet:%s got the answer %.*s\n", target, (int)body->payload_len,
+		(const char *)body->payload);
+	abort();
+}
+
 void fleet_receive(struct fleet *fleet, struct fleet_device *device)
 {
 	static uint8_t datagram[DATAGRAM_MAX], plaintext[DATAGRAM_MAX];
@@ -223,6 +242,7 @@ void fleet_receive(struct fleet *fleet, struct fleet_device *device)
 		device->due_ms = 0;
 		return;
 	}
+	answer_check(device, &answer);
 	device->served = true;
 	ended(fleet, device, FLEET_ANSWERED);
 }

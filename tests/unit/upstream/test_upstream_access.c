@@ -9,9 +9,11 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,6 +173,99 @@ Test(upstream_access, reasons_as_they_happen)
 	cr_expect(strstr(text, "\"reason\":\"TB\",\"error\":\"timeout\"}"), "%s", text);
 	cr_expect(strstr(text, "\"code\":null,\"in\":5,\"out\":0,"), "%s", text);
 	cr_expect(strstr(text, "\"reason\":\"DH\",\"error\":null}"), "%s", text);
+}
+
+// How many lines end with this.
+static void expect_lines(const char *text, const char *end, unsigned count)
+{
+	char want[96];
+	unsigned found = 0;
+
+	snprintf(want, sizeof(want), "%s}\n", end);
+	for (const char *at = text; (at = strstr(at, want)); at++)
+		found++;
+	cr_expect_eq(found, count, "%u lines with %s in\n%s", found, end, text);
+}
+
+// What ends a request before a server has it, or because of the gateway.
+Test(upstream_access, reasons_without_a_server)
+{
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "max_inflight: 1, queue: 100ms");
+
+	bed_push(bed, "GET path=hold");
+	server_wait_requests(server, 1);
+	dp_handle given_up = bed_push_deadline(bed, "GET path=ok", LONG_MS);
+	__atomic_store_n(
+		&dp_shared_get(bed->up->port[0].pool, given_up)->abandoned, 1, __ATOMIC_RELAXED);
+	bed_pull(bed, NULL);          // DQ
+	bed_push(bed, "GET path=ok"); // GQ: it waits for too long
+	bed_push(bed, "GET path=ok"); // GF: the only place to wait is taken
+	cr_expect_eq(bed_answers_like(bed, 2, "5.03"), 2);
+	server_release(server);
+	cr_expect_eq(bed_answers_like(bed, 1, "2.05"), 1);
+	bed_push_deadline(bed, "GET path=ok", 0); // TQ
+	bed_pull(bed, NULL);
+	bed->no_name = true;
+	bed_ask(bed, "GET path=ok"); // GR
+	bed->no_name = false;
+	unsigned before = server_requests(server);
+	bed_push(bed, "GET path=hang"); // GS
+	server_wait_requests(server, before + 1);
+	up_loop_stop(bed->loop, 0);
+	bed_pull(bed, NULL);
+	bed_end(bed);
+
+	bed = bed_for(server, "check: {path: /status/500, interval: 20ms, timeout: 20s}");
+	bed_wait_up(bed, 0);
+	bed_ask(bed, "GET path=ok"); // GD
+	bed_end(bed);
+	server_stop(server);
+
+	char *text = log_read(path);
+	expect_lines(text, "\"tries\":0,\"reason\":\"DQ\",\"error\":null", 1);
+	expect_lines(text, "\"tries\":0,\"reason\":\"GQ\",\"error\":\"queue_timeout\"", 1);
+	expect_lines(text, "\"tries\":0,\"reason\":\"GF\",\"error\":\"queue_full\"", 1);
+	expect_lines(text, "\"tries\":0,\"reason\":\"TQ\",\"error\":\"timeout\"", 1);
+	expect_lines(text, "\"tries\":0,\"reason\":\"GR\",\"error\":\"device_gone\"", 1);
+	expect_lines(text, "\"tries\":1,\"reason\":\"GS\",\"error\":\"stopping\"", 1);
+	expect_lines(text, "\"tries\":0,\"reason\":\"GD\",\"error\":\"no_server\"", 1);
+	cr_expect_str_eq(access_reason(&(struct access_record){.error = UP_ERR_no_memory}), "GM");
+}
+
+// A server that is not reached, and one that takes no connection in time: its queue of them is
+// full.
+Test(upstream_access, reasons_of_connecting)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting[4];
+	char upstream[64];
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	snprintf(upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"]",
+		ntohs(address.sin_port));
+	struct bed *bed = bed_make(upstream);
+	bed_ask(bed, "GET path=ok"); // SC
+	cr_assert_eq(listen(fd, 0), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (connect(waiting[i], (struct sockaddr *)&address, len)) {
+			// In progress, for as long as nobody accepts.
+		}
+	}
+	bed_push_deadline(bed, "GET path=ok", 300); // TC
+	bed_pull(bed, NULL);
+	bed_end(bed);
+	for (unsigned i = 0; i < 4; i++)
+		close(waiting[i]);
+	close(fd);
+
+	char *text = log_read(path);
+	expect_lines(text, "\"tries\":1,\"reason\":\"SC\",\"error\":\"connect\"", 1);
+	expect_lines(text, "\"tries\":1,\"reason\":\"TC\",\"error\":\"timeout\"", 1);
 }
 
 // Answers go on whatever becomes of the lines.
