@@ -91,7 +91,9 @@ def run(names):
         copy = pathlib.Path(work) / "copy"
         build = pathlib.Path(work) / "build"
         shutil.copytree(top, copy, ignore=shutil.ignore_patterns(".git", "build*"))
-        subprocess.run(["meson", "setup", build, copy], check=True, stdout=subprocess.DEVNULL)
+        # What a mutation leaves unused is no error here.
+        subprocess.run(["meson", "setup", "-Dwerror=false", build, copy], check=True,
+                       stdout=subprocess.DEVNULL)
         for name in names:
             file, _, _, tests = MUTATIONS[name]
             path = copy / file
@@ -104,8 +106,9 @@ def run(names):
                       if any(f" {test} " in line and " FAIL" in line or f" {test} " in line
                              and " ERROR" in line for line in made.stdout.splitlines())]
             seen = failed == tests
+            nothing = "no test failed" if "Ok:" in made.stdout else "it does not build"
             print(f"{'seen' if seen else 'MISSED'}: {name} "
-                  f"({', '.join(failed) or 'no test failed'})", flush=True)
+                  f"({', '.join(failed) or nothing})", flush=True)
             if not seen:
                 missed.append(name)
     print(f"{len(names) - len(missed)} of {len(names)} mutations seen")
