@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define DP_ACK_TIMEOUT_MS 2000
+
 struct dp;
 struct dp_worker;
 
@@ -28,15 +30,16 @@ struct dp_conf {
 	unsigned worker_count;
 	unsigned loop_count; // upstream loops, 1 to DP_LOOPS_MAX; 0: one
 	uint32_t max_devices;
-	uint32_t exchanges;    // a worker
-	size_t answers_bytes;  // answer index of a worker
-	unsigned port_count;   // that will be added
-	uint16_t mtu;          // largest of all ports
-	int64_t clock_least_s; // Unix time below which no own PIV comes from the clock
-	const char *isa;       // for aead_engine_create(); NULL: the fastest
-	bool affinity_kid;     // steers devices to workers by their kid, not by where they arrive
-	bool nap_when_idle;    // adaptive: an idle worker sleeps some microseconds
-	bool share_cpus;       // workers may be on one CPU: they leave it to each other
+	uint32_t exchanges;      // a worker
+	size_t answers_bytes;    // answer index of a worker
+	unsigned port_count;     // that will be added
+	uint16_t mtu;            // largest of all ports
+	int64_t clock_least_s;   // Unix time below which no own PIV comes from the clock
+	uint32_t ack_timeout_ms; // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
+	const char *isa;         // for aead_engine_create(); NULL: the fastest
+	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
+	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
+	bool share_cpus;         // workers may be on one CPU: they leave it to each other
 	const struct dp_config *config; // routes and policies; must live until dp_free()
 };
 

@@ -30,10 +30,11 @@ struct dp_mids {
 	uint16_t mask;               // of the counter
 	unsigned shift;              // of the worker's number
 	unsigned workers;
-	uint32_t interval_ms;
+	uint64_t lifetime_ms;
+	uint64_t interval_ms;
 };
 
-struct dp_mids *dp_mids_create(unsigned id, unsigned workers)
+struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeout_ms)
 {
 	struct dp_mids *mids = calloc(1, sizeof(*mids));
 
@@ -50,7 +51,8 @@ struct dp_mids *dp_mids_create(unsigned id, unsigned workers)
 	mids->shift = MID_BITS - rte_log2_u32(workers);
 	mids->own = MID_CONFIRMABLE | id << mids->shift;
 	mids->mask = (1 << mids->shift) - 1;
-	mids->interval_ms = (2 * DP_EXCHANGE_LIFETIME_MS + mids->mask) / (mids->mask + 1);
+	mids->lifetime_ms = dp_exchange_lifetime_ms(ack_timeout_ms);
+	mids->interval_ms = (2 * mids->lifetime_ms + mids->mask) / (mids->mask + 1);
 	return mids;
 }
 
@@ -68,7 +70,7 @@ bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_
 	struct mid_counter *counter = &mids->counter[hash % PEERS];
 	uint64_t ahead_ms = RTE_MAX((uint64_t)counter->ahead_ms, now_ms) + mids->interval_ms;
 
-	if (ahead_ms > now_ms + DP_EXCHANGE_LIFETIME_MS)
+	if (ahead_ms > now_ms + mids->lifetime_ms)
 		return false;
 	// The start follows the counter's place, not the peer's own hash: peers that share it must
 	// not meet.

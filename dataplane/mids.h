@@ -16,14 +16,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_EXCHANGE_LIFETIME_MS 247000 // RFC 7252 section 4.8.2
-#define DP_MID_NON              0x7fff // bits of the ids of non-confirmable messages
-#define DP_MID_WORKER_NONE      UINT32_MAX
+#define DP_MID_NON         0x7fff // bits of the ids of non-confirmable messages
+#define DP_MID_WORKER_NONE UINT32_MAX
+
+// EXCHANGE_LIFETIME (RFC 7252 section 4.8.2), with the MAX_RETRANSMIT, ACK_RANDOM_FACTOR and
+// MAX_LATENCY of there: 247 s for an ACK_TIMEOUT of 2 s.
+static inline uint64_t dp_exchange_lifetime_ms(uint32_t ack_timeout_ms)
+{
+	return ack_timeout_ms * UINT64_C(15) * 3 / 2 + 2 * 100000 + ack_timeout_ms;
+}
 
 struct dp_mids;
 
 // For worker `id` of so many. NULL and errno on failure.
-struct dp_mids *dp_mids_create(unsigned id, unsigned workers);
+struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeout_ms);
 void dp_mids_free(struct dp_mids *mids);
 
 // The next id for the remote endpoint of a flow; false if too many were used too lately.

@@ -291,7 +291,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (x->type == COAP_CON)
-		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER_MS);
+		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER(w->ack_timeout_ms));
 	dp_wheel_insert(&w->wheel, w->exchanges, index, due_ms);
 	dp_count(w, DP_STAT_exchanges_started);
 }

@@ -4,15 +4,14 @@
 // acknowledged, rejected, or given up (section 4.2).
 //
 // An answer is sealed once: what is sent again are its bytes, which its exchange keeps. So an
-// exchange is taken until the ACK comes, at most 93 s after the answer; but a new request that
-// finds none free has the one that waits longest.
+// exchange is taken until the ACK comes, at most 93 s after the answer with an ACK_TIMEOUT of 2 s;
+// but a new request that finds none free has the one that waits longest.
 
 #include "dataplane/worker.h"
 
 #include <sodium.h>
 
-#define ACK_TIMEOUT_MS 2000 // RFC 7252 section 4.8; up to half of it longer (ACK_RANDOM_FACTOR)
-#define MAX_RETRANSMIT 4
+#define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
 
 // Spreads retransmissions, so it need not be hard to guess: a linear congruential generator.
 static uint32_t jitter(struct dp_worker *w, uint32_t below)
@@ -150,8 +149,9 @@ static void wait_for_ack(struct dp_worker *w, uint32_t index)
 {
 	struct dp_exchange *x = exchange_at(w, index);
 
-	x->timeout_ms =
-		x->tries ? 2 * x->timeout_ms : ACK_TIMEOUT_MS + jitter(w, ACK_TIMEOUT_MS / 2 + 1);
+	// At first up to half longer than ACK_TIMEOUT: ACK_RANDOM_FACTOR.
+	x->timeout_ms = x->tries ? 2 * x->timeout_ms
+				 : w->ack_timeout_ms + jitter(w, w->ack_timeout_ms / 2 + 1);
 	x->tries++;
 	if (!x->delivering)
 		dp_unacked_add(w->unacked, index);

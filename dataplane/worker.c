@@ -96,6 +96,7 @@ struct dp_worker *dp_worker_create(
 	w->affinity_kid = conf->affinity_kid;
 	w->worker_count = conf->worker_count;
 	w->clock_least_s = conf->clock_least_s;
+	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;
 	w->contexts = dp_contexts(dp);
 	// Ethernet and two VLAN tags around it.
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
@@ -107,7 +108,7 @@ struct dp_worker *dp_worker_create(
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges) : NULL;
 	w->answers = dp_answers_create(conf->answers_bytes);
-	w->mids = dp_mids_create(id, conf->worker_count);
+	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	w->main_bell = dp_bell(dp);
 	bool loops = loops_attach(w, dp);
 

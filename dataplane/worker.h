@@ -25,9 +25,9 @@
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
-// A device that hears nothing of a confirmable request sends it again after 2 s at least
-// (ACK_TIMEOUT, RFC 7252 section 4.8): what an empty ACK leaves of that is for the way to it.
-#define DP_ACK_AFTER_MS 500
+// A device that hears nothing of a confirmable request sends it again after ACK_TIMEOUT at least:
+// what an empty ACK leaves of that is for the way to it.
+#define DP_ACK_AFTER(ack_timeout_ms) ((ack_timeout_ms) / 4)
 
 // A burst on its way through the stages. All arrays are indexed by slot, a packet keeps its slot;
 // live[] lists the slots of the packets still in the race, in order of arrival.
@@ -147,6 +147,7 @@ struct dp_worker {
 	bool affinity_kid; // a context that nobody owns goes to the worker that its key hashes to
 	unsigned worker_count;
 	int64_t clock_least_s; // Unix time: the last stored start
+	uint32_t ack_timeout_ms;
 
 	// The worker's own.
 	const struct dp_config *config; // read anew each turn

@@ -194,6 +194,7 @@ struct conf_devices {
 	uint32_t max;
 	enum conf_errors errors; // RFC 8613 section 8.2: whether peers that fail get an answer
 	enum conf_replay replay; // what a verified replay gets: nothing or 4.01
+	uint32_t ack_timeout_ms; // of the devices (RFC 7252 section 4.8)
 	unsigned line;
 };
 

@@ -160,6 +160,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.port_count = conf->port_count,
 		.mtu = mtu,
 		.clock_least_s = store_clock_least(daemon->store),
+		.ack_timeout_ms = conf->devices.ack_timeout_ms,
 		.isa = conf->workers.isa,
 		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
 		// A NIC's queue overflows while a worker naps; the kernel's does not.

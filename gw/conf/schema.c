@@ -456,6 +456,10 @@ static const struct conf_key devices_keys[] = {
 		.name = "replay", .type = CONF_ENUM, FIELD(conf_devices, replay), .words = replay_policies,
 		.preset = "silent",
 		.help = "What a replayed request gets: nothing, or 4.01.",
+	}, {
+		.name = "ack_timeout", .type = CONF_DURATION, FIELD(conf_devices, ack_timeout_ms),
+		.min = 1000, .max = 60000, .preset = "2s",
+		.help = "ACK_TIMEOUT of the devices (RFC 7252): after a quarter of it a slow backend is acknowledged.",
 	},
 	{.name = NULL},
 };

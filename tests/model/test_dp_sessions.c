@@ -274,7 +274,8 @@ static void check_type(const struct model_request *r, const struct bed_answer *a
 	}
 	must(r->bed.type == COAP_CON && r->acked, "a separate answer without an empty ACK");
 	must(mid & ~DP_MID_NON, "apart from those of NON answers");
-	must(r->answered || !d->mid_ms[mid] || clock_ms - d->mid_ms[mid] > DP_EXCHANGE_LIFETIME_MS,
+	must(r->answered || !d->mid_ms[mid] ||
+			clock_ms - d->mid_ms[mid] > dp_exchange_lifetime_ms(DP_ACK_TIMEOUT_MS),
 		"a message id again");
 	d->mid_ms[mid] = clock_ms;
 	device_acknowledges(d, mid);

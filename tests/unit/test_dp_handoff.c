@@ -189,7 +189,7 @@ static uint16_t answered_separately(unsigned queue, uint16_t port, uint64_t piv)
 	bed_seal_path(&device, &request, COAP_CON, piv, piv, COAP_GET, "up/slow", NULL);
 	bed_send(&bed, &flow, request.coap, request.len);
 	bed_turn(&bed);
-	bed_later(&bed, DP_ACK_AFTER_MS + 2 * DP_TICK_MS);
+	bed_later(&bed, DP_ACK_AFTER(DP_ACK_TIMEOUT_MS) + 2 * DP_TICK_MS);
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_assert_eq(answer.msg.code, COAP_EMPTY);

@@ -6,8 +6,9 @@
 
 #include <criterion/criterion.h>
 
-#define ACK_LATER   (DP_ACK_AFTER_MS + 2 * DP_TICK_MS)
-#define ACK_TIMEOUT 2000
+#define ACK_TIMEOUT DP_ACK_TIMEOUT_MS
+#define ACK_AFTER   DP_ACK_AFTER(ACK_TIMEOUT)
+#define ACK_LATER   (ACK_AFTER + 2 * DP_TICK_MS)
 #define RETRANSMITS 4
 
 static struct bed bed;
@@ -132,7 +133,7 @@ static uint64_t next_transmission(uint64_t most)
 Test(dp_separate, slow_backend_gets_an_empty_ack_and_a_confirmable_answer)
 {
 	ask(COAP_CON, 7, 1);
-	later(DP_ACK_AFTER_MS - 2 * DP_TICK_MS);
+	later(ACK_AFTER - 2 * DP_TICK_MS);
 	expect_silence();
 	later(4 * DP_TICK_MS);
 	expect_empty_ack(7);
@@ -152,7 +153,7 @@ Test(dp_separate, slow_backend_gets_an_empty_ack_and_a_confirmable_answer)
 Test(dp_separate, fast_backend_is_piggybacked_and_a_non_never_acked)
 {
 	ask(COAP_CON, 7, 1);
-	later(DP_ACK_AFTER_MS - 2 * DP_TICK_MS);
+	later(ACK_AFTER - 2 * DP_TICK_MS);
 	backend_answers();
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect_eq(answer.msg.type, COAP_ACK);
@@ -196,6 +197,24 @@ Test(dp_separate, unacknowledged_answer_is_sent_again_with_back_off)
 	cr_expect(jitter, "ACK_RANDOM_FACTOR");
 	cr_expect_eq(bed_count(&bed, DP_STAT_tx_retransmits), 8 * RETRANSMITS);
 	cr_expect_eq(bed_count(&bed, DP_STAT_answers), 8);
+}
+
+// Networks that are slow have another ACK_TIMEOUT: all that follows from it follows.
+Test(dp_separate, devices_with_a_longer_ack_timeout_are_given_time)
+{
+	bed.w->ack_timeout_ms = 5 * ACK_TIMEOUT;
+	ask(COAP_CON, 7, 1);
+	later(5 * ACK_AFTER - 2 * DP_TICK_MS);
+	expect_silence();
+	later(4 * DP_TICK_MS);
+	expect_empty_ack(7);
+	backend_answers();
+	expect_separate(COAP_CONTENT);
+	uint64_t wait = next_transmission(100000);
+
+	cr_expect_geq(wait, 5 * ACK_TIMEOUT);
+	cr_expect_leq(wait, 5 * ACK_TIMEOUT * 3 / 2 + 2 * DP_TICK_MS);
+	device_sends_empty(COAP_ACK, first.msg.mid);
 }
 
 Test(dp_separate, rst_ends_it)
@@ -624,9 +643,11 @@ Test(dp_separate, unknown_responses_are_rejected)
 Test(dp_mids, no_id_comes_again_within_the_lifetime)
 {
 	static uint64_t used_ms[1 << 16];
+	const uint64_t lifetime_ms = dp_exchange_lifetime_ms(ACK_TIMEOUT);
 
+	cr_expect_eq(lifetime_ms, 247000);
 	for (unsigned id = 0; id < WORKERS; id++) {
-		struct dp_mids *mids = dp_mids_create(id, WORKERS);
+		struct dp_mids *mids = dp_mids_create(id, WORKERS, ACK_TIMEOUT);
 		const struct dp_flow flow = {.remote_port = id, .family = 4};
 		uint64_t now = 1000000;
 		unsigned given = 0, refused = 0;
@@ -641,7 +662,7 @@ Test(dp_mids, no_id_comes_again_within_the_lifetime)
 				continue;
 			}
 			given++;
-			cr_assert(!used_ms[mid] || now - used_ms[mid] > DP_EXCHANGE_LIFETIME_MS,
+			cr_assert(!used_ms[mid] || now - used_ms[mid] > lifetime_ms,
 				"%u again after %lu ms", mid, now - used_ms[mid]);
 			cr_assert_eq(dp_mid_worker(mids, mid), id);
 			cr_assert_neq(mid & ~DP_MID_NON, 0, "apart from those of NON messages");
@@ -657,7 +678,7 @@ Test(dp_mids, no_id_comes_again_within_the_lifetime)
 
 Test(dp_mids, peers_do_not_use_up_each_others_ids)
 {
-	struct dp_mids *mids = dp_mids_create(0, 1);
+	struct dp_mids *mids = dp_mids_create(0, 1, ACK_TIMEOUT);
 	struct dp_flow flow = {.family = 4};
 	unsigned served = 0;
 	uint16_t mid;
