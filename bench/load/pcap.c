@@ -58,6 +58,7 @@ static int write_batch(struct writer *w, const struct request_form *form,
 	uint32_t endpoint[AEAD_BATCH_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
+		const uint64_t number = w->written + i;
 		int err = piv_supply_fill(supply, f);
 
 		if (err)
@@ -71,8 +72,7 @@ static int write_batch(struct writer *w, const struct request_form *form,
 			.mid = w->mid++,
 			.out = w->frame[i] + overhead,
 		};
-		memcpy(items[i].token, &w->written, sizeof(w->written));
-		items[i].token[0] += (uint8_t)i;
+		memcpy(items[i].token, &number, sizeof(number));
 		w->device = (w->device + 1) % devices->count;
 	}
 	if (request_seal_batch(form, engine, items, n))
