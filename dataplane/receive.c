@@ -610,7 +610,6 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 		uint32_t index = vec->context[slot];
 		struct dp_context *ctx = &w->contexts->context[index];
 		uint64_t piv = vec->option[slot].piv;
-		uint64_t before = ctx->window.next;
 		uint64_t own_piv;
 		enum dp_stat why_not;
 
@@ -628,6 +627,8 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			dp_handoff(w, vec, slot, owner);
 			continue;
 		}
+		uint64_t before = ctx->window.next;
+
 		ctx->last_seen_s = w->now_ms / 1000;
 		if (vec->probe[slot]) {
 			if (ctx->state == DP_CONTEXT_ACTIVE)

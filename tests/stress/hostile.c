@@ -293,7 +293,7 @@ int main(void)
 {
 	struct outcome o = {0};
 
-	bed_make_exchanges(&bed, 1, 1024);
+	bed_make_exchanges(&bed, 1, 1, 1024);
 	for (unsigned d = 0; d < DEVICES; d++) {
 		bed_device_make(&devices[d], 2 + d, AEAD_AES_CCM_16_64_128);
 		bed_device_add(&bed, &devices[d], true);

@@ -61,7 +61,7 @@ void bed_eal_init(void)
 {
 	static bool done;
 	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"128", "--lcores", "0,1@0", "--log-level", "error", NULL};
+		"128", "--lcores", "0,(1,2,3)@0", "--log-level", "error", NULL};
 
 	if (!done)
 		must(rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0);
@@ -71,7 +71,7 @@ void bed_eal_init(void)
 static void make(
 	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
 {
-	static const unsigned lcores[BED_WORKERS_MAX] = {1, 1};
+	static const unsigned lcores[BED_WORKERS_MAX] = {1, 2, 3};
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.loop_count = loops,
@@ -158,9 +158,9 @@ void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
 	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
 }
 
-void bed_make_exchanges(struct bed *bed, unsigned workers, uint32_t exchanges)
+void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges)
 {
-	make(bed, workers, 1, false, exchanges);
+	make(bed, workers, loops, false, exchanges);
 }
 
 void bed_make(struct bed *bed)

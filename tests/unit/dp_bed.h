@@ -9,7 +9,7 @@
 #include "dataplane/oscore/protect.h"
 #include "dataplane/worker.h"
 
-#define BED_WORKERS_MAX 2
+#define BED_WORKERS_MAX 3
 #define BED_MESSAGE_MAX 1600
 #define BED_EXCHANGES   8
 #define BED_TIMEOUT_MS  3000
@@ -68,8 +68,8 @@ void bed_make(struct bed *bed);
 void bed_make_loops(struct bed *bed, unsigned loops);
 // The same with several workers, in the place of RSS the test: bed->queue.
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid);
-// The same with so many exchanges a worker.
-void bed_make_exchanges(struct bed *bed, unsigned workers, uint32_t exchanges);
+// The same with several workers and loops, and so many exchanges a worker.
+void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges);
 // Checks that no mbuf is missing, and ends.
 void bed_free(struct bed *bed);
 

@@ -18,7 +18,7 @@ static uint64_t next_piv = 1;
 
 static void init(void)
 {
-	bed_make_exchanges(&bed, 2, EXCHANGES);
+	bed_make_exchanges(&bed, 2, 1, EXCHANGES);
 	bed_device_make(&device, 2, AEAD_AES_CCM_16_64_128);
 	bed_device_add(&bed, &device, true);
 }
