@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // usage: bench_import [--rows N] [--input csv|json] [--directory DIR] [--json]
 // Imports N devices (1 000 000) into a new store under DIR (/tmp), loads them, keeps their windows
-// and loads them again; and compares opening the sealed derived keys with deriving them anew.
+// and loads them again; compares opening the sealed derived keys with deriving them anew; and
+// checks the store, by turns, of which the longest is what others may have to wait for.
 
 #include "gw/store/import.h"
 
+#include "gw/store/check.h"
 #include "gw/store/internal.h"
 
 #include <errno.h>
@@ -90,12 +92,13 @@ static double load_by_derivation(struct store *store)
 	double start = now();
 	sqlite3_prepare_v2(store->db,
 		"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash,"
-		" recipient_hash, run_base, created, secret FROM device ORDER BY id",
+		" recipient_hash, run_base, created, recovery, own_piv, mark, resync, secret"
+		" FROM device ORDER BY id",
 		-1, &statement, NULL);
 	while (sqlite3_step(statement) == SQLITE_ROW) {
 		must(row_read(&row, statement), NULL, "row");
-		row.secret_len = sqlite3_column_bytes(statement, 11);
-		memcpy(row.secret, sqlite3_column_blob(statement, 11), row.secret_len);
+		row.secret_len = sqlite3_column_bytes(statement, 15);
+		memcpy(row.secret, sqlite3_column_blob(statement, 15), row.secret_len);
 		must(seal_open_secret(store, &row, &params), NULL, "secret");
 		must(osc_derive(&keys, &params), NULL, "derivation");
 	}
@@ -124,7 +127,7 @@ struct paths {
 };
 
 struct figures {
-	double stage, commit, hand_out, load, derive, stop, start, load_again;
+	double stage, commit, hand_out, load, derive, stop, start, load_again, check, check_turn;
 };
 
 static void import_all(struct store *store, const char *path, struct figures *figures)
@@ -153,6 +156,23 @@ static void import_all(struct store *store, const char *path, struct figures *fi
 	free(devices);
 }
 
+static void check_all(struct store *store, struct figures *figures)
+{
+	struct store_check check = {0};
+	struct store_error error;
+	bool done = false;
+
+	while (!done) {
+		double start = now();
+		must(store_check_step(store, &check, &done, &error), &error, "check");
+		double took = now() - start;
+		figures->check += took;
+		if (took > figures->check_turn)
+			figures->check_turn = took;
+	}
+	must(check.problems ? -EBADMSG : 0, &check.problem[0], "check");
+}
+
 static void measure(const struct paths *paths, unsigned long rows, struct figures *figures)
 {
 	struct store_error error;
@@ -179,6 +199,7 @@ static void measure(const struct paths *paths, unsigned long rows, struct figure
 	must(store_start(store, &error), &error, "start");
 	figures->start = now() - start;
 	figures->load_again = load(store);
+	check_all(store, figures);
 	store_close(store);
 	kek_free(kek);
 }
@@ -195,7 +216,7 @@ int main(int argc, char **argv)
 	const char *directory = "/tmp";
 	unsigned long rows = 1000000;
 	bool json_input = false, json = false;
-	struct figures f;
+	struct figures f = {0};
 	struct rusage usage;
 	int option;
 
@@ -236,7 +257,8 @@ int main(int argc, char **argv)
 		? "{\"rows\":%lu,\"read_and_stage_s\":%.3f,\"commit_s\":%.3f,"
 		  "\"hand_out_s\":%.3f,\"import_s\":%.3f,\"load_s\":%.3f,"
 		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
-		  "\"load_with_windows_s\":%.3f,\"max_rss_kib\":%ld}\n"
+		  "\"load_with_windows_s\":%.3f,\"check_s\":%.3f,\"check_turn_s\":%.3f,"
+		  "\"max_rss_kib\":%ld}\n"
 		: "rows                 %lu\n"
 		  "read and stage       %.3f s\n"
 		  "commit               %.3f s\n"
@@ -247,8 +269,10 @@ int main(int argc, char **argv)
 		  "stop, keep windows   %.3f s\n"
 		  "open and start       %.3f s\n"
 		  "load with windows    %.3f s\n"
+		  "check                %.3f s\n"
+		  "its longest turn     %.3f s\n"
 		  "largest memory       %ld KiB\n";
 	printf(format, rows, f.stage, f.commit, f.hand_out, f.stage + f.commit + f.hand_out, f.load,
-		f.derive, f.stop, f.start, f.load_again, usage.ru_maxrss);
+		f.derive, f.stop, f.start, f.load_again, f.check, f.check_turn, usage.ru_maxrss);
 	return 0;
 }
