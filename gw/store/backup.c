@@ -16,7 +16,7 @@
 #define PAGES_A_TURN 256 // of 4 KB
 
 struct store_backup {
-	const struct store *store;
+	struct store *store;
 	sqlite3 *db;
 	sqlite3_backup *copy;
 	char *path, *part; // the name, and the name until it is complete
@@ -122,10 +122,12 @@ static int backup_end(struct store_backup *backup, struct store_error *error)
 	int below = sqlite3_backup_finish(backup->copy);
 
 	backup->copy = NULL;
+	if (below == SQLITE_OK && store_functions(backup->store, backup->db) != 0)
+		below = SQLITE_NOMEM;
 	if (below == SQLITE_OK)
 		below = sqlite3_exec(backup->db,
-			"BEGIN; UPDATE meta SET copy = 1, window_token = NULL; DELETE FROM window;"
-			"COMMIT",
+			"BEGIN; UPDATE meta SET copy = 1, window_token = NULL;"
+			"UPDATE meta SET tag = " STORE_META_TAG "; DELETE FROM window; COMMIT",
 			NULL, NULL, NULL);
 	if (below == SQLITE_OK)
 		below = sqlite3_close(backup->db);

@@ -148,6 +148,8 @@ int store_check_step(
 		"SELECT 'a key is of device number ' || device || ', which is not there'"
 		" FROM used_key WHERE device IS NOT NULL AND device NOT IN"
 		" (SELECT id FROM device)",
+		"SELECT 'what is known of a key that was retired was changed' FROM used_key"
+		" WHERE device IS NULL AND tag IS NOT " STORE_TOMBSTONE_TAG,
 	};
 	const unsigned count = sizeof(tables) / sizeof(tables[0]);
 	bool more = true;

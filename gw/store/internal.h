@@ -13,13 +13,13 @@
 #define STORE_DB      "devices.db"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
-#define STORE_VERSION 3          // of the schema: PRAGMA user_version
+#define STORE_VERSION 4          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
 
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
 #define STORE_TOKEN_LEN   16
 #define STORE_BOOT_ID_LEN 36
-#define STORE_TAG_LEN     8 // bytes of the keyed hash over a kept window
+#define STORE_TAG_LEN     8 // bytes of the keyed hash over a kept window, tombstone or meta
 
 #define SEAL_OVERHEAD \
 	(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES)
@@ -34,7 +34,13 @@ struct store_secrets {
 	uint8_t fingerprint[crypto_generichash_KEYBYTES];
 	uint8_t window[crypto_generichash_KEYBYTES];
 	uint8_t machine[crypto_generichash_KEYBYTES];
+	uint8_t state[crypto_generichash_KEYBYTES];
 };
+
+// Keyed hashes over what is in clear, so that rot on the disk is told from what we wrote; see
+// store_functions().
+#define STORE_TOMBSTONE_TAG "state_tag('tombstone', hash, run, mark)"
+#define STORE_META_TAG      "state_tag('meta', machine, run, clock, copy, commits)"
 
 #define STORE_STATEMENTS(X)                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
@@ -62,12 +68,16 @@ struct store_secrets {
 		" WHERE id = ?1")                                                                  \
 	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
-	X(KEY_FIND, "SELECT device, run, mark FROM used_key WHERE hash = ?1")                      \
+	X(KEY_FIND,                                                                                \
+		"SELECT device, run, mark, device IS NOT NULL OR tag IS " STORE_TOMBSTONE_TAG      \
+		" FROM used_key WHERE hash = ?1")                                                  \
 	X(KEY_PUT,                                                                                 \
-		"INSERT OR REPLACE INTO used_key (hash, device, run, mark)"                        \
-		" VALUES (?1, ?2, ?3, ?4)")                                                        \
+		"INSERT OR REPLACE INTO used_key (hash, device, run, mark, tag) VALUES (?1, ?2,"   \
+		" ?3, ?4, CASE WHEN ?2 IS NULL THEN state_tag('tombstone', ?1, ?3, ?4) END)")      \
 	X(META_AGAIN, "SELECT commits, run, hour, hour_runs FROM meta")                            \
-	X(META_COMMIT, "UPDATE meta SET commits = ?1")                                             \
+	X(META_COMMIT,                                                                             \
+		"UPDATE meta SET commits = ?1,"                                                    \
+		" tag = state_tag('meta', machine, run, clock, copy, ?1)")                         \
 	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                         \
 	X(META_TOKEN, "UPDATE meta SET window_token = ?1, clock = ?2")                             \
 	X(WINDOW_CLEAR, "DELETE FROM window")                                                      \
@@ -206,6 +216,8 @@ void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], con
 	enum aead_alg alg);
 uint64_t store_fingerprint(
 	const struct store *store, const struct store_row *row, const struct osc_keys *keys);
+// Gives a connection the function state_tag() of SQL: a keyed hash of all its arguments.
+int store_functions(struct store *store, sqlite3 *db) __attribute__((warn_unused_result));
 void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
 	const uint8_t token[STORE_TOKEN_LEN], const struct store_window *window);
 

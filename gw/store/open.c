@@ -28,10 +28,11 @@ static const char schema[] =
 	" run INTEGER NOT NULL,"    // the next to be granted
 	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
 	" hour_runs INTEGER NOT NULL,"
-	" window_token BLOB,"       // of the clean stop that wrote the windows
-	" clock INTEGER NOT NULL,"  // of the last start or clean stop
-	" copy INTEGER NOT NULL,"   // 1: of a backup, opens by adoption only
-	" commits INTEGER NOT NULL" // transactions that ever were
+	" window_token BLOB,"        // of the clean stop that wrote the windows
+	" clock INTEGER NOT NULL,"   // of the last start or clean stop
+	" copy INTEGER NOT NULL,"    // 1: of a backup, opens by adoption only
+	" commits INTEGER NOT NULL," // transactions that ever were
+	" tag BLOB"                  // keyed hash over machine, run, clock, copy and commits
 	") STRICT;"
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
@@ -55,9 +56,10 @@ static const char schema[] =
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
 	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
 	" hash BLOB PRIMARY KEY,"
-	" device INTEGER,"       // that has it; NULL: a tombstone
-	" run INTEGER NOT NULL," // of a tombstone: the highest that the key was used with
-	" mark INTEGER NOT NULL" // of a tombstone: that of its device
+	" device INTEGER,"        // that has it; NULL: a tombstone
+	" run INTEGER NOT NULL,"  // of a tombstone: the highest that the key was used with
+	" mark INTEGER NOT NULL," // of a tombstone: that of its device
+	" tag BLOB"               // of a tombstone: keyed hash over it
 	") STRICT, WITHOUT ROWID;"
 	"CREATE TABLE window ("
 	" device INTEGER PRIMARY KEY,"
@@ -78,8 +80,14 @@ static const char from_version_1[] =
 
 // Version 2 did not count its transactions.
 static const char from_version_2[] =
-	"ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;"
-	"PRAGMA user_version = 3;";
+	"ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;";
+
+// Version 3 had no hashes over tombstones and over its first row, whose one comes with the commit.
+static const char from_version_3[] =
+	"ALTER TABLE meta ADD COLUMN tag BLOB;"
+	"ALTER TABLE used_key ADD COLUMN tag BLOB;"
+	"UPDATE used_key SET tag = " STORE_TOMBSTONE_TAG " WHERE device IS NULL;"
+	"PRAGMA user_version = 4;";
 
 static int directory_open(const char *path, mode_t mode, struct store_error *error)
 {
@@ -262,6 +270,8 @@ static int database_create(
 	if (code == 0)
 		code = meta_create(store, config, mark.run, error);
 	if (code == 0)
+		code = store_functions(store, store->db);
+	if (code == 0)
 		code = sql_run(store, version, error);
 	if (code != 0) {
 		store_rollback(store);
@@ -302,8 +312,10 @@ static int version_raise(struct store *store, int64_t version, struct store_erro
 	if (code != 0)
 		return code;
 	code = version == 1 ? sql_run(store, from_version_1, error) : 0;
-	if (code == 0)
+	if (code == 0 && version <= 2)
 		code = sql_run(store, from_version_2, error);
+	if (code == 0)
+		code = sql_run(store, from_version_3, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
@@ -351,6 +363,15 @@ static int meta_columns(struct store *store, const struct store_config *config,
 	return 0;
 }
 
+static int meta_verify(struct store *store, struct store_error *error)
+{
+	int64_t right;
+
+	if (pragma_get(store, "SELECT tag IS " STORE_META_TAG " FROM meta", &right) != 0)
+		return store_sql_fail(store, error);
+	return right ? 0 : store_fail(error, -EBADMSG, "the store is damaged: its first row");
+}
+
 static int meta_read(struct store *store, const struct store_config *config, int64_t version,
 	struct meta *meta, struct store_error *error)
 {
@@ -362,7 +383,7 @@ static int meta_read(struct store *store, const struct store_config *config, int
 	};
 	sqlite3_stmt *statement = NULL;
 
-	sqlite3_prepare_v2(store->db, select[version], -1, &statement, NULL);
+	sqlite3_prepare_v2(store->db, select[version < 3 ? version : 3], -1, &statement, NULL);
 	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 	int code;
 	if (step == SQLITE_ROW)
@@ -372,7 +393,9 @@ static int meta_read(struct store *store, const struct store_config *config, int
 	else
 		code = store_sql_fail(store, error);
 	sqlite3_finalize(statement);
-	return code;
+	if (code == 0 && store_functions(store, store->db) != 0)
+		code = store_fail(error, -ENOMEM, "no memory");
+	return code != 0 || version < 4 ? code : meta_verify(store, error);
 }
 
 // A mark in the runtime directory is missing after every reboot; the one beside the database only

@@ -311,6 +311,9 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 		past->device = sqlite3_column_int64(statement, 0);
 		past->run = sqlite3_column_int64(statement, 1);
 		past->mark = sqlite3_column_int64(statement, 2);
+		if (!sqlite3_column_int(statement, 3))
+			code = store_fail(error, -EBADMSG,
+				"what the store knew of these keys is damaged: it needs new keys");
 	} else if (step != SQLITE_DONE) {
 		code = store_sql_fail(store, error);
 	}

@@ -39,6 +39,7 @@ void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_L
 		secrets->fingerprint, sizeof(secrets->fingerprint), 3, context, key);
 	crypto_kdf_derive_from_key(secrets->window, sizeof(secrets->window), 4, context, key);
 	crypto_kdf_derive_from_key(secrets->machine, sizeof(secrets->machine), 5, context, key);
+	crypto_kdf_derive_from_key(secrets->state, sizeof(secrets->state), 6, context, key);
 }
 
 enum blob { BLOB_KEYS = 'k', BLOB_SECRET = 's' };
@@ -216,4 +217,34 @@ void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
 	crypto_generichash(hash, sizeof(hash), (const uint8_t *)&data, sizeof(data),
 		store->secrets->window, sizeof(store->secrets->window));
 	memcpy(tag, hash, STORE_TAG_LEN);
+}
+
+static void state_tag(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const struct store_secrets *secrets = sqlite3_user_data(context);
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, secrets->state, sizeof(secrets->state), sizeof(hash));
+	for (int i = 0; i < count; i++) {
+		// As bytes; their number and type keep two lists from being one.
+		int type = sqlite3_value_type(values[i]);
+		const void *data = sqlite3_value_blob(values[i]);
+		uint64_t head[] = {htobe64(type), htobe64(sqlite3_value_bytes(values[i]))};
+
+		crypto_generichash_update(&state, (const uint8_t *)head, sizeof(head));
+		if (data != NULL)
+			crypto_generichash_update(&state, data, sqlite3_value_bytes(values[i]));
+	}
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	sqlite3_result_blob(context, hash, STORE_TAG_LEN, SQLITE_TRANSIENT);
+}
+
+int store_functions(struct store *store, sqlite3 *db)
+{
+	return sqlite3_create_function(db, "state_tag", -1,
+		       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, store->secrets,
+		       state_tag, NULL, NULL) == SQLITE_OK
+		? 0
+		: -ENOMEM;
 }

@@ -127,6 +127,15 @@ void bed_sql(const struct bed *bed, const char *sql)
 	sqlite3_close(db);
 }
 
+void bed_sql_sealed(struct bed *bed, const char *sql)
+{
+	cr_assert_eq(store_open(&bed->config, &bed->store, &bed->error), 0, "%s", bed->error.text);
+	cr_assert_eq(store_begin(bed->store, &bed->error), 0);
+	cr_assert_eq(sqlite3_exec(bed->store->db, sql, NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(store_commit(bed->store, &bed->error), 0);
+	bed_close(bed);
+}
+
 struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id)
 {
 	char secret[33];

@@ -35,6 +35,8 @@ void bed_restore(const struct bed *bed);
 void bed_restore_database(const struct bed *bed);
 // Runs SQL on the database of a closed store.
 void bed_sql(const struct bed *bed, const char *sql);
+// The same, as if the store had done it.
+void bed_sql_sealed(struct bed *bed, const char *sql);
 
 // A device never used before; its secret is derived from `seed`, the ids are given in hex.
 struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);

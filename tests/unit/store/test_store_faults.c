@@ -2,6 +2,7 @@
 // The store after a kill at every write and sync, with syncs that fail, on disks that are full or
 // read-only, and with damage in its file.
 
+#include "gw/store/check.h"
 #include "gw/store/import.h"
 #include "tests/unit/store/bed.h"
 
@@ -599,7 +600,7 @@ Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
 
 	bed_close(&bed);
 	bed_save(&bed);
-	bed_sql(&bed, "PRAGMA user_version = 4");
+	bed_sql(&bed, "PRAGMA user_version = 5");
 	cr_expect_eq(open_code(), -ENOTSUP);
 	bed_sql(&bed, "PRAGMA user_version = 1; PRAGMA application_id = 1");
 	cr_expect_eq(open_code(), -EBADMSG);
@@ -669,6 +670,48 @@ Test(store_faults, a_row_that_was_changed_does_not_load_and_the_others_do)
 		       "UPDATE device SET id = 2 WHERE name = '01'",
 		2);
 	expect_damaged("SELECT 1", 0);
+}
+
+// What is in clear and could be set back: where a key that was retired has been, and the store's
+// own place in time.
+Test(store_faults, a_tombstone_or_a_first_row_that_was_changed_is_told)
+{
+	static const char *const tombstones[] = {"UPDATE used_key SET run = run - 1",
+		"UPDATE used_key SET mark = mark + 1", "UPDATE used_key SET tag = NULL",
+		"UPDATE used_key SET tag = x'0102030405060708'"};
+	static const char *const rows[] = {"UPDATE meta SET clock = clock - 1",
+		"UPDATE meta SET run = run + 1", "UPDATE meta SET copy = 1 - copy",
+		"UPDATE meta SET commits = commits + 1", "UPDATE meta SET machine = zeroblob(16)",
+		"UPDATE meta SET tag = NULL"};
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	bool done = false;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	bed_close(&bed);
+	bed_save(&bed);
+	spec.never_used = false;
+	spec.has_gateway_seq = true;
+	for (size_t i = 0; i < sizeof(tombstones) / sizeof(tombstones[0]); i++) {
+		struct store_check check = {0};
+
+		bed_sql(&bed, tombstones[i]);
+		bed_open(&bed);
+		cr_expect_eq(bed_add(&bed, &spec), -EBADMSG, "%s", tombstones[i]);
+		for (done = false; !done;)
+			cr_assert_eq(store_check_step(bed.store, &check, &done, &bed.error), 0);
+		cr_expect_eq(check.problems, 2);
+		bed_close(&bed);
+		bed_restore(&bed);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bed_sql(&bed, rows[i]);
+		cr_expect_eq(open_code(), -EBADMSG, "%s", rows[i]);
+		cr_expect_eq(store_adopt(&bed.config, NULL, &bed.error), -EBADMSG);
+		bed_restore(&bed);
+	}
+	bed_open(&bed);
+	cr_expect_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
 }
 
 Test(store_faults, every_bit_of_the_sealed_keys_counts)

@@ -274,6 +274,22 @@ Test(store_marks, a_device_with_echo_is_resynced_without_a_number)
 		store_resync(bed.store, "02", false, 0, &waited, &device, &bed.error), -ENOENT);
 }
 
+Test(store_marks, a_store_of_version_3_is_taken_up_as_it_is)
+{
+	struct store_spec gone = bed_spec(2, "02", "aa");
+
+	cr_assert_eq(bed_add(&bed, &gone), STORE_ADDED);
+	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
+	bed_close(&bed);
+	bed_sql(&bed,
+		"ALTER TABLE meta DROP COLUMN tag; ALTER TABLE used_key DROP COLUMN tag;"
+		"PRAGMA user_version = 3;");
+	bed_open(&bed);
+	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED, "%s", bed.error.text);
+	reopen();
+	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED, "%s", bed.error.text);
+}
+
 // A store of version 2, from one of version 3 that granted no run.
 static void back_to_version_2(void)
 {
@@ -281,7 +297,9 @@ static void back_to_version_2(void)
 	char path[256];
 
 	bed_close(&bed);
-	bed_sql(&bed, "ALTER TABLE meta DROP COLUMN commits; PRAGMA user_version = 2;");
+	bed_sql(&bed,
+		"ALTER TABLE meta DROP COLUMN commits; ALTER TABLE meta DROP COLUMN tag;"
+		"ALTER TABLE used_key DROP COLUMN tag; PRAGMA user_version = 2;");
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
 		bed_write(path, "postern run mark 1: 0\n", 22);
@@ -335,7 +353,7 @@ Test(store_marks, seconds_before_a_start_or_a_stop_are_no_partial_ivs_from_the_c
 	cr_expect_leq(store_clock_least(bed.store), time(NULL) + 1);
 	bed_close(&bed);
 	// The clock was set back by decades.
-	bed_sql(&bed, "UPDATE meta SET clock = 4000000000");
+	bed_sql_sealed(&bed, "UPDATE meta SET clock = 4000000000");
 	bed_open(&bed);
 	cr_expect_eq(store_clock_least(bed.store), 4000000001);
 	reopen();

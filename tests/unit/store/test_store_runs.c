@@ -96,7 +96,7 @@ Test(store_runs, run_numbers_end)
 	uint32_t run;
 
 	bed_close(&bed);
-	bed_sql(&bed, "UPDATE meta SET run = 262143");
+	bed_sql_sealed(&bed, "UPDATE meta SET run = 262143");
 	bed_open(&bed);
 	cr_expect_eq(grant(), STORE_RUN_MAX);
 	reopen();
