@@ -18,7 +18,6 @@
 struct reader {
 	const char *path;
 	size_t max;
-	size_t room; // devices
 	union {
 		struct csv csv;
 		struct json json;
@@ -30,23 +29,24 @@ struct reader {
 };
 
 // Room for one more. mmap'd memory grows without being copied, and keys stay in one place.
-static int grow(struct load_devices *devices, struct reader *r, struct failure *f)
+static int grow(struct load_devices *devices, struct failure *f)
 {
 	const size_t size = sizeof(*devices->device);
-	size_t room = r->room ? r->room * 2 : 1024;
+	size_t room = devices->room ? devices->room * 2 : 1024;
 	void *at;
 
-	if (devices->count < r->room)
+	if (devices->count < devices->room)
 		return 0;
-	at = r->room ? mremap(devices->device, r->room * size, room * size, MREMAP_MAYMOVE)
-		     : mmap(NULL, room * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			       -1, 0);
+	at = devices->room
+		? mremap(devices->device, devices->room * size, room * size, MREMAP_MAYMOVE)
+		: mmap(NULL, room * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			  0);
 	if (at == MAP_FAILED)
 		return failure_set(f, -ENOMEM, "no memory for %zu devices", room);
 	// Best effort: 128 bytes a device are a TLB miss each without.
 	(void)!madvise(at, room * size, MADV_HUGEPAGE);
 	devices->device = at;
-	r->room = room;
+	devices->room = room;
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static int take(struct load_devices *devices, struct reader *r, struct failure *
 	if (err)
 		return failure_set(
 			f, err, "%s: line %" PRIu64 ": no keys", r->path, r->record.line);
-	err = grow(devices, r, f);
+	err = grow(devices, f);
 	if (err)
 		return err;
 	device = &devices->device[devices->count];
@@ -210,8 +210,10 @@ void devices_free(struct load_devices *devices)
 		free((uint8_t *)devices->device[i].id_context_bytes);
 		free(devices->device[i].echo);
 	}
-	if (devices->device)
+	if (devices->device) {
 		sodium_memzero(devices->device, devices->count * sizeof(*devices->device));
+		munmap(devices->device, devices->room * sizeof(*devices->device));
+	}
 	*devices = (struct load_devices){0};
 }
 

@@ -42,6 +42,7 @@ _Static_assert(sizeof(struct load_device) == 128, "two cache lines a device");
 struct load_devices {
 	struct load_device *device;
 	size_t count;
+	size_t room; // for so many there is memory
 };
 
 // Reads at most max devices (0: all) of a CSV or JSON file and derives their keys. They are in

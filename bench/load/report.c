@@ -60,6 +60,15 @@ static void print_counter(FILE *out, const char *words, uint64_t n)
 		fprintf(out, "  %-20s %" PRIu64 "\n", words, n);
 }
 
+static void print_codes(FILE *out, const uint64_t count[256])
+{
+	for (unsigned i = 0; i < 256; i++)
+		if (count[i])
+			fprintf(out, " %u.%02u %" PRIu64, COAP_CODE_CLASS(i), COAP_CODE_DETAIL(i),
+				count[i]);
+	fputc('\n', out);
+}
+
 void report_text(FILE *out, const struct load_args *args, const struct run *run)
 {
 	const struct run_counts *c = &run->counts;
@@ -84,15 +93,14 @@ void report_text(FILE *out, const struct load_args *args, const struct run *run)
 	print_counter(out, "due, but not sent", c->unsent);
 	fprintf(out, "  this program was busy %.1f %% of the time\n", 100 * busy(run));
 	fprintf(out, "  opened               %" PRIu64 " of the answers:", c->opened);
-	for (unsigned i = 0; i < 256; i++)
-		if (c->code[i])
-			fprintf(out, " %u.%02u %" PRIu64, COAP_CODE_CLASS(i), COAP_CODE_DETAIL(i),
-				c->code[i]);
-	fputc('\n', out);
+	print_codes(out, c->code);
 	print_counter(out, "Echo challenges", c->challenges);
 	print_counter(out, "separate answers", c->separate);
 	print_counter(out, "not verified", c->failed);
-	print_counter(out, "not protected", c->unprotected);
+	if (c->unprotected) {
+		fprintf(out, "  not protected        %" PRIu64 ":", c->unprotected);
+		print_codes(out, c->plain_code);
+	}
 	print_counter(out, "resets", c->resets);
 	print_counter(out, "empty ACKs", c->acknowledged);
 	print_counter(out, "late or twice", c->unmatched);
@@ -121,17 +129,17 @@ static void add(json_t *object, const char *name, uint64_t n)
 	json_object_set_new(object, name, json_integer((json_int_t)n));
 }
 
-static json_t *codes(const struct run_counts *c)
+static json_t *codes(const uint64_t count[256])
 {
 	json_t *object = json_object();
 
 	for (unsigned i = 0; i < 256; i++) {
 		char name[16];
 
-		if (!c->code[i])
+		if (!count[i])
 			continue;
 		snprintf(name, sizeof(name), "%u.%02u", COAP_CODE_CLASS(i), COAP_CODE_DETAIL(i));
-		add(object, name, c->code[i]);
+		add(object, name, count[i]);
 	}
 	return object;
 }
@@ -174,11 +182,12 @@ int report_json(FILE *out, const struct load_args *args, const struct run *run)
 	add(object, "lost", c->lost);
 	add(object, "unsent", c->unsent);
 	add(object, "opened", c->opened);
-	json_object_set_new(object, "codes", codes(c));
+	json_object_set_new(object, "codes", codes(c->code));
 	add(object, "challenges", c->challenges);
 	add(object, "separate", c->separate);
 	add(object, "failed", c->failed);
 	add(object, "unprotected", c->unprotected);
+	json_object_set_new(object, "unprotected_codes", codes(c->plain_code));
 	add(object, "resets", c->resets);
 	add(object, "empty_acks", c->acknowledged);
 	add(object, "unmatched", c->unmatched);

@@ -167,6 +167,7 @@ static void take_response(struct run *run, const struct coap_msg *msg, uint32_t 
 		// Anybody may have sent it, but nobody else will answer: there is no point in
 		// waiting.
 		count(&run->counts.unprotected);
+		count(&run->counts.plain_code[msg->code]);
 		flight_end(&run->flight, slot);
 		return;
 	}

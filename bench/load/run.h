@@ -39,6 +39,7 @@ struct run_counts {
 	// What is no answer:
 	uint64_t failed;      // the tag is wrong, or what was sealed is no response
 	uint64_t unprotected; // matched, but without OSCORE
+	uint64_t plain_code[256];
 	uint64_t resets;
 	uint64_t acknowledged; // empty acknowledgements
 	uint64_t unmatched;    // no request has this token: late, twice, or of another

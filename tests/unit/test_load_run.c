@@ -341,6 +341,7 @@ Test(load_run, every_deed_of_a_server_has_its_count, .init = bed_make, .fini = b
 	// not protected is no answer either, but nothing is waited for.
 	cr_expect_eq(c->lost, 5);
 	cr_expect_eq(c->unprotected, 1);
+	cr_expect_eq(c->plain_code[COAP_UNAUTHORIZED], 1);
 	cr_expect_eq(c->answered, 64 - 5 - 1);
 	cr_expect_eq(c->opened, c->answered);
 	cr_expect_eq(c->failed, 1);

@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""aiocoap as a server: OSCORE contexts of several devices, one resource /echo that answers what it
+got. Says "serving" when it does.
+
+  aiocoap_server.py ADDRESS CONTEXT-DIRECTORY...
+"""
+import asyncio
+import sys
+
+import aiocoap
+from aiocoap import oscore, resource
+from aiocoap.credentials import CredentialsMap
+from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
+
+
+class Echo(resource.Resource):
+    async def render_post(self, request):
+        return aiocoap.Message(code=aiocoap.CHANGED, payload=request.payload)
+
+
+async def main():
+    credentials = CredentialsMap()
+    for directory in sys.argv[2:]:
+        credentials[":" + directory] = oscore.FilesystemSecurityContext(directory)
+    site = resource.Site()
+    site.add_resource(["echo"], Echo())
+    await aiocoap.Context.create_server_context(
+        OscoreSiteWrapper(site, credentials), bind=(sys.argv[1], None))
+    print("serving", flush=True)
+    await asyncio.get_running_loop().create_future()
+
+
+asyncio.run(main())
