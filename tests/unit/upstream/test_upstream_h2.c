@@ -256,7 +256,8 @@ Test(upstream_h2, no_window)
 		h2_server_start(&(struct h2_server_config){.name = "one", .no_window = true});
 	struct bed *bed = bed_of(server, "");
 
-	bed_push_deadline(bed, "POST path=ok |x", 150);
+	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
+	bed_push_deadline(bed, "POST path=ok |x", 1000);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
 	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
 	EXPECT_ANSWER(bed_ask(bed, "POST path=early-answer |x"), "2.04 cf=0 |one");
@@ -270,12 +271,12 @@ Test(upstream_h2, timeout)
 {
 	struct h2_server *server = server_of("one");
 	struct bed *bed = bed_of(server, "");
-	uint64_t start = bed_now_ms();
 
-	bed_push_deadline(bed, "GET path=hang", 150);
+	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
+	uint64_t start = bed_now_ms();
+	bed_push_deadline(bed, "GET path=hang", 1000);
 	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
-	cr_expect_geq(bed_now_ms() - start, 120);
-	cr_expect_leq(bed_now_ms() - start, LONG_MS / 2);
+	cr_expect_geq(bed_now_ms() - start, 900);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
 	cr_expect_eq(h2_server_cancelled(server), 1);
 	cr_expect_eq(h2_server_connections(server), 1);
