@@ -168,6 +168,17 @@ backend() {
 	: >$T/backend.err
 }
 
+# certificate NAME [OPTIONS of openssl req]: makes NAME.key, NAME.crt, and NAME.pem of both.
+certificate() {
+	local name=$1
+
+	shift
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj "/CN=$name" -keyout "$name.key" -out "$name.crt" "$@" 2>>openssl.err ||
+		bail "certificates can be made" "$(cat openssl.err)"
+	cat "$name.key" "$name.crt" >"$name.pem"
+}
+
 # requests [JQ FILTER]: how many requests the backends saw.
 requests() {
 	jq -s "map(select(${1:-true})) | length" $T/backend.log

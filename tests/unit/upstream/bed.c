@@ -263,3 +263,27 @@ unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start)
 		found += !strncmp(bed_pull(bed, NULL), start, strlen(start));
 	return found;
 }
+
+struct bed_pki bed_pki_make(void)
+{
+	struct bed_pki pki = {.dir = "/tmp/postern-test-XXXXXX"};
+	char command[512];
+
+	cr_assert_not_null(mkdtemp(pki.dir));
+	snprintf(pki.cert, sizeof(pki.cert), "%s/cert.pem", pki.dir);
+	snprintf(pki.key, sizeof(pki.key), "%s/key.pem", pki.dir);
+	snprintf(command, sizeof(command),
+		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+		" -subj /CN=postern.test -addext subjectAltName=DNS:postern.test,IP:127.0.0.2"
+		" -keyout %s -out %s 2>/dev/null",
+		pki.key, pki.cert);
+	cr_assert_eq(system(command), 0);
+	return pki;
+}
+
+void bed_pki_remove(const struct bed_pki *pki)
+{
+	unlink(pki->cert);
+	unlink(pki->key);
+	rmdir(pki->dir);
+}

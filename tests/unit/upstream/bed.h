@@ -56,6 +56,15 @@ struct server *bed_server(const char *name);
 // A port of 127.0.0.1 where nobody listens.
 uint16_t bed_free_port(void);
 
+// A certificate that signs itself, for the name postern.test and the address 127.0.0.2, in PEM
+// files.
+struct bed_pki {
+	char dir[64], cert[96], key[96];
+};
+
+struct bed_pki bed_pki_make(void);
+void bed_pki_remove(const struct bed_pki *pki);
+
 #define EXPECT_ANSWER(answer, want)                                      \
 	do {                                                             \
 		const char *got_ = (answer);                             \

@@ -498,35 +498,6 @@ Test(upstream_h2, hostile_connections)
 	}
 }
 
-struct pki {
-	char dir[64], cert[96], key[96];
-};
-
-// A certificate for the name postern.test and an address, signed by itself.
-static struct pki pki_make(void)
-{
-	struct pki pki = {.dir = "/tmp/postern-test-XXXXXX"};
-	char command[512];
-
-	cr_assert_not_null(mkdtemp(pki.dir));
-	snprintf(pki.cert, sizeof(pki.cert), "%s/cert.pem", pki.dir);
-	snprintf(pki.key, sizeof(pki.key), "%s/key.pem", pki.dir);
-	snprintf(command, sizeof(command),
-		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-		" -subj /CN=postern.test -addext subjectAltName=DNS:postern.test,IP:127.0.0.2"
-		" -keyout %s -out %s 2>/dev/null",
-		pki.key, pki.cert);
-	cr_assert_eq(system(command), 0);
-	return pki;
-}
-
-static void pki_remove(const struct pki *pki)
-{
-	unlink(pki->cert);
-	unlink(pki->key);
-	rmdir(pki->dir);
-}
-
 // The same keys as for https, and a server that does not speak HTTP/2 inside TLS is refused.
 Test(upstream_h2, tls)
 {
@@ -543,7 +514,7 @@ Test(upstream_h2, tls)
 		{"{ca: %s}", NULL, false},
 		{"{verify: no}", "http/1.1", false},
 	};
-	struct pki pki = pki_make();
+	struct bed_pki pki = bed_pki_make();
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct h2_server *server = h2_server_start(&(struct h2_server_config){
@@ -569,13 +540,13 @@ Test(upstream_h2, tls)
 			cr_expect_eq(h2_server_connections(server), 1);
 		end(bed, server);
 	}
-	pki_remove(&pki);
+	bed_pki_remove(&pki);
 }
 
 // Bodies of many records, and connections that come and go, over TLS.
 Test(upstream_h2, tls_goes_on)
 {
-	struct pki pki = pki_make();
+	struct bed_pki pki = bed_pki_make();
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){
 		.name = "tls", .cert = pki.cert, .key = pki.key, .requests = 10});
 	char upstream[512];
@@ -596,7 +567,7 @@ Test(upstream_h2, tls_goes_on)
 	cr_expect_eq(good, 216 - 25);
 	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_no_room), 25);
 	end(bed, server);
-	pki_remove(&pki);
+	bed_pki_remove(&pki);
 }
 
 Test(upstream_h2, unix_socket)

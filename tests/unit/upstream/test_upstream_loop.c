@@ -470,39 +470,10 @@ Test(upstream_loop, signals)
 	server_stop(server);
 }
 
-struct pki {
-	char dir[64], cert[96], key[96];
-};
-
-// A certificate for the name postern.test, signed by itself.
-static struct pki pki_make(void)
-{
-	struct pki pki = {.dir = "/tmp/postern-test-XXXXXX"};
-	char command[512];
-
-	cr_assert_not_null(mkdtemp(pki.dir));
-	snprintf(pki.cert, sizeof(pki.cert), "%s/cert.pem", pki.dir);
-	snprintf(pki.key, sizeof(pki.key), "%s/key.pem", pki.dir);
-	snprintf(command, sizeof(command),
-		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-		" -subj /CN=postern.test -addext subjectAltName=DNS:postern.test"
-		" -keyout %s -out %s 2>/dev/null",
-		pki.key, pki.cert);
-	cr_assert_eq(system(command), 0);
-	return pki;
-}
-
-static void pki_remove(const struct pki *pki)
-{
-	unlink(pki->cert);
-	unlink(pki->key);
-	rmdir(pki->dir);
-}
-
 // Sends two requests to an HTTPS server with these TLS settings.
 static void https(const char *settings, const char *want, enum up_error error)
 {
-	struct pki pki = pki_make();
+	struct bed_pki pki = bed_pki_make();
 	struct server *server = server_start(
 		&(struct server_config){.name = "tls", .cert = pki.cert, .key = pki.key});
 	char upstream[512], with_ca[256];
@@ -520,7 +491,7 @@ static void https(const char *settings, const char *want, enum up_error error)
 	cr_expect_eq(server_requests(server), error ? 0 : 2);
 	bed_end(bed);
 	server_stop(server);
-	pki_remove(&pki);
+	bed_pki_remove(&pki);
 }
 
 Test(upstream_loop, https_with_ca_and_name)
