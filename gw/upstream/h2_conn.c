@@ -398,6 +398,11 @@ void h2_conn_flush(struct h2_conn *conn)
 		return;
 	clear_dirty(conn);
 	error = conn_write(conn);
+	// A server that closes with requests unread resets the connection, but what it answered and
+	// its GOAWAY are still there to be read.
+	for (unsigned i = 0; error == UP_ERR_reset && i < READS; i++)
+		if (!conn_read(conn))
+			return;
 	if (!error)
 		error = conn->session.error;
 	if (!error && h2_session_is_over(&conn->session))

@@ -30,7 +30,8 @@ struct stream {
 	bool whole, held;
 	const char *body; // of the answer
 	size_t body_len;
-	bool endless, cut, trailer;
+	const char *trailer; // NULL: none
+	bool endless, cut;
 };
 
 LIST_HEAD(stream_list, stream);
@@ -116,7 +117,7 @@ static ssize_t body_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t r
 	}
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (s->trailer) {
-		nghttp2_nv trailer = nv("x-trailer", "yes");
+		nghttp2_nv trailer = nv("x-trailer", s->trailer);
 
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 		nghttp2_submit_trailer(ng, id, &trailer, 1);
@@ -214,8 +215,8 @@ static void serve(struct connection *c, struct stream *s)
 	} else if (!strcmp(path, "many-early")) {
 		for (unsigned i = 0; i < 1000; i++)
 			early(c, s);
-	} else if (!strcmp(path, "trailer")) {
-		s->trailer = true;
+	} else if (!strcmp(path, "trailer") || !strcmp(path, "big-trailer")) {
+		s->trailer = *path == 'b' ? padding : "yes";
 		answer(c, s, 200, name);
 	} else if (!strcmp(path, "connection")) {
 		answer_with(c, s, 200, "connection", "close", "x", 1);

@@ -21,6 +21,7 @@
 //   /early           103 with fields, then 200
 //   /many-early      103 without end
 //   /trailer         a body and a trailer
+//   /big-trailer     a body and a trailer of 20 000 bytes
 //   /connection      a field of HTTP/1.1 connections
 //   /control         a field with a control character
 //   /no-status       fields without :status

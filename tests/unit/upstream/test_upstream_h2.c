@@ -225,6 +225,8 @@ Test(upstream_h2, hostile_streams)
 			UP_ERR_bad_reply},
 		{"GET path=early", "2.05 cf=0 max-age=0 |one", UP_OK},
 		{"GET path=trailer", "2.05 cf=0 max-age=0 |one", UP_OK},
+		{"GET path=big-trailer", "5.02 max-age=0 |backend answer malformed",
+			UP_ERR_head_too_large},
 		{"GET path=status path=204", "2.05 max-age=0", UP_OK},
 		{"GET path=status path=101", "5.02 max-age=0 |backend answer malformed",
 			UP_ERR_bad_reply},
