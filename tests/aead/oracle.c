@@ -3,7 +3,7 @@
 // message: random keys, lengths, AADs, batch sizes and failures, in place and out of place. Speaks
 // TAP, one test for each implementation.
 //
-// usage: oracle MESSAGES [SEED]
+// usage: oracle MESSAGES [BATCH [SEED]] (BATCH: messages in a batch at most)
 
 #include "crypto/aead.h"
 
@@ -213,9 +213,11 @@ int main(int argc, char **argv)
 	unsigned count = 0, bad = 0;
 	unsigned long done = 0;
 
-	state = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
-	if (!wanted || !state) {
-		fprintf(stderr, "usage: %s MESSAGES [SEED]\n", argv[0]);
+	const unsigned long most = argc > 2 ? strtoul(argv[2], NULL, 0) : AEAD_BATCH_MAX;
+
+	state = argc > 3 ? strtoul(argv[3], NULL, 0) : 1;
+	if (!wanted || !state || most < 1 || most > AEAD_BATCH_MAX) {
+		fprintf(stderr, "usage: %s MESSAGES [BATCH [SEED]]\n", argv[0]);
 		return 2;
 	}
 	for (const char *const *name = aead_isa_names(); *name; name++) {
@@ -227,7 +229,7 @@ int main(int argc, char **argv)
 	while (done < wanted) {
 		const enum aead_alg alg =
 			random_below(2) ? AEAD_AES_CCM_16_64_128 : AEAD_AES_CCM_16_128_128;
-		const unsigned n = 1 + random_below(AEAD_BATCH_MAX);
+		const unsigned n = 1 + random_below(most);
 
 		for (unsigned i = 0; i < n; i++)
 			message_make(&messages[i], aead_algs[alg].tag_len);
