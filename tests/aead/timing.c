@@ -142,8 +142,10 @@ int main(int argc, char **argv)
 		struct aead_engine *engine = aead_engine_create(path->isa);
 
 		for (enum question question = SECRETS; question <= TAGS; question++) {
-			double t = 0, least = HUGE_VAL;
-			bool ok;
+			// What is planted is a tag comparison that ends early.
+			const bool leaks = planted && question == TAGS;
+			bool ok = false;
+			double t = 0;
 
 			n++;
 			if (!engine) {
@@ -151,14 +153,12 @@ int main(int argc, char **argv)
 					path->isa, path->batch, questions[question], path->isa);
 				continue;
 			}
-			for (unsigned try = 0; try < TRIES && least >= T_LIMIT; try++) {
+			for (unsigned try = 0; try < TRIES && !ok; try++) {
 				t = measure(engine, path->batch, question);
-				least = t < least ? t : least;
+				ok = leaks ? t >= T_LIMIT : t < T_LIMIT;
 			}
-			// What is planted is a tag comparison that ends early.
-			ok = (least < T_LIMIT) != (planted && question == TAGS);
 			printf("%sok %u - %s by %u, %s: |t| = %.1f\n", ok ? "" : "not ", n,
-				path->isa, path->batch, questions[question], least);
+				path->isa, path->batch, questions[question], t);
 			bad += !ok;
 		}
 		aead_engine_free(engine);
