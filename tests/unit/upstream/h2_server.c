@@ -395,6 +395,17 @@ static void session_start(struct connection *c)
 	check(!nghttp2_submit_settings(c->ng, 0, settings, n), "nghttp2_submit_settings");
 }
 
+// A socket that is closed with something unread is reset, and then what was written and waits for
+// room in the network is lost. So the client closes first, as with any server that cares.
+static void conn_linger(struct connection *c, void *buf, size_t room)
+{
+	struct pollfd fds[] = {{.fd = c->fd, .events = POLLIN}, {.fd = c->wake, .events = POLLIN}};
+
+	shutdown(c->fd, SHUT_WR);
+	while (poll(fds, 2, -1) > 0 && !fds[1].revents && read(c->fd, buf, room) > 0)
+		;
+}
+
 static void conn_speak(struct connection *c)
 {
 	uint8_t *buf = malloc(65536);
@@ -424,6 +435,8 @@ static void conn_speak(struct connection *c)
 		if (n <= 0 || nghttp2_session_mem_recv(c->ng, buf, (size_t)n) < 0)
 			break;
 	}
+	if (!nghttp2_session_want_read(c->ng) && !nghttp2_session_want_write(c->ng))
+		conn_linger(c, buf, 65536);
 	for (s = LIST_FIRST(&c->streams); s; s = next) {
 		next = LIST_NEXT(s, link);
 		free(s->text);
