@@ -11,25 +11,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define CLAIM_PREFIX   "postern-store-"
 #define CLAIM_HASH_LEN crypto_generichash_BYTES_MIN
 
-static bool is_ours(const struct sockaddr_un *name, socklen_t len)
+// Whether the name is squatted by somebody who could not open this store. Only who is proven to be
+// one is passed over: nobody accepts connections, so that the queue of a claim may be full.
+static bool is_strangers(const struct store *store, const struct sockaddr_un *name, socklen_t len)
 {
 	struct ucred peer;
 	socklen_t peer_len = sizeof(peer);
-	bool ours = false;
+	struct stat st;
+	bool strangers = false;
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)name, len) == 0 &&
-		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0)
-		ours = peer.uid == 0 || peer.uid == geteuid();
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0 &&
+		fstat(store->directory_fd, &st) == 0)
+		strangers = peer.uid != 0 && peer.uid != geteuid() && peer.uid != st.st_uid;
 	if (fd >= 0)
 		close(fd);
-	return ours;
+	return strangers;
 }
 
 int store_claim(struct store *store, struct store_error *error)
@@ -52,12 +57,12 @@ int store_claim(struct store *store, struct store_error *error)
 	else if (listen(store->claim_fd, 1) != 0)
 		code = -errno;
 	if (code == -EADDRINUSE)
-		return is_ours(&name, len)
-			? store_fail(error, -EBUSY,
+		return is_strangers(store, &name, len)
+			? 0
+			: store_fail(error, -EBUSY,
 				  "the store %s: another process has a copy of it open, and only "
 				  "one of them may ever run",
-				  store->directory)
-			: 0;
+				  store->directory);
 	return code == 0 ? 0
 			 : store_fail(error, code, "the claim on the store: %s", strerror(-code));
 }

@@ -567,9 +567,11 @@ Test(store_faults, a_copy_under_another_path_is_refused_while_the_store_is_open)
 	bed_open(&bed);
 	config.directory = copy;
 	config.runtime = runtime;
-	cr_expect_eq(store_open(&config, &second, &bed.error), -EBUSY);
-	cr_expect(
-		strstr(bed.error.text, "another process has a copy") != NULL, "%s", bed.error.text);
+	for (unsigned i = 0; i < 5; i++) { // a service is started again and again
+		cr_expect_eq(store_open(&config, &second, &bed.error), -EBUSY);
+		cr_expect(strstr(bed.error.text, "another process has a copy") != NULL, "%s",
+			bed.error.text);
+	}
 	cr_expect_eq(store_adopt(&config, NULL, &bed.error), -EBUSY);
 	bed_close(&bed);
 	cr_expect_eq(store_open(&config, &second, &bed.error), 0, "%s", bed.error.text);
