@@ -26,7 +26,7 @@ static void resync_done(struct store_job *job)
 	const struct store_device *device = &op->resync.device;
 	int rc = job->result;
 
-	if (device->recovery == STORE_FLOOR)
+	if (rc || device->recovery == STORE_FLOOR) // which a failed one does not know
 		daemon_store_result(op->daemon, rc);
 	if (!rc && op->resync.waited)
 		daemon_resynced(op->daemon);

@@ -104,6 +104,11 @@ int registry_add(struct registry *registry, const struct store_device *device)
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
 	device_key(device, &key);
+	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
+
+	// A resync was faster than the import that wrote it, and its own Partial IVs are in use.
+	if (at >= 0 && registry->entry[at].id == device->id)
+		return 0;
 	if (device->replaces) {
 		int rc = remove_key(registry, &key);
 

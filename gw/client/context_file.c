@@ -179,6 +179,10 @@ int context_file_load(struct client_context *context, const char *path, struct f
 		json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
 
 		if (!object) {
+			char *near = strstr(where.text, " near '");
+
+			if (near) // the token may be a secret
+				*near = 0;
 			err = failure_set(f, -EINVAL, "%s:%d:%d: %s", path, where.line,
 				where.column, where.text);
 		} else {

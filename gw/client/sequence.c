@@ -26,7 +26,8 @@ static int system_failure(struct failure *f, const char *path)
 static int read_state(const char *path, uint64_t *next, bool *started, struct failure *f)
 {
 	char text[FILE_MAX] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	// Writing replaces a link by a file, and what it pointed to would be given out again.
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	*next = 0;
 	*started = fd < 0 && errno == ENOENT;
