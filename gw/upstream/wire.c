@@ -199,6 +199,7 @@ enum up_error up_wire_go_on(struct up_wire *wire, struct up_wire_target *target)
 ssize_t up_wire_read(struct up_wire *wire, void *buf, size_t room)
 {
 	if (wire->ssl) {
+		ERR_clear_error(); // what libcurl left there would be taken for this one's
 		int n = SSL_read(wire->ssl, buf, (int)room);
 
 		return n > 0 ? n : ssl_failed(wire, n);
@@ -213,6 +214,7 @@ ssize_t up_wire_write(struct up_wire *wire, const void *data, size_t len)
 {
 	wire->events = EPOLLIN;
 	if (wire->ssl) {
+		ERR_clear_error(); // what libcurl left there would be taken for this one's
 		int n = SSL_write(wire->ssl, data, (int)len);
 
 		if (n > 0)
