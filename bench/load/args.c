@@ -415,7 +415,8 @@ static int finish(struct load_args *args, char **words, int count, struct failur
 	return uri_parse(&args->uri, words[0], &args->options, f);
 }
 
-enum args_result args_parse(struct load_args *args, int argc, char **argv, struct failure *f)
+enum load_args_result load_args_parse(
+	struct load_args *args, int argc, char **argv, struct failure *f)
 {
 	int option;
 
@@ -439,23 +440,23 @@ enum args_result args_parse(struct load_args *args, int argc, char **argv, struc
 		switch (option) {
 		case 'h':
 			fputs(help, stdout);
-			return ARGS_DONE;
+			return LOAD_ARGS_DONE;
 		case 'V':
 			printf("postern-load %s\n", POSTERN_VERSION);
-			return ARGS_DONE;
+			return LOAD_ARGS_DONE;
 		case '?':
 			failure_set(f, -EINVAL,
 				"%s is not known, or its value is missing; try postern-load --help",
 				argv[optind - 1]);
-			return ARGS_WRONG;
+			return LOAD_ARGS_WRONG;
 		}
 		if (set_option(args, option, optarg, f))
-			return ARGS_WRONG;
+			return LOAD_ARGS_WRONG;
 	}
-	return finish(args, argv + optind, argc - optind, f) ? ARGS_WRONG : ARGS_RUN;
+	return finish(args, argv + optind, argc - optind, f) ? LOAD_ARGS_WRONG : LOAD_ARGS_RUN;
 }
 
-void args_free(struct load_args *args)
+void load_args_free(struct load_args *args)
 {
 	option_list_free(&args->options);
 	free(args->payload);

@@ -56,14 +56,14 @@ struct load_args {
 	bool json, quiet;
 };
 
-enum args_result {
-	ARGS_RUN,
-	ARGS_DONE, // a help text or the version was printed
-	ARGS_WRONG,
+enum load_args_result {
+	LOAD_ARGS_RUN,
+	LOAD_ARGS_DONE, // a help text or the version was printed
+	LOAD_ARGS_WRONG,
 };
 
-enum args_result args_parse(struct load_args *args, int argc, char **argv, struct failure *f)
-	__attribute__((warn_unused_result));
-void args_free(struct load_args *args);
+enum load_args_result load_args_parse(struct load_args *args, int argc, char **argv,
+	struct failure *f) __attribute__((warn_unused_result));
+void load_args_free(struct load_args *args);
 
 #endif

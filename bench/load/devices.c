@@ -161,6 +161,54 @@ static int read_all(struct load_devices *devices, struct reader *r, int fd, stru
 	return err;
 }
 
+// Key number i of all: two a device.
+static const uint8_t *key_at(const struct load_devices *devices, size_t i)
+{
+	const struct load_device *device = &devices->device[i / 2];
+
+	return i % 2 ? device->recipient_key : device->sender_key;
+}
+
+// Puts key number i into a hash table of numbers, from 1 up, or tells which one is the same.
+static bool key_is_new(
+	const struct load_devices *devices, uint32_t *table, size_t slots, size_t i, size_t *same)
+{
+	const uint8_t *key = key_at(devices, i);
+	uint64_t at;
+
+	memcpy(&at, key, sizeof(at)); // keys look random already
+	for (at &= slots - 1; table[at]; at = (at + 1) & (slots - 1)) {
+		*same = table[at] - 1;
+		if (!memcmp(key, key_at(devices, *same), AEAD_KEY_MAX))
+			return false;
+	}
+	table[at] = (uint32_t)i + 1;
+	return true;
+}
+
+// All devices share their sequence numbers: the same keys twice, in whatever role, would be used
+// for two messages under one number.
+static int refuse_same_keys(const struct load_devices *devices, const char *path, struct failure *f)
+{
+	size_t slots = 4, i = 0, same;
+	uint32_t *table;
+
+	while (slots < 4 * devices->count)
+		slots *= 2;
+	table = calloc(slots, sizeof(*table));
+	if (!table)
+		return failure_set(f, -ENOMEM, "out of memory");
+	while (i < 2 * devices->count && key_is_new(devices, table, slots, i, &same))
+		i++;
+	free(table);
+	if (i == 2 * devices->count)
+		return 0;
+	return failure_set(f, -EINVAL,
+		"%s: its devices %zu and %zu have the same keys, and would use each sequence "
+		"number twice",
+		path, same / 2 + 1, i / 2 + 1);
+}
+
 static void shuffle(struct load_devices *devices)
 {
 	for (size_t i = devices->count; i > 1; i--) {
@@ -194,6 +242,8 @@ int devices_read(struct load_devices *devices, const char *path, size_t max, str
 	if (!err && max && devices->count < max)
 		err = failure_set(
 			f, -EINVAL, "%s: only %zu devices, not %zu", path, devices->count, max);
+	if (!err)
+		err = refuse_same_keys(devices, path, f);
 	if (!err)
 		shuffle(devices);
 	if (fd >= 0)

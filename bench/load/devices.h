@@ -45,8 +45,9 @@ struct load_devices {
 	size_t room; // for so many there is memory
 };
 
-// Reads at most max devices (0: all) of a CSV or JSON file and derives their keys. They are in
-// random order afterwards, so that no server's cache or prefetcher knows which comes next.
+// Reads at most max devices (0: all) of a CSV or JSON file and derives their keys; -EINVAL if two
+// of them have the same. They are in random order afterwards, so that no server's cache or
+// prefetcher knows which comes next.
 int devices_read(struct load_devices *devices, const char *path, size_t max, struct failure *f)
 	__attribute__((warn_unused_result));
 // Wipes and frees.

@@ -209,9 +209,9 @@ static int prepare(struct load *load, struct failure *f)
 		return err;
 	if (started && !args->quiet)
 		fprintf(stderr,
-			"* %s.seq is new: sequence numbers begin at 0. If these keys were in use "
+			"* %s is new: sequence numbers begin at 0. If these keys were in use "
 			"before, stop here.\n",
-			args->keys_path);
+			load->supply.path);
 	if (args->pcap_path)
 		return 0;
 	run->conf = (struct run_conf){
@@ -290,7 +290,7 @@ static void release(struct load *load)
 	if (load->run.transport)
 		load->run.transport->ops->close(load->run.transport);
 	devices_free(&load->devices);
-	args_free(&load->args);
+	load_args_free(&load->args);
 }
 
 int main(int argc, char **argv)
@@ -303,8 +303,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "postern-load: libsodium does not start\n");
 		return EXIT_LOCAL;
 	}
-	switch (args_parse(&load.args, argc, argv, &f)) {
-	case ARGS_RUN:
+	switch (load_args_parse(&load.args, argc, argv, &f)) {
+	case LOAD_ARGS_RUN:
 		if (!load.args.make_devices) {
 			status = run_load(&load, &f);
 		} else if (devices_make(load.args.make_path, load.args.make_devices,
@@ -313,9 +313,9 @@ int main(int argc, char **argv)
 			status = EXIT_LOCAL;
 		}
 		break;
-	case ARGS_DONE:
+	case LOAD_ARGS_DONE:
 		break;
-	case ARGS_WRONG:
+	case LOAD_ARGS_WRONG:
 		fprintf(stderr, "postern-load: %s\n", f.text);
 		status = EXIT_USAGE;
 		break;

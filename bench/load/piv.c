@@ -4,8 +4,6 @@
 
 #include "gw/client/sequence.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 // A block is used up no faster than this many requests are sent, which takes seconds.
@@ -21,11 +19,10 @@ int piv_supply_open(struct piv_supply *supply, const char *keys_path, size_t dev
 	*supply = (struct piv_supply){.block = BLOCK_REQUESTS / devices};
 	if (supply->block < BLOCK_MIN)
 		supply->block = BLOCK_MIN;
-	if (asprintf(&supply->path, "%s.seq", keys_path) < 0) {
-		supply->path = NULL;
-		return failure_set(f, -ENOMEM, "out of memory");
-	}
-	int err = sequence_take_range(supply->path, supply->block, &first, started, f);
+	int err = sequence_path(keys_path, &supply->path, f);
+	if (err)
+		return err;
+	err = sequence_take_range(supply->path, supply->block, &first, started, f);
 	if (err)
 		return err;
 	supply->now = (struct piv_range){first, first + supply->block};

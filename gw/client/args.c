@@ -239,9 +239,8 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 		args->retransmit_max = (unsigned)number;
 		return err;
 	case 's':
-		free(args->sequence_path);
-		args->sequence_path = strdup(text);
-		return args->sequence_path ? 0 : failure_set(f, -ENOMEM, "out of memory");
+		args->sequence_path = text;
+		return 0;
 	case '4':
 		args->family = AF_INET;
 		return 0;
@@ -296,11 +295,6 @@ static int finish(struct client_args *args, char **words, int count, struct fail
 			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
 	if (args->context_path && args->plain)
 		return failure_set(f, -EINVAL, "--plain has no use for a context");
-	if (args->context_path && !args->sequence_path &&
-		asprintf(&args->sequence_path, "%s.seq", args->context_path) < 0) {
-		args->sequence_path = NULL;
-		return failure_set(f, -ENOMEM, "out of memory");
-	}
 	return uri_parse(&args->uri, uri, &args->options, f);
 }
 
@@ -345,5 +339,4 @@ void args_free(struct client_args *args)
 {
 	option_list_free(&args->options);
 	free(args->payload);
-	free(args->sequence_path);
 }

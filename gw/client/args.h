@@ -16,7 +16,7 @@ struct client_args {
 	struct uri uri;
 	struct option_list options; // of the URI, the formats and -O
 	const char *context_path;   // NULL with plain
-	char *sequence_path;        // NULL with plain
+	const char *sequence_path;  // NULL: beside the context
 	uint8_t *payload;
 	size_t payload_len;
 	const char *output_path; // NULL: standard output

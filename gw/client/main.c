@@ -35,6 +35,7 @@ struct client {
 	struct client_args args;
 	struct client_context context;
 	struct session session;
+	char *sequence_path;
 	struct peer peer;
 	struct request request;
 	struct answer answer;
@@ -139,7 +140,7 @@ static int seal(struct client *c)
 {
 	uint64_t piv;
 	bool started;
-	int err = sequence_take(c->args.sequence_path, &piv, &started, &c->failure);
+	int err = sequence_take(c->sequence_path, &piv, &started, &c->failure);
 
 	if (err)
 		return err;
@@ -147,7 +148,7 @@ static int seal(struct client *c)
 		fprintf(stderr,
 			"* %s is new: sequence numbers begin at 0. If these keys were in use "
 			"before, stop here.\n",
-			c->args.sequence_path);
+			c->sequence_path);
 	int len = request_seal(
 		&c->session, &c->request, piv, c->datagram, &c->protection, &c->failure);
 	if (len < 0)
@@ -354,19 +355,29 @@ static void explain(struct client *c, enum exchange_result result)
 	}
 }
 
+static int load_context(struct client *c)
+{
+	const struct client_args *args = &c->args;
+	int err = context_file_load(&c->context, args->context_path, &c->failure);
+
+	if (err)
+		return err;
+	if (c->context.group_may_read && !args->quiet)
+		fprintf(stderr, "* %s: its group can read or write this file\n",
+			args->context_path);
+	if (!args->sequence_path)
+		return sequence_path(args->context_path, &c->sequence_path, &c->failure);
+	c->sequence_path = strdup(args->sequence_path);
+	return c->sequence_path ? 0 : failure_set(&c->failure, -ENOMEM, "out of memory");
+}
+
 static int start(struct client *c)
 {
 	struct client_args *args = &c->args;
-	int err;
+	int err = args->plain ? 0 : load_context(c);
 
-	if (!args->plain) {
-		err = context_file_load(&c->context, args->context_path, &c->failure);
-		if (err)
-			return err;
-		if (c->context.group_may_read && !args->quiet)
-			fprintf(stderr, "* %s: its group can read or write this file\n",
-				args->context_path);
-	}
+	if (err)
+		return err;
 	c->datagram = malloc(DATAGRAM_MAX);
 	c->response = malloc(DATAGRAM_MAX);
 	c->answer.plaintext = malloc(DATAGRAM_MAX);
@@ -444,6 +455,7 @@ static void release(struct client *c)
 	free(c->datagram);
 	free(c->response);
 	free(c->answer.plaintext);
+	free(c->sequence_path);
 	args_free(&c->args);
 }
 

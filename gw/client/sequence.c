@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEAD     "oscore-sequence next "
@@ -21,6 +22,51 @@
 static int system_failure(struct failure *f, const char *path)
 {
 	return failure_set(f, -errno, "%s: %s", path, strerror(errno));
+}
+
+static char *with_ending(const char *keys)
+{
+	char *path;
+
+	return asprintf(&path, "%s.seq", keys) < 0 ? NULL : path;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+int sequence_path(const char *keys, char **path, struct failure *f)
+{
+	char *real = realpath(keys, NULL), *beside = NULL, *wanted = NULL;
+	struct stat st;
+	int err = 0;
+
+	if (!real || stat(real, &st))
+		err = system_failure(f, keys);
+	else if (!S_ISREG(st.st_mode))
+		err = failure_set(f, -EINVAL,
+			"%s: not a file, so that no sequence numbers can be kept beside it", keys);
+	else if (st.st_nlink > 1)
+		err = failure_set(f, -EMLINK,
+			"%s: this file has %lu names (hard links), and each would have sequence "
+			"numbers of its own; remove the others",
+			keys, (unsigned long)st.st_nlink);
+	else if (!(beside = with_ending(keys)) || !(wanted = with_ending(real)))
+		err = failure_set(f, -ENOMEM, "out of memory");
+	else if (!access(beside, F_OK) && !same_file(beside, wanted))
+		err = failure_set(f, -EEXIST,
+			"%s is not the sequence file of these keys, which are in %s: keep the "
+			"higher number in %s, and remove the other file",
+			beside, real, wanted);
+	free(real);
+	free(beside);
+	if (err)
+		free(wanted);
+	*path = err ? NULL : wanted;
+	return err;
 }
 
 static int read_state(const char *path, uint64_t *next, bool *started, struct failure *f)

@@ -12,6 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// The name of the state file that goes with a file of keys: that of the keys with .seq behind it,
+// after all symbolic links on the way to them, so that by whatever link the same keys are reached,
+// they have one sequence. *path is the caller's to free. -EMLINK if the file of keys has several
+// names (hard links), of which each would have a state file of its own; -EEXIST if there is another
+// state file beside the link that was named; or another -errno.
+int sequence_path(const char *keys, char **path, struct failure *f)
+	__attribute__((warn_unused_result));
+
 // Takes the next number. Several processes may do so at once; a lock file beside the state file
 // puts them in order. *started: there was no state file, and it begins at 0.
 // Returns 0, -EOVERFLOW if 2^40 numbers are used up, -EBADMSG if the file is not one of ours, or

@@ -193,6 +193,42 @@ Test(load, devices_that_were_made_are_read_again, .init = make_folder, .fini = r
 	devices_free(&devices);
 }
 
+// A device that is there twice would seal two requests under one number.
+Test(load, the_same_keys_twice_are_refused, .init = make_folder, .fini = remove_folder)
+{
+	// The row that is the same as the first: written otherwise, and with the ends exchanged.
+	static const char *const same[] = {"0A,0b,00aA,\n", "0b,0a,00aa,\n", "0a,0b,00aa,00\n"};
+	static const char *const other[] = {"0c,0d,00aa,\n", "0a,0b,00ab,\n", "0a,0b,00aa,01\n"};
+	struct load_devices devices;
+	char text[256];
+	struct failure f;
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text),
+			"device_id,gateway_id,master_secret,master_salt\n0a,0b,00aa,\n01,00,cc,\n%"
+			"s",
+			same[i]);
+		write_file(text);
+		cr_expect_eq(devices_read(&devices, path, 0, &f), -EINVAL, "%s", same[i]);
+		cr_expect_not_null(strstr(f.text, "devices 1 and 3"), "%s", f.text);
+		devices_free(&devices);
+		cr_expect_eq(devices_read(&devices, path, 2, &f), 0, "only the others are used");
+		devices_free(&devices);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text),
+			"device_id,gateway_id,master_secret,master_salt\n0a,0b,00aa,\n%s",
+			other[i]);
+		write_file(text);
+		cr_expect_eq(devices_read(&devices, path, 0, &f), 0, "%s: %s", other[i], f.text);
+		devices_free(&devices);
+	}
+	// Only the other end has another name: the device seals under the same key.
+	write_file("device_id,gateway_id,master_secret\n0a,0b,00aa\n0a,0c,00aa\n");
+	cr_expect_eq(devices_read(&devices, path, 0, &f), -EINVAL);
+	devices_free(&devices);
+}
+
 // Whatever ends a run, the next begins above all that it used.
 Test(load, numbers_go_on_from_run_to_run, .init = make_folder, .fini = remove_folder)
 {
@@ -201,6 +237,7 @@ Test(load, numbers_go_on_from_run_to_run, .init = make_folder, .fini = remove_fo
 	bool started;
 	uint64_t piv, next = 0;
 
+	write_file("");
 	for (unsigned run = 0; run < 4; run++) {
 		bool crash = run == 2;
 		uint64_t many = run == 1 ? 1000 : 10; // beyond both blocks of the start
@@ -232,6 +269,7 @@ Test(load, what_others_took_since_stays_taken, .init = make_folder, .fini = remo
 	struct failure f;
 	bool started;
 
+	write_file("");
 	cr_assert_eq(piv_supply_open(&one, path, 1u << 18, &started, &f), 0);
 	cr_assert_eq(piv_supply_open(&two, path, 1u << 18, &started, &f), 0);
 	cr_assert(piv_take(&one, &piv) && piv_take(&two, &last));

@@ -72,6 +72,12 @@ int __wrap_rename(const char *from, const char *to)
 
 static char folder[64], path[96];
 
+static const char *in_folder(char file[128], const char *name)
+{
+	snprintf(file, 128, "%s/%s", folder, name);
+	return file;
+}
+
 static void make_folder(void)
 {
 	strcpy(folder, "/tmp/postern-sequence-XXXXXX");
@@ -81,13 +87,12 @@ static void make_folder(void)
 
 static void remove_folder(void)
 {
-	static const char *const endings[] = {"", ".lock", ".new"};
+	static const char *const names[] = {"dev.json", "dev.json.seq", "dev.json.seq.lock",
+		"dev.json.seq.new", "link.json", "link.json.seq", "hard.json", "here"};
 	char file[128];
 
-	for (unsigned i = 0; i < 3; i++) {
-		snprintf(file, sizeof(file), "%s%s", path, endings[i]);
-		unlink(file);
-	}
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(in_folder(file, names[i]));
 	rmdir(folder);
 }
 
@@ -101,6 +106,18 @@ static uint64_t take(void)
 
 	cr_assert_eq(sequence_take(path, &number, &started, &f), 0, "%s", f.text);
 	return number;
+}
+
+// dev.json; link.json, which is a link to it; and here, which is the folder once more.
+static void make_links(void)
+{
+	char file[128];
+	int fd = open(in_folder(file, "dev.json"), O_WRONLY | O_CREAT, 0600);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	cr_assert_eq(symlink("here/dev.json", in_folder(file, "link.json")), 0);
+	cr_assert_eq(symlink(".", in_folder(file, "here")), 0);
 }
 
 static void write_file(const char *text, size_t len)
@@ -240,6 +257,39 @@ Test(client_sequence, after_2_to_the_40_minus_1_there_is_none)
 	cr_expect_eq(sequence_take(path, &number, &started, &f), -EOVERFLOW);
 }
 
+// Keys that are reached in several ways are still the same keys.
+Test(client_sequence, keys_have_one_file_by_whatever_link_they_are_reached)
+{
+	static const char *const names[] = {
+		"dev.json", "link.json", "here/dev.json", "here/link.json"};
+	char file[128], other[128], *state;
+	struct failure f;
+
+	make_links();
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		cr_assert_eq(sequence_path(in_folder(file, names[i]), &state, &f), 0, "%s", f.text);
+		cr_expect_str_eq(state, path, "%s", names[i]);
+		free(state);
+		take(); // with the state file there, too
+	}
+	// Numbers that were used by way of the link, when it had a file of its own.
+	cr_assert_eq(link(path, in_folder(other, "link.json.seq")), 0);
+	cr_assert_eq(sequence_path(in_folder(file, "link.json"), &state, &f), 0, "that is it");
+	free(state);
+	unlink(other);
+	cr_assert_eq(rename(path, other), 0);
+	cr_expect_eq(sequence_path(file, &state, &f), -EEXIST);
+	cr_expect_null(state);
+	cr_expect_not_null(strstr(f.text, "link.json.seq is not the sequence file"), "%s", f.text);
+	unlink(other);
+	// A hard link cannot be told from the keys, nor can its folder be found.
+	cr_assert_eq(link(in_folder(file, "dev.json"), in_folder(other, "hard.json")), 0);
+	cr_expect_eq(sequence_path(file, &state, &f), -EMLINK);
+	cr_expect_eq(sequence_path(other, &state, &f), -EMLINK);
+	cr_expect_eq(sequence_path(folder, &state, &f), -EINVAL);
+	cr_expect_eq(sequence_path("/nowhere", &state, &f), -ENOENT);
+}
+
 Test(client_sequence, processes_at_the_same_time_get_different_numbers)
 {
 	enum { CHILDREN = 4, EACH = 25 };
@@ -248,15 +298,22 @@ Test(client_sequence, processes_at_the_same_time_get_different_numbers)
 	uint64_t number;
 	unsigned count = 0;
 
+	make_links();
 	cr_assert_eq(pipe(pipe_fds), 0);
 	for (unsigned i = 0; i < CHILDREN; i++) {
+		static const char *const names[CHILDREN] = {
+			"dev.json", "link.json", "here/dev.json", "here/link.json"};
+		char keys[128], *state;
+		struct failure f;
+
 		if (fork())
 			continue;
+		if (sequence_path(in_folder(keys, names[i]), &state, &f))
+			_exit(1);
 		for (unsigned j = 0; j < EACH; j++) {
-			struct failure f;
 			bool started;
 
-			if (sequence_take(path, &number, &started, &f))
+			if (sequence_take(state, &number, &started, &f))
 				_exit(1);
 			syscall(SYS_write, pipe_fds[1], &number, sizeof(number));
 		}

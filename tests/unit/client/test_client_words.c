@@ -164,11 +164,15 @@ Test(client_words, values_are_shown_printable)
 	char text[OPTION_TEXT_LEN];
 	static uint8_t many[2000];
 	struct coap_option path = {11, 5, (const uint8_t *)"a\x1b[\"\x7f"};
+	// A control of ISO 6429 (CSI) as UTF-8 and as a byte; a letter with a continuation byte
+	// that looks like one; a cut letter.
+	struct coap_option controls = {11, 8, (const uint8_t *)"\xc2\x9b\x9b\xc3\x9b\xc2\xa0\xe2"};
 	struct coap_option long_path = {11, sizeof(many), many};
 	struct coap_option long_etag = {4, sizeof(many), many};
 	struct coap_option block = {23, 1, (const uint8_t *)"\x3a"};
 
 	cr_expect_str_eq(option_text(text, &path), "\"a\\x1b[\\x22\\x7f\"");
+	cr_expect_str_eq(option_text(text, &controls), "\"\\xc2\\x9b\\x9b\xc3\x9b\xc2\xa0\\xe2\"");
 	cr_expect_lt(strlen(option_text(text, &long_path)), OPTION_TEXT_LEN);
 	cr_expect_lt(strlen(option_text(text, &long_etag)), OPTION_TEXT_LEN);
 	cr_expect_str_eq(option_text(text, &block), "3/1/64");
