@@ -333,6 +333,25 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	return vec->count;
 }
 
+// The end of a burst from another worker. Its packets go back to the pool of who received them, and
+// not into this lcore's cache of that pool: each worker's cache would keep some, and with enough
+// workers nobody would receive any more. A thread that is no lcore has no such caches.
+static void burst_end_handed(struct dp_worker *w, struct pkt_vec *vec)
+{
+	struct rte_mempool *pool[DP_BURST];
+	unsigned pools = 0;
+
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		const struct rte_mbuf *m = vec->mbuf[slot];
+
+		if (m && (!pools || pool[pools - 1] != m->pool))
+			pool[pools++] = m->pool;
+	}
+	burst_end(w, vec);
+	while (pools)
+		rte_mempool_cache_flush(NULL, pool[--pools]);
+}
+
 // Verified packets of contexts that this worker owns, from the others.
 static unsigned receive_handed(struct dp_worker *w)
 {
@@ -345,7 +364,7 @@ static unsigned receive_handed(struct dp_worker *w)
 		work += vec->count;
 		dp_exchanges_watch(w);
 		dp_receive_handed(w, vec);
-		burst_end(w, vec);
+		burst_end_handed(w, vec);
 	}
 	return work;
 }

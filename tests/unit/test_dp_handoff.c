@@ -175,6 +175,71 @@ Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
 	bed_free(&bed);
 }
 
+static int turn_once(void *worker)
+{
+	dp_worker_turn(worker);
+	return 0;
+}
+
+static void turn_on_lcores(void)
+{
+	for (unsigned i = 0; i < bed.workers; i++) {
+		struct dp_worker *w = dp_worker_get(bed.dp, i);
+
+		cr_assert_eq(rte_eal_remote_launch(turn_once, w, w->lcore), 0);
+		cr_assert_eq(rte_eal_wait_lcore(w->lcore), 0);
+	}
+}
+
+// Each lcore has a cache of every pool. What is handed over must not stay there: with enough
+// workers who received it would have nothing left to receive with.
+Test(dp_handoff_pool, packets_handed_over_return_to_their_pool)
+{
+	enum { MBUFS = 511, CACHE = 64, BURSTS = 8, BURST = 40 };
+	struct bed_device devices[BED_WORKERS_MAX]; // by owner, and none is the first worker's
+	struct rte_mbuf *all[MBUFS];
+	uint64_t piv = 0;
+
+	bed_make_workers(&bed, BED_WORKERS_MAX, false);
+	struct rte_mempool *usual = bed.pool;
+	const unsigned usual_full = bed.pool_full;
+
+	bed.pool = rte_pktmbuf_pool_create(
+		"received", MBUFS, CACHE, 0, rte_pktmbuf_data_room_size(usual), SOCKET_ID_ANY);
+	cr_assert_not_null(bed.pool);
+	for (unsigned i = 1; i < BED_WORKERS_MAX; i++) {
+		bed_device_make(&devices[i], 2 + i, AEAD_AES_CCM_16_64_128);
+		bed_device_add(&bed, &devices[i], true);
+		device = devices[i];
+		send_from(i, 40000, piv++);
+	}
+	turn_on_lcores();
+	// All arrive at the first worker now.
+	for (unsigned burst = 0; burst < BURSTS; burst++) {
+		for (unsigned i = 0; i < BURST; i++) {
+			device = devices[1 + i % (BED_WORKERS_MAX - 1)];
+			send_from(0, 40000, piv++);
+		}
+		turn_on_lcores();
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), BURSTS * BURST);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers), BED_WORKERS_MAX - 1 + BURSTS * BURST);
+	// This lcore did what the driver of the first worker does: what it kept is that one's.
+	rte_mempool_cache_flush(NULL, bed.pool);
+	unsigned n = 0;
+
+	while (n < MBUFS && (all[n] = rte_pktmbuf_alloc(bed.pool)))
+		n++;
+	cr_expect_eq(n, MBUFS, "%u of %u can be received with", n, MBUFS);
+	rte_pktmbuf_free_bulk(all, n);
+	while (bed_receive(&bed, &answer))
+		;
+	rte_mempool_free(bed.pool);
+	bed.pool = usual;
+	bed.pool_full = usual_full;
+	bed_free(&bed);
+}
+
 static const uint8_t late[] = {COAP_CONTENT, 0xff, 'l', 'a', 't', 'e'};
 
 // A request to a backend that takes its time: the device has an empty ACK, and the answer, whose
