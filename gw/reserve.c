@@ -157,6 +157,18 @@ struct mark_batch {
 	struct wish *wish; // [job.count]
 };
 
+// Its row must be made anew, and nobody asks for this mark again: say so.
+static void mark_refused(struct reserve *reserve, const struct wish *wish, int result)
+{
+	const struct registry_entry *entry =
+		registry_get(&reserve->daemon->registry, wish->context, wish->generation);
+
+	if (entry && result == -EBADMSG)
+		log_error("device %s is damaged in the store: its mark cannot be raised, and what "
+			  "it sends from there on is dropped",
+			entry->name);
+}
+
 static void marks_done(struct store_job *job)
 {
 	struct mark_batch *batch = CONTAINER_OF(job, struct mark_batch, job.job);
@@ -176,6 +188,8 @@ static void marks_done(struct store_job *job)
 			wish_put(reserve, &reserve->marks, &batch->wish[i]);
 		else if (!batch->job.marks[i].result)
 			wish_grant(reserve, &batch->wish[i]);
+		else
+			mark_refused(reserve, &batch->wish[i], batch->job.marks[i].result);
 	}
 	free(batch->job.marks);
 	free(batch->wish);

@@ -180,6 +180,8 @@ int store_claim(struct store *store, struct store_error *error) __attribute__((w
 // Opens the database of store->directory; db, db_dev and db_ino.
 int database_open(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
+// That what meta says of where the store was used is what we wrote. -EBADMSG
+int meta_verify(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
 // count and next_id.
 int counters_read(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));

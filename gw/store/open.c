@@ -363,7 +363,7 @@ static int meta_columns(struct store *store, const struct store_config *config,
 	return 0;
 }
 
-static int meta_verify(struct store *store, struct store_error *error)
+int meta_verify(struct store *store, struct store_error *error)
 {
 	int64_t right;
 

@@ -110,6 +110,8 @@ static int database_again(struct store *store, struct store_error *error)
 	if (code == 0 && store_functions(store, store->db) != 0)
 		code = store_fail(error, -ENOMEM, "no memory");
 	if (code == 0)
+		code = meta_verify(store, error);
+	if (code == 0)
 		code = meta_again(store, error);
 	return code == 0 ? counters_read(store, error) : code;
 }

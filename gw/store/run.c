@@ -33,13 +33,15 @@ int run_mark_read(int directory_fd, struct run_mark *mark)
 		return len == -EFBIG ? -EBADMSG : len;
 	text[len] = 0;
 	// What is read must be what we would write, to the last byte.
+	again[0] = 0;
 	if (sscanf(text, MARK_HEAD "%" SCNu32 " %" SCNu64, &mark->run, &mark->commits) == 2)
 		snprintf(again, sizeof(again), MARK_FORMAT, mark->run, mark->commits);
 	else if (sscanf(text, MARK_FORMAT_1, &mark->run) == 1)
 		snprintf(again, sizeof(again), MARK_FORMAT_1, mark->run);
-	else
-		return -EBADMSG;
-	return strcmp(text, again) == 0 ? 0 : -EBADMSG;
+	if (again[0] != 0 && strcmp(text, again) == 0)
+		return 0;
+	*mark = (struct run_mark){0};
+	return -EBADMSG;
 }
 
 int run_marks_write(struct store *store, struct store_error *error)

@@ -450,6 +450,21 @@ Test(store_faults, a_disk_that_lost_what_it_took_is_not_sound)
 	cr_expect_eq(store_recover(bed.store, &bed.error), 0);
 }
 
+// What comes back is what we wrote, else it says nothing of where the store was.
+Test(store_faults, a_disk_that_comes_back_with_another_first_row_is_not_sound)
+{
+	uint32_t run;
+
+	cr_assert_eq(sqlite3_exec(bed.store->db, "UPDATE meta SET run = run + 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	bed.store->broken = true;
+	cr_expect_eq(store_recover(bed.store, &bed.error), -EBADMSG);
+	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
+	cr_assert_eq(sqlite3_exec(bed.store->db, "UPDATE meta SET run = run - 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	cr_expect_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+}
+
 Test(store_faults, a_full_disk_refuses_what_is_new_and_keeps_what_is_there)
 {
 	struct store_spec spec = bed_spec(1000, "ffff", "bb");

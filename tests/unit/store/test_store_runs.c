@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -314,6 +315,29 @@ Test(store_runs, adoption_goes_far_beyond_the_marks_and_the_database)
 	bed_write(mark, text, strlen(text));
 	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
 	cr_expect_eq(run, hours - 10 + 4096);
+}
+
+// Its first digits are of no number that we wrote.
+Test(store_runs, adoption_takes_nothing_from_a_damaged_mark)
+{
+	static const char *const bad[] = {"postern run mark 2: 262000 9 \n",
+		"postern run mark 2: 262000 999999x\n", "postern run mark 1: 262000\r\n"};
+	char mark[256];
+
+	cr_expect_eq(grant(), 0);
+	bed_close(&bed);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct run_mark read = {1, 1};
+		uint32_t run;
+
+		snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.directory);
+		bed_write(mark, bad[i], strlen(bad[i]));
+		int fd = open(bed.directory, O_RDONLY | O_DIRECTORY);
+		cr_expect_eq(run_mark_read(fd, &read), -EBADMSG);
+		cr_expect(read.run == 0 && read.commits == 0, "%s", bad[i]);
+		close(fd);
+		cr_expect_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	}
 }
 
 // Windows over a restart.
