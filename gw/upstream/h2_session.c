@@ -35,7 +35,8 @@ static enum up_error status_take(struct up_reply *reply, const char *value, size
 {
 	int status = 0;
 
-	if (len != 3) // nghttp2 lets nothing else through
+	// nghttp2 lets three digits through, and takes 013 for a final one.
+	if (len != 3 || value[0] == '0')
 		return UP_ERR_bad_reply;
 	for (unsigned i = 0; i < 3; i++)
 		status = status * 10 + (value[i] - '0');

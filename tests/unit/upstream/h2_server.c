@@ -134,7 +134,7 @@ static void answer_with(struct connection *c, struct stream *s, int status, cons
 	char code[8];
 	size_t n = 0;
 
-	snprintf(code, sizeof(code), "%d", status);
+	snprintf(code, sizeof(code), "%03d", status);
 	fields[n++] = nv(":status", code);
 	if (body)
 		fields[n++] = nv("content-type", "text/plain");

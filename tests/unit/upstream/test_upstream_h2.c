@@ -230,6 +230,8 @@ Test(upstream_h2, hostile_streams)
 		{"GET path=status path=204", "2.05 max-age=0", UP_OK},
 		{"GET path=status path=101", "5.02 max-age=0 |backend answer malformed",
 			UP_ERR_bad_reply},
+		{"GET path=status path=013", "5.02 max-age=0 |backend answer malformed",
+			UP_ERR_bad_reply},
 		{"GET path=status path=302", "5.02 max-age=0 |backend redirects", UP_ERR_redirect},
 		{"GET path=status path=404", "4.04 max-age=0 |said", UP_OK},
 		{"DELETE path=status path=404", "2.02", UP_OK},
