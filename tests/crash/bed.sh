@@ -62,7 +62,7 @@ rows() {
 
 backend_noting() {
 	be "$crash/backend" 10.9.0.2:8080 $T/backend.txt 2>$T/backend.err &
-	wait_line $T/backend.err listening 10
+	wait_line $T/backend.err listening
 	: >$T/backend.err
 }
 
@@ -86,7 +86,7 @@ captures_end() {
 	local file
 
 	mark end
-	wait_for 30 capture_has_end || bail "all is captured"
+	wait_for $patience capture_has_end || bail "all is captured"
 	kill -TERM "$devices_capture" "$gateway_capture"
 	wait "$devices_capture" "$gateway_capture"
 	is "no CoAP in the gateway's own namespace" "$(tcpdump -r $T/gateway.pcap 2>/dev/null | wc -l)" 0

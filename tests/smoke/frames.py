@@ -63,7 +63,7 @@ def main():
     args = parser.parse_args()
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     raw.bind((args.interface, 0))
-    raw.settimeout(10)
+    raw.settimeout(60)
     to, source = bytes.fromhex(args.mac.replace(":", "")), raw.getsockname()[4]
     raw.send(frame(ip4(bytes.fromhex(args.datagram)), to, source, args.vlan))
     while True:
