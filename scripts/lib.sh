@@ -14,17 +14,6 @@ say() {
 	printf '\n== %s\n' "$*"
 }
 
-# Runs a command as root.
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		die "needs root for: $* (run it as root, or install sudo)"
-	fi
-}
-
 # Runs a command as the user who called, also under sudo, so that what is built is theirs.
 as_user() {
 	if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then

@@ -22,6 +22,7 @@ PROGRAMS = [  # what, output, how it died, (passed, failed, skipped)
     ("tests that are missing have failed", "1..3\nok 1 - a\nok 2 - b\n", "", (2, 1, 0)),
     ("dying after the last point is a failure", "1..1\nok 1 - a\n", "ERROR", (1, 1, 0)),
     ("no plan is a failure", "ok 1 - a\n", "", (1, 1, 0)),
+    ("a test of two CPUs may be skipped", "1..1\nok 1 - a # SKIP one CPU only\n", "", (0, 0, 1)),
 ]
 RECORDS = [
     ("a plain program counts as one", {"result": "OK", "returncode": 0, "stdout": "x"}, (1, 0, 0)),
@@ -37,10 +38,22 @@ def counts(run):
     return t.passed, t.failed, t.skipped
 
 
+def said(record):
+    t = tally.Tally(io.StringIO())
+    t.meson({"name": "p", "returncode": 1} | record)
+    return t.out.getvalue()
+
+
+TAP = {"result": "FAIL", "stdout": "1..2\nnot ok 1 - a\n  a.c:1: why\nok 2 - b\n", "stderr": "oh"}
 cases = [(what, counts(lambda t: t.program("p", output, died)), wanted)
          for what, output, died, wanted in PROGRAMS]
 cases += [(what, counts(lambda t: t.meson({"name": "p"} | record)), wanted)
           for what, record, wanted in RECORDS]
+cases += [
+    ("why a point failed is told", said(TAP), "FAILED: p: a\n      a.c:1: why\np said:\n    oh\n"),
+    ("what a program said that failed is told", said({"result": "FAIL", "stdout": "why"}),
+     "FAILED: p: FAIL, exit status 1\n    why\n"),
+]
 print(f"1..{len(cases)}")
 for what, got, wanted in cases:
     print(f"{'ok' if got == wanted else 'not ok'} - {what}")

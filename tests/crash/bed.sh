@@ -49,7 +49,7 @@ fleet_made() {
 fleet() {
 	echo "$1" >&"$fleet_in"
 	# shellcheck disable=SC2034 # the tests read it
-	read -r -t 120 said <&"$fleet_out" || bail "the fleet does: $1" "$(cat $T/fleet.err)"
+	read -r -t 300 said <&"$fleet_out" || bail "the fleet does: $1" "$(cat $T/fleet.err)"
 }
 
 # rows FIRST LAST COLUMNS: an import file of those devices, with never_used and gateway_seq.

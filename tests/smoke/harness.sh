@@ -328,6 +328,7 @@ ask() {
 
 # retransmit REQUEST: sends it until there is an answer, which is left in answer.
 retransmit() {
+	# shellcheck disable=SC2034 # the tests read it
 	answer=$(dev udp 192.0.2.1 "$1" --separate --again 1) || bail "a retransmission is answered"
 }
 
