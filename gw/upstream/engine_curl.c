@@ -6,6 +6,7 @@
 
 #include "gw/upstream/engine.h"
 #include "gw/upstream/sockets.h"
+#include "gw/upstream/timers.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -61,14 +62,6 @@ struct curl_engine {
 static struct curl_engine *engine_of(struct up_engine *engine)
 {
 	return (struct curl_engine *)engine;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 // "HTTP/1.1 200 OK". Returns the status or -1.
@@ -210,7 +203,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct curl_engine *e = arg;
 
-	e->due_ms = timeout_ms < 0 ? UINT64_MAX : now_ms() + (uint64_t)timeout_ms;
+	e->due_ms = timeout_ms < 0 ? UINT64_MAX : up_clock_ms() + (uint64_t)timeout_ms;
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #define ADDRESSES_MS  60000 // for which the addresses of a name are believed
 #define OPEN_AGAIN_MS 1000  // between tries to open one more connection, if one stands
@@ -16,19 +15,6 @@
 static struct h2_engine *engine_of(struct up_engine *engine)
 {
 	return (struct h2_engine *)engine;
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 // ---- streams
@@ -103,7 +89,7 @@ static uint64_t wait_until(const struct h2_stream *stream)
 		until = target->engine->now_ms + target->engine->config.upstream->queue_ms + 1;
 	else if (stream->transfer->connect_ms)
 		until = stream->started_ms + stream->transfer->connect_ms;
-	return earlier(until, stream->deadline_ms);
+	return up_earlier(until, stream->deadline_ms);
 }
 
 static void stream_wait(struct h2_stream *stream)
@@ -174,7 +160,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 
 	if (!stream)
 		return -ENOMEM;
-	e->now_ms = clock_ms();
+	e->now_ms = up_clock_ms();
 	t->engine_data = stream;
 	t->sent = false;
 	t->connected_ms = 0;
@@ -317,7 +303,7 @@ static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
 {
 	struct h2_engine *e = engine_of(engine);
 
-	e->now_ms = clock_ms();
+	e->now_ms = up_clock_ms();
 	events = up_sockets_ready(e->sockets, fd, events);
 	if (!events)
 		return;

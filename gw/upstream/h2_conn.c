@@ -16,11 +16,6 @@
 #define USELESS_MAX 2 // connections in a row that answered nothing, with requests still waiting
 #define READS       4 // of 64 KB at a time
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void set_dirty(struct h2_conn *conn)
 {
 	if (conn->dirty)
@@ -95,7 +90,7 @@ static void conn_connect(struct h2_conn *conn)
 	e->conn_of[fd] = conn;
 	conn->state = H2_CONN_OPENING;
 	up_timer_set(&e->timers, &conn->timer,
-		earlier(conn->opened_ms + OPEN_MS, conn->wire.give_up_ms));
+		up_earlier(conn->opened_ms + OPEN_MS, conn->wire.give_up_ms));
 }
 
 void h2_conn_resolved(struct h2_conn *conn)
@@ -294,6 +289,7 @@ void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream)
 		h2_session_cancel(&conn->session, stream);
 	conn->used_ms = conn->target->engine->now_ms;
 	set_dirty(conn);
+	conn->target->engine->again = true; // it may be cancelled after the turn's last flush
 }
 
 // ---- bytes
@@ -389,6 +385,7 @@ static enum up_error conn_write(struct h2_conn *conn)
 
 void h2_conn_flush(struct h2_conn *conn)
 {
+	unsigned streams = conn->session.streams;
 	enum up_error error;
 
 	clear_dirty(conn);
@@ -398,6 +395,9 @@ void h2_conn_flush(struct h2_conn *conn)
 		return;
 	clear_dirty(conn);
 	error = conn_write(conn);
+	// An answer frees a place, and so does our RST_STREAM, once it is written.
+	if (conn->session.streams < streams)
+		conn->target->engine->again = true;
 	// A server that closes with requests unread resets the connection, but what it answered and
 	// its GOAWAY are still there to be read.
 	for (unsigned i = 0; error == UP_ERR_reset && i < READS; i++)

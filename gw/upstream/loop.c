@@ -3,6 +3,7 @@
 #include "gw/upstream/loop.h"
 
 #include "gw/upstream/call.h"
+#include "gw/upstream/timers.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BURST            64         // requests taken from one worker in one turn
@@ -20,14 +20,6 @@
 #define SWEEP_MS         100        // between looks for requests that workers gave up
 #define BELL_ID          UINT32_MAX // where an engine's id stands in an event
 #define UP_RETRIES_LEAST 10         // that a budget which is not 0 allows at once
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static bool stopping(const struct up_loop *loop)
 {
@@ -114,11 +106,6 @@ static unsigned receive(struct up_loop *loop)
 }
 
 // ---- time
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 // The queue is in order of arrival, so the first is the first to have waited for too long. Without
 // a server nobody waits.
@@ -221,18 +208,18 @@ static uint64_t next_ms(const struct up_loop *loop)
 		const struct call *call = TAILQ_FIRST(&group->waiting);
 
 		if (group->engine) {
-			next = earlier(next, group->engine->ops->next_ms(group->engine));
-			next = earlier(next, up_servers_next_ms(group->servers));
+			next = up_earlier(next, group->engine->ops->next_ms(group->engine));
+			next = up_earlier(next, up_servers_next_ms(group->servers));
 		}
 		if (group->checks)
-			next = earlier(next, up_checks_next_ms(group->checks));
+			next = up_earlier(next, up_checks_next_ms(group->checks));
 		if (group->follows)
-			next = earlier(next, loop->now_ms + group->upstream->check.interval_ms);
+			next = up_earlier(next, loop->now_ms + group->upstream->check.interval_ms);
 		if (call)
-			next = earlier(next, call->arrived_ms + group->upstream->queue_ms);
+			next = up_earlier(next, call->arrived_ms + group->upstream->queue_ms);
 	}
 	if (!TAILQ_EMPTY(&loop->flying))
-		next = earlier(next, __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED));
+		next = up_earlier(next, __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED));
 	return next;
 }
 
@@ -247,7 +234,8 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	int timeout = -1;
 
 	if (next != UINT64_MAX)
-		timeout = next <= loop->now_ms ? 0 : (int)earlier(next - loop->now_ms, INT32_MAX);
+		timeout =
+			next <= loop->now_ms ? 0 : (int)up_earlier(next - loop->now_ms, INT32_MAX);
 	if (more)
 		timeout = 0;
 	bool armed = timeout != 0;
@@ -275,7 +263,7 @@ static void *run(void *arg)
 	bool more = false;
 
 	for (;;) {
-		loop->now_ms = clock_ms();
+		loop->now_ms = up_clock_ms();
 		groups_follow(loop);
 		more = receive(loop) > 0;
 		groups_turn(loop);
@@ -319,7 +307,7 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 
 	if (!loop->started)
 		return;
-	__atomic_store_n(&loop->stop_ms, clock_ms() + grace_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&loop->stop_ms, up_clock_ms() + grace_ms, __ATOMIC_RELAXED);
 	// Not dp_doorbell_ring(), which is for those who filled a ring: this wakes in any case.
 	while (write(loop->config.upstream->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;

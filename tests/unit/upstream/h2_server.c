@@ -57,6 +57,7 @@ struct h2_server {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned connections, requests, most, left, cancelled, odd; // odd: /..-once came
+	uint64_t received;                                          // atomic
 	bool released, stopping;
 	struct connection *connection[CONNECTIONS_MAX];
 };
@@ -446,6 +447,16 @@ static void conn_speak(struct connection *c)
 	free(buf);
 }
 
+static void wait_released(struct connection *c)
+{
+	struct h2_server *s = c->server;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->config.unread && !s->released && !s->stopping)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void conn_speak_raw(struct connection *c)
 {
 	const struct h2_server_config *config = &c->server->config;
@@ -458,8 +469,13 @@ static void conn_speak_raw(struct connection *c)
 			conn_write(c, config->late, config->late_len);
 	while (there && config->repeat)
 		there = conn_write(c, config->repeat, config->repeat_len);
-	while (there)
-		there = conn_read(c, buf, sizeof(buf)) > 0;
+	wait_released(c);
+	while (there) {
+		ssize_t n = conn_read(c, buf, sizeof(buf));
+
+		there = n > 0;
+		__atomic_add_fetch(&c->server->received, there ? n : 0, __ATOMIC_RELAXED);
+	}
 }
 
 static void *conn_run(void *arg)
@@ -530,8 +546,11 @@ static void listen_tcp(struct h2_server *s)
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
+	int little = 65536;
 
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->config.unread)
+		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
 	check(!bind(s->fd, (struct sockaddr *)&address, len), "bind");
 	check(!getsockname(s->fd, (struct sockaddr *)&address, &len), "getsockname");
 	s->port = ntohs(address.sin_port);
@@ -644,6 +663,11 @@ unsigned h2_server_left(const struct h2_server *s)
 unsigned h2_server_cancelled(const struct h2_server *s)
 {
 	return locked(s, &s->cancelled);
+}
+
+uint64_t h2_server_received(const struct h2_server *s)
+{
+	return __atomic_load_n(&s->received, __ATOMIC_RELAXED);
 }
 
 void h2_server_wait_requests(struct h2_server *s, unsigned wanted)

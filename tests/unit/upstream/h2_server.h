@@ -54,6 +54,7 @@ struct h2_server_config {
 	size_t late_len;
 	const void *repeat;
 	size_t repeat_len;
+	bool unread; // after `raw` it reads nothing until h2_server_release()
 };
 
 // Aborts if it cannot.
@@ -66,6 +67,7 @@ unsigned h2_server_requests(const struct h2_server *server);    // whole ones, b
 unsigned h2_server_most(const struct h2_server *server);      // requests at a time on a connection
 unsigned h2_server_left(const struct h2_server *server);      // GOAWAYs of the client
 unsigned h2_server_cancelled(const struct h2_server *server); // RST_STREAMs of the client
+uint64_t h2_server_received(const struct h2_server *server);  // bytes after `raw`
 // Waits until so many requests came in all.
 void h2_server_wait_requests(struct h2_server *server, unsigned count);
 // Answers every /hold, now and later.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The upstream loop with HTTP/2 servers of all kinds.
 
-#include "gw/upstream/engine.h"
 #include "tests/unit/upstream/bed.h"
 #include "tests/unit/upstream/h2_server.h"
 
@@ -591,160 +590,51 @@ Test(upstream_h2, unix_socket)
 	rmdir(dir);
 }
 
-// ---- the engine alone, at times of the test's own
+static unsigned turns; // of all loops in this process
 
-struct asker {
-	struct up_transfer transfer;
-	bool done;
-	enum up_error error;
-};
-
-static void asker_done(struct up_transfer *transfer, enum up_error error)
+// Instead of the C library's.
+int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout)
 {
-	struct asker *asker = (struct asker *)transfer;
-
-	asker->done = true;
-	asker->error = error;
+	__atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
+	return epoll_pwait(epoll, events, room, timeout, NULL);
 }
 
-struct alone {
-	struct conf *conf;
-	int epoll;
-	struct up_engine *engine;
-};
-
-static struct alone alone_make(const struct h2_server *server, int32_t first_stream)
+static unsigned turns_in(unsigned ms)
 {
-	struct alone a = {.epoll = epoll_create1(EPOLL_CLOEXEC)};
-	char text[512];
+	unsigned before = __atomic_load_n(&turns, __ATOMIC_RELAXED);
 
-	snprintf(text, sizeof(text),
-		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
-		"upstreams: {up: {servers: [\"h2c://127.0.0.1:%u\"]}}\n"
-		"routes: [{path: /*, to: up}]\n",
-		h2_server_port(server));
-	cr_assert_eq(conf_parse("test", text, strlen(text), &a.conf, stderr), 0);
-	const struct up_engine_config config = {
-		.upstream = &a.conf->upstreams[0],
-		.epoll = a.epoll,
-		.max_connections = 4,
-		.first_stream = first_stream,
-	};
-	cr_assert_eq(up_engine_nghttp2_create(&config, &a.engine), 0);
-	return a;
+	usleep(ms * 1000);
+	return __atomic_load_n(&turns, __ATOMIC_RELAXED) - before;
 }
 
-static void alone_end(struct alone *a)
+// A loop that has nothing to do sleeps, whatever its connections are.
+Test(upstream_h2, idle_loop_sleeps)
 {
-	a->engine->ops->free(a->engine);
-	close(a->epoll);
-	conf_free(a->conf);
-}
+	static const char *const schemes[] = {"http", "https", "h2c", "h2"};
+	struct bed_pki pki = bed_pki_make();
 
-static void asker_start(struct alone *a, struct asker *asker, const char *path, uint32_t timeout_ms)
-{
-	*asker = (struct asker){.transfer = {
-					.done = asker_done,
-					.request = {.method = "GET", .path = path, .query = ""},
-					.server = &a->conf->upstreams[0].servers[0],
-					.host = "host",
-					.timeout_ms = timeout_ms,
-					.body_keep = 100,
-					.body_max = 1000,
-				}};
-	cr_assert_eq(a->engine->ops->start(a->engine, &asker->transfer), 0);
-}
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		bool http2 = schemes[i][1] == '2', tls = i % 2;
+		const char *cert = tls ? pki.cert : NULL, *key = tls ? pki.key : NULL;
+		struct h2_server *two = h2_server_start(
+			&(struct h2_server_config){.name = "x", .cert = cert, .key = key});
+		struct server *one = server_start(
+			&(struct server_config){.name = "x", .cert = cert, .key = key});
+		char upstream[256];
 
-// A turn of the loop, at a time that is this much later than now.
-static void alone_turn(struct alone *a, uint64_t later_ms, int wait_ms)
-{
-	struct epoll_event events[16];
-
-	a->engine->ops->turn(a->engine, bed_now_ms() + later_ms);
-	a->engine->ops->flush(a->engine);
-	int n = epoll_wait(a->epoll, events, 16, a->engine->ops->next_ms(a->engine) ? wait_ms : 0);
-	for (int i = 0; i < n; i++)
-		a->engine->ops->ready(
-			a->engine, (int)(uint32_t)events[i].data.u64, events[i].events);
-}
-
-static enum up_error asker_wait(struct alone *a, const struct asker *asker)
-{
-	uint64_t until = bed_now_ms() + LONG_MS;
-
-	while (!asker->done) {
-		cr_assert(bed_now_ms() < until, "no end");
-		alone_turn(a, 0, 10);
+		snprintf(upstream, sizeof(upstream), "servers: [\"%s://127.0.0.1:%u\"]%s",
+			schemes[i], http2 ? h2_server_port(two) : server_port(one),
+			tls ? ", tls: {verify: no}" : "");
+		struct bed *bed = bed_make(upstream);
+		for (unsigned n = 0; n < 8; n++)
+			bed_push(bed, n % 2 ? "POST path=ok |x" : "GET path=ok");
+		cr_expect_eq(bed_answers_like(bed, 8, "2.0"), 8);
+		uint64_t until = bed_now_ms() + LONG_MS;
+		while (turns_in(50) > 2) // what the last answers left to be said
+			cr_assert(bed_now_ms() < until, "%s: never sleeps", schemes[i]);
+		bed_end(bed);
+		h2_server_stop(two);
+		server_stop(one);
 	}
-	return asker->error;
-}
-
-// Before the ids of streams run out, a new connection takes over.
-Test(upstream_h2, ids_of_streams_run_out)
-{
-	struct h2_server *server = server_of("one");
-	struct alone a = alone_make(server, INT32_MAX - 6);
-	struct asker held, asker;
-
-	asker_start(&a, &held, "/hold", LONG_MS);
-	for (unsigned i = 0; i < 10; i++) {
-		asker_start(&a, &asker, "/ok", LONG_MS);
-		cr_expect_eq(asker_wait(&a, &asker), UP_OK);
-		cr_expect_eq(asker.transfer.reply.status, 200);
-	}
-	cr_expect_geq(h2_server_connections(server), 4);
-	h2_server_release(server); // on the first connection of all
-	cr_expect_eq(asker_wait(&a, &held), UP_OK);
-	alone_end(&a);
-	h2_server_stop(server);
-}
-
-// A server that says nothing any more: a request that got no answer in time has a PING sent, and
-// without an answer to that the connection is given up.
-Test(upstream_h2, silence)
-{
-	static const char settings[] = "\0\0\0\4\0\0\0\0\0";
-	struct h2_server *server =
-		h2_server_start(&(struct h2_server_config){.raw = settings, .raw_len = 9});
-	struct alone a = alone_make(server, 0);
-	struct asker first, second;
-
-	asker_start(&a, &first, "/", 50);
-	cr_expect_eq(asker_wait(&a, &first), UP_ERR_timeout);
-	asker_start(&a, &second, "/", LONG_MS);
-	alone_turn(&a, 0, 10);
-	cr_expect_eq(h2_server_connections(server), 1);
-	alone_turn(&a, 6000, 10);
-	alone_turn(&a, 6000, 10);
-	cr_expect(second.done);
-	cr_expect_eq(second.error, UP_ERR_reset);
-	asker_start(&a, &first, "/", 50);
-	cr_expect_eq(asker_wait(&a, &first), UP_ERR_timeout);
-	cr_expect_eq(h2_server_connections(server), 2);
-	alone_end(&a);
-	h2_server_stop(server);
-}
-
-// One that answers PINGs is kept, and one without requests is left after a while.
-Test(upstream_h2, idle)
-{
-	struct h2_server *server = server_of("one");
-	struct alone a = alone_make(server, 0);
-	struct asker asker;
-
-	asker_start(&a, &asker, "/ok", LONG_MS);
-	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
-	alone_turn(&a, 16000, 100); // PING
-	alone_turn(&a, 0, 100);
-	alone_turn(&a, 6000, 0);
-	asker_start(&a, &asker, "/ok", LONG_MS);
-	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
-	cr_expect_eq(h2_server_connections(server), 1);
-	alone_turn(&a, 125000, 0);
-	uint64_t until = bed_now_ms() + LONG_MS;
-	while (!h2_server_left(server) && bed_now_ms() < until)
-		alone_turn(&a, 0, 10);
-	cr_expect_eq(h2_server_left(server), 1);
-	alone_end(&a);
-	h2_server_stop(server);
+	bed_pki_remove(&pki);
 }
