@@ -368,6 +368,12 @@ void bed_stop_clock(struct bed *bed)
 		dp_worker_get(bed->dp, i)->tsc_per_ms = UINT64_MAX;
 }
 
+void bed_run_clock(struct bed *bed)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->tsc_per_ms = rte_get_tsc_hz() / 1000;
+}
+
 bool bed_receive(struct bed *bed, struct bed_answer *answer)
 {
 	struct rte_mbuf *m;

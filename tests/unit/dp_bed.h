@@ -98,8 +98,9 @@ void bed_send_empty(struct bed *bed, const struct dp_flow *flow, enum coap_type 
 void bed_turn(struct bed *bed);
 // Lets the worker believe that this much time has passed.
 void bed_later(struct bed *bed, uint64_t ms);
-// From now on no other time passes.
+// From now on no other time passes; and it goes on again.
 void bed_stop_clock(struct bed *bed);
+void bed_run_clock(struct bed *bed);
 // The next frame that the worker sent: false if there is none.
 bool bed_receive(struct bed *bed, struct bed_answer *answer);
 // Opens a protected answer; false if it does not verify.

@@ -20,6 +20,7 @@ Test(dp_loops, a_device_has_one_loop)
 	dp_handle handle[DEVICES];
 
 	bed_make_loops(&bed, LOOPS);
+	bed_stop_clock(&bed);
 	cr_assert_eq(dp_loop_count(bed.dp), LOOPS);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		bed_device_make(&device[i], i + 2, AEAD_AES_CCM_16_64_128);

@@ -13,6 +13,7 @@ static struct bed_answer answer;
 static void init(void)
 {
 	bed_make(&bed);
+	bed_stop_clock(&bed);
 	bed_device_make(&device, 2, AEAD_AES_CCM_16_64_128);
 	bed_device_add(&bed, &device, true);
 }
