@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an AEAD message costs, by algorithm, engine, length, contexts, AAD and batch size, beside
 // the libraries that do the same work in the same run. See bench/README.md.
+// usage: aead [--json] [--quick] [--rounds N] [--algorithm NAME] [--op open|seal]
+//             [--length BYTES|mixed] [--contexts N] [--batch N] [--aad BYTES]
 
 #include "crypto/aead.h"
 
@@ -8,7 +10,9 @@
 #include "bench/aead_rivals.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -16,6 +20,8 @@
 #define MESSAGES_FEW    1024  // of a round with fewer contexts: they stay in L2 up to 512 bytes
 #define MESSAGES_ROUND  16384 // at least so many are timed at once
 #define OUT_SLOTS       512   // messages whose output is kept, more than any rival has in flight
+#define ROUNDS          9
+#define ROUNDS_QUICK    7 // and the least
 #define ROUNDS_MAX      64
 #define RIVALS_MAX      16
 #define CONTESTANTS_MAX 24
@@ -48,16 +54,10 @@ struct cell {
 
 static struct {
 	bool json, quick;
-	unsigned rounds;
+	unsigned rounds; // 0: ROUNDS or ROUNDS_QUICK
 	// Filters; -1 is all.
 	int alg, sealing, length, contexts, batch, aad;
-} options = {.rounds = 9,
-	.alg = -1,
-	.sealing = -1,
-	.length = -1,
-	.contexts = -1,
-	.batch = -1,
-	.aad = -1};
+} options = {.alg = -1, .sealing = -1, .length = -1, .contexts = -1, .batch = -1, .aad = -1};
 
 static struct aead_engine *engines[8];
 static struct rival rivals[RIVALS_MAX];
@@ -423,12 +423,57 @@ static void all_measure(void)
 	}
 }
 
-static void usage(void)
+__attribute__((noreturn, format(printf, 1, 2))) static void mistake(const char *format, ...)
 {
-	fprintf(stderr,
-		"usage: aead [--json] [--quick] [--rounds N] [--algorithm NAME] [--op open|seal]\n"
-		"            [--length BYTES|mixed] [--contexts N] [--batch N] [--aad BYTES]\n");
+	va_list args;
+
+	va_start(args, format);
+	fputs("aead: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
 	exit(2);
+}
+
+static unsigned number_read(const char *option, const char *text)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || number > INT_MAX)
+		mistake("--%s: \"%s\" is no number", option, text);
+	return number;
+}
+
+// One of the values that are measured.
+static int value_read(const char *option, const char *text, const unsigned *values, size_t count)
+{
+	unsigned value = number_read(option, text);
+	char list[128] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		if (values[i] == value)
+			return (int)value;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%u", i ? ", " : "",
+			values[i]);
+	}
+	mistake("--%s: %s is none of %s", option, text, list);
+}
+
+static int op_read(const char *text)
+{
+	if (strcmp(text, "open") && strcmp(text, "seal"))
+		mistake("--op: \"%s\" is neither open nor seal", text);
+	return strcmp(text, "seal") == 0;
+}
+
+static int algorithm_read(const char *text)
+{
+	enum aead_alg alg;
+
+	if (aead_alg_from_name(text, &alg) != 0)
+		mistake("--algorithm: \"%s\" is none, such as AES-CCM-16-64-128", text);
+	return alg;
 }
 
 static void options_read(int argc, char **argv)
@@ -445,7 +490,6 @@ static void options_read(int argc, char **argv)
 		{"aad", required_argument, NULL, 'd'},
 		{NULL, 0, NULL, 0},
 	};
-	enum aead_alg alg;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -455,37 +499,41 @@ static void options_read(int argc, char **argv)
 			break;
 		case 'q':
 			options.quick = true;
-			options.rounds = 7;
 			break;
 		case 'r':
-			options.rounds = atoi(optarg);
+			options.rounds = number_read("rounds", optarg);
+			if (options.rounds < ROUNDS_QUICK || options.rounds > ROUNDS_MAX)
+				mistake("--rounds is %d to %d", ROUNDS_QUICK, ROUNDS_MAX);
 			break;
 		case 'a':
-			if (aead_alg_from_name(optarg, &alg) != 0)
-				usage();
-			options.alg = alg;
+			options.alg = algorithm_read(optarg);
 			break;
 		case 'o':
-			options.sealing = strcmp(optarg, "seal") == 0;
+			options.sealing = op_read(optarg);
 			break;
 		case 'l':
-			options.length = strcmp(optarg, "mixed") ? atoi(optarg) : LENGTH_MIXED;
+			options.length = strcmp(optarg, "mixed")
+				? value_read("length", optarg, lengths, COUNT_OF(lengths))
+				: LENGTH_MIXED;
 			break;
 		case 'c':
-			options.contexts = atoi(optarg);
+			options.contexts =
+				value_read("contexts", optarg, contexts, COUNT_OF(contexts));
 			break;
 		case 'b':
-			options.batch = atoi(optarg);
+			options.batch = value_read("batch", optarg, batches, COUNT_OF(batches));
 			break;
 		case 'd':
-			options.aad = atoi(optarg);
+			options.aad = value_read("aad", optarg, aads, COUNT_OF(aads));
 			break;
 		default:
-			usage();
+			exit(2); // getopt said why
 		}
 	}
-	if (optind != argc || options.rounds < 7 || options.rounds > ROUNDS_MAX)
-		usage();
+	if (optind != argc)
+		mistake("\"%s\" is one argument too many", argv[optind]);
+	if (!options.rounds)
+		options.rounds = options.quick ? ROUNDS_QUICK : ROUNDS;
 }
 
 static void engines_create(void)

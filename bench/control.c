@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// usage: bench_control --socket PATH --keys FILE [--gateway HOST] [--path PATH] [--piv N]
+// usage: bench_control --socket PATH --keys FILE [--gateway HOST] [--path PATH]
 //                      [--commands N] [--rate N] [--runs N] [--json]
 // What commands do to traffic. One device sends request after request to HOST (192.0.2.1), each
 // when the one before it was answered; in turns N commands (10 000) come over the control socket
 // meanwhile, --rate of them a second or one after the other, and none for as long. Tells how long
 // requests took with and without, of --runs (5) of each.
 //
-// FILE is as postern-coap takes it; its sequence numbers from --piv (0) on are used. The commands
+// FILE is as postern-coap takes it, and so are its sequence numbers, from FILE.seq. The commands
 // add and remove a device "bench-control", so the store is one for tests. Both threads keep off the
 // CPUs of the workers, and the device goes before the commands where they share one: what is
 // measured is the gateway, not this program.
@@ -14,6 +14,7 @@
 #include "gw/client/context_file.h"
 #include "gw/client/exchange.h"
 #include "gw/client/secure.h"
+#include "gw/client/sequence.h"
 #include "gw/ctl/cbor_write.h"
 
 #include <errno.h>
@@ -35,17 +36,18 @@
 #define SAMPLES_MAX  (1 << 22) // of a run
 #define WRITES_EVERY 50        // one command of so many adds or removes a device
 #define RUNS_MAX     99
+#define NUMBERS_EACH 65536 // sequence numbers that are taken from the file at once
 
 static const char spare[] = "bench-control"; // the device that is added and removed
 
 struct options {
 	const char *socket, *keys, *gateway, *path;
-	uint64_t piv;
 	unsigned long commands, rate, runs;
 	bool json;
 };
 
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void quit(
+	int status, const char *format, ...)
 {
 	va_list args;
 
@@ -54,8 +56,10 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *form
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	va_end(args);
-	exit(1);
+	exit(status);
 }
+#define die(...)   quit(1, __VA_ARGS__)
+#define usage(...) quit(2, __VA_ARGS__)
 
 static uint64_t now_ns(void)
 {
@@ -105,7 +109,8 @@ struct device {
 	struct peer peer;
 	struct session session;
 	const char *path;
-	uint64_t piv; // of the next request
+	char *numbers;         // the file of sequence numbers
+	uint64_t piv, piv_end; // of the next request; the first that is not ours
 	uint8_t echo[40];
 	size_t echo_len;
 	uint64_t lost; // requests without an answer
@@ -188,6 +193,17 @@ static bool answer_wait(struct device *device, const uint8_t token[8])
 	return false;
 }
 
+// Every number is used once, and on the disk as used before it is.
+static void numbers_take(struct device *device)
+{
+	struct failure failure;
+	bool started;
+
+	if (sequence_take_range(device->numbers, NUMBERS_EACH, &device->piv, &started, &failure))
+		die("%s", failure.text);
+	device->piv_end = device->piv + NUMBERS_EACH;
+}
+
 // One request, and whether it was answered.
 static bool request_answered(struct device *device)
 {
@@ -195,6 +211,8 @@ static bool request_answered(struct device *device)
 	uint8_t token[8];
 	bool challenged = device->echo_len;
 
+	if (device->piv == device->piv_end)
+		numbers_take(device);
 	randombytes_buf(token, sizeof(token));
 	int len = request_make(device, token, datagram);
 	uint64_t begin = now_ns();
@@ -228,6 +246,7 @@ static void device_init(struct device *device, const struct options *options,
 	struct failure failure;
 
 	if (context_file_load(context, options->keys, &failure) ||
+		sequence_path(options->keys, &device->numbers, &failure) ||
 		peer_connect(&device->peer, options->gateway, 5683, AF_UNSPEC, NULL, 0, &failure))
 		die("%s", failure.text);
 	device->session = (struct session){
@@ -237,13 +256,23 @@ static void device_init(struct device *device, const struct options *options,
 		.send_id_context = true,
 	};
 	device->path = options->path;
-	device->piv = options->piv;
 	device->samples.ns = calloc(SAMPLES_MAX, sizeof(uint32_t));
 	if (!device->samples.ns)
 		die("no memory");
 	// A challenge, and the first pages of all.
 	for (unsigned i = 0; i < 100; i++)
 		request_answered(device);
+}
+
+static void device_free(struct device *device)
+{
+	struct failure failure;
+
+	if (sequence_give_back(device->numbers, device->piv, device->piv_end, &failure))
+		die("%s", failure.text);
+	free(device->numbers);
+	free(device->samples.ns);
+	peer_close(&device->peer);
 }
 
 // The commands.
@@ -511,7 +540,7 @@ static unsigned long number(const char *text, unsigned long max)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (!*text || *end || n > max)
-		die("%s is no number up to %lu", text, max);
+		usage("%s is no number up to %lu", text, max);
 	return n;
 }
 
@@ -522,7 +551,6 @@ static void options_read(struct options *options, int argc, char **argv)
 		{"keys", required_argument, NULL, 'k'},
 		{"gateway", required_argument, NULL, 'g'},
 		{"path", required_argument, NULL, 'p'},
-		{"piv", required_argument, NULL, 'i'},
 		{"commands", required_argument, NULL, 'c'},
 		{"rate", required_argument, NULL, 'r'},
 		{"runs", required_argument, NULL, 'n'},
@@ -544,9 +572,6 @@ static void options_read(struct options *options, int argc, char **argv)
 		case 'p':
 			options->path = optarg;
 			break;
-		case 'i':
-			options->piv = number(optarg, OSC_PIV_MAX);
-			break;
 		case 'c':
 			options->commands = number(optarg, 1000000);
 			break;
@@ -563,8 +588,10 @@ static void options_read(struct options *options, int argc, char **argv)
 			exit(2);
 		}
 	}
+	if (optind != argc)
+		usage("%s is one argument too many", argv[optind]);
 	if (!options->socket || !options->keys || !options->commands || !options->runs)
-		die("--socket and --keys must be given, --commands and --runs be from 1 up");
+		usage("--socket and --keys must be given, --commands and --runs be from 1 up");
 }
 
 int main(int argc, char **argv)
@@ -584,6 +611,7 @@ int main(int argc, char **argv)
 	leave_workers_alone(&control);
 	device_init(&device, &options, &context, engine);
 	measure(&device, &control, &options);
+	device_free(&device);
 	context_wipe(&context);
 	aead_engine_free(engine);
 	return 0;

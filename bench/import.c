@@ -31,7 +31,16 @@ static void must(int code, const struct store_error *error, const char *what)
 {
 	if (code >= 0)
 		return;
-	fprintf(stderr, "%s: %s: %s\n", what, strerror(-code), error->text);
+	fprintf(stderr, "%s: %s%s%s\n", what, strerror(-code), error ? ": " : "",
+		error ? error->text : "");
+	exit(1);
+}
+
+static void must_sql(int code, int wanted, const struct store *store)
+{
+	if (code == wanted)
+		return;
+	fprintf(stderr, "load by derivation: %s\n", sqlite3_errmsg(store->db));
 	exit(1);
 }
 
@@ -82,27 +91,35 @@ static double load(struct store *store)
 }
 
 // The other way to load: the secret of each row is opened and the keys are derived.
-static double load_by_derivation(struct store *store)
+static double load_by_derivation(struct store *store, uint64_t rows)
 {
 	sqlite3_stmt *statement;
+	uint64_t count = 0;
+	int code;
 	struct osc_params params;
 	struct osc_keys keys;
 	struct store_row row;
 
 	double start = now();
-	sqlite3_prepare_v2(store->db,
-		"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash,"
-		" recipient_hash, run_base, created, recovery, own_piv, mark, resync, secret"
-		" FROM device ORDER BY id",
-		-1, &statement, NULL);
-	while (sqlite3_step(statement) == SQLITE_ROW) {
+	must_sql(sqlite3_prepare_v2(store->db,
+			 "SELECT " STORE_DEVICE_COLUMNS ", secret FROM device ORDER BY id", -1,
+			 &statement, NULL),
+		SQLITE_OK, store);
+	const int secret = sqlite3_column_count(statement) - 1;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
 		must(row_read(&row, statement), NULL, "row");
-		row.secret_len = sqlite3_column_bytes(statement, 15);
-		memcpy(row.secret, sqlite3_column_blob(statement, 15), row.secret_len);
+		const void *blob = sqlite3_column_blob(statement, secret);
+		int len = sqlite3_column_bytes(statement, secret);
+		must(blob && (size_t)len <= SEAL_SECRET_MAX ? 0 : -EBADMSG, NULL, "secret");
+		row.secret_len = len;
+		memcpy(row.secret, blob, len);
 		must(seal_open_secret(store, &row, &params), NULL, "secret");
 		must(osc_derive(&keys, &params), NULL, "derivation");
+		count++;
 	}
+	must_sql(code, SQLITE_DONE, store);
 	sqlite3_finalize(statement);
+	must(count == rows ? 0 : -ENODATA, NULL, "load by derivation");
 	return now() - start;
 }
 
@@ -188,7 +205,7 @@ static void measure(const struct paths *paths, unsigned long rows, struct figure
 	must(store_start(store, &error), &error, "start");
 	import_all(store, paths->input, figures);
 	figures->load = load(store);
-	figures->derive = load_by_derivation(store);
+	figures->derive = load_by_derivation(store, rows);
 	double start = now();
 	must(store_stop(store, next_window, &left, &error), &error, "stop");
 	figures->stop = now() - start;
@@ -202,6 +219,12 @@ static void measure(const struct paths *paths, unsigned long rows, struct figure
 	check_all(store, figures);
 	store_close(store);
 	kek_free(kek);
+}
+
+__attribute__((noreturn)) static void mistake(const char *why)
+{
+	fprintf(stderr, "bench_import: %s\n", why);
+	exit(2);
 }
 
 int main(int argc, char **argv)
@@ -218,15 +241,20 @@ int main(int argc, char **argv)
 	bool json_input = false, json = false;
 	struct figures f = {0};
 	struct rusage usage;
+	char *end;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'r':
-			rows = strtoul(optarg, NULL, 10);
+			rows = strtoul(optarg, &end, 10);
+			if (*end != 0 || rows == 0)
+				mistake("--rows is a number from 1 up");
 			break;
 		case 'i':
 			json_input = strcmp(optarg, "json") == 0;
+			if (!json_input && strcmp(optarg, "csv") != 0)
+				mistake("--input is csv or json");
 			break;
 		case 'd':
 			directory = optarg;
@@ -235,9 +263,11 @@ int main(int argc, char **argv)
 			json = true;
 			break;
 		default:
-			return 2;
+			exit(2); // getopt said why
 		}
 	}
+	if (optind != argc)
+		mistake("there are no arguments but options");
 	struct paths paths;
 	snprintf(paths.top, sizeof(paths.top), "%s/postern-bench-XXXXXX", directory);
 	if (mkdtemp(paths.top) == NULL) {

@@ -428,11 +428,53 @@ static void measure_devices(unsigned device_count)
 	bed_free(&bed);
 }
 
-static void usage(FILE *out)
+static void usage(void)
 {
 	fputs("Usage: pipeline [--json] [--quick] [--rounds N] [--devices N] [--traffic NAME]\n"
 	      "Measures the worker from rx to tx on a ring port.\n",
-		out);
+		stdout);
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void mistake(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("pipeline: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(2);
+}
+
+static unsigned long number_parse(const char *option, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end)
+		mistake("--%s: \"%s\" is no number", option, text);
+	return n;
+}
+
+static int traffic_parse(const char *name)
+{
+	for (int t = 0; t < TRAFFIC_COUNT; t++)
+		if (!strcmp(name, traffic_names[t]))
+			return t;
+	mistake("--traffic: \"%s\" is none of good, unknown-kid, bad-tag, replay, malformed, "
+		"hostile-90",
+		name);
+}
+
+static long devices_parse(const char *text)
+{
+	unsigned long n = number_parse("devices", text);
+
+	for (unsigned i = 0; i < RTE_DIM(device_counts); i++)
+		if (n == device_counts[i])
+			return (long)n;
+	mistake("--devices: %s is none of 1, 1000, 100000, 1000000", text);
 }
 
 static void options_parse(int argc, char **argv)
@@ -455,29 +497,27 @@ static void options_parse(int argc, char **argv)
 			break;
 		case 'q':
 			options.quick = true;
-			options.rounds = 7;
 			break;
 		case 'r':
-			options.rounds = strtoul(optarg, NULL, 10);
+			options.rounds = number_parse("rounds", optarg);
 			break;
 		case 'd':
-			options.devices = strtol(optarg, NULL, 10);
+			options.devices = devices_parse(optarg);
 			break;
 		case 't':
-			for (int t = 0; t < TRAFFIC_COUNT; t++)
-				if (!strcmp(optarg, traffic_names[t]))
-					options.traffic = t;
+			options.traffic = traffic_parse(optarg);
 			break;
 		case 'h':
-			usage(stdout);
+			usage();
 			exit(EXIT_SUCCESS);
 		default:
-			usage(stderr);
-			exit(2);
+			exit(2); // getopt said why
 		}
 	}
+	if (optind != argc)
+		mistake("\"%s\" is one argument too many", argv[optind]);
 	if (!options.rounds || options.rounds > ROUNDS_MAX)
-		die("--rounds is 1 to 64");
+		mistake("--rounds is 1 to %d", ROUNDS_MAX);
 }
 
 int main(int argc, char **argv)

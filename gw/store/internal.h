@@ -85,9 +85,11 @@ struct store_secrets {
 		"INSERT OR REPLACE INTO window (device, next, bits, tag)"                          \
 		" VALUES (?1, ?2, ?3, ?4)")
 
-#define STORE_DEVICE_SELECT                                                                 \
-	"SELECT id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
-	" recipient_hash, run_base, created, recovery, own_piv, mark, resync FROM device "
+// Those that row_read() reads.
+#define STORE_DEVICE_COLUMNS                                                         \
+	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
+	" recipient_hash, run_base, created, recovery, own_piv, mark, resync"
+#define STORE_DEVICE_SELECT "SELECT " STORE_DEVICE_COLUMNS " FROM device "
 
 #define STORE_STATEMENT_NAME(name, sql) SQL_##name,
 enum store_statement { STORE_STATEMENTS(STORE_STATEMENT_NAME) SQL_COUNT };
