@@ -73,7 +73,7 @@ static bool target_stands(const struct h2_target *target)
 	const struct h2_conn *conn;
 
 	TAILQ_FOREACH(conn, &target->conns, link)
-	if (conn->state == H2_CONN_READY && !conn->fresh)
+	if (conn->state == H2_CONN_READY && !conn->fresh && !h2_session_is_leaving(&conn->session))
 		return true;
 	return false;
 }
@@ -254,6 +254,11 @@ void h2_target_not_reached(struct h2_target *target, enum up_error error)
 		h2_stream_finish(stream, error);
 }
 
+void h2_target_left(struct h2_target *target)
+{
+	target->changed |= !target_stands(target);
+}
+
 // Whether one more connection is of use and allowed.
 static bool target_may_open(const struct h2_target *target)
 {
@@ -286,10 +291,10 @@ static void target_flush(struct h2_target *target)
 	TAILQ_FOREACH(conn, &target->conns, link)
 	while ((stream = TAILQ_FIRST(&target->waiting)) && h2_conn_has_room(conn))
 		h2_conn_submit(conn, stream);
-	if (target->limited)
+	if (target->changed)
 		TAILQ_FOREACH(stream, &target->waiting, link)
 	stream_wait(stream);
-	target->limited = false;
+	target->changed = false;
 	stream = TAILQ_FIRST(&target->waiting);
 	if (!stream || !target_may_open(target))
 		return;

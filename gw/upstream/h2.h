@@ -58,7 +58,7 @@ struct h2_target {
 	struct h2_stream_list waiting;
 	uint64_t open_after_ms; // not to open one more connection before
 	unsigned useless;       // connections in a row that answered nothing
-	bool limited;           // a connection got ready: what waits now waits for a stream
+	bool changed;           // what those that wait are waiting for: their time begins anew
 };
 
 struct h2_engine {
@@ -109,6 +109,8 @@ void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list);
 void h2_stream_finish(struct h2_stream *stream, enum up_error error);
 // Its connection is lost, or the server refused it: it is sent again, or over.
 void h2_stream_lost(struct h2_stream *stream, enum up_error error);
+// A connection takes no more requests: what waited for a place on it waits for another connection.
+void h2_target_left(struct h2_target *target);
 // The addresses of a target are wanted. Returns whether they are there; h2_conn_resolved() is
 // called later if not.
 bool h2_target_resolve(struct h2_target *target);

@@ -161,7 +161,7 @@ static void conn_is_ready(struct h2_conn *conn)
 
 	conn->state = H2_CONN_READY;
 	conn->ready_ms = conn->used_ms = e->now_ms;
-	conn->target->limited |= !conn->fresh;
+	conn->target->changed |= !conn->fresh; // what waits now waits for a place
 	up_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
 	if (fresh)
 		h2_conn_submit(conn, fresh);
@@ -178,6 +178,7 @@ void h2_conn_end(struct h2_conn *conn, enum up_error error)
 	struct h2_stream *stream;
 
 	TAILQ_REMOVE(&target->conns, conn, link);
+	h2_target_left(target);
 	e->conn_count -= !fresh;
 	e->again = true; // what waits may need another
 	up_timer_unset(&e->timers, &conn->timer);
@@ -413,8 +414,10 @@ void h2_conn_flush(struct h2_conn *conn)
 		h2_conn_end(conn, error);
 		return;
 	}
-	if (conn->state == H2_CONN_READY && h2_session_is_leaving(&conn->session))
+	if (conn->state == H2_CONN_READY && h2_session_is_leaving(&conn->session)) {
 		conn->state = H2_CONN_LEAVING;
+		h2_target_left(conn->target);
+	}
 	if ((conn->state == H2_CONN_LEAVING || (conn->fresh && conn->state == H2_CONN_READY)) &&
 		TAILQ_EMPTY(&conn->streams)) {
 		h2_conn_leave(conn);

@@ -262,9 +262,11 @@ Test(store_runs, a_store_of_another_machine_is_refused_until_it_is_adopted)
 	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
 	expect_stale("another machine");
 
-	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
 	int64_t hours = (time(NULL) - 1767225600) / 3600;
-	cr_expect_eq(run, hours > 4097 ? hours : 4097);
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_geq(run, hours > 4097 ? hours : 4097);
+	hours = (time(NULL) - 1767225600) / 3600; // the next one may have begun
+	cr_expect_leq(run, hours > 4097 ? hours : 4097);
 	bed_open(&bed);
 	cr_expect_eq(grant(), run);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);

@@ -247,11 +247,10 @@ uint16_t bed_free_port(void)
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
 	getsockname(fd, (struct sockaddr *)&address, &len);
-	close(fd);
 	return ntohs(address.sin_port);
 }
 

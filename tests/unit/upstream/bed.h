@@ -53,7 +53,8 @@ const char *bed_ask(struct bed *bed, const char *line);
 unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start);
 
 struct server *bed_server(const char *name);
-// A port of 127.0.0.1 where nobody listens.
+// A port of 127.0.0.1 where nobody listens. It is kept until the test ends, so that nobody else
+// gets it.
 uint16_t bed_free_port(void);
 
 // A certificate that signs itself, for the name postern.test and the address 127.0.0.2, in PEM

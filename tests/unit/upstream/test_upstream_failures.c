@@ -312,8 +312,8 @@ Test(upstream_failures, dripping_server)
 
 	servers_start(server, 1);
 	struct bed *bed = bed_for_all(server, 1, "");
-	bed_push_deadline(bed, "GET path=drip", 350);
-	bed_push_deadline(bed, "GET path=drip-head", 350);
+	bed_push_deadline(bed, "GET path=drip", 3000);
+	bed_push_deadline(bed, "GET path=drip-head", 3000);
 	server_wait_requests(server[0], 2);
 	for (unsigned i = 0; i < 20; i++)
 		expect_start(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");

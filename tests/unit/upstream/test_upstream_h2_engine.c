@@ -119,6 +119,16 @@ static enum up_error asker_wait(struct alone *a, const struct asker *asker)
 	return asker->error;
 }
 
+static void asker_send(struct alone *a, const struct asker *asker)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (!asker->transfer.sent) {
+		cr_assert(bed_now_ms() < until && !asker->done, "not sent");
+		alone_turn(a, 0, 10);
+	}
+}
+
 // Before the ids of streams run out, a new connection takes over.
 Test(upstream_h2_engine, ids_of_streams_run_out)
 {
@@ -149,18 +159,21 @@ Test(upstream_h2_engine, silence)
 	struct alone a = alone_make(server, 0);
 	struct asker first, second;
 
-	asker_start(&a, &first, "/", 50);
+	asker_start(&a, &first, "/", 10000);
+	asker_send(&a, &first);
+	alone_turn(&a, 10000, 0);
 	cr_expect_eq(asker_wait(&a, &first), UP_ERR_timeout);
 	asker_start(&a, &second, "/", LONG_MS);
-	alone_turn(&a, 0, 10);
+	asker_send(&a, &second);
 	cr_expect_eq(h2_server_connections(server), 1);
-	alone_turn(&a, 6000, 10);
-	alone_turn(&a, 6000, 10);
+	alone_turn(&a, 16000, 0);
+	alone_turn(&a, 16000, 0);
 	cr_expect(second.done);
 	cr_expect_eq(second.error, UP_ERR_reset);
-	asker_start(&a, &first, "/", 50);
-	cr_expect_eq(asker_wait(&a, &first), UP_ERR_timeout);
+	asker_start(&a, &first, "/", LONG_MS);
+	asker_send(&a, &first);
 	cr_expect_eq(h2_server_connections(server), 2);
+	a.engine->ops->cancel(a.engine, &first.transfer);
 	alone_end(&a);
 	h2_server_stop(server);
 }
@@ -174,14 +187,18 @@ Test(upstream_h2_engine, idle)
 
 	asker_start(&a, &asker, "/ok", LONG_MS);
 	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
-	alone_turn(&a, 16000, 100); // PING
-	alone_turn(&a, 0, 100);
-	alone_turn(&a, 6000, 0);
+	uint64_t until = bed_now_ms() + LONG_MS;
+	// A PING, and its answer; without that, the connection would be given up 5 s later.
+	for (uint32_t told = alone_turn(&a, 16000, 0); !(told & EPOLLIN);) {
+		cr_assert(bed_now_ms() < until, "no answer");
+		told = alone_turn(&a, 0, 100);
+	}
+	alone_turn(&a, 22000, 0);
 	asker_start(&a, &asker, "/ok", LONG_MS);
 	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
 	cr_expect_eq(h2_server_connections(server), 1);
 	alone_turn(&a, 125000, 0);
-	uint64_t until = bed_now_ms() + LONG_MS;
+	until = bed_now_ms() + LONG_MS;
 	while (!h2_server_left(server) && bed_now_ms() < until)
 		alone_turn(&a, 0, 10);
 	cr_expect_eq(h2_server_left(server), 1);
@@ -205,8 +222,7 @@ Test(upstream_h2_engine, place_of_a_given_up_stream)
 		struct asker first, second;
 
 		asker_start(&a, &first, "/hang", LONG_MS);
-		while (!first.transfer.sent)
-			alone_turn(&a, 0, 10);
+		asker_send(&a, &first);
 		h2_server_wait_requests(server, by_time + 1);
 		asker_start(&a, &second, "/hang", 10 * LONG_MS);
 		alone_turn(&a, 0, 10);
@@ -225,6 +241,30 @@ Test(upstream_h2_engine, place_of_a_given_up_stream)
 		a.engine->ops->cancel(a.engine, &second.transfer);
 		alone_end(&a);
 	}
+	h2_server_stop(server);
+}
+
+// What the server's GOAWAY leaves without an answer waits for a connection to come, which may take
+// longer than `queue`: that is for a place on one that stands.
+Test(upstream_h2_engine, goaway_before_a_slow_connection)
+{
+	struct h2_server *server =
+		h2_server_start(&(struct h2_server_config){.name = "one", .requests = 1});
+	struct alone a = alone_make(server, 0);
+	struct asker first, second;
+
+	asker_start(&a, &first, "/ok", LONG_MS);
+	asker_start(&a, &second, "/ok", LONG_MS);
+	uint64_t until = bed_now_ms() + LONG_MS;
+	while (a.engine->ops->connections(a.engine) < 2) { // it is not ready in this turn
+		cr_assert(bed_now_ms() < until, "no second connection");
+		alone_turn(&a, 0, 10);
+	}
+	alone_turn(&a, 5000, 0);
+	cr_expect_eq(asker_wait(&a, &first), UP_OK);
+	cr_expect_eq(asker_wait(&a, &second), UP_OK);
+	cr_expect_eq(h2_server_requests(server), 2);
+	alone_end(&a);
 	h2_server_stop(server);
 }
 
@@ -285,8 +325,7 @@ static void quiet_unless_it_writes(const char *scheme, const struct bed_pki *pki
 	asker.transfer.request.has_body = true;
 	asker.transfer.request.body = body;
 	asker.transfer.request.body_len = size;
-	while (!asker.transfer.sent)
-		alone_turn(&a, 0, 10);
+	asker_send(&a, &asker);
 	// Blocked.
 	for (unsigned i = 0; quiet < 5; i++) {
 		cr_assert(i < 10000, "%s: it never waits", scheme);

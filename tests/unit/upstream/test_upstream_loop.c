@@ -316,24 +316,37 @@ Test(upstream_loop, timeout)
 // max_inflight requests are under way, as many wait for at most `queue`, all others are refused.
 Test(upstream_loop, queue)
 {
-	struct server *server = bed_server("one");
-	struct bed *bed = bed_for(server, "max_inflight: 2, queue: 100ms");
+	static const struct {
+		const char *more;
+		unsigned asked, full;
+	} rows[] = {
+		{"max_inflight: 2, queue: 100ms", 2, 0},
+		{"max_inflight: 2, queue: 20s", 5, 3}, // nobody waits for too long meanwhile
+	};
 
-	bed_push(bed, "GET path=hold");
-	bed_push(bed, "GET path=hold");
-	server_wait_requests(server, 2);
-	for (unsigned i = 0; i < 5; i++)
-		bed_push(bed, "GET path=ok");
-	cr_expect_eq(bed_answers_like(bed, 5, "5.03 max-age="), 5);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_full), 3);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_timeout), 2);
-	cr_expect_eq(bed_stat(bed, UP_STAT_queued), 2);
-	cr_expect_geq(bed_stat(bed, UP_STAT_queued_ms), 200);
-	cr_expect_eq(server_requests(server), 2);
-	server_release(server);
-	cr_expect_eq(bed_answers_like(bed, 2, "2.05"), 2);
-	bed_end(bed);
-	server_stop(server);
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		struct server *server = bed_server("one");
+		struct bed *bed = bed_for(server, rows[r].more);
+		unsigned late = rows[r].full ? 0 : 2;
+
+		bed_push(bed, "GET path=hold");
+		bed_push(bed, "GET path=hold");
+		server_wait_requests(server, 2);
+		for (unsigned i = 0; i < rows[r].asked; i++)
+			bed_push(bed, "GET path=ok");
+		unsigned refused = rows[r].full + late;
+		cr_expect_eq(bed_answers_like(bed, refused, "5.03 max-age="), refused);
+		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_full), rows[r].full);
+		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_timeout), late);
+		cr_expect_eq(bed_stat(bed, UP_STAT_queued), 2);
+		if (late)
+			cr_expect_geq(bed_stat(bed, UP_STAT_queued_ms), 200);
+		cr_expect_eq(server_requests(server), 2);
+		server_release(server);
+		cr_expect_eq(bed_answers_like(bed, 4 - late, "2.05"), 4 - late);
+		bed_end(bed);
+		server_stop(server);
+	}
 }
 
 // Two loops share the limits: each has half of the connections and of the places to wait.
