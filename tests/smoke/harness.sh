@@ -43,6 +43,16 @@ show_logs() {
 	done >&2
 }
 
+# A test that hangs is killed by tests/smoke/run; before that it tells what it does.
+if [ -n "${SMOKE_LIMIT:-}" ]; then
+	{
+		sleep $((SMOKE_LIMIT - 5))
+		echo "--- running" >&2
+		pgrep -a . >&2
+		show_logs
+	} &
+fi
+
 # --- points -------------------------------------------------------------------------------------
 
 pass() {
