@@ -22,7 +22,7 @@ static void on_event(void *arg, const struct dp_event *event)
 // Waits for an event of the worker: true as soon as cond(arg), false after a long time.
 static bool wait_for(bool (*cond)(void *arg), void *arg)
 {
-	time_t end = time(NULL) + 20;
+	time_t end = time(NULL) + 60;
 
 	while (!cond(arg)) {
 		dp_poll(bed.dp, on_event, NULL);

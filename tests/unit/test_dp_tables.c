@@ -247,7 +247,7 @@ static void *sleeper(void *arg)
 		struct pollfd fd = {.fd = bell.fd, .events = POLLIN};
 
 		dp_doorbell_arm(&bell);
-		if (__atomic_load_n(&sent, __ATOMIC_RELAXED) == got && poll(&fd, 1, 5000) != 1) {
+		if (__atomic_load_n(&sent, __ATOMIC_RELAXED) == got && poll(&fd, 1, 60000) != 1) {
 			__atomic_store_n(&lost, 1, __ATOMIC_RELEASE);
 			break;
 		}

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 static const uint8_t mac[6] = {2, 0xaa, 0xbb, 0xcc, 0xdd, 1};
 

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEADLINE_S 10
+#define DEADLINE_S 60
 #define PINGS      200
 #define MBUFS      2047
 #define BURST      32

@@ -58,7 +58,7 @@ static void tear_down(void)
 	bed_remove(&bed);
 }
 
-TestSuite(reserve, .init = set_up, .fini = tear_down, .timeout = 30);
+TestSuite(reserve, .init = set_up, .fini = tear_down, .timeout = 120);
 
 static void add_floored(unsigned index, const char *id)
 {
@@ -90,7 +90,7 @@ Test(reserve, a_device_whose_mark_cannot_be_raised_is_named_and_others_go_on)
 				.arg = 100});
 	reserve_turn(gateway.reserve);
 	struct pollfd ready = {.fd = store_thread_fd(gateway.store_thread), .events = POLLIN};
-	cr_assert_eq(poll(&ready, 1, 10000), 1);
+	cr_assert_eq(poll(&ready, 1, 60000), 1);
 	store_thread_poll(gateway.store_thread);
 	cr_expect_eq(marks_raised, 1);
 	cr_expect_eq(errors, 1);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define ARGS_MAX 40
-#define WAIT_MS  10000
+#define WAIT_MS  60000
 
 static struct {
 	char folder[64], context[96], uri[64];
@@ -41,6 +41,7 @@ static void listen_on(int family)
 
 	r.fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	cr_assert_geq(r.fd, 0);
+	cr_assert_eq(setsockopt(r.fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)), 0);
 	cr_assert_eq(bind(r.fd, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
 			     six ? sizeof(v6) : sizeof(v4)),
 		0);
@@ -178,12 +179,28 @@ bool responder_hears_nothing(int ms)
 
 void responder_receive_raw(struct received *received)
 {
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(struct timespec))];
+	} control;
+	struct iovec iov = {.iov_base = received->data, .iov_len = sizeof(received->data)};
+	struct msghdr msg = {.msg_name = &r.client,
+		.msg_namelen = sizeof(r.client),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf)};
+	struct timespec came;
+
 	cr_assert_not(responder_hears_nothing(WAIT_MS), "no datagram came");
-	r.client_len = sizeof(r.client);
-	ssize_t len = recvfrom(r.fd, received->data, sizeof(received->data), 0,
-		(struct sockaddr *)&r.client, &r.client_len);
+	ssize_t len = recvmsg(r.fd, &msg, 0);
 	cr_assert_gt(len, 0);
+	r.client_len = msg.msg_namelen;
 	received->len = (size_t)len;
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	cr_assert(cmsg && cmsg->cmsg_type == SCM_TIMESTAMPNS);
+	memcpy(&came, CMSG_DATA(cmsg), sizeof(came));
+	received->came_s = (double)came.tv_sec + (double)came.tv_nsec / 1e9;
 	cr_assert_eq(coap_msg_parse(&received->outer, received->data, received->len), COAP_OK);
 }
 

@@ -32,13 +32,14 @@ struct received {
 	uint8_t data[MESSAGE_MAX];
 	size_t len;
 	struct coap_msg outer;
+	double came_s; // when it was sent, by the system's clock: this process may look later
 	struct osc_option option;
 	uint8_t plaintext[MESSAGE_MAX];
 	uint8_t code; // of the inner message
 	struct coap_body inner;
 };
 
-// The next datagram, which must come within 10 s, as it is.
+// The next datagram, which must come within a minute, as it is.
 void responder_receive_raw(struct received *r);
 // The next request, opened.
 void responder_receive(struct received *r);

@@ -7,7 +7,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 TestSuite(client_program, .init = responder_start, .fini = responder_stop);
 
@@ -123,7 +122,7 @@ Test(client_program, payload_from_a_file_and_answer_into_a_file)
 // RFC 7252 section 4.2, and with OSCORE: the same bytes, never sealed again.
 Test(client_program, a_lost_request_is_sent_again_byte_by_byte)
 {
-	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "0.05", NULL);
+	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "0.1", NULL);
 	responder_receive(&request);
 	for (unsigned i = 0; i < 3; i++) {
 		responder_receive(&again);
@@ -136,14 +135,6 @@ Test(client_program, a_lost_request_is_sent_again_byte_by_byte)
 	cr_expect_str_eq(o->out, "late");
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 // RFC 7252 section 4.2: waits of at least 0.1, 0.2 and 0.4 s.
 Test(client_program, each_wait_is_twice_the_one_before)
 {
@@ -152,7 +143,7 @@ Test(client_program, each_wait_is_twice_the_one_before)
 	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "0.1", NULL);
 	for (unsigned i = 0; i < 4; i++) {
 		responder_receive(&request);
-		times[i] = now();
+		times[i] = request.came_s;
 	}
 	responder_answer(&request, COAP_CONTENT, "");
 	cr_expect_gt(times[3] - times[2], 0.3);
@@ -196,10 +187,10 @@ Test(client_program, non_confirmable_is_sent_once)
 // RFC 7252 section 5.2.2.
 Test(client_program, a_separate_answer_is_waited_for_and_acknowledged)
 {
-	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "0.05", NULL);
+	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "--ack-timeout", "1", NULL);
 	responder_receive(&request);
 	responder_send_empty(COAP_ACK, request.outer.mid);
-	cr_expect(responder_hears_nothing(400), "the acknowledgement ends retransmission");
+	cr_expect(responder_hears_nothing(1600), "the acknowledgement ends retransmission");
 	responder_send(&request,
 		&(struct reply){.type = COAP_CON,
 			.mid = 0x4242,
@@ -352,7 +343,7 @@ Test(client_program, an_answer_that_does_not_verify_is_not_taken)
 	cr_expect_eq(o->status, 0);
 	cr_expect_str_eq(o->out, "yes");
 
-	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "-t", "0.2", NULL);
+	client_start(NULL, "get", "URI/a", "-c", "CONTEXT", "-t", "2", NULL);
 	responder_receive(&request);
 	forged.mid = request.outer.mid;
 	responder_send(&request, &forged);

@@ -214,7 +214,7 @@ static int run(const char *input, ...)
 			fixture.server = NULL;
 		}
 		ready[0].fd = fixture.server ? ctl_server_fd(fixture.server) : -1;
-		cr_assert_gt(poll(ready, 2, 20000), 0, "posternctl hangs");
+		cr_assert_gt(poll(ready, 2, 60000), 0, "posternctl hangs");
 	} while (!ready[1].revents);
 	close(ready[1].fd);
 	cr_assert_eq(waitpid(child, &status, 0), child);

@@ -63,7 +63,7 @@ static struct ctl_ops ops = {
 static void set_up(void)
 {
 	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture.conf.idle_timeout_ms = 20;
+	fixture.conf.idle_timeout_ms = 500;
 }
 
 static void tear_down(void)
@@ -167,7 +167,7 @@ Test(ctl_events, a_subscriber_may_be_silent)
 		{.fd = idle, .events = POLLIN},
 	};
 
-	while (poll(ready, 2, 10000) > 0 && !ready[1].revents)
+	while (poll(ready, 2, 60000) > 0 && !ready[1].revents)
 		ctl_server_poll(fixture.server);
 	cr_assert(client_receive(idle, &reply) && reply.closed);
 	cr_expect_eq(fixture_stats(&fixture).clients, 1);

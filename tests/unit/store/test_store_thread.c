@@ -31,14 +31,14 @@ static void tear_down(void)
 	bed_remove(&bed);
 }
 
-TestSuite(store_thread, .init = set_up, .fini = tear_down, .timeout = 30);
+TestSuite(store_thread, .init = set_up, .fini = tear_down, .timeout = 120);
 
 // Main's loop, until something that a callback sets.
 static void serve_until(const bool *over)
 {
 	while (!*over) {
 		struct pollfd ready = {.fd = store_thread_fd(thread), .events = POLLIN};
-		cr_assert_eq(poll(&ready, 1, 10000), 1, "nothing came from the thread");
+		cr_assert_eq(poll(&ready, 1, 60000), 1, "nothing came from the thread");
 		store_thread_poll(thread);
 	}
 }

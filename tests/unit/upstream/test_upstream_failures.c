@@ -272,7 +272,8 @@ Test(upstream_failures, hash_is_by_device)
 
 	servers_start(server, 3);
 	struct bed *bed = bed_for_all(server, 3, "balance: hash");
-	for (bed->device = 1; bed->device < 20; bed->device++) {
+	// One of three gets none of so many once in 10^10, as their ports are others each time.
+	for (bed->device = 1; bed->device <= 60; bed->device++) {
 		char first[64];
 
 		snprintf(first, sizeof(first), "%s", bed_ask(bed, "GET path=ok"));
