@@ -327,14 +327,16 @@ static bool not_wanted(const struct pkt_answer *answer)
 }
 
 // The message id of a NON answer. One counter for all peers would come round too soon at a high
-// rate: a peer must not see an id again for 247 s (RFC 7252 section 4.4). The Partial IVs of one
-// device give 32768 ids in a row, from a random start; those of its requests and our own go apart.
+// rate: a peer must not see an id again for 247 s (RFC 7252 section 4.4). A request gets one NON
+// answer, so the Partial IVs of a device's requests give 32768 ids in a row, from a random start.
+// Not our own Partial IVs: 15 bits of those from the clock come again every 32 s. Only a request
+// that is challenged twice has an id twice, as a copy of the challenge would: a device that had the
+// first may ignore the second.
 static uint16_t non_mid(const struct dp_worker *w, const struct pkt_answer *answer)
 {
 	uint32_t spread = answer->context * UINT32_C(0x9e3779b1) >> 16;
 
-	return (w->mid_start + spread + (answer->has_own_piv ? ~answer->own_piv : answer->piv)) &
-		DP_MID_NON;
+	return (w->mid_start + spread + answer->piv) & DP_MID_NON;
 }
 
 // Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
@@ -435,7 +437,8 @@ static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
 	dp_answer_error(w, answer, code, 0, NULL);
 }
 
-// Decides the nonce, allocates the packet and writes the head. false: nothing is to be sealed.
+// Decides message id and nonce, allocates the packet and writes the head. false: nothing is to be
+// sealed.
 static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct aead_op *op)
 {
 	struct answer_batch *batch = &w->batch;
@@ -449,6 +452,10 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		suppress(w, answer);
 		return false;
 	}
+	if (unlikely(answer->separate) && x && !dp_separate_mid(w, answer->exchange)) {
+		dp_separate_later(w, answer);
+		return false;
+	}
 	if (!answer->has_own_piv && (ctx->flags & DP_CONTEXT_OWN_PIV || (x && x->nonce_spent))) {
 		enum dp_stat why_not;
 
@@ -459,17 +466,22 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		}
 		answer->has_own_piv = true;
 	}
+	uint16_t overhead = dp_net_overhead(answer->flow);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	uint8_t *coap;
 
-	if (!m) {
+	if (likely(m)) {
+		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
+	} else {
+		// Its Partial IV is spent, so no copy of the request will be served anew: it is
+		// sealed all the same, and a copy gets the bytes.
 		dp_count(w, DP_STAT_answers_no_mbuf);
-		dp_separate_later(w, answer);
-		return false;
+		if (!answer->recorded)
+			return false;
+		coap = w->spare + i * w->spare_stride;
 	}
 	if (answer->recorded)
 		dp_answers_prefetch(w->answers, answer->context, answer->piv);
-	uint16_t overhead = dp_net_overhead(answer->flow);
-	uint8_t *coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
 	struct dp_worker_port *port = find_port(w, answer->flow->port_id);
 	// The MTU counts what is behind Ethernet and VLAN.
 	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - overhead : 0;
@@ -493,6 +505,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	if (x)
 		x->nonce_spent = true;
 	batch->mbuf[i] = m;
+	batch->coap[i] = coap;
 	*head_len = head;
 	return true;
 }
@@ -502,7 +515,7 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 {
 	const struct pkt_answer *answer = &w->batch.answer[i];
 	struct rte_mbuf *m = w->batch.mbuf[i];
-	uint8_t *coap = rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(answer->flow));
+	const uint8_t *coap = w->batch.coap[i];
 	uint16_t coap_len = head_len + answer->plaintext_len + answer->tag_len;
 
 	if (!sealed) {
@@ -516,6 +529,8 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 	} else {
 		record(w, answer, coap, coap_len);
 	}
+	if (unlikely(!m))
+		return;
 	send_mbuf(w, m, answer->flow, coap_len);
 	dp_count(w, DP_STAT_answers);
 }

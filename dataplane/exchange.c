@@ -6,6 +6,7 @@
 #include "dataplane/memory.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 static size_t pool_worker_bytes(const struct dp_exchange_pool *pool)
@@ -70,9 +71,21 @@ void dp_exchange_close(struct dp_shared *shared)
 	__atomic_store_n(&shared->generation, shared->generation + 1, __ATOMIC_RELEASE);
 }
 
+void dp_shared_wipe_request(const struct dp_exchange_pool *pool, struct dp_shared *shared)
+{
+	sodium_memzero(dp_shared_request_buf(pool, shared) + shared->request.token_len,
+		shared->request.body_len);
+}
+
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index)
 {
-	dp_exchange_close(dp_shared_at(pool, index));
+	struct dp_shared *shared = dp_shared_at(pool, index);
+
+	dp_shared_wipe_request(pool, shared);
+	// As long as the loop says, but for one that says what cannot be.
+	sodium_memzero(
+		dp_shared_response(pool, shared), RTE_MIN(shared->response.len, pool->data_room));
+	dp_exchange_close(shared);
 	pool->worker_half[index].next = pool->free_head;
 	pool->free_head = index;
 	pool->free_count++;

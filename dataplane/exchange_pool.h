@@ -34,6 +34,7 @@ struct dp_exchange {
 	// Only of what is acked:
 	uint8_t copies;    // of the request that got the empty ACK again
 	uint16_t own_mid;  // message id of the separate answer
+	uint64_t mid_ms;   // when it was taken
 	uint64_t acked_ms; // when the last empty ACK was sent
 	// Only of what is delivering:
 	uint8_t tries;     // to send it
@@ -71,7 +72,10 @@ static inline uint8_t *dp_shared_request_buf(
 uint32_t dp_exchange_take(struct dp_exchange_pool *pool);
 // Makes the handle that came back stale, so that no other copy of it is taken.
 void dp_exchange_close(struct dp_shared *shared);
-// Gives it back: the generation rises, so that no handle of before is valid.
+// Wipes the body of the request, but not its token.
+void dp_shared_wipe_request(const struct dp_exchange_pool *pool, struct dp_shared *shared);
+// Gives it back: the generation rises, so that no handle of before is valid. Wipes what stood in
+// it.
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index);
 
 #endif

@@ -51,7 +51,7 @@ struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeo
 	mids->shift = MID_BITS - rte_log2_u32(workers);
 	mids->own = MID_CONFIRMABLE | id << mids->shift;
 	mids->mask = (1 << mids->shift) - 1;
-	mids->lifetime_ms = dp_exchange_lifetime_ms(ack_timeout_ms);
+	mids->lifetime_ms = dp_exchange_lifetime_ms(ack_timeout_ms) + DP_MID_KEPT_MS;
 	mids->interval_ms = (2 * mids->lifetime_ms + mids->mask) / (mids->mask + 1);
 	return mids;
 }

@@ -26,13 +26,17 @@ static inline uint64_t dp_exchange_lifetime_ms(uint32_t ack_timeout_ms)
 	return ack_timeout_ms * UINT64_C(15) * 3 / 2 + 2 * 100000 + ack_timeout_ms;
 }
 
+// An id may be used for the first time so much later than it was taken, and no later.
+#define DP_MID_KEPT_MS 10000
+
 struct dp_mids;
 
 // For worker `id` of so many. NULL and errno on failure.
 struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeout_ms);
 void dp_mids_free(struct dp_mids *mids);
 
-// The next id for the remote endpoint of a flow; false if too many were used too lately.
+// The next id for the remote endpoint of a flow; false if too many were used too lately. It does
+// not come again for EXCHANGE_LIFETIME and DP_MID_KEPT_MS.
 bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
 	__attribute__((warn_unused_result));
 // Which worker makes such ids, DP_MID_WORKER_NONE if none does.

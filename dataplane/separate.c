@@ -9,8 +9,6 @@
 
 #include "dataplane/worker.h"
 
-#include <sodium.h>
-
 #define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
 
 // Spreads retransmissions, so it need not be hard to guess: a linear congruential generator.
@@ -73,12 +71,22 @@ static void wait_for_deadline(struct dp_worker *w, uint32_t index)
 
 // The message id of the separate answer. Without one there is no empty ACK: the answer will come
 // piggybacked, however late.
-static bool take_mid(struct dp_worker *w, struct dp_exchange *x)
+static bool take_mid(struct dp_worker *w, struct dp_exchange *x, enum dp_stat if_none)
 {
-	if (dp_mid_take(w->mids, &x->flow, w->now_ms, &x->own_mid))
-		return true;
-	dp_count(w, DP_STAT_acks_no_mid);
-	return false;
+	if (!dp_mid_take(w->mids, &x->flow, w->now_ms, &x->own_mid)) {
+		dp_count(w, if_none);
+		return false;
+	}
+	x->mid_ms = w->now_ms;
+	return true;
+}
+
+// From the empty ACK to the answer it may be an hour: then another message may have had the id.
+bool dp_separate_mid(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = exchange_at(w, index);
+
+	return w->now_ms - x->mid_ms <= DP_MID_KEPT_MS || take_mid(w, x, DP_STAT_answers_no_mid);
 }
 
 void dp_separate_begin(struct dp_worker *w, uint32_t index)
@@ -86,7 +94,7 @@ void dp_separate_begin(struct dp_worker *w, uint32_t index)
 	struct dp_exchange *x = exchange_at(w, index);
 
 	wait_for_deadline(w, index);
-	if (!take_mid(w, x))
+	if (!take_mid(w, x, DP_STAT_acks_no_mid))
 		return;
 	if (!dp_send_empty(w, &x->flow, COAP_ACK, x->mid)) {
 		dp_count(w, DP_STAT_answers_no_mbuf);
@@ -106,7 +114,7 @@ void dp_separate_copy(
 	if (x->acked)
 		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
 			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
-	if (silent || (!x->acked && !take_mid(w, x))) {
+	if (silent || (!x->acked && !take_mid(w, x, DP_STAT_acks_no_mid))) {
 		dp_count(w, DP_STAT_drop_duplicate_silent);
 		return;
 	}
@@ -170,8 +178,7 @@ void dp_separate_sent(
 	// In the place of the plaintext; that of the request is not needed either, but for its
 	// token.
 	memcpy(dp_shared_response(w->exchanges, shared), coap, len);
-	sodium_memzero(dp_shared_request_buf(w->exchanges, shared) + shared->request.token_len,
-		shared->request.body_len);
+	dp_shared_wipe_request(w->exchanges, shared);
 	exchange_at(w, answer->exchange)->coap_len = len;
 	wait_for_ack(w, answer->exchange);
 }

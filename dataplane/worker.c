@@ -3,6 +3,8 @@
 
 #include "dataplane/worker.h"
 
+#include "dataplane/memory.h"
+
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
@@ -104,6 +106,8 @@ struct dp_worker *dp_worker_create(
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
 	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
 		MBUF_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
+	w->spare_stride = dp_port_data_room(conf->mtu);
+	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges) : NULL;
@@ -116,10 +120,10 @@ struct dp_worker *dp_worker_create(
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
-	if (!w->pool || !w->engine || !w->unacked || !w->answers || !w->mids || !loops ||
-		!w->events || !w->commands || !w->to_kernel || !w->from_kernel) {
+	if (!w->pool || !w->spare || !w->engine || !w->unacked || !w->answers || !w->mids ||
+		!loops || !w->events || !w->commands || !w->to_kernel || !w->from_kernel) {
 		snprintf(err, err_len, "worker %u: no memory for %s", id,
-			!w->pool              ? "its mbufs"
+			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
 				: !w->unacked ? "its exchanges"
 				: !w->answers ? "its answer index"
@@ -151,6 +155,7 @@ void dp_worker_free(struct dp_worker *w)
 	dp_unacked_free(w->unacked);
 	dp_exchange_pool_free(w->exchanges);
 	aead_engine_free(w->engine);
+	dp_unmap(w->spare, DP_ANSWERS_BATCH * w->spare_stride);
 	rte_mempool_free(w->pool);
 	sodium_memzero(w, sizeof(*w));
 	rte_free(w);

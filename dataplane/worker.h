@@ -79,7 +79,8 @@ struct answer_batch {
 	// For answers made from a packet of the burst.
 	struct dp_flow flow[DP_ANSWERS_BATCH];
 	uint8_t plaintext[DP_ANSWERS_BATCH][DP_PLAINTEXT_MAX];
-	struct rte_mbuf *mbuf[DP_ANSWERS_BATCH];
+	struct rte_mbuf *mbuf[DP_ANSWERS_BATCH]; // NULL: there was none
+	uint8_t *coap[DP_ANSWERS_BATCH]; // where the message is, in the mbuf or dp_worker.spare
 	uint8_t aad[DP_ANSWERS_BATCH][OSC_AAD_ROOM];
 };
 
@@ -120,6 +121,8 @@ struct dp_worker {
 	unsigned id;
 	unsigned lcore;
 	struct rte_mempool *pool;
+	uint8_t *spare;      // [DP_ANSWERS_BATCH] for answers that find no mbuf
+	size_t spare_stride; // bytes of each
 	struct aead_engine *engine;
 	struct dp_context_table *contexts;
 	struct dp_exchange_pool *exchanges;
@@ -235,6 +238,9 @@ void dp_separate_copy(
 // The deadline of a request that got an empty ACK: an exchange like it, to deliver a 5.04 while the
 // upstream loop holds this one. DP_INDEX_NONE if none is free.
 uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index);
+// Before the separate answer of an exchange is sealed: it has a message id, and not too old a one.
+// false, counted: there is none now.
+bool dp_separate_mid(struct dp_worker *w, uint32_t index) __attribute__((warn_unused_result));
 // A separate answer was sealed and is sent: its bytes are kept until the ACK.
 void dp_separate_sent(
 	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len);

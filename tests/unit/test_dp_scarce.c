@@ -66,6 +66,53 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 	// bed_free() compares the sums.
 }
 
+// A request is not served twice, and a device that got nothing asks again: with the same message it
+// gets the answer that was sealed for it.
+Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
+{
+	static const uint8_t done[] = {COAP_CONTENT, 0xff, 'd', 'o', 'n', 'e'};
+	static const char *const paths[] = {"echo", "up/x", "nowhere"};
+	static const uint8_t codes[] = {COAP_CHANGED, COAP_CONTENT, COAP_NOT_FOUND};
+	static struct bed_request requests[RTE_DIM(paths)];
+	struct rte_mbuf *all[8192];
+	dp_handle handle;
+	unsigned n = 0;
+
+	bed.config.verbose_replay = true;
+	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(bed.w->pool)))
+		n++;
+	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
+		post(COAP_CON, i, paths[i], "x");
+		requests[i] = request;
+	}
+	post(COAP_NON, RTE_DIM(paths), "echo", "x");
+	bed_turn(&bed);
+	cr_assert_not_null(bed_upstream_take(&bed, &handle));
+	bed_upstream_answer(&bed, handle, done, sizeof(done));
+	bed_turn(&bed);
+	cr_expect_eq(received(), 0);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_mbuf), RTE_DIM(paths) + 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers), 0, "none was sent");
+	cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
+	rte_pktmbuf_free_bulk(all, n);
+	bed_later(&bed, DP_ACK_TIMEOUT_MS);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(received(), 0, "a copy of a NON gets silence");
+	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
+		bed_send_request(&bed, &requests[i]);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect_eq(answer.msg.type, COAP_ACK);
+		cr_expect_eq(answer.msg.mid, requests[i].mid);
+		cr_assert(bed_open(&device, &requests[i], &answer));
+		cr_expect_eq(answer.plaintext[0], codes[i]);
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), RTE_DIM(paths) + 1, "served once");
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_duplicates_answered), RTE_DIM(paths));
+	cr_assert_null(bed_upstream_take(&bed, &handle));
+}
+
 Test(dp_scarce, more_packets_in_a_turn_than_the_queue_holds_are_sent)
 {
 	const unsigned n = 3 * RTE_DIM(bed.w->port[0].tx);

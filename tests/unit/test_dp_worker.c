@@ -664,6 +664,49 @@ Test(dp_worker, plaintexts_are_wiped_from_packet_buffers)
 	rte_mempool_obj_iter(bed.w->pool, expect_no_marker, NULL);
 }
 
+static void expect_no_marker_in_exchanges(const char *when)
+{
+	const struct dp_exchange_pool *pool = bed.w->exchanges;
+
+	cr_expect_eq(pool->free_count, BED_EXCHANGES);
+	cr_expect_null(memmem(pool->shared_half, pool->count * pool->shared_stride, MARKER,
+			       strlen(MARKER)),
+		"%s", when);
+}
+
+// Nor in an exchange that is given back, whichever way its request ended.
+Test(dp_worker, plaintexts_are_wiped_from_exchanges)
+{
+	static const uint8_t marked[] = "\x45\xff" MARKER;
+	dp_handle handle;
+
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_CON, 1, 1, COAP_POST, "up/x", MARKER);
+	cr_assert_not_null(bed_upstream_take(&bed, &handle));
+	bed_upstream_answer(&bed, handle, marked, sizeof(marked) - 1);
+	bed_turn(&bed);
+	expect_answer(COAP_CONTENT);
+	expect_no_marker_in_exchanges("answered");
+	exchange(COAP_NON, 2, 2, COAP_POST, "up/x", MARKER);
+	cr_assert_not_null(bed_upstream_take(&bed, &handle));
+	bed_later(&bed, BED_TIMEOUT_MS + 2 * DP_TICK_MS);
+	bed_turn(&bed);
+	expect_answer(COAP_GATEWAY_TIMEOUT);
+	bed_upstream_answer(&bed, handle, marked, sizeof(marked) - 1);
+	bed_turn(&bed);
+	expect_no_marker_in_exchanges("too late");
+	// The length of an answer is the loop's word: one that is too long is not believed.
+	exchange(COAP_NON, 3, 3, COAP_POST, "up/x", MARKER);
+	struct dp_shared *shared = bed_upstream_take(&bed, &handle);
+
+	cr_assert_not_null(shared);
+	bed_upstream_answer(&bed, handle, marked, sizeof(marked) - 1);
+	shared->response.len = UINT16_MAX;
+	bed_turn(&bed);
+	expect_answer(COAP_INTERNAL_SERVER_ERROR);
+	expect_no_marker_in_exchanges("too long");
+}
+
 // RFC 9175 section 2.4: an address that was not verified gets no more than three times the bytes.
 Test(dp_worker, no_error_is_longer_than_three_requests)
 {
@@ -696,6 +739,29 @@ Test(dp_worker, message_ids_of_one_device_do_not_repeat)
 		cr_assert(bed_receive(&bed, &answer));
 		cr_assert_eq(seen[answer.msg.mid]++, 0, "the id %u again", answer.msg.mid);
 		bed.w->next_mid--; // as if a counter had gone round for others
+	}
+}
+
+// Whatever nonces the answers have: those from the clock would be the same ids again after 32 s.
+Test(dp_worker, message_ids_follow_the_requests)
+{
+	static const uint8_t flags[] = {0, DP_CONTEXT_OWN_PIV_ALWAYS, DP_CONTEXT_OWN_PIV_CLOCK};
+
+	dp_run_grant(bed.dp, 0);
+	for (unsigned i = 0; i < RTE_DIM(flags); i++) {
+		uint16_t last = 0;
+
+		bed_device_make(&device, 2 + i, AEAD_AES_CCM_16_64_128);
+		bed_device_add_with(&bed, &device, true, flags[i], 0);
+		dp_contexts(bed.dp)->context[device.context].own_next = 0; // made long ago
+		for (uint64_t piv = 1000; piv < 1010; piv++) {
+			exchange(COAP_NON, piv, piv, COAP_GET, "echo", NULL);
+			expect_answer(COAP_CONTENT);
+			cr_expect_eq(answer.has_piv, flags[i] != 0);
+			if (piv > 1000)
+				cr_expect_eq((answer.msg.mid - last) & DP_MID_NON, 1);
+			last = answer.msg.mid;
+		}
 	}
 }
 
