@@ -8,9 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define ADDRESSES_MS  60000 // for which the addresses of a name are believed
-#define OPEN_AGAIN_MS 1000  // between tries to open one more connection, if one stands
-#define MOVES_MAX     3     // of a transfer that servers refuse
+#define OPEN_AGAIN_MS 1000 // between tries to open one more connection, if one stands
+#define MOVES_MAX     3    // of a transfer that servers refuse
 
 static struct h2_engine *engine_of(struct up_engine *engine)
 {
@@ -196,13 +195,10 @@ static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
 
 // ---- targets
 
-static void target_resolved(struct h2_target *target, bool found)
+static void target_resolved(struct h2_target *target)
 {
 	struct h2_conn *conn, *next;
 
-	if (!found)
-		target->wire.addresses.count = 0;
-	target->addresses_ms = found ? target->engine->now_ms + ADDRESSES_MS : 0;
 	for (conn = TAILQ_FIRST(&target->conns); conn; conn = next) {
 		next = TAILQ_NEXT(conn, link);
 		if (conn->state == H2_CONN_RESOLVING)
@@ -210,44 +206,12 @@ static void target_resolved(struct h2_target *target, bool found)
 	}
 }
 
-static void resolve_end(struct h2_target *target)
-{
-	struct up_sockets *sockets = target->engine->sockets;
-
-	if (!target->resolve)
-		return;
-	if (up_sockets_want(sockets, up_resolve_fd(target->resolve), 0)) {
-		// Waiting for nothing cannot fail.
-	}
-	up_resolve_end(target->resolve);
-	target->resolve = NULL;
-}
-
-bool h2_target_resolve(struct h2_target *target)
-{
-	const struct conf_server *server = target->server;
-	struct h2_engine *e = target->engine;
-
-	if (target->addresses_ms > e->now_ms)
-		return true;
-	if (target->resolve)
-		return false;
-	target->wire.addresses.count = 0;
-	if (up_resolve_start(server->host, server->port, &target->resolve))
-		return true; // with none
-	if (up_sockets_want(e->sockets, up_resolve_fd(target->resolve), EPOLLIN)) {
-		resolve_end(target);
-		return true;
-	}
-	return false;
-}
-
 void h2_target_not_reached(struct h2_target *target, enum up_error error)
 {
 	struct h2_stream *stream;
 
 	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
-	target->addresses_ms = target->addresses_ms == UINT64_MAX ? UINT64_MAX : 0;
+	up_host_doubt(&target->host);
 	if (target_stands(target))
 		return;
 	while ((stream = TAILQ_FIRST(&target->waiting)))
@@ -319,11 +283,9 @@ static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
 	for (size_t i = 0; i < e->config.upstream->server_count; i++) {
 		struct h2_target *target = &e->targets[i];
 
-		if (!target->resolve || up_resolve_fd(target->resolve) != fd)
+		if (!up_host_ready(&target->host, fd, e->now_ms))
 			continue;
-		bool found = up_resolve_take(target->resolve, &target->wire.addresses);
-		resolve_end(target);
-		target_resolved(target, found);
+		target_resolved(target);
 		return;
 	}
 }
@@ -381,7 +343,7 @@ static void target_free(struct h2_target *target)
 
 	while ((conn = TAILQ_FIRST(&target->conns)))
 		h2_conn_leave(conn);
-	resolve_end(target);
+	up_host_end(&target->host);
 	SSL_SESSION_free(target->wire.session);
 }
 
@@ -410,20 +372,14 @@ static void target_create(struct h2_engine *e, size_t index)
 	const struct conf_upstream *upstream = e->config.upstream;
 	const struct conf_server *server = &upstream->servers[index];
 	struct h2_target *target = &e->targets[index];
-	struct up_addresses *addresses = &target->wire.addresses;
 
 	target->engine = e;
-	target->server = server;
+	up_host_init(&target->host, server, e->sockets);
 	TAILQ_INIT(&target->conns);
 	TAILQ_INIT(&target->waiting);
 	if (server->scheme == CONF_HTTPS)
 		target->wire.tls = e->tls;
 	target->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
-	if (server->unix_path)
-		up_address_of_path(addresses, server->unix_path);
-	else if (!up_address_of_text(addresses, server->host, server->port))
-		return;
-	target->addresses_ms = UINT64_MAX;
 }
 
 static const struct up_engine_ops h2_ops = {

@@ -10,7 +10,7 @@
 
 #include "gw/upstream/engine.h"
 #include "gw/upstream/h2_session.h"
-#include "gw/upstream/sockets.h"
+#include "gw/upstream/host.h"
 #include "gw/upstream/wire.h"
 
 #define H2_OUT_ROOM 32768u // bytes that wait to be sent on a connection
@@ -50,10 +50,8 @@ LIST_HEAD(h2_dirty_list, h2_conn);
 // A server.
 struct h2_target {
 	struct h2_engine *engine;
-	const struct conf_server *server;
+	struct up_host host;
 	struct up_wire_target wire;
-	uint64_t addresses_ms; // until when they are believed
-	struct up_resolve *resolve;
 	struct h2_conn_list conns;
 	struct h2_stream_list waiting;
 	uint64_t open_after_ms; // not to open one more connection before
@@ -86,7 +84,7 @@ struct h2_engine {
 // Opens a connection; `fresh` is for this stream alone, or NULL. Returns 0 or -ENOMEM.
 int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 	__attribute__((warn_unused_result));
-// The target's addresses are there.
+// The target's addresses are there, or there are none.
 void h2_conn_resolved(struct h2_conn *conn);
 // Closes it; its streams are lost with this error.
 void h2_conn_end(struct h2_conn *conn, enum up_error error);
@@ -111,9 +109,6 @@ void h2_stream_finish(struct h2_stream *stream, enum up_error error);
 void h2_stream_lost(struct h2_stream *stream, enum up_error error);
 // A connection takes no more requests: what waited for a place on it waits for another connection.
 void h2_target_left(struct h2_target *target);
-// The addresses of a target are wanted. Returns whether they are there; h2_conn_resolved() is
-// called later if not.
-bool h2_target_resolve(struct h2_target *target);
 // A connection did not come about, or came to nothing.
 void h2_target_not_reached(struct h2_target *target, enum up_error error);
 

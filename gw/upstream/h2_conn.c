@@ -75,7 +75,7 @@ static int want(struct h2_conn *conn)
 static void conn_connect(struct h2_conn *conn)
 {
 	struct h2_engine *e = conn->target->engine;
-	enum up_error error = up_wire_connect(&conn->wire, &conn->target->wire, e->now_ms);
+	enum up_error error = up_wire_connect(&conn->wire, e->now_ms);
 
 	if (error) {
 		h2_conn_end(conn, error);
@@ -95,7 +95,8 @@ static void conn_connect(struct h2_conn *conn)
 
 void h2_conn_resolved(struct h2_conn *conn)
 {
-	if (!conn->target->wire.addresses.count)
+	conn->wire.addresses = conn->target->host.addresses;
+	if (!conn->wire.addresses.count)
 		h2_conn_end(conn, UP_ERR_dns);
 	else
 		conn_connect(conn);
@@ -148,7 +149,7 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 		fresh->conn = conn;
 	}
 	up_timer_set(&e->timers, &conn->timer, conn->opened_ms + OPEN_MS);
-	if (h2_target_resolve(target))
+	if (up_host_want(&target->host, e->now_ms) != UP_HOST_ASKED)
 		h2_conn_resolved(conn);
 	return 0;
 }

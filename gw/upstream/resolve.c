@@ -23,7 +23,9 @@ struct up_resolve {
 	int fd;
 	char name[NAME_ROOM];
 	char port[6];
-	struct up_addresses addresses; // the thread's until fd is readable
+	// The thread's until fd is readable:
+	int rc;
+	struct up_addresses addresses;
 };
 
 void up_address_of_path(struct up_addresses *addresses, const char *path)
@@ -65,6 +67,21 @@ static void let_go(struct up_resolve *r)
 	free(r);
 }
 
+// Of what getaddrinfo() returns.
+static int rc_of(int error)
+{
+	switch (error) {
+	case 0:
+		return 0;
+	case EAI_NONAME:
+	case EAI_NODATA:
+	case EAI_ADDRFAMILY:
+		return -ENOENT;
+	default: // no name server that answers, no memory ...
+		return -EAGAIN;
+	}
+}
+
 static void *run(void *arg)
 {
 	struct up_resolve *r = arg;
@@ -72,7 +89,8 @@ static void *run(void *arg)
 	struct addrinfo *list = NULL;
 	uint64_t one = 1;
 
-	if (getaddrinfo(r->name, r->port, &hints, &list))
+	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list));
+	if (r->rc)
 		list = NULL;
 	for (const struct addrinfo *at = list; at && r->addresses.count < UP_ADDRESSES_MAX;
 		at = at->ai_next) {
@@ -139,15 +157,15 @@ int up_resolve_fd(const struct up_resolve *r)
 	return r->fd;
 }
 
-bool up_resolve_take(const struct up_resolve *r, struct up_addresses *addresses)
+int up_resolve_take(const struct up_resolve *r, struct up_addresses *addresses)
 {
 	uint64_t count;
 
 	// Read, so that what the thread wrote before is seen.
 	if (read(r->fd, &count, sizeof(count)) != sizeof(count))
-		return false;
+		return -EAGAIN;
 	*addresses = r->addresses;
-	return addresses->count;
+	return r->rc;
 }
 
 void up_resolve_end(struct up_resolve *r)

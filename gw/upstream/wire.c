@@ -80,14 +80,14 @@ static void drop_address(struct up_wire *wire)
 	wire->address++;
 }
 
-enum up_error up_wire_connect(struct up_wire *wire, struct up_wire_target *target, uint64_t now_ms)
+enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 {
 	int one = 1;
 
-	while (wire->address < target->addresses.count) {
-		const struct up_address *to = &target->addresses.address[wire->address];
+	while (wire->address < wire->addresses.count) {
+		const struct up_address *to = &wire->addresses.address[wire->address];
 		const struct sockaddr *address = (const struct sockaddr *)&to->storage;
-		bool last = wire->address + 1 == target->addresses.count;
+		bool last = wire->address + 1 == wire->addresses.count;
 
 		wire->fd =
 			socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -25,21 +25,22 @@ struct up_wire_target {
 	SSL_CTX *tls;         // NULL: none
 	const char *name;     // that the certificate must have, and for SNI
 	SSL_SESSION *session; // of the last connection, to be resumed; or NULL
-	struct up_addresses addresses;
 };
 
 struct up_wire {
 	int fd; // -1: none
 	SSL *ssl;
-	bool open;           // handshakes are over
-	uint32_t events;     // what it waits for: EPOLLIN, EPOLLOUT
+	bool open;       // handshakes are over
+	uint32_t events; // what it waits for: EPOLLIN, EPOLLOUT
+	// A copy: the server may get others meanwhile.
+	struct up_addresses addresses;
 	unsigned address;    // which one is tried
 	uint64_t give_up_ms; // on this address for the next; UINT64_MAX: it is the last
 };
 
-// Starts to connect to the next address. The caller registers wire->fd. Returns UP_OK or why there
-// is none that is worth to wait for.
-enum up_error up_wire_connect(struct up_wire *wire, struct up_wire_target *target, uint64_t now_ms)
+// Starts to connect to the next of wire->addresses. The caller registers wire->fd. Returns UP_OK or
+// why there is none that is worth to wait for.
+enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 	__attribute__((warn_unused_result));
 // Goes on with the handshakes after an event; wire->open tells whether they are over. For
 // UP_ERR_connect, another address may be left.
