@@ -33,6 +33,22 @@ struct up_transfer {
 	void *engine_data;
 };
 
+// An engine's memory for the body of an answer, kept from one transfer to the next. Zeroed at
+// first; bytes are freed by the engine.
+struct up_body {
+	uint8_t *bytes;
+	size_t room;
+	uint64_t received; // 0 when a transfer starts
+};
+
+// A part of the body came: keeps what is wanted of it in transfer->reply. Returns UP_OK or why the
+// answer is given up.
+enum up_error up_body_take(struct up_body *body, struct up_transfer *transfer, const void *data,
+	size_t len) __attribute__((warn_unused_result));
+// A line of a trailer came: it is counted, and not looked at.
+enum up_error up_trailer_take(struct up_transfer *transfer, size_t len)
+	__attribute__((warn_unused_result));
+
 struct up_engine;
 
 struct up_engine_config {

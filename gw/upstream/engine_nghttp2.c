@@ -356,7 +356,7 @@ static void engine_free(struct up_engine *engine)
 		target_free(&e->targets[i]);
 	while ((stream = TAILQ_FIRST(&e->free_streams))) {
 		TAILQ_REMOVE(&e->free_streams, stream, link);
-		free(stream->body);
+		free(stream->body.bytes);
 		free(stream);
 	}
 	up_timers_free(&e->timers);

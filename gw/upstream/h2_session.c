@@ -54,9 +54,8 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 	if (!stream)
 		return 0;
 	struct up_reply *reply = &stream->transfer->reply;
-	if (stream->head_done) { // a trailer: counted, not looked at
-		reply->head_len += name_len + value_len;
-		error = reply->head_len > UP_REPLY_HEAD ? UP_ERR_head_too_large : UP_OK;
+	if (stream->head_done) {
+		error = up_trailer_take(stream->transfer, name_len + value_len);
 	} else {
 		error = up_reply_field(reply, name, name_len, value, value_len);
 		if (!error && name_len == 7 && !memcmp(name, ":status", 7))
@@ -85,29 +84,9 @@ static int on_body(
 
 	if (!stream)
 		return 0;
-	struct up_transfer *t = stream->transfer;
-	size_t keep = t->body_keep - t->reply.body_len;
-	stream->received += len;
-	if (stream->received > t->body_max) {
-		stream_give_up(stream, arg, UP_ERR_body_too_large);
-		return 0;
-	}
-	if (stream->body_room < t->body_keep) {
-		uint8_t *body = realloc(stream->body, t->body_keep);
-
-		if (!body) {
-			stream_give_up(stream, arg, UP_ERR_no_memory);
-			return 0;
-		}
-		stream->body = body;
-		stream->body_room = t->body_keep;
-	}
-	if (keep < len)
-		t->reply.body_cut = true;
-	keep = keep < len ? keep : len;
-	memcpy(stream->body + t->reply.body_len, data, keep);
-	t->reply.body = stream->body;
-	t->reply.body_len += keep;
+	enum up_error error = up_body_take(&stream->body, stream->transfer, data, len);
+	if (error)
+		stream_give_up(stream, arg, error);
 	return 0;
 }
 
@@ -280,7 +259,7 @@ enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *st
 		fields[n++] = FIELD("content-length", length);
 	up_reply_init(&t->reply);
 	stream->body_sent = 0;
-	stream->received = 0;
+	stream->body.received = 0;
 	stream->head_done = false;
 	stream->reset = false;
 	int32_t id = nghttp2_submit_request(session->ng, NULL, fields, n,

@@ -18,15 +18,13 @@ struct h2_stream {
 	struct up_transfer *transfer;
 
 	// The session's.
-	int32_t id;       // 0: not sent
-	size_t body_sent; // bytes of the request's body
-	uint64_t received;
+	int32_t id;          // 0: not sent
+	size_t body_sent;    // bytes of the request's body
 	bool head_done;      // of the final answer
 	bool reset;          // the server sent RST_STREAM
 	bool done;           // the whole answer is there
 	uint64_t started_ms; // when it was sent, or began to wait
-	uint8_t *body;       // of the answer
-	size_t body_room;
+	struct up_body body; // of the answer
 
 	// The engine's.
 	TAILQ_ENTRY(h2_stream) link;

@@ -39,11 +39,10 @@ static void way_start(struct h2_session *session, unsigned i)
 {
 	static const struct conf_server server = {.scheme = CONF_HTTP, .base = ""};
 	static const uint8_t body[] = "body";
-	uint8_t *kept = way[i].stream.body;
-	size_t room = way[i].stream.body_room;
+	struct up_body kept = way[i].stream.body;
 
 	way[i].ended = 0;
-	way[i].stream = (struct h2_stream){.body = kept, .body_room = room};
+	way[i].stream = (struct h2_stream){.body = kept};
 	struct up_transfer *t = &way[i].transfer;
 	t->request.method = i % 2 ? "POST" : "GET";
 	t->request.has_body = i % 2;
@@ -106,13 +105,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (!way[i].ended || way[i].error)
 			continue;
 		FUZZ_CHECK(reply->status >= 200 && reply->head_len <= UP_REPLY_HEAD);
-		FUZZ_CHECK(way[i].stream.received <= BODY_MAX);
+		FUZZ_CHECK(way[i].stream.body.received <= BODY_MAX);
 	}
 	h2_session_free(&session);
 	for (unsigned i = 0; i < STREAMS; i++) {
-		free(way[i].stream.body);
-		way[i].stream.body = NULL;
-		way[i].stream.body_room = 0;
+		free(way[i].stream.body.bytes);
+		way[i].stream.body = (struct up_body){0};
 	}
 	return 0;
 }

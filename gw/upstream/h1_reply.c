@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// HTTP/1.1: what a server sends, and what a request's end means.
+
+#include "gw/upstream/h1.h"
+
+#include <string.h>
+
+// "HTTP/1.1 200 OK". Returns the status or -1.
+static int status_parse(const char *line, size_t len)
+{
+	if (len < 12 || memcmp(line, "HTTP/1.", 7) || line[8] != ' ')
+		return -1;
+	int status = 0;
+	for (unsigned i = 9; i < 12; i++) {
+		if (line[i] < '0' || line[i] > '9')
+			return -1;
+		status = status * 10 + (line[i] - '0');
+	}
+	return len == 12 || line[12] == ' ' ? status : -1;
+}
+
+static enum up_error head_line(struct h1_slot *slot, const char *line, size_t len)
+{
+	struct up_reply *reply = &slot->transfer->reply;
+
+	if (!reply->status || (slot->head_done && len >= 5 && !memcmp(line, "HTTP/", 5))) {
+		int status = status_parse(line, len);
+
+		if (status < 0)
+			return UP_ERR_bad_reply;
+		reply->head_len += len;
+		if (reply->head_len > UP_REPLY_HEAD)
+			return UP_ERR_head_too_large;
+		if (status == 101)
+			return UP_ERR_bad_status; // nobody asked for another protocol
+		up_reply_status(reply, status);
+		slot->head_done = false;
+		return UP_OK;
+	}
+	if (!len) {
+		slot->head_done = true;
+		return UP_OK;
+	}
+	if (slot->head_done && reply->status < 200)
+		return UP_ERR_bad_reply; // neither an answer nor the next interim one
+	if (slot->head_done)
+		return up_trailer_take(slot->transfer, len);
+	return up_reply_header(reply, line, len);
+}
+
+size_t h1_on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct h1_slot *slot = arg;
+	size_t len = size * count, trimmed = len;
+
+	if (trimmed && line[trimmed - 1] == '\n')
+		trimmed--;
+	if (trimmed && line[trimmed - 1] == '\r')
+		trimmed--;
+	slot->error = head_line(slot, line, trimmed);
+	return slot->error ? 0 : len;
+}
+
+size_t h1_on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct h1_slot *slot = arg;
+
+	slot->error = up_body_take(&slot->body, slot->transfer, data, size * count);
+	return slot->error ? 0 : size * count;
+}
+
+bool h1_is_answered(const struct h1_slot *slot)
+{
+	return slot->head_done && slot->transfer->reply.status >= 200;
+}
+
+enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
+{
+	const struct up_transfer *t = slot->transfer;
+
+	if (slot->error)
+		return slot->error;
+	switch (code) {
+	case CURLE_OK:
+		return h1_is_answered(slot) ? UP_OK : UP_ERR_reset; // closed in the head
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return UP_ERR_dns;
+	case CURLE_COULDNT_CONNECT:
+		return UP_ERR_connect;
+	case CURLE_OPERATION_TIMEDOUT:
+		return t->connect_ms && !t->sent ? UP_ERR_connect : UP_ERR_timeout;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_ENGINE_INITFAILED:
+		return UP_ERR_tls;
+	case CURLE_RECV_ERROR:
+		return strstr(slot->why, "chunk") ? UP_ERR_bad_reply : UP_ERR_reset;
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_SEND_FAIL_REWIND:
+	case CURLE_ABORTED_BY_CALLBACK:
+		return UP_ERR_reset;
+	case CURLE_FILESIZE_EXCEEDED:
+		return UP_ERR_body_too_large;
+	case CURLE_OUT_OF_MEMORY: // also of a header line above libcurl's own limit
+		return t->sent && !slot->head_done ? UP_ERR_head_too_large : UP_ERR_no_memory;
+	default:
+		return UP_ERR_bad_reply;
+	}
+}
