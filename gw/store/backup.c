@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,19 +103,6 @@ int store_backup_open(struct store *store, const char *path, struct store_backup
 	return 0;
 }
 
-static int name_sync(const struct store_backup *backup)
-{
-	char *path = strdup(backup->path);
-	if (path == NULL)
-		return -ENOMEM;
-	int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int code = fd < 0 || fsync(fd) != 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	free(path);
-	return code;
-}
-
 static int backup_end(struct store_backup *backup, struct store_error *error)
 {
 	int below = sqlite3_backup_finish(backup->copy);
@@ -139,7 +125,10 @@ static int backup_end(struct store_backup *backup, struct store_error *error)
 		code = -errno;
 	backup->made = code != 0;
 	if (code == 0)
-		code = name_sync(backup);
+		code = file_name_sync(backup->path);
+	// What was reported as failed is not in the way of another try.
+	if (code != 0 && !backup->made)
+		unlink(backup->path);
 	return code == 0 ? 0 : store_fail(error, code, "%s: %s", backup->path, strerror(-code));
 }
 

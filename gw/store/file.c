@@ -6,7 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,4 +70,18 @@ ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
 	int code = n < 0 ? -errno : n > 0 ? -EFBIG : 0;
 	close(fd);
 	return code != 0 ? code : (ssize_t)len;
+}
+
+int file_name_sync(const char *path)
+{
+	char *copy = strdup(path);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return code;
 }

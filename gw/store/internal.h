@@ -194,6 +194,8 @@ int file_replace(int directory_fd, const char *name, const void *data, size_t le
 // Returns the length, at most room, or -errno; -EFBIG if there is more.
 ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
 	__attribute__((warn_unused_result));
+// Makes the name of a file durable in its directory.
+int file_name_sync(const char *path) __attribute__((warn_unused_result));
 
 // kek.c: the store's own key. sealed[] is KEK_LEN + SEAL_OVERHEAD bytes.
 void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN]);

@@ -103,6 +103,18 @@ static int directory_open(const char *path, mode_t mode, struct store_error *err
 	return fd;
 }
 
+// Without its name a new store would be lost as a whole, and a newer one would begin with the same
+// run.
+static int directory_name_sync(const char *path, struct store_error *error)
+{
+	int code = file_name_sync(path);
+
+	// Made by somebody else, where we may not even look.
+	if (code == 0 || code == -EACCES)
+		return 0;
+	return store_fail(error, code, "cannot sync the name of %s: %s", path, strerror(-code));
+}
+
 static int directories_open(
 	struct store *store, const struct store_config *config, struct store_error *error)
 {
@@ -116,7 +128,8 @@ static int directories_open(
 	}
 	// Others come through here to the control socket.
 	store->runtime_fd = directory_open(config->runtime, 0755, error);
-	return store->runtime_fd < 0 ? store->runtime_fd : 0;
+	return store->runtime_fd < 0 ? store->runtime_fd
+				     : directory_name_sync(config->directory, error);
 }
 
 static int pragma_get(struct store *store, const char *sql, int64_t *value)
