@@ -31,8 +31,8 @@
 #define DEVICES   24
 #define COMING    6 // of these come and go
 #define ROUNDS    120
-#define SECONDS   60 // after which the program gives up
-#define REPORTED  66 // exit status of a program with races
+#define SECONDS   240 // after which the program gives up
+#define REPORTED  66  // exit status of a program with races
 
 const char *__tsan_default_suppressions(void);
 
