@@ -240,6 +240,11 @@ uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker)
 	return __atomic_load_n(&dp->worker[worker]->exchanges->free_count, __ATOMIC_RELAXED);
 }
 
+uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker)
+{
+	return rte_mempool_in_use_count(dp->worker[worker]->pool);
+}
+
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker)
 {
 	return dp_unacked_count(dp->worker[worker]->unacked);

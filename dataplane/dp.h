@@ -70,6 +70,8 @@ unsigned dp_loop_count(const struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);
+// Packet buffers that are not free: with the worker, or in receive queues of its ports.
+uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);
 // Exchanges with a separate answer that waits for its ACK; not free, but a request can have one.
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges(const struct dp *dp);

@@ -313,12 +313,14 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 {
 	uint64_t in_flight = 0;
 	uint64_t unacked = 0;
+	uint64_t mbufs = 0;
 	uint64_t oldest = 0;
 
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
 		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
 
 		in_flight += requests_in_flight(daemon->dp, i);
+		mbufs += dp_worker_mbufs(daemon->dp, i);
 		unacked += dp_worker_unacked(daemon->dp, i);
 		if (!oldest || (age && age < oldest))
 			oldest = age;
@@ -330,6 +332,7 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req)
 	list_gauge(req, "exchanges", "requests in flight", NULL, in_flight);
 	list_gauge(req, "exchanges_unacked", "separate answers that wait for their ACK", NULL,
 		unacked);
+	list_gauge(req, "mbufs", "packet buffers in use, receive queues among them", NULL, mbufs);
 	list_overload(daemon, req);
 	list_gauge(req, "answers_oldest",
 		"age of the oldest answer that a retransmission would still get", "ms", oldest);

@@ -21,6 +21,7 @@
 #define PAYLOAD_MAX   65535
 #define RATE_MAX      1e9
 #define WINDOW_SECOND 2048 // least window of an open loop
+#define HOSTILE_MAX   99
 
 static const char help[] =
 	"usage: postern-load -k KEYS [OPTION]... coap://HOST[:PORT][/PATH][?QUERY]\n"
@@ -55,6 +56,9 @@ static const char help[] =
 	"                          matched by token and message id\n"
 	"      --reflected         the other end sends requests back as they are (testpmd with\n"
 	"                          5tswap): measures the way there and back without a server\n"
+	"      --hostile PERCENT   so many of a hundred datagrams are of somebody without keys:\n"
+	"                          unknown kids, wrong tags, replays, malformed ones; rate and\n"
+	"                          window are of the others\n"
 	"\n"
 	"Sockets of the kernel:\n"
 	"      --sockets N         source ports (16)\n"
@@ -91,6 +95,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_VERIFY,
 	OPT_REFLECTED,
+	OPT_HOSTILE,
 	OPT_SOCKETS,
 	OPT_MEMIF,
 	OPT_MEMIF_SERVER,
@@ -125,6 +130,7 @@ static const struct option longs[] = {
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"verify", required_argument, NULL, OPT_VERIFY},
 	{"reflected", no_argument, NULL, OPT_REFLECTED},
+	{"hostile", required_argument, NULL, OPT_HOSTILE},
 	{"sockets", required_argument, NULL, OPT_SOCKETS},
 	{"bind", required_argument, NULL, 'b'},
 	{"memif", required_argument, NULL, OPT_MEMIF},
@@ -291,6 +297,10 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 	case OPT_REFLECTED:
 		args->reflected = true;
 		return 0;
+	case OPT_HOSTILE:
+		err = set_number(1, HOSTILE_MAX, text, &number, "--hostile", f);
+		args->hostile = (unsigned)number;
+		return err;
 	case OPT_SOCKETS:
 		err = set_number(1, SOCKETS_MAX, text, &number, "--sockets", f);
 		args->sockets = (unsigned)number;
@@ -401,6 +411,8 @@ static int finish(struct load_args *args, char **words, int count, struct failur
 			"no keys: -k FILE (postern-load --make-devices N FILE makes one)");
 	if (!args->duration_ms || !args->timeout_ms)
 		return failure_set(f, -EINVAL, "--duration and --timeout are not 0");
+	if (args->hostile && (args->reflected || args->pcap_path))
+		return failure_set(f, -EINVAL, "--hostile is for a server that sends answers");
 	if (!args->payload) {
 		bool none = args->code == COAP_GET || args->code == COAP_DELETE;
 

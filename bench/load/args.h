@@ -39,6 +39,7 @@ struct load_args {
 	unsigned duration_ms, warm_up_ms, timeout_ms;
 	uint32_t verify;
 	bool reflected;
+	unsigned hostile; // percent of all datagrams; 0: none
 
 	const char *port_dev; // of a DPDK port; NULL: kernel sockets
 	enum dp_port_kind port_kind;

@@ -37,6 +37,15 @@ struct flight {
 int flight_create(struct flight *flight, uint32_t capacity) __attribute__((warn_unused_result));
 void flight_free(struct flight *flight);
 
+static inline void flight_token(const struct flight *flight, const struct flight_slot *slot,
+	uint8_t token[FLIGHT_TOKEN_LEN])
+{
+	uint32_t index = (uint32_t)(slot - flight->slot);
+
+	memcpy(token, &index, sizeof(index));
+	memcpy(token + sizeof(index), &slot->generation, sizeof(slot->generation));
+}
+
 // A slot for the request that is sent next, with its token; NULL if there is none.
 static inline struct flight_slot *flight_begin(
 	struct flight *flight, uint8_t token[FLIGHT_TOKEN_LEN])
@@ -58,8 +67,7 @@ static inline struct flight_slot *flight_begin(
 		flight->slot[flight->newest].newer = index;
 	flight->newest = index;
 	flight->count++;
-	memcpy(token, &index, sizeof(index));
-	memcpy(token + sizeof(index), &slot->generation, sizeof(slot->generation));
+	flight_token(flight, slot, token);
 	return slot;
 }
 

@@ -119,6 +119,7 @@ struct load {
 	struct load_devices devices;
 	struct request_form form;
 	struct piv_supply supply;
+	struct hostile hostile;
 	struct run run;
 };
 
@@ -163,18 +164,40 @@ static struct transport *open_transport(const struct load_args *args, struct fai
 
 	if (!args->port_dev)
 		return transport_udp(args->uri.host, args->uri.port, args->family,
-			args->bind_address, args->sockets, f);
+			args->bind_address, args->sockets + (args->hostile ? HOSTILE_ENDPOINTS : 0),
+			f);
 	if (server_address(args, conf.server, f))
 		return NULL;
 	return transport_port(&conf, &args->sources, f);
 }
 
-// As many as devices, if there are so many.
-static void count_endpoints(struct sources *sources, size_t devices)
+// As many as devices, if there are so many, and those that nothing good comes from.
+static int count_endpoints(struct load_args *args, size_t devices, struct failure *f)
 {
-	uint64_t endpoints = (uint64_t)sources->addresses * sources->ports;
+	uint64_t endpoints = (uint64_t)args->sources.addresses * args->sources.ports;
+	unsigned hostile = args->hostile ? HOSTILE_ENDPOINTS : 0;
 
-	sources->endpoints = (uint32_t)(devices < endpoints ? devices : endpoints);
+	if (args->sources.family && endpoints <= hostile)
+		return failure_set(f, -EINVAL,
+			"--hostile needs more than %d addresses and ports to send from",
+			HOSTILE_ENDPOINTS);
+	args->sources.endpoints =
+		(uint32_t)(devices + hostile < endpoints ? devices + hostile : endpoints);
+	return 0;
+}
+
+static int prepare_hostile(struct load *load, struct failure *f)
+{
+	struct transport *t = load->run.transport;
+
+	if (!load->args.hostile)
+		return 0;
+	t->hostile = HOSTILE_ENDPOINTS;
+	load->run.hostile = &load->hostile;
+	return hostile_create(
+		       &load->hostile, load->args.hostile, &load->devices, &load->form, t->len_max)
+		? failure_set(f, -ENOMEM, "out of memory")
+		: 0;
 }
 
 static int prepare(struct load *load, struct failure *f)
@@ -187,7 +210,9 @@ static int prepare(struct load *load, struct failure *f)
 	err = devices_read(&load->devices, args->keys_path, args->devices, f);
 	if (err)
 		return err;
-	count_endpoints(&args->sources, load->devices.count);
+	err = count_endpoints(args, load->devices.count, f);
+	if (err)
+		return err;
 	if (!args->pcap_path) {
 		run->transport = open_transport(args, f);
 		if (!run->transport)
@@ -227,7 +252,8 @@ static int prepare(struct load *load, struct failure *f)
 	run->devices = &load->devices;
 	run->form = &load->form;
 	run->supply = &load->supply;
-	return run_prepare(run, f);
+	err = prepare_hostile(load, f);
+	return err ? err : run_prepare(run, f);
 }
 
 static int write_pcap(struct load *load, struct failure *f)
@@ -286,6 +312,7 @@ static enum exit_status run_load(struct load *load, struct failure *f)
 static void release(struct load *load)
 {
 	run_free(&load->run);
+	hostile_free(&load->hostile);
 	request_form_free(&load->form);
 	if (load->run.transport)
 		load->run.transport->ops->close(load->run.transport);

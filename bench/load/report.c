@@ -69,6 +69,18 @@ static void print_codes(FILE *out, const uint64_t count[256])
 	fputc('\n', out);
 }
 
+static const char *const hostile_names[HOSTILE_KINDS] = {
+	"unknown_kid", "bad_tag", "replay", "malformed"};
+
+static void print_hostile(FILE *out, const struct hostile_counts *c)
+{
+	fprintf(out, "  hostile             ");
+	for (unsigned i = 0; i < HOSTILE_KINDS; i++)
+		fprintf(out, " %s %" PRIu64, hostile_names[i], c->sent[i]);
+	fprintf(out, "; %" PRIu64 " bytes sent, %" PRIu64 " came back\n", c->bytes_sent,
+		c->bytes_received);
+}
+
 void report_text(FILE *out, const struct load_args *args, const struct run *run)
 {
 	const struct run_counts *c = &run->counts;
@@ -106,6 +118,8 @@ void report_text(FILE *out, const struct load_args *args, const struct run *run)
 	print_counter(out, "late or twice", c->unmatched);
 	print_counter(out, "wrong message id", c->mismatched);
 	print_counter(out, "malformed", c->malformed);
+	if (run->hostile)
+		print_hostile(out, &run->hostile->counts);
 	print_counter(out, "refused by the kernel", run->transport->send_errors);
 	if (!h->count)
 		return;
@@ -158,6 +172,22 @@ static json_t *latency(const struct histogram *h)
 	return object;
 }
 
+static json_t *hostile(const struct hostile_counts *c)
+{
+	json_t *object = json_object();
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < HOSTILE_KINDS; i++) {
+		add(object, hostile_names[i], c->sent[i]);
+		sent += c->sent[i];
+	}
+	add(object, "sent", sent);
+	add(object, "bytes_sent", c->bytes_sent);
+	add(object, "received", c->received);
+	add(object, "bytes_received", c->bytes_received);
+	return object;
+}
+
 int report_json(FILE *out, const struct load_args *args, const struct run *run)
 {
 	const struct run_counts *c = &run->counts;
@@ -193,6 +223,8 @@ int report_json(FILE *out, const struct load_args *args, const struct run *run)
 	add(object, "unmatched", c->unmatched);
 	add(object, "mismatched", c->mismatched);
 	add(object, "malformed", c->malformed);
+	if (run->hostile)
+		json_object_set_new(object, "hostile", hostile(&run->hostile->counts));
 	add(object, "send_errors", run->transport->send_errors);
 	json_object_set_new(object, "latency_us", latency(&run->latency));
 	add(object, "piv_first", run->piv_first);

@@ -136,8 +136,7 @@ unsigned aead_run_mixed(unsigned (*run)(struct aead_engine *engine, enum aead_al
 	return good;
 }
 
-// Everything in front of the ciphertext. Returns its length.
-static size_t write_head(const struct request_form *form, const struct request_item *item)
+size_t request_write_head(const struct request_form *form, const struct request_item *item)
 {
 	const struct load_device *d = item->device;
 	uint8_t value[OSC_OPTION_LEN_MAX];
@@ -186,7 +185,7 @@ int request_seal_batch(const struct request_form *form, struct aead_engine *engi
 	for (unsigned i = 0; i < n; i++) {
 		struct request_item *item = &items[i];
 		struct load_device *d = item->device;
-		size_t head = write_head(form, item);
+		size_t head = request_write_head(form, item);
 		uint8_t *ciphertext = item->out + head;
 		const uint8_t *plaintext = form->plaintext;
 		uint16_t len = form->plaintext_len;

@@ -42,6 +42,9 @@ struct request_item {
 	uint16_t len; // set to the bytes written
 };
 
+// Writes everything in front of the ciphertext. Returns its length.
+size_t request_write_head(const struct request_form *form, const struct request_item *item);
+
 // Seals n <= AEAD_BATCH_MAX requests. Returns 0, or -EIO if the cipher failed: then none may be
 // sent.
 int request_seal_batch(const struct request_form *form, struct aead_engine *engine,

@@ -58,6 +58,17 @@ static void answered(struct run *run, struct flight_slot *slot, uint64_t now)
 	flight_end(&run->flight, slot);
 }
 
+// From now on the server takes it for a replay.
+static void request_is_old(struct run *run, const struct flight_slot *slot)
+{
+	uint8_t token[FLIGHT_TOKEN_LEN];
+
+	if (!run->hostile)
+		return;
+	flight_token(&run->flight, slot, token);
+	hostile_see_answer(run->hostile, token);
+}
+
 static bool wants_opening(struct run *run, const struct load_device *device, bool own_piv)
 {
 	if (++run->sample >= run->conf.verify) {
@@ -128,8 +139,10 @@ static void take_opened(struct run *run, const struct opening *o, unsigned i, ui
 	bool challenge = op->out[0] == COAP_UNAUTHORIZED && take_challenge(device, &body);
 
 	device->known = !challenge;
-	if (!challenge)
+	if (!challenge) {
 		device->own_piv = o->own_piv[i];
+		request_is_old(run, slot);
+	}
 	if (is_counted(run, slot)) {
 		count(&run->counts.opened);
 		count(&run->counts.code[op->out[0]]);
@@ -180,9 +193,10 @@ static void take_response(struct run *run, const struct coap_msg *msg, uint32_t 
 	}
 	if (msg->type != COAP_ACK && run->form->type == COAP_CON && is_counted(run, slot))
 		count(&run->counts.separate);
-	if (!wants_opening(run, device, option.piv_len))
+	if (!wants_opening(run, device, option.piv_len)) {
+		request_is_old(run, slot);
 		answered(run, slot, now);
-	else if (!opening_add(o, device, slot, &option, &msg->body))
+	} else if (!opening_add(o, device, slot, &option, &msg->body))
 		count(&run->counts.failed);
 }
 
@@ -191,6 +205,12 @@ static void take_datagram(
 {
 	struct coap_msg msg;
 
+	if (run->hostile &&
+		datagram->endpoint >= run->transport->endpoints - run->transport->hostile) {
+		run->hostile->counts.received++;
+		run->hostile->counts.bytes_received += datagram->len;
+		return;
+	}
 	if (coap_msg_parse(&msg, datagram->data, datagram->len) != COAP_OK) {
 		count(&run->counts.malformed);
 		return;
@@ -328,14 +348,35 @@ static void make_requests(struct run *run, unsigned n, uint64_t now)
 			t->ops->give_back(t, run->pending, n);
 		return;
 	}
-	for (unsigned i = 0; i < made; i++)
+	for (unsigned i = 0; i < made; i++) {
 		run->pending[i].len = items[i].len;
+		if (run->hostile)
+			hostile_see_request(run->hostile, &items[i]);
+	}
 	if (made < n && t->ops->give_back)
 		t->ops->give_back(t, run->pending + made, n - made);
 	if (made && t->ops->seal)
 		t->ops->seal(t, run->pending, made);
 	run->pending_first = 0;
 	run->pending_count = made;
+}
+
+// Up to n packets of nobody, all from one endpoint.
+static void make_hostile(struct run *run, uint64_t n)
+{
+	struct transport *t = run->transport;
+	struct hostile *hostile = run->hostile;
+	uint32_t endpoint = t->endpoints - 1 - hostile->made / TRANSPORT_BATCH % t->hostile;
+
+	n = t->ops->buffers(t, run->pending, n < TRANSPORT_BATCH ? (unsigned)n : TRANSPORT_BATCH);
+	for (unsigned i = 0; i < n; i++) {
+		run->pending[i].endpoint = endpoint;
+		run->pending[i].len = hostile_make(hostile, run->piv, run->pending[i].data);
+	}
+	if (n && t->ops->seal)
+		t->ops->seal(t, run->pending, (unsigned)n);
+	run->pending_first = 0;
+	run->pending_count = (unsigned)n;
 }
 
 // Empty acknowledgements of answers that came as confirmable messages (RFC 7252 section 4.2).
@@ -382,6 +423,10 @@ static unsigned send_some(struct run *run, uint64_t now)
 	}
 	if (run->pending_count || !run->sending)
 		return sent;
+	if (run->hostile && hostile_due(run->hostile, run->made)) {
+		make_hostile(run, hostile_due(run->hostile, run->made));
+		return sent + send_pending(run);
+	}
 	n = sendable(run, now);
 	if (!n)
 		return sent;

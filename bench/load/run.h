@@ -8,6 +8,7 @@
 #include "bench/load/devices.h"
 #include "bench/load/flight.h"
 #include "bench/load/histogram.h"
+#include "bench/load/hostile.h"
 #include "bench/load/piv.h"
 #include "bench/load/request.h"
 #include "bench/load/transport.h"
@@ -53,6 +54,7 @@ struct run {
 	const struct request_form *form;
 	struct transport *transport;
 	struct piv_supply *supply;
+	struct hostile *hostile; // NULL: none
 	struct aead_engine *engine;
 
 	atomic_bool stop; // from outside: send no more

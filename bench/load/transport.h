@@ -25,6 +25,7 @@ struct datagram {
 struct transport {
 	const struct transport_ops *ops;
 	uint32_t endpoints; // addresses and ports that we have
+	uint32_t hostile;   // of these, the last: no device's
 	uint16_t len_max;   // bytes of the longest message
 	// Devices beside each other that share an endpoint, so that they make a batch.
 	uint32_t stride;
@@ -53,7 +54,7 @@ struct transport_ops {
 // The endpoint of a device, by its place in the list.
 static inline uint32_t transport_endpoint(const struct transport *t, uint64_t device)
 {
-	return (uint32_t)(device / t->stride % t->endpoints);
+	return (uint32_t)(device / t->stride % (t->endpoints - t->hostile));
 }
 
 // Each returns NULL with words in f.

@@ -46,6 +46,7 @@ struct server {
 	uint64_t requests, acks, challenged;
 	bool seen[DEVICES][PIVS_MAX];
 	uint64_t first_ns, deaf_from_ns, deaf_until_ns; // these two since the first request
+	uint64_t hostile[HOSTILE_KINDS], hostile_bytes, reset_bytes;
 	uint8_t out[TRANSPORT_BATCH][ROOM];
 	struct {
 		uint8_t data[ROOM];
@@ -203,6 +204,49 @@ static void take_request(struct server *s, const struct datagram *datagram)
 	}
 }
 
+// A packet of nobody: nothing that a server would take, unless it came before.
+static void take_hostile(struct server *s, const struct datagram *datagram)
+{
+	const struct load_device *d = NULL;
+	struct osc_option option;
+	struct coap_msg msg;
+	uint64_t at;
+
+	s->hostile_bytes += datagram->len;
+	if (coap_msg_parse(&msg, datagram->data, datagram->len) != COAP_OK ||
+		msg.code == COAP_EMPTY || COAP_CODE_CLASS(msg.code) != 0 ||
+		msg.body.oscore_count != 1 ||
+		osc_option_parse(&option, msg.body.oscore, msg.body.oscore_len) ||
+		msg.body.payload_len < 8) {
+		s->hostile[HOSTILE_MALFORMED]++;
+		put_empty(s, datagram->endpoint, COAP_RST, 0);
+		s->reset_bytes += COAP_EMPTY_LEN;
+		return;
+	}
+	cr_assert_gt(msg.body.payload_len, 8);
+	for (at = 0; at < DEVICES; at++) {
+		d = &s->devices->device[at];
+		if (d->kid_len == option.kid_len && !memcmp(d->kid, option.kid, option.kid_len))
+			break;
+	}
+	if (at == DEVICES) {
+		s->hostile[HOSTILE_UNKNOWN_KID]++;
+	} else if (option.piv < PIVS_MAX && s->seen[at][option.piv]) {
+		open_request(s, d, option.piv, &msg);
+		s->hostile[HOSTILE_REPLAY]++;
+	} else {
+		uint8_t plaintext[ROOM], aad[OSC_AAD_ROOM];
+		struct aead_op op;
+
+		osc_op_prepare(&op, aad, d->alg, d->sender_key, d->common_iv, d->kid, d->kid_len,
+			option.piv, d->kid, d->kid_len, option.piv, msg.body.payload, plaintext,
+			msg.body.payload_len - aead_algs[d->alg].tag_len);
+		cr_assert_eq(
+			aead_open_batch(s->engine, d->alg, &op, 1), 0, "a forgery must not verify");
+		s->hostile[HOSTILE_BAD_TAG]++;
+	}
+}
+
 static bool is_deaf(struct server *s)
 {
 	uint64_t now = run_clock_ns();
@@ -228,8 +272,12 @@ static unsigned server_send(struct transport *t, struct datagram *datagrams, uns
 		return 0;
 	// Some, as a full queue takes.
 	n = n > 3 ? 3 : n;
-	for (unsigned i = 0; i < n; i++)
-		take_request(s, &datagrams[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (datagrams[i].endpoint < t->endpoints - t->hostile)
+			take_request(s, &datagrams[i]);
+		else
+			take_hostile(s, &datagrams[i]);
+	}
 	return n;
 }
 
@@ -437,6 +485,38 @@ Test(load_run, the_warm_up_is_not_counted, .init = bed_make, .fini = bed_free)
 	cr_expect(server.requests + run.counts.unsent >= 299, "%lu", server.requests);
 	cr_expect(run.counts.sent <= 101, "%lu", run.counts.sent);
 	cr_expect_eq(run.latency.count, run.counts.answered);
+}
+
+// Nine of ten packets are hostile, of each kind; none of them verifies that has not been answered
+// before; and what comes back to them is counted, and is no answer.
+Test(load_run, hostile_packets_come_beside_the_requests, .init = bed_make, .fini = bed_free)
+{
+	static struct hostile hostile;
+	uint64_t sum = 0;
+
+	server.t.endpoints = 2 + HOSTILE_ENDPOINTS;
+	server.t.hostile = HOSTILE_ENDPOINTS;
+	cr_assert_eq(hostile_create(&hostile, 90, &devices, &form, ROOM), 0);
+	run.hostile = &hostile;
+	run.conf.requests = 400;
+	run.conf.window = 1; // so that each is answered before the next comes
+	bed_run(answers);
+	cr_expect_eq(run.counts.sent, 400);
+	cr_expect_eq(run.counts.answered, 400);
+	cr_expect_eq(run.counts.unmatched + run.counts.malformed + run.counts.resets, 0);
+	for (unsigned i = 0; i < HOSTILE_KINDS; i++) {
+		cr_expect_gt(server.hostile[i], 300, "kind %u", i);
+		sum += hostile.counts.sent[i];
+		cr_expect(i != HOSTILE_REPLAY || server.hostile[i] == hostile.counts.sent[i],
+			"what is called a replay is one");
+		cr_expect(i != HOSTILE_BAD_TAG || server.hostile[i] == hostile.counts.sent[i]);
+	}
+	cr_expect_eq(sum, 399 * 9);
+	cr_expect_eq(hostile.counts.bytes_sent, server.hostile_bytes);
+	cr_expect(hostile.counts.bytes_received > 0 &&
+			hostile.counts.bytes_received <= server.reset_bytes,
+		"what the last of them were answered may not be waited for");
+	hostile_free(&hostile);
 }
 
 // A capture file has frames that a gateway takes, checksums and all, and no number twice.
