@@ -327,32 +327,38 @@ static bool probe_budget(struct dp_worker *w, struct dp_context *ctx)
 	return true;
 }
 
-// Whether the window lets a request pass. That of a context that nobody owns may be read: commit
-// looks again.
-static bool window_passes(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+// What the window says of a request: it lets pass what is new. That of a context that nobody owns
+// may be read: commit looks again.
+static enum osc_window_verdict window_verdict(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint64_t piv = vec->option[slot].piv;
 
 	if (vec->foreign[slot]) // its owner looks
-		return true;
+		return OSC_WINDOW_NEW;
 	if (window_unknown(ctx)) // nothing is known but a lower limit
-		return piv >= ctx->window.next;
-	return osc_window_check(&ctx->window, piv) == OSC_WINDOW_NEW;
+		return piv >= ctx->window.next ? OSC_WINDOW_NEW : OSC_WINDOW_OLD;
+	return osc_window_check(&ctx->window, piv);
+}
+
+// Whether a copy of a request gets what a replay of it gets, which is nothing: of a NON, unless
+// replays are told. Then the memory of what was answered need not be asked which of them it is.
+static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	return vec->msg[slot].type == COAP_NON && !w->config->verbose_replay;
 }
 
 // A request that did not pass: a copy, which of a context of unknown window may be one of what was
 // accepted before a resync, or a replay. One that is only too old may be verified as a probe: true.
-static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	enum osc_window_verdict verdict)
 {
 	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 
 	if (duplicate(w, vec, slot))
 		return false;
-	bool seen = !window_unknown(ctx) &&
-		osc_window_check(&ctx->window, vec->option[slot].piv) == OSC_WINDOW_SEEN;
-
-	if (!seen && probe_budget(w, ctx))
+	if (verdict == OSC_WINDOW_OLD && probe_budget(w, ctx))
 		return true;
 	replay(w, vec, slot);
 	return false;
@@ -362,26 +368,33 @@ static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 static void window_all(struct dp_worker *w, struct pkt_vec *vec)
 {
 	bool keep[DP_BURST];
+	enum osc_window_verdict verdict[DP_BURST];
 	uint8_t old[DP_BURST];
-	unsigned n = 0;
+	unsigned n = 0, kept = 0;
 
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
 
-		keep[slot] = window_passes(w, vec, slot);
+		verdict[slot] = window_verdict(w, vec, slot);
+		keep[slot] = verdict[slot] == OSC_WINDOW_NEW;
+		kept += keep[slot];
 		vec->probe[slot] = false;
 		if (keep[slot])
 			continue;
+		if (verdict[slot] == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot)) {
+			dp_count(w, DP_STAT_drop_seen_non);
+			continue;
+		}
 		dp_answers_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
 		old[n++] = slot;
 	}
-	if (!n)
+	if (kept == vec->n)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		dp_answers_prefetch_record(
 			w->answers, vec->context[old[i]], vec->option[old[i]].piv);
 	for (unsigned i = 0; i < n; i++)
-		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i]);
+		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i], verdict[old[i]]);
 	VEC_FILTER(vec, slot, keep[slot]);
 }
 
@@ -661,7 +674,9 @@ static void commit_all(struct dp_worker *w, struct pkt_vec *vec)
 			continue;
 		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
 			// Two copies of one Partial IV in a burst both passed stage 7.
-			if (copy_in_burst(w, vec, kept, slot))
+			if (copy_is_as_replay(w, vec, slot))
+				dp_count(w, DP_STAT_drop_seen_non);
+			else if (copy_in_burst(w, vec, kept, slot))
 				dp_count(w, DP_STAT_drop_duplicate_silent);
 			else if (!duplicate(w, vec, slot))
 				replay(w, vec, slot);

@@ -179,7 +179,26 @@ Test(dp_worker, duplicate_non_gets_silence)
 	bed_send_request(&bed, &request);
 	bed_turn(&bed);
 	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_seen_non), 1);
+}
+
+// Then a copy is told from a replay.
+Test(dp_worker, replay_of_a_non_is_told_if_wanted)
+{
+	bed.config.verbose_replay = true;
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_NON, 7, 0, COAP_POST, "echo", "once");
+	expect_answer(COAP_CHANGED);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_silence();
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 1);
+	request.coap[3]++; // MID
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.code, COAP_UNAUTHORIZED);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_seen_non), 0);
 }
 
 // Whoever repeats a request from elsewhere, or with another MID or token, gets nothing.
@@ -529,7 +548,7 @@ Test(dp_worker, a_copy_as_non_gets_no_ack)
 	bed_send_request(&bed, &request);
 	bed_turn(&bed);
 	expect_silence();
-	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_seen_non), 1);
 }
 
 // In one burst as at any other time, a copy from elsewhere is a replay.
