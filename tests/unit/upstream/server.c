@@ -336,16 +336,24 @@ static void *accept_run(void *arg)
 	return NULL;
 }
 
+// The port is bound by its number: one that the kernel chose would be free for others, to wait for
+// ever on a server that was killed.
 static void listen_tcp(struct server *s)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
+	int chosen = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	check(!bind(s->fd, (struct sockaddr *)&address, len), "bind");
-	check(!getsockname(s->fd, (struct sockaddr *)&address, &len), "getsockname");
+	check(!bind(chosen, (struct sockaddr *)&address, len), "bind");
+	check(!getsockname(chosen, (struct sockaddr *)&address, &len), "getsockname");
 	s->port = ntohs(address.sin_port);
+	close(chosen);
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(s->fd, (struct sockaddr *)&address, len)) { // somebody was quicker
+		close(s->fd);
+		listen_tcp(s);
+	}
 }
 
 static void listen_unix(struct server *s)
