@@ -11,6 +11,7 @@
 //                             ENOSPC, as on a full disk
 //   LOSTWRITES_WHILE=FILE     while there is a FILE, calls fail: in it `EIO`, `EROFS` or `ENOSPC`,
 //                             and behind that `sync` if no others shall
+//   LOSTWRITES_SYNC_MS=N      a sync takes so long, as on a disk
 //   LOSTWRITES_CUT=N          a power cut at the N-th: it is not done, and the process is killed
 //
 // A record stands in the log after its call was done, and before the caller is told: a call without
@@ -94,6 +95,7 @@ enum disk_fate disk_fate(const char *call, const char *path, bool is_write)
 {
 	static int fd = -2;
 	const char *fail = getenv("LOSTWRITES_FAIL"), *cut = getenv("LOSTWRITES_CUT");
+	const char *sync_ms = getenv("LOSTWRITES_SYNC_MS");
 	char *how = NULL;
 
 	calls++;
@@ -103,6 +105,8 @@ enum disk_fate disk_fate(const char *call, const char *path, bool is_write)
 		dprintf(fd, "%u %s %s\n", calls, call, path);
 	if (cut && calls == strtoul(cut, NULL, 10))
 		kill(getpid(), SIGKILL);
+	if (sync_ms && !strcmp(call, "sync"))
+		usleep(1000 * strtoul(sync_ms, NULL, 10));
 	if (fails_now(call))
 		return DISK_FAIL;
 	unsigned at = fail ? strtoul(fail, &how, 10) : 0;
