@@ -10,8 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define CHECK_ROWS 256 // a turn
+#define TURN_NS   5000000 // a turn is over with the first row behind this
+#define LOOK_ROWS 16      // between two looks at the clock
 
 static void problem(struct store_check *check, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -29,11 +31,12 @@ static void problem(struct store_check *check, const char *format, ...)
 	va_end(args);
 }
 
-static int check_table(
-	struct store *store, struct store_check *check, const char *sql, struct store_error *error)
+// What SQLite itself finds in a table and its indexes; all at once, so only for a small one.
+static int check_meta(struct store *store, struct store_check *check, struct store_error *error)
 {
 	sqlite3_stmt *statement = NULL;
-	int step = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+	int step =
+		sqlite3_prepare_v2(store->db, "PRAGMA integrity_check(meta)", -1, &statement, NULL);
 
 	while (step == SQLITE_OK || step == SQLITE_ROW) {
 		step = sqlite3_step(statement);
@@ -44,12 +47,7 @@ static int check_table(
 	}
 	int code = step == SQLITE_DONE ? 0 : store_sql_fail(store, error);
 	sqlite3_finalize(statement);
-	// Damage that ends the look at a table is what was looked for.
-	if (code == -EBADMSG) {
-		problem(check, "the database: %s", sqlite3_errmsg(store->db));
-		code = 0;
-	}
-	return code;
+	return code == 0 ? meta_verify(store, error) : code;
 }
 
 static bool secret_opens(struct store *store, struct store_row *row, struct osc_params *params)
@@ -107,60 +105,319 @@ static void check_device(struct store *store, struct store_check *check, struct 
 	sodium_memzero(&params, sizeof(params));
 }
 
-// *more: the next turn goes on with the rows behind.
-static int check_devices(
-	struct store *store, struct store_check *check, bool *more, struct store_error *error)
+// Whether the index has the device at its place, and there no other.
+static bool is_indexed(sqlite3_stmt *statement, uint64_t id)
 {
-	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_FROM);
+	bool good = sqlite3_step(statement) == SQLITE_ROW &&
+		(uint64_t)sqlite3_column_int64(statement, 0) == id;
+
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return good;
+}
+
+static void check_indexes(
+	struct store *store, struct store_check *check, const struct store_row *row)
+{
+	sqlite3_stmt *name = store_statement(store, SQL_CHECK_NAME);
+	sqlite3_stmt *address = store_statement(store, SQL_CHECK_ADDRESS);
+
+	sqlite3_bind_text(name, 1, row->name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(address, 1, row->device_id, row->device_id_len, SQLITE_STATIC);
+	if (row->has_id_context)
+		sqlite3_bind_blob(address, 2, row->id_context, row->id_context_len, SQLITE_STATIC);
+	else
+		sqlite3_bind_int(address, 2, 0);
+	if (!is_indexed(name, row->id))
+		problem(check, "device %s: it is not found by its name", row->name);
+	if (!is_indexed(address, row->id))
+		problem(check, "device %s: it is not found by its device_id", row->name);
+}
+
+static bool device_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
+{
 	struct store_row row;
-	unsigned rows = 0;
-	int step;
+	bool read = row_read(&row, statement) == 0;
+
+	if (row.id <= check->id)
+		return false;
+	check->id = row.id;
+	check->devices++;
+	if (read) {
+		check_indexes(store, check, &row);
+		check_device(store, check, &row);
+	} else {
+		problem(check, "device number %" PRIu64 ": its row cannot be read", row.id);
+	}
+	return true;
+}
+
+// A statement with name and address of the device, if it is there: reset it.
+static sqlite3_stmt *device_find(struct store *store, uint64_t id, bool *there)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_CHECK_DEVICE);
+
+	sqlite3_bind_int64(statement, 1, id);
+	*there = sqlite3_step(statement) == SQLITE_ROW;
+	return statement;
+}
+
+static bool name_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
+{
+	const char *name = (const char *)sqlite3_column_text(statement, 0);
+	uint64_t id = sqlite3_column_int64(statement, 1);
+	bool there;
+
+	if (name == NULL || strlen(name) >= sizeof(check->name) || strcmp(name, check->name) <= 0)
+		return false;
+	strcpy(check->name, name);
+	sqlite3_stmt *device = device_find(store, id, &there);
+	const char *its = there ? (const char *)sqlite3_column_text(device, 0) : NULL;
+	if (its == NULL || strcmp(its, name) != 0)
+		problem(check, "the name of device number %" PRIu64 " is not that of its row", id);
+	sqlite3_reset(device);
+	return true;
+}
+
+static bool column_place(sqlite3_stmt *statement, int column, uint8_t *to, size_t room, int *len)
+{
+	const void *blob = sqlite3_column_blob(statement, column);
+	int n = sqlite3_column_bytes(statement, column);
+
+	if (sqlite3_column_type(statement, column) != SQLITE_BLOB || (size_t)n > room)
+		return false;
+	if (n > 0)
+		memcpy(to, blob, n);
+	*len = n;
+	return true;
+}
+
+// The device_id and ID Context in two columns. False if we cannot have written them.
+static bool address_read(sqlite3_stmt *statement, int column, struct check_address *address)
+{
+	memset(address, 0, sizeof(*address));
+	if (!column_place(statement, column, address->device_id, sizeof(address->device_id),
+		    &address->device_id_len))
+		return false;
+	// 0 stands for none, and comes before all.
+	address->id_context_len = CHECK_NO_CONTEXT;
+	return sqlite3_column_type(statement, column + 1) == SQLITE_INTEGER ||
+		column_place(statement, column + 1, address->id_context,
+			sizeof(address->id_context), &address->id_context_len);
+}
+
+// The order of SQLite: zeros behind the end make the longer of two alike the greater one.
+static int address_compare(const struct check_address *a, const struct check_address *b)
+{
+	int order = memcmp(a->device_id, b->device_id, sizeof(a->device_id));
+
+	if (order == 0)
+		order = a->device_id_len - b->device_id_len;
+	if (order == 0 && (a->id_context_len < 0 || b->id_context_len < 0))
+		return a->id_context_len - b->id_context_len;
+	if (order == 0)
+		order = memcmp(a->id_context, b->id_context, sizeof(a->id_context));
+	return order != 0 ? order : a->id_context_len - b->id_context_len;
+}
+
+// The index alone tells the device_id, the table the ID Context that belongs to it.
+static bool address_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
+{
+	struct check_address address, its;
+	uint64_t id = sqlite3_column_int64(statement, 1);
+	bool there;
+
+	sqlite3_stmt *device = device_find(store, id, &there);
+	bool read = there && address_read(device, 1, &its);
+	sqlite3_reset(device);
+	if (!read) {
+		problem(check, "a device_id is of device number %" PRIu64 ", which is not there",
+			id);
+		return false;
+	}
+	address = its;
+	if (!column_place(statement, 0, address.device_id, sizeof(address.device_id),
+		    &address.device_id_len) ||
+		(check->rows > 0 && address_compare(&address, &check->address) <= 0))
+		return false;
+	if (address_compare(&address, &its) != 0)
+		problem(check, "the device_id of device number %" PRIu64 " is not that of its row",
+			id);
+	check->address = address;
+	return true;
+}
+
+static void address_bind(const struct store_check *check, sqlite3_stmt *statement)
+{
+	const struct check_address *address = &check->address;
+
+	// A number is below all device_ids.
+	if (check->rows == 0)
+		sqlite3_bind_int(statement, 1, 0);
+	else
+		sqlite3_bind_blob(
+			statement, 1, address->device_id, address->device_id_len, SQLITE_STATIC);
+}
+
+static void neighbour_bind(const struct store_check *check, sqlite3_stmt *statement)
+{
+	const struct check_address *address = &check->address;
+
+	address_bind(check, statement);
+	if (address->id_context_len == CHECK_NO_CONTEXT)
+		sqlite3_bind_int(statement, 2, 0);
+	else
+		sqlite3_bind_blob(
+			statement, 2, address->id_context, address->id_context_len, SQLITE_STATIC);
+}
+
+static bool key_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
+{
+	uint64_t id = sqlite3_column_int64(statement, 1);
+	uint8_t hash[STORE_HASH_LEN];
+	bool there = true;
+	int len;
+
+	if (!column_place(statement, 0, hash, sizeof(hash), &len) || len != sizeof(hash) ||
+		(check->rows > 0 && memcmp(hash, check->hash, sizeof(hash)) <= 0))
+		return false;
+	memcpy(check->hash, hash, sizeof(hash));
+	if (sqlite3_column_type(statement, 1) != SQLITE_NULL)
+		sqlite3_reset(device_find(store, id, &there));
+	if (!there)
+		problem(check, "a key is of device number %" PRIu64 ", which is not there", id);
+	if (!sqlite3_column_int(statement, 2))
+		problem(check, "what is known of a key that was retired was changed");
+	return true;
+}
+
+static bool window_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
+{
+	uint64_t id = sqlite3_column_int64(statement, 0);
+
+	if (id <= check->id)
+		return false;
+	check->id = id;
+	if (sqlite3_column_bytes(statement, 1) != STORE_TAG_LEN)
+		problem(check, "the window of device number %" PRIu64 " was changed", id);
+	return true;
+}
+
+static void id_bind(const struct store_check *check, sqlite3_stmt *statement)
+{
+	sqlite3_bind_int64(statement, 1, check->id);
+	sqlite3_bind_int64(statement, 2, -1); // no limit
+}
+
+static void name_bind(const struct store_check *check, sqlite3_stmt *statement)
+{
+	sqlite3_bind_text(statement, 1, check->name, -1, SQLITE_STATIC);
+}
+
+static void hash_bind(const struct store_check *check, sqlite3_stmt *statement)
+{
+	sqlite3_bind_blob(
+		statement, 1, check->hash, check->rows > 0 ? STORE_HASH_LEN : 0, SQLITE_STATIC);
+}
+
+// A table or an index, row for row in its order: from the row looked at last, for a turn goes on
+// where the one before ended, with other work in between.
+static const struct walk {
+	const char *what;
+	enum store_statement statement;
+	void (*bind)(const struct store_check *check, sqlite3_stmt *statement);
+	// False if the row cannot be at this place.
+	bool (*row)(struct store *store, struct store_check *check, sqlite3_stmt *statement);
+} walks[] = {
+	{"the table of devices", SQL_DEVICE_FROM, id_bind, device_row},
+	{"the index of names", SQL_CHECK_NAMES, name_bind, name_row},
+	{"the index of device_ids", SQL_CHECK_ADDRESSES, address_bind, address_row},
+	{"the table of keys", SQL_CHECK_KEYS, hash_bind, key_row},
+	{"the table of windows", SQL_CHECK_WINDOWS, id_bind, window_row},
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+// *more: there is no time for the rows behind.
+static int walk_rows(struct store *store, struct store_check *check, const struct walk *walk,
+	sqlite3_stmt *statement, bool *more, struct store_error *error)
+{
+	int step = SQLITE_ERROR;
 
 	if (statement == NULL)
 		return store_sql_fail(store, error);
-	sqlite3_bind_int64(statement, 1, check->after);
-	sqlite3_bind_int64(statement, 2, CHECK_ROWS);
-	while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-		bool read = row_read(&row, statement) == 0;
-		check->after = row.id;
-		check->devices++;
-		rows++;
-		if (read)
-			check_device(store, check, &row);
-		else
-			problem(check, "device number %" PRIu64 ": its row cannot be read", row.id);
+	while (!*more && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (!walk->row(store, check, statement)) {
+			store_fail(error, -EBADMSG, "it is not in order");
+			break;
+		}
+		*more = ++check->rows % LOOK_ROWS == 0 && now_ns() > check->until_ns;
 	}
-	int code = step == SQLITE_DONE ? 0 : store_sql_fail(store, error);
+	int code = step == SQLITE_DONE || *more ? 0
+		: step == SQLITE_ROW            ? -EBADMSG
+						: store_sql_fail(store, error);
 	sqlite3_reset(statement);
-	*more = rows == CHECK_ROWS;
+	sqlite3_clear_bindings(statement);
+	return code;
+}
+
+static int walk_turn(struct store *store, struct store_check *check, const struct walk *walk,
+	bool *more, struct store_error *error)
+{
+	int code = 0;
+
+	check->until_ns = now_ns() + TURN_NS;
+	// Devices with the device_id of the last one may be many, too.
+	if (walk->statement == SQL_CHECK_ADDRESSES && check->rows > 0) {
+		sqlite3_stmt *statement = store_statement(store, SQL_CHECK_NEIGHBOURS);
+
+		neighbour_bind(check, statement);
+		code = walk_rows(store, check, walk, statement, more, error);
+	}
+	if (code == 0 && !*more) {
+		sqlite3_stmt *statement = store_statement(store, walk->statement);
+
+		walk->bind(check, statement);
+		code = walk_rows(store, check, walk, statement, more, error);
+	}
+	// Damage that ends the look at a table is what was looked for.
+	if (code == -EBADMSG) {
+		problem(check, "%s: %s", walk->what, error->text);
+		*more = false;
+		code = 0;
+	}
 	return code;
 }
 
 int store_check_step(
 	struct store *store, struct store_check *check, bool *done, struct store_error *error)
 {
-	static const char *const tables[] = {
-		"PRAGMA integrity_check(meta)",
-		"PRAGMA integrity_check(device)",
-		"PRAGMA integrity_check(used_key)",
-		"PRAGMA integrity_check(window)",
-		// Keys that stand for a device which is not there.
-		"SELECT 'a key is of device number ' || device || ', which is not there'"
-		" FROM used_key WHERE device IS NOT NULL AND device NOT IN"
-		" (SELECT id FROM device)",
-		"SELECT 'what is known of a key that was retired was changed' FROM used_key"
-		" WHERE device IS NULL AND tag IS NOT " STORE_TOMBSTONE_TAG,
-	};
-	const unsigned count = sizeof(tables) / sizeof(tables[0]);
-	bool more = true;
+	const unsigned count = sizeof(walks) / sizeof(walks[0]);
+	struct store_error unheard;
+	bool more = false;
 	int code;
 
-	*done = false;
-	if (check->part < count) {
-		code = check_table(store, check, tables[check->part++], error);
+	if (error == NULL)
+		error = &unheard;
+	if (check->part == 0) {
+		code = check_meta(store, check, error);
+		if (code == -EBADMSG) {
+			problem(check, "%s", error->text);
+			code = 0;
+		}
 	} else {
-		code = check_devices(store, check, &more, error);
-		*done = !more;
+		code = walk_turn(store, check, &walks[check->part - 1], &more, error);
 	}
+	if (!more) {
+		check->part++;
+		check->rows = check->id = 0;
+	}
+	*done = code == 0 && check->part > count;
 	return code;
 }

@@ -9,6 +9,15 @@
 
 #define CHECK_PROBLEMS_MAX 20 // that are told in words; all are counted
 
+#define CHECK_NO_CONTEXT (-1)
+
+// What devices are found by.
+struct check_address {
+	uint8_t device_id[OSC_KID_LEN_MAX];
+	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
+	int device_id_len, id_context_len; // bytes; CHECK_NO_CONTEXT
+};
+
 // All zero at the start. Holds no memory and no lock: it may be forgotten at any time.
 struct store_check {
 	uint64_t devices; // looked at
@@ -17,12 +26,20 @@ struct store_check {
 	struct store_error problem[CHECK_PROBLEMS_MAX];
 	// Of the check:
 	unsigned part;
-	uint64_t after; // id of the last device
+	uint64_t until_ns; // of this turn; CLOCK_MONOTONIC
+	// The row of this part that was looked at last, and how many there were.
+	uint64_t rows;
+	uint64_t id;
+	char name[STORE_NAME_MAX + 1];
+	struct check_address address;
+	uint8_t hash[16];
 };
 
-// One turn: a table of the database, or some hundred devices: each row opens, its keys are those
-// that its Master Secret derives, and their hashes are known as its own. *done at the end. What is
-// found is no failure of the check; -errno if the database cannot be read at all.
+// One turn, of some milliseconds however large the store is: rows of a table or an index. Each
+// device opens, its keys are those that its Master Secret derives, their hashes are known as its
+// own, and it is found by its name and its device_id; what is in an index, or known of a key, is of
+// a device that is there. *done at the end. What is found is no failure of the check; -errno if the
+// database cannot be read at all.
 int store_check_step(struct store *store, struct store_check *check, bool *done,
 	struct store_error *error) __attribute__((warn_unused_result));
 

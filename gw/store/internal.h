@@ -68,6 +68,25 @@ struct store_secrets {
 		" WHERE id = ?1")                                                                  \
 	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
+	X(CHECK_NAME, "SELECT id FROM device INDEXED BY device_name WHERE name = ?1")              \
+	X(CHECK_ADDRESS,                                                                           \
+		"SELECT id FROM device INDEXED BY device_address"                                  \
+		" WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")                            \
+	X(CHECK_DEVICE, "SELECT name, device_id, ifnull(id_context, 0) FROM device WHERE id = ?1") \
+	X(CHECK_NAMES,                                                                             \
+		"SELECT name, id FROM device INDEXED BY device_name WHERE name > ?1"               \
+		" ORDER BY name")                                                                  \
+	X(CHECK_NEIGHBOURS,                                                                        \
+		"SELECT device_id, id FROM device INDEXED BY device_address"                       \
+		" WHERE device_id = ?1 AND ifnull(id_context, 0) > ?2"                             \
+		" ORDER BY ifnull(id_context, 0)")                                                 \
+	X(CHECK_ADDRESSES,                                                                         \
+		"SELECT device_id, id FROM device INDEXED BY device_address"                       \
+		" WHERE device_id > ?1 ORDER BY device_id, ifnull(id_context, 0)")                 \
+	X(CHECK_KEYS,                                                                              \
+		"SELECT hash, device, device IS NOT NULL OR tag IS " STORE_TOMBSTONE_TAG           \
+		" FROM used_key WHERE hash > ?1 ORDER BY hash")                                    \
+	X(CHECK_WINDOWS, "SELECT device, tag FROM window WHERE device > ?1 ORDER BY device")       \
 	X(KEY_FIND,                                                                                \
 		"SELECT device, run, mark, device IS NOT NULL OR tag IS " STORE_TOMBSTONE_TAG      \
 		" FROM used_key WHERE hash = ?1")                                                  \

@@ -2,6 +2,7 @@
 // Damage that a check finds, and copies that never run beside their original.
 
 #include "gw/store/check.h"
+#include "gw/store/import.h"
 #include "tests/unit/store/bed.h"
 
 #include <criterion/criterion.h>
@@ -11,9 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define DEVICES 300 // more than a turn of the check takes
+#define DEVICES 300
 
 static struct bed bed;
 static char copy[128];
@@ -105,6 +107,140 @@ Test(store_check, each_kind_of_damage_is_told)
 		bed_restore(&bed);
 	}
 	bed_open(&bed);
+}
+
+// SQLite lets nobody write an index alone; but a disk that rots writes what it likes.
+static void rot(const char *from, const char *to)
+{
+	static uint8_t data[1 << 20];
+	char path[160];
+	uint8_t *at;
+
+	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);
+	int fd = open(path, O_RDWR);
+	ssize_t len = read(fd, data, sizeof(data));
+	cr_assert(len > 0 && (size_t)len < sizeof(data));
+	at = memmem(data, len, from, strlen(from));
+	cr_assert_not_null(at);
+	memcpy(at, to, strlen(to));
+	cr_assert_eq(pwrite(fd, data, len, 0), len);
+	close(fd);
+}
+
+Test(store_check, an_index_that_does_not_fit_its_table_is_told)
+{
+	static const struct {
+		const char *from, *to;
+		const char *words[2];
+	} cases[] = {
+		// In the table name and device_id follow each other, in an index they do not.
+		{"unit-02\x02\x02", "unit-zz\x02\x02",
+			{"device unit-zz: it is not found by its name",
+				"name of device number 2 is not that of its row"}},
+		{"unit-02\x02\x02", "unit-02\x02\x09",
+			{"device unit-02: its keys do not open",
+				"device_id of device number 2 is not that of its row"}},
+	};
+
+	for (unsigned i = 1; i <= 3; i++) {
+		char id[5];
+
+		snprintf(id, sizeof(id), "02%02x", i);
+		struct store_spec spec = bed_spec(i, id, "aa");
+		snprintf(spec.name, sizeof(spec.name), "unit-%02u", i);
+		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	}
+	bed_close(&bed);
+	bed_save(&bed);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bed_restore(&bed);
+		rot(cases[i].from, cases[i].to);
+		bed_open(&bed);
+		struct store_check check = run_check();
+		for (size_t w = 0; w < 2; w++) {
+			bool told = false;
+
+			for (unsigned k = 0; k < check.told; k++)
+				told |= strstr(check.problem[k].text, cases[i].words[w]) != NULL;
+			cr_expect(told, "%s: %s", cases[i].words[w], check.problem[0].text);
+		}
+		bed_close(&bed);
+	}
+	bed_restore(&bed);
+	bed_open(&bed);
+	cr_expect_eq(run_check().problems, 0);
+}
+
+static void import_many(unsigned count)
+{
+	struct import_options options = {.never_used = true};
+	enum import_state state = IMPORT_MORE;
+	struct import *import;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/rows.csv", bed.top);
+	FILE *file = fopen(path, "w");
+	fputs("device_id,gateway_id,master_secret,id_context\n", file);
+	// Half of them have the same device_id.
+	for (unsigned i = 0; i < count; i++)
+		fprintf(file, "%06x,aa,%08x,%06x\n", i % 2 ? 1 : i, i + 1, i);
+	fclose(file);
+	cr_assert_eq(import_open_path(bed.store, path, &options, &import, &bed.error), 0);
+	while (state != IMPORT_READ)
+		cr_assert_eq(import_step(import, &state, &bed.error), 0);
+	cr_assert_eq(import_commit(import, NULL, NULL, &bed.error), 0, "%s", bed.error.text);
+	import_free(import);
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+// Whoever wants a run or a mark waits for one turn, however many devices there are.
+Test(store_check, a_turn_is_short_and_no_row_is_looked_at_twice, .timeout = 120)
+{
+	struct store_check check = {0};
+	uint64_t longest = 0;
+	bool done = false;
+
+	import_many(30000);
+	while (!done) {
+		uint64_t begun = cpu_ns();
+
+		cr_assert_eq(store_check_step(bed.store, &check, &done, &bed.error), 0);
+		uint64_t took = cpu_ns() - begun;
+		longest = took > longest ? took : longest;
+	}
+	cr_expect_eq(check.problems, 0, "%s", check.problem[0].text);
+	cr_expect_eq(check.devices, 30000);
+	cr_expect_lt(longest, 15000000, "%lu ns", longest);
+}
+
+// What comes and goes between two turns is no damage.
+Test(store_check, devices_come_and_go_while_a_check_is_under_way, .timeout = 60)
+{
+	struct store_check check = {0};
+	bool done = false, there = false;
+
+	import_many(2000);
+	while (!done) {
+		struct store_spec spec = bed_spec(77, "77", "aa");
+
+		cr_assert_eq(store_check_step(bed.store, &check, &done, &bed.error), 0);
+		spec.never_used = false;
+		spec.has_gateway_seq = true;
+		if (there)
+			cr_assert_eq(bed_remove_device(&bed, "77"), 0);
+		else
+			cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+		there = !there;
+	}
+	cr_expect_eq(check.problems, 0, "%s", check.problem[0].text);
+	cr_expect(check.devices == 2000 || check.devices == 2001);
 }
 
 Test(store_check, twenty_problems_are_told_and_all_are_counted)

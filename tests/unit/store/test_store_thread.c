@@ -234,6 +234,36 @@ Test(store_thread, after_a_cancel_imports_end_and_the_windows_are_kept)
 	close(fds[1]);
 }
 
+static bool check_over;
+
+static void set_check_over(struct store_job *job)
+{
+	check_over = true;
+}
+
+Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
+{
+	struct store_check_job check = {.job.done = set_check_over};
+	struct store_grant_job grant = {0};
+	struct store_mark mark = {.id = 1, .mark = 100};
+	struct store_marks_job marks = {.marks = &mark, .count = 1};
+
+	struct store_import_job *import = start_import(write_rows(1000), -1);
+	serve_until(&import_ended);
+	store_import_job_free(import);
+	store_check_job_init(&check);
+	store_thread_submit(thread, &check.job);
+	store_grant_job_init(&grant);
+	serve(&grant.job);
+	store_marks_job_init(&marks);
+	serve(&marks.job);
+	cr_expect(grant.job.result == 0 && marks.job.result == 0);
+	cr_expect_not(check_over);
+	serve_until(&check_over);
+	cr_expect_eq(check.check.problems, 0, "%s", check.check.problem[0].text);
+	cr_expect_eq(check.check.devices, 1000);
+}
+
 struct numbered_job {
 	struct store_job job;
 	unsigned number;
