@@ -460,10 +460,9 @@ Test(load_run, what_may_be_a_challenge_is_opened, .init = bed_make, .fini = bed_
 Test(load_run, latency_counts_from_when_a_request_was_due, .init = bed_make, .fini = bed_free)
 {
 	run.conf.rate = 1000;
-	run.conf.requests = 0;
+	run.conf.requests = 1000;
 	run.conf.window = 200;
 	run.conf.timeout_ns = 30 * SECOND_NS;
-	run.conf.duration_ns = SECOND_NS;
 	server.deaf_from_ns = 300000000;
 	server.deaf_until_ns = 600000000;
 	bed_run(answers);
