@@ -367,6 +367,15 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 	return true;
 }
 
+// A request that was sent and lost with its connection may have been seen, even if it then failed
+// to find another connection.
+static enum up_error error_of_sent(const struct up_transfer *t, enum up_error error)
+{
+	bool unreached = error == UP_ERR_dns || error == UP_ERR_connect || error == UP_ERR_tls;
+
+	return t->sent && unreached ? UP_ERR_reset : error;
+}
+
 static void call_done(struct up_transfer *transfer, enum up_error error)
 {
 	struct flight *flight = (struct flight *)transfer;
@@ -374,6 +383,7 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	struct group *group = call->group;
 	struct dp_shared *shared = call->shared;
 
+	error = error_of_sent(transfer, error);
 	call->status = transfer->reply.status;
 	call->sent = transfer->sent;
 	call->connected_ms = transfer->connected_ms;

@@ -61,6 +61,7 @@ void h2_stream_finish(struct h2_stream *stream, enum up_error error)
 	struct h2_engine *e = stream->target->engine;
 
 	up_timer_unset(&e->timers, &stream->timer);
+	stream->transfer->sent |= stream->lost; // whatever became of it afterwards
 	stream->conn = NULL;
 	stream->error = error;
 	h2_stream_move(stream, &e->ended);

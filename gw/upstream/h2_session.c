@@ -143,8 +143,9 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	session->streams--;
 	if (!stream)
 		return 0;
-	// Not acted on: said so for this stream, or by a GOAWAY (RFC 9113 section 8.7).
-	if (code == NGHTTP2_REFUSED_STREAM) {
+	// Not acted on: said so for this stream, or by a GOAWAY (RFC 9113 section 8.7). Who began
+	// to answer says something else.
+	if (code == NGHTTP2_REFUSED_STREAM && !stream->transfer->reply.status) {
 		stream->transfer->sent = false;
 		session->ended(stream, UP_ERR_reset);
 		return 0;

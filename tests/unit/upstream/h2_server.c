@@ -189,6 +189,10 @@ static void serve(struct connection *c, struct stream *s)
 	} else if (!strcmp(path, "refuse") ||
 		(!strcmp(path, "refuse-once") && first_odd(c->server))) {
 		nghttp2_submit_rst_stream(c->ng, 0, s->id, NGHTTP2_REFUSED_STREAM);
+	} else if (!strcmp(path, "lose")) {
+		c->closing = first_odd(c->server);
+		if (!c->closing)
+			nghttp2_submit_rst_stream(c->ng, 0, s->id, NGHTTP2_REFUSED_STREAM);
 	} else if (!strcmp(path, "cut")) {
 		s->cut = true;
 		answer(c, s, 200, "half");

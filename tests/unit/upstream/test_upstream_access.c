@@ -296,6 +296,26 @@ Test(upstream_access, reasons_of_connecting)
 	expect_lines(text, "\"tries\":1,\"reason\":\"TC\",\"error\":\"timeout\"", 1);
 }
 
+// A request that its server had when it went away was lost, though no new connection to it came
+// about: it is not said that nobody saw it.
+Test(upstream_access, reason_of_one_that_was_sent)
+{
+	static const char *const lines[] = {"GET path=die", "POST path=die |x"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct server *server = bed_server("one");
+		struct bed *bed = bed_for(server, "");
+
+		bed_ask(bed, "GET path=ok"); // the connection is kept
+		EXPECT_ANSWER(bed_ask(bed, lines[i]), "5.02 max-age=0 |backend hung up");
+		cr_expect_eq(server_requests(server), 2);
+		bed_end(bed);
+		server_stop(server);
+		expect_lines(log_read(path), "\"tries\":1,\"reason\":\"SH\",\"error\":\"reset\"",
+			(unsigned)i + 1);
+	}
+}
+
 // Answers go on whatever becomes of the lines.
 static void ask_many(struct bed *bed, unsigned count)
 {

@@ -432,20 +432,24 @@ Test(upstream_h2, health_checks)
 	end(bed, server);
 }
 
-#define SETTINGS   "\0\0\0\4\0\0\0\0\0"
-#define ACK        "\0\0\0\4\1\0\0\0\0"
-#define HEADERS    "\0\0\1\1\0\0\0\0\1\x88"       // :status: 200 on stream 1, to be continued
-#define MORE       "\0\0\4\x9\0\0\0\0\1\x00\1a\0" // CONTINUATION: a field `a`
-#define PING       "\0\0\x8\6\0\0\0\0\0pingping"
-#define PUSH       "\0\0\5\5\4\0\0\0\1\0\0\0\2\x82"      // PUSH_PROMISE on stream 1
-#define RST        "\0\0\4\3\0\0\0\0\1\0\0\0\2"          // of stream 1
-#define RST_IDLE   "\0\0\4\3\0\0\0\0\x5\0\0\0\2"         // of a stream that nobody opened
-#define EMPTY      "\0\0\0\0\0\0\0\0\1"                  // DATA without data
-#define WINDOW     "\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff" // WINDOW_UPDATE of all there can be
-#define HUGE       "\xff\xff\xff\0\0\0\0\0\1"            // DATA of 16 MB
-#define GOAWAY     "\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0\0" // nothing was looked at
-#define BAD_HPACK  "\0\0\1\1\4\0\0\0\1\xff"              // an index that goes on behind the frame
-#define OK         "\0\0\1\1\4\0\0\0\1\x88"              // :status: 200 on stream 1
+#define SETTINGS  "\0\0\0\4\0\0\0\0\0"
+#define ACK       "\0\0\0\4\1\0\0\0\0"
+#define HEADERS   "\0\0\1\1\0\0\0\0\1\x88"       // :status: 200 on stream 1, to be continued
+#define MORE      "\0\0\4\x9\0\0\0\0\1\x00\1a\0" // CONTINUATION: a field `a`
+#define PING      "\0\0\x8\6\0\0\0\0\0pingping"
+#define PUSH      "\0\0\5\5\4\0\0\0\1\0\0\0\2\x82"      // PUSH_PROMISE on stream 1
+#define RST       "\0\0\4\3\0\0\0\0\1\0\0\0\2"          // of stream 1
+#define RST_IDLE  "\0\0\4\3\0\0\0\0\x5\0\0\0\2"         // of a stream that nobody opened
+#define EMPTY     "\0\0\0\0\0\0\0\0\1"                  // DATA without data
+#define WINDOW    "\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff" // WINDOW_UPDATE of all there can be
+#define HUGE      "\xff\xff\xff\0\0\0\0\0\1"            // DATA of 16 MB
+#define GOAWAY    "\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0\0" // nothing was looked at
+#define BAD_HPACK "\0\0\1\1\4\0\0\0\1\xff"              // an index that goes on behind the frame
+#define OK        "\0\0\1\1\4\0\0\0\1\x88"              // :status: 200 on stream 1
+#define EARLY                      \
+	"\0\0\5\1\4\0\0\0\1\x08\3" \
+	"103"                                   // :status: 103 on stream 1
+#define REFUSED    "\0\0\4\3\0\0\0\0\1\0\0\0\7" // REFUSED_STREAM of stream 1
 #define RAW(bytes) bytes, sizeof(bytes) - 1
 #define NONE       NULL, 0
 
@@ -509,6 +513,18 @@ Test(upstream_h2, hostile_connections)
 		cr_expect_leq(h2_server_connections(server), 4 * 4);
 		end(bed, server);
 	}
+}
+
+// Who refuses a request after the beginning of an answer has seen it: it is not sent again.
+Test(upstream_h2, refused_too_late)
+{
+	struct h2_server *server = h2_server_start(&(struct h2_server_config){
+		.raw = SETTINGS, .raw_len = 9, .late = EARLY REFUSED, .late_len = 14 + 13});
+	struct bed *bed = bed_of(server, "");
+
+	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "5.02 max-age=0 |backend hung up");
+	cr_expect_eq(h2_server_connections(server), 1);
+	end(bed, server);
 }
 
 // The same keys as for https, and a server that does not speak HTTP/2 inside TLS is refused.

@@ -268,6 +268,26 @@ Test(upstream_h2_engine, goaway_before_a_slow_connection)
 	h2_server_stop(server);
 }
 
+// A request that was lost with its connection may have been seen, even if the server refuses it
+// when it comes again.
+Test(upstream_h2_engine, lost_and_then_refused)
+{
+	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
+	struct alone a = alone_make(server, 0);
+	struct asker asker;
+
+	asker_start(&a, &asker, "/lose", LONG_MS);
+	asker.transfer.request.idempotent = true;
+	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
+	cr_expect(asker.transfer.sent);
+	cr_expect_eq(h2_server_requests(server), 1 + 4);
+	asker_start(&a, &asker, "/refuse", LONG_MS);
+	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
+	cr_expect_not(asker.transfer.sent);
+	alone_end(&a);
+	h2_server_stop(server);
+}
+
 // What libcurl, which shares the thread, left in OpenSSL's queue of errors is no error of an HTTP/2
 // connection: not when it reads, not when it writes.
 Test(upstream_h2_engine, errors_of_others)
