@@ -132,7 +132,8 @@ static void stream_fire(struct up_timer *timer)
 	struct h2_stream *stream = (struct h2_stream *)timer;
 	struct h2_target *target = stream->target;
 	struct h2_conn *conn = stream->conn;
-	bool late = target->engine->now_ms >= stream->deadline_ms;
+	uint64_t now = target->engine->now_ms;
+	bool late = now >= stream->deadline_ms;
 
 	if (conn && stream->id) {
 		h2_conn_cancel(conn, stream);
@@ -144,6 +145,8 @@ static void stream_fire(struct up_timer *timer)
 		h2_conn_end(conn, UP_ERR_timeout);
 	} else if (target_stands(target)) {
 		h2_stream_finish(stream, late ? UP_ERR_timeout : UP_ERR_queue_timeout);
+	} else if (wait_until(stream) > now) { // for another connection, since this turn
+		stream_wait(stream);
 	} else {
 		h2_stream_finish(stream,
 			late && !stream->transfer->connect_ms ? UP_ERR_timeout : UP_ERR_connect);

@@ -44,7 +44,9 @@ struct connection {
 	nghttp2_session *ng;
 	struct stream_list streams;
 	unsigned requests, open;
-	int32_t last; // of which requests are looked at, after a GOAWAY
+	int32_t highest; // request that was looked at: one with a body is whole later than its id
+			 // says
+	int32_t last;    // of which requests are looked at, after a GOAWAY
 	bool closing;
 };
 
@@ -296,10 +298,12 @@ static void request(struct connection *c, struct stream *s)
 	if (strcmp(s->path, "/healthz"))
 		count(server, &server->requests);
 	serve(c, s);
+	if (s->id > c->highest)
+		c->highest = s->id;
 	if (c->requests != most)
 		return;
-	c->last = s->id;
-	nghttp2_submit_goaway(c->ng, 0, s->id, NGHTTP2_NO_ERROR, NULL, 0);
+	c->last = c->highest;
+	nghttp2_submit_goaway(c->ng, 0, c->last, NGHTTP2_NO_ERROR, NULL, 0);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)

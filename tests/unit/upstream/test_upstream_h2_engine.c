@@ -268,6 +268,36 @@ Test(upstream_h2_engine, goaway_before_a_slow_connection)
 	h2_server_stop(server);
 }
 
+#define ONE_STREAM "\0\0\6\4\0\0\0\0\0\0\3\0\0\0\1"      // SETTINGS_MAX_CONCURRENT_STREAMS
+#define LAST_OK    "\0\0\1\1\5\0\0\0\1\x88"              // :status: 200 on stream 1,
+#define LEAVING    "\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0" // and GOAWAY after it
+
+// The same if its time in the queue is up in the very turn that follows the GOAWAY.
+Test(upstream_h2_engine, goaway_before_a_slow_turn)
+{
+	struct h2_server *server = h2_server_start(&(struct h2_server_config){
+		.raw = ONE_STREAM,
+		.raw_len = sizeof(ONE_STREAM) - 1,
+		.late = LAST_OK LEAVING,
+		.late_len = sizeof(LAST_OK LEAVING) - 1,
+	});
+	struct asker first, second;
+	char upstream[128];
+
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"h2c://127.0.0.1:%u\"], max_connections: 1, queue: 2s",
+		h2_server_port(server));
+	struct alone a = alone_make_of(upstream, 0);
+	asker_start(&a, &first, "/", LONG_MS);
+	asker_start(&a, &second, "/", LONG_MS); // it waits for the only stream
+	cr_expect_eq(asker_wait(&a, &first), UP_OK);
+	a.engine->ops->turn(a.engine, bed_now_ms() + 4000);
+	cr_expect_eq(asker_wait(&a, &second), UP_OK);
+	cr_expect_eq(h2_server_connections(server), 2);
+	alone_end(&a);
+	h2_server_stop(server);
+}
+
 // A request that was lost with its connection may have been seen, even if the server refuses it
 // when it comes again.
 Test(upstream_h2_engine, lost_and_then_refused)
