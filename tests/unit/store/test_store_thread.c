@@ -234,32 +234,51 @@ Test(store_thread, after_a_cancel_imports_end_and_the_windows_are_kept)
 	close(fds[1]);
 }
 
-static bool check_over;
+static int gate[2];
 
-static void set_check_over(struct store_job *job)
+// Holds the thread until somebody writes.
+static enum store_turn run_gate(struct store_job *job, struct store *store)
 {
-	check_over = true;
+	char byte;
+
+	cr_assert_eq(read(gate[0], &byte, 1), 1);
+	return STORE_TURN_DONE;
+}
+
+static const struct store_job *ended[4];
+static unsigned ended_count;
+
+static void note_end(struct store_job *job)
+{
+	ended[ended_count++] = job;
+	over = ended_count == sizeof(ended) / sizeof(ended[0]);
 }
 
 Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
 {
-	struct store_check_job check = {.job.done = set_check_over};
-	struct store_grant_job grant = {0};
+	struct store_job hold = {.run = run_gate, .done = note_end};
+	struct store_check_job check = {.job.done = note_end};
+	struct store_grant_job grant = {.job.done = note_end};
 	struct store_mark mark = {.id = 1, .mark = 100};
-	struct store_marks_job marks = {.marks = &mark, .count = 1};
+	struct store_marks_job marks = {.job.done = note_end, .marks = &mark, .count = 1};
+	const struct store_job *in_order[] = {&hold, &grant.job, &marks.job, &check.job};
 
 	struct store_import_job *import = start_import(write_rows(1000), -1);
 	serve_until(&import_ended);
 	store_import_job_free(import);
+	cr_assert_eq(pipe(gate), 0);
+	store_thread_submit(thread, &hold);
 	store_check_job_init(&check);
 	store_thread_submit(thread, &check.job);
 	store_grant_job_init(&grant);
-	serve(&grant.job);
+	store_thread_submit(thread, &grant.job);
 	store_marks_job_init(&marks);
-	serve(&marks.job);
+	store_thread_submit(thread, &marks.job);
+	// All of them are there now, however long this took.
+	cr_assert_eq(write(gate[1], "", 1), 1);
+	serve_until(&over);
+	cr_expect_arr_eq(ended, in_order, sizeof(in_order));
 	cr_expect(grant.job.result == 0 && marks.job.result == 0);
-	cr_expect_not(check_over);
-	serve_until(&check_over);
 	cr_expect_eq(check.check.problems, 0, "%s", check.check.problem[0].text);
 	cr_expect_eq(check.check.devices, 1000);
 }
