@@ -170,7 +170,7 @@ static bool name_row(struct store *store, struct store_check *check, sqlite3_stm
 
 	if (name == NULL || strlen(name) >= sizeof(check->name) || strcmp(name, check->name) <= 0)
 		return false;
-	strcpy(check->name, name);
+	memcpy(check->name, name, strlen(name) + 1);
 	sqlite3_stmt *device = device_find(store, id, &there);
 	const char *its = there ? (const char *)sqlite3_column_text(device, 0) : NULL;
 	if (its == NULL || strcmp(its, name) != 0)
