@@ -220,7 +220,7 @@ static void completions_report(struct h1_engine *e)
 		if (!h1_is_answered(slot))
 			slot->transfer->reply.status = 0;
 		slot->transfer->connected_ms = slot->waited_ms + connect_time(easy);
-		if (error == UP_ERR_connect)
+		if (error && !slot->transfer->sent)
 			up_host_doubt(&slot->target->host);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		// The transfer may start again in the callback, which still needs the slot's body.

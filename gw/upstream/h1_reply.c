@@ -84,6 +84,7 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_OK:
 		return h1_is_answered(slot) ? UP_OK : UP_ERR_reset; // closed in the head
 	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_SETOPT_OPTION_SYNTAX: // of CURLOPT_RESOLVE: a name without an address
 		return UP_ERR_dns;
 	case CURLE_COULDNT_CONNECT:
 		return UP_ERR_connect;

@@ -345,9 +345,10 @@ static void conn_go_on(struct h2_conn *conn)
 		h2_conn_end(conn, error ? error : UP_ERR_no_memory);
 		return;
 	}
+	// The address answers: no other one is tried, however long a handshake of TLS takes.
+	up_timer_set(&conn->target->engine->timers, &conn->timer, conn->opened_ms + OPEN_MS);
 	if (!conn->wire.open)
 		return;
-	up_timer_set(&conn->target->engine->timers, &conn->timer, conn->opened_ms + OPEN_MS);
 	set_dirty(conn); // the preface
 	if (up_wire_holds(&conn->wire))
 		conn->unread = conn->target->engine->again = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // No own Partial IV leaves that the disk does not know, whichever write, sync, truncation, rename
-// or open of the store fails, and wherever the power is cut: each of them once, in a life in which
-// all verbs come.
+// or open to write of the store fails, and wherever the power is cut: each of them once, in a life
+// in which all verbs come.
 
 #include "tests/model/disk.h"
 #include "tests/model/store_life.h"
@@ -189,6 +189,7 @@ static void fail_one(size_t i, unsigned n, enum disk_fault fault)
 	put(&before[i].disk, &before[i].life);
 	disk_begin(life_bed.top, n, fault);
 	episode->live();
+	cr_assert(disk_failed() || n > before[i].calls, "%s: was not reached", life_where);
 	disk_end();
 	struct life after = life;
 	if (fault == DISK_CUT || fault == DISK_EIO) {

@@ -3,6 +3,7 @@
 #include "tests/unit/upstream/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -351,6 +352,7 @@ static void listen_tcp(struct server *s)
 	close(chosen);
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(s->fd, (struct sockaddr *)&address, len)) { // somebody was quicker
+		check(errno == EADDRINUSE, "bind");
 		close(s->fd);
 		listen_tcp(s);
 	}
