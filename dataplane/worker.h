@@ -49,6 +49,18 @@ struct pkt_vec {
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 };
 
+// Keeps in live[] the slots that `keep` is true for; the others were counted and end here.
+#define VEC_FILTER(vec, slot, keep)                          \
+	do {                                                 \
+		unsigned kept_ = 0;                          \
+		for (unsigned i_ = 0; i_ < (vec)->n; i_++) { \
+			unsigned slot = (vec)->live[i_];     \
+			if (keep)                            \
+				(vec)->live[kept_++] = slot; \
+		}                                            \
+		(vec)->n = kept_;                            \
+	} while (0)
+
 // An answer to be sealed and sent. Pointers stay valid until the batch is flushed.
 struct pkt_answer {
 	const struct dp_flow *flow;
@@ -204,6 +216,18 @@ int dp_worker_run(void *worker);
 void dp_receive(struct dp_worker *w, struct pkt_vec *vec);
 // Stages 8 and 10 for packets that another worker opened (receive.c).
 void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec);
+// Sends bytes as they are; where the packet that they answer ends is `stat`.
+void dp_reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len,
+	enum dp_stat stat);
+// An unprotected error (RFC 8613 section 8.2): same token, Max-Age 0, if the policy wants it.
+// Otherwise, and always when it would be larger than allowed, the packet is dropped for `reason`.
+void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason);
+// Stages 7 and 8 (replay.c): keeps what the window lets pass. The memory that tells a copy from a
+// replay is asked for ahead of its use.
+void dp_window(struct dp_worker *w, struct pkt_vec *vec);
+// Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
+void dp_commit(struct dp_worker *w, struct pkt_vec *vec);
 // Hand-off between workers (handoff.c): rings for each pair, 0 or -errno.
 int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 	__attribute__((warn_unused_result));
@@ -312,6 +336,11 @@ static inline uint64_t dp_stage_end(
 	w->stats.cycles[stage] += now - start;
 	w->stats.packets[stage] += packets;
 	return now;
+}
+
+static inline void pkt_flow(const struct pkt_vec *vec, unsigned slot, struct dp_flow *flow)
+{
+	dp_net_flow(vec->mbuf[slot], &vec->net[slot], flow);
 }
 
 static inline const uint8_t *pkt_tag(const struct pkt_vec *vec, unsigned slot, unsigned tag_len)

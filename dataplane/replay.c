@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stages 7, 8 and 10: whether a request is new. Copies of what we know are answered as those,
+// others are replays; of unknown windows nothing is taken in before a challenge. The only place
+// where a window moves.
+
+#include "dataplane/worker.h"
+
+#define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
+
+static bool exchange_matches(
+	const struct dp_exchange_pool *pool, uint32_t index, const struct dp_answer_key *key)
+{
+	const struct dp_exchange *x = &pool->worker_half[index];
+	struct dp_shared *shared = dp_shared_at(pool, index);
+
+	return x->piv == key->piv && x->mid == key->mid && x->tag_len == key->tag_len &&
+		!memcmp(x->tag, key->tag, key->tag_len) &&
+		shared->request.token_len == key->token_len &&
+		!memcmp(dp_shared_request_buf(pool, shared), key->token, key->token_len) &&
+		dp_flow_same_endpoint(&x->flow, key->flow);
+}
+
+// Stage 7b: whether a request whose Partial IV was seen is a copy of one that we know. Answers it,
+// or is silent, as RFC 7252 section 4.5 asks; false: it is a replay.
+static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const struct coap_msg *msg = &vec->msg[slot];
+	unsigned tag_len = aead_algs[ctx->alg].tag_len;
+	struct dp_flow flow;
+	const uint8_t *bytes;
+	uint16_t len;
+
+	pkt_flow(vec, slot, &flow);
+	const struct dp_answer_key key = {
+		.piv = vec->option[slot].piv,
+		.context = vec->context[slot],
+		.generation = vec->generation[slot],
+		.flow = &flow,
+		.token = msg->token,
+		.tag = pkt_tag(vec, slot, tag_len),
+		.token_len = msg->token_len,
+		.mid = msg->mid,
+		.tag_len = tag_len,
+	};
+
+	switch (dp_answers_find(w->answers, &key, w->now_ms, &bytes, &len)) {
+	case DP_ANSWER_RESEND:
+		if (msg->type == COAP_NON) {
+			// An ACK was sent, and a NON is never acknowledged.
+			dp_count(w, DP_STAT_drop_duplicate_silent);
+			return true;
+		}
+		dp_reply(w, &flow, bytes, len,
+			len == COAP_EMPTY_LEN ? DP_STAT_rx_duplicates_acked
+					      : DP_STAT_rx_duplicates_answered);
+		return true;
+	case DP_ANSWER_SILENT:
+		dp_count(w, DP_STAT_drop_duplicate_silent);
+		return true;
+	case DP_ANSWER_NONE:
+		break;
+	}
+	// The list of a context that nobody owns may be another worker's a moment later.
+	if (__atomic_load_n(&ctx->owner, __ATOMIC_RELAXED) != w->id)
+		return false;
+	for (uint32_t i = ctx->in_flight; i != DP_INDEX_NONE;
+		i = w->exchanges->worker_half[i].next) {
+		if (exchange_matches(w->exchanges, i, &key)) {
+			dp_separate_copy(w, i, &flow, msg->type);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	dp_unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
+		"Replay detected", DP_STAT_drop_replay);
+}
+
+static bool window_unknown(const struct dp_context *ctx)
+{
+	return ctx->state == DP_CONTEXT_WINDOW_UNKNOWN || ctx->state == DP_CONTEXT_ECHO_PENDING;
+}
+
+// Whether this second's one too old packet of a context may be verified.
+static bool probe_budget(struct dp_worker *w, struct dp_context *ctx)
+{
+	uint16_t second = w->now_ms / 1000;
+
+	if (ctx->owner != w->id || ctx->probe_second == second)
+		return false;
+	ctx->probe_second = second;
+	return true;
+}
+
+// What the window says of a request: it lets pass what is new. That of a context that nobody owns
+// may be read: commit looks again.
+static enum osc_window_verdict window_verdict(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	uint64_t piv = vec->option[slot].piv;
+
+	if (vec->foreign[slot]) // its owner looks
+		return OSC_WINDOW_NEW;
+	if (window_unknown(ctx)) // nothing is known but a lower limit
+		return piv >= ctx->window.next ? OSC_WINDOW_NEW : OSC_WINDOW_OLD;
+	return osc_window_check(&ctx->window, piv);
+}
+
+// Whether a copy of a request gets what a replay of it gets, which is nothing: of a NON, unless
+// replays are told. Then the memory of what was answered need not be asked which of them it is.
+static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	return vec->msg[slot].type == COAP_NON && !w->config->verbose_replay;
+}
+
+// A request that did not pass: a copy, which of a context of unknown window may be one of what was
+// accepted before a resync, or a replay. One that is only too old may be verified as a probe: true.
+static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	enum osc_window_verdict verdict)
+{
+	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+
+	if (duplicate(w, vec, slot))
+		return false;
+	if (verdict == OSC_WINDOW_OLD && probe_budget(w, ctx))
+		return true;
+	replay(w, vec, slot);
+	return false;
+}
+
+// Stage 7. The memory that tells a copy from a replay is asked for ahead of its use.
+void dp_window(struct dp_worker *w, struct pkt_vec *vec)
+{
+	bool keep[DP_BURST];
+	enum osc_window_verdict verdict[DP_BURST];
+	uint8_t old[DP_BURST];
+	unsigned n = 0, kept = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+
+		verdict[slot] = window_verdict(w, vec, slot);
+		keep[slot] = verdict[slot] == OSC_WINDOW_NEW;
+		kept += keep[slot];
+		vec->probe[slot] = false;
+		if (keep[slot])
+			continue;
+		if (verdict[slot] == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot)) {
+			dp_count(w, DP_STAT_drop_seen_non);
+			continue;
+		}
+		dp_answers_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
+		old[n++] = slot;
+	}
+	if (kept == vec->n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		dp_answers_prefetch_record(
+			w->answers, vec->context[old[i]], vec->option[old[i]].piv);
+	for (unsigned i = 0; i < n; i++)
+		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i], verdict[old[i]]);
+	VEC_FILTER(vec, slot, keep[slot]);
+}
+
+// Asks main for a higher mark; at most one question at a time.
+static void mark_want(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t mark)
+{
+	if (ctx->mark_wanted)
+		return;
+	ctx->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
+}
+
+// The device's Partial IVs count the messages under its key, and ours are about as many.
+static void limit_use(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before)
+{
+	if (before < DP_LIMIT_USES && ctx->window.next >= DP_LIMIT_USES)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE);
+	else if (before <= DP_LIMIT_USES / 2)
+		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE_HALF);
+}
+
+static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const uint8_t *plaintext = vec->msg[slot].body.payload;
+	struct coap_body inner;
+	struct coap_option echo;
+
+	return coap_body_parse(&inner, plaintext + 1, vec->plaintext_len[slot] - 1) == COAP_OK &&
+		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
+		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot],
+			ctx->unknown_phases, w->now_ms, echo.value, echo.len);
+}
+
+// A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).
+static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	struct dp_context *ctx = &w->contexts->context[index];
+	uint64_t piv = vec->option[slot].piv;
+	uint64_t own_piv;
+	enum dp_stat why_not;
+
+	if (piv < ctx->challenged) {
+		uint16_t second = w->now_ms / 1000;
+
+		if (ctx->challenge_second != second) {
+			ctx->challenge_second = second;
+			ctx->challenges = 0;
+		}
+		if (ctx->challenges >= CHALLENGES_PER_SECOND) {
+			dp_count(w, DP_STAT_drop_challenge_limit);
+			return;
+		}
+		ctx->challenges++;
+	}
+	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+		// A copy of this request will be challenged as if it was the first.
+		dp_count(w, why_not);
+		return;
+	}
+	if (piv >= ctx->challenged)
+		ctx->challenged = piv + 1;
+
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
+	uint8_t echo[DP_ECHO_LEN];
+	struct coap_writer writer;
+
+	dp_echo_make(&w->echo, index, vec->generation[slot], ctx->unknown_phases, w->now_ms, echo);
+	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
+	coap_write_code(&writer, COAP_UNAUTHORIZED);
+	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
+	answer->plaintext = plaintext;
+	answer->plaintext_len = coap_writer_len(&writer);
+	answer->has_own_piv = true;
+	answer->own_piv = own_piv;
+	answer->recorded = false;
+	dp_count(w, DP_STAT_rx_challenges);
+	if (ctx->state == DP_CONTEXT_WINDOW_UNKNOWN)
+		dp_context_state_set(w, index, ctx, DP_CONTEXT_ECHO_PENDING);
+}
+
+// Whether a packet of this burst that is committed already is the same request.
+static bool copy_in_burst(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned committed, unsigned slot)
+{
+	unsigned tag_len = aead_algs[w->contexts->context[vec->context[slot]].alg].tag_len;
+	struct dp_flow flow;
+	struct dp_flow other_flow;
+
+	pkt_flow(vec, slot, &flow);
+	for (unsigned i = 0; i < committed; i++) {
+		unsigned other = vec->live[i];
+		const struct coap_msg *msg = &vec->msg[other];
+
+		if (vec->context[other] != vec->context[slot] ||
+			vec->option[other].piv != vec->option[slot].piv ||
+			msg->mid != vec->msg[slot].mid ||
+			msg->token_len != vec->msg[slot].token_len ||
+			memcmp(msg->token, vec->msg[slot].token, msg->token_len) ||
+			memcmp(pkt_tag(vec, other, tag_len), pkt_tag(vec, slot, tag_len), tag_len))
+			continue;
+		pkt_flow(vec, other, &other_flow);
+		if (dp_flow_same_endpoint(&other_flow, &flow))
+			return true;
+	}
+	return false;
+}
+
+// Claims a context that nobody owns, here or for the worker that it is to go to. Returns its owner.
+static uint8_t claim(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
+{
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+
+	if (likely(owner != DP_OWNER_NONE))
+		return owner;
+	uint8_t home = w->id;
+
+	if (w->affinity_kid)
+		home = dp_context_hash(w->contexts, &vec->key[slot]) % w->worker_count;
+	// Who is faster has it; the packet of the others is handed to it.
+	if (__atomic_compare_exchange_n(
+		    &ctx->owner, &owner, home, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		owner = home;
+	return owner;
+}
+
+// Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
+void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+		uint32_t index = vec->context[slot];
+		struct dp_context *ctx = &w->contexts->context[index];
+		uint64_t piv = vec->option[slot].piv;
+		uint64_t own_piv;
+		enum dp_stat why_not;
+
+		if (dp_context_live(ctx) != vec->generation[slot]) {
+			dp_count(w, DP_STAT_drop_context_gone);
+			continue;
+		}
+		uint8_t owner = claim(w, vec, slot, ctx);
+
+		if (owner == DP_OWNER_MAIN) {
+			dp_count(w, DP_STAT_drop_context_gone);
+			continue;
+		}
+		if (owner != w->id) {
+			dp_handoff(w, vec, slot, owner);
+			continue;
+		}
+		uint64_t before = ctx->window.next;
+
+		ctx->last_seen_s = w->now_ms / 1000;
+		if (vec->probe[slot]) {
+			if (ctx->state == DP_CONTEXT_ACTIVE)
+				dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
+			replay(w, vec, slot);
+			continue;
+		}
+		if (ctx->flags & DP_CONTEXT_OWN_PIV &&
+			!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
+			// Not accepted, so that its retransmission can be, and be answered.
+			dp_count(w, why_not);
+			continue;
+		}
+		if (window_unknown(ctx)) {
+			if (piv < ctx->window.next) {
+				replay(w, vec, slot);
+				continue;
+			}
+			if (!has_valid_echo(w, vec, slot)) {
+				challenge(w, vec, slot);
+				continue;
+			}
+			osc_window_open_at(&ctx->window, piv);
+			ctx->challenged = 0;
+			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+		} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
+			// Its retransmission passes, once the mark is durable.
+			mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
+			dp_count(w, DP_STAT_drop_above_mark);
+			continue;
+		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
+			// Two copies of one Partial IV in a burst both passed stage 7.
+			if (copy_is_as_replay(w, vec, slot))
+				dp_count(w, DP_STAT_drop_seen_non);
+			else if (copy_in_burst(w, vec, kept, slot))
+				dp_count(w, DP_STAT_drop_duplicate_silent);
+			else if (!duplicate(w, vec, slot))
+				replay(w, vec, slot);
+			continue;
+		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
+			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+		}
+		ctx->accepted++;
+		if (ctx->flags & DP_CONTEXT_FLOOR &&
+			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
+			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
+		if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
+			limit_use(w, index, ctx, before);
+		vec->live[kept++] = slot;
+	}
+	vec->n = kept;
+	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept);
+}
