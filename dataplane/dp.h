@@ -36,6 +36,8 @@ struct dp_conf {
 	uint16_t mtu;            // largest of all ports
 	int64_t clock_least_s;   // Unix time below which no own PIV comes from the clock
 	uint32_t ack_timeout_ms; // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
+	unsigned access_percent; // of the requests that workers answer: those with a record
+				 // (access.h)
 	const char *isa;         // for aead_engine_create(); NULL: the fastest
 	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds

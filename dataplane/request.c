@@ -145,8 +145,16 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 	const struct request_options *options, uint8_t code, uint32_t max_age,
 	const char *diagnostic)
 {
-	dp_answer_error(w, answer_to(w, vec, slot, options), code, max_age, diagnostic);
+	struct pkt_answer *answer = answer_to(w, vec, slot, options);
+
+	dp_answer_error(w, answer, code, max_age, diagnostic);
 	dp_count(w, DP_STAT_answers_error);
+	if (unlikely(w->access)) {
+		struct dp_access_record record;
+
+		dp_access_request(w, vec, slot, &record);
+		dp_access_answer(w, &record, answer);
+	}
 }
 
 // A protected 5.03. Devices that are told to come back do so at different times.
@@ -164,12 +172,15 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 	const struct coap_body *body)
 {
 	struct pkt_answer *answer = answer_to(w, vec, slot, options);
+	struct dp_access_record record;
 	struct coap_writer writer;
 	bool echo = route->target == DP_TARGET_ECHO;
 	// The answer is never longer than the request: code, format and payload are all from there.
 	uint8_t *start = echo && body->payload ? (uint8_t *)(uintptr_t)vec->msg[slot].body.payload
 					       : w->batch.plaintext[answer - w->batch.answer];
 
+	if (unlikely(w->access))
+		dp_access_request(w, vec, slot, &record);
 	if (echo && body->payload) {
 		// Written over the request, in front of the payload that is already there.
 		uint8_t head[8];
@@ -193,6 +204,8 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 	}
 	answer->plaintext = start;
 	dp_count(w, DP_STAT_answers_builtin);
+	if (unlikely(w->access))
+		dp_access_answer(w, &record, answer);
 }
 
 static const struct dp_worker_port *worker_port(const struct dp_worker *w, uint16_t port_id)

@@ -120,8 +120,11 @@ struct dp_worker *dp_worker_create(
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
+	bool access = !dp_access_init(w, conf->access_percent);
+
 	if (!w->pool || !w->spare || !w->engine || !w->unacked || !w->answers || !w->mids ||
-		!loops || !w->events || !w->commands || !w->to_kernel || !w->from_kernel) {
+		!loops || !w->events || !w->commands || !w->to_kernel || !w->from_kernel ||
+		!access) {
 		snprintf(err, err_len, "worker %u: no memory for %s", id,
 			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
@@ -142,6 +145,7 @@ void dp_worker_free(struct dp_worker *w)
 {
 	if (!w)
 		return;
+	dp_punt_ring_free(w->access);
 	dp_punt_ring_free(w->from_kernel);
 	dp_punt_ring_free(w->to_kernel);
 	rte_ring_free(w->commands);

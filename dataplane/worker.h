@@ -5,6 +5,7 @@
 #ifndef POSTERN_DATAPLANE_WORKER_H
 #define POSTERN_DATAPLANE_WORKER_H
 
+#include "dataplane/access.h"
 #include "dataplane/answers.h"
 #include "dataplane/dp.h"
 #include "dataplane/echo.h"
@@ -152,6 +153,8 @@ struct dp_worker {
 	struct rte_ring *acks_from[DP_WORKERS_MAX];
 	struct dp_punt_ring *to_kernel;
 	struct dp_punt_ring *from_kernel;
+	struct dp_punt_ring *access; // worker -> main, struct dp_access_record; NULL: none wanted
+	unsigned access_percent;     // of the requests that have one
 	struct rte_rcu_qsbr *qsbr;
 	const uint32_t *run; // of this start, DP_RUN_NONE before it is granted; main writes, atomic
 	struct dp_echo_key echo;
@@ -244,6 +247,14 @@ void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t typ
 	unsigned owner);
 // Takes those that other workers received: how many came.
 unsigned dp_handoff_acks(struct dp_worker *w);
+// The access log (access.c), where dp_worker.access is there: its ring, 0 or -errno; ...
+int dp_access_init(struct dp_worker *w, unsigned percent) __attribute__((warn_unused_result));
+// ... what a request in a slot of the burst says, before its plaintext is written over; ...
+void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	struct dp_access_record *record);
+// ... and what it is answered by the worker. The record goes to main, or is lost and counted.
+void dp_access_answer(
+	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // A context's list of exchanges (request.c). One that was removed has none any more.

@@ -252,6 +252,7 @@ void daemon_run(struct daemon *daemon)
 			on_ready(daemon, events[i].data.fd);
 		dp_poll(daemon->dp, on_event, daemon);
 		to_kernel(daemon);
+		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
 		disk_turn(daemon);
 		upstreams_watch(daemon);
@@ -334,6 +335,7 @@ int daemon_stop(struct daemon *daemon)
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_free(daemon->loop[i]);
 	free(daemon->servers_down);
+	access_turn(daemon);
 	access_log_free(daemon->access);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);

@@ -94,6 +94,8 @@ void daemon_alarm_end(struct daemon *daemon, const char *sentence);
 void daemon_store_result(struct daemon *daemon, int result);
 // In each turn of main.
 void disk_turn(struct daemon *daemon);
+// Writes the lines of what workers answered by themselves; see gw/access.c.
+void access_turn(struct daemon *daemon);
 uint64_t daemon_now_ms(void);
 
 // Devices wait for a resync: an alarm.

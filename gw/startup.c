@@ -161,6 +161,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.mtu = mtu,
 		.clock_least_s = store_clock_least(daemon->store),
 		.ack_timeout_ms = conf->devices.ack_timeout_ms,
+		.access_percent = conf->log.access ? conf->log.sample : 0,
 		.isa = conf->workers.isa,
 		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
 		// A NIC's queue overflows while a worker naps; the kernel's does not.

@@ -489,7 +489,7 @@ static const struct conf_key log_keys[] = {
 	}, {
 		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
 		.form = &access_form, .sample = "/var/log/postern/access.json",
-		.help = "Where a line of JSON for each request that went to an upstream is written, by default nowhere.",
+		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
 	}, {
 		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
 		.preset = "100%",

@@ -12,6 +12,20 @@
 #define TEXT_MAX  256  // bytes of one text; the rest is cut off
 #define PATH_ROOM 1024 // bytes of the encoded path; the rest is cut off
 
+// What a worker answers by itself tells by its code why.
+static const char *own_reason(uint8_t code)
+{
+	switch (code) {
+	case COAP_NOT_FOUND:
+	case COAP_METHOD_NOT_ALLOWED:
+		return "DN";
+	case COAP_SERVICE_UNAVAILABLE:
+		return "GO";
+	default:
+		return COAP_CODE_CLASS(code) == 2 ? "GB" : "DR";
+	}
+}
+
 // The first character says who ended it, the second in which phase.
 const char *access_reason(const struct access_record *record)
 {
@@ -48,6 +62,8 @@ const char *access_reason(const struct access_record *record)
 	};
 	bool head = record->status;
 
+	if (record->own)
+		return own_reason(record->code);
 	if (record->abandoned)
 		return record->tries ? "DH" : "DQ";
 	if (record->error == UP_ERR_reset)
@@ -162,7 +178,7 @@ size_t access_line_write(const struct access_record *record, char *buf, size_t r
 	member_number(&text, "status", (uint64_t)record->status);
 	snprintf(code, sizeof(code), "%u.%02u", record->code >> 5, record->code & 31);
 	member_text(&text, "code", record->code ? code : NULL);
-	member_number(&text, "in", record->body_len);
+	member_number(&text, "in", record->in);
 	member_number(&text, "out", record->out);
 	member_number(&text, "queued_ms", record->queued_ms);
 	member_number(&text, "connect_ms", record->connect_ms);

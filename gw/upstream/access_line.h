@@ -15,7 +15,7 @@ struct access_record {
 	const char *device;
 	uint8_t method;      // CoAP code of the request
 	const uint8_t *body; // encoded options and payload of the request; only the path is taken
-	size_t body_len;
+	size_t body_len, in; // in: bytes of the whole request
 	const char *route, *upstream, *server;
 	int status;   // of HTTP
 	uint8_t code; // of CoAP
@@ -25,6 +25,7 @@ struct access_record {
 	enum up_error error;
 	bool abandoned; // nobody waits for the answer any more
 	bool sent;      // the last server may have seen the request
+	bool own;       // answered by a worker, for no upstream
 };
 
 // The reason code: two characters.

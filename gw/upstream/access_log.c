@@ -28,6 +28,7 @@ struct ring {
 	uint64_t head; // bytes written so far, atomic
 	uint64_t tail; // bytes read so far, atomic
 	uint64_t dropped;
+	uint64_t rate;   // lines a second
 	uint64_t tokens; // thousandths of lines that the rate allows now
 	uint64_t tokens_ms;
 	char byte[RING_BYTES];
@@ -36,7 +37,6 @@ struct ring {
 struct access_log {
 	const char *path; // NULL: stderr
 	unsigned sample;  // percent
-	uint64_t rate;    // lines a second of one loop
 	int fd;
 	struct stat file;
 	time_t looked_s;
@@ -47,7 +47,7 @@ struct access_log {
 	bool started;
 	pthread_t thread;
 	uint64_t written, failed;
-	unsigned loops;
+	unsigned rings; // of the loops, and main's
 	struct ring ring[];
 };
 
@@ -61,11 +61,11 @@ static void count(uint64_t *counter, uint64_t n)
 bool access_log_wants(struct access_log *log, unsigned loop, uint32_t random, uint64_t now_ms)
 {
 	struct ring *ring = &log->ring[loop];
-	uint64_t full = log->rate * 1000;
+	uint64_t full = ring->rate * 1000;
 
 	if (random % 100 >= log->sample)
 		return false;
-	uint64_t more = (now_ms - ring->tokens_ms) * log->rate;
+	uint64_t more = (now_ms - ring->tokens_ms) * ring->rate;
 	ring->tokens = more > full - ring->tokens ? full : ring->tokens + more;
 	ring->tokens_ms = now_ms;
 	if (ring->tokens < 1000) {
@@ -186,7 +186,7 @@ static bool rings_write(struct access_log *log)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < log->loops; i++)
+	for (unsigned i = 0; i < log->rings; i++)
 		any |= ring_write(log, &log->ring[i]);
 	return any;
 }
@@ -229,14 +229,16 @@ static int thread_start(struct access_log *log)
 int access_log_create(const struct conf_log *conf, unsigned loops, struct access_log **out,
 	char *err, size_t err_len)
 {
-	struct access_log *log = calloc(1, sizeof(*log) + loops * sizeof(log->ring[0]));
+	struct access_log *log = calloc(1, sizeof(*log) + (loops + 1) * sizeof(log->ring[0]));
 	int rc = log ? 0 : -ENOMEM;
 
 	if (log) {
 		log->path = strcmp(conf->access, CONF_ACCESS_STDERR) ? conf->access : NULL;
 		log->sample = conf->sample;
-		log->rate = (conf->rate + loops - 1) / loops;
-		log->loops = loops;
+		for (unsigned i = 0; i < loops; i++)
+			log->ring[i].rate = (conf->rate + loops - 1) / loops;
+		log->ring[loops].rate = conf->rate;
+		log->rings = loops + 1;
 		log->fd = log->path ? file_open(log->path) : STDERR_FILENO;
 		log->bell.fd = -1;
 		if (log->fd < 0 || fstat(log->fd, &log->file))
@@ -282,7 +284,7 @@ uint64_t access_log_dropped(const struct access_log *log)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < log->loops; i++)
+	for (unsigned i = 0; i < log->rings; i++)
 		sum += __atomic_load_n(&log->ring[i].dropped, __ATOMIC_RELAXED);
 	return sum;
 }

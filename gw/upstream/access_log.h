@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the lines of the access log go: from a ring of each upstream loop, by a thread of its own,
+// Where the lines of the access log go: from a ring of each upstream loop, and one of main, which
+// counts here as a loop behind them, by a thread of its own,
 // to a file or stderr. A loop never waits: what finds no room, or exceeds the rate, is dropped and
 // counted, and a disk that is full or slow costs lines only.
 
@@ -16,8 +17,8 @@
 
 struct access_log;
 
-// conf->access says where to, and is not NULL. Starts the thread. Returns 0 or -errno with a line
-// in err.
+// conf->access says where to, and is not NULL; loops: of the upstream. Starts the thread. Returns 0
+// or -errno with a line in err.
 int access_log_create(const struct conf_log *conf, unsigned loops, struct access_log **log,
 	char *err, size_t err_len) __attribute__((warn_unused_result));
 // After the loops have ended: writes what is there, if somebody takes it. NULL is allowed.

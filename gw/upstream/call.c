@@ -48,6 +48,7 @@ static void call_log(const struct call *call)
 		.method = device->code,
 		.body = dp_shared_body(call->port->pool, shared),
 		.body_len = device->body_len,
+		.in = device->body_len,
 		.route = call->route ? call->route->path.text : NULL,
 		.upstream = call->group->upstream ? call->group->upstream->name : NULL,
 		.server = call->server ? call->server->text : NULL,

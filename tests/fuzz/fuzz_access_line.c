@@ -47,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.server = data[0] & 8 ? name : NULL,
 		.abandoned = data[0] & 16,
 		.sent = data[0] & 32,
+		.own = data[0] & 64,
 		.method = data[1],
 		.code = data[2],
 		.error = data[3] % UP_ERROR_COUNT,
@@ -54,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.tries = data[5],
 		.body = data + NUMBERS + 1 + name_len,
 		.body_len = len - NUMBERS - 1 - name_len,
+		.in = data[5],
 	};
 	char *line = malloc(ACCESS_LINE_MAX);
 	size_t n = access_line_write(&record, line, ACCESS_LINE_MAX);

@@ -82,6 +82,7 @@ static void make(
 		.answers_bytes = 64 * 1024,
 		.port_count = 1,
 		.mtu = 1500,
+		.access_percent = 100,
 		.config = &bed->config,
 	};
 	struct dp_port_addresses addresses = {

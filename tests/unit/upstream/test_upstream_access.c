@@ -95,6 +95,7 @@ Test(upstream_access, a_line)
 	};
 
 	record.method = code;
+	record.in = record.body_len;
 	line[access_line_write(&record, line, sizeof(line) - 1)] = 0;
 	cr_expect_str_eq(line,
 		"{\"time\":\"2026-01-01T00:00:00.042Z\",\"device\":\"a \\\"b\\\" \\\\ \\u0001 "
@@ -111,6 +112,30 @@ Test(upstream_access, a_line)
 			  "\"device\":\"\\u00ff\",\"method\":null,\"path\":\"/\",\"route\":null"),
 		"%s", line);
 	cr_expect_eq(access_line_write(&record, line, 100), 0);
+}
+
+Test(upstream_access, what_workers_answer_has_a_reason)
+{
+	static const struct {
+		uint8_t code;
+		const char *reason;
+	} cases[] = {
+		{COAP_CONTENT, "GB"},
+		{COAP_CHANGED, "GB"},
+		{COAP_BAD_REQUEST, "DR"},
+		{COAP_BAD_OPTION, "DR"},
+		{COAP_NOT_FOUND, "DN"},
+		{COAP_METHOD_NOT_ALLOWED, "DN"},
+		{COAP_REQUEST_ENTITY_TOO_LARGE, "DR"},
+		{COAP_PROXYING_NOT_SUPPORTED, "DR"},
+		{COAP_SERVICE_UNAVAILABLE, "GO"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct access_record record = {.own = true, .code = cases[i].code};
+
+		cr_expect_str_eq(access_reason(&record), cases[i].reason);
+	}
 }
 
 // Each way to end has its reason.

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lines of the access log for the requests that workers answered by themselves.
+
+#include "dataplane/access.h"
+
+#include "gw/daemon.h"
+#include "gw/upstream/access_line.h"
+
+#include <time.h>
+
+#define ACCESS_BURST 256 // records of one worker in a turn
+
+// The route that such a path leads to, as the worker found it.
+static const char *route_of(const struct daemon *daemon, const struct dp_access_record *record)
+{
+	struct coap_body body;
+
+	if (record->path_cut || coap_body_parse(&body, record->path, record->path_len) != COAP_OK)
+		return NULL;
+	int route = dp_route_find(&daemon->routes.config, &body, record->method);
+
+	return route < 0 ? NULL : daemon->conf->routes[route].path.text;
+}
+
+static void line_put(struct daemon *daemon, const struct dp_access_record *record)
+{
+	const unsigned ring = daemon->conf->workers.loops; // behind those of the loops
+	char name[UP_NAME_MAX + 1], line[ACCESS_LINE_MAX];
+	uint64_t now_ms = daemon_now_ms();
+	struct timespec now;
+
+	if (!access_log_wants(daemon->access, ring, 0, now_ms))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	bool known = registry_name(
+		&daemon->registry, record->context, record->generation, name, sizeof(name));
+	const struct access_record access = {
+		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
+			(now_ms - record->answered_ms),
+		.device = known ? name : NULL,
+		.method = record->method,
+		.body = record->path,
+		.body_len = record->path_len,
+		.in = record->in,
+		.route = route_of(daemon, record),
+		.code = record->code,
+		.out = record->out,
+		.own = true,
+	};
+	access_log_put(daemon->access, ring, line, access_line_write(&access, line, sizeof(line)));
+}
+
+void access_turn(struct daemon *daemon)
+{
+	struct dp_access_record record;
+
+	if (!daemon->access)
+		return;
+	for (unsigned w = 0; w < dp_worker_count(daemon->dp); w++)
+		for (unsigned n = 0; n < ACCESS_BURST && dp_access_take(daemon->dp, w, &record);
+			n++)
+			line_put(daemon, &record);
+}
