@@ -304,6 +304,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		struct dp_context *ctx = &w->contexts->context[index];
 		uint64_t piv = vec->option[slot].piv;
 		uint64_t own_piv;
+		enum osc_window_verdict verdict;
 		enum dp_stat why_not;
 
 		if (dp_context_live(ctx) != vec->generation[slot]) {
@@ -352,9 +353,9 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 			mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
 			dp_count(w, DP_STAT_drop_above_mark);
 			continue;
-		} else if (osc_window_commit(&ctx->window, piv) != OSC_WINDOW_NEW) {
+		} else if ((verdict = osc_window_commit(&ctx->window, piv)) != OSC_WINDOW_NEW) {
 			// Two copies of one Partial IV in a burst both passed stage 7.
-			if (copy_is_as_replay(w, vec, slot))
+			if (verdict == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot))
 				dp_count(w, DP_STAT_drop_seen_non);
 			else if (copy_in_burst(w, vec, kept, slot))
 				dp_count(w, DP_STAT_drop_duplicate_silent);

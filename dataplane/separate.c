@@ -233,7 +233,7 @@ void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t 
 {
 	uint32_t index = dp_unacked_find(w->unacked, flow, mid);
 
-	if (index == DP_INDEX_NONE || !exchange_at(w, index)->coap_len) {
+	if (index == DP_INDEX_NONE) {
 		dp_count(w, DP_STAT_drop_coap_ack);
 		return;
 	}

@@ -101,8 +101,10 @@ uint32_t dp_unacked_find(const struct dp_unacked *unacked, const struct dp_flow 
 	const struct dp_exchange *all = unacked->pool->worker_half;
 	uint32_t index = *chain(unacked, flow, mid);
 
+	// One that waits for its first try holds an id that may be another's by now.
 	while (index != DP_INDEX_NONE &&
-		(all[index].own_mid != mid || !dp_flow_same_endpoint(&all[index].flow, flow)))
+		(all[index].own_mid != mid || !all[index].coap_len ||
+			!dp_flow_same_endpoint(&all[index].flow, flow)))
 		index = all[index].mid_next;
 	return index;
 }

@@ -16,7 +16,7 @@ void dp_unacked_free(struct dp_unacked *unacked);
 // By its flow and own_mid, as the newest.
 void dp_unacked_add(struct dp_unacked *unacked, uint32_t index);
 void dp_unacked_remove(struct dp_unacked *unacked, uint32_t index);
-// The one with this message id to this very endpoint, or DP_INDEX_NONE.
+// The one that was sent with this message id to this very endpoint, or DP_INDEX_NONE.
 uint32_t dp_unacked_find(
 	const struct dp_unacked *unacked, const struct dp_flow *flow, uint16_t mid);
 // DP_INDEX_NONE if there is none.

@@ -767,6 +767,7 @@ Test(dp_unacked, agrees_with_a_list)
 				continue;
 			pool->worker_half[index].flow = flow;
 			pool->worker_half[index].own_mid = mid;
+			pool->worker_half[index].coap_len = 1;
 			dp_unacked_add(unacked, index);
 			list[n++] = index;
 		} else if (found != DP_INDEX_NONE && what >= 4) {
@@ -778,6 +779,26 @@ Test(dp_unacked, agrees_with_a_list)
 		cr_assert_eq(dp_unacked_count(unacked), n);
 		cr_assert_eq(dp_unacked_oldest(unacked), n ? list[0] : DP_INDEX_NONE);
 	}
+	dp_unacked_free(unacked);
+	dp_exchange_pool_free(pool);
+}
+
+// An answer that waits for an id, and may have lost the one it had, hides none that was sent.
+Test(dp_unacked, what_was_not_sent_is_not_acknowledged)
+{
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(POOL, 64);
+	struct dp_unacked *unacked = dp_unacked_create(pool);
+	struct dp_flow flow = {.remote_port = 5683};
+	uint32_t sent = dp_exchange_take(pool), waits = dp_exchange_take(pool);
+
+	pool->worker_half[sent] = (struct dp_exchange){.flow = flow, .own_mid = 7, .coap_len = 9};
+	pool->worker_half[waits] = (struct dp_exchange){.flow = flow, .own_mid = 7};
+	dp_unacked_add(unacked, sent);
+	dp_unacked_add(unacked, waits);
+	cr_expect_eq(dp_unacked_find(unacked, &flow, 7), sent);
+	dp_unacked_remove(unacked, sent);
+	cr_expect_eq(dp_unacked_find(unacked, &flow, 7), DP_INDEX_NONE);
+	dp_unacked_remove(unacked, waits);
 	dp_unacked_free(unacked);
 	dp_exchange_pool_free(pool);
 }

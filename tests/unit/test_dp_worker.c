@@ -201,6 +201,24 @@ Test(dp_worker, replay_of_a_non_is_told_if_wanted)
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_seen_non), 0);
 }
 
+// A NON that one before it in its burst left behind the window was not seen, and is no copy.
+Test(dp_worker, a_non_left_behind_in_its_burst_is_too_old)
+{
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_NON, 1, 1, COAP_POST, "echo", "first"); // it has an owner
+	expect_answer(COAP_CHANGED);
+	bed_seal_path(
+		&device, &request, COAP_NON, 3, 3 + OSC_WINDOW_SIZE, COAP_POST, "echo", "ahead");
+	bed_send_request(&bed, &request);
+	bed_seal_path(&device, &request, COAP_NON, 2, 2, COAP_POST, "echo", "behind");
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect(bed_receive(&bed, &answer));
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_replay), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_seen_non), 0);
+}
+
 // Whoever repeats a request from elsewhere, or with another MID or token, gets nothing.
 Test(dp_worker, same_piv_otherwise_is_a_replay)
 {
