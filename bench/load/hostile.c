@@ -2,6 +2,8 @@
 
 #include "bench/load/hostile.h"
 
+#include "bench/load/malformed.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,24 +20,6 @@ struct hostile_record {
 	uint16_t len;
 	bool answered;
 };
-
-// What is no request for a device, whatever follows.
-static const struct {
-	uint8_t len, bytes[7];
-} malformed[] = {
-	{4, {0x80, 0x02, 0x12, 0x34}},                   // version 2
-	{4, {0x4f, 0x02, 0x12, 0x34}},                   // reserved token length
-	{3, {0x40, 0x02, 0x12}},                         // shorter than a header
-	{6, {0x40, 0x02, 0x12, 0x34, 0xff, 'x'}},        // no OSCORE
-	{5, {0x40, 0x02, 0x12, 0x34, 0xff}},             // marker without payload
-	{6, {0x40, 0x45, 0x12, 0x34, 0xff, 'x'}},        // a response
-	{7, {0x40, 0x02, 0x12, 0x34, 0x91, 0xe0, 0xff}}, // reserved flags in OSCORE
-	{6, {0x40, 0x02, 0x12, 0x34, 0x9e, 0xff}},       // an option longer than the message
-	{4, {0x40, 0x00, 0x12, 0x34}},                   // a ping: a RST is as long
-	{4, {0x60, 0x00, 0x12, 0x34}},                   // an ACK of nothing
-	{4, {0x70, 0x00, 0x12, 0x34}},                   // a RST of nothing
-};
-#define MALFORMED (sizeof(malformed) / sizeof(malformed[0]))
 
 int hostile_create(struct hostile *hostile, unsigned percent, const struct load_devices *devices,
 	const struct request_form *form, uint16_t len_max)

@@ -7,6 +7,7 @@
 // worker's clock shows it, too. So the figures are those of a machine that does nothing else.
 // Speaks TAP.
 
+#include "bench/load/malformed.h"
 #include "tests/stress/allocations.h"
 #include "tests/unit/dp_bed.h"
 
@@ -90,32 +91,15 @@ static void good_make(struct bed_request *request, unsigned i, struct dp_flow *f
 
 static void malformed_make(struct bed_request *request, unsigned i)
 {
-	static const struct {
-		uint8_t len;
-		uint8_t coap[24];
-	} fixed[] = {
-		{4, {0x80, 0x02, 0x12, 0x34}},            // version 2
-		{4, {0x4f, 0x02, 0x12, 0x34}},            // reserved token length
-		{3, {0x40, 0x02, 0x12}},                  // shorter than a header
-		{6, {0x40, 0x02, 0x12, 0x34, 0xff, 'x'}}, // no OSCORE
-		{5, {0x40, 0x02, 0x12, 0x34, 0xff}},      // marker without payload
-		{6, {0x40, 0x45, 0x12, 0x34, 0xff, 'x'}}, // a response
-		{7,
-			{0x40, 0x02, 0x12, 0x34, 0x91, 0xe0,
-				0xff}},        // flags of OSCORE that nobody knows
-		{4, {0x40, 0x00, 0x12, 0x34}}, // a ping, which gets a RST
-		{4, {0x60, 0x00, 0x12, 0x34}}, // an ACK of nothing
-		{4, {0x70, 0x00, 0x12, 0x34}}, // a RST
-	};
-	unsigned kind = i % (RTE_DIM(fixed) + 1);
+	unsigned kind = i % (MALFORMED + 1);
 
-	if (kind == RTE_DIM(fixed)) {
+	if (kind == MALFORMED) {
 		bed_seal_path(&devices[i % DEVICES], request, COAP_CON, i, i, COAP_POST, "x", "x");
 		request->len = 5 + i % 6; // cut
 		return;
 	}
-	request->len = fixed[kind].len;
-	memcpy(request->coap, fixed[kind].coap, request->len);
+	request->len = malformed[kind].len;
+	memcpy(request->coap, malformed[kind].bytes, request->len);
 }
 
 static void junk_make(struct bed_request *request, unsigned i, enum hostile hostile)
