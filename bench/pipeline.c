@@ -278,7 +278,7 @@ static void windows_reset(struct bed *bed)
 
 		osc_window_open_at(&ctx->window, 0);
 		ctx->state = DP_CONTEXT_ACTIVE;
-		ctx->probe_second = bed->w->now_ms / 1000;
+		dp_side(bed->w, bed->context[i])->probe_second = bed->w->now_ms / 1000;
 	}
 }
 

@@ -71,7 +71,8 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_HOT);
 	table->long_keys =
 		dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries, DP_MAP_LAZY);
-	if (!table->hash || !table->context || !table->long_keys) {
+	table->side = dp_map(sizeof(struct dp_side) * (size_t)table->entries, DP_MAP_LAZY);
+	if (!table->hash || !table->context || !table->long_keys || !table->side) {
 		dp_context_table_free(table);
 		errno = ENOMEM;
 		return NULL;
@@ -95,6 +96,7 @@ void dp_context_table_free(struct dp_context_table *table)
 		// Never touched pages are the zero page; to drop them is to wipe them.
 		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	}
+	dp_unmap(table->side, sizeof(struct dp_side) * (size_t)table->entries);
 	free(table);
 }
 
@@ -146,6 +148,13 @@ static uint64_t clock_begin(void)
 	return second < 0 ? 0 : (uint64_t)second << DP_CLOCK_BITS;
 }
 
+// Writes only where something stands: a page that nobody used stays unmapped.
+static void side_wipe(struct dp_side *side)
+{
+	if (!sodium_is_zero((const uint8_t *)side, sizeof(*side)))
+		sodium_memzero(side, sizeof(*side));
+}
+
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params)
 {
@@ -170,8 +179,8 @@ void dp_context_publish(
 	ctx->flags = params->flags;
 	ctx->window = params->window;
 	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
-	ctx->unknown_phases = !params->window_known;
-	ctx->challenged = 0;
+	ctx->mark = 0;
+	side_wipe(&table->side[index]);
 	if (params->flags & DP_CONTEXT_FLOOR) {
 		// Everything below the mark may have been accepted before; nothing above it was.
 		if (!params->window_known && params->mark)
@@ -188,17 +197,16 @@ void dp_context_publish(
 	}
 	ctx->in_flight = DP_INDEX_NONE;
 	ctx->accepted = 0;
-	ctx->failed = 0;
 	ctx->last_seen_s = 0;
-	ctx->challenges = 0;
-	ctx->challenge_second = 0;
-	ctx->probe_second = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
 }
 
-void dp_context_resync(struct dp_context *ctx, uint64_t from)
+void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t from)
 {
+	struct dp_context *ctx = &table->context[index];
+	struct dp_side *side = &table->side[index];
+
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		if (from > ctx->window.next)
 			osc_window_open_at(&ctx->window, from - 1);
@@ -207,8 +215,8 @@ void dp_context_resync(struct dp_context *ctx, uint64_t from)
 		ctx->state = DP_CONTEXT_ACTIVE;
 		return;
 	}
-	ctx->unknown_phases++;
-	ctx->challenged = 0;
+	side->unknown_phases++;
+	side->challenged = 0;
 	ctx->state = DP_CONTEXT_WINDOW_UNKNOWN;
 }
 
@@ -236,5 +244,6 @@ void dp_context_release(struct dp_context_table *table, uint32_t index)
 	sodium_memzero(ctx, sizeof(*ctx));
 	ctx->generation = generation;
 	ctx->owner = DP_OWNER_NONE;
+	side_wipe(&table->side[index]);
 	rte_hash_free_key_with_position(table->hash, index);
 }

@@ -4,6 +4,9 @@
 // Main adds and removes, workers look up. A context is two cache lines: one that is read, and one
 // that its owner writes. The first worker that verifies a request of a context claims it, and from
 // then on only that worker touches its second line: window, own Partial IVs and lists need no lock.
+//
+// What only some devices ever need stands in the side table, which is indexed alike. A request that
+// is served as usual touches the two lines of its context and nothing of the side table.
 
 #ifndef POSTERN_DATAPLANE_CONTEXT_H
 #define POSTERN_DATAPLANE_CONTEXT_H
@@ -38,7 +41,7 @@ static inline uint32_t dp_limit_forgeries(enum aead_alg alg)
 	return aead_algs[alg].tag_len < 16 ? UINT32_C(1) << 14 : UINT32_C(1) << 20;
 }
 
-#define DP_KEY_INLINE 16 // bytes of a key that fit the first line; longer ones: the side table
+#define DP_KEY_INLINE 16 // bytes of a key that fit the first line; longer ones: struct dp_long_keys
 
 // An own Partial IV is run (18 bits) || counter (22 bits), see docs/nonces.md.
 #define DP_RUN_BITS     18
@@ -89,14 +92,12 @@ struct dp_context {
 	uint8_t flags;       // enum dp_context_flags
 	uint8_t owner;       // CAS: worker from NONE, main from NONE
 	uint32_t generation; // odd: live. The owner writes, or main when it is not claimed
-	uint32_t long_keys;  // index in the side table, DP_INDEX_NONE when keys are inline
+	uint32_t long_keys;  // index of struct dp_long_keys, DP_INDEX_NONE when keys are inline
 
-	// Second line: the owner writes it; main before it publishes.
+	// Second line: the owner writes it; main before it publishes. Only what every request
+	// touches: the rest goes to struct dp_side.
 	struct osc_window window;
-	union {
-		uint64_t challenged; // highest PIV challenged in this unknown phase, + 1; 0: none
-		uint64_t mark;       // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
-	};
+	uint64_t mark;        // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
 	uint64_t fingerprint; // main; names the key to backends
 	union {
 		struct {
@@ -107,19 +108,26 @@ struct dp_context {
 	};
 	uint32_t in_flight;   // list of exchanges, DP_INDEX_NONE when empty
 	uint32_t accepted;    // requests
-	uint32_t failed;      // tags that did not verify
 	uint32_t last_seen_s; // CLOCK_MONOTONIC, of the last verified request
-	uint16_t unknown_phases;
-	uint8_t state; // enum dp_context_state
-	union {
-		uint8_t challenges;  // sent in challenge_second, of the limited kind
-		uint8_t mark_wanted; // DP_CONTEXT_FLOOR: main was asked for a higher mark
-	};
-	uint16_t challenge_second; // low bits of the second
-	uint16_t probe_second;     // when a too old packet was last verified
+	uint8_t state;        // enum dp_context_state
+	uint8_t room[11];
 };
 _Static_assert(sizeof(struct dp_context) == 128, "two cache lines");
 _Static_assert(offsetof(struct dp_context, window) == 64, "the owner's line");
+
+// The side table: one line a device for what is rare. The kernel maps it when it is first written.
+// Main wipes a line before it publishes the context and when it releases the place.
+struct dp_side {
+	uint64_t challenged; // owner: highest PIV challenged in this unknown phase, + 1; 0: none
+	uint32_t failed;     // owner: tags that did not verify
+	uint16_t unknown_phases;   // owner, or main for a resync: how often the window was lost
+	uint16_t challenge_second; // owner: low bits of the second
+	uint16_t probe_second;     // owner: when a too old packet was last verified
+	uint8_t challenges;        // owner: sent in challenge_second, of the limited kind
+	uint8_t mark_wanted;       // owner: DP_CONTEXT_FLOOR: main was asked for a higher mark
+	uint8_t room[44];
+};
+_Static_assert(sizeof(struct dp_side) == 64, "one cache line");
 
 struct dp_long_keys {
 	uint8_t recipient_key[AEAD_KEY_MAX];
@@ -130,6 +138,7 @@ struct dp_context_table {
 	struct rte_hash *hash;
 	struct dp_context *context;     // [entries], indexed by the position in the hash
 	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
+	struct dp_side *side;           // [entries], mapped lazily by the kernel
 	uint32_t max;                   // devices
 	uint32_t entries;               // of the arrays; at least max
 	uint32_t count;                 // main
@@ -142,7 +151,8 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices);
 void dp_context_table_free(struct dp_context_table *table);
 // Bytes of the hash alone, which lives in EAL's memory.
 size_t dp_context_hash_bytes(uint32_t max_devices);
-// Bytes of the whole table.
+// Bytes of the whole table that are always there: not of long keys and the side table, of which the
+// kernel maps what is used.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
 
 // What main says of a new context.
@@ -170,7 +180,7 @@ void dp_context_publish(
 // The owner, or main while nobody else can be: forgets what is known of the window, so that the
 // next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as its
 // mark, or where it was if that is higher.
-void dp_context_resync(struct dp_context *ctx, uint64_t from);
+void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t from);
 // Main: index of a key, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
 // Main: takes the key out of the table, so that no new look-up finds it. The index stays taken

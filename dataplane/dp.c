@@ -431,7 +431,7 @@ int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t fro
 	if (!__atomic_compare_exchange_n(
 		    &ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return command_owner(dp, DP_COMMAND_RESYNC, context, generation, from);
-	dp_context_resync(ctx, from);
+	dp_context_resync(dp->contexts, context, from);
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -218,13 +218,14 @@ static void lookup(struct dp_worker *w, struct pkt_vec *vec)
 	vec->n = kept;
 }
 
-static void limit_forgery(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+static void count_forgery(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
 {
 	uint32_t limit = dp_limit_forgeries(ctx->alg);
+	uint32_t failed = ++dp_side(w, index)->failed;
 
-	if (ctx->failed == limit / 2)
+	if (failed == limit / 2)
 		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_FORGERY_HALF);
-	else if (ctx->failed == limit)
+	else if (failed == limit)
 		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_FORGERY);
 }
 
@@ -272,12 +273,10 @@ static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 			vec->live[kept++] = slot;
 			continue;
 		}
-		struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+		const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 
-		if (ctx->owner == w->id) {
-			ctx->failed++;
-			limit_forgery(w, vec->context[slot], ctx);
-		}
+		if (ctx->owner == w->id)
+			count_forgery(w, vec->context[slot], ctx);
 		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
 			"Decryption failed", DP_STAT_drop_tag);
 	}

@@ -86,13 +86,13 @@ static bool window_unknown(const struct dp_context *ctx)
 }
 
 // Whether this second's one too old packet of a context may be verified.
-static bool probe_budget(struct dp_worker *w, struct dp_context *ctx)
+static bool probe_budget(struct dp_worker *w, uint32_t index)
 {
 	uint16_t second = w->now_ms / 1000;
 
-	if (ctx->owner != w->id || ctx->probe_second == second)
+	if (w->contexts->context[index].owner != w->id || dp_side(w, index)->probe_second == second)
 		return false;
-	ctx->probe_second = second;
+	dp_side(w, index)->probe_second = second;
 	return true;
 }
 
@@ -123,11 +123,9 @@ static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *v
 static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	enum osc_window_verdict verdict)
 {
-	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
-
 	if (duplicate(w, vec, slot))
 		return false;
-	if (verdict == OSC_WINDOW_OLD && probe_budget(w, ctx))
+	if (verdict == OSC_WINDOW_OLD && probe_budget(w, vec->context[slot]))
 		return true;
 	replay(w, vec, slot);
 	return false;
@@ -168,11 +166,14 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 }
 
 // Asks main for a higher mark; at most one question at a time.
-static void mark_want(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t mark)
+static void mark_want(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t mark)
 {
-	if (ctx->mark_wanted)
+	struct dp_side *side = dp_side(w, index);
+
+	if (side->mark_wanted)
 		return;
-	ctx->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
+	side->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
 }
 
 // The device's Partial IVs count the messages under its key, and ours are about as many.
@@ -187,7 +188,6 @@ static void limit_use(
 
 static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
-	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
 	struct coap_body inner;
 	struct coap_option echo;
@@ -195,7 +195,8 @@ static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsig
 	return coap_body_parse(&inner, plaintext + 1, vec->plaintext_len[slot] - 1) == COAP_OK &&
 		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
 		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot],
-			ctx->unknown_phases, w->now_ms, echo.value, echo.len);
+			dp_side(w, vec->context[slot])->unknown_phases, w->now_ms, echo.value,
+			echo.len);
 }
 
 // A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).
@@ -203,37 +204,38 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	uint32_t index = vec->context[slot];
 	struct dp_context *ctx = &w->contexts->context[index];
+	struct dp_side *side = dp_side(w, index);
 	uint64_t piv = vec->option[slot].piv;
 	uint64_t own_piv;
 	enum dp_stat why_not;
 
-	if (piv < ctx->challenged) {
+	if (piv < side->challenged) {
 		uint16_t second = w->now_ms / 1000;
 
-		if (ctx->challenge_second != second) {
-			ctx->challenge_second = second;
-			ctx->challenges = 0;
+		if (side->challenge_second != second) {
+			side->challenge_second = second;
+			side->challenges = 0;
 		}
-		if (ctx->challenges >= CHALLENGES_PER_SECOND) {
+		if (side->challenges >= CHALLENGES_PER_SECOND) {
 			dp_count(w, DP_STAT_drop_challenge_limit);
 			return;
 		}
-		ctx->challenges++;
+		side->challenges++;
 	}
 	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
 		// A copy of this request will be challenged as if it was the first.
 		dp_count(w, why_not);
 		return;
 	}
-	if (piv >= ctx->challenged)
-		ctx->challenged = piv + 1;
+	if (piv >= side->challenged)
+		side->challenged = piv + 1;
 
 	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
 	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
 	uint8_t echo[DP_ECHO_LEN];
 	struct coap_writer writer;
 
-	dp_echo_make(&w->echo, index, vec->generation[slot], ctx->unknown_phases, w->now_ms, echo);
+	dp_echo_make(&w->echo, index, vec->generation[slot], side->unknown_phases, w->now_ms, echo);
 	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
 	coap_write_code(&writer, COAP_UNAUTHORIZED);
 	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
@@ -346,7 +348,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 				continue;
 			}
 			osc_window_open_at(&ctx->window, piv);
-			ctx->challenged = 0;
+			dp_side(w, index)->challenged = 0;
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 		} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
 			// Its retransmission passes, once the mark is durable.

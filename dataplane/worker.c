@@ -203,12 +203,12 @@ static unsigned commands(struct dp_worker *w)
 			}
 			break;
 		case DP_COMMAND_MARK:
-			ctx->mark_wanted = false;
+			dp_side(w, command.context)->mark_wanted = false;
 			if (ctx->flags & DP_CONTEXT_FLOOR && command.arg > ctx->mark)
 				ctx->mark = command.arg;
 			break;
 		case DP_COMMAND_RESYNC:
-			dp_context_resync(ctx, command.arg);
+			dp_context_resync(w->contexts, command.context, command.arg);
 			dp_event_send(
 				w, DP_EVENT_STATE, command.context, command.generation, ctx->state);
 			break;

@@ -324,6 +324,11 @@ bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t contex
 void dp_context_state_set(
 	struct dp_worker *w, uint32_t index, struct dp_context *ctx, enum dp_context_state state);
 
+static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t context)
+{
+	return &w->contexts->side[context];
+}
+
 static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
 {
 	dp_stat_add(&w->stats, stat, 1);

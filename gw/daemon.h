@@ -129,6 +129,6 @@ void operation_rotate(
 void operation_store_check(void *daemon, struct ctl_request *req);
 void operation_store_backup(void *daemon, struct ctl_request *req, const char *path);
 // State of a context as the control socket calls it.
-enum ctl_device_state operations_state(const struct dp_context *ctx);
+enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index);
 
 #endif

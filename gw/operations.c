@@ -16,13 +16,15 @@
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 // Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
-static bool beyond_limit(const struct dp_context *ctx)
+static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
 {
-	return ctx->window.next >= DP_LIMIT_USES || ctx->failed >= dp_limit_forgeries(ctx->alg);
+	return ctx->window.next >= DP_LIMIT_USES || side->failed >= dp_limit_forgeries(ctx->alg);
 }
 
-enum ctl_device_state operations_state(const struct dp_context *ctx)
+enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index)
 {
+	const struct dp_context *ctx = &table->context[index];
+
 	switch ((enum dp_context_state)ctx->state) {
 	case DP_CONTEXT_WINDOW_UNKNOWN:
 		return CTL_DEVICE_WINDOW_UNKNOWN;
@@ -34,7 +36,8 @@ enum ctl_device_state operations_state(const struct dp_context *ctx)
 	case DP_CONTEXT_STATE_COUNT:
 		break;
 	}
-	return beyond_limit(ctx) ? CTL_DEVICE_LIMIT_REACHED : CTL_DEVICE_ACTIVE;
+	return beyond_limit(ctx, &table->side[index]) ? CTL_DEVICE_LIMIT_REACHED
+						      : CTL_DEVICE_ACTIVE;
 }
 
 // The owner's line is read while its owner writes it: each value is right by itself.
@@ -60,12 +63,12 @@ static void device_info(
 	uint64_t seen_s = __atomic_load_n(&ctx->last_seen_s, __ATOMIC_RELAXED);
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
-	info->state = operations_state(ctx);
+	info->state = operations_state(dp_contexts(daemon->dp), index);
 	info->uses = ctx->window.next;
 	info->uses_limit = DP_LIMIT_USES;
-	info->forgeries = ctx->failed;
+	info->forgeries = dp_contexts(daemon->dp)->side[index].failed;
 	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
-	if (info->state == CTL_DEVICE_LIMIT_REACHED && ctx->failed >= info->forgeries_limit)
+	if (info->state == CTL_DEVICE_LIMIT_REACHED && info->forgeries >= info->forgeries_limit)
 		info->reason = "more messages with a wrong tag came than its keys stand";
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		info->has_mark = true;

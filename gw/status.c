@@ -89,7 +89,7 @@ static void count_contexts(struct daemon *daemon)
 
 		if (!dp_context_live(ctx))
 			continue;
-		counts->by_state[operations_state(ctx)]++;
+		counts->by_state[operations_state(table, i)]++;
 		if (ctx->owner < DP_WORKERS_MAX)
 			counts->by_worker[ctx->owner]++;
 	}

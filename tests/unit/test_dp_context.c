@@ -154,6 +154,30 @@ Test(dp_context, keys_are_wiped_when_a_place_is_released)
 	dp_context_table_free(table);
 }
 
+Test(dp_context, a_line_of_the_side_table_is_wiped)
+{
+	struct dp_context_key key;
+	uint32_t index, generation;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(8);
+
+	cr_assert_not_null(table);
+	for (unsigned i = 0; i < 3; i++) {
+		key_of(&key, i);
+		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, 1, &index, &generation), 0);
+		struct dp_side *side = &table->side[index];
+
+		cr_expect(all_zero(side, sizeof(*side)), "of a device that was there before");
+		dp_context_resync(table, index, 0);
+		cr_expect_eq(side->unknown_phases, 1);
+		memset(side, 0xa5, sizeof(*side));
+		retire(table, &key, index);
+		cr_expect(all_zero(side, sizeof(*side)), "stays behind");
+	}
+	dp_context_table_free(table);
+}
+
 Test(dp_context, a_key_names_length_kid_and_id_context)
 {
 	static const uint8_t kid[OSC_KID_LEN_MAX] = {0};

@@ -1029,7 +1029,7 @@ Test(dp_worker, limits_of_a_key_are_told_once)
 	exchange(COAP_CON, 4, DP_LIMIT_USES + 8, COAP_GET, "echo", NULL);
 	expect_answer(COAP_CONTENT);
 	cr_expect(rte_ring_empty(bed.w->events));
-	dp_contexts(bed.dp)->context[device.context].failed = (1 << 14) - 1;
+	dp_contexts(bed.dp)->side[device.context].failed = (1 << 14) - 1;
 	bed_seal_path(&device, &request, COAP_CON, 5, DP_LIMIT_USES + 9, COAP_GET, "echo", NULL);
 	request.coap[request.len - 1] ^= 1;
 	bed_send_request(&bed, &request);
@@ -1055,6 +1055,6 @@ Test(dp_worker, resync_forgets_the_window_whoever_owns_it)
 	cr_assert_eq(dp_resync(bed.dp, device.context, device.generation, 0), 0);
 	bed_turn(&bed);
 	cr_expect_eq(ctx->state, DP_CONTEXT_WINDOW_UNKNOWN);
-	cr_expect_eq(ctx->unknown_phases, 2);
+	cr_expect_eq(dp_contexts(bed.dp)->side[device.context].unknown_phases, 2);
 	cr_expect_eq(dp_resync(bed.dp, device.context, device.generation + 2, 0), -ENOENT);
 }
