@@ -112,6 +112,14 @@ void reserve_free(struct reserve *reserve);
 void reserve_event(struct reserve *reserve, const struct dp_event *event);
 // The disk is sound again: what the store refused for now is asked for at once.
 void reserve_retry(struct reserve *reserve);
+// Whether the first request of a device needs the run of this start: to challenge it, or to answer.
+bool reserve_needs_run(const struct store_device *device);
+// Asks for the run if a device that was added or lost its window needs it, so that it is there
+// before the first request.
+void reserve_device(struct reserve *reserve, const struct store_device *device);
+// Before the workers run: asks for the run, and waits until it is granted or refused. A refusal is
+// an alarm, and it is asked for again later.
+void reserve_run_now(struct reserve *reserve);
 // In each turn of main. Returns whether it waits for room at a worker and must come again soon.
 bool reserve_turn(struct reserve *reserve);
 

@@ -32,6 +32,8 @@ static void resync_done(struct store_job *job)
 		daemon_resynced(op->daemon);
 	if (!rc)
 		rc = registry_resync(&op->daemon->registry, device, op->resync.from);
+	if (!rc)
+		reserve_device(op->daemon->reserve, device);
 	if (job->result)
 		ctl_reply_failed(op->req, rc, &job->error);
 	else if (rc == -EAGAIN)
@@ -95,6 +97,8 @@ static void rotate_done(struct store_job *job)
 		daemon_resynced(op->daemon);
 	if (!rc)
 		rc = rotate_live(&op->daemon->registry, &op->rotate);
+	if (!rc)
+		reserve_device(op->daemon->reserve, &op->rotate.device);
 	if (job->result)
 		ctl_reply_failed(op->req, rc, &job->error);
 	else if (rc)

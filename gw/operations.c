@@ -107,6 +107,8 @@ static void add_done(struct store_job *job)
 	daemon_store_result(op->daemon, rc);
 	if (!rc && op->add.outcome != STORE_UNCHANGED)
 		rc = registry_add(&op->daemon->registry, &op->add.device);
+	if (!rc && op->add.outcome != STORE_UNCHANGED)
+		reserve_device(op->daemon->reserve, &op->add.device);
 	if (job->result)
 		ctl_reply_failed(op->req, rc, &job->error);
 	else if (rc)
@@ -167,6 +169,8 @@ static void import_done(struct store_job *job)
 		for (size_t i = 0; i < import->count; i++) {
 			int rc = registry_add(&op->daemon->registry, &import->devices[i]);
 
+			if (!rc)
+				reserve_device(op->daemon->reserve, &import->devices[i]);
 			if (rc && !op->refused++)
 				log_error("%s is stored, but the data plane did not take it: %s",
 					import->devices[i].name, strerror(-rc));

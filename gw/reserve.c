@@ -36,7 +36,7 @@ struct wishes {
 struct reserve {
 	struct daemon *daemon;
 	struct store_grant_job grant;
-	bool grant_wanted, grant_busy;
+	bool grant_wanted, grant_busy, granted;
 	uint64_t grant_retry_ms; // not before this
 	struct wishes marks;     // to be written, all at once
 	bool marks_busy;
@@ -84,6 +84,7 @@ static void grant_done(struct store_job *job)
 	daemon_store_result(reserve->daemon, job->result);
 	if (!job->result) {
 		reserve->grant_wanted = false;
+		reserve->granted = true;
 		log_info("run %u granted: own Partial IVs may leave", reserve->grant.run);
 		dp_run_grant(reserve->daemon->dp, reserve->grant.run);
 		daemon_alarm_end(reserve->daemon, ALARM_RUN);
@@ -222,6 +223,33 @@ static void marks_submit(struct reserve *reserve)
 	store_thread_submit(reserve->daemon->store_thread, &batch->job.job);
 }
 
+bool reserve_needs_run(const struct store_device *device)
+{
+	if (device->own_piv == STORE_OWN_PIV_CLOCK || device->resync_needed)
+		return false;
+	return device->own_piv == STORE_OWN_PIV_ALWAYS ||
+		(device->recovery == STORE_ECHO && !device->window_known);
+}
+
+static void run_want(struct reserve *reserve)
+{
+	reserve->grant_wanted = !reserve->granted;
+}
+
+void reserve_device(struct reserve *reserve, const struct store_device *device)
+{
+	if (reserve_needs_run(device))
+		run_want(reserve);
+}
+
+void reserve_run_now(struct reserve *reserve)
+{
+	run_want(reserve);
+	reserve_turn(reserve);
+	while (reserve->grant_busy)
+		store_thread_wait(reserve->daemon->store_thread);
+}
+
 void reserve_event(struct reserve *reserve, const struct dp_event *event)
 {
 	const struct registry_entry *entry =
@@ -229,7 +257,7 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 	struct wish wish = {.context = event->context, .generation = event->generation};
 
 	if (event->type == DP_EVENT_RUN_WANTED) {
-		reserve->grant_wanted = true;
+		run_want(reserve);
 		return;
 	}
 	if (!entry)

@@ -50,7 +50,7 @@ static void memory_guard(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
-static int start_store(struct daemon *daemon)
+static int open_store(struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
 	struct store_error error = {0};
@@ -68,8 +68,6 @@ static int start_store(struct daemon *daemon)
 	};
 
 	rc = store_open(&config, &daemon->store, &error);
-	if (!rc)
-		rc = store_start(daemon->store, &error);
 	if (rc)
 		log_error("%s", error.text);
 	return rc;
@@ -249,6 +247,7 @@ struct load_state {
 	struct daemon *daemon;
 	uint64_t loaded;
 	uint64_t waiting; // for a resync
+	bool needs_run;   // the first request of some device needs an own Partial IV
 };
 
 static void load_progress(const struct load_state *state)
@@ -271,12 +270,14 @@ static int load_device(void *arg, const struct store_device *device)
 		return rc;
 	}
 	state->waiting += device->resync_needed;
+	state->needs_run |= reserve_needs_run(device);
 	if (++state->loaded % LOAD_PROGRESS == 0)
 		load_progress(state);
 	return 0;
 }
 
-static int load_devices(struct daemon *daemon)
+// *needs_run: whether a run must be there before the first packet.
+static int load_devices(struct daemon *daemon, bool *needs_run)
 {
 	struct load_state state = {.daemon = daemon};
 	struct store_load_result result = {0};
@@ -293,6 +294,7 @@ static int load_devices(struct daemon *daemon)
 		daemon_alarm(daemon, "devices are damaged in the store and were left out");
 	}
 	daemon_resync_waits(daemon, state.waiting);
+	*needs_run = state.needs_run;
 	return 0;
 }
 
@@ -422,8 +424,35 @@ static int start_loop(struct daemon *daemon)
 	return rc;
 }
 
+struct store_starting {
+	struct store_start_job job;
+	bool over;
+};
+
+static void store_started(struct store_job *job)
+{
+	((struct store_starting *)job)->over = true;
+}
+
+// The last step that can fail for a reason outside of this process: what a clean stop left to the
+// next start is used up by it.
+static int start_store(struct daemon *daemon)
+{
+	struct store_starting starting = {.job.job.done = store_started};
+	struct store_job *job = &starting.job.job;
+
+	store_start_job_init(&starting.job);
+	store_thread_submit(daemon->store_thread, job);
+	while (!starting.over)
+		store_thread_wait(daemon->store_thread);
+	if (job->result)
+		log_error("%s", job->error.text);
+	return job->result;
+}
+
 int daemon_start(struct daemon *daemon, const char *conf_path)
 {
+	bool needs_run = false;
 	uint16_t mtu = 0;
 
 	*daemon = (struct daemon){.signal_fd = -1, .epoll_fd = -1};
@@ -451,7 +480,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 	}
 	rc = signals_init(daemon);
 	if (!rc)
-		rc = start_store(daemon);
+		rc = open_store(daemon);
 	if (!rc)
 		rc = start_eal(daemon, mtu);
 	if (!rc)
@@ -459,15 +488,19 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 	for (size_t i = 0; !rc && i < daemon->conf->port_count; i++)
 		rc = start_port(daemon, &daemon->conf->ports[i]);
 	if (!rc)
-		rc = load_devices(daemon);
+		rc = load_devices(daemon, &needs_run);
 	if (!rc)
 		rc = start_threads(daemon);
 	if (!rc)
 		rc = start_ctl(daemon);
 	if (!rc)
 		rc = start_loop(daemon);
+	if (!rc)
+		rc = start_store(daemon);
 	if (rc)
 		return rc;
+	if (needs_run)
+		reserve_run_now(daemon->reserve);
 	daemon->started_ms = daemon_now_ms();
 	daemon->started_tsc = rte_rdtsc();
 	rc = dp_start(daemon->dp);

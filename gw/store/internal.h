@@ -143,9 +143,7 @@ struct store {
 
 	bool started;
 	char boot_id[STORE_BOOT_ID_LEN + 1];
-	uint8_t token[STORE_TOKEN_LEN];      // of this start
-	bool windows_kept;                   // the stored windows are to be used, once,
-	uint8_t kept_token[STORE_TOKEN_LEN]; // and have this token
+	uint8_t token[STORE_TOKEN_LEN]; // of this start
 };
 
 // A row of the table of devices, and what an import stages: nothing in it is secret.

@@ -196,6 +196,17 @@ void store_probe_job_init(struct store_probe_job *probe)
 	probe->job.run = run_probe;
 }
 
+static enum store_turn run_start(struct store_job *job, struct store *store)
+{
+	job->result = store_start(store, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_start_job_init(struct store_start_job *start)
+{
+	start->job.run = run_start;
+}
+
 static enum store_turn run_stop(struct store_job *job, struct store *store)
 {
 	struct store_stop_job *stop = JOB_OF(store_stop_job, job);

@@ -3,9 +3,9 @@
 // the run numbers that own Partial IVs begin with. Secrets, replay state and nonce state that must
 // survive a crash all end here; docs/store.md tells the rules and the format on disk.
 //
-// A store is used by one thread at a time. The daemon opens, starts and loads it before it takes
-// packets, and then gives it to the store thread (gw/store/thread.h). Every function may wait for
-// the disk.
+// A store is used by one thread at a time. The daemon opens and loads it, and then gives it to the
+// store thread (gw/store/thread.h), which starts it before the first packet is taken. Every
+// function may wait for the disk.
 //
 // All return 0 or -errno, and text in *error (NULL is allowed). Codes that callers tell apart:
 //   -EINVAL       a value is not allowed
@@ -161,9 +161,10 @@ void store_close(struct store *store);
 int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
 	__attribute__((warn_unused_result));
 
-// Once after store_open(), before the first packet: reads and replaces the token file in the
-// runtime directory, and takes the windows of the last clean stop if they belong to that token and
-// this boot. They count once; without this call, or if it fails, all are unknown.
+// Once, after store_load() and before the first packet: replaces the token file in the runtime
+// directory and strikes the windows of the last clean stop out, so that no other start uses them. A
+// start that ends before this call leaves them to the next one. If it fails, no packet may be
+// taken.
 int store_start(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
 
 struct store_load_result {
@@ -172,13 +173,14 @@ struct store_load_result {
 	char first_unreadable[STORE_NAME_MAX + 1]; // name of one of them
 };
 
-// After store_start(): the second (Unix time) from which own Partial IVs may come from the clock.
-// All seconds in which a start or a clean stop before this one fell are below it.
+// The second (Unix time) from which own Partial IVs may come from the clock. The present one, and
+// all in which a start or a clean stop fell, are below it.
 int64_t store_clock_least(const struct store *store);
 
 // Hands every device to each(), in the order of their ids; *device is wiped after each() returns.
-// Only the first call after store_start() can give known windows. each() ends the loading by
-// returning a negative errno, which is then returned; it must not use the store.
+// Before store_start() windows are known that the last clean stop wrote, if it was the start just
+// before this one, in this boot; after it none is. each() ends the loading by returning a negative
+// errno, which is then returned; it must not use the store.
 int store_load(struct store *store, int (*each)(void *arg, const struct store_device *device),
 	void *arg, struct store_load_result *result, struct store_error *error)
 	__attribute__((warn_unused_result));

@@ -263,6 +263,15 @@ void store_thread_poll(struct store_thread *thread)
 	}
 }
 
+void store_thread_wait(struct store_thread *thread)
+{
+	struct pollfd ready = {.fd = thread->reply_fd, .events = POLLIN};
+
+	// An interruption is a call with nothing to do.
+	(void)!poll(&ready, 1, -1);
+	store_thread_poll(thread);
+}
+
 void store_thread_submit(struct store_thread *thread, struct store_job *job)
 {
 	job->thread = thread;

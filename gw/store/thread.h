@@ -43,6 +43,9 @@ struct store_job {
 struct store_thread *store_thread_start(struct store *store);
 // Readable when store_thread_poll() has something to do.
 int store_thread_fd(const struct store_thread *thread);
+// Waits until the thread posted something, and runs note() and done() of it. For when main has
+// nothing else to do: before its loop.
+void store_thread_wait(struct store_thread *thread);
 // Runs note() and done() of what the thread posted. Never waits.
 void store_thread_poll(struct store_thread *thread);
 // Queues a job. Never waits, cannot fail.
@@ -152,6 +155,11 @@ struct store_probe_job {
 	struct store_job job;
 };
 void store_probe_job_init(struct store_probe_job *probe);
+
+struct store_start_job {
+	struct store_job job;
+};
+void store_start_job_init(struct store_start_job *start);
 
 struct store_stop_job {
 	struct store_job job;

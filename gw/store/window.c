@@ -98,33 +98,21 @@ static int token_consume(struct store *store, struct store_error *error)
 
 int store_start(struct store *store, struct store_error *error)
 {
-	uint8_t before[STORE_TOKEN_LEN];
-	bool stored = false;
-
 	if (store->started)
 		return store_fail(error, -EINVAL, "the store was started before");
-	bool found = token_read(store, before);
 	int code = token_replace(store);
 	if (code != 0)
 		return store_fail(
 			error, code, "cannot replace " STORE_TOKEN ": %s", strerror(-code));
 	store->started = true;
-	code = stored_token(store, store->kept_token, &stored, error);
-	if (code != 0)
-		return code;
-	// Consumed on the disk before they count: a second use would accept requests again. The
-	// time of the start is written with it.
-	code = token_consume(store, error);
-	if (code != 0)
-		return code;
-	store->windows_kept =
-		stored && found && memcmp(before, store->kept_token, STORE_TOKEN_LEN) == 0;
-	return 0;
+	// Windows are struck out on the disk before the first packet: a second use would accept
+	// requests again. The time of the start is written with it.
+	return token_consume(store, error);
 }
 
 int64_t store_clock_least(const struct store *store)
 {
-	return store->clock + 1;
+	return clock_now(store) + 1;
 }
 
 static int windows_put(struct store *store, bool (*next)(void *arg, struct store_window *window),
@@ -165,9 +153,24 @@ int store_stop(struct store *store, bool (*next)(void *arg, struct store_window 
 	return store_commit(store, error);
 }
 
+// Whether the stored windows are of the clean stop just before this start, in this boot, and what
+// their token is. The store's own start ends that.
+static int windows_kept(
+	struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *kept, struct store_error *error)
+{
+	uint8_t found[STORE_TOKEN_LEN];
+
+	*kept = false;
+	if (store->started || !token_read(store, found))
+		return 0;
+	int code = stored_token(store, token, kept, error);
+	*kept = *kept && code == 0 && memcmp(found, token, STORE_TOKEN_LEN) == 0;
+	return code;
+}
+
 // The kept window of a row of SQL_DEVICE_LOAD. One whose tag is not of the token is as none.
-static void window_read(
-	const struct store *store, sqlite3_stmt *statement, struct store_device *device)
+static void window_read(const struct store *store, sqlite3_stmt *statement, const uint8_t *token,
+	struct store_device *device)
 {
 	struct store_window window = {
 		.id = device->id,
@@ -181,14 +184,15 @@ static void window_read(
 	if (device->own_piv == STORE_OWN_PIV_CLOCK ||
 		sqlite3_column_bytes(statement, 17) != STORE_TAG_LEN)
 		return;
-	store_window_tag(store, tag, store->kept_token, &window);
+	store_window_tag(store, tag, token, &window);
 	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 17), STORE_TAG_LEN) != 0)
 		return;
 	device->window_known = true;
 	device->window = window.window;
 }
 
-static int load_row(struct store *store, sqlite3_stmt *statement, bool kept,
+// token: of the kept windows; NULL if there are none.
+static int load_row(struct store *store, sqlite3_stmt *statement, const uint8_t *token,
 	int (*each)(void *arg, const struct store_device *device), void *arg,
 	struct store_load_result *result)
 {
@@ -200,8 +204,8 @@ static int load_row(struct store *store, sqlite3_stmt *statement, bool kept,
 			memcpy(result->first_unreadable, row.name, sizeof(row.name));
 		return 0;
 	}
-	if (kept)
-		window_read(store, statement, &device);
+	if (token != NULL)
+		window_read(store, statement, token, &device);
 	int code = each(arg, &device);
 	sodium_memzero(&device, sizeof(device));
 	result->loaded++;
@@ -212,15 +216,18 @@ int store_load(struct store *store, int (*each)(void *arg, const struct store_de
 	void *arg, struct store_load_result *result, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LOAD);
-	bool kept = store->windows_kept;
-	int step = SQLITE_ROW, code = 0;
+	uint8_t token[STORE_TOKEN_LEN];
+	bool kept;
+	int step = SQLITE_ROW;
 
 	memset(result, 0, sizeof(*result));
-	store->windows_kept = false;
 	if (statement == NULL)
 		return store_sql_fail(store, error);
+	int code = windows_kept(store, token, &kept, error);
+	if (code != 0)
+		return code;
 	while (code == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW)
-		code = load_row(store, statement, kept, each, arg, result);
+		code = load_row(store, statement, kept ? token : NULL, each, arg, result);
 	if (code == 0 && step != SQLITE_DONE)
 		code = store_sql_fail(store, error);
 	sqlite3_reset(statement);

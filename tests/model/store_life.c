@@ -510,9 +510,9 @@ static int open_and_load(void)
 	life.starts++;
 	int code = store_open(&life_bed.config, &life_bed.store, &life_bed.error);
 	if (code == 0)
-		code = store_start(life_bed.store, &life_bed.error);
-	if (code == 0)
 		code = store_load(life_bed.store, load, NULL, &result, &life_bed.error);
+	if (code == 0)
+		code = store_start(life_bed.store, &life_bed.error);
 	if (code == 0)
 		must(result.unreadable == 0, "device %s is damaged", result.first_unreadable);
 	return code;
@@ -534,6 +534,7 @@ bool life_wake(void)
 	}
 	if (disk_is_off()) {
 		bed_close(&life_bed);
+		served_forget(); // no packet is taken before the start is on the disk
 		return false;
 	}
 	if (!table_alike(&life.now, &loaded, true) && !table_alike(&life.pending, &loaded, true)) {

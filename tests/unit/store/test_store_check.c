@@ -431,9 +431,9 @@ static void expect_refused_or_safe(const struct expected *expected, const char *
 
 	int code = store_open(&bed.config, &bed.store, &bed.error);
 	if (code == 0)
-		code = store_start(bed.store, &bed.error);
-	if (code == 0)
 		code = store_load(bed.store, expect_written, (void *)expected, &result, &bed.error);
+	if (code == 0)
+		code = store_start(bed.store, &bed.error);
 	if (code == 0)
 		code = store_run_grant(bed.store, &run, &bed.error);
 	if (code == 0)

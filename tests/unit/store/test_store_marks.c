@@ -382,10 +382,12 @@ Test(store_marks, the_window_of_a_device_by_the_clock_is_never_kept)
 		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 		uint64_t id = device_of(clock ? "01" : "00").id;
 		cr_assert_eq(store_stop(bed.store, one_window, &id, &bed.error), 0);
-		reopen();
+		bed_close(&bed);
+		bed_open_unstarted(&bed);
 		struct store_device device = device_of(clock ? "01" : "00");
 		cr_expect_eq(device.own_piv, spec.own_piv);
 		cr_expect_eq(device.window_known, !clock);
+		cr_assert_eq(store_start(bed.store, &bed.error), 0);
 	}
 }
 
