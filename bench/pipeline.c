@@ -254,7 +254,8 @@ static void bed_make(struct bed *bed, unsigned device_count)
 		device->kid[2] = i >> 8;
 		device->kid[3] = i & 0x7f; // the high bit makes an unknown one
 		device->kid[0] |= i >> 7 & 1;
-		dp_context_key_make(&params.key, device->kid, 4, false, NULL, 0);
+		dp_context_key_make(
+			dp_contexts(bed->dp), &params.key, device->kid, 4, false, NULL, 0);
 		if (dp_context_place(
 			    dp_contexts(bed->dp), &params.key, &bed->context[i], &generation))
 			die("a device does not fit the table");

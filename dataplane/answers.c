@@ -2,11 +2,11 @@
 
 #include "dataplane/answers.h"
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/coap/bytes.h"
 #include "dataplane/memory.h"
 
 #include <rte_common.h>
-#include <rte_hash_crc.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,6 +53,7 @@ struct dp_answers {
 	uint64_t last; // newest record, if tail < head
 	struct answers_bucket *bucket;
 	uint32_t bucket_mask;
+	struct keyed_hash hash; // of context and Partial IV
 };
 
 struct dp_answers *dp_answers_create(size_t bytes)
@@ -62,6 +63,7 @@ struct dp_answers *dp_answers_create(size_t bytes)
 	if (!answers)
 		return NULL;
 	bytes = rte_align64pow2(bytes < ANSWERS_RING_MIN ? ANSWERS_RING_MIN : bytes);
+	keyed_hash_init(&answers->hash);
 	answers->mask = bytes - 1;
 	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / (ANSWERS_WAYS + 1) - 1;
 	answers->ring = dp_map(bytes, DP_MAP_HOT);
@@ -84,9 +86,9 @@ void dp_answers_free(struct dp_answers *answers)
 	free(answers);
 }
 
-static uint32_t answers_hash(uint32_t context, uint64_t piv)
+static uint32_t answers_hash(const struct dp_answers *answers, uint32_t context, uint64_t piv)
 {
-	return rte_hash_crc_8byte(piv, rte_hash_crc_4byte(context, 0));
+	return keyed_hash_words(&answers->hash, context, piv);
 }
 
 static struct answers_bucket *answers_bucket(const struct dp_answers *answers, uint32_t hash)
@@ -127,12 +129,12 @@ static bool way_matches(const struct dp_answers *answers, const struct answers_b
 
 void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv)
 {
-	__builtin_prefetch(answers_bucket(answers, answers_hash(context, piv)), 1);
+	__builtin_prefetch(answers_bucket(answers, answers_hash(answers, context, piv)), 1);
 }
 
 void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv)
 {
-	uint32_t hash = answers_hash(context, piv);
+	uint32_t hash = answers_hash(answers, context, piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, hash);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
@@ -185,7 +187,7 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 	bytes = put(bytes, key->token, key->token_len);
 	put(bytes, coap, len);
 
-	uint32_t hash = answers_hash(key->context, key->piv);
+	uint32_t hash = answers_hash(answers, key->context, key->piv);
 	struct answers_bucket *bucket = answers_bucket(answers, hash);
 	unsigned oldest = 0;
 
@@ -211,7 +213,7 @@ static bool answer_matches(const struct answer_record *record, const struct dp_a
 enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
 {
-	uint32_t hash = answers_hash(key->context, key->piv);
+	uint32_t hash = answers_hash(answers, key->context, key->piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, hash);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {

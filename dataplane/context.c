@@ -29,18 +29,18 @@ const char *dp_context_state_name(enum dp_context_state state)
 	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";
 }
 
-void dp_context_key_make(struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len,
-	bool has_id_context, const uint8_t *id_context, uint8_t id_context_len)
+void dp_context_key_make(const struct dp_context_table *table, struct dp_context_key *key,
+	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
+	uint8_t id_context_len)
 {
 	memset(key, 0, sizeof(*key));
 	key->kid_len = kid_len;
 	if (kid_len)
 		memcpy(key->kid, kid, kid_len);
 	if (has_id_context) {
-		uint8_t digest[crypto_hash_sha256_BYTES];
+		uint64_t hash = keyed_hash(&table->id_context_hash, id_context, id_context_len);
 
-		crypto_hash_sha256(digest, id_context, id_context_len);
-		memcpy(key->id_context_hash, digest, sizeof(key->id_context_hash));
+		key->id_context_hash = hash ? hash : 1;
 	}
 }
 
@@ -53,17 +53,17 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	if (!table)
 		return NULL;
 	snprintf(name, sizeof(name), "contexts%u", serial++);
-	randombytes_buf(&table->seed, sizeof(table->seed));
+	keyed_hash_init(&table->key_hash);
+	keyed_hash_init(&table->id_context_hash);
 	table->max = max_devices;
 	table->entries = max_devices < HASH_ENTRIES_MIN ? HASH_ENTRIES_MIN : max_devices;
 	const struct rte_hash_parameters params = {
 		.name = name,
 		.entries = table->entries,
 		.key_len = sizeof(struct dp_context_key),
-		.hash_func = rte_hash_crc,
-		.hash_func_init_val = table->seed,
 		.socket_id = SOCKET_ID_ANY,
-		// Lock-free readers; extendable buckets, so that max_devices always fit.
+		// No hash function: all callers bring a keyed hash. Lock-free readers; extendable
+		// buckets, so that max_devices always fit.
 		.extra_flag =
 			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};

@@ -11,11 +11,10 @@
 #ifndef POSTERN_DATAPLANE_CONTEXT_H
 #define POSTERN_DATAPLANE_CONTEXT_H
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/net.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
-
-#include <rte_hash_crc.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,13 +71,9 @@ enum dp_context_flags {
 struct dp_context_key {
 	uint8_t kid_len;
 	uint8_t kid[OSC_KID_LEN_MAX];
-	uint8_t id_context_hash[8]; // first bytes of SHA-256 of the ID Context; 0 without one
+	uint64_t id_context_hash; // keyed, so each table has its own; 0 without an ID Context
 };
-_Static_assert(sizeof(struct dp_context_key) == 16, "hashed as two words");
-
-// kid_len is at most OSC_KID_LEN_MAX.
-void dp_context_key_make(struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len,
-	bool has_id_context, const uint8_t *id_context, uint8_t id_context_len);
+_Static_assert(sizeof(struct dp_context_key) == 16, "no bytes between that are not compared");
 
 struct dp_context {
 	// First line: main writes it before it publishes the context, and nobody after that, but
@@ -142,7 +137,8 @@ struct dp_context_table {
 	uint32_t max;                   // devices
 	uint32_t entries;               // of the arrays; at least max
 	uint32_t count;                 // main
-	uint32_t seed; // of the hash, random per start: kids cannot be chosen to collide
+	struct keyed_hash key_hash;     // of a whole struct dp_context_key
+	struct keyed_hash id_context_hash;
 };
 
 // max_devices cannot grow later. NULL and errno on failure.
@@ -154,6 +150,12 @@ size_t dp_context_hash_bytes(uint32_t max_devices);
 // Bytes of the whole table that are always there: not of long keys and the side table, of which the
 // kernel maps what is used.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
+
+// Makes the key by which a table finds a context. kid_len is at most OSC_KID_LEN_MAX. Without an ID
+// Context the table is not looked at.
+void dp_context_key_make(const struct dp_context_table *table, struct dp_context_key *key,
+	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
+	uint8_t id_context_len);
 
 // What main says of a new context.
 struct dp_context_params {
@@ -191,7 +193,7 @@ void dp_context_release(struct dp_context_table *table, uint32_t index);
 static inline uint32_t dp_context_hash(
 	const struct dp_context_table *table, const struct dp_context_key *key)
 {
-	return rte_hash_crc(key, sizeof(*key), table->seed);
+	return keyed_hash(&table->key_hash, key, sizeof(*key));
 }
 
 static inline const uint8_t *dp_context_recipient_key(

@@ -2,13 +2,12 @@
 
 #include "dataplane/mids.h"
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/memory.h"
 
 #include <rte_common.h>
-#include <rte_hash_crc.h>
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 #define MID_CONFIRMABLE 0x8000
@@ -25,7 +24,8 @@ _Static_assert(sizeof(struct mid_counter) == 8, "half a megabyte a worker");
 
 struct dp_mids {
 	struct mid_counter *counter; // [PEERS]
-	uint32_t seed;               // of the hash: where a peer's ids begin is hard to guess
+	struct keyed_hash place;     // of an endpoint
+	struct keyed_hash start;     // of a place: others see it, so it has a key of its own
 	uint16_t own;                // what all ids of this worker have in common
 	uint16_t mask;               // of the counter
 	unsigned shift;              // of the worker's number
@@ -46,7 +46,8 @@ struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeo
 		errno = ENOMEM;
 		return NULL;
 	}
-	randombytes_buf(&mids->seed, sizeof(mids->seed));
+	keyed_hash_init(&mids->place);
+	keyed_hash_init(&mids->start);
 	mids->workers = workers;
 	mids->shift = MID_BITS - rte_log2_u32(workers);
 	mids->own = MID_CONFIRMABLE | id << mids->shift;
@@ -66,15 +67,15 @@ void dp_mids_free(struct dp_mids *mids)
 
 bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
 {
-	uint32_t hash = rte_hash_crc(flow, DP_ENDPOINT_LEN, mids->seed);
-	struct mid_counter *counter = &mids->counter[hash % PEERS];
+	uint32_t place = keyed_hash(&mids->place, flow, DP_ENDPOINT_LEN) % PEERS;
+	struct mid_counter *counter = &mids->counter[place];
 	uint64_t ahead_ms = RTE_MAX((uint64_t)counter->ahead_ms, now_ms) + mids->interval_ms;
 
 	if (ahead_ms > now_ms + mids->lifetime_ms)
 		return false;
 	// The start follows the counter's place, not the peer's own hash: peers that share it must
 	// not meet.
-	uint16_t start = rte_hash_crc_4byte(hash % PEERS, mids->seed);
+	uint16_t start = keyed_hash_words(&mids->start, place, 0);
 
 	*mid = mids->own | ((start + counter->next) & mids->mask);
 	counter->ahead_ms = ahead_ms;

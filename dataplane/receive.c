@@ -157,8 +157,8 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"Security context not found", DP_STAT_drop_unknown_context);
 		return false;
 	}
-	dp_context_key_make(&vec->key[slot], option->kid, option->kid_len, option->has_kid_context,
-		option->kid_context, option->kid_context_len);
+	dp_context_key_make(w->contexts, &vec->key[slot], option->kid, option->kid_len,
+		option->has_kid_context, option->kid_context, option->kid_context_len);
 	return true;
 }
 

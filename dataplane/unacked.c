@@ -2,23 +2,22 @@
 
 #include "dataplane/unacked.h"
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/memory.h"
 
 #include <rte_common.h>
-#include <rte_hash_crc.h>
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 struct dp_unacked {
 	struct dp_exchange_pool *pool;
 	uint32_t *bucket; // [mask + 1] first exchange of a chain
 	uint32_t mask;
-	uint32_t seed;
 	uint32_t oldest;
 	uint32_t newest;
 	uint32_t count; // worker writes, others may read
+	struct keyed_hash hash;
 };
 
 struct dp_unacked *dp_unacked_create(struct dp_exchange_pool *pool)
@@ -31,7 +30,7 @@ struct dp_unacked *dp_unacked_create(struct dp_exchange_pool *pool)
 	unacked->mask = rte_align32pow2(pool->count) - 1;
 	unacked->oldest = DP_INDEX_NONE;
 	unacked->newest = DP_INDEX_NONE;
-	randombytes_buf(&unacked->seed, sizeof(unacked->seed));
+	keyed_hash_init(&unacked->hash);
 	unacked->bucket =
 		dp_map(sizeof(*unacked->bucket) * (unacked->mask + (size_t)1), DP_MAP_HOT);
 	if (!unacked->bucket) {
@@ -54,9 +53,13 @@ void dp_unacked_free(struct dp_unacked *unacked)
 
 static uint32_t *chain(const struct dp_unacked *unacked, const struct dp_flow *flow, uint16_t mid)
 {
-	uint32_t hash = rte_hash_crc_4byte(mid, rte_hash_crc(flow, DP_ENDPOINT_LEN, unacked->seed));
+	struct {
+		uint8_t endpoint[DP_ENDPOINT_LEN];
+		uint64_t mid;
+	} name = {.mid = mid};
 
-	return &unacked->bucket[hash & unacked->mask];
+	memcpy(name.endpoint, flow, DP_ENDPOINT_LEN);
+	return &unacked->bucket[keyed_hash(&unacked->hash, &name, sizeof(name)) & unacked->mask];
 }
 
 static void count_set(struct dp_unacked *unacked, uint32_t count)

@@ -47,10 +47,11 @@ static void entry_write(struct registry *registry, uint32_t index, uint64_t id, 
 	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
 }
 
-static void info_key(const struct store_info *info, struct dp_context_key *key)
+static void info_key(
+	const struct registry *registry, const struct store_info *info, struct dp_context_key *key)
 {
-	dp_context_key_make(key, info->device_id, info->device_id_len, info->has_id_context,
-		info->id_context, info->id_context_len);
+	dp_context_key_make(dp_contexts(registry->dp), key, info->device_id, info->device_id_len,
+		info->has_id_context, info->id_context, info->id_context_len);
 }
 
 static int remove_key(struct registry *registry, const struct dp_context_key *key)
@@ -67,10 +68,12 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	return rc;
 }
 
-static void device_key(const struct store_device *device, struct dp_context_key *key)
+static void device_key(const struct registry *registry, const struct store_device *device,
+	struct dp_context_key *key)
 {
-	dp_context_key_make(key, device->device_id, device->device_id_len, device->has_id_context,
-		device->id_context, device->id_context_len);
+	dp_context_key_make(dp_contexts(registry->dp), key, device->device_id,
+		device->device_id_len, device->has_id_context, device->id_context,
+		device->id_context_len);
 }
 
 static uint8_t context_flags(const struct store_device *device)
@@ -103,7 +106,7 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	if (device->window_known)
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
-	device_key(device, &key);
+	device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	// A resync was faster than the import that wrote it, and its own Partial IVs are in use.
@@ -130,7 +133,7 @@ int registry_resync(struct registry *registry, const struct store_device *device
 {
 	struct dp_context_key key;
 
-	device_key(device, &key);
+	device_key(registry, device, &key);
 	int64_t index = dp_context_find(dp_contexts(registry->dp), &key);
 
 	if (index < 0)
@@ -144,7 +147,7 @@ int registry_remove(struct registry *registry, const struct store_info *info)
 {
 	struct dp_context_key key;
 
-	info_key(info, &key);
+	info_key(registry, info, &key);
 	return remove_key(registry, &key);
 }
 
@@ -153,7 +156,7 @@ const struct dp_context *registry_find(
 {
 	struct dp_context_key key;
 
-	info_key(info, &key);
+	info_key(registry, info, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	if (at < 0 || registry->entry[at].id != info->id)

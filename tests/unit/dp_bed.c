@@ -219,7 +219,7 @@ void bed_device_make(struct bed_device *device, uint8_t id, enum aead_alg alg)
 void bed_device_key(const struct bed_device *device, struct dp_context_key *key)
 {
 	dp_context_key_make(
-		key, device->params.sender_id, device->params.sender_id_len, false, NULL, 0);
+		NULL, key, device->params.sender_id, device->params.sender_id_len, false, NULL, 0);
 }
 
 void bed_device_add(struct bed *bed, struct bed_device *device, bool window_known)

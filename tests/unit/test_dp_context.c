@@ -10,12 +10,12 @@
 
 #define MANY 100000
 
-static void key_of(struct dp_context_key *key, uint32_t n)
+static void key_of(const struct dp_context_table *table, struct dp_context_key *key, uint32_t n)
 {
 	uint8_t kid[4] = {n >> 24, n >> 16, n >> 8, n};
 
 	// The same kid with and without an ID Context names two devices.
-	dp_context_key_make(key, kid, sizeof(kid), n % 2, kid, sizeof(kid));
+	dp_context_key_make(table, key, kid, sizeof(kid), n % 2, kid, sizeof(kid));
 	if (n % 2)
 		key->kid[3] &= ~1;
 }
@@ -58,38 +58,38 @@ Test(dp_context, a_full_table_finds_everyone_and_takes_no_more)
 	cr_assert_not_null(table);
 	memset(taken, 0, sizeof(taken));
 	for (uint32_t i = 0; i < MANY; i++) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, i, &index[i], &generation[i]),
 			0, "%u of %u", i, MANY);
 		cr_assert_lt(index[i], table->entries);
 		cr_assert_not(taken[index[i]]);
 		taken[index[i]] = true;
 	}
-	key_of(&key, MANY);
+	key_of(table, &key, MANY);
 	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
 	for (uint32_t i = 0; i < MANY; i++) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		cr_assert_eq(dp_context_find(table, &key), index[i]);
 	}
-	key_of(&key, 5);
+	key_of(table, &key, 5);
 	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
 	// Every third goes, and others come in their places.
 	for (uint32_t i = 0; i < MANY; i += 3) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		retire(table, &key, index[i]);
 		cr_assert_eq(dp_context_find(table, &key), -ENOENT);
 	}
-	key_of(&key, 5);
+	key_of(table, &key, 5);
 	cr_expect_eq(dp_context_place(table, &key, &more, &again), -EEXIST);
 	for (uint32_t i = 0; i < MANY; i += 3) {
-		key_of(&key, MANY + i);
+		key_of(table, &key, MANY + i);
 		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, i, &more, &again), 0);
 		cr_assert_gt(again, 1, "generations of an index only rise");
 		cr_assert(again & 1);
 	}
 	cr_expect_eq(table->count, MANY);
 	for (uint32_t i = 0; i < MANY; i++) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		cr_assert_eq(dp_context_find(table, &key), i % 3 ? (int64_t)index[i] : -ENOENT);
 	}
 	dp_context_table_free(table);
@@ -106,7 +106,7 @@ Test(dp_context, generations_of_an_index_only_rise)
 
 	cr_assert_not_null(table);
 	for (uint32_t i = 0; i < 1000; i++) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, 1, &index, &generation), 0);
 		cr_assert_lt(index, 8);
 		cr_assert_gt(generation, last[index]);
@@ -134,7 +134,7 @@ Test(dp_context, keys_are_wiped_when_a_place_is_released)
 	for (unsigned alg = 0; alg < AEAD_ALG_COUNT; alg++) {
 		bool is_long = aead_algs[alg].key_len > DP_KEY_INLINE;
 
-		key_of(&key, alg);
+		key_of(table, &key, alg);
 		cr_assert_eq(add(table, &key, alg, 0xa5, &index, &generation), 0);
 		const struct dp_context *ctx = &table->context[index];
 		const struct dp_long_keys *keys = &table->long_keys[index];
@@ -164,7 +164,7 @@ Test(dp_context, a_line_of_the_side_table_is_wiped)
 
 	cr_assert_not_null(table);
 	for (unsigned i = 0; i < 3; i++) {
-		key_of(&key, i);
+		key_of(table, &key, i);
 		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, 1, &index, &generation), 0);
 		struct dp_side *side = &table->side[index];
 
@@ -184,13 +184,45 @@ Test(dp_context, a_key_names_length_kid_and_id_context)
 	struct dp_context_key keys[2 * (OSC_KID_LEN_MAX + 1) + 1];
 	unsigned n = 0;
 
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(1);
+
+	cr_assert_not_null(table);
 	// Kids of zeros differ in length alone; no ID Context is not an empty one.
 	for (unsigned len = 0; len <= OSC_KID_LEN_MAX; len++) {
-		dp_context_key_make(&keys[n++], kid, len, false, NULL, 0);
-		dp_context_key_make(&keys[n++], kid, len, true, kid, 0);
+		dp_context_key_make(table, &keys[n++], kid, len, false, NULL, 0);
+		dp_context_key_make(table, &keys[n++], kid, len, true, kid, 0);
 	}
-	dp_context_key_make(&keys[n++], kid, 0, true, kid, 1);
+	dp_context_key_make(table, &keys[n++], kid, 0, true, kid, 1);
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned k = 0; k < i; k++)
 			cr_expect(memcmp(&keys[i], &keys[k], sizeof(keys[i])), "%u and %u", i, k);
+	dp_context_table_free(table);
+}
+
+// The lowest bits choose the bucket of a table.
+Test(dp_context, kids_that_collide_in_one_table_do_not_in_another)
+{
+	enum { BUCKETS = 4096, KIDS = 1 << 18 };
+	unsigned collide = 0, again = 0, bucket = 0;
+	struct dp_context_key key;
+
+	bed_eal_init();
+	struct dp_context_table *one = dp_context_table_create(1);
+	struct dp_context_table *other = dp_context_table_create(1);
+
+	cr_assert(one && other);
+	for (unsigned i = 0; i < KIDS; i++) {
+		key_of(one, &key, 2 * i);
+		if (dp_context_hash(one, &key) % BUCKETS)
+			continue;
+		if (!collide++)
+			bucket = dp_context_hash(other, &key) % BUCKETS;
+		else
+			again += dp_context_hash(other, &key) % BUCKETS == bucket;
+	}
+	cr_expect_gt(collide, 10, "%u", collide);
+	cr_expect_lt(again, 4, "%u of %u are together again", again, collide);
+	dp_context_table_free(one);
+	dp_context_table_free(other);
 }
