@@ -352,5 +352,6 @@ int daemon_stop(struct daemon *daemon)
 	if (daemon->started_ms && !rc)
 		log_notice("stopped");
 	conf_free(daemon->conf);
+	log_stop();
 	return rc;
 }

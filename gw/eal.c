@@ -2,6 +2,8 @@
 
 #include "gw/eal.h"
 
+#include "gw/log.h"
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
@@ -232,10 +234,11 @@ size_t eal_huge_pages_mb(void)
 	return kb / 1024;
 }
 
-// The log. While EAL starts, its lines are kept for the one line of ours; then they are passed on.
+// DPDK's log. While EAL starts, its lines are kept for the one line of ours; then they go to the
+// log.
 
 static struct {
-	bool started;
+	FILE *lines; // NULL while EAL starts
 	size_t len;
 	char kept[LOG_KEPT];
 } eal_log;
@@ -244,9 +247,9 @@ static ssize_t log_write(void *cookie, const char *text, size_t size)
 {
 	size_t room = sizeof(eal_log.kept) - 1 - eal_log.len, len = size;
 
-	if (eal_log.started) {
-		fprintf(stderr, "dpdk: %.*s%s", (int)size, text,
-			size && text[size - 1] == '\n' ? "" : "\n");
+	if (eal_log.lines) {
+		if (fwrite(text, 1, size, eal_log.lines) < size || fflush(eal_log.lines))
+			return -1;
 		return (ssize_t)size;
 	}
 	if (len > room)
@@ -278,6 +281,7 @@ static int worker_block_signals(void *arg)
 	sigset_t all;
 
 	sigfillset(&all);
+	log_crash_signals_keep(&all);
 	return pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
@@ -325,6 +329,7 @@ static int init(const struct eal_args *args)
 	memcpy(argv, args->argv, sizeof(argv));
 	realtime_signals(&realtime);
 	sigfillset(&others);
+	log_crash_signals_keep(&others);
 	for (int signal = SIGRTMIN; signal <= SIGRTMAX; signal++)
 		sigdelset(&others, signal);
 	signal(SIGIO, SIG_IGN);
@@ -382,7 +387,7 @@ int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
 	if (rc)
 		return fail(-rc, err, err_len, "DPDK does not start: %s (%s)", log_kept(),
 			strerror(-rc));
-	eal_log.started = true;
+	eal_log.lines = log_stream("dpdk");
 	return 0;
 }
 

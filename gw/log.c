@@ -2,30 +2,165 @@
 
 #include "gw/log.h"
 
+#include "gw/log_out.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOG_LINE_MAX 2048
+#define NOTICE_MAX   96
+#define DIRECT_MS    1000 // for a reader while there is no thread
+#define LOOK_MS      100  // between looks of a waiting thread whether it is to stop
+#define JOIN_MS      500  // for a thread that a write holds
+#define CRASH_TRIES  100  // 1 ms each, for a lock that a crashed thread may hold
+
+_Static_assert(LOG_LINE_MAX <= LOG_OUT_CHUNK, "a chunk is whole lines");
+
+static const int crash_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+
+#define CRASH_SIGNALS (sizeof(crash_signals) / sizeof(crash_signals[0]))
 
 static enum conf_log_level log_level = CONF_LOG_INFO;
+
+// Bytes are numbered from the start on; byte n lies at n % LOG_QUEUE_BYTES. Only whole lines are
+// put in.
+static struct {
+	pthread_mutex_t lock; // of all below but the atomics; never held over a write
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool started;
+	bool stop;          // atomic
+	uint64_t head;      // behind the last byte put in
+	uint64_t tail;      // the first byte not taken yet
+	uint64_t gap;       // lines that would stand next and had no room
+	bool failing;       // the last write failed
+	bool writing;       // atomic: the thread has a chunk
+	uint64_t stop_ms;   // when to give up, once stop is set
+	uint64_t written;   // atomic
+	uint64_t lost;      // atomic
+	struct log_out out; // the thread's
+	char byte[LOG_QUEUE_BYTES];
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 void log_level_set(enum conf_log_level level)
 {
 	log_level = level;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+static uint64_t lines_in(const char *text, size_t len)
+{
+	uint64_t lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+// ---- putting lines in
+
+// Under the lock.
+static void gap_add(uint64_t lines)
+{
+	queue.gap += lines;
+	count(&queue.lost, lines);
+}
+
+static void direct_write(const char *line, size_t len)
+{
+	const struct log_out out = {.fd = STDERR_FILENO};
+
+	if (log_out_write(&out, line, len, DIRECT_MS) == len)
+		count(&queue.written, 1);
+	else
+		count(&queue.lost, 1);
+}
+
+static int level_print(char *line, size_t room, enum conf_log_level level)
+{
+	return getenv("JOURNAL_STREAM") ? snprintf(line, room, "<%d>", level) : 0;
+}
+
+// Under the lock, with room.
+static void bytes_put(const char *line, size_t len)
+{
+	size_t at = queue.head % LOG_QUEUE_BYTES;
+	size_t first = len < LOG_QUEUE_BYTES - at ? len : LOG_QUEUE_BYTES - at;
+
+	memcpy(queue.byte + at, line, first);
+	memcpy(queue.byte, line + first, len - first);
+	queue.head += len;
+}
+
+static bool has_room(size_t len)
+{
+	return len <= LOG_QUEUE_BYTES - (queue.head - queue.tail);
+}
+
+// Under the lock: puts in the line that tells how many are missing here, if there is room for it
+// and for `more` bytes. Returns whether there is. While writes fail nothing is told.
+static bool gap_close(size_t more)
+{
+	char notice[NOTICE_MAX];
+	int len;
+
+	if (!queue.gap || queue.failing)
+		return has_room(more);
+	len = level_print(notice, sizeof(notice), CONF_LOG_WARNING);
+	len += snprintf(notice + len, sizeof(notice) - len,
+		"postern: %lu log lines lost: they were not read in time\n", queue.gap);
+	if (!has_room(len + more))
+		return false;
+	bytes_put(notice, len);
+	queue.gap = 0;
+	return true;
+}
+
+// Takes one line of at most LOG_LINE_MAX bytes, with its end.
+static void line_put(const char *line, size_t len)
+{
+	pthread_mutex_lock(&queue.lock);
+	bool started = queue.started;
+
+	if (started && gap_close(len))
+		bytes_put(line, len);
+	else if (started)
+		gap_add(1);
+	pthread_cond_signal(&queue.wake);
+	pthread_mutex_unlock(&queue.lock);
+	if (!started)
+		direct_write(line, len);
+}
+
 void log_line(enum conf_log_level level, const char *format, ...)
 {
 	char line[LOG_LINE_MAX];
 	va_list args;
-	int n = 0;
+	int n;
 
 	if (level > log_level)
 		return;
-	if (getenv("JOURNAL_STREAM"))
-		n = snprintf(line, sizeof(line), "<%d>", level);
+	n = level_print(line, sizeof(line), level);
 	n += snprintf(line + n, sizeof(line) - n, "postern: ");
 	va_start(args, format);
 	n += vsnprintf(line + n, sizeof(line) - n, format, args);
@@ -33,7 +168,206 @@ void log_line(enum conf_log_level level, const char *format, ...)
 	if (n > (int)sizeof(line) - 2)
 		n = sizeof(line) - 2;
 	line[n++] = '\n';
-	// In one write, so that lines of two threads do not mix.
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; // there is nowhere to say so
+	line_put(line, n);
+}
+
+static void foreign_line(const char *who, const char *text, int len)
+{
+	char line[LOG_LINE_MAX];
+	int n = level_print(line, sizeof(line), CONF_LOG_WARNING);
+
+	n += snprintf(
+		line + n, sizeof(line) - n, "%s%s%.*s", who ? who : "", who ? ": " : "", len, text);
+	if (n > (int)sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	line_put(line, n);
+}
+
+static ssize_t stream_write(void *who, const char *text, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		const char *end = memchr(text + at, '\n', size - at);
+		size_t len = end ? (size_t)(end - text) - at : size - at;
+
+		foreign_line(who, text + at, len < LOG_LINE_MAX ? (int)len : LOG_LINE_MAX);
+		at += len + 1;
+	}
+	return (ssize_t)size;
+}
+
+FILE *log_stream(const char *who)
+{
+	static const cookie_io_functions_t functions = {.write = stream_write};
+	FILE *stream = fopencookie((void *)who, "w", functions);
+
+	if (stream)
+		setvbuf(stream, NULL, _IOLBF, BUFSIZ);
+	return stream;
+}
+
+// ---- the thread
+
+// Under the lock: takes whole lines. Returns their length, 0 if there are none.
+static size_t chunk_take(char chunk[LOG_OUT_CHUNK])
+{
+	if (queue.head == queue.tail && !gap_close(0))
+		return 0;
+	size_t len = queue.head - queue.tail;
+
+	if (len > LOG_OUT_CHUNK)
+		len = LOG_OUT_CHUNK;
+	for (size_t i = 0; i < len; i++)
+		chunk[i] = queue.byte[(queue.tail + i) % LOG_QUEUE_BYTES];
+	while (len && chunk[len - 1] != '\n')
+		len--;
+	queue.tail += len;
+	return len;
+}
+
+// Waits for the reader as long as it takes, but only until stop_ms when the process ends.
+static size_t chunk_write(const char *chunk, size_t len)
+{
+	size_t done = 0;
+
+	for (;;) {
+		done += log_out_write(&queue.out, chunk + done, len - done, LOOK_MS);
+		if (done == len || errno != EAGAIN)
+			return done;
+		if (__atomic_load_n(&queue.stop, __ATOMIC_ACQUIRE) && now_ms() >= queue.stop_ms)
+			return done;
+	}
+}
+
+static void *run(void *arg)
+{
+	char chunk[LOG_OUT_CHUNK];
+
+	pthread_mutex_lock(&queue.lock);
+	for (;;) {
+		size_t len = chunk_take(chunk);
+
+		if (!len && queue.stop)
+			break;
+		if (!len) {
+			pthread_cond_wait(&queue.wake, &queue.lock);
+			continue;
+		}
+		__atomic_store_n(&queue.writing, true, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&queue.lock);
+		size_t done = chunk_write(chunk, len);
+
+		__atomic_store_n(&queue.writing, false, __ATOMIC_RELEASE);
+		pthread_mutex_lock(&queue.lock);
+		queue.failing = done < len;
+		count(&queue.written, lines_in(chunk, done));
+		gap_add(lines_in(chunk + done, len - done));
+		if (queue.failing && queue.stop)
+			break;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	return NULL;
+}
+
+// ---- crashes
+
+void log_crash_signals_keep(sigset_t *set)
+{
+	for (size_t i = 0; i < CRASH_SIGNALS; i++)
+		sigdelset(set, crash_signals[i]);
+}
+
+// With the lock, so that the thread takes no more; the chunk that it has is waited for.
+static void on_crash(int signo)
+{
+	uint64_t until = now_ms() + LOG_STOP_MS;
+	char chunk[LOG_OUT_CHUNK];
+	bool locked = false;
+	size_t len;
+
+	for (unsigned i = 0; i < CRASH_TRIES && !locked; i++) {
+		locked = !pthread_mutex_trylock(&queue.lock);
+		if (!locked)
+			poll(NULL, 0, 1);
+	}
+	while (now_ms() < until && __atomic_load_n(&queue.writing, __ATOMIC_ACQUIRE))
+		poll(NULL, 0, 1);
+	while (now_ms() < until && (len = chunk_take(chunk)))
+		if (log_out_write(&queue.out, chunk, len, (int)(until - now_ms())) < len)
+			break;
+	raise(signo); // whose handler is the default one again
+}
+
+// Leaves alone what a sanitizer or debugger has taken.
+static void crash_watch(void)
+{
+	const struct sigaction ours = {
+		.sa_handler = on_crash, .sa_flags = SA_RESETHAND | SA_NODEFER};
+	struct sigaction before;
+
+	for (size_t i = 0; i < CRASH_SIGNALS; i++)
+		if (!sigaction(crash_signals[i], NULL, &before) && before.sa_handler == SIG_DFL)
+			sigaction(crash_signals[i], &ours, NULL);
+}
+
+// ---- start and end
+
+int log_start(void)
+{
+	sigset_t all, before;
+
+	log_out_open(&queue.out, STDERR_FILENO);
+	queue.stop = queue.failing = false;
+	sigfillset(&all);
+	log_crash_signals_keep(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&queue.thread, NULL, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc) {
+		log_out_close(&queue.out);
+		return -rc;
+	}
+	pthread_setname_np(queue.thread, "postern-log");
+	pthread_mutex_lock(&queue.lock);
+	queue.started = true;
+	pthread_mutex_unlock(&queue.lock);
+	crash_watch();
+	return 0;
+}
+
+void log_stop(void)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&queue.lock);
+	bool started = queue.started;
+
+	queue.stop_ms = now_ms() + LOG_STOP_MS;
+	__atomic_store_n(&queue.stop, true, __ATOMIC_RELEASE);
+	pthread_cond_signal(&queue.wake);
+	pthread_mutex_unlock(&queue.lock);
+	if (!started)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (LOG_STOP_MS + JOIN_MS) / 1000;
+	until.tv_nsec += (LOG_STOP_MS + JOIN_MS) % 1000 * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	// A write that hangs (a dead network file system) ends with the process; the thread then
+	// needs nothing that is freed.
+	if (!pthread_timedjoin_np(queue.thread, NULL, &until))
+		log_out_close(&queue.out);
+	pthread_mutex_lock(&queue.lock);
+	queue.started = false;
+	pthread_mutex_unlock(&queue.lock);
+}
+
+uint64_t log_written(void)
+{
+	return __atomic_load_n(&queue.written, __ATOMIC_RELAXED);
+}
+
+uint64_t log_lost(void)
+{
+	return __atomic_load_n(&queue.lost, __ATOMIC_RELAXED);
 }

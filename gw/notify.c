@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,11 +20,13 @@ void notify_systemd(const char *state)
 	memcpy(addr.sun_path, path, strlen(path));
 	if (path[0] == '@')
 		addr.sun_path[0] = 0; // an abstract socket
+	const struct timeval patience = {.tv_sec = 1};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return;
-	// The service manager may be gone; that is not our trouble.
+	// A service manager that is gone or does not read is not our trouble.
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
 		offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	close(fd);

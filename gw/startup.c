@@ -450,6 +450,17 @@ static int start_store(struct daemon *daemon)
 	return job->result;
 }
 
+// Mistakes are lines of the log.
+static int load_conf(struct daemon *daemon, const char *path)
+{
+	FILE *lines = log_stream(NULL);
+	int rc = lines ? conf_load(path, &daemon->conf, lines) : -ENOMEM;
+
+	if (lines)
+		fclose(lines);
+	return rc;
+}
+
 int daemon_start(struct daemon *daemon, const char *conf_path)
 {
 	bool needs_run = false;
@@ -461,8 +472,13 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		return -EIO;
 	}
 	memory_guard();
-	int rc = conf_load(conf_path, &daemon->conf, stderr);
+	int rc = log_start();
 
+	if (rc) {
+		log_error("the log's thread cannot start: %s", strerror(-rc));
+		return rc;
+	}
+	rc = load_conf(daemon, conf_path);
 	if (rc)
 		return rc;
 	log_level_set(daemon->conf->log.level);

@@ -2,6 +2,7 @@
 // The verbs status and stats: nothing here asks a worker, all is read where it is written.
 
 #include "gw/daemon.h"
+#include "gw/log.h"
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -278,6 +279,19 @@ static void list_access_log(const struct daemon *daemon, struct ctl_request *req
 	}
 }
 
+static void list_log(struct ctl_request *req)
+{
+	const struct ctl_counter counters[] = {
+		{.name = "log_written", .help = "lines of the log", .total = log_written()},
+		{.name = "log_lost",
+			.help = "lines of the log that nobody read in time",
+			.total = log_lost()},
+	};
+
+	ctl_list_counter(req, &counters[0]);
+	ctl_list_counter(req, &counters[1]);
+}
+
 static void list_stages(const struct daemon *daemon, struct ctl_request *req)
 {
 	for (unsigned i = 0; i < DP_STAGE_COUNT; i++) {
@@ -350,6 +364,7 @@ void operation_stats(void *arg, struct ctl_request *req)
 			offsetof(struct dp_stats, count) + i * sizeof(uint64_t));
 	}
 	list_upstreams(daemon, req);
+	list_log(req);
 	list_access_log(daemon, req);
 	list_stages(daemon, req);
 	list_gauges(daemon, req);

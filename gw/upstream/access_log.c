@@ -4,6 +4,7 @@
 
 #include "dataplane/doorbell.h"
 #include "gw/log.h"
+#include "gw/log_out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +18,10 @@
 #include <time.h>
 
 #define RING_BYTES  (1u << 20) // of each loop, a power of two
-#define CHUNK_BYTES 4096       // PIPE_BUF: what a pipe that is ready takes without waiting
-#define WAIT_MS     1000       // for one that is not ready, before its lines count as failed
-#define LOOK_S      1          // between looks whether the file was moved away
+#define CHUNK_BYTES LOG_OUT_CHUNK
+#define WAIT_MS     1000 // for a reader, before the lines count as failed
+#define LOOK_S      1    // between looks whether the file was moved away
+#define STOP_S      2    // for what waits in the rings at the end, and for a write that hangs
 
 _Static_assert(ACCESS_LINE_MAX <= CHUNK_BYTES, "a chunk is whole lines");
 
@@ -37,13 +39,14 @@ struct ring {
 struct access_log {
 	const char *path; // NULL: stderr
 	unsigned sample;  // percent
-	int fd;
+	struct log_out out;
 	struct stat file;
 	time_t looked_s;
 	bool torn; // the last line was not written whole
 	bool failing;
 	struct dp_doorbell bell;
 	uint32_t stop; // atomic
+	time_t stop_s; // when to give up, once stop is set
 	bool started;
 	pthread_t thread;
 	uint64_t written, failed;
@@ -95,6 +98,14 @@ void access_log_put(struct access_log *log, unsigned loop, const char *line, siz
 
 // ---- the thread
 
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
 static int file_open(const char *path)
 {
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
@@ -103,21 +114,20 @@ static int file_open(const char *path)
 // Follows a file that was moved away, as logrotate does.
 static void file_look(struct access_log *log)
 {
-	struct timespec now;
 	struct stat there;
+	time_t now = now_s();
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (!log->path || now.tv_sec < log->looked_s + LOOK_S)
+	if (!log->path || now < log->looked_s + LOOK_S)
 		return;
-	log->looked_s = now.tv_sec;
+	log->looked_s = now;
 	if (!stat(log->path, &there) && there.st_ino == log->file.st_ino &&
 		there.st_dev == log->file.st_dev)
 		return;
 	int fd = file_open(log->path);
 	if (fd < 0)
 		return;
-	close(log->fd);
-	log->fd = fd;
+	close(log->out.fd);
+	log->out.fd = fd;
 	log->torn = false;
 	fstat(fd, &log->file);
 }
@@ -134,24 +144,10 @@ static unsigned lines_in(const char *text, size_t len)
 // Writes whole lines. Returns how many bytes were taken.
 static size_t lines_write(struct access_log *log, const char *text, size_t len)
 {
-	struct pollfd poll_fd = {.fd = log->fd, .events = POLLOUT};
-	size_t done = 0;
-
-	if (poll(&poll_fd, 1, WAIT_MS) <= 0) {
-		errno = EAGAIN;
-		return 0;
-	}
-	if (log->torn && write(log->fd, "\n", 1) == 1)
+	if (log->torn && log_out_write(&log->out, "\n", 1, WAIT_MS) == 1)
 		log->torn = false;
-	while (done < len) {
-		ssize_t n = write(log->fd, text + done, len - done);
+	size_t done = log_out_write(&log->out, text, len, WAIT_MS);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
 	log->torn |= done && text[done - 1] != '\n';
 	return done;
 }
@@ -204,7 +200,7 @@ static void *run(void *arg)
 			poll(&bell, 1, -1);
 		dp_doorbell_disarm(&log->bell);
 	}
-	while (rings_write(log) && !log->failing)
+	while (rings_write(log) && !log->failing && now_s() < log->stop_s)
 		;
 	return NULL;
 }
@@ -216,6 +212,7 @@ static int thread_start(struct access_log *log)
 	sigset_t all, before;
 
 	sigfillset(&all);
+	log_crash_signals_keep(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&log->thread, NULL, run, log);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -239,9 +236,12 @@ int access_log_create(const struct conf_log *conf, unsigned loops, struct access
 			log->ring[i].rate = (conf->rate + loops - 1) / loops;
 		log->ring[loops].rate = conf->rate;
 		log->rings = loops + 1;
-		log->fd = log->path ? file_open(log->path) : STDERR_FILENO;
+		if (log->path)
+			log->out = (struct log_out){.fd = file_open(log->path), .own = true};
+		else
+			log_out_open(&log->out, STDERR_FILENO);
 		log->bell.fd = -1;
-		if (log->fd < 0 || fstat(log->fd, &log->file))
+		if (log->out.fd < 0 || fstat(log->out.fd, &log->file))
 			rc = -errno;
 	}
 	if (!rc)
@@ -257,20 +257,31 @@ int access_log_create(const struct conf_log *conf, unsigned loops, struct access
 	return 0;
 }
 
-void access_log_free(struct access_log *log)
+// Returns whether the thread has ended.
+static bool thread_end(struct access_log *log)
 {
+	struct timespec until;
 	uint64_t one = 1;
 
+	log->stop_s = now_s() + STOP_S;
+	__atomic_store_n(&log->stop, 1, __ATOMIC_RELEASE);
+	while (write(log->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2 * STOP_S;
+	return !pthread_timedjoin_np(log->thread, NULL, &until);
+}
+
+void access_log_free(struct access_log *log)
+{
 	if (!log)
 		return;
-	if (log->started) {
-		__atomic_store_n(&log->stop, 1, __ATOMIC_RELEASE);
-		while (write(log->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
-			;
-		pthread_join(log->thread, NULL);
+	if (log->started && !thread_end(log)) {
+		log_warning("access log: %s hangs in a write", log->path ? log->path : "stderr");
+		return; // with the memory, which the thread still uses
 	}
-	if (log->path && log->fd >= 0)
-		close(log->fd);
+	if (log->out.fd >= 0)
+		log_out_close(&log->out);
 	dp_doorbell_close(&log->bell);
 	free(log);
 }

@@ -2,6 +2,7 @@
 
 #include "gw/upstream/loop.h"
 
+#include "gw/log.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/timers.h"
 
@@ -283,6 +284,7 @@ int up_loop_start(struct up_loop *loop)
 	int rc;
 
 	sigfillset(&blocked);
+	log_crash_signals_keep(&blocked);
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
 	// Real-time signals are as they were: net_tap needs them somewhere.
 	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
