@@ -250,7 +250,7 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
 			dp_context_live(&w->contexts->context[x->context]) !=
 				x->context_generation) {
 			dp_count(w, DP_STAT_answers_late);
-			dp_exchange_unlink(w, index);
+			dp_in_flight_remove(w->in_flight, index);
 			dp_exchange_give(w->exchanges, index);
 			continue;
 		}
@@ -423,7 +423,7 @@ static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 	if (answer->exchange == DP_INDEX_NONE ||
 		w->exchanges->worker_half[answer->exchange].delivering)
 		return;
-	dp_exchange_unlink(w, answer->exchange);
+	dp_in_flight_remove(w->in_flight, answer->exchange);
 	dp_exchange_give(w->exchanges, answer->exchange);
 }
 

@@ -101,7 +101,7 @@ struct dp_context {
 		};
 		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK: least own PIV not used yet
 	};
-	uint32_t in_flight;   // list of exchanges, DP_INDEX_NONE when empty
+	uint32_t in_flight;   // list of struct dp_in_flight, DP_INDEX_NONE when empty
 	uint32_t accepted;    // requests
 	uint32_t last_seen_s; // CLOCK_MONOTONIC, of the last verified request
 	uint8_t state;        // enum dp_context_state

@@ -15,8 +15,9 @@ struct dp_exchange {
 	uint64_t due; // tick of the deadline on the wheel
 	uint32_t context;
 	uint32_t context_generation;
-	uint32_t next; // in the free list, or in the context's list of requests in flight
-	uint32_t prev; // in the context's list
+	uint32_t next;       // in the free list, or in the context's list of requests in flight
+	uint32_t prev;       // in the context's list
+	uint32_t chain_next; // in a chain of struct dp_in_flight
 	uint32_t wheel_next;
 	uint32_t wheel_prev;
 	uint32_t wheel_slot; // DP_INDEX_NONE: not on the wheel

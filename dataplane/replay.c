@@ -7,19 +7,6 @@
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
 
-static bool exchange_matches(
-	const struct dp_exchange_pool *pool, uint32_t index, const struct dp_answer_key *key)
-{
-	const struct dp_exchange *x = &pool->worker_half[index];
-	struct dp_shared *shared = dp_shared_at(pool, index);
-
-	return x->piv == key->piv && x->mid == key->mid && x->tag_len == key->tag_len &&
-		!memcmp(x->tag, key->tag, key->tag_len) &&
-		shared->request.token_len == key->token_len &&
-		!memcmp(dp_shared_request_buf(pool, shared), key->token, key->token_len) &&
-		dp_flow_same_endpoint(&x->flow, key->flow);
-}
-
 // Stage 7b: whether a request whose Partial IV was seen is a copy of one that we know. Answers it,
 // or is silent, as RFC 7252 section 4.5 asks; false: it is a replay.
 static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
@@ -61,17 +48,12 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 	case DP_ANSWER_NONE:
 		break;
 	}
-	// The list of a context that nobody owns may be another worker's a moment later.
-	if (__atomic_load_n(&ctx->owner, __ATOMIC_RELAXED) != w->id)
+	uint32_t index = dp_in_flight_find(w->in_flight, &key);
+
+	if (index == DP_INDEX_NONE)
 		return false;
-	for (uint32_t i = ctx->in_flight; i != DP_INDEX_NONE;
-		i = w->exchanges->worker_half[i].next) {
-		if (exchange_matches(w->exchanges, i, &key)) {
-			dp_separate_copy(w, i, &flow, msg->type);
-			return true;
-		}
-	}
-	return false;
+	dp_separate_copy(w, index, &flow, msg->type);
+	return true;
 }
 
 static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)

@@ -300,7 +300,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		return;
 	}
 	loop->ring = true;
-	dp_exchange_link(w, index);
+	dp_in_flight_add(w->in_flight, index);
 	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (x->type == COAP_CON)
@@ -362,51 +362,22 @@ void dp_request(struct dp_worker *w, struct pkt_vec *vec)
 	dp_stage_end(w, DP_STAGE_inner, start, vec->n);
 }
 
-void dp_exchange_link(struct dp_worker *w, uint32_t index)
+void dp_context_abandon(struct dp_worker *w, uint32_t context)
 {
-	struct dp_exchange *x = &w->exchanges->worker_half[index];
-	struct dp_context *ctx = &w->contexts->context[x->context];
+	uint32_t index;
 
-	x->prev = DP_INDEX_NONE;
-	x->next = ctx->in_flight;
-	if (x->next != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->next].prev = index;
-	ctx->in_flight = index;
-}
-
-void dp_exchange_unlink(struct dp_worker *w, uint32_t index)
-{
-	struct dp_exchange *x = &w->exchanges->worker_half[index];
-	struct dp_context *ctx = &w->contexts->context[x->context];
-
-	if (dp_context_live(ctx) != x->context_generation)
-		return;
-	if (x->prev != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->prev].next = x->next;
-	else
-		ctx->in_flight = x->next;
-	if (x->next != DP_INDEX_NONE)
-		w->exchanges->worker_half[x->next].prev = x->prev;
-}
-
-void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx)
-{
-	uint32_t index = ctx->in_flight;
-
-	while (index != DP_INDEX_NONE) {
+	while ((index = dp_in_flight_take(w->in_flight, context)) != DP_INDEX_NONE) {
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
-		uint32_t next = x->next;
 
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
 		if (x->delivering) {
 			// No upstream loop holds it.
-			dp_separate_end(w, index);
+			dp_unacked_remove(w->unacked, index);
+			dp_exchange_give(w->exchanges, index);
 		} else {
 			x->abandoned = true;
 			__atomic_store_n(
 				&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
-			dp_wheel_remove(&w->wheel, w->exchanges, index);
 		}
-		index = next;
 	}
-	ctx->in_flight = DP_INDEX_NONE;
 }

@@ -27,7 +27,7 @@ void dp_separate_end(struct dp_worker *w, uint32_t index)
 {
 	dp_wheel_remove(&w->wheel, w->exchanges, index);
 	dp_unacked_remove(w->unacked, index);
-	dp_exchange_unlink(w, index);
+	dp_in_flight_remove(w->in_flight, index);
 	dp_exchange_give(w->exchanges, index);
 }
 
@@ -148,7 +148,7 @@ uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index)
 	to->request.body_len = 0;
 	memcpy(dp_shared_request_buf(w->exchanges, to), dp_shared_request_buf(w->exchanges, from),
 		from->request.token_len);
-	dp_exchange_link(w, clone);
+	dp_in_flight_add(w->in_flight, clone);
 	return clone;
 }
 

@@ -110,6 +110,7 @@ struct dp_worker *dp_worker_create(
 	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
+	w->in_flight = w->exchanges ? dp_in_flight_create(w->exchanges, w->contexts) : NULL;
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges) : NULL;
 	w->answers = dp_answers_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
@@ -122,16 +123,16 @@ struct dp_worker *dp_worker_create(
 	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
 	bool access = !dp_access_init(w, conf->access_percent);
 
-	if (!w->pool || !w->spare || !w->engine || !w->unacked || !w->answers || !w->mids ||
-		!loops || !w->events || !w->commands || !w->to_kernel || !w->from_kernel ||
-		!access) {
+	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
+		!w->mids || !loops || !w->events || !w->commands || !w->to_kernel ||
+		!w->from_kernel || !access) {
 		snprintf(err, err_len, "worker %u: no memory for %s", id,
 			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
-				: !w->unacked ? "its exchanges"
-				: !w->answers ? "its answer index"
-				: !w->mids    ? "its message ids"
-					      : "its rings");
+				: !w->in_flight || !w->unacked ? "its exchanges"
+				: !w->answers                  ? "its answer index"
+				: !w->mids                     ? "its message ids"
+							       : "its rings");
 		dp_worker_free(w);
 		return NULL;
 	}
@@ -157,6 +158,7 @@ void dp_worker_free(struct dp_worker *w)
 	dp_mids_free(w->mids);
 	dp_answers_free(w->answers);
 	dp_unacked_free(w->unacked);
+	dp_in_flight_free(w->in_flight);
 	dp_exchange_pool_free(w->exchanges);
 	aead_engine_free(w->engine);
 	dp_unmap(w->spare, DP_ANSWERS_BATCH * w->spare_stride);
@@ -190,7 +192,7 @@ static unsigned commands(struct dp_worker *w)
 			continue;
 		switch ((enum dp_command_type)command.type) {
 		case DP_COMMAND_RETIRE:
-			dp_context_abandon(w, ctx);
+			dp_context_abandon(w, command.context);
 			__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
 			dp_event_send(w, DP_EVENT_RETIRED, command.context, command.generation, 0);
 			break;

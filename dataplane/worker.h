@@ -10,6 +10,7 @@
 #include "dataplane/dp.h"
 #include "dataplane/echo.h"
 #include "dataplane/exchange_pool.h"
+#include "dataplane/in_flight.h"
 #include "dataplane/mids.h"
 #include "dataplane/oscore/protect.h"
 #include "dataplane/overload.h"
@@ -139,7 +140,8 @@ struct dp_worker {
 	struct aead_engine *engine;
 	struct dp_context_table *contexts;
 	struct dp_exchange_pool *exchanges;
-	struct dp_unacked *unacked; // of these
+	struct dp_in_flight *in_flight; // of these
+	struct dp_unacked *unacked;     // of these
 	struct dp_answers *answers;
 	struct dp_mids *mids;
 	unsigned loop_count;
@@ -257,11 +259,8 @@ void dp_access_answer(
 	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
-// A context's list of exchanges (request.c). One that was removed has none any more.
-void dp_exchange_link(struct dp_worker *w, uint32_t index);
-void dp_exchange_unlink(struct dp_worker *w, uint32_t index);
-// Takes a removed context's exchanges off its list.
-void dp_context_abandon(struct dp_worker *w, struct dp_context *ctx);
+// Takes away the exchanges of a context that is removed (request.c).
+void dp_context_abandon(struct dp_worker *w, uint32_t context);
 // Separate answers (separate.c): an exchange for a new request, DP_INDEX_NONE if there is none. The
 // answer that waits longest for its ACK gives way.
 uint32_t dp_exchange_obtain(struct dp_worker *w);
