@@ -47,6 +47,7 @@ const char *access_reason(const struct access_record *record)
 		[UP_ERR_stopping] = "GS",
 		[UP_ERR_no_server] = "GD",
 		[UP_ERR_no_memory] = "GM",
+		[UP_ERR_local] = "GM",
 		[UP_ERR_dns] = "SC",
 		[UP_ERR_connect] = "SC",
 		[UP_ERR_tls] = "SC",

@@ -2,7 +2,9 @@
 
 #include "gw/upstream/call.h"
 
+#include "gw/log.h"
 #include "gw/upstream/access_line.h"
+#include "gw/upstream/local.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -11,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define MARGIN_MS 20 // by which a backend's time ends before the worker answers by itself
+#define SAY_LOCAL_MS 10000 // between two lines about that in the log
+#define MARGIN_MS    20    // by which a backend's time ends before the worker answers by itself
 
 // A system call a hundred requests instead of one each.
 static const uint8_t *random_take(struct up_loop *loop, size_t len)
@@ -327,7 +330,7 @@ static void server_judge(const struct call *call, const struct flight *flight, e
 	const struct up_transfer *t = &flight->transfer;
 	char status[16];
 
-	if (error == UP_ERR_no_memory || error == UP_ERR_queue_timeout)
+	if (up_error_is_local(error))
 		return;
 	if (!server_at_fault(call, t, error)) {
 		up_server_succeeded(group->servers, flight->server);
@@ -347,7 +350,8 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 	bool seen = flight->transfer.sent;
 
 	if (error != UP_ERR_dns && error != UP_ERR_connect && error != UP_ERR_tls &&
-		error != UP_ERR_reset && (error != UP_ERR_bad_reply || seen))
+		error != UP_ERR_local && error != UP_ERR_reset &&
+		(error != UP_ERR_bad_reply || seen))
 		return false;
 	if (seen && !flight->transfer.request.idempotent)
 		return false;
@@ -372,9 +376,21 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 // to find another connection.
 static enum up_error error_of_sent(const struct up_transfer *t, enum up_error error)
 {
-	bool unreached = error == UP_ERR_dns || error == UP_ERR_connect || error == UP_ERR_tls;
+	bool unreached = error == UP_ERR_dns || error == UP_ERR_connect || error == UP_ERR_tls ||
+		error == UP_ERR_local;
 
 	return t->sent && unreached ? UP_ERR_reset : error;
+}
+
+void group_say_local(struct group *group, int local_errno)
+{
+	uint64_t now = group->loop->now_ms;
+
+	if (now < group->say_local_ms)
+		return;
+	group->say_local_ms = now + SAY_LOCAL_MS;
+	log_warning("upstream %s: requests fail for want of connections: %s", group->upstream->name,
+		local_errno ? strerror(local_errno) : "the files of tls cannot be read");
 }
 
 static void call_done(struct up_transfer *transfer, enum up_error error)
@@ -390,6 +406,8 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	call->connected_ms = transfer->connected_ms;
 	group->servers->server[flight->server].outstanding--;
 	server_judge(call, flight, error);
+	if (error == UP_ERR_local)
+		group_say_local(group, transfer->local_errno);
 	if (call_abandoned(call)) {
 		call_land(call);
 		call_abandon(call);

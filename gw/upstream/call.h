@@ -70,6 +70,7 @@ struct group {
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
+	uint64_t say_local_ms;        // when UP_ERR_local may be in the log again
 	uint64_t stat[UP_STAT_COUNT]; // written by the loop's thread only
 };
 
@@ -118,6 +119,8 @@ void call_cancel(struct call *call);
 // Takes a call out of its group's queue.
 void call_unqueue(struct call *call);
 
+// Says in the log, now and then, that this machine is out of something (UP_ERR_local).
+void group_say_local(struct group *group, int local_errno);
 bool group_has_room(const struct group *group);
 // Sends what waits as long as there is room.
 void group_launch_waiting(struct group *group);

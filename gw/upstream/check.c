@@ -3,6 +3,7 @@
 #include "gw/upstream/check.h"
 
 #include "gw/upstream/call.h"
+#include "gw/upstream/local.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -34,6 +35,12 @@ static void check_done(struct up_transfer *transfer, enum up_error error)
 	const char *why = NULL;
 
 	check->busy = false;
+	if (up_error_is_local(error)) { // it says nothing about the server
+		stat_add(group, UP_STAT_ERROR + error, 1);
+		if (error == UP_ERR_local)
+			group_say_local(group, transfer->local_errno);
+		return;
+	}
 	if (error) {
 		why = up_error_rows[error].name;
 	} else if (status < 200 || status > 299) {

@@ -30,6 +30,7 @@ struct up_transfer {
 	struct up_reply reply; // body points to at most body_keep bytes of the engine's
 	bool sent;             // the server may have seen the request
 	uint32_t connected_ms; // how long the connection took; 0 for one that stood already
+	int local_errno;       // of UP_ERR_local: what this machine ran out of; 0: not known
 	void *engine_data;
 };
 

@@ -2,13 +2,16 @@
 // One multi handle an upstream, driven by curl_multi_socket_action() from the loop's epoll. Each
 // request has an easy handle of its own: libcurl before 8.1.1 writes to freed memory when the
 // answer to the second request of a handle begins its headers with a folded line (curl issue
-// 11101). Making one costs about a microsecond; connections belong to the multi handle, and stay.
+// 11101). Making one costs about a microsecond.
 
 #include "gw/upstream/h1.h"
+#include "gw/upstream/local.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+
+#define BACKLOG_MS 10 // until a UNIX socket whose backlog is full is tried again
 
 static struct h1_engine *engine_of(struct up_engine *engine)
 {
@@ -98,26 +101,6 @@ static void slot_finish(struct h1_slot *slot, enum up_error error)
 	slot_move(slot, &e->ended);
 }
 
-// No address in time.
-static void slot_fire(struct up_timer *timer)
-{
-	struct h1_slot *slot = (struct h1_slot *)timer;
-
-	slot_finish(slot, slot->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
-}
-
-_Static_assert(offsetof(struct h1_slot, timer) == 0, "a timer is cast to its slot");
-
-static void slot_wait(struct h1_slot *slot)
-{
-	const struct up_transfer *t = slot->transfer;
-	uint32_t limit_ms =
-		t->connect_ms && t->connect_ms < t->timeout_ms ? t->connect_ms : t->timeout_ms;
-
-	slot_move(slot, &slot->target->waiting);
-	up_timer_set(&slot->target->engine->timers, &slot->timer, slot->started_ms + limit_ms);
-}
-
 static long time_left(const struct h1_slot *slot, uint32_t limit_ms)
 {
 	return limit_ms > slot->waited_ms ? (long)(limit_ms - slot->waited_ms) : 1;
@@ -131,6 +114,7 @@ static int slot_launch(struct h1_slot *slot, uint64_t now_ms)
 	CURLcode rc = CURLE_OK;
 
 	slot->waited_ms = (uint32_t)(now_ms - slot->started_ms);
+	slot->local_errno = 0;
 	up_timer_unset(&e->timers, &slot->timer);
 	H1_SET(rc, slot->easy, CURLOPT_TIMEOUT_MS, time_left(slot, t->timeout_ms));
 	if (t->connect_ms)
@@ -139,6 +123,52 @@ static int slot_launch(struct h1_slot *slot, uint64_t now_ms)
 		return -ENOMEM;
 	slot_move(slot, NULL);
 	return 0;
+}
+
+// Until when there must be a connection.
+static uint64_t connect_until(const struct h1_slot *slot)
+{
+	const struct up_transfer *t = slot->transfer;
+	uint32_t limit_ms =
+		t->connect_ms && t->connect_ms < t->timeout_ms ? t->connect_ms : t->timeout_ms;
+
+	return slot->started_ms + limit_ms;
+}
+
+// There is no address.
+static void slot_not_found(struct h1_slot *slot)
+{
+	slot_finish(slot, up_host_error(&slot->target->host, &slot->transfer->local_errno));
+}
+
+// No address in time, or the end of a pause.
+static void slot_fire(struct up_timer *timer)
+{
+	struct h1_slot *slot = (struct h1_slot *)timer;
+	uint64_t now = up_clock_ms();
+
+	if (slot->list != &slot->target->engine->paused || now >= connect_until(slot))
+		slot_finish(slot, slot->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
+	else if (slot_launch(slot, now))
+		slot_finish(slot, UP_ERR_no_memory);
+}
+
+_Static_assert(offsetof(struct h1_slot, timer) == 0, "a timer is cast to its slot");
+
+static void slot_wait(struct h1_slot *slot)
+{
+	slot_move(slot, &slot->target->waiting);
+	up_timer_set(&slot->target->engine->timers, &slot->timer, connect_until(slot));
+}
+
+// The backlog of a UNIX socket is full.
+static void slot_pause(struct h1_slot *slot)
+{
+	struct h1_engine *e = slot->target->engine;
+
+	slot_move(slot, &e->paused);
+	up_timer_set(&e->timers, &slot->timer,
+		up_earlier(up_clock_ms() + BACKLOG_MS, connect_until(slot)));
 }
 
 static int engine_start(struct up_engine *engine, struct up_transfer *t)
@@ -152,7 +182,6 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	slot->target = &e->targets[t->server - e->config.upstream->servers];
 	slot->transfer = t;
 	slot->started_ms = up_clock_ms();
-	slot->sends = 0;
 	slot->head_done = false;
 	slot->error = UP_OK;
 	slot->body.received = 0;
@@ -160,6 +189,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	t->engine_data = slot;
 	t->sent = false;
 	t->connected_ms = 0;
+	t->local_errno = 0;
 	up_reply_init(&t->reply);
 	if (h1_slot_set_request(e, slot)) {
 		slot_give(e, slot);
@@ -173,7 +203,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 		slot_wait(slot);
 		break;
 	case UP_HOST_UNKNOWN:
-		slot_finish(slot, UP_ERR_dns);
+		slot_not_found(slot);
 		break;
 	}
 	if (rc)
@@ -203,6 +233,19 @@ static uint32_t connect_time(CURL *easy)
 	return (uint32_t)((handshake > connect ? handshake : connect) / 1000);
 }
 
+// Looks at what the system said when no connection came about. Returns whether the server's
+// backlog was full: libcurl takes a UNIX socket's EAGAIN for a connection that is on its way, finds
+// that it is not, and no other reason.
+static bool connect_failed(struct h1_slot *slot)
+{
+	long error = 0;
+
+	curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &error);
+	if (!slot->local_errno && up_errno_is_local((int)error))
+		slot->local_errno = (int)error;
+	return slot->target->server->unix_path && !slot->local_errno && (!error || error == EAGAIN);
+}
+
 static void completions_report(struct h1_engine *e)
 {
 	CURLMsg *message;
@@ -216,13 +259,19 @@ static void completions_report(struct h1_engine *e)
 			continue;
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+		bool again = code == CURLE_COULDNT_CONNECT && connect_failed(slot);
 		enum up_error error = h1_error_of(slot, code);
 		if (!h1_is_answered(slot))
 			slot->transfer->reply.status = 0;
 		slot->transfer->connected_ms = slot->waited_ms + connect_time(easy);
-		if (error && !slot->transfer->sent)
+		slot->transfer->local_errno = slot->local_errno;
+		if (error && !slot->transfer->sent && !up_error_is_local(error))
 			up_host_doubt(&slot->target->host);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
+		if (again) {
+			slot_pause(slot);
+			continue;
+		}
 		// The transfer may start again in the callback, which still needs the slot's body.
 		slot->transfer->done(slot->transfer, error);
 		slot_give(e, slot);
@@ -256,7 +305,7 @@ static bool look_up_ended(struct h1_engine *e, int fd)
 	h1_target_resolved(target);
 	while ((slot = TAILQ_FIRST(&target->waiting))) {
 		if (!target->host.addresses.count)
-			slot_finish(slot, UP_ERR_dns);
+			slot_not_found(slot);
 		else if (slot_launch(slot, now))
 			slot_finish(slot, UP_ERR_no_memory);
 	}
@@ -372,6 +421,7 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 	e->due_ms = UINT64_MAX;
 	TAILQ_INIT(&e->free_slots);
 	TAILQ_INIT(&e->ended);
+	TAILQ_INIT(&e->paused);
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
 	e->sockets = up_sockets_create(config->epoll, config->id);
 	if (e->targets && e->sockets)

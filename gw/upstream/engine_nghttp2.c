@@ -2,6 +2,7 @@
 // HTTP/2: which connection of which server a transfer takes, and how long it waits for one.
 
 #include "gw/upstream/h2.h"
+#include "gw/upstream/local.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ void h2_stream_finish(struct h2_stream *stream, enum up_error error)
 	stream->transfer->sent |= stream->lost; // whatever became of it afterwards
 	stream->conn = NULL;
 	stream->error = error;
+	stream->transfer->local_errno = error == UP_ERR_local ? stream->target->local_errno : 0;
 	h2_stream_move(stream, &e->ended);
 }
 
@@ -215,7 +217,8 @@ void h2_target_not_reached(struct h2_target *target, enum up_error error)
 	struct h2_stream *stream;
 
 	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
-	up_host_doubt(&target->host);
+	if (!up_error_is_local(error))
+		up_host_doubt(&target->host);
 	if (target_stands(target))
 		return;
 	while ((stream = TAILQ_FIRST(&target->waiting)))

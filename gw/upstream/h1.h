@@ -5,6 +5,10 @@
 // server) while the server's name is looked up, is then libcurl's, and ends from turn(). libcurl
 // itself looks up no names: it would wait for its resolver's thread when a handle ends, and all
 // requests of the loop with it.
+//
+// Each request has a connection of its own. libcurl 7.88 does not look at what waits on an idle
+// connection before it uses it again, so an answer too many would be taken for that to the next
+// request, which is another device's.
 
 #ifndef POSTERN_GW_UPSTREAM_H1_H
 #define POSTERN_GW_UPSTREAM_H1_H
@@ -19,7 +23,7 @@
 
 #define H1_URL_ROOM  (UP_TARGET_MAX + 2048) // bytes: origin, base, path and query
 #define H1_HOST_ROOM 320                    // bytes of a host and what stands around it
-#define H1_LINES_OWN 4 // headers beside the request's: Host, and what libcurl is kept from adding
+#define H1_LINES_OWN 5                      // headers beside the request's: see slot_set_headers()
 
 TAILQ_HEAD(h1_slot_list, h1_slot);
 
@@ -47,7 +51,7 @@ struct h1_slot {
 	struct up_transfer *transfer;
 	uint64_t started_ms;
 	uint32_t waited_ms; // for the addresses
-	unsigned sends;     // times that a request was about to be sent
+	int local_errno;    // why this machine opened no connection; 0: it did
 	bool head_done;     // an empty line came: what follows is body, trailer or the next head
 	enum up_error error;
 	struct up_body body;
@@ -65,9 +69,10 @@ struct h1_engine {
 	struct up_timers timers;
 	struct h1_target *targets; // one a server
 	struct h1_slot_list free_slots;
-	struct h1_slot_list ended; // without libcurl
-	size_t slot_count;         // made
-	uint64_t due_ms;           // libcurl's
+	struct h1_slot_list ended;  // without libcurl
+	struct h1_slot_list paused; // until the backlog of a UNIX socket may have room
+	size_t slot_count;          // made
+	uint64_t due_ms;            // libcurl's
 	uint64_t connections;
 	char url[H1_URL_ROOM];
 };

@@ -87,16 +87,18 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_SETOPT_OPTION_SYNTAX: // of CURLOPT_RESOLVE: a name without an address
 		return UP_ERR_dns;
 	case CURLE_COULDNT_CONNECT:
-		return UP_ERR_connect;
+		return slot->local_errno ? UP_ERR_local : UP_ERR_connect;
+	case CURLE_SSL_CERTPROBLEM: // files of this machine that cannot be read now
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ENGINE_INITFAILED:
+		return UP_ERR_local;
 	case CURLE_OPERATION_TIMEDOUT:
 		return t->connect_ms && !t->sent ? UP_ERR_connect : UP_ERR_timeout;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CLIENTCERT:
 	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_ENGINE_INITFAILED:
 		return UP_ERR_tls;
 	case CURLE_RECV_ERROR:
 		return strstr(slot->why, "chunk") ? UP_ERR_bad_reply : UP_ERR_reset;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_BUFFER 4096L // bytes; answers are small
@@ -79,29 +80,30 @@ void h1_target_resolved(struct h1_target *target)
 
 // ---- requests
 
-// Called when a connection stands and the request is about to be sent. libcurl sends it once more
-// if a kept connection turns out to be dead, even a POST that the server may have acted on.
+// Called when a connection stands and the request is about to be sent.
 static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct h1_slot *slot = arg;
 
-	if (slot->sends++ && !slot->transfer->request.idempotent)
-		return CURL_PREREQFUNC_ABORT;
 	slot->transfer->sent = true;
 	return CURL_PREREQFUNC_OK;
 }
 
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	struct h1_engine *e = arg;
+	struct h1_slot *slot = arg;
+	struct h1_engine *e = slot->target->engine;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
-	if (fd >= 0 && up_sockets_own(e->sockets, fd)) {
-		close(fd);
-		fd = -1;
-	}
-	if (fd < 0)
+	if (fd < 0) {
+		slot->local_errno = errno;
 		return CURL_SOCKET_BAD;
+	}
+	if (up_sockets_own(e->sockets, fd)) {
+		slot->local_errno = ENOMEM;
+		close(fd);
+		return CURL_SOCKET_BAD;
+	}
 	e->connections++;
 	return fd;
 }
@@ -152,6 +154,8 @@ CURLcode h1_slot_set_up(struct h1_engine *e, struct h1_slot *slot)
 	H1_SET(rc, slot->easy, CURLOPT_PROXY, "");
 	H1_SET(rc, slot->easy, CURLOPT_PATH_AS_IS, 1L);
 	H1_SET(rc, slot->easy, CURLOPT_FOLLOWLOCATION, 0L);
+	H1_SET(rc, slot->easy, CURLOPT_FRESH_CONNECT, 1L);
+	H1_SET(rc, slot->easy, CURLOPT_FORBID_REUSE, 1L);
 	H1_SET(rc, slot->easy, CURLOPT_TCP_NODELAY, 1L);
 	H1_SET(rc, slot->easy, CURLOPT_BUFFERSIZE, READ_BUFFER);
 	H1_SET(rc, slot->easy, CURLOPT_USERAGENT, "postern/" POSTERN_VERSION);
@@ -164,7 +168,7 @@ CURLcode h1_slot_set_up(struct h1_engine *e, struct h1_slot *slot)
 	H1_SET(rc, slot->easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
 	H1_SET(rc, slot->easy, CURLOPT_RESOLVER_START_DATA, slot);
 	H1_SET(rc, slot->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	H1_SET(rc, slot->easy, CURLOPT_OPENSOCKETDATA, e);
+	H1_SET(rc, slot->easy, CURLOPT_OPENSOCKETDATA, slot);
 	H1_SET(rc, slot->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	H1_SET(rc, slot->easy, CURLOPT_CLOSESOCKETDATA, e);
 	return rc ? rc : slot_set_up_tls(slot, &upstream->tls);
@@ -213,6 +217,7 @@ static CURLcode slot_set_headers(struct h1_slot *slot, const struct up_transfer 
 		has_accept |= h->name_len == 6 && !memcmp(h->line, "Accept", 6);
 		slot->header[n++].data = (char *)(uintptr_t)h->line;
 	}
+	slot->header[n++].data = (char *)(uintptr_t) "Connection: close";
 	// A name without a value keeps libcurl from sending a header of its own.
 	slot->header[n++].data = (char *)(uintptr_t) "Expect:";
 	if (!has_type)
@@ -242,7 +247,5 @@ CURLcode h1_slot_set_request(struct h1_engine *e, struct h1_slot *slot)
 		rc = slot_set_headers(slot, t);
 	H1_SET(rc, slot->easy, CURLOPT_URL, e->url);
 	H1_SET(rc, slot->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->body_max);
-	H1_SET(rc, slot->easy, CURLOPT_FRESH_CONNECT, t->fresh ? 1L : 0L);
-	H1_SET(rc, slot->easy, CURLOPT_FORBID_REUSE, t->fresh ? 1L : 0L);
 	return rc;
 }

@@ -78,6 +78,7 @@ static void conn_connect(struct h2_conn *conn)
 	enum up_error error = up_wire_connect(&conn->wire, e->now_ms);
 
 	if (error) {
+		conn->target->local_errno = conn->wire.local_errno;
 		h2_conn_end(conn, error);
 		return;
 	}
@@ -96,10 +97,10 @@ static void conn_connect(struct h2_conn *conn)
 void h2_conn_resolved(struct h2_conn *conn)
 {
 	conn->wire.addresses = conn->target->host.addresses;
-	if (!conn->wire.addresses.count)
-		h2_conn_end(conn, UP_ERR_dns);
-	else
+	if (conn->wire.addresses.count)
 		conn_connect(conn);
+	else
+		h2_conn_end(conn, up_host_error(&conn->target->host, &conn->target->local_errno));
 }
 
 static void conn_fire(struct up_timer *timer);

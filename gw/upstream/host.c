@@ -2,6 +2,7 @@
 
 #include "gw/upstream/host.h"
 
+#include "gw/upstream/local.h"
 #include "gw/upstream/timers.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 
 #define OLD_MS   60000 // for which the addresses of a name are believed
 #define AGAIN_MS 1000  // between look-ups of a name that is not found or leads nowhere
+#define LOCAL_MS 100   // between look-ups for which this machine lacks descriptors or memory
 
 void up_host_init(
 	struct up_host *host, const struct conf_server *server, struct up_sockets *sockets)
@@ -23,8 +25,11 @@ void up_host_init(
 // A look-up ended: 0 with these addresses, or -errno.
 static void found(struct up_host *host, int rc, const struct up_addresses *addresses, uint64_t now)
 {
+	bool local = rc && up_errno_is_local(-rc);
+
 	host->heard_ms = now;
-	host->old_ms = now + (rc ? AGAIN_MS : OLD_MS);
+	host->old_ms = now + (!rc ? OLD_MS : local ? LOCAL_MS : AGAIN_MS);
+	host->failed = rc;
 	if (!rc)
 		host->addresses = *addresses;
 	else if (rc == -ENOENT)
@@ -65,6 +70,14 @@ bool up_host_ready(struct up_host *host, int fd, uint64_t now_ms)
 	up_host_end(host);
 	found(host, rc, &addresses, now_ms);
 	return true;
+}
+
+enum up_error up_host_error(const struct up_host *host, int *local_errno)
+{
+	bool local = host->failed && up_errno_is_local(-host->failed);
+
+	*local_errno = local ? -host->failed : 0;
+	return local ? UP_ERR_local : UP_ERR_dns;
 }
 
 void up_host_doubt(struct up_host *host)

@@ -7,6 +7,7 @@
 #define POSTERN_GW_UPSTREAM_HOST_H
 
 #include "gw/conf.h"
+#include "gw/upstream/map_tables.h"
 #include "gw/upstream/resolve.h"
 #include "gw/upstream/sockets.h"
 
@@ -17,6 +18,7 @@ struct up_host {
 	struct up_addresses addresses;
 	uint64_t heard_ms;          // when a look-up ended
 	uint64_t old_ms;            // when what it found, or that it found nothing, gets old
+	int failed;                 // 0, or -errno of the last look-up
 	struct up_resolve *resolve; // NULL: none is under way
 };
 
@@ -34,6 +36,9 @@ enum up_host_state up_host_want(struct up_host *host, uint64_t now_ms);
 // epoll said something about this descriptor. Returns whether it was the host's, whose look-up has
 // ended then: host->addresses has what is known now.
 bool up_host_ready(struct up_host *host, int fd, uint64_t now_ms);
+// Why there are no addresses: UP_ERR_dns, or UP_ERR_local with its errno if this machine could not
+// even ask.
+enum up_error up_host_error(const struct up_host *host, int *local_errno);
 // None of the addresses could be reached: they get old earlier.
 void up_host_doubt(struct up_host *host);
 // Whether a look-up is under way or not.

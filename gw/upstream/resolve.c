@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -67,9 +68,23 @@ static void let_go(struct up_resolve *r)
 	free(r);
 }
 
-// Of what getaddrinfo() returns.
-static int rc_of(int error)
+// Whether this machine has no descriptor left. Then getaddrinfo() reads no file and asks nobody,
+// and calls that by many names, "no such name" among them.
+static bool out_of_descriptors(int fd)
 {
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return true;
+	close(copy);
+	return false;
+}
+
+// Of what getaddrinfo() returns; fd is any descriptor.
+static int rc_of(int error, int fd)
+{
+	if (error && out_of_descriptors(fd))
+		return -EMFILE;
 	switch (error) {
 	case 0:
 		return 0;
@@ -77,7 +92,9 @@ static int rc_of(int error)
 	case EAI_NODATA:
 	case EAI_ADDRFAMILY:
 		return -ENOENT;
-	default: // no name server that answers, no memory ...
+	case EAI_MEMORY:
+		return -ENOMEM;
+	default: // no name server that answers ...
 		return -EAGAIN;
 	}
 }
@@ -89,7 +106,7 @@ static void *run(void *arg)
 	struct addrinfo *list = NULL;
 	uint64_t one = 1;
 
-	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list));
+	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list), r->fd);
 	if (r->rc)
 		list = NULL;
 	for (const struct addrinfo *at = list; at && r->addresses.count < UP_ADDRESSES_MAX;
@@ -146,7 +163,7 @@ int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolv
 	if (rc) {
 		close(r->fd);
 		free(r);
-		return rc;
+		return rc == -EAGAIN ? -ENOMEM : rc; // too many threads, which is ours
 	}
 	*resolve = r;
 	return 0;

@@ -33,7 +33,8 @@ int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolv
 // Readable when it is done; open until up_resolve_end().
 int up_resolve_fd(const struct up_resolve *resolve);
 // After it is done. Returns 0 with at least one address, -ENOENT: there is no such name or it has
-// no address, or -EAGAIN: nobody who knows.
+// no address, -EAGAIN: nobody who knows, or another -errno: this machine could not ask, for want of
+// descriptors or memory.
 int up_resolve_take(const struct up_resolve *resolve, struct up_addresses *addresses)
 	__attribute__((warn_unused_result));
 // Done or not.

@@ -2,6 +2,8 @@
 
 #include "gw/upstream/wire.h"
 
+#include "gw/upstream/local.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -80,10 +82,18 @@ static void drop_address(struct up_wire *wire)
 	wire->address++;
 }
 
+// Whether connect() failed for want of something here, or of a place in the backlog of a UNIX
+// socket, which is a matter of moments.
+static bool is_local(sa_family_t family, int error)
+{
+	return up_errno_is_local(error) || (family == AF_UNIX && error == EAGAIN);
+}
+
 enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 {
 	int one = 1;
 
+	wire->local_errno = 0;
 	while (wire->address < wire->addresses.count) {
 		const struct up_address *to = &wire->addresses.address[wire->address];
 		const struct sockaddr *address = (const struct sockaddr *)&to->storage;
@@ -91,8 +101,10 @@ enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 
 		wire->fd =
 			socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (wire->fd < 0)
-			return UP_ERR_no_memory; // out of descriptors
+		if (wire->fd < 0) {
+			wire->local_errno = errno;
+			return UP_ERR_local;
+		}
 		if (address->sa_family != AF_UNIX)
 			setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		wire->give_up_ms = last ? UINT64_MAX : now_ms + ADDRESS_MS;
@@ -100,11 +112,13 @@ enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 		// A UNIX socket whose backlog is full says EAGAIN and never gets ready.
 		if (!connect(wire->fd, address, to->len) || errno == EINPROGRESS || errno == EINTR)
 			return UP_OK;
+		if (is_local(address->sa_family, errno))
+			wire->local_errno = errno;
 		close(wire->fd);
 		wire->fd = -1;
 		wire->address++;
 	}
-	return UP_ERR_connect;
+	return wire->local_errno ? UP_ERR_local : UP_ERR_connect;
 }
 
 static bool is_address(const char *name)

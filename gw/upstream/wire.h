@@ -36,6 +36,7 @@ struct up_wire {
 	struct up_addresses addresses;
 	unsigned address;    // which one is tried
 	uint64_t give_up_ms; // on this address for the next; UINT64_MAX: it is the last
+	int local_errno;     // of UP_ERR_local
 };
 
 // Starts to connect to the next of wire->addresses. The caller registers wire->fd. Returns UP_OK or

@@ -17,14 +17,13 @@
 #include <unistd.h>
 
 #define REQUEST_MAX     65536
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX 1024 // at a time
 
 struct connection {
 	struct server *server;
-	pthread_t thread;
+	unsigned place;
 	int fd;
 	SSL *tls;
-	unsigned requests;
 };
 
 struct server {
@@ -35,11 +34,13 @@ struct server {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned connections;
+	unsigned connections; // accepted so far
+	unsigned open;        // now
 	unsigned requests;
 	unsigned checks;
-	bool released, stopping, sick, immortal;
-	struct connection *connection[CONNECTIONS_MAX];
+	unsigned late; // answers that nobody asked for
+	bool released, stopping, sick, immortal, shut;
+	struct connection *connection[CONNECTIONS_MAX]; // NULL: a free place
 };
 
 static void check(bool ok, const char *what)
@@ -161,6 +162,42 @@ static bool answer_reset(struct connection *c)
 	return false;
 }
 
+#define LATE \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nof nobody now"
+
+static bool answer_late(struct connection *c, const char *kind)
+{
+	static const struct {
+		const char *kind, *first, *late;
+	} rows[] = {
+		{"204", "HTTP/1.1 204 No Content\r\n\r\n", LATE},
+		{"empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", LATE},
+		{"length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst", LATE},
+		{"chunk",
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+			"5\r\nfirst\r\n0\r\n\r\n",
+			LATE},
+		{"408", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+			"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+			"Content-Length: 0\r\n\r\n"},
+	};
+	struct server *s = c->server;
+	bool there = false;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(kind, rows[i].kind))
+			continue;
+		conn_say(c, rows[i].first);
+		usleep(50000);
+		there = conn_say(c, rows[i].late) && strcmp(kind, "408");
+	}
+	pthread_mutex_lock(&s->lock);
+	s->late++;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return there;
+}
+
 // Answers one request. false: the connection is to be closed.
 static bool conn_serve(struct connection *c, const char *path, const char *request)
 {
@@ -244,7 +281,9 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 		return conn_say(c, "<html>hello</html>") && false;
 	if (!strcmp(path, "/switch"))
 		return conn_say(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnews");
-	if (!strcmp(path, "/vanish") && c->requests > 1)
+	if (!strncmp(path, "/late/", 6))
+		return answer_late(c, path + 6);
+	if (!strcmp(path, "/vanish"))
 		return false;
 	if (!strcmp(path, "/die") && !c->server->immortal) {
 		shutdown(c->server->fd, SHUT_RDWR);
@@ -293,7 +332,6 @@ static void *conn_run(void *arg)
 			s->checks++;
 		else
 			s->requests++;
-		c->requests++;
 		pthread_cond_broadcast(&s->changed);
 		pthread_mutex_unlock(&s->lock);
 		go_on = conn_serve(c, path, buf);
@@ -307,8 +345,11 @@ static void *conn_run(void *arg)
 	}
 	pthread_mutex_lock(&s->lock);
 	close(c->fd);
-	c->fd = -1;
+	s->connection[c->place] = NULL;
+	s->open--;
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+	free(c);
 	return NULL;
 }
 
@@ -317,8 +358,13 @@ static void *accept_run(void *arg)
 	struct server *s = arg;
 	int fd;
 
+	pthread_mutex_lock(&s->lock);
+	while (s->shut && !s->stopping)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
 		struct connection *c = calloc(1, sizeof(*c));
+		pthread_t thread;
 		int yes = 1;
 
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
@@ -329,9 +375,14 @@ static void *accept_run(void *arg)
 			SSL_set_fd(c->tls, fd);
 		}
 		pthread_mutex_lock(&s->lock);
-		check(s->connections < CONNECTIONS_MAX, "too many connections for the test");
-		s->connection[s->connections++] = c;
-		check(!pthread_create(&c->thread, NULL, conn_run, c), "pthread_create");
+		check(s->open < CONNECTIONS_MAX, "too many connections for the test");
+		while (s->connection[c->place])
+			c->place++;
+		s->connection[c->place] = c;
+		s->connections++;
+		s->open++;
+		check(!pthread_create(&thread, NULL, conn_run, c), "pthread_create");
+		pthread_detach(thread);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;
@@ -373,6 +424,7 @@ struct server *server_start(const struct server_config *config)
 
 	signal(SIGPIPE, SIG_IGN);
 	s->config = *config;
+	s->shut = config->shut;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	if (config->cert) {
@@ -386,7 +438,7 @@ struct server *server_start(const struct server_config *config)
 		listen_unix(s);
 	else
 		listen_tcp(s);
-	check(!listen(s->fd, 128), "listen");
+	check(!listen(s->fd, config->shut ? 1 : 128), "listen");
 	check(!pthread_create(&s->thread, NULL, accept_run, s), "pthread_create");
 	return s;
 }
@@ -400,14 +452,15 @@ void server_stop(struct server *s)
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->fd);
-	for (unsigned i = 0; i < s->connections; i++) {
-		pthread_mutex_lock(&s->lock);
-		if (s->connection[i]->fd >= 0)
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		if (s->connection[i])
 			shutdown(s->connection[i]->fd, SHUT_RDWR);
-		pthread_mutex_unlock(&s->lock);
-		pthread_join(s->connection[i]->thread, NULL);
-		free(s->connection[i]);
-	}
+	while (s->open)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
 	SSL_CTX_free(s->tls);
 	free(s);
 }
@@ -448,13 +501,11 @@ void server_kill(struct server *s)
 
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < s->connections; i++) {
-		int fd = s->connection[i]->fd;
-
-		if (fd < 0)
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		if (!s->connection[i])
 			continue;
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-		shutdown(fd, SHUT_RDWR);
+		setsockopt(s->connection[i]->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		shutdown(s->connection[i]->fd, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -462,6 +513,14 @@ void server_kill(struct server *s)
 void server_immortal(struct server *s)
 {
 	s->immortal = true; // no requests yet
+}
+
+void server_open(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->shut = false;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void server_healthy(struct server *s, bool healthy)
@@ -475,6 +534,14 @@ void server_wait_requests(struct server *s, unsigned count)
 {
 	pthread_mutex_lock(&s->lock);
 	while (s->requests < count)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void server_wait_late(struct server *s, unsigned count)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->late < count)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 }

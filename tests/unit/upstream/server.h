@@ -33,8 +33,11 @@
 //   /rubbish       bytes that are not HTTP
 //   /http09        a body without a head
 //   /switch        101 Switching Protocols
-//   /vanish        closes without an answer, if it is not the first request of its connection
+//   /vanish        closes without an answer
 //   /die           closes without an answer, and takes no new connections
+//   /late/KIND     a whole answer, and 50 ms later one more that nobody asked for. KIND is what the
+//                  first one ends with: 204, empty (length 0), length (5 bytes), chunk (the last
+//                  one); or 408, an answer of length 0 followed by a 408 that closes
 
 #ifndef POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H
 #define POSTERN_TESTS_UNIT_UPSTREAM_SERVER_H
@@ -48,6 +51,7 @@ struct server_config {
 	const char *name;
 	const char *unix_path;  // NULL: TCP on 127.0.0.1 and a free port
 	const char *cert, *key; // PEM files, for TLS; or NULL
+	bool shut;              // accepts nothing before server_open(), and has a short backlog
 };
 
 // Aborts if it cannot.
@@ -58,12 +62,16 @@ uint16_t server_port(const struct server *server);
 unsigned server_connections(const struct server *server); // accepted so far
 unsigned server_requests(const struct server *server);    // read so far, but for /healthz
 unsigned server_checks(const struct server *server);      // /healthz
+// Accepts what waits, if it was shut.
+void server_open(struct server *server);
 // Waits until so many requests came in all.
 void server_wait_requests(struct server *server, unsigned count);
 // As if its process was killed: all connections are reset, no new ones come about.
 void server_kill(struct server *server);
 // /die is answered like /ok. Before the first request.
 void server_immortal(struct server *server);
+// Waits until so many answers that nobody asked for were written, by /late.
+void server_wait_late(struct server *server, unsigned count);
 // What /healthz answers; healthy at first.
 void server_healthy(struct server *server, bool healthy);
 // Answers every /hold, now and later.

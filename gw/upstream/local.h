@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Failures of this machine's own. They say nothing about a server and must not be held against it.
+
+#ifndef POSTERN_GW_UPSTREAM_LOCAL_H
+#define POSTERN_GW_UPSTREAM_LOCAL_H
+
+#include "gw/upstream/map_tables.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+// Whether a system call failed with this errno for want of descriptors, memory or ports.
+static inline bool up_errno_is_local(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case EADDRNOTAVAIL: // all ephemeral ports are in use, or wait in TIME_WAIT
+		return true;
+	default:
+		return false;
+	}
+}
+
+// Whether a request failed before a server could have done anything about it.
+static inline bool up_error_is_local(enum up_error error)
+{
+	return error == UP_ERR_no_memory || error == UP_ERR_local || error == UP_ERR_queue_timeout;
+}
+
+#endif
