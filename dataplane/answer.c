@@ -326,19 +326,6 @@ static bool not_wanted(const struct pkt_answer *answer)
 	return answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
 }
 
-// The message id of a NON answer. One counter for all peers would come round too soon at a high
-// rate: a peer must not see an id again for 247 s (RFC 7252 section 4.4). A request gets one NON
-// answer, so the Partial IVs of a device's requests give 32768 ids in a row, from a random start.
-// Not our own Partial IVs: 15 bits of those from the clock come again every 32 s. Only a request
-// that is challenged twice has an id twice, as a copy of the challenge would: a device that had the
-// first may ignore the second.
-static uint16_t non_mid(const struct dp_worker *w, const struct pkt_answer *answer)
-{
-	uint32_t spread = answer->context * UINT32_C(0x9e3779b1) >> 16;
-
-	return (w->mid_start + spread + answer->piv) & DP_MID_NON;
-}
-
 // Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
 static size_t encode_head(
 	struct dp_worker *w, const struct pkt_answer *answer, uint8_t *coap, size_t room)
@@ -362,7 +349,7 @@ static size_t encode_head(
 		mid = w->exchanges->worker_half[answer->exchange].own_mid;
 	} else if (answer->type == COAP_NON || answer->separate) {
 		type = COAP_NON; // section 5.2.3
-		mid = non_mid(w, answer);
+		mid = dp_mid_non(w->mids, answer->flow);
 	}
 	coap_writer_init(&writer, coap, room);
 	// The outer code tells nothing.

@@ -2,12 +2,12 @@
 
 #include "dataplane/in_flight.h"
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/memory.h"
 
 #include <rte_common.h>
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 // There are as many chains as exchanges, so that one of this length is all but impossible.
@@ -18,7 +18,7 @@ struct dp_in_flight {
 	struct dp_context_table *contexts;
 	uint32_t *bucket; // [mask + 1] first exchange of a chain
 	uint32_t mask;
-	uint8_t key[crypto_shorthash_KEYBYTES];
+	struct keyed_hash hash;
 };
 
 struct dp_in_flight *dp_in_flight_create(
@@ -31,7 +31,7 @@ struct dp_in_flight *dp_in_flight_create(
 	in_flight->pool = pool;
 	in_flight->contexts = contexts;
 	in_flight->mask = rte_align32pow2(pool->count) - 1;
-	randombytes_buf(in_flight->key, sizeof(in_flight->key));
+	keyed_hash_init(&in_flight->hash);
 	in_flight->bucket =
 		dp_map(sizeof(*in_flight->bucket) * (in_flight->mask + (size_t)1), DP_MAP_HOT);
 	if (!in_flight->bucket) {
@@ -49,16 +49,13 @@ void dp_in_flight_free(struct dp_in_flight *in_flight)
 	if (!in_flight)
 		return;
 	dp_unmap(in_flight->bucket, sizeof(*in_flight->bucket) * (in_flight->mask + (size_t)1));
-	sodium_memzero(in_flight->key, sizeof(in_flight->key));
 	free(in_flight);
 }
 
 static uint32_t *chain(const struct dp_in_flight *in_flight, uint32_t context, uint64_t piv)
 {
-	uint64_t words[2] = {context, piv};
-	uint64_t hash;
+	uint64_t hash = keyed_hash_words(&in_flight->hash, context, piv);
 
-	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)words, sizeof(words), in_flight->key);
 	return &in_flight->bucket[hash & in_flight->mask];
 }
 

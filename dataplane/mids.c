@@ -23,10 +23,11 @@ struct mid_counter {
 _Static_assert(sizeof(struct mid_counter) == 8, "half a megabyte a worker");
 
 struct dp_mids {
-	struct mid_counter *counter; // [PEERS]
+	struct mid_counter *counter; // [PEERS] of confirmable messages
+	uint16_t *non;               // [PEERS] counters of non-confirmable ones
 	struct keyed_hash place;     // of an endpoint
 	struct keyed_hash start;     // of a place: others see it, so it has a key of its own
-	uint16_t own;                // what all ids of this worker have in common
+	uint16_t own;                // number of this worker, where it stands in an id
 	uint16_t mask;               // of the counter
 	unsigned shift;              // of the worker's number
 	unsigned workers;
@@ -41,8 +42,9 @@ struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeo
 	if (!mids)
 		return NULL;
 	mids->counter = dp_map(sizeof(*mids->counter) * PEERS, DP_MAP_HOT);
-	if (!mids->counter) {
-		free(mids);
+	mids->non = dp_map(sizeof(*mids->non) * PEERS, DP_MAP_HOT);
+	if (!mids->counter || !mids->non) {
+		dp_mids_free(mids);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -50,7 +52,7 @@ struct dp_mids *dp_mids_create(unsigned id, unsigned workers, uint32_t ack_timeo
 	keyed_hash_init(&mids->start);
 	mids->workers = workers;
 	mids->shift = MID_BITS - rte_log2_u32(workers);
-	mids->own = MID_CONFIRMABLE | id << mids->shift;
+	mids->own = id << mids->shift;
 	mids->mask = (1 << mids->shift) - 1;
 	mids->lifetime_ms = dp_exchange_lifetime_ms(ack_timeout_ms) + DP_MID_KEPT_MS;
 	mids->interval_ms = (2 * mids->lifetime_ms + mids->mask) / (mids->mask + 1);
@@ -62,25 +64,42 @@ void dp_mids_free(struct dp_mids *mids)
 	if (!mids)
 		return;
 	dp_unmap(mids->counter, sizeof(*mids->counter) * PEERS);
+	dp_unmap(mids->non, sizeof(*mids->non) * PEERS);
 	free(mids);
+}
+
+static uint32_t place_of(const struct dp_mids *mids, const struct dp_flow *flow)
+{
+	return keyed_hash(&mids->place, flow, DP_ENDPOINT_LEN) % PEERS;
+}
+
+// The id that a counter stands for. The start follows the counter's place, not the peer's own hash:
+// peers that share it must not meet.
+static uint16_t id_at(const struct dp_mids *mids, uint32_t place, uint16_t counter)
+{
+	uint16_t start = keyed_hash_words(&mids->start, place, 0);
+
+	return mids->own | ((start + counter) & mids->mask);
 }
 
 bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
 {
-	uint32_t place = keyed_hash(&mids->place, flow, DP_ENDPOINT_LEN) % PEERS;
+	uint32_t place = place_of(mids, flow);
 	struct mid_counter *counter = &mids->counter[place];
 	uint64_t ahead_ms = RTE_MAX((uint64_t)counter->ahead_ms, now_ms) + mids->interval_ms;
 
 	if (ahead_ms > now_ms + mids->lifetime_ms)
 		return false;
-	// The start follows the counter's place, not the peer's own hash: peers that share it must
-	// not meet.
-	uint16_t start = keyed_hash_words(&mids->start, place, 0);
-
-	*mid = mids->own | ((start + counter->next) & mids->mask);
+	*mid = MID_CONFIRMABLE | id_at(mids, place, counter->next++);
 	counter->ahead_ms = ahead_ms;
-	counter->next++;
 	return true;
+}
+
+uint16_t dp_mid_non(struct dp_mids *mids, const struct dp_flow *flow)
+{
+	uint32_t place = place_of(mids, flow);
+
+	return id_at(mids, place, mids->non[place]++);
 }
 
 unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Message ids of a worker's own messages.
+// Message ids of a worker's own messages: 1 for confirmable ones and 0 for others | number of the
+// worker | a counter of the peer's. Peers are endpoints, as RFC 7252 section 4.4 counts ids: all
+// devices behind one address and port have one counter. A keyed hash tells peers apart; those that
+// share a counter share its ids.
 //
-// Confirmable ones: 1 | number of the worker | a counter of the peer's. Whichever worker receives
-// the acknowledgement sees whose it is. A peer never sees one again within EXCHANGE_LIFETIME (RFC
-// 7252 section 4.4): its counter does not go round faster, there just is no id then. Peers are
-// endpoints, told apart by a hash; those that share a counter share its ids.
+// Confirmable ones: whichever worker receives the acknowledgement sees whose it is. A peer never
+// sees one again within EXCHANGE_LIFETIME: its counter does not go round faster, there just is no
+// id then.
 //
-// Non-confirmable ones have the highest bit 0, and follow the Partial IV (see answer.c).
+// Non-confirmable ones: when all were used, the oldest comes again. No answer is withheld for want
+// of an id.
 
 #ifndef POSTERN_DATAPLANE_MIDS_H
 #define POSTERN_DATAPLANE_MIDS_H
@@ -39,7 +42,9 @@ void dp_mids_free(struct dp_mids *mids);
 // not come again for EXCHANGE_LIFETIME and DP_MID_KEPT_MS.
 bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_ms, uint16_t *mid)
 	__attribute__((warn_unused_result));
-// Which worker makes such ids, DP_MID_WORKER_NONE if none does.
+// The next id of a non-confirmable message to that endpoint.
+uint16_t dp_mid_non(struct dp_mids *mids, const struct dp_flow *flow);
+// Which worker makes such ids of confirmable messages, DP_MID_WORKER_NONE if none does.
 unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid);
 
 #endif

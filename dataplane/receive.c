@@ -36,18 +36,17 @@ void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsign
 
 	if (wanted && error_budget(w)) {
 		bool con = msg->type == COAP_CON;
+		struct dp_flow flow;
 
+		pkt_flow(vec, slot, &flow);
 		coap_writer_init(&writer, coap, sizeof(coap));
 		coap_write_header(&writer, con ? COAP_ACK : COAP_NON, code,
-			con ? msg->mid : w->next_mid++ & DP_MID_NON, msg->token, msg->token_len);
+			con ? msg->mid : dp_mid_non(w->mids, &flow), msg->token, msg->token_len);
 		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
 		coap_write_payload(&writer, diagnostic, strlen(diagnostic));
 		size_t len = coap_writer_len(&writer);
 
 		if (len && len <= (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len) {
-			struct dp_flow flow;
-
-			pkt_flow(vec, slot, &flow);
 			dp_reply(w, &flow, coap, len, DP_STAT_rx_errors_sent);
 			return;
 		}

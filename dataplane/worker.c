@@ -136,8 +136,6 @@ struct dp_worker *dp_worker_create(
 		dp_worker_free(w);
 		return NULL;
 	}
-	randombytes_buf(&w->next_mid, sizeof(w->next_mid));
-	randombytes_buf(&w->mid_start, sizeof(w->mid_start));
 	randombytes_buf(&w->jitter, sizeof(w->jitter));
 	return w;
 }

@@ -180,11 +180,9 @@ struct dp_worker {
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
-	bool run_wanted;    // asked main for a run
-	bool full_burst;    // a port had one this turn
-	uint16_t next_mid;  // of unprotected messages of ours
-	uint16_t mid_start; // of NON answers, see non_mid()
-	uint64_t jitter;    // state of the generator that spreads retransmissions
+	bool run_wanted; // asked main for a run
+	bool full_burst; // a port had one this turn
+	uint64_t jitter; // state of the generator that spreads retransmissions
 	struct pkt_vec vec;
 	struct answer_batch batch;
 

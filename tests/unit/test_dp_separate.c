@@ -719,6 +719,33 @@ Test(dp_mids, no_id_comes_again_within_the_lifetime)
 	}
 }
 
+// All ids of a worker come before the first one comes again, and no two workers make the same.
+Test(dp_mids, the_oldest_non_id_comes_again)
+{
+	static uint16_t order[1 << 16];
+	static uint8_t maker[1 << 16];
+	const struct dp_flow flow = {.remote_port = 7, .family = 4};
+	const unsigned each = (DP_MID_NON + 1) / 8; // three bits tell five workers apart
+
+	memset(maker, 0, sizeof(maker));
+	for (unsigned id = 0; id < WORKERS; id++) {
+		struct dp_mids *mids = dp_mids_create(id, WORKERS, ACK_TIMEOUT);
+
+		for (unsigned i = 0; i < 3 * each; i++) {
+			uint16_t mid = dp_mid_non(mids, &flow);
+
+			cr_assert_eq(mid & ~DP_MID_NON, 0);
+			if (i < each) {
+				cr_assert_eq(maker[mid], 0, "%u is worker %u's", mid, maker[mid]);
+				maker[mid] = id + 1;
+				order[i] = mid;
+			}
+			cr_assert_eq(mid, order[i % each], "the oldest one");
+		}
+		dp_mids_free(mids);
+	}
+}
+
 Test(dp_mids, peers_do_not_use_up_each_others_ids)
 {
 	struct dp_mids *mids = dp_mids_create(0, 1, ACK_TIMEOUT);
