@@ -40,7 +40,7 @@ void dp_context_key_make(const struct dp_context_table *table, struct dp_context
 	if (has_id_context) {
 		uint64_t hash = keyed_hash(&table->id_context_hash, id_context, id_context_len);
 
-		key->id_context_hash = hash ? hash : 1;
+		key->id_context = (hash | 1) << 8 | id_context_len;
 	}
 }
 
@@ -116,6 +116,26 @@ size_t dp_context_table_bytes(const struct dp_context_table *table)
 		sizeof(struct dp_context) * (size_t)table->entries;
 }
 
+// A device came (1) or goes (-1): workers refuse lengths of ids that nobody has.
+static void lengths_count(
+	struct dp_context_table *table, const struct dp_context_key *key, int change)
+{
+	uint8_t len = key->id_context;
+	uint64_t bit = UINT64_C(1) << len % 64;
+	uint64_t *word = &table->id_context_lens[len / 64];
+
+	table->kid_len_count[key->kid_len] += change;
+	__atomic_store_n(&table->kid_lens,
+		table->kid_len_count[key->kid_len] ? table->kid_lens | 1 << key->kid_len
+						   : table->kid_lens & ~(1 << key->kid_len),
+		__ATOMIC_RELEASE);
+	if (!key->id_context)
+		return;
+	table->id_context_len_count[len] += change;
+	__atomic_store_n(word, table->id_context_len_count[len] ? *word | bit : *word & ~bit,
+		__ATOMIC_RELEASE);
+}
+
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation)
 {
@@ -131,6 +151,7 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 		return position;
 	// A worker may find the index now; the even generation tells it that nobody is there.
 	table->count++;
+	lengths_count(table, key, 1);
 	*index = position;
 	*generation = table->context[position].generation + 1;
 	return 0;
@@ -230,8 +251,10 @@ int64_t dp_context_find(const struct dp_context_table *table, const struct dp_co
 void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key)
 {
 	// With lock-free readers the position is not free before dp_context_release().
-	if (rte_hash_del_key_with_hash(table->hash, key, dp_context_hash(table, key)) >= 0)
-		table->count--;
+	if (rte_hash_del_key_with_hash(table->hash, key, dp_context_hash(table, key)) < 0)
+		return;
+	table->count--;
+	lengths_count(table, key, -1);
 }
 
 void dp_context_release(struct dp_context_table *table, uint32_t index)

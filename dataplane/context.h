@@ -71,7 +71,8 @@ enum dp_context_flags {
 struct dp_context_key {
 	uint8_t kid_len;
 	uint8_t kid[OSC_KID_LEN_MAX];
-	uint64_t id_context_hash; // keyed, so each table has its own; 0 without an ID Context
+	uint64_t
+		id_context; // keyed hash (55 bits) || 1 || length (8 bits); 0 without an ID Context
 };
 _Static_assert(sizeof(struct dp_context_key) == 16, "no bytes between that are not compared");
 
@@ -137,7 +138,11 @@ struct dp_context_table {
 	uint32_t max;                   // devices
 	uint32_t entries;               // of the arrays; at least max
 	uint32_t count;                 // main
-	struct keyed_hash key_hash;     // of a whole struct dp_context_key
+	uint8_t kid_lens;               // main, atomic: bit n: a device has a kid of n bytes
+	uint64_t id_context_lens[4];    // main, atomic: a device has an ID Context of n bytes
+	uint32_t kid_len_count[OSC_KID_LEN_MAX + 1]; // main: of devices
+	uint32_t id_context_len_count[256];          // main: of devices
+	struct keyed_hash key_hash;                  // of a whole struct dp_context_key
 	struct keyed_hash id_context_hash;
 };
 
@@ -150,6 +155,19 @@ size_t dp_context_hash_bytes(uint32_t max_devices);
 // Bytes of the whole table that are always there: not of long keys and the side table, of which the
 // kernel maps what is used.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
+
+// Whether any device has ids of these lengths. Others are refused before their ids are read.
+static inline bool dp_context_possible(const struct dp_context_table *table, uint8_t kid_len,
+	bool has_id_context, uint8_t id_context_len)
+{
+	return kid_len <= OSC_KID_LEN_MAX &&
+		__atomic_load_n(&table->kid_lens, __ATOMIC_RELAXED) >> kid_len & 1 &&
+		(!has_id_context ||
+			__atomic_load_n(
+				&table->id_context_lens[id_context_len / 64], __ATOMIC_RELAXED) >>
+					id_context_len % 64 &
+				1);
+}
 
 // Makes the key by which a table finds a context. kid_len is at most OSC_KID_LEN_MAX. Without an ID
 // Context the table is not looked at.

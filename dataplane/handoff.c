@@ -107,7 +107,8 @@ static bool take_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const uint8_t *coap =
 		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
 
-	if (coap_msg_parse(msg, coap, vec->net[slot].coap_len) != COAP_OK ||
+	if (coap_msg_parse_max(msg, coap, vec->net[slot].coap_len, DP_OUTER_OPTIONS_MAX) !=
+			COAP_OK ||
 		osc_option_parse(&vec->option[slot], msg->body.oscore, msg->body.oscore_len) !=
 			OSC_OPTION_OK) {
 		dp_count(w, DP_STAT_drop_coap_format);

@@ -111,7 +111,7 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	enum coap_verdict verdict;
 
 	msg->type = COAP_RST; // in case the message is too short to have a type
-	verdict = coap_msg_parse(msg, coap, vec->net[slot].coap_len);
+	verdict = coap_msg_parse_max(msg, coap, vec->net[slot].coap_len, DP_OUTER_OPTIONS_MAX);
 	if (verdict == COAP_BAD_VERSION) {
 		dp_count(w, DP_STAT_drop_coap_version);
 		return false;
@@ -121,7 +121,9 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		return false;
 	}
 	if (verdict != COAP_OK) {
-		reject(w, vec, slot, DP_STAT_drop_coap_format);
+		reject(w, vec, slot,
+			verdict == COAP_MANY_OPTIONS ? DP_STAT_drop_many_options
+						     : DP_STAT_drop_coap_format);
 		return false;
 	}
 	if (msg->code == COAP_EMPTY && msg->type == COAP_CON) {
@@ -151,7 +153,8 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"No ciphertext", DP_STAT_drop_no_ciphertext);
 		return false;
 	}
-	if (option->kid_len > OSC_KID_LEN_MAX) {
+	if (!dp_context_possible(w->contexts, option->kid_len, option->has_kid_context,
+		    option->kid_context_len)) {
 		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
 			"Security context not found", DP_STAT_drop_unknown_context);
 		return false;

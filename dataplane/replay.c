@@ -174,7 +174,8 @@ static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsig
 	struct coap_body inner;
 	struct coap_option echo;
 
-	return coap_body_parse(&inner, plaintext + 1, vec->plaintext_len[slot] - 1) == COAP_OK &&
+	return coap_body_parse_max(&inner, plaintext + 1, vec->plaintext_len[slot] - 1,
+		       DP_INNER_OPTIONS_MAX) == COAP_OK &&
 		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
 		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot],
 			dp_side(w, vec->context[slot])->unknown_phases, w->now_ms, echo.value,

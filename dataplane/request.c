@@ -317,8 +317,14 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	struct request_verdict verdict;
 	struct coap_body body;
 
-	if (coap_body_parse(&body, plaintext + 1, vec->plaintext_len[slot] - 1) != COAP_OK ||
-		code == COAP_EMPTY || COAP_CODE_CLASS(code) != 0) {
+	enum coap_verdict parsed = coap_body_parse_max(
+		&body, plaintext + 1, vec->plaintext_len[slot] - 1, DP_INNER_OPTIONS_MAX);
+
+	if (parsed == COAP_MANY_OPTIONS) {
+		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Too many options");
+		return;
+	}
+	if (parsed != COAP_OK || code == COAP_EMPTY || COAP_CODE_CLASS(code) != 0) {
 		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Bad inner message");
 		return;
 	}

@@ -27,6 +27,11 @@
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
+// Options of a message that are read. Of the outer one: OSCORE, and what is for proxies; each costs
+// time before anything is verified. Of the inner one: paths and queries have one a segment.
+#define DP_OUTER_OPTIONS_MAX 16
+#define DP_INNER_OPTIONS_MAX 64
+
 // A device that hears nothing of a confirmable request sends it again after ACK_TIMEOUT at least:
 // what an empty ACK leaves of that is for the way to it.
 #define DP_ACK_AFTER(ack_timeout_ms) ((ack_timeout_ms) / 4)

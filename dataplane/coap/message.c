@@ -18,6 +18,7 @@ const char *coap_verdict_name(enum coap_verdict verdict)
 		[COAP_EMPTY_PAYLOAD] = "empty-payload",
 		[COAP_BAD_EMPTY] = "bad-empty-message",
 		[COAP_TOO_LONG] = "too-long",
+		[COAP_MANY_OPTIONS] = "too-many-options",
 	};
 
 	return (unsigned)verdict < COAP_VERDICT_COUNT ? names[verdict] : "unknown";
@@ -47,13 +48,16 @@ static inline enum coap_verdict option_read(
 	return COAP_OK;
 }
 
-static inline enum coap_verdict body_read(struct coap_body *body, struct coap_cursor *c)
+static inline enum coap_verdict body_read(
+	struct coap_body *body, struct coap_cursor *c, uint16_t options_max)
 {
 	struct coap_option option;
 	uint32_t number = 0;
 
 	*body = (struct coap_body){.options = c->at};
 	while (cursor_left(c) && *c->at != COAP_PAYLOAD_MARK) {
+		if (body->option_count == options_max)
+			return COAP_MANY_OPTIONS;
 		enum coap_verdict verdict = option_read(c, &number, &option);
 		if (verdict != COAP_OK)
 			return verdict;
@@ -77,7 +81,8 @@ static inline enum coap_verdict body_read(struct coap_body *body, struct coap_cu
 	return COAP_OK;
 }
 
-enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size_t len)
+enum coap_verdict coap_msg_parse_max(
+	struct coap_msg *msg, const uint8_t *data, size_t len, uint16_t options_max)
 {
 	struct coap_cursor c;
 	const uint8_t *header;
@@ -101,17 +106,28 @@ enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size
 	if (!wire_field_read(&c, tkl, &token_len) || !cursor_take(&c, token_len, &msg->token))
 		return COAP_TRUNCATED;
 	msg->token_len = (uint16_t)token_len;
-	return body_read(&msg->body, &c);
+	return body_read(&msg->body, &c, options_max);
 }
 
-enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)
+enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size_t len)
+{
+	return coap_msg_parse_max(msg, data, len, UINT16_MAX);
+}
+
+enum coap_verdict coap_body_parse_max(
+	struct coap_body *body, const uint8_t *data, size_t len, uint16_t options_max)
 {
 	struct coap_cursor c;
 
 	if (len > UINT16_MAX)
 		return COAP_TOO_LONG;
 	cursor_init(&c, data, len);
-	return body_read(body, &c);
+	return body_read(body, &c, options_max);
+}
+
+enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)
+{
+	return coap_body_parse_max(body, data, len, UINT16_MAX);
 }
 
 void coap_option_iter_init(struct coap_option_iter *iter, const struct coap_body *body)

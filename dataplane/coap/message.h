@@ -117,6 +117,7 @@ enum coap_verdict {
 	COAP_EMPTY_PAYLOAD,     // a payload marker and nothing behind it
 	COAP_BAD_EMPTY,         // code 0.00 with a token, options or a payload
 	COAP_TOO_LONG,          // more than 65535 bytes, which no datagram holds
+	COAP_MANY_OPTIONS,      // more options than the caller reads
 	COAP_VERDICT_COUNT,
 };
 
@@ -154,9 +155,16 @@ struct coap_msg {
 // four bytes were there and the version was 1 (for an RST), and the rest is undefined.
 enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
+// The same for at most so many options: what a message costs is bounded, however long it is.
+enum coap_verdict coap_msg_parse_max(struct coap_msg *msg, const uint8_t *data, size_t len,
+	uint16_t options_max) __attribute__((warn_unused_result));
 // Parses options and payload, as they stand behind a token or behind the code of a plaintext.
 enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
+
+// The same for at most so many options.
+enum coap_verdict coap_body_parse_max(struct coap_body *body, const uint8_t *data, size_t len,
+	uint16_t options_max) __attribute__((warn_unused_result));
 
 #define COAP_OPT_NIBBLE_PLAIN 12 // highest nibble that stands for itself (RFC 7252 section 3.1)
 

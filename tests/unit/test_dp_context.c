@@ -226,3 +226,42 @@ Test(dp_context, kids_that_collide_in_one_table_do_not_in_another)
 	dp_context_table_free(one);
 	dp_context_table_free(other);
 }
+
+static bool possible(const struct dp_context_table *table, unsigned kid_len, int id_context_len)
+{
+	return dp_context_possible(
+		table, kid_len, id_context_len >= 0, id_context_len < 0 ? 0 : id_context_len);
+}
+
+Test(dp_context, lengths_that_no_device_has_are_not_possible)
+{
+	static const uint8_t id[255];
+	struct dp_context_key keys[3];
+	uint32_t index[3], generation;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(8);
+
+	cr_assert_not_null(table);
+	dp_context_key_make(table, &keys[0], id, 3, false, NULL, 0);
+	dp_context_key_make(table, &keys[1], id, 7, true, id, 255);
+	dp_context_key_make(table, &keys[2], id, 3, true, id, 0);
+	cr_expect_not(possible(table, 3, -1), "nobody is there");
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(
+			add(table, &keys[i], AEAD_AES_CCM_16_64_128, 1, &index[i], &generation), 0);
+	for (unsigned kid_len = 0; kid_len < 256; kid_len++)
+		for (int len = -1; len < 256; len++)
+			cr_assert_eq(possible(table, kid_len, len),
+				(kid_len == 3 || kid_len == 7) &&
+					(len == -1 || len == 0 || len == 255),
+				"%u, %d", kid_len, len);
+	retire(table, &keys[2], index[2]);
+	cr_expect_not(possible(table, 3, 0));
+	cr_expect(possible(table, 3, -1), "another device has it still");
+	retire(table, &keys[0], index[0]);
+	retire(table, &keys[1], index[1]);
+	for (unsigned kid_len = 0; kid_len < 256; kid_len++)
+		cr_assert_not(possible(table, kid_len, -1), "%u", kid_len);
+	dp_context_table_free(table);
+}
