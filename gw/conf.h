@@ -123,7 +123,7 @@ struct conf_check {
 };
 
 struct conf_tls {
-	char *ca;          // PEM file of the authorities; NULL: those of the system
+	char *ca;          // PEM file of the only authorities; NULL: those of the system
 	char *cert;        // PEM file of the client certificate or NULL
 	char *key;         // PEM file of its key; there if and only if cert is
 	bool verify;       // the server's certificate

@@ -254,7 +254,7 @@ static const struct conf_key tls_keys[] = {
 	{
 		.name = "ca", .type = CONF_PATH, FIELD(conf_tls, ca), .min = 1, .max = PATH_LEN,
 		.sample = "/etc/postern/ca.pem",
-		.help = "Authorities that servers are checked against, by default those of the system (PEM).",
+		.help = "The only authorities that servers are checked against; by default the system's (PEM).",
 	}, {
 		.name = "cert", .type = CONF_PATH, FIELD(conf_tls, cert), .min = 1, .max = PATH_LEN,
 		.sample = "/etc/postern/client.pem",

@@ -190,6 +190,14 @@ certificate() {
 	cat "$name.key" "$name.crt" >"$name.pem"
 }
 
+# system_authority FILE: the system trusts this certificate, in its file and its folder, and no other.
+system_authority() {
+	mkdir $T/certs
+	cp "$1" $T/certs/ca-certificates.crt
+	cp "$1" "$T/certs/$(openssl x509 -hash -noout -in "$1").0"
+	mount --bind $T/certs /etc/ssl/certs || bail "the system's authorities can be replaced"
+}
+
 # requests [JQ FILTER]: how many requests the backends saw.
 requests() {
 	jq -s "map(select(${1:-true})) | length" $T/backend.log
