@@ -207,7 +207,7 @@ static void measure(const struct paths *paths, unsigned long rows, struct figure
 	figures->load = load(store);
 	figures->derive = load_by_derivation(store, rows);
 	double start = now();
-	must(store_stop(store, next_window, &left, &error), &error, "stop");
+	must(store_stop(store, 0, next_window, &left, &error), &error, "stop");
 	figures->stop = now() - start;
 	store_close(store);
 

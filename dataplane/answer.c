@@ -4,8 +4,6 @@
 
 #include "dataplane/worker.h"
 
-#include <time.h>
-
 #define ANSWERS_BURST  32                       // handles taken from an upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
 #define RUN_BASE_AGAIN (1 << 16)                // and how often again, should nothing come of it
@@ -37,21 +35,19 @@ void dp_context_state_set(
 static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not)
 {
-	struct timespec now;
+	const struct dp_clock *clock = &w->contexts->clock;
+	int64_t second = dp_clock_now(clock);
+	int64_t next = ctx->own_next >> DP_CLOCK_BITS;
 
-	clock_gettime(CLOCK_REALTIME, &now); // by the vDSO: no system call
-	int64_t second = now.tv_sec - DP_CLOCK_EPOCH_S;
-
-	if (now.tv_sec < w->clock_least_s || second < 0 ||
-		second > (int64_t)(OSC_PIV_MAX >> DP_CLOCK_BITS)) {
+	if (!dp_clock_usable(clock, second) || next > second + 1) {
 		*why_not = DP_STAT_drop_clock;
 		return false;
 	}
-	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
-	if (*piv >> DP_CLOCK_BITS > (uint64_t)second) {
+	if (next > second) {
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
+	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
 	return true;
 }
 
@@ -90,6 +86,7 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 	if (!dp_own_piv_ready(w, index, ctx, piv, why_not))
 		return false;
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		dp_clock_use(&w->contexts->clock, *piv >> DP_CLOCK_BITS);
 		ctx->own_next = *piv + 1;
 		return true;
 	}

@@ -12,7 +12,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HASH_ENTRIES_MIN 8 // the smallest table that rte_hash makes
@@ -56,6 +55,8 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	keyed_hash_init(&table->key_hash);
 	keyed_hash_init(&table->id_context_hash);
 	table->max = max_devices;
+	table->clock.used = -1;
+	table->clock.limit = -1;
 	table->entries = max_devices < HASH_ENTRIES_MIN ? HASH_ENTRIES_MIN : max_devices;
 	const struct rte_hash_parameters params = {
 		.name = name,
@@ -157,18 +158,6 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 	return 0;
 }
 
-// The least own Partial IV of a context that takes them from the clock and is made now. Another
-// context with its keys, removed just now or of a process before, may have used this second up.
-static uint64_t clock_begin(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now); // as dp_own_piv(): time() is some milliseconds late
-	int64_t second = now.tv_sec + 1 - DP_CLOCK_EPOCH_S;
-
-	return second < 0 ? 0 : (uint64_t)second << DP_CLOCK_BITS;
-}
-
 // Writes only where something stands: a page that nobody used stays unmapped.
 static void side_wipe(struct dp_side *side)
 {
@@ -211,7 +200,9 @@ void dp_context_publish(
 	}
 	ctx->fingerprint = params->fingerprint;
 	if (params->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
-		ctx->own_next = clock_begin();
+		// Windows of these devices are never kept, so a known one is that of new keys.
+		ctx->own_next = (uint64_t)dp_clock_begin(&table->clock, params->window_known)
+			<< DP_CLOCK_BITS;
 	} else {
 		ctx->run_base = params->run_base;
 		ctx->own_counter = 0;

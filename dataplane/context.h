@@ -12,6 +12,7 @@
 #define POSTERN_DATAPLANE_CONTEXT_H
 
 #include "crypto/keyed_hash.h"
+#include "dataplane/clock.h"
 #include "dataplane/net.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
@@ -23,10 +24,6 @@
 #define DP_OWNER_NONE  0xff
 #define DP_OWNER_MAIN  0xfe
 #define DP_WORKERS_MAX 64
-
-// An own Partial IV from the clock is seconds since 2026-01-01 (30 bits) || counter (10 bits).
-#define DP_CLOCK_EPOCH_S INT64_C(1767225600)
-#define DP_CLOCK_BITS    10
 
 // A mark is kept this far above the highest PIV, and raised when less than the half is left.
 #define DP_MARK_AHEAD 32
@@ -144,6 +141,7 @@ struct dp_context_table {
 	uint32_t id_context_len_count[256];          // main: of devices
 	struct keyed_hash key_hash;                  // of a whole struct dp_context_key
 	struct keyed_hash id_context_hash;
+	struct dp_clock clock; // of DP_CONTEXT_OWN_PIV_CLOCK
 };
 
 // max_devices cannot grow later. NULL and errno on failure.

@@ -21,6 +21,7 @@
 struct retired {
 	uint32_t index;
 	uint32_t generation;
+	uint64_t key_hash; // of its sender key
 	enum {
 		RETIRED_TO_TELL, // the owner's command ring was full
 		RETIRED_TOLD,    // the owner has yet to answer
@@ -40,6 +41,7 @@ struct dp {
 	bool running;
 	uint16_t mtu;
 	uint32_t exchanges;
+	uint8_t retired_hash_key[crypto_shorthash_KEYBYTES];
 	struct retired *retired;
 	unsigned retired_count;
 	unsigned retired_room;
@@ -86,6 +88,7 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 		return NULL;
 	}
 	dp->bell.fd = -1;
+	crypto_shorthash_keygen(dp->retired_hash_key);
 	dp->config = conf->config;
 	dp->run = DP_RUN_NONE;
 	dp->mtu = conf->mtu;
@@ -93,6 +96,9 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	dp->qsbr = qsbr_create(conf->worker_count);
 	dp->contexts = dp_context_table_create(conf->max_devices);
 	bool made = dp->qsbr && dp->contexts && !dp_doorbell_init(&dp->bell);
+
+	if (dp->contexts)
+		dp->contexts->clock.least = conf->clock_least_s - DP_CLOCK_EPOCH_S;
 
 	for (unsigned i = 0; made && i < (conf->loop_count ? conf->loop_count : 1); i++)
 		made = loop_add(dp, conf->worker_count);
@@ -281,6 +287,18 @@ bool dp_run(const struct dp *dp, uint32_t *run)
 	return *run != DP_RUN_NONE;
 }
 
+void dp_clock_grant(struct dp *dp, int64_t limit_s)
+{
+	__atomic_store_n(&dp->contexts->clock.limit, limit_s - DP_CLOCK_EPOCH_S, __ATOMIC_RELEASE);
+}
+
+int64_t dp_clock_used(const struct dp *dp)
+{
+	int64_t used = __atomic_load_n(&dp->contexts->clock.used, __ATOMIC_RELAXED);
+
+	return used < 0 ? 0 : used + DP_CLOCK_EPOCH_S;
+}
+
 // Nobody finds the context any more, and its owner has let go of it.
 static void retired_grace(struct dp *dp, struct retired *r)
 {
@@ -307,6 +325,30 @@ static void retired_tell(struct dp *dp, struct retired *r)
 		: RETIRED_TOLD;
 }
 
+static uint64_t key_hash(const struct dp *dp, enum aead_alg alg, const uint8_t *key)
+{
+	uint64_t hash;
+
+	_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "");
+	crypto_shorthash((uint8_t *)&hash, key, aead_algs[alg].key_len, dp->retired_hash_key);
+	return hash;
+}
+
+bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *sender_key)
+{
+	uint64_t hash = key_hash(dp, alg, sender_key);
+
+	for (unsigned i = 0; i < dp->retired_count; i++) {
+		const struct dp_context *ctx = &dp->contexts->context[dp->retired[i].index];
+
+		if (dp->retired[i].key_hash == hash && ctx->alg == alg &&
+			!sodium_memcmp(dp_context_sender_key(dp->contexts, ctx), sender_key,
+				aead_algs[alg].key_len))
+			return true;
+	}
+	return false;
+}
+
 int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 {
 	int64_t index = dp_context_find(dp->contexts, key);
@@ -324,8 +366,13 @@ int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 	}
 	struct retired *r = &dp->retired[dp->retired_count++];
 
+	const struct dp_context *ctx = &dp->contexts->context[index];
+
 	*r = (struct retired){
-		.index = index, .generation = dp->contexts->context[index].generation};
+		.index = index,
+		.generation = ctx->generation,
+		.key_hash = key_hash(dp, ctx->alg, dp_context_sender_key(dp->contexts, ctx)),
+	};
 	dp_context_unlink(dp->contexts, key);
 	retired_tell(dp, r);
 	return 0;

@@ -34,7 +34,8 @@ struct dp_conf {
 	size_t answers_bytes;    // answer index of a worker
 	unsigned port_count;     // that will be added
 	uint16_t mtu;            // largest of all ports
-	int64_t clock_least_s;   // Unix time below which no own PIV comes from the clock
+	int64_t clock_least_s;   // Unix time: earlier processes used no own PIV of the clock from
+				 // here on
 	uint32_t ack_timeout_ms; // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
 	unsigned access_percent; // of the requests that workers answer: those with a record
 				 // (access.h)
@@ -87,11 +88,21 @@ void dp_run_grant(struct dp *dp, uint32_t run);
 // false: none was granted yet.
 bool dp_run(const struct dp *dp, uint32_t *run);
 
+// For own Partial IVs from the clock: the highest second (Unix time) that may be used, after it is
+// durable. None is used before the first call.
+void dp_clock_grant(struct dp *dp, int64_t limit_s);
+// The highest second that was used; 0: none.
+int64_t dp_clock_used(const struct dp *dp);
+
 // Takes a device away: at once no new request of it is accepted and those in flight are abandoned.
 // The memory is wiped and free when dp_poll() found that no worker can hold it. Returns 0 or
 // -ENOENT.
 int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 	__attribute__((warn_unused_result));
+// Whether a device with this sender key was removed, and a worker may still seal with it. Until
+// dp_poll() has ended that, the key must not be published again: a late answer of the old context
+// could have the nonce of an answer of the new one.
+bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *sender_key);
 // Devices that are removed but whose memory is not free yet.
 unsigned dp_devices_retiring(const struct dp *dp);
 

@@ -97,7 +97,6 @@ struct dp_worker *dp_worker_create(
 	w->share_cpus = conf->share_cpus;
 	w->affinity_kid = conf->affinity_kid;
 	w->worker_count = conf->worker_count;
-	w->clock_least_s = conf->clock_least_s;
 	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;
 	w->contexts = dp_contexts(dp);
 	// Ethernet and two VLAN tags around it.

@@ -171,7 +171,6 @@ struct dp_worker {
 	bool share_cpus;
 	bool affinity_kid; // a context that nobody owns goes to the worker that its key hashes to
 	unsigned worker_count;
-	int64_t clock_least_s; // Unix time: the last stored start
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.

@@ -251,6 +251,7 @@ void daemon_run(struct daemon *daemon)
 		for (int i = 0; i < n; i++)
 			on_ready(daemon, events[i].data.fd);
 		dp_poll(daemon->dp, on_event, daemon);
+		registry_turn(&daemon->registry);
 		to_kernel(daemon);
 		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
@@ -297,7 +298,10 @@ static void stop_done(struct store_job *job)
 static int stop_store(struct daemon *daemon)
 {
 	struct stop_state state = {.daemon = daemon};
-	struct store_stop_job stop = {.job.done = stop_done, .next = next_window, .arg = &state};
+	struct store_stop_job stop = {.job.done = stop_done,
+		.next = next_window,
+		.arg = &state,
+		.clock_used = daemon->dp ? dp_clock_used(daemon->dp) : 0};
 
 	store_thread_cancel(daemon->store_thread);
 	if (daemon->started_ms) {

@@ -16,7 +16,7 @@
 
 #include <signal.h>
 
-#define DAEMON_ALARMS_MAX 12
+#define DAEMON_ALARMS_MAX 16
 
 // A port and the kernel TAP beside it.
 struct daemon_port {
@@ -103,8 +103,11 @@ void daemon_resync_waits(struct daemon *daemon, uint64_t devices);
 // A device that waited for a resync does so no more.
 void daemon_resynced(struct daemon *daemon);
 
-// What the workers go on with only when it is on the disk: runs, run bases and marks
-// (gw/reserve.c). NULL without memory.
+// Seconds of the clock that are durable ahead of their use. As many may be lost by a crash.
+#define RESERVE_CLOCK_S 10
+
+// What the workers go on with only when it is on the disk: runs, run bases, marks and seconds of
+// the clock (gw/reserve.c). NULL without memory.
 struct reserve *reserve_new(struct daemon *daemon);
 // After the store thread stopped. NULL is allowed.
 void reserve_free(struct reserve *reserve);
@@ -117,9 +120,9 @@ bool reserve_needs_run(const struct store_device *device);
 // Asks for the run if a device that was added or lost its window needs it, so that it is there
 // before the first request.
 void reserve_device(struct reserve *reserve, const struct store_device *device);
-// Before the workers run: asks for the run, and waits until it is granted or refused. A refusal is
-// an alarm, and it is asked for again later.
-void reserve_run_now(struct reserve *reserve);
+// Before the workers run: asks for the run, if it is needed, and for seconds of the clock, and
+// waits until each is granted or refused. A refusal is an alarm, and it is asked for again later.
+void reserve_start(struct reserve *reserve, bool needs_run);
 // In each turn of main. Returns whether it waits for room at a worker and must come again soon.
 bool reserve_turn(struct reserve *reserve);
 

@@ -56,6 +56,10 @@ static void device_info(
 		} else if (stored->damaged) {
 			info->reason = "its keys do not open: its row was changed or damaged";
 			info->remedy = "remove it, and add it with gateway_seq or with new keys";
+		} else if (registry_waits(&daemon->registry, stored->id)) {
+			info->reason = "a worker has yet to let go of the same keys, which were "
+				       "removed just now";
+			info->remedy = "none: it is served within moments";
 		}
 		return;
 	}

@@ -3,12 +3,20 @@
 #include "gw/registry.h"
 
 #include "dataplane/memory.h"
+#include "gw/log.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_BITS 64
+#define WORD_BITS        64
+#define WAITING_PER_TURN 256 // devices that a turn of main looks at
+
+struct registry_waiting {
+	struct registry_waiting *next;
+	struct store_device device;
+};
 
 int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices)
 {
@@ -19,8 +27,89 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 	return registry->entry && registry->taken ? 0 : -ENOMEM;
 }
 
+static void waiting_free(struct registry_waiting *waiting)
+{
+	sodium_memzero(waiting, sizeof(*waiting));
+	free(waiting);
+}
+
+// Takes the entry at this place off the list.
+static struct registry_waiting *waiting_unlink(
+	struct registry *registry, struct registry_waiting **at)
+{
+	struct registry_waiting *waiting = *at;
+
+	*at = waiting->next;
+	if (!waiting->next)
+		registry->waiting_end = at;
+	return waiting;
+}
+
+// Returns 0 or -ENOENT.
+static int waiting_drop(struct registry *registry, uint64_t id)
+{
+	struct registry_waiting **at = &registry->waiting;
+
+	while (*at && (*at)->device.id != id)
+		at = &(*at)->next;
+	if (!*at)
+		return -ENOENT;
+	waiting_free(waiting_unlink(registry, at));
+	return 0;
+}
+
+static int waiting_put(struct registry *registry, const struct store_device *device)
+{
+	struct registry_waiting *waiting = calloc(1, sizeof(*waiting));
+
+	if (!waiting)
+		return -ENOMEM;
+	waiting->device = *device;
+	waiting->device.replaces = 0; // that was removed already
+	if (!registry->waiting)
+		registry->waiting_end = &registry->waiting;
+	*registry->waiting_end = waiting;
+	registry->waiting_end = &waiting->next;
+	return 0;
+}
+
+bool registry_waits(const struct registry *registry, uint64_t id)
+{
+	const struct registry_waiting *waiting = registry->waiting;
+
+	while (waiting && waiting->device.id != id)
+		waiting = waiting->next;
+	return waiting;
+}
+
+static bool must_wait(const struct registry *registry, const struct store_device *device)
+{
+	return dp_key_retiring(registry->dp, device->alg, device->keys.sender_key);
+}
+
+void registry_turn(struct registry *registry)
+{
+	struct registry_waiting **at = &registry->waiting;
+
+	for (unsigned n = 0; *at && n < WAITING_PER_TURN; n++) {
+		if (must_wait(registry, &(*at)->device)) {
+			at = &(*at)->next;
+			continue;
+		}
+		struct registry_waiting *waiting = waiting_unlink(registry, at);
+		int rc = registry_add(registry, &waiting->device);
+
+		if (rc)
+			log_error("%s is stored, but the data plane did not take it: %s",
+				waiting->device.name, strerror(-rc));
+		waiting_free(waiting);
+	}
+}
+
 void registry_fini(struct registry *registry)
 {
+	while (registry->waiting)
+		waiting_free(waiting_unlink(registry, &registry->waiting));
 	dp_unmap(registry->entry, sizeof(*registry->entry) * (size_t)registry->max);
 	registry->entry = NULL;
 	free(registry->taken);
@@ -61,11 +150,14 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	if (index < 0)
 		return index;
 	// In this order: a request that is on its way finds a name until its context is retired.
+	bool by_clock = dp_contexts(registry->dp)->context[index].flags & DP_CONTEXT_OWN_PIV_CLOCK;
 	int rc = dp_device_remove(registry->dp, key);
 
-	if (!rc)
-		entry_write(registry, index, 0, "", 0);
-	return rc;
+	if (rc)
+		return rc;
+	entry_write(registry, index, 0, "", 0);
+	registry->clock_count -= by_clock;
+	return 0;
 }
 
 static void device_key(const struct registry *registry, const struct store_device *device,
@@ -115,17 +207,22 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	if (device->replaces) {
 		int rc = remove_key(registry, &key);
 
+		if (rc == -ENOENT)
+			rc = waiting_drop(registry, device->replaces);
 		if (rc && rc != -ENOENT)
 			return rc;
 	}
 	if (device->resync_needed)
 		return 0;
+	if (must_wait(registry, device))
+		return waiting_put(registry, device);
 	int rc = dp_context_place(dp_contexts(registry->dp), &key, &index, &generation);
 
 	if (rc)
 		return rc;
 	entry_write(registry, index, device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
+	registry->clock_count += device->own_piv == STORE_OWN_PIV_CLOCK;
 	return 0;
 }
 
@@ -136,8 +233,10 @@ int registry_resync(struct registry *registry, const struct store_device *device
 	device_key(registry, device, &key);
 	int64_t index = dp_context_find(dp_contexts(registry->dp), &key);
 
-	if (index < 0)
+	if (index < 0) {
+		(void)waiting_drop(registry, device->id);
 		return registry_add(registry, device);
+	}
 	if (registry->entry[index].id != device->id)
 		return -ENOENT;
 	return dp_resync(registry->dp, index, registry->entry[index].generation, from);
@@ -148,7 +247,9 @@ int registry_remove(struct registry *registry, const struct store_info *info)
 	struct dp_context_key key;
 
 	info_key(registry, info, &key);
-	return remove_key(registry, &key);
+	int rc = remove_key(registry, &key);
+
+	return rc == -ENOENT ? waiting_drop(registry, info->id) : rc;
 }
 
 const struct dp_context *registry_find(

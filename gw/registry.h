@@ -16,11 +16,17 @@ struct registry_entry {
 	char name[STORE_NAME_MAX + 1];
 };
 
+// A device whose keys a worker may still seal with, in the place of one that was removed.
+struct registry_waiting;
+
 struct registry {
 	struct dp *dp;
 	struct registry_entry *entry; // [max]
 	uint64_t *taken;              // a bit for each entry with a device
 	uint32_t max;
+	struct registry_waiting *waiting; // in the order in which they came
+	struct registry_waiting **waiting_end;
+	uint32_t clock_count; // devices with STORE_OWN_PIV_CLOCK
 };
 
 // Returns 0 or -ENOMEM.
@@ -29,7 +35,8 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 void registry_fini(struct registry *registry);
 
 // Takes a device into the data plane, in place of one with the same ids. Returns 0 or -errno. One
-// that needs a resync is not taken, which is no failure.
+// that needs a resync is not taken, which is no failure. One with keys that were retired just now
+// is taken by registry_turn() when no worker can seal with them any more.
 int registry_add(struct registry *registry, const struct store_device *device)
 	__attribute__((warn_unused_result));
 // After a resync that is durable: takes the device in if it is not there, else forgets its window,
@@ -40,6 +47,10 @@ int registry_resync(struct registry *registry, const struct store_device *device
 // Takes a device out of it; no new request of it is accepted on return. Returns 0 or -ENOENT.
 int registry_remove(struct registry *registry, const struct store_info *info)
 	__attribute__((warn_unused_result));
+// In each turn of main, after dp_poll(): takes in the devices that waited for their keys.
+void registry_turn(struct registry *registry);
+// Whether a device waits for that.
+bool registry_waits(const struct registry *registry, uint64_t id);
 // Context of a device that the store knows, or NULL if it is not in the data plane.
 const struct dp_context *registry_find(
 	const struct registry *registry, const struct store_info *info, uint32_t *index);

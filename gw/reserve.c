@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the workers go on with only when it is on the disk: the run of this start, higher run bases,
-// higher marks. A worker asks once by an event; from then on it is our wish, which is kept until it
-// is granted or its device is gone.
+// higher marks, seconds of the clock. A worker asks once by an event; from then on it is our wish,
+// which is kept until it is granted or its device is gone.
 
 #include "gw/daemon.h"
 #include "gw/log.h"
@@ -17,6 +17,11 @@
 
 #define ALARM_RUN  "no run is granted: devices that need an Echo challenge are not served"
 #define ALARM_BASE "own Partial IVs of a device are nearly used up"
+#define ALARM_CLOCK \
+	"seconds of the clock cannot be reserved: devices with own_piv: clock are not served"
+#define ALARM_BEHIND                                                                               \
+	"the clock is behind what own Partial IVs were made of: devices with own_piv: clock that " \
+	"used them are not served"
 #define ALARM_MARK "marks cannot be raised: devices that recover by a floor are not served"
 
 // A higher run base or mark for one context.
@@ -45,6 +50,10 @@ struct reserve {
 	bool bases_spent;    // and some for ever
 	uint64_t bases_retry_ms;
 	struct wishes late; // durable, but the owner had no room for them
+	struct store_clock_job clock;
+	bool clock_busy;
+	uint64_t clock_retry_ms;
+	bool clock_behind; // as was told last
 };
 
 // Without memory a device stands still until the next start.
@@ -102,6 +111,57 @@ static void grant_submit(struct reserve *reserve)
 	reserve->grant = (struct store_grant_job){.job.done = grant_done};
 	store_grant_job_init(&reserve->grant);
 	store_thread_submit(reserve->daemon->store_thread, &reserve->grant.job);
+}
+
+static void clock_done(struct store_job *job)
+{
+	struct reserve *reserve = CONTAINER_OF(job, struct reserve, clock.job);
+
+	reserve->clock_busy = false;
+	daemon_store_result(reserve->daemon, job->result);
+	if (job->result) {
+		log_error("%s", job->error.text);
+		daemon_alarm(reserve->daemon, ALARM_CLOCK);
+		reserve->clock_retry_ms = daemon_now_ms() + RETRY_MS;
+		return;
+	}
+	dp_clock_grant(reserve->daemon->dp, reserve->clock.clock);
+	daemon_alarm_end(reserve->daemon, ALARM_CLOCK);
+}
+
+// The clock was set back, by this much or while postern did not run.
+static void clock_watch(struct reserve *reserve, const struct dp_clock *clock)
+{
+	int64_t behind = reserve->daemon->registry.clock_count ? dp_clock_behind(clock) : 0;
+
+	// Each start waits for the second after it.
+	if ((behind > 1) == reserve->clock_behind)
+		return;
+	reserve->clock_behind = behind > 1;
+	if (!reserve->clock_behind) {
+		daemon_alarm_end(reserve->daemon, ALARM_BEHIND);
+		return;
+	}
+	log_warning("the clock has to go on for %ld s until it is beyond all own Partial IVs",
+		(long)behind);
+	daemon_alarm(reserve->daemon, ALARM_BEHIND);
+}
+
+// Seconds of the clock are durable some time before they come.
+static void clock_turn(struct reserve *reserve, uint64_t now_ms)
+{
+	const struct dp_clock *clock = &dp_contexts(reserve->daemon->dp)->clock;
+
+	clock_watch(reserve, clock);
+	if (!reserve->daemon->registry.clock_count || reserve->clock_busy ||
+		now_ms < reserve->clock_retry_ms || dp_clock_now(clock) < 0 ||
+		dp_clock_left(clock) > RESERVE_CLOCK_S / 2)
+		return;
+	reserve->clock_busy = true;
+	reserve->clock = (struct store_clock_job){.job.done = clock_done,
+		.clock = dp_clock_now(clock) + DP_CLOCK_EPOCH_S + RESERVE_CLOCK_S};
+	store_clock_job_init(&reserve->clock);
+	store_thread_submit(reserve->daemon->store_thread, &reserve->clock.job);
 }
 
 struct base_raise {
@@ -242,11 +302,12 @@ void reserve_device(struct reserve *reserve, const struct store_device *device)
 		run_want(reserve);
 }
 
-void reserve_run_now(struct reserve *reserve)
+void reserve_start(struct reserve *reserve, bool needs_run)
 {
-	run_want(reserve);
+	if (needs_run)
+		run_want(reserve);
 	reserve_turn(reserve);
-	while (reserve->grant_busy)
+	while (reserve->grant_busy || reserve->clock_busy)
 		store_thread_wait(reserve->daemon->store_thread);
 }
 
@@ -278,6 +339,7 @@ void reserve_retry(struct reserve *reserve)
 	reserve->grant_retry_ms = 0;
 	reserve->marks_retry_ms = 0;
 	reserve->bases_retry_ms = 0;
+	reserve->clock_retry_ms = 0;
 }
 
 bool reserve_turn(struct reserve *reserve)
@@ -298,6 +360,8 @@ bool reserve_turn(struct reserve *reserve)
 			base_submit(reserve, &bases.wish[i]);
 		free(bases.wish);
 	}
+	if (reserve->daemon->registry.clock_count || reserve->clock_behind)
+		clock_turn(reserve, now_ms);
 	if (late.count) {
 		reserve->late = (struct wishes){0};
 		for (size_t i = 0; i < late.count; i++)

@@ -515,8 +515,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		rc = start_store(daemon);
 	if (rc)
 		return rc;
-	if (needs_run)
-		reserve_run_now(daemon->reserve);
+	reserve_start(daemon->reserve, needs_run);
 	daemon->started_ms = daemon_now_ms();
 	daemon->started_tsc = rte_rdtsc();
 	rc = dp_start(daemon->dp);

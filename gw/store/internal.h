@@ -99,6 +99,7 @@ struct store_secrets {
 		" tag = state_tag('meta', machine, run, clock, copy, ?1)")                         \
 	X(META_RUN, "UPDATE meta SET run = ?1, hour = ?2, hour_runs = ?3")                         \
 	X(META_TOKEN, "UPDATE meta SET window_token = ?1, clock = ?2")                             \
+	X(META_CLOCK, "UPDATE meta SET clock = ?1")                                                \
 	X(WINDOW_CLEAR, "DELETE FROM window")                                                      \
 	X(WINDOW_PUT,                                                                              \
 		"INSERT OR REPLACE INTO window (device, next, bits, tag)"                          \
@@ -138,8 +139,9 @@ struct store {
 	int64_t hour;     // Unix time at which the count of runs an hour began
 	uint32_t hour_runs;
 
-	int64_t clock; // Unix time of the last start or clean stop, as committed
-	bool copy;     // made by a backup: opens by adoption only
+	int64_t clock;         // Unix time above which no own Partial IV is of, as committed
+	int64_t clock_started; // the same, as this start found it
+	bool copy;             // made by a backup: opens by adoption only
 
 	bool started;
 	char boot_id[STORE_BOOT_ID_LEN + 1];

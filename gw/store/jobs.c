@@ -82,6 +82,19 @@ void store_grant_job_init(struct store_grant_job *grant)
 	grant->job.run = run_grant;
 }
 
+static enum store_turn run_clock(struct store_job *job, struct store *store)
+{
+	struct store_clock_job *clock = JOB_OF(store_clock_job, job);
+
+	job->result = store_clock_raise(store, clock->clock, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_clock_job_init(struct store_clock_job *clock)
+{
+	clock->job.run = run_clock;
+}
+
 static enum store_turn run_base(struct store_job *job, struct store *store)
 {
 	struct store_base_job *base = JOB_OF(store_base_job, job);
@@ -211,7 +224,7 @@ static enum store_turn run_stop(struct store_job *job, struct store *store)
 {
 	struct store_stop_job *stop = JOB_OF(store_stop_job, job);
 
-	job->result = store_stop(store, stop->next, stop->arg, &job->error);
+	job->result = store_stop(store, stop->clock_used, stop->next, stop->arg, &job->error);
 	return STORE_TURN_DONE;
 }
 

@@ -29,7 +29,7 @@ static const char schema[] =
 	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
 	" hour_runs INTEGER NOT NULL,"
 	" window_token BLOB,"        // of the clean stop that wrote the windows
-	" clock INTEGER NOT NULL,"   // of the last start or clean stop
+	" clock INTEGER NOT NULL,"   // no own Partial IV is of a later second
 	" copy INTEGER NOT NULL,"    // 1: of a backup, opens by adoption only
 	" commits INTEGER NOT NULL," // transactions that ever were
 	" tag BLOB"                  // keyed hash over machine, run, clock, copy and commits
@@ -370,7 +370,7 @@ static int meta_columns(struct store *store, const struct store_config *config,
 	store->run_next = run;
 	store->hour = sqlite3_column_int64(statement, 3);
 	store->hour_runs = sqlite3_column_int64(statement, 4);
-	store->clock = sqlite3_column_int64(statement, 5);
+	store->clock = store->clock_started = sqlite3_column_int64(statement, 5);
 	store->copy = sqlite3_column_int64(statement, 6) != 0;
 	store->commits = sqlite3_column_int64(statement, 7);
 	return 0;

@@ -173,9 +173,13 @@ struct store_load_result {
 	char first_unreadable[STORE_NAME_MAX + 1]; // name of one of them
 };
 
-// The second (Unix time) from which own Partial IVs may come from the clock. The present one, and
-// all in which a start or a clean stop fell, are below it.
+// The second (Unix time) from which own Partial IVs may come from the clock: later than the present
+// one, and than all that earlier starts used, or could have used.
 int64_t store_clock_least(const struct store *store);
+// Raises the second up to which own Partial IVs may come from the clock, synced on return. One that
+// is not higher than before is durable already.
+int store_clock_raise(struct store *store, int64_t clock, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // Hands every device to each(), in the order of their ids; *device is wiped after each() returns.
 // Before store_start() windows are known that the last clean stop wrote, if it was the start just
@@ -193,9 +197,11 @@ struct store_window {
 
 // The clean stop, after the last worker stopped: stores the windows that are known, for the next
 // start. next() fills *window and returns true, or returns false after the last. Windows of devices
-// that are no longer there are ignored. After this only store_close() is allowed.
-int store_stop(struct store *store, bool (*next)(void *arg, struct store_window *window), void *arg,
-	struct store_error *error) __attribute__((warn_unused_result));
+// that are no longer there are ignored. clock_used is the highest second (Unix time) of the clock
+// that an own Partial IV was made of, 0 for none. After this only store_close() is allowed.
+int store_stop(struct store *store, int64_t clock_used,
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // Whether a write, commit or sync failed. From then on nothing is written, and reading may fail,
 // until store_recover() succeeds. A verb that failed with the store broken may have been done.

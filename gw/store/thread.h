@@ -102,6 +102,12 @@ struct store_grant_job {
 };
 void store_grant_job_init(struct store_grant_job *grant);
 
+struct store_clock_job {
+	struct store_job job;
+	int64_t clock; // in
+};
+void store_clock_job_init(struct store_clock_job *clock);
+
 struct store_base_job {
 	struct store_job job;
 	uint64_t id;       // in
@@ -166,6 +172,7 @@ struct store_stop_job {
 	// in: as for store_stop(); next() runs on the store thread.
 	bool (*next)(void *arg, struct store_window *window);
 	void *arg;
+	int64_t clock_used; // in: the same
 };
 void store_stop_job_init(struct store_stop_job *stop);
 

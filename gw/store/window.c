@@ -59,19 +59,10 @@ static int stored_token(struct store *store, uint8_t token[STORE_TOKEN_LEN], boo
 	return 0;
 }
 
-// The present second, or the one stored last if the clock went back since.
-static int64_t clock_now(const struct store *store)
-{
-	int64_t now = time(NULL);
-
-	return now > store->clock ? now : store->clock;
-}
-
-static int token_put(struct store *store, const uint8_t *token, struct store_error *error)
+static int token_put(
+	struct store *store, const uint8_t *token, int64_t clock, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_META_TOKEN);
-
-	int64_t clock = clock_now(store);
 
 	if (token != NULL)
 		sqlite3_bind_blob(statement, 1, token, STORE_TOKEN_LEN, SQLITE_STATIC);
@@ -81,18 +72,19 @@ static int token_put(struct store *store, const uint8_t *token, struct store_err
 
 static int token_consume(struct store *store, struct store_error *error)
 {
+	int64_t now = time(NULL);
+	int64_t clock = now > store->clock ? now : store->clock;
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;
-	code = token_put(store, NULL, error);
+	code = token_put(store, NULL, clock, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
 	}
-	int64_t clock = clock_now(store);
 	code = store_commit(store, error);
 	if (code == 0)
-		store->clock = clock;
+		store->clock = store->clock_started = clock;
 	return code;
 }
 
@@ -112,12 +104,40 @@ int store_start(struct store *store, struct store_error *error)
 
 int64_t store_clock_least(const struct store *store)
 {
-	return clock_now(store) + 1;
+	int64_t now = time(NULL);
+
+	return (now > store->clock_started ? now : store->clock_started) + 1;
 }
 
-static int windows_put(struct store *store, bool (*next)(void *arg, struct store_window *window),
-	void *arg, struct store_error *error)
+int store_clock_raise(struct store *store, int64_t clock, struct store_error *error)
 {
+	if (store->broken)
+		return store_fail(error, -EIO,
+			"the store failed to write before: no own Partial IVs until it can again");
+	if (clock <= store->clock)
+		return 0;
+	int code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	sqlite3_stmt *statement = store_statement(store, SQL_META_CLOCK);
+	sqlite3_bind_int64(statement, 1, clock);
+	code = store_exec(store, statement, error);
+	if (code != 0) {
+		store_rollback(store);
+		return code;
+	}
+	code = store_commit(store, error);
+	if (code == 0)
+		store->clock = clock;
+	return code;
+}
+
+// With the seconds that were used, and not all that might have been: the next start need not wait
+// for those.
+static int windows_put(struct store *store, int64_t clock_used,
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
+{
+	int64_t clock = clock_used > store->clock_started ? clock_used : store->clock_started;
 	struct store_window window;
 	uint8_t tag[STORE_TAG_LEN];
 
@@ -131,11 +151,11 @@ static int windows_put(struct store *store, bool (*next)(void *arg, struct store
 		sqlite3_bind_blob(statement, 4, tag, sizeof(tag), SQLITE_STATIC);
 		code = store_exec(store, statement, error);
 	}
-	return code != 0 ? code : token_put(store, store->token, error);
+	return code != 0 ? code : token_put(store, store->token, clock, error);
 }
 
-int store_stop(struct store *store, bool (*next)(void *arg, struct store_window *window), void *arg,
-	struct store_error *error)
+int store_stop(struct store *store, int64_t clock_used,
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
 {
 	if (!store->started)
 		return store_fail(error, -EINVAL, "the store was not started");
@@ -145,7 +165,7 @@ int store_stop(struct store *store, bool (*next)(void *arg, struct store_window 
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;
-	code = windows_put(store, next, arg, error);
+	code = windows_put(store, clock_used, next, arg, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;

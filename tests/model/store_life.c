@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 struct bed life_bed;
@@ -252,6 +253,25 @@ void life_raise_base(const char *name, uint32_t base)
 	life.now = life.pending;
 }
 
+static int clock_raise(void *arg)
+{
+	const int64_t *to = arg;
+	struct store_clock_job job = {.clock = *to};
+
+	store_clock_job_init(&job);
+	int code = run_job(&job.job);
+	if (code == 0 && !disk_is_off())
+		life.clock_used = *to;
+	return code;
+}
+
+void life_clock(int64_t seconds)
+{
+	int64_t to = (life.clock_used ? life.clock_used : time(NULL)) + seconds;
+
+	verb_do(clock_raise, &to);
+}
+
 static void spec_past(struct store_spec *spec, int64_t gateway_seq)
 {
 	spec->never_used = gateway_seq == LIFE_ANY;
@@ -454,6 +474,7 @@ void life_backup(void)
 	// Its name may come to the disk before its maker knows.
 	life.backup = life.now;
 	life.has_backup = true;
+	life.clock_used_backup = life.clock_used;
 	for (size_t i = 0; i < life.backup.count; i++)
 		life.backup.device[i].resync = life.backup.device[i].is_floor;
 	for (unsigned key = 0; key < LIFE_KEYS; key++)
@@ -511,6 +532,9 @@ static int open_and_load(void)
 	int code = store_open(&life_bed.config, &life_bed.store, &life_bed.error);
 	if (code == 0)
 		code = store_load(life_bed.store, load, NULL, &result, &life_bed.error);
+	if (code == 0)
+		must(store_clock_least(life_bed.store) > life.clock_used,
+			"a second of the clock comes again");
 	if (code == 0)
 		code = store_start(life_bed.store, &life_bed.error);
 	if (code == 0)
@@ -573,7 +597,8 @@ static bool next_window(void *arg, struct store_window *window)
 void life_sleep(bool clean)
 {
 	size_t at = 0;
-	struct store_stop_job job = {.next = next_window, .arg = &at};
+	struct store_stop_job job = {
+		.next = next_window, .arg = &at, .clock_used = life.clock_used};
 	bool failed_before = disk_failed();
 
 	if (gateway.store_thread == NULL)
@@ -595,6 +620,7 @@ void life_restore(void)
 	snprintf(to, sizeof(to), "%s/" STORE_DB, life_bed.directory);
 	cr_assert_eq(rename(from, to), 0);
 	life.has_backup = false;
+	life.clock_used = life.clock_used_backup;
 	life.now = life.pending = life.backup;
 	for (unsigned key = 0; key < LIFE_KEYS; key++)
 		life.key[key].was_here = life.key[key].in_backup;

@@ -37,6 +37,8 @@ struct life {
 	struct life_table backup; // what the copy has, if has_backup
 	bool has_backup;
 	unsigned starts;
+	int64_t clock_used;        // highest second that an own Partial IV may be of
+	int64_t clock_used_backup; // the same of the copy
 	struct {
 		bool was_here, in_backup; // in some device
 		uint64_t accepted;        // no sequence number from here on was
@@ -64,6 +66,8 @@ bool life_wake(void);
 // Requests of all devices come in and are accepted as far as may be.
 void life_traffic(void);
 void life_grant(void);
+// Own Partial IVs are made of a second far ahead, for which it has to be durable.
+void life_clock(int64_t seconds);
 void life_raise_mark(const char *name, uint64_t mark);
 void life_raise_base(const char *name, uint32_t base);
 // Each key is one of its device's, see life_key_device. A gateway_seq of LIFE_ANY is never_used.

@@ -33,6 +33,7 @@ static void served(void)
 	life_raise_mark("02", 96);
 	life_grant();
 	life_traffic();
+	life_clock(1000);
 	life_raise_base("01", 1);
 	life_raise_base("03", 9);
 	life_raise_mark("02", 128);
@@ -55,6 +56,7 @@ static void changed(void)
 	life_remove("05");
 	life_add(4, 0);
 	life_rotate(6);
+	life_clock(5000);
 	life_import(rows, 1);
 	life_traffic();
 	life_tombstones();
@@ -67,6 +69,7 @@ static void copied(void)
 	life_check();
 	life_grant();
 	life_backup();
+	life_clock(70);
 	life_remove("04");
 	life_add(5, LIFE_ANY);
 	life_traffic();

@@ -114,6 +114,7 @@ static void make(
 		fprintf(stderr, "%s\n", err);
 		abort();
 	}
+	dp_clock_grant(bed->dp, INT64_MAX);
 	bed->w = dp_worker_get(bed->dp, 0);
 	bed->pool = rte_pktmbuf_pool_create(
 		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);

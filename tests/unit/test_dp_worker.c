@@ -608,45 +608,6 @@ Test(dp_worker, a_copy_is_known_after_a_resync)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
 }
 
-// Whatever had the key before may have used this second up: a device that is removed and added
-// again at once must not begin it anew.
-Test(dp_worker, a_clock_begins_in_the_second_after_the_context)
-{
-	struct dp_context_key key;
-	uint64_t last = 0;
-
-	bed_run_clock(&bed);
-	bed_device_key(&device, &key);
-	for (unsigned i = 0; i < 3; i++) {
-		struct osc_keys keys = {0};
-		const struct dp_context_params params = {.key = key,
-			.alg = AEAD_AES_CCM_16_64_128,
-			.flags = DP_CONTEXT_OWN_PIV_CLOCK,
-			.keys = &keys,
-			.window_known = true};
-		enum dp_stat why = DP_STAT_COUNT;
-		uint64_t piv;
-		uint32_t index, generation;
-
-		cr_assert_eq(dp_context_place(dp_contexts(bed.dp), &key, &index, &generation), 0);
-		dp_context_publish(dp_contexts(bed.dp), index, &params);
-		struct dp_context *ctx = &dp_contexts(bed.dp)->context[index];
-		int64_t deadline = bed.w->now_ms + 60000;
-
-		while (!dp_own_piv(bed.w, index, ctx, &piv, &why)) {
-			cr_assert_eq(why, DP_STAT_drop_own_piv_spent);
-			cr_assert_lt((int64_t)bed.w->now_ms, deadline);
-			poll(NULL, 0, 10);
-			bed_turn(&bed);
-		}
-		cr_assert_gt(piv, last);
-		last = piv;
-		cr_assert_eq(dp_device_remove(bed.dp, &key), 0);
-		bed_turn(&bed);
-		dp_poll(bed.dp, no_event, NULL);
-	}
-}
-
 // A tag over nothing verifies, but there is no code in it.
 Test(dp_worker, a_plaintext_without_a_code_is_not_opened)
 {
@@ -982,37 +943,6 @@ Test(dp_worker, floor_device_is_accepted_below_its_durable_mark_only)
 		bed_turn(&bed);
 	}
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_above_mark), 2);
-}
-
-Test(dp_worker, own_piv_from_the_clock_is_never_ahead_of_it)
-{
-	struct timespec now;
-	uint64_t last = 0;
-
-	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_CLOCK, 0);
-	dp_contexts(bed.dp)->context[device.context].own_next = 0; // as if made long ago
-	for (unsigned i = 0; i < 50; i++) {
-		exchange(COAP_CON, i, i, COAP_GET, "echo", NULL);
-		expect_answer(COAP_CONTENT);
-		cr_assert(answer.has_piv);
-		cr_expect_gt(answer.piv, last);
-		clock_gettime(CLOCK_REALTIME, &now); // time() is some milliseconds late
-		cr_expect_leq(
-			(int64_t)(answer.piv >> DP_CLOCK_BITS), now.tv_sec - DP_CLOCK_EPOCH_S);
-		last = answer.piv;
-	}
-	// More in one second than it has numbers for: not sent.
-	dp_contexts(bed.dp)->context[device.context].own_next =
-		(uint64_t)(now.tv_sec + 10000 - DP_CLOCK_EPOCH_S) << DP_CLOCK_BITS;
-	exchange(COAP_CON, 60, 60, COAP_GET, "echo", NULL);
-	expect_silence();
-	// A clock that is before the last start is not believed.
-	dp_contexts(bed.dp)->context[device.context].own_next = last + 1;
-	bed.w->clock_least_s = now.tv_sec + 10000;
-	exchange(COAP_CON, 61, 61, COAP_GET, "echo", NULL);
-	expect_silence();
-	cr_expect_eq(bed_count(&bed, DP_STAT_drop_own_piv_spent), 1);
-	cr_expect_eq(bed_count(&bed, DP_STAT_drop_clock), 1);
 }
 
 Test(dp_worker, limits_of_a_key_are_told_once)

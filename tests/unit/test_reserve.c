@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static struct bed bed;
 static struct daemon gateway;
@@ -33,6 +34,26 @@ int __wrap_dp_mark_raise(struct dp *dp, uint32_t context, uint32_t generation, u
 {
 	marks_raised++;
 	return 0;
+}
+
+static struct dp_context_table contexts;
+static int64_t clock_s; // Unix time
+
+static int64_t clock_read(void)
+{
+	return clock_s;
+}
+
+struct dp_context_table *__wrap_dp_contexts(struct dp *dp);
+struct dp_context_table *__wrap_dp_contexts(struct dp *dp)
+{
+	return &contexts;
+}
+
+void __wrap_dp_clock_grant(struct dp *dp, int64_t limit_s);
+void __wrap_dp_clock_grant(struct dp *dp, int64_t limit_s)
+{
+	contexts.clock.limit = limit_s - DP_CLOCK_EPOCH_S;
 }
 
 static void set_up(void)
@@ -95,4 +116,59 @@ Test(reserve, a_device_whose_mark_cannot_be_raised_is_named_and_others_go_on)
 	cr_expect_eq(marks_raised, 1);
 	cr_expect_eq(errors, 1);
 	cr_expect_not_null(strstr(error, "device 01 is damaged in the store"), "%s", error);
+}
+
+static void store_turn(void)
+{
+	struct pollfd ready = {.fd = store_thread_fd(gateway.store_thread), .events = POLLIN};
+
+	reserve_turn(gateway.reserve);
+	cr_assert_eq(poll(&ready, 1, 60000), 1);
+	store_thread_poll(gateway.store_thread);
+}
+
+static void expect_alarms(size_t count)
+{
+	cr_expect_eq(gateway.alarm_count, count, "%zu alarms", gateway.alarm_count);
+}
+
+// A clock that the test sets.
+Test(reserve, seconds_of_the_clock_are_reserved_before_they_come)
+{
+	struct dp_clock *clock = &contexts.clock;
+
+	clock_s = time(NULL);
+	*clock = (struct dp_clock){
+		.read = clock_read, .least = clock_s - DP_CLOCK_EPOCH_S, .used = -1, .limit = -1};
+	start();
+	reserve_turn(gateway.reserve);
+	cr_expect_eq(clock->limit, -1, "nobody needs it");
+	gateway.registry.clock_count = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		store_turn();
+		cr_expect_eq(clock->limit + DP_CLOCK_EPOCH_S, clock_s + RESERVE_CLOCK_S);
+		reserve_turn(gateway.reserve); // not again before half of them came
+		clock_s += RESERVE_CLOCK_S / 2;
+	}
+	store_turn();
+	expect_alarms(0);
+
+	// Set forward, and what is used then stays used: back again, there is an alarm.
+	clock_s += 3600;
+	store_turn();
+	cr_expect_eq(clock->limit + DP_CLOCK_EPOCH_S, clock_s + RESERVE_CLOCK_S);
+	clock->used = clock_s - DP_CLOCK_EPOCH_S;
+	clock_s -= 3600;
+	reserve_turn(gateway.reserve);
+	expect_alarms(1);
+	cr_expect_not_null(strstr(error, "clock is behind"), "%s", error);
+	clock_s += 3599;
+	reserve_turn(gateway.reserve);
+	expect_alarms(0);
+	store_thread_stop(gateway.store_thread);
+	gateway.store_thread = NULL;
+
+	// A crash: all that was reserved may have been used.
+	bed_open(&bed);
+	cr_expect_eq(store_clock_least(bed.store), clock_s + 1 + RESERVE_CLOCK_S + 1);
 }

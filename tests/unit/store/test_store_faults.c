@@ -283,7 +283,7 @@ static int stop_verb(void)
 {
 	unsigned left = 1;
 
-	return store_stop(bed.store, one_window, &left, &bed.error);
+	return store_stop(bed.store, 0, one_window, &left, &bed.error);
 }
 
 static bool window_known(void)

@@ -363,6 +363,36 @@ Test(store_marks, seconds_before_a_start_or_a_stop_are_no_partial_ivs_from_the_c
 	cr_expect_eq(store_clock_least(bed.store), 4000000001);
 }
 
+static bool no_window(void *arg, struct store_window *window)
+{
+	return false;
+}
+
+// A crash loses what was reserved, a clean stop only what was used.
+Test(store_marks, seconds_of_the_clock_are_durable_before_they_are_used)
+{
+	// Far from the present, which goes on.
+	int64_t first = 4000000001;
+
+	bed_close(&bed);
+	bed_sql_sealed(&bed, "UPDATE meta SET clock = 4000000000");
+	bed_open(&bed);
+	cr_assert_eq(store_clock_raise(bed.store, first + 1000, &bed.error), 0);
+	cr_assert_eq(store_clock_raise(bed.store, first + 500, &bed.error), 0, "is durable");
+	cr_expect_eq(store_clock_least(bed.store), first, "this start goes on");
+	reopen();
+	cr_expect_eq(store_clock_least(bed.store), first + 1001);
+	cr_assert_eq(store_clock_raise(bed.store, first + 2000, &bed.error), 0);
+	cr_assert_eq(store_stop(bed.store, first + 1500, no_window, NULL, &bed.error), 0);
+	reopen();
+	cr_expect_eq(store_clock_least(bed.store), first + 1501);
+	// Nothing was used since.
+	cr_assert_eq(store_clock_raise(bed.store, first + 3000, &bed.error), 0);
+	cr_assert_eq(store_stop(bed.store, 0, no_window, NULL, &bed.error), 0);
+	reopen();
+	cr_expect_eq(store_clock_least(bed.store), first + 1501);
+}
+
 static bool one_window(void *arg, struct store_window *window)
 {
 	uint64_t *id = arg;
@@ -381,7 +411,7 @@ Test(store_marks, the_window_of_a_device_by_the_clock_is_never_kept)
 		spec.own_piv = clock ? STORE_OWN_PIV_CLOCK : STORE_OWN_PIV_ALWAYS;
 		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 		uint64_t id = device_of(clock ? "01" : "00").id;
-		cr_assert_eq(store_stop(bed.store, one_window, &id, &bed.error), 0);
+		cr_assert_eq(store_stop(bed.store, 0, one_window, &id, &bed.error), 0);
 		bed_close(&bed);
 		bed_open_unstarted(&bed);
 		struct store_device device = device_of(clock ? "01" : "00");

@@ -380,7 +380,7 @@ static void stop_cleanly(void)
 			stop.id[i - 1] = device.id;
 	}
 	cr_assert_eq(
-		store_stop(bed.store, next_window, &stop, &bed.error), 0, "%s", bed.error.text);
+		store_stop(bed.store, 0, next_window, &stop, &bed.error), 0, "%s", bed.error.text);
 	bed_close(&bed);
 }
 
@@ -496,7 +496,7 @@ Test(store_runs, a_stop_without_a_start_is_refused)
 
 	bed_close(&bed);
 	bed_open_unstarted(&bed);
-	cr_expect_eq(store_stop(bed.store, next_window, &stop, &bed.error), -EINVAL);
+	cr_expect_eq(store_stop(bed.store, 0, next_window, &stop, &bed.error), -EINVAL);
 	cr_assert_eq(store_start(bed.store, &bed.error), 0);
 	cr_expect_eq(store_start(bed.store, &bed.error), -EINVAL);
 }
