@@ -26,7 +26,7 @@ void dp_context_state_set(
 {
 	if (ctx->state == state)
 		return;
-	ctx->state = state;
+	__atomic_store_n(&ctx->state, state, __ATOMIC_RELAXED);
 	dp_event_send(w, DP_EVENT_STATE, index, ctx->generation, state);
 }
 

@@ -224,12 +224,12 @@ void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t 
 			osc_window_open_at(&ctx->window, from - 1);
 		if (from > ctx->mark)
 			ctx->mark = from;
-		ctx->state = DP_CONTEXT_ACTIVE;
+		__atomic_store_n(&ctx->state, DP_CONTEXT_ACTIVE, __ATOMIC_RELAXED);
 		return;
 	}
 	side->unknown_phases++;
 	side->challenged = 0;
-	ctx->state = DP_CONTEXT_WINDOW_UNKNOWN;
+	__atomic_store_n(&ctx->state, DP_CONTEXT_WINDOW_UNKNOWN, __ATOMIC_RELAXED);
 }
 
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key)

@@ -3,6 +3,7 @@
 
 #include "dataplane/dp.h"
 
+#include "dataplane/ring.h"
 #include "dataplane/worker.h"
 
 #include <rte_errno.h>
@@ -394,7 +395,7 @@ bool dp_pending(const struct dp *dp)
 	uint16_t len;
 
 	for (unsigned i = 0; i < dp->worker_count; i++)
-		if (!rte_ring_empty(dp->worker[i]->events) ||
+		if (!dp_ring_empty(dp->worker[i]->events) ||
 			dp_punt_peek(dp->worker[i]->to_kernel, &port_id, &len))
 			return true;
 	return false;

@@ -64,7 +64,9 @@ static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot
 
 static bool window_unknown(const struct dp_context *ctx)
 {
-	return ctx->state == DP_CONTEXT_WINDOW_UNKNOWN || ctx->state == DP_CONTEXT_ECHO_PENDING;
+	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
+
+	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
 }
 
 // Whether this second's one too old packet of a context may be verified.
@@ -88,8 +90,11 @@ static enum osc_window_verdict window_verdict(
 
 	if (vec->foreign[slot]) // its owner looks
 		return OSC_WINDOW_NEW;
-	if (window_unknown(ctx)) // nothing is known but a lower limit
-		return piv >= ctx->window.next ? OSC_WINDOW_NEW : OSC_WINDOW_OLD;
+	if (window_unknown(ctx)) { // nothing is known but a lower limit
+		uint64_t next = __atomic_load_n(&ctx->window.next, __ATOMIC_RELAXED);
+
+		return piv >= next ? OSC_WINDOW_NEW : OSC_WINDOW_OLD;
+	}
 	return osc_window_check(&ctx->window, piv);
 }
 

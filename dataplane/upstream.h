@@ -8,8 +8,7 @@
 
 #include "dataplane/doorbell.h"
 #include "dataplane/exchange.h"
-
-#include <rte_ring.h>
+#include "dataplane/ring.h"
 
 #define DP_LOOPS_MAX 16
 
@@ -52,7 +51,7 @@ static inline void dp_upstream_respond(struct dp_upstream_port *port, dp_handle 
 static inline bool dp_upstream_pending(const struct dp_upstream *up)
 {
 	for (unsigned i = 0; i < up->count; i++)
-		if (!rte_ring_empty(up->port[i].requests))
+		if (!dp_ring_empty(up->port[i].requests))
 			return true;
 	return false;
 }

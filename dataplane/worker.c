@@ -4,6 +4,7 @@
 #include "dataplane/worker.h"
 
 #include "dataplane/memory.h"
+#include "dataplane/ring.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -180,7 +181,7 @@ static unsigned commands(struct dp_worker *w)
 	struct dp_command command;
 
 	// A retirement is answered by an event: none is taken without room for that.
-	while (n < COMMANDS_BURST && rte_ring_free_count(w->events) &&
+	while (n < COMMANDS_BURST && dp_ring_free_count(w->events) &&
 		!rte_ring_sc_dequeue_elem(w->commands, &command, sizeof(command))) {
 		struct dp_context *ctx = &w->contexts->context[command.context];
 

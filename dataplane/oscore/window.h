@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The replay window of a recipient context (RFC 8613 section 7.4): a 64-bit bitmap that shifts
 // below the highest Partial IV seen. It has one writer, and is set only after the tag verified.
+// Other threads may read it as a hint: each of its two words is whole, but they need not be of one
+// moment.
 
 #ifndef POSTERN_OSCORE_WINDOW_H
 #define POSTERN_OSCORE_WINDOW_H
@@ -23,12 +25,21 @@ enum osc_window_verdict {
 
 static inline enum osc_window_verdict osc_window_check(const struct osc_window *w, uint64_t piv)
 {
-	if (piv >= w->next)
+	uint64_t next = __atomic_load_n(&w->next, __ATOMIC_RELAXED);
+	uint64_t bits = __atomic_load_n(&w->bits, __ATOMIC_RELAXED);
+
+	if (piv >= next)
 		return OSC_WINDOW_NEW;
-	uint64_t below = w->next - 1 - piv;
+	uint64_t below = next - 1 - piv;
 	if (below >= OSC_WINDOW_SIZE)
 		return OSC_WINDOW_OLD;
-	return w->bits >> below & 1 ? OSC_WINDOW_SEEN : OSC_WINDOW_NEW;
+	return bits >> below & 1 ? OSC_WINDOW_SEEN : OSC_WINDOW_NEW;
+}
+
+static inline void osc_window_set(struct osc_window *w, uint64_t next, uint64_t bits)
+{
+	__atomic_store_n(&w->bits, bits, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->next, next, __ATOMIC_RELAXED);
 }
 
 // Checks and marks in one step: a PIV is OSC_WINDOW_NEW to one caller only. Anything else leaves
@@ -40,12 +51,11 @@ static inline enum osc_window_verdict osc_window_commit(struct osc_window *w, ui
 	if (verdict != OSC_WINDOW_NEW)
 		return verdict;
 	if (piv < w->next) {
-		w->bits |= UINT64_C(1) << (w->next - 1 - piv);
+		osc_window_set(w, w->next, w->bits | UINT64_C(1) << (w->next - 1 - piv));
 		return OSC_WINDOW_NEW;
 	}
 	uint64_t shift = piv + 1 - w->next;
-	w->bits = (shift < OSC_WINDOW_SIZE ? w->bits << shift : 0) | 1;
-	w->next = piv + 1;
+	osc_window_set(w, piv + 1, (shift < OSC_WINDOW_SIZE ? w->bits << shift : 0) | 1);
 	return OSC_WINDOW_NEW;
 }
 
@@ -53,8 +63,7 @@ static inline enum osc_window_verdict osc_window_commit(struct osc_window *w, ui
 // request whose Echo is valid sets the lower limit).
 static inline void osc_window_open_at(struct osc_window *w, uint64_t piv)
 {
-	w->next = piv + 1;
-	w->bits = UINT64_MAX;
+	osc_window_set(w, piv + 1, UINT64_MAX);
 }
 
 #endif

@@ -145,6 +145,8 @@ static void make(
 	for (unsigned i = 0; i < workers; i++) {
 		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
 		dp_worker_begin(dp_worker_get(bed->dp, i));
+		// Retransmissions are spread by chance, but in each run alike.
+		dp_worker_get(bed->dp, i)->jitter = 0;
 	}
 	bed->pool_full = rte_mempool_avail_count(bed->pool);
 	bed->worker_pool_full = rte_mempool_avail_count(bed->w->pool);

@@ -570,7 +570,10 @@ Test(dp_separate, answer_in_the_batch_keeps_its_exchange)
 	backend_answers();
 	expect_silence();
 	dp_run_grant(bed.dp, 0);
-	// All others time out at the next look at the clock, and after it.
+	// All others time out at the next look at the clock, and after it: were it in the same
+	// tick, they would come first, and it would give way.
+	cr_assert_leq(bed.w->exchanges->worker_half[dp_handle_index(handle)].timeout_ms,
+		BED_TIMEOUT_MS - 2 * DP_TICK_MS);
 	for (unsigned i = 1; i < BED_EXCHANGES; i++)
 		ask(COAP_CON, i, i);
 	later(ACK_LATER);
