@@ -208,6 +208,10 @@ void dp_context_publish(
 		ctx->own_counter = 0;
 	}
 	ctx->in_flight = DP_INDEX_NONE;
+	ctx->in_flight_count = 0;
+	ctx->max_in_flight = params->max_in_flight;
+	ctx->rate_at = 0;
+	ctx->share_at = 0;
 	ctx->accepted = 0;
 	ctx->last_seen_s = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);

@@ -99,11 +99,14 @@ struct dp_context {
 		};
 		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK: least own PIV not used yet
 	};
-	uint32_t in_flight;   // list of struct dp_in_flight, DP_INDEX_NONE when empty
-	uint32_t accepted;    // requests
-	uint32_t last_seen_s; // CLOCK_MONOTONIC, of the last verified request
-	uint8_t state;        // enum dp_context_state
-	uint8_t room[11];
+	uint32_t in_flight;       // list of struct dp_in_flight, DP_INDEX_NONE when empty
+	uint32_t accepted;        // requests
+	uint32_t last_seen_s;     // CLOCK_MONOTONIC, of the last verified request
+	uint32_t rate_at;         // bucket of requests, see dp_config.rate_cost
+	uint32_t share_at;        // bucket of bytes in the answer index
+	uint16_t in_flight_count; // length of the list in_flight
+	uint8_t max_in_flight;    // main; 0: as dp_config says
+	uint8_t state;            // enum dp_context_state
 };
 _Static_assert(sizeof(struct dp_context) == 128, "two cache lines");
 _Static_assert(offsetof(struct dp_context, window) == 64, "the owner's line");
@@ -118,7 +121,12 @@ struct dp_side {
 	uint16_t probe_second;     // owner: when a too old packet was last verified
 	uint8_t challenges;        // owner: sent in challenge_second, of the limited kind
 	uint8_t mark_wanted;       // owner: DP_CONTEXT_FLOOR: main was asked for a higher mark
-	uint8_t room[44];
+	uint32_t unacked_oldest;   // owner: exchanges that wait for their ACK, if unacked_count ...
+	uint32_t unacked_newest;   // owner
+	uint32_t unacked_next;     // owner: ... and contexts with about as many, see unacked.h
+	uint32_t unacked_prev;     // owner
+	uint32_t unacked_count;    // owner
+	uint8_t room[24];
 };
 _Static_assert(sizeof(struct dp_side) == 64, "one cache line");
 
@@ -182,6 +190,7 @@ struct dp_context_params {
 	uint8_t sender_id[OSC_KID_LEN_MAX];
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
+	uint8_t max_in_flight; // requests that may be under way; 0: as dp_config says
 	uint32_t run_base;
 	uint64_t mark;     // DP_CONTEXT_FLOOR: durable; an unknown window begins there
 	bool window_known; // false: window-unknown; window.next still is a lower limit

@@ -42,7 +42,7 @@ struct dp_exchange {
 	uint16_t coap_len; // bytes of the message, in the buffer of the response; 0: not sealed yet
 	uint32_t timeout_ms; // from the last try to the next
 	uint32_t mid_next;   // in a bucket of struct dp_unacked
-	uint32_t older;      // in its list
+	uint32_t older;      // of the context's that wait for their ACK
 	uint32_t newer;
 };
 

@@ -3,10 +3,12 @@
 // a builtin or handed to an upstream loop. Its Partial IV is spent: every answer from here on is
 // protected (RFC 8613 section 8.3).
 
+#include "dataplane/bucket.h"
 #include "dataplane/coap/path.h"
 #include "dataplane/worker.h"
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
+#define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
 
 // Everything but Uri-Path that the worker itself must know of the options.
 struct request_options {
@@ -157,14 +159,44 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 	}
 }
 
-// A protected 5.03. Devices that are told to come back do so at different times.
-static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct request_options *options)
+// Devices that are told to come back do so at different times: once to twice as many seconds.
+static uint32_t retry_after(uint32_t seconds)
 {
 	uint32_t spread = (uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16;
 
-	answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE,
-		DP_RETRY_SECONDS + spread % (DP_RETRY_SECONDS + 1), NULL);
+	return seconds + spread % (seconds + 1);
+}
+
+// A protected 5.03.
+static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options)
+{
+	answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, retry_after(DP_RETRY_SECONDS),
+		NULL);
+}
+
+// Takes a request from the rate of its device: 0, or the seconds after which there is room for the
+// next one.
+static uint32_t rate_take(const struct dp_worker *w, struct dp_context *ctx)
+{
+	const struct dp_config *config = w->config;
+	uint32_t now = dp_bucket_now(w->now_ms);
+
+	if (likely(!config->rate_cost) ||
+		dp_bucket_take(&ctx->rate_at, now, config->rate_fill, config->rate_cost))
+		return 0;
+	uint32_t wait = dp_bucket_missing(ctx->rate_at, now, config->rate_fill) +
+		config->rate_cost - config->rate_fill;
+
+	return 1 + wait / (1000 * DP_BUCKET_PER_MS);
+}
+
+// Whether a device has as much under way as it may.
+static bool in_flight_full(const struct dp_worker *w, const struct dp_context *ctx)
+{
+	unsigned most = ctx->max_in_flight ? ctx->max_in_flight : w->config->max_in_flight;
+
+	return most && ctx->in_flight_count >= most;
 }
 
 static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
@@ -239,6 +271,12 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	if (msg->token_len + body_len > w->exchanges->data_room) {
 		// The port handed us a packet beyond its MTU.
 		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
+		return;
+	}
+	if (in_flight_full(w, ctx)) {
+		dp_count(w, DP_STAT_in_flight_refused);
+		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
+			retry_after(SLOW_SECONDS), NULL);
 		return;
 	}
 	uint32_t index = dp_exchange_obtain(w);
@@ -316,6 +354,7 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	struct request_options options = {0};
 	struct request_verdict verdict;
 	struct coap_body body;
+	uint32_t too_fast_s = rate_take(w, &w->contexts->context[vec->context[slot]]);
 
 	enum coap_verdict parsed = coap_body_parse_max(
 		&body, plaintext + 1, vec->plaintext_len[slot] - 1, DP_INNER_OPTIONS_MAX);
@@ -337,6 +376,11 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		verdict = refuse(COAP_BAD_REQUEST, "Bad Uri-Path");
 	if (verdict.silent) {
 		dp_count(w, DP_STAT_requests_rejected);
+		return;
+	}
+	if (too_fast_s) {
+		dp_count(w, DP_STAT_rate_refused);
+		answer_error(w, vec, slot, &options, COAP_TOO_MANY_REQUESTS, too_fast_s, NULL);
 		return;
 	}
 	if (verdict.code) {

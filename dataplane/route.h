@@ -33,8 +33,11 @@ struct dp_route {
 struct dp_config {
 	const struct dp_route *routes; // the first that matches wins
 	unsigned route_count;
-	bool verbose_errors; // unprotected errors are sent (RFC 8613 section 8.2)
-	bool verbose_replay; // replays get 4.01
+	bool verbose_errors;   // unprotected errors are sent (RFC 8613 section 8.2)
+	bool verbose_replay;   // replays get 4.01
+	uint8_t max_in_flight; // requests of a device that says nothing else; 0: any number
+	uint32_t rate_cost; // of a request of a device, in time of a bucket (bucket.h); 0: no limit
+	uint32_t rate_fill; // of that bucket: with so many costs, that many requests come at once
 };
 
 #define DP_ROUTE_NONE   (-1)

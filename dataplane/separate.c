@@ -5,7 +5,7 @@
 //
 // An answer is sealed once: what is sent again are its bytes, which its exchange keeps. So an
 // exchange is taken until the ACK comes, at most 93 s after the answer with an ACK_TIMEOUT of 2 s;
-// but a new request that finds none free has the one that waits longest.
+// but a new request that finds none free has one of the device that holds most.
 
 #include "dataplane/worker.h"
 
@@ -43,11 +43,11 @@ uint32_t dp_exchange_obtain(struct dp_worker *w)
 
 	if (likely(index != DP_INDEX_NONE))
 		return index;
-	uint32_t oldest = dp_unacked_oldest(w->unacked);
+	uint32_t victim = dp_unacked_victim(w->unacked);
 
-	if (oldest == DP_INDEX_NONE)
+	if (victim == DP_INDEX_NONE)
 		return DP_INDEX_NONE;
-	give_up(w, oldest);
+	give_up(w, victim);
 	return dp_exchange_take(w->exchanges);
 }
 

@@ -10,26 +10,35 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct dp_unacked {
-	struct dp_exchange_pool *pool;
-	uint32_t *bucket; // [mask + 1] first exchange of a chain
-	uint32_t mask;
-	uint32_t oldest;
-	uint32_t newest;
-	uint32_t count; // worker writes, others may read
-	struct keyed_hash hash;
+// Contexts that hold the same number of answers, in the order in which they came to that.
+struct unacked_level {
+	uint32_t first; // DP_INDEX_NONE: there is none
+	uint32_t last;
 };
 
-struct dp_unacked *dp_unacked_create(struct dp_exchange_pool *pool)
+struct dp_unacked {
+	struct dp_exchange_pool *pool;
+	struct dp_side *side; // [contexts]
+	uint32_t *bucket;     // [mask + 1] first exchange of a chain
+	uint32_t mask;
+	uint32_t count; // worker writes, others may read
+	struct keyed_hash hash;
+	uint64_t levels; // bit i: somebody is in level[i]
+	struct unacked_level
+		level[DP_UNACKED_MOST]; // [i]: of those who hold i + 1, in the last or more
+};
+_Static_assert(DP_UNACKED_MOST == 64, "a bit for each level");
+
+struct dp_unacked *dp_unacked_create(
+	struct dp_exchange_pool *pool, struct dp_context_table *contexts)
 {
 	struct dp_unacked *unacked = calloc(1, sizeof(*unacked));
 
 	if (!unacked)
 		return NULL;
 	unacked->pool = pool;
+	unacked->side = contexts->side;
 	unacked->mask = rte_align32pow2(pool->count) - 1;
-	unacked->oldest = DP_INDEX_NONE;
-	unacked->newest = DP_INDEX_NONE;
 	keyed_hash_init(&unacked->hash);
 	unacked->bucket =
 		dp_map(sizeof(*unacked->bucket) * (unacked->mask + (size_t)1), DP_MAP_HOT);
@@ -67,21 +76,62 @@ static void count_set(struct dp_unacked *unacked, uint32_t count)
 	__atomic_store_n(&unacked->count, count, __ATOMIC_RELAXED);
 }
 
+static unsigned level_of(uint32_t count)
+{
+	return RTE_MIN(count, (uint32_t)DP_UNACKED_MOST) - 1;
+}
+
+static void level_leave(struct dp_unacked *unacked, uint32_t context, unsigned at)
+{
+	const struct dp_side *side = &unacked->side[context];
+	struct unacked_level *level = &unacked->level[at];
+	uint32_t next = side->unacked_next, prev = side->unacked_prev;
+
+	*(prev != DP_INDEX_NONE ? &unacked->side[prev].unacked_next : &level->first) = next;
+	*(next != DP_INDEX_NONE ? &unacked->side[next].unacked_prev : &level->last) = prev;
+	if (level->first == DP_INDEX_NONE)
+		unacked->levels &= ~(UINT64_C(1) << at);
+}
+
+static void level_enter(struct dp_unacked *unacked, uint32_t context, unsigned at)
+{
+	struct dp_side *side = &unacked->side[context];
+	struct unacked_level *level = &unacked->level[at];
+	bool empty = !(unacked->levels >> at & 1);
+
+	side->unacked_next = DP_INDEX_NONE;
+	side->unacked_prev = empty ? DP_INDEX_NONE : level->last;
+	*(empty ? &level->first : &unacked->side[level->last].unacked_next) = context;
+	level->last = context;
+	unacked->levels |= UINT64_C(1) << at;
+}
+
+// A context holds another number of answers now.
+static void holds(struct dp_unacked *unacked, uint32_t context, uint32_t count)
+{
+	struct dp_side *side = &unacked->side[context];
+
+	if (side->unacked_count)
+		level_leave(unacked, context, level_of(side->unacked_count));
+	side->unacked_count = count;
+	if (count)
+		level_enter(unacked, context, level_of(count));
+}
+
 void dp_unacked_add(struct dp_unacked *unacked, uint32_t index)
 {
 	struct dp_exchange *all = unacked->pool->worker_half;
 	struct dp_exchange *x = &all[index];
+	struct dp_side *side = &unacked->side[x->context];
 	uint32_t *head = chain(unacked, &x->flow, x->own_mid);
 
 	x->mid_next = *head;
 	*head = index;
 	x->newer = DP_INDEX_NONE;
-	x->older = unacked->newest;
-	if (x->older != DP_INDEX_NONE)
-		all[x->older].newer = index;
-	else
-		unacked->oldest = index;
-	unacked->newest = index;
+	x->older = side->unacked_count ? side->unacked_newest : DP_INDEX_NONE;
+	*(side->unacked_count ? &all[x->older].newer : &side->unacked_oldest) = index;
+	side->unacked_newest = index;
+	holds(unacked, x->context, side->unacked_count + 1);
 	count_set(unacked, unacked->count + 1);
 }
 
@@ -89,13 +139,15 @@ void dp_unacked_remove(struct dp_unacked *unacked, uint32_t index)
 {
 	struct dp_exchange *all = unacked->pool->worker_half;
 	const struct dp_exchange *x = &all[index];
+	struct dp_side *side = &unacked->side[x->context];
 	uint32_t *link = chain(unacked, &x->flow, x->own_mid);
 
 	while (*link != index)
 		link = &all[*link].mid_next;
 	*link = x->mid_next;
-	*(x->older != DP_INDEX_NONE ? &all[x->older].newer : &unacked->oldest) = x->newer;
-	*(x->newer != DP_INDEX_NONE ? &all[x->newer].older : &unacked->newest) = x->older;
+	*(x->older != DP_INDEX_NONE ? &all[x->older].newer : &side->unacked_oldest) = x->newer;
+	*(x->newer != DP_INDEX_NONE ? &all[x->newer].older : &side->unacked_newest) = x->older;
+	holds(unacked, x->context, side->unacked_count - 1);
 	count_set(unacked, unacked->count - 1);
 }
 
@@ -112,9 +164,13 @@ uint32_t dp_unacked_find(const struct dp_unacked *unacked, const struct dp_flow 
 	return index;
 }
 
-uint32_t dp_unacked_oldest(const struct dp_unacked *unacked)
+uint32_t dp_unacked_victim(const struct dp_unacked *unacked)
 {
-	return unacked->oldest;
+	if (!unacked->levels)
+		return DP_INDEX_NONE;
+	unsigned most = 63 - __builtin_clzll(unacked->levels);
+
+	return unacked->side[unacked->level[most].first].unacked_oldest;
 }
 
 uint32_t dp_unacked_count(const struct dp_unacked *unacked)

@@ -111,7 +111,7 @@ struct dp_worker *dp_worker_create(
 	w->engine = aead_engine_create(conf->isa);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->in_flight = w->exchanges ? dp_in_flight_create(w->exchanges, w->contexts) : NULL;
-	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges) : NULL;
+	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges, w->contexts) : NULL;
 	w->answers = dp_answers_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	w->main_bell = dp_bell(dp);

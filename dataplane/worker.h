@@ -263,8 +263,8 @@ void dp_access_answer(
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // Takes away the exchanges of a context that is removed (request.c).
 void dp_context_abandon(struct dp_worker *w, uint32_t context);
-// Separate answers (separate.c): an exchange for a new request, DP_INDEX_NONE if there is none. The
-// answer that waits longest for its ACK gives way.
+// Separate answers (separate.c): an exchange for a new request, DP_INDEX_NONE if there is none. Of
+// the device with most answers that wait for their ACK, the oldest gives way.
 uint32_t dp_exchange_obtain(struct dp_worker *w);
 // The backend is slow: an empty ACK, unless there is no message id for the answer to come.
 void dp_separate_begin(struct dp_worker *w, uint32_t index);

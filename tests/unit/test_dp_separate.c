@@ -766,16 +766,44 @@ Test(dp_mids, peers_do_not_use_up_each_others_ids)
 	dp_mids_free(mids);
 }
 
-#define POOL 64
+#define POOL     64
+#define CONTEXTS 5
+
+static struct dp_side sides[CONTEXTS];
+
+// Who must give way: the oldest of a context that no other holds more than.
+static void expect_victim(const struct dp_exchange_pool *pool, const struct dp_unacked *unacked,
+	const uint32_t *list, unsigned n)
+{
+	uint32_t victim = dp_unacked_victim(unacked);
+	unsigned count[CONTEXTS] = {0};
+
+	if (!n) {
+		cr_assert_eq(victim, DP_INDEX_NONE);
+		return;
+	}
+	cr_assert_neq(victim, DP_INDEX_NONE);
+	uint32_t context = pool->worker_half[victim].context;
+
+	for (unsigned i = 0; i < n; i++)
+		if (count[pool->worker_half[list[i]].context]++ == 0 &&
+			pool->worker_half[list[i]].context == context)
+			cr_assert_eq(list[i], victim, "it is not the oldest");
+	for (unsigned i = 0; i < CONTEXTS; i++)
+		cr_assert_leq(count[i], count[context], "%u holds more", i);
+}
 
 // Against a plain list, with endpoints that share a bucket for the same id.
 Test(dp_unacked, agrees_with_a_list)
 {
 	struct dp_exchange_pool *pool = dp_exchange_pool_create(POOL, 64);
-	struct dp_unacked *unacked = dp_unacked_create(pool);
+	struct dp_context_table contexts = {.side = sides};
+	struct dp_unacked *unacked = dp_unacked_create(pool, &contexts);
 	uint32_t list[POOL];
 	unsigned n = 0;
 	uint64_t state = 88172645463325252;
+
+	memset(sides, 0, sizeof(sides));
 
 	for (unsigned step = 0; step < 100000; step++) {
 		state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -798,6 +826,7 @@ Test(dp_unacked, agrees_with_a_list)
 			pool->worker_half[index].flow = flow;
 			pool->worker_half[index].own_mid = mid;
 			pool->worker_half[index].coap_len = 1;
+			pool->worker_half[index].context = which % 499 % CONTEXTS;
 			dp_unacked_add(unacked, index);
 			list[n++] = index;
 		} else if (found != DP_INDEX_NONE && what >= 4) {
@@ -807,7 +836,7 @@ Test(dp_unacked, agrees_with_a_list)
 			n--;
 		}
 		cr_assert_eq(dp_unacked_count(unacked), n);
-		cr_assert_eq(dp_unacked_oldest(unacked), n ? list[0] : DP_INDEX_NONE);
+		expect_victim(pool, unacked, list, n);
 	}
 	dp_unacked_free(unacked);
 	dp_exchange_pool_free(pool);
@@ -817,7 +846,8 @@ Test(dp_unacked, agrees_with_a_list)
 Test(dp_unacked, what_was_not_sent_is_not_acknowledged)
 {
 	struct dp_exchange_pool *pool = dp_exchange_pool_create(POOL, 64);
-	struct dp_unacked *unacked = dp_unacked_create(pool);
+	struct dp_context_table contexts = {.side = sides};
+	struct dp_unacked *unacked = dp_unacked_create(pool, &contexts);
 	struct dp_flow flow = {.remote_port = 5683};
 	uint32_t sent = dp_exchange_take(pool), waits = dp_exchange_take(pool);
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A token bucket in 4 bytes: the time at which it will be full again, in units of which 64 are a
+// millisecond and which wrap around after 18 hours. All zero: full.
+
+#ifndef POSTERN_DATAPLANE_BUCKET_H
+#define POSTERN_DATAPLANE_BUCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DP_BUCKET_PER_MS 64
+// A bucket that takes longer to fill could be mistaken for one that has been full for long.
+#define DP_BUCKET_FILL_MAX_MS UINT32_C(16777216)
+
+static inline uint32_t dp_bucket_now(uint64_t now_ms)
+{
+	return (uint32_t)(now_ms * DP_BUCKET_PER_MS);
+}
+
+// How long it takes until the bucket is full. `fill` is how long an empty one takes; a time beyond
+// that is one that lies behind.
+static inline uint32_t dp_bucket_missing(uint32_t full_at, uint32_t now, uint32_t fill)
+{
+	uint32_t missing = full_at - now;
+
+	return missing <= fill ? missing : 0;
+}
+
+// Takes what flows in within `cost`; false, and nothing is taken, if there is not that much.
+static inline bool dp_bucket_take(uint32_t *full_at, uint32_t now, uint32_t fill, uint32_t cost)
+{
+	uint32_t missing = dp_bucket_missing(*full_at, now, fill);
+
+	if (cost > fill - missing)
+		return false;
+	*full_at = now + missing + cost;
+	return true;
+}
+
+#endif
