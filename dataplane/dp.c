@@ -174,6 +174,11 @@ int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_a
 
 	if (rc < 0)
 		return rc;
+	rc = dp_port_set_addresses(&open_conf, addresses, err, err_len);
+	if (rc) {
+		dp_port_close(port_id);
+		return rc;
+	}
 	dp->port_ids[dp->port_count++] = port_id;
 	dp_port_checksums(port_id, addresses);
 	memcpy(addresses->kernel_mac, addresses->mac, 6); // see gw/kernel_tap.h

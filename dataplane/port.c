@@ -471,6 +471,17 @@ int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *poo
 	return rc;
 }
 
+int dp_port_set_addresses(const struct dp_port_conf *conf,
+	const struct dp_port_addresses *addresses, char *err, size_t err_len)
+{
+	int rc = conf->kind == DP_PORT_AF_XDP ? dp_xdp_addresses(conf->dev, addresses) : 0;
+
+	if (rc)
+		fail(conf, -rc, err, err_len, "the XDP program on %s does not take addresses: %s",
+			conf->dev, strerror(-rc));
+	return rc;
+}
+
 void dp_port_close(uint16_t port_id)
 {
 	struct rte_eth_dev_info info;

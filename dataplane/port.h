@@ -42,9 +42,15 @@ uint16_t dp_port_data_room(uint16_t mtu);
 // fanout group, for AF_XDP the RSS of the NIC below, for memif the peer's choice.
 //
 // The kernel's side of a TAP gets a MAC of its own here; net_tap gives it the port's. An AF_XDP
-// port takes UDP to coap_port from its netdev and leaves all else to the kernel (xdp/steer.bpf.c).
+// port takes UDP to coap_port of its addresses from its netdev and leaves all else to the kernel
+// (xdp/steer.bpf.c).
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
 	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
+	__attribute__((warn_unused_result));
+// An AF_XDP port takes nothing from the kernel until it has these addresses; other kinds need not
+// be told. Returns 0 or -errno with a message in err.
+int dp_port_set_addresses(const struct dp_port_conf *conf,
+	const struct dp_port_addresses *addresses, char *err, size_t err_len)
 	__attribute__((warn_unused_result));
 // Sets which checksums the device verifies.
 void dp_port_checksums(uint16_t port_id, struct dp_port_addresses *addresses);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The XDP program of an AF_XDP port: UDP to the CoAP port goes to the socket of the queue it came
-// by, all else to the kernel as if there were no gateway. So ARP, neighbour discovery, ping and ssh
-// work, and the addresses are the netdev's own.
+// The XDP program of an AF_XDP port: UDP to the CoAP port of the port's addresses goes to the socket
+// of the queue it came by, all else to the kernel as if there were no gateway. So ARP, neighbour
+// discovery, ping and ssh work, the addresses are the netdev's own, and other addresses of the
+// netdev may have a CoAP server of their own.
 //
 // What the kernel must decide goes to it too: fragments, groups, IPv6 with extension headers.
 
@@ -11,12 +12,14 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 // clang-format on
+#include "dataplane/xdp/address.h"
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_VLAN 0x8100
 #define PROTO_UDP      17
 #define QUEUES_MAX     128
+#define ADDRESSES_MAX  64 // more than twice a port's: new ones come before old ones go
 
 // net_af_xdp looks for a map of this name and puts the socket of queue q into slot q.
 struct {
@@ -25,6 +28,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks_map SEC(".maps");
+
+// The port's addresses; xdp.c fills it.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ADDRESSES_MAX);
+	__type(key, struct dp_xdp_address);
+	__type(value, __u8);
+} addresses SEC(".maps");
 
 // xdp.c finds the mark in the program's bytes and writes the port behind it.
 const volatile struct {
@@ -62,6 +73,7 @@ struct udp {
 SEC("xdp") int postern_steer(struct xdp_md *ctx)
 {
 	const __u8 *p = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+	struct dp_xdp_address to = {0};
 	const struct udp *udp;
 	__u16 type;
 
@@ -81,18 +93,23 @@ SEC("xdp") int postern_steer(struct xdp_md *ctx)
 		if (p + sizeof(*ip) > end || ip->proto != PROTO_UDP ||
 			ip->fragment & bpf_htons(0x3fff))
 			return XDP_PASS;
+		to.family = 4;
+		__builtin_memcpy(to.addr, &ip->dst, sizeof(ip->dst));
 		p += (ip->version_ihl & 15) * 4;
 	} else if (type == ETHERTYPE_IPV6) {
 		const struct ipv6 *ip = (const struct ipv6 *)p;
 
 		if (p + sizeof(*ip) > end || ip->next != PROTO_UDP)
 			return XDP_PASS;
+		to.family = 6;
+		__builtin_memcpy(to.addr, ip->dst, sizeof(ip->dst));
 		p += sizeof(*ip);
 	} else {
 		return XDP_PASS;
 	}
 	udp = (const struct udp *)p;
-	if (p + sizeof(*udp) > end || udp->dst != steer_port.port)
+	if (p + sizeof(*udp) > end || udp->dst != steer_port.port ||
+		!bpf_map_lookup_elem(&addresses, &to))
 		return XDP_PASS;
 	// Without a socket there (the gateway ended without taking the program along): the kernel.
 	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);

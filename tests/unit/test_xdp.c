@@ -38,7 +38,11 @@ Test(xdp, program_has_its_map_and_port)
 	cr_assert_not_null(map);
 	cr_assert_eq(bpf_map__type(map), BPF_MAP_TYPE_XSKMAP);
 
-	map = bpf_object__next_map(object, map);
+	map = bpf_object__find_map_by_name(object, "addresses");
+	cr_assert_not_null(map);
+	cr_assert_eq(bpf_map__key_size(map), steer_address_len);
+
+	map = bpf_object__find_map_by_name(object, ".rodata");
 	cr_assert_not_null(map, "the constants");
 	constants = bpf_map__initial_value((struct bpf_map *)map, &len);
 	cr_assert_eq(len, steer_constants_len);
@@ -58,6 +62,10 @@ static const struct {
 	{"VLAN, IPv4", {.vlan = TAGS(5)}, true},
 	{"VLAN, IPv6", {.family = 6, .vlan = TAGS(5)}, true},
 	{"two VLAN tags", {.vlan = TAGS(5, 6)}, false},
+	{"another address", {.dst = "192.0.2.7"}, false},
+	{"another address, VLAN", {.dst = "192.0.2.7", .vlan = TAGS(5)}, false},
+	{"another IPv6 address", {.family = 6, .dst = "2001:db8::7"}, false},
+	{"our IPv4 address in an IPv6 one", {.family = 6, .dst = "c000:201::"}, false},
 	{"TCP", {.next = 6}, false},
 	{"ICMPv6", {.family = 6, .next = 58}, false},
 	{"first fragment", {.fragment = 0x2000}, false},
