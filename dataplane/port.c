@@ -25,8 +25,11 @@
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
-#define FRAME_OVERHEAD (14 + 2 * 4) // Ethernet and two VLAN tags
-#define DATA_ROOM_MIN  2048         // drivers split smaller ones into segments or refuse them
+#define FRAME_OVERHEAD (14 + 2 * 4 + 4) // Ethernet, two VLAN tags and the frame check sequence
+#define VIRTIO_HEADER  12               // virtio puts its header in front of the frame
+#define DATA_ROOM_MIN  2048             // drivers split smaller ones into segments or refuse them
+#define POWERS_MAX     8192             // rooms up to this are powers of 2
+#define ROOM_UNIT      1024             // larger ones are multiples of this
 #define TUN_PATH       "/dev/net/tun"
 
 #define RSS_FIELDS (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP)
@@ -54,16 +57,16 @@ __attribute__((format(printf, 5, 6))) static int fail(const struct dp_port_conf 
 	return -error;
 }
 
-static size_t round_up(size_t n, size_t unit)
-{
-	return (n + unit - 1) / unit * unit;
-}
-
+// NICs know buffers by their number of KB (e1000 knows powers of 2 only), and a driver rounds down
+// what it is given: a room that is not one of these sizes would be used in part.
 static size_t frame_room(uint16_t mtu)
 {
-	size_t room = round_up((size_t)mtu + FRAME_OVERHEAD, 64);
+	const size_t frame = (size_t)mtu + FRAME_OVERHEAD + VIRTIO_HEADER;
+	size_t room = DATA_ROOM_MIN;
 
-	return room > DATA_ROOM_MIN ? room : DATA_ROOM_MIN;
+	while (room < frame)
+		room = room < POWERS_MAX ? 2 * room : room + ROOM_UNIT;
+	return room;
 }
 
 uint16_t dp_port_data_room(uint16_t mtu)
@@ -289,6 +292,38 @@ static uint16_t max_mtu(const struct rte_eth_dev_info *info)
 	return info->max_rx_pktlen > around ? (uint16_t)(info->max_rx_pktlen - around) : 0;
 }
 
+// NICs of virtual machines. Asked to verify checksums, their host passes on the packets of its own
+// programs without ever having computed one: neither we nor the kernel could tell those from
+// damaged ones. Not asked, it completes them first.
+static bool host_leaves_checksums(const struct rte_eth_dev_info *info)
+{
+	return !strcmp(info->driver_name, "net_virtio") ||
+		!strcmp(info->driver_name, "net_vmxnet3");
+}
+
+// What a NIC does for nothing; a software driver would go through the packet once more.
+static int configure_nic(const struct dp_port_conf *conf, const struct rte_eth_dev_info *info,
+	struct rte_eth_conf *eth_conf, char *err, size_t err_len)
+{
+	const uint64_t rss = info->flow_type_rss_offloads & RSS_FIELDS;
+
+	if (!host_leaves_checksums(info))
+		eth_conf->rxmode.offloads = info->rx_offload_capa &
+			(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+	if (conf->queues == 1)
+		return 0;
+	if (rss) {
+		eth_conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		eth_conf->rx_adv_conf.rss_conf.rss_hf = rss;
+	} else if (!conf->any_queue) {
+		return fail(conf, ENOTSUP, err, err_len,
+			"the device cannot spread packets over %u workers: one worker, or "
+			"'affinity: kid' where workers pass them on to each other",
+			conf->queues);
+	}
+	return 0;
+}
+
 static int configure(const struct dp_port_conf *conf, uint16_t port_id,
 	struct rte_mempool *const *pools, char *err, size_t err_len)
 {
@@ -309,18 +344,10 @@ static int configure(const struct dp_port_conf *conf, uint16_t port_id,
 		return fail(conf, EINVAL, err, err_len,
 			"an MTU of %u is too much for the device: at most %u", conf->mtu,
 			max_mtu(&info));
-	// Only a NIC does it for nothing: a software driver would go through the packet once more.
 	if (conf->kind == DP_PORT_PCI) {
-		eth_conf.rxmode.offloads = info.rx_offload_capa &
-			(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
-		if (conf->queues > 1 && !(info.flow_type_rss_offloads & RSS_FIELDS))
-			return fail(conf, ENOTSUP, err, err_len,
-				"the device cannot spread packets over %u workers", conf->queues);
-		if (conf->queues > 1) {
-			eth_conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-			eth_conf.rx_adv_conf.rss_conf.rss_hf =
-				info.flow_type_rss_offloads & RSS_FIELDS;
-		}
+		rc = configure_nic(conf, &info, &eth_conf, err, err_len);
+		if (rc)
+			return rc;
 	}
 	rc = rte_eth_dev_configure(port_id, conf->queues, conf->queues, &eth_conf);
 	if (rc)
@@ -378,6 +405,44 @@ static int enable_allmulticast(
 	return 0;
 }
 
+// Frames with a VLAN tag: virtio has the host drop those of VLANs that it was not told of, unless
+// the port is promiscuous. (Telling it of all 4 094 would fill the table of a NIC that the host
+// hands its guests' VLANs to.) Frames for other stations end in a counter.
+static void accept_vlans(uint16_t port_id)
+{
+	struct rte_eth_dev_info info;
+
+	if (!rte_eth_dev_info_get(port_id, &info) && !strcmp(info.driver_name, "net_virtio"))
+		(void)!rte_eth_promiscuous_enable(port_id); // a host that cannot filters nothing
+}
+
+// Bytes of a frame that the driver puts into one mbuf at least: what it tells, or what is left
+// where it only knows powers of 2.
+static size_t buffer_of_driver(const struct rte_eth_rxq_info *queue)
+{
+	size_t room = rte_pktmbuf_data_room_size(queue->mp) - RTE_PKTMBUF_HEADROOM;
+
+	return queue->rx_buf_size ? queue->rx_buf_size : rte_align32prevpow2((uint32_t)room);
+}
+
+// A driver that splits frames loses them, since a packet is one segment here.
+static int check_unsplit(
+	const struct dp_port_conf *conf, uint16_t port_id, char *err, size_t err_len)
+{
+	struct rte_eth_rxq_info queue = {0};
+	size_t room;
+
+	if (rte_eth_rx_queue_info_get(port_id, 0, &queue) || !queue.scattered_rx || !queue.mp)
+		return 0;
+	room = buffer_of_driver(&queue);
+	if (conf->mtu + (size_t)FRAME_OVERHEAD <= room)
+		return 0;
+	return fail(conf, EINVAL, err, err_len,
+		"the driver would split the frames of an MTU of %u, which are lost then: at most "
+		"%zu",
+		conf->mtu, room - FRAME_OVERHEAD);
+}
+
 // net_tap gives the kernel's side of the TAP the port's own MAC, so that gateway and device side
 // would share one. Another is put on the kernel's side, not on the port's: the kernel TAP of the
 // gateway carries the port's MAC for every kind of port.
@@ -423,11 +488,14 @@ static int open_device(const struct dp_port_conf *conf, int xdp_program,
 	int rc;
 
 	bus = device_name(conf, xdp_program, name, sizeof(name), args, sizeof(args));
-	rc = rte_eal_hotplug_add(bus, name, args);
-	if (rc && rc != -EEXIST) // a PCI device may have been probed at start
-		return fail_probe(conf, -rc, err, err_len);
-	if (rte_eth_dev_get_port_by_name(name, port_id))
-		return fail_probe(conf, ENODEV, err, err_len);
+	// EAL has probed the PCI devices that it was started with.
+	if (rte_eth_dev_get_port_by_name(name, port_id)) {
+		rc = rte_eal_hotplug_add(bus, name, args);
+		if (rc)
+			return fail_probe(conf, -rc, err, err_len);
+		if (rte_eth_dev_get_port_by_name(name, port_id))
+			return fail_probe(conf, ENODEV, err, err_len);
+	}
 
 	rc = configure(conf, *port_id, pools, err, err_len);
 	if (!rc)
@@ -437,6 +505,10 @@ static int open_device(const struct dp_port_conf *conf, int xdp_program,
 		if (rc)
 			fail(conf, -rc, err, err_len, "does not start: %s", strerror(-rc));
 	}
+	if (!rc)
+		rc = check_unsplit(conf, *port_id, err, err_len);
+	if (!rc && conf->kind == DP_PORT_PCI)
+		accept_vlans(*port_id);
 	if (!rc) {
 		rc = rte_eth_macaddr_get(*port_id, &ether);
 		if (rc)

@@ -26,16 +26,20 @@ struct dp_port_conf {
 	bool memif_client;
 	uint16_t mtu;
 	uint16_t queues;    // rx and tx, one of each a worker
+	bool any_queue;     // it matters not by which queue a packet comes: workers pass it on
 	uint16_t coap_port; // network order; all else stays with the kernel on an AF_XDP port
 };
 
 // Data room of an mbuf, with headroom, that holds any frame of a port with this MTU in one segment.
 uint16_t dp_port_data_room(uint16_t mtu);
 
-// Hot-plugs the device (EAL is up), configures it (MTU, promiscuous off, allmulticast for ND, RSS
-// over addresses and ports where the device has several queues), sets up queues on the worker's
-// pools[queue] and starts it. Pools have mbufs of at least dp_port_data_room(). Sets *port_id and
-// mac. Returns 0 or -errno with a message that names the port and what to do in err.
+// Hot-plugs the device (EAL is up) unless EAL has it, configures it (MTU, allmulticast for ND, RSS
+// over addresses and ports where the device has several queues; promiscuous only where tagged
+// frames would not arrive otherwise), sets up queues on the worker's pools[queue] and starts it.
+// Refused: a NIC that cannot spread packets over several queues (unless any_queue), and an MTU
+// whose frames the driver would split over several mbufs. Pools have mbufs of at least
+// dp_port_data_room(). Sets *port_id and mac. Returns 0 or -errno with a message that names the
+// port and what to do in err.
 //
 // Receive queue q is the transmit queue q's partner; a worker uses both of one number. Where
 // packets go among the queues: a NIC's RSS, for net_tap the kernel's flow hash, for AF_PACKET a

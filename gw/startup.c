@@ -204,6 +204,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 		.memif_client = conf->memif_role == CONF_MEMIF_CLIENT,
 		.mtu = conf->mtu,
 		.queues = daemon->conf->workers.core_count,
+		.any_queue = daemon->conf->workers.affinity == CONF_AFFINITY_KID,
 	};
 	struct dp_port_addresses addresses = {.coap_port = htons(conf->coap)};
 	char err[ERR_MAX];

@@ -266,6 +266,26 @@ static void check_signals(void)
 	cr_assert_not(sigismember(&blocked, SIGTERM));
 }
 
+// e1000 uses the largest power of 2 of a room, other NICs its whole KB, virtio 12 bytes in front of
+// the frame: a frame of the MTU with two VLAN tags must fit all the same.
+Test(port, rooms_hold_a_frame_as_drivers_count)
+{
+	static const uint16_t mtus[] = {
+		1280, 1500, 2009, 2010, 2019, 2026, 3000, 4058, 4059, 8154, 8155, 8166, 9000};
+
+	for (unsigned i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+		const unsigned room = dp_port_data_room(mtus[i]) - RTE_PKTMBUF_HEADROOM;
+		const unsigned frame = mtus[i] + 14 + 2 * 4 + 4;
+
+		cr_expect_geq(room, frame + 12, "MTU %u", mtus[i]);
+		cr_expect_eq(room % 1024, 0, "MTU %u", mtus[i]);
+		if (frame + 12 <= 8192)
+			cr_expect_eq(room & (room - 1), 0, "MTU %u", mtus[i]);
+	}
+	cr_expect_eq(dp_port_data_room(1500), RTE_PKTMBUF_HEADROOM + 2048);
+	cr_expect_eq(dp_port_data_room(9000), RTE_PKTMBUF_HEADROOM + 9216);
+}
+
 Test(port, tap_carries_coap_and_the_kernels_packets)
 {
 	int here = netns_enter(), there = netns_enter();
