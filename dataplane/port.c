@@ -104,24 +104,9 @@ static int netdev_ioctl(const char *netdev, unsigned long request, struct ifreq 
 // Why a driver may not have taken the device.
 static int fail_probe(const struct dp_port_conf *conf, int error, char *err, size_t err_len)
 {
-	char path[128], target[256] = "";
-	const char *driver;
-
 	switch (conf->kind) {
 	case DP_PORT_PCI:
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", conf->dev);
-		if (readlink(path, target, sizeof(target) - 1) < 0)
-			target[0] = 0;
-		driver = strrchr(target, '/');
-		driver = driver ? driver + 1 : "no driver";
-		if (strcmp(driver, "vfio-pci"))
-			return fail(conf, error, err, err_len,
-				"PCI device %s is bound to %s, not to vfio-pci: "
-				"'dpdk-devbind.py --bind=vfio-pci %s'",
-				conf->dev, driver, conf->dev);
-		return fail(conf, error, err, err_len,
-			"no DPDK driver takes PCI device %s: %s (is its network driver installed, "
-			"is the IOMMU on, may this user open /dev/vfio/*?)",
+		return fail(conf, error, err, err_len, "no DPDK driver takes PCI device %s: %s",
 			conf->dev, strerror(error));
 	case DP_PORT_TAP:
 		return fail(conf, error, err, err_len,

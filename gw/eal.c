@@ -26,7 +26,7 @@
 
 #define ARGS_MAX        (16 + 2 * EAL_PCI_MAX)
 #define MEMORY_MB_FIXED 64 // of EAL, drivers and hash tables; EAL's own default without huge pages
-#define LOG_KEPT        400
+#define LOG_KEPT        2000 // bytes of what DPDK says before ports are open
 
 _Static_assert(EAL_WORKERS_MAX == RTE_MAX_LCORE - 1, "lcores 1 and up are the workers");
 
@@ -234,37 +234,74 @@ size_t eal_huge_pages_mb(void)
 	return kb / 1024;
 }
 
-// DPDK's log. While EAL starts, its lines are kept for the one line of ours; then they go to the
-// log.
+int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, char *err, size_t err_len)
+{
+	char some[64] = "no huge pages are free";
+
+	if (free_mb >= memory_mb)
+		return 0;
+	if (free_mb)
+		snprintf(some, sizeof(some), "only %zu MB of huge pages are free", free_mb);
+	return fail(ENOMEM, err, err_len,
+		"%s, and 'huge_pages: yes' needs %zu MB: 'sysctl vm.nr_hugepages=%zu', or "
+		"'huge_pages: auto'",
+		some, memory_mb, pages + (memory_mb - free_mb + 1) / 2);
+}
+
+size_t eal_huge_pages_count(void)
+{
+	return read_number(HUGE_PAGES_DIR "/hugepages-2048kB/nr_hugepages");
+}
+
+// DPDK's log. Until ports are open, its lines are kept for the one line of ours; then they go to
+// the log.
 
 static struct {
-	FILE *lines; // NULL while EAL starts
+	FILE *lines; // NULL until then
 	size_t len;
+	size_t started; // how much of it is of EAL's start
 	char kept[LOG_KEPT];
 } eal_log;
 
 static ssize_t log_write(void *cookie, const char *text, size_t size)
 {
-	size_t room = sizeof(eal_log.kept) - 1 - eal_log.len, len = size;
+	size_t room = sizeof(eal_log.kept) - 1 - eal_log.len;
 
 	if (eal_log.lines) {
 		if (fwrite(text, 1, size, eal_log.lines) < size || fflush(eal_log.lines))
 			return -1;
 		return (ssize_t)size;
 	}
-	if (len > room)
-		len = room;
-	for (size_t i = 0; i < len; i++)
-		eal_log.kept[eal_log.len + i] = text[i] == '\n' ? ' ' : text[i];
-	eal_log.len += len;
+	memcpy(eal_log.kept + eal_log.len, text, size < room ? size : room);
+	eal_log.len += size < room ? size : room;
 	return (ssize_t)size;
 }
 
+// In one line.
 static const char *log_kept(void)
 {
-	while (eal_log.len && eal_log.kept[eal_log.len - 1] == ' ')
+	while (eal_log.len && strchr(" \n", eal_log.kept[eal_log.len - 1]))
 		eal_log.kept[--eal_log.len] = 0;
+	for (size_t i = 0; i < eal_log.len; i++)
+		if (eal_log.kept[i] == '\n')
+			eal_log.kept[i] = ' ';
 	return eal_log.len ? eal_log.kept : "it does not say why";
+}
+
+void eal_log_first(char *line, size_t len)
+{
+	snprintf(line, len, "%.*s", (int)strcspn(eal_log.kept, "\n"), eal_log.kept);
+}
+
+void eal_log_pass_on(void)
+{
+	FILE *lines = log_stream("dpdk");
+
+	if (!lines)
+		return;
+	fputs(eal_log.kept + eal_log.started, lines);
+	fflush(lines);
+	eal_log.lines = lines;
 }
 
 // Signals.
@@ -387,7 +424,7 @@ int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
 	if (rc)
 		return fail(-rc, err, err_len, "DPDK does not start: %s (%s)", log_kept(),
 			strerror(-rc));
-	eal_log.lines = log_stream("dpdk");
+	eal_log.started = eal_log.len;
 	return 0;
 }
 

@@ -40,13 +40,20 @@ void eal_args_free(struct eal_args *args);
 // has the real-time signals blocked and its other signals as before. SIGIO, which the kernel sends
 // where a queue of real-time signals is full, is ignored.
 //
-// What DPDK logs afterwards, warnings and worse, goes to stderr as "dpdk: ...". Nothing is left in
-// the runtime directory, whatever becomes of the process.
+// What DPDK logs, warnings and worse, is kept until eal_log_pass_on(). Nothing is left in the
+// runtime directory, whatever becomes of the process.
 // Returns 0 or -errno with one line in err.
 int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
 	__attribute__((warn_unused_result));
 // After the last worker stopped and all ports are closed.
 void eal_stop(void);
+
+// The first line that DPDK logged since eal_start() began, "" for none: drivers say there why they
+// do not take a device, and EAL probes the PCI devices when it starts.
+void eal_log_first(char *line, size_t len);
+// When the ports are open: what DPDK logged since eal_start() returned goes to the log, as
+// "dpdk: ...", and so does what it logs from now on.
+void eal_log_pass_on(void);
 
 // Memory in MB for eal_conf.memory_mb that holds mempools of this many bytes and what drivers and
 // EAL take themselves.
@@ -54,5 +61,11 @@ size_t eal_memory_mb(size_t pool_bytes);
 
 // Free huge pages of all sizes, in MB.
 size_t eal_huge_pages_mb(void);
+// Pages of 2 MB that are set aside, free or not.
+size_t eal_huge_pages_count(void);
+// Whether free_mb are enough: 0, or -ENOMEM with one line in err that says how many pages there
+// must be where there are `pages` of 2 MB now.
+int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, char *err, size_t err_len)
+	__attribute__((warn_unused_result));
 
 #endif

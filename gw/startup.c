@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Start-up: from the configuration file to workers that take packets.
 
+#include "dataplane/pci.h"
 #include "gw/daemon.h"
 #include "gw/eal.h"
 #include "gw/kernel_tap.h"
@@ -93,6 +94,32 @@ static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
 		conf->devices.max, mtu, conf->port_count);
 }
 
+// What can be told before DPDK starts, which then only says that it cannot.
+static int check_memory_and_nics(const struct conf *conf, const struct eal_conf *eal)
+{
+	char err[ERR_MAX];
+	int rc = 0;
+
+	if (eal->huge_pages)
+		rc = eal_huge_pages_check(eal->memory_mb, eal_huge_pages_mb(),
+			eal_huge_pages_count(), err, sizeof(err));
+	for (size_t i = 0; !rc && i < conf->port_count; i++) {
+		const struct dp_pci_conf pci = {
+			.name = conf->ports[i].name,
+			.address = conf->ports[i].device,
+			.root = "",
+			.huge_pages = eal->huge_pages,
+			.memory_mb = eal->memory_mb,
+		};
+
+		if (conf->ports[i].kind == CONF_PORT_PCI)
+			rc = dp_pci_check(&pci, err, sizeof(err));
+	}
+	if (rc)
+		log_error("%s", err);
+	return rc;
+}
+
 static int start_eal(struct daemon *daemon, uint16_t mtu)
 {
 	const struct conf *conf = daemon->conf;
@@ -108,8 +135,11 @@ static int start_eal(struct daemon *daemon, uint16_t mtu)
 			pci[eal.pci_count++] = conf->ports[i].device;
 	eal.memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
 	eal.huge_pages = use_huge_pages(conf, eal.memory_mb);
-	int rc = eal_start(&eal, err, sizeof(err));
+	int rc = check_memory_and_nics(conf, &eal);
 
+	if (rc)
+		return rc;
+	rc = eal_start(&eal, err, sizeof(err));
 	if (rc) {
 		log_error("%s", err);
 		return rc;
@@ -194,6 +224,18 @@ static int netdev_addresses(const struct conf_port *conf)
 	return rc;
 }
 
+// A driver may have said more than the error that it returned.
+static void log_port_failure(const char *err)
+{
+	char said[160];
+
+	eal_log_first(said, sizeof(said));
+	if (said[0])
+		log_error("%s (DPDK: %s)", err, said);
+	else
+		log_error("%s", err);
+}
+
 static int start_port(struct daemon *daemon, const struct conf_port *conf)
 {
 	struct daemon_port *port = &daemon->port[daemon->port_count];
@@ -221,7 +263,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 	rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
 
 	if (rc < 0) {
-		log_error("%s", err);
+		log_port_failure(err);
 		return rc;
 	}
 	*port = (struct daemon_port){.conf = conf, .port_id = rc, .tap_fd = -1};
@@ -504,6 +546,8 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		rc = start_dp(daemon, mtu);
 	for (size_t i = 0; !rc && i < daemon->conf->port_count; i++)
 		rc = start_port(daemon, &daemon->conf->ports[i]);
+	if (!rc)
+		eal_log_pass_on();
 	if (!rc)
 		rc = load_devices(daemon, &needs_run);
 	if (!rc)

@@ -5,6 +5,7 @@
 
 #include "bench/load/neighbour.h"
 #include "bench/load/transport.h"
+#include "dataplane/pci.h"
 #include "gw/eal.h"
 
 #include <rte_ethdev.h>
@@ -230,8 +231,17 @@ static int start_eal(struct port *port, const struct port_conf *conf, struct fai
 		.pci = &conf->dev,
 		.pci_count = conf->kind == DP_PORT_PCI,
 	};
-	int err = eal_start(&eal, f->text, sizeof(f->text));
+	const struct dp_pci_conf pci = {
+		.name = "load",
+		.address = conf->dev,
+		.root = "",
+		.huge_pages = eal.huge_pages,
+		.memory_mb = eal.memory_mb,
+	};
+	int err = eal.pci_count ? dp_pci_check(&pci, f->text, sizeof(f->text)) : 0;
 
+	if (!err)
+		err = eal_start(&eal, f->text, sizeof(f->text));
 	if (err)
 		return err;
 	port->eal = true;
@@ -257,6 +267,7 @@ static int open_port(struct port *port, const struct port_conf *conf, struct fai
 			&dp, &port->pool, &port->id, port->neighbour.mac, f->text, sizeof(f->text));
 	if (err)
 		return err;
+	eal_log_pass_on();
 	port->open = true;
 	memcpy(port->flow.local_mac, port->neighbour.mac, 6);
 	err = wait_for_link(port, conf->dev, f);

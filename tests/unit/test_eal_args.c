@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <regex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,4 +157,35 @@ Test(eal_args, memory)
 	cr_assert_eq(eal_memory_mb(0), 64);
 	cr_assert_geq(eal_memory_mb(100 << 20), 64 + 100);
 	cr_assert_geq(eal_memory_mb((size_t)8 << 30), 64 + 8192);
+}
+
+// The number in the message is what makes the next start work.
+Test(eal_args, too_few_huge_pages_are_told_with_a_remedy)
+{
+	static const struct {
+		size_t memory_mb, free_mb, pages;
+		const char *wanted; // NULL: there are enough
+	} cases[] = {
+		{143, 143, 100, NULL},
+		{143, 400, 200, NULL},
+		{143, 0, 0, "no huge pages are free, .*needs 143 MB: 'sysctl vm.nr_hugepages=72'"},
+		{143, 0, 50,
+			"no huge pages are free, .*needs 143 MB: 'sysctl vm.nr_hugepages=122'"},
+		{143, 20, 50,
+			"only 20 MB .* are free, .*needs 143 MB: 'sysctl vm.nr_hugepages=112'"},
+	};
+	char err[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const int rc = eal_huge_pages_check(
+			cases[i].memory_mb, cases[i].free_mb, cases[i].pages, err, sizeof(err));
+		regex_t wanted;
+
+		cr_expect_eq(rc, cases[i].wanted ? -ENOMEM : 0, "case %zu", i);
+		if (!cases[i].wanted)
+			continue;
+		cr_assert_eq(regcomp(&wanted, cases[i].wanted, REG_NOSUB), 0);
+		cr_expect_eq(regexec(&wanted, err, 0, NULL, 0), 0, "case %zu: %s", i, err);
+		regfree(&wanted);
+	}
 }
