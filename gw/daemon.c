@@ -256,6 +256,7 @@ void daemon_run(struct daemon *daemon)
 		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
 		disk_turn(daemon);
+		link_turn(daemon);
 		upstreams_watch(daemon);
 		overload_watch(daemon);
 	}

@@ -23,6 +23,7 @@ struct daemon_port {
 	const struct conf_port *conf;
 	uint16_t port_id;
 	int tap_fd;                // -1: none
+	bool link_down;            // as it was told last
 	uint64_t to_kernel_failed; // frames that the kernel refused
 	uint64_t from_kernel_full; // frames of the kernel for which no worker had room
 };
@@ -68,6 +69,7 @@ struct daemon {
 	bool importing; // one import at a time
 
 	struct reserve *reserve;
+	uint64_t link_look_ms;  // CLOCK_MONOTONIC: when to look at the links again
 	uint64_t overloaded_ms; // CLOCK_MONOTONIC: when a worker was seen on a rung last
 	struct daemon_disk disk;
 	uint64_t resync_waiting; // devices that recover by a floor and wait for a resync
@@ -94,6 +96,10 @@ void daemon_alarm_end(struct daemon *daemon, const char *sentence);
 void daemon_store_result(struct daemon *daemon, int result);
 // In each turn of main.
 void disk_turn(struct daemon *daemon);
+// Whether a port's link is up, as far as its driver knows (gw/link.c).
+bool link_is_up(const struct daemon_port *port);
+// In each turn of main: logs changes of the links and carries them to the kernel TAPs.
+void link_turn(struct daemon *daemon);
 // Writes the lines of what workers answered by themselves; see gw/access.c.
 void access_turn(struct daemon *daemon);
 uint64_t daemon_now_ms(void);

@@ -108,6 +108,13 @@ int kernel_tap_open(const struct kernel_tap_conf *conf, char *err, size_t err_le
 	return fd;
 }
 
+int kernel_tap_set_carrier(int fd, bool up)
+{
+	int carrier = up;
+
+	return ioctl(fd, TUNSETCARRIER, &carrier) ? -errno : 0;
+}
+
 int kernel_tap_read(int fd, uint8_t *frame, size_t room)
 {
 	ssize_t n;

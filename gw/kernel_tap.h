@@ -22,6 +22,7 @@
 
 #include "gw/conf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,9 @@ static inline uint16_t kernel_tap_frame_max(uint16_t mtu)
 // descriptor, non-blocking, or -errno with a message that names the TAP and what is missing in err.
 int kernel_tap_open(const struct kernel_tap_conf *conf, char *err, size_t err_len)
 	__attribute__((warn_unused_result));
+
+// Whether the kernel sees a link on it; a new TAP has one. Returns 0 or -errno.
+int kernel_tap_set_carrier(int fd, bool up) __attribute__((warn_unused_result));
 
 // The next frame from the kernel: its length, 0 if there is none now, or -errno. A frame of more
 // than `room` bytes is cut: pass kernel_tap_frame_max().

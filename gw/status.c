@@ -5,7 +5,6 @@
 #include "gw/log.h"
 
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -50,22 +49,15 @@ struct port_texts {
 static void port_status(
 	const struct daemon_port *port, struct ctl_port_status *status, struct port_texts *texts)
 {
-	struct rte_eth_link link = {0};
-
 	for (size_t i = 0; i < port->conf->address_count; i++) {
 		prefix_text(&port->conf->addresses[i], texts->text[i]);
 		texts->list[i] = texts->text[i];
 	}
-	// A driver without link state counts as up, and so does a TAP: its other end may be in a
-	// namespace that cannot be looked into.
-	bool down = port->conf->kind != CONF_PORT_TAP &&
-		!rte_eth_link_get_nowait(port->port_id, &link) && !link.link_status;
-
 	*status = (struct ctl_port_status){
 		.name = port->conf->name,
 		.kind = port_kind_name(port->conf->kind),
 		.device = port->conf->device,
-		.link_up = !down,
+		.link_up = link_is_up(port),
 		.addresses = texts->list,
 		.address_count = port->conf->address_count,
 		.coap = port->conf->coap,

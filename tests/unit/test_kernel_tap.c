@@ -73,6 +73,34 @@ Test(kernel_tap, is_up_with_mac_mtu_and_addresses)
 	cr_assert_eq(if_nametoindex("gwk0"), 0, "the TAP goes with its descriptor");
 }
 
+// The kernel changes the flag a little after the carrier.
+static void wait_running(bool running)
+{
+	for (unsigned ms = 0; !!(netns_flags("gwk0") & IFF_RUNNING) != running; ms++) {
+		cr_assert_lt(ms, DEADLINE_MS);
+		poll(NULL, 0, 1);
+	}
+}
+
+// What a NIC's link is, routing daemons see at the kernel's side.
+Test(kernel_tap, carrier_is_the_links)
+{
+	char err[256];
+	int fd;
+
+	netns_enter();
+	fd = kernel_tap_open(&conf, err, sizeof(err));
+	cr_assert_geq(fd, 0, "%s", err);
+	wait_running(true);
+	cr_assert_eq(kernel_tap_set_carrier(fd, false), 0);
+	wait_running(false);
+	cr_assert(netns_flags("gwk0") & IFF_UP);
+	cr_assert_eq(kernel_tap_set_carrier(fd, true), 0);
+	wait_running(true);
+	close(fd);
+	cr_assert_eq(kernel_tap_set_carrier(-1, true), -EBADF);
+}
+
 // The kernel answers ARP for the address, with the MAC that the TAP was given.
 Test(kernel_tap, arp_is_answered)
 {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The links of the ports: changes are logged, and the kernel's side goes along, so that routing
+// daemons and `ip link` there see what the port sees.
+
+#include "gw/daemon.h"
+#include "gw/kernel_tap.h"
+#include "gw/log.h"
+
+#include <rte_ethdev.h>
+
+#include <string.h>
+
+#define LOOK_MS 500 // between two looks, which read a register of a NIC
+
+bool link_is_up(const struct daemon_port *port)
+{
+	struct rte_eth_link link = {0};
+
+	// A driver without link state counts as up, and so does a TAP: its other end may be in a
+	// namespace that cannot be looked into.
+	return port->conf->kind == CONF_PORT_TAP || rte_eth_link_get_nowait(port->port_id, &link) ||
+		link.link_status;
+}
+
+static void link_look(struct daemon_port *port)
+{
+	const bool down = !link_is_up(port);
+	int rc = 0;
+
+	if (down == port->link_down)
+		return;
+	port->link_down = down;
+	if (down)
+		log_warning("port %s: the link is down", port->conf->name);
+	else
+		log_notice("port %s: the link is up", port->conf->name);
+	if (port->tap_fd >= 0)
+		rc = kernel_tap_set_carrier(port->tap_fd, !down);
+	if (rc)
+		log_warning("port %s: %s cannot be told: %s", port->conf->name, port->conf->kernel,
+			strerror(-rc));
+}
+
+void link_turn(struct daemon *daemon)
+{
+	const uint64_t now_ms = daemon_now_ms();
+
+	if (now_ms < daemon->link_look_ms)
+		return;
+	daemon->link_look_ms = now_ms + LOOK_MS;
+	for (size_t i = 0; i < daemon->port_count; i++)
+		link_look(&daemon->port[i]);
+}
