@@ -393,12 +393,43 @@ void group_say_local(struct group *group, int local_errno)
 		local_errno ? strerror(local_errno) : "the files of tls cannot be read");
 }
 
+// Whether an answer was given up only since it is too large: its status was read. A method that
+// changes something was performed then, or not, as it says.
+static bool status_stands(const struct flight *flight, enum up_error error)
+{
+	return (error == UP_ERR_body_too_large || error == UP_ERR_head_too_large) &&
+		!flight->message.method->safe && flight->transfer.reply.status >= 200;
+}
+
+// Makes the device's answer from the server's.
+static void call_answer(struct call *call)
+{
+	struct group *group = call->group;
+	struct dp_shared *shared = call->shared;
+	const struct up_transfer *t = &call->flight->transfer;
+	struct up_mapping mapping = {
+		.server = t->server,
+		.etags = group->loop->etags,
+		.now = time(NULL),
+		.retry_s = retry_seconds(group->loop),
+		.out = dp_shared_response(call->port->pool, shared),
+		.room = shared->request.response_max,
+	};
+
+	count_status(group, t->reply.status);
+	call->error = up_reply_map(&t->reply, &call->flight->message, &mapping);
+	shared->response.len = mapping.len;
+	if (call->error)
+		stat_add(group, UP_STAT_ERROR + call->error, 1);
+	if (mapping.body_dropped)
+		stat_add(group, UP_STAT_bodies_dropped, 1);
+}
+
 static void call_done(struct up_transfer *transfer, enum up_error error)
 {
 	struct flight *flight = (struct flight *)transfer;
 	struct call *call = flight->call;
 	struct group *group = call->group;
-	struct dp_shared *shared = call->shared;
 
 	error = error_of_sent(transfer, error);
 	call->status = transfer->reply.status;
@@ -413,6 +444,11 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 		call_abandon(call);
 		return;
 	}
+	if (error && status_stands(flight, error)) {
+		up_reply_drop(&transfer->reply, error == UP_ERR_head_too_large);
+		stat_add(group, UP_STAT_bodies_dropped, 1);
+		error = UP_OK;
+	}
 	if (error) {
 		if (flight_retry(flight, call, error))
 			return;
@@ -420,14 +456,7 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 		call_fail(call, error);
 		return;
 	}
-	count_status(group, transfer->reply.status);
-	error = up_reply_map(&transfer->reply, &flight->message, transfer->server,
-		group->loop->etags, time(NULL), retry_seconds(group->loop),
-		dp_shared_response(call->port->pool, shared), shared->request.response_max,
-		&shared->response.len);
-	call->error = error;
-	if (error)
-		stat_add(group, UP_STAT_ERROR + error, 1);
+	call_answer(call);
 	call_land(call);
 	call_return(call);
 }

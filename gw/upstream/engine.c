@@ -31,6 +31,16 @@ enum up_error up_body_take(
 	return UP_OK;
 }
 
+enum up_error up_head_take(const struct up_transfer *t)
+{
+	const char *length = t->reply.field[UP_FIELD_CONTENT_LENGTH];
+	bool no_body = t->reply.status == 204 || t->reply.status == 304;
+
+	if (length && !no_body && strtoull(length, NULL, 10) > t->body_max)
+		return UP_ERR_body_too_large;
+	return UP_OK;
+}
+
 enum up_error up_trailer_take(struct up_transfer *t, size_t len)
 {
 	t->reply.head_len += len;

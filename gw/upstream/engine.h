@@ -46,6 +46,8 @@ struct up_body {
 // answer is given up.
 enum up_error up_body_take(struct up_body *body, struct up_transfer *transfer, const void *data,
 	size_t len) __attribute__((warn_unused_result));
+// The head of the final answer is whole. Returns UP_OK or why the answer is given up.
+enum up_error up_head_take(const struct up_transfer *transfer) __attribute__((warn_unused_result));
 // A line of a trailer came: it is counted, and not looked at.
 enum up_error up_trailer_take(struct up_transfer *transfer, size_t len)
 	__attribute__((warn_unused_result));

@@ -261,7 +261,7 @@ static void completions_report(struct h1_engine *e)
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
 		bool again = code == CURLE_COULDNT_CONNECT && connect_failed(slot);
 		enum up_error error = h1_error_of(slot, code);
-		if (!h1_is_answered(slot))
+		if (!h1_status_is_known(slot, error))
 			slot->transfer->reply.status = 0;
 		slot->transfer->connected_ms = slot->waited_ms + connect_time(easy);
 		slot->transfer->local_errno = slot->local_errno;

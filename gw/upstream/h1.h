@@ -106,6 +106,8 @@ size_t h1_on_header(char *line, size_t size, size_t count, void *arg);
 size_t h1_on_body(char *data, size_t size, size_t count, void *arg);
 // Whether the head of an answer, not of an interim one, is whole.
 bool h1_is_answered(const struct h1_slot *slot);
+// Whether there is a final status: with a whole head, or with one of which only that is wanted.
+bool h1_status_is_known(const struct h1_slot *slot, enum up_error error);
 // What became of a request that libcurl ended with this code.
 enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code);
 

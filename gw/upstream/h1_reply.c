@@ -39,7 +39,7 @@ static enum up_error head_line(struct h1_slot *slot, const char *line, size_t le
 	}
 	if (!len) {
 		slot->head_done = true;
-		return UP_OK;
+		return reply->status >= 200 ? up_head_take(slot->transfer) : UP_OK;
 	}
 	if (slot->head_done && reply->status < 200)
 		return UP_ERR_bad_reply; // neither an answer nor the next interim one
@@ -72,6 +72,12 @@ size_t h1_on_body(char *data, size_t size, size_t count, void *arg)
 bool h1_is_answered(const struct h1_slot *slot)
 {
 	return slot->head_done && slot->transfer->reply.status >= 200;
+}
+
+bool h1_status_is_known(const struct h1_slot *slot, enum up_error error)
+{
+	return slot->transfer->reply.status >= 200 &&
+		(slot->head_done || error == UP_ERR_head_too_large);
 }
 
 enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
@@ -108,8 +114,6 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_SEND_FAIL_REWIND:
 	case CURLE_ABORTED_BY_CALLBACK:
 		return UP_ERR_reset;
-	case CURLE_FILESIZE_EXCEEDED:
-		return UP_ERR_body_too_large;
 	case CURLE_OUT_OF_MEMORY: // also of a header line above libcurl's own limit
 		return t->sent && !slot->head_done ? UP_ERR_head_too_large : UP_ERR_no_memory;
 	default:

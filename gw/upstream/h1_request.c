@@ -134,8 +134,8 @@ static CURLcode slot_set_up_tls(struct h1_slot *slot, const struct conf_tls *tls
 	H1_SET(rc, slot->easy, CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L);
 	if (tls->ca)
 		H1_SET(rc, slot->easy, CURLOPT_CAINFO, tls->ca);
-	// libcurl trusts the system's folder beside any file, and reads the file for each connection,
-	// which takes 20 ms for that of the system, unless there is no folder.
+	// libcurl trusts the system's folder beside any file, and reads the file for each
+	// connection, which takes 20 ms for that of the system, unless there is no folder.
 	H1_SET(rc, slot->easy, CURLOPT_CAPATH, NULL);
 	H1_SET(rc, slot->easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
 	if (tls->cert) {
@@ -251,6 +251,5 @@ CURLcode h1_slot_set_request(struct h1_engine *e, struct h1_slot *slot)
 	if (!rc)
 		rc = slot_set_headers(slot, t);
 	H1_SET(rc, slot->easy, CURLOPT_URL, e->url);
-	H1_SET(rc, slot->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->body_max);
 	return rc;
 }

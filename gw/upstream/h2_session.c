@@ -93,12 +93,11 @@ static int on_body(
 // The head of the final answer is there.
 static void head_take(struct h2_session *session, struct h2_stream *stream)
 {
-	struct up_transfer *t = stream->transfer;
-	const char *length = t->reply.field[UP_FIELD_CONTENT_LENGTH];
+	enum up_error error = up_head_take(stream->transfer);
 
 	stream->head_done = true;
-	if (length && strtoull(length, NULL, 10) > t->body_max)
-		stream_give_up(stream, session, UP_ERR_body_too_large);
+	if (error)
+		stream_give_up(stream, session, error);
 }
 
 // Of HEADERS, this is called with all of them there.

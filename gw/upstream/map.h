@@ -111,12 +111,28 @@ enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t l
 enum up_error up_reply_field(struct up_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len) __attribute__((warn_unused_result));
 
-// Makes the CoAP plaintext of an answer: at most room bytes (at least 1) at out, *len are used. If
-// the answer cannot be mapped, the plaintext is that of the error that is returned. retry_s:
-// Max-Age of a 5.03 or 4.29 without Retry-After.
-enum up_error up_reply_map(const struct up_reply *reply, const struct up_message *msg,
-	const struct conf_server *server, struct up_etags *etags, time_t now, uint32_t retry_s,
-	uint8_t *out, size_t room, uint16_t *len);
+// Drops the body of an answer, so that its status stands alone: the method was performed, and an
+// error would have the device do it again. `head`: its headers too, which are not whole.
+void up_reply_drop(struct up_reply *reply, bool head);
+
+// How an answer is mapped.
+struct up_mapping {
+	const struct conf_server *server; // that gave it
+	struct up_etags *etags;
+	time_t now;
+	uint32_t retry_s; // Max-Age of a 5.03 or 4.29 without Retry-After
+	uint8_t *out;     // for the plaintext
+	size_t room;      // bytes at out, at least 1
+	// Set:
+	uint16_t len;      // bytes used
+	bool body_dropped; // the method was performed, but the body cannot be passed on
+};
+
+// Makes the CoAP plaintext of an answer. If the answer cannot be mapped, the plaintext is that of
+// the error that is returned. A 2xx to a method other than GET and FETCH is always a success for
+// the device: what cannot be passed on of it is left out.
+enum up_error up_reply_map(
+	const struct up_reply *reply, const struct up_message *msg, struct up_mapping *mapping);
 
 // Makes the CoAP plaintext of an error, with its diagnostic as far as it fits, and Max-Age max_age.
 // Returns its length.

@@ -51,6 +51,14 @@ void up_reply_status(struct up_reply *reply, int status)
 	up_text_init(&reply->text, reply->room, sizeof(reply->room));
 }
 
+void up_reply_drop(struct up_reply *reply, bool head)
+{
+	reply->body_len = 0;
+	reply->body_cut = false;
+	if (head)
+		up_reply_status(reply, reply->status);
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t';
@@ -154,6 +162,7 @@ struct answer {
 	uint32_t size1;
 	const uint8_t *payload;
 	size_t payload_len;
+	bool body_dropped;
 };
 
 // false if it does not fit.
@@ -205,6 +214,25 @@ static void error_answer_write(struct answer *a, uint8_t *out, size_t room, uint
 	a->payload_len = up_utf8_cut(a->payload, payload_len, room - *len - 1);
 	if (!answer_write(a, out, room, len))
 		*len = 0; // not reached: the length was computed
+}
+
+// The same for a success: of a method that was performed everything but the code gives way, a
+// payload first, which is then dropped whole.
+static enum up_error success_answer_write(
+	struct answer *a, const struct up_message *msg, uint8_t *out, size_t room, uint16_t *len)
+{
+	if (answer_write(a, out, room, len))
+		return UP_OK;
+	if (msg->method->safe)
+		return UP_ERR_no_room;
+	a->body_dropped |= a->payload_len > 0;
+	a->payload_len = 0;
+	a->format = UP_FORMAT_NONE;
+	if (answer_write(a, out, room, len))
+		return UP_OK;
+	out[0] = a->code;
+	*len = 1;
+	return UP_OK;
 }
 
 uint16_t up_error_write(enum up_error error, uint32_t max_age, uint8_t *out, size_t room)
@@ -275,8 +303,6 @@ static enum up_error content_map(
 	const char *type = reply->field[UP_FIELD_CONTENT_TYPE];
 	const char *coding = reply->field[UP_FIELD_CONTENT_ENCODING];
 
-	if (!reply->body_len)
-		return UP_OK;
 	if (type) {
 		a->format = up_format_of(type, coding);
 		if (a->format == UP_FORMAT_OSCORE)
@@ -287,13 +313,8 @@ static enum up_error content_map(
 		return UP_ERR_bad_coding;
 	}
 	int format = type ? a->format : UP_FORMAT_BINARY; // RFC 9110 section 8.3
-	if (msg->accept != UP_FORMAT_NONE && msg->accept != format) {
-		if (msg->method->safe)
-			return UP_ERR_wrong_type;
-		// The method was performed, which an error would deny: only its result is dropped.
-		a->format = UP_FORMAT_NONE;
-		return UP_OK;
-	}
+	if (msg->accept != UP_FORMAT_NONE && msg->accept != format)
+		return UP_ERR_wrong_type;
 	if (reply->body_cut)
 		return UP_ERR_no_room;
 	a->payload = reply->body;
@@ -309,7 +330,7 @@ static enum up_error success_map(const struct up_reply *reply, const struct up_m
 	const char *etag = reply->field[UP_FIELD_ETAG];
 	const char *where = reply->field[UP_FIELD_LOCATION];
 
-	if (reply->status == 206)
+	if (reply->status == 206 && method->safe)
 		return UP_ERR_bad_status;
 	a->code = reply->status == 201 ? method->created : method->success;
 	if (etag && (method->entity_tag || a->code == COAP_CREATED))
@@ -321,9 +342,16 @@ static enum up_error success_map(const struct up_reply *reply, const struct up_m
 	if (where && msg->code == COAP_POST && a->code == COAP_CREATED &&
 		up_location_parse(location, where, msg, server))
 		a->location = location;
-	if (reply->status == 204 || reply->status == 205)
+	if (reply->status == 204 || reply->status == 205 || !reply->body_len)
 		return UP_OK;
-	return content_map(reply, msg, a);
+	// A part of what nobody asked a part of.
+	enum up_error error = reply->status == 206 ? UP_ERR_bad_status : content_map(reply, msg, a);
+	if (!error || method->safe)
+		return error;
+	// The method was performed, which an error would deny: only its result is dropped.
+	a->format = UP_FORMAT_NONE;
+	a->body_dropped = true;
+	return UP_OK;
 }
 
 // The body of an error is a diagnostic (RFC 7252 section 5.5.2) or problem details (RFC 9290).
@@ -396,20 +424,19 @@ static enum up_error failure_map(const struct up_reply *reply, const struct up_m
 	return UP_OK;
 }
 
-enum up_error up_reply_map(const struct up_reply *reply, const struct up_message *msg,
-	const struct conf_server *server, struct up_etags *etags, time_t now, uint32_t retry_s,
-	uint8_t *out, size_t room, uint16_t *len)
+enum up_error up_reply_map(
+	const struct up_reply *reply, const struct up_message *msg, struct up_mapping *m)
 {
 	struct answer a = {.format = UP_FORMAT_NONE};
 	struct up_location location;
 	enum up_error error;
 
 	if (reply->status == 304)
-		error = not_modified_map(reply, msg, etags, &a);
+		error = not_modified_map(reply, msg, m->etags, &a);
 	else if (reply->status >= 200 && reply->status <= 299)
-		error = success_map(reply, msg, server, etags, &location, &a);
+		error = success_map(reply, msg, m->server, m->etags, &location, &a);
 	else
-		error = failure_map(reply, msg, now, retry_s, &a);
+		error = failure_map(reply, msg, m->now, m->retry_s, &a);
 
 	if (!error) {
 		unsigned class = COAP_CODE_CLASS(a.code);
@@ -419,14 +446,15 @@ enum up_error up_reply_map(const struct up_reply *reply, const struct up_message
 			a.has_max_age = true;
 			a.max_age = up_fresh_seconds(reply->field[UP_FIELD_CACHE_CONTROL],
 				reply->field[UP_FIELD_EXPIRES], reply->field[UP_FIELD_DATE],
-				reply->field[UP_FIELD_AGE], now);
+				reply->field[UP_FIELD_AGE], m->now);
 		}
 		if (class > 2)
-			error_answer_write(&a, out, room, len);
-		else if (!answer_write(&a, out, room, len))
-			error = UP_ERR_no_room;
+			error_answer_write(&a, m->out, m->room, &m->len);
+		else
+			error = success_answer_write(&a, msg, m->out, m->room, &m->len);
 	}
 	if (error)
-		*len = up_error_write(error, 0, out, room);
+		m->len = up_error_write(error, 0, m->out, m->room);
+	m->body_dropped = !error && a.body_dropped;
 	return error;
 }

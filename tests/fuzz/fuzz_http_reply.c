@@ -80,7 +80,6 @@ static void reply_map(const struct up_message *msg, const uint8_t *at, const uin
 	static struct up_etags *etags;
 	static struct up_reply reply;
 	int status = 0;
-	uint16_t len = 0;
 
 	if (!etags)
 		etags = up_etags_create(key);
@@ -96,9 +95,16 @@ static void reply_map(const struct up_message *msg, const uint8_t *at, const uin
 	if (reply.body_len)
 		memcpy(body, at, reply.body_len);
 	reply.body = body;
-	enum up_error error = up_reply_map(&reply, msg, server, etags, NOW, 7, out, room, &len);
-	FUZZ_CHECK(error < UP_ERROR_COUNT && len >= 1 && len <= room);
-	answer_check(out, len, msg, status, error);
+	struct up_mapping mapping = {.server = server,
+		.etags = etags,
+		.now = NOW,
+		.retry_s = 7,
+		.out = out,
+		.room = room};
+	enum up_error error = up_reply_map(&reply, msg, &mapping);
+	FUZZ_CHECK(error < UP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= room);
+	FUZZ_CHECK(!error || status < 200 || status > 299 || msg->method->safe);
+	answer_check(out, mapping.len, msg, status, error);
 	free(body);
 	free(out);
 }

@@ -69,7 +69,7 @@ static void on_done(struct up_transfer *transfer, enum up_error error)
 {
 	struct up_message msg;
 	uint8_t out[ROOM];
-	uint16_t len;
+	struct up_mapping mapping = {.etags = etags, .out = out, .room = ROOM};
 
 	FUZZ_CHECK(!done && error < UP_ERROR_COUNT && error != UP_ERR_timeout);
 	done = true;
@@ -81,9 +81,9 @@ static void on_done(struct up_transfer *transfer, enum up_error error)
 		for (const char *c = transfer->reply.field[i]; c && *c; c++)
 			FUZZ_CHECK((uint8_t)*c >= ' ' ? *c != 0x7f : *c == '\t');
 	FUZZ_CHECK(up_message_parse(&msg, &conf->routes[0], COAP_GET, NULL, 0) == UP_OK);
-	error = up_reply_map(
-		&transfer->reply, &msg, transfer->server, etags, 0, 0, out, ROOM, &len);
-	FUZZ_CHECK(error < UP_ERROR_COUNT && len >= 1 && len <= ROOM);
+	mapping.server = transfer->server;
+	error = up_reply_map(&transfer->reply, &msg, &mapping);
+	FUZZ_CHECK(error < UP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= ROOM);
 }
 
 static void peer_close(void)

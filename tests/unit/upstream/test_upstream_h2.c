@@ -210,6 +210,27 @@ Test(upstream_h2, connection_lost)
 	end(bed, server);
 }
 
+// A POST was performed as the status says, however large the rest of the answer is.
+Test(upstream_h2, performed)
+{
+	static const char *const lines[] = {"POST path=big |x", "PUT path=endless |x",
+		"DELETE path=huge-length", "POST path=bighead |x", "PATCH path=big-trailer |x"};
+	size_t count = sizeof(lines) / sizeof(lines[0]);
+	struct h2_server *server = server_of("one");
+	struct bed *bed = bed_of(server, "max_body: 64KB, eject: {errors: 0}");
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_ANSWER(bed_ask(bed, lines[i]), *lines[i] == 'D' ? "2.02" : "2.04");
+		cr_expect_eq(bed_stat(bed, UP_STAT_bodies_dropped), i + 1, "%s", lines[i]);
+	}
+	cr_expect_eq(h2_server_requests(server), count);
+	// Whose outcome is not known is no success.
+	EXPECT_ANSWER(bed_ask(bed, "POST path=cut |x"), "5.02 max-age=0 |backend hung up");
+	EXPECT_ANSWER(bed_ask(bed, "POST path=many-early |x"),
+		"5.02 max-age=0 |backend answer malformed");
+	end(bed, server);
+}
+
 // Each ends in its own code, and the connection goes on.
 Test(upstream_h2, hostile_streams)
 {

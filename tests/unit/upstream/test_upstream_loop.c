@@ -257,6 +257,30 @@ Test(upstream_loop, hostile_backend)
 	server_stop(server);
 }
 
+// A POST was performed as the status says, however large the rest of the answer is.
+Test(upstream_loop, performed_whatever_comes_then)
+{
+	static const char *const lines[] = {"POST path=big |x", "PUT path=endless |x",
+		"DELETE path=huge-length", "POST path=bighead |x", "PATCH path=long-line |x",
+		"POST path=long-trailer |x", "iPATCH path=big |x"};
+	size_t count = sizeof(lines) / sizeof(lines[0]);
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "max_body: 64KB, eject: {errors: 0}");
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_ANSWER(bed_ask(bed, lines[i]), *lines[i] == 'D' ? "2.02" : "2.04");
+		cr_expect_eq(bed_stat(bed, UP_STAT_bodies_dropped), i + 1, "%s", lines[i]);
+	}
+	cr_expect_eq(bed_stat(bed, UP_STAT_http_2xx), count);
+	cr_expect_eq(server_requests(server), count);
+	// Whose outcome is not known is no success.
+	EXPECT_ANSWER(bed_ask(bed, "POST path=reset |x"), "5.02 max-age=0 |backend hung up");
+	EXPECT_ANSWER(bed_ask(bed, "POST path=many-continue |x"),
+		"5.02 max-age=0 |backend answer malformed");
+	bed_end(bed);
+	server_stop(server);
+}
+
 // Who is busy and does not say for how long: devices come back at different times.
 Test(upstream_loop, busy_server_without_retry_after)
 {

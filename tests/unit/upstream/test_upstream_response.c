@@ -28,11 +28,12 @@ struct bed {
 	struct up_etags *etags;
 	size_t room;
 	enum up_error error;
+	bool body_dropped;
 };
 
 static struct bed bed_create(void)
 {
-	return (struct bed){&route, &server, up_etags_create(etag_key), ROOM, UP_OK};
+	return (struct bed){&route, &server, up_etags_create(etag_key), ROOM, UP_OK, false};
 }
 
 // Maps an answer given as "200|Header: value|Header: value#body" (a `#` in a header is written \1)
@@ -43,9 +44,14 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 	struct up_reply reply;
 	struct up_message msg;
 	uint8_t code;
-	uint16_t len = 0;
 	size_t n = text_request(coap, &code, body);
 	uint8_t *out = malloc(bed->room);
+	struct up_mapping mapping = {.server = bed->server,
+		.etags = bed->etags,
+		.now = NOW,
+		.retry_s = RETRY,
+		.out = out,
+		.room = bed->room};
 
 	cr_assert_eq(up_message_parse(&msg, bed->route, code, body, n), UP_OK, "%s", coap);
 	up_reply_init(&reply);
@@ -66,15 +72,21 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 		reply.body_len = strlen(http + 1);
 	}
 	if (bed->error)
-		len = up_error_write(bed->error, 0, out, bed->room);
+		mapping.len = up_error_write(bed->error, 0, out, bed->room);
 	else
-		bed->error = up_reply_map(
-			&reply, &msg, bed->server, bed->etags, NOW, RETRY, out, bed->room, &len);
-	cr_assert(len >= 1 && len <= bed->room);
-	const char *text = text_answer(out, len);
+		bed->error = up_reply_map(&reply, &msg, &mapping);
+	cr_assert(mapping.len >= 1 && mapping.len <= bed->room);
+	bed->body_dropped = mapping.body_dropped;
+	const char *text = text_answer(out, mapping.len);
 	free(out);
 	return text;
 }
+
+#define EXPECT(coap, http, want)                                         \
+	do {                                                             \
+		const char *got_ = map(&bed, coap, http);                \
+		cr_expect_str_eq(got_, want, "%s\nnot\n%s", got_, want); \
+	} while (0)
 
 struct row {
 	const char *coap, *http, *answer;
@@ -102,7 +114,8 @@ Test(upstream_response, rfc8613_c7)
 	struct up_reply reply;
 	struct up_message msg;
 	uint8_t body[TEXT_BODY_MAX], out[64], code;
-	uint16_t len;
+	struct up_mapping mapping = {
+		.server = &server, .etags = etags, .now = NOW, .out = out, .room = sizeof(out)};
 	size_t n = text_request("GET host=localhost path=tv1", &code, body);
 
 	cr_assert_eq(up_message_parse(&msg, &route, code, body, n), UP_OK);
@@ -111,10 +124,9 @@ Test(upstream_response, rfc8613_c7)
 	cr_assert_eq(up_reply_header(&reply, "Cache-Control: max-age=60", 25), UP_OK);
 	reply.body = (const uint8_t *)"Hello World!";
 	reply.body_len = 12;
-	cr_assert_eq(up_reply_map(&reply, &msg, &server, etags, NOW, RETRY, out, sizeof(out), &len),
-		UP_OK);
+	cr_assert_eq(up_reply_map(&reply, &msg, &mapping), UP_OK);
 	cr_expect_arr_eq(out, want, sizeof(want));
-	cr_expect_eq(len, sizeof(want));
+	cr_expect_eq(mapping.len, sizeof(want));
 	up_etags_free(etags);
 }
 
@@ -160,7 +172,7 @@ Test(upstream_response, statuses)
 		const char *code;
 	} rows[] = {
 		{100, 199, "5.02"}, // 1xx that are final: 101
-		{206, 206, "5.02"},
+		{206, 206, "2.04"}, // of a POST: it was performed
 		{300, 399, "5.02"},
 		{400, 400, "4.00"},
 		{401, 401, "4.01"},
@@ -329,12 +341,67 @@ Test(upstream_response, accept)
 		{"GET accept=11050", "200|Content-Type: application/json#x",
 			"4.06 max-age=0 |no such format"},
 		{"GET accept=60", "406", "4.06 max-age=0"},
-		// The effect is there, so only its result is dropped.
-		{"POST accept=60 |q", "200|Content-Type: application/json#x", "2.04"},
 		{"POST accept=50 |q", "200|Content-Type: application/json#x", "2.04 cf=50 |x"},
 	};
 
 	CHECK(rows);
+}
+
+// A method that changes something was performed if the backend says so. Whatever is wrong with the
+// body, the device is told its success, and that alone.
+Test(upstream_response, performed)
+{
+	static const char *const bodies[] = {
+		"|Content-Type: application/json|Content-Encoding: gzip#x",
+		"|Content-Encoding: br#x",
+		"|Content-Type: application/oscore#x",
+		"|Content-Type: application/coap-payload;cf=10001#x",
+		"|Content-Type: application/json#x", // with Accept: 60
+		"#this is longer than the room that there is",
+		"|Content-Type: application/cbor#this is longer than the room that there is",
+	};
+	static const struct {
+		const char *method, *status, *answer;
+	} rows[] = {
+		{"POST", "200", "2.04"},
+		{"POST", "201", "2.01"},
+		{"POST", "206", "2.04"},
+		{"PUT", "200", "2.04"},
+		{"PUT", "201", "2.01"},
+		{"DELETE", "200", "2.02"},
+		{"PATCH", "200", "2.04"},
+		{"iPATCH", "200", "2.04"},
+	};
+	struct bed bed = bed_create();
+
+	bed.room = 24;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		char coap[64], http[256];
+
+		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+			bool body = strcmp(rows[r].method, "DELETE");
+
+			snprintf(coap, sizeof(coap), "%s accept=60%s", rows[r].method,
+				body ? " |q" : "");
+			snprintf(http, sizeof(http), "%s%s", rows[r].status, bodies[i]);
+			const char *answer = map(&bed, coap, http);
+			cr_expect_str_eq(answer, rows[r].answer, "%s %s: %s", coap, http, answer);
+			cr_expect(bed.body_dropped, "%s %s", coap, http);
+		}
+		// Nothing was changed by these.
+		snprintf(http, sizeof(http), "200%s", bodies[i]);
+		cr_expect_neq(*map(&bed, "GET accept=60", http), '2', "%s", http);
+		cr_expect_neq(*map(&bed, "FETCH accept=60 |q", http), '2', "%s", http);
+	}
+	// Options that do not fit go, too.
+	EXPECT("POST |q", "201|Location: /a-path-that-is-longer-than-all-the-room#body", "2.01");
+	cr_expect(bed.body_dropped);
+	EXPECT("POST |q", "201|Location: /a-path-that-is-longer-than-all-the-room", "2.01");
+	cr_expect_not(bed.body_dropped);
+	EXPECT("POST |q", "201|Location: /a#more-than-there-is-room-for", "2.01 lpath=a");
+	EXPECT("POST |q", "200#fits", "2.04 |fits");
+	cr_expect_not(bed.body_dropped);
+	up_etags_free(bed.etags);
 }
 
 // RFC 7252 sections 5.9.1.3 and 10.1.1.
@@ -508,7 +575,8 @@ Test(upstream_response, room)
 
 	bed.room = 9;
 	cr_expect_str_eq(map(&bed, "POST |q", "200#1234567"), "2.04 |1234567");
-	cr_expect_str_eq(map(&bed, "POST |q", "200#12345678"), "5.00 max-age=0 |answe");
+	cr_expect_str_eq(map(&bed, "POST |q", "200#12345678"), "2.04");
+	cr_expect_str_eq(map(&bed, "GET", "200#12345678"), "5.00 max-age=0 |answe");
 	cr_expect_eq(bed.error, UP_ERR_no_room);
 	bed.room = 10;
 	cr_expect_str_eq(map(&bed, "GET", "400#123456\xc3\xa9"), "4.00 max-age=0 |123456");
@@ -522,8 +590,12 @@ Test(upstream_response, room)
 		const char *answer = map(&bed, "POST path=abc |q",
 			"201|Location: /abc/defg?hi|ETag: \"0102\"|Content-Type: "
 			"text/plain#payload");
-		cr_expect(!strncmp(answer, bed.room < 25 ? "5.00" : "2.01", 4), "%zu: %s", bed.room,
-			answer);
+		const char *want = bed.room < 16 ? "2.01"
+			: bed.room < 25          ? "2.01 etag=0102 lpath=abc lpath=defg lquery=hi"
+						 : "2.01 etag=0102 lpath=abc lpath=defg cf=0"
+						   " lquery=hi |payload";
+		cr_expect_str_eq(answer, want, "%zu: %s", bed.room, answer);
+		cr_expect_eq(bed.body_dropped, bed.room < 25);
 		cr_expect(!strncmp(map(&bed, "GET", "404#not found"), "4.04", 4));
 		cr_expect(!strncmp(map(&bed, "GET", "302"), "5.02", 4));
 	}
