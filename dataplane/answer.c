@@ -6,7 +6,7 @@
 
 #define ANSWERS_BURST  32                       // handles taken from an upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
-#define RUN_BASE_AGAIN (1 << 16)                // and how often again, should nothing come of it
+#define RUN_BASE_AGAIN (1 << 10)                // and how often again, should nothing come of it
 
 bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
 	uint32_t generation, uint64_t arg)

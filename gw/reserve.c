@@ -38,23 +38,31 @@ struct wishes {
 	size_t count, room;
 };
 
+// Those of one kind: all that come while others are being written are written together.
+struct queue {
+	struct wishes wishes;
+	bool busy;
+	uint64_t retry_ms; // not before this
+};
+
 struct reserve {
 	struct daemon *daemon;
 	struct store_grant_job grant;
 	bool grant_wanted, grant_busy, granted;
 	uint64_t grant_retry_ms; // not before this
-	struct wishes marks;     // to be written, all at once
-	bool marks_busy;
-	uint64_t marks_retry_ms;
-	struct wishes bases; // that the store refused for now
-	bool bases_spent;    // and some for ever
-	uint64_t bases_retry_ms;
+	struct queue bases, marks;
+	bool bases_spent;   // some device can have no higher base
 	struct wishes late; // durable, but the owner had no room for them
 	struct store_clock_job clock;
 	bool clock_busy;
 	uint64_t clock_retry_ms;
 	bool clock_behind; // as was told last
 };
+
+static const char *wish_alarm(const struct wish *wish)
+{
+	return wish->is_mark ? ALARM_MARK : ALARM_BASE;
+}
 
 // Without memory a device stands still until the next start.
 static void wish_put(struct reserve *reserve, struct wishes *wishes, const struct wish *wish)
@@ -64,13 +72,18 @@ static void wish_put(struct reserve *reserve, struct wishes *wishes, const struc
 		struct wish *more = reallocarray(wishes->wish, room, sizeof(*more));
 
 		if (!more) {
-			daemon_alarm(reserve->daemon, wish->is_mark ? ALARM_MARK : ALARM_BASE);
+			daemon_alarm(reserve->daemon, wish_alarm(wish));
 			return;
 		}
 		wishes->wish = more;
 		wishes->room = room;
 	}
 	wishes->wish[wishes->count++] = *wish;
+}
+
+static struct queue *wish_queue(struct reserve *reserve, const struct wish *wish)
+{
+	return wish->is_mark ? &reserve->marks : &reserve->bases;
 }
 
 // Tells the owner what is durable now. A context that is gone needs it no more.
@@ -83,6 +96,26 @@ static void wish_grant(struct reserve *reserve, const struct wish *wish)
 
 	if (rc == -EAGAIN)
 		wish_put(reserve, &reserve->late, wish);
+}
+
+// The worker does not ask for this one again: its device needs new keys, if it is still there.
+static void wish_refused(struct reserve *reserve, const struct wish *wish, int result)
+{
+	const struct registry_entry *entry =
+		registry_get(&reserve->daemon->registry, wish->context, wish->generation);
+
+	if (!entry || result == -ENOENT)
+		return;
+	if (wish->is_mark) {
+		log_error("device %s is damaged in the store: its mark cannot be raised, and what "
+			  "it sends from there on is dropped",
+			entry->name);
+		return;
+	}
+	log_error("device %s %s: its own Partial IVs end, it needs new keys", entry->name,
+		result == -ERANGE ? "has used up its runs" : "is damaged in the store");
+	reserve->bases_spent = true;
+	daemon_alarm(reserve->daemon, ALARM_BASE);
 }
 
 static void grant_done(struct store_job *job)
@@ -164,123 +197,72 @@ static void clock_turn(struct reserve *reserve, uint64_t now_ms)
 	store_thread_submit(reserve->daemon->store_thread, &reserve->clock.job);
 }
 
-struct base_raise {
-	struct store_base_job base;
-	struct reserve *reserve;
-	struct wish wish;
-};
-
-static void base_done(struct store_job *job)
-{
-	struct base_raise *raise = CONTAINER_OF(job, struct base_raise, base.job);
-	struct reserve *reserve = raise->reserve;
-
-	daemon_store_result(reserve->daemon, job->result);
-	// -EINVAL: it is durable already. A worker that waits asks again.
-	if (!job->result || job->result == -EINVAL) {
-		wish_grant(reserve, &raise->wish);
-		if (!reserve->bases.count && !reserve->bases_spent)
-			daemon_alarm_end(reserve->daemon, ALARM_BASE);
-	} else if (job->result != -ENOENT) {
-		log_error("%s", job->error.text);
-		daemon_alarm(reserve->daemon, ALARM_BASE);
-		// Only new keys help against -ERANGE.
-		reserve->bases_spent |= job->result == -ERANGE;
-		if (job->result != -ERANGE) {
-			wish_put(reserve, &reserve->bases, &raise->wish);
-			reserve->bases_retry_ms = daemon_now_ms() + RETRY_MS;
-		}
-	}
-	free(raise);
-}
-
-static void base_submit(struct reserve *reserve, const struct wish *wish)
-{
-	struct base_raise *raise = calloc(1, sizeof(*raise));
-
-	if (!raise) {
-		wish_put(reserve, &reserve->bases, wish);
-		return;
-	}
-	raise->reserve = reserve;
-	raise->wish = *wish;
-	raise->base.id = wish->id;
-	raise->base.run_base = wish->value;
-	raise->base.job.done = base_done;
-	store_base_job_init(&raise->base);
-	store_thread_submit(reserve->daemon->store_thread, &raise->base.job);
-}
-
-// The marks that were wanted while others were written.
-struct mark_batch {
-	struct store_marks_job job;
+struct batch {
+	struct store_raise_job job;
 	struct reserve *reserve;
 	struct wish *wish; // [job.count]
 };
 
-// Its row must be made anew, and nobody asks for this mark again: say so.
-static void mark_refused(struct reserve *reserve, const struct wish *wish, int result)
+static void batch_done(struct store_job *job)
 {
-	const struct registry_entry *entry =
-		registry_get(&reserve->daemon->registry, wish->context, wish->generation);
-
-	if (entry && result == -EBADMSG)
-		log_error("device %s is damaged in the store: its mark cannot be raised, and what "
-			  "it sends from there on is dropped",
-			entry->name);
-}
-
-static void marks_done(struct store_job *job)
-{
-	struct mark_batch *batch = CONTAINER_OF(job, struct mark_batch, job.job);
+	struct batch *batch = CONTAINER_OF(job, struct batch, job.job);
 	struct reserve *reserve = batch->reserve;
+	struct queue *queue = wish_queue(reserve, &batch->wish[0]);
+	const char *alarm = wish_alarm(&batch->wish[0]);
 
-	reserve->marks_busy = false;
+	queue->busy = false;
 	daemon_store_result(reserve->daemon, job->result);
 	if (job->result) {
 		log_error("%s", job->error.text);
-		daemon_alarm(reserve->daemon, ALARM_MARK);
-		reserve->marks_retry_ms = daemon_now_ms() + RETRY_MS;
-	} else {
-		daemon_alarm_end(reserve->daemon, ALARM_MARK);
+		daemon_alarm(reserve->daemon, alarm);
+		queue->retry_ms = daemon_now_ms() + RETRY_MS;
 	}
 	for (size_t i = 0; i < batch->job.count; i++) {
 		if (job->result)
-			wish_put(reserve, &reserve->marks, &batch->wish[i]);
-		else if (!batch->job.marks[i].result)
+			wish_put(reserve, &queue->wishes, &batch->wish[i]);
+		else if (!batch->job.raise[i].result)
 			wish_grant(reserve, &batch->wish[i]);
 		else
-			mark_refused(reserve, &batch->wish[i], batch->job.marks[i].result);
+			wish_refused(reserve, &batch->wish[i], batch->job.raise[i].result);
 	}
-	free(batch->job.marks);
+	if (!job->result && (batch->job.is_mark || !reserve->bases_spent))
+		daemon_alarm_end(reserve->daemon, alarm);
+	free(batch->job.raise);
 	free(batch->wish);
 	free(batch);
 }
 
-static void marks_submit(struct reserve *reserve)
+static void batch_submit(struct reserve *reserve, struct queue *queue)
 {
-	size_t count = reserve->marks.count;
-	struct mark_batch *batch = calloc(1, sizeof(*batch));
-	struct store_mark *marks = calloc(count, sizeof(*marks));
+	size_t count = queue->wishes.count;
+	struct batch *batch = calloc(1, sizeof(*batch));
+	struct store_raise *raise = calloc(count, sizeof(*raise));
 
-	if (!batch || !marks) {
+	if (!batch || !raise) {
 		free(batch);
-		free(marks);
-		reserve->marks_retry_ms = daemon_now_ms() + RETRY_MS;
+		free(raise);
+		queue->retry_ms = daemon_now_ms() + RETRY_MS;
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		marks[i] = (struct store_mark){
-			.id = reserve->marks.wish[i].id, .mark = reserve->marks.wish[i].value};
+		raise[i] = (struct store_raise){
+			.id = queue->wishes.wish[i].id, .value = queue->wishes.wish[i].value};
 	batch->reserve = reserve;
-	batch->wish = reserve->marks.wish;
-	batch->job.marks = marks;
+	batch->wish = queue->wishes.wish;
+	batch->job.is_mark = queue == &reserve->marks;
+	batch->job.raise = raise;
 	batch->job.count = count;
-	batch->job.job.done = marks_done;
-	reserve->marks = (struct wishes){0};
-	reserve->marks_busy = true;
-	store_marks_job_init(&batch->job);
+	batch->job.job.done = batch_done;
+	queue->wishes = (struct wishes){0};
+	queue->busy = true;
+	store_raise_job_init(&batch->job);
 	store_thread_submit(reserve->daemon->store_thread, &batch->job.job);
+}
+
+static void queue_turn(struct reserve *reserve, struct queue *queue)
+{
+	if (queue->wishes.count && !queue->busy && daemon_now_ms() >= queue->retry_ms)
+		batch_submit(reserve, queue);
 }
 
 bool reserve_needs_run(const struct store_device *device)
@@ -325,43 +307,29 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 		return;
 	wish.id = entry->id;
 	wish.is_mark = event->type == DP_EVENT_MARK_WANTED;
-	if (wish.is_mark) {
-		wish.value = event->arg;
-		wish_put(reserve, &reserve->marks, &wish);
-	} else {
-		wish.value = event->arg + 1; // the next run
-		base_submit(reserve, &wish);
-	}
+	wish.value = wish.is_mark ? event->arg : event->arg + 1; // the next run
+	wish_put(reserve, &wish_queue(reserve, &wish)->wishes, &wish);
 }
 
 void reserve_retry(struct reserve *reserve)
 {
 	reserve->grant_retry_ms = 0;
-	reserve->marks_retry_ms = 0;
-	reserve->bases_retry_ms = 0;
+	reserve->marks.retry_ms = 0;
+	reserve->bases.retry_ms = 0;
 	reserve->clock_retry_ms = 0;
 }
 
 bool reserve_turn(struct reserve *reserve)
 {
-	uint64_t now_ms = daemon_now_ms();
 	struct wishes late = reserve->late;
 
-	if (reserve->grant_wanted && !reserve->grant_busy && now_ms >= reserve->grant_retry_ms)
+	if (reserve->grant_wanted && !reserve->grant_busy &&
+		daemon_now_ms() >= reserve->grant_retry_ms)
 		grant_submit(reserve);
-	if (reserve->marks.count && !reserve->marks_busy && now_ms >= reserve->marks_retry_ms)
-		marks_submit(reserve);
-	if (reserve->bases.count && now_ms >= reserve->bases_retry_ms) {
-		struct wishes bases = reserve->bases;
-
-		reserve->bases = (struct wishes){0};
-		reserve->bases_retry_ms = now_ms + RETRY_MS;
-		for (size_t i = 0; i < bases.count; i++)
-			base_submit(reserve, &bases.wish[i]);
-		free(bases.wish);
-	}
+	queue_turn(reserve, &reserve->marks);
+	queue_turn(reserve, &reserve->bases);
 	if (reserve->daemon->registry.clock_count || reserve->clock_behind)
-		clock_turn(reserve, now_ms);
+		clock_turn(reserve, daemon_now_ms());
 	if (late.count) {
 		reserve->late = (struct wishes){0};
 		for (size_t i = 0; i < late.count; i++)
@@ -384,8 +352,8 @@ void reserve_free(struct reserve *reserve)
 {
 	if (!reserve)
 		return;
-	free(reserve->marks.wish);
-	free(reserve->bases.wish);
+	free(reserve->marks.wishes.wish);
+	free(reserve->bases.wishes.wish);
 	free(reserve->late.wish);
 	free(reserve);
 }

@@ -13,8 +13,13 @@
 #define STORE_DB      "devices.db"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
-#define STORE_VERSION 4          // of the schema: PRAGMA user_version
+#define STORE_VERSION 5          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
+
+// Own Partial IVs of versions before this one were run (18 bits) || counter (22 bits).
+#define STORE_VERSION_NARROW 5
+#define STORE_WIDE_RUN       64 // runs of now in one of those
+#define STORE_WIDE_RUN_MAX   ((UINT32_C(1) << 18) - 1)
 
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
 #define STORE_TOKEN_LEN   16
@@ -67,6 +72,7 @@ struct store_secrets {
 		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \
 		" WHERE id = ?1")                                                                  \
 	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
+	X(DEVICE_BASED, STORE_DEVICE_SELECT "WHERE id > ?1 AND run_base > 0 ORDER BY id LIMIT 1")  \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
 	X(CHECK_NAME, "SELECT id FROM device INDEXED BY device_name WHERE name = ?1")              \
 	X(CHECK_ADDRESS,                                                                           \
@@ -207,6 +213,15 @@ int meta_verify(struct store *store, struct store_error *error) __attribute__((w
 int counters_read(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 
+// schema.c
+// Within a transaction: makes the tables of a new database.
+int schema_create(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// Within a transaction: makes the tables of an older version those of this one. Writes meta.run,
+// but not store->run_next.
+int schema_upgrade(struct store *store, int64_t version, struct store_error *error)
+	__attribute__((warn_unused_result));
+
 // file.c: small files, replaced as a whole and durably.
 int file_replace(int directory_fd, const char *name, const void *data, size_t len)
 	__attribute__((warn_unused_result));
@@ -290,6 +305,14 @@ int spool_rewind(struct spool *spool) __attribute__((warn_unused_result));
 // 1: *row was read; 0: there are no more; -errno.
 int spool_read(struct spool *spool, struct store_row *row) __attribute__((warn_unused_result));
 
+// raise.c
+// Raises something in many rows, in one transaction: see store_bases_raise(). raise() changes,
+// seals and writes one row.
+int rows_raise(struct store *store, struct store_raise *raises, size_t count,
+	int (*raise)(struct store *store, struct store_row *row, uint64_t value,
+		struct store_error *error),
+	struct store_error *error) __attribute__((warn_unused_result));
+
 // mark.c
 // Within a transaction: no device without Echo is served before a resync.
 int marks_distrust(struct store *store, struct store_error *error)
@@ -298,6 +321,9 @@ int marks_distrust(struct store *store, struct store_error *error)
 // run.c
 // The run that this start has, or will have when it asks.
 uint32_t store_current_run(const struct store *store);
+// A next or highest run of versions before STORE_VERSION_NARROW in runs of now, above all that it
+// may have used: min(run * 64 + 63, 2^24).
+uint32_t run_of_wide(uint32_t run);
 struct run_mark {
 	uint32_t run; // the next to be granted
 	uint64_t commits;

@@ -95,30 +95,19 @@ void store_clock_job_init(struct store_clock_job *clock)
 	clock->job.run = run_clock;
 }
 
-static enum store_turn run_base(struct store_job *job, struct store *store)
+static enum store_turn run_raise(struct store_job *job, struct store *store)
 {
-	struct store_base_job *base = JOB_OF(store_base_job, job);
+	struct store_raise_job *raise = JOB_OF(store_raise_job, job);
 
-	job->result = store_base_raise(store, base->id, base->run_base, &job->error);
+	job->result = raise->is_mark
+		? store_marks_raise(store, raise->raise, raise->count, &job->error)
+		: store_bases_raise(store, raise->raise, raise->count, &job->error);
 	return STORE_TURN_DONE;
 }
 
-void store_base_job_init(struct store_base_job *base)
+void store_raise_job_init(struct store_raise_job *raise)
 {
-	base->job.run = run_base;
-}
-
-static enum store_turn run_marks(struct store_job *job, struct store *store)
-{
-	struct store_marks_job *marks = JOB_OF(store_marks_job, job);
-
-	job->result = store_marks_raise(store, marks->marks, marks->count, &job->error);
-	return STORE_TURN_DONE;
-}
-
-void store_marks_job_init(struct store_marks_job *marks)
-{
-	marks->job.run = run_marks;
+	raise->job.run = run_raise;
 }
 
 static enum store_turn run_resync(struct store_job *job, struct store *store)

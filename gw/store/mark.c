@@ -30,35 +30,18 @@ static int mark_write(struct store *store, struct store_row *row, uint64_t mark,
 	return row_write_state(store, row, error);
 }
 
-// Returns what ends the whole; what is wrong with this one device is its result.
-static int raise_one(struct store *store, struct store_mark *wanted, struct store_error *error)
+static int mark_raise(
+	struct store *store, struct store_row *row, uint64_t mark, struct store_error *error)
 {
-	struct store_row row;
-
-	int code = row_find_by_id(store, wanted->id, &row, error);
-	if (code == 0 && row.recovery != STORE_FLOOR)
-		code = -EINVAL;
-	if (code == 0 && wanted->mark > row.mark)
-		code = mark_write(store, &row, wanted->mark, row.resync, error);
-	wanted->result = code;
-	return code == -ENOENT || code == -EINVAL || code == -EBADMSG ? 0 : code;
+	if (row->recovery != STORE_FLOOR)
+		return -EINVAL;
+	return mark <= row->mark ? 0 : mark_write(store, row, mark, row->resync, error);
 }
 
 int store_marks_raise(
-	struct store *store, struct store_mark *marks, size_t count, struct store_error *error)
+	struct store *store, struct store_raise *raises, size_t count, struct store_error *error)
 {
-	int code = store_usable(store, error);
-	if (code == 0)
-		code = store_begin(store, error);
-	if (code != 0)
-		return code;
-	for (size_t i = 0; i < count && code == 0; i++)
-		code = raise_one(store, &marks[i], error);
-	if (code != 0) {
-		store_rollback(store);
-		return code;
-	}
-	return store_commit(store, error);
+	return rows_raise(store, raises, count, mark_raise, error);
 }
 
 static int resync_floor(struct store *store, struct store_row *row, bool has_from, uint64_t from,

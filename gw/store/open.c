@@ -15,79 +15,11 @@
 #include <unistd.h>
 
 #define MACHINE_LEN 16         // bytes of the keyed hash of the machine id
-#define ADOPT_RUNS  4096       // that the original may have used since it was copied
+#define ADOPT_RUNS  2048       // that the original may have used since it was copied
+#define ADOPT_DAILY 8          // runs a day, or more of them if the store is old
 #define ADOPT_EPOCH 1767225600 // 2026-01-01 00:00:00 UTC
 #define CACHE_KIB   (64 * 1024)
 #define ADOPT_HINT  ": if this copy shall live on, posternctl store adopt"
-
-static const char schema[] =
-	"CREATE TABLE meta ("
-	" one INTEGER PRIMARY KEY CHECK (one = 1),"
-	" store_key BLOB NOT NULL," // sealed under the key-encryption key
-	" machine BLOB NOT NULL,"   // keyed hash of the machine id
-	" run INTEGER NOT NULL,"    // the next to be granted
-	" hour INTEGER NOT NULL,"   // when the count of runs an hour began
-	" hour_runs INTEGER NOT NULL,"
-	" window_token BLOB,"        // of the clean stop that wrote the windows
-	" clock INTEGER NOT NULL,"   // no own Partial IV is of a later second
-	" copy INTEGER NOT NULL,"    // 1: of a backup, opens by adoption only
-	" commits INTEGER NOT NULL," // transactions that ever were
-	" tag BLOB"                  // keyed hash over machine, run, clock, copy and commits
-	") STRICT;"
-	"CREATE TABLE device ("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
-	" name TEXT NOT NULL,"
-	" device_id BLOB NOT NULL,"
-	" gateway_id BLOB NOT NULL,"
-	" id_context BLOB,"            // NULL: absent
-	" algorithm INTEGER NOT NULL," // COSE number
-	" keys BLOB NOT NULL,"         // derived keys, sealed
-	" secret BLOB NOT NULL,"       // Master Secret and Master Salt, sealed
-	" sender_hash BLOB NOT NULL,"
-	" recipient_hash BLOB NOT NULL,"
-	" run_base INTEGER NOT NULL,"
-	" created INTEGER NOT NULL,"
-	" recovery INTEGER NOT NULL," // enum store_recovery
-	" own_piv INTEGER NOT NULL,"  // enum store_own_piv
-	" mark INTEGER NOT NULL,"     // no sequence number from here on was accepted
-	" resync INTEGER NOT NULL"    // 1: the mark is of a copy
-	") STRICT;"
-	"CREATE UNIQUE INDEX device_name ON device (name);"
-	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
-	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
-	" hash BLOB PRIMARY KEY,"
-	" device INTEGER,"        // that has it; NULL: a tombstone
-	" run INTEGER NOT NULL,"  // of a tombstone: the highest that the key was used with
-	" mark INTEGER NOT NULL," // of a tombstone: that of its device
-	" tag BLOB"               // of a tombstone: keyed hash over it
-	") STRICT, WITHOUT ROWID;"
-	"CREATE TABLE window ("
-	" device INTEGER PRIMARY KEY,"
-	" next INTEGER NOT NULL,"
-	" bits INTEGER NOT NULL,"
-	" tag BLOB NOT NULL" // keyed hash over the row and its window_token
-	") STRICT;";
-
-// Version 1 had devices with Echo only, and no copies.
-static const char from_version_1[] =
-	"ALTER TABLE meta ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE meta ADD COLUMN copy INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE device ADD COLUMN recovery INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE device ADD COLUMN own_piv INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE device ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE device ADD COLUMN resync INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE used_key ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;";
-
-// Version 2 did not count its transactions.
-static const char from_version_2[] =
-	"ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;";
-
-// Version 3 had no hashes over tombstones and over its first row, whose one comes with the commit.
-static const char from_version_3[] =
-	"ALTER TABLE meta ADD COLUMN tag BLOB;"
-	"ALTER TABLE used_key ADD COLUMN tag BLOB;"
-	"UPDATE used_key SET tag = " STORE_TOMBSTONE_TAG " WHERE device IS NULL;"
-	"PRAGMA user_version = 4;";
 
 static int directory_open(const char *path, mode_t mode, struct store_error *error)
 {
@@ -260,7 +192,6 @@ static int meta_create(struct store *store, const struct store_config *config, u
 static int database_create(
 	struct store *store, const struct store_config *config, struct store_error *error)
 {
-	char version[96];
 	struct run_mark mark;
 
 	if (run_mark_read(store->directory_fd, &mark) != -ENOENT)
@@ -277,15 +208,11 @@ static int database_create(
 	code = store_begin(store, error);
 	if (code != 0)
 		return code;
-	snprintf(version, sizeof(version), "PRAGMA application_id = %d; PRAGMA user_version = %d",
-		STORE_APP_ID, STORE_VERSION);
-	code = sql_run(store, schema, error);
+	code = schema_create(store, error);
 	if (code == 0)
 		code = meta_create(store, config, mark.run, error);
 	if (code == 0)
 		code = store_functions(store, store->db);
-	if (code == 0)
-		code = sql_run(store, version, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
@@ -316,34 +243,15 @@ static int version_check(struct store *store, int64_t *version, struct store_err
 			    : store_fail(error, -EBADMSG, "the store has no version that ever was");
 }
 
-// For a store that is not refused for another reason.
-static int version_raise(struct store *store, int64_t version, struct store_error *error)
-{
-	if (version == STORE_VERSION)
-		return 0;
-	int code = store_begin(store, error);
-	if (code != 0)
-		return code;
-	code = version == 1 ? sql_run(store, from_version_1, error) : 0;
-	if (code == 0 && version <= 2)
-		code = sql_run(store, from_version_2, error);
-	if (code == 0)
-		code = sql_run(store, from_version_3, error);
-	if (code != 0) {
-		store_rollback(store);
-		return code;
-	}
-	return store_commit(store, error);
-}
-
 // What meta says of where the store was last used.
 struct meta {
 	bool this_machine;
 };
 
-static int meta_columns(struct store *store, const struct store_config *config,
+static int meta_columns(struct store *store, const struct store_config *config, int64_t version,
 	sqlite3_stmt *statement, struct meta *meta, struct store_error *error)
 {
+	uint32_t run_max = version < STORE_VERSION_NARROW ? STORE_WIDE_RUN_MAX : STORE_RUN_MAX;
 	uint8_t machine[MACHINE_LEN];
 
 	if (sqlite3_column_bytes(statement, 0) != KEK_LEN + SEAL_OVERHEAD ||
@@ -365,9 +273,9 @@ static int meta_columns(struct store *store, const struct store_config *config,
 		return code;
 	meta->this_machine = memcmp(machine, sqlite3_column_blob(statement, 1), MACHINE_LEN) == 0;
 	int64_t run = sqlite3_column_int64(statement, 2);
-	if (run < 0 || run > STORE_RUN_MAX + 1)
+	if (run < 0 || run > run_max + 1)
 		return store_fail(error, -EBADMSG, "the store is damaged: its run number");
-	store->run_next = run;
+	store->run_next = version < STORE_VERSION_NARROW ? run_of_wide(run) : run;
 	store->hour = sqlite3_column_int64(statement, 3);
 	store->hour_runs = sqlite3_column_int64(statement, 4);
 	store->clock = store->clock_started = sqlite3_column_int64(statement, 5);
@@ -400,7 +308,7 @@ static int meta_read(struct store *store, const struct store_config *config, int
 	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 	int code;
 	if (step == SQLITE_ROW)
-		code = meta_columns(store, config, statement, meta, error);
+		code = meta_columns(store, config, version, statement, meta, error);
 	else if (step == SQLITE_DONE)
 		code = store_fail(error, -EBADMSG, "the store is damaged: it lost its first row");
 	else
@@ -458,47 +366,75 @@ static int copy_check(struct store *store, const struct meta *meta, struct store
 			" says %llu" ADOPT_HINT,
 			(unsigned long long)store->commits,
 			(unsigned long long)marks.highest.commits);
-	return run_marks_write(store, error);
+	return 0;
 }
 
-static int adopt(struct store *store, const struct store_config *config, struct store_error *error)
+// The run with which an adopted store goes on; store->commits becomes that of the newest mark.
+static int adoption_run(struct store *store, uint32_t *run, struct store_error *error)
 {
-	uint8_t machine[MACHINE_LEN];
-	sqlite3_stmt *statement = NULL;
 	struct marks marks;
 
 	// A mark that is missing or damaged is what adoption is for.
 	marks_read(store, &marks);
-	uint32_t run = marks.highest.run > store->run_next ? marks.highest.run : store->run_next;
-	int64_t hours = ((int64_t)time(NULL) - ADOPT_EPOCH) / 3600;
-	int64_t adopted = (int64_t)run + ADOPT_RUNS > hours ? (int64_t)run + ADOPT_RUNS : hours;
+	if (store->commits < marks.highest.commits)
+		store->commits = marks.highest.commits;
+	int64_t known = marks.highest.run > store->run_next ? marks.highest.run : store->run_next;
+	int64_t daily = ((int64_t)time(NULL) - ADOPT_EPOCH) / 86400 * ADOPT_DAILY;
+	int64_t adopted = known + ADOPT_RUNS > daily ? known + ADOPT_RUNS : daily;
 	if (adopted > STORE_RUN_MAX)
 		return store_fail(error, -ERANGE,
 			"too few run numbers are left to adopt the store: the devices need new "
 			"keys in a new store");
+	*run = adopted;
+	return 0;
+}
+
+// Within a transaction.
+static int adopt(struct store *store, const struct store_config *config, uint32_t run,
+	struct store_error *error)
+{
+	uint8_t machine[MACHINE_LEN];
+	sqlite3_stmt *statement = NULL;
+
 	int code = machine_hash(store, config, machine, error);
-	if (code != 0)
-		return code;
-	if (store->commits < marks.highest.commits)
-		store->commits = marks.highest.commits;
-	code = store_begin(store, error);
 	if (code != 0)
 		return code;
 	sqlite3_prepare_v2(store->db,
 		"UPDATE meta SET run = ?1, machine = ?2, hour = 0, hour_runs = 0,"
 		" window_token = NULL, copy = 0",
 		-1, &statement, NULL);
-	sqlite3_bind_int64(statement, 1, adopted);
+	sqlite3_bind_int64(statement, 1, run);
 	sqlite3_bind_blob(statement, 2, machine, sizeof(machine), SQLITE_STATIC);
 	code = store_exec(store, statement, error);
 	sqlite3_finalize(statement);
+	return code != 0 ? code : marks_distrust(store, error);
+}
+
+// For a store that is not refused: makes it one of this version, and of this machine if it is
+// adopted. Both in one transaction, so that an adoption that is interrupted leaves a store that is
+// refused as before.
+static int take_up(struct store *store, const struct store_config *config, int64_t version,
+	bool adopting, struct store_error *error)
+{
+	uint32_t run = store->run_next;
+	int code = 0;
+
+	if (version == STORE_VERSION && !adopting)
+		return run_marks_write(store, error);
+	if (adopting)
+		code = adoption_run(store, &run, error);
 	if (code == 0)
-		code = marks_distrust(store, error);
+		code = store_begin(store, error);
+	if (code != 0)
+		return code;
+	code = schema_upgrade(store, version, error);
+	if (code == 0 && adopting)
+		code = adopt(store, config, run, error);
 	if (code != 0) {
 		store_rollback(store);
 		return code;
 	}
-	code = store_commit_run(store, adopted, error);
+	code = store_commit_run(store, run, error);
 	return code != 0 || !store->broken ? code : run_marks_write(store, error);
 }
 
@@ -543,9 +479,7 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	if (code == 0 && !adopting)
 		code = copy_check(store, &meta, error);
 	if (code == 0)
-		code = version_raise(store, version, error);
-	if (code == 0 && adopting)
-		code = adopt(store, config, error);
+		code = take_up(store, config, version, adopting, error);
 	return code != 0 ? code : counters_read(store, error);
 }
 

@@ -12,14 +12,22 @@
 #include <string.h>
 #include <time.h>
 
-#define MARK_HEAD     "postern run mark 2: "
-#define MARK_FORMAT   MARK_HEAD "%" PRIu32 " %" PRIu64 "\n"
-#define MARK_FORMAT_1 "postern run mark 1: %" PRIu32 "\n" // without transactions
-#define HOUR          3600                                // seconds
+#define MARK_HEAD(format) "postern run mark " format ": "
+#define MARK_FORMAT       MARK_HEAD("3") "%" PRIu32 " %" PRIu64 "\n"
+#define MARK_FORMAT_2     MARK_HEAD("2") "%" PRIu32 " %" PRIu64 "\n" // of a wide run
+#define MARK_FORMAT_1     MARK_HEAD("1") "%" PRIu32 "\n" // the same, without transactions
+#define HOUR              3600                           // seconds
 
 uint32_t store_current_run(const struct store *store)
 {
 	return store->granted ? store->run : store->run_next;
+}
+
+uint32_t run_of_wide(uint32_t run)
+{
+	uint64_t narrow = (uint64_t)run * STORE_WIDE_RUN + STORE_WIDE_RUN - 1;
+
+	return narrow < STORE_RUN_MAX + 1 ? narrow : STORE_RUN_MAX + 1;
 }
 
 int run_mark_read(int directory_fd, struct run_mark *mark)
@@ -34,12 +42,19 @@ int run_mark_read(int directory_fd, struct run_mark *mark)
 	text[len] = 0;
 	// What is read must be what we would write, to the last byte.
 	again[0] = 0;
-	if (sscanf(text, MARK_HEAD "%" SCNu32 " %" SCNu64, &mark->run, &mark->commits) == 2)
+	bool wide = true;
+	if (sscanf(text, MARK_FORMAT, &mark->run, &mark->commits) == 2) {
 		snprintf(again, sizeof(again), MARK_FORMAT, mark->run, mark->commits);
-	else if (sscanf(text, MARK_FORMAT_1, &mark->run) == 1)
+		wide = false;
+	} else if (sscanf(text, MARK_FORMAT_2, &mark->run, &mark->commits) == 2) {
+		snprintf(again, sizeof(again), MARK_FORMAT_2, mark->run, mark->commits);
+	} else if (sscanf(text, MARK_FORMAT_1, &mark->run) == 1) {
 		snprintf(again, sizeof(again), MARK_FORMAT_1, mark->run);
-	if (again[0] != 0 && strcmp(text, again) == 0)
+	}
+	if (again[0] != 0 && strcmp(text, again) == 0) {
+		mark->run = wide ? run_of_wide(mark->run) : mark->run;
 		return 0;
+	}
 	*mark = (struct run_mark){0};
 	return -EBADMSG;
 }
@@ -121,43 +136,4 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 	store->run = granted;
 	*run = granted;
 	return 0;
-}
-
-static int base_write(
-	struct store *store, struct store_row *row, uint32_t run_base, struct store_error *error)
-{
-	const struct store_row sealed = *row;
-
-	row->run_base = run_base;
-	int code = row_reseal(store, row, &sealed);
-	if (code != 0)
-		return store_fail(error, code, "device %s is damaged in the store", row->name);
-	code = store_begin(store, error);
-	if (code != 0)
-		return code;
-	code = row_write_state(store, row, error);
-	if (code != 0) {
-		store_rollback(store);
-		return code;
-	}
-	return store_commit(store, error);
-}
-
-int store_base_raise(struct store *store, uint64_t id, uint32_t run_base, struct store_error *error)
-{
-	struct store_row row;
-
-	if (store->broken)
-		return store_fail(error, -EIO,
-			"the store failed to write before: no own Partial IVs until it can again");
-	int code = row_find_by_id(store, id, &row, error);
-	if (code != 0)
-		return code;
-	if (run_base <= row.run_base)
-		return store_fail(error, -EINVAL, "device %s has run base %" PRIu32 " already",
-			row.name, row.run_base);
-	if (run_base > STORE_RUN_MAX || run_base + store_current_run(store) > STORE_RUN_MAX)
-		return store_fail(error, -ERANGE,
-			"device %s has used up its own Partial IVs: it needs new keys", row.name);
-	return base_write(store, &row, run_base, error);
 }

@@ -38,9 +38,9 @@
 #include <stdint.h>
 
 #define STORE_NAME_MAX       63 // bytes of a name: [A-Za-z0-9._:-]
-#define STORE_COUNTER_BITS   22 // of an own Partial IV: run << 22 | counter
-#define STORE_RUN_MAX        ((UINT32_C(1) << 18) - 1)
-#define STORE_SEQ_BASE_MAX   (UINT32_C(1) << 17) // largest run_base that a gateway_seq may ask for
+#define STORE_COUNTER_BITS   16 // of an own Partial IV: run << 16 | counter
+#define STORE_RUN_MAX        ((UINT32_C(1) << 24) - 1)
+#define STORE_SEQ_BASE_MAX   (UINT32_C(1) << 23) // largest run_base that a gateway_seq may ask for
 #define STORE_RUNS_HOUR      60                  // most runs granted in one hour
 #define STORE_MARK_AHEAD     32                  // mark of a device that has sent nothing yet
 #define STORE_DEVICE_SEQ_MAX OSC_PIV_MAX         // of device_seq
@@ -221,22 +221,21 @@ int store_probe(const struct store *store, struct store_error *error)
 int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)
 	__attribute__((warn_unused_result));
 
-// Raises the run_base of a device, synced on return: for counters that are nearly used up. A base
-// that is not higher than the stored one is -EINVAL, one with which this start's run would be above
-// STORE_RUN_MAX is -ERANGE.
-int store_base_raise(struct store *store, uint64_t id, uint32_t run_base, struct store_error *error)
-	__attribute__((warn_unused_result));
-
-struct store_mark {
+// What a device is to have at least: a run_base or a mark.
+struct store_raise {
 	uint64_t id; // struct store_device
-	uint64_t mark;
-	int result; // 0, or why not: -ENOENT, -EINVAL (not STORE_FLOOR), -EBADMSG
+	uint64_t value;
+	int result; // 0, or why not: -ENOENT, -EBADMSG, and see below
 };
 
-// Raises the marks of devices without Echo, all in one transaction, synced on return. A mark that
-// is not higher than the stored one is durable already. Returns 0, with a result for each, or
-// -errno if none was raised.
-int store_marks_raise(struct store *store, struct store_mark *marks, size_t count,
+// Raise the run_bases of devices whose counters are nearly used up, and the marks of devices
+// without Echo: all in one transaction, synced on return. A value that is not higher than the
+// stored one is durable already. Return 0, with a result for each, or -errno if none was raised. A
+// result is -ERANGE if this start's run and the base would be above STORE_RUN_MAX; -EINVAL for a
+// mark of a device that is not STORE_FLOOR.
+int store_bases_raise(struct store *store, struct store_raise *raises, size_t count,
+	struct store_error *error) __attribute__((warn_unused_result));
+int store_marks_raise(struct store *store, struct store_raise *raises, size_t count,
 	struct store_error *error) __attribute__((warn_unused_result));
 
 // What `device resync` needs of the store. STORE_ECHO: nothing is written, `from` is not allowed.

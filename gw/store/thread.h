@@ -108,19 +108,13 @@ struct store_clock_job {
 };
 void store_clock_job_init(struct store_clock_job *clock);
 
-struct store_base_job {
+struct store_raise_job {
 	struct store_job job;
-	uint64_t id;       // in
-	uint32_t run_base; // in
+	bool is_mark;              // in: else a run_base
+	struct store_raise *raise; // in
+	size_t count;              // in
 };
-void store_base_job_init(struct store_base_job *base);
-
-struct store_marks_job {
-	struct store_job job;
-	struct store_mark *marks; // in
-	size_t count;             // in
-};
-void store_marks_job_init(struct store_marks_job *marks);
+void store_raise_job_init(struct store_raise_job *raise);
 
 struct store_resync_job {
 	struct store_job job;

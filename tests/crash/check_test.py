@@ -150,9 +150,9 @@ def good(wire):
     wire.mark("crash")
     for i in range(len(ROWS)):
         wire.request(i, 65536, port=check.REPLAY_PORT)
-        wire.answer(i, 65536, CHALLENGED, own=1 << 22, port=check.REPLAY_PORT)
+        wire.answer(i, 65536, CHALLENGED, own=1 << check.RUN_SHIFT, port=check.REPLAY_PORT)
         wire.request(i, 65537)
-        wire.answer(i, 65537, CHALLENGED, own=1 << 22 | 1)
+        wire.answer(i, 65537, CHALLENGED, own=1 << check.RUN_SHIFT | 1)
         wire.exchange(i, 65538)
 
 
@@ -162,7 +162,7 @@ def two_answers(wire):
 
 def own_piv_again(wire):
     wire.request(2, 70000)
-    wire.answer(2, 70000, CHALLENGED, own=1 << 22)
+    wire.answer(2, 70000, CHALLENGED, own=1 << check.RUN_SHIFT)
 
 
 def own_piv_as_request(wire):
@@ -173,7 +173,7 @@ def own_piv_as_request(wire):
 
 def accepted_twice(wire):
     wire.request(4, 256, port=HERE + 1)
-    wire.answer(4, 256, b"\x44\xffagain", own=1 << 22 | 2, port=HERE + 1)
+    wire.answer(4, 256, b"\x44\xffagain", own=1 << check.RUN_SHIFT | 2, port=HERE + 1)
 
 
 def replay_answered(wire):
@@ -185,7 +185,7 @@ def replay_answered(wire):
 
 def challenge_sent_again(wire):
     wire.request(2, 65537)
-    wire.answer(2, 65537, CHALLENGED, own=1 << 22 | 1)
+    wire.answer(2, 65537, CHALLENGED, own=1 << check.RUN_SHIFT | 1)
 
 
 def challenge_without_own_piv(wire):
@@ -196,7 +196,7 @@ def challenge_without_own_piv(wire):
 
 def challenge_of_a_known(wire):
     wire.request(1, 70000)
-    wire.answer(1, 70000, CHALLENGED, own=1 << 22 | 7)
+    wire.answer(1, 70000, CHALLENGED, own=1 << check.RUN_SHIFT | 7)
 
 
 def unbound(wire):

@@ -626,6 +626,24 @@ void life_restore(void)
 		life.key[key].was_here = life.key[key].in_backup;
 }
 
+static void table_age(struct life_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (table->device[i].base != LIFE_ANY)
+			table->device[i].base *= STORE_WIDE_RUN;
+}
+
+void life_age(void)
+{
+	bed_make_version_4(&life_bed);
+	table_age(&life.now);
+	table_age(&life.pending);
+	for (size_t i = 0; i < life.ranges; i++) {
+		life.range[i].first *= STORE_WIDE_RUN;
+		life.range[i].last = life.range[i].last * STORE_WIDE_RUN + STORE_WIDE_RUN - 1;
+	}
+}
+
 void life_adopt(void)
 {
 	int code = store_open(&life_bed.config, &life_bed.store, &life_bed.error);

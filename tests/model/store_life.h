@@ -43,11 +43,11 @@ struct life {
 		bool was_here, in_backup; // in some device
 		uint64_t accepted;        // no sequence number from here on was
 	} key[LIFE_KEYS];
-	// Own Partial IVs that may have left: of which key and run, in which start, for which
-	// device.
+	// Own Partial IVs that may have left: of which key and runs, in which start, for which
+	// device. A start has one run, or as many as a wide one has.
 	struct {
 		unsigned key, start;
-		uint32_t run;
+		uint32_t first, last;
 		uint64_t id;
 	} range[LIFE_RANGES];
 	size_t ranges;
@@ -87,6 +87,9 @@ void life_check(void);
 void life_backup(void);
 // Puts the backup in the place of the store, which is not open.
 void life_restore(void);
+// Makes the store, which is not open, one of version 4, as if all up to now had been done by that:
+// what were runs are wide ones.
+void life_age(void);
 // Adopts what was put back, unless that was done already.
 void life_adopt(void);
 // The clean stop, or only the end of the process.

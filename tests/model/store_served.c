@@ -42,7 +42,8 @@ static void range_use(const struct served *device)
 	uint32_t run = run_of_start + device->base;
 
 	for (size_t i = 0; i < life.ranges; i++) {
-		if (life.range[i].key != device->key || life.range[i].run != run)
+		if (life.range[i].key != device->key || run < life.range[i].first ||
+			run > life.range[i].last)
 			continue;
 		must(life.range[i].start == life.starts && life.range[i].id == device->id,
 			"run %u of key %u is granted twice", run, device->key);
@@ -50,7 +51,7 @@ static void range_use(const struct served *device)
 	}
 	must(run <= STORE_RUN_MAX && life.ranges < LIFE_RANGES, "run %u", run);
 	life.range[life.ranges].key = device->key;
-	life.range[life.ranges].run = run;
+	life.range[life.ranges].first = life.range[life.ranges].last = run;
 	life.range[life.ranges].start = life.starts;
 	life.range[life.ranges++].id = device->id;
 }

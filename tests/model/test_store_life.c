@@ -15,7 +15,7 @@
 static void born(void)
 {
 	static const struct life_row rows[] = {
-		{0, false, LIFE_ANY}, {1, true, LIFE_ANY}, {2, false, 5 << 22}};
+		{0, false, LIFE_ANY}, {1, true, LIFE_ANY}, {2, false, 5 << 16}};
 
 	life_wake();
 	life_import(rows, 3);
@@ -63,6 +63,20 @@ static void changed(void)
 	life_sleep(false);
 }
 
+// The first start of a version that has other runs.
+static void taken_over(void)
+{
+	life_wake();
+	life_tombstones();
+	life_grant();
+	life_traffic();
+	life_raise_base("01", 100);
+	life_remove("05");
+	life_add(4, 0);
+	life_traffic();
+	life_sleep(true);
+}
+
 static void copied(void)
 {
 	life_wake();
@@ -99,8 +113,11 @@ static const struct episode {
 	const char *name;
 	void (*live)(void);
 	bool restored; // a backup is put in the place of the store before it
-} episodes[] = {{"born", born, false}, {"served", served, false}, {"changed", changed, false},
-	{"copied", copied, false}, {"adopted", adopted, true}, {"last", last, false}};
+	bool aged;     // and the store is made one of an older version
+} episodes[] = {{"born", born, false, false}, {"served", served, false, false},
+	{"changed", changed, false, false}, {"taken over", taken_over, false, true},
+	{"copied", copied, false, false}, {"adopted", adopted, true, true},
+	{"last", last, false, false}};
 
 #define CALLS_MAX 512
 #define EPISODES  (sizeof(episodes) / sizeof(episodes[0]))
@@ -131,6 +148,8 @@ static void live_without_fault(void)
 		snprintf(life_where, sizeof(life_where), "%s, no fault", episodes[i].name);
 		if (episodes[i].restored)
 			life_restore();
+		if (episodes[i].aged)
+			life_age();
 		disk_image_take(&before[i].disk, life_bed.top);
 		before[i].life = life;
 		disk_begin(life_bed.top, 0, DISK_EIO);

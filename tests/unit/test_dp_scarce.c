@@ -305,6 +305,25 @@ Test(dp_scarce, a_run_base_is_wanted_again_when_the_event_was_lost)
 	cr_expect_eq(why, DP_STAT_drop_own_piv_spent);
 }
 
+// A client may read no more (RFC 8613 allows 5 bytes).
+Test(dp_scarce, no_own_piv_of_the_first_runs_is_longer_than_31_bits)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	enum dp_stat why;
+	uint64_t piv;
+
+	dp_run_grant(bed.dp, 0);
+	cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	cr_expect_leq(piv, 0xffff, "2 bytes in run 0");
+	dp_run_grant(bed.dp, 255);
+	cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	cr_expect_leq(piv, 0xffffff, "3 bytes in 256 runs");
+	dp_run_grant(bed.dp, 32767);
+	ctx->own_counter = DP_COUNTER_MAX;
+	cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	cr_expect_leq(piv, INT32_MAX);
+}
+
 Test(dp_scarce, no_own_piv_lies_beyond_the_last_run)
 {
 	static const struct {

@@ -302,7 +302,7 @@ Test(dp_worker, unknown_window_is_opened_by_echo_only)
 	bed_turn(&bed);
 	expect_answer(COAP_UNAUTHORIZED);
 	cr_expect(answer.has_piv, "a challenge has an own Partial IV (RFC 8613 B.1.2)");
-	cr_expect_eq(answer.piv, UINT64_C(3) << 22);
+	cr_expect_eq(answer.piv, UINT64_C(3) << DP_COUNTER_BITS);
 	cr_assert_eq(
 		coap_body_parse(&body, answer.plaintext + 1, answer.plaintext_len - 1), COAP_OK);
 	cr_expect_eq(body.option_count, 1);

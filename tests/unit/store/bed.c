@@ -4,8 +4,10 @@
 #include "tests/unit/osc_params_hex.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -127,6 +129,65 @@ void bed_sql(const struct bed *bed, const char *sql)
 	sqlite3_close(db);
 }
 
+static const char version_4[] =
+	"BEGIN;"
+	"CREATE TABLE new_meta ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1), store_key BLOB NOT NULL, machine BLOB NOT NULL,"
+	" run INTEGER NOT NULL, hour INTEGER NOT NULL, hour_runs INTEGER NOT NULL,"
+	" window_token BLOB, clock INTEGER NOT NULL, copy INTEGER NOT NULL,"
+	" commits INTEGER NOT NULL, tag BLOB) STRICT;"
+	"INSERT INTO new_meta SELECT one, store_key, machine, run, hour, hour_runs, window_token,"
+	" clock, copy, commits, tag FROM meta;"
+	"CREATE TABLE new_device ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, device_id BLOB NOT NULL,"
+	" gateway_id BLOB NOT NULL, id_context BLOB, algorithm INTEGER NOT NULL,"
+	" keys BLOB NOT NULL, secret BLOB NOT NULL, sender_hash BLOB NOT NULL,"
+	" recipient_hash BLOB NOT NULL, run_base INTEGER NOT NULL, created INTEGER NOT NULL,"
+	" recovery INTEGER NOT NULL, own_piv INTEGER NOT NULL, mark INTEGER NOT NULL,"
+	" resync INTEGER NOT NULL) STRICT;"
+	"INSERT INTO new_device SELECT id, name, device_id, gateway_id, id_context, algorithm,"
+	" keys, secret, sender_hash, recipient_hash, run_base, created, recovery, own_piv, mark,"
+	" resync FROM device;"
+	"DELETE FROM sqlite_sequence WHERE name = 'new_device';"
+	"INSERT INTO sqlite_sequence SELECT 'new_device', seq FROM sqlite_sequence"
+	" WHERE name = 'device';"
+	"CREATE TABLE new_used_key ("
+	" hash BLOB PRIMARY KEY, device INTEGER, run INTEGER NOT NULL, mark INTEGER NOT NULL,"
+	" tag BLOB) STRICT, WITHOUT ROWID;"
+	"INSERT INTO new_used_key SELECT hash, device, run, mark, tag FROM used_key;"
+	"CREATE TABLE new_window ("
+	" device INTEGER PRIMARY KEY, next INTEGER NOT NULL, bits INTEGER NOT NULL,"
+	" tag BLOB NOT NULL) STRICT;"
+	"INSERT INTO new_window SELECT device, next, bits, tag FROM window;"
+	"DROP TABLE meta; DROP TABLE device; DROP TABLE used_key; DROP TABLE window;"
+	"ALTER TABLE new_meta RENAME TO meta; ALTER TABLE new_device RENAME TO device;"
+	"ALTER TABLE new_used_key RENAME TO used_key; ALTER TABLE new_window RENAME TO window;"
+	"CREATE UNIQUE INDEX device_name ON device (name);"
+	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
+	"PRAGMA user_version = 4; COMMIT;";
+
+void bed_make_version_4(const struct bed *bed)
+{
+	const char *const directories[] = {bed->directory, bed->runtime};
+	char path[128], text[64];
+	struct run_mark mark;
+
+	bed_sql(bed, version_4);
+	for (int i = 0; i < 2; i++) {
+		int fd = open(directories[i], O_RDONLY | O_DIRECTORY);
+		int code = run_mark_read(fd, &mark);
+
+		close(fd);
+		if (code == -ENOENT)
+			continue;
+		cr_assert_eq(code, 0);
+		int len = snprintf(text, sizeof(text),
+			"postern run mark 2: %" PRIu32 " %" PRIu64 "\n", mark.run, mark.commits);
+		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
+		bed_write(path, text, len);
+	}
+}
+
 void bed_sql_sealed(struct bed *bed, const char *sql)
 {
 	cr_assert_eq(store_open(&bed->config, &bed->store, &bed->error), 0, "%s", bed->error.text);
@@ -178,6 +239,14 @@ uint32_t bed_run_base(struct bed *bed, const char *name)
 	cr_assert_eq(store_show(bed->store, name, &info, &bed->error), 0, "%s", bed->error.text);
 	cr_assert(!info.damaged);
 	return info.run_base;
+}
+
+int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base)
+{
+	struct store_raise raise = {.id = id, .value = run_base, .result = 1};
+
+	int code = store_bases_raise(bed->store, &raise, 1, &bed->error);
+	return code != 0 ? code : raise.result;
 }
 
 struct search {

@@ -38,6 +38,10 @@ void bed_sql(const struct bed *bed, const char *sql);
 // The same, as if the store had done it.
 void bed_sql_sealed(struct bed *bed, const char *sql);
 
+// Makes a closed store one as version 4 of the schema had it, with the same numbers: its runs and
+// bases are wide ones then (STORE_WIDE_RUN), and its marks have format 2.
+void bed_make_version_4(const struct bed *bed);
+
 // A device never used before; its secret is derived from `seed`, the ids are given in hex.
 struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);
 // store_add() into bed->error.
@@ -46,6 +50,8 @@ int bed_replace(struct bed *bed, const struct store_spec *spec);
 int bed_remove_device(struct bed *bed, const char *name);
 // run_base of a device that must be there.
 uint32_t bed_run_base(struct bed *bed, const char *name);
+// store_bases_raise() of one device: what it returned, or the result of that device.
+int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base);
 // Loads all devices; the one with this name is copied to *device. Returns how many there are.
 uint64_t bed_load(struct bed *bed, const char *name, struct store_device *device);
 

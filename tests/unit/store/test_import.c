@@ -155,7 +155,7 @@ Test(import, every_column_has_its_meaning)
 	expect_added(
 		"device_id,gateway_id,master_secret,master_salt,id_context,algorithm,name,"
 		"never_used,gateway_seq\n"
-		",0A,00000000000000000000000000000001,\"0102\",\"\",A128GCM,pump,false,4194304\n",
+		",0A,00000000000000000000000000000001,\"0102\",\"\",A128GCM,pump,false,65536\n",
 		1);
 	spec.params.salt_len = 2;
 	memcpy(spec.params.salt, "\1\2", 2);

@@ -243,7 +243,7 @@ static uint64_t device_number;
 
 static int base_verb(void)
 {
-	return store_base_raise(bed.store, device_number, 5, &bed.error);
+	return bed_raise_base(&bed, device_number, 5);
 }
 
 static void check_base(int reply)
@@ -376,7 +376,7 @@ Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 		if (store_run_grant(bed.store, &run, &bed.error) != 0) {
 			refused++;
 			cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
-			cr_expect_eq(store_base_raise(bed.store, device.id, 9, &bed.error), -EIO);
+			cr_expect_eq(bed_raise_base(&bed, device.id, 9), -EIO);
 			cr_expect_eq(store_recover(bed.store, &bed.error), -EIO);
 			cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EIO);
 		}
@@ -385,7 +385,7 @@ Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 		cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
 		cr_expect_gt((int)run, highest);
 		highest = run;
-		cr_expect_eq(store_base_raise(bed.store, device.id, n, &bed.error), 0);
+		cr_expect_eq(bed_raise_base(&bed, device.id, n), 0);
 		bed_close(&bed);
 		bed_open(&bed);
 		cr_expect_eq(bed_run_base(&bed, "01"), n);
@@ -627,7 +627,7 @@ Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
 
 	bed_close(&bed);
 	bed_save(&bed);
-	bed_sql(&bed, "PRAGMA user_version = 5");
+	bed_sql(&bed, "PRAGMA user_version = 1000");
 	cr_expect_eq(open_code(), -ENOTSUP);
 	bed_sql(&bed, "PRAGMA user_version = 1; PRAGMA application_id = 1");
 	cr_expect_eq(open_code(), -EBADMSG);
@@ -790,7 +790,7 @@ Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
 	bed_open(&bed);
 	cr_expect_eq(store_show(bed.store, "01", &info, &bed.error), 0);
 	cr_expect(info.damaged);
-	cr_expect_eq(store_base_raise(bed.store, info.id, 1, &bed.error), -EBADMSG);
+	cr_expect_eq(bed_raise_base(&bed, info.id, 1), -EBADMSG);
 	cr_expect_eq(bed_remove_device(&bed, "01"), 0);
 	cr_expect_eq(bed_add(&bed, &spec), -EKEYREVOKED);
 }

@@ -61,7 +61,7 @@ static struct store_device device_of(const char *name)
 
 static int raise_mark(uint64_t id, uint64_t mark)
 {
-	struct store_mark wanted = {.id = id, .mark = mark, .result = 1};
+	struct store_raise wanted = {.id = id, .value = mark, .result = 1};
 
 	int code = store_marks_raise(bed.store, &wanted, 1, &bed.error);
 	return code != 0 ? code : wanted.result;
@@ -120,7 +120,7 @@ Test(store_marks, a_mark_only_rises_and_stays)
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	cr_assert_eq(bed_add(&bed, &echo), STORE_ADDED);
 	uint64_t id = device_of("01").id;
-	struct store_mark wanted[] = {{id, 64, 1}, {device_of("02").id, 64, 1}, {99, 64, 1}};
+	struct store_raise wanted[] = {{id, 64, 1}, {device_of("02").id, 64, 1}, {99, 64, 1}};
 
 	cr_assert_eq(store_marks_raise(bed.store, wanted, 3, &bed.error), 0, "%s", bed.error.text);
 	cr_expect_eq(wanted[0].result, 0);
@@ -154,7 +154,7 @@ Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
 		bed_restore_database(&bed);
 		// One of the marks is enough.
 		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
-		i == 0 ? (void)unlink(path) : bed_write(path, "postern run mark 2: 0 1\n", 24);
+		i == 0 ? (void)unlink(path) : bed_write(path, "postern run mark 3: 0 1\n", 24);
 		cr_expect_eq(store_open(&bed.config, &bed.store, &bed.error), -ESTALE);
 		cr_expect(strstr(bed.error.text, i == 0 ? "without its run.mark" : "an old copy"),
 			"%s", bed.error.text);

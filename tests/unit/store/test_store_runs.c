@@ -97,7 +97,7 @@ Test(store_runs, run_numbers_end)
 	uint32_t run;
 
 	bed_close(&bed);
-	bed_sql_sealed(&bed, "UPDATE meta SET run = 262143");
+	bed_sql_sealed(&bed, "UPDATE meta SET run = 16777215");
 	bed_open(&bed);
 	cr_expect_eq(grant(), STORE_RUN_MAX);
 	reopen();
@@ -111,16 +111,16 @@ Test(store_runs, a_base_only_rises_and_stays)
 
 	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
-	cr_expect_eq(store_base_raise(bed.store, device.id, 0, &bed.error), -EINVAL);
-	cr_expect_eq(store_base_raise(bed.store, device.id, 5, &bed.error), 0);
-	cr_expect_eq(store_base_raise(bed.store, device.id, 5, &bed.error), -EINVAL);
+	cr_expect_eq(bed_raise_base(&bed, device.id, 0), 0); // it is that high already
+	cr_expect_eq(bed_raise_base(&bed, device.id, 5), 0);
+	cr_expect_eq(bed_raise_base(&bed, device.id, 5), 0);
 	reopen();
 	cr_expect_eq(bed_run_base(&bed, "01"), 5);
-	cr_expect_eq(store_base_raise(bed.store, device.id, 4, &bed.error), -EINVAL);
+	cr_expect_eq(bed_raise_base(&bed, device.id, 4), 0);
+	cr_expect_eq(bed_run_base(&bed, "01"), 5);
 	cr_expect_eq(grant(), 0);
-	cr_expect_eq(store_base_raise(bed.store, device.id, STORE_RUN_MAX, &bed.error), 0);
-	cr_expect_eq(
-		store_base_raise(bed.store, device.id, STORE_RUN_MAX + 1, &bed.error), -ERANGE);
+	cr_expect_eq(bed_raise_base(&bed, device.id, STORE_RUN_MAX), 0);
+	cr_expect_eq(bed_raise_base(&bed, device.id, STORE_RUN_MAX + 1), -ERANGE);
 	reopen();
 	cr_expect_eq(grant(), 1);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
@@ -152,7 +152,7 @@ Test(store_runs, an_older_database_is_refused_although_only_a_base_was_raised)
 	bed_close(&bed);
 	bed_save(&bed);
 	bed_open(&bed);
-	cr_assert_eq(store_base_raise(bed.store, device.id, 1, &bed.error), 0);
+	cr_assert_eq(bed_raise_base(&bed, device.id, 1), 0);
 	bed_close(&bed);
 	bed_restore_database(&bed);
 	expect_stale("an old copy");
@@ -206,7 +206,7 @@ Test(store_runs, an_older_directory_is_refused_by_the_mark_in_the_runtime_direct
 	bed_close(&bed);
 	bed_restore_database(&bed);
 	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.directory);
-	bed_write(mark, "postern run mark 1: 1\n", 22);
+	bed_write(mark, "postern run mark 3: 1 0\n", 24);
 	expect_stale("an old copy");
 }
 
@@ -233,7 +233,7 @@ Test(store_runs, a_damaged_mark_is_refused)
 			bed_write(mark, bad[j], strlen(bad[j]));
 			expect_stale("run.mark cannot be read");
 		}
-		bed_write(mark, "postern run mark 1: 1\n", 22);
+		bed_write(mark, "postern run mark 3: 1 0\n", 24);
 		cr_expect_eq(try_open(), 0);
 	}
 }
@@ -262,11 +262,12 @@ Test(store_runs, a_store_of_another_machine_is_refused_until_it_is_adopted)
 	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
 	expect_stale("another machine");
 
-	int64_t hours = (time(NULL) - 1767225600) / 3600;
+	int64_t daily = (time(NULL) - 1767225600) / 86400 * 8;
 	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
-	cr_expect_geq(run, hours > 4097 ? hours : 4097);
-	hours = (time(NULL) - 1767225600) / 3600; // the next one may have begun
-	cr_expect_leq(run, hours > 4097 ? hours : 4097);
+	cr_expect_geq(run, daily > 2049 ? daily : 2049);
+	daily = (time(NULL) - 1767225600) / 86400 * 8; // the next day may have begun
+	cr_expect_leq(run, daily > 2049 ? daily : 2049);
+	cr_expect_lt(run, 1 << 15, "own Partial IVs of 31 bits");
 	bed_open(&bed);
 	cr_expect_eq(grant(), run);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
@@ -300,30 +301,31 @@ Test(store_runs, adoption_goes_far_beyond_the_marks_and_the_database)
 	cr_expect_eq(grant(), 0);
 	bed_close(&bed);
 	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.runtime);
-	bed_write(mark, "postern run mark 1: 200000\n", 27);
+	bed_write(mark, "postern run mark 3: 200000 9\n", 29);
 	expect_stale("an old copy");
 	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0);
-	cr_expect_eq(run, 204096);
-	bed_write(mark, "postern run mark 1: 262000\n", 27);
+	cr_expect_eq(run, 202048);
+	bed_write(mark, "postern run mark 3: 16777000 9\n", 31);
 	cr_expect_eq(store_adopt(&bed.config, &run, &bed.error), -ERANGE);
-	// Also where the hours alone would be beyond the mark, but by less than 4096.
+	// Also where the days alone would be beyond the mark, but by less than 2048.
 	bed_remove(&bed);
 	set_up();
 	bed_close(&bed);
 	char text[64];
-	long hours = (time(NULL) - 1767225600) / 3600;
+	long daily = (time(NULL) - 1767225600) / 86400 * 8;
 	snprintf(mark, sizeof(mark), "%s/" STORE_MARK, bed.runtime);
-	snprintf(text, sizeof(text), "postern run mark 1: %ld\n", hours - 10);
+	snprintf(text, sizeof(text), "postern run mark 3: %ld 9\n", daily - 10);
 	bed_write(mark, text, strlen(text));
 	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
-	cr_expect_eq(run, hours - 10 + 4096);
+	cr_expect_eq(run, daily - 10 + 2048);
 }
 
 // Its first digits are of no number that we wrote.
 Test(store_runs, adoption_takes_nothing_from_a_damaged_mark)
 {
-	static const char *const bad[] = {"postern run mark 2: 262000 9 \n",
-		"postern run mark 2: 262000 999999x\n", "postern run mark 1: 262000\r\n"};
+	static const char *const bad[] = {"postern run mark 3: 262000 9 \n",
+		"postern run mark 2: 262000 9 \n", "postern run mark 2: 262000 999999x\n",
+		"postern run mark 1: 262000\r\n"};
 	char mark[256];
 
 	cr_expect_eq(grant(), 0);
@@ -457,6 +459,23 @@ Test(store_runs, a_restored_database_has_no_window)
 	cr_assert_eq(store_start(bed.store, &bed.error), 0);
 	bed_close(&bed);
 	bed_restore(&bed);
+	bed_open_unstarted(&bed);
+	load_expecting(false);
+}
+
+Test(store_runs, a_token_that_was_put_back_opens_no_window)
+{
+	char path[256], token[128];
+
+	stop_cleanly();
+	bed_open_unstarted(&bed);
+	ssize_t len = file_read(bed.store->runtime_fd, STORE_TOKEN, token, sizeof(token));
+	cr_assert_gt(len, 0);
+	load_expecting(true);
+	cr_assert_eq(store_start(bed.store, &bed.error), 0);
+	bed_close(&bed);
+	snprintf(path, sizeof(path), "%s/" STORE_TOKEN, bed.runtime);
+	bed_write(path, token, len);
 	bed_open_unstarted(&bed);
 	load_expecting(false);
 }

@@ -64,7 +64,8 @@ Test(store_thread, each_job_does_its_verb)
 	struct store_show_job show = {.name = "01"};
 	struct store_info page[2];
 	struct store_list_job list = {.page = page, .room = 2};
-	struct store_base_job base = {.run_base = 7};
+	struct store_raise raise = {.value = 7};
+	struct store_raise_job base = {.raise = &raise, .count = 1};
 	struct store_grant_job grant = {0};
 	struct store_remove_job remove = {.name = "01"};
 
@@ -83,10 +84,10 @@ Test(store_thread, each_job_does_its_verb)
 	serve(&list.job);
 	cr_expect(list.job.result == 0 && list.count == 1);
 
-	store_base_job_init(&base);
-	base.id = add.device.id;
+	store_raise_job_init(&base);
+	raise.id = add.device.id;
 	serve(&base.job);
-	cr_expect_eq(base.job.result, 0);
+	cr_expect(base.job.result == 0 && raise.result == 0);
 
 	store_grant_job_init(&grant);
 	serve(&grant.job);
@@ -259,8 +260,9 @@ Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
 	struct store_job hold = {.run = run_gate, .done = note_end};
 	struct store_check_job check = {.job.done = note_end};
 	struct store_grant_job grant = {.job.done = note_end};
-	struct store_mark mark = {.id = 1, .mark = 100};
-	struct store_marks_job marks = {.job.done = note_end, .marks = &mark, .count = 1};
+	struct store_raise mark = {.id = 1, .value = 100};
+	struct store_raise_job marks = {
+		.job.done = note_end, .is_mark = true, .raise = &mark, .count = 1};
 	const struct store_job *in_order[] = {&hold, &grant.job, &marks.job, &check.job};
 
 	struct store_import_job *import = start_import(write_rows(1000), -1);
@@ -272,7 +274,7 @@ Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
 	store_thread_submit(thread, &check.job);
 	store_grant_job_init(&grant);
 	store_thread_submit(thread, &grant.job);
-	store_marks_job_init(&marks);
+	store_raise_job_init(&marks);
 	store_thread_submit(thread, &marks.job);
 	// All of them are there now, however long this took.
 	cr_assert_eq(write(gate[1], "", 1), 1);
