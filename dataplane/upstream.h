@@ -56,4 +56,13 @@ static inline bool dp_upstream_pending(const struct dp_upstream *up)
 	return false;
 }
 
+// Any thread: whether a worker has answers of this loop to take.
+static inline bool dp_upstream_answers_pending(const struct dp_upstream *up)
+{
+	for (unsigned i = 0; i < up->count; i++)
+		if (!rte_ring_empty(up->port[i].responses))
+			return true;
+	return false;
+}
+
 #endif

@@ -7,13 +7,13 @@
 #include "gw/kernel_tap.h"
 #include "gw/log.h"
 #include "gw/notify.h"
+#include "gw/process.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +22,7 @@
 #define RETIRING_MS   5    // the same while a worker is waited for
 #define EPOLL_EVENTS  16
 #define STOP_GRACE_MS 2000 // for requests that are under way at backends
+#define ANSWERS_MS    500  // for workers to take the last answers
 
 #define OVERLOAD_CALM_MS 5000 // without overload before its alarm ends
 
@@ -177,24 +178,20 @@ static void from_kernel(struct daemon *daemon, struct daemon_port *port)
 	}
 }
 
-static void on_signal(struct daemon *daemon)
+bool daemon_told_to_stop(struct daemon *daemon)
 {
-	struct signalfd_siginfo info;
+	enum process_told told;
 
-	while (read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGHUP) {
-			log_notice("SIGHUP: the configuration is read at the next start only");
-			continue;
-		}
-		log_notice("%s: stopping", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-		daemon->stopping = true;
-	}
+	while ((told = process_signal_take(daemon->signal_fd)) != PROCESS_TOLD_NOTHING)
+		if (told == PROCESS_TOLD_STOP)
+			daemon->stopping = true;
+	return daemon->stopping;
 }
 
 static void on_ready(struct daemon *daemon, int fd)
 {
 	if (fd == daemon->signal_fd)
-		on_signal(daemon);
+		(void)daemon_told_to_stop(daemon);
 	else if (fd == ctl_server_fd(daemon->ctl))
 		ctl_server_poll(daemon->ctl);
 	else if (fd == store_thread_fd(daemon->store_thread))
@@ -316,15 +313,41 @@ static int stop_store(struct daemon *daemon)
 	return stop.job.result;
 }
 
+static void stop_loops(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		if (daemon->loop[i])
+			up_loop_tell(daemon->loop[i], STOP_GRACE_MS);
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		if (daemon->loop[i])
+			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
+}
+
+// Waits until the workers have taken what the loops answered at their end.
+static void answers_leave(struct daemon *daemon)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	uint64_t until = daemon_now_ms() + ANSWERS_MS;
+	bool pending = true;
+
+	while (pending && daemon_now_ms() < until) {
+		pending = false;
+		for (unsigned i = 0; i < dp_loop_count(daemon->dp); i++)
+			pending |= dp_upstream_answers_pending(dp_upstream(daemon->dp, i));
+		if (pending)
+			nanosleep(&moment, NULL);
+	}
+}
+
 int daemon_stop(struct daemon *daemon)
 {
 	int rc = 0;
 
 	notify_systemd("STOPPING=1");
 	// Workers still run, so that the last answers reach their devices.
-	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
-		if (daemon->loop[i])
-			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
+	stop_loops(daemon);
+	if (daemon->dp && dp_running(daemon->dp))
+		answers_leave(daemon);
 	if (daemon->dp)
 		dp_stop(daemon->dp);
 	if (daemon->store_thread)
@@ -354,8 +377,8 @@ int daemon_stop(struct daemon *daemon)
 		close(daemon->epoll_fd);
 	if (daemon->signal_fd >= 0)
 		close(daemon->signal_fd);
-	if (daemon->started_ms && !rc)
-		log_notice("stopped");
+	if (!rc && (daemon->started_ms || daemon->stopping))
+		log_notice(daemon->started_ms ? "stopped" : "stopped before it was ready");
 	conf_free(daemon->conf);
 	log_stop();
 	return rc;

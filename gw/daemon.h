@@ -80,13 +80,18 @@ struct daemon {
 };
 
 // Reads the configuration, opens store, ports and sockets, loads the devices, starts all threads.
-// Returns 0, or -errno after the reason was logged; daemon_stop() cleans up in both cases.
+// Returns 0, -ECANCELED if it was told to stop meanwhile, or -errno after the reason was logged;
+// daemon_stop() cleans up in all cases.
 int daemon_start(struct daemon *daemon, const char *conf_path) __attribute__((warn_unused_result));
 // Turns until a signal or `posternctl shutdown` ends it.
 void daemon_run(struct daemon *daemon);
 // The clean stop: workers first, so that the windows that are stored are exact and final. Returns
 // 0 or -errno after the reason was logged.
 int daemon_stop(struct daemon *daemon);
+
+// Takes the signals that came. Returns whether the daemon is to stop: what waits or works for long
+// while it starts asks this now and then.
+bool daemon_told_to_stop(struct daemon *daemon);
 
 // Adds a sentence, which must be constant, to the alarms of the status; once.
 void daemon_alarm(struct daemon *daemon, const char *sentence);

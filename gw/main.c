@@ -3,6 +3,7 @@
 
 #include "gw/daemon.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,8 @@ int main(int argc, char **argv)
 
 	if (!rc)
 		daemon_run(&daemon_state);
+	if (rc == -ECANCELED)
+		rc = 0;
 	int stop_rc = daemon_stop(&daemon_state);
 
 	return rc || stop_rc ? EXIT_FAILURE : EXIT_SUCCESS;

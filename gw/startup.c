@@ -3,53 +3,28 @@
 
 #include "dataplane/pci.h"
 #include "gw/daemon.h"
+#include "gw/descriptors.h"
 #include "gw/eal.h"
 #include "gw/kernel_tap.h"
 #include "gw/log.h"
 #include "gw/netlink.h"
 #include "gw/notify.h"
+#include "gw/process.h"
 
 #include <rte_cycles.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 
 #define ERR_MAX       512    // bytes of a sentence about what failed
 #define LOAD_PROGRESS 100000 // devices between two lines of progress
-
-// Signals that end the daemon come by a descriptor. Before any thread runs, so that all inherit the
-// mask; real-time signals are left to gw/eal.c.
-static int signals_init(struct daemon *daemon)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	daemon->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return daemon->signal_fd < 0 ? -errno : 0;
-}
-
-// Keys are in this process's memory: no core dump, no ptrace by the same user.
-static void memory_guard(void)
-{
-	const struct rlimit none = {0, 0};
-
-	prctl(PR_SET_DUMPABLE, 0);
-	setrlimit(RLIMIT_CORE, &none);
-}
+#define LOAD_LOOK     1024   // devices between two looks whether to stop
+#define HUGE_PAGE_MB  2      // the smallest huge page
 
 static int open_store(struct daemon *daemon)
 {
@@ -115,6 +90,19 @@ static int check_memory_and_nics(const struct conf *conf, const struct eal_conf 
 		if (conf->ports[i].kind == CONF_PORT_PCI)
 			rc = dp_pci_check(&pci, err, sizeof(err));
 	}
+	if (rc)
+		log_error("%s", err);
+	return rc;
+}
+
+// The limit holds for all that comes later, or the start is refused.
+static int raise_descriptors(const struct conf *conf, uint16_t mtu)
+{
+	size_t memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
+	size_t pages = use_huge_pages(conf, memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
+	char err[ERR_MAX];
+	int rc = descriptors_raise(descriptors_needed(conf, pages), err, sizeof(err));
+
 	if (rc)
 		log_error("%s", err);
 	return rc;
@@ -313,6 +301,8 @@ static int load_device(void *arg, const struct store_device *device)
 		return rc;
 	}
 	state->waiting += device->resync_needed;
+	if (state->loaded % LOAD_LOOK == 0 && daemon_told_to_stop(state->daemon))
+		return -ECANCELED;
 	state->needs_run |= reserve_needs_run(device);
 	if (++state->loaded % LOAD_PROGRESS == 0)
 		load_progress(state);
@@ -327,6 +317,8 @@ static int load_devices(struct daemon *daemon, bool *needs_run)
 	struct store_error error = {0};
 	int rc = store_load(daemon->store, load_device, &state, &result, &error);
 
+	if (rc == -ECANCELED)
+		return rc;
 	if (rc) {
 		log_error("%s", error.text[0] ? error.text : "devices cannot be loaded");
 		return rc;
@@ -504,31 +496,18 @@ static int load_conf(struct daemon *daemon, const char *path)
 	return rc;
 }
 
-int daemon_start(struct daemon *daemon, const char *conf_path)
+// What needs nothing but the configuration.
+static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 {
-	bool needs_run = false;
-	uint16_t mtu = 0;
+	int rc = load_conf(daemon, conf_path);
 
-	*daemon = (struct daemon){.signal_fd = -1, .epoll_fd = -1};
-	if (sodium_init() < 0) {
-		log_error("libsodium cannot start");
-		return -EIO;
-	}
-	memory_guard();
-	int rc = log_start();
-
-	if (rc) {
-		log_error("the log's thread cannot start: %s", strerror(-rc));
-		return rc;
-	}
-	rc = load_conf(daemon, conf_path);
 	if (rc)
 		return rc;
 	log_level_set(daemon->conf->log.level);
 	for (size_t i = 0; i < daemon->conf->port_count; i++)
-		if (daemon->conf->ports[i].mtu > mtu)
-			mtu = daemon->conf->ports[i].mtu;
-	daemon->frame_max = kernel_tap_frame_max(mtu);
+		if (daemon->conf->ports[i].mtu > *mtu)
+			*mtu = daemon->conf->ports[i].mtu;
+	daemon->frame_max = kernel_tap_frame_max(*mtu);
 	daemon->frame = malloc(daemon->frame_max);
 	daemon->servers_up = calloc(daemon->conf->upstream_count + 1, sizeof(size_t));
 	rc = daemon->frame && daemon->servers_up ? routes_make(&daemon->routes, daemon->conf)
@@ -537,15 +516,33 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		log_error("no memory");
 		return rc;
 	}
-	rc = signals_init(daemon);
-	if (!rc)
-		rc = open_store(daemon);
-	if (!rc)
-		rc = start_eal(daemon, mtu);
-	if (!rc)
-		rc = start_dp(daemon, mtu);
+	return raise_descriptors(daemon->conf, *mtu);
+}
+
+static int start_ports(struct daemon *daemon)
+{
+	int rc = 0;
+
 	for (size_t i = 0; !rc && i < daemon->conf->port_count; i++)
 		rc = start_port(daemon, &daemon->conf->ports[i]);
+	return rc;
+}
+
+static int start_all(struct daemon *daemon, uint16_t mtu)
+{
+	bool needs_run = false;
+	int rc = open_store(daemon);
+
+	if (!rc && daemon_told_to_stop(daemon))
+		rc = -ECANCELED;
+	if (!rc)
+		rc = start_eal(daemon, mtu);
+	if (!rc && daemon_told_to_stop(daemon))
+		rc = -ECANCELED;
+	if (!rc)
+		rc = start_dp(daemon, mtu);
+	if (!rc)
+		rc = start_ports(daemon);
 	if (!rc)
 		eal_log_pass_on();
 	if (!rc)
@@ -556,11 +553,38 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		rc = start_ctl(daemon);
 	if (!rc)
 		rc = start_loop(daemon);
+	// From here on the stop is that of a daemon that ran.
+	if (!rc && daemon_told_to_stop(daemon))
+		rc = -ECANCELED;
 	if (!rc)
 		rc = start_store(daemon);
+	if (!rc)
+		reserve_start(daemon->reserve, needs_run);
+	return rc;
+}
+
+int daemon_start(struct daemon *daemon, const char *conf_path)
+{
+	uint16_t mtu = 0;
+
+	*daemon = (struct daemon){.signal_fd = -1, .epoll_fd = -1};
+	daemon->signal_fd = process_signals();
+	if (daemon->signal_fd < 0 || sodium_init() < 0) {
+		log_error("signals or libsodium cannot be used");
+		return -EIO;
+	}
+	process_guard();
+	int rc = log_start();
+
+	if (rc) {
+		log_error("the log's thread cannot start: %s", strerror(-rc));
+		return rc;
+	}
+	rc = prepare(daemon, conf_path, &mtu);
+	if (!rc)
+		rc = start_all(daemon, mtu);
 	if (rc)
 		return rc;
-	reserve_start(daemon->reserve, needs_run);
 	daemon->started_ms = daemon_now_ms();
 	daemon->started_tsc = rte_rdtsc();
 	rc = dp_start(daemon->dp);

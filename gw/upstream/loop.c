@@ -303,7 +303,7 @@ int up_loop_start(struct up_loop *loop)
 	return 0;
 }
 
-void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
+void up_loop_tell(struct up_loop *loop, uint32_t grace_ms)
 {
 	uint64_t one = 1;
 
@@ -313,6 +313,14 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 	// Not dp_doorbell_ring(), which is for those who filled a ring: this wakes in any case.
 	while (write(loop->config.upstream->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
+{
+	if (!loop->started)
+		return;
+	if (!stopping(loop))
+		up_loop_tell(loop, grace_ms);
 	pthread_join(loop->thread, NULL);
 	loop->started = false;
 	for (size_t i = 0; i < loop->group_count; i++)

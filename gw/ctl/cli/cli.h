@@ -30,7 +30,11 @@ enum cli_option {
 	CLI_REPLACE = 1 << 6,
 	CLI_FROM = 1 << 7,
 	CLI_CONFIG = 1 << 8,
+	CLI_PATIENT = 1 << 9, // no option: the command waits longer than others
 };
+
+#define CLI_TIMEOUT_S         10  // without a word of the daemon
+#define CLI_TIMEOUT_PATIENT_S 300 // the same while it works through the whole store, or stops
 
 struct cli {
 	const char *socket;
@@ -43,6 +47,8 @@ struct cli {
 	uint64_t from;
 	const char *config;
 	const char *second; // argument of the command, if it takes two
+	bool timeout_given;
+	uint64_t timeout_s; // without a word of the daemon; 0: for ever
 	// The connection:
 	int fd; // -1 before cli_call()
 	uint64_t last_id;
@@ -80,10 +86,12 @@ int cli_send(struct cli *cli, struct ctl_writer *request, int fd);
 int cli_receive(struct cli *cli, struct cli_reply *reply);
 // A request without a list: sends it, waits for its reply, and prints that if --json is given.
 int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *reply);
+// From now on there is no limit to how long the daemon may be silent.
+void cli_wait_for_ever(struct cli *cli);
 // Waits for the next event; *name is its name, in the reply.
 int cli_receive_event(struct cli *cli, struct cli_reply *reply, struct ctl_cbor *name);
 // Waits until the daemon hangs up.
-void cli_wait_for_end(struct cli *cli);
+int cli_wait_for_end(struct cli *cli);
 void cli_disconnect(struct cli *cli);
 
 // json.c: a reply's body as JSON, byte strings in hex. Replies that belong together become an array

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -36,6 +37,23 @@ static void complain_of_connect(const struct cli *cli, int error)
 	}
 }
 
+static int no_answer(const struct cli *cli)
+{
+	cli_complain("postern did not answer for %lu s: it is stopped or has too much to do "
+		     "(--timeout gives it more time)",
+		cli->timeout_s);
+	return CLI_NO_CONNECTION;
+}
+
+static void timeout_set(const struct cli *cli, uint64_t seconds)
+{
+	const struct timeval time = {.tv_sec = (time_t)seconds};
+
+	// The kernel takes any number of seconds that option_take() does.
+	(void)setsockopt(cli->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	(void)setsockopt(cli->fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
 static int connect_once(struct cli *cli)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -48,7 +66,11 @@ static int connect_once(struct cli *cli)
 	}
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", cli->socket);
 	cli->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (cli->fd >= 0)
+		timeout_set(cli, cli->timeout_s);
 	if (cli->fd < 0 || connect(cli->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		if (errno == EAGAIN) // of those who wait to be accepted there are too many
+			return no_answer(cli);
 		complain_of_connect(cli, errno);
 		return CLI_NO_CONNECTION;
 	}
@@ -64,6 +86,8 @@ void cli_disconnect(struct cli *cli)
 
 static int connection_lost(const struct cli *cli, int error)
 {
+	if (error == EAGAIN)
+		return no_answer(cli);
 	cli_complain("the connection to postern broke: %s",
 		error ? strerror(error) : "it hung up without an answer");
 	return CLI_NO_CONNECTION;
@@ -219,7 +243,12 @@ int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *repl
 	return ret;
 }
 
-void cli_wait_for_end(struct cli *cli)
+void cli_wait_for_ever(struct cli *cli)
+{
+	timeout_set(cli, 0);
+}
+
+int cli_wait_for_end(struct cli *cli)
 {
 	uint8_t byte;
 	ssize_t n;
@@ -227,4 +256,5 @@ void cli_wait_for_end(struct cli *cli)
 	do
 		n = recv(cli->fd, &byte, sizeof(byte), 0);
 	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && errno == EAGAIN ? no_answer(cli) : CLI_OK;
 }

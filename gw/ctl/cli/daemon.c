@@ -224,7 +224,5 @@ int cli_shutdown(struct cli *cli, const char *argument)
 
 	cli_begin(cli, &request, "shutdown");
 	ret = cli_call(cli, &request, &reply);
-	if (ret == CLI_OK)
-		cli_wait_for_end(cli);
-	return ret;
+	return ret == CLI_OK ? cli_wait_for_end(cli) : ret;
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TIMEOUT_MAX_S 86400
+
 const struct cli_command cli_commands[] = {
 	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
 	{"stats", "", CLI_ALL | CLI_WORKER, cli_stats, "counters that are not 0", NULL},
@@ -21,8 +23,8 @@ const struct cli_command cli_commands[] = {
 		"true}\n"
 		"\n"
 		"Secrets have no options, because other users could read the command line.\n"},
-	{"device import", "FILE", CLI_FORMAT | CLI_NEVER_USED | CLI_REPLACE, cli_device_import,
-		"add all devices of a file, or none",
+	{"device import", "FILE", CLI_FORMAT | CLI_NEVER_USED | CLI_REPLACE | CLI_PATIENT,
+		cli_device_import, "add all devices of a file, or none",
 		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
 		"both.\n"
 		"It is opened by posternctl, so the daemon needs no permission for it.\n"},
@@ -43,8 +45,10 @@ const struct cli_command cli_commands[] = {
 		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
 		"can\n"
 		"never be never_used again. recovery and own_piv stay unless FILE says them.\n"},
-	{"store check", "", 0, cli_store_check, "look for damage in the device store", NULL},
-	{"store backup", "FILE", 0, cli_store_backup, "copy the device store while it is used",
+	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
+		NULL},
+	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,
+		"copy the device store while it is used",
 		"The daemon writes the copy; FILE must not be there. It opens only by store "
 		"adopt,\n"
 		"and needs the key-encryption key, which is kept elsewhere.\n"},
@@ -55,18 +59,20 @@ const struct cli_command cli_commands[] = {
 		"The original must never run again.\n"},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
-	{"shutdown", "", 0, cli_shutdown, "stop the daemon, and wait until it has stopped", NULL},
+	{"shutdown", "", CLI_PATIENT, cli_shutdown,
+		"stop the daemon, and wait until it has stopped", NULL},
 	{"check", "FILE", 0, cli_check, "check a configuration file; needs no daemon", NULL},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
 };
 const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
 
-enum { OPTION_FIRST = 256, OPTION_SOCKET, OPTION_VERSION, OPTION_MASK };
+enum { OPTION_FIRST = 256, OPTION_SOCKET, OPTION_TIMEOUT, OPTION_VERSION, OPTION_MASK };
 
 // The value of an option that not every command takes is OPTION_MASK + its enum cli_option.
 static const struct option options[] = {
 	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -113,9 +119,12 @@ static void print_common_help(void)
 {
 	printf("  %-20s socket of the daemon (default %s,\n"
 	       "  %-20s or what POSTERN_SOCKET says)\n"
+	       "  %-20s longest silence of the daemon (default %d, or %d for what\n"
+	       "  %-20s takes long; 0: for ever)\n"
 	       "  %-20s the daemon's answer as JSON, byte strings in hex\n"
 	       "  %-20s this text; after a command, about that\n",
-		"--socket PATH", CTL_SOCKET_DEFAULT, "", "-j, --json", "-h, --help");
+		"--socket PATH", CTL_SOCKET_DEFAULT, "", "--timeout SECONDS", CLI_TIMEOUT_S,
+		CLI_TIMEOUT_PATIENT_S, "", "-j, --json", "-h, --help");
 }
 
 static int print_help(void)
@@ -135,8 +144,8 @@ static int print_help(void)
 static int print_command_help(const struct cli_command *command)
 {
 	printf("usage: posternctl %s%s%s%s\n\n%s\n", command->name,
-		command->options ? " [OPTIONS]" : "", command->arguments[0] ? " " : "",
-		command->arguments, command->help);
+		command->options & ~CLI_PATIENT ? " [OPTIONS]" : "",
+		command->arguments[0] ? " " : "", command->arguments, command->help);
 	if (command->details)
 		printf("\n%s", command->details);
 	puts("\nOptions:");
@@ -158,6 +167,16 @@ static bool number_parse(const char *text, uint64_t *value)
 		return true;
 	cli_complain("%s: not a number", text);
 	return false;
+}
+
+static bool timeout_parse(struct cli *cli, const char *text)
+{
+	cli->timeout_given = true;
+	if (!number_parse(text, &cli->timeout_s))
+		return false;
+	if (cli->timeout_s > TIMEOUT_MAX_S)
+		cli_complain("--timeout: must be at most %d", TIMEOUT_MAX_S);
+	return cli->timeout_s <= TIMEOUT_MAX_S;
 }
 
 // Takes an option. False after a complaint.
@@ -223,6 +242,9 @@ static int command_run(
 			return CLI_USAGE;
 		}
 	}
+	if (!cli->timeout_given)
+		cli->timeout_s =
+			command->options & CLI_PATIENT ? CLI_TIMEOUT_PATIENT_S : CLI_TIMEOUT_S;
 	cli->second = wanted > 1 ? arguments[1] : NULL;
 	ret = command->run(cli, wanted ? arguments[0] : NULL);
 	cli_disconnect(cli);
@@ -273,6 +295,10 @@ int main(int argc, char **argv)
 		switch (option) {
 		case OPTION_SOCKET:
 			cli.socket = optarg;
+			break;
+		case OPTION_TIMEOUT:
+			if (!timeout_parse(&cli, optarg))
+				return CLI_USAGE;
 			break;
 		case 'j':
 			cli.json = true;

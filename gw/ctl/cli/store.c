@@ -100,6 +100,8 @@ int cli_events(struct cli *cli, const char *argument)
 	ret = cli_send(cli, &request, -1);
 	if (ret == CLI_OK)
 		ret = cli_receive(cli, &reply);
+	if (ret == CLI_OK)
+		cli_wait_for_ever(cli);
 	while (ret == CLI_OK && (ret = cli_receive_event(cli, &reply, &event)) == CLI_OK) {
 		if (cli->json) {
 			printf("{\"event\":");

@@ -171,6 +171,7 @@ static int file_with(const char *text)
 }
 
 static char out[131072], err[8192]; // of the program
+static bool deaf;                   // the daemon is stopped
 
 static void file_take(int fd, char *text, size_t room)
 {
@@ -207,13 +208,13 @@ static int run(const char *input, ...)
 	ready[0] = (struct pollfd){.fd = -1, .events = POLLIN};
 	ready[1] = (struct pollfd){.fd = pidfd_open(child, 0), .events = POLLIN};
 	do {
-		if (fixture.server)
+		if (fixture.server && !deaf)
 			ctl_server_poll(fixture.server);
 		if (stop) {
 			ctl_server_free(fixture.server);
 			fixture.server = NULL;
 		}
-		ready[0].fd = fixture.server ? ctl_server_fd(fixture.server) : -1;
+		ready[0].fd = fixture.server && !deaf ? ctl_server_fd(fixture.server) : -1;
 		cr_assert_gt(poll(ready, 2, 60000), 0, "posternctl hangs");
 	} while (!ready[1].revents);
 	close(ready[1].fd);
@@ -406,6 +407,22 @@ Test(ctl_cli, shutdown_waits_until_the_daemon_has_gone)
 	cr_expect_eq(run("", "shutdown", NULL), 3);
 }
 
+Test(ctl_cli, daemon_that_does_not_answer_is_an_error)
+{
+	static const char *const commands[] = {"status", "stats", "events"};
+
+	deaf = true;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		cr_expect_eq(run("", "--timeout", "1", commands[i], NULL), 3, "%s", commands[i]);
+		cr_expect(says(err, "postern did not answer for 1 s"), "%s", err);
+	}
+	deaf = false;
+	cr_expect_eq(run("", "--timeout", "0", "status", NULL), 0);
+	cr_expect_eq(run("", "--timeout", "86400", "status", NULL), 0);
+	cr_expect_eq(run("", "--timeout", "86401", "status", NULL), 2);
+	cr_expect_eq(run("", "--timeout", "soon", "status", NULL), 2);
+}
+
 Test(ctl_cli, exit_codes)
 {
 	cr_expect_eq(run("", NULL), 2);
@@ -466,9 +483,9 @@ static void expect_in(const char *path, const char *const *words)
 
 Test(ctl_cli, manual_help_and_completion_know_all)
 {
-	static const char *const options[] = {"--socket", "--json", "--help", "--version", "--all",
-		"--worker", "--limit", "--after", "--format", "--never-used", "--replace", "--from",
-		"--config", NULL};
+	static const char *const options[] = {"--socket", "--timeout", "--json", "--help",
+		"--version", "--all", "--worker", "--limit", "--after", "--format", "--never-used",
+		"--replace", "--from", "--config", NULL};
 	const char *commands[32];
 	unsigned count = 0;
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/process.h"
+
+#include "gw/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const struct {
+	int signal;
+	enum process_told told;
+	const char *sentence;
+} signals[] = {
+	{SIGTERM, PROCESS_TOLD_STOP, "SIGTERM: stopping"},
+	{SIGINT, PROCESS_TOLD_STOP, "SIGINT: stopping"},
+	{SIGHUP, PROCESS_TOLD_OTHER, "SIGHUP: the configuration is read at the next start only"},
+	{SIGUSR1, PROCESS_TOLD_OTHER,
+		"SIGUSR1: nothing to do; the access log follows a file that is moved away"},
+	{SIGUSR2, PROCESS_TOLD_OTHER, "SIGUSR2: nothing to do"},
+};
+
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+int process_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaddset(&set, signals[i].signal);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	// A reader that is gone and a file that may not grow are errors of a write.
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+enum process_told process_signal_take(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return PROCESS_TOLD_NOTHING;
+	for (size_t i = 0; i < SIGNALS; i++) {
+		if ((uint32_t)signals[i].signal != info.ssi_signo)
+			continue;
+		log_notice("%s", signals[i].sentence);
+		return signals[i].told;
+	}
+	return PROCESS_TOLD_OTHER;
+}
+
+void process_guard(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+}
