@@ -196,7 +196,7 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 {
 	unsigned most = ctx->max_in_flight ? ctx->max_in_flight : w->config->max_in_flight;
 
-	return most && ctx->in_flight_count >= most;
+	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
 static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,

@@ -145,6 +145,7 @@ struct dp_worker {
 	struct aead_engine *engine;
 	struct dp_context_table *contexts;
 	struct dp_exchange_pool *exchanges;
+	unsigned in_flight_most;        // of these, for any one context with a limit
 	struct dp_in_flight *in_flight; // of these
 	struct dp_unacked *unacked;     // of these
 	struct dp_answers *answers;

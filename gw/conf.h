@@ -195,6 +195,9 @@ struct conf_devices {
 	enum conf_errors errors; // RFC 8613 section 8.2: whether peers that fail get an answer
 	enum conf_replay replay; // what a verified replay gets: nothing or 4.01
 	uint32_t ack_timeout_ms; // of the devices (RFC 7252 section 4.8)
+	uint32_t max_in_flight;  // of a device
+	uint32_t rate;           // requests a second of a device; 0: no limit
+	uint32_t burst;          // requests at once, within it
 	unsigned line;
 };
 

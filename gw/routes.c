@@ -2,6 +2,8 @@
 
 #include "gw/routes.h"
 
+#include "dataplane/bucket.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +62,12 @@ int routes_make(struct routes *routes, const struct conf *conf)
 		.route_count = conf->route_count,
 		.verbose_errors = conf->devices.errors == CONF_ERRORS_VERBOSE,
 		.verbose_replay = conf->devices.replay == CONF_REPLAY_UNAUTHORIZED,
+		.max_in_flight = conf->devices.max_in_flight,
 	};
+	if (conf->devices.rate) {
+		routes->config.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;
+		routes->config.rate_fill = conf->devices.burst * routes->config.rate_cost;
+	}
 	return 0;
 }
 

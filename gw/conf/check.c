@@ -355,12 +355,23 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 	}
 }
 
+// No device alone may take all exchanges of its worker: those of a request that timed out and of
+// its answer are two.
+static void devices_check(struct conf *conf, struct conf_mistakes *m)
+{
+	if (conf->workers.exchanges && conf->devices.max_in_flight > conf->workers.exchanges / 4)
+		conf_mistake(m, conf_mark_of(conf, &conf->devices.max_in_flight),
+			"devices.max_in_flight: must be at most a quarter of workers.exchanges, %u",
+			conf->workers.exchanges / 4);
+}
+
 int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 {
 	if (ports_check(conf, mistakes) || workers_check(conf, mistakes))
 		return -ENOMEM;
 	upstreams_check(conf, mistakes);
 	routes_check(conf, mistakes);
+	devices_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {
 		free(conf->devices.kek);
 		conf->devices.kek = NULL;

@@ -460,6 +460,18 @@ static const struct conf_key devices_keys[] = {
 		.name = "ack_timeout", .type = CONF_DURATION, FIELD(conf_devices, ack_timeout_ms),
 		.min = 1000, .max = 60000, .preset = "2s",
 		.help = "ACK_TIMEOUT of the devices (RFC 7252): after a quarter of it a slow backend is acknowledged.",
+	}, {
+		.name = "max_in_flight", .type = CONF_INT, FIELD(conf_devices, max_in_flight),
+		.min = 1, .max = 255, .preset = "16",
+		.help = "Requests of a device at backends, and separate answers that it has not acknowledged; beyond: 4.29.",
+	}, {
+		.name = "rate", .type = CONF_INT, FIELD(conf_devices, rate), .min = 0, .max = 1000,
+		.preset = "0",
+		.help = "Requests a second of each device, beyond: 4.29; 0: no limit.",
+	}, {
+		.name = "burst", .type = CONF_INT, FIELD(conf_devices, burst), .min = 1, .max = 10000,
+		.preset = "64",
+		.help = "Requests that a device within its rate may send at once.",
 	},
 	{.name = NULL},
 };

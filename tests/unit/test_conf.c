@@ -100,6 +100,9 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->devices.errors, CONF_ERRORS_SILENT);
 	cr_expect_eq(conf->devices.replay, CONF_REPLAY_SILENT);
 	cr_expect_eq(conf->devices.ack_timeout_ms, 2000);
+	cr_expect_eq(conf->devices.max_in_flight, 16);
+	cr_expect_eq(conf->devices.rate, 0);
+	cr_expect_eq(conf->devices.burst, 64);
 	cr_expect_str_eq(conf->control.socket, "/run/postern/control.sock");
 	cr_expect_eq(conf->control.mode, 0660);
 	cr_expect_null(conf->control.group);
@@ -148,7 +151,8 @@ Test(conf, what_is_given_is_there_with_its_line)
 		"  strip: 1\n"
 		"  prefix: /v1/\n"
 		"- {path: /*, to: builtin:echo}\n"
-		"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s}\n"
+		"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s,\n"
+		"  max_in_flight: 255, rate: 1000, burst: 10000}\n"
 		"control: {mode: 0600, group: wheel}\n"
 		"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n");
 	const struct conf_port *port = &conf->ports[0];
@@ -208,6 +212,9 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_eq(conf->devices.errors, CONF_ERRORS_VERBOSE);
 	cr_expect_eq(conf->devices.replay, CONF_REPLAY_UNAUTHORIZED);
 	cr_expect_eq(conf->devices.ack_timeout_ms, 10000);
+	cr_expect_eq(conf->devices.max_in_flight, 255);
+	cr_expect_eq(conf->devices.rate, 1000);
+	cr_expect_eq(conf->devices.burst, 10000);
 	cr_expect_eq(conf->control.mode, 0600);
 	cr_expect_str_eq(conf->control.group, "wheel");
 	cr_expect_eq(conf->log.level, CONF_LOG_DEBUG);
