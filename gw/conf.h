@@ -141,6 +141,7 @@ struct conf_upstream {
 	uint32_t max_inflight;    // requests
 	uint32_t max_connections; // to all its servers together
 	uint64_t max_body;        // bytes of the largest answer body that is read
+	uint32_t max_age_ms;      // longest Max-Age that a device gets; rounded down to seconds
 	struct conf_retries retries;
 	struct conf_eject eject;
 	struct conf_check check;

@@ -369,6 +369,10 @@ static const struct conf_key upstream_keys[] = {
 		.min = 1, .max = 64 * MB, .preset = "64KB",
 		.help = "Largest body of an answer that is read.",
 	}, {
+		.name = "max_age", .type = CONF_DURATION, FIELD(conf_upstream, max_age_ms),
+		.min = 1000, .max = 168 * HOUR, .preset = "24h",
+		.help = "Longest Max-Age that devices get, whatever Cache-Control or Retry-After say.",
+	}, {
 		.name = "retries", .type = CONF_GROUP, FIELD(conf_upstream, retries), .keys = retries_keys,
 		.help = "When a failed request is sent to another server.",
 	}, {

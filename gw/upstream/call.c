@@ -412,6 +412,7 @@ static void call_answer(struct call *call)
 		.etags = group->loop->etags,
 		.now = time(NULL),
 		.retry_s = retry_seconds(group->loop),
+		.max_age_max = group->upstream->max_age_ms / 1000,
 		.out = dp_shared_response(call->port->pool, shared),
 		.room = shared->request.response_max,
 	};

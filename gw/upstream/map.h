@@ -120,9 +120,10 @@ struct up_mapping {
 	const struct conf_server *server; // that gave it
 	struct up_etags *etags;
 	time_t now;
-	uint32_t retry_s; // Max-Age of a 5.03 or 4.29 without Retry-After
-	uint8_t *out;     // for the plaintext
-	size_t room;      // bytes at out, at least 1
+	uint32_t retry_s;     // Max-Age of a 5.03 or 4.29 without Retry-After
+	uint32_t max_age_max; // seconds, whatever the backend says
+	uint8_t *out;         // for the plaintext
+	size_t room;          // bytes at out, at least 1
 	// Set:
 	uint16_t len;      // bytes used
 	bool body_dropped; // the method was performed, but the body cannot be passed on

@@ -312,6 +312,10 @@ static enum up_error content_map(
 	} else if (coding && strcasecmp(coding, "identity")) {
 		return UP_ERR_bad_coding;
 	}
+	// Text is UTF-8 (RFC 7252 section 12.3), whatever the backend calls it.
+	if (up_format_is_text(a->format) && !reply->body_cut &&
+		!up_utf8_valid(reply->body, reply->body_len))
+		a->format = UP_FORMAT_BINARY;
 	int format = type ? a->format : UP_FORMAT_BINARY; // RFC 9110 section 8.3
 	if (msg->accept != UP_FORMAT_NONE && msg->accept != format)
 		return UP_ERR_wrong_type;
@@ -448,6 +452,8 @@ enum up_error up_reply_map(
 				reply->field[UP_FIELD_EXPIRES], reply->field[UP_FIELD_DATE],
 				reply->field[UP_FIELD_AGE], m->now);
 		}
+		if (a.max_age > m->max_age_max)
+			a.max_age = m->max_age_max;
 		if (class > 2)
 			error_answer_write(&a, m->out, m->room, &m->len);
 		else

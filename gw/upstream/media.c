@@ -199,6 +199,14 @@ int up_format_of(const char *content_type, const char *content_encoding)
 	return format ? format->number : UP_FORMAT_CODED;
 }
 
+bool up_format_is_text(int number)
+{
+	const struct up_format *format =
+		number >= 0 && number <= UINT16_MAX ? up_format_find((uint16_t)number) : NULL;
+
+	return format && !strncmp(format->type, "text/", 5);
+}
+
 const struct up_format *up_format_find(uint16_t number)
 {
 	for (size_t i = 0; i < up_format_count; i++)

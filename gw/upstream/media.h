@@ -25,6 +25,8 @@ void up_format_write(struct up_text *text, uint16_t number);
 // UP_FORMAT_CODED if no format has this encoding. A malformed type, and text in another charset
 // than UTF-8, count as application/octet-stream.
 int up_format_of(const char *content_type, const char *content_encoding);
+// Whether a Content-Format is one of text/..., whose payloads are UTF-8.
+bool up_format_is_text(int number);
 // Whether a Content-Type is HTML of any kind. NULL is not.
 bool up_type_is_html(const char *content_type);
 

@@ -99,6 +99,7 @@ static void reply_map(const struct up_message *msg, const uint8_t *at, const uin
 		.etags = etags,
 		.now = NOW,
 		.retry_s = 7,
+		.max_age_max = 86400,
 		.out = out,
 		.room = room};
 	enum up_error error = up_reply_map(&reply, msg, &mapping);

@@ -69,7 +69,8 @@ static void on_done(struct up_transfer *transfer, enum up_error error)
 {
 	struct up_message msg;
 	uint8_t out[ROOM];
-	struct up_mapping mapping = {.etags = etags, .out = out, .room = ROOM};
+	struct up_mapping mapping = {
+		.etags = etags, .max_age_max = 86400, .out = out, .room = ROOM};
 
 	FUZZ_CHECK(!done && error < UP_ERROR_COUNT && error != UP_ERR_timeout);
 	done = true;

@@ -257,6 +257,16 @@ Test(upstream_loop, hostile_backend)
 	server_stop(server);
 }
 
+Test(upstream_loop, max_age_of_the_configuration)
+{
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "max_age: 3s");
+
+	EXPECT_ANSWER(bed_ask(bed, "GET path=status path=503"), "5.03 max-age=3 |said");
+	bed_end(bed);
+	server_stop(server);
+}
+
 // A POST was performed as the status says, however large the rest of the answer is.
 Test(upstream_loop, performed_whatever_comes_then)
 {

@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROOM  1024
-#define NOW   784111777 // Sun, 06 Nov 1994 08:49:37 GMT
-#define RETRY 8
+#define ROOM    1024
+#define NOW     784111777 // Sun, 06 Nov 1994 08:49:37 GMT
+#define RETRY   8
+#define MAX_AGE 86400
 
 static const uint8_t etag_key[UP_ETAG_KEY_LEN] = {1};
 static const struct conf_server server = {.scheme = CONF_HTTP,
@@ -29,11 +30,13 @@ struct bed {
 	size_t room;
 	enum up_error error;
 	bool body_dropped;
+	uint32_t max_age_max;
 };
 
 static struct bed bed_create(void)
 {
-	return (struct bed){&route, &server, up_etags_create(etag_key), ROOM, UP_OK, false};
+	return (struct bed){
+		&route, &server, up_etags_create(etag_key), ROOM, UP_OK, false, MAX_AGE};
 }
 
 // Maps an answer given as "200|Header: value|Header: value#body" (a `#` in a header is written \1)
@@ -50,6 +53,7 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 		.etags = bed->etags,
 		.now = NOW,
 		.retry_s = RETRY,
+		.max_age_max = bed->max_age_max,
 		.out = out,
 		.room = bed->room};
 
@@ -114,8 +118,12 @@ Test(upstream_response, rfc8613_c7)
 	struct up_reply reply;
 	struct up_message msg;
 	uint8_t body[TEXT_BODY_MAX], out[64], code;
-	struct up_mapping mapping = {
-		.server = &server, .etags = etags, .now = NOW, .out = out, .room = sizeof(out)};
+	struct up_mapping mapping = {.server = &server,
+		.etags = etags,
+		.now = NOW,
+		.max_age_max = MAX_AGE,
+		.out = out,
+		.room = sizeof(out)};
 	size_t n = text_request("GET host=localhost path=tv1", &code, body);
 
 	cr_assert_eq(up_message_parse(&msg, &route, code, body, n), UP_OK);
@@ -245,7 +253,16 @@ Test(upstream_response, max_age)
 			"2.05 max-age=7"},
 		{"GET", "200|Cache-Control: max-age=-5", "2.05 max-age=0"},
 		{"GET", "200|Cache-Control: max-age", "2.05 max-age=0"},
-		{"GET", "200|Cache-Control: max-age=99999999999", "2.05 max-age=4294967295"},
+		{"GET", "200|Cache-Control: max-age=86400", "2.05 max-age=86400"},
+		{"GET", "200|Cache-Control: max-age=86401", "2.05 max-age=86400"},
+		{"GET", "200|Cache-Control: max-age=99999999999", "2.05 max-age=86400"},
+		{"GET", "200|Expires: Sun, 06 Nov 2994 08:49:47 GMT", "2.05 max-age=86400"},
+		{"GET etag=2b", "304|ETag: \"2b\"|Cache-Control: max-age=99999999999",
+			"2.03 etag=2b max-age=86400"},
+		{"GET", "404|Cache-Control: max-age=99999999999", "4.04 max-age=86400"},
+		{"GET", "503|Retry-After: 99999999999", "5.03 max-age=86400"},
+		{"GET", "503|Retry-After: Sun, 06 Nov 2994 08:49:47 GMT", "5.03 max-age=86400"},
+		{"POST |q", "429|Retry-After: 86401", "4.29 max-age=86400"},
 		{"GET",
 			"200|Date: Sun, 06 Nov 1994 08:49:37 GMT|Expires: Sun, 06 Nov 1994 "
 			"08:50:07 GMT",
@@ -274,6 +291,18 @@ Test(upstream_response, max_age)
 	CHECK(rows);
 }
 
+// The longest Max-Age is the configuration's.
+Test(upstream_response, max_age_is_configured)
+{
+	struct bed bed = bed_create();
+
+	bed.max_age_max = 30;
+	EXPECT("GET", "200|Cache-Control: max-age=31", "2.05 max-age=30");
+	EXPECT("GET", "503|Retry-After: 31", "5.03 max-age=30");
+	EXPECT("GET", "503|Retry-After: 29", "5.03 max-age=29");
+	up_etags_free(bed.etags);
+}
+
 // RFC 8075 section 6.
 Test(upstream_response, content_format)
 {
@@ -284,6 +313,18 @@ Test(upstream_response, content_format)
 		{"GET", "200|Content-Type: Text/HTML#x", "2.05 cf=0 max-age=0 |x"},
 		{"GET", "200|Content-Type: text/plain; charset=iso-8859-1#x",
 			"2.05 cf=42 max-age=0 |x"},
+		// Text that is not UTF-8 is no text.
+		{"GET", "200|Content-Type: text/plain#caf\xe9", "2.05 cf=42 max-age=0 |caf\xe9"},
+		{"GET", "200|Content-Type: text/plain; charset=utf-8#\xc3(",
+			"2.05 cf=42 max-age=0 |\xc3("},
+		{"GET", "200|Content-Type: text/html#\xff", "2.05 cf=42 max-age=0 |\xff"},
+		{"GET", "200|Content-Type: text/css#\xff", "2.05 cf=42 max-age=0 |\xff"},
+		{"GET", "200|Content-Type: text/css#\xc3\xa9", "2.05 cf=20000 max-age=0 |\xc3\xa9"},
+		{"GET", "200|Content-Type: text/plain#caf\xc3\xa9",
+			"2.05 cf=0 max-age=0 |caf\xc3\xa9"},
+		{"GET accept=0", "200|Content-Type: text/plain#\xff",
+			"4.06 max-age=0 |no such format"},
+		{"POST |q", "200|Content-Type: text/plain#\xff", "2.04 cf=42 |\xff"},
 		{"GET", "200|Content-Type: application/json#x", "2.05 cf=50 max-age=0 |x"},
 		{"GET", "200|Content-Type: application/json; charset=utf-8#x",
 			"2.05 cf=50 max-age=0 |x"},
