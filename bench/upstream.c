@@ -184,6 +184,7 @@ static void push(struct subject *s, const struct options *o, uint64_t number)
 		.deadline_ms = now_ns() / 1000000 + 10000,
 		.context = (uint32_t)(number % 1000),
 		.response_max = ROOM,
+		.payload_max = ROOM,
 		.remote_port = 5683,
 		.body_len = (uint16_t)len,
 		.code = o->get ? COAP_GET : COAP_POST,

@@ -256,8 +256,7 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
 		answer->exchange = index;
 		if (!shared->response.len || shared->response.len > shared->request.response_max) {
 			dp_count(w, DP_STAT_answers_oversize);
-			dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0,
-				"Answer does not fit one datagram");
+			dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
 			continue;
 		}
 		answer->plaintext = dp_shared_response(w->exchanges, shared);
@@ -327,6 +326,7 @@ static bool not_wanted(const struct pkt_answer *answer)
 static size_t encode_head(
 	struct dp_worker *w, const struct pkt_answer *answer, uint8_t *coap, size_t room)
 {
+	const struct dp_context *ctx = &w->contexts->context[answer->context];
 	struct osc_option option = {0};
 	uint8_t value[OSC_OPTION_LEN_MAX];
 	struct coap_writer writer;
@@ -334,6 +334,11 @@ static size_t encode_head(
 	if (answer->has_own_piv) {
 		option.piv = answer->own_piv;
 		option.piv_len = 1; // its presence; encoded in as few bytes as possible
+		// RFC 8613 section 5 lets an answer name its sender. uoscore takes the nonce's id
+		// from here, and cannot open an answer with a Partial IV and no kid.
+		option.has_kid = true;
+		option.kid = ctx->sender_id;
+		option.kid_len = ctx->sender_id_len;
 	}
 	int value_len = osc_option_encode(&option, value, sizeof(value));
 	enum coap_type type = COAP_ACK; // piggybacked
@@ -411,14 +416,35 @@ static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 	dp_exchange_give(w->exchanges, answer->exchange);
 }
 
-// In the place of an answer that does not fit one datagram: an error without words, which fits
-// behind any token that a request of at least this length came with.
+// In the place of an answer that does not fit one datagram, or that the device does not take: an
+// error without words, which fits behind any token that a request of at least this length came
+// with.
 static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
 {
 	uint8_t class = COAP_CODE_CLASS(answer->plaintext[0]);
 	uint8_t code = class == 4 || class == 5 ? answer->plaintext[0] : COAP_INTERNAL_SERVER_ERROR;
 
 	dp_answer_error(w, answer, code, 0, NULL);
+}
+
+// Writes the head, and shortens an answer that is too large. Returns the head's length, 0 if no
+// answer at all fits.
+static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t *coap)
+{
+	const struct dp_worker_port *port = find_port(w, answer->flow->port_id);
+	uint16_t headers = dp_net_overhead(answer->flow);
+	// The MTU counts what is behind Ethernet and VLAN.
+	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - headers : 0;
+	size_t taken = w->contexts->context[answer->context].max_message;
+	size_t head = encode_head(w, answer, coap, room);
+
+	// Only a long token of the device's own can make an error without words too large for it:
+	// that is sent all the same.
+	if (head && head + answer->plaintext_len + answer->tag_len > RTE_MIN(room, taken)) {
+		dp_count(w, DP_STAT_answers_oversize);
+		answer_shorten(w, answer);
+	}
+	return head + answer->plaintext_len + answer->tag_len <= room ? head : 0;
 }
 
 // Decides message id and nonce, allocates the packet and writes the head. false: nothing is to be
@@ -466,16 +492,9 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	}
 	if (answer->recorded)
 		dp_answers_prefetch(w->answers, answer->context, answer->piv);
-	struct dp_worker_port *port = find_port(w, answer->flow->port_id);
-	// The MTU counts what is behind Ethernet and VLAN.
-	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - overhead : 0;
-	size_t head = encode_head(w, answer, coap, room);
+	size_t head = place_head(w, answer, coap);
 
-	if (head && head + answer->plaintext_len + answer->tag_len > room) {
-		dp_count(w, DP_STAT_answers_oversize);
-		answer_shorten(w, answer);
-	}
-	if (!head || head + answer->plaintext_len + answer->tag_len > room) {
+	if (!head) {
 		dp_count(w, DP_STAT_answers_no_room);
 		rte_pktmbuf_free(m);
 		return false;

@@ -171,11 +171,11 @@ void dp_context_publish(
 	struct dp_context *ctx = &table->context[index];
 	const struct aead_alg_info *alg = &aead_algs[params->alg];
 
-	ctx->long_keys = DP_INDEX_NONE;
+	ctx->flags = params->flags & ~DP_CONTEXT_LONG_KEYS;
 	if (alg->key_len > DP_KEY_INLINE) {
 		struct dp_long_keys *keys = &table->long_keys[index];
 
-		ctx->long_keys = index;
+		ctx->flags |= DP_CONTEXT_LONG_KEYS;
 		memcpy(keys->recipient_key, params->keys->recipient_key, alg->key_len);
 		memcpy(keys->sender_key, params->keys->sender_key, alg->key_len);
 	} else {
@@ -186,7 +186,7 @@ void dp_context_publish(
 	ctx->sender_id_len = params->sender_id_len;
 	memcpy(ctx->sender_id, params->sender_id, sizeof(ctx->sender_id));
 	ctx->alg = params->alg;
-	ctx->flags = params->flags;
+	ctx->max_message = params->max_message ? params->max_message : DP_MESSAGE_DEFAULT;
 	ctx->window = params->window;
 	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
 	ctx->mark = 0;
@@ -257,8 +257,8 @@ void dp_context_release(struct dp_context_table *table, uint32_t index)
 	struct dp_context *ctx = &table->context[index];
 	uint32_t generation = ctx->generation;
 
-	if (ctx->long_keys != DP_INDEX_NONE)
-		sodium_memzero(&table->long_keys[ctx->long_keys], sizeof(struct dp_long_keys));
+	if (ctx->flags & DP_CONTEXT_LONG_KEYS)
+		sodium_memzero(&table->long_keys[index], sizeof(struct dp_long_keys));
 	sodium_memzero(ctx, sizeof(*ctx));
 	ctx->generation = generation;
 	ctx->owner = DP_OWNER_NONE;

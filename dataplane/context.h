@@ -61,7 +61,8 @@ enum dp_context_flags {
 	DP_CONTEXT_OWN_PIV_ALWAYS = 1, // every answer carries an own Partial IV
 	DP_CONTEXT_OWN_PIV_CLOCK = 2,  // and these come from the clock, not from run and counter
 	DP_CONTEXT_OWN_PIV = DP_CONTEXT_OWN_PIV_ALWAYS | DP_CONTEXT_OWN_PIV_CLOCK,
-	DP_CONTEXT_FLOOR = 4, // a device without Echo: see mark
+	DP_CONTEXT_FLOOR = 4,     // a device without Echo: see mark
+	DP_CONTEXT_LONG_KEYS = 8, // its keys stand in struct dp_long_keys; the table sets it
 };
 
 // How a message names its context. ids of another length differ in kid_len.
@@ -81,11 +82,12 @@ struct dp_context {
 	uint8_t common_iv[AEAD_NONCE_MAX];
 	uint8_t sender_id_len;
 	uint8_t sender_id[OSC_KID_LEN_MAX];
-	uint8_t alg;         // enum aead_alg
-	uint8_t flags;       // enum dp_context_flags
-	uint8_t owner;       // CAS: worker from NONE, main from NONE
-	uint32_t generation; // odd: live. The owner writes, or main when it is not claimed
-	uint32_t long_keys;  // index of struct dp_long_keys, DP_INDEX_NONE when keys are inline
+	uint8_t alg;          // enum aead_alg
+	uint8_t flags;        // enum dp_context_flags
+	uint8_t owner;        // CAS: worker from NONE, main from NONE
+	uint32_t generation;  // odd: live. The owner writes, or main when it is not claimed
+	uint16_t max_message; // largest CoAP message to the device, bytes
+	uint16_t spare;
 
 	// Second line: the owner writes it; main before it publishes. Only what every request
 	// touches: the rest goes to struct dp_side.
@@ -181,6 +183,18 @@ void dp_context_key_make(const struct dp_context_table *table, struct dp_context
 	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
 	uint8_t id_context_len);
 
+// What a device takes if nothing else is said (RFC 7252 section 4.6), and the least and most that
+// may be said: CoAP messages in bytes.
+#define DP_MESSAGE_DEFAULT 1152
+#define DP_MESSAGE_MIN     64
+#define DP_MESSAGE_MAX     9216
+
+// The largest payload in a message of at most so many bytes: 1024 of 1152, as there.
+static inline uint16_t dp_payload_max(uint16_t max_message)
+{
+	return (uint32_t)max_message * 8 / 9;
+}
+
 // What main says of a new context.
 struct dp_context_params {
 	struct dp_context_key key;
@@ -188,6 +202,7 @@ struct dp_context_params {
 	uint8_t flags;
 	uint8_t sender_id_len;
 	uint8_t sender_id[OSC_KID_LEN_MAX];
+	uint16_t max_message;        // of the device; 0: DP_MESSAGE_DEFAULT
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
 	uint8_t max_in_flight; // requests that may be under way; 0: as dp_config says
@@ -224,15 +239,17 @@ static inline uint32_t dp_context_hash(
 static inline const uint8_t *dp_context_recipient_key(
 	const struct dp_context_table *table, const struct dp_context *ctx)
 {
-	return ctx->long_keys == UINT32_MAX ? ctx->recipient_key
-					    : table->long_keys[ctx->long_keys].recipient_key;
+	return likely(!(ctx->flags & DP_CONTEXT_LONG_KEYS))
+		? ctx->recipient_key
+		: table->long_keys[ctx - table->context].recipient_key;
 }
 
 static inline const uint8_t *dp_context_sender_key(
 	const struct dp_context_table *table, const struct dp_context *ctx)
 {
-	return ctx->long_keys == UINT32_MAX ? ctx->sender_key
-					    : table->long_keys[ctx->long_keys].sender_key;
+	return likely(!(ctx->flags & DP_CONTEXT_LONG_KEYS))
+		? ctx->sender_key
+		: table->long_keys[ctx - table->context].sender_key;
 }
 
 // The generation if the context is live, else 0.

@@ -46,7 +46,9 @@ struct dp_request {
 	uint32_t context;     // index in the context table, for the registry of names
 	uint32_t context_generation;
 	uint16_t route;        // index in the configuration's routes
-	uint16_t response_max; // largest response plaintext in bytes that fits one datagram
+	uint16_t response_max; // largest response plaintext in bytes that the device takes in one
+			       // datagram
+	uint16_t payload_max;  // largest payload in it
 	uint16_t remote_port;  // host order
 	uint16_t token_len;    // bytes of the token, in front of the plaintext
 	uint16_t body_len;     // bytes of encoded options, marker and payload behind the inner code

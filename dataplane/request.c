@@ -199,47 +199,6 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
-static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct request_options *options, const struct dp_route *route, uint8_t code,
-	const struct coap_body *body)
-{
-	struct pkt_answer *answer = answer_to(w, vec, slot, options);
-	struct dp_access_record record;
-	struct coap_writer writer;
-	bool echo = route->target == DP_TARGET_ECHO;
-	// The answer is never longer than the request: code, format and payload are all from there.
-	uint8_t *start = echo && body->payload ? (uint8_t *)(uintptr_t)vec->msg[slot].body.payload
-					       : w->batch.plaintext[answer - w->batch.answer];
-
-	if (unlikely(w->access))
-		dp_access_request(w, vec, slot, &record);
-	if (echo && body->payload) {
-		// Written over the request, in front of the payload that is already there.
-		uint8_t head[8];
-
-		coap_writer_init(&writer, head, sizeof(head));
-		coap_write_code(&writer,
-			code == COAP_GET || code == COAP_FETCH ? COAP_CONTENT : COAP_CHANGED);
-		if (options->has_content_format)
-			coap_write_option_uint(
-				&writer, COAP_OPT_CONTENT_FORMAT, options->content_format);
-		size_t len = coap_writer_len(&writer);
-
-		head[len++] = COAP_PAYLOAD_MARK;
-		start = (uint8_t *)(uintptr_t)body->payload - len;
-		memcpy(start, head, len);
-		answer->plaintext_len = len + body->payload_len;
-	} else {
-		start[0] = echo && (code == COAP_GET || code == COAP_FETCH) ? COAP_CONTENT
-									    : COAP_CHANGED;
-		answer->plaintext_len = 1;
-	}
-	answer->plaintext = start;
-	dp_count(w, DP_STAT_answers_builtin);
-	if (unlikely(w->access))
-		dp_access_answer(w, &record, answer);
-}
-
 static const struct dp_worker_port *worker_port(const struct dp_worker *w, uint16_t port_id)
 {
 	for (unsigned i = 0; i < w->port_count; i++)
@@ -248,16 +207,81 @@ static const struct dp_worker_port *worker_port(const struct dp_worker *w, uint1
 	return &w->port[0];
 }
 
-// Largest response plaintext that fits one datagram with an own Partial IV.
-static uint16_t response_max(
-	const struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint8_t alg)
+// Largest response plaintext that fits one datagram with an own Partial IV, and that the device
+// takes.
+static uint16_t response_max(const struct dp_worker *w, const struct dp_flow *flow,
+	uint16_t token_len, const struct dp_context *ctx)
 {
-	// CoAP header with the longest token length, OSCORE option, payload marker, tag.
-	unsigned around = dp_net_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0) + 4 + 2 +
-		token_len + 1 + 1 + OSC_PIV_LEN_MAX + 1 + aead_algs[alg].tag_len;
+	// CoAP header with the longest token length, OSCORE option with flags, Partial IV and kid,
+	// payload marker, tag.
+	unsigned around = 4 + 2 + token_len + 2 + 1 + OSC_PIV_LEN_MAX + ctx->sender_id_len + 1 +
+		aead_algs[ctx->alg].tag_len;
+	unsigned headers = dp_net_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0);
 	unsigned mtu = worker_port(w, flow->port_id)->mtu;
+	unsigned room = headers < mtu ? mtu - headers : 0;
 
-	return around < mtu ? mtu - around : 0;
+	room = RTE_MIN(room, ctx->max_message);
+	return around < room ? room - around : 0;
+}
+
+// Makes the answer of /echo in front of the payload that the request brought: code, format and
+// payload are all from there. false: the device does not take so large a one.
+static bool echo_payload(const struct dp_worker *w, const struct pkt_answer *answer,
+	const struct request_options *options, uint8_t code, const struct coap_body *body,
+	uint8_t **start, uint16_t *len)
+{
+	const struct dp_context *ctx = &w->contexts->context[answer->context];
+	uint8_t head[8];
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, head, sizeof(head));
+	coap_write_code(&writer, code);
+	if (options->has_content_format)
+		coap_write_option_uint(&writer, COAP_OPT_CONTENT_FORMAT, options->content_format);
+	size_t head_len = coap_writer_len(&writer);
+
+	head[head_len++] = COAP_PAYLOAD_MARK;
+	*len = head_len + body->payload_len;
+	if (body->payload_len > dp_payload_max(ctx->max_message) ||
+		*len > response_max(w, answer->flow, answer->token_len, ctx))
+		return false;
+	*start = (uint8_t *)(uintptr_t)body->payload - head_len;
+	memcpy(*start, head, head_len);
+	return true;
+}
+
+static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, const struct dp_route *route, uint8_t code,
+	const struct coap_body *body)
+{
+	struct pkt_answer *answer = answer_to(w, vec, slot, options);
+	struct dp_access_record record;
+	uint8_t *start = w->batch.plaintext[answer - w->batch.answer];
+	bool echo = route->target == DP_TARGET_ECHO;
+	bool get = code == COAP_GET || code == COAP_FETCH;
+	uint8_t answered = echo && get ? COAP_CONTENT : COAP_CHANGED;
+
+	if (unlikely(w->access))
+		dp_access_request(w, vec, slot, &record);
+	answer->plaintext = start;
+	if (!echo || !body->payload) {
+		start[0] = answered;
+		answer->plaintext_len = 1;
+	} else if (echo_payload(
+			   w, answer, options, answered, body, &start, &answer->plaintext_len)) {
+		answer->plaintext = start;
+	} else if (get) {
+		dp_count(w, DP_STAT_answers_oversize);
+		dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
+	} else {
+		// What was asked is done; only its payload is not repeated.
+		dp_count(w, DP_STAT_answers_oversize);
+		start[0] = answered;
+		answer->plaintext_len = 1;
+	}
+	dp_count(w, DP_STAT_answers_builtin);
+	if (unlikely(w->access))
+		dp_access_answer(w, &record, answer);
 }
 
 static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
@@ -318,7 +342,8 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		.context = x->context,
 		.context_generation = x->context_generation,
 		.route = route,
-		.response_max = response_max(w, &x->flow, msg->token_len, ctx->alg),
+		.response_max = response_max(w, &x->flow, msg->token_len, ctx),
+		.payload_max = dp_payload_max(ctx->max_message),
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,
 		.body_len = body_len,

@@ -25,6 +25,8 @@
 #include <stdalign.h>
 
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
+// Diagnostic of an answer that the device would not take.
+#define DP_TOO_LARGE     "Answer is too large for the device"
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
 // Options of a message that are read. Of the outer one: OSCORE, and what is for proxies; each costs

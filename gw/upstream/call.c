@@ -201,7 +201,7 @@ static enum up_error flight_start(struct flight *flight, struct call *call)
 	t->timeout_ms -= t->timeout_ms / 8 < MARGIN_MS ? t->timeout_ms / 8 : MARGIN_MS;
 	// A server that does not even refuse leaves time for another.
 	t->connect_ms = left ? t->timeout_ms / 2 + 1 : 0;
-	t->body_keep = call->shared->request.response_max;
+	t->body_keep = call->shared->request.payload_max;
 	t->body_max = group->upstream->max_body;
 	t->fresh = false;
 	stat_add(group, UP_STAT_attempts, 1);

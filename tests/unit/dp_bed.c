@@ -420,14 +420,14 @@ bool bed_open(const struct bed_device *device, const struct bed_request *request
 
 	if (!answer->protected || len < 0 ||
 		osc_option_parse(&option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
-		option.has_kid)
+		option.has_kid != (option.piv_len != 0))
 		return false;
 	answer->has_piv = option.piv_len != 0;
 	answer->piv = option.piv;
 	osc_op_prepare(&op, aad, params->alg, device->keys.recipient_key, device->keys.common_iv,
 		params->sender_id, params->sender_id_len, request->piv,
-		option.piv_len ? params->recipient_id : params->sender_id,
-		option.piv_len ? params->recipient_id_len : params->sender_id_len,
+		option.piv_len ? option.kid : params->sender_id,
+		option.piv_len ? option.kid_len : params->sender_id_len,
 		option.piv_len ? option.piv : request->piv, body->payload, answer->plaintext, len);
 	answer->plaintext_len = len;
 	return aead_open_batch(device_engine(), params->alg, &op, 1) == 1;

@@ -103,7 +103,8 @@ void bed_stop_clock(struct bed *bed);
 void bed_run_clock(struct bed *bed);
 // The next frame that the worker sent: false if there is none.
 bool bed_receive(struct bed *bed, struct bed_answer *answer);
-// Opens a protected answer; false if it does not verify.
+// Opens a protected answer; false if it does not verify. As uoscore does, it takes the nonce's id
+// from the kid of an answer with a Partial IV, so such an answer must have one.
 bool bed_open(const struct bed_device *device, const struct bed_request *request,
 	struct bed_answer *answer);
 

@@ -139,7 +139,7 @@ Test(dp_context, keys_are_wiped_when_a_place_is_released)
 		const struct dp_context *ctx = &table->context[index];
 		const struct dp_long_keys *keys = &table->long_keys[index];
 
-		cr_expect_eq(ctx->long_keys == DP_INDEX_NONE, !is_long);
+		cr_expect_eq(!(ctx->flags & DP_CONTEXT_LONG_KEYS), !is_long);
 		for (unsigned i = 0; i < aead_algs[alg].key_len; i++) {
 			cr_assert_eq(dp_context_recipient_key(table, ctx)[i], 0xa5);
 			cr_assert_eq(dp_context_sender_key(table, ctx)[i], 0xa5);

@@ -187,7 +187,9 @@ Test(dp_scarce, an_answer_longer_than_a_datagram_is_a_protected_500)
 
 	memset(payload, 'x', sizeof(payload));
 	payload[1472] = 0; // what fits with the path does not without
-	post(COAP_CON, 1, "echo", payload);
+	dp_contexts(bed.dp)->context[device.context].max_message = DP_MESSAGE_MAX;
+	bed_seal_path(&device, &request, COAP_CON, 1, 1, COAP_FETCH, "echo", payload);
+	bed_send_request(&bed, &request);
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_assert(bed_open(&device, &request, &answer));

@@ -168,6 +168,7 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 			: strstr(line, "path=honoured") ? 1
 							: 2,
 		.response_max = ROOM,
+		.payload_max = ROOM,
 		.remote_port = 5683,
 		.body_len = (uint16_t)len,
 		.code = code,
