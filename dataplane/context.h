@@ -32,6 +32,8 @@
 // beyond them an algorithm no longer gives what it promises.
 #define DP_LIMIT_USES (UINT64_C(1) << 20)
 
+#define DP_FORGERIES_MAX (UINT32_C(1) << 31) // that are counted
+
 static inline uint32_t dp_limit_forgeries(enum aead_alg alg)
 {
 	return aead_algs[alg].tag_len < 16 ? UINT32_C(1) << 14 : UINT32_C(1) << 20;
@@ -117,7 +119,7 @@ _Static_assert(offsetof(struct dp_context, window) == 64, "the owner's line");
 // Main wipes a line before it publishes the context and when it releases the place.
 struct dp_side {
 	uint64_t challenged; // owner: highest PIV challenged in this unknown phase, + 1; 0: none
-	uint32_t failed;     // owner: tags that did not verify
+	uint32_t failed;     // any worker, atomic: tags that did not verify
 	uint16_t unknown_phases;   // owner, or main for a resync: how often the window was lost
 	uint16_t challenge_second; // owner: low bits of the second
 	uint16_t probe_second;     // owner: when a too old packet was last verified
@@ -128,7 +130,9 @@ struct dp_side {
 	uint32_t unacked_next;     // owner: ... and contexts with about as many, see unacked.h
 	uint32_t unacked_prev;     // owner
 	uint32_t unacked_count;    // owner
-	uint8_t room[24];
+	uint8_t uses_told;         // owner: a bit for each enum dp_limit that main heard of
+	uint8_t forgeries_told;    // any worker, atomic: the same
+	uint8_t room[22];
 };
 _Static_assert(sizeof(struct dp_side) == 64, "one cache line");
 

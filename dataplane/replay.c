@@ -163,16 +163,6 @@ static void mark_want(
 	side->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
 }
 
-// The device's Partial IVs count the messages under its key, and ours are about as many.
-static void limit_use(
-	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before)
-{
-	if (before < DP_LIMIT_USES && ctx->window.next >= DP_LIMIT_USES)
-		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE);
-	else if (before <= DP_LIMIT_USES / 2)
-		dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, DP_LIMIT_USE_HALF);
-}
-
 static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
@@ -360,7 +350,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
 			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
 		if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
-			limit_use(w, index, ctx, before);
+			dp_limit_uses(w, index, ctx, before);
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;

@@ -187,9 +187,10 @@ struct dp_worker {
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
-	bool run_wanted; // asked main for a run
-	bool full_burst; // a port had one this turn
-	uint64_t jitter; // state of the generator that spreads retransmissions
+	bool limits_lost; // an event of DP_LIMIT_USE found no room
+	bool run_wanted;  // asked main for a run
+	bool full_burst;  // a port had one this turn
+	uint64_t jitter;  // state of the generator that spreads retransmissions
 	struct pkt_vec vec;
 	struct answer_batch batch;
 
@@ -262,6 +263,12 @@ void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned 
 // ... and what it is answered by the worker. The record goes to main, or is lost and counted.
 void dp_access_answer(
 	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer);
+// Limits of a key (limit.c): after a request was accepted with more than half of DP_LIMIT_USES,
+// where window.next was `before` it; ...
+void dp_limit_uses(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before);
+// ... and after tags did not verify under a context of this generation, whoever owns it.
+void dp_limit_forged(struct dp_worker *w, uint32_t index, uint32_t generation, uint32_t count);
 // Stages 11-13 (request.c).
 void dp_request(struct dp_worker *w, struct pkt_vec *vec);
 // Takes away the exchanges of a context that is removed (request.c).

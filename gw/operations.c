@@ -18,7 +18,8 @@
 // Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
 static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
 {
-	return ctx->window.next >= DP_LIMIT_USES || side->failed >= dp_limit_forgeries(ctx->alg);
+	return ctx->window.next >= DP_LIMIT_USES ||
+		__atomic_load_n(&side->failed, __ATOMIC_RELAXED) >= dp_limit_forgeries(ctx->alg);
 }
 
 enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index)
@@ -70,7 +71,8 @@ static void device_info(
 	info->state = operations_state(dp_contexts(daemon->dp), index);
 	info->uses = ctx->window.next;
 	info->uses_limit = DP_LIMIT_USES;
-	info->forgeries = dp_contexts(daemon->dp)->side[index].failed;
+	info->forgeries =
+		__atomic_load_n(&dp_contexts(daemon->dp)->side[index].failed, __ATOMIC_RELAXED);
 	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
 	if (info->state == CTL_DEVICE_LIMIT_REACHED && info->forgeries >= info->forgeries_limit)
 		info->reason = "more messages with a wrong tag came than its keys stand";

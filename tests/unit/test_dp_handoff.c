@@ -94,6 +94,96 @@ Test(dp_handoff, two_first_copies_at_both_workers_are_one_request)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
 }
 
+static void forge(unsigned queue, unsigned count)
+{
+	bed.queue = queue;
+	for (unsigned i = 0; i < count; i++) {
+		bed_seal_path(&device, &request, COAP_CON, i, 1000 + i, COAP_POST, "echo", "x");
+		request.coap[request.len - 1] ^= 1;
+		bed_send_request(&bed, &request);
+		if (i % 32 == 31)
+			bed_turn(&bed);
+	}
+	bed_turn(&bed);
+	cr_expect_not(bed_receive(&bed, &answer));
+}
+
+static uint32_t forgeries(void)
+{
+	return dp_contexts(bed.dp)->side[device.context].failed;
+}
+
+static unsigned limit_events(unsigned worker, enum dp_limit limit)
+{
+	struct rte_ring *events = dp_worker_get(bed.dp, worker)->events;
+	struct dp_event event;
+	unsigned found = 0;
+
+	while (!rte_ring_dequeue_elem(events, &event, sizeof(event)))
+		found += event.type == DP_EVENT_LIMIT && event.arg == limit &&
+			event.context == device.context;
+	return found;
+}
+
+// A source port chooses the worker, so forgeries count wherever they arrive.
+Test(dp_handoff, forgeries_count_at_every_worker)
+{
+	struct bed_device other;
+
+	// Of a context that nobody owns yet.
+	bed_device_make(&other, 0x0b, AEAD_AES_CCM_16_64_128);
+	bed_device_add(&bed, &other, true);
+	bed_seal_path(&other, &request, COAP_NON, 1, 1, COAP_POST, "echo", "x");
+	request.coap[request.len - 1] ^= 1;
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_expect_eq(dp_contexts(bed.dp)->side[other.context].failed, 1);
+	cr_expect_eq(dp_contexts(bed.dp)->context[other.context].owner, DP_OWNER_NONE);
+
+	send_from(0, 40000, 0);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert_eq(context()->owner, 0);
+	forge(0, 10);
+	cr_expect_eq(forgeries(), 10);
+	forge(1, 50);
+	cr_expect_eq(forgeries(), 60, "%u at the other worker", forgeries() - 10);
+
+	// The worker that counts the last one tells.
+	dp_contexts(bed.dp)->side[device.context].failed =
+		dp_limit_forgeries(AEAD_AES_CCM_16_64_128) - 20;
+	forge(1, 50);
+	cr_expect_eq(limit_events(1, DP_LIMIT_FORGERY), 1);
+	forge(0, 50);
+	cr_expect_eq(limit_events(0, DP_LIMIT_FORGERY), 0);
+}
+
+// A full ring of events loses none for good.
+Test(dp_handoff, a_limit_that_found_no_room_is_told_later)
+{
+	struct rte_ring *events = dp_worker_get(bed.dp, 1)->events;
+	struct dp_event other = {.type = DP_EVENT_STATE};
+	uint32_t *failed = &dp_contexts(bed.dp)->side[device.context].failed;
+
+	*failed = dp_limit_forgeries(AEAD_AES_CCM_16_64_128) / 2 - 1;
+	while (!rte_ring_sp_enqueue_elem(events, &other, sizeof(other)))
+		;
+	forge(1, 2);
+	cr_expect_eq(bed_count(&bed, DP_STAT_events_lost), 1);
+	cr_expect_eq(limit_events(1, DP_LIMIT_FORGERY_HALF), 0);
+	forge(1, 3);
+	cr_expect_eq(limit_events(1, DP_LIMIT_FORGERY_HALF), 1);
+
+	while (!rte_ring_sp_enqueue_elem(events, &other, sizeof(other)))
+		;
+	for (unsigned i = 0; i < 3; i++) {
+		send_from(1, 40000, DP_LIMIT_USES + i);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect_eq(limit_events(1, DP_LIMIT_USE), i == 1);
+	}
+}
+
 Test(dp_handoff, nothing_unverified_crosses)
 {
 	send_from(0, 40000, 1);
