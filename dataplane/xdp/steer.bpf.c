@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The XDP program of an AF_XDP port: UDP to the CoAP port of the port's addresses goes to the socket
-// of the queue it came by, all else to the kernel as if there were no gateway. So ARP, neighbour
-// discovery, ping and ssh work, the addresses are the netdev's own, and other addresses of the
-// netdev may have a CoAP server of their own.
+// The XDP program of an AF_XDP port: UDP to the CoAP port of the port's addresses goes to the
+// socket of the queue it came by, all else to the kernel as if there were no gateway. So ARP,
+// neighbour discovery, ping and ssh work, the addresses are the netdev's own, and other addresses
+// of the netdev may have a CoAP server of their own.
 //
 // What the kernel must decide goes to it too: fragments, groups, IPv6 with extension headers.
 
