@@ -383,7 +383,8 @@ static void record(
 	};
 
 	// A duplicate NON gets silence (its answer may be lost as the request may be).
-	dp_answers_put(w->answers, &key, w->now_ms, coap, answer->type == COAP_CON ? len : 0);
+	dp_answers_put(w->answers, &key, w->now_ms, &w->contexts->context[answer->context].share_at,
+		coap, answer->type == COAP_CON ? len : 0);
 }
 
 // What is recorded of a request that got an empty ACK: a duplicate gets it again.

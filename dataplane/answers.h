@@ -6,6 +6,10 @@
 // A byte ring of records, oldest overwritten first, and an index of offsets by context and Partial
 // IV. An offset is checked on a hit: it must lie within what the ring still holds, and the record
 // must match in every field.
+//
+// A device has a share: so many bytes at once and again in each EXCHANGE_LIFETIME. What it records
+// beyond that goes to a second, smaller ring, where such devices overwrite one another. So a device
+// that sends without end forgets its own answers, and not those of others.
 
 #ifndef POSTERN_DATAPLANE_ANSWERS_H
 #define POSTERN_DATAPLANE_ANSWERS_H
@@ -18,6 +22,10 @@
 
 #define DP_ANSWER_RESENDS_MAX 4
 #define DP_ANSWER_RESEND_MS   500 // least time between two copies
+
+#define DP_ANSWER_SHARES    256  // of the ring: so many devices at their share fill it
+#define DP_ANSWER_SHARE_MIN 4096 // bytes
+#define DP_ANSWER_BEYOND    8    // the second ring has this part of the first one's bytes
 
 struct dp_answers;
 
@@ -40,8 +48,8 @@ enum dp_answer_verdict {
 	DP_ANSWER_RESEND, // *bytes is the answer
 };
 
-// bytes: size of the ring, rounded up to a power of two of at least 64 KB. NULL and errno on
-// failure.
+// bytes: size of the ring, rounded up to a power of two of at least 64 KB; the second ring comes on
+// top. NULL and errno on failure.
 struct dp_answers *dp_answers_create(size_t bytes);
 void dp_answers_free(struct dp_answers *answers);
 
@@ -50,13 +58,14 @@ void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uin
 // ... and, once that is here, the record that dp_answers_find() may have to compare.
 void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv);
 // Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
-// silence. What would take more than half of the ring is not recorded.
+// silence. share_at is the bucket of the device's share. What would take more than half of a ring
+// is not recorded.
 void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
-	const uint8_t *coap, uint16_t len);
+	uint32_t *share_at, const uint8_t *coap, uint16_t len);
 // Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.
 enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
-// Age in milliseconds of the oldest record that is still held; 0 when there is none.
+// Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
 uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms);
 
 #endif

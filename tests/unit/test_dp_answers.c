@@ -3,6 +3,7 @@
 // oldest first, and never takes one request for another.
 
 #include "dataplane/answers.h"
+#include "dataplane/bucket.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -133,6 +134,15 @@ static void spoil(struct question *q, struct model_record *r)
 	}
 }
 
+// Of a device that has all of its share.
+static void put_within(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
+	const uint8_t *coap, uint16_t len)
+{
+	uint32_t share_at = dp_bucket_now(now_ms);
+
+	dp_answers_put(answers, key, now_ms, &share_at, coap, len);
+}
+
 static size_t size_of(const struct model_record *r)
 {
 	return RECORD_MIN + r->token_len + r->len;
@@ -163,7 +173,7 @@ Test(dp_answers, agrees_with_a_model)
 			r->last_ms = now_ms;
 			fill(expected, r->len, r->seed, 3);
 			ask(&q, r);
-			dp_answers_put(answers, &q.key, now_ms, expected, r->len);
+			put_within(answers, &q.key, now_ms, expected, r->len);
 			continue;
 		}
 		if (!serial)
@@ -242,7 +252,7 @@ Test(dp_answers, the_oldest_is_overwritten_first)
 	for (unsigned i = 0; i < 1000; i++) {
 		r.piv = i;
 		ask(&q, &r);
-		dp_answers_put(answers, &q.key, 10 * i, coap, sizeof(coap));
+		put_within(answers, &q.key, 10 * i, coap, sizeof(coap));
 	}
 	for (unsigned i = 1000; i-- > 0;) {
 		r.piv = i;
@@ -271,11 +281,73 @@ Test(dp_answers, an_answer_longer_than_the_ring_is_not_kept)
 	uint16_t len;
 
 	cr_expect_eq(dp_answers_oldest_ms(answers, 5), 0, "nothing is held");
-	dp_answers_put(answers, &key, 1, big, sizeof(big));
+	put_within(answers, &key, 1, big, sizeof(big));
 	cr_expect_eq(dp_answers_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_NONE);
 	key.token_len = 8;
-	dp_answers_put(answers, &key, 1, big, 16);
+	put_within(answers, &key, 1, big, 16);
 	cr_expect_eq(dp_answers_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_RESEND);
 	cr_expect_eq(len, 16);
+	dp_answers_free(answers);
+}
+
+#define HONEST 10
+#define EACH   20 // answers of each
+#define SMALL  24 // bytes of one
+#define FLOOD  100000
+
+static bool known(struct dp_answers *answers, uint32_t context, uint64_t piv, uint64_t now_ms,
+	uint16_t want_len)
+{
+	struct model_record r = {.tag_len = 8, .context = context, .piv = piv};
+	struct question q;
+	const uint8_t *bytes;
+	uint16_t len = 0;
+
+	ask(&q, &r);
+	return dp_answers_find(answers, &q.key, now_ms, &bytes, &len) == DP_ANSWER_RESEND &&
+		len == want_len;
+}
+
+// A device that sends without end forgets its own answers, and no others.
+Test(dp_answers, beyond_its_share_a_device_overwrites_only_its_like)
+{
+	struct dp_answers *answers = dp_answers_create(RING);
+	uint32_t share_at[HONEST + 1] = {0};
+	static uint8_t coap[SMALL];
+	struct question q;
+	unsigned of_flood = 0;
+	uint64_t now_ms = 1000;
+
+	for (unsigned round = 0; round < 3; round++) {
+		struct model_record r = {.tag_len = 8};
+
+		for (unsigned i = 0; i < HONEST * EACH; i++) {
+			r.context = i % HONEST;
+			r.piv = round * EACH + i / HONEST;
+			ask(&q, &r);
+			dp_answers_put(answers, &q.key, now_ms, &share_at[r.context], coap, SMALL);
+		}
+		r.context = HONEST;
+		for (unsigned i = 0; i < FLOOD; i++) {
+			r.piv = (uint64_t)round * FLOOD + i;
+			ask(&q, &r);
+			dp_answers_put(answers, &q.key, now_ms, &share_at[HONEST], coap, SMALL);
+		}
+		now_ms += DP_ANSWER_RESEND_MS;
+		for (unsigned i = 0; i < HONEST * EACH; i++)
+			cr_assert(known(answers, i % HONEST, round * EACH + i / HONEST, now_ms,
+					  SMALL),
+				"round %u: answer %u of device %u is forgotten", round, i / HONEST,
+				i % HONEST);
+		// The newest of the flood, as many as the second ring holds.
+		of_flood = 0;
+		for (unsigned i = 0; i < FLOOD; i++)
+			of_flood +=
+				known(answers, HONEST, (uint64_t)round * FLOOD + i, now_ms, SMALL);
+		cr_expect_geq(of_flood, RING / DP_ANSWER_BEYOND / (RECORD_MIN + 8 + SMALL) - 8);
+		cr_expect_leq(of_flood,
+			(RING / DP_ANSWER_BEYOND + DP_ANSWER_SHARE_MIN) / (RECORD_MIN + 8 + SMALL));
+		now_ms += 247000; // all have their shares again
+	}
 	dp_answers_free(answers);
 }

@@ -244,6 +244,30 @@ Test(dp_fair, a_device_sends_so_many_requests_a_second)
 	}
 }
 
+Test(dp_fair, a_device_that_sends_without_end_forgets_only_its_own_answers)
+{
+	enum { ANSWERS = 10, FLOOD = 3000 };
+	static struct bed_request requests[ANSWERS];
+
+	for (unsigned i = 0; i < ANSWERS; i++) {
+		send_one(&other, COAP_CON, i, i, "echo");
+		expect_answer(&other, COAP_CONTENT);
+		requests[i] = request;
+	}
+	for (unsigned i = 0; i < FLOOD; i++) {
+		send_one(&device, COAP_CON, i, i, "echo");
+		cr_assert(bed_receive(&bed, &answer));
+	}
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	for (unsigned i = 0; i < ANSWERS; i++) {
+		request = requests[i];
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		expect_answer(&other, COAP_CONTENT);
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_duplicates_answered), ANSWERS);
+}
+
 Test(dp_bucket, gives_what_flowed_in)
 {
 	uint32_t full_at = 0, given = 0;
