@@ -10,7 +10,8 @@
 #include <sys/epoll.h>
 
 #define OPEN_AGAIN_MS 1000 // between tries to open one more connection, if one stands
-#define MOVES_MAX     3    // of a transfer that servers refuse
+#define MOVES_MAX     3    // of a transfer that a server refuses, if another can be asked
+#define PAUSE_MS_MAX  128  // before it is sent again; 0 at first, then 1, 2, 4 ...
 
 static struct h2_engine *engine_of(struct up_engine *engine)
 {
@@ -103,29 +104,57 @@ static void stream_wait(struct h2_stream *stream)
 	up_timer_set(&e->timers, &stream->timer, wait_until(stream));
 }
 
-void h2_stream_lost(struct h2_stream *stream, enum up_error error)
+// Sends a stream again that was not sent, or lost: before those that wait.
+static void stream_again(struct h2_stream *stream)
 {
 	struct h2_target *target = stream->target;
-	struct up_transfer *t = stream->transfer;
-	bool again = false;
 
-	if (t->fresh || error != UP_ERR_reset) {
-		again = false;
-	} else if (!t->sent) {
-		again = stream->moves++ < MOVES_MAX;
-	} else if (t->request.idempotent && !t->reply.status) {
-		again = !stream->lost;
-		stream->lost = true;
-	}
-	if (!again) {
-		h2_stream_finish(stream, error);
-		return;
-	}
-	TAILQ_REMOVE(stream->list, stream, link);
+	if (stream->list)
+		TAILQ_REMOVE(stream->list, stream, link);
 	stream->list = &target->waiting;
 	TAILQ_INSERT_HEAD(&target->waiting, stream, link);
 	stream_wait(stream);
 	target->engine->again = true;
+}
+
+// A server refused a stream without looking at it (RFC 9113 section 8.7). It is sent again as often
+// as its time allows, at once when it was refused for the first time, then after growing pauses, so
+// that a server that refuses everything costs little. Returns whether it is.
+static bool stream_refused(struct h2_stream *stream)
+{
+	struct h2_engine *e = stream->target->engine;
+	unsigned moves = stream->moves++;
+	uint64_t pause_ms = 1;
+
+	if (stream->transfer->connect_ms && moves >= MOVES_MAX)
+		return false;
+	if (!moves) {
+		stream_again(stream);
+		return true;
+	}
+	while (--moves && pause_ms < PAUSE_MS_MAX)
+		pause_ms *= 2;
+	stream->conn = NULL;
+	stream->id = 0;
+	h2_stream_move(stream, &stream->target->paused);
+	up_timer_set(
+		&e->timers, &stream->timer, up_earlier(e->now_ms + pause_ms, stream->deadline_ms));
+	return true;
+}
+
+void h2_stream_lost(struct h2_stream *stream, enum up_error error)
+{
+	struct up_transfer *t = stream->transfer;
+	bool may = !t->fresh && error == UP_ERR_reset;
+
+	if (may && !t->sent && stream_refused(stream))
+		return;
+	if (may && t->sent && t->request.idempotent && !t->reply.status && !stream->lost) {
+		stream->lost = true;
+		stream_again(stream);
+		return;
+	}
+	h2_stream_finish(stream, error);
 }
 
 // No answer in time, or no connection, or no place on one.
@@ -137,7 +166,12 @@ static void stream_fire(struct up_timer *timer)
 	uint64_t now = target->engine->now_ms;
 	bool late = now >= stream->deadline_ms;
 
-	if (conn && stream->id) {
+	if (stream->list == &target->paused) {
+		if (late)
+			h2_stream_finish(stream, UP_ERR_timeout);
+		else
+			stream_again(stream);
+	} else if (conn && stream->id) {
 		h2_conn_cancel(conn, stream);
 		h2_conn_doubt(conn, stream->started_ms);
 		h2_stream_finish(stream, UP_ERR_timeout);
@@ -222,6 +256,8 @@ void h2_target_not_reached(struct h2_target *target, enum up_error error)
 	if (target_stands(target))
 		return;
 	while ((stream = TAILQ_FIRST(&target->waiting)))
+		h2_stream_finish(stream, error);
+	while ((stream = TAILQ_FIRST(&target->paused)))
 		h2_stream_finish(stream, error);
 }
 
@@ -384,6 +420,7 @@ static void target_create(struct h2_engine *e, size_t index)
 	up_host_init(&target->host, server, e->sockets);
 	TAILQ_INIT(&target->conns);
 	TAILQ_INIT(&target->waiting);
+	TAILQ_INIT(&target->paused);
 	if (server->scheme == CONF_HTTPS)
 		target->wire.tls = e->tls;
 	target->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;

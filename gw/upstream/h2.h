@@ -54,10 +54,11 @@ struct h2_target {
 	struct up_wire_target wire;
 	struct h2_conn_list conns;
 	struct h2_stream_list waiting;
-	uint64_t open_after_ms; // not to open one more connection before
-	unsigned useless;       // connections in a row that answered nothing
-	int local_errno;        // why this machine opened no connection
-	bool changed;           // what those that wait are waiting for: their time begins anew
+	struct h2_stream_list paused; // refused, until they are sent again
+	uint64_t open_after_ms;       // not to open one more connection before
+	unsigned useless;             // connections in a row that answered nothing
+	int local_errno;              // why this machine opened no connection
+	bool changed; // what those that wait are waiting for: their time begins anew
 };
 
 struct h2_engine {

@@ -189,7 +189,8 @@ static void serve(struct connection *c, struct stream *s)
 	} else if (!strcmp(path, "reset")) {
 		nghttp2_submit_rst_stream(c->ng, 0, s->id, NGHTTP2_INTERNAL_ERROR);
 	} else if (!strcmp(path, "refuse") ||
-		(!strcmp(path, "refuse-once") && first_odd(c->server))) {
+		(!strcmp(path, "refuse-once") && first_odd(c->server)) ||
+		(!strcmp(path, "refuse-some") && h2_server_requests(c->server) <= 8)) {
 		nghttp2_submit_rst_stream(c->ng, 0, s->id, NGHTTP2_REFUSED_STREAM);
 	} else if (!strcmp(path, "lose")) {
 		c->closing = first_odd(c->server);

@@ -9,6 +9,7 @@
 //   /reset           RST_STREAM, INTERNAL_ERROR
 //   /refuse          RST_STREAM, REFUSED_STREAM
 //   /refuse-once     the same for the first request of all, else /ok
+//   /refuse-some     the same for the first 8 requests of all, else /ok
 //   /lose            closes the connection at the first request of all, else /refuse
 //   /cut             half a body, then RST_STREAM
 //   /close           closes the connection

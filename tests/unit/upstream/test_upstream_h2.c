@@ -177,7 +177,8 @@ Test(upstream_h2, goaway)
 	end(bed, server);
 }
 
-// What the server says it did not look at is sent again, a POST too, but not for ever.
+// What the server says it did not look at is sent again, a POST too, as often as its time allows;
+// ever more seldom, so that one that refuses everything costs little.
 Test(upstream_h2, refused)
 {
 	struct h2_server *server = server_of("one");
@@ -185,13 +186,40 @@ Test(upstream_h2, refused)
 
 	EXPECT_ANSWER(bed_ask(bed, "POST path=refuse-once |x"), "2.04 cf=0 |one");
 	cr_expect_eq(h2_server_connections(server), 1);
-	EXPECT_ANSWER(bed_ask(bed, "POST path=refuse |x"), "5.02 max-age=0 |backend hung up");
-	cr_expect_eq(h2_server_requests(server), 2 + 4);
+	bed_push_deadline(bed, "POST path=refuse |x", 1000);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
+	unsigned refused = h2_server_requests(server) - 2;
+	cr_expect(refused > 3 && refused <= 16, "%u", refused); // 0, 1, 2, 4 .. 128, 128 .. ms
+	cr_expect_eq(h2_server_connections(server), 1);
 	EXPECT_ANSWER(bed_ask(bed, "POST path=leave |x"), "5.02 max-age=0 |backend hung up");
-	cr_expect_eq(h2_server_requests(server), 6 + 4);
+	cr_expect_eq(h2_server_requests(server), 2 + refused + 4);
 	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |one");
 	cr_expect_eq(h2_server_connections(server), 5);
 	end(bed, server);
+	server = server_of("one");
+	bed = bed_of(server, "eject: {errors: 0}");
+	EXPECT_ANSWER(bed_ask(bed, "POST path=refuse-some |x"), "2.04 cf=0 |one");
+	cr_expect_eq(h2_server_requests(server), 9);
+	end(bed, server);
+}
+
+// With another server at hand, one that refuses is left after a few times.
+Test(upstream_h2, refused_with_another_server)
+{
+	struct h2_server *one = server_of("one"), *two = server_of("two");
+	char upstream[256];
+
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"h2c://127.0.0.1:%u\", \"h2c://127.0.0.1:%u\"], eject: {errors: 0}",
+		h2_server_port(one), h2_server_port(two));
+	struct bed *bed = bed_make(upstream);
+	bed_push_deadline(bed, "POST path=refuse |x", 1000);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
+	cr_expect_eq(h2_server_requests(one), 4);
+	cr_expect_gt(h2_server_requests(two), 3);
+	bed_end(bed);
+	h2_server_stop(one);
+	h2_server_stop(two);
 }
 
 // A connection that dies under a request: what is idempotent is sent again once, a POST is not.

@@ -308,10 +308,12 @@ Test(upstream_h2_engine, lost_and_then_refused)
 
 	asker_start(&a, &asker, "/lose", LONG_MS);
 	asker.transfer.request.idempotent = true;
+	asker.transfer.connect_ms = LONG_MS; // there is another server
 	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
 	cr_expect(asker.transfer.sent);
 	cr_expect_eq(h2_server_requests(server), 1 + 4);
 	asker_start(&a, &asker, "/refuse", LONG_MS);
+	asker.transfer.connect_ms = LONG_MS;
 	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
 	cr_expect_not(asker.transfer.sent);
 	alone_end(&a);
