@@ -288,9 +288,13 @@ static const char *log_kept(void)
 	return eal_log.len ? eal_log.kept : "it does not say why";
 }
 
-void eal_log_first(char *line, size_t len)
+void eal_log_join(char *err, size_t err_len)
 {
-	snprintf(line, len, "%.*s", (int)strcspn(eal_log.kept, "\n"), eal_log.kept);
+	const int first = (int)strcspn(eal_log.kept, "\n");
+	const size_t at = strlen(err);
+
+	if (first)
+		snprintf(err + at, err_len - at, " (DPDK: %.*s)", first, eal_log.kept);
 }
 
 void eal_log_pass_on(void)

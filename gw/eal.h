@@ -48,9 +48,10 @@ int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
 // After the last worker stopped and all ports are closed.
 void eal_stop(void);
 
-// The first line that DPDK logged since eal_start() began, "" for none: drivers say there why they
-// do not take a device, and EAL probes the PCI devices when it starts.
-void eal_log_first(char *line, size_t len);
+// Appends the first line that DPDK logged since eal_start() began, if there is one, to the message
+// of a port that does not open: drivers say there why they do not take a device, and EAL probes the
+// PCI devices when it starts.
+void eal_log_join(char *err, size_t err_len);
 // When the ports are open: what DPDK logged since eal_start() returned goes to the log, as
 // "dpdk: ...", and so does what it logs from now on.
 void eal_log_pass_on(void);

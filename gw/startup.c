@@ -212,18 +212,6 @@ static int netdev_addresses(const struct conf_port *conf)
 	return rc;
 }
 
-// A driver may have said more than the error that it returned.
-static void log_port_failure(const char *err)
-{
-	char said[160];
-
-	eal_log_first(said, sizeof(said));
-	if (said[0])
-		log_error("%s (DPDK: %s)", err, said);
-	else
-		log_error("%s", err);
-}
-
 static int start_port(struct daemon *daemon, const struct conf_port *conf)
 {
 	struct daemon_port *port = &daemon->port[daemon->port_count];
@@ -251,7 +239,8 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 	rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
 
 	if (rc < 0) {
-		log_port_failure(err);
+		eal_log_join(err, sizeof(err));
+		log_error("%s", err);
 		return rc;
 	}
 	*port = (struct daemon_port){.conf = conf, .port_id = rc, .tap_fd = -1};

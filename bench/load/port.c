@@ -262,11 +262,14 @@ static int open_port(struct port *port, const struct port_conf *conf, struct fai
 	};
 	int err = start_eal(port, conf, f);
 
-	if (!err)
-		err = dp_port_open(
-			&dp, &port->pool, &port->id, port->neighbour.mac, f->text, sizeof(f->text));
 	if (err)
 		return err;
+	err = dp_port_open(
+		&dp, &port->pool, &port->id, port->neighbour.mac, f->text, sizeof(f->text));
+	if (err) {
+		eal_log_join(f->text, sizeof(f->text));
+		return err;
+	}
 	eal_log_pass_on();
 	port->open = true;
 	memcpy(port->flow.local_mac, port->neighbour.mac, 6);
