@@ -168,6 +168,9 @@ static void device_key(const struct registry *registry, const struct store_devic
 		device->id_context_len);
 }
 
+_Static_assert(STORE_MESSAGE_MIN == DP_MESSAGE_MIN && STORE_MESSAGE_MAX == DP_MESSAGE_MAX,
+	"one range of max_message");
+
 static uint8_t context_flags(const struct store_device *device)
 {
 	static const uint8_t own_piv[] = {
@@ -186,6 +189,8 @@ int registry_add(struct registry *registry, const struct store_device *device)
 		.sender_id_len = device->gateway_id_len,
 		.keys = &device->keys,
 		.fingerprint = device->fingerprint,
+		.max_message = device->limits.max_message,
+		.max_in_flight = device->limits.max_in_flight,
 		.run_base = device->run_base,
 		.flags = context_flags(device),
 		.mark = device->mark,

@@ -239,6 +239,10 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	ctl_put_text(body, "algorithm", aead_algs[stored->alg].name);
 	ctl_put_text(body, "recovery", store_recovery_name(stored->recovery));
 	ctl_put_text(body, "own_pivs", store_own_piv_name(stored->own_piv));
+	if (stored->limits.max_message)
+		ctl_put_uint(body, "max_message", stored->limits.max_message);
+	if (stored->limits.max_in_flight)
+		ctl_put_uint(body, "max_in_flight", stored->limits.max_in_flight);
 	ctl_put_uint(body, "created", stored->created);
 	if (device->live) {
 		write_live(body, device, words);

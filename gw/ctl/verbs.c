@@ -178,6 +178,8 @@ static bool read_spec(
 		DEVICE_SEQ,
 		RECOVERY,
 		OWN_PIV,
+		MAX_MESSAGE,
+		MAX_IN_FLIGHT,
 		REPLACE, // the last: not for keys of a device that is there
 		COUNT
 	};
@@ -194,6 +196,10 @@ static bool read_spec(
 		[DEVICE_SEQ] = {"device_seq", CTL_CBOR_UINT, .max = STORE_DEVICE_SEQ_MAX},
 		[RECOVERY] = {"recovery", CTL_CBOR_TEXT, .min = 1, .max = 64},
 		[OWN_PIV] = {"own_piv", CTL_CBOR_TEXT, .min = 1, .max = 64},
+		[MAX_MESSAGE] = {"max_message", CTL_CBOR_UINT, .min = STORE_MESSAGE_MIN,
+			.max = STORE_MESSAGE_MAX},
+		[MAX_IN_FLIGHT] = {"max_in_flight", CTL_CBOR_UINT, .min = 1,
+			.max = STORE_IN_FLIGHT_MAX},
 		[REPLACE] = {"replace", CTL_CBOR_BOOL, .max = 1},
 	};
 	struct osc_params *params = &spec->params;
@@ -215,6 +221,10 @@ static bool read_spec(
 	spec->gateway_seq = spec->has_gateway_seq ? args[GATEWAY_SEQ].item.value : 0;
 	spec->has_device_seq = args[DEVICE_SEQ].given;
 	spec->device_seq = spec->has_device_seq ? args[DEVICE_SEQ].item.value : 0;
+	if (args[MAX_MESSAGE].given)
+		spec->limits.max_message = args[MAX_MESSAGE].item.value;
+	if (args[MAX_IN_FLIGHT].given)
+		spec->limits.max_in_flight = args[MAX_IN_FLIGHT].item.value;
 	if (replace)
 		*replace = ctl_arg_bool(&args[REPLACE]);
 	if (spec->never_used == spec->has_gateway_seq) {

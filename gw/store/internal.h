@@ -13,7 +13,7 @@
 #define STORE_DB      "devices.db"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
-#define STORE_VERSION 5          // of the schema: PRAGMA user_version
+#define STORE_VERSION 6          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
 
 // Own Partial IVs of versions before this one were run (18 bits) || counter (22 bits).
@@ -54,8 +54,8 @@ struct store_secrets {
 	X(DEVICE_INSERT,                                                                           \
 		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"                 \
 		" algorithm, keys, secret, sender_hash, recipient_hash, run_base, created,"        \
-		" recovery, own_piv, mark, resync)"                                                \
-		" VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")                \
+		" recovery, own_piv, mark, resync, max_message, max_in_flight)"                    \
+		" VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)")        \
 	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                       \
 	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                       \
 	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                                   \
@@ -65,7 +65,7 @@ struct store_secrets {
 	X(DEVICE_LOAD,                                                                             \
 		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"           \
 		" sender_hash, recipient_hash, run_base, created, recovery, own_piv, mark,"        \
-		" resync, w.next, w.bits, w.tag"                                                   \
+		" resync, max_message, max_in_flight, w.next, w.bits, w.tag"                       \
 		" FROM device d LEFT JOIN window w ON w.device = d.id ORDER BY d.id")              \
 	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                                \
 	X(DEVICE_STATE,                                                                            \
@@ -114,7 +114,8 @@ struct store_secrets {
 // Those that row_read() reads.
 #define STORE_DEVICE_COLUMNS                                                         \
 	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
-	" recipient_hash, run_base, created, recovery, own_piv, mark, resync"
+	" recipient_hash, run_base, created, recovery, own_piv, mark, resync,"       \
+	" max_message, max_in_flight"
 #define STORE_DEVICE_SELECT "SELECT " STORE_DEVICE_COLUMNS " FROM device "
 
 #define STORE_STATEMENT_NAME(name, sql) SQL_##name,
@@ -176,6 +177,7 @@ struct store_row {
 	enum store_own_piv own_piv;
 	uint64_t mark; // also of a device with Echo, if its keys had one before
 	bool resync;
+	struct store_limits limits;
 	int64_t created;
 	// Of a row that is to be applied, see struct store_spec:
 	bool recovery_said, own_piv_said, has_device_seq;

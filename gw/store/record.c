@@ -25,6 +25,8 @@ static const struct {
 	[RECORD_DEVICE_SEQ] = {"device_seq", RECORD_NUMBER},
 	[RECORD_RECOVERY] = {"recovery", RECORD_STRING},
 	[RECORD_OWN_PIV] = {"own_piv", RECORD_STRING},
+	[RECORD_MAX_MESSAGE] = {"max_message", RECORD_NUMBER},
+	[RECORD_MAX_IN_FLIGHT] = {"max_in_flight", RECORD_NUMBER},
 };
 
 enum record_column record_column(const char *name, size_t len)
@@ -129,6 +131,36 @@ static int policy_of(
 	return 0;
 }
 
+// A limit of a device, 0 if nothing is said.
+static int limit_of(const struct record *record, enum record_column column, unsigned least,
+	unsigned most, unsigned *limit, struct store_error *error)
+{
+	uint64_t value = 0;
+	bool has;
+	int code = seq_of(record, column, &has, &value, error);
+
+	*limit = value <= most ? value : 0;
+	if (code == 0 && has && (value < least || value > most))
+		return store_fail(
+			error, -EINVAL, "%s: from %u to %u", columns[column].name, least, most);
+	return code;
+}
+
+static int limits_of(
+	const struct record *record, struct store_limits *limits, struct store_error *error)
+{
+	unsigned message = 0, in_flight = 0;
+	int code = limit_of(
+		record, RECORD_MAX_MESSAGE, STORE_MESSAGE_MIN, STORE_MESSAGE_MAX, &message, error);
+
+	if (code == 0)
+		code = limit_of(
+			record, RECORD_MAX_IN_FLIGHT, 1, STORE_IN_FLIGHT_MAX, &in_flight, error);
+	limits->max_message = message;
+	limits->max_in_flight = in_flight;
+	return code;
+}
+
 static int check_values(const struct record *record, struct store_error *error)
 {
 	static const enum record_column required[] = {
@@ -192,6 +224,8 @@ static int spec_of(const struct record *record, bool never_used, struct store_sp
 			record, RECORD_DEVICE_SEQ, &spec->has_device_seq, &spec->device_seq, error);
 	if (code == 0)
 		code = policy_of(record, spec, error);
+	if (code == 0)
+		code = limits_of(record, &spec->limits, error);
 	if (code == 0 && given(record, RECORD_NEVER_USED))
 		return bool_of(record, RECORD_NEVER_USED, &spec->never_used, error);
 	// What is said of the whole file counts for rows that say nothing.

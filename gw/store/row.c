@@ -43,6 +43,8 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	int64_t run_base = sqlite3_column_int64(statement, 9);
 	int64_t recovery = sqlite3_column_int64(statement, 11);
 	int64_t own_piv = sqlite3_column_int64(statement, 12);
+	int64_t max_message = sqlite3_column_int64(statement, 15);
+	int64_t max_in_flight = sqlite3_column_int64(statement, 16);
 	bool good =
 		column_blob(statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len) &&
 		column_blob(statement, 3, row->gateway_id, OSC_KID_LEN_MAX, &row->gateway_id_len) &&
@@ -53,12 +55,16 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_hash(statement, 7, row->sender_hash) &&
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
 		run_base <= STORE_RUN_MAX && recovery >= STORE_ECHO && recovery <= STORE_FLOOR &&
-		own_piv >= STORE_OWN_PIV_AUTO && own_piv <= STORE_OWN_PIV_CLOCK;
+		own_piv >= STORE_OWN_PIV_AUTO && own_piv <= STORE_OWN_PIV_CLOCK &&
+		max_message >= 0 && max_message <= STORE_MESSAGE_MAX && max_in_flight >= 0 &&
+		max_in_flight <= STORE_IN_FLIGHT_MAX;
 	row->run_base = run_base;
 	row->recovery = recovery;
 	row->own_piv = own_piv;
 	row->mark = sqlite3_column_int64(statement, 13);
 	row->resync = sqlite3_column_int64(statement, 14) != 0;
+	row->limits.max_message = max_message;
+	row->limits.max_in_flight = max_in_flight;
 	row->created = sqlite3_column_int64(statement, 10);
 	return good ? 0 : -EBADMSG;
 }
@@ -193,6 +199,11 @@ static int spec_check(const struct store_spec *spec, struct store_error *error)
 	if (spec->has_device_seq && spec->device_seq > STORE_DEVICE_SEQ_MAX)
 		return store_fail(
 			error, -EINVAL, "device_seq: no device has numbers beyond 2^40 - 1");
+	if (spec->limits.max_message &&
+		(spec->limits.max_message < STORE_MESSAGE_MIN ||
+			spec->limits.max_message > STORE_MESSAGE_MAX))
+		return store_fail(error, -EINVAL, "max_message: from %d to %d bytes",
+			STORE_MESSAGE_MIN, STORE_MESSAGE_MAX);
 	return 0;
 }
 
@@ -244,6 +255,7 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 		row->recovery = spec->recovery;
 	if (row->own_piv_said)
 		row->own_piv = spec->own_piv;
+	row->limits = spec->limits;
 	row->has_device_seq = spec->has_device_seq;
 	row->device_seq = spec->device_seq;
 	code = floor_check(row, error);
@@ -373,6 +385,13 @@ static int policy_check(
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
 			there->name, store_own_piv_name(there->own_piv));
+	if ((row->limits.max_message && row->limits.max_message != there->limits.max_message) ||
+		(row->limits.max_in_flight &&
+			row->limits.max_in_flight != there->limits.max_in_flight))
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and another max_message or "
+			"max_in_flight; remove it first",
+			there->name);
 	return 0;
 }
 
@@ -383,6 +402,10 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 		row->recovery = before->recovery;
 	if (!row->own_piv_said)
 		row->own_piv = before->own_piv;
+	if (!row->limits.max_message)
+		row->limits.max_message = before->limits.max_message;
+	if (!row->limits.max_in_flight)
+		row->limits.max_in_flight = before->limits.max_in_flight;
 }
 
 // Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
@@ -498,6 +521,8 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 	sqlite3_bind_int(statement, 14, row->own_piv);
 	sqlite3_bind_int64(statement, 15, row->mark);
 	sqlite3_bind_int(statement, 16, row->resync);
+	sqlite3_bind_int(statement, 17, row->limits.max_message);
+	sqlite3_bind_int(statement, 18, row->limits.max_in_flight);
 	int code = store_exec(store, statement, error);
 	if (code == 0)
 		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
@@ -559,6 +584,7 @@ int row_to_device(
 	device->run_base = row->run_base;
 	device->recovery = row->recovery;
 	device->own_piv = row->own_piv;
+	device->limits = row->limits;
 	device->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
 	device->resync_needed = row->resync;
 	device->fingerprint = store_fingerprint(store, row, &device->keys);
@@ -583,6 +609,7 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	info->run_base = row->run_base;
 	info->recovery = row->recovery;
 	info->own_piv = row->own_piv;
+	info->limits = row->limits;
 	info->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
 	info->resync_needed = row->resync;
 	info->created = row->created;

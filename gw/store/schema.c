@@ -33,10 +33,12 @@ static const char schema[] =
 	" recipient_hash BLOB NOT NULL,"
 	" run_base INTEGER NOT NULL,"
 	" created INTEGER NOT NULL,"
-	" recovery INTEGER NOT NULL," // enum store_recovery
-	" own_piv INTEGER NOT NULL,"  // enum store_own_piv
-	" mark INTEGER NOT NULL,"     // no sequence number from here on was accepted
-	" resync INTEGER NOT NULL"    // 1: the mark is of a copy
+	" recovery INTEGER NOT NULL,"     // enum store_recovery
+	" own_piv INTEGER NOT NULL,"      // enum store_own_piv
+	" mark INTEGER NOT NULL,"         // no sequence number from here on was accepted
+	" resync INTEGER NOT NULL,"       // 1: the mark is of a copy
+	" max_message INTEGER NOT NULL,"  // struct store_limits
+	" max_in_flight INTEGER NOT NULL" // the same
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
@@ -80,6 +82,11 @@ static const char from_version_4[] =
 	"UPDATE used_key SET run = min(run * 64 + 63, 16777216),"
 	" tag = state_tag('tombstone', hash, min(run * 64 + 63, 16777216), mark)"
 	" WHERE device IS NULL AND tag IS " STORE_TOMBSTONE_TAG ";";
+
+// Version 5 knew no limits of a device.
+static const char from_version_5[] =
+	"ALTER TABLE device ADD COLUMN max_message INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN max_in_flight INTEGER NOT NULL DEFAULT 0;";
 
 static int sql_run(struct store *store, const char *sql, struct store_error *error)
 {
@@ -130,7 +137,8 @@ static int bases_narrow(struct store *store, struct store_error *error)
 	return code;
 }
 
-// One for each version that there was; those from the version of a store on are done in this order.
+// One for each version that there was; those from the version of a store on are done in this order,
+// the SQL of all first: what reads rows reads all columns of today.
 static const struct step {
 	const char *sql;
 	int (*then)(struct store *store, struct store_error *error); // NULL: nothing
@@ -139,6 +147,7 @@ static const struct step {
 	[2] = {from_version_2, NULL},
 	[3] = {from_version_3, NULL},
 	[4] = {from_version_4, bases_narrow},
+	[5] = {from_version_5, NULL},
 };
 
 static int version_write(struct store *store, struct store_error *error)
@@ -163,10 +172,10 @@ int schema_upgrade(struct store *store, int64_t version, struct store_error *err
 
 	if (version == STORE_VERSION)
 		return 0;
-	for (; code == 0 && version < STORE_VERSION; version++) {
-		code = sql_run(store, steps[version].sql, error);
-		if (code == 0 && steps[version].then != NULL)
-			code = steps[version].then(store, error);
-	}
+	for (int64_t v = version; code == 0 && v < STORE_VERSION; v++)
+		code = sql_run(store, steps[v].sql, error);
+	for (int64_t v = version; code == 0 && v < STORE_VERSION; v++)
+		if (steps[v].then != NULL)
+			code = steps[v].then(store, error);
 	return code != 0 ? code : version_write(store, error);
 }

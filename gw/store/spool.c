@@ -25,6 +25,7 @@ struct spool_head {
 	uint32_t run_base;
 	enum store_recovery recovery;
 	enum store_own_piv own_piv;
+	struct store_limits limits;
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
@@ -94,6 +95,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.has_id_context = row->has_id_context,
 		.recovery = row->recovery,
 		.own_piv = row->own_piv,
+		.limits = row->limits,
 		.mark = row->mark,
 		.resync = row->resync,
 		.recovery_said = row->recovery_said,
@@ -142,6 +144,7 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->has_id_context = head.has_id_context;
 	row->recovery = head.recovery;
 	row->own_piv = head.own_piv;
+	row->limits = head.limits;
 	row->mark = head.mark;
 	row->resync = head.resync;
 	row->recovery_said = head.recovery_said;

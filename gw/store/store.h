@@ -78,6 +78,18 @@ int store_recovery_of(const char *word, enum store_recovery *recovery)
 int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
 	__attribute__((warn_unused_result));
 
+// The least and most that may be said of a device, see struct store_limits.
+#define STORE_MESSAGE_MIN   64
+#define STORE_MESSAGE_MAX   9216
+#define STORE_IN_FLIGHT_MAX 255
+
+// What a device takes, and what it may take up. 0 is unsaid: as the device had before that it
+// replaces, else what the data plane gives all.
+struct store_limits {
+	uint16_t max_message;  // largest CoAP message to it, bytes
+	uint8_t max_in_flight; // requests of it under way
+};
+
 // What a new device is made of. Wipe it after use: it has the Master Secret.
 struct store_spec {
 	// recipient_id is the device_id (the kid that the device sends), sender_id the gateway_id.
@@ -96,6 +108,7 @@ struct store_spec {
 	bool has_recovery, has_own_piv;
 	enum store_recovery recovery;
 	enum store_own_piv own_piv;
+	struct store_limits limits;
 };
 
 // A device as the data plane takes it. Has keys: wipe it after use.
@@ -115,6 +128,7 @@ struct store_device {
 	uint32_t run_base;        // its runs are the start's run + run_base
 	enum store_recovery recovery;
 	enum store_own_piv own_piv;
+	struct store_limits limits;
 	uint64_t mark;        // STORE_FLOOR: no sequence number from here on was accepted
 	bool resync_needed;   // STORE_FLOOR: the mark is of an old copy, it must not be served
 	uint64_t fingerprint; // keyed hash over Recipient Key and ID Context
@@ -133,6 +147,7 @@ struct store_info {
 	uint32_t run_base;
 	enum store_recovery recovery;
 	enum store_own_piv own_piv;
+	struct store_limits limits;
 	uint64_t mark;      // as in struct store_device
 	bool resync_needed; // as in struct store_device
 	int64_t created;    // Unix time

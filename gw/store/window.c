@@ -194,18 +194,18 @@ static void window_read(const struct store *store, sqlite3_stmt *statement, cons
 {
 	struct store_window window = {
 		.id = device->id,
-		.window.next = sqlite3_column_int64(statement, 15),
-		.window.bits = sqlite3_column_int64(statement, 16),
+		.window.next = sqlite3_column_int64(statement, 17),
+		.window.bits = sqlite3_column_int64(statement, 18),
 	};
 	uint8_t tag[STORE_TAG_LEN];
 
 	// Own Partial IVs from the clock are for copies that nothing else tells apart; their
 	// windows would be copies too.
 	if (device->own_piv == STORE_OWN_PIV_CLOCK ||
-		sqlite3_column_bytes(statement, 17) != STORE_TAG_LEN)
+		sqlite3_column_bytes(statement, 19) != STORE_TAG_LEN)
 		return;
 	store_window_tag(store, tag, token, &window);
-	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 17), STORE_TAG_LEN) != 0)
+	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 19), STORE_TAG_LEN) != 0)
 		return;
 	device->window_known = true;
 	device->window = window.window;

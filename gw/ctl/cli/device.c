@@ -125,6 +125,10 @@ static void spec_write(struct cli *cli, struct add_buffers *buffers, const char 
 		ctl_put_text(request, "recovery", store_recovery_name(spec->recovery));
 	if (spec->has_own_piv)
 		ctl_put_text(request, "own_piv", store_own_piv_name(spec->own_piv));
+	if (spec->limits.max_message)
+		ctl_put_uint(request, "max_message", spec->limits.max_message);
+	if (spec->limits.max_in_flight)
+		ctl_put_uint(request, "max_in_flight", spec->limits.max_in_flight);
 	if (cli->given & CLI_REPLACE)
 		ctl_put_bool(request, "replace", true);
 }
@@ -376,6 +380,8 @@ int cli_device_show(struct cli *cli, const char *name)
 	show_line(&reply.body, "recovery", "recovery");
 	show_line(&reply.body, "mark", "mark");
 	show_line(&reply.body, "own_pivs", "own PIVs");
+	show_line(&reply.body, "max_message", "max message");
+	show_line(&reply.body, "max_in_flight", "max in flight");
 	show_line(&reply.body, "highest_piv", "highest PIV");
 	show_line(&reply.body, "own_piv", "own PIV");
 	show_line(&reply.body, "requests", "requests");

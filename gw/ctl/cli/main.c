@@ -44,7 +44,7 @@ const struct cli_command cli_commands[] = {
 		"give a device other keys, and other ids if FILE says so",
 		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
 		"can\n"
-		"never be never_used again. recovery and own_piv stay unless FILE says them.\n"},
+		"never be never_used again. recovery, own_piv and limits stay unless FILE says them.\n"},
 	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
 		NULL},
 	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,

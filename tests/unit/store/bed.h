@@ -40,6 +40,11 @@ void bed_sql_sealed(struct bed *bed, const char *sql);
 
 // Makes a closed store one as version 4 of the schema had it, with the same numbers: its runs and
 // bases are wide ones then (STORE_WIDE_RUN), and its marks have format 2.
+// SQL: the table of devices as it was before version 6.
+#define BED_NO_LIMITS                                 \
+	"ALTER TABLE device DROP COLUMN max_message;" \
+	"ALTER TABLE device DROP COLUMN max_in_flight;"
+
 void bed_make_version_4(const struct bed *bed);
 
 // A device never used before; its secret is derived from `seed`, the ids are given in hex.

@@ -171,6 +171,39 @@ Test(import, every_column_has_its_meaning)
 	cr_expect_arr_eq(device.keys.common_iv, keys.common_iv, 12);
 }
 
+Test(import, limits_of_a_device_have_a_range)
+{
+#define LIMITS_HEADER "device_id,gateway_id,master_secret,never_used,max_message,max_in_flight\n"
+	static const struct {
+		const char *values, *why;
+	} bad[] = {{"63,", "max_message: from 64 to 9216"}, {"9217,", "max_message: from"},
+		{"0,", "max_message: from"}, {"65600,", "max_message: from"},
+		{"-1,", "max_message: not a whole number"}, {",0", "max_in_flight: from 1 to 255"},
+		{",256", "max_in_flight: from"}, {",257.5", "max_in_flight: not"}};
+	struct store_device device;
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(
+			text, sizeof(text), LIMITS_HEADER "03,aa," SECRET ",1,%s\n", bad[i].values);
+		expect_bad(text, 2, bad[i].why);
+	}
+	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,1038,7\n", 1);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_eq(device.limits.max_message, 1038);
+	cr_expect_eq(device.limits.max_in_flight, 7);
+	expect_added("{\"device_id\":\"02\",\"gateway_id\":\"bb\",\"master_secret\":\"" SECRET
+		     "\",\"never_used\":true,\"max_message\":9216}",
+		1);
+	cr_assert_eq(bed_load(&bed, "02", &device), 2);
+	cr_expect_eq(device.limits.max_message, 9216);
+	cr_expect_eq(device.limits.max_in_flight, 0);
+	// The same again is left as it is, and other limits are not taken silently.
+	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,,\n", 0);
+	cr_expect_eq(run(LIMITS_HEADER "01,aa," SECRET ",1,1039,7\n"), -EBADMSG);
+	cr_expect_eq(run(LIMITS_HEADER "01,aa," SECRET ",1,1038,8\n"), -EBADMSG);
+}
+
 Test(import, json_says_the_same)
 {
 	static const char *const object =
@@ -327,7 +360,7 @@ Test(import, what_is_no_csv_or_json_is_refused_as_a_whole)
 	expect_broken(" \n \n", "no column is named");
 	expect_broken("device_id,colour\n", "no column is named \"colour\"");
 	expect_broken("device_id,gateway_id,device_id\n", "twice");
-	expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m\n", "too many columns");
+	expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o\n", "too many columns");
 	expect_broken("device_id;gateway_id\n01;02\n", "no column");
 	expect_broken("[", "no end");
 	expect_broken("[{}", "no end");

@@ -282,8 +282,8 @@ Test(store_marks, a_store_of_version_3_is_taken_up_as_it_is)
 	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
 	bed_close(&bed);
 	bed_sql(&bed,
-		"ALTER TABLE meta DROP COLUMN tag; ALTER TABLE used_key DROP COLUMN tag;"
-		"PRAGMA user_version = 3;");
+		"ALTER TABLE meta DROP COLUMN tag; ALTER TABLE used_key DROP COLUMN "
+		"tag;" BED_NO_LIMITS "PRAGMA user_version = 3;");
 	bed_open(&bed);
 	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED, "%s", bed.error.text);
 	reopen();
@@ -299,7 +299,7 @@ static void back_to_version_2(void)
 	bed_close(&bed);
 	bed_sql(&bed,
 		"ALTER TABLE meta DROP COLUMN commits; ALTER TABLE meta DROP COLUMN tag;"
-		"ALTER TABLE used_key DROP COLUMN tag; PRAGMA user_version = 2;");
+		"ALTER TABLE used_key DROP COLUMN tag;" BED_NO_LIMITS "PRAGMA user_version = 2;");
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/" STORE_MARK, directories[i]);
 		bed_write(path, "postern run mark 1: 0\n", 22);
@@ -440,6 +440,8 @@ Test(store_marks, rotation_keeps_the_name_and_what_is_not_said)
 	strcpy(a.name, "pump");
 	a.has_own_piv = true;
 	a.own_piv = STORE_OWN_PIV_CLOCK;
+	a.limits = (struct store_limits){.max_message = 1038, .max_in_flight = 3};
+	b.limits.max_in_flight = 4;
 	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
 	cr_assert_eq(raise_mark(device_of("pump").id, 100), 0);
 	uint64_t id = device_of("pump").id;
@@ -453,6 +455,8 @@ Test(store_marks, rotation_keeps_the_name_and_what_is_not_said)
 	cr_expect_eq(device.recovery, STORE_FLOOR);
 	cr_expect_eq(device.own_piv, STORE_OWN_PIV_CLOCK);
 	cr_expect_eq(device.mark, 32); // of the new keys
+	cr_expect_eq(device.limits.max_message, 1038);
+	cr_expect_eq(device.limits.max_in_flight, 4);
 	cr_expect_eq(store_count(bed.store), 1);
 	reopen();
 	cr_expect_eq(device_of("pump").device_id[0], 2);

@@ -117,6 +117,26 @@ Test(store_versions, no_own_partial_iv_comes_again_after_the_take_over)
 	expect_above(1 + 5001, run + bed_run_base(&bed, "05"), "05");
 }
 
+Test(store_versions, a_store_of_version_5_knew_no_limits)
+{
+	struct store_spec spec = bed_spec(60, "60", "aa"), more = bed_spec(61, "61", "aa");
+	struct store_device device;
+
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	bed_close(&bed);
+	bed_sql(&bed, BED_NO_LIMITS "PRAGMA user_version = 5");
+	for (unsigned i = 0; i < 2; i++) {
+		bed_open(&bed);
+		cr_assert_eq(bed_load(&bed, "60", &device), 1 + i);
+		cr_expect_eq(device.limits.max_message, 0);
+		cr_expect_eq(device.limits.max_in_flight, 0);
+		more.limits.max_message = 1200;
+		cr_expect_eq(bed_add(&bed, &more), i ? STORE_UNCHANGED : STORE_ADDED);
+		bed_close(&bed);
+	}
+	bed_open(&bed);
+}
+
 Test(store_versions, the_take_over_is_done_once)
 {
 	live();
