@@ -6,6 +6,8 @@
 // on the ring of a ring port; dp_worker_turn() alone is timed. Every request has a Partial IV of
 // its own; windows are reset between rounds, and a round goes through the devices in random order.
 
+#include "bench/pipeline.h"
+
 #include "bench/aead_measure.h"
 #include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
@@ -22,7 +24,6 @@
 #include <string.h>
 
 #define PACKETS_MIN   (1u << 16) // of one round
-#define PACKET_ROOM   112        // bytes of a sealed request in the store
 #define PAYLOAD_LEN   32
 #define ROUNDS_MAX    64
 #define ANSWERS_BYTES (64u << 20)
@@ -35,21 +36,13 @@ enum traffic {
 	TRAFFIC_REPLAY,    // NON, Partial IV used before
 	TRAFFIC_MALFORMED, // cut in an option
 	TRAFFIC_HOSTILE,   // 9 of 10 are one of the four before, 1 is good
+	TRAFFIC_COPIES,    // see pipeline_shares.c
+	TRAFFIC_NEIGHBOUR, // the same
 	TRAFFIC_COUNT,
 };
 
-static const char *const traffic_names[TRAFFIC_COUNT] = {
-	"good", "unknown-kid", "bad-tag", "replay", "malformed", "hostile-90"};
-
-struct packet {
-	uint8_t len;
-	uint8_t coap[PACKET_ROOM - 1];
-};
-
-struct device {
-	struct osc_keys keys; // of the gateway
-	uint8_t kid[4];
-};
+static const char *const traffic_names[TRAFFIC_COUNT] = {"good", "unknown-kid", "bad-tag", "replay",
+	"malformed", "hostile-90", "copies", "neighbour"};
 
 static struct {
 	bool json, quick;
@@ -59,34 +52,29 @@ static struct {
 } options = {.rounds = 7, .devices = -1, .traffic = -1};
 
 static const unsigned device_counts[] = {1, 1000, 100000, 1000000};
-static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}};
+static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}, {"up", 2}};
 static const struct dp_route routes[] = {
 	{.segments = &segments[0],
 		.segment_count = 1,
 		.methods = 0xfe,
 		.target = DP_TARGET_DISCARD},
 	{.segments = &segments[1], .segment_count = 1, .methods = 0xfe, .target = DP_TARGET_ECHO},
+	{.segments = &segments[2],
+		.segment_count = 1,
+		.methods = 0xfe,
+		.target = DP_TARGET_UPSTREAM,
+		.timeout_ms = 60000},
 };
-static const struct dp_config config = {.routes = routes, .route_count = RTE_DIM(routes)};
+static struct dp_config config = {.routes = routes, .route_count = RTE_DIM(routes)};
 
-static double cycles_per_tsc; // the time-stamp counter is not the core's clock
+double cycles_per_tsc; // the time-stamp counter is not the core's clock
 
 static struct rte_ring *rx, *tx;
 static struct rte_mempool *pool;
 static uint16_t port_id;
 static struct aead_engine *engine;
 
-struct bed {
-	struct dp *dp;
-	struct dp_worker *w;
-	struct device *device;
-	unsigned device_count;
-	struct packet *packet;
-	unsigned packet_count;
-	uint32_t *context; // of a device
-};
-
-static void die(const char *what)
+void die(const char *what)
 {
 	fprintf(stderr, "pipeline: %s\n", what);
 	exit(EXIT_FAILURE);
@@ -94,8 +82,7 @@ static void die(const char *what)
 
 // --- packets -------------------------------------------------------------------------------------
 
-// A request of a device: POST, one path segment, a payload.
-static void packet_seal(struct packet *packet, const struct device *device, uint64_t piv,
+void packet_seal(struct packet *packet, const struct device *device, uint64_t piv,
 	enum coap_type type, const char *path)
 {
 	static const char payload[PAYLOAD_LEN + 1] = "{\"t\":21.5,\"unit\":\"Cel\",\"n\":1715}";
@@ -201,14 +188,14 @@ static void port_make(void)
 	port_id = port;
 }
 
-static void bed_make(struct bed *bed, unsigned device_count)
+void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_t max_in_flight)
 {
 	static const unsigned lcores[] = {1};
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.worker_count = 1,
 		.max_devices = device_count,
-		.exchanges = 64,
+		.exchanges = exchanges,
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
 		.mtu = 1500,
@@ -224,6 +211,7 @@ static void bed_make(struct bed *bed, unsigned device_count)
 	char err[256];
 	uint64_t seed = 42;
 
+	config.max_in_flight = max_in_flight;
 	*bed = (struct bed){.device_count = device_count};
 	bed->packet_count = RTE_MAX(PACKETS_MIN, device_count);
 	bed->device = calloc(device_count, sizeof(*bed->device));
@@ -263,7 +251,7 @@ static void bed_make(struct bed *bed, unsigned device_count)
 	}
 }
 
-static void bed_free(struct bed *bed)
+void bed_free(struct bed *bed)
 {
 	dp_free(bed->dp);
 	free(bed->device);
@@ -283,7 +271,7 @@ static void windows_reset(struct bed *bed)
 	}
 }
 
-static void feed(struct bed *bed, unsigned first, unsigned n)
+void feed(struct bed *bed, unsigned first, unsigned n)
 {
 	struct dp_flow flow = {
 		.local_addr = {192, 0, 2, 2},
@@ -309,7 +297,7 @@ static void feed(struct bed *bed, unsigned first, unsigned n)
 		die("the ring of the port is full");
 }
 
-static void drain(void)
+void drain(void)
 {
 	void *m[DP_BURST];
 	unsigned n;
@@ -416,15 +404,21 @@ static void measure(struct bed *bed, enum traffic traffic, const char *path)
 	report(bed, traffic, path, &result);
 }
 
+// What is measured with other numbers of devices than --devices names.
+static bool wanted(enum traffic traffic)
+{
+	return options.devices < 0 && (options.traffic < 0 || options.traffic == (int)traffic);
+}
+
 static void measure_devices(unsigned device_count)
 {
 	struct bed bed;
 
-	bed_make(&bed, device_count);
+	bed_make(&bed, device_count, 64, 0);
 	measure(&bed, TRAFFIC_GOOD, "discard");
 	if (!options.quick)
 		measure(&bed, TRAFFIC_GOOD, "echo");
-	for (enum traffic t = TRAFFIC_UNKNOWN; t < TRAFFIC_COUNT; t++)
+	for (enum traffic t = TRAFFIC_UNKNOWN; t <= TRAFFIC_HOSTILE; t++)
 		measure(&bed, t, "discard");
 	bed_free(&bed);
 }
@@ -464,7 +458,7 @@ static int traffic_parse(const char *name)
 		if (!strcmp(name, traffic_names[t]))
 			return t;
 	mistake("--traffic: \"%s\" is none of good, unknown-kid, bad-tag, replay, malformed, "
-		"hostile-90",
+		"hostile-90, copies, neighbour",
 		name);
 }
 
@@ -537,11 +531,17 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < RTE_DIM(device_counts); i++) {
 		if (options.devices >= 0 && options.devices != (long)device_counts[i])
 			continue;
+		if (options.traffic > TRAFFIC_HOSTILE)
+			continue;
 		if (options.quick && options.devices < 0 && device_counts[i] != 1000 &&
 			device_counts[i] != 1000000)
 			continue;
 		measure_devices(device_counts[i]);
 	}
+	if (wanted(TRAFFIC_COPIES))
+		copies_measure(options.json, options.rounds);
+	if (wanted(TRAFFIC_NEIGHBOUR))
+		neighbour_measure(options.json);
 	aead_engine_free(engine);
 	rte_eal_cleanup();
 	return EXIT_SUCCESS;
