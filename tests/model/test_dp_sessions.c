@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sessions of several devices with one worker, on a network and before backends that do their
-// worst, against a model that is simple enough to be believed:
+// Sessions of several devices with several workers, on a network and before backends that do their
+// worst, with a main that is late and a clock that is set, against a model that is simple enough to
+// be believed:
 //
 // - which packets are accepted is foretold from plain sets of Partial IVs, packet by packet;
 // - a nonce of a gateway key seals one answer ever, over all restarts of a device's context;
@@ -18,26 +19,39 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define STEPS      100000
-#define DEVICES    10
+#ifdef __SANITIZE_ADDRESS__
+#define STEPS 200000
+#else
+#define STEPS 1600000 // for a million packets
+#endif
+#define SETTLE     10000 // steps between two rests
+#define DEVICES    12
+#define WORKERS    BED_WORKERS_MAX
 #define HISTORY    8192      // requests remembered; a power of two, as message ids index it
 #define PIVS       (1 << 20) // of one key
-#define NONCES     (1 << 19) // more than twice as many as a run of STEPS uses
+#define NONCES     (1 << 20) // more than twice as many as a run of STEPS uses
 #define QUEUE_MAX  48        // packets in one burst, so that their order is kept
 #define ECHO_FRESH 60000     // milliseconds in which an Echo value is valid for certain
 #define ECHO_STALE 300000    // and after which it is not
+#define CLOCK_FULL 900       // own Partial IVs of one second, after which the model lets it pass
 
 struct model_device {
 	struct bed_device bed;
 	struct dp_flow flow;
+	unsigned queue; // of the worker where its packets arrive
+	unsigned batch; // with packets of it in a queue; all are in batch_queue
+	unsigned batch_queue;
 	uint64_t mid_ms[1 << 16]; // when it saw a message id of the gateway's last; 0: never
 	bool there;
 	bool own_piv;
-	bool no_echo;     // it has a mark, DP_CONTEXT_FLOOR
-	uint32_t keys;    // how many keys it had
-	uint32_t context; // how many contexts and unknown windows it had
-	uint64_t mark;    // durable
-	uint64_t next;    // its sequence number
+	bool by_clock;      // these are from the clock
+	bool no_echo;       // it has a mark, DP_CONTEXT_FLOOR
+	int64_t clock_next; // by_clock: no own Partial IV of this context is below
+	uint32_t base;      // highest run base that its keys had
+	uint32_t keys;      // how many keys it had
+	uint32_t context;   // how many contexts and unknown windows it had
+	uint64_t mark;      // durable
+	uint64_t next;      // its sequence number
 	// What the gateway may know of it.
 	bool window_known;
 	uint64_t floor;   // everything below is refused
@@ -63,7 +77,9 @@ struct model_request {
 	bool dispatched;
 	bool acked; // by an empty ACK
 	bool answered;
-	bool gone; // its device was removed meanwhile
+	bool leaving; // its device was removed, but its owner may answer still
+	bool gone;    // and its owner let go of it
+	uint32_t number;
 	uint8_t answer[16];
 };
 
@@ -74,8 +90,17 @@ static uint32_t serial; // of requests
 static unsigned queued;
 static uint64_t clock_ms; // that was let pass
 static uint64_t accepted, dispatched, local_answers, frames;
-static dp_handle held[BED_EXCHANGES];
+static struct held {
+	dp_handle handle;
+	unsigned worker;
+} held[WORKERS * BED_EXCHANGES];
 static unsigned held_count;
+static unsigned batch = 1; // packets that are in the queues together
+static int64_t wall_ms;    // the clock that own Partial IVs are made of, since the epoch
+static bool wall_stands;
+static int64_t wall_used;   // highest second of it that was used
+static uint32_t set_serial; // when it was set last
+static bool leaving;        // some of history[] are
 static uint64_t state, seed;
 static unsigned step;
 
@@ -153,17 +178,30 @@ static void device_keys(struct model_device *d)
 	memset(d->seen, 0, PIVS);
 }
 
+static int64_t wall_read(void)
+{
+	return wall_ms / 1000 + DP_CLOCK_EPOCH_S;
+}
+
 static void device_add(struct model_device *d, bool window_known)
 {
+	uint8_t own_piv = d->by_clock ? DP_CONTEXT_OWN_PIV_CLOCK
+		: d->own_piv          ? DP_CONTEXT_OWN_PIV_ALWAYS
+				      : 0;
 	struct dp_context *ctx;
 
 	bed_device_add_with(&bed, &d->bed, window_known,
-		(d->own_piv ? DP_CONTEXT_OWN_PIV_ALWAYS : 0) | (d->no_echo ? DP_CONTEXT_FLOOR : 0),
-		d->mark);
+		own_piv | (d->no_echo ? DP_CONTEXT_FLOOR : 0), d->mark);
 	ctx = &dp_contexts(bed.dp)->context[d->bed.context];
 	d->context++;
-	// What the store sees to: a returning key goes on in a run of its own.
-	ctx->run_base = d->context;
+	if (d->by_clock)
+		// New keys begin at once, others in the second after all that were used.
+		d->clock_next =
+			(window_known ? wall_ms / 1000 : RTE_MAX(wall_ms / 1000, wall_used) + 1)
+			<< DP_CLOCK_BITS;
+	else
+		// What the store sees to: a returning key goes on in a run of its own.
+		ctx->run_base = ++d->base;
 	d->there = true;
 	d->window_known = window_known || d->no_echo;
 	if (d->no_echo && !window_known) {
@@ -182,22 +220,42 @@ static void device_add(struct model_device *d, bool window_known)
 // In the place of main.
 static void on_event(void *arg, const struct dp_event *event)
 {
-	const struct dp_context *ctx = &dp_contexts(bed.dp)->context[event->context];
-
-	for (unsigned i = 0; i < DEVICES && event->type == DP_EVENT_MARK_WANTED; i++) {
+	for (unsigned i = 0; i < DEVICES; i++) {
 		struct model_device *d = &devices[i];
 
 		if (!d->there || d->bed.context != event->context ||
 			d->bed.generation != event->generation)
 			continue;
+		if (event->type == DP_EVENT_RUN_BASE_WANTED)
+			must(dp_run_base_raise(
+				     bed.dp, event->context, event->generation, ++d->base) == 0,
+				"main answers");
+		if (event->type != DP_EVENT_MARK_WANTED)
+			continue;
 		d->mark = RTE_MAX(d->mark, event->arg);
 		must(dp_mark_raise(bed.dp, event->context, event->generation, d->mark) == 0,
 			"its owner asked");
 	}
-	if (event->type == DP_EVENT_RUN_BASE_WANTED)
-		must(dp_run_base_raise(bed.dp, event->context, event->generation,
-			     ctx->run_base + DEVICES) == 0,
-			"main answers");
+}
+
+// A poll does bounded work.
+static void poll_all(void)
+{
+	bool more = true;
+
+	while (more) {
+		dp_poll(bed.dp, on_event, NULL);
+		more = false;
+		for (unsigned i = 0; i < WORKERS; i++)
+			more |= !rte_ring_empty(dp_worker_get(bed.dp, i)->events);
+	}
+	if (!leaving || dp_devices_retiring(bed.dp))
+		return;
+	for (unsigned i = 0; i < HISTORY; i++) {
+		history[i].gone |= history[i].leaving;
+		history[i].leaving = false;
+	}
+	leaving = false;
 }
 
 // The model's verdict on one packet, in order of arrival.
@@ -207,6 +265,8 @@ static void foretell(struct model_request *r)
 	uint64_t piv = r->bed.piv;
 
 	if (!d->there || r->keys != d->keys || piv < d->floor || d->seen[piv])
+		return;
+	if (d->by_clock && d->clock_next >> DP_CLOCK_BITS > wall_ms / 1000)
 		return;
 	if (d->no_echo && piv >= d->mark)
 		return;
@@ -237,6 +297,7 @@ static void device_acknowledges(const struct model_device *d, uint16_t mid)
 		return;
 	if (what == 2)
 		flow.remote_port += rte_cpu_to_be_16(1000);
+	bed.queue = rnd(4) ? d->queue : rnd(WORKERS);
 	bed_send_empty(&bed, &flow, what == 3 ? COAP_RST : COAP_ACK, mid);
 	queued++;
 }
@@ -281,6 +342,16 @@ static void check_type(const struct model_request *r, const struct bed_answer *a
 	device_acknowledges(d, mid);
 }
 
+static void clock_used(struct model_device *d, const struct model_request *r, uint64_t piv)
+{
+	int64_t second = piv >> DP_CLOCK_BITS;
+
+	must(second <= wall_ms / 1000 || r->answered || r->acked, "ahead of the clock");
+	wall_used = RTE_MAX(wall_used, second);
+	if (r->keys == d->keys)
+		d->clock_next = RTE_MAX(d->clock_next, (int64_t)piv + 1);
+}
+
 static void take_answers(void)
 {
 	struct bed_answer answer;
@@ -309,6 +380,8 @@ static void take_answers(void)
 		nonce_used(r, &answer, sealed);
 		struct model_device *d = &devices[r->from];
 
+		if (d->by_clock)
+			clock_used(d, r, answer.piv);
 		must(coap_body_parse(&body, answer.plaintext + 1, answer.plaintext_len - 1) ==
 				COAP_OK,
 			"an answer is sound");
@@ -342,9 +415,16 @@ static void take_requests(void)
 	dp_handle handle;
 	struct dp_shared *shared;
 
-	while (held_count < BED_EXCHANGES && (shared = bed_upstream_take(&bed, &handle))) {
-		const uint8_t *token =
-			dp_shared_body(dp_upstream(bed.dp, 0)->port[0].pool, shared) - 2;
+	for (unsigned i = 0; i < WORKERS;) {
+		struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[i];
+
+		if (!dp_upstream_receive(port, &handle, 1)) {
+			i++;
+			continue;
+		}
+		shared = dp_shared_get(port->pool, handle);
+		must(shared && held_count < RTE_DIM(held), "an exchange comes once");
+		const uint8_t *token = dp_shared_body(port->pool, shared) - 2;
 		struct model_request *r = &history[(token[0] << 8 | token[1]) % HISTORY];
 
 		must(r->accepted && !r->dispatched, "handed on once, when accepted");
@@ -352,7 +432,7 @@ static void take_requests(void)
 		must(!r->answered, "not answered before it was handed on");
 		r->dispatched = true;
 		dispatched++;
-		held[held_count++] = handle;
+		held[held_count++] = (struct held){handle, i};
 	}
 }
 
@@ -360,17 +440,34 @@ static void turn(void)
 {
 	bed_turn(&bed);
 	queued = 0;
+	batch++;
 	take_requests();
 	take_answers();
 	must(bed_count(&bed, DP_STAT_rx_requests) == accepted, "%lu, foretold were %lu",
 		bed_count(&bed, DP_STAT_rx_requests), accepted);
-	must(bed_ends(&bed) == bed_count(&bed, DP_STAT_rx_packets), "each packet ends once");
+	must(bed_ends(&bed) ==
+			bed_count(&bed, DP_STAT_rx_packets) + bed_count(&bed, DP_STAT_taken_over),
+		"each packet ends once");
+	// Not more in one second than it has numbers for.
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (devices[i].by_clock &&
+			devices[i].clock_next >> DP_CLOCK_BITS == wall_ms / 1000 &&
+			devices[i].clock_next % (1 << DP_CLOCK_BITS) > CLOCK_FULL)
+			wall_ms += 1000 - wall_ms % 1000;
 }
 
-static void put(const struct dp_flow *flow, const uint8_t *coap, size_t len)
+// Packets of one device keep their order, for the model has to know it: in one batch they come to
+// one worker, which mostly is the device's.
+static void put(unsigned from, const struct dp_flow *flow, const uint8_t *coap, size_t len)
 {
-	if (queued == QUEUE_MAX)
+	struct model_device *d = &devices[from];
+	unsigned queue = rnd(8) ? d->queue : rnd(WORKERS);
+
+	if (queued == QUEUE_MAX || (d->batch == batch && d->batch_queue != queue && rnd(2)))
 		turn();
+	bed.queue = d->batch == batch ? d->batch_queue : queue;
+	d->batch = batch;
+	d->batch_queue = bed.queue;
 	bed_send(&bed, flow, coap, len);
 	queued++;
 }
@@ -387,9 +484,17 @@ static void send_request(struct model_request *r)
 {
 	if (echo_is_doubtful(r))
 		return;
-	put(&devices[r->from].flow, r->bed.coap, r->bed.len);
+	put(r->from, &devices[r->from].flow, r->bed.coap, r->bed.len);
 	r->sent = true;
 	foretell(r);
+}
+
+// It has an answer, or nobody is to give it one any more: a clock that is set may keep an answer
+// from being sealed.
+static bool ended(const struct model_request *r)
+{
+	return !r->accepted || r->answered || r->gone || r->leaving ||
+		(devices[r->from].by_clock && r->number < set_serial);
 }
 
 static struct model_request *make_request(unsigned from, uint64_t piv, bool with_echo)
@@ -401,12 +506,13 @@ static struct model_request *make_request(unsigned from, uint64_t piv, bool with
 	uint8_t plaintext[256];
 	struct coap_writer writer;
 
-	must(!r->accepted || r->answered || r->gone, "a request was never answered");
+	must(ended(r), "a request was never answered");
 	*r = (struct model_request){.device = d->bed,
 		.from = from,
 		.keys = d->keys,
 		.context = d->context,
-		.own_piv = d->own_piv};
+		.own_piv = d->own_piv || d->by_clock,
+		.number = serial};
 	coap_writer_init(&writer, plaintext, sizeof(plaintext));
 	coap_write_code(&writer, rnd(2) ? COAP_GET : COAP_POST);
 	coap_write_option(&writer, COAP_OPT_URI_PATH, path, strlen(path));
@@ -480,7 +586,7 @@ static void forged(void)
 		// Another Partial IV: behind header, token, and the option's first two bytes.
 		coap[4 + 2 + 2] ^= 1 << rnd(8);
 	}
-	put(&devices[r->from].flow, coap, r->bed.len);
+	put(r->from, &devices[r->from].flow, coap, r->bed.len);
 }
 
 static void from_elsewhere(void)
@@ -494,7 +600,7 @@ static void from_elsewhere(void)
 	flow.remote_port += rte_cpu_to_be_16(1000);
 	// Whoever is first with the bytes is answered; here only ever the second.
 	if (r->accepted || r->keys != devices[r->from].keys) {
-		put(&flow, r->bed.coap, r->bed.len);
+		put(r->from, &flow, r->bed.coap, r->bed.len);
 		foretell(r);
 	}
 }
@@ -511,17 +617,25 @@ static void rubbish(void)
 	// An Empty CON is a ping: its RST is no answer of the model's.
 	if (len >= 2 && !coap[1])
 		coap[1] = 1;
-	put(&bed.flow, coap, len);
+	put(rnd(DEVICES), &bed.flow, coap, len);
 }
 
 // An ACK or RST of somebody, for anything.
 static void stray_ack(void)
 {
 	if (queued < QUEUE_MAX) {
+		bed.queue = rnd(WORKERS);
 		bed_send_empty(&bed, &devices[rnd(DEVICES)].flow, rnd(2) ? COAP_ACK : COAP_RST,
 			rnd(1 << 16));
 		queued++;
 	}
+}
+
+static void pass(uint64_t ms)
+{
+	bed_later(&bed, ms);
+	clock_ms += ms;
+	wall_ms += wall_stands ? 0 : ms;
 }
 
 static void later(void)
@@ -529,12 +643,43 @@ static void later(void)
 	uint64_t ms = rnd(8) ? rnd(60) : rnd(2000);
 
 	turn();
-	bed_later(&bed, ms);
-	clock_ms += ms;
+	pass(ms);
 	turn();
-	while (!rte_ring_empty(bed.w->events)) // a poll does bounded work
-		dp_poll(bed.dp, on_event, NULL);
+	poll_all();
 	turn(); // what main said holds from here on
+}
+
+// The clock that own Partial IVs are made of is set, stands, or comes to the border of a second.
+static void set_clock(void)
+{
+	turn();
+	switch (rnd(6)) {
+	case 0:
+		wall_ms += 1000 * (1 + rnd(rnd(8) ? 3 : 600));
+		break;
+	case 1:
+		wall_ms -= RTE_MIN(wall_ms, (int64_t)(1000 * (1 + rnd(rnd(8) ? 3 : 600))));
+		break;
+	case 2:
+		wall_stands = !wall_stands;
+		break;
+	case 3:
+		wall_ms += 999 - wall_ms % 1000;
+		break;
+	case 4:
+		wall_ms += 1000 - wall_ms % 1000;
+		break;
+	case 5: // right again
+		wall_ms = RTE_MAX(wall_ms, 1000 * wall_used);
+		wall_stands = false;
+	}
+	set_serial = serial;
+}
+
+// A device moves, and from now on another worker has its packets.
+static void move(void)
+{
+	devices[rnd(DEVICES)].queue = rnd(WORKERS);
 }
 
 // An operator distrusts what is known of a device.
@@ -561,7 +706,8 @@ static void respond(unsigned i)
 {
 	static const uint8_t codes[] = {
 		COAP_CONTENT, COAP_CHANGED, COAP_NOT_FOUND, COAP_BAD_GATEWAY};
-	struct dp_shared *shared = dp_shared_get(dp_upstream(bed.dp, 0)->port[0].pool, held[i]);
+	struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[held[i].worker];
+	struct dp_shared *shared = dp_shared_get(port->pool, held[i].handle);
 	uint8_t plaintext[1500] = {codes[rnd(4)], COAP_PAYLOAD_MARK};
 	size_t len = rnd(3) ? 1 : 3 + rnd(200);
 
@@ -570,9 +716,11 @@ static void respond(unsigned i)
 		plaintext[k] = rnd(256);
 	if (rnd(16) == 0)
 		len = rnd(2) ? 0 : shared->request.response_max + 1; // does not fit
-	bed_upstream_answer(&bed, held[i], plaintext, len);
+	memcpy(dp_shared_response(port->pool, shared), plaintext, len);
+	shared->response.len = len;
+	dp_upstream_respond(port, held[i].handle);
 	if (rnd(16) == 0)
-		dp_upstream_respond(&dp_upstream(bed.dp, 0)->port[0], held[i]); // twice
+		dp_upstream_respond(port, held[i].handle); // twice
 	held[i] = held[--held_count];
 }
 
@@ -583,6 +731,13 @@ static void backend(void)
 		respond(rnd(held_count));
 }
 
+// More commands than a worker takes in a turn, and in front of those that follow.
+static void main_is_late(const struct model_device *d)
+{
+	for (unsigned i = 0; i < 40; i++)
+		(void)!dp_run_base_raise(bed.dp, d->bed.context, d->bed.generation, 0);
+}
+
 static void remove_device(struct model_device *d)
 {
 	struct dp_context_key key;
@@ -590,18 +745,35 @@ static void remove_device(struct model_device *d)
 	turn();
 	for (unsigned i = 0; i < HISTORY; i++)
 		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
-			history[i].gone = true;
+			leaving = history[i].leaving = true;
+	if (rnd(2))
+		main_is_late(d);
 	bed_device_key(&d->bed, &key);
 	must(dp_device_remove(bed.dp, &key) == 0, "it is there");
 	d->there = false;
-	// Packets and answers meet a context that is on its way out.
+}
+
+// Packets and answers meet a context that is on its way out, and one that is there in its place.
+static void meet_the_retired(struct model_device *d)
+{
+	if (rnd(2))
+		wall_ms += 1000 - (rnd(2) ? wall_ms % 1000 : 0);
+	while (held_count && rnd(8))
+		respond(rnd(held_count));
 	if (rnd(2))
 		again();
-	// A poll does bounded work.
-	for (unsigned polls = 0; dp_devices_retiring(bed.dp); polls++) {
+	for (unsigned n = rnd(3); d->there && n; n--)
+		send_request(make_request(d - devices, d->next++, rnd(2)));
+}
+
+// As the registry does it.
+static void keys_free(const struct model_device *d)
+{
+	for (unsigned polls = 0;
+		dp_key_retiring(bed.dp, d->bed.params.alg, d->bed.keys.recipient_key); polls++) {
 		must(polls < 64, "nobody holds it");
 		turn();
-		dp_poll(bed.dp, on_event, NULL);
+		poll_all();
 	}
 }
 
@@ -609,18 +781,22 @@ static void come_and_go(void)
 {
 	struct model_device *d = &devices[rnd(DEVICES)];
 
-	if (d->there) {
-		remove_device(d);
-		if (rnd(2))
-			return;
-	}
 	turn();
-	if (rnd(2)) {
-		device_keys(d);
-		device_add(d, true);
-	} else {
-		device_add(d, false);
+	if (d->there) {
+		for (unsigned n = rnd(6); n; n--)
+			send_request(make_request(d - devices, d->next++, rnd(2)));
+		remove_device(d);
 	}
+	if (rnd(2)) {
+		if (rnd(2)) {
+			device_keys(d);
+			device_add(d, true);
+		} else {
+			keys_free(d);
+			device_add(d, false);
+		}
+	}
+	meet_the_retired(d);
 }
 
 static void policy(void)
@@ -633,7 +809,7 @@ static void one_step(void)
 {
 	static void (*const operations[])(void) = {good, good, good, good, good, good, good, again,
 		again, again, old_number, forged, forged, from_elsewhere, rubbish, stray_ack, later,
-		later, backend, backend, backend, turn, policy, resync};
+		later, backend, backend, backend, turn, policy, resync, set_clock, move};
 	uint64_t n = rnd(RTE_DIM(operations) * 20);
 
 	if (n == 0)
@@ -648,10 +824,13 @@ static void settle(void)
 	turn();
 	while (held_count)
 		respond(0);
+	wall_stands = false;
+	for (unsigned i = 0; i < DEVICES; i++)
+		wall_used = RTE_MAX(wall_used, devices[i].clock_next >> DP_CLOCK_BITS);
+	wall_ms = RTE_MAX(wall_ms, 1000 * wall_used);
 	later();
-	bed_later(&bed, BED_TIMEOUT_MS + 1000);
-	clock_ms += BED_TIMEOUT_MS + 1000;
-	turn();
+	pass(BED_TIMEOUT_MS + 1000);
+	later();
 	for (unsigned i = 0; i < DEVICES; i++) {
 		struct model_device *d = &devices[i];
 		struct model_request *r;
@@ -665,8 +844,7 @@ static void settle(void)
 			// A device without Echo first has to pass its mark.
 			must(tries++ < (d->no_echo ? 3 + DP_MARK_AHEAD : 3),
 				"device %u gets no answer", i);
-			bed_later(&bed, 1000);
-			clock_ms += 1000;
+			pass(1000);
 			r = make_request(i, d->next++, true);
 			send_request(r);
 			turn();
@@ -676,15 +854,14 @@ static void settle(void)
 		} while (!r->answered);
 	}
 	for (unsigned i = 0; i < HISTORY; i++)
-		must(!history[i].accepted || history[i].answered || history[i].gone,
-			"a request was never answered");
+		must(ended(&history[i]), "a request was never answered");
 	// Separate answers that nobody acknowledges end, too: after 93 s at most.
 	for (unsigned i = 0; i < 40; i++) {
-		bed_later(&bed, 2500);
-		clock_ms += 2500;
+		pass(2500);
 		turn();
 	}
-	must(dp_worker_exchanges_free(bed.dp, 0) == BED_EXCHANGES, "exchanges are missing");
+	for (unsigned i = 0; i < WORKERS; i++)
+		must(dp_worker_exchanges_free(bed.dp, i) == BED_EXCHANGES, "exchanges are missing");
 	must(accepted == dispatched + local_answers, "%lu %lu %lu", accepted, dispatched,
 		local_answers);
 	must(frames ==
@@ -709,16 +886,21 @@ Test(dp_sessions, agree_with_the_model)
 	else
 		randombytes_buf(&seed, sizeof(seed));
 	state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-	bed_make(&bed);
+	bed_make_workers(&bed, WORKERS, rnd(2));
 	bed_stop_clock(&bed); // the model knows no other time than its own
+	dp_contexts(bed.dp)->clock.read = wall_read;
+	wall_ms = 1000000000;
 	// Here exchanges are to run out; the overload ladder, which is there to prevent that, has
 	// tests of its own.
-	dp_overload_init(&bed.w->overload, UINT32_MAX, bed.w->now_ms);
+	for (unsigned i = 0; i < WORKERS; i++)
+		dp_overload_init(&dp_worker_get(bed.dp, i)->overload, UINT32_MAX, bed.w->now_ms);
 	dp_run_grant(bed.dp, 1);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		devices[i].flow = bed.flow;
 		devices[i].flow.remote_port = rte_cpu_to_be_16(40000 + i);
-		devices[i].own_piv = i % 3 == 2;
+		devices[i].queue = i % WORKERS;
+		devices[i].by_clock = i % 6 == 5;
+		devices[i].own_piv = i % 6 == 2;
 		devices[i].no_echo = i % 5 == 4;
 		devices[i].seen = calloc(1, PIVS);
 		must(devices[i].seen, "memory");
@@ -727,7 +909,7 @@ Test(dp_sessions, agree_with_the_model)
 	}
 	for (step = 0; step < count; step++) {
 		one_step();
-		if (step % (STEPS / 10) == STEPS / 10 - 1)
+		if (step % SETTLE == SETTLE - 1)
 			settle();
 	}
 	settle();
@@ -740,6 +922,11 @@ Test(dp_sessions, agree_with_the_model)
 		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
 		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
 		bed_count(&bed, DP_STAT_answers_given_up));
+	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
+	       "gone\n",
+		bed_count(&bed, DP_STAT_handed_over),
+		bed_count(&bed, DP_STAT_drop_clock) + bed_count(&bed, DP_STAT_drop_own_piv_spent),
+		bed_count(&bed, DP_STAT_drop_context_gone));
 	bed_free(&bed);
 	for (unsigned i = 0; i < DEVICES; i++)
 		free(devices[i].seen);
