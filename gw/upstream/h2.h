@@ -40,6 +40,7 @@ struct h2_conn {
 	uint64_t heard_ms;  // something came
 	uint64_t pinged_ms; // 0: no PING waits for its answer
 	uint64_t used_ms;   // the last stream ended
+	uint64_t follow_ms; // when its address is to be compared with the name's
 	size_t out_at, out_len;
 	uint8_t out[H2_OUT_ROOM];
 };

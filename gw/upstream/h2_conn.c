@@ -13,6 +13,7 @@
 #define QUIET_MS    15000  // without a byte, after which a PING asks
 #define PING_MS     5000   // for its answer
 #define IDLE_MS     120000 // without a request, after which a connection is closed
+#define FOLLOW_MS   60000  // between looks whether the server's name still has its address
 #define USELESS_MAX 2 // connections in a row that answered nothing, with requests still waiting
 #define READS       4 // of 64 KB at a time
 
@@ -155,6 +156,9 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 	return 0;
 }
 
+static bool conn_is_astray(const struct h2_conn *conn);
+static void target_leave_astray(struct h2_target *target);
+
 // The server's SETTINGS came.
 static void conn_is_ready(struct h2_conn *conn)
 {
@@ -164,7 +168,10 @@ static void conn_is_ready(struct h2_conn *conn)
 	conn->state = H2_CONN_READY;
 	conn->ready_ms = conn->used_ms = e->now_ms;
 	conn->target->changed |= !conn->fresh; // what waits now waits for a place
+	conn->follow_ms = e->now_ms + FOLLOW_MS;
 	up_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
+	if (!conn->fresh && !conn_is_astray(conn))
+		target_leave_astray(conn->target);
 	if (fresh)
 		h2_conn_submit(conn, fresh);
 }
@@ -223,6 +230,62 @@ void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms)
 	set_dirty(conn);
 }
 
+// Whether a connection leads to an address that the server's name has no more.
+static bool conn_is_astray(const struct h2_conn *conn)
+{
+	const struct up_host *host = &conn->target->host;
+
+	return host->named && host->addresses.count &&
+		!up_host_has(host, &conn->wire.addresses.address[conn->wire.address]);
+}
+
+// Whether one more connection of a target may be opened for one that is astray.
+static bool target_may_replace(const struct h2_target *target)
+{
+	const struct h2_engine *e = target->engine;
+	const struct h2_conn *conn;
+
+	TAILQ_FOREACH(conn, &target->conns, link)
+	if (!conn->fresh && conn->state < H2_CONN_READY)
+		return false; // one comes already
+	return e->now_ms >= target->open_after_ms &&
+		e->conn_count < e->config.max_connections + e->config.upstream->server_count;
+}
+
+// Has a connection that is never idle follow changes of DNS: its name is looked up now and then,
+// and when it has other addresses a connection to one of them is opened, which takes over when it
+// stands.
+static void conn_follow(struct h2_conn *conn)
+{
+	struct h2_target *target = conn->target;
+	struct h2_engine *e = target->engine;
+
+	if (conn->fresh || conn->state != H2_CONN_READY || !target->host.named ||
+		e->now_ms < conn->follow_ms)
+		return;
+	up_host_want(&target->host, e->now_ms);
+	if (target->host.resolve || target->host.failed)
+		return; // the next look will tell, or nobody knows
+	if (!conn_is_astray(conn))
+		conn->follow_ms = e->now_ms + FOLLOW_MS;
+	else if (target_may_replace(target) && h2_conn_open(target, NULL))
+		target->open_after_ms = e->now_ms + FOLLOW_MS; // out of memory
+}
+
+// A connection stands: those that are astray take no more requests.
+static void target_leave_astray(struct h2_target *target)
+{
+	struct h2_conn *conn;
+
+	TAILQ_FOREACH(conn, &target->conns, link)
+	{
+		if (conn->fresh || conn->state != H2_CONN_READY || !conn_is_astray(conn))
+			continue;
+		conn->state = H2_CONN_LEAVING;
+		set_dirty(conn);
+	}
+}
+
 static void conn_fire(struct up_timer *timer)
 {
 	struct h2_conn *conn = (struct h2_conn *)timer;
@@ -247,6 +310,7 @@ static void conn_fire(struct up_timer *timer)
 		h2_conn_leave(conn);
 		return;
 	}
+	conn_follow(conn);
 	if (now >= conn->heard_ms + QUIET_MS)
 		h2_conn_doubt(conn, now);
 	else

@@ -6,6 +6,7 @@
 #include "gw/upstream/timers.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #define OLD_MS   60000 // for which the addresses of a name are believed
@@ -78,6 +79,18 @@ enum up_error up_host_error(const struct up_host *host, int *local_errno)
 
 	*local_errno = local ? -host->failed : 0;
 	return local ? UP_ERR_local : UP_ERR_dns;
+}
+
+bool up_host_has(const struct up_host *host, const struct up_address *address)
+{
+	for (unsigned i = 0; i < host->addresses.count; i++) {
+		const struct up_address *known = &host->addresses.address[i];
+
+		if (known->len == address->len &&
+			!memcmp(&known->storage, &address->storage, address->len))
+			return true;
+	}
+	return false;
 }
 
 void up_host_doubt(struct up_host *host)

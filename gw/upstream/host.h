@@ -39,6 +39,8 @@ bool up_host_ready(struct up_host *host, int fd, uint64_t now_ms);
 // Why there are no addresses: UP_ERR_dns, or UP_ERR_local with its errno if this machine could not
 // even ask.
 enum up_error up_host_error(const struct up_host *host, int *local_errno);
+// Whether an address is among those that are known.
+bool up_host_has(const struct up_host *host, const struct up_address *address);
 // None of the addresses could be reached: they get old earlier.
 void up_host_doubt(struct up_host *host);
 // Whether a look-up is under way or not.

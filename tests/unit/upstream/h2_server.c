@@ -557,6 +557,10 @@ static void listen_tcp(struct h2_server *s)
 	socklen_t len = sizeof(address);
 	int little = 65536;
 
+	address.sin_port = htons(s->config.port);
+	if (s->config.address)
+		inet_pton(AF_INET, s->config.address, &address.sin_addr);
+
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->config.unread)
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));

@@ -41,7 +41,9 @@ struct h2_server;
 
 struct h2_server_config {
 	const char *name;
-	const char *unix_path;  // NULL: TCP on 127.0.0.1 and a free port
+	const char *unix_path;  // NULL: TCP
+	const char *address;    // NULL: 127.0.0.1
+	uint16_t port;          // 0: a free one
 	const char *cert, *key; // PEM files, for TLS; or NULL
 	const char *alpn;       // with TLS; NULL: h2
 	unsigned requests;      // of a connection, after which it says GOAWAY; 0: no end

@@ -113,6 +113,12 @@ int clock_gettime(clockid_t id, struct timespec *t)
 	return rc;
 }
 
+// Time as it really passes.
+static uint64_t real_ms(void)
+{
+	return bed_now_ms() - __atomic_load_n(&later_ms, __ATOMIC_RELAXED);
+}
+
 static void clock_jump(uint64_t ms)
 {
 	__atomic_store_n(&later_ms, ms, __ATOMIC_RELAXED);
@@ -257,6 +263,51 @@ Test(upstream_names, https)
 		server_stop(server);
 	}
 	bed_pki_remove(&pki);
+}
+
+// A connection that is busy all the time follows changes of DNS: requests go to the new address
+// when a connection to it stands, and what is under way at the old one ends there.
+Test(upstream_names, busy_connection_follows)
+{
+	struct h2_server *one = h2_server_start(&(struct h2_server_config){.name = "one"});
+	struct h2_server *two = h2_server_start(&(struct h2_server_config){
+		.name = "two", .address = "127.0.0.2", .port = h2_server_port(one)});
+	uint64_t later = 0, until = bed_now_ms() + LONG_MS;
+	char upstream[256];
+	unsigned asked;
+
+	dns_is(false, 0, "127.0.0.1", NULL);
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"h2c://name.test:%u\"], max_connections: 1, queue: 1h",
+		h2_server_port(one));
+	struct bed *bed = bed_make(upstream);
+	bed_push_deadline(bed, "GET path=hold", 4000000);
+	h2_server_wait_requests(one, 1);
+	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |one");
+	// The same address and a second one: nothing is to be done.
+	dns_is(false, 0, "127.0.0.2", "127.0.0.1");
+	for (asked = dns_asked(); dns_asked() < asked + 2;) {
+		clock_jump(later += 20000);
+		EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |one");
+		cr_assert(real_ms() < until, "no look-up");
+	}
+	cr_expect_eq(h2_server_connections(two), 0);
+	// Another one.
+	dns_is(false, 0, "127.0.0.2", NULL);
+	for (const char *answer = "one"; !strstr(answer, "two");) {
+		clock_jump(later += 20000);
+		answer = bed_ask(bed, "POST path=ok |x");
+		expect_start(answer, "2.04");
+		cr_assert(real_ms() < until, "it stays");
+	}
+	cr_expect_eq(h2_server_connections(one), 1); // to two, one may be given up at a jump
+	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
+	h2_server_release(one);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "2.05 cf=0 max-age=0 |held");
+	bed_end(bed);
+	h2_server_stop(one);
+	h2_server_stop(two);
+	dns_end();
 }
 
 // Waits for the look-up of a host to end, at this time.
