@@ -213,6 +213,9 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 
 	config.max_in_flight = max_in_flight;
 	*bed = (struct bed){.device_count = device_count};
+	config.index = dp_route_index_create(routes, RTE_DIM(routes));
+	if (!config.index)
+		die("no memory");
 	bed->packet_count = RTE_MAX(PACKETS_MIN, device_count);
 	bed->device = calloc(device_count, sizeof(*bed->device));
 	bed->context = calloc(device_count, sizeof(*bed->context));
@@ -254,6 +257,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 void bed_free(struct bed *bed)
 {
 	dp_free(bed->dp);
+	dp_route_index_free((struct dp_route_index *)(uintptr_t)config.index);
 	free(bed->device);
 	free(bed->context);
 	free(bed->packet);

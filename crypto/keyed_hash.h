@@ -38,9 +38,17 @@ struct keyed_hash {
 // Draws a new random key.
 void keyed_hash_init(struct keyed_hash *key);
 
-static inline uint64_t keyed_hash_read(const uint8_t *bytes)
+static inline uint64_t keyed_hash_read8(const uint8_t *bytes)
 {
 	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static inline uint32_t keyed_hash_read4(const uint8_t *bytes)
+{
+	uint32_t word;
 
 	memcpy(&word, bytes, sizeof(word));
 	return word;
@@ -60,8 +68,23 @@ static inline unsigned __int128 keyed_hash_pair(
 	return (unsigned __int128)(first + key->word[at]) * (second + key->word[at + 1]);
 }
 
+// Of less than 16 bytes: two words that hold all of them, some twice.
+static inline unsigned __int128 keyed_hash_short(
+	const struct keyed_hash *key, const uint8_t *bytes, size_t len)
+{
+	if (len >= 8)
+		return keyed_hash_pair(
+			key, 0, keyed_hash_read8(bytes), keyed_hash_read8(bytes + len - 8));
+	if (len >= 4)
+		return keyed_hash_pair(
+			key, 0, keyed_hash_read4(bytes), keyed_hash_read4(bytes + len - 4));
+	if (!len)
+		return keyed_hash_pair(key, 0, 0, 0);
+	return keyed_hash_pair(key, 0, bytes[0], (uint32_t)bytes[len / 2] << 8 | bytes[len - 1]);
+}
+
 // Hashes at most KEYED_HASH_MAX bytes; what is beyond is not looked at. A length that the compiler
-// knows makes it fast.
+// knows makes it faster.
 static inline uint64_t keyed_hash(const struct keyed_hash *key, const void *input, size_t len)
 {
 	const uint8_t *bytes = input;
@@ -70,16 +93,14 @@ static inline uint64_t keyed_hash(const struct keyed_hash *key, const void *inpu
 
 	if (len > KEYED_HASH_MAX)
 		len = KEYED_HASH_MAX;
+	if (len < 16)
+		return keyed_hash_finish(key, sum + keyed_hash_short(key, bytes, len));
 	for (; i + 16 <= len; i += 16)
 		sum += keyed_hash_pair(
-			key, i / 8, keyed_hash_read(bytes + i), keyed_hash_read(bytes + i + 8));
-	if (i < len) {
-		uint8_t rest[16] = {0};
-
-		memcpy(rest, bytes + i, len - i);
-		sum += keyed_hash_pair(
-			key, i / 8, keyed_hash_read(rest), keyed_hash_read(rest + 8));
-	}
+			key, i / 8, keyed_hash_read8(bytes + i), keyed_hash_read8(bytes + i + 8));
+	if (i < len) // the last 16 bytes, some of them again
+		sum += keyed_hash_pair(key, i / 8, keyed_hash_read8(bytes + len - 16),
+			keyed_hash_read8(bytes + len - 8));
 	return keyed_hash_finish(key, sum);
 }
 

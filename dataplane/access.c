@@ -25,8 +25,15 @@ static void path_read(struct dp_access_record *record, const uint8_t *options, u
 
 	record->path_len = 0;
 	record->path_cut = false;
-	if (coap_body_parse_max(&body, options, len, DP_INNER_OPTIONS_MAX) != COAP_OK)
+	switch (coap_body_parse_max(&body, options, len, DP_INNER_OPTIONS_MAX)) {
+	case COAP_OK:
+		break;
+	case COAP_MANY_OPTIONS:
+		record->path_cut = true;
 		return;
+	default:
+		return;
+	}
 	coap_writer_init(&writer, record->path, sizeof(record->path));
 	coap_option_iter_init(&iter, &body);
 	while (coap_option_next(&iter, &option)) {

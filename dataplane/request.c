@@ -10,12 +10,23 @@
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
 
-// Everything but Uri-Path that the worker itself must know of the options.
+// What the worker itself must know of the options.
 struct request_options {
 	uint8_t no_response;
 	bool has_content_format;
+	bool bad_path;
 	uint32_t content_format;
+	struct dp_path path;
 };
+
+// Spares the room of the segments.
+static void request_options_init(struct request_options *options)
+{
+	options->no_response = 0;
+	options->has_content_format = false;
+	options->bad_path = false;
+	options->path.count = 0;
+}
 
 // What to do with a request; code 0: go on.
 struct request_verdict {
@@ -104,6 +115,13 @@ static struct request_verdict check_option(
 		break;
 	case COAP_OPT_CONTENT_FORMAT:
 		options->has_content_format = coap_option_uint(option, &options->content_format);
+		break;
+	case COAP_OPT_URI_PATH:
+		// A segment behind an empty one: only the last one may be empty.
+		options->bad_path |= !coap_segment_ok(option->value, option->len) ||
+			(options->path.count &&
+				!options->path.segment[options->path.count - 1].len) ||
+			!dp_path_add(&options->path, option);
 		break;
 	default:
 		break;
@@ -376,14 +394,14 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
 	uint8_t code = plaintext[0];
-	struct request_options options = {0};
+	struct request_options options;
 	struct request_verdict verdict;
 	struct coap_body body;
 	uint32_t too_fast_s = rate_take(w, &w->contexts->context[vec->context[slot]]);
-
 	enum coap_verdict parsed = coap_body_parse_max(
 		&body, plaintext + 1, vec->plaintext_len[slot] - 1, DP_INNER_OPTIONS_MAX);
 
+	request_options_init(&options);
 	if (parsed == COAP_MANY_OPTIONS) {
 		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Too many options");
 		return;
@@ -397,7 +415,7 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		verdict = check_outer(&vec->msg[slot].body);
 	if (!verdict.code && code > COAP_IPATCH)
 		verdict = refuse(COAP_METHOD_NOT_ALLOWED, "Unknown method");
-	if (!verdict.code && !coap_path_ok(&body))
+	if (!verdict.code && options.bad_path)
 		verdict = refuse(COAP_BAD_REQUEST, "Bad Uri-Path");
 	if (verdict.silent) {
 		dp_count(w, DP_STAT_requests_rejected);
@@ -412,7 +430,7 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		answer_error(w, vec, slot, &options, verdict.code, 0, verdict.diagnostic);
 		return;
 	}
-	int route = dp_route_find(w->config, &body, code);
+	int route = dp_route_find(w->config->index, &options.path, code);
 
 	if (route == DP_ROUTE_NONE) {
 		answer_error(w, vec, slot, &options, COAP_NOT_FOUND, 0, NULL);

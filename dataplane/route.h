@@ -16,7 +16,7 @@ enum dp_target {
 };
 
 struct dp_segment {
-	const char *text; // decoded; NULL: any one segment
+	const char *text; // decoded; NULL in a route: any one segment
 	uint16_t len;     // bytes
 };
 
@@ -30,21 +30,52 @@ struct dp_route {
 	uint32_t timeout_ms; // from the receipt of the request to 5.04
 };
 
+struct dp_route_index;
+
 struct dp_config {
 	const struct dp_route *routes; // the first that matches wins
 	unsigned route_count;
-	bool verbose_errors;   // unprotected errors are sent (RFC 8613 section 8.2)
-	bool verbose_replay;   // replays get 4.01
+	const struct dp_route_index *index; // of these routes
+	bool verbose_errors;                // unprotected errors are sent (RFC 8613 section 8.2)
+	bool verbose_replay;                // replays get 4.01
 	uint8_t max_in_flight; // requests of a device that says nothing else; 0: any number
 	uint32_t rate_cost; // of a request of a device, in time of a bucket (bucket.h); 0: no limit
 	uint32_t rate_fill; // of that bucket: with so many costs, that many requests come at once
 };
 
+// Makes the index by which a route is found. It reads the paths and methods of the routes now, and
+// the texts of their segments as long as it lives. NULL and errno ENOMEM.
+struct dp_route_index *dp_route_index_create(const struct dp_route *routes, unsigned count);
+void dp_route_index_free(struct dp_route_index *index);
+
+#define DP_PATH_MAX 64 // segments of a path
+
+struct dp_path {
+	unsigned count;
+	struct dp_segment segment[DP_PATH_MAX];
+};
+
+// Adds the value of a Uri-Path option, which must live as long as the path; false if there are
+// DP_PATH_MAX already.
+static inline bool dp_path_add(struct dp_path *path, const struct coap_option *option)
+{
+	if (path->count == DP_PATH_MAX)
+		return false;
+	path->segment[path->count++] =
+		(struct dp_segment){.text = (const char *)option->value, .len = option->len};
+	return true;
+}
+
+// Collects the Uri-Path of a message. false if it has more segments.
+bool dp_path_read(struct dp_path *path, const struct coap_body *body)
+	__attribute__((warn_unused_result));
+
 #define DP_ROUTE_NONE   (-1)
 #define DP_ROUTE_METHOD (-2)
 
-// Route of a request by its Uri-Path options: an index, DP_ROUTE_NONE, or DP_ROUTE_METHOD if a
-// path matches but no route of it takes the method.
-int dp_route_find(const struct dp_config *config, const struct coap_body *body, uint8_t method);
+// Finds the route of a request: its number, DP_ROUTE_NONE, or DP_ROUTE_METHOD if a path matches but
+// no route with it takes the method. How long that takes follows the number of segments, and how
+// many routes differ in where they have wildcards; not how many routes there are.
+int dp_route_find(const struct dp_route_index *index, const struct dp_path *path, uint8_t method);
 
 #endif

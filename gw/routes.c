@@ -57,7 +57,13 @@ int routes_make(struct routes *routes, const struct conf *conf)
 					.text = segment->text, .len = strlen(segment->text)};
 		}
 	}
+	routes->index = dp_route_index_create(routes->route, conf->route_count);
+	if (!routes->index) {
+		routes_free(routes);
+		return -ENOMEM;
+	}
 	routes->config = (struct dp_config){
+		.index = routes->index,
 		.routes = routes->route,
 		.route_count = conf->route_count,
 		.verbose_errors = conf->devices.errors == CONF_ERRORS_VERBOSE,
@@ -73,6 +79,7 @@ int routes_make(struct routes *routes, const struct conf *conf)
 
 void routes_free(struct routes *routes)
 {
+	dp_route_index_free(routes->index);
 	free(routes->route);
 	free(routes->segment);
 	*routes = (struct routes){0};

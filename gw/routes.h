@@ -11,6 +11,7 @@ struct routes {
 	struct dp_config config;
 	struct dp_route *route;     // [config.route_count]
 	struct dp_segment *segment; // of all routes
+	struct dp_route_index *index;
 };
 
 // Texts stay those of conf, which must outlive *routes. Returns 0 or -ENOMEM.

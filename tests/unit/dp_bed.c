@@ -95,9 +95,13 @@ static void make(
 	char err[256];
 
 	bed_eal_init();
+	struct dp_route_index *index = dp_route_index_create(routes, RTE_DIM(routes));
+
+	must(index != NULL);
 	*bed = (struct bed){
 		.workers = workers,
-		.config = {.routes = routes, .route_count = RTE_DIM(routes)},
+		.config = {.routes = routes, .route_count = RTE_DIM(routes), .index = index},
+		.index = index,
 		.flow =
 			{
 				.local_addr = {192, 0, 2, 1},
@@ -194,6 +198,7 @@ void bed_free(struct bed *bed)
 	rte_eth_dev_stop(bed->flow.port_id);
 	rte_eth_dev_close(bed->flow.port_id);
 	dp_free(bed->dp);
+	dp_route_index_free(bed->index);
 	rte_mempool_free(bed->pool);
 }
 

@@ -25,7 +25,8 @@ struct bed {
 	unsigned pool_full;                   // mbufs in it at the start
 	unsigned worker_pool_full;
 	struct dp_config config;
-	struct dp_flow flow; // as the gateway sees the usual device
+	struct dp_route_index *index; // of its routes
+	struct dp_flow flow;          // as the gateway sees the usual device
 };
 
 // A device: RFC 8613's client.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Timer wheel, exchange pool, routes, paths, Echo values and doorbell of the data plane.
+// Timer wheel, exchange pool, paths, Echo values and doorbell of the data plane.
 
 #include "dataplane/coap/path.h"
 #include "dataplane/doorbell.h"
 #include "dataplane/echo.h"
-#include "dataplane/route.h"
 #include "dataplane/wheel.h"
 
 #include <criterion/criterion.h>
@@ -118,55 +117,7 @@ static size_t path_encode(const char *const *segments, uint8_t *buf, size_t room
 	return coap_writer_len(&writer);
 }
 
-#define GET       (1 << COAP_GET)
-#define POST      (1 << COAP_POST)
 #define PATH(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-Test(dp_route, the_first_route_that_matches_wins)
-{
-	const struct dp_segment a[] = {{"a", 1}}, a_any[] = {{"a", 1}, {NULL, 0}},
-				a_b_c[] = {{"a", 1}, {"b", 1}, {"c", 1}};
-	const struct dp_route routes[] = {
-		{.segments = a_b_c, .segment_count = 3, .methods = GET},                  // /a/b/c
-		{.segments = a_any, .segment_count = 2, .methods = GET},                  // /a/+
-		{.segments = a, .segment_count = 1, .methods = POST},                     // /a
-		{.segments = a, .segment_count = 1, .rest = true, .methods = GET | POST}, // /a/#
-		{.segment_count = 0, .methods = GET},                                     // /
-	};
-	const struct dp_config config = {.routes = routes, .route_count = 5};
-	const struct {
-		const char *const *path;
-		uint8_t method;
-		int route;
-	} cases[] = {
-		{PATH("a", "b", "c"), COAP_GET, 0},
-		{PATH("a", "b", "c"), COAP_POST, 3},
-		{PATH("a", "b"), COAP_GET, 1},
-		{PATH("a", "xyz"), COAP_GET, 1},
-		{PATH("a", "b"), COAP_POST, 3},
-		{PATH("a"), COAP_POST, 2},
-		{PATH("a"), COAP_GET, 3},
-		{PATH("a"), COAP_PUT, DP_ROUTE_METHOD},
-		{PATH("a", "b", "c", "d"), COAP_GET, 3},
-		{PATH("A"), COAP_GET, DP_ROUTE_NONE},
-		{PATH("ab"), COAP_GET, DP_ROUTE_NONE},
-		{PATH("b", "a"), COAP_GET, DP_ROUTE_NONE},
-		{PATH("a", ""), COAP_GET, 1},
-		{PATH(NULL), COAP_GET, 4},
-		{PATH(NULL), COAP_POST, DP_ROUTE_METHOD},
-	};
-
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint8_t buf[64];
-		struct coap_body body;
-
-		cr_assert_eq(
-			coap_body_parse(&body, buf, path_encode(cases[i].path, buf, sizeof(buf))),
-			COAP_OK);
-		cr_expect_eq(dp_route_find(&config, &body, cases[i].method), cases[i].route,
-			"case %u", i);
-	}
-}
 
 // Protocol rule A.11: what a server could decode and normalise again.
 Test(coap_path, segments_that_may_not_go_on)
