@@ -299,6 +299,7 @@ unsigned dp_deadlines(struct dp_worker *w)
 	unsigned n = 0;
 	uint32_t index;
 
+	dp_wheel_move(&w->wheel, w->exchanges);
 	while (n < ANSWERS_BURST &&
 		(index = dp_wheel_expire(&w->wheel, w->exchanges, w->now_ms)) != DP_INDEX_NONE) {
 		const struct dp_exchange *x = &w->exchanges->worker_half[index];

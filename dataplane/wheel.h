@@ -1,61 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A worker's timer wheel over its exchanges: one deadline each, lists through the worker halves.
+//
+// Two wheels. The near one has a slot for each tick of this period and the next, so all that is in
+// a slot is due at once. The far one has a slot for each period; what is in the slot of the next
+// period moves to the near wheel during this one, a few in each turn of the worker. No list is ever
+// walked for what is due later.
 
 #ifndef POSTERN_DATAPLANE_WHEEL_H
 #define POSTERN_DATAPLANE_WHEEL_H
 
 #include "dataplane/exchange_pool.h"
 
-#define DP_TICK_MS     16
-#define DP_WHEEL_SLOTS 1024 // one turn is 16 s; later deadlines wait for another turn
+#define DP_TICK_MS          16
+#define DP_PERIOD_TICKS     1024 // 16 s
+#define DP_WHEEL_NEAR_SLOTS (2 * DP_PERIOD_TICKS)
+#define DP_WHEEL_FAR_SLOTS  256 // 70 minutes; a later deadline waits in the last of them
+#define DP_WHEEL_MOVES      32  // exchanges that move to the near wheel in a turn of the worker
 
 struct dp_wheel {
 	uint64_t tick; // next tick to look at
-	uint32_t head[DP_WHEEL_SLOTS];
+	uint32_t head[DP_WHEEL_NEAR_SLOTS + DP_WHEEL_FAR_SLOTS];
 };
 
-static inline void dp_wheel_init(struct dp_wheel *wheel, uint64_t now_ms)
-{
-	wheel->tick = now_ms / DP_TICK_MS;
-	for (unsigned i = 0; i < DP_WHEEL_SLOTS; i++)
-		wheel->head[i] = DP_INDEX_NONE;
-}
-
-static inline void dp_wheel_insert(
-	struct dp_wheel *wheel, struct dp_exchange_pool *pool, uint32_t index, uint64_t due_ms)
-{
-	struct dp_exchange *x = &pool->worker_half[index];
-
-	// Never early: a deadline within a tick is met by the tick after it.
-	x->due = due_ms / DP_TICK_MS + 1;
-	if (x->due < wheel->tick)
-		x->due = wheel->tick;
-	x->wheel_slot = x->due % DP_WHEEL_SLOTS;
-	x->wheel_prev = DP_INDEX_NONE;
-	x->wheel_next = wheel->head[x->wheel_slot];
-	if (x->wheel_next != DP_INDEX_NONE)
-		pool->worker_half[x->wheel_next].wheel_prev = index;
-	wheel->head[x->wheel_slot] = index;
-}
-
-static inline void dp_wheel_remove(
-	struct dp_wheel *wheel, struct dp_exchange_pool *pool, uint32_t index)
-{
-	struct dp_exchange *x = &pool->worker_half[index];
-
-	if (x->wheel_slot == DP_INDEX_NONE)
-		return;
-	if (x->wheel_prev != DP_INDEX_NONE)
-		pool->worker_half[x->wheel_prev].wheel_next = x->wheel_next;
-	else
-		wheel->head[x->wheel_slot] = x->wheel_next;
-	if (x->wheel_next != DP_INDEX_NONE)
-		pool->worker_half[x->wheel_next].wheel_prev = x->wheel_prev;
-	x->wheel_slot = DP_INDEX_NONE;
-}
-
+void dp_wheel_init(struct dp_wheel *wheel, uint64_t now_ms);
+// Puts an exchange that is not on the wheel there, for a time that may have passed already.
+void dp_wheel_insert(
+	struct dp_wheel *wheel, struct dp_exchange_pool *pool, uint32_t index, uint64_t due_ms);
+// Takes an exchange off the wheel, if it is there.
+void dp_wheel_remove(struct dp_wheel *wheel, struct dp_exchange_pool *pool, uint32_t index);
+// Once a turn of the worker, before it asks what expired: moves at most DP_WHEEL_MOVES exchanges of
+// the next period to the near wheel. Returns how many moved.
+unsigned dp_wheel_move(struct dp_wheel *wheel, struct dp_exchange_pool *pool);
 // Takes one exchange whose deadline has passed off the wheel: its index, or DP_INDEX_NONE when
-// there is none left up to now_ms.
+// there is none left up to now_ms. After a stop of many seconds the wheel may need some turns to
+// come up to now_ms; DP_INDEX_NONE is returned in between, too.
 uint32_t dp_wheel_expire(struct dp_wheel *wheel, struct dp_exchange_pool *pool, uint64_t now_ms);
 
 #endif

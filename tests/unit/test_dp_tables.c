@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define POOL 300
 
@@ -38,8 +40,11 @@ Test(dp_wheel, deadlines_are_met_once_and_never_early)
 		unsigned i = rnd() % POOL;
 
 		if (!armed[i]) {
-			// Mostly soon, sometimes in the past or some turns of the wheel ahead.
+			// Mostly soon, sometimes in the past or some periods of the wheel ahead,
+			// or beyond it.
 			due[i] = now + (rnd() % 16 ? rnd() % 3000 : rnd() % 60000);
+			if (rnd() % 256 == 0)
+				due[i] = now + rnd() % (3 * 3600 * 1000);
 			if (rnd() % 32 == 0)
 				due[i] = now - rnd() % 100;
 			dp_wheel_insert(&wheel, pool, i, due[i]);
@@ -54,13 +59,17 @@ Test(dp_wheel, deadlines_are_met_once_and_never_early)
 			continue;
 		now += rnd() % 1000 ? rnd() % 40 : rnd() % 100000; // a long stop now and then
 		uint32_t index;
+		unsigned moved;
 
-		while ((index = dp_wheel_expire(&wheel, pool, now)) != DP_INDEX_NONE) {
-			cr_assert(armed[index], "expired twice, or after it was removed");
-			cr_assert_gt(now, due[index], "early");
-			armed[index] = false;
-			expired++;
-		}
+		do {
+			moved = dp_wheel_move(&wheel, pool);
+			while ((index = dp_wheel_expire(&wheel, pool, now)) != DP_INDEX_NONE) {
+				cr_assert(armed[index], "expired twice, or after it was removed");
+				cr_assert_gt(now, due[index], "early");
+				armed[index] = false;
+				expired++;
+			}
+		} while (moved || wheel.tick <= now / DP_TICK_MS);
 		for (unsigned k = 0; k < POOL; k++)
 			cr_assert(
 				!armed[k] || due[k] + 2 * DP_TICK_MS > now || due[k] <= seen_until,
@@ -69,6 +78,50 @@ Test(dp_wheel, deadlines_are_met_once_and_never_early)
 	}
 	cr_expect_gt(expired, 10000);
 	cr_expect_gt(removed, 10000);
+	dp_exchange_pool_free(pool);
+}
+
+static void protect(struct dp_exchange_pool *pool, int how)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = RTE_ALIGN_CEIL((uintptr_t)pool->worker_half, page);
+	uintptr_t end = RTE_ALIGN_FLOOR((uintptr_t)(pool->worker_half + pool->count), page);
+
+	cr_assert_eq(mprotect((void *)start, end - start, how), 0);
+}
+
+// A turn touches no more exchanges than it moves and takes off.
+Test(dp_wheel, a_turn_does_not_walk_what_is_due_later)
+{
+	enum { MANY = 20000 };
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(MANY, 64);
+	static struct dp_wheel wheel;
+	uint64_t now = 1000000;
+	unsigned expired = 0;
+
+	cr_assert_not_null(pool);
+	dp_wheel_init(&wheel, now);
+	// All in what would be one slot of a single wheel, ten minutes ahead.
+	for (unsigned i = 0; i < MANY; i++)
+		dp_wheel_insert(&wheel, pool, i,
+			now +
+				600000 / (DP_WHEEL_NEAR_SLOTS * DP_TICK_MS) * DP_WHEEL_NEAR_SLOTS *
+					DP_TICK_MS);
+	const uint64_t due = pool->worker_half[0].due;
+
+	// Before their time comes near, to read one of them is a fault.
+	protect(pool, PROT_NONE);
+	while (now / DP_TICK_MS < due) {
+		if (wheel.tick / DP_PERIOD_TICKS + 1 >= due / DP_PERIOD_TICKS)
+			protect(pool, PROT_READ | PROT_WRITE);
+		cr_assert_leq(dp_wheel_move(&wheel, pool), DP_WHEEL_MOVES);
+		cr_assert_eq(dp_wheel_expire(&wheel, pool, now), DP_INDEX_NONE);
+		cr_assert_gt(wheel.tick, now / DP_TICK_MS, "the wheel is behind");
+		now += DP_TICK_MS;
+	}
+	while (dp_wheel_expire(&wheel, pool, now) != DP_INDEX_NONE)
+		expired++;
+	cr_expect_eq(expired, MANY);
 	dp_exchange_pool_free(pool);
 }
 
