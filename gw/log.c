@@ -335,6 +335,15 @@ int log_start(void)
 	return 0;
 }
 
+void log_keep_to_my_cpus(void)
+{
+	cpu_set_t cpus;
+
+	// Without the right to, the thread works where the kernel puts it.
+	if (queue.started && !pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus))
+		(void)pthread_setaffinity_np(queue.thread, sizeof(cpus), &cpus);
+}
+
 void log_stop(void)
 {
 	struct timespec until;

@@ -133,6 +133,7 @@ static int start_eal(struct daemon *daemon, uint16_t mtu)
 		return rc;
 	}
 	daemon->eal_started = true;
+	log_keep_to_my_cpus();
 	log_info("%s, %zu MB for packets", eal.huge_pages ? "huge pages" : "no huge pages",
 		eal.memory_mb);
 	return 0;
