@@ -206,7 +206,7 @@ static uint32_t rate_take(const struct dp_worker *w, struct dp_context *ctx)
 	uint32_t wait = dp_bucket_missing(ctx->rate_at, now, config->rate_fill) +
 		config->rate_cost - config->rate_fill;
 
-	return 1 + wait / (1000 * DP_BUCKET_PER_MS);
+	return (wait + 1000 * DP_BUCKET_PER_MS - 1) / (1000 * DP_BUCKET_PER_MS);
 }
 
 // Whether a device has as much under way as it may.

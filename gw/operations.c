@@ -85,6 +85,7 @@ static void device_info(
 	info->seen = seen_s != 0;
 	info->last_seen_ms = seen_s < now_s ? (now_s - seen_s) * 1000 : 0;
 	info->requests = ctx->accepted;
+	info->in_flight = ctx->in_flight_count;
 	if (owner < dp_worker_count(daemon->dp))
 		info->worker = owner;
 	uint32_t run;
