@@ -25,8 +25,8 @@ void log_level_set(enum conf_log_level level);
 // Starts the thread, before any other thread runs. From now on a crash (SIGSEGV, abort() ...) waits
 // up to LOG_STOP_MS until the queue is written. Returns 0 or -errno.
 int log_start(void) __attribute__((warn_unused_result));
-// Lets the thread run on the CPUs of the caller only: EAL takes the workers' CPUs from main after the
-// thread was started.
+// Lets the thread run on the CPUs of the caller only: EAL takes the workers' CPUs from main after
+// the thread was started.
 void log_keep_to_my_cpus(void);
 // Writes what the queue has, for at most LOG_STOP_MS, and ends the thread. Nothing if it never ran.
 void log_stop(void);
