@@ -72,6 +72,7 @@ static int backup_begin(struct store *store, struct store_backup *backup, struct
 	if (below != SQLITE_OK)
 		return backup_fail(backup, below, "cannot be opened", error);
 	backup->copy = sqlite3_backup_init(backup->db, "main", store->db, "main");
+	store->backups += backup->copy != NULL;
 	return backup->copy != NULL ? 0
 				    : backup_fail(backup, sqlite3_extended_errcode(backup->db),
 					      "cannot be begun", error);
@@ -108,6 +109,7 @@ static int backup_end(struct store_backup *backup, struct store_error *error)
 	int below = sqlite3_backup_finish(backup->copy);
 
 	backup->copy = NULL;
+	backup->store->backups--;
 	if (below == SQLITE_OK && store_functions(backup->store, backup->db) != 0)
 		below = SQLITE_NOMEM;
 	if (below == SQLITE_OK)
@@ -152,8 +154,10 @@ void store_backup_free(struct store_backup *backup)
 {
 	if (backup == NULL)
 		return;
-	if (backup->copy != NULL)
+	if (backup->copy != NULL) {
 		sqlite3_backup_finish(backup->copy);
+		backup->store->backups--;
+	}
 	sqlite3_close(backup->db);
 	if (backup->made)
 		unlink(backup->part);

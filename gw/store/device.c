@@ -11,7 +11,9 @@ static int add_row(struct store *store, struct store_row *row, bool replace,
 {
 	uint64_t other;
 
-	int code = store_begin(store, error);
+	int code = rows_free(store, error);
+	if (code == 0)
+		code = store_begin(store, error);
 	if (code != 0)
 		return code;
 	code = row_apply(store, row, replace, outcome, &other, error);
@@ -70,7 +72,9 @@ int store_rotate(struct store *store, const char *name, const struct store_spec 
 	int code = row_prepare(store, spec, &row, error);
 	if (code != 0)
 		return code;
-	code = store_begin(store, error);
+	code = rows_free(store, error);
+	if (code == 0)
+		code = store_begin(store, error);
 	if (code != 0)
 		return code;
 	code = row_find_by_name(store, name, &there, error);
@@ -94,7 +98,9 @@ int store_remove(
 {
 	struct store_row row;
 
-	int code = store_begin(store, error);
+	int code = rows_free(store, error);
+	if (code == 0)
+		code = store_begin(store, error);
 	if (code != 0)
 		return code;
 	code = row_find_by_name(store, name, &row, error);

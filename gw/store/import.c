@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Import: rows are read, checked for themselves, sealed and spooled; then one transaction checks
-// them against each other and all that is there, and writes them; what was written is handed out.
+// Import: rows are read, checked for themselves, sealed and spooled; then they are checked against
+// each other and all that is there, and written, all or none: a few in one transaction, many in a
+// copy of the database that takes its place (shadow.c). What was written is handed out.
 
 #include "gw/store/import.h"
 
@@ -14,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define READ_MAX      (64 * 1024) // bytes at once
-#define STEP_ROWS     256
-#define COMMIT_ROWS   1024 // between two questions whether to go on
-#define CACHE_KIB     (256 * 1024)
-#define CACHE_KIB_OFF (64 * 1024)
+#define READ_MAX  (64 * 1024) // bytes at once
+#define STEP_ROWS 256
+#define TURN_NS   5000000 // a turn of writing is over with the first rows behind this
+#define LOOK_ROWS 16      // between two looks at the clock
 
 // All that cleartext secrets come through; in memory of its own kind.
 struct work {
@@ -33,7 +34,16 @@ struct work {
 	struct store_spec spec;
 };
 
-enum stage { STAGE_START, STAGE_ROWS, STAGE_READ, STAGE_COMMITTED, STAGE_FAILED };
+enum stage {
+	STAGE_START,
+	STAGE_ROWS,
+	STAGE_READ,
+	STAGE_COPY,  // the database is copied
+	STAGE_APPLY, // rows go into the copy
+	STAGE_SWAP,  // it takes the place of the database
+	STAGE_COMMITTED,
+	STAGE_FAILED,
+};
 
 struct import {
 	struct store *store;
@@ -43,12 +53,12 @@ struct import {
 	struct work *work;
 	struct parse_input input;
 	struct spool *staged, *accepted;
+	struct shadow *shadow;
 	uint64_t bytes, bytes_total, rows_staged, applied;
-	// Ids of rows that this import wrote in its transaction: bit 0 is first_id.
+	// Ids of rows that this import wrote, from first_id: the line of each, 0 if it did not.
 	uint64_t first_id, ids;
-	uint8_t *written;
+	uint64_t *written;
 	struct import_report report;
-	uint64_t other[IMPORT_ERRORS_MAX]; // id of a row of this import that is in the way, or 0
 };
 
 void import_free(struct import *import)
@@ -57,6 +67,7 @@ void import_free(struct import *import)
 		return;
 	if (import->fd >= 0)
 		close(import->fd);
+	shadow_free(import->shadow);
 	spool_free(import->staged);
 	spool_free(import->accepted);
 	sodium_free(import->work);
@@ -126,8 +137,7 @@ int import_fd(const struct import *import)
 }
 
 // The first IMPORT_ERRORS_MAX by line are kept in their order.
-static void bad_row(
-	struct import *import, uint64_t line, uint64_t other, const struct store_error *why)
+static void bad_row(struct import *import, uint64_t line, const struct store_error *why)
 {
 	struct import_report *report = &import->report;
 	unsigned at = report->named;
@@ -139,10 +149,8 @@ static void bad_row(
 		return;
 	unsigned moved = report->named - at - (report->named == IMPORT_ERRORS_MAX);
 	memmove(&report->bad_row[at + 1], &report->bad_row[at], moved * sizeof(report->bad_row[0]));
-	memmove(&import->other[at + 1], &import->other[at], moved * sizeof(import->other[0]));
 	report->bad_row[at].line = line;
 	report->bad_row[at].error = *why;
-	import->other[at] = other;
 	report->named += report->named < IMPORT_ERRORS_MAX;
 }
 
@@ -153,12 +161,13 @@ static int stage_row(struct import *import, const struct store_spec *spec, uint6
 	struct store_error why;
 
 	if (row_prepare(import->store, spec, &row, &why) != 0) {
-		bad_row(import, line, 0, &why);
+		bad_row(import, line, &why);
 		return 0;
 	}
 	row.line = line;
 	// What could not be taken as a whole must not fill the disk.
-	if (import->store->max_devices != 0 && ++import->rows_staged > import->store->max_devices)
+	import->rows_staged++;
+	if (import->store->max_devices != 0 && import->rows_staged > import->store->max_devices)
 		return store_fail(error, -EDQUOT,
 			"the file has more than %" PRIu64 " devices, the most allowed",
 			import->store->max_devices);
@@ -174,7 +183,7 @@ static int take_record(struct import *import, struct store_error *error)
 
 	import->report.rows++;
 	if (record_to_spec(&work->record, import->options.never_used, &work->spec, &why) != 0)
-		bad_row(import, work->record.line, 0, &why);
+		bad_row(import, work->record.line, &why);
 	else
 		code = stage_row(import, &work->spec, work->record.line, error);
 	sodium_memzero(&work->spec, sizeof(work->spec));
@@ -256,7 +265,7 @@ static int turn(struct import *import, enum import_state *state, struct store_er
 		return take_record(import, error);
 	case PARSE_BAD_RECORD:
 		import->report.rows++;
-		bad_row(import, import->work->record.line, 0, &why);
+		bad_row(import, import->work->record.line, &why);
 		return 0;
 	case PARSE_END:
 		import->stage = STAGE_READ;
@@ -297,18 +306,12 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 	return code;
 }
 
-static bool was_written(const struct import *import, uint64_t id)
+// The line of a row that this import wrote, or 0.
+static uint64_t line_written(const struct import *import, uint64_t id)
 {
-	uint64_t at = id - import->first_id;
-
-	return id >= import->first_id && at < import->ids && import->written[at / 8] >> at % 8 & 1;
-}
-
-static void mark_written(struct import *import, uint64_t id)
-{
-	uint64_t at = id - import->first_id;
-
-	import->written[at / 8] |= 1 << at % 8;
+	return id >= import->first_id && id - import->first_id < import->ids
+		? import->written[id - import->first_id]
+		: 0;
 }
 
 static bool is_of_row(int code)
@@ -317,22 +320,34 @@ static bool is_of_row(int code)
 		code == -EINVAL;
 }
 
-static int apply_row(struct import *import, struct store_row *row, struct store_error *error)
+// Says which row of the file the other one is.
+static void name_other_line(const struct import *import, uint64_t other, struct store_error *why)
+{
+	uint64_t line = line_written(import, other);
+	size_t len = strlen(why->text);
+
+	if (line != 0)
+		snprintf(why->text + len, sizeof(why->text) - len, " (line %" PRIu64 ")", line);
+}
+
+static int apply_row(
+	struct import *import, struct store *into, struct store_row *row, struct store_error *error)
 {
 	struct store_error why;
 	enum store_outcome outcome = STORE_ADDED;
 	uint64_t other = 0;
 
-	int code = row_apply(import->store, row, import->options.replace, &outcome, &other, &why);
+	int code = row_apply(into, row, import->options.replace, &outcome, &other, &why);
 	if (code == 0 && outcome != STORE_ADDED) {
 		uint64_t there = outcome == STORE_REPLACED ? row->replaces : other;
-		if (was_written(import, there)) {
+		if (line_written(import, there) != 0) {
 			other = there;
 			code = store_fail(&why, -EEXIST, "the device is in the file before");
 		}
 	}
 	if (is_of_row(code)) {
-		bad_row(import, row->line, was_written(import, other) ? other : 0, &why);
+		name_other_line(import, other, &why);
+		bad_row(import, row->line, &why);
 		return 0;
 	}
 	if (code != 0) {
@@ -344,7 +359,7 @@ static int apply_row(struct import *import, struct store_row *row, struct store_
 		import->report.unchanged++;
 		return 0;
 	}
-	mark_written(import, row->id);
+	import->written[row->id - import->first_id] = row->line;
 	import->report.added += outcome == STORE_ADDED;
 	import->report.replaced += outcome == STORE_REPLACED;
 	if (import->report.bad > 0)
@@ -355,90 +370,131 @@ static int apply_row(struct import *import, struct store_row *row, struct store_
 	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
-static int apply_rows(
-	struct import *import, bool (*keep_on)(void *arg), void *arg, struct store_error *error)
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+// Rows until `until`, or all if that is 0. *done after the last: then none was bad.
+static int apply_rows(struct import *import, struct store *into, uint64_t until, bool *done,
+	struct store_error *error)
 {
 	struct store_row row;
+	int code;
 
-	int code = spool_rewind(import->staged);
-	if (code != 0)
-		return store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	*done = false;
 	while ((code = spool_read(import->staged, &row)) == 1) {
-		code = apply_row(import, &row, error);
+		code = apply_row(import, into, &row, error);
 		if (code != 0)
 			return code;
 		import->applied++;
-		if (import->applied % COMMIT_ROWS == 0 && keep_on != NULL && !keep_on(arg))
-			return store_fail(error, -ECANCELED, "the import was cancelled");
+		if (until != 0 && import->applied % LOOK_ROWS == 0 && now_ns() > until)
+			return 0;
 	}
 	if (code != 0)
 		return store_fail(error, code, "cannot read staged rows: %s", strerror(-code));
 	if (import->report.bad > 0)
 		return store_fail(error, -EBADMSG, "%" PRIu64 " bad rows, nothing was imported",
 			import->report.bad);
+	*done = true;
 	code = spool_rewind(import->accepted);
 	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
-// Says of named bad rows on which line the other one is.
-static void name_other_lines(struct import *import)
+// A few rows: in one transaction of the database itself.
+static int write_direct(struct import *import, bool *done, struct store_error *error)
 {
-	struct store_row row;
-
-	if (spool_rewind(import->staged) != 0)
-		return;
-	while (spool_read(import->staged, &row) == 1) {
-		for (unsigned i = 0; i < import->report.named; i++) {
-			struct store_error *why = &import->report.bad_row[i].error;
-			if (import->other[i] != row.id)
-				continue;
-			size_t len = strlen(why->text);
-			snprintf(why->text + len, sizeof(why->text) - len, " (line %" PRIu64 ")",
-				row.line);
-		}
-	}
-}
-
-static void cache_size(struct import *import, int kib)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d", kib);
-	if (import->store->db == NULL) // see store_recover()
-		return;
-	sqlite3_exec(import->store->db, sql, NULL, NULL, NULL);
-	if (kib == CACHE_KIB_OFF)
-		sqlite3_db_release_memory(import->store->db);
-}
-
-int import_commit(
-	struct import *import, bool (*keep_on)(void *arg), void *arg, struct store_error *error)
-{
-	if (import->stage != STAGE_READ)
-		return store_fail(error, -EINVAL, "the import is not ready for its commit");
-	import->stage = STAGE_FAILED;
-	import->ids = import->store->next_id - import->first_id;
-	import->written = calloc(import->ids / 8 + 1, 1);
-	if (import->written == NULL)
-		return store_fail(error, -ENOMEM, "no memory for an import");
 	int code = store_begin(import->store, error);
 	if (code != 0)
 		return code;
-	// The indices of a large import are written all over.
-	cache_size(import, CACHE_KIB);
-	code = apply_rows(import, keep_on, arg, error);
-	if (code != 0)
+	code = apply_rows(import, import->store, 0, done, error);
+	if (code != 0) {
 		store_rollback(import->store);
-	else
-		code = store_commit(import->store, error);
-	cache_size(import, CACHE_KIB_OFF);
-	if (code == 0) {
-		import->stage = STAGE_COMMITTED;
-		return 0;
+		return code;
 	}
-	name_other_lines(import);
-	import->report.added = import->report.unchanged = import->report.replaced = 0;
+	return store_commit(import->store, error);
+}
+
+static int write_begin(struct import *import, bool *done, struct store_error *error)
+{
+	if (import->store->shadow != NULL)
+		return 0; // another import is being written
+	import->ids = import->store->next_id - import->first_id;
+	import->written = calloc(import->ids + 1, sizeof(import->written[0]));
+	if (import->written == NULL)
+		return store_fail(error, -ENOMEM, "no memory for an import");
+	int code = spool_rewind(import->staged);
+	if (code != 0)
+		return store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	if (import->rows_staged <= import->store->direct_rows)
+		return write_direct(import, done, error);
+	code = store_broken(import->store)
+		? store_fail(error, -EIO, "the store failed to write before")
+		: shadow_open(import->store, &import->shadow, error);
+	import->stage = STAGE_COPY;
 	return code;
+}
+
+static int write_rows(struct import *import, struct store_error *error)
+{
+	struct store *into = shadow_store(import->shadow);
+	bool all;
+
+	int code = apply_rows(import, into, now_ns() + TURN_NS, &all, error);
+	if (code == 0 && all) {
+		code = store_exec(into, store_statement(into, SQL_COMMIT), error);
+		import->stage = STAGE_SWAP;
+	}
+	return code;
+}
+
+static int write_turn(struct import *import, bool *done, struct store_error *error)
+{
+	bool copied;
+	int code;
+
+	switch (import->stage) {
+	case STAGE_READ:
+		return write_begin(import, done, error);
+	case STAGE_COPY:
+		code = shadow_copy_step(import->shadow, &copied, error);
+		if (code == 0 && copied) {
+			code = store_begin(shadow_store(import->shadow), error);
+			import->stage = STAGE_APPLY;
+		}
+		return code;
+	case STAGE_APPLY:
+		return write_rows(import, error);
+	case STAGE_SWAP:
+		return shadow_swap_step(import->shadow, done, error);
+	default:
+		return store_fail(error, -EINVAL, "the import is not ready to be written");
+	}
+}
+
+int import_write(struct import *import, bool *done, struct store_error *error)
+{
+	*done = false;
+	int code = write_turn(import, done, error);
+	if (code == 0 && !*done)
+		return 0;
+	import->stage = code == 0 ? STAGE_COMMITTED : STAGE_FAILED;
+	shadow_free(import->shadow);
+	import->shadow = NULL;
+	free(import->written);
+	import->written = NULL;
+	import->ids = 0;
+	if (code != 0)
+		import->report.added = import->report.unchanged = import->report.replaced = 0;
+	return code;
+}
+
+bool store_importing(const struct store *store)
+{
+	return store->shadow != NULL;
 }
 
 void import_progress(const struct import *import, struct import_progress *progress)

@@ -2,8 +2,8 @@
 // Bulk import of devices from CSV or JSON, all or nothing. docs/import.md has the formats.
 //
 // An import is a machine that is turned by hand, so that other work on the store goes on between
-// two turns: import_open(), import_step() until the input is read and staged, import_commit() which
-// writes all rows in one transaction, import_next() for the devices that are now in the store.
+// two turns: import_open(), import_step() until the input is read and staged, import_write() until
+// all rows are in the store, at once, import_next() for the devices that are now there.
 
 #ifndef POSTERN_GW_STORE_IMPORT_H
 #define POSTERN_GW_STORE_IMPORT_H
@@ -31,7 +31,7 @@ struct import_bad_row {
 struct import_progress {
 	uint64_t bytes, bytes_total; // of the input; total 0: unknown
 	uint64_t rows;               // read
-	uint64_t applied;            // written by import_commit() so far
+	uint64_t applied;            // written by import_write() so far
 };
 
 struct import_report {
@@ -49,7 +49,7 @@ int import_open_path(struct store *store, const char *path, const struct import_
 enum import_state {
 	IMPORT_MORE, // call again
 	IMPORT_WAIT, // call again when import_fd() is readable
-	IMPORT_READ, // all is read: call import_commit()
+	IMPORT_READ, // all is read: call import_write()
 };
 
 // Reads and stages a few hundred rows; a bad row is not a failure of the step.
@@ -58,16 +58,20 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 	__attribute__((warn_unused_result));
 int import_fd(const struct import *import);
 
-// Writes all rows, or none if one is bad: -EBADMSG, and the report names the rows. keep_on(arg) is
-// asked now and then; false ends it with -ECANCELED and nothing written. keep_on may be NULL.
-int import_commit(struct import *import, bool (*keep_on)(void *arg), void *arg,
-	struct store_error *error) __attribute__((warn_unused_result));
+// A turn of writing all rows, or none if one is bad: -EBADMSG, and the report names the rows. *done
+// when they are in the store, durably; import_free() before that leaves it as it was. While rows
+// are being written, devices are neither added nor removed (-EAGAIN), and another import waits.
+int import_write(struct import *import, bool *done, struct store_error *error)
+	__attribute__((warn_unused_result));
+
+// Whether an import is being written.
+bool store_importing(const struct store *store);
 
 void import_progress(const struct import *import, struct import_progress *progress);
 void import_report(const struct import *import, struct import_report *report);
 
-// After import_commit(): fills devices[] with the next ones that were added or that replace others
-// and were not removed or replaced since, at most room. *count 0: no more. The caller wipes
+// After import_write() was done: fills devices[] with the next ones that were added or that replace
+// others and were not removed or replaced since, at most room. *count 0: no more. The caller wipes
 // devices[].
 int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
 	struct store_error *error) __attribute__((warn_unused_result));

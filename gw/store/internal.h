@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #define STORE_DB      "devices.db"
+#define STORE_SHADOW  "devices.new"
 #define STORE_MARK    "run.mark"
 #define STORE_TOKEN   "run.token"
 #define STORE_VERSION 6          // of the schema: PRAGMA user_version
@@ -20,6 +21,10 @@
 #define STORE_VERSION_NARROW 5
 #define STORE_WIDE_RUN       64 // runs of now in one of those
 #define STORE_WIDE_RUN_MAX   ((UINT32_C(1) << 18) - 1)
+
+// Rows of an import that are written to the database itself, in one transaction: with more it is
+// written to a copy, see shadow.c.
+#define STORE_DIRECT_ROWS 256
 
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
 #define STORE_TOKEN_LEN   16
@@ -133,7 +138,10 @@ struct store {
 	bool opened;      // as a whole, by store_open()
 	uint64_t next_id; // of a device
 	uint64_t count, max_devices;
-	uint64_t count_begun; // count when the transaction began, for its rollback
+	uint64_t count_begun;  // count when the transaction began, for its rollback
+	uint64_t direct_rows;  // STORE_DIRECT_ROWS
+	struct shadow *shadow; // a copy that is to take the place of the database; NULL: none
+	unsigned backups;      // under way
 
 	uint32_t run_next; // as committed: all runs below may have been used
 	uint32_t run;      // of this start, if granted
@@ -294,6 +302,13 @@ bool row_same_keys(const struct store_row *a, const struct store_row *b);
 // Within a transaction: deletes the row, leaves tombstones.
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
+// Within a transaction: the tombstones of a row that was retired as it was, and had its base or
+// mark raised since.
+int row_retire_again(struct store *store, const struct store_row *row, struct store_error *error)
+	__attribute__((warn_unused_result));
+// That no row of a device has to wait for a shadow. -EAGAIN
+int rows_free(const struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // spool.c: rows in a file without a name, first all written, then all read in the same order.
 struct spool;
@@ -314,6 +329,35 @@ int rows_raise(struct store *store, struct store_raise *raises, size_t count,
 	int (*raise)(struct store *store, struct store_row *row, uint64_t value,
 		struct store_error *error),
 	struct store_error *error) __attribute__((warn_unused_result));
+
+// shadow.c
+// Begins a copy of the store. One at a time: while it is there, no row of a device may come or go.
+int shadow_open(struct store *store, struct shadow **shadow, struct store_error *error)
+	__attribute__((warn_unused_result));
+// A turn of copying; *done after the last.
+int shadow_copy_step(struct shadow *shadow, bool *done, struct store_error *error)
+	__attribute__((warn_unused_result));
+// The copy, for functions that take rows: in transactions without store_commit().
+struct store *shadow_store(struct shadow *shadow);
+// The state of a device was written to the store.
+void shadow_changed(struct shadow *shadow, uint64_t id);
+// A turn of what is left to do when all rows are in the copy, and committed there: *done when it is
+// in the place of the database, durably. If it fails the database is as it was, or the store is
+// broken.
+int shadow_swap_step(struct shadow *shadow, bool *done, struct store_error *error)
+	__attribute__((warn_unused_result));
+// NULL is allowed. A copy that did not take the place of the database is removed.
+void shadow_free(struct shadow *shadow);
+
+// recover.c
+int database_close(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// Takes away, durably, the name of a journal that is empty.
+int journal_forget(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// Opens the database again, which must have all transactions that were ever reported.
+int database_resume(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
 
 // mark.c
 // Within a transaction: no device without Echo is served before a resync.

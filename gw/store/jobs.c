@@ -4,6 +4,7 @@
 #include "gw/store/thread.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ static enum store_turn run_add(struct store_job *job, struct store *store)
 {
 	struct store_add_job *add = JOB_OF(store_add_job, job);
 
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
 	job->result = store_add(
 		store, &add->spec, add->replace, &add->device, &add->outcome, &job->error);
 	sodium_memzero(&add->spec, sizeof(add->spec));
@@ -33,6 +36,8 @@ static enum store_turn run_remove(struct store_job *job, struct store *store)
 {
 	struct store_remove_job *remove = JOB_OF(store_remove_job, job);
 
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
 	job->result = store_remove(store, remove->name, &remove->info, &job->error);
 	return STORE_TURN_DONE;
 }
@@ -128,6 +133,8 @@ static enum store_turn run_rotate(struct store_job *job, struct store *store)
 {
 	struct store_rotate_job *rotate = JOB_OF(store_rotate_job, job);
 
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
 	job->result = store_rotate(
 		store, rotate->name, &rotate->spec, &rotate->before, &rotate->device, &job->error);
 	sodium_memzero(&rotate->spec, sizeof(rotate->spec));
@@ -246,14 +253,6 @@ static void publish_progress(struct store_import_job *job)
 	store_job_note(&job->job);
 }
 
-static bool keep_on(void *arg)
-{
-	struct store_import_job *job = arg;
-
-	publish_progress(job);
-	return !store_thread_cancelled(job->job.thread);
-}
-
 static enum store_turn import_over(struct store_import_job *job, int result)
 {
 	if (job->import != NULL)
@@ -261,6 +260,8 @@ static enum store_turn import_over(struct store_import_job *job, int result)
 	import_free(job->import);
 	job->import = NULL;
 	job->job.result = result;
+	// It may have been a million rows.
+	malloc_trim(0);
 	return STORE_TURN_DONE;
 }
 
@@ -312,13 +313,16 @@ static enum store_turn import_hand_out(struct store_import_job *job)
 	return STORE_TURN_DONE;
 }
 
-static enum store_turn import_write(struct store_import_job *job)
+static enum store_turn import_write_rows(struct store_import_job *job)
 {
-	int code = import_commit(job->import, keep_on, job, &job->job.error);
+	bool done;
 
+	int code = import_write(job->import, &done, &job->job.error);
 	publish_progress(job);
 	if (code != 0)
 		return import_over(job, code);
+	if (!done)
+		return STORE_TURN_AGAIN;
 	import_report(job->import, &job->report);
 	job->phase = STORE_IMPORT_HANDING_OUT;
 	return import_hand_out(job);
@@ -338,7 +342,7 @@ static enum store_turn run_import(struct store_job *base, struct store *store)
 		if (code != 0)
 			return import_over(job, code);
 	}
-	return job->phase == STORE_IMPORT_READING ? import_read(job) : import_write(job);
+	return job->phase == STORE_IMPORT_READING ? import_read(job) : import_write_rows(job);
 }
 
 struct store_import_job *store_import_job_new(void)

@@ -64,6 +64,20 @@ static int directories_open(
 				     : directory_name_sync(config->directory, error);
 }
 
+// Of an import that was interrupted.
+static int shadow_forget(struct store *store, struct store_error *error)
+{
+	struct stat st;
+	int code = 0;
+
+	if (fstatat(store->directory_fd, STORE_SHADOW, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		unlinkat(store->directory_fd, STORE_SHADOW, 0) != 0)
+		code = -errno;
+	return code == 0
+		? 0
+		: store_fail(error, code, "cannot remove " STORE_SHADOW ": %s", strerror(-code));
+}
+
 static int pragma_get(struct store *store, const char *sql, int64_t *value)
 {
 	sqlite3_stmt *statement = NULL;
@@ -112,6 +126,10 @@ int database_open(struct store *store, struct store_error *error)
 		return store_fail(error, -ENOMEM, "no memory");
 	if (opened != SQLITE_OK)
 		return store_sql_fail(store, error);
+	// What cannot be opened to write, SQLite opens to read.
+	if (sqlite3_db_readonly(store->db, "main") != 0)
+		return store_fail(
+			error, -EROFS, "%s/" STORE_DB " can be read only", store->directory);
 
 	// One file at rest, and a large import writes its new pages once: the journal that is
 	// rolled back, not the one ahead. FULL with TRUNCATE syncs the journal's end too.
@@ -462,6 +480,8 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 
 	int code = directories_open(store, config, error);
 	if (code == 0)
+		code = shadow_forget(store, error);
+	if (code == 0)
 		code = boot_id_read(store, config, error);
 	if (code == 0)
 		code = database_open(store, error);
@@ -490,6 +510,7 @@ static struct store *store_new(const struct store_config *config, struct store_e
 	if (store != NULL) {
 		store->directory_fd = store->runtime_fd = store->claim_fd = -1;
 		store->max_devices = config->max_devices;
+		store->direct_rows = STORE_DIRECT_ROWS;
 		store->directory = strdup(config->directory);
 		store->secrets = sodium_malloc(sizeof(*store->secrets));
 	}

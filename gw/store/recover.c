@@ -38,7 +38,7 @@ int store_probe(const struct store *store, struct store_error *error)
 			  strerror(-code));
 }
 
-static int database_close(struct store *store, struct store_error *error)
+int database_close(struct store *store, struct store_error *error)
 {
 	for (size_t i = 0; i < SQL_COUNT; i++) {
 		sqlite3_finalize(store->statement[i]);
@@ -51,7 +51,7 @@ static int database_close(struct store *store, struct store_error *error)
 	return 0;
 }
 
-static int journal_forget(struct store *store, struct store_error *error)
+int journal_forget(struct store *store, struct store_error *error)
 {
 	struct stat st;
 	int code = 0;
@@ -98,21 +98,25 @@ static int same_file(const struct store *store, struct store_error *error)
 	return store_fail(error, -ESTALE, STORE_DB " is not the file any more that was opened");
 }
 
-static int database_again(struct store *store, struct store_error *error)
+int database_resume(struct store *store, struct store_error *error)
 {
-	int code = store->db == NULL ? 0 : database_close(store, error);
-	if (code == 0)
-		code = journal_forget(store, error);
-	if (code == 0)
-		code = same_file(store, error);
+	int code = same_file(store, error);
 	if (code == 0)
 		code = database_open(store, error);
 	if (code == 0 && store_functions(store, store->db) != 0)
 		code = store_fail(error, -ENOMEM, "no memory");
 	if (code == 0)
 		code = meta_verify(store, error);
+	return code == 0 ? meta_again(store, error) : code;
+}
+
+static int database_again(struct store *store, struct store_error *error)
+{
+	int code = store->db == NULL ? 0 : database_close(store, error);
 	if (code == 0)
-		code = meta_again(store, error);
+		code = journal_forget(store, error);
+	if (code == 0)
+		code = database_resume(store, error);
 	return code == 0 ? counters_read(store, error) : code;
 }
 

@@ -333,6 +333,29 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 	return code;
 }
 
+static int tombstone_raise(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint32_t run,
+	uint64_t mark, struct store_error *error)
+{
+	struct key_past past;
+
+	int code = key_find(store, hash, &past, error);
+	if (code != 0)
+		return code;
+	if (!past.known || past.device != 0)
+		return store_fail(error, -EBADMSG, "keys that were retired are not known as such");
+	return key_put(store, hash, 0, run > past.run ? run : past.run,
+		mark > past.mark ? mark : past.mark, error);
+}
+
+int row_retire_again(struct store *store, const struct store_row *row, struct store_error *error)
+{
+	uint32_t run = store_current_run(store) + row->run_base;
+
+	int code = tombstone_raise(store, row->sender_hash, run, row->mark, error);
+	return code != 0 ? code
+			 : tombstone_raise(store, row->recipient_hash, run, row->mark, error);
+}
+
 // Checks one derived key against all that are or were here, and raises row->run_base beyond what it
 // was used with, and row->mark to what it had.
 static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
@@ -496,7 +519,16 @@ int row_write_state(struct store *store, const struct store_row *row, struct sto
 	sqlite3_bind_int64(statement, 3, row->mark);
 	sqlite3_bind_int64(statement, 4, row->resync);
 	sqlite3_bind_blob(statement, 5, row->keys, row->keys_len, SQLITE_TRANSIENT);
+	if (store->shadow != NULL)
+		shadow_changed(store->shadow, row->id);
 	return store_exec(store, statement, error);
+}
+
+int rows_free(const struct store *store, struct store_error *error)
+{
+	return store->shadow == NULL
+		? 0
+		: store_fail(error, -EAGAIN, "an import is being written: try again after it");
 }
 
 static int row_insert(struct store *store, const struct store_row *row, struct store_error *error)

@@ -38,7 +38,8 @@ static int errno_of_sql(struct store *store)
 	case SQLITE_PERM:
 		return -EACCES;
 	case SQLITE_CANTOPEN:
-		return below != 0 ? -below : -EIO;
+		// What cannot be made, SQLite tries to read: then this says that it is not there.
+		return below != 0 && below != ENOENT ? -below : -EIO;
 	case SQLITE_IOERR:
 		// After a sync that failed the kernel may have dropped the pages, and a second
 		// one succeeds without them.

@@ -571,6 +571,7 @@ bool life_wake(void)
 	life.now = life.pending = loaded;
 	for (size_t i = 0; i < loaded.count; i++)
 		life.key[loaded.device[i].key].was_here = true;
+	life_bed.store->direct_rows = 1; // so that both ways of an import are gone
 	gateway.store_thread = store_thread_start(life_bed.store);
 	cr_assert_not_null(gateway.store_thread);
 	life_bed.store = NULL; // the thread's

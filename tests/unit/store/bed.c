@@ -249,6 +249,16 @@ int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base)
 	return code != 0 ? code : raise.result;
 }
 
+int bed_import_write(struct bed *bed, struct import *import)
+{
+	bool done = false;
+	int code = 0;
+
+	while (code == 0 && !done)
+		code = import_write(import, &done, &bed->error);
+	return code;
+}
+
 struct search {
 	const char *name;
 	struct store_device *device;

@@ -4,6 +4,7 @@
 #ifndef POSTERN_TESTS_UNIT_STORE_BED_H
 #define POSTERN_TESTS_UNIT_STORE_BED_H
 
+#include "gw/store/import.h"
 #include "gw/store/internal.h"
 
 struct bed {
@@ -57,6 +58,8 @@ int bed_remove_device(struct bed *bed, const char *name);
 uint32_t bed_run_base(struct bed *bed, const char *name);
 // store_bases_raise() of one device: what it returned, or the result of that device.
 int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base);
+// import_write() to its end.
+int bed_import_write(struct bed *bed, struct import *import);
 // Loads all devices; the one with this name is copied to *device. Returns how many there are.
 uint64_t bed_load(struct bed *bed, const char *name, struct store_device *device);
 

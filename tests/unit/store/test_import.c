@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Import: formats as in docs/import.md, all or nothing, bad rows by their line.
 
+#include "gw/store/check.h"
 #include "gw/store/import.h"
 #include "tests/unit/store/bed.h"
 
@@ -19,10 +20,16 @@ static struct bed bed;
 static struct import *import;
 static struct import_report report;
 
+// The same tests are there for imports that are written to a copy of the database.
+#ifndef DIRECT_ROWS
+#define DIRECT_ROWS STORE_DIRECT_ROWS
+#endif
+
 static void set_up(void)
 {
 	bed_make(&bed);
 	bed_open(&bed);
+	bed.store->direct_rows = DIRECT_ROWS;
 }
 
 static void tear_down(void)
@@ -77,7 +84,7 @@ static int run_bytes(const char *text, size_t len, const struct import_options *
 	import = NULL;
 	int code = piece ? read_pieces(text, len, options) : read_file(text, len, options);
 	if (code == 0)
-		code = import_commit(import, NULL, NULL, &bed.error);
+		code = bed_import_write(&bed, import);
 	import_report(import, &report);
 	return code;
 }
@@ -565,24 +572,157 @@ Test(import, a_file_of_more_devices_than_allowed_is_read_no_further)
 	cr_expect_eq(store_count(bed.store), 2);
 }
 
-static bool stop_at_once(void *arg)
+static bool shadow_there(void)
 {
-	return false;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/" STORE_SHADOW, bed.directory);
+	return access(path, F_OK) == 0;
 }
 
-Test(import, a_cancelled_import_leaves_nothing)
+// Reads `rows` rows, from device_id `first` on.
+static void read_rows(unsigned first, unsigned rows, const struct import_options *options)
 {
 	static char text[131072];
 	enum import_state state = IMPORT_MORE;
 	char *to = stpcpy(text, HEADER);
 
-	for (int i = 0; i < 2000; i++)
+	for (unsigned i = first; i < first + rows; i++)
 		to += sprintf(to, "%04x,aa,%04x,true\n", i, i);
-	cr_assert_eq(read_file(text, to - text, &(struct import_options){0}), 0);
+	cr_assert_eq(read_file(text, to - text, options), 0);
 	cr_assert_eq(import_step(import, &state, &bed.error), 0);
-	cr_expect_eq(import_commit(import, stop_at_once, NULL, &bed.error), -ECANCELED);
-	cr_expect_eq(store_count(bed.store), 0);
-	cr_expect_eq(bed_load(&bed, NULL, NULL), 0);
+	cr_assert_eq(state, IMPORT_READ);
+}
+
+// Wherever it is.
+Test(import, a_cancelled_import_leaves_nothing)
+{
+	bool done = false;
+	int turns = 0;
+
+	for (int cancel = 0; !done; cancel++) {
+		read_rows(0, 2000, &(struct import_options){0});
+		for (turns = 0; turns < cancel && !done; turns++)
+			cr_assert_eq(import_write(import, &done, &bed.error), 0);
+		import_free(import);
+		import = NULL;
+		cr_expect_not(shadow_there());
+		cr_assert_eq(store_count(bed.store), done ? 2000 : 0);
+		cr_expect_eq(bed_load(&bed, NULL, NULL), done ? 2000 : 0);
+	}
+	cr_expect_gt(turns, 3);
+}
+
+Test(import, a_copy_that_a_crash_left_is_removed)
+{
+	char path[256];
+
+	bed_close(&bed);
+	snprintf(path, sizeof(path), "%s/" STORE_SHADOW, bed.directory);
+	bed_write(path, "half a database", 15);
+	bed_open(&bed);
+	cr_expect_not(shadow_there());
+}
+
+static uint64_t id_of(const char *name)
+{
+	struct store_info info;
+
+	cr_assert_eq(store_show(bed.store, name, &info, &bed.error), 0, "%s", name);
+	return info.id;
+}
+
+// What the workers need on the disk while a large import is being written.
+static void raise_all(uint32_t value)
+{
+	static const char *const names[] = {"0001", "0002", "0003", "floor"};
+	struct store_raise mark = {.id = id_of("floor"), .value = 100 * value};
+
+	for (unsigned i = 0; i < 4; i++)
+		cr_assert_eq(bed_raise_base(&bed, id_of(names[i]), value + i), 0);
+	cr_assert_eq(store_marks_raise(bed.store, &mark, 1, &bed.error), 0);
+	cr_assert_eq(mark.result, 0);
+}
+
+// 0001 is replaced by the import, 0002 unchanged.
+static void import_over_others(uint32_t *value)
+{
+	struct store_spec spec = bed_spec(99, "ffff", "aa");
+	struct store_info info;
+	bool done = false;
+	uint32_t run;
+
+	bed.store->direct_rows = 0;
+	read_rows(0, 1500, &(struct import_options){.replace = true});
+	while (!done) {
+		raise_all(++*value);
+		cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0);
+		cr_assert_eq(store_show(bed.store, "0001", &info, &bed.error), 0);
+		cr_expect_eq(info.run_base, *value, "the state of now");
+		cr_assert_eq(import_write(import, &done, &bed.error), 0, "%s", bed.error.text);
+		if (store_importing(bed.store)) {
+			cr_expect_eq(bed_add(&bed, &spec), -EAGAIN);
+			cr_expect_eq(bed_remove_device(&bed, "0001"), -EAGAIN);
+		}
+		cr_assert_lt(*value, 10000);
+	}
+}
+
+Test(import, what_is_raised_and_granted_meanwhile_stays)
+{
+	static const char rows[] = "device_id,gateway_id,master_secret,never_used,name,recovery\n"
+				   "0001,aa,aaaa,true,,\n0002,aa,0002,true,,\n"
+				   "0003,aa,bbbb,true,,\nf0,aa,f0,true,floor,floor\n";
+	struct store_spec old = bed_spec(0, "0001", "aa");
+	struct store_device device;
+	uint32_t value = 0;
+
+	expect_added(rows, 4);
+	import_free(import);
+	import = NULL;
+	import_over_others(&value);
+	import_report(import, &report);
+	cr_expect_eq(report.replaced, 2);
+	cr_expect_eq(report.unchanged, 1);
+	cr_expect_eq(report.added, 1497);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(store_count(bed.store), 1501);
+		cr_expect_eq(bed_load(&bed, "floor", &device), 1501);
+		cr_expect_eq(device.mark, 100 * value);
+		cr_expect_eq(device.run_base, value + 3);
+		cr_expect_eq(bed_run_base(&bed, "0002"), value + 1);
+		cr_expect_eq(bed_run_base(&bed, "0001"), 0);
+		import_free(import);
+		import = NULL;
+		bed_close(&bed);
+		bed_open(&bed);
+	}
+	// The keys that were replaced come back only above what they were used with.
+	memset(old.params.secret, 0xaa, 2);
+	old.params.secret_len = 2;
+	old.never_used = false;
+	old.has_gateway_seq = true;
+	cr_expect_eq(bed_replace(&bed, &old), STORE_REPLACED, "%s", bed.error.text);
+	cr_expect_gt(bed_run_base(&bed, "0001") + store_current_run(bed.store), value);
+}
+
+Test(import, a_backup_under_way_is_waited_for)
+{
+	struct store_backup *backup;
+	char path[256];
+	bool done = false, copied = false;
+
+	bed.store->direct_rows = 0;
+	read_rows(0, 1500, &(struct import_options){0});
+	snprintf(path, sizeof(path), "%s/backup.db", bed.top);
+	cr_assert_eq(store_backup_open(bed.store, path, &backup, &bed.error), 0);
+	for (int i = 0; i < 100; i++)
+		cr_assert(import_write(import, &done, &bed.error) == 0 && !done);
+	while (!copied)
+		cr_assert_eq(store_backup_step(backup, &copied, &bed.error), 0);
+	store_backup_free(backup);
+	cr_assert_eq(bed_import_write(&bed, import), 0);
+	cr_expect_eq(store_count(bed.store), 1500);
 }
 
 Test(import, a_device_added_between_two_turns_is_in_the_way)
@@ -603,7 +743,7 @@ Test(import, a_device_added_between_two_turns_is_in_the_way)
 	close(fds[1]);
 	while (state != IMPORT_READ)
 		cr_assert_eq(import_step(import, &state, &bed.error), 0);
-	cr_expect_eq(import_commit(import, NULL, NULL, &bed.error), -EBADMSG);
+	cr_expect_eq(bed_import_write(&bed, import), -EBADMSG);
 	import_report(import, &report);
 	cr_expect(strstr(report.bad_row[0].error.text, "with other keys") != NULL);
 	cr_expect(strstr(report.bad_row[0].error.text, "(line") == NULL);

@@ -188,7 +188,7 @@ static void import_many(unsigned count)
 	cr_assert_eq(import_open_path(bed.store, path, &options, &import, &bed.error), 0);
 	while (state != IMPORT_READ)
 		cr_assert_eq(import_step(import, &state, &bed.error), 0);
-	cr_assert_eq(import_commit(import, NULL, NULL, &bed.error), 0, "%s", bed.error.text);
+	cr_assert_eq(bed_import_write(&bed, import), 0, "%s", bed.error.text);
 	import_free(import);
 }
 

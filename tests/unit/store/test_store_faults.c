@@ -111,7 +111,7 @@ static int import_rows(uint64_t *count)
 	while (code == 0 && state != IMPORT_READ)
 		code = import_step(import, &state, &bed.error);
 	if (code == 0)
-		code = import_commit(import, NULL, NULL, &bed.error);
+		code = bed_import_write(&bed, import);
 	import_free(import);
 	*count = store_count(bed.store);
 	return code;
@@ -161,6 +161,14 @@ static int import_verb(void)
 	return import_rows(&count);
 }
 
+static int import_shadow_verb(void)
+{
+	uint64_t count;
+
+	bed.store->direct_rows = 0;
+	return import_rows(&count);
+}
+
 static unsigned imports_seen;
 
 static void check_import(int reply)
@@ -182,6 +190,14 @@ Test(store_faults, an_import_that_is_killed_at_any_write_is_there_whole_or_not_a
 	bed_close(&bed);
 	bed_save(&bed);
 	kill_at_each_call(true, import_verb, check_import);
+	cr_expect_eq(imports_seen, 3);
+}
+
+Test(store_faults, an_import_to_a_copy_that_is_killed_at_any_write_is_there_whole_or_not_at_all)
+{
+	bed_close(&bed);
+	bed_save(&bed);
+	kill_at_each_call(true, import_shadow_verb, check_import);
 	cr_expect_eq(imports_seen, 3);
 }
 

@@ -285,6 +285,53 @@ Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
 	cr_expect_eq(check.check.devices, 1000);
 }
 
+static unsigned meanwhile, turns_seen;
+
+static void count_meanwhile(struct store_job *job)
+{
+	meanwhile++;
+	if (!import_ended)
+		store_thread_submit(thread, job);
+}
+
+// Between any two turns of the import there is one of others, which sees none of its rows before
+// all of them are there.
+static enum store_turn run_grant_and_show(struct store_job *job, struct store *store)
+{
+	struct store_info info;
+	struct store_error error;
+	uint32_t run;
+	struct store_raise base = {.id = 1, .value = ++turns_seen};
+
+	cr_assert_eq(store_run_grant(store, &run, &error), 0);
+	cr_assert_eq(store_bases_raise(store, &base, 1, &error), 0);
+	cr_assert_eq(base.result, 0);
+	int code = store_show(store, "000100", &info, &error);
+	cr_expect_eq(code, store_count(store) == 1 ? -ENOENT : 0);
+	cr_expect(store_count(store) == 1 || store_count(store) == 3001);
+	return STORE_TURN_DONE;
+}
+
+Test(store_thread, all_other_work_goes_on_while_an_import_is_written)
+{
+	struct store_add_job first = {.spec = bed_spec(9, "ee", "aa")};
+	struct store_show_job show = {.name = "ee"};
+	struct store_job others = {.run = run_grant_and_show, .done = count_meanwhile};
+
+	store_add_job_init(&first);
+	serve(&first.job);
+	struct store_import_job *import = start_import(write_rows(3000), -1);
+	store_thread_submit(thread, &others);
+	serve_until(&import_ended);
+	cr_assert_eq(import->job.result, 0, "%s", import->job.error.text);
+	cr_expect_eq(import->report.added, 3000);
+	store_import_job_free(import);
+	cr_expect_gt(meanwhile, 10);
+	store_show_job_init(&show);
+	serve(&show.job);
+	cr_expect_eq(show.info.run_base, turns_seen);
+}
+
 struct numbered_job {
 	struct store_job job;
 	unsigned number;
