@@ -116,7 +116,9 @@ uint32_t up_sockets_ready(struct up_sockets *sockets, int fd, uint32_t events)
 	uint32_t wanted = events & (state->wanted | EPOLLERR | EPOLLHUP);
 	if (state->wanted && wanted)
 		return wanted;
-	// Nobody waits for this: a kept connection that its server closed, for example.
+	// Nobody waits for this: epoll tells it no more. No request can be sent on such a
+	// connection without a look at it: those of HTTP/2 always wait for input, others are not
+	// used again.
 	if (arm(sockets, fd, state, state->wanted)) {
 		// Not registered any more, which is as good.
 	}
