@@ -390,9 +390,9 @@ static int enable_allmulticast(
 	return 0;
 }
 
-// Frames with a VLAN tag: virtio has the host drop those of VLANs that it was not told of, unless
-// the port is promiscuous. (Telling it of all 4 094 would fill the table of a NIC that the host
-// hands its guests' VLANs to.) Frames for other stations end in a counter.
+// virtio has the host drop frames of VLANs that it was not told of, unless the port is promiscuous.
+// (To tell it of all 4 094 could overflow the VLAN table of the host's own NIC.) The workers drop
+// and count frames for other stations.
 static void accept_vlans(uint16_t port_id)
 {
 	struct rte_eth_dev_info info;

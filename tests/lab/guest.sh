@@ -92,7 +92,7 @@ said() {
 	return 1
 }
 
-# counter NAME WORD: waits until the counter is not 0.
+# counted NAME: waits until the counter is not 0.
 counted() {
 	for ((i = 0; i < 50; i++)); do
 		! ctl stats | grep -E "^$1 +[1-9]" || return 0
