@@ -8,6 +8,7 @@
 
 #define ERRORS_PER_SECOND 100 // unprotected errors a worker sends at most (errors: verbose)
 #define AMPLIFICATION_MAX 3   // RFC 9175 section 2.4
+#define ERROR_ROOM        256 // bytes of an unprotected error
 
 void dp_reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len,
 	enum dp_stat stat)
@@ -27,26 +28,40 @@ static bool error_budget(struct dp_worker *w)
 	return true;
 }
 
+// Writes an unprotected error into coap; 0 if it would be larger than the sender may be sent.
+static size_t error_write(uint8_t coap[ERROR_ROOM], const struct coap_msg *msg, uint16_t mid,
+	uint8_t code, const char *diagnostic, size_t max)
+{
+	bool con = msg->type == COAP_CON;
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, coap, ERROR_ROOM);
+	coap_write_header(
+		&writer, con ? COAP_ACK : COAP_NON, code, mid, msg->token, msg->token_len);
+	coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
+	coap_write_payload(&writer, diagnostic, strlen(diagnostic));
+	size_t len = coap_writer_len(&writer);
+
+	return len <= max ? len : 0;
+}
+
 void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
 {
 	const struct coap_msg *msg = &vec->msg[slot];
-	uint8_t coap[256];
-	struct coap_writer writer;
+	size_t max = (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len;
+	uint8_t coap[ERROR_ROOM];
 
 	if (wanted && error_budget(w)) {
-		bool con = msg->type == COAP_CON;
 		struct dp_flow flow;
 
 		pkt_flow(vec, slot, &flow);
-		coap_writer_init(&writer, coap, sizeof(coap));
-		coap_write_header(&writer, con ? COAP_ACK : COAP_NON, code,
-			con ? msg->mid : dp_mid_non(w->mids, &flow), msg->token, msg->token_len);
-		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
-		coap_write_payload(&writer, diagnostic, strlen(diagnostic));
-		size_t len = coap_writer_len(&writer);
+		uint16_t mid = msg->type == COAP_CON ? msg->mid : dp_mid_non(w->mids, &flow);
+		size_t len = error_write(coap, msg, mid, code, diagnostic, max);
 
-		if (len && len <= (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len) {
+		if (!len) // a short request leaves no room for the text
+			len = error_write(coap, msg, mid, code, "", max);
+		if (len) {
 			dp_reply(w, &flow, coap, len, DP_STAT_rx_errors_sent);
 			return;
 		}
@@ -139,6 +154,13 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	if (!body->oscore) {
 		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
 			"OSCORE required", DP_STAT_drop_no_oscore);
+		return false;
+	}
+	if (body->has_edhoc) {
+		// Critical and not understood (RFC 7252 section 5.4.1). It says that the payload
+		// is not ciphertext alone (RFC 9668 section 3.2), so nothing could be opened.
+		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_OPTION,
+			"EDHOC is not supported", DP_STAT_drop_edhoc);
 		return false;
 	}
 	if (body->oscore_count != 1 ||

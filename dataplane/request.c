@@ -110,6 +110,8 @@ static struct request_verdict check_option(
 	case COAP_OPT_Q_BLOCK1:
 	case COAP_OPT_Q_BLOCK2:
 		return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
+	case COAP_OPT_EDHOC: // not inside OSCORE, and not supported (RFC 9668 section 3.1)
+		return unrecognised(option, type);
 	case COAP_OPT_NO_RESPONSE:
 		options->no_response = option->len ? option->value[0] : 0;
 		break;

@@ -62,8 +62,10 @@ static inline enum coap_verdict body_read(
 		if (verdict != COAP_OK)
 			return verdict;
 		body->option_count++;
-		if (number != COAP_OPT_OSCORE)
+		if (number != COAP_OPT_OSCORE) {
+			body->has_edhoc |= number == COAP_OPT_EDHOC;
 			continue;
+		}
 		if (!body->oscore_count) {
 			body->oscore = option.value;
 			body->oscore_len = option.len;

@@ -140,6 +140,7 @@ struct coap_body {
 	uint16_t oscore_len;   // bytes of the first OSCORE option's value
 	const uint8_t *oscore; // first OSCORE option's value, NULL if there is none
 	uint8_t oscore_count;  // OSCORE options seen, at most 255
+	bool has_edhoc;        // an EDHOC option (RFC 9668 section 3.1)
 };
 
 struct coap_msg {
