@@ -256,6 +256,15 @@ static inline const uint8_t *dp_context_sender_key(
 		: table->long_keys[ctx - table->context].sender_key;
 }
 
+// Whether the window is not known, so that only a lower limit of what is new is. Any thread may
+// ask.
+static inline bool dp_context_window_unknown(const struct dp_context *ctx)
+{
+	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
+
+	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
+}
+
 // The generation if the context is live, else 0.
 static inline uint32_t dp_context_live(const struct dp_context *ctx)
 {

@@ -6,6 +6,8 @@
 
 #define HANDOFF_SLOTS \
 	512           // of each ring; a full one is a counted drop, before anything is committed
+#define OLD_SLOTS 64  // of each ring for what is not plainly new: anybody can send a copy again
+#define OLD_BURST 8   // of these that are taken at once, at least
 #define ACK_SLOTS 256 // of each ring for these, which anybody can send: they fill no other ring
 
 // What crosses: the packet, opened in place, and what need not be found out again.
@@ -44,13 +46,16 @@ int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 			if (from == to)
 				continue;
 			struct rte_ring *ring = ring_create(sizeof(struct handed), HANDOFF_SLOTS);
+			struct rte_ring *old = ring_create(sizeof(struct handed), OLD_SLOTS);
 			struct rte_ring *acks = ring_create(sizeof(struct handed_ack), ACK_SLOTS);
 
 			workers[from]->handoff_to[to] = ring;
 			workers[to]->handoff_from[from] = ring;
+			workers[from]->old_to[to] = old;
+			workers[to]->old_from[from] = old;
 			workers[from]->acks_to[to] = acks;
 			workers[to]->acks_from[from] = acks;
-			if (!ring || !acks)
+			if (!ring || !old || !acks)
 				return -ENOMEM;
 		}
 	}
@@ -60,24 +65,36 @@ int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 size_t dp_handoff_bytes(unsigned workers)
 {
 	return (size_t)workers * (workers - 1) *
-		(HANDOFF_SLOTS * sizeof(struct handed) + ACK_SLOTS * sizeof(struct handed_ack) +
-			2 * 512);
+		((HANDOFF_SLOTS + OLD_SLOTS) * sizeof(struct handed) +
+			ACK_SLOTS * sizeof(struct handed_ack) + 3 * 512);
+}
+
+static void packets_free(struct rte_ring **ring)
+{
+	struct handed handed;
+
+	while (*ring && !rte_ring_sc_dequeue_elem(*ring, &handed, sizeof(handed)))
+		rte_pktmbuf_free(handed.mbuf);
+	rte_ring_free(*ring);
+	*ring = NULL;
 }
 
 void dp_handoff_free(struct dp_worker *w)
 {
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
-		struct handed handed;
-
 		rte_ring_free(w->acks_from[i]);
 		w->acks_from[i] = NULL;
-		if (!w->handoff_from[i])
-			continue;
-		while (!rte_ring_sc_dequeue_elem(w->handoff_from[i], &handed, sizeof(handed)))
-			rte_pktmbuf_free(handed.mbuf);
-		rte_ring_free(w->handoff_from[i]);
-		w->handoff_from[i] = NULL;
+		packets_free(&w->handoff_from[i]);
+		packets_free(&w->old_from[i]);
 	}
+}
+
+// Whether the owner's window says that a request is new. The owner may move it meanwhile, so it is
+// a hint. Of an unknown window a recorded packet could be the next one over and over.
+static bool plainly_new(const struct dp_context *ctx, uint64_t piv)
+{
+	return !dp_context_window_unknown(ctx) &&
+		osc_window_check(&ctx->window, piv) == OSC_WINDOW_NEW;
 }
 
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner)
@@ -89,8 +106,11 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 		.net = vec->net[slot],
 	};
 
-	if (rte_ring_sp_enqueue_elem(w->handoff_to[owner], &handed, sizeof(handed))) {
-		dp_count(w, DP_STAT_drop_handoff_full);
+	bool is_new = plainly_new(&w->contexts->context[vec->context[slot]], vec->option[slot].piv);
+	struct rte_ring *ring = is_new ? w->handoff_to[owner] : w->old_to[owner];
+
+	if (rte_ring_sp_enqueue_elem(ring, &handed, sizeof(handed))) {
+		dp_count(w, is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old);
 		return;
 	}
 	dp_count(w, DP_STAT_handed_over);
@@ -131,7 +151,9 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 	struct handed handed[DP_BURST];
 
 	vec->count = rte_ring_sc_dequeue_burst_elem(
-		w->handoff_from[from], handed, sizeof(handed[0]), DP_BURST, NULL);
+		w->handoff_from[from], handed, sizeof(handed[0]), DP_BURST - OLD_BURST, NULL);
+	vec->count += rte_ring_sc_dequeue_burst_elem(w->old_from[from], &handed[vec->count],
+		sizeof(handed[0]), DP_BURST - vec->count, NULL);
 	vec->n = 0;
 	for (unsigned slot = 0; slot < vec->count; slot++) {
 		vec->mbuf[slot] = handed[slot].mbuf;

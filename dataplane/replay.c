@@ -62,13 +62,6 @@ static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot
 		"Replay detected", DP_STAT_drop_replay);
 }
 
-static bool window_unknown(const struct dp_context *ctx)
-{
-	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
-
-	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
-}
-
 // Whether this second's one too old packet of a context may be verified.
 static bool probe_budget(struct dp_worker *w, uint32_t index)
 {
@@ -90,7 +83,7 @@ static enum osc_window_verdict window_verdict(
 
 	if (vec->foreign[slot]) // its owner looks
 		return OSC_WINDOW_NEW;
-	if (window_unknown(ctx)) { // nothing is known but a lower limit
+	if (dp_context_window_unknown(ctx)) { // nothing is known but a lower limit
 		uint64_t next = __atomic_load_n(&ctx->window.next, __ATOMIC_RELAXED);
 
 		return piv >= next ? OSC_WINDOW_NEW : OSC_WINDOW_OLD;
@@ -316,7 +309,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 			dp_count(w, why_not);
 			continue;
 		}
-		if (window_unknown(ctx)) {
+		if (dp_context_window_unknown(ctx)) {
 			if (piv < ctx->window.next) {
 				replay(w, vec, slot);
 				continue;

@@ -159,7 +159,9 @@ struct dp_worker {
 	struct rte_ring *commands;                     // main -> worker, struct dp_command
 	struct rte_ring *handoff_to[DP_WORKERS_MAX];   // by the other worker's number
 	struct rte_ring *handoff_from[DP_WORKERS_MAX]; // the same
-	struct rte_ring *acks_to[DP_WORKERS_MAX];      // the same, for ACKs and RSTs
+	struct rte_ring *old_to[DP_WORKERS_MAX];       // the same, for what is not plainly new
+	struct rte_ring *old_from[DP_WORKERS_MAX];
+	struct rte_ring *acks_to[DP_WORKERS_MAX]; // the same, for ACKs and RSTs
 	struct rte_ring *acks_from[DP_WORKERS_MAX];
 	struct dp_punt_ring *to_kernel;
 	struct dp_punt_ring *from_kernel;

@@ -246,6 +246,37 @@ Test(dp_handoff, a_full_ring_is_a_drop_before_anything_is_committed)
 	cr_expect(bed_open(&device, &request, &answer));
 }
 
+// A recorded packet verifies whenever it is sent again, at the worker that its source port chooses.
+Test(dp_handoff, copies_of_a_recorded_packet_keep_no_new_one_out)
+{
+	struct dp_worker *other = dp_worker_get(bed.dp, 1);
+	struct bed_request recorded;
+
+	send_from(0, 40000, 9);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	recorded = request;
+	for (unsigned i = 0; i < 520; i++) {
+		bed.queue = 1;
+		bed_send_request(&bed, &recorded);
+		dp_worker_turn(other);
+	}
+	cr_expect_gt(bed_count(&bed, DP_STAT_drop_handoff_old), 400);
+	send_from(1, 40000, 10);
+	dp_worker_turn(other);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handoff_full), 0);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 2);
+	// A copy among few others is still answered as one.
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	while (bed_receive(&bed, &answer))
+		;
+	bed_send_request(&bed, &recorded);
+	bed_turn(&bed);
+	cr_expect(bed_receive(&bed, &answer), "the same bytes again");
+	cr_expect(bed_open(&device, &recorded, &answer));
+}
+
 Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
 {
 	unsigned owners[2] = {0};
