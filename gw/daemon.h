@@ -137,7 +137,12 @@ void reserve_start(struct reserve *reserve, bool needs_run);
 // In each turn of main. Returns whether it waits for room at a worker and must come again soon.
 bool reserve_turn(struct reserve *reserve);
 
-// The operations behind the control socket (gw/operations.c, gw/status.c).
+// A statistic of an upstream, of all loops together; and a worker's requests in flight, without
+// answers that wait for their ACK (gw/counters.c).
+uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up_stat stat);
+uint32_t counters_in_flight(const struct dp *dp, unsigned worker);
+
+// The operations behind the control socket (gw/operations.c, gw/status.c, gw/counters.c).
 void operations_init(struct daemon *daemon);
 void operation_status(void *daemon, struct ctl_request *req);
 void operation_stats(void *daemon, struct ctl_request *req);

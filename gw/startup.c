@@ -415,6 +415,7 @@ static int start_ctl(struct daemon *daemon)
 		log_error("control socket %s: %s", conf->socket,
 			errno == EADDRINUSE       ? "another postern answers there"
 				: errno == EEXIST ? "something is there that is no socket"
+				: errno == EBUSY  ? "another postern is starting there"
 						  : strerror(errno));
 		return -errno;
 	}

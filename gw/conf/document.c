@@ -155,12 +155,26 @@ static int shape_check(const char *text, size_t len, struct conf_mistakes *mista
 	return rc;
 }
 
+// With an encoding that is set libyaml takes a byte order mark for a word of the document.
+static void mark_skip(const char **text, size_t *len)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	const size_t mark_len = sizeof(mark) - 1;
+
+	if (*len < mark_len || memcmp(*text, mark, mark_len))
+		return;
+	*text += mark_len;
+	*len -= mark_len;
+}
+
 int conf_document_load(
 	yaml_document_t *doc, const char *text, size_t len, struct conf_mistakes *mistakes)
 {
 	yaml_parser_t parser;
-	int rc = shape_check(text, len, mistakes);
+	int rc;
 
+	mark_skip(&text, &len);
+	rc = shape_check(text, len, mistakes);
 	if (rc)
 		return rc;
 	if (!yaml_parser_initialize(&parser))

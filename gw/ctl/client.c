@@ -28,7 +28,7 @@ void ctl_client_update_events(struct ctl_server *server, struct ctl_client *clie
 {
 	struct epoll_event event = {.data.u64 = ctl_client_event(server, client)};
 
-	if (!STAILQ_EMPTY(&client->queue))
+	if (!STAILQ_EMPTY(&client->queue) || client->streams)
 		event.events = EPOLLOUT;
 	else if (client->requests_open < CTL_REQUESTS_MAX)
 		event.events = EPOLLIN;

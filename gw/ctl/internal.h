@@ -26,6 +26,7 @@ struct ctl_client {
 	bool subscribed;        // to events
 	uint32_t events;        // asked of epoll
 	unsigned requests_open; // unanswered
+	unsigned streams;       // of them, that are answered piece by piece
 	uint64_t last_ms;       // last message of either side
 	size_t queued_bytes;
 	STAILQ_HEAD(, ctl_queued) queue; // replies that the socket did not take yet
@@ -41,6 +42,9 @@ struct ctl_request {
 	bool too_large; // a reply did not fit
 	void (*gone)(void *arg);
 	void *gone_arg;
+	const struct ctl_stream *stream; // NULL: none
+	void *stream_arg;
+	bool streaming; // stream->next() runs
 };
 
 struct ctl_server {
@@ -90,7 +94,9 @@ void ctl_client_reject(struct ctl_server *server, struct ctl_client *client, uin
 // becomes -1; the others stay the caller's.
 void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, size_t len, int *fds,
 	unsigned fd_count);
-// Tells requests without a client that it is gone.
+// Lets the oldest stream of a client go on until its socket takes no more, or for a bounded piece.
+void ctl_streams_turn(struct ctl_server *server, struct ctl_client *client);
+// Tells requests without a client that it is gone, and ends their streams.
 void ctl_orphans_tell(struct ctl_server *server);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define STREAM_REPLIES 64 // of one stream in one turn
+
 const char *ctl_level_name(enum ctl_level level)
 {
 	static const char *const names[] = {"view", "operate", "admin"};
@@ -140,21 +142,6 @@ static void request_tell_gone(struct ctl_request *req)
 	gone(req->gone_arg);
 }
 
-// The callbacks may answer requests, so each round looks at the list anew.
-void ctl_orphans_tell(struct ctl_server *server)
-{
-	struct ctl_request *req;
-
-	do {
-		LIST_FOREACH (req, &server->requests, link) {
-			if (req->client == NULL && req->gone)
-				break;
-		}
-		if (req)
-			request_tell_gone(req);
-	} while (req);
-}
-
 static void request_free(struct ctl_request *req)
 {
 	struct ctl_client *client = req->client;
@@ -170,6 +157,71 @@ static void request_free(struct ctl_request *req)
 		}
 	}
 	free(req);
+}
+
+// Ends the answer of a request that had one.
+static void stream_finish(struct ctl_request *req)
+{
+	const struct ctl_stream *stream = req->stream;
+
+	req->stream = NULL;
+	if (req->client)
+		req->client->streams--;
+	stream->done(req->stream_arg);
+	ctl_request_end(req);
+}
+
+// The callbacks may answer requests, so each round begins at the front of the list.
+void ctl_orphans_tell(struct ctl_server *server)
+{
+	struct ctl_request *req;
+
+	do {
+		LIST_FOREACH (req, &server->requests, link) {
+			if (req->client == NULL && (req->gone || (req->stream && !req->streaming)))
+				break;
+		}
+		if (req && req->stream)
+			stream_finish(req);
+		else if (req)
+			request_tell_gone(req);
+	} while (req);
+}
+
+void ctl_request_stream(struct ctl_request *req, const struct ctl_stream *stream, void *arg)
+{
+	req->gone = NULL;
+	req->stream = stream;
+	req->stream_arg = arg;
+	if (req->client == NULL) {
+		stream_finish(req);
+		return;
+	}
+	req->client->streams++;
+	ctl_client_update_events(req->server, req->client);
+}
+
+void ctl_streams_turn(struct ctl_server *server, struct ctl_client *client)
+{
+	struct ctl_request *req, *oldest = NULL;
+	bool more = true;
+
+	LIST_FOREACH (req, &server->requests, link) {
+		if (req->client == client && req->stream)
+			oldest = req;
+	}
+	if (!oldest)
+		return;
+	for (unsigned i = 0; i < STREAM_REPLIES && more; i++) {
+		if (!STAILQ_EMPTY(&client->queue))
+			return; // goes on when that is sent
+		oldest->streaming = true;
+		more = oldest->stream->next(oldest->stream_arg, oldest);
+		oldest->streaming = false;
+		more = more && oldest->client; // which a reply may have found gone
+	}
+	if (!more)
+		stream_finish(oldest);
 }
 
 struct ctl_server *ctl_request_server(const struct ctl_request *req)

@@ -59,10 +59,16 @@ static void timer_handle(struct ctl_server *server)
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		struct ctl_client *client = &server->clients[i];
 
-		if (client->fd < 0 || client->requests_open || client->subscribed ||
-			now - client->last_ms < server->conf.idle_timeout_ms)
+		if (client->fd < 0 || now - client->last_ms < server->conf.idle_timeout_ms)
 			continue;
-		server->stats.idle++;
+		bool slow = !STAILQ_EMPTY(&client->queue) || client->streams;
+
+		if (!slow && (client->requests_open || client->subscribed))
+			continue;
+		if (slow)
+			server->stats.slow++;
+		else
+			server->stats.idle++;
 		ctl_client_close(server, client);
 	}
 	if (server->stats.clients == 0)
@@ -134,6 +140,7 @@ static void client_add(struct ctl_server *server, int fd)
 	client->level = level;
 	client->events = event.events;
 	client->requests_open = 0;
+	client->streams = 0;
 	client->last_ms = ctl_now_ms();
 	server->stats.accepted++;
 	if (server->stats.clients++ == 0)
@@ -236,9 +243,13 @@ static bool client_read(struct ctl_server *server, struct ctl_client *client)
 
 static void client_handle(struct ctl_server *server, struct ctl_client *client, uint32_t events)
 {
-	if (events & EPOLLOUT)
+	uint32_t generation = client->generation;
+
+	if (events & EPOLLOUT) {
 		ctl_client_flush(server, client);
-	else if (events & EPOLLIN)
+		if (client->generation == generation && STAILQ_EMPTY(&client->queue))
+			ctl_streams_turn(server, client);
+	} else if (events & EPOLLIN)
 		for (unsigned i = 0; i < READS_PER_POLL && client_read(server, client); i++)
 			;
 	else if (events & (EPOLLHUP | EPOLLERR))

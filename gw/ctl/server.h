@@ -141,6 +141,19 @@ bool ctl_request_is_alive(const struct ctl_request *req);
 // or ctl_server_free(). The request must still be answered.
 void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg);
 
+// An answer of any number of replies, made as the client reads them.
+struct ctl_stream {
+	// Sends the next reply with ctl_request_reply(req, body, false). Returns false, and sends
+	// none, when all are sent.
+	bool (*next)(void *arg, struct ctl_request *req);
+	// Once, when all are sent or the client is gone: frees arg.
+	void (*done)(void *arg);
+};
+
+// Answers the request with a stream, to the end. The request is not the caller's any more; *stream
+// must be constant. A client that reads nothing of it for the idle time is cut off.
+void ctl_request_stream(struct ctl_request *req, const struct ctl_stream *stream, void *arg);
+
 // Sends a reply whose body is the map in `body`, and empties that. `last` frees the request.
 // A body that outgrew CTL_MESSAGE_MAX is not sent: the last reply becomes CTL_TOO_LARGE then.
 void ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool last);

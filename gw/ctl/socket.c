@@ -4,35 +4,70 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-// Two daemons that start at once must not both find the file stale, so the directory is locked
-// while it is looked at. Returns its descriptor or -errno; closing that unlocks.
-static int directory_lock(const struct sockaddr_un *addr)
-{
-	char path[sizeof(addr->sun_path)];
-	int fd, ret;
+// Two daemons that start at once must not both find the socket stale, so they take a lock beside it
+// while they look: a file that only its owner can open, so that nobody else can hold it.
 
-	memcpy(path, addr->sun_path, sizeof(path));
-	fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+#define LOCK_SUFFIX ".lock"
+#define LOCK_TRIES  250 // of 20 ms each; it is held for no longer than a few system calls
+
+struct lock {
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(LOCK_SUFFIX)];
+	int fd;
+};
+
+// Returns 0, -EAGAIN if it is to be tried again, or another -errno.
+static int lock_try(struct lock *lock)
+{
+	struct stat held, there;
+	int ret = 0;
+
+	lock->fd = open(lock->path,
+		O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	if (lock->fd < 0)
 		return -errno;
-	do
-		ret = flock(fd, LOCK_EX);
-	while (ret < 0 && errno == EINTR);
-	if (ret < 0) {
+	if (fstat(lock->fd, &held) < 0)
 		ret = -errno;
-		close(fd);
-		return ret;
+	else if (!S_ISREG(held.st_mode) || held.st_uid != geteuid() || (held.st_mode & 077))
+		ret = -EPERM;
+	else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0)
+		ret = errno == EINTR ? -EAGAIN : -errno;
+	// Who had it before has removed its name, and somebody else may have made a new one.
+	else if (lstat(lock->path, &there) < 0 || there.st_ino != held.st_ino ||
+		there.st_dev != held.st_dev)
+		ret = -EAGAIN;
+	if (ret < 0)
+		close(lock->fd);
+	return ret;
+}
+
+static int lock_take(struct lock *lock, const struct sockaddr_un *addr)
+{
+	const struct timespec moment = {.tv_nsec = 20000000};
+	int ret = -EAGAIN;
+
+	snprintf(lock->path, sizeof(lock->path), "%s" LOCK_SUFFIX, addr->sun_path);
+	for (unsigned i = 0; i < LOCK_TRIES && ret == -EAGAIN; i++) {
+		if (i)
+			nanosleep(&moment, NULL);
+		ret = lock_try(lock);
 	}
-	return fd;
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
+static void lock_give(const struct lock *lock)
+{
+	unlink(lock->path);
+	close(lock->fd);
 }
 
 // Returns 0 if nothing is at the path any more, or -errno.
@@ -91,16 +126,17 @@ static int listen_at(
 int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int lock, ret;
+	struct lock lock;
+	int ret;
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, path, strlen(path));
-	lock = directory_lock(&addr);
-	if (lock < 0)
-		return lock;
+	ret = lock_take(&lock, &addr);
+	if (ret < 0)
+		return ret;
 	ret = listen_at(sock, &addr, mode, gid);
-	close(lock);
+	lock_give(&lock);
 	return ret;
 }
 

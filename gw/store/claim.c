@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The lock on a directory does not see that it is a copy. So whoever has a store open also has a
+// The lock in a directory does not see that it is a copy. So whoever has a store open also has a
 // name that is made of the store's own key, in a name space that the kernel empties by itself:
 // abstract UNIX sockets. It is that of a network namespace; containers and machines do not see each
 // other.

@@ -13,6 +13,7 @@
 #define STORE_DB      "devices.db"
 #define STORE_SHADOW  "devices.new"
 #define STORE_MARK    "run.mark"
+#define STORE_LOCK    "lock"
 #define STORE_TOKEN   "run.token"
 #define STORE_VERSION 6          // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
@@ -131,9 +132,10 @@ struct store {
 	sqlite3_stmt *statement[SQL_COUNT]; // prepared at first use
 	struct store_secrets *secrets;      // sodium_malloc()
 	char *directory;
-	int directory_fd, runtime_fd; // the flock is on the first
-	int claim_fd;                 // see store_claim()
-	dev_t db_dev;                 // of the file that is open
+	int directory_fd, runtime_fd;
+	int lock_fd;  // of STORE_LOCK, with an flock
+	int claim_fd; // see store_claim()
+	dev_t db_dev; // of the file that is open
 	ino_t db_ino;
 	bool opened;      // as a whole, by store_open()
 	uint64_t next_id; // of a device

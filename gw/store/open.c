@@ -47,17 +47,44 @@ static int directory_name_sync(const char *path, struct store_error *error)
 	return store_fail(error, code, "cannot sync the name of %s: %s", path, strerror(-code));
 }
 
+// A file that only its owner can open: whoever can open the lock can hold it.
+static int lock_take(struct store *store, struct store_error *error)
+{
+	struct stat directory, st;
+	int code = 0;
+
+	store->lock_fd = openat(store->directory_fd, STORE_LOCK,
+		O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	if (store->lock_fd < 0 || fstat(store->lock_fd, &st) != 0 ||
+		fstat(store->directory_fd, &directory) != 0)
+		code = -errno;
+	else if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != directory.st_uid))
+		code = -EPERM;
+	else if ((st.st_mode & 077) != 0 && fchmod(store->lock_fd, 0600) != 0)
+		code = -errno;
+	// By hand, as root: the service is to have it afterwards.
+	else if (st.st_uid != directory.st_uid && geteuid() == 0 &&
+		fchown(store->lock_fd, directory.st_uid, directory.st_gid) != 0)
+		code = -errno;
+	if (code != 0)
+		return store_fail(error, code, "cannot use %s/" STORE_LOCK ": %s", store->directory,
+			strerror(-code));
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	code = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return store_fail(error, code, "the store %s: %s", store->directory,
+		code == -EBUSY ? "another process has it" : strerror(-code));
+}
+
 static int directories_open(
 	struct store *store, const struct store_config *config, struct store_error *error)
 {
 	store->directory_fd = directory_open(config->directory, 0700, error);
 	if (store->directory_fd < 0)
 		return store->directory_fd;
-	if (flock(store->directory_fd, LOCK_EX | LOCK_NB) != 0) {
-		int code = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		return store_fail(error, code, "the store %s: %s", config->directory,
-			code == -EBUSY ? "another process has it" : strerror(-code));
-	}
+	int code = lock_take(store, error);
+	if (code != 0)
+		return code;
 	// Others come through here to the control socket.
 	store->runtime_fd = directory_open(config->runtime, 0755, error);
 	return store->runtime_fd < 0 ? store->runtime_fd
@@ -508,7 +535,7 @@ static struct store *store_new(const struct store_config *config, struct store_e
 	struct store *store = sodium_init() < 0 ? NULL : calloc(1, sizeof(*store));
 
 	if (store != NULL) {
-		store->directory_fd = store->runtime_fd = store->claim_fd = -1;
+		store->directory_fd = store->lock_fd = store->runtime_fd = store->claim_fd = -1;
 		store->max_devices = config->max_devices;
 		store->direct_rows = STORE_DIRECT_ROWS;
 		store->directory = strdup(config->directory);
@@ -563,6 +590,8 @@ void store_close(struct store *store)
 		close(store->claim_fd);
 	if (store->runtime_fd >= 0)
 		close(store->runtime_fd);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
 	if (store->directory_fd >= 0)
 		close(store->directory_fd);
 	sodium_memzero(store, sizeof(*store));

@@ -7,6 +7,7 @@
 #include "gw/conf/value.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,26 @@ Test(conf, what_is_given_is_there_with_its_line)
 }
 
 // A later route may take what an earlier one leaves.
+// Some editors write one; lines and columns are counted as if it were not there.
+Test(conf, byte_order_mark_is_passed_over)
+{
+	static const char text[] = "\xef\xbb\xbfports:\n"
+				   "- {name: wan0, tap: dtap0, addresses: [192.0.2.1/24]}\n"
+				   "routes: [{path: /a, to: builtin:discard}]\n";
+	static const char bad[] = "\xef\xbb\xbfparts:\n";
+	struct conf *conf = parse(text);
+	char *errors;
+	size_t len;
+	FILE *out = open_memstream(&errors, &len);
+
+	cr_expect_eq(conf->ports[0].line, 2);
+	conf_free(conf);
+	cr_expect_eq(conf_parse("f", bad, sizeof(bad) - 1, &conf, out), -EINVAL);
+	fclose(out);
+	cr_expect_eq(strncmp(errors, "f:1:1: ", 7), 0, "%s", errors);
+	free(errors);
+}
+
 Test(conf, routes_that_overlap_are_no_mistake)
 {
 	conf_free(parse("ports: [{name: a, tap: t, addresses: [192.0.2.1/24]}]\n"

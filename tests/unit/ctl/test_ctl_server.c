@@ -6,6 +6,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,6 +50,48 @@ static void on_flood(void *arg, struct ctl_request *req, const struct ctl_cbor *
 	ctl_request_end(req);
 }
 
+static unsigned streams_done;
+
+struct numbers {
+	uint64_t i, count, len;
+};
+
+static bool next_number(void *arg, struct ctl_request *req)
+{
+	static const uint8_t zeros[CTL_MESSAGE_MAX];
+	static struct ctl_writer body;
+	struct numbers *numbers = arg;
+
+	if (numbers->i == numbers->count)
+		return false;
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_uint(&body, "i", numbers->i++);
+	ctl_put_bytes(&body, "zeros", zeros, numbers->len);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+	return true;
+}
+
+static void numbers_done(void *arg)
+{
+	streams_done++;
+	free(arg);
+}
+
+// The same as a flood, but as the client reads.
+static void on_stream(void *arg, struct ctl_request *req, const struct ctl_cbor *args)
+{
+	static const struct ctl_stream stream = {next_number, numbers_done};
+	struct numbers *numbers = calloc(1, sizeof(*numbers));
+	struct ctl_cbor count, len;
+
+	cr_assert(ctl_cbor_find(args, "count", &count) && ctl_cbor_find(args, "len", &len));
+	numbers->count = count.value;
+	numbers->len = len.value;
+	ctl_request_stream(req, &stream, numbers);
+}
+
 static void on_take(void *arg, struct ctl_request *req, const struct ctl_cbor *args)
 {
 	taken_fd = ctl_request_take_fd(req);
@@ -64,6 +108,7 @@ static const struct ctl_verb verbs[] = {
 	{"wait", CTL_VIEW, false, on_wait, ""},
 	{"ping", CTL_VIEW, false, on_ping, ""},
 	{"flood", CTL_VIEW, false, on_flood, ""},
+	{"stream", CTL_VIEW, false, on_stream, ""},
 	{"take fd", CTL_VIEW, true, on_take, ""},
 	{"leave fd", CTL_VIEW, true, on_leave, ""},
 };
@@ -84,14 +129,19 @@ static void teardown(void)
 
 TestSuite(ctl_server, .init = setup, .fini = teardown);
 
-static void flood(int fd, uint64_t id, uint64_t count, uint64_t len)
+static void ask_for(int fd, uint64_t id, const char *verb, uint64_t count, uint64_t len)
 {
-	struct ctl_writer *request = client_begin(id, "flood");
+	struct ctl_writer *request = client_begin(id, verb);
 
 	ctl_put_uint(request, "count", count);
 	ctl_put_uint(request, "len", len);
 	client_send(fd, NULL, 0);
 	fixture_turn(&fixture);
+}
+
+static void flood(int fd, uint64_t id, uint64_t count, uint64_t len)
+{
+	ask_for(fd, id, "flood", count, len);
 }
 
 Test(ctl_server, bad_messages_are_answered_and_the_connection_goes_on)
@@ -208,6 +258,69 @@ Test(ctl_server, slow_reader_gets_all_in_order)
 	cr_expect_eq(fixture_stats(&fixture).slow, 0);
 	close(slow);
 	close(other);
+}
+
+Test(ctl_server, stream_waits_for_its_reader)
+{
+	int slow = client_connect(fixture.path), other = client_connect(fixture.path);
+
+	ask_for(slow, 1, "stream", 5000, 1000); // more than a client may leave in our memory
+	ask_for(slow, 2, "stream", 3, 1000);
+	for (unsigned i = 0; i < 5000; i++) {
+		client_expect(&fixture, slow, &reply, 1, "ok");
+		cr_assert_eq(reply_uint(&reply, "i"), i);
+		if (i % 1000)
+			continue;
+		client_request(other, i + 1, "ping");
+		client_expect(&fixture, other, &reply, i + 1, "ok");
+	}
+	client_expect(&fixture, slow, &reply, 1, "ok");
+	cr_expect_eq(reply.body.value, 0);
+	for (unsigned i = 0; i < 3; i++)
+		client_expect(&fixture, slow, &reply, 2, "ok");
+	client_expect(&fixture, slow, &reply, 2, "ok");
+	cr_expect_eq(reply.body.value, 0);
+	cr_expect_eq(streams_done, 2);
+	cr_expect_eq(fixture_stats(&fixture).slow, 0);
+	cr_expect_eq(fixture_stats(&fixture).requests_open, 0);
+	close(slow);
+	close(other);
+}
+
+// At its end, in its midst, and with the server.
+Test(ctl_server, stream_ends_with_its_client)
+{
+	int first = client_connect(fixture.path), second = client_connect(fixture.path);
+
+	ask_for(first, 1, "stream", 100000, 1000);
+	ask_for(second, 1, "stream", 100000, 1000);
+	close(first);
+	fixture_turn(&fixture);
+	cr_expect_eq(streams_done, 1);
+	cr_expect_eq(fixture_stats(&fixture).requests_open, 1);
+	ctl_server_free(fixture.server);
+	fixture.server = NULL;
+	cr_expect_eq(streams_done, 2);
+	close(second);
+}
+
+Test(ctl_server, stream_that_is_not_read_is_cut_off_in_the_end)
+{
+	struct pollfd ready = {.events = POLLIN};
+	int fd;
+
+	ctl_server_free(fixture.server);
+	fixture.conf.idle_timeout_ms = 200;
+	fixture_start(&fixture);
+	fd = client_connect(fixture.path);
+	ask_for(fd, 1, "stream", 100000, 1000);
+	ready.fd = ctl_server_fd(fixture.server);
+	while (!streams_done) {
+		cr_assert_eq(poll(&ready, 1, 60000), 1);
+		ctl_server_poll(fixture.server);
+	}
+	cr_expect_eq(fixture_stats(&fixture).slow, 1);
+	close(fd);
 }
 
 Test(ctl_server, client_that_never_reads_is_cut_off)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -283,4 +284,45 @@ Test(ctl_socket, only_its_own_socket_is_removed)
 	fixture_start(&fixture);
 	ctl_server_free(first);
 	close(client_connect(fixture.path));
+}
+
+// Whoever can look into a directory can lock it.
+Test(ctl_socket, lock_on_the_directory_stops_nothing)
+{
+	char lock[128];
+	int fd = open(fixture.directory, O_RDONLY | O_DIRECTORY);
+
+	cr_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	snprintf(lock, sizeof(lock), "%s.lock", fixture.path);
+	close(open(lock, O_CREAT | O_EXCL | O_WRONLY, 0600)); // that a crash has left
+	fixture_start(&fixture);
+	cr_expect_eq(access(lock, F_OK), -1, "it is removed");
+	close(fd);
+}
+
+Test(ctl_socket, lock_that_others_can_open_is_refused)
+{
+	char lock[128];
+
+	snprintf(lock, sizeof(lock), "%s.lock", fixture.path);
+	close(open(lock, O_CREAT | O_EXCL | O_WRONLY, 0600));
+	cr_assert_eq(chmod(lock, 0644), 0);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, EPERM);
+	unlink(lock);
+}
+
+// As long as another daemon starts there.
+Test(ctl_socket, lock_is_waited_for_but_not_for_ever)
+{
+	char lock[128];
+
+	snprintf(lock, sizeof(lock), "%s.lock", fixture.path);
+	int fd = open(lock, O_CREAT | O_EXCL | O_RDONLY, 0600);
+
+	cr_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, EBUSY);
+	close(fd);
+	fixture_start(&fixture);
 }

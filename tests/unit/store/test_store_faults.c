@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -539,8 +540,8 @@ Test(store_faults, a_disk_that_is_full_at_any_write_of_an_import_leaves_nothing_
 static void as_nobody(void)
 {
 	static const char *const inside[] = {"", "/run", "/store", "/store/" STORE_DB,
-		"/store/" STORE_MARK, "/run/" STORE_MARK, "/run/" STORE_TOKEN, "/machine-id",
-		"/boot-id"};
+		"/store/" STORE_MARK, "/store/" STORE_LOCK, "/run/" STORE_MARK, "/run/" STORE_TOKEN,
+		"/machine-id", "/boot-id"};
 
 	for (size_t i = 0; geteuid() == 0 && i < sizeof(inside) / sizeof(inside[0]); i++) {
 		char path[256];
@@ -585,6 +586,24 @@ Test(store_faults, a_store_has_one_process)
 	cr_expect_eq(store_adopt(&bed.config, NULL, &bed.error), -EBUSY);
 	bed_close(&bed);
 	bed_open(&bed);
+}
+
+// Whoever can look into a directory can lock it; nobody else can open the file that is locked.
+Test(store_faults, lock_on_the_directory_stops_nothing)
+{
+	char lock[128];
+	struct stat st;
+	int fd;
+
+	snprintf(lock, sizeof(lock), "%s/" STORE_LOCK, bed.directory);
+	bed_close(&bed);
+	fd = open(bed.directory, O_RDONLY | O_DIRECTORY);
+	cr_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	cr_assert_eq(chmod(lock, 0666), 0);
+	bed_open(&bed);
+	cr_assert_eq(stat(lock, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0600);
+	close(fd);
 }
 
 static int open_code(void)
