@@ -304,32 +304,15 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 		dp_access_answer(w, &record, answer);
 }
 
-static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct request_options *options, int route, uint8_t code)
+// Copies a request into both halves of its exchange.
+static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, int route, uint32_t index)
 {
 	const struct coap_msg *msg = &vec->msg[slot];
 	const struct osc_option *option = &vec->option[slot];
-	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const uint8_t *plaintext = msg->body.payload;
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
-
-	if (msg->token_len + body_len > w->exchanges->data_room) {
-		// The port handed us a packet beyond its MTU.
-		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
-		return;
-	}
-	if (in_flight_full(w, ctx)) {
-		dp_count(w, DP_STAT_in_flight_refused);
-		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
-			retry_after(SLOW_SECONDS), NULL);
-		return;
-	}
-	uint32_t index = dp_exchange_obtain(w);
-
-	if (index == DP_INDEX_NONE) {
-		dp_count(w, DP_STAT_exchange_none_free);
-		answer_busy(w, vec, slot, options);
-		return;
-	}
 	struct dp_exchange *x = &w->exchanges->worker_half[index];
 	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
 	uint8_t *buf = dp_shared_request_buf(w->exchanges, shared);
@@ -351,7 +334,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	x->delivering = false;
 
 	memcpy(buf, msg->token, msg->token_len);
-	memcpy(buf + msg->token_len, msg->body.payload + 1, body_len);
+	memcpy(buf + msg->token_len, plaintext + 1, body_len);
 	shared->abandoned = 0;
 	shared->response.len = 0;
 	shared->request = (struct dp_request){
@@ -367,14 +350,42 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,
 		.body_len = body_len,
-		.code = code,
+		.code = plaintext[0],
 		.family = x->flow.family,
 	};
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
+}
 
+static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options, int route)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	uint16_t body_len = vec->plaintext_len[slot] - 1;
+
+	if (msg->token_len + body_len > w->exchanges->data_room) {
+		// The port handed us a packet beyond its MTU.
+		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
+		return;
+	}
+	if (in_flight_full(w, ctx)) {
+		dp_count(w, DP_STAT_in_flight_refused);
+		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
+			retry_after(SLOW_SECONDS), NULL);
+		return;
+	}
+	uint32_t index = dp_exchange_obtain(w);
+
+	if (index == DP_INDEX_NONE) {
+		dp_count(w, DP_STAT_exchange_none_free);
+		answer_busy(w, vec, slot, options);
+		return;
+	}
+	exchange_fill(w, vec, slot, options, route, index);
+	const struct dp_shared *shared = dp_shared_at(w->exchanges, index);
 	dp_handle handle = dp_handle_make(index, shared->generation);
-
-	struct dp_worker_loop *loop = &w->loop[dp_upstream_loop(x->context, w->loop_count)];
+	struct dp_worker_loop *loop = &w->loop[dp_upstream_loop(vec->context[slot], w->loop_count)];
+	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {
 		dp_exchange_give(w->exchanges, index);
@@ -384,9 +395,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	}
 	loop->ring = true;
 	dp_in_flight_add(w->in_flight, index);
-	uint64_t due_ms = shared->request.deadline_ms;
-
-	if (x->type == COAP_CON)
+	if (msg->type == COAP_CON)
 		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER(w->ack_timeout_ms));
 	dp_wheel_insert(&w->wheel, w->exchanges, index, due_ms);
 	dp_count(w, DP_STAT_exchanges_started);
@@ -442,7 +451,7 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		dp_count(w, DP_STAT_overload_refused);
 		answer_busy(w, vec, slot, &options);
 	} else if (w->config->routes[route].target == DP_TARGET_UPSTREAM) {
-		dispatch(w, vec, slot, &options, route, code);
+		dispatch(w, vec, slot, &options, route);
 	} else {
 		answer_builtin(w, vec, slot, &options, &w->config->routes[route], code, &body);
 	}
