@@ -27,6 +27,7 @@
 #define PAYLOAD_LEN   32
 #define ROUNDS_MAX    64
 #define ANSWERS_BYTES (64u << 20)
+#define FEED_PORT     40000
 #define HOSTILE       10 // of so many packets of the mix one is good
 
 enum traffic {
@@ -38,11 +39,13 @@ enum traffic {
 	TRAFFIC_HOSTILE,   // 9 of 10 are one of the four before, 1 is good
 	TRAFFIC_COPIES,    // see pipeline_shares.c
 	TRAFFIC_NEIGHBOUR, // the same
+	TRAFFIC_JUNK,      // see pipeline_junk.c
+	TRAFFIC_ROUTES,    // the same
 	TRAFFIC_COUNT,
 };
 
 static const char *const traffic_names[TRAFFIC_COUNT] = {"good", "unknown-kid", "bad-tag", "replay",
-	"malformed", "hostile-90", "copies", "neighbour"};
+	"malformed", "hostile-90", "copies", "neighbour", "junk", "routes"};
 
 static struct {
 	bool json, quick;
@@ -194,7 +197,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.worker_count = 1,
-		.max_devices = device_count,
+		.max_devices = device_count + 1, // one more of pipeline_junk.c
 		.exchanges = exchanges,
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
@@ -263,8 +266,12 @@ void bed_free(struct bed *bed)
 	free(bed->packet);
 }
 
-// Everything new but PIV 0, which replays use.
-static void windows_reset(struct bed *bed)
+struct aead_engine *bench_engine(void)
+{
+	return engine;
+}
+
+void windows_reset(struct bed *bed)
 {
 	for (unsigned i = 0; i < bed->device_count; i++) {
 		struct dp_context *ctx = &dp_contexts(bed->dp)->context[bed->context[i]];
@@ -275,14 +282,14 @@ static void windows_reset(struct bed *bed)
 	}
 }
 
-void feed(struct bed *bed, unsigned first, unsigned n)
+void feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port)
 {
 	struct dp_flow flow = {
 		.local_addr = {192, 0, 2, 2},
 		.remote_addr = {192, 0, 2, 1},
 		.local_mac = {2, 0, 0, 0, 0, 2},
 		.remote_mac = {2, 0, 0, 0, 0, 1},
-		.local_port = rte_cpu_to_be_16(40000),
+		.local_port = rte_cpu_to_be_16(port),
 		.remote_port = rte_cpu_to_be_16(COAP_PORT),
 		.family = 4,
 	};
@@ -291,14 +298,24 @@ void feed(struct bed *bed, unsigned first, unsigned n)
 	if (rte_pktmbuf_alloc_bulk(pool, m, n))
 		die("the feeder has no mbufs");
 	for (unsigned i = 0; i < n; i++) {
-		const struct packet *packet = &bed->packet[first + i];
-
-		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_net_overhead(&flow)),
-			packet->coap, packet->len);
-		dp_net_encapsulate(m[i], &flow, packet->len);
+		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_net_overhead(&flow)), coap[i],
+			len[i]);
+		dp_net_encapsulate(m[i], &flow, len[i]);
 	}
 	if (rte_ring_enqueue_bulk(rx, (void **)m, n, NULL) != n)
 		die("the ring of the port is full");
+}
+
+void feed(struct bed *bed, unsigned first, unsigned n)
+{
+	const uint8_t *coap[DP_BURST];
+	uint16_t len[DP_BURST];
+
+	for (unsigned i = 0; i < n; i++) {
+		coap[i] = bed->packet[first + i].coap;
+		len[i] = bed->packet[first + i].len;
+	}
+	feed_coap(coap, len, n, FEED_PORT);
 }
 
 void drain(void)
@@ -462,7 +479,7 @@ static int traffic_parse(const char *name)
 		if (!strcmp(name, traffic_names[t]))
 			return t;
 	mistake("--traffic: \"%s\" is none of good, unknown-kid, bad-tag, replay, malformed, "
-		"hostile-90, copies, neighbour",
+		"hostile-90, copies, neighbour, junk, routes",
 		name);
 }
 
@@ -546,6 +563,10 @@ int main(int argc, char **argv)
 		copies_measure(options.json, options.rounds);
 	if (wanted(TRAFFIC_NEIGHBOUR))
 		neighbour_measure(options.json);
+	if (wanted(TRAFFIC_JUNK))
+		junk_measure(options.json, options.rounds);
+	if (wanted(TRAFFIC_ROUTES))
+		routes_measure(options.json);
 	aead_engine_free(engine);
 	rte_eal_cleanup();
 	return EXIT_SUCCESS;

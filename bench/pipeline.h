@@ -41,11 +41,20 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 void bed_free(struct bed *bed);
 // Puts n packets of the store on the port, at most a burst.
 void feed(struct bed *bed, unsigned first, unsigned n);
+// Puts n messages on the port, at most a burst, from this UDP port.
+void feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port);
+// Makes all windows known, and all Partial IVs but 0 new.
+void windows_reset(struct bed *bed);
+struct aead_engine *bench_engine(void);
 // Forgets what the worker sent.
 void drain(void);
 
 // A stranger's forged copies for a device that has thousands of unacknowledged answers.
 void copies_measure(bool json, unsigned rounds);
+// The worst junk of each kind beside good requests.
+void junk_measure(bool json, unsigned rounds);
+// The look-up among 1, 100 and 4 096 routes.
+void routes_measure(bool json);
 // A device that misbehaves beside 1 000 others.
 void neighbour_measure(bool json);
 
