@@ -4,6 +4,7 @@
 #include "gw/store/record.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void spoil(struct csv *csv, const char *why)
@@ -13,9 +14,14 @@ static void spoil(struct csv *csv, const char *why)
 	csv->bad = true;
 }
 
+// A field behind those of the header says nothing: spreadsheets leave such columns.
 static void put(struct csv *csv, char c)
 {
-	if (csv->len < sizeof(csv->row))
+	if (csv->extra)
+		spoil(csv,
+			csv->header_read ? "more fields than the header has"
+					 : "the header has too many columns");
+	else if (csv->len < sizeof(csv->row))
 		csv->row[csv->len++] = c;
 	else
 		spoil(csv, "the record is too long");
@@ -28,21 +34,24 @@ static unsigned fields_max(const struct csv *csv)
 
 static void field_begin(struct csv *csv, bool quoted)
 {
-	if (csv->fields >= fields_max(csv)) {
-		spoil(csv,
-			csv->header_read ? "more fields than the header has"
-					 : "the header has too many columns");
+	csv->extra = csv->fields >= fields_max(csv);
+	if (csv->extra)
 		return;
-	}
 	csv->start[csv->fields] = csv->len;
 	csv->quoted[csv->fields] = quoted;
 }
 
 static void field_end(struct csv *csv)
 {
-	if (csv->fields < fields_max(csv))
-		csv->fields++;
+	if (csv->extra)
+		return;
+	csv->fields++;
 	put(csv, 0);
+}
+
+static const char *delimiter_name(char c)
+{
+	return c == ';' ? "semicolons" : c == '\t' ? "tabs" : c == '|' ? "vertical bars" : NULL;
 }
 
 // Takes one character. True at the end of a record.
@@ -95,6 +104,8 @@ static bool take(struct csv *csv, char c)
 			field_end(csv);
 			return true;
 		} else {
+			if (!csv->header_read && delimiter_name(c) != NULL && !csv->bad)
+				csv->delimiter = c;
 			spoil(csv, "something behind the quote that ends a field");
 			csv->state = CSV_SKIP;
 		}
@@ -118,43 +129,81 @@ static void record_begin(struct csv *csv)
 	csv->state = CSV_FIELD_START;
 	csv->begun = false;
 	csv->bad = false;
+	csv->extra = false;
 	csv->len = 0;
 	csv->fields = 0;
 	csv->first_line = csv->line + 1;
 }
 
+// A line without a value, whether it has commas or not.
 static bool blank(const struct csv *csv)
 {
-	return !csv->bad && csv->fields == 1 && csv->row[0] == 0 && !csv->quoted[0];
+	if (csv->bad || csv->len != csv->fields)
+		return false;
+	for (unsigned i = 0; i < csv->fields; i++)
+		if (csv->quoted[i])
+			return false;
+	return true;
 }
 
-static enum parse_verdict header_end(struct csv *csv, struct store_error *error)
+static int header_fail(
+	const struct csv *csv, struct store_error *error, const char *what, const char *name)
 {
+	return store_fail(error, -EBADMSG, "line %llu, the header: %s%.64s%s",
+		(unsigned long long)csv->first_line, what, name != NULL ? name : "",
+		name != NULL ? "\"" : "");
+}
+
+// Why a cell of the header is none of the names.
+static int name_fail(const struct csv *csv, unsigned at, struct store_error *error)
+{
+	const char *name = csv->row + csv->start[at], *mark = strpbrk(name, ";\t|");
+	char text[96];
+
+	if (mark != NULL) {
+		snprintf(text, sizeof(text), "its columns are separated by %s; this must be commas",
+			delimiter_name(*mark));
+		return header_fail(csv, error, text, NULL);
+	}
+	if (at == 0 && (*name == '{' || *name == '['))
+		return header_fail(csv, error, "this looks like JSON", NULL);
+	if (*name == 0)
+		return header_fail(csv, error, "a column without a name is before others", NULL);
+	return header_fail(csv, error, "no column is named \"", name);
+}
+
+static int header_read(struct csv *csv, struct store_error *error)
+{
+	char text[96];
 	unsigned seen = 0;
 
-	if (csv->bad) {
-		store_fail(error, 0, "line %llu, the header: %s",
-			(unsigned long long)csv->first_line, csv->why.text);
-		return PARSE_BROKEN;
+	if (csv->delimiter != 0) {
+		snprintf(text, sizeof(text), "its columns are separated by %s; this must be commas",
+			delimiter_name(csv->delimiter));
+		return header_fail(csv, error, text, NULL);
 	}
+	if (csv->bad)
+		return header_fail(csv, error, csv->why.text, NULL);
+	// Columns without a name at the end are not there.
+	while (csv->fields > 0 && csv->row[csv->start[csv->fields - 1]] == 0)
+		csv->fields--;
 	for (unsigned i = 0; i < csv->fields; i++) {
 		const char *name = csv->row + csv->start[i];
 		csv->column[i] = record_column(name, strlen(name));
-		if (csv->column[i] == RECORD_COLUMNS) {
-			store_fail(error, 0, "line %llu, the header: no column is named \"%.64s\"",
-				(unsigned long long)csv->first_line, name);
-			return PARSE_BROKEN;
-		}
-		if (seen & 1u << csv->column[i]) {
-			store_fail(error, 0, "line %llu, the header: column %s is there twice",
-				(unsigned long long)csv->first_line, name);
-			return PARSE_BROKEN;
-		}
+		if (csv->column[i] == RECORD_COLUMNS)
+			return name_fail(csv, i, error);
+		if (seen & 1u << csv->column[i])
+			return header_fail(csv, error, "a column is there twice: \"", name);
 		seen |= 1u << csv->column[i];
 	}
 	csv->columns = csv->fields;
 	csv->header_read = true;
-	return PARSE_NEED_DATA;
+	return 0;
+}
+
+static enum parse_verdict header_end(struct csv *csv, struct store_error *error)
+{
+	return header_read(csv, error) == 0 ? PARSE_NEED_DATA : PARSE_BROKEN;
 }
 
 static enum parse_verdict record_end(

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FREE_AT_ONCE (32 << 20) // bytes of a file
 
 static int write_and_sync(int fd, const uint8_t *data, size_t len)
 {
@@ -70,6 +73,29 @@ ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
 	int code = n < 0 ? -errno : n > 0 ? -EFBIG : 0;
 	close(fd);
 	return code != 0 ? code : (ssize_t)len;
+}
+
+static void *close_it(void *arg)
+{
+	close((int)(intptr_t)arg);
+	return NULL;
+}
+
+void file_close_later(int fd)
+{
+	pthread_attr_t detached;
+	pthread_t thread;
+	struct stat st;
+	bool later = fstat(fd, &st) == 0 && st.st_size > FREE_AT_ONCE &&
+		pthread_attr_init(&detached) == 0;
+
+	if (later) {
+		pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+		later = pthread_create(&thread, &detached, close_it, (void *)(intptr_t)fd) == 0;
+		pthread_attr_destroy(&detached);
+	}
+	if (!later)
+		close(fd);
 }
 
 int file_name_sync(const char *path)

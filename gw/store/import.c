@@ -190,26 +190,37 @@ static int take_record(struct import *import, struct store_error *error)
 	return code;
 }
 
-// Finds the format, and passes over a byte order mark. False while there is too little to see.
-static bool sniff(struct import *import)
+static bool begins_with(const struct parse_input *input, const char *mark, size_t len)
+{
+	return input->len >= len && memcmp(input->data, mark, len) == 0;
+}
+
+// Finds the format, and passes over a byte order mark. *found is false while there is too little to
+// see.
+static int sniff(struct import *import, bool *found, struct store_error *error)
 {
 	struct parse_input *input = &import->input;
 	bool all = input->last || input->len == READ_MAX;
 
+	*found = false;
 	if (input->len < 3 && !all)
-		return false;
-	size_t at = input->len >= 3 && memcmp(input->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+		return 0;
+	if (begins_with(input, "\xff\xfe", 2) || begins_with(input, "\xfe\xff", 2))
+		return store_fail(
+			error, -EBADMSG, "the file is UTF-16 (\"Unicode text\"): save it as UTF-8");
+	size_t at = begins_with(input, "\xef\xbb\xbf", 3) ? 3 : 0;
 	size_t mark = at;
-	while (at < input->len && strchr(" \t\r\n", input->data[at]) != NULL)
+	while (at < input->len && memchr(" \t\r\n", input->data[at], 4) != NULL)
 		at++;
 	if (at == input->len && !all)
-		return false;
+		return 0;
 	input->used = mark;
 	if (import->options.format == IMPORT_AUTO) {
 		bool json = at < input->len && (input->data[at] == '{' || input->data[at] == '[');
 		import->options.format = json ? IMPORT_JSON : IMPORT_CSV;
 	}
-	return true;
+	*found = true;
+	return 0;
 }
 
 // Reads more behind what is not used yet. IMPORT_WAIT if there is nothing yet.
@@ -295,8 +306,11 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 			: store_fail(error, -EINVAL, "the import is over");
 	}
 	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_START) {
+		bool found = false;
 		code = refill(import, state, error);
-		if (code == 0 && *state == IMPORT_MORE && sniff(import))
+		if (code == 0 && *state == IMPORT_MORE)
+			code = sniff(import, &found, error);
+		if (found)
 			import->stage = STAGE_ROWS;
 	}
 	while (code == 0 && *state == IMPORT_MORE && import->report.rows - rows < STEP_ROWS)

@@ -240,6 +240,9 @@ int file_replace(int directory_fd, const char *name, const void *data, size_t le
 // Returns the length, at most room, or -errno; -EFBIG if there is more.
 ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
 	__attribute__((warn_unused_result));
+// Closes a file that has no name any more. The blocks of a large one are freed meanwhile by a
+// thread of its own: that takes longer than others may have to wait.
+void file_close_later(int fd);
 // Makes the name of a file durable in its directory.
 int file_name_sync(const char *path) __attribute__((warn_unused_result));
 

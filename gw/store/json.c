@@ -348,8 +348,10 @@ enum parse_verdict json_parse(struct json *json, struct parse_input *input, stru
 				return object_end(json, record, error);
 		} else if (!between(json, c)) {
 			store_fail(error, 0,
-				"line %llu: not JSON: an object, a comma or the end of the list "
-				"must be here",
+				json->state == JSON_START
+					? "line %llu: not JSON: it must begin with [ or {"
+					: "line %llu: not JSON: an object, a comma or the end of "
+					  "the list must be here",
 				(unsigned long long)json->line + 1);
 			return PARSE_BROKEN;
 		}

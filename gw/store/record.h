@@ -81,6 +81,8 @@ struct csv {
 	enum csv_state state;
 	bool begun; // the record has a character
 	bool header_read;
+	bool extra;     // the field is behind those of the header, and must be empty
+	char delimiter; // seen in the header instead of a comma; 0: none
 	bool bad;
 	struct store_error why; // if bad
 	size_t len;

@@ -226,8 +226,13 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 	struct stat st;
 	int code = 0;
 
-	if (fstat(shadow->fd, &st) != 0)
-		return shadow_fail(shadow, -errno, "cannot be looked at", error);
+	int old = openat(store->directory_fd, STORE_DB, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (old < 0 || fstat(shadow->fd, &st) != 0) {
+		code = -errno;
+		if (old >= 0)
+			close(old);
+		return shadow_fail(shadow, code, "cannot be looked at", error);
+	}
 	connection_close(shadow);
 	code = database_close(store, error);
 	if (code == 0)
@@ -242,6 +247,7 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 		if (fsync(store->directory_fd) != 0)
 			code = shadow_fail(shadow, -errno, "cannot be synced", error);
 	}
+	file_close_later(old);
 	if (code == 0)
 		code = database_resume(store, error);
 	if (code == 0) {

@@ -61,7 +61,11 @@ void spool_free(struct spool *spool)
 {
 	if (spool == NULL)
 		return;
+	int fd = dup(fileno(spool->file));
+
 	fclose(spool->file);
+	if (fd >= 0)
+		file_close_later(fd);
 	free(spool);
 }
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -233,8 +234,22 @@ static void import_part(struct cli *cli, const char *path, const struct ctl_cbor
 		cli_json_element(cli, body);
 }
 
+// What the name of a file says of its format, which only JSON needs: a file that is none, and does
+// not look like it, is no CSV with a strange header either. NULL: nothing.
+static const char *format_by_name(const char *path)
+{
+	static const char *const endings[] = {".json", ".jsonl", ".ndjson"};
+	const char *ending = strrchr(path, '.');
+
+	for (size_t i = 0; ending && i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (strcasecmp(ending, endings[i]) == 0)
+			return "json";
+	return NULL;
+}
+
 int cli_device_import(struct cli *cli, const char *path)
 {
+	const char *format = cli->given & CLI_FORMAT ? cli->format : format_by_name(path);
 	static struct ctl_writer request;
 	static struct cli_reply reply;
 	int fd = file_open(path), ret;
@@ -242,8 +257,8 @@ int cli_device_import(struct cli *cli, const char *path)
 	if (fd < 0)
 		return CLI_FAILED;
 	cli_begin(cli, &request, "device import");
-	if (cli->given & CLI_FORMAT)
-		ctl_put_text(&request, "format", cli->format);
+	if (format)
+		ctl_put_text(&request, "format", format);
 	if (cli->given & CLI_NEVER_USED)
 		ctl_put_bool(&request, "never_used", true);
 	if (cli->given & CLI_REPLACE)

@@ -140,6 +140,15 @@ Test(import, csv_by_rfc_4180)
 		"never_used,master_secret,name,gateway_id,device_id,gateway_seq,id_context,"
 		"algorithm,"
 		"master_salt\nTRUE," SECRET ",01,aa,01,,,,\n",
+		// what spreadsheets leave: columns at the end and lines without a value
+		HEADER "01,aa," SECRET ",true,,\n,,,,,\n,,,\n",
+		"device_id,gateway_id,master_secret,never_used,,,,,,,,,,,,,,,,,,,\r\n"
+		"01,aa," SECRET ",true\r\n,,,,,,\r\n",
+		",,,\ndevice_id,gateway_id,master_secret,never_used,\n01,aa," SECRET ",true,\n",
+		// a byte order mark, blanks and JSON
+		"\xef\xbb\xbf "
+		"\t\r\n[{\"device_id\":\"01\",\"gateway_id\":\"aa\",\"master_secret\":\"" SECRET
+		"\",\"never_used\":true}]",
 	};
 
 	for (piece = 0; piece < 2; piece++) {
@@ -246,7 +255,9 @@ Test(import, malformed_rows_of_each_kind_are_named_by_line)
 		const char *row, *why;
 	} cases[] = {
 		{"02,aa," SECRET, "fewer fields"},
-		{"02,aa," SECRET ",true,", "more fields"},
+		{"02,aa," SECRET ",true,x", "more fields"},
+		{"02,aa," SECRET ",true,,,x,", "more fields"},
+		{"02,aa," SECRET ",true,\" \"", "more fields"},
 		{"02,aa," SECRET ",,true", "more fields"},
 		{"0,aa," SECRET ",true", "device_id: not hex"},
 		{"zz,aa," SECRET ",true", "device_id: not hex"},
@@ -368,7 +379,16 @@ Test(import, what_is_no_csv_or_json_is_refused_as_a_whole)
 	expect_broken("device_id,colour\n", "no column is named \"colour\"");
 	expect_broken("device_id,gateway_id,device_id\n", "twice");
 	expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o\n", "too many columns");
-	expect_broken("device_id;gateway_id\n01;02\n", "no column");
+	expect_broken("device_id;gateway_id\n01;02\n", "separated by semicolons");
+	expect_broken("\"device_id\";\"gateway_id\"\n01;02\n", "separated by semicolons");
+	expect_broken("sep=;\ndevice_id;gateway_id\n", "separated by semicolons");
+	expect_broken("device_id\tgateway_id\tname\n01\taa\tx\n", "separated by tabs");
+	expect_broken("device_id|gateway_id\n", "separated by vertical bars");
+	expect_broken("device_id,,gateway_id\n", "without a name");
+	expect_broken("\xff\xfe"
+		      "d\0e\0v\0",
+		"UTF-16");
+	expect_broken("\xfe\xff\0d", "UTF-16");
 	expect_broken("[", "no end");
 	expect_broken("[{}", "no end");
 	expect_broken("[{},]", "line 1: not JSON");
@@ -378,6 +398,18 @@ Test(import, what_is_no_csv_or_json_is_refused_as_a_whole)
 	expect_broken("{}\n1", "line 2: not JSON");
 	expect_broken("[[]]", "not JSON");
 	expect_broken("{\"a\":\"}", "no end");
+}
+
+Test(import, the_other_format_is_said)
+{
+	static const char csv[] = HEADER "01,aa," SECRET ",true\n", json[] = "[{}]";
+
+	cr_expect_eq(run_bytes(csv, strlen(csv), &(struct import_options){.format = IMPORT_JSON}),
+		-EBADMSG);
+	cr_expect(strstr(bed.error.text, "must begin with [ or {") != NULL, "%s", bed.error.text);
+	cr_expect_eq(run_bytes(json, strlen(json), &(struct import_options){.format = IMPORT_CSV}),
+		-EBADMSG);
+	cr_expect(strstr(bed.error.text, "looks like JSON") != NULL, "%s", bed.error.text);
 }
 
 Test(import, rows_that_are_too_long_are_named_and_not_kept)
