@@ -393,11 +393,12 @@ void group_say_local(struct group *group, int local_errno)
 		local_errno ? strerror(local_errno) : "the files of tls cannot be read");
 }
 
-// Whether an answer was given up only since it is too large: its status was read. A method that
-// changes something was performed then, or not, as it says.
+// Whether an answer was given up only since it is too large, or since there was no memory for it:
+// its status was read. A method that changes something was performed then, or not, as it says.
 static bool status_stands(const struct flight *flight, enum up_error error)
 {
-	return (error == UP_ERR_body_too_large || error == UP_ERR_head_too_large) &&
+	return (error == UP_ERR_body_too_large || error == UP_ERR_head_too_large ||
+		       error == UP_ERR_no_memory) &&
 		!flight->message.method->safe && flight->transfer.reply.status >= 200;
 }
 

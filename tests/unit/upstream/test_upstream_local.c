@@ -6,16 +6,31 @@
 #include "tests/unit/upstream/h2_server.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 // What these calls fail with from now on; 0: they do not. Atomic.
 static int socket_errno, connect_errno, eventfd_errno;
+
+static bool names_fail; // atomic
+
+// No descriptor gets this number or a higher one.
+static void descriptors_limit(rlim_t limit)
+{
+	struct rlimit both;
+
+	getrlimit(RLIMIT_NOFILE, &both);
+	both.rlim_cur = limit;
+	setrlimit(RLIMIT_NOFILE, &both);
+}
 
 static bool fails(const int *which)
 {
@@ -48,6 +63,19 @@ int eventfd(unsigned value, int flags)
 	return gettid() != getpid() && fails(&eventfd_errno)
 		? -1
 		: (int)syscall(SYS_eventfd2, value, flags);
+}
+
+// Takes all descriptors, and says what the C library may say then.
+int getaddrinfo(
+	const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		(__typeof__(real))dlsym(RTLD_NEXT, "getaddrinfo");
+
+	if (!__atomic_load_n(&names_fail, __ATOMIC_RELAXED))
+		return real(name, service, hints, list);
+	descriptors_limit(3);
+	return EAI_NONAME;
 }
 
 // Two servers, of which a single failure, of a request or a check, would take one away.
@@ -167,4 +195,28 @@ Test(upstream_local, resolver)
 			h2_server_stop(two[j]);
 		}
 	}
+}
+
+// Without a descriptor the C library says that there is no such name.
+Test(upstream_local, resolver_without_descriptors)
+{
+	struct server *server = bed_server("one");
+	struct rlimit before;
+	char upstream[256];
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	snprintf(upstream, sizeof(upstream), "servers: [\"http://localhost:%u\"]",
+		server_port(server));
+	struct bed *bed = bed_make(upstream);
+	__atomic_store_n(&names_fail, true, __ATOMIC_RELAXED);
+	expect_start(bed_ask(bed, "POST path=ok |x"), "5.03 max-age=");
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_local), 1);
+	__atomic_store_n(&names_fail, false, __ATOMIC_RELAXED);
+	descriptors_limit(before.rlim_cur);
+	uint64_t until = bed_now_ms() + LONG_MS;
+	while (strncmp(bed_ask(bed, "POST path=ok |x"), "2.04", 4))
+		cr_assert(bed_now_ms() < until, "no traffic");
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_dns), 0);
+	bed_end(bed);
+	server_stop(server);
 }
