@@ -30,6 +30,7 @@
 #define HISTORY    8192      // requests remembered; a power of two, as message ids index it
 #define PIVS       (1 << 20) // of one key
 #define NONCES     (1 << 20) // more than twice as many as a run of STEPS uses
+#define FLOOD      544       // copies; more than a ring between workers holds
 #define QUEUE_MAX  48        // packets in one burst, so that their order is kept
 #define ECHO_FRESH 60000     // milliseconds in which an Echo value is valid for certain
 #define ECHO_STALE 300000    // and after which it is not
@@ -89,7 +90,7 @@ static struct model_request history[HISTORY];
 static uint32_t serial; // of requests
 static unsigned queued;
 static uint64_t clock_ms; // that was let pass
-static uint64_t accepted, dispatched, local_answers, frames;
+static uint64_t accepted, dispatched, local_answers, frames, floods;
 static struct held {
 	dp_handle handle;
 	unsigned worker;
@@ -605,6 +606,45 @@ static void from_elsewhere(void)
 	}
 }
 
+// Copies of a recorded packet at a worker that is not its owner, whose way to the owner they fill.
+// What another device sends the same way passes, as the model foretells.
+static void flood(void)
+{
+	struct model_request *r = some_request();
+	unsigned other = rnd(DEVICES);
+
+	if (!r || !r->accepted || r->keys != devices[r->from].keys)
+		return;
+	turn();
+	const struct model_device *d = &devices[r->from], *o = &devices[other];
+	const struct dp_context *contexts = dp_contexts(bed.dp)->context;
+
+	if (!d->there || !d->window_known || !o->there || !o->window_known || o->by_clock)
+		return;
+	uint8_t owner = contexts[d->bed.context].owner;
+
+	if (owner >= WORKERS || contexts[o->bed.context].owner != owner)
+		return;
+	struct dp_flow flow = d->flow;
+
+	flow.remote_port += rte_cpu_to_be_16(1000);
+	bed.queue = (owner + 1) % WORKERS;
+	struct dp_worker *there = dp_worker_get(bed.dp, bed.queue);
+
+	for (unsigned i = 0; i < FLOOD; i++) {
+		bed_send(&bed, &flow, r->bed.coap, r->bed.len);
+		if (i % 32 == 31)
+			dp_worker_turn(there);
+	}
+	r = make_request(other, devices[other].next++, false);
+	bed_send(&bed, &o->flow, r->bed.coap, r->bed.len);
+	r->sent = true;
+	foretell(r);
+	dp_worker_turn(there);
+	turn();
+	floods++;
+}
+
 static void rubbish(void)
 {
 	uint8_t coap[64];
@@ -814,6 +854,8 @@ static void one_step(void)
 
 	if (n == 0)
 		come_and_go();
+	else if (n == 1 && rnd(16) == 0)
+		flood();
 	else
 		operations[n % RTE_DIM(operations)]();
 }
@@ -922,6 +964,7 @@ Test(dp_sessions, agree_with_the_model)
 		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
 		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
 		bed_count(&bed, DP_STAT_answers_given_up));
+	printf("# %lu floods of copies between workers\n", floods);
 	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
 	       "gone\n",
 		bed_count(&bed, DP_STAT_handed_over),
