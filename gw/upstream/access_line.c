@@ -21,6 +21,8 @@ static const char *own_reason(uint8_t code)
 		return "DN";
 	case COAP_SERVICE_UNAVAILABLE:
 		return "GO";
+	case COAP_TOO_MANY_REQUESTS:
+		return "DO";
 	default:
 		return COAP_CODE_CLASS(code) == 2 ? "GB" : "DR";
 	}

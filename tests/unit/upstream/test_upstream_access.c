@@ -129,6 +129,7 @@ Test(upstream_access, what_workers_answer_has_a_reason)
 		{COAP_REQUEST_ENTITY_TOO_LARGE, "DR"},
 		{COAP_PROXYING_NOT_SUPPORTED, "DR"},
 		{COAP_SERVICE_UNAVAILABLE, "GO"},
+		{COAP_TOO_MANY_REQUESTS, "DO"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
