@@ -141,16 +141,37 @@ struct dp_long_keys {
 	uint8_t sender_key[AEAD_KEY_MAX];
 };
 
+// What main knows of a context's names, see struct dp_context_table.
+struct dp_kin {
+	uint32_t next;            // in the ring of those with its kid; in the list of free indices
+	uint32_t prev;            // in the ring
+	uint32_t position;        // of its own name in the hash, DP_POSITION_NONE without one
+	uint32_t shared_position; // of (kid, none), to be freed with this context
+	bool plain;               // it has no ID Context: (kid, none) is its own name
+};
+
+#define DP_POSITION_NONE UINT32_MAX
+
+// A name is (kid, ID Context) or (kid, none), and the hash's data says which context it names. A
+// context with an ID Context has the alias (kid, none) too, where no other has its kid: so a device
+// that sends no kid context is served. One context, one window, whatever it is called.
+//
+// The data of (kid, none) is the index that workers find, DP_INDEX_NONE where several have the kid
+// and none is without ID Context, and in the high 32 bits, for main, one of those with this kid:
+// the one without ID Context if there is one.
 struct dp_context_table {
 	struct rte_hash *hash;
-	struct dp_context *context;     // [entries], indexed by the position in the hash
+	struct dp_context *context;     // [entries]
+	struct dp_kin *kin;             // [entries], main, mapped lazily by the kernel
 	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
 	struct dp_side *side;           // [entries], mapped lazily by the kernel
 	uint32_t max;                   // devices
-	uint32_t entries;               // of the arrays; at least max
-	uint32_t count;                 // main
-	uint8_t kid_lens;               // main, atomic: bit n: a device has a kid of n bytes
-	uint64_t id_context_lens[4];    // main, atomic: a device has an ID Context of n bytes
+	uint32_t entries;               // of the arrays: max, and room for those that retire
+	uint32_t unused;                // main: indices from here on were never used
+	uint32_t free;               // main: list of those that came back, DP_INDEX_NONE if empty
+	uint32_t count;              // main
+	uint8_t kid_lens;            // main, atomic: bit n: a device has a kid of n bytes
+	uint64_t id_context_lens[4]; // main, atomic: a device has an ID Context of n bytes
 	uint32_t kid_len_count[OSC_KID_LEN_MAX + 1]; // main: of devices
 	uint32_t id_context_len_count[256];          // main: of devices
 	struct keyed_hash key_hash;                  // of a whole struct dp_context_key
@@ -217,7 +238,8 @@ struct dp_context_params {
 };
 
 // Main: takes a place for a key; no worker takes it for a context before dp_context_publish(),
-// which will give it *generation. Returns 0, -EEXIST, or -ENOSPC if max_devices are there already.
+// which will give it *generation. Returns 0, -EEXIST, -ENOSPC if max_devices are there already, or
+// -EAGAIN if there is room when one that was unlinked is released.
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation) __attribute__((warn_unused_result));
 // Main: fills a place, and workers find it from then on.
@@ -230,7 +252,8 @@ void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t 
 // Main: index of a key, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
 // Main: takes the key out of the table, so that no new look-up finds it. The index stays taken
-// until dp_context_release(), which is for when no worker can hold it any more.
+// until dp_context_release(), which is for when no worker can hold it any more. If one other
+// context has its kid, that gets the alias.
 void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key);
 void dp_context_release(struct dp_context_table *table, uint32_t index);
 
@@ -263,6 +286,12 @@ static inline bool dp_context_window_unknown(const struct dp_context *ctx)
 	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
 
 	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
+}
+
+// What a worker finds by the data of a name: an index, or DP_INDEX_NONE.
+static inline uint32_t dp_context_named(const void *data)
+{
+	return (uint32_t)(uintptr_t)data;
 }
 
 // The generation if the context is live, else 0.

@@ -191,27 +191,30 @@ static void lookup(struct dp_worker *w, struct pkt_vec *vec)
 {
 	const void *keys[DP_BURST];
 	hash_sig_t hashes[DP_BURST];
-	int32_t positions[DP_BURST];
+	void *named[DP_BURST];
+	uint64_t hits = 0;
+	uint32_t index[DP_BURST];
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < vec->n; i++) {
 		keys[i] = &vec->key[vec->live[i]];
 		hashes[i] = dp_context_hash(w->contexts, keys[i]);
 	}
-	rte_hash_lookup_with_hash_bulk(w->contexts->hash, keys, hashes, vec->n, positions);
+	rte_hash_lookup_with_hash_bulk_data(w->contexts->hash, keys, hashes, vec->n, &hits, named);
 	for (unsigned i = 0; i < vec->n; i++) {
-		if (positions[i] < 0)
+		index[i] = hits >> i & 1 ? dp_context_named(named[i]) : DP_INDEX_NONE;
+		if (index[i] == DP_INDEX_NONE)
 			continue;
-		rte_prefetch0(&w->contexts->context[positions[i]]);
-		rte_prefetch0(&w->contexts->context[positions[i]].window);
+		rte_prefetch0(&w->contexts->context[index[i]]);
+		rte_prefetch0(&w->contexts->context[index[i]].window);
 	}
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
 		const struct dp_context *ctx = NULL;
 		uint32_t generation = 0;
 
-		if (positions[i] >= 0) {
-			ctx = &w->contexts->context[positions[i]];
+		if (index[i] != DP_INDEX_NONE) {
+			ctx = &w->contexts->context[index[i]];
 			generation = dp_context_live(ctx);
 		}
 		if (!generation) {
@@ -233,7 +236,7 @@ static void lookup(struct dp_worker *w, struct pkt_vec *vec)
 				COAP_BAD_REQUEST, "No ciphertext", DP_STAT_drop_no_ciphertext);
 			continue;
 		}
-		vec->context[slot] = positions[i];
+		vec->context[slot] = index[i];
 		vec->generation[slot] = generation;
 		vec->plaintext_len[slot] = plaintext_len;
 		vec->foreign[slot] = owner != w->id && owner != DP_OWNER_NONE;

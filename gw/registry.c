@@ -224,7 +224,8 @@ int registry_add(struct registry *registry, const struct store_device *device)
 	int rc = dp_context_place(dp_contexts(registry->dp), &key, &index, &generation);
 
 	if (rc)
-		return rc;
+		// Devices that were removed may still have the places.
+		return rc == -EAGAIN ? waiting_put(registry, device) : rc;
 	entry_write(registry, index, device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
 	registry->clock_count += device->own_piv == STORE_OWN_PIV_CLOCK;

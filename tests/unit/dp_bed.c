@@ -230,6 +230,15 @@ void bed_device_key(const struct bed_device *device, struct dp_context_key *key)
 		NULL, key, device->params.sender_id, device->params.sender_id_len, false, NULL, 0);
 }
 
+void bed_device_name(
+	const struct bed *bed, const struct bed_device *device, struct dp_context_key *key)
+{
+	const struct osc_params *params = &device->params;
+
+	dp_context_key_make(dp_contexts(bed->dp), key, params->sender_id, params->sender_id_len,
+		params->has_id_context, params->id_context, params->id_context_len);
+}
+
 void bed_device_add(struct bed *bed, struct bed_device *device, bool window_known)
 {
 	bed_device_add_with(bed, device, window_known, 0, 0);
@@ -254,7 +263,7 @@ void bed_device_add_with(
 	memcpy(keys.sender_key, device->keys.recipient_key, AEAD_KEY_MAX);
 	memcpy(keys.recipient_key, device->keys.sender_key, AEAD_KEY_MAX);
 	memcpy(params.sender_id, device->params.recipient_id, OSC_KID_LEN_MAX);
-	bed_device_key(device, &key);
+	bed_device_name(bed, device, &key);
 	must(dp_context_place(dp_contexts(bed->dp), &key, &device->context, &device->generation) ==
 		0);
 	dp_context_publish(dp_contexts(bed->dp), device->context, &params);
@@ -281,6 +290,9 @@ void bed_seal(const struct bed_device *device, struct bed_request *request, enum
 		.has_kid = true,
 		.kid = params->sender_id,
 		.kid_len = params->sender_id_len,
+		.has_kid_context = device->sends_id_context,
+		.kid_context = params->id_context,
+		.kid_context_len = params->id_context_len,
 	};
 	uint8_t value[OSC_OPTION_LEN_MAX];
 	uint8_t ciphertext[BED_MESSAGE_MAX];

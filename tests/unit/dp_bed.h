@@ -35,6 +35,7 @@ struct bed_device {
 	struct osc_keys keys;
 	uint32_t context;
 	uint32_t generation;
+	bool sends_id_context; // in requests, if params has one
 };
 
 // A request as it went out, to open its answer.
@@ -80,6 +81,9 @@ void bed_device_add(struct bed *bed, struct bed_device *device, bool window_know
 // With enum dp_context_flags, and a mark for DP_CONTEXT_FLOOR.
 void bed_device_add_with(struct bed *bed, struct bed_device *device, bool window_known,
 	uint8_t flags, uint64_t mark);
+// Its name in the table: with the ID Context, if params has one; and without.
+void bed_device_name(
+	const struct bed *bed, const struct bed_device *device, struct dp_context_key *key);
 void bed_device_key(const struct bed_device *device, struct dp_context_key *key);
 
 // Seals a request: plaintext is code, options, payload.

@@ -5,6 +5,8 @@
 #include "dataplane/exchange.h"
 #include "tests/unit/dp_bed.h"
 
+#include <rte_hash.h>
+
 #include <criterion/criterion.h>
 #include <errno.h>
 
@@ -263,5 +265,131 @@ Test(dp_context, lengths_that_no_device_has_are_not_possible)
 	retire(table, &keys[1], index[1]);
 	for (unsigned kid_len = 0; kid_len < 256; kid_len++)
 		cr_assert_not(possible(table, kid_len, -1), "%u", kid_len);
+	dp_context_table_free(table);
+}
+
+// What a worker finds under a name.
+static uint32_t named(const struct dp_context_table *table, const struct dp_context_key *key)
+{
+	void *data;
+
+	if (rte_hash_lookup_with_hash_data(table->hash, key, dp_context_hash(table, key), &data) <
+		0)
+		return DP_INDEX_NONE;
+	return dp_context_named(data);
+}
+
+#define KIDS   5
+#define OF_KID 4 // the first of them without ID Context
+#define TABLE  12
+#define GRACE  3 // steps after which what was unlinked is released
+
+static void name_of(
+	const struct dp_context_table *table, struct dp_context_key *key, unsigned kid, unsigned n)
+{
+	uint8_t kids[] = {kid}, contexts[] = {n};
+
+	dp_context_key_make(table, key, kids, 1, n != 0, contexts, n > 1);
+}
+
+// Whom (kid, none) names: who has no ID Context, else the only one.
+static uint32_t alias_of(const int64_t index[OF_KID])
+{
+	uint32_t one = DP_INDEX_NONE, count = 0;
+
+	if (index[0] >= 0)
+		return index[0];
+	for (unsigned n = 1; n < OF_KID; n++)
+		if (index[n] >= 0) {
+			one = index[n];
+			count++;
+		}
+	return count == 1 ? one : DP_INDEX_NONE;
+}
+
+// Against a plain table, with places that come back later than names go.
+Test(dp_context, names_follow_who_has_the_kid)
+{
+	int64_t index[KIDS][OF_KID], retiring[GRACE];
+	unsigned count = 0, full = 0, again = 0, aliases = 0;
+	uint64_t state = 88172645463325252;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(TABLE);
+
+	memset(index, -1, sizeof(index));
+	memset(retiring, -1, sizeof(retiring));
+	for (unsigned step = 0; step < 200000; step++) {
+		state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+		unsigned kid = (state >> 33) % KIDS, n = (state >> 43) % OF_KID;
+		struct dp_context_key key;
+		uint32_t at, generation;
+
+		if (retiring[step % GRACE] >= 0)
+			dp_context_release(table, retiring[step % GRACE]);
+		retiring[step % GRACE] = -1;
+		name_of(table, &key, kid, n);
+		if (index[kid][n] < 0) {
+			int rc = add(table, &key, AEAD_AES_CCM_16_64_128, 1, &at, &generation);
+
+			full += rc == -ENOSPC;
+			cr_assert_eq(rc, count < TABLE ? 0 : -ENOSPC);
+			if (!rc) {
+				index[kid][n] = at;
+				count++;
+			}
+		} else if (state >> 60 < 9) {
+			dp_context_unlink(table, &key);
+			table->context[index[kid][n]].generation++;
+			retiring[step % GRACE] = index[kid][n];
+			index[kid][n] = -1;
+			count--;
+		} else {
+			again += add(table, &key, 0, 1, &at, &generation) ==
+				(count < TABLE ? -EEXIST : -ENOSPC);
+		}
+		for (n = 0; n < OF_KID; n++) {
+			name_of(table, &key, kid, n);
+			cr_assert_eq(dp_context_find(table, &key),
+				index[kid][n] < 0 ? -ENOENT : index[kid][n]);
+			cr_assert_eq(named(table, &key),
+				n ? (uint32_t)index[kid][n] : alias_of(index[kid]), "step %u",
+				step);
+		}
+		aliases += index[kid][0] < 0 && alias_of(index[kid]) != DP_INDEX_NONE;
+	}
+	cr_expect_gt(full, 100);
+	cr_expect_gt(again, 100);
+	cr_expect_gt(aliases, 100);
+	dp_context_table_free(table);
+}
+
+// A device that is rotated in a full table needs its new place before the old one is free.
+Test(dp_context, a_full_table_has_room_for_what_retires)
+{
+	uint32_t index[8], generation, retired[64], count = 0, last = 0;
+	struct dp_context_key key;
+	int rc;
+
+	bed_eal_init();
+	struct dp_context_table *table = dp_context_table_create(8);
+
+	for (unsigned i = 0; i < 8; i++) {
+		key_of(table, &key, i);
+		cr_assert_eq(add(table, &key, 0, 1, &index[i], &generation), 0);
+	}
+	key_of(table, &key, 7);
+	do {
+		cr_assert_lt(count, 64u);
+		dp_context_unlink(table, &key);
+		retired[count++] = index[7];
+		rc = dp_context_place(table, &key, &index[7], &generation);
+	} while (!rc);
+	cr_expect_eq(rc, -EAGAIN);
+	cr_expect_geq(count, 16u);
+	cr_expect_eq(dp_context_find(table, &key), -ENOENT);
+	dp_context_release(table, retired[last++]);
+	cr_expect_eq(dp_context_place(table, &key, &index[7], &generation), 0);
+	cr_expect_eq(dp_context_find(table, &key), retired[0]);
 	dp_context_table_free(table);
 }

@@ -989,3 +989,49 @@ Test(dp_worker, resync_forgets_the_window_whoever_owns_it)
 	cr_expect_eq(dp_contexts(bed.dp)->side[device.context].unknown_phases, 2);
 	cr_expect_eq(dp_resync(bed.dp, device.context, device.generation + 2, 0), -ENOENT);
 }
+
+static void contextual(struct bed_device *made, uint8_t kid, uint8_t id_context)
+{
+	bed_device_make(made, kid, AEAD_AES_CCM_16_64_128);
+	made->params.has_id_context = true;
+	made->params.id_context_len = 1;
+	made->params.id_context[0] = id_context;
+	cr_assert_eq(osc_derive(&made->keys, &made->params), 0);
+}
+
+static bool served(struct bed_device *by, uint64_t piv, bool with_context)
+{
+	by->sends_id_context = with_context;
+	bed_seal_path(by, &request, COAP_CON, piv, piv, COAP_GET, "echo", NULL);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	return bed_receive(&bed, &answer) && bed_open(by, &request, &answer);
+}
+
+// Not every device sends its ID Context. Whatever it is called, it has one window.
+Test(dp_worker, a_kid_that_is_unique_needs_no_kid_context)
+{
+	struct bed_device a, b;
+	struct dp_context_key key;
+
+	contextual(&a, 5, 1);
+	contextual(&b, 5, 2);
+	bed_device_add(&bed, &a, true);
+	cr_expect(served(&a, 1, false));
+	cr_expect(served(&a, 2, true));
+	cr_expect_not(served(&a, 2, false));
+	cr_expect_not(served(&a, 1, true));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 2);
+	bed_device_add(&bed, &b, true);
+	cr_expect_not(served(&a, 3, false), "it is one of two now");
+	cr_expect_not(served(&b, 3, false));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_unknown_context), 2);
+	cr_expect(served(&a, 3, true));
+	cr_expect(served(&b, 3, true));
+	bed_device_name(&bed, &a, &key);
+	cr_assert_eq(dp_device_remove(bed.dp, &key), 0);
+	cr_expect_not(served(&a, 4, false));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_tag), 1, "another's keys");
+	cr_expect(served(&b, 4, false), "alone again");
+	cr_expect_not(served(&b, 4, true));
+}
