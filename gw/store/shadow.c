@@ -183,16 +183,18 @@ static int catch_up(struct shadow *shadow, struct store_error *error)
 static int meta_copy(struct shadow *shadow, struct store_error *error)
 {
 	sqlite3_stmt *from = NULL, *to = NULL;
-	char sql[256] = "REPLACE INTO meta VALUES (?";
+	char sql[256];
+	size_t len = snprintf(sql, sizeof(sql), "REPLACE INTO meta VALUES (?");
 	int code = 0;
 
 	sqlite3_prepare_v2(shadow->of->db, "SELECT * FROM meta", -1, &from, NULL);
 	if (from == NULL || sqlite3_step(from) != SQLITE_ROW)
 		code = store_sql_fail(shadow->of, error);
 	int columns = code == 0 ? sqlite3_column_count(from) : 0;
-	for (int i = 1; i < columns; i++)
-		strncat(sql, ",?", sizeof(sql) - strlen(sql) - 2);
-	strcat(sql, ")");
+	for (int i = 1; i < columns && len < sizeof(sql); i++)
+		len += snprintf(sql + len, sizeof(sql) - len, ",?");
+	if (len < sizeof(sql))
+		snprintf(sql + len, sizeof(sql) - len, ")");
 	if (code == 0)
 		sqlite3_prepare_v2(shadow->store.db, sql, -1, &to, NULL);
 	for (int i = 0; to != NULL && i < columns; i++)
