@@ -254,6 +254,10 @@ int conf_load(const char *path, struct conf **conf, FILE *errors)
 // The same for text in memory; `name` stands for the file in messages. text needs no 0 at its end.
 int conf_parse(const char *name, const char *text, size_t len, struct conf **conf, FILE *errors)
 	__attribute__((warn_unused_result));
+// Looks at the files, directories and groups that a configuration names, with the rights of this
+// process. `errors` gets a line for each that the daemon could not use, as from conf_load().
+// Returns 0, -EINVAL or -ENOMEM.
+int conf_check_files(const struct conf *conf, FILE *errors) __attribute__((warn_unused_result));
 // NULL is allowed.
 void conf_free(struct conf *conf);
 

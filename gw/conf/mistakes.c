@@ -39,9 +39,15 @@ static int mistake_compare(const void *a, const void *b)
 void conf_mistakes_print(struct conf_mistakes *m, const char *file, FILE *out)
 {
 	qsort(m->kept, m->count, sizeof(m->kept[0]), mistake_compare);
-	for (unsigned i = 0; i < m->count; i++)
-		fprintf(out, "%s:%u:%u: %s\n", file, m->kept[i].at.line, m->kept[i].at.column,
-			m->kept[i].text);
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct conf_mistake *mistake = &m->kept[i];
+
+		if (mistake->at.line)
+			fprintf(out, "%s:%u:%u: %s\n", file, mistake->at.line, mistake->at.column,
+				mistake->text);
+		else // a default
+			fprintf(out, "%s: %s\n", file, mistake->text);
+	}
 	if (m->more)
 		fprintf(out, "%s: and %u more\n", file, m->more);
 }

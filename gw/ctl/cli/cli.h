@@ -30,7 +30,8 @@ enum cli_option {
 	CLI_REPLACE = 1 << 6,
 	CLI_FROM = 1 << 7,
 	CLI_CONFIG = 1 << 8,
-	CLI_PATIENT = 1 << 9, // no option: the command waits longer than others
+	CLI_NO_FILES = 1 << 9,
+	CLI_PATIENT = 1 << 10, // no option: the command waits longer than others
 };
 
 #define CLI_TIMEOUT_S         10  // without a word of the daemon

@@ -8,13 +8,39 @@
 
 #include <inttypes.h>
 
+// The key-encryption key is opened, unless systemd brings it.
+static int check_kek(const struct conf *conf)
+{
+	struct store_error error = {0};
+	struct kek *kek;
+
+	if (!conf->devices.kek)
+		return 0;
+	int ret = kek_load(conf->devices.kek, &kek, &error);
+
+	if (ret < 0)
+		fprintf(stderr, "%s:%u: devices.kek: %s\n", conf->path,
+			conf_line(conf, &conf->devices.kek), error.text);
+	else
+		kek_free(kek);
+	return ret;
+}
+
 int cli_check(struct cli *cli, const char *path)
 {
 	struct conf *conf;
+	int ret = 0;
 
 	if (conf_load(path, &conf, stderr) < 0)
 		return CLI_FAILED;
+	if (!(cli->given & CLI_NO_FILES)) {
+		ret = conf_check_files(conf, stderr);
+		if (ret == 0)
+			ret = check_kek(conf);
+	}
 	conf_free(conf);
+	if (ret < 0)
+		return CLI_FAILED;
 	printf("%s: ok\n", path);
 	return CLI_OK;
 }

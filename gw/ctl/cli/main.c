@@ -44,7 +44,8 @@ const struct cli_command cli_commands[] = {
 		"give a device other keys, and other ids if FILE says so",
 		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
 		"can\n"
-		"never be never_used again. recovery, own_piv and limits stay unless FILE says them.\n"},
+		"never be never_used again. recovery, own_piv and limits stay unless FILE says "
+		"them.\n"},
 	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
 		NULL},
 	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,
@@ -61,7 +62,9 @@ const struct cli_command cli_commands[] = {
 		NULL},
 	{"shutdown", "", CLI_PATIENT, cli_shutdown,
 		"stop the daemon, and wait until it has stopped", NULL},
-	{"check", "FILE", 0, cli_check, "check a configuration file; needs no daemon", NULL},
+	{"check", "FILE", CLI_NO_FILES, cli_check, "check a configuration file; needs no daemon",
+		"Also whether the files, directories and groups that it names are there and can "
+		"be\nused, with the rights of whoever asks.\n"},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
 };
@@ -85,6 +88,7 @@ static const struct option options[] = {
 	{"replace", no_argument, NULL, OPTION_MASK + CLI_REPLACE},
 	{"from", required_argument, NULL, OPTION_MASK + CLI_FROM},
 	{"config", required_argument, NULL, OPTION_MASK + CLI_CONFIG},
+	{"no-files", no_argument, NULL, OPTION_MASK + CLI_NO_FILES},
 	{NULL, 0, NULL, 0},
 };
 
@@ -100,6 +104,7 @@ static const struct {
 	{CLI_NEVER_USED, "--never-used", "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "--replace", "devices that are there with other keys are retired"},
 	{CLI_FROM, "--from M", "next sequence number of a device with recovery: floor"},
+	{CLI_NO_FILES, "--no-files", "do not look at what the configuration names"},
 	{CLI_CONFIG, "--config FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };
 

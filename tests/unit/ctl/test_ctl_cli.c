@@ -464,7 +464,7 @@ Test(ctl_cli, check_and_key_create_need_no_daemon)
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	cr_expect_eq(run("", "check", path, NULL), 1);
 	unlink(path);
-	cr_expect_eq(run("", "check", DOCS "/example.yaml", NULL), 0, "%s", err);
+	cr_expect_eq(run("", "check", "--no-files", DOCS "/example.yaml", NULL), 0, "%s", err);
 	cr_expect_str_eq(out, DOCS "/example.yaml: ok\n");
 }
 
@@ -485,7 +485,7 @@ Test(ctl_cli, manual_help_and_completion_know_all)
 {
 	static const char *const options[] = {"--socket", "--timeout", "--json", "--help",
 		"--version", "--all", "--worker", "--limit", "--after", "--format", "--never-used",
-		"--replace", "--from", "--config", NULL};
+		"--replace", "--from", "--config", "--no-files", NULL};
 	const char *commands[32];
 	unsigned count = 0;
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a configuration names outside of itself: files, directories and groups that the daemon will
+// use when it starts.
+
+#include "gw/conf/load.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct looker {
+	const struct conf *conf;
+	struct conf_mistakes *mistakes;
+	bool no_memory;
+};
+
+__attribute__((format(printf, 4, 5))) static void complain(
+	struct looker *l, const void *field, const char *key, const char *format, ...)
+{
+	char text[CONF_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	conf_mistake(l->mistakes, conf_mark_of(l->conf, field), "%s: %s", key, text);
+}
+
+// A file that is read.
+static void file_look(struct looker *l, const void *field, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		complain(l, field, key, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		complain(l, field, key, "%s: is not a file", path);
+	else if (access(path, R_OK))
+		complain(l, field, key, "%s: cannot be read: %s", path, strerror(errno));
+}
+
+// The directory of something that is made: it must be there, unless it is `made`, which the daemon
+// makes before.
+static void parent_look(
+	struct looker *l, const void *field, const char *key, const char *path, const char *made)
+{
+	char *copy = strdup(path);
+	struct stat st;
+
+	if (!copy) {
+		l->no_memory = true;
+		return;
+	}
+	const char *parent = dirname(copy);
+
+	if (!made || strcmp(parent, made)) {
+		if (stat(parent, &st))
+			complain(l, field, key, "directory %s: %s", parent, strerror(errno));
+		else if (!S_ISDIR(st.st_mode))
+			complain(l, field, key, "%s: is not a directory", parent);
+		else if (access(path, F_OK) && access(parent, W_OK))
+			complain(l, field, key, "directory %s: nothing can be made in it: %s",
+				parent, strerror(errno));
+	}
+	free(copy);
+}
+
+// A directory that the daemon uses, and makes if it is not there.
+static void directory_look(struct looker *l, const void *field, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st)) {
+		if (errno == ENOENT)
+			parent_look(l, field, key, path, NULL);
+		else
+			complain(l, field, key, "%s: %s", path, strerror(errno));
+	} else if (!S_ISDIR(st.st_mode)) {
+		complain(l, field, key, "%s: is not a directory", path);
+	} else if (access(path, W_OK)) {
+		complain(l, field, key, "%s: cannot be written: %s", path, strerror(errno));
+	}
+}
+
+static void tls_look(struct looker *l, const struct conf_upstream *upstream)
+{
+	const struct {
+		const char *name;
+		char *const *path;
+	} files[] = {
+		{"ca", &upstream->tls.ca},
+		{"cert", &upstream->tls.cert},
+		{"key", &upstream->tls.key},
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char key[128];
+
+		snprintf(key, sizeof(key), "upstreams.%s.tls.%s", upstream->name, files[i].name);
+		if (*files[i].path)
+			file_look(l, files[i].path, key, *files[i].path);
+	}
+}
+
+static void control_look(struct looker *l)
+{
+	const struct conf *conf = l->conf;
+	const struct conf_control *control = &conf->control;
+	struct stat st;
+
+	if (control->group && !getgrnam(control->group))
+		complain(l, &control->group, "control.group", "there is no group %s",
+			control->group);
+	if (lstat(control->socket, &st))
+		parent_look(l, &control->socket, "control.socket", control->socket, conf->runtime);
+	else if (!S_ISSOCK(st.st_mode))
+		complain(l, &control->socket, "control.socket", "%s: is there and is no socket",
+			control->socket);
+}
+
+static void access_look(struct looker *l)
+{
+	const struct conf_log *log = &l->conf->log;
+	struct stat st;
+
+	if (!log->access || !strcmp(log->access, CONF_ACCESS_STDERR))
+		return;
+	if (stat(log->access, &st))
+		parent_look(l, &log->access, "log.access", log->access, NULL);
+	else if (S_ISDIR(st.st_mode))
+		complain(l, &log->access, "log.access", "%s: is a directory", log->access);
+	else if (access(log->access, W_OK))
+		complain(l, &log->access, "log.access", "%s: cannot be written: %s", log->access,
+			strerror(errno));
+}
+
+int conf_check_files(const struct conf *conf, FILE *errors)
+{
+	struct looker l = {.conf = conf, .mistakes = calloc(1, sizeof(*l.mistakes))};
+	int rc = 0;
+
+	if (!l.mistakes)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->upstream_count; i++)
+		tls_look(&l, &conf->upstreams[i]);
+	for (size_t i = 0; i < conf->port_count; i++)
+		if (conf->ports[i].kind == CONF_PORT_MEMIF &&
+			conf->ports[i].memif_role == CONF_MEMIF_SERVER)
+			parent_look(&l, &conf->ports[i].device, "ports.memif",
+				conf->ports[i].device, conf->runtime);
+	if (conf->devices.kek)
+		file_look(&l, &conf->devices.kek, "devices.kek", conf->devices.kek);
+	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
+	directory_look(&l, &conf->runtime, "runtime", conf->runtime);
+	control_look(&l);
+	access_look(&l);
+	if (l.no_memory)
+		rc = -ENOMEM;
+	else if (l.mistakes->count)
+		rc = -EINVAL;
+	conf_mistakes_print(l.mistakes, conf->path, errors);
+	free(l.mistakes);
+	return rc;
+}
