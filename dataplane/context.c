@@ -92,6 +92,9 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 		errno = ENOMEM;
 		return NULL;
 	}
+	table->locked =
+		dp_map_lock(table->context, sizeof(struct dp_context) * (size_t)table->entries) &&
+		dp_map_lock(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	for (uint32_t i = 0; i < table->entries; i++)
 		table->context[i].owner = DP_OWNER_NONE;
 	return table;
@@ -114,6 +117,11 @@ void dp_context_table_free(struct dp_context_table *table)
 	dp_unmap(table->side, sizeof(struct dp_side) * (size_t)table->entries);
 	dp_unmap(table->kin, sizeof(struct dp_kin) * (size_t)table->entries);
 	free(table);
+}
+
+size_t dp_context_key_bytes(const struct dp_context_table *table)
+{
+	return (sizeof(struct dp_context) + sizeof(struct dp_long_keys)) * (size_t)table->entries;
 }
 
 size_t dp_context_hash_bytes(uint32_t max_devices)

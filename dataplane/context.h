@@ -177,12 +177,15 @@ struct dp_context_table {
 	struct keyed_hash key_hash;                  // of a whole struct dp_context_key
 	struct keyed_hash id_context_hash;
 	struct dp_clock clock; // of DP_CONTEXT_OWN_PIV_CLOCK
+	bool locked;           // the keys cannot be swapped out
 };
 
 // max_devices cannot grow later. NULL and errno on failure.
 struct dp_context_table *dp_context_table_create(uint32_t max_devices);
 // Wipes all keys.
 void dp_context_table_free(struct dp_context_table *table);
+// Bytes of the arrays that hold keys.
+size_t dp_context_key_bytes(const struct dp_context_table *table);
 // Bytes of the hash alone, which lives in EAL's memory.
 size_t dp_context_hash_bytes(uint32_t max_devices);
 // Bytes of the whole table that are always there: not of long keys and the side table, of which the

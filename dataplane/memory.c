@@ -18,6 +18,11 @@ void *dp_map(size_t bytes, enum dp_map_use use)
 	return map;
 }
 
+bool dp_map_lock(const void *map, size_t bytes)
+{
+	return !mlock2(map, bytes, MLOCK_ONFAULT);
+}
+
 void dp_unmap(void *map, size_t bytes)
 {
 	if (map)

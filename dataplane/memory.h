@@ -5,6 +5,7 @@
 #ifndef POSTERN_DATAPLANE_MEMORY_H
 #define POSTERN_DATAPLANE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum dp_map_use {
@@ -14,6 +15,9 @@ enum dp_map_use {
 
 // NULL and errno on failure. Kept out of core dumps: such tables hold keys and plaintexts.
 void *dp_map(size_t bytes, enum dp_map_use use);
+// Keeps a map out of the swap: a page is locked when it is first touched. false if the limit
+// (RLIMIT_MEMLOCK) is too low for all of it.
+bool dp_map_lock(const void *map, size_t bytes) __attribute__((warn_unused_result));
 // Wipes nothing; NULL is allowed.
 void dp_unmap(void *map, size_t bytes);
 

@@ -61,7 +61,12 @@ enum process_told process_signal_take(int signal_fd)
 void process_guard(void)
 {
 	const struct rlimit none = {0, 0};
+	struct rlimit locked;
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	if (getrlimit(RLIMIT_MEMLOCK, &locked) || locked.rlim_cur == locked.rlim_max)
+		return;
+	locked.rlim_cur = locked.rlim_max;
+	setrlimit(RLIMIT_MEMLOCK, &locked);
 }

@@ -17,7 +17,8 @@ enum process_told {
 // Takes one signal that came, without waiting, and logs it.
 enum process_told process_signal_take(int signal_fd);
 
-// Keys are in this process's memory: no core dump, no ptrace by the same user.
+// Keys are in this process's memory: no core dump, no ptrace by the same user, and as much of it
+// may be locked as the hard limit allows. Before the first key.
 void process_guard(void);
 
 #endif

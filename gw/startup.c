@@ -24,7 +24,8 @@
 #define ERR_MAX       512    // bytes of a sentence about what failed
 #define LOAD_PROGRESS 100000 // devices between two lines of progress
 #define LOAD_LOOK     1024   // devices between two looks whether to stop
-#define HUGE_PAGE_MB  2      // the smallest huge page
+#define MB            (1024 * 1024)
+#define HUGE_PAGE_MB  2 // the smallest huge page
 
 static int open_store(struct daemon *daemon)
 {
@@ -193,6 +194,12 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		log_error("%s", err);
 		return -errno;
 	}
+	const struct dp_context_table *table = dp_contexts(daemon->dp);
+
+	if (!table->locked)
+		log_warning("keys in memory may be swapped out: raise the limit of locked memory "
+			    "(LimitMEMLOCK= of the unit, ulimit -l) by %zu MB",
+			dp_context_key_bytes(table) / MB + 1);
 	int rc = registry_init(&daemon->registry, daemon->dp, conf->devices.max);
 
 	if (rc)
