@@ -319,6 +319,24 @@ enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct 
 	return DP_ANSWER_NONE;
 }
 
+const uint8_t *dp_answers_tag(
+	const struct dp_answers *answers, uint32_t context, uint32_t generation, uint64_t piv)
+{
+	uint32_t hash = answers_hash(answers, context, piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, hash);
+
+	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
+		if (!way_matches(answers, bucket, i, hash))
+			continue;
+		const struct answer_record *record = way_record(answers, bucket, i);
+
+		if (record->piv == piv && record->context == context &&
+			record->generation == generation)
+			return (const uint8_t *)(record + 1);
+	}
+	return NULL;
+}
+
 uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms)
 {
 	const struct answers_ring *ring = &answers->ring[RING_SHARES];

@@ -65,6 +65,10 @@ void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key,
 // Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.
 enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
+// The tag of a request that was answered under this Partial IV, as long as its algorithm makes
+// them, or NULL if none is remembered.
+const uint8_t *dp_answers_tag(
+	const struct dp_answers *answers, uint32_t context, uint32_t generation, uint64_t piv);
 // Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
 uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms);
 

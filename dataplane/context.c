@@ -371,7 +371,7 @@ void dp_context_publish(
 	ctx->rate_at = 0;
 	ctx->share_at = 0;
 	ctx->accepted = 0;
-	ctx->last_seen_s = 0;
+	ctx->last_accepted_s = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
 }

@@ -105,7 +105,7 @@ struct dp_context {
 	};
 	uint32_t in_flight;       // list of struct dp_in_flight, DP_INDEX_NONE when empty
 	uint32_t accepted;        // requests
-	uint32_t last_seen_s;     // CLOCK_MONOTONIC, of the last verified request
+	uint32_t last_accepted_s; // CLOCK_MONOTONIC, of the last accepted request
 	uint32_t rate_at;         // bucket of requests, see dp_config.rate_cost
 	uint32_t share_at;        // bucket of bytes in the answer index
 	uint16_t in_flight_count; // length of the list in_flight
@@ -132,7 +132,11 @@ struct dp_side {
 	uint32_t unacked_count;    // owner
 	uint8_t uses_told;         // owner: a bit for each enum dp_limit that main heard of
 	uint8_t forgeries_told;    // any worker, atomic: the same
-	uint8_t room[22];
+	uint8_t room[2];
+	uint32_t last_refused_s;   // owner: CLOCK_MONOTONIC, of the last verified one not accepted
+	uint32_t suspect_s;        // owner: the same, of the last challenge of suspicion.c
+	uint32_t suspect_accepted; // owner: dp_context.accepted at that time
+	uint8_t room_2[8];
 };
 _Static_assert(sizeof(struct dp_side) == 64, "one cache line");
 

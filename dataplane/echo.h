@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Values of the Echo option (RFC 9175) for a context whose window is unknown (RFC 8613 appendix
-// B.1.2). Nothing is kept for them: time and a MAC under a key that is random per start, over the
-// context, its generation and its count of unknown phases, so that none outlives a crash, a
-// resync or the phase it was made for.
+// B.1.2), or that is suspected to start its numbers again (suspicion.c). Nothing is kept for them:
+// time and a MAC under a key that is random per start, over the context, its generation and a
+// phase, so that none outlives a crash, a resync or the phase it was made for. The phase is the
+// count of unknown windows, or has its highest bit set for a suspicion.
 
 #ifndef POSTERN_DATAPLANE_ECHO_H
 #define POSTERN_DATAPLANE_ECHO_H
@@ -19,7 +20,7 @@ struct dp_echo_key {
 };
 
 static inline void dp_echo_mac(const struct dp_echo_key *key, uint32_t context, uint32_t generation,
-	uint16_t phase, uint64_t time_ms, uint8_t mac[crypto_shorthash_BYTES])
+	uint64_t phase, uint64_t time_ms, uint8_t mac[crypto_shorthash_BYTES])
 {
 	struct {
 		uint64_t time_ms;
@@ -32,14 +33,14 @@ static inline void dp_echo_mac(const struct dp_echo_key *key, uint32_t context, 
 }
 
 static inline void dp_echo_make(const struct dp_echo_key *key, uint32_t context,
-	uint32_t generation, uint16_t phase, uint64_t now_ms, uint8_t echo[DP_ECHO_LEN])
+	uint32_t generation, uint64_t phase, uint64_t now_ms, uint8_t echo[DP_ECHO_LEN])
 {
 	memcpy(echo, &now_ms, sizeof(now_ms));
 	dp_echo_mac(key, context, generation, phase, now_ms, echo + sizeof(now_ms));
 }
 
 static inline bool dp_echo_valid(const struct dp_echo_key *key, uint32_t context,
-	uint32_t generation, uint16_t phase, uint64_t now_ms, const uint8_t *echo, size_t len)
+	uint32_t generation, uint64_t phase, uint64_t now_ms, const uint8_t *echo, size_t len)
 {
 	uint8_t mac[crypto_shorthash_BYTES];
 	uint64_t time_ms;

@@ -136,3 +136,18 @@ uint32_t dp_in_flight_find(const struct dp_in_flight *in_flight, const struct dp
 	}
 	return DP_INDEX_NONE;
 }
+
+const uint8_t *dp_in_flight_tag(
+	const struct dp_in_flight *in_flight, uint32_t context, uint32_t generation, uint64_t piv)
+{
+	uint32_t index = *chain(in_flight, context, piv);
+
+	for (unsigned i = 0; i < CHAIN_MAX && index != DP_INDEX_NONE; i++) {
+		const struct dp_exchange *x = &in_flight->pool->worker_half[index];
+
+		if (x->piv == piv && x->context == context && x->context_generation == generation)
+			return x->tag;
+		index = x->chain_next;
+	}
+	return NULL;
+}

@@ -31,5 +31,9 @@ uint32_t dp_in_flight_take(struct dp_in_flight *in_flight, uint32_t context);
 // The exchange of the very request that a key describes, or DP_INDEX_NONE. Looks at a bounded
 // number of others, which neither a device nor a stranger can choose.
 uint32_t dp_in_flight_find(const struct dp_in_flight *in_flight, const struct dp_answer_key *key);
+// The tag of a request with this Partial IV, as long as its algorithm makes them, or NULL if none
+// is found. Looks at no more than dp_in_flight_find().
+const uint8_t *dp_in_flight_tag(
+	const struct dp_in_flight *in_flight, uint32_t context, uint32_t generation, uint64_t piv);
 
 #endif

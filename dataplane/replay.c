@@ -56,21 +56,10 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 	return true;
 }
 
-static void replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
 	dp_unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
 		"Replay detected", DP_STAT_drop_replay);
-}
-
-// Whether this second's one too old packet of a context may be verified.
-static bool probe_budget(struct dp_worker *w, uint32_t index)
-{
-	uint16_t second = w->now_ms / 1000;
-
-	if (w->contexts->context[index].owner != w->id || dp_side(w, index)->probe_second == second)
-		return false;
-	dp_side(w, index)->probe_second = second;
-	return true;
 }
 
 // What the window says of a request: it lets pass what is new. That of a context that nobody owns
@@ -99,15 +88,20 @@ static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *v
 }
 
 // A request that did not pass: a copy, which of a context of unknown window may be one of what was
-// accepted before a resync, or a replay. One that is only too old may be verified as a probe: true.
+// accepted before a resync, or a replay. true: it is to be verified as a probe.
 static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	enum osc_window_verdict verdict)
 {
-	if (duplicate(w, vec, slot))
+	bool seen_non = verdict == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot);
+
+	if (!seen_non && duplicate(w, vec, slot))
 		return false;
-	if (verdict == OSC_WINDOW_OLD && probe_budget(w, vec->context[slot]))
+	if (dp_suspicion_probe(w, vec, slot))
 		return true;
-	replay(w, vec, slot);
+	if (seen_non)
+		dp_count(w, DP_STAT_drop_seen_non);
+	else
+		dp_replay(w, vec, slot);
 	return false;
 }
 
@@ -118,6 +112,7 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 	enum osc_window_verdict verdict[DP_BURST];
 	uint8_t old[DP_BURST];
 	unsigned n = 0, kept = 0;
+	bool looked = false;
 
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
@@ -129,8 +124,14 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 		if (keep[slot])
 			continue;
 		if (verdict[slot] == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot)) {
-			dp_count(w, DP_STAT_drop_seen_non);
-			continue;
+			// One of a burst is looked at as a sign of a device that started again.
+			if (looked ||
+				!dp_suspicion_possible(
+					w, &w->contexts->context[vec->context[slot]])) {
+				dp_count(w, DP_STAT_drop_seen_non);
+				continue;
+			}
+			looked = true;
 		}
 		dp_answers_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
 		old[n++] = slot;
@@ -156,7 +157,8 @@ static void mark_want(
 	side->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
 }
 
-static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+bool dp_echo_brought(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase)
 {
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
 	struct coap_body inner;
@@ -165,9 +167,27 @@ static bool has_valid_echo(struct dp_worker *w, const struct pkt_vec *vec, unsig
 	return coap_body_parse_max(&inner, plaintext + 1, vec->plaintext_len[slot] - 1,
 		       DP_INNER_OPTIONS_MAX) == COAP_OK &&
 		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
-		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot],
-			dp_side(w, vec->context[slot])->unknown_phases, w->now_ms, echo.value,
-			echo.len);
+		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot], phase, w->now_ms,
+			echo.value, echo.len);
+}
+
+void dp_challenge_send(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv)
+{
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
+	uint8_t echo[DP_ECHO_LEN];
+	struct coap_writer writer;
+
+	dp_echo_make(&w->echo, vec->context[slot], vec->generation[slot], phase, w->now_ms, echo);
+	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
+	coap_write_code(&writer, COAP_UNAUTHORIZED);
+	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
+	answer->plaintext = plaintext;
+	answer->plaintext_len = coap_writer_len(&writer);
+	answer->has_own_piv = true;
+	answer->own_piv = own_piv;
+	answer->recorded = false;
 }
 
 // A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).
@@ -180,6 +200,7 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	uint64_t own_piv;
 	enum dp_stat why_not;
 
+	side->last_refused_s = w->now_ms / 1000;
 	if (piv < side->challenged) {
 		uint16_t second = w->now_ms / 1000;
 
@@ -200,51 +221,56 @@ static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	}
 	if (piv >= side->challenged)
 		side->challenged = piv + 1;
-
-	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
-	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
-	uint8_t echo[DP_ECHO_LEN];
-	struct coap_writer writer;
-
-	dp_echo_make(&w->echo, index, vec->generation[slot], side->unknown_phases, w->now_ms, echo);
-	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
-	coap_write_code(&writer, COAP_UNAUTHORIZED);
-	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
-	answer->plaintext = plaintext;
-	answer->plaintext_len = coap_writer_len(&writer);
-	answer->has_own_piv = true;
-	answer->own_piv = own_piv;
-	answer->recorded = false;
+	dp_challenge_send(w, vec, slot, side->unknown_phases, own_piv);
 	dp_count(w, DP_STAT_rx_challenges);
 	if (ctx->state == DP_CONTEXT_WINDOW_UNKNOWN)
 		dp_context_state_set(w, index, ctx, DP_CONTEXT_ECHO_PENDING);
 }
 
-// Whether a packet of this burst that is committed already is the same request.
-static bool copy_in_burst(
-	const struct dp_worker *w, const struct pkt_vec *vec, unsigned committed, unsigned slot)
+// What was committed of this burst under the same Partial IV. *copy: it is the same request.
+static enum dp_remembered burst_remembers(const struct dp_worker *w, const struct pkt_vec *vec,
+	unsigned committed, unsigned slot, bool *copy)
 {
 	unsigned tag_len = aead_algs[w->contexts->context[vec->context[slot]].alg].tag_len;
+	enum dp_remembered remembered = DP_REMEMBERED_NONE;
 	struct dp_flow flow;
 	struct dp_flow other_flow;
 
 	pkt_flow(vec, slot, &flow);
-	for (unsigned i = 0; i < committed; i++) {
+	*copy = false;
+	for (unsigned i = 0; i < committed && !*copy; i++) {
 		unsigned other = vec->live[i];
 		const struct coap_msg *msg = &vec->msg[other];
 
 		if (vec->context[other] != vec->context[slot] ||
-			vec->option[other].piv != vec->option[slot].piv ||
-			msg->mid != vec->msg[slot].mid ||
-			msg->token_len != vec->msg[slot].token_len ||
-			memcmp(msg->token, vec->msg[slot].token, msg->token_len) ||
-			memcmp(pkt_tag(vec, other, tag_len), pkt_tag(vec, slot, tag_len), tag_len))
+			vec->option[other].piv != vec->option[slot].piv)
 			continue;
+		if (memcmp(pkt_tag(vec, other, tag_len), pkt_tag(vec, slot, tag_len), tag_len))
+			return DP_REMEMBERED_OTHER;
+		remembered = DP_REMEMBERED_SAME;
 		pkt_flow(vec, other, &other_flow);
-		if (dp_flow_same_endpoint(&other_flow, &flow))
-			return true;
+		*copy = msg->mid == vec->msg[slot].mid &&
+			msg->token_len == vec->msg[slot].token_len &&
+			!memcmp(msg->token, vec->msg[slot].token, msg->token_len) &&
+			dp_flow_same_endpoint(&other_flow, &flow);
 	}
-	return false;
+	return remembered;
+}
+
+// A verified request whose Partial IV is not new after all: two of one burst both passed stage 7.
+static void not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed, unsigned slot,
+	enum osc_window_verdict verdict)
+{
+	bool copy;
+	enum dp_remembered in_burst = burst_remembers(w, vec, committed, slot, &copy);
+
+	if (in_burst != DP_REMEMBERED_OTHER && verdict == OSC_WINDOW_SEEN &&
+		copy_is_as_replay(w, vec, slot))
+		dp_count(w, DP_STAT_drop_seen_non);
+	else if (copy)
+		dp_count(w, DP_STAT_drop_duplicate_silent);
+	else if (!duplicate(w, vec, slot))
+		dp_suspicion(w, vec, slot, in_burst);
 }
 
 // Claims a context that nobody owns, here or for the worker that it is to go to. Returns its owner.
@@ -296,11 +322,8 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		}
 		uint64_t before = ctx->window.next;
 
-		ctx->last_seen_s = w->now_ms / 1000;
 		if (vec->probe[slot]) {
-			if (ctx->state == DP_CONTEXT_ACTIVE)
-				dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
-			replay(w, vec, slot);
+			dp_suspicion(w, vec, slot, DP_REMEMBERED_NONE);
 			continue;
 		}
 		if (ctx->flags & DP_CONTEXT_OWN_PIV &&
@@ -311,10 +334,10 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		}
 		if (dp_context_window_unknown(ctx)) {
 			if (piv < ctx->window.next) {
-				replay(w, vec, slot);
+				dp_replay(w, vec, slot);
 				continue;
 			}
-			if (!has_valid_echo(w, vec, slot)) {
+			if (!dp_echo_brought(w, vec, slot, dp_side(w, index)->unknown_phases)) {
 				challenge(w, vec, slot);
 				continue;
 			}
@@ -324,21 +347,17 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
 			// Its retransmission passes, once the mark is durable.
 			mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
+			dp_side(w, index)->last_refused_s = w->now_ms / 1000;
 			dp_count(w, DP_STAT_drop_above_mark);
 			continue;
 		} else if ((verdict = osc_window_commit(&ctx->window, piv)) != OSC_WINDOW_NEW) {
-			// Two copies of one Partial IV in a burst both passed stage 7.
-			if (verdict == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot))
-				dp_count(w, DP_STAT_drop_seen_non);
-			else if (copy_in_burst(w, vec, kept, slot))
-				dp_count(w, DP_STAT_drop_duplicate_silent);
-			else if (!duplicate(w, vec, slot))
-				replay(w, vec, slot);
+			not_new(w, vec, kept, slot, verdict);
 			continue;
 		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 		}
 		ctx->accepted++;
+		ctx->last_accepted_s = w->now_ms / 1000;
 		if (ctx->flags & DP_CONTEXT_FLOOR &&
 			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
 			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);

@@ -454,6 +454,7 @@ void dp_worker_begin(struct dp_worker *w)
 	w->tsc_per_ms = rte_get_tsc_hz() / 1000;
 	dp_worker_set_clock(w);
 	w->now_ms = w->ms_start;
+	w->started_s = w->now_ms / 1000;
 	w->error_tokens_ms = w->now_ms - 1000;
 	dp_wheel_init(&w->wheel, w->now_ms);
 	dp_overload_init(&w->overload, w->exchanges->count, w->now_ms);

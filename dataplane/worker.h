@@ -189,10 +189,11 @@ struct dp_worker {
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
-	bool limits_lost; // an event of DP_LIMIT_USE found no room
-	bool run_wanted;  // asked main for a run
-	bool full_burst;  // a port had one this turn
-	uint64_t jitter;  // state of the generator that spreads retransmissions
+	uint32_t started_s; // CLOCK_MONOTONIC
+	bool limits_lost;   // an event of DP_LIMIT_USE found no room
+	bool run_wanted;    // asked main for a run
+	bool full_burst;    // a port had one this turn
+	uint64_t jitter;    // state of the generator that spreads retransmissions
 	struct pkt_vec vec;
 	struct answer_batch batch;
 
@@ -241,6 +242,30 @@ void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsign
 void dp_window(struct dp_worker *w, struct pkt_vec *vec);
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
 void dp_commit(struct dp_worker *w, struct pkt_vec *vec);
+// A verified request that is not new, nor a copy of one that is known (replay.c): it ends here.
+void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot);
+// Answers with a protected 4.01 and an Echo value of this phase, under this own Partial IV.
+void dp_challenge_send(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv);
+// Whether a verified request brings a value of this phase.
+bool dp_echo_brought(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase);
+
+// What is remembered under the Partial IV of a request, by its tag.
+enum dp_remembered {
+	DP_REMEMBERED_NONE,
+	DP_REMEMBERED_SAME,  // this message, perhaps in another envelope
+	DP_REMEMBERED_OTHER, // another one
+};
+// Whether an old number could tell anything of this context here (suspicion.c).
+bool dp_suspicion_possible(const struct dp_worker *w, const struct dp_context *ctx);
+// Before a request with an old number is verified, which is no copy of one that is known: whether
+// it is worth that. One in a second and context is.
+bool dp_suspicion_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot);
+// After it was verified: it ends here. in_burst: what of its burst was accepted under the same
+// Partial IV.
+void dp_suspicion(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, enum dp_remembered in_burst);
 // Hand-off between workers (handoff.c): rings for each pair, 0 or -errno.
 int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 	__attribute__((warn_unused_result));

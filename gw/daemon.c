@@ -107,8 +107,9 @@ static void on_state(struct daemon *daemon, const struct dp_event *event)
 	if (!entry)
 		return;
 	if (event->arg == DP_CONTEXT_REPLAY_LOCKED)
-		log_warning(
-			"device %s is replay-locked: it uses sequence numbers again", entry->name);
+		log_warning("device %s is replay-locked: it has proved that it uses sequence "
+			    "numbers again",
+			entry->name);
 	else
 		log_debug("device %s is %s", entry->name, dp_context_state_name(event->arg));
 	ctl_event_device_state(daemon->ctl, entry->name, dp_context_state_name(event->arg));

@@ -41,6 +41,14 @@ enum ctl_device_state operations_state(const struct dp_context_table *table, uin
 						      : CTL_DEVICE_ACTIVE;
 }
 
+// It was challenged for an old number, and nothing was accepted of it since.
+static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return __atomic_load_n(&side->suspect_s, __ATOMIC_RELAXED) &&
+		__atomic_load_n(&side->suspect_accepted, __ATOMIC_RELAXED) ==
+		__atomic_load_n(&ctx->accepted, __ATOMIC_RELAXED);
+}
+
 // The owner's line is read while its owner writes it: each value is right by itself.
 static void device_info(
 	const struct daemon *daemon, const struct store_info *stored, struct ctl_device_info *info)
@@ -65,17 +73,24 @@ static void device_info(
 		return;
 	}
 	uint64_t now_s = daemon_now_ms() / 1000;
-	uint64_t seen_s = __atomic_load_n(&ctx->last_seen_s, __ATOMIC_RELAXED);
+	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
+	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
+		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
 	info->state = operations_state(dp_contexts(daemon->dp), index);
 	info->uses = ctx->window.next;
 	info->uses_limit = DP_LIMIT_USES;
-	info->forgeries =
-		__atomic_load_n(&dp_contexts(daemon->dp)->side[index].failed, __ATOMIC_RELAXED);
+	info->forgeries = __atomic_load_n(&side->failed, __ATOMIC_RELAXED);
 	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
 	if (info->state == CTL_DEVICE_LIMIT_REACHED && info->forgeries >= info->forgeries_limit)
 		info->reason = "more messages with a wrong tag came than its keys stand";
+	if (info->state == CTL_DEVICE_ACTIVE && suspected(ctx, side)) {
+		info->reason = "old numbers are being received; the device did not answer a "
+			       "challenge";
+		info->remedy = "none by this alone: whoever recorded its packets can send them. If "
+			       "it is not served, look whether it lost its counter";
+	}
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		info->has_mark = true;
 		info->mark = ctx->mark;

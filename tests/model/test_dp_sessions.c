@@ -324,9 +324,9 @@ static void check_type(const struct model_request *r, const struct bed_answer *a
 
 	if (answer->msg.type == COAP_ACK) {
 		must(r->bed.type == COAP_CON && mid == r->bed.mid, "piggybacked");
-		// A window that was lost meanwhile is a new beginning: it is challenged.
-		must(!r->acked || (code == COAP_UNAUTHORIZED && r->context != d->context),
-			"in an ACK after an empty one");
+		// A window that was lost meanwhile is a new beginning, and an old number of a
+		// silent device a suspicion: both are challenged.
+		must(!r->acked || code == COAP_UNAUTHORIZED, "in an ACK after an empty one");
 		return;
 	}
 	if (answer->msg.type == COAP_NON) {

@@ -877,24 +877,6 @@ Test(dp_worker, verbose_errors_are_unprotected_and_small)
 	cr_expect_eq(answer.msg.code, COAP_UNAUTHORIZED);
 }
 
-Test(dp_worker, replay_lock_is_seen_and_cleared)
-{
-	bed_device_add(&bed, &device, true);
-	const struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
-
-	exchange(COAP_CON, 1, 1000, COAP_GET, "echo", NULL);
-	expect_answer(COAP_CONTENT);
-	// The device lost its counter and starts again from 0.
-	bed_later(&bed, 2000);
-	exchange(COAP_CON, 2, 0, COAP_GET, "echo", NULL);
-	expect_silence();
-	cr_expect_eq(ctx->state, DP_CONTEXT_REPLAY_LOCKED);
-	cr_expect_eq(ctx->window.next, 1001);
-	exchange(COAP_CON, 3, 1001, COAP_GET, "echo", NULL);
-	expect_answer(COAP_CONTENT);
-	cr_expect_eq(ctx->state, DP_CONTEXT_ACTIVE);
-}
-
 // Takes the one event there must be.
 static struct dp_event expect_event(enum dp_event_type type)
 {

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whether a device has started its sequence numbers again. It sends numbers that were seen then,
+// but so does whoever recorded its packets: a verified old number is a suspicion and no more.
+//
+// There are two proofs. Another message was accepted under the same Partial IV, and its tag is
+// still remembered: only the device can seal, so it sealed two. Or the device brings a fresh Echo
+// value in a request with an old number again: nobody can have recorded that. The value is asked
+// for at most once a minute, in a protected 4.01 under an own Partial IV, and only where nothing
+// was accepted for MAX_TRANSMIT_WAIT, so that a copy on a slow way never makes a healthy device do
+// a request again. A device without Echo (DP_CONTEXT_FLOOR) is never asked.
+
+#include "dataplane/worker.h"
+
+#define IDLE_S  93 // MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2)
+#define AGAIN_S 60 // from one challenge of a context to the next
+
+// For dp_echo_make(): such a value opens no window, and is void when a request is accepted.
+static uint64_t echo_phase(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return UINT64_C(1) << 63 | (uint64_t)side->unknown_phases << 32 | ctx->accepted;
+}
+
+static enum dp_remembered tag_compare(
+	const struct pkt_vec *vec, unsigned slot, const uint8_t *tag, unsigned tag_len)
+{
+	if (!tag)
+		return DP_REMEMBERED_NONE;
+	return memcmp(tag, pkt_tag(vec, slot, tag_len), tag_len) ? DP_REMEMBERED_OTHER
+								 : DP_REMEMBERED_SAME;
+}
+
+static enum dp_remembered remembered(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	uint64_t piv = vec->option[slot].piv;
+	unsigned tag_len = aead_algs[w->contexts->context[index].alg].tag_len;
+	const uint8_t *tag = dp_answers_tag(w->answers, index, vec->generation[slot], piv);
+
+	if (!tag)
+		tag = dp_in_flight_tag(w->in_flight, index, vec->generation[slot], piv);
+	return tag_compare(vec, slot, tag, tag_len);
+}
+
+// Whether nothing was accepted for so long that no copy of it can be under way any more. What was
+// accepted before this start is not known.
+static bool idle(const struct dp_worker *w, const struct dp_context *ctx)
+{
+	uint32_t last_s = RTE_MAX(ctx->last_accepted_s, w->started_s);
+
+	return !(ctx->flags & DP_CONTEXT_FLOOR) && w->now_ms / 1000 > last_s + (uint64_t)IDLE_S;
+}
+
+bool dp_suspicion_possible(const struct dp_worker *w, const struct dp_context *ctx)
+{
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+
+	return (owner == w->id || owner == DP_OWNER_NONE) &&
+		__atomic_load_n(&ctx->state, __ATOMIC_RELAXED) == DP_CONTEXT_ACTIVE;
+}
+
+// One packet a second and context. The first of a context that nobody owns claims it.
+static bool probe_budget(struct dp_worker *w, uint32_t index)
+{
+	uint16_t second = w->now_ms / 1000;
+	struct dp_side *side = dp_side(w, index);
+
+	if (__atomic_load_n(&w->contexts->context[index].owner, __ATOMIC_RELAXED) != w->id)
+		return true;
+	if (side->probe_second == second)
+		return false;
+	side->probe_second = second;
+	return true;
+}
+
+bool dp_suspicion_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	const struct dp_context *ctx = &w->contexts->context[index];
+
+	if (!dp_suspicion_possible(w, ctx))
+		return false;
+	enum dp_remembered message = remembered(w, vec, slot);
+
+	return (message == DP_REMEMBERED_OTHER ||
+		       (message == DP_REMEMBERED_NONE && idle(w, ctx))) &&
+		probe_budget(w, index);
+}
+
+// true: the packet ends as a challenge, or as what kept one from being sent.
+static bool challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	struct dp_context *ctx = &w->contexts->context[index];
+	struct dp_side *side = dp_side(w, index);
+	uint32_t now_s = w->now_ms / 1000;
+	uint64_t own_piv;
+	enum dp_stat why_not;
+
+	if (!idle(w, ctx) || (side->suspect_s && now_s - side->suspect_s < AGAIN_S))
+		return false;
+	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+		dp_count(w, why_not);
+		return true;
+	}
+	side->suspect_s = now_s;
+	side->suspect_accepted = ctx->accepted;
+	side->probe_second--; // the request that brings the value may come at once
+	dp_challenge_send(w, vec, slot, echo_phase(ctx, side), own_piv);
+	dp_count(w, DP_STAT_rx_suspicions);
+	return true;
+}
+
+void dp_suspicion(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, enum dp_remembered in_burst)
+{
+	uint32_t index = vec->context[slot];
+	struct dp_context *ctx = &w->contexts->context[index];
+	enum dp_remembered message = in_burst ? in_burst : remembered(w, vec, slot);
+	bool proof = message == DP_REMEMBERED_OTHER ||
+		(message == DP_REMEMBERED_NONE &&
+			dp_echo_brought(w, vec, slot, echo_phase(ctx, dp_side(w, index))));
+
+	dp_side(w, index)->last_refused_s = w->now_ms / 1000;
+	if (ctx->state == DP_CONTEXT_ACTIVE) {
+		if (proof)
+			dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
+		else if (message == DP_REMEMBERED_NONE && challenge(w, vec, slot))
+			return;
+	}
+	dp_replay(w, vec, slot);
+}
