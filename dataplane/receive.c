@@ -61,10 +61,9 @@ void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsign
 
 		if (!len) // a short request leaves no room for the text
 			len = error_write(coap, msg, mid, code, "", max);
-		if (len) {
-			dp_reply(w, &flow, coap, len, DP_STAT_rx_errors_sent);
-			return;
-		}
+		// Counted beside the reason, which is where the packet ends.
+		if (len && dp_send_coap(w, &flow, coap, len))
+			dp_count(w, DP_STAT_rx_errors_sent);
 	}
 	dp_count(w, reason);
 }

@@ -234,7 +234,7 @@ void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec);
 void dp_reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len,
 	enum dp_stat stat);
 // An unprotected error (RFC 8613 section 8.2): same token, Max-Age 0, if the policy wants it.
-// Otherwise, and always when it would be larger than allowed, the packet is dropped for `reason`.
+// The packet ends in `reason`, whether or not an error is sent.
 void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason);
 // Stages 7 and 8 (replay.c): keeps what the window lets pass. The memory that tells a copy from a
