@@ -4,6 +4,7 @@
 #include "gw/client/args.h"
 #include "gw/client/context_file.h"
 #include "gw/client/exchange.h"
+#include "gw/client/printable.h"
 #include "gw/client/secure.h"
 #include "gw/client/sequence.h"
 #include "gw/client/show.h"
@@ -270,8 +271,12 @@ static void write_payload(FILE *out, const struct client *c)
 	}
 	if (!body->payload_len)
 		return;
-	fwrite(body->payload, 1, body->payload_len, out);
-	if (isatty(fileno(out)) && body->payload[body->payload_len - 1] != '\n')
+	if (!isatty(fileno(out))) {
+		fwrite(body->payload, 1, body->payload_len, out);
+		return;
+	}
+	printable_write(out, body->payload, body->payload_len);
+	if (body->payload[body->payload_len - 1] != '\n')
 		fputc('\n', out);
 }
 

@@ -5,6 +5,7 @@
 #include "dataplane/coap/path.h"
 #include "gw/client/formats.h"
 #include "gw/client/number.h"
+#include "gw/client/printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -213,25 +214,14 @@ void option_list_free(struct option_list *list)
 	*list = (struct option_list){0};
 }
 
-// Length of the character in front of left bytes that a terminal may see as it is; 0 if it may not:
-// controls, also those from U+0080 to U+009F, of which some terminals take commands, and what is no
-// UTF-8.
-static unsigned printable_len(const uint8_t *bytes, size_t left)
-{
-	unsigned len = coap_utf8_len(bytes, left);
-
-	if (*bytes < ' ' || *bytes == 0x7f || *bytes == '"' || *bytes == '\\')
-		return 0;
-	return len == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 0 : len;
-}
-
 static void quote(char *text, size_t room, const uint8_t *bytes, size_t len)
 {
 	char *at = text, *end = text + room - 8; // for an escape, an ellipsis and the end
 
 	*at++ = '"';
 	for (size_t i = 0; i < len;) {
-		unsigned n = printable_len(bytes + i, len - i);
+		bool plain = bytes[i] != '"' && bytes[i] != '\\';
+		unsigned n = plain ? printable_len(bytes + i, len - i) : 0;
 
 		if (at >= end) {
 			memcpy(at, "...", 3);

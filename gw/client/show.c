@@ -199,7 +199,10 @@ int show_json(FILE *out, const struct result *r)
 	}
 	json_object_set_new(root, "echo_challenges", json_integer(r->challenges));
 	json_object_set_new(root, "unverified", json_integer(r->unverified));
-	int err = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) ? -ENOMEM : 0;
+	// In ASCII: a terminal takes commands from U+0080 to U+009F, too.
+	int err = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENSURE_ASCII)
+		? -ENOMEM
+		: 0;
 	fputc('\n', out);
 	json_decref(root);
 	return err;

@@ -442,7 +442,7 @@ Test(client_program, the_result_as_json)
 		&(struct reply){.type = COAP_ACK,
 			.mid = request.outer.mid,
 			.code = COAP_CONTENT,
-			.payload = "{\"t\":21.5}",
+			.payload = "{\"t\":21.5}\xc2\x9b",
 			.max_age = 5,
 			.format = 50});
 	const struct outcome *o = client_finish();
@@ -457,7 +457,9 @@ Test(client_program, the_result_as_json)
 			&transmissions),
 		0, "%s", o->out);
 	cr_expect_str_eq(code, "2.05");
-	cr_expect_str_eq(payload, "{\"t\":21.5}");
+	cr_expect_str_eq(payload, "{\"t\":21.5}\xc2\x9b");
+	for (const char *c = o->out; *c; c++)
+		cr_assert_geq(*c, '\n', "ASCII: no control of a terminal");
 	cr_expect_str_eq(format, "application/json");
 	cr_expect(protected);
 	cr_expect_eq(max_age, 5);

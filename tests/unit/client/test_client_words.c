@@ -3,11 +3,13 @@
 
 #include "gw/client/formats.h"
 #include "gw/client/number.h"
+#include "gw/client/printable.h"
 #include "gw/client/uri.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // The options as "3=host 11=a", values in words.
@@ -176,6 +178,48 @@ Test(client_words, values_are_shown_printable)
 	cr_expect_lt(strlen(option_text(text, &long_path)), OPTION_TEXT_LEN);
 	cr_expect_lt(strlen(option_text(text, &long_etag)), OPTION_TEXT_LEN);
 	cr_expect_str_eq(option_text(text, &block), "3/1/64");
+}
+
+// Nothing that a peer sends moves a terminal's cursor, or turns what is read around.
+Test(client_words, what_goes_to_a_terminal_is_no_command)
+{
+	static const struct {
+		const char *bytes, *seen;
+	} cases[] = {
+		{"a\tb\nc", "a\tb\nc"},
+		{"\x1b[2J\r\a\x7f", "\\x1b[2J\\x0d\\x07\\x7f"},
+		{"\xc2\x9b"
+		 "2J",
+			"\\xc2\\x9b2J"},
+		{"\x9b"
+		 "2J",
+			"\\x9b2J"},
+		{"gr\xc3\xbc\xc3\x9f\xc2\xa0", "gr\xc3\xbc\xc3\x9f\xc2\xa0"},
+		{"\xe2\x80\xae"
+		 "exe\xe2\x81\xa6\xd8\x9c",
+			"\\xe2\\x80\\xaeexe\\xe2\\x81\\xa6\\xd8\\x9c"},
+		{"\xe2\x80\x8f\xe2\x80\xa8\xe2\x81\xa9",
+			"\\xe2\\x80\\x8f\\xe2\\x80\\xa8\\xe2\\x81\\xa9"},
+		{"\xe2\x80\x93\xe2\x82\xac\xe2\x81\xaa", "\xe2\x80\x93\xe2\x82\xac\xe2\x81\xaa"},
+		{"cut \xe2\x82", "cut \\xe2\\x82"},
+	};
+	char text[OPTION_TEXT_LEN];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *seen = NULL;
+		size_t len;
+		FILE *out = open_memstream(&seen, &len);
+
+		printable_write(out, (const uint8_t *)cases[i].bytes, strlen(cases[i].bytes));
+		fclose(out);
+		cr_expect_str_eq(seen, cases[i].seen);
+		free(seen);
+	}
+	struct coap_option turned = {11, 4,
+		(const uint8_t *)"\xe2\x80\xae"
+				 "a"};
+
+	cr_expect_str_eq(option_text(text, &turned), "\"\\xe2\\x80\\xaea\"");
 }
 
 Test(client_words, formats)
