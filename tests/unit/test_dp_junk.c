@@ -119,7 +119,8 @@ Test(dp_junk, plain_coap_is_unauthorized)
 		send_plain(type, segments);
 		cr_assert(bed_receive(&bed, &answer), "%u segments", segments);
 		cr_expect_eq(answer.msg.code, COAP_UNAUTHORIZED);
-		cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_oscore), 2 * segments + 2, "the reason");
+		cr_expect_eq(
+			bed_count(&bed, DP_STAT_drop_no_oscore), 2 * segments + 2, "the reason");
 		cr_expect_eq(answer.msg.type, type == COAP_CON ? COAP_ACK : COAP_NON);
 		cr_expect_eq(answer.msg.token_len, 1);
 		cr_expect_leq(answer.len, 3 * (4 + 1 + segments));
