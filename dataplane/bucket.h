@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A token bucket in 4 bytes: the time at which it will be full again, in units of which 64 are a
-// millisecond and which wrap around after 18 hours. All zero: full.
+// millisecond and which wrap around after 18 hours. All zero: full, once it was aged.
 
 #ifndef POSTERN_DATAPLANE_BUCKET_H
 #define POSTERN_DATAPLANE_BUCKET_H
@@ -11,6 +11,8 @@
 #define DP_BUCKET_PER_MS 64
 // A bucket that takes longer to fill could be mistaken for one that has been full for long.
 #define DP_BUCKET_FILL_MAX_MS UINT32_C(16777216)
+
+#define DP_BUCKET_AGE_BITS 12 // of seconds: each 68 minutes
 
 static inline uint32_t dp_bucket_now(uint64_t now_ms)
 {
@@ -24,6 +26,22 @@ static inline uint32_t dp_bucket_missing(uint32_t full_at, uint32_t now, uint32_
 	uint32_t missing = full_at - now;
 
 	return missing <= fill ? missing : 0;
+}
+
+// Whether a bucket that was last used then, or little later, is to be aged before it is used now.
+static inline bool dp_bucket_is_aged(uint32_t last_s, uint32_t now_s)
+{
+	return (last_s ^ now_s) >> DP_BUCKET_AGE_BITS;
+}
+
+// What a bucket is after that much time. One that is full long since becomes full now: once the
+// time has wrapped around, it would seem to be empty.
+static inline uint32_t dp_bucket_age(uint32_t full_at, uint32_t now, uint32_t idle_s)
+{
+	bool full = idle_s >= DP_BUCKET_FILL_MAX_MS / 1000 ||
+		full_at - now > DP_BUCKET_FILL_MAX_MS * DP_BUCKET_PER_MS;
+
+	return full ? now : full_at;
 }
 
 // Takes what flows in within `cost`; false, and nothing is taken, if there is not that much.

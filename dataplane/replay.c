@@ -3,6 +3,7 @@
 // others are replays; of unknown windows nothing is taken in before a challenge. The only place
 // where a window moves.
 
+#include "dataplane/bucket.h"
 #include "dataplane/worker.h"
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
@@ -292,6 +293,21 @@ static uint8_t claim(
 	return owner;
 }
 
+// A request of a context that this worker owns is accepted.
+static void accepted(const struct dp_worker *w, struct dp_context *ctx)
+{
+	uint32_t now_s = w->now_ms / 1000, last_s = ctx->last_accepted_s;
+
+	if (unlikely(dp_bucket_is_aged(last_s, now_s))) {
+		uint32_t now = dp_bucket_now(w->now_ms);
+
+		ctx->rate_at = dp_bucket_age(ctx->rate_at, now, now_s - last_s);
+		ctx->share_at = dp_bucket_age(ctx->share_at, now, now_s - last_s);
+	}
+	ctx->accepted++;
+	__atomic_store_n(&ctx->last_accepted_s, now_s, __ATOMIC_RELAXED);
+}
+
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
 void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 {
@@ -356,8 +372,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 		}
-		ctx->accepted++;
-		ctx->last_accepted_s = w->now_ms / 1000;
+		accepted(w, ctx);
 		if (ctx->flags & DP_CONTEXT_FLOOR &&
 			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
 			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);

@@ -236,12 +236,30 @@ Test(dp_fair, a_device_sends_so_many_requests_a_second)
 		bed_later(&bed, 500);
 	}
 	cr_expect_eq(bed_count(&bed, DP_STAT_rate_refused), 3 * 21);
-	// A bucket that is full for long is not mistaken for an empty one.
-	bed_later(&bed, UINT32_MAX / DP_BUCKET_PER_MS + 1);
-	for (unsigned i = 0; i < burst; i++, piv++) {
-		send_one(&device, COAP_CON, piv, piv, "echo");
-		expect_answer(&device, COAP_CONTENT);
+}
+
+// A bucket that is full for long is not mistaken for an empty one, wherever its time has come
+// round to, nor is one that is new.
+Test(dp_fair, after_a_long_silence_a_device_has_its_whole_burst)
+{
+	const uint64_t round = (UINT64_C(1) << 32) / DP_BUCKET_PER_MS, hour = 3600 * 1000;
+	const uint64_t silences[] = {hour, 4 * hour, 5 * hour, round - 10000, round - 9000,
+		round - 5000, round - 1, round, round + 1, 2 * round - 5000, 13 * hour};
+	const unsigned burst = 5;
+	uint64_t piv = 0;
+
+	bed.config.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
+	bed.config.rate_fill = 10 * bed.config.rate_cost;
+	// The time before it comes round, for a device that was never heard of.
+	bed_later(&bed, round - bed.w->now_ms % round - 5000);
+	for (unsigned i = 0; i < RTE_DIM(silences); i++) {
+		for (unsigned k = 0; k < burst; k++, piv++) {
+			send_one(&device, COAP_CON, piv, piv, "echo");
+			expect_answer(&device, COAP_CONTENT);
+		}
+		bed_later(&bed, silences[i]);
 	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_rate_refused), 0);
 }
 
 Test(dp_fair, a_device_that_sends_without_end_forgets_only_its_own_answers)
