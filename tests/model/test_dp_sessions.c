@@ -9,10 +9,11 @@
 // - it is piggybacked if there was no empty ACK before it, else a message of its own, whose bytes
 //   never change and whose message id comes not again within EXCHANGE_LIFETIME;
 // - an accepted request has one answer, sooner or later, unless its device is removed first;
-// - counters, exchanges and packet buffers add up.
+// - counters, exchanges and packet buffers add up, and what counts as under way is.
 //
 // POSTERN_SEED=n replays a run, POSTERN_STEPS=n makes it longer.
 
+#include "dataplane/bucket.h"
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>
@@ -437,6 +438,50 @@ static void take_requests(void)
 	}
 }
 
+// Each exchange that is taken counts once for its context, as what it waits for, and in no list
+// for one that is gone.
+static void check_shares(void)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		const struct dp_worker *w = dp_worker_get(bed.dp, i);
+		const struct dp_exchange_pool *pool = w->exchanges;
+		const struct dp_exchange *all = pool->worker_half;
+		unsigned under_way[DEVICES] = {0}, unacked[DEVICES] = {0}, waiting = 0;
+		bool is_free[BED_EXCHANGES] = {false};
+
+		for (uint32_t x = pool->free_head; x != DP_INDEX_NONE; x = all[x].next)
+			is_free[x] = true;
+		for (unsigned x = 0; x < BED_EXCHANGES; x++) {
+			waiting += !is_free[x] && all[x].delivering;
+			for (unsigned k = 0; k < DEVICES && !is_free[x]; k++) {
+				if (!devices[k].there || devices[k].bed.context != all[x].context ||
+					devices[k].bed.generation != all[x].context_generation)
+					continue;
+				under_way[k]++;
+				unacked[k] += all[x].delivering;
+			}
+		}
+		must(waiting == dp_unacked_count(w->unacked), "%u, %u", waiting,
+			dp_unacked_count(w->unacked));
+		for (unsigned k = 0; k < DEVICES; k++) {
+			const struct model_device *d = &devices[k];
+			const struct dp_context *ctx = &w->contexts->context[d->bed.context];
+			unsigned listed = 0;
+
+			if (!d->there || dp_context_live(ctx) != d->bed.generation ||
+				ctx->owner != i)
+				continue;
+			for (uint32_t x = ctx->in_flight; x != DP_INDEX_NONE; x = all[x].next)
+				listed++;
+			must(ctx->in_flight_count == under_way[k] && listed == under_way[k],
+				"device %u: %u counted, %u listed, %u under way", k,
+				ctx->in_flight_count, listed, under_way[k]);
+			must(dp_side(w, d->bed.context)->unacked_count == unacked[k],
+				"device %u: unacked", k);
+		}
+	}
+}
+
 static void turn(void)
 {
 	bed_turn(&bed);
@@ -449,6 +494,7 @@ static void turn(void)
 	must(bed_ends(&bed) ==
 			bed_count(&bed, DP_STAT_rx_packets) + bed_count(&bed, DP_STAT_taken_over),
 		"each packet ends once");
+	check_shares();
 	// Not more in one second than it has numbers for.
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (devices[i].by_clock &&
@@ -843,6 +889,9 @@ static void policy(void)
 {
 	bed.config.verbose_errors = rnd(2);
 	bed.config.verbose_replay = rnd(2);
+	bed.config.max_in_flight = rnd(3);
+	bed.config.rate_cost = rnd(4) ? 0 : 100 * DP_BUCKET_PER_MS;
+	bed.config.rate_fill = 4 * bed.config.rate_cost;
 }
 
 static void one_step(void)
@@ -964,6 +1013,8 @@ Test(dp_sessions, agree_with_the_model)
 		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
 		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
 		bed_count(&bed, DP_STAT_answers_given_up));
+	printf("# %lu refused for what is under way, %lu for the rate\n",
+		bed_count(&bed, DP_STAT_in_flight_refused), bed_count(&bed, DP_STAT_rate_refused));
 	printf("# %lu floods of copies between workers\n", floods);
 	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
 	       "gone\n",
