@@ -488,7 +488,7 @@ static void *turn(void *worker)
 // Each request is sent to both workers at once, while both run: it is accepted exactly once.
 Test(dp_handoff, at_both_workers_at_once_and_accepted_once)
 {
-	enum { DEVICES = 32, REQUESTS = 60 };
+	enum { DEVICES = 32, REQUESTS = 60, AHEAD = 4 };
 	static struct bed_device devices[DEVICES];
 	static struct bed_request requests[DEVICES];
 	pthread_t thread[2];
@@ -504,6 +504,10 @@ Test(dp_handoff, at_both_workers_at_once_and_accepted_once)
 		static struct bed_answer first[DEVICES];
 		unsigned answered = 0;
 
+		// A worker that does not run for a while has room for some rounds, not for all.
+		while (bed_count(&bed, DP_STAT_rx_packets) + 2 * DEVICES * AHEAD <
+			2 * DEVICES * piv)
+			;
 		memset(first, 0, sizeof(first));
 		for (unsigned d = 0; d < DEVICES; d++) {
 			bed_seal_path(&devices[d], &requests[d], COAP_CON, d << 8 | piv, piv,
