@@ -2,6 +2,7 @@
 // postern: the daemon.
 
 #include "gw/daemon.h"
+#include "gw/standard_fds.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -37,6 +38,8 @@ int main(int argc, char **argv)
 	static struct daemon daemon_state;
 	int opt;
 
+	if (standard_fds_take())
+		return EXIT_FAILURE; // there is nobody to tell
 	while ((opt = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

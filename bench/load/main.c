@@ -6,6 +6,7 @@
 #include "bench/load/pcap.h"
 #include "bench/load/report.h"
 #include "bench/load/run.h"
+#include "gw/standard_fds.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -326,6 +327,8 @@ int main(int argc, char **argv)
 	enum exit_status status = EXIT_DONE;
 	struct failure f = {0};
 
+	if (standard_fds_take())
+		return EXIT_LOCAL; // there is nobody to tell
 	if (sodium_init() < 0) {
 		fprintf(stderr, "postern-load: libsodium does not start\n");
 		return EXIT_LOCAL;

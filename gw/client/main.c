@@ -8,6 +8,7 @@
 #include "gw/client/secure.h"
 #include "gw/client/sequence.h"
 #include "gw/client/show.h"
+#include "gw/standard_fds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -469,6 +470,8 @@ int main(int argc, char **argv)
 	static struct client client = {.peer.fd = -1};
 	enum exit_status status = EXIT_CONTENT;
 
+	if (standard_fds_take())
+		return EXIT_LOCAL; // there is nobody to tell
 	if (sodium_init() < 0) {
 		fprintf(stderr, "postern-coap: libsodium does not start\n");
 		return EXIT_LOCAL;

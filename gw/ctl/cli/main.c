@@ -2,6 +2,7 @@
 
 #include "gw/conf.h"
 #include "gw/ctl/cli/cli.h"
+#include "gw/standard_fds.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -292,6 +293,8 @@ int main(int argc, char **argv)
 	bool help = false;
 	int option;
 
+	if (standard_fds_take())
+		return CLI_FAILED; // there is nobody to tell
 	if (sodium_init() < 0) {
 		cli_complain("libsodium does not start");
 		return CLI_FAILED;
