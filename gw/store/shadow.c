@@ -249,7 +249,14 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 		if (fsync(store->directory_fd) != 0)
 			code = shadow_fail(shadow, -errno, "cannot be synced", error);
 	}
-	file_close_later(old);
+	// Whoever closes a file gives up all locks that this process has on it, those of SQLite
+	// too: so before the database is opened again, whichever of the two it is.
+	close(shadow->fd);
+	shadow->fd = -1;
+	if (shadow->made)
+		close(old);
+	else
+		file_close_later(old);
 	if (code == 0)
 		code = database_resume(store, error);
 	if (code == 0) {
@@ -269,11 +276,14 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 
 	if (fstat(shadow->fd, &st) != 0)
 		return shadow_fail(shadow, -errno, "cannot be looked at", error);
-	// Errors come with the last sync.
-	if (shadow->synced < st.st_size)
+	// The kernel tells an error once: what is told here, the sync at the end does not say again.
+	// Where there is no such call, the sync writes it all.
+	if (shadow->synced < st.st_size &&
 		sync_file_range(shadow->fd, shadow->synced, SYNC_BYTES,
 			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-				SYNC_FILE_RANGE_WAIT_AFTER);
+				SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+		errno != ENOSYS)
+		return shadow_fail(shadow, -errno, "cannot be written", error);
 	shadow->synced += SYNC_BYTES;
 	*done = shadow->synced >= st.st_size;
 	return 0;

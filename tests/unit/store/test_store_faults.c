@@ -23,6 +23,7 @@
 // Writes and syncs of this process, counted; one of them can be the last thing it does, or a sync
 // can fail, or all syncs or all writes from one on.
 static unsigned calls, kill_at, syncs, fail_sync_at, fail_syncs_from, writes, full_at;
+static int fail_range; // errno of sync_file_range()
 
 static void count_call(void)
 {
@@ -50,6 +51,19 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	return sync_call("fdatasync", fd);
+}
+
+// The kernel tells an error of writing once a descriptor: here, and then no sync of it fails.
+int sync_file_range(int fd, off64_t at, off64_t len, unsigned int flags)
+{
+	int (*real)(int, off64_t, off64_t, unsigned int) =
+		(int (*)(int, off64_t, off64_t, unsigned int))dlsym(RTLD_NEXT, "sync_file_range");
+
+	if (fail_range != 0) {
+		errno = fail_range;
+		return -1;
+	}
+	return real(fd, at, len, flags);
 }
 
 static ssize_t pwrite_call(const char *name, int fd, const void *data, size_t len, off64_t at)
@@ -200,6 +214,49 @@ Test(store_faults, an_import_to_a_copy_that_is_killed_at_any_write_is_there_whol
 	bed_save(&bed);
 	kill_at_each_call(true, import_shadow_verb, check_import);
 	cr_expect_eq(imports_seen, 3);
+}
+
+Test(store_faults, an_import_to_a_copy_that_the_disk_did_not_take_is_refused)
+{
+	uint64_t count;
+
+	bed.store->direct_rows = 0;
+	fail_range = EIO;
+	cr_expect_eq(import_rows(&count), -EIO, "%s", bed.error.text);
+	cr_expect_eq(count, 0);
+	// A kernel or file system that does not know the call leaves it all to the sync.
+	fail_range = ENOSYS;
+	cr_expect_eq(import_rows(&count), 0, "%s", bed.error.text);
+	cr_expect_eq(count, DEVICES);
+}
+
+// Whether another process finds the database locked, as SQLite does it.
+static bool database_locked(void)
+{
+	char path[128];
+	int status;
+
+	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+		int fd = open(path, O_RDWR);
+		_exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status));
+	return WEXITSTATUS(status) == 1;
+}
+
+// A descriptor that is closed takes the locks of the whole process with it.
+Test(store_faults, the_database_stays_locked_when_an_import_changed_its_place)
+{
+	uint64_t count;
+
+	cr_expect(database_locked());
+	bed.store->direct_rows = 0;
+	cr_assert_eq(import_rows(&count), 0, "%s", bed.error.text);
+	cr_expect(database_locked());
 }
 
 static int remove_verb(void)
