@@ -414,9 +414,12 @@ static int copy_check(struct store *store, const struct meta *meta, struct store
 	return 0;
 }
 
-// The run with which an adopted store goes on; store->commits becomes that of the newest mark.
-static int adoption_run(struct store *store, uint32_t *run, struct store_error *error)
+// The run with which an adopted store goes on; store->commits becomes that of the newest mark. What
+// the original of an older version used since was runs of that version.
+static int adoption_run(
+	struct store *store, int64_t version, uint32_t *run, struct store_error *error)
 {
+	int64_t width = version < STORE_VERSION_NARROW ? STORE_WIDE_RUN : 1;
 	struct marks marks;
 
 	// A mark that is missing or damaged is what adoption is for.
@@ -424,8 +427,9 @@ static int adoption_run(struct store *store, uint32_t *run, struct store_error *
 	if (store->commits < marks.highest.commits)
 		store->commits = marks.highest.commits;
 	int64_t known = marks.highest.run > store->run_next ? marks.highest.run : store->run_next;
-	int64_t daily = ((int64_t)time(NULL) - ADOPT_EPOCH) / 86400 * ADOPT_DAILY;
-	int64_t adopted = known + ADOPT_RUNS > daily ? known + ADOPT_RUNS : daily;
+	int64_t daily = ((int64_t)time(NULL) - ADOPT_EPOCH) / 86400 * ADOPT_DAILY * width;
+	int64_t beyond = known + ADOPT_RUNS * width;
+	int64_t adopted = beyond > daily ? beyond : daily;
 	if (adopted > STORE_RUN_MAX)
 		return store_fail(error, -ERANGE,
 			"too few run numbers are left to adopt the store: the devices need new "
@@ -467,7 +471,7 @@ static int take_up(struct store *store, const struct store_config *config, int64
 	if (version == STORE_VERSION && !adopting)
 		return run_marks_write(store, error);
 	if (adopting)
-		code = adoption_run(store, &run, error);
+		code = adoption_run(store, version, &run, error);
 	if (code == 0)
 		code = store_begin(store, error);
 	if (code != 0)

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WIDE_COUNTER_BITS 22
@@ -252,6 +253,23 @@ Test(store_versions, an_old_backup_is_adopted_above_old_marks)
 	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
 	cr_expect_geq(run, 70 * 64 + 63 + 2048);
 	expect_above(70, run, "the run");
+}
+
+// What the original used since the copy were wide runs, as long as it was of the old version.
+Test(store_versions, an_old_backup_is_adopted_above_what_an_old_original_used_since)
+{
+	uint32_t run;
+	char sql[64];
+
+	// So far that the days since 2026 make no difference.
+	int64_t wide = time(NULL) / 86400;
+	bed_close(&bed);
+	snprintf(sql, sizeof(sql), "UPDATE meta SET run = %" PRId64 ", copy = 1", wide);
+	bed_sql_sealed(&bed, sql);
+	bed_make_version_4(&bed);
+	cr_expect_eq(open_code(), -ESTALE);
+	cr_assert_eq(store_adopt(&bed.config, &run, &bed.error), 0, "%s", bed.error.text);
+	expect_above(wide + 2047, run, "the run");
 }
 
 Test(store_versions, the_last_runs_are_not_used_again)
