@@ -64,7 +64,7 @@ static void device_info(
 			info->remedy = "device resync NAME --from M, its next sequence number";
 		} else if (stored->damaged) {
 			info->reason = "its keys do not open: its row was changed or damaged";
-			info->remedy = "remove it, and add it with gateway_seq or with new keys";
+			info->remedy = "new keys: device rotate NAME FILE";
 		} else if (registry_waits(&daemon->registry, stored->id)) {
 			info->reason = "a worker has yet to let go of the same keys, which were "
 				       "removed just now";

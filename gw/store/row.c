@@ -284,6 +284,15 @@ static int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint
 	return store_exec(store, statement, error);
 }
 
+static bool row_opens(const struct store *store, const struct store_row *row)
+{
+	struct osc_keys keys;
+	bool opens = seal_open_keys(store, row, &keys) == 0;
+
+	sodium_memzero(&keys, sizeof(keys));
+	return opens;
+}
+
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_DELETE);
@@ -295,6 +304,9 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	// The data plane has the device for a while longer, and the run of this start may be
 	// granted in that while.
 	uint32_t run = store_current_run(store) + row->run_base;
+	// A base or mark that may have been set back does not tell what the keys were used with.
+	if (!row_opens(store, row))
+		run = STORE_RUN_MAX + 1;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
 	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, row->mark, error);
 }

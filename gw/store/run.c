@@ -130,10 +130,12 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 
 	uint32_t granted = store->run_next;
 	int code = run_raise(store, granted + 1, hour, hour_runs + 1, error);
-	if (code != 0)
-		return code;
-	store->granted = true;
-	store->run = granted;
+	// In the database it is the run of this start, though it is given only when it is in the
+	// marks: see meta_again().
+	if (store->run_next == granted + 1) {
+		store->granted = true;
+		store->run = granted;
+	}
 	*run = granted;
-	return 0;
+	return code;
 }

@@ -467,6 +467,45 @@ Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 	cr_expect_eq(refused, GRANT_SYNCS);
 }
 
+// Adds a device that had a base, once it was removed: its next runs are above those that it can have
+// had before, in this start too.
+static void expect_above_tombstone(uint32_t run, uint32_t base)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+
+	spec.never_used = false;
+	spec.has_gateway_seq = true;
+	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_gt(run + bed_run_base(&bed, "01"), run + base);
+}
+
+// A tombstone counts on one run of this start. So a grant that is there although it was reported as
+// failed is not followed by another.
+Test(store_faults, a_grant_that_failed_and_is_there_is_the_one_of_this_start)
+{
+	const uint32_t base = 3;
+	struct store_device device;
+	uint32_t run;
+
+	for (unsigned n = 1; n <= GRANT_SYNCS; n++) {
+		struct store_spec spec = bed_spec(1, "01", "aa");
+
+		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+		cr_assert_eq(bed_load(&bed, "01", &device), 1);
+		cr_assert_eq(bed_raise_base(&bed, device.id, base), 0);
+		cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+		syncs = 0;
+		fail_syncs_from = n;
+		cr_expect_neq(store_run_grant(bed.store, &run, &bed.error), 0);
+		fail_syncs_from = 0;
+		cr_assert_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+		cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0, "%s", bed.error.text);
+		expect_above_tombstone(run, base);
+		tear_down();
+		set_up();
+	}
+}
+
 // After one sync that failed it is known what became of the transaction: what was refused is not
 // there, and what is there was not refused.
 Test(store_faults, after_one_sync_that_failed_the_answer_is_true)
@@ -885,6 +924,30 @@ Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
 	cr_expect_eq(bed_raise_base(&bed, info.id, 1), -EBADMSG);
 	cr_expect_eq(bed_remove_device(&bed, "01"), 0);
 	cr_expect_eq(bed_add(&bed, &spec), -EKEYREVOKED);
+}
+
+// What was bound to its keys does not tell any more how far they were used.
+Test(store_faults, keys_of_a_damaged_device_never_come_again)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct store_device device;
+
+	add_two();
+	bed_open(&bed);
+	cr_assert_eq(bed_load(&bed, "01", &device), 2);
+	cr_assert_eq(bed_raise_base(&bed, device.id, 9), 0);
+	bed_close(&bed);
+	bed_sql(&bed,
+		"UPDATE device SET run_base = 1 WHERE name = '01';"
+		"UPDATE device SET keys = zeroblob(85) WHERE name = '02'");
+	bed_open(&bed);
+	struct store_spec fresh = bed_spec(7, "02", "aa");
+	cr_expect_eq(store_rotate(bed.store, "02", &fresh, NULL, &device, &bed.error), 0, "%s",
+		bed.error.text);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	spec.never_used = false;
+	spec.has_gateway_seq = true;
+	cr_expect_eq(bed_add(&bed, &spec), -ERANGE, "%s", bed.error.text);
 }
 
 // Neither the database nor what a removal leaves in it has a secret or a derived key in clear.
