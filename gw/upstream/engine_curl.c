@@ -18,18 +18,6 @@ static struct h1_engine *engine_of(struct up_engine *engine)
 	return (struct h1_engine *)engine;
 }
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
-{
-	struct h1_engine *e = arg;
-	uint32_t events = 0;
-
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		events |= EPOLLIN;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		events |= EPOLLOUT;
-	return up_sockets_want(e->sockets, fd, events) ? -1 : 0;
-}
-
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct h1_engine *e = arg;
@@ -48,6 +36,27 @@ static void slot_move(struct h1_slot *slot, struct h1_slot_list *list)
 	slot->list = list;
 	if (list)
 		TAILQ_INSERT_TAIL(list, slot, link);
+}
+
+// What libcurl waits for. An error from here would end libcurl's multi handle for good, and with it
+// all traffic to the upstream: only the request that cannot be waited for is given up.
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
+{
+	struct h1_engine *e = arg;
+	struct h1_slot *slot = NULL;
+	uint32_t events = 0;
+
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		events |= EPOLLIN;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		events |= EPOLLOUT;
+	int rc = up_sockets_want(e->sockets, fd, events);
+	if (!rc)
+		return 0;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
+	slot->local_errno = -rc;
+	slot_move(slot, &e->unheard);
+	return 0;
 }
 
 static void slot_give(struct h1_engine *e, struct h1_slot *slot)
@@ -216,7 +225,7 @@ static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
 	struct h1_engine *e = engine_of(engine);
 	struct h1_slot *slot = t->engine_data;
 
-	if (!slot->list)
+	if (!slot->list || slot->list == &e->unheard)
 		curl_multi_remove_handle(e->multi, slot->easy);
 	slot_give(e, slot);
 }
@@ -290,6 +299,21 @@ static void ended_report(struct h1_engine *e)
 	}
 }
 
+// What libcurl would wait for in vain.
+static void unheard_report(struct h1_engine *e)
+{
+	struct h1_slot *slot;
+
+	while ((slot = TAILQ_FIRST(&e->unheard))) {
+		slot_move(slot, NULL);
+		curl_multi_remove_handle(e->multi, slot->easy);
+		slot->transfer->reply.status = 0;
+		slot->transfer->local_errno = slot->local_errno;
+		slot->transfer->done(slot->transfer, UP_ERR_local);
+		slot_give(e, slot);
+	}
+}
+
 // Whether this was the end of a look-up.
 static bool look_up_ended(struct h1_engine *e, int fd)
 {
@@ -341,6 +365,7 @@ static void engine_turn(struct up_engine *engine, uint64_t now)
 		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
 	completions_report(e);
+	unheard_report(e);
 	ended_report(e);
 }
 
@@ -348,7 +373,9 @@ static uint64_t engine_next_ms(const struct up_engine *engine)
 {
 	const struct h1_engine *e = (const struct h1_engine *)engine;
 
-	return TAILQ_EMPTY(&e->ended) ? up_earlier(e->due_ms, up_timers_next_ms(&e->timers)) : 0;
+	if (!TAILQ_EMPTY(&e->ended) || !TAILQ_EMPTY(&e->unheard))
+		return 0;
+	return up_earlier(e->due_ms, up_timers_next_ms(&e->timers));
 }
 
 static uint64_t engine_connections(const struct up_engine *engine)
@@ -422,6 +449,7 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 	TAILQ_INIT(&e->free_slots);
 	TAILQ_INIT(&e->ended);
 	TAILQ_INIT(&e->paused);
+	TAILQ_INIT(&e->unheard);
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
 	e->sockets = up_sockets_create(config->epoll, config->id);
 	if (e->targets && e->sockets)

@@ -85,8 +85,14 @@ static void conn_connect(struct h2_conn *conn)
 	}
 	int fd = conn->wire.fd;
 	e->connections++;
-	if (conn_of_reserve(e, (size_t)fd) || up_sockets_own(e->sockets, fd) || want(conn)) {
+	if (conn_of_reserve(e, (size_t)fd) || up_sockets_own(e->sockets, fd)) {
 		h2_conn_end(conn, UP_ERR_no_memory);
+		return;
+	}
+	int rc = want(conn);
+	if (rc) {
+		conn->target->local_errno = -rc;
+		h2_conn_end(conn, UP_ERR_local);
 		return;
 	}
 	e->conn_of[fd] = conn;

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 // What these calls fail with from now on; 0: they do not. Atomic.
-static int socket_errno, connect_errno, eventfd_errno;
+static int socket_errno, connect_errno, eventfd_errno, epoll_errno;
 
 static bool names_fail; // atomic
 
@@ -63,6 +64,14 @@ int eventfd(unsigned value, int flags)
 	return gettid() != getpid() && fails(&eventfd_errno)
 		? -1
 		: (int)syscall(SYS_eventfd2, value, flags);
+}
+
+// What is registered already is changed and removed without memory.
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	return op == EPOLL_CTL_ADD && fails(&epoll_errno)
+		? -1
+		: (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
 }
 
 // Takes all descriptors, and says what the C library may say then.
@@ -122,6 +131,8 @@ static const struct {
 	{&connect_errno, EADDRNOTAVAIL, "ports"},
 	{&connect_errno, ENOBUFS, "buffers"},
 	{&connect_errno, ENOMEM, "memory"},
+	{&epoll_errno, ENOSPC, "watches of epoll"},
+	{&epoll_errno, ENOMEM, "memory for epoll"},
 };
 
 #define SHORTAGES (sizeof(shortages) / sizeof(shortages[0]))
