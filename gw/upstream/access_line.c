@@ -68,7 +68,7 @@ const char *access_reason(const struct access_record *record)
 	if (record->own)
 		return own_reason(record->code);
 	if (record->abandoned)
-		return record->tries ? "DH" : "DQ";
+		return record->sent ? "DH" : record->tries ? "DC" : "DQ";
 	if (record->error == UP_ERR_reset)
 		return head ? "SB" : record->sent ? "SH" : "SC";
 	if (record->error == UP_ERR_timeout)

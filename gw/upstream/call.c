@@ -434,7 +434,7 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	struct group *group = call->group;
 
 	error = error_of_sent(transfer, error);
-	call->status = transfer->reply.status;
+	call->status = transfer->reply.status >= 200 ? transfer->reply.status : 0;
 	call->sent = transfer->sent;
 	call->connected_ms = transfer->connected_ms;
 	group->servers->server[flight->server].outstanding--;
@@ -467,6 +467,7 @@ void call_cancel(struct call *call)
 {
 	struct group *group = call->group;
 
+	call->sent = call->flight->transfer.sent;
 	group->engine->ops->cancel(group->engine, &call->flight->transfer);
 	group->servers->server[call->flight->server].outstanding--;
 	call_land(call);

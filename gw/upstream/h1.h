@@ -69,11 +69,11 @@ struct h1_engine {
 	struct up_timers timers;
 	struct h1_target *targets; // one a server
 	struct h1_slot_list free_slots;
-	struct h1_slot_list ended;  // without libcurl
-	struct h1_slot_list paused; // until the backlog of a UNIX socket may have room
+	struct h1_slot_list ended;   // without libcurl
+	struct h1_slot_list paused;  // until the backlog of a UNIX socket may have room
 	struct h1_slot_list unheard; // libcurl's, of whose sockets epoll will say nothing
-	size_t slot_count;          // made
-	uint64_t due_ms;            // libcurl's
+	size_t slot_count;           // made
+	uint64_t due_ms;             // libcurl's
 	uint64_t connections;
 	char url[H1_URL_ROOM];
 };

@@ -23,7 +23,8 @@ static enum up_error head_line(struct h1_slot *slot, const char *line, size_t le
 {
 	struct up_reply *reply = &slot->transfer->reply;
 
-	if (!reply->status || (slot->head_done && len >= 5 && !memcmp(line, "HTTP/", 5))) {
+	if (!reply->status ||
+		(slot->head_done && reply->status < 200 && len >= 5 && !memcmp(line, "HTTP/", 5))) {
 		int status = status_parse(line, len);
 
 		if (status < 0)
@@ -80,6 +81,16 @@ bool h1_status_is_known(const struct h1_slot *slot, enum up_error error)
 		(slot->head_done || error == UP_ERR_head_too_large);
 }
 
+// What became of one whose body or chunks cannot be read. libcurl has 4 KB for a line of a trailer,
+// and calls a longer one a want of memory.
+static enum up_error error_of_chunks(const struct h1_slot *slot)
+{
+	if (!strstr(slot->why, "chunk"))
+		return UP_ERR_reset;
+	return h1_is_answered(slot) && strstr(slot->why, "memory") ? UP_ERR_head_too_large
+								   : UP_ERR_bad_reply;
+}
+
 enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 {
 	const struct up_transfer *t = slot->transfer;
@@ -107,7 +118,7 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_SSL_ISSUER_ERROR:
 		return UP_ERR_tls;
 	case CURLE_RECV_ERROR:
-		return strstr(slot->why, "chunk") ? UP_ERR_bad_reply : UP_ERR_reset;
+		return error_of_chunks(slot);
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 	case CURLE_PARTIAL_FILE:
@@ -115,7 +126,7 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_ABORTED_BY_CALLBACK:
 		return UP_ERR_reset;
 	case CURLE_OUT_OF_MEMORY: // also of a header line above libcurl's own limit
-		return t->sent && !slot->head_done ? UP_ERR_head_too_large : UP_ERR_no_memory;
+		return t->sent && !h1_is_answered(slot) ? UP_ERR_head_too_large : UP_ERR_no_memory;
 	default:
 		return UP_ERR_bad_reply;
 	}

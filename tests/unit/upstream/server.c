@@ -245,6 +245,18 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 	if (!strcmp(path, "/long-trailer"))
 		return conn_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n") &&
 			conn_repeat(c, "X-Trailer: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
+	if (!strcmp(path, "/wide-trailer"))
+		return conn_say(c,
+			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ") &&
+			conn_repeat(c, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	if (!strcmp(path, "/status-trailer"))
+		return conn_say(c,
+			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+			       "3\r\none\r\n0\r\nHTTP/1.1 404 X: y\r\n\r\n") &&
+			false;
+	if (!strcmp(path, "/continue-line"))
+		return conn_say(c, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ") &&
+			conn_repeat(c, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 	if (!strcmp(path, "/two-lengths"))
 		return conn_say(
 			c, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nfour");

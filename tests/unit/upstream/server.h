@@ -17,6 +17,9 @@
 //   /huge-chunk    a chunk of more bytes than 64 bits can count
 //   /half-chunk    a chunk that is not whole, then closed
 //   /long-trailer  a trailer without end
+//   /wide-trailer  a line of a trailer without end
+//   /status-trailer  a trailer that looks like another status line
+//   /continue-line  100 Continue, and then a status line without end
 //   /two-lengths   two Content-Lengths
 //   /minus-length  Content-Length: -1
 //   /huge-length   Content-Length: 2^62, and no body

@@ -5,6 +5,7 @@
 #include "gw/log.h"
 #include "gw/upstream/access_line.h"
 #include "tests/unit/upstream/bed.h"
+#include "tests/unit/upstream/h2_server.h"
 #include "tests/unit/upstream/text.h"
 
 #include <criterion/criterion.h>
@@ -312,6 +313,11 @@ Test(upstream_access, reasons_of_connecting)
 	}
 	bed_push_deadline(bed, "GET path=ok", 300); // TC
 	bed_pull(bed, NULL);
+	dp_handle given_up = bed_push(bed, "GET path=ok"); // DC
+	bed_wait_stat(bed, UP_STAT_attempts, 3);
+	__atomic_store_n(
+		&dp_shared_get(bed->up->port[0].pool, given_up)->abandoned, 1, __ATOMIC_RELAXED);
+	bed_pull(bed, NULL);
 	bed_end(bed);
 	for (unsigned i = 0; i < 4; i++)
 		close(waiting[i]);
@@ -320,6 +326,29 @@ Test(upstream_access, reasons_of_connecting)
 	char *text = log_read(path);
 	expect_lines(text, "\"tries\":1,\"reason\":\"SC\",\"error\":\"connect\"", 1);
 	expect_lines(text, "\"tries\":1,\"reason\":\"TC\",\"error\":\"timeout\"", 1);
+	expect_lines(text, "\"tries\":1,\"reason\":\"DC\",\"error\":null", 1);
+}
+
+// An interim answer is none: neither its status nor its head count.
+Test(upstream_access, interim_answers)
+{
+	struct h2_server *server =
+		h2_server_start(&(struct h2_server_config){.raw = "\0\0\0\4\0\0\0\0\0",
+			.raw_len = 9,
+			.late = "\0\0\5\1\4\0\0\0\1\x08\3"
+				"103"                         // :status: 103 on stream 1
+				"\0\0\4\3\0\0\0\0\1\0\0\0\2", // INTERNAL_ERROR
+			.late_len = 14 + 13});
+	char upstream[64];
+
+	snprintf(upstream, sizeof(upstream), "servers: [\"h2c://127.0.0.1:%u\"]",
+		h2_server_port(server));
+	struct bed *bed = bed_make(upstream);
+	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "5.02 max-age=0 |backend hung up");
+	bed_end(bed);
+	h2_server_stop(server);
+	expect_lines(log_read(path), "\"tries\":1,\"reason\":\"SH\",\"error\":\"reset\"", 1);
+	cr_expect(strstr(log_read(path), "\"status\":0,"));
 }
 
 // A request that its server had when it went away was lost, though no new connection to it came

@@ -218,6 +218,10 @@ Test(upstream_loop, hostile_backend)
 		{"huge-chunk", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
 		{"half-chunk", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
 		{"long-trailer", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
+		{"wide-trailer", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
+		{"status-trailer", "2.05 max-age=0 |one", UP_OK},
+		{"continue-line", "5.02 max-age=0 |backend answer malformed",
+			UP_ERR_head_too_large},
 		{"two-lengths", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
 		{"minus-length", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
 		{"huge-length", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
@@ -272,7 +276,7 @@ Test(upstream_loop, performed_whatever_comes_then)
 {
 	static const char *const lines[] = {"POST path=big |x", "PUT path=endless |x",
 		"DELETE path=huge-length", "POST path=bighead |x", "PATCH path=long-line |x",
-		"POST path=long-trailer |x", "iPATCH path=big |x"};
+		"POST path=long-trailer |x", "POST path=wide-trailer |x", "iPATCH path=big |x"};
 	size_t count = sizeof(lines) / sizeof(lines[0]);
 	struct server *server = bed_server("one");
 	struct bed *bed = bed_for(server, "max_body: 64KB, eject: {errors: 0}");
