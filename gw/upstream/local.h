@@ -9,16 +9,16 @@
 #include <errno.h>
 #include <stdbool.h>
 
-// Whether a system call failed with this errno for want of descriptors, memory,
-// ports or watches.
+// Whether a system call failed with this errno for want of descriptors, memory, ports or
+// watches.
 static inline bool up_errno_is_local(int error)
 {
 	switch (error) {
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
-	case ENOBUFS:
 	case ENOSPC: // no more watches of epoll for this user
+	case ENOBUFS:
 	case EADDRNOTAVAIL: // all ephemeral ports are in use, or wait in TIME_WAIT
 		return true;
 	default:
