@@ -117,7 +117,7 @@ static void list_log(const struct daemon *daemon, struct ctl_request *req, size_
 	const struct ctl_counter counters[] = {
 		{.name = "log_written", .help = "lines of the log", .total = log_written()},
 		{.name = "log_lost",
-			.help = "lines of the log that nobody read in time",
+			.help = "lines of the log that nobody took in time",
 			.total = log_lost()},
 	};
 

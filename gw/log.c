@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ static struct {
 	uint64_t tail;      // the first byte not taken yet
 	uint64_t gap;       // lines that would stand next and had no room
 	bool failing;       // the last write failed
+	bool cut;           // the thread's: the last byte that was written ends no line
 	bool writing;       // atomic: the thread has a chunk
 	uint64_t stop_ms;   // when to give up, once stop is set
 	uint64_t written;   // atomic
@@ -96,9 +98,30 @@ static void direct_write(const char *line, size_t len)
 		count(&queue.lost, 1);
 }
 
+// Whether stderr is what systemd connected with the journal: the variable alone says only that some
+// parent had such a one.
+static bool journal_reads(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%lu:%lu", &device, &inode) == 2 &&
+		!fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
+}
+
 static int level_print(char *line, size_t room, enum conf_log_level level)
 {
-	return getenv("JOURNAL_STREAM") ? snprintf(line, room, "<%d>", level) : 0;
+	return journal_reads() ? snprintf(line, room, "<%d>", level) : 0;
+}
+
+static int notice_print(char notice[NOTICE_MAX], uint64_t lines)
+{
+	int len = level_print(notice, NOTICE_MAX, CONF_LOG_WARNING);
+
+	return len +
+		snprintf(notice + len, NOTICE_MAX - len,
+			"postern: %lu log lines lost: they were not taken in time\n", lines);
 }
 
 // Under the lock, with room.
@@ -126,9 +149,7 @@ static bool gap_close(size_t more)
 
 	if (!queue.gap || queue.failing)
 		return has_room(more);
-	len = level_print(notice, sizeof(notice), CONF_LOG_WARNING);
-	len += snprintf(notice + len, sizeof(notice) - len,
-		"postern: %lu log lines lost: they were not read in time\n", queue.gap);
+	len = notice_print(notice, queue.gap);
 	if (!has_room(len + more))
 		return false;
 	bytes_put(notice, len);
@@ -233,10 +254,48 @@ static size_t chunk_write(const char *chunk, size_t len)
 	for (;;) {
 		done += log_out_write(&queue.out, chunk + done, len - done, LOOK_MS);
 		if (done == len || errno != EAGAIN)
-			return done;
+			break;
 		if (__atomic_load_n(&queue.stop, __ATOMIC_ACQUIRE) && now_ms() >= queue.stop_ms)
-			return done;
+			break;
 	}
+	if (done)
+		queue.cut = chunk[done - 1] != '\n';
+	return done;
+}
+
+// The first that is written after a write that failed: ends the line which that one cut, and tells
+// how many are missing here. Returns whether all was taken.
+static bool gap_write(uint64_t lines)
+{
+	char text[1 + NOTICE_MAX];
+	size_t len = 0;
+
+	if (queue.cut)
+		text[len++] = '\n';
+	len += (size_t)notice_print(text + len, lines);
+	return chunk_write(text, len) == len;
+}
+
+// Under the lock, which it gives up while it writes. Returns how many bytes of the chunk were
+// taken.
+static size_t chunk_write_next(const char *chunk, size_t len)
+{
+	uint64_t gap = queue.failing ? queue.gap : 0;
+	size_t done = 0;
+
+	__atomic_store_n(&queue.writing, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&queue.lock);
+	bool told = !gap || gap_write(gap);
+
+	if (told)
+		done = chunk_write(chunk, len);
+	__atomic_store_n(&queue.writing, false, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&queue.lock);
+	if (gap && told) {
+		queue.gap -= gap;
+		count(&queue.written, 1);
+	}
+	return done;
 }
 
 static void *run(void *arg)
@@ -253,12 +312,8 @@ static void *run(void *arg)
 			pthread_cond_wait(&queue.wake, &queue.lock);
 			continue;
 		}
-		__atomic_store_n(&queue.writing, true, __ATOMIC_RELEASE);
-		pthread_mutex_unlock(&queue.lock);
-		size_t done = chunk_write(chunk, len);
+		size_t done = chunk_write_next(chunk, len);
 
-		__atomic_store_n(&queue.writing, false, __ATOMIC_RELEASE);
-		pthread_mutex_lock(&queue.lock);
 		queue.failing = done < len;
 		count(&queue.written, lines_in(chunk, done));
 		gap_add(lines_in(chunk + done, len - done));
@@ -317,7 +372,7 @@ int log_start(void)
 	sigset_t all, before;
 
 	log_out_open(&queue.out, STDERR_FILENO);
-	queue.stop = queue.failing = false;
+	queue.stop = queue.failing = queue.cut = false;
 	sigfillset(&all);
 	log_crash_signals_keep(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

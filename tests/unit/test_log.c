@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -201,13 +202,69 @@ Test(log, lines_of_a_library)
 	fputs("one\ntwo\n", lines);
 	fputs("three\n", lines);
 	fclose(lines);
-	setenv("JOURNAL_STREAM", "8:1", 1);
+	log_stop();
+	stderr_end();
+	cr_assert_str_eq(read_to(NULL), "dpdk: one\ndpdk: two\ndpdk: three\n");
+}
+
+// The variable comes to whoever is started below a service, wherever stderr goes then.
+Test(log, levels_are_for_the_journal)
+{
+	char stream[64];
+	struct stat st;
+
+	cr_assert_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)st.st_dev,
+		(unsigned long)st.st_ino);
+	cr_assert_eq(log_start(), 0);
+	setenv("JOURNAL_STREAM", stream, 1);
 	log_error("with its level");
+	setenv("JOURNAL_STREAM", "8:1", 1);
+	log_error("to somebody else");
 	unsetenv("JOURNAL_STREAM");
 	log_stop();
 	stderr_end();
-	cr_assert_str_eq(
-		read_to(NULL), "dpdk: one\ndpdk: two\ndpdk: three\n<3>postern: with its level\n");
+	cr_assert_str_eq(read_to(NULL), "<3>postern: with its level\npostern: to somebody else\n");
+}
+
+static void file_room_set(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+// As on a full disk, on which there is room again later.
+Test(log, full_file_has_whole_lines_and_tells_what_is_missing)
+{
+	FILE *file = tmpfile();
+	char text[4096] = "";
+
+	cr_assert_not_null(file);
+	cr_assert_eq(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+	signal(SIGXFSZ, SIG_IGN);
+	file_room_set(40);
+	cr_assert_eq(log_start(), 0);
+	log_notice("line 0 is here"); // 24 bytes
+	while (log_written() < 1)
+		usleep(1000);
+	for (unsigned i = 1; i < 4; i++) {
+		log_notice("line %u is lost", i);
+		while (log_lost() < i)
+			usleep(1000);
+	}
+	file_room_set(RLIM_INFINITY);
+	log_notice("line 4 is here");
+	log_stop();
+	cr_assert_gt(pread(fileno(file), text, sizeof(text) - 1, 0), 0);
+	cr_assert_str_eq(text,
+		"postern: line 0 is here\npostern: line 1 \n"
+		"postern: 3 log lines lost: they were not taken in time\npostern: line 4 is "
+		"here\n");
+	cr_assert_eq(log_written(), 3);
+	cr_assert_eq(log_lost(), 3);
 }
 
 // What waits in the queue is written before a crash ends the process.

@@ -509,3 +509,25 @@ Test(ctl_cli, manual_help_and_completion_know_all)
 	}
 	expect_in(COMPLETION, commands);
 }
+
+// The value of an option is not taken for a word of the command.
+Test(ctl_cli, completion_passes_over_values)
+{
+	static const char *const options[] = {"--socket", "--timeout", "--worker", "--limit",
+		"--after", "--format", "--from", "--config", NULL};
+
+	for (size_t i = 0; options[i]; i++) {
+		char command[512], words[128] = "";
+
+		snprintf(command, sizeof(command),
+			"bash -c '. %s; COMP_WORDS=(posternctl %s 5 store \"\") COMP_CWORD=4; "
+			"_posternctl; echo \"${COMPREPLY[*]}\"'",
+			COMPLETION, options[i]);
+		FILE *bash = popen(command, "r");
+
+		cr_assert_not_null(bash);
+		cr_expect_not_null(fgets(words, sizeof(words), bash));
+		cr_expect_eq(pclose(bash), 0);
+		cr_expect_str_eq(words, "check backup adopt\n", "%s: %s", options[i], words);
+	}
+}
