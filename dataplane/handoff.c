@@ -8,6 +8,8 @@
 	512           // of each ring; a full one is a counted drop, before anything is committed
 #define OLD_SLOTS 64  // of each ring for what is not plainly new: anybody can send a copy again
 #define OLD_BURST 8   // of these that are taken at once, at least
+#define SHARE_OF  16  // of the places of a ring that is half full, a context has one in so many
+#define SHARE_MS  50  // and again after so long, if it stays half full
 #define ACK_SLOTS 256 // of each ring for these, which anybody can send: they fill no other ring
 
 // What crosses: the packet, opened in place, and what need not be found out again.
@@ -97,6 +99,27 @@ static bool plainly_new(const struct dp_context *ctx, uint64_t piv)
 		osc_window_check(&ctx->window, piv) == OSC_WINDOW_NEW;
 }
 
+// Whether a context may have one more place in a ring: no device keeps those of others out,
+// whatever it sends, or whoever recorded it.
+static bool within_share(const struct dp_worker *w, const struct rte_ring *ring,
+	struct dp_ring_shares *shares, uint32_t context)
+{
+	unsigned places = rte_ring_get_capacity(ring);
+	bool half_full = rte_ring_count(ring) >= places / 2;
+
+	if (shares->some && (!half_full || w->now_ms - shares->since_ms >= SHARE_MS))
+		*shares = (struct dp_ring_shares){0};
+	if (likely(!half_full))
+		return true;
+	if (!shares->some) {
+		shares->some = true;
+		shares->since_ms = w->now_ms;
+	}
+	uint8_t *taken = &shares->taken[context % RTE_DIM(shares->taken)];
+
+	return *taken < places / SHARE_OF && ++*taken;
+}
+
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner)
 {
 	struct handed handed = {
@@ -108,8 +131,10 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 
 	bool is_new = plainly_new(&w->contexts->context[vec->context[slot]], vec->option[slot].piv);
 	struct rte_ring *ring = is_new ? w->handoff_to[owner] : w->old_to[owner];
+	struct dp_ring_shares *shares = is_new ? &w->handoff_shares[owner] : &w->old_shares[owner];
 
-	if (rte_ring_sp_enqueue_elem(ring, &handed, sizeof(handed))) {
+	if (!within_share(w, ring, shares, vec->context[slot]) ||
+		rte_ring_sp_enqueue_elem(ring, &handed, sizeof(handed))) {
 		dp_count(w, is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old);
 		return;
 	}

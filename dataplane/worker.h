@@ -129,6 +129,14 @@ struct dp_worker_port {
 	struct rte_mbuf *tx[2 * DP_BURST];
 };
 
+// Of a ring between workers that is half full: how many places each context took since then. A few
+// contexts share a count.
+struct dp_ring_shares {
+	uint64_t since_ms;
+	bool some; // of the counts are not 0
+	uint8_t taken[256];
+};
+
 // The worker's end of the rings to one upstream loop.
 struct dp_worker_loop {
 	struct dp_upstream_port *port;
@@ -161,7 +169,9 @@ struct dp_worker {
 	struct rte_ring *handoff_from[DP_WORKERS_MAX]; // the same
 	struct rte_ring *old_to[DP_WORKERS_MAX];       // the same, for what is not plainly new
 	struct rte_ring *old_from[DP_WORKERS_MAX];
-	struct rte_ring *acks_to[DP_WORKERS_MAX]; // the same, for ACKs and RSTs
+	struct dp_ring_shares handoff_shares[DP_WORKERS_MAX]; // of handoff_to
+	struct dp_ring_shares old_shares[DP_WORKERS_MAX];     // of old_to
+	struct rte_ring *acks_to[DP_WORKERS_MAX];             // the same, for ACKs and RSTs
 	struct rte_ring *acks_from[DP_WORKERS_MAX];
 	struct dp_punt_ring *to_kernel;
 	struct dp_punt_ring *from_kernel;

@@ -277,6 +277,63 @@ Test(dp_handoff, copies_of_a_recorded_packet_keep_no_new_one_out)
 	cr_expect(bed_open(&device, &recorded, &answer));
 }
 
+static void answers_drop(void)
+{
+	while (bed_receive(&bed, &answer))
+		;
+}
+
+// Nor do new ones, which only a device itself can make: neither those with a known window, on one
+// ring, nor those with an unknown one, on the other.
+Test(dp_handoff, one_device_keeps_no_others_out)
+{
+	struct dp_worker *other = dp_worker_get(bed.dp, 1);
+
+	dp_run_grant(bed.dp, 1);
+	for (unsigned known = 0; known < 2; known++) {
+		struct bed_device others[20];
+
+		bed_device_make(&device, 0x80 + known, AEAD_AES_CCM_16_64_128);
+		bed_device_add(&bed, &device, known);
+		send_from(0, 40000, 0);
+		for (unsigned i = 0; i < RTE_DIM(others); i++) {
+			bed_device_make(&others[i], 0x20 + 32 * known + i, AEAD_AES_CCM_16_64_128);
+			bed_device_add(&bed, &others[i], known);
+			bed_seal_path(&others[i], &request, COAP_CON, 0, 0, COAP_POST, "echo", "x");
+			bed_send_request(&bed, &request);
+		}
+		bed_turn(&bed);
+		answers_drop();
+		uint64_t before = bed_count(&bed, DP_STAT_rx_requests) +
+			bed_count(&bed, DP_STAT_rx_challenges);
+
+		for (unsigned i = 1; i < 600; i++) {
+			send_from(1, 40000, i);
+			dp_worker_turn(other);
+		}
+		for (unsigned i = 0; i < RTE_DIM(others); i++) {
+			bed_seal_path(&others[i], &request, COAP_CON, 1, 1, COAP_POST, "echo", "x");
+			bed_send_request(&bed, &request);
+		}
+		dp_worker_turn(other);
+		bed_turn(&bed);
+		for (unsigned i = 0; i < RTE_DIM(others); i++) {
+			uint32_t at = others[i].context;
+
+			cr_expect_eq(known ? dp_contexts(bed.dp)->context[at].accepted
+					   : dp_contexts(bed.dp)->side[at].challenged,
+				2, "device %u, %s window", i, known ? "known" : "unknown");
+		}
+		// What takes half of a ring and its share is served, too.
+		uint64_t served = bed_count(&bed, DP_STAT_rx_requests) +
+			bed_count(&bed, DP_STAT_rx_challenges) - before;
+		unsigned places = known ? 511 : 63;
+
+		cr_expect_eq(served, places / 2 + places / 16 + RTE_DIM(others));
+		answers_drop();
+	}
+}
+
 Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
 {
 	unsigned owners[2] = {0};
