@@ -123,7 +123,9 @@ void dp_suspicion(
 
 	dp_side(w, index)->last_refused_s = w->now_ms / 1000;
 	if (ctx->state == DP_CONTEXT_ACTIVE) {
-		if (proof)
+		// Two of one burst were not probes. A device that contradicts itself without end,
+		// and is active with each number between, tells main and its log once a second.
+		if (proof && (vec->probe[slot] || probe_budget(w, index)))
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
 		else if (message == DP_REMEMBERED_NONE && challenge(w, vec, slot))
 			return;

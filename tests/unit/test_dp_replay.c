@@ -328,6 +328,41 @@ Test(dp_replay, two_messages_under_one_number_are_proof_at_once)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_suspicions), 0);
 }
 
+static unsigned state_events(void)
+{
+	struct dp_event event;
+	unsigned n = 0;
+
+	while (!rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)))
+		n += event.type == DP_EVENT_STATE;
+	return n;
+}
+
+// Each pair is proof, and the request behind it makes good: main and its log are not flooded.
+Test(dp_replay, a_device_tells_of_itself_once_a_second)
+{
+	struct bed_request first;
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned second = 0; second < 2; second++) {
+		for (uint64_t i = 0; i < 50; i++) {
+			uint64_t piv = 100 * second + i;
+
+			bed_seal_path(
+				&device, &first, COAP_CON, mid++, piv, COAP_POST, "echo", "1");
+			bed_send_request(&bed, &first);
+			ask(piv, "2");
+			while (bed_receive(&bed, &answer))
+				;
+		}
+		cr_expect_eq(state_events(), 2, "locked, and active again");
+		ask(1000 * second + 99, "last");
+		while (bed_receive(&bed, &answer))
+			;
+		later(1000);
+	}
+}
+
 // At a worker that does not own it, too, and the first one of a context that nobody owns.
 Test(dp_replay, a_suspicion_finds_its_owner)
 {
