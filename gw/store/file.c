@@ -30,6 +30,20 @@ static int write_and_sync(int fd, const uint8_t *data, size_t len)
 	return fsync(fd) == 0 ? 0 : -errno;
 }
 
+int file_give(int fd, int directory_fd)
+{
+	struct stat directory, st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(fd, &st) != 0 || fstat(directory_fd, &directory) != 0)
+		return -errno;
+	// A second name may be anywhere.
+	if (st.st_uid == directory.st_uid || st.st_nlink != 1)
+		return 0;
+	return fchown(fd, directory.st_uid, directory.st_gid) == 0 ? 0 : -errno;
+}
+
 int file_replace(int directory_fd, const char *name, const void *data, size_t len)
 {
 	char temporary[64];
@@ -40,7 +54,9 @@ int file_replace(int directory_fd, const char *name, const void *data, size_t le
 		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	int code = write_and_sync(fd, data, len);
+	int code = file_give(fd, directory_fd);
+	if (code == 0)
+		code = write_and_sync(fd, data, len);
 	if (close(fd) != 0 && code == 0)
 		code = -errno;
 	if (code == 0 && renameat(directory_fd, temporary, directory_fd, name) != 0)

@@ -237,6 +237,9 @@ int schema_upgrade(struct store *store, int64_t version, struct store_error *err
 // file.c: small files, replaced as a whole and durably.
 int file_replace(int directory_fd, const char *name, const void *data, size_t len)
 	__attribute__((warn_unused_result));
+// As root, by hand: gives a file to the owner of its directory, so that the service can have it
+// afterwards. Nobody else gives anything away.
+int file_give(int fd, int directory_fd) __attribute__((warn_unused_result));
 // Returns the length, at most room, or -errno; -EFBIG if there is more.
 ssize_t file_read(int directory_fd, const char *name, void *data, size_t room)
 	__attribute__((warn_unused_result));

@@ -62,10 +62,8 @@ static int lock_take(struct store *store, struct store_error *error)
 		code = -EPERM;
 	else if ((st.st_mode & 077) != 0 && fchmod(store->lock_fd, 0600) != 0)
 		code = -errno;
-	// By hand, as root: the service is to have it afterwards.
-	else if (st.st_uid != directory.st_uid && geteuid() == 0 &&
-		fchown(store->lock_fd, directory.st_uid, directory.st_gid) != 0)
-		code = -errno;
+	else
+		code = file_give(store->lock_fd, store->directory_fd);
 	if (code != 0)
 		return store_fail(error, code, "cannot use %s/" STORE_LOCK ": %s", store->directory,
 			strerror(-code));
@@ -135,6 +133,8 @@ int database_open(struct store *store, struct store_error *error)
 		store->directory_fd, STORE_DB, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		code = -errno;
+	else
+		code = file_give(fd, store->directory_fd);
 	if (fd >= 0)
 		close(fd);
 	if (code != 0)

@@ -51,7 +51,8 @@ static int file_make(struct shadow *shadow, struct store_error *error)
 	if (shadow->fd < 0)
 		return shadow_fail(shadow, -errno, "cannot be made", error);
 	shadow->made = true;
-	return 0;
+	int code = file_give(shadow->fd, shadow->of->directory_fd);
+	return code == 0 ? 0 : shadow_fail(shadow, code, "cannot be given away", error);
 }
 
 static int database_make(struct shadow *shadow, struct store_error *error)
@@ -276,8 +277,8 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 
 	if (fstat(shadow->fd, &st) != 0)
 		return shadow_fail(shadow, -errno, "cannot be looked at", error);
-	// The kernel tells an error once: what is told here, the sync at the end does not say again.
-	// Where there is no such call, the sync writes it all.
+	// The kernel tells an error once: what is told here, the sync at the end does not say
+	// again. Where there is no such call, the sync writes it all.
 	if (shadow->synced < st.st_size &&
 		sync_file_range(shadow->fd, shadow->synced, SYNC_BYTES,
 			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |

@@ -467,8 +467,8 @@ Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 	cr_expect_eq(refused, GRANT_SYNCS);
 }
 
-// Adds a device that had a base, once it was removed: its next runs are above those that it can have
-// had before, in this start too.
+// Adds a device that had a base, once it was removed: its next runs are above those that it can
+// have had before, in this start too.
 static void expect_above_tombstone(uint32_t run, uint32_t base)
 {
 	struct store_spec spec = bed_spec(1, "01", "aa");
@@ -700,6 +700,41 @@ Test(store_faults, lock_on_the_directory_stops_nothing)
 	cr_assert_eq(stat(lock, &st), 0);
 	cr_expect_eq(st.st_mode & 07777, 0600);
 	close(fd);
+}
+
+#define SERVICE 65534 // a user
+
+static void expect_services(const char *directory, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	cr_assert_eq(stat(path, &st), 0, "%s", path);
+	cr_expect_eq(st.st_uid, SERVICE, "%s", path);
+	cr_expect_eq(st.st_mode & 07777, 0600, "%s", path);
+}
+
+// An adoption by hand, for a service that is not root.
+Test(store_faults, files_that_root_makes_are_the_services)
+{
+	uint64_t count;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root gives files away");
+	bed_close(&bed);
+	cr_assert_eq(chown(bed.directory, SERVICE, SERVICE), 0);
+	cr_assert_eq(chown(bed.runtime, SERVICE, SERVICE), 0);
+	cr_assert_eq(store_adopt(&bed.config, NULL, &bed.error), 0, "%s", bed.error.text);
+	expect_services(bed.directory, STORE_DB);
+	expect_services(bed.directory, STORE_MARK);
+	expect_services(bed.runtime, STORE_MARK);
+	bed_open(&bed);
+	expect_services(bed.runtime, STORE_TOKEN);
+	bed.store->direct_rows = 0;
+	cr_assert_eq(import_rows(&count), 0, "%s", bed.error.text);
+	expect_services(bed.directory, STORE_DB);
+	expect_services(bed.directory, STORE_LOCK);
 }
 
 static int open_code(void)
