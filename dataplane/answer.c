@@ -485,7 +485,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 	if (likely(m)) {
 		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
 	} else {
-		// Its Partial IV is spent, so no copy of the request will be served anew: it is
+		// Its Partial IV is spent, so no copy of the request will be served again: it is
 		// sealed all the same, and a copy gets the bytes.
 		dp_count(w, DP_STAT_answers_no_mbuf);
 		if (!answer->recorded)

@@ -2,7 +2,6 @@
 
 #include "dataplane/pci.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -81,8 +81,8 @@ static enum osc_window_verdict window_verdict(
 	return osc_window_check(&ctx->window, piv);
 }
 
-// Whether a copy of a request gets what a replay of it gets, which is nothing: of a NON, unless
-// replays are told. Then the memory of what was answered need not be asked which of them it is.
+// Whether a duplicate and a replay of this request end alike: those of a NON are both dropped
+// silently unless `verbose_replay` is set, so that the look-up which tells them apart is skipped.
 static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
 	return vec->msg[slot].type == COAP_NON && !w->config->verbose_replay;
@@ -293,8 +293,8 @@ static uint8_t claim(
 	return owner;
 }
 
-// A request of a context that this worker owns is accepted.
-static void accepted(const struct dp_worker *w, struct dp_context *ctx)
+// A request of a context that this worker owns is accepted; window.next was `before` it.
+static void accepted(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t before)
 {
 	uint32_t now_s = w->now_ms / 1000, last_s = ctx->last_accepted_s;
 
@@ -306,6 +306,10 @@ static void accepted(const struct dp_worker *w, struct dp_context *ctx)
 	}
 	ctx->accepted++;
 	__atomic_store_n(&ctx->last_accepted_s, now_s, __ATOMIC_RELAXED);
+	if (ctx->flags & DP_CONTEXT_FLOOR && ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
+		mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
+	if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
+		dp_limit_uses(w, index, ctx, before);
 }
 
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
@@ -372,12 +376,7 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 		}
-		accepted(w, ctx);
-		if (ctx->flags & DP_CONTEXT_FLOOR &&
-			ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
-			mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
-		if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
-			dp_limit_uses(w, index, ctx, before);
+		accepted(w, index, ctx, before);
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How full a ring is, for one end of it while another thread works at the other. DPDK's own
-// functions read the ring's indexes plainly, which is a data race by the letter of C.
+// How full a ring is, while other threads work at its ends. DPDK's own functions read the ring's
+// indexes plainly, which is a data race by the letter of C.
 
 #ifndef POSTERN_DATAPLANE_RING_H
 #define POSTERN_DATAPLANE_RING_H

@@ -60,7 +60,7 @@ static inline bool dp_upstream_pending(const struct dp_upstream *up)
 static inline bool dp_upstream_answers_pending(const struct dp_upstream *up)
 {
 	for (unsigned i = 0; i < up->count; i++)
-		if (!rte_ring_empty(up->port[i].responses))
+		if (!dp_ring_empty(up->port[i].responses))
 			return true;
 	return false;
 }

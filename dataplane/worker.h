@@ -189,7 +189,7 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_config *config; // read anew each turn
+	const struct dp_config *config; // read again each turn
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the workers go on with only when it is on the disk: the run of this start, higher run bases,
-// higher marks, seconds of the clock. A worker asks once by an event; from then on it is our wish,
-// which is kept until it is granted or its device is gone.
+// higher marks, seconds of the clock. A worker asks once by an event; from then on main keeps the
+// wish until it is granted or its device is gone.
 
 #include "gw/daemon.h"
 #include "gw/log.h"

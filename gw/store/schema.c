@@ -76,7 +76,7 @@ static const char from_version_3[] =
 	"ALTER TABLE used_key ADD COLUMN tag BLOB;"
 	"UPDATE used_key SET tag = " STORE_TOMBSTONE_TAG " WHERE device IS NULL;";
 
-// Version 4 had wide runs, see run_of_wide(). What is damaged stays so: its tag is not made anew.
+// Version 4 had wide runs, see run_of_wide(). What is damaged stays so: its tag is not renewed.
 static const char from_version_4[] =
 	"UPDATE meta SET run = min(run * 64 + 63, 16777216);"
 	"UPDATE used_key SET run = min(run * 64 + 63, 16777216),"

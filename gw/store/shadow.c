@@ -44,7 +44,7 @@ static int shadow_fail(struct shadow *shadow, int code, const char *what, struct
 
 static int file_make(struct shadow *shadow, struct store_error *error)
 {
-	// The lock of the directory says that a file of this name is a leftover.
+	// The store's lock is held, so a file of this name is a leftover.
 	unlinkat(shadow->of->directory_fd, STORE_SHADOW, 0);
 	shadow->fd = openat(shadow->of->directory_fd, STORE_SHADOW,
 		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

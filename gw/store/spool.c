@@ -37,7 +37,7 @@ struct spool *spool_open(const struct store *store)
 
 	if (spool == NULL)
 		return NULL;
-	// The lock of the directory says that a file of this name is a leftover.
+	// The store's lock is held, so a file of this name is a leftover.
 	unlinkat(store->directory_fd, SPOOL_NAME, 0);
 	int fd = openat(store->directory_fd, SPOOL_NAME,
 		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

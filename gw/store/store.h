@@ -221,9 +221,9 @@ int store_stop(struct store *store, int64_t clock_used,
 // Whether a write, commit or sync failed. From then on nothing is written, and reading may fail,
 // until store_recover() succeeds. A verb that failed with the store broken may have been done.
 bool store_broken(const struct store *store);
-// Begins anew as after a crash, if the store is broken: what it returned as durable is, and what it
-// refused may be there. Returns 0 if it can be written again; -errno for as long as its disk is not
-// sound; -ESTALE if the disk has lost what it had taken.
+// Begins again as after a crash, if the store is broken: what it returned as durable is, and what
+// it refused may be there. Returns 0 if it can be written again; -errno for as long as its disk is
+// not sound; -ESTALE if the disk has lost what it had taken.
 int store_recover(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 // Whether the disk takes something at this moment: 0 or -errno.

@@ -59,7 +59,7 @@ struct h2_target {
 	uint64_t open_after_ms;       // not to open one more connection before
 	unsigned useless;             // connections in a row that answered nothing
 	int local_errno;              // why this machine opened no connection
-	bool changed; // what those that wait are waiting for: their time begins anew
+	bool changed; // what those that wait are waiting for: their time begins again
 };
 
 struct h2_engine {

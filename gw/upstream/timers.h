@@ -44,7 +44,7 @@ struct up_timers {
 int up_timers_reserve(struct up_timers *timers, size_t count) __attribute__((warn_unused_result));
 void up_timers_free(struct up_timers *timers);
 
-// Sets a timer, or sets it anew. There must be room for it.
+// Sets a timer, or sets it again. There must be room for it.
 void up_timer_set(struct up_timers *timers, struct up_timer *timer, uint64_t due_ms);
 void up_timer_unset(struct up_timers *timers, struct up_timer *timer);
 

@@ -91,7 +91,8 @@ int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *repl
 void cli_wait_for_ever(struct cli *cli);
 // Waits for the next event; *name is its name, in the reply.
 int cli_receive_event(struct cli *cli, struct cli_reply *reply, struct ctl_cbor *name);
-// Waits until the daemon hangs up.
+// Waits until the daemon hangs up. Returns an exit code: CLI_NO_CONNECTION if it was silent for too
+// long.
 int cli_wait_for_end(struct cli *cli);
 void cli_disconnect(struct cli *cli);
 

@@ -135,7 +135,7 @@ static void print_common_help(void)
 
 static int print_help(void)
 {
-	puts("usage: posternctl [--socket PATH] [--json] COMMAND\n\nCommands:");
+	puts("usage: posternctl [--socket PATH] [--timeout SECONDS] [--json] COMMAND\n\nCommands:");
 	for (unsigned i = 0; i < cli_command_count; i++)
 		printf("  %s %-*s %s\n", cli_commands[i].name,
 			(int)(23 - strlen(cli_commands[i].name)), cli_commands[i].arguments,
