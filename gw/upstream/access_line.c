@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define TEXT_MAX  256  // bytes of one text; the rest is cut off
-#define PATH_ROOM 1024 // bytes of the encoded path; the rest is cut off
+#define PATH_ROOM 1024 // bytes of the encoded path and its end; the rest is cut off
 
 // What a worker answers by itself tells by its code why.
 static const char *own_reason(uint8_t code)
@@ -77,13 +77,13 @@ const char *access_reason(const struct access_record *record)
 }
 
 // A JSON string (RFC 8259 section 7).
-static void json_text(struct up_text *text, const char *value)
+static void json_text(struct up_text *text, const char *value, size_t max)
 {
 	size_t len = strlen(value);
 	bool utf8 = up_utf8_valid((const uint8_t *)value, len);
 
-	if (len > TEXT_MAX)
-		len = utf8 ? up_utf8_cut((const uint8_t *)value, len, TEXT_MAX) : TEXT_MAX;
+	if (len > max)
+		len = utf8 ? up_utf8_cut((const uint8_t *)value, len, max) : max;
 	up_text_char(text, '"');
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = (uint8_t)value[i];
@@ -112,7 +112,16 @@ static void member_text(struct up_text *text, const char *name, const char *valu
 {
 	member_start(text, name);
 	if (value)
-		json_text(text, value);
+		json_text(text, value, TEXT_MAX);
+	else
+		up_text_str(text, "null");
+}
+
+static void member_path(struct up_text *text, const char *path)
+{
+	member_start(text, "path");
+	if (path)
+		json_text(text, path, PATH_ROOM);
 	else
 		up_text_str(text, "null");
 }
@@ -174,7 +183,7 @@ size_t access_line_write(const struct access_record *record, char *buf, size_t r
 	member_text(&text, "device", record->device);
 	member_text(
 		&text, "method", record->method < method_count ? methods[record->method] : NULL);
-	member_text(&text, "path", path_of(record, path));
+	member_path(&text, path_of(record, path));
 	member_text(&text, "route", record->route);
 	member_text(&text, "upstream", record->upstream);
 	member_text(&text, "server", record->server);

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define BACKLOG_MS 10 // until a UNIX socket whose backlog is full is tried again
+// Until a UNIX socket whose backlog is full is tried again; twice as long each time.
+#define BACKLOG_MS     10
+#define BACKLOG_MS_MAX 160
 
 static struct h1_engine *engine_of(struct up_engine *engine)
 {
@@ -177,7 +179,9 @@ static void slot_pause(struct h1_slot *slot)
 
 	slot_move(slot, &e->paused);
 	up_timer_set(&e->timers, &slot->timer,
-		up_earlier(up_clock_ms() + BACKLOG_MS, connect_until(slot)));
+		up_earlier(up_clock_ms() + slot->pause_ms, connect_until(slot)));
+	if (slot->pause_ms < BACKLOG_MS_MAX)
+		slot->pause_ms *= 2;
 }
 
 static int engine_start(struct up_engine *engine, struct up_transfer *t)
@@ -191,6 +195,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	slot->target = &e->targets[t->server - e->config.upstream->servers];
 	slot->transfer = t;
 	slot->started_ms = up_clock_ms();
+	slot->pause_ms = BACKLOG_MS;
 	slot->head_done = false;
 	slot->error = UP_OK;
 	slot->body.received = 0;

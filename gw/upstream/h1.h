@@ -51,6 +51,7 @@ struct h1_slot {
 	struct up_transfer *transfer;
 	uint64_t started_ms;
 	uint32_t waited_ms; // for the addresses
+	uint32_t pause_ms;  // the next one, if the backlog of a UNIX socket is full
 	int local_errno;    // why this machine opened no connection; 0: it did
 	bool head_done;     // an empty line came: what follows is body, trailer or the next head
 	enum up_error error;

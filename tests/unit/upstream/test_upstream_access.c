@@ -115,6 +115,30 @@ Test(upstream_access, a_line)
 	cr_expect_eq(access_line_write(&record, line, 100), 0);
 }
 
+// A kilobyte of the path is there, and the longest line has room.
+Test(upstream_access, the_longest_line)
+{
+	uint8_t body[TEXT_BODY_MAX], code;
+	char line[ACCESS_LINE_MAX], name[256], text[257], request[2048] = "GET";
+	struct access_record record = {
+		.device = name, .body = body, .route = text, .upstream = text, .server = text};
+
+	memset(name, 1, sizeof(name) - 1);
+	memset(text, 'x', sizeof(text) - 1);
+	name[sizeof(name) - 1] = text[sizeof(text) - 1] = 0;
+	for (unsigned i = 0; i < 6; i++)
+		snprintf(request + strlen(request), sizeof(request) - strlen(request),
+			" path=%.200s", text);
+	record.body_len = text_request(request, &code, body);
+	size_t len = access_line_write(&record, line, sizeof(line));
+	cr_assert_gt(len, 0);
+	line[len - 1] = 0;
+	const char *path_at = strstr(line, "\"path\":\"");
+	cr_assert_not_null(path_at);
+	size_t path_len = strcspn(path_at + 8, "\"");
+	cr_expect(path_len > 1000 && path_len <= 1024, "%zu", path_len);
+}
+
 Test(upstream_access, what_workers_answer_has_a_reason)
 {
 	static const struct {

@@ -693,6 +693,9 @@ Test(upstream_loop, unix_socket_with_a_full_backlog)
 	for (unsigned i = 0; i < 8; i++)
 		bed_push_deadline(bed, "POST path=ok |x", 200);
 	cr_expect_eq(bed_answers_like(bed, 8, "5.04"), 8);
+	// After 10, 20, 40 and 80 ms, and at the end.
+	cr_expect_leq(bed_stat(bed, UP_STAT_connections), 8 * 6, "%u",
+		(unsigned)bed_stat(bed, UP_STAT_connections));
 	bed_end(bed);
 	server_stop(server);
 	unlink(path);
