@@ -41,6 +41,8 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf)
 	SSL_CTX_set_session_cache_mode(
 		tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(tls, on_session);
+	// Any certificate of the file will do as the end of a chain, as with libcurl.
+	X509_STORE_set_flags(SSL_CTX_get_cert_store(tls), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify(tls, conf->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(tls, TLS12_CIPHERS) != 1 ||

@@ -621,6 +621,43 @@ Test(upstream_h2, tls)
 	bed_pki_remove(&pki);
 }
 
+// A file with the server's own certificate, which another authority signed, is trusted, over both
+// versions of HTTP.
+Test(upstream_h2, tls_without_the_root)
+{
+	static const char *const schemes[] = {"https", "h2"};
+	struct bed_pki root = bed_pki_make();
+	char cert[96], key[96], command[768], upstream[512];
+
+	snprintf(cert, sizeof(cert), "%s/leaf.pem", root.dir);
+	snprintf(key, sizeof(key), "%s/leaf.key", root.dir);
+	snprintf(command, sizeof(command),
+		"openssl req -x509 -CA %s -CAkey %s -newkey ec -pkeyopt "
+		"ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=leaf"
+		" -addext subjectAltName=DNS:leaf.test -addext basicConstraints=CA:FALSE"
+		" -keyout %s -out %s 2>/dev/null",
+		root.cert, root.key, key, cert);
+	cr_assert_eq(system(command), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct server *one = server_start(
+			&(struct server_config){.name = "tls", .cert = cert, .key = key});
+		struct h2_server *two = h2_server_start(
+			&(struct h2_server_config){.name = "tls", .cert = cert, .key = key});
+
+		snprintf(upstream, sizeof(upstream),
+			"servers: [\"%s://127.0.0.1:%u\"], tls: {ca: %s, server_name: leaf.test}",
+			schemes[i], i ? h2_server_port(two) : server_port(one), cert);
+		struct bed *bed = bed_make(upstream);
+		EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |tls");
+		bed_end(bed);
+		server_stop(one);
+		h2_server_stop(two);
+	}
+	unlink(cert);
+	unlink(key);
+	bed_pki_remove(&root);
+}
+
 // Bodies of many records, and connections that come and go, over TLS.
 Test(upstream_h2, tls_goes_on)
 {
