@@ -6,7 +6,6 @@
 
 #include "gw/upstream/h1.h"
 #include "gw/upstream/local.h"
-#include "gw/upstream/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -430,23 +429,6 @@ static int multi_create(struct h1_engine *e)
 	return 0;
 }
 
-// libcurl reads the files of tls at the first request and would say then, again and again, what is
-// wrong with them.
-static int tls_check(const struct conf_upstream *upstream)
-{
-	SSL_CTX *tls;
-
-	for (size_t i = 0; i < upstream->server_count; i++) {
-		if (upstream->servers[i].scheme != CONF_HTTPS)
-			continue;
-		int rc = up_wire_tls_create(&upstream->tls, &tls);
-		if (!rc)
-			SSL_CTX_free(tls);
-		return rc;
-	}
-	return 0;
-}
-
 static const struct up_engine_ops curl_ops = {
 	.start = engine_start,
 	.cancel = engine_cancel,
@@ -477,8 +459,6 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 	e->sockets = up_sockets_create(config->epoll, config->id);
 	if (e->targets && e->sockets)
 		rc = multi_create(e);
-	if (!rc)
-		rc = tls_check(upstream);
 	for (size_t i = 0; !rc && i < upstream->server_count; i++)
 		rc = h1_target_create(e, &e->targets[i], &upstream->servers[i]);
 	if (!rc) { // what libcurl does not take is said now, not at the first request

@@ -3,6 +3,7 @@
 #include "gw/upstream/loop.h"
 
 #include "gw/log.h"
+#include "gw/tls_files.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/timers.h"
 
@@ -346,19 +347,15 @@ static int calls_create(struct up_loop *loop)
 }
 
 // libcurl reads these files when it connects; what is wrong with them is better said at the start.
-static int tls_files_check(const struct conf_upstream *upstream, char *err, size_t err_len)
+static int group_files_check(const struct conf_upstream *upstream, char *err, size_t err_len)
 {
-	const char *const files[] = {upstream->tls.ca, upstream->tls.cert, upstream->tls.key};
+	char text[1280];
+	char *const *wrong;
+	int rc = tls_files_check(&upstream->tls, &wrong, text, sizeof(text));
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		if (!files[i] || !access(files[i], R_OK))
-			continue;
-		int rc = -errno;
-		snprintf(err, err_len, "upstream %s: %s: %s", upstream->name, files[i],
-			strerror(-rc));
-		return rc;
-	}
-	return 0;
+	if (rc)
+		snprintf(err, err_len, "upstream %s: %s", upstream->name, text);
+	return rc;
 }
 
 // This loop's part of a limit of the upstream.
@@ -408,7 +405,7 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 
 	group->upstream = upstream;
 	group->max_inflight = limit_share(loop, upstream->max_inflight);
-	rc = tls_files_check(upstream, err, err_len);
+	rc = group_files_check(upstream, err, err_len);
 	if (rc)
 		return rc;
 	// All servers of an upstream are HTTP/2, or none is.

@@ -5,6 +5,7 @@
 #include "gw/ctl/cli/cli.h"
 #include "gw/store/kek.h"
 #include "gw/store/store.h"
+#include "gw/tls_files.h"
 
 #include <inttypes.h>
 
@@ -26,6 +27,25 @@ static int check_kek(const struct conf *conf)
 	return ret;
 }
 
+// The files of each upstream's TLS are read.
+static int check_tls(const struct conf *conf)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < conf->upstream_count; i++) {
+		const struct conf_upstream *upstream = &conf->upstreams[i];
+		char *const *wrong;
+		char text[1280];
+		int rc = tls_files_check(&upstream->tls, &wrong, text, sizeof(text));
+
+		if (rc)
+			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path,
+				conf_line(conf, wrong), upstream->name, text);
+		ret = rc ? rc : ret;
+	}
+	return ret;
+}
+
 int cli_check(struct cli *cli, const char *path)
 {
 	struct conf *conf;
@@ -37,6 +57,8 @@ int cli_check(struct cli *cli, const char *path)
 		ret = conf_check_files(conf, stderr);
 		if (ret == 0)
 			ret = check_kek(conf);
+		if (ret == 0)
+			ret = check_tls(conf);
 	}
 	conf_free(conf);
 	if (ret < 0)

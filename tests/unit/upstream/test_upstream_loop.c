@@ -640,12 +640,13 @@ Test(upstream_loop, tls_file_missing)
 	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
 	cr_assert_eq(dp_doorbell_init(&up->bell), 0);
 	config.conf = conf;
-	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -ENOENT);
-	cr_expect_str_eq(err, "upstream up: /does/not/exist: No such file or directory");
+	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
+	cr_expect_str_eq(err, "upstream up: tls.ca: /does/not/exist: No such file or directory");
 	// Not what it should be, which is said at the start, too.
 	conf->upstreams[0].tls.ca = (char *)(uintptr_t) "/dev/null";
 	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
-	cr_expect_str_eq(err, "upstream up: tls: the files cannot be used");
+	cr_expect_str_eq(err,
+		"upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
 	conf->upstreams[0].tls.ca = NULL;
 	dp_doorbell_close(&up->bell);
 	free(up);
