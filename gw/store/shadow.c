@@ -19,7 +19,7 @@
 #define CACHE_KIB  (32 * 1024) // bounds what a commit writes at once, too
 #define COPY_PAGES 512         // of 4 KB in a turn
 #define SYNC_BYTES (1 << 20)   // in a turn
-#define CATCH_UP   128         // devices in a turn
+#define CATCH_UP   128         // devices in a turn, beside as many as changed since the last
 
 struct shadow {
 	struct store store; // the copy, as the functions for rows take it
@@ -32,7 +32,9 @@ struct shadow {
 	struct {
 		uint64_t *id;
 		size_t count, room;
-		bool lost; // there was no memory for one
+		size_t fresh; // since the last turn of swapping: to copy one is less work than
+			      // it was to change it
+		bool lost;    // there was no memory for one
 	} changed;
 };
 
@@ -148,6 +150,7 @@ void shadow_changed(struct shadow *shadow, uint64_t id)
 		shadow->changed.room = room;
 	}
 	shadow->changed.id[shadow->changed.count++] = id;
+	shadow->changed.fresh++;
 }
 
 static int transaction(struct shadow *shadow, const char *sql, struct store_error *error)
@@ -171,11 +174,11 @@ static int device_copy(struct shadow *shadow, uint64_t id, struct store_error *e
 	return code == -ENOENT ? row_retire_again(&shadow->store, &row, error) : code;
 }
 
-static int catch_up(struct shadow *shadow, struct store_error *error)
+static int catch_up(struct shadow *shadow, size_t most, struct store_error *error)
 {
 	int code = transaction(shadow, "BEGIN", error);
 
-	for (int i = 0; code == 0 && i < CATCH_UP && shadow->changed.count > 0; i++)
+	for (size_t i = 0; code == 0 && i < most && shadow->changed.count > 0; i++)
 		code = device_copy(shadow, shadow->changed.id[--shadow->changed.count], error);
 	return code == 0 ? transaction(shadow, "COMMIT", error) : code;
 }
@@ -292,16 +295,18 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 
 int shadow_swap_step(struct shadow *shadow, bool *done, struct store_error *error)
 {
+	size_t most = CATCH_UP + shadow->changed.fresh;
 	bool synced = false;
 
 	*done = false;
+	shadow->changed.fresh = 0;
 	int code = store_sound(shadow, error);
 	if (code == 0)
 		code = sync_some(shadow, &synced, error);
 	if (code == 0 && synced && shadow->changed.lost)
 		code = store_fail(error, -ENOMEM, "no memory for an import");
 	if (code == 0 && synced && shadow->changed.count > 0)
-		code = catch_up(shadow, error);
+		code = catch_up(shadow, most, error);
 	// A backup has the database open.
 	if (code != 0 || !synced || shadow->changed.count > 0 || shadow->of->backups > 0)
 		return code;

@@ -738,6 +738,29 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 	cr_expect_gt(bed_run_base(&bed, "0001") + store_current_run(bed.store), value);
 }
 
+// However many bases and marks rise between two of its turns.
+Test(import, an_import_ends_while_all_devices_change)
+{
+	static struct store_raise bases[1000];
+	struct import_options options = {.never_used = true};
+	bool done = false;
+	int turns = 0;
+
+	read_rows(0, 1000, &options);
+	cr_assert_eq(bed_import_write(&bed, import), 0);
+	import_free(import);
+	read_rows(1000, 1000, &options);
+	while (!done) {
+		cr_assert_lt(++turns, 200);
+		for (unsigned i = 0; i < 1000; i++)
+			bases[i] = (struct store_raise){.id = i + 1, .value = turns};
+		cr_assert_eq(store_bases_raise(bed.store, bases, 1000, &bed.error), 0);
+		cr_assert_eq(import_write(import, &done, &bed.error), 0, "%s", bed.error.text);
+	}
+	cr_expect_eq(bed_run_base(&bed, "0000"), turns);
+	cr_expect_eq(bed_run_base(&bed, "03e7"), turns);
+}
+
 Test(import, a_backup_under_way_is_waited_for)
 {
 	struct store_backup *backup;
