@@ -233,6 +233,33 @@ __attribute__((noreturn)) static void mistake(const char *why)
 	exit(2);
 }
 
+static void report(bool json, unsigned long rows, const struct figures *f, long max_rss_kib)
+{
+	const char *format = json
+		? "{\"rows\":%lu,\"read_and_stage_s\":%.3f,\"commit_s\":%.3f,"
+		  "\"commit_turn_s\":%.3f,\"hand_out_s\":%.3f,\"import_s\":%.3f,\"load_s\":%.3f,"
+		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
+		  "\"load_with_windows_s\":%.3f,\"check_s\":%.3f,\"check_turn_s\":%.3f,"
+		  "\"max_rss_kib\":%ld}\n"
+		: "rows                 %lu\n"
+		  "read and stage       %.3f s\n"
+		  "commit               %.3f s\n"
+		  "its longest turn     %.3f s\n"
+		  "hand out             %.3f s\n"
+		  "import, in all       %.3f s\n"
+		  "load                 %.3f s\n"
+		  "load by derivation   %.3f s\n"
+		  "stop, keep windows   %.3f s\n"
+		  "open and start       %.3f s\n"
+		  "load with windows    %.3f s\n"
+		  "check                %.3f s\n"
+		  "its longest turn     %.3f s\n"
+		  "largest memory       %ld KiB\n";
+	printf(format, rows, f->stage, f->commit, f->commit_turn, f->hand_out,
+		f->stage + f->commit + f->hand_out, f->load, f->derive, f->stop, f->start,
+		f->load_again, f->check, f->check_turn, max_rss_kib);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -288,30 +315,6 @@ int main(int argc, char **argv)
 	measure(&paths, rows, &f);
 	nftw(paths.top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	getrusage(RUSAGE_SELF, &usage);
-
-	const char *format = json
-		? "{\"rows\":%lu,\"read_and_stage_s\":%.3f,\"commit_s\":%.3f,\"commit_turn_s\":%."
-		  "3f,"
-		  "\"hand_out_s\":%.3f,\"import_s\":%.3f,\"load_s\":%.3f,"
-		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
-		  "\"load_with_windows_s\":%.3f,\"check_s\":%.3f,\"check_turn_s\":%.3f,"
-		  "\"max_rss_kib\":%ld}\n"
-		: "rows                 %lu\n"
-		  "read and stage       %.3f s\n"
-		  "commit               %.3f s\n"
-		  "its longest turn     %.3f s\n"
-		  "hand out             %.3f s\n"
-		  "import, in all       %.3f s\n"
-		  "load                 %.3f s\n"
-		  "load by derivation   %.3f s\n"
-		  "stop, keep windows   %.3f s\n"
-		  "open and start       %.3f s\n"
-		  "load with windows    %.3f s\n"
-		  "check                %.3f s\n"
-		  "its longest turn     %.3f s\n"
-		  "largest memory       %ld KiB\n";
-	printf(format, rows, f.stage, f.commit, f.commit_turn, f.hand_out,
-		f.stage + f.commit + f.hand_out, f.load, f.derive, f.stop, f.start, f.load_again,
-		f.check, f.check_turn, usage.ru_maxrss);
+	report(json, rows, &f, usage.ru_maxrss);
 	return 0;
 }

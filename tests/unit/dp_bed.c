@@ -68,6 +68,49 @@ void bed_eal_init(void)
 	done = true;
 }
 
+// Gives the workers a port of rings, with a queue each, and starts their clocks.
+static void port_make(struct bed *bed, unsigned workers)
+{
+	const struct dp_port_addresses addresses = {
+		.coap_port = rte_cpu_to_be_16(COAP_PORT),
+		.mac = {2, 0, 0, 0, 0, 1},
+		.kernel_mac = {2, 0, 0, 0, 0, 1},
+		.count = 1,
+		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
+	};
+
+	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
+	must(bed->pool && bed->tx);
+	struct rte_ring *tx[BED_WORKERS_MAX];
+
+	for (unsigned i = 0; i < workers; i++) {
+		char name[RTE_RING_NAMESIZE];
+
+		snprintf(name, sizeof(name), "bed_rx%u", i);
+		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
+		must(bed->rx[i] != NULL);
+		tx[i] = bed->tx;
+	}
+	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
+
+	must(port >= 0);
+	struct rte_eth_conf eth = {0};
+
+	must(rte_eth_dev_configure(port, workers, workers, &eth) == 0);
+	for (unsigned i = 0; i < workers; i++) {
+		must(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool) == 0);
+		must(rte_eth_tx_queue_setup(port, i, 64, 0, NULL) == 0);
+	}
+	must(rte_eth_dev_start(port) == 0);
+	bed->flow.port_id = port;
+	for (unsigned i = 0; i < workers; i++) {
+		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
+		dp_worker_begin(dp_worker_get(bed->dp, i));
+		// Retransmissions are spread by chance, but in each run alike.
+		dp_worker_get(bed->dp, i)->jitter = 0;
+	}
+}
+
 static void make(
 	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
 {
@@ -84,13 +127,6 @@ static void make(
 		.mtu = 1500,
 		.access_percent = 100,
 		.config = &bed->config,
-	};
-	struct dp_port_addresses addresses = {
-		.coap_port = rte_cpu_to_be_16(COAP_PORT),
-		.mac = {2, 0, 0, 0, 0, 1},
-		.kernel_mac = {2, 0, 0, 0, 0, 1},
-		.count = 1,
-		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
 	};
 	char err[256];
 
@@ -122,36 +158,7 @@ static void make(
 	bed->w = dp_worker_get(bed->dp, 0);
 	bed->pool = rte_pktmbuf_pool_create(
 		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);
-	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
-	must(bed->pool && bed->tx);
-	struct rte_ring *tx[BED_WORKERS_MAX];
-
-	for (unsigned i = 0; i < workers; i++) {
-		char name[RTE_RING_NAMESIZE];
-
-		snprintf(name, sizeof(name), "bed_rx%u", i);
-		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
-		must(bed->rx[i] != NULL);
-		tx[i] = bed->tx;
-	}
-	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
-
-	must(port >= 0);
-	struct rte_eth_conf eth = {0};
-
-	must(rte_eth_dev_configure(port, workers, workers, &eth) == 0);
-	for (unsigned i = 0; i < workers; i++) {
-		must(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool) == 0);
-		must(rte_eth_tx_queue_setup(port, i, 64, 0, NULL) == 0);
-	}
-	must(rte_eth_dev_start(port) == 0);
-	bed->flow.port_id = port;
-	for (unsigned i = 0; i < workers; i++) {
-		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
-		dp_worker_begin(dp_worker_get(bed->dp, i));
-		// Retransmissions are spread by chance, but in each run alike.
-		dp_worker_get(bed->dp, i)->jitter = 0;
-	}
+	port_make(bed, workers);
 	bed->pool_full = rte_mempool_avail_count(bed->pool);
 	bed->worker_pool_full = rte_mempool_avail_count(bed->w->pool);
 }

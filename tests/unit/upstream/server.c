@@ -198,9 +198,72 @@ static bool answer_late(struct connection *c, const char *kind)
 	return there;
 }
 
+// Answers that are always the same. What is repeated goes out until the client is gone.
+static const struct {
+	const char *path;
+	const char *say;    // NULL: nothing
+	const char *repeat; // NULL: nothing
+	bool close;         // afterwards
+} fixed[] = {
+	{"/short", .say = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", .close = true},
+	{"/long", .say = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmorethan4"},
+	{"/endless", .say = "HTTP/1.1 200 OK\r\n\r\n", .repeat = "xxxxxxxxxxxxxxx"},
+	{"/chunked",
+		.say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "3\r\none\r\n3\r\ntwo\r\n0\r\nX-Trailer: yes\r\n\r\n"},
+	{"/both",
+		.say = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
+		       "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n"},
+	{"/bad-chunk", .say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\none\r\n"},
+	{"/huge-chunk",
+		.say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "fffffffffffffffffffff\r\none\r\n"},
+	{"/half-chunk", .say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\none",
+		.close = true},
+	{"/long-trailer", .say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+		.repeat = "X-Trailer: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"},
+	{"/wide-trailer", .say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+		.repeat = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
+	{"/status-trailer",
+		.say = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "3\r\none\r\n0\r\nHTTP/1.1 404 X: y\r\n\r\n",
+		.close = true},
+	{"/continue-line", .say = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ",
+		.repeat = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
+	{"/two-lengths",
+		.say = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nfour"},
+	{"/minus-length", .say = "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx"},
+	{"/huge-length", .say = "HTTP/1.1 200 OK\r\nContent-Length: 4611686018427387904\r\n\r\n"},
+	{"/folded", .say = "HTTP/1.1 200 OK\r\nX-A: b\r\n c: d\r\nContent-Length: 1\r\n\r\nx"},
+	{"/folded-first", .say = "HTTP/1.1 200 OK\r\n X-A: b\r\nContent-Length: 1\r\n\r\nx"},
+	{"/half-head", .say = "HTTP/1.1 200 OK\r\nX-A: ", .close = true},
+	{"/long-line", .say = "HTTP/1.1 200 OK\r\nX-Padding: ", .repeat = "xxxxxxxx"},
+	{"/bighead", .say = "HTTP/1.1 200 OK\r\n",
+		.repeat = "X-Padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"},
+	{"/many-continue", .repeat = "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n"},
+	{"/bare-continue", .repeat = "HTTP/1.1 100 Continue\r\n\r\n"},
+	{"/rubbish", .say = "\x01\x02\x03 rubbish\r\n\r\n", .close = true},
+	{"/http09", .say = "<html>hello</html>", .close = true},
+	{"/switch", .say = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnews"},
+	{"/vanish", .close = true},
+};
+
+// Gives the fixed answer of a row. false: the connection is to be closed.
+static bool answer_fixed(struct connection *c, size_t row)
+{
+	if (fixed[row].say && !conn_say(c, fixed[row].say))
+		return false;
+	if (fixed[row].repeat)
+		return conn_repeat(c, fixed[row].repeat);
+	return !fixed[row].close;
+}
+
 // Answers one request. false: the connection is to be closed.
 static bool conn_serve(struct connection *c, const char *path, const char *request)
 {
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (!strcmp(path, fixed[i].path))
+			return answer_fixed(c, i);
 	if (!strncmp(path, "/status/", 8))
 		return answer_status(c, atoi(path + 8));
 	if (!strcmp(path, "/echo"))
@@ -213,90 +276,16 @@ static bool conn_serve(struct connection *c, const char *path, const char *reque
 	}
 	if (!strcmp(path, "/reset"))
 		return answer_reset(c);
-	if (!strcmp(path, "/short")) {
-		conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-		return false;
-	}
-	if (!strcmp(path, "/long"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmorethan4");
-	if (!strcmp(path, "/endless"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\n\r\n") && conn_repeat(c, "xxxxxxxxxxxxxxx");
 	if (!strcmp(path, "/big"))
 		return answer_big(c);
-	if (!strcmp(path, "/chunked"))
-		return conn_say(c,
-			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-			"3\r\none\r\n3\r\ntwo\r\n0\r\nX-Trailer: yes\r\n\r\n");
-	if (!strcmp(path, "/both"))
-		return conn_say(c,
-			"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
-			"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n");
-	if (!strcmp(path, "/bad-chunk"))
-		return conn_say(
-			c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\none\r\n");
-	if (!strcmp(path, "/huge-chunk"))
-		return conn_say(c,
-			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-			"fffffffffffffffffffff\r\none\r\n");
-	if (!strcmp(path, "/half-chunk"))
-		return conn_say(c,
-			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\none") &&
-			false;
-	if (!strcmp(path, "/long-trailer"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n") &&
-			conn_repeat(c, "X-Trailer: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
-	if (!strcmp(path, "/wide-trailer"))
-		return conn_say(c,
-			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ") &&
-			conn_repeat(c, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-	if (!strcmp(path, "/status-trailer"))
-		return conn_say(c,
-			       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-			       "3\r\none\r\n0\r\nHTTP/1.1 404 X: y\r\n\r\n") &&
-			false;
-	if (!strcmp(path, "/continue-line"))
-		return conn_say(c, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ") &&
-			conn_repeat(c, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-	if (!strcmp(path, "/two-lengths"))
-		return conn_say(
-			c, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nfour");
-	if (!strcmp(path, "/minus-length"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx");
-	if (!strcmp(path, "/huge-length"))
-		return conn_say(
-			c, "HTTP/1.1 200 OK\r\nContent-Length: 4611686018427387904\r\n\r\n");
-	if (!strcmp(path, "/folded"))
-		return conn_say(
-			c, "HTTP/1.1 200 OK\r\nX-A: b\r\n c: d\r\nContent-Length: 1\r\n\r\nx");
-	if (!strcmp(path, "/folded-first"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\n X-A: b\r\nContent-Length: 1\r\n\r\nx");
-	if (!strcmp(path, "/half-head"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\nX-A: ") && false;
-	if (!strcmp(path, "/long-line"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\nX-Padding: ") && conn_repeat(c, "xxxxxxxx");
 	if (!strcmp(path, "/drip"))
 		return conn_drip(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
 	if (!strcmp(path, "/drip-head"))
 		return conn_drip(c, "HTTP/1.1 200 OK\r\nX-Drip: ");
 	if (!strcmp(path, "/healthz"))
 		return answer_health(c);
-	if (!strcmp(path, "/bighead"))
-		return conn_say(c, "HTTP/1.1 200 OK\r\n") &&
-			conn_repeat(c, "X-Padding: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n");
-	if (!strcmp(path, "/many-continue"))
-		return conn_repeat(c, "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n");
-	if (!strcmp(path, "/bare-continue"))
-		return conn_repeat(c, "HTTP/1.1 100 Continue\r\n\r\n");
-	if (!strcmp(path, "/rubbish"))
-		return conn_say(c, "\x01\x02\x03 rubbish\r\n\r\n") && false;
-	if (!strcmp(path, "/http09"))
-		return conn_say(c, "<html>hello</html>") && false;
-	if (!strcmp(path, "/switch"))
-		return conn_say(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nnews");
 	if (!strncmp(path, "/late/", 6))
 		return answer_late(c, path + 6);
-	if (!strcmp(path, "/vanish"))
-		return false;
 	if (!strcmp(path, "/die") && !c->server->immortal) {
 		shutdown(c->server->fd, SHUT_RDWR);
 		return false;
