@@ -23,11 +23,11 @@ struct dp_unacked {
 	uint32_t mask;
 	uint32_t count; // worker writes, others may read
 	struct keyed_hash hash;
-	uint64_t levels; // bit i: somebody is in level[i]
+	uint64_t levels[DP_UNACKED_MOST / 64]; // bit i % 64 of [i / 64]: somebody is in level[i]
 	struct unacked_level
 		level[DP_UNACKED_MOST]; // [i]: of those who hold i + 1, in the last or more
 };
-_Static_assert(DP_UNACKED_MOST == 64, "a bit for each level");
+_Static_assert(DP_UNACKED_MOST % 64 == 0, "a bit for each level");
 
 struct dp_unacked *dp_unacked_create(
 	struct dp_exchange_pool *pool, struct dp_context_table *contexts)
@@ -81,6 +81,11 @@ static unsigned level_of(uint32_t count)
 	return RTE_MIN(count, (uint32_t)DP_UNACKED_MOST) - 1;
 }
 
+static uint64_t level_bit(unsigned at)
+{
+	return UINT64_C(1) << at % 64;
+}
+
 static void level_leave(struct dp_unacked *unacked, uint32_t context, unsigned at)
 {
 	const struct dp_side *side = &unacked->side[context];
@@ -90,30 +95,34 @@ static void level_leave(struct dp_unacked *unacked, uint32_t context, unsigned a
 	*(prev != DP_INDEX_NONE ? &unacked->side[prev].unacked_next : &level->first) = next;
 	*(next != DP_INDEX_NONE ? &unacked->side[next].unacked_prev : &level->last) = prev;
 	if (level->first == DP_INDEX_NONE)
-		unacked->levels &= ~(UINT64_C(1) << at);
+		unacked->levels[at / 64] &= ~level_bit(at);
 }
 
 static void level_enter(struct dp_unacked *unacked, uint32_t context, unsigned at)
 {
 	struct dp_side *side = &unacked->side[context];
 	struct unacked_level *level = &unacked->level[at];
-	bool empty = !(unacked->levels >> at & 1);
+	bool empty = !(unacked->levels[at / 64] & level_bit(at));
 
 	side->unacked_next = DP_INDEX_NONE;
 	side->unacked_prev = empty ? DP_INDEX_NONE : level->last;
 	*(empty ? &level->first : &unacked->side[level->last].unacked_next) = context;
 	level->last = context;
-	unacked->levels |= UINT64_C(1) << at;
+	unacked->levels[at / 64] |= level_bit(at);
 }
 
 // A context holds another number of answers now.
 static void holds(struct dp_unacked *unacked, uint32_t context, uint32_t count)
 {
 	struct dp_side *side = &unacked->side[context];
+	uint32_t before = side->unacked_count;
 
-	if (side->unacked_count)
-		level_leave(unacked, context, level_of(side->unacked_count));
 	side->unacked_count = count;
+	// Who goes on taking more among those who count as equal does not become the last of them.
+	if (before && count && level_of(before) == level_of(count))
+		return;
+	if (before)
+		level_leave(unacked, context, level_of(before));
 	if (count)
 		level_enter(unacked, context, level_of(count));
 }
@@ -166,11 +175,14 @@ uint32_t dp_unacked_find(const struct dp_unacked *unacked, const struct dp_flow 
 
 uint32_t dp_unacked_victim(const struct dp_unacked *unacked)
 {
-	if (!unacked->levels)
-		return DP_INDEX_NONE;
-	unsigned most = 63 - __builtin_clzll(unacked->levels);
+	for (unsigned i = RTE_DIM(unacked->levels); i--;) {
+		if (!unacked->levels[i])
+			continue;
+		unsigned most = 64 * i + 63 - __builtin_clzll(unacked->levels[i]);
 
-	return unacked->side[unacked->level[most].first].unacked_oldest;
+		return unacked->side[unacked->level[most].first].unacked_oldest;
+	}
+	return DP_INDEX_NONE;
 }
 
 uint32_t dp_unacked_count(const struct dp_unacked *unacked)

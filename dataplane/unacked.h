@@ -10,7 +10,7 @@
 #include "dataplane/context.h"
 #include "dataplane/exchange_pool.h"
 
-#define DP_UNACKED_MOST 64
+#define DP_UNACKED_MOST 256 // more than any limit of a device
 
 struct dp_unacked;
 

@@ -842,6 +842,55 @@ Test(dp_unacked, agrees_with_a_list)
 	dp_exchange_pool_free(pool);
 }
 
+static void wait_add(struct dp_unacked *unacked, struct dp_exchange_pool *pool, unsigned context)
+{
+	uint32_t index = dp_exchange_take(pool);
+
+	cr_assert_neq(index, DP_INDEX_NONE);
+	pool->worker_half[index].flow = (struct dp_flow){0};
+	pool->worker_half[index].own_mid = index;
+	pool->worker_half[index].coap_len = 1;
+	pool->worker_half[index].context = context;
+	dp_unacked_add(unacked, index);
+}
+
+// 255 is the highest limit there is. Beyond it all are equal, and the first that came there gives
+// way, though it goes on taking more.
+Test(dp_unacked, who_holds_very_many_gives_way)
+{
+	enum { MANY = 1024 };
+	static const unsigned honest[] = {60, 200, 255};
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(MANY, 64);
+	struct dp_context_table contexts = {.side = sides};
+	struct dp_unacked *unacked = dp_unacked_create(pool, &contexts);
+	uint32_t victim;
+
+	for (unsigned i = 0; i < RTE_DIM(honest); i++) {
+		memset(sides, 0, sizeof(sides));
+		for (unsigned n = 0; n < honest[i]; n++)
+			wait_add(unacked, pool, 1);
+		for (unsigned n = 1; n < 400; n++) {
+			wait_add(unacked, pool, 0);
+			victim = dp_unacked_victim(unacked);
+			cr_assert_eq(pool->worker_half[victim].context, n <= honest[i], "%u", n);
+		}
+		for (unsigned n = honest[i]; n < 300; n++)
+			wait_add(unacked, pool, 1);
+		for (unsigned n = 0; n < 100; n++) {
+			wait_add(unacked, pool, 0);
+			victim = dp_unacked_victim(unacked);
+			cr_assert_eq(pool->worker_half[victim].context, 0);
+		}
+		while ((victim = dp_unacked_victim(unacked)) != DP_INDEX_NONE) {
+			dp_unacked_remove(unacked, victim);
+			dp_exchange_give(pool, victim);
+		}
+		cr_assert_eq(pool->free_count, MANY);
+	}
+	dp_unacked_free(unacked);
+	dp_exchange_pool_free(pool);
+}
+
 // An answer that waits for an id, and may have lost the one it had, hides none that was sent.
 Test(dp_unacked, what_was_not_sent_is_not_acknowledged)
 {
