@@ -2,6 +2,7 @@
 // Start-up: from the configuration file to workers that take packets.
 
 #include "dataplane/pci.h"
+#include "gw/ctl/socket.h"
 #include "gw/daemon.h"
 #include "gw/descriptors.h"
 #include "gw/eal.h"
@@ -419,12 +420,10 @@ static int start_ctl(struct daemon *daemon)
 
 	daemon->ctl = ctl_server_create(&server);
 	if (!daemon->ctl) {
-		log_error("control socket %s: %s", conf->socket,
-			errno == EADDRINUSE       ? "another postern answers there"
-				: errno == EEXIST ? "something is there that is no socket"
-				: errno == EBUSY  ? "another postern is starting there"
-						  : strerror(errno));
-		return -errno;
+		int rc = -errno;
+
+		log_error("control socket %s: %s", conf->socket, ctl_socket_error(-rc));
+		return rc;
 	}
 	return 0;
 }

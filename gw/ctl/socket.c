@@ -33,12 +33,17 @@ static int lock_try(struct lock *lock)
 
 	lock->fd = open(lock->path,
 		O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
-	if (lock->fd < 0)
-		return -errno;
+	if (lock->fd < 0) {
+		ret = -errno;
+		return (ret == -EACCES || ret == -EISDIR || ret == -ELOOP) &&
+				!lstat(lock->path, &there)
+			? -ENOLCK
+			: ret;
+	}
 	if (fstat(lock->fd, &held) < 0)
 		ret = -errno;
 	else if (!S_ISREG(held.st_mode) || held.st_uid != geteuid() || (held.st_mode & 077))
-		ret = -EPERM;
+		ret = -ENOLCK;
 	else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0)
 		ret = errno == EINTR ? -EAGAIN : -errno;
 	// Who had it before has removed its name, and somebody else may have made a new one.
@@ -121,6 +126,22 @@ static int listen_at(
 	sock->dev = st.st_dev;
 	sock->ino = st.st_ino;
 	return 0;
+}
+
+const char *ctl_socket_error(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "another postern answers there";
+	case EEXIST:
+		return "something is there that is no socket";
+	case EBUSY:
+		return "another postern is starting there";
+	case ENOLCK:
+		return "the lock file beside it (" LOCK_SUFFIX ") is not ours: remove it";
+	default:
+		return strerror(error);
+	}
 }
 
 int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)

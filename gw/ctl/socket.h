@@ -15,9 +15,12 @@ struct ctl_socket {
 // Listens (SOCK_SEQPACKET, non-blocking) on path with this mode and group; gid (gid_t)-1 leaves
 // the group. Nobody can connect before both are set. A socket file on which nobody listens any
 // more is replaced. Returns 0 or -errno: -EADDRINUSE if somebody listens there, -EEXIST if there is
-// something that is no socket, -EBUSY if another process is about to listen there, -ENAMETOOLONG.
+// something that is no socket, -EBUSY if another process is about to listen there, -ENOLCK if there
+// is a lock that is not ours, -ENAMETOOLONG.
 int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
 	__attribute__((warn_unused_result));
+// What such an error means, for people.
+const char *ctl_socket_error(int error);
 // Stops listening, and removes the file if it is still the one that was made.
 void ctl_socket_close(struct ctl_socket *sock, const char *path);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The socket itself: who may connect, what a dead daemon leaves behind, who is cut off when.
 
+#include "gw/ctl/socket.h"
 #include "tests/unit/ctl/fixture.h"
 
 #include <criterion/criterion.h>
@@ -308,8 +309,22 @@ Test(ctl_socket, lock_that_others_can_open_is_refused)
 	close(open(lock, O_CREAT | O_EXCL | O_WRONLY, 0600));
 	cr_assert_eq(chmod(lock, 0644), 0);
 	cr_expect_null(ctl_server_create(&fixture.conf));
-	cr_expect_eq(errno, EPERM);
+	cr_expect_eq(errno, ENOLCK);
 	unlink(lock);
+	// Whoever may write to the directory can put anything there; it is said what to remove.
+	cr_assert_eq(mkfifo(lock, 0600), 0);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, ENOLCK);
+	unlink(lock);
+	cr_assert_eq(symlink("/dev/null", lock), 0);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, ENOLCK);
+	unlink(lock);
+	cr_assert_eq(mkdir(lock, 0700), 0);
+	cr_expect_null(ctl_server_create(&fixture.conf));
+	cr_expect_eq(errno, ENOLCK);
+	rmdir(lock);
+	cr_expect_not_null(strstr(ctl_socket_error(ENOLCK), ".lock"));
 }
 
 // As long as another daemon starts there.

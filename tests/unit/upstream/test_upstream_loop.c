@@ -645,8 +645,8 @@ Test(upstream_loop, tls_file_missing)
 	// Not what it should be, which is said at the start, too.
 	conf->upstreams[0].tls.ca = (char *)(uintptr_t) "/dev/null";
 	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
-	cr_expect_str_eq(err,
-		"upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
+	cr_expect_str_eq(
+		err, "upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
 	conf->upstreams[0].tls.ca = NULL;
 	dp_doorbell_close(&up->bell);
 	free(up);
