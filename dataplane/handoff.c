@@ -2,6 +2,7 @@
 // Verified packets on their way to the worker that owns their context. A packet is opened where it
 // arrived, so that nothing unverified can fill these rings; the owner goes on at its window.
 
+#include "dataplane/ring.h"
 #include "dataplane/worker.h"
 
 #define HANDOFF_SLOTS \
@@ -105,7 +106,7 @@ static bool within_share(const struct dp_worker *w, const struct rte_ring *ring,
 	struct dp_ring_shares *shares, uint32_t context)
 {
 	unsigned places = rte_ring_get_capacity(ring);
-	bool half_full = rte_ring_count(ring) >= places / 2;
+	bool half_full = dp_ring_count(ring) >= places / 2;
 
 	if (shares->some && (!half_full || w->now_ms - shares->since_ms >= SHARE_MS))
 		*shares = (struct dp_ring_shares){0};
