@@ -46,14 +46,16 @@ struct model_device {
 	uint64_t mid_ms[1 << 16]; // when it saw a message id of the gateway's last; 0: never
 	bool there;
 	bool own_piv;
-	bool by_clock;      // these are from the clock
-	bool no_echo;       // it has a mark, DP_CONTEXT_FLOOR
-	int64_t clock_next; // by_clock: no own Partial IV of this context is below
-	uint32_t base;      // highest run base that its keys had
-	uint32_t keys;      // how many keys it had
-	uint32_t context;   // how many contexts and unknown windows it had
-	uint64_t mark;      // durable
-	uint64_t next;      // its sequence number
+	bool by_clock;                 // these are from the clock
+	bool no_echo;                  // it has a mark, DP_CONTEXT_FLOOR
+	bool contextual;               // it has an ID Context, and says so or not
+	struct model_device *namesake; // has the same kid; NULL: none
+	int64_t clock_next;            // by_clock: no own Partial IV of this context is below
+	uint32_t base;                 // highest run base that its keys had
+	uint32_t keys;                 // how many keys it had
+	uint32_t context;              // how many contexts and unknown windows it had
+	uint64_t mark;                 // durable
+	uint64_t next;                 // its sequence number
 	// What the gateway may know of it.
 	bool window_known;
 	uint64_t floor;   // everything below is refused
@@ -74,7 +76,8 @@ struct model_request {
 	uint32_t echo_context; // its Echo value is for this context
 	uint64_t echo_ms;
 	bool own_piv;
-	bool sent; // held back until then
+	bool by_kid; // it does not say its ID Context
+	bool sent;   // held back until then
 	bool accepted;
 	bool dispatched;
 	bool acked; // by an empty ACK
@@ -97,6 +100,7 @@ static struct held {
 	unsigned worker;
 } held[WORKERS * BED_EXCHANGES];
 static unsigned held_count;
+static bool whole_names;   // of all devices, for now
 static unsigned batch = 1; // packets that are in the queues together
 static int64_t wall_ms;    // the clock that own Partial IVs are made of, since the epoch
 static bool wall_stands;
@@ -167,7 +171,10 @@ static void device_keys(struct model_device *d)
 {
 	unsigned n = d - devices;
 
-	bed_device_make(&d->bed, 2 + n, n % AEAD_ALG_COUNT);
+	bed_device_make(&d->bed, n % 4 == 2 ? 1 + n : 2 + n, n % AEAD_ALG_COUNT);
+	d->bed.params.has_id_context = d->contextual;
+	d->bed.params.id_context_len = d->contextual;
+	d->bed.params.id_context[0] = n;
 	d->keys++;
 	memcpy(d->bed.params.secret, &d->keys, sizeof(d->keys));
 	d->bed.params.secret[sizeof(d->keys)] = n;
@@ -267,6 +274,8 @@ static void foretell(struct model_request *r)
 	uint64_t piv = r->bed.piv;
 
 	if (!d->there || r->keys != d->keys || piv < d->floor || d->seen[piv])
+		return;
+	if (r->by_kid && d->namesake && d->namesake->there)
 		return;
 	if (d->by_clock && d->clock_next >> DP_CLOCK_BITS > wall_ms / 1000)
 		return;
@@ -554,11 +563,13 @@ static struct model_request *make_request(unsigned from, uint64_t piv, bool with
 	struct coap_writer writer;
 
 	must(ended(r), "a request was never answered");
+	d->bed.sends_id_context = d->contextual && (whole_names || rnd(2));
 	*r = (struct model_request){.device = d->bed,
 		.from = from,
 		.keys = d->keys,
 		.context = d->context,
 		.own_piv = d->own_piv || d->by_clock,
+		.by_kid = d->contextual && !d->bed.sends_id_context,
 		.number = serial};
 	coap_writer_init(&writer, plaintext, sizeof(plaintext));
 	coap_write_code(&writer, rnd(2) ? COAP_GET : COAP_POST);
@@ -726,7 +737,8 @@ static void pass(uint64_t ms)
 
 static void later(void)
 {
-	uint64_t ms = rnd(8) ? rnd(60) : rnd(2000);
+	// At times so long that an old number is a suspicion.
+	uint64_t ms = rnd(400) ? rnd(8) ? rnd(60) : rnd(2000) : 94000;
 
 	turn();
 	pass(ms);
@@ -834,7 +846,7 @@ static void remove_device(struct model_device *d)
 			leaving = history[i].leaving = true;
 	if (rnd(2))
 		main_is_late(d);
-	bed_device_key(&d->bed, &key);
+	bed_device_name(&bed, &d->bed, &key);
 	must(dp_device_remove(bed.dp, &key) == 0, "it is there");
 	d->there = false;
 }
@@ -916,6 +928,7 @@ static void settle(void)
 	while (held_count)
 		respond(0);
 	wall_stands = false;
+	whole_names = true;
 	for (unsigned i = 0; i < DEVICES; i++)
 		wall_used = RTE_MAX(wall_used, devices[i].clock_next >> DP_CLOCK_BITS);
 	wall_ms = RTE_MAX(wall_ms, 1000 * wall_used);
@@ -944,6 +957,7 @@ static void settle(void)
 			later();
 		} while (!r->answered);
 	}
+	whole_names = false;
 	for (unsigned i = 0; i < HISTORY; i++)
 		must(ended(&history[i]), "a request was never answered");
 	// Separate answers that nobody acknowledges end, too: after 93 s at most.
@@ -993,6 +1007,12 @@ Test(dp_sessions, agree_with_the_model)
 		devices[i].by_clock = i % 6 == 5;
 		devices[i].own_piv = i % 6 == 2;
 		devices[i].no_echo = i % 5 == 4;
+		// Four in a row: one by itself, two with one kid, of which the second of the last
+		// four has no ID Context, and one whose kid is its own.
+		devices[i].contextual = i % 4 && i != 10;
+		devices[i].namesake = i % 4 == 1 ? &devices[i + 1]
+			: i % 4 == 2             ? &devices[i - 1]
+						 : NULL;
 		devices[i].seen = calloc(1, PIVS);
 		must(devices[i].seen, "memory");
 		device_keys(&devices[i]);
@@ -1015,7 +1035,8 @@ Test(dp_sessions, agree_with_the_model)
 		bed_count(&bed, DP_STAT_answers_given_up));
 	printf("# %lu refused for what is under way, %lu for the rate\n",
 		bed_count(&bed, DP_STAT_in_flight_refused), bed_count(&bed, DP_STAT_rate_refused));
-	printf("# %lu floods of copies between workers\n", floods);
+	printf("# %lu floods of copies between workers, %lu suspicions\n", floods,
+		bed_count(&bed, DP_STAT_rx_suspicions));
 	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
 	       "gone\n",
 		bed_count(&bed, DP_STAT_handed_over),

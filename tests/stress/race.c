@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Three workers, two upstream loops and main at once, under ThreadSanitizer: devices send to all
 // workers, from changing ports and some requests twice, so that packets are handed over; loops
-// answer; main removes devices and adds them again. Every answer is opened with its own request.
+// answer; main removes devices and adds them again. Those that come and go share their kids with
+// some that stay, which so have the kid for a name, and have it not. Every answer is opened with
+// its own request.
 // Speaks TAP; a race makes the program fail, and one that is planted is seen first.
 //
 // What the sanitizer can see is what was compiled with it. DPDK's libraries were not, but its rings
@@ -213,6 +215,13 @@ struct sender {
 };
 
 static struct sender senders[DEVICES];
+static unsigned answered_by_kid;
+
+// Whether it has an ID Context, and its kid is another's, too.
+static bool has_namesake(const struct sender *s)
+{
+	return s - senders < 2 * COMING;
+}
 
 static void sender_send(struct sender *s, unsigned queue)
 {
@@ -222,21 +231,45 @@ static void sender_send(struct sender *s, unsigned queue)
 	bed_send(&bed, &s->flow, s->request.coap, s->request.len);
 }
 
+// The request of this round. By kid alone it is for nobody while the namesake is there.
+static void sender_seal(struct sender *s, unsigned round, bool by_kid)
+{
+	unsigned d = s - senders;
+	const char payload[] = {s->mark, 0};
+
+	s->device.sends_id_context = has_namesake(s) && !by_kid;
+	bed_seal_path(&s->device, &s->request, d % 3 ? COAP_CON : COAP_NON, s->piv, s->piv,
+		COAP_POST, (round + d) % 2 ? "up/x" : "echo", payload);
+}
+
+static void send_by_kid(struct sender *s, unsigned round)
+{
+	sender_seal(s, round, true);
+	sender_send(s, round + 1);
+	sender_seal(s, round, false);
+}
+
+// Who has a kid for itself in this round, when its namesake has gone.
+static struct sender *round_alone(unsigned round)
+{
+	return &senders[COMING + round % COMING];
+}
+
 static void round_send(unsigned round)
 {
-	char payload[2] = {0};
-
 	for (unsigned d = 0; d < DEVICES; d++) {
 		struct sender *s = &senders[d];
 
 		s->mark = 'a' + (round + d) % 26;
-		payload[0] = s->mark;
 		s->piv++;
 		s->answered = false;
 		s->flow = bed.flow;
 		s->flow.remote_port = rte_cpu_to_be_16(40000 + d + (round % 16) * DEVICES);
-		bed_seal_path(&s->device, &s->request, d % 3 ? COAP_CON : COAP_NON, s->piv, s->piv,
-			COAP_POST, (round + d) % 2 ? "up/x" : "echo", payload);
+		if (has_namesake(s) && !s->coming)
+			send_by_kid(s, round);
+		sender_seal(s, round, false);
+		if (s == round_alone(round))
+			continue;
 		sender_send(s, d + round);
 		if ((d + round) % 4 == 0) // at two workers at once
 			sender_send(s, d + round + 1);
@@ -280,16 +313,22 @@ static void no_event(void *arg, const struct dp_event *event)
 // One of those that come and go, while its packets are on the way.
 static void come_and_go(unsigned round)
 {
-	struct sender *s = &senders[round % COMING];
+	struct sender *s = &senders[round % COMING], *alone = round_alone(round);
 	struct dp_context_key key;
 
-	bed_device_key(&s->device, &key);
+	bed_device_name(&bed, &s->device, &key);
 	if (dp_device_remove(bed.dp, &key))
 		abort();
+	send_by_kid(alone, round);
 	while (dp_devices_retiring(bed.dp)) {
 		dp_poll(bed.dp, no_event, NULL);
 		sched_yield();
 	}
+	for (unsigned tries = 0; tries < 4096 && !alone->answered; tries++) {
+		take_answers();
+		sched_yield();
+	}
+	answered_by_kid += alone->answered;
 	bed_device_add(&bed, &s->device, true);
 }
 
@@ -315,6 +354,24 @@ static void workers_stop(void)
 		sched_yield();
 }
 
+static void sender_make(struct sender *s, unsigned d)
+{
+	struct bed_device *device = &s->device;
+
+	s->coming = d < COMING;
+	if (!has_namesake(s)) {
+		bed_device_make(device, 2 + d, AEAD_AES_CCM_16_64_128);
+		return;
+	}
+	bed_device_make(device, 2 + d % COMING, AEAD_AES_CCM_16_64_128);
+	device->params.has_id_context = true;
+	device->params.id_context_len = 1;
+	device->params.id_context[0] = d;
+	device->sends_id_context = true;
+	if (osc_derive(&device->keys, &device->params))
+		abort();
+}
+
 static void start(pthread_t loops[LOOPS])
 {
 	bed_eal_init();
@@ -323,8 +380,7 @@ static void start(pthread_t loops[LOOPS])
 	bed_make_exchanges(&bed, WORKERS, LOOPS, EXCHANGES);
 	port_take();
 	for (unsigned d = 0; d < DEVICES; d++) {
-		senders[d].coming = d < COMING;
-		bed_device_make(&senders[d].device, 2 + d, AEAD_AES_CCM_16_64_128);
+		sender_make(&senders[d], d);
 		bed_device_add(&bed, &senders[d].device, true);
 	}
 	for (unsigned i = 0; i < LOOPS; i++)
@@ -418,6 +474,7 @@ int main(int argc, char **argv)
 		"and all of them arrived");
 	point(bed_count(&bed, DP_STAT_exchanges_started) > 0, "requests went to the loops");
 	point(bed_count(&bed, DP_STAT_drop_tag) == 0, "nothing was damaged on the way");
+	point(answered_by_kid > 0 || planted, "a kid alone was a name at times");
 	for (unsigned i = 0; i < WORKERS; i++)
 		missing += dp_worker_exchanges_free(bed.dp, i) +
 				dp_unacked_count(dp_worker_get(bed.dp, i)->unacked) !=
