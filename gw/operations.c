@@ -66,8 +66,8 @@ static void device_info(
 			info->reason = "its keys do not open: its row was changed or damaged";
 			info->remedy = "new keys: device rotate NAME FILE";
 		} else if (registry_waits(&daemon->registry, stored->id)) {
-			info->reason = "a worker has yet to let go of the same keys, which were "
-				       "removed just now";
+			info->reason = "a worker has yet to let go of the same keys, or of the "
+				       "place, of a device that was removed just now";
 			info->remedy = "none: it is served within moments";
 		}
 		return;
