@@ -351,7 +351,7 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 
 	if (error != UP_ERR_dns && error != UP_ERR_connect && error != UP_ERR_tls &&
 		error != UP_ERR_local && error != UP_ERR_reset &&
-		(error != UP_ERR_bad_reply || seen))
+		((error != UP_ERR_bad_reply && error != UP_ERR_queue_timeout) || seen))
 		return false;
 	if (seen && !flight->transfer.request.idempotent)
 		return false;

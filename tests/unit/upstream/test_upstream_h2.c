@@ -156,6 +156,27 @@ Test(upstream_h2, no_streams_at_all)
 	end(bed, server);
 }
 
+// What finds no place on one server goes to another.
+Test(upstream_h2, no_streams_but_another_server)
+{
+	struct h2_server *one = h2_server_start(
+		&(struct h2_server_config){.name = "one", .limited = true, .streams = 0});
+	struct h2_server *two = server_of("two");
+	char upstream[256];
+
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"h2c://127.0.0.1:%u\", \"h2c://127.0.0.1:%u\"], queue: 20ms",
+		h2_server_port(one), h2_server_port(two));
+	struct bed *bed = bed_make(upstream);
+	for (unsigned i = 0; i < 6; i++)
+		EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
+	cr_expect_eq(bed_stat(bed, UP_STAT_retries), 6);
+	cr_expect_eq(h2_server_requests(two), 6);
+	bed_end(bed);
+	h2_server_stop(one);
+	h2_server_stop(two);
+}
+
 // GOAWAY after each ten requests, as nginx does after keepalive_requests: nobody notices.
 Test(upstream_h2, goaway)
 {
