@@ -643,11 +643,11 @@ Test(upstream_loop, tls_file_missing)
 	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
 	cr_expect_str_eq(err, "upstream up: tls.ca: /does/not/exist: No such file or directory");
 	// Not what it should be, which is said at the start, too.
-	conf->upstreams[0].tls.ca = (char *)(uintptr_t) "/dev/null";
+	free(conf->upstreams[0].tls.ca);
+	conf->upstreams[0].tls.ca = strdup("/dev/null");
 	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
 	cr_expect_str_eq(
 		err, "upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
-	conf->upstreams[0].tls.ca = NULL;
 	dp_doorbell_close(&up->bell);
 	free(up);
 	conf_free(conf);
