@@ -27,6 +27,9 @@
 // written to a copy, see shadow.c.
 #define STORE_DIRECT_ROWS 256
 
+// Run of a tombstone whose device had its own Partial IVs from the clock.
+#define STORE_RUN_CLOCK (STORE_RUN_MAX + 2)
+
 #define STORE_HASH_LEN    16 // bytes of the keyed hash of a derived key
 #define STORE_TOKEN_LEN   16
 #define STORE_BOOT_ID_LEN 36
@@ -191,7 +194,7 @@ struct store_row {
 	int64_t created;
 	// Of a row that is to be applied, see struct store_spec:
 	bool recovery_said, own_piv_said, has_device_seq;
-	uint64_t device_seq;
+	uint64_t device_seq, gateway_seq;
 };
 
 // sql.c

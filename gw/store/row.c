@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One device: the checks of a new one for itself and against all others, its row, its end.
 
+#include "dataplane/clock.h"
 #include "gw/store/internal.h"
 
 #include <errno.h>
@@ -248,6 +249,7 @@ int row_prepare(struct store *store, const struct store_spec *spec, struct store
 		memcpy(row->id_context, params->id_context, params->id_context_len);
 	}
 	row->run_base = spec->has_gateway_seq ? (spec->gateway_seq >> STORE_COUNTER_BITS) + 1 : 0;
+	row->gateway_seq = spec->has_gateway_seq ? spec->gateway_seq : 0;
 	row->created = time(NULL);
 	row->recovery_said = spec->has_recovery;
 	row->own_piv_said = spec->has_own_piv;
@@ -304,7 +306,9 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	// The data plane has the device for a while longer, and the run of this start may be
 	// granted in that while.
 	uint32_t run = store_current_run(store) + row->run_base;
-	// A base or mark that may have been set back does not tell what the keys were used with.
+	if (row->own_piv == STORE_OWN_PIV_CLOCK)
+		run = STORE_RUN_CLOCK;
+	// What may have been set back does not tell what the keys were used with.
 	if (!row_opens(store, row))
 		run = STORE_RUN_MAX + 1;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
@@ -368,6 +372,44 @@ int row_retire_again(struct store *store, const struct store_row *row, struct st
 			 : tombstone_raise(store, row->recipient_hash, run, row->mark, error);
 }
 
+// The Partial IV from which the clock goes on with keys that were used before.
+static uint64_t clock_first(void)
+{
+	int64_t second = (int64_t)time(NULL) - DP_CLOCK_EPOCH_S + 1;
+
+	return second < 0 ? 0 : (uint64_t)second << DP_CLOCK_BITS;
+}
+
+// The highest run that the clock has come to, as if its Partial IVs had one.
+static uint32_t clock_run(const struct store *store)
+{
+	int64_t now = time(NULL);
+	int64_t second = (now > store->clock ? now : store->clock) - DP_CLOCK_EPOCH_S;
+
+	return second < 0 ? 0 : second << DP_CLOCK_BITS >> STORE_COUNTER_BITS;
+}
+
+// Raises row->run_base beyond what the keys were used with. The clock cannot be raised.
+static int base_begin(const struct store *store, struct store_row *row, uint32_t past_run,
+	struct store_error *error)
+{
+	uint32_t current = store_current_run(store);
+
+	if (row->own_piv == STORE_OWN_PIV_CLOCK) {
+		if (past_run != STORE_RUN_CLOCK &&
+			((uint64_t)past_run + 1) << STORE_COUNTER_BITS > clock_first())
+			return store_fail(error, -ERANGE,
+				"its keys were used with Partial IVs that the clock has yet to "
+				"come to: own_piv: always, or new keys");
+		return 0;
+	}
+	if (past_run == STORE_RUN_CLOCK)
+		past_run = clock_run(store);
+	if (past_run >= current && row->run_base < past_run - current + 1)
+		row->run_base = past_run - current + 1;
+	return 0;
+}
+
 // Checks one derived key against all that are or were here, and raises row->run_base beyond what it
 // was used with, and row->mark to what it had.
 static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
@@ -392,12 +434,9 @@ static int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], st
 		return store_fail(error, -EKEYREVOKED,
 			"never_used, but its keys were in use here before: give gateway_seq or new "
 			"keys");
-	uint32_t current = store_current_run(store);
-	if (past.run >= current && row->run_base < past.run - current + 1)
-		row->run_base = past.run - current + 1;
 	if (row->mark < past.mark)
 		row->mark = past.mark;
-	return 0;
+	return base_begin(store, row, past.run, error);
 }
 
 bool row_same_keys(const struct store_row *a, const struct store_row *b)
@@ -592,6 +631,10 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 		code = mark_begin(row, error);
 	if (code != 0)
 		return code;
+	if (row->own_piv == STORE_OWN_PIV_CLOCK && row->gateway_seq > clock_first())
+		return store_fail(error, -ERANGE,
+			"gateway_seq: the clock has yet to come to it: own_piv: always, or new "
+			"keys");
 	if (row->run_base + store_current_run(store) > STORE_RUN_MAX)
 		return store_fail(error, -ERANGE,
 			"its keys have used up their own Partial IVs: new keys are due");

@@ -2,6 +2,7 @@
 // Devices that cannot answer an Echo challenge, own Partial IVs from the clock, and keys that are
 // replaced by others: what of them must be on the disk.
 
+#include "dataplane/clock.h"
 #include "tests/unit/store/bed.h"
 
 #include <criterion/criterion.h>
@@ -369,6 +370,48 @@ static bool no_window(void *arg, struct store_window *window)
 }
 
 // A crash loses what was reserved, a clean stop only what was used.
+// The first Partial IV of a run, and that of the present second.
+static uint64_t first_of_run(uint64_t run)
+{
+	return run << STORE_COUNTER_BITS;
+}
+
+static uint64_t first_of_now(void)
+{
+	return (uint64_t)(time(NULL) - DP_CLOCK_EPOCH_S) << DP_CLOCK_BITS;
+}
+
+static int add_used(enum store_own_piv own_piv, uint64_t gateway_seq)
+{
+	struct store_spec spec = bed_spec(1, "01", "aa");
+
+	spec.never_used = false;
+	spec.has_gateway_seq = true;
+	spec.gateway_seq = gateway_seq;
+	spec.has_own_piv = true;
+	spec.own_piv = own_piv;
+	return bed_add(&bed, &spec);
+}
+
+// Partial IVs of the clock and of runs are numbers of one kind.
+Test(store_marks, keys_change_between_clock_and_runs_above_all_that_they_were_used_with)
+{
+	uint64_t later = first_of_now() + (UINT64_C(1) << 20);
+
+	cr_expect_eq(add_used(STORE_OWN_PIV_CLOCK, later), -ERANGE);
+	cr_assert_eq(
+		add_used(STORE_OWN_PIV_CLOCK, first_of_now()), STORE_ADDED, "%s", bed.error.text);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	cr_assert_eq(add_used(STORE_OWN_PIV_CLOCK, 0), STORE_ADDED, "the clock goes on");
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	cr_assert_eq(add_used(STORE_OWN_PIV_ALWAYS, 0), STORE_ADDED);
+	uint64_t first = first_of_run(store_current_run(bed.store) + bed_run_base(&bed, "01"));
+	cr_expect_gt(first, first_of_now());
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	cr_expect_eq(add_used(STORE_OWN_PIV_CLOCK, 0), -ERANGE, "above what the clock gives");
+	cr_expect_eq(add_used(STORE_OWN_PIV_AUTO, 0), STORE_ADDED);
+}
+
 Test(store_marks, seconds_of_the_clock_are_durable_before_they_are_used)
 {
 	// Far from the present, which goes on.
