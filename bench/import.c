@@ -238,7 +238,7 @@ static void report(bool json, unsigned long rows, const struct figures *f, long 
 	const char *format = json
 		? "{\"rows\":%lu,\"read_and_stage_s\":%.3f,\"commit_s\":%.3f,"
 		  "\"commit_turn_s\":%.3f,\"hand_out_s\":%.3f,\"import_s\":%.3f,\"load_s\":%.3f,"
-		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"start_s\":%.3f,"
+		  "\"load_by_derivation_s\":%.3f,\"stop_s\":%.3f,\"open_s\":%.3f,"
 		  "\"load_with_windows_s\":%.3f,\"check_s\":%.3f,\"check_turn_s\":%.3f,"
 		  "\"max_rss_kib\":%ld}\n"
 		: "rows                 %lu\n"
@@ -250,7 +250,7 @@ static void report(bool json, unsigned long rows, const struct figures *f, long 
 		  "load                 %.3f s\n"
 		  "load by derivation   %.3f s\n"
 		  "stop, keep windows   %.3f s\n"
-		  "open and start       %.3f s\n"
+		  "open                 %.3f s\n"
 		  "load with windows    %.3f s\n"
 		  "check                %.3f s\n"
 		  "its longest turn     %.3f s\n"
