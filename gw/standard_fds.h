@@ -4,9 +4,9 @@
 #ifndef POSTERN_GW_STANDARD_FDS_H
 #define POSTERN_GW_STANDARD_FDS_H
 
-// Takes the numbers 0 to 2 that nobody has, so that no file or socket of ours gets one and is written
-// what is meant for a reader. Reading the first and writing the others fails, as before. The first
-// that main() does. Returns 0 or -errno.
+// Takes the numbers 0 to 2 that nobody has, so that no file or socket of ours gets one and is
+// written what is meant for a reader. Reading the first and writing the others fails, as before.
+// The first that main() does. Returns 0 or -errno.
 int standard_fds_take(void) __attribute__((warn_unused_result));
 
 #endif
