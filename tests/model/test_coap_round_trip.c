@@ -98,6 +98,14 @@ Test(coap_round_trip, random_bytes_that_parse_are_written_again_as_they_were)
 		verdicts[verdict]++;
 		if (verdict != COAP_OK)
 			continue;
+		const unsigned options = msg.body.option_count;
+		const unsigned most = random_below(8);
+
+		verdict = coap_msg_parse_max(&msg, data, len, most);
+		verdicts[verdict]++;
+		cr_assert_eq(verdict, options > most ? COAP_MANY_OPTIONS : COAP_OK);
+		if (verdict != COAP_OK)
+			continue;
 		coap_writer_init(&w, copy, sizeof(copy));
 		coap_write_header(&w, msg.type, msg.code, msg.mid, msg.token, msg.token_len);
 		coap_option_iter_init(&iter, &msg.body);

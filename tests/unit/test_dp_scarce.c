@@ -59,7 +59,9 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 	bed_send(&bed, &bed.flow, (const uint8_t *)"\x40\x01\x12\x34\xb9plaintext", 14);
 	bed_turn(&bed);
 	cr_expect_eq(received(), 0);
-	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_mbuf), 3);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_mbuf), 2);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_oscore), 1); // whether it is told or not
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_errors_sent), 0);
 	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_mbuf), 1);
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 2);
 	rte_pktmbuf_free_bulk(all, n);
