@@ -209,6 +209,9 @@ static enum up_error flight_start(struct flight *flight, struct call *call)
 		return UP_ERR_no_memory;
 	group->servers->server[server].outstanding++;
 	call->server = t->server;
+	call->status = 0; // not that of a server that was asked before
+	call->connected_ms = 0;
+	call->sent = false;
 	call->tries++;
 	return UP_OK;
 }

@@ -353,6 +353,40 @@ Test(upstream_access, reasons_of_connecting)
 	expect_lines(text, "\"tries\":1,\"reason\":\"DC\",\"error\":null", 1);
 }
 
+// What the last server said, not one that was asked before: here the first cuts its answer off, and
+// the second, which never reads, is given up by the device.
+Test(upstream_access, status_of_the_last_server)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct server *server = bed_server("one");
+	char upstream[128];
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	cr_assert_eq(listen(fd, 8), 0);
+	snprintf(upstream, sizeof(upstream),
+		"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"]",
+		server_port(server), ntohs(address.sin_port));
+	struct bed *bed = bed_make(upstream);
+	dp_handle given_up = bed_push(bed, "PUT path=reset |x");
+	bed_wait_stat(bed, UP_STAT_retries, 1);
+	int second = accept(fd, NULL, NULL);
+	char byte;
+	cr_assert_eq(recv(second, &byte, 1, 0), 1); // the request is there
+	__atomic_store_n(
+		&dp_shared_get(bed->up->port[0].pool, given_up)->abandoned, 1, __ATOMIC_RELAXED);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "");
+	bed_end(bed);
+	server_stop(server);
+	close(second);
+	close(fd);
+	expect_lines(log_read(path), "\"tries\":2,\"reason\":\"DH\",\"error\":null", 1);
+	cr_expect(strstr(log_read(path), "\"status\":0,"), "%s", log_read(path));
+}
+
 // An interim answer is none: neither its status nor its head count.
 Test(upstream_access, interim_answers)
 {
