@@ -237,6 +237,7 @@ void call_launch(struct call *call)
 	if (!error) {
 		flight->tried = 0;
 		flight->retries = 0;
+		flight->seen = false;
 		group->retry_tokens = at_most(group->retry_tokens + group->upstream->retries.budget,
 			group->retry_tokens_max);
 		error = flight_start(flight, call);
@@ -367,6 +368,7 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 		return false;
 	}
 	flight->retries++;
+	flight->seen |= seen;
 	if (flight_start(flight, call))
 		return false;
 	if (seen)
@@ -457,6 +459,10 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	if (error) {
 		if (flight_retry(flight, call, error))
 			return;
+		if (flight->seen && !transfer->sent && error != UP_ERR_timeout) {
+			error = UP_ERR_reset; // a server that was asked before may have done it
+			call->sent = true;
+		}
 		call_land(call);
 		call_fail(call, error);
 		return;

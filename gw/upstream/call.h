@@ -51,6 +51,7 @@ struct flight {
 	size_t server;       // index of the one being asked
 	uint64_t tried;      // bits of the servers asked so far, this one too
 	unsigned retries;    // so far
+	bool seen;           // a server that was asked before may have seen it
 };
 
 _Static_assert(offsetof(struct flight, transfer) == 0, "a transfer is cast to its flight");

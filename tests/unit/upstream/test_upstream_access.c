@@ -368,8 +368,8 @@ Test(upstream_access, status_of_the_last_server)
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	cr_assert_eq(listen(fd, 8), 0);
 	snprintf(upstream, sizeof(upstream),
-		"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"]",
-		server_port(server), ntohs(address.sin_port));
+		"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"]", server_port(server),
+		ntohs(address.sin_port));
 	struct bed *bed = bed_make(upstream);
 	dp_handle given_up = bed_push(bed, "PUT path=reset |x");
 	bed_wait_stat(bed, UP_STAT_retries, 1);

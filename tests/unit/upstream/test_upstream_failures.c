@@ -197,6 +197,30 @@ Test(upstream_failures, lost_request_goes_to_another_server)
 	}
 }
 
+// One server had the request when it went away, and another is not reached: nobody is told that no
+// server saw it.
+Test(upstream_failures, lost_and_then_not_reached)
+{
+	static const char *const lines[] = {
+		"PUT path=vanish |x", "POST path=honoured path=vanish |x"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct server *server = bed_server("one");
+		char upstream[256];
+
+		snprintf(upstream, sizeof(upstream),
+			"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"], eject: "
+			"{errors: 0}",
+			server_port(server), bed_free_port());
+		struct bed *bed = bed_make(upstream);
+		EXPECT_ANSWER(bed_ask(bed, lines[i]), "5.02 max-age=0 |backend hung up");
+		cr_expect_eq(bed_stat(bed, UP_STAT_retries), 1);
+		cr_expect_eq(server_requests(server), 1);
+		bed_end(bed);
+		server_stop(server);
+	}
+}
+
 Test(upstream_failures, retries_max)
 {
 	static const struct {
