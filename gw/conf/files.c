@@ -56,8 +56,10 @@ static bool same_path(const char *a, const char *b)
 	return a_len == b_len && !memcmp(a, b, a_len);
 }
 
-// The directory of something that is made must be there.
-static void parent_look(struct looker *l, const void *field, const char *key, const char *path)
+// The directory of something that is made must be there. Of what is made late it need not: the
+// daemon has made its own two directories by then.
+static void parent_look(
+	struct looker *l, const void *field, const char *key, const char *path, bool late)
 {
 	char *copy = strdup(path);
 	struct stat st;
@@ -67,33 +69,18 @@ static void parent_look(struct looker *l, const void *field, const char *key, co
 		return;
 	}
 	const char *parent = dirname(copy);
+	bool made = late &&
+		(same_path(parent, l->conf->runtime) || same_path(parent, l->conf->devices.store));
 
-	if (stat(parent, &st))
-		complain(l, field, key, "directory %s: %s", parent, strerror(errno));
-	else if (!S_ISDIR(st.st_mode))
+	if (stat(parent, &st)) {
+		if (!made)
+			complain(l, field, key, "directory %s: %s", parent, strerror(errno));
+	} else if (!S_ISDIR(st.st_mode)) {
 		complain(l, field, key, "%s: is not a directory", parent);
-	else if (access(path, F_OK) && access(parent, W_OK))
+	} else if (access(path, F_OK) && access(parent, W_OK)) {
 		complain(l, field, key, "directory %s: nothing can be made in it: %s", parent,
 			strerror(errno));
-	free(copy);
-}
-
-// The same for what is made late: the daemon has made its own two directories by then.
-static void late_parent_look(struct looker *l, const void *field, const char *key, const char *path)
-{
-	char *copy = strdup(path);
-	struct stat st;
-
-	if (!copy) {
-		l->no_memory = true;
-		return;
 	}
-	const char *parent = dirname(copy);
-	bool made =
-		same_path(parent, l->conf->runtime) || same_path(parent, l->conf->devices.store);
-
-	if (!made || !stat(parent, &st))
-		parent_look(l, field, key, path);
 	free(copy);
 }
 
@@ -104,7 +91,7 @@ static void directory_look(struct looker *l, const void *field, const char *key,
 
 	if (stat(path, &st)) {
 		if (errno == ENOENT)
-			parent_look(l, field, key, path);
+			parent_look(l, field, key, path, false);
 		else
 			complain(l, field, key, "%s: %s", path, strerror(errno));
 	} else if (!S_ISDIR(st.st_mode)) {
@@ -144,7 +131,7 @@ static void control_look(struct looker *l)
 		complain(l, &control->group, "control.group", "there is no group %s",
 			control->group);
 	if (lstat(control->socket, &st))
-		late_parent_look(l, &control->socket, "control.socket", control->socket);
+		parent_look(l, &control->socket, "control.socket", control->socket, true);
 	else if (!S_ISSOCK(st.st_mode))
 		complain(l, &control->socket, "control.socket", "%s: is there and is no socket",
 			control->socket);
@@ -158,7 +145,7 @@ static void access_look(struct looker *l)
 	if (!log->access || !strcmp(log->access, CONF_ACCESS_STDERR))
 		return;
 	if (stat(log->access, &st))
-		late_parent_look(l, &log->access, "log.access", log->access);
+		parent_look(l, &log->access, "log.access", log->access, true);
 	else if (S_ISDIR(st.st_mode))
 		complain(l, &log->access, "log.access", "%s: is a directory", log->access);
 	else if (access(log->access, W_OK))
@@ -178,8 +165,8 @@ int conf_check_files(const struct conf *conf, FILE *errors)
 	for (size_t i = 0; i < conf->port_count; i++)
 		if (conf->ports[i].kind == CONF_PORT_MEMIF &&
 			conf->ports[i].memif_role == CONF_MEMIF_SERVER)
-			late_parent_look(
-				&l, &conf->ports[i].device, "ports.memif", conf->ports[i].device);
+			parent_look(&l, &conf->ports[i].device, "ports.memif",
+				conf->ports[i].device, true);
 	if (conf->devices.kek)
 		file_look(&l, &conf->devices.kek, "devices.kek", conf->devices.kek);
 	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
