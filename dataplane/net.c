@@ -17,6 +17,10 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_ARP  0x0806
+
+#define ND_FIRST 133 // ICMPv6 types of neighbour discovery (RFC 4861 section 4)
+#define ND_LAST  137
 
 #define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_FRAGMENT_MASK 0x3fff // more fragments, and the offset
@@ -256,6 +260,24 @@ static bool source_is_answerable(
 			return false;
 	}
 	return !port_owns(port, family, addr);
+}
+
+bool dp_net_is_neighbour(const struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	size_t len = rte_pktmbuf_data_len(m), at = ETH_LEN;
+
+	if (len < ETH_LEN + VLAN_LEN)
+		return false;
+	if (load_be16(frame + 12) == ETHERTYPE_VLAN)
+		at += VLAN_LEN;
+	uint16_t type = load_be16(frame + at - 2);
+	const uint8_t *ip = frame + at;
+
+	if (type == ETHERTYPE_ARP)
+		return true;
+	return type == ETHERTYPE_IPV6 && len > at + IPV6_LEN && ip[6] == IPPROTO_ICMPV6 &&
+		ip[7] == 255 && ip[IPV6_LEN] >= ND_FIRST && ip[IPV6_LEN] <= ND_LAST;
 }
 
 enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,

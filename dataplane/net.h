@@ -91,6 +91,10 @@ struct dp_net_info {
 enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
 	struct dp_net_info *info, enum dp_stat *drop) __attribute__((warn_unused_result));
 
+// Whether a frame that is not CoAP is of those by which neighbours find each other: ARP, or ICMPv6
+// neighbour discovery, which only a neighbour can send (RFC 4861 section 3.1).
+bool dp_net_is_neighbour(const struct rte_mbuf *m);
+
 // Completes *flow from a packet that dp_net_classify() called DP_NET_COAP.
 void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struct dp_flow *flow);
 

@@ -80,14 +80,20 @@ void dp_punt_ring_free(struct dp_punt_ring *ring)
 
 bool dp_punt_push(struct dp_punt_ring *ring, uint16_t port_id, const void *frame, uint16_t len)
 {
+	return dp_punt_push_below(ring, 0, port_id, frame, len);
+}
+
+bool dp_punt_push_below(struct dp_punt_ring *ring, uint32_t kept_free, uint16_t port_id,
+	const void *frame, uint16_t len)
+{
 	const uint32_t head = ring->head;
 	struct slot *slot = slot_at(ring, head);
 
 	if (len > ring->frame_max)
 		return false;
-	if (head - ring->tail_seen > ring->mask) {
+	if (head - ring->tail_seen + kept_free > ring->mask) {
 		ring->tail_seen = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-		if (head - ring->tail_seen > ring->mask)
+		if (head - ring->tail_seen + kept_free > ring->mask)
 			return false;
 	}
 	slot->port_id = port_id;

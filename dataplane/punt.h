@@ -18,6 +18,10 @@ void dp_punt_ring_free(struct dp_punt_ring *ring);
 // Producer: copies a frame in. false if the ring is full or the frame too long.
 bool dp_punt_push(struct dp_punt_ring *ring, uint16_t port_id, const void *frame, uint16_t len);
 
+// The same, but leaves so many slots free.
+bool dp_punt_push_below(struct dp_punt_ring *ring, uint32_t kept_free, uint16_t port_id,
+	const void *frame, uint16_t len);
+
 // Consumer: the oldest frame, or NULL. It stays in place until dp_punt_pop().
 const uint8_t *dp_punt_peek(struct dp_punt_ring *ring, uint16_t *port_id, uint16_t *len);
 void dp_punt_pop(struct dp_punt_ring *ring);

@@ -25,6 +25,7 @@
 #define NAP_SILENT_MS     1000 // without work before naps become longer
 #define SHARED_TURNS      32   // turns with work before a worker leaves its CPU to others there
 #define PUNT_SLOTS        512
+#define NEIGHBOUR_SLOTS   128 // of these, for neighbours alone
 #define EVENT_SLOTS       4096
 #define COMMAND_SLOTS     4096
 #define MBUFS_PER_PORT    4096
@@ -243,13 +244,17 @@ static unsigned from_kernel(struct dp_worker *w)
 	return n;
 }
 
+// Strangers may send more than main takes: neighbours have room left, or nobody could reach us
+// soon.
 static void punt(struct dp_worker *w, uint16_t port_id, const struct rte_mbuf *m)
 {
+	uint32_t kept_free = dp_net_is_neighbour(m) ? 0 : NEIGHBOUR_SLOTS;
+
 	// What the kernel does not get from us in one piece it would have to reassemble.
 	if (m->nb_segs != 1) {
 		dp_count(w, DP_STAT_drop_multi_segment);
-	} else if (dp_punt_push(w->to_kernel, port_id, rte_pktmbuf_mtod(m, const void *),
-			   rte_pktmbuf_data_len(m))) {
+	} else if (dp_punt_push_below(w->to_kernel, kept_free, port_id,
+			   rte_pktmbuf_mtod(m, const void *), rte_pktmbuf_data_len(m))) {
 		dp_count(w, DP_STAT_punted);
 		w->ring_main = true;
 	} else {

@@ -355,3 +355,48 @@ Test(dp_scarce, no_own_piv_lies_beyond_the_last_run)
 			dp_own_piv(bed.w, device.context, ctx, &piv, &why), cases[i].ok, "%u", i);
 	}
 }
+
+// A frame to all stations, with a VLAN tag or without.
+static void send_frame(bool tagged, uint16_t type, const uint8_t *data, size_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(bed.pool);
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, 80);
+	unsigned at = tagged ? 18 : 14;
+
+	cr_assert_not_null(frame);
+	memset(frame, 0, 80);
+	memset(frame, 0xff, 6);
+	if (tagged)
+		frame[12] = 0x81;
+	frame[at - 2] = type >> 8;
+	frame[at - 1] = type & 0xff;
+	if (len)
+		memcpy(frame + at, data, len);
+	cr_assert_eq(rte_ring_enqueue(bed.rx[0], m), 0);
+	dp_worker_turn(bed.w);
+}
+
+// Nothing that a stranger sends to the kernel, while main is slow, keeps neighbours from finding
+// us.
+Test(dp_scarce, neighbours_find_us_in_a_flood)
+{
+	static const uint8_t ping[] = {0x60, 0, 0, 0, 0, 8, 58, 255, [40] = 128};
+	static const uint8_t from_afar[] = {0x60, 0, 0, 0, 0, 8, 58, 64, [40] = 135};
+	static const uint8_t solicitation[] = {0x60, 0, 0, 0, 0, 8, 58, 255, [40] = 135};
+
+	for (unsigned i = 0; i < 600; i++)
+		send_frame(i % 2, 0x88b5, NULL, 0);
+	uint64_t dropped = bed_count(&bed, DP_STAT_drop_kernel_full);
+
+	cr_expect_gt(dropped, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		send_frame(false, 0x86dd, ping, sizeof(ping));
+		send_frame(true, 0x86dd, from_afar, sizeof(from_afar));
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_kernel_full), dropped += 20);
+	for (unsigned i = 0; i < 20; i++) {
+		send_frame(i % 2, 0x0806, NULL, 0);
+		send_frame(i % 2, 0x86dd, solicitation, sizeof(solicitation));
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_kernel_full), dropped);
+}
