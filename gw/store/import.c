@@ -18,10 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_MAX  (64 * 1024) // bytes at once
-#define STEP_ROWS 256
-#define TURN_NS   5000000 // a turn of writing is over with the first rows behind this
-#define LOOK_ROWS 16      // between two looks at the clock
+#define READ_MAX   (64 * 1024) // bytes at once
+#define STEP_ROWS  256
+#define STEP_BYTES (4 * READ_MAX) // of one step, whether there are rows in them or not
+#define TURN_NS    5000000        // a turn of writing is over with the first rows behind this
+#define LOOK_ROWS  16             // between two looks at the clock
 
 // All that cleartext secrets come through; in memory of its own kind.
 struct work {
@@ -295,7 +296,7 @@ static int turn(struct import *import, enum import_state *state, struct store_er
 
 int import_step(struct import *import, enum import_state *state, struct store_error *error)
 {
-	uint64_t rows = import->report.rows;
+	const uint64_t rows = import->report.rows, bytes = import->bytes;
 	int code = 0;
 
 	*state = IMPORT_MORE;
@@ -305,7 +306,8 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 			? 0
 			: store_fail(error, -EINVAL, "the import is over");
 	}
-	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_START) {
+	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_START &&
+		import->bytes - bytes < STEP_BYTES) {
 		bool found = false;
 		code = refill(import, state, error);
 		if (code == 0 && *state == IMPORT_MORE)
@@ -313,7 +315,8 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 		if (found)
 			import->stage = STAGE_ROWS;
 	}
-	while (code == 0 && *state == IMPORT_MORE && import->report.rows - rows < STEP_ROWS)
+	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_ROWS &&
+		import->report.rows - rows < STEP_ROWS && import->bytes - bytes < STEP_BYTES)
 		code = turn(import, state, error);
 	if (code != 0)
 		import->stage = STAGE_FAILED;

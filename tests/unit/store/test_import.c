@@ -627,6 +627,22 @@ static void read_rows(unsigned first, unsigned rows, const struct import_options
 }
 
 // Wherever it is.
+// A step ends when there are no rows in what it reads, too: between steps it can be cancelled.
+Test(import, a_file_without_end_is_read_in_steps)
+{
+	const struct import_options options = {.format = IMPORT_CSV};
+	enum import_state state = IMPORT_WAIT;
+	struct import_progress progress;
+
+	cr_assert_eq(import_open_path(bed.store, "/dev/zero", &options, &import, &bed.error), 0);
+	cr_assert_eq(import_step(import, &state, &bed.error), 0);
+	cr_expect_eq(state, IMPORT_MORE);
+	import_progress(import, &progress);
+	cr_expect_leq(progress.bytes, 1 << 20);
+	import_free(import);
+	import = NULL;
+}
+
 Test(import, a_cancelled_import_leaves_nothing)
 {
 	bool done = false;
