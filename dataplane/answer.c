@@ -418,15 +418,28 @@ static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 	dp_exchange_give(w->exchanges, answer->exchange);
 }
 
-// In the place of an answer that does not fit one datagram, or that the device does not take: an
-// error without words, which fits behind any token that a request of at least this length came
-// with.
+// Whether a backend did what was asked, so that the device must not be told to try again.
+static bool is_performed(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	if (answer->exchange == DP_INDEX_NONE || COAP_CODE_CLASS(answer->plaintext[0]) != 2)
+		return false;
+	uint8_t code = dp_shared_at(w->exchanges, answer->exchange)->request.code;
+
+	return code != COAP_GET && code != COAP_FETCH;
+}
+
+// In the place of an answer that does not fit one datagram, or that the device does not take (its
+// limit may have changed since it asked): an error without words, or the code alone of what was
+// done, which fits behind any token that a request of at least this length came with.
 static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
 {
 	uint8_t class = COAP_CODE_CLASS(answer->plaintext[0]);
 	uint8_t code = class == 4 || class == 5 ? answer->plaintext[0] : COAP_INTERNAL_SERVER_ERROR;
 
-	dp_answer_error(w, answer, code, 0, NULL);
+	if (is_performed(w, answer))
+		answer->plaintext_len = 1;
+	else
+		dp_answer_error(w, answer, code, 0, NULL);
 }
 
 // Writes the head, and shortens an answer that is too large. Returns the head's length, 0 if no
@@ -437,7 +450,7 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 	uint16_t headers = dp_net_overhead(answer->flow);
 	// The MTU counts what is behind Ethernet and VLAN.
 	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - headers : 0;
-	size_t taken = w->contexts->context[answer->context].max_message;
+	size_t taken = dp_context_max_message(&w->contexts->context[answer->context]);
 	size_t head = encode_head(w, answer, coap, room);
 
 	// Only a long token of the device's own can make an error without words too large for it:

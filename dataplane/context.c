@@ -323,6 +323,14 @@ static void side_wipe(struct dp_side *side)
 		sodium_memzero(side, sizeof(*side));
 }
 
+// Each is a number of its own, so a worker may see them in any order.
+static void limits_write(struct dp_context *ctx, uint16_t max_message, uint8_t max_in_flight)
+{
+	__atomic_store_n(&ctx->max_message, max_message ? max_message : DP_MESSAGE_DEFAULT,
+		__ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->max_in_flight, max_in_flight, __ATOMIC_RELAXED);
+}
+
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params)
 {
@@ -344,7 +352,7 @@ void dp_context_publish(
 	ctx->sender_id_len = params->sender_id_len;
 	memcpy(ctx->sender_id, params->sender_id, sizeof(ctx->sender_id));
 	ctx->alg = params->alg;
-	ctx->max_message = params->max_message ? params->max_message : DP_MESSAGE_DEFAULT;
+	limits_write(ctx, params->max_message, params->max_in_flight);
 	ctx->window = params->window;
 	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
 	ctx->mark = 0;
@@ -367,13 +375,23 @@ void dp_context_publish(
 	}
 	ctx->in_flight = DP_INDEX_NONE;
 	ctx->in_flight_count = 0;
-	ctx->max_in_flight = params->max_in_flight;
 	ctx->rate_at = 0;
 	ctx->share_at = 0;
 	ctx->accepted = 0;
 	ctx->last_accepted_s = 0;
 	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+}
+
+int dp_context_limits(struct dp_context_table *table, uint32_t index, uint32_t generation,
+	uint16_t max_message, uint8_t max_in_flight)
+{
+	struct dp_context *ctx = &table->context[index];
+
+	if (dp_context_live(ctx) != generation)
+		return -ENOENT;
+	limits_write(ctx, max_message, max_in_flight);
+	return 0;
 }
 
 void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t from)

@@ -78,7 +78,7 @@ _Static_assert(sizeof(struct dp_context_key) == 16, "no bytes between that are n
 
 struct dp_context {
 	// First line: main writes it before it publishes the context, and nobody after that, but
-	// for owner and generation.
+	// for owner, generation and max_message.
 	uint8_t recipient_key[DP_KEY_INLINE];
 	uint8_t sender_key[DP_KEY_INLINE];
 	uint8_t common_iv[AEAD_NONCE_MAX];
@@ -88,11 +88,11 @@ struct dp_context {
 	uint8_t flags;        // enum dp_context_flags
 	uint8_t owner;        // CAS: worker from NONE, main from NONE
 	uint32_t generation;  // odd: live. The owner writes, or main when it is not claimed
-	uint16_t max_message; // largest CoAP message to the device, bytes
+	uint16_t max_message; // main, also of a live one, atomic: see dp_context_limits()
 	uint16_t spare;
 
-	// Second line: the owner writes it; main before it publishes. Only what every request
-	// touches: the rest goes to struct dp_side.
+	// Second line: the owner writes it; main before it publishes, and max_in_flight later.
+	// Only what every request touches: the rest goes to struct dp_side.
 	struct osc_window window;
 	uint64_t mark;        // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
 	uint64_t fingerprint; // main; names the key to backends
@@ -109,7 +109,7 @@ struct dp_context {
 	uint32_t rate_at;         // bucket of requests, see dp_config.rate_cost
 	uint32_t share_at;        // bucket of bytes in the answer index
 	uint16_t in_flight_count; // length of the list in_flight
-	uint8_t max_in_flight;    // main; 0: as dp_config says
+	uint8_t max_in_flight;    // main, also of a live one, atomic; 0: as dp_config says
 	uint8_t state;            // enum dp_context_state
 };
 _Static_assert(sizeof(struct dp_context) == 128, "two cache lines");
@@ -227,6 +227,18 @@ static inline uint16_t dp_payload_max(uint16_t max_message)
 	return (uint32_t)max_message * 8 / 9;
 }
 
+// The largest CoAP message that a device takes, in bytes. Main may change it between two calls.
+static inline uint16_t dp_context_max_message(const struct dp_context *ctx)
+{
+	return __atomic_load_n(&ctx->max_message, __ATOMIC_RELAXED);
+}
+
+// Requests of a device that may be under way; 0: as dp_config says. Main may change it, too.
+static inline uint8_t dp_context_max_in_flight(const struct dp_context *ctx)
+{
+	return __atomic_load_n(&ctx->max_in_flight, __ATOMIC_RELAXED);
+}
+
 // What main says of a new context.
 struct dp_context_params {
 	struct dp_context_key key;
@@ -252,6 +264,10 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 // Main: fills a place, and workers find it from then on.
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params);
+// Main: gives a live context other limits, as in struct dp_context_params. They count from the next
+// request on; no other field of the context is touched. -ENOENT if it is not that generation.
+int dp_context_limits(struct dp_context_table *table, uint32_t index, uint32_t generation,
+	uint16_t max_message, uint8_t max_in_flight) __attribute__((warn_unused_result));
 // The owner, or main while nobody else can be: forgets what is known of the window, so that the
 // next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as its
 // mark, or where it was if that is higher.

@@ -214,8 +214,10 @@ static uint32_t rate_take(const struct dp_worker *w, struct dp_context *ctx)
 // Whether a device has as much under way as it may.
 static bool in_flight_full(const struct dp_worker *w, const struct dp_context *ctx)
 {
-	unsigned most = ctx->max_in_flight ? ctx->max_in_flight : w->config->max_in_flight;
+	unsigned most = dp_context_max_in_flight(ctx);
 
+	if (!most)
+		most = w->config->max_in_flight;
 	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
@@ -240,7 +242,7 @@ static uint16_t response_max(const struct dp_worker *w, const struct dp_flow *fl
 	unsigned mtu = worker_port(w, flow->port_id)->mtu;
 	unsigned room = headers < mtu ? mtu - headers : 0;
 
-	room = RTE_MIN(room, ctx->max_message);
+	room = RTE_MIN(room, dp_context_max_message(ctx));
 	return around < room ? room - around : 0;
 }
 
@@ -262,7 +264,7 @@ static bool echo_payload(const struct dp_worker *w, const struct pkt_answer *ans
 
 	head[head_len++] = COAP_PAYLOAD_MARK;
 	*len = head_len + body->payload_len;
-	if (body->payload_len > dp_payload_max(ctx->max_message) ||
+	if (body->payload_len > dp_payload_max(dp_context_max_message(ctx)) ||
 		*len > response_max(w, answer->flow, answer->token_len, ctx))
 		return false;
 	*start = (uint8_t *)(uintptr_t)body->payload - head_len;
@@ -346,7 +348,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.context_generation = x->context_generation,
 		.route = route,
 		.response_max = response_max(w, &x->flow, msg->token_len, ctx),
-		.payload_max = dp_payload_max(ctx->max_message),
+		.payload_max = dp_payload_max(dp_context_max_message(ctx)),
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,
 		.body_len = body_len,

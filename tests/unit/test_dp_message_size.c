@@ -5,6 +5,7 @@
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 
 static struct bed bed;
 static struct bed_device device;
@@ -141,4 +142,58 @@ Test(dp_message_size, diagnostics_are_left_out_for_small_devices)
 	ask(2);
 	backend_answers(200);
 	expect_answer(COAP_INTERNAL_SERVER_ERROR);
+}
+
+static void limits(uint32_t generation, uint16_t max_message, uint8_t max_in_flight, int expected)
+{
+	cr_expect_eq(dp_context_limits(dp_contexts(bed.dp), device.context, generation, max_message,
+			     max_in_flight),
+		expected);
+}
+
+static struct dp_shared *post(uint64_t piv)
+{
+	bed_seal_path(&device, &request, COAP_CON, piv, piv, COAP_POST, "up/x", NULL);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	return bed_upstream_take(&bed, &handle);
+}
+
+Test(dp_message_size, limits_of_a_live_device_change_and_nothing_else)
+{
+	ask(1);
+	backend_answers(1000);
+	expect_answer(COAP_CONTENT);
+	const struct dp_context before = *context();
+
+	limits(device.generation + 2, 128, 1, -ENOENT);
+	limits(device.generation, 128, 1, 0);
+	struct dp_context after = *context();
+
+	cr_expect_eq(after.max_message, 128);
+	cr_expect_eq(after.max_in_flight, 1);
+	after.max_message = before.max_message;
+	after.max_in_flight = before.max_in_flight;
+	cr_expect_arr_eq((uint8_t *)&after, (const uint8_t *)&before, sizeof(after));
+	cr_expect_eq(ask(2)->request.payload_max, 113);
+	cr_expect_null(post(3), "one is under way");
+	expect_answer(COAP_TOO_MANY_REQUESTS);
+	limits(device.generation, 0, 0, 0);
+	cr_expect_eq(ask(4)->request.payload_max, 1024);
+}
+
+// The loop was told of the room there was when the device asked.
+Test(dp_message_size, answers_under_way_fit_a_limit_that_became_smaller)
+{
+	ask(1);
+	limits(device.generation, 128, 0, 0);
+	backend_answers(1000);
+	expect_answer(COAP_INTERNAL_SERVER_ERROR);
+	limits(device.generation, 0, 0, 0);
+	cr_assert_not_null(post(2));
+	limits(device.generation, 128, 0, 0);
+	backend_answers(1000);
+	expect_answer(COAP_CONTENT);
+	cr_expect_eq(answer.plaintext_len, 1, "what was asked is done");
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_oversize), 2);
 }
