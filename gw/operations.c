@@ -208,9 +208,9 @@ static void import_done(struct store_job *job)
 	else
 		ctl_reply_imported(op->req, &import->report);
 	if (!job->result)
-		log_notice("import: %lu rows, %lu added, %lu replaced, %lu unchanged",
+		log_notice("import: %lu rows, %lu added, %lu replaced, %lu changed, %lu unchanged",
 			import->report.rows, import->report.added, import->report.replaced,
-			import->report.unchanged);
+			import->report.changed, import->report.unchanged);
 	store_import_job_free(import);
 	op->daemon->importing = false;
 	free(op);

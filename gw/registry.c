@@ -182,8 +182,32 @@ static uint8_t context_flags(const struct store_device *device)
 	return own_piv[device->own_piv] | (device->recovery == STORE_FLOOR ? DP_CONTEXT_FLOOR : 0);
 }
 
+// Gives a device its limits where it is. One that is neither live nor waiting is still to be handed
+// out by an import, which reads them from the store, or the data plane did not take it.
+static int limits_change(struct registry *registry, const struct store_device *device)
+{
+	struct registry_waiting *waiting = registry->waiting;
+	struct dp_context_key key;
+
+	device_key(registry, device, &key);
+	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
+
+	if (at >= 0 && registry->entry[at].id == device->id)
+		return dp_context_limits(dp_contexts(registry->dp), at,
+			registry->entry[at].generation, device->limits.max_message,
+			device->limits.max_in_flight);
+	while (waiting && waiting->device.id != device->id)
+		waiting = waiting->next;
+	if (waiting)
+		waiting->device.limits = device->limits;
+	return 0;
+}
+
 int registry_add(struct registry *registry, const struct store_device *device)
 {
+	if (device->changed)
+		return limits_change(registry, device);
+
 	struct dp_context_params params = {
 		.alg = device->alg,
 		.sender_id_len = device->gateway_id_len,

@@ -37,7 +37,8 @@ void registry_fini(struct registry *registry);
 // Takes a device into the data plane, in place of one with the same ids. Returns 0 or -errno. One
 // that needs a resync is not taken, which is no failure. One with keys that were retired just now
 // is taken by registry_turn() when no worker can seal with them any more, and one for which there
-// is no place when one that was removed is gone.
+// is no place when one that was removed is gone. One that has changed (struct store_device) only
+// gets its limits, where it is: in the data plane or among those that wait.
 int registry_add(struct registry *registry, const struct store_device *device)
 	__attribute__((warn_unused_result));
 // After a resync that is durable: takes the device in if it is not there, else forgets its window,

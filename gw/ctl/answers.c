@@ -280,6 +280,7 @@ void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const 
 		[STORE_ADDED] = "added",
 		[STORE_UNCHANGED] = "unchanged",
 		[STORE_REPLACED] = "replaced",
+		[STORE_CHANGED] = "changed",
 	};
 	struct ctl_writer body;
 
@@ -367,6 +368,7 @@ void ctl_reply_imported(struct ctl_request *req, const struct import_report *rep
 	ctl_put_uint(&body, "added", report->added);
 	ctl_put_uint(&body, "unchanged", report->unchanged);
 	ctl_put_uint(&body, "replaced", report->replaced);
+	ctl_put_uint(&body, "changed", report->changed);
 	ctl_write_close(&body);
 	ctl_request_reply(req, &body, false);
 	ctl_request_end(req);

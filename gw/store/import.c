@@ -56,9 +56,12 @@ struct import {
 	struct spool *staged, *accepted;
 	struct shadow *shadow;
 	uint64_t bytes, bytes_total, rows_staged, applied;
-	// Ids of rows that this import wrote, from first_id: the line of each, 0 if it did not.
-	uint64_t first_id, ids;
-	uint64_t *written;
+	// Devices that rows were about, by a hash of their ids; at most half of it is full.
+	struct met {
+		uint64_t id; // 0: none
+		uint64_t line;
+	} * met;
+	uint64_t met_mask; // a power of two, - 1
 	struct import_report report;
 };
 
@@ -72,7 +75,7 @@ void import_free(struct import *import)
 	spool_free(import->staged);
 	spool_free(import->accepted);
 	sodium_free(import->work);
-	free(import->written);
+	free(import->met);
 	free(import);
 }
 
@@ -89,7 +92,6 @@ static int import_new(struct store *store, int fd, const struct import_options *
 	new->store = store;
 	new->options = *options;
 	new->fd = fd;
-	new->first_id = store->next_id;
 	// sodium_malloc() aligns the end of what it gives.
 	size_t size = (sizeof(*new->work) + 63) & ~(size_t)63;
 	new->work = sodium_malloc(size);
@@ -323,12 +325,26 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 	return code;
 }
 
-// The line of a row that this import wrote, or 0.
-static uint64_t line_written(const struct import *import, uint64_t id)
+static int met_make(struct import *import, struct store_error *error)
 {
-	return id >= import->first_id && id - import->first_id < import->ids
-		? import->written[id - import->first_id]
-		: 0;
+	uint64_t room = 16;
+
+	while (room < 2 * import->rows_staged)
+		room *= 2;
+	import->met = calloc(room, sizeof(import->met[0]));
+	import->met_mask = room - 1;
+	return import->met != NULL ? 0 : store_fail(error, -ENOMEM, "no memory for an import");
+}
+
+// Where a device is among those that rows were about, or would be.
+static struct met *met_find(const struct import *import, uint64_t id)
+{
+	uint64_t at = (id * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+
+	while (import->met[at & import->met_mask].id != 0 &&
+		import->met[at & import->met_mask].id != id)
+		at++;
+	return &import->met[at & import->met_mask];
 }
 
 static bool is_of_row(int code)
@@ -340,7 +356,7 @@ static bool is_of_row(int code)
 // Says which row of the file the other one is.
 static void name_other_line(const struct import *import, uint64_t other, struct store_error *why)
 {
-	uint64_t line = line_written(import, other);
+	uint64_t line = other != 0 ? met_find(import, other)->line : 0;
 	size_t len = strlen(why->text);
 
 	if (line != 0)
@@ -357,7 +373,7 @@ static int apply_row(
 	int code = row_apply(into, row, import->options.replace, &outcome, &other, &why);
 	if (code == 0 && outcome != STORE_ADDED) {
 		uint64_t there = outcome == STORE_REPLACED ? row->replaces : other;
-		if (line_written(import, there) != 0) {
+		if (met_find(import, there)->line != 0) {
 			other = there;
 			code = store_fail(&why, -EEXIST, "the device is in the file before");
 		}
@@ -372,13 +388,18 @@ static int apply_row(
 			*error = why;
 		return code;
 	}
-	if (outcome == STORE_UNCHANGED) {
-		import->report.unchanged++;
-		return 0;
+	// Which of two rows counts must not depend on their order. Where nothing changes, the same
+	// twice does no harm.
+	if (outcome != STORE_UNCHANGED || import->options.replace) {
+		uint64_t id = outcome == STORE_UNCHANGED ? other : row->id;
+		*met_find(import, id) = (struct met){.id = id, .line = row->line};
 	}
-	import->written[row->id - import->first_id] = row->line;
+	import->report.unchanged += outcome == STORE_UNCHANGED;
 	import->report.added += outcome == STORE_ADDED;
 	import->report.replaced += outcome == STORE_REPLACED;
+	import->report.changed += outcome == STORE_CHANGED;
+	if (outcome == STORE_UNCHANGED)
+		return 0;
 	if (import->report.bad > 0)
 		return 0; // nothing will be handed out
 	// Read again from the store when it is handed out.
@@ -439,11 +460,10 @@ static int write_begin(struct import *import, bool *done, struct store_error *er
 {
 	if (import->store->shadow != NULL)
 		return 0; // another import is being written
-	import->ids = import->store->next_id - import->first_id;
-	import->written = calloc(import->ids + 1, sizeof(import->written[0]));
-	if (import->written == NULL)
-		return store_fail(error, -ENOMEM, "no memory for an import");
-	int code = spool_rewind(import->staged);
+	int code = met_make(import, error);
+	if (code != 0)
+		return code;
+	code = spool_rewind(import->staged);
 	if (code != 0)
 		return store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 	if (import->rows_staged <= import->store->direct_rows)
@@ -501,11 +521,11 @@ int import_write(struct import *import, bool *done, struct store_error *error)
 	import->stage = code == 0 ? STAGE_COMMITTED : STAGE_FAILED;
 	shadow_free(import->shadow);
 	import->shadow = NULL;
-	free(import->written);
-	import->written = NULL;
-	import->ids = 0;
+	free(import->met);
+	import->met = NULL;
 	if (code != 0)
-		import->report.added = import->report.unchanged = import->report.replaced = 0;
+		import->report.added = import->report.unchanged = import->report.replaced =
+			import->report.changed = 0;
 	return code;
 }
 
@@ -539,6 +559,7 @@ static int hand_out(struct import *import, const struct store_row *accepted,
 		return code;
 	row.never_used = accepted->never_used;
 	row.replaces = accepted->replaces;
+	row.changed = accepted->changed;
 	code = row_to_device(import->store, &row, device);
 	return code == 0 ? 0
 			 : store_fail(error, code, "device %s is damaged in the store", row.name);

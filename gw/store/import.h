@@ -20,7 +20,8 @@ enum import_format { IMPORT_AUTO, IMPORT_CSV, IMPORT_JSON };
 struct import_options {
 	enum import_format format; // IMPORT_AUTO: JSON if the first character is { or [
 	bool never_used;           // for rows that do not say where their keys have been
-	bool replace;              // devices that are there with other keys are retired
+	bool replace; // devices that are there with other keys are retired, with other limits
+		      // changed
 };
 
 struct import_bad_row {
@@ -35,7 +36,7 @@ struct import_progress {
 };
 
 struct import_report {
-	uint64_t rows, added, unchanged, replaced, bad;
+	uint64_t rows, added, unchanged, replaced, changed, bad;
 	unsigned named; // bad rows in bad_row[], the first by line
 	struct import_bad_row bad_row[IMPORT_ERRORS_MAX];
 };
@@ -70,9 +71,9 @@ bool store_importing(const struct store *store);
 void import_progress(const struct import *import, struct import_progress *progress);
 void import_report(const struct import *import, struct import_report *report);
 
-// After import_write() was done: fills devices[] with the next ones that were added or that replace
-// others and were not removed or replaced since, at most room. *count 0: no more. The caller wipes
-// devices[].
+// After import_write() was done: fills devices[] with the next ones that were added, that replace
+// others or that have other limits, and were not removed or replaced since, at most room. *count 0:
+// no more. The caller wipes devices[].
 int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
 	struct store_error *error) __attribute__((warn_unused_result));
 

@@ -80,6 +80,7 @@ struct store_secrets {
 	X(DEVICE_STATE,                                                                            \
 		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \
 		" WHERE id = ?1")                                                                  \
+	X(DEVICE_LIMITS, "UPDATE device SET max_message = ?2, max_in_flight = ?3 WHERE id = ?1")   \
 	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
 	X(DEVICE_BASED, STORE_DEVICE_SELECT "WHERE id > ?1 AND run_base > 0 ORDER BY id LIMIT 1")  \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \
@@ -195,6 +196,7 @@ struct store_row {
 	// Of a row that is to be applied, see struct store_spec:
 	bool recovery_said, own_piv_said, has_device_seq;
 	uint64_t device_seq, gateway_seq;
+	bool changed; // it was applied, and is one that was there: with other limits
 };
 
 // sql.c
@@ -298,7 +300,8 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 int row_prepare(struct store *store, const struct store_spec *spec, struct store_row *row,
 	struct store_error *error) __attribute__((warn_unused_result));
 // Within a transaction, which must be rolled back if this fails: checks the row against all others
-// and writes it. *other is the id of the device in the way, if there is one.
+// and writes it. *other is the id of the device in the way, if there is one. With STORE_CHANGED the
+// row becomes the one that was there, with its new limits.
 int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
 	uint64_t *other, struct store_error *error) __attribute__((warn_unused_result));
 // Seals the keys of a row again, which are sealed as those of `sealed`, for what has changed in it.

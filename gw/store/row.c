@@ -459,14 +459,41 @@ static int policy_check(
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
 			there->name, store_own_piv_name(there->own_piv));
-	if ((row->limits.max_message && row->limits.max_message != there->limits.max_message) ||
-		(row->limits.max_in_flight &&
-			row->limits.max_in_flight != there->limits.max_in_flight))
+	return 0;
+}
+
+// Gives the device that is there the limits that are said of it. They have a statement of their
+// own: what is raised while an import writes them to a copy (shadow.c) must not overwrite them
+// there.
+static int limits_change(struct store *store, struct store_row *row, struct store_row *there,
+	bool replace, enum store_outcome *outcome, struct store_error *error)
+{
+	const struct store_limits said = row->limits;
+	struct store_limits *limits = &there->limits;
+
+	*outcome = STORE_UNCHANGED;
+	if ((!said.max_message || said.max_message == limits->max_message) &&
+		(!said.max_in_flight || said.max_in_flight == limits->max_in_flight))
+		return 0;
+	if (!replace)
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and another max_message or "
-			"max_in_flight; remove it first",
+			"max_in_flight; replace changes them",
 			there->name);
-	return 0;
+	if (said.max_message)
+		limits->max_message = said.max_message;
+	if (said.max_in_flight)
+		limits->max_in_flight = said.max_in_flight;
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LIMITS);
+
+	sqlite3_bind_int64(statement, 1, there->id);
+	sqlite3_bind_int(statement, 2, limits->max_message);
+	sqlite3_bind_int(statement, 3, limits->max_in_flight);
+	there->line = row->line;
+	there->changed = true;
+	*row = *there;
+	*outcome = STORE_CHANGED;
+	return store_exec(store, statement, error);
 }
 
 // What is not said of a device is as it was before.
@@ -498,8 +525,9 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 		if (row->named && strcmp(row->name, there.name) != 0)
 			return store_fail(error, -EEXIST, "this device is there with the name %s",
 				there.name);
-		*outcome = STORE_UNCHANGED;
-		return policy_check(row, &there, error);
+		code = policy_check(row, &there, error);
+		return code != 0 ? code
+				 : limits_change(store, row, &there, replace, outcome, error);
 	}
 	if (!replace)
 		return store_fail(error, -EEXIST,
@@ -619,7 +647,7 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 
 	*other = 0;
 	int code = address_check(store, row, replace, outcome, other, error);
-	if (code != 0 || *outcome == STORE_UNCHANGED)
+	if (code != 0 || *outcome == STORE_UNCHANGED || *outcome == STORE_CHANGED)
 		return code;
 	*other = 0;
 	code = name_check(store, row, other, error);
@@ -657,6 +685,7 @@ int row_to_device(
 		return code;
 	device->id = row->id;
 	device->replaces = row->replaces;
+	device->changed = row->changed;
 	memcpy(device->name, row->name, sizeof(device->name));
 	device->alg = row->alg;
 	device->has_id_context = row->has_id_context;

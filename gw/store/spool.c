@@ -28,6 +28,7 @@ struct spool_head {
 	struct store_limits limits;
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
+	bool changed;
 	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
 };
 
@@ -102,6 +103,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.limits = row->limits,
 		.mark = row->mark,
 		.resync = row->resync,
+		.changed = row->changed,
 		.recovery_said = row->recovery_said,
 		.own_piv_said = row->own_piv_said,
 		.has_device_seq = row->has_device_seq,
@@ -151,6 +153,7 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->limits = head.limits;
 	row->mark = head.mark;
 	row->resync = head.resync;
+	row->changed = head.changed;
 	row->recovery_said = head.recovery_said;
 	row->own_piv_said = head.own_piv_said;
 	row->has_device_seq = head.has_device_seq;

@@ -115,6 +115,8 @@ struct store_spec {
 struct store_device {
 	uint64_t id;       // of this device with these keys; never used again for others
 	uint64_t replaces; // id of the device that was retired in its favour; 0: none
+	bool changed; // it is there with these keys: only its limits are new, and its window is not
+		      // in here
 	char name[STORE_NAME_MAX + 1];
 	enum aead_alg alg;
 	bool has_id_context;
@@ -159,6 +161,7 @@ enum store_outcome {
 	STORE_ADDED,
 	STORE_UNCHANGED, // it is there with these parameters: window and counter stay
 	STORE_REPLACED,  // one with the same device_id and ID Context was retired
+	STORE_CHANGED,   // it is there with these keys, and got other limits: all else stays
 };
 
 // Opens the store of a directory, and makes a new one if there is none. Nobody else can open it
@@ -261,7 +264,8 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 	struct store_device *device, struct store_error *error) __attribute__((warn_unused_result));
 
 // Adds one device, durable on return. If it is there with other keys, `replace` says whether to
-// retire those (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
+// retire those, and if it is there with these keys and other limits, whether to change them in
+// place (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
 // STORE_UNCHANGED it is not for the data plane: the device that is there goes on.
 int store_add(struct store *store, const struct store_spec *spec, bool replace,
 	struct store_device *device, enum store_outcome *outcome, struct store_error *error)

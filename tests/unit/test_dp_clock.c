@@ -272,6 +272,52 @@ Test(dp_clock, keys_are_not_taken_again_while_their_owner_may_seal)
 	cr_expect_gt(piv, late);
 }
 
+static void change_limits(uint64_t id, uint16_t max_message)
+{
+	struct store_device changed = stored;
+
+	changed.id = id;
+	changed.changed = true;
+	changed.limits.max_message = max_message;
+	cr_assert_eq(registry_add(&registry, &changed), 0);
+}
+
+// In the data plane, while it waits for its keys, and where nobody is.
+Test(dp_clock, limits_change_where_the_device_is)
+{
+	const struct store_info info = {.id = 1, .device_id_len = 1, .device_id = {7}};
+	struct dp_context *ctx;
+
+	change_limits(1, 200);
+	cr_expect_null(registry_find(&registry, &info, &device.context), "it is not taken in");
+	add();
+	clock_s++;
+	must_own_piv();
+	ctx = &dp_contexts(bed.dp)->context[device.context];
+	uint64_t window = ctx->window.next, own = ctx->own_next;
+
+	change_limits(2, 300);
+	cr_expect_eq(ctx->max_message, DP_MESSAGE_DEFAULT, "another device");
+	change_limits(1, 300);
+	cr_expect_eq(ctx->max_message, 300);
+	cr_expect(ctx->window.next == window && ctx->own_next == own);
+	cr_expect_eq(ctx->generation, device.generation);
+	cr_expect_eq(registry.clock_count, 1);
+	must_own_piv();
+
+	cr_assert_eq(try_remove(), 0);
+	stored.id = 2;
+	cr_assert_eq(registry_add(&registry, &stored), 0);
+	cr_assert(registry_waits(&registry, 2));
+	change_limits(2, 400);
+	cr_expect(registry_waits(&registry, 2));
+	bed_turn(&bed);
+	main_turn();
+	opened();
+	cr_expect_eq(dp_contexts(bed.dp)->context[device.context].max_message, 400);
+	cr_expect_eq(registry.clock_count, 1);
+}
+
 // What is done to a device that waits for its keys is done to the device, not to the wait.
 Test(dp_clock, a_device_that_waits_can_be_removed_replaced_and_resynced)
 {

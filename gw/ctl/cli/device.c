@@ -226,9 +226,10 @@ static void import_part(struct cli *cli, const char *path, const struct ctl_cbor
 	} else if (ctl_cbor_is_text(&part, "result") && !cli->json) {
 		progress_clear();
 		printf("%" PRIu64 " rows: %" PRIu64 " devices added, %" PRIu64 " replaced, %" PRIu64
-		       " were there already\n",
+		       " changed, %" PRIu64 " were there already\n",
 			cli_uint(body, "rows", 0), cli_uint(body, "added", 0),
-			cli_uint(body, "replaced", 0), cli_uint(body, "unchanged", 0));
+			cli_uint(body, "replaced", 0), cli_uint(body, "changed", 0),
+			cli_uint(body, "unchanged", 0));
 	}
 	if (cli->json)
 		cli_json_element(cli, body);

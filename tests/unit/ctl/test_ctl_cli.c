@@ -69,7 +69,8 @@ static void fake_add(
 static void fake_import(
 	void *arg, struct ctl_request *req, int fd, const struct import_options *options)
 {
-	struct import_report report = {.rows = 9, .added = 4, .unchanged = 3, .replaced = 2};
+	struct import_report report = {
+		.rows = 9, .added = 4, .unchanged = 2, .replaced = 2, .changed = 1};
 	struct import_progress progress = {.bytes = 1, .bytes_total = 2};
 	ssize_t n = read(fd, asked_text, sizeof(asked_text) - 1);
 
@@ -365,8 +366,9 @@ Test(ctl_cli, device_import_hands_its_file_over)
 	cr_expect_eq(run("good", "device", "import", "-", "--format", "csv", NULL), 0, "%s", err);
 	cr_expect_str_eq(asked_text, "good");
 	cr_expect(asked_options.format == IMPORT_CSV && !asked_options.never_used);
-	cr_expect_str_eq(
-		out, "9 rows: 4 devices added, 2 replaced, 3 were there already\n", "%s", out);
+	cr_expect_str_eq(out,
+		"9 rows: 4 devices added, 2 replaced, 1 changed, 2 were there already\n", "%s",
+		out);
 	cr_expect_str_eq(err, "", "no progress line where no terminal is");
 	cr_expect_eq(run("bad", "device", "import", "--never-used", "-", NULL), 1);
 	cr_expect(asked_options.format == IMPORT_AUTO && asked_options.never_used);

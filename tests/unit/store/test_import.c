@@ -187,6 +187,14 @@ Test(import, every_column_has_its_meaning)
 	cr_expect_arr_eq(device.keys.common_iv, keys.common_iv, 12);
 }
 
+static uint64_t id_of(const char *name)
+{
+	struct store_info info;
+
+	cr_assert_eq(store_show(bed.store, name, &info, &bed.error), 0, "%s", name);
+	return info.id;
+}
+
 Test(import, limits_of_a_device_have_a_range)
 {
 #define LIMITS_HEADER "device_id,gateway_id,master_secret,never_used,max_message,max_in_flight\n"
@@ -218,6 +226,69 @@ Test(import, limits_of_a_device_have_a_range)
 	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,,\n", 0);
 	cr_expect_eq(run(LIMITS_HEADER "01,aa," SECRET ",1,1039,7\n"), -EBADMSG);
 	cr_expect_eq(run(LIMITS_HEADER "01,aa," SECRET ",1,1038,8\n"), -EBADMSG);
+}
+
+static int run_replacing(const char *text)
+{
+	return run_bytes(text, strlen(text), &(struct import_options){.replace = true});
+}
+
+Test(import, limits_change_when_it_replaces)
+{
+	struct store_device devices[4];
+	size_t count;
+
+	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,1038,7\n02,aa,02,1,,\n03,aa,03,1,,9\n", 3);
+	uint64_t id = id_of("01");
+	cr_assert_eq(bed_raise_base(&bed, id, 5), 0);
+	cr_assert_eq(run_replacing(LIMITS_HEADER "01,aa," SECRET ",1,,8\n02,aa,02,1,,\n"
+						 "03,aa,33,1,,\n04,aa,04,1,,\n"),
+		0, "%s", bed.error.text);
+	cr_expect_eq(report.changed, 1);
+	cr_expect_eq(report.unchanged, 1);
+	cr_expect_eq(report.replaced, 1);
+	cr_expect_eq(report.added, 1);
+	cr_assert_eq(import_next(import, devices, 4, &count, &bed.error), 0);
+	cr_assert_eq(count, 3);
+	cr_expect(devices[0].changed && devices[0].id == id);
+	cr_expect_eq(devices[0].limits.max_message, 1038);
+	cr_expect_eq(devices[0].limits.max_in_flight, 8);
+	cr_expect_not(devices[0].window_known);
+	cr_expect_not(devices[1].changed);
+	cr_expect_not(devices[2].changed);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(bed_load(&bed, "01", &devices[0]), 4);
+		cr_expect_eq(devices[0].id, id);
+		cr_expect_eq(devices[0].limits.max_message, 1038);
+		cr_expect_eq(devices[0].limits.max_in_flight, 8);
+		cr_expect_eq(devices[0].run_base, 5);
+		import_free(import);
+		import = NULL;
+		bed_close(&bed);
+		bed_open(&bed);
+	}
+}
+
+// Else it would depend on their order what counts.
+Test(import, one_that_replaces_has_no_device_twice)
+{
+	static const char *const rows[] = {"01,aa," SECRET ",1,,8\n01,aa," SECRET ",1,,9\n",
+		"01,aa," SECRET ",1,,7\n01,aa," SECRET ",1,,8\n"};
+	struct store_device device;
+	char text[512];
+
+	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,,7\n", 1);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), LIMITS_HEADER "%s", rows[i]);
+		cr_expect_eq(run_replacing(text), -EBADMSG);
+		cr_expect_eq(report.bad, 1);
+		cr_expect_eq(report.changed, 0);
+		cr_expect_eq(report.bad_row[0].line, 3);
+		cr_expect(strstr(report.bad_row[0].error.text, "in the file before (line 2)"), "%s",
+			report.bad_row[0].error.text);
+		cr_assert_eq(bed_load(&bed, "01", &device), 1);
+		cr_expect_eq(device.limits.max_in_flight, 7);
+	}
 }
 
 Test(import, json_says_the_same)
@@ -617,10 +688,10 @@ static void read_rows(unsigned first, unsigned rows, const struct import_options
 {
 	static char text[131072];
 	enum import_state state = IMPORT_MORE;
-	char *to = stpcpy(text, HEADER);
+	char *to = stpcpy(text, "device_id,gateway_id,master_secret,never_used,max_in_flight\n");
 
 	for (unsigned i = first; i < first + rows; i++)
-		to += sprintf(to, "%04x,aa,%04x,true\n", i, i);
+		to += sprintf(to, "%04x,aa,%04x,true,%s\n", i, i, i == 2 ? "9" : "");
 	cr_assert_eq(read_file(text, to - text, options), 0);
 	cr_assert_eq(import_step(import, &state, &bed.error), 0);
 	cr_assert_eq(state, IMPORT_READ);
@@ -672,14 +743,6 @@ Test(import, a_copy_that_a_crash_left_is_removed)
 	cr_expect_not(shadow_there());
 }
 
-static uint64_t id_of(const char *name)
-{
-	struct store_info info;
-
-	cr_assert_eq(store_show(bed.store, name, &info, &bed.error), 0, "%s", name);
-	return info.id;
-}
-
 // What the workers need on the disk while a large import is being written.
 static void raise_all(uint32_t value)
 {
@@ -692,7 +755,7 @@ static void raise_all(uint32_t value)
 	cr_assert_eq(mark.result, 0);
 }
 
-// 0001 is replaced by the import, 0002 unchanged.
+// 0001 is replaced by the import, 0002 gets another limit, 0004 is unchanged.
 static void import_over_others(uint32_t *value)
 {
 	struct store_spec spec = bed_spec(99, "ffff", "aa");
@@ -720,19 +783,21 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 {
 	static const char rows[] = "device_id,gateway_id,master_secret,never_used,name,recovery\n"
 				   "0001,aa,aaaa,true,,\n0002,aa,0002,true,,\n"
-				   "0003,aa,bbbb,true,,\nf0,aa,f0,true,floor,floor\n";
+				   "0003,aa,bbbb,true,,\n0004,aa,0004,true,,\n"
+				   "f0,aa,f0,true,floor,floor\n";
 	struct store_spec old = bed_spec(0, "0001", "aa");
 	struct store_device device;
 	uint32_t value = 0;
 
-	expect_added(rows, 4);
+	expect_added(rows, 5);
 	import_free(import);
 	import = NULL;
 	import_over_others(&value);
 	import_report(import, &report);
 	cr_expect_eq(report.replaced, 2);
+	cr_expect_eq(report.changed, 1);
 	cr_expect_eq(report.unchanged, 1);
-	cr_expect_eq(report.added, 1497);
+	cr_expect_eq(report.added, 1496);
 	for (int i = 0; i < 2; i++) {
 		cr_expect_eq(store_count(bed.store), 1501);
 		cr_expect_eq(bed_load(&bed, "floor", &device), 1501);
@@ -740,6 +805,8 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 		cr_expect_eq(device.run_base, value + 3);
 		cr_expect_eq(bed_run_base(&bed, "0002"), value + 1);
 		cr_expect_eq(bed_run_base(&bed, "0001"), 0);
+		cr_expect_eq(bed_load(&bed, "0002", &device), 1501);
+		cr_expect_eq(device.limits.max_in_flight, 9);
 		import_free(import);
 		import = NULL;
 		bed_close(&bed);

@@ -505,6 +505,64 @@ Test(store_marks, rotation_keeps_the_name_and_what_is_not_said)
 	cr_expect_eq(device_of("pump").device_id[0], 2);
 }
 
+static int replace(
+	const struct store_spec *spec, struct store_device *device, enum store_outcome *outcome)
+{
+	return store_add(bed.store, spec, true, device, outcome, &bed.error);
+}
+
+static void expect_limits(uint64_t id, uint16_t max_message, uint8_t max_in_flight)
+{
+	struct store_device device = device_of("pump");
+
+	cr_expect_eq(device.id, id);
+	cr_expect_eq(device.limits.max_message, max_message);
+	cr_expect_eq(device.limits.max_in_flight, max_in_flight);
+	cr_expect_eq(device.mark, 100);
+	cr_expect_eq(device.run_base, 7);
+	cr_expect_eq(device.own_piv, STORE_OWN_PIV_ALWAYS);
+}
+
+Test(store_marks, limits_change_in_place_and_nothing_else)
+{
+	struct store_spec a = floor_spec(1, "01", "aa");
+	enum store_outcome outcome;
+	struct store_device device;
+
+	strcpy(a.name, "pump");
+	a.has_own_piv = true;
+	a.own_piv = STORE_OWN_PIV_ALWAYS;
+	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
+	uint64_t id = device_of("pump").id;
+	cr_assert_eq(raise_mark(id, 100), 0);
+	cr_assert_eq(bed_raise_base(&bed, id, 7), 0);
+	a.limits.max_message = 1038;
+	cr_expect_eq(bed_add(&bed, &a), -EEXIST);
+	cr_expect(strstr(bed.error.text, "replace changes them"), "%s", bed.error.text);
+	expect_limits(id, 0, 0);
+	cr_assert_eq(replace(&a, &device, &outcome), 0, "%s", bed.error.text);
+	cr_expect_eq(outcome, STORE_CHANGED);
+	cr_expect(device.changed && device.id == id && device.replaces == 0);
+	cr_expect_eq(device.limits.max_message, 1038);
+	expect_limits(id, 1038, 0);
+	// What is not said stays, and the same again is no change.
+	a.limits = (struct store_limits){.max_in_flight = 3};
+	cr_assert_eq(replace(&a, &device, &outcome), 0);
+	cr_expect_eq(outcome, STORE_CHANGED);
+	cr_assert_eq(replace(&a, &device, &outcome), 0);
+	cr_expect_eq(outcome, STORE_UNCHANGED);
+	// Other attributes do not change, nor do limits beside them.
+	a.limits.max_in_flight = 4;
+	a.own_piv = STORE_OWN_PIV_CLOCK;
+	cr_expect_eq(replace(&a, &device, &outcome), -EEXIST);
+	cr_expect(strstr(bed.error.text, "remove it first"), "%s", bed.error.text);
+	expect_limits(id, 1038, 3);
+	cr_expect_eq(store_count(bed.store), 1);
+	reopen();
+	expect_limits(id, 1038, 3);
+	cr_expect_eq(store_count(bed.store), 1);
+}
+
 Test(store_marks, rotation_from_a_to_b_to_a_by_the_verb_is_refused)
 {
 	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
