@@ -454,7 +454,9 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 	size_t head = encode_head(w, answer, coap, room);
 
 	// Only a long token of the device's own can make an error without words too large for it:
-	// that is sent all the same.
+	// that is sent all the same. A challenge too, for nothing is left of it without its Echo.
+	if (!answer->recorded)
+		taken = room;
 	if (head && head + answer->plaintext_len + answer->tag_len > RTE_MIN(room, taken)) {
 		dp_count(w, DP_STAT_answers_oversize);
 		answer_shorten(w, answer);

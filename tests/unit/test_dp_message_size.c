@@ -197,3 +197,25 @@ Test(dp_message_size, answers_under_way_fit_a_limit_that_became_smaller)
 	cr_expect_eq(answer.plaintext_len, 1, "what was asked is done");
 	cr_expect_eq(bed_count(&bed, DP_STAT_answers_oversize), 2);
 }
+
+// A device whose messages hold no challenge could never answer one.
+Test(dp_message_size, a_challenge_is_never_shortened)
+{
+	struct bed_device other;
+	struct coap_option echo;
+	struct coap_body body;
+
+	bed_device_make(&other, 3, AEAD_AES_CCM_16_64_128);
+	bed_device_add(&bed, &other, false);
+	dp_contexts(bed.dp)->context[other.context].max_message = 40;
+	bed_seal_path(&other, &request, COAP_CON, 1, 1, COAP_POST, "echo", "x");
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert_gt(answer.len, 40);
+	cr_assert(bed_open(&other, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_UNAUTHORIZED);
+	cr_assert_eq(
+		coap_body_parse(&body, answer.plaintext + 1, answer.plaintext_len - 1), COAP_OK);
+	cr_expect(coap_option_find(&body, COAP_OPT_ECHO, &echo));
+}
