@@ -2,9 +2,9 @@
 
 #include "dataplane/answers.h"
 
+#include "base/bytes.h"
 #include "crypto/keyed_hash.h"
 #include "dataplane/bucket.h"
-#include "dataplane/coap/bytes.h"
 #include "dataplane/memory.h"
 
 #include <rte_branch_prediction.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/coap/bytes.h"
+#include "base/bytes.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/coap/wire.h"
 
