@@ -2,7 +2,7 @@
 
 #include "dataplane/access.h"
 
-#include "dataplane/punt.h"
+#include "dataplane/shared/frame_ring.h"
 #include "dataplane/worker.h"
 
 #define ACCESS_SLOTS 1024 // what a worker answers meanwhile is counted only: main looks each second

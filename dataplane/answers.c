@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 #include "crypto/keyed_hash.h"
-#include "dataplane/bucket.h"
-#include "dataplane/memory.h"
+#include "dataplane/shared/bucket.h"
+#include "dataplane/shared/memory.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>

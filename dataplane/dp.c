@@ -3,7 +3,7 @@
 
 #include "dataplane/dp.h"
 
-#include "dataplane/ring.h"
+#include "dataplane/shared/ring.h"
 #include "dataplane/worker.h"
 
 #include <rte_errno.h>

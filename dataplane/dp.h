@@ -7,15 +7,15 @@
 #ifndef POSTERN_DATAPLANE_DP_H
 #define POSTERN_DATAPLANE_DP_H
 
-#include "dataplane/context.h"
-#include "dataplane/doorbell.h"
-#include "dataplane/exchange.h"
 #include "dataplane/overload.h"
 #include "dataplane/port.h"
-#include "dataplane/punt.h"
-#include "dataplane/route.h"
-#include "dataplane/stats.h"
-#include "dataplane/upstream.h"
+#include "dataplane/shared/context.h"
+#include "dataplane/shared/doorbell.h"
+#include "dataplane/shared/exchange.h"
+#include "dataplane/shared/frame_ring.h"
+#include "dataplane/shared/loop_port.h"
+#include "dataplane/shared/policy.h"
+#include "dataplane/shared/stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>

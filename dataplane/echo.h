@@ -8,7 +8,7 @@
 #ifndef POSTERN_DATAPLANE_ECHO_H
 #define POSTERN_DATAPLANE_ECHO_H
 
-#include "dataplane/context.h"
+#include "dataplane/shared/context.h"
 
 #include <sodium.h>
 

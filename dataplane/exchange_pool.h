@@ -4,7 +4,7 @@
 #ifndef POSTERN_DATAPLANE_EXCHANGE_POOL_H
 #define POSTERN_DATAPLANE_EXCHANGE_POOL_H
 
-#include "dataplane/exchange.h"
+#include "dataplane/shared/exchange.h"
 
 #define DP_TAG_KEPT AEAD_TAG_MAX // bytes of a request's tag kept to recognise its duplicates
 

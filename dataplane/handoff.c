@@ -2,7 +2,7 @@
 // Verified packets on their way to the worker that owns their context. A packet is opened where it
 // arrived, so that nothing unverified can fill these rings; the owner goes on at its window.
 
-#include "dataplane/ring.h"
+#include "dataplane/shared/ring.h"
 #include "dataplane/worker.h"
 
 #define HANDOFF_SLOTS \

@@ -10,8 +10,8 @@
 #define POSTERN_DATAPLANE_IN_FLIGHT_H
 
 #include "dataplane/answers.h"
-#include "dataplane/context.h"
 #include "dataplane/exchange_pool.h"
+#include "dataplane/shared/context.h"
 
 struct dp_in_flight;
 

@@ -3,7 +3,7 @@
 #include "dataplane/mids.h"
 
 #include "crypto/keyed_hash.h"
-#include "dataplane/memory.h"
+#include "dataplane/shared/memory.h"
 
 #include <rte_common.h>
 

@@ -4,7 +4,7 @@
 #ifndef POSTERN_DATAPLANE_NET_H
 #define POSTERN_DATAPLANE_NET_H
 
-#include "dataplane/stats.h"
+#include "dataplane/shared/stats.h"
 
 #include <rte_mbuf.h>
 

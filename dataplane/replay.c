@@ -3,7 +3,7 @@
 // others are replays; of unknown windows nothing is taken in before a challenge. The only place
 // where a window moves.
 
-#include "dataplane/bucket.h"
+#include "dataplane/shared/bucket.h"
 #include "dataplane/worker.h"
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest

@@ -3,8 +3,8 @@
 // a builtin or handed to an upstream loop. Its Partial IV is spent: every answer from here on is
 // protected (RFC 8613 section 8.3).
 
-#include "dataplane/bucket.h"
 #include "dataplane/coap/path.h"
+#include "dataplane/shared/bucket.h"
 #include "dataplane/worker.h"
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much

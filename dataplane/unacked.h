@@ -7,8 +7,8 @@
 #ifndef POSTERN_DATAPLANE_UNACKED_H
 #define POSTERN_DATAPLANE_UNACKED_H
 
-#include "dataplane/context.h"
 #include "dataplane/exchange_pool.h"
+#include "dataplane/shared/context.h"
 
 #define DP_UNACKED_MOST 256 // more than any limit of a device
 

@@ -3,8 +3,8 @@
 
 #include "dataplane/worker.h"
 
-#include "dataplane/memory.h"
-#include "dataplane/ring.h"
+#include "dataplane/shared/memory.h"
+#include "dataplane/shared/ring.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>

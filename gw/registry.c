@@ -2,7 +2,7 @@
 
 #include "gw/registry.h"
 
-#include "dataplane/memory.h"
+#include "dataplane/shared/memory.h"
 #include "gw/log.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "gw/routes.h"
 
-#include "dataplane/bucket.h"
+#include "dataplane/shared/bucket.h"
 
 #include <errno.h>
 #include <stdlib.h>

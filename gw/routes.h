@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_ROUTES_H
 #define POSTERN_GW_ROUTES_H
 
-#include "dataplane/route.h"
+#include "dataplane/shared/policy.h"
 #include "gw/conf.h"
 
 struct routes {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One device: the checks of a new one for itself and against all others, its row, its end.
 
-#include "dataplane/clock.h"
+#include "dataplane/shared/piv_clock.h"
 #include "gw/store/internal.h"
 
 #include <errno.h>

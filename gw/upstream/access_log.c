@@ -2,7 +2,7 @@
 
 #include "gw/upstream/access_log.h"
 
-#include "dataplane/doorbell.h"
+#include "dataplane/shared/doorbell.h"
 #include "gw/log.h"
 #include "gw/log_out.h"
 

@@ -10,7 +10,7 @@
 #ifndef POSTERN_GW_UPSTREAM_LOOP_H
 #define POSTERN_GW_UPSTREAM_LOOP_H
 
-#include "dataplane/upstream.h"
+#include "dataplane/shared/loop_port.h"
 #include "gw/conf.h"
 #include "gw/upstream/access_log.h"
 #include "gw/upstream/etag.h"

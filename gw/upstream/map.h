@@ -6,7 +6,7 @@
 #ifndef POSTERN_GW_UPSTREAM_MAP_H
 #define POSTERN_GW_UPSTREAM_MAP_H
 
-#include "dataplane/exchange.h"
+#include "dataplane/shared/exchange.h"
 #include "gw/conf.h"
 #include "gw/upstream/etag.h"
 #include "gw/upstream/map_tables.h"

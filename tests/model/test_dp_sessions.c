@@ -13,7 +13,7 @@
 //
 // POSTERN_SEED=n replays a run, POSTERN_STEPS=n makes it longer.
 
-#include "dataplane/bucket.h"
+#include "dataplane/shared/bucket.h"
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>

@@ -10,7 +10,7 @@
 // and QSBR are inline; so the port here is made of rings of our own, and mbufs come from a mempool
 // with a lock.
 
-#include "dataplane/ring.h"
+#include "dataplane/shared/ring.h"
 #include "tests/unit/dp_bed.h"
 
 #include <rte_eal.h>

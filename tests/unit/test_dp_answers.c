@@ -3,7 +3,7 @@
 // oldest first, and never takes one request for another.
 
 #include "dataplane/answers.h"
-#include "dataplane/bucket.h"
+#include "dataplane/shared/bucket.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

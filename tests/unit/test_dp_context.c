@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The context table: full, found, removed, never the same generation again, wiped.
 
-#include "dataplane/context.h"
-#include "dataplane/exchange.h"
+#include "dataplane/shared/context.h"
+#include "dataplane/shared/exchange.h"
 #include "tests/unit/dp_bed.h"
 
 #include <rte_hash.h>

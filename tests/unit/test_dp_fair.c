@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one device, or a stranger who knows its kid, can take from others.
 
-#include "dataplane/bucket.h"
+#include "dataplane/shared/bucket.h"
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The route of a request: the first in the order of the configuration that matches path and method.
 
-#include "dataplane/route.h"
+#include "dataplane/shared/policy.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

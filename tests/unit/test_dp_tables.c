@@ -2,8 +2,8 @@
 // Timer wheel, exchange pool, paths, Echo values and doorbell of the data plane.
 
 #include "dataplane/coap/path.h"
-#include "dataplane/doorbell.h"
 #include "dataplane/echo.h"
+#include "dataplane/shared/doorbell.h"
 #include "dataplane/wheel.h"
 
 #include <criterion/criterion.h>

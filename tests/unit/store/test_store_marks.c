@@ -2,7 +2,7 @@
 // Devices that cannot answer an Echo challenge, own Partial IVs from the clock, and keys that are
 // replaced by others: what of them must be on the disk.
 
-#include "dataplane/clock.h"
+#include "dataplane/shared/piv_clock.h"
 #include "tests/unit/store/bed.h"
 
 #include <criterion/criterion.h>

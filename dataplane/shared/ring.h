@@ -2,8 +2,8 @@
 // How full a ring is, while other threads work at its ends. DPDK's own functions read the ring's
 // indexes plainly, which is a data race by the letter of C.
 
-#ifndef POSTERN_DATAPLANE_RING_H
-#define POSTERN_DATAPLANE_RING_H
+#ifndef POSTERN_DATAPLANE_SHARED_RING_H
+#define POSTERN_DATAPLANE_SHARED_RING_H
 
 #include <rte_ring.h>
 

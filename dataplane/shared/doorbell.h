@@ -5,8 +5,8 @@
 // other side fills the ring, then looks whether anyone sleeps. With a full fence on both sides one
 // of the two always sees the other.
 
-#ifndef POSTERN_DATAPLANE_DOORBELL_H
-#define POSTERN_DATAPLANE_DOORBELL_H
+#ifndef POSTERN_DATAPLANE_SHARED_DOORBELL_H
+#define POSTERN_DATAPLANE_SHARED_DOORBELL_H
 
 #include <errno.h>
 #include <stdbool.h>

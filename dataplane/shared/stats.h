@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Counters of a worker: one writer, the worker; anyone may read without telling it.
 
-#ifndef POSTERN_DATAPLANE_STATS_H
-#define POSTERN_DATAPLANE_STATS_H
+#ifndef POSTERN_DATAPLANE_SHARED_STATS_H
+#define POSTERN_DATAPLANE_SHARED_STATS_H
 
 #include <stdint.h>
 
 enum dp_stat {
 #define STAT(name, help) DP_STAT_##name,
-#include "dataplane/stats.def"
+#include "dataplane/shared/stats.def"
 	DP_STAT_COUNT,
 };
 
 enum dp_stage {
 #define STAGE(name, help) DP_STAGE_##name,
-#include "dataplane/stages.def"
+#include "dataplane/shared/stages.def"
 	DP_STAGE_COUNT,
 };
 

@@ -7,8 +7,8 @@
 // response and pushes the handle back. Between the two pushes the shared half is the loop's, but
 // for `abandoned`. A handle on a ring is an index and a generation, never a pointer.
 
-#ifndef POSTERN_DATAPLANE_EXCHANGE_H
-#define POSTERN_DATAPLANE_EXCHANGE_H
+#ifndef POSTERN_DATAPLANE_SHARED_EXCHANGE_H
+#define POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 
 #include "crypto/aead.h"
 #include "dataplane/net.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/context.h"
+#include "dataplane/shared/context.h"
 
-#include "dataplane/exchange.h"
-#include "dataplane/memory.h"
+#include "dataplane/shared/exchange.h"
+#include "dataplane/shared/memory.h"
 
 #include <rte_errno.h>
 #include <rte_hash.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a worker reads of the configuration: routes and policies. Immutable while workers hold it.
 
-#ifndef POSTERN_DATAPLANE_ROUTE_H
-#define POSTERN_DATAPLANE_ROUTE_H
+#ifndef POSTERN_DATAPLANE_SHARED_POLICY_H
+#define POSTERN_DATAPLANE_SHARED_POLICY_H
 
 #include "dataplane/coap/message.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/memory.h"
+#include "dataplane/shared/memory.h"
 
 #include <sys/mman.h>
 

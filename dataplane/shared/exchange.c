@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/exchange.h"
+#include "dataplane/shared/exchange.h"
 
 #include "dataplane/exchange_pool.h"
-#include "dataplane/memory.h"
+#include "dataplane/shared/memory.h"
 
 #include <errno.h>
 #include <sodium.h>

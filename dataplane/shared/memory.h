@@ -2,8 +2,8 @@
 // Large tables in mappings of their own: zeroed, with huge pages advised, so that they work with
 // and without huge pages set aside.
 
-#ifndef POSTERN_DATAPLANE_MEMORY_H
-#define POSTERN_DATAPLANE_MEMORY_H
+#ifndef POSTERN_DATAPLANE_SHARED_MEMORY_H
+#define POSTERN_DATAPLANE_SHARED_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,12 +3,12 @@
 // consumer; a handle names an exchange in the pool of the worker. All requests of a device go to
 // the same loop.
 
-#ifndef POSTERN_DATAPLANE_UPSTREAM_H
-#define POSTERN_DATAPLANE_UPSTREAM_H
+#ifndef POSTERN_DATAPLANE_SHARED_LOOP_PORT_H
+#define POSTERN_DATAPLANE_SHARED_LOOP_PORT_H
 
-#include "dataplane/doorbell.h"
-#include "dataplane/exchange.h"
-#include "dataplane/ring.h"
+#include "dataplane/shared/doorbell.h"
+#include "dataplane/shared/exchange.h"
+#include "dataplane/shared/ring.h"
 
 #define DP_LOOPS_MAX 16
 

@@ -3,7 +3,7 @@
 // by the segment that comes next, or are for any segment. A look-up follows both kinds of edges,
 // so that it meets at most one node for each way to place wildcards in so many segments.
 
-#include "dataplane/route.h"
+#include "dataplane/shared/policy.h"
 
 #include "crypto/keyed_hash.h"
 

@@ -8,14 +8,14 @@
 // What only some devices ever need stands in the side table, which is indexed alike. A request that
 // is served as usual touches the two lines of its context and nothing of the side table.
 
-#ifndef POSTERN_DATAPLANE_CONTEXT_H
-#define POSTERN_DATAPLANE_CONTEXT_H
+#ifndef POSTERN_DATAPLANE_SHARED_CONTEXT_H
+#define POSTERN_DATAPLANE_SHARED_CONTEXT_H
 
 #include "crypto/keyed_hash.h"
-#include "dataplane/clock.h"
 #include "dataplane/net.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
+#include "dataplane/shared/piv_clock.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/stats.h"
+#include "dataplane/shared/stats.h"
 
 const struct dp_stat_info dp_stat_infos[DP_STAT_COUNT] = {
 #define STAT(id, text) [DP_STAT_##id] = {.name = #id, .help = text},
-#include "dataplane/stats.def"
+#include "dataplane/shared/stats.def"
 };
 
 const struct dp_stat_info dp_stage_infos[DP_STAGE_COUNT] = {
 #define STAGE(id, text) [DP_STAGE_##id] = {.name = #id, .help = text},
-#include "dataplane/stages.def"
+#include "dataplane/shared/stages.def"
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/punt.h"
+#include "dataplane/shared/frame_ring.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 // A token bucket in 4 bytes: the time at which it will be full again, in units of which 64 are a
 // millisecond and which wrap around after 18 hours. All zero: full, once it was aged.
 
-#ifndef POSTERN_DATAPLANE_BUCKET_H
-#define POSTERN_DATAPLANE_BUCKET_H
+#ifndef POSTERN_DATAPLANE_SHARED_BUCKET_H
+#define POSTERN_DATAPLANE_SHARED_BUCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

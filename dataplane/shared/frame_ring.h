@@ -2,8 +2,8 @@
 // Packets between a worker and main, which owns the kernel TAPs. They are copied into slots of a
 // ring of their own: main is preemptible and must never hold an mbuf of a worker's pool.
 
-#ifndef POSTERN_DATAPLANE_PUNT_H
-#define POSTERN_DATAPLANE_PUNT_H
+#ifndef POSTERN_DATAPLANE_SHARED_FRAME_RING_H
+#define POSTERN_DATAPLANE_SHARED_FRAME_RING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
 // process used, or that an earlier process may have used; and no second is used before it is
 // durable that it may be. All seconds here count from DP_CLOCK_EPOCH_S.
 
-#ifndef POSTERN_DATAPLANE_CLOCK_H
-#define POSTERN_DATAPLANE_CLOCK_H
+#ifndef POSTERN_DATAPLANE_SHARED_PIV_CLOCK_H
+#define POSTERN_DATAPLANE_SHARED_PIV_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>
