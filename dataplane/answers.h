@@ -15,7 +15,7 @@
 #define POSTERN_DATAPLANE_ANSWERS_H
 
 #include "crypto/aead.h"
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #define POSTERN_DATAPLANE_DP_H
 
 #include "dataplane/overload.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "dataplane/shared/context.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/exchange.h"

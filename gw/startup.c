@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Start-up: from the configuration file to workers that take packets.
 
-#include "dataplane/pci.h"
+#include "dataplane/port/pci.h"
 #include "gw/ctl/socket.h"
 #include "gw/daemon.h"
 #include "gw/descriptors.h"

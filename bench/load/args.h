@@ -7,7 +7,7 @@
 #include "bench/load/sources.h"
 #include "crypto/aead.h"
 #include "dataplane/coap/message.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "gw/client/options.h"
 #include "gw/client/uri.h"
 

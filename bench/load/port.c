@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A DPDK port: frames of many addresses and ports, on one core that polls.
 
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 
 #include "bench/load/neighbour.h"
 #include "bench/load/transport.h"
-#include "dataplane/pci.h"
+#include "dataplane/port/pci.h"
 #include "gw/eal.h"
 
 #include <rte_ethdev.h>

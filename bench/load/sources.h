@@ -5,7 +5,7 @@
 #ifndef POSTERN_BENCH_LOAD_SOURCES_H
 #define POSTERN_BENCH_LOAD_SOURCES_H
 
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 #include "gw/client/failure.h"
 
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #define POSTERN_BENCH_LOAD_TRANSPORT_H
 
 #include "bench/load/sources.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "gw/client/failure.h"
 
 #include <stdbool.h>

@@ -12,9 +12,9 @@
 #define POSTERN_DATAPLANE_SHARED_CONTEXT_H
 
 #include "crypto/keyed_hash.h"
-#include "dataplane/net.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
+#include "dataplane/port/frame.h"
 #include "dataplane/shared/piv_clock.h"
 
 #include <stdbool.h>

@@ -11,8 +11,8 @@
 #define POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 
 #include "crypto/aead.h"
-#include "dataplane/net.h"
 #include "dataplane/oscore/option.h"
+#include "dataplane/port/frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 struct xdp_md;
 int postern_steer(struct xdp_md *ctx);
 
-#include "dataplane/xdp/steer.bpf.c"
+#include "dataplane/port/xdp/steer.bpf.c"
 
 #define QUEUE 3
 

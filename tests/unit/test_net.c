@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 #include "tests/unit/guard.h"
 #include "tests/unit/packet.h"
 

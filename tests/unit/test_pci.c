@@ -2,7 +2,7 @@
 // What is wrong with a PCI device is told apart, in one line with its remedy: on a tree of files
 // that stands for /sys and /dev.
 
-#include "dataplane/pci.h"
+#include "dataplane/port/pci.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

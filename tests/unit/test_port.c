@@ -2,7 +2,7 @@
 // Real packets: a device in a network namespace of its own talks over net_tap to a port, behind
 // which this test plays worker and main.
 
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "gw/eal.h"
 #include "gw/kernel_tap.h"
 #include "gw/netlink.h"

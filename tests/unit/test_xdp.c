@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/xdp.h"
+#include "dataplane/port/xdp.h"
 #include "tests/unit/packet.h"
 #include "tests/unit/steer.h"
 

@@ -3,8 +3,8 @@
 // without an address that stays. The kernel is played by this test: to load a program takes rights
 // that tests do not have.
 
-#include "dataplane/xdp.h"
-#include "dataplane/xdp/address.h"
+#include "dataplane/port/xdp.h"
+#include "dataplane/port/xdp/address.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

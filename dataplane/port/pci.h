@@ -2,8 +2,8 @@
 // What a PCI device lacks to become a port, told before a driver of DPDK tries: the drivers give
 // the same error for most of it.
 
-#ifndef POSTERN_DATAPLANE_PCI_H
-#define POSTERN_DATAPLANE_PCI_H
+#ifndef POSTERN_DATAPLANE_PORT_PCI_H
+#define POSTERN_DATAPLANE_PORT_PCI_H
 
 #include <stdbool.h>
 #include <stddef.h>

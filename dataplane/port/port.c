@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 
-#include "dataplane/xdp.h"
+#include "dataplane/port/xdp.h"
 
 #include <rte_bus.h>
 #include <rte_dev.h>

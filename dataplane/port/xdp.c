@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/xdp.h"
+#include "dataplane/port/xdp.h"
 
-#include "dataplane/xdp/address.h"
+#include "dataplane/port/xdp/address.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

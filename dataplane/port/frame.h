@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ethernet, VLAN, IPv4, IPv6 and UDP around a CoAP message: what came in, and what goes out.
 
-#ifndef POSTERN_DATAPLANE_NET_H
-#define POSTERN_DATAPLANE_NET_H
+#ifndef POSTERN_DATAPLANE_PORT_FRAME_H
+#define POSTERN_DATAPLANE_PORT_FRAME_H
 
 #include "dataplane/shared/stats.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The XDP program that keeps an AF_XDP port from taking more than CoAP.
 
-#ifndef POSTERN_DATAPLANE_XDP_H
-#define POSTERN_DATAPLANE_XDP_H
+#ifndef POSTERN_DATAPLANE_PORT_XDP_H
+#define POSTERN_DATAPLANE_PORT_XDP_H
 
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 
 #include <stdint.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DPDK ports: made from a configuration, started with one queue pair a worker.
 
-#ifndef POSTERN_DATAPLANE_PORT_H
-#define POSTERN_DATAPLANE_PORT_H
+#ifndef POSTERN_DATAPLANE_PORT_PORT_H
+#define POSTERN_DATAPLANE_PORT_PORT_H
 
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/net.h"
+#include "dataplane/port/frame.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

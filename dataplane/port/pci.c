@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/pci.h"
+#include "dataplane/port/pci.h"
 
 #include <errno.h>
 #include <fcntl.h>
