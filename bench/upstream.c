@@ -3,7 +3,7 @@
 // fills and empties as a worker does, and a real HTTP server. CPU time is that of the loop's thread
 // alone, from its schedstat.
 
-#include "dataplane/exchange_pool.h"
+#include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
 
 #include <rte_eal.h>

@@ -4,7 +4,7 @@
 //
 // Time is virtual: a turn is a millisecond. An exchange that expires gets a new deadline.
 
-#include "dataplane/wheel.h"
+#include "dataplane/state/wheel.h"
 
 #include <rte_cycles.h>
 

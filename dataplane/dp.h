@@ -7,7 +7,6 @@
 #ifndef POSTERN_DATAPLANE_DP_H
 #define POSTERN_DATAPLANE_DP_H
 
-#include "dataplane/overload.h"
 #include "dataplane/port/port.h"
 #include "dataplane/shared/context.h"
 #include "dataplane/shared/doorbell.h"
@@ -16,6 +15,7 @@
 #include "dataplane/shared/loop_port.h"
 #include "dataplane/shared/policy.h"
 #include "dataplane/shared/stats.h"
+#include "dataplane/state/overload.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,16 +6,16 @@
 #define POSTERN_DATAPLANE_WORKER_H
 
 #include "dataplane/access.h"
-#include "dataplane/answers.h"
 #include "dataplane/dp.h"
-#include "dataplane/echo.h"
-#include "dataplane/exchange_pool.h"
-#include "dataplane/in_flight.h"
-#include "dataplane/mids.h"
 #include "dataplane/oscore/protect.h"
-#include "dataplane/overload.h"
-#include "dataplane/unacked.h"
-#include "dataplane/wheel.h"
+#include "dataplane/state/answer_index.h"
+#include "dataplane/state/echo.h"
+#include "dataplane/state/exchange_pool.h"
+#include "dataplane/state/in_flight.h"
+#include "dataplane/state/mids.h"
+#include "dataplane/state/overload.h"
+#include "dataplane/state/unacked.h"
+#include "dataplane/state/wheel.h"
 
 #include <rte_cycles.h>
 #include <rte_mempool.h>

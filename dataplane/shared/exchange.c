@@ -2,8 +2,8 @@
 
 #include "dataplane/shared/exchange.h"
 
-#include "dataplane/exchange_pool.h"
 #include "dataplane/shared/memory.h"
+#include "dataplane/state/exchange_pool.h"
 
 #include <errno.h>
 #include <sodium.h>

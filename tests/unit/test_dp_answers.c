@@ -2,8 +2,8 @@
 // The answer index against a model that remembers everything: what it says is true, it forgets the
 // oldest first, and never takes one request for another.
 
-#include "dataplane/answers.h"
 #include "dataplane/shared/bucket.h"
+#include "dataplane/state/answer_index.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 // Timer wheel, exchange pool, paths, Echo values and doorbell of the data plane.
 
 #include "dataplane/coap/path.h"
-#include "dataplane/echo.h"
 #include "dataplane/shared/doorbell.h"
-#include "dataplane/wheel.h"
+#include "dataplane/state/echo.h"
+#include "dataplane/state/wheel.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>

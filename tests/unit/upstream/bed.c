@@ -2,7 +2,7 @@
 
 #include "tests/unit/upstream/bed.h"
 
-#include "dataplane/exchange_pool.h"
+#include "dataplane/state/exchange_pool.h"
 #include "tests/unit/upstream/text.h"
 
 #include <rte_eal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The access log: what a line says, and that nothing of it holds the loop up.
 
-#include "dataplane/exchange_pool.h"
+#include "dataplane/state/exchange_pool.h"
 #include "gw/log.h"
 #include "gw/upstream/access_line.h"
 #include "tests/unit/upstream/bed.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/answers.h"
+#include "dataplane/state/answer_index.h"
 
 #include "base/bytes.h"
 #include "crypto/keyed_hash.h"

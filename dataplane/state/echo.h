@@ -5,8 +5,8 @@
 // phase, so that none outlives a crash, a resync or the phase it was made for. The phase is the
 // count of unknown windows, or has its highest bit set for a suspicion.
 
-#ifndef POSTERN_DATAPLANE_ECHO_H
-#define POSTERN_DATAPLANE_ECHO_H
+#ifndef POSTERN_DATAPLANE_STATE_ECHO_H
+#define POSTERN_DATAPLANE_STATE_ECHO_H
 
 #include "dataplane/shared/context.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/in_flight.h"
+#include "dataplane/state/in_flight.h"
 
 #include "crypto/keyed_hash.h"
 #include "dataplane/shared/memory.h"

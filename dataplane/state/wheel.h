@@ -6,10 +6,10 @@
 // period moves to the near wheel during this one, a few in each turn of the worker. No list is ever
 // walked for what is due later.
 
-#ifndef POSTERN_DATAPLANE_WHEEL_H
-#define POSTERN_DATAPLANE_WHEEL_H
+#ifndef POSTERN_DATAPLANE_STATE_WHEEL_H
+#define POSTERN_DATAPLANE_STATE_WHEEL_H
 
-#include "dataplane/exchange_pool.h"
+#include "dataplane/state/exchange_pool.h"
 
 #define DP_TICK_MS          16
 #define DP_PERIOD_TICKS     1024 // 16 s

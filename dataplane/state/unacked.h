@@ -4,11 +4,11 @@
 // own in order of age, and contexts are listed by how many they have. Links are in the worker
 // halves of the exchanges and in the side table, so that nothing is allocated.
 
-#ifndef POSTERN_DATAPLANE_UNACKED_H
-#define POSTERN_DATAPLANE_UNACKED_H
+#ifndef POSTERN_DATAPLANE_STATE_UNACKED_H
+#define POSTERN_DATAPLANE_STATE_UNACKED_H
 
-#include "dataplane/exchange_pool.h"
 #include "dataplane/shared/context.h"
+#include "dataplane/state/exchange_pool.h"
 
 #define DP_UNACKED_MOST 256 // more than any limit of a device
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker's side of the exchange pool: the half that only the worker touches.
 
-#ifndef POSTERN_DATAPLANE_EXCHANGE_POOL_H
-#define POSTERN_DATAPLANE_EXCHANGE_POOL_H
+#ifndef POSTERN_DATAPLANE_STATE_EXCHANGE_POOL_H
+#define POSTERN_DATAPLANE_STATE_EXCHANGE_POOL_H
 
 #include "dataplane/shared/exchange.h"
 

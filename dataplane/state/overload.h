@@ -6,8 +6,8 @@
 //
 // One writer, the worker; `rung` may be read by anyone.
 
-#ifndef POSTERN_DATAPLANE_OVERLOAD_H
-#define POSTERN_DATAPLANE_OVERLOAD_H
+#ifndef POSTERN_DATAPLANE_STATE_OVERLOAD_H
+#define POSTERN_DATAPLANE_STATE_OVERLOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/wheel.h"
+#include "dataplane/state/wheel.h"
 
 #include <rte_common.h>
 

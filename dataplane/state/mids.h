@@ -11,8 +11,8 @@
 // Non-confirmable ones: when all were used, the oldest comes again. No answer is withheld for want
 // of an id.
 
-#ifndef POSTERN_DATAPLANE_MIDS_H
-#define POSTERN_DATAPLANE_MIDS_H
+#ifndef POSTERN_DATAPLANE_STATE_MIDS_H
+#define POSTERN_DATAPLANE_STATE_MIDS_H
 
 #include "dataplane/port/frame.h"
 

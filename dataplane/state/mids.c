@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/mids.h"
+#include "dataplane/state/mids.h"
 
 #include "crypto/keyed_hash.h"
 #include "dataplane/shared/memory.h"

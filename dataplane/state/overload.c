@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/overload.h"
+#include "dataplane/state/overload.h"
 
 static const uint8_t entered[DP_RUNG_COUNT] = {
 	[DP_RUNG_LOW] = DP_RUNG_LOW_ENTERED,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/unacked.h"
+#include "dataplane/state/unacked.h"
 
 #include "crypto/keyed_hash.h"
 #include "dataplane/shared/memory.h"

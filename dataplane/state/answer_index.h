@@ -11,8 +11,8 @@
 // beyond that goes to a second, smaller ring, where such devices overwrite one another. So a device
 // that sends without end forgets its own answers, and not those of others.
 
-#ifndef POSTERN_DATAPLANE_ANSWERS_H
-#define POSTERN_DATAPLANE_ANSWERS_H
+#ifndef POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
+#define POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 
 #include "crypto/aead.h"
 #include "dataplane/port/frame.h"

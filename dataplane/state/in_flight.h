@@ -6,12 +6,12 @@
 //
 // Links are in the worker halves of the exchanges, so that nothing is allocated.
 
-#ifndef POSTERN_DATAPLANE_IN_FLIGHT_H
-#define POSTERN_DATAPLANE_IN_FLIGHT_H
+#ifndef POSTERN_DATAPLANE_STATE_IN_FLIGHT_H
+#define POSTERN_DATAPLANE_STATE_IN_FLIGHT_H
 
-#include "dataplane/answers.h"
-#include "dataplane/exchange_pool.h"
 #include "dataplane/shared/context.h"
+#include "dataplane/state/answer_index.h"
+#include "dataplane/state/exchange_pool.h"
 
 struct dp_in_flight;
 
