@@ -5,7 +5,7 @@
 #define POSTERN_BENCH_PIPELINE_H
 
 #include "dataplane/oscore/context.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define PACKET_ROOM 112 // bytes of a sealed request in the store
 

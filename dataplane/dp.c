@@ -4,7 +4,7 @@
 #include "dataplane/dp.h"
 
 #include "dataplane/shared/ring.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines of the access log for the requests that workers answered by themselves.
 
-#include "dataplane/access.h"
+#include "dataplane/worker/access.h"
 
 #include "gw/daemon.h"
 #include "gw/upstream/access_line.h"

@@ -7,7 +7,7 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define BED_WORKERS_MAX 3
 #define BED_MESSAGE_MAX 1600

@@ -3,7 +3,7 @@
 // each limit that is reached. An event that found a full ring is sent again with the next packet
 // that counts.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 static uint8_t limit_bit(enum dp_limit limit)
 {

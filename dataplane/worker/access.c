@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "dataplane/access.h"
+#include "dataplane/worker/access.h"
 
 #include "dataplane/shared/frame_ring.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define ACCESS_SLOTS 1024 // what a worker answers meanwhile is counted only: main looks each second
 

@@ -2,7 +2,7 @@
 // Stages 15 to 17: answers of the upstream loops and of the worker itself are sealed in batches,
 // encoded, recorded for duplicates, and queued for tx.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define ANSWERS_BURST  32                       // handles taken from an upstream loop in one turn
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told

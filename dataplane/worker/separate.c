@@ -7,7 +7,7 @@
 // exchange is taken until the ACK comes, at most 93 s after the answer with an ACK_TIMEOUT of 2 s;
 // but a new request that finds none free has one of the device that holds most.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
 

@@ -4,7 +4,7 @@
 // where a window moves.
 
 #include "dataplane/shared/bucket.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
 

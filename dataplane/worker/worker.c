@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A worker's loop: rings, rx, the stages, timers, tx, and sleep when there is nothing to do.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #include "dataplane/shared/memory.h"
 #include "dataplane/shared/ring.h"

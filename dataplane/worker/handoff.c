@@ -3,7 +3,7 @@
 // arrived, so that nothing unverified can fill these rings; the owner goes on at its window.
 
 #include "dataplane/shared/ring.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define HANDOFF_SLOTS \
 	512           // of each ring; a full one is a counted drop, before anything is committed

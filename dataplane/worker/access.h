@@ -2,8 +2,8 @@
 // What a worker tells main of the requests that it answered by itself, for the access log. Those
 // that an upstream loop had are the loop's to tell of.
 
-#ifndef POSTERN_DATAPLANE_ACCESS_H
-#define POSTERN_DATAPLANE_ACCESS_H
+#ifndef POSTERN_DATAPLANE_WORKER_ACCESS_H
+#define POSTERN_DATAPLANE_WORKER_ACCESS_H
 
 #include "dataplane/dp.h"
 

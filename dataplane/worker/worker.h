@@ -2,10 +2,9 @@
 // A worker: everything one lcore owns, and the stages that a burst passes (see docs/pipeline.md).
 // Internal to dataplane/.
 
-#ifndef POSTERN_DATAPLANE_WORKER_H
-#define POSTERN_DATAPLANE_WORKER_H
+#ifndef POSTERN_DATAPLANE_WORKER_WORKER_H
+#define POSTERN_DATAPLANE_WORKER_WORKER_H
 
-#include "dataplane/access.h"
 #include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
 #include "dataplane/state/answer_index.h"
@@ -16,6 +15,7 @@
 #include "dataplane/state/overload.h"
 #include "dataplane/state/unacked.h"
 #include "dataplane/state/wheel.h"
+#include "dataplane/worker/access.h"
 
 #include <rte_cycles.h>
 #include <rte_mempool.h>

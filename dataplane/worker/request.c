@@ -5,7 +5,7 @@
 
 #include "dataplane/coap/path.h"
 #include "dataplane/shared/bucket.h"
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way

@@ -2,7 +2,7 @@
 // Stages 3 to 10: from a classified packet to a verified request whose Partial IV is committed. The
 // stages that ask whether it is new, 7, 8 and 10, are in replay.c.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #include <rte_hash.h>
 

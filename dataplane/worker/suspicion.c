@@ -9,7 +9,7 @@
 // was accepted for MAX_TRANSMIT_WAIT, so that a copy on a slow way never makes a healthy device do
 // a request again. A device without Echo (DP_CONTEXT_FLOOR) is never asked.
 
-#include "dataplane/worker.h"
+#include "dataplane/worker/worker.h"
 
 #define IDLE_S  93 // MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2)
 #define AGAIN_S 60 // from one challenge of a context to the next
