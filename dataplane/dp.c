@@ -181,7 +181,7 @@ int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_a
 	}
 	dp->port_ids[dp->port_count++] = port_id;
 	dp_port_checksums(port_id, addresses);
-	memcpy(addresses->kernel_mac, addresses->mac, 6); // see gw/kernel_tap.h
+	memcpy(addresses->kernel_mac, addresses->mac, 6); // see gw/os/kernel_tap.h
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		dp_worker_attach(dp->worker[i], port_id, conf->mtu, addresses);
 	return port_id;

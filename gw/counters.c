@@ -2,7 +2,7 @@
 // The verb stats: all counters, read where they are written; no worker is asked.
 
 #include "gw/daemon.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -3,11 +3,11 @@
 
 #include "gw/daemon.h"
 
-#include "gw/eal.h"
-#include "gw/kernel_tap.h"
-#include "gw/log.h"
-#include "gw/notify.h"
-#include "gw/process.h"
+#include "gw/os/eal.h"
+#include "gw/os/kernel_tap.h"
+#include "gw/os/log.h"
+#include "gw/os/notify.h"
+#include "gw/os/process.h"
 
 #include <errno.h>
 #include <stddef.h>

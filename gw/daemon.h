@@ -5,7 +5,7 @@
 #define POSTERN_GW_DAEMON_H
 
 #include "dataplane/dp.h"
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/ctl/events.h"
 #include "gw/ctl/server.h"
 #include "gw/ctl/verbs.h"

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_DESCRIPTORS_H
 #define POSTERN_GW_DESCRIPTORS_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stddef.h>
 #include <stdint.h>

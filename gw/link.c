@@ -3,8 +3,8 @@
 // daemons and `ip link` there see what the port sees.
 
 #include "gw/daemon.h"
-#include "gw/kernel_tap.h"
-#include "gw/log.h"
+#include "gw/os/kernel_tap.h"
+#include "gw/os/log.h"
 
 #include <rte_ethdev.h>
 

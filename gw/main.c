@@ -2,7 +2,7 @@
 // postern: the daemon.
 
 #include "gw/daemon.h"
-#include "gw/standard_fds.h"
+#include "gw/os/standard_fds.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,7 +3,7 @@
 // backup). As in operations.c, all runs on main but the jobs.
 
 #include "gw/daemon.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -3,7 +3,7 @@
 // the store thread, and the request is answered when the job is done.
 
 #include "gw/daemon.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -3,7 +3,7 @@
 #include "gw/registry.h"
 
 #include "dataplane/shared/memory.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -4,7 +4,7 @@
 // wish until it is granted or its device is gone.
 
 #include "gw/daemon.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
 #define POSTERN_GW_ROUTES_H
 
 #include "dataplane/shared/policy.h"
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 struct routes {
 	struct dp_config config;

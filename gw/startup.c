@@ -5,12 +5,12 @@
 #include "gw/ctl/socket.h"
 #include "gw/daemon.h"
 #include "gw/descriptors.h"
-#include "gw/eal.h"
-#include "gw/kernel_tap.h"
-#include "gw/log.h"
-#include "gw/netlink.h"
-#include "gw/notify.h"
-#include "gw/process.h"
+#include "gw/os/eal.h"
+#include "gw/os/kernel_tap.h"
+#include "gw/os/log.h"
+#include "gw/os/netlink.h"
+#include "gw/os/notify.h"
+#include "gw/os/process.h"
 
 #include <rte_cycles.h>
 
@@ -166,7 +166,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	char err[ERR_MAX];
 
 	for (size_t i = 0; i < conf->workers.core_count; i++)
-		lcores[i] = i + 1; // gw/eal.h
+		lcores[i] = i + 1; // gw/os/eal.h
 	for (size_t i = 0; i < conf->port_count; i++)
 		software &= dp_port_is_software(port_kind(conf->ports[i].kind));
 	const struct dp_conf dp_conf = {

@@ -6,7 +6,7 @@
 #include "bench/load/pcap.h"
 #include "bench/load/report.h"
 #include "bench/load/run.h"
-#include "gw/standard_fds.h"
+#include "gw/os/standard_fds.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

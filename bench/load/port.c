@@ -6,7 +6,7 @@
 #include "bench/load/neighbour.h"
 #include "bench/load/transport.h"
 #include "dataplane/port/pci.h"
-#include "gw/eal.h"
+#include "gw/os/eal.h"
 
 #include <rte_ethdev.h>
 #include <rte_launch.h>

@@ -48,7 +48,7 @@ static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct d
 struct dp_port_addresses {
 	uint16_t coap_port;    // network order
 	uint8_t mac[6];        // of the DPDK port
-	uint8_t kernel_mac[6]; // of the kernel TAP: gw/kernel_tap.h gives it the port's
+	uint8_t kernel_mac[6]; // of the kernel TAP: gw/os/kernel_tap.h gives it the port's
 	uint8_t count;
 	// The driver checks them and says GOOD in ol_flags; dp_port_checksums() knows. Where it
 	// does not, or says anything but GOOD, they are checked in software.

@@ -8,7 +8,7 @@
 #include "gw/client/secure.h"
 #include "gw/client/sequence.h"
 #include "gw/client/show.h"
-#include "gw/standard_fds.h"
+#include "gw/os/standard_fds.h"
 
 #include <errno.h>
 #include <inttypes.h>

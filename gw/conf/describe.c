@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The reference of all keys, written from the schema as a configuration that loads.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/schema.h"
 
 static void indent(FILE *out, unsigned depth)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a file to a struct conf, and its end.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/document.h"
 #include "gw/conf/load.h"
 #include "gw/conf/schema.h"

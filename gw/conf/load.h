@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_CONF_LOAD_H
 #define POSTERN_GW_CONF_LOAD_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/mistakes.h"
 
 #include <yaml.h>

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_CONF_MISTAKES_H
 #define POSTERN_GW_CONF_MISTAKES_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stdio.h>
 

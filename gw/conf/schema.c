@@ -3,7 +3,7 @@
 #include "gw/conf/schema.h"
 
 #include "dataplane/coap/message.h"
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/value.h"
 
 #include <inttypes.h>

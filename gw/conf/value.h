@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_CONF_VALUE_H
 #define POSTERN_GW_CONF_VALUE_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/schema.h"
 
 #define CONF_WHY_MAX 384 // bytes of a reason with its 0

@@ -3,8 +3,8 @@
 #include "gw/upstream/access_log.h"
 
 #include "dataplane/shared/doorbell.h"
-#include "gw/log.h"
-#include "gw/log_out.h"
+#include "gw/os/log.h"
+#include "gw/os/log_out.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #ifndef POSTERN_GW_UPSTREAM_ACCESS_LOG_H
 #define POSTERN_GW_UPSTREAM_ACCESS_LOG_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 
 #include "gw/upstream/call.h"
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
 #include "gw/upstream/local.h"
 

@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_UPSTREAM_ENGINE_H
 #define POSTERN_GW_UPSTREAM_ENGINE_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/upstream/map.h"
 
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 #ifndef POSTERN_GW_UPSTREAM_HOST_H
 #define POSTERN_GW_UPSTREAM_HOST_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/upstream/map_tables.h"
 #include "gw/upstream/resolve.h"
 #include "gw/upstream/sockets.h"

@@ -2,8 +2,8 @@
 
 #include "gw/upstream/loop.h"
 
-#include "gw/log.h"
-#include "gw/tls_files.h"
+#include "gw/os/log.h"
+#include "gw/os/tls_files.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/timers.h"
 

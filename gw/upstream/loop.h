@@ -11,7 +11,7 @@
 #define POSTERN_GW_UPSTREAM_LOOP_H
 
 #include "dataplane/shared/loop_port.h"
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/upstream/access_log.h"
 #include "gw/upstream/etag.h"
 #include "gw/upstream/stats.h"

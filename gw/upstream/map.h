@@ -7,7 +7,7 @@
 #define POSTERN_GW_UPSTREAM_MAP_H
 
 #include "dataplane/shared/exchange.h"
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/upstream/etag.h"
 #include "gw/upstream/map_tables.h"
 #include "gw/upstream/text.h"

@@ -2,7 +2,7 @@
 
 #include "gw/upstream/servers.h"
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <inttypes.h>
 #include <sodium.h>

@@ -10,7 +10,7 @@
 #ifndef POSTERN_GW_UPSTREAM_SERVERS_H
 #define POSTERN_GW_UPSTREAM_SERVERS_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

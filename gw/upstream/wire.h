@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_UPSTREAM_WIRE_H
 #define POSTERN_GW_UPSTREAM_WIRE_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/upstream/map_tables.h"
 #include "gw/upstream/resolve.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Configuration files: what loads keeps the promises of gw/conf.h, what does not says why.
+// Configuration files: what loads keeps the promises of gw/conf/conf.h, what does not says why.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

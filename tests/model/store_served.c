@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/model/store_served.h"
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 #include "tests/model/disk.h"
 
 #include <criterion/criterion.h>

@@ -2,7 +2,7 @@
 // What a configuration without mistakes becomes: values, defaults, lines; and that the schema and
 // the documentation agree.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/conf/schema.h"
 #include "gw/conf/value.h"
 

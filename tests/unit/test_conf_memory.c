@@ -2,7 +2,7 @@
 // Memory runs out at each allocation of gw/conf in turn: -ENOMEM each time, nothing half-made,
 // nothing lost. The linker puts these functions in the place of the C library's (--wrap).
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

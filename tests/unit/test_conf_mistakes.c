@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every kind of mistake in a configuration, and what is said about it and where.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

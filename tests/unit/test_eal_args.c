@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/eal.h"
+#include "gw/os/eal.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/kernel_tap.h"
-#include "gw/netlink.h"
+#include "gw/os/kernel_tap.h"
+#include "gw/os/netlink.h"
 #include "tests/unit/netns.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 // The log never waits for its reader, loses nothing that the reader takes in time, and says what is
 // missing.
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,9 +3,9 @@
 // which this test plays worker and main.
 
 #include "dataplane/port/port.h"
-#include "gw/eal.h"
-#include "gw/kernel_tap.h"
-#include "gw/netlink.h"
+#include "gw/os/eal.h"
+#include "gw/os/kernel_tap.h"
+#include "gw/os/netlink.h"
 #include "tests/unit/netns.h"
 
 #include <rte_eal.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands that need no daemon.
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/ctl/cli/cli.h"
+#include "gw/os/tls_files.h"
 #include "gw/store/kek.h"
 #include "gw/store/store.h"
-#include "gw/tls_files.h"
 
 #include <inttypes.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 #include "gw/ctl/cli/cli.h"
-#include "gw/standard_fds.h"
+#include "gw/os/standard_fds.h"
 
 #include <errno.h>
 #include <getopt.h>

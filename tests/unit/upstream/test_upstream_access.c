@@ -2,7 +2,7 @@
 // The access log: what a line says, and that nothing of it holds the loop up.
 
 #include "dataplane/state/exchange_pool.h"
-#include "gw/log.h"
+#include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
 #include "tests/unit/upstream/bed.h"
 #include "tests/unit/upstream/h2_server.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which servers are up and which one is picked, without a network and without waiting.
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 #include "gw/upstream/servers.h"
 
 #include <criterion/criterion.h>

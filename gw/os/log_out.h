@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where log lines go, written without waiting for a reader who does not come.
 
-#ifndef POSTERN_GW_LOG_OUT_H
-#define POSTERN_GW_LOG_OUT_H
+#ifndef POSTERN_GW_OS_LOG_OUT_H
+#define POSTERN_GW_OS_LOG_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

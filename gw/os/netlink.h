@@ -4,10 +4,10 @@
 // All take the device's name and return 0 or -errno: -ENODEV if there is none of this name, -EPERM
 // without CAP_NET_ADMIN, else what the kernel says. They wait for its answer.
 
-#ifndef POSTERN_GW_NETLINK_H
-#define POSTERN_GW_NETLINK_H
+#ifndef POSTERN_GW_OS_NETLINK_H
+#define POSTERN_GW_OS_NETLINK_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stdint.h>
 

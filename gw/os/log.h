@@ -7,10 +7,10 @@
 // missing. Before log_start() and after log_stop() a line is written at once, or dropped when the
 // reader does not take it within a second.
 
-#ifndef POSTERN_GW_LOG_H
-#define POSTERN_GW_LOG_H
+#ifndef POSTERN_GW_OS_LOG_H
+#define POSTERN_GW_OS_LOG_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <signal.h>
 #include <stdint.h>

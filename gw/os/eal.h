@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Starts DPDK's environment layer (EAL) for the threads and the memory of a configuration.
 
-#ifndef POSTERN_GW_EAL_H
-#define POSTERN_GW_EAL_H
+#ifndef POSTERN_GW_OS_EAL_H
+#define POSTERN_GW_OS_EAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 
-#include "gw/log_out.h"
+#include "gw/os/log_out.h"
 
 #include <errno.h>
 #include <poll.h>

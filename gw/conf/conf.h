@@ -6,8 +6,8 @@
 // conf_free(). Strings end with 0, hold no control characters and are valid UTF-8. An optional
 // string that was not given is NULL. Lists that may be empty have a count of 0.
 
-#ifndef POSTERN_GW_CONF_H
-#define POSTERN_GW_CONF_H
+#ifndef POSTERN_GW_CONF_CONF_H
+#define POSTERN_GW_CONF_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/eal.h"
+#include "gw/os/eal.h"
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <rte_eal.h>
 #include <rte_errno.h>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the daemon asks of the kernel for its process as a whole: signals, limits, no core dumps.
 
-#ifndef POSTERN_GW_PROCESS_H
-#define POSTERN_GW_PROCESS_H
+#ifndef POSTERN_GW_OS_PROCESS_H
+#define POSTERN_GW_OS_PROCESS_H
 
 // Before any thread runs, so that all inherit it. Signals that tell the daemon something come by a
-// descriptor from now on; real-time signals are left to gw/eal.c. Returns the descriptor or -errno.
+// descriptor from now on; real-time signals are left to gw/os/eal.c. Returns the descriptor or
+// -errno.
 int process_signals(void) __attribute__((warn_unused_result));
 
 enum process_told {

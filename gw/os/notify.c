@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/notify.h"
+#include "gw/os/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/process.h"
+#include "gw/os/process.h"
 
-#include "gw/log.h"
+#include "gw/os/log.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -17,10 +17,10 @@
 //              netdev), and the netdev has no addresses of its own.
 //   af_xdp     needs no kernel TAP: the addresses are on the netdev itself.
 
-#ifndef POSTERN_GW_KERNEL_TAP_H
-#define POSTERN_GW_KERNEL_TAP_H
+#ifndef POSTERN_GW_OS_KERNEL_TAP_H
+#define POSTERN_GW_OS_KERNEL_TAP_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/kernel_tap.h"
+#include "gw/os/kernel_tap.h"
 
-#include "gw/netlink.h"
+#include "gw/os/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/log_out.h"
+#include "gw/os/log_out.h"
 
 #include <errno.h>
 #include <fcntl.h>

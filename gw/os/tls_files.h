@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whether the files of an upstream's TLS are what they should be, said before a request needs them.
 
-#ifndef POSTERN_GW_TLS_FILES_H
-#define POSTERN_GW_TLS_FILES_H
+#ifndef POSTERN_GW_OS_TLS_FILES_H
+#define POSTERN_GW_OS_TLS_FILES_H
 
-#include "gw/conf.h"
+#include "gw/conf/conf.h"
 
 #include <stddef.h>
 

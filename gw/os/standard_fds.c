@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/standard_fds.h"
+#include "gw/os/standard_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

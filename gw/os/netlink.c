@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/netlink.h"
+#include "gw/os/netlink.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>

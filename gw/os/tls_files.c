@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/tls_files.h"
+#include "gw/os/tls_files.h"
 
 #include <errno.h>
 #include <openssl/err.h>
