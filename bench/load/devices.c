@@ -2,7 +2,7 @@
 
 #include "bench/load/devices.h"
 
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
 
 #include "gw/store/import.h"
 
+#include "gw/device/record.h"
 #include "gw/store/internal.h"
-#include "gw/store/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_STORE_KEK_H
 #define POSTERN_GW_STORE_KEK_H
 
-#include "gw/store/error.h"
+#include "gw/device/error.h"
 
 #define KEK_LEN        32            // bytes
 #define KEK_CREDENTIAL "postern.kek" // name of the systemd credential

@@ -29,7 +29,7 @@
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/option.h"
 #include "dataplane/oscore/window.h"
-#include "gw/store/error.h"
+#include "gw/device/error.h"
 #include "gw/store/kek.h"
 
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
 // The input is a byte that picks the format and what is said for all rows, a byte of the size of
 // pieces, then the file.
 
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 // The commands about devices.
 
 #include "gw/ctl/cli/cli.h"
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

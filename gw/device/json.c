@@ -3,7 +3,7 @@
 // and null, in an array or one after the other. An own parser, so that the input may be of any
 // size, a depth is a number, and no copy of a secret is left on the heap.
 
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -2,8 +2,8 @@
 // What went wrong, in words for an operator. Functions of the store return a stable -errno, and say
 // the rest in a struct store_error. It never holds a secret.
 
-#ifndef POSTERN_GW_STORE_ERROR_H
-#define POSTERN_GW_STORE_ERROR_H
+#ifndef POSTERN_GW_DEVICE_ERROR_H
+#define POSTERN_GW_DEVICE_ERROR_H
 
 #define STORE_ERROR_TEXT_MAX 256 // bytes with the 0 at the end
 

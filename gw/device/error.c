@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "gw/store/error.h"
+#include "gw/device/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CSV by RFC 4180: quoted fields, doubled quotes, CRLF or LF, a header line that names the columns.
 
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 // One row of an import, whatever format it came in, and the parsers that give one after the other.
 // They are turned by hand, so that an input may come in pieces of any size.
 
-#ifndef POSTERN_GW_STORE_RECORD_H
-#define POSTERN_GW_STORE_RECORD_H
+#ifndef POSTERN_GW_DEVICE_RECORD_H
+#define POSTERN_GW_DEVICE_RECORD_H
 
 #include "gw/store/import.h"
 

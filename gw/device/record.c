@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the columns of an import mean.
 
-#include "gw/store/record.h"
+#include "gw/device/record.h"
 
 #include <errno.h>
 #include <sodium.h>
