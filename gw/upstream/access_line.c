@@ -3,7 +3,7 @@
 #include "gw/upstream/access_line.h"
 
 #include "dataplane/coap/message.h"
-#include "gw/upstream/text.h"
+#include "gw/http/text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 
 #include "gw/upstream/call.h"
 
+#include "gw/http/local.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
-#include "gw/upstream/local.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -5,8 +5,8 @@
 #ifndef POSTERN_GW_UPSTREAM_CALL_H
 #define POSTERN_GW_UPSTREAM_CALL_H
 
+#include "gw/http/engine.h"
 #include "gw/upstream/check.h"
-#include "gw/upstream/engine.h"
 #include "gw/upstream/loop.h"
 #include "gw/upstream/servers.h"
 

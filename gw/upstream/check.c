@@ -2,8 +2,8 @@
 
 #include "gw/upstream/check.h"
 
+#include "gw/http/local.h"
 #include "gw/upstream/call.h"
-#include "gw/upstream/local.h"
 
 #include <sodium.h>
 #include <stdio.h>

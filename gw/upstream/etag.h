@@ -8,7 +8,7 @@
 #ifndef POSTERN_GW_UPSTREAM_ETAG_H
 #define POSTERN_GW_UPSTREAM_ETAG_H
 
-#include "gw/upstream/text.h"
+#include "gw/http/text.h"
 
 #define UP_ETAG_MAX      8    // bytes, RFC 7252 section 5.10.6
 #define UP_ETAG_TEXT_MAX 115  // bytes of an entity tag without quotes; longer ones are dropped

@@ -2,10 +2,10 @@
 
 #include "gw/upstream/loop.h"
 
+#include "gw/http/timers.h"
 #include "gw/os/log.h"
 #include "gw/os/tls_files.h"
 #include "gw/upstream/call.h"
-#include "gw/upstream/timers.h"
 
 #include <assert.h>
 #include <curl/curl.h>

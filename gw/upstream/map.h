@@ -8,9 +8,9 @@
 
 #include "dataplane/shared/exchange.h"
 #include "gw/conf/conf.h"
+#include "gw/http/text.h"
 #include "gw/upstream/etag.h"
 #include "gw/upstream/map_tables.h"
-#include "gw/upstream/text.h"
 
 #include <time.h>
 

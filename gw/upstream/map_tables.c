@@ -4,7 +4,7 @@
 
 const struct up_error_row up_error_rows[UP_ERROR_COUNT] = {
 #define UP_ERROR(name, code, diagnostic, help) [UP_ERR_##name] = {#name, code, diagnostic, help},
-#include "gw/upstream/errors.def"
+#include "gw/http/errors.def"
 #undef UP_ERROR
 };
 

@@ -14,7 +14,7 @@
 enum up_error {
 	UP_OK = 0,
 #define UP_ERROR(name, code, diagnostic, help) UP_ERR_##name,
-#include "gw/upstream/errors.def"
+#include "gw/http/errors.def"
 #undef UP_ERROR
 	UP_ERROR_COUNT,
 };

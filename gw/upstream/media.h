@@ -4,8 +4,8 @@
 #ifndef POSTERN_GW_UPSTREAM_MEDIA_H
 #define POSTERN_GW_UPSTREAM_MEDIA_H
 
+#include "gw/http/text.h"
 #include "gw/upstream/map_tables.h"
-#include "gw/upstream/text.h"
 
 #define UP_FORMAT_NONE  (-1)
 #define UP_FORMAT_CODED (-2) // its Content-Encoding has no Content-Format

@@ -11,7 +11,7 @@ static const struct {
 	[UP_STAT_ERROR] = {"error_none", "never counted"},
 #define UP_ERROR(name, code, diagnostic, help) \
 	[UP_STAT_ERROR + UP_ERR_##name] = {"error_" #name, help},
-#include "gw/upstream/errors.def"
+#include "gw/http/errors.def"
 #undef UP_ERROR
 };
 

@@ -6,7 +6,7 @@
 // two, between which a stream is cancelled. A frame is on stream 1, 3, 5 or 7 if it is to be of
 // use.
 
-#include "gw/upstream/h2_session.h"
+#include "gw/http/h2_session.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef POSTERN_TESTS_FUZZ_WIRE_H
 #define POSTERN_TESTS_FUZZ_WIRE_H
 
-#include "gw/upstream/engine.h"
+#include "gw/http/engine.h"
 
 #define WIRE_ANSWERS   4    // that one input has, at most
 #define WIRE_SEPARATOR 0x1e // twice, between them

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The HTTP/2 engine alone, in the test's thread and at times of the test's own.
 
-#include "gw/upstream/engine.h"
+#include "gw/http/engine.h"
 #include "tests/unit/upstream/bed.h"
 #include "tests/unit/upstream/h2_server.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Servers that have names, with a resolver and a clock of the test's own.
 
-#include "gw/upstream/engine.h"
-#include "gw/upstream/host.h"
+#include "gw/http/engine.h"
+#include "gw/http/host.h"
 #include "tests/unit/upstream/bed.h"
 #include "tests/unit/upstream/h2_server.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Failures of this machine's own. They say nothing about a server and must not be held against it.
 
-#ifndef POSTERN_GW_UPSTREAM_LOCAL_H
-#define POSTERN_GW_UPSTREAM_LOCAL_H
+#ifndef POSTERN_GW_HTTP_LOCAL_H
+#define POSTERN_GW_HTTP_LOCAL_H
 
 #include "gw/upstream/map_tables.h"
 

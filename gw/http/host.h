@@ -3,13 +3,13 @@
 // when they are old; meanwhile the old ones serve, so that a name server that does not answer holds
 // up nobody who has an address. Times are CLOCK_MONOTONIC in milliseconds.
 
-#ifndef POSTERN_GW_UPSTREAM_HOST_H
-#define POSTERN_GW_UPSTREAM_HOST_H
+#ifndef POSTERN_GW_HTTP_HOST_H
+#define POSTERN_GW_HTTP_HOST_H
 
 #include "gw/conf/conf.h"
+#include "gw/http/resolve.h"
+#include "gw/http/sockets.h"
 #include "gw/upstream/map_tables.h"
-#include "gw/upstream/resolve.h"
-#include "gw/upstream/sockets.h"
 
 struct up_host {
 	const struct conf_server *server;

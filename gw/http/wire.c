@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/wire.h"
+#include "gw/http/wire.h"
 
-#include "gw/upstream/local.h"
+#include "gw/http/local.h"
 
 #include <errno.h>
 #include <netinet/in.h>

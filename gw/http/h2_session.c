@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/h2_session.h"
+#include "gw/http/h2_session.h"
 
 #include <errno.h>
 #include <stdlib.h>

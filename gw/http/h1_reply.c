@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP/1.1: what a server sends, and what a request's end means.
 
-#include "gw/upstream/h1.h"
+#include "gw/http/h1.h"
 
 #include <string.h>
 

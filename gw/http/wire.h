@@ -2,12 +2,12 @@
 // A connection to a server as a stream of bytes, over TCP or a UNIX socket, with TLS or without.
 // Nothing in here waits.
 
-#ifndef POSTERN_GW_UPSTREAM_WIRE_H
-#define POSTERN_GW_UPSTREAM_WIRE_H
+#ifndef POSTERN_GW_HTTP_WIRE_H
+#define POSTERN_GW_HTTP_WIRE_H
 
 #include "gw/conf/conf.h"
+#include "gw/http/resolve.h"
 #include "gw/upstream/map_tables.h"
-#include "gw/upstream/resolve.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>

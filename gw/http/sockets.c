@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/sockets.h"
+#include "gw/http/sockets.h"
 
-#include "gw/upstream/engine.h"
+#include "gw/http/engine.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 // What an engine waits for on its descriptors, told to epoll as seldom as possible: a connection
 // that is kept open stays registered for input, so that a request on it costs no epoll_ctl().
 
-#ifndef POSTERN_GW_UPSTREAM_SOCKETS_H
-#define POSTERN_GW_UPSTREAM_SOCKETS_H
+#ifndef POSTERN_GW_HTTP_SOCKETS_H
+#define POSTERN_GW_HTTP_SOCKETS_H
 
 #include <stdint.h>
 

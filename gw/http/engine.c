@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/engine.h"
+#include "gw/http/engine.h"
 
 #include <stdlib.h>
 #include <string.h>

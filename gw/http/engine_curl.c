@@ -4,8 +4,8 @@
 // answer to the second request of a handle begins its headers with a folded line (curl issue
 // 11101). Making one costs about a microsecond.
 
-#include "gw/upstream/h1.h"
-#include "gw/upstream/local.h"
+#include "gw/http/h1.h"
+#include "gw/http/local.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/timers.h"
+#include "gw/http/timers.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The client's side of an HTTP/2 connection (RFC 9113) by nghttp2: frames in, frames out. No I/O.
 
-#ifndef POSTERN_GW_UPSTREAM_H2_SESSION_H
-#define POSTERN_GW_UPSTREAM_H2_SESSION_H
+#ifndef POSTERN_GW_HTTP_H2_SESSION_H
+#define POSTERN_GW_HTTP_H2_SESSION_H
 
-#include "gw/upstream/engine.h"
-#include "gw/upstream/timers.h"
+#include "gw/http/engine.h"
+#include "gw/http/timers.h"
 
 #include <nghttp2/nghttp2.h>
 #include <sys/queue.h>

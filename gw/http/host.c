@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/host.h"
+#include "gw/http/host.h"
 
-#include "gw/upstream/local.h"
-#include "gw/upstream/timers.h"
+#include "gw/http/local.h"
+#include "gw/http/timers.h"
 
 #include <errno.h>
 #include <string.h>

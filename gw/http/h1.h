@@ -10,12 +10,12 @@
 // connection before it uses it again, so an answer too many would be taken for that to the next
 // request, which is another device's.
 
-#ifndef POSTERN_GW_UPSTREAM_H1_H
-#define POSTERN_GW_UPSTREAM_H1_H
+#ifndef POSTERN_GW_HTTP_H1_H
+#define POSTERN_GW_HTTP_H1_H
 
-#include "gw/upstream/engine.h"
-#include "gw/upstream/host.h"
-#include "gw/upstream/timers.h"
+#include "gw/http/engine.h"
+#include "gw/http/host.h"
+#include "gw/http/timers.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>

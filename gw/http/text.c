@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/text.h"
+#include "gw/http/text.h"
 
 #include "dataplane/coap/path.h"
 

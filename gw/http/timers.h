@@ -2,8 +2,8 @@
 // Timers in a binary heap: setting one later than all others, as time limits of requests mostly
 // are, takes no time at all. Times are CLOCK_MONOTONIC in milliseconds.
 
-#ifndef POSTERN_GW_UPSTREAM_TIMERS_H
-#define POSTERN_GW_UPSTREAM_TIMERS_H
+#ifndef POSTERN_GW_HTTP_TIMERS_H
+#define POSTERN_GW_HTTP_TIMERS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Names of servers to addresses, by the system's resolver in a thread of its own: nobody waits.
 
-#ifndef POSTERN_GW_UPSTREAM_RESOLVE_H
-#define POSTERN_GW_UPSTREAM_RESOLVE_H
+#ifndef POSTERN_GW_HTTP_RESOLVE_H
+#define POSTERN_GW_HTTP_RESOLVE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,13 +5,13 @@
 // and ends in the engine's list `ended`, from which turn() reports it. A connection that the server
 // leaves goes on until its last answer is there, while another takes new requests.
 
-#ifndef POSTERN_GW_UPSTREAM_H2_H
-#define POSTERN_GW_UPSTREAM_H2_H
+#ifndef POSTERN_GW_HTTP_H2_H
+#define POSTERN_GW_HTTP_H2_H
 
-#include "gw/upstream/engine.h"
-#include "gw/upstream/h2_session.h"
-#include "gw/upstream/host.h"
-#include "gw/upstream/wire.h"
+#include "gw/http/engine.h"
+#include "gw/http/h2_session.h"
+#include "gw/http/host.h"
+#include "gw/http/wire.h"
 
 #define H2_OUT_ROOM 32768u // bytes that wait to be sent on a connection
 

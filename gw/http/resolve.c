@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/resolve.h"
+#include "gw/http/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Text that is put together in a buffer of a fixed size, and what may stand in it.
 
-#ifndef POSTERN_GW_UPSTREAM_TEXT_H
-#define POSTERN_GW_UPSTREAM_TEXT_H
+#ifndef POSTERN_GW_HTTP_TEXT_H
+#define POSTERN_GW_HTTP_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP/2: which connection of which server a transfer takes, and how long it waits for one.
 
-#include "gw/upstream/h2.h"
-#include "gw/upstream/local.h"
+#include "gw/http/h2.h"
+#include "gw/http/local.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A connection of the HTTP/2 engine: opening, reading, writing, and what becomes of silence.
 
-#include "gw/upstream/h2.h"
+#include "gw/http/h2.h"
 
 #include <errno.h>
 #include <stdlib.h>

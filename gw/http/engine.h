@@ -2,8 +2,8 @@
 // What sends an HTTP request and collects the answer. An upstream has one engine in each loop; all
 // of a loop's engines share its thread and its epoll descriptor. Nothing in here waits.
 
-#ifndef POSTERN_GW_UPSTREAM_ENGINE_H
-#define POSTERN_GW_UPSTREAM_ENGINE_H
+#ifndef POSTERN_GW_HTTP_ENGINE_H
+#define POSTERN_GW_HTTP_ENGINE_H
 
 #include "gw/conf/conf.h"
 #include "gw/upstream/map.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP/1.1: what libcurl is told of servers and requests.
 
-#include "gw/upstream/h1.h"
+#include "gw/http/h1.h"
 
 #include <errno.h>
 #include <netdb.h>
