@@ -9,7 +9,7 @@
 #include "gw/conf/conf.h"
 #include "gw/http/resolve.h"
 #include "gw/http/sockets.h"
-#include "gw/upstream/map_tables.h"
+#include "gw/map/tables.h"
 
 struct up_host {
 	const struct conf_server *server;

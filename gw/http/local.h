@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_HTTP_LOCAL_H
 #define POSTERN_GW_HTTP_LOCAL_H
 
-#include "gw/upstream/map_tables.h"
+#include "gw/map/tables.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 
 #include "gw/conf/conf.h"
 #include "gw/http/resolve.h"
-#include "gw/upstream/map_tables.h"
+#include "gw/map/tables.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>

@@ -12,8 +12,8 @@
 
 #include "dataplane/shared/loop_port.h"
 #include "gw/conf/conf.h"
+#include "gw/map/etag.h"
 #include "gw/upstream/access_log.h"
-#include "gw/upstream/etag.h"
 #include "gw/upstream/stats.h"
 
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 // length, so many bytes of options and payload of the request; then three digits of status, header
 // lines, an empty line and the body.
 
-#include "gw/upstream/map.h"
+#include "gw/map/map.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

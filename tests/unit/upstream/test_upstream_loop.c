@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The upstream loop between rings as a worker has them and HTTP servers of all kinds.
 
-#include "gw/upstream/map.h"
+#include "gw/map/map.h"
 #include "tests/unit/upstream/bed.h"
 
 #include <criterion/criterion.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CoAP request to HTTP request: the tables of docs/http.md, row by row.
 
-#include "gw/upstream/map.h"
-#include "gw/upstream/media.h"
+#include "gw/map/map.h"
+#include "gw/map/media.h"
 #include "tests/unit/upstream/text.h"
 
 #include <arpa/inet.h>

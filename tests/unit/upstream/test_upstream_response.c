@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP answer to CoAP answer: the tables of docs/http.md, row by row.
 
-#include "gw/upstream/fresh.h"
-#include "gw/upstream/map.h"
-#include "gw/upstream/media.h"
+#include "gw/map/fresh.h"
+#include "gw/map/map.h"
+#include "gw/map/media.h"
 #include "tests/unit/upstream/text.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/map_tables.h"
+#include "gw/map/tables.h"
 
 const struct up_error_row up_error_rows[UP_ERROR_COUNT] = {
 #define UP_ERROR(name, code, diagnostic, help) [UP_ERR_##name] = {#name, code, diagnostic, help},

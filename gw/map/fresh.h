@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Freshness and retry times of an HTTP answer, in the seconds of Max-Age.
 
-#ifndef POSTERN_GW_UPSTREAM_FRESH_H
-#define POSTERN_GW_UPSTREAM_FRESH_H
+#ifndef POSTERN_GW_MAP_FRESH_H
+#define POSTERN_GW_MAP_FRESH_H
 
 #include <stdbool.h>
 #include <stdint.h>

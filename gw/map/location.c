@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/location.h"
+#include "gw/map/location.h"
 
 #include "dataplane/coap/path.h"
 

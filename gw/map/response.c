@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP answer to CoAP answer.
 
-#include "gw/upstream/fresh.h"
-#include "gw/upstream/location.h"
-#include "gw/upstream/map.h"
-#include "gw/upstream/media.h"
+#include "gw/map/fresh.h"
+#include "gw/map/location.h"
+#include "gw/map/map.h"
+#include "gw/map/media.h"
 
 #include <stdlib.h>
 #include <string.h>

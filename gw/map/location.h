@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Location of a 201 to Location-Path and Location-Query (RFC 7252 section 5.10.7).
 
-#ifndef POSTERN_GW_UPSTREAM_LOCATION_H
-#define POSTERN_GW_UPSTREAM_LOCATION_H
+#ifndef POSTERN_GW_MAP_LOCATION_H
+#define POSTERN_GW_MAP_LOCATION_H
 
-#include "gw/upstream/map.h"
+#include "gw/map/map.h"
 
 #define UP_LOCATION_PARTS 64   // segments, and as many arguments of the query
 #define UP_LOCATION_ROOM  2048 // bytes of all of them, decoded

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Content-Format and media type, both ways (RFC 7252 section 12.3, RFC 8075 section 6).
 
-#ifndef POSTERN_GW_UPSTREAM_MEDIA_H
-#define POSTERN_GW_UPSTREAM_MEDIA_H
+#ifndef POSTERN_GW_MAP_MEDIA_H
+#define POSTERN_GW_MAP_MEDIA_H
 
 #include "gw/http/text.h"
-#include "gw/upstream/map_tables.h"
+#include "gw/map/tables.h"
 
 #define UP_FORMAT_NONE  (-1)
 #define UP_FORMAT_CODED (-2) // its Content-Encoding has no Content-Format

@@ -3,14 +3,14 @@
 // the CoAP answer (RFC 7252 section 10.1, RFC 8075 read backwards). No I/O. The tables are in
 // map_tables.c; docs/http.md tells backends about all of it.
 
-#ifndef POSTERN_GW_UPSTREAM_MAP_H
-#define POSTERN_GW_UPSTREAM_MAP_H
+#ifndef POSTERN_GW_MAP_MAP_H
+#define POSTERN_GW_MAP_MAP_H
 
 #include "dataplane/shared/exchange.h"
 #include "gw/conf/conf.h"
 #include "gw/http/text.h"
-#include "gw/upstream/etag.h"
-#include "gw/upstream/map_tables.h"
+#include "gw/map/etag.h"
+#include "gw/map/tables.h"
 
 #include <time.h>
 

@@ -5,8 +5,8 @@
 // forgotten fails safe: as If-None-Match it matches nothing, so that the whole representation
 // comes, and as If-Match it matches nothing, so that the method is not performed.
 
-#ifndef POSTERN_GW_UPSTREAM_ETAG_H
-#define POSTERN_GW_UPSTREAM_ETAG_H
+#ifndef POSTERN_GW_MAP_ETAG_H
+#define POSTERN_GW_MAP_ETAG_H
 
 #include "gw/http/text.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/etag.h"
+#include "gw/map/etag.h"
 
 #include <sodium.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 // CoAP request to HTTP request.
 
 #include "dataplane/coap/path.h"
-#include "gw/upstream/map.h"
-#include "gw/upstream/media.h"
+#include "gw/map/map.h"
+#include "gw/map/media.h"
 
 #include <arpa/inet.h>
 #include <string.h>

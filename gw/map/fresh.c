@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/fresh.h"
+#include "gw/map/fresh.h"
 
 #include <ctype.h>
 #include <curl/curl.h>

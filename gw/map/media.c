@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/upstream/media.h"
+#include "gw/map/media.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 // The tables between CoAP and HTTP: methods, status codes, content formats. Rules that are more
 // than a table stand in map.h.
 
-#ifndef POSTERN_GW_UPSTREAM_MAP_TABLES_H
-#define POSTERN_GW_UPSTREAM_MAP_TABLES_H
+#ifndef POSTERN_GW_MAP_TABLES_H
+#define POSTERN_GW_MAP_TABLES_H
 
 #include "dataplane/coap/message.h"
 
