@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // postern: the daemon.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/standard_fds.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The life of a store, as the daemon leads it: gw/store with its thread, gw/reserve.c, and in the
-// place of the data plane a model that knows every own Partial IV that may have left and every
-// sequence number that may have been accepted. Each verb checks what it is told against the model;
-// one that fails must have met a fault of the disk, must have done nothing, and must succeed when
-// it is repeated, unless the power is cut.
+// The life of a store, as the daemon leads it: gw/store with its thread, gw/daemon/reserve.c, and
+// in the place of the data plane a model that knows every own Partial IV that may have left and
+// every sequence number that may have been accepted. Each verb checks what it is told against the
+// model; one that fails must have met a fault of the disk, must have done nothing, and must succeed
+// when it is repeated, unless the power is cut.
 
 #ifndef POSTERN_TESTS_MODEL_STORE_LIFE_H
 #define POSTERN_TESTS_MODEL_STORE_LIFE_H

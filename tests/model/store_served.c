@@ -117,7 +117,7 @@ void life_traffic(void)
 	}
 }
 
-// What gw/reserve.c tells the workers. After the power is cut nothing leaves the machine.
+// What gw/daemon/reserve.c tells the workers. After the power is cut nothing leaves the machine.
 
 void __wrap_dp_run_grant(struct dp *dp, uint32_t run);
 void __wrap_dp_run_grant(struct dp *dp, uint32_t run)

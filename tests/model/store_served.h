@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the workers have of the devices of a store, in the place of the data plane: gw/reserve.c is
-// linked with it. Checks that no run is used twice and no request accepted twice.
+// What the workers have of the devices of a store, in the place of the data plane:
+// gw/daemon/reserve.c is linked with it. Checks that no run is used twice and no request accepted
+// twice.
 
 #ifndef POSTERN_TESTS_MODEL_STORE_SERVED_H
 #define POSTERN_TESTS_MODEL_STORE_SERVED_H
 
-#include "gw/registry.h"
+#include "gw/daemon/registry.h"
 #include "tests/model/store_life.h"
 
 #define must(condition, ...)                                                       \

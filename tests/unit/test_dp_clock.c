@@ -2,7 +2,7 @@
 // Own Partial IVs from the clock, with a clock of the test's own: no nonce comes twice, however the
 // clock is set, and a key that a worker may still seal with is not taken again.
 
-#include "gw/registry.h"
+#include "gw/daemon/registry.h"
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>

@@ -3,7 +3,7 @@
 // come, go, are replaced and get other ids, in a table that is mostly full, with workers and a main
 // that are late.
 
-#include "gw/registry.h"
+#include "gw/daemon/registry.h"
 #include "tests/unit/dp_bed.h"
 
 #include <criterion/criterion.h>

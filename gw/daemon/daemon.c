@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Main's loop, and the clean stop.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 
 #include "gw/os/eal.h"
 #include "gw/os/kernel_tap.h"

@@ -2,7 +2,7 @@
 // The links of the ports: changes are logged, and the kernel's side goes along, so that routing
 // daemons and `ip link` there see what the port sees.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
 

@@ -3,7 +3,7 @@
 
 #include "dataplane/worker/access.h"
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/upstream/access_line.h"
 
 #include <time.h>

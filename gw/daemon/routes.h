@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Routes and policies of the configuration in the form that workers read.
 
-#ifndef POSTERN_GW_ROUTES_H
-#define POSTERN_GW_ROUTES_H
+#ifndef POSTERN_GW_DAEMON_ROUTES_H
+#define POSTERN_GW_DAEMON_ROUTES_H
 
 #include "dataplane/shared/policy.h"
 #include "gw/conf/conf.h"

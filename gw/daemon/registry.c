@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/registry.h"
+#include "gw/daemon/registry.h"
 
 #include "dataplane/shared/memory.h"
 #include "gw/os/log.h"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The daemon: what start-up makes, the main thread's loop turns, and the clean stop ends.
 
-#ifndef POSTERN_GW_DAEMON_H
-#define POSTERN_GW_DAEMON_H
+#ifndef POSTERN_GW_DAEMON_DAEMON_H
+#define POSTERN_GW_DAEMON_DAEMON_H
 
 #include "dataplane/dp.h"
 #include "gw/conf/conf.h"
 #include "gw/ctl/events.h"
 #include "gw/ctl/server.h"
 #include "gw/ctl/verbs.h"
-#include "gw/registry.h"
-#include "gw/routes.h"
+#include "gw/daemon/registry.h"
+#include "gw/daemon/routes.h"
 #include "gw/store/thread.h"
 #include "gw/upstream/loop.h"
 
@@ -28,14 +28,14 @@ struct daemon_port {
 	uint64_t from_kernel_full; // frames of the kernel for which no worker had room
 };
 
-// Contexts counted for the status, see gw/status.c.
+// Contexts counted for the status, see gw/daemon/status.c.
 struct daemon_counts {
 	uint64_t by_state[CTL_DEVICE_STATE_COUNT];
 	uint64_t by_worker[DP_WORKERS_MAX]; // that owns them
 	uint64_t good_until_tsc;
 };
 
-// See gw/disk.c.
+// See gw/daemon/disk.c.
 struct daemon_disk {
 	bool failing, busy;
 	uint64_t probe_ms; // when to try next
@@ -97,15 +97,16 @@ bool daemon_told_to_stop(struct daemon *daemon);
 void daemon_alarm(struct daemon *daemon, const char *sentence);
 // Takes one back, if it is there.
 void daemon_alarm_end(struct daemon *daemon, const char *sentence);
-// What a job that writes to the store returned: an alarm while the disk takes nothing (gw/disk.c).
+// What a job that writes to the store returned: an alarm while the disk takes nothing
+// (gw/daemon/disk.c).
 void daemon_store_result(struct daemon *daemon, int result);
 // In each turn of main.
 void disk_turn(struct daemon *daemon);
-// Whether a port's link is up, as far as its driver knows (gw/link.c).
+// Whether a port's link is up, as far as its driver knows (gw/daemon/link.c).
 bool link_is_up(const struct daemon_port *port);
 // In each turn of main: logs changes of the links and carries them to the kernel TAPs.
 void link_turn(struct daemon *daemon);
-// Writes the lines of what workers answered by themselves; see gw/access.c.
+// Writes the lines of what workers answered by themselves; see gw/daemon/access.c.
 void access_turn(struct daemon *daemon);
 uint64_t daemon_now_ms(void);
 
@@ -118,7 +119,7 @@ void daemon_resynced(struct daemon *daemon);
 #define RESERVE_CLOCK_S 10
 
 // What the workers go on with only when it is on the disk: runs, run bases, marks and seconds of
-// the clock (gw/reserve.c). NULL without memory.
+// the clock (gw/daemon/reserve.c). NULL without memory.
 struct reserve *reserve_new(struct daemon *daemon);
 // After the store thread stopped. NULL is allowed.
 void reserve_free(struct reserve *reserve);
@@ -138,17 +139,18 @@ void reserve_start(struct reserve *reserve, bool needs_run);
 bool reserve_turn(struct reserve *reserve);
 
 // A statistic of an upstream, of all loops together; and a worker's requests in flight, without
-// answers that wait for their ACK (gw/counters.c).
+// answers that wait for their ACK (gw/daemon/counters.c).
 uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up_stat stat);
 uint32_t counters_in_flight(const struct dp *dp, unsigned worker);
 
-// The operations behind the control socket (gw/operations.c, gw/status.c, gw/counters.c).
+// The operations behind the control socket (gw/daemon/device_verbs.c, gw/daemon/status.c,
+// gw/daemon/counters.c).
 void operations_init(struct daemon *daemon);
 void operation_status(void *daemon, struct ctl_request *req);
 void operation_stats(void *daemon, struct ctl_request *req);
 // Servers of an upstream that are up for all loops.
 size_t status_servers_up(const struct daemon *daemon, size_t upstream);
-// Those that change what the store knows of a device or of itself (gw/maintenance.c).
+// Those that change what the store knows of a device or of itself (gw/daemon/store_verbs.c).
 void operation_resync(
 	void *daemon, struct ctl_request *req, const char *name, bool has_from, uint64_t from);
 void operation_rotate(

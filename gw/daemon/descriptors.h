@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How many file descriptors the daemon can come to use, and the limit for them.
 
-#ifndef POSTERN_GW_DESCRIPTORS_H
-#define POSTERN_GW_DESCRIPTORS_H
+#ifndef POSTERN_GW_DAEMON_DESCRIPTORS_H
+#define POSTERN_GW_DAEMON_DESCRIPTORS_H
 
 #include "gw/conf/conf.h"
 

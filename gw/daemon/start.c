@@ -3,8 +3,8 @@
 
 #include "dataplane/port/pci.h"
 #include "gw/ctl/socket.h"
-#include "gw/daemon.h"
-#include "gw/descriptors.h"
+#include "gw/daemon/daemon.h"
+#include "gw/daemon/descriptors.h"
 #include "gw/os/eal.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"

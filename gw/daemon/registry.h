@@ -2,8 +2,8 @@
 // What the control plane knows of each context in the data plane: which device it is. Indexed as
 // the context table; main writes, an upstream loop may ask for a name.
 
-#ifndef POSTERN_GW_REGISTRY_H
-#define POSTERN_GW_REGISTRY_H
+#ifndef POSTERN_GW_DAEMON_REGISTRY_H
+#define POSTERN_GW_DAEMON_REGISTRY_H
 
 #include "dataplane/dp.h"
 #include "gw/store/store.h"

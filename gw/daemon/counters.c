@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verb stats: all counters, read where they are written; no worker is asked.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verb status: nothing here asks a worker, all is read where it is written.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 
 #include <rte_cycles.h>
 

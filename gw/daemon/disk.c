@@ -2,7 +2,7 @@
 // While the disk of the store takes nothing, an alarm tells it, and the store is asked to try again
 // even if nobody wants to write.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 
 #include <errno.h>
 #include <stddef.h>

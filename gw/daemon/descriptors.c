@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/descriptors.h"
+#include "gw/daemon/descriptors.h"
 
 #include "gw/ctl/server.h"
 

@@ -2,7 +2,7 @@
 // What the verbs of the control socket do. All of it runs on main; what needs the disk is a job of
 // the store thread, and the request is answered when the job is done.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
 #include <errno.h>

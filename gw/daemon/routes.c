@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/routes.h"
+#include "gw/daemon/routes.h"
 
 #include "dataplane/shared/bucket.h"
 

@@ -2,7 +2,7 @@
 // Verbs that put right what the store knows: of a device (resync, rotate) and of itself (check,
 // backup). As in operations.c, all runs on main but the jobs.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
 #include <errno.h>

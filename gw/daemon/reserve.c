@@ -3,7 +3,7 @@
 // higher marks, seconds of the clock. A worker asks once by an event; from then on main keeps the
 // wish until it is granted or its device is gone.
 
-#include "gw/daemon.h"
+#include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
 #include <errno.h>
