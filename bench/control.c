@@ -11,11 +11,11 @@
 // CPUs of the workers, and the device goes before the commands where they share one: what is
 // measured is the gateway, not this program.
 
-#include "gw/client/context_file.h"
-#include "gw/client/exchange.h"
-#include "gw/client/secure.h"
-#include "gw/client/sequence.h"
 #include "gw/ctl/cbor_write.h"
+#include "gw/tools/coap/context_file.h"
+#include "gw/tools/coap/exchange.h"
+#include "gw/tools/coap/secure.h"
+#include "gw/tools/coap/sequence.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,7 +3,7 @@
 #include "bench/load/args.h"
 
 #include "bench/load/devices.h"
-#include "gw/client/number.h"
+#include "gw/tools/coap/number.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -8,8 +8,8 @@
 #include "crypto/aead.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/port/port.h"
-#include "gw/client/options.h"
-#include "gw/client/uri.h"
+#include "gw/tools/coap/options.h"
+#include "gw/tools/coap/uri.h"
 
 #include <sys/socket.h>
 

@@ -7,7 +7,7 @@
 
 #include "crypto/aead.h"
 #include "dataplane/oscore/option.h"
-#include "gw/client/failure.h"
+#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 
 #include "bench/load/piv.h"
 
-#include "gw/client/sequence.h"
+#include "gw/tools/coap/sequence.h"
 
 #include <stdlib.h>
 

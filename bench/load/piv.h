@@ -3,13 +3,13 @@
 // request under number first + k, so that one number stands for all of them.
 //
 // Numbers are taken from the file in blocks, durably before the first of a block is used
-// (gw/client/sequence.h), and the rest is given back at the end of a run: a crash costs numbers
+// (gw/tools/coap/sequence.h), and the rest is given back at the end of a run: a crash costs numbers
 // and never repeats one. One block is always ahead, so that the sender never waits for the disk.
 
 #ifndef POSTERN_BENCH_LOAD_PIV_H
 #define POSTERN_BENCH_LOAD_PIV_H
 
-#include "gw/client/failure.h"
+#include "gw/tools/coap/failure.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

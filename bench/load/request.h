@@ -8,7 +8,7 @@
 #include "bench/load/flight.h"
 #include "crypto/aead.h"
 #include "dataplane/coap/message.h"
-#include "gw/client/options.h"
+#include "gw/tools/coap/options.h"
 
 #define REQUEST_OUTER_MAX 300 // bytes of the options in front of the OSCORE option
 

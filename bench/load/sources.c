@@ -2,7 +2,7 @@
 
 #include "bench/load/sources.h"
 
-#include "gw/client/number.h"
+#include "gw/tools/coap/number.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #define POSTERN_BENCH_LOAD_SOURCES_H
 
 #include "dataplane/port/frame.h"
-#include "gw/client/failure.h"
+#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stdint.h>

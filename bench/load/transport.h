@@ -6,7 +6,7 @@
 
 #include "bench/load/sources.h"
 #include "dataplane/port/port.h"
-#include "gw/client/failure.h"
+#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 // Kernel UDP sockets, each connected to the server, with many datagrams a system call.
 
 #include "bench/load/transport.h"
-#include "gw/client/exchange.h"
+#include "gw/tools/coap/exchange.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 #ifndef POSTERN_TESTS_CRASH_FLEET_H
 #define POSTERN_TESTS_CRASH_FLEET_H
 
-#include "gw/client/secure.h"
+#include "gw/tools/coap/secure.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Context files: RFC 8613 C.1 and C.3 as JSON, and every mistake in one.
 
-#include "gw/client/context_file.h"
+#include "gw/tools/coap/context_file.h"
 #include "tests/unit/hex.h"
 #include "tests/unit/rfc8613_vectors.h"
 

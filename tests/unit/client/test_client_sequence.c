@@ -3,7 +3,7 @@
 // several processes at once, and from files that are damaged. The calls are linked to the
 // functions below (ld --wrap).
 
-#include "gw/client/sequence.h"
+#include "gw/tools/coap/sequence.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

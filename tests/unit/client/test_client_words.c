@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What people type: URIs, options, formats, numbers.
 
-#include "gw/client/formats.h"
-#include "gw/client/number.h"
-#include "gw/client/printable.h"
-#include "gw/client/uri.h"
+#include "gw/tools/coap/formats.h"
+#include "gw/tools/coap/number.h"
+#include "gw/tools/coap/printable.h"
+#include "gw/tools/coap/uri.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

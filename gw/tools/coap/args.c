@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/tools/coap/args.h"
+
+#include "gw/tools/coap/exchange.h"
+#include "gw/tools/coap/formats.h"
+#include "gw/tools/coap/number.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS     93000 // MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2)
+#define ACK_TIMEOUT_MS 2000
+#define RETRANSMIT     4
+
+static const char help[] =
+	"usage: postern-coap [METHOD] URI -c CONTEXT.json [OPTION]...\n"
+	"Sends a CoAP request protected with OSCORE and prints the payload of the answer.\n"
+	"\n"
+	"METHOD is get, put, post, delete, fetch, patch or ipatch; without one it is post with\n"
+	"a payload and get without. URI is coap://HOST[:PORT][/PATH][?QUERY].\n"
+	"\n"
+	"  -c, --context FILE     keys and ids of the device, as JSON (see below)\n"
+	"  -d, --data DATA        payload; @FILE reads it from a file, @- from standard input\n"
+	"  -x, --data-hex HEX     payload in hexadecimal\n"
+	"  -f, --format FORMAT    Content-Format of the payload: json, cbor, text/plain, 50, ...\n"
+	"  -a, --accept FORMAT    Accept, likewise (--formats lists them)\n"
+	"  -O, --option NAME=VAL  any other option: -O etag=0x0102 -O max-age=5 -O 2049=0xff\n"
+	"  -N, --non              non-confirmable: sent once, not acknowledged\n"
+	"  -o, --output FILE      write the payload of the answer to FILE\n"
+	"  -i, --include          print code and options of the answer before its payload\n"
+	"      --json             print the whole result as JSON\n"
+	"  -v, --verbose          show messages, options, Partial IV and nonce; -vv: all bytes\n"
+	"  -q, --quiet            say nothing but errors\n"
+	"  -t, --timeout SECONDS  give up after this time (93)\n"
+	"      --ack-timeout SEC  first wait for an acknowledgement (2), doubled each time\n"
+	"      --retransmit N     retransmissions of a confirmable request (4)\n"
+	"  -s, --state FILE       sequence number file (the context's name and .seq)\n"
+	"  -4, -6                 IPv4 or IPv6 only\n"
+	"  -b, --bind ADDRESS     send from this address\n"
+	"  -p, --port PORT        send from this port\n"
+	"      --token HEX        this token (random)\n"
+	"      --no-id-context    do not send the ID Context\n"
+	"      --no-echo          do not answer an Echo challenge\n"
+	"      --plain            without OSCORE and without a context\n"
+	"  -h, --help  -V, --version  --formats\n"
+	"\n"
+	"The context is one JSON object of hexadecimal strings, seen from the device:\n"
+	"  { \"master_secret\": \"0102030405060708090a0b0c0d0e0f10\", \"master_salt\": \"9e7c\",\n"
+	"    \"sender_id\": \"01\", \"recipient_id\": \"\", \"algorithm\": \"AES-CCM-16-64-128\" "
+	"}\n"
+	"sender_id may be called device_id, recipient_id gateway_id; id_context is optional, as\n"
+	"are master_salt and algorithm. All users but the owner must be kept from reading it.\n"
+	"\n"
+	"Exit status: 0 an answer 2.xx, 4 an answer 4.xx, 5 an answer 5.xx, 1 a local failure,\n"
+	"2 wrong usage, 3 no answer, 6 an answer without protection, 7 only answers that do not\n"
+	"verify, 8 the request was rejected (Reset).\n";
+
+enum {
+	OPT_JSON = 256,
+	OPT_ACK,
+	OPT_RETRANSMIT,
+	OPT_TOKEN,
+	OPT_NO_ID,
+	OPT_NO_ECHO,
+	OPT_PLAIN,
+	OPT_FORMATS
+};
+
+static const struct option longs[] = {
+	{"context", required_argument, NULL, 'c'},
+	{"data", required_argument, NULL, 'd'},
+	{"data-hex", required_argument, NULL, 'x'},
+	{"format", required_argument, NULL, 'f'},
+	{"accept", required_argument, NULL, 'a'},
+	{"option", required_argument, NULL, 'O'},
+	{"non", no_argument, NULL, 'N'},
+	{"output", required_argument, NULL, 'o'},
+	{"include", no_argument, NULL, 'i'},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"verbose", no_argument, NULL, 'v'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"timeout", required_argument, NULL, 't'},
+	{"ack-timeout", required_argument, NULL, OPT_ACK},
+	{"retransmit", required_argument, NULL, OPT_RETRANSMIT},
+	{"state", required_argument, NULL, 's'},
+	{"bind", required_argument, NULL, 'b'},
+	{"port", required_argument, NULL, 'p'},
+	{"token", required_argument, NULL, OPT_TOKEN},
+	{"no-id-context", no_argument, NULL, OPT_NO_ID},
+	{"no-echo", no_argument, NULL, OPT_NO_ECHO},
+	{"plain", no_argument, NULL, OPT_PLAIN},
+	{"formats", no_argument, NULL, OPT_FORMATS},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+static void print_formats(void)
+{
+	const char *name;
+	uint16_t number;
+
+	for (size_t i = 0; (name = format_at(i, &number)); i++)
+		printf("%5u  %s\n", number, name);
+}
+
+static int read_payload(struct client_args *args, const char *path, struct failure *f)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	size_t room = PAYLOAD_LEN_MAX + 1;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return failure_set(f, -errno, "%s: %s", path, strerror(errno));
+	while (args->payload_len < room &&
+		(n = read(fd, args->payload + args->payload_len, room - args->payload_len)) > 0)
+		args->payload_len += (size_t)n;
+	int err = n < 0 ? failure_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (!err && args->payload_len == room)
+		return failure_set(f, -EMSGSIZE, "%s: more than %d bytes", path, PAYLOAD_LEN_MAX);
+	return err;
+}
+
+static int set_payload(struct client_args *args, int option, const char *text, struct failure *f)
+{
+	if (args->payload)
+		return failure_set(f, -EINVAL, "there is one payload: -d or -x, and once");
+	args->payload = malloc(PAYLOAD_LEN_MAX + 1);
+	if (!args->payload)
+		return failure_set(f, -ENOMEM, "out of memory");
+	if (option == 'x') {
+		int len = hex_parse(text, args->payload, PAYLOAD_LEN_MAX);
+
+		if (len < 0)
+			return failure_set(f, -EINVAL, "the payload is not hexadecimal");
+		args->payload_len = (size_t)len;
+		return 0;
+	}
+	if (*text == '@')
+		return read_payload(args, text + 1, f);
+	args->payload_len = strlen(text);
+	if (args->payload_len > PAYLOAD_LEN_MAX)
+		return failure_set(
+			f, -EMSGSIZE, "the payload has more than %d bytes", PAYLOAD_LEN_MAX);
+	memcpy(args->payload, text, args->payload_len);
+	return 0;
+}
+
+static int add_format(
+	struct client_args *args, uint16_t option, const char *text, struct failure *f)
+{
+	uint16_t number;
+
+	if (!format_parse(text, &number))
+		return failure_set(f, -EINVAL,
+			"no content format is called \"%s\" (--formats lists them)", text);
+	return option_add_uint(&args->options, option, number, f);
+}
+
+static int set_token(struct client_args *args, const char *text, struct failure *f)
+{
+	int len = hex_parse(text, args->token, sizeof(args->token));
+
+	if (len < 0)
+		return failure_set(f, -EINVAL, "the token is not up to %d bytes in hexadecimal",
+			TOKEN_LEN_MAX);
+	args->token_len = (size_t)len;
+	args->has_token = true;
+	return 0;
+}
+
+static int set_seconds(unsigned *ms, const char *text, struct failure *f)
+{
+	if (!seconds_parse(text, ms))
+		return failure_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
+	return 0;
+}
+
+static int set_number(uint64_t max, const char *text, uint64_t *number, struct failure *f)
+{
+	if (!number_parse(text, max, number))
+		return failure_set(f, -EINVAL, "\"%s\" is not a number up to %llu", text,
+			(unsigned long long)max);
+	return 0;
+}
+
+static int set_option(struct client_args *args, int option, char *text, struct failure *f)
+{
+	uint64_t number = 0;
+	int err = 0;
+
+	switch (option) {
+	case 'c':
+		args->context_path = text;
+		return 0;
+	case 'd':
+	case 'x':
+		return set_payload(args, option, text, f);
+	case 'f':
+		return add_format(args, COAP_OPT_CONTENT_FORMAT, text, f);
+	case 'a':
+		return add_format(args, COAP_OPT_ACCEPT, text, f);
+	case 'O':
+		return option_add_words(&args->options, text, f);
+	case 'N':
+		args->non = true;
+		return 0;
+	case 'o':
+		args->output_path = text;
+		return 0;
+	case 'i':
+		args->include = true;
+		return 0;
+	case OPT_JSON:
+		args->json = true;
+		return 0;
+	case 'v':
+		args->verbose++;
+		return 0;
+	case 'q':
+		args->quiet = true;
+		return 0;
+	case 't':
+		return set_seconds(&args->timeout_ms, text, f);
+	case OPT_ACK:
+		return set_seconds(&args->ack_timeout_ms, text, f);
+	case OPT_RETRANSMIT:
+		err = set_number(RETRANSMIT_MAX, text, &number, f);
+		args->retransmit_max = (unsigned)number;
+		return err;
+	case 's':
+		args->sequence_path = text;
+		return 0;
+	case '4':
+		args->family = AF_INET;
+		return 0;
+	case '6':
+		args->family = AF_INET6;
+		return 0;
+	case 'b':
+		args->bind_address = text;
+		return 0;
+	case 'p':
+		err = set_number(UINT16_MAX, text, &number, f);
+		args->bind_port = (uint16_t)number;
+		return err;
+	case OPT_TOKEN:
+		return set_token(args, text, f);
+	case OPT_NO_ID:
+		args->no_id_context = true;
+		return 0;
+	case OPT_NO_ECHO:
+		args->no_echo = true;
+		return 0;
+	case OPT_PLAIN:
+		args->plain = true;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int finish(struct client_args *args, char **words, int count, struct failure *f)
+{
+	const char *uri;
+
+	if (!count)
+		return failure_set(f, -EINVAL, "no URI; try postern-coap --help");
+	args->code = coap_method_from_name(words[0]);
+	if (args->code == COAP_EMPTY) {
+		args->code = args->payload ? COAP_POST : COAP_GET;
+		uri = words[0];
+		if (count > 1 && strstr(words[1], "://"))
+			return failure_set(f, -EINVAL, "\"%s\" is no method", words[0]);
+	} else {
+		uri = words[1];
+		words++, count--;
+	}
+	if (count < 1)
+		return failure_set(f, -EINVAL, "no URI behind the method");
+	if (count > 1)
+		return failure_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
+	if (!args->context_path && !args->plain)
+		return failure_set(
+			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
+	if (args->context_path && args->plain)
+		return failure_set(f, -EINVAL, "--plain has no use for a context");
+	return uri_parse(&args->uri, uri, &args->options, f);
+}
+
+enum args_result args_parse(struct client_args *args, int argc, char **argv, struct failure *f)
+{
+	int option;
+
+	*args = (struct client_args){
+		.family = AF_UNSPEC,
+		.timeout_ms = TIMEOUT_MS,
+		.ack_timeout_ms = ACK_TIMEOUT_MS,
+		.retransmit_max = RETRANSMIT,
+	};
+	opterr = 0; // the words are ours
+	while ((option = getopt_long(argc, argv, "c:d:x:f:a:O:No:ivqt:s:46b:p:hV", longs, NULL)) !=
+		-1) {
+		switch (option) {
+		case 'h':
+			fputs(help, stdout);
+			return ARGS_DONE;
+		case 'V':
+			printf("postern-coap %s\n", POSTERN_VERSION);
+			return ARGS_DONE;
+		case OPT_FORMATS:
+			print_formats();
+			return ARGS_DONE;
+		case '?':
+			failure_set(f, -EINVAL,
+				"%s is not known, or its value is missing; try postern-coap --help",
+				argv[optind - 1]);
+			return ARGS_WRONG;
+		}
+		if (set_option(args, option, optarg, f))
+			return ARGS_WRONG;
+	}
+	if (finish(args, argv + optind, argc - optind, f))
+		return ARGS_WRONG;
+	return ARGS_RUN;
+}
+
+void args_free(struct client_args *args)
+{
+	option_list_free(&args->options);
+	free(args->payload);
+}

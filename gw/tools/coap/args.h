@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The command line of postern-coap.
+
+#ifndef POSTERN_GW_TOOLS_COAP_ARGS_H
+#define POSTERN_GW_TOOLS_COAP_ARGS_H
+
+#include "gw/tools/coap/options.h"
+#include "gw/tools/coap/uri.h"
+
+#define TOKEN_LEN_MAX   64 // bytes of --token
+#define TOKEN_LEN       4  // bytes of a token of our own (RFC 7252 section 5.3.1: at least 32 bits)
+#define PAYLOAD_LEN_MAX 65535
+
+struct client_args {
+	uint8_t code; // the method
+	struct uri uri;
+	struct option_list options; // of the URI, the formats and -O
+	const char *context_path;   // NULL with plain
+	const char *sequence_path;  // NULL: beside the context
+	uint8_t *payload;
+	size_t payload_len;
+	const char *output_path; // NULL: standard output
+	const char *bind_address;
+	uint16_t bind_port;
+	int family;
+	unsigned timeout_ms, ack_timeout_ms, retransmit_max;
+	unsigned verbose;
+	uint8_t token[TOKEN_LEN_MAX];
+	size_t token_len;
+	bool has_token, non, json, include, quiet, plain, no_echo, no_id_context;
+};
+
+enum args_result {
+	ARGS_RUN,
+	ARGS_DONE, // help or version was printed
+	ARGS_WRONG,
+};
+
+// Parses, reads the payload and fills *args, which args_free() frees in any case.
+enum args_result args_parse(struct client_args *args, int argc, char **argv, struct failure *f)
+	__attribute__((warn_unused_result));
+void args_free(struct client_args *args);
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The security context of a device from a JSON file.
+
+#ifndef POSTERN_GW_TOOLS_COAP_CONTEXT_FILE_H
+#define POSTERN_GW_TOOLS_COAP_CONTEXT_FILE_H
+
+#include "dataplane/oscore/context.h"
+#include "gw/tools/coap/failure.h"
+
+#define CONTEXT_FILE_MAX (64 * 1024) // bytes
+
+struct client_context {
+	struct osc_params params;
+	struct osc_keys keys;
+	bool group_may_read; // worth a warning
+};
+
+// Reads one JSON object, which docs/postern-coap.1.scd describes. A key that is not known, is there
+// twice or has the wrong type is an error, and so is a file that all users can read or write.
+// Returns 0 or -errno. The caller wipes *context, also after a failure.
+int context_file_load(struct client_context *context, const char *path, struct failure *f)
+	__attribute__((warn_unused_result));
+void context_wipe(struct client_context *context);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/tools/coap/secure.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void write_options(struct coap_writer *w, const struct option_list *options, int class)
+{
+	for (size_t i = 0; i < options->count; i++) {
+		const struct coap_option *o = &options->at[i];
+
+		if (osc_option_class(o->number) & class)
+			coap_write_option(w, o->number, o->value, o->len);
+	}
+}
+
+static int datagram_len(
+	const struct coap_writer *w, const struct request *request, struct failure *f)
+{
+	size_t len = coap_writer_len(w);
+
+	if (!len)
+		return failure_set(f, -EMSGSIZE,
+			"the request does not fit one datagram (payload of %zu bytes)",
+			request->payload_len);
+	return (int)len;
+}
+
+int request_encode(const struct request *request, uint8_t *datagram, struct failure *f)
+{
+	struct coap_writer w;
+
+	coap_writer_init(&w, datagram, DATAGRAM_MAX);
+	coap_write_header(
+		&w, request->type, request->code, request->mid, request->token, request->token_len);
+	write_options(&w, request->options, OSC_CLASS_E | OSC_CLASS_U);
+	coap_write_payload(&w, request->payload, request->payload_len);
+	return datagram_len(&w, request, f);
+}
+
+// Code, inner options and payload. Returns its length.
+static int write_plaintext(const struct request *request, uint8_t *plaintext, struct failure *f)
+{
+	struct coap_writer w;
+
+	coap_writer_init(&w, plaintext, DATAGRAM_MAX);
+	coap_write_code(&w, request->code);
+	write_options(&w, request->options, OSC_CLASS_E);
+	coap_write_payload(&w, request->payload, request->payload_len);
+	return datagram_len(&w, request, f);
+}
+
+static void prepare(const struct session *s, struct aead_op *op, uint8_t *aad,
+	struct protection *protection, const uint8_t *key, uint64_t request_piv,
+	const uint8_t *nonce_id, uint8_t nonce_id_len, uint64_t nonce_piv, const uint8_t *in,
+	uint8_t *out, uint16_t len)
+{
+	const struct osc_params *p = s->params;
+
+	osc_op_prepare(op, aad, p->alg, key, s->keys->common_iv, p->sender_id, p->sender_id_len,
+		request_piv, nonce_id, nonce_id_len, nonce_piv, in, out, len);
+	protection->nonce_len = aead_algs[p->alg].nonce_len;
+	osc_nonce(protection->nonce, p->alg, s->keys->common_iv, nonce_id, nonce_id_len, nonce_piv);
+	protection->ciphertext_len = (uint16_t)(len + aead_algs[p->alg].tag_len);
+}
+
+// Options that stand outside: class U, and Observe with the value it has inside (section 4.1.3.5).
+static void write_outer_options(struct coap_writer *w, const struct session *s,
+	const struct option_list *options, uint64_t piv)
+{
+	struct osc_option option = {
+		.piv = piv,
+		.piv_len = 1,
+		.has_kid = true,
+		.kid = s->params->sender_id,
+		.kid_len = s->params->sender_id_len,
+		.has_kid_context = s->params->has_id_context && s->send_id_context,
+		.kid_context = s->params->id_context,
+		.kid_context_len = s->params->id_context_len,
+	};
+	uint8_t value[OSC_OPTION_LEN_MAX];
+	int len = osc_option_encode(&option, value, sizeof(value));
+	bool written = false;
+
+	for (size_t i = 0; i <= options->count; i++) {
+		const struct coap_option *o = i < options->count ? &options->at[i] : NULL;
+
+		if (!written && (!o || o->number > COAP_OPT_OSCORE)) {
+			if (len < 0)
+				w->failed = true;
+			else
+				coap_write_option(w, COAP_OPT_OSCORE, value, (size_t)len);
+			written = true;
+		}
+		if (o &&
+			(osc_option_class(o->number) == OSC_CLASS_U ||
+				o->number == COAP_OPT_OBSERVE))
+			coap_write_option(w, o->number, o->value, o->len);
+	}
+}
+
+int request_seal(const struct session *s, const struct request *request, uint64_t piv,
+	uint8_t *datagram, struct protection *protection, struct failure *f)
+{
+	uint8_t *plaintext = malloc(DATAGRAM_MAX);
+	uint8_t *ciphertext = malloc(DATAGRAM_MAX + AEAD_TAG_MAX);
+	uint8_t aad[OSC_AAD_ROOM];
+	struct coap_writer w;
+	struct aead_op op;
+	int len = -ENOMEM;
+
+	if (!plaintext || !ciphertext) {
+		failure_set(f, len, "out of memory");
+		goto out;
+	}
+	len = write_plaintext(request, plaintext, f);
+	if (len < 0)
+		goto out;
+	prepare(s, &op, aad, protection, s->keys->sender_key, piv, s->params->sender_id,
+		s->params->sender_id_len, piv, plaintext, ciphertext, (uint16_t)len);
+	protection->piv = piv;
+	protection->has_piv = true;
+	if (aead_seal_batch(s->engine, s->params->alg, &op, 1) != 1) {
+		len = failure_set(f, -EIO, "the cipher failed");
+		goto out;
+	}
+	coap_writer_init(&w, datagram, DATAGRAM_MAX);
+	coap_write_header(&w, request->type,
+		option_has(request->options, COAP_OPT_OBSERVE) ? COAP_FETCH : COAP_POST,
+		request->mid, request->token, request->token_len);
+	write_outer_options(&w, s, request->options, piv);
+	coap_write_payload(&w, ciphertext, protection->ciphertext_len);
+	len = datagram_len(&w, request, f);
+out:
+	if (plaintext)
+		sodium_memzero(plaintext, DATAGRAM_MAX);
+	free(plaintext);
+	free(ciphertext);
+	return len;
+}
+
+enum answer_verdict answer_open(const struct session *s, uint64_t request_piv,
+	const struct coap_msg *msg, struct answer *answer)
+{
+	const struct osc_params *p = s->params;
+	struct protection *protection = &answer->protection;
+	uint8_t aad[OSC_AAD_ROOM];
+	struct osc_option option;
+	struct aead_op op;
+
+	*protection = (struct protection){0};
+	answer->code = msg->code;
+	answer->body = msg->body;
+	if (!msg->body.oscore_count)
+		return ANSWER_UNPROTECTED;
+	if (msg->body.oscore_count > 1 ||
+		osc_option_parse(&option, msg->body.oscore, msg->body.oscore_len))
+		return ANSWER_BAD_OPTION;
+	if (option.has_kid &&
+		(option.kid_len != p->recipient_id_len ||
+			memcmp(option.kid, p->recipient_id, option.kid_len)))
+		return ANSWER_BAD_OPTION;
+	int len = osc_plaintext_len(p->alg, msg->body.payload_len);
+	if (len < 0)
+		return ANSWER_NOT_VERIFIED;
+	protection->has_piv = option.piv_len;
+	protection->piv = option.piv;
+	// A response without a Partial IV was sealed under the nonce of the request.
+	prepare(s, &op, aad, protection, s->keys->recipient_key, request_piv,
+		option.piv_len ? p->recipient_id : p->sender_id,
+		option.piv_len ? p->recipient_id_len : p->sender_id_len,
+		option.piv_len ? option.piv : request_piv, msg->body.payload, answer->plaintext,
+		(uint16_t)len);
+	if (aead_open_batch(s->engine, p->alg, &op, 1) != 1)
+		return ANSWER_NOT_VERIFIED;
+	answer->code = answer->plaintext[0];
+	unsigned class = COAP_CODE_CLASS(answer->code);
+	if ((class != 2 && class != 4 && class != 5) ||
+		coap_body_parse(&answer->body, answer->plaintext + 1, (size_t)len - 1) != COAP_OK ||
+		answer->body.oscore_count)
+		return ANSWER_BAD_CONTENT;
+	return ANSWER_OK;
+}

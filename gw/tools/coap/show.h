@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a person or a script gets to see of an exchange. Keys are never among it.
+
+#ifndef POSTERN_GW_TOOLS_COAP_SHOW_H
+#define POSTERN_GW_TOOLS_COAP_SHOW_H
+
+#include "gw/tools/coap/secure.h"
+
+#include <stdio.h>
+
+// A line "Uri-Path: "t"" behind a prefix.
+void show_option(FILE *out, const char *prefix, const struct coap_option *option);
+// A line "> CON 0.02 ..., 35 bytes", and the options below it. sign is '>' or '<'.
+void show_message(FILE *out, char sign, const struct coap_msg *msg, size_t len);
+// Code, options and size of payload of what is inside.
+void show_content(FILE *out, char sign, uint8_t code, const struct coap_body *body);
+void show_bytes(FILE *out, char sign, const uint8_t *data, size_t len);
+void show_protection(FILE *out, const char *verb, const struct protection *protection);
+// "2.05 Content", "0.02 POST".
+#define CODE_TEXT_LEN 48
+const char *code_text(char text[CODE_TEXT_LEN], uint8_t code);
+
+// All that --json prints.
+struct result {
+	const char *error; // NULL: there is an answer
+	const char *message;
+	bool protected, has_answer;
+	uint64_t request_piv;
+	bool has_request_piv;
+	const struct protection *request_protection;
+	const uint8_t *request, *response; // the last datagrams, NULL if there is none
+	size_t request_len, response_len;
+	const struct answer *answer;
+	unsigned transmissions, challenges, unverified;
+	double milliseconds;
+};
+
+// Returns 0, or -ENOMEM.
+int show_json(FILE *out, const struct result *result) __attribute__((warn_unused_result));
+
+#endif

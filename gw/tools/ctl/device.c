@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The commands about devices.
+
+#include "gw/device/record.h"
+#include "gw/tools/ctl/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 256 // devices asked for at once
+
+static int file_open(const char *path)
+{
+	int fd;
+
+	if (strcmp(path, "-") == 0)
+		return STDIN_FILENO;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		cli_complain("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void file_close(int fd)
+{
+	if (fd != STDIN_FILENO)
+		close(fd);
+}
+
+// Reads a whole file of at most `room` bytes. Returns its length, or -1 after a complaint.
+static ssize_t file_read(const char *path, char *text, size_t room)
+{
+	int fd = file_open(path);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, text + len, room - len)) != 0 && len < room) {
+		if (n > 0)
+			len += n;
+		else if (errno != EINTR)
+			break;
+	}
+	if (n < 0)
+		cli_complain("%s: %s", path, strerror(errno));
+	else if (len == room)
+		cli_complain("%s: too long for one device", path);
+	file_close(fd);
+	return n < 0 || len == room ? -1 : (ssize_t)len;
+}
+
+// Everything in here is wiped after use.
+struct add_buffers {
+	char text[IMPORT_ROW_MAX];
+	struct json json;
+	struct store_spec spec;
+	struct ctl_writer request;
+};
+
+// Exactly one device, in the format of the import.
+static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add_buffers *buffers)
+{
+	struct parse_input input = {.data = buffers->text, .len = len, .last = true};
+	struct store_error error = {0};
+	struct record record = {0};
+	enum parse_verdict verdict;
+	bool good;
+
+	verdict = json_parse(&buffers->json, &input, &record, &error);
+	good = verdict == PARSE_RECORD &&
+		record_to_spec(&record, cli->given & CLI_NEVER_USED, &buffers->spec, &error) == 0;
+	sodium_memzero(&record, sizeof(record));
+	if (!good) {
+		cli_complain("%s: %s", path,
+			verdict == PARSE_END ? "there is no device in it" : error.text);
+		return false;
+	}
+	verdict = json_parse(&buffers->json, &input, &record, &error);
+	sodium_memzero(&record, sizeof(record));
+	if (verdict != PARSE_END) {
+		cli_complain("%s: has more than one device: use \"device import\"", path);
+		return false;
+	}
+	if (buffers->spec.never_used == buffers->spec.has_gateway_seq) {
+		cli_complain("%s: say where the keys have been: either never_used is true "
+			     "or there is a gateway_seq",
+			path);
+		return false;
+	}
+	return true;
+}
+
+// For a device that is added, or for the keys that the device `name` is to have.
+static void spec_write(struct cli *cli, struct add_buffers *buffers, const char *name)
+{
+	const struct store_spec *spec = &buffers->spec;
+	const struct osc_params *params = &spec->params;
+	struct ctl_writer *request = &buffers->request;
+
+	cli_begin(cli, request, name ? "device rotate" : "device add");
+	if (name == NULL && spec->name[0])
+		name = spec->name;
+	if (name)
+		ctl_put_text(request, "name", name);
+	ctl_put_bytes(request, "device_id", params->recipient_id, params->recipient_id_len);
+	ctl_put_bytes(request, "gateway_id", params->sender_id, params->sender_id_len);
+	ctl_put_bytes(request, "master_secret", params->secret, params->secret_len);
+	ctl_put_bytes(request, "master_salt", params->salt, params->salt_len);
+	if (params->has_id_context)
+		ctl_put_bytes(request, "id_context", params->id_context, params->id_context_len);
+	ctl_put_text(request, "algorithm", aead_algs[params->alg].name);
+	if (spec->never_used)
+		ctl_put_bool(request, "never_used", true);
+	else
+		ctl_put_uint(request, "gateway_seq", spec->gateway_seq);
+	if (spec->has_device_seq)
+		ctl_put_uint(request, "device_seq", spec->device_seq);
+	if (spec->has_recovery)
+		ctl_put_text(request, "recovery", store_recovery_name(spec->recovery));
+	if (spec->has_own_piv)
+		ctl_put_text(request, "own_piv", store_own_piv_name(spec->own_piv));
+	if (spec->limits.max_message)
+		ctl_put_uint(request, "max_message", spec->limits.max_message);
+	if (spec->limits.max_in_flight)
+		ctl_put_uint(request, "max_in_flight", spec->limits.max_in_flight);
+	if (cli->given & CLI_REPLACE)
+		ctl_put_bool(request, "replace", true);
+}
+
+// One request with the device of a file. `name` is that of a device which is there, or NULL.
+static int file_send(struct cli *cli, const char *path, const char *name)
+{
+	static struct add_buffers buffers;
+	static struct cli_reply reply;
+	char text[CLI_VALUE_MAX], outcome[CLI_VALUE_MAX];
+	ssize_t len = file_read(path, buffers.text, sizeof(buffers.text));
+	int ret = CLI_FAILED;
+
+	if (len >= 0 && spec_parse(cli, path, len, &buffers)) {
+		if (name && buffers.spec.name[0] && strcmp(buffers.spec.name, name) != 0) {
+			cli_complain("%s: it has another name than %s", path, name);
+		} else {
+			spec_write(cli, &buffers, name);
+			ret = cli_call(cli, &buffers.request, &reply);
+		}
+	}
+	sodium_memzero(&buffers, sizeof(buffers));
+	if (ret == CLI_OK && !cli->json)
+		printf("%s: %s\n", cli_value_text(text, &reply.body, "name"),
+			name ? "has its new keys"
+			     : cli_value_text(outcome, &reply.body, "outcome"));
+	return ret;
+}
+
+int cli_device_add(struct cli *cli, const char *path)
+{
+	return file_send(cli, path, NULL);
+}
+
+int cli_device_rotate(struct cli *cli, const char *name)
+{
+	return file_send(cli, cli->second, name);
+}
+
+int cli_device_resync(struct cli *cli, const char *name)
+{
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	uint64_t mark;
+	int ret;
+
+	cli_begin(cli, &request, "device resync");
+	ctl_put_text(&request, "name", name);
+	if (cli->given & CLI_FROM)
+		ctl_put_uint(&request, "from", cli->from);
+	ret = cli_call(cli, &request, &reply);
+	if (ret != CLI_OK || cli->json)
+		return ret;
+	mark = cli_uint(&reply.body, "mark", UINT64_MAX);
+	if (mark == UINT64_MAX)
+		printf("%s: its next request is challenged (Echo)\n", name);
+	else
+		printf("%s: its mark is %" PRIu64 "\n", name, mark);
+	return CLI_OK;
+}
+
+static void progress_print(const struct ctl_cbor *part)
+{
+	uint64_t bytes = cli_uint(part, "bytes", 0), total = cli_uint(part, "bytes_total", 0);
+	uint64_t rows = cli_uint(part, "rows", 0), applied = cli_uint(part, "applied", 0);
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%" PRIu64 " rows read", rows);
+	if (total && bytes <= total)
+		fprintf(stderr, " (%.0f %%)", 100.0 * bytes / total);
+	fprintf(stderr, ", %" PRIu64 " stored\033[K", applied);
+}
+
+static void progress_clear(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+static void import_part(struct cli *cli, const char *path, const struct ctl_cbor *body)
+{
+	char text[CLI_VALUE_MAX];
+	struct ctl_cbor part;
+
+	if (!ctl_cbor_find(body, "part", &part))
+		return;
+	if (ctl_cbor_is_text(&part, "progress")) {
+		progress_print(body);
+	} else if (ctl_cbor_is_text(&part, "bad-row")) {
+		progress_clear();
+		fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, cli_uint(body, "line", 0),
+			cli_value_text(text, body, "message"));
+	} else if (ctl_cbor_is_text(&part, "result") && !cli->json) {
+		progress_clear();
+		printf("%" PRIu64 " rows: %" PRIu64 " devices added, %" PRIu64 " replaced, %" PRIu64
+		       " changed, %" PRIu64 " were there already\n",
+			cli_uint(body, "rows", 0), cli_uint(body, "added", 0),
+			cli_uint(body, "replaced", 0), cli_uint(body, "changed", 0),
+			cli_uint(body, "unchanged", 0));
+	}
+	if (cli->json)
+		cli_json_element(cli, body);
+}
+
+// What the name of a file says of its format, which only JSON needs: a file that is none, and does
+// not look like it, is no CSV with a strange header either. NULL: nothing.
+static const char *format_by_name(const char *path)
+{
+	static const char *const endings[] = {".json", ".jsonl", ".ndjson"};
+	const char *ending = strrchr(path, '.');
+
+	for (size_t i = 0; ending && i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (strcasecmp(ending, endings[i]) == 0)
+			return "json";
+	return NULL;
+}
+
+int cli_device_import(struct cli *cli, const char *path)
+{
+	const char *format = cli->given & CLI_FORMAT ? cli->format : format_by_name(path);
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	int fd = file_open(path), ret;
+
+	if (fd < 0)
+		return CLI_FAILED;
+	cli_begin(cli, &request, "device import");
+	if (format)
+		ctl_put_text(&request, "format", format);
+	if (cli->given & CLI_NEVER_USED)
+		ctl_put_bool(&request, "never_used", true);
+	if (cli->given & CLI_REPLACE)
+		ctl_put_bool(&request, "replace", true);
+	ret = cli_send(cli, &request, fd);
+	file_close(fd);
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value)
+		import_part(cli, path, &reply.body);
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	return ret;
+}
+
+static void list_row(struct cli_table *table, const struct ctl_cbor *device)
+{
+	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
+	char text[32];
+
+	cli_table_value(table, device, "name");
+	cli_table_value(table, device, "device_id");
+	cli_table_value(table, device, "gateway_id");
+	cli_table_value(table, device, "id_context");
+	cli_table_value(table, device, "algorithm");
+	cli_table_value(table, device, "state");
+	cli_table_value(table, device, "requests");
+	cli_table_cell(
+		table, "%s", last_seen == UINT64_MAX ? "-" : cli_duration_text(text, last_seen));
+}
+
+// One page, behind the device called `after`, which becomes the last one's name. *count is how
+// many came.
+static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VALUE_MAX],
+	uint64_t limit, uint64_t *count)
+{
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	int ret;
+
+	*count = 0;
+	cli_begin(cli, &request, "device list");
+	if (after[0])
+		ctl_put_text(&request, "after", after);
+	ctl_put_uint(&request, "limit", limit);
+	ret = cli_send(cli, &request, -1);
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value) {
+		(*count)++;
+		cli_value_text(after, &reply.body, "name");
+		if (cli->json)
+			cli_json_element(cli, &reply.body);
+		else
+			list_row(table, &reply.body);
+	}
+	return ret;
+}
+
+int cli_device_list(struct cli *cli, const char *argument)
+{
+	static const char *const titles[] = {"NAME", "DEVICE ID", "GATEWAY ID", "ID CONTEXT",
+		"ALGORITHM", "STATE", ">REQUESTS", ">LAST SEEN", NULL};
+	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
+	char after[CLI_VALUE_MAX] = "";
+	struct cli_table table;
+	uint64_t asked, count;
+	int ret;
+
+	if (cli->given & CLI_AFTER)
+		strncat(after, cli->after, sizeof(after) - 1);
+	cli_table_init(&table, titles);
+	do {
+		asked = left < PAGE ? left : PAGE;
+		ret = list_page(cli, &table, after, asked, &count);
+		left -= count;
+		if (ret == CLI_OK && !cli->json)
+			cli_table_print(&table);
+	} while (ret == CLI_OK && count == asked && left > 0);
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	cli_table_free(&table);
+	return ret;
+}
+
+static void show_line(const struct ctl_cbor *device, const char *key, const char *title)
+{
+	char text[CLI_VALUE_MAX];
+	struct ctl_cbor value;
+
+	if (ctl_cbor_find(device, key, &value))
+		printf("%-14s %s\n", title, cli_value_text(text, device, key));
+}
+
+static void show_times(const struct ctl_cbor *device)
+{
+	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
+	time_t created = cli_uint(device, "created", 0);
+	char text[32];
+
+	if (strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&created)))
+		printf("%-14s %s\n", "created", text);
+	if (last_seen != UINT64_MAX)
+		printf("%-14s %s ago\n", "last seen", cli_duration_text(text, last_seen));
+	else
+		printf("%-14s not since postern started\n", "last seen");
+}
+
+static void show_limit(
+	const struct ctl_cbor *device, const char *key, const char *limit, const char *title)
+{
+	struct ctl_cbor value;
+
+	if (ctl_cbor_find(device, key, &value))
+		printf("%-14s %" PRIu64 " of at most %" PRIu64 "\n", title,
+			cli_uint(device, key, 0), cli_uint(device, limit, 0));
+}
+
+int cli_device_show(struct cli *cli, const char *name)
+{
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	int ret;
+
+	cli_begin(cli, &request, "device show");
+	ctl_put_text(&request, "name", name);
+	ret = cli_call(cli, &request, &reply);
+	if (ret != CLI_OK || cli->json)
+		return ret;
+	show_line(&reply.body, "name", "name");
+	show_line(&reply.body, "device_id", "device id");
+	show_line(&reply.body, "gateway_id", "gateway id");
+	show_line(&reply.body, "id_context", "id context");
+	show_line(&reply.body, "algorithm", "algorithm");
+	show_line(&reply.body, "state", "state");
+	show_line(&reply.body, "reason", "  because");
+	show_line(&reply.body, "remedy", "  remedy");
+	show_line(&reply.body, "recovery", "recovery");
+	show_line(&reply.body, "mark", "mark");
+	show_line(&reply.body, "own_pivs", "own PIVs");
+	show_line(&reply.body, "max_message", "max message");
+	show_line(&reply.body, "max_in_flight", "max in flight");
+	show_line(&reply.body, "highest_piv", "highest PIV");
+	show_line(&reply.body, "own_piv", "own PIV");
+	show_line(&reply.body, "requests", "requests");
+	show_line(&reply.body, "in_flight", "in flight");
+	show_line(&reply.body, "worker", "worker");
+	show_limit(&reply.body, "uses", "uses_limit", "key uses");
+	show_limit(&reply.body, "forgeries", "forgeries_limit", "forgeries");
+	show_times(&reply.body);
+	return CLI_OK;
+}
+
+int cli_device_remove(struct cli *cli, const char *name)
+{
+	static struct ctl_writer request;
+	static struct cli_reply reply;
+	int ret;
+
+	cli_begin(cli, &request, "device remove");
+	ctl_put_text(&request, "name", name);
+	ret = cli_call(cli, &request, &reply);
+	if (ret == CLI_OK && !cli->json)
+		printf("%s: removed\n", name);
+	return ret;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The commands that need no daemon.
+
+#include "gw/conf/conf.h"
+#include "gw/os/tls_files.h"
+#include "gw/store/kek.h"
+#include "gw/store/store.h"
+#include "gw/tools/ctl/cli.h"
+
+#include <inttypes.h>
+
+// The key-encryption key is opened, unless systemd brings it.
+static int check_kek(const struct conf *conf)
+{
+	struct store_error error = {0};
+	struct kek *kek;
+
+	if (!conf->devices.kek)
+		return 0;
+	int ret = kek_load(conf->devices.kek, &kek, &error);
+
+	if (ret < 0)
+		fprintf(stderr, "%s:%u: devices.kek: %s\n", conf->path,
+			conf_line(conf, &conf->devices.kek), error.text);
+	else
+		kek_free(kek);
+	return ret;
+}
+
+// The files of each upstream's TLS are read.
+static int check_tls(const struct conf *conf)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < conf->upstream_count; i++) {
+		const struct conf_upstream *upstream = &conf->upstreams[i];
+		char *const *wrong;
+		char text[1280];
+		int rc = tls_files_check(&upstream->tls, &wrong, text, sizeof(text));
+
+		if (rc)
+			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path,
+				conf_line(conf, wrong), upstream->name, text);
+		ret = rc ? rc : ret;
+	}
+	return ret;
+}
+
+int cli_check(struct cli *cli, const char *path)
+{
+	struct conf *conf;
+	int ret = 0;
+
+	if (conf_load(path, &conf, stderr) < 0)
+		return CLI_FAILED;
+	if (!(cli->given & CLI_NO_FILES)) {
+		ret = conf_check_files(conf, stderr);
+		if (ret == 0)
+			ret = check_kek(conf);
+		if (ret == 0)
+			ret = check_tls(conf);
+	}
+	conf_free(conf);
+	if (ret < 0)
+		return CLI_FAILED;
+	printf("%s: ok\n", path);
+	return CLI_OK;
+}
+
+// Opens the key-encryption key and takes the store over.
+static int adopt(const struct conf *conf, uint32_t *run)
+{
+	struct store_error error = {0};
+	struct kek *kek;
+	int ret = kek_load(conf->devices.kek, &kek, &error);
+
+	if (ret == 0) {
+		const struct store_config config = {
+			.directory = conf->devices.store,
+			.runtime = conf->runtime,
+			.kek = kek,
+			.max_devices = conf->devices.max,
+		};
+
+		ret = store_adopt(&config, run, &error);
+		kek_free(kek);
+	}
+	if (ret < 0)
+		cli_complain("%s", error.text);
+	return ret;
+}
+
+int cli_store_adopt(struct cli *cli, const char *argument)
+{
+	struct conf *conf;
+	uint32_t run;
+	int ret;
+
+	if (conf_load(cli->given & CLI_CONFIG ? cli->config : CONF_PATH_DEFAULT, &conf, stderr) < 0)
+		return CLI_FAILED;
+	ret = adopt(conf, &run);
+	if (ret == 0 && cli->json)
+		printf("{\"store\":\"adopted\",\"run\":%" PRIu32 "}\n", run);
+	else if (ret == 0)
+		printf("%s: adopted, runs go on at %" PRIu32 ".\n"
+		       "WARNING: the store that this is a copy of must never run again: both "
+		       "would\n"
+		       "use the same nonces, and the secrecy of all messages would be lost.\n"
+		       "Every device is challenged at its next request. Devices with recovery: "
+		       "floor\n"
+		       "are not served before: posternctl device resync NAME --from M\n",
+			conf->devices.store, run);
+	conf_free(conf);
+	return ret == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int cli_key_create(struct cli *cli, const char *path)
+{
+	struct store_error error = {0};
+
+	if (kek_create(path, &error) < 0) {
+		cli_complain("%s", error.text);
+		return CLI_FAILED;
+	}
+	printf("%s: made. Keep a copy in a safe place: without it the device store cannot be "
+	       "opened.\n",
+		path);
+	return CLI_OK;
+}
