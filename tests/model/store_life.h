@@ -8,7 +8,7 @@
 #ifndef POSTERN_TESTS_MODEL_STORE_LIFE_H
 #define POSTERN_TESTS_MODEL_STORE_LIFE_H
 
-#include "tests/unit/store/bed.h"
+#include "tests/unit/gw/store/bed.h"
 
 #define LIFE_KEYS    8
 #define LIFE_DEVICES 8

@@ -14,7 +14,7 @@
 // POSTERN_SEED=n replays a run, POSTERN_STEPS=n makes it longer.
 
 #include "dataplane/shared/bucket.h"
-#include "tests/unit/dp_bed.h"
+#include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>

@@ -9,7 +9,7 @@
 
 #include "bench/load/malformed.h"
 #include "tests/stress/allocations.h"
-#include "tests/unit/dp_bed.h"
+#include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 // with a lock.
 
 #include "dataplane/shared/ring.h"
-#include "tests/unit/dp_bed.h"
+#include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/unit/dataplane/worker/dp_bed.h"
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+// Without Criterion, so that plain programs may use the bed, too.
+#define must(cond)                                                                         \
+	do {                                                                               \
+		if (!(cond)) {                                                             \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+			abort();                                                           \
+		}                                                                          \
+	} while (0)
+
+#define BED_MBUFS     1023
+#define BED_FRAME_MAX 2048 // a port may hand us more than its MTU
+
+static const struct dp_segment segments[] = {
+	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}, {"low", 3}};
+
+#define BED_ALL 0xfe
+
+static const struct dp_route routes[] = {
+	{.segments = &segments[0],
+		.segment_count = 1,
+		.methods = BED_ALL,
+		.target = DP_TARGET_UPSTREAM,
+		.timeout_ms = BED_TIMEOUT_MS},
+	{.segments = &segments[1],
+		.segment_count = 1,
+		.rest = true,
+		.methods = BED_ALL,
+		.target = DP_TARGET_UPSTREAM,
+		.timeout_ms = BED_TIMEOUT_MS},
+	{.segments = &segments[2],
+		.segment_count = 1,
+		.methods = BED_ALL,
+		.target = DP_TARGET_DISCARD},
+	{.segments = &segments[3],
+		.segment_count = 1,
+		.methods = BED_ALL,
+		.target = DP_TARGET_ECHO},
+	{.segments = &segments[4],
+		.segment_count = 1,
+		.methods = 1 << COAP_GET,
+		.target = DP_TARGET_DISCARD},
+	{.segments = &segments[5],
+		.segment_count = 1,
+		.methods = BED_ALL,
+		.target = DP_TARGET_ECHO,
+		.low_priority = true},
+};
+
+void bed_eal_init(void)
+{
+	static bool done;
+	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
+		"128", "--lcores", "0,(1,2,3)@0", "--log-level", "error", NULL};
+
+	if (!done)
+		must(rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0);
+	done = true;
+}
+
+// Gives the workers a port of rings, with a queue each, and starts their clocks.
+static void port_make(struct bed *bed, unsigned workers)
+{
+	const struct dp_port_addresses addresses = {
+		.coap_port = rte_cpu_to_be_16(COAP_PORT),
+		.mac = {2, 0, 0, 0, 0, 1},
+		.kernel_mac = {2, 0, 0, 0, 0, 1},
+		.count = 1,
+		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
+	};
+
+	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
+	must(bed->pool && bed->tx);
+	struct rte_ring *tx[BED_WORKERS_MAX];
+
+	for (unsigned i = 0; i < workers; i++) {
+		char name[RTE_RING_NAMESIZE];
+
+		snprintf(name, sizeof(name), "bed_rx%u", i);
+		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
+		must(bed->rx[i] != NULL);
+		tx[i] = bed->tx;
+	}
+	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
+
+	must(port >= 0);
+	struct rte_eth_conf eth = {0};
+
+	must(rte_eth_dev_configure(port, workers, workers, &eth) == 0);
+	for (unsigned i = 0; i < workers; i++) {
+		must(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool) == 0);
+		must(rte_eth_tx_queue_setup(port, i, 64, 0, NULL) == 0);
+	}
+	must(rte_eth_dev_start(port) == 0);
+	bed->flow.port_id = port;
+	for (unsigned i = 0; i < workers; i++) {
+		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
+		dp_worker_begin(dp_worker_get(bed->dp, i));
+		// Retransmissions are spread by chance, but in each run alike.
+		dp_worker_get(bed->dp, i)->jitter = 0;
+	}
+}
+
+static void make(
+	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
+{
+	static const unsigned lcores[BED_WORKERS_MAX] = {1, 2, 3};
+	const struct dp_conf conf = {
+		.lcores = lcores,
+		.loop_count = loops,
+		.worker_count = workers,
+		.affinity_kid = affinity_kid,
+		.max_devices = 64,
+		.exchanges = exchanges,
+		.answers_bytes = 64 * 1024,
+		.port_count = 1,
+		.mtu = 1500,
+		.access_percent = 100,
+		.config = &bed->config,
+	};
+	char err[256];
+
+	bed_eal_init();
+	struct dp_route_index *index = dp_route_index_create(routes, RTE_DIM(routes));
+
+	must(index != NULL);
+	*bed = (struct bed){
+		.workers = workers,
+		.config = {.routes = routes, .route_count = RTE_DIM(routes), .index = index},
+		.index = index,
+		.flow =
+			{
+				.local_addr = {192, 0, 2, 1},
+				.remote_addr = {192, 0, 2, 2},
+				.local_mac = {2, 0, 0, 0, 0, 1},
+				.remote_mac = {2, 0, 0, 0, 0, 2},
+				.local_port = rte_cpu_to_be_16(COAP_PORT),
+				.remote_port = rte_cpu_to_be_16(40000),
+				.family = 4,
+			},
+	};
+	bed->dp = dp_create(&conf, err, sizeof(err));
+	if (!bed->dp) {
+		fprintf(stderr, "%s\n", err);
+		abort();
+	}
+	dp_clock_grant(bed->dp, INT64_MAX);
+	bed->w = dp_worker_get(bed->dp, 0);
+	bed->pool = rte_pktmbuf_pool_create(
+		"bed", BED_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + BED_FRAME_MAX, SOCKET_ID_ANY);
+	port_make(bed, workers);
+	bed->pool_full = rte_mempool_avail_count(bed->pool);
+	bed->worker_pool_full = rte_mempool_avail_count(bed->w->pool);
+}
+
+void bed_make_loops(struct bed *bed, unsigned loops)
+{
+	make(bed, 1, loops, false, BED_EXCHANGES);
+}
+
+void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
+{
+	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
+}
+
+void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges)
+{
+	make(bed, workers, loops, false, exchanges);
+}
+
+void bed_make(struct bed *bed)
+{
+	bed_make_loops(bed, 1);
+}
+
+void bed_free(struct bed *bed)
+{
+	struct bed_answer answer;
+
+	while (bed_receive(bed, &answer))
+		;
+	// Criterion does not count what fails after a test: only an abort is noticed.
+	if (rte_mempool_avail_count(bed->pool) != bed->pool_full ||
+		rte_mempool_avail_count(bed->w->pool) != bed->worker_pool_full) {
+		fprintf(stderr, "mbufs leaked\n");
+		abort();
+	}
+	// A packet that is handed over ends at one worker and comes to another.
+	uint64_t came = bed_count(bed, DP_STAT_rx_packets) + bed_count(bed, DP_STAT_taken_over);
+
+	if (bed_ends(bed) != came) {
+		fprintf(stderr, "%lu packets came, %lu ends\n", came, bed_ends(bed));
+		abort();
+	}
+	rte_eth_dev_stop(bed->flow.port_id);
+	rte_eth_dev_close(bed->flow.port_id);
+	dp_free(bed->dp);
+	dp_route_index_free(bed->index);
+	rte_mempool_free(bed->pool);
+}
+
+void bed_device_make(struct bed_device *device, uint8_t id, enum aead_alg alg)
+{
+	static const uint8_t secret[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	static const uint8_t salt[] = {0x9e, 0x7c, 0xa9, 0x22, 0x23, 0x78, 0x63, 0x40};
+
+	*device = (struct bed_device){
+		.params =
+			{
+				.alg = alg,
+				.secret_len = sizeof(secret),
+				.salt_len = sizeof(salt),
+				.sender_id_len = id != 0, // 0: the empty kid of C.1
+				.sender_id = {id},
+				.recipient_id_len = 1,
+				.recipient_id = {1},
+			},
+	};
+	memcpy(device->params.secret, secret, sizeof(secret));
+	memcpy(device->params.salt, salt, sizeof(salt));
+	must(osc_derive(&device->keys, &device->params) == 0);
+}
+
+void bed_device_key(const struct bed_device *device, struct dp_context_key *key)
+{
+	dp_context_key_make(
+		NULL, key, device->params.sender_id, device->params.sender_id_len, false, NULL, 0);
+}
+
+void bed_device_name(
+	const struct bed *bed, const struct bed_device *device, struct dp_context_key *key)
+{
+	const struct osc_params *params = &device->params;
+
+	dp_context_key_make(dp_contexts(bed->dp), key, params->sender_id, params->sender_id_len,
+		params->has_id_context, params->id_context, params->id_context_len);
+}
+
+void bed_device_add(struct bed *bed, struct bed_device *device, bool window_known)
+{
+	bed_device_add_with(bed, device, window_known, 0, 0);
+}
+
+void bed_device_add_with(
+	struct bed *bed, struct bed_device *device, bool window_known, uint8_t flags, uint64_t mark)
+{
+	struct osc_keys keys = device->keys;
+	struct dp_context_key key;
+	struct dp_context_params params = {
+		.alg = device->params.alg,
+		.flags = flags,
+		.mark = mark,
+		.sender_id_len = device->params.recipient_id_len,
+		.keys = &keys,
+		.fingerprint = 0x1122334455667788,
+		.window_known = window_known,
+	};
+
+	// The gateway's sender is the device's recipient.
+	memcpy(keys.sender_key, device->keys.recipient_key, AEAD_KEY_MAX);
+	memcpy(keys.recipient_key, device->keys.sender_key, AEAD_KEY_MAX);
+	memcpy(params.sender_id, device->params.recipient_id, OSC_KID_LEN_MAX);
+	bed_device_name(bed, device, &key);
+	must(dp_context_place(dp_contexts(bed->dp), &key, &device->context, &device->generation) ==
+		0);
+	dp_context_publish(dp_contexts(bed->dp), device->context, &params);
+}
+
+// Some engine of the device's own.
+static struct aead_engine *device_engine(void)
+{
+	static struct aead_engine *engine;
+
+	if (!engine)
+		engine = aead_engine_create("openssl");
+	must(engine != NULL);
+	return engine;
+}
+
+void bed_seal(const struct bed_device *device, struct bed_request *request, enum coap_type type,
+	uint16_t mid, uint64_t piv, const uint8_t *plaintext, size_t len)
+{
+	const struct osc_params *params = &device->params;
+	struct osc_option option = {
+		.piv = piv,
+		.piv_len = 1,
+		.has_kid = true,
+		.kid = params->sender_id,
+		.kid_len = params->sender_id_len,
+		.has_kid_context = device->sends_id_context,
+		.kid_context = params->id_context,
+		.kid_context_len = params->id_context_len,
+	};
+	uint8_t value[OSC_OPTION_LEN_MAX];
+	uint8_t ciphertext[BED_MESSAGE_MAX];
+	uint8_t aad[OSC_AAD_ROOM];
+	struct coap_writer writer;
+	struct aead_op op;
+
+	*request = (struct bed_request){
+		.piv = piv, .mid = mid, .type = type, .token_len = 2, .token = {mid >> 8, mid}};
+	osc_op_prepare(&op, aad, params->alg, device->keys.sender_key, device->keys.common_iv,
+		params->sender_id, params->sender_id_len, piv, params->sender_id,
+		params->sender_id_len, piv, plaintext, ciphertext, len);
+	must(aead_seal_batch(device_engine(), params->alg, &op, 1) == 1);
+	int value_len = osc_option_encode(&option, value, sizeof(value));
+
+	must(value_len > 0);
+	coap_writer_init(&writer, request->coap, sizeof(request->coap));
+	coap_write_header(&writer, type, COAP_POST, mid, request->token, request->token_len);
+	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
+	coap_write_payload(&writer, ciphertext, len + aead_algs[params->alg].tag_len);
+	request->len = coap_writer_len(&writer);
+	must(request->len);
+}
+
+void bed_seal_path(const struct bed_device *device, struct bed_request *request,
+	enum coap_type type, uint16_t mid, uint64_t piv, uint8_t code, const char *path,
+	const char *payload)
+{
+	uint8_t plaintext[BED_MESSAGE_MAX];
+	const char *slash = strchr(path, '/');
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, plaintext, sizeof(plaintext));
+	coap_write_code(&writer, code);
+	coap_write_option(
+		&writer, COAP_OPT_URI_PATH, path, slash ? (size_t)(slash - path) : strlen(path));
+	if (slash)
+		coap_write_option(&writer, COAP_OPT_URI_PATH, slash + 1, strlen(slash + 1));
+	if (payload)
+		coap_write_payload(&writer, payload, strlen(payload));
+	bed_seal(device, request, type, mid, piv, plaintext, coap_writer_len(&writer));
+}
+
+void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, size_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->pool);
+	struct dp_flow back = *flow;
+
+	must(m != NULL);
+	memcpy(back.local_addr, flow->remote_addr, 16);
+	memcpy(back.remote_addr, flow->local_addr, 16);
+	memcpy(back.local_mac, flow->remote_mac, 6);
+	memcpy(back.remote_mac, flow->local_mac, 6);
+	back.local_port = flow->remote_port;
+	back.remote_port = flow->local_port;
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(&back)), coap, len);
+	dp_net_encapsulate(m, &back, len);
+	must(rte_ring_enqueue(bed->rx[bed->queue], m) == 0);
+}
+
+void bed_send_request(struct bed *bed, const struct bed_request *request)
+{
+	bed_send(bed, &bed->flow, request->coap, request->len);
+}
+
+void bed_send_empty(struct bed *bed, const struct dp_flow *flow, enum coap_type type, uint16_t mid)
+{
+	uint8_t coap[COAP_EMPTY_LEN];
+
+	coap_empty_make(coap, type, mid);
+	bed_send(bed, flow, coap, sizeof(coap));
+}
+
+void bed_turn(struct bed *bed)
+{
+	unsigned work;
+
+	do {
+		work = 0;
+		for (unsigned i = 0; i < bed->workers; i++)
+			work += dp_worker_turn(dp_worker_get(bed->dp, i));
+	} while (work);
+}
+
+void bed_later(struct bed *bed, uint64_t ms)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->ms_start += ms;
+}
+
+void bed_stop_clock(struct bed *bed)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->tsc_per_ms = UINT64_MAX;
+}
+
+void bed_run_clock(struct bed *bed)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		dp_worker_get(bed->dp, i)->tsc_per_ms = rte_get_tsc_hz() / 1000;
+}
+
+bool bed_receive(struct bed *bed, struct bed_answer *answer)
+{
+	struct rte_mbuf *m;
+	struct dp_net_info info;
+	struct dp_port_addresses device = {.coap_port = bed->flow.remote_port, .count = 2};
+	enum dp_stat drop;
+
+	if (rte_ring_dequeue(bed->tx, (void **)&m))
+		return false;
+	// The device's eyes: what comes is checked as strictly as what goes.
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	memset(answer, 0, sizeof(*answer));
+	device.address[0].family = 4;
+	memcpy(device.address[0].addr, frame + 14 + 16, 4);
+	memcpy(device.mac, frame, 6);
+	memcpy(device.kernel_mac, frame, 6);
+	memcpy(&device.coap_port, frame + 14 + 20 + 2, 2);
+	enum dp_net_verdict verdict = dp_net_classify(m, &device, &info, &drop);
+
+	must(verdict == DP_NET_COAP); // an answer is a sound packet
+	dp_net_flow(m, &info, &answer->flow);
+	answer->len = info.coap_len;
+	memcpy(answer->coap, frame + info.coap_off, info.coap_len);
+	rte_pktmbuf_free(m);
+	must(coap_msg_parse(&answer->msg, answer->coap, answer->len) == COAP_OK);
+	answer->protected = answer->msg.body.oscore != NULL;
+	return true;
+}
+
+bool bed_open(const struct bed_device *device, const struct bed_request *request,
+	struct bed_answer *answer)
+{
+	const struct osc_params *params = &device->params;
+	const struct coap_body *body = &answer->msg.body;
+	int len = osc_plaintext_len(params->alg, body->payload_len);
+	uint8_t aad[OSC_AAD_ROOM];
+	struct osc_option option;
+	struct aead_op op;
+
+	if (!answer->protected || len < 0 ||
+		osc_option_parse(&option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
+		option.has_kid != (option.piv_len != 0))
+		return false;
+	answer->has_piv = option.piv_len != 0;
+	answer->piv = option.piv;
+	osc_op_prepare(&op, aad, params->alg, device->keys.recipient_key, device->keys.common_iv,
+		params->sender_id, params->sender_id_len, request->piv,
+		option.piv_len ? option.kid : params->sender_id,
+		option.piv_len ? option.kid_len : params->sender_id_len,
+		option.piv_len ? option.piv : request->piv, body->payload, answer->plaintext, len);
+	answer->plaintext_len = len;
+	return aead_open_batch(device_engine(), params->alg, &op, 1) == 1;
+}
+
+uint64_t bed_count(const struct bed *bed, enum dp_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < bed->workers; i++)
+		sum += dp_stat_read(dp_worker_stats(bed->dp, i), stat);
+	return sum;
+}
+
+uint64_t bed_ends(const struct bed *bed)
+{
+	uint64_t sum = bed_count(bed, DP_STAT_punted) + bed_count(bed, DP_STAT_handed_over) +
+		bed_count(bed, DP_STAT_acks_handed_over);
+
+	for (unsigned i = 0; i < DP_STAT_COUNT; i++) {
+		const char *name = dp_stat_infos[i].name;
+
+		if (!strncmp(name, "drop_", 5))
+			sum += bed_count(bed, i);
+	}
+	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_challenges; i++)
+		if (i != DP_STAT_rx_errors_sent) // beside a reason
+			sum += bed_count(bed, i);
+	return sum;
+}
+
+struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
+{
+	for (unsigned i = 0; i < dp_loop_count(bed->dp); i++) {
+		struct dp_upstream_port *port = &dp_upstream(bed->dp, i)->port[0];
+
+		if (!dp_upstream_receive(port, handle, 1))
+			continue;
+		struct dp_shared *shared = dp_shared_get(port->pool, *handle);
+
+		must(shared != NULL);
+		must(dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp)) == i);
+		return shared;
+	}
+	return NULL;
+}
+
+void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plaintext, size_t len)
+{
+	struct dp_exchange_pool *pool = dp_upstream(bed->dp, 0)->port[0].pool;
+	struct dp_shared *shared = dp_shared_get(pool, handle);
+
+	must(shared != NULL);
+	unsigned loop = dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp));
+	memcpy(dp_shared_response(pool, shared), plaintext, len);
+	shared->response.len = len;
+	dp_upstream_respond(&dp_upstream(bed->dp, loop)->port[0], handle);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which entries of the registry have a device, of which the status counts states; and devices that
+// come, go, are replaced and get other ids, in a table that is mostly full, with workers and a main
+// that are late.
+
+#include "gw/daemon/registry.h"
+#include "tests/unit/dataplane/worker/dp_bed.h"
+
+#include <criterion/criterion.h>
+
+#define KIDS     24
+#define CONTEXTS 4 // of a kid: without ID Context, and with three of them
+#define KEYS     200
+#define DEVICES  64 // of the bed
+#define STEPS    20000
+
+static struct bed bed;
+static struct registry registry;
+
+// What the store has.
+static struct stored {
+	uint64_t id; // 0: nobody
+	unsigned keys;
+	bool by_clock;
+} stored[KIDS][CONTEXTS];
+static struct osc_keys keys[KEYS];
+static bool taken[KEYS];
+static unsigned count;
+static uint64_t last_id, state = 42;
+
+static uint64_t rnd(uint64_t below)
+{
+	state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (state >> 33) % below;
+}
+
+Test(registry, next_finds_each_device_and_nobody_else)
+{
+	static const uint32_t places[] = {0, 1, 63, 64, 127, 191, 199};
+	uint64_t words[4] = {0};
+	const struct registry made = {.taken = words, .max = 200};
+
+	cr_assert_eq(registry_next(&made, 0), 200);
+	for (uint32_t i = 0; i < RTE_DIM(places); i++)
+		words[places[i] / 64] |= UINT64_C(1) << places[i] % 64;
+	for (uint32_t from = 0, i = 0; from < 200; from++) {
+		i += i < RTE_DIM(places) && places[i] < from;
+		cr_assert_eq(registry_next(&made, from), i < RTE_DIM(places) ? places[i] : 200,
+			"%u", from);
+	}
+	cr_assert_eq(registry_next(&made, 200), 200);
+	cr_assert_eq(registry_next(&made, UINT32_MAX), 200);
+}
+
+static struct store_device device_of(unsigned kid, unsigned context)
+{
+	const struct stored *s = &stored[kid][context];
+
+	return (struct store_device){.id = s->id,
+		.name = "d",
+		.alg = AEAD_AES_CCM_16_64_128,
+		.own_piv = s->by_clock ? STORE_OWN_PIV_CLOCK : STORE_OWN_PIV_AUTO,
+		.has_id_context = context,
+		.id_context_len = context > 0,
+		.id_context = {context},
+		.device_id_len = 1,
+		.device_id = {kid},
+		.gateway_id_len = 1,
+		.gateway_id = {0xff},
+		.keys = keys[s->keys]};
+}
+
+static struct store_info info_of(unsigned kid, unsigned context)
+{
+	return (struct store_info){.id = stored[kid][context].id,
+		.has_id_context = context,
+		.id_context_len = context > 0,
+		.id_context = {context},
+		.device_id_len = 1,
+		.device_id = {kid}};
+}
+
+// Gives it keys that nobody has, or those that it had.
+static void keys_choose(struct stored *s, bool others)
+{
+	if (others) {
+		if (s->id)
+			taken[s->keys] = false;
+		do
+			s->keys = rnd(KEYS);
+		while (taken[s->keys]);
+	}
+	taken[s->keys] = true;
+}
+
+static int add(unsigned kid, unsigned context, uint64_t replaces)
+{
+	struct stored *s = &stored[kid][context];
+	struct store_device device;
+
+	s->id = ++last_id;
+	s->by_clock = rnd(2);
+	device = device_of(kid, context);
+	device.replaces = replaces;
+	return registry_add(&registry, &device);
+}
+
+static int take_out(unsigned kid, unsigned context)
+{
+	const struct store_info info = info_of(kid, context);
+
+	stored[kid][context].id = 0;
+	taken[stored[kid][context].keys] = false;
+	return registry_remove(&registry, &info);
+}
+
+static int move(unsigned kid, unsigned context)
+{
+	unsigned to_kid = rnd(KIDS), to_context = rnd(CONTEXTS);
+	unsigned had = stored[kid][context].keys;
+
+	if (stored[to_kid][to_context].id)
+		return 0;
+	int rc = take_out(kid, context);
+
+	stored[to_kid][to_context].keys = had;
+	keys_choose(&stored[to_kid][to_context], rnd(2));
+	return rc ? rc : add(to_kid, to_context, 0);
+}
+
+// The first request of a device claims its context.
+static void claim(unsigned kid, unsigned context)
+{
+	const struct store_info info = info_of(kid, context);
+	uint32_t index;
+
+	if (registry_find(&registry, &info, &index) &&
+		dp_contexts(bed.dp)->context[index].owner == DP_OWNER_NONE)
+		dp_contexts(bed.dp)->context[index].owner = rnd(2);
+}
+
+static int one_step(void)
+{
+	unsigned kid = rnd(KIDS), context = rnd(CONTEXTS), what = rnd(20);
+	struct stored *s = &stored[kid][context];
+
+	if (!s->id && count < DEVICES && what < 16) {
+		count++;
+		keys_choose(s, taken[s->keys] || rnd(2));
+		return add(kid, context, 0);
+	}
+	if (!s->id)
+		return 0;
+	if (what < 3) {
+		count--;
+		return take_out(kid, context);
+	}
+	if (what < 8) {
+		keys_choose(s, rnd(2));
+		return add(kid, context, s->id);
+	}
+	if (what < 10)
+		return move(kid, context);
+	if (what < 11) {
+		const struct store_device device = device_of(kid, context);
+		int rc = registry_resync(&registry, &device, 0);
+
+		return rc == -EAGAIN ? 0 : rc; // its owner is busy
+	}
+	claim(kid, context);
+	return 0;
+}
+
+// Each device that is stored is served or waits, with its own keys; and no key is twice there.
+static void look(bool all_served)
+{
+	const struct dp_context_table *table = dp_contexts(bed.dp);
+	unsigned served = 0, by_clock = 0, entries = 0;
+
+	for (unsigned i = 0; i < KIDS * CONTEXTS; i++) {
+		const struct stored *s = &stored[i / CONTEXTS][i % CONTEXTS];
+		const struct store_info info = info_of(i / CONTEXTS, i % CONTEXTS);
+		uint32_t index;
+
+		if (!s->id)
+			continue;
+		const struct dp_context *ctx = registry_find(&registry, &info, &index);
+
+		cr_assert_neq(ctx != NULL, registry_waits(&registry, s->id), "%lu", s->id);
+		cr_assert(ctx || !all_served, "%lu", s->id);
+		if (!ctx)
+			continue;
+		served++;
+		by_clock += s->by_clock;
+		cr_assert_eq(registry.entry[index].generation, dp_context_live(ctx));
+		cr_assert_arr_eq(ctx->sender_key, keys[s->keys].sender_key, DP_KEY_INLINE);
+	}
+	for (uint32_t i = 0; (i = registry_next(&registry, i)) < registry.max; i++)
+		entries++;
+	cr_assert_eq(entries, served);
+	cr_assert_eq(registry.clock_count, by_clock);
+	for (uint32_t i = 0; i < table->entries; i++)
+		for (uint32_t k = i + 1; dp_context_live(&table->context[i]) && k < table->entries;
+			k++)
+			cr_assert(!dp_context_live(&table->context[k]) ||
+				memcmp(table->context[i].sender_key, table->context[k].sender_key,
+					DP_KEY_INLINE));
+}
+
+static void no_event(void *arg, const struct dp_event *event)
+{
+}
+
+static void main_turn(void)
+{
+	dp_poll(bed.dp, no_event, NULL);
+	registry_turn(&registry);
+}
+
+Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
+{
+	unsigned full = 0, waited = 0, no_place = 0;
+	bool late = false;
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	for (unsigned i = 0; i < KEYS; i++)
+		memset(&keys[i], i, sizeof(keys[i]));
+	for (unsigned step = 0; step < STEPS; step++) {
+		int rc = one_step();
+
+		cr_assert_eq(rc, 0, "step %u: %d", step, rc);
+		full += count == DEVICES;
+		waited += registry.waiting != NULL;
+		no_place += dp_devices_retiring(bed.dp) + count >= dp_contexts(bed.dp)->entries;
+		late ^= rnd(100) == 0;
+		if (!late && rnd(12) == 0)
+			bed_turn(&bed);
+		if (rnd(6) == 0)
+			main_turn();
+		if (step % 8 == 0)
+			look(false);
+		if (rnd(500))
+			continue;
+		for (unsigned turns = 0; dp_devices_retiring(bed.dp) || registry.waiting; turns++) {
+			cr_assert_lt(turns, 100);
+			bed_turn(&bed);
+			main_turn();
+		}
+		look(true);
+	}
+	cr_expect_gt(full, STEPS / 4);
+	cr_expect_gt(waited, STEPS / 10);
+	cr_expect_gt(no_place, STEPS / 100);
+	registry_fini(&registry);
+	bed_free(&bed);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/unit/gw/upstream/bed.h"
+
+#include "dataplane/state/exchange_pool.h"
+#include "tests/unit/gw/map/text.h"
+
+#include <rte_eal.h>
+
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXCHANGES 64
+#define ROOM      1024 // bytes of the largest answer
+
+const char *bed_log = "";
+
+static bool eal_started; // which can be once in a process
+
+uint64_t bed_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool device_name(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room)
+{
+	struct bed *bed = arg;
+
+	snprintf(buf, room, "device-%u.%u", context, generation);
+	return !bed->no_name;
+}
+
+static struct rte_ring *ring(const char *name)
+{
+	struct rte_ring *r = rte_ring_create_elem(name, sizeof(dp_handle), EXCHANGES, 0,
+		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+
+	cr_assert_not_null(r);
+	return r;
+}
+
+struct bed *bed_make_one_of(unsigned loops, const char *upstream)
+{
+	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
+		"16", "--lcores", "0", "--log-level", "error", NULL};
+	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
+	struct bed *bed = calloc(1, sizeof(*bed));
+	char text[4096], err[256];
+
+	if (!eal_started)
+		cr_assert(rte_eal_init(11, argv) >= 0);
+	eal_started = true;
+	snprintf(text, sizeof(text),
+		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
+		"upstreams: {up: {%s}}\n"
+		"routes:\n"
+		"- {path: /none, to: builtin:discard}\n"
+		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s}\n"
+		"- {path: /*, to: up}\n"
+		"%s",
+		upstream, bed_log);
+	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
+
+	bed->up = calloc(1, sizeof(*bed->up) + sizeof(bed->up->port[0]));
+	cr_assert_eq(dp_doorbell_init(&bed->up->bell), 0);
+	bed->up->count = 1;
+	bed->up->port[0] = (struct dp_upstream_port){
+		.pool = dp_exchange_pool_create(EXCHANGES, 1500),
+		.requests = ring("requests"),
+		.responses = ring("responses"),
+	};
+	config.conf = bed->conf;
+	config.upstream = bed->up;
+	config.name_arg = bed;
+	if (bed->conf->log.access)
+		cr_assert_eq(
+			access_log_create(&bed->conf->log, loops, &bed->access, err, sizeof(err)),
+			0, "%s", err);
+	config.access = bed->access;
+	cr_assert_eq(up_loop_create(&config, &bed->loop, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(up_loop_start(bed->loop), 0);
+	return bed;
+}
+
+struct bed *bed_make(const char *upstream)
+{
+	return bed_make_one_of(1, upstream);
+}
+
+struct bed *bed_for(const struct server *server, const char *more)
+{
+	char upstream[1024];
+
+	snprintf(upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"]%s%s",
+		server_port(server), *more ? ", " : "", more);
+	return bed_make(upstream);
+}
+
+struct bed *bed_for_all(struct server *const *server, unsigned count, const char *more)
+{
+	char upstream[1024] = "servers: [";
+
+	for (unsigned i = 0; i < count; i++) {
+		size_t len = strlen(upstream);
+
+		snprintf(upstream + len, sizeof(upstream) - len, "%s\"http://127.0.0.1:%u\"",
+			i ? ", " : "", server_port(server[i]));
+	}
+	size_t len = strlen(upstream);
+	snprintf(upstream + len, sizeof(upstream) - len, "]%s%s", *more ? ", " : "", more);
+	return bed_make(upstream);
+}
+
+void bed_wait_stat(const struct bed *bed, enum up_stat which, uint64_t value)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (bed_stat(bed, which) < value) {
+		cr_assert(bed_now_ms() < until, "%s never was %u", up_stat_name(which),
+			(unsigned)value);
+		usleep(500);
+	}
+}
+
+void bed_wait_up(const struct bed *bed, size_t up)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (up_loop_servers_up(bed->loop, 0) != up) {
+		cr_assert(bed_now_ms() < until, "there never were %zu servers up", up);
+		usleep(500);
+	}
+}
+
+uint64_t bed_stat(const struct bed *bed, enum up_stat which)
+{
+	return up_loop_stat(bed->loop, 0, which);
+}
+
+dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
+{
+	struct dp_upstream_port *port = &bed->up->port[0];
+	uint32_t index = dp_exchange_take(port->pool);
+	uint8_t body[TEXT_BODY_MAX], code;
+	size_t len = text_request(line, &code, body);
+
+	cr_assert_neq(index, DP_INDEX_NONE);
+	struct dp_shared *shared = dp_shared_at(port->pool, index);
+	shared->abandoned = 0;
+	shared->response.len = 0;
+	shared->request = (struct dp_request){
+		.piv = ++bed->piv,
+		.fingerprint = 0xabcdef,
+		.received_ms = bed_now_ms(),
+		.deadline_ms = bed_now_ms() + timeout_ms,
+		.context = bed->device ? bed->device : 7,
+		.context_generation = 3,
+		.route = strstr(line, "path=none")      ? 0
+			: strstr(line, "path=honoured") ? 1
+							: 2,
+		.response_max = ROOM,
+		.payload_max = ROOM,
+		.remote_port = 5683,
+		.body_len = (uint16_t)len,
+		.code = code,
+		.family = 4,
+		.remote_addr = {192, 0, 2, 2},
+	};
+	memcpy(dp_shared_request_buf(port->pool, shared), body, len);
+	dp_handle handle = dp_handle_make(index, shared->generation);
+	cr_assert_eq(rte_ring_sp_enqueue_elem(port->requests, &handle, sizeof(handle)), 0);
+	dp_doorbell_ring(&bed->up->bell);
+	bed->out++;
+	return handle;
+}
+
+dp_handle bed_push(struct bed *bed, const char *line)
+{
+	return bed_push_deadline(bed, line, LONG_MS);
+}
+
+const char *bed_pull(struct bed *bed, dp_handle *handle)
+{
+	static char text[TEXT_BODY_MAX];
+	struct dp_upstream_port *port = &bed->up->port[0];
+	uint64_t until = bed_now_ms() + LONG_MS;
+	dp_handle h;
+
+	// As a worker does, this polls: nothing rings for responses.
+	while (rte_ring_sc_dequeue_elem(port->responses, &h, sizeof(h))) {
+		cr_assert(bed_now_ms() < until, "nothing came back");
+		usleep(200);
+	}
+	struct dp_shared *shared = dp_shared_get(port->pool, h);
+	cr_assert_not_null(shared, "handed back twice");
+	snprintf(text, sizeof(text), "%s",
+		shared->response.len
+			? text_answer(dp_shared_response(port->pool, shared), shared->response.len)
+			: "");
+	dp_exchange_give(port->pool, dp_handle_index(h));
+	bed->out--;
+	if (handle)
+		*handle = h;
+	return text;
+}
+
+const char *bed_ask(struct bed *bed, const char *line)
+{
+	bed_push(bed, line);
+	return bed_pull(bed, NULL);
+}
+
+void bed_end(struct bed *bed)
+{
+	cr_expect_eq(bed->out, 0);
+	up_loop_stop(bed->loop, 0);
+	cr_expect_eq(bed_stat(bed, UP_STAT_requests), bed_stat(bed, UP_STAT_returned));
+	cr_expect_eq(bed_stat(bed, UP_STAT_inflight), 0);
+	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 0);
+	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
+	up_loop_free(bed->loop);
+	access_log_free(bed->access);
+	dp_exchange_pool_free(bed->up->port[0].pool);
+	rte_ring_free(bed->up->port[0].requests);
+	rte_ring_free(bed->up->port[0].responses);
+	dp_doorbell_close(&bed->up->bell);
+	free(bed->up);
+	conf_free(bed->conf);
+	free(bed);
+}
+
+struct server *bed_server(const char *name)
+{
+	return server_start(&(struct server_config){.name = name});
+}
+
+uint16_t bed_free_port(void)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	getsockname(fd, (struct sockaddr *)&address, &len);
+	return ntohs(address.sin_port);
+}
+
+unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		found += !strncmp(bed_pull(bed, NULL), start, strlen(start));
+	return found;
+}
+
+struct bed_pki bed_pki_make(void)
+{
+	struct bed_pki pki = {.dir = "/tmp/postern-test-XXXXXX"};
+	char command[512];
+
+	cr_assert_not_null(mkdtemp(pki.dir));
+	snprintf(pki.cert, sizeof(pki.cert), "%s/cert.pem", pki.dir);
+	snprintf(pki.key, sizeof(pki.key), "%s/key.pem", pki.dir);
+	snprintf(command, sizeof(command),
+		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+		" -subj /CN=postern.test -addext subjectAltName=DNS:postern.test,IP:127.0.0.2"
+		" -keyout %s -out %s 2>/dev/null",
+		pki.key, pki.cert);
+	cr_assert_eq(system(command), 0);
+	return pki;
+}
+
+void bed_pki_remove(const struct bed_pki *pki)
+{
+	unlink(pki->cert);
+	unlink(pki->key);
+	rmdir(pki->dir);
+}

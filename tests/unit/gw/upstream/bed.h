@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An upstream loop between rings, which the test fills and empties as a worker does, and servers.
+
+#ifndef POSTERN_TESTS_UNIT_GW_UPSTREAM_BED_H
+#define POSTERN_TESTS_UNIT_GW_UPSTREAM_BED_H
+
+#include "gw/upstream/loop.h"
+#include "tests/unit/gw/http/server.h"
+
+#define LONG_MS 20000
+
+struct bed {
+	struct conf *conf;
+	struct dp_upstream *up;
+	struct up_loop *loop;
+	struct access_log *access;
+	bool no_name;
+	uint32_t device; // that asks, 0: one of no interest
+	uint64_t piv;
+	unsigned out; // requests that did not come back yet
+};
+
+// "log: .." of the beds that are made, or "".
+extern const char *bed_log;
+
+uint64_t bed_now_ms(void);
+
+// upstream: the lines under "up:" in a configuration file, in braces. Aborts if it cannot.
+struct bed *bed_make(const char *upstream);
+// The same for the first of so many loops.
+struct bed *bed_make_one_of(unsigned loops, const char *upstream);
+// With one server; `more`: keys of the upstream beside it, or "".
+struct bed *bed_for(const struct server *server, const char *more);
+// With so many servers.
+struct bed *bed_for_all(struct server *const *server, unsigned count, const char *more);
+// Expects that all that came in went back, and stops the loop.
+void bed_end(struct bed *bed);
+
+uint64_t bed_stat(const struct bed *bed, enum up_stat which);
+// Waits until a statistic is at least this.
+void bed_wait_stat(const struct bed *bed, enum up_stat which, uint64_t value);
+// Waits until so many servers are up.
+void bed_wait_up(const struct bed *bed, size_t up);
+
+// Like a worker: fills an exchange from a line (text.h), pushes its handle, rings. Returns the
+// handle.
+dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms);
+dp_handle bed_push(struct bed *bed, const char *line);
+// Waits for the next answer. "" for one without an answer. The exchange is free afterwards.
+const char *bed_pull(struct bed *bed, dp_handle *handle);
+const char *bed_ask(struct bed *bed, const char *line);
+// How many of the next `count` answers start like this.
+unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start);
+
+struct server *bed_server(const char *name);
+// A port of 127.0.0.1 where nobody listens. It is kept until the test ends, so that nobody else
+// gets it.
+uint16_t bed_free_port(void);
+
+// A certificate that signs itself, for the name postern.test and the address 127.0.0.2, in PEM
+// files.
+struct bed_pki {
+	char dir[64], cert[96], key[96];
+};
+
+struct bed_pki bed_pki_make(void);
+void bed_pki_remove(const struct bed_pki *pki);
+
+#define EXPECT_ANSWER(answer, want)                                      \
+	do {                                                             \
+		const char *got_ = (answer);                             \
+		cr_expect_str_eq(got_, want, "%s\nnot\n%s", got_, want); \
+	} while (0)
+
+#endif
