@@ -3,7 +3,7 @@
 # shrinks: an exception that no check needs any more is refused.
 import os
 
-KINDS = ("file", "function", "include", "parameters", "reach")
+KINDS = ("circle", "file", "function", "include", "parameters", "reach")
 PATH = os.path.relpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "exceptions"))
 
 
