@@ -54,6 +54,10 @@ cases += [
     ("what a program said that failed is told", said({"result": "FAIL", "stdout": "why"}),
      "FAILED: p: FAIL, exit status 1\n    why\n"),
 ]
+TIMED = {"name": "postern:unit / p", "duration": 1.2345,
+         "stdout": "1..2\nok - s::a  (0.01s)\nnot ok - s::b  (1.50s)\nok - other\n"}
+cases += [("the times of a program and its tests", list(tally.times([TIMED, {"name": "q", "duration": 2}])),
+           ["1.23\tp\n", "0.01\ts::a\n", "1.50\ts::b\n", "2.00\tq\n"])]
 print(f"1..{len(cases)}")
 for what, got, wanted in cases:
     print(f"{'ok' if got == wanted else 'not ok'} - {what}")
