@@ -68,7 +68,7 @@ static const struct dp_route routes[] = {
 		.target = DP_TARGET_UPSTREAM,
 		.timeout_ms = 60000},
 };
-static struct dp_config config = {.routes = routes, .route_count = RTE_DIM(routes)};
+static struct dp_policy config = {.routes = routes, .route_count = RTE_DIM(routes)};
 
 double cycles_per_tsc; // the time-stamp counter is not the core's clock
 
@@ -298,9 +298,9 @@ void feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint
 	if (rte_pktmbuf_alloc_bulk(pool, m, n))
 		die("the feeder has no mbufs");
 	for (unsigned i = 0; i < n; i++) {
-		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_net_overhead(&flow)), coap[i],
+		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_frame_overhead(&flow)), coap[i],
 			len[i]);
-		dp_net_encapsulate(m[i], &flow, len[i]);
+		dp_frame_encapsulate(m[i], &flow, len[i]);
 	}
 	if (rte_ring_enqueue_bulk(rx, (void **)m, n, NULL) != n)
 		die("the ring of the port is full");

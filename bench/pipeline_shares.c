@@ -32,8 +32,7 @@ static void backend_put(struct backend *backend, dp_handle handle, uint64_t due_
 }
 
 // Answers what is due: how many.
-static unsigned backend_answer(
-	struct backend *backend, struct dp_upstream_port *port, uint64_t now_ms)
+static unsigned backend_answer(struct backend *backend, struct dp_loop_port *port, uint64_t now_ms)
 {
 	unsigned n = 0;
 
@@ -47,7 +46,7 @@ static unsigned backend_answer(
 			die("the worker took an exchange back from its backend");
 		dp_shared_response(port->pool, shared)[0] = COAP_CHANGED;
 		shared->response.len = 1;
-		dp_upstream_respond(port, backend->handle[at]);
+		dp_loop_respond(port, backend->handle[at]);
 	}
 	return n;
 }
@@ -104,7 +103,7 @@ void copies_measure(bool json, unsigned rounds)
 	double cycles[2];
 
 	bed_make(&bed, 2, EXCHANGES, 0);
-	struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[0];
+	struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[0];
 
 	backend = (struct backend){0};
 	for (unsigned device = 0; device < 2; device++)
@@ -113,7 +112,7 @@ void copies_measure(bool json, unsigned rounds)
 		packet_seal(&bed.packet[0], &bed.device[0], i, COAP_CON, "up");
 		feed(&bed, 0, 1);
 		turn(&bed, 0);
-		if (!dp_upstream_receive(port, &handle, 1))
+		if (!dp_loop_receive(port, &handle, 1))
 			die("a request did not reach the backend");
 		backend_put(&backend, handle, 0);
 	}
@@ -154,7 +153,7 @@ void neighbour_measure(bool json)
 	unsigned honest = 0, answered = 0;
 
 	bed_make(&bed, 1 + HONEST, EXCHANGES, MAX_IN_FLIGHT);
-	struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[0];
+	struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[0];
 
 	quick = slow = (struct backend){0};
 	for (unsigned i = 0; i < bed.packet_count; i++) {
@@ -171,7 +170,7 @@ void neighbour_measure(bool json)
 			feed(&bed, i, DP_BURST);
 		turn(&bed, 1);
 		now_ms++;
-		unsigned n = dp_upstream_receive(port, handles, DP_BURST);
+		unsigned n = dp_loop_receive(port, handles, DP_BURST);
 
 		for (unsigned k = 0; k < n; k++) {
 			const struct dp_shared *shared = dp_shared_get(port->pool, handles[k]);

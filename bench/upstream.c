@@ -50,7 +50,7 @@ struct round {
 struct subject {
 	const char *url;
 	struct conf *conf;
-	struct dp_upstream *up;
+	struct dp_loop *up;
 	struct up_loop *loop;
 	char schedstat[64]; // file of the loop's thread
 	struct round round[ROUNDS_MAX];
@@ -148,7 +148,7 @@ static void subject_start(struct subject *s, const struct options *o)
 	if (!s->up || dp_doorbell_init(&s->up->bell))
 		give_up("out of memory");
 	s->up->count = 1;
-	s->up->port[0] = (struct dp_upstream_port){
+	s->up->port[0] = (struct dp_loop_port){
 		.pool = dp_exchange_pool_create(WINDOW_MAX, 1500),
 		.requests = ring(),
 		.responses = ring(),
@@ -163,7 +163,7 @@ static void subject_start(struct subject *s, const struct options *o)
 static void push(struct subject *s, const struct options *o, uint64_t number)
 {
 	static const uint8_t path[] = {0xb1, 't', 0x04, 'l', 'o', 'a', 'd'};
-	struct dp_upstream_port *port = &s->up->port[0];
+	struct dp_loop_port *port = &s->up->port[0];
 	uint32_t index = dp_exchange_take(port->pool);
 	struct dp_shared *shared = dp_shared_at(port->pool, index);
 	uint8_t *body = dp_shared_request_buf(port->pool, shared);
@@ -199,7 +199,7 @@ static void push(struct subject *s, const struct options *o, uint64_t number)
 // Takes back what is answered. Returns how many.
 static unsigned pull(struct subject *s)
 {
-	struct dp_upstream_port *port = &s->up->port[0];
+	struct dp_loop_port *port = &s->up->port[0];
 	unsigned count = 0;
 	dp_handle handle;
 

@@ -34,9 +34,9 @@ struct retired {
 struct dp {
 	struct dp_context_table *contexts;
 	unsigned loop_count;
-	struct dp_upstream *upstream[DP_LOOPS_MAX];
+	struct dp_loop *upstream[DP_LOOPS_MAX];
 	struct rte_rcu_qsbr *qsbr;
-	const struct dp_config *config; // atomic: workers read
+	const struct dp_policy *config; // atomic: workers read
 	uint32_t run;                   // atomic: workers read
 	struct dp_doorbell bell;
 	bool running;
@@ -66,7 +66,7 @@ static struct rte_rcu_qsbr *qsbr_create(unsigned threads)
 
 static bool loop_add(struct dp *dp, unsigned workers)
 {
-	struct dp_upstream *up = calloc(1, sizeof(*up) + workers * sizeof(up->port[0]));
+	struct dp_loop *up = calloc(1, sizeof(*up) + workers * sizeof(up->port[0]));
 
 	if (!up || dp->loop_count == DP_LOOPS_MAX || dp_doorbell_init(&up->bell)) {
 		free(up);
@@ -222,7 +222,7 @@ struct dp_context_table *dp_contexts(struct dp *dp)
 	return dp->contexts;
 }
 
-struct dp_upstream *dp_upstream(struct dp *dp, unsigned loop)
+struct dp_loop *dp_loop(struct dp *dp, unsigned loop)
 {
 	return dp->upstream[loop];
 }
@@ -401,7 +401,7 @@ bool dp_pending(const struct dp *dp)
 
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		if (!dp_ring_empty(dp->worker[i]->events) ||
-			dp_punt_peek(dp->worker[i]->to_kernel, &port_id, &len))
+			dp_frame_ring_peek(dp->worker[i]->to_kernel, &port_id, &len))
 			return true;
 	return false;
 }
@@ -489,12 +489,12 @@ int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t fro
 	return 0;
 }
 
-struct dp_punt_ring *dp_to_kernel(struct dp *dp, unsigned worker)
+struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker)
 {
 	return dp->worker[worker]->to_kernel;
 }
 
-struct dp_punt_ring *dp_from_kernel(struct dp *dp, unsigned worker)
+struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker)
 {
 	return dp->worker[worker]->from_kernel;
 }

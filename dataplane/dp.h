@@ -43,7 +43,7 @@ struct dp_conf {
 	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
 	bool share_cpus;         // workers may be on one CPU: they leave it to each other
-	const struct dp_config *config; // routes and policies; must live until dp_free()
+	const struct dp_policy *config; // routes and policies; must live until dp_free()
 };
 
 // Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with
@@ -68,7 +68,7 @@ void dp_stop(struct dp *dp);
 bool dp_running(const struct dp *dp);
 
 struct dp_context_table *dp_contexts(struct dp *dp);
-struct dp_upstream *dp_upstream(struct dp *dp, unsigned loop);
+struct dp_loop *dp_loop(struct dp *dp, unsigned loop);
 unsigned dp_loop_count(const struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
@@ -149,7 +149,7 @@ int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t fro
 	__attribute__((warn_unused_result));
 
 // Packets for the kernel TAP from one worker, and packets of the kernel for a worker to send.
-struct dp_punt_ring *dp_to_kernel(struct dp *dp, unsigned worker);
-struct dp_punt_ring *dp_from_kernel(struct dp *dp, unsigned worker);
+struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker);
+struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker);
 
 #endif

@@ -53,7 +53,7 @@ static int write_batch(struct writer *w, const struct request_form *form,
 	struct load_devices *devices, struct piv_supply *supply, struct aead_engine *engine,
 	unsigned n, struct failure *f)
 {
-	const uint16_t overhead = dp_net_overhead(&w->flow);
+	const uint16_t overhead = dp_frame_overhead(&w->flow);
 	struct request_item items[AEAD_BATCH_MAX];
 	uint32_t endpoint[AEAD_BATCH_MAX];
 
@@ -81,7 +81,7 @@ static int write_batch(struct writer *w, const struct request_form *form,
 		struct rte_mbuf m = {.buf_addr = w->frame[i], .buf_len = FRAME_MAX};
 
 		sources_flow(w->conf->sources, endpoint[i], &w->flow);
-		dp_net_encapsulate(&m, &w->flow, items[i].len);
+		dp_frame_encapsulate(&m, &w->flow, items[i].len);
 		if (write_frame(w, w->frame[i], m.data_len))
 			return failure_set(f, -errno, "%s: %s", w->conf->path, strerror(errno));
 	}

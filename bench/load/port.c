@@ -50,7 +50,7 @@ static unsigned port_buffers(struct transport *t, struct datagram *datagrams, un
 	for (unsigned i = 0; i < n; i++) {
 		datagrams[i].handle = m[i];
 		datagrams[i].data =
-			rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_net_overhead(&port->flow));
+			rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_frame_overhead(&port->flow));
 	}
 	return n;
 }
@@ -67,7 +67,7 @@ static void port_seal(struct transport *t, struct datagram *datagrams, unsigned 
 
 	for (unsigned i = 0; i < n; i++) {
 		sources_flow(&port->sources, datagrams[i].endpoint, &port->flow);
-		dp_net_encapsulate(datagrams[i].handle, &port->flow, datagrams[i].len);
+		dp_frame_encapsulate(datagrams[i].handle, &port->flow, datagrams[i].len);
 	}
 }
 
@@ -301,7 +301,7 @@ struct transport *transport_port(
 	port->flow.remote_port = htons(conf->port);
 	memcpy(port->flow.remote_addr, conf->server, sizeof(port->flow.remote_addr));
 	memcpy(port->neighbour.server, conf->server, sizeof(port->neighbour.server));
-	port->t.len_max = conf->mtu - (dp_net_overhead(&port->flow) - RTE_ETHER_HDR_LEN);
+	port->t.len_max = conf->mtu - (dp_frame_overhead(&port->flow) - RTE_ETHER_HDR_LEN);
 	if (open_port(port, conf, f)) {
 		port_close(&port->t);
 		return NULL;

@@ -48,7 +48,7 @@ static void store_be16(uint8_t *p, uint16_t value)
 
 // The ones' complement sum of RFC 1071, of 16-bit words as they lie in memory: it is the same sum
 // in either byte order, and so may be added up in words of 32 bits and folded at the end.
-// Inlined for its constant lengths: that takes a quarter off dp_net_classify().
+// Inlined for its constant lengths: that takes a quarter off dp_frame_classify().
 static inline __attribute__((always_inline)) uint64_t sum_add(
 	uint64_t sum, const uint8_t *p, size_t len)
 {
@@ -100,10 +100,10 @@ static uint16_t udp_checksum(
 	return sum_finish(sum_add(sum, udp, len));
 }
 
-static enum dp_net_verdict refuse(enum dp_stat *drop, enum dp_stat reason)
+static enum dp_frame_verdict refuse(enum dp_stat *drop, enum dp_stat reason)
 {
 	*drop = reason;
-	return DP_NET_DROP;
+	return DP_FRAME_DROP;
 }
 
 // Whether all options may be skipped: a source route (RFC 791 section 3.1) may mean that we are
@@ -126,8 +126,8 @@ static bool ipv4_options_skippable(const uint8_t *p, size_t len)
 	return true;
 }
 
-// DP_NET_COAP: it is UDP, and *ip is set.
-static enum dp_net_verdict ipv4_view(
+// DP_FRAME_COAP: it is UDP, and *ip is set.
+static enum dp_frame_verdict ipv4_view(
 	const uint8_t *p, size_t len, struct ip_view *ip, enum dp_stat *drop)
 {
 	if (len < IPV4_LEN_MIN)
@@ -140,14 +140,14 @@ static enum dp_net_verdict ipv4_view(
 	if (ip->packet_len > len)
 		return refuse(drop, DP_STAT_drop_runt);
 	if (p[9] != IPPROTO_UDP)
-		return DP_NET_KERNEL;
+		return DP_FRAME_KERNEL;
 	if (ip->header_len > IPV4_LEN_MIN &&
 		!ipv4_options_skippable(p + IPV4_LEN_MIN, ip->header_len - IPV4_LEN_MIN))
-		return DP_NET_KERNEL;
+		return DP_FRAME_KERNEL;
 	ip->src = p + 12;
 	ip->dst = p + 16;
 	ip->fragment = load_be16(p + 6) & IPV4_FRAGMENT_MASK;
-	return DP_NET_COAP;
+	return DP_FRAME_COAP;
 }
 
 // Options of a hop-by-hop or destination options header. The two high bits of a type say what
@@ -169,7 +169,7 @@ static bool ipv6_options_skippable(const uint8_t *p, size_t len)
 }
 
 // As ipv4_view().
-static enum dp_net_verdict ipv6_view(
+static enum dp_frame_verdict ipv6_view(
 	const uint8_t *p, size_t len, struct ip_view *ip, enum dp_stat *drop)
 {
 	size_t at = IPV6_LEN, header_len;
@@ -190,25 +190,25 @@ static enum dp_net_verdict ipv6_view(
 
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
 			next != IPPROTO_FRAGMENT)
-			return DP_NET_KERNEL;
+			return DP_FRAME_KERNEL;
 		if (headers == IPV6_HEADER_MAX)
-			return DP_NET_KERNEL;
+			return DP_FRAME_KERNEL;
 		if (len - at < 8)
 			return refuse(drop, DP_STAT_drop_runt);
 		header_len = next == IPPROTO_FRAGMENT ? 8 : (h[1] + 1u) * 8;
 		if (header_len > len - at)
 			return refuse(drop, DP_STAT_drop_runt);
 		if (next == IPPROTO_HOPOPTS && headers)
-			return DP_NET_KERNEL; // it may only come first
+			return DP_FRAME_KERNEL; // it may only come first
 		if (next == IPPROTO_ROUTING && h[3])
-			return DP_NET_KERNEL; // segments left: we are not the last stop
+			return DP_FRAME_KERNEL; // segments left: we are not the last stop
 		if ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) &&
 			!ipv6_options_skippable(h + 2, header_len - 2))
-			return DP_NET_KERNEL;
+			return DP_FRAME_KERNEL;
 		// A fragment that is the whole packet is none (RFC 6946).
 		if (next == IPPROTO_FRAGMENT && load_be16(h + 2) & 0xfff9) {
 			if (h[0] != IPPROTO_UDP)
-				return DP_NET_KERNEL;
+				return DP_FRAME_KERNEL;
 			ip->fragment = true;
 		}
 		next = h[0];
@@ -219,7 +219,7 @@ static enum dp_net_verdict ipv6_view(
 	ip->packet_len = (uint16_t)len;
 	ip->src = p + 8;
 	ip->dst = p + 24;
-	return DP_NET_COAP;
+	return DP_FRAME_COAP;
 }
 
 static bool port_owns(const struct dp_port_addresses *port, uint8_t family, const uint8_t *addr)
@@ -262,7 +262,7 @@ static bool source_is_answerable(
 	return !port_owns(port, family, addr);
 }
 
-bool dp_net_is_neighbour(const struct rte_mbuf *m)
+bool dp_frame_is_neighbour(const struct rte_mbuf *m)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	size_t len = rte_pktmbuf_data_len(m), at = ETH_LEN;
@@ -280,13 +280,13 @@ bool dp_net_is_neighbour(const struct rte_mbuf *m)
 		ip[7] == 255 && ip[IPV6_LEN] >= ND_FIRST && ip[IPV6_LEN] <= ND_LAST;
 }
 
-enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
-	struct dp_net_info *info, enum dp_stat *drop)
+enum dp_frame_verdict dp_frame_classify(const struct rte_mbuf *m,
+	const struct dp_port_addresses *port, struct dp_frame_info *info, enum dp_stat *drop)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const size_t len = m->data_len;
 	bool group_mac, ours, l3_good, l4_good;
-	enum dp_net_verdict verdict;
+	enum dp_frame_verdict verdict;
 	const uint8_t *packet, *udp;
 	struct ip_view ip;
 	uint16_t type, udp_room, udp_len;
@@ -318,23 +318,23 @@ enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_po
 	else if (type == ETHERTYPE_IPV6)
 		verdict = ipv6_view(packet, len - info->l2_len, &ip, drop);
 	else
-		return DP_NET_KERNEL;
-	if (verdict != DP_NET_COAP)
+		return DP_FRAME_KERNEL;
+	if (verdict != DP_FRAME_COAP)
 		return verdict;
 
 	ours = port_owns(port, ip.family, ip.dst);
 	if (ip.fragment)
-		return ours ? refuse(drop, DP_STAT_drop_fragment) : DP_NET_KERNEL;
+		return ours ? refuse(drop, DP_STAT_drop_fragment) : DP_FRAME_KERNEL;
 	udp = packet + ip.header_len;
 	udp_room = ip.packet_len - ip.header_len;
 	if (udp_room < UDP_LEN)
 		return refuse(drop, DP_STAT_drop_runt);
 	if (memcmp(udp + 2, &port->coap_port, sizeof(port->coap_port)))
-		return DP_NET_KERNEL;
+		return DP_FRAME_KERNEL;
 	if (group_mac || addr_is_group(ip.family, ip.dst))
 		return refuse(drop, DP_STAT_drop_multicast);
 	if (!ours)
-		return DP_NET_KERNEL;
+		return DP_FRAME_KERNEL;
 
 	l3_good = port->ip_checksum_offload &&
 		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
@@ -360,10 +360,10 @@ enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_po
 	info->l3_len = ip.header_len;
 	info->coap_off = info->l2_len + ip.header_len + UDP_LEN;
 	info->coap_len = udp_len - UDP_LEN;
-	return DP_NET_COAP;
+	return DP_FRAME_COAP;
 }
 
-void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struct dp_flow *flow)
+void dp_frame_flow(const struct rte_mbuf *m, const struct dp_frame_info *info, struct dp_flow *flow)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const uint8_t *packet = frame + info->l2_len;
@@ -434,7 +434,7 @@ static void udp_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len, 
 	memcpy(p + 6, &checksum, 2);
 }
 
-void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
+void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
 {
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	const uint16_t udp_len = UDP_LEN + coap_len;
@@ -442,7 +442,7 @@ void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t
 	const uint64_t addr_sum = sum_add(sum_add(0, flow->local_addr, sizeof(flow->local_addr)),
 		flow->remote_addr, sizeof(flow->remote_addr));
 
-	m->data_len = dp_net_overhead(flow) + coap_len;
+	m->data_len = dp_frame_overhead(flow) + coap_len;
 	m->pkt_len = m->data_len;
 
 	memcpy(p, flow->remote_mac, MAC_LEN);

@@ -60,14 +60,14 @@ struct dp_port_addresses {
 	} address[DP_PORT_ADDRESSES_MAX];
 };
 
-enum dp_net_verdict {
-	DP_NET_COAP = 0, // UDP to the CoAP port of one of our addresses, checksums verified
-	DP_NET_KERNEL,   // not CoAP for us: for the kernel TAP
-	DP_NET_DROP,     // the reason is in *drop
+enum dp_frame_verdict {
+	DP_FRAME_COAP = 0, // UDP to the CoAP port of one of our addresses, checksums verified
+	DP_FRAME_KERNEL,   // not CoAP for us: for the kernel TAP
+	DP_FRAME_DROP,     // the reason is in *drop
 };
 
 // What classify found out about a packet.
-struct dp_net_info {
+struct dp_frame_info {
 	uint16_t l2_len;   // Ethernet and VLAN tags, bytes
 	uint16_t l3_len;   // IP header and extension headers, bytes
 	uint16_t coap_off; // of the CoAP message in the packet, bytes
@@ -79,7 +79,7 @@ struct dp_net_info {
 
 // Looks at one packet and trusts nothing: every length and flag that the driver supplies is
 // checked against data_len, every length in the packet against the driver's. *info is complete
-// for DP_NET_COAP only.
+// for DP_FRAME_COAP only.
 //
 // Dropped as a whole: packets of several segments, unicast frames for neither of the port's MACs,
 // truncated packets and malformed IP headers. Everything else is the kernel's unless it is UDP for
@@ -88,27 +88,29 @@ struct dp_net_info {
 // IPv4 options and IPv6 extension headers are skipped where a receiver may (RFC 8200 section 4.2);
 // a packet with source routes or options that demand more is left to the kernel.
 // A UDP checksum of 0 is "none" in IPv4 (RFC 768) and an error in IPv6 (RFC 8200 section 8.1).
-enum dp_net_verdict dp_net_classify(const struct rte_mbuf *m, const struct dp_port_addresses *port,
-	struct dp_net_info *info, enum dp_stat *drop) __attribute__((warn_unused_result));
+enum dp_frame_verdict dp_frame_classify(const struct rte_mbuf *m,
+	const struct dp_port_addresses *port, struct dp_frame_info *info, enum dp_stat *drop)
+	__attribute__((warn_unused_result));
 
 // Whether a frame that is not CoAP is of those by which neighbours find each other: ARP, or ICMPv6
 // neighbour discovery, which only a neighbour can send (RFC 4861 section 3.1).
-bool dp_net_is_neighbour(const struct rte_mbuf *m);
+bool dp_frame_is_neighbour(const struct rte_mbuf *m);
 
-// Completes *flow from a packet that dp_net_classify() called DP_NET_COAP.
-void dp_net_flow(const struct rte_mbuf *m, const struct dp_net_info *info, struct dp_flow *flow);
+// Completes *flow from a packet that dp_frame_classify() called DP_FRAME_COAP.
+void dp_frame_flow(
+	const struct rte_mbuf *m, const struct dp_frame_info *info, struct dp_flow *flow);
 
 // Bytes in front of a CoAP message sent to this flow: Ethernet, VLAN, IP, UDP.
-static inline uint16_t dp_net_overhead(const struct dp_flow *flow)
+static inline uint16_t dp_frame_overhead(const struct dp_flow *flow)
 {
 	return 14 + (flow->has_vlan ? 4 : 0) + (flow->family == 4 ? 20 : 40) + 8;
 }
 
 // Writes those headers at the start of the mbuf's data, around a CoAP message of coap_len bytes
-// that already stands dp_net_overhead(flow) bytes behind it; sets lengths, and checksums in
+// that already stands dp_frame_overhead(flow) bytes behind it; sets lengths, and checksums in
 // software. data_len and pkt_len of the mbuf are set to the whole. The mbuf has one segment and
 // carries no transmit offload flags. IPv4 packets say "don't fragment" and have the identification
 // 0 that RFC 6864 section 4.1 allows those.
-void dp_net_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len);
+void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len);
 
 #endif

@@ -106,10 +106,10 @@ struct dp_context {
 	uint32_t in_flight;       // list of struct dp_in_flight, DP_INDEX_NONE when empty
 	uint32_t accepted;        // requests
 	uint32_t last_accepted_s; // CLOCK_MONOTONIC, of the last accepted request
-	uint32_t rate_at;         // bucket of requests, see dp_config.rate_cost
+	uint32_t rate_at;         // bucket of requests, see dp_policy.rate_cost
 	uint32_t share_at;        // bucket of bytes in the answer index
 	uint16_t in_flight_count; // length of the list in_flight
-	uint8_t max_in_flight;    // main, also of a live one, atomic; 0: as dp_config says
+	uint8_t max_in_flight;    // main, also of a live one, atomic; 0: as dp_policy says
 	uint8_t state;            // enum dp_context_state
 };
 _Static_assert(sizeof(struct dp_context) == 128, "two cache lines");
@@ -233,7 +233,7 @@ static inline uint16_t dp_context_max_message(const struct dp_context *ctx)
 	return __atomic_load_n(&ctx->max_message, __ATOMIC_RELAXED);
 }
 
-// Requests of a device that may be under way; 0: as dp_config says. Main may change it, too.
+// Requests of a device that may be under way; 0: as dp_policy says. Main may change it, too.
 static inline uint8_t dp_context_max_in_flight(const struct dp_context *ctx)
 {
 	return __atomic_load_n(&ctx->max_in_flight, __ATOMIC_RELAXED);
@@ -249,7 +249,7 @@ struct dp_context_params {
 	uint16_t max_message;        // of the device; 0: DP_MESSAGE_DEFAULT
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
-	uint8_t max_in_flight; // requests that may be under way; 0: as dp_config says
+	uint8_t max_in_flight; // requests that may be under way; 0: as dp_policy says
 	uint32_t run_base;
 	uint64_t mark;     // DP_CONTEXT_FLOOR: durable; an unknown window begins there
 	bool window_known; // false: window-unknown; window.next still is a lower limit

@@ -18,7 +18,7 @@ struct slot {
 // Positions count up for ever; a slot is a position modulo the size. Each side keeps a copy of the
 // other's position and reads the true one only when the copy says full or empty, so that the two
 // seldom share a cache line.
-struct dp_punt_ring {
+struct dp_frame_ring {
 	uint32_t mask;
 	uint16_t frame_max;
 	size_t slot_size; // bytes
@@ -31,7 +31,7 @@ struct dp_punt_ring {
 	uint32_t head_seen;                 // consumer's copy of head
 };
 
-static struct slot *slot_at(const struct dp_punt_ring *ring, uint32_t position)
+static struct slot *slot_at(const struct dp_frame_ring *ring, uint32_t position)
 {
 	return (struct slot *)(ring->slots + (position & ring->mask) * ring->slot_size);
 }
@@ -41,9 +41,9 @@ static size_t round_up(size_t n, size_t unit)
 	return (n + unit - 1) / unit * unit;
 }
 
-struct dp_punt_ring *dp_punt_ring_create(unsigned slots, uint16_t frame_max)
+struct dp_frame_ring *dp_frame_ring_create(unsigned slots, uint16_t frame_max)
 {
-	struct dp_punt_ring *ring;
+	struct dp_frame_ring *ring;
 	uint32_t count = 1;
 
 	if (!slots || slots > SLOTS_MAX || !frame_max) {
@@ -55,7 +55,7 @@ struct dp_punt_ring *dp_punt_ring_create(unsigned slots, uint16_t frame_max)
 	ring = aligned_alloc(CACHE_LINE, sizeof(*ring));
 	if (!ring)
 		return NULL;
-	*ring = (struct dp_punt_ring){
+	*ring = (struct dp_frame_ring){
 		.mask = count - 1,
 		.frame_max = frame_max,
 		.slot_size = round_up(sizeof(struct slot) + frame_max, CACHE_LINE),
@@ -70,7 +70,7 @@ struct dp_punt_ring *dp_punt_ring_create(unsigned slots, uint16_t frame_max)
 	return ring;
 }
 
-void dp_punt_ring_free(struct dp_punt_ring *ring)
+void dp_frame_ring_free(struct dp_frame_ring *ring)
 {
 	if (!ring)
 		return;
@@ -78,12 +78,13 @@ void dp_punt_ring_free(struct dp_punt_ring *ring)
 	free(ring);
 }
 
-bool dp_punt_push(struct dp_punt_ring *ring, uint16_t port_id, const void *frame, uint16_t len)
+bool dp_frame_ring_push(
+	struct dp_frame_ring *ring, uint16_t port_id, const void *frame, uint16_t len)
 {
-	return dp_punt_push_below(ring, 0, port_id, frame, len);
+	return dp_frame_ring_push_below(ring, 0, port_id, frame, len);
 }
 
-bool dp_punt_push_below(struct dp_punt_ring *ring, uint32_t kept_free, uint16_t port_id,
+bool dp_frame_ring_push_below(struct dp_frame_ring *ring, uint32_t kept_free, uint16_t port_id,
 	const void *frame, uint16_t len)
 {
 	const uint32_t head = ring->head;
@@ -103,7 +104,7 @@ bool dp_punt_push_below(struct dp_punt_ring *ring, uint32_t kept_free, uint16_t 
 	return true;
 }
 
-const uint8_t *dp_punt_peek(struct dp_punt_ring *ring, uint16_t *port_id, uint16_t *len)
+const uint8_t *dp_frame_ring_peek(struct dp_frame_ring *ring, uint16_t *port_id, uint16_t *len)
 {
 	const uint32_t tail = ring->tail;
 	const struct slot *slot = slot_at(ring, tail);
@@ -118,7 +119,7 @@ const uint8_t *dp_punt_peek(struct dp_punt_ring *ring, uint16_t *port_id, uint16
 	return slot->frame;
 }
 
-void dp_punt_pop(struct dp_punt_ring *ring)
+void dp_frame_ring_pop(struct dp_frame_ring *ring)
 {
 	__atomic_store_n(&ring->tail, ring->tail + 1, __ATOMIC_RELEASE);
 }

@@ -13,34 +13,33 @@
 #define DP_LOOPS_MAX 16
 
 // Which of so many loops has the requests of the context at this index.
-static inline unsigned dp_upstream_loop(uint32_t context, unsigned loops)
+static inline unsigned dp_loop_of(uint32_t context, unsigned loops)
 {
 	return (uint64_t)(context * UINT32_C(0x9e3779b1)) * loops >> 32;
 }
 
 // What a loop shares with one worker.
-struct dp_upstream_port {
+struct dp_loop_port {
 	struct dp_exchange_pool *pool; // of the worker
 	struct rte_ring *requests;     // worker -> loop; full: the worker answers 5.03
 	struct rte_ring *responses;    // loop -> worker; holds the whole pool, so it cannot fill
 };
 
 // All of a loop's ports; immutable once workers run.
-struct dp_upstream {
+struct dp_loop {
 	struct dp_doorbell bell; // rung by workers when the loop sleeps
 	unsigned count;          // workers
-	struct dp_upstream_port port[];
+	struct dp_loop_port port[];
 };
 
 // Loop: takes up to n handles from one worker. Returns how many.
-static inline unsigned dp_upstream_receive(
-	struct dp_upstream_port *port, dp_handle *out, unsigned n)
+static inline unsigned dp_loop_receive(struct dp_loop_port *port, dp_handle *out, unsigned n)
 {
 	return rte_ring_sc_dequeue_burst_elem(port->requests, out, sizeof(*out), n, NULL);
 }
 
 // Loop: hands one exchange back. The shared half is the worker's again.
-static inline void dp_upstream_respond(struct dp_upstream_port *port, dp_handle handle)
+static inline void dp_loop_respond(struct dp_loop_port *port, dp_handle handle)
 {
 	int rc = rte_ring_sp_enqueue_elem(port->responses, &handle, sizeof(handle));
 
@@ -48,7 +47,7 @@ static inline void dp_upstream_respond(struct dp_upstream_port *port, dp_handle 
 }
 
 // Loop: whether any worker has something for it. For the check after dp_doorbell_arm().
-static inline bool dp_upstream_pending(const struct dp_upstream *up)
+static inline bool dp_loop_pending(const struct dp_loop *up)
 {
 	for (unsigned i = 0; i < up->count; i++)
 		if (!dp_ring_empty(up->port[i].requests))
@@ -57,7 +56,7 @@ static inline bool dp_upstream_pending(const struct dp_upstream *up)
 }
 
 // Any thread: whether a worker has answers of this loop to take.
-static inline bool dp_upstream_answers_pending(const struct dp_upstream *up)
+static inline bool dp_loop_answers_pending(const struct dp_loop *up)
 {
 	for (unsigned i = 0; i < up->count; i++)
 		if (!dp_ring_empty(up->port[i].responses))

@@ -32,7 +32,7 @@ struct dp_route {
 
 struct dp_route_index;
 
-struct dp_config {
+struct dp_policy {
 	const struct dp_route *routes; // the first that matches wins
 	unsigned route_count;
 	const struct dp_route_index *index; // of these routes

@@ -61,7 +61,7 @@ struct answers_ring {
 
 enum { RING_SHARES, RING_BEYOND, RINGS };
 
-struct dp_answers {
+struct dp_answer_index {
 	struct answers_ring ring[RINGS];
 	uint32_t share_cost; // of a byte, in time of a bucket
 	struct answers_bucket *bucket;
@@ -76,9 +76,9 @@ static bool ring_create(struct answers_ring *ring, size_t bytes)
 	return ring->bytes != NULL;
 }
 
-struct dp_answers *dp_answers_create(size_t bytes)
+struct dp_answer_index *dp_answer_index_create(size_t bytes)
 {
-	struct dp_answers *answers = calloc(1, sizeof(*answers));
+	struct dp_answer_index *answers = calloc(1, sizeof(*answers));
 
 	if (!answers)
 		return NULL;
@@ -93,14 +93,14 @@ struct dp_answers *dp_answers_create(size_t bytes)
 	if (!ring_create(&answers->ring[RING_SHARES], bytes) ||
 		!ring_create(&answers->ring[RING_BEYOND], bytes / DP_ANSWER_BEYOND) ||
 		!answers->bucket) {
-		dp_answers_free(answers);
+		dp_answer_index_free(answers);
 		errno = ENOMEM;
 		return NULL;
 	}
 	return answers;
 }
 
-void dp_answers_free(struct dp_answers *answers)
+void dp_answer_index_free(struct dp_answer_index *answers)
 {
 	if (!answers)
 		return;
@@ -110,12 +110,12 @@ void dp_answers_free(struct dp_answers *answers)
 	free(answers);
 }
 
-static uint32_t answers_hash(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+static uint32_t answers_hash(const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
 {
 	return keyed_hash_words(&answers->hash, context, piv);
 }
 
-static struct answers_bucket *answers_bucket(const struct dp_answers *answers, uint32_t hash)
+static struct answers_bucket *answers_bucket(const struct dp_answer_index *answers, uint32_t hash)
 {
 	return &answers->bucket[hash & answers->bucket_mask];
 }
@@ -163,25 +163,25 @@ static uint8_t *put(uint8_t *at, const uint8_t *bytes, uint16_t len)
 }
 
 static const struct answers_ring *way_ring(
-	const struct dp_answers *answers, const struct answers_bucket *bucket, unsigned way)
+	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned way)
 {
 	return &answers->ring[bucket->beyond >> way & 1];
 }
 
 static struct answer_record *way_record(
-	const struct dp_answers *answers, const struct answers_bucket *bucket, unsigned way)
+	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned way)
 {
 	return record_at(way_ring(answers, bucket, way), bucket->offset[way] - 1);
 }
 
 static bool way_held(
-	const struct dp_answers *answers, const struct answers_bucket *bucket, unsigned way)
+	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned way)
 {
 	return bucket->offset[way] > way_ring(answers, bucket, way)->tail;
 }
 
 // Whether the record of a way may be that of a request with this hash, and is still held.
-static bool way_matches(const struct dp_answers *answers, const struct answers_bucket *bucket,
+static bool way_matches(const struct dp_answer_index *answers, const struct answers_bucket *bucket,
 	unsigned way, uint32_t hash)
 {
 	return bucket->hash[way] == way_hash(hash) && way_held(answers, bucket, way);
@@ -202,7 +202,7 @@ static unsigned way_oldest(const struct answers_bucket *bucket)
 // oldest of the first one; but for a record of the second ring none of the first gives way, and
 // ANSWERS_WAYS says that there is none.
 static unsigned way_find(
-	const struct dp_answers *answers, const struct answers_bucket *bucket, unsigned ring)
+	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned ring)
 {
 	uint64_t least = UINT64_MAX;
 	unsigned way = ANSWERS_WAYS;
@@ -222,12 +222,13 @@ static unsigned way_find(
 	return way;
 }
 
-void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+void dp_answer_index_prefetch(const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
 {
 	__builtin_prefetch(answers_bucket(answers, answers_hash(answers, context, piv)), 1);
 }
 
-void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv)
+void dp_answer_index_prefetch_record(
+	const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
 {
 	uint32_t hash = answers_hash(answers, context, piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, hash);
@@ -242,8 +243,8 @@ void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t conte
 	}
 }
 
-void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
-	uint32_t *share_at, const uint8_t *coap, uint16_t len)
+void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len)
 {
 	uint32_t size = RTE_ALIGN_CEIL(
 		sizeof(struct answer_record) + key->tag_len + key->token_len + len, 8);
@@ -294,8 +295,8 @@ static bool answer_matches(const struct answer_record *record, const struct dp_a
 		!memcmp((const uint8_t *)(record + 1) + key->tag_len, key->token, key->token_len);
 }
 
-enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
-	uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
+enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
+	const struct dp_answer_key *key, uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
 {
 	uint32_t hash = answers_hash(answers, key->context, key->piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, hash);
@@ -319,8 +320,8 @@ enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct 
 	return DP_ANSWER_NONE;
 }
 
-const uint8_t *dp_answers_tag(
-	const struct dp_answers *answers, uint32_t context, uint32_t generation, uint64_t piv)
+const uint8_t *dp_answer_index_tag(
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
 {
 	uint32_t hash = answers_hash(answers, context, piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, hash);
@@ -337,7 +338,7 @@ const uint8_t *dp_answers_tag(
 	return NULL;
 }
 
-uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms)
+uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms)
 {
 	const struct answers_ring *ring = &answers->ring[RING_SHARES];
 

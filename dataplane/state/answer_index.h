@@ -27,7 +27,7 @@
 #define DP_ANSWER_SHARE_MIN 4096 // bytes
 #define DP_ANSWER_BEYOND    8    // the second ring has this part of the first one's bytes
 
-struct dp_answers;
+struct dp_answer_index;
 
 // Everything by which a request is recognised as the same one.
 struct dp_answer_key {
@@ -50,26 +50,29 @@ enum dp_answer_verdict {
 
 // bytes: size of the ring, rounded up to a power of two of at least 64 KB; the second ring comes on
 // top. NULL and errno on failure.
-struct dp_answers *dp_answers_create(size_t bytes);
-void dp_answers_free(struct dp_answers *answers);
+struct dp_answer_index *dp_answer_index_create(size_t bytes);
+void dp_answer_index_free(struct dp_answer_index *answers);
 
-// Fetches what dp_answers_put() and dp_answers_find() for this request will look at first, ...
-void dp_answers_prefetch(const struct dp_answers *answers, uint32_t context, uint64_t piv);
-// ... and, once that is here, the record that dp_answers_find() may have to compare.
-void dp_answers_prefetch_record(const struct dp_answers *answers, uint32_t context, uint64_t piv);
+// Fetches what dp_answer_index_put() and dp_answer_index_find() for this request will look at
+// first, ...
+void dp_answer_index_prefetch(
+	const struct dp_answer_index *answers, uint32_t context, uint64_t piv);
+// ... and, once that is here, the record that dp_answer_index_find() may have to compare.
+void dp_answer_index_prefetch_record(
+	const struct dp_answer_index *answers, uint32_t context, uint64_t piv);
 // Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
 // silence. share_at is the bucket of the device's share. What would take more than half of a ring
 // is not recorded.
-void dp_answers_put(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
-	uint32_t *share_at, const uint8_t *coap, uint16_t len);
+void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len);
 // Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.
-enum dp_answer_verdict dp_answers_find(struct dp_answers *answers, const struct dp_answer_key *key,
-	uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
+enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
+	const struct dp_answer_key *key, uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
 // The tag of a request that was answered under this Partial IV, as long as its algorithm makes
 // them, or NULL if none is remembered.
-const uint8_t *dp_answers_tag(
-	const struct dp_answers *answers, uint32_t context, uint32_t generation, uint64_t piv);
+const uint8_t *dp_answer_index_tag(
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
 // Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
-uint64_t dp_answers_oldest_ms(const struct dp_answers *answers, uint64_t now_ms);
+uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms);
 
 #endif

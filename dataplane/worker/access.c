@@ -12,7 +12,7 @@ int dp_access_init(struct dp_worker *w, unsigned percent)
 	w->access_percent = percent;
 	if (!percent)
 		return 0;
-	w->access = dp_punt_ring_create(ACCESS_SLOTS, sizeof(struct dp_access_record));
+	w->access = dp_frame_ring_create(ACCESS_SLOTS, sizeof(struct dp_access_record));
 	return w->access ? 0 : -ENOMEM;
 }
 
@@ -76,19 +76,19 @@ void dp_access_answer(
 	// No more than is written, so that nothing else of the stack goes with it.
 	uint16_t len = offsetof(struct dp_access_record, path) + record->path_len;
 
-	if (!dp_punt_push(w->access, 0, record, len))
+	if (!dp_frame_ring_push(w->access, 0, record, len))
 		dp_count(w, DP_STAT_access_lost);
 }
 
 bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record)
 {
-	struct dp_punt_ring *ring = dp_worker_get(dp, worker)->access;
+	struct dp_frame_ring *ring = dp_worker_get(dp, worker)->access;
 	const uint8_t *slot;
 	uint16_t port_id, len;
 
-	if (!ring || !(slot = dp_punt_peek(ring, &port_id, &len)))
+	if (!ring || !(slot = dp_frame_ring_peek(ring, &port_id, &len)))
 		return false;
 	memcpy(record, slot, len);
-	dp_punt_pop(ring);
+	dp_frame_ring_pop(ring);
 	return true;
 }

@@ -123,7 +123,7 @@ void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m)
 static void send_mbuf(
 	struct dp_worker *w, struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
 {
-	dp_net_encapsulate(m, flow, coap_len);
+	dp_frame_encapsulate(m, flow, coap_len);
 	dp_tx(w, flow->port_id, m);
 }
 
@@ -134,7 +134,7 @@ bool dp_send_coap(
 
 	if (!m)
 		return false;
-	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(flow)), coap, len);
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_frame_overhead(flow)), coap, len);
 	send_mbuf(w, m, flow, len);
 	return true;
 }
@@ -167,7 +167,7 @@ struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, u
 	const struct coap_msg *msg = &vec->msg[slot];
 	unsigned alg = w->contexts->context[vec->context[slot]].alg;
 
-	dp_net_flow(vec->mbuf[slot], &vec->net[slot], flow);
+	dp_frame_flow(vec->mbuf[slot], &vec->net[slot], flow);
 	answer->flow = flow;
 	answer->token = msg->token;
 	answer->token_len = msg->token_len;
@@ -222,7 +222,7 @@ struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 	return answer;
 }
 
-static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
+static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 {
 	dp_handle handles[ANSWERS_BURST];
 	unsigned n = rte_ring_sc_dequeue_burst_elem(
@@ -266,7 +266,7 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_upstream_port *port)
 	return n;
 }
 
-unsigned dp_upstream_answers(struct dp_worker *w)
+unsigned dp_loop_answers(struct dp_worker *w)
 {
 	unsigned n = 0;
 
@@ -384,8 +384,9 @@ static void record(
 	};
 
 	// A duplicate NON gets silence (its answer may be lost as the request may be).
-	dp_answers_put(w->answers, &key, w->now_ms, &w->contexts->context[answer->context].share_at,
-		coap, answer->type == COAP_CON ? len : 0);
+	dp_answer_index_put(w->answers, &key, w->now_ms,
+		&w->contexts->context[answer->context].share_at, coap,
+		answer->type == COAP_CON ? len : 0);
 }
 
 // What is recorded of a request that got an empty ACK: a duplicate gets it again.
@@ -447,7 +448,7 @@ static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
 static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t *coap)
 {
 	const struct dp_worker_port *port = find_port(w, answer->flow->port_id);
-	uint16_t headers = dp_net_overhead(answer->flow);
+	uint16_t headers = dp_frame_overhead(answer->flow);
 	// The MTU counts what is behind Ethernet and VLAN.
 	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - headers : 0;
 	size_t taken = dp_context_max_message(&w->contexts->context[answer->context]);
@@ -493,7 +494,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		}
 		answer->has_own_piv = true;
 	}
-	uint16_t overhead = dp_net_overhead(answer->flow);
+	uint16_t overhead = dp_frame_overhead(answer->flow);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 	uint8_t *coap;
 
@@ -508,7 +509,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		coap = w->spare + i * w->spare_stride;
 	}
 	if (answer->recorded)
-		dp_answers_prefetch(w->answers, answer->context, answer->piv);
+		dp_answer_index_prefetch(w->answers, answer->context, answer->piv);
 	size_t head = place_head(w, answer, coap);
 
 	if (!head) {

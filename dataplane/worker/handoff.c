@@ -18,7 +18,7 @@ struct handed {
 	struct rte_mbuf *mbuf;
 	uint32_t context;
 	uint32_t generation;
-	struct dp_net_info net;
+	struct dp_frame_info net;
 	uint16_t pad;
 };
 _Static_assert(sizeof(struct handed) == 32, "two a cache line");

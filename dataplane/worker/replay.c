@@ -32,7 +32,7 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 		.tag_len = tag_len,
 	};
 
-	switch (dp_answers_find(w->answers, &key, w->now_ms, &bytes, &len)) {
+	switch (dp_answer_index_find(w->answers, &key, w->now_ms, &bytes, &len)) {
 	case DP_ANSWER_RESEND:
 		if (msg->type == COAP_NON) {
 			// An ACK was sent, and a NON is never acknowledged.
@@ -134,13 +134,13 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 			}
 			looked = true;
 		}
-		dp_answers_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
+		dp_answer_index_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
 		old[n++] = slot;
 	}
 	if (kept == vec->n)
 		return;
 	for (unsigned i = 0; i < n; i++)
-		dp_answers_prefetch_record(
+		dp_answer_index_prefetch_record(
 			w->answers, vec->context[old[i]], vec->option[old[i]].piv);
 	for (unsigned i = 0; i < n; i++)
 		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i], verdict[old[i]]);

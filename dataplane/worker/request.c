@@ -199,7 +199,7 @@ static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 // next one.
 static uint32_t rate_take(const struct dp_worker *w, struct dp_context *ctx)
 {
-	const struct dp_config *config = w->config;
+	const struct dp_policy *config = w->config;
 	uint32_t now = dp_bucket_now(w->now_ms);
 
 	if (likely(!config->rate_cost) ||
@@ -238,7 +238,7 @@ static uint16_t response_max(const struct dp_worker *w, const struct dp_flow *fl
 	// payload marker, tag.
 	unsigned around = 4 + 2 + token_len + 2 + 1 + OSC_PIV_LEN_MAX + ctx->sender_id_len + 1 +
 		aead_algs[ctx->alg].tag_len;
-	unsigned headers = dp_net_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0);
+	unsigned headers = dp_frame_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0);
 	unsigned mtu = worker_port(w, flow->port_id)->mtu;
 	unsigned room = headers < mtu ? mtu - headers : 0;
 
@@ -319,7 +319,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
 	uint8_t *buf = dp_shared_request_buf(w->exchanges, shared);
 
-	dp_net_flow(vec->mbuf[slot], &vec->net[slot], &x->flow);
+	dp_frame_flow(vec->mbuf[slot], &vec->net[slot], &x->flow);
 	x->piv = option->piv;
 	x->context = vec->context[slot];
 	x->context_generation = vec->generation[slot];
@@ -386,7 +386,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	exchange_fill(w, vec, slot, options, route, index);
 	const struct dp_shared *shared = dp_shared_at(w->exchanges, index);
 	dp_handle handle = dp_handle_make(index, shared->generation);
-	struct dp_worker_loop *loop = &w->loop[dp_upstream_loop(vec->context[slot], w->loop_count)];
+	struct dp_worker_loop *loop = &w->loop[dp_loop_of(vec->context[slot], w->loop_count)];
 	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {

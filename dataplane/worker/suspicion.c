@@ -35,7 +35,7 @@ static enum dp_remembered remembered(
 	uint32_t index = vec->context[slot];
 	uint64_t piv = vec->option[slot].piv;
 	unsigned tag_len = aead_algs[w->contexts->context[index].alg].tag_len;
-	const uint8_t *tag = dp_answers_tag(w->answers, index, vec->generation[slot], piv);
+	const uint8_t *tag = dp_answer_index_tag(w->answers, index, vec->generation[slot], piv);
 
 	if (!tag)
 		tag = dp_in_flight_tag(w->in_flight, index, vec->generation[slot], piv);

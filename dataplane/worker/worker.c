@@ -69,8 +69,8 @@ static bool loops_attach(struct dp_worker *w, struct dp *dp)
 	bool made = true;
 
 	for (unsigned i = 0; i < dp_loop_count(dp); i++) {
-		struct dp_upstream *up = dp_upstream(dp, i);
-		struct dp_upstream_port *port = &up->port[w->id];
+		struct dp_loop *up = dp_loop(dp, i);
+		struct dp_loop_port *port = &up->port[w->id];
 		uint32_t count = dp_worker_exchanges(dp);
 
 		port->pool = w->exchanges;
@@ -114,15 +114,15 @@ struct dp_worker *dp_worker_create(
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->in_flight = w->exchanges ? dp_in_flight_create(w->exchanges, w->contexts) : NULL;
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges, w->contexts) : NULL;
-	w->answers = dp_answers_create(conf->answers_bytes);
+	w->answers = dp_answer_index_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	w->main_bell = dp_bell(dp);
 	bool loops = loops_attach(w, dp);
 
 	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
-	w->to_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
-	w->from_kernel = dp_punt_ring_create(PUNT_SLOTS, frame);
+	w->to_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
+	w->from_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
 	bool access = !dp_access_init(w, conf->access_percent);
 
 	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
@@ -146,9 +146,9 @@ void dp_worker_free(struct dp_worker *w)
 {
 	if (!w)
 		return;
-	dp_punt_ring_free(w->access);
-	dp_punt_ring_free(w->from_kernel);
-	dp_punt_ring_free(w->to_kernel);
+	dp_frame_ring_free(w->access);
+	dp_frame_ring_free(w->from_kernel);
+	dp_frame_ring_free(w->to_kernel);
 	rte_ring_free(w->commands);
 	rte_ring_free(w->events);
 	for (unsigned i = 0; i < w->loop_count; i++) {
@@ -156,7 +156,7 @@ void dp_worker_free(struct dp_worker *w)
 		rte_ring_free(w->loop[i].port->requests);
 	}
 	dp_mids_free(w->mids);
-	dp_answers_free(w->answers);
+	dp_answer_index_free(w->answers);
 	dp_unacked_free(w->unacked);
 	dp_in_flight_free(w->in_flight);
 	dp_exchange_pool_free(w->exchanges);
@@ -227,7 +227,7 @@ static unsigned from_kernel(struct dp_worker *w)
 	unsigned n = 0;
 
 	while (n < FROM_KERNEL_BURST &&
-		(frame = dp_punt_peek(w->from_kernel, &port_id, &len)) != NULL) {
+		(frame = dp_frame_ring_peek(w->from_kernel, &port_id, &len)) != NULL) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
 		if (!m || len > rte_pktmbuf_tailroom(m)) {
@@ -238,7 +238,7 @@ static unsigned from_kernel(struct dp_worker *w)
 			dp_tx(w, port_id, m);
 			dp_count(w, DP_STAT_from_kernel);
 		}
-		dp_punt_pop(w->from_kernel);
+		dp_frame_ring_pop(w->from_kernel);
 		n++;
 	}
 	return n;
@@ -248,12 +248,12 @@ static unsigned from_kernel(struct dp_worker *w)
 // soon.
 static void punt(struct dp_worker *w, uint16_t port_id, const struct rte_mbuf *m)
 {
-	uint32_t kept_free = dp_net_is_neighbour(m) ? 0 : NEIGHBOUR_SLOTS;
+	uint32_t kept_free = dp_frame_is_neighbour(m) ? 0 : NEIGHBOUR_SLOTS;
 
 	// What the kernel does not get from us in one piece it would have to reassemble.
 	if (m->nb_segs != 1) {
 		dp_count(w, DP_STAT_drop_multi_segment);
-	} else if (dp_punt_push_below(w->to_kernel, kept_free, port_id,
+	} else if (dp_frame_ring_push_below(w->to_kernel, kept_free, port_id,
 			   rte_pktmbuf_mtod(m, const void *), rte_pktmbuf_data_len(m))) {
 		dp_count(w, DP_STAT_punted);
 		w->ring_main = true;
@@ -274,14 +274,14 @@ static void classify(struct dp_worker *w, const struct dp_worker_port *port, str
 		enum dp_stat drop;
 
 		bytes += m->pkt_len;
-		switch (dp_net_classify(m, &port->addresses, &vec->net[slot], &drop)) {
-		case DP_NET_COAP:
+		switch (dp_frame_classify(m, &port->addresses, &vec->net[slot], &drop)) {
+		case DP_FRAME_COAP:
 			vec->live[vec->n++] = slot;
 			break;
-		case DP_NET_KERNEL:
+		case DP_FRAME_KERNEL:
 			punt(w, port->port_id, m);
 			break;
-		case DP_NET_DROP:
+		case DP_FRAME_DROP:
 			dp_count(w, drop);
 			break;
 		}
@@ -415,7 +415,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (rte_rdtsc() - w->tsc_start) / w->tsc_per_ms);
 	work += commands(w);
 	work += from_kernel(w);
-	work += dp_upstream_answers(w);
+	work += dp_loop_answers(w);
 	dp_answers_flush(w);
 	work += receive_handed(w);
 	work += dp_handoff_acks(w);
@@ -501,7 +501,7 @@ int dp_worker_run(void *worker)
 			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 			dp_worker_set_clock(w); // no system call: the vDSO
 			__atomic_store_n(&w->answers_oldest_ms,
-				dp_answers_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
+				dp_answer_index_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
 		}
 		if (w->share_cpus && (idle || busy >= SHARED_TURNS)) {
 			busy = 0;

@@ -45,7 +45,7 @@ struct pkt_vec {
 	unsigned n;     // packets in live[]
 	uint8_t live[DP_BURST];
 	struct rte_mbuf *mbuf[DP_BURST];
-	struct dp_net_info net[DP_BURST];
+	struct dp_frame_info net[DP_BURST];
 	struct coap_msg msg[DP_BURST];      // outer message
 	struct osc_option option[DP_BURST]; // OSCORE option
 	struct dp_context_key key[DP_BURST];
@@ -139,14 +139,14 @@ struct dp_ring_shares {
 
 // The worker's end of the rings to one upstream loop.
 struct dp_worker_loop {
-	struct dp_upstream_port *port;
+	struct dp_loop_port *port;
 	struct dp_doorbell *bell;
 	bool ring; // pushed something this turn
 };
 
 struct dp_worker {
 	// Set up by main before the start, then read only.
-	const struct dp_config *const *current_config; // main swaps, atomic
+	const struct dp_policy *const *current_config; // main swaps, atomic
 	unsigned id;
 	unsigned lcore;
 	struct rte_mempool *pool;
@@ -158,7 +158,7 @@ struct dp_worker {
 	unsigned in_flight_most;        // of these, for any one context with a limit
 	struct dp_in_flight *in_flight; // of these
 	struct dp_unacked *unacked;     // of these
-	struct dp_answers *answers;
+	struct dp_answer_index *answers;
 	struct dp_mids *mids;
 	unsigned loop_count;
 	struct dp_worker_loop loop[DP_LOOPS_MAX];
@@ -173,10 +173,10 @@ struct dp_worker {
 	struct dp_ring_shares old_shares[DP_WORKERS_MAX];     // of old_to
 	struct rte_ring *acks_to[DP_WORKERS_MAX];             // the same, for ACKs and RSTs
 	struct rte_ring *acks_from[DP_WORKERS_MAX];
-	struct dp_punt_ring *to_kernel;
-	struct dp_punt_ring *from_kernel;
-	struct dp_punt_ring *access; // worker -> main, struct dp_access_record; NULL: none wanted
-	unsigned access_percent;     // of the requests that have one
+	struct dp_frame_ring *to_kernel;
+	struct dp_frame_ring *from_kernel;
+	struct dp_frame_ring *access; // worker -> main, struct dp_access_record; NULL: none wanted
+	unsigned access_percent;      // of the requests that have one
 	struct rte_rcu_qsbr *qsbr;
 	const uint32_t *run; // of this start, DP_RUN_NONE before it is granted; main writes, atomic
 	struct dp_echo_key echo;
@@ -189,7 +189,7 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_config *config; // read again each turn
+	const struct dp_policy *config; // read again each turn
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;
@@ -336,7 +336,7 @@ void dp_separate_end(struct dp_worker *w, uint32_t index);
 // An ACK or RST of this worker's message id came, perhaps.
 void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid);
 // Stages 15-17 (answer.c): answers of the upstream loops, deadlines, seal, encode.
-unsigned dp_upstream_answers(struct dp_worker *w);
+unsigned dp_loop_answers(struct dp_worker *w);
 unsigned dp_deadlines(struct dp_worker *w);
 // Adds an answer to the batch (a full one is flushed first), zeroed but for exchange.
 struct pkt_answer *dp_answer_add(struct dp_worker *w);
@@ -404,7 +404,7 @@ static inline uint64_t dp_stage_end(
 
 static inline void pkt_flow(const struct pkt_vec *vec, unsigned slot, struct dp_flow *flow)
 {
-	dp_net_flow(vec->mbuf[slot], &vec->net[slot], flow);
+	dp_frame_flow(vec->mbuf[slot], &vec->net[slot], flow);
 }
 
 static inline const uint8_t *pkt_tag(const struct pkt_vec *vec, unsigned slot, unsigned tag_len)

@@ -147,20 +147,20 @@ static struct daemon_port *port_of(struct daemon *daemon, uint16_t port_id)
 static void to_kernel(struct daemon *daemon)
 {
 	for (unsigned w = 0; w < dp_worker_count(daemon->dp); w++) {
-		struct dp_punt_ring *ring = dp_to_kernel(daemon->dp, w);
+		struct dp_frame_ring *ring = dp_to_kernel(daemon->dp, w);
 		const uint8_t *frame;
 		uint16_t port_id;
 		uint16_t len;
 
 		for (unsigned n = 0; n < KERNEL_BURST; n++) {
-			frame = dp_punt_peek(ring, &port_id, &len);
+			frame = dp_frame_ring_peek(ring, &port_id, &len);
 			if (!frame)
 				break;
 			struct daemon_port *port = port_of(daemon, port_id);
 
 			if (port && port->tap_fd >= 0 && kernel_tap_write(port->tap_fd, frame, len))
 				port->to_kernel_failed++;
-			dp_punt_pop(ring);
+			dp_frame_ring_pop(ring);
 		}
 	}
 }
@@ -174,7 +174,8 @@ static void from_kernel(struct daemon *daemon, struct daemon_port *port)
 			return;
 		// By one worker, so that they stay in order. A full ring is a lost frame, as on any
 		// wire.
-		if (!dp_punt_push(dp_from_kernel(daemon->dp, 0), port->port_id, daemon->frame, len))
+		if (!dp_frame_ring_push(
+			    dp_from_kernel(daemon->dp, 0), port->port_id, daemon->frame, len))
 			port->from_kernel_full++;
 	}
 }
@@ -334,7 +335,7 @@ static void answers_leave(struct daemon *daemon)
 	while (pending && daemon_now_ms() < until) {
 		pending = false;
 		for (unsigned i = 0; i < dp_loop_count(daemon->dp); i++)
-			pending |= dp_upstream_answers_pending(dp_upstream(daemon->dp, i));
+			pending |= dp_loop_answers_pending(dp_loop(daemon->dp, i));
 		if (pending)
 			nanosleep(&moment, NULL);
 	}

@@ -62,7 +62,7 @@ int routes_make(struct routes *routes, const struct conf *conf)
 		routes_free(routes);
 		return -ENOMEM;
 	}
-	routes->config = (struct dp_config){
+	routes->config = (struct dp_policy){
 		.index = routes->index,
 		.routes = routes->route,
 		.route_count = conf->route_count,

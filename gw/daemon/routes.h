@@ -8,7 +8,7 @@
 #include "gw/conf/conf.h"
 
 struct routes {
-	struct dp_config config;
+	struct dp_policy config;
 	struct dp_route *route;     // [config.route_count]
 	struct dp_segment *segment; // of all routes
 	struct dp_route_index *index;

@@ -361,7 +361,7 @@ static int start_loops(struct daemon *daemon)
 	randombytes_buf(config.etag_key, sizeof(config.etag_key));
 	for (unsigned i = 0; i < config.loops; i++) {
 		config.loop = i;
-		config.upstream = dp_upstream(daemon->dp, i);
+		config.upstream = dp_loop(daemon->dp, i);
 		rc = up_loop_create(&config, &daemon->loop[i], err, sizeof(err));
 		if (rc) {
 			log_error("%s", err);

@@ -89,7 +89,7 @@ static void call_return(struct call *call)
 
 	if (call_is_logged(loop))
 		call_log(call);
-	dp_upstream_respond(call->port, call->handle);
+	dp_loop_respond(call->port, call->handle);
 	stat_add(group, UP_STAT_returned, 1);
 	call->shared = NULL;
 	TAILQ_INSERT_HEAD(&loop->free_calls, call, link);

@@ -20,7 +20,7 @@
 struct call {
 	TAILQ_ENTRY(call) link; // free, waiting or flying
 	dp_handle handle;
-	struct dp_upstream_port *port;
+	struct dp_loop_port *port;
 	struct dp_shared *shared;
 	const struct conf_route *route;
 	struct group *group;

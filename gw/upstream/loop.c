@@ -39,7 +39,7 @@ static struct group *group_of(struct up_loop *loop, const struct conf_route *rou
 	return &loop->group[route->upstream - conf->upstreams];
 }
 
-static void call_arrive(struct up_loop *loop, struct dp_upstream_port *port, dp_handle handle)
+static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_handle handle)
 {
 	const struct conf *conf = loop->config.conf;
 	struct dp_shared *shared = dp_shared_get(port->pool, handle);
@@ -51,7 +51,7 @@ static void call_arrive(struct up_loop *loop, struct dp_upstream_port *port, dp_
 		stat_add(none, UP_STAT_requests, 1);
 		stat_add(none, UP_STAT_abandoned, 1);
 		stat_add(none, UP_STAT_returned, 1);
-		dp_upstream_respond(port, handle);
+		dp_loop_respond(port, handle);
 		return;
 	}
 	assert(call); // there are as many as exchanges
@@ -93,12 +93,12 @@ static void call_arrive(struct up_loop *loop, struct dp_upstream_port *port, dp_
 
 static unsigned receive(struct up_loop *loop)
 {
-	struct dp_upstream *up = loop->config.upstream;
+	struct dp_loop *up = loop->config.upstream;
 	dp_handle handles[BURST];
 	unsigned taken = 0;
 
 	for (unsigned i = 0; i < up->count; i++) {
-		unsigned n = dp_upstream_receive(&up->port[i], handles, BURST);
+		unsigned n = dp_loop_receive(&up->port[i], handles, BURST);
 
 		for (unsigned j = 0; j < n; j++)
 			call_arrive(loop, &up->port[i], handles[j]);
@@ -230,7 +230,7 @@ static uint64_t next_ms(const struct up_loop *loop)
 // Sleeps until something happens, but not if a worker pushed something meanwhile.
 static void wait_and_dispatch(struct up_loop *loop, bool more)
 {
-	struct dp_upstream *up = loop->config.upstream;
+	struct dp_loop *up = loop->config.upstream;
 	struct epoll_event events[EVENTS];
 	uint64_t next = next_ms(loop);
 	int timeout = -1;
@@ -243,7 +243,7 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	bool armed = timeout != 0;
 	if (armed) {
 		dp_doorbell_arm(&up->bell);
-		if (dp_upstream_pending(up))
+		if (dp_loop_pending(up))
 			timeout = 0;
 	}
 	int n = epoll_wait(loop->epoll, events, EVENTS, timeout); // EINTR: nothing happened
@@ -333,7 +333,7 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 
 static int calls_create(struct up_loop *loop)
 {
-	const struct dp_upstream *up = loop->config.upstream;
+	const struct dp_loop *up = loop->config.upstream;
 	size_t count = 0;
 
 	for (unsigned i = 0; i < up->count; i++)

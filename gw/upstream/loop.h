@@ -24,7 +24,7 @@
 
 struct up_loop_config {
 	const struct conf *conf; // the loop's as long as it exists
-	struct dp_upstream *upstream;
+	struct dp_loop *upstream;
 	unsigned loop;  // this one's number
 	unsigned loops; // that share the limits of the upstreams, at least 1
 	// Sets buf (room bytes, ends with 0) to the name of the device at this index of the context

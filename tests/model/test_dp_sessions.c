@@ -427,9 +427,9 @@ static void take_requests(void)
 	struct dp_shared *shared;
 
 	for (unsigned i = 0; i < WORKERS;) {
-		struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[i];
+		struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[i];
 
-		if (!dp_upstream_receive(port, &handle, 1)) {
+		if (!dp_loop_receive(port, &handle, 1)) {
 			i++;
 			continue;
 		}
@@ -804,7 +804,7 @@ static void respond(unsigned i)
 {
 	static const uint8_t codes[] = {
 		COAP_CONTENT, COAP_CHANGED, COAP_NOT_FOUND, COAP_BAD_GATEWAY};
-	struct dp_upstream_port *port = &dp_upstream(bed.dp, 0)->port[held[i].worker];
+	struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[held[i].worker];
 	struct dp_shared *shared = dp_shared_get(port->pool, held[i].handle);
 	uint8_t plaintext[1500] = {codes[rnd(4)], COAP_PAYLOAD_MARK};
 	size_t len = rnd(3) ? 1 : 3 + rnd(200);
@@ -816,9 +816,9 @@ static void respond(unsigned i)
 		len = rnd(2) ? 0 : shared->request.response_max + 1; // does not fit
 	memcpy(dp_shared_response(port->pool, shared), plaintext, len);
 	shared->response.len = len;
-	dp_upstream_respond(port, held[i].handle);
+	dp_loop_respond(port, held[i].handle);
 	if (rnd(16) == 0)
-		dp_upstream_respond(port, held[i].handle); // twice
+		dp_loop_respond(port, held[i].handle); // twice
 	held[i] = held[--held_count];
 }
 

@@ -167,13 +167,13 @@ static void port_take(void)
 
 // --- upstream loops ------------------------------------------------------------------------------
 
-static void loop_turn(struct dp_upstream *up)
+static void loop_turn(struct dp_loop *up)
 {
 	dp_handle handles[8];
 
 	for (unsigned w = 0; w < up->count; w++) {
-		struct dp_upstream_port *port = &up->port[w];
-		unsigned n = dp_upstream_receive(port, handles, RTE_DIM(handles));
+		struct dp_loop_port *port = &up->port[w];
+		unsigned n = dp_loop_receive(port, handles, RTE_DIM(handles));
 
 		for (unsigned i = 0; i < n; i++) {
 			struct dp_shared *shared = dp_shared_get(port->pool, handles[i]);
@@ -188,7 +188,7 @@ static void loop_turn(struct dp_upstream *up)
 			plaintext[1] = COAP_PAYLOAD_MARK;
 			plaintext[2] = body[shared->request.body_len - 1];
 			shared->response.len = 3;
-			dp_upstream_respond(port, handles[i]);
+			dp_loop_respond(port, handles[i]);
 		}
 	}
 }
@@ -384,7 +384,7 @@ static void start(pthread_t loops[LOOPS])
 		bed_device_add(&bed, &senders[d].device, true);
 	}
 	for (unsigned i = 0; i < LOOPS; i++)
-		if (pthread_create(&loops[i], NULL, loop_run, dp_upstream(bed.dp, i)))
+		if (pthread_create(&loops[i], NULL, loop_run, dp_loop(bed.dp, i)))
 			abort();
 	if (dp_start(bed.dp))
 		abort();
@@ -400,7 +400,7 @@ static void stop(pthread_t loops[LOOPS])
 	for (unsigned i = 0; i < 4; i++) {
 		bed_turn(&bed);
 		for (unsigned l = 0; l < LOOPS; l++)
-			loop_turn(dp_upstream(bed.dp, l));
+			loop_turn(dp_loop(bed.dp, l));
 	}
 }
 

@@ -550,7 +550,7 @@ Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
 	server.deed = answers;
 	while (fread(record, sizeof(record), 1, file) == 1) {
 		struct rte_mbuf m = {.buf_addr = frame, .buf_len = sizeof(frame), .nb_segs = 1};
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		enum dp_stat drop;
 		uint32_t len;
 
@@ -559,7 +559,7 @@ Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
 		cr_assert_eq(fread(frame, len, 1, file), 1);
 		m.data_len = (uint16_t)len;
 		m.pkt_len = len;
-		cr_assert_eq(dp_net_classify(&m, &port, &info, &drop), DP_NET_COAP);
+		cr_assert_eq(dp_frame_classify(&m, &port, &info, &drop), DP_FRAME_COAP);
 		// The server looks for Partial IVs that come twice.
 		server.t.endpoints = 1;
 		take_request(&server,

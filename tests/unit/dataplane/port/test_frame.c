@@ -47,27 +47,27 @@ static void frame_fill(struct frame *f, const uint8_t *bytes, size_t len)
 	};
 }
 
-static enum dp_net_verdict classify(
-	struct frame *f, const struct packet *p, struct dp_net_info *info, enum dp_stat *drop)
+static enum dp_frame_verdict classify(
+	struct frame *f, const struct packet *p, struct dp_frame_info *info, enum dp_stat *drop)
 {
 	frame_fill(f, p->bytes, p->len);
 	*drop = DP_STAT_COUNT;
-	return dp_net_classify(&f->m, &port, info, drop);
+	return dp_frame_classify(&f->m, &port, info, drop);
 }
 
-static const char *verdict_name(enum dp_net_verdict verdict, enum dp_stat drop)
+static const char *verdict_name(enum dp_frame_verdict verdict, enum dp_stat drop)
 {
-	if (verdict == DP_NET_DROP)
+	if (verdict == DP_FRAME_DROP)
 		return drop < DP_STAT_COUNT ? dp_stat_infos[drop].name : "drop without reason";
-	return verdict == DP_NET_COAP ? "coap" : "kernel";
+	return verdict == DP_FRAME_COAP ? "coap" : "kernel";
 }
 
 static void expect(const char *rule, const struct packet *p, const char *want)
 {
 	struct frame f = {.guard = guard_create(PACKET_MAX)};
-	struct dp_net_info info;
+	struct dp_frame_info info;
 	enum dp_stat drop;
-	enum dp_net_verdict verdict = classify(&f, p, &info, &drop);
+	enum dp_frame_verdict verdict = classify(&f, p, &info, &drop);
 
 	cr_expect_str_eq(verdict_name(verdict, drop), want, "%s: %s, expected %s", rule,
 		verdict_name(verdict, drop), want);
@@ -218,11 +218,11 @@ Test(frame, corpus_is_coap_with_its_offsets)
 
 	for (unsigned i = 0; i < COUNT(corpus); i++) {
 		struct packet p = packet_build(&corpus[i]);
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		struct dp_flow flow;
 		enum dp_stat drop;
 
-		cr_assert_eq(classify(&f, &p, &info, &drop), DP_NET_COAP, "packet %u", i);
+		cr_assert_eq(classify(&f, &p, &info, &drop), DP_FRAME_COAP, "packet %u", i);
 		cr_assert_eq(info.l2_len, p.ip);
 		cr_assert_eq(info.l3_len, p.udp - p.ip);
 		cr_assert_eq(info.coap_off, p.payload);
@@ -231,7 +231,7 @@ Test(frame, corpus_is_coap_with_its_offsets)
 		cr_assert_eq(info.has_vlan, !!corpus[i].vlan);
 		cr_assert_eq(info.vlan_tci, corpus[i].vlan ? corpus[i].vlan[0] : 0);
 
-		dp_net_flow(&f.m, &info, &flow);
+		dp_frame_flow(&f.m, &info, &flow);
 		cr_assert_arr_eq(flow.local_mac, p.bytes, 6);
 		cr_assert_arr_eq(flow.remote_mac, p.bytes + 6, 6);
 		cr_assert_eq(flow.port_id, 7);
@@ -263,9 +263,9 @@ Test(frame, truncation_at_every_byte)
 		struct packet p = packet_build(&corpus[i]);
 
 		for (p.len--; p.len; p.len--) {
-			struct dp_net_info info;
+			struct dp_frame_info info;
 			enum dp_stat drop;
-			enum dp_net_verdict verdict = classify(&f, &p, &info, &drop);
+			enum dp_frame_verdict verdict = classify(&f, &p, &info, &drop);
 
 			cr_assert_str_eq(verdict_name(verdict, drop), "drop_runt",
 				"packet %u cut to %zu: %s", i, p.len, verdict_name(verdict, drop));
@@ -281,12 +281,12 @@ Test(frame, padding_is_ignored)
 
 	for (unsigned i = 0; i < COUNT(corpus); i++) {
 		struct packet p = packet_build(&corpus[i]);
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		enum dp_stat drop;
 
 		memset(p.bytes + p.len, 0xa5, 18);
 		p.len += 18;
-		cr_assert_eq(classify(&f, &p, &info, &drop), DP_NET_COAP, "packet %u", i);
+		cr_assert_eq(classify(&f, &p, &info, &drop), DP_FRAME_COAP, "packet %u", i);
 		cr_assert_eq(info.coap_len, p.len - 18 - p.payload);
 	}
 	guard_free(&f.guard);
@@ -306,13 +306,13 @@ Test(frame, no_wrong_bit_passes_the_checksums)
 			continue;
 		for (size_t bit = 0; bit < 8 * p.len; bit++) {
 			const size_t at = bit / 8;
-			struct dp_net_info info;
+			struct dp_frame_info info;
 			enum dp_stat drop;
 
 			if (!(at >= p.udp || (at >= addresses && at < addresses_end)))
 				continue;
 			p.bytes[at] ^= 1 << bit % 8;
-			cr_assert_neq(classify(&f, &p, &info, &drop), DP_NET_COAP,
+			cr_assert_neq(classify(&f, &p, &info, &drop), DP_FRAME_COAP,
 				"packet %u, byte %zu", i, at);
 			p.bytes[at] ^= 1 << bit % 8;
 		}
@@ -330,7 +330,7 @@ Test(frame, random_changes_stay_inside)
 
 	for (unsigned round = 0; round < 200000; round++) {
 		const uint8_t *r = random + round % 256 * 16;
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		enum dp_stat drop;
 		struct packet p;
 
@@ -350,7 +350,7 @@ Test(frame, random_changes_stay_inside)
 		frame_fill(&f, p.bytes, p.len);
 		if (!(r[10] & 7))
 			f.m.ol_flags = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-		if (dp_net_classify(&f.m, &port, &info, &drop) != DP_NET_COAP)
+		if (dp_frame_classify(&f.m, &port, &info, &drop) != DP_FRAME_COAP)
 			continue;
 		accepted++;
 		cr_assert_leq((size_t)info.coap_off + info.coap_len, p.len);
@@ -487,23 +487,23 @@ Test(frame, udp_length_below_the_packet_cuts)
 {
 	struct frame f = {.guard = guard_create(PACKET_MAX)};
 	struct packet p = packet_build(&(struct packet_spec){.payload = "coapsurplus"});
-	struct dp_net_info info;
+	struct dp_frame_info info;
 	enum dp_stat drop;
 
 	p.bytes[p.udp + 5] -= 7;
 	p.len -= 7;
 	packet_udp_checksum(&p);
 	p.len += 7;
-	cr_assert_eq(classify(&f, &p, &info, &drop), DP_NET_COAP);
+	cr_assert_eq(classify(&f, &p, &info, &drop), DP_FRAME_COAP);
 	cr_assert_eq(info.coap_len, 4);
 	guard_free(&f.guard);
 }
 
 static const char *classify_mbuf(const struct rte_mbuf *m, const struct dp_port_addresses *to)
 {
-	struct dp_net_info info;
+	struct dp_frame_info info;
 	enum dp_stat drop = DP_STAT_COUNT;
-	enum dp_net_verdict verdict = dp_net_classify(m, to, &info, &drop);
+	enum dp_frame_verdict verdict = dp_frame_classify(m, to, &info, &drop);
 
 	return verdict_name(verdict, drop);
 }
@@ -590,13 +590,13 @@ Test(frame, vlan_tag_in_the_mbuf)
 {
 	struct frame f = {.guard = guard_create(PACKET_MAX)};
 	struct packet p = packet_build(&corpus[0]);
-	struct dp_net_info info;
+	struct dp_frame_info info;
 	enum dp_stat drop;
 
 	frame_fill(&f, p.bytes, p.len);
 	f.m.ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 	f.m.vlan_tci = 0x2005;
-	cr_assert_eq(dp_net_classify(&f.m, &port, &info, &drop), DP_NET_COAP);
+	cr_assert_eq(dp_frame_classify(&f.m, &port, &info, &drop), DP_FRAME_COAP);
 	cr_assert(info.has_vlan);
 	cr_assert_eq(info.vlan_tci, 0x2005);
 	cr_assert_eq(info.l2_len, 14);
@@ -618,24 +618,24 @@ Test(frame, encapsulate_round_trip)
 	for (unsigned i = 0; i < COUNT(corpus); i++) {
 		struct packet p = packet_build(&corpus[i]);
 		struct dp_port_addresses device = {.coap_port = htons(40000), .count = 1};
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		struct dp_flow flow, back;
 		enum dp_stat drop;
 
-		cr_assert_eq(classify(&f, &p, &info, &drop), DP_NET_COAP);
-		dp_net_flow(&f.m, &info, &flow);
+		cr_assert_eq(classify(&f, &p, &info, &drop), DP_FRAME_COAP);
+		dp_frame_flow(&f.m, &info, &flow);
 		memcpy(device.mac, flow.remote_mac, 6);
 		device.address[0].family = flow.family;
 		memcpy(device.address[0].addr, flow.remote_addr, 16);
 		for (uint16_t len = 0; len < 1400; len += len < 70 ? 1 : 97) {
-			const uint16_t overhead = dp_net_overhead(&flow);
+			const uint16_t overhead = dp_frame_overhead(&flow);
 			const size_t ip = flow.has_vlan ? 18 : 14, udp = overhead - 8;
 			uint8_t *data;
 
 			randombytes_buf(out, overhead + len);
 			frame_fill(&f, out, overhead + len);
 			f.m.data_len = f.m.pkt_len = 1;
-			dp_net_encapsulate(&f.m, &flow, len);
+			dp_frame_encapsulate(&f.m, &flow, len);
 			cr_assert(guard_intact(&f.guard));
 			cr_assert_eq(f.m.data_len, overhead + len);
 			cr_assert_eq(f.m.pkt_len, overhead + len);
@@ -652,12 +652,12 @@ Test(frame, encapsulate_round_trip)
 				cr_assert_arr_eq(data + ip, fixed, sizeof(fixed));
 				cr_assert_eq(data[ip + 7], 64);
 			}
-			cr_assert_eq(dp_net_classify(&f.m, &device, &info, &drop), DP_NET_COAP);
+			cr_assert_eq(dp_frame_classify(&f.m, &device, &info, &drop), DP_FRAME_COAP);
 			cr_assert_eq(info.coap_off, overhead);
 			cr_assert_eq(info.coap_len, len);
 			cr_assert_arr_eq(data + overhead, out + overhead, len);
 
-			dp_net_flow(&f.m, &info, &back);
+			dp_frame_flow(&f.m, &info, &back);
 			cr_assert_arr_eq(back.local_addr, flow.remote_addr, 16);
 			cr_assert_arr_eq(back.remote_addr, flow.local_addr, 16);
 			cr_assert_arr_eq(back.local_mac, flow.remote_mac, 6);
@@ -690,12 +690,12 @@ Test(frame, checksum_zero_is_sent_as_ones)
 			uint8_t out[64] = {0};
 			const uint8_t *checksum;
 
-			out[dp_net_overhead(&flow)] = value >> 8;
-			out[dp_net_overhead(&flow) + 1] = value & 0xff;
-			frame_fill(&f, out, dp_net_overhead(&flow) + 2);
-			dp_net_encapsulate(&f.m, &flow, 2);
+			out[dp_frame_overhead(&flow)] = value >> 8;
+			out[dp_frame_overhead(&flow) + 1] = value & 0xff;
+			frame_fill(&f, out, dp_frame_overhead(&flow) + 2);
+			dp_frame_encapsulate(&f.m, &flow, 2);
 			checksum = rte_pktmbuf_mtod_offset(
-				&f.m, uint8_t *, dp_net_overhead(&flow) - 2);
+				&f.m, uint8_t *, dp_frame_overhead(&flow) - 2);
 			cr_assert(checksum[0] || checksum[1]);
 			ones += checksum[0] == 0xff && checksum[1] == 0xff;
 		}

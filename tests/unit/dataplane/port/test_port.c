@@ -55,16 +55,16 @@ static void send_mbuf(struct rte_mbuf *m)
 }
 
 // CoAP is sent back as it came.
-static void echo(const struct rte_mbuf *m, const struct dp_net_info *info)
+static void echo(const struct rte_mbuf *m, const struct dp_frame_info *info)
 {
 	struct rte_mbuf *out = rte_pktmbuf_alloc(gw.pool);
 	struct dp_flow flow;
 
 	cr_assert_not_null(out);
-	dp_net_flow(m, info, &flow);
-	memcpy(rte_pktmbuf_mtod_offset(out, uint8_t *, dp_net_overhead(&flow)),
+	dp_frame_flow(m, info, &flow);
+	memcpy(rte_pktmbuf_mtod_offset(out, uint8_t *, dp_frame_overhead(&flow)),
 		rte_pktmbuf_mtod_offset(m, uint8_t *, info->coap_off), info->coap_len);
-	dp_net_encapsulate(out, &flow, info->coap_len);
+	dp_frame_encapsulate(out, &flow, info->coap_len);
 	send_mbuf(out);
 	gw.coap++;
 }
@@ -78,19 +78,19 @@ static void turn(void)
 	int len;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct dp_net_info info;
+		struct dp_frame_info info;
 		enum dp_stat drop;
 
-		switch (dp_net_classify(burst[i], &gw.addresses, &info, &drop)) {
-		case DP_NET_COAP:
+		switch (dp_frame_classify(burst[i], &gw.addresses, &info, &drop)) {
+		case DP_FRAME_COAP:
 			echo(burst[i], &info);
 			break;
-		case DP_NET_KERNEL:
+		case DP_FRAME_KERNEL:
 			cr_assert_eq(kernel_tap_write(gw.tap, rte_pktmbuf_mtod(burst[i], uint8_t *),
 					     burst[i]->data_len),
 				0);
 			break;
-		case DP_NET_DROP:
+		case DP_FRAME_DROP:
 			gw.drops++;
 			break;
 		}

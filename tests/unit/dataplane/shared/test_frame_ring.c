@@ -14,7 +14,7 @@
 
 Test(frame_ring, full_empty_and_sizes)
 {
-	struct dp_punt_ring *ring = dp_punt_ring_create(5, FRAME_MAX);
+	struct dp_frame_ring *ring = dp_frame_ring_create(5, FRAME_MAX);
 	uint8_t frame[FRAME_MAX + 1] = {0};
 	const uint8_t *out;
 	uint16_t port_id, len;
@@ -22,30 +22,31 @@ Test(frame_ring, full_empty_and_sizes)
 	cr_assert_not_null(ring);
 	// Positions go around many times; the ring holds 8 frames, 5 rounded up.
 	for (unsigned round = 0; round < 100; round++) {
-		cr_assert_null(dp_punt_peek(ring, &port_id, &len));
+		cr_assert_null(dp_frame_ring_peek(ring, &port_id, &len));
 		for (unsigned i = 0; i < 8; i++) {
 			frame[0] = i;
-			cr_assert(dp_punt_push(ring, i + 3, frame, i * 25));
+			cr_assert(dp_frame_ring_push(ring, i + 3, frame, i * 25));
 		}
-		cr_assert_not(dp_punt_push(ring, 0, frame, 1), "full");
+		cr_assert_not(dp_frame_ring_push(ring, 0, frame, 1), "full");
 		for (unsigned i = 0; i < 8; i++) {
-			out = dp_punt_peek(ring, &port_id, &len);
+			out = dp_frame_ring_peek(ring, &port_id, &len);
 			cr_assert_not_null(out);
-			cr_assert_eq(out, dp_punt_peek(ring, &port_id, &len), "stays until popped");
+			cr_assert_eq(out, dp_frame_ring_peek(ring, &port_id, &len),
+				"stays until popped");
 			cr_assert_eq(port_id, i + 3);
 			cr_assert_eq(len, i * 25);
 			cr_assert(!len || out[0] == i);
-			dp_punt_pop(ring);
+			dp_frame_ring_pop(ring);
 		}
 	}
-	cr_assert(dp_punt_push(ring, 0, frame, FRAME_MAX));
-	cr_assert_not(dp_punt_push(ring, 0, frame, FRAME_MAX + 1), "longer than a slot");
-	dp_punt_ring_free(ring);
-	dp_punt_ring_free(NULL);
+	cr_assert(dp_frame_ring_push(ring, 0, frame, FRAME_MAX));
+	cr_assert_not(dp_frame_ring_push(ring, 0, frame, FRAME_MAX + 1), "longer than a slot");
+	dp_frame_ring_free(ring);
+	dp_frame_ring_free(NULL);
 
-	cr_assert_null(dp_punt_ring_create(0, FRAME_MAX));
+	cr_assert_null(dp_frame_ring_create(0, FRAME_MAX));
 	cr_assert_eq(errno, EINVAL);
-	cr_assert_null(dp_punt_ring_create(8, 0));
+	cr_assert_null(dp_frame_ring_create(8, 0));
 	cr_assert_eq(errno, EINVAL);
 }
 
@@ -66,7 +67,7 @@ static void *produce(void *arg)
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		uint16_t len = frame_make(i, frame);
 
-		while (!dp_punt_push(arg, i & 0xffff, frame, len))
+		while (!dp_frame_ring_push(arg, i & 0xffff, frame, len))
 			sched_yield();
 	}
 	return NULL;
@@ -74,7 +75,7 @@ static void *produce(void *arg)
 
 Test(frame_ring, two_threads_lose_and_mix_nothing)
 {
-	struct dp_punt_ring *ring = dp_punt_ring_create(64, FRAME_MAX);
+	struct dp_frame_ring *ring = dp_frame_ring_create(64, FRAME_MAX);
 	uint8_t want[FRAME_MAX];
 	pthread_t producer;
 
@@ -83,12 +84,12 @@ Test(frame_ring, two_threads_lose_and_mix_nothing)
 		uint16_t port_id, len, want_len = frame_make(i, want);
 		const uint8_t *out;
 
-		while (!(out = dp_punt_peek(ring, &port_id, &len)))
+		while (!(out = dp_frame_ring_peek(ring, &port_id, &len)))
 			sched_yield();
 		if (port_id != (i & 0xffff) || len != want_len || memcmp(out, want, len))
 			cr_assert_fail("frame %u", i);
-		dp_punt_pop(ring);
+		dp_frame_ring_pop(ring);
 	}
 	pthread_join(producer, NULL);
-	dp_punt_ring_free(ring);
+	dp_frame_ring_free(ring);
 }

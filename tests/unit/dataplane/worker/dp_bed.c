@@ -355,8 +355,8 @@ void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, 
 	memcpy(back.remote_mac, flow->local_mac, 6);
 	back.local_port = flow->remote_port;
 	back.remote_port = flow->local_port;
-	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_net_overhead(&back)), coap, len);
-	dp_net_encapsulate(m, &back, len);
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_frame_overhead(&back)), coap, len);
+	dp_frame_encapsulate(m, &back, len);
 	must(rte_ring_enqueue(bed->rx[bed->queue], m) == 0);
 }
 
@@ -405,7 +405,7 @@ void bed_run_clock(struct bed *bed)
 bool bed_receive(struct bed *bed, struct bed_answer *answer)
 {
 	struct rte_mbuf *m;
-	struct dp_net_info info;
+	struct dp_frame_info info;
 	struct dp_port_addresses device = {.coap_port = bed->flow.remote_port, .count = 2};
 	enum dp_stat drop;
 
@@ -420,10 +420,10 @@ bool bed_receive(struct bed *bed, struct bed_answer *answer)
 	memcpy(device.mac, frame, 6);
 	memcpy(device.kernel_mac, frame, 6);
 	memcpy(&device.coap_port, frame + 14 + 20 + 2, 2);
-	enum dp_net_verdict verdict = dp_net_classify(m, &device, &info, &drop);
+	enum dp_frame_verdict verdict = dp_frame_classify(m, &device, &info, &drop);
 
-	must(verdict == DP_NET_COAP); // an answer is a sound packet
-	dp_net_flow(m, &info, &answer->flow);
+	must(verdict == DP_FRAME_COAP); // an answer is a sound packet
+	dp_frame_flow(m, &info, &answer->flow);
 	answer->len = info.coap_len;
 	memcpy(answer->coap, frame + info.coap_off, info.coap_len);
 	rte_pktmbuf_free(m);
@@ -486,14 +486,14 @@ uint64_t bed_ends(const struct bed *bed)
 struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 {
 	for (unsigned i = 0; i < dp_loop_count(bed->dp); i++) {
-		struct dp_upstream_port *port = &dp_upstream(bed->dp, i)->port[0];
+		struct dp_loop_port *port = &dp_loop(bed->dp, i)->port[0];
 
-		if (!dp_upstream_receive(port, handle, 1))
+		if (!dp_loop_receive(port, handle, 1))
 			continue;
 		struct dp_shared *shared = dp_shared_get(port->pool, *handle);
 
 		must(shared != NULL);
-		must(dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp)) == i);
+		must(dp_loop_of(shared->request.context, dp_loop_count(bed->dp)) == i);
 		return shared;
 	}
 	return NULL;
@@ -501,12 +501,12 @@ struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 
 void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plaintext, size_t len)
 {
-	struct dp_exchange_pool *pool = dp_upstream(bed->dp, 0)->port[0].pool;
+	struct dp_exchange_pool *pool = dp_loop(bed->dp, 0)->port[0].pool;
 	struct dp_shared *shared = dp_shared_get(pool, handle);
 
 	must(shared != NULL);
-	unsigned loop = dp_upstream_loop(shared->request.context, dp_loop_count(bed->dp));
+	unsigned loop = dp_loop_of(shared->request.context, dp_loop_count(bed->dp));
 	memcpy(dp_shared_response(pool, shared), plaintext, len);
 	shared->response.len = len;
-	dp_upstream_respond(&dp_upstream(bed->dp, loop)->port[0], handle);
+	dp_loop_respond(&dp_loop(bed->dp, loop)->port[0], handle);
 }

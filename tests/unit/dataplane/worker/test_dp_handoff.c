@@ -436,14 +436,14 @@ static uint16_t answered_separately(unsigned queue, uint16_t port, uint64_t piv)
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_assert_eq(answer.msg.code, COAP_EMPTY);
-	struct dp_upstream_port *up = &dp_upstream(bed.dp, 0)->port[context()->owner];
+	struct dp_loop_port *up = &dp_loop(bed.dp, 0)->port[context()->owner];
 
-	cr_assert_eq(dp_upstream_receive(up, &handle, 1), 1);
+	cr_assert_eq(dp_loop_receive(up, &handle, 1), 1);
 	struct dp_shared *shared = dp_shared_get(up->pool, handle);
 
 	memcpy(dp_shared_response(up->pool, shared), late, sizeof(late));
 	shared->response.len = sizeof(late);
-	dp_upstream_respond(up, handle);
+	dp_loop_respond(up, handle);
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_assert_eq(answer.msg.type, COAP_CON);
@@ -529,8 +529,7 @@ Test(dp_handoff, copies_at_both_workers_are_one_pending_request)
 	cr_expect_eq(acks, 1);
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_silent), 4);
-	cr_expect_eq(
-		dp_upstream_receive(&dp_upstream(bed.dp, 0)->port[context()->owner], handle, 2), 1);
+	cr_expect_eq(dp_loop_receive(&dp_loop(bed.dp, 0)->port[context()->owner], handle, 2), 1);
 }
 
 static bool turning;

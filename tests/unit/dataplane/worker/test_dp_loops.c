@@ -25,7 +25,7 @@ Test(dp_loops, a_device_has_one_loop)
 	for (unsigned i = 0; i < DEVICES; i++) {
 		bed_device_make(&device[i], i + 2, AEAD_AES_CCM_16_64_128);
 		bed_device_add(&bed, &device[i], true);
-		seen[dp_upstream_loop(device[i].context, LOOPS)]++;
+		seen[dp_loop_of(device[i].context, LOOPS)]++;
 	}
 	for (unsigned i = 0; i < LOOPS; i++)
 		cr_expect_gt(seen[i], 0, "loop %u has no device", i);
@@ -62,7 +62,7 @@ Test(dp_loops, devices_are_spread_evenly)
 		unsigned seen[DP_LOOPS_MAX] = {0};
 
 		for (uint32_t context = 0; context < 16000; context++) {
-			unsigned loop = dp_upstream_loop(context, loops);
+			unsigned loop = dp_loop_of(context, loops);
 
 			cr_assert_lt(loop, loops);
 			seen[loop]++;

@@ -120,8 +120,8 @@ static void forget(void)
 	for (unsigned i = 0; i < 2; i++) {
 		struct dp_worker *w = dp_worker_get(bed.dp, i);
 
-		dp_answers_free(w->answers);
-		w->answers = dp_answers_create(64 * 1024);
+		dp_answer_index_free(w->answers);
+		w->answers = dp_answer_index_create(64 * 1024);
 		cr_assert_not_null(w->answers);
 	}
 }

@@ -138,11 +138,11 @@ Test(dp_scarce, a_handle_that_comes_back_twice_is_one_answer)
 		cr_assert_not_null(bed_upstream_take(&bed, &handle));
 		bed_upstream_answer(&bed, handle, done, sizeof(done));
 		// In the same burst, and in a later one.
-		dp_upstream_respond(&dp_upstream(bed.dp, 0)->port[0], handle);
+		dp_loop_respond(&dp_loop(bed.dp, 0)->port[0], handle);
 		if (piv == 2)
 			bed_later(&bed, BED_TIMEOUT_MS);
 		bed_turn(&bed);
-		dp_upstream_respond(&dp_upstream(bed.dp, 0)->port[0], handle);
+		dp_loop_respond(&dp_loop(bed.dp, 0)->port[0], handle);
 		bed_turn(&bed);
 		cr_expect_eq(received(), 1);
 		cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
@@ -160,7 +160,7 @@ Test(dp_scarce, a_device_whose_exchange_ends_twice_after_its_deadline_gets_one_a
 	bed_later(&bed, BED_TIMEOUT_MS + 2 * DP_TICK_MS);
 	bed_turn(&bed);
 	bed_upstream_answer(&bed, handle, late, sizeof(late));
-	dp_upstream_respond(&dp_upstream(bed.dp, 0)->port[0], handle);
+	dp_loop_respond(&dp_loop(bed.dp, 0)->port[0], handle);
 	bed_turn(&bed);
 	cr_expect_eq(received(), 1);
 	cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);

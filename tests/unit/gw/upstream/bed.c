@@ -73,7 +73,7 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 	bed->up = calloc(1, sizeof(*bed->up) + sizeof(bed->up->port[0]));
 	cr_assert_eq(dp_doorbell_init(&bed->up->bell), 0);
 	bed->up->count = 1;
-	bed->up->port[0] = (struct dp_upstream_port){
+	bed->up->port[0] = (struct dp_loop_port){
 		.pool = dp_exchange_pool_create(EXCHANGES, 1500),
 		.requests = ring("requests"),
 		.responses = ring("responses"),
@@ -148,7 +148,7 @@ uint64_t bed_stat(const struct bed *bed, enum up_stat which)
 
 dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
 {
-	struct dp_upstream_port *port = &bed->up->port[0];
+	struct dp_loop_port *port = &bed->up->port[0];
 	uint32_t index = dp_exchange_take(port->pool);
 	uint8_t body[TEXT_BODY_MAX], code;
 	size_t len = text_request(line, &code, body);
@@ -191,7 +191,7 @@ dp_handle bed_push(struct bed *bed, const char *line)
 const char *bed_pull(struct bed *bed, dp_handle *handle)
 {
 	static char text[TEXT_BODY_MAX];
-	struct dp_upstream_port *port = &bed->up->port[0];
+	struct dp_loop_port *port = &bed->up->port[0];
 	uint64_t until = bed_now_ms() + LONG_MS;
 	dp_handle h;
 

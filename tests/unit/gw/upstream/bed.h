@@ -11,7 +11,7 @@
 
 struct bed {
 	struct conf *conf;
-	struct dp_upstream *up;
+	struct dp_loop *up;
 	struct up_loop *loop;
 	struct access_log *access;
 	bool no_name;

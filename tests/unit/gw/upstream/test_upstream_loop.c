@@ -631,7 +631,7 @@ Test(upstream_loop, tls_file_missing)
 	char text[] = "ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
 		      "upstreams: {up: {servers: [\"https://h\"], tls: {ca: /does/not/exist}}}\n"
 		      "routes: [{path: /*, to: up}]\n";
-	struct dp_upstream *up = calloc(1, sizeof(*up));
+	struct dp_loop *up = calloc(1, sizeof(*up));
 	struct up_loop_config config = {.upstream = up, .loops = 1, .name = device_name};
 	struct conf *conf;
 	struct up_loop *loop;

@@ -135,12 +135,12 @@ static void spoil(struct question *q, struct model_record *r)
 }
 
 // Of a device that has all of its share.
-static void put_within(struct dp_answers *answers, const struct dp_answer_key *key, uint64_t now_ms,
-	const uint8_t *coap, uint16_t len)
+static void put_within(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, const uint8_t *coap, uint16_t len)
 {
 	uint32_t share_at = dp_bucket_now(now_ms);
 
-	dp_answers_put(answers, key, now_ms, &share_at, coap, len);
+	dp_answer_index_put(answers, key, now_ms, &share_at, coap, len);
 }
 
 static size_t size_of(const struct model_record *r)
@@ -148,10 +148,10 @@ static size_t size_of(const struct model_record *r)
 	return RECORD_MIN + r->token_len + r->len;
 }
 
-Test(dp_answers, agrees_with_a_model)
+Test(dp_answer_index, agrees_with_a_model)
 {
 	static struct model_record model[MODEL];
-	struct dp_answers *answers = dp_answers_create(RING);
+	struct dp_answer_index *answers = dp_answer_index_create(RING);
 	uint8_t expected[LEN_MAX];
 	uint64_t now_ms = 1000;
 	uint64_t serial = 0;
@@ -193,7 +193,7 @@ Test(dp_answers, agrees_with_a_model)
 		if (spoiled)
 			spoil(&q, &asked);
 		enum dp_answer_verdict verdict =
-			dp_answers_find(answers, &q.key, now_ms, &bytes, &len);
+			dp_answer_index_find(answers, &q.key, now_ms, &bytes, &len);
 
 		if (spoiled) {
 			cr_assert_eq(
@@ -236,12 +236,12 @@ Test(dp_answers, agrees_with_a_model)
 	cr_expect_gt(hits, finds / 8, "%lu of %lu", hits, finds);
 	cr_expect_leq(
 		young_missed, young / 200, "%lu of %lu young ones forgotten", young_missed, young);
-	dp_answers_free(answers);
+	dp_answer_index_free(answers);
 }
 
-Test(dp_answers, the_oldest_is_overwritten_first)
+Test(dp_answer_index, the_oldest_is_overwritten_first)
 {
-	struct dp_answers *answers = dp_answers_create(RING);
+	struct dp_answer_index *answers = dp_answer_index_create(RING);
 	struct model_record r = {.tag_len = 8, .len = 1000};
 	static uint8_t coap[1000];
 	struct question q;
@@ -257,21 +257,21 @@ Test(dp_answers, the_oldest_is_overwritten_first)
 	for (unsigned i = 1000; i-- > 0;) {
 		r.piv = i;
 		ask(&q, &r);
-		bool there =
-			dp_answers_find(answers, &q.key, 100000, &bytes, &len) != DP_ANSWER_NONE;
+		bool there = dp_answer_index_find(answers, &q.key, 100000, &bytes, &len) !=
+			DP_ANSWER_NONE;
 
 		if (there)
 			cr_assert_eq(held, 999 - i, "a hole at %u", i);
 		held += there;
 	}
 	cr_expect_geq(held, RING / 1160 - 2);
-	cr_expect_eq(dp_answers_oldest_ms(answers, 10000), 10000 - 10 * (1000 - held));
-	dp_answers_free(answers);
+	cr_expect_eq(dp_answer_index_oldest_ms(answers, 10000), 10000 - 10 * (1000 - held));
+	dp_answer_index_free(answers);
 }
 
-Test(dp_answers, an_answer_longer_than_the_ring_is_not_kept)
+Test(dp_answer_index, an_answer_longer_than_the_ring_is_not_kept)
 {
-	struct dp_answers *answers = dp_answers_create(1);
+	struct dp_answer_index *answers = dp_answer_index_create(1);
 	static uint8_t big[UINT16_MAX];
 	static const uint8_t tag[8];
 	const struct dp_flow flow = {0};
@@ -280,14 +280,14 @@ Test(dp_answers, an_answer_longer_than_the_ring_is_not_kept)
 	const uint8_t *bytes;
 	uint16_t len;
 
-	cr_expect_eq(dp_answers_oldest_ms(answers, 5), 0, "nothing is held");
+	cr_expect_eq(dp_answer_index_oldest_ms(answers, 5), 0, "nothing is held");
 	put_within(answers, &key, 1, big, sizeof(big));
-	cr_expect_eq(dp_answers_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_NONE);
+	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_NONE);
 	key.token_len = 8;
 	put_within(answers, &key, 1, big, 16);
-	cr_expect_eq(dp_answers_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_RESEND);
+	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_RESEND);
 	cr_expect_eq(len, 16);
-	dp_answers_free(answers);
+	dp_answer_index_free(answers);
 }
 
 #define HONEST 10
@@ -295,7 +295,7 @@ Test(dp_answers, an_answer_longer_than_the_ring_is_not_kept)
 #define SMALL  24 // bytes of one
 #define FLOOD  100000
 
-static bool known(struct dp_answers *answers, uint32_t context, uint64_t piv, uint64_t now_ms,
+static bool known(struct dp_answer_index *answers, uint32_t context, uint64_t piv, uint64_t now_ms,
 	uint16_t want_len)
 {
 	struct model_record r = {.tag_len = 8, .context = context, .piv = piv};
@@ -304,14 +304,14 @@ static bool known(struct dp_answers *answers, uint32_t context, uint64_t piv, ui
 	uint16_t len = 0;
 
 	ask(&q, &r);
-	return dp_answers_find(answers, &q.key, now_ms, &bytes, &len) == DP_ANSWER_RESEND &&
+	return dp_answer_index_find(answers, &q.key, now_ms, &bytes, &len) == DP_ANSWER_RESEND &&
 		len == want_len;
 }
 
 // A device that sends without end forgets its own answers, and no others.
-Test(dp_answers, beyond_its_share_a_device_overwrites_only_its_like)
+Test(dp_answer_index, beyond_its_share_a_device_overwrites_only_its_like)
 {
-	struct dp_answers *answers = dp_answers_create(RING);
+	struct dp_answer_index *answers = dp_answer_index_create(RING);
 	uint32_t share_at[HONEST + 1] = {0};
 	static uint8_t coap[SMALL];
 	struct question q;
@@ -325,13 +325,15 @@ Test(dp_answers, beyond_its_share_a_device_overwrites_only_its_like)
 			r.context = i % HONEST;
 			r.piv = round * EACH + i / HONEST;
 			ask(&q, &r);
-			dp_answers_put(answers, &q.key, now_ms, &share_at[r.context], coap, SMALL);
+			dp_answer_index_put(
+				answers, &q.key, now_ms, &share_at[r.context], coap, SMALL);
 		}
 		r.context = HONEST;
 		for (unsigned i = 0; i < FLOOD; i++) {
 			r.piv = (uint64_t)round * FLOOD + i;
 			ask(&q, &r);
-			dp_answers_put(answers, &q.key, now_ms, &share_at[HONEST], coap, SMALL);
+			dp_answer_index_put(
+				answers, &q.key, now_ms, &share_at[HONEST], coap, SMALL);
 		}
 		now_ms += DP_ANSWER_RESEND_MS;
 		unsigned forgotten = 0;
@@ -351,5 +353,5 @@ Test(dp_answers, beyond_its_share_a_device_overwrites_only_its_like)
 			(RING / DP_ANSWER_BEYOND + DP_ANSWER_SHARE_MIN) / (RECORD_MIN + 8 + SMALL));
 		now_ms += 247000; // all have their shares again
 	}
-	dp_answers_free(answers);
+	dp_answer_index_free(answers);
 }
