@@ -11,6 +11,7 @@
 // CPUs of the workers, and the device goes before the commands where they share one: what is
 // measured is the gateway, not this program.
 
+#include "base/clock.h"
 #include "gw/ctl/cbor_write.h"
 #include "gw/tools/coap/context_file.h"
 #include "gw/tools/coap/exchange.h"
@@ -61,14 +62,6 @@ __attribute__((noreturn, format(printf, 2, 3))) static void quit(
 #define die(...)   quit(1, __VA_ARGS__)
 #define usage(...) quit(2, __VA_ARGS__)
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
-}
-
 // Times of one run.
 struct samples {
 	uint32_t *ns;
@@ -97,7 +90,7 @@ static double share(const struct samples *samples, double part)
 
 static void sample(struct samples *samples, uint64_t begin)
 {
-	uint64_t took = now_ns() - begin;
+	uint64_t took = clock_ns() - begin;
 
 	if (samples->count < SAMPLES_MAX)
 		samples->ns[samples->count++] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
@@ -215,7 +208,7 @@ static bool request_answered(struct device *device)
 		numbers_take(device);
 	randombytes_buf(token, sizeof(token));
 	int len = request_make(device, token, datagram);
-	uint64_t begin = now_ns();
+	uint64_t begin = clock_ns();
 
 	if (send(device->peer.fd, datagram, len, 0) != len)
 		die("send: %s", strerror(errno));
@@ -357,7 +350,7 @@ static void command_remove(struct control *control)
 
 static void command_of(struct control *control, unsigned long i)
 {
-	uint64_t begin = now_ns();
+	uint64_t begin = clock_ns();
 
 	if (i % WRITES_EVERY == 0) {
 		control->spare_there ? command_remove(control) : command_add(control);
@@ -381,7 +374,7 @@ static void command_of(struct control *control, unsigned long i)
 
 static void commands_run(struct control *control, const struct options *options)
 {
-	uint64_t begin = now_ns();
+	uint64_t begin = clock_ns();
 
 	for (unsigned long i = 0; i < options->commands; i++) {
 		uint64_t due = options->rate ? begin + i * 1000000000 / options->rate : 0;
@@ -455,7 +448,7 @@ static struct run run_one(
 {
 	struct run run = {0};
 	pthread_t thread;
-	uint64_t begin = now_ns();
+	uint64_t begin = clock_ns();
 
 	device->samples.count = control->samples.count = 0;
 	device->lost = 0;
@@ -469,7 +462,7 @@ static struct run run_one(
 	} else {
 		commands_run(control, options);
 	}
-	run.seconds = (double)(now_ns() - begin) / 1e9;
+	run.seconds = (double)(clock_ns() - begin) / 1e9;
 	atomic_store(&device->stop, true);
 	pthread_join(thread, NULL);
 	samples_sort(&device->samples);

@@ -6,6 +6,7 @@
 
 #include "gw/store/import.h"
 
+#include "base/clock.h"
 #include "gw/store/check.h"
 #include "gw/store/internal.h"
 
@@ -18,14 +19,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 static void must(int code, const struct store_error *error, const char *what)
 {
@@ -85,9 +78,9 @@ static double load(struct store *store)
 	struct store_error error;
 	uint64_t count = 0;
 
-	double start = now();
+	double start = clock_ns() / 1e9;
 	must(store_load(store, count_one, &count, &result, &error), &error, "load");
-	return now() - start;
+	return clock_ns() / 1e9 - start;
 }
 
 // The other way to load: the secret of each row is opened and the keys are derived.
@@ -100,7 +93,7 @@ static double load_by_derivation(struct store *store, uint64_t rows)
 	struct osc_keys keys;
 	struct store_row row;
 
-	double start = now();
+	double start = clock_ns() / 1e9;
 	must_sql(sqlite3_prepare_v2(store->db,
 			 "SELECT " STORE_DEVICE_COLUMNS ", secret FROM device ORDER BY id", -1,
 			 &statement, NULL),
@@ -120,7 +113,7 @@ static double load_by_derivation(struct store *store, uint64_t rows)
 	must_sql(code, SQLITE_DONE, store);
 	sqlite3_finalize(statement);
 	must(count == rows ? 0 : -ENODATA, NULL, "load by derivation");
-	return now() - start;
+	return clock_ns() / 1e9 - start;
 }
 
 static bool next_window(void *arg, struct store_window *window)
@@ -157,24 +150,24 @@ static void import_all(struct store *store, const char *path, struct figures *fi
 	struct import *import;
 	size_t count;
 
-	double start = now();
+	double start = clock_ns() / 1e9;
 	must(import_open_path(store, path, &options, &import, &error), &error, "import");
 	while (state != IMPORT_READ)
 		must(import_step(import, &state, &error), &error, "import");
-	double staged = now();
+	double staged = clock_ns() / 1e9;
 	for (bool done = false; !done;) {
-		double turn = now();
+		double turn = clock_ns() / 1e9;
 		must(import_write(import, &done, &error), &error, "commit");
-		turn = now() - turn;
+		turn = clock_ns() / 1e9 - turn;
 		figures->commit_turn = turn > figures->commit_turn ? turn : figures->commit_turn;
 	}
-	double committed = now();
+	double committed = clock_ns() / 1e9;
 	do
 		must(import_next(import, devices, 256, &count, &error), &error, "hand-out");
 	while (count > 0);
 	figures->stage = staged - start;
 	figures->commit = committed - staged;
-	figures->hand_out = now() - committed;
+	figures->hand_out = clock_ns() / 1e9 - committed;
 	import_free(import);
 	free(devices);
 }
@@ -186,9 +179,9 @@ static void check_all(struct store *store, struct figures *figures)
 	bool done = false;
 
 	while (!done) {
-		double start = now();
+		double start = clock_ns() / 1e9;
 		must(store_check_step(store, &check, &done, &error), &error, "check");
-		double took = now() - start;
+		double took = clock_ns() / 1e9 - start;
 		figures->check += took;
 		if (took > figures->check_turn)
 			figures->check_turn = took;
@@ -212,14 +205,14 @@ static void measure(const struct paths *paths, unsigned long rows, struct figure
 	import_all(store, paths->input, figures);
 	figures->load = load(store);
 	figures->derive = load_by_derivation(store, rows);
-	double start = now();
+	double start = clock_ns() / 1e9;
 	must(store_stop(store, 0, next_window, &left, &error), &error, "stop");
-	figures->stop = now() - start;
+	figures->stop = clock_ns() / 1e9 - start;
 	store_close(store);
 
-	start = now();
+	start = clock_ns() / 1e9;
 	must(store_open(&config, &store, &error), &error, "open");
-	figures->start = now() - start;
+	figures->start = clock_ns() / 1e9 - start;
 	figures->load_again = load(store);
 	must(store_start(store, &error), &error, "start");
 	check_all(store, figures);

@@ -3,6 +3,7 @@
 // fills and empties as a worker does, and a real HTTP server. CPU time is that of the loop's thread
 // alone, from its schedstat.
 
+#include "base/clock.h"
 #include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
 
@@ -61,14 +62,6 @@ static void give_up(const char *why)
 {
 	fprintf(stderr, "upstream: %s\n", why);
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static bool device_name(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room)
@@ -180,8 +173,8 @@ static void push(struct subject *s, const struct options *o, uint64_t number)
 	shared->request = (struct dp_request){
 		.piv = number,
 		.fingerprint = number * 0x9e3779b97f4a7c15,
-		.received_ms = now_ns() / 1000000,
-		.deadline_ms = now_ns() / 1000000 + 10000,
+		.received_ms = clock_ns() / 1000000,
+		.deadline_ms = clock_ns() / 1000000 + 10000,
 		.context = (uint32_t)(number % 1000),
 		.response_max = ROOM,
 		.payload_max = ROOM,
@@ -216,7 +209,7 @@ static unsigned pull(struct subject *s)
 
 static struct round run(struct subject *s, const struct options *o)
 {
-	uint64_t cpu = cpu_ns(s), start = now_ns(), heard = start;
+	uint64_t cpu = cpu_ns(s), start = clock_ns(), heard = start;
 	unsigned long sent = 0, answered = 0;
 
 	while (answered < o->requests) {
@@ -225,8 +218,8 @@ static struct round run(struct subject *s, const struct options *o)
 
 		answered += n;
 		if (n)
-			heard = now_ns();
-		else if (now_ns() - heard > STUCK_MS * UINT64_C(1000000))
+			heard = clock_ns();
+		else if (clock_ns() - heard > STUCK_MS * UINT64_C(1000000))
 			give_up("the server does not answer");
 		while (sent < o->requests && sent - answered < o->window)
 			push(s, o, sent++);
@@ -234,7 +227,7 @@ static struct round run(struct subject *s, const struct options *o)
 			dp_doorbell_ring(&s->up->bell);
 		usleep(FEED_US);
 	}
-	uint64_t ns = now_ns() - start;
+	uint64_t ns = clock_ns() - start;
 	return (struct round){
 		.cpu_us = (double)(cpu_ns(s) - cpu) / 1e3 / (double)o->requests,
 		.rate = (double)o->requests * 1e9 / (double)ns,

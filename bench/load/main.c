@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // postern-load: puts an OSCORE server under load.
 
+#include "base/clock.h"
 #include "bench/load/args.h"
 #include "bench/load/devices.h"
 #include "bench/load/pcap.h"
@@ -85,7 +86,7 @@ static int launch(struct run *run, int core, struct failure *f)
 static int watch(struct run *run, bool quiet, struct failure *f)
 {
 	struct timespec turn = {.tv_nsec = TURN_MS * 1000000L};
-	uint64_t start = run_clock_ns(), shown = start;
+	uint64_t start = clock_ns(), shown = start;
 	struct progress progress = {0};
 	int err = 0;
 
@@ -95,7 +96,7 @@ static int watch(struct run *run, bool quiet, struct failure *f)
 			err = piv_supply_fill(run->supply, f);
 		if (interrupted || err)
 			run->stop = true;
-		uint64_t now = run_clock_ns();
+		uint64_t now = clock_ns();
 		if (quiet || now - shown < PROGRESS_MS * 1000000ull)
 			continue;
 		report_progress(stderr, &progress, run, (double)(now - shown) / 1e9,

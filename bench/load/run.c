@@ -2,6 +2,7 @@
 
 #include "bench/load/run.h"
 
+#include "base/clock.h"
 #include "dataplane/oscore/protect.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 #define WAIT_MIN_NS    10000    // shorter ones are spun away
 #define WAIT_MAX_NS    20000000 // also between two looks at `stop`
 #define SECOND_NS      1000000000ull
-
-uint64_t run_clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 // Counters are read by the thread that shows them.
 static void count(uint64_t *counter)
@@ -234,7 +227,7 @@ static unsigned receive(struct run *run)
 
 	if (!n)
 		return 0;
-	uint64_t now = run_clock_ns();
+	uint64_t now = clock_ns();
 
 	o.n = 0;
 	for (unsigned i = 0; i < n; i++)
@@ -461,7 +454,7 @@ static bool is_over(const struct run *run, uint64_t now)
 // Ends a turn of the loop. Turns that did nothing are waiting, slept or not.
 static void note_time(struct run *run, unsigned done)
 {
-	uint64_t now = run_clock_ns();
+	uint64_t now = clock_ns();
 
 	if (done && run->sending && run->turn_ns >= run->from_ns)
 		run->busy += (double)(now - run->turn_ns) / 1e9;
@@ -479,14 +472,14 @@ static double cpu_seconds(void)
 void run_go(struct run *run)
 {
 	run->sending = true;
-	run->start_ns = run_clock_ns();
+	run->start_ns = clock_ns();
 	run->from_ns = run->start_ns + run->conf.warm_up_ns;
 	run->end_ns = run->conf.duration_ns ? run->from_ns + run->conf.duration_ns : UINT64_MAX;
 	run->piv_first = run->supply->now.next;
 	run->turn_ns = run->start_ns;
 	while (run->sending || run->flight.count || run->pending_count || run->ack_count) {
 		unsigned done = receive(run);
-		uint64_t now = run_clock_ns();
+		uint64_t now = clock_ns();
 
 		if (run->sending && is_over(run, now))
 			end_sending(run, now);

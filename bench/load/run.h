@@ -5,6 +5,7 @@
 #ifndef POSTERN_BENCH_LOAD_RUN_H
 #define POSTERN_BENCH_LOAD_RUN_H
 
+#include "base/clock.h"
 #include "bench/load/devices.h"
 #include "bench/load/flight.h"
 #include "bench/load/histogram.h"
@@ -89,7 +90,5 @@ int run_prepare(struct run *run, struct failure *f) __attribute__((warn_unused_r
 // Runs to the end.
 void run_go(struct run *run);
 void run_free(struct run *run);
-
-uint64_t run_clock_ns(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "dataplane/worker/worker.h"
 
+#include "base/clock.h"
 #include "dataplane/shared/memory.h"
 #include "dataplane/shared/ring.h"
 
@@ -31,14 +32,6 @@
 #define MBUFS_PER_PORT    4096
 #define MBUFS_BASE        4096
 #define MBUF_CACHE        256
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static struct rte_ring *ring_create(const char *what, unsigned worker, size_t elem, unsigned count)
 {
@@ -451,7 +444,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 void dp_worker_set_clock(struct dp_worker *w)
 {
 	w->tsc_start = rte_rdtsc();
-	w->ms_start = monotonic_ms();
+	w->ms_start = clock_ms();
 }
 
 void dp_worker_begin(struct dp_worker *w)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "base/clock.h"
 #include "gw/ctl/internal.h"
 
 #include <errno.h>
@@ -8,14 +9,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-uint64_t ctl_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 uint64_t ctl_client_event(const struct ctl_server *server, const struct ctl_client *client)
 {
@@ -89,7 +82,7 @@ void ctl_client_send(
 	if (STAILQ_EMPTY(&client->queue))
 		ret = ctl_socket_send(client->fd, data, len);
 	if (ret == 0) {
-		client->last_ms = ctl_now_ms();
+		client->last_ms = clock_ms();
 		return;
 	}
 	if (ret != -EAGAIN) {
@@ -127,7 +120,7 @@ void ctl_client_flush(struct ctl_server *server, struct ctl_client *client)
 		STAILQ_REMOVE_HEAD(&client->queue, link);
 		client->queued_bytes -= queued->len;
 		free(queued);
-		client->last_ms = ctl_now_ms();
+		client->last_ms = clock_ms();
 	}
 	ctl_client_update_events(server, client);
 }

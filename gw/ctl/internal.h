@@ -63,7 +63,6 @@ struct ctl_server {
 
 // client.c
 
-uint64_t ctl_now_ms(void);
 // What epoll says of a client: its slot, and its generation in the upper half.
 uint64_t ctl_client_event(const struct ctl_server *server, const struct ctl_client *client);
 // Asks epoll for what the client is ready for now.

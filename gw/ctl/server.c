@@ -2,6 +2,7 @@
 
 #include "gw/ctl/server.h"
 
+#include "base/clock.h"
 #include "gw/ctl/internal.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static void timer_start(struct ctl_server *server)
 static void timer_handle(struct ctl_server *server)
 {
 	const struct itimerspec stop = {0};
-	uint64_t now = ctl_now_ms(), ticks;
+	uint64_t now = clock_ms(), ticks;
 
 	if (read(server->timer, &ticks, sizeof(ticks)) < 0)
 		return;
@@ -141,7 +142,7 @@ static void client_add(struct ctl_server *server, int fd)
 	client->events = event.events;
 	client->requests_open = 0;
 	client->streams = 0;
-	client->last_ms = ctl_now_ms();
+	client->last_ms = clock_ms();
 	server->stats.accepted++;
 	if (server->stats.clients++ == 0)
 		timer_start(server);
@@ -222,7 +223,7 @@ static bool client_read(struct ctl_server *server, struct ctl_client *client)
 
 	if (n == -EAGAIN)
 		return false;
-	client->last_ms = ctl_now_ms();
+	client->last_ms = clock_ms();
 	if (n <= 0)
 		ctl_client_close(server, client);
 	else if (truncated)

@@ -3,6 +3,7 @@
 
 #include "dataplane/worker/access.h"
 
+#include "base/clock.h"
 #include "gw/daemon/daemon.h"
 #include "gw/upstream/access_line.h"
 
@@ -28,7 +29,7 @@ static void line_put(struct daemon *daemon, const struct dp_access_record *recor
 {
 	const unsigned ring = daemon->conf->workers.loops; // behind those of the loops
 	char name[UP_NAME_MAX + 1], line[ACCESS_LINE_MAX];
-	uint64_t now_ms = daemon_now_ms();
+	uint64_t now_ms = clock_ms();
 	struct timespec now;
 
 	if (!access_log_wants(daemon->access, ring, 0, now_ms))

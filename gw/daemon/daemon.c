@@ -3,6 +3,7 @@
 
 #include "gw/daemon/daemon.h"
 
+#include "base/clock.h"
 #include "gw/os/eal.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
@@ -25,14 +26,6 @@
 #define ANSWERS_MS    500  // for workers to take the last answers
 
 #define OVERLOAD_CALM_MS 5000 // without overload before its alarm ends
-
-uint64_t daemon_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 void daemon_alarm(struct daemon *daemon, const char *sentence)
 {
@@ -222,7 +215,7 @@ static void upstreams_watch(struct daemon *daemon)
 static void overload_watch(struct daemon *daemon)
 {
 	static const char sentence[] = "workers are overloaded: requests are refused or dropped";
-	uint64_t now_ms = daemon_now_ms();
+	uint64_t now_ms = clock_ms();
 
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
 		if (dp_worker_rung(daemon->dp, i) != DP_RUNG_NONE)
@@ -329,10 +322,10 @@ static void stop_loops(struct daemon *daemon)
 static void answers_leave(struct daemon *daemon)
 {
 	const struct timespec moment = {.tv_nsec = 1000000};
-	uint64_t until = daemon_now_ms() + ANSWERS_MS;
+	uint64_t until = clock_ms() + ANSWERS_MS;
 	bool pending = true;
 
-	while (pending && daemon_now_ms() < until) {
+	while (pending && clock_ms() < until) {
 		pending = false;
 		for (unsigned i = 0; i < dp_loop_count(daemon->dp); i++)
 			pending |= dp_loop_answers_pending(dp_loop(daemon->dp, i));

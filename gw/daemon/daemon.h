@@ -108,7 +108,6 @@ bool link_is_up(const struct daemon_port *port);
 void link_turn(struct daemon *daemon);
 // Writes the lines of what workers answered by themselves; see gw/daemon/access.c.
 void access_turn(struct daemon *daemon);
-uint64_t daemon_now_ms(void);
 
 // Devices wait for a resync: an alarm.
 void daemon_resync_waits(struct daemon *daemon, uint64_t devices);

@@ -2,6 +2,8 @@
 // What the verbs of the control socket do. All of it runs on main; what needs the disk is a job of
 // the store thread, and the request is answered when the job is done.
 
+#include "base/clock.h"
+#include "base/container.h"
 #include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
@@ -12,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 // Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
 static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
@@ -72,7 +72,7 @@ static void device_info(
 		}
 		return;
 	}
-	uint64_t now_s = daemon_now_ms() / 1000;
+	uint64_t now_s = clock_ms() / 1000;
 	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
 	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
 		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));

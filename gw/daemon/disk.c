@@ -2,14 +2,14 @@
 // While the disk of the store takes nothing, an alarm tells it, and the store is asked to try again
 // even if nobody wants to write.
 
+#include "base/clock.h"
+#include "base/container.h"
 #include "gw/daemon/daemon.h"
 
 #include <errno.h>
 #include <stddef.h>
 
 #define PROBE_MS 5000
-
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static const char full[] = "the store has no room left: what needs new state is refused";
 static const char failed[] = "the store cannot be written: what needs new state is refused";
@@ -43,7 +43,7 @@ void daemon_store_result(struct daemon *daemon, int result)
 	}
 	daemon_alarm(daemon, sentence);
 	if (!daemon->disk.failing)
-		daemon->disk.probe_ms = daemon_now_ms() + PROBE_MS;
+		daemon->disk.probe_ms = clock_ms() + PROBE_MS;
 	daemon->disk.failing = true;
 }
 
@@ -52,7 +52,7 @@ static void probe_done(struct store_job *job)
 	struct daemon *daemon = CONTAINER_OF(job, struct daemon, disk.probe.job);
 
 	daemon->disk.busy = false;
-	daemon->disk.probe_ms = daemon_now_ms() + PROBE_MS;
+	daemon->disk.probe_ms = clock_ms() + PROBE_MS;
 	daemon_store_result(daemon, job->result);
 }
 
@@ -60,7 +60,7 @@ void disk_turn(struct daemon *daemon)
 {
 	struct daemon_disk *disk = &daemon->disk;
 
-	if (!disk->failing || disk->busy || daemon_now_ms() < disk->probe_ms)
+	if (!disk->failing || disk->busy || clock_ms() < disk->probe_ms)
 		return;
 	disk->busy = true;
 	disk->probe = (struct store_probe_job){.job.done = probe_done};

@@ -2,6 +2,7 @@
 // The links of the ports: changes are logged, and the kernel's side goes along, so that routing
 // daemons and `ip link` there see what the port sees.
 
+#include "base/clock.h"
 #include "gw/daemon/daemon.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
@@ -43,7 +44,7 @@ static void link_look(struct daemon_port *port)
 
 void link_turn(struct daemon *daemon)
 {
-	const uint64_t now_ms = daemon_now_ms();
+	const uint64_t now_ms = clock_ms();
 
 	if (now_ms < daemon->link_look_ms)
 		return;

@@ -3,6 +3,8 @@
 // higher marks, seconds of the clock. A worker asks once by an event; from then on main keeps the
 // wish until it is granted or its device is gone.
 
+#include "base/clock.h"
+#include "base/container.h"
 #include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
@@ -12,8 +14,6 @@
 
 #define RETRY_MS       10000 // after the store refused for now
 #define GRANT_RETRY_MS 60000 // the same for the run, when there were too many in this hour
-
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define ALARM_RUN  "no run is granted: devices that need an Echo challenge are not served"
 #define ALARM_BASE "own Partial IVs of a device are nearly used up"
@@ -134,8 +134,7 @@ static void grant_done(struct store_job *job)
 	}
 	daemon_alarm(reserve->daemon, ALARM_RUN);
 	log_error("%s", job->error.text);
-	reserve->grant_retry_ms =
-		daemon_now_ms() + (job->result == -EAGAIN ? GRANT_RETRY_MS : RETRY_MS);
+	reserve->grant_retry_ms = clock_ms() + (job->result == -EAGAIN ? GRANT_RETRY_MS : RETRY_MS);
 }
 
 static void grant_submit(struct reserve *reserve)
@@ -155,7 +154,7 @@ static void clock_done(struct store_job *job)
 	if (job->result) {
 		log_error("%s", job->error.text);
 		daemon_alarm(reserve->daemon, ALARM_CLOCK);
-		reserve->clock_retry_ms = daemon_now_ms() + RETRY_MS;
+		reserve->clock_retry_ms = clock_ms() + RETRY_MS;
 		return;
 	}
 	dp_clock_grant(reserve->daemon->dp, reserve->clock.clock);
@@ -215,7 +214,7 @@ static void batch_done(struct store_job *job)
 	if (job->result) {
 		log_error("%s", job->error.text);
 		daemon_alarm(reserve->daemon, alarm);
-		queue->retry_ms = daemon_now_ms() + RETRY_MS;
+		queue->retry_ms = clock_ms() + RETRY_MS;
 	}
 	for (size_t i = 0; i < batch->job.count; i++) {
 		if (job->result)
@@ -241,7 +240,7 @@ static void batch_submit(struct reserve *reserve, struct queue *queue)
 	if (!batch || !raise) {
 		free(batch);
 		free(raise);
-		queue->retry_ms = daemon_now_ms() + RETRY_MS;
+		queue->retry_ms = clock_ms() + RETRY_MS;
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -261,7 +260,7 @@ static void batch_submit(struct reserve *reserve, struct queue *queue)
 
 static void queue_turn(struct reserve *reserve, struct queue *queue)
 {
-	if (queue->wishes.count && !queue->busy && daemon_now_ms() >= queue->retry_ms)
+	if (queue->wishes.count && !queue->busy && clock_ms() >= queue->retry_ms)
 		batch_submit(reserve, queue);
 }
 
@@ -323,13 +322,12 @@ bool reserve_turn(struct reserve *reserve)
 {
 	struct wishes late = reserve->late;
 
-	if (reserve->grant_wanted && !reserve->grant_busy &&
-		daemon_now_ms() >= reserve->grant_retry_ms)
+	if (reserve->grant_wanted && !reserve->grant_busy && clock_ms() >= reserve->grant_retry_ms)
 		grant_submit(reserve);
 	queue_turn(reserve, &reserve->marks);
 	queue_turn(reserve, &reserve->bases);
 	if (reserve->daemon->registry.clock_count || reserve->clock_behind)
-		clock_turn(reserve, daemon_now_ms());
+		clock_turn(reserve, clock_ms());
 	if (late.count) {
 		reserve->late = (struct wishes){0};
 		for (size_t i = 0; i < late.count; i++)

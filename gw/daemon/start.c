@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Start-up: from the configuration file to workers that take packets.
 
+#include "base/clock.h"
 #include "dataplane/port/pci.h"
 #include "gw/ctl/socket.h"
 #include "gw/daemon/daemon.h"
@@ -582,7 +583,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		rc = start_all(daemon, mtu);
 	if (rc)
 		return rc;
-	daemon->started_ms = daemon_now_ms();
+	daemon->started_ms = clock_ms();
 	daemon->started_tsc = rte_rdtsc();
 	rc = dp_start(daemon->dp);
 	if (rc) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verb status: nothing here asks a worker, all is read where it is written.
 
+#include "base/clock.h"
 #include "gw/daemon/daemon.h"
 
 #include <rte_cycles.h>
@@ -164,7 +165,7 @@ void operation_status(void *arg, struct ctl_request *req)
 		.state = daemon->stopping     ? "stopping"
 			: daemon->alarm_count ? "degraded"
 					      : "serving",
-		.uptime_ms = daemon_now_ms() - daemon->started_ms,
+		.uptime_ms = clock_ms() - daemon->started_ms,
 		.devices = dp_contexts(daemon->dp)->count,
 		.devices_max = dp_contexts(daemon->dp)->max,
 		.device_states = states,

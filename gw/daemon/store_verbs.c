@@ -2,6 +2,7 @@
 // Verbs that put right what the store knows: of a device (resync, rotate) and of itself (check,
 // backup). As in operations.c, all runs on main but the jobs.
 
+#include "base/container.h"
 #include "gw/daemon/daemon.h"
 #include "gw/os/log.h"
 
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct resync_operation {
 	struct store_resync_job resync;

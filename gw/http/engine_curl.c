@@ -4,6 +4,7 @@
 // answer to the second request of a handle begins its headers with a folded line (curl issue
 // 11101). Making one costs about a microsecond.
 
+#include "base/clock.h"
 #include "gw/http/h1.h"
 #include "gw/http/local.h"
 
@@ -24,7 +25,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct h1_engine *e = arg;
 
-	e->due_ms = timeout_ms < 0 ? UINT64_MAX : up_clock_ms() + (uint64_t)timeout_ms;
+	e->due_ms = timeout_ms < 0 ? UINT64_MAX : clock_ms() + (uint64_t)timeout_ms;
 	return 0;
 }
 
@@ -156,7 +157,7 @@ static void slot_not_found(struct h1_slot *slot)
 static void slot_fire(struct up_timer *timer)
 {
 	struct h1_slot *slot = (struct h1_slot *)timer;
-	uint64_t now = up_clock_ms();
+	uint64_t now = clock_ms();
 
 	if (slot->list != &slot->target->engine->paused || now >= connect_until(slot))
 		slot_finish(slot, slot->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
@@ -179,7 +180,7 @@ static void slot_pause(struct h1_slot *slot)
 
 	slot_move(slot, &e->paused);
 	up_timer_set(&e->timers, &slot->timer,
-		up_earlier(up_clock_ms() + slot->pause_ms, connect_until(slot)));
+		up_earlier(clock_ms() + slot->pause_ms, connect_until(slot)));
 	if (slot->pause_ms < BACKLOG_MS_MAX)
 		slot->pause_ms *= 2;
 }
@@ -194,7 +195,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 		return -ENOMEM;
 	slot->target = &e->targets[t->server - e->config.upstream->servers];
 	slot->transfer = t;
-	slot->started_ms = up_clock_ms();
+	slot->started_ms = clock_ms();
 	slot->pause_ms = BACKLOG_MS;
 	slot->head_done = false;
 	slot->error = UP_OK;
@@ -322,7 +323,7 @@ static void unheard_report(struct h1_engine *e)
 // Whether this was the end of a look-up.
 static bool look_up_ended(struct h1_engine *e, int fd)
 {
-	uint64_t now = up_clock_ms();
+	uint64_t now = clock_ms();
 	struct h1_slot *slot;
 	size_t i = 0;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // HTTP/2: which connection of which server a transfer takes, and how long it waits for one.
 
+#include "base/clock.h"
 #include "gw/http/h2.h"
 #include "gw/http/local.h"
 
@@ -199,7 +200,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 
 	if (!stream)
 		return -ENOMEM;
-	e->now_ms = up_clock_ms();
+	e->now_ms = clock_ms();
 	t->engine_data = stream;
 	t->sent = false;
 	t->connected_ms = 0;
@@ -315,7 +316,7 @@ static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
 {
 	struct h2_engine *e = engine_of(engine);
 
-	e->now_ms = up_clock_ms();
+	e->now_ms = clock_ms();
 	events = up_sockets_ready(e->sockets, fd, events);
 	if (!events)
 		return;

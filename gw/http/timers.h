@@ -5,17 +5,11 @@
 #ifndef POSTERN_GW_HTTP_TIMERS_H
 #define POSTERN_GW_HTTP_TIMERS_H
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
-
-static inline uint64_t up_clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static inline uint64_t up_earlier(uint64_t a, uint64_t b)
 {

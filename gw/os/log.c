@@ -2,6 +2,7 @@
 
 #include "gw/os/log.h"
 
+#include "base/clock.h"
 #include "gw/os/log_out.h"
 
 #include <errno.h>
@@ -55,14 +56,6 @@ static struct {
 void log_level_set(enum conf_log_level level)
 {
 	log_level = level;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 static void count(uint64_t *counter, uint64_t n)
@@ -255,7 +248,7 @@ static size_t chunk_write(const char *chunk, size_t len)
 		done += log_out_write(&queue.out, chunk + done, len - done, LOOK_MS);
 		if (done == len || errno != EAGAIN)
 			break;
-		if (__atomic_load_n(&queue.stop, __ATOMIC_ACQUIRE) && now_ms() >= queue.stop_ms)
+		if (__atomic_load_n(&queue.stop, __ATOMIC_ACQUIRE) && clock_ms() >= queue.stop_ms)
 			break;
 	}
 	if (done)
@@ -335,7 +328,7 @@ void log_crash_signals_keep(sigset_t *set)
 // With the lock, so that the thread takes no more; the chunk that it has is waited for.
 static void on_crash(int signo)
 {
-	uint64_t until = now_ms() + LOG_STOP_MS;
+	uint64_t until = clock_ms() + LOG_STOP_MS;
 	char chunk[LOG_OUT_CHUNK];
 	bool locked = false;
 	size_t len;
@@ -345,10 +338,10 @@ static void on_crash(int signo)
 		if (!locked)
 			poll(NULL, 0, 1);
 	}
-	while (now_ms() < until && __atomic_load_n(&queue.writing, __ATOMIC_ACQUIRE))
+	while (clock_ms() < until && __atomic_load_n(&queue.writing, __ATOMIC_ACQUIRE))
 		poll(NULL, 0, 1);
-	while (now_ms() < until && (len = chunk_take(chunk)))
-		if (log_out_write(&queue.out, chunk, len, (int)(until - now_ms())) < len)
+	while (clock_ms() < until && (len = chunk_take(chunk)))
+		if (log_out_write(&queue.out, chunk, len, (int)(until - clock_ms())) < len)
 			break;
 	raise(signo); // whose handler is the default one again
 }
@@ -406,7 +399,7 @@ void log_stop(void)
 	pthread_mutex_lock(&queue.lock);
 	bool started = queue.started;
 
-	queue.stop_ms = now_ms() + LOG_STOP_MS;
+	queue.stop_ms = clock_ms() + LOG_STOP_MS;
 	__atomic_store_n(&queue.stop, true, __ATOMIC_RELEASE);
 	pthread_cond_signal(&queue.wake);
 	pthread_mutex_unlock(&queue.lock);

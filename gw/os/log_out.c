@@ -2,6 +2,8 @@
 
 #include "gw/os/log_out.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,14 +41,6 @@ void log_out_close(struct log_out *out)
 	*out = (struct log_out){.fd = -1};
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 static ssize_t write_once(const struct log_out *out, const char *text, size_t len)
 {
 	return out->socket ? send(out->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -56,11 +50,11 @@ static ssize_t write_once(const struct log_out *out, const char *text, size_t le
 size_t log_out_write(const struct log_out *out, const char *text, size_t len, int wait_ms)
 {
 	struct pollfd ready = {.fd = out->fd, .events = POLLOUT};
-	int64_t until = now_ms() + wait_ms;
+	int64_t until = (int64_t)clock_ms() + wait_ms;
 	size_t done = 0;
 
 	while (done < len) {
-		int64_t left = until - now_ms();
+		int64_t left = until - (int64_t)clock_ms();
 		int n = poll(&ready, 1, left > 0 ? (int)left : 0);
 
 		if (n == 0)

@@ -3,6 +3,7 @@
 
 #include "gw/store/check.h"
 
+#include "base/clock.h"
 #include "gw/store/internal.h"
 
 #include <errno.h>
@@ -336,14 +337,6 @@ static const struct walk {
 	{"the table of windows", SQL_CHECK_WINDOWS, id_bind, window_row},
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
-}
-
 // *more: there is no time for the rows behind.
 static int walk_rows(struct store *store, struct store_check *check, const struct walk *walk,
 	sqlite3_stmt *statement, bool *more, struct store_error *error)
@@ -357,7 +350,7 @@ static int walk_rows(struct store *store, struct store_check *check, const struc
 			store_fail(error, -EBADMSG, "it is not in order");
 			break;
 		}
-		*more = ++check->rows % LOOK_ROWS == 0 && now_ns() > check->until_ns;
+		*more = ++check->rows % LOOK_ROWS == 0 && clock_ns() > check->until_ns;
 	}
 	int code = step == SQLITE_DONE || *more ? 0
 		: step == SQLITE_ROW            ? -EBADMSG
@@ -372,7 +365,7 @@ static int walk_turn(struct store *store, struct store_check *check, const struc
 {
 	int code = 0;
 
-	check->until_ns = now_ns() + TURN_NS;
+	check->until_ns = clock_ns() + TURN_NS;
 	// Devices with the device_id of the last one may be many, too.
 	if (walk->statement == SQL_CHECK_ADDRESSES && check->rows > 0) {
 		sqlite3_stmt *statement = store_statement(store, SQL_CHECK_NEIGHBOURS);

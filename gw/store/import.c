@@ -5,6 +5,7 @@
 
 #include "gw/store/import.h"
 
+#include "base/clock.h"
 #include "gw/device/record.h"
 #include "gw/store/internal.h"
 
@@ -408,14 +409,6 @@ static int apply_row(
 	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
-}
-
 // Rows until `until`, or all if that is 0. *done after the last: then none was bad.
 static int apply_rows(struct import *import, struct store *into, uint64_t until, bool *done,
 	struct store_error *error)
@@ -429,7 +422,7 @@ static int apply_rows(struct import *import, struct store *into, uint64_t until,
 		if (code != 0)
 			return code;
 		import->applied++;
-		if (until != 0 && import->applied % LOOK_ROWS == 0 && now_ns() > until)
+		if (until != 0 && import->applied % LOOK_ROWS == 0 && clock_ns() > until)
 			return 0;
 	}
 	if (code != 0)
@@ -480,7 +473,7 @@ static int write_rows(struct import *import, struct store_error *error)
 	struct store *into = shadow_store(import->shadow);
 	bool all;
 
-	int code = apply_rows(import, into, now_ns() + TURN_NS, &all, error);
+	int code = apply_rows(import, into, clock_ns() + TURN_NS, &all, error);
 	if (code == 0 && all) {
 		code = store_exec(into, store_statement(into, SQL_COMMIT), error);
 		import->stage = STAGE_SWAP;

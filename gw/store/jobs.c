@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The jobs of the store thread: what each of them does there.
 
+#include "base/clock.h"
 #include "gw/store/thread.h"
 
 #include <errno.h>
@@ -229,14 +230,6 @@ void store_stop_job_init(struct store_stop_job *stop)
 	stop->job.run = run_stop;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void publish_progress(struct store_import_job *job)
 {
 	struct import_progress progress;
@@ -246,7 +239,7 @@ static void publish_progress(struct store_import_job *job)
 	job->progress.bytes_total = progress.bytes_total;
 	job->progress.rows = progress.rows;
 	job->progress.applied = progress.applied;
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	if (now - job->noted_ms < NOTE_MS)
 		return;
 	job->noted_ms = now;

@@ -3,6 +3,8 @@
 
 #include "gw/store/thread.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -128,10 +130,8 @@ static void sleep_until(struct store_thread *thread, const struct list *waiting)
 // Before a job, so that none of them begins before and ends behind it.
 static void recover(struct store_thread *thread)
 {
-	struct timespec now;
+	uint64_t now_ms = clock_ms();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t now_ms = now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
 	if (now_ms < thread->recover_ms)
 		return;
 	thread->recover_ms = now_ms + RECOVER_MS;

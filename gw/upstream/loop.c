@@ -2,6 +2,7 @@
 
 #include "gw/upstream/loop.h"
 
+#include "base/clock.h"
 #include "gw/http/timers.h"
 #include "gw/os/log.h"
 #include "gw/os/tls_files.h"
@@ -265,7 +266,7 @@ static void *run(void *arg)
 	bool more = false;
 
 	for (;;) {
-		loop->now_ms = up_clock_ms();
+		loop->now_ms = clock_ms();
 		groups_follow(loop);
 		more = receive(loop) > 0;
 		groups_turn(loop);
@@ -310,7 +311,7 @@ void up_loop_tell(struct up_loop *loop, uint32_t grace_ms)
 
 	if (!loop->started)
 		return;
-	__atomic_store_n(&loop->stop_ms, up_clock_ms() + grace_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&loop->stop_ms, clock_ms() + grace_ms, __ATOMIC_RELAXED);
 	// Not dp_doorbell_ring(), which is for those who filled a ring: this wakes in any case.
 	while (write(loop->config.upstream->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;

@@ -2,6 +2,8 @@
 
 #include "gw/tools/coap/exchange.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sodium.h>
@@ -11,14 +13,6 @@
 #include <unistd.h>
 
 #define DATAGRAM_ROOM 65536
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void address_in_words(char *text, size_t room, const struct sockaddr *sa, socklen_t len)
 {
@@ -170,7 +164,7 @@ static enum step receive(struct peer *peer, struct exchange *x, const uint8_t *d
 enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct failure *f)
 {
 	static uint8_t data[DATAGRAM_ROOM];
-	const uint64_t start = now_ms(), end = start + x->timeout_ms;
+	const uint64_t start = clock_ms(), end = start + x->timeout_ms;
 	// ACK_RANDOM_FACTOR 1.5 (section 4.8).
 	uint64_t wait = x->ack_timeout_ms + randombytes_uniform(x->ack_timeout_ms / 2 + 1);
 	uint64_t due = start; // of the next transmission
@@ -178,7 +172,7 @@ enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct 
 	x->transmissions = 0;
 	x->acknowledged = false;
 	for (;;) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		bool may_send = !x->acknowledged &&
 			(x->type == COAP_CON ? x->transmissions <= x->retransmit_max
 					     : !x->transmissions);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // postern-coap: one CoAP request, protected with OSCORE, from the command line.
 
+#include "base/clock.h"
 #include "gw/os/standard_fds.h"
 #include "gw/tools/coap/args.h"
 #include "gw/tools/coap/context_file.h"
@@ -50,14 +51,6 @@ struct client {
 	double milliseconds;
 	struct failure failure;
 };
-
-static double clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 static const char *const verdict_words[] = {
 	[ANSWER_UNPROTECTED] = "not protected",
@@ -244,10 +237,10 @@ static enum exchange_result exchange(struct client *c)
 		.event = on_event,
 		.arg = c,
 	};
-	double start = clock_ms();
+	double start = clock_ns() / 1e6;
 	enum exchange_result result = exchange_run(&c->peer, &x, &c->failure);
 
-	c->milliseconds = clock_ms() - start;
+	c->milliseconds = clock_ns() / 1e6 - start;
 	c->transmissions = x.transmissions;
 	if (result == EXCHANGE_TIMEOUT && !c->unverified)
 		failure_set(&c->failure, 0, "%s: no answer%s after %.1f s and %u transmission%s",

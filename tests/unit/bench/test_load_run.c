@@ -2,6 +2,7 @@
 // What postern-load counts as what, against a server that does right and wrong as it is told; and
 // the frames around its messages.
 
+#include "base/clock.h"
 #include "bench/load/neighbour.h"
 #include "bench/load/pcap.h"
 #include "bench/load/run.h"
@@ -249,7 +250,7 @@ static void take_hostile(struct server *s, const struct datagram *datagram)
 
 static bool is_deaf(struct server *s)
 {
-	uint64_t now = run_clock_ns();
+	uint64_t now = clock_ns();
 
 	if (!s->first_ns)
 		s->first_ns = now;
