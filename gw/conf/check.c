@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a configuration means as a whole: names that must agree or differ, keys that need others.
 
-#include "gw/conf/load.h"
+#include "gw/conf/check.h"
+
+#include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
 
 #include <errno.h>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a file to a struct conf, and its end.
 
+#include "gw/conf/check.h"
 #include "gw/conf/conf.h"
 #include "gw/conf/document.h"
 #include "gw/conf/load.h"
+#include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
 #include "gw/conf/value.h"
 
@@ -12,66 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-// Where the value of one field stands. The address of a field is known from the start: a list is
-// allocated once, in its full length.
-struct place {
-	const void *field;
-	struct conf_mark at;
-};
-
-struct conf_marks {
-	size_t count;
-	size_t room;
-	struct place *given; // by address, once the file is read
-};
-
-int conf_mark_add(struct conf *conf, const void *field, struct conf_mark at)
-{
-	struct conf_marks *marks = conf->marks;
-
-	if (marks->count == marks->room) {
-		size_t room = marks->room ? 2 * marks->room : 64;
-		void *given = reallocarray(marks->given, room, sizeof(marks->given[0]));
-		if (!given)
-			return -ENOMEM;
-		marks->given = given;
-		marks->room = room;
-	}
-	marks->given[marks->count].field = field;
-	marks->given[marks->count++].at = at;
-	return 0;
-}
-
-static int place_compare(const void *a, const void *b)
-{
-	uintptr_t x = (uintptr_t)((const struct place *)a)->field;
-	uintptr_t y = (uintptr_t)((const struct place *)b)->field;
-
-	return (x > y) - (x < y);
-}
-
-static void marks_sort(struct conf_marks *marks)
-{
-	if (marks->count)
-		qsort(marks->given, marks->count, sizeof(marks->given[0]), place_compare);
-}
-
-struct conf_mark conf_mark_of(const struct conf *conf, const void *field)
-{
-	const struct conf_marks *marks = conf->marks;
-	struct place wanted = {.field = field};
-	const struct place *found = NULL;
-
-	if (marks->count)
-		found = bsearch(&wanted, marks->given, marks->count, sizeof(wanted), place_compare);
-	return found ? found->at : (struct conf_mark){0, 0};
-}
-
-unsigned conf_line(const struct conf *conf, const void *field)
-{
-	return conf_mark_of(conf, field).line;
-}
 
 static void key_free(const struct conf_key *key, void *base);
 
@@ -124,9 +66,7 @@ void conf_free(struct conf *conf)
 	if (!conf)
 		return;
 	group_free(&conf_schema, conf);
-	if (conf->marks)
-		free(conf->marks->given);
-	free(conf->marks);
+	conf_marks_free(conf->marks);
 	free(conf->path);
 	free(conf);
 }
@@ -138,7 +78,7 @@ static struct conf *conf_create(const char *path)
 	if (!conf)
 		return NULL;
 	conf->path = strdup(path);
-	conf->marks = calloc(1, sizeof(*conf->marks));
+	conf->marks = conf_marks_new();
 	if (!conf->path || !conf->marks) {
 		conf_free(conf);
 		return NULL;
@@ -156,7 +96,7 @@ static int text_load(
 		return rc;
 	rc = conf_fill(conf, &doc, mistakes);
 	yaml_document_delete(&doc);
-	marks_sort(conf->marks);
+	conf_marks_sort(conf->marks);
 	if (rc == 0)
 		rc = conf_check(conf, mistakes);
 	if (rc == 0 && mistakes->count)

@@ -2,7 +2,7 @@
 // What a configuration names outside of itself: files, directories and groups that the daemon will
 // use when it starts.
 
-#include "gw/conf/load.h"
+#include "gw/conf/marks.h"
 
 #include <errno.h>
 #include <grp.h>

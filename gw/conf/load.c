@@ -5,6 +5,7 @@
 #include "gw/conf/load.h"
 
 #include "gw/conf/document.h"
+#include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
 #include "gw/conf/value.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Paths of URLs: the patterns of routes, and what is put in front of a path.
+
+#include "gw/conf/path.h"
 
 #include "gw/conf/mistakes.h"
-#include "gw/conf/value.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,11 +4,8 @@
 
 #include "dataplane/coap/message.h"
 #include "gw/conf/conf.h"
-#include "gw/conf/value.h"
+#include "gw/conf/forms.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/un.h>
 
 #define SECOND ((uint64_t)1000)
@@ -26,102 +23,6 @@
 #define ITEMS(s, member, count) \
 	.offset = offsetof(struct s, member), .count_offset = offsetof(struct s, count)
 #define ITEM(s) .size = sizeof(struct s), .line_offset = offsetof(struct s, line)
-
-static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
-static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-static const char digits[] = "0123456789";
-
-// Whether all of text is of these characters.
-static bool made_of(const char *text, const char *a, const char *b, const char *c)
-{
-	for (; *text; text++)
-		if (!strchr(a, *text) && !strchr(b, *text) && !strchr(c, *text))
-			return false;
-	return true;
-}
-
-static bool port_name_fits(const char *text)
-{
-	return strchr(lower, *text) && *text && made_of(text, lower, digits, "_-");
-}
-
-// What the kernel takes as a name of a netdev, without the characters that shells and DPDK's
-// device arguments would stumble over.
-static bool netdev_fits(const char *text)
-{
-	return text[0] != '.' && text[0] != '-' && made_of(text, lower, upper, "0123456789_.-");
-}
-
-static bool pci_fits(const char *text)
-{
-	static const char shape[] = "hhhh:hh:hh.o";
-
-	for (size_t i = 0; i < sizeof(shape); i++) {
-		bool good = shape[i] == 'h' ? text[i] && strchr("0123456789abcdef", text[i])
-			: shape[i] == 'o'   ? text[i] >= '0' && text[i] <= '7'
-					    : text[i] == shape[i];
-		if (!good)
-			return false;
-	}
-	return true;
-}
-
-// The commas and other marks of DPDK's device arguments have no place in it.
-static bool memif_fits(const char *text)
-{
-	return text[0] == '/' && made_of(text, lower, upper, "0123456789_./-");
-}
-
-// What may stand in a URL behind the host, without a fragment.
-static bool check_path_fits(const char *text)
-{
-	return text[0] == '/' && made_of(text, lower, upper, "0123456789-._~!$&'()*+,;=:@/?%");
-}
-
-static bool upstream_name_fits(const char *text)
-{
-	return made_of(text, lower, upper, "0123456789_.-");
-}
-
-static bool group_fits(const char *text)
-{
-	return made_of(text, lower, upper, "0123456789_.-") && *text != '-';
-}
-
-static bool isa_fits(const char *text)
-{
-	return made_of(text, lower, digits, "_-");
-}
-
-static bool access_fits(const char *text)
-{
-	return !strcmp(text, CONF_ACCESS_STDERR) || (text[0] == '/' && text[1]);
-}
-
-static bool kek_fits(const char *text)
-{
-	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
-}
-
-static const struct conf_form access_form = {
-	access_fits, CONF_ACCESS_STDERR " or the absolute path of a file"};
-static const struct conf_form kek_form = {kek_fits, "credential or the absolute path of a file"};
-static const struct conf_form port_name_form = {
-	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
-static const struct conf_form netdev_form = {netdev_fits, "the name of a network device"};
-static const struct conf_form pci_form = {
-	pci_fits, "a PCI address in lower case such as \"0000:01:00.0\""};
-static const struct conf_form memif_form = {
-	memif_fits, "an absolute path of letters, digits, _, -, . and /"};
-static const struct conf_form check_path_form = {
-	check_path_fits, "the path of a URL, maybe with a query, such as /healthz"};
-static const struct conf_form upstream_name_form = {upstream_name_fits,
-	"a name of letters, digits, _, . and - (those with builtin: are there already)"};
-static const struct conf_form group_form = {group_fits, "the name of a group"};
-static const struct conf_form isa_form = {isa_fits, "auto or the name of an engine"};
-static const struct conf_form host_form = {conf_host_valid, "a host name or address"};
-static const struct conf_form authority_form = {
-	conf_authority_valid, "a host name or address, with or without a port"};
 
 static const struct conf_word memif_roles[] = {
 	{"server", CONF_MEMIF_SERVER}, {"client", CONF_MEMIF_CLIENT}, {NULL, 0}};
@@ -162,27 +63,27 @@ static const struct conf_key prefix_item = {
 static const struct conf_key port_keys[] = {
 	{
 		.name = "name", .type = CONF_STRING, FIELD(conf_port, name), .required = true,
-		.min = 1, .max = NETDEV_MAX, .form = &port_name_form, .sample = "wan0",
+		.min = 1, .max = NETDEV_MAX, .form = &conf_port_name_form, .sample = "wan0",
 		.help = "Name of the port in statistics and messages, unique in the file.",
 	}, {
 		.name = "pci", .type = CONF_STRING, PORT_KIND(CONF_PORT_PCI),
-		.min = 1, .max = 12, .form = &pci_form, .sample = "\"0000:01:00.0\"",
+		.min = 1, .max = 12, .form = &conf_pci_form, .sample = "\"0000:01:00.0\"",
 		.help = "A NIC that is bound to vfio-pci.",
 	}, {
 		.name = "tap", .type = CONF_STRING, PORT_KIND(CONF_PORT_TAP),
-		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "dtap0",
+		.min = 1, .max = NETDEV_MAX, .form = &conf_netdev_form, .sample = "dtap0",
 		.help = "A TAP device, made at start, whose kernel side is the devices' side.",
 	}, {
 		.name = "af_packet", .type = CONF_STRING, PORT_KIND(CONF_PORT_AF_PACKET),
-		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "eth0",
+		.min = 1, .max = NETDEV_MAX, .form = &conf_netdev_form, .sample = "eth0",
 		.help = "A network device of the kernel, through AF_PACKET; the kernel sees each packet too.",
 	}, {
 		.name = "af_xdp", .type = CONF_STRING, PORT_KIND(CONF_PORT_AF_XDP),
-		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "eth0",
+		.min = 1, .max = NETDEV_MAX, .form = &conf_netdev_form, .sample = "eth0",
 		.help = "A network device of the kernel, through AF_XDP; the kernel keeps all but CoAP.",
 	}, {
 		.name = "memif", .type = CONF_STRING, PORT_KIND(CONF_PORT_MEMIF),
-		.min = 2, .max = SOCKET_LEN, .form = &memif_form, .sample = "/run/postern/memif.sock",
+		.min = 2, .max = SOCKET_LEN, .form = &conf_memif_form, .sample = "/run/postern/memif.sock",
 		.help = "Shared memory with a trusted process on the same machine, by the path of its socket.",
 	}, {
 		.name = "memif_role", .type = CONF_ENUM, FIELD(conf_port, memif_role),
@@ -199,7 +100,7 @@ static const struct conf_key port_keys[] = {
 		.help = "UDP port of CoAP.",
 	}, {
 		.name = "kernel", .type = CONF_STRING, FIELD(conf_port, kernel),
-		.min = 1, .max = NETDEV_MAX, .form = &netdev_form, .sample = "pn-wan0",
+		.min = 1, .max = NETDEV_MAX, .form = &conf_netdev_form, .sample = "pn-wan0",
 		.help = "TAP device to the kernel for all that is not CoAP, by default pn- and the port's name; none for af_xdp.",
 	}, {
 		.name = "mtu", .type = CONF_INT, FIELD(conf_port, mtu), .min = 1280, .max = 9000,
@@ -244,7 +145,7 @@ static const struct conf_key workers_keys[] = {
 		.help = "Whether packet memory is in huge pages; auto uses them if the system has some free.",
 	}, {
 		.name = "isa", .type = CONF_STRING, FIELD(conf_workers, isa),
-		.min = 1, .max = 31, .form = &isa_form, .sample = "auto",
+		.min = 1, .max = 31, .form = &conf_isa_form, .sample = "auto",
 		.help = "Engine of the AEAD, by default the fastest that the CPU has.",
 	},
 	{.name = NULL},
@@ -268,7 +169,7 @@ static const struct conf_key tls_keys[] = {
 		.help = "Whether a server's certificate is checked; never switch it off outside of tests.",
 	}, {
 		.name = "server_name", .type = CONF_STRING, FIELD(conf_tls, server_name),
-		.min = 1, .max = 253, .form = &host_form, .sample = "backend.example",
+		.min = 1, .max = 253, .form = &conf_host_form, .sample = "backend.example",
 		.help = "Name that the server's certificate must have, by default the host in its URL.",
 	},
 	{.name = NULL},
@@ -307,7 +208,7 @@ static const struct conf_key eject_keys[] = {
 static const struct conf_key check_keys[] = {
 	{
 		.name = "path", .type = CONF_STRING, FIELD(conf_check, path), .required = true,
-		.min = 1, .max = PATH_LEN, .form = &check_path_form, .sample = "/healthz",
+		.min = 1, .max = PATH_LEN, .form = &conf_check_path_form, .sample = "/healthz",
 		.help = "What is asked with GET, behind the server's URL; any 2xx is good.",
 	}, {
 		.name = "interval", .type = CONF_DURATION, FIELD(conf_check, interval_ms),
@@ -331,7 +232,7 @@ static const struct conf_key check_keys[] = {
 
 static const struct conf_key upstream_name = {
 	.type = CONF_STRING, FIELD(conf_upstream, name), .min = 1, .max = 63,
-	.form = &upstream_name_form,
+	.form = &conf_upstream_name_form,
 };
 
 static const struct conf_key server_item = {
@@ -426,7 +327,7 @@ static const struct conf_key route_keys[] = {
 		.help = "Whether the service heeds Idempotency-Key, so that every method may be sent again.",
 	}, {
 		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
-		.min = 1, .max = 260, .form = &authority_form, .sample = "backend.example",
+		.min = 1, .max = 260, .form = &conf_authority_form, .sample = "backend.example",
 		.help = "Host header, by default host and port of the server.",
 	}, {
 		.name = "strip", .type = CONF_INT, FIELD(conf_route, strip),
@@ -446,7 +347,7 @@ static const struct conf_key devices_keys[] = {
 		.help = "Directory of the device store.",
 	}, {
 		.name = "kek", .type = CONF_STRING, FIELD(conf_devices, kek), .min = 1, .max = PATH_LEN,
-		.form = &kek_form, .preset = CONF_KEK_CREDENTIAL,
+		.form = &conf_kek_form, .preset = CONF_KEK_CREDENTIAL,
 		.help = "File with the key that seals the store, or credential: the systemd credential postern.kek.",
 	}, {
 		.name = "max", .type = CONF_INT, FIELD(conf_devices, max), .min = 16, .max = 16777216,
@@ -491,7 +392,7 @@ static const struct conf_key control_keys[] = {
 		.help = "Permissions of the socket.",
 	}, {
 		.name = "group", .type = CONF_STRING, FIELD(conf_control, group),
-		.min = 1, .max = 32, .form = &group_form, .sample = "postern",
+		.min = 1, .max = 32, .form = &conf_group_form, .sample = "postern",
 		.help = "Group of the socket, by default the daemon's; members of a named one operate.",
 	},
 	{.name = NULL},
@@ -504,7 +405,7 @@ static const struct conf_key log_keys[] = {
 		.help = "Least level that is logged.",
 	}, {
 		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
-		.form = &access_form, .sample = "/var/log/postern/access.json",
+		.form = &conf_access_form, .sample = "/var/log/postern/access.json",
 		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
 	}, {
 		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
@@ -565,85 +466,3 @@ const struct conf_key conf_schema = {
 	.type = CONF_GROUP, .size = sizeof(struct conf), .keys = file_keys};
 
 _Static_assert(offsetof(struct conf_upstream, name) == 0, "a map's struct begins with its key");
-
-static void words_list(const struct conf_word *words, char *buf, size_t room)
-{
-	size_t len = 0;
-
-	for (const struct conf_word *w = words; w->word && len < room; w++)
-		len += snprintf(buf + len, room - len, "%s%s",
-			w == words          ? ""
-				: w[1].word ? ", "
-					    : " or ",
-			w->word);
-}
-
-const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX])
-{
-	char min[32], max[32], words[CONF_WHAT_MAX / 2];
-
-	switch (key->type) {
-	case CONF_BOOL:
-		return "true or false";
-	case CONF_INT:
-		snprintf(buf, CONF_WHAT_MAX, "a whole number, %" PRIu64 " to %" PRIu64, key->min,
-			key->max);
-		return buf;
-	case CONF_DURATION:
-		conf_duration_format(key->min, min, sizeof(min));
-		conf_duration_format(key->max, max, sizeof(max));
-		snprintf(buf, CONF_WHAT_MAX, "a time with its unit (ms, s, m, h), %s to %s", min,
-			max);
-		return buf;
-	case CONF_PERCENT:
-		snprintf(buf, CONF_WHAT_MAX, "a share such as 20%%, %" PRIu64 "%% to %" PRIu64 "%%",
-			key->min, key->max);
-		return buf;
-	case CONF_SIZE:
-		conf_size_format(key->min, min, sizeof(min));
-		conf_size_format(key->max, max, sizeof(max));
-		snprintf(buf, CONF_WHAT_MAX, "a size with its unit (B, KB, MB, GB), %s to %s", min,
-			max);
-		return buf;
-	case CONF_MODE:
-		return "permissions in octal such as \"0660\"";
-	case CONF_ENUM:
-		words_list(key->words, buf, CONF_WHAT_MAX);
-		return buf;
-	case CONF_STRING:
-		snprintf(buf, CONF_WHAT_MAX, "%s, at most %" PRIu64 " bytes",
-			key->form ? key->form->what : "text", key->max);
-		return buf;
-	case CONF_PATH:
-		snprintf(buf, CONF_WHAT_MAX, "an absolute path, at most %" PRIu64 " bytes",
-			key->max);
-		return buf;
-	case CONF_BASE:
-		return "the path of a URL such as /v1";
-	case CONF_PREFIX:
-		return "an address such as 192.0.2.1/24 or 2001:db8::1/64";
-	case CONF_URL:
-		return "a URL such as http://10.0.0.5:8080";
-	case CONF_PATTERN:
-		return "a path such as /a/b, /a/*/b or /a/*";
-	case CONF_CORES:
-		snprintf(buf, CONF_WHAT_MAX,
-			"a list of CPU numbers and ranges, at most %" PRIu64 " CPUs", key->max);
-		return buf;
-	case CONF_SET:
-		words_list(key->item->words, words, sizeof(words));
-		snprintf(buf, CONF_WHAT_MAX, "a list of %s", words);
-		return buf;
-	case CONF_LIST:
-		snprintf(buf, CONF_WHAT_MAX, "a list of %" PRIu64 " to %" PRIu64 " entries",
-			key->min, key->max);
-		return buf;
-	case CONF_MAP:
-		snprintf(buf, CONF_WHAT_MAX, "a map of %" PRIu64 " to %" PRIu64 " names", key->min,
-			key->max);
-		return buf;
-	case CONF_GROUP:
-		break;
-	}
-	return "a map of keys";
-}

@@ -2,8 +2,10 @@
 // URLs of servers (RFC 3986): http://HOST[:PORT][/BASE], the same with https, h2c (HTTP/2 without
 // TLS) and h2 (HTTP/2 with TLS), and http+unix:/PATH/OF/SOCKET or h2c+unix:.
 
+#include "gw/conf/url.h"
+
 #include "gw/conf/mistakes.h"
-#include "gw/conf/value.h"
+#include "gw/conf/path.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -3,33 +3,14 @@
 #include "gw/conf/value.h"
 
 #include "gw/conf/mistakes.h"
+#include "gw/conf/path.h"
+#include "gw/conf/units.h"
+#include "gw/conf/url.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct unit {
-	const char *name;
-	uint64_t factor;
-};
-
-// The largest first.
-static const struct unit duration_units[] = {
-	{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
-static const struct unit size_units[] = {
-	{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}, {NULL, 0}};
-
-enum conf_verdict conf_why(char why[CONF_WHY_MAX], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, CONF_WHY_MAX, format, args);
-	va_end(args);
-	return CONF_BAD;
-}
 
 void conf_uint_store(void *field, size_t size, uint64_t value)
 {
@@ -63,54 +44,9 @@ uint64_t conf_uint_fetch(const void *field, size_t size)
 	}
 }
 
-// Reads a decimal number without a sign or a leading zero and moves *text behind it.
-static bool number_read(const char **text, uint64_t *number)
-{
-	const char *p = *text;
-	uint64_t sum = 0;
-
-	if (*p < '0' || *p > '9' || (*p == '0' && p[1] >= '0' && p[1] <= '9'))
-		return false;
-	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(sum, 10, &sum) ||
-			__builtin_add_overflow(sum, (uint64_t)(*p - '0'), &sum))
-			return false;
-	*text = p;
-	*number = sum;
-	return true;
-}
-
-static bool quantity_read(const char *text, const struct unit *units, uint64_t *quantity)
-{
-	uint64_t number;
-
-	if (!number_read(&text, &number))
-		return false;
-	while (units->name && strcmp(units->name, text))
-		units++;
-	return units->name && !__builtin_mul_overflow(number, units->factor, quantity);
-}
-
-static void quantity_format(uint64_t quantity, const struct unit *units, char *buf, size_t room)
-{
-	while (units->factor > 1 && (quantity == 0 || quantity % units->factor))
-		units++;
-	snprintf(buf, room, "%" PRIu64 "%s", quantity / units->factor, units->name);
-}
-
-void conf_duration_format(uint64_t ms, char *buf, size_t room)
-{
-	quantity_format(ms, duration_units, buf, room);
-}
-
-void conf_size_format(uint64_t bytes, char *buf, size_t room)
-{
-	quantity_format(bytes, size_units, buf, room);
-}
-
 static bool percent_read(const char *text, uint64_t *percent)
 {
-	return number_read(&text, percent) && !strcmp(text, "%");
+	return conf_number_read(&text, percent) && !strcmp(text, "%");
 }
 
 static bool octal_read(const char *text, uint64_t *number)
@@ -142,7 +78,7 @@ static bool word_read(const struct conf_word *words, const char *text, uint64_t 
 
 static bool integer_read(const char *text, uint64_t *number)
 {
-	return number_read(&text, number) && !*text;
+	return conf_number_read(&text, number) && !*text;
 }
 
 static enum conf_verdict must_be(
@@ -168,13 +104,13 @@ static enum conf_verdict number_parse(
 		good = integer_read(text, &value);
 		break;
 	case CONF_DURATION:
-		good = quantity_read(text, duration_units, &value);
+		good = conf_duration_read(text, &value);
 		break;
 	case CONF_PERCENT:
 		good = percent_read(text, &value);
 		break;
 	case CONF_SIZE:
-		good = quantity_read(text, size_units, &value);
+		good = conf_size_read(text, &value);
 		break;
 	case CONF_MODE:
 		good = octal_read(text, &value);
@@ -286,12 +222,12 @@ enum conf_verdict conf_cores_parse(
 	char quoted[CONF_QUOTE_MAX];
 	const char *p = text;
 	uint64_t from, to;
-	bool good = number_read(&p, &from);
+	bool good = conf_number_read(&p, &from);
 
 	to = from;
 	if (good && *p == '-') {
 		p++;
-		good = number_read(&p, &to);
+		good = conf_number_read(&p, &to);
 	}
 	if (!good || *p || to > CONF_CPU_MAX)
 		return conf_why(why,

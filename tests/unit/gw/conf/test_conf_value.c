@@ -2,7 +2,10 @@
 // Single values of a configuration: units, URLs, path patterns, addresses.
 
 #include "gw/conf/mistakes.h"
+#include "gw/conf/path.h"
 #include "gw/conf/schema.h"
+#include "gw/conf/units.h"
+#include "gw/conf/url.h"
 #include "gw/conf/value.h"
 
 #include <criterion/criterion.h>

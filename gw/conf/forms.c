@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/conf/forms.h"
+
+#include "gw/conf/conf.h"
+#include "gw/conf/schema.h"
+#include "gw/conf/url.h"
+
+#include <string.h>
+
+static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
+static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+static const char digits[] = "0123456789";
+
+// Whether all of text is of these characters.
+static bool made_of(const char *text, const char *a, const char *b, const char *c)
+{
+	for (; *text; text++)
+		if (!strchr(a, *text) && !strchr(b, *text) && !strchr(c, *text))
+			return false;
+	return true;
+}
+
+static bool port_name_fits(const char *text)
+{
+	return strchr(lower, *text) && *text && made_of(text, lower, digits, "_-");
+}
+
+// What the kernel takes as a name of a netdev, without the characters that shells and DPDK's
+// device arguments would stumble over.
+static bool netdev_fits(const char *text)
+{
+	return text[0] != '.' && text[0] != '-' && made_of(text, lower, upper, "0123456789_.-");
+}
+
+static bool pci_fits(const char *text)
+{
+	static const char shape[] = "hhhh:hh:hh.o";
+
+	for (size_t i = 0; i < sizeof(shape); i++) {
+		bool good = shape[i] == 'h' ? text[i] && strchr("0123456789abcdef", text[i])
+			: shape[i] == 'o'   ? text[i] >= '0' && text[i] <= '7'
+					    : text[i] == shape[i];
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+// The commas and other marks of DPDK's device arguments have no place in it.
+static bool memif_fits(const char *text)
+{
+	return text[0] == '/' && made_of(text, lower, upper, "0123456789_./-");
+}
+
+// What may stand in a URL behind the host, without a fragment.
+static bool check_path_fits(const char *text)
+{
+	return text[0] == '/' && made_of(text, lower, upper, "0123456789-._~!$&'()*+,;=:@/?%");
+}
+
+static bool upstream_name_fits(const char *text)
+{
+	return made_of(text, lower, upper, "0123456789_.-");
+}
+
+static bool group_fits(const char *text)
+{
+	return made_of(text, lower, upper, "0123456789_.-") && *text != '-';
+}
+
+static bool isa_fits(const char *text)
+{
+	return made_of(text, lower, digits, "_-");
+}
+
+static bool access_fits(const char *text)
+{
+	return !strcmp(text, CONF_ACCESS_STDERR) || (text[0] == '/' && text[1]);
+}
+
+static bool kek_fits(const char *text)
+{
+	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
+}
+
+const struct conf_form conf_access_form = {
+	access_fits, CONF_ACCESS_STDERR " or the absolute path of a file"};
+const struct conf_form conf_kek_form = {kek_fits, "credential or the absolute path of a file"};
+const struct conf_form conf_port_name_form = {
+	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
+const struct conf_form conf_netdev_form = {netdev_fits, "the name of a network device"};
+const struct conf_form conf_pci_form = {
+	pci_fits, "a PCI address in lower case such as \"0000:01:00.0\""};
+const struct conf_form conf_memif_form = {
+	memif_fits, "an absolute path of letters, digits, _, -, . and /"};
+const struct conf_form conf_check_path_form = {
+	check_path_fits, "the path of a URL, maybe with a query, such as /healthz"};
+const struct conf_form conf_upstream_name_form = {upstream_name_fits,
+	"a name of letters, digits, _, . and - (those with builtin: are there already)"};
+const struct conf_form conf_group_form = {group_fits, "the name of a group"};
+const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine"};
+const struct conf_form conf_host_form = {conf_host_valid, "a host name or address"};
+const struct conf_form conf_authority_form = {
+	conf_authority_valid, "a host name or address, with or without a port"};

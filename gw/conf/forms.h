@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rules for texts that have no type of their own.
+
+#ifndef POSTERN_GW_CONF_FORMS_H
+#define POSTERN_GW_CONF_FORMS_H
+
+#include "gw/conf/key.h"
+
+extern const struct conf_form conf_access_form;
+extern const struct conf_form conf_kek_form;
+extern const struct conf_form conf_port_name_form;
+extern const struct conf_form conf_netdev_form;
+extern const struct conf_form conf_pci_form;
+extern const struct conf_form conf_memif_form;
+extern const struct conf_form conf_check_path_form;
+extern const struct conf_form conf_upstream_name_form;
+extern const struct conf_form conf_group_form;
+extern const struct conf_form conf_isa_form;
+extern const struct conf_form conf_host_form;
+extern const struct conf_form conf_authority_form;
+
+#endif
