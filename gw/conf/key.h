@@ -43,12 +43,20 @@ struct conf_form {
 	const char *what; // to follow "must be"
 };
 
+// When a changed value takes effect.
+enum conf_effect {
+	CONF_AS_GROUP, // as the group or list that the key is in says
+	CONF_AT_START,
+	CONF_AT_RELOAD,
+};
+
 struct conf_key {
 	const char *name;
 	const char *help;   // one sentence
 	const char *preset; // the default as it would stand in the file, of scalars only
 	const char *sample; // for the reference, where there is no default
 	enum conf_type type;
+	enum conf_effect effect; // of the key and all below it, which then say nothing
 	bool required;
 	unsigned choice;               // not 0: of the keys with a choice exactly one is given, and
 	size_t choice_offset;          // its number is kept here (an enum)

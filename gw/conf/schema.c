@@ -343,38 +343,47 @@ static const struct conf_key route_keys[] = {
 static const struct conf_key devices_keys[] = {
 	{
 		.name = "store", .type = CONF_PATH, FIELD(conf_devices, store), .min = 1, .max = PATH_LEN,
+		.effect = CONF_AT_START,
 		.preset = "/var/lib/postern",
 		.help = "Directory of the device store.",
 	}, {
 		.name = "kek", .type = CONF_STRING, FIELD(conf_devices, kek), .min = 1, .max = PATH_LEN,
+		.effect = CONF_AT_START,
 		.form = &conf_kek_form, .preset = CONF_KEK_CREDENTIAL,
 		.help = "File with the key that seals the store, or credential: the systemd credential postern.kek.",
 	}, {
 		.name = "max", .type = CONF_INT, FIELD(conf_devices, max), .min = 16, .max = 16777216,
+		.effect = CONF_AT_START,
 		.preset = "1048576",
 		.help = "Most devices there can be; memory for them is taken at start.",
 	}, {
 		.name = "errors", .type = CONF_ENUM, FIELD(conf_devices, errors), .words = error_policies,
+		.effect = CONF_AT_RELOAD,
 		.preset = "silent",
 		.help = "Whether a request that is not verified gets an error (RFC 8613 section 8.2) or nothing.",
 	}, {
 		.name = "replay", .type = CONF_ENUM, FIELD(conf_devices, replay), .words = replay_policies,
+		.effect = CONF_AT_RELOAD,
 		.preset = "silent",
 		.help = "What a replayed request gets: nothing, or 4.01.",
 	}, {
 		.name = "ack_timeout", .type = CONF_DURATION, FIELD(conf_devices, ack_timeout_ms),
+		.effect = CONF_AT_START,
 		.min = 1000, .max = 60000, .preset = "2s",
 		.help = "ACK_TIMEOUT of the devices (RFC 7252): after a quarter of it a slow backend is acknowledged.",
 	}, {
 		.name = "max_in_flight", .type = CONF_INT, FIELD(conf_devices, max_in_flight),
+		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = 255, .preset = "16",
 		.help = "Requests of a device at backends, and separate answers that it has not acknowledged; beyond: 4.29.",
 	}, {
 		.name = "rate", .type = CONF_INT, FIELD(conf_devices, rate), .min = 0, .max = 1000,
+		.effect = CONF_AT_RELOAD,
 		.preset = "0",
 		.help = "Requests a second of each device, beyond: 4.29; 0: no limit.",
 	}, {
 		.name = "burst", .type = CONF_INT, FIELD(conf_devices, burst), .min = 1, .max = 10000,
+		.effect = CONF_AT_RELOAD,
 		.preset = "64",
 		.help = "Requests that a device within its rate may send at once.",
 	},
@@ -401,18 +410,22 @@ static const struct conf_key control_keys[] = {
 static const struct conf_key log_keys[] = {
 	{
 		.name = "level", .type = CONF_ENUM, FIELD(conf_log, level), .words = log_levels,
+		.effect = CONF_AT_RELOAD,
 		.preset = "info",
 		.help = "Least level that is logged.",
 	}, {
 		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
+		.effect = CONF_AT_START,
 		.form = &conf_access_form, .sample = "/var/log/postern/access.json",
 		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
 	}, {
 		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
+		.effect = CONF_AT_RELOAD,
 		.preset = "100%",
 		.help = "Share of the requests that get a line, picked at random.",
 	}, {
 		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
+		.effect = CONF_AT_RELOAD,
 		.preset = "1000",
 		.help = "Most lines a second; the others are dropped and counted.",
 	},
@@ -427,19 +440,23 @@ static const struct conf_key route_item = {.type = CONF_GROUP, ITEM(conf_route),
 static const struct conf_key file_keys[] = {
 	{
 		.name = "ports", .type = CONF_LIST, ITEMS(conf, ports, port_count), .required = true,
+		.effect = CONF_AT_START,
 		.min = 1, .max = CONF_PORTS_MAX, .item = &port_item,
 		.help = "Ports that devices are reached through; each has exactly one of pci, tap, af_packet, af_xdp and memif.",
 	}, {
 		.name = "workers", .type = CONF_GROUP, FIELD(conf, workers), .keys = workers_keys,
+		.effect = CONF_AT_START,
 		.line_offset = offsetof(struct conf_workers, line),
 		.help = "The threads that handle packets.",
 	}, {
 		.name = "upstreams", .type = CONF_MAP, ITEMS(conf, upstreams, upstream_count),
+		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = CONF_UPSTREAMS_MAX, .item = &upstream_item, .map_key = &upstream_name,
 		.sample = "telemetry",
 		.help = "HTTP services behind the gateway, by names of your own.",
 	}, {
 		.name = "routes", .type = CONF_LIST, ITEMS(conf, routes, route_count), .required = true,
+		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = CONF_ROUTES_MAX, .item = &route_item,
 		.help = "Which request goes where; the first route whose path and method match is taken.",
 	}, {
@@ -448,10 +465,12 @@ static const struct conf_key file_keys[] = {
 		.help = "The devices' security contexts.",
 	}, {
 		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = control_keys,
+		.effect = CONF_AT_START,
 		.line_offset = offsetof(struct conf_control, line),
 		.help = "The socket that manages the daemon.",
 	}, {
 		.name = "runtime", .type = CONF_PATH, FIELD(conf, runtime), .min = 1, .max = PATH_LEN,
+		.effect = CONF_AT_START,
 		.preset = "/run/postern",
 		.help = "Directory of the run token, which must survive a restart of the service but no reboot.",
 	}, {

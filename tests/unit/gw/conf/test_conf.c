@@ -31,18 +31,20 @@ static struct conf *load(const char *name)
 	return conf;
 }
 
-Test(conf, what_is_left_out_has_its_default)
+static const char least[] = "ports:\n"
+			    "- name: wan0\n"
+			    "  tap: dtap0\n"
+			    "  addresses: [192.0.2.1/24]\n"
+			    "upstreams:\n"
+			    "  up: {servers: [\"http://h\"]}\n"
+			    "routes:\n"
+			    "- {path: /a, to: up}\n"
+			    "- {path: /b, to: builtin:discard}\n"
+			    "log:\n";
+
+Test(conf, ports_and_workers_left_out_have_their_defaults)
 {
-	struct conf *conf = parse("ports:\n"
-				  "- name: wan0\n"
-				  "  tap: dtap0\n"
-				  "  addresses: [192.0.2.1/24]\n"
-				  "upstreams:\n"
-				  "  up: {servers: [\"http://h\"]}\n"
-				  "routes:\n"
-				  "- {path: /a, to: up}\n"
-				  "- {path: /b, to: builtin:discard}\n"
-				  "log:\n");
+	struct conf *conf = parse(least);
 	const struct conf_port *port = &conf->ports[0];
 	cpu_set_t cpus;
 
@@ -61,6 +63,12 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->workers.answers, 64 << 20);
 	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_AUTO);
 	cr_expect_null(conf->workers.isa);
+	conf_free(conf);
+}
+
+Test(conf, upstreams_left_out_have_their_defaults)
+{
+	struct conf *conf = parse(least);
 
 	const struct conf_upstream *up = &conf->upstreams[0];
 	cr_expect_str_eq(up->name, "up");
@@ -80,10 +88,16 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect(up->tls.verify);
 	cr_expect_null(up->tls.ca);
 	cr_expect_eq(up->tls.line, 0);
+	conf_free(conf);
+}
+
+Test(conf, routes_left_out_have_their_defaults)
+{
+	struct conf *conf = parse(least);
 
 	const struct conf_route *route = &conf->routes[0];
 	cr_expect_eq(route->target, CONF_TO_UPSTREAM);
-	cr_expect_eq(route->upstream, up);
+	cr_expect_eq(route->upstream, &conf->upstreams[0]);
 	cr_expect_eq(route->methods, CONF_METHODS_ALL);
 	cr_expect_eq(route->timeout_ms, 3000);
 	cr_expect_eq(route->fetch, CONF_FETCH_POST);
@@ -94,6 +108,12 @@ Test(conf, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->routes[1].target, CONF_TO_DISCARD);
 	cr_expect_null(conf->routes[1].upstream);
 	cr_expect_eq(conf->routes[1].timeout_ms, 0);
+	conf_free(conf);
+}
+
+Test(conf, devices_control_and_log_left_out_have_their_defaults)
+{
+	struct conf *conf = parse(least);
 
 	cr_expect_str_eq(conf->devices.store, "/var/lib/postern");
 	cr_expect_null(conf->devices.kek);
@@ -115,47 +135,49 @@ Test(conf, what_is_left_out_has_its_default)
 	conf_free(conf);
 }
 
-Test(conf, what_is_given_is_there_with_its_line)
+static const char all[] =
+	"ports:\n"
+	"- name: lab\n"
+	"  memif: /run/m.sock\n"
+	"  memif_role: client\n"
+	"  kernel: k0\n"
+	"  coap: 1\n"
+	"  mtu: 9000\n"
+	"  addresses:\n"
+	"  - 192.0.2.1/24\n"
+	"  - \"2001:db8::1/64\"\n"
+	"workers: {cores: [7, 2-4], mode: poll, loops: 3, isa: vaes512, huge_pages: no}\n"
+	"upstreams:\n"
+	"  up:\n"
+	"    servers:\n"
+	"    - http+unix:/run/app.sock\n"
+	"    - https://h/base/\n"
+	"    tls:\n"
+	"      verify: false\n"
+	"    timeout: 1m\n"
+	"    balance: hash\n"
+	"    retries: {max: 1, budget: 5%}\n"
+	"    eject: {errors: 0, for: 1m, max_percent: 10%}\n"
+	"    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
+	"routes:\n"
+	"- path: /a/*\n"
+	"  methods: [GET, iPATCH]\n"
+	"  to: up\n"
+	"  timeout: 1h\n"
+	"  fetch: query\n"
+	"  idempotency: honoured\n"
+	"  host: \"[::1]:80\"\n"
+	"  strip: 1\n"
+	"  prefix: /v1/\n"
+	"- {path: /*, to: builtin:echo}\n"
+	"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s,\n"
+	"  max_in_flight: 255, rate: 1000, burst: 10000}\n"
+	"control: {mode: 0600, group: wheel}\n"
+	"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n";
+
+Test(conf, ports_and_workers_given_are_there_with_their_lines)
 {
-	struct conf *conf = parse(
-		"ports:\n"
-		"- name: lab\n"
-		"  memif: /run/m.sock\n"
-		"  memif_role: client\n"
-		"  kernel: k0\n"
-		"  coap: 1\n"
-		"  mtu: 9000\n"
-		"  addresses:\n"
-		"  - 192.0.2.1/24\n"
-		"  - \"2001:db8::1/64\"\n"
-		"workers: {cores: [7, 2-4], mode: poll, loops: 3, isa: vaes512, huge_pages: no}\n"
-		"upstreams:\n"
-		"  up:\n"
-		"    servers:\n"
-		"    - http+unix:/run/app.sock\n"
-		"    - https://h/base/\n"
-		"    tls:\n"
-		"      verify: false\n"
-		"    timeout: 1m\n"
-		"    balance: hash\n"
-		"    retries: {max: 1, budget: 5%}\n"
-		"    eject: {errors: 0, for: 1m, max_percent: 10%}\n"
-		"    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
-		"routes:\n"
-		"- path: /a/*\n"
-		"  methods: [GET, iPATCH]\n"
-		"  to: up\n"
-		"  timeout: 1h\n"
-		"  fetch: query\n"
-		"  idempotency: honoured\n"
-		"  host: \"[::1]:80\"\n"
-		"  strip: 1\n"
-		"  prefix: /v1/\n"
-		"- {path: /*, to: builtin:echo}\n"
-		"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s,\n"
-		"  max_in_flight: 255, rate: 1000, burst: 10000}\n"
-		"control: {mode: 0600, group: wheel}\n"
-		"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n");
+	struct conf *conf = parse(all);
 	const struct conf_port *port = &conf->ports[0];
 
 	cr_expect_eq(port->kind, CONF_PORT_MEMIF);
@@ -175,6 +197,12 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_str_eq(conf->workers.isa, "vaes512");
 	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_NO);
 	cr_expect_eq(conf->workers.line, 11);
+	conf_free(conf);
+}
+
+Test(conf, upstreams_given_are_there_with_their_lines)
+{
+	struct conf *conf = parse(all);
 
 	const struct conf_upstream *up = &conf->upstreams[0];
 	cr_expect_eq(up->line, 13);
@@ -195,6 +223,12 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_eq(up->check.rise, 1);
 	cr_expect_eq(up->check.fall, 2);
 	cr_expect_eq(up->check.line, 23);
+	conf_free(conf);
+}
+
+Test(conf, routes_given_are_there_with_their_lines)
+{
+	struct conf *conf = parse(all);
 
 	const struct conf_route *route = &conf->routes[0];
 	cr_expect_eq(route->line, 25);
@@ -208,6 +242,13 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_eq(route->strip, 1);
 	cr_expect_str_eq(route->prefix, "/v1");
 	cr_expect_eq(conf->routes[1].target, CONF_TO_ECHO);
+	cr_expect_eq(conf_line(conf, &route->strip), 32);
+	conf_free(conf);
+}
+
+Test(conf, devices_control_and_log_given_are_there_with_their_lines)
+{
+	struct conf *conf = parse(all);
 
 	cr_expect_str_eq(conf->devices.kek, "/k");
 	cr_expect_eq(conf->devices.errors, CONF_ERRORS_VERBOSE);
@@ -222,14 +263,11 @@ Test(conf, what_is_given_is_there_with_its_line)
 	cr_expect_str_eq(conf->log.access, CONF_ACCESS_STDERR);
 	cr_expect_eq(conf->log.sample, 1);
 	cr_expect_eq(conf->log.rate, 7);
-
-	cr_expect_eq(conf_line(conf, &route->strip), 32);
 	cr_expect_eq(conf_line(conf, &conf->devices.kek), 35);
 	cr_expect_eq(conf_line(conf, &conf->devices.max), 0);
 	conf_free(conf);
 }
 
-// A later route may take what an earlier one leaves.
 // Some editors write one; lines and columns are counted as if it were not there.
 Test(conf, byte_order_mark_is_passed_over)
 {
@@ -250,6 +288,7 @@ Test(conf, byte_order_mark_is_passed_over)
 	free(errors);
 }
 
+// A later route may take what an earlier one leaves.
 Test(conf, routes_that_overlap_are_no_mistake)
 {
 	conf_free(parse("ports: [{name: a, tap: t, addresses: [192.0.2.1/24]}]\n"
@@ -377,4 +416,25 @@ Test(conf, each_key_has_help_a_default_that_fits_and_a_place_in_the_man_page)
 
 	schema_check(conf_schema.keys, man);
 	free(man);
+}
+
+// Whether each value below a group says once when it takes effect, itself or by what it is in.
+static void effect_check(const struct conf_key *keys, bool said)
+{
+	for (const struct conf_key *key = keys; key->name; key++) {
+		bool here = key->effect != CONF_AS_GROUP;
+
+		cr_expect(!(said && here), "%s says again what its group says", key->name);
+		if (key->type == CONF_GROUP)
+			effect_check(key->keys, said || here);
+		else if (key->item && key->item->keys)
+			effect_check(key->item->keys, said || here);
+		else
+			cr_expect(said || here, "%s does not say when it takes effect", key->name);
+	}
+}
+
+Test(conf, each_key_says_when_it_takes_effect)
+{
+	effect_check(conf_schema.keys, false);
 }
