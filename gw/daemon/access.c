@@ -28,16 +28,16 @@ static const char *route_of(const struct daemon *daemon, const struct dp_access_
 static void line_put(struct daemon *daemon, const struct dp_access_record *record)
 {
 	const unsigned ring = daemon->conf->workers.loops; // behind those of the loops
-	char name[UP_NAME_MAX + 1], line[ACCESS_LINE_MAX];
+	char name[UP_NAME_MAX + 1], line[UP_ACCESS_LINE_MAX];
 	uint64_t now_ms = clock_ms();
 	struct timespec now;
 
-	if (!access_log_wants(daemon->access, ring, 0, now_ms))
+	if (!up_access_log_wants(daemon->access, ring, 0, now_ms))
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	bool known = registry_name(
 		&daemon->registry, record->context, record->generation, name, sizeof(name));
-	const struct access_record access = {
+	const struct up_access_entry entry = {
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
 			(now_ms - record->answered_ms),
 		.device = known ? name : NULL,
@@ -50,7 +50,8 @@ static void line_put(struct daemon *daemon, const struct dp_access_record *recor
 		.out = record->out,
 		.own = true,
 	};
-	access_log_put(daemon->access, ring, line, access_line_write(&access, line, sizeof(line)));
+	up_access_log_put(
+		daemon->access, ring, line, up_access_line_write(&entry, line, sizeof(line)));
 }
 
 void access_turn(struct daemon *daemon)

@@ -76,14 +76,14 @@ static void list_upstream(const struct daemon *daemon, struct ctl_request *req, 
 
 static void list_access_log(const struct daemon *daemon, struct ctl_request *req, size_t index)
 {
-	const struct access_log *log = daemon->access;
+	const struct up_access_log *log = daemon->access;
 	const struct ctl_counter counters[] = {
 		{.name = "access_log_written", .help = "lines of the access log"},
 		{.name = "access_log_dropped", .help = "lines above the rate, or without room"},
 		{.name = "access_log_failed", .help = "lines that the file did not take"},
 	};
-	const uint64_t totals[] = {log ? access_log_written(log) : 0,
-		log ? access_log_dropped(log) : 0, log ? access_log_failed(log) : 0};
+	const uint64_t totals[] = {log ? up_access_log_written(log) : 0,
+		log ? up_access_log_dropped(log) : 0, log ? up_access_log_failed(log) : 0};
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct ctl_counter counter = counters[i];

@@ -359,7 +359,7 @@ int daemon_stop(struct daemon *daemon)
 		up_loop_free(daemon->loop[i]);
 	free(daemon->servers_down);
 	access_turn(daemon);
-	access_log_free(daemon->access);
+	up_access_log_free(daemon->access);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);
 	if (daemon->eal_started)

@@ -51,7 +51,7 @@ struct daemon {
 	struct routes routes;
 	struct dp *dp;
 	struct registry registry;
-	struct access_log *access;            // NULL: none
+	struct up_access_log *access;         // NULL: none
 	uint64_t *servers_down;               // what the loops tell each other
 	struct up_loop *loop[CONF_LOOPS_MAX]; // that speak HTTP, as many as the configuration says
 	struct ctl_server *ctl;

@@ -352,7 +352,7 @@ static int start_loops(struct daemon *daemon)
 	}
 	config.servers_down = daemon->servers_down;
 	if (daemon->conf->log.access)
-		rc = access_log_create(
+		rc = up_access_log_create(
 			&daemon->conf->log, config.loops, &daemon->access, err, sizeof(err));
 	if (rc) {
 		log_error("%s", err);

@@ -13,12 +13,12 @@
 
 // One HTTP request to one server. The loop owns it and keeps it in place until it is done or
 // cancelled.
-struct up_transfer {
+struct http_transfer {
 	// Set by the loop.
-	// Called from turn() when it is done: UP_OK and the reply, or an error. The reply's body is
-	// valid until the callback returns. The callback may start and cancel transfers.
-	void (*done)(struct up_transfer *transfer, enum up_error error);
-	struct up_request request;
+	// Called from turn() when it is done: HTTP_ERR_none and the reply, or an error. The reply's
+	// body is valid until the callback returns. The callback may start and cancel transfers.
+	void (*done)(struct http_transfer *transfer, enum http_error error);
+	struct http_request request;
 	const struct conf_server *server;
 	const char *host;    // Host header
 	uint32_t timeout_ms; // until the whole answer is there
@@ -27,81 +27,82 @@ struct up_transfer {
 	uint64_t body_max;   // bytes of the body above which the answer is refused
 	bool fresh;          // on a new connection, which is closed afterwards
 	// Set by the engine.
-	struct up_reply reply; // body points to at most body_keep bytes of the engine's
-	bool sent;             // the server may have seen the request
-	uint32_t connected_ms; // how long the connection took; 0 for one that stood already
-	int local_errno;       // of UP_ERR_local: what this machine ran out of; 0: not known
+	struct http_reply reply; // body points to at most body_keep bytes of the engine's
+	bool sent;               // the server may have seen the request
+	uint32_t connected_ms;   // how long the connection took; 0 for one that stood already
+	int local_errno;         // of HTTP_ERR_local: what this machine ran out of; 0: not known
 	void *engine_data;
 };
 
 // An engine's memory for the body of an answer, kept from one transfer to the next. Zeroed at
 // first; bytes are freed by the engine.
-struct up_body {
+struct http_body {
 	uint8_t *bytes;
 	size_t room;
 	uint64_t received; // 0 when a transfer starts
 };
 
-// A part of the body came: keeps what is wanted of it in transfer->reply. Returns UP_OK or why the
-// answer is given up.
-enum up_error up_body_take(struct up_body *body, struct up_transfer *transfer, const void *data,
-	size_t len) __attribute__((warn_unused_result));
-// The head of the final answer is whole. Returns UP_OK or why the answer is given up.
-enum up_error up_head_take(const struct up_transfer *transfer) __attribute__((warn_unused_result));
+// A part of the body came: keeps what is wanted of it in transfer->reply. Returns HTTP_ERR_none or
+// why the answer is given up.
+enum http_error http_body_take(struct http_body *body, struct http_transfer *transfer,
+	const void *data, size_t len) __attribute__((warn_unused_result));
+// The head of the final answer is whole. Returns HTTP_ERR_none or why the answer is given up.
+enum http_error http_head_take(const struct http_transfer *transfer)
+	__attribute__((warn_unused_result));
 // A line of a trailer came: it is counted, and not looked at.
-enum up_error up_trailer_take(struct up_transfer *transfer, size_t len)
+enum http_error http_trailer_take(struct http_transfer *transfer, size_t len)
 	__attribute__((warn_unused_result));
 
-struct up_engine;
+struct http_engine;
 
-struct up_engine_config {
+struct http_engine_config {
 	const struct conf_upstream *upstream;
-	int epoll;   // descriptors are added to it with data.u64 = up_engine_event(id, fd)
+	int epoll;   // descriptors are added to it with data.u64 = http_engine_event(id, fd)
 	uint32_t id; // of the engine in its loop
 	uint32_t max_connections; // for requests
 	uint32_t checks;          // fresh transfers at a time that come on top of them
 	int32_t first_stream;     // HTTP/2: id of a connection's first stream, odd; 0: 1
 };
 
-static inline uint64_t up_engine_event(uint32_t id, int fd)
+static inline uint64_t http_engine_event(uint32_t id, int fd)
 {
 	return (uint64_t)id << 32 | (uint32_t)fd;
 }
 
-struct up_engine_ops {
+struct http_engine_ops {
 	// Begins; transfer->done() will be called, though not from within. Returns 0 or -errno.
-	int (*start)(struct up_engine *engine, struct up_transfer *transfer);
+	int (*start)(struct http_engine *engine, struct http_transfer *transfer);
 	// Ends a transfer that is not done; done() will not be called.
-	void (*cancel)(struct up_engine *engine, struct up_transfer *transfer);
+	void (*cancel)(struct http_engine *engine, struct http_transfer *transfer);
 	// epoll said this about one of its descriptors.
-	void (*ready)(struct up_engine *engine, int fd, uint32_t events);
+	void (*ready)(struct http_engine *engine, int fd, uint32_t events);
 	// Does what is due, and calls done() of transfers.
-	void (*turn)(struct up_engine *engine, uint64_t now_ms);
+	void (*turn)(struct http_engine *engine, uint64_t now_ms);
 	// The last thing of a turn of the loop: sends what was started in it. NULL: start() does.
-	void (*flush)(struct up_engine *engine);
+	void (*flush)(struct http_engine *engine);
 	// When turn() wants to be called, CLOCK_MONOTONIC; UINT64_MAX: not before the next event.
-	uint64_t (*next_ms)(const struct up_engine *engine);
+	uint64_t (*next_ms)(const struct http_engine *engine);
 	// Connections opened so far.
-	uint64_t (*connections)(const struct up_engine *engine);
+	uint64_t (*connections)(const struct http_engine *engine);
 	// With no transfer left.
-	void (*free)(struct up_engine *engine);
+	void (*free)(struct http_engine *engine);
 };
 
 // The head of every engine.
-struct up_engine {
-	const struct up_engine_ops *ops;
+struct http_engine {
+	const struct http_engine_ops *ops;
 	uint32_t capacity; // requests that can be under way at a time without waiting in here
 };
 
 // HTTP/1.1 and HTTPS, over TCP and UNIX sockets, by libcurl. curl_global_init() was called. Returns
 // 0 or -errno: -ENOMEM, or -EINVAL for options that libcurl does not take.
-int up_engine_curl_create(const struct up_engine_config *config, struct up_engine **engine)
+int http_engine_curl_create(const struct http_engine_config *config, struct http_engine **engine)
 	__attribute__((warn_unused_result));
 // HTTP/2, over TCP and UNIX sockets without TLS (RFC 9113 section 3.3: with prior knowledge) and
 // over TLS, by nghttp2. Each server has few connections, with many requests on each: as many as its
 // SETTINGS_MAX_CONCURRENT_STREAMS allows; others wait for the upstream's `queue` at most. Returns 0
 // or -errno: -ENOMEM, or -EINVAL for TLS files that are not what they should be.
-int up_engine_nghttp2_create(const struct up_engine_config *config, struct up_engine **engine)
+int http_engine_nghttp2_create(const struct http_engine_config *config, struct http_engine **engine)
 	__attribute__((warn_unused_result));
 
 #endif

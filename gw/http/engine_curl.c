@@ -16,7 +16,7 @@
 #define BACKLOG_MS     10
 #define BACKLOG_MS_MAX 160
 
-static struct h1_engine *engine_of(struct up_engine *engine)
+static struct h1_engine *engine_of(struct http_engine *engine)
 {
 	return (struct h1_engine *)engine;
 }
@@ -53,7 +53,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *un
 		events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= EPOLLOUT;
-	int rc = up_sockets_want(e->sockets, fd, events);
+	int rc = http_sockets_want(e->sockets, fd, events);
 	if (!rc)
 		return 0;
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
@@ -67,16 +67,16 @@ static void slot_give(struct h1_engine *e, struct h1_slot *slot)
 	curl_easy_cleanup(slot->easy);
 	slot->easy = NULL;
 	slot->transfer = NULL;
-	up_timer_unset(&e->timers, &slot->timer);
+	http_timer_unset(&e->timers, &slot->timer);
 	slot_move(slot, &e->free_slots);
 }
 
-static void slot_fire(struct up_timer *timer);
+static void slot_fire(struct http_timer *timer);
 
 static struct h1_slot *slot_make(struct h1_engine *e)
 {
 	// Setting a timer must not fail later.
-	if (up_timers_reserve(&e->timers, e->slot_count + 1))
+	if (http_timers_reserve(&e->timers, e->slot_count + 1))
 		return NULL;
 	struct h1_slot *slot = calloc(1, sizeof(*slot));
 	if (!slot)
@@ -104,11 +104,11 @@ static struct h1_slot *slot_take(struct h1_engine *e)
 }
 
 // It is over, without libcurl: turn() will report it.
-static void slot_finish(struct h1_slot *slot, enum up_error error)
+static void slot_finish(struct h1_slot *slot, enum http_error error)
 {
 	struct h1_engine *e = slot->target->engine;
 
-	up_timer_unset(&e->timers, &slot->timer);
+	http_timer_unset(&e->timers, &slot->timer);
 	slot->error = error;
 	slot_move(slot, &e->ended);
 }
@@ -121,13 +121,13 @@ static long time_left(const struct h1_slot *slot, uint32_t limit_ms)
 // Hands it to libcurl, with what is left of its time.
 static int slot_launch(struct h1_slot *slot, uint64_t now_ms)
 {
-	const struct up_transfer *t = slot->transfer;
+	const struct http_transfer *t = slot->transfer;
 	struct h1_engine *e = slot->target->engine;
 	CURLcode rc = CURLE_OK;
 
 	slot->waited_ms = (uint32_t)(now_ms - slot->started_ms);
 	slot->local_errno = 0;
-	up_timer_unset(&e->timers, &slot->timer);
+	http_timer_unset(&e->timers, &slot->timer);
 	H1_SET(rc, slot->easy, CURLOPT_TIMEOUT_MS, time_left(slot, t->timeout_ms));
 	if (t->connect_ms)
 		H1_SET(rc, slot->easy, CURLOPT_CONNECTTIMEOUT_MS, time_left(slot, t->connect_ms));
@@ -140,7 +140,7 @@ static int slot_launch(struct h1_slot *slot, uint64_t now_ms)
 // Until when there must be a connection.
 static uint64_t connect_until(const struct h1_slot *slot)
 {
-	const struct up_transfer *t = slot->transfer;
+	const struct http_transfer *t = slot->transfer;
 	uint32_t limit_ms =
 		t->connect_ms && t->connect_ms < t->timeout_ms ? t->connect_ms : t->timeout_ms;
 
@@ -150,19 +150,19 @@ static uint64_t connect_until(const struct h1_slot *slot)
 // There is no address.
 static void slot_not_found(struct h1_slot *slot)
 {
-	slot_finish(slot, up_host_error(&slot->target->host, &slot->transfer->local_errno));
+	slot_finish(slot, http_host_error(&slot->target->host, &slot->transfer->local_errno));
 }
 
 // No address in time, or the end of a pause.
-static void slot_fire(struct up_timer *timer)
+static void slot_fire(struct http_timer *timer)
 {
 	struct h1_slot *slot = (struct h1_slot *)timer;
 	uint64_t now = clock_ms();
 
 	if (slot->list != &slot->target->engine->paused || now >= connect_until(slot))
-		slot_finish(slot, slot->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
+		slot_finish(slot, slot->transfer->connect_ms ? HTTP_ERR_connect : HTTP_ERR_timeout);
 	else if (slot_launch(slot, now))
-		slot_finish(slot, UP_ERR_no_memory);
+		slot_finish(slot, HTTP_ERR_no_memory);
 }
 
 _Static_assert(offsetof(struct h1_slot, timer) == 0, "a timer is cast to its slot");
@@ -170,7 +170,7 @@ _Static_assert(offsetof(struct h1_slot, timer) == 0, "a timer is cast to its slo
 static void slot_wait(struct h1_slot *slot)
 {
 	slot_move(slot, &slot->target->waiting);
-	up_timer_set(&slot->target->engine->timers, &slot->timer, connect_until(slot));
+	http_timer_set(&slot->target->engine->timers, &slot->timer, connect_until(slot));
 }
 
 // The backlog of a UNIX socket is full.
@@ -179,13 +179,13 @@ static void slot_pause(struct h1_slot *slot)
 	struct h1_engine *e = slot->target->engine;
 
 	slot_move(slot, &e->paused);
-	up_timer_set(&e->timers, &slot->timer,
-		up_earlier(clock_ms() + slot->pause_ms, connect_until(slot)));
+	http_timer_set(&e->timers, &slot->timer,
+		http_earlier(clock_ms() + slot->pause_ms, connect_until(slot)));
 	if (slot->pause_ms < BACKLOG_MS_MAX)
 		slot->pause_ms *= 2;
 }
 
-static int engine_start(struct up_engine *engine, struct up_transfer *t)
+static int engine_start(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h1_engine *e = engine_of(engine);
 	struct h1_slot *slot = slot_take(e);
@@ -198,26 +198,26 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	slot->started_ms = clock_ms();
 	slot->pause_ms = BACKLOG_MS;
 	slot->head_done = false;
-	slot->error = UP_OK;
+	slot->error = HTTP_ERR_none;
 	slot->body.received = 0;
 	slot->why[0] = 0;
 	t->engine_data = slot;
 	t->sent = false;
 	t->connected_ms = 0;
 	t->local_errno = 0;
-	up_reply_init(&t->reply);
+	http_reply_init(&t->reply);
 	if (h1_slot_set_request(e, slot)) {
 		slot_give(e, slot);
 		return -ENOMEM;
 	}
-	switch (up_host_want(&slot->target->host, slot->started_ms)) {
-	case UP_HOST_KNOWN:
+	switch (http_host_want(&slot->target->host, slot->started_ms)) {
+	case HTTP_HOST_KNOWN:
 		rc = slot_launch(slot, slot->started_ms);
 		break;
-	case UP_HOST_ASKED:
+	case HTTP_HOST_ASKED:
 		slot_wait(slot);
 		break;
-	case UP_HOST_UNKNOWN:
+	case HTTP_HOST_UNKNOWN:
 		slot_not_found(slot);
 		break;
 	}
@@ -226,7 +226,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	return rc;
 }
 
-static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
+static void engine_cancel(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h1_engine *e = engine_of(engine);
 	struct h1_slot *slot = t->engine_data;
@@ -256,7 +256,7 @@ static bool connect_failed(struct h1_slot *slot)
 	long error = 0;
 
 	curl_easy_getinfo(slot->easy, CURLINFO_OS_ERRNO, &error);
-	if (!slot->local_errno && up_errno_is_local((int)error))
+	if (!slot->local_errno && http_errno_is_local((int)error))
 		slot->local_errno = (int)error;
 	return slot->target->server->unix_path && !slot->local_errno && (!error || error == EAGAIN);
 }
@@ -275,13 +275,13 @@ static void completions_report(struct h1_engine *e)
 		CURLcode code = message->data.result;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
 		bool again = code == CURLE_COULDNT_CONNECT && connect_failed(slot);
-		enum up_error error = h1_error_of(slot, code);
+		enum http_error error = h1_error_of(slot, code);
 		if (!h1_status_is_known(slot, error))
 			slot->transfer->reply.status = 0;
 		slot->transfer->connected_ms = slot->waited_ms + connect_time(easy);
 		slot->transfer->local_errno = slot->local_errno;
-		if (error && !slot->transfer->sent && !up_error_is_local(error))
-			up_host_doubt(&slot->target->host);
+		if (error && !slot->transfer->sent && !http_error_is_local(error))
+			http_host_doubt(&slot->target->host);
 		curl_multi_remove_handle(e->multi, easy); // message is gone with this
 		if (again) {
 			slot_pause(slot);
@@ -315,7 +315,7 @@ static void unheard_report(struct h1_engine *e)
 		curl_multi_remove_handle(e->multi, slot->easy);
 		slot->transfer->reply.status = 0;
 		slot->transfer->local_errno = slot->local_errno;
-		slot->transfer->done(slot->transfer, UP_ERR_local);
+		slot->transfer->done(slot->transfer, HTTP_ERR_local);
 		slot_give(e, slot);
 	}
 }
@@ -327,7 +327,8 @@ static bool look_up_ended(struct h1_engine *e, int fd)
 	struct h1_slot *slot;
 	size_t i = 0;
 
-	while (i < e->config.upstream->server_count && !up_host_ready(&e->targets[i].host, fd, now))
+	while (i < e->config.upstream->server_count &&
+		!http_host_ready(&e->targets[i].host, fd, now))
 		i++;
 	if (i == e->config.upstream->server_count)
 		return false;
@@ -337,17 +338,17 @@ static bool look_up_ended(struct h1_engine *e, int fd)
 		if (!target->host.addresses.count)
 			slot_not_found(slot);
 		else if (slot_launch(slot, now))
-			slot_finish(slot, UP_ERR_no_memory);
+			slot_finish(slot, HTTP_ERR_no_memory);
 	}
 	return true;
 }
 
-static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
+static void engine_ready(struct http_engine *engine, int fd, uint32_t events)
 {
 	struct h1_engine *e = engine_of(engine);
 	int running, what = 0;
 
-	events = up_sockets_ready(e->sockets, fd, events);
+	events = http_sockets_ready(e->sockets, fd, events);
 	if (events && look_up_ended(e, fd))
 		return;
 	if (events & EPOLLIN)
@@ -360,12 +361,12 @@ static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
 		curl_multi_socket_action(e->multi, fd, what, &running);
 }
 
-static void engine_turn(struct up_engine *engine, uint64_t now)
+static void engine_turn(struct http_engine *engine, uint64_t now)
 {
 	struct h1_engine *e = engine_of(engine);
 	int running;
 
-	up_timers_fire(&e->timers, now);
+	http_timers_fire(&e->timers, now);
 	if (e->due_ms <= now) {
 		e->due_ms = UINT64_MAX;
 		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -375,21 +376,21 @@ static void engine_turn(struct up_engine *engine, uint64_t now)
 	ended_report(e);
 }
 
-static uint64_t engine_next_ms(const struct up_engine *engine)
+static uint64_t engine_next_ms(const struct http_engine *engine)
 {
 	const struct h1_engine *e = (const struct h1_engine *)engine;
 
 	if (!TAILQ_EMPTY(&e->ended) || !TAILQ_EMPTY(&e->unheard))
 		return 0;
-	return up_earlier(e->due_ms, up_timers_next_ms(&e->timers));
+	return http_earlier(e->due_ms, http_timers_next_ms(&e->timers));
 }
 
-static uint64_t engine_connections(const struct up_engine *engine)
+static uint64_t engine_connections(const struct http_engine *engine)
 {
 	return ((const struct h1_engine *)engine)->connections;
 }
 
-static void engine_free(struct up_engine *engine)
+static void engine_free(struct http_engine *engine)
 {
 	struct h1_engine *e = engine_of(engine);
 	struct h1_slot *slot;
@@ -406,8 +407,8 @@ static void engine_free(struct up_engine *engine)
 	for (size_t i = 0; e->targets && i < e->config.upstream->server_count; i++)
 		h1_target_free(&e->targets[i]);
 	free(e->targets);
-	up_timers_free(&e->timers);
-	up_sockets_free(e->sockets);
+	http_timers_free(&e->timers);
+	http_sockets_free(e->sockets);
 	free(e);
 }
 
@@ -430,7 +431,7 @@ static int multi_create(struct h1_engine *e)
 	return 0;
 }
 
-static const struct up_engine_ops curl_ops = {
+static const struct http_engine_ops curl_ops = {
 	.start = engine_start,
 	.cancel = engine_cancel,
 	.ready = engine_ready,
@@ -440,7 +441,7 @@ static const struct up_engine_ops curl_ops = {
 	.free = engine_free,
 };
 
-int up_engine_curl_create(const struct up_engine_config *config, struct up_engine **engine)
+int http_engine_curl_create(const struct http_engine_config *config, struct http_engine **engine)
 {
 	const struct conf_upstream *upstream = config->upstream;
 	struct h1_engine *e = calloc(1, sizeof(*e));
@@ -457,7 +458,7 @@ int up_engine_curl_create(const struct up_engine_config *config, struct up_engin
 	TAILQ_INIT(&e->paused);
 	TAILQ_INIT(&e->unheard);
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
-	e->sockets = up_sockets_create(config->epoll, config->id);
+	e->sockets = http_sockets_create(config->epoll, config->id);
 	if (e->targets && e->sockets)
 		rc = multi_create(e);
 	for (size_t i = 0; !rc && i < upstream->server_count; i++)

@@ -14,14 +14,14 @@
 #define MOVES_MAX     3    // of a transfer that a server refuses, if another can be asked
 #define PAUSE_MS_MAX  128  // before it is sent again; 0 at first, then 1, 2, 4 ...
 
-static struct h2_engine *engine_of(struct up_engine *engine)
+static struct h2_engine *engine_of(struct http_engine *engine)
 {
 	return (struct h2_engine *)engine;
 }
 
 // ---- streams
 
-static void stream_fire(struct up_timer *timer);
+static void stream_fire(struct http_timer *timer);
 
 static struct h2_stream *stream_take(struct h2_engine *e)
 {
@@ -32,7 +32,7 @@ static struct h2_stream *stream_take(struct h2_engine *e)
 		return stream;
 	}
 	// Setting a timer must not fail later.
-	if (up_timers_reserve(&e->timers, e->stream_count + e->timers.count + 1))
+	if (http_timers_reserve(&e->timers, e->stream_count + e->timers.count + 1))
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
@@ -55,19 +55,19 @@ static void stream_give(struct h2_engine *e, struct h2_stream *stream)
 	if (stream->list)
 		TAILQ_REMOVE(stream->list, stream, link);
 	stream->list = NULL;
-	up_timer_unset(&e->timers, &stream->timer);
+	http_timer_unset(&e->timers, &stream->timer);
 	TAILQ_INSERT_HEAD(&e->free_streams, stream, link);
 }
 
-void h2_stream_finish(struct h2_stream *stream, enum up_error error)
+void h2_stream_finish(struct h2_stream *stream, enum http_error error)
 {
 	struct h2_engine *e = stream->target->engine;
 
-	up_timer_unset(&e->timers, &stream->timer);
+	http_timer_unset(&e->timers, &stream->timer);
 	stream->transfer->sent |= stream->lost; // whatever became of it afterwards
 	stream->conn = NULL;
 	stream->error = error;
-	stream->transfer->local_errno = error == UP_ERR_local ? stream->target->local_errno : 0;
+	stream->transfer->local_errno = error == HTTP_ERR_local ? stream->target->local_errno : 0;
 	h2_stream_move(stream, &e->ended);
 }
 
@@ -93,7 +93,7 @@ static uint64_t wait_until(const struct h2_stream *stream)
 		until = target->engine->now_ms + target->engine->config.upstream->queue_ms + 1;
 	else if (stream->transfer->connect_ms)
 		until = stream->started_ms + stream->transfer->connect_ms;
-	return up_earlier(until, stream->deadline_ms);
+	return http_earlier(until, stream->deadline_ms);
 }
 
 static void stream_wait(struct h2_stream *stream)
@@ -102,7 +102,7 @@ static void stream_wait(struct h2_stream *stream)
 
 	stream->conn = NULL;
 	stream->id = 0;
-	up_timer_set(&e->timers, &stream->timer, wait_until(stream));
+	http_timer_set(&e->timers, &stream->timer, wait_until(stream));
 }
 
 // Sends a stream again that was not sent, or lost: before those that wait.
@@ -138,15 +138,15 @@ static bool stream_refused(struct h2_stream *stream)
 	stream->conn = NULL;
 	stream->id = 0;
 	h2_stream_move(stream, &stream->target->paused);
-	up_timer_set(
-		&e->timers, &stream->timer, up_earlier(e->now_ms + pause_ms, stream->deadline_ms));
+	http_timer_set(&e->timers, &stream->timer,
+		http_earlier(e->now_ms + pause_ms, stream->deadline_ms));
 	return true;
 }
 
-void h2_stream_lost(struct h2_stream *stream, enum up_error error)
+void h2_stream_lost(struct h2_stream *stream, enum http_error error)
 {
-	struct up_transfer *t = stream->transfer;
-	bool may = !t->fresh && error == UP_ERR_reset;
+	struct http_transfer *t = stream->transfer;
+	bool may = !t->fresh && error == HTTP_ERR_reset;
 
 	if (may && !t->sent && stream_refused(stream))
 		return;
@@ -159,7 +159,7 @@ void h2_stream_lost(struct h2_stream *stream, enum up_error error)
 }
 
 // No answer in time, or no connection, or no place on one.
-static void stream_fire(struct up_timer *timer)
+static void stream_fire(struct http_timer *timer)
 {
 	struct h2_stream *stream = (struct h2_stream *)timer;
 	struct h2_target *target = stream->target;
@@ -169,30 +169,31 @@ static void stream_fire(struct up_timer *timer)
 
 	if (stream->list == &target->paused) {
 		if (late)
-			h2_stream_finish(stream, UP_ERR_timeout);
+			h2_stream_finish(stream, HTTP_ERR_timeout);
 		else
 			stream_again(stream);
 	} else if (conn && stream->id) {
 		h2_conn_cancel(conn, stream);
 		h2_conn_doubt(conn, stream->started_ms);
-		h2_stream_finish(stream, UP_ERR_timeout);
+		h2_stream_finish(stream, HTTP_ERR_timeout);
 	} else if (conn) { // a connection for this one alone
 		h2_stream_finish(
-			stream, stream->transfer->connect_ms ? UP_ERR_connect : UP_ERR_timeout);
-		h2_conn_end(conn, UP_ERR_timeout);
+			stream, stream->transfer->connect_ms ? HTTP_ERR_connect : HTTP_ERR_timeout);
+		h2_conn_end(conn, HTTP_ERR_timeout);
 	} else if (target_stands(target)) {
-		h2_stream_finish(stream, late ? UP_ERR_timeout : UP_ERR_queue_timeout);
+		h2_stream_finish(stream, late ? HTTP_ERR_timeout : HTTP_ERR_queue_timeout);
 	} else if (wait_until(stream) > now) { // for another connection, since this turn
 		stream_wait(stream);
 	} else {
 		h2_stream_finish(stream,
-			late && !stream->transfer->connect_ms ? UP_ERR_timeout : UP_ERR_connect);
+			late && !stream->transfer->connect_ms ? HTTP_ERR_timeout
+							      : HTTP_ERR_connect);
 	}
 }
 
 _Static_assert(offsetof(struct h2_stream, timer) == 0, "a timer is cast to its stream");
 
-static int engine_start(struct up_engine *engine, struct up_transfer *t)
+static int engine_start(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_target *target = &e->targets[t->server - e->config.upstream->servers];
@@ -204,7 +205,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	t->engine_data = stream;
 	t->sent = false;
 	t->connected_ms = 0;
-	up_reply_init(&t->reply);
+	http_reply_init(&t->reply);
 	stream->transfer = t;
 	stream->target = target;
 	stream->started_ms = e->now_ms;
@@ -220,7 +221,7 @@ static int engine_start(struct up_engine *engine, struct up_transfer *t)
 	return 0;
 }
 
-static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
+static void engine_cancel(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_stream *stream = t->engine_data;
@@ -231,7 +232,7 @@ static void engine_cancel(struct up_engine *engine, struct up_transfer *t)
 	bool unused = conn && conn->fresh;
 	stream_give(e, stream);
 	if (unused)
-		h2_conn_end(conn, UP_ERR_reset);
+		h2_conn_end(conn, HTTP_ERR_reset);
 }
 
 // ---- targets
@@ -247,13 +248,13 @@ static void target_resolved(struct h2_target *target)
 	}
 }
 
-void h2_target_not_reached(struct h2_target *target, enum up_error error)
+void h2_target_not_reached(struct h2_target *target, enum http_error error)
 {
 	struct h2_stream *stream;
 
 	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
-	if (!up_error_is_local(error))
-		up_host_doubt(&target->host);
+	if (!http_error_is_local(error))
+		http_host_doubt(&target->host);
 	if (target_stands(target))
 		return;
 	while ((stream = TAILQ_FIRST(&target->waiting)))
@@ -307,17 +308,17 @@ static void target_flush(struct h2_target *target)
 	if (!stream || !target_may_open(target))
 		return;
 	if (h2_conn_open(target, NULL))
-		h2_stream_finish(stream, UP_ERR_no_memory);
+		h2_stream_finish(stream, HTTP_ERR_no_memory);
 }
 
 // ---- the engine
 
-static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
+static void engine_ready(struct http_engine *engine, int fd, uint32_t events)
 {
 	struct h2_engine *e = engine_of(engine);
 
 	e->now_ms = clock_ms();
-	events = up_sockets_ready(e->sockets, fd, events);
+	events = http_sockets_ready(e->sockets, fd, events);
 	if (!events)
 		return;
 	if ((size_t)fd < e->conn_of_room && e->conn_of[fd]) {
@@ -327,20 +328,20 @@ static void engine_ready(struct up_engine *engine, int fd, uint32_t events)
 	for (size_t i = 0; i < e->config.upstream->server_count; i++) {
 		struct h2_target *target = &e->targets[i];
 
-		if (!up_host_ready(&target->host, fd, e->now_ms))
+		if (!http_host_ready(&target->host, fd, e->now_ms))
 			continue;
 		target_resolved(target);
 		return;
 	}
 }
 
-static void engine_turn(struct up_engine *engine, uint64_t now)
+static void engine_turn(struct http_engine *engine, uint64_t now)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_stream *stream;
 
 	e->now_ms = now;
-	up_timers_fire(&e->timers, now);
+	http_timers_fire(&e->timers, now);
 	while ((stream = TAILQ_FIRST(&e->ended))) {
 		TAILQ_REMOVE(&e->ended, stream, link);
 		stream->list = NULL;
@@ -350,7 +351,7 @@ static void engine_turn(struct up_engine *engine, uint64_t now)
 	}
 }
 
-static void engine_flush(struct up_engine *engine)
+static void engine_flush(struct http_engine *engine)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_dirty_list dirty;
@@ -369,14 +370,14 @@ static void engine_flush(struct up_engine *engine)
 		h2_conn_flush(conn);
 }
 
-static uint64_t engine_next_ms(const struct up_engine *engine)
+static uint64_t engine_next_ms(const struct http_engine *engine)
 {
 	const struct h2_engine *e = (const struct h2_engine *)engine;
 
-	return e->again || !TAILQ_EMPTY(&e->ended) ? 0 : up_timers_next_ms(&e->timers);
+	return e->again || !TAILQ_EMPTY(&e->ended) ? 0 : http_timers_next_ms(&e->timers);
 }
 
-static uint64_t engine_connections(const struct up_engine *engine)
+static uint64_t engine_connections(const struct http_engine *engine)
 {
 	return ((const struct h2_engine *)engine)->connections;
 }
@@ -387,11 +388,11 @@ static void target_free(struct h2_target *target)
 
 	while ((conn = TAILQ_FIRST(&target->conns)))
 		h2_conn_leave(conn);
-	up_host_end(&target->host);
+	http_host_end(&target->host);
 	SSL_SESSION_free(target->wire.session);
 }
 
-static void engine_free(struct up_engine *engine)
+static void engine_free(struct http_engine *engine)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_stream *stream;
@@ -403,8 +404,8 @@ static void engine_free(struct up_engine *engine)
 		free(stream->body.bytes);
 		free(stream);
 	}
-	up_timers_free(&e->timers);
-	up_sockets_free(e->sockets);
+	http_timers_free(&e->timers);
+	http_sockets_free(e->sockets);
 	SSL_CTX_free(e->tls);
 	free(e->targets);
 	free(e->conn_of);
@@ -418,7 +419,7 @@ static void target_create(struct h2_engine *e, size_t index)
 	struct h2_target *target = &e->targets[index];
 
 	target->engine = e;
-	up_host_init(&target->host, server, e->sockets);
+	http_host_init(&target->host, server, e->sockets);
 	TAILQ_INIT(&target->conns);
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->paused);
@@ -427,7 +428,7 @@ static void target_create(struct h2_engine *e, size_t index)
 	target->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
 }
 
-static const struct up_engine_ops h2_ops = {
+static const struct http_engine_ops h2_ops = {
 	.start = engine_start,
 	.cancel = engine_cancel,
 	.ready = engine_ready,
@@ -438,7 +439,7 @@ static const struct up_engine_ops h2_ops = {
 	.free = engine_free,
 };
 
-int up_engine_nghttp2_create(const struct up_engine_config *config, struct up_engine **engine)
+int http_engine_nghttp2_create(const struct http_engine_config *config, struct http_engine **engine)
 {
 	const struct conf_upstream *upstream = config->upstream;
 	struct h2_engine *e = calloc(1, sizeof(*e));
@@ -453,9 +454,9 @@ int up_engine_nghttp2_create(const struct up_engine_config *config, struct up_en
 	TAILQ_INIT(&e->free_streams);
 	for (size_t i = 0; !rc && !e->tls && i < upstream->server_count; i++)
 		if (upstream->servers[i].scheme == CONF_HTTPS)
-			rc = up_wire_tls_create(&upstream->tls, &e->tls);
+			rc = http_wire_tls_create(&upstream->tls, &e->tls);
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
-	e->sockets = up_sockets_create(config->epoll, config->id);
+	e->sockets = http_sockets_create(config->epoll, config->id);
 	if (!rc && (!e->targets || !e->sockets))
 		rc = -ENOMEM;
 	for (size_t i = 0; e->targets && i < upstream->server_count; i++)

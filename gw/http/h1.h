@@ -21,9 +21,9 @@
 #include <netinet/in.h>
 #include <sys/queue.h>
 
-#define H1_URL_ROOM  (UP_TARGET_MAX + 2048) // bytes: origin, base, path and query
-#define H1_HOST_ROOM 320                    // bytes of a host and what stands around it
-#define H1_LINES_OWN 5                      // headers beside the request's: see slot_set_headers()
+#define H1_URL_ROOM  (HTTP_TARGET_MAX + 2048) // bytes: origin, base, path and query
+#define H1_HOST_ROOM 320                      // bytes of a host and what stands around it
+#define H1_LINES_OWN 5 // headers beside the request's: see slot_set_headers()
 
 TAILQ_HEAD(h1_slot_list, h1_slot);
 
@@ -31,43 +31,43 @@ TAILQ_HEAD(h1_slot_list, h1_slot);
 struct h1_target {
 	struct h1_engine *engine;
 	const struct conf_server *server;
-	struct up_host host;
+	struct http_host host;
 	char *origin; // in front of base and path
 	struct curl_slist
 		*connect_to; // where to, if the origin names another host (tls.server_name)
 	// The host's addresses, if it is named. libcurl reads the text when a request starts.
 	struct curl_slist resolve;
-	char resolve_text[H1_HOST_ROOM + UP_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3)];
+	char resolve_text[H1_HOST_ROOM + HTTP_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3)];
 	struct h1_slot_list waiting; // for the addresses
 };
 
 // A request under way. Slots are kept for their memory.
 struct h1_slot {
-	struct up_timer timer; // while it waits
-	CURL *easy;            // NULL in the free list
+	struct http_timer timer; // while it waits
+	CURL *easy;              // NULL in the free list
 	TAILQ_ENTRY(h1_slot) link;
 	struct h1_slot_list *list; // in which it is; NULL while it is libcurl's
 	struct h1_target *target;
-	struct up_transfer *transfer;
+	struct http_transfer *transfer;
 	uint64_t started_ms;
 	uint32_t waited_ms; // for the addresses
 	uint32_t pause_ms;  // the next one, if the backlog of a UNIX socket is full
 	int local_errno;    // why this machine opened no connection; 0: it did
 	bool head_done;     // an empty line came: what follows is body, trailer or the next head
-	enum up_error error;
-	struct up_body body;
-	struct curl_slist header[UP_HEADERS_MAX + H1_LINES_OWN];
+	enum http_error error;
+	struct http_body body;
+	struct curl_slist header[HTTP_HEADERS_MAX + H1_LINES_OWN];
 	char host[H1_HOST_ROOM];
 	char why[CURL_ERROR_SIZE]; // what tells bad chunks from a lost connection
 };
 
 struct h1_engine {
-	struct up_engine engine;
-	struct up_engine_config config;
+	struct http_engine engine;
+	struct http_engine_config config;
 	CURLM *multi;
 	CURLSH *share; // TLS sessions
-	struct up_sockets *sockets;
-	struct up_timers timers;
+	struct http_sockets *sockets;
+	struct http_timers timers;
 	struct h1_target *targets; // one a server
 	struct h1_slot_list free_slots;
 	struct h1_slot_list ended;   // without libcurl
@@ -109,8 +109,8 @@ size_t h1_on_body(char *data, size_t size, size_t count, void *arg);
 // Whether the head of an answer, not of an interim one, is whole.
 bool h1_is_answered(const struct h1_slot *slot);
 // Whether there is a final status: with a whole head, or with one of which only that is wanted.
-bool h1_status_is_known(const struct h1_slot *slot, enum up_error error);
+bool h1_status_is_known(const struct h1_slot *slot, enum http_error error);
 // What became of a request that libcurl ended with this code.
-enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code);
+enum http_error h1_error_of(const struct h1_slot *slot, CURLcode code);
 
 #endif

@@ -19,34 +19,34 @@ static int status_parse(const char *line, size_t len)
 	return len == 12 || line[12] == ' ' ? status : -1;
 }
 
-static enum up_error head_line(struct h1_slot *slot, const char *line, size_t len)
+static enum http_error head_line(struct h1_slot *slot, const char *line, size_t len)
 {
-	struct up_reply *reply = &slot->transfer->reply;
+	struct http_reply *reply = &slot->transfer->reply;
 
 	if (!reply->status ||
 		(slot->head_done && reply->status < 200 && len >= 5 && !memcmp(line, "HTTP/", 5))) {
 		int status = status_parse(line, len);
 
 		if (status < 0)
-			return UP_ERR_bad_reply;
+			return HTTP_ERR_bad_reply;
 		reply->head_len += len;
-		if (reply->head_len > UP_REPLY_HEAD)
-			return UP_ERR_head_too_large;
+		if (reply->head_len > HTTP_REPLY_HEAD)
+			return HTTP_ERR_head_too_large;
 		if (status == 101)
-			return UP_ERR_bad_status; // nobody asked for another protocol
-		up_reply_status(reply, status);
+			return HTTP_ERR_bad_status; // nobody asked for another protocol
+		http_reply_status(reply, status);
 		slot->head_done = false;
-		return UP_OK;
+		return HTTP_ERR_none;
 	}
 	if (!len) {
 		slot->head_done = true;
-		return reply->status >= 200 ? up_head_take(slot->transfer) : UP_OK;
+		return reply->status >= 200 ? http_head_take(slot->transfer) : HTTP_ERR_none;
 	}
 	if (slot->head_done && reply->status < 200)
-		return UP_ERR_bad_reply; // neither an answer nor the next interim one
+		return HTTP_ERR_bad_reply; // neither an answer nor the next interim one
 	if (slot->head_done)
-		return up_trailer_take(slot->transfer, len);
-	return up_reply_header(reply, line, len);
+		return http_trailer_take(slot->transfer, len);
+	return http_reply_header(reply, line, len);
 }
 
 size_t h1_on_header(char *line, size_t size, size_t count, void *arg)
@@ -66,7 +66,7 @@ size_t h1_on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct h1_slot *slot = arg;
 
-	slot->error = up_body_take(&slot->body, slot->transfer, data, size * count);
+	slot->error = http_body_take(&slot->body, slot->transfer, data, size * count);
 	return slot->error ? 0 : size * count;
 }
 
@@ -75,48 +75,48 @@ bool h1_is_answered(const struct h1_slot *slot)
 	return slot->head_done && slot->transfer->reply.status >= 200;
 }
 
-bool h1_status_is_known(const struct h1_slot *slot, enum up_error error)
+bool h1_status_is_known(const struct h1_slot *slot, enum http_error error)
 {
 	return slot->transfer->reply.status >= 200 &&
-		(slot->head_done || error == UP_ERR_head_too_large);
+		(slot->head_done || error == HTTP_ERR_head_too_large);
 }
 
 // What became of one whose body or chunks cannot be read. libcurl has 4 KB for a line of a trailer,
 // and calls a longer one a want of memory.
-static enum up_error error_of_chunks(const struct h1_slot *slot)
+static enum http_error error_of_chunks(const struct h1_slot *slot)
 {
 	if (!strstr(slot->why, "chunk"))
-		return UP_ERR_reset;
-	return h1_is_answered(slot) && strstr(slot->why, "memory") ? UP_ERR_head_too_large
-								   : UP_ERR_bad_reply;
+		return HTTP_ERR_reset;
+	return h1_is_answered(slot) && strstr(slot->why, "memory") ? HTTP_ERR_head_too_large
+								   : HTTP_ERR_bad_reply;
 }
 
-enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
+enum http_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 {
-	const struct up_transfer *t = slot->transfer;
+	const struct http_transfer *t = slot->transfer;
 
 	if (slot->error)
 		return slot->error;
 	switch (code) {
 	case CURLE_OK:
-		return h1_is_answered(slot) ? UP_OK : UP_ERR_reset; // closed in the head
+		return h1_is_answered(slot) ? HTTP_ERR_none : HTTP_ERR_reset; // closed in the head
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_SETOPT_OPTION_SYNTAX: // of CURLOPT_RESOLVE: a name without an address
-		return UP_ERR_dns;
+		return HTTP_ERR_dns;
 	case CURLE_COULDNT_CONNECT:
-		return slot->local_errno ? UP_ERR_local : UP_ERR_connect;
+		return slot->local_errno ? HTTP_ERR_local : HTTP_ERR_connect;
 	case CURLE_SSL_CERTPROBLEM: // files of this machine that cannot be read now
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ENGINE_INITFAILED:
-		return UP_ERR_local;
+		return HTTP_ERR_local;
 	case CURLE_OPERATION_TIMEDOUT:
-		return t->connect_ms && !t->sent ? UP_ERR_connect : UP_ERR_timeout;
+		return t->connect_ms && !t->sent ? HTTP_ERR_connect : HTTP_ERR_timeout;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CLIENTCERT:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ISSUER_ERROR:
-		return UP_ERR_tls;
+		return HTTP_ERR_tls;
 	case CURLE_RECV_ERROR:
 		return error_of_chunks(slot);
 	case CURLE_GOT_NOTHING:
@@ -124,10 +124,11 @@ enum up_error h1_error_of(const struct h1_slot *slot, CURLcode code)
 	case CURLE_PARTIAL_FILE:
 	case CURLE_SEND_FAIL_REWIND:
 	case CURLE_ABORTED_BY_CALLBACK:
-		return UP_ERR_reset;
+		return HTTP_ERR_reset;
 	case CURLE_OUT_OF_MEMORY: // also of a header line above libcurl's own limit
-		return t->sent && !h1_is_answered(slot) ? UP_ERR_head_too_large : UP_ERR_no_memory;
+		return t->sent && !h1_is_answered(slot) ? HTTP_ERR_head_too_large
+							: HTTP_ERR_no_memory;
 	default:
-		return UP_ERR_bad_reply;
+		return HTTP_ERR_bad_reply;
 	}
 }

@@ -29,7 +29,7 @@ int h1_target_create(
 	target->server = server;
 	target->resolve.data = target->resolve_text;
 	TAILQ_INIT(&target->waiting);
-	up_host_init(&target->host, server, e->sockets);
+	http_host_init(&target->host, server, e->sockets);
 	if (server->scheme != CONF_HTTPS || !server_name) {
 		target->origin = strdup(server->origin);
 		return target->origin ? 0 : -ENOMEM;
@@ -49,7 +49,7 @@ int h1_target_create(
 
 void h1_target_free(struct h1_target *target)
 {
-	up_host_end(&target->host);
+	http_host_end(&target->host);
 	free(target->origin);
 	curl_slist_free_all(target->connect_to);
 }
@@ -57,7 +57,7 @@ void h1_target_free(struct h1_target *target)
 // Without a "+" in front libcurl never forgets them.
 void h1_target_resolved(struct h1_target *target)
 {
-	const struct up_addresses *addresses = &target->host.addresses;
+	const struct http_addresses *addresses = &target->host.addresses;
 	size_t room = sizeof(target->resolve_text), len;
 	char text[NI_MAXHOST];
 	const char *comma = "";
@@ -65,7 +65,7 @@ void h1_target_resolved(struct h1_target *target)
 	len = (size_t)snprintf(
 		target->resolve_text, room, "%s:%u:", target->server->host, target->server->port);
 	for (unsigned i = 0; i < addresses->count; i++) {
-		const struct up_address *address = &addresses->address[i];
+		const struct http_address *address = &addresses->address[i];
 		const struct sockaddr *sa = (const struct sockaddr *)&address->storage;
 		bool v6 = sa->sa_family == AF_INET6;
 
@@ -100,7 +100,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 		slot->local_errno = errno;
 		return CURL_SOCKET_BAD;
 	}
-	if (up_sockets_own(e->sockets, fd)) {
+	if (http_sockets_own(e->sockets, fd)) {
 		slot->local_errno = ENOMEM;
 		close(fd);
 		return CURL_SOCKET_BAD;
@@ -113,7 +113,7 @@ static int on_close(void *arg, curl_socket_t fd)
 {
 	struct h1_engine *e = arg;
 
-	up_sockets_forget(e->sockets, fd);
+	http_sockets_forget(e->sockets, fd);
 	return close(fd);
 }
 
@@ -191,7 +191,7 @@ static CURLcode slot_set_target(struct h1_slot *slot)
 	return rc;
 }
 
-static CURLcode slot_set_method(struct h1_slot *slot, const struct up_request *req)
+static CURLcode slot_set_method(struct h1_slot *slot, const struct http_request *req)
 {
 	CURLcode rc = CURLE_OK;
 
@@ -205,9 +205,9 @@ static CURLcode slot_set_method(struct h1_slot *slot, const struct up_request *r
 }
 
 // The list of headers, in memory of the slot: libcurl only reads it.
-static CURLcode slot_set_headers(struct h1_slot *slot, const struct up_transfer *t)
+static CURLcode slot_set_headers(struct h1_slot *slot, const struct http_transfer *t)
 {
-	const struct up_request *req = &t->request;
+	const struct http_request *req = &t->request;
 	bool has_type = false, has_accept = false;
 	unsigned n = 0;
 
@@ -216,7 +216,7 @@ static CURLcode slot_set_headers(struct h1_slot *slot, const struct up_transfer 
 		return CURLE_URL_MALFORMAT;
 	slot->header[n++].data = slot->host;
 	for (unsigned i = 0; i < req->header_count; i++) {
-		const struct up_header *h = &req->header[i];
+		const struct http_header *h = &req->header[i];
 
 		has_type |= h->name_len == 12 && !memcmp(h->line, "Content-Type", 12);
 		has_accept |= h->name_len == 6 && !memcmp(h->line, "Accept", 6);
@@ -236,8 +236,8 @@ static CURLcode slot_set_headers(struct h1_slot *slot, const struct up_transfer 
 
 CURLcode h1_slot_set_request(struct h1_engine *e, struct h1_slot *slot)
 {
-	const struct up_transfer *t = slot->transfer;
-	const struct up_request *req = &t->request;
+	const struct http_transfer *t = slot->transfer;
+	const struct http_request *req = &t->request;
 	const struct h1_target *target = slot->target;
 	const char *path = *req->path || *t->server->base ? req->path : "/";
 	CURLcode rc;

@@ -23,7 +23,7 @@ enum h2_conn_state {
 };
 
 struct h2_conn {
-	struct up_timer timer;
+	struct http_timer timer;
 	TAILQ_ENTRY(h2_conn) link; // of its target
 	LIST_ENTRY(h2_conn) dirty_link;
 	bool dirty; // there may be something to be sent
@@ -32,7 +32,7 @@ struct h2_conn {
 	bool fresh;    // for one transfer
 	bool answered; // a request
 	bool unread;   // has more to be read than epoll knows of
-	struct up_wire wire;
+	struct http_wire wire;
 	struct h2_session session;
 	struct h2_stream_list streams;
 	uint64_t opened_ms;
@@ -51,8 +51,8 @@ LIST_HEAD(h2_dirty_list, h2_conn);
 // A server.
 struct h2_target {
 	struct h2_engine *engine;
-	struct up_host host;
-	struct up_wire_target wire;
+	struct http_host host;
+	struct http_wire_target wire;
 	struct h2_conn_list conns;
 	struct h2_stream_list waiting;
 	struct h2_stream_list paused; // refused, until they are sent again
@@ -63,11 +63,11 @@ struct h2_target {
 };
 
 struct h2_engine {
-	struct up_engine engine;
-	struct up_engine_config config;
+	struct http_engine engine;
+	struct http_engine_config config;
 	SSL_CTX *tls;
-	struct up_sockets *sockets;
-	struct up_timers timers;
+	struct http_sockets *sockets;
+	struct http_timers timers;
 	struct h2_target *targets; // one a server
 	struct h2_conn **conn_of;  // by descriptor
 	size_t conn_of_room;
@@ -90,7 +90,7 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 // The target's addresses are there, or there are none.
 void h2_conn_resolved(struct h2_conn *conn);
 // Closes it; its streams are lost with this error.
-void h2_conn_end(struct h2_conn *conn, enum up_error error);
+void h2_conn_end(struct h2_conn *conn, enum http_error error);
 // Says GOAWAY and closes it.
 void h2_conn_leave(struct h2_conn *conn);
 bool h2_conn_has_room(const struct h2_conn *conn);
@@ -107,12 +107,12 @@ void h2_conn_flush(struct h2_conn *conn);
 
 void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list);
 // It is over: turn() will report it.
-void h2_stream_finish(struct h2_stream *stream, enum up_error error);
+void h2_stream_finish(struct h2_stream *stream, enum http_error error);
 // Its connection is lost, or the server refused it: it is sent again, or over.
-void h2_stream_lost(struct h2_stream *stream, enum up_error error);
+void h2_stream_lost(struct h2_stream *stream, enum http_error error);
 // A connection takes no more requests: what waited for a place on it waits for another connection.
 void h2_target_left(struct h2_target *target);
 // A connection did not come about, or came to nothing.
-void h2_target_not_reached(struct h2_target *target, enum up_error error);
+void h2_target_not_reached(struct h2_target *target, enum http_error error);
 
 #endif

@@ -57,26 +57,26 @@ static void drop_socket(struct h2_conn *conn)
 	struct h2_engine *e = conn->target->engine;
 	int fd = conn->wire.fd;
 
-	up_wire_end(&conn->wire);
+	http_wire_end(&conn->wire);
 	if (fd < 0)
 		return;
 	if ((size_t)fd < e->conn_of_room)
 		e->conn_of[fd] = NULL;
-	up_sockets_forget(e->sockets, fd);
+	http_sockets_forget(e->sockets, fd);
 	close(fd);
 	conn->wire.fd = -1;
 }
 
 static int want(struct h2_conn *conn)
 {
-	return up_sockets_want(conn->target->engine->sockets, conn->wire.fd, conn->wire.events);
+	return http_sockets_want(conn->target->engine->sockets, conn->wire.fd, conn->wire.events);
 }
 
 // Connects to the next address.
 static void conn_connect(struct h2_conn *conn)
 {
 	struct h2_engine *e = conn->target->engine;
-	enum up_error error = up_wire_connect(&conn->wire, e->now_ms);
+	enum http_error error = http_wire_connect(&conn->wire, e->now_ms);
 
 	if (error) {
 		conn->target->local_errno = conn->wire.local_errno;
@@ -85,20 +85,20 @@ static void conn_connect(struct h2_conn *conn)
 	}
 	int fd = conn->wire.fd;
 	e->connections++;
-	if (conn_of_reserve(e, (size_t)fd) || up_sockets_own(e->sockets, fd)) {
-		h2_conn_end(conn, UP_ERR_no_memory);
+	if (conn_of_reserve(e, (size_t)fd) || http_sockets_own(e->sockets, fd)) {
+		h2_conn_end(conn, HTTP_ERR_no_memory);
 		return;
 	}
 	int rc = want(conn);
 	if (rc) {
 		conn->target->local_errno = -rc;
-		h2_conn_end(conn, UP_ERR_local);
+		h2_conn_end(conn, HTTP_ERR_local);
 		return;
 	}
 	e->conn_of[fd] = conn;
 	conn->state = H2_CONN_OPENING;
-	up_timer_set(&e->timers, &conn->timer,
-		up_earlier(conn->opened_ms + OPEN_MS, conn->wire.give_up_ms));
+	http_timer_set(&e->timers, &conn->timer,
+		http_earlier(conn->opened_ms + OPEN_MS, conn->wire.give_up_ms));
 }
 
 void h2_conn_resolved(struct h2_conn *conn)
@@ -107,13 +107,13 @@ void h2_conn_resolved(struct h2_conn *conn)
 	if (conn->wire.addresses.count)
 		conn_connect(conn);
 	else
-		h2_conn_end(conn, up_host_error(&conn->target->host, &conn->target->local_errno));
+		h2_conn_end(conn, http_host_error(&conn->target->host, &conn->target->local_errno));
 }
 
-static void conn_fire(struct up_timer *timer);
+static void conn_fire(struct http_timer *timer);
 
 // Called by the session.
-static void stream_ended(struct h2_stream *stream, enum up_error error)
+static void stream_ended(struct h2_stream *stream, enum http_error error)
 {
 	struct h2_conn *conn = stream->conn;
 
@@ -122,7 +122,7 @@ static void stream_ended(struct h2_stream *stream, enum up_error error)
 		conn->answered = true;
 		conn->target->useless = 0;
 	}
-	if (error == UP_ERR_reset && !stream->transfer->sent)
+	if (error == HTTP_ERR_reset && !stream->transfer->sent)
 		h2_stream_lost(stream, error);
 	else
 		h2_stream_finish(stream, error);
@@ -137,7 +137,7 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 		return -ENOMEM;
 	memset(conn, 0, offsetof(struct h2_conn, out));
 	if (h2_session_create(&conn->session, e->config.first_stream) ||
-		up_timers_reserve(&e->timers, e->timers.count + e->stream_count + 2)) {
+		http_timers_reserve(&e->timers, e->timers.count + e->stream_count + 2)) {
 		if (conn->session.ng)
 			h2_session_free(&conn->session);
 		free(conn);
@@ -156,8 +156,8 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 		h2_stream_move(fresh, &conn->streams);
 		fresh->conn = conn;
 	}
-	up_timer_set(&e->timers, &conn->timer, conn->opened_ms + OPEN_MS);
-	if (up_host_want(&target->host, e->now_ms) != UP_HOST_ASKED)
+	http_timer_set(&e->timers, &conn->timer, conn->opened_ms + OPEN_MS);
+	if (http_host_want(&target->host, e->now_ms) != HTTP_HOST_ASKED)
 		h2_conn_resolved(conn);
 	return 0;
 }
@@ -175,7 +175,7 @@ static void conn_is_ready(struct h2_conn *conn)
 	conn->ready_ms = conn->used_ms = e->now_ms;
 	conn->target->changed |= !conn->fresh; // what waits now waits for a place
 	conn->follow_ms = e->now_ms + FOLLOW_MS;
-	up_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
+	http_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
 	if (!conn->fresh && !conn_is_astray(conn))
 		target_leave_astray(conn->target);
 	if (fresh)
@@ -184,7 +184,7 @@ static void conn_is_ready(struct h2_conn *conn)
 
 // ---- ending
 
-void h2_conn_end(struct h2_conn *conn, enum up_error error)
+void h2_conn_end(struct h2_conn *conn, enum http_error error)
 {
 	struct h2_target *target = conn->target;
 	struct h2_engine *e = target->engine;
@@ -196,7 +196,7 @@ void h2_conn_end(struct h2_conn *conn, enum up_error error)
 	h2_target_left(target);
 	e->conn_count -= !fresh;
 	e->again = true; // what waits may need another
-	up_timer_unset(&e->timers, &conn->timer);
+	http_timer_unset(&e->timers, &conn->timer);
 	clear_dirty(conn);
 	drop_socket(conn);
 	while ((stream = TAILQ_FIRST(&conn->streams)))
@@ -215,11 +215,11 @@ void h2_conn_leave(struct h2_conn *conn)
 	h2_session_leave(&conn->session);
 	if (conn->wire.open && conn->out_at == conn->out_len) {
 		n = h2_session_write(&conn->session, conn->out, sizeof(conn->out));
-		if (n > 0 && up_wire_write(&conn->wire, conn->out, (size_t)n) < 0) {
+		if (n > 0 && http_wire_write(&conn->wire, conn->out, (size_t)n) < 0) {
 			// The server need not know.
 		}
 	}
-	h2_conn_end(conn, UP_ERR_reset);
+	h2_conn_end(conn, HTTP_ERR_reset);
 }
 
 // ---- time
@@ -232,17 +232,17 @@ void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms)
 		return;
 	h2_session_ping(&conn->session);
 	conn->pinged_ms = e->now_ms;
-	up_timer_set(&e->timers, &conn->timer, e->now_ms + PING_MS);
+	http_timer_set(&e->timers, &conn->timer, e->now_ms + PING_MS);
 	set_dirty(conn);
 }
 
 // Whether a connection leads to an address that the server's name has no more.
 static bool conn_is_astray(const struct h2_conn *conn)
 {
-	const struct up_host *host = &conn->target->host;
+	const struct http_host *host = &conn->target->host;
 
 	return host->named && host->addresses.count &&
-		!up_host_has(host, &conn->wire.addresses.address[conn->wire.address]);
+		!http_host_has(host, &conn->wire.addresses.address[conn->wire.address]);
 }
 
 // Whether one more connection of a target may be opened for one that is astray.
@@ -269,7 +269,7 @@ static void conn_follow(struct h2_conn *conn)
 	if (conn->fresh || conn->state != H2_CONN_READY || !target->host.named ||
 		e->now_ms < conn->follow_ms)
 		return;
-	up_host_want(&target->host, e->now_ms);
+	http_host_want(&target->host, e->now_ms);
 	if (target->host.resolve || target->host.failed)
 		return; // the next look will tell, or nobody knows
 	if (!conn_is_astray(conn))
@@ -292,7 +292,7 @@ static void target_leave_astray(struct h2_target *target)
 	}
 }
 
-static void conn_fire(struct up_timer *timer)
+static void conn_fire(struct http_timer *timer)
 {
 	struct h2_conn *conn = (struct h2_conn *)timer;
 	struct h2_engine *e = conn->target->engine;
@@ -300,7 +300,7 @@ static void conn_fire(struct up_timer *timer)
 
 	if (conn->state < H2_CONN_READY) {
 		if (now >= conn->opened_ms + OPEN_MS || conn->state == H2_CONN_RESOLVING) {
-			h2_conn_end(conn, UP_ERR_connect);
+			h2_conn_end(conn, HTTP_ERR_connect);
 			return;
 		}
 		drop_socket(conn);
@@ -309,7 +309,7 @@ static void conn_fire(struct up_timer *timer)
 		return;
 	}
 	if (conn->pinged_ms) {
-		h2_conn_end(conn, UP_ERR_reset);
+		h2_conn_end(conn, HTTP_ERR_reset);
 		return;
 	}
 	if (TAILQ_EMPTY(&conn->streams) && now >= conn->used_ms + IDLE_MS) {
@@ -320,7 +320,7 @@ static void conn_fire(struct up_timer *timer)
 	if (now >= conn->heard_ms + QUIET_MS)
 		h2_conn_doubt(conn, now);
 	else
-		up_timer_set(&e->timers, timer, conn->heard_ms + QUIET_MS);
+		http_timer_set(&e->timers, timer, conn->heard_ms + QUIET_MS);
 }
 
 _Static_assert(offsetof(struct h2_conn, timer) == 0, "a timer is cast to its connection");
@@ -338,7 +338,7 @@ bool h2_conn_has_room(const struct h2_conn *conn)
 void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream)
 {
 	struct h2_engine *e = conn->target->engine;
-	enum up_error error;
+	enum http_error error;
 
 	h2_stream_move(stream, &conn->streams);
 	stream->conn = conn;
@@ -349,7 +349,7 @@ void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream)
 		stream->transfer->connected_ms = (uint32_t)(conn->ready_ms - since);
 	}
 	stream->started_ms = e->now_ms;
-	up_timer_set(&e->timers, &stream->timer, stream->deadline_ms);
+	http_timer_set(&e->timers, &stream->timer, stream->deadline_ms);
 	error = h2_session_submit(&conn->session, stream);
 	if (error)
 		h2_stream_finish(stream, error);
@@ -374,27 +374,27 @@ static bool conn_read(struct h2_conn *conn)
 
 	conn->unread = false;
 	for (unsigned i = 0; i < READS; i++) {
-		ssize_t n = up_wire_read(&conn->wire, e->in, sizeof(e->in));
+		ssize_t n = http_wire_read(&conn->wire, e->in, sizeof(e->in));
 
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0) {
-			h2_conn_end(conn, UP_ERR_reset);
+			h2_conn_end(conn, HTTP_ERR_reset);
 			return false;
 		}
 		conn->heard_ms = e->now_ms;
 		if (conn->pinged_ms) {
 			conn->pinged_ms = 0;
-			up_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
+			http_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
 		}
-		enum up_error error = h2_session_read(&conn->session, e->in, (size_t)n);
+		enum http_error error = h2_session_read(&conn->session, e->in, (size_t)n);
 		if (error) {
 			h2_conn_end(conn, error);
 			return false;
 		}
 		if (!conn->wire.ssl && (size_t)n < sizeof(e->in))
 			break; // that was all
-		conn->unread = up_wire_holds(&conn->wire);
+		conn->unread = http_wire_holds(&conn->wire);
 	}
 	if (conn->state == H2_CONN_OPENING && conn->session.ready)
 		conn_is_ready(conn);
@@ -405,23 +405,23 @@ static bool conn_read(struct h2_conn *conn)
 // Goes on with the handshakes.
 static void conn_go_on(struct h2_conn *conn)
 {
-	enum up_error error = up_wire_go_on(&conn->wire, &conn->target->wire);
+	enum http_error error = http_wire_go_on(&conn->wire, &conn->target->wire);
 
-	if (error == UP_ERR_connect) {
+	if (error == HTTP_ERR_connect) {
 		drop_socket(conn);
 		conn_connect(conn);
 		return;
 	}
 	if (error || want(conn)) {
-		h2_conn_end(conn, error ? error : UP_ERR_no_memory);
+		h2_conn_end(conn, error ? error : HTTP_ERR_no_memory);
 		return;
 	}
 	// The address answers: no other one is tried, however long a handshake of TLS takes.
-	up_timer_set(&conn->target->engine->timers, &conn->timer, conn->opened_ms + OPEN_MS);
+	http_timer_set(&conn->target->engine->timers, &conn->timer, conn->opened_ms + OPEN_MS);
 	if (!conn->wire.open)
 		return;
 	set_dirty(conn); // the preface
-	if (up_wire_holds(&conn->wire))
+	if (http_wire_holds(&conn->wire))
 		conn->unread = conn->target->engine->again = true;
 }
 
@@ -436,8 +436,8 @@ void h2_conn_ready(struct h2_conn *conn, uint32_t events)
 	set_dirty(conn);
 }
 
-// Returns UP_OK, with more to be sent or not, or why not.
-static enum up_error conn_write(struct h2_conn *conn)
+// Returns HTTP_ERR_none, with more to be sent or not, or why not.
+static enum http_error conn_write(struct h2_conn *conn)
 {
 	for (;;) {
 		if (conn->out_at == conn->out_len)
@@ -445,14 +445,14 @@ static enum up_error conn_write(struct h2_conn *conn)
 		ssize_t n = h2_session_write(&conn->session, conn->out + conn->out_len,
 			sizeof(conn->out) - conn->out_len);
 		if (n < 0)
-			return UP_ERR_no_memory;
+			return HTTP_ERR_no_memory;
 		conn->out_len += (size_t)n;
 		if (!conn->out_len)
-			return UP_OK;
-		n = up_wire_write(
+			return HTTP_ERR_none;
+		n = http_wire_write(
 			&conn->wire, conn->out + conn->out_at, conn->out_len - conn->out_at);
 		if (n < 0)
-			return n == -EAGAIN ? UP_OK : UP_ERR_reset;
+			return n == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_reset;
 		conn->out_at += (size_t)n;
 	}
 }
@@ -460,7 +460,7 @@ static enum up_error conn_write(struct h2_conn *conn)
 void h2_conn_flush(struct h2_conn *conn)
 {
 	unsigned streams = conn->session.streams;
-	enum up_error error;
+	enum http_error error;
 
 	clear_dirty(conn);
 	if (!conn->wire.open)
@@ -474,15 +474,15 @@ void h2_conn_flush(struct h2_conn *conn)
 		conn->target->engine->again = true;
 	// A server that closes with requests unread resets the connection, but what it answered and
 	// its GOAWAY are still there to be read.
-	for (unsigned i = 0; error == UP_ERR_reset && i < READS; i++)
+	for (unsigned i = 0; error == HTTP_ERR_reset && i < READS; i++)
 		if (!conn_read(conn))
 			return;
 	if (!error)
 		error = conn->session.error;
 	if (!error && h2_session_is_over(&conn->session))
-		error = UP_ERR_reset;
+		error = HTTP_ERR_reset;
 	if (!error && want(conn))
-		error = UP_ERR_no_memory;
+		error = HTTP_ERR_no_memory;
 	if (error) {
 		h2_conn_end(conn, error);
 		return;

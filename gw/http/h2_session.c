@@ -8,15 +8,15 @@
 
 #define WINDOW      (1024 * 1024) // bytes that a server may send ahead on all streams together
 #define LAST_ID     (INT32_MAX - 2)
-#define PATH_ROOM   (UP_TARGET_MAX + 2048) // base, path and query
-#define LENGTH_ROOM 24                     // a number
+#define PATH_ROOM   (HTTP_TARGET_MAX + 2048) // base, path and query
+#define LENGTH_ROOM 24                       // a number
 #define FIELDS_OWN  6 // beside the request's: pseudo headers, user-agent, content-length
 
 static const char user_agent[] = "postern/" POSTERN_VERSION;
 
 // ---- what the server sends
 
-static void stream_end(struct h2_stream *stream, struct h2_session *session, enum up_error error)
+static void stream_end(struct h2_stream *stream, struct h2_session *session, enum http_error error)
 {
 	nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
 	session->ended(stream, error);
@@ -24,24 +24,24 @@ static void stream_end(struct h2_stream *stream, struct h2_session *session, enu
 
 // Ends a stream before the server does.
 static void stream_give_up(
-	struct h2_stream *stream, struct h2_session *session, enum up_error error)
+	struct h2_stream *stream, struct h2_session *session, enum http_error error)
 {
 	// Out of memory: nghttp2 will say so again, and it ends the connection.
 	nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
 	stream_end(stream, session, error);
 }
 
-static enum up_error status_take(struct up_reply *reply, const char *value, size_t len)
+static enum http_error status_take(struct http_reply *reply, const char *value, size_t len)
 {
 	int status = 0;
 
 	// nghttp2 lets three digits through, and takes 013 for a final one.
 	if (len != 3 || value[0] == '0')
-		return UP_ERR_bad_reply;
+		return HTTP_ERR_bad_reply;
 	for (unsigned i = 0; i < 3; i++)
 		status = status * 10 + (value[i] - '0');
-	up_reply_status(reply, status);
-	return UP_OK;
+	http_reply_status(reply, status);
+	return HTTP_ERR_none;
 }
 
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name_bytes,
@@ -49,15 +49,15 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 {
 	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 	const char *name = (const char *)name_bytes, *value = (const char *)value_bytes;
-	enum up_error error = UP_OK;
+	enum http_error error = HTTP_ERR_none;
 
 	if (!stream)
 		return 0;
-	struct up_reply *reply = &stream->transfer->reply;
+	struct http_reply *reply = &stream->transfer->reply;
 	if (stream->head_done) {
-		error = up_trailer_take(stream->transfer, name_len + value_len);
+		error = http_trailer_take(stream->transfer, name_len + value_len);
 	} else {
-		error = up_reply_field(reply, name, name_len, value, value_len);
+		error = http_reply_field(reply, name, name_len, value, value_len);
 		if (!error && name_len == 7 && !memcmp(name, ":status", 7))
 			error = status_take(reply, value, value_len);
 	}
@@ -73,7 +73,7 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 	struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 
 	if (stream)
-		stream_give_up(stream, arg, UP_ERR_bad_reply);
+		stream_give_up(stream, arg, HTTP_ERR_bad_reply);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ static int on_body(
 
 	if (!stream)
 		return 0;
-	enum up_error error = up_body_take(&stream->body, stream->transfer, data, len);
+	enum http_error error = http_body_take(&stream->body, stream->transfer, data, len);
 	if (error)
 		stream_give_up(stream, arg, error);
 	return 0;
@@ -93,7 +93,7 @@ static int on_body(
 // The head of the final answer is there.
 static void head_take(struct h2_session *session, struct h2_stream *stream)
 {
-	enum up_error error = up_head_take(stream->transfer);
+	enum http_error error = http_head_take(stream->transfer);
 
 	stream->head_done = true;
 	if (error)
@@ -128,9 +128,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		return 0;
 	// The answer may come before the whole request was sent, which nobody needs then.
 	if (!nghttp2_session_get_stream_local_close(ng, stream->id))
-		stream_give_up(stream, session, UP_OK);
+		stream_give_up(stream, session, HTTP_ERR_none);
 	else
-		stream_end(stream, session, UP_OK);
+		stream_end(stream, session, HTTP_ERR_none);
 	return 0;
 }
 
@@ -146,12 +146,12 @@ static int on_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	// to answer says something else.
 	if (code == NGHTTP2_REFUSED_STREAM && !stream->transfer->reply.status) {
 		stream->transfer->sent = false;
-		session->ended(stream, UP_ERR_reset);
+		session->ended(stream, HTTP_ERR_reset);
 		return 0;
 	}
 	session->ended(stream,
-		stream->reset && code != NGHTTP2_HTTP_1_1_REQUIRED ? UP_ERR_reset
-								   : UP_ERR_bad_reply);
+		stream->reset && code != NGHTTP2_HTTP_1_1_REQUIRED ? HTTP_ERR_reset
+								   : HTTP_ERR_bad_reply);
 	return 0;
 }
 
@@ -161,17 +161,17 @@ static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	struct h2_session *session = arg;
 
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-		session->error = UP_ERR_bad_reply;
+		session->error = HTTP_ERR_bad_reply;
 	return 0;
 }
 
-enum up_error h2_session_read(struct h2_session *session, const uint8_t *data, size_t len)
+enum http_error h2_session_read(struct h2_session *session, const uint8_t *data, size_t len)
 {
 	ssize_t n = nghttp2_session_mem_recv(session->ng, data, len);
 
 	if (n == NGHTTP2_ERR_NOMEM)
-		return UP_ERR_no_memory;
-	return n < 0 ? UP_ERR_bad_reply : UP_OK;
+		return HTTP_ERR_no_memory;
+	return n < 0 ? HTTP_ERR_bad_reply : HTTP_ERR_none;
 }
 
 // ---- what we send
@@ -183,7 +183,7 @@ static ssize_t body_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t r
 
 	if (!stream) // cancelled, with RST_STREAM on its way
 		return NGHTTP2_ERR_DEFERRED;
-	const struct up_request *req = &stream->transfer->request;
+	const struct http_request *req = &stream->transfer->request;
 	size_t left = req->body_len - stream->body_sent, n = left < room ? left : room;
 	memcpy(buf, req->body + stream->body_sent, n);
 	stream->body_sent += n;
@@ -205,7 +205,7 @@ static nghttp2_nv field_of(const char *name, size_t name_len, const char *value,
 #define FIELD(name, value) field_of(name, sizeof(name) - 1, value, strlen(value))
 
 // Whether a field differs from request to request: no entry of HPACK's table is worth having.
-static bool field_varies(const struct up_header *h)
+static bool field_varies(const struct http_header *h)
 {
 	static const struct {
 		const char *name;
@@ -219,33 +219,33 @@ static bool field_varies(const struct up_header *h)
 	return true;
 }
 
-enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *stream)
+enum http_error h2_session_submit(struct h2_session *session, struct h2_stream *stream)
 {
-	struct up_transfer *t = stream->transfer;
-	const struct up_request *req = &t->request;
+	struct http_transfer *t = stream->transfer;
+	const struct http_request *req = &t->request;
 	nghttp2_data_provider body = {.read_callback = body_read};
-	nghttp2_nv fields[UP_HEADERS_MAX + FIELDS_OWN];
+	nghttp2_nv fields[HTTP_HEADERS_MAX + FIELDS_OWN];
 	char room[PATH_ROOM + LENGTH_ROOM], *at = room;
-	struct up_text text;
+	struct http_text text;
 	size_t n = 0;
 
-	up_text_init(&text, room, sizeof(room));
-	up_text_str(&text, t->server->base);
-	up_text_str(&text, *req->path || *t->server->base ? req->path : "/");
-	up_text_str(&text, req->query);
-	const char *path = up_text_end(&text, &at);
-	up_text_decimal(&text, req->body_len);
+	http_text_init(&text, room, sizeof(room));
+	http_text_str(&text, t->server->base);
+	http_text_str(&text, *req->path || *t->server->base ? req->path : "/");
+	http_text_str(&text, req->query);
+	const char *path = http_text_end(&text, &at);
+	http_text_decimal(&text, req->body_len);
 	const char *length = at;
-	up_text_end(&text, &at);
+	http_text_end(&text, &at);
 	if (text.failed)
-		return UP_ERR_no_memory; // not reached: the parts are bounded
+		return HTTP_ERR_no_memory; // not reached: the parts are bounded
 	fields[n++] = FIELD(":method", req->method);
 	fields[n++] = FIELD(":scheme", t->server->scheme == CONF_HTTPS ? "https" : "http");
 	fields[n++] = FIELD(":authority", t->host);
 	fields[n++] = FIELD(":path", path);
 	fields[n++] = FIELD("user-agent", user_agent);
 	for (unsigned i = 0; i < req->header_count; i++) {
-		const struct up_header *h = &req->header[i];
+		const struct http_header *h = &req->header[i];
 		size_t skip = h->name_len + 2u; // ": "
 
 		fields[n] = field_of(h->line, h->name_len, h->line + skip, h->len - skip);
@@ -257,7 +257,7 @@ enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *st
 	session->taught = true;
 	if (req->has_body)
 		fields[n++] = FIELD("content-length", length);
-	up_reply_init(&t->reply);
+	http_reply_init(&t->reply);
 	stream->body_sent = 0;
 	stream->body.received = 0;
 	stream->head_done = false;
@@ -265,11 +265,11 @@ enum up_error h2_session_submit(struct h2_session *session, struct h2_stream *st
 	int32_t id = nghttp2_submit_request(session->ng, NULL, fields, n,
 		req->has_body && req->body_len ? &body : NULL, stream);
 	if (id < 0)
-		return UP_ERR_no_memory;
+		return HTTP_ERR_no_memory;
 	stream->id = id;
 	session->streams++;
 	t->sent = true;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
 void h2_session_cancel(struct h2_session *session, struct h2_stream *stream)
@@ -343,7 +343,7 @@ static int session_start(struct h2_session *session, int32_t first_stream)
 {
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UP_REPLY_HEAD},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_REPLY_HEAD},
 	};
 
 	if (nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, settings,

@@ -13,20 +13,21 @@
 #define AGAIN_MS 1000  // between look-ups of a name that is not found or leads nowhere
 #define LOCAL_MS 100   // between look-ups for which this machine lacks descriptors or memory
 
-void up_host_init(
-	struct up_host *host, const struct conf_server *server, struct up_sockets *sockets)
+void http_host_init(
+	struct http_host *host, const struct conf_server *server, struct http_sockets *sockets)
 {
-	*host = (struct up_host){.server = server, .sockets = sockets};
+	*host = (struct http_host){.server = server, .sockets = sockets};
 	if (server->unix_path)
-		up_address_of_path(&host->addresses, server->unix_path);
+		http_address_of_path(&host->addresses, server->unix_path);
 	else
-		host->named = !up_address_of_text(&host->addresses, server->host, server->port);
+		host->named = !http_address_of_text(&host->addresses, server->host, server->port);
 }
 
 // A look-up ended: 0 with these addresses, or -errno.
-static void found(struct up_host *host, int rc, const struct up_addresses *addresses, uint64_t now)
+static void found(
+	struct http_host *host, int rc, const struct http_addresses *addresses, uint64_t now)
 {
-	bool local = rc && up_errno_is_local(-rc);
+	bool local = rc && http_errno_is_local(-rc);
 
 	host->heard_ms = now;
 	host->old_ms = now + (!rc ? OLD_MS : local ? LOCAL_MS : AGAIN_MS);
@@ -37,18 +38,18 @@ static void found(struct up_host *host, int rc, const struct up_addresses *addre
 		host->addresses.count = 0;
 }
 
-static int look_up(struct up_host *host)
+static int look_up(struct http_host *host)
 {
-	int rc = up_resolve_start(host->server->host, host->server->port, &host->resolve);
+	int rc = http_resolve_start(host->server->host, host->server->port, &host->resolve);
 
 	if (!rc)
-		rc = up_sockets_want(host->sockets, up_resolve_fd(host->resolve), EPOLLIN);
+		rc = http_sockets_want(host->sockets, http_resolve_fd(host->resolve), EPOLLIN);
 	if (rc)
-		up_host_end(host);
+		http_host_end(host);
 	return rc;
 }
 
-enum up_host_state up_host_want(struct up_host *host, uint64_t now_ms)
+enum http_host_state http_host_want(struct http_host *host, uint64_t now_ms)
 {
 	if (host->named && !host->resolve && now_ms >= host->old_ms) {
 		int rc = look_up(host);
@@ -57,34 +58,34 @@ enum up_host_state up_host_want(struct up_host *host, uint64_t now_ms)
 			found(host, rc, NULL, now_ms);
 	}
 	if (host->addresses.count)
-		return UP_HOST_KNOWN;
-	return host->resolve ? UP_HOST_ASKED : UP_HOST_UNKNOWN;
+		return HTTP_HOST_KNOWN;
+	return host->resolve ? HTTP_HOST_ASKED : HTTP_HOST_UNKNOWN;
 }
 
-bool up_host_ready(struct up_host *host, int fd, uint64_t now_ms)
+bool http_host_ready(struct http_host *host, int fd, uint64_t now_ms)
 {
-	struct up_addresses addresses;
+	struct http_addresses addresses;
 
-	if (!host->resolve || up_resolve_fd(host->resolve) != fd)
+	if (!host->resolve || http_resolve_fd(host->resolve) != fd)
 		return false;
-	int rc = up_resolve_take(host->resolve, &addresses);
-	up_host_end(host);
+	int rc = http_resolve_take(host->resolve, &addresses);
+	http_host_end(host);
 	found(host, rc, &addresses, now_ms);
 	return true;
 }
 
-enum up_error up_host_error(const struct up_host *host, int *local_errno)
+enum http_error http_host_error(const struct http_host *host, int *local_errno)
 {
-	bool local = host->failed && up_errno_is_local(-host->failed);
+	bool local = host->failed && http_errno_is_local(-host->failed);
 
 	*local_errno = local ? -host->failed : 0;
-	return local ? UP_ERR_local : UP_ERR_dns;
+	return local ? HTTP_ERR_local : HTTP_ERR_dns;
 }
 
-bool up_host_has(const struct up_host *host, const struct up_address *address)
+bool http_host_has(const struct http_host *host, const struct http_address *address)
 {
 	for (unsigned i = 0; i < host->addresses.count; i++) {
-		const struct up_address *known = &host->addresses.address[i];
+		const struct http_address *known = &host->addresses.address[i];
 
 		if (known->len == address->len &&
 			!memcmp(&known->storage, &address->storage, address->len))
@@ -93,18 +94,18 @@ bool up_host_has(const struct up_host *host, const struct up_address *address)
 	return false;
 }
 
-void up_host_doubt(struct up_host *host)
+void http_host_doubt(struct http_host *host)
 {
-	host->old_ms = up_earlier(host->old_ms, host->heard_ms + AGAIN_MS);
+	host->old_ms = http_earlier(host->old_ms, host->heard_ms + AGAIN_MS);
 }
 
-void up_host_end(struct up_host *host)
+void http_host_end(struct http_host *host)
 {
 	if (!host->resolve)
 		return;
-	if (up_sockets_want(host->sockets, up_resolve_fd(host->resolve), 0)) {
+	if (http_sockets_want(host->sockets, http_resolve_fd(host->resolve), 0)) {
 		// Waiting for nothing cannot fail.
 	}
-	up_resolve_end(host->resolve);
+	http_resolve_end(host->resolve);
 	host->resolve = NULL;
 }

@@ -11,7 +11,7 @@
 
 // Whether a system call failed with this errno for want of descriptors, memory, ports or
 // watches.
-static inline bool up_errno_is_local(int error)
+static inline bool http_errno_is_local(int error)
 {
 	switch (error) {
 	case EMFILE:
@@ -27,9 +27,10 @@ static inline bool up_errno_is_local(int error)
 }
 
 // Whether a request failed before a server could have done anything about it.
-static inline bool up_error_is_local(enum up_error error)
+static inline bool http_error_is_local(enum http_error error)
 {
-	return error == UP_ERR_no_memory || error == UP_ERR_local || error == UP_ERR_queue_timeout;
+	return error == HTTP_ERR_no_memory || error == HTTP_ERR_local ||
+		error == HTTP_ERR_queue_timeout;
 }
 
 #endif

@@ -19,17 +19,17 @@
 #define NAME_ROOM 256 // RFC 1035: at most 253 bytes as text
 
 // The thread and whoever asked hold it, and the last of them frees it.
-struct up_resolve {
+struct http_resolve {
 	unsigned holders; // atomic
 	int fd;
 	char name[NAME_ROOM];
 	char port[6];
 	// The thread's until fd is readable:
 	int rc;
-	struct up_addresses addresses;
+	struct http_addresses addresses;
 };
 
-void up_address_of_path(struct up_addresses *addresses, const char *path)
+void http_address_of_path(struct http_addresses *addresses, const char *path)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 
@@ -39,9 +39,9 @@ void up_address_of_path(struct up_addresses *addresses, const char *path)
 	memcpy(&addresses->address[0].storage, &un, sizeof(un));
 }
 
-bool up_address_of_text(struct up_addresses *addresses, const char *text, uint16_t port)
+bool http_address_of_text(struct http_addresses *addresses, const char *text, uint16_t port)
 {
-	struct up_address *address = &addresses->address[0];
+	struct http_address *address = &addresses->address[0];
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
@@ -60,7 +60,7 @@ bool up_address_of_text(struct up_addresses *addresses, const char *text, uint16
 	return false;
 }
 
-static void let_go(struct up_resolve *r)
+static void let_go(struct http_resolve *r)
 {
 	if (__atomic_sub_fetch(&r->holders, 1, __ATOMIC_ACQ_REL))
 		return;
@@ -101,7 +101,7 @@ static int rc_of(int error, int fd)
 
 static void *run(void *arg)
 {
-	struct up_resolve *r = arg;
+	struct http_resolve *r = arg;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	uint64_t one = 1;
@@ -109,9 +109,9 @@ static void *run(void *arg)
 	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list), r->fd);
 	if (r->rc)
 		list = NULL;
-	for (const struct addrinfo *at = list; at && r->addresses.count < UP_ADDRESSES_MAX;
+	for (const struct addrinfo *at = list; at && r->addresses.count < HTTP_ADDRESSES_MAX;
 		at = at->ai_next) {
-		struct up_address *address = &r->addresses.address[r->addresses.count++];
+		struct http_address *address = &r->addresses.address[r->addresses.count++];
 
 		address->len = at->ai_addrlen;
 		memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
@@ -124,7 +124,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int thread_start(struct up_resolve *r)
+static int thread_start(struct http_resolve *r)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -143,9 +143,9 @@ static int thread_start(struct up_resolve *r)
 	return -rc;
 }
 
-int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolve)
+int http_resolve_start(const char *name, uint16_t port, struct http_resolve **resolve)
 {
-	struct up_resolve *r = calloc(1, sizeof(*r));
+	struct http_resolve *r = calloc(1, sizeof(*r));
 	int rc;
 
 	if (!r)
@@ -169,12 +169,12 @@ int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolv
 	return 0;
 }
 
-int up_resolve_fd(const struct up_resolve *r)
+int http_resolve_fd(const struct http_resolve *r)
 {
 	return r->fd;
 }
 
-int up_resolve_take(const struct up_resolve *r, struct up_addresses *addresses)
+int http_resolve_take(const struct http_resolve *r, struct http_addresses *addresses)
 {
 	uint64_t count;
 
@@ -185,7 +185,7 @@ int up_resolve_take(const struct up_resolve *r, struct up_addresses *addresses)
 	return r->rc;
 }
 
-void up_resolve_end(struct up_resolve *r)
+void http_resolve_end(struct http_resolve *r)
 {
 	let_go(r);
 }

@@ -8,36 +8,36 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define UP_ADDRESSES_MAX 8 // of a name; more are not looked at
+#define HTTP_ADDRESSES_MAX 8 // of a name; more are not looked at
 
-struct up_address {
+struct http_address {
 	socklen_t len;
 	struct sockaddr_storage storage;
 };
 
-struct up_addresses {
+struct http_addresses {
 	unsigned count;
-	struct up_address address[UP_ADDRESSES_MAX];
+	struct http_address address[HTTP_ADDRESSES_MAX];
 };
 
 // The address of a UNIX socket; the path fits sun_path.
-void up_address_of_path(struct up_addresses *addresses, const char *path);
+void http_address_of_path(struct http_addresses *addresses, const char *path);
 // An IPv4 or IPv6 address as text. false: it is a name.
-bool up_address_of_text(struct up_addresses *addresses, const char *text, uint16_t port);
+bool http_address_of_text(struct http_addresses *addresses, const char *text, uint16_t port);
 
-struct up_resolve;
+struct http_resolve;
 
 // Starts to look a name up. Returns 0 or -errno.
-int up_resolve_start(const char *name, uint16_t port, struct up_resolve **resolve)
+int http_resolve_start(const char *name, uint16_t port, struct http_resolve **resolve)
 	__attribute__((warn_unused_result));
-// Readable when it is done; open until up_resolve_end().
-int up_resolve_fd(const struct up_resolve *resolve);
+// Readable when it is done; open until http_resolve_end().
+int http_resolve_fd(const struct http_resolve *resolve);
 // After it is done. Returns 0 with at least one address, -ENOENT: there is no such name or it has
 // no address, -EAGAIN: nobody who knows, or another -errno: this machine could not ask, for want of
 // descriptors or memory.
-int up_resolve_take(const struct up_resolve *resolve, struct up_addresses *addresses)
+int http_resolve_take(const struct http_resolve *resolve, struct http_addresses *addresses)
 	__attribute__((warn_unused_result));
 // Done or not.
-void up_resolve_end(struct up_resolve *resolve);
+void http_resolve_end(struct http_resolve *resolve);
 
 #endif

@@ -15,21 +15,21 @@
 struct socket_state {
 	uint8_t wanted; // EPOLLIN, EPOLLOUT
 	uint8_t armed;  // what epoll was told; 0: not registered
-	bool own;       // closed only after up_sockets_forget()
+	bool own;       // closed only after http_sockets_forget()
 };
 
 _Static_assert((EPOLLIN | EPOLLOUT) <= UINT8_MAX, "fits");
 
-struct up_sockets {
+struct http_sockets {
 	int epoll;
 	uint32_t id;
 	unsigned room;
 	struct socket_state *state; // by descriptor
 };
 
-struct up_sockets *up_sockets_create(int epoll, uint32_t id)
+struct http_sockets *http_sockets_create(int epoll, uint32_t id)
 {
-	struct up_sockets *sockets = calloc(1, sizeof(*sockets));
+	struct http_sockets *sockets = calloc(1, sizeof(*sockets));
 
 	if (!sockets)
 		return NULL;
@@ -38,7 +38,7 @@ struct up_sockets *up_sockets_create(int epoll, uint32_t id)
 	return sockets;
 }
 
-void up_sockets_free(struct up_sockets *sockets)
+void http_sockets_free(struct http_sockets *sockets)
 {
 	if (!sockets)
 		return;
@@ -46,7 +46,7 @@ void up_sockets_free(struct up_sockets *sockets)
 	free(sockets);
 }
 
-static struct socket_state *state_of(struct up_sockets *sockets, int fd)
+static struct socket_state *state_of(struct http_sockets *sockets, int fd)
 {
 	unsigned room = sockets->room ? sockets->room : FIRST_ROOM;
 
@@ -63,9 +63,10 @@ static struct socket_state *state_of(struct up_sockets *sockets, int fd)
 	return &state[fd];
 }
 
-static int arm(struct up_sockets *sockets, int fd, struct socket_state *state, uint8_t events)
+static int arm(struct http_sockets *sockets, int fd, struct socket_state *state, uint8_t events)
 {
-	struct epoll_event event = {.events = events, .data.u64 = up_engine_event(sockets->id, fd)};
+	struct epoll_event event = {
+		.events = events, .data.u64 = http_engine_event(sockets->id, fd)};
 	int op = !events ? EPOLL_CTL_DEL : state->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
 	if (state->armed == events)
@@ -75,7 +76,7 @@ static int arm(struct up_sockets *sockets, int fd, struct socket_state *state, u
 	return rc;
 }
 
-int up_sockets_own(struct up_sockets *sockets, int fd)
+int http_sockets_own(struct http_sockets *sockets, int fd)
 {
 	struct socket_state *state = state_of(sockets, fd);
 
@@ -85,13 +86,13 @@ int up_sockets_own(struct up_sockets *sockets, int fd)
 	return 0;
 }
 
-void up_sockets_forget(struct up_sockets *sockets, int fd)
+void http_sockets_forget(struct http_sockets *sockets, int fd)
 {
 	if ((unsigned)fd < sockets->room)
 		sockets->state[fd] = (struct socket_state){0}; // epoll forgets what is closed
 }
 
-int up_sockets_want(struct up_sockets *sockets, int fd, uint32_t events)
+int http_sockets_want(struct http_sockets *sockets, int fd, uint32_t events)
 {
 	struct socket_state *state = state_of(sockets, fd);
 
@@ -107,7 +108,7 @@ int up_sockets_want(struct up_sockets *sockets, int fd, uint32_t events)
 	return arm(sockets, fd, state, (uint8_t)(events | EPOLLIN));
 }
 
-uint32_t up_sockets_ready(struct up_sockets *sockets, int fd, uint32_t events)
+uint32_t http_sockets_ready(struct http_sockets *sockets, int fd, uint32_t events)
 {
 	struct socket_state *state = (unsigned)fd < sockets->room ? &sockets->state[fd] : NULL;
 

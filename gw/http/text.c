@@ -9,12 +9,12 @@
 static const char lower_digits[] = "0123456789abcdef";
 static const char upper_digits[] = "0123456789ABCDEF"; // for %XX, RFC 3986 section 2.1
 
-void up_text_init(struct up_text *text, char *buf, size_t room)
+void http_text_init(struct http_text *text, char *buf, size_t room)
 {
-	*text = (struct up_text){.at = buf, .end = buf + room};
+	*text = (struct http_text){.at = buf, .end = buf + room};
 }
 
-void up_text_put(struct up_text *text, const void *bytes, size_t len)
+void http_text_put(struct http_text *text, const void *bytes, size_t len)
 {
 	if (text->failed || (size_t)(text->end - text->at) < len) {
 		text->failed = true;
@@ -25,12 +25,12 @@ void up_text_put(struct up_text *text, const void *bytes, size_t len)
 	text->at += len;
 }
 
-void up_text_str(struct up_text *text, const char *str)
+void http_text_str(struct http_text *text, const char *str)
 {
-	up_text_put(text, str, strlen(str));
+	http_text_put(text, str, strlen(str));
 }
 
-void up_text_char(struct up_text *text, char c)
+void http_text_char(struct http_text *text, char c)
 {
 	if (text->failed || text->at == text->end) {
 		text->failed = true;
@@ -39,7 +39,7 @@ void up_text_char(struct up_text *text, char c)
 	*text->at++ = c;
 }
 
-void up_text_decimal(struct up_text *text, uint64_t value)
+void http_text_decimal(struct http_text *text, uint64_t value)
 {
 	char digits[20];
 	unsigned n = sizeof(digits);
@@ -48,10 +48,10 @@ void up_text_decimal(struct up_text *text, uint64_t value)
 		digits[--n] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value);
-	up_text_put(text, digits + n, sizeof(digits) - n);
+	http_text_put(text, digits + n, sizeof(digits) - n);
 }
 
-void up_text_hex(struct up_text *text, const uint8_t *bytes, size_t len)
+void http_text_hex(struct http_text *text, const uint8_t *bytes, size_t len)
 {
 	if (text->failed || (size_t)(text->end - text->at) < 2 * len) {
 		text->failed = true;
@@ -69,37 +69,37 @@ static bool is_unreserved(uint8_t c)
 		c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-void up_text_percent(struct up_text *text, const uint8_t *bytes, size_t len, const char *also)
+void http_text_percent(struct http_text *text, const uint8_t *bytes, size_t len, const char *also)
 {
 	for (size_t i = 0; i < len; i++) {
 		size_t plain = i;
 
 		while (i < len && is_unreserved(bytes[i]))
 			i++;
-		up_text_put(text, bytes + plain, i - plain);
+		http_text_put(text, bytes + plain, i - plain);
 		if (i == len)
 			break;
 		uint8_t c = bytes[i];
 		if (c && strchr(also, c)) {
-			up_text_char(text, (char)c);
+			http_text_char(text, (char)c);
 			continue;
 		}
-		up_text_char(text, '%');
-		up_text_char(text, upper_digits[c >> 4]);
-		up_text_char(text, upper_digits[c & 15]);
+		http_text_char(text, '%');
+		http_text_char(text, upper_digits[c >> 4]);
+		http_text_char(text, upper_digits[c & 15]);
 	}
 }
 
-const char *up_text_end(struct up_text *text, char **start)
+const char *http_text_end(struct http_text *text, char **start)
 {
 	const char *str = *start;
 
-	up_text_char(text, 0);
+	http_text_char(text, 0);
 	*start = text->at;
 	return text->failed ? NULL : str;
 }
 
-bool up_utf8_valid(const uint8_t *bytes, size_t len)
+bool http_utf8_valid(const uint8_t *bytes, size_t len)
 {
 	while (len) {
 		unsigned n = coap_utf8_len(bytes, len);
@@ -112,7 +112,7 @@ bool up_utf8_valid(const uint8_t *bytes, size_t len)
 	return true;
 }
 
-size_t up_utf8_cut(const uint8_t *bytes, size_t len, size_t room)
+size_t http_utf8_cut(const uint8_t *bytes, size_t len, size_t room)
 {
 	if (len <= room)
 		return len;

@@ -9,28 +9,28 @@
 #include <stdint.h>
 
 // Running out of room sets `failed`, after which nothing more is written.
-struct up_text {
+struct http_text {
 	char *at;
 	char *end;
 	bool failed;
 };
 
-void up_text_init(struct up_text *text, char *buf, size_t room);
-void up_text_put(struct up_text *text, const void *bytes, size_t len);
-void up_text_str(struct up_text *text, const char *str);
-void up_text_char(struct up_text *text, char c);
-void up_text_decimal(struct up_text *text, uint64_t value);
+void http_text_init(struct http_text *text, char *buf, size_t room);
+void http_text_put(struct http_text *text, const void *bytes, size_t len);
+void http_text_str(struct http_text *text, const char *str);
+void http_text_char(struct http_text *text, char c);
+void http_text_decimal(struct http_text *text, uint64_t value);
 // Two lower-case digits a byte.
-void up_text_hex(struct up_text *text, const uint8_t *bytes, size_t len);
+void http_text_hex(struct http_text *text, const uint8_t *bytes, size_t len);
 // Bytes that are neither unreserved (RFC 3986 section 2.3) nor in `also` become %XX.
-void up_text_percent(struct up_text *text, const uint8_t *bytes, size_t len, const char *also);
+void http_text_percent(struct http_text *text, const uint8_t *bytes, size_t len, const char *also);
 // Ends a string that starts at *start, and sets *start behind it. Returns the string, or NULL if
 // the text failed.
-const char *up_text_end(struct up_text *text, char **start);
+const char *http_text_end(struct http_text *text, char **start);
 
 // Well-formed UTF-8 (RFC 3629), control characters included.
-bool up_utf8_valid(const uint8_t *bytes, size_t len);
+bool http_utf8_valid(const uint8_t *bytes, size_t len);
 // The largest length of at most `room` bytes that cuts no character in two. bytes are valid UTF-8.
-size_t up_utf8_cut(const uint8_t *bytes, size_t len, size_t room);
+size_t http_utf8_cut(const uint8_t *bytes, size_t len, size_t room);
 
 #endif

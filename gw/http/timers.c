@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int up_timers_reserve(struct up_timers *timers, size_t count)
+int http_timers_reserve(struct http_timers *timers, size_t count)
 {
 	size_t room = timers->room ? timers->room : 64;
 
@@ -14,7 +14,7 @@ int up_timers_reserve(struct up_timers *timers, size_t count)
 		return 0;
 	while (room <= count)
 		room *= 2;
-	struct up_timer_entry *heap = realloc(timers->heap, room * sizeof(*heap));
+	struct http_timer_entry *heap = realloc(timers->heap, room * sizeof(*heap));
 	if (!heap)
 		return -ENOMEM;
 	timers->heap = heap;
@@ -22,20 +22,20 @@ int up_timers_reserve(struct up_timers *timers, size_t count)
 	return 0;
 }
 
-void up_timers_free(struct up_timers *timers)
+void http_timers_free(struct http_timers *timers)
 {
 	free(timers->heap);
-	*timers = (struct up_timers){0};
+	*timers = (struct http_timers){0};
 }
 
-static void put(struct up_timers *timers, size_t place, struct up_timer_entry entry)
+static void put(struct http_timers *timers, size_t place, struct http_timer_entry entry)
 {
 	timers->heap[place] = entry;
 	entry.timer->place = place;
 }
 
 // Puts an entry at this place, or where it belongs above or below.
-static void settle(struct up_timers *timers, size_t place, struct up_timer_entry entry)
+static void settle(struct http_timers *timers, size_t place, struct http_timer_entry entry)
 {
 	while (place > 1 && timers->heap[place / 2].due_ms > entry.due_ms) {
 		put(timers, place, timers->heap[place / 2]);
@@ -53,37 +53,37 @@ static void settle(struct up_timers *timers, size_t place, struct up_timer_entry
 	put(timers, place, entry);
 }
 
-void up_timer_set(struct up_timers *timers, struct up_timer *timer, uint64_t due_ms)
+void http_timer_set(struct http_timers *timers, struct http_timer *timer, uint64_t due_ms)
 {
 	size_t place = timer->place ? timer->place : ++timers->count;
 
 	assert(place < timers->room);
-	settle(timers, place, (struct up_timer_entry){due_ms, timer});
+	settle(timers, place, (struct http_timer_entry){due_ms, timer});
 }
 
-void up_timer_unset(struct up_timers *timers, struct up_timer *timer)
+void http_timer_unset(struct http_timers *timers, struct http_timer *timer)
 {
 	size_t place = timer->place;
 
 	if (!place)
 		return;
-	struct up_timer_entry last = timers->heap[timers->count--];
+	struct http_timer_entry last = timers->heap[timers->count--];
 	if (last.timer != timer)
 		settle(timers, place, last);
 	timer->place = 0;
 }
 
-void up_timers_fire(struct up_timers *timers, uint64_t now_ms)
+void http_timers_fire(struct http_timers *timers, uint64_t now_ms)
 {
-	while (up_timers_next_ms(timers) <= now_ms) {
-		struct up_timer *timer = timers->heap[1].timer;
+	while (http_timers_next_ms(timers) <= now_ms) {
+		struct http_timer *timer = timers->heap[1].timer;
 
-		up_timer_unset(timers, timer);
+		http_timer_unset(timers, timer);
 		timer->fire(timer);
 	}
 }
 
-uint64_t up_timers_next_ms(const struct up_timers *timers)
+uint64_t http_timers_next_ms(const struct http_timers *timers)
 {
 	return timers->count ? timers->heap[1].due_ms : UINT64_MAX;
 }

@@ -11,40 +11,41 @@
 #include <stdint.h>
 #include <time.h>
 
-static inline uint64_t up_earlier(uint64_t a, uint64_t b)
+static inline uint64_t http_earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
 // Zeroed: not set.
-struct up_timer {
+struct http_timer {
 	size_t place; // in the heap, from 1; 0: not set
-	void (*fire)(struct up_timer *timer);
+	void (*fire)(struct http_timer *timer);
 };
 
-struct up_timer_entry {
+struct http_timer_entry {
 	uint64_t due_ms;
-	struct up_timer *timer;
+	struct http_timer *timer;
 };
 
 // Zeroed: none are set.
-struct up_timers {
-	struct up_timer_entry *heap; // from 1
+struct http_timers {
+	struct http_timer_entry *heap; // from 1
 	size_t count;
 	size_t room;
 };
 
 // Makes sure that so many can be set. Returns 0 or -ENOMEM.
-int up_timers_reserve(struct up_timers *timers, size_t count) __attribute__((warn_unused_result));
-void up_timers_free(struct up_timers *timers);
+int http_timers_reserve(struct http_timers *timers, size_t count)
+	__attribute__((warn_unused_result));
+void http_timers_free(struct http_timers *timers);
 
 // Sets a timer, or sets it again. There must be room for it.
-void up_timer_set(struct up_timers *timers, struct up_timer *timer, uint64_t due_ms);
-void up_timer_unset(struct up_timers *timers, struct up_timer *timer);
+void http_timer_set(struct http_timers *timers, struct http_timer *timer, uint64_t due_ms);
+void http_timer_unset(struct http_timers *timers, struct http_timer *timer);
 
 // Unsets those that are due, the earliest first, and calls fire() of each.
-void up_timers_fire(struct up_timers *timers, uint64_t now_ms);
+void http_timers_fire(struct http_timers *timers, uint64_t now_ms);
 // When the next one is due; UINT64_MAX: none is set.
-uint64_t up_timers_next_ms(const struct up_timers *timers);
+uint64_t http_timers_next_ms(const struct http_timers *timers);
 
 #endif

@@ -58,7 +58,7 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf)
 	return 0;
 }
 
-int up_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
+int http_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
 {
 	int rc;
 
@@ -76,7 +76,7 @@ int up_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
 
 // ---- opening
 
-static void drop_address(struct up_wire *wire)
+static void drop_address(struct http_wire *wire)
 {
 	SSL_free(wire->ssl);
 	wire->ssl = NULL;
@@ -88,16 +88,16 @@ static void drop_address(struct up_wire *wire)
 // socket, which is a matter of moments.
 static bool is_local(sa_family_t family, int error)
 {
-	return up_errno_is_local(error) || (family == AF_UNIX && error == EAGAIN);
+	return http_errno_is_local(error) || (family == AF_UNIX && error == EAGAIN);
 }
 
-enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
+enum http_error http_wire_connect(struct http_wire *wire, uint64_t now_ms)
 {
 	int one = 1;
 
 	wire->local_errno = 0;
 	while (wire->address < wire->addresses.count) {
-		const struct up_address *to = &wire->addresses.address[wire->address];
+		const struct http_address *to = &wire->addresses.address[wire->address];
 		const struct sockaddr *address = (const struct sockaddr *)&to->storage;
 		bool last = wire->address + 1 == wire->addresses.count;
 
@@ -105,7 +105,7 @@ enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 			socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (wire->fd < 0) {
 			wire->local_errno = errno;
-			return UP_ERR_local;
+			return HTTP_ERR_local;
 		}
 		if (address->sa_family != AF_UNIX)
 			setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -113,44 +113,44 @@ enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
 		wire->events = EPOLLOUT;
 		// A UNIX socket whose backlog is full says EAGAIN and never gets ready.
 		if (!connect(wire->fd, address, to->len) || errno == EINPROGRESS || errno == EINTR)
-			return UP_OK;
+			return HTTP_ERR_none;
 		if (is_local(address->sa_family, errno))
 			wire->local_errno = errno;
 		close(wire->fd);
 		wire->fd = -1;
 		wire->address++;
 	}
-	return wire->local_errno ? UP_ERR_local : UP_ERR_connect;
+	return wire->local_errno ? HTTP_ERR_local : HTTP_ERR_connect;
 }
 
 static bool is_address(const char *name)
 {
-	struct up_addresses unused;
+	struct http_addresses unused;
 
-	return up_address_of_text(&unused, name, 0);
+	return http_address_of_text(&unused, name, 0);
 }
 
-static enum up_error tls_start(struct up_wire *wire, struct up_wire_target *target)
+static enum http_error tls_start(struct http_wire *wire, struct http_wire_target *target)
 {
 	wire->ssl = SSL_new(target->tls);
 	if (!wire->ssl)
-		return UP_ERR_no_memory;
+		return HTTP_ERR_no_memory;
 	bool named = is_address(target->name)
 		? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(wire->ssl), target->name) == 1
 		: SSL_set_tlsext_host_name(wire->ssl, target->name) == 1 &&
 			SSL_set1_host(wire->ssl, target->name) == 1;
 	if (!named || SSL_set_fd(wire->ssl, wire->fd) != 1)
-		return UP_ERR_no_memory;
+		return HTTP_ERR_no_memory;
 	SSL_set_hostflags(wire->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	SSL_set_app_data(wire->ssl, &target->session);
 	if (target->session)
 		SSL_set_session(wire->ssl, target->session);
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
 // What has to be waited for before this SSL call can go on. -EAGAIN, 0 for a clean end, or another
 // -errno.
-static ssize_t ssl_failed(struct up_wire *wire, int rc)
+static ssize_t ssl_failed(struct http_wire *wire, int rc)
 {
 	int error = SSL_get_error(wire->ssl, rc);
 
@@ -171,23 +171,23 @@ static ssize_t ssl_failed(struct up_wire *wire, int rc)
 	}
 }
 
-static enum up_error tls_go_on(struct up_wire *wire)
+static enum http_error tls_go_on(struct http_wire *wire)
 {
 	const unsigned char *chosen;
 	unsigned len;
 	int rc = SSL_connect(wire->ssl);
 
 	if (rc != 1)
-		return ssl_failed(wire, rc) == -EAGAIN ? UP_OK : UP_ERR_tls;
+		return ssl_failed(wire, rc) == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_tls;
 	SSL_get0_alpn_selected(wire->ssl, &chosen, &len);
 	if (len != alpn[0] || memcmp(chosen, alpn + 1, len))
-		return UP_ERR_tls; // it speaks TLS, but not HTTP/2
+		return HTTP_ERR_tls; // it speaks TLS, but not HTTP/2
 	wire->open = true;
 	wire->events = EPOLLIN;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-enum up_error up_wire_go_on(struct up_wire *wire, struct up_wire_target *target)
+enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target *target)
 {
 	if (!wire->ssl) {
 		int error = 0;
@@ -195,15 +195,15 @@ enum up_error up_wire_go_on(struct up_wire *wire, struct up_wire_target *target)
 
 		if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error) {
 			drop_address(wire);
-			return UP_ERR_connect;
+			return HTTP_ERR_connect;
 		}
 		if (!target->tls) {
 			wire->open = true;
 			wire->events = EPOLLIN;
-			return UP_OK;
+			return HTTP_ERR_none;
 		}
 		wire->give_up_ms = UINT64_MAX;
-		enum up_error failed = tls_start(wire, target);
+		enum http_error failed = tls_start(wire, target);
 		if (failed)
 			return failed;
 	}
@@ -212,7 +212,7 @@ enum up_error up_wire_go_on(struct up_wire *wire, struct up_wire_target *target)
 
 // ---- bytes
 
-ssize_t up_wire_read(struct up_wire *wire, void *buf, size_t room)
+ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room)
 {
 	if (wire->ssl) {
 		ERR_clear_error(); // what libcurl left there would be taken for this one's
@@ -226,7 +226,7 @@ ssize_t up_wire_read(struct up_wire *wire, void *buf, size_t room)
 	return errno == EINTR || errno == EAGAIN ? -EAGAIN : -errno;
 }
 
-ssize_t up_wire_write(struct up_wire *wire, const void *data, size_t len)
+ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len)
 {
 	wire->events = EPOLLIN;
 	if (wire->ssl) {
@@ -247,12 +247,12 @@ ssize_t up_wire_write(struct up_wire *wire, const void *data, size_t len)
 	return -EAGAIN;
 }
 
-bool up_wire_holds(const struct up_wire *wire)
+bool http_wire_holds(const struct http_wire *wire)
 {
 	return wire->ssl && SSL_has_pending(wire->ssl);
 }
 
-void up_wire_end(struct up_wire *wire)
+void http_wire_end(struct http_wire *wire)
 {
 	if (wire->ssl && wire->open)
 		SSL_shutdown(wire->ssl); // says goodbye; waits for no answer

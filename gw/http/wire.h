@@ -17,45 +17,45 @@
 // TLS settings for HTTP/2: 1.2 or later with forward secrecy (RFC 9113 section 9.2), ALPN h2, and
 // by default a certificate that is checked. Returns 0, -ENOMEM or -EINVAL: the files are not what
 // they should be.
-int up_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
+int http_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
 	__attribute__((warn_unused_result));
 
 // Where a wire leads.
-struct up_wire_target {
+struct http_wire_target {
 	SSL_CTX *tls;         // NULL: none
 	const char *name;     // that the certificate must have, and for SNI
 	SSL_SESSION *session; // of the last connection, to be resumed; or NULL
 };
 
-struct up_wire {
+struct http_wire {
 	int fd; // -1: none
 	SSL *ssl;
 	bool open;       // handshakes are over
 	uint32_t events; // what it waits for: EPOLLIN, EPOLLOUT
 	// A copy: the server may get others meanwhile.
-	struct up_addresses addresses;
+	struct http_addresses addresses;
 	unsigned address;    // which one is tried
 	uint64_t give_up_ms; // on this address for the next; UINT64_MAX: it is the last
-	int local_errno;     // of UP_ERR_local
+	int local_errno;     // of HTTP_ERR_local
 };
 
-// Starts to connect to the next of wire->addresses. The caller registers wire->fd. Returns UP_OK or
-// why there is none that is worth to wait for.
-enum up_error up_wire_connect(struct up_wire *wire, uint64_t now_ms)
+// Starts to connect to the next of wire->addresses. The caller registers wire->fd. Returns
+// HTTP_ERR_none or why there is none that is worth to wait for.
+enum http_error http_wire_connect(struct http_wire *wire, uint64_t now_ms)
 	__attribute__((warn_unused_result));
 // Goes on with the handshakes after an event; wire->open tells whether they are over. For
-// UP_ERR_connect, another address may be left.
-enum up_error up_wire_go_on(struct up_wire *wire, struct up_wire_target *target)
+// HTTP_ERR_connect, another address may be left.
+enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target *target)
 	__attribute__((warn_unused_result));
 
 // Bytes read or written; 0 at the end of what the server sends; -EAGAIN, or -errno if the
 // connection is lost. wire->events is set to what has to be waited for.
-ssize_t up_wire_read(struct up_wire *wire, void *buf, size_t room);
-ssize_t up_wire_write(struct up_wire *wire, const void *data, size_t len);
-// Whether up_wire_read() has something that epoll does not know of.
-bool up_wire_holds(const struct up_wire *wire);
+ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room);
+ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len);
+// Whether http_wire_read() has something that epoll does not know of.
+bool http_wire_holds(const struct http_wire *wire);
 
 // Ends what was opened; the caller closes wire->fd.
-void up_wire_end(struct up_wire *wire);
+void http_wire_end(struct http_wire *wire);
 
 #endif

@@ -7,35 +7,35 @@
 #include <string.h>
 
 #define WAYS 4
-#define SETS (UP_ETAG_ENTRIES / WAYS)
+#define SETS (MAP_ETAG_ENTRIES / WAYS)
 
 struct entry {
 	uint64_t hash;
 	uint32_t used; // value of the clock when it was last sent or asked for
 	uint8_t len;   // of text; 0: free
-	char text[UP_ETAG_TEXT_MAX];
+	char text[MAP_ETAG_TEXT_MAX];
 };
 
 _Static_assert(sizeof(struct entry) == 128, "two cache lines");
-_Static_assert(UP_ETAG_KEY_LEN == crypto_shorthash_KEYBYTES, "SipHash");
-_Static_assert(UP_ETAG_MAX == crypto_shorthash_BYTES, "SipHash");
+_Static_assert(MAP_ETAG_KEY_LEN == crypto_shorthash_KEYBYTES, "SipHash");
+_Static_assert(MAP_ETAG_MAX == crypto_shorthash_BYTES, "SipHash");
 
-struct up_etags {
-	uint8_t key[UP_ETAG_KEY_LEN];
+struct map_etags {
+	uint8_t key[MAP_ETAG_KEY_LEN];
 	uint32_t clock;
 	struct entry entry[SETS][WAYS];
 };
 
-struct up_etags *up_etags_create(const uint8_t key[UP_ETAG_KEY_LEN])
+struct map_etags *map_etags_create(const uint8_t key[MAP_ETAG_KEY_LEN])
 {
-	struct up_etags *etags = calloc(1, sizeof(*etags));
+	struct map_etags *etags = calloc(1, sizeof(*etags));
 
 	if (etags)
-		memcpy(etags->key, key, UP_ETAG_KEY_LEN);
+		memcpy(etags->key, key, MAP_ETAG_KEY_LEN);
 	return etags;
 }
 
-void up_etags_free(struct up_etags *etags)
+void map_etags_free(struct map_etags *etags)
 {
 	free(etags);
 }
@@ -47,9 +47,9 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool from_hex(const char *text, size_t len, struct up_etag *etag)
+static bool from_hex(const char *text, size_t len, struct map_etag *etag)
 {
-	if (len < 2 || len > 2 * UP_ETAG_MAX || len % 2)
+	if (len < 2 || len > 2 * MAP_ETAG_MAX || len % 2)
 		return false;
 	for (size_t i = 0; i < len; i += 2) {
 		int high = hex_value(text[i]), low = hex_value(text[i + 1]);
@@ -62,7 +62,7 @@ static bool from_hex(const char *text, size_t len, struct up_etag *etag)
 	return true;
 }
 
-static void remember(struct up_etags *etags, uint64_t hash, const char *text, size_t len)
+static void remember(struct map_etags *etags, uint64_t hash, const char *text, size_t len)
 {
 	struct entry *set = etags->entry[hash % SETS], *victim = set;
 
@@ -81,7 +81,8 @@ static void remember(struct up_etags *etags, uint64_t hash, const char *text, si
 	memcpy(victim->text, text, len);
 }
 
-bool up_etag_from_http(struct up_etags *etags, const char *value, bool weak, struct up_etag *etag)
+bool map_etag_from_http(
+	struct map_etags *etags, const char *value, bool weak, struct map_etag *etag)
 {
 	uint64_t hash;
 
@@ -94,7 +95,7 @@ bool up_etag_from_http(struct up_etags *etags, const char *value, bool weak, str
 		return false;
 	const char *text = value + 1;
 	size_t len = strcspn(text, "\"");
-	if (!len || len > UP_ETAG_TEXT_MAX || strcmp(text + len, "\""))
+	if (!len || len > MAP_ETAG_TEXT_MAX || strcmp(text + len, "\""))
 		return false;
 	for (size_t i = 0; i < len; i++) // RFC 9110 section 8.8.3: etagc
 		if ((uint8_t)text[i] < 0x21 || text[i] == 0x7f)
@@ -102,14 +103,14 @@ bool up_etag_from_http(struct up_etags *etags, const char *value, bool weak, str
 	if (from_hex(text, len, etag))
 		return true;
 	crypto_shorthash(etag->bytes, (const uint8_t *)text, len, etags->key);
-	etag->len = UP_ETAG_MAX;
+	etag->len = MAP_ETAG_MAX;
 	memcpy(&hash, etag->bytes, sizeof(hash));
 	remember(etags, hash, text, len);
 	return true;
 }
 
-void up_etag_to_http(
-	const struct up_etags *etags, struct up_text *text, const uint8_t *bytes, size_t len)
+void map_etag_to_http(
+	const struct map_etags *etags, struct http_text *text, const uint8_t *bytes, size_t len)
 {
 	const struct entry *found = NULL;
 	uint64_t hash;
@@ -121,10 +122,10 @@ void up_etag_to_http(
 			if (e->len && e->hash == hash)
 				found = e;
 	}
-	up_text_char(text, '"');
+	http_text_char(text, '"');
 	if (found)
-		up_text_put(text, found->text, found->len);
+		http_text_put(text, found->text, found->len);
 	else
-		up_text_hex(text, bytes, len);
-	up_text_char(text, '"');
+		http_text_hex(text, bytes, len);
+	http_text_char(text, '"');
 }

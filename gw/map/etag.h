@@ -10,27 +10,28 @@
 
 #include "gw/http/text.h"
 
-#define UP_ETAG_MAX      8    // bytes, RFC 7252 section 5.10.6
-#define UP_ETAG_TEXT_MAX 115  // bytes of an entity tag without quotes; longer ones are dropped
-#define UP_ETAG_ENTRIES  4096 // remembered by a table
-#define UP_ETAG_KEY_LEN  16
+#define MAP_ETAG_MAX      8    // bytes, RFC 7252 section 5.10.6
+#define MAP_ETAG_TEXT_MAX 115  // bytes of an entity tag without quotes; longer ones are dropped
+#define MAP_ETAG_ENTRIES  4096 // remembered by a table
+#define MAP_ETAG_KEY_LEN  16
 
-struct up_etag {
+struct map_etag {
 	uint8_t len;
-	uint8_t bytes[UP_ETAG_MAX];
+	uint8_t bytes[MAP_ETAG_MAX];
 };
 
-struct up_etags;
+struct map_etags;
 
 // All tables that serve the same devices need the same key. NULL if out of memory.
-struct up_etags *up_etags_create(const uint8_t key[UP_ETAG_KEY_LEN]);
-void up_etags_free(struct up_etags *etags);
+struct map_etags *map_etags_create(const uint8_t key[MAP_ETAG_KEY_LEN]);
+void map_etags_free(struct map_etags *etags);
 
 // The CoAP form of an ETag header, which is remembered if need be. A weak tag has none, unless
 // `weak` (for a 304, whose tag was compared weakly). false if there is none.
-bool up_etag_from_http(struct up_etags *etags, const char *value, bool weak, struct up_etag *etag);
+bool map_etag_from_http(
+	struct map_etags *etags, const char *value, bool weak, struct map_etag *etag);
 // Writes the entity tag, with its quotes, that 1-8 bytes from a device stand for.
-void up_etag_to_http(
-	const struct up_etags *etags, struct up_text *text, const uint8_t *bytes, size_t len);
+void map_etag_to_http(
+	const struct map_etags *etags, struct http_text *text, const uint8_t *bytes, size_t len);
 
 #endif

@@ -73,7 +73,7 @@ static bool directive_is(const struct directive *d, const char *name)
 	return d->name_len == strlen(name) && !strncasecmp(d->name, name, d->name_len);
 }
 
-uint32_t up_fresh_seconds(const char *cache_control, const char *expires, const char *date,
+uint32_t map_fresh_seconds(const char *cache_control, const char *expires, const char *date,
 	const char *age, time_t now)
 {
 	uint32_t least = UINT32_MAX, seconds, passed = 0;
@@ -107,7 +107,7 @@ uint32_t up_fresh_seconds(const char *cache_control, const char *expires, const 
 	return least > passed ? least - passed : 0;
 }
 
-bool up_retry_seconds(const char *retry_after, time_t now, uint32_t *seconds)
+bool map_retry_seconds(const char *retry_after, time_t now, uint32_t *seconds)
 {
 	time_t when;
 

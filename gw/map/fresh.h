@@ -11,10 +11,10 @@
 // For how long an answer is fresh: the least of s-maxage, max-age and Expires, minus Age. 0 for
 // no-store and no-cache, where nothing is said, and for values that cannot be read (RFC 9111
 // section 4.2). Each header may be NULL; now is the wall clock.
-uint32_t up_fresh_seconds(const char *cache_control, const char *expires, const char *date,
+uint32_t map_fresh_seconds(const char *cache_control, const char *expires, const char *date,
 	const char *age, time_t now);
 
 // Retry-After, seconds or a date (RFC 9110 section 10.2.3). false if NULL or unreadable.
-bool up_retry_seconds(const char *retry_after, time_t now, uint32_t *seconds);
+bool map_retry_seconds(const char *retry_after, time_t now, uint32_t *seconds);
 
 #endif

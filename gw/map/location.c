@@ -59,7 +59,7 @@ static bool authority_is(struct slice given, enum conf_scheme scheme, const char
 }
 
 static bool same_origin(
-	const struct uri *uri, const struct up_message *msg, const struct conf_server *server)
+	const struct uri *uri, const struct map_request *msg, const struct conf_server *server)
 {
 	const char *scheme = server->scheme == CONF_HTTPS ? "https" : "http";
 
@@ -81,7 +81,7 @@ static int hex_value(char c)
 }
 
 struct decoder {
-	struct up_location_part *part;
+	struct map_location_part *part;
 	unsigned count;
 	uint8_t *at, *end;
 	bool failed;
@@ -89,11 +89,11 @@ struct decoder {
 
 static void part_add(struct decoder *d, const uint8_t *bytes, size_t len)
 {
-	if (d->count == UP_LOCATION_PARTS || len > UP_LOCATION_LEN) {
+	if (d->count == MAP_LOCATION_PARTS || len > MAP_LOCATION_LEN) {
 		d->failed = true;
 		return;
 	}
-	d->part[d->count++] = (struct up_location_part){bytes, (uint16_t)len};
+	d->part[d->count++] = (struct map_location_part){bytes, (uint16_t)len};
 }
 
 // Percent-decodes one part into the decoder's room. Returns its length, or -1.
@@ -173,7 +173,7 @@ static void query_decode(struct decoder *d, struct slice query)
 }
 
 // The path of the request's own URL, as the server saw it.
-static bool request_path(struct decoder *d, const struct up_message *msg,
+static bool request_path(struct decoder *d, const struct map_request *msg,
 	const struct conf_server *server, unsigned *base_count)
 {
 	struct coap_option_iter iter;
@@ -190,15 +190,15 @@ static bool request_path(struct decoder *d, const struct up_message *msg,
 	return !d->failed;
 }
 
-static bool part_equal(const struct up_location_part *a, const struct up_location_part *b)
+static bool part_equal(const struct map_location_part *a, const struct map_location_part *b)
 {
 	return a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
 }
 
 // Location as the device sees it: the segments that the route cut off, then what stands behind
 // base and prefix.
-static bool path_for_device(struct up_location *location, const struct decoder *full,
-	unsigned base_count, const struct up_message *msg)
+static bool path_for_device(struct map_location *location, const struct decoder *full,
+	unsigned base_count, const struct map_request *msg)
 {
 	struct decoder out = {.part = location->path};
 	struct coap_option_iter iter;
@@ -210,7 +210,7 @@ static bool path_for_device(struct up_location *location, const struct decoder *
 		if (option.number == COAP_OPT_URI_PATH && index++ < msg->route->strip)
 			part_add(&out, option.value, option.len);
 	for (unsigned i = base_count; i < full->count; i++) {
-		const struct up_location_part *part = &full->part[i];
+		const struct map_location_part *part = &full->part[i];
 
 		if (!coap_segment_ok(part->bytes, part->len) || (!part->len && i + 1 < full->count))
 			return false;
@@ -223,12 +223,12 @@ static bool path_for_device(struct up_location *location, const struct decoder *
 	return !out.failed;
 }
 
-bool up_location_parse(struct up_location *location, const char *value,
-	const struct up_message *msg, const struct conf_server *server)
+bool map_location_parse(struct map_location *location, const char *value,
+	const struct map_request *msg, const struct conf_server *server)
 {
-	struct up_location_part own[UP_LOCATION_PARTS], full[UP_LOCATION_PARTS];
+	struct map_location_part own[MAP_LOCATION_PARTS], full[MAP_LOCATION_PARTS];
 	struct decoder d = {
-		.part = own, .at = location->room, .end = location->room + UP_LOCATION_ROOM};
+		.part = own, .at = location->room, .end = location->room + MAP_LOCATION_ROOM};
 	unsigned base_count, own_count;
 	struct uri uri;
 
@@ -247,7 +247,7 @@ bool up_location_parse(struct up_location *location, const char *value,
 		memcpy(full, own, d.count * sizeof(full[0]));
 	}
 	if (uri.path.len && !absolute) {
-		char slashed[UP_LOCATION_ROOM];
+		char slashed[MAP_LOCATION_ROOM];
 		if (uri.path.len >= sizeof(slashed))
 			return false;
 		slashed[0] = '/';

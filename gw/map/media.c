@@ -97,16 +97,16 @@ static const char *media_param(const struct media *media, const char *name)
 	return NULL;
 }
 
-static bool coding_is(const struct up_format *format, const char *coding)
+static bool coding_is(const struct map_format *format, const char *coding)
 {
 	return coding ? format->coding && !strcmp(format->coding, coding) : !format->coding;
 }
 
 // The row whose type and parameter are these and no more.
-static const struct up_format *find_exact(const struct media *media, const char *coding)
+static const struct map_format *find_exact(const struct media *media, const char *coding)
 {
-	for (size_t i = 0; i < up_format_count; i++) {
-		const struct up_format *format = &up_formats[i];
+	for (size_t i = 0; i < map_format_count; i++) {
+		const struct map_format *format = &map_formats[i];
 
 		if (!coding_is(format, coding) || strcmp(format->type, media->type))
 			continue;
@@ -122,10 +122,10 @@ static const struct up_format *find_exact(const struct media *media, const char 
 }
 
 // The row of a type without parameters; text/plain is in the table as UTF-8 only.
-static const struct up_format *find_bare(const char *type, const char *coding)
+static const struct map_format *find_bare(const char *type, const char *coding)
 {
-	for (size_t i = 0; i < up_format_count; i++) {
-		const struct up_format *format = &up_formats[i];
+	for (size_t i = 0; i < map_format_count; i++) {
+		const struct map_format *format = &map_formats[i];
 
 		if (coding_is(format, coding) && !strcmp(format->type, type) &&
 			(!format->param || !strcmp(format->param, "charset")))
@@ -145,95 +145,95 @@ static bool pattern_matches(const char *pattern, const char *type)
 		!strcmp(type + len - after, star + 1);
 }
 
-static const struct up_format *find_loose(const char *type, const char *coding)
+static const struct map_format *find_loose(const char *type, const char *coding)
 {
-	for (size_t i = 0; i < up_loose_type_count; i++)
-		if (pattern_matches(up_loose_types[i].pattern, type))
-			return find_bare(up_loose_types[i].type, coding);
+	for (size_t i = 0; i < map_loose_type_count; i++)
+		if (pattern_matches(map_loose_types[i].pattern, type))
+			return find_bare(map_loose_types[i].type, coding);
 	return NULL;
 }
 
-// application/coap-payload;cf=n, or UP_FORMAT_NONE.
+// application/coap-payload;cf=n, or MAP_FORMAT_NONE.
 static int coap_payload_number(const struct media *media)
 {
 	const char *cf = media_param(media, "cf");
 	size_t digits = cf ? strspn(cf, "0123456789") : 0;
 
 	if (strcmp(media->type, "application/coap-payload") || !digits || digits > 5 || cf[digits])
-		return UP_FORMAT_NONE;
+		return MAP_FORMAT_NONE;
 	long number = strtol(cf, NULL, 10);
-	return number <= UINT16_MAX ? (int)number : UP_FORMAT_NONE;
+	return number <= UINT16_MAX ? (int)number : MAP_FORMAT_NONE;
 }
 
-int up_format_of(const char *content_type, const char *content_encoding)
+int map_format_of(const char *content_type, const char *content_encoding)
 {
 	char lower[PARAM_MAX + 1];
 	const char *coding = NULL;
-	const struct up_format *format;
+	const struct map_format *format;
 	struct media media;
 
 	if (content_encoding && strcasecmp(content_encoding, "identity")) {
 		const char *end = take_token(content_encoding, 0, lower, PARAM_MAX);
 		if (!end || *skip_space(end))
-			return UP_FORMAT_CODED;
+			return MAP_FORMAT_CODED;
 		coding = lower;
 	}
 	if (!media_parse(&media, content_type))
-		return coding ? UP_FORMAT_CODED : UP_FORMAT_BINARY;
+		return coding ? MAP_FORMAT_CODED : MAP_FORMAT_BINARY;
 	if (!strcmp(media.type, "application/oscore"))
-		return UP_FORMAT_OSCORE;
+		return MAP_FORMAT_OSCORE;
 	int number = coap_payload_number(&media);
-	if (number != UP_FORMAT_NONE)
-		return coding ? UP_FORMAT_CODED : number;
+	if (number != MAP_FORMAT_NONE)
+		return coding ? MAP_FORMAT_CODED : number;
 
 	format = find_exact(&media, coding);
 	// Text in another charset may not be passed off as text/plain, which is UTF-8.
 	const char *charset = media_param(&media, "charset");
 	if (!format && !strncmp(media.type, "text/", 5) && charset && strcmp(charset, "utf-8") &&
 		strcmp(charset, "us-ascii"))
-		return coding ? UP_FORMAT_CODED : UP_FORMAT_BINARY;
+		return coding ? MAP_FORMAT_CODED : MAP_FORMAT_BINARY;
 	if (!format)
 		format = find_bare(media.type, coding);
 	if (!format)
 		format = find_loose(media.type, coding);
-	return format ? format->number : UP_FORMAT_CODED;
+	return format ? format->number : MAP_FORMAT_CODED;
 }
 
-bool up_format_is_text(int number)
+bool map_format_is_text(int number)
 {
-	const struct up_format *format =
-		number >= 0 && number <= UINT16_MAX ? up_format_find((uint16_t)number) : NULL;
+	const struct map_format *format =
+		number >= 0 && number <= UINT16_MAX ? map_format_find((uint16_t)number) : NULL;
 
 	return format && !strncmp(format->type, "text/", 5);
 }
 
-const struct up_format *up_format_find(uint16_t number)
+const struct map_format *map_format_find(uint16_t number)
 {
-	for (size_t i = 0; i < up_format_count; i++)
-		if (up_formats[i].number == number)
-			return &up_formats[i];
+	for (size_t i = 0; i < map_format_count; i++)
+		if (map_formats[i].number == number)
+			return &map_formats[i];
 	return NULL;
 }
 
-void up_format_write(struct up_text *text, uint16_t number)
+void map_format_write(struct http_text *text, uint16_t number)
 {
-	const struct up_format *format = up_format_find(number);
+	const struct map_format *format = map_format_find(number);
 
 	if (!format) {
-		up_text_str(text, "application/coap-payload;cf=");
-		up_text_decimal(text, number);
+		http_text_str(text, "application/coap-payload;cf=");
+		http_text_decimal(text, number);
 		return;
 	}
-	up_text_str(text, format->type);
+	http_text_str(text, format->type);
 	if (!format->param)
 		return;
-	up_text_str(text, "; ");
-	up_text_str(text, format->param);
-	up_text_char(text, '=');
-	up_text_str(text, format->value);
+	http_text_str(text, "; ");
+	http_text_str(text, format->param);
+	http_text_char(text, '=');
+	http_text_str(text, format->value);
 }
 
-bool up_type_is_html(const char *content_type)
+bool map_type_is_html(const char *content_type)
 {
 	struct media media;
 

@@ -13,39 +13,39 @@
 #define PATH_CHARS  "!$&'()*+,;=:@"
 #define QUERY_CHARS "!$'()*,;=:@/?"
 
-static enum up_error option_check(const struct coap_option *option, bool again)
+static enum http_error option_check(const struct coap_option *option, bool again)
 {
 	if (option->number == COAP_OPT_PROXY_URI || option->number == COAP_OPT_PROXY_SCHEME)
-		return UP_ERR_proxying;
+		return HTTP_ERR_proxying;
 	bool understood = coap_option_len_ok(option->number, option->len) &&
 		(!again || coap_option_repeatable(option->number));
 	if (understood)
-		return UP_OK;
+		return HTTP_ERR_none;
 	// Unsafe elective options matter only if they are unknown (RFC 7252 section 5.7.1).
 	if (COAP_OPT_IS_CRITICAL(option->number) ||
 		(COAP_OPT_IS_UNSAFE(option->number) && !coap_option_known(option->number)))
-		return UP_ERR_bad_option;
-	return UP_OK;
+		return HTTP_ERR_bad_option;
+	return HTTP_ERR_none;
 }
 
-static enum up_error option_take(struct up_message *msg, const struct coap_option *option)
+static enum http_error option_take(struct map_request *msg, const struct coap_option *option)
 {
 	uint32_t value;
 
 	switch (option->number) {
 	case COAP_OPT_ACCEPT:
 		if (!coap_option_uint(option, &value))
-			return UP_ERR_bad_option;
+			return HTTP_ERR_bad_option;
 		msg->accept = (int)value;
-		if (!up_format_find((uint16_t)value))
-			return UP_ERR_bad_accept;
+		if (!map_format_find((uint16_t)value))
+			return HTTP_ERR_bad_accept;
 		break;
 	case COAP_OPT_CONTENT_FORMAT:
 		if (!coap_option_uint(option, &value))
 			break;
 		msg->content_format = (int)value;
-		if (value == UP_FORMAT_OSCORE)
-			return UP_ERR_bad_format;
+		if (value == MAP_FORMAT_OSCORE)
+			return HTTP_ERR_bad_format;
 		break;
 	case COAP_OPT_IF_NONE_MATCH:
 		msg->if_none_match = true;
@@ -55,40 +55,40 @@ static enum up_error option_take(struct up_message *msg, const struct coap_optio
 		break;
 	case COAP_OPT_URI_QUERY:
 		if (!coap_text_ok(option->value, option->len))
-			return UP_ERR_bad_query;
+			return HTTP_ERR_bad_query;
 		break;
 	default:
 		// The path is looked at as a whole; all others are consumed.
 		break;
 	}
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-enum up_error up_message_parse(struct up_message *msg, const struct conf_route *route, uint8_t code,
-	const uint8_t *body, size_t len)
+enum http_error map_request_parse(struct map_request *msg, const struct conf_route *route,
+	uint8_t code, const uint8_t *body, size_t len)
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
 	int before = -1;
 
-	*msg = (struct up_message){
+	*msg = (struct map_request){
 		.route = route,
-		.method = up_method_of(code),
+		.method = map_method_of(code),
 		.code = code,
-		.accept = UP_FORMAT_NONE,
-		.content_format = UP_FORMAT_NONE,
+		.accept = MAP_FORMAT_NONE,
+		.content_format = MAP_FORMAT_NONE,
 	};
 	if (!msg->method)
-		return UP_ERR_bad_method;
+		return HTTP_ERR_bad_method;
 	if (coap_body_parse(&msg->body, body, len) != COAP_OK)
-		return UP_ERR_bad_request;
+		return HTTP_ERR_bad_request;
 
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
 		bool again = option.number == before;
 
 		before = option.number;
-		enum up_error error = option_check(&option, again);
+		enum http_error error = option_check(&option, again);
 		if (error)
 			return error;
 		if (!coap_option_len_ok(option.number, option.len) ||
@@ -98,33 +98,33 @@ enum up_error up_message_parse(struct up_message *msg, const struct conf_route *
 		if (error)
 			return error;
 	}
-	return coap_path_ok(&msg->body) ? UP_OK : UP_ERR_bad_path;
+	return coap_path_ok(&msg->body) ? HTTP_ERR_none : HTTP_ERR_bad_path;
 }
 
-static enum up_error path_build(struct up_request *req, const struct up_message *msg)
+static enum http_error path_build(struct http_request *req, const struct map_request *msg)
 {
 	char *start = req->text.at;
 	struct coap_option_iter iter;
 	struct coap_option option;
 	unsigned index = 0;
 
-	up_text_str(&req->text, msg->route->prefix);
+	http_text_str(&req->text, msg->route->prefix);
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != COAP_OPT_URI_PATH)
 			continue;
 		if (index++ < msg->route->strip)
 			continue;
-		up_text_char(&req->text, '/');
-		up_text_percent(&req->text, option.value, option.len, PATH_CHARS);
+		http_text_char(&req->text, '/');
+		http_text_percent(&req->text, option.value, option.len, PATH_CHARS);
 	}
 	if (index < msg->route->strip)
-		return UP_ERR_no_route;
-	req->path = up_text_end(&req->text, &start);
-	return req->path ? UP_OK : UP_ERR_too_long;
+		return HTTP_ERR_no_route;
+	req->path = http_text_end(&req->text, &start);
+	return req->path ? HTTP_ERR_none : HTTP_ERR_too_long;
 }
 
-static enum up_error query_build(struct up_request *req, const struct up_message *msg)
+static enum http_error query_build(struct http_request *req, const struct map_request *msg)
 {
 	char *start = req->text.at;
 	struct coap_option_iter iter;
@@ -135,52 +135,52 @@ static enum up_error query_build(struct up_request *req, const struct up_message
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != COAP_OPT_URI_QUERY)
 			continue;
-		up_text_char(&req->text, separator);
-		up_text_percent(&req->text, option.value, option.len, QUERY_CHARS);
+		http_text_char(&req->text, separator);
+		http_text_percent(&req->text, option.value, option.len, QUERY_CHARS);
 		separator = '&';
 	}
-	req->query = up_text_end(&req->text, &start);
-	return req->query ? UP_OK : UP_ERR_too_long;
+	req->query = http_text_end(&req->text, &start);
+	return req->query ? HTTP_ERR_none : HTTP_ERR_too_long;
 }
 
 // Starts a header; its value is written behind it and ended by header_end().
-static char *header_start(struct up_request *req, const char *name)
+static char *header_start(struct http_request *req, const char *name)
 {
 	char *start = req->text.at;
 
-	up_text_str(&req->text, name);
-	if (req->header_count == UP_HEADERS_MAX) {
+	http_text_str(&req->text, name);
+	if (req->header_count == HTTP_HEADERS_MAX) {
 		req->text.failed = true;
 		return start;
 	}
 	req->header[req->header_count].name_len = (uint16_t)(req->text.at - start);
-	up_text_put(&req->text, ": ", 2);
+	http_text_put(&req->text, ": ", 2);
 	return start;
 }
 
-static void header_end(struct up_request *req, char *start)
+static void header_end(struct http_request *req, char *start)
 {
 	size_t len = (size_t)(req->text.at - start);
-	const char *line = up_text_end(&req->text, &start);
+	const char *line = http_text_end(&req->text, &start);
 
 	if (!line)
 		return;
-	struct up_header *header = &req->header[req->header_count++];
+	struct http_header *header = &req->header[req->header_count++];
 	header->line = line;
 	header->len = (uint16_t)len;
 }
 
-static void header_add(struct up_request *req, const char *name, const char *value)
+static void header_add(struct http_request *req, const char *name, const char *value)
 {
 	char *start = header_start(req, name);
 
-	up_text_str(&req->text, value);
+	http_text_str(&req->text, value);
 	header_end(req, start);
 }
 
 // If-Match and If-None-Match from options of 0-8 bytes; an empty one, and the flag `any`, is `*`.
-static void conditions_add(struct up_request *req, const struct up_message *msg,
-	const struct up_etags *etags, const char *name, uint16_t number, bool any)
+static void conditions_add(struct http_request *req, const struct map_request *msg,
+	const struct map_etags *etags, const char *name, uint16_t number, bool any)
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
@@ -205,32 +205,32 @@ static void conditions_add(struct up_request *req, const struct up_message *msg,
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != number || !coap_option_len_ok(number, option.len))
 			continue;
-		up_text_str(&req->text, separator);
-		up_etag_to_http(etags, &req->text, option.value, option.len);
+		http_text_str(&req->text, separator);
+		map_etag_to_http(etags, &req->text, option.value, option.len);
 		separator = ", ";
 	}
 	header_end(req, start);
 }
 
-static void format_add(struct up_request *req, const char *name, int format)
+static void format_add(struct http_request *req, const char *name, int format)
 {
 	char *start = header_start(req, name);
 
-	up_format_write(&req->text, (uint16_t)format);
+	map_format_write(&req->text, (uint16_t)format);
 	header_end(req, start);
 }
 
 static const char *coding_of(int format)
 {
-	const struct up_format *row = format < 0 ? NULL : up_format_find((uint16_t)format);
+	const struct map_format *row = format < 0 ? NULL : map_format_find((uint16_t)format);
 
 	return row ? row->coding : NULL;
 }
 
-enum up_error up_request_build(
-	struct up_request *req, const struct up_message *msg, const struct up_etags *etags)
+enum http_error map_request_build(
+	struct http_request *req, const struct map_request *msg, const struct map_etags *etags)
 {
-	const struct up_method *method = msg->method;
+	const struct map_method *method = msg->method;
 	const char *coding;
 
 	req->method = method->http;
@@ -245,21 +245,21 @@ enum up_error up_request_build(
 	req->body_len = method->body ? msg->body.payload_len : 0;
 	req->header_count = 0;
 
-	up_text_init(&req->text, req->room, UP_TARGET_MAX);
-	enum up_error error = path_build(req, msg);
+	http_text_init(&req->text, req->room, HTTP_TARGET_MAX);
+	enum http_error error = path_build(req, msg);
 	if (!error)
 		error = query_build(req, msg);
 	if (error)
 		return error;
 
-	up_text_init(&req->text, req->room + UP_TARGET_MAX, UP_HEADER_ROOM);
-	if (method->body && msg->content_format != UP_FORMAT_NONE) {
+	http_text_init(&req->text, req->room + HTTP_TARGET_MAX, HTTP_HEADER_ROOM);
+	if (method->body && msg->content_format != MAP_FORMAT_NONE) {
 		format_add(req, "Content-Type", msg->content_format);
 		coding = coding_of(msg->content_format);
 		if (coding)
 			header_add(req, "Content-Encoding", coding);
 	}
-	if (msg->accept != UP_FORMAT_NONE)
+	if (msg->accept != MAP_FORMAT_NONE)
 		format_add(req, "Accept", msg->accept);
 	coding = coding_of(msg->accept);
 	header_add(req, "Accept-Encoding", coding ? coding : "identity");
@@ -270,42 +270,42 @@ enum up_error up_request_build(
 		header_add(req, "If-None-Match", "*");
 	else if (validates)
 		conditions_add(req, msg, etags, "If-None-Match", COAP_OPT_ETAG, false);
-	return req->text.failed ? UP_ERR_too_long : UP_OK;
+	return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 }
 
-static void address_put(struct up_text *text, const struct dp_request *device)
+static void address_put(struct http_text *text, const struct dp_request *device)
 {
 	char address[INET6_ADDRSTRLEN];
 
 	if (device->family == 6) {
 		inet_ntop(AF_INET6, device->remote_addr, address, sizeof(address));
-		up_text_char(text, '[');
-		up_text_str(text, address);
-		up_text_char(text, ']');
+		http_text_char(text, '[');
+		http_text_str(text, address);
+		http_text_char(text, ']');
 		return;
 	}
 	// inet_ntop() goes through printf for these, which takes ten times as long.
 	for (unsigned i = 0; i < 4; i++) {
 		if (i)
-			up_text_char(text, '.');
-		up_text_decimal(text, device->remote_addr[i]);
+			http_text_char(text, '.');
+		http_text_decimal(text, device->remote_addr[i]);
 	}
 }
 
-static void forwarded_add(struct up_request *req, const struct dp_request *device)
+static void forwarded_add(struct http_request *req, const struct dp_request *device)
 {
 	char *start = header_start(req, "Forwarded");
 
 	// RFC 7239 section 6: a quoted string because of the colons; brackets for IPv6.
-	up_text_str(&req->text, "for=\"");
+	http_text_str(&req->text, "for=\"");
 	address_put(&req->text, device);
-	up_text_char(&req->text, ':');
-	up_text_decimal(&req->text, device->remote_port);
-	up_text_str(&req->text, "\";proto=coap");
+	http_text_char(&req->text, ':');
+	http_text_decimal(&req->text, device->remote_port);
+	http_text_str(&req->text, "\";proto=coap");
 	header_end(req, start);
 }
 
-enum up_error up_request_identify(struct up_request *req, const struct dp_request *device,
+enum http_error map_request_identify(struct http_request *req, const struct dp_request *device,
 	const char *name, const uint8_t *random)
 {
 	uint8_t fingerprint[8];
@@ -315,30 +315,30 @@ enum up_error up_request_identify(struct up_request *req, const struct dp_reques
 		fingerprint[i] = (uint8_t)(device->fingerprint >> (56 - 8 * i));
 
 	start = header_start(req, "Device-Id");
-	up_text_percent(&req->text, (const uint8_t *)name, strlen(name), "!#$&'()*+,/:;=?@[]");
+	http_text_percent(&req->text, (const uint8_t *)name, strlen(name), "!#$&'()*+,/:;=?@[]");
 	header_end(req, start);
 
 	start = header_start(req, "Oscore-Context");
-	up_text_hex(&req->text, fingerprint, sizeof(fingerprint));
+	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));
 	header_end(req, start);
 
 	forwarded_add(req, device);
 
 	// W3C Trace Context: version, trace id, span id, sampled.
 	start = header_start(req, "traceparent");
-	up_text_str(&req->text, "00-");
-	up_text_hex(&req->text, random, 16);
-	up_text_char(&req->text, '-');
-	up_text_hex(&req->text, random + 16, 8);
-	up_text_str(&req->text, "-01");
+	http_text_str(&req->text, "00-");
+	http_text_hex(&req->text, random, 16);
+	http_text_char(&req->text, '-');
+	http_text_hex(&req->text, random + 16, 8);
+	http_text_str(&req->text, "-01");
 	header_end(req, start);
 
 	start = header_start(req, "Idempotency-Key");
-	up_text_char(&req->text, '"');
-	up_text_hex(&req->text, fingerprint, sizeof(fingerprint));
-	up_text_char(&req->text, '-');
-	up_text_decimal(&req->text, device->piv);
-	up_text_char(&req->text, '"');
+	http_text_char(&req->text, '"');
+	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));
+	http_text_char(&req->text, '-');
+	http_text_decimal(&req->text, device->piv);
+	http_text_char(&req->text, '"');
 	header_end(req, start);
-	return req->text.failed ? UP_ERR_too_long : UP_OK;
+	return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 }

@@ -19,44 +19,44 @@
 static const struct {
 	const char *text;
 	size_t len;
-} field_names[UP_FIELD_COUNT] = {
-	[UP_FIELD_AGE] = NAME("age"),
-	[UP_FIELD_CACHE_CONTROL] = NAME("cache-control"),
-	[UP_FIELD_CONTENT_ENCODING] = NAME("content-encoding"),
-	[UP_FIELD_CONTENT_LENGTH] = NAME("content-length"),
-	[UP_FIELD_CONTENT_TYPE] = NAME("content-type"),
-	[UP_FIELD_DATE] = NAME("date"),
-	[UP_FIELD_ETAG] = NAME("etag"),
-	[UP_FIELD_EXPIRES] = NAME("expires"),
-	[UP_FIELD_LOCATION] = NAME("location"),
-	[UP_FIELD_RETRY_AFTER] = NAME("retry-after"),
-	[UP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
-	[UP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
+} field_names[HTTP_FIELD_COUNT] = {
+	[HTTP_FIELD_AGE] = NAME("age"),
+	[HTTP_FIELD_CACHE_CONTROL] = NAME("cache-control"),
+	[HTTP_FIELD_CONTENT_ENCODING] = NAME("content-encoding"),
+	[HTTP_FIELD_CONTENT_LENGTH] = NAME("content-length"),
+	[HTTP_FIELD_CONTENT_TYPE] = NAME("content-type"),
+	[HTTP_FIELD_DATE] = NAME("date"),
+	[HTTP_FIELD_ETAG] = NAME("etag"),
+	[HTTP_FIELD_EXPIRES] = NAME("expires"),
+	[HTTP_FIELD_LOCATION] = NAME("location"),
+	[HTTP_FIELD_RETRY_AFTER] = NAME("retry-after"),
+	[HTTP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
+	[HTTP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
 };
 
-void up_reply_init(struct up_reply *reply)
+void http_reply_init(struct http_reply *reply)
 {
 	reply->status = 0;
 	reply->body = NULL;
 	reply->body_len = 0;
 	reply->body_cut = false;
 	reply->head_len = 0;
-	up_reply_status(reply, 0);
+	http_reply_status(reply, 0);
 }
 
-void up_reply_status(struct up_reply *reply, int status)
+void http_reply_status(struct http_reply *reply, int status)
 {
 	reply->status = status;
 	memset(reply->field, 0, sizeof(reply->field));
-	up_text_init(&reply->text, reply->room, sizeof(reply->room));
+	http_text_init(&reply->text, reply->room, sizeof(reply->room));
 }
 
-void up_reply_drop(struct up_reply *reply, bool head)
+void http_reply_drop(struct http_reply *reply, bool head)
 {
 	reply->body_len = 0;
 	reply->body_cut = false;
 	if (head)
-		up_reply_status(reply, reply->status);
+		http_reply_status(reply, reply->status);
 }
 
 static bool is_space(char c)
@@ -64,40 +64,40 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t';
 }
 
-static enum up_error framing_check(const struct up_reply *reply)
+static enum http_error framing_check(const struct http_reply *reply)
 {
-	const char *length = reply->field[UP_FIELD_CONTENT_LENGTH];
-	const char *transfer = reply->field[UP_FIELD_TRANSFER_ENCODING];
+	const char *length = reply->field[HTTP_FIELD_CONTENT_LENGTH];
+	const char *transfer = reply->field[HTTP_FIELD_TRANSFER_ENCODING];
 
 	if (length && (!*length || length[strspn(length, "0123456789")]))
-		return UP_ERR_bad_reply;
+		return HTTP_ERR_bad_reply;
 	if (transfer && (length || strcasecmp(transfer, "chunked")))
-		return UP_ERR_bad_reply;
-	return UP_OK;
+		return HTTP_ERR_bad_reply;
+	return HTTP_ERR_none;
 }
 
 // Of a header given twice the first counts; Cache-Control is a list over all of its lines.
-static enum up_error field_set(
-	struct up_reply *reply, enum up_reply_field field, const char *value, size_t len)
+static enum http_error field_set(
+	struct http_reply *reply, enum http_reply_field field, const char *value, size_t len)
 {
 	const char *before = reply->field[field];
 	char *start = reply->text.at;
 
-	if (before && field == UP_FIELD_CONTENT_LENGTH)
-		return strlen(before) == len && !memcmp(before, value, len) ? UP_OK
-									    : UP_ERR_bad_reply;
-	if (before && field == UP_FIELD_TRANSFER_ENCODING)
-		return UP_ERR_bad_reply;
-	if (before && field != UP_FIELD_CACHE_CONTROL)
-		return UP_OK;
+	if (before && field == HTTP_FIELD_CONTENT_LENGTH)
+		return strlen(before) == len && !memcmp(before, value, len) ? HTTP_ERR_none
+									    : HTTP_ERR_bad_reply;
+	if (before && field == HTTP_FIELD_TRANSFER_ENCODING)
+		return HTTP_ERR_bad_reply;
+	if (before && field != HTTP_FIELD_CACHE_CONTROL)
+		return HTTP_ERR_none;
 	if (before) {
-		up_text_str(&reply->text, before);
-		up_text_str(&reply->text, ", ");
+		http_text_str(&reply->text, before);
+		http_text_str(&reply->text, ", ");
 	}
-	up_text_put(&reply->text, value, len);
-	reply->field[field] = up_text_end(&reply->text, &start);
+	http_text_put(&reply->text, value, len);
+	reply->field[field] = http_text_end(&reply->text, &start);
 	if (!reply->field[field])
-		return UP_ERR_head_too_large;
+		return HTTP_ERR_head_too_large;
 	return framing_check(reply);
 }
 
@@ -109,38 +109,38 @@ static bool has_controls(const char *text, size_t len)
 	return false;
 }
 
-static enum up_error field_find(struct up_reply *reply, const char *name, size_t name_len,
+static enum http_error field_find(struct http_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len)
 {
-	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
+	for (unsigned i = 0; i < HTTP_FIELD_COUNT; i++)
 		if (field_names[i].len == name_len &&
 			!strncasecmp(field_names[i].text, name, name_len))
 			return field_set(reply, i, value, value_len);
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-enum up_error up_reply_field(struct up_reply *reply, const char *name, size_t name_len,
+enum http_error http_reply_field(struct http_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len)
 {
 	reply->head_len += name_len + value_len;
-	if (reply->head_len > UP_REPLY_HEAD)
-		return UP_ERR_head_too_large;
+	if (reply->head_len > HTTP_REPLY_HEAD)
+		return HTTP_ERR_head_too_large;
 	if (has_controls(value, value_len))
-		return UP_ERR_bad_reply;
+		return HTTP_ERR_bad_reply;
 	return field_find(reply, name, name_len, value, value_len);
 }
 
-enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t len)
+enum http_error http_reply_header(struct http_reply *reply, const char *line, size_t len)
 {
 	const char *colon = len ? memchr(line, ':', len) : NULL;
 
 	reply->head_len += len;
-	if (reply->head_len > UP_REPLY_HEAD)
-		return UP_ERR_head_too_large;
+	if (reply->head_len > HTTP_REPLY_HEAD)
+		return HTTP_ERR_head_too_large;
 	if (has_controls(line, len))
-		return UP_ERR_bad_reply;
+		return HTTP_ERR_bad_reply;
 	if (!colon || colon == line || is_space(colon[-1]) || is_space(line[0]))
-		return UP_ERR_bad_reply; // RFC 9112 sections 5.1, 5.2
+		return HTTP_ERR_bad_reply; // RFC 9112 sections 5.1, 5.2
 	const char *value = colon + 1, *end = line + len;
 	while (value < end && is_space(*value))
 		value++;
@@ -153,8 +153,8 @@ enum up_error up_reply_header(struct up_reply *reply, const char *line, size_t l
 struct answer {
 	uint8_t code;
 	bool has_etag;
-	struct up_etag etag;
-	struct up_location *location; // NULL if there is none
+	struct map_etag etag;
+	struct map_location *location; // NULL if there is none
 	int format;
 	bool has_max_age;
 	uint32_t max_age;
@@ -177,7 +177,7 @@ static bool answer_write(const struct answer *a, uint8_t *out, size_t room, uint
 	for (unsigned i = 0; a->location && i < a->location->path_count; i++)
 		coap_write_option(&w, COAP_OPT_LOCATION_PATH, a->location->path[i].bytes,
 			a->location->path[i].len);
-	if (a->format != UP_FORMAT_NONE)
+	if (a->format != MAP_FORMAT_NONE)
 		coap_write_option_uint(&w, COAP_OPT_CONTENT_FORMAT, (uint32_t)a->format);
 	if (a->has_max_age && a->max_age != MAX_AGE_DEFAULT)
 		coap_write_option_uint(&w, COAP_OPT_MAX_AGE, a->max_age);
@@ -197,10 +197,10 @@ static void error_answer_write(struct answer *a, uint8_t *out, size_t room, uint
 {
 	size_t payload_len = a->payload_len;
 
-	if (a->format != UP_FORMAT_NONE) {
+	if (a->format != MAP_FORMAT_NONE) {
 		if (answer_write(a, out, room, len))
 			return;
-		a->format = UP_FORMAT_NONE;
+		a->format = MAP_FORMAT_NONE;
 		payload_len = 0;
 	}
 	a->payload_len = 0;
@@ -211,36 +211,36 @@ static void error_answer_write(struct answer *a, uint8_t *out, size_t room, uint
 	}
 	if (!payload_len || room - *len < 2)
 		return;
-	a->payload_len = up_utf8_cut(a->payload, payload_len, room - *len - 1);
+	a->payload_len = http_utf8_cut(a->payload, payload_len, room - *len - 1);
 	if (!answer_write(a, out, room, len))
 		*len = 0; // not reached: the length was computed
 }
 
 // The same for a success: of a method that was performed everything but the code gives way, a
 // payload first, which is then dropped whole.
-static enum up_error success_answer_write(
-	struct answer *a, const struct up_message *msg, uint8_t *out, size_t room, uint16_t *len)
+static enum http_error success_answer_write(
+	struct answer *a, const struct map_request *msg, uint8_t *out, size_t room, uint16_t *len)
 {
 	if (answer_write(a, out, room, len))
-		return UP_OK;
+		return HTTP_ERR_none;
 	if (msg->method->safe)
-		return UP_ERR_no_room;
+		return HTTP_ERR_no_room;
 	a->body_dropped |= a->payload_len > 0;
 	a->payload_len = 0;
-	a->format = UP_FORMAT_NONE;
+	a->format = MAP_FORMAT_NONE;
 	if (answer_write(a, out, room, len))
-		return UP_OK;
+		return HTTP_ERR_none;
 	out[0] = a->code;
 	*len = 1;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-uint16_t up_error_write(enum up_error error, uint32_t max_age, uint8_t *out, size_t room)
+uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room)
 {
-	const struct up_error_row *row = &up_error_rows[error];
+	const struct http_error_row *row = &http_error_rows[error];
 	struct answer a = {
 		.code = row->code,
-		.format = UP_FORMAT_NONE,
+		.format = MAP_FORMAT_NONE,
 		.has_max_age = true,
 		.max_age = max_age,
 		.payload = (const uint8_t *)row->diagnostic,
@@ -254,7 +254,7 @@ uint16_t up_error_write(enum up_error error, uint32_t max_age, uint8_t *out, siz
 
 // Whether the request had this ETag. With NULL, *etag is set to its only one, if it had one only.
 static bool request_has_etag(
-	const struct up_message *msg, const struct up_etag *etag, struct up_etag *only)
+	const struct map_request *msg, const struct map_etag *etag, struct map_etag *only)
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
@@ -279,108 +279,109 @@ static bool request_has_etag(
 
 // 304 is for who asked with ETags (RFC 7252 section 5.9.1.3). Who asked with If-None-Match wants
 // nothing done because something is there.
-static enum up_error not_modified_map(const struct up_reply *reply, const struct up_message *msg,
-	struct up_etags *etags, struct answer *a)
+static enum http_error not_modified_map(const struct http_reply *reply,
+	const struct map_request *msg, struct map_etags *etags, struct answer *a)
 {
-	const char *etag = reply->field[UP_FIELD_ETAG];
+	const char *etag = reply->field[HTTP_FIELD_ETAG];
 
 	if (!msg->method->safe)
-		return UP_ERR_bad_status;
+		return HTTP_ERR_bad_status;
 	if (msg->if_none_match) {
 		a->code = COAP_PRECONDITION_FAILED;
-		return UP_OK;
+		return HTTP_ERR_none;
 	}
 	a->code = COAP_VALID;
-	a->has_etag = etag ? up_etag_from_http(etags, etag, true, &a->etag) &&
+	a->has_etag = etag ? map_etag_from_http(etags, etag, true, &a->etag) &&
 			request_has_etag(msg, &a->etag, NULL)
 			   : request_has_etag(msg, NULL, &a->etag);
-	return a->has_etag ? UP_OK : UP_ERR_bad_status;
+	return a->has_etag ? HTTP_ERR_none : HTTP_ERR_bad_status;
 }
 
-static enum up_error content_map(
-	const struct up_reply *reply, const struct up_message *msg, struct answer *a)
+static enum http_error content_map(
+	const struct http_reply *reply, const struct map_request *msg, struct answer *a)
 {
-	const char *type = reply->field[UP_FIELD_CONTENT_TYPE];
-	const char *coding = reply->field[UP_FIELD_CONTENT_ENCODING];
+	const char *type = reply->field[HTTP_FIELD_CONTENT_TYPE];
+	const char *coding = reply->field[HTTP_FIELD_CONTENT_ENCODING];
 
 	if (type) {
-		a->format = up_format_of(type, coding);
-		if (a->format == UP_FORMAT_OSCORE)
-			return UP_ERR_bad_type;
-		if (a->format == UP_FORMAT_CODED)
-			return UP_ERR_bad_coding;
+		a->format = map_format_of(type, coding);
+		if (a->format == MAP_FORMAT_OSCORE)
+			return HTTP_ERR_bad_type;
+		if (a->format == MAP_FORMAT_CODED)
+			return HTTP_ERR_bad_coding;
 	} else if (coding && strcasecmp(coding, "identity")) {
-		return UP_ERR_bad_coding;
+		return HTTP_ERR_bad_coding;
 	}
 	// Text is UTF-8 (RFC 7252 section 12.3), whatever the backend calls it.
-	if (up_format_is_text(a->format) && !reply->body_cut &&
-		!up_utf8_valid(reply->body, reply->body_len))
-		a->format = UP_FORMAT_BINARY;
-	int format = type ? a->format : UP_FORMAT_BINARY; // RFC 9110 section 8.3
-	if (msg->accept != UP_FORMAT_NONE && msg->accept != format)
-		return UP_ERR_wrong_type;
+	if (map_format_is_text(a->format) && !reply->body_cut &&
+		!http_utf8_valid(reply->body, reply->body_len))
+		a->format = MAP_FORMAT_BINARY;
+	int format = type ? a->format : MAP_FORMAT_BINARY; // RFC 9110 section 8.3
+	if (msg->accept != MAP_FORMAT_NONE && msg->accept != format)
+		return HTTP_ERR_wrong_type;
 	if (reply->body_cut)
-		return UP_ERR_no_room;
+		return HTTP_ERR_no_room;
 	a->payload = reply->body;
 	a->payload_len = reply->body_len;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-static enum up_error success_map(const struct up_reply *reply, const struct up_message *msg,
-	const struct conf_server *server, struct up_etags *etags, struct up_location *location,
+static enum http_error success_map(const struct http_reply *reply, const struct map_request *msg,
+	const struct conf_server *server, struct map_etags *etags, struct map_location *location,
 	struct answer *a)
 {
-	const struct up_method *method = msg->method;
-	const char *etag = reply->field[UP_FIELD_ETAG];
-	const char *where = reply->field[UP_FIELD_LOCATION];
+	const struct map_method *method = msg->method;
+	const char *etag = reply->field[HTTP_FIELD_ETAG];
+	const char *where = reply->field[HTTP_FIELD_LOCATION];
 
 	if (reply->status == 206 && method->safe)
-		return UP_ERR_bad_status;
+		return HTTP_ERR_bad_status;
 	a->code = reply->status == 201 ? method->created : method->success;
 	if (etag && (method->entity_tag || a->code == COAP_CREATED))
-		a->has_etag = up_etag_from_http(etags, etag, false, &a->etag);
+		a->has_etag = map_etag_from_http(etags, etag, false, &a->etag);
 	if (method->safe && a->has_etag && request_has_etag(msg, &a->etag, NULL)) {
 		a->code = COAP_VALID;
-		return UP_OK;
+		return HTTP_ERR_none;
 	}
 	if (where && msg->code == COAP_POST && a->code == COAP_CREATED &&
-		up_location_parse(location, where, msg, server))
+		map_location_parse(location, where, msg, server))
 		a->location = location;
 	if (reply->status == 204 || reply->status == 205 || !reply->body_len)
-		return UP_OK;
+		return HTTP_ERR_none;
 	// A part of what nobody asked a part of.
-	enum up_error error = reply->status == 206 ? UP_ERR_bad_status : content_map(reply, msg, a);
+	enum http_error error =
+		reply->status == 206 ? HTTP_ERR_bad_status : content_map(reply, msg, a);
 	if (!error || method->safe)
 		return error;
 	// The method was performed, which an error would deny: only its result is dropped.
-	a->format = UP_FORMAT_NONE;
+	a->format = MAP_FORMAT_NONE;
 	a->body_dropped = true;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
 // The body of an error is a diagnostic (RFC 7252 section 5.5.2) or problem details (RFC 9290).
-static void diagnostic_map(const struct up_reply *reply, struct answer *a)
+static void diagnostic_map(const struct http_reply *reply, struct answer *a)
 {
-	const char *type = reply->field[UP_FIELD_CONTENT_TYPE];
-	const char *coding = reply->field[UP_FIELD_CONTENT_ENCODING];
+	const char *type = reply->field[HTTP_FIELD_CONTENT_TYPE];
+	const char *coding = reply->field[HTTP_FIELD_CONTENT_ENCODING];
 	size_t len = reply->body_len;
 
 	if (!len || (coding && strcasecmp(coding, "identity")))
 		return;
-	if (type && up_format_of(type, NULL) == UP_FORMAT_CONCISE_PROBLEM) {
+	if (type && map_format_of(type, NULL) == MAP_FORMAT_CONCISE_PROBLEM) {
 		if (reply->body_cut)
 			return;
-		a->format = UP_FORMAT_CONCISE_PROBLEM;
+		a->format = MAP_FORMAT_CONCISE_PROBLEM;
 	} else {
-		if (up_type_is_html(type))
+		if (map_type_is_html(type))
 			return;
 		// The last character may have been cut in two where the body was cut.
 		for (unsigned i = 0; reply->body_cut && i < 3 && len; i++) {
-			if (up_utf8_valid(reply->body, len))
+			if (http_utf8_valid(reply->body, len))
 				break;
 			len--;
 		}
-		if (!up_utf8_valid(reply->body, len))
+		if (!http_utf8_valid(reply->body, len))
 			return;
 	}
 	a->payload = reply->body;
@@ -403,37 +404,37 @@ static bool upload_limit(const char *value, uint32_t *size)
 	return true;
 }
 
-static enum up_error failure_map(const struct up_reply *reply, const struct up_message *msg,
+static enum http_error failure_map(const struct http_reply *reply, const struct map_request *msg,
 	time_t now, uint32_t retry_s, struct answer *a)
 {
 	int status = reply->status;
 
 	if (status >= 300 && status <= 399)
-		return UP_ERR_redirect;
-	a->code = up_code_of_status(status);
+		return HTTP_ERR_redirect;
+	a->code = map_code_of_status(status);
 	if (!a->code)
-		return UP_ERR_bad_status;
+		return HTTP_ERR_bad_status;
 	if (status == 404 || status == 410)
 		a->code = msg->method->missing;
 	if (COAP_CODE_CLASS(a->code) == 2)
-		return UP_OK;
+		return HTTP_ERR_none;
 	if (status == 413)
-		a->has_size1 = upload_limit(reply->field[UP_FIELD_UPLOAD_LIMIT], &a->size1);
+		a->has_size1 = upload_limit(reply->field[HTTP_FIELD_UPLOAD_LIMIT], &a->size1);
 	if (status == 429 || status == 503) {
 		a->has_max_age = true;
 		a->max_age = retry_s;
-		up_retry_seconds(reply->field[UP_FIELD_RETRY_AFTER], now, &a->max_age);
+		map_retry_seconds(reply->field[HTTP_FIELD_RETRY_AFTER], now, &a->max_age);
 	}
 	diagnostic_map(reply, a);
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
-enum up_error up_reply_map(
-	const struct up_reply *reply, const struct up_message *msg, struct up_mapping *m)
+enum http_error map_response_build(
+	const struct http_reply *reply, const struct map_request *msg, struct map_response *m)
 {
-	struct answer a = {.format = UP_FORMAT_NONE};
-	struct up_location location;
-	enum up_error error;
+	struct answer a = {.format = MAP_FORMAT_NONE};
+	struct map_location location;
+	enum http_error error;
 
 	if (reply->status == 304)
 		error = not_modified_map(reply, msg, m->etags, &a);
@@ -448,9 +449,9 @@ enum up_error up_reply_map(
 		if (!a.has_max_age &&
 			(class > 2 || a.code == COAP_CONTENT || a.code == COAP_VALID)) {
 			a.has_max_age = true;
-			a.max_age = up_fresh_seconds(reply->field[UP_FIELD_CACHE_CONTROL],
-				reply->field[UP_FIELD_EXPIRES], reply->field[UP_FIELD_DATE],
-				reply->field[UP_FIELD_AGE], m->now);
+			a.max_age = map_fresh_seconds(reply->field[HTTP_FIELD_CACHE_CONTROL],
+				reply->field[HTTP_FIELD_EXPIRES], reply->field[HTTP_FIELD_DATE],
+				reply->field[HTTP_FIELD_AGE], m->now);
 		}
 		if (a.max_age > m->max_age_max)
 			a.max_age = m->max_age_max;
@@ -460,7 +461,7 @@ enum up_error up_reply_map(
 			error = success_answer_write(&a, msg, m->out, m->room, &m->len);
 	}
 	if (error)
-		m->len = up_error_write(error, 0, m->out, m->room);
+		m->len = map_error_write(error, 0, m->out, m->room);
 	m->body_dropped = !error && a.body_dropped;
 	return error;
 }

@@ -2,14 +2,15 @@
 
 #include "gw/map/tables.h"
 
-const struct up_error_row up_error_rows[UP_ERROR_COUNT] = {
-#define UP_ERROR(name, code, diagnostic, help) [UP_ERR_##name] = {#name, code, diagnostic, help},
+const struct http_error_row http_error_rows[HTTP_ERROR_COUNT] = {
+#define HTTP_ERROR(name, code, diagnostic, help) \
+	[HTTP_ERR_##name] = {#name, code, diagnostic, help},
 #include "gw/http/errors.def"
-#undef UP_ERROR
+#undef HTTP_ERROR
 };
 
 // clang-format off
-static const struct up_method methods[] = {
+static const struct map_method methods[] = {
 	//              HTTP      safe   idem.  body   etag   201           2xx           404, 410
 	[COAP_GET]    = {"GET",    true,  true,  false, true,  COAP_CONTENT, COAP_CONTENT, COAP_NOT_FOUND},
 	[COAP_POST]   = {"POST",   false, false, true,  false, COAP_CREATED, COAP_CHANGED, COAP_NOT_FOUND},
@@ -63,7 +64,7 @@ static const struct {
 	{511, COAP_BAD_GATEWAY},                // Network Authentication Required: our own login
 };
 
-const struct up_format up_formats[] = {
+const struct map_format map_formats[] = {
 	{0,     "text/plain", "charset", "utf-8", NULL},
 	{16,    "application/cose", "cose-type", "cose-encrypt0", NULL},
 	{17,    "application/cose", "cose-type", "cose-mac0", NULL},
@@ -127,7 +128,7 @@ const struct up_format up_formats[] = {
 	{30000, "image/svg+xml", NULL, NULL, NULL},
 };
 
-const struct up_loose_type up_loose_types[] = {
+const struct map_loose_type map_loose_types[] = {
 	{"application/*+xml",  "application/xml"},
 	{"application/*+json", "application/json"},
 	{"application/*+cbor", "application/cbor"},
@@ -137,17 +138,17 @@ const struct up_loose_type up_loose_types[] = {
 };
 // clang-format on
 
-const size_t up_format_count = sizeof(up_formats) / sizeof(up_formats[0]);
-const size_t up_loose_type_count = sizeof(up_loose_types) / sizeof(up_loose_types[0]);
+const size_t map_format_count = sizeof(map_formats) / sizeof(map_formats[0]);
+const size_t map_loose_type_count = sizeof(map_loose_types) / sizeof(map_loose_types[0]);
 
-const struct up_method *up_method_of(uint8_t code)
+const struct map_method *map_method_of(uint8_t code)
 {
 	if (code >= sizeof(methods) / sizeof(methods[0]) || !methods[code].http)
 		return NULL;
 	return &methods[code];
 }
 
-uint8_t up_code_of_status(int status)
+uint8_t map_code_of_status(int status)
 {
 	if (status < 400 || status > 599)
 		return 0;

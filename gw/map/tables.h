@@ -11,26 +11,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum up_error {
-	UP_OK = 0,
-#define UP_ERROR(name, code, diagnostic, help) UP_ERR_##name,
+enum http_error {
+	HTTP_ERR_none = 0,
+#define HTTP_ERROR(name, code, diagnostic, help) HTTP_ERR_##name,
 #include "gw/http/errors.def"
-#undef UP_ERROR
-	UP_ERROR_COUNT,
+#undef HTTP_ERROR
+	HTTP_ERROR_COUNT,
 };
 
-struct up_error_row {
+struct http_error_row {
 	const char *name;
 	uint8_t code;
 	const char *diagnostic;
 	const char *help;
 };
 
-// Indexed by enum up_error; the row of UP_OK is empty.
-extern const struct up_error_row up_error_rows[UP_ERROR_COUNT];
+// Indexed by enum http_error; the row of HTTP_ERR_none is empty.
+extern const struct http_error_row http_error_rows[HTTP_ERROR_COUNT];
 
 // How a CoAP method is sent and what a success is called (RFC 7252 section 10.1, RFC 8132).
-struct up_method {
+struct map_method {
 	const char *http; // FETCH becomes QUERY (RFC 10008) instead if the route says so
 	bool safe;        // answers are representations: 2.05, 2.03, cacheable
 	bool idempotent;  // the HTTP method may be sent again when the connection was lost
@@ -42,14 +42,14 @@ struct up_method {
 };
 
 // NULL if the code is no method.
-const struct up_method *up_method_of(uint8_t code);
+const struct map_method *map_method_of(uint8_t code);
 
 // CoAP code of an HTTP status of 400 to 599, by the table or, if it is not there, by its class
 // (RFC 9110 section 15). 0 for all others.
-uint8_t up_code_of_status(int status);
+uint8_t map_code_of_status(int status);
 
 // CoAP Content-Formats (RFC 7252 section 12.3).
-struct up_format {
+struct map_format {
 	uint16_t number;
 	const char *type;   // "text/plain", lower case
 	const char *param;  // name of its one parameter, or NULL
@@ -57,16 +57,16 @@ struct up_format {
 	const char *coding; // Content-Encoding or NULL
 };
 
-extern const struct up_format up_formats[];
-extern const size_t up_format_count;
+extern const struct map_format map_formats[];
+extern const size_t map_format_count;
 
 // Generalisations of media types, the first that matches (RFC 8075 section 6.3).
-struct up_loose_type {
+struct map_loose_type {
 	const char *pattern; // `*` stands for anything
 	const char *type;
 };
 
-extern const struct up_loose_type up_loose_types[];
-extern const size_t up_loose_type_count;
+extern const struct map_loose_type map_loose_types[];
+extern const size_t map_loose_type_count;
 
 #endif

@@ -29,126 +29,126 @@ static const char *own_reason(uint8_t code)
 }
 
 // The first character says who ended it, the second in which phase.
-const char *access_reason(const struct access_record *record)
+const char *up_access_reason(const struct up_access_entry *entry)
 {
-	static const char reasons[UP_ERROR_COUNT][3] = {
-		[UP_OK] = "--",
-		[UP_ERR_no_route] = "DR",
-		[UP_ERR_bad_request] = "DR",
-		[UP_ERR_bad_method] = "DR",
-		[UP_ERR_bad_path] = "DR",
-		[UP_ERR_bad_query] = "DR",
-		[UP_ERR_bad_option] = "DR",
-		[UP_ERR_proxying] = "DR",
-		[UP_ERR_bad_accept] = "DR",
-		[UP_ERR_bad_format] = "DR",
-		[UP_ERR_too_long] = "DR",
-		[UP_ERR_device_gone] = "GR",
-		[UP_ERR_queue_full] = "GF",
-		[UP_ERR_queue_timeout] = "GQ",
-		[UP_ERR_stopping] = "GS",
-		[UP_ERR_no_server] = "GD",
-		[UP_ERR_no_memory] = "GM",
-		[UP_ERR_local] = "GM",
-		[UP_ERR_dns] = "SC",
-		[UP_ERR_connect] = "SC",
-		[UP_ERR_tls] = "SC",
-		[UP_ERR_bad_reply] = "SA",
-		[UP_ERR_head_too_large] = "SA",
-		[UP_ERR_body_too_large] = "SA",
-		[UP_ERR_no_room] = "GA",
-		[UP_ERR_bad_status] = "GA",
-		[UP_ERR_redirect] = "GA",
-		[UP_ERR_bad_coding] = "GA",
-		[UP_ERR_bad_type] = "GA",
-		[UP_ERR_wrong_type] = "GA",
+	static const char reasons[HTTP_ERROR_COUNT][3] = {
+		[HTTP_ERR_none] = "--",
+		[HTTP_ERR_no_route] = "DR",
+		[HTTP_ERR_bad_request] = "DR",
+		[HTTP_ERR_bad_method] = "DR",
+		[HTTP_ERR_bad_path] = "DR",
+		[HTTP_ERR_bad_query] = "DR",
+		[HTTP_ERR_bad_option] = "DR",
+		[HTTP_ERR_proxying] = "DR",
+		[HTTP_ERR_bad_accept] = "DR",
+		[HTTP_ERR_bad_format] = "DR",
+		[HTTP_ERR_too_long] = "DR",
+		[HTTP_ERR_device_gone] = "GR",
+		[HTTP_ERR_queue_full] = "GF",
+		[HTTP_ERR_queue_timeout] = "GQ",
+		[HTTP_ERR_stopping] = "GS",
+		[HTTP_ERR_no_server] = "GD",
+		[HTTP_ERR_no_memory] = "GM",
+		[HTTP_ERR_local] = "GM",
+		[HTTP_ERR_dns] = "SC",
+		[HTTP_ERR_connect] = "SC",
+		[HTTP_ERR_tls] = "SC",
+		[HTTP_ERR_bad_reply] = "SA",
+		[HTTP_ERR_head_too_large] = "SA",
+		[HTTP_ERR_body_too_large] = "SA",
+		[HTTP_ERR_no_room] = "GA",
+		[HTTP_ERR_bad_status] = "GA",
+		[HTTP_ERR_redirect] = "GA",
+		[HTTP_ERR_bad_coding] = "GA",
+		[HTTP_ERR_bad_type] = "GA",
+		[HTTP_ERR_wrong_type] = "GA",
 	};
-	bool head = record->status;
+	bool head = entry->status;
 
-	if (record->own)
-		return own_reason(record->code);
-	if (record->abandoned)
-		return record->sent ? "DH" : record->tries ? "DC" : "DQ";
-	if (record->error == UP_ERR_reset)
-		return head ? "SB" : record->sent ? "SH" : "SC";
-	if (record->error == UP_ERR_timeout)
-		return head ? "TB" : record->sent ? "TH" : record->tries ? "TC" : "TQ";
-	return reasons[record->error];
+	if (entry->own)
+		return own_reason(entry->code);
+	if (entry->abandoned)
+		return entry->sent ? "DH" : entry->tries ? "DC" : "DQ";
+	if (entry->error == HTTP_ERR_reset)
+		return head ? "SB" : entry->sent ? "SH" : "SC";
+	if (entry->error == HTTP_ERR_timeout)
+		return head ? "TB" : entry->sent ? "TH" : entry->tries ? "TC" : "TQ";
+	return reasons[entry->error];
 }
 
 // A JSON string (RFC 8259 section 7).
-static void json_text(struct up_text *text, const char *value, size_t max)
+static void json_text(struct http_text *text, const char *value, size_t max)
 {
 	size_t len = strlen(value);
-	bool utf8 = up_utf8_valid((const uint8_t *)value, len);
+	bool utf8 = http_utf8_valid((const uint8_t *)value, len);
 
 	if (len > max)
-		len = utf8 ? up_utf8_cut((const uint8_t *)value, len, max) : max;
-	up_text_char(text, '"');
+		len = utf8 ? http_utf8_cut((const uint8_t *)value, len, max) : max;
+	http_text_char(text, '"');
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = (uint8_t)value[i];
 
 		if (c == '"' || c == '\\') {
-			up_text_char(text, '\\');
-			up_text_char(text, (char)c);
+			http_text_char(text, '\\');
+			http_text_char(text, (char)c);
 		} else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8)) {
-			up_text_str(text, "\\u00");
-			up_text_hex(text, &c, 1);
+			http_text_str(text, "\\u00");
+			http_text_hex(text, &c, 1);
 		} else {
-			up_text_char(text, (char)c);
+			http_text_char(text, (char)c);
 		}
 	}
-	up_text_char(text, '"');
+	http_text_char(text, '"');
 }
 
-static void member_start(struct up_text *text, const char *name)
+static void member_start(struct http_text *text, const char *name)
 {
-	up_text_str(text, ",\"");
-	up_text_str(text, name);
-	up_text_str(text, "\":");
+	http_text_str(text, ",\"");
+	http_text_str(text, name);
+	http_text_str(text, "\":");
 }
 
-static void member_text(struct up_text *text, const char *name, const char *value)
+static void member_text(struct http_text *text, const char *name, const char *value)
 {
 	member_start(text, name);
 	if (value)
 		json_text(text, value, TEXT_MAX);
 	else
-		up_text_str(text, "null");
+		http_text_str(text, "null");
 }
 
-static void member_path(struct up_text *text, const char *path)
+static void member_path(struct http_text *text, const char *path)
 {
 	member_start(text, "path");
 	if (path)
 		json_text(text, path, PATH_ROOM);
 	else
-		up_text_str(text, "null");
+		http_text_str(text, "null");
 }
 
-static void member_number(struct up_text *text, const char *name, uint64_t value)
+static void member_number(struct http_text *text, const char *name, uint64_t value)
 {
 	member_start(text, name);
-	up_text_decimal(text, value);
+	http_text_decimal(text, value);
 }
 
 // The path as the device sent it, percent-encoded; what does not fit is cut off.
-static const char *path_of(const struct access_record *record, char buf[PATH_ROOM])
+static const char *path_of(const struct up_access_entry *entry, char buf[PATH_ROOM])
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
 	struct coap_body body;
-	struct up_text text;
+	struct http_text text;
 
-	if (coap_body_parse(&body, record->body, record->body_len) != COAP_OK)
+	if (coap_body_parse(&body, entry->body, entry->body_len) != COAP_OK)
 		return NULL;
-	up_text_init(&text, buf, PATH_ROOM - 1);
+	http_text_init(&text, buf, PATH_ROOM - 1);
 	coap_option_iter_init(&iter, &body);
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != COAP_OPT_URI_PATH)
 			continue;
-		up_text_char(&text, '/');
-		up_text_percent(&text, option.value, option.len, "!$&'()*+,;=:@");
+		http_text_char(&text, '/');
+		http_text_percent(&text, option.value, option.len, "!$&'()*+,;=:@");
 	}
 	if (text.at == buf)
 		*text.at++ = '/';
@@ -168,36 +168,35 @@ static const char *time_of(uint64_t unix_ms, char buf[40])
 	return buf;
 }
 
-size_t access_line_write(const struct access_record *record, char *buf, size_t room)
+size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size_t room)
 {
 	static const char *const methods[] = {
 		NULL, "GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH"};
 	size_t method_count = sizeof(methods) / sizeof(methods[0]);
 	char path[PATH_ROOM], when[40], code[8];
-	struct up_text text;
+	struct http_text text;
 
-	up_text_init(&text, buf, room);
-	up_text_str(&text, "{\"time\":\"");
-	up_text_str(&text, time_of(record->unix_ms, when));
-	up_text_char(&text, '"');
-	member_text(&text, "device", record->device);
-	member_text(
-		&text, "method", record->method < method_count ? methods[record->method] : NULL);
-	member_path(&text, path_of(record, path));
-	member_text(&text, "route", record->route);
-	member_text(&text, "upstream", record->upstream);
-	member_text(&text, "server", record->server);
-	member_number(&text, "status", (uint64_t)record->status);
-	snprintf(code, sizeof(code), "%u.%02u", record->code >> 5, record->code & 31);
-	member_text(&text, "code", record->code ? code : NULL);
-	member_number(&text, "in", record->in);
-	member_number(&text, "out", record->out);
-	member_number(&text, "queued_ms", record->queued_ms);
-	member_number(&text, "connect_ms", record->connect_ms);
-	member_number(&text, "total_ms", record->total_ms);
-	member_number(&text, "tries", record->tries);
-	member_text(&text, "reason", access_reason(record));
-	member_text(&text, "error", record->error ? up_error_rows[record->error].name : NULL);
-	up_text_str(&text, "}\n");
+	http_text_init(&text, buf, room);
+	http_text_str(&text, "{\"time\":\"");
+	http_text_str(&text, time_of(entry->unix_ms, when));
+	http_text_char(&text, '"');
+	member_text(&text, "device", entry->device);
+	member_text(&text, "method", entry->method < method_count ? methods[entry->method] : NULL);
+	member_path(&text, path_of(entry, path));
+	member_text(&text, "route", entry->route);
+	member_text(&text, "upstream", entry->upstream);
+	member_text(&text, "server", entry->server);
+	member_number(&text, "status", (uint64_t)entry->status);
+	snprintf(code, sizeof(code), "%u.%02u", entry->code >> 5, entry->code & 31);
+	member_text(&text, "code", entry->code ? code : NULL);
+	member_number(&text, "in", entry->in);
+	member_number(&text, "out", entry->out);
+	member_number(&text, "queued_ms", entry->queued_ms);
+	member_number(&text, "connect_ms", entry->connect_ms);
+	member_number(&text, "total_ms", entry->total_ms);
+	member_number(&text, "tries", entry->tries);
+	member_text(&text, "reason", up_access_reason(entry));
+	member_text(&text, "error", entry->error ? http_error_rows[entry->error].name : NULL);
+	http_text_str(&text, "}\n");
 	return text.failed ? 0 : (size_t)(text.at - buf);
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 // Texts are NULL, and numbers 0, where there is nothing to say.
-struct access_record {
+struct up_access_entry {
 	uint64_t unix_ms;
 	const char *device;
 	uint8_t method;      // CoAP code of the request
@@ -22,15 +22,15 @@ struct access_record {
 	size_t out;   // bytes of the answer's plaintext
 	uint64_t queued_ms, connect_ms, total_ms;
 	unsigned tries; // servers asked
-	enum up_error error;
+	enum http_error error;
 	bool abandoned; // nobody waits for the answer any more
 	bool sent;      // the last server may have seen the request
 	bool own;       // answered by a worker, for no upstream
 };
 
 // The reason code: two characters.
-const char *access_reason(const struct access_record *record);
+const char *up_access_reason(const struct up_access_entry *entry);
 // Writes the line with its end. Returns its length, 0 if there is not enough room.
-size_t access_line_write(const struct access_record *record, char *buf, size_t room);
+size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size_t room);
 
 #endif

@@ -23,7 +23,7 @@
 #define LOOK_S      1    // between looks whether the file was moved away
 #define STOP_S      2    // for what waits in the rings at the end, and for a write that hangs
 
-_Static_assert(ACCESS_LINE_MAX <= CHUNK_BYTES, "a chunk is whole lines");
+_Static_assert(UP_ACCESS_LINE_MAX <= CHUNK_BYTES, "a chunk is whole lines");
 
 // One writes (the loop), one reads (the thread).
 struct ring {
@@ -36,7 +36,7 @@ struct ring {
 	char byte[RING_BYTES];
 };
 
-struct access_log {
+struct up_access_log {
 	const char *path; // NULL: stderr
 	unsigned sample;  // percent
 	struct log_out out;
@@ -61,7 +61,7 @@ static void count(uint64_t *counter, uint64_t n)
 
 // ---- a loop's side
 
-bool access_log_wants(struct access_log *log, unsigned loop, uint32_t random, uint64_t now_ms)
+bool up_access_log_wants(struct up_access_log *log, unsigned loop, uint32_t random, uint64_t now_ms)
 {
 	struct ring *ring = &log->ring[loop];
 	uint64_t full = ring->rate * 1000;
@@ -79,7 +79,7 @@ bool access_log_wants(struct access_log *log, unsigned loop, uint32_t random, ui
 	return true;
 }
 
-void access_log_put(struct access_log *log, unsigned loop, const char *line, size_t len)
+void up_access_log_put(struct up_access_log *log, unsigned loop, const char *line, size_t len)
 {
 	struct ring *ring = &log->ring[loop];
 	uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
@@ -112,7 +112,7 @@ static int file_open(const char *path)
 }
 
 // Follows a file that was moved away, as logrotate does.
-static void file_look(struct access_log *log)
+static void file_look(struct up_access_log *log)
 {
 	struct stat there;
 	time_t now = now_s();
@@ -142,7 +142,7 @@ static unsigned lines_in(const char *text, size_t len)
 }
 
 // Writes whole lines. Returns how many bytes were taken.
-static size_t lines_write(struct access_log *log, const char *text, size_t len)
+static size_t lines_write(struct up_access_log *log, const char *text, size_t len)
 {
 	if (log->torn && log_out_write(&log->out, "\n", 1, WAIT_MS) == 1)
 		log->torn = false;
@@ -153,7 +153,7 @@ static size_t lines_write(struct access_log *log, const char *text, size_t len)
 }
 
 // Writes a chunk of one ring. false if there was nothing.
-static bool ring_write(struct access_log *log, struct ring *ring)
+static bool ring_write(struct up_access_log *log, struct ring *ring)
 {
 	uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
 	size_t len = head - ring->tail < CHUNK_BYTES ? head - ring->tail : CHUNK_BYTES;
@@ -178,7 +178,7 @@ static bool ring_write(struct access_log *log, struct ring *ring)
 	return true;
 }
 
-static bool rings_write(struct access_log *log)
+static bool rings_write(struct up_access_log *log)
 {
 	bool any = false;
 
@@ -189,7 +189,7 @@ static bool rings_write(struct access_log *log)
 
 static void *run(void *arg)
 {
-	struct access_log *log = arg;
+	struct up_access_log *log = arg;
 	struct pollfd bell = {.fd = log->bell.fd, .events = POLLIN};
 
 	while (!__atomic_load_n(&log->stop, __ATOMIC_ACQUIRE)) {
@@ -207,7 +207,7 @@ static void *run(void *arg)
 
 // ---- making
 
-static int thread_start(struct access_log *log)
+static int thread_start(struct up_access_log *log)
 {
 	sigset_t all, before;
 
@@ -223,10 +223,10 @@ static int thread_start(struct access_log *log)
 	return 0;
 }
 
-int access_log_create(const struct conf_log *conf, unsigned loops, struct access_log **out,
+int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **out,
 	char *err, size_t err_len)
 {
-	struct access_log *log = calloc(1, sizeof(*log) + (loops + 1) * sizeof(log->ring[0]));
+	struct up_access_log *log = calloc(1, sizeof(*log) + (loops + 1) * sizeof(log->ring[0]));
 	int rc = log ? 0 : -ENOMEM;
 
 	if (log) {
@@ -250,7 +250,7 @@ int access_log_create(const struct conf_log *conf, unsigned loops, struct access
 		rc = thread_start(log);
 	if (rc) {
 		snprintf(err, err_len, "access log %s: %s", conf->access, strerror(-rc));
-		access_log_free(log);
+		up_access_log_free(log);
 		return rc;
 	}
 	*out = log;
@@ -258,7 +258,7 @@ int access_log_create(const struct conf_log *conf, unsigned loops, struct access
 }
 
 // Returns whether the thread has ended.
-static bool thread_end(struct access_log *log)
+static bool thread_end(struct up_access_log *log)
 {
 	struct timespec until;
 	uint64_t one = 1;
@@ -272,7 +272,7 @@ static bool thread_end(struct access_log *log)
 	return !pthread_timedjoin_np(log->thread, NULL, &until);
 }
 
-void access_log_free(struct access_log *log)
+void up_access_log_free(struct up_access_log *log)
 {
 	if (!log)
 		return;
@@ -286,12 +286,12 @@ void access_log_free(struct access_log *log)
 	free(log);
 }
 
-uint64_t access_log_written(const struct access_log *log)
+uint64_t up_access_log_written(const struct up_access_log *log)
 {
 	return __atomic_load_n(&log->written, __ATOMIC_RELAXED);
 }
 
-uint64_t access_log_dropped(const struct access_log *log)
+uint64_t up_access_log_dropped(const struct up_access_log *log)
 {
 	uint64_t sum = 0;
 
@@ -300,7 +300,7 @@ uint64_t access_log_dropped(const struct access_log *log)
 	return sum;
 }
 
-uint64_t access_log_failed(const struct access_log *log)
+uint64_t up_access_log_failed(const struct up_access_log *log)
 {
 	return __atomic_load_n(&log->failed, __ATOMIC_RELAXED);
 }

@@ -13,25 +13,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ACCESS_LINE_MAX 4096 // bytes with the line end
+#define UP_ACCESS_LINE_MAX 4096 // bytes with the line end
 
-struct access_log;
+struct up_access_log;
 
 // conf->access says where to, and is not NULL; loops: of the upstream. Starts the thread. Returns 0
 // or -errno with a line in err.
-int access_log_create(const struct conf_log *conf, unsigned loops, struct access_log **log,
+int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **log,
 	char *err, size_t err_len) __attribute__((warn_unused_result));
 // After the loops have ended: writes what is there, if somebody takes it. NULL is allowed.
-void access_log_free(struct access_log *log);
+void up_access_log_free(struct up_access_log *log);
 
 // Loop: whether a request is among those that are logged, by sample and rate; random: fresh bits.
-bool access_log_wants(struct access_log *log, unsigned loop, uint32_t random, uint64_t now_ms);
-// Loop: hands over a line, with its end, of at most ACCESS_LINE_MAX bytes; 0: none could be made.
-void access_log_put(struct access_log *log, unsigned loop, const char *line, size_t len);
+bool up_access_log_wants(
+	struct up_access_log *log, unsigned loop, uint32_t random, uint64_t now_ms);
+// Loop: hands over a line, with its end, of at most UP_ACCESS_LINE_MAX bytes; 0: none could be
+// made.
+void up_access_log_put(struct up_access_log *log, unsigned loop, const char *line, size_t len);
 
 // Any thread: lines written; kept back by the rate or for want of room; that could not be written.
-uint64_t access_log_written(const struct access_log *log);
-uint64_t access_log_dropped(const struct access_log *log);
-uint64_t access_log_failed(const struct access_log *log);
+uint64_t up_access_log_written(const struct up_access_log *log);
+uint64_t up_access_log_dropped(const struct up_access_log *log);
+uint64_t up_access_log_failed(const struct up_access_log *log);
 
 #endif

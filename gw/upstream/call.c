@@ -34,18 +34,18 @@ static uint64_t later_by(uint64_t now, uint64_t then)
 }
 
 // Writes the line of a call that is about to be handed back: its request and answer are still ours.
-static void call_log(const struct call *call)
+static void call_log(const struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
 	const struct dp_shared *shared = call->shared;
 	const struct dp_request *device = &shared->request;
-	char name[UP_NAME_MAX + 1], line[ACCESS_LINE_MAX];
+	char name[UP_NAME_MAX + 1], line[UP_ACCESS_LINE_MAX];
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	bool known = loop->config.name(loop->config.name_arg, device->context,
 		device->context_generation, name, sizeof(name));
-	const struct access_record record = {
+	const struct up_access_entry entry = {
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
 		.device = known ? name : NULL,
 		.method = device->code,
@@ -68,8 +68,8 @@ static void call_log(const struct call *call)
 		.abandoned = call->abandoned,
 		.sent = call->sent,
 	};
-	access_log_put(loop->config.access, loop->config.loop, line,
-		access_line_write(&record, line, sizeof(line)));
+	up_access_log_put(loop->config.access, loop->config.loop, line,
+		up_access_line_write(&entry, line, sizeof(line)));
 }
 
 static bool call_is_logged(struct up_loop *loop)
@@ -79,28 +79,28 @@ static bool call_is_logged(struct up_loop *loop)
 	if (!loop->config.access)
 		return false;
 	memcpy(&random, random_take(loop, sizeof(random)), sizeof(random));
-	return access_log_wants(loop->config.access, loop->config.loop, random, loop->now_ms);
+	return up_access_log_wants(loop->config.access, loop->config.loop, random, loop->now_ms);
 }
 
-static void call_return(struct call *call)
+static void call_return(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 	struct up_loop *loop = group->loop;
 
 	if (call_is_logged(loop))
 		call_log(call);
 	dp_loop_respond(call->port, call->handle);
-	stat_add(group, UP_STAT_returned, 1);
+	up_stat_add(group, UP_STAT_returned, 1);
 	call->shared = NULL;
 	TAILQ_INSERT_HEAD(&loop->free_calls, call, link);
 	loop->busy--;
 }
 
-void call_abandon(struct call *call)
+void up_call_abandon(struct up_call *call)
 {
 	call->shared->response.len = 0;
 	call->abandoned = true;
-	stat_add(call->group, UP_STAT_abandoned, 1);
+	up_stat_add(call->group, UP_STAT_abandoned, 1);
 	call_return(call);
 }
 
@@ -111,31 +111,31 @@ static uint32_t retry_seconds(struct up_loop *loop)
 }
 
 // Max-Age of an error.
-static uint32_t error_max_age(struct up_loop *loop, enum up_error error)
+static uint32_t error_max_age(struct up_loop *loop, enum http_error error)
 {
-	return up_error_rows[error].code == COAP_SERVICE_UNAVAILABLE ? retry_seconds(loop) : 0;
+	return http_error_rows[error].code == COAP_SERVICE_UNAVAILABLE ? retry_seconds(loop) : 0;
 }
 
-void call_fail(struct call *call, enum up_error error)
+void up_call_fail(struct up_call *call, enum http_error error)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 	struct dp_shared *shared = call->shared;
 
 	call->error = error;
-	shared->response.len = up_error_write(error, error_max_age(group->loop, error),
+	shared->response.len = map_error_write(error, error_max_age(group->loop, error),
 		dp_shared_response(call->port->pool, shared), shared->request.response_max);
-	stat_add(group, UP_STAT_ERROR + error, 1);
+	up_stat_add(group, UP_STAT_ERROR + error, 1);
 	call_return(call);
 }
 
-bool call_abandoned(const struct call *call)
+bool up_call_is_abandoned(const struct up_call *call)
 {
 	return __atomic_load_n(&call->shared->abandoned, __ATOMIC_RELAXED);
 }
 
-static struct flight *flight_take(struct up_loop *loop)
+static struct up_flight *flight_take(struct up_loop *loop)
 {
-	struct flight *flight = loop->free_flights;
+	struct up_flight *flight = loop->free_flights;
 
 	if (flight)
 		loop->free_flights = flight->next;
@@ -144,52 +144,52 @@ static struct flight *flight_take(struct up_loop *loop)
 	return flight;
 }
 
-static void flight_give(struct up_loop *loop, struct flight *flight)
+static void flight_give(struct up_loop *loop, struct up_flight *flight)
 {
 	flight->next = loop->free_flights;
 	loop->free_flights = flight;
 }
 
 // Makes the HTTP request of a call.
-static enum up_error flight_prepare(struct flight *flight, struct call *call)
+static enum http_error flight_prepare(struct up_flight *flight, struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
-	struct up_request *req = &flight->transfer.request;
+	struct http_request *req = &flight->transfer.request;
 	const struct dp_request *device = &call->shared->request;
 	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
 	char name[UP_NAME_MAX + 1];
-	enum up_error error;
+	enum http_error error;
 
-	error = up_message_parse(&flight->message, call->route, device->code,
+	error = map_request_parse(&flight->message, call->route, device->code,
 		dp_shared_body(call->port->pool, call->shared), device->body_len);
 	if (!error)
-		error = up_request_build(req, &flight->message, loop->etags);
+		error = map_request_build(req, &flight->message, loop->etags);
 	if (error)
 		return error;
 	if (!loop->config.name(loop->config.name_arg, device->context, device->context_generation,
 		    name, sizeof(name)))
-		return UP_ERR_device_gone;
+		return HTTP_ERR_device_gone;
 	crypto_shorthash(
 		(unsigned char *)&flight->device, (const unsigned char *)name, strlen(name), key);
-	return up_request_identify(req, device, name, random_take(loop, UP_IDENTITY_RANDOM));
+	return map_request_identify(req, device, name, random_take(loop, MAP_IDENTITY_RANDOM));
 }
 
-static void call_done(struct up_transfer *transfer, enum up_error error);
+static void call_done(struct http_transfer *transfer, enum http_error error);
 
 // Sends the request to a server that is up and was not tried.
-static enum up_error flight_start(struct flight *flight, struct call *call)
+static enum http_error flight_start(struct up_flight *flight, struct up_call *call)
 {
-	struct group *group = call->group;
-	struct up_transfer *t = &flight->transfer;
+	struct up_group *group = call->group;
+	struct http_transfer *t = &flight->transfer;
 	uint64_t now = group->loop->now_ms;
 	uint32_t random;
 
 	if (call->deadline_ms <= now)
-		return UP_ERR_timeout;
+		return HTTP_ERR_timeout;
 	memcpy(&random, random_take(group->loop, sizeof(random)), sizeof(random));
 	int server = up_servers_pick(group->servers, flight->tried, flight->device, random);
 	if (server < 0)
-		return UP_ERR_no_server;
+		return HTTP_ERR_no_server;
 	flight->server = (size_t)server;
 	flight->tried |= UINT64_C(1) << server;
 	bool left = flight->retries < group->upstream->retries.max &&
@@ -204,16 +204,16 @@ static enum up_error flight_start(struct flight *flight, struct call *call)
 	t->body_keep = call->shared->request.payload_max;
 	t->body_max = group->upstream->max_body;
 	t->fresh = false;
-	stat_add(group, UP_STAT_attempts, 1);
+	up_stat_add(group, UP_STAT_attempts, 1);
 	if (group->engine->ops->start(group->engine, t))
-		return UP_ERR_no_memory;
+		return HTTP_ERR_no_memory;
 	group->servers->server[server].outstanding++;
 	call->server = t->server;
 	call->status = 0; // not that of a server that was asked before
 	call->connected_ms = 0;
 	call->sent = false;
 	call->tries++;
-	return UP_OK;
+	return HTTP_ERR_none;
 }
 
 static uint64_t at_most(uint64_t a, uint64_t b)
@@ -221,16 +221,16 @@ static uint64_t at_most(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-void call_launch(struct call *call)
+void up_call_launch(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 	struct up_loop *loop = group->loop;
-	struct flight *flight = flight_take(loop);
-	enum up_error error;
+	struct up_flight *flight = flight_take(loop);
+	enum http_error error;
 
 	call->launched_ms = loop->now_ms;
 	if (!flight) {
-		call_fail(call, UP_ERR_no_memory);
+		up_call_fail(call, HTTP_ERR_no_memory);
 		return;
 	}
 	error = flight_prepare(flight, call);
@@ -244,83 +244,83 @@ void call_launch(struct call *call)
 	}
 	if (error) {
 		flight_give(loop, flight);
-		call_fail(call, error);
+		up_call_fail(call, error);
 		return;
 	}
 	flight->call = call;
 	call->flight = flight;
 	TAILQ_INSERT_TAIL(&loop->flying, call, link);
 	group->inflight++;
-	stat_set(group, UP_STAT_inflight, group->inflight);
+	up_stat_set(group, UP_STAT_inflight, group->inflight);
 }
 
 // The call is neither flying nor waiting afterwards.
-static void call_land(struct call *call)
+static void call_land(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 
 	TAILQ_REMOVE(&group->loop->flying, call, link);
 	flight_give(group->loop, call->flight);
 	call->flight = NULL;
 	group->inflight--;
-	stat_set(group, UP_STAT_inflight, group->inflight);
+	up_stat_set(group, UP_STAT_inflight, group->inflight);
 }
 
-void call_unqueue(struct call *call)
+void up_call_unqueue(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 
 	TAILQ_REMOVE(&group->waiting, call, link);
 	group->waiting_count--;
-	stat_set(group, UP_STAT_waiting, group->waiting_count);
-	stat_add(group, UP_STAT_queued_ms, group->loop->now_ms - call->arrived_ms);
+	up_stat_set(group, UP_STAT_waiting, group->waiting_count);
+	up_stat_add(group, UP_STAT_queued_ms, group->loop->now_ms - call->arrived_ms);
 }
 
-bool group_has_room(const struct group *group)
+bool up_group_has_room(const struct up_group *group)
 {
 	return group->inflight < group->max_inflight && group->inflight < group->engine->capacity;
 }
 
-void group_launch_waiting(struct group *group)
+void up_group_launch_waiting(struct up_group *group)
 {
-	struct call *call;
+	struct up_call *call;
 
-	while (group_has_room(group) && (call = TAILQ_FIRST(&group->waiting))) {
-		call_unqueue(call);
-		if (call_abandoned(call))
-			call_abandon(call);
+	while (up_group_has_room(group) && (call = TAILQ_FIRST(&group->waiting))) {
+		up_call_unqueue(call);
+		if (up_call_is_abandoned(call))
+			up_call_abandon(call);
 		else
-			call_launch(call);
+			up_call_launch(call);
 	}
 }
 
-static void count_status(struct group *group, int status)
+static void count_status(struct up_group *group, int status)
 {
 	static const enum up_stat classes[] = {[2] = UP_STAT_http_2xx,
 		[3] = UP_STAT_http_3xx,
 		[4] = UP_STAT_http_4xx,
 		[5] = UP_STAT_http_5xx};
 
-	stat_add(group, status >= 200 && status <= 599 ? classes[status / 100] : UP_STAT_http_other,
-		1);
+	up_stat_add(group,
+		status >= 200 && status <= 599 ? classes[status / 100] : UP_STAT_http_other, 1);
 }
 
 // Whether an answer, or that none came, is the server's failure. What it says about one request
 // (500, 404, a body that is too large) is not.
 static bool server_at_fault(
-	const struct call *call, const struct up_transfer *t, enum up_error error)
+	const struct up_call *call, const struct http_transfer *t, enum http_error error)
 {
 	switch (error) {
-	case UP_OK:
+	case HTTP_ERR_none:
 		return t->reply.status >= 502 && t->reply.status <= 504;
-	case UP_ERR_dns:
-	case UP_ERR_connect:
-	case UP_ERR_tls:
-	case UP_ERR_reset:
-	case UP_ERR_bad_reply:
-	case UP_ERR_head_too_large:
+	case HTTP_ERR_dns:
+	case HTTP_ERR_connect:
+	case HTTP_ERR_tls:
+	case HTTP_ERR_reset:
+	case HTTP_ERR_bad_reply:
+	case HTTP_ERR_head_too_large:
 		return true;
-	case UP_ERR_timeout: // unless most of the time was spent before it was asked
+	case HTTP_ERR_timeout: // unless most of the time was spent before it was asked
 		return t->timeout_ms >= call->route->timeout_ms / 2;
 	default:
 		return false;
@@ -328,13 +328,14 @@ static bool server_at_fault(
 }
 
 // Tells what is known of the servers.
-static void server_judge(const struct call *call, const struct flight *flight, enum up_error error)
+static void server_judge(
+	const struct up_call *call, const struct up_flight *flight, enum http_error error)
 {
-	struct group *group = call->group;
-	const struct up_transfer *t = &flight->transfer;
+	struct up_group *group = call->group;
+	const struct http_transfer *t = &flight->transfer;
 	char status[16];
 
-	if (up_error_is_local(error))
+	if (http_error_is_local(error))
 		return;
 	if (!server_at_fault(call, t, error)) {
 		up_server_succeeded(group->servers, flight->server);
@@ -342,20 +343,20 @@ static void server_judge(const struct call *call, const struct flight *flight, e
 	}
 	snprintf(status, sizeof(status), "status %d", t->reply.status);
 	if (up_server_failed(group->servers, flight->server,
-		    error ? up_error_rows[error].name : status, group->loop->now_ms))
-		stat_add(group, UP_STAT_ejections, 1);
+		    error ? http_error_rows[error].name : status, group->loop->now_ms))
+		up_stat_add(group, UP_STAT_ejections, 1);
 }
 
 // Sends a request that failed to another server, if there is one and it may be sent again (RFC 9110
 // section 9.2.2). false: it was not.
-static bool flight_retry(struct flight *flight, struct call *call, enum up_error error)
+static bool flight_retry(struct up_flight *flight, struct up_call *call, enum http_error error)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 	bool seen = flight->transfer.sent;
 
-	if (error != UP_ERR_dns && error != UP_ERR_connect && error != UP_ERR_tls &&
-		error != UP_ERR_local && error != UP_ERR_reset &&
-		((error != UP_ERR_bad_reply && error != UP_ERR_queue_timeout) || seen))
+	if (error != HTTP_ERR_dns && error != HTTP_ERR_connect && error != HTTP_ERR_tls &&
+		error != HTTP_ERR_local && error != HTTP_ERR_reset &&
+		((error != HTTP_ERR_bad_reply && error != HTTP_ERR_queue_timeout) || seen))
 		return false;
 	if (seen && !flight->transfer.request.idempotent)
 		return false;
@@ -364,7 +365,7 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 		return false;
 	// What no server saw costs the servers nothing.
 	if (seen && group->retry_tokens < 100) {
-		stat_add(group, UP_STAT_retries_refused, 1);
+		up_stat_add(group, UP_STAT_retries_refused, 1);
 		return false;
 	}
 	flight->retries++;
@@ -373,21 +374,21 @@ static bool flight_retry(struct flight *flight, struct call *call, enum up_error
 		return false;
 	if (seen)
 		group->retry_tokens -= 100;
-	stat_add(group, UP_STAT_retries, 1);
+	up_stat_add(group, UP_STAT_retries, 1);
 	return true;
 }
 
 // A request that was sent and lost with its connection may have been seen, even if it then failed
 // to find another connection.
-static enum up_error error_of_sent(const struct up_transfer *t, enum up_error error)
+static enum http_error error_of_sent(const struct http_transfer *t, enum http_error error)
 {
-	bool unreached = error == UP_ERR_dns || error == UP_ERR_connect || error == UP_ERR_tls ||
-		error == UP_ERR_local;
+	bool unreached = error == HTTP_ERR_dns || error == HTTP_ERR_connect ||
+		error == HTTP_ERR_tls || error == HTTP_ERR_local;
 
-	return t->sent && unreached ? UP_ERR_reset : error;
+	return t->sent && unreached ? HTTP_ERR_reset : error;
 }
 
-void group_say_local(struct group *group, int local_errno)
+void up_group_say_local(struct up_group *group, int local_errno)
 {
 	uint64_t now = group->loop->now_ms;
 
@@ -400,20 +401,20 @@ void group_say_local(struct group *group, int local_errno)
 
 // Whether an answer was given up only since it is too large, or since there was no memory for it:
 // its status was read. A method that changes something was performed then, or not, as it says.
-static bool status_stands(const struct flight *flight, enum up_error error)
+static bool status_stands(const struct up_flight *flight, enum http_error error)
 {
-	return (error == UP_ERR_body_too_large || error == UP_ERR_head_too_large ||
-		       error == UP_ERR_no_memory) &&
+	return (error == HTTP_ERR_body_too_large || error == HTTP_ERR_head_too_large ||
+		       error == HTTP_ERR_no_memory) &&
 		!flight->message.method->safe && flight->transfer.reply.status >= 200;
 }
 
 // Makes the device's answer from the server's.
-static void call_answer(struct call *call)
+static void call_answer(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 	struct dp_shared *shared = call->shared;
-	const struct up_transfer *t = &call->flight->transfer;
-	struct up_mapping mapping = {
+	const struct http_transfer *t = &call->flight->transfer;
+	struct map_response mapping = {
 		.server = t->server,
 		.etags = group->loop->etags,
 		.now = time(NULL),
@@ -424,19 +425,19 @@ static void call_answer(struct call *call)
 	};
 
 	count_status(group, t->reply.status);
-	call->error = up_reply_map(&t->reply, &call->flight->message, &mapping);
+	call->error = map_response_build(&t->reply, &call->flight->message, &mapping);
 	shared->response.len = mapping.len;
 	if (call->error)
-		stat_add(group, UP_STAT_ERROR + call->error, 1);
+		up_stat_add(group, UP_STAT_ERROR + call->error, 1);
 	if (mapping.body_dropped)
-		stat_add(group, UP_STAT_bodies_dropped, 1);
+		up_stat_add(group, UP_STAT_bodies_dropped, 1);
 }
 
-static void call_done(struct up_transfer *transfer, enum up_error error)
+static void call_done(struct http_transfer *transfer, enum http_error error)
 {
-	struct flight *flight = (struct flight *)transfer;
-	struct call *call = flight->call;
-	struct group *group = call->group;
+	struct up_flight *flight = (struct up_flight *)transfer;
+	struct up_call *call = flight->call;
+	struct up_group *group = call->group;
 
 	error = error_of_sent(transfer, error);
 	call->status = transfer->reply.status >= 200 ? transfer->reply.status : 0;
@@ -444,27 +445,27 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	call->connected_ms = transfer->connected_ms;
 	group->servers->server[flight->server].outstanding--;
 	server_judge(call, flight, error);
-	if (error == UP_ERR_local)
-		group_say_local(group, transfer->local_errno);
-	if (call_abandoned(call)) {
+	if (error == HTTP_ERR_local)
+		up_group_say_local(group, transfer->local_errno);
+	if (up_call_is_abandoned(call)) {
 		call_land(call);
-		call_abandon(call);
+		up_call_abandon(call);
 		return;
 	}
 	if (error && status_stands(flight, error)) {
-		up_reply_drop(&transfer->reply, error == UP_ERR_head_too_large);
-		stat_add(group, UP_STAT_bodies_dropped, 1);
-		error = UP_OK;
+		http_reply_drop(&transfer->reply, error == HTTP_ERR_head_too_large);
+		up_stat_add(group, UP_STAT_bodies_dropped, 1);
+		error = HTTP_ERR_none;
 	}
 	if (error) {
 		if (flight_retry(flight, call, error))
 			return;
-		if (flight->seen && !transfer->sent && error != UP_ERR_timeout) {
-			error = UP_ERR_reset; // a server that was asked before may have done it
+		if (flight->seen && !transfer->sent && error != HTTP_ERR_timeout) {
+			error = HTTP_ERR_reset; // a server that was asked before may have done it
 			call->sent = true;
 		}
 		call_land(call);
-		call_fail(call, error);
+		up_call_fail(call, error);
 		return;
 	}
 	call_answer(call);
@@ -472,9 +473,9 @@ static void call_done(struct up_transfer *transfer, enum up_error error)
 	call_return(call);
 }
 
-void call_cancel(struct call *call)
+void up_call_cancel(struct up_call *call)
 {
-	struct group *group = call->group;
+	struct up_group *group = call->group;
 
 	call->sent = call->flight->transfer.sent;
 	group->engine->ops->cancel(group->engine, &call->flight->transfer);

@@ -17,14 +17,14 @@
 #define UP_RANDOM_ROOM 4096
 
 // One request, from its arrival until it is handed back.
-struct call {
-	TAILQ_ENTRY(call) link; // free, waiting or flying
+struct up_call {
+	TAILQ_ENTRY(up_call) link; // free, waiting or flying
 	dp_handle handle;
 	struct dp_loop_port *port;
 	struct dp_shared *shared;
 	const struct conf_route *route;
-	struct group *group;
-	struct flight *flight; // NULL while it waits
+	struct up_group *group;
+	struct up_flight *flight; // NULL while it waits
 	uint64_t arrived_ms;
 	uint64_t deadline_ms;
 
@@ -36,94 +36,94 @@ struct call {
 	unsigned tries;
 	bool sent;
 	bool abandoned;
-	enum up_error error;
+	enum http_error error;
 };
 
-TAILQ_HEAD(call_list, call);
+TAILQ_HEAD(up_call_list, up_call);
 
 // What a call needs while its HTTP request is under way.
-struct flight {
-	struct up_transfer transfer;
-	struct up_message message;
-	struct call *call;
-	struct flight *next; // in the free list
-	uint64_t device;     // hash of its name
-	size_t server;       // index of the one being asked
-	uint64_t tried;      // bits of the servers asked so far, this one too
-	unsigned retries;    // so far
-	bool seen;           // a server that was asked before may have seen it
+struct up_flight {
+	struct http_transfer transfer;
+	struct map_request message;
+	struct up_call *call;
+	struct up_flight *next; // in the free list
+	uint64_t device;        // hash of its name
+	size_t server;          // index of the one being asked
+	uint64_t tried;         // bits of the servers asked so far, this one too
+	unsigned retries;       // so far
+	bool seen;              // a server that was asked before may have seen it
 };
 
-_Static_assert(offsetof(struct flight, transfer) == 0, "a transfer is cast to its flight");
+_Static_assert(offsetof(struct up_flight, transfer) == 0, "a transfer is cast to its flight");
 
 // An upstream's state in this loop. The last group has no upstream: it is for requests whose route
 // leads to none.
-struct group {
+struct up_group {
 	const struct conf_upstream *upstream;
 	struct up_loop *loop;
-	struct up_engine *engine;
+	struct http_engine *engine;
 	struct up_servers *servers;
 	struct up_checks *checks; // NULL: none, or another loop's
 	bool follows;             // another loop's checks
 	uint32_t max_inflight;    // of this loop
-	struct call_list waiting;
+	struct up_call_list waiting;
 	size_t waiting_count;
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
-	uint64_t say_local_ms;        // when UP_ERR_local may be in the log again
+	uint64_t say_local_ms;        // when HTTP_ERR_local may be in the log again
 	uint64_t stat[UP_STAT_COUNT]; // written by the loop's thread only
 };
 
 struct up_loop {
 	struct up_loop_config config;
-	struct up_etags *etags;
+	struct map_etags *etags;
 	int epoll;
 	pthread_t thread;
 	bool started;
 	uint64_t stop_ms; // when to give up what is under way; UINT64_MAX: running. Atomic
-	struct call *calls;
-	struct call_list free_calls;
-	struct call_list flying;
+	struct up_call *calls;
+	struct up_call_list free_calls;
+	struct up_call_list flying;
 	size_t busy; // calls that are not free
-	struct flight *free_flights;
+	struct up_flight *free_flights;
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];
 	size_t random_used;
 	size_t group_count;
-	struct group group[];
+	struct up_group group[];
 };
 
-static inline void stat_add(struct group *group, enum up_stat stat, uint64_t n)
+static inline void up_stat_add(struct up_group *group, enum up_stat stat, uint64_t n)
 {
 	__atomic_store_n(&group->stat[stat], group->stat[stat] + n, __ATOMIC_RELAXED);
 }
 
-static inline void stat_set(struct group *group, enum up_stat stat, uint64_t n)
+static inline void up_stat_set(struct up_group *group, enum up_stat stat, uint64_t n)
 {
 	__atomic_store_n(&group->stat[stat], n, __ATOMIC_RELAXED);
 }
 
 // Whether the worker gave it up, so that nobody waits for an answer.
-bool call_abandoned(const struct call *call);
+bool up_call_is_abandoned(const struct up_call *call);
 
 // Hand a call back, which is free afterwards: without an answer, or with that of an error. It is in
 // none of the lists.
-void call_abandon(struct call *call);
-void call_fail(struct call *call, enum up_error error);
+void up_call_abandon(struct up_call *call);
+void up_call_fail(struct up_call *call, enum http_error error);
 
 // Sends a call that is in none of the lists, or hands it back at once.
-void call_launch(struct call *call);
+void up_call_launch(struct up_call *call);
 // Takes a call that is under way back; it is in none of the lists afterwards.
-void call_cancel(struct call *call);
+void up_call_cancel(struct up_call *call);
 // Takes a call out of its group's queue.
-void call_unqueue(struct call *call);
+void up_call_unqueue(struct up_call *call);
 
-// Says in the log, now and then, that this machine is out of something (UP_ERR_local).
-void group_say_local(struct group *group, int local_errno);
-bool group_has_room(const struct group *group);
+// Says in the log, now and then, that this machine is out of something (HTTP_ERR_local).
+void up_group_say_local(struct up_group *group, int local_errno);
+bool up_group_has_room(const struct up_group *group);
 // Sends what waits as long as there is room.
-void group_launch_waiting(struct group *group);
+void up_group_launch_waiting(struct up_group *group);
 
 #endif

@@ -12,8 +12,8 @@
 #define JITTER 8 // an interval differs by up to one of so many parts
 
 struct check {
-	struct up_transfer transfer;
-	struct group *group;
+	struct http_transfer transfer;
+	struct up_group *group;
 	bool busy;
 	uint64_t due_ms;
 };
@@ -25,34 +25,34 @@ struct up_checks {
 	struct check check[]; // one a server
 };
 
-static void check_done(struct up_transfer *transfer, enum up_error error)
+static void check_done(struct http_transfer *transfer, enum http_error error)
 {
 	struct check *check = (struct check *)transfer;
-	struct group *group = check->group;
+	struct up_group *group = check->group;
 	size_t index = (size_t)(transfer->server - group->upstream->servers);
 	int status = transfer->reply.status;
 	char answered[32];
 	const char *why = NULL;
 
 	check->busy = false;
-	if (up_error_is_local(error)) { // it says nothing about the server
-		stat_add(group, UP_STAT_ERROR + error, 1);
-		if (error == UP_ERR_local)
-			group_say_local(group, transfer->local_errno);
+	if (http_error_is_local(error)) { // it says nothing about the server
+		up_stat_add(group, UP_STAT_ERROR + error, 1);
+		if (error == HTTP_ERR_local)
+			up_group_say_local(group, transfer->local_errno);
 		return;
 	}
 	if (error) {
-		why = up_error_rows[error].name;
+		why = http_error_rows[error].name;
 	} else if (status < 200 || status > 299) {
 		snprintf(answered, sizeof(answered), "status %d", status);
 		why = answered;
 	}
 	if (why)
-		stat_add(group, UP_STAT_checks_failed, 1);
+		up_stat_add(group, UP_STAT_checks_failed, 1);
 	up_server_checked(group->servers, index, why);
 }
 
-struct up_checks *up_checks_create(struct group *group)
+struct up_checks *up_checks_create(struct up_group *group)
 {
 	const struct conf_upstream *upstream = group->upstream;
 	size_t count = upstream->server_count;
@@ -65,7 +65,7 @@ struct up_checks *up_checks_create(struct group *group)
 		struct check *check = &checks->check[i];
 
 		check->group = group;
-		check->transfer = (struct up_transfer){
+		check->transfer = (struct http_transfer){
 			.done = check_done,
 			.request = {.method = "GET",
 				.idempotent = true,
@@ -100,7 +100,7 @@ void up_checks_free(struct up_checks *checks)
 
 static void check_start(struct check *check, uint64_t now_ms)
 {
-	struct group *group = check->group;
+	struct up_group *group = check->group;
 	uint32_t interval = group->upstream->check.interval_ms;
 	uint32_t jitter = interval / JITTER;
 
@@ -108,7 +108,7 @@ static void check_start(struct check *check, uint64_t now_ms)
 	if (group->engine->ops->start(group->engine, &check->transfer))
 		return; // out of memory says nothing about the server
 	check->busy = true;
-	stat_add(group, UP_STAT_checks, 1);
+	up_stat_add(group, UP_STAT_checks, 1);
 }
 
 void up_checks_turn(struct up_checks *checks, uint64_t now_ms)

@@ -7,12 +7,12 @@
 
 #include <stdint.h>
 
-struct group;
+struct up_group;
 struct up_checks;
 
 // For a group with engine and servers, which outlive it, and an upstream with checks. NULL if out
 // of memory.
-struct up_checks *up_checks_create(struct group *group);
+struct up_checks *up_checks_create(struct up_group *group);
 // Ends those under way; no more are started.
 void up_checks_stop(struct up_checks *checks);
 // NULL is allowed.

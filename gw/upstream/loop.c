@@ -31,7 +31,7 @@ static bool stopping(const struct up_loop *loop)
 
 // ---- arriving
 
-static struct group *group_of(struct up_loop *loop, const struct conf_route *route)
+static struct up_group *group_of(struct up_loop *loop, const struct conf_route *route)
 {
 	const struct conf *conf = loop->config.conf;
 
@@ -44,14 +44,14 @@ static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_hand
 {
 	const struct conf *conf = loop->config.conf;
 	struct dp_shared *shared = dp_shared_get(port->pool, handle);
-	struct call *call = TAILQ_FIRST(&loop->free_calls);
+	struct up_call *call = TAILQ_FIRST(&loop->free_calls);
 
 	if (!shared) { // not the loop's to write to, but the worker counts its handles
-		struct group *none = &loop->group[conf->upstream_count];
+		struct up_group *none = &loop->group[conf->upstream_count];
 
-		stat_add(none, UP_STAT_requests, 1);
-		stat_add(none, UP_STAT_abandoned, 1);
-		stat_add(none, UP_STAT_returned, 1);
+		up_stat_add(none, UP_STAT_requests, 1);
+		up_stat_add(none, UP_STAT_abandoned, 1);
+		up_stat_add(none, UP_STAT_returned, 1);
 		dp_loop_respond(port, handle);
 		return;
 	}
@@ -60,8 +60,8 @@ static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_hand
 	loop->busy++;
 	uint16_t index = shared->request.route;
 	const struct conf_route *route = index < conf->route_count ? &conf->routes[index] : NULL;
-	struct group *group = group_of(loop, route);
-	*call = (struct call){
+	struct up_group *group = group_of(loop, route);
+	*call = (struct up_call){
 		.handle = handle,
 		.port = port,
 		.shared = shared,
@@ -70,25 +70,25 @@ static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_hand
 		.arrived_ms = loop->now_ms,
 		.deadline_ms = shared->request.deadline_ms,
 	};
-	stat_add(group, UP_STAT_requests, 1);
+	up_stat_add(group, UP_STAT_requests, 1);
 
-	if (call_abandoned(call)) {
-		call_abandon(call);
+	if (up_call_is_abandoned(call)) {
+		up_call_abandon(call);
 	} else if (!group->upstream) {
-		call_fail(call, UP_ERR_no_route);
+		up_call_fail(call, HTTP_ERR_no_route);
 	} else if (stopping(loop)) {
-		call_fail(call, UP_ERR_stopping);
+		up_call_fail(call, HTTP_ERR_stopping);
 	} else if (!group->servers->up) {
-		call_fail(call, UP_ERR_no_server);
-	} else if (group_has_room(group) && !group->waiting_count) {
-		call_launch(call);
+		up_call_fail(call, HTTP_ERR_no_server);
+	} else if (up_group_has_room(group) && !group->waiting_count) {
+		up_call_launch(call);
 	} else if (group->waiting_count >= group->max_inflight) {
-		call_fail(call, UP_ERR_queue_full);
+		up_call_fail(call, HTTP_ERR_queue_full);
 	} else {
 		TAILQ_INSERT_TAIL(&group->waiting, call, link);
 		group->waiting_count++;
-		stat_set(group, UP_STAT_waiting, group->waiting_count);
-		stat_add(group, UP_STAT_queued, 1);
+		up_stat_set(group, UP_STAT_waiting, group->waiting_count);
+		up_stat_add(group, UP_STAT_queued, 1);
 	}
 }
 
@@ -112,41 +112,41 @@ static unsigned receive(struct up_loop *loop)
 
 // The queue is in order of arrival, so the first is the first to have waited for too long. Without
 // a server nobody waits.
-static void group_expire(struct group *group)
+static void group_expire(struct up_group *group)
 {
-	struct call *call;
+	struct up_call *call;
 
 	while ((call = TAILQ_FIRST(&group->waiting))) {
 		bool late = call->arrived_ms + group->upstream->queue_ms <= group->loop->now_ms;
 
 		if (!late && group->servers->up)
 			break;
-		call_unqueue(call);
-		if (call_abandoned(call))
-			call_abandon(call);
+		up_call_unqueue(call);
+		if (up_call_is_abandoned(call))
+			up_call_abandon(call);
 		else
-			call_fail(call, late ? UP_ERR_queue_timeout : UP_ERR_no_server);
+			up_call_fail(call, late ? HTTP_ERR_queue_timeout : HTTP_ERR_no_server);
 	}
 }
 
 // Looks for what workers gave up, in the air and in the queues.
 static void sweep(struct up_loop *loop)
 {
-	for (struct call *call = TAILQ_FIRST(&loop->flying), *next; call; call = next) {
+	for (struct up_call *call = TAILQ_FIRST(&loop->flying), *next; call; call = next) {
 		next = TAILQ_NEXT(call, link);
-		if (!call_abandoned(call))
+		if (!up_call_is_abandoned(call))
 			continue;
-		call_cancel(call);
-		call_abandon(call);
+		up_call_cancel(call);
+		up_call_abandon(call);
 	}
 	for (size_t i = 0; i < loop->group_count; i++) {
-		for (struct call *call = TAILQ_FIRST(&loop->group[i].waiting), *next; call;
+		for (struct up_call *call = TAILQ_FIRST(&loop->group[i].waiting), *next; call;
 			call = next) {
 			next = TAILQ_NEXT(call, link);
-			if (!call_abandoned(call))
+			if (!up_call_is_abandoned(call))
 				continue;
-			call_unqueue(call);
-			call_abandon(call);
+			up_call_unqueue(call);
+			up_call_abandon(call);
 		}
 	}
 	loop->sweep_ms = loop->now_ms + SWEEP_MS;
@@ -156,17 +156,17 @@ static void sweep(struct up_loop *loop)
 static void stop_turn(struct up_loop *loop)
 {
 	uint64_t until = __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED);
-	struct call *call;
+	struct up_call *call;
 
 	for (size_t i = 0; i < loop->group_count; i++) {
 		while ((call = TAILQ_FIRST(&loop->group[i].waiting))) {
-			call_unqueue(call);
-			call_fail(call, UP_ERR_stopping);
+			up_call_unqueue(call);
+			up_call_fail(call, HTTP_ERR_stopping);
 		}
 	}
 	while (loop->now_ms >= until && (call = TAILQ_FIRST(&loop->flying))) {
-		call_cancel(call);
-		call_fail(call, UP_ERR_stopping);
+		up_call_cancel(call);
+		up_call_fail(call, HTTP_ERR_stopping);
 	}
 }
 
@@ -181,7 +181,7 @@ static void groups_follow(struct up_loop *loop)
 static void groups_turn(struct up_loop *loop)
 {
 	for (size_t i = 0; i < loop->group_count; i++) {
-		struct group *group = &loop->group[i];
+		struct up_group *group = &loop->group[i];
 
 		if (!group->engine)
 			continue;
@@ -190,10 +190,10 @@ static void groups_turn(struct up_loop *loop)
 		if (group->checks)
 			up_checks_turn(group->checks, loop->now_ms);
 		group_expire(group);
-		group_launch_waiting(group);
+		up_group_launch_waiting(group);
 		if (group->engine->ops->flush)
 			group->engine->ops->flush(group->engine);
-		stat_set(
+		up_stat_set(
 			group, UP_STAT_connections, group->engine->ops->connections(group->engine));
 	}
 	if (loop->busy && loop->now_ms >= loop->sweep_ms)
@@ -207,22 +207,23 @@ static uint64_t next_ms(const struct up_loop *loop)
 	uint64_t next = loop->busy ? loop->sweep_ms : UINT64_MAX;
 
 	for (size_t i = 0; i < loop->group_count; i++) {
-		const struct group *group = &loop->group[i];
-		const struct call *call = TAILQ_FIRST(&group->waiting);
+		const struct up_group *group = &loop->group[i];
+		const struct up_call *call = TAILQ_FIRST(&group->waiting);
 
 		if (group->engine) {
-			next = up_earlier(next, group->engine->ops->next_ms(group->engine));
-			next = up_earlier(next, up_servers_next_ms(group->servers));
+			next = http_earlier(next, group->engine->ops->next_ms(group->engine));
+			next = http_earlier(next, up_servers_next_ms(group->servers));
 		}
 		if (group->checks)
-			next = up_earlier(next, up_checks_next_ms(group->checks));
+			next = http_earlier(next, up_checks_next_ms(group->checks));
 		if (group->follows)
-			next = up_earlier(next, loop->now_ms + group->upstream->check.interval_ms);
+			next = http_earlier(
+				next, loop->now_ms + group->upstream->check.interval_ms);
 		if (call)
-			next = up_earlier(next, call->arrived_ms + group->upstream->queue_ms);
+			next = http_earlier(next, call->arrived_ms + group->upstream->queue_ms);
 	}
 	if (!TAILQ_EMPTY(&loop->flying))
-		next = up_earlier(next, __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED));
+		next = http_earlier(next, __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED));
 	return next;
 }
 
@@ -237,8 +238,8 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	int timeout = -1;
 
 	if (next != UINT64_MAX)
-		timeout =
-			next <= loop->now_ms ? 0 : (int)up_earlier(next - loop->now_ms, INT32_MAX);
+		timeout = next <= loop->now_ms ? 0
+					       : (int)http_earlier(next - loop->now_ms, INT32_MAX);
 	if (more)
 		timeout = 0;
 	bool armed = timeout != 0;
@@ -255,7 +256,7 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 
 		if (id == BELL_ID)
 			continue;
-		struct up_engine *engine = loop->group[id].engine;
+		struct http_engine *engine = loop->group[id].engine;
 		engine->ops->ready(engine, (int)(uint32_t)events[i].data.u64, events[i].events);
 	}
 }
@@ -365,7 +366,7 @@ static uint32_t limit_share(const struct up_loop *loop, uint32_t limit)
 	return (limit + loop->config.loops - 1) / loop->config.loops;
 }
 
-static int group_servers_create(struct up_loop *loop, struct group *group, size_t index)
+static int group_servers_create(struct up_loop *loop, struct up_group *group, size_t index)
 {
 	const struct conf_upstream *upstream = group->upstream;
 	uint64_t *shared = loop->config.servers_down;
@@ -394,8 +395,8 @@ static int group_servers_create(struct up_loop *loop, struct group *group, size_
 static int group_create(struct up_loop *loop, size_t index, char *err, size_t err_len)
 {
 	const struct conf_upstream *upstream = &loop->config.conf->upstreams[index];
-	struct group *group = &loop->group[index];
-	struct up_engine_config config = {
+	struct up_group *group = &loop->group[index];
+	struct http_engine_config config = {
 		.upstream = upstream,
 		.epoll = loop->epoll,
 		.id = (uint32_t)index,
@@ -411,9 +412,9 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 		return rc;
 	// All servers of an upstream are HTTP/2, or none is.
 	if (upstream->servers[0].http2)
-		rc = up_engine_nghttp2_create(&config, &group->engine);
+		rc = http_engine_nghttp2_create(&config, &group->engine);
 	else
-		rc = up_engine_curl_create(&config, &group->engine);
+		rc = http_engine_curl_create(&config, &group->engine);
 	if (!rc)
 		rc = group_servers_create(loop, group, index);
 	if (rc)
@@ -424,7 +425,7 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 
 static int poll_create(struct up_loop *loop)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = up_engine_event(BELL_ID, 0)};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = http_engine_event(BELL_ID, 0)};
 
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
@@ -460,7 +461,7 @@ int up_loop_create(
 		loop->group[i].loop = loop;
 		TAILQ_INIT(&loop->group[i].waiting);
 	}
-	loop->etags = up_etags_create(config->etag_key);
+	loop->etags = map_etags_create(config->etag_key);
 	rc = loop->etags ? calls_create(loop) : -ENOMEM;
 	if (!rc) {
 		rc = poll_create(loop);
@@ -483,7 +484,7 @@ void up_loop_free(struct up_loop *loop)
 		return;
 	assert(!loop->started && !loop->busy);
 	for (size_t i = 0; i < loop->group_count; i++) {
-		struct group *group = &loop->group[i];
+		struct up_group *group = &loop->group[i];
 
 		if (group->engine)
 			group->engine->ops->free(group->engine);
@@ -491,14 +492,14 @@ void up_loop_free(struct up_loop *loop)
 		free(group->servers);
 	}
 	while (loop->free_flights) {
-		struct flight *flight = loop->free_flights;
+		struct up_flight *flight = loop->free_flights;
 
 		loop->free_flights = flight->next;
 		free(flight);
 	}
 	if (loop->epoll >= 0)
 		close(loop->epoll);
-	up_etags_free(loop->etags);
+	map_etags_free(loop->etags);
 	free(loop->calls);
 	free(loop);
 	curl_global_cleanup();

@@ -31,8 +31,8 @@ struct up_loop_config {
 	// table; false if it is gone. Called from the loop's thread.
 	bool (*name)(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room);
 	void *name_arg;
-	uint8_t etag_key[UP_ETAG_KEY_LEN]; // random per start, the same for all loops
-	struct access_log *access;         // of all loops, or NULL
+	uint8_t etag_key[MAP_ETAG_KEY_LEN]; // random per start, the same for all loops
+	struct up_access_log *access;       // of all loops, or NULL
 	// Of all loops, one word an upstream, 0 at first: which servers health checks found down.
 	// One of the loops checks an upstream, the others follow. NULL if there is only one.
 	uint64_t *servers_down;

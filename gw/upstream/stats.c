@@ -9,10 +9,10 @@ static const struct {
 #include "gw/upstream/stats.def"
 #undef UP_STAT
 	[UP_STAT_ERROR] = {"error_none", "never counted"},
-#define UP_ERROR(name, code, diagnostic, help) \
-	[UP_STAT_ERROR + UP_ERR_##name] = {"error_" #name, help},
+#define HTTP_ERROR(name, code, diagnostic, help) \
+	[UP_STAT_ERROR + HTTP_ERR_##name] = {"error_" #name, help},
 #include "gw/http/errors.def"
-#undef UP_ERROR
+#undef HTTP_ERROR
 };
 
 const char *up_stat_name(enum up_stat stat)

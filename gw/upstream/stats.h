@@ -13,8 +13,8 @@ enum up_stat {
 #define UP_STAT(name, help) UP_STAT_##name,
 #include "gw/upstream/stats.def"
 #undef UP_STAT
-	UP_STAT_ERROR, // UP_STAT_ERROR + enum up_error
-	UP_STAT_COUNT = UP_STAT_ERROR + UP_ERROR_COUNT,
+	UP_STAT_ERROR, // UP_STAT_ERROR + enum http_error
+	UP_STAT_COUNT = UP_STAT_ERROR + HTTP_ERROR_COUNT,
 };
 
 // Names are those of stats.def, and "error_" and that of errors.def.

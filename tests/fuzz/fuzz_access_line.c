@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	size_t name_len = data[NUMBERS];
 	memcpy(name, data + NUMBERS + 1, name_len);
-	const struct access_record record = {
+	const struct up_access_entry entry = {
 		.device = data[0] & 1 ? name : NULL,
 		.route = data[0] & 2 ? name : NULL,
 		.upstream = data[0] & 4 ? name : NULL,
@@ -50,21 +50,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.own = data[0] & 64,
 		.method = data[1],
 		.code = data[2],
-		.error = data[3] % UP_ERROR_COUNT,
+		.error = data[3] % HTTP_ERROR_COUNT,
 		.status = data[4] * 4,
 		.tries = data[5],
 		.body = data + NUMBERS + 1 + name_len,
 		.body_len = len - NUMBERS - 1 - name_len,
 		.in = data[5],
 	};
-	char *line = malloc(ACCESS_LINE_MAX);
-	size_t n = access_line_write(&record, line, ACCESS_LINE_MAX);
+	char *line = malloc(UP_ACCESS_LINE_MAX);
+	size_t n = up_access_line_write(&entry, line, UP_ACCESS_LINE_MAX);
 	if (n) // several long texts may be too much for a line, which is dropped and counted then
 		line_check(line, n);
 	FUZZ_CHECK(n || name_len > 128);
 	char *tight = malloc(n);
-	FUZZ_CHECK(!n || access_line_write(&record, tight, n) == n);
-	FUZZ_CHECK(!n || access_line_write(&record, tight, n - 1) == 0);
+	FUZZ_CHECK(!n || up_access_line_write(&entry, tight, n) == n);
+	FUZZ_CHECK(!n || up_access_line_write(&entry, tight, n - 1) == 0);
 	free(tight);
 	free(line);
 	return 0;

@@ -16,13 +16,13 @@
 #define BODY_MAX  256
 
 static struct {
-	struct up_transfer transfer;
+	struct http_transfer transfer;
 	struct h2_stream stream;
 	unsigned ended;
-	enum up_error error;
+	enum http_error error;
 } way[STREAMS];
 
-static void ended(struct h2_stream *stream, enum up_error error)
+static void ended(struct h2_stream *stream, enum http_error error)
 {
 	for (unsigned i = 0; i < STREAMS; i++) {
 		if (stream != &way[i].stream)
@@ -39,11 +39,11 @@ static void way_start(struct h2_session *session, unsigned i)
 {
 	static const struct conf_server server = {.scheme = CONF_HTTP, .base = ""};
 	static const uint8_t body[] = "body";
-	struct up_body kept = way[i].stream.body;
+	struct http_body kept = way[i].stream.body;
 
 	way[i].ended = 0;
 	way[i].stream = (struct h2_stream){.body = kept};
-	struct up_transfer *t = &way[i].transfer;
+	struct http_transfer *t = &way[i].transfer;
 	t->request.method = i % 2 ? "POST" : "GET";
 	t->request.has_body = i % 2;
 	t->request.body = body;
@@ -55,7 +55,7 @@ static void way_start(struct h2_session *session, unsigned i)
 	t->body_keep = BODY_KEEP;
 	t->body_max = BODY_MAX;
 	way[i].stream.transfer = t;
-	FUZZ_CHECK(h2_session_submit(session, &way[i].stream) == UP_OK);
+	FUZZ_CHECK(h2_session_submit(session, &way[i].stream) == HTTP_ERR_none);
 }
 
 static void say(struct h2_session *session)
@@ -71,7 +71,7 @@ static void say(struct h2_session *session)
 // Returns whether it is taken on.
 static bool hear(struct h2_session *session, const uint8_t *data, size_t len)
 {
-	bool good = h2_session_read(session, data, len) == UP_OK;
+	bool good = h2_session_read(session, data, len) == HTTP_ERR_none;
 
 	say(session);
 	return good && !session->error;
@@ -99,18 +99,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(!cancelled || !way[3].ended);
 	FUZZ_CHECK(session.streams <= STREAMS);
 	for (unsigned i = 0; i < STREAMS; i++) {
-		const struct up_reply *reply = &way[i].transfer.reply;
+		const struct http_reply *reply = &way[i].transfer.reply;
 
 		FUZZ_CHECK(reply->body_len <= BODY_KEEP);
 		if (!way[i].ended || way[i].error)
 			continue;
-		FUZZ_CHECK(reply->status >= 200 && reply->head_len <= UP_REPLY_HEAD);
+		FUZZ_CHECK(reply->status >= 200 && reply->head_len <= HTTP_REPLY_HEAD);
 		FUZZ_CHECK(way[i].stream.body.received <= BODY_MAX);
 	}
 	h2_session_free(&session);
 	for (unsigned i = 0; i < STREAMS; i++) {
 		free(way[i].stream.body.bytes);
-		way[i].stream.body = (struct up_body){0};
+		way[i].stream.body = (struct http_body){0};
 	}
 	return 0;
 }

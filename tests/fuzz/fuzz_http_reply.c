@@ -35,8 +35,8 @@ static void option_check(const struct coap_option *option)
 	FUZZ_CHECK(known && coap_option_len_ok(option->number, option->len));
 }
 
-static void answer_check(const uint8_t *out, uint16_t len, const struct up_message *msg, int status,
-	enum up_error error)
+static void answer_check(const uint8_t *out, uint16_t len, const struct map_request *msg,
+	int status, enum http_error error)
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
@@ -50,11 +50,11 @@ static void answer_check(const uint8_t *out, uint16_t len, const struct up_messa
 		option_check(&option);
 	FUZZ_CHECK(class == 2 || class == 4 || class == 5);
 	FUZZ_CHECK(class != 2 || status / 100 == 2 || status == 304 || gone);
-	FUZZ_CHECK(!error || out[0] == up_error_rows[error].code);
+	FUZZ_CHECK(!error || out[0] == http_error_rows[error].code);
 }
 
 // Header lines up to an empty one; false if one is refused. Each is a copy that ends where it ends.
-static bool headers_take(struct up_reply *reply, const uint8_t **at, const uint8_t *end)
+static bool headers_take(struct http_reply *reply, const uint8_t **at, const uint8_t *end)
 {
 	bool good = true;
 
@@ -67,26 +67,26 @@ static bool headers_take(struct up_reply *reply, const uint8_t **at, const uint8
 			break;
 		char *copy = malloc(len);
 		memcpy(copy, line, len);
-		good = up_reply_header(reply, copy, len) == UP_OK;
+		good = http_reply_header(reply, copy, len) == HTTP_ERR_none;
 		free(copy);
 	}
 	return good;
 }
 
-static void reply_map(const struct up_message *msg, const uint8_t *at, const uint8_t *end,
+static void reply_map(const struct map_request *msg, const uint8_t *at, const uint8_t *end,
 	const struct conf_server *server, size_t room)
 {
-	static const uint8_t key[UP_ETAG_KEY_LEN];
-	static struct up_etags *etags;
-	static struct up_reply reply;
+	static const uint8_t key[MAP_ETAG_KEY_LEN];
+	static struct map_etags *etags;
+	static struct http_reply reply;
 	int status = 0;
 
 	if (!etags)
-		etags = up_etags_create(key);
+		etags = map_etags_create(key);
 	for (unsigned i = 0; i < 3 && at < end; i++)
 		status = status * 10 + *at++ % 10;
-	up_reply_init(&reply);
-	up_reply_status(&reply, status);
+	http_reply_init(&reply);
+	http_reply_status(&reply, status);
 	if (!headers_take(&reply, &at, end))
 		return;
 	reply.body_len = (size_t)(end - at) < room ? (size_t)(end - at) : room;
@@ -95,15 +95,15 @@ static void reply_map(const struct up_message *msg, const uint8_t *at, const uin
 	if (reply.body_len)
 		memcpy(body, at, reply.body_len);
 	reply.body = body;
-	struct up_mapping mapping = {.server = server,
+	struct map_response mapping = {.server = server,
 		.etags = etags,
 		.now = NOW,
 		.retry_s = 7,
 		.max_age_max = 86400,
 		.out = out,
 		.room = room};
-	enum up_error error = up_reply_map(&reply, msg, &mapping);
-	FUZZ_CHECK(error < UP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= room);
+	enum http_error error = map_response_build(&reply, msg, &mapping);
+	FUZZ_CHECK(error < HTTP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= room);
 	FUZZ_CHECK(!error || status < 200 || status > 299 || msg->method->safe);
 	answer_check(out, mapping.len, msg, status, error);
 	free(body);
@@ -124,12 +124,12 @@ static unsigned segments_count(const struct coap_body *body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct up_message msg;
+	struct map_request msg;
 
 	if (len < 4 || len - 4 < data[3])
 		return 0;
 	const struct conf_route *route = &routes[data[0] % (sizeof(routes) / sizeof(routes[0]))];
-	if (up_message_parse(&msg, route, data[2], data + 4, data[3]) != UP_OK)
+	if (map_request_parse(&msg, route, data[2], data + 4, data[3]) != HTTP_ERR_none)
 		return 0;
 	// What the worker has seen to: it picked the route by them.
 	if (segments_count(&msg.body) < route->strip)

@@ -90,10 +90,10 @@ static unsigned options_count(const struct coap_body *body, uint16_t number)
 	return n;
 }
 
-static void headers_check(const struct up_request *req, unsigned from, const char *const *names)
+static void headers_check(const struct http_request *req, unsigned from, const char *const *names)
 {
 	for (unsigned i = from; i < req->header_count; i++) {
-		const struct up_header *header = &req->header[i];
+		const struct http_header *header = &req->header[i];
 
 		text_check(header->line, true);
 		FUZZ_CHECK(strlen(header->line) == header->len);
@@ -102,9 +102,9 @@ static void headers_check(const struct up_request *req, unsigned from, const cha
 	}
 }
 
-static void request_check(struct up_request *req, const struct up_message *msg)
+static void request_check(struct http_request *req, const struct map_request *msg)
 {
-	static const uint8_t random[UP_IDENTITY_RANDOM];
+	static const uint8_t random[MAP_IDENTITY_RANDOM];
 	const struct conf_route *route = msg->route;
 	const struct dp_request device = {.family = 4, .piv = msg->body.payload_len};
 	size_t prefix = strlen(route->prefix);
@@ -125,7 +125,7 @@ static void request_check(struct up_request *req, const struct up_message *msg)
 	memcpy(name, msg->body.payload ? msg->body.payload : (const uint8_t *)"",
 		msg->body.payload_len < 63 ? msg->body.payload_len : 63);
 	unsigned before = req->header_count;
-	if (up_request_identify(req, &device, name, random))
+	if (map_request_identify(req, &device, name, random))
 		return;
 	FUZZ_CHECK(req->header_count == before + 5);
 	headers_check(req, before, from_us);
@@ -133,24 +133,24 @@ static void request_check(struct up_request *req, const struct up_message *msg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const uint8_t key[UP_ETAG_KEY_LEN];
-	static struct up_etags *etags;
-	static struct up_request req;
-	struct up_message msg;
+	static const uint8_t key[MAP_ETAG_KEY_LEN];
+	static struct map_etags *etags;
+	static struct http_request req;
+	struct map_request msg;
 	struct coap_body body;
 
 	if (!etags)
-		etags = up_etags_create(key);
+		etags = map_etags_create(key);
 	if (len < 2 || coap_body_parse(&body, data + 2, len - 2) != COAP_OK)
 		return 0;
 	const struct conf_route *route = &routes[data[0] % (sizeof(routes) / sizeof(routes[0]))];
 	// What the worker has seen to: it picked the route by them.
 	if (options_count(&body, COAP_OPT_URI_PATH) < route->strip)
 		return 0;
-	enum up_error error = up_message_parse(&msg, route, data[1], data + 2, len - 2);
+	enum http_error error = map_request_parse(&msg, route, data[1], data + 2, len - 2);
 	if (!error)
-		error = up_request_build(&req, &msg, etags);
-	FUZZ_CHECK(error < UP_ERROR_COUNT);
+		error = map_request_build(&req, &msg, etags);
+	FUZZ_CHECK(error < HTTP_ERROR_COUNT);
 	if (!error)
 		request_check(&req, &msg);
 	return 0;

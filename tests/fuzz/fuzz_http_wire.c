@@ -6,6 +6,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	wire_fuzz("http", up_engine_curl_create, data, len);
+	wire_fuzz("http", http_engine_curl_create, data, len);
 	return 0;
 }

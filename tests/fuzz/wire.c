@@ -22,7 +22,7 @@
 
 static struct conf *conf;
 static int listener, epoll, peer = -1;
-static struct up_etags *etags;
+static struct map_etags *etags;
 static bool done;
 
 static uint64_t now_ms(void)
@@ -36,13 +36,13 @@ static uint64_t now_ms(void)
 static void stop(void)
 {
 	unlink(conf->upstreams[0].servers[0].unix_path);
-	up_etags_free(etags);
+	map_etags_free(etags);
 	conf_free(conf);
 }
 
 static void start_once(const char *scheme)
 {
-	static const uint8_t key[UP_ETAG_KEY_LEN];
+	static const uint8_t key[MAP_ETAG_KEY_LEN];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char text[512];
 
@@ -56,7 +56,7 @@ static void start_once(const char *scheme)
 		scheme, address.sun_path);
 	FUZZ_CHECK(!conf_parse("f", text, strlen(text), &conf, stderr));
 	FUZZ_CHECK(!curl_global_init(CURL_GLOBAL_DEFAULT));
-	etags = up_etags_create(key);
+	etags = map_etags_create(key);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(address.sun_path);
@@ -65,26 +65,26 @@ static void start_once(const char *scheme)
 	atexit(stop);
 }
 
-static void on_done(struct up_transfer *transfer, enum up_error error)
+static void on_done(struct http_transfer *transfer, enum http_error error)
 {
-	struct up_message msg;
+	struct map_request msg;
 	uint8_t out[ROOM];
-	struct up_mapping mapping = {
+	struct map_response mapping = {
 		.etags = etags, .max_age_max = 86400, .out = out, .room = ROOM};
 
-	FUZZ_CHECK(!done && error < UP_ERROR_COUNT && error != UP_ERR_timeout);
+	FUZZ_CHECK(!done && error < HTTP_ERROR_COUNT && error != HTTP_ERR_timeout);
 	done = true;
 	FUZZ_CHECK(transfer->reply.status == 0 || transfer->reply.status >= 200);
 	if (error)
 		return;
 	FUZZ_CHECK(transfer->reply.status != 0 && transfer->reply.body_len <= ROOM);
-	for (unsigned i = 0; i < UP_FIELD_COUNT; i++)
+	for (unsigned i = 0; i < HTTP_FIELD_COUNT; i++)
 		for (const char *c = transfer->reply.field[i]; c && *c; c++)
 			FUZZ_CHECK((uint8_t)*c >= ' ' ? *c != 0x7f : *c == '\t');
-	FUZZ_CHECK(up_message_parse(&msg, &conf->routes[0], COAP_GET, NULL, 0) == UP_OK);
+	FUZZ_CHECK(map_request_parse(&msg, &conf->routes[0], COAP_GET, NULL, 0) == HTTP_ERR_none);
 	mapping.server = transfer->server;
-	error = up_reply_map(&transfer->reply, &msg, &mapping);
-	FUZZ_CHECK(error < UP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= ROOM);
+	error = map_response_build(&transfer->reply, &msg, &mapping);
+	FUZZ_CHECK(error < HTTP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= ROOM);
 }
 
 static void peer_close(void)
@@ -129,7 +129,7 @@ static bool serve(struct script *script)
 	return true;
 }
 
-static bool engine_turn(struct up_engine *engine)
+static bool engine_turn(struct http_engine *engine)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(epoll, events, EVENTS, 0);
@@ -142,12 +142,12 @@ static bool engine_turn(struct up_engine *engine)
 	return n > 0;
 }
 
-static void ask(struct up_engine *engine, const uint8_t *answer, size_t len)
+static void ask(struct http_engine *engine, const uint8_t *answer, size_t len)
 {
-	static struct up_transfer transfer;
+	static struct http_transfer transfer;
 	struct script script = {.answer = answer, .len = len};
 
-	transfer = (struct up_transfer){
+	transfer = (struct http_transfer){
 		.done = on_done,
 		.request = {.method = "GET", .idempotent = true, .path = "/x", .query = ""},
 		.server = &conf->upstreams[0].servers[0],
@@ -175,10 +175,10 @@ static void ask(struct up_engine *engine, const uint8_t *answer, size_t len)
 void wire_fuzz(const char *scheme, wire_create create, const uint8_t *data, size_t len)
 {
 	const uint8_t *end = data + len;
-	struct up_engine *engine;
+	struct http_engine *engine;
 
 	start_once(scheme);
-	const struct up_engine_config config = {
+	const struct http_engine_config config = {
 		.upstream = &conf->upstreams[0], .epoll = epoll, .max_connections = 2};
 	FUZZ_CHECK(!create(&config, &engine));
 	for (unsigned i = 0; i < WIRE_ANSWERS && data <= end; i++) {

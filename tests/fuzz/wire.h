@@ -10,7 +10,7 @@
 #define WIRE_ANSWERS   4    // that one input has, at most
 #define WIRE_SEPARATOR 0x1e // twice, between them
 
-typedef int (*wire_create)(const struct up_engine_config *config, struct up_engine **engine);
+typedef int (*wire_create)(const struct http_engine_config *config, struct http_engine **engine);
 
 // Asks for one answer after the other, on the same connection if it lives on. When nothing happens
 // any more the server hangs up. scheme: "http" or "h2c".

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 struct asker {
-	struct up_transfer transfer;
+	struct http_transfer transfer;
 	bool done;
-	enum up_error error;
+	enum http_error error;
 };
 
-static void asker_done(struct up_transfer *transfer, enum up_error error)
+static void asker_done(struct http_transfer *transfer, enum http_error error)
 {
 	struct asker *asker = (struct asker *)transfer;
 
@@ -30,7 +30,7 @@ static void asker_done(struct up_transfer *transfer, enum up_error error)
 struct alone {
 	struct conf *conf;
 	int epoll;
-	struct up_engine *engine;
+	struct http_engine *engine;
 };
 
 // upstream: the lines under "up:" in a configuration file.
@@ -45,13 +45,13 @@ static struct alone alone_make_of(const char *upstream, int32_t first_stream)
 		"routes: [{path: /*, to: up}]\n",
 		upstream);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &a.conf, stderr), 0);
-	const struct up_engine_config config = {
+	const struct http_engine_config config = {
 		.upstream = &a.conf->upstreams[0],
 		.epoll = a.epoll,
 		.max_connections = a.conf->upstreams[0].max_connections,
 		.first_stream = first_stream,
 	};
-	cr_assert_eq(up_engine_nghttp2_create(&config, &a.engine), 0);
+	cr_assert_eq(http_engine_nghttp2_create(&config, &a.engine), 0);
 	return a;
 }
 
@@ -108,7 +108,7 @@ static uint32_t alone_turn(struct alone *a, uint64_t later_ms, int wait_ms)
 	return told;
 }
 
-static enum up_error asker_wait(struct alone *a, const struct asker *asker)
+static enum http_error asker_wait(struct alone *a, const struct asker *asker)
 {
 	uint64_t until = bed_now_ms() + LONG_MS;
 
@@ -139,12 +139,12 @@ Test(upstream_h2_engine, ids_of_streams_run_out)
 	asker_start(&a, &held, "/hold", LONG_MS);
 	for (unsigned i = 0; i < 10; i++) {
 		asker_start(&a, &asker, "/ok", LONG_MS);
-		cr_expect_eq(asker_wait(&a, &asker), UP_OK);
+		cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_none);
 		cr_expect_eq(asker.transfer.reply.status, 200);
 	}
 	cr_expect_geq(h2_server_connections(server), 4);
 	h2_server_release(server); // on the first connection of all
-	cr_expect_eq(asker_wait(&a, &held), UP_OK);
+	cr_expect_eq(asker_wait(&a, &held), HTTP_ERR_none);
 	alone_end(&a);
 	h2_server_stop(server);
 }
@@ -162,14 +162,14 @@ Test(upstream_h2_engine, silence)
 	asker_start(&a, &first, "/", 10000);
 	asker_send(&a, &first);
 	alone_turn(&a, 10000, 0);
-	cr_expect_eq(asker_wait(&a, &first), UP_ERR_timeout);
+	cr_expect_eq(asker_wait(&a, &first), HTTP_ERR_timeout);
 	asker_start(&a, &second, "/", LONG_MS);
 	asker_send(&a, &second);
 	cr_expect_eq(h2_server_connections(server), 1);
 	alone_turn(&a, 16000, 0);
 	alone_turn(&a, 16000, 0);
 	cr_expect(second.done);
-	cr_expect_eq(second.error, UP_ERR_reset);
+	cr_expect_eq(second.error, HTTP_ERR_reset);
 	asker_start(&a, &first, "/", LONG_MS);
 	asker_send(&a, &first);
 	cr_expect_eq(h2_server_connections(server), 2);
@@ -186,7 +186,7 @@ Test(upstream_h2_engine, idle)
 	struct asker asker;
 
 	asker_start(&a, &asker, "/ok", LONG_MS);
-	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_none);
 	uint64_t until = bed_now_ms() + LONG_MS;
 	// A PING, and its answer; without that, the connection would be given up 5 s later.
 	for (uint32_t told = alone_turn(&a, 16000, 0); !(told & EPOLLIN);) {
@@ -195,7 +195,7 @@ Test(upstream_h2_engine, idle)
 	}
 	alone_turn(&a, 22000, 0);
 	asker_start(&a, &asker, "/ok", LONG_MS);
-	cr_expect_eq(asker_wait(&a, &asker), UP_OK);
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_none);
 	cr_expect_eq(h2_server_connections(server), 1);
 	alone_turn(&a, 125000, 0);
 	until = bed_now_ms() + LONG_MS;
@@ -261,8 +261,8 @@ Test(upstream_h2_engine, goaway_before_a_slow_connection)
 		alone_turn(&a, 0, 10);
 	}
 	alone_turn(&a, 5000, 0);
-	cr_expect_eq(asker_wait(&a, &first), UP_OK);
-	cr_expect_eq(asker_wait(&a, &second), UP_OK);
+	cr_expect_eq(asker_wait(&a, &first), HTTP_ERR_none);
+	cr_expect_eq(asker_wait(&a, &second), HTTP_ERR_none);
 	cr_expect_eq(h2_server_requests(server), 2);
 	alone_end(&a);
 	h2_server_stop(server);
@@ -290,9 +290,9 @@ Test(upstream_h2_engine, goaway_before_a_slow_turn)
 	struct alone a = alone_make_of(upstream, 0);
 	asker_start(&a, &first, "/", LONG_MS);
 	asker_start(&a, &second, "/", LONG_MS); // it waits for the only stream
-	cr_expect_eq(asker_wait(&a, &first), UP_OK);
+	cr_expect_eq(asker_wait(&a, &first), HTTP_ERR_none);
 	a.engine->ops->turn(a.engine, bed_now_ms() + 4000);
-	cr_expect_eq(asker_wait(&a, &second), UP_OK);
+	cr_expect_eq(asker_wait(&a, &second), HTTP_ERR_none);
 	cr_expect_eq(h2_server_connections(server), 2);
 	alone_end(&a);
 	h2_server_stop(server);
@@ -309,12 +309,12 @@ Test(upstream_h2_engine, lost_and_then_refused)
 	asker_start(&a, &asker, "/lose", LONG_MS);
 	asker.transfer.request.idempotent = true;
 	asker.transfer.connect_ms = LONG_MS; // there is another server
-	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_reset);
 	cr_expect(asker.transfer.sent);
 	cr_expect_eq(h2_server_requests(server), 1 + 4);
 	asker_start(&a, &asker, "/refuse", LONG_MS);
 	asker.transfer.connect_ms = LONG_MS;
-	cr_expect_eq(asker_wait(&a, &asker), UP_ERR_reset);
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_reset);
 	cr_expect_not(asker.transfer.sent);
 	alone_end(&a);
 	h2_server_stop(server);
@@ -341,7 +341,7 @@ Test(upstream_h2_engine, errors_of_others)
 			ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
 			alone_turn(&a, 0, 10);
 		}
-		cr_expect_eq(asker.error, UP_OK);
+		cr_expect_eq(asker.error, HTTP_ERR_none);
 	}
 	cr_expect_eq(h2_server_connections(server), 1);
 	ERR_clear_error();
@@ -386,7 +386,7 @@ static void quiet_unless_it_writes(const char *scheme, const struct bed_pki *pki
 	cr_assert_eq(h2_server_received(server), 0);
 	h2_server_release(server);
 	while (h2_server_received(server) < size) {
-		cr_assert(!asker.done, "%s: %s", scheme, up_error_rows[asker.error].name);
+		cr_assert(!asker.done, "%s: %s", scheme, http_error_rows[asker.error].name);
 		woken += alone_turn(&a, 0, 10) & EPOLLOUT ? 1 : 0;
 	}
 	cr_expect_gt(woken, 0, "%s: was not blocked", scheme);

@@ -11,19 +11,20 @@
 #include <string.h>
 
 static const struct conf_route plain_route = {.prefix = "", .fetch = CONF_FETCH_POST};
-static const uint8_t etag_key[UP_ETAG_KEY_LEN] = {1};
+static const uint8_t etag_key[MAP_ETAG_KEY_LEN] = {1};
 
 static uint8_t body[TEXT_BODY_MAX];
-static struct up_request req;
+static struct http_request req;
 
-static enum up_error build(const struct conf_route *route, struct up_etags *etags, const char *line)
+static enum http_error build(
+	const struct conf_route *route, struct map_etags *etags, const char *line)
 {
-	struct up_message msg;
+	struct map_request msg;
 	uint8_t code;
 	size_t len = text_request(line, &code, body);
-	enum up_error error = up_message_parse(&msg, route, code, body, len);
+	enum http_error error = map_request_parse(&msg, route, code, body, len);
 
-	return error ? error : up_request_build(&req, &msg, etags);
+	return error ? error : map_request_build(&req, &msg, etags);
 }
 
 // "METHOD path?query|Header: value|...#body", without Accept-Encoding: identity.
@@ -49,17 +50,18 @@ struct row {
 
 static void check_rows(const struct conf_route *route, const struct row *rows, size_t count)
 {
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 
 	for (size_t i = 0; i < count; i++) {
-		enum up_error error = build(route, etags, rows[i].coap);
+		enum http_error error = build(route, etags, rows[i].coap);
 
-		cr_expect_eq(error, UP_OK, "%s: %s", rows[i].coap, up_error_rows[error].name);
+		cr_expect_eq(
+			error, HTTP_ERR_none, "%s: %s", rows[i].coap, http_error_rows[error].name);
 		if (!error)
 			cr_expect_str_eq(render(), rows[i].http, "%s:\n%s\nnot\n%s", rows[i].coap,
 				render(), rows[i].http);
 	}
-	up_etags_free(etags);
+	map_etags_free(etags);
 }
 
 #define CHECK(route, rows) check_rows(route, rows, sizeof(rows) / sizeof(rows[0]))
@@ -91,7 +93,7 @@ Test(upstream_request, methods)
 Test(upstream_request, idempotent_methods)
 {
 	static const struct conf_route query = {.prefix = "", .fetch = CONF_FETCH_QUERY};
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 	static const struct {
 		const char *line;
 		bool idempotent;
@@ -99,12 +101,12 @@ Test(upstream_request, idempotent_methods)
 		{"FETCH", false}, {"PATCH", false}, {"iPATCH", false}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cr_assert_eq(build(&plain_route, etags, rows[i].line), UP_OK);
+		cr_assert_eq(build(&plain_route, etags, rows[i].line), HTTP_ERR_none);
 		cr_expect_eq(req.idempotent, rows[i].idempotent, "%s", rows[i].line);
 	}
-	cr_assert_eq(build(&query, etags, "FETCH"), UP_OK);
+	cr_assert_eq(build(&query, etags, "FETCH"), HTTP_ERR_none);
 	cr_expect(req.idempotent);
-	up_etags_free(etags);
+	map_etags_free(etags);
 }
 
 // RFC 7252 section 6.5.
@@ -219,59 +221,60 @@ Test(upstream_request, refusals)
 	static const struct conf_route strip = {.prefix = "", .strip = 2};
 	static const struct {
 		const char *coap;
-		enum up_error error;
+		enum http_error error;
 		uint8_t code;
 	} rows[] = {
-		{"GET path=.", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=..", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=..;x", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=.;", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=a path=.. path=b", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=b/../admin", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=a\\b", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path= path=a", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET path=a path= path=b", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=00", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=610d0a62", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=7f", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=c285", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=c0af", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=eda080", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=f4908080", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET pathx=e282", UP_ERR_bad_path, COAP_BAD_REQUEST},
-		{"GET queryx=00", UP_ERR_bad_query, COAP_BAD_REQUEST},
-		{"GET queryx=0d0a", UP_ERR_bad_query, COAP_BAD_REQUEST},
-		{"GET queryx=ff", UP_ERR_bad_query, COAP_BAD_REQUEST},
-		{"GET accept=4711", UP_ERR_bad_accept, COAP_NOT_ACCEPTABLE},
-		{"GET accept=10001", UP_ERR_bad_accept, COAP_NOT_ACCEPTABLE},
-		{"POST cf=10001 |x", UP_ERR_bad_format, COAP_UNSUPPORTED_CONTENT_FORMAT},
-		{"GET proxy-uri=http://a/", UP_ERR_proxying, COAP_PROXYING_NOT_SUPPORTED},
-		{"GET proxy-scheme=http", UP_ERR_proxying, COAP_PROXYING_NOT_SUPPORTED},
-		{"GET 65001=00", UP_ERR_bad_option, COAP_BAD_OPTION}, // unknown, critical
-		{"GET 65002=00", UP_ERR_bad_option, COAP_BAD_OPTION}, // unknown, unsafe to forward
-		{"GET accept=50 accept=60", UP_ERR_bad_option, COAP_BAD_OPTION},
-		{"PUT if-none-match=01", UP_ERR_bad_option, COAP_BAD_OPTION},
-		{"PUT if-match=010203040506070809", UP_ERR_bad_option, COAP_BAD_OPTION},
-		{"17 path=a", UP_ERR_bad_method, COAP_METHOD_NOT_ALLOWED},
-		{"0 path=a", UP_ERR_bad_method, COAP_METHOD_NOT_ALLOWED},
+		{"GET path=.", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=..", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=..;x", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=.;", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=a path=.. path=b", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=b/../admin", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=a\\b", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path= path=a", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET path=a path= path=b", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=00", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=610d0a62", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=7f", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=c285", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=c0af", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=eda080", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=f4908080", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET pathx=e282", HTTP_ERR_bad_path, COAP_BAD_REQUEST},
+		{"GET queryx=00", HTTP_ERR_bad_query, COAP_BAD_REQUEST},
+		{"GET queryx=0d0a", HTTP_ERR_bad_query, COAP_BAD_REQUEST},
+		{"GET queryx=ff", HTTP_ERR_bad_query, COAP_BAD_REQUEST},
+		{"GET accept=4711", HTTP_ERR_bad_accept, COAP_NOT_ACCEPTABLE},
+		{"GET accept=10001", HTTP_ERR_bad_accept, COAP_NOT_ACCEPTABLE},
+		{"POST cf=10001 |x", HTTP_ERR_bad_format, COAP_UNSUPPORTED_CONTENT_FORMAT},
+		{"GET proxy-uri=http://a/", HTTP_ERR_proxying, COAP_PROXYING_NOT_SUPPORTED},
+		{"GET proxy-scheme=http", HTTP_ERR_proxying, COAP_PROXYING_NOT_SUPPORTED},
+		{"GET 65001=00", HTTP_ERR_bad_option, COAP_BAD_OPTION}, // unknown, critical
+		{"GET 65002=00", HTTP_ERR_bad_option,
+			COAP_BAD_OPTION}, // unknown, unsafe to forward
+		{"GET accept=50 accept=60", HTTP_ERR_bad_option, COAP_BAD_OPTION},
+		{"PUT if-none-match=01", HTTP_ERR_bad_option, COAP_BAD_OPTION},
+		{"PUT if-match=010203040506070809", HTTP_ERR_bad_option, COAP_BAD_OPTION},
+		{"17 path=a", HTTP_ERR_bad_method, COAP_METHOD_NOT_ALLOWED},
+		{"0 path=a", HTTP_ERR_bad_method, COAP_METHOD_NOT_ALLOWED},
 	};
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum up_error error = build(&plain_route, etags, rows[i].coap);
+		enum http_error error = build(&plain_route, etags, rows[i].coap);
 
 		cr_expect_eq(error, rows[i].error, "%s: %s, not %s", rows[i].coap,
-			up_error_rows[error].name, up_error_rows[rows[i].error].name);
-		cr_expect_eq(up_error_rows[error].code, rows[i].code, "%s", rows[i].coap);
+			http_error_rows[error].name, http_error_rows[rows[i].error].name);
+		cr_expect_eq(http_error_rows[error].code, rows[i].code, "%s", rows[i].coap);
 	}
-	cr_expect_eq(build(&strip, etags, "GET path=a"), UP_ERR_no_route);
-	up_etags_free(etags);
+	cr_expect_eq(build(&strip, etags, "GET path=a"), HTTP_ERR_no_route);
+	map_etags_free(etags);
 }
 
 // Limits are errors, never cut text.
 Test(upstream_request, too_long)
 {
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 	static char line[TEXT_BODY_MAX];
 	int at = sprintf(line, "GET");
 
@@ -281,18 +284,18 @@ Test(upstream_request, too_long)
 		at += 250;
 	}
 	line[at] = 0;
-	cr_expect_eq(build(&plain_route, etags, line), UP_ERR_too_long);
+	cr_expect_eq(build(&plain_route, etags, line), HTTP_ERR_too_long);
 	*strrchr(line, ' ') = 0;
-	cr_expect_eq(build(&plain_route, etags, line), UP_ERR_too_long);
+	cr_expect_eq(build(&plain_route, etags, line), HTTP_ERR_too_long);
 	*strrchr(line, ' ') = 0;
-	cr_expect_eq(build(&plain_route, etags, line), UP_OK);
-	up_etags_free(etags);
+	cr_expect_eq(build(&plain_route, etags, line), HTTP_ERR_none);
+	map_etags_free(etags);
 }
 
 // Every prefix of an encoded request is mapped or refused, and never read past its end.
 Test(upstream_request, truncation)
 {
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 	uint8_t code;
 	size_t len = text_request(
 		"POST path=abc path=def query=x if-match=0102 etag=03 cf=11050 accept=50 |payload",
@@ -300,30 +303,30 @@ Test(upstream_request, truncation)
 
 	for (size_t cut = 0; cut <= len; cut++) {
 		uint8_t *exact = malloc(cut ? cut : 1);
-		struct up_message msg;
+		struct map_request msg;
 
 		memcpy(exact, body, cut);
-		if (up_message_parse(&msg, &plain_route, code, exact, cut) == UP_OK)
-			cr_expect_eq(up_request_build(&req, &msg, etags), UP_OK);
+		if (map_request_parse(&msg, &plain_route, code, exact, cut) == HTTP_ERR_none)
+			cr_expect_eq(map_request_build(&req, &msg, etags), HTTP_ERR_none);
 		free(exact);
 	}
-	up_etags_free(etags);
+	map_etags_free(etags);
 }
 
 Test(upstream_request, identity)
 {
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 	struct dp_request device = {.fingerprint = 0x0123456789abcdef,
 		.piv = 0xffffffffff,
 		.family = 6,
 		.remote_port = 5683};
-	uint8_t random[UP_IDENTITY_RANDOM];
+	uint8_t random[MAP_IDENTITY_RANDOM];
 
 	for (unsigned i = 0; i < sizeof(random); i++)
 		random[i] = (uint8_t)i;
 	inet_pton(AF_INET6, "2001:db8::2", device.remote_addr);
-	cr_assert_eq(build(&plain_route, etags, "GET path=a"), UP_OK);
-	cr_assert_eq(up_request_identify(&req, &device, "sensor-17", random), UP_OK);
+	cr_assert_eq(build(&plain_route, etags, "GET path=a"), HTTP_ERR_none);
+	cr_assert_eq(map_request_identify(&req, &device, "sensor-17", random), HTTP_ERR_none);
 	cr_expect_str_eq(render(),
 		"GET /a|Device-Id: sensor-17|Oscore-Context: 0123456789abcdef"
 		"|Forwarded: for=\"[2001:db8::2]:5683\";proto=coap"
@@ -333,15 +336,16 @@ Test(upstream_request, identity)
 	device.family = 4;
 	device.piv = 0;
 	inet_pton(AF_INET, "192.0.2.1", device.remote_addr);
-	cr_assert_eq(build(&plain_route, etags, "GET"), UP_OK);
+	cr_assert_eq(build(&plain_route, etags, "GET"), HTTP_ERR_none);
 	// A name is the operator's, but it can't break out of its header either.
-	cr_assert_eq(up_request_identify(&req, &device, "a b\r\nX: y%\xc3\xa9", random), UP_OK);
+	cr_assert_eq(
+		map_request_identify(&req, &device, "a b\r\nX: y%\xc3\xa9", random), HTTP_ERR_none);
 	cr_expect_str_eq(render(),
 		"GET |Device-Id: a%20b%0D%0AX:%20y%25%C3%A9|Oscore-Context: 0123456789abcdef"
 		"|Forwarded: for=\"192.0.2.1:5683\";proto=coap"
 		"|traceparent: 00-000102030405060708090a0b0c0d0e0f-1011121314151617-01"
 		"|Idempotency-Key: \"0123456789abcdef-0\"");
-	up_etags_free(etags);
+	map_etags_free(etags);
 }
 
 // No byte sequence in any option gets a control character into a URL or a header.
@@ -349,7 +353,7 @@ Test(upstream_request, hostile_bytes)
 {
 	static const char *const options[] = {
 		"pathx", "queryx", "etag", "if-match", "3", "39", "65000"};
-	struct up_etags *etags = up_etags_create(etag_key);
+	struct map_etags *etags = map_etags_create(etag_key);
 	char line[64];
 
 	for (unsigned o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
@@ -362,5 +366,5 @@ Test(upstream_request, hostile_bytes)
 					"%s", line);
 		}
 	}
-	up_etags_free(etags);
+	map_etags_free(etags);
 }

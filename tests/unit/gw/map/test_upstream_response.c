@@ -15,7 +15,7 @@
 #define RETRY   8
 #define MAX_AGE 86400
 
-static const uint8_t etag_key[UP_ETAG_KEY_LEN] = {1};
+static const uint8_t etag_key[MAP_ETAG_KEY_LEN] = {1};
 static const struct conf_server server = {.scheme = CONF_HTTP,
 	.host = "b",
 	.authority = "b:8080",
@@ -26,9 +26,9 @@ static const struct conf_route route = {.prefix = "", .fetch = CONF_FETCH_QUERY}
 struct bed {
 	const struct conf_route *route;
 	const struct conf_server *server;
-	struct up_etags *etags;
+	struct map_etags *etags;
 	size_t room;
-	enum up_error error;
+	enum http_error error;
 	bool body_dropped;
 	uint32_t max_age_max;
 };
@@ -36,7 +36,7 @@ struct bed {
 static struct bed bed_create(void)
 {
 	return (struct bed){
-		&route, &server, up_etags_create(etag_key), ROOM, UP_OK, false, MAX_AGE};
+		&route, &server, map_etags_create(etag_key), ROOM, HTTP_ERR_none, false, MAX_AGE};
 }
 
 // Maps an answer given as "200|Header: value|Header: value#body" (a `#` in a header is written \1)
@@ -44,12 +44,12 @@ static struct bed bed_create(void)
 static const char *map(struct bed *bed, const char *coap, const char *http)
 {
 	static uint8_t body[TEXT_BODY_MAX];
-	struct up_reply reply;
-	struct up_message msg;
+	struct http_reply reply;
+	struct map_request msg;
 	uint8_t code;
 	size_t n = text_request(coap, &code, body);
 	uint8_t *out = malloc(bed->room);
-	struct up_mapping mapping = {.server = bed->server,
+	struct map_response mapping = {.server = bed->server,
 		.etags = bed->etags,
 		.now = NOW,
 		.retry_s = RETRY,
@@ -57,10 +57,10 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 		.out = out,
 		.room = bed->room};
 
-	cr_assert_eq(up_message_parse(&msg, bed->route, code, body, n), UP_OK, "%s", coap);
-	up_reply_init(&reply);
-	up_reply_status(&reply, atoi(http));
-	bed->error = UP_OK;
+	cr_assert_eq(map_request_parse(&msg, bed->route, code, body, n), HTTP_ERR_none, "%s", coap);
+	http_reply_init(&reply);
+	http_reply_status(&reply, atoi(http));
+	bed->error = HTTP_ERR_none;
 	for (http += strcspn(http, "|#"); *http == '|' && !bed->error;
 		http += strcspn(http, "|#")) {
 		char line[1024];
@@ -69,16 +69,16 @@ static const char *map(struct bed *bed, const char *coap, const char *http)
 		line_len = snprintf(line, sizeof(line), "%.*s", line_len, http);
 		for (char *c = line; *c; c++)
 			*c = *c == 1 ? '#' : *c;
-		bed->error = up_reply_header(&reply, line, (size_t)line_len);
+		bed->error = http_reply_header(&reply, line, (size_t)line_len);
 	}
 	if (*http == '#') {
 		reply.body = (const uint8_t *)http + 1;
 		reply.body_len = strlen(http + 1);
 	}
 	if (bed->error)
-		mapping.len = up_error_write(bed->error, 0, out, bed->room);
+		mapping.len = map_error_write(bed->error, 0, out, bed->room);
 	else
-		bed->error = up_reply_map(&reply, &msg, &mapping);
+		bed->error = map_response_build(&reply, &msg, &mapping);
 	cr_assert(mapping.len >= 1 && mapping.len <= bed->room);
 	bed->body_dropped = mapping.body_dropped;
 	const char *text = text_answer(out, mapping.len);
@@ -104,7 +104,7 @@ static void check_rows(struct bed bed, const struct row *rows, size_t count)
 		cr_expect_str_eq(answer, rows[i].answer, "%s, %s:\n%s\nnot\n%s", rows[i].coap,
 			rows[i].http, answer, rows[i].answer);
 	}
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 }
 
 #define CHECK(rows) check_rows(bed_create(), rows, sizeof(rows) / sizeof(rows[0]))
@@ -114,11 +114,11 @@ Test(upstream_response, rfc8613_c7)
 {
 	static const uint8_t want[] = {
 		0x45, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x20, 0x57, 0x6f, 0x72, 0x6c, 0x64, 0x21};
-	struct up_etags *etags = up_etags_create(etag_key);
-	struct up_reply reply;
-	struct up_message msg;
+	struct map_etags *etags = map_etags_create(etag_key);
+	struct http_reply reply;
+	struct map_request msg;
 	uint8_t body[TEXT_BODY_MAX], out[64], code;
-	struct up_mapping mapping = {.server = &server,
+	struct map_response mapping = {.server = &server,
 		.etags = etags,
 		.now = NOW,
 		.max_age_max = MAX_AGE,
@@ -126,16 +126,16 @@ Test(upstream_response, rfc8613_c7)
 		.room = sizeof(out)};
 	size_t n = text_request("GET host=localhost path=tv1", &code, body);
 
-	cr_assert_eq(up_message_parse(&msg, &route, code, body, n), UP_OK);
-	up_reply_init(&reply);
-	up_reply_status(&reply, 200);
-	cr_assert_eq(up_reply_header(&reply, "Cache-Control: max-age=60", 25), UP_OK);
+	cr_assert_eq(map_request_parse(&msg, &route, code, body, n), HTTP_ERR_none);
+	http_reply_init(&reply);
+	http_reply_status(&reply, 200);
+	cr_assert_eq(http_reply_header(&reply, "Cache-Control: max-age=60", 25), HTTP_ERR_none);
 	reply.body = (const uint8_t *)"Hello World!";
 	reply.body_len = 12;
-	cr_assert_eq(up_reply_map(&reply, &msg, &mapping), UP_OK);
+	cr_assert_eq(map_response_build(&reply, &msg, &mapping), HTTP_ERR_none);
 	cr_expect_arr_eq(out, want, sizeof(want));
 	cr_expect_eq(mapping.len, sizeof(want));
-	up_etags_free(etags);
+	map_etags_free(etags);
 }
 
 // RFC 7252 section 10.1.
@@ -229,7 +229,7 @@ Test(upstream_response, statuses)
 			cr_expect(!strncmp(answer, rows[i].code, 4), "%d is %s", status, answer);
 		}
 	}
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 }
 
 // Max-Age is never longer than freshness, and explicit where HTTP says nothing.
@@ -300,7 +300,7 @@ Test(upstream_response, max_age_is_configured)
 	EXPECT("GET", "200|Cache-Control: max-age=31", "2.05 max-age=30");
 	EXPECT("GET", "503|Retry-After: 31", "5.03 max-age=30");
 	EXPECT("GET", "503|Retry-After: 29", "5.03 max-age=29");
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 }
 
 // RFC 8075 section 6.
@@ -442,7 +442,7 @@ Test(upstream_response, performed)
 	EXPECT("POST |q", "201|Location: /a#more-than-there-is-room-for", "2.01 lpath=a");
 	EXPECT("POST |q", "200#fits", "2.04 |fits");
 	cr_expect_not(bed.body_dropped);
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 }
 
 // RFC 7252 sections 5.9.1.3 and 10.1.1.
@@ -488,44 +488,45 @@ Test(upstream_response, etag_round_trip)
 {
 	static const char *const tags[] = {"\"v1\"", "\"5f3a1234-1a2b\"", "\"ABCD\"", "\"abc\"",
 		"\"0123456789abcdef01\"", "\"a,b c\"", "\"\xc3\xa9\""};
-	struct up_etags *etags = up_etags_create(etag_key);
-	struct up_etag etag, again;
+	struct map_etags *etags = map_etags_create(etag_key);
+	struct map_etag etag, again;
 	char buf[256], *start = buf;
-	struct up_text text;
+	struct http_text text;
 
 	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
 		bool legal = !strchr(tags[i], ' ');
 
-		cr_expect_eq(up_etag_from_http(etags, tags[i], false, &etag), legal, "%s", tags[i]);
+		cr_expect_eq(
+			map_etag_from_http(etags, tags[i], false, &etag), legal, "%s", tags[i]);
 		if (!legal)
 			continue;
 		cr_expect_eq(etag.len, 8);
 		start = buf;
-		up_text_init(&text, buf, sizeof(buf));
-		up_etag_to_http(etags, &text, etag.bytes, etag.len);
-		cr_expect_str_eq(up_text_end(&text, &start), tags[i]);
+		http_text_init(&text, buf, sizeof(buf));
+		map_etag_to_http(etags, &text, etag.bytes, etag.len);
+		cr_expect_str_eq(http_text_end(&text, &start), tags[i]);
 	}
 
 	// Ten times as many as the table holds: the newest are there, memory is what it was.
-	for (unsigned i = 0; i < 10 * UP_ETAG_ENTRIES; i++) {
+	for (unsigned i = 0; i < 10 * MAP_ETAG_ENTRIES; i++) {
 		sprintf(buf, "\"version %u\"", i);
 		buf[8] = '-';
-		cr_assert(up_etag_from_http(etags, buf, false, &etag));
-		cr_assert(up_etag_from_http(etags, buf, false, &again));
+		cr_assert(map_etag_from_http(etags, buf, false, &etag));
+		cr_assert(map_etag_from_http(etags, buf, false, &again));
 		cr_assert_arr_eq(etag.bytes, again.bytes, 8);
 		char back[64];
 		start = back;
-		up_text_init(&text, back, sizeof(back));
-		up_etag_to_http(etags, &text, etag.bytes, etag.len);
-		cr_assert_str_eq(up_text_end(&text, &start), buf);
+		http_text_init(&text, back, sizeof(back));
+		map_etag_to_http(etags, &text, etag.bytes, etag.len);
+		cr_assert_str_eq(http_text_end(&text, &start), buf);
 	}
-	memset(buf, 'x', UP_ETAG_TEXT_MAX + 1);
+	memset(buf, 'x', MAP_ETAG_TEXT_MAX + 1);
 	buf[0] = '"';
-	strcpy(buf + UP_ETAG_TEXT_MAX + 1, "\"");
-	cr_expect(up_etag_from_http(etags, buf, false, &etag));
-	strcpy(buf + UP_ETAG_TEXT_MAX + 1, "x\"");
-	cr_expect_not(up_etag_from_http(etags, buf, false, &etag), "longer than an entry");
-	up_etags_free(etags);
+	strcpy(buf + MAP_ETAG_TEXT_MAX + 1, "\"");
+	cr_expect(map_etag_from_http(etags, buf, false, &etag));
+	strcpy(buf + MAP_ETAG_TEXT_MAX + 1, "x\"");
+	cr_expect_not(map_etag_from_http(etags, buf, false, &etag), "longer than an entry");
+	map_etags_free(etags);
 }
 
 // RFC 7252 section 5.10.7.
@@ -580,7 +581,7 @@ Test(upstream_response, location)
 	};
 
 	CHECK(rows);
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 	bed = bed_create();
 	bed.route = &moved;
 	bed.server = &based;
@@ -618,7 +619,7 @@ Test(upstream_response, room)
 	cr_expect_str_eq(map(&bed, "POST |q", "200#1234567"), "2.04 |1234567");
 	cr_expect_str_eq(map(&bed, "POST |q", "200#12345678"), "2.04");
 	cr_expect_str_eq(map(&bed, "GET", "200#12345678"), "5.00 max-age=0 |answe");
-	cr_expect_eq(bed.error, UP_ERR_no_room);
+	cr_expect_eq(bed.error, HTTP_ERR_no_room);
 	bed.room = 10;
 	cr_expect_str_eq(map(&bed, "GET", "400#123456\xc3\xa9"), "4.00 max-age=0 |123456");
 	cr_expect_str_eq(map(&bed, "GET", "400#12345\xc3\xa9"), "4.00 max-age=0 |12345");
@@ -640,7 +641,7 @@ Test(upstream_response, room)
 		cr_expect(!strncmp(map(&bed, "GET", "404#not found"), "4.04", 4));
 		cr_expect(!strncmp(map(&bed, "GET", "302"), "5.02", 4));
 	}
-	up_etags_free(bed.etags);
+	map_etags_free(bed.etags);
 }
 
 // RFC 9112 sections 5 and 6.3: no answer may be understood in two ways.
@@ -648,58 +649,59 @@ Test(upstream_response, hostile_heads)
 {
 	static const struct {
 		const char *http;
-		enum up_error error;
+		enum http_error error;
 	} rows[] = {
-		{"200|Content-Length: 5|Content-Length: 5", UP_OK},
-		{"200|Content-Length: 5|Content-Length: 6", UP_ERR_bad_reply},
-		{"200|Content-Length: 5, 5", UP_ERR_bad_reply},
-		{"200|Content-Length: +5", UP_ERR_bad_reply},
-		{"200|Content-Length:", UP_ERR_bad_reply},
-		{"200|Transfer-Encoding: chunked", UP_OK},
-		{"200|Transfer-Encoding: Chunked", UP_OK},
-		{"200|Transfer-Encoding: gzip, chunked", UP_ERR_bad_reply},
-		{"200|Transfer-Encoding: chunked|Transfer-Encoding: chunked", UP_ERR_bad_reply},
-		{"200|Content-Length: 5|Transfer-Encoding: chunked", UP_ERR_bad_reply},
-		{"200|Transfer-Encoding: chunked|Content-Length: 5", UP_ERR_bad_reply},
-		{"200|no colon", UP_ERR_bad_reply},
-		{"200|: no name", UP_ERR_bad_reply},
-		{"200|Name : space", UP_ERR_bad_reply},
-		{"200| folded: line", UP_ERR_bad_reply},
-		{"200|Name: a\rb", UP_ERR_bad_reply},
-		{"200|Name: a\nb", UP_ERR_bad_reply},
-		{"200|Name: a\x7f", UP_ERR_bad_reply},
-		{"200|Name: a\tb", UP_OK},
+		{"200|Content-Length: 5|Content-Length: 5", HTTP_ERR_none},
+		{"200|Content-Length: 5|Content-Length: 6", HTTP_ERR_bad_reply},
+		{"200|Content-Length: 5, 5", HTTP_ERR_bad_reply},
+		{"200|Content-Length: +5", HTTP_ERR_bad_reply},
+		{"200|Content-Length:", HTTP_ERR_bad_reply},
+		{"200|Transfer-Encoding: chunked", HTTP_ERR_none},
+		{"200|Transfer-Encoding: Chunked", HTTP_ERR_none},
+		{"200|Transfer-Encoding: gzip, chunked", HTTP_ERR_bad_reply},
+		{"200|Transfer-Encoding: chunked|Transfer-Encoding: chunked", HTTP_ERR_bad_reply},
+		{"200|Content-Length: 5|Transfer-Encoding: chunked", HTTP_ERR_bad_reply},
+		{"200|Transfer-Encoding: chunked|Content-Length: 5", HTTP_ERR_bad_reply},
+		{"200|no colon", HTTP_ERR_bad_reply},
+		{"200|: no name", HTTP_ERR_bad_reply},
+		{"200|Name : space", HTTP_ERR_bad_reply},
+		{"200| folded: line", HTTP_ERR_bad_reply},
+		{"200|Name: a\rb", HTTP_ERR_bad_reply},
+		{"200|Name: a\nb", HTTP_ERR_bad_reply},
+		{"200|Name: a\x7f", HTTP_ERR_bad_reply},
+		{"200|Name: a\tb", HTTP_ERR_none},
 	};
 	struct bed bed = bed_create();
-	struct up_reply reply;
+	struct http_reply reply;
 	char line[1024];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		map(&bed, "GET", rows[i].http);
 		cr_expect_eq(bed.error, rows[i].error, "%s: %s", rows[i].http,
-			up_error_rows[bed.error].name);
+			http_error_rows[bed.error].name);
 	}
-	up_etags_free(bed.etags);
-	up_reply_init(&reply);
-	cr_expect_eq(up_reply_header(&reply, "a: b\0c", 6), UP_ERR_bad_reply);
+	map_etags_free(bed.etags);
+	http_reply_init(&reply);
+	cr_expect_eq(http_reply_header(&reply, "a: b\0c", 6), HTTP_ERR_bad_reply);
 
-	// Heads end at UP_REPLY_HEAD, also over several 1xx answers.
+	// Heads end at HTTP_REPLY_HEAD, also over several 1xx answers.
 	memset(line, 'a', sizeof(line));
 	line[1] = ':';
-	up_reply_init(&reply);
-	for (unsigned i = 0; i < UP_REPLY_HEAD / sizeof(line); i++) {
-		up_reply_status(&reply, 100);
-		cr_assert_eq(up_reply_header(&reply, line, sizeof(line)), UP_OK);
+	http_reply_init(&reply);
+	for (unsigned i = 0; i < HTTP_REPLY_HEAD / sizeof(line); i++) {
+		http_reply_status(&reply, 100);
+		cr_assert_eq(http_reply_header(&reply, line, sizeof(line)), HTTP_ERR_none);
 	}
-	cr_expect_eq(up_reply_header(&reply, line, 2), UP_ERR_head_too_large);
-	// Values that are kept end at UP_REPLY_VALUES.
+	cr_expect_eq(http_reply_header(&reply, line, 2), HTTP_ERR_head_too_large);
+	// Values that are kept end at HTTP_REPLY_VALUES.
 	memcpy(line, "ETag:", 5);
-	up_reply_init(&reply);
-	cr_expect_eq(up_reply_header(&reply, line, sizeof(line)), UP_OK);
+	http_reply_init(&reply);
+	cr_expect_eq(http_reply_header(&reply, line, sizeof(line)), HTTP_ERR_none);
 	memcpy(line, "Cache-Control:", 14);
-	cr_expect_eq(up_reply_header(&reply, line, sizeof(line)), UP_OK);
-	cr_expect_eq(up_reply_header(&reply, line, sizeof(line)), UP_OK); // both lines, joined
-	cr_expect_eq(up_reply_header(&reply, line, sizeof(line)), UP_ERR_head_too_large);
+	cr_expect_eq(http_reply_header(&reply, line, sizeof(line)), HTTP_ERR_none);
+	cr_expect_eq(
+		http_reply_header(&reply, line, sizeof(line)), HTTP_ERR_none); // both lines, joined
+	cr_expect_eq(http_reply_header(&reply, line, sizeof(line)), HTTP_ERR_head_too_large);
 }
 
 // Errors of the gateway's own, in any room.
@@ -707,17 +709,17 @@ Test(upstream_response, error_answers)
 {
 	uint8_t out[64];
 
-	for (int error = 1; error < UP_ERROR_COUNT; error++) {
+	for (int error = 1; error < HTTP_ERROR_COUNT; error++) {
 		for (size_t room = 1; room <= sizeof(out); room++) {
-			uint16_t len = up_error_write(error, 7, out, room);
+			uint16_t len = map_error_write(error, 7, out, room);
 
 			cr_assert(len >= 1 && len <= room);
-			cr_assert_eq(out[0], up_error_rows[error].code);
+			cr_assert_eq(out[0], http_error_rows[error].code);
 			cr_assert_str_neq(text_answer(out, len), "malformed");
 		}
 	}
-	uint16_t len = up_error_write(UP_ERR_timeout, 0, out, sizeof(out));
+	uint16_t len = map_error_write(HTTP_ERR_timeout, 0, out, sizeof(out));
 	cr_expect_str_eq(text_answer(out, len), "5.04 max-age=0 |backend too slow");
-	len = up_error_write(UP_ERR_queue_full, 60, out, sizeof(out));
+	len = map_error_write(HTTP_ERR_queue_full, 60, out, sizeof(out));
 	cr_expect_str_eq(text_answer(out, len), "5.03 |busy");
 }

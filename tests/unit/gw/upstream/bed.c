@@ -82,8 +82,8 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 	config.upstream = bed->up;
 	config.name_arg = bed;
 	if (bed->conf->log.access)
-		cr_assert_eq(
-			access_log_create(&bed->conf->log, loops, &bed->access, err, sizeof(err)),
+		cr_assert_eq(up_access_log_create(
+				     &bed->conf->log, loops, &bed->access, err, sizeof(err)),
 			0, "%s", err);
 	config.access = bed->access;
 	cr_assert_eq(up_loop_create(&config, &bed->loop, err, sizeof(err)), 0, "%s", err);
@@ -228,7 +228,7 @@ void bed_end(struct bed *bed)
 	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 0);
 	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
 	up_loop_free(bed->loop);
-	access_log_free(bed->access);
+	up_access_log_free(bed->access);
 	dp_exchange_pool_free(bed->up->port[0].pool);
 	rte_ring_free(bed->up->port[0].requests);
 	rte_ring_free(bed->up->port[0].responses);

@@ -13,7 +13,7 @@ struct bed {
 	struct conf *conf;
 	struct dp_loop *up;
 	struct up_loop *loop;
-	struct access_log *access;
+	struct up_access_log *access;
 	bool no_name;
 	uint32_t device; // that asks, 0: one of no interest
 	uint64_t piv;

@@ -44,7 +44,7 @@ static void fini(void)
 
 TestSuite(upstream_access, .init = init, .fini = fini);
 
-static void wait_for(uint64_t (*counter)(const struct access_log *), struct bed *bed, uint64_t n)
+static void wait_for(uint64_t (*counter)(const struct up_access_log *), struct bed *bed, uint64_t n)
 {
 	uint64_t until = bed_now_ms() + LONG_MS;
 
@@ -77,8 +77,8 @@ static unsigned lines_of(const char *text)
 Test(upstream_access, a_line)
 {
 	uint8_t body[TEXT_BODY_MAX], code;
-	char line[ACCESS_LINE_MAX];
-	struct access_record record = {
+	char line[UP_ACCESS_LINE_MAX];
+	struct up_access_entry entry = {
 		.unix_ms = UINT64_C(1767225600042),
 		.device = "a \"b\" \\ \x01 \xc3\xa9",
 		.body = body,
@@ -95,9 +95,9 @@ Test(upstream_access, a_line)
 		.tries = 2,
 	};
 
-	record.method = code;
-	record.in = record.body_len;
-	line[access_line_write(&record, line, sizeof(line) - 1)] = 0;
+	entry.method = code;
+	entry.in = entry.body_len;
+	line[up_access_line_write(&entry, line, sizeof(line) - 1)] = 0;
 	cr_expect_str_eq(line,
 		"{\"time\":\"2026-01-01T00:00:00.042Z\",\"device\":\"a \\\"b\\\" \\\\ \\u0001 "
 		"\xc3\xa9\","
@@ -107,20 +107,20 @@ Test(upstream_access, a_line)
 		"\"error\":null}\n",
 		"%s", line);
 
-	record = (struct access_record){.device = "\xff", .method = 31};
-	line[access_line_write(&record, line, sizeof(line) - 1)] = 0;
+	entry = (struct up_access_entry){.device = "\xff", .method = 31};
+	line[up_access_line_write(&entry, line, sizeof(line) - 1)] = 0;
 	cr_expect(strstr(line,
 			  "\"device\":\"\\u00ff\",\"method\":null,\"path\":\"/\",\"route\":null"),
 		"%s", line);
-	cr_expect_eq(access_line_write(&record, line, 100), 0);
+	cr_expect_eq(up_access_line_write(&entry, line, 100), 0);
 }
 
 // A kilobyte of the path is there, and the longest line has room.
 Test(upstream_access, the_longest_line)
 {
 	uint8_t body[TEXT_BODY_MAX], code;
-	char line[ACCESS_LINE_MAX], name[256], text[257], request[2048] = "GET";
-	struct access_record record = {
+	char line[UP_ACCESS_LINE_MAX], name[256], text[257], request[2048] = "GET";
+	struct up_access_entry entry = {
 		.device = name, .body = body, .route = text, .upstream = text, .server = text};
 
 	memset(name, 1, sizeof(name) - 1);
@@ -129,8 +129,8 @@ Test(upstream_access, the_longest_line)
 	for (unsigned i = 0; i < 6; i++)
 		snprintf(request + strlen(request), sizeof(request) - strlen(request),
 			" path=%.200s", text);
-	record.body_len = text_request(request, &code, body);
-	size_t len = access_line_write(&record, line, sizeof(line));
+	entry.body_len = text_request(request, &code, body);
+	size_t len = up_access_line_write(&entry, line, sizeof(line));
 	cr_assert_gt(len, 0);
 	line[len - 1] = 0;
 	const char *path_at = strstr(line, "\"path\":\"");
@@ -158,19 +158,19 @@ Test(upstream_access, what_workers_answer_has_a_reason)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct access_record record = {.own = true, .code = cases[i].code};
+		const struct up_access_entry entry = {.own = true, .code = cases[i].code};
 
-		cr_expect_str_eq(access_reason(&record), cases[i].reason);
+		cr_expect_str_eq(up_access_reason(&entry), cases[i].reason);
 	}
 }
 
 // Each way to end has its reason.
 Test(upstream_access, every_error_has_a_reason)
 {
-	for (unsigned e = 0; e < UP_ERROR_COUNT; e++) {
-		struct access_record record = {.error = e};
+	for (unsigned e = 0; e < HTTP_ERROR_COUNT; e++) {
+		struct up_access_entry entry = {.error = e};
 
-		cr_expect_eq(strlen(access_reason(&record)), 2, "%s", up_error_rows[e].name);
+		cr_expect_eq(strlen(up_access_reason(&entry)), 2, "%s", http_error_rows[e].name);
 	}
 }
 
@@ -208,7 +208,7 @@ Test(upstream_access, reasons_as_they_happen)
 	for (uint32_t ms = 150; ms < LONG_MS; ms *= 2) {
 		bed_push_deadline(bed, "GET path=drip", ms);
 		bed_pull(bed, NULL);
-		wait_for(access_log_written, bed, ++lines);
+		wait_for(up_access_log_written, bed, ++lines);
 		if (strstr(log_read(path), "\"reason\":\"TB\""))
 			break;
 	}
@@ -309,7 +309,8 @@ Test(upstream_access, reasons_without_a_server)
 	expect_lines(text, "\"tries\":0,\"reason\":\"GR\",\"error\":\"device_gone\"", 1);
 	expect_lines(text, "\"tries\":1,\"reason\":\"GS\",\"error\":\"stopping\"", 1);
 	expect_lines(text, "\"tries\":0,\"reason\":\"GD\",\"error\":\"no_server\"", 1);
-	cr_expect_str_eq(access_reason(&(struct access_record){.error = UP_ERR_no_memory}), "GM");
+	cr_expect_str_eq(
+		up_access_reason(&(struct up_access_entry){.error = HTTP_ERR_no_memory}), "GM");
 }
 
 // A server that is not reached, and one that takes no connection in time: its queue of them is
@@ -447,7 +448,7 @@ Test(upstream_access, rate_and_sample)
 	struct bed *bed = bed_for(server, "");
 	uint64_t start = bed_now_ms();
 	ask_many(bed, 50);
-	uint64_t dropped = access_log_dropped(bed->access);
+	uint64_t dropped = up_access_log_dropped(bed->access);
 	bed_end(bed);
 	cr_expect_geq(dropped, 50 - 1 - (bed_now_ms() - start + 999) / 1000);
 	cr_expect_eq(lines_of(log_read(path)) + dropped, 50);
@@ -476,8 +477,8 @@ Test(upstream_access, disk_full)
 	log_to("/dev/full", "");
 	struct bed *bed = bed_for(server, "");
 	ask_many(bed, 50);
-	wait_for(access_log_failed, bed, 50);
-	cr_expect_eq(access_log_written(bed->access), 0);
+	wait_for(up_access_log_failed, bed, 50);
+	cr_expect_eq(up_access_log_written(bed->access), 0);
 	bed_end(bed);
 	server_stop(server);
 }
@@ -493,7 +494,7 @@ Test(upstream_access, reader_that_hangs)
 	log_to(path, ", rate: 1000000");
 	struct bed *bed = bed_for(server, "");
 	ask_many(bed, 400); // more than the pipe takes
-	cr_expect_lt(access_log_written(bed->access), 400);
+	cr_expect_lt(up_access_log_written(bed->access), 400);
 	bed_end(bed);
 	close(fd);
 	server_stop(server);
@@ -506,7 +507,7 @@ Test(upstream_access, file_moved_away)
 	char old[128];
 
 	ask_many(bed, 3);
-	wait_for(access_log_written, bed, 3);
+	wait_for(up_access_log_written, bed, 3);
 	snprintf(old, sizeof(old), "%s.1", path);
 	cr_assert_eq(rename(path, old), 0);
 	uint64_t until = bed_now_ms() + LONG_MS;

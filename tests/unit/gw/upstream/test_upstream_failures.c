@@ -132,7 +132,7 @@ Test(upstream_failures, all_servers_down)
 	int max_age = atoi(strstr(answer, "max-age=") + 8);
 	cr_expect(max_age >= 5 && max_age <= 10, "%s", answer);
 	cr_expect_leq(bed_now_ms() - start, LONG_MS / 4);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_no_server), 2);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_no_server), 2);
 	server_release(server[0]);
 	expect_start(bed_pull(bed, NULL), "2.05"); // what is under way may finish
 	bed_end(bed);

@@ -111,14 +111,14 @@ Test(upstream_h2, limit_of_streams)
 		cr_assert(bed_now_ms() < until, "%u requests", h2_server_requests(server));
 		while (bed->out < 8)
 			bed_push(bed, "GET path=hold");
-		for (; bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_timeout) > late; late++)
+		for (; bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_queue_timeout) > late; late++)
 			expect_start(bed_pull(bed, NULL), "5.03 max-age=");
 		usleep(500);
 	}
 	for (unsigned i = 0; i < 12; i++)
 		bed_push(bed, "GET path=hold");
 	cr_expect_eq(bed_answers_like(bed, 12, "5.03 max-age="), 12);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_timeout), late + 12);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_queue_timeout), late + 12);
 	cr_expect_eq(h2_server_requests(server), 8);
 	cr_expect_eq(h2_server_most(server), 4);
 	cr_expect_eq(h2_server_connections(server), 2);
@@ -285,36 +285,39 @@ Test(upstream_h2, hostile_streams)
 {
 	static const struct {
 		const char *line, *answer;
-		enum up_error error;
+		enum http_error error;
 	} rows[] = {
-		{"GET path=reset", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"GET path=cut", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"GET path=endless", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"GET path=big", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"GET path=huge-length", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"GET path=short", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
+		{"GET path=reset", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"GET path=cut", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"GET path=endless", "5.00 max-age=0 |answer too large", HTTP_ERR_body_too_large},
+		{"GET path=big", "5.00 max-age=0 |answer too large", HTTP_ERR_body_too_large},
+		{"GET path=huge-length", "5.00 max-age=0 |answer too large",
+			HTTP_ERR_body_too_large},
+		{"GET path=short", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
 		{"GET path=bighead", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
+			HTTP_ERR_head_too_large},
 		{"GET path=many-early", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
+			HTTP_ERR_head_too_large},
 		{"GET path=connection", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_bad_reply},
-		{"GET path=control", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
+			HTTP_ERR_bad_reply},
+		{"GET path=control", "5.02 max-age=0 |backend answer malformed",
+			HTTP_ERR_bad_reply},
 		{"GET path=no-status", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_bad_reply},
-		{"GET path=early", "2.05 cf=0 max-age=0 |one", UP_OK},
-		{"GET path=trailer", "2.05 cf=0 max-age=0 |one", UP_OK},
+			HTTP_ERR_bad_reply},
+		{"GET path=early", "2.05 cf=0 max-age=0 |one", HTTP_ERR_none},
+		{"GET path=trailer", "2.05 cf=0 max-age=0 |one", HTTP_ERR_none},
 		{"GET path=big-trailer", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
-		{"GET path=status path=204", "2.05 max-age=0", UP_OK},
+			HTTP_ERR_head_too_large},
+		{"GET path=status path=204", "2.05 max-age=0", HTTP_ERR_none},
 		{"GET path=status path=101", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_bad_reply},
+			HTTP_ERR_bad_reply},
 		{"GET path=status path=013", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_bad_reply},
-		{"GET path=status path=302", "5.02 max-age=0 |backend redirects", UP_ERR_redirect},
-		{"GET path=status path=404", "4.04 max-age=0 |said", UP_OK},
-		{"DELETE path=status path=404", "2.02", UP_OK},
-		{"POST path=early-answer |x", "2.04 cf=0 |one", UP_OK},
+			HTTP_ERR_bad_reply},
+		{"GET path=status path=302", "5.02 max-age=0 |backend redirects",
+			HTTP_ERR_redirect},
+		{"GET path=status path=404", "4.04 max-age=0 |said", HTTP_ERR_none},
+		{"DELETE path=status path=404", "2.02", HTTP_ERR_none},
+		{"POST path=early-answer |x", "2.04 cf=0 |one", HTTP_ERR_none},
 	};
 	struct h2_server *server = server_of("one");
 	struct bed *bed = bed_of(server, "max_body: 64KB");
@@ -634,7 +637,7 @@ Test(upstream_h2, tls)
 			EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), want);
 		cr_expect_eq(h2_server_requests(server), rows[i].good ? 3 : 0, "row %zu", i);
 		if (!rows[i].good)
-			cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_tls), 3, "row %zu", i);
+			cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_tls), 3, "row %zu", i);
 		else
 			cr_expect_eq(h2_server_connections(server), 1);
 		end(bed, server);
@@ -701,7 +704,7 @@ Test(upstream_h2, tls_goes_on)
 	}
 	good += bed_answers_like(bed, 16, "2.0");
 	cr_expect_eq(good, 216 - 25);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_no_room), 25);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_no_room), 25);
 	end(bed, server);
 	bed_pki_remove(&pki);
 }

@@ -101,7 +101,7 @@ static void expect_start(const char *answer, const char *start)
 // traffic goes on at once.
 static void shortage(struct bed *bed, int *which, int error, const char *what)
 {
-	enum up_stat local = UP_STAT_ERROR + UP_ERR_local;
+	enum up_stat local = UP_STAT_ERROR + HTTP_ERR_local;
 
 	bed_wait_stat(bed, UP_STAT_checks, bed_stat(bed, UP_STAT_checks) + 2);
 	uint64_t before = bed_stat(bed, local);
@@ -192,14 +192,14 @@ Test(upstream_local, resolver)
 		fail_with(&eventfd_errno, EMFILE);
 		struct bed *bed = bed_make(upstream);
 		expect_start(bed_ask(bed, "POST path=ok |x"), "5.03 max-age=");
-		bed_wait_stat(bed, UP_STAT_ERROR + UP_ERR_local, 4);
+		bed_wait_stat(bed, UP_STAT_ERROR + HTTP_ERR_local, 4);
 		fail_with(&eventfd_errno, 0);
 		uint64_t until = bed_now_ms() + LONG_MS;
 		while (strncmp(bed_ask(bed, "POST path=ok |x"), "2.04", 4))
 			cr_assert(bed_now_ms() < until, "%s: no traffic", schemes[i]);
 		cr_expect_eq(up_loop_servers_up(bed->loop, 0), 2);
 		cr_expect_eq(bed_stat(bed, UP_STAT_checks_failed), 0);
-		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_dns), 0);
+		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_dns), 0);
 		bed_end(bed);
 		for (unsigned j = 0; j < 2; j++) {
 			server_stop(one[j]);
@@ -221,13 +221,13 @@ Test(upstream_local, resolver_without_descriptors)
 	struct bed *bed = bed_make(upstream);
 	__atomic_store_n(&names_fail, true, __ATOMIC_RELAXED);
 	expect_start(bed_ask(bed, "POST path=ok |x"), "5.03 max-age=");
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_local), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_local), 1);
 	__atomic_store_n(&names_fail, false, __ATOMIC_RELAXED);
 	descriptors_limit(before.rlim_cur);
 	uint64_t until = bed_now_ms() + LONG_MS;
 	while (strncmp(bed_ask(bed, "POST path=ok |x"), "2.04", 4))
 		cr_assert(bed_now_ms() < until, "no traffic");
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_dns), 0);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_dns), 0);
 	bed_end(bed);
 	server_stop(server);
 }

@@ -187,7 +187,7 @@ Test(upstream_loop, no_server_reached)
 	snprintf(upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"]", bed_free_port());
 	struct bed *bed = bed_make(upstream);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "5.02 max-age=0 |backend not reached");
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_connect), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_connect), 1);
 	bed_end(bed);
 }
 
@@ -196,7 +196,7 @@ Test(upstream_loop, name_not_resolved)
 	struct bed *bed = bed_make("servers: [\"http://postern.invalid\"]");
 
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "5.02 max-age=0 |backend not found");
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_dns), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_dns), 1);
 	bed_end(bed);
 }
 
@@ -205,43 +205,45 @@ Test(upstream_loop, hostile_backend)
 {
 	static const struct {
 		const char *path, *answer;
-		enum up_error error;
+		enum http_error error;
 	} rows[] = {
-		{"reset", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"short", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"long", "2.05 max-age=0 |more", UP_OK},
-		{"endless", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"big", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"chunked", "2.05 max-age=0 |onetwo", UP_OK},
-		{"both", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"bad-chunk", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"huge-chunk", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"half-chunk", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"long-trailer", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
-		{"wide-trailer", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
-		{"status-trailer", "2.05 max-age=0 |one", UP_OK},
+		{"reset", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"short", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"long", "2.05 max-age=0 |more", HTTP_ERR_none},
+		{"endless", "5.00 max-age=0 |answer too large", HTTP_ERR_body_too_large},
+		{"big", "5.00 max-age=0 |answer too large", HTTP_ERR_body_too_large},
+		{"chunked", "2.05 max-age=0 |onetwo", HTTP_ERR_none},
+		{"both", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"bad-chunk", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"huge-chunk", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"half-chunk", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"long-trailer", "5.02 max-age=0 |backend answer malformed",
+			HTTP_ERR_head_too_large},
+		{"wide-trailer", "5.02 max-age=0 |backend answer malformed",
+			HTTP_ERR_head_too_large},
+		{"status-trailer", "2.05 max-age=0 |one", HTTP_ERR_none},
 		{"continue-line", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
-		{"two-lengths", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"minus-length", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"huge-length", "5.00 max-age=0 |answer too large", UP_ERR_body_too_large},
-		{"folded", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"folded-first", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"half-head", "5.02 max-age=0 |backend hung up", UP_ERR_reset},
-		{"long-line", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
-		{"bighead", "5.02 max-age=0 |backend answer malformed", UP_ERR_head_too_large},
+			HTTP_ERR_head_too_large},
+		{"two-lengths", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"minus-length", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"huge-length", "5.00 max-age=0 |answer too large", HTTP_ERR_body_too_large},
+		{"folded", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"folded-first", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"half-head", "5.02 max-age=0 |backend hung up", HTTP_ERR_reset},
+		{"long-line", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_head_too_large},
+		{"bighead", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_head_too_large},
 		{"many-continue", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
+			HTTP_ERR_head_too_large},
 		{"bare-continue", "5.02 max-age=0 |backend answer malformed",
-			UP_ERR_head_too_large},
-		{"rubbish", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"http09", "5.02 max-age=0 |backend answer malformed", UP_ERR_bad_reply},
-		{"switch", "5.02 max-age=0 |backend answer not expected", UP_ERR_bad_status},
-		{"status path=204", "2.05 max-age=0", UP_OK},
+			HTTP_ERR_head_too_large},
+		{"rubbish", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"http09", "5.02 max-age=0 |backend answer malformed", HTTP_ERR_bad_reply},
+		{"switch", "5.02 max-age=0 |backend answer not expected", HTTP_ERR_bad_status},
+		{"status path=204", "2.05 max-age=0", HTTP_ERR_none},
 		{"status path=304", "5.02 max-age=0 |backend answer not expected",
-			UP_ERR_bad_status},
-		{"status path=302", "5.02 max-age=0 |backend redirects", UP_ERR_redirect},
-		{"status path=404", "4.04 max-age=0 |said", UP_OK},
+			HTTP_ERR_bad_status},
+		{"status path=302", "5.02 max-age=0 |backend redirects", HTTP_ERR_redirect},
+		{"status path=404", "4.04 max-age=0 |said", HTTP_ERR_none},
 	};
 	struct server *server = bed_server("one");
 	struct bed *bed = bed_for(server, "max_body: 64KB");
@@ -350,7 +352,7 @@ Test(upstream_loop, answer_larger_than_a_datagram)
 	struct bed *bed = bed_for(server, "max_body: 1MB");
 
 	EXPECT_ANSWER(bed_ask(bed, "GET path=big"), "5.00 max-age=0 |answer too large");
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_no_room), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_no_room), 1);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
 	bed_end(bed);
 	server_stop(server);
@@ -403,7 +405,7 @@ Test(upstream_loop, timeout)
 	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
 	cr_expect_geq(bed_now_ms() - start, 120);
 	cr_expect_leq(bed_now_ms() - start, LONG_MS / 2);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_timeout), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_timeout), 1);
 	bed_push_deadline(bed, "GET path=hang", 0);
 	EXPECT_ANSWER(bed_pull(bed, NULL), "5.04 max-age=0 |backend too slow");
 	bed_end(bed);
@@ -433,8 +435,8 @@ Test(upstream_loop, queue)
 			bed_push(bed, "GET path=ok");
 		unsigned refused = rows[r].full + late;
 		cr_expect_eq(bed_answers_like(bed, refused, "5.03 max-age="), refused);
-		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_full), rows[r].full);
-		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_queue_timeout), late);
+		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_queue_full), rows[r].full);
+		cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_queue_timeout), late);
 		cr_expect_eq(bed_stat(bed, UP_STAT_queued), 2);
 		if (late)
 			cr_expect_geq(bed_stat(bed, UP_STAT_queued_ms), 200);
@@ -517,7 +519,7 @@ Test(upstream_loop, refused_requests)
 	EXPECT_ANSWER(bed_ask(bed, "GET accept=4711"), "4.06 max-age=0 |Accept not known");
 	EXPECT_ANSWER(bed_ask(bed, "GET proxy-uri=http://x/"), "5.05 max-age=0 |no forward proxy");
 	EXPECT_ANSWER(bed_ask(bed, "GET path=none"), "4.04 max-age=0 |no such route");
-	cr_expect_eq(up_loop_stat(bed->loop, 1, UP_STAT_ERROR + UP_ERR_no_route), 1);
+	cr_expect_eq(up_loop_stat(bed->loop, 1, UP_STAT_ERROR + HTTP_ERR_no_route), 1);
 	bed->no_name = true;
 	const char *answer = bed_ask(bed, "GET path=ok");
 	cr_expect(!strncmp(answer, "5.03 ", 5) && strstr(answer, "|device removed"), "%s", answer);
@@ -538,7 +540,7 @@ Test(upstream_loop, stop)
 	bed_push(bed, "GET path=ok");
 	up_loop_stop(bed->loop, 50);
 	cr_expect_eq(bed_answers_like(bed, 3, "5.03"), 3);
-	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + UP_ERR_stopping), 3);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_stopping), 3);
 	bed_end(bed);
 	server_stop(server);
 }
@@ -580,7 +582,7 @@ Test(upstream_loop, signals)
 }
 
 // Sends two requests to an HTTPS server with these TLS settings.
-static void https(const char *settings, const char *want, enum up_error error)
+static void https(const char *settings, const char *want, enum http_error error)
 {
 	struct bed_pki pki = bed_pki_make();
 	struct server *server = server_start(
@@ -603,22 +605,22 @@ static void https(const char *settings, const char *want, enum up_error error)
 
 Test(upstream_loop, https_with_ca_and_name)
 {
-	https("{ca: %s, server_name: postern.test}", "2.05 cf=0 max-age=0 |tls", UP_OK);
+	https("{ca: %s, server_name: postern.test}", "2.05 cf=0 max-age=0 |tls", HTTP_ERR_none);
 }
 
 Test(upstream_loop, https_without_verification)
 {
-	https("{verify: no}", "2.05 cf=0 max-age=0 |tls", UP_OK);
+	https("{verify: no}", "2.05 cf=0 max-age=0 |tls", HTTP_ERR_none);
 }
 
 Test(upstream_loop, https_with_unknown_authority)
 {
-	https("{server_name: postern.test}", "5.02 max-age=0 |backend not trusted", UP_ERR_tls);
+	https("{server_name: postern.test}", "5.02 max-age=0 |backend not trusted", HTTP_ERR_tls);
 }
 
 Test(upstream_loop, https_with_another_name)
 {
-	https("{ca: %s}", "5.02 max-age=0 |backend not trusted", UP_ERR_tls);
+	https("{ca: %s}", "5.02 max-age=0 |backend not trusted", HTTP_ERR_tls);
 }
 
 static bool device_name(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room)

@@ -186,7 +186,7 @@ Test(upstream_names, dead_name_server)
 			cr_expect_eq(good, 8);
 			cr_expect_eq(late, 8);
 		}
-		cr_expect_eq(bed_stat(pair.bed, UP_STAT_ERROR + UP_ERR_timeout), 24);
+		cr_expect_eq(bed_stat(pair.bed, UP_STAT_ERROR + HTTP_ERR_timeout), 24);
 		cr_expect_eq(dns_asked(), 1, "one look-up at a time");
 		// As soon as it answers again, so do others.
 		dns_is(false, 0, "127.0.0.1", NULL);
@@ -311,12 +311,12 @@ Test(upstream_names, busy_connection_follows)
 }
 
 // Waits for the look-up of a host to end, at this time.
-static void host_wait(struct up_host *host, int epoll, uint64_t now_ms)
+static void host_wait(struct http_host *host, int epoll, uint64_t now_ms)
 {
 	struct epoll_event event;
 
 	cr_assert_eq(epoll_wait(epoll, &event, 1, LONG_MS), 1);
-	cr_assert(up_host_ready(host, (int)(uint32_t)event.data.u64, now_ms));
+	cr_assert(http_host_ready(host, (int)(uint32_t)event.data.u64, now_ms));
 }
 
 // When a name is asked for, and what is known of it meanwhile.
@@ -324,50 +324,50 @@ Test(upstream_names, when_a_name_is_asked_for)
 {
 	const struct conf_server server = {.host = (char *)(uintptr_t) "name.test", .port = 80};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	struct up_sockets *sockets = up_sockets_create(epoll, 0);
-	struct up_host host;
+	struct http_sockets *sockets = http_sockets_create(epoll, 0);
+	struct http_host host;
 
-	up_host_init(&host, &server, sockets);
+	http_host_init(&host, &server, sockets);
 	dns_is(false, 0, "127.0.0.1", "127.0.0.2");
-	cr_expect_eq(up_host_want(&host, 1000), UP_HOST_ASKED);
-	cr_expect_eq(up_host_want(&host, 1000), UP_HOST_ASKED);
+	cr_expect_eq(http_host_want(&host, 1000), HTTP_HOST_ASKED);
+	cr_expect_eq(http_host_want(&host, 1000), HTTP_HOST_ASKED);
 	host_wait(&host, epoll, 1000);
 	cr_expect_eq(host.addresses.count, 2);
-	cr_expect_eq(up_host_want(&host, 60999), UP_HOST_KNOWN);
+	cr_expect_eq(http_host_want(&host, 60999), HTTP_HOST_KNOWN);
 	cr_expect_eq(dns_asked(), 1);
 	// Old ones serve while others are asked for, and after a name server that does not know.
 	dns_is(false, EAI_AGAIN, NULL, NULL);
-	cr_expect_eq(up_host_want(&host, 61000), UP_HOST_KNOWN);
+	cr_expect_eq(http_host_want(&host, 61000), HTTP_HOST_KNOWN);
 	host_wait(&host, epoll, 61000);
-	cr_expect_eq(up_host_want(&host, 61999), UP_HOST_KNOWN);
+	cr_expect_eq(http_host_want(&host, 61999), HTTP_HOST_KNOWN);
 	cr_expect_eq(dns_asked(), 2);
 	// One that says that there is no such name takes them away.
 	dns_is(false, EAI_NONAME, NULL, NULL);
-	cr_expect_eq(up_host_want(&host, 62000), UP_HOST_KNOWN);
+	cr_expect_eq(http_host_want(&host, 62000), HTTP_HOST_KNOWN);
 	host_wait(&host, epoll, 62000);
-	cr_expect_eq(up_host_want(&host, 62999), UP_HOST_UNKNOWN);
+	cr_expect_eq(http_host_want(&host, 62999), HTTP_HOST_UNKNOWN);
 	cr_expect_eq(dns_asked(), 3);
 	dns_is(false, 0, "127.0.0.1", NULL);
-	cr_expect_eq(up_host_want(&host, 63000), UP_HOST_ASKED);
+	cr_expect_eq(http_host_want(&host, 63000), HTTP_HOST_ASKED);
 	host_wait(&host, epoll, 63000);
 	// Addresses that lead nowhere are asked for again, but not all the time.
-	up_host_doubt(&host);
-	cr_expect_eq(up_host_want(&host, 63999), UP_HOST_KNOWN);
+	http_host_doubt(&host);
+	cr_expect_eq(http_host_want(&host, 63999), HTTP_HOST_KNOWN);
 	cr_expect_eq(dns_asked(), 4);
-	cr_expect_eq(up_host_want(&host, 64000), UP_HOST_KNOWN);
+	cr_expect_eq(http_host_want(&host, 64000), HTTP_HOST_KNOWN);
 	host_wait(&host, epoll, 64000);
 	cr_expect_eq(dns_asked(), 5);
-	up_host_end(&host);
-	up_sockets_free(sockets);
+	http_host_end(&host);
+	http_sockets_free(sockets);
 	close(epoll);
 }
 
 struct asker {
-	struct up_transfer transfer;
-	enum up_error ended; // UP_ERROR_COUNT: not yet
+	struct http_transfer transfer;
+	enum http_error ended; // HTTP_ERROR_COUNT: not yet
 };
 
-static void on_done(struct up_transfer *transfer, enum up_error error)
+static void on_done(struct http_transfer *transfer, enum http_error error)
 {
 	((struct asker *)transfer)->ended = error;
 }
@@ -388,7 +388,7 @@ static void queue_fill(uint16_t port, int fds[4])
 	}
 }
 
-static void turn(struct up_engine *engine, int epoll, uint64_t later, int wait_ms)
+static void turn(struct http_engine *engine, int epoll, uint64_t later, int wait_ms)
 {
 	struct epoll_event events[8];
 
@@ -405,7 +405,7 @@ Test(upstream_names, addresses_change_under_a_connection)
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
 	int epoll = epoll_create1(EPOLL_CLOEXEC), full[4];
 	struct asker asker[2];
-	struct up_engine *engine;
+	struct http_engine *engine;
 	struct conf *conf;
 	char text[256];
 
@@ -416,9 +416,9 @@ Test(upstream_names, addresses_change_under_a_connection)
 		"routes: [{path: /*, to: up}]\n",
 		h2_server_port(server));
 	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
-	const struct up_engine_config config = {
+	const struct http_engine_config config = {
 		.upstream = &conf->upstreams[0], .epoll = epoll, .max_connections = 4};
-	cr_assert_eq(up_engine_nghttp2_create(&config, &engine), 0);
+	cr_assert_eq(http_engine_nghttp2_create(&config, &engine), 0);
 	for (unsigned i = 0; i < 2; i++)
 		asker[i] = (struct asker){
 			.transfer = {.done = on_done,
@@ -429,7 +429,7 @@ Test(upstream_names, addresses_change_under_a_connection)
 				.body_keep = 100,
 				.body_max = 1000,
 				.fresh = true},
-			.ended = UP_ERROR_COUNT,
+			.ended = HTTP_ERROR_COUNT,
 		};
 	dns_is(false, 0, "127.0.0.2", "127.0.0.1");
 	cr_assert_eq(engine->ops->start(engine, &asker[0].transfer), 0);
@@ -446,10 +446,10 @@ Test(upstream_names, addresses_change_under_a_connection)
 	// The first one goes on with its second address.
 	turn(engine, epoll, 400, 0);
 	uint64_t until = bed_now_ms() + LONG_MS;
-	while (asker[0].ended == UP_ERROR_COUNT && bed_now_ms() < until)
+	while (asker[0].ended == HTTP_ERROR_COUNT && bed_now_ms() < until)
 		turn(engine, epoll, 0, 10);
-	cr_expect_eq(asker[0].ended, UP_OK);
-	if (asker[1].ended == UP_ERROR_COUNT)
+	cr_expect_eq(asker[0].ended, HTTP_ERR_none);
+	if (asker[1].ended == HTTP_ERROR_COUNT)
 		engine->ops->cancel(engine, &asker[1].transfer);
 	engine->ops->free(engine);
 	for (unsigned i = 0; i < 4; i++)
