@@ -202,7 +202,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
 		.mtu = 1500,
-		.config = &config,
+		.policy = &config,
 	};
 	const struct dp_port_addresses addresses = {
 		.coap_port = rte_cpu_to_be_16(COAP_PORT),

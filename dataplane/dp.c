@@ -36,7 +36,7 @@ struct dp {
 	unsigned loop_count;
 	struct dp_loop *upstream[DP_LOOPS_MAX];
 	struct rte_rcu_qsbr *qsbr;
-	const struct dp_policy *config; // atomic: workers read
+	const struct dp_policy *policy; // atomic: workers read
 	uint32_t run;                   // atomic: workers read
 	struct dp_doorbell bell;
 	bool running;
@@ -77,6 +77,13 @@ static bool loop_add(struct dp *dp, unsigned workers)
 	return true;
 }
 
+size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
+	uint16_t mtu, unsigned ports)
+{
+	return workers * dp_worker_eal_bytes(loops, exchanges, mtu, ports) +
+		dp_handoff_bytes(workers) + dp_context_hash_bytes(max_devices);
+}
+
 struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 {
 	struct dp_echo_key echo;
@@ -90,7 +97,7 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	}
 	dp->bell.fd = -1;
 	crypto_shorthash_keygen(dp->retired_hash_key);
-	dp->config = conf->config;
+	dp->policy = conf->policy;
 	dp->run = DP_RUN_NONE;
 	dp->mtu = conf->mtu;
 	dp->exchanges = conf->exchanges;
@@ -108,15 +115,22 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 		goto fail;
 	}
 	randombytes_buf(&echo, sizeof(echo));
+	const struct dp_tables tables = {
+		.contexts = dp->contexts,
+		.loops = dp->upstream,
+		.loop_count = dp->loop_count,
+		.bell = &dp->bell,
+		.qsbr = dp->qsbr,
+		.run = &dp->run,
+		.policy = &dp->policy,
+		.echo = &echo,
+	};
+
 	for (unsigned i = 0; i < conf->worker_count; i++) {
-		struct dp_worker *w = dp_worker_create(dp, conf, i, err, err_len);
+		struct dp_worker *w = dp_worker_create(conf, &tables, i, err, err_len);
 
 		if (!w)
 			goto fail;
-		w->qsbr = dp->qsbr;
-		w->run = &dp->run;
-		w->current_config = &dp->config;
-		w->echo = echo;
 		dp->worker[dp->worker_count++] = w;
 	}
 	sodium_memzero(&echo, sizeof(echo));
@@ -497,4 +511,17 @@ struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker)
 struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker)
 {
 	return dp->worker[worker]->from_kernel;
+}
+
+bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record)
+{
+	struct dp_frame_ring *ring = dp->worker[worker]->access;
+	const uint8_t *slot;
+	uint16_t port_id, len;
+
+	if (!ring || !(slot = dp_frame_ring_peek(ring, &port_id, &len)))
+		return false;
+	memcpy(record, slot, len);
+	dp_frame_ring_pop(ring);
+	return true;
 }

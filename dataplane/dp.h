@@ -8,43 +8,23 @@
 #define POSTERN_DATAPLANE_DP_H
 
 #include "dataplane/port/port.h"
+#include "dataplane/shared/access.h"
 #include "dataplane/shared/context.h"
 #include "dataplane/shared/doorbell.h"
+#include "dataplane/shared/event.h"
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/loop_port.h"
 #include "dataplane/shared/policy.h"
+#include "dataplane/shared/rung.h"
+#include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
-#include "dataplane/state/overload.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_ACK_TIMEOUT_MS 2000
-
 struct dp;
 struct dp_worker;
-
-struct dp_conf {
-	const unsigned *lcores; // DPDK lcore of each worker
-	unsigned worker_count;
-	unsigned loop_count; // upstream loops, 1 to DP_LOOPS_MAX; 0: one
-	uint32_t max_devices;
-	uint32_t exchanges;      // a worker
-	size_t answers_bytes;    // answer index of a worker
-	unsigned port_count;     // that will be added
-	uint16_t mtu;            // largest of all ports
-	int64_t clock_least_s;   // Unix time: earlier processes used no own PIV of the clock from
-				 // here on
-	uint32_t ack_timeout_ms; // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
-	unsigned access_percent; // of the requests that workers answer: those with a record
-				 // (access.h)
-	const char *isa;         // for aead_engine_create(); NULL: the fastest
-	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
-	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
-	bool share_cpus;         // workers may be on one CPU: they leave it to each other
-	const struct dp_policy *config; // routes and policies; must live until dp_free()
-};
 
 // Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with
 // enough.
@@ -106,30 +86,6 @@ bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *send
 // Devices that are removed but whose memory is not free yet.
 unsigned dp_devices_retiring(const struct dp *dp);
 
-enum dp_event_type {
-	DP_EVENT_RUN_WANTED,      // an own Partial IV is needed and no run granted
-	DP_EVENT_STATE,           // arg: enum dp_context_state
-	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used; arg: the base
-	DP_EVENT_MARK_WANTED,     // DP_CONTEXT_FLOOR; arg: the mark
-	DP_EVENT_LIMIT,           // a key was used or attacked often; arg: enum dp_limit
-	DP_EVENT_RETIRED,         // for dp_poll() itself
-};
-
-enum dp_limit {
-	DP_LIMIT_USE_HALF, // of DP_LIMIT_USES
-	DP_LIMIT_USE,
-	DP_LIMIT_FORGERY_HALF, // of dp_limit_forgeries(), since the start
-	DP_LIMIT_FORGERY,
-};
-
-struct dp_event {
-	uint32_t type; // enum dp_event_type
-	uint32_t context;
-	uint64_t arg;
-	uint32_t generation;
-	uint32_t pad;
-};
-
 // Main sleeps on this; workers ring it for events and punted packets.
 struct dp_doorbell *dp_bell(struct dp *dp);
 // Whether anything waits: for the check after dp_doorbell_arm().
@@ -151,5 +107,11 @@ int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t fro
 // Packets for the kernel TAP from one worker, and packets of the kernel for a worker to send.
 struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker);
 struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker);
+
+// Takes the oldest record of the access log of a worker. false if there is none.
+bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record);
+
+// For tests and benchmarks, which give a worker its turns themselves.
+struct dp_worker *dp_worker_get(struct dp *dp, unsigned id);
 
 #endif

@@ -63,15 +63,3 @@ enum dp_rung dp_overload_turns_end(struct dp_overload *o, uint64_t now_ms)
 	o->turns_start_ms = now_ms;
 	return rung_set(o);
 }
-
-const char *dp_rung_name(enum dp_rung rung)
-{
-	static const char *const names[DP_RUNG_COUNT] = {
-		[DP_RUNG_NONE] = "none",
-		[DP_RUNG_LOW] = "low",
-		[DP_RUNG_NON] = "non",
-		[DP_RUNG_CON] = "con",
-	};
-
-	return rung < DP_RUNG_COUNT ? names[rung] : "?";
-}

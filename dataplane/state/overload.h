@@ -9,16 +9,10 @@
 #ifndef POSTERN_DATAPLANE_STATE_OVERLOAD_H
 #define POSTERN_DATAPLANE_STATE_OVERLOAD_H
 
+#include "dataplane/shared/rung.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-enum dp_rung {
-	DP_RUNG_NONE,
-	DP_RUNG_LOW, // requests to routes of low priority get a protected 5.03
-	DP_RUNG_NON, // and non-confirmable ones are dropped before they are decrypted
-	DP_RUNG_CON, // and confirmable ones
-	DP_RUNG_COUNT,
-};
 
 // Percent of the exchanges in use.
 #define DP_RUNG_LOW_ENTERED 80
@@ -48,8 +42,6 @@ void dp_overload_init(struct dp_overload *o, uint32_t exchanges, uint64_t now_ms
 enum dp_rung dp_overload_exchanges_changed(struct dp_overload *o, uint32_t in_use);
 // At the end of 10 ms of turns; returns as before.
 enum dp_rung dp_overload_turns_end(struct dp_overload *o, uint64_t now_ms);
-// "none", "low", "non", "con"
-const char *dp_rung_name(enum dp_rung rung);
 
 // How many exchanges are in use, before each burst.
 static inline enum dp_rung dp_overload_exchanges(struct dp_overload *o, uint32_t in_use)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// What a worker reports of the requests that it answers by itself, for the access log.
 
-#include "dataplane/worker/access.h"
+#include "dataplane/shared/access.h"
 
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/worker/worker.h"
@@ -78,17 +79,4 @@ void dp_access_answer(
 
 	if (!dp_frame_ring_push(w->access, 0, record, len))
 		dp_count(w, DP_STAT_access_lost);
-}
-
-bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record)
-{
-	struct dp_frame_ring *ring = dp_worker_get(dp, worker)->access;
-	const uint8_t *slot;
-	uint16_t port_id, len;
-
-	if (!ring || !(slot = dp_frame_ring_peek(ring, &port_id, &len)))
-		return false;
-	memcpy(record, slot, len);
-	dp_frame_ring_pop(ring);
-	return true;
 }

@@ -43,8 +43,7 @@ static struct rte_ring *ring_create(const char *what, unsigned worker, size_t el
 		RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
-size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
-	uint16_t mtu, unsigned ports)
+size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports)
 {
 	// An mbuf costs its data room, its header and what the mempool puts around it.
 	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
@@ -52,19 +51,18 @@ size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32
 	size_t rings = 2 * loops * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
 		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
 
-	return workers * (pool + rings + sizeof(struct dp_worker)) + dp_handoff_bytes(workers) +
-		dp_context_hash_bytes(max_devices);
+	return pool + rings + sizeof(struct dp_worker);
 }
 
 // Makes the rings to and from every loop, which can hold all exchanges each.
-static bool loops_attach(struct dp_worker *w, struct dp *dp)
+static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 {
 	bool made = true;
 
-	for (unsigned i = 0; i < dp_loop_count(dp); i++) {
-		struct dp_loop *up = dp_loop(dp, i);
+	for (unsigned i = 0; i < tables->loop_count; i++) {
+		struct dp_loop *up = tables->loops[i];
 		struct dp_loop_port *port = &up->port[w->id];
-		uint32_t count = dp_worker_exchanges(dp);
+		uint32_t count = w->exchanges->count;
 
 		port->pool = w->exchanges;
 		port->requests = ring_create("requests", w->id, sizeof(dp_handle), count);
@@ -75,8 +73,8 @@ static bool loops_attach(struct dp_worker *w, struct dp *dp)
 	return made;
 }
 
-struct dp_worker *dp_worker_create(
-	struct dp *dp, const struct dp_conf *conf, unsigned id, char *err, size_t err_len)
+struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
+	unsigned id, char *err, size_t err_len)
 {
 	static unsigned serial; // names of mempools are unique in a process
 	char name[RTE_MEMPOOL_NAMESIZE];
@@ -93,7 +91,12 @@ struct dp_worker *dp_worker_create(
 	w->affinity_kid = conf->affinity_kid;
 	w->worker_count = conf->worker_count;
 	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;
-	w->contexts = dp_contexts(dp);
+	w->contexts = tables->contexts;
+	w->main_bell = tables->bell;
+	w->qsbr = tables->qsbr;
+	w->run = tables->run;
+	w->current_config = tables->policy;
+	w->echo = *tables->echo;
 	// Ethernet and two VLAN tags around it.
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
 
@@ -109,8 +112,7 @@ struct dp_worker *dp_worker_create(
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges, w->contexts) : NULL;
 	w->answers = dp_answer_index_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
-	w->main_bell = dp_bell(dp);
-	bool loops = loops_attach(w, dp);
+	bool loops = w->exchanges && loops_attach(w, tables);
 
 	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
 	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);

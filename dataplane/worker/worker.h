@@ -5,8 +5,14 @@
 #ifndef POSTERN_DATAPLANE_WORKER_WORKER_H
 #define POSTERN_DATAPLANE_WORKER_WORKER_H
 
-#include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
+#include "dataplane/port/frame.h"
+#include "dataplane/port/port.h"
+#include "dataplane/shared/access.h"
+#include "dataplane/shared/event.h"
+#include "dataplane/shared/frame_ring.h"
+#include "dataplane/shared/setup.h"
+#include "dataplane/shared/stats.h"
 #include "dataplane/state/answer_index.h"
 #include "dataplane/state/echo.h"
 #include "dataplane/state/exchange_pool.h"
@@ -15,7 +21,6 @@
 #include "dataplane/state/overload.h"
 #include "dataplane/state/unacked.h"
 #include "dataplane/state/wheel.h"
-#include "dataplane/worker/access.h"
 
 #include <rte_cycles.h>
 #include <rte_mempool.h>
@@ -103,22 +108,6 @@ struct answer_batch {
 	struct rte_mbuf *mbuf[DP_ANSWERS_BATCH]; // NULL: there was none
 	uint8_t *coap[DP_ANSWERS_BATCH]; // where the message is, in the mbuf or dp_worker.spare
 	uint8_t aad[DP_ANSWERS_BATCH][OSC_AAD_ROOM];
-};
-
-// What main tells a worker.
-enum dp_command_type {
-	DP_COMMAND_RETIRE,
-	DP_COMMAND_RUN_BASE, // arg: the new base
-	DP_COMMAND_MARK,     // arg: the new mark
-	DP_COMMAND_RESYNC,   // arg: as for dp_resync()
-};
-
-struct dp_command {
-	uint32_t type; // enum dp_command_type
-	uint32_t context;
-	uint64_t arg;
-	uint32_t generation;
-	uint32_t pad;
 };
 
 struct dp_worker_port {
@@ -214,14 +203,14 @@ struct dp_worker {
 };
 
 // Makes a worker and all it owns. NULL and a sentence in err on failure.
-struct dp_worker *dp_worker_create(
-	struct dp *dp, const struct dp_conf *conf, unsigned id, char *err, size_t err_len);
+struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
+	unsigned id, char *err, size_t err_len);
 void dp_worker_free(struct dp_worker *w);
+// Bytes that one takes of EAL's memory.
+size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports);
 // Gives a started port, with a queue for this worker, to it.
 void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
 	const struct dp_port_addresses *addresses);
-// Worker of the data plane, for tests and benchmarks that turn it themselves.
-struct dp_worker *dp_worker_get(struct dp *dp, unsigned id);
 // Starts the clocks and counters of the loop; dp_worker_run() does it by itself.
 void dp_worker_begin(struct dp_worker *w);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines of the access log for the requests that workers answered by themselves.
 
-#include "dataplane/worker/access.h"
+#include "dataplane/shared/access.h"
 
 #include "base/clock.h"
 #include "gw/daemon/daemon.h"

@@ -188,7 +188,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.nap_when_idle = conf->workers.share_cpus ||
 			(conf->workers.mode == CONF_MODE_ADAPTIVE && software),
 		.share_cpus = conf->workers.share_cpus,
-		.config = &daemon->routes.config,
+		.policy = &daemon->routes.config,
 	};
 
 	daemon->dp = dp_create(&dp_conf, err, sizeof(err));

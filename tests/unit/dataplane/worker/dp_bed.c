@@ -126,7 +126,7 @@ static void make(
 		.port_count = 1,
 		.mtu = 1500,
 		.access_percent = 100,
-		.config = &bed->config,
+		.policy = &bed->config,
 	};
 	char err[256];
 
