@@ -42,8 +42,8 @@ static inline uint32_t dp_limit_forgeries(enum aead_alg alg)
 #define DP_KEY_INLINE 16 // bytes of a key that fit the first line; longer ones: struct dp_long_keys
 
 // An own Partial IV is run (24 bits) || counter (16 bits), see docs/nonces.md.
-#define DP_RUN_BITS     24
-#define DP_COUNTER_BITS 16
+#define DP_RUN_BITS     OSC_RUN_BITS
+#define DP_COUNTER_BITS OSC_COUNTER_BITS
 #define DP_RUN_NONE     UINT32_MAX
 #define DP_RUN_MAX      ((UINT32_C(1) << DP_RUN_BITS) - 1)
 #define DP_COUNTER_MAX  ((UINT32_C(1) << DP_COUNTER_BITS) - 1)

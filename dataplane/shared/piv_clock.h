@@ -9,14 +9,15 @@
 #ifndef POSTERN_DATAPLANE_SHARED_PIV_CLOCK_H
 #define POSTERN_DATAPLANE_SHARED_PIV_CLOCK_H
 
+#include "dataplane/oscore/own_piv.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-// An own Partial IV from the clock is seconds since 2026-01-01 (30 bits) || counter (10 bits).
-#define DP_CLOCK_EPOCH_S INT64_C(1767225600)
-#define DP_CLOCK_BITS    10
-#define DP_CLOCK_MAX     ((INT64_C(1) << 30) - 1)
+#define DP_CLOCK_EPOCH_S OSC_CLOCK_EPOCH_S
+#define DP_CLOCK_BITS    OSC_CLOCK_BITS
+#define DP_CLOCK_MAX     ((INT64_C(1) << OSC_CLOCK_S_BITS) - 1)
 
 struct dp_clock {
 	int64_t (*read)(void); // Unix time in seconds; constant. NULL: CLOCK_REALTIME

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One device: the checks of a new one for itself and against all others, its row, its end.
 
-#include "dataplane/shared/piv_clock.h"
+#include "dataplane/oscore/own_piv.h"
 #include "gw/store/internal.h"
 
 #include <errno.h>
@@ -375,18 +375,18 @@ int row_retire_again(struct store *store, const struct store_row *row, struct st
 // The Partial IV from which the clock goes on with keys that were used before.
 static uint64_t clock_first(void)
 {
-	int64_t second = (int64_t)time(NULL) - DP_CLOCK_EPOCH_S + 1;
+	int64_t second = (int64_t)time(NULL) - OSC_CLOCK_EPOCH_S + 1;
 
-	return second < 0 ? 0 : (uint64_t)second << DP_CLOCK_BITS;
+	return second < 0 ? 0 : (uint64_t)second << OSC_CLOCK_BITS;
 }
 
 // The highest run that the clock has come to, as if its Partial IVs had one.
 static uint32_t clock_run(const struct store *store)
 {
 	int64_t now = time(NULL);
-	int64_t second = (now > store->clock ? now : store->clock) - DP_CLOCK_EPOCH_S;
+	int64_t second = (now > store->clock ? now : store->clock) - OSC_CLOCK_EPOCH_S;
 
-	return second < 0 ? 0 : second << DP_CLOCK_BITS >> STORE_COUNTER_BITS;
+	return second < 0 ? 0 : second << OSC_CLOCK_BITS >> STORE_COUNTER_BITS;
 }
 
 // Raises row->run_base beyond what the keys were used with. The clock cannot be raised.

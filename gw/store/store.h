@@ -28,6 +28,7 @@
 
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/option.h"
+#include "dataplane/oscore/own_piv.h"
 #include "dataplane/oscore/window.h"
 #include "gw/device/error.h"
 #include "gw/store/kek.h"
@@ -37,9 +38,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_NAME_MAX       63 // bytes of a name: [A-Za-z0-9._:-]
-#define STORE_COUNTER_BITS   16 // of an own Partial IV: run << 16 | counter
-#define STORE_RUN_MAX        ((UINT32_C(1) << 24) - 1)
+#define STORE_NAME_MAX       63               // bytes of a name: [A-Za-z0-9._:-]
+#define STORE_COUNTER_BITS   OSC_COUNTER_BITS // of an own Partial IV, behind its run
+#define STORE_RUN_MAX        ((UINT32_C(1) << OSC_RUN_BITS) - 1)
 #define STORE_SEQ_BASE_MAX   (UINT32_C(1) << 23) // largest run_base that a gateway_seq may ask for
 #define STORE_RUNS_HOUR      60                  // most runs granted in one hour
 #define STORE_MARK_AHEAD     32                  // mark of a device that has sent nothing yet

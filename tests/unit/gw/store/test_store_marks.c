@@ -2,7 +2,7 @@
 // Devices that cannot answer an Echo challenge, own Partial IVs from the clock, and keys that are
 // replaced by others: what of them must be on the disk.
 
-#include "dataplane/shared/piv_clock.h"
+#include "dataplane/oscore/own_piv.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>
@@ -378,7 +378,7 @@ static uint64_t first_of_run(uint64_t run)
 
 static uint64_t first_of_now(void)
 {
-	return (uint64_t)(time(NULL) - DP_CLOCK_EPOCH_S) << DP_CLOCK_BITS;
+	return (uint64_t)(time(NULL) - OSC_CLOCK_EPOCH_S) << OSC_CLOCK_BITS;
 }
 
 static int add_used(enum store_own_piv own_piv, uint64_t gateway_seq)
