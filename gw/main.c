@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // postern: the daemon.
 
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/loop.h"
+#include "gw/daemon/start.h"
+#include "gw/daemon/stop.h"
 #include "gw/os/standard_fds.h"
 
 #include <errno.h>

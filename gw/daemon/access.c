@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines of the access log for the requests that workers answered by themselves.
 
-#include "dataplane/shared/access.h"
+#include "gw/daemon/access.h"
 
 #include "base/clock.h"
-#include "gw/daemon/daemon.h"
+#include "dataplane/shared/access.h"
+#include "gw/daemon/registry.h"
 #include "gw/upstream/access_line.h"
 
 #include <time.h>

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verb stats: all counters, read where they are written; no worker is asked.
 
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/counters.h"
+
+#include "gw/daemon/upstreams.h"
+#include "gw/daemon/workers.h"
 #include "gw/os/log.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up_stat stat)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
-		sum += up_loop_stat(daemon->loop[i], upstream, stat);
-	return sum;
-}
-
-uint32_t counters_in_flight(const struct dp *dp, unsigned worker)
-{
-	return dp_worker_exchanges(dp) - dp_worker_exchanges_free(dp, worker) -
-		dp_worker_unacked(dp, worker);
-}
 
 // A counter of the workers, `offset` bytes into their statistics.
 static void list_worker_counter(const struct daemon *daemon, struct ctl_request *req,

@@ -2,9 +2,12 @@
 // While the disk of the store takes nothing, an alarm tells it, and the store is asked to try again
 // even if nobody wants to write.
 
+#include "gw/daemon/disk.h"
+
 #include "base/clock.h"
 #include "base/container.h"
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/alarm.h"
+#include "gw/daemon/reserve.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -2,8 +2,9 @@
 // The links of the ports: changes are logged, and the kernel's side goes along, so that routing
 // daemons and `ip link` there see what the port sees.
 
+#include "gw/daemon/link.h"
+
 #include "base/clock.h"
-#include "gw/daemon/daemon.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
 

@@ -3,9 +3,13 @@
 // higher marks, seconds of the clock. A worker asks once by an event; from then on main keeps the
 // wish until it is granted or its device is gone.
 
+#include "gw/daemon/reserve.h"
+
 #include "base/clock.h"
 #include "base/container.h"
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/alarm.h"
+#include "gw/daemon/disk.h"
+#include "gw/daemon/registry.h"
 #include "gw/os/log.h"
 
 #include <errno.h>

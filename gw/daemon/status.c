@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verb status: nothing here asks a worker, all is read where it is written.
 
+#include "gw/daemon/status.h"
+
 #include "base/clock.h"
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/device_view.h"
+#include "gw/daemon/link.h"
+#include "gw/daemon/registry.h"
+#include "gw/daemon/upstreams.h"
+#include "gw/daemon/workers.h"
 
 #include <rte_cycles.h>
 
 #include <arpa/inet.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define COUNT_SHARE 100
 
@@ -99,19 +103,6 @@ static unsigned busy_permille(const struct daemon *daemon, const struct dp_stats
 	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
 		cycles += stats->cycles[i];
 	return all ? cycles * 1000 / all : 0;
-}
-
-// Each loop finds out for itself: the least that one of them has.
-size_t status_servers_up(const struct daemon *daemon, size_t index)
-{
-	size_t least = daemon->conf->upstreams[index].server_count;
-
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++) {
-		size_t up = up_loop_servers_up(daemon->loop[i], index);
-
-		least = up < least ? up : least;
-	}
-	return least;
 }
 
 static void upstream_status(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/model/store_life.h"
 
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/disk.h"
 #include "tests/model/disk.h"
 #include "tests/model/store_served.h"
 

@@ -6,7 +6,7 @@
 #ifndef POSTERN_TESTS_MODEL_STORE_SERVED_H
 #define POSTERN_TESTS_MODEL_STORE_SERVED_H
 
-#include "gw/daemon/registry.h"
+#include "gw/daemon/reserve.h"
 #include "tests/model/store_life.h"
 
 #define must(condition, ...)                                                       \

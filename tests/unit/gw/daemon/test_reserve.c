@@ -2,7 +2,7 @@
 // What main asks of the store for the workers, with the store thread as it is, and with the data
 // plane's ends wrapped by the linker.
 
-#include "gw/daemon/daemon.h"
+#include "gw/daemon/reserve.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verb "stats".
+
+#ifndef POSTERN_GW_DAEMON_COUNTERS_H
+#define POSTERN_GW_DAEMON_COUNTERS_H
+
+#include "gw/daemon/daemon.h"
+
+// `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
+void operation_stats(void *daemon, struct ctl_request *req);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/device_view.h"
+
+#include "base/clock.h"
+#include "gw/daemon/registry.h"
+
+// Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
+static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return ctx->window.next >= DP_LIMIT_USES ||
+		__atomic_load_n(&side->failed, __ATOMIC_RELAXED) >= dp_limit_forgeries(ctx->alg);
+}
+
+enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index)
+{
+	const struct dp_context *ctx = &table->context[index];
+
+	switch ((enum dp_context_state)ctx->state) {
+	case DP_CONTEXT_WINDOW_UNKNOWN:
+		return CTL_DEVICE_WINDOW_UNKNOWN;
+	case DP_CONTEXT_ECHO_PENDING:
+		return CTL_DEVICE_ECHO_PENDING;
+	case DP_CONTEXT_REPLAY_LOCKED:
+		return CTL_DEVICE_REPLAY_LOCKED;
+	case DP_CONTEXT_ACTIVE:
+	case DP_CONTEXT_STATE_COUNT:
+		break;
+	}
+	return beyond_limit(ctx, &table->side[index]) ? CTL_DEVICE_LIMIT_REACHED
+						      : CTL_DEVICE_ACTIVE;
+}
+
+// It was challenged for an old number, and nothing was accepted of it since.
+static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return __atomic_load_n(&side->suspect_s, __ATOMIC_RELAXED) &&
+		__atomic_load_n(&side->suspect_accepted, __ATOMIC_RELAXED) ==
+		__atomic_load_n(&ctx->accepted, __ATOMIC_RELAXED);
+}
+
+// The owner's line is read while its owner writes it: each value is right by itself.
+void device_info(
+	const struct daemon *daemon, const struct store_info *stored, struct ctl_device_info *info)
+{
+	uint32_t index;
+	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
+
+	*info = (struct ctl_device_info){.stored = stored, .live = ctx != NULL, .worker = -1};
+	if (!ctx) {
+		if (stored->resync_needed) {
+			info->reason = "it recovers by a floor, and the store is a copy: what the "
+				       "original accepted since is not known";
+			info->remedy = "device resync NAME --from M, its next sequence number";
+		} else if (stored->damaged) {
+			info->reason = "its keys do not open: its row was changed or damaged";
+			info->remedy = "new keys: device rotate NAME FILE";
+		} else if (registry_waits(&daemon->registry, stored->id)) {
+			info->reason = "a worker has yet to let go of the same keys, or of the "
+				       "place, of a device that was removed just now";
+			info->remedy = "none: it is served within moments";
+		}
+		return;
+	}
+	uint64_t now_s = clock_ms() / 1000;
+	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
+	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
+		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+
+	info->state = operations_state(dp_contexts(daemon->dp), index);
+	info->uses = ctx->window.next;
+	info->uses_limit = DP_LIMIT_USES;
+	info->forgeries = __atomic_load_n(&side->failed, __ATOMIC_RELAXED);
+	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
+	if (info->state == CTL_DEVICE_LIMIT_REACHED && info->forgeries >= info->forgeries_limit)
+		info->reason = "more messages with a wrong tag came than its keys stand";
+	if (info->state == CTL_DEVICE_ACTIVE && suspected(ctx, side)) {
+		info->reason = "old numbers are being received; the device did not answer a "
+			       "challenge";
+		info->remedy = "none by this alone: whoever recorded its packets can send them. If "
+			       "it is not served, look whether it lost its counter";
+	}
+	if (ctx->flags & DP_CONTEXT_FLOOR) {
+		info->has_mark = true;
+		info->mark = ctx->mark;
+	}
+	info->has_highest_piv = ctx->window.next != 0;
+	info->highest_piv = ctx->window.next - 1;
+	info->seen = seen_s != 0;
+	info->last_seen_ms = seen_s < now_s ? (now_s - seen_s) * 1000 : 0;
+	info->requests = ctx->accepted;
+	info->in_flight = ctx->in_flight_count;
+	if (owner < dp_worker_count(daemon->dp))
+		info->worker = owner;
+	uint32_t run;
+
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
+		info->own_piv = ctx->own_next - 1;
+	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
+		info->has_own_piv = true;
+		info->own_piv =
+			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
+	}
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/events.h"
+
+#include "gw/daemon/alarm.h"
+#include "gw/daemon/registry.h"
+#include "gw/daemon/reserve.h"
+#include "gw/os/log.h"
+
+// A key's limits are no reason to stop serving: whoever can send packets could shut a device out.
+static void on_limit(struct daemon *daemon, const struct dp_event *event)
+{
+	static const char *const texts[] = {
+		[DP_LIMIT_USE_HALF] = "has used half of the messages that its keys are good for",
+		[DP_LIMIT_USE] = "has used its keys for more messages than they are good for",
+		[DP_LIMIT_FORGERY_HALF] = "is attacked: half of the forgeries its keys stand",
+		[DP_LIMIT_FORGERY] = "is attacked: more forgeries than its keys stand",
+	};
+	static const char *const words[] = {
+		[DP_LIMIT_USE_HALF] = "use-half",
+		[DP_LIMIT_USE] = "use",
+		[DP_LIMIT_FORGERY_HALF] = "forgery-half",
+		[DP_LIMIT_FORGERY] = "forgery",
+	};
+	const struct registry_entry *entry =
+		registry_get(&daemon->registry, event->context, event->generation);
+
+	if (entry) {
+		log_warning("device %s %s: give it new keys", entry->name, texts[event->arg]);
+		ctl_event_limit(daemon->ctl, entry->name, words[event->arg]);
+	}
+	if (event->arg == DP_LIMIT_USE || event->arg == DP_LIMIT_FORGERY)
+		daemon_alarm(daemon, "keys of devices are beyond their limits: see the log");
+}
+
+static void on_state(struct daemon *daemon, const struct dp_event *event)
+{
+	const struct registry_entry *entry =
+		registry_get(&daemon->registry, event->context, event->generation);
+
+	if (!entry)
+		return;
+	if (event->arg == DP_CONTEXT_REPLAY_LOCKED)
+		log_warning("device %s is replay-locked: it has proved that it uses sequence "
+			    "numbers again",
+			entry->name);
+	else
+		log_debug("device %s is %s", entry->name, dp_context_state_name(event->arg));
+	ctl_event_device_state(daemon->ctl, entry->name, dp_context_state_name(event->arg));
+}
+
+void on_event(void *arg, const struct dp_event *event)
+{
+	struct daemon *daemon = arg;
+
+	switch ((enum dp_event_type)event->type) {
+	case DP_EVENT_STATE:
+		on_state(daemon, event);
+		break;
+	case DP_EVENT_RUN_WANTED:
+	case DP_EVENT_RUN_BASE_WANTED:
+	case DP_EVENT_MARK_WANTED:
+		reserve_event(daemon->reserve, event);
+		break;
+	case DP_EVENT_LIMIT:
+		on_limit(daemon, event);
+		break;
+	case DP_EVENT_RETIRED:
+		break;
+	}
+}

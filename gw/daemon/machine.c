@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/machine.h"
+
+#include "dataplane/port/pci.h"
+#include "gw/daemon/descriptors.h"
+#include "gw/os/eal.h"
+#include "gw/os/log.h"
+
+#define ERR_MAX      512 // bytes of a sentence about what failed
+#define HUGE_PAGE_MB 2   // the smallest huge page
+
+static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
+{
+	switch (conf->workers.huge_pages) {
+	case CONF_HUGE_YES:
+		return true;
+	case CONF_HUGE_NO:
+		return false;
+	case CONF_HUGE_AUTO:
+		break;
+	}
+	return eal_huge_pages_mb() >= memory_mb;
+}
+
+// What mempools, rings and the hash table take of EAL's memory.
+static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
+{
+	return dp_eal_bytes(conf->workers.core_count, conf->workers.loops, conf->workers.exchanges,
+		conf->devices.max, mtu, conf->port_count);
+}
+
+// What can be told before DPDK starts, which then only says that it cannot.
+static int check_memory_and_nics(const struct conf *conf, const struct eal_conf *eal)
+{
+	char err[ERR_MAX];
+	int rc = 0;
+
+	if (eal->huge_pages)
+		rc = eal_huge_pages_check(eal->memory_mb, eal_huge_pages_mb(),
+			eal_huge_pages_count(), err, sizeof(err));
+	for (size_t i = 0; !rc && i < conf->port_count; i++) {
+		const struct dp_pci_conf pci = {
+			.name = conf->ports[i].name,
+			.address = conf->ports[i].device,
+			.root = "",
+			.huge_pages = eal->huge_pages,
+			.memory_mb = eal->memory_mb,
+		};
+
+		if (conf->ports[i].kind == CONF_PORT_PCI)
+			rc = dp_pci_check(&pci, err, sizeof(err));
+	}
+	if (rc)
+		log_error("%s", err);
+	return rc;
+}
+
+// The limit holds for all that comes later, or the start is refused.
+int raise_descriptors(const struct conf *conf, uint16_t mtu)
+{
+	size_t memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
+	size_t pages = use_huge_pages(conf, memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
+	char err[ERR_MAX];
+	int rc = descriptors_raise(descriptors_needed(conf, pages), err, sizeof(err));
+
+	if (rc)
+		log_error("%s", err);
+	return rc;
+}
+
+int start_eal(struct daemon *daemon, uint16_t mtu)
+{
+	const struct conf *conf = daemon->conf;
+	unsigned cores[CONF_WORKERS_MAX];
+	const char *pci[CONF_PORTS_MAX];
+	struct eal_conf eal = {.cores = cores, .count = conf->workers.core_count, .pci = pci};
+	char err[ERR_MAX];
+
+	for (size_t i = 0; i < conf->workers.core_count; i++)
+		cores[i] = conf->workers.cores[i];
+	for (size_t i = 0; i < conf->port_count; i++)
+		if (conf->ports[i].kind == CONF_PORT_PCI)
+			pci[eal.pci_count++] = conf->ports[i].device;
+	eal.memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
+	eal.huge_pages = use_huge_pages(conf, eal.memory_mb);
+	int rc = check_memory_and_nics(conf, &eal);
+
+	if (rc)
+		return rc;
+	rc = eal_start(&eal, err, sizeof(err));
+	if (rc) {
+		log_error("%s", err);
+		return rc;
+	}
+	daemon->eal_started = true;
+	log_keep_to_my_cpus();
+	log_info("%s, %zu MB for packets", eal.huge_pages ? "huge pages" : "no huge pages",
+		eal.memory_mb);
+	return 0;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verb "status".
+
+#ifndef POSTERN_GW_DAEMON_STATUS_H
+#define POSTERN_GW_DAEMON_STATUS_H
+
+#include "gw/daemon/daemon.h"
+
+// `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
+void operation_status(void *daemon, struct ctl_request *req);
+
+#endif

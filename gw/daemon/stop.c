@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/stop.h"
+
+#include "base/clock.h"
+#include "gw/daemon/access.h"
+#include "gw/daemon/registry.h"
+#include "gw/daemon/reserve.h"
+#include "gw/daemon/routes.h"
+#include "gw/os/eal.h"
+#include "gw/os/log.h"
+#include "gw/os/notify.h"
+#include "gw/os/process.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_GRACE_MS 2000 // for requests that are under way at backends
+#define ANSWERS_MS    500  // for workers to take the last answers
+
+bool daemon_told_to_stop(struct daemon *daemon)
+{
+	enum process_told told;
+
+	while ((told = process_signal_take(daemon->signal_fd)) != PROCESS_TOLD_NOTHING)
+		if (told == PROCESS_TOLD_STOP)
+			daemon->stopping = true;
+	return daemon->stopping;
+}
+
+struct stop_state {
+	const struct daemon *daemon;
+	uint32_t next;
+};
+
+// On the store thread, while main waits and no worker runs.
+static bool next_window(void *arg, struct store_window *window)
+{
+	struct stop_state *state = arg;
+	const struct registry *registry = &state->daemon->registry;
+	const struct dp_context_table *table = dp_contexts(state->daemon->dp);
+
+	while (state->next < registry->max) {
+		uint32_t i = state->next++;
+		const struct dp_context *ctx = &table->context[i];
+
+		if (!registry->entry[i].id ||
+			dp_context_live(ctx) != registry->entry[i].generation ||
+			(ctx->state != DP_CONTEXT_ACTIVE &&
+				ctx->state != DP_CONTEXT_REPLAY_LOCKED) ||
+			ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+			continue;
+		window->id = registry->entry[i].id;
+		window->window = ctx->window;
+		return true;
+	}
+	return false;
+}
+
+static void stop_done(struct store_job *job)
+{
+	// daemon_stop() reads the result.
+}
+
+static int stop_store(struct daemon *daemon)
+{
+	struct stop_state state = {.daemon = daemon};
+	struct store_stop_job stop = {.job.done = stop_done,
+		.next = next_window,
+		.arg = &state,
+		.clock_used = daemon->dp ? dp_clock_used(daemon->dp) : 0};
+
+	store_thread_cancel(daemon->store_thread);
+	if (daemon->started_ms) {
+		store_stop_job_init(&stop);
+		store_thread_submit(daemon->store_thread, &stop.job);
+	}
+	store_thread_stop(daemon->store_thread);
+	if (stop.job.result)
+		log_error("windows are not kept, devices will be challenged: %s",
+			stop.job.error.text);
+	return stop.job.result;
+}
+
+static void stop_loops(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		if (daemon->loop[i])
+			up_loop_tell(daemon->loop[i], STOP_GRACE_MS);
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		if (daemon->loop[i])
+			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
+}
+
+// Waits until the workers have taken what the loops answered at their end.
+static void answers_leave(struct daemon *daemon)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	uint64_t until = clock_ms() + ANSWERS_MS;
+	bool pending = true;
+
+	while (pending && clock_ms() < until) {
+		pending = false;
+		for (unsigned i = 0; i < dp_loop_count(daemon->dp); i++)
+			pending |= dp_loop_answers_pending(dp_loop(daemon->dp, i));
+		if (pending)
+			nanosleep(&moment, NULL);
+	}
+}
+
+int daemon_stop(struct daemon *daemon)
+{
+	int rc = 0;
+
+	notify_systemd("STOPPING=1");
+	// Workers still run, so that the last answers reach their devices.
+	stop_loops(daemon);
+	if (daemon->dp && dp_running(daemon->dp))
+		answers_leave(daemon);
+	if (daemon->dp)
+		dp_stop(daemon->dp);
+	if (daemon->store_thread)
+		rc = stop_store(daemon);
+	else
+		store_close(daemon->store);
+	reserve_free(daemon->reserve);
+	ctl_server_free(daemon->ctl);
+	daemon->ctl = NULL;
+	for (size_t i = 0; i < daemon->port_count; i++)
+		if (daemon->port[i].tap_fd >= 0)
+			close(daemon->port[i].tap_fd);
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		up_loop_free(daemon->loop[i]);
+	free(daemon->servers_down);
+	access_turn(daemon);
+	up_access_log_free(daemon->access);
+	dp_free(daemon->dp);
+	registry_fini(&daemon->registry);
+	if (daemon->eal_started)
+		eal_stop();
+	routes_free(&daemon->routes);
+	kek_free(daemon->kek);
+	free(daemon->frame);
+	free(daemon->servers_up);
+	if (daemon->epoll_fd >= 0)
+		close(daemon->epoll_fd);
+	if (daemon->signal_fd >= 0)
+		close(daemon->signal_fd);
+	if (!rc && (daemon->started_ms || daemon->stopping))
+		log_notice(daemon->started_ms ? "stopped" : "stopped before it was ready");
+	conf_free(daemon->conf);
+	log_stop();
+	return rc;
+}

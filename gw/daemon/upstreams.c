@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/upstreams.h"
+
+#include "gw/daemon/registry.h"
+#include "gw/os/log.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERR_MAX 512 // bytes of a sentence about what failed
+
+// All are made before the first one runs, since libcurl asks for that.
+int start_loops(struct daemon *daemon)
+{
+	struct up_loop_config config = {
+		.conf = daemon->conf,
+		.loops = daemon->conf->workers.loops,
+		.name = registry_name,
+		.name_arg = &daemon->registry,
+	};
+	char err[ERR_MAX];
+	int rc = 0;
+
+	daemon->servers_down =
+		calloc(daemon->conf->upstream_count + 1, sizeof(daemon->servers_down[0]));
+	if (!daemon->servers_down) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	config.servers_down = daemon->servers_down;
+	if (daemon->conf->log.access)
+		rc = up_access_log_create(
+			&daemon->conf->log, config.loops, &daemon->access, err, sizeof(err));
+	if (rc) {
+		log_error("%s", err);
+		return rc;
+	}
+	config.access = daemon->access;
+	randombytes_buf(config.etag_key, sizeof(config.etag_key));
+	for (unsigned i = 0; i < config.loops; i++) {
+		config.loop = i;
+		config.upstream = dp_loop(daemon->dp, i);
+		rc = up_loop_create(&config, &daemon->loop[i], err, sizeof(err));
+		if (rc) {
+			log_error("%s", err);
+			return rc;
+		}
+	}
+	for (unsigned i = 0; !rc && i < config.loops; i++)
+		rc = up_loop_start(daemon->loop[i]);
+	if (rc)
+		log_error("an upstream loop cannot start: %s", strerror(-rc));
+	return rc;
+}
+
+uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		sum += up_loop_stat(daemon->loop[i], upstream, stat);
+	return sum;
+}
+
+// Each loop finds out for itself: the least that one of them has.
+size_t status_servers_up(const struct daemon *daemon, size_t index)
+{
+	size_t least = daemon->conf->upstreams[index].server_count;
+
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++) {
+		size_t up = up_loop_servers_up(daemon->loop[i], index);
+
+		least = up < least ? up : least;
+	}
+	return least;
+}
+
+void upstreams_watch(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->conf;
+
+	for (size_t i = 0; i < conf->upstream_count; i++) {
+		size_t up = status_servers_up(daemon, i);
+
+		if (up == daemon->servers_up[i])
+			continue;
+		daemon->servers_up[i] = up;
+		ctl_event_upstream_state(
+			daemon->ctl, conf->upstreams[i].name, conf->upstreams[i].server_count, up);
+	}
+}
