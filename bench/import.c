@@ -186,7 +186,7 @@ static void check_all(struct store *store, struct figures *figures)
 		if (took > figures->check_turn)
 			figures->check_turn = took;
 	}
-	must(check.problems ? -EBADMSG : 0, &check.problem[0], "check");
+	must(check.report.problems ? -EBADMSG : 0, &check.report.problem[0], "check");
 }
 
 static void measure(const struct paths *paths, unsigned long rows, struct figures *figures)

@@ -305,7 +305,7 @@ void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark
 	ctl_request_reply(req, &body, true);
 }
 
-void ctl_reply_checked(struct ctl_request *req, const struct store_check *check)
+void ctl_reply_checked(struct ctl_request *req, const struct check_report *check)
 {
 	struct ctl_writer body;
 

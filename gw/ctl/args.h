@@ -5,7 +5,7 @@
 #define POSTERN_GW_CTL_ARGS_H
 
 #include "gw/ctl/server.h"
-#include "gw/store/store.h"
+#include "gw/device/device.h"
 
 struct ctl_arg {
 	// What is expected:

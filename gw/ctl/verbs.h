@@ -18,9 +18,8 @@
 #define POSTERN_GW_CTL_VERBS_H
 
 #include "gw/ctl/server.h"
-#include "gw/store/check.h"
-#include "gw/store/import.h"
-#include "gw/store/store.h"
+#include "gw/device/device.h"
+#include "gw/device/reports.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -198,7 +197,7 @@ void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const 
 // (last) `mark` if it has one.
 void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark);
 // (last) The problems that are told come as replies before.
-void ctl_reply_checked(struct ctl_request *req, const struct store_check *check);
+void ctl_reply_checked(struct ctl_request *req, const struct check_report *check);
 
 // Call it at most some times a second.
 void ctl_import_progress(struct ctl_request *req, const struct import_progress *progress);

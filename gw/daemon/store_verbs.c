@@ -26,11 +26,11 @@ static void check_done(struct store_job *job)
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
-		if (op->check.check.problems)
+		if (op->check.check.report.problems)
 			daemon_alarm(op->daemon, damage);
 		else
 			daemon_alarm_end(op->daemon, damage);
-		ctl_reply_checked(op->req, &op->check.check);
+		ctl_reply_checked(op->req, &op->check.check.report);
 	}
 	free(op);
 }

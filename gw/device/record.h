@@ -5,7 +5,12 @@
 #ifndef POSTERN_GW_DEVICE_RECORD_H
 #define POSTERN_GW_DEVICE_RECORD_H
 
-#include "gw/store/import.h"
+#include "gw/device/device.h"
+#include "gw/device/error.h"
+
+#include <stddef.h>
+
+#define IMPORT_ROW_MAX (16 * 1024) // bytes of one CSV record or JSON object
 
 enum record_column {
 	RECORD_DEVICE_ID,

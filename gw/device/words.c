@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Words for what a device may be.
 
-#include "gw/store/store.h"
+#include "gw/device/device.h"
 
 #include <errno.h>
 #include <string.h>

@@ -23,10 +23,10 @@ static void problem(struct store_check *check, const char *format, ...)
 {
 	va_list args;
 
-	check->problems++;
-	if (check->told == CHECK_PROBLEMS_MAX)
+	check->report.problems++;
+	if (check->report.told == CHECK_PROBLEMS_MAX)
 		return;
-	struct store_error *to = &check->problem[check->told++];
+	struct store_error *to = &check->report.problem[check->report.told++];
 	va_start(args, format);
 	vsnprintf(to->text, sizeof(to->text), format, args);
 	va_end(args);
@@ -143,7 +143,7 @@ static bool device_row(struct store *store, struct store_check *check, sqlite3_s
 	if (row.id <= check->id)
 		return false;
 	check->id = row.id;
-	check->devices++;
+	check->report.devices++;
 	if (read) {
 		check_indexes(store, check, &row);
 		check_device(store, check, &row);

@@ -5,9 +5,8 @@
 #ifndef POSTERN_GW_STORE_CHECK_H
 #define POSTERN_GW_STORE_CHECK_H
 
+#include "gw/device/reports.h"
 #include "gw/store/store.h"
-
-#define CHECK_PROBLEMS_MAX 20 // that are told in words; all are counted
 
 #define CHECK_NO_CONTEXT (-1)
 
@@ -20,10 +19,7 @@ struct check_address {
 
 // All zero at the start. Holds no memory and no lock: it may be forgotten at any time.
 struct store_check {
-	uint64_t devices; // looked at
-	uint64_t problems;
-	unsigned told; // in problem[]
-	struct store_error problem[CHECK_PROBLEMS_MAX];
+	struct check_report report; // whole when the check is done
 	// Of the check:
 	unsigned part;
 	uint64_t until_ns; // of this turn; CLOCK_MONOTONIC

@@ -8,38 +8,10 @@
 #ifndef POSTERN_GW_STORE_IMPORT_H
 #define POSTERN_GW_STORE_IMPORT_H
 
+#include "gw/device/reports.h"
 #include "gw/store/store.h"
 
-#define IMPORT_ERRORS_MAX 20          // bad rows that are named; all are counted
-#define IMPORT_ROW_MAX    (16 * 1024) // bytes of one CSV record or JSON object
-
 struct import;
-
-enum import_format { IMPORT_AUTO, IMPORT_CSV, IMPORT_JSON };
-
-struct import_options {
-	enum import_format format; // IMPORT_AUTO: JSON if the first character is { or [
-	bool never_used;           // for rows that do not say where their keys have been
-	bool replace; // devices that are there with other keys are retired, with other limits
-		      // changed
-};
-
-struct import_bad_row {
-	uint64_t line; // of the input, from 1, where the row begins
-	struct store_error error;
-};
-
-struct import_progress {
-	uint64_t bytes, bytes_total; // of the input; total 0: unknown
-	uint64_t rows;               // read
-	uint64_t applied;            // written by import_write() so far
-};
-
-struct import_report {
-	uint64_t rows, added, unchanged, replaced, changed, bad;
-	unsigned named; // bad rows in bad_row[], the first by line
-	struct import_bad_row bad_row[IMPORT_ERRORS_MAX];
-};
 
 // Takes over fd, also on failure. The import is freed before the store is closed.
 int import_open_fd(struct store *store, int fd, const struct import_options *options,

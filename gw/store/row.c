@@ -132,14 +132,6 @@ static int row_find_by_address(struct store *store, const struct store_row *like
 	return row_find(store, statement, row, error);
 }
 
-bool store_name_valid(const char *name)
-{
-	size_t len = strspn(name,
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789._:-");
-	return len > 0 && len <= STORE_NAME_MAX && name[len] == 0;
-}
-
 // "empty" stands for an id of no bytes; it is no hex, so no other id has this name.
 static int default_name(struct store_row *row, struct store_error *error)
 {

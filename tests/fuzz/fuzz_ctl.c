@@ -80,7 +80,7 @@ static void rotate(
 
 static void check(void *arg, struct ctl_request *req)
 {
-	struct store_check found = {.devices = 1};
+	struct check_report found = {.devices = 1};
 
 	ctl_reply_checked(req, &found);
 }

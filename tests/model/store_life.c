@@ -446,8 +446,8 @@ static int check(void *arg)
 
 	store_check_job_init(&job);
 	int code = run_job(&job.job);
-	must(code != 0 || disk_is_off() || job.check.problems == 0, "%s",
-		job.check.problem[0].text);
+	must(code != 0 || disk_is_off() || job.check.report.problems == 0, "%s",
+		job.check.report.problem[0].text);
 	return code;
 }
 

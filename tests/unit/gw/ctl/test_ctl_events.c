@@ -40,7 +40,7 @@ static void fake_rotate(
 
 static void fake_check(void *arg, struct ctl_request *req)
 {
-	struct store_check check = {.devices = 7, .problems = 25, .told = 2};
+	struct check_report check = {.devices = 7, .problems = 25, .told = 2};
 
 	strcpy(check.problem[0].text, "device a: its keys do not open");
 	strcpy(check.problem[1].text, "device b: its keys do not open");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Import: formats as in docs/import.md, all or nothing, bad rows by their line.
 
+#include "gw/device/record.h"
 #include "gw/store/check.h"
-#include "gw/store/import.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>

@@ -67,8 +67,8 @@ Test(store_check, a_store_as_we_wrote_it_has_no_problem)
 	cr_assert_eq(bed_remove_device(&bed, "bbbb"), 0);
 	cr_assert_eq(bed_add(&bed, &floored), STORE_ADDED);
 	struct store_check check = run_check();
-	cr_expect_eq(check.problems, 0, "%s", check.problem[0].text);
-	cr_expect_eq(check.devices, DEVICES + 1);
+	cr_expect_eq(check.report.problems, 0, "%s", check.report.problem[0].text);
+	cr_expect_eq(check.report.devices, DEVICES + 1);
 }
 
 Test(store_check, each_kind_of_damage_is_told)
@@ -98,11 +98,11 @@ Test(store_check, each_kind_of_damage_is_told)
 		bed_sql(&bed, damages[i].sql);
 		bed_open(&bed);
 		struct store_check check = run_check();
-		cr_expect_geq(check.problems, 1, "%s", damages[i].sql);
-		cr_expect_eq(check.devices, 3);
-		for (unsigned k = 0; k < check.told; k++)
-			told |= strstr(check.problem[k].text, damages[i].words) != NULL;
-		cr_expect(told, "%s: %s", damages[i].sql, check.problem[0].text);
+		cr_expect_geq(check.report.problems, 1, "%s", damages[i].sql);
+		cr_expect_eq(check.report.devices, 3);
+		for (unsigned k = 0; k < check.report.told; k++)
+			told |= strstr(check.report.problem[k].text, damages[i].words) != NULL;
+		cr_expect(told, "%s: %s", damages[i].sql, check.report.problem[0].text);
 		bed_close(&bed);
 		bed_restore(&bed);
 	}
@@ -160,15 +160,16 @@ Test(store_check, an_index_that_does_not_fit_its_table_is_told)
 		for (size_t w = 0; w < 2; w++) {
 			bool told = false;
 
-			for (unsigned k = 0; k < check.told; k++)
-				told |= strstr(check.problem[k].text, cases[i].words[w]) != NULL;
-			cr_expect(told, "%s: %s", cases[i].words[w], check.problem[0].text);
+			for (unsigned k = 0; k < check.report.told; k++)
+				told |= strstr(check.report.problem[k].text, cases[i].words[w]) !=
+					NULL;
+			cr_expect(told, "%s: %s", cases[i].words[w], check.report.problem[0].text);
 		}
 		bed_close(&bed);
 	}
 	bed_restore(&bed);
 	bed_open(&bed);
-	cr_expect_eq(run_check().problems, 0);
+	cr_expect_eq(run_check().report.problems, 0);
 }
 
 static void import_many(unsigned count)
@@ -226,8 +227,8 @@ Test(store_check, a_turn_is_short_and_no_row_is_looked_at_twice, .timeout = 240)
 			uint64_t took = cpu_ns() - begun;
 			longest = took > longest ? took : longest;
 		}
-		cr_expect_eq(check.problems, 0, "%s", check.problem[0].text);
-		cr_expect_eq(check.devices, 30000);
+		cr_expect_eq(check.report.problems, 0, "%s", check.report.problem[0].text);
+		cr_expect_eq(check.report.devices, 30000);
 	}
 	cr_expect_lt(longest, TURN_MAX_NS, "%lu ns", longest);
 }
@@ -251,8 +252,8 @@ Test(store_check, devices_come_and_go_while_a_check_is_under_way, .timeout = 60)
 			cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
 		there = !there;
 	}
-	cr_expect_eq(check.problems, 0, "%s", check.problem[0].text);
-	cr_expect(check.devices == 2000 || check.devices == 2001);
+	cr_expect_eq(check.report.problems, 0, "%s", check.report.problem[0].text);
+	cr_expect(check.report.devices == 2000 || check.report.devices == 2001);
 }
 
 Test(store_check, twenty_problems_are_told_and_all_are_counted)
@@ -262,8 +263,8 @@ Test(store_check, twenty_problems_are_told_and_all_are_counted)
 	bed_sql(&bed, "UPDATE device SET keys = zeroblob(85)");
 	bed_open(&bed);
 	struct store_check check = run_check();
-	cr_expect_eq(check.problems, 30);
-	cr_expect_eq(check.told, CHECK_PROBLEMS_MAX);
+	cr_expect_eq(check.report.problems, 30);
+	cr_expect_eq(check.report.told, CHECK_PROBLEMS_MAX);
 }
 
 // Copies.
@@ -321,7 +322,7 @@ Test(store_check, a_backup_opens_only_by_adoption)
 	bed_open(&bed);
 	cr_expect_eq(bed_load(&bed, "00000001", &device), 2);
 	cr_expect_not(device.window_known);
-	cr_expect_eq(run_check().problems, 0);
+	cr_expect_eq(run_check().report.problems, 0);
 }
 
 Test(store_check, what_is_stored_while_a_backup_is_made_is_in_it)

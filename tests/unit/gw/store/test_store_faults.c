@@ -893,7 +893,7 @@ Test(store_faults, a_tombstone_or_a_first_row_that_was_changed_is_told)
 		cr_expect_eq(bed_add(&bed, &spec), -EBADMSG, "%s", tombstones[i]);
 		for (done = false; !done;)
 			cr_assert_eq(store_check_step(bed.store, &check, &done, &bed.error), 0);
-		cr_expect_eq(check.problems, 2);
+		cr_expect_eq(check.report.problems, 2);
 		bed_close(&bed);
 		bed_restore(&bed);
 	}

@@ -281,8 +281,8 @@ Test(store_thread, runs_and_marks_are_given_while_a_check_is_under_way)
 	serve_until(&over);
 	cr_expect_arr_eq(ended, in_order, sizeof(in_order));
 	cr_expect(grant.job.result == 0 && marks.job.result == 0);
-	cr_expect_eq(check.check.problems, 0, "%s", check.check.problem[0].text);
-	cr_expect_eq(check.check.devices, 1000);
+	cr_expect_eq(check.check.report.problems, 0, "%s", check.check.report.problem[0].text);
+	cr_expect_eq(check.check.report.devices, 1000);
 }
 
 static unsigned meanwhile, turns_seen;
