@@ -66,7 +66,7 @@ static void write_input(const char *path, unsigned long rows, bool json)
 	}
 }
 
-static int count_one(void *arg, const struct store_device *device)
+static int count_one(void *arg, const struct device_keyed *device)
 {
 	++*(uint64_t *)arg;
 	return 0;
@@ -144,7 +144,7 @@ struct figures {
 static void import_all(struct store *store, const char *path, struct figures *figures)
 {
 	struct import_options options = {0};
-	struct store_device *devices = calloc(256, sizeof(*devices));
+	struct device_keyed *devices = calloc(256, sizeof(*devices));
 	enum import_state state = IMPORT_MORE;
 	struct store_error error;
 	struct import *import;

@@ -24,7 +24,7 @@ struct reader {
 	};
 	bool is_json;
 	struct record record;
-	struct store_spec spec;
+	struct device_spec spec;
 	char data[READ_LEN];
 };
 

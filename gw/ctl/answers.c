@@ -227,7 +227,7 @@ static void write_live(struct ctl_writer *body, const struct ctl_device_info *de
 
 static void write_device(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
 {
-	const struct store_info *stored = device->stored;
+	const struct device_info *stored = device->stored;
 
 	ctl_writer_init(body);
 	ctl_write_map(body);
@@ -237,8 +237,8 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	if (stored->has_id_context)
 		ctl_put_bytes(body, "id_context", stored->id_context, stored->id_context_len);
 	ctl_put_text(body, "algorithm", aead_algs[stored->alg].name);
-	ctl_put_text(body, "recovery", store_recovery_name(stored->recovery));
-	ctl_put_text(body, "own_pivs", store_own_piv_name(stored->own_piv));
+	ctl_put_text(body, "recovery", device_recovery_name(stored->recovery));
+	ctl_put_text(body, "own_pivs", device_own_piv_name(stored->own_piv));
 	if (stored->limits.max_message)
 		ctl_put_uint(body, "max_message", stored->limits.max_message);
 	if (stored->limits.max_in_flight)
@@ -252,7 +252,7 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 			write_words(body, device,
 				"it is stored, but the data plane did not take it: see the log",
 				"restart postern");
-		if (stored->recovery == STORE_FLOOR)
+		if (stored->recovery == DEVICE_FLOOR)
 			ctl_put_uint(body, "mark", stored->mark);
 	}
 	ctl_write_close(body);
@@ -274,13 +274,13 @@ void ctl_reply_device(struct ctl_request *req, const struct ctl_device_info *dev
 	ctl_request_reply(req, &body, true);
 }
 
-void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const char *name)
+void ctl_reply_added(struct ctl_request *req, enum device_outcome outcome, const char *name)
 {
 	static const char *const words[] = {
-		[STORE_ADDED] = "added",
-		[STORE_UNCHANGED] = "unchanged",
-		[STORE_REPLACED] = "replaced",
-		[STORE_CHANGED] = "changed",
+		[DEVICE_ADDED] = "added",
+		[DEVICE_UNCHANGED] = "unchanged",
+		[DEVICE_REPLACED] = "replaced",
+		[DEVICE_CHANGED] = "changed",
 	};
 	struct ctl_writer body;
 

@@ -65,9 +65,10 @@ bool ctl_args_read(
 	return true;
 }
 
-bool ctl_arg_name(struct ctl_request *req, const struct ctl_arg *arg, char name[STORE_NAME_MAX + 1])
+bool ctl_arg_name(
+	struct ctl_request *req, const struct ctl_arg *arg, char name[DEVICE_NAME_MAX + 1])
 {
-	memset(name, 0, STORE_NAME_MAX + 1);
+	memset(name, 0, DEVICE_NAME_MAX + 1);
 	if (!arg->given)
 		return true;
 	memcpy(name, arg->item.data, arg->item.value);

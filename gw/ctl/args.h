@@ -25,8 +25,8 @@ bool ctl_args_read(struct ctl_request *req, const struct ctl_cbor *map, struct c
 
 // Copies a device's name; "" if none was given. The store judges it; only a 0 inside is refused
 // here: false then, and the request is answered and gone.
-bool ctl_arg_name(struct ctl_request *req, const struct ctl_arg *arg, char name[STORE_NAME_MAX + 1])
-	__attribute__((warn_unused_result));
+bool ctl_arg_name(struct ctl_request *req, const struct ctl_arg *arg,
+	char name[DEVICE_NAME_MAX + 1]) __attribute__((warn_unused_result));
 // Copies a byte string into `out`, which has room for arg->max. Returns its length, 0 if none came.
 size_t ctl_arg_bytes(const struct ctl_arg *arg, uint8_t *out);
 // False if it was not given.

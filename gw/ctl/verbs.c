@@ -137,7 +137,7 @@ static void read_word(const struct ctl_arg *given, char word[WORD_MAX])
 }
 
 static bool read_policy(struct ctl_request *req, const struct ctl_arg *recovery,
-	const struct ctl_arg *own_piv, struct store_spec *spec)
+	const struct ctl_arg *own_piv, struct device_spec *spec)
 {
 	char word[WORD_MAX];
 
@@ -145,14 +145,14 @@ static bool read_policy(struct ctl_request *req, const struct ctl_arg *recovery,
 	spec->has_own_piv = own_piv->given;
 	if (recovery->given) {
 		read_word(recovery, word);
-		if (store_recovery_of(word, &spec->recovery) < 0) {
+		if (device_recovery_of(word, &spec->recovery) < 0) {
 			ctl_request_error(req, CTL_BAD_REQUEST, "recovery: echo or floor");
 			return false;
 		}
 	}
 	if (own_piv->given) {
 		read_word(own_piv, word);
-		if (store_own_piv_of(word, &spec->own_piv) < 0) {
+		if (device_own_piv_of(word, &spec->own_piv) < 0) {
 			ctl_request_error(req, CTL_BAD_REQUEST, "own_piv: auto, always or clock");
 			return false;
 		}
@@ -162,8 +162,8 @@ static bool read_policy(struct ctl_request *req, const struct ctl_arg *recovery,
 
 // Of a device that is added, or of the keys that it is to have: then replace is NULL, and the name
 // must be there.
-static bool read_spec(
-	struct ctl_request *req, const struct ctl_cbor *map, struct store_spec *spec, bool *replace)
+static bool read_spec(struct ctl_request *req, const struct ctl_cbor *map, struct device_spec *spec,
+	bool *replace)
 {
 	enum {
 		NAME,
@@ -184,7 +184,7 @@ static bool read_spec(
 		COUNT
 	};
 	struct ctl_arg args[COUNT] = {
-		[NAME] = {"name", CTL_CBOR_TEXT, !replace, 1, STORE_NAME_MAX},
+		[NAME] = {"name", CTL_CBOR_TEXT, !replace, 1, DEVICE_NAME_MAX},
 		[DEVICE_ID] = {"device_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
 		[GATEWAY_ID] = {"gateway_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
 		[SECRET] = {"master_secret", CTL_CBOR_BYTES, true, 1, OSC_SECRET_LEN_MAX},
@@ -193,13 +193,13 @@ static bool read_spec(
 		[ALGORITHM] = {"algorithm", CTL_CBOR_TEXT, .min = 1, .max = 64},
 		[NEVER_USED] = {"never_used", CTL_CBOR_BOOL, .max = 1},
 		[GATEWAY_SEQ] = {"gateway_seq", CTL_CBOR_UINT, .max = UINT64_MAX},
-		[DEVICE_SEQ] = {"device_seq", CTL_CBOR_UINT, .max = STORE_DEVICE_SEQ_MAX},
+		[DEVICE_SEQ] = {"device_seq", CTL_CBOR_UINT, .max = DEVICE_SEQ_MAX},
 		[RECOVERY] = {"recovery", CTL_CBOR_TEXT, .min = 1, .max = 64},
 		[OWN_PIV] = {"own_piv", CTL_CBOR_TEXT, .min = 1, .max = 64},
-		[MAX_MESSAGE] = {"max_message", CTL_CBOR_UINT, .min = STORE_MESSAGE_MIN,
-			.max = STORE_MESSAGE_MAX},
+		[MAX_MESSAGE] = {"max_message", CTL_CBOR_UINT, .min = DEVICE_MESSAGE_MIN,
+			.max = DEVICE_MESSAGE_MAX},
 		[MAX_IN_FLIGHT] = {"max_in_flight", CTL_CBOR_UINT, .min = 1,
-			.max = STORE_IN_FLIGHT_MAX},
+			.max = DEVICE_IN_FLIGHT_MAX},
 		[REPLACE] = {"replace", CTL_CBOR_BOOL, .max = 1},
 	};
 	struct osc_params *params = &spec->params;
@@ -239,7 +239,7 @@ static bool read_spec(
 static void on_device_add(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
-	struct store_spec spec;
+	struct device_spec spec;
 	bool replace;
 
 	if (ops->device_add == NULL)
@@ -309,11 +309,11 @@ static void on_device_list(void *arg, struct ctl_request *req, const struct ctl_
 {
 	enum { AFTER, LIMIT, COUNT };
 	struct ctl_arg args[COUNT] = {
-		[AFTER] = {"after", CTL_CBOR_TEXT, .min = 1, .max = STORE_NAME_MAX},
+		[AFTER] = {"after", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
 		[LIMIT] = {"limit", CTL_CBOR_UINT, .min = 1, .max = CTL_LIST_MAX},
 	};
 	const struct ctl_ops *ops = arg;
-	char after[STORE_NAME_MAX + 1];
+	char after[DEVICE_NAME_MAX + 1];
 
 	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[AFTER], after))
 		return;
@@ -330,9 +330,9 @@ static void with_name(const struct ctl_ops *ops, struct ctl_request *req,
 	void (*operation)(void *arg, struct ctl_request *req, const char *name))
 {
 	struct ctl_arg args[] = {
-		{"name", CTL_CBOR_TEXT, .required = true, .min = 1, .max = STORE_NAME_MAX},
+		{"name", CTL_CBOR_TEXT, .required = true, .min = 1, .max = DEVICE_NAME_MAX},
 	};
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 
 	if (!ctl_args_read(req, map, args, 1) || !ctl_arg_name(req, &args[0], name))
 		return;
@@ -360,11 +360,11 @@ static void on_device_resync(void *arg, struct ctl_request *req, const struct ct
 {
 	enum { NAME, FROM, COUNT };
 	struct ctl_arg args[COUNT] = {
-		[NAME] = {"name", CTL_CBOR_TEXT, true, 1, STORE_NAME_MAX},
-		[FROM] = {"from", CTL_CBOR_UINT, .max = STORE_DEVICE_SEQ_MAX},
+		[NAME] = {"name", CTL_CBOR_TEXT, true, 1, DEVICE_NAME_MAX},
+		[FROM] = {"from", CTL_CBOR_UINT, .max = DEVICE_SEQ_MAX},
 	};
 	const struct ctl_ops *ops = arg;
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 
 	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[NAME], name))
 		return;
@@ -378,8 +378,8 @@ static void on_device_resync(void *arg, struct ctl_request *req, const struct ct
 static void on_device_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
-	char name[STORE_NAME_MAX + 1];
-	struct store_spec spec;
+	char name[DEVICE_NAME_MAX + 1];
+	struct device_spec spec;
 
 	if (ops->device_rotate == NULL) {
 		unsupported(req);

@@ -39,7 +39,7 @@ struct ctl_ops {
 	void (*stats)(void *arg, struct ctl_request *req);
 	// ctl_reply_added() when the device is durable and answered
 	void (*device_add)(
-		void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace);
+		void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace);
 	// ctl_import_progress() now and then, then ctl_reply_imported(), or ctl_reply_failed()
 	// without a report. The descriptor is open for reading, no directory, and the operation's
 	// to close; the client may share its file offset.
@@ -57,7 +57,7 @@ struct ctl_ops {
 		void *arg, struct ctl_request *req, const char *name, bool has_from, uint64_t from);
 	// ctl_reply_added() when the new keys are durable and answered. spec->name is empty.
 	void (*device_rotate)(void *arg, struct ctl_request *req, const char *name,
-		const struct store_spec *spec);
+		const struct device_spec *spec);
 	// ctl_reply_checked()
 	void (*store_check)(void *arg, struct ctl_request *req);
 	// ctl_request_end() when the copy is complete and durable. The path is absolute.
@@ -166,7 +166,7 @@ struct ctl_counter {
 void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter);
 
 struct ctl_device_info {
-	const struct store_info *stored;
+	const struct device_info *stored;
 	const char *reason; // NULL: the words of the state
 	const char *remedy; // NULL: the words of the state
 	bool live;          // in the table of the data plane; false leaves out all that follows
@@ -192,7 +192,7 @@ void ctl_list_device(struct ctl_request *req, const struct ctl_device_info *devi
 void ctl_reply_device(struct ctl_request *req, const struct ctl_device_info *device);
 
 // (last) `name` as the store has it.
-void ctl_reply_added(struct ctl_request *req, enum store_outcome outcome, const char *name);
+void ctl_reply_added(struct ctl_request *req, enum device_outcome outcome, const char *name);
 
 // (last) `mark` if it has one.
 void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark);

@@ -30,9 +30,9 @@ static void add_done(struct store_job *job)
 	int rc = job->result;
 
 	daemon_store_result(op->daemon, rc);
-	if (!rc && op->add.outcome != STORE_UNCHANGED)
+	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
 		rc = registry_add(&op->daemon->registry, &op->add.device);
-	if (!rc && op->add.outcome != STORE_UNCHANGED)
+	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
 		reserve_device(op->daemon->reserve, &op->add.device);
 	if (job->result)
 		ctl_reply_failed(op->req, rc, &job->error);
@@ -46,7 +46,7 @@ static void add_done(struct store_job *job)
 	free(op);
 }
 
-void operation_add(void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+void operation_add(void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
 {
 	struct daemon *daemon = arg;
 	struct add_operation *op = calloc(1, sizeof(*op));
@@ -68,7 +68,7 @@ struct list_operation {
 	struct store_list_job list;
 	struct daemon *daemon;
 	struct ctl_request *req;
-	struct store_info page[];
+	struct device_info page[];
 };
 
 static void list_done(struct store_job *job)
@@ -200,10 +200,10 @@ struct resync_operation {
 static void resync_done(struct store_job *job)
 {
 	struct resync_operation *op = CONTAINER_OF(job, struct resync_operation, resync.job);
-	const struct store_device *device = &op->resync.device;
+	const struct device_keyed *device = &op->resync.device;
 	int rc = job->result;
 
-	if (rc || device->recovery == STORE_FLOOR) // which a failed one does not know
+	if (rc || device->recovery == DEVICE_FLOOR) // which a failed one does not know
 		daemon_store_result(op->daemon, rc);
 	if (!rc && op->resync.waited)
 		daemon_resynced(op->daemon);
@@ -221,7 +221,7 @@ static void resync_done(struct store_job *job)
 			device->name, strerror(-rc));
 	else
 		ctl_reply_resynced(
-			op->req, device->name, device->recovery == STORE_FLOOR, device->mark);
+			op->req, device->name, device->recovery == DEVICE_FLOOR, device->mark);
 	sodium_memzero(op, sizeof(*op));
 	free(op);
 }
@@ -283,13 +283,13 @@ static void rotate_done(struct store_job *job)
 			"the keys of %s are stored, but the data plane did not take them: %s",
 			op->rotate.device.name, strerror(-rc));
 	else
-		ctl_reply_added(op->req, STORE_REPLACED, op->rotate.device.name);
+		ctl_reply_added(op->req, DEVICE_REPLACED, op->rotate.device.name);
 	sodium_memzero(op, sizeof(*op));
 	free(op);
 }
 
 void operation_rotate(
-	void *arg, struct ctl_request *req, const char *name, const struct store_spec *spec)
+	void *arg, struct ctl_request *req, const char *name, const struct device_spec *spec)
 {
 	struct daemon *daemon = arg;
 	struct rotate_operation *op = calloc(1, sizeof(*op));

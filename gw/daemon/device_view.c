@@ -41,7 +41,7 @@ static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
 
 // The owner's line is read while its owner writes it: each value is right by itself.
 void device_info(
-	const struct daemon *daemon, const struct store_info *stored, struct ctl_device_info *info)
+	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
 {
 	uint32_t index;
 	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);

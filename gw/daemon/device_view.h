@@ -9,7 +9,7 @@
 // State of a context as the control socket calls it.
 enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index);
 // `info` points to `stored`.
-void device_info(
-	const struct daemon *daemon, const struct store_info *stored, struct ctl_device_info *info);
+void device_info(const struct daemon *daemon, const struct device_info *stored,
+	struct ctl_device_info *info);
 
 #endif

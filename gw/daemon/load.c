@@ -33,7 +33,7 @@ static void load_progress(const struct load_state *state)
 	notify_systemd(text);
 }
 
-static int load_device(void *arg, const struct store_device *device)
+static int load_device(void *arg, const struct device_keyed *device)
 {
 	struct load_state *state = arg;
 	int rc = registry_add(&state->daemon->registry, device);

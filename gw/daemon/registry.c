@@ -15,7 +15,7 @@
 
 struct registry_waiting {
 	struct registry_waiting *next;
-	struct store_device device;
+	struct device_keyed device;
 };
 
 int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices)
@@ -58,7 +58,7 @@ static int waiting_drop(struct registry *registry, uint64_t id)
 	return 0;
 }
 
-static int waiting_put(struct registry *registry, const struct store_device *device)
+static int waiting_put(struct registry *registry, const struct device_keyed *device)
 {
 	struct registry_waiting *waiting = calloc(1, sizeof(*waiting));
 
@@ -82,7 +82,7 @@ bool registry_waits(const struct registry *registry, uint64_t id)
 	return waiting;
 }
 
-static bool must_wait(const struct registry *registry, const struct store_device *device)
+static bool must_wait(const struct registry *registry, const struct device_keyed *device)
 {
 	return dp_key_retiring(registry->dp, device->alg, device->keys.sender_key);
 }
@@ -137,7 +137,7 @@ static void entry_write(struct registry *registry, uint32_t index, uint64_t id, 
 }
 
 static void info_key(
-	const struct registry *registry, const struct store_info *info, struct dp_context_key *key)
+	const struct registry *registry, const struct device_info *info, struct dp_context_key *key)
 {
 	dp_context_key_make(dp_contexts(registry->dp), key, info->device_id, info->device_id_len,
 		info->has_id_context, info->id_context, info->id_context_len);
@@ -160,7 +160,7 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	return 0;
 }
 
-static void device_key(const struct registry *registry, const struct store_device *device,
+static void device_key(const struct registry *registry, const struct device_keyed *device,
 	struct dp_context_key *key)
 {
 	dp_context_key_make(dp_contexts(registry->dp), key, device->device_id,
@@ -168,23 +168,23 @@ static void device_key(const struct registry *registry, const struct store_devic
 		device->id_context_len);
 }
 
-_Static_assert(STORE_MESSAGE_MIN == DP_MESSAGE_MIN && STORE_MESSAGE_MAX == DP_MESSAGE_MAX,
+_Static_assert(DEVICE_MESSAGE_MIN == DP_MESSAGE_MIN && DEVICE_MESSAGE_MAX == DP_MESSAGE_MAX,
 	"one range of max_message");
 
-static uint8_t context_flags(const struct store_device *device)
+static uint8_t context_flags(const struct device_keyed *device)
 {
 	static const uint8_t own_piv[] = {
-		[STORE_OWN_PIV_AUTO] = 0,
-		[STORE_OWN_PIV_ALWAYS] = DP_CONTEXT_OWN_PIV_ALWAYS,
-		[STORE_OWN_PIV_CLOCK] = DP_CONTEXT_OWN_PIV_CLOCK,
+		[DEVICE_OWN_PIV_AUTO] = 0,
+		[DEVICE_OWN_PIV_ALWAYS] = DP_CONTEXT_OWN_PIV_ALWAYS,
+		[DEVICE_OWN_PIV_CLOCK] = DP_CONTEXT_OWN_PIV_CLOCK,
 	};
 
-	return own_piv[device->own_piv] | (device->recovery == STORE_FLOOR ? DP_CONTEXT_FLOOR : 0);
+	return own_piv[device->own_piv] | (device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0);
 }
 
 // Gives a device its limits where it is. One that is neither live nor waiting is still to be handed
 // out by an import, which reads them from the store, or the data plane did not take it.
-static int limits_change(struct registry *registry, const struct store_device *device)
+static int limits_change(struct registry *registry, const struct device_keyed *device)
 {
 	struct registry_waiting *waiting = registry->waiting;
 	struct dp_context_key key;
@@ -203,7 +203,7 @@ static int limits_change(struct registry *registry, const struct store_device *d
 	return 0;
 }
 
-int registry_add(struct registry *registry, const struct store_device *device)
+int registry_add(struct registry *registry, const struct device_keyed *device)
 {
 	if (device->changed)
 		return limits_change(registry, device);
@@ -252,11 +252,11 @@ int registry_add(struct registry *registry, const struct store_device *device)
 		return rc == -EAGAIN ? waiting_put(registry, device) : rc;
 	entry_write(registry, index, device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
-	registry->clock_count += device->own_piv == STORE_OWN_PIV_CLOCK;
+	registry->clock_count += device->own_piv == DEVICE_OWN_PIV_CLOCK;
 	return 0;
 }
 
-int registry_resync(struct registry *registry, const struct store_device *device, uint64_t from)
+int registry_resync(struct registry *registry, const struct device_keyed *device, uint64_t from)
 {
 	struct dp_context_key key;
 
@@ -272,7 +272,7 @@ int registry_resync(struct registry *registry, const struct store_device *device
 	return dp_resync(registry->dp, index, registry->entry[index].generation, from);
 }
 
-int registry_remove(struct registry *registry, const struct store_info *info)
+int registry_remove(struct registry *registry, const struct device_info *info)
 {
 	struct dp_context_key key;
 
@@ -283,7 +283,7 @@ int registry_remove(struct registry *registry, const struct store_info *info)
 }
 
 const struct dp_context *registry_find(
-	const struct registry *registry, const struct store_info *info, uint32_t *index)
+	const struct registry *registry, const struct device_info *info, uint32_t *index)
 {
 	struct dp_context_key key;
 

@@ -32,7 +32,7 @@
 struct wish {
 	uint32_t context;
 	uint32_t generation;
-	uint64_t id; // struct store_device
+	uint64_t id; // struct device_keyed
 	uint64_t value;
 	bool is_mark;
 };
@@ -268,12 +268,12 @@ static void queue_turn(struct reserve *reserve, struct queue *queue)
 		batch_submit(reserve, queue);
 }
 
-bool reserve_needs_run(const struct store_device *device)
+bool reserve_needs_run(const struct device_keyed *device)
 {
-	if (device->own_piv == STORE_OWN_PIV_CLOCK || device->resync_needed)
+	if (device->own_piv == DEVICE_OWN_PIV_CLOCK || device->resync_needed)
 		return false;
-	return device->own_piv == STORE_OWN_PIV_ALWAYS ||
-		(device->recovery == STORE_ECHO && !device->window_known);
+	return device->own_piv == DEVICE_OWN_PIV_ALWAYS ||
+		(device->recovery == DEVICE_ECHO && !device->window_known);
 }
 
 static void run_want(struct reserve *reserve)
@@ -281,7 +281,7 @@ static void run_want(struct reserve *reserve)
 	reserve->grant_wanted = !reserve->granted;
 }
 
-void reserve_device(struct reserve *reserve, const struct store_device *device)
+void reserve_device(struct reserve *reserve, const struct device_keyed *device)
 {
 	if (reserve_needs_run(device))
 		run_want(reserve);

@@ -20,10 +20,10 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event);
 // The disk is sound again: what the store refused for now is asked for at once.
 void reserve_retry(struct reserve *reserve);
 // Whether the first request of a device needs the run of this start: to challenge it, or to answer.
-bool reserve_needs_run(const struct store_device *device);
+bool reserve_needs_run(const struct device_keyed *device);
 // Asks for the run if a device that was added or lost its window needs it, so that it is there
 // before the first request.
-void reserve_device(struct reserve *reserve, const struct store_device *device);
+void reserve_device(struct reserve *reserve, const struct device_keyed *device);
 // Before the workers run: asks for the run, if it is needed, and for seconds of the clock, and
 // waits until each is granted or refused. A refusal is an alarm, and it is asked for again later.
 void reserve_start(struct reserve *reserve, bool needs_run);

@@ -12,71 +12,71 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_NAME_MAX       63          // bytes of a name: [A-Za-z0-9._:-]
-#define STORE_DEVICE_SEQ_MAX OSC_PIV_MAX // of device_seq
+#define DEVICE_NAME_MAX 63          // bytes of a name: [A-Za-z0-9._:-]
+#define DEVICE_SEQ_MAX  OSC_PIV_MAX // of device_seq
 
 // How a device goes on after its window was lost.
-enum store_recovery {
-	STORE_ECHO,  // it answers an Echo challenge
-	STORE_FLOOR, // it cannot: only sequence numbers above a durable mark are accepted
+enum device_recovery {
+	DEVICE_ECHO,  // it answers an Echo challenge
+	DEVICE_FLOOR, // it cannot: only sequence numbers above a durable mark are accepted
 };
 
 // Which answers carry a Partial IV of the gateway's own, and where it comes from.
-enum store_own_piv {
-	STORE_OWN_PIV_AUTO,   // where a nonce would repeat without
-	STORE_OWN_PIV_ALWAYS, // every answer
-	STORE_OWN_PIV_CLOCK,  // every answer, from the clock; its window is never kept
+enum device_own_piv {
+	DEVICE_OWN_PIV_AUTO,   // where a nonce would repeat without
+	DEVICE_OWN_PIV_ALWAYS, // every answer
+	DEVICE_OWN_PIV_CLOCK,  // every answer, from the clock; its window is never kept
 };
 
 // Words of configuration and imports: "echo", "floor"; "auto", "always", "clock".
-const char *store_recovery_name(enum store_recovery recovery);
-const char *store_own_piv_name(enum store_own_piv own_piv);
+const char *device_recovery_name(enum device_recovery recovery);
+const char *device_own_piv_name(enum device_own_piv own_piv);
 // Their meaning: 0 or -EINVAL.
-int store_recovery_of(const char *word, enum store_recovery *recovery)
+int device_recovery_of(const char *word, enum device_recovery *recovery)
 	__attribute__((warn_unused_result));
-int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
+int device_own_piv_of(const char *word, enum device_own_piv *own_piv)
 	__attribute__((warn_unused_result));
 
-// The least and most that may be said of a device, see struct store_limits.
-#define STORE_MESSAGE_MIN   64
-#define STORE_MESSAGE_MAX   9216
-#define STORE_IN_FLIGHT_MAX 255
+// The least and most that may be said of a device, see struct device_limits.
+#define DEVICE_MESSAGE_MIN   64
+#define DEVICE_MESSAGE_MAX   9216
+#define DEVICE_IN_FLIGHT_MAX 255
 
 // What a device takes, and what it may take up. 0 is unsaid: as the device had before that it
 // replaces, else what the data plane gives all.
-struct store_limits {
+struct device_limits {
 	uint16_t max_message;  // largest CoAP message to it, bytes
 	uint8_t max_in_flight; // requests of it under way
 };
 
 // What a new device is made of. Wipe it after use: it has the Master Secret.
-struct store_spec {
+struct device_spec {
 	// recipient_id is the device_id (the kid that the device sends), sender_id the gateway_id.
 	struct osc_params params;
-	char name[STORE_NAME_MAX + 1]; // "": hex of device_id ("empty" if it has no byte), and
-				       // "." with hex of the ID Context if there is one
+	char name[DEVICE_NAME_MAX + 1]; // "": hex of device_id ("empty" if it has no byte), and
+					// "." with hex of the ID Context if there is one
 	// Where the keys have been; exactly one must be said.
 	bool never_used;      // in no gateway: the window opens at this moment
 	bool has_gateway_seq; // in one, whose next sequence number is gateway_seq
 	uint64_t gateway_seq;
-	// Next sequence number of the device, where its mark begins: for STORE_FLOOR unless
+	// Next sequence number of the device, where its mark begins: for DEVICE_FLOOR unless
 	// never_used.
 	bool has_device_seq;
 	uint64_t device_seq;
 	// Unsaid: as the device had before that it replaces, else the first of each.
 	bool has_recovery, has_own_piv;
-	enum store_recovery recovery;
-	enum store_own_piv own_piv;
-	struct store_limits limits;
+	enum device_recovery recovery;
+	enum device_own_piv own_piv;
+	struct device_limits limits;
 };
 
 // A device as the data plane takes it. Has keys: wipe it after use.
-struct store_device {
+struct device_keyed {
 	uint64_t id;       // of this device with these keys; never used again for others
 	uint64_t replaces; // id of the device that was retired in its favour; 0: none
 	bool changed; // it is there with these keys: only its limits are new, and its window is not
 		      // in here
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 	enum aead_alg alg;
 	bool has_id_context;
 	bool window_known;                                     // else the device is window-unknown
@@ -87,18 +87,18 @@ struct store_device {
 	struct osc_keys keys;     // sender_key: of the gateway
 	struct osc_window window; // if window_known
 	uint32_t run_base;        // its runs are the start's run + run_base
-	enum store_recovery recovery;
-	enum store_own_piv own_piv;
-	struct store_limits limits;
-	uint64_t mark;        // STORE_FLOOR: no sequence number from here on was accepted
-	bool resync_needed;   // STORE_FLOOR: the mark is of an old copy, it must not be served
+	enum device_recovery recovery;
+	enum device_own_piv own_piv;
+	struct device_limits limits;
+	uint64_t mark;        // DEVICE_FLOOR: no sequence number from here on was accepted
+	bool resync_needed;   // DEVICE_FLOOR: the mark is of an old copy, it must not be served
 	uint64_t fingerprint; // keyed hash over Recipient Key and ID Context
 };
 
 // A device as an operator sees it: no secret.
-struct store_info {
+struct device_info {
 	uint64_t id;
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 	enum aead_alg alg;
 	bool has_id_context;
 	uint8_t device_id_len, gateway_id_len, id_context_len; // bytes
@@ -106,24 +106,24 @@ struct store_info {
 	uint8_t gateway_id[OSC_KID_LEN_MAX];
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	uint32_t run_base;
-	enum store_recovery recovery;
-	enum store_own_piv own_piv;
-	struct store_limits limits;
-	uint64_t mark;      // as in struct store_device
-	bool resync_needed; // as in struct store_device
+	enum device_recovery recovery;
+	enum device_own_piv own_piv;
+	struct device_limits limits;
+	uint64_t mark;      // as in struct device_keyed
+	bool resync_needed; // as in struct device_keyed
 	int64_t created;    // Unix time
 	uint64_t fingerprint;
 	bool damaged; // its keys cannot be opened: it must be removed, or imported again
 };
 
-enum store_outcome {
-	STORE_ADDED,
-	STORE_UNCHANGED, // it is there with these parameters: window and counter stay
-	STORE_REPLACED,  // one with the same device_id and ID Context was retired
-	STORE_CHANGED,   // it is there with these keys, and got other limits: all else stays
+enum device_outcome {
+	DEVICE_ADDED,
+	DEVICE_UNCHANGED, // it is there with these parameters: window and counter stay
+	DEVICE_REPLACED,  // one with the same device_id and ID Context was retired
+	DEVICE_CHANGED,   // it is there with these keys, and got other limits: all else stays
 };
 
-// Whether a name is allowed: 1 to STORE_NAME_MAX of [A-Za-z0-9._:-].
-bool store_name_valid(const char *name);
+// Whether a name is allowed: 1 to DEVICE_NAME_MAX of [A-Za-z0-9._:-].
+bool device_name_valid(const char *name);
 
 #endif

@@ -253,7 +253,7 @@ static enum parse_verdict object_end(
 	memset(record, 0, sizeof(*record));
 	record->line = json->first_line;
 	json->state = json->in_array ? JSON_ARRAY_NEXT : JSON_STREAM;
-	if (json->len > IMPORT_ROW_MAX) {
+	if (json->len > RECORD_LEN_MAX) {
 		store_fail(error, 0, "the object is too long");
 		return PARSE_BAD_RECORD;
 	}
@@ -265,9 +265,9 @@ static enum parse_verdict object_end(
 // Takes one character of an object, whatever is in it. True at its end.
 static bool take(struct json *json, char c)
 {
-	if (json->len < IMPORT_ROW_MAX)
+	if (json->len < RECORD_LEN_MAX)
 		json->row[json->len] = c;
-	if (json->len <= IMPORT_ROW_MAX)
+	if (json->len <= RECORD_LEN_MAX)
 		json->len++;
 	if (json->in_string) {
 		if (json->escaped)

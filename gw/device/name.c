@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-bool store_name_valid(const char *name)
+bool device_name_valid(const char *name)
 {
 	size_t len = strspn(name,
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789._:-");
-	return len > 0 && len <= STORE_NAME_MAX && name[len] == 0;
+	return len > 0 && len <= DEVICE_NAME_MAX && name[len] == 0;
 }

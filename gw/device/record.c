@@ -118,15 +118,15 @@ static int seq_of(const struct record *record, enum record_column column, bool *
 }
 
 static int policy_of(
-	const struct record *record, struct store_spec *spec, struct store_error *error)
+	const struct record *record, struct device_spec *spec, struct store_error *error)
 {
 	spec->has_recovery = given(record, RECORD_RECOVERY);
 	if (spec->has_recovery &&
-		store_recovery_of(record->value[RECORD_RECOVERY].text, &spec->recovery) != 0)
+		device_recovery_of(record->value[RECORD_RECOVERY].text, &spec->recovery) != 0)
 		return store_fail(error, -EINVAL, "recovery: neither echo nor floor");
 	spec->has_own_piv = given(record, RECORD_OWN_PIV);
 	if (spec->has_own_piv &&
-		store_own_piv_of(record->value[RECORD_OWN_PIV].text, &spec->own_piv) != 0)
+		device_own_piv_of(record->value[RECORD_OWN_PIV].text, &spec->own_piv) != 0)
 		return store_fail(error, -EINVAL, "own_piv: not auto, always or clock");
 	return 0;
 }
@@ -147,15 +147,15 @@ static int limit_of(const struct record *record, enum record_column column, unsi
 }
 
 static int limits_of(
-	const struct record *record, struct store_limits *limits, struct store_error *error)
+	const struct record *record, struct device_limits *limits, struct store_error *error)
 {
 	unsigned message = 0, in_flight = 0;
-	int code = limit_of(
-		record, RECORD_MAX_MESSAGE, STORE_MESSAGE_MIN, STORE_MESSAGE_MAX, &message, error);
+	int code = limit_of(record, RECORD_MAX_MESSAGE, DEVICE_MESSAGE_MIN, DEVICE_MESSAGE_MAX,
+		&message, error);
 
 	if (code == 0)
 		code = limit_of(
-			record, RECORD_MAX_IN_FLIGHT, 1, STORE_IN_FLIGHT_MAX, &in_flight, error);
+			record, RECORD_MAX_IN_FLIGHT, 1, DEVICE_IN_FLIGHT_MAX, &in_flight, error);
 	limits->max_message = message;
 	limits->max_in_flight = in_flight;
 	return code;
@@ -203,7 +203,7 @@ static int params_of(
 	return code != 0 ? code : algorithm_of(record, &params->alg, error);
 }
 
-static int spec_of(const struct record *record, bool never_used, struct store_spec *spec,
+static int spec_of(const struct record *record, bool never_used, struct device_spec *spec,
 	struct store_error *error)
 {
 	int code = check_values(record, error);
@@ -212,9 +212,10 @@ static int spec_of(const struct record *record, bool never_used, struct store_sp
 	if (code != 0)
 		return code;
 	if (given(record, RECORD_NAME)) {
-		if (!store_name_valid(record->value[RECORD_NAME].text))
+		if (!device_name_valid(record->value[RECORD_NAME].text))
 			return store_fail(error, -EINVAL,
-				"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", STORE_NAME_MAX);
+				"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed",
+				DEVICE_NAME_MAX);
 		memcpy(spec->name, record->value[RECORD_NAME].text, record->value[RECORD_NAME].len);
 	}
 	code = seq_of(
@@ -233,7 +234,7 @@ static int spec_of(const struct record *record, bool never_used, struct store_sp
 	return code;
 }
 
-int record_to_spec(const struct record *record, bool never_used, struct store_spec *spec,
+int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
 	struct store_error *error)
 {
 	memset(spec, 0, sizeof(*spec));

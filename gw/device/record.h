@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#define IMPORT_ROW_MAX (16 * 1024) // bytes of one CSV record or JSON object
+#define RECORD_LEN_MAX (16 * 1024) // bytes of one CSV record or JSON object
 
 enum record_column {
 	RECORD_DEVICE_ID,
@@ -53,7 +53,7 @@ enum record_column record_column(const char *name, size_t len);
 const char *record_column_name(enum record_column column);
 
 // -EINVAL and what is wrong. *spec is wiped then.
-int record_to_spec(const struct record *record, bool never_used, struct store_spec *spec,
+int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
 	struct store_error *error) __attribute__((warn_unused_result));
 
 enum parse_verdict {
@@ -95,7 +95,7 @@ struct csv {
 	bool quoted[RECORD_COLUMNS];
 	size_t start[RECORD_COLUMNS];              // of each field in row
 	enum record_column column[RECORD_COLUMNS]; // of each field
-	char row[IMPORT_ROW_MAX];
+	char row[RECORD_LEN_MAX];
 };
 
 enum parse_verdict csv_parse(struct csv *csv, struct parse_input *input, struct record *record,
@@ -119,8 +119,8 @@ struct json {
 	bool in_array;
 	bool in_string, escaped; // in JSON_OBJECT
 	uint64_t depth;
-	size_t len; // of the object; above IMPORT_ROW_MAX it is no longer kept
-	char row[IMPORT_ROW_MAX + 1];
+	size_t len; // of the object; above RECORD_LEN_MAX it is no longer kept
+	char row[RECORD_LEN_MAX + 1];
 };
 
 enum parse_verdict json_parse(struct json *json, struct parse_input *input, struct record *record,

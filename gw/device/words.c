@@ -6,34 +6,34 @@
 #include <errno.h>
 #include <string.h>
 
-const char *store_recovery_name(enum store_recovery recovery)
+const char *device_recovery_name(enum device_recovery recovery)
 {
-	return recovery == STORE_FLOOR ? "floor" : "echo";
+	return recovery == DEVICE_FLOOR ? "floor" : "echo";
 }
 
-const char *store_own_piv_name(enum store_own_piv own_piv)
+const char *device_own_piv_name(enum device_own_piv own_piv)
 {
 	static const char *const names[] = {
-		[STORE_OWN_PIV_AUTO] = "auto",
-		[STORE_OWN_PIV_ALWAYS] = "always",
-		[STORE_OWN_PIV_CLOCK] = "clock",
+		[DEVICE_OWN_PIV_AUTO] = "auto",
+		[DEVICE_OWN_PIV_ALWAYS] = "always",
+		[DEVICE_OWN_PIV_CLOCK] = "clock",
 	};
 
 	return names[own_piv];
 }
 
-int store_recovery_of(const char *word, enum store_recovery *recovery)
+int device_recovery_of(const char *word, enum device_recovery *recovery)
 {
-	for (*recovery = STORE_ECHO; *recovery <= STORE_FLOOR; ++*recovery)
-		if (strcmp(word, store_recovery_name(*recovery)) == 0)
+	for (*recovery = DEVICE_ECHO; *recovery <= DEVICE_FLOOR; ++*recovery)
+		if (strcmp(word, device_recovery_name(*recovery)) == 0)
 			return 0;
 	return -EINVAL;
 }
 
-int store_own_piv_of(const char *word, enum store_own_piv *own_piv)
+int device_own_piv_of(const char *word, enum device_own_piv *own_piv)
 {
-	for (*own_piv = STORE_OWN_PIV_AUTO; *own_piv <= STORE_OWN_PIV_CLOCK; ++*own_piv)
-		if (strcmp(word, store_own_piv_name(*own_piv)) == 0)
+	for (*own_piv = DEVICE_OWN_PIV_AUTO; *own_piv <= DEVICE_OWN_PIV_CLOCK; ++*own_piv)
+		if (strcmp(word, device_own_piv_name(*own_piv)) == 0)
 			return 0;
 	return -EINVAL;
 }

@@ -26,7 +26,7 @@ struct store_check {
 	// The row of this part that was looked at last, and how many there were.
 	uint64_t rows;
 	uint64_t id;
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 	struct check_address address;
 	uint8_t hash[16];
 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static int add_row(struct store *store, struct store_row *row, bool replace,
-	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
 {
 	uint64_t other;
 
@@ -19,15 +19,15 @@ static int add_row(struct store *store, struct store_row *row, bool replace,
 	code = row_apply(store, row, replace, outcome, &other, error);
 	if (code == 0 && row_to_device(store, row, device) != 0)
 		code = store_fail(error, -EBADMSG, "the keys of the new device do not open");
-	if (code != 0 || *outcome == STORE_UNCHANGED) {
+	if (code != 0 || *outcome == DEVICE_UNCHANGED) {
 		store_rollback(store);
 		return code;
 	}
 	return store_commit(store, error);
 }
 
-int store_add(struct store *store, const struct store_spec *spec, bool replace,
-	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+int store_add(struct store *store, const struct device_spec *spec, bool replace,
+	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
 {
 	struct store_row row;
 
@@ -45,7 +45,7 @@ static int rotate_row(struct store *store, struct store_row *row, const struct s
 	struct store_error *error)
 {
 	const struct store_row sealed = *row;
-	enum store_outcome outcome;
+	enum device_outcome outcome;
 	uint64_t other;
 
 	if (row_same_keys(row, before))
@@ -63,8 +63,8 @@ static int rotate_row(struct store *store, struct store_row *row, const struct s
 	return row_apply(store, row, false, &outcome, &other, error);
 }
 
-int store_rotate(struct store *store, const char *name, const struct store_spec *spec,
-	struct store_info *before, struct store_device *device, struct store_error *error)
+int store_rotate(struct store *store, const char *name, const struct device_spec *spec,
+	struct device_info *before, struct device_keyed *device, struct store_error *error)
 {
 	struct store_row row, there;
 
@@ -94,7 +94,7 @@ int store_rotate(struct store *store, const char *name, const struct store_spec 
 }
 
 int store_remove(
-	struct store *store, const char *name, struct store_info *info, struct store_error *error)
+	struct store *store, const char *name, struct device_info *info, struct store_error *error)
 {
 	struct store_row row;
 
@@ -117,7 +117,7 @@ int store_remove(
 }
 
 int store_show(
-	struct store *store, const char *name, struct store_info *info, struct store_error *error)
+	struct store *store, const char *name, struct device_info *info, struct store_error *error)
 {
 	struct store_row row;
 
@@ -127,7 +127,7 @@ int store_show(
 	return code;
 }
 
-int store_list(struct store *store, const char *after, struct store_info *page, size_t room,
+int store_list(struct store *store, const char *after, struct device_info *page, size_t room,
 	size_t *count, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_PAGE);

@@ -33,7 +33,7 @@ struct work {
 		struct json json;
 	};
 	struct record record;
-	struct store_spec spec;
+	struct device_spec spec;
 };
 
 enum stage {
@@ -158,7 +158,7 @@ static void bad_row(struct import *import, uint64_t line, const struct store_err
 	report->named += report->named < IMPORT_ERRORS_MAX;
 }
 
-static int stage_row(struct import *import, const struct store_spec *spec, uint64_t line,
+static int stage_row(struct import *import, const struct device_spec *spec, uint64_t line,
 	struct store_error *error)
 {
 	struct store_row row;
@@ -368,12 +368,12 @@ static int apply_row(
 	struct import *import, struct store *into, struct store_row *row, struct store_error *error)
 {
 	struct store_error why;
-	enum store_outcome outcome = STORE_ADDED;
+	enum device_outcome outcome = DEVICE_ADDED;
 	uint64_t other = 0;
 
 	int code = row_apply(into, row, import->options.replace, &outcome, &other, &why);
-	if (code == 0 && outcome != STORE_ADDED) {
-		uint64_t there = outcome == STORE_REPLACED ? row->replaces : other;
+	if (code == 0 && outcome != DEVICE_ADDED) {
+		uint64_t there = outcome == DEVICE_REPLACED ? row->replaces : other;
 		if (met_find(import, there)->line != 0) {
 			other = there;
 			code = store_fail(&why, -EEXIST, "the device is in the file before");
@@ -391,15 +391,15 @@ static int apply_row(
 	}
 	// Which of two rows counts must not depend on their order. Where nothing changes, the same
 	// twice does no harm.
-	if (outcome != STORE_UNCHANGED || import->options.replace) {
-		uint64_t id = outcome == STORE_UNCHANGED ? other : row->id;
+	if (outcome != DEVICE_UNCHANGED || import->options.replace) {
+		uint64_t id = outcome == DEVICE_UNCHANGED ? other : row->id;
 		*met_find(import, id) = (struct met){.id = id, .line = row->line};
 	}
-	import->report.unchanged += outcome == STORE_UNCHANGED;
-	import->report.added += outcome == STORE_ADDED;
-	import->report.replaced += outcome == STORE_REPLACED;
-	import->report.changed += outcome == STORE_CHANGED;
-	if (outcome == STORE_UNCHANGED)
+	import->report.unchanged += outcome == DEVICE_UNCHANGED;
+	import->report.added += outcome == DEVICE_ADDED;
+	import->report.replaced += outcome == DEVICE_REPLACED;
+	import->report.changed += outcome == DEVICE_CHANGED;
+	if (outcome == DEVICE_UNCHANGED)
 		return 0;
 	if (import->report.bad > 0)
 		return 0; // nothing will be handed out
@@ -543,7 +543,7 @@ void import_report(const struct import *import, struct import_report *report)
 // A row is read again from the store: since the commit it may have been removed or replaced, and
 // then the data plane must not get it.
 static int hand_out(struct import *import, const struct store_row *accepted,
-	struct store_device *device, struct store_error *error)
+	struct device_keyed *device, struct store_error *error)
 {
 	struct store_row row;
 
@@ -558,7 +558,7 @@ static int hand_out(struct import *import, const struct store_row *accepted,
 			 : store_fail(error, code, "device %s is damaged in the store", row.name);
 }
 
-int import_next(struct import *import, struct store_device *devices, size_t room, size_t *count,
+int import_next(struct import *import, struct device_keyed *devices, size_t room, size_t *count,
 	struct store_error *error)
 {
 	struct store_row row;

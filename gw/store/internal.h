@@ -173,7 +173,7 @@ struct store {
 struct store_row {
 	uint64_t id, replaces;
 	uint64_t line; // of an import
-	char name[STORE_NAME_MAX + 1];
+	char name[DEVICE_NAME_MAX + 1];
 	bool named; // by the operator, not by us
 	bool never_used;
 	bool has_id_context;
@@ -187,13 +187,13 @@ struct store_row {
 	uint8_t keys[SEAL_KEYS_MAX];     // sealed, bound to all above and to run_base .. resync
 	uint8_t secret[SEAL_SECRET_MAX]; // sealed, bound to all above; not read back with a row
 	uint32_t run_base;
-	enum store_recovery recovery;
-	enum store_own_piv own_piv;
+	enum device_recovery recovery;
+	enum device_own_piv own_piv;
 	uint64_t mark; // also of a device with Echo, if its keys had one before
 	bool resync;
-	struct store_limits limits;
+	struct device_limits limits;
 	int64_t created;
-	// Of a row that is to be applied, see struct store_spec:
+	// Of a row that is to be applied, see struct device_spec:
 	bool recovery_said, own_piv_said, has_device_seq;
 	uint64_t device_seq, gateway_seq;
 	bool changed; // it was applied, and is one that was there: with other limits
@@ -294,16 +294,17 @@ int row_find_by_name(struct store *store, const char *name, struct store_row *ro
 	struct store_error *error) __attribute__((warn_unused_result));
 // -EBADMSG if the keys cannot be opened.
 int row_to_device(const struct store *store, const struct store_row *row,
-	struct store_device *device) __attribute__((warn_unused_result));
-void row_to_info(const struct store *store, const struct store_row *row, struct store_info *info);
+	struct device_keyed *device) __attribute__((warn_unused_result));
+void row_to_info(const struct store *store, const struct store_row *row, struct device_info *info);
 // Checks a spec for itself, and makes the sealed row of it.
-int row_prepare(struct store *store, const struct store_spec *spec, struct store_row *row,
+int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct store_error *error) __attribute__((warn_unused_result));
 // Within a transaction, which must be rolled back if this fails: checks the row against all others
-// and writes it. *other is the id of the device in the way, if there is one. With STORE_CHANGED the
-// row becomes the one that was there, with its new limits.
-int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
-	uint64_t *other, struct store_error *error) __attribute__((warn_unused_result));
+// and writes it. *other is the id of the device in the way, if there is one. With DEVICE_CHANGED
+// the row becomes the one that was there, with its new limits.
+int row_apply(struct store *store, struct store_row *row, bool replace,
+	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+	__attribute__((warn_unused_result));
 // Seals the keys of a row again, which are sealed as those of `sealed`, for what has changed in it.
 int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 	__attribute__((warn_unused_result));

@@ -33,7 +33,7 @@ static int mark_write(struct store *store, struct store_row *row, uint64_t mark,
 static int mark_raise(
 	struct store *store, struct store_row *row, uint64_t mark, struct store_error *error)
 {
-	if (row->recovery != STORE_FLOOR)
+	if (row->recovery != DEVICE_FLOOR)
 		return -EINVAL;
 	return mark <= row->mark ? 0 : mark_write(store, row, mark, row->resync, error);
 }
@@ -51,7 +51,7 @@ static int resync_floor(struct store *store, struct store_row *row, bool has_fro
 		return store_fail(error, -EINVAL,
 			"device %s recovers by a floor: say its next sequence number (from)",
 			row->name);
-	if (from > STORE_DEVICE_SEQ_MAX)
+	if (from > DEVICE_SEQ_MAX)
 		return store_fail(error, -EINVAL, "no device has numbers beyond 2^40 - 1");
 	int code = store_usable(store, error);
 	if (code == 0)
@@ -67,7 +67,7 @@ static int resync_floor(struct store *store, struct store_row *row, bool has_fro
 }
 
 int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
-	struct store_device *device, struct store_error *error)
+	struct device_keyed *device, struct store_error *error)
 {
 	struct store_row row;
 
@@ -76,7 +76,7 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 	if (code != 0)
 		return code;
 	*waited = row.resync;
-	if (row.recovery == STORE_FLOOR)
+	if (row.recovery == DEVICE_FLOOR)
 		code = resync_floor(store, &row, has_from, from, error);
 	else if (has_from)
 		code = store_fail(error, -EINVAL,

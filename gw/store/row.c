@@ -37,7 +37,7 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	memset(row, 0, sizeof(*row));
 	row->id = sqlite3_column_int64(statement, 0);
 	const char *name = (const char *)sqlite3_column_text(statement, 1);
-	if (name == NULL || !store_name_valid(name))
+	if (name == NULL || !device_name_valid(name))
 		return -EBADMSG;
 	memcpy(row->name, name, strlen(name) + 1);
 	row->has_id_context = sqlite3_column_type(statement, 4) != SQLITE_NULL;
@@ -55,10 +55,10 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_blob(statement, 6, row->keys, SEAL_KEYS_MAX, &row->keys_len) &&
 		column_hash(statement, 7, row->sender_hash) &&
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
-		run_base <= STORE_RUN_MAX && recovery >= STORE_ECHO && recovery <= STORE_FLOOR &&
-		own_piv >= STORE_OWN_PIV_AUTO && own_piv <= STORE_OWN_PIV_CLOCK &&
-		max_message >= 0 && max_message <= STORE_MESSAGE_MAX && max_in_flight >= 0 &&
-		max_in_flight <= STORE_IN_FLIGHT_MAX;
+		run_base <= STORE_RUN_MAX && recovery >= DEVICE_ECHO && recovery <= DEVICE_FLOOR &&
+		own_piv >= DEVICE_OWN_PIV_AUTO && own_piv <= DEVICE_OWN_PIV_CLOCK &&
+		max_message >= 0 && max_message <= DEVICE_MESSAGE_MAX && max_in_flight >= 0 &&
+		max_in_flight <= DEVICE_IN_FLIGHT_MAX;
 	row->run_base = run_base;
 	row->recovery = recovery;
 	row->own_piv = own_piv;
@@ -149,21 +149,21 @@ static int default_name(struct store_row *row, struct store_error *error)
 			2 * row->id_context_len;
 	}
 	*to = 0;
-	if (strlen(name) > STORE_NAME_MAX)
+	if (strlen(name) > DEVICE_NAME_MAX)
 		return store_fail(error, -EINVAL,
 			"name: the ID Context is too long to make a name of it, give one");
 	memcpy(row->name, name, to - name + 1);
 	return 0;
 }
 
-static int spec_check(const struct store_spec *spec, struct store_error *error)
+static int spec_check(const struct device_spec *spec, struct store_error *error)
 {
 	const struct osc_params *params = &spec->params;
 	unsigned id_max = osc_id_len_max(params->alg);
 
-	if (spec->name[0] != 0 && !store_name_valid(spec->name))
+	if (spec->name[0] != 0 && !device_name_valid(spec->name))
 		return store_fail(error, -EINVAL,
-			"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", STORE_NAME_MAX);
+			"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", DEVICE_NAME_MAX);
 	if (params->secret_len == 0)
 		return store_fail(error, -EINVAL, "master_secret: is empty");
 	if (params->recipient_id_len > id_max)
@@ -189,30 +189,30 @@ static int spec_check(const struct store_spec *spec, struct store_error *error)
 			spec->gateway_seq);
 	if (spec->has_device_seq && spec->never_used)
 		return store_fail(error, -EINVAL, "never_used and device_seq exclude each other");
-	if (spec->has_device_seq && spec->device_seq > STORE_DEVICE_SEQ_MAX)
+	if (spec->has_device_seq && spec->device_seq > DEVICE_SEQ_MAX)
 		return store_fail(
 			error, -EINVAL, "device_seq: no device has numbers beyond 2^40 - 1");
 	if (spec->limits.max_message &&
-		(spec->limits.max_message < STORE_MESSAGE_MIN ||
-			spec->limits.max_message > STORE_MESSAGE_MAX))
+		(spec->limits.max_message < DEVICE_MESSAGE_MIN ||
+			spec->limits.max_message > DEVICE_MESSAGE_MAX))
 		return store_fail(error, -EINVAL, "max_message: from %d to %d bytes",
-			STORE_MESSAGE_MIN, STORE_MESSAGE_MAX);
+			DEVICE_MESSAGE_MIN, DEVICE_MESSAGE_MAX);
 	return 0;
 }
 
 // Where the mark of a device without Echo begins must be known; with Echo there is none.
 static int floor_check(const struct store_row *row, struct store_error *error)
 {
-	if (row->recovery == STORE_FLOOR && !row->never_used && !row->has_device_seq)
+	if (row->recovery == DEVICE_FLOOR && !row->never_used && !row->has_device_seq)
 		return store_fail(error, -EINVAL,
 			"recovery is floor and the keys were used: device_seq must say the next "
 			"sequence number of the device");
-	if (row->recovery_said && row->recovery == STORE_ECHO && row->has_device_seq)
+	if (row->recovery_said && row->recovery == DEVICE_ECHO && row->has_device_seq)
 		return store_fail(error, -EINVAL, "device_seq is for recovery: floor");
 	return 0;
 }
 
-int row_prepare(struct store *store, const struct store_spec *spec, struct store_row *row,
+int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct store_error *error)
 {
 	const struct osc_params *params = &spec->params;
@@ -298,7 +298,7 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	// The data plane has the device for a while longer, and the run of this start may be
 	// granted in that while.
 	uint32_t run = store_current_run(store) + row->run_base;
-	if (row->own_piv == STORE_OWN_PIV_CLOCK)
+	if (row->own_piv == DEVICE_OWN_PIV_CLOCK)
 		run = STORE_RUN_CLOCK;
 	// What may have been set back does not tell what the keys were used with.
 	if (!row_opens(store, row))
@@ -387,7 +387,7 @@ static int base_begin(const struct store *store, struct store_row *row, uint32_t
 {
 	uint32_t current = store_current_run(store);
 
-	if (row->own_piv == STORE_OWN_PIV_CLOCK) {
+	if (row->own_piv == DEVICE_OWN_PIV_CLOCK) {
 		if (past_run != STORE_RUN_CLOCK &&
 			((uint64_t)past_run + 1) << STORE_COUNTER_BITS > clock_first())
 			return store_fail(error, -ERANGE,
@@ -446,11 +446,11 @@ static int policy_check(
 	if (row->recovery_said && row->recovery != there->recovery)
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and recovery: %s; remove it first",
-			there->name, store_recovery_name(there->recovery));
+			there->name, device_recovery_name(there->recovery));
 	if (row->own_piv_said && row->own_piv != there->own_piv)
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
-			there->name, store_own_piv_name(there->own_piv));
+			there->name, device_own_piv_name(there->own_piv));
 	return 0;
 }
 
@@ -458,12 +458,12 @@ static int policy_check(
 // own: what is raised while an import writes them to a copy (shadow.c) must not overwrite them
 // there.
 static int limits_change(struct store *store, struct store_row *row, struct store_row *there,
-	bool replace, enum store_outcome *outcome, struct store_error *error)
+	bool replace, enum device_outcome *outcome, struct store_error *error)
 {
-	const struct store_limits said = row->limits;
-	struct store_limits *limits = &there->limits;
+	const struct device_limits said = row->limits;
+	struct device_limits *limits = &there->limits;
 
-	*outcome = STORE_UNCHANGED;
+	*outcome = DEVICE_UNCHANGED;
 	if ((!said.max_message || said.max_message == limits->max_message) &&
 		(!said.max_in_flight || said.max_in_flight == limits->max_in_flight))
 		return 0;
@@ -484,7 +484,7 @@ static int limits_change(struct store *store, struct store_row *row, struct stor
 	there->line = row->line;
 	there->changed = true;
 	*row = *there;
-	*outcome = STORE_CHANGED;
+	*outcome = DEVICE_CHANGED;
 	return store_exec(store, statement, error);
 }
 
@@ -504,11 +504,11 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 // Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
 // or one that is in the way.
 static int address_check(struct store *store, struct store_row *row, bool replace,
-	enum store_outcome *outcome, uint64_t *other, struct store_error *error)
+	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
 {
 	struct store_row there;
 
-	*outcome = STORE_ADDED;
+	*outcome = DEVICE_ADDED;
 	int code = row_find_by_address(store, row, &there, error);
 	if (code != 0)
 		return code == -ENOENT ? 0 : code;
@@ -524,7 +524,7 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	if (!replace)
 		return store_fail(error, -EEXIST,
 			"device %s has this device_id and ID Context, with other keys", there.name);
-	*outcome = STORE_REPLACED;
+	*outcome = DEVICE_REPLACED;
 	row->replaces = there.id;
 	if (!row->named)
 		memcpy(row->name, there.name, sizeof(row->name));
@@ -572,7 +572,7 @@ static int mark_begin(struct store_row *row, struct store_error *error)
 {
 	int code = floor_check(row, error);
 
-	if (code != 0 || row->recovery != STORE_FLOOR)
+	if (code != 0 || row->recovery != DEVICE_FLOOR)
 		return code;
 	uint64_t begin = row->never_used ? STORE_MARK_AHEAD : row->device_seq;
 
@@ -632,14 +632,14 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
 }
 
-int row_apply(struct store *store, struct store_row *row, bool replace, enum store_outcome *outcome,
-	uint64_t *other, struct store_error *error)
+int row_apply(struct store *store, struct store_row *row, bool replace,
+	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
 {
 	const struct store_row sealed = *row;
 
 	*other = 0;
 	int code = address_check(store, row, replace, outcome, other, error);
-	if (code != 0 || *outcome == STORE_UNCHANGED || *outcome == STORE_CHANGED)
+	if (code != 0 || *outcome == DEVICE_UNCHANGED || *outcome == DEVICE_CHANGED)
 		return code;
 	*other = 0;
 	code = name_check(store, row, other, error);
@@ -651,7 +651,7 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 		code = mark_begin(row, error);
 	if (code != 0)
 		return code;
-	if (row->own_piv == STORE_OWN_PIV_CLOCK && row->gateway_seq > clock_first())
+	if (row->own_piv == DEVICE_OWN_PIV_CLOCK && row->gateway_seq > clock_first())
 		return store_fail(error, -ERANGE,
 			"gateway_seq: the clock has yet to come to it: own_piv: always, or new "
 			"keys");
@@ -669,7 +669,7 @@ int row_apply(struct store *store, struct store_row *row, bool replace, enum sto
 }
 
 int row_to_device(
-	const struct store *store, const struct store_row *row, struct store_device *device)
+	const struct store *store, const struct store_row *row, struct device_keyed *device)
 {
 	memset(device, 0, sizeof(*device));
 	int code = seal_open_keys(store, row, &device->keys);
@@ -693,13 +693,13 @@ int row_to_device(
 	device->recovery = row->recovery;
 	device->own_piv = row->own_piv;
 	device->limits = row->limits;
-	device->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
+	device->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	device->resync_needed = row->resync;
 	device->fingerprint = store_fingerprint(store, row, &device->keys);
 	return 0;
 }
 
-void row_to_info(const struct store *store, const struct store_row *row, struct store_info *info)
+void row_to_info(const struct store *store, const struct store_row *row, struct device_info *info)
 {
 	struct osc_keys keys;
 
@@ -718,7 +718,7 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	info->recovery = row->recovery;
 	info->own_piv = row->own_piv;
 	info->limits = row->limits;
-	info->mark = row->recovery == STORE_FLOOR ? row->mark : 0;
+	info->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	info->resync_needed = row->resync;
 	info->created = row->created;
 	info->damaged = seal_open_keys(store, row, &keys) != 0;

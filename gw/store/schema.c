@@ -33,11 +33,11 @@ static const char schema[] =
 	" recipient_hash BLOB NOT NULL,"
 	" run_base INTEGER NOT NULL,"
 	" created INTEGER NOT NULL,"
-	" recovery INTEGER NOT NULL,"     // enum store_recovery
-	" own_piv INTEGER NOT NULL,"      // enum store_own_piv
+	" recovery INTEGER NOT NULL,"     // enum device_recovery
+	" own_piv INTEGER NOT NULL,"      // enum device_own_piv
 	" mark INTEGER NOT NULL,"         // no sequence number from here on was accepted
 	" resync INTEGER NOT NULL,"       // 1: the mark is of a copy
-	" max_message INTEGER NOT NULL,"  // struct store_limits
+	" max_message INTEGER NOT NULL,"  // struct device_limits
 	" max_in_flight INTEGER NOT NULL" // the same
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"

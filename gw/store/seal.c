@@ -61,7 +61,7 @@ static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum b
 	uint32_t alg = htobe32(aead_algs[row->alg].cose);
 	uint32_t run_base = htobe32(blob == BLOB_KEYS ? row->run_base : 0);
 	bool policy = blob == BLOB_KEYS &&
-		(row->recovery != STORE_ECHO || row->own_piv != STORE_OWN_PIV_AUTO ||
+		(row->recovery != DEVICE_ECHO || row->own_piv != DEVICE_OWN_PIV_AUTO ||
 			row->mark != 0 || row->resync);
 	uint8_t *to = aad;
 

@@ -23,9 +23,9 @@ struct spool_head {
 	uint64_t id, replaces, line, mark, device_seq;
 	int64_t created;
 	uint32_t run_base;
-	enum store_recovery recovery;
-	enum store_own_piv own_piv;
-	struct store_limits limits;
+	enum device_recovery recovery;
+	enum device_own_piv own_piv;
+	struct device_limits limits;
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	bool changed;

@@ -76,8 +76,8 @@ int store_start(struct store *store, struct store_error *error) __attribute__((w
 
 struct store_load_result {
 	uint64_t loaded;
-	uint64_t unreadable;                       // damaged rows, which were left out
-	char first_unreadable[STORE_NAME_MAX + 1]; // name of one of them
+	uint64_t unreadable;                        // damaged rows, which were left out
+	char first_unreadable[DEVICE_NAME_MAX + 1]; // name of one of them
 };
 
 // The second (Unix time) from which own Partial IVs may come from the clock: later than the present
@@ -92,13 +92,13 @@ int store_clock_raise(struct store *store, int64_t clock, struct store_error *er
 // Before store_start() windows are known that the last clean stop wrote, if it was the start just
 // before this one, in this boot; after it none is. each() ends the loading by returning a negative
 // errno, which is then returned; it must not use the store.
-int store_load(struct store *store, int (*each)(void *arg, const struct store_device *device),
+int store_load(struct store *store, int (*each)(void *arg, const struct device_keyed *device),
 	void *arg, struct store_load_result *result, struct store_error *error)
 	__attribute__((warn_unused_result));
 
 // A window for store_stop().
 struct store_window {
-	uint64_t id; // struct store_device
+	uint64_t id; // struct device_keyed
 	struct osc_window window;
 };
 
@@ -130,7 +130,7 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 
 // What a device is to have at least: a run_base or a mark.
 struct store_raise {
-	uint64_t id; // struct store_device
+	uint64_t id; // struct device_keyed
 	uint64_t value;
 	int result; // 0, or why not: -ENOENT, -EBADMSG, and see below
 };
@@ -139,45 +139,45 @@ struct store_raise {
 // without Echo: all in one transaction, synced on return. A value that is not higher than the
 // stored one is durable already. Return 0, with a result for each, or -errno if none was raised. A
 // result is -ERANGE if this start's run and the base would be above STORE_RUN_MAX; -EINVAL for a
-// mark of a device that is not STORE_FLOOR.
+// mark of a device that is not DEVICE_FLOOR.
 int store_bases_raise(struct store *store, struct store_raise *raises, size_t count,
 	struct store_error *error) __attribute__((warn_unused_result));
 int store_marks_raise(struct store *store, struct store_raise *raises, size_t count,
 	struct store_error *error) __attribute__((warn_unused_result));
 
-// What `device resync` needs of the store. STORE_ECHO: nothing is written, `from` is not allowed.
-// STORE_FLOOR: raises the mark to `from`, the next sequence number of the device, synced on return;
-// a mark that is higher stays. *waited: it could not be served before. *device (the caller wipes
-// it) is as the data plane takes it, with its window unknown.
+// What `device resync` needs of the store. DEVICE_ECHO: nothing is written, `from` is not allowed.
+// DEVICE_FLOOR: raises the mark to `from`, the next sequence number of the device, synced on
+// return; a mark that is higher stays. *waited: it could not be served before. *device (the caller
+// wipes it) is as the data plane takes it, with its window unknown.
 int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
-	struct store_device *device, struct store_error *error) __attribute__((warn_unused_result));
+	struct device_keyed *device, struct store_error *error) __attribute__((warn_unused_result));
 
 // Adds one device, durable on return. If it is there with other keys, `replace` says whether to
 // retire those, and if it is there with these keys and other limits, whether to change them in
 // place (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
-// STORE_UNCHANGED it is not for the data plane: the device that is there goes on.
-int store_add(struct store *store, const struct store_spec *spec, bool replace,
-	struct store_device *device, enum store_outcome *outcome, struct store_error *error)
+// DEVICE_UNCHANGED it is not for the data plane: the device that is there goes on.
+int store_add(struct store *store, const struct device_spec *spec, bool replace,
+	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
 	__attribute__((warn_unused_result));
 
 // Gives the device of this name other keys, and other ids if spec says so, durable on return. The
 // old keys leave tombstones. spec->name is not used. *before is what was retired (NULL is allowed),
 // *device (the caller wipes it) what the data plane needs. -EEXIST if it has these keys already.
-int store_rotate(struct store *store, const char *name, const struct store_spec *spec,
-	struct store_info *before, struct store_device *device, struct store_error *error)
+int store_rotate(struct store *store, const char *name, const struct device_spec *spec,
+	struct device_info *before, struct device_keyed *device, struct store_error *error)
 	__attribute__((warn_unused_result));
 
 // Removes a device by name, durable on return; its keys leave tombstones. *info (NULL is allowed)
 // is what was removed.
-int store_remove(struct store *store, const char *name, struct store_info *info,
+int store_remove(struct store *store, const char *name, struct device_info *info,
 	struct store_error *error) __attribute__((warn_unused_result));
 
-int store_show(struct store *store, const char *name, struct store_info *info,
+int store_show(struct store *store, const char *name, struct device_info *info,
 	struct store_error *error) __attribute__((warn_unused_result));
 
 // Devices in the order of their names, those behind `after` ("": from the first), at most `room`.
 // *count is how many there are in page[]; fewer than room: no more follow.
-int store_list(struct store *store, const char *after, struct store_info *page, size_t room,
+int store_list(struct store *store, const char *after, struct device_info *page, size_t room,
 	size_t *count, struct store_error *error) __attribute__((warn_unused_result));
 
 uint64_t store_count(const struct store *store);

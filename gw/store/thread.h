@@ -66,32 +66,32 @@ void store_job_note(struct store_job *job);
 
 struct store_add_job {
 	struct store_job job;
-	struct store_spec spec; // in; wiped when it was read
-	bool replace;           // in
-	enum store_outcome outcome;
-	struct store_device device; // for the data plane; wipe it in done()
+	struct device_spec spec; // in; wiped when it was read
+	bool replace;            // in
+	enum device_outcome outcome;
+	struct device_keyed device; // for the data plane; wipe it in done()
 };
 void store_add_job_init(struct store_add_job *add);
 
 struct store_remove_job {
 	struct store_job job;
-	char name[STORE_NAME_MAX + 1]; // in
-	struct store_info info;
+	char name[DEVICE_NAME_MAX + 1]; // in
+	struct device_info info;
 };
 void store_remove_job_init(struct store_remove_job *remove);
 
 struct store_show_job {
 	struct store_job job;
-	char name[STORE_NAME_MAX + 1]; // in
-	struct store_info info;
+	char name[DEVICE_NAME_MAX + 1]; // in
+	struct device_info info;
 };
 void store_show_job_init(struct store_show_job *show);
 
 struct store_list_job {
 	struct store_job job;
-	char after[STORE_NAME_MAX + 1]; // in
-	struct store_info *page;        // in, with room for `room`
-	size_t room;                    // in
+	char after[DEVICE_NAME_MAX + 1]; // in
+	struct device_info *page;        // in, with room for `room`
+	size_t room;                     // in
 	size_t count;
 };
 void store_list_job_init(struct store_list_job *list);
@@ -118,20 +118,20 @@ void store_raise_job_init(struct store_raise_job *raise);
 
 struct store_resync_job {
 	struct store_job job;
-	char name[STORE_NAME_MAX + 1]; // in
-	bool has_from;                 // in
-	uint64_t from;                 // in
-	bool waited;                   // it could not be served before
-	struct store_device device;    // for the data plane; wipe it in done()
+	char name[DEVICE_NAME_MAX + 1]; // in
+	bool has_from;                  // in
+	uint64_t from;                  // in
+	bool waited;                    // it could not be served before
+	struct device_keyed device;     // for the data plane; wipe it in done()
 };
 void store_resync_job_init(struct store_resync_job *resync);
 
 struct store_rotate_job {
 	struct store_job job;
-	char name[STORE_NAME_MAX + 1]; // in
-	struct store_spec spec;        // in; wiped when it was read
-	struct store_info before;      // what was retired
-	struct store_device device;    // for the data plane; wipe it in done()
+	char name[DEVICE_NAME_MAX + 1]; // in
+	struct device_spec spec;        // in; wiped when it was read
+	struct device_info before;      // what was retired
+	struct device_keyed device;     // for the data plane; wipe it in done()
 };
 void store_rotate_job_init(struct store_rotate_job *rotate);
 
@@ -192,7 +192,7 @@ struct store_import_job {
 		_Atomic uint64_t bytes, bytes_total, rows, applied; // as in struct import_progress
 	} progress; // may be read at any time, e.g. in note()
 	struct import_report report;
-	struct store_device *devices;
+	struct device_keyed *devices;
 	size_t count;
 
 	// Of the store thread:

@@ -190,7 +190,7 @@ static int windows_kept(
 
 // The kept window of a row of SQL_DEVICE_LOAD. One whose tag is not of the token is as none.
 static void window_read(const struct store *store, sqlite3_stmt *statement, const uint8_t *token,
-	struct store_device *device)
+	struct device_keyed *device)
 {
 	struct store_window window = {
 		.id = device->id,
@@ -201,7 +201,7 @@ static void window_read(const struct store *store, sqlite3_stmt *statement, cons
 
 	// Own Partial IVs from the clock are for copies that nothing else tells apart; their
 	// windows would be copies too.
-	if (device->own_piv == STORE_OWN_PIV_CLOCK ||
+	if (device->own_piv == DEVICE_OWN_PIV_CLOCK ||
 		sqlite3_column_bytes(statement, 19) != STORE_TAG_LEN)
 		return;
 	store_window_tag(store, tag, token, &window);
@@ -213,11 +213,11 @@ static void window_read(const struct store *store, sqlite3_stmt *statement, cons
 
 // token: of the kept windows; NULL if there are none.
 static int load_row(struct store *store, sqlite3_stmt *statement, const uint8_t *token,
-	int (*each)(void *arg, const struct store_device *device), void *arg,
+	int (*each)(void *arg, const struct device_keyed *device), void *arg,
 	struct store_load_result *result)
 {
 	struct store_row row;
-	struct store_device device;
+	struct device_keyed device;
 
 	if (row_read(&row, statement) != 0 || row_to_device(store, &row, &device) != 0) {
 		if (result->unreadable++ == 0)
@@ -232,7 +232,7 @@ static int load_row(struct store *store, sqlite3_stmt *statement, const uint8_t 
 	return code;
 }
 
-int store_load(struct store *store, int (*each)(void *arg, const struct store_device *device),
+int store_load(struct store *store, int (*each)(void *arg, const struct device_keyed *device),
 	void *arg, struct store_load_result *result, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LOAD);

@@ -19,11 +19,11 @@ static void answer(void *arg, struct ctl_request *req)
 	ctl_request_end(req);
 }
 
-static void check_spec(const struct store_spec *spec)
+static void check_spec(const struct device_spec *spec)
 {
 	const struct osc_params *params = &spec->params;
 
-	FUZZ_CHECK(strlen(spec->name) <= STORE_NAME_MAX);
+	FUZZ_CHECK(strlen(spec->name) <= DEVICE_NAME_MAX);
 	FUZZ_CHECK(params->alg < AEAD_ALG_COUNT);
 	FUZZ_CHECK(params->secret_len >= 1 && params->secret_len <= OSC_SECRET_LEN_MAX);
 	FUZZ_CHECK(params->salt_len <= OSC_SECRET_LEN_MAX);
@@ -31,14 +31,14 @@ static void check_spec(const struct store_spec *spec)
 	FUZZ_CHECK(params->recipient_id_len <= OSC_KID_LEN_MAX);
 	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
 	FUZZ_CHECK(spec->never_used != spec->has_gateway_seq);
-	FUZZ_CHECK(spec->device_seq <= STORE_DEVICE_SEQ_MAX);
-	FUZZ_CHECK(spec->recovery <= STORE_FLOOR && spec->own_piv <= STORE_OWN_PIV_CLOCK);
+	FUZZ_CHECK(spec->device_seq <= DEVICE_SEQ_MAX);
+	FUZZ_CHECK(spec->recovery <= DEVICE_FLOOR && spec->own_piv <= DEVICE_OWN_PIV_CLOCK);
 }
 
-static void add(void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+static void add(void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
 {
 	check_spec(spec);
-	ctl_reply_added(req, replace ? STORE_REPLACED : STORE_ADDED, spec->name);
+	ctl_reply_added(req, replace ? DEVICE_REPLACED : DEVICE_ADDED, spec->name);
 }
 
 static void import(void *arg, struct ctl_request *req, int fd, const struct import_options *options)
@@ -52,30 +52,30 @@ static void import(void *arg, struct ctl_request *req, int fd, const struct impo
 
 static void list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
 {
-	FUZZ_CHECK(strlen(after) <= STORE_NAME_MAX && limit >= 1 && limit <= CTL_LIST_MAX);
+	FUZZ_CHECK(strlen(after) <= DEVICE_NAME_MAX && limit >= 1 && limit <= CTL_LIST_MAX);
 	ctl_request_end(req);
 }
 
 static void with_name(void *arg, struct ctl_request *req, const char *name)
 {
-	FUZZ_CHECK(name[0] && strlen(name) <= STORE_NAME_MAX);
+	FUZZ_CHECK(name[0] && strlen(name) <= DEVICE_NAME_MAX);
 	ctl_request_end(req);
 }
 
 static void resync(
 	void *arg, struct ctl_request *req, const char *name, bool has_from, uint64_t from)
 {
-	FUZZ_CHECK(name[0] && strlen(name) <= STORE_NAME_MAX);
-	FUZZ_CHECK(from <= STORE_DEVICE_SEQ_MAX && (has_from || from == 0));
+	FUZZ_CHECK(name[0] && strlen(name) <= DEVICE_NAME_MAX);
+	FUZZ_CHECK(from <= DEVICE_SEQ_MAX && (has_from || from == 0));
 	ctl_reply_resynced(req, name, has_from, from);
 }
 
 static void rotate(
-	void *arg, struct ctl_request *req, const char *name, const struct store_spec *spec)
+	void *arg, struct ctl_request *req, const char *name, const struct device_spec *spec)
 {
-	FUZZ_CHECK(name[0] && strlen(name) <= STORE_NAME_MAX && spec->name[0] == 0);
+	FUZZ_CHECK(name[0] && strlen(name) <= DEVICE_NAME_MAX && spec->name[0] == 0);
 	check_spec(spec);
-	ctl_reply_added(req, STORE_REPLACED, name);
+	ctl_reply_added(req, DEVICE_REPLACED, name);
 }
 
 static void check(void *arg, struct ctl_request *req)

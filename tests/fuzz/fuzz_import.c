@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Files of devices, CSV and JSON: rows keep the promises of a store_spec, bad ones say why, and a
+// Files of devices, CSV and JSON: rows keep the promises of a device_spec, bad ones say why, and a
 // file is understood in the same way whatever pieces it comes in.
 //
 // The input is a byte that picks the format and what is said for all rows, a byte of the size of
@@ -21,7 +21,7 @@ struct outcome {
 	enum parse_verdict end;
 };
 
-static void spec_check(const struct store_spec *spec)
+static void spec_check(const struct device_spec *spec)
 {
 	const struct osc_params *params = &spec->params;
 
@@ -33,7 +33,7 @@ static void spec_check(const struct store_spec *spec)
 	FUZZ_CHECK(params->recipient_id_len <= OSC_KID_LEN_MAX);
 	FUZZ_CHECK(params->id_context_len <= OSC_ID_CONTEXT_LEN_MAX);
 	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
-	FUZZ_CHECK(spec->recovery <= STORE_FLOOR && spec->own_piv <= STORE_OWN_PIV_CLOCK);
+	FUZZ_CHECK(spec->recovery <= DEVICE_FLOOR && spec->own_piv <= DEVICE_OWN_PIV_CLOCK);
 }
 
 static void error_check(const struct store_error *error)
@@ -47,7 +47,7 @@ static void error_check(const struct store_error *error)
 
 static void record_take(const struct record *record, bool never_used, struct outcome *outcome)
 {
-	struct store_spec spec;
+	struct device_spec spec;
 	struct store_error error = {0};
 
 	for (unsigned i = 0; i < RECORD_COLUMNS; i++)

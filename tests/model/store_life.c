@@ -52,7 +52,7 @@ static void device_drop(struct life_table *table, const char *name)
 }
 
 // What the store told of a device that is new.
-static void device_told(struct life_table *table, const struct store_device *device)
+static void device_told(struct life_table *table, const struct device_keyed *device)
 {
 	struct life_device *there = device_find(table, device->name);
 
@@ -143,7 +143,7 @@ static int probe(void)
 // What an operator sees of the table.
 static void look(void)
 {
-	struct store_info page[LIFE_DEVICES];
+	struct device_info page[LIFE_DEVICES];
 	struct store_list_job list = {.page = page, .room = LIFE_DEVICES};
 	struct life_table seen = {0};
 
@@ -155,7 +155,7 @@ static void look(void)
 		*to = (struct life_device){.id = page[i].id,
 			.base = page[i].run_base,
 			.mark = page[i].mark,
-			.is_floor = page[i].recovery == STORE_FLOOR,
+			.is_floor = page[i].recovery == DEVICE_FLOOR,
 			.resync = page[i].resync_needed};
 		strcpy(to->name, page[i].name);
 	}
@@ -272,7 +272,7 @@ void life_clock(int64_t seconds)
 	verb_do(clock_raise, &to);
 }
 
-static void spec_past(struct store_spec *spec, int64_t gateway_seq)
+static void spec_past(struct device_spec *spec, int64_t gateway_seq)
 {
 	spec->never_used = gateway_seq == LIFE_ANY;
 	spec->has_gateway_seq = !spec->never_used;
@@ -290,7 +290,7 @@ static int add(void *arg)
 	int code = run_job(&job.job);
 	if (code != 0 || disk_is_off())
 		return code;
-	must(job.outcome == STORE_ADDED, "outcome %d", job.outcome);
+	must(job.outcome == DEVICE_ADDED, "outcome %d", job.outcome);
 	device_told(&life.pending, &job.device);
 	served_take(&job.device);
 	return 0;
@@ -506,7 +506,7 @@ void life_tombstones(void)
 
 static struct life_table loaded;
 
-static int load(void *arg, const struct store_device *device)
+static int load(void *arg, const struct device_keyed *device)
 {
 	struct life_device *to = &loaded.device[loaded.count++];
 
@@ -514,7 +514,7 @@ static int load(void *arg, const struct store_device *device)
 		.id = device->id,
 		.base = device->run_base,
 		.mark = device->mark,
-		.is_floor = device->recovery == STORE_FLOOR,
+		.is_floor = device->recovery == DEVICE_FLOOR,
 		.resync = device->resync_needed};
 	strcpy(to->name, device->name);
 	served_take(device);

@@ -13,19 +13,19 @@ struct registry_entry served_entry[SERVED_MAX];
 bool served_run_granted;
 static uint32_t run_of_start;
 
-struct store_spec life_spec(unsigned key)
+struct device_spec life_spec(unsigned key)
 {
 	return bed_spec(key, life_key_device[key], "aa");
 }
 
-unsigned life_key_of(const struct store_device *device)
+unsigned life_key_of(const struct device_keyed *device)
 {
 	static struct osc_keys keys[LIFE_KEYS];
 	static bool derived;
 	unsigned key = 0;
 
 	for (unsigned i = 0; !derived && i < LIFE_KEYS; i++) {
-		struct store_spec spec = life_spec(i);
+		struct device_spec spec = life_spec(i);
 
 		cr_assert_eq(osc_derive(&keys[i], &spec.params), 0);
 	}
@@ -64,7 +64,7 @@ static struct served *served_find(uint64_t id)
 	return NULL;
 }
 
-void served_take(const struct store_device *device)
+void served_take(const struct device_keyed *device)
 {
 	struct served *old = served_find(device->replaces);
 	unsigned key = life_key_of(device);
@@ -72,17 +72,17 @@ void served_take(const struct store_device *device)
 
 	if (old != NULL)
 		old->is_live = false;
-	if (device->recovery == STORE_FLOOR && device->resync_needed)
+	if (device->recovery == DEVICE_FLOOR && device->resync_needed)
 		return;
 	if (device->window_known)
 		must(device->window.next >= life.key[key].accepted,
 			"window of key %u: requests would be accepted again", key);
-	else if (device->recovery == STORE_FLOOR)
+	else if (device->recovery == DEVICE_FLOOR)
 		must(device->mark >= life.key[key].accepted,
 			"mark %lu of key %u: requests would be accepted again", device->mark, key);
 	while (served[i].is_live)
 		i++;
-	served[i] = (struct served){true, device->recovery == STORE_FLOOR, device->window_known,
+	served[i] = (struct served){true, device->recovery == DEVICE_FLOOR, device->window_known,
 		key, device->id, device->run_base, device->mark};
 	served_entry[i] =
 		(struct registry_entry){.id = device->id, .generation = SERVED_GENERATION};

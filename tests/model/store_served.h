@@ -32,10 +32,10 @@ extern struct served served[SERVED_MAX];
 extern struct registry_entry served_entry[SERVED_MAX];
 extern bool served_run_granted;
 
-struct store_spec life_spec(unsigned key);
-unsigned life_key_of(const struct store_device *device);
+struct device_spec life_spec(unsigned key);
+unsigned life_key_of(const struct device_keyed *device);
 // Takes a device in, in the place of the one that it replaces.
-void served_take(const struct store_device *device);
+void served_take(const struct device_keyed *device);
 // NULL if it is not served.
 struct served *served_named(const char *name);
 // The end of the process.

@@ -58,9 +58,9 @@ static ssize_t file_read(const char *path, char *text, size_t room)
 
 // Everything in here is wiped after use.
 struct add_buffers {
-	char text[IMPORT_ROW_MAX];
+	char text[RECORD_LEN_MAX];
 	struct json json;
-	struct store_spec spec;
+	struct device_spec spec;
 	struct ctl_writer request;
 };
 
@@ -100,7 +100,7 @@ static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add
 // For a device that is added, or for the keys that the device `name` is to have.
 static void spec_write(struct cli *cli, struct add_buffers *buffers, const char *name)
 {
-	const struct store_spec *spec = &buffers->spec;
+	const struct device_spec *spec = &buffers->spec;
 	const struct osc_params *params = &spec->params;
 	struct ctl_writer *request = &buffers->request;
 
@@ -123,9 +123,9 @@ static void spec_write(struct cli *cli, struct add_buffers *buffers, const char 
 	if (spec->has_device_seq)
 		ctl_put_uint(request, "device_seq", spec->device_seq);
 	if (spec->has_recovery)
-		ctl_put_text(request, "recovery", store_recovery_name(spec->recovery));
+		ctl_put_text(request, "recovery", device_recovery_name(spec->recovery));
 	if (spec->has_own_piv)
-		ctl_put_text(request, "own_piv", store_own_piv_name(spec->own_piv));
+		ctl_put_text(request, "own_piv", device_own_piv_name(spec->own_piv));
 	if (spec->limits.max_message)
 		ctl_put_uint(request, "max_message", spec->limits.max_message);
 	if (spec->limits.max_in_flight)

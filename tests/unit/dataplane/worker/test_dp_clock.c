@@ -12,7 +12,7 @@
 
 static struct bed bed;
 static struct registry registry;
-static struct store_device stored; // the same device as the registry has it
+static struct device_keyed stored; // the same device as the registry has it
 static struct bed_device device;
 static struct bed_request request;
 static struct bed_answer answer;
@@ -33,11 +33,11 @@ static void init(void)
 	dp_clock_grant(bed.dp, INT64_MAX);
 	cr_assert_eq(registry_init(&registry, bed.dp, 64), 0);
 	bed_device_make(&device, 7, AEAD_AES_CCM_16_64_128);
-	stored = (struct store_device){
+	stored = (struct device_keyed){
 		.id = 1,
 		.name = "d",
 		.alg = device.params.alg,
-		.own_piv = STORE_OWN_PIV_CLOCK,
+		.own_piv = DEVICE_OWN_PIV_CLOCK,
 		.device_id_len = 1,
 		.device_id = {7},
 		.gateway_id_len = 1,
@@ -70,7 +70,7 @@ static void main_turn(void)
 // asked here is what it is answered with.
 static void opened(void)
 {
-	struct store_info info = {.id = stored.id, .device_id_len = 1, .device_id = {7}};
+	struct device_info info = {.id = stored.id, .device_id_len = 1, .device_id = {7}};
 	struct dp_context *ctx =
 		(struct dp_context *)(uintptr_t)registry_find(&registry, &info, &device.context);
 
@@ -88,7 +88,7 @@ static void add(void)
 
 static int try_remove(void)
 {
-	const struct store_info info = {.id = stored.id, .device_id_len = 1, .device_id = {7}};
+	const struct device_info info = {.id = stored.id, .device_id_len = 1, .device_id = {7}};
 
 	return registry_remove(&registry, &info);
 }
@@ -274,7 +274,7 @@ Test(dp_clock, keys_are_not_taken_again_while_their_owner_may_seal)
 
 static void change_limits(uint64_t id, uint16_t max_message)
 {
-	struct store_device changed = stored;
+	struct device_keyed changed = stored;
 
 	changed.id = id;
 	changed.changed = true;
@@ -285,7 +285,7 @@ static void change_limits(uint64_t id, uint16_t max_message)
 // In the data plane, while it waits for its keys, and where nobody is.
 Test(dp_clock, limits_change_where_the_device_is)
 {
-	const struct store_info info = {.id = 1, .device_id_len = 1, .device_id = {7}};
+	const struct device_info info = {.id = 1, .device_id_len = 1, .device_id = {7}};
 	struct dp_context *ctx;
 
 	change_limits(1, 200);
@@ -346,7 +346,7 @@ Test(dp_clock, a_device_that_waits_can_be_removed_replaced_and_resynced)
 	add();
 	clock_s += 2;
 	must_own_piv();
-	struct store_device other = stored;
+	struct device_keyed other = stored;
 
 	other.id = 5;
 	other.replaces = 4;

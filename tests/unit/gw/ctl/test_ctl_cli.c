@@ -27,11 +27,11 @@
 static struct fixture fixture;
 
 // What the daemon was asked.
-static struct store_spec asked_spec;
+static struct device_spec asked_spec;
 static bool asked_replace;
 static struct import_options asked_options;
 static char asked_text[32];
-static char asked_name[STORE_NAME_MAX + 1];
+static char asked_name[DEVICE_NAME_MAX + 1];
 
 static void fake_status(void *arg, struct ctl_request *req)
 {
@@ -59,11 +59,11 @@ static void fake_stats(void *arg, struct ctl_request *req)
 }
 
 static void fake_add(
-	void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+	void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
 {
 	asked_spec = *spec;
 	asked_replace = replace;
-	ctl_reply_added(req, STORE_ADDED, spec->name);
+	ctl_reply_added(req, DEVICE_ADDED, spec->name);
 }
 
 static void fake_import(
@@ -92,7 +92,7 @@ static void fake_list(void *arg, struct ctl_request *req, const char *after, uns
 	unsigned first = after[0] ? atoi(after + 1) + 1 : 0;
 
 	for (unsigned i = first; i < DEVICES && i < first + limit; i++) {
-		struct store_info stored = {.device_id_len = 1, .device_id = {i & 0xff}};
+		struct device_info stored = {.device_id_len = 1, .device_id = {i & 0xff}};
 		struct ctl_device_info device = {
 			.stored = &stored, .live = true, .state = CTL_DEVICE_ACTIVE, .worker = -1};
 
@@ -104,7 +104,7 @@ static void fake_list(void *arg, struct ctl_request *req, const char *after, uns
 
 static void fake_show(void *arg, struct ctl_request *req, const char *name)
 {
-	struct store_info stored = {.device_id_len = 1, .device_id = {0xab}};
+	struct device_info stored = {.device_id_len = 1, .device_id = {0xab}};
 	struct ctl_device_info device = {.stored = &stored,
 		.live = true,
 		.state = CTL_DEVICE_REPLAY_LOCKED,

@@ -22,7 +22,7 @@ static int client;
 
 // What the daemon was asked.
 static unsigned asked;
-static struct store_spec asked_spec; // its secret and salt are masked
+static struct device_spec asked_spec; // its secret and salt are masked
 static bool asked_replace;
 
 static void mask(uint8_t *data, size_t len)
@@ -32,14 +32,14 @@ static void mask(uint8_t *data, size_t len)
 }
 
 static void fake_add(
-	void *arg, struct ctl_request *req, const struct store_spec *spec, bool replace)
+	void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
 {
 	asked++;
 	asked_spec = *spec;
 	mask(asked_spec.params.secret, sizeof(asked_spec.params.secret));
 	mask(asked_spec.params.salt, sizeof(asked_spec.params.salt));
 	asked_replace = replace;
-	ctl_reply_added(req, STORE_REPLACED, "given");
+	ctl_reply_added(req, DEVICE_REPLACED, "given");
 }
 
 static struct ctl_ops ops = {.device_add = fake_add};

@@ -15,10 +15,10 @@ static struct fixture fixture;
 static struct reply reply;
 
 // What the daemon was asked.
-static char asked_name[STORE_NAME_MAX + 1];
+static char asked_name[DEVICE_NAME_MAX + 1];
 static bool asked_has_from;
 static uint64_t asked_from;
-static struct store_spec asked_spec;
+static struct device_spec asked_spec;
 static char asked_path[CTL_PATH_MAX + 1];
 
 static void fake_resync(
@@ -31,11 +31,11 @@ static void fake_resync(
 }
 
 static void fake_rotate(
-	void *arg, struct ctl_request *req, const char *name, const struct store_spec *spec)
+	void *arg, struct ctl_request *req, const char *name, const struct device_spec *spec)
 {
 	strcpy(asked_name, name);
 	asked_spec = *spec;
-	ctl_reply_added(req, STORE_REPLACED, name);
+	ctl_reply_added(req, DEVICE_REPLACED, name);
 }
 
 static void fake_check(void *arg, struct ctl_request *req)
@@ -197,15 +197,15 @@ Test(ctl_events, resync_takes_a_name_and_a_number_that_a_device_can_have)
 	cr_expect_not(reply_has(&reply, "mark"));
 	request = client_begin(2, "device resync");
 	ctl_put_text(request, "name", "pump-7");
-	ctl_put_uint(request, "from", STORE_DEVICE_SEQ_MAX);
+	ctl_put_uint(request, "from", DEVICE_SEQ_MAX);
 	client_send(fd, NULL, 0);
 	client_expect(&fixture, fd, &reply, 2, "ok");
 	cr_expect(asked_has_from);
-	cr_expect_eq(asked_from, STORE_DEVICE_SEQ_MAX);
-	cr_expect_eq(reply_uint(&reply, "mark"), STORE_DEVICE_SEQ_MAX);
+	cr_expect_eq(asked_from, DEVICE_SEQ_MAX);
+	cr_expect_eq(reply_uint(&reply, "mark"), DEVICE_SEQ_MAX);
 	request = client_begin(3, "device resync");
 	ctl_put_text(request, "name", "pump-7");
-	ctl_put_uint(request, "from", STORE_DEVICE_SEQ_MAX + 1);
+	ctl_put_uint(request, "from", DEVICE_SEQ_MAX + 1);
 	client_send(fd, NULL, 0);
 	client_expect(&fixture, fd, &reply, 3, "bad-request");
 	client_request(fd, 4, "device resync");
@@ -242,8 +242,8 @@ Test(ctl_events, rotate_takes_the_keys_of_a_device_that_is_named)
 	cr_expect_str_eq(asked_name, "pump-7");
 	cr_expect_str_empty(asked_spec.name);
 	cr_expect(asked_spec.has_device_seq && asked_spec.device_seq == 12);
-	cr_expect(asked_spec.has_recovery && asked_spec.recovery == STORE_FLOOR);
-	cr_expect(asked_spec.has_own_piv && asked_spec.own_piv == STORE_OWN_PIV_CLOCK);
+	cr_expect(asked_spec.has_recovery && asked_spec.recovery == DEVICE_FLOOR);
+	cr_expect(asked_spec.has_own_piv && asked_spec.own_piv == DEVICE_OWN_PIV_CLOCK);
 	cr_expect_eq(asked_spec.limits.max_message, 1038);
 	cr_expect_eq(asked_spec.limits.max_in_flight, 255);
 	cr_expect_eq(asked_spec.params.recipient_id[0], 0x0b);

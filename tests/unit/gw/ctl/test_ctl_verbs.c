@@ -18,10 +18,10 @@ static struct reply reply;
 static unsigned asked;
 static struct import_options asked_options;
 static char asked_text[16]; // in the file to import
-static char asked_name[STORE_NAME_MAX + 1];
+static char asked_name[DEVICE_NAME_MAX + 1];
 static unsigned asked_limit;
 
-static const struct store_info stored = {
+static const struct device_info stored = {
 	.name = "pump-7",
 	.alg = AEAD_AES_256_GCM,
 	.has_id_context = true,

@@ -52,14 +52,14 @@ Test(registry, next_finds_each_device_and_nobody_else)
 	cr_assert_eq(registry_next(&made, UINT32_MAX), 200);
 }
 
-static struct store_device device_of(unsigned kid, unsigned context)
+static struct device_keyed device_of(unsigned kid, unsigned context)
 {
 	const struct stored *s = &stored[kid][context];
 
-	return (struct store_device){.id = s->id,
+	return (struct device_keyed){.id = s->id,
 		.name = "d",
 		.alg = AEAD_AES_CCM_16_64_128,
-		.own_piv = s->by_clock ? STORE_OWN_PIV_CLOCK : STORE_OWN_PIV_AUTO,
+		.own_piv = s->by_clock ? DEVICE_OWN_PIV_CLOCK : DEVICE_OWN_PIV_AUTO,
 		.has_id_context = context,
 		.id_context_len = context > 0,
 		.id_context = {context},
@@ -70,9 +70,9 @@ static struct store_device device_of(unsigned kid, unsigned context)
 		.keys = keys[s->keys]};
 }
 
-static struct store_info info_of(unsigned kid, unsigned context)
+static struct device_info info_of(unsigned kid, unsigned context)
 {
-	return (struct store_info){.id = stored[kid][context].id,
+	return (struct device_info){.id = stored[kid][context].id,
 		.has_id_context = context,
 		.id_context_len = context > 0,
 		.id_context = {context},
@@ -96,7 +96,7 @@ static void keys_choose(struct stored *s, bool others)
 static int add(unsigned kid, unsigned context, uint64_t replaces)
 {
 	struct stored *s = &stored[kid][context];
-	struct store_device device;
+	struct device_keyed device;
 
 	s->id = ++last_id;
 	s->by_clock = rnd(2);
@@ -107,7 +107,7 @@ static int add(unsigned kid, unsigned context, uint64_t replaces)
 
 static int take_out(unsigned kid, unsigned context)
 {
-	const struct store_info info = info_of(kid, context);
+	const struct device_info info = info_of(kid, context);
 
 	stored[kid][context].id = 0;
 	taken[stored[kid][context].keys] = false;
@@ -131,7 +131,7 @@ static int move(unsigned kid, unsigned context)
 // The first request of a device claims its context.
 static void claim(unsigned kid, unsigned context)
 {
-	const struct store_info info = info_of(kid, context);
+	const struct device_info info = info_of(kid, context);
 	uint32_t index;
 
 	if (registry_find(&registry, &info, &index) &&
@@ -162,7 +162,7 @@ static int one_step(void)
 	if (what < 10)
 		return move(kid, context);
 	if (what < 11) {
-		const struct store_device device = device_of(kid, context);
+		const struct device_keyed device = device_of(kid, context);
 		int rc = registry_resync(&registry, &device, 0);
 
 		return rc == -EAGAIN ? 0 : rc; // its owner is busy
@@ -179,7 +179,7 @@ static void look(bool all_served)
 
 	for (unsigned i = 0; i < KIDS * CONTEXTS; i++) {
 		const struct stored *s = &stored[i / CONTEXTS][i % CONTEXTS];
-		const struct store_info info = info_of(i / CONTEXTS, i % CONTEXTS);
+		const struct device_info info = info_of(i / CONTEXTS, i % CONTEXTS);
 		uint32_t index;
 
 		if (!s->id)

@@ -83,12 +83,12 @@ TestSuite(reserve, .init = set_up, .fini = tear_down, .timeout = 120);
 
 static void add_floored(unsigned index, const char *id)
 {
-	struct store_spec spec = bed_spec(index, id, "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(index, id, "aa");
+	struct device_keyed device;
 
 	spec.has_recovery = true;
-	spec.recovery = STORE_FLOOR;
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	spec.recovery = DEVICE_FLOOR;
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_load(&bed, id, &device);
 	entries[index] = (struct registry_entry){.id = device.id, .generation = 2};
 	strcpy(entries[index].name, id);

@@ -197,32 +197,32 @@ void bed_sql_sealed(struct bed *bed, const char *sql)
 	bed_close(bed);
 }
 
-struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id)
+struct device_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id)
 {
 	char secret[33];
 
 	snprintf(secret, sizeof(secret), "%032x", seed + 1);
-	return (struct store_spec){
+	return (struct device_spec){
 		.params = osc_params_hex(secret, "", NULL, gateway_id, device_id),
 		.never_used = true,
 	};
 }
 
-static int add(struct bed *bed, const struct store_spec *spec, bool replace)
+static int add(struct bed *bed, const struct device_spec *spec, bool replace)
 {
-	struct store_device device;
-	enum store_outcome outcome;
+	struct device_keyed device;
+	enum device_outcome outcome;
 
 	int code = store_add(bed->store, spec, replace, &device, &outcome, &bed->error);
 	return code != 0 ? code : (int)outcome;
 }
 
-int bed_add(struct bed *bed, const struct store_spec *spec)
+int bed_add(struct bed *bed, const struct device_spec *spec)
 {
 	return add(bed, spec, false);
 }
 
-int bed_replace(struct bed *bed, const struct store_spec *spec)
+int bed_replace(struct bed *bed, const struct device_spec *spec)
 {
 	return add(bed, spec, true);
 }
@@ -234,7 +234,7 @@ int bed_remove_device(struct bed *bed, const char *name)
 
 uint32_t bed_run_base(struct bed *bed, const char *name)
 {
-	struct store_info info;
+	struct device_info info;
 
 	cr_assert_eq(store_show(bed->store, name, &info, &bed->error), 0, "%s", bed->error.text);
 	cr_assert(!info.damaged);
@@ -261,10 +261,10 @@ int bed_import_write(struct bed *bed, struct import *import)
 
 struct search {
 	const char *name;
-	struct store_device *device;
+	struct device_keyed *device;
 };
 
-static int look(void *arg, const struct store_device *device)
+static int look(void *arg, const struct device_keyed *device)
 {
 	struct search *search = arg;
 
@@ -273,7 +273,7 @@ static int look(void *arg, const struct store_device *device)
 	return 0;
 }
 
-uint64_t bed_load(struct bed *bed, const char *name, struct store_device *device)
+uint64_t bed_load(struct bed *bed, const char *name, struct device_keyed *device)
 {
 	struct search search = {name, device};
 	struct store_load_result result;

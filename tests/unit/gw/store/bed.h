@@ -49,10 +49,10 @@ void bed_sql_sealed(struct bed *bed, const char *sql);
 void bed_make_version_4(const struct bed *bed);
 
 // A device never used before; its secret is derived from `seed`, the ids are given in hex.
-struct store_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);
+struct device_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);
 // store_add() into bed->error.
-int bed_add(struct bed *bed, const struct store_spec *spec);
-int bed_replace(struct bed *bed, const struct store_spec *spec);
+int bed_add(struct bed *bed, const struct device_spec *spec);
+int bed_replace(struct bed *bed, const struct device_spec *spec);
 int bed_remove_device(struct bed *bed, const char *name);
 // run_base of a device that must be there.
 uint32_t bed_run_base(struct bed *bed, const char *name);
@@ -61,6 +61,6 @@ int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base);
 // import_write() to its end.
 int bed_import_write(struct bed *bed, struct import *import);
 // Loads all devices; the one with this name is copied to *device. Returns how many there are.
-uint64_t bed_load(struct bed *bed, const char *name, struct store_device *device);
+uint64_t bed_load(struct bed *bed, const char *name, struct device_keyed *device);
 
 #endif

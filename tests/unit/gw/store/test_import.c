@@ -164,9 +164,9 @@ Test(import, csv_by_rfc_4180)
 
 Test(import, every_column_has_its_meaning)
 {
-	struct store_device device;
+	struct device_keyed device;
 	struct osc_keys keys;
-	struct store_spec spec = bed_spec(0, "", "0A");
+	struct device_spec spec = bed_spec(0, "", "0A");
 
 	expect_added(
 		"device_id,gateway_id,master_secret,master_salt,id_context,algorithm,name,"
@@ -189,7 +189,7 @@ Test(import, every_column_has_its_meaning)
 
 static uint64_t id_of(const char *name)
 {
-	struct store_info info;
+	struct device_info info;
 
 	cr_assert_eq(store_show(bed.store, name, &info, &bed.error), 0, "%s", name);
 	return info.id;
@@ -204,7 +204,7 @@ Test(import, limits_of_a_device_have_a_range)
 		{"0,", "max_message: from"}, {"65600,", "max_message: from"},
 		{"-1,", "max_message: not a whole number"}, {",0", "max_in_flight: from 1 to 255"},
 		{",256", "max_in_flight: from"}, {",257.5", "max_in_flight: not"}};
-	struct store_device device;
+	struct device_keyed device;
 	char text[512];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -235,7 +235,7 @@ static int run_replacing(const char *text)
 
 Test(import, limits_change_when_it_replaces)
 {
-	struct store_device devices[4];
+	struct device_keyed devices[4];
 	size_t count;
 
 	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,1038,7\n02,aa,02,1,,\n03,aa,03,1,,9\n", 3);
@@ -274,7 +274,7 @@ Test(import, one_that_replaces_has_no_device_twice)
 {
 	static const char *const rows[] = {"01,aa," SECRET ",1,,8\n01,aa," SECRET ",1,,9\n",
 		"01,aa," SECRET ",1,,7\n01,aa," SECRET ",1,,8\n"};
-	struct store_device device;
+	struct device_keyed device;
 	char text[512];
 
 	expect_added(LIMITS_HEADER "01,aa," SECRET ",1,,7\n", 1);
@@ -485,15 +485,15 @@ Test(import, the_other_format_is_said)
 
 Test(import, rows_that_are_too_long_are_named_and_not_kept)
 {
-	static char text[IMPORT_ROW_MAX + 4096];
+	static char text[RECORD_LEN_MAX + 4096];
 	char *to = stpcpy(text, HEADER "01,aa," SECRET ",true\n02,aa,");
 
-	memset(to, 'a', IMPORT_ROW_MAX);
-	strcpy(to + IMPORT_ROW_MAX, ",true\n03,bb," SECRET ",true\n");
+	memset(to, 'a', RECORD_LEN_MAX);
+	strcpy(to + RECORD_LEN_MAX, ",true\n03,bb," SECRET ",true\n");
 	expect_bad(text, 3, "too long");
 	to = stpcpy(text, "{\"device_id\":\"");
-	memset(to, '1', IMPORT_ROW_MAX);
-	strcpy(to + IMPORT_ROW_MAX,
+	memset(to, '1', RECORD_LEN_MAX);
+	strcpy(to + RECORD_LEN_MAX,
 		"\"}{\"device_id\":\"01\",\"gateway_id\":\"aa\","
 		"\"master_secret\":\"" SECRET "\",\"never_used\":true}");
 	expect_bad(text, 1, "too long");
@@ -562,7 +562,7 @@ Test(import, never_used_may_be_said_for_the_whole_file)
 	static const char refused[] = "device_id,gateway_id,master_secret,never_used\n"
 				      "04,aa,04,false\n";
 	struct import_options options = {.never_used = true};
-	struct store_device devices[4];
+	struct device_keyed devices[4];
 	size_t count;
 
 	cr_assert_eq(run_bytes(text, sizeof(text) - 1, &options), 0);
@@ -578,7 +578,7 @@ Test(import, a_fleet_imported_again_is_left_as_it_is)
 {
 	static const char text[] = HEADER "01,aa,01,true\n02,aa,02,true\n03,aa,03,true\n";
 	static const char grown[] = HEADER "01,aa,01,true\n04,aa,04,true\n03,aa,03,true\n";
-	struct store_device devices[4], before, after;
+	struct device_keyed devices[4], before, after;
 	size_t count;
 
 	expect_added(text, 3);
@@ -600,7 +600,7 @@ Test(import, replacing_retires_the_keys_in_the_same_transaction)
 	struct import_options replace = {.replace = true};
 	static const char a[] = HEADER "01,aa,01,true\n02,aa,02,true\n";
 	static const char b[] = HEADER "01,aa,11,true\n02,aa,02,true\n";
-	struct store_device device, devices[4];
+	struct device_keyed device, devices[4];
 	size_t count;
 
 	expect_added(a, 2);
@@ -620,7 +620,7 @@ Test(import, replacing_retires_the_keys_in_the_same_transaction)
 Test(import, what_was_committed_is_handed_out_once_in_chunks)
 {
 	static char text[65536];
-	struct store_device devices[7];
+	struct device_keyed devices[7];
 	size_t count, total = 0;
 	char *to = stpcpy(text, HEADER);
 
@@ -642,15 +642,15 @@ Test(import, what_was_removed_or_replaced_since_is_not_handed_out)
 {
 	static const char text[] = HEADER "01,aa,01,true\n02,aa,02,true\n03,aa,03,true\n"
 					  "04,aa,04,true\n";
-	struct store_spec other = bed_spec(77, "03", "aa");
-	struct store_device devices[4];
+	struct device_spec other = bed_spec(77, "03", "aa");
+	struct device_keyed devices[4];
 	size_t count;
 
 	expect_added(text, 4);
 	cr_assert_eq(import_next(import, devices, 1, &count, &bed.error), 0);
 	cr_assert_eq(count, 1);
 	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
-	cr_assert_eq(bed_replace(&bed, &other), STORE_REPLACED);
+	cr_assert_eq(bed_replace(&bed, &other), DEVICE_REPLACED);
 	cr_assert_eq(import_next(import, devices, 4, &count, &bed.error), 0);
 	cr_assert_eq(count, 1);
 	cr_expect_str_eq(devices[0].name, "04");
@@ -758,8 +758,8 @@ static void raise_all(uint32_t value)
 // 0001 is replaced by the import, 0002 gets another limit, 0004 is unchanged.
 static void import_over_others(uint32_t *value)
 {
-	struct store_spec spec = bed_spec(99, "ffff", "aa");
-	struct store_info info;
+	struct device_spec spec = bed_spec(99, "ffff", "aa");
+	struct device_info info;
 	bool done = false;
 	uint32_t run;
 
@@ -785,8 +785,8 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 				   "0001,aa,aaaa,true,,\n0002,aa,0002,true,,\n"
 				   "0003,aa,bbbb,true,,\n0004,aa,0004,true,,\n"
 				   "f0,aa,f0,true,floor,floor\n";
-	struct store_spec old = bed_spec(0, "0001", "aa");
-	struct store_device device;
+	struct device_spec old = bed_spec(0, "0001", "aa");
+	struct device_keyed device;
 	uint32_t value = 0;
 
 	expect_added(rows, 5);
@@ -817,7 +817,7 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 	old.params.secret_len = 2;
 	old.never_used = false;
 	old.has_gateway_seq = true;
-	cr_expect_eq(bed_replace(&bed, &old), STORE_REPLACED, "%s", bed.error.text);
+	cr_expect_eq(bed_replace(&bed, &old), DEVICE_REPLACED, "%s", bed.error.text);
 	cr_expect_gt(bed_run_base(&bed, "0001") + store_current_run(bed.store), value);
 }
 
@@ -867,7 +867,7 @@ Test(import, a_device_added_between_two_turns_is_in_the_way)
 {
 	enum import_state state = IMPORT_MORE;
 	static const char text[] = HEADER "01,aa,01,true\n";
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	int fds[2];
 
 	cr_assert_eq(pipe(fds), 0);
@@ -877,7 +877,7 @@ Test(import, a_device_added_between_two_turns_is_in_the_way)
 	cr_assert_eq(write(fds[1], text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
 	while (state != IMPORT_WAIT)
 		cr_assert_eq(import_step(import, &state, &bed.error), 0);
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	close(fds[1]);
 	while (state != IMPORT_READ)
 		cr_assert_eq(import_step(import, &state, &bed.error), 0);

@@ -37,7 +37,7 @@ static void reopen(void)
 			bed.error.text);                                                \
 	} while (0)
 
-static struct store_spec with_seq(struct store_spec spec, uint64_t seq)
+static struct device_spec with_seq(struct device_spec spec, uint64_t seq)
 {
 	spec.never_used = false;
 	spec.has_gateway_seq = true;
@@ -45,14 +45,14 @@ static struct store_spec with_seq(struct store_spec spec, uint64_t seq)
 	return spec;
 }
 
-static struct store_spec with_context(struct store_spec spec, const char *hex)
+static struct device_spec with_context(struct device_spec spec, const char *hex)
 {
 	spec.params.has_id_context = true;
 	spec.params.id_context_len = hex_into(spec.params.id_context, hex);
 	return spec;
 }
 
-static struct store_spec with_name(struct store_spec spec, const char *name)
+static struct device_spec with_name(struct device_spec spec, const char *name)
 {
 	strcpy(spec.name, name);
 	return spec;
@@ -60,11 +60,11 @@ static struct store_spec with_name(struct store_spec spec, const char *name)
 
 Test(store, a_device_loads_with_the_keys_that_osc_derive_gives)
 {
-	struct store_spec spec = with_context(bed_spec(1, "", "01"), "37cbf3210017a2d3");
-	struct store_device device;
+	struct device_spec spec = with_context(bed_spec(1, "", "01"), "37cbf3210017a2d3");
+	struct device_keyed device;
 	struct osc_keys keys;
 
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	reopen();
 	cr_assert_eq(bed_load(&bed, "empty.37cbf3210017a2d3", &device), 1);
 	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
@@ -79,14 +79,14 @@ Test(store, a_device_loads_with_the_keys_that_osc_derive_gives)
 
 Test(store, the_fingerprint_tells_id_contexts_and_devices_apart_and_stays)
 {
-	struct store_spec spec[] = {bed_spec(1, "01", "aa"),
+	struct device_spec spec[] = {bed_spec(1, "01", "aa"),
 		with_context(bed_spec(1, "01", "aa"), ""),
 		with_context(bed_spec(1, "01", "aa"), "00"), bed_spec(2, "02", "aa")};
-	struct store_info before[4], after[4];
+	struct device_info before[4], after[4];
 	size_t count;
 
 	for (int i = 0; i < 4; i++)
-		expect_code(bed_add(&bed, &spec[i]), STORE_ADDED);
+		expect_code(bed_add(&bed, &spec[i]), DEVICE_ADDED);
 	expect_code(store_list(bed.store, "", before, 4, &count, &bed.error), 0);
 	reopen();
 	expect_code(store_list(bed.store, "", after, 4, &count, &bed.error), 0);
@@ -99,45 +99,45 @@ Test(store, the_fingerprint_tells_id_contexts_and_devices_apart_and_stays)
 
 Test(store, the_default_name_is_the_hex_of_the_ids)
 {
-	struct store_spec spec[] = {bed_spec(1, "0A1b", "01"),
+	struct device_spec spec[] = {bed_spec(1, "0A1b", "01"),
 		with_context(bed_spec(2, "0a1b", "01"), ""),
 		with_context(bed_spec(3, "0a1b", "01"), "ff00"), bed_spec(4, "", "01")};
 	static const char *const name[] = {"0a1b", "0a1b.", "0a1b.ff00", "empty"};
-	struct store_info info;
+	struct device_info info;
 
 	for (int i = 0; i < 4; i++) {
-		expect_code(bed_add(&bed, &spec[i]), STORE_ADDED);
+		expect_code(bed_add(&bed, &spec[i]), DEVICE_ADDED);
 		expect_code(store_show(bed.store, name[i], &info, &bed.error), 0);
 	}
 }
 
 Test(store, names_have_63_characters_of_a_short_list)
 {
-	char name[STORE_NAME_MAX + 2];
+	char name[DEVICE_NAME_MAX + 2];
 	static const char *const bad[] = {"", " ", "a b", "a/b", "\xc3\xa4", "a\n", "a\"", "*"};
 
 	memset(name, 'x', sizeof(name));
-	name[STORE_NAME_MAX] = 0;
-	cr_expect(store_name_valid(name));
-	cr_expect(store_name_valid("AZaz09._:-"));
-	name[STORE_NAME_MAX] = 'x';
-	name[STORE_NAME_MAX + 1] = 0;
-	cr_expect_not(store_name_valid(name));
+	name[DEVICE_NAME_MAX] = 0;
+	cr_expect(device_name_valid(name));
+	cr_expect(device_name_valid("AZaz09._:-"));
+	name[DEVICE_NAME_MAX] = 'x';
+	name[DEVICE_NAME_MAX + 1] = 0;
+	cr_expect_not(device_name_valid(name));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_expect_not(store_name_valid(bad[i]), "%s", bad[i]);
+		cr_expect_not(device_name_valid(bad[i]), "%s", bad[i]);
 	// An ID Context too long for a default name needs a name.
-	struct store_spec spec = with_context(bed_spec(1, "01", "02"),
+	struct device_spec spec = with_context(bed_spec(1, "01", "02"),
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 	expect_code(bed_add(&bed, &spec), -EINVAL);
 	spec = with_name(spec, "long");
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 }
 
 Test(store, ids_are_as_long_as_the_algorithm_allows)
 {
-	struct store_spec spec = bed_spec(1, "01020304050607", "0a");
+	struct device_spec spec = bed_spec(1, "01020304050607", "0a");
 
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	spec.params.alg = AEAD_AES_128_GCM; // 12-byte nonce: 6
 	expect_code(bed_add(&bed, &spec), -EINVAL);
 	cr_expect(strstr(bed.error.text, "6 bytes") != NULL, "%s", bed.error.text);
@@ -148,7 +148,7 @@ Test(store, ids_are_as_long_as_the_algorithm_allows)
 
 Test(store, device_id_and_gateway_id_must_differ)
 {
-	struct store_spec spec = bed_spec(1, "01", "01");
+	struct device_spec spec = bed_spec(1, "01", "01");
 
 	expect_code(bed_add(&bed, &spec), -EINVAL);
 	spec = bed_spec(1, "", "");
@@ -157,31 +157,31 @@ Test(store, device_id_and_gateway_id_must_differ)
 
 Test(store, a_name_is_one_device_only)
 {
-	struct store_spec a = with_name(bed_spec(1, "01", "aa"), "pump");
-	struct store_spec b = with_name(bed_spec(2, "02", "aa"), "pump");
+	struct device_spec a = with_name(bed_spec(1, "01", "aa"), "pump");
+	struct device_spec b = with_name(bed_spec(2, "02", "aa"), "pump");
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
 	expect_code(bed_add(&bed, &b), -EEXIST);
 	cr_expect_eq(store_count(bed.store), 1);
 }
 
 Test(store, a_device_id_is_one_device_in_each_id_context)
 {
-	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
 	expect_code(bed_add(&bed, &b), -EEXIST);
 	b = with_name(b, "other");
 	expect_code(bed_add(&bed, &b), -EEXIST);
 	b = with_context(b, "");
-	expect_code(bed_add(&bed, &b), STORE_ADDED);
+	expect_code(bed_add(&bed, &b), DEVICE_ADDED);
 	b = with_name(with_context(bed_spec(3, "01", "aa"), ""), "third");
 	expect_code(bed_add(&bed, &b), -EEXIST);
 }
 
 Test(store, neither_never_used_nor_gateway_seq_is_refused)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
 	spec.never_used = false;
 	expect_code(bed_add(&bed, &spec), -EINVAL);
@@ -193,9 +193,9 @@ Test(store, neither_never_used_nor_gateway_seq_is_refused)
 
 Test(store, never_used_opens_the_window_at_that_moment_and_is_not_stored)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
-	enum store_outcome outcome;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
+	enum device_outcome outcome;
 
 	expect_code(store_add(bed.store, &spec, false, &device, &outcome, &bed.error), 0);
 	cr_expect(device.window_known && device.window.next == 0 && device.window.bits == 0);
@@ -216,10 +216,10 @@ Test(store, gateway_seq_gives_the_base_beyond_it_and_leaves_the_window_unknown)
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char id[3];
-		struct store_device device;
-		enum store_outcome outcome;
+		struct device_keyed device;
+		enum device_outcome outcome;
 		snprintf(id, sizeof(id), "%02x", i);
-		struct store_spec spec = with_seq(bed_spec(i, id, "aa"), cases[i].seq);
+		struct device_spec spec = with_seq(bed_spec(i, id, "aa"), cases[i].seq);
 		int code = store_add(bed.store, &spec, false, &device, &outcome, &bed.error);
 		cr_expect_eq(code, cases[i].base ? 0 : -ERANGE);
 		cr_expect_eq(device.run_base, cases[i].base);
@@ -233,15 +233,15 @@ Test(store, salts_that_derive_the_same_keys_are_one_key)
 	static const char *const salt[] = {"", "00", "0000"};
 
 	for (int i = 0; i < 3; i++) {
-		struct store_spec spec = with_name(bed_spec(1, "01", "aa"), (char[]){'a' + i, 0});
+		struct device_spec spec = with_name(bed_spec(1, "01", "aa"), (char[]){'a' + i, 0});
 		spec.params.salt_len = hex_into(spec.params.salt, salt[i]);
 		// The same device_id and ID Context: the same device, under another name.
-		expect_code(bed_add(&bed, &spec), i == 0 ? STORE_ADDED : -EEXIST);
-		expect_code(bed_replace(&bed, &spec), i == 0 ? STORE_UNCHANGED : -EEXIST);
+		expect_code(bed_add(&bed, &spec), i == 0 ? DEVICE_ADDED : -EEXIST);
+		expect_code(bed_replace(&bed, &spec), i == 0 ? DEVICE_UNCHANGED : -EEXIST);
 	}
 	expect_code(bed_remove_device(&bed, "a"), 0);
 	for (int i = 1; i < 3; i++) {
-		struct store_spec spec = bed_spec(1, "01", "aa");
+		struct device_spec spec = bed_spec(1, "01", "aa");
 		spec.params.salt_len = hex_into(spec.params.salt, salt[i]);
 		expect_code(bed_add(&bed, &spec), -EKEYREVOKED);
 	}
@@ -249,9 +249,9 @@ Test(store, salts_that_derive_the_same_keys_are_one_key)
 
 Test(store, ids_swapped_between_two_devices_are_refused)
 {
-	struct store_spec a = bed_spec(1, "01", "02"), b = bed_spec(1, "02", "01");
+	struct device_spec a = bed_spec(1, "01", "02"), b = bed_spec(1, "02", "01");
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
 	expect_code(bed_add(&bed, &b), -ENOTUNIQ);
 	b = with_seq(b, 100);
 	expect_code(bed_add(&bed, &b), -ENOTUNIQ);
@@ -260,9 +260,9 @@ Test(store, ids_swapped_between_two_devices_are_refused)
 
 Test(store, a_sender_key_that_is_anothers_recipient_key_is_refused)
 {
-	struct store_spec a = bed_spec(1, "01", "02"), b = bed_spec(1, "03", "01");
+	struct device_spec a = bed_spec(1, "01", "02"), b = bed_spec(1, "03", "01");
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
 	expect_code(bed_add(&bed, &b), -ENOTUNIQ);
 	// And one Sender Key for two devices.
 	b = bed_spec(1, "03", "02");
@@ -272,38 +272,38 @@ Test(store, a_sender_key_that_is_anothers_recipient_key_is_refused)
 
 Test(store, adding_a_device_again_changes_nothing)
 {
-	struct store_spec spec = with_seq(bed_spec(1, "01", "aa"), 1);
+	struct device_spec spec = with_seq(bed_spec(1, "01", "aa"), 1);
 	uint32_t run;
 
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	expect_code(store_run_grant(bed.store, &run, &bed.error), 0);
 	spec = bed_spec(1, "01", "aa");
-	expect_code(bed_add(&bed, &spec), STORE_UNCHANGED);
+	expect_code(bed_add(&bed, &spec), DEVICE_UNCHANGED);
 	spec = with_seq(spec, UINT64_C(9) << 16);
-	expect_code(bed_replace(&bed, &spec), STORE_UNCHANGED);
+	expect_code(bed_replace(&bed, &spec), DEVICE_UNCHANGED);
 	cr_expect_eq(bed_run_base(&bed, "01"), 1);
 }
 
 Test(store, a_removed_key_is_never_never_used_again)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	expect_code(bed_remove_device(&bed, "01"), 0);
 	reopen();
 	expect_code(bed_add(&bed, &spec), -EKEYREVOKED);
 	// Nor under other parameters that have one of its keys.
-	struct store_spec same_recipient_key = bed_spec(1, "01", "bb");
+	struct device_spec same_recipient_key = bed_spec(1, "01", "bb");
 	expect_code(bed_add(&bed, &same_recipient_key), -EKEYREVOKED);
-	struct store_spec other_role = bed_spec(1, "aa", "cc");
+	struct device_spec other_role = bed_spec(1, "aa", "cc");
 	expect_code(bed_add(&bed, &other_role), -EKEYREVOKED);
 }
 
 // Every way of a key through the store gives it runs that it never had.
 Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 	uint32_t run, highest;
 
 	for (int i = 0; i < 3; i++) {
@@ -311,7 +311,7 @@ Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 		expect_code(store_run_grant(bed.store, &run, &bed.error), 0);
 	}
 	cr_assert_eq(run, 2);
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	highest = run;
 	spec = with_seq(spec, 0);
 	for (int i = 0; i < 4; i++) {
@@ -319,7 +319,7 @@ Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 		if (i == 2)
 			reopen();
 		expect_code(bed_remove_device(&bed, "01"), 0);
-		expect_code(bed_add(&bed, &spec), STORE_ADDED);
+		expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 		cr_assert_eq(bed_load(&bed, "01", &device), 1);
 		cr_expect_not(device.window_known);
 		expect_code(store_run_grant(bed.store, &run, &bed.error), 0);
@@ -332,29 +332,29 @@ Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 // The data plane has a device until it hears of the removal, and a run may be granted until then.
 Test(store, a_tombstone_counts_the_run_that_is_granted_after_the_removal)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	uint32_t run;
 
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	expect_code(bed_remove_device(&bed, "01"), 0);
 	expect_code(store_run_grant(bed.store, &run, &bed.error), 0);
 	spec = with_seq(spec, 0);
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_expect(bed_run_base(&bed, "01") > 0);
 }
 
 Test(store, rotation_from_a_to_b_to_a_is_refused)
 {
-	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
-	struct store_device device;
-	enum store_outcome outcome;
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
+	struct device_keyed device;
+	enum device_outcome outcome;
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	uint64_t first = device.id;
 	expect_code(bed_add(&bed, &b), -EEXIST);
 	expect_code(store_add(bed.store, &b, true, &device, &outcome, &bed.error), 0);
-	cr_expect_eq(outcome, STORE_REPLACED);
+	cr_expect_eq(outcome, DEVICE_REPLACED);
 	cr_expect_eq(device.replaces, first);
 	cr_expect(device.id > first);
 	cr_expect_eq(store_count(bed.store), 1);
@@ -362,51 +362,51 @@ Test(store, rotation_from_a_to_b_to_a_is_refused)
 	expect_code(bed_replace(&bed, &a), -EKEYREVOKED);
 	// The refusal left device B as it was.
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
-	expect_code(bed_add(&bed, &b), STORE_UNCHANGED);
+	expect_code(bed_add(&bed, &b), DEVICE_UNCHANGED);
 	a = with_seq(a, 5);
-	expect_code(bed_replace(&bed, &a), STORE_REPLACED);
+	expect_code(bed_replace(&bed, &a), DEVICE_REPLACED);
 	cr_expect(bed_run_base(&bed, "01") >= 1);
 }
 
 Test(store, a_device_that_is_replaced_keeps_its_name)
 {
-	struct store_spec a = with_name(bed_spec(1, "01", "aa"), "pump");
-	struct store_spec b = bed_spec(2, "01", "aa");
-	struct store_info info;
+	struct device_spec a = with_name(bed_spec(1, "01", "aa"), "pump");
+	struct device_spec b = bed_spec(2, "01", "aa");
+	struct device_info info;
 
-	expect_code(bed_add(&bed, &a), STORE_ADDED);
-	expect_code(bed_replace(&bed, &b), STORE_REPLACED);
+	expect_code(bed_add(&bed, &a), DEVICE_ADDED);
+	expect_code(bed_replace(&bed, &b), DEVICE_REPLACED);
 	expect_code(store_show(bed.store, "pump", &info, &bed.error), 0);
 }
 
 Test(store, there_are_no_more_devices_than_max_devices)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
 	bed_close(&bed);
 	bed.config.max_devices = 1;
 	bed_open(&bed);
-	expect_code(bed_add(&bed, &spec), STORE_ADDED);
-	struct store_spec second = bed_spec(2, "02", "aa");
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
+	struct device_spec second = bed_spec(2, "02", "aa");
 	expect_code(bed_add(&bed, &second), -EDQUOT);
 	second = bed_spec(3, "01", "aa");
-	expect_code(bed_replace(&bed, &second), STORE_REPLACED);
+	expect_code(bed_replace(&bed, &second), DEVICE_REPLACED);
 	expect_code(bed_remove_device(&bed, "01"), 0);
 	second = bed_spec(2, "02", "aa");
-	expect_code(bed_add(&bed, &second), STORE_ADDED);
+	expect_code(bed_add(&bed, &second), DEVICE_ADDED);
 }
 
 Test(store, a_list_goes_by_name_in_pages)
 {
-	struct store_info page[3];
-	char after[STORE_NAME_MAX + 1] = "", seen[64] = "";
+	struct device_info page[3];
+	char after[DEVICE_NAME_MAX + 1] = "", seen[64] = "";
 	size_t count;
 
 	for (unsigned i = 0; i < 7; i++) {
 		char id[3], name[2] = {'g' - i, 0};
 		snprintf(id, sizeof(id), "%02x", i);
-		struct store_spec spec = with_name(bed_spec(i, id, "aa"), name);
-		expect_code(bed_add(&bed, &spec), STORE_ADDED);
+		struct device_spec spec = with_name(bed_spec(i, id, "aa"), name);
+		expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	}
 	do {
 		expect_code(store_list(bed.store, after, page, 3, &count, &bed.error), 0);
@@ -420,7 +420,7 @@ Test(store, a_list_goes_by_name_in_pages)
 
 Test(store, what_is_not_there_cannot_be_shown_or_removed)
 {
-	struct store_info info;
+	struct device_info info;
 
 	expect_code(store_show(bed.store, "01", &info, &bed.error), -ENOENT);
 	expect_code(bed_remove_device(&bed, "01"), -ENOENT);

@@ -40,8 +40,8 @@ static void add_many(unsigned count)
 		char id[9];
 
 		snprintf(id, sizeof(id), "%08x", i);
-		struct store_spec spec = bed_spec(i, id, "aa");
-		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+		struct device_spec spec = bed_spec(i, id, "aa");
+		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
 	}
 }
 
@@ -58,14 +58,15 @@ static struct store_check run_check(void)
 
 Test(store_check, a_store_as_we_wrote_it_has_no_problem)
 {
-	struct store_spec gone = bed_spec(9999, "bbbb", "aa"), floored = bed_spec(9998, "cc", "aa");
+	struct device_spec gone = bed_spec(9999, "bbbb", "aa"),
+			   floored = bed_spec(9998, "cc", "aa");
 
 	floored.has_recovery = true;
-	floored.recovery = STORE_FLOOR;
+	floored.recovery = DEVICE_FLOOR;
 	add_many(DEVICES);
-	cr_assert_eq(bed_add(&bed, &gone), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &gone), DEVICE_ADDED);
 	cr_assert_eq(bed_remove_device(&bed, "bbbb"), 0);
-	cr_assert_eq(bed_add(&bed, &floored), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &floored), DEVICE_ADDED);
 	struct store_check check = run_check();
 	cr_expect_eq(check.report.problems, 0, "%s", check.report.problem[0].text);
 	cr_expect_eq(check.report.devices, DEVICES + 1);
@@ -146,9 +147,9 @@ Test(store_check, an_index_that_does_not_fit_its_table_is_told)
 		char id[5];
 
 		snprintf(id, sizeof(id), "02%02x", i);
-		struct store_spec spec = bed_spec(i, id, "aa");
+		struct device_spec spec = bed_spec(i, id, "aa");
 		snprintf(spec.name, sizeof(spec.name), "unit-%02u", i);
-		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	}
 	bed_close(&bed);
 	bed_save(&bed);
@@ -241,7 +242,7 @@ Test(store_check, devices_come_and_go_while_a_check_is_under_way, .timeout = 60)
 
 	import_many(2000);
 	while (!done) {
-		struct store_spec spec = bed_spec(77, "77", "aa");
+		struct device_spec spec = bed_spec(77, "77", "aa");
 
 		cr_assert_eq(store_check_step(bed.store, &check, &done, &bed.error), 0);
 		spec.never_used = false;
@@ -249,7 +250,7 @@ Test(store_check, devices_come_and_go_while_a_check_is_under_way, .timeout = 60)
 		if (there)
 			cr_assert_eq(bed_remove_device(&bed, "77"), 0);
 		else
-			cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+			cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
 		there = !there;
 	}
 	cr_expect_eq(check.report.problems, 0, "%s", check.report.problem[0].text);
@@ -303,7 +304,7 @@ static bool there(const char *path)
 
 Test(store_check, a_backup_opens_only_by_adoption)
 {
-	struct store_device device;
+	struct device_keyed device;
 	struct stat st;
 	uint32_t run;
 
@@ -339,9 +340,9 @@ Test(store_check, what_is_stored_while_a_backup_is_made_is_in_it)
 		cr_assert_eq(store_backup_step(backup, &done, &bed.error), 0, "%s", bed.error.text);
 		cr_expect_eq(there(copy), done);
 		snprintf(id, sizeof(id), "ff%06x", turns);
-		struct store_spec spec = bed_spec(70000 + turns, id, "aa");
+		struct device_spec spec = bed_spec(70000 + turns, id, "aa");
 		if (!done)
-			cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+			cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 		added += !done;
 	}
 	store_backup_free(backup);
@@ -413,13 +414,13 @@ struct expected {
 };
 
 // What loads is what was written: never other keys, never a lower mark.
-static int expect_written(void *arg, const struct store_device *device)
+static int expect_written(void *arg, const struct device_keyed *device)
 {
 	const struct expected *expected = arg;
 
 	cr_expect_arr_eq(&device->keys, &expected->keys, sizeof(device->keys));
 	cr_expect_eq(device->mark, expected->mark);
-	cr_expect_eq(device->recovery, STORE_FLOOR);
+	cr_expect_eq(device->recovery, DEVICE_FLOOR);
 	cr_expect_eq(device->run_base, 5);
 	return 0;
 }
@@ -456,13 +457,13 @@ static void mark_put(const char *directory)
 
 static void damage_begin(struct expected *expected, char path[256])
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 	uint32_t run;
 
 	spec.has_recovery = true;
-	spec.recovery = STORE_FLOOR;
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	spec.recovery = DEVICE_FLOOR;
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_load(&bed, "01", &device);
 	cr_assert_eq(bed_raise_base(&bed, device.id, 5), 0);
 	cr_assert_eq(store_run_grant(bed.store, &run, &bed.error), 0);

@@ -189,13 +189,13 @@ static unsigned imports_seen;
 static void check_import(int reply)
 {
 	uint64_t count = bed_load(&bed, NULL, NULL);
-	struct store_spec spec = bed_spec(1000, "ffff", "bb");
+	struct device_spec spec = bed_spec(1000, "ffff", "bb");
 
 	cr_expect(count == 0 || count == DEVICES, "%lu devices", count);
 	cr_expect(reply != 0 || count == DEVICES);
 	imports_seen |= count == 0 ? 1 : 2;
 	// The store is in order, and begins anew for the next kill.
-	cr_expect_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_expect_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_close(&bed);
 	bed_restore(&bed);
 }
@@ -266,7 +266,7 @@ static int remove_verb(void)
 
 static void check_remove(int reply)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	uint64_t count = store_count(bed.store);
 
 	cr_expect(count == 1 || bed_add(&bed, &spec) == -EKEYREVOKED, "no tombstone");
@@ -277,9 +277,9 @@ static void check_remove(int reply)
 
 Test(store_faults, a_removal_that_is_killed_at_any_write_leaves_the_device_or_its_tombstone)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_close(&bed);
 	bed_save(&bed);
 	kill_at_each_call(true, remove_verb, check_remove);
@@ -331,10 +331,10 @@ static void check_base(int reply)
 
 Test(store_faults, a_base_that_was_raised_is_raised_wherever_it_is_killed)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	device_number = device.id;
 	bed_close(&bed);
@@ -362,7 +362,7 @@ static int stop_verb(void)
 
 static bool window_known(void)
 {
-	struct store_device device;
+	struct device_keyed device;
 
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect(!device.window_known || device.window.next == 100);
@@ -409,10 +409,10 @@ static void check_start(int reply)
 
 Test(store_faults, windows_are_used_once_wherever_a_stop_or_a_start_is_killed)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	device_number = device.id;
 	bed_close(&bed);
@@ -436,13 +436,13 @@ Test(store_faults, windows_are_used_once_wherever_a_stop_or_a_start_is_killed)
 // Nothing is granted while syncs fail. As soon as they do not, all goes on, above what was granted.
 Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 	unsigned refused = 0;
 	int highest = -1;
 	uint32_t run;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	for (unsigned n = 1; n <= GRANT_SYNCS; n++) {
 		syncs = 0;
@@ -471,11 +471,11 @@ Test(store_faults, while_syncs_fail_nothing_is_granted_and_then_all_goes_on)
 // have had before, in this start too.
 static void expect_above_tombstone(uint32_t run, uint32_t base)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
 	spec.never_used = false;
 	spec.has_gateway_seq = true;
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
 	cr_expect_gt(run + bed_run_base(&bed, "01"), run + base);
 }
 
@@ -484,13 +484,13 @@ static void expect_above_tombstone(uint32_t run, uint32_t base)
 Test(store_faults, a_grant_that_failed_and_is_there_is_the_one_of_this_start)
 {
 	const uint32_t base = 3;
-	struct store_device device;
+	struct device_keyed device;
 	uint32_t run;
 
 	for (unsigned n = 1; n <= GRANT_SYNCS; n++) {
-		struct store_spec spec = bed_spec(1, "01", "aa");
+		struct device_spec spec = bed_spec(1, "01", "aa");
 
-		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 		cr_assert_eq(bed_load(&bed, "01", &device), 1);
 		cr_assert_eq(bed_raise_base(&bed, device.id, base), 0);
 		cr_assert_eq(bed_remove_device(&bed, "01"), 0);
@@ -510,10 +510,10 @@ Test(store_faults, a_grant_that_failed_and_is_there_is_the_one_of_this_start)
 // there, and what is there was not refused.
 Test(store_faults, after_one_sync_that_failed_the_answer_is_true)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	unsigned refused = 0, done = 0;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_close(&bed);
 	bed_save(&bed);
 	for (unsigned n = 1; n <= 4; n++) {
@@ -590,11 +590,11 @@ Test(store_faults, a_disk_that_comes_back_with_another_first_row_is_not_sound)
 
 Test(store_faults, a_full_disk_refuses_what_is_new_and_keeps_what_is_there)
 {
-	struct store_spec spec = bed_spec(1000, "ffff", "bb");
+	struct device_spec spec = bed_spec(1000, "ffff", "bb");
 	uint64_t count;
 	uint32_t run;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	// Less than it has is as much as it has.
 	cr_assert_eq(sqlite3_exec(bed.store->db, "PRAGMA max_page_count = 1", NULL, NULL, NULL),
 		SQLITE_OK);
@@ -814,15 +814,15 @@ Test(store_faults, a_newer_store_a_foreign_database_and_rubbish_are_refused)
 
 static void add_two(void)
 {
-	struct store_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "02", "aa");
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "02", "aa");
 
-	cr_assert_eq(bed_add(&bed, &a), STORE_ADDED);
-	cr_assert_eq(bed_add(&bed, &b), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_assert_eq(bed_add(&bed, &b), DEVICE_ADDED);
 	bed_close(&bed);
 	bed_save(&bed);
 }
 
-static int ignore(void *arg, const struct store_device *device)
+static int ignore(void *arg, const struct device_keyed *device)
 {
 	return 0;
 }
@@ -876,10 +876,10 @@ Test(store_faults, a_tombstone_or_a_first_row_that_was_changed_is_told)
 		"UPDATE meta SET run = run + 1", "UPDATE meta SET copy = 1 - copy",
 		"UPDATE meta SET commits = commits + 1", "UPDATE meta SET machine = zeroblob(16)",
 		"UPDATE meta SET tag = NULL"};
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	bool done = false;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
 	bed_close(&bed);
 	bed_save(&bed);
@@ -904,7 +904,7 @@ Test(store_faults, a_tombstone_or_a_first_row_that_was_changed_is_told)
 		bed_restore(&bed);
 	}
 	bed_open(&bed);
-	cr_expect_eq(bed_add(&bed, &spec), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
 }
 
 Test(store_faults, every_bit_of_the_sealed_keys_counts)
@@ -914,7 +914,7 @@ Test(store_faults, every_bit_of_the_sealed_keys_counts)
 	struct osc_params params;
 	struct osc_keys keys;
 
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	cr_assert_eq(row_prepare(bed.store, &spec, &row, &error), 0);
 	for (unsigned bit = 0; bit < 8u * row.keys_len; bit++) {
 		changed = row;
@@ -934,7 +934,7 @@ Test(store_faults, every_bit_of_the_sealed_keys_counts)
 
 Test(store_faults, a_sealed_secret_does_not_open_as_keys)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	struct store_row row;
 	struct osc_keys keys;
 
@@ -948,8 +948,8 @@ Test(store_faults, a_sealed_secret_does_not_open_as_keys)
 
 Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
 {
-	struct store_info info;
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_info info;
+	struct device_spec spec = bed_spec(1, "01", "aa");
 
 	add_two();
 	bed_sql(&bed, "UPDATE device SET keys = zeroblob(85) WHERE name = '01'");
@@ -964,8 +964,8 @@ Test(store_faults, a_damaged_device_is_shown_as_such_and_can_be_removed)
 // What was bound to its keys does not tell any more how far they were used.
 Test(store_faults, keys_of_a_damaged_device_never_come_again)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 
 	add_two();
 	bed_open(&bed);
@@ -976,7 +976,7 @@ Test(store_faults, keys_of_a_damaged_device_never_come_again)
 		"UPDATE device SET run_base = 1 WHERE name = '01';"
 		"UPDATE device SET keys = zeroblob(85) WHERE name = '02'");
 	bed_open(&bed);
-	struct store_spec fresh = bed_spec(7, "02", "aa");
+	struct device_spec fresh = bed_spec(7, "02", "aa");
 	cr_expect_eq(store_rotate(bed.store, "02", &fresh, NULL, &device, &bed.error), 0, "%s",
 		bed.error.text);
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
@@ -988,13 +988,13 @@ Test(store_faults, keys_of_a_damaged_device_never_come_again)
 // Neither the database nor what a removal leaves in it has a secret or a derived key in clear.
 Test(store_faults, the_file_has_no_key_in_clear)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
+	struct device_spec spec = bed_spec(1, "01", "aa");
 	static char data[1 << 20];
 	struct osc_keys keys;
 	char path[256];
 
 	randombytes_buf(spec.params.secret, spec.params.secret_len);
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
 	bed_close(&bed);
 	snprintf(path, sizeof(path), "%s/" STORE_DB, bed.directory);

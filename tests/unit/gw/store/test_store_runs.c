@@ -106,10 +106,10 @@ Test(store_runs, run_numbers_end)
 
 Test(store_runs, a_base_only_rises_and_stays)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect_eq(bed_raise_base(&bed, device.id, 0), 0); // it is that high already
 	cr_expect_eq(bed_raise_base(&bed, device.id, 5), 0);
@@ -143,10 +143,10 @@ Test(store_runs, an_older_database_is_refused_by_the_mark_beside_it)
 // With the base it had before, the device would use the same Partial IVs again in a later run.
 Test(store_runs, an_older_database_is_refused_although_only_a_base_was_raised)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect_eq(grant(), 0);
 	bed_close(&bed);
@@ -165,10 +165,10 @@ Test(store_runs, an_older_database_is_refused_although_only_a_base_was_raised)
 Test(store_runs, a_device_that_came_back_since_the_copy_is_added_again_after_adoption)
 {
 	const uint32_t elsewhere = 100000; // the run up to which another gateway used its keys
-	struct store_spec spec = bed_spec(1, "01", "aa"), back = spec;
+	struct device_spec spec = bed_spec(1, "01", "aa"), back = spec;
 	uint32_t original, run;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_expect_eq(grant(), 0);
 	bed_close(&bed);
 	bed_save(&bed);
@@ -178,7 +178,7 @@ Test(store_runs, a_device_that_came_back_since_the_copy_is_added_again_after_ado
 	back.never_used = false;
 	back.has_gateway_seq = true;
 	back.gateway_seq = (uint64_t)elsewhere << STORE_COUNTER_BITS;
-	cr_assert_eq(bed_add(&bed, &back), STORE_ADDED, "%s", bed.error.text);
+	cr_assert_eq(bed_add(&bed, &back), DEVICE_ADDED, "%s", bed.error.text);
 	original = grant() + bed_run_base(&bed, "01");
 	cr_expect_gt(original, elsewhere);
 	bed_close(&bed);
@@ -190,7 +190,7 @@ Test(store_runs, a_device_that_came_back_since_the_copy_is_added_again_after_ado
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
 	// What the device shows as the gateway's last Partial IV, or the run of the other gateway.
 	back.gateway_seq = (uint64_t)original << STORE_COUNTER_BITS;
-	cr_assert_eq(bed_add(&bed, &back), STORE_ADDED, "%s", bed.error.text);
+	cr_assert_eq(bed_add(&bed, &back), DEVICE_ADDED, "%s", bed.error.text);
 	cr_expect_gt(grant() + bed_run_base(&bed, "01"), original);
 }
 
@@ -252,11 +252,11 @@ Test(store_runs, a_mark_without_a_database_is_refused)
 
 Test(store_runs, a_store_of_another_machine_is_refused_until_it_is_adopted)
 {
-	struct store_spec spec = bed_spec(1, "01", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device;
 	uint32_t run;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_expect_eq(grant(), 0);
 	bed_close(&bed);
 	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
@@ -370,12 +370,12 @@ static bool next_window(void *arg, struct store_window *window)
 static void stop_cleanly(void)
 {
 	struct stop stop = {{0, 0, 12345}, 0};
-	struct store_device device;
+	struct device_keyed device;
 
 	for (unsigned i = 1; i <= 3; i++) {
 		char id[3];
 		snprintf(id, sizeof(id), "%02x", i);
-		struct store_spec spec = bed_spec(i, id, "aa");
+		struct device_spec spec = bed_spec(i, id, "aa");
 		cr_assert(bed_add(&bed, &spec) >= 0);
 		cr_assert_eq(bed_load(&bed, id, &device), store_count(bed.store));
 		if (i < 3)
@@ -388,7 +388,7 @@ static void stop_cleanly(void)
 
 static void load_expecting(bool known)
 {
-	struct store_device device;
+	struct device_keyed device;
 
 	bed_load(&bed, "02", &device);
 	cr_expect_eq(device.window_known, known);
@@ -400,7 +400,7 @@ static void load_expecting(bool known)
 
 Test(store_runs, windows_of_a_clean_stop_are_used_by_the_next_start_and_by_no_other)
 {
-	struct store_device device;
+	struct device_keyed device;
 
 	stop_cleanly();
 	bed_open_unstarted(&bed);

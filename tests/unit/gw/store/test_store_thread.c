@@ -62,7 +62,7 @@ Test(store_thread, each_job_does_its_verb)
 {
 	struct store_add_job add = {.spec = bed_spec(1, "01", "aa")};
 	struct store_show_job show = {.name = "01"};
-	struct store_info page[2];
+	struct device_info page[2];
 	struct store_list_job list = {.page = page, .room = 2};
 	struct store_raise raise = {.value = 7};
 	struct store_raise_job base = {.raise = &raise, .count = 1};
@@ -72,7 +72,7 @@ Test(store_thread, each_job_does_its_verb)
 	store_add_job_init(&add);
 	serve(&add.job);
 	cr_assert_eq(add.job.result, 0, "%s", add.job.error.text);
-	cr_expect(add.outcome == STORE_ADDED && add.device.window_known);
+	cr_expect(add.outcome == DEVICE_ADDED && add.device.window_known);
 	// The secret is gone from the job.
 	cr_expect_eq(add.spec.params.secret_len, 0);
 
@@ -298,7 +298,7 @@ static void count_meanwhile(struct store_job *job)
 // all of them are there.
 static enum store_turn run_grant_and_show(struct store_job *job, struct store *store)
 {
-	struct store_info info;
+	struct device_info info;
 	struct store_error error;
 	uint32_t run;
 	struct store_raise base = {.id = 1, .value = ++turns_seen};

@@ -65,15 +65,15 @@ static void live(void)
 		uint64_t gateway_seq; // 0: never used
 	} devices[] = {{"01", 0}, {"02", UINT64_C(900) << STORE_COUNTER_BITS}, {"03", 0}, {"04", 0},
 		{"05", UINT64_C(5000) << STORE_COUNTER_BITS}};
-	struct store_device device;
+	struct device_keyed device;
 
 	for (unsigned i = 0; i < 5; i++) {
-		struct store_spec spec = bed_spec(i, devices[i].id, "aa");
+		struct device_spec spec = bed_spec(i, devices[i].id, "aa");
 
 		spec.has_gateway_seq = devices[i].gateway_seq != 0;
 		spec.never_used = !spec.has_gateway_seq;
 		spec.gateway_seq = devices[i].gateway_seq;
-		cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	}
 	bed_load(&bed, "03", &device);
 	cr_assert_eq(bed_raise_base(&bed, device.id, 7), 0);
@@ -87,7 +87,7 @@ static void live(void)
 
 static int add_again(unsigned seed, const char *id)
 {
-	struct store_spec spec = bed_spec(seed, id, "aa");
+	struct device_spec spec = bed_spec(seed, id, "aa");
 
 	cr_expect_eq(bed_add(&bed, &spec), -EKEYREVOKED);
 	spec.never_used = false;
@@ -97,7 +97,7 @@ static int add_again(unsigned seed, const char *id)
 
 Test(store_versions, no_own_partial_iv_comes_again_after_the_take_over)
 {
-	struct store_device device;
+	struct device_keyed device;
 
 	live();
 	take_over();
@@ -112,18 +112,18 @@ Test(store_versions, no_own_partial_iv_comes_again_after_the_take_over)
 	bed_load(&bed, "03", &device);
 	cr_expect_eq(device.run_base, 7 * 64);
 	expect_above(1 + 7, run + device.run_base, "03");
-	cr_expect_eq(add_again(3, "04"), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(add_again(3, "04"), DEVICE_ADDED, "%s", bed.error.text);
 	expect_above(1 + 0, run + bed_run_base(&bed, "04"), "04");
-	cr_expect_eq(add_again(4, "05"), STORE_ADDED, "%s", bed.error.text);
+	cr_expect_eq(add_again(4, "05"), DEVICE_ADDED, "%s", bed.error.text);
 	expect_above(1 + 5001, run + bed_run_base(&bed, "05"), "05");
 }
 
 Test(store_versions, a_store_of_version_5_knew_no_limits)
 {
-	struct store_spec spec = bed_spec(60, "60", "aa"), more = bed_spec(61, "61", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(60, "60", "aa"), more = bed_spec(61, "61", "aa");
+	struct device_keyed device;
 
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_close(&bed);
 	bed_sql(&bed, BED_NO_LIMITS "PRAGMA user_version = 5");
 	for (unsigned i = 0; i < 2; i++) {
@@ -132,7 +132,7 @@ Test(store_versions, a_store_of_version_5_knew_no_limits)
 		cr_expect_eq(device.limits.max_message, 0);
 		cr_expect_eq(device.limits.max_in_flight, 0);
 		more.limits.max_message = 1200;
-		cr_expect_eq(bed_add(&bed, &more), i ? STORE_UNCHANGED : STORE_ADDED);
+		cr_expect_eq(bed_add(&bed, &more), i ? DEVICE_UNCHANGED : DEVICE_ADDED);
 		bed_close(&bed);
 	}
 	bed_open(&bed);
@@ -162,13 +162,13 @@ static bool one_window(void *arg, struct store_window *window)
 
 Test(store_versions, marks_of_devices_and_windows_stay_as_they_are)
 {
-	struct store_spec spec = bed_spec(9, "09", "aa");
-	struct store_device device;
+	struct device_spec spec = bed_spec(9, "09", "aa");
+	struct device_keyed device;
 	struct store_raise raise = {.value = 100};
 
 	spec.has_recovery = true;
-	spec.recovery = STORE_FLOOR;
-	cr_assert_eq(bed_add(&bed, &spec), STORE_ADDED);
+	spec.recovery = DEVICE_FLOOR;
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	bed_load(&bed, "09", &device);
 	raise.id = device.id;
 	cr_assert_eq(store_marks_raise(bed.store, &raise, 1, &bed.error), 0);
@@ -302,7 +302,7 @@ Test(store_versions, the_last_runs_are_not_used_again)
 
 Test(store_versions, what_was_damaged_stays_damaged)
 {
-	struct store_info info;
+	struct device_info info;
 
 	live();
 	bed_close(&bed);
@@ -314,7 +314,7 @@ Test(store_versions, what_was_damaged_stays_damaged)
 	cr_assert_eq(store_show(bed.store, "03", &info, &bed.error), 0);
 	cr_expect(info.damaged);
 	cr_expect_eq(bed_run_base(&bed, "02"), 901 * 64);
-	cr_expect_eq(add_again(3, "04"), STORE_ADDED);
-	struct store_spec spec = bed_spec(4, "05", "aa");
+	cr_expect_eq(add_again(3, "04"), DEVICE_ADDED);
+	struct device_spec spec = bed_spec(4, "05", "aa");
 	cr_expect_eq(bed_add(&bed, &spec), -EBADMSG, "a tombstone that was set back");
 }
