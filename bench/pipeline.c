@@ -11,7 +11,7 @@
 #include "bench/aead_measure.h"
 #include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/make.h"
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>

@@ -6,7 +6,7 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/oscore/context.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/turn.h"
 
 #define PACKET_ROOM 112 // bytes of a sealed request in the store
 

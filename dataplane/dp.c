@@ -4,7 +4,9 @@
 #include "dataplane/dp.h"
 
 #include "dataplane/shared/ring.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/handoff.h"
+#include "dataplane/worker/make.h"
+#include "dataplane/worker/turn.h"
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a worker reports of the requests that it answers by itself, for the access log.
-
-#include "dataplane/shared/access.h"
+#include "dataplane/worker/access.h"
 
 #include "dataplane/shared/frame_ring.h"
-#include "dataplane/worker/worker.h"
 
 #define ACCESS_SLOTS 1024 // what a worker answers meanwhile is counted only: main looks each second
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Verified packets on their way to the worker that owns their context. A packet is opened where it
-// arrived, so that nothing unverified can fill these rings; the owner goes on at its window.
+#include "dataplane/worker/handoff.h"
 
 #include "dataplane/shared/ring.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/separate.h"
 
 #define HANDOFF_SLOTS \
 	512           // of each ring; a full one is a counted drop, before anything is committed

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a key has been through: messages under it, and tags that did not verify. Main hears once of
-// each limit that is reached. An event that found a full ring is sent again with the next packet
-// that counts.
+#include "dataplane/worker/limit.h"
 
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/event.h"
 
 static uint8_t limit_bit(enum dp_limit limit)
 {

@@ -1,94 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stages 3 to 10: from a classified packet to a verified request whose Partial IV is committed. The
-// stages that ask whether it is new, 7, 8 and 10, are in replay.c.
+#include "dataplane/worker/receive.h"
 
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/handoff.h"
+#include "dataplane/worker/limit.h"
+#include "dataplane/worker/replay.h"
+#include "dataplane/worker/send.h"
+#include "dataplane/worker/separate.h"
+#include "dataplane/worker/shed.h"
+#include "dataplane/worker/unprotected.h"
 
 #include <rte_hash.h>
-
-#define ERRORS_PER_SECOND 100 // unprotected errors a worker sends at most (errors: verbose)
-#define AMPLIFICATION_MAX 3   // RFC 9175 section 2.4
-#define ERROR_ROOM        256 // bytes of an unprotected error
-
-void dp_reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len,
-	enum dp_stat stat)
-{
-	dp_count(w, dp_send_coap(w, flow, coap, len) ? stat : DP_STAT_drop_no_mbuf);
-}
-
-static bool error_budget(struct dp_worker *w)
-{
-	if (w->now_ms - w->error_tokens_ms >= 1000) {
-		w->error_tokens_ms = w->now_ms;
-		w->error_tokens = ERRORS_PER_SECOND;
-	}
-	if (!w->error_tokens)
-		return false;
-	w->error_tokens--;
-	return true;
-}
-
-// Writes an unprotected error into coap; 0 if it would be larger than the sender may be sent.
-static size_t error_write(uint8_t coap[ERROR_ROOM], const struct coap_msg *msg, uint16_t mid,
-	uint8_t code, const char *diagnostic, size_t max)
-{
-	bool con = msg->type == COAP_CON;
-	struct coap_writer writer;
-
-	coap_writer_init(&writer, coap, ERROR_ROOM);
-	coap_write_header(
-		&writer, con ? COAP_ACK : COAP_NON, code, mid, msg->token, msg->token_len);
-	coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
-	coap_write_payload(&writer, diagnostic, strlen(diagnostic));
-	size_t len = coap_writer_len(&writer);
-
-	return len <= max ? len : 0;
-}
-
-void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
-{
-	const struct coap_msg *msg = &vec->msg[slot];
-	size_t max = (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len;
-	uint8_t coap[ERROR_ROOM];
-
-	if (wanted && error_budget(w)) {
-		struct dp_flow flow;
-
-		pkt_flow(vec, slot, &flow);
-		uint16_t mid = msg->type == COAP_CON ? msg->mid : dp_mid_non(w->mids, &flow);
-		size_t len = error_write(coap, msg, mid, code, diagnostic, max);
-
-		if (!len) // a short request leaves no room for the text
-			len = error_write(coap, msg, mid, code, "", max);
-		// Counted beside the reason, which is where the packet ends.
-		if (len && dp_send_coap(w, &flow, coap, len))
-			dp_count(w, DP_STAT_rx_errors_sent);
-	}
-	dp_count(w, reason);
-}
-
-// RST to a confirmable message (RFC 7252 section 4.2).
-static void send_rst(
-	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat stat)
-{
-	uint8_t rst[COAP_EMPTY_LEN];
-	struct dp_flow flow;
-
-	coap_empty_make(rst, COAP_RST, vec->msg[slot].mid);
-	pkt_flow(vec, slot, &flow);
-	dp_reply(w, &flow, rst, sizeof(rst), stat);
-}
-
-// A message that cannot be processed: RST to a CON if errors are wanted, else silence.
-static void reject(
-	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat reason)
-{
-	if (vec->msg[slot].type == COAP_CON && w->config->verbose_errors && error_budget(w))
-		send_rst(w, vec, slot, DP_STAT_rx_format_rst);
-	else
-		dp_count(w, reason);
-}
 
 // An ACK or a RST, for a message of ours or none. Never answered (RFC 7252 section 4.2).
 static void receive_ack(
@@ -135,17 +56,17 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		return false;
 	}
 	if (verdict != COAP_OK) {
-		reject(w, vec, slot,
+		dp_unprotected_reject(w, vec, slot,
 			verdict == COAP_MANY_OPTIONS ? DP_STAT_drop_many_options
 						     : DP_STAT_drop_coap_format);
 		return false;
 	}
 	if (msg->code == COAP_EMPTY && msg->type == COAP_CON) {
-		send_rst(w, vec, slot, DP_STAT_rx_pings);
+		dp_unprotected_rst(w, vec, slot, DP_STAT_rx_pings);
 		return false;
 	}
 	if (msg->code == COAP_EMPTY || COAP_CODE_CLASS(msg->code) != 0) {
-		reject(w, vec, slot, DP_STAT_drop_coap_code);
+		dp_unprotected_reject(w, vec, slot, DP_STAT_drop_coap_code);
 		return false;
 	}
 	const struct coap_body *body = &msg->body;
@@ -313,36 +234,13 @@ static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 	forged(w, vec, slots, failed);
 }
 
-// The upper rungs of the overload ladder, before anything is decrypted or committed: a packet that
-// is dropped here is new when it comes again. Copies of requests that were answered passed stage
-// 7b, and what another worker owns is for that one to refuse.
-static bool overload_spares(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
-{
-	if (vec->foreign[slot])
-		return true;
-	if (vec->msg[slot].type == COAP_NON) {
-		dp_count(w, DP_STAT_drop_overload_non);
-		return false;
-	}
-	if (w->overload.rung < DP_RUNG_CON)
-		return true;
-	dp_count(w, DP_STAT_drop_overload_con);
-	return false;
-}
-
-static void overload(struct dp_worker *w, struct pkt_vec *vec)
-{
-	if (unlikely(w->overload.rung >= DP_RUNG_NON))
-		VEC_FILTER(vec, slot, overload_spares(w, vec, slot));
-}
-
 void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec)
 {
 	uint64_t start = rte_rdtsc();
 	unsigned n = vec->n;
 
 	dp_window(w, vec);
-	overload(w, vec);
+	dp_shed(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	n = vec->n;
 	dp_commit(w, vec);
@@ -365,7 +263,7 @@ void dp_receive(struct dp_worker *w, struct pkt_vec *vec)
 	if (!(n = vec->n))
 		return;
 	dp_window(w, vec);
-	overload(w, vec);
+	dp_shed(w, vec);
 	start = dp_stage_end(w, DP_STAGE_window, start, n);
 	if (!(n = vec->n))
 		return;

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stages 7, 8 and 10: whether a request is new. Copies of what we know are answered as those,
-// others are replays; of unknown windows nothing is taken in before a challenge. The only place
-// where a window moves.
+// Copies of requests that are known are answered as copies, others are replays. Nothing of a device
+// whose window is unknown is accepted before it has answered a challenge.
+#include "dataplane/worker/replay.h"
 
 #include "dataplane/shared/bucket.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/challenge.h"
+#include "dataplane/worker/event.h"
+#include "dataplane/worker/handoff.h"
+#include "dataplane/worker/limit.h"
+#include "dataplane/worker/own_piv.h"
+#include "dataplane/worker/send.h"
+#include "dataplane/worker/separate.h"
+#include "dataplane/worker/suspicion.h"
+#include "dataplane/worker/unprotected.h"
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
 
@@ -55,12 +63,6 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 		return false;
 	dp_separate_copy(w, index, &flow, msg->type);
 	return true;
-}
-
-void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
-{
-	dp_unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
-		"Replay detected", DP_STAT_drop_replay);
 }
 
 // What the window says of a request: it lets pass what is new. That of a context that nobody owns
@@ -156,39 +158,6 @@ static void mark_want(
 	if (side->mark_wanted)
 		return;
 	side->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
-}
-
-bool dp_echo_brought(
-	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase)
-{
-	const uint8_t *plaintext = vec->msg[slot].body.payload;
-	struct coap_body inner;
-	struct coap_option echo;
-
-	return coap_body_parse_max(&inner, plaintext + 1, vec->plaintext_len[slot] - 1,
-		       DP_INNER_OPTIONS_MAX) == COAP_OK &&
-		coap_option_find(&inner, COAP_OPT_ECHO, &echo) &&
-		dp_echo_valid(&w->echo, vec->context[slot], vec->generation[slot], phase, w->now_ms,
-			echo.value, echo.len);
-}
-
-void dp_challenge_send(
-	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv)
-{
-	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
-	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
-	uint8_t echo[DP_ECHO_LEN];
-	struct coap_writer writer;
-
-	dp_echo_make(&w->echo, vec->context[slot], vec->generation[slot], phase, w->now_ms, echo);
-	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
-	coap_write_code(&writer, COAP_UNAUTHORIZED);
-	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
-	answer->plaintext = plaintext;
-	answer->plaintext_len = coap_writer_len(&writer);
-	answer->has_own_piv = true;
-	answer->own_piv = own_piv;
-	answer->recorded = false;
 }
 
 // A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).

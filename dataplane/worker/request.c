@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Stages 11 to 13: a verified request is read, checked against rules and routes, and answered by
-// a builtin or handed to an upstream loop. Its Partial IV is spent: every answer from here on is
-// protected (RFC 8613 section 8.3).
+#include "dataplane/worker/request.h"
 
 #include "dataplane/coap/path.h"
 #include "dataplane/shared/bucket.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/access.h"
+#include "dataplane/worker/answer.h"
+#include "dataplane/worker/exchanges.h"
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
@@ -466,24 +466,4 @@ void dp_request(struct dp_worker *w, struct pkt_vec *vec)
 	for (unsigned i = 0; i < vec->n; i++)
 		request_one(w, vec, vec->live[i]);
 	dp_stage_end(w, DP_STAGE_inner, start, vec->n);
-}
-
-void dp_context_abandon(struct dp_worker *w, uint32_t context)
-{
-	uint32_t index;
-
-	while ((index = dp_in_flight_take(w->in_flight, context)) != DP_INDEX_NONE) {
-		struct dp_exchange *x = &w->exchanges->worker_half[index];
-
-		dp_wheel_remove(&w->wheel, w->exchanges, index);
-		if (x->delivering) {
-			// No upstream loop holds it.
-			dp_unacked_remove(w->unacked, index);
-			dp_exchange_give(w->exchanges, index);
-		} else {
-			x->abandoned = true;
-			__atomic_store_n(
-				&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
-		}
-	}
 }

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Separate answers (RFC 7252 section 5.2.2): a confirmable request whose backend is slow gets an
-// empty ACK, and its answer later as a confirmable message of ours, which is sent again until it is
-// acknowledged, rejected, or given up (section 4.2).
-//
-// An answer is sealed once: what is sent again are its bytes, which its exchange keeps. So an
-// exchange is taken until the ACK comes, at most 93 s after the answer with an ACK_TIMEOUT of 2 s;
-// but a new request that finds none free has one of the device that holds most.
+#include "dataplane/worker/separate.h"
 
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/answer.h"
+#include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/send.h"
 
 #define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
 
@@ -21,34 +17,6 @@ static uint32_t jitter(struct dp_worker *w, uint32_t below)
 static struct dp_exchange *exchange_at(const struct dp_worker *w, uint32_t index)
 {
 	return &w->exchanges->worker_half[index];
-}
-
-void dp_separate_end(struct dp_worker *w, uint32_t index)
-{
-	dp_wheel_remove(&w->wheel, w->exchanges, index);
-	dp_unacked_remove(w->unacked, index);
-	dp_in_flight_remove(w->in_flight, index);
-	dp_exchange_give(w->exchanges, index);
-}
-
-static void give_up(struct dp_worker *w, uint32_t index)
-{
-	dp_separate_end(w, index);
-	dp_count(w, DP_STAT_answers_given_up);
-}
-
-uint32_t dp_exchange_obtain(struct dp_worker *w)
-{
-	uint32_t index = dp_exchange_take(w->exchanges);
-
-	if (likely(index != DP_INDEX_NONE))
-		return index;
-	uint32_t victim = dp_unacked_victim(w->unacked);
-
-	if (victim == DP_INDEX_NONE)
-		return DP_INDEX_NONE;
-	give_up(w, victim);
-	return dp_exchange_take(w->exchanges);
 }
 
 // The empty ACK was sent: the answer will be a separate one.
@@ -214,7 +182,7 @@ void dp_separate_again(struct dp_worker *w, uint32_t index)
 	const struct dp_exchange *x = exchange_at(w, index);
 
 	if (x->tries > MAX_RETRANSMIT) {
-		give_up(w, index);
+		dp_exchange_give_up(w, index);
 		return;
 	}
 	if (!x->coap_len) {

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether a device has started its sequence numbers again. It sends numbers that were seen then,
-// but so does whoever recorded its packets: a verified old number is a suspicion and no more.
-//
-// There are two proofs. Another message was accepted under the same Partial IV, and its tag is
-// still remembered: only the device can seal, so it sealed two. Or the device brings a fresh Echo
-// value in a request with an old number again: nobody can have recorded that. The value is asked
-// for at most once a minute, in a protected 4.01 under an own Partial IV, and only where nothing
-// was accepted for MAX_TRANSMIT_WAIT, so that a copy on a slow way never makes a healthy device do
-// a request again. A device without Echo (DP_CONTEXT_FLOOR) is never asked.
+#include "dataplane/worker/suspicion.h"
 
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/challenge.h"
+#include "dataplane/worker/event.h"
+#include "dataplane/worker/own_piv.h"
+#include "dataplane/worker/unprotected.h"
 
 #define IDLE_S  93 // MAX_TRANSMIT_WAIT (RFC 7252 section 4.8.2)
 #define AGAIN_S 60 // from one challenge of a context to the next

@@ -30,8 +30,6 @@
 #include <stdalign.h>
 
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
-// Diagnostic of an answer that the device would not take.
-#define DP_TOO_LARGE     "Answer is too large for the device"
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
 // Options of a message that are read. Of the outer one: OSCORE, and what is for proxies; each costs
@@ -202,165 +200,6 @@ struct dp_worker {
 	uint64_t answers_oldest_ms;     // worker writes now and then, main reads
 };
 
-// Makes a worker and all it owns. NULL and a sentence in err on failure.
-struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
-	unsigned id, char *err, size_t err_len);
-void dp_worker_free(struct dp_worker *w);
-// Bytes that one takes of EAL's memory.
-size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports);
-// Gives a started port, with a queue for this worker, to it.
-void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
-	const struct dp_port_addresses *addresses);
-// Starts the clocks and counters of the loop; dp_worker_run() does it by itself.
-void dp_worker_begin(struct dp_worker *w);
-
-// Sets the clock of the loop to the kernel's again: the TSC alone would run away from it.
-void dp_worker_set_clock(struct dp_worker *w);
-
-// How long an idle worker naps, in nanoseconds, after a nap of that length (0: none yet) and so
-// much time without work.
-uint32_t dp_nap_ns(uint32_t last_ns, uint64_t silent_ms);
-// One turn of the loop: everything from the rings to tx. Returns how much work it found.
-unsigned dp_worker_turn(struct dp_worker *w);
-// The loop, as an lcore function.
-int dp_worker_run(void *worker);
-
-// Stages 3-10: outer message to committed plaintext (receive.c). vec holds classified packets.
-void dp_receive(struct dp_worker *w, struct pkt_vec *vec);
-// Stages 8 and 10 for packets that another worker opened (receive.c).
-void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec);
-// Sends bytes as they are; where the packet that they answer ends is `stat`.
-void dp_reply(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap, uint16_t len,
-	enum dp_stat stat);
-// An unprotected error (RFC 8613 section 8.2): same token, Max-Age 0, if the policy wants it.
-// The packet ends in `reason`, whether or not an error is sent.
-void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason);
-// Stages 7 and 8 (replay.c): keeps what the window lets pass. The memory that tells a copy from a
-// replay is asked for ahead of its use.
-void dp_window(struct dp_worker *w, struct pkt_vec *vec);
-// Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
-void dp_commit(struct dp_worker *w, struct pkt_vec *vec);
-// A verified request that is not new, nor a copy of one that is known (replay.c): it ends here.
-void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot);
-// Answers with a protected 4.01 and an Echo value of this phase, under this own Partial IV.
-void dp_challenge_send(
-	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv);
-// Whether a verified request brings a value of this phase.
-bool dp_echo_brought(
-	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase);
-
-// What is remembered under the Partial IV of a request, by its tag.
-enum dp_remembered {
-	DP_REMEMBERED_NONE,
-	DP_REMEMBERED_SAME,  // this message, perhaps in another envelope
-	DP_REMEMBERED_OTHER, // another one
-};
-// Whether an old number could tell anything of this context here (suspicion.c).
-bool dp_suspicion_possible(const struct dp_worker *w, const struct dp_context *ctx);
-// Before a request with an old number is verified, which is no copy of one that is known: whether
-// it is worth that. One in a second and context is.
-bool dp_suspicion_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot);
-// After it was verified: it ends here. in_burst: what of its burst was accepted under the same
-// Partial IV.
-void dp_suspicion(
-	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, enum dp_remembered in_burst);
-// Hand-off between workers (handoff.c): rings for each pair, 0 or -errno.
-int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
-	__attribute__((warn_unused_result));
-size_t dp_handoff_bytes(unsigned workers); // of EAL's memory
-void dp_handoff_free(struct dp_worker *w);
-// Hands an opened packet to the owner of its context, or counts its drop.
-void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner);
-// Fills vec with packets from another worker: how many came.
-unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
-// Counts a rung of the overload ladder that was entered (worker.c).
-void dp_rung_entered(struct dp_worker *w, enum dp_rung rung);
-// Hands an ACK or RST to the worker that made its message id, or counts its drop.
-void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid,
-	unsigned owner);
-// Takes those that other workers received: how many came.
-unsigned dp_handoff_acks(struct dp_worker *w);
-// The access log (access.c), where dp_worker.access is there: its ring, 0 or -errno; ...
-int dp_access_init(struct dp_worker *w, unsigned percent) __attribute__((warn_unused_result));
-// ... what a request in a slot of the burst says, before its plaintext is written over; ...
-void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	struct dp_access_record *record);
-// ... and what it is answered by the worker. The record goes to main, or is lost and counted.
-void dp_access_answer(
-	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer);
-// Limits of a key (limit.c): after a request was accepted with more than half of DP_LIMIT_USES,
-// where window.next was `before` it; ...
-void dp_limit_uses(
-	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before);
-// ... and after tags did not verify under a context of this generation, whoever owns it.
-void dp_limit_forged(struct dp_worker *w, uint32_t index, uint32_t generation, uint32_t count);
-// Stages 11-13 (request.c).
-void dp_request(struct dp_worker *w, struct pkt_vec *vec);
-// Takes away the exchanges of a context that is removed (request.c).
-void dp_context_abandon(struct dp_worker *w, uint32_t context);
-// Separate answers (separate.c): an exchange for a new request, DP_INDEX_NONE if there is none. Of
-// the device with most answers that wait for their ACK, the oldest gives way.
-uint32_t dp_exchange_obtain(struct dp_worker *w);
-// The backend is slow: an empty ACK, unless there is no message id for the answer to come.
-void dp_separate_begin(struct dp_worker *w, uint32_t index);
-// A copy of a request whose exchange is still there, from where that came from.
-void dp_separate_copy(
-	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type);
-// The deadline of a request that got an empty ACK: an exchange like it, to deliver a 5.04 while the
-// upstream loop holds this one. DP_INDEX_NONE if none is free.
-uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index);
-// Before the separate answer of an exchange is sealed: it has a message id, and not too old a one.
-// false, counted: there is none now.
-bool dp_separate_mid(struct dp_worker *w, uint32_t index) __attribute__((warn_unused_result));
-// A separate answer was sealed and is sent: its bytes are kept until the ACK.
-void dp_separate_sent(
-	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len);
-// It could not be sealed for now.
-void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer);
-// No ACK in time: once more, or given up.
-void dp_separate_again(struct dp_worker *w, uint32_t index);
-// Ends the delivery, and gives the exchange back.
-void dp_separate_end(struct dp_worker *w, uint32_t index);
-// An ACK or RST of this worker's message id came, perhaps.
-void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid);
-// Stages 15-17 (answer.c): answers of the upstream loops, deadlines, seal, encode.
-unsigned dp_loop_answers(struct dp_worker *w);
-unsigned dp_deadlines(struct dp_worker *w);
-// Adds an answer to the batch (a full one is flushed first), zeroed but for exchange.
-struct pkt_answer *dp_answer_add(struct dp_worker *w);
-// An answer to the request of an exchange.
-struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index);
-// An answer to the request in a slot of the burst, its flow and token taken from the packet.
-struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
-// Makes the plaintext of an answer added last: a code, Max-Age of that many seconds, a diagnostic.
-void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t code, uint32_t max_age,
-	const char *diagnostic);
-// Seals, encodes and queues all answers of the batch.
-void dp_answers_flush(struct dp_worker *w);
-// Next own Partial IV of a context; false if there is none now, and why not.
-bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
-	enum dp_stat *why_not);
-// The same without using it up: whether an answer could have one now.
-bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
-	uint64_t *piv, enum dp_stat *why_not);
-// Sends CoAP bytes as they are to a flow. false, for the caller to count, if there is no mbuf.
-bool dp_send_coap(struct dp_worker *w, const struct dp_flow *flow, const uint8_t *coap,
-	uint16_t len) __attribute__((warn_unused_result));
-// The same for an Empty message: an ACK or a RST.
-bool dp_send_empty(struct dp_worker *w, const struct dp_flow *flow, enum coap_type type,
-	uint16_t mid) __attribute__((warn_unused_result));
-// Queues a complete frame; a full queue is sent first.
-void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
-// Hands what is queued to the driver (worker.c).
-void dp_transmit(struct dp_worker *w, struct dp_worker_port *port);
-// Tells main; false, counted, if it could not.
-bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,
-	uint32_t generation, uint64_t arg);
-// Changes the visible state of a context.
-void dp_context_state_set(
-	struct dp_worker *w, uint32_t index, struct dp_context *ctx, enum dp_context_state state);
-
 static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t context)
 {
 	return &w->contexts->side[context];
@@ -369,16 +208,6 @@ static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t contex
 static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
 {
 	dp_stat_add(&w->stats, stat, 1);
-}
-
-// Looks how many exchanges are in use: before each burst, for the overload ladder.
-static inline void dp_exchanges_watch(struct dp_worker *w)
-{
-	enum dp_rung rung = dp_overload_exchanges(&w->overload,
-		w->exchanges->count - w->exchanges->free_count - dp_unacked_count(w->unacked));
-
-	if (rung)
-		dp_rung_entered(w, rung);
 }
 
 static inline uint64_t dp_stage_end(

@@ -7,7 +7,8 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/oscore/protect.h"
-#include "dataplane/worker/worker.h"
+#include "dataplane/worker/make.h"
+#include "dataplane/worker/turn.h"
 
 #define BED_WORKERS_MAX 3
 #define BED_MESSAGE_MAX 1600

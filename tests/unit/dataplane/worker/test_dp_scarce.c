@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the worker does when something runs out, or is misused by the other end of a ring.
 
+#include "dataplane/worker/event.h"
+#include "dataplane/worker/own_piv.h"
+#include "dataplane/worker/send.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>

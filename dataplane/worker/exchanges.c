@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/exchanges.h"
+
+void dp_separate_end(struct dp_worker *w, uint32_t index)
+{
+	dp_wheel_remove(&w->wheel, w->exchanges, index);
+	dp_unacked_remove(w->unacked, index);
+	dp_in_flight_remove(w->in_flight, index);
+	dp_exchange_give(w->exchanges, index);
+}
+
+void dp_exchange_give_up(struct dp_worker *w, uint32_t index)
+{
+	dp_separate_end(w, index);
+	dp_count(w, DP_STAT_answers_given_up);
+}
+
+uint32_t dp_exchange_obtain(struct dp_worker *w)
+{
+	uint32_t index = dp_exchange_take(w->exchanges);
+
+	if (likely(index != DP_INDEX_NONE))
+		return index;
+	uint32_t victim = dp_unacked_victim(w->unacked);
+
+	if (victim == DP_INDEX_NONE)
+		return DP_INDEX_NONE;
+	dp_exchange_give_up(w, victim);
+	return dp_exchange_take(w->exchanges);
+}
+
+void dp_context_abandon(struct dp_worker *w, uint32_t context)
+{
+	uint32_t index;
+
+	while ((index = dp_in_flight_take(w->in_flight, context)) != DP_INDEX_NONE) {
+		struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		if (x->delivering) {
+			// No upstream loop holds it.
+			dp_unacked_remove(w->unacked, index);
+			dp_exchange_give(w->exchanges, index);
+		} else {
+			x->abandoned = true;
+			__atomic_store_n(
+				&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+		}
+	}
+}

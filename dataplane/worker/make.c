@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/make.h"
+
+#include "dataplane/shared/memory.h"
+#include "dataplane/worker/access.h"
+#include "dataplane/worker/handoff.h"
+
+#include <rte_malloc.h>
+
+#include <sodium.h>
+#include <stdio.h>
+
+#define PUNT_SLOTS     512
+#define EVENT_SLOTS    4096
+#define COMMAND_SLOTS  4096
+#define MBUFS_PER_PORT 4096
+#define MBUFS_BASE     4096
+#define MBUF_CACHE     256
+
+static struct rte_ring *ring_create(const char *what, unsigned worker, size_t elem, unsigned count)
+{
+	static unsigned serial; // names of rte_ring are unique in a process
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s%u.%u", what, worker, serial++);
+	return rte_ring_create_elem(name, elem, rte_align32pow2(count + 1), SOCKET_ID_ANY,
+		RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports)
+{
+	// An mbuf costs its data room, its header and what the mempool puts around it.
+	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
+		(dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
+	size_t rings = 2 * loops * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
+		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
+
+	return pool + rings + sizeof(struct dp_worker);
+}
+
+// Makes the rings to and from every loop, which can hold all exchanges each.
+static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
+{
+	bool made = true;
+
+	for (unsigned i = 0; i < tables->loop_count; i++) {
+		struct dp_loop *up = tables->loops[i];
+		struct dp_loop_port *port = &up->port[w->id];
+		uint32_t count = w->exchanges->count;
+
+		port->pool = w->exchanges;
+		port->requests = ring_create("requests", w->id, sizeof(dp_handle), count);
+		port->responses = ring_create("responses", w->id, sizeof(dp_handle), count);
+		made &= port->requests && port->responses;
+		w->loop[w->loop_count++] = (struct dp_worker_loop){.port = port, .bell = &up->bell};
+	}
+	return made;
+}
+
+struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
+	unsigned id, char *err, size_t err_len)
+{
+	static unsigned serial; // names of mempools are unique in a process
+	char name[RTE_MEMPOOL_NAMESIZE];
+	struct dp_worker *w = rte_zmalloc("worker", sizeof(*w), 64);
+
+	if (!w) {
+		snprintf(err, err_len, "no memory for worker %u", id);
+		return NULL;
+	}
+	w->id = id;
+	w->lcore = conf->lcores[id];
+	w->nap_when_idle = conf->nap_when_idle;
+	w->share_cpus = conf->share_cpus;
+	w->affinity_kid = conf->affinity_kid;
+	w->worker_count = conf->worker_count;
+	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;
+	w->contexts = tables->contexts;
+	w->main_bell = tables->bell;
+	w->qsbr = tables->qsbr;
+	w->run = tables->run;
+	w->current_config = tables->policy;
+	w->echo = *tables->echo;
+	// Ethernet and two VLAN tags around it.
+	uint16_t frame = conf->mtu + 14 + 2 * 4;
+
+	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
+	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
+		MBUF_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
+	w->spare_stride = dp_port_data_room(conf->mtu);
+	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
+	w->engine = aead_engine_create(conf->isa);
+	w->in_flight_most = RTE_MAX(conf->exchanges / 4, 1u);
+	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
+	w->in_flight = w->exchanges ? dp_in_flight_create(w->exchanges, w->contexts) : NULL;
+	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges, w->contexts) : NULL;
+	w->answers = dp_answer_index_create(conf->answers_bytes);
+	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
+	bool loops = w->exchanges && loops_attach(w, tables);
+
+	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
+	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
+	w->to_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
+	w->from_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
+	bool access = !dp_access_init(w, conf->access_percent);
+
+	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
+		!w->mids || !loops || !w->events || !w->commands || !w->to_kernel ||
+		!w->from_kernel || !access) {
+		snprintf(err, err_len, "worker %u: no memory for %s", id,
+			!w->pool || !w->spare ? "its mbufs"
+				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
+				: !w->in_flight || !w->unacked ? "its exchanges"
+				: !w->answers                  ? "its answer index"
+				: !w->mids                     ? "its message ids"
+							       : "its rings");
+		dp_worker_free(w);
+		return NULL;
+	}
+	randombytes_buf(&w->jitter, sizeof(w->jitter));
+	return w;
+}
+
+void dp_worker_free(struct dp_worker *w)
+{
+	if (!w)
+		return;
+	dp_frame_ring_free(w->access);
+	dp_frame_ring_free(w->from_kernel);
+	dp_frame_ring_free(w->to_kernel);
+	rte_ring_free(w->commands);
+	rte_ring_free(w->events);
+	for (unsigned i = 0; i < w->loop_count; i++) {
+		rte_ring_free(w->loop[i].port->responses);
+		rte_ring_free(w->loop[i].port->requests);
+	}
+	dp_mids_free(w->mids);
+	dp_answer_index_free(w->answers);
+	dp_unacked_free(w->unacked);
+	dp_in_flight_free(w->in_flight);
+	dp_exchange_pool_free(w->exchanges);
+	aead_engine_free(w->engine);
+	dp_unmap(w->spare, DP_ANSWERS_BATCH * w->spare_stride);
+	rte_mempool_free(w->pool);
+	sodium_memzero(w, sizeof(*w));
+	rte_free(w);
+}
+
+void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
+	const struct dp_port_addresses *addresses)
+{
+	struct dp_worker_port *port = &w->port[w->port_count++];
+
+	port->port_id = port_id;
+	port->mtu = mtu;
+	port->addresses = *addresses;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How a worker and all it owns is made and freed, by main, before and after it runs.
+
+#ifndef POSTERN_DATAPLANE_WORKER_MAKE_H
+#define POSTERN_DATAPLANE_WORKER_MAKE_H
+
+#include "dataplane/worker/worker.h"
+
+// Makes a worker and all it owns. NULL and a sentence in err on failure.
+struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
+	unsigned id, char *err, size_t err_len);
+// Wipes it, too.
+void dp_worker_free(struct dp_worker *w);
+// Bytes that one takes of EAL's memory, without the rings between workers.
+size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports);
+// Gives a started port, with a queue for this worker, to it.
+void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
+	const struct dp_port_addresses *addresses);
+
+#endif

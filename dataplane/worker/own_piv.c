@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/own_piv.h"
+
+#include "dataplane/worker/event.h"
+
+#define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
+#define RUN_BASE_AGAIN (1 << 10)                // and how often again, should nothing come of it
+
+// The second that the clock shows now, and a counter. Never beyond the present second, so that a
+// copy of this context that starts later starts above it.
+static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
+{
+	const struct dp_clock *clock = &w->contexts->clock;
+	int64_t second = dp_clock_now(clock);
+	int64_t next = ctx->own_next >> DP_CLOCK_BITS;
+
+	if (!dp_clock_usable(clock, second) || next > second + 1) {
+		*why_not = DP_STAT_drop_clock;
+		return false;
+	}
+	if (next > second) {
+		*why_not = DP_STAT_drop_own_piv_spent;
+		return false;
+	}
+	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
+	return true;
+}
+
+static bool run_next(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not)
+{
+	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
+
+	if (run == DP_RUN_NONE) {
+		if (!w->run_wanted)
+			w->run_wanted =
+				dp_event_send(w, DP_EVENT_RUN_WANTED, index, ctx->generation, 0);
+		*why_not = DP_STAT_drop_no_run;
+		return false;
+	}
+	uint64_t own_run = (uint64_t)run + ctx->run_base;
+
+	if (ctx->own_counter > DP_COUNTER_MAX || own_run > DP_RUN_MAX) {
+		*why_not = DP_STAT_drop_own_piv_spent;
+		return false;
+	}
+	*piv = own_run << DP_COUNTER_BITS | ctx->own_counter;
+	return true;
+}
+
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not)
+{
+	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, piv, why_not)
+						     : run_next(w, index, ctx, piv, why_not);
+}
+
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
+{
+	if (!dp_own_piv_ready(w, index, ctx, piv, why_not))
+		return false;
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		dp_clock_use(&w->contexts->clock, *piv >> DP_CLOCK_BITS);
+		ctx->own_next = *piv + 1;
+		return true;
+	}
+	ctx->own_counter++;
+	if (ctx->own_counter >= RUN_BASE_AHEAD &&
+		(ctx->own_counter - RUN_BASE_AHEAD) % RUN_BASE_AGAIN == 0)
+		dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
+	return true;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Partial IVs of the gateway's own (docs/nonces.md): run and counter, or the clock.
+
+#ifndef POSTERN_DATAPLANE_WORKER_OWN_PIV_H
+#define POSTERN_DATAPLANE_WORKER_OWN_PIV_H
+
+#include "dataplane/worker/worker.h"
+
+// Uses up the next own Partial IV of a context. false: there is none now, and why not.
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not);
+// The same without using it up: whether an answer could have one now. Where it needs a run and none
+// is granted yet, it asks main for one.
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
+	uint64_t *piv, enum dp_stat *why_not);
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/returned.h"
+
+#include "dataplane/worker/answer.h"
+#include "dataplane/worker/seal.h"
+#include "dataplane/worker/separate.h"
+
+#define ANSWERS_BURST 32 // handles taken from an upstream loop in one turn
+
+static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
+{
+	dp_handle handles[ANSWERS_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst_elem(
+		port->responses, handles, sizeof(handles[0]), ANSWERS_BURST, NULL);
+
+	if (!n)
+		return 0;
+	uint64_t start = rte_rdtsc();
+
+	for (unsigned i = 0; i < n; i++) {
+		struct dp_shared *shared = dp_shared_get(w->exchanges, handles[i]);
+
+		if (!shared) // a loop that hands one back twice
+			continue;
+		// From here on no copy of the handle is valid, not even one in this burst.
+		dp_exchange_close(shared);
+		uint32_t index = shared->index;
+		struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		if (x->abandoned ||
+			dp_context_live(&w->contexts->context[x->context]) !=
+				x->context_generation) {
+			dp_count(w, DP_STAT_answers_late);
+			dp_in_flight_remove(w->in_flight, index);
+			dp_exchange_give(w->exchanges, index);
+			continue;
+		}
+		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
+
+		answer->exchange = index;
+		if (!shared->response.len || shared->response.len > shared->request.response_max) {
+			dp_count(w, DP_STAT_answers_oversize);
+			dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
+			continue;
+		}
+		answer->plaintext = dp_shared_response(w->exchanges, shared);
+		answer->plaintext_len = shared->response.len;
+	}
+	dp_stage_end(w, DP_STAGE_upstream, start, n);
+	return n;
+}
+
+unsigned dp_loop_answers(struct dp_worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->loop_count; i++)
+		n += loop_answers(w, w->loop[i].port);
+	return n;
+}
+
+// The device gets its answer now; the memory comes back with the handle.
+static void timed_out(struct dp_worker *w, uint32_t index)
+{
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+	if (dp_context_live(&w->contexts->context[x->context]) == x->context_generation) {
+		uint32_t clone = x->acked ? dp_separate_clone(w, index) : DP_INDEX_NONE;
+		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
+
+		answer->exchange = clone;
+		dp_answer_error(w, answer, COAP_GATEWAY_TIMEOUT, 0, NULL);
+		x->nonce_spent = true;
+		dp_count(w, DP_STAT_exchange_timeouts);
+	}
+	x->abandoned = true;
+	__atomic_store_n(&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+}
+
+unsigned dp_deadlines(struct dp_worker *w)
+{
+	uint64_t start = rte_rdtsc();
+	unsigned n = 0;
+	uint32_t index;
+
+	dp_wheel_move(&w->wheel, w->exchanges);
+	while (n < ANSWERS_BURST &&
+		(index = dp_wheel_expire(&w->wheel, w->exchanges, w->now_ms)) != DP_INDEX_NONE) {
+		const struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+		n++;
+		if (x->delivering)
+			dp_separate_again(w, index);
+		else if (w->now_ms < dp_shared_at(w->exchanges, index)->request.deadline_ms)
+			dp_separate_begin(w, index);
+		else
+			timed_out(w, index);
+	}
+	if (n)
+		dp_stage_end(w, DP_STAGE_timers, start, n);
+	return n;
+}

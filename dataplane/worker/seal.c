@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/seal.h"
+
+#include "dataplane/worker/answer.h"
+#include "dataplane/worker/own_piv.h"
+#include "dataplane/worker/send.h"
+#include "dataplane/worker/separate.h"
+
+// Whether the device asked not to hear of answers of this class (RFC 7967 section 2).
+static bool not_wanted(const struct pkt_answer *answer)
+{
+	return answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
+}
+
+// Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
+static size_t encode_head(
+	struct dp_worker *w, const struct pkt_answer *answer, uint8_t *coap, size_t room)
+{
+	const struct dp_context *ctx = &w->contexts->context[answer->context];
+	struct osc_option option = {0};
+	uint8_t value[OSC_OPTION_LEN_MAX];
+	struct coap_writer writer;
+
+	if (answer->has_own_piv) {
+		option.piv = answer->own_piv;
+		option.piv_len = 1; // its presence; encoded in as few bytes as possible
+		// RFC 8613 section 5 lets an answer name its sender. uoscore takes the nonce's id
+		// from here, and cannot open an answer with a Partial IV and no kid.
+		option.has_kid = true;
+		option.kid = ctx->sender_id;
+		option.kid_len = ctx->sender_id_len;
+	}
+	int value_len = osc_option_encode(&option, value, sizeof(value));
+	enum coap_type type = COAP_ACK; // piggybacked
+	uint16_t mid = answer->mid;
+
+	if (value_len < 0)
+		return 0;
+	if (unlikely(answer->separate && answer->exchange != DP_INDEX_NONE)) {
+		type = COAP_CON; // RFC 7252 section 5.2.2
+		mid = w->exchanges->worker_half[answer->exchange].own_mid;
+	} else if (answer->type == COAP_NON || answer->separate) {
+		type = COAP_NON; // section 5.2.3
+		mid = dp_mid_non(w->mids, answer->flow);
+	}
+	coap_writer_init(&writer, coap, room);
+	// The outer code tells nothing.
+	coap_write_header(&writer, type, COAP_CHANGED, mid, answer->token, answer->token_len);
+	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
+	size_t len = coap_writer_len(&writer);
+
+	if (!len || len == room)
+		return 0;
+	coap[len++] = COAP_PAYLOAD_MARK;
+	return len;
+}
+
+static void record(
+	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len)
+{
+	if (!answer->recorded)
+		return;
+	const struct dp_answer_key key = {
+		.piv = answer->piv,
+		.context = answer->context,
+		.generation = answer->generation,
+		.flow = answer->flow,
+		.token = answer->token,
+		.tag = answer->tag,
+		.token_len = answer->token_len,
+		.mid = answer->mid,
+		.tag_len = answer->tag_len,
+	};
+
+	// A duplicate NON gets silence (its answer may be lost as the request may be).
+	dp_answer_index_put(w->answers, &key, w->now_ms,
+		&w->contexts->context[answer->context].share_at, coap,
+		answer->type == COAP_CON ? len : 0);
+}
+
+// What is recorded of a request that got an empty ACK: a duplicate gets it again.
+static void record_ack(struct dp_worker *w, const struct pkt_answer *answer)
+{
+	uint8_t ack[COAP_EMPTY_LEN];
+
+	coap_empty_make(ack, COAP_ACK, answer->mid);
+	record(w, answer, ack, sizeof(ack));
+}
+
+// An answer that the device does not want: a CON still gets its ACK.
+static void suppress(struct dp_worker *w, const struct pkt_answer *answer)
+{
+	record_ack(w, answer);
+	if (answer->type == COAP_CON && !answer->separate &&
+		!dp_send_empty(w, answer->flow, COAP_ACK, answer->mid))
+		dp_count(w, DP_STAT_answers_no_mbuf);
+	dp_count(w, DP_STAT_answers_unwanted);
+}
+
+// What happens once to every answer, sent or not: its exchange is taken back, unless it waits for
+// an ACK.
+static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
+{
+	if (answer->exchange == DP_INDEX_NONE ||
+		w->exchanges->worker_half[answer->exchange].delivering)
+		return;
+	dp_in_flight_remove(w->in_flight, answer->exchange);
+	dp_exchange_give(w->exchanges, answer->exchange);
+}
+
+// Whether a backend did what was asked, so that the device must not be told to try again.
+static bool is_performed(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	if (answer->exchange == DP_INDEX_NONE || COAP_CODE_CLASS(answer->plaintext[0]) != 2)
+		return false;
+	uint8_t code = dp_shared_at(w->exchanges, answer->exchange)->request.code;
+
+	return code != COAP_GET && code != COAP_FETCH;
+}
+
+// In the place of an answer that does not fit one datagram, or that the device does not take (its
+// limit may have changed since it asked): an error without words, or the code alone of what was
+// done, which fits behind any token that a request of at least this length came with.
+static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
+{
+	uint8_t class = COAP_CODE_CLASS(answer->plaintext[0]);
+	uint8_t code = class == 4 || class == 5 ? answer->plaintext[0] : COAP_INTERNAL_SERVER_ERROR;
+
+	if (is_performed(w, answer))
+		answer->plaintext_len = 1;
+	else
+		dp_answer_error(w, answer, code, 0, NULL);
+}
+
+// Writes the head, and shortens an answer that is too large. Returns the head's length, 0 if no
+// answer at all fits.
+static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t *coap)
+{
+	const struct dp_worker_port *port = dp_port_find(w, answer->flow->port_id);
+	uint16_t headers = dp_frame_overhead(answer->flow);
+	// The MTU counts what is behind Ethernet and VLAN.
+	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - headers : 0;
+	size_t taken = dp_context_max_message(&w->contexts->context[answer->context]);
+	size_t head = encode_head(w, answer, coap, room);
+
+	// Only a long token of the device's own can make an error without words too large for it:
+	// that is sent all the same. A challenge too, for nothing is left of it without its Echo.
+	if (!answer->recorded)
+		taken = room;
+	if (head && head + answer->plaintext_len + answer->tag_len > RTE_MIN(room, taken)) {
+		dp_count(w, DP_STAT_answers_oversize);
+		answer_shorten(w, answer);
+	}
+	return head + answer->plaintext_len + answer->tag_len <= room ? head : 0;
+}
+
+// Decides message id and nonce, allocates the packet and writes the head. false: nothing is to be
+// sealed.
+static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct aead_op *op)
+{
+	struct answer_batch *batch = &w->batch;
+	struct pkt_answer *answer = &batch->answer[i];
+	struct dp_context *ctx = &w->contexts->context[answer->context];
+	struct dp_exchange *x = answer->exchange == DP_INDEX_NONE
+		? NULL
+		: &w->exchanges->worker_half[answer->exchange];
+
+	if (not_wanted(answer)) {
+		suppress(w, answer);
+		return false;
+	}
+	if (unlikely(answer->separate) && x && !dp_separate_mid(w, answer->exchange)) {
+		dp_separate_later(w, answer);
+		return false;
+	}
+	if (!answer->has_own_piv && (ctx->flags & DP_CONTEXT_OWN_PIV || (x && x->nonce_spent))) {
+		enum dp_stat why_not;
+
+		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {
+			dp_count(w, DP_STAT_answers_no_piv);
+			dp_separate_later(w, answer);
+			return false;
+		}
+		answer->has_own_piv = true;
+	}
+	uint16_t overhead = dp_frame_overhead(answer->flow);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	uint8_t *coap;
+
+	if (likely(m)) {
+		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
+	} else {
+		// Its Partial IV is spent, so no copy of the request will be served again: it is
+		// sealed all the same, and a copy gets the bytes.
+		dp_count(w, DP_STAT_answers_no_mbuf);
+		if (!answer->recorded)
+			return false;
+		coap = w->spare + i * w->spare_stride;
+	}
+	if (answer->recorded)
+		dp_answer_index_prefetch(w->answers, answer->context, answer->piv);
+	size_t head = place_head(w, answer, coap);
+
+	if (!head) {
+		dp_count(w, DP_STAT_answers_no_room);
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	osc_op_prepare(op, batch->aad[i], ctx->alg, dp_context_sender_key(w->contexts, ctx),
+		ctx->common_iv, answer->kid, answer->kid_len, answer->piv,
+		answer->has_own_piv ? ctx->sender_id : answer->kid,
+		answer->has_own_piv ? ctx->sender_id_len : answer->kid_len,
+		answer->has_own_piv ? answer->own_piv : answer->piv, answer->plaintext, coap + head,
+		answer->plaintext_len);
+	if (x)
+		x->nonce_spent = true;
+	batch->mbuf[i] = m;
+	batch->coap[i] = coap;
+	*head_len = head;
+	return true;
+}
+
+// Sends one sealed answer.
+static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool sealed)
+{
+	const struct pkt_answer *answer = &w->batch.answer[i];
+	struct rte_mbuf *m = w->batch.mbuf[i];
+	const uint8_t *coap = w->batch.coap[i];
+	uint16_t coap_len = head_len + answer->plaintext_len + answer->tag_len;
+
+	if (!sealed) {
+		dp_count(w, DP_STAT_answers_seal_failed);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (unlikely(answer->separate)) {
+		record_ack(w, answer);
+		dp_separate_sent(w, answer, coap, coap_len);
+	} else {
+		record(w, answer, coap, coap_len);
+	}
+	if (unlikely(!m))
+		return;
+	dp_send_mbuf(w, m, answer->flow, coap_len);
+	dp_count(w, DP_STAT_answers);
+}
+
+void dp_answers_flush(struct dp_worker *w)
+{
+	struct answer_batch *batch = &w->batch;
+	struct aead_op ops[DP_ANSWERS_BATCH];
+	struct aead_op of_alg[DP_ANSWERS_BATCH];
+	uint16_t head_len[DP_ANSWERS_BATCH];
+	uint8_t ready[DP_ANSWERS_BATCH];
+	uint8_t members[DP_ANSWERS_BATCH];
+	unsigned ready_count = 0;
+	uint32_t algs = 0;
+	uint64_t start = rte_rdtsc();
+
+	if (!batch->n)
+		return;
+	for (unsigned i = 0; i < batch->n; i++) {
+		if (!prepare(w, i, &head_len[i], &ops[i]))
+			continue;
+		algs |= 1 << w->contexts->context[batch->answer[i].context].alg;
+		ready[ready_count++] = i;
+	}
+	for (; algs; algs &= algs - 1) {
+		enum aead_alg alg = __builtin_ctz(algs);
+		unsigned n = 0;
+
+		for (unsigned r = 0; r < ready_count; r++) {
+			unsigned i = ready[r];
+
+			if (w->contexts->context[batch->answer[i].context].alg != alg)
+				continue;
+			of_alg[n] = ops[i];
+			members[n++] = i;
+		}
+		aead_seal_batch(w->engine, alg, of_alg, n);
+		for (unsigned k = 0; k < n; k++)
+			finish(w, members[k], head_len[members[k]], of_alg[k].result == AEAD_OK);
+	}
+	for (unsigned i = 0; i < batch->n; i++)
+		answer_done(w, &batch->answer[i]);
+	dp_stage_end(w, DP_STAGE_seal, start, batch->n);
+	batch->n = 0;
+}

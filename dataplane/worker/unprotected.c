@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker/unprotected.h"
+
+#include "dataplane/worker/send.h"
+
+#define ERRORS_PER_SECOND 100 // unprotected errors a worker sends at most (errors: verbose)
+#define AMPLIFICATION_MAX 3   // RFC 9175 section 2.4
+#define ERROR_ROOM        256 // bytes of an unprotected error
+
+static bool error_budget(struct dp_worker *w)
+{
+	if (w->now_ms - w->error_tokens_ms >= 1000) {
+		w->error_tokens_ms = w->now_ms;
+		w->error_tokens = ERRORS_PER_SECOND;
+	}
+	if (!w->error_tokens)
+		return false;
+	w->error_tokens--;
+	return true;
+}
+
+// Writes an unprotected error into coap; 0 if it would be larger than the sender may be sent.
+static size_t error_write(uint8_t coap[ERROR_ROOM], const struct coap_msg *msg, uint16_t mid,
+	uint8_t code, const char *diagnostic, size_t max)
+{
+	bool con = msg->type == COAP_CON;
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, coap, ERROR_ROOM);
+	coap_write_header(
+		&writer, con ? COAP_ACK : COAP_NON, code, mid, msg->token, msg->token_len);
+	coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
+	coap_write_payload(&writer, diagnostic, strlen(diagnostic));
+	size_t len = coap_writer_len(&writer);
+
+	return len <= max ? len : 0;
+}
+
+void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	size_t max = (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len;
+	uint8_t coap[ERROR_ROOM];
+
+	if (wanted && error_budget(w)) {
+		struct dp_flow flow;
+
+		pkt_flow(vec, slot, &flow);
+		uint16_t mid = msg->type == COAP_CON ? msg->mid : dp_mid_non(w->mids, &flow);
+		size_t len = error_write(coap, msg, mid, code, diagnostic, max);
+
+		if (!len) // a short request leaves no room for the text
+			len = error_write(coap, msg, mid, code, "", max);
+		// Counted beside the reason, which is where the packet ends.
+		if (len && dp_send_coap(w, &flow, coap, len))
+			dp_count(w, DP_STAT_rx_errors_sent);
+	}
+	dp_count(w, reason);
+}
+
+void dp_unprotected_rst(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat stat)
+{
+	uint8_t rst[COAP_EMPTY_LEN];
+	struct dp_flow flow;
+
+	coap_empty_make(rst, COAP_RST, vec->msg[slot].mid);
+	pkt_flow(vec, slot, &flow);
+	dp_reply(w, &flow, rst, sizeof(rst), stat);
+}
+
+void dp_unprotected_reject(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat reason)
+{
+	if (vec->msg[slot].type == COAP_CON && w->config->verbose_errors && error_budget(w))
+		dp_unprotected_rst(w, vec, slot, DP_STAT_rx_format_rst);
+	else
+		dp_count(w, reason);
+}
+
+void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	dp_unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
+		"Replay detected", DP_STAT_drop_replay);
+}
