@@ -2,31 +2,14 @@
 
 #include "dataplane/coap/path.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
-
-unsigned coap_utf8_len(const uint8_t *s, size_t left)
-{
-	if (s[0] < 0x80)
-		return 1;
-	unsigned len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-
-	// 0x80-0xbf start nothing, 0xc0 and 0xc1 are overlong, 0xf5 and up above U+10FFFF.
-	if (s[0] < 0xc2 || s[0] > 0xf4 || left < len)
-		return 0;
-	for (unsigned i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	// Overlong forms, surrogates, above U+10FFFF.
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
 
 bool coap_text_ok(const uint8_t *s, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		unsigned step = coap_utf8_len(s + i, len - i);
+		unsigned step = utf8_len(s + i, len - i);
 
 		if (!step || s[i] < 0x20 || s[i] == 0x7f)
 			return false;

@@ -6,9 +6,6 @@
 
 #include "dataplane/coap/message.h"
 
-// Length in bytes of the well-formed UTF-8 sequence (RFC 3629 section 4) in front of left bytes, at
-// least one; 0 if there is none.
-unsigned coap_utf8_len(const uint8_t *s, size_t left) __attribute__((warn_unused_result));
 // Whether these are well-formed UTF-8 without control characters.
 bool coap_text_ok(const uint8_t *s, size_t len) __attribute__((warn_unused_result));
 

@@ -2,7 +2,7 @@
 
 #include "gw/http/text.h"
 
-#include "dataplane/coap/path.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -102,7 +102,7 @@ const char *http_text_end(struct http_text *text, char **start)
 bool http_utf8_valid(const uint8_t *bytes, size_t len)
 {
 	while (len) {
-		unsigned n = coap_utf8_len(bytes, len);
+		unsigned n = utf8_len(bytes, len);
 
 		if (!n)
 			return false;

@@ -2,7 +2,7 @@
 
 #include "gw/tools/coap/printable.h"
 
-#include "dataplane/coap/path.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 
@@ -20,7 +20,7 @@ static bool turns_text(const uint8_t *c, unsigned len)
 
 unsigned printable_len(const uint8_t *bytes, size_t left)
 {
-	unsigned len = coap_utf8_len(bytes, left);
+	unsigned len = utf8_len(bytes, left);
 
 	if (*bytes < ' ' || *bytes == 0x7f || (len == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0))
 		return 0;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#ifndef POSTERN_BASE_UTF8_H
+#define POSTERN_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Length in bytes of the well-formed UTF-8 sequence (RFC 3629 section 4) in front of left bytes, at
+// least one; 0 if there is none.
+static inline unsigned utf8_len(const uint8_t *s, size_t left)
+{
+	if (s[0] < 0x80)
+		return 1;
+	unsigned len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+
+	// 0x80-0xbf start nothing, 0xc0 and 0xc1 are overlong, 0xf5 and up above U+10FFFF.
+	if (s[0] < 0xc2 || s[0] > 0xf4 || left < len)
+		return 0;
+	for (unsigned i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	// Overlong forms, surrogates, above U+10FFFF.
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+#endif
