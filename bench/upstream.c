@@ -4,6 +4,7 @@
 // alone, from its schedstat.
 
 #include "base/clock.h"
+#include "dataplane/coap/message.h"
 #include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
 

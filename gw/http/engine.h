@@ -6,7 +6,7 @@
 #define POSTERN_GW_HTTP_ENGINE_H
 
 #include "gw/conf/conf.h"
-#include "gw/map/map.h"
+#include "gw/http/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>

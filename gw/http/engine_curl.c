@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "gw/http/h1.h"
-#include "gw/http/local.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "gw/http/h2.h"
-#include "gw/http/local.h"
 
 #include <errno.h>
 #include <stdlib.h>

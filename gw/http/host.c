@@ -2,7 +2,6 @@
 
 #include "gw/http/host.h"
 
-#include "gw/http/local.h"
 #include "gw/http/timers.h"
 
 #include <errno.h>

@@ -7,9 +7,9 @@
 #define POSTERN_GW_HTTP_HOST_H
 
 #include "gw/conf/conf.h"
+#include "gw/http/errors.h"
 #include "gw/http/resolve.h"
 #include "gw/http/sockets.h"
-#include "gw/map/tables.h"
 
 struct http_host {
 	const struct conf_server *server;

@@ -2,8 +2,6 @@
 
 #include "gw/http/wire.h"
 
-#include "gw/http/local.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

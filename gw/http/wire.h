@@ -6,8 +6,8 @@
 #define POSTERN_GW_HTTP_WIRE_H
 
 #include "gw/conf/conf.h"
+#include "gw/http/errors.h"
 #include "gw/http/resolve.h"
-#include "gw/map/tables.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_MAP_LOCATION_H
 #define POSTERN_GW_MAP_LOCATION_H
 
-#include "gw/map/map.h"
+#include "gw/map/request.h"
 
 #define MAP_LOCATION_PARTS 64   // segments, and as many arguments of the query
 #define MAP_LOCATION_ROOM  2048 // bytes of all of them, decoded

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CoAP request to HTTP request.
+
+#include "gw/map/request.h"
 
 #include "dataplane/coap/path.h"
-#include "gw/map/map.h"
 #include "gw/map/media.h"
 
 #include <arpa/inet.h>
@@ -143,41 +143,6 @@ static enum http_error query_build(struct http_request *req, const struct map_re
 	return req->query ? HTTP_ERR_none : HTTP_ERR_too_long;
 }
 
-// Starts a header; its value is written behind it and ended by header_end().
-static char *header_start(struct http_request *req, const char *name)
-{
-	char *start = req->text.at;
-
-	http_text_str(&req->text, name);
-	if (req->header_count == HTTP_HEADERS_MAX) {
-		req->text.failed = true;
-		return start;
-	}
-	req->header[req->header_count].name_len = (uint16_t)(req->text.at - start);
-	http_text_put(&req->text, ": ", 2);
-	return start;
-}
-
-static void header_end(struct http_request *req, char *start)
-{
-	size_t len = (size_t)(req->text.at - start);
-	const char *line = http_text_end(&req->text, &start);
-
-	if (!line)
-		return;
-	struct http_header *header = &req->header[req->header_count++];
-	header->line = line;
-	header->len = (uint16_t)len;
-}
-
-static void header_add(struct http_request *req, const char *name, const char *value)
-{
-	char *start = header_start(req, name);
-
-	http_text_str(&req->text, value);
-	header_end(req, start);
-}
-
 // If-Match and If-None-Match from options of 0-8 bytes; an empty one, and the flag `any`, is `*`.
 static void conditions_add(struct http_request *req, const struct map_request *msg,
 	const struct map_etags *etags, const char *name, uint16_t number, bool any)
@@ -196,10 +161,10 @@ static void conditions_add(struct http_request *req, const struct map_request *m
 	if (!found)
 		return;
 	if (any) {
-		header_add(req, name, "*");
+		http_header_add(req, name, "*");
 		return;
 	}
-	char *start = header_start(req, name);
+	char *start = http_header_start(req, name);
 	const char *separator = "";
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
@@ -209,15 +174,15 @@ static void conditions_add(struct http_request *req, const struct map_request *m
 		map_etag_to_http(etags, &req->text, option.value, option.len);
 		separator = ", ";
 	}
-	header_end(req, start);
+	http_header_end(req, start);
 }
 
 static void format_add(struct http_request *req, const char *name, int format)
 {
-	char *start = header_start(req, name);
+	char *start = http_header_start(req, name);
 
 	map_format_write(&req->text, (uint16_t)format);
-	header_end(req, start);
+	http_header_end(req, start);
 }
 
 static const char *coding_of(int format)
@@ -257,17 +222,17 @@ enum http_error map_request_build(
 		format_add(req, "Content-Type", msg->content_format);
 		coding = coding_of(msg->content_format);
 		if (coding)
-			header_add(req, "Content-Encoding", coding);
+			http_header_add(req, "Content-Encoding", coding);
 	}
 	if (msg->accept != MAP_FORMAT_NONE)
 		format_add(req, "Accept", msg->accept);
 	coding = coding_of(msg->accept);
-	header_add(req, "Accept-Encoding", coding ? coding : "identity");
+	http_header_add(req, "Accept-Encoding", coding ? coding : "identity");
 	conditions_add(req, msg, etags, "If-Match", COAP_OPT_IF_MATCH, false);
 	// A POST with If-None-Match would fail where a FETCH is to be answered 2.03.
 	bool validates = msg->code == COAP_GET || !strcmp(req->method, "QUERY");
 	if (msg->if_none_match)
-		header_add(req, "If-None-Match", "*");
+		http_header_add(req, "If-None-Match", "*");
 	else if (validates)
 		conditions_add(req, msg, etags, "If-None-Match", COAP_OPT_ETAG, false);
 	return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
@@ -294,7 +259,7 @@ static void address_put(struct http_text *text, const struct dp_request *device)
 
 static void forwarded_add(struct http_request *req, const struct dp_request *device)
 {
-	char *start = header_start(req, "Forwarded");
+	char *start = http_header_start(req, "Forwarded");
 
 	// RFC 7239 section 6: a quoted string because of the colons; brackets for IPv6.
 	http_text_str(&req->text, "for=\"");
@@ -302,7 +267,7 @@ static void forwarded_add(struct http_request *req, const struct dp_request *dev
 	http_text_char(&req->text, ':');
 	http_text_decimal(&req->text, device->remote_port);
 	http_text_str(&req->text, "\";proto=coap");
-	header_end(req, start);
+	http_header_end(req, start);
 }
 
 enum http_error map_request_identify(struct http_request *req, const struct dp_request *device,
@@ -314,31 +279,31 @@ enum http_error map_request_identify(struct http_request *req, const struct dp_r
 	for (unsigned i = 0; i < sizeof(fingerprint); i++)
 		fingerprint[i] = (uint8_t)(device->fingerprint >> (56 - 8 * i));
 
-	start = header_start(req, "Device-Id");
+	start = http_header_start(req, "Device-Id");
 	http_text_percent(&req->text, (const uint8_t *)name, strlen(name), "!#$&'()*+,/:;=?@[]");
-	header_end(req, start);
+	http_header_end(req, start);
 
-	start = header_start(req, "Oscore-Context");
+	start = http_header_start(req, "Oscore-Context");
 	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));
-	header_end(req, start);
+	http_header_end(req, start);
 
 	forwarded_add(req, device);
 
 	// W3C Trace Context: version, trace id, span id, sampled.
-	start = header_start(req, "traceparent");
+	start = http_header_start(req, "traceparent");
 	http_text_str(&req->text, "00-");
 	http_text_hex(&req->text, random, 16);
 	http_text_char(&req->text, '-');
 	http_text_hex(&req->text, random + 16, 8);
 	http_text_str(&req->text, "-01");
-	header_end(req, start);
+	http_header_end(req, start);
 
-	start = header_start(req, "Idempotency-Key");
+	start = http_header_start(req, "Idempotency-Key");
 	http_text_char(&req->text, '"');
 	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));
 	http_text_char(&req->text, '-');
 	http_text_decimal(&req->text, device->piv);
 	http_text_char(&req->text, '"');
-	header_end(req, start);
+	http_header_end(req, start);
 	return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 }

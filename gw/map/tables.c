@@ -2,12 +2,7 @@
 
 #include "gw/map/tables.h"
 
-const struct http_error_row http_error_rows[HTTP_ERROR_COUNT] = {
-#define HTTP_ERROR(name, code, diagnostic, help) \
-	[HTTP_ERR_##name] = {#name, code, diagnostic, help},
-#include "gw/http/errors.def"
-#undef HTTP_ERROR
-};
+#include "dataplane/coap/message.h"
 
 // clang-format off
 static const struct map_method methods[] = {

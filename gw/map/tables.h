@@ -1,33 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tables between CoAP and HTTP: methods, status codes, content formats. Rules that are more
-// than a table stand in map.h.
+// The tables between CoAP and HTTP: methods, status codes, content formats.
 
 #ifndef POSTERN_GW_MAP_TABLES_H
 #define POSTERN_GW_MAP_TABLES_H
 
-#include "dataplane/coap/message.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum http_error {
-	HTTP_ERR_none = 0,
-#define HTTP_ERROR(name, code, diagnostic, help) HTTP_ERR_##name,
-#include "gw/http/errors.def"
-#undef HTTP_ERROR
-	HTTP_ERROR_COUNT,
-};
-
-struct http_error_row {
-	const char *name;
-	uint8_t code;
-	const char *diagnostic;
-	const char *help;
-};
-
-// Indexed by enum http_error; the row of HTTP_ERR_none is empty.
-extern const struct http_error_row http_error_rows[HTTP_ERROR_COUNT];
 
 // How a CoAP method is sent and what a success is called (RFC 7252 section 10.1, RFC 8132).
 struct map_method {

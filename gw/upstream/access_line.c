@@ -196,7 +196,7 @@ size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size
 	member_number(&text, "total_ms", entry->total_ms);
 	member_number(&text, "tries", entry->tries);
 	member_text(&text, "reason", up_access_reason(entry));
-	member_text(&text, "error", entry->error ? http_error_rows[entry->error].name : NULL);
+	member_text(&text, "error", entry->error ? http_error_name(entry->error) : NULL);
 	http_text_str(&text, "}\n");
 	return text.failed ? 0 : (size_t)(text.at - buf);
 }

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_UPSTREAM_ACCESS_LINE_H
 #define POSTERN_GW_UPSTREAM_ACCESS_LINE_H
 
-#include "gw/map/tables.h"
+#include "gw/http/errors.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,8 @@
 
 #include "gw/upstream/call.h"
 
-#include "gw/http/local.h"
+#include "gw/map/error_codes.h"
+#include "gw/map/response.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
 
@@ -113,7 +114,7 @@ static uint32_t retry_seconds(struct up_loop *loop)
 // Max-Age of an error.
 static uint32_t error_max_age(struct up_loop *loop, enum http_error error)
 {
-	return http_error_rows[error].code == COAP_SERVICE_UNAVAILABLE ? retry_seconds(loop) : 0;
+	return map_error_codes[error].code == COAP_SERVICE_UNAVAILABLE ? retry_seconds(loop) : 0;
 }
 
 void up_call_fail(struct up_call *call, enum http_error error)
@@ -343,7 +344,7 @@ static void server_judge(
 	}
 	snprintf(status, sizeof(status), "status %d", t->reply.status);
 	if (up_server_failed(group->servers, flight->server,
-		    error ? http_error_rows[error].name : status, group->loop->now_ms))
+		    error ? http_error_name(error) : status, group->loop->now_ms))
 		up_stat_add(group, UP_STAT_ejections, 1);
 }
 

@@ -6,6 +6,8 @@
 #define POSTERN_GW_UPSTREAM_CALL_H
 
 #include "gw/http/engine.h"
+#include "gw/map/etag.h"
+#include "gw/map/request.h"
 #include "gw/upstream/check.h"
 #include "gw/upstream/loop.h"
 #include "gw/upstream/servers.h"
@@ -14,7 +16,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#define UP_RANDOM_ROOM 4096
+#define UP_RANDOM_ROOM   4096 // bytes
+#define UP_RETRY_SECONDS 5    // least Max-Age of 5.03 and 4.29 where nothing else is said
 
 // One request, from its arrival until it is handed back.
 struct up_call {

@@ -2,7 +2,6 @@
 
 #include "gw/upstream/check.h"
 
-#include "gw/http/local.h"
 #include "gw/upstream/call.h"
 
 #include <sodium.h>
@@ -42,7 +41,7 @@ static void check_done(struct http_transfer *transfer, enum http_error error)
 		return;
 	}
 	if (error) {
-		why = http_error_rows[error].name;
+		why = http_error_name(error);
 	} else if (status < 200 || status > 299) {
 		snprintf(answered, sizeof(answered), "status %d", status);
 		why = answered;

@@ -9,8 +9,7 @@ static const struct {
 #include "gw/upstream/stats.def"
 #undef UP_STAT
 	[UP_STAT_ERROR] = {"error_none", "never counted"},
-#define HTTP_ERROR(name, code, diagnostic, help) \
-	[UP_STAT_ERROR + HTTP_ERR_##name] = {"error_" #name, help},
+#define HTTP_ERROR(name, help) [UP_STAT_ERROR + HTTP_ERR_##name] = {"error_" #name, help},
 #include "gw/http/errors.def"
 #undef HTTP_ERROR
 };

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_UPSTREAM_STATS_H
 #define POSTERN_GW_UPSTREAM_STATS_H
 
-#include "gw/map/tables.h"
+#include "gw/http/errors.h"
 
 #include <stdbool.h>
 #include <stdint.h>

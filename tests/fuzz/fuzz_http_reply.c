@@ -6,7 +6,8 @@
 // length, so many bytes of options and payload of the request; then three digits of status, header
 // lines, an empty line and the body.
 
-#include "gw/map/map.h"
+#include "gw/map/error_codes.h"
+#include "gw/map/response.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -50,7 +51,7 @@ static void answer_check(const uint8_t *out, uint16_t len, const struct map_requ
 		option_check(&option);
 	FUZZ_CHECK(class == 2 || class == 4 || class == 5);
 	FUZZ_CHECK(class != 2 || status / 100 == 2 || status == 304 || gone);
-	FUZZ_CHECK(!error || out[0] == http_error_rows[error].code);
+	FUZZ_CHECK(!error || out[0] == map_error_codes[error].code);
 }
 
 // Header lines up to an empty one; false if one is refused. Each is a copy that ends where it ends.

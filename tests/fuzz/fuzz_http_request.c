@@ -4,7 +4,7 @@
 //
 // The input is a byte that picks the route, the code, then options and payload.
 
-#include "gw/map/map.h"
+#include "gw/map/request.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -2,6 +2,7 @@
 
 #include "tests/fuzz/wire.h"
 
+#include "gw/map/response.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <curl/curl.h>

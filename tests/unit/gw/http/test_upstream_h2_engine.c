@@ -386,7 +386,7 @@ static void quiet_unless_it_writes(const char *scheme, const struct bed_pki *pki
 	cr_assert_eq(h2_server_received(server), 0);
 	h2_server_release(server);
 	while (h2_server_received(server) < size) {
-		cr_assert(!asker.done, "%s: %s", scheme, http_error_rows[asker.error].name);
+		cr_assert(!asker.done, "%s: %s", scheme, http_error_name(asker.error));
 		woken += alone_turn(&a, 0, 10) & EPOLLOUT ? 1 : 0;
 	}
 	cr_expect_gt(woken, 0, "%s: was not blocked", scheme);

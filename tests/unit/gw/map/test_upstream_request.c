@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CoAP request to HTTP request: the tables of docs/http.md, row by row.
 
-#include "gw/map/map.h"
+#include "gw/map/error_codes.h"
 #include "gw/map/media.h"
+#include "gw/map/request.h"
 #include "tests/unit/gw/map/text.h"
 
 #include <arpa/inet.h>
@@ -55,8 +56,7 @@ static void check_rows(const struct conf_route *route, const struct row *rows, s
 	for (size_t i = 0; i < count; i++) {
 		enum http_error error = build(route, etags, rows[i].coap);
 
-		cr_expect_eq(
-			error, HTTP_ERR_none, "%s: %s", rows[i].coap, http_error_rows[error].name);
+		cr_expect_eq(error, HTTP_ERR_none, "%s: %s", rows[i].coap, http_error_name(error));
 		if (!error)
 			cr_expect_str_eq(render(), rows[i].http, "%s:\n%s\nnot\n%s", rows[i].coap,
 				render(), rows[i].http);
@@ -264,8 +264,8 @@ Test(upstream_request, refusals)
 		enum http_error error = build(&plain_route, etags, rows[i].coap);
 
 		cr_expect_eq(error, rows[i].error, "%s: %s, not %s", rows[i].coap,
-			http_error_rows[error].name, http_error_rows[rows[i].error].name);
-		cr_expect_eq(http_error_rows[error].code, rows[i].code, "%s", rows[i].coap);
+			http_error_name(error), http_error_name(rows[i].error));
+		cr_expect_eq(map_error_codes[error].code, rows[i].code, "%s", rows[i].coap);
 	}
 	cr_expect_eq(build(&strip, etags, "GET path=a"), HTTP_ERR_no_route);
 	map_etags_free(etags);

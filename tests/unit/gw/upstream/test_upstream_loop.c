@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The upstream loop between rings as a worker has them and HTTP servers of all kinds.
 
-#include "gw/map/map.h"
+#include "gw/upstream/call.h"
 #include "tests/unit/gw/upstream/bed.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A server's HTTP answer becomes a CoAP answer (RFC 7252 section 10.1, RFC 8075 read backwards), as
+// does an error. No I/O. docs/http.md describes the rules to backends.
+
+#ifndef POSTERN_GW_MAP_RESPONSE_H
+#define POSTERN_GW_MAP_RESPONSE_H
+
+#include "gw/conf/conf.h"
+#include "gw/http/message.h"
+#include "gw/map/etag.h"
+#include "gw/map/request.h"
+
+#include <time.h>
+
+// How an answer is mapped.
+struct map_response {
+	const struct conf_server *server; // that gave it
+	struct map_etags *etags;
+	time_t now;
+	uint32_t retry_s;     // Max-Age of a 5.03 or 4.29 without Retry-After
+	uint32_t max_age_max; // seconds, whatever the backend says
+	uint8_t *out;         // for the plaintext
+	size_t room;          // bytes at out, at least 1
+	// Set:
+	uint16_t len;      // bytes used
+	bool body_dropped; // the method was performed, but the body cannot be passed on
+};
+
+// Makes the CoAP plaintext of an answer. If the answer cannot be mapped, the plaintext is that of
+// the error that is returned. A 2xx to a method other than GET and FETCH is always a success for
+// the device: what cannot be passed on of it is left out.
+enum http_error map_response_build(const struct http_reply *reply, const struct map_request *msg,
+	struct map_response *mapping);
+
+// Makes the CoAP plaintext of an error, with its diagnostic as far as it fits, and Max-Age max_age.
+// Returns its length.
+uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room);
+
+#endif
