@@ -38,7 +38,8 @@ struct daemon_counts {
 // See gw/daemon/disk.c.
 struct daemon_disk {
 	bool failing, busy;
-	uint64_t probe_ms; // when to try next
+	uint64_t recoveries; // times that it took writes again after a failure
+	uint64_t probe_ms;   // when to try next
 	struct store_probe_job probe;
 };
 

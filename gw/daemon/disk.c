@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "gw/daemon/alarm.h"
-#include "gw/daemon/reserve.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -26,8 +25,7 @@ void daemon_store_result(struct daemon *daemon, int result)
 	case 0:
 		daemon_alarm_end(daemon, full);
 		daemon_alarm_end(daemon, failed);
-		if (daemon->disk.failing)
-			reserve_retry(daemon->reserve);
+		daemon->disk.recoveries += daemon->disk.failing;
 		daemon->disk.failing = false;
 		return;
 	case -ENOSPC:

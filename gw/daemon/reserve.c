@@ -51,6 +51,7 @@ struct queue {
 
 struct reserve {
 	struct daemon *daemon;
+	uint64_t recoveries; // of the disk, the last that was seen
 	struct store_grant_job grant;
 	bool grant_wanted, grant_busy, granted;
 	uint64_t grant_retry_ms; // not before this
@@ -314,8 +315,14 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 	wish_put(reserve, &wish_queue(reserve, &wish)->wishes, &wish);
 }
 
-void reserve_retry(struct reserve *reserve)
+// When the disk takes writes again, what the store refused is requested again at once.
+static void retry_at_once(struct reserve *reserve)
 {
+	const uint64_t recoveries = reserve->daemon->disk.recoveries;
+
+	if (recoveries == reserve->recoveries)
+		return;
+	reserve->recoveries = recoveries;
 	reserve->grant_retry_ms = 0;
 	reserve->marks.retry_ms = 0;
 	reserve->bases.retry_ms = 0;
@@ -326,6 +333,7 @@ bool reserve_turn(struct reserve *reserve)
 {
 	struct wishes late = reserve->late;
 
+	retry_at_once(reserve);
 	if (reserve->grant_wanted && !reserve->grant_busy && clock_ms() >= reserve->grant_retry_ms)
 		grant_submit(reserve);
 	queue_turn(reserve, &reserve->marks);

@@ -17,8 +17,6 @@ struct reserve *reserve_new(struct daemon *daemon);
 void reserve_free(struct reserve *reserve);
 // Takes up DP_EVENT_RUN_WANTED, DP_EVENT_RUN_BASE_WANTED or DP_EVENT_MARK_WANTED.
 void reserve_event(struct reserve *reserve, const struct dp_event *event);
-// The disk is sound again: what the store refused for now is asked for at once.
-void reserve_retry(struct reserve *reserve);
 // Whether the first request of a device needs the run of this start: to challenge it, or to answer.
 bool reserve_needs_run(const struct device_keyed *device);
 // Asks for the run if a device that was added or lost its window needs it, so that it is there
