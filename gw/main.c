@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	if (standard_fds_take())
-		return EXIT_FAILURE; // there is nobody to tell
+		return EXIT_FAILURE; // there is no stderr to report to
 	while ((opt = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lines of the access log for the requests that workers answered by themselves.
 
 #include "gw/daemon/access.h"
 
@@ -12,7 +11,7 @@
 
 #define ACCESS_BURST 256 // records of one worker in a turn
 
-// The route that such a path leads to, as the worker found it.
+// The route of the request, by the same look-up that the worker made; NULL: none.
 static const char *route_of(const struct daemon *daemon, const struct dp_access_record *record)
 {
 	struct coap_body body;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lines of the access log for the requests that workers answered by themselves.
+// The access log's lines of requests that workers answered by themselves.
 
 #ifndef POSTERN_GW_DAEMON_ACCESS_H
 #define POSTERN_GW_DAEMON_ACCESS_H
 
 #include "gw/daemon/daemon.h"
 
-// Writes the lines of what workers answered by themselves; see gw/daemon/access.c.
+// In each turn of main, and once after the workers stopped: takes the records of all workers and
+// writes a line for each. Does nothing without an access log.
 void access_turn(struct daemon *daemon);
 
 #endif

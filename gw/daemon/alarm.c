@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void daemon_alarm(struct daemon *daemon, const char *sentence)
+void alarm_raise(struct daemon *daemon, const char *sentence)
 {
 	for (size_t i = 0; i < daemon->alarm_count; i++)
 		if (daemon->alarm[i] == sentence)
@@ -17,7 +17,7 @@ void daemon_alarm(struct daemon *daemon, const char *sentence)
 	ctl_event_alarm(daemon->ctl, sentence, true);
 }
 
-void daemon_alarm_end(struct daemon *daemon, const char *sentence)
+void alarm_end(struct daemon *daemon, const char *sentence)
 {
 	for (size_t i = 0; i < daemon->alarm_count; i++) {
 		if (daemon->alarm[i] != sentence)
@@ -32,15 +32,15 @@ void daemon_alarm_end(struct daemon *daemon, const char *sentence)
 
 static const char resync_waiting[] = "devices that recover by a floor wait for a resync";
 
-void daemon_resync_waits(struct daemon *daemon, uint64_t devices)
+void alarm_resync_waits(struct daemon *daemon, uint64_t devices)
 {
 	daemon->resync_waiting = devices;
 	if (devices)
-		daemon_alarm(daemon, resync_waiting);
+		alarm_raise(daemon, resync_waiting);
 }
 
-void daemon_resynced(struct daemon *daemon)
+void alarm_resync_done(struct daemon *daemon)
 {
 	if (daemon->resync_waiting && !--daemon->resync_waiting)
-		daemon_alarm_end(daemon, resync_waiting);
+		alarm_end(daemon, resync_waiting);
 }

@@ -54,7 +54,7 @@ static void list_upstream(const struct daemon *daemon, struct ctl_request *req, 
 			.help = up_stat_help(k),
 			.unit = k == UP_STAT_queued_ms ? "ms" : NULL,
 			.gauge = up_stat_is_gauge(k),
-			.total = counters_upstream(daemon, index, k),
+			.total = upstreams_stat(daemon, index, k),
 		};
 
 		snprintf(name, sizeof(name), "upstream.%s.%s", upstream, up_stat_name(k));
@@ -153,7 +153,7 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req, si
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
 		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
 
-		in_flight += counters_in_flight(daemon->dp, i);
+		in_flight += workers_in_flight(daemon->dp, i);
 		mbufs += dp_worker_mbufs(daemon->dp, i);
 		unacked += dp_worker_unacked(daemon->dp, i);
 		if (!oldest || (age && age < oldest))
@@ -243,7 +243,7 @@ static bool walk_next(void *arg, struct ctl_request *req)
 	return true;
 }
 
-void operation_stats(void *arg, struct ctl_request *req)
+void verb_stats(void *arg, struct ctl_request *req)
 {
 	static const struct ctl_stream stream = {.next = walk_next, .done = free};
 	struct walk *walk = calloc(1, sizeof(*walk));

@@ -7,6 +7,6 @@
 #include "gw/daemon/daemon.h"
 
 // `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
-void operation_stats(void *daemon, struct ctl_request *req);
+void verb_stats(void *daemon, struct ctl_request *req);
 
 #endif

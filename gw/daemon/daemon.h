@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The daemon: what start-up makes, the main thread's loop turns, and the clean stop ends.
+// The types of main's thread: start.c fills struct daemon, loop.c serves it in turns, and stop.c
+// frees it. The functions of each file stand in a header of its own.
 
 #ifndef POSTERN_GW_DAEMON_DAEMON_H
 #define POSTERN_GW_DAEMON_DAEMON_H
@@ -18,64 +19,66 @@
 
 #define DAEMON_ALARMS_MAX 16
 
-// A port and the kernel TAP beside it.
+// A port and the kernel TAP beside it. ports.c fills it.
 struct daemon_port {
 	const struct conf_port *conf;
-	uint16_t port_id;
+	uint16_t port_id;          // of DPDK
 	int tap_fd;                // -1: none
-	bool link_down;            // as it was told last
-	uint64_t to_kernel_failed; // frames that the kernel refused
-	uint64_t from_kernel_full; // frames of the kernel for which no worker had room
+	bool link_down;            // link.c: the state that was logged last
+	uint64_t to_kernel_failed; // kernel.c: frames that the kernel refused
+	uint64_t from_kernel_full; // kernel.c: frames of the kernel for which no worker had room
 };
 
-// Contexts counted for the status, see gw/daemon/status.c.
+// Live contexts, counted by status.c for all who ask before good_until_tsc.
 struct daemon_counts {
 	uint64_t by_state[CTL_DEVICE_STATE_COUNT];
-	uint64_t by_worker[DP_WORKERS_MAX]; // that owns them
+	uint64_t by_worker[DP_WORKERS_MAX]; // the worker that owns them
 	uint64_t good_until_tsc;
 };
 
-// See gw/daemon/disk.c.
+// The disk of the store, written by disk.c.
 struct daemon_disk {
-	bool failing, busy;
-	uint64_t recoveries; // times that it took writes again after a failure
-	uint64_t probe_ms;   // when to try next
+	bool failing;        // the last write failed
+	bool busy;           // a probe is with the store thread
+	uint64_t recoveries; // times that a write succeeded after one that failed
+	uint64_t probe_ms;   // CLOCK_MONOTONIC: when to probe next
 	struct store_probe_job probe;
 };
 
-// All of main's thread.
+// All that main owns. Other threads get what they need by pointers of their own. start.c writes the
+// first part once.
 struct daemon {
 	struct conf *conf;
 	struct kek *kek;
-	struct store *store; // until the store thread has it
+	struct store *store; // NULL from when the store thread has it
 	struct store_thread *store_thread;
 	struct routes routes;
 	struct dp *dp;
 	struct registry registry;
 	struct up_access_log *access;         // NULL: none
-	uint64_t *servers_down;               // what the loops tell each other
-	struct up_loop *loop[CONF_LOOPS_MAX]; // that speak HTTP, as many as the configuration says
+	uint64_t *servers_down;               // shared by the loops, which write it
+	struct up_loop *loop[CONF_LOOPS_MAX]; // HTTP loops: conf->workers.loops of them
 	struct ctl_server *ctl;
 	struct ctl_ops ops;
 	struct daemon_port port[CONF_PORTS_MAX];
 	size_t port_count;
-	uint8_t *frame; // one frame of the kernel, frame_max bytes
+	uint8_t *frame; // room for one frame of the kernel, frame_max bytes
 	size_t frame_max;
 	int signal_fd;
 	int epoll_fd;
-	uint64_t started_ms; // CLOCK_MONOTONIC
-	uint64_t started_tsc;
+	uint64_t started_ms;  // CLOCK_MONOTONIC; 0: the start is not complete
+	uint64_t started_tsc; // the same in cycles of the time-stamp counter
 	bool eal_started;
-	bool stopping;
-	bool importing; // one import at a time
-
 	struct reserve *reserve;
-	uint64_t link_look_ms;  // CLOCK_MONOTONIC: when to look at the links again
-	uint64_t overloaded_ms; // CLOCK_MONOTONIC: when a worker was seen on a rung last
+
+	bool stopping;          // stop.c, and the verb shutdown
+	bool importing;         // import_verb.c: one import at a time
+	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again
+	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct daemon_disk disk;
-	uint64_t resync_waiting; // devices that recover by a floor and wait for a resync
-	size_t *servers_up;      // of each upstream, as told last
-	const char *alarm[DAEMON_ALARMS_MAX]; // sentences for `posternctl status`
+	size_t *servers_up;      // upstreams.c: of each upstream, the number that was reported last
+	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync
+	const char *alarm[DAEMON_ALARMS_MAX]; // alarm.c: sentences for `posternctl status`
 	size_t alarm_count;
 	struct daemon_counts counts;
 };

@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The most that this configuration needs beside those that are open now, if it has all connections
-// that it may have. huge_pages: of DPDK's memory, which has a descriptor for each.
+// The most that this configuration can need beside those that are open now, with all connections
+// that it allows. huge_pages: the number of pages of DPDK's memory, each of which has a descriptor.
 uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages);
 // Raises RLIMIT_NOFILE so that `more` descriptors can be opened beside those that are open. Returns
-// 0, or -errno with a sentence in err that has the number.
+// 0, or -errno with a sentence in err that says how many are needed.
 int descriptors_raise(uint64_t more, char *err, size_t err_len) __attribute__((warn_unused_result));
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the verbs of the control socket do. All of it runs on main; what needs the disk is a job of
-// the store thread, and the request is answered when the job is done.
+// A verb makes a job and submits it to the store thread. When the job is done, main changes the
+// data plane accordingly and answers the request.
 
 #include "gw/daemon/device_verbs.h"
 
@@ -29,7 +29,7 @@ static void add_done(struct store_job *job)
 	struct add_operation *op = CONTAINER_OF(job, struct add_operation, add.job);
 	int rc = job->result;
 
-	daemon_store_result(op->daemon, rc);
+	disk_result(op->daemon, rc);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
 		rc = registry_add(&op->daemon->registry, &op->add.device);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
@@ -46,7 +46,8 @@ static void add_done(struct store_job *job)
 	free(op);
 }
 
-void operation_add(void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
+void verb_device_add(
+	void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)
 {
 	struct daemon *daemon = arg;
 	struct add_operation *op = calloc(1, sizeof(*op));
@@ -81,7 +82,7 @@ static void list_done(struct store_job *job)
 		for (size_t i = 0; i < op->list.count; i++) {
 			struct ctl_device_info info;
 
-			device_info(op->daemon, &op->page[i], &info);
+			device_view_make(op->daemon, &op->page[i], &info);
 			ctl_list_device(op->req, &info);
 		}
 		ctl_request_end(op->req);
@@ -89,7 +90,7 @@ static void list_done(struct store_job *job)
 	free(op);
 }
 
-void operation_list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
+void verb_device_list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
 {
 	struct daemon *daemon = arg;
 	struct list_operation *op = calloc(1, sizeof(*op) + limit * sizeof(op->page[0]));
@@ -122,13 +123,13 @@ static void show_done(struct store_job *job)
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
-		device_info(op->daemon, &op->show.info, &info);
+		device_view_make(op->daemon, &op->show.info, &info);
 		ctl_reply_device(op->req, &info);
 	}
 	free(op);
 }
 
-void operation_show(void *arg, struct ctl_request *req, const char *name)
+void verb_device_show(void *arg, struct ctl_request *req, const char *name)
 {
 	struct daemon *daemon = arg;
 	struct show_operation *op = calloc(1, sizeof(*op));
@@ -155,12 +156,12 @@ static void remove_done(struct store_job *job)
 {
 	struct remove_operation *op = CONTAINER_OF(job, struct remove_operation, remove.job);
 
-	daemon_store_result(op->daemon, job->result);
+	disk_result(op->daemon, job->result);
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
 		if (op->remove.info.resync_needed)
-			daemon_resynced(op->daemon);
+			alarm_resync_done(op->daemon);
 		int rc = registry_remove(&op->daemon->registry, &op->remove.info);
 
 		if (rc && rc != -ENOENT)
@@ -174,7 +175,7 @@ static void remove_done(struct store_job *job)
 	free(op);
 }
 
-void operation_remove(void *arg, struct ctl_request *req, const char *name)
+void verb_device_remove(void *arg, struct ctl_request *req, const char *name)
 {
 	struct daemon *daemon = arg;
 	struct remove_operation *op = calloc(1, sizeof(*op));
@@ -204,9 +205,9 @@ static void resync_done(struct store_job *job)
 	int rc = job->result;
 
 	if (rc || device->recovery == DEVICE_FLOOR) // which a failed one does not know
-		daemon_store_result(op->daemon, rc);
+		disk_result(op->daemon, rc);
 	if (!rc && op->resync.waited)
-		daemon_resynced(op->daemon);
+		alarm_resync_done(op->daemon);
 	if (!rc)
 		rc = registry_resync(&op->daemon->registry, device, op->resync.from);
 	if (!rc)
@@ -226,7 +227,7 @@ static void resync_done(struct store_job *job)
 	free(op);
 }
 
-void operation_resync(
+void verb_device_resync(
 	void *arg, struct ctl_request *req, const char *name, bool has_from, uint64_t from)
 {
 	struct daemon *daemon = arg;
@@ -252,8 +253,8 @@ struct rotate_operation {
 	struct ctl_request *req;
 };
 
-// The old context goes first: its requests in flight are abandoned, and from then on only the new
-// keys count.
+// Removes the old context first, which abandons its requests in flight, and then adds the device
+// with its new keys.
 static int rotate_live(struct registry *registry, struct store_rotate_job *rotate)
 {
 	int rc = registry_remove(registry, &rotate->before);
@@ -269,9 +270,9 @@ static void rotate_done(struct store_job *job)
 	struct rotate_operation *op = CONTAINER_OF(job, struct rotate_operation, rotate.job);
 	int rc = job->result;
 
-	daemon_store_result(op->daemon, rc);
+	disk_result(op->daemon, rc);
 	if (!rc && op->rotate.before.resync_needed)
-		daemon_resynced(op->daemon);
+		alarm_resync_done(op->daemon);
 	if (!rc)
 		rc = rotate_live(&op->daemon->registry, &op->rotate);
 	if (!rc)
@@ -288,7 +289,7 @@ static void rotate_done(struct store_job *job)
 	free(op);
 }
 
-void operation_rotate(
+void verb_device_rotate(
 	void *arg, struct ctl_request *req, const char *name, const struct device_spec *spec)
 {
 	struct daemon *daemon = arg;

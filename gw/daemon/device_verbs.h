@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verbs of one device, or of a list.
+// The verbs of devices: add, list, show, remove, resync, rotate.
 
 #ifndef POSTERN_GW_DAEMON_DEVICE_VERBS_H
 #define POSTERN_GW_DAEMON_DEVICE_VERBS_H
@@ -7,14 +7,14 @@
 #include "gw/daemon/daemon.h"
 
 // `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
-void operation_add(
+void verb_device_add(
 	void *daemon, struct ctl_request *req, const struct device_spec *spec, bool replace);
-void operation_list(void *daemon, struct ctl_request *req, const char *after, unsigned limit);
-void operation_show(void *daemon, struct ctl_request *req, const char *name);
-void operation_remove(void *daemon, struct ctl_request *req, const char *name);
-void operation_resync(
+void verb_device_list(void *daemon, struct ctl_request *req, const char *after, unsigned limit);
+void verb_device_show(void *daemon, struct ctl_request *req, const char *name);
+void verb_device_remove(void *daemon, struct ctl_request *req, const char *name);
+void verb_device_resync(
 	void *daemon, struct ctl_request *req, const char *name, bool has_from, uint64_t from);
-void operation_rotate(
+void verb_device_rotate(
 	void *daemon, struct ctl_request *req, const char *name, const struct device_spec *spec);
 
 #endif

@@ -5,14 +5,15 @@
 #include "base/clock.h"
 #include "gw/daemon/registry.h"
 
-// Beyond a limit of its keys a device is served on: whoever can send packets could shut it out.
+// A device beyond a limit of its keys is still served, or whoever can send packets could shut it
+// out.
 static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
 {
 	return ctx->window.next >= DP_LIMIT_USES ||
 		__atomic_load_n(&side->failed, __ATOMIC_RELAXED) >= dp_limit_forgeries(ctx->alg);
 }
 
-enum ctl_device_state operations_state(const struct dp_context_table *table, uint32_t index)
+enum ctl_device_state device_view_state(const struct dp_context_table *table, uint32_t index)
 {
 	const struct dp_context *ctx = &table->context[index];
 
@@ -31,7 +32,7 @@ enum ctl_device_state operations_state(const struct dp_context_table *table, uin
 						      : CTL_DEVICE_ACTIVE;
 }
 
-// It was challenged for an old number, and nothing was accepted of it since.
+// Whether it was challenged because of an old number, and none of its requests was accepted since.
 static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
 {
 	return __atomic_load_n(&side->suspect_s, __ATOMIC_RELAXED) &&
@@ -39,8 +40,7 @@ static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
 		__atomic_load_n(&ctx->accepted, __ATOMIC_RELAXED);
 }
 
-// The owner's line is read while its owner writes it: each value is right by itself.
-void device_info(
+void device_view_make(
 	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
 {
 	uint32_t index;
@@ -68,7 +68,7 @@ void device_info(
 		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
-	info->state = operations_state(dp_contexts(daemon->dp), index);
+	info->state = device_view_state(dp_contexts(daemon->dp), index);
 	info->uses = ctx->window.next;
 	info->uses_limit = DP_LIMIT_USES;
 	info->forgeries = __atomic_load_n(&side->failed, __ATOMIC_RELAXED);

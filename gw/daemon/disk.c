@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// While the disk of the store takes nothing, an alarm tells it, and the store is asked to try again
-// even if nobody wants to write.
+// While the disk of the store takes no writes there is an alarm, and a probe every PROBE_MS finds
+// out when it takes them again, even if nothing else is written.
 
 #include "gw/daemon/disk.h"
 
@@ -17,14 +17,14 @@ static const char full[] = "the store has no room left: what needs new state is 
 static const char failed[] = "the store cannot be written: what needs new state is refused";
 static const char lost[] = "the disk lost what the store had written: restore a backup";
 
-void daemon_store_result(struct daemon *daemon, int result)
+void disk_result(struct daemon *daemon, int result)
 {
 	const char *sentence = NULL;
 
 	switch (result) {
 	case 0:
-		daemon_alarm_end(daemon, full);
-		daemon_alarm_end(daemon, failed);
+		alarm_end(daemon, full);
+		alarm_end(daemon, failed);
 		daemon->disk.recoveries += daemon->disk.failing;
 		daemon->disk.failing = false;
 		return;
@@ -42,7 +42,7 @@ void daemon_store_result(struct daemon *daemon, int result)
 	default: // says nothing of the disk
 		return;
 	}
-	daemon_alarm(daemon, sentence);
+	alarm_raise(daemon, sentence);
 	if (!daemon->disk.failing)
 		daemon->disk.probe_ms = clock_ms() + PROBE_MS;
 	daemon->disk.failing = true;
@@ -54,7 +54,7 @@ static void probe_done(struct store_job *job)
 
 	daemon->disk.busy = false;
 	daemon->disk.probe_ms = clock_ms() + PROBE_MS;
-	daemon_store_result(daemon, job->result);
+	disk_result(daemon, job->result);
 }
 
 void disk_turn(struct daemon *daemon)

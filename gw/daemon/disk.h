@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whether the disk of the store takes what is written.
+// Whether the disk of the store takes writes.
 
 #ifndef POSTERN_GW_DAEMON_DISK_H
 #define POSTERN_GW_DAEMON_DISK_H
 
 #include "gw/daemon/daemon.h"
 
-// What a job that writes to the store returned: an alarm while the disk takes nothing
-// (gw/daemon/disk.c).
-void daemon_store_result(struct daemon *daemon, int result);
-// In each turn of main.
+// Takes the result of each job that writes to the store, 0 or -errno. A failure of the disk raises
+// an alarm, and the next success ends it and adds one to daemon->disk.recoveries.
+void disk_result(struct daemon *daemon, int result);
+// In each turn of main: while the disk fails, submits a probe every 5 s.
 void disk_turn(struct daemon *daemon);
 
 #endif

@@ -7,7 +7,7 @@
 #include "gw/daemon/reserve.h"
 #include "gw/os/log.h"
 
-// A key's limits are no reason to stop serving: whoever can send packets could shut a device out.
+// Warns, and the device is still served: or whoever can send packets could shut it out.
 static void on_limit(struct daemon *daemon, const struct dp_event *event)
 {
 	static const char *const texts[] = {
@@ -30,7 +30,7 @@ static void on_limit(struct daemon *daemon, const struct dp_event *event)
 		ctl_event_limit(daemon->ctl, entry->name, words[event->arg]);
 	}
 	if (event->arg == DP_LIMIT_USE || event->arg == DP_LIMIT_FORGERY)
-		daemon_alarm(daemon, "keys of devices are beyond their limits: see the log");
+		alarm_raise(daemon, "keys of devices are beyond their limits: see the log");
 }
 
 static void on_state(struct daemon *daemon, const struct dp_event *event)
@@ -49,7 +49,7 @@ static void on_state(struct daemon *daemon, const struct dp_event *event)
 	ctl_event_device_state(daemon->ctl, entry->name, dp_context_state_name(event->arg));
 }
 
-void on_event(void *arg, const struct dp_event *event)
+void events_take(void *arg, const struct dp_event *event)
 {
 	struct daemon *daemon = arg;
 

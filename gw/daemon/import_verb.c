@@ -52,7 +52,7 @@ static void import_done(struct store_job *job)
 		store_thread_submit(op->daemon->store_thread, job);
 		return;
 	}
-	daemon_store_result(op->daemon, job->result);
+	disk_result(op->daemon, job->result);
 	if (job->result && job->result != -EBADMSG)
 		ctl_reply_failed(op->req, job->result, &job->error);
 	else if (job->result && !import->report.bad)
@@ -68,7 +68,7 @@ static void import_done(struct store_job *job)
 	free(op);
 }
 
-void operation_import(
+void verb_device_import(
 	void *arg, struct ctl_request *req, int fd, const struct import_options *options)
 {
 	struct daemon *daemon = arg;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verb "device import".
+// The verb "device import": many devices of a file, all or none.
 
 #ifndef POSTERN_GW_DAEMON_IMPORT_VERB_H
 #define POSTERN_GW_DAEMON_IMPORT_VERB_H
@@ -7,7 +7,7 @@
 #include "gw/daemon/daemon.h"
 
 // `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
-void operation_import(
+void verb_device_import(
 	void *daemon, struct ctl_request *req, int fd, const struct import_options *options);
 
 #endif

@@ -16,7 +16,7 @@ static struct daemon_port *port_of(struct daemon *daemon, uint16_t port_id)
 	return NULL;
 }
 
-void to_kernel(struct daemon *daemon)
+void kernel_put_frames(struct daemon *daemon)
 {
 	for (unsigned w = 0; w < dp_worker_count(daemon->dp); w++) {
 		struct dp_frame_ring *ring = dp_to_kernel(daemon->dp, w);
@@ -37,15 +37,15 @@ void to_kernel(struct daemon *daemon)
 	}
 }
 
-void from_kernel(struct daemon *daemon, struct daemon_port *port)
+void kernel_take_frames(struct daemon *daemon, struct daemon_port *port)
 {
 	for (unsigned n = 0; n < KERNEL_BURST; n++) {
 		int len = kernel_tap_read(port->tap_fd, daemon->frame, daemon->frame_max);
 
 		if (len <= 0)
 			return;
-		// By one worker, so that they stay in order. A full ring is a lost frame, as on any
-		// wire.
+		// All to one worker, so that they stay in order. With its ring full the frame is
+		// lost, as on any wire.
 		if (!dp_frame_ring_push(
 			    dp_from_kernel(daemon->dp, 0), port->port_id, daemon->frame, len))
 			port->from_kernel_full++;

@@ -6,9 +6,9 @@
 
 #include "gw/daemon/daemon.h"
 
-// Frames that the workers have for the kernel.
-void to_kernel(struct daemon *daemon);
-// Frames that the kernel has for a port.
-void from_kernel(struct daemon *daemon, struct daemon_port *port);
+// In each turn of main: writes the frames of all workers to the TAPs of their ports.
+void kernel_put_frames(struct daemon *daemon);
+// When the TAP of a port is readable: hands its frames to the first worker, which sends them.
+void kernel_take_frames(struct daemon *daemon, struct daemon_port *port);
 
 #endif

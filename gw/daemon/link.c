@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The links of the ports: changes are logged, and the kernel's side goes along, so that routing
-// daemons and `ip link` there see what the port sees.
 
 #include "gw/daemon/link.h"
 
@@ -39,8 +37,8 @@ static void link_look(struct daemon_port *port)
 	if (port->tap_fd >= 0)
 		rc = kernel_tap_set_carrier(port->tap_fd, !down);
 	if (rc)
-		log_warning("port %s: %s cannot be told: %s", port->conf->name, port->conf->kernel,
-			strerror(-rc));
+		log_warning("port %s: %s does not take the state of the link: %s", port->conf->name,
+			port->conf->kernel, strerror(-rc));
 }
 
 void link_turn(struct daemon *daemon)

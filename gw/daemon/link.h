@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The links of the ports.
+// The links of the ports, and the carrier of the kernel TAPs beside them.
 
 #ifndef POSTERN_GW_DAEMON_LINK_H
 #define POSTERN_GW_DAEMON_LINK_H
 
 #include "gw/daemon/daemon.h"
 
-// Whether a port's link is up, as far as its driver knows (gw/daemon/link.c).
+// Whether the link of a port is up. A driver without link state counts as up.
 bool link_is_up(const struct daemon_port *port);
-// In each turn of main: logs changes of the links and carries them to the kernel TAPs.
+// In each turn of main, effective every 500 ms: logs links that changed and gives their kernel TAPs
+// the same carrier.
 void link_turn(struct daemon *daemon);
 
 #endif

@@ -43,7 +43,7 @@ static int load_device(void *arg, const struct device_keyed *device)
 		return rc;
 	}
 	state->waiting += device->resync_needed;
-	if (state->loaded % LOAD_LOOK == 0 && daemon_told_to_stop(state->daemon))
+	if (state->loaded % LOAD_LOOK == 0 && stop_requested(state->daemon))
 		return -ECANCELED;
 	state->needs_run |= reserve_needs_run(device);
 	if (++state->loaded % LOAD_PROGRESS == 0)
@@ -51,7 +51,6 @@ static int load_device(void *arg, const struct device_keyed *device)
 	return 0;
 }
 
-// *needs_run: whether a run must be there before the first packet.
 int load_devices(struct daemon *daemon, bool *needs_run)
 {
 	struct load_state state = {.daemon = daemon};
@@ -68,9 +67,9 @@ int load_devices(struct daemon *daemon, bool *needs_run)
 	if (result.unreadable) {
 		log_error("%lu devices are damaged in the store and left out, one of them %s",
 			result.unreadable, result.first_unreadable);
-		daemon_alarm(daemon, "devices are damaged in the store and were left out");
+		alarm_raise(daemon, "devices are damaged in the store and were left out");
 	}
-	daemon_resync_waits(daemon, state.waiting);
+	alarm_resync_waits(daemon, state.waiting);
 	*needs_run = state.needs_run;
 	return 0;
 }

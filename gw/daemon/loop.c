@@ -29,7 +29,7 @@ static int watch(struct daemon *daemon, int fd)
 	return epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-int start_loop(struct daemon *daemon)
+int loop_open(struct daemon *daemon)
 {
 	daemon->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (daemon->epoll_fd < 0)
@@ -53,14 +53,14 @@ int start_loop(struct daemon *daemon)
 static void on_ready(struct daemon *daemon, int fd)
 {
 	if (fd == daemon->signal_fd)
-		(void)daemon_told_to_stop(daemon);
+		(void)stop_requested(daemon);
 	else if (fd == ctl_server_fd(daemon->ctl))
 		ctl_server_poll(daemon->ctl);
 	else if (fd == store_thread_fd(daemon->store_thread))
 		store_thread_poll(daemon->store_thread);
 	for (size_t i = 0; i < daemon->port_count; i++)
 		if (fd == daemon->port[i].tap_fd)
-			from_kernel(daemon, &daemon->port[i]);
+			kernel_take_frames(daemon, &daemon->port[i]);
 }
 
 void daemon_run(struct daemon *daemon)
@@ -79,14 +79,14 @@ void daemon_run(struct daemon *daemon)
 		dp_doorbell_disarm(dp_bell(daemon->dp));
 		for (int i = 0; i < n; i++)
 			on_ready(daemon, events[i].data.fd);
-		dp_poll(daemon->dp, on_event, daemon);
+		dp_poll(daemon->dp, events_take, daemon);
 		registry_turn(&daemon->registry);
-		to_kernel(daemon);
+		kernel_put_frames(daemon);
 		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
 		disk_turn(daemon);
 		link_turn(daemon);
-		upstreams_watch(daemon);
-		overload_watch(daemon);
+		upstreams_turn(daemon);
+		workers_turn(daemon);
 	}
 }

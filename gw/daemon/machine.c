@@ -23,14 +23,14 @@ static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
 	return eal_huge_pages_mb() >= memory_mb;
 }
 
-// What mempools, rings and the hash table take of EAL's memory.
+// Bytes of EAL's memory that mempools, rings and the hash table take.
 static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
 {
 	return dp_eal_bytes(conf->workers.core_count, conf->workers.loops, conf->workers.exchanges,
 		conf->devices.max, mtu, conf->port_count);
 }
 
-// What can be told before DPDK starts, which then only says that it cannot.
+// Finds what is missing before DPDK starts, since DPDK gives no reason.
 static int check_memory_and_nics(const struct conf *conf, const struct eal_conf *eal)
 {
 	char err[ERR_MAX];
@@ -56,8 +56,7 @@ static int check_memory_and_nics(const struct conf *conf, const struct eal_conf 
 	return rc;
 }
 
-// The limit holds for all that comes later, or the start is refused.
-int raise_descriptors(const struct conf *conf, uint16_t mtu)
+int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
 {
 	size_t memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
 	size_t pages = use_huge_pages(conf, memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
@@ -69,7 +68,7 @@ int raise_descriptors(const struct conf *conf, uint16_t mtu)
 	return rc;
 }
 
-int start_eal(struct daemon *daemon, uint16_t mtu)
+int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 {
 	const struct conf *conf = daemon->conf;
 	unsigned cores[CONF_WORKERS_MAX];

@@ -6,8 +6,11 @@
 
 #include "gw/daemon/daemon.h"
 
-// Returns 0 or -errno after the reason was logged. mtu: the largest of all ports.
-int raise_descriptors(const struct conf *conf, uint16_t mtu) __attribute__((warn_unused_result));
-int start_eal(struct daemon *daemon, uint16_t mtu) __attribute__((warn_unused_result));
+// mtu: the largest of all ports. Both return 0, or -errno after the reason was logged.
+// Raises the limit of file descriptors to what this configuration can need.
+int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
+	__attribute__((warn_unused_result));
+// Checks huge pages and NICs and starts EAL.
+int machine_start_eal(struct daemon *daemon, uint16_t mtu) __attribute__((warn_unused_result));
 
 #endif

@@ -12,7 +12,7 @@
 
 #define ERR_MAX 512 // bytes of a sentence about what failed
 
-enum dp_port_kind port_kind(enum conf_port_kind kind)
+static enum dp_port_kind port_kind(enum conf_port_kind kind)
 {
 	switch (kind) {
 	case CONF_PORT_TAP:
@@ -27,6 +27,15 @@ enum dp_port_kind port_kind(enum conf_port_kind kind)
 		break;
 	}
 	return DP_PORT_PCI;
+}
+
+bool ports_are_software(const struct conf *conf)
+{
+	bool software = true;
+
+	for (size_t i = 0; i < conf->port_count; i++)
+		software &= dp_port_is_software(port_kind(conf->ports[i].kind));
+	return software;
 }
 
 // AF_XDP: what is not CoAP stays in the kernel, whose netdev below gets the addresses.
@@ -93,7 +102,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 	return 0;
 }
 
-int start_ports(struct daemon *daemon)
+int ports_start(struct daemon *daemon)
 {
 	int rc = 0;
 

@@ -6,8 +6,9 @@
 
 #include "gw/daemon/daemon.h"
 
-enum dp_port_kind port_kind(enum conf_port_kind kind);
-// Returns 0 or -errno after the reason was logged.
-int start_ports(struct daemon *daemon) __attribute__((warn_unused_result));
+// Whether no port is a NIC of its own: the kernel, or another process, is behind each.
+bool ports_are_software(const struct conf *conf);
+// Opens all ports and their TAPs. Returns 0, or -errno after the reason was logged.
+int ports_start(struct daemon *daemon) __attribute__((warn_unused_result));
 
 #endif

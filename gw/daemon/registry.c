@@ -116,7 +116,7 @@ void registry_fini(struct registry *registry)
 	registry->taken = NULL;
 }
 
-// An id of 0 is nobody.
+// An id of 0 clears the entry.
 static void entry_write(struct registry *registry, uint32_t index, uint64_t id, const char *name,
 	uint32_t generation)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the workers go on with only when it is on the disk: the run of this start, higher run bases,
-// higher marks, seconds of the clock. A worker asks once by an event; from then on main keeps the
-// wish until it is granted or its device is gone.
+// A worker requests once. From then on the request stays here until it is granted, or refused for
+// good, or its device is gone.
 
 #include "gw/daemon/reserve.h"
 
@@ -28,8 +27,8 @@
 	"used them are not served"
 #define ALARM_MARK "marks cannot be raised: devices that recover by a floor are not served"
 
-// A higher run base or mark for one context.
-struct wish {
+// One context needs a higher run base or mark.
+struct request {
 	uint32_t context;
 	uint32_t generation;
 	uint64_t id; // struct device_keyed
@@ -37,16 +36,16 @@ struct wish {
 	bool is_mark;
 };
 
-struct wishes {
-	struct wish *wish;
+struct requests {
+	struct request *request;
 	size_t count, room;
 };
 
-// Those of one kind: all that come while others are being written are written together.
+// Requests of one kind. Those that come while a batch is being written make the next batch.
 struct queue {
-	struct wishes wishes;
-	bool busy;
-	uint64_t retry_ms; // not before this
+	struct requests requests;
+	bool busy;         // a batch is with the store thread
+	uint64_t retry_ms; // CLOCK_MONOTONIC: submit nothing before
 };
 
 struct reserve {
@@ -54,64 +53,66 @@ struct reserve {
 	uint64_t recoveries; // of the disk, the last that was seen
 	struct store_grant_job grant;
 	bool grant_wanted, grant_busy, granted;
-	uint64_t grant_retry_ms; // not before this
+	uint64_t grant_retry_ms; // CLOCK_MONOTONIC: submit nothing before
 	struct queue bases, marks;
-	bool bases_spent;   // some device can have no higher base
-	struct wishes late; // durable, but the owner had no room for them
+	bool bases_spent;     // some device can have no higher base
+	struct requests late; // on the disk, but the owner had no room for the grant
 	struct store_clock_job clock;
 	bool clock_busy;
 	uint64_t clock_retry_ms;
-	bool clock_behind; // as was told last
+	bool clock_behind; // as reported last
 };
 
-static const char *wish_alarm(const struct wish *wish)
+static const char *request_alarm(const struct request *request)
 {
-	return wish->is_mark ? ALARM_MARK : ALARM_BASE;
+	return request->is_mark ? ALARM_MARK : ALARM_BASE;
 }
 
-// Without memory a device stands still until the next start.
-static void wish_put(struct reserve *reserve, struct wishes *wishes, const struct wish *wish)
+// Without memory for its request a device is not served until the next start.
+static void request_put(
+	struct reserve *reserve, struct requests *requests, const struct request *request)
 {
-	if (wishes->count == wishes->room) {
-		size_t room = wishes->room ? 2 * wishes->room : 64;
-		struct wish *more = reallocarray(wishes->wish, room, sizeof(*more));
+	if (requests->count == requests->room) {
+		size_t room = requests->room ? 2 * requests->room : 64;
+		struct request *more = reallocarray(requests->request, room, sizeof(*more));
 
 		if (!more) {
-			daemon_alarm(reserve->daemon, wish_alarm(wish));
+			alarm_raise(reserve->daemon, request_alarm(request));
 			return;
 		}
-		wishes->wish = more;
-		wishes->room = room;
+		requests->request = more;
+		requests->room = room;
 	}
-	wishes->wish[wishes->count++] = *wish;
+	requests->request[requests->count++] = *request;
 }
 
-static struct queue *wish_queue(struct reserve *reserve, const struct wish *wish)
+static struct queue *request_queue(struct reserve *reserve, const struct request *request)
 {
-	return wish->is_mark ? &reserve->marks : &reserve->bases;
+	return request->is_mark ? &reserve->marks : &reserve->bases;
 }
 
-// Tells the owner what is durable now. A context that is gone needs it no more.
-static void wish_grant(struct reserve *reserve, const struct wish *wish)
+// Gives the owner of the context what is on the disk now. A context that is gone needs nothing.
+static void request_grant(struct reserve *reserve, const struct request *request)
 {
 	struct dp *dp = reserve->daemon->dp;
-	int rc = wish->is_mark
-		? dp_mark_raise(dp, wish->context, wish->generation, wish->value)
-		: dp_run_base_raise(dp, wish->context, wish->generation, wish->value);
+	int rc = request->is_mark
+		? dp_mark_raise(dp, request->context, request->generation, request->value)
+		: dp_run_base_raise(dp, request->context, request->generation, request->value);
 
 	if (rc == -EAGAIN)
-		wish_put(reserve, &reserve->late, wish);
+		request_put(reserve, &reserve->late, request);
 }
 
-// The worker does not ask for this one again: its device needs new keys, if it is still there.
-static void wish_refused(struct reserve *reserve, const struct wish *wish, int result)
+// The store refused it for good, and the worker does not request it again: the device needs new
+// keys.
+static void request_refused(struct reserve *reserve, const struct request *request, int result)
 {
 	const struct registry_entry *entry =
-		registry_get(&reserve->daemon->registry, wish->context, wish->generation);
+		registry_get(&reserve->daemon->registry, request->context, request->generation);
 
 	if (!entry || result == -ENOENT)
 		return;
-	if (wish->is_mark) {
+	if (request->is_mark) {
 		log_error("device %s is damaged in the store: its mark cannot be raised, and what "
 			  "it sends from there on is dropped",
 			entry->name);
@@ -120,7 +121,7 @@ static void wish_refused(struct reserve *reserve, const struct wish *wish, int r
 	log_error("device %s %s: its own Partial IVs end, it needs new keys", entry->name,
 		result == -ERANGE ? "has used up its runs" : "is damaged in the store");
 	reserve->bases_spent = true;
-	daemon_alarm(reserve->daemon, ALARM_BASE);
+	alarm_raise(reserve->daemon, ALARM_BASE);
 }
 
 static void grant_done(struct store_job *job)
@@ -128,16 +129,16 @@ static void grant_done(struct store_job *job)
 	struct reserve *reserve = CONTAINER_OF(job, struct reserve, grant.job);
 
 	reserve->grant_busy = false;
-	daemon_store_result(reserve->daemon, job->result);
+	disk_result(reserve->daemon, job->result);
 	if (!job->result) {
 		reserve->grant_wanted = false;
 		reserve->granted = true;
 		log_info("run %u granted: own Partial IVs may leave", reserve->grant.run);
 		dp_run_grant(reserve->daemon->dp, reserve->grant.run);
-		daemon_alarm_end(reserve->daemon, ALARM_RUN);
+		alarm_end(reserve->daemon, ALARM_RUN);
 		return;
 	}
-	daemon_alarm(reserve->daemon, ALARM_RUN);
+	alarm_raise(reserve->daemon, ALARM_RUN);
 	log_error("%s", job->error.text);
 	reserve->grant_retry_ms = clock_ms() + (job->result == -EAGAIN ? GRANT_RETRY_MS : RETRY_MS);
 }
@@ -155,36 +156,36 @@ static void clock_done(struct store_job *job)
 	struct reserve *reserve = CONTAINER_OF(job, struct reserve, clock.job);
 
 	reserve->clock_busy = false;
-	daemon_store_result(reserve->daemon, job->result);
+	disk_result(reserve->daemon, job->result);
 	if (job->result) {
 		log_error("%s", job->error.text);
-		daemon_alarm(reserve->daemon, ALARM_CLOCK);
+		alarm_raise(reserve->daemon, ALARM_CLOCK);
 		reserve->clock_retry_ms = clock_ms() + RETRY_MS;
 		return;
 	}
 	dp_clock_grant(reserve->daemon->dp, reserve->clock.clock);
-	daemon_alarm_end(reserve->daemon, ALARM_CLOCK);
+	alarm_end(reserve->daemon, ALARM_CLOCK);
 }
 
-// The clock was set back, by this much or while postern did not run.
+// The clock was set back while postern ran or before it started: an alarm until it has caught up.
 static void clock_watch(struct reserve *reserve, const struct dp_clock *clock)
 {
 	int64_t behind = reserve->daemon->registry.clock_count ? dp_clock_behind(clock) : 0;
 
-	// Each start waits for the second after it.
+	// One second behind is usual: each start waits for the next second.
 	if ((behind > 1) == reserve->clock_behind)
 		return;
 	reserve->clock_behind = behind > 1;
 	if (!reserve->clock_behind) {
-		daemon_alarm_end(reserve->daemon, ALARM_BEHIND);
+		alarm_end(reserve->daemon, ALARM_BEHIND);
 		return;
 	}
 	log_warning("the clock has to go on for %ld s until it is beyond all own Partial IVs",
 		(long)behind);
-	daemon_alarm(reserve->daemon, ALARM_BEHIND);
+	alarm_raise(reserve->daemon, ALARM_BEHIND);
 }
 
-// Seconds of the clock are durable some time before they come.
+// Requests the next seconds of the clock when half of the last ones are used.
 static void clock_turn(struct reserve *reserve, uint64_t now_ms)
 {
 	const struct dp_clock *clock = &dp_contexts(reserve->daemon->dp)->clock;
@@ -204,41 +205,41 @@ static void clock_turn(struct reserve *reserve, uint64_t now_ms)
 struct batch {
 	struct store_raise_job job;
 	struct reserve *reserve;
-	struct wish *wish; // [job.count]
+	struct request *request; // [job.count]
 };
 
 static void batch_done(struct store_job *job)
 {
 	struct batch *batch = CONTAINER_OF(job, struct batch, job.job);
 	struct reserve *reserve = batch->reserve;
-	struct queue *queue = wish_queue(reserve, &batch->wish[0]);
-	const char *alarm = wish_alarm(&batch->wish[0]);
+	struct queue *queue = request_queue(reserve, &batch->request[0]);
+	const char *alarm = request_alarm(&batch->request[0]);
 
 	queue->busy = false;
-	daemon_store_result(reserve->daemon, job->result);
+	disk_result(reserve->daemon, job->result);
 	if (job->result) {
 		log_error("%s", job->error.text);
-		daemon_alarm(reserve->daemon, alarm);
+		alarm_raise(reserve->daemon, alarm);
 		queue->retry_ms = clock_ms() + RETRY_MS;
 	}
 	for (size_t i = 0; i < batch->job.count; i++) {
 		if (job->result)
-			wish_put(reserve, &queue->wishes, &batch->wish[i]);
+			request_put(reserve, &queue->requests, &batch->request[i]);
 		else if (!batch->job.raise[i].result)
-			wish_grant(reserve, &batch->wish[i]);
+			request_grant(reserve, &batch->request[i]);
 		else
-			wish_refused(reserve, &batch->wish[i], batch->job.raise[i].result);
+			request_refused(reserve, &batch->request[i], batch->job.raise[i].result);
 	}
 	if (!job->result && (batch->job.is_mark || !reserve->bases_spent))
-		daemon_alarm_end(reserve->daemon, alarm);
+		alarm_end(reserve->daemon, alarm);
 	free(batch->job.raise);
-	free(batch->wish);
+	free(batch->request);
 	free(batch);
 }
 
 static void batch_submit(struct reserve *reserve, struct queue *queue)
 {
-	size_t count = queue->wishes.count;
+	size_t count = queue->requests.count;
 	struct batch *batch = calloc(1, sizeof(*batch));
 	struct store_raise *raise = calloc(count, sizeof(*raise));
 
@@ -249,15 +250,15 @@ static void batch_submit(struct reserve *reserve, struct queue *queue)
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		raise[i] = (struct store_raise){
-			.id = queue->wishes.wish[i].id, .value = queue->wishes.wish[i].value};
+		raise[i] = (struct store_raise){.id = queue->requests.request[i].id,
+			.value = queue->requests.request[i].value};
 	batch->reserve = reserve;
-	batch->wish = queue->wishes.wish;
+	batch->request = queue->requests.request;
 	batch->job.is_mark = queue == &reserve->marks;
 	batch->job.raise = raise;
 	batch->job.count = count;
 	batch->job.job.done = batch_done;
-	queue->wishes = (struct wishes){0};
+	queue->requests = (struct requests){0};
 	queue->busy = true;
 	store_raise_job_init(&batch->job);
 	store_thread_submit(reserve->daemon->store_thread, &batch->job.job);
@@ -265,7 +266,7 @@ static void batch_submit(struct reserve *reserve, struct queue *queue)
 
 static void queue_turn(struct reserve *reserve, struct queue *queue)
 {
-	if (queue->wishes.count && !queue->busy && clock_ms() >= queue->retry_ms)
+	if (queue->requests.count && !queue->busy && clock_ms() >= queue->retry_ms)
 		batch_submit(reserve, queue);
 }
 
@@ -301,7 +302,7 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 {
 	const struct registry_entry *entry =
 		registry_get(&reserve->daemon->registry, event->context, event->generation);
-	struct wish wish = {.context = event->context, .generation = event->generation};
+	struct request request = {.context = event->context, .generation = event->generation};
 
 	if (event->type == DP_EVENT_RUN_WANTED) {
 		run_want(reserve);
@@ -309,10 +310,10 @@ void reserve_event(struct reserve *reserve, const struct dp_event *event)
 	}
 	if (!entry)
 		return;
-	wish.id = entry->id;
-	wish.is_mark = event->type == DP_EVENT_MARK_WANTED;
-	wish.value = wish.is_mark ? event->arg : event->arg + 1; // the next run
-	wish_put(reserve, &wish_queue(reserve, &wish)->wishes, &wish);
+	request.id = entry->id;
+	request.is_mark = event->type == DP_EVENT_MARK_WANTED;
+	request.value = request.is_mark ? event->arg : event->arg + 1; // the next run
+	request_put(reserve, &request_queue(reserve, &request)->requests, &request);
 }
 
 // When the disk takes writes again, what the store refused is requested again at once.
@@ -331,7 +332,7 @@ static void retry_at_once(struct reserve *reserve)
 
 bool reserve_turn(struct reserve *reserve)
 {
-	struct wishes late = reserve->late;
+	struct requests late = reserve->late;
 
 	retry_at_once(reserve);
 	if (reserve->grant_wanted && !reserve->grant_busy && clock_ms() >= reserve->grant_retry_ms)
@@ -341,10 +342,10 @@ bool reserve_turn(struct reserve *reserve)
 	if (reserve->daemon->registry.clock_count || reserve->clock_behind)
 		clock_turn(reserve, clock_ms());
 	if (late.count) {
-		reserve->late = (struct wishes){0};
+		reserve->late = (struct requests){0};
 		for (size_t i = 0; i < late.count; i++)
-			wish_grant(reserve, &late.wish[i]);
-		free(late.wish);
+			request_grant(reserve, &late.request[i]);
+		free(late.request);
 	}
 	return reserve->late.count;
 }
@@ -362,8 +363,8 @@ void reserve_free(struct reserve *reserve)
 {
 	if (!reserve)
 		return;
-	free(reserve->marks.wishes.wish);
-	free(reserve->bases.wishes.wish);
-	free(reserve->late.wish);
+	free(reserve->marks.requests.request);
+	free(reserve->bases.requests.request);
+	free(reserve->late.request);
 	free(reserve);
 }

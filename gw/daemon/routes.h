@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Routes and policies of the configuration in the form that workers read.
+// Routes and policies of the configuration, in the form that workers read.
 
 #ifndef POSTERN_GW_DAEMON_ROUTES_H
 #define POSTERN_GW_DAEMON_ROUTES_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Start-up: from the configuration file to workers that take packets.
+// The steps of the start in their order; those of machine.c, ports.c, load.c and upstreams.c among
+// them.
 
 #include "gw/daemon/start.h"
 
@@ -60,13 +61,10 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 {
 	const struct conf *conf = daemon->conf;
 	unsigned lcores[CONF_WORKERS_MAX];
-	bool software = true;
 	char err[ERR_MAX];
 
 	for (size_t i = 0; i < conf->workers.core_count; i++)
 		lcores[i] = i + 1; // gw/os/eal.h
-	for (size_t i = 0; i < conf->port_count; i++)
-		software &= dp_port_is_software(port_kind(conf->ports[i].kind));
 	const struct dp_conf dp_conf = {
 		.lcores = lcores,
 		.worker_count = conf->workers.core_count,
@@ -83,7 +81,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
 		// A NIC's queue overflows while a worker naps; the kernel's does not.
 		.nap_when_idle = conf->workers.share_cpus ||
-			(conf->workers.mode == CONF_MODE_ADAPTIVE && software),
+			(conf->workers.mode == CONF_MODE_ADAPTIVE && ports_are_software(conf)),
 		.share_cpus = conf->workers.share_cpus,
 		.policy = &daemon->routes.config,
 	};
@@ -119,7 +117,7 @@ static int start_threads(struct daemon *daemon)
 		log_error("no memory");
 		return -ENOMEM;
 	}
-	return start_loops(daemon);
+	return upstreams_start(daemon);
 }
 
 static int start_ctl(struct daemon *daemon)
@@ -137,7 +135,7 @@ static int start_ctl(struct daemon *daemon)
 		}
 		gid = group->gr_gid;
 	}
-	operations_init(daemon);
+	verbs_init(daemon);
 	const struct ctl_server_conf server = {
 		.path = conf->socket,
 		.mode = conf->mode,
@@ -169,8 +167,8 @@ static void store_started(struct store_job *job)
 	((struct store_starting *)job)->over = true;
 }
 
-// The last step that can fail for a reason outside of this process: what a clean stop left to the
-// next start is used up by it.
+// Marks the store as started, which uses up what the last clean stop left for this start. So it is
+// the last step that can fail for a reason outside of this process.
 static int start_store(struct daemon *daemon)
 {
 	struct store_starting starting = {.job.job.done = store_started};
@@ -185,7 +183,7 @@ static int start_store(struct daemon *daemon)
 	return job->result;
 }
 
-// Mistakes are lines of the log.
+// Mistakes in the file become lines of the log.
 static int load_conf(struct daemon *daemon, const char *path)
 {
 	FILE *lines = log_stream(NULL);
@@ -196,7 +194,7 @@ static int load_conf(struct daemon *daemon, const char *path)
 	return rc;
 }
 
-// What needs nothing but the configuration.
+// The steps that need nothing but the configuration.
 static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 {
 	int rc = load_conf(daemon, conf_path);
@@ -216,7 +214,7 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 		log_error("no memory");
 		return rc;
 	}
-	return raise_descriptors(daemon->conf, *mtu);
+	return machine_raise_descriptors(daemon->conf, *mtu);
 }
 
 static int start_all(struct daemon *daemon, uint16_t mtu)
@@ -224,16 +222,16 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	bool needs_run = false;
 	int rc = open_store(daemon);
 
-	if (!rc && daemon_told_to_stop(daemon))
+	if (!rc && stop_requested(daemon))
 		rc = -ECANCELED;
 	if (!rc)
-		rc = start_eal(daemon, mtu);
-	if (!rc && daemon_told_to_stop(daemon))
+		rc = machine_start_eal(daemon, mtu);
+	if (!rc && stop_requested(daemon))
 		rc = -ECANCELED;
 	if (!rc)
 		rc = start_dp(daemon, mtu);
 	if (!rc)
-		rc = start_ports(daemon);
+		rc = ports_start(daemon);
 	if (!rc)
 		eal_log_pass_on();
 	if (!rc)
@@ -243,9 +241,9 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	if (!rc)
 		rc = start_ctl(daemon);
 	if (!rc)
-		rc = start_loop(daemon);
+		rc = loop_open(daemon);
 	// From here on the stop is that of a daemon that ran.
-	if (!rc && daemon_told_to_stop(daemon))
+	if (!rc && stop_requested(daemon))
 		rc = -ECANCELED;
 	if (!rc)
 		rc = start_store(daemon);

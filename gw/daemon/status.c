@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verb status: nothing here asks a worker, all is read where it is written.
+// All figures are read where workers and loops write them; none of them is asked.
 
 #include "gw/daemon/status.h"
 
@@ -68,9 +68,9 @@ static void port_status(
 	};
 }
 
-// One pass over the devices: 1 000 000 take about 20 ms and the caches of the CPU, which workers
-// share. So that whoever asks all the time costs little, the counts are used again for COUNT_SHARE
-// times as long as they took.
+// Counts the live contexts in one pass: 1 000 000 take about 20 ms, and space in the CPU's caches,
+// which workers share. The counts are used again for COUNT_SHARE times as long as they took, so
+// that a client that asks all the time costs 1 %.
 static void count_contexts(struct daemon *daemon)
 {
 	const struct dp_context_table *table = dp_contexts(daemon->dp);
@@ -86,7 +86,7 @@ static void count_contexts(struct daemon *daemon)
 
 		if (!dp_context_live(ctx))
 			continue;
-		counts->by_state[operations_state(table, i)]++;
+		counts->by_state[device_view_state(table, i)]++;
 		if (ctx->owner < DP_WORKERS_MAX)
 			counts->by_worker[ctx->owner]++;
 	}
@@ -113,13 +113,13 @@ static void upstream_status(
 	*status = (struct ctl_upstream_status){
 		.name = conf->name,
 		.servers = conf->server_count,
-		.servers_up = status_servers_up(daemon, index),
-		.in_flight = counters_upstream(daemon, index, UP_STAT_inflight),
-		.queued = counters_upstream(daemon, index, UP_STAT_waiting),
+		.servers_up = upstreams_servers_up(daemon, index),
+		.in_flight = upstreams_stat(daemon, index, UP_STAT_inflight),
+		.queued = upstreams_stat(daemon, index, UP_STAT_waiting),
 	};
 }
 
-void operation_status(void *arg, struct ctl_request *req)
+void verb_status(void *arg, struct ctl_request *req)
 {
 	struct daemon *daemon = arg;
 	struct ctl_port_status ports[CONF_PORTS_MAX];
@@ -146,7 +146,7 @@ void operation_status(void *arg, struct ctl_request *req)
 		workers[i].core = daemon->conf->workers.cores[i];
 		workers[i].devices = counts->by_worker[i];
 		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
-		workers[i].exchanges = counters_in_flight(daemon->dp, i);
+		workers[i].exchanges = workers_in_flight(daemon->dp, i);
 		workers[i].overload = dp_rung_name(dp_worker_rung(daemon->dp, i));
 	}
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)

@@ -19,7 +19,7 @@
 #define STOP_GRACE_MS 2000 // for requests that are under way at backends
 #define ANSWERS_MS    500  // for workers to take the last answers
 
-bool daemon_told_to_stop(struct daemon *daemon)
+bool stop_requested(struct daemon *daemon)
 {
 	enum process_told told;
 
@@ -34,7 +34,8 @@ struct stop_state {
 	uint32_t next;
 };
 
-// On the store thread, while main waits and no worker runs.
+// Gives the store the next window to write. Runs on the store thread while main waits and no worker
+// runs.
 static bool next_window(void *arg, struct store_window *window)
 {
 	struct stop_state *state = arg;
@@ -93,7 +94,7 @@ static void stop_loops(struct daemon *daemon)
 			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
 }
 
-// Waits until the workers have taken what the loops answered at their end.
+// Waits until the workers have taken the last answers of the loops, or ANSWERS_MS have passed.
 static void answers_leave(struct daemon *daemon)
 {
 	const struct timespec moment = {.tv_nsec = 1000000};

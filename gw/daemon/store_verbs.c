@@ -27,15 +27,15 @@ static void check_done(struct store_job *job)
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
 		if (op->check.check.report.problems)
-			daemon_alarm(op->daemon, damage);
+			alarm_raise(op->daemon, damage);
 		else
-			daemon_alarm_end(op->daemon, damage);
+			alarm_end(op->daemon, damage);
 		ctl_reply_checked(op->req, &op->check.check.report);
 	}
 	free(op);
 }
 
-void operation_store_check(void *arg, struct ctl_request *req)
+void verb_store_check(void *arg, struct ctl_request *req)
 {
 	struct daemon *daemon = arg;
 	struct check_operation *op = calloc(1, sizeof(*op));
@@ -74,7 +74,7 @@ static void backup_done(struct store_job *job)
 	free(op);
 }
 
-void operation_store_backup(void *arg, struct ctl_request *req, const char *path)
+void verb_store_backup(void *arg, struct ctl_request *req, const char *path)
 {
 	struct daemon *daemon = arg;
 	struct backup_operation *op = calloc(1, sizeof(*op));

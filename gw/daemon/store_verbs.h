@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verbs of the store as a whole.
+// The verbs of the store as a whole: check and backup.
 
 #ifndef POSTERN_GW_DAEMON_STORE_VERBS_H
 #define POSTERN_GW_DAEMON_STORE_VERBS_H
@@ -7,7 +7,7 @@
 #include "gw/daemon/daemon.h"
 
 // `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
-void operation_store_check(void *daemon, struct ctl_request *req);
-void operation_store_backup(void *daemon, struct ctl_request *req, const char *path);
+void verb_store_check(void *daemon, struct ctl_request *req);
+void verb_store_backup(void *daemon, struct ctl_request *req, const char *path);
 
 #endif

@@ -12,8 +12,8 @@
 
 #define ERR_MAX 512 // bytes of a sentence about what failed
 
-// All are made before the first one runs, since libcurl asks for that.
-int start_loops(struct daemon *daemon)
+// All loops are made before the first one runs, because libcurl demands that.
+int upstreams_start(struct daemon *daemon)
 {
 	struct up_loop_config config = {
 		.conf = daemon->conf,
@@ -56,7 +56,7 @@ int start_loops(struct daemon *daemon)
 	return rc;
 }
 
-uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up_stat stat)
+uint64_t upstreams_stat(const struct daemon *daemon, size_t upstream, enum up_stat stat)
 {
 	uint64_t sum = 0;
 
@@ -65,8 +65,7 @@ uint64_t counters_upstream(const struct daemon *daemon, size_t upstream, enum up
 	return sum;
 }
 
-// Each loop finds out for itself: the least that one of them has.
-size_t status_servers_up(const struct daemon *daemon, size_t index)
+size_t upstreams_servers_up(const struct daemon *daemon, size_t index)
 {
 	size_t least = daemon->conf->upstreams[index].server_count;
 
@@ -78,12 +77,12 @@ size_t status_servers_up(const struct daemon *daemon, size_t index)
 	return least;
 }
 
-void upstreams_watch(struct daemon *daemon)
+void upstreams_turn(struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
 
 	for (size_t i = 0; i < conf->upstream_count; i++) {
-		size_t up = status_servers_up(daemon, i);
+		size_t up = upstreams_servers_up(daemon, i);
 
 		if (up == daemon->servers_up[i])
 			continue;

@@ -9,7 +9,7 @@
 #include "gw/daemon/store_verbs.h"
 #include "gw/os/log.h"
 
-static void operation_shutdown(void *arg, struct ctl_request *req)
+static void verb_shutdown(void *arg, struct ctl_request *req)
 {
 	struct daemon *daemon = arg;
 
@@ -18,21 +18,21 @@ static void operation_shutdown(void *arg, struct ctl_request *req)
 	daemon->stopping = true;
 }
 
-void operations_init(struct daemon *daemon)
+void verbs_init(struct daemon *daemon)
 {
 	daemon->ops = (struct ctl_ops){
-		.status = operation_status,
-		.stats = operation_stats,
-		.device_add = operation_add,
-		.device_import = operation_import,
-		.device_list = operation_list,
-		.device_show = operation_show,
-		.device_remove = operation_remove,
-		.device_resync = operation_resync,
-		.device_rotate = operation_rotate,
-		.store_check = operation_store_check,
-		.store_backup = operation_store_backup,
-		.shutdown = operation_shutdown,
+		.status = verb_status,
+		.stats = verb_stats,
+		.device_add = verb_device_add,
+		.device_import = verb_device_import,
+		.device_list = verb_device_list,
+		.device_show = verb_device_show,
+		.device_remove = verb_device_remove,
+		.device_resync = verb_device_resync,
+		.device_rotate = verb_device_rotate,
+		.store_check = verb_store_check,
+		.store_backup = verb_store_backup,
+		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};
 }

@@ -7,14 +7,14 @@
 
 #define OVERLOAD_CALM_MS 5000 // without overload before its alarm ends
 
-uint32_t counters_in_flight(const struct dp *dp, unsigned worker)
+uint32_t workers_in_flight(const struct dp *dp, unsigned worker)
 {
 	return dp_worker_exchanges(dp) - dp_worker_exchanges_free(dp, worker) -
 		dp_worker_unacked(dp, worker);
 }
 
-// An alarm as long as a worker refuses anything, and some seconds more: it comes and goes quickly.
-void overload_watch(struct daemon *daemon)
+// Overload comes and goes quickly, so the alarm lasts some seconds longer.
+void workers_turn(struct daemon *daemon)
 {
 	static const char sentence[] = "workers are overloaded: requests are refused or dropped";
 	uint64_t now_ms = clock_ms();
@@ -23,7 +23,7 @@ void overload_watch(struct daemon *daemon)
 		if (dp_worker_rung(daemon->dp, i) != DP_RUNG_NONE)
 			daemon->overloaded_ms = now_ms;
 	if (daemon->overloaded_ms == now_ms)
-		daemon_alarm(daemon, sentence);
+		alarm_raise(daemon, sentence);
 	else if (now_ms - daemon->overloaded_ms >= OVERLOAD_CALM_MS)
-		daemon_alarm_end(daemon, sentence);
+		alarm_end(daemon, sentence);
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What main sees of the workers.
+// The workers together, as main sees them.
 
 #ifndef POSTERN_GW_DAEMON_WORKERS_H
 #define POSTERN_GW_DAEMON_WORKERS_H
 
 #include "gw/daemon/daemon.h"
 
-// A worker's requests in flight, without answers that wait for their ACK.
-uint32_t counters_in_flight(const struct dp *dp, unsigned worker);
-// In each turn of main: the alarm of overload.
-void overload_watch(struct daemon *daemon);
+// Requests in flight of one worker: exchanges in use, less those whose answer only waits for its
+// ACK.
+uint32_t workers_in_flight(const struct dp *dp, unsigned worker);
+// In each turn of main: raises the alarm of overload, and ends it when no worker was overloaded for
+// 5 s.
+void workers_turn(struct daemon *daemon);
 
 #endif
