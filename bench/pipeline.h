@@ -4,6 +4,7 @@
 #ifndef POSTERN_BENCH_PIPELINE_H
 #define POSTERN_BENCH_PIPELINE_H
 
+#include "crypto/aead.h"
 #include "dataplane/dp.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/worker/turn.h"

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an engine is made of: for each algorithm, the implementation that serves it. Internal to
-// crypto/; callers see crypto/aead.h.
+// What an engine is made of: for each algorithm, the implementation that serves it. aead.c picks
+// among the implementations listed here; none of them registers itself. Internal to crypto/;
+// callers see crypto/aead.h.
 
 #ifndef POSTERN_CRYPTO_AEAD_ENGINE_H
 #define POSTERN_CRYPTO_AEAD_ENGINE_H
 
-#include "crypto/aead.h"
+#include "crypto/aead_algs.h"
 
 #include <stdbool.h>
+
+struct aead_engine;
 
 // Opens or seals a batch as crypto/aead.h says, 1 <= n <= AEAD_BATCH_MAX: sets every op's result,
 // zeroes what failed, returns how many are AEAD_OK.

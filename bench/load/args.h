@@ -5,7 +5,7 @@
 #define POSTERN_BENCH_LOAD_ARGS_H
 
 #include "bench/load/sources.h"
-#include "crypto/aead.h"
+#include "crypto/aead_algs.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/port/port.h"
 #include "gw/tools/coap/options.h"

@@ -5,7 +5,7 @@
 #ifndef POSTERN_BENCH_LOAD_DEVICES_H
 #define POSTERN_BENCH_LOAD_DEVICES_H
 
-#include "crypto/aead.h"
+#include "crypto/aead_algs.h"
 #include "dataplane/oscore/option.h"
 #include "gw/tools/coap/failure.h"
 

@@ -13,6 +13,7 @@
 #include "bench/load/piv.h"
 #include "bench/load/request.h"
 #include "bench/load/transport.h"
+#include "crypto/aead.h"
 
 #include <stdatomic.h>
 

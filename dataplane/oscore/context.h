@@ -4,7 +4,7 @@
 #ifndef POSTERN_OSCORE_CONTEXT_H
 #define POSTERN_OSCORE_CONTEXT_H
 
-#include "crypto/aead.h"
+#include "crypto/aead_algs.h"
 #include "dataplane/oscore/option.h"
 
 #include <stdbool.h>

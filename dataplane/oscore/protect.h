@@ -5,7 +5,7 @@
 #ifndef POSTERN_OSCORE_PROTECT_H
 #define POSTERN_OSCORE_PROTECT_H
 
-#include "crypto/aead.h"
+#include "crypto/aead_algs.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/option.h"

@@ -9,7 +9,7 @@
 //
 // usage: timing [planted] (planted: success is that a leak is seen)
 
-#include "crypto/aead_engine.h"
+#include "crypto/aead.h"
 
 #include <math.h>
 #include <sodium.h>

@@ -2,6 +2,7 @@
 // Requests as a server opens them, from the datagram to the inner options. The mutator changes the
 // plaintext of what verifies and seals it again, or hardly any input would come behind the tag.
 
+#include "crypto/aead.h"
 #include "dataplane/oscore/protect.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // AAD, nonce and the protected messages: RFC 8613 sections 4, 5 and 8, appendices C.4 to C.8.
 
+#include "crypto/aead.h"
 #include "dataplane/oscore/protect.h"
 #include "tests/unit/dataplane/oscore/osc_params_hex.h"
 #include "tests/unit/dataplane/oscore/rfc8613_vectors.h"

@@ -4,6 +4,7 @@
 #ifndef POSTERN_TESTS_UNIT_GW_TOOLS_COAP_RESPONDER_H
 #define POSTERN_TESTS_UNIT_GW_TOOLS_COAP_RESPONDER_H
 
+#include "crypto/aead.h"
 #include "dataplane/oscore/protect.h"
 
 #include <stdbool.h>
