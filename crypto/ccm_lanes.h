@@ -241,6 +241,38 @@ INLINE struct lanes data_step_ahead(const struct secrets *s, const struct group 
 // one must do: each step makes the next one's.
 #define STREAMS_MANY (LANES_FUSE ? 3 : 1)
 
+// Key stream that is ready, of the payload blocks that come next.
+struct streams {
+	struct lanes first, second, third; // as many as group_crypt() makes first
+};
+
+// Takes the payload through the key stream; returns the MAC behind it.
+INLINE struct lanes data_mac(const struct secrets *s, const struct group *g, struct lanes mac,
+	const struct streams *ready, const unsigned streams, const bool sealing)
+{
+	struct lanes stream1 = ready->first, stream2 = ready->second, stream3 = ready->third;
+	const unsigned blocks = g->data_max;
+	unsigned b = 0;
+
+	if (streams == STREAMS_MANY) {
+		for (; b + streams < blocks; b++) {
+			struct lanes ahead;
+
+			mac = data_step_ahead(s, g, b, stream1, mac, sealing, b + streams, &ahead);
+			stream1 = streams == 1 ? ahead : stream2;
+			stream2 = stream3;
+			stream3 = ahead;
+		}
+	}
+	if (b < blocks)
+		mac = data_step(s, g, b++, stream1, mac, sealing);
+	if (streams >= 2)
+		mac = data_step(s, g, b++, stream2, mac, sealing);
+	if (streams >= 3)
+		mac = data_step(s, g, b, stream3, mac, sealing);
+	return mac;
+}
+
 // Opens or seals a group, all but the tags: those it makes it leaves in tag. streams is how many
 // blocks of key stream are made first, while AES units would wait: as many as the group has payload
 // blocks, or STREAMS_MANY.
@@ -254,29 +286,25 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 	struct schedule expansion = schedule_start(key);
 	struct lanes mac = lanes_xor(b0, key);
 	struct lanes mask = lanes_xor(lanes_counter(b0), key);
-	struct lanes stream1 = lanes_count(mask, 1);
-	struct lanes stream2 = lanes_count(mask, 2);
-	struct lanes stream3 = lanes_count(mask, 3);
+	struct streams ready = {lanes_count(mask, 1), lanes_count(mask, 2), lanes_count(mask, 3)};
 #undef KEY
 #undef B0
-	const unsigned blocks = g->data_max;
-	unsigned b = 0;
 
 	s->key[0] = key;
 	if (streams == STREAMS_MANY)
 		s->counter = mask;
 #if LANES_FUSE
-#define STEP(r, rcon, aes)                             \
-	do {                                           \
-		key = schedule_next(&expansion, rcon); \
-		s->key[r] = key;                       \
-		mac = aes(mac, key);                   \
-		mask = aes(mask, key);                 \
-		stream1 = aes(stream1, key);           \
-		if (streams >= 2)                      \
-			stream2 = aes(stream2, key);   \
-		if (streams >= 3)                      \
-			stream3 = aes(stream3, key);   \
+#define STEP(r, rcon, aes)                                     \
+	do {                                                   \
+		key = schedule_next(&expansion, rcon);         \
+		s->key[r] = key;                               \
+		mac = aes(mac, key);                           \
+		mask = aes(mask, key);                         \
+		ready.first = aes(ready.first, key);           \
+		if (streams >= 2)                              \
+			ready.second = aes(ready.second, key); \
+		if (streams >= 3)                              \
+			ready.third = aes(ready.third, key);   \
 	} while (0)
 	STEP(1, 0x01, lanes_aesenc);
 	STEP(2, 0x02, lanes_aesenc);
@@ -295,27 +323,11 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 		rcon = rcon == 0x80 ? 0x1b : rcon << 1;
 	}
 	encrypt_two(s, &mac, &mask);
-	stream1 = encrypt(s, stream1);
+	ready.first = encrypt(s, ready.first);
 #endif
 
 	mac = aad_mac(s, g, mac);
-	if (streams == STREAMS_MANY) {
-		for (; b + streams < blocks; b++) {
-			struct lanes ahead;
-
-			mac = data_step_ahead(s, g, b, stream1, mac, sealing, b + streams, &ahead);
-			stream1 = streams == 1 ? ahead : stream2;
-			stream2 = stream3;
-			stream3 = ahead;
-		}
-	}
-	if (b < blocks)
-		mac = data_step(s, g, b++, stream1, mac, sealing);
-	if (streams >= 2)
-		mac = data_step(s, g, b++, stream2, mac, sealing);
-	if (streams >= 3)
-		mac = data_step(s, g, b, stream3, mac, sealing);
-
+	mac = data_mac(s, g, mac, &ready, streams, sealing);
 	mac = lanes_xor(mac, mask);
 #define TAG(i) (tag[i])
 	lanes_store(TAG, mac);
