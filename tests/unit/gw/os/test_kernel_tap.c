@@ -102,52 +102,18 @@ Test(kernel_tap, carrier_is_the_links)
 }
 
 // The kernel answers ARP for the address, with the MAC that the TAP was given.
+// Ethernet, then ARP (RFC 826): who has 192.0.2.1, asks 192.0.2.9 at 02:00:00:00:00:09.
+// clang-format off
+static const uint8_t who_has[42] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 6,
+	0, 1, 8, 0, 6, 4, 0, 1, // Ethernet, IPv4, request
+	2, 0, 0, 0, 0, 9, 192, 0, 2, 9,
+	0, 0, 0, 0, 0, 0, 192, 0, 2, 1,
+};
+// clang-format on
+
 Test(kernel_tap, arp_is_answered)
 {
-	static const uint8_t who_has[42] = {
-		[0] = 0xff,
-		0xff,
-		0xff,
-		0xff,
-		0xff,
-		0xff,
-		2,
-		0,
-		0,
-		0,
-		0,
-		9,
-		8,
-		6, // Ethernet
-		0,
-		1,
-		8,
-		0,
-		6,
-		4,
-		0,
-		1, // request
-		2,
-		0,
-		0,
-		0,
-		0,
-		9,
-		192,
-		0,
-		2,
-		9,
-		0,
-		0,
-		0,
-		0,
-		0,
-		0,
-		192,
-		0,
-		2,
-		1,
-	};
 	uint8_t frame[2048];
 	char err[256];
 	int fd, len;
