@@ -2,16 +2,13 @@
 // HTTP/2: which connection of which server a transfer takes, and how long it waits for one.
 
 #include "base/clock.h"
-#include "gw/http/h2.h"
+#include "gw/http/h2_conn.h"
+#include "gw/http/h2_stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-
-#define OPEN_AGAIN_MS 1000 // between tries to open one more connection, if one stands
-#define MOVES_MAX     3    // of a transfer that a server refuses, if another can be asked
-#define PAUSE_MS_MAX  128  // before it is sent again; 0 at first, then 1, 2, 4 ...
 
 static struct h2_engine *engine_of(struct http_engine *engine)
 {
@@ -19,143 +16,6 @@ static struct h2_engine *engine_of(struct http_engine *engine)
 }
 
 // ---- streams
-
-static void stream_fire(struct http_timer *timer);
-
-static struct h2_stream *stream_take(struct h2_engine *e)
-{
-	struct h2_stream *stream = TAILQ_FIRST(&e->free_streams);
-
-	if (stream) {
-		TAILQ_REMOVE(&e->free_streams, stream, link);
-		return stream;
-	}
-	// Setting a timer must not fail later.
-	if (http_timers_reserve(&e->timers, e->stream_count + e->timers.count + 1))
-		return NULL;
-	stream = calloc(1, sizeof(*stream));
-	if (!stream)
-		return NULL;
-	stream->timer.fire = stream_fire;
-	e->stream_count++;
-	return stream;
-}
-
-void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list)
-{
-	if (stream->list)
-		TAILQ_REMOVE(stream->list, stream, link);
-	TAILQ_INSERT_TAIL(list, stream, link);
-	stream->list = list;
-}
-
-static void stream_give(struct h2_engine *e, struct h2_stream *stream)
-{
-	if (stream->list)
-		TAILQ_REMOVE(stream->list, stream, link);
-	stream->list = NULL;
-	http_timer_unset(&e->timers, &stream->timer);
-	TAILQ_INSERT_HEAD(&e->free_streams, stream, link);
-}
-
-void h2_stream_finish(struct h2_stream *stream, enum http_error error)
-{
-	struct h2_engine *e = stream->target->engine;
-
-	http_timer_unset(&e->timers, &stream->timer);
-	stream->transfer->sent |= stream->lost; // whatever became of it afterwards
-	stream->conn = NULL;
-	stream->error = error;
-	stream->transfer->local_errno = error == HTTP_ERR_local ? stream->target->local_errno : 0;
-	h2_stream_move(stream, &e->ended);
-}
-
-// A connection stands that takes requests, or will when others are done.
-static bool target_stands(const struct h2_target *target)
-{
-	const struct h2_conn *conn;
-
-	TAILQ_FOREACH(conn, &target->conns, link)
-	if (conn->state == H2_CONN_READY && !conn->fresh && !h2_session_is_leaving(&conn->session))
-		return true;
-	return false;
-}
-
-// Until when a stream may wait to be sent: for a connection, or for a place on one.
-static uint64_t wait_until(const struct h2_stream *stream)
-{
-	const struct h2_target *target = stream->target;
-	uint64_t until = stream->deadline_ms;
-
-	if (!stream->transfer->fresh && target_stands(target))
-		// Not before the next flush().
-		until = target->engine->now_ms + target->engine->config.upstream->queue_ms + 1;
-	else if (stream->transfer->connect_ms)
-		until = stream->started_ms + stream->transfer->connect_ms;
-	return http_earlier(until, stream->deadline_ms);
-}
-
-static void stream_wait(struct h2_stream *stream)
-{
-	struct h2_engine *e = stream->target->engine;
-
-	stream->conn = NULL;
-	stream->id = 0;
-	http_timer_set(&e->timers, &stream->timer, wait_until(stream));
-}
-
-// Sends a stream again that was not sent, or lost: before those that wait.
-static void stream_again(struct h2_stream *stream)
-{
-	struct h2_target *target = stream->target;
-
-	if (stream->list)
-		TAILQ_REMOVE(stream->list, stream, link);
-	stream->list = &target->waiting;
-	TAILQ_INSERT_HEAD(&target->waiting, stream, link);
-	stream_wait(stream);
-	target->engine->again = true;
-}
-
-// A server refused a stream without looking at it (RFC 9113 section 8.7). It is sent again as often
-// as its time allows, at once when it was refused for the first time, then after growing pauses, so
-// that a server that refuses everything costs little. Returns whether it is.
-static bool stream_refused(struct h2_stream *stream)
-{
-	struct h2_engine *e = stream->target->engine;
-	unsigned moves = stream->moves++;
-	uint64_t pause_ms = 1;
-
-	if (stream->transfer->connect_ms && moves >= MOVES_MAX)
-		return false;
-	if (!moves) {
-		stream_again(stream);
-		return true;
-	}
-	while (--moves && pause_ms < PAUSE_MS_MAX)
-		pause_ms *= 2;
-	stream->conn = NULL;
-	stream->id = 0;
-	h2_stream_move(stream, &stream->target->paused);
-	http_timer_set(&e->timers, &stream->timer,
-		http_earlier(e->now_ms + pause_ms, stream->deadline_ms));
-	return true;
-}
-
-void h2_stream_lost(struct h2_stream *stream, enum http_error error)
-{
-	struct http_transfer *t = stream->transfer;
-	bool may = !t->fresh && error == HTTP_ERR_reset;
-
-	if (may && !t->sent && stream_refused(stream))
-		return;
-	if (may && t->sent && t->request.idempotent && !t->reply.status && !stream->lost) {
-		stream->lost = true;
-		stream_again(stream);
-		return;
-	}
-	h2_stream_finish(stream, error);
-}
 
 // No answer in time, or no connection, or no place on one.
 static void stream_fire(struct http_timer *timer)
@@ -170,7 +30,7 @@ static void stream_fire(struct http_timer *timer)
 		if (late)
 			h2_stream_finish(stream, HTTP_ERR_timeout);
 		else
-			stream_again(stream);
+			h2_stream_again(stream);
 	} else if (conn && stream->id) {
 		h2_conn_cancel(conn, stream);
 		h2_conn_doubt(conn, stream->started_ms);
@@ -179,10 +39,10 @@ static void stream_fire(struct http_timer *timer)
 		h2_stream_finish(
 			stream, stream->transfer->connect_ms ? HTTP_ERR_connect : HTTP_ERR_timeout);
 		h2_conn_end(conn, HTTP_ERR_timeout);
-	} else if (target_stands(target)) {
+	} else if (h2_target_stands(target)) {
 		h2_stream_finish(stream, late ? HTTP_ERR_timeout : HTTP_ERR_queue_timeout);
-	} else if (wait_until(stream) > now) { // for another connection, since this turn
-		stream_wait(stream);
+	} else if (h2_stream_wait_until(stream) > now) { // for another connection, since this turn
+		h2_stream_wait(stream);
 	} else {
 		h2_stream_finish(stream,
 			late && !stream->transfer->connect_ms ? HTTP_ERR_timeout
@@ -196,7 +56,7 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_target *target = &e->targets[t->server - e->config.upstream->servers];
-	struct h2_stream *stream = stream_take(e);
+	struct h2_stream *stream = h2_stream_take(e, stream_fire);
 
 	if (!stream)
 		return -ENOMEM;
@@ -212,9 +72,9 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 	stream->moves = 0;
 	stream->lost = false;
 	h2_stream_move(stream, &target->waiting);
-	stream_wait(stream);
+	h2_stream_wait(stream);
 	if (t->fresh && h2_conn_open(target, stream)) {
-		stream_give(e, stream);
+		h2_stream_give(e, stream);
 		return -ENOMEM;
 	}
 	return 0;
@@ -229,7 +89,7 @@ static void engine_cancel(struct http_engine *engine, struct http_transfer *t)
 	if (conn)
 		h2_conn_cancel(conn, stream);
 	bool unused = conn && conn->fresh;
-	stream_give(e, stream);
+	h2_stream_give(e, stream);
 	if (unused)
 		h2_conn_end(conn, HTTP_ERR_reset);
 }
@@ -245,26 +105,6 @@ static void target_resolved(struct h2_target *target)
 		if (conn->state == H2_CONN_RESOLVING)
 			h2_conn_resolved(conn);
 	}
-}
-
-void h2_target_not_reached(struct h2_target *target, enum http_error error)
-{
-	struct h2_stream *stream;
-
-	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
-	if (!http_error_is_local(error))
-		http_host_doubt(&target->host);
-	if (target_stands(target))
-		return;
-	while ((stream = TAILQ_FIRST(&target->waiting)))
-		h2_stream_finish(stream, error);
-	while ((stream = TAILQ_FIRST(&target->paused)))
-		h2_stream_finish(stream, error);
-}
-
-void h2_target_left(struct h2_target *target)
-{
-	target->changed |= !target_stands(target);
 }
 
 // Whether one more connection is of use and allowed.
@@ -301,7 +141,7 @@ static void target_flush(struct h2_target *target)
 		h2_conn_submit(conn, stream);
 	if (target->changed)
 		TAILQ_FOREACH(stream, &target->waiting, link)
-	stream_wait(stream);
+	h2_stream_wait(stream);
 	target->changed = false;
 	stream = TAILQ_FIRST(&target->waiting);
 	if (!stream || !target_may_open(target))
@@ -346,7 +186,7 @@ static void engine_turn(struct http_engine *engine, uint64_t now)
 		stream->list = NULL;
 		// The transfer may start again in the callback, which still needs the body.
 		stream->transfer->done(stream->transfer, stream->error);
-		stream_give(e, stream);
+		h2_stream_give(e, stream);
 	}
 }
 

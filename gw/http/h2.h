@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The parts of the HTTP/2 engine. Private to it; all of it belongs to the loop's thread.
+// What the HTTP/2 engine is made of. Private to it; all of it belongs to the loop's thread.
 //
 // A transfer waits at its target (the server) until a connection has room for it, is sent there,
 // and ends in the engine's list `ended`, from which turn() reports it. A connection that the server
@@ -81,38 +81,5 @@ struct h2_engine {
 	bool again; // turn and flush have something to do at once
 	uint8_t in[65536];
 };
-
-// ---- h2_conn.c
-
-// Opens a connection; `fresh` is for this stream alone, or NULL. Returns 0 or -ENOMEM.
-int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
-	__attribute__((warn_unused_result));
-// The target's addresses are there, or there are none.
-void h2_conn_resolved(struct h2_conn *conn);
-// Closes it; its streams are lost with this error.
-void h2_conn_end(struct h2_conn *conn, enum http_error error);
-// Says GOAWAY and closes it.
-void h2_conn_leave(struct h2_conn *conn);
-bool h2_conn_has_room(const struct h2_conn *conn);
-void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream);
-// Takes a stream that waits for its answer away.
-void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream);
-// Asks whether the server is still there, if nothing came from it since then.
-void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms);
-void h2_conn_ready(struct h2_conn *conn, uint32_t events);
-// Sends what is to be sent.
-void h2_conn_flush(struct h2_conn *conn);
-
-// ---- engine_nghttp2.c
-
-void h2_stream_move(struct h2_stream *stream, struct h2_stream_list *list);
-// It is over: turn() will report it.
-void h2_stream_finish(struct h2_stream *stream, enum http_error error);
-// Its connection is lost, or the server refused it: it is sent again, or over.
-void h2_stream_lost(struct h2_stream *stream, enum http_error error);
-// A connection takes no more requests: what waited for a place on it waits for another connection.
-void h2_target_left(struct h2_target *target);
-// A connection did not come about, or came to nothing.
-void h2_target_not_reached(struct h2_target *target, enum http_error error);
 
 #endif

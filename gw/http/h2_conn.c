@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A connection of the HTTP/2 engine: opening, reading, writing, and what becomes of silence.
 
-#include "gw/http/h2.h"
+#include "gw/http/h2_conn.h"
+
+#include "gw/http/h2_stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
