@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/access.h"
 
 #include "dataplane/shared/frame_ring.h"

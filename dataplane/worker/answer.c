@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/answer.h"
 
-#include "dataplane/worker/seal.h"
+#include <assert.h>
 
 struct pkt_answer *dp_answer_add(struct dp_worker *w)
 {
 	struct answer_batch *batch = &w->batch;
 
-	if (batch->n == DP_ANSWERS_BATCH)
-		dp_answers_flush(w);
+	assert(batch->n < DP_ANSWERS_BATCH);
 	struct pkt_answer *answer = &batch->answer[batch->n++];
 
 	*answer = (struct pkt_answer){.exchange = DP_INDEX_NONE, .recorded = true};

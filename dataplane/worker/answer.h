@@ -9,8 +9,14 @@
 // Diagnostic of an answer that the device would not take.
 #define DP_TOO_LARGE "Answer is too large for the device"
 
-// Adds an answer to the batch (a full one is flushed first), zeroed but for exchange and recorded.
+// Adds an answer to the batch, zeroed but for exchange and recorded. The caller makes sure of room:
+// a burst has at most one answer a slot, and other stages ask dp_answer_room().
 struct pkt_answer *dp_answer_add(struct dp_worker *w);
+// How many more answers the batch takes before it is flushed.
+static inline unsigned dp_answer_room(const struct dp_worker *w)
+{
+	return DP_ANSWERS_BATCH - w->batch.n;
+}
 // Adds an answer to the request of an exchange.
 struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index);
 // Adds an answer to the request in a slot of the burst. Its flow and token are read from the packet

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/event.h"
 
 bool dp_event_send(struct dp_worker *w, enum dp_event_type type, uint32_t context,

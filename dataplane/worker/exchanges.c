@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/exchanges.h"
 
 void dp_separate_end(struct dp_worker *w, uint32_t index)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/handoff.h"
 
 #include "dataplane/shared/ring.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/kernel.h"
 
 #include "dataplane/worker/send.h"

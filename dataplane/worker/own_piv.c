@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/own_piv.h"
 
 #include "dataplane/worker/event.h"

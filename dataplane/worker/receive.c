@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/receive.h"
 
 #include "dataplane/worker/handoff.h"

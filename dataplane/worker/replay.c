@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copies of requests that are known are answered as copies, others are replays. Nothing of a device
 // whose window is unknown is accepted before it has answered a challenge.
+
 #include "dataplane/worker/replay.h"
 
 #include "dataplane/shared/bucket.h"

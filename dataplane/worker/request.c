@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/request.h"
 
 #include "dataplane/coap/path.h"
@@ -6,6 +7,7 @@
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/send.h"
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
@@ -221,25 +223,18 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
-static const struct dp_worker_port *worker_port(const struct dp_worker *w, uint16_t port_id)
-{
-	for (unsigned i = 0; i < w->port_count; i++)
-		if (w->port[i].port_id == port_id)
-			return &w->port[i];
-	return &w->port[0];
-}
-
 // Largest response plaintext that fits one datagram with an own Partial IV, and that the device
 // takes.
-static uint16_t response_max(const struct dp_worker *w, const struct dp_flow *flow,
-	uint16_t token_len, const struct dp_context *ctx)
+static uint16_t response_max(struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len,
+	const struct dp_context *ctx)
 {
 	// CoAP header with the longest token length, OSCORE option with flags, Partial IV and kid,
 	// payload marker, tag.
 	unsigned around = 4 + 2 + token_len + 2 + 1 + OSC_PIV_LEN_MAX + ctx->sender_id_len + 1 +
 		aead_algs[ctx->alg].tag_len;
 	unsigned headers = dp_frame_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0);
-	unsigned mtu = worker_port(w, flow->port_id)->mtu;
+	const struct dp_worker_port *port = dp_port_find(w, flow->port_id);
+	unsigned mtu = port ? port->mtu : 0;
 	unsigned room = headers < mtu ? mtu - headers : 0;
 
 	room = RTE_MIN(room, dp_context_max_message(ctx));
@@ -248,7 +243,7 @@ static uint16_t response_max(const struct dp_worker *w, const struct dp_flow *fl
 
 // Makes the answer of /echo in front of the payload that the request brought: code, format and
 // payload are all from there. false: the device does not take so large a one.
-static bool echo_payload(const struct dp_worker *w, const struct pkt_answer *answer,
+static bool echo_payload(struct dp_worker *w, const struct pkt_answer *answer,
 	const struct request_options *options, uint8_t code, const struct coap_body *body,
 	uint8_t **start, uint16_t *len)
 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/returned.h"
 
 #include "dataplane/worker/answer.h"
@@ -10,6 +11,9 @@
 static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 {
 	dp_handle handles[ANSWERS_BURST];
+
+	if (dp_answer_room(w) < ANSWERS_BURST)
+		dp_answers_flush(w);
 	unsigned n = rte_ring_sc_dequeue_burst_elem(
 		port->responses, handles, sizeof(handles[0]), ANSWERS_BURST, NULL);
 
@@ -84,6 +88,8 @@ unsigned dp_deadlines(struct dp_worker *w)
 	unsigned n = 0;
 	uint32_t index;
 
+	if (dp_answer_room(w) < ANSWERS_BURST)
+		dp_answers_flush(w);
 	dp_wheel_move(&w->wheel, w->exchanges);
 	while (n < ANSWERS_BURST &&
 		(index = dp_wheel_expire(&w->wheel, w->exchanges, w->now_ms)) != DP_INDEX_NONE) {

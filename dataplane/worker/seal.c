@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/seal.h"
 
 #include "dataplane/worker/answer.h"

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/send.h"
 
 #include <rte_ethdev.h>
-
-struct dp_worker_port *dp_port_find(struct dp_worker *w, uint16_t port_id)
-{
-	for (unsigned i = 0; i < w->port_count; i++)
-		if (w->port[i].port_id == port_id)
-			return &w->port[i];
-	return NULL;
-}
 
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m)
 {

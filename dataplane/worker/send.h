@@ -7,7 +7,14 @@
 #include "dataplane/worker/worker.h"
 
 // The worker's end of a port, NULL if it has no such port.
-struct dp_worker_port *dp_port_find(struct dp_worker *w, uint16_t port_id);
+static inline struct dp_worker_port *dp_port_find(struct dp_worker *w, uint16_t port_id)
+{
+	for (unsigned i = 0; i < w->port_count; i++)
+		if (w->port[i].port_id == port_id)
+			return &w->port[i];
+	return NULL;
+}
+
 // Queues a complete frame; a full queue is sent first.
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m);
 // Hands what is queued to the driver, and drops, counted, what it does not take.

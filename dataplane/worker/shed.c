@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/shed.h"
 
 void dp_rung_entered(struct dp_worker *w, enum dp_rung rung)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
 #include "dataplane/worker/suspicion.h"
 
 #include "dataplane/worker/challenge.h"

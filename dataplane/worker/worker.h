@@ -30,6 +30,7 @@
 #include <stdalign.h>
 
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
+_Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet of a burst");
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
 // Options of a message that are read. Of the outer one: OSCORE, and what is for proxies; each costs
