@@ -102,9 +102,19 @@ void packet_seal(struct packet *packet, const struct device *device, uint64_t pi
 	coap_write_payload(&writer, payload, PAYLOAD_LEN);
 	size_t len = coap_writer_len(&writer);
 
-	osc_op_prepare(&op, aad, AEAD_AES_CCM_16_64_128, device->keys.recipient_key,
-		device->keys.common_iv, device->kid, 4, piv, device->kid, 4, piv, plaintext,
-		ciphertext, len);
+	const struct osc_id_piv request = {device->kid, 4, piv};
+	const struct osc_op_input input = {
+		.alg = AEAD_AES_CCM_16_64_128,
+		.key = device->keys.recipient_key,
+		.common_iv = device->keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = plaintext,
+		.out = ciphertext,
+		.len = len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	if (!len || aead_seal_batch(engine, AEAD_AES_CCM_16_64_128, &op, 1) != 1)
 		die("a request cannot be sealed");
 	int value_len = osc_option_encode(&option, value, sizeof(value));

@@ -106,8 +106,19 @@ static size_t ciphertext_make(const struct device *device, uint8_t *out, size_t 
 	coap_write_payload(&writer, payload, payload_len);
 	size_t len = coap_writer_len(&writer);
 
-	osc_op_prepare(&op, aad, AEAD_AES_CCM_16_64_128, device->keys.recipient_key,
-		device->keys.common_iv, device->kid, 4, 1, device->kid, 4, 1, plaintext, out, len);
+	const struct osc_id_piv request = {device->kid, 4, 1};
+	const struct osc_op_input input = {
+		.alg = AEAD_AES_CCM_16_64_128,
+		.key = device->keys.recipient_key,
+		.common_iv = device->keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = plaintext,
+		.out = out,
+		.len = len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	if (!len || aead_seal_batch(bench_engine(), AEAD_AES_CCM_16_64_128, &op, 1) != 1)
 		die("a request cannot be sealed");
 	return len + 8;

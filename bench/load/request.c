@@ -199,9 +199,19 @@ int request_seal_batch(const struct request_form *form, struct aead_engine *engi
 		}
 		algs[i] = d->alg;
 		item->len = (uint16_t)(head + len + aead_algs[d->alg].tag_len);
-		osc_op_prepare(&ops[i], aad[i], d->alg, d->sender_key, d->common_iv, d->kid,
-			d->kid_len, item->piv, d->kid, d->kid_len, item->piv, plaintext, ciphertext,
-			len);
+		const struct osc_id_piv request = {d->kid, d->kid_len, item->piv};
+		const struct osc_op_input input = {
+			.alg = d->alg,
+			.key = d->sender_key,
+			.common_iv = d->common_iv,
+			.request = request,
+			.nonce = request,
+			.in = plaintext,
+			.out = ciphertext,
+			.len = len,
+		};
+
+		osc_op_prepare(&ops[i], aad[i], &input);
 	}
 	return aead_run_mixed(aead_seal_batch, engine, ops, algs, n) == n ? 0 : -EIO;
 }

@@ -77,19 +77,28 @@ static bool opening_add(struct opening *o, const struct load_device *d, struct f
 	const struct osc_option *option, const struct coap_body *body)
 {
 	int len = osc_plaintext_len(d->alg, body->payload_len);
-	bool own = option->piv_len;
 
 	if (len < 0)
 		return false;
 	// In place: the ciphertext is in a buffer that is ours until the next burst.
-	osc_op_prepare(&o->op[o->n], o->aad[o->n], d->alg, d->recipient_key, d->common_iv, d->kid,
-		d->kid_len, slot->piv, own ? d->gateway_id : d->kid,
-		own ? d->gateway_id_len : d->kid_len, own ? option->piv : slot->piv, body->payload,
-		(uint8_t *)body->payload, (uint16_t)len);
+	const struct osc_id_piv request = {d->kid, d->kid_len, slot->piv};
+	const struct osc_id_piv own = {d->gateway_id, d->gateway_id_len, option->piv};
+	const struct osc_op_input input = {
+		.alg = d->alg,
+		.key = d->recipient_key,
+		.common_iv = d->common_iv,
+		.request = request,
+		.nonce = option->piv_len ? own : request,
+		.in = body->payload,
+		.out = (uint8_t *)body->payload,
+		.len = (uint16_t)len,
+	};
+
+	osc_op_prepare(&o->op[o->n], o->aad[o->n], &input);
 	o->alg[o->n] = d->alg;
 	o->slot[o->n] = slot;
 	o->generation[o->n] = slot->generation;
-	o->own_piv[o->n] = own;
+	o->own_piv[o->n] = option->piv_len;
 	o->n++;
 	return true;
 }

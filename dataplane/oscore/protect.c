@@ -110,22 +110,20 @@ uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *ki
 	return buf[1];
 }
 
-void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], enum aead_alg alg,
-	const uint8_t *key, const uint8_t *common_iv, const uint8_t *request_kid,
-	uint8_t request_kid_len, uint64_t request_piv, const uint8_t *nonce_id,
-	uint8_t nonce_id_len, uint64_t nonce_piv, const uint8_t *in, uint8_t *out, uint16_t len)
+void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct osc_op_input *input)
 {
+	const struct osc_id_piv *request = &input->request, *made = &input->nonce;
 	uint8_t nonce[AEAD_NONCE_MAX];
 
-	op->key = key;
+	op->key = input->key;
 	op->aad = aad;
-	op->in = in;
-	op->out = out;
-	op->aad_len = osc_aad(aad, alg, request_kid, request_kid_len, request_piv);
-	op->len = len;
+	op->in = input->in;
+	op->out = input->out;
+	op->aad_len = osc_aad(aad, input->alg, request->id, request->id_len, request->piv);
+	op->len = input->len;
 	op->result = AEAD_FAILED;
-	osc_nonce(nonce, alg, common_iv, nonce_id, nonce_id_len, nonce_piv);
-	aead_op_nonce(op, alg, nonce);
+	osc_nonce(nonce, input->alg, input->common_iv, made->id, made->id_len, made->piv);
+	aead_op_nonce(op, input->alg, nonce);
 }
 
 // Figure 5 and the sections of the later options. Everything else is class E.

@@ -35,14 +35,30 @@ static inline int osc_plaintext_len(enum aead_alg alg, size_t ciphertext_len)
 		: -1;
 }
 
-// Fills op from key, nonce and AAD; aad is the room that must live as long as the op.
-// request_kid and request_piv name the request; nonce_id and nonce_piv make the nonce: the same
-// two for a request and for the one response that reuses its nonce, the sender's own id and PIV
-// for any other response (section 8.3). len is the length of the plaintext.
-void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], enum aead_alg alg,
-	const uint8_t *key, const uint8_t *common_iv, const uint8_t *request_kid,
-	uint8_t request_kid_len, uint64_t request_piv, const uint8_t *nonce_id,
-	uint8_t nonce_id_len, uint64_t nonce_piv, const uint8_t *in, uint8_t *out, uint16_t len);
+// An id, and a Partial IV of its sequence numbers.
+struct osc_id_piv {
+	const uint8_t *id;
+	uint8_t id_len; // bytes
+	uint64_t piv;
+};
+
+// What one message is sealed or opened with; all pointers stay the caller's.
+struct osc_op_input {
+	enum aead_alg alg;
+	const uint8_t *key, *common_iv;
+	struct osc_id_piv request; // kid and PIV of the request, which the AAD names
+	// What the nonce is made of: the same as request for a request and for the one response
+	// that uses its nonce again, id and PIV of the sender for any other response (section 8.3).
+	struct osc_id_piv nonce;
+	const uint8_t *in; // as in struct aead_op
+	uint8_t *out;
+	uint16_t len; // bytes of plaintext
+};
+
+// Fills op from the input. aad is the room for the AAD, which must live as long as op; the input
+// need not.
+void osc_op_prepare(
+	struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct osc_op_input *input);
 
 // Whether an option of this number may stand in the inner message, in the outer, or both
 // (RFC 8613 figure 5). An unknown option is class E (section 4.1).

@@ -205,11 +205,20 @@ static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 
 			if (ctx->alg != alg)
 				continue;
-			osc_op_prepare(&ops[n], vec->aad[slot], alg,
-				dp_context_recipient_key(w->contexts, ctx), ctx->common_iv,
-				option->kid, option->kid_len, option->piv, option->kid,
-				option->kid_len, option->piv, payload, payload,
-				vec->plaintext_len[slot]);
+			const struct osc_id_piv request = {
+				option->kid, option->kid_len, option->piv};
+			const struct osc_op_input input = {
+				.alg = alg,
+				.key = dp_context_recipient_key(w->contexts, ctx),
+				.common_iv = ctx->common_iv,
+				.request = request,
+				.nonce = request,
+				.in = payload,
+				.out = payload,
+				.len = vec->plaintext_len[slot],
+			};
+
+			osc_op_prepare(&ops[n], vec->aad[slot], &input);
 			slots[n++] = slot;
 		}
 		aead_open_batch(w->engine, alg, ops, n);

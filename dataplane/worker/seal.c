@@ -184,12 +184,11 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		}
 		answer->has_own_piv = true;
 	}
-	uint16_t overhead = dp_frame_overhead(answer->flow);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 	uint8_t *coap;
 
 	if (likely(m)) {
-		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, overhead);
+		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, dp_frame_overhead(answer->flow));
 	} else {
 		// Its Partial IV is spent, so no copy of the request will be served again: it is
 		// sealed all the same, and a copy gets the bytes.
@@ -207,12 +206,20 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		rte_pktmbuf_free(m);
 		return false;
 	}
-	osc_op_prepare(op, batch->aad[i], ctx->alg, dp_context_sender_key(w->contexts, ctx),
-		ctx->common_iv, answer->kid, answer->kid_len, answer->piv,
-		answer->has_own_piv ? ctx->sender_id : answer->kid,
-		answer->has_own_piv ? ctx->sender_id_len : answer->kid_len,
-		answer->has_own_piv ? answer->own_piv : answer->piv, answer->plaintext, coap + head,
-		answer->plaintext_len);
+	const struct osc_id_piv request = {answer->kid, answer->kid_len, answer->piv};
+	const struct osc_id_piv own = {ctx->sender_id, ctx->sender_id_len, answer->own_piv};
+	const struct osc_op_input input = {
+		.alg = ctx->alg,
+		.key = dp_context_sender_key(w->contexts, ctx),
+		.common_iv = ctx->common_iv,
+		.request = request,
+		.nonce = answer->has_own_piv ? own : request,
+		.in = answer->plaintext,
+		.out = coap + head,
+		.len = answer->plaintext_len,
+	};
+
+	osc_op_prepare(op, batch->aad[i], &input);
 	if (x)
 		x->nonce_spent = true;
 	batch->mbuf[i] = m;

@@ -42,9 +42,19 @@ struct opened {
 static void prepare(struct aead_op *op, uint8_t *aad, const struct osc_option *option,
 	const uint8_t *in, uint8_t *out, uint16_t len)
 {
-	osc_op_prepare(op, aad, params.alg, keys.recipient_key, keys.common_iv, option->kid,
-		option->kid_len, option->piv, option->kid, option->kid_len, option->piv, in, out,
-		len);
+	const struct osc_id_piv request = {option->kid, option->kid_len, option->piv};
+	const struct osc_op_input input = {
+		.alg = params.alg,
+		.key = keys.recipient_key,
+		.common_iv = keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = in,
+		.out = out,
+		.len = len,
+	};
+
+	osc_op_prepare(op, aad, &input);
 }
 
 static bool request_open(struct opened *o, const uint8_t *data, size_t len)

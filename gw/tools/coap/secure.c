@@ -53,18 +53,17 @@ static int write_plaintext(const struct request *request, uint8_t *plaintext, st
 	return datagram_len(&w, request, f);
 }
 
-static void prepare(const struct session *s, struct aead_op *op, uint8_t *aad,
-	struct protection *protection, const uint8_t *key, uint64_t request_piv,
-	const uint8_t *nonce_id, uint8_t nonce_id_len, uint64_t nonce_piv, const uint8_t *in,
-	uint8_t *out, uint16_t len)
+// Prepares the operation, and says how the message is protected.
+static void prepare(struct aead_op *op, uint8_t *aad, const struct osc_op_input *input,
+	struct protection *protection)
 {
-	const struct osc_params *p = s->params;
+	const struct osc_id_piv *made = &input->nonce;
 
-	osc_op_prepare(op, aad, p->alg, key, s->keys->common_iv, p->sender_id, p->sender_id_len,
-		request_piv, nonce_id, nonce_id_len, nonce_piv, in, out, len);
-	protection->nonce_len = aead_algs[p->alg].nonce_len;
-	osc_nonce(protection->nonce, p->alg, s->keys->common_iv, nonce_id, nonce_id_len, nonce_piv);
-	protection->ciphertext_len = (uint16_t)(len + aead_algs[p->alg].tag_len);
+	osc_op_prepare(op, aad, input);
+	protection->nonce_len = aead_algs[input->alg].nonce_len;
+	osc_nonce(
+		protection->nonce, input->alg, input->common_iv, made->id, made->id_len, made->piv);
+	protection->ciphertext_len = (uint16_t)(input->len + aead_algs[input->alg].tag_len);
 }
 
 // Options that stand outside: class U, and Observe with the value it has inside (section 4.1.3.5).
@@ -119,8 +118,20 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 	len = write_plaintext(request, plaintext, f);
 	if (len < 0)
 		goto out;
-	prepare(s, &op, aad, protection, s->keys->sender_key, piv, s->params->sender_id,
-		s->params->sender_id_len, piv, plaintext, ciphertext, (uint16_t)len);
+
+	const struct osc_id_piv own = {s->params->sender_id, s->params->sender_id_len, piv};
+	const struct osc_op_input input = {
+		.alg = s->params->alg,
+		.key = s->keys->sender_key,
+		.common_iv = s->keys->common_iv,
+		.request = own,
+		.nonce = own,
+		.in = plaintext,
+		.out = ciphertext,
+		.len = (uint16_t)len,
+	};
+
+	prepare(&op, aad, &input, protection);
 	protection->piv = piv;
 	protection->has_piv = true;
 	if (aead_seal_batch(s->engine, s->params->alg, &op, 1) != 1) {
@@ -168,12 +179,22 @@ enum answer_verdict answer_open(const struct session *s, uint64_t request_piv,
 		return ANSWER_NOT_VERIFIED;
 	protection->has_piv = option.piv_len;
 	protection->piv = option.piv;
-	// A response without a Partial IV was sealed under the nonce of the request.
-	prepare(s, &op, aad, protection, s->keys->recipient_key, request_piv,
-		option.piv_len ? p->recipient_id : p->sender_id,
-		option.piv_len ? p->recipient_id_len : p->sender_id_len,
-		option.piv_len ? option.piv : request_piv, msg->body.payload, answer->plaintext,
-		(uint16_t)len);
+
+	const struct osc_id_piv request = {p->sender_id, p->sender_id_len, request_piv};
+	const struct osc_id_piv gateway = {p->recipient_id, p->recipient_id_len, option.piv};
+	const struct osc_op_input input = {
+		.alg = p->alg,
+		.key = s->keys->recipient_key,
+		.common_iv = s->keys->common_iv,
+		.request = request,
+		// A response without a Partial IV was sealed under the nonce of the request.
+		.nonce = option.piv_len ? gateway : request,
+		.in = msg->body.payload,
+		.out = answer->plaintext,
+		.len = (uint16_t)len,
+	};
+
+	prepare(&op, aad, &input, protection);
 	if (aead_open_batch(s->engine, p->alg, &op, 1) != 1)
 		return ANSWER_NOT_VERIFIED;
 	answer->code = answer->plaintext[0];

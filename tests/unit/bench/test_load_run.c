@@ -2,12 +2,11 @@
 // What postern-load counts as what, against a server that does right and wrong as it is told; and
 // the frames around its messages.
 
-#include "base/clock.h"
 #include "bench/load/neighbour.h"
 #include "bench/load/pcap.h"
 #include "bench/load/run.h"
 #include "bench/load/sources.h"
-#include "dataplane/oscore/protect.h"
+#include "tests/unit/bench/load_server.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -16,292 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEVICES   4
-#define QUEUE     256
-#define ROOM      512
-#define PIVS_MAX  4096
 #define SECOND_NS 1000000000ull
-
-enum deed {
-	DEED_ANSWER,
-	DEED_NOTHING,
-	DEED_BAD_TAG,
-	DEED_PLAIN,     // a response without OSCORE
-	DEED_WRONG_MID, // of the acknowledgement
-	DEED_TWICE,
-	DEED_SEPARATE, // an empty ACK, and the answer in a CON
-	DEED_RESET,
-	DEED_GARBAGE,
-	DEED_WRONG_ENDPOINT,
-	DEED_CHALLENGE, // unless the request has an Echo
-	DEED_OWN_PIV,
-	DEED_COUNT,
-};
-
-// The server, in the place of a transport.
-struct server {
-	struct transport t;
-	struct load_devices *devices;
-	struct aead_engine *engine;
-	enum deed (*deed)(uint64_t number);
-	uint64_t requests, acks, challenged;
-	bool seen[DEVICES][PIVS_MAX];
-	uint64_t first_ns, deaf_from_ns, deaf_until_ns; // these two since the first request
-	uint64_t hostile[HOSTILE_KINDS], hostile_bytes, reset_bytes;
-	uint8_t out[TRANSPORT_BATCH][ROOM];
-	struct {
-		uint8_t data[ROOM];
-		uint16_t len;
-		uint32_t endpoint;
-	} queue[QUEUE];
-	unsigned first, count;
-};
-
-static uint8_t *put(struct server *s, uint32_t endpoint)
-{
-	unsigned at = (s->first + s->count++) % QUEUE;
-
-	cr_assert_leq(s->count, QUEUE);
-	s->queue[at].endpoint = endpoint;
-	s->queue[at].len = 0;
-	return s->queue[at].data;
-}
-
-static void put_done(struct server *s, const struct coap_writer *w)
-{
-	s->queue[(s->first + s->count - 1) % QUEUE].len = (uint16_t)coap_writer_len(w);
-}
-
-static void put_empty(struct server *s, uint32_t endpoint, enum coap_type type, uint16_t mid)
-{
-	struct coap_writer w;
-
-	coap_writer_init(&w, put(s, endpoint), ROOM);
-	coap_write_header(&w, type, COAP_EMPTY, mid, NULL, 0);
-	put_done(s, &w);
-}
-
-static void put_answer(struct server *s, uint32_t endpoint, enum coap_type type, uint16_t mid,
-	const struct coap_msg *request, const struct load_device *d, uint64_t piv, uint8_t code,
-	bool own_piv)
-{
-	struct osc_option own = {.piv = 77, .piv_len = own_piv};
-	uint8_t plaintext[64], ciphertext[96], aad[OSC_AAD_ROOM], option[16];
-	struct coap_writer w;
-	struct aead_op op;
-	size_t len;
-
-	coap_writer_init(&w, plaintext, sizeof(plaintext));
-	coap_write_code(&w, code);
-	if (code == COAP_UNAUTHORIZED)
-		coap_write_option(&w, COAP_OPT_ECHO, "fresh", 5);
-	coap_write_payload(&w, "x", 1);
-	len = coap_writer_len(&w);
-	osc_op_prepare(&op, aad, d->alg, d->recipient_key, d->common_iv, d->kid, d->kid_len, piv,
-		own_piv ? d->gateway_id : d->kid, own_piv ? d->gateway_id_len : d->kid_len,
-		own_piv ? own.piv : piv, plaintext, ciphertext, (uint16_t)len);
-	cr_assert_eq(aead_seal_batch(s->engine, d->alg, &op, 1), 1);
-	int option_len = osc_option_encode(&own, option, sizeof(option));
-
-	coap_writer_init(&w, put(s, endpoint), ROOM);
-	coap_write_header(&w, type, COAP_CHANGED, mid, request->token, request->token_len);
-	coap_write_option(&w, COAP_OPT_OSCORE, option, (size_t)option_len);
-	coap_write_payload(&w, ciphertext, len + aead_algs[d->alg].tag_len);
-	put_done(s, &w);
-}
-
-// Opens a request. Returns whether it has an Echo.
-static bool open_request(
-	struct server *s, const struct load_device *d, uint64_t piv, const struct coap_msg *msg)
-{
-	uint8_t plaintext[ROOM], aad[OSC_AAD_ROOM];
-	int len = osc_plaintext_len(d->alg, msg->body.payload_len);
-	struct coap_option echo;
-	struct coap_body body;
-	struct aead_op op;
-
-	cr_assert_gt(len, 0);
-	osc_op_prepare(&op, aad, d->alg, d->sender_key, d->common_iv, d->kid, d->kid_len, piv,
-		d->kid, d->kid_len, piv, msg->body.payload, plaintext, (uint16_t)len);
-	cr_assert_eq(aead_open_batch(s->engine, d->alg, &op, 1), 1, "a request does not verify");
-	cr_assert_eq(plaintext[0], COAP_POST);
-	cr_assert_eq(coap_body_parse(&body, plaintext + 1, (size_t)len - 1), COAP_OK);
-	cr_assert_eq(body.payload_len, 5);
-	return coap_option_find(&body, COAP_OPT_ECHO, &echo);
-}
-
-static void take_request(struct server *s, const struct datagram *datagram)
-{
-	struct load_device *d = NULL;
-	struct osc_option option;
-	struct coap_msg msg;
-	uint8_t *plain;
-	struct coap_writer w;
-
-	cr_assert_eq(coap_msg_parse(&msg, datagram->data, datagram->len), COAP_OK);
-	if (msg.code == COAP_EMPTY) {
-		cr_assert_eq(msg.type, COAP_ACK);
-		cr_assert_eq(msg.mid, 0x1234);
-		s->acks++;
-		return;
-	}
-	cr_assert_eq(osc_option_parse(&option, msg.body.oscore, msg.body.oscore_len), 0);
-	for (unsigned i = 0; i < DEVICES; i++) {
-		struct load_device *one = &s->devices->device[i];
-
-		if (one->kid_len != option.kid_len || memcmp(one->kid, option.kid, option.kid_len))
-			continue;
-		d = one;
-		cr_assert_lt(option.piv, PIVS_MAX);
-		cr_assert_not(s->seen[i][option.piv], "a Partial IV comes twice");
-		s->seen[i][option.piv] = true;
-		cr_assert_eq(datagram->endpoint, transport_endpoint(&s->t, i));
-	}
-	cr_assert_not_null(d);
-	bool echo = open_request(s, d, option.piv, &msg);
-	enum deed deed = s->deed(s->requests++);
-	uint32_t e = datagram->endpoint;
-
-	switch (deed) {
-	case DEED_NOTHING:
-		break;
-	case DEED_PLAIN:
-		plain = put(s, e);
-		coap_writer_init(&w, plain, ROOM);
-		coap_write_header(
-			&w, COAP_ACK, COAP_UNAUTHORIZED, msg.mid, msg.token, msg.token_len);
-		put_done(s, &w);
-		break;
-	case DEED_SEPARATE:
-		put_empty(s, e, COAP_ACK, msg.mid);
-		put_answer(s, e, COAP_CON, 0x1234, &msg, d, option.piv, COAP_CONTENT, false);
-		break;
-	case DEED_RESET:
-		put_empty(s, e, COAP_RST, msg.mid);
-		break;
-	case DEED_GARBAGE:
-		coap_writer_init(&w, put(s, e), ROOM);
-		coap_write_header(&w, COAP_ACK, COAP_CONTENT, msg.mid, msg.token, msg.token_len);
-		coap_write_payload(&w, "x", 1);
-		put_done(s, &w);
-		s->queue[(s->first + s->count - 1) % QUEUE].data[0] |= 15; // length of the token
-		break;
-	case DEED_CHALLENGE:
-		s->challenged += !echo;
-		put_answer(s, e, COAP_ACK, msg.mid, &msg, d, option.piv,
-			echo ? COAP_CHANGED : COAP_UNAUTHORIZED, !echo);
-		break;
-	default:
-		put_answer(s, deed == DEED_WRONG_ENDPOINT ? !e : e, COAP_ACK,
-			msg.mid + (deed == DEED_WRONG_MID), &msg, d, option.piv, COAP_CHANGED,
-			deed == DEED_OWN_PIV);
-		if (deed == DEED_BAD_TAG)
-			s->queue[(s->first + s->count - 1) % QUEUE]
-				.data[s->queue[(s->first + s->count - 1) % QUEUE].len - 1] ^= 1;
-		if (deed == DEED_TWICE)
-			put_answer(
-				s, e, COAP_ACK, msg.mid, &msg, d, option.piv, COAP_CHANGED, false);
-		break;
-	}
-}
-
-// A packet of nobody: nothing that a server would take, unless it came before.
-static void take_hostile(struct server *s, const struct datagram *datagram)
-{
-	const struct load_device *d = NULL;
-	struct osc_option option;
-	struct coap_msg msg;
-	uint64_t at;
-
-	s->hostile_bytes += datagram->len;
-	if (coap_msg_parse(&msg, datagram->data, datagram->len) != COAP_OK ||
-		msg.code == COAP_EMPTY || COAP_CODE_CLASS(msg.code) != 0 ||
-		msg.body.oscore_count != 1 ||
-		osc_option_parse(&option, msg.body.oscore, msg.body.oscore_len) ||
-		msg.body.payload_len < 8) {
-		s->hostile[HOSTILE_MALFORMED]++;
-		put_empty(s, datagram->endpoint, COAP_RST, 0);
-		s->reset_bytes += COAP_EMPTY_LEN;
-		return;
-	}
-	cr_assert_gt(msg.body.payload_len, 8);
-	for (at = 0; at < DEVICES; at++) {
-		d = &s->devices->device[at];
-		if (d->kid_len == option.kid_len && !memcmp(d->kid, option.kid, option.kid_len))
-			break;
-	}
-	if (at == DEVICES) {
-		s->hostile[HOSTILE_UNKNOWN_KID]++;
-	} else if (option.piv < PIVS_MAX && s->seen[at][option.piv]) {
-		open_request(s, d, option.piv, &msg);
-		s->hostile[HOSTILE_REPLAY]++;
-	} else {
-		uint8_t plaintext[ROOM], aad[OSC_AAD_ROOM];
-		struct aead_op op;
-
-		osc_op_prepare(&op, aad, d->alg, d->sender_key, d->common_iv, d->kid, d->kid_len,
-			option.piv, d->kid, d->kid_len, option.piv, msg.body.payload, plaintext,
-			msg.body.payload_len - aead_algs[d->alg].tag_len);
-		cr_assert_eq(
-			aead_open_batch(s->engine, d->alg, &op, 1), 0, "a forgery must not verify");
-		s->hostile[HOSTILE_BAD_TAG]++;
-	}
-}
-
-static bool is_deaf(struct server *s)
-{
-	uint64_t now = clock_ns();
-
-	if (!s->first_ns)
-		s->first_ns = now;
-	now -= s->first_ns;
-	return now >= s->deaf_from_ns && now < s->deaf_until_ns;
-}
-
-static unsigned server_buffers(struct transport *t, struct datagram *datagrams, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		datagrams[i].data = ((struct server *)t)->out[i];
-	return n;
-}
-
-static unsigned server_send(struct transport *t, struct datagram *datagrams, unsigned n)
-{
-	struct server *s = (struct server *)t;
-
-	if (is_deaf(s))
-		return 0;
-	// Some, as a full queue takes.
-	n = n > 3 ? 3 : n;
-	for (unsigned i = 0; i < n; i++) {
-		if (datagrams[i].endpoint < t->endpoints - t->hostile)
-			take_request(s, &datagrams[i]);
-		else
-			take_hostile(s, &datagrams[i]);
-	}
-	return n;
-}
-
-static unsigned server_receive(struct transport *t, struct datagram *datagrams, unsigned n)
-{
-	static uint8_t in[TRANSPORT_BATCH][ROOM];
-	struct server *s = (struct server *)t;
-	unsigned count = 0;
-
-	while (count < n && s->count) {
-		memcpy(in[count], s->queue[s->first].data, ROOM);
-		datagrams[count] = (struct datagram){.data = in[count],
-			.len = s->queue[s->first].len,
-			.endpoint = s->queue[s->first].endpoint};
-		s->first = (s->first + 1) % QUEUE;
-		s->count--;
-		count++;
-	}
-	return count;
-}
-
-static const struct transport_ops server_ops = {
-	.buffers = server_buffers, .send = server_send, .receive = server_receive};
 
 static char folder[] = "/tmp/test_load_run.XXXXXX";
 static char path[sizeof(folder) + 16];
@@ -309,7 +23,7 @@ static struct load_devices devices;
 static struct piv_supply supply;
 static struct request_form form;
 static struct option_list no_options;
-static struct server server;
+static struct load_server server;
 static struct run run;
 
 static void bed_make(void)
@@ -321,19 +35,16 @@ static void bed_make(void)
 	cr_assert(sodium_init() >= 0);
 	cr_assert_not_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/keys", folder);
-	cr_assert_eq(devices_make(path, DEVICES, 0, AEAD_AES_CCM_16_64_128, &f), 0);
+	cr_assert_eq(devices_make(path, LOAD_SERVER_DEVICES, 0, AEAD_AES_CCM_16_64_128, &f), 0);
 	cr_assert_eq(devices_read(&devices, path, 0, &f), 0);
-	cr_assert_eq(piv_supply_open(&supply, path, DEVICES, &started, &f), 0);
+	cr_assert_eq(piv_supply_open(&supply, path, LOAD_SERVER_DEVICES, &started, &f), 0);
 	form = (struct request_form){.type = COAP_CON,
 		.code = COAP_POST,
 		.options = &no_options,
 		.payload = payload,
 		.payload_len = 5};
-	cr_assert_eq(request_form_make(&form, &devices, ROOM, &f), 0);
-	server.t = (struct transport){
-		.ops = &server_ops, .endpoints = 2, .stride = 1, .len_max = ROOM};
-	server.devices = &devices;
-	server.engine = aead_engine_create(NULL);
+	cr_assert_eq(request_form_make(&form, &devices, LOAD_SERVER_ROOM, &f), 0);
+	load_server_init(&server, &devices);
 	run = (struct run){
 		.conf = {.window = 8,
 			.requests = 64,
@@ -347,7 +58,7 @@ static void bed_make(void)
 	};
 }
 
-static void bed_run(enum deed (*deed)(uint64_t number))
+static void bed_run(enum load_deed (*deed)(uint64_t number))
 {
 	struct failure f;
 
@@ -365,7 +76,7 @@ static void bed_free(void)
 	run_free(&run);
 	request_form_free(&form);
 	devices_free(&devices);
-	aead_engine_free(server.engine);
+	load_server_free(&server);
 	cr_assert_eq(piv_supply_close(&supply, &f), 0);
 	unlink(path);
 	snprintf(lock, sizeof(lock), "%s.seq", path);
@@ -376,17 +87,18 @@ static void bed_free(void)
 }
 
 // Every second request is treated well, the others in one way each.
-static enum deed each_deed(uint64_t number)
+static enum load_deed each_deed(uint64_t number)
 {
-	return number < 4 || number % 2 || number / 2 >= DEED_COUNT ? DEED_ANSWER
-								    : (enum deed)(number / 2);
+	return number < 4 || number % 2 || number / 2 >= LOAD_DEED_COUNT
+		? LOAD_DEED_ANSWER
+		: (enum load_deed)(number / 2);
 }
 
 Test(load_run, every_deed_of_a_server_has_its_count, .init = bed_make, .fini = bed_free)
 {
 	const struct run_counts *c = &run.counts;
 
-	// DEED_ANSWER and DEED_NOTHING are those before number 4.
+	// LOAD_DEED_ANSWER and LOAD_DEED_NOTHING are those before number 4.
 	bed_run(each_deed);
 	cr_expect_eq(c->sent, 64);
 	// Nobody answers these: bad tag, wrong message id, reset, garbage, wrong endpoint. What is
@@ -411,16 +123,16 @@ Test(load_run, every_deed_of_a_server_has_its_count, .init = bed_make, .fini = b
 	cr_expect_eq(run.latency.count, c->answered);
 }
 
-static enum deed challenges(uint64_t number)
+static enum load_deed challenges(uint64_t number)
 {
-	return DEED_CHALLENGE;
+	return LOAD_DEED_CHALLENGE;
 }
 
 Test(load_run, a_challenge_is_answered_by_the_next_request, .init = bed_make, .fini = bed_free)
 {
 	// A sample of none: the answers of a device that is not known are opened all the same.
 	run.conf.verify = UINT32_MAX;
-	run.conf.window = DEVICES;
+	run.conf.window = LOAD_SERVER_DEVICES;
 	bed_run(challenges);
 	// This server asks each time that there is no Echo, which is every other time.
 	cr_expect_eq(run.counts.answered, 64);
@@ -428,14 +140,14 @@ Test(load_run, a_challenge_is_answered_by_the_next_request, .init = bed_make, .f
 	cr_expect_eq(server.challenged, 32);
 }
 
-static enum deed answers(uint64_t number)
+static enum load_deed answers(uint64_t number)
 {
-	return DEED_ANSWER;
+	return LOAD_DEED_ANSWER;
 }
 
-static enum deed own_piv_later(uint64_t number)
+static enum load_deed own_piv_later(uint64_t number)
 {
-	return number < 40 ? DEED_ANSWER : DEED_OWN_PIV;
+	return number < 40 ? LOAD_DEED_ANSWER : LOAD_DEED_OWN_PIV;
 }
 
 Test(load_run, a_sample_is_one_of_so_many, .init = bed_make, .fini = bed_free)
@@ -496,7 +208,7 @@ Test(load_run, hostile_packets_come_beside_the_requests, .init = bed_make, .fini
 
 	server.t.endpoints = 2 + HOSTILE_ENDPOINTS;
 	server.t.hostile = HOSTILE_ENDPOINTS;
-	cr_assert_eq(hostile_create(&hostile, 90, &devices, &form, ROOM), 0);
+	cr_assert_eq(hostile_create(&hostile, 90, &devices, &form, LOAD_SERVER_ROOM), 0);
 	run.hostile = &hostile;
 	run.conf.requests = 400;
 	run.conf.window = 1; // so that each is answered before the next comes
@@ -563,7 +275,7 @@ Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
 		cr_assert_eq(dp_frame_classify(&m, &port, &info, &drop), DP_FRAME_COAP);
 		// The server looks for Partial IVs that come twice.
 		server.t.endpoints = 1;
-		take_request(&server,
+		load_server_take_request(&server,
 			&(struct datagram){.data = frame + info.coap_off, .len = info.coap_len});
 		server.count = 0;
 		count++;

@@ -49,9 +49,19 @@ static void prepare(struct aead_op *op, uint8_t *aad, const struct rfc8613_messa
 {
 	const struct osc_params *made_piv = m->own_piv ? &e->server : &e->client;
 
-	osc_op_prepare(op, aad, e->client.alg, key, e->client_keys.common_iv, e->client.sender_id,
-		e->client.sender_id_len, m->request_piv, made_piv->sender_id,
-		made_piv->sender_id_len, m->own_piv ? m->own : m->request_piv, in, out, len);
+	const struct osc_op_input input = {
+		.alg = e->client.alg,
+		.key = key,
+		.common_iv = e->client_keys.common_iv,
+		.request = {e->client.sender_id, e->client.sender_id_len, m->request_piv},
+		.nonce = {made_piv->sender_id, made_piv->sender_id_len,
+			m->own_piv ? m->own : m->request_piv},
+		.in = in,
+		.out = out,
+		.len = len,
+	};
+
+	osc_op_prepare(op, aad, &input);
 }
 
 Test(oscore_protect, appendix_C_4_to_C_8_are_sealed_by_who_sends_them)
@@ -293,8 +303,19 @@ static unsigned open_c4(
 	uint8_t aad[OSC_AAD_ROOM], out[64];
 	struct aead_op op;
 
-	osc_op_prepare(&op, aad, e.server.alg, e.server_keys.recipient_key, e.server_keys.common_iv,
-		kid, kid_len, piv, kid, kid_len, piv, ciphertext, out, len - 8);
+	const struct osc_id_piv request = {kid, kid_len, piv};
+	const struct osc_op_input input = {
+		.alg = e.server.alg,
+		.key = e.server_keys.recipient_key,
+		.common_iv = e.server_keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = ciphertext,
+		.out = out,
+		.len = len - 8,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	return aead_open_batch(engine, e.server.alg, &op, 1);
 }
 
@@ -336,10 +357,20 @@ Test(oscore_protect, a_response_opens_for_its_own_request_only)
 		for (uint64_t request_piv = 19; request_piv <= 21; request_piv++) {
 			const struct osc_params *made_piv = own_piv ? &e.server : &e.client;
 
-			osc_op_prepare(&op, aad, e.client.alg, e.client_keys.recipient_key,
-				e.client_keys.common_iv, e.client.sender_id, e.client.sender_id_len,
-				request_piv, made_piv->sender_id, made_piv->sender_id_len,
-				own_piv ? 0 : request_piv, ciphertext, out, (uint16_t)len - 8);
+			const struct osc_op_input input = {
+				.alg = e.client.alg,
+				.key = e.client_keys.recipient_key,
+				.common_iv = e.client_keys.common_iv,
+				.request = {e.client.sender_id, e.client.sender_id_len,
+					request_piv},
+				.nonce = {made_piv->sender_id, made_piv->sender_id_len,
+					own_piv ? 0 : request_piv},
+				.in = ciphertext,
+				.out = out,
+				.len = (uint16_t)len - 8,
+			};
+
+			osc_op_prepare(&op, aad, &input);
 			cr_expect_eq(
 				aead_open_batch(engine, e.client.alg, &op, 1), request_piv == 20);
 		}

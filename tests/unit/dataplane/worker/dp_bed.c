@@ -309,9 +309,19 @@ void bed_seal(const struct bed_device *device, struct bed_request *request, enum
 
 	*request = (struct bed_request){
 		.piv = piv, .mid = mid, .type = type, .token_len = 2, .token = {mid >> 8, mid}};
-	osc_op_prepare(&op, aad, params->alg, device->keys.sender_key, device->keys.common_iv,
-		params->sender_id, params->sender_id_len, piv, params->sender_id,
-		params->sender_id_len, piv, plaintext, ciphertext, len);
+	const struct osc_id_piv made = {params->sender_id, params->sender_id_len, piv};
+	const struct osc_op_input input = {
+		.alg = params->alg,
+		.key = device->keys.sender_key,
+		.common_iv = device->keys.common_iv,
+		.request = made,
+		.nonce = made,
+		.in = plaintext,
+		.out = ciphertext,
+		.len = len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	must(aead_seal_batch(device_engine(), params->alg, &op, 1) == 1);
 	int value_len = osc_option_encode(&option, value, sizeof(value));
 
@@ -448,11 +458,20 @@ bool bed_open(const struct bed_device *device, const struct bed_request *request
 		return false;
 	answer->has_piv = option.piv_len != 0;
 	answer->piv = option.piv;
-	osc_op_prepare(&op, aad, params->alg, device->keys.recipient_key, device->keys.common_iv,
-		params->sender_id, params->sender_id_len, request->piv,
-		option.piv_len ? option.kid : params->sender_id,
-		option.piv_len ? option.kid_len : params->sender_id_len,
-		option.piv_len ? option.piv : request->piv, body->payload, answer->plaintext, len);
+	const struct osc_id_piv asked = {params->sender_id, params->sender_id_len, request->piv};
+	const struct osc_id_piv own = {option.kid, option.kid_len, option.piv};
+	const struct osc_op_input input = {
+		.alg = params->alg,
+		.key = device->keys.recipient_key,
+		.common_iv = device->keys.common_iv,
+		.request = asked,
+		.nonce = option.piv_len ? own : asked,
+		.in = body->payload,
+		.out = answer->plaintext,
+		.len = len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	answer->plaintext_len = len;
 	return aead_open_batch(device_engine(), params->alg, &op, 1) == 1;
 }

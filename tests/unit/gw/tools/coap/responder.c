@@ -215,9 +215,19 @@ void responder_receive(struct received *q)
 		OSC_OPTION_OK);
 	int len = osc_plaintext_len(r.params.alg, q->outer.body.payload_len);
 	cr_assert_gt(len, 0);
-	osc_op_prepare(&op, aad, r.params.alg, r.keys.recipient_key, r.keys.common_iv,
-		q->option.kid, q->option.kid_len, q->option.piv, q->option.kid, q->option.kid_len,
-		q->option.piv, q->outer.body.payload, q->plaintext, (uint16_t)len);
+	const struct osc_id_piv request = {q->option.kid, q->option.kid_len, q->option.piv};
+	const struct osc_op_input input = {
+		.alg = r.params.alg,
+		.key = r.keys.recipient_key,
+		.common_iv = r.keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = q->outer.body.payload,
+		.out = q->plaintext,
+		.len = (uint16_t)len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	cr_assert_eq(aead_open_batch(r.engine, r.params.alg, &op, 1), 1);
 	q->code = q->plaintext[0];
 	cr_assert_eq(coap_body_parse(&q->inner, q->plaintext + 1, (size_t)len - 1), COAP_OK);
@@ -277,12 +287,20 @@ void responder_send(const struct received *q, const struct reply *reply)
 	write_inner(&inner, reply);
 	size_t len = coap_writer_len(&inner);
 	cr_assert_gt(len, 0);
-	osc_op_prepare(&op, aad, r.params.alg, r.keys.sender_key, r.keys.common_iv, q->option.kid,
-		q->option.kid_len, q->option.piv,
-		reply->has_own_piv ? r.params.sender_id : q->option.kid,
-		reply->has_own_piv ? r.params.sender_id_len : q->option.kid_len,
-		reply->has_own_piv ? reply->own_piv : q->option.piv, plaintext, ciphertext,
-		(uint16_t)len);
+	const struct osc_id_piv request = {q->option.kid, q->option.kid_len, q->option.piv};
+	const struct osc_id_piv own = {r.params.sender_id, r.params.sender_id_len, reply->own_piv};
+	const struct osc_op_input input = {
+		.alg = r.params.alg,
+		.key = r.keys.sender_key,
+		.common_iv = r.keys.common_iv,
+		.request = request,
+		.nonce = reply->has_own_piv ? own : request,
+		.in = plaintext,
+		.out = ciphertext,
+		.len = (uint16_t)len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
 	cr_assert_eq(aead_seal_batch(r.engine, r.params.alg, &op, 1), 1);
 	if (reply->tampered)
 		ciphertext[0] ^= 1;
