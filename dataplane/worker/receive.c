@@ -4,10 +4,7 @@
 
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/limit.h"
-#include "dataplane/worker/replay.h"
-#include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
-#include "dataplane/worker/shed.h"
 #include "dataplane/worker/unprotected.h"
 
 #include <rte_hash.h>
@@ -37,7 +34,6 @@ static void receive_ack(
 		dp_handoff_ack(w, &flow, msg->type, msg->mid, owner);
 }
 
-// Stages 3 and 4.
 static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	struct coap_msg *msg = &vec->msg[slot];
@@ -107,8 +103,12 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	return true;
 }
 
-// Stages 5 and 6.
-static void lookup(struct dp_worker *w, struct pkt_vec *vec)
+void dp_parse(struct dp_worker *w, struct pkt_vec *vec)
+{
+	VEC_FILTER(vec, slot, parse_one(w, vec, slot));
+}
+
+void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 {
 	const void *keys[DP_BURST];
 	hash_sig_t hashes[DP_BURST];
@@ -183,8 +183,7 @@ static void forged(struct dp_worker *w, const struct pkt_vec *vec, const uint8_t
 	}
 }
 
-// Stage 9: in place, grouped by algorithm. Packets keep their order.
-static void open_all(struct dp_worker *w, struct pkt_vec *vec)
+void dp_open(struct dp_worker *w, struct pkt_vec *vec)
 {
 	struct aead_op ops[DP_BURST];
 	uint8_t slots[DP_BURST];
@@ -242,45 +241,4 @@ static void open_all(struct dp_worker *w, struct pkt_vec *vec)
 	}
 	vec->n = kept;
 	forged(w, vec, slots, failed);
-}
-
-void dp_receive_handed(struct dp_worker *w, struct pkt_vec *vec)
-{
-	uint64_t start = rte_rdtsc();
-	unsigned n = vec->n;
-
-	dp_window(w, vec);
-	dp_shed(w, vec);
-	start = dp_stage_end(w, DP_STAGE_window, start, n);
-	n = vec->n;
-	dp_commit(w, vec);
-	dp_stage_end(w, DP_STAGE_commit, start, n);
-}
-
-void dp_receive(struct dp_worker *w, struct pkt_vec *vec)
-{
-	uint64_t start = rte_rdtsc();
-	unsigned n = vec->n;
-
-	for (unsigned i = 0; i < vec->n; i++)
-		vec->opened[vec->live[i]] = false;
-	VEC_FILTER(vec, slot, parse_one(w, vec, slot));
-	start = dp_stage_end(w, DP_STAGE_parse, start, n);
-	if (!(n = vec->n))
-		return;
-	lookup(w, vec);
-	start = dp_stage_end(w, DP_STAGE_lookup, start, n);
-	if (!(n = vec->n))
-		return;
-	dp_window(w, vec);
-	dp_shed(w, vec);
-	start = dp_stage_end(w, DP_STAGE_window, start, n);
-	if (!(n = vec->n))
-		return;
-	open_all(w, vec);
-	start = dp_stage_end(w, DP_STAGE_open, start, n);
-	if (!(n = vec->n))
-		return;
-	dp_commit(w, vec);
-	dp_stage_end(w, DP_STAGE_commit, start, n);
 }

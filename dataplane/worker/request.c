@@ -456,9 +456,6 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 
 void dp_request(struct dp_worker *w, struct pkt_vec *vec)
 {
-	uint64_t start = rte_rdtsc();
-
 	for (unsigned i = 0; i < vec->n; i++)
 		request_one(w, vec, vec->live[i]);
-	dp_stage_end(w, DP_STAGE_inner, start, vec->n);
 }

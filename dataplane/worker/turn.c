@@ -6,12 +6,11 @@
 #include "dataplane/worker/command.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/kernel.h"
-#include "dataplane/worker/receive.h"
-#include "dataplane/worker/request.h"
 #include "dataplane/worker/returned.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/shed.h"
+#include "dataplane/worker/stages.h"
 
 #include <rte_ethdev.h>
 
@@ -69,11 +68,9 @@ static void burst_free(struct pkt_vec *vec)
 	rte_pktmbuf_free_bulk(vec->mbuf, vec->count);
 }
 
-// Stages 11 to 17 of what is left of a burst, and its end.
+// Stages 15 to 17 for the answers of a burst, and its end.
 static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
 {
-	if (vec->n)
-		dp_request(w, vec);
 	// Answers point into the packets until they are sealed.
 	dp_answers_flush(w);
 	burst_free(vec);
@@ -96,8 +93,7 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	}
 	dp_stage_end(w, DP_STAGE_rx, start, vec->count);
 	classify(w, port, vec);
-	if (vec->n)
-		dp_receive(w, vec);
+	dp_stages_run(w, vec, false);
 	burst_end(w, vec);
 	return vec->count;
 }
@@ -132,7 +128,7 @@ static unsigned receive_handed(struct dp_worker *w)
 			continue;
 		work += vec->count;
 		dp_exchanges_watch(w);
-		dp_receive_handed(w, vec);
+		dp_stages_run(w, vec, true);
 		burst_end_handed(w, vec);
 	}
 	return work;
