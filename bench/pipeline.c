@@ -221,7 +221,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 		.count = 1,
 		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
 	};
-	char err[256];
+	struct error error;
 	uint64_t seed = 42;
 
 	config.max_in_flight = max_in_flight;
@@ -233,9 +233,9 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 	bed->device = calloc(device_count, sizeof(*bed->device));
 	bed->context = calloc(device_count, sizeof(*bed->context));
 	bed->packet = calloc(bed->packet_count, sizeof(*bed->packet));
-	bed->dp = dp_create(&conf, err, sizeof(err));
+	bed->dp = dp_create(&conf, &error);
 	if (!bed->dp)
-		die(err);
+		die(error.text);
 	if (!bed->device || !bed->context || !bed->packet)
 		die("no memory");
 	bed->w = dp_worker_get(bed->dp, 0);

@@ -128,7 +128,8 @@ static uint64_t cpu_ns(const struct subject *s)
 static void subject_start(struct subject *s, const struct options *o)
 {
 	struct up_loop_config config = {.loops = 1, .name = device_name, .etag_key = {1}};
-	char text[4096], err[256];
+	char text[4096];
+	struct error error;
 
 	snprintf(text, sizeof(text),
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
@@ -149,7 +150,7 @@ static void subject_start(struct subject *s, const struct options *o)
 	};
 	config.conf = s->conf;
 	config.upstream = s->up;
-	if (!s->up->port[0].pool || up_loop_create(&config, &s->loop, err, sizeof(err)) ||
+	if (!s->up->port[0].pool || up_loop_create(&config, &s->loop, &error) ||
 		up_loop_start(s->loop))
 		give_up("the loop cannot be started");
 }

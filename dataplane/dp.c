@@ -86,13 +86,13 @@ size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32
 		dp_handoff_bytes(workers) + dp_context_hash_bytes(max_devices);
 }
 
-struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
+struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 {
 	struct dp_echo_key echo;
 	struct dp *dp = calloc(1, sizeof(*dp));
 
 	if (!dp || !conf->worker_count || conf->worker_count > DP_WORKERS_MAX) {
-		snprintf(err, err_len, "between 1 and %d workers are possible", DP_WORKERS_MAX);
+		error_set(error, -EINVAL, "between 1 and %d workers are possible", DP_WORKERS_MAX);
 		free(dp);
 		errno = EINVAL;
 		return NULL;
@@ -113,7 +113,7 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	for (unsigned i = 0; made && i < (conf->loop_count ? conf->loop_count : 1); i++)
 		made = loop_add(dp, conf->worker_count);
 	if (!made) {
-		snprintf(err, err_len, "no memory for %u devices", conf->max_devices);
+		error_set(error, -ENOMEM, "no memory for %u devices", conf->max_devices);
 		goto fail;
 	}
 	randombytes_buf(&echo, sizeof(echo));
@@ -129,7 +129,7 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	};
 
 	for (unsigned i = 0; i < conf->worker_count; i++) {
-		struct dp_worker *w = dp_worker_create(conf, &tables, i, err, err_len);
+		struct dp_worker *w = dp_worker_create(conf, &tables, i, error);
 
 		if (!w)
 			goto fail;
@@ -137,7 +137,7 @@ struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len)
 	}
 	sodium_memzero(&echo, sizeof(echo));
 	if (dp_handoff_connect(dp->worker, dp->worker_count)) {
-		snprintf(err, err_len, "no memory for the rings between workers");
+		error_set(error, -ENOMEM, "no memory for the rings between workers");
 		goto fail;
 	}
 	return dp;
@@ -171,26 +171,24 @@ void dp_free(struct dp *dp)
 }
 
 int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
-	char *err, size_t err_len)
+	struct error *error)
 {
 	struct rte_mempool *pools[DP_WORKERS_MAX];
 	uint16_t port_id;
 
-	if (dp->port_count == DP_PORTS_MAX) {
-		snprintf(err, err_len, "port %s: at most %d ports are possible", conf->name,
-			DP_PORTS_MAX);
-		return -ENOSPC;
-	}
+	if (dp->port_count == DP_PORTS_MAX)
+		return error_set(error, -ENOSPC, "port %s: at most %d ports are possible",
+			conf->name, DP_PORTS_MAX);
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		pools[i] = dp->worker[i]->pool;
 	struct dp_port_conf open_conf = *conf;
 
 	open_conf.coap_port = addresses->coap_port;
-	int rc = dp_port_open(&open_conf, pools, &port_id, addresses->mac, err, err_len);
+	int rc = dp_port_open(&open_conf, pools, &port_id, addresses->mac, error);
 
 	if (rc < 0)
 		return rc;
-	rc = dp_port_set_addresses(&open_conf, addresses, err, err_len);
+	rc = dp_port_set_addresses(&open_conf, addresses, error);
 	if (rc) {
 		dp_port_close(port_id);
 		return rc;

@@ -7,6 +7,7 @@
 #ifndef POSTERN_DATAPLANE_DP_H
 #define POSTERN_DATAPLANE_DP_H
 
+#include "base/error.h"
 #include "dataplane/port/port.h"
 #include "dataplane/shared/access.h"
 #include "dataplane/shared/context.h"
@@ -31,16 +32,16 @@ struct dp_worker;
 size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
 	uint16_t mtu, unsigned ports);
 
-// Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a sentence in err.
-struct dp *dp_create(const struct dp_conf *conf, char *err, size_t err_len);
+// Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a line in *error.
+struct dp *dp_create(const struct dp_conf *conf, struct error *error);
 // Stops workers that still run, closes ports, wipes keys.
 void dp_free(struct dp *dp);
 
 // Opens a port and gives it to the workers, each its own queue. Before dp_start().
 // addresses->mac and the checksum flags are filled in. Returns the DPDK port id, or -errno with a
-// sentence in err.
+// line in *error.
 int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
-	char *err, size_t err_len);
+	struct error *error);
 // Launches the workers. Returns 0 or -errno.
 int dp_start(struct dp *dp) __attribute__((warn_unused_result));
 // Asks the workers to end their loops and waits for them. Windows are exact and final after this.

@@ -238,12 +238,13 @@ static int start_eal(struct port *port, const struct port_conf *conf, struct fai
 		.huge_pages = eal.huge_pages,
 		.memory_mb = eal.memory_mb,
 	};
-	int err = eal.pci_count ? dp_pci_check(&pci, f->text, sizeof(f->text)) : 0;
+	struct error error;
+	int err = eal.pci_count ? dp_pci_check(&pci, &error) : 0;
 
 	if (!err)
-		err = eal_start(&eal, f->text, sizeof(f->text));
+		err = eal_start(&eal, &error);
 	if (err)
-		return err;
+		return failure_set(f, err, "%s", error.text);
 	port->eal = true;
 	port->pool = rte_pktmbuf_pool_create(
 		"load", POOL_MBUFS, POOL_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
@@ -260,15 +261,15 @@ static int open_port(struct port *port, const struct port_conf *conf, struct fai
 		.mtu = conf->mtu,
 		.queues = 1,
 	};
+	struct error error;
 	int err = start_eal(port, conf, f);
 
 	if (err)
 		return err;
-	err = dp_port_open(
-		&dp, &port->pool, &port->id, port->neighbour.mac, f->text, sizeof(f->text));
+	err = dp_port_open(&dp, &port->pool, &port->id, port->neighbour.mac, &error);
 	if (err) {
-		eal_log_join(f->text, sizeof(f->text));
-		return err;
+		eal_log_join(&error);
+		return failure_set(f, err, "%s", error.text);
 	}
 	eal_log_pass_on();
 	port->open = true;

@@ -23,24 +23,20 @@
 // Where the message goes.
 struct report {
 	const struct dp_pci_conf *conf;
-	char *err;
-	size_t err_len;
+	struct error *error;
 };
 
-// Writes "port NAME: ..." and returns -error.
+// Writes "port NAME: ..." and returns -code.
 __attribute__((format(printf, 3, 4))) static int fail(
-	const struct report *report, int error, const char *format, ...)
+	const struct report *report, int code, const char *format, ...)
 {
+	char text[ERROR_TEXT_MAX];
 	va_list args;
-	int n;
 
-	n = snprintf(report->err, report->err_len, "port %s: ", report->conf->name);
-	if (n >= 0 && (size_t)n < report->err_len) {
-		va_start(args, format);
-		vsnprintf(report->err + n, report->err_len - (size_t)n, format, args);
-		va_end(args);
-	}
-	return -error;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return error_set(report->error, -code, "port %s: %s", report->conf->name, text);
 }
 
 static void device_path(const struct dp_pci_conf *conf, const char *file, char path[PATH_LEN])
@@ -216,9 +212,9 @@ static int check_vfio(const struct report *report)
 	return rc || no_iommu ? rc : check_locked_memory(report);
 }
 
-int dp_pci_check(const struct dp_pci_conf *conf, char *err, size_t err_len)
+int dp_pci_check(const struct dp_pci_conf *conf, struct error *error)
 {
-	const struct report report = {conf, err, err_len};
+	const struct report report = {conf, error};
 	char driver[NAME_LEN];
 	int rc = check_class(&report);
 

@@ -5,6 +5,8 @@
 #ifndef POSTERN_DATAPLANE_PORT_PCI_H
 #define POSTERN_DATAPLANE_PORT_PCI_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,8 +20,8 @@ struct dp_pci_conf {
 
 // Looks at the device, its driver, its IOMMU group and the limits of this process. Opens the group
 // for a moment, so before EAL starts (which keeps it open). May raise the soft limit of locked
-// memory to the hard one. Returns 0 or -errno with one line in err that says what to do.
-int dp_pci_check(const struct dp_pci_conf *conf, char *err, size_t err_len)
+// memory to the hard one. Returns 0 or -errno with a line in *error that says what to do.
+int dp_pci_check(const struct dp_pci_conf *conf, struct error *error)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -41,20 +41,17 @@ static struct {
 	uint64_t rx_offloads;
 } ports[RTE_MAX_ETHPORTS];
 
-// Writes "port NAME: ..." and returns -error.
-__attribute__((format(printf, 5, 6))) static int fail(const struct dp_port_conf *conf, int error,
-	char *err, size_t err_len, const char *format, ...)
+// Writes "port NAME: ..." and returns -code.
+__attribute__((format(printf, 4, 5))) static int fail(
+	const struct dp_port_conf *conf, int code, struct error *error, const char *format, ...)
 {
+	char text[ERROR_TEXT_MAX];
 	va_list args;
-	int n;
 
-	n = snprintf(err, err_len, "port %s: ", conf->name);
-	if (n >= 0 && (size_t)n < err_len) {
-		va_start(args, format);
-		vsnprintf(err + n, err_len - (size_t)n, format, args);
-		va_end(args);
-	}
-	return -error;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return error_set(error, -code, "port %s: %s", conf->name, text);
 }
 
 // NICs know buffers by their number of KB (e1000 knows powers of 2 only), and a driver rounds down
@@ -102,51 +99,50 @@ static int netdev_ioctl(const char *netdev, unsigned long request, struct ifreq 
 }
 
 // Why a driver may not have taken the device.
-static int fail_probe(const struct dp_port_conf *conf, int error, char *err, size_t err_len)
+static int fail_probe(const struct dp_port_conf *conf, int code, struct error *error)
 {
 	switch (conf->kind) {
 	case DP_PORT_PCI:
-		return fail(conf, error, err, err_len, "no DPDK driver takes PCI device %s: %s",
-			conf->dev, strerror(error));
+		return fail(conf, code, error, "no DPDK driver takes PCI device %s: %s", conf->dev,
+			strerror(code));
 	case DP_PORT_TAP:
-		return fail(conf, error, err, err_len,
+		return fail(conf, code, error,
 			"cannot make TAP device %s: %s (this needs CAP_NET_ADMIN)", conf->dev,
-			strerror(error));
+			strerror(code));
 	case DP_PORT_AF_PACKET:
-		return fail(conf, error, err, err_len,
+		return fail(conf, code, error,
 			"cannot open AF_PACKET on %s: %s (this needs CAP_NET_RAW)", conf->dev,
-			strerror(error));
+			strerror(code));
 	case DP_PORT_AF_XDP:
-		return fail(conf, error, err, err_len,
+		return fail(conf, code, error,
 			"cannot open AF_XDP on %s: %s (this needs CAP_NET_ADMIN, CAP_NET_RAW and "
 			"CAP_BPF, a kernel with XDP sockets, and as many channels as workers: "
 			"'ethtool -L')",
-			conf->dev, strerror(error));
+			conf->dev, strerror(code));
 	case DP_PORT_MEMIF:
 		break;
 	}
-	return fail(conf, error, err, err_len, "cannot open %s: %s", conf->dev, strerror(error));
+	return fail(conf, code, error, "cannot open %s: %s", conf->dev, strerror(code));
 }
 
 // What can be said better than by a driver, before it tries.
 
-static int check_netdev_name(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_netdev_name(const struct dp_port_conf *conf, struct error *error)
 {
 	if (!conf->dev[0] || strlen(conf->dev) >= IFNAMSIZ || strpbrk(conf->dev, "/,= \t"))
-		return fail(conf, EINVAL, err, err_len, "'%s' is no name for a network device",
-			conf->dev);
+		return fail(conf, EINVAL, error, "'%s' is no name for a network device", conf->dev);
 	return 0;
 }
 
-static int check_tap(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_tap(const struct dp_port_conf *conf, struct error *error)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
-	int rc = check_netdev_name(conf, err, err_len), fd;
+	int rc = check_netdev_name(conf, error), fd;
 
 	if (rc)
 		return rc;
 	if (if_nametoindex(conf->dev))
-		return fail(conf, EEXIST, err, err_len,
+		return fail(conf, EEXIST, error,
 			"network device %s exists already; a TAP port makes its own: choose "
 			"another name, or remove it with 'ip link delete %s'",
 			conf->dev, conf->dev);
@@ -157,79 +153,79 @@ static int check_tap(const struct dp_port_conf *conf, char *err, size_t err_len)
 		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", conf->dev);
 		rc = ioctl(fd, TUNSETIFF, &ifr) ? errno : 0;
 		close(fd);
-		return rc ? fail_probe(conf, rc, err, err_len) : 0;
+		return rc ? fail_probe(conf, rc, error) : 0;
 	}
 	rc = errno;
 	if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
-		return fail(conf, rc, err, err_len,
+		return fail(conf, rc, error,
 			"no " TUN_PATH ": the kernel lacks the tun driver ('modprobe tun'), or the "
 			"container does not pass the device on");
-	return fail(conf, rc, err, err_len, "cannot open " TUN_PATH ": %s", strerror(rc));
+	return fail(conf, rc, error, "cannot open " TUN_PATH ": %s", strerror(rc));
 }
 
-static int check_netdev(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_netdev(const struct dp_port_conf *conf, struct error *error)
 {
 	struct ifreq ifr = {0};
-	int rc = check_netdev_name(conf, err, err_len);
+	int rc = check_netdev_name(conf, error);
 
 	if (rc)
 		return rc;
 	if (!if_nametoindex(conf->dev))
-		return fail(conf, ENODEV, err, err_len,
+		return fail(conf, ENODEV, error,
 			"there is no network device %s here ('ip link' lists them)", conf->dev);
 	rc = netdev_ioctl(conf->dev, SIOCGIFFLAGS, &ifr);
 	if (!rc && !(ifr.ifr_flags & IFF_UP))
-		return fail(conf, ENETDOWN, err, err_len,
-			"network device %s is down: 'ip link set %s up'", conf->dev, conf->dev);
+		return fail(conf, ENETDOWN, error, "network device %s is down: 'ip link set %s up'",
+			conf->dev, conf->dev);
 	return 0;
 }
 
-static int check_memif(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_memif(const struct dp_port_conf *conf, struct error *error)
 {
 	const char *slash = strrchr(conf->dev, '/');
 	char dir[256];
 	int rc;
 
 	if (conf->dev[0] != '/' || strpbrk(conf->dev, ",=") || strlen(conf->dev) >= sizeof(dir))
-		return fail(conf, EINVAL, err, err_len,
-			"'%s' is no absolute path for a memif socket", conf->dev);
+		return fail(conf, EINVAL, error, "'%s' is no absolute path for a memif socket",
+			conf->dev);
 	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - conf->dev) + 1, conf->dev);
 	if (access(dir, conf->memif_client ? X_OK : W_OK | X_OK)) {
 		rc = errno;
-		return fail(conf, rc, err, err_len, "memif socket %s: folder %s: %s", conf->dev,
-			dir, strerror(rc));
+		return fail(conf, rc, error, "memif socket %s: folder %s: %s", conf->dev, dir,
+			strerror(rc));
 	}
 	return 0;
 }
 
-static int check_pci(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_pci(const struct dp_port_conf *conf, struct error *error)
 {
 	char path[128];
 
 	if (!conf->dev[0] || strpbrk(conf->dev, "/,= \t") || strlen(conf->dev) > 32)
-		return fail(conf, EINVAL, err, err_len, "'%s' is no PCI address", conf->dev);
+		return fail(conf, EINVAL, error, "'%s' is no PCI address", conf->dev);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", conf->dev);
 	if (access(path, F_OK))
-		return fail(conf, ENODEV, err, err_len,
+		return fail(conf, ENODEV, error,
 			"there is no PCI device %s ('dpdk-devbind.py --status' lists them)",
 			conf->dev);
 	return 0;
 }
 
-static int check_device(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int check_device(const struct dp_port_conf *conf, struct error *error)
 {
 	switch (conf->kind) {
 	case DP_PORT_PCI:
-		return check_pci(conf, err, err_len);
+		return check_pci(conf, error);
 	case DP_PORT_TAP:
-		return check_tap(conf, err, err_len);
+		return check_tap(conf, error);
 	case DP_PORT_AF_PACKET:
 	case DP_PORT_AF_XDP:
-		return check_netdev(conf, err, err_len);
+		return check_netdev(conf, error);
 	case DP_PORT_MEMIF:
-		return check_memif(conf, err, err_len);
+		return check_memif(conf, error);
 	}
-	return fail(conf, EINVAL, err, err_len, "unknown kind %d", (int)conf->kind);
+	return fail(conf, EINVAL, error, "unknown kind %d", (int)conf->kind);
 }
 
 // Names the device on its bus and makes the driver's arguments.
@@ -288,7 +284,7 @@ static bool host_leaves_checksums(const struct rte_eth_dev_info *info)
 
 // What a NIC does for nothing; a software driver would go through the packet once more.
 static int configure_nic(const struct dp_port_conf *conf, const struct rte_eth_dev_info *info,
-	struct rte_eth_conf *eth_conf, char *err, size_t err_len)
+	struct rte_eth_conf *eth_conf, struct error *error)
 {
 	const uint64_t rss = info->flow_type_rss_offloads & RSS_FIELDS;
 
@@ -301,7 +297,7 @@ static int configure_nic(const struct dp_port_conf *conf, const struct rte_eth_d
 		eth_conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		eth_conf->rx_adv_conf.rss_conf.rss_hf = rss;
 	} else if (!conf->any_queue) {
-		return fail(conf, ENOTSUP, err, err_len,
+		return fail(conf, ENOTSUP, error,
 			"the device cannot spread packets over %u workers: one worker, or "
 			"'affinity: kid' where workers pass them on to each other",
 			conf->queues);
@@ -310,7 +306,7 @@ static int configure_nic(const struct dp_port_conf *conf, const struct rte_eth_d
 }
 
 static int configure(const struct dp_port_conf *conf, uint16_t port_id,
-	struct rte_mempool *const *pools, char *err, size_t err_len)
+	struct rte_mempool *const *pools, struct error *error)
 {
 	struct rte_eth_conf eth_conf = {.rxmode.mtu = conf->mtu};
 	uint16_t rx_descriptors = RX_DESCRIPTORS, tx_descriptors = TX_DESCRIPTORS;
@@ -319,34 +315,34 @@ static int configure(const struct dp_port_conf *conf, uint16_t port_id,
 
 	rc = rte_eth_dev_info_get(port_id, &info);
 	if (rc)
-		return fail(conf, -rc, err, err_len, "its driver tells nothing: %s", strerror(-rc));
+		return fail(conf, -rc, error, "its driver tells nothing: %s", strerror(-rc));
 	if (conf->queues > info.max_rx_queues || conf->queues > info.max_tx_queues)
-		return fail(conf, EINVAL, err, err_len,
+		return fail(conf, EINVAL, error,
 			"%u workers need as many queues; the device has %u to receive and %u to "
 			"send",
 			conf->queues, info.max_rx_queues, info.max_tx_queues);
 	if (conf->mtu > max_mtu(&info))
-		return fail(conf, EINVAL, err, err_len,
+		return fail(conf, EINVAL, error,
 			"an MTU of %u is too much for the device: at most %u", conf->mtu,
 			max_mtu(&info));
 	if (conf->kind == DP_PORT_PCI) {
-		rc = configure_nic(conf, &info, &eth_conf, err, err_len);
+		rc = configure_nic(conf, &info, &eth_conf, error);
 		if (rc)
 			return rc;
 	}
 	rc = rte_eth_dev_configure(port_id, conf->queues, conf->queues, &eth_conf);
 	if (rc)
-		return fail(conf, -rc, err, err_len,
+		return fail(conf, -rc, error,
 			"the device does not take %u queues and an MTU of %u: %s", conf->queues,
 			conf->mtu, strerror(-rc));
 	ports[port_id].rx_offloads = eth_conf.rxmode.offloads;
 	rc = rte_eth_dev_set_mtu(port_id, conf->mtu);
 	if (rc && rc != -ENOTSUP)
-		return fail(conf, -rc, err, err_len, "the device does not take an MTU of %u: %s",
+		return fail(conf, -rc, error, "the device does not take an MTU of %u: %s",
 			conf->mtu, strerror(-rc));
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(port_id, &rx_descriptors, &tx_descriptors);
 	if (rc && rc != -ENOTSUP)
-		return fail(conf, -rc, err, err_len, "no size of queues fits: %s", strerror(-rc));
+		return fail(conf, -rc, error, "no size of queues fits: %s", strerror(-rc));
 
 	for (uint16_t q = 0; q < conf->queues && !rc; q++) {
 		int socket = rte_eth_dev_socket_id(port_id);
@@ -357,14 +353,14 @@ static int configure(const struct dp_port_conf *conf, uint16_t port_id,
 			rc = rte_eth_tx_queue_setup(
 				port_id, q, tx_descriptors, (unsigned)socket, NULL);
 		if (rc)
-			return fail(conf, -rc, err, err_len, "queue %u: %s", q, strerror(-rc));
+			return fail(conf, -rc, error, "queue %u: %s", q, strerror(-rc));
 	}
 	return 0;
 }
 
 // Multicast that no netdev above this port asked for: neighbour discovery of the kernel TAP.
 static int enable_allmulticast(
-	const struct dp_port_conf *conf, uint16_t port_id, char *err, size_t err_len)
+	const struct dp_port_conf *conf, uint16_t port_id, struct error *error)
 {
 	struct packet_mreq request = {.mr_type = PACKET_MR_ALLMULTI};
 	int rc, fd;
@@ -372,7 +368,7 @@ static int enable_allmulticast(
 	if (conf->kind != DP_PORT_AF_PACKET) {
 		rc = rte_eth_allmulticast_enable(port_id);
 		if (rc && rc != -ENOTSUP)
-			return fail(conf, -rc, err, err_len, "no multicast: %s", strerror(-rc));
+			return fail(conf, -rc, error, "no multicast: %s", strerror(-rc));
 		return 0;
 	}
 	// Its driver cannot. Protocol 0: this socket receives nothing.
@@ -383,8 +379,7 @@ static int enable_allmulticast(
 		rc = errno;
 		if (fd >= 0)
 			close(fd);
-		return fail(
-			conf, rc, err, err_len, "no multicast on %s: %s", conf->dev, strerror(rc));
+		return fail(conf, rc, error, "no multicast on %s: %s", conf->dev, strerror(rc));
 	}
 	ports[port_id].allmulticast_socket = fd;
 	return 0;
@@ -411,8 +406,7 @@ static size_t buffer_of_driver(const struct rte_eth_rxq_info *queue)
 }
 
 // A driver that splits frames loses them, since a packet is one segment here.
-static int check_unsplit(
-	const struct dp_port_conf *conf, uint16_t port_id, char *err, size_t err_len)
+static int check_unsplit(const struct dp_port_conf *conf, uint16_t port_id, struct error *error)
 {
 	struct rte_eth_rxq_info queue = {0};
 	size_t room;
@@ -422,7 +416,7 @@ static int check_unsplit(
 	room = buffer_of_driver(&queue);
 	if (conf->mtu + (size_t)FRAME_OVERHEAD <= room)
 		return 0;
-	return fail(conf, EINVAL, err, err_len,
+	return fail(conf, EINVAL, error,
 		"the driver would split the frames of an MTU of %u, which are lost then: at most "
 		"%zu",
 		conf->mtu, room - FRAME_OVERHEAD);
@@ -432,7 +426,7 @@ static int check_unsplit(
 // would share one. Another is put on the kernel's side, not on the port's: the kernel TAP of the
 // gateway carries the port's MAC for every kind of port.
 static int separate_tap_mac(
-	const struct dp_port_conf *conf, const uint8_t mac[6], char *err, size_t err_len)
+	const struct dp_port_conf *conf, const uint8_t mac[6], struct error *error)
 {
 	struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
 	uint8_t *other = (uint8_t *)ifr.ifr_hwaddr.sa_data;
@@ -444,28 +438,27 @@ static int separate_tap_mac(
 	} while (!memcmp(other, mac, ETH_ALEN));
 	rc = netdev_ioctl(conf->dev, SIOCSIFHWADDR, &ifr);
 	if (rc)
-		return fail(conf, -rc, err, err_len, "cannot set the MAC of %s: %s", conf->dev,
-			strerror(-rc));
+		return fail(
+			conf, -rc, error, "cannot set the MAC of %s: %s", conf->dev, strerror(-rc));
 	return 0;
 }
 
 // The program of an AF_XDP port.
-static int make_xdp_program(const struct dp_port_conf *conf, char *err, size_t err_len)
+static int make_xdp_program(const struct dp_port_conf *conf, struct error *error)
 {
 	int rc = dp_xdp_clean(conf->dev), fd;
 
 	if (rc)
-		return fail(conf, -rc, err, err_len,
+		return fail(conf, -rc, error,
 			"cannot look for an XDP program on %s: %s (this needs CAP_NET_ADMIN and "
 			"CAP_BPF)",
 			conf->dev, strerror(-rc));
 	fd = dp_xdp_program(conf->coap_port);
-	return fd < 0 ? fail(conf, -fd, err, err_len, "XDP program: %s", strerror(-fd)) : fd;
+	return fd < 0 ? fail(conf, -fd, error, "XDP program: %s", strerror(-fd)) : fd;
 }
 
 static int open_device(const struct dp_port_conf *conf, int xdp_program,
-	struct rte_mempool *const *pools, uint16_t *port_id, uint8_t mac[6], char *err,
-	size_t err_len)
+	struct rte_mempool *const *pools, uint16_t *port_id, uint8_t mac[6], struct error *error)
 {
 	char name[RTE_ETH_NAME_MAX_LEN], args[512];
 	struct rte_ether_addr ether;
@@ -477,32 +470,32 @@ static int open_device(const struct dp_port_conf *conf, int xdp_program,
 	if (rte_eth_dev_get_port_by_name(name, port_id)) {
 		rc = rte_eal_hotplug_add(bus, name, args);
 		if (rc)
-			return fail_probe(conf, -rc, err, err_len);
+			return fail_probe(conf, -rc, error);
 		if (rte_eth_dev_get_port_by_name(name, port_id))
-			return fail_probe(conf, ENODEV, err, err_len);
+			return fail_probe(conf, ENODEV, error);
 	}
 
-	rc = configure(conf, *port_id, pools, err, err_len);
+	rc = configure(conf, *port_id, pools, error);
 	if (!rc)
-		rc = enable_allmulticast(conf, *port_id, err, err_len);
+		rc = enable_allmulticast(conf, *port_id, error);
 	if (!rc) {
 		rc = rte_eth_dev_start(*port_id);
 		if (rc)
-			fail(conf, -rc, err, err_len, "does not start: %s", strerror(-rc));
+			fail(conf, -rc, error, "does not start: %s", strerror(-rc));
 	}
 	if (!rc)
-		rc = check_unsplit(conf, *port_id, err, err_len);
+		rc = check_unsplit(conf, *port_id, error);
 	if (!rc && conf->kind == DP_PORT_PCI)
 		accept_vlans(*port_id);
 	if (!rc) {
 		rc = rte_eth_macaddr_get(*port_id, &ether);
 		if (rc)
-			fail(conf, -rc, err, err_len, "has no MAC: %s", strerror(-rc));
+			fail(conf, -rc, error, "has no MAC: %s", strerror(-rc));
 	}
 	if (!rc) {
 		memcpy(mac, ether.addr_bytes, sizeof(ether.addr_bytes));
 		if (conf->kind == DP_PORT_TAP)
-			rc = separate_tap_mac(conf, mac, err, err_len);
+			rc = separate_tap_mac(conf, mac, error);
 	}
 	if (rc)
 		dp_port_close(*port_id);
@@ -510,31 +503,31 @@ static int open_device(const struct dp_port_conf *conf, int xdp_program,
 }
 
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
-	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
+	uint16_t *port_id, uint8_t mac[6], struct error *error)
 {
 	int xdp_program = -1, rc;
 
-	rc = check_device(conf, err, err_len);
+	rc = check_device(conf, error);
 	if (rc)
 		return rc;
 	if (conf->kind == DP_PORT_AF_XDP) {
-		xdp_program = make_xdp_program(conf, err, err_len);
+		xdp_program = make_xdp_program(conf, error);
 		if (xdp_program < 0)
 			return xdp_program;
 	}
-	rc = open_device(conf, xdp_program, pools, port_id, mac, err, err_len);
+	rc = open_device(conf, xdp_program, pools, port_id, mac, error);
 	if (xdp_program >= 0)
 		close(xdp_program); // the driver has loaded it
 	return rc;
 }
 
 int dp_port_set_addresses(const struct dp_port_conf *conf,
-	const struct dp_port_addresses *addresses, char *err, size_t err_len)
+	const struct dp_port_addresses *addresses, struct error *error)
 {
 	int rc = conf->kind == DP_PORT_AF_XDP ? dp_xdp_addresses(conf->dev, addresses) : 0;
 
 	if (rc)
-		fail(conf, -rc, err, err_len, "the XDP program on %s does not take addresses: %s",
+		fail(conf, -rc, error, "the XDP program on %s does not take addresses: %s",
 			conf->dev, strerror(-rc));
 	return rc;
 }

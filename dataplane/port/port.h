@@ -4,6 +4,7 @@
 #ifndef POSTERN_DATAPLANE_PORT_PORT_H
 #define POSTERN_DATAPLANE_PORT_PORT_H
 
+#include "base/error.h"
 #include "dataplane/port/frame.h"
 
 #include <stddef.h>
@@ -39,7 +40,7 @@ uint16_t dp_port_data_room(uint16_t mtu);
 // Refused: a NIC that cannot spread packets over several queues (unless any_queue), and an MTU
 // whose frames the driver would split over several mbufs. Pools have mbufs of at least
 // dp_port_data_room(). Sets *port_id and mac. Returns 0 or -errno with a message that names the
-// port and what to do in err.
+// port and what to do in *error.
 //
 // Receive queue q is the transmit queue q's partner; a worker uses both of one number. Where
 // packets go among the queues: a NIC's RSS, for net_tap the kernel's flow hash, for AF_PACKET a
@@ -49,12 +50,11 @@ uint16_t dp_port_data_room(uint16_t mtu);
 // port takes UDP to coap_port of its addresses from its netdev and leaves all else to the kernel
 // (xdp/steer.bpf.c).
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
-	uint16_t *port_id, uint8_t mac[6], char *err, size_t err_len)
-	__attribute__((warn_unused_result));
+	uint16_t *port_id, uint8_t mac[6], struct error *error) __attribute__((warn_unused_result));
 // An AF_XDP port takes nothing from the kernel until it has these addresses; other kinds need not
-// be told. Returns 0 or -errno with a message in err.
+// be told. Returns 0 or -errno with a line in *error.
 int dp_port_set_addresses(const struct dp_port_conf *conf,
-	const struct dp_port_addresses *addresses, char *err, size_t err_len)
+	const struct dp_port_addresses *addresses, struct error *error)
 	__attribute__((warn_unused_result));
 // Sets which checksums the device verifies.
 void dp_port_checksums(uint16_t port_id, struct dp_port_addresses *addresses);

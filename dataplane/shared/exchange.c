@@ -5,8 +5,6 @@
 #include "dataplane/shared/memory.h"
 #include "dataplane/state/exchange_pool.h"
 
-#include <rte_common.h>
-
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>

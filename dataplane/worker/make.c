@@ -59,14 +59,14 @@ static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 }
 
 struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
-	unsigned id, char *err, size_t err_len)
+	unsigned id, struct error *error)
 {
 	static unsigned serial; // names of mempools are unique in a process
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct dp_worker *w = rte_zmalloc("worker", sizeof(*w), 64);
 
 	if (!w) {
-		snprintf(err, err_len, "no memory for worker %u", id);
+		error_set(error, -ENOMEM, "no memory for worker %u", id);
 		return NULL;
 	}
 	w->id = id;
@@ -108,7 +108,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
 		!w->mids || !loops || !w->events || !w->commands || !w->to_kernel ||
 		!w->from_kernel || !access) {
-		snprintf(err, err_len, "worker %u: no memory for %s", id,
+		error_set(error, -ENOMEM, "worker %u: no memory for %s", id,
 			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
 				: !w->in_flight || !w->unacked ? "its exchanges"

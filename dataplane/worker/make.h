@@ -4,11 +4,12 @@
 #ifndef POSTERN_DATAPLANE_WORKER_MAKE_H
 #define POSTERN_DATAPLANE_WORKER_MAKE_H
 
+#include "base/error.h"
 #include "dataplane/worker/worker.h"
 
-// Makes a worker and all it owns. NULL and a sentence in err on failure.
+// Makes a worker and all it owns. NULL and a line in *error on failure.
 struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
-	unsigned id, char *err, size_t err_len);
+	unsigned id, struct error *error);
 // Wipes it, too.
 void dp_worker_free(struct dp_worker *w);
 // Bytes that one takes of EAL's memory, without the rings between workers.

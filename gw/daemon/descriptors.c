@@ -74,7 +74,7 @@ static uint64_t open_now(void)
 	return count;
 }
 
-int descriptors_raise(uint64_t more, char *err, size_t err_len)
+int descriptors_raise(uint64_t more, struct error *error)
 {
 	uint64_t needed = open_now() + more;
 	struct rlimit limit;
@@ -82,8 +82,7 @@ int descriptors_raise(uint64_t more, char *err, size_t err_len)
 	if (getrlimit(RLIMIT_NOFILE, &limit)) {
 		int rc = -errno;
 
-		snprintf(err, err_len, "file descriptors: %s", strerror(-rc));
-		return rc;
+		return error_set(error, rc, "file descriptors: %s", strerror(-rc));
 	}
 	if (limit.rlim_cur >= needed)
 		return 0;
@@ -94,9 +93,8 @@ int descriptors_raise(uint64_t more, char *err, size_t err_len)
 
 	if (!setrlimit(RLIMIT_NOFILE, &raised))
 		return 0;
-	snprintf(err, err_len,
+	return error_set(error, -EMFILE,
 		"this configuration needs %lu file descriptors and the limit is %lu: raise it "
 		"(LimitNOFILE= of the unit, ulimit -n), or lower max_connections of the upstreams",
 		needed, (unsigned long)limit.rlim_max);
-	return -EMFILE;
 }

@@ -4,6 +4,7 @@
 #ifndef POSTERN_GW_DAEMON_DESCRIPTORS_H
 #define POSTERN_GW_DAEMON_DESCRIPTORS_H
 
+#include "base/error.h"
 #include "gw/conf/conf.h"
 
 #include <stddef.h>
@@ -13,7 +14,7 @@
 // that it allows. huge_pages: the number of pages of DPDK's memory, each of which has a descriptor.
 uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages);
 // Raises RLIMIT_NOFILE so that `more` descriptors can be opened beside those that are open. Returns
-// 0, or -errno with a sentence in err that says how many are needed.
-int descriptors_raise(uint64_t more, char *err, size_t err_len) __attribute__((warn_unused_result));
+// 0, or -errno with a line in *error that says how many are needed.
+int descriptors_raise(uint64_t more, struct error *error) __attribute__((warn_unused_result));
 
 #endif

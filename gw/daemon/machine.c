@@ -7,8 +7,7 @@
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
 
-#define ERR_MAX      512 // bytes of a sentence about what failed
-#define HUGE_PAGE_MB 2   // the smallest huge page
+#define HUGE_PAGE_MB 2 // the smallest huge page
 
 static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
 {
@@ -33,12 +32,12 @@ static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
 // Finds what is missing before DPDK starts, since DPDK gives no reason.
 static int check_memory_and_nics(const struct conf *conf, const struct eal_conf *eal)
 {
-	char err[ERR_MAX];
+	struct error error;
 	int rc = 0;
 
 	if (eal->huge_pages)
-		rc = eal_huge_pages_check(eal->memory_mb, eal_huge_pages_mb(),
-			eal_huge_pages_count(), err, sizeof(err));
+		rc = eal_huge_pages_check(
+			eal->memory_mb, eal_huge_pages_mb(), eal_huge_pages_count(), &error);
 	for (size_t i = 0; !rc && i < conf->port_count; i++) {
 		const struct dp_pci_conf pci = {
 			.name = conf->ports[i].name,
@@ -49,10 +48,10 @@ static int check_memory_and_nics(const struct conf *conf, const struct eal_conf 
 		};
 
 		if (conf->ports[i].kind == CONF_PORT_PCI)
-			rc = dp_pci_check(&pci, err, sizeof(err));
+			rc = dp_pci_check(&pci, &error);
 	}
 	if (rc)
-		log_error("%s", err);
+		log_error("%s", error.text);
 	return rc;
 }
 
@@ -60,11 +59,11 @@ int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
 {
 	size_t memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
 	size_t pages = use_huge_pages(conf, memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
-	char err[ERR_MAX];
-	int rc = descriptors_raise(descriptors_needed(conf, pages), err, sizeof(err));
+	struct error error;
+	int rc = descriptors_raise(descriptors_needed(conf, pages), &error);
 
 	if (rc)
-		log_error("%s", err);
+		log_error("%s", error.text);
 	return rc;
 }
 
@@ -74,7 +73,7 @@ int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 	unsigned cores[CONF_WORKERS_MAX];
 	const char *pci[CONF_PORTS_MAX];
 	struct eal_conf eal = {.cores = cores, .count = conf->workers.core_count, .pci = pci};
-	char err[ERR_MAX];
+	struct error error;
 
 	for (size_t i = 0; i < conf->workers.core_count; i++)
 		cores[i] = conf->workers.cores[i];
@@ -87,9 +86,9 @@ int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 
 	if (rc)
 		return rc;
-	rc = eal_start(&eal, err, sizeof(err));
+	rc = eal_start(&eal, &error);
 	if (rc) {
-		log_error("%s", err);
+		log_error("%s", error.text);
 		return rc;
 	}
 	daemon->eal_started = true;

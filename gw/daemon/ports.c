@@ -10,8 +10,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define ERR_MAX 512 // bytes of a sentence about what failed
-
 static enum dp_port_kind port_kind(enum conf_port_kind kind)
 {
 	switch (kind) {
@@ -64,7 +62,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 		.any_queue = daemon->conf->workers.affinity == CONF_AFFINITY_KID,
 	};
 	struct dp_port_addresses addresses = {.coap_port = htons(conf->coap)};
-	char err[ERR_MAX];
+	struct error error;
 
 	for (size_t i = 0; i < conf->address_count; i++) {
 		addresses.address[i].family = conf->addresses[i].family == AF_INET ? 4 : 6;
@@ -75,11 +73,11 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 
 	if (rc)
 		return rc;
-	rc = dp_port_add(daemon->dp, &dp_conf, &addresses, err, sizeof(err));
+	rc = dp_port_add(daemon->dp, &dp_conf, &addresses, &error);
 
 	if (rc < 0) {
-		eal_log_join(err, sizeof(err));
-		log_error("%s", err);
+		eal_log_join(&error);
+		log_error("%s", error.text);
 		return rc;
 	}
 	*port = (struct daemon_port){.conf = conf, .port_id = rc, .tap_fd = -1};
@@ -94,9 +92,9 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 
 	if (!conf->kernel)
 		return 0;
-	port->tap_fd = kernel_tap_open(&tap, err, sizeof(err));
+	port->tap_fd = kernel_tap_open(&tap, &error);
 	if (port->tap_fd < 0) {
-		log_error("%s", err);
+		log_error("%s", error.text);
 		return port->tap_fd;
 	}
 	return 0;

@@ -31,8 +31,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ERR_MAX 512 // bytes of a sentence about what failed
-#define MB      (1024 * 1024)
+#define MB (1024 * 1024)
 
 static int open_store(struct daemon *daemon)
 {
@@ -61,7 +60,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 {
 	const struct conf *conf = daemon->conf;
 	unsigned lcores[CONF_WORKERS_MAX];
-	char err[ERR_MAX];
+	struct error error;
 
 	for (size_t i = 0; i < conf->workers.core_count; i++)
 		lcores[i] = i + 1; // gw/os/eal.h
@@ -86,9 +85,9 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.policy = &daemon->routes.config,
 	};
 
-	daemon->dp = dp_create(&dp_conf, err, sizeof(err));
+	daemon->dp = dp_create(&dp_conf, &error);
 	if (!daemon->dp) {
-		log_error("%s", err);
+		log_error("%s", error.text);
 		return -errno;
 	}
 	const struct dp_context_table *table = dp_contexts(daemon->dp);

@@ -2,6 +2,7 @@
 
 #include "gw/daemon/upstreams.h"
 
+#include "base/error.h"
 #include "gw/daemon/registry.h"
 #include "gw/os/log.h"
 
@@ -9,8 +10,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ERR_MAX 512 // bytes of a sentence about what failed
 
 // All loops are made before the first one runs, because libcurl demands that.
 int upstreams_start(struct daemon *daemon)
@@ -21,7 +20,7 @@ int upstreams_start(struct daemon *daemon)
 		.name = registry_name,
 		.name_arg = &daemon->registry,
 	};
-	char err[ERR_MAX];
+	struct error error;
 	int rc = 0;
 
 	daemon->servers_down =
@@ -33,9 +32,9 @@ int upstreams_start(struct daemon *daemon)
 	config.servers_down = daemon->servers_down;
 	if (daemon->conf->log.access)
 		rc = up_access_log_create(
-			&daemon->conf->log, config.loops, &daemon->access, err, sizeof(err));
+			&daemon->conf->log, config.loops, &daemon->access, &error);
 	if (rc) {
-		log_error("%s", err);
+		log_error("%s", error.text);
 		return rc;
 	}
 	config.access = daemon->access;
@@ -43,9 +42,9 @@ int upstreams_start(struct daemon *daemon)
 	for (unsigned i = 0; i < config.loops; i++) {
 		config.loop = i;
 		config.upstream = dp_loop(daemon->dp, i);
-		rc = up_loop_create(&config, &daemon->loop[i], err, sizeof(err));
+		rc = up_loop_create(&config, &daemon->loop[i], &error);
 		if (rc) {
-			log_error("%s", err);
+			log_error("%s", error.text);
 			return rc;
 		}
 	}

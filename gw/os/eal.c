@@ -30,17 +30,6 @@
 
 _Static_assert(EAL_WORKERS_MAX == RTE_MAX_LCORE - 1, "lcores 1 and up are the workers");
 
-__attribute__((format(printf, 4, 5))) static int fail(
-	int error, char *err, size_t err_len, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(err, err_len, format, args);
-	va_end(args);
-	return -error;
-}
-
 // Arguments.
 
 __attribute__((format(printf, 2, 3))) static int add(struct eal_args *args, const char *format, ...)
@@ -105,10 +94,10 @@ static int lcores_make(const struct eal_conf *conf, const cpu_set_t *allowed, ch
 	return fclose(out) ? -ENOMEM : 0;
 }
 
-static int check(const struct eal_conf *conf, const cpu_set_t *allowed, char *err, size_t err_len)
+static int check(const struct eal_conf *conf, const cpu_set_t *allowed, struct error *error)
 {
 	if (!conf->count || conf->count > EAL_WORKERS_MAX || conf->pci_count > EAL_PCI_MAX)
-		return fail(EINVAL, err, err_len, "from 1 to %d workers and up to %d PCI ports",
+		return error_set(error, -EINVAL, "from 1 to %d workers and up to %d PCI ports",
 			EAL_WORKERS_MAX, EAL_PCI_MAX);
 	for (unsigned i = 0; i < conf->count; i++) {
 		char *text = NULL;
@@ -119,10 +108,10 @@ static int check(const struct eal_conf *conf, const cpu_set_t *allowed, char *er
 			continue;
 		out = open_memstream(&text, &len);
 		if (!out)
-			return fail(ENOMEM, err, err_len, "%s", strerror(ENOMEM));
+			return error_set(error, -ENOMEM, "%s", strerror(ENOMEM));
 		cpus_print(out, allowed);
 		fclose(out);
-		fail(EINVAL, err, err_len, "worker %u: this process may not use CPU %u, only %s", i,
+		error_set(error, -EINVAL, "worker %u: this process may not use CPU %u, only %s", i,
 			conf->cores[i], text);
 		free(text);
 		return -EINVAL;
@@ -130,7 +119,7 @@ static int check(const struct eal_conf *conf, const cpu_set_t *allowed, char *er
 	return 0;
 }
 
-int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err, size_t err_len)
+int eal_args_make(const struct eal_conf *conf, struct eal_args *args, struct error *error)
 {
 	cpu_set_t allowed;
 	char *lcores = NULL;
@@ -138,8 +127,8 @@ int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err,
 
 	*args = (struct eal_args){0};
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		return fail(errno, err, err_len, "CPUs of this process: %s", strerror(errno));
-	rc = check(conf, &allowed, err, err_len);
+		return error_set(error, -errno, "CPUs of this process: %s", strerror(errno));
+	rc = check(conf, &allowed, error);
 	if (rc)
 		return rc;
 	args->argv = calloc(ARGS_MAX + 1, sizeof(*args->argv));
@@ -181,7 +170,7 @@ int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err,
 	free(lcores);
 	if (rc) {
 		eal_args_free(args);
-		return fail(-rc, err, err_len, "%s", strerror(-rc));
+		return error_set(error, rc, "%s", strerror(-rc));
 	}
 	return 0;
 }
@@ -234,7 +223,7 @@ size_t eal_huge_pages_mb(void)
 	return kb / 1024;
 }
 
-int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, char *err, size_t err_len)
+int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, struct error *error)
 {
 	char some[64] = "no huge pages are free";
 
@@ -242,7 +231,7 @@ int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, char *e
 		return 0;
 	if (free_mb)
 		snprintf(some, sizeof(some), "only %zu MB of huge pages are free", free_mb);
-	return fail(ENOMEM, err, err_len,
+	return error_set(error, -ENOMEM,
 		"%s, and 'huge_pages: yes' needs %zu MB: 'sysctl vm.nr_hugepages=%zu', or "
 		"'huge_pages: auto'",
 		some, memory_mb, pages + (memory_mb - free_mb + 1) / 2);
@@ -288,13 +277,12 @@ static const char *log_kept(void)
 	return eal_log.len ? eal_log.kept : "it does not say why";
 }
 
-void eal_log_join(char *err, size_t err_len)
+void eal_log_join(struct error *error)
 {
 	const int first = (int)strcspn(eal_log.kept, "\n");
-	const size_t at = strlen(err);
 
 	if (first)
-		snprintf(err + at, err_len - at, " (DPDK: %.*s)", first, eal_log.kept);
+		error_append(error, " (DPDK: %.*s)", first, eal_log.kept);
 }
 
 void eal_log_pass_on(void)
@@ -402,20 +390,20 @@ static void remove_runtime_dir(void)
 	}
 }
 
-int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
+int eal_start(const struct eal_conf *conf, struct error *error)
 {
 	static const cookie_io_functions_t log_io = {.write = log_write};
 	struct eal_args args;
 	FILE *log;
 	int rc;
 
-	rc = eal_args_make(conf, &args, err, err_len);
+	rc = eal_args_make(conf, &args, error);
 	if (rc)
 		return rc;
 	log = fopencookie(NULL, "w", log_io);
 	if (!log) {
 		eal_args_free(&args);
-		return fail(ENOMEM, err, err_len, "%s", strerror(ENOMEM));
+		return error_set(error, -ENOMEM, "%s", strerror(ENOMEM));
 	}
 	setvbuf(log, NULL, _IOLBF, BUFSIZ);
 	rte_openlog_stream(log);
@@ -426,8 +414,8 @@ int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
 	fflush(log);
 	remove_runtime_dir();
 	if (rc)
-		return fail(-rc, err, err_len, "DPDK does not start: %s (%s)", log_kept(),
-			strerror(-rc));
+		return error_set(
+			error, rc, "DPDK does not start: %s (%s)", log_kept(), strerror(-rc));
 	eal_log.started = eal_log.len;
 	return 0;
 }

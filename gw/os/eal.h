@@ -4,6 +4,8 @@
 #ifndef POSTERN_GW_OS_EAL_H
 #define POSTERN_GW_OS_EAL_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,9 +27,9 @@ struct eal_args {
 	char **argv;
 };
 
-// Makes the arguments; to be freed with eal_args_free(). Returns 0 or -errno with one line in err:
+// Makes the arguments; to be freed with eal_args_free(). Returns 0 or -errno with a line in *error:
 // -EINVAL for a CPU that this process may not use, -ENOMEM.
-int eal_args_make(const struct eal_conf *conf, struct eal_args *args, char *err, size_t err_len)
+int eal_args_make(const struct eal_conf *conf, struct eal_args *args, struct error *error)
 	__attribute__((warn_unused_result));
 void eal_args_free(struct eal_args *args);
 
@@ -42,16 +44,15 @@ void eal_args_free(struct eal_args *args);
 //
 // What DPDK logs, warnings and worse, is kept until eal_log_pass_on(). Nothing is left in the
 // runtime directory, whatever becomes of the process.
-// Returns 0 or -errno with one line in err.
-int eal_start(const struct eal_conf *conf, char *err, size_t err_len)
-	__attribute__((warn_unused_result));
+// Returns 0 or -errno with a line in *error.
+int eal_start(const struct eal_conf *conf, struct error *error) __attribute__((warn_unused_result));
 // After the last worker stopped and all ports are closed.
 void eal_stop(void);
 
-// Appends the first line that DPDK logged since eal_start() began, if there is one, to the message
-// of a port that does not open: drivers say there why they do not take a device, and EAL probes the
+// Appends the first line that DPDK logged since eal_start() began, if there is one, to the error of
+// a port that does not open: drivers say there why they do not take a device, and EAL probes the
 // PCI devices when it starts.
-void eal_log_join(char *err, size_t err_len);
+void eal_log_join(struct error *error);
 // When the ports are open: what DPDK logged since eal_start() returned goes to the log, as
 // "dpdk: ...", and so does what it logs from now on.
 void eal_log_pass_on(void);
@@ -64,9 +65,9 @@ size_t eal_memory_mb(size_t pool_bytes);
 size_t eal_huge_pages_mb(void);
 // Pages of 2 MB that are set aside, free or not.
 size_t eal_huge_pages_count(void);
-// Whether free_mb are enough: 0, or -ENOMEM with one line in err that says how many pages there
+// Whether free_mb are enough: 0, or -ENOMEM with a line in *error that says how many pages there
 // must be where there are `pages` of 2 MB now.
-int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, char *err, size_t err_len)
+int eal_huge_pages_check(size_t memory_mb, size_t free_mb, size_t pages, struct error *error)
 	__attribute__((warn_unused_result));
 
 #endif

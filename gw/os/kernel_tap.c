@@ -16,72 +16,62 @@
 #include <unistd.h>
 
 #define TUN_PATH "/dev/net/tun"
-
-// Writes "kernel TAP NAME: ..." and returns -error.
-__attribute__((format(printf, 5, 6))) static int fail(const struct kernel_tap_conf *conf, int error,
-	char *err, size_t err_len, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	n = snprintf(err, err_len, "kernel TAP %s: ", conf->name);
-	if (n >= 0 && (size_t)n < err_len) {
-		va_start(args, format);
-		vsnprintf(err + n, err_len - (size_t)n, format, args);
-		va_end(args);
-	}
-	return -error;
-}
+#define TAP      "kernel TAP %s: "
 
 // Opens the driver and makes the netdev. Returns its descriptor.
-static int make(const struct kernel_tap_conf *conf, char *err, size_t err_len)
+static int make(const struct kernel_tap_conf *conf, struct error *error)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL};
 	int fd, rc;
 
 	if (!conf->name[0] || strlen(conf->name) >= sizeof(ifr.ifr_name))
-		return fail(conf, EINVAL, err, err_len, "this is no name for a network device");
+		return error_set(
+			error, -EINVAL, TAP "this is no name for a network device", conf->name);
 	memcpy(ifr.ifr_name, conf->name, strlen(conf->name));
 	fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		rc = errno;
 		if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
-			return fail(conf, rc, err, err_len,
-				"no " TUN_PATH ": the kernel lacks the tun driver ('modprobe "
-				"tun'), or the container does not pass the device on");
-		return fail(conf, rc, err, err_len, "cannot open " TUN_PATH ": %s", strerror(rc));
+			return error_set(error, -rc,
+				TAP "no " TUN_PATH ": the kernel lacks the tun driver ('modprobe "
+				    "tun'), or the container does not pass the device on",
+				conf->name);
+		return error_set(
+			error, -rc, TAP "cannot open " TUN_PATH ": %s", conf->name, strerror(rc));
 	}
 	if (!ioctl(fd, TUNSETIFF, &ifr))
 		return fd;
 	rc = errno;
 	close(fd);
 	if (rc == EBUSY || rc == EEXIST)
-		return fail(conf, rc, err, err_len,
-			"a network device of this name exists already: choose another name, or "
-			"remove it with 'ip link delete %s'",
-			conf->name);
-	return fail(conf, rc, err, err_len, "cannot make it: %s%s", strerror(rc),
+		return error_set(error, -rc,
+			TAP "a network device of this name exists already: choose another name, or "
+			    "remove it with 'ip link delete %s'",
+			conf->name, conf->name);
+	return error_set(error, -rc, TAP "cannot make it: %s%s", conf->name, strerror(rc),
 		rc == EPERM ? " (this needs CAP_NET_ADMIN)" : "");
 }
 
-static int set_up(const struct kernel_tap_conf *conf, char *err, size_t err_len)
+static int set_up(const struct kernel_tap_conf *conf, struct error *error)
 {
 	char text[INET6_ADDRSTRLEN];
 	int rc;
 
 	rc = netlink_set_mac(conf->name, conf->mac);
 	if (rc)
-		return fail(conf, -rc, err, err_len, "cannot set its MAC: %s", strerror(-rc));
+		return error_set(
+			error, rc, TAP "cannot set its MAC: %s", conf->name, strerror(-rc));
 	rc = netlink_set_mtu(conf->name, conf->mtu);
 	if (rc)
-		return fail(conf, -rc, err, err_len, "cannot set an MTU of %u: %s", conf->mtu,
-			strerror(-rc));
+		return error_set(error, rc, TAP "cannot set an MTU of %u: %s", conf->name,
+			conf->mtu, strerror(-rc));
 	for (size_t i = 0; i < conf->address_count; i++) {
 		const struct conf_prefix *prefix = &conf->addresses[i];
 
 		rc = netlink_add_address(conf->name, prefix);
 		if (rc)
-			return fail(conf, -rc, err, err_len, "cannot add address %s/%u: %s%s",
+			return error_set(error, rc, TAP "cannot add address %s/%u: %s%s",
+				conf->name,
 				inet_ntop(prefix->family, prefix->addr, text, sizeof(text)),
 				prefix->len, strerror(-rc),
 				prefix->family == AF_INET6 && rc == -EACCES
@@ -90,17 +80,17 @@ static int set_up(const struct kernel_tap_conf *conf, char *err, size_t err_len)
 	}
 	rc = netlink_set_up(conf->name);
 	if (rc)
-		return fail(conf, -rc, err, err_len, "cannot set it up: %s", strerror(-rc));
+		return error_set(error, rc, TAP "cannot set it up: %s", conf->name, strerror(-rc));
 	return 0;
 }
 
-int kernel_tap_open(const struct kernel_tap_conf *conf, char *err, size_t err_len)
+int kernel_tap_open(const struct kernel_tap_conf *conf, struct error *error)
 {
-	int fd = make(conf, err, err_len), rc;
+	int fd = make(conf, error), rc;
 
 	if (fd < 0)
 		return fd;
-	rc = set_up(conf, err, err_len);
+	rc = set_up(conf, error);
 	if (rc) {
 		close(fd);
 		return rc;

@@ -20,6 +20,7 @@
 #ifndef POSTERN_GW_OS_KERNEL_TAP_H
 #define POSTERN_GW_OS_KERNEL_TAP_H
 
+#include "base/error.h"
 #include "gw/conf/conf.h"
 
 #include <stdbool.h>
@@ -41,8 +42,8 @@ static inline uint16_t kernel_tap_frame_max(uint16_t mtu)
 }
 
 // Makes the TAP, with its addresses, up. It goes when the descriptor is closed. Returns the
-// descriptor, non-blocking, or -errno with a message that names the TAP and what is missing in err.
-int kernel_tap_open(const struct kernel_tap_conf *conf, char *err, size_t err_len)
+// descriptor, non-blocking, or -errno with a line in *error that names the TAP and what is missing.
+int kernel_tap_open(const struct kernel_tap_conf *conf, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Whether the kernel sees a link on it; a new TAP has one. Returns 0 or -errno.

@@ -57,7 +57,7 @@ static const char *key_load(SSL_CTX *ctx, const char *path)
 	return key_reason(encrypted);
 }
 
-int tls_files_check(const struct conf_tls *tls, char *const **wrong, char *err, size_t err_len)
+int tls_files_check(const struct conf_tls *tls, char *const **wrong, struct error *error)
 {
 	const struct {
 		const char *key;
@@ -69,7 +69,7 @@ int tls_files_check(const struct conf_tls *tls, char *const **wrong, char *err, 
 	};
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	const char *reason = ctx ? NULL : "no memory";
-	int rc = ctx ? 0 : -ENOMEM;
+	int rc = 0;
 
 	ERR_clear_error();
 	for (size_t i = 0; !reason && i < sizeof(files) / sizeof(files[0]); i++) {
@@ -77,12 +77,11 @@ int tls_files_check(const struct conf_tls *tls, char *const **wrong, char *err, 
 		if (**wrong)
 			reason = files[i].load(ctx, **wrong);
 		if (reason)
-			snprintf(err, err_len, "%s: %s: %s", files[i].key, **wrong, reason);
-		rc = reason ? -EINVAL : 0;
+			rc = error_set(error, -EINVAL, "%s: %s: %s", files[i].key, **wrong, reason);
 	}
 	if (!ctx) {
 		*wrong = &tls->ca;
-		snprintf(err, err_len, "tls: %s", reason);
+		rc = error_set(error, -ENOMEM, "tls: %s", reason);
 	}
 	ERR_clear_error();
 	SSL_CTX_free(ctx);

@@ -4,10 +4,7 @@
 // abstract UNIX sockets. It is that of a network namespace; containers and machines do not see each
 // other.
 
-#include "gw/store/claim.h"
-
-#include "gw/store/secrets.h"
-#include "gw/store/state.h"
+#include "gw/store/internal.h"
 
 #include <errno.h>
 #include <stddef.h>

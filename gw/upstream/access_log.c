@@ -224,7 +224,7 @@ static int thread_start(struct up_access_log *log)
 }
 
 int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **out,
-	char *err, size_t err_len)
+	struct error *error)
 {
 	struct up_access_log *log = calloc(1, sizeof(*log) + (loops + 1) * sizeof(log->ring[0]));
 	int rc = log ? 0 : -ENOMEM;
@@ -249,7 +249,7 @@ int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_
 	if (!rc)
 		rc = thread_start(log);
 	if (rc) {
-		snprintf(err, err_len, "access log %s: %s", conf->access, strerror(-rc));
+		error_set(error, rc, "access log %s: %s", conf->access, strerror(-rc));
 		up_access_log_free(log);
 		return rc;
 	}

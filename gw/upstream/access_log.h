@@ -7,6 +7,7 @@
 #ifndef POSTERN_GW_UPSTREAM_ACCESS_LOG_H
 #define POSTERN_GW_UPSTREAM_ACCESS_LOG_H
 
+#include "base/error.h"
 #include "gw/conf/conf.h"
 
 #include <stdbool.h>
@@ -18,9 +19,9 @@
 struct up_access_log;
 
 // conf->access says where to, and is not NULL; loops: of the upstream. Starts the thread. Returns 0
-// or -errno with a line in err.
+// or -errno with a line in *error.
 int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **log,
-	char *err, size_t err_len) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 // After the loops have ended: writes what is there, if somebody takes it. NULL is allowed.
 void up_access_log_free(struct up_access_log *log);
 

@@ -349,15 +349,13 @@ static int calls_create(struct up_loop *loop)
 }
 
 // libcurl reads these files when it connects; what is wrong with them is better said at the start.
-static int group_files_check(const struct conf_upstream *upstream, char *err, size_t err_len)
+static int group_files_check(const struct conf_upstream *upstream, struct error *error)
 {
-	char text[1280];
-	char *const *wrong;
-	int rc = tls_files_check(&upstream->tls, &wrong, text, sizeof(text));
+	struct error wrong;
+	char *const *path;
+	int rc = tls_files_check(&upstream->tls, &path, &wrong);
 
-	if (rc)
-		snprintf(err, err_len, "upstream %s: %s", upstream->name, text);
-	return rc;
+	return rc ? error_set(error, rc, "upstream %s: %s", upstream->name, wrong.text) : 0;
 }
 
 // This loop's part of a limit of the upstream.
@@ -392,7 +390,7 @@ static int group_servers_create(struct up_loop *loop, struct up_group *group, si
 	return 0;
 }
 
-static int group_create(struct up_loop *loop, size_t index, char *err, size_t err_len)
+static int group_create(struct up_loop *loop, size_t index, struct error *error)
 {
 	const struct conf_upstream *upstream = &loop->config.conf->upstreams[index];
 	struct up_group *group = &loop->group[index];
@@ -407,7 +405,7 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 
 	group->upstream = upstream;
 	group->max_inflight = limit_share(loop, upstream->max_inflight);
-	rc = group_files_check(upstream, err, err_len);
+	rc = group_files_check(upstream, error);
 	if (rc)
 		return rc;
 	// All servers of an upstream are HTTP/2, or none is.
@@ -418,7 +416,7 @@ static int group_create(struct up_loop *loop, size_t index, char *err, size_t er
 	if (!rc)
 		rc = group_servers_create(loop, group, index);
 	if (rc)
-		snprintf(err, err_len, "upstream %s: %s", upstream->name,
+		error_set(error, rc, "upstream %s: %s", upstream->name,
 			rc == -EINVAL ? "tls: the files cannot be used" : strerror(-rc));
 	return rc;
 }
@@ -435,14 +433,13 @@ static int poll_create(struct up_loop *loop)
 	return 0;
 }
 
-int up_loop_create(
-	const struct up_loop_config *config, struct up_loop **out, char *err, size_t err_len)
+int up_loop_create(const struct up_loop_config *config, struct up_loop **out, struct error *error)
 {
 	size_t groups = config->conf->upstream_count + 1;
 	struct up_loop *loop;
 	int rc;
 
-	snprintf(err, err_len, "upstreams: %s", strerror(ENOMEM));
+	error_set(error, -ENOMEM, "upstreams: %s", strerror(ENOMEM));
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return -ENOMEM;
 	loop = calloc(1, sizeof(*loop) + groups * sizeof(loop->group[0]));
@@ -466,10 +463,10 @@ int up_loop_create(
 	if (!rc) {
 		rc = poll_create(loop);
 		if (rc)
-			snprintf(err, err_len, "upstreams: epoll: %s", strerror(-rc));
+			error_set(error, rc, "upstreams: epoll: %s", strerror(-rc));
 	}
 	for (size_t i = 0; !rc && i < config->conf->upstream_count; i++)
-		rc = group_create(loop, i, err, err_len);
+		rc = group_create(loop, i, error);
 	if (rc) {
 		up_loop_free(loop);
 		return rc;

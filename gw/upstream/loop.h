@@ -10,6 +10,7 @@
 #ifndef POSTERN_GW_UPSTREAM_LOOP_H
 #define POSTERN_GW_UPSTREAM_LOOP_H
 
+#include "base/error.h"
 #include "dataplane/shared/loop_port.h"
 #include "gw/conf/conf.h"
 #include "gw/map/etag.h"
@@ -40,11 +41,11 @@ struct up_loop_config {
 
 struct up_loop;
 
-// *config is copied. Returns 0 or -errno with one line in err: -ENOMEM, why a TLS file cannot be
+// *config is copied. Returns 0 or -errno with a line in *error: -ENOMEM, why a TLS file cannot be
 // read, -EINVAL for TLS settings that are refused, or why a descriptor could not be made. Not while
 // other threads use libcurl.
-int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, char *err,
-	size_t err_len) __attribute__((warn_unused_result));
+int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, struct error *error)
+	__attribute__((warn_unused_result));
 // Starts the thread. It takes no signals but the real-time ones, for which the caller's mask stays.
 // Returns 0 or -errno.
 int up_loop_start(struct up_loop *loop) __attribute__((warn_unused_result));

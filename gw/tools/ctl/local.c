@@ -35,12 +35,12 @@ static int check_tls(const struct conf *conf)
 	for (size_t i = 0; i < conf->upstream_count; i++) {
 		const struct conf_upstream *upstream = &conf->upstreams[i];
 		char *const *wrong;
-		char text[1280];
-		int rc = tls_files_check(&upstream->tls, &wrong, text, sizeof(text));
+		struct error error;
+		int rc = tls_files_check(&upstream->tls, &wrong, &error);
 
 		if (rc)
 			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path,
-				conf_line(conf, wrong), upstream->name, text);
+				conf_line(conf, wrong), upstream->name, error.text);
 		ret = rc ? rc : ret;
 	}
 	return ret;

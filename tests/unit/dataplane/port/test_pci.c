@@ -104,14 +104,15 @@ static void expect(const char *what, const struct dp_pci_conf *change, int rc, c
 		.huge_pages = change && change->huge_pages,
 		.memory_mb = 143,
 	};
-	char err[512] = "";
+	struct error error;
 
-	cr_expect_eq(dp_pci_check(&conf, err, sizeof(err)), rc, "%s: %s", what, err);
+	cr_expect_eq(dp_pci_check(&conf, &error), rc, "%s: %s", what, error.text);
 	if (!said)
 		return;
-	cr_expect_not_null(strstr(err, said), "%s: '%s' does not say '%s'", what, err, said);
-	cr_expect_eq(strncmp(err, "port wan: ", 10), 0, "%s: %s", what, err);
-	cr_expect_null(strchr(err, '\n'), "%s", what);
+	cr_expect_not_null(
+		strstr(error.text, said), "%s: '%s' does not say '%s'", what, error.text, said);
+	cr_expect_eq(strncmp(error.text, "port wan: ", 10), 0, "%s: %s", what, error.text);
+	cr_expect_null(strchr(error.text, '\n'), "%s", what);
 }
 
 Test(pci, what_is_wrong_is_told_with_a_remedy)

@@ -187,14 +187,14 @@ static void try_ping(int i)
 static void expect_error(struct dp_port_conf conf, int rc, const char *hint)
 {
 	struct rte_mempool *pools[] = {gw.pool};
-	char err[256] = "";
+	struct error error;
 	uint16_t port_id;
 	uint8_t mac[6];
 
-	cr_expect_eq(dp_port_open(&conf, pools, &port_id, mac, err, sizeof(err)), rc, "%s: %s",
-		conf.dev, err);
-	cr_expect_not_null(strstr(err, hint), "'%s' does not say '%s'", err, hint);
-	cr_expect_eq(strncmp(err, "port lan: ", 10), 0, "%s", err);
+	cr_expect_eq(dp_port_open(&conf, pools, &port_id, mac, &error), rc, "%s: %s", conf.dev,
+		error.text);
+	cr_expect_not_null(strstr(error.text, hint), "'%s' does not say '%s'", error.text, hint);
+	cr_expect_eq(strncmp(error.text, "port lan: ", 10), 0, "%s", error.text);
 }
 
 // What an operator gets wrong is told apart, and each leaves nothing behind.
@@ -233,7 +233,8 @@ static void try_mistakes(void)
 
 static void try_memif(void)
 {
-	char dir[] = "/tmp/postern-XXXXXX", path[64], err[256];
+	char dir[] = "/tmp/postern-XXXXXX", path[64];
+	struct error error;
 	struct rte_mempool *pools[] = {gw.pool};
 	uint16_t port_id;
 	uint8_t mac[6];
@@ -248,8 +249,8 @@ static void try_memif(void)
 				     .mtu = 1500,
 				     .queues = 1,
 			     },
-			     pools, &port_id, mac, err, sizeof(err)),
-		0, "%s", err);
+			     pools, &port_id, mac, &error),
+		0, "%s", error.text);
 	cr_assert_eq(access(path, F_OK), 0);
 	dp_port_close(port_id);
 	unlink(path);
@@ -290,7 +291,7 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 {
 	int here = netns_enter(), there = netns_enter();
 	struct rte_mempool *pools[2];
-	char err[256];
+	struct error error;
 	cpu_set_t cpus;
 	unsigned cpu = 0;
 	uint8_t mac[6];
@@ -305,8 +306,8 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 				     .memory_mb = eal_memory_mb(
 					     MBUFS * (size_t)(dp_port_data_room(1500) + 256)),
 			     },
-			     err, sizeof(err)),
-		0, "%s", err);
+			     &error),
+		0, "%s", error.text);
 	cr_assert_neq(access(rte_eal_get_runtime_dir(), F_OK), 0, "left behind: %s",
 		rte_eal_get_runtime_dir());
 	check_signals();
@@ -327,8 +328,8 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 				     .mtu = 1500,
 				     .queues = 1,
 			     },
-			     pools, &gw.port_id, gw.addresses.mac, err, sizeof(err)),
-		0, "%s", err);
+			     pools, &gw.port_id, gw.addresses.mac, &error),
+		0, "%s", error.text);
 	netns_mac("dev0", mac);
 	cr_assert(memcmp(mac, gw.addresses.mac, 6), "the device's side has a MAC of its own");
 	cr_assert_eq(netns_mtu("dev0"), 1500);
@@ -346,8 +347,8 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 			.addresses = ours,
 			.address_count = 2,
 		},
-		err, sizeof(err));
-	cr_assert_geq(gw.tap, 0, "%s", err);
+		&error);
+	cr_assert_geq(gw.tap, 0, "%s", error.text);
 	memcpy(gw.addresses.kernel_mac, gw.addresses.mac, 6);
 	gw.addresses.coap_port = htons(5683);
 	gw.addresses.count = 2;

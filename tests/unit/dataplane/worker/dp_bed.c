@@ -128,7 +128,7 @@ static void make(
 		.access_percent = 100,
 		.policy = &bed->config,
 	};
-	char err[256];
+	struct error error;
 
 	bed_eal_init();
 	struct dp_route_index *index = dp_route_index_create(routes, RTE_DIM(routes));
@@ -149,9 +149,9 @@ static void make(
 				.family = 4,
 			},
 	};
-	bed->dp = dp_create(&conf, err, sizeof(err));
+	bed->dp = dp_create(&conf, &error);
 	if (!bed->dp) {
-		fprintf(stderr, "%s\n", err);
+		fprintf(stderr, "%s\n", error.text);
 		abort();
 	}
 	dp_clock_grant(bed->dp, INT64_MAX);

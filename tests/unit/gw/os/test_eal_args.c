@@ -40,9 +40,10 @@ Test(eal_args, without_huge_pages)
 		.memory_mb = 123,
 	};
 	struct eal_args args;
-	char err[256], want[64];
+	struct error error;
+	char want[64];
 
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), 0, "%s", error.text);
 	cr_assert_null(args.argv[args.argc]);
 	cr_assert(find(&args, "--no-huge"));
 	cr_assert(find(&args, "--no-shconf"));
@@ -63,14 +64,14 @@ static void lcores_with(const unsigned *cpus, unsigned count, const unsigned wor
 {
 	const struct eal_conf conf = {.cores = workers, .count = 2, .memory_mb = 64};
 	struct eal_args args;
-	char err[256];
+	struct error error;
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	for (unsigned i = 0; i < count; i++)
 		CPU_SET(cpus[i], &set);
 	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), 0, "%s", error.text);
 	strcpy(text, args.argv[1]);
 	eal_args_free(&args);
 }
@@ -107,9 +108,9 @@ Test(eal_args, with_huge_pages_in_memory_only)
 		.memory_mb = 123,
 	};
 	struct eal_args args;
-	char err[256];
+	struct error error;
 
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), 0, "%s", error.text);
 	cr_assert(find(&args, "--in-memory"));
 	cr_assert_not(find(&args, "--no-huge"));
 	cr_assert_not(find(&args, "-m"));
@@ -127,9 +128,9 @@ Test(eal_args, only_the_pci_devices_that_were_named)
 		.pci_count = 2,
 	};
 	struct eal_args args;
-	char err[256];
+	struct error error;
 
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), 0, "%s", error.text);
 	cr_assert_not(find(&args, "--no-pci"));
 	cr_assert(find(&args, "--allow=0000:01:00.0"));
 	cr_assert(find(&args, "--allow=0000:02:00.1"));
@@ -140,15 +141,15 @@ Test(eal_args, wrong_cores_are_named)
 {
 	struct eal_conf conf = {.cores = (const unsigned[]){first_cpu(), 1023}, .count = 2};
 	struct eal_args args;
-	char err[256];
+	struct error error;
 
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
-	cr_assert_not_null(strstr(err, "worker 1"), "%s", err);
-	cr_assert_not_null(strstr(err, "CPU 1023"), "%s", err);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), -EINVAL);
+	cr_assert_not_null(strstr(error.text, "worker 1"), "%s", error.text);
+	cr_assert_not_null(strstr(error.text, "CPU 1023"), "%s", error.text);
 	conf.count = 0;
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), -EINVAL);
 	conf.count = EAL_WORKERS_MAX + 1;
-	cr_assert_eq(eal_args_make(&conf, &args, err, sizeof(err)), -EINVAL);
+	cr_assert_eq(eal_args_make(&conf, &args, &error), -EINVAL);
 }
 
 // A 64-bit size does not wrap, and EAL and drivers have room beside the pools.
@@ -174,18 +175,19 @@ Test(eal_args, too_few_huge_pages_are_told_with_a_remedy)
 		{143, 20, 50,
 			"only 20 MB .* are free, .*needs 143 MB: 'sysctl vm.nr_hugepages=112'"},
 	};
-	char err[256];
+	struct error error;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const int rc = eal_huge_pages_check(
-			cases[i].memory_mb, cases[i].free_mb, cases[i].pages, err, sizeof(err));
+			cases[i].memory_mb, cases[i].free_mb, cases[i].pages, &error);
 		regex_t wanted;
 
 		cr_expect_eq(rc, cases[i].wanted ? -ENOMEM : 0, "case %zu", i);
 		if (!cases[i].wanted)
 			continue;
 		cr_assert_eq(regcomp(&wanted, cases[i].wanted, REG_NOSUB), 0);
-		cr_expect_eq(regexec(&wanted, err, 0, NULL, 0), 0, "case %zu: %s", i, err);
+		cr_expect_eq(
+			regexec(&wanted, error.text, 0, NULL, 0), 0, "case %zu: %s", i, error.text);
 		regfree(&wanted);
 	}
 }

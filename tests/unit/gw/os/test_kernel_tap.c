@@ -53,13 +53,13 @@ static int try_bind(const struct conf_prefix *prefix)
 
 Test(kernel_tap, is_up_with_mac_mtu_and_addresses)
 {
-	char err[256];
+	struct error error;
 	uint8_t got[6];
 	int fd;
 
 	netns_enter();
-	fd = kernel_tap_open(&conf, err, sizeof(err));
-	cr_assert_geq(fd, 0, "%s", err);
+	fd = kernel_tap_open(&conf, &error);
+	cr_assert_geq(fd, 0, "%s", error.text);
 	netns_mac("gwk0", got);
 	cr_assert_arr_eq(got, mac, 6);
 	cr_assert_eq(netns_mtu("gwk0"), 1400);
@@ -85,12 +85,12 @@ static void wait_running(bool running)
 // What a NIC's link is, routing daemons see at the kernel's side.
 Test(kernel_tap, carrier_is_the_links)
 {
-	char err[256];
+	struct error error;
 	int fd;
 
 	netns_enter();
-	fd = kernel_tap_open(&conf, err, sizeof(err));
-	cr_assert_geq(fd, 0, "%s", err);
+	fd = kernel_tap_open(&conf, &error);
+	cr_assert_geq(fd, 0, "%s", error.text);
 	wait_running(true);
 	cr_assert_eq(kernel_tap_set_carrier(fd, false), 0);
 	wait_running(false);
@@ -115,12 +115,12 @@ static const uint8_t who_has[42] = {
 Test(kernel_tap, arp_is_answered)
 {
 	uint8_t frame[2048];
-	char err[256];
+	struct error error;
 	int fd, len;
 
 	netns_enter();
-	fd = kernel_tap_open(&conf, err, sizeof(err));
-	cr_assert_geq(fd, 0, "%s", err);
+	fd = kernel_tap_open(&conf, &error);
+	cr_assert_geq(fd, 0, "%s", error.text);
 	cr_assert_eq(kernel_tap_write(fd, who_has, sizeof(who_has)), 0);
 	do {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -145,24 +145,24 @@ Test(kernel_tap, errors_are_named)
 {
 	struct conf_prefix bad = {.family = AF_INET, .addr = {192, 0, 2, 7}, .len = 33};
 	struct kernel_tap_conf other = conf;
-	char err[256];
+	struct error error;
 	int fd;
 
 	netns_enter();
-	fd = kernel_tap_open(&conf, err, sizeof(err));
-	cr_assert_geq(fd, 0, "%s", err);
-	cr_assert_eq(kernel_tap_open(&conf, err, sizeof(err)), -EBUSY);
-	cr_assert_not_null(strstr(err, "gwk0"), "%s", err);
-	cr_assert_not_null(strstr(err, "exists already"), "%s", err);
+	fd = kernel_tap_open(&conf, &error);
+	cr_assert_geq(fd, 0, "%s", error.text);
+	cr_assert_eq(kernel_tap_open(&conf, &error), -EBUSY);
+	cr_assert_not_null(strstr(error.text, "gwk0"), "%s", error.text);
+	cr_assert_not_null(strstr(error.text, "exists already"), "%s", error.text);
 	close(fd);
 
 	other.name = "a-name-too-long-for-linux";
-	cr_assert_eq(kernel_tap_open(&other, err, sizeof(err)), -EINVAL);
+	cr_assert_eq(kernel_tap_open(&other, &error), -EINVAL);
 	other = conf;
 	other.addresses = &bad;
 	other.address_count = 1;
-	cr_assert_eq(kernel_tap_open(&other, err, sizeof(err)), -EINVAL);
-	cr_assert_not_null(strstr(err, "192.0.2.7/33"), "%s", err);
+	cr_assert_eq(kernel_tap_open(&other, &error), -EINVAL);
+	cr_assert_not_null(strstr(error.text, "192.0.2.7/33"), "%s", error.text);
 	cr_assert_eq(if_nametoindex("gwk0"), 0, "nothing is left of a TAP that failed");
 
 	cr_assert_eq(netlink_set_up("nope0"), -ENODEV);

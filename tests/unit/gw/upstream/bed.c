@@ -54,7 +54,8 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"16", "--lcores", "0", "--log-level", "error", NULL};
 	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
 	struct bed *bed = calloc(1, sizeof(*bed));
-	char text[4096], err[256];
+	char text[4096];
+	struct error error;
 
 	if (!eal_started)
 		cr_assert(rte_eal_init(11, argv) >= 0);
@@ -82,11 +83,10 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 	config.upstream = bed->up;
 	config.name_arg = bed;
 	if (bed->conf->log.access)
-		cr_assert_eq(up_access_log_create(
-				     &bed->conf->log, loops, &bed->access, err, sizeof(err)),
-			0, "%s", err);
+		cr_assert_eq(up_access_log_create(&bed->conf->log, loops, &bed->access, &error), 0,
+			"%s", error.text);
 	config.access = bed->access;
-	cr_assert_eq(up_loop_create(&config, &bed->loop, err, sizeof(err)), 0, "%s", err);
+	cr_assert_eq(up_loop_create(&config, &bed->loop, &error), 0, "%s", error.text);
 	cr_assert_eq(up_loop_start(bed->loop), 0);
 	return bed;
 }

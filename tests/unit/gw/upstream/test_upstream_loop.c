@@ -637,19 +637,20 @@ Test(upstream_loop, tls_file_missing)
 	struct up_loop_config config = {.upstream = up, .loops = 1, .name = device_name};
 	struct conf *conf;
 	struct up_loop *loop;
-	char err[256];
+	struct error error;
 
 	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
 	cr_assert_eq(dp_doorbell_init(&up->bell), 0);
 	config.conf = conf;
-	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
-	cr_expect_str_eq(err, "upstream up: tls.ca: /does/not/exist: No such file or directory");
+	cr_expect_eq(up_loop_create(&config, &loop, &error), -EINVAL);
+	cr_expect_str_eq(
+		error.text, "upstream up: tls.ca: /does/not/exist: No such file or directory");
 	// Not what it should be, which is said at the start, too.
 	free(conf->upstreams[0].tls.ca);
 	conf->upstreams[0].tls.ca = strdup("/dev/null");
-	cr_expect_eq(up_loop_create(&config, &loop, err, sizeof(err)), -EINVAL);
-	cr_expect_str_eq(
-		err, "upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
+	cr_expect_eq(up_loop_create(&config, &loop, &error), -EINVAL);
+	cr_expect_str_eq(error.text,
+		"upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
 	dp_doorbell_close(&up->bell);
 	free(up);
 	conf_free(conf);

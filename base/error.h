@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What went wrong: a code for the caller, and a line for an operator. It never holds a secret.
+
+#ifndef POSTERN_BASE_ERROR_H
+#define POSTERN_BASE_ERROR_H
+
+#define ERROR_TEXT_MAX 1280 // bytes with the 0 at the end: room for a path and what is wrong
+
+// Written only on failure.
+struct error {
+	int code;                  // -errno
+	char text[ERROR_TEXT_MAX]; // one line of ASCII without control characters
+};
+
+// Fills *error and returns `code`, so that a failure is one line:
+// return error_set(error, -ENOENT, "..."). NULL is allowed.
+int error_set(struct error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+// Appends to the text of an error that was set.
+void error_append(struct error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
