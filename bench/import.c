@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "gw/store/check.h"
-#include "gw/store/internal.h"
+#include "gw/store/row.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <ftw.h>

@@ -4,45 +4,17 @@
 #ifndef POSTERN_DATAPLANE_PORT_FRAME_H
 #define POSTERN_DATAPLANE_PORT_FRAME_H
 
+#include "dataplane/shared/flow.h"
 #include "dataplane/shared/stats.h"
 
 #include <rte_mbuf.h>
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define DP_PORTS_MAX          16
 #define DP_PORT_ADDRESSES_MAX 16
 #define DP_BURST              64 // packets of one receive burst
-
-// Where a request came from and an answer goes to, complete: answers return to the MAC and VLAN
-// of the request, from the address that was asked (RFC 7252 section 5.3.2 rule 1).
-struct dp_flow {
-	// The endpoint, in front: it is compared and kept as so many bytes.
-	uint8_t local_addr[16];  // IPv4 in the first 4 bytes, zeros behind
-	uint8_t remote_addr[16]; // as local_addr
-	uint16_t local_port;     // network order
-	uint16_t remote_port;    // network order
-	uint16_t port_id;        // of DPDK
-	uint8_t family;          // 4 or 6
-	uint8_t zero;
-	// Not part of it: another router may have another MAC.
-	uint8_t local_mac[6];
-	uint8_t remote_mac[6];
-	uint16_t vlan_tci; // host order, meaningful if has_vlan
-	bool has_vlan;
-	uint8_t pad[9];
-};
-#define DP_ENDPOINT_LEN 40
-_Static_assert(offsetof(struct dp_flow, local_mac) == DP_ENDPOINT_LEN, "all of the endpoint");
-_Static_assert(sizeof(struct dp_flow) == 64, "copied once into each exchange");
-
-static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct dp_flow *b)
-{
-	return !memcmp(a, b, DP_ENDPOINT_LEN);
-}
 
 // The addresses of one port. Immutable once workers run.
 struct dp_port_addresses {

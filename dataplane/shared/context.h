@@ -14,8 +14,9 @@
 #include "crypto/keyed_hash.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
-#include "dataplane/port/frame.h"
 #include "dataplane/shared/piv_clock.h"
+
+#include <rte_branch_prediction.h>
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,6 +5,8 @@
 #include "dataplane/shared/memory.h"
 #include "dataplane/state/exchange_pool.h"
 
+#include <rte_common.h>
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>

@@ -10,10 +10,6 @@
 #ifndef POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 #define POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 
-#include "crypto/aead.h"
-#include "dataplane/oscore/option.h"
-#include "dataplane/port/frame.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 #include "dataplane/shared/stats.h"
 
 const struct dp_stat_info dp_stat_infos[DP_STAT_COUNT] = {
-#define STAT(id, text) [DP_STAT_##id] = {.name = #id, .help = text},
+#define STAT(id, of, text) [DP_STAT_##id] = {.name = #id, .help = text, .unit = UNIT_##of},
 #include "dataplane/shared/stats.def"
 };
 

@@ -4,10 +4,12 @@
 #ifndef POSTERN_DATAPLANE_SHARED_STATS_H
 #define POSTERN_DATAPLANE_SHARED_STATS_H
 
+#include "base/unit.h"
+
 #include <stdint.h>
 
 enum dp_stat {
-#define STAT(name, help) DP_STAT_##name,
+#define STAT(name, unit, help) DP_STAT_##name,
 #include "dataplane/shared/stats.def"
 	DP_STAT_COUNT,
 };
@@ -27,9 +29,11 @@ struct dp_stats {
 struct dp_stat_info {
 	const char *name;
 	const char *help;
+	enum unit unit;
 };
 
 extern const struct dp_stat_info dp_stat_infos[DP_STAT_COUNT];
+// Names and help of the stages; each has cycles and packets.
 extern const struct dp_stat_info dp_stage_infos[DP_STAGE_COUNT];
 
 static inline void dp_stat_add(struct dp_stats *stats, enum dp_stat stat, uint64_t n)

@@ -15,7 +15,7 @@
 #define POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 
 #include "crypto/aead.h"
-#include "dataplane/port/frame.h"
+#include "dataplane/shared/flow.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,10 @@
 #ifndef POSTERN_DATAPLANE_STATE_EXCHANGE_POOL_H
 #define POSTERN_DATAPLANE_STATE_EXCHANGE_POOL_H
 
+#include "crypto/aead.h"
+#include "dataplane/oscore/option.h"
 #include "dataplane/shared/exchange.h"
+#include "dataplane/shared/flow.h"
 
 #define DP_TAG_KEPT AEAD_TAG_MAX // bytes of a request's tag kept to recognise its duplicates
 

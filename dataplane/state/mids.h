@@ -14,7 +14,7 @@
 #ifndef POSTERN_DATAPLANE_STATE_MIDS_H
 #define POSTERN_DATAPLANE_STATE_MIDS_H
 
-#include "dataplane/port/frame.h"
+#include "dataplane/shared/flow.h"
 
 #include <stdbool.h>
 #include <stdint.h>

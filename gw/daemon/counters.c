@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 // A counter of the workers, `offset` bytes into their statistics.
 static void list_worker_counter(const struct daemon *daemon, struct ctl_request *req,
@@ -52,7 +51,7 @@ static void list_upstream(const struct daemon *daemon, struct ctl_request *req, 
 		const struct ctl_counter counter = {
 			.name = name,
 			.help = up_stat_help(k),
-			.unit = k == UP_STAT_queued_ms ? "ms" : NULL,
+			.unit = unit_name(up_stat_unit(k)),
 			.gauge = up_stat_is_gauge(k),
 			.total = upstreams_stat(daemon, index, k),
 		};
@@ -174,10 +173,9 @@ static void list_gauges(const struct daemon *daemon, struct ctl_request *req, si
 
 static void list_stat(const struct daemon *daemon, struct ctl_request *req, size_t index)
 {
-	const char *name = dp_stat_infos[index].name;
-	const char *unit = strstr(name, "_bytes") ? "bytes" : NULL;
+	const struct dp_stat_info *info = &dp_stat_infos[index];
 
-	list_worker_counter(daemon, req, name, dp_stat_infos[index].help, unit,
+	list_worker_counter(daemon, req, info->name, info->help, unit_name(info->unit),
 		offsetof(struct dp_stats, count) + index * sizeof(uint64_t));
 }
 

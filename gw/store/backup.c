@@ -2,8 +2,11 @@
 // Copies of a store that is used. A copy that opened by itself would use nonces again that the
 // original uses, so it is marked before it has its name.
 
-#include "gw/store/check.h"
-#include "gw/store/internal.h"
+#include "gw/store/backup.h"
+
+#include "gw/store/file.h"
+#include "gw/store/hashes.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

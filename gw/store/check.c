@@ -4,7 +4,12 @@
 #include "gw/store/check.h"
 
 #include "base/clock.h"
-#include "gw/store/internal.h"
+#include "gw/store/hashes.h"
+#include "gw/store/meta.h"
+#include "gw/store/row.h"
+#include "gw/store/seal.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <inttypes.h>

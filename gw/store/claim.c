@@ -4,7 +4,10 @@
 // abstract UNIX sockets. It is that of a network namespace; containers and machines do not see each
 // other.
 
-#include "gw/store/internal.h"
+#include "gw/store/claim.h"
+
+#include "gw/store/secrets.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verbs on one device: add, remove, show, list. Each that writes is one transaction.
 
-#include "gw/store/internal.h"
+#include "gw/store/apply.h"
+#include "gw/store/commit.h"
+#include "gw/store/key_past.h"
+#include "gw/store/row.h"
+#include "gw/store/spec.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
+#include "gw/store/store.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,12 +2,14 @@
 // Small files that are replaced as a whole: a reader finds the old or the new content, also after a
 // power cut.
 
-#include "gw/store/internal.h"
+#include "gw/store/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

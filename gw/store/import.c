@@ -7,7 +7,14 @@
 
 #include "base/clock.h"
 #include "gw/device/record.h"
-#include "gw/store/internal.h"
+#include "gw/store/apply.h"
+#include "gw/store/commit.h"
+#include "gw/store/row.h"
+#include "gw/store/shadow.h"
+#include "gw/store/spec.h"
+#include "gw/store/spool.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
 // The jobs of the store thread: what each of them does there.
 
 #include "base/clock.h"
+#include "gw/store/backup.h"
 #include "gw/store/thread.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 #include "gw/store/kek.h"
 
-#include "gw/store/internal.h"
+#include "gw/store/seal.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -7,6 +7,8 @@
 
 #include "gw/device/error.h"
 
+#include <stdint.h>
+
 #define KEK_LEN        32            // bytes
 #define KEK_CREDENTIAL "postern.kek" // name of the systemd credential
 
@@ -27,5 +29,11 @@ int kek_load(const char *path, struct kek **kek, struct store_error *error)
 
 // Wipes and frees; NULL is allowed.
 void kek_free(struct kek *kek);
+
+// Seals the store's own key. sealed[] has KEK_LEN + SEAL_OVERHEAD bytes.
+void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN]);
+// Opens it. -EKEYREJECTED if it was sealed under another key.
+int kek_open(const struct kek *kek, uint8_t key[KEK_LEN], const uint8_t *sealed)
+	__attribute__((warn_unused_result));
 
 #endif

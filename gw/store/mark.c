@@ -3,7 +3,13 @@
 // ever accepted of a device, so that after a crash all from there on are new. A mark is on the disk
 // before a number below it is accepted.
 
-#include "gw/store/internal.h"
+#include "gw/store/mark.h"
+
+#include "gw/store/commit.h"
+#include "gw/store/raise.h"
+#include "gw/store/row.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What rises and never falls, of many devices in one transaction: run bases here, marks by mark.c.
 
-#include "gw/store/internal.h"
+#include "gw/store/raise.h"
+
+#include "gw/store/commit.h"
+#include "gw/store/row.h"
+#include "gw/store/run.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 

@@ -13,7 +13,15 @@
 // The count of commits tells whether the transaction that failed is there after all, and that none
 // before it was lost.
 
-#include "gw/store/internal.h"
+#include "gw/store/recover.h"
+
+#include "gw/store/database.h"
+#include "gw/store/file.h"
+#include "gw/store/hashes.h"
+#include "gw/store/meta.h"
+#include "gw/store/run_mark.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,34 +44,6 @@ int store_probe(const struct store *store, struct store_error *error)
 		: store_fail(error, code,
 			  "the store failed to write before, and its disk is not sound: %s",
 			  strerror(-code));
-}
-
-int database_close(struct store *store, struct store_error *error)
-{
-	for (size_t i = 0; i < SQL_COUNT; i++) {
-		sqlite3_finalize(store->statement[i]);
-		store->statement[i] = NULL;
-	}
-	// With a backup under way it stays open.
-	if (sqlite3_close(store->db) != SQLITE_OK)
-		return store_fail(error, -EBUSY, "the store is being copied");
-	store->db = NULL;
-	return 0;
-}
-
-int journal_forget(struct store *store, struct store_error *error)
-{
-	struct stat st;
-	int code = 0;
-
-	if (fstatat(store->directory_fd, STORE_DB "-journal", &st, AT_SYMLINK_NOFOLLOW) != 0)
-		code = errno == ENOENT ? 0 : -errno;
-	else if (st.st_size == 0 && unlinkat(store->directory_fd, STORE_DB "-journal", 0) != 0)
-		code = -errno;
-	// Also if the name is gone: that may be what failed.
-	if (code == 0 && fsync(store->directory_fd) != 0)
-		code = -errno;
-	return code == 0 ? 0 : store_fail(error, code, "the store's journal: %s", strerror(-code));
 }
 
 static int meta_again(struct store *store, struct store_error *error)

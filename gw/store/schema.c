@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The tables of the database, and how those of older versions become these.
 
-#include "gw/store/internal.h"
+#include "gw/store/schema.h"
+
+#include "gw/store/hashes.h"
+#include "gw/store/row.h"
+#include "gw/store/run_mark.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,13 +93,6 @@ static const char from_version_4[] =
 static const char from_version_5[] =
 	"ALTER TABLE device ADD COLUMN max_message INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE device ADD COLUMN max_in_flight INTEGER NOT NULL DEFAULT 0;";
-
-static int sql_run(struct store *store, const char *sql, struct store_error *error)
-{
-	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
-		? 0
-		: store_sql_fail(store, error);
-}
 
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,

@@ -6,7 +6,17 @@
 // changes are noted, and copied again before the change of place; the first row is copied last. A
 // power cut leaves the old database or the new one, both whole.
 
-#include "gw/store/internal.h"
+#include "gw/store/shadow.h"
+
+#include "gw/store/database.h"
+#include "gw/store/file.h"
+#include "gw/store/hashes.h"
+#include "gw/store/key_past.h"
+#include "gw/store/recover.h"
+#include "gw/store/row.h"
+#include "gw/store/run_mark.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,10 @@
 // Rows that wait for the end of an import. They are sealed already, and lie beside the database, so
 // that a disk without room for them is found before the database is touched.
 
-#include "gw/store/internal.h"
+#include "gw/store/spool.h"
+
+#include "gw/store/file.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Statements, transactions and errors of SQLite.
+// Statements and errors of SQLite.
 
-#include "gw/store/internal.h"
+#include "gw/store/sql.h"
+
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,53 +73,22 @@ int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error 
 	return code;
 }
 
-int store_begin(struct store *store, struct store_error *error)
+int sql_run(struct store *store, const char *sql, struct store_error *error)
 {
-	if (store->broken)
-		return store_fail(error, -EIO, "the store failed to write before");
-	store->count_begun = store->count;
-	return store_exec(store, store_statement(store, SQL_BEGIN), error);
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+		? 0
+		: store_sql_fail(store, error);
 }
 
-void store_rollback(struct store *store)
+int sql_number(struct store *store, const char *sql, int64_t *value)
 {
-	store->count = store->count_begun;
-	// Some errors roll back by themselves.
-	if (store->db == NULL || sqlite3_get_autocommit(store->db))
-		return;
-	if (store_exec(store, store_statement(store, SQL_ROLLBACK), NULL) != 0)
-		store->broken = true;
-}
+	sqlite3_stmt *statement = NULL;
 
-int store_commit(struct store *store, struct store_error *error)
-{
-	return store_commit_run(store, store->run_next, error);
-}
-
-int store_commit_run(struct store *store, uint32_t run_next, struct store_error *error)
-{
-	uint64_t after = store->commits + 1;
-	sqlite3_stmt *statement = store_statement(store, SQL_META_COMMIT);
-
-	sqlite3_bind_int64(statement, 1, after);
-	int code = store_exec(store, statement, error);
-
-	if (code != 0) {
-		store_rollback(store);
-		return code;
-	}
-	code = store_exec(store, store_statement(store, SQL_COMMIT), error);
-	if (code != 0) {
-		store->broken = true;
-		store_rollback(store);
-		// At once, so that in most cases it is known what became of it.
-		if (store_recover(store, NULL) == 0 && store->commits == after)
-			code = 0;
-		return code;
-	}
-	store->commits = after;
-	store->run_next = run_next;
-	// The transaction is there whatever becomes of the marks.
-	(void)!run_marks_write(store, NULL);
-	return 0;
+	int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return code == SQLITE_ROW ? 0 : -EIO;
 }

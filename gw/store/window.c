@@ -2,7 +2,14 @@
 // Replay windows over a restart of the service: used by exactly one start, the one that finds the
 // token of the clean stop that wrote them.
 
-#include "gw/store/internal.h"
+#include "gw/store/window.h"
+
+#include "gw/store/commit.h"
+#include "gw/store/file.h"
+#include "gw/store/hashes.h"
+#include "gw/store/row.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,12 +4,14 @@
 
 static const struct {
 	const char *name, *help;
+	enum unit unit;
 } rows[UP_STAT_COUNT] = {
-#define UP_STAT(name, help) [UP_STAT_##name] = {#name, help},
+#define UP_STAT(name, unit, help) [UP_STAT_##name] = {#name, help, UNIT_##unit},
 #include "gw/upstream/stats.def"
 #undef UP_STAT
-	[UP_STAT_ERROR] = {"error_none", "never counted"},
-#define HTTP_ERROR(name, help) [UP_STAT_ERROR + HTTP_ERR_##name] = {"error_" #name, help},
+	[UP_STAT_ERROR] = {"error_none", "never counted", UNIT_COUNT},
+#define HTTP_ERROR(name, help) \
+	[UP_STAT_ERROR + HTTP_ERR_##name] = {"error_" #name, help, UNIT_COUNT},
 #include "gw/http/errors.def"
 #undef HTTP_ERROR
 };
@@ -22,6 +24,11 @@ const char *up_stat_name(enum up_stat stat)
 const char *up_stat_help(enum up_stat stat)
 {
 	return rows[stat].help;
+}
+
+enum unit up_stat_unit(enum up_stat stat)
+{
+	return rows[stat].unit;
 }
 
 bool up_stat_is_gauge(enum up_stat stat)

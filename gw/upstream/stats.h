@@ -4,13 +4,14 @@
 #ifndef POSTERN_GW_UPSTREAM_STATS_H
 #define POSTERN_GW_UPSTREAM_STATS_H
 
+#include "base/unit.h"
 #include "gw/http/errors.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum up_stat {
-#define UP_STAT(name, help) UP_STAT_##name,
+#define UP_STAT(name, unit, help) UP_STAT_##name,
 #include "gw/upstream/stats.def"
 #undef UP_STAT
 	UP_STAT_ERROR, // UP_STAT_ERROR + enum http_error
@@ -20,6 +21,7 @@ enum up_stat {
 // Names are those of stats.def, and "error_" and that of errors.def.
 const char *up_stat_name(enum up_stat stat);
 const char *up_stat_help(enum up_stat stat);
+enum unit up_stat_unit(enum up_stat stat);
 // Goes down as well as up.
 bool up_stat_is_gauge(enum up_stat stat);
 

@@ -6,6 +6,8 @@
 #include "dataplane/state/echo.h"
 #include "dataplane/state/wheel.h"
 
+#include <rte_common.h>
+
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <pthread.h>

@@ -6,6 +6,7 @@
 #include "dataplane/state/answer_index.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define RING       (64 * 1024)

@@ -4,8 +4,22 @@
 #ifndef POSTERN_TESTS_UNIT_GW_STORE_BED_H
 #define POSTERN_TESTS_UNIT_GW_STORE_BED_H
 
+#include "gw/store/commit.h"
+#include "gw/store/database.h"
+#include "gw/store/directory.h"
+#include "gw/store/file.h"
+#include "gw/store/hashes.h"
 #include "gw/store/import.h"
-#include "gw/store/internal.h"
+#include "gw/store/row.h"
+#include "gw/store/run.h"
+#include "gw/store/run_mark.h"
+#include "gw/store/schema.h"
+#include "gw/store/shadow.h"
+#include "gw/store/spec.h"
+#include "gw/store/spool.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
+#include "gw/store/window.h"
 
 struct bed {
 	char top[64];       // made by bed_make(), removed by bed_remove()

@@ -2,7 +2,7 @@
 // Import: formats as in docs/import.md, all or nothing, bad rows by their line.
 
 #include "gw/device/record.h"
-#include "gw/store/check.h"
+#include "gw/store/backup.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Damage that a check finds, and copies that never run beside their original.
 
+#include "gw/store/backup.h"
 #include "gw/store/check.h"
 #include "gw/store/import.h"
 #include "tests/unit/gw/store/bed.h"

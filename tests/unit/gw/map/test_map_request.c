@@ -66,7 +66,7 @@ static void check_rows(const struct conf_route *route, const struct row *rows, s
 
 #define CHECK(route, rows) check_rows(route, rows, sizeof(rows) / sizeof(rows[0]))
 
-Test(upstream_request, methods)
+Test(map_request, methods)
 {
 	static const struct row rows[] = {
 		{"GET path=a", "GET /a"},
@@ -90,7 +90,7 @@ Test(upstream_request, methods)
 }
 
 // RFC 9110 section 9.2.2: what may be sent again on another connection.
-Test(upstream_request, idempotent_methods)
+Test(map_request, idempotent_methods)
 {
 	static const struct conf_route query = {.prefix = "", .fetch = CONF_FETCH_QUERY};
 	struct map_etags *etags = map_etags_create(etag_key);
@@ -110,7 +110,7 @@ Test(upstream_request, idempotent_methods)
 }
 
 // RFC 7252 section 6.5.
-Test(upstream_request, paths_and_queries)
+Test(map_request, paths_and_queries)
 {
 	static const struct row rows[] = {
 		{"GET", "GET "},
@@ -138,7 +138,7 @@ Test(upstream_request, paths_and_queries)
 	CHECK(&plain_route, rows);
 }
 
-Test(upstream_request, strip_and_prefix)
+Test(map_request, strip_and_prefix)
 {
 	static const struct conf_route strip = {.prefix = "", .strip = 1};
 	static const struct conf_route both = {.prefix = "/v1/x", .strip = 2};
@@ -158,7 +158,7 @@ Test(upstream_request, strip_and_prefix)
 }
 
 // RFC 7252 section 5.10, RFC 8075 section 6.
-Test(upstream_request, headers)
+Test(map_request, headers)
 {
 	static const struct row rows[] = {
 		{"POST cf=0 |x", "POST |Content-Type: text/plain; charset=utf-8#x"},
@@ -198,7 +198,7 @@ Test(upstream_request, headers)
 }
 
 // Options that end here, and elective ones that are unknown or of a wrong length.
-Test(upstream_request, consumed_options)
+Test(map_request, consumed_options)
 {
 	static const struct row rows[] = {
 		{"GET host=evil.example port=80", "GET "},
@@ -216,7 +216,7 @@ Test(upstream_request, consumed_options)
 	CHECK(&plain_route, rows);
 }
 
-Test(upstream_request, refusals)
+Test(map_request, refusals)
 {
 	static const struct conf_route strip = {.prefix = "", .strip = 2};
 	static const struct {
@@ -272,7 +272,7 @@ Test(upstream_request, refusals)
 }
 
 // Limits are errors, never cut text.
-Test(upstream_request, too_long)
+Test(map_request, too_long)
 {
 	struct map_etags *etags = map_etags_create(etag_key);
 	static char line[TEXT_BODY_MAX];
@@ -293,7 +293,7 @@ Test(upstream_request, too_long)
 }
 
 // Every prefix of an encoded request is mapped or refused, and never read past its end.
-Test(upstream_request, truncation)
+Test(map_request, truncation)
 {
 	struct map_etags *etags = map_etags_create(etag_key);
 	uint8_t code;
@@ -313,7 +313,7 @@ Test(upstream_request, truncation)
 	map_etags_free(etags);
 }
 
-Test(upstream_request, identity)
+Test(map_request, identity)
 {
 	struct map_etags *etags = map_etags_create(etag_key);
 	struct dp_request device = {.fingerprint = 0x0123456789abcdef,
@@ -349,7 +349,7 @@ Test(upstream_request, identity)
 }
 
 // No byte sequence in any option gets a control character into a URL or a header.
-Test(upstream_request, hostile_bytes)
+Test(map_request, hostile_bytes)
 {
 	static const char *const options[] = {
 		"pathx", "queryx", "etag", "if-match", "3", "39", "65000"};

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A new device against all others: what is in its way, what it replaces, and its row.
+
+#include "gw/store/apply.h"
+
+#include "gw/store/key_past.h"
+#include "gw/store/row.h"
+#include "gw/store/run.h"
+#include "gw/store/spec.h"
+#include "gw/store/sql.h"
+#include "gw/store/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+bool row_same_keys(const struct store_row *a, const struct store_row *b)
+{
+	return a->alg == b->alg && a->gateway_id_len == b->gateway_id_len &&
+		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) == 0 &&
+		memcmp(a->sender_hash, b->sender_hash, STORE_HASH_LEN) == 0 &&
+		memcmp(a->recipient_hash, b->recipient_hash, STORE_HASH_LEN) == 0;
+}
+
+// What a device is to be, if anything is said, is what it is.
+static int policy_check(
+	const struct store_row *row, const struct store_row *there, struct store_error *error)
+{
+	if (row->recovery_said && row->recovery != there->recovery)
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and recovery: %s; remove it first",
+			there->name, device_recovery_name(there->recovery));
+	if (row->own_piv_said && row->own_piv != there->own_piv)
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and own_piv: %s; remove it first",
+			there->name, device_own_piv_name(there->own_piv));
+	return 0;
+}
+
+// Gives the device that is there the limits that are said of it. They have a statement of their
+// own: what is raised while an import writes them to a copy (shadow.c) must not overwrite them
+// there.
+static int limits_change(struct store *store, struct store_row *row, struct store_row *there,
+	bool replace, enum device_outcome *outcome, struct store_error *error)
+{
+	const struct device_limits said = row->limits;
+	struct device_limits *limits = &there->limits;
+
+	*outcome = DEVICE_UNCHANGED;
+	if ((!said.max_message || said.max_message == limits->max_message) &&
+		(!said.max_in_flight || said.max_in_flight == limits->max_in_flight))
+		return 0;
+	if (!replace)
+		return store_fail(error, -EEXIST,
+			"device %s is there with these keys and another max_message or "
+			"max_in_flight; replace changes them",
+			there->name);
+	if (said.max_message)
+		limits->max_message = said.max_message;
+	if (said.max_in_flight)
+		limits->max_in_flight = said.max_in_flight;
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LIMITS);
+
+	sqlite3_bind_int64(statement, 1, there->id);
+	sqlite3_bind_int(statement, 2, limits->max_message);
+	sqlite3_bind_int(statement, 3, limits->max_in_flight);
+	there->line = row->line;
+	there->changed = true;
+	*row = *there;
+	*outcome = DEVICE_CHANGED;
+	return store_exec(store, statement, error);
+}
+
+// What is not said of a device is as it was before.
+void row_inherit(struct store_row *row, const struct store_row *before)
+{
+	if (!row->recovery_said)
+		row->recovery = before->recovery;
+	if (!row->own_piv_said)
+		row->own_piv = before->own_piv;
+	if (!row->limits.max_message)
+		row->limits.max_message = before->limits.max_message;
+	if (!row->limits.max_in_flight)
+		row->limits.max_in_flight = before->limits.max_in_flight;
+}
+
+// Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
+// or one that is in the way.
+static int address_check(struct store *store, struct store_row *row, bool replace,
+	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+{
+	struct store_row there;
+
+	*outcome = DEVICE_ADDED;
+	int code = row_find_by_address(store, row, &there, error);
+	if (code != 0)
+		return code == -ENOENT ? 0 : code;
+	*other = there.id;
+	if (row_same_keys(row, &there)) {
+		if (row->named && strcmp(row->name, there.name) != 0)
+			return store_fail(error, -EEXIST, "this device is there with the name %s",
+				there.name);
+		code = policy_check(row, &there, error);
+		return code != 0 ? code
+				 : limits_change(store, row, &there, replace, outcome, error);
+	}
+	if (!replace)
+		return store_fail(error, -EEXIST,
+			"device %s has this device_id and ID Context, with other keys", there.name);
+	*outcome = DEVICE_REPLACED;
+	row->replaces = there.id;
+	if (!row->named)
+		memcpy(row->name, there.name, sizeof(row->name));
+	row_inherit(row, &there);
+	code = row_retire(store, &there, error);
+	store->count -= code == 0;
+	return code;
+}
+
+static int name_check(struct store *store, const struct store_row *row, uint64_t *other,
+	struct store_error *error)
+{
+	struct store_row there;
+
+	int code = row_find_by_name(store, row->name, &there, NULL);
+	if (code == -ENOENT)
+		return 0;
+	if (code != 0)
+		return store_fail(error, code, "device %s is damaged in the store", row->name);
+	*other = there.id;
+	return store_fail(error, -EEXIST, "another device has the name %s", row->name);
+}
+
+static bool sealed_alike(const struct store_row *a, const struct store_row *b)
+{
+	return a->run_base == b->run_base && a->recovery == b->recovery &&
+		a->own_piv == b->own_piv && a->mark == b->mark && a->resync == b->resync;
+}
+
+// Where the mark begins, once it is known what the device recovers by. A device with Echo has none,
+// but one that its keys had stays with them.
+static int mark_begin(struct store_row *row, struct store_error *error)
+{
+	int code = spec_floor_check(row, error);
+
+	if (code != 0 || row->recovery != DEVICE_FLOOR)
+		return code;
+	uint64_t begin = row->never_used ? STORE_MARK_AHEAD : row->device_seq;
+
+	if (row->mark < begin)
+		row->mark = begin;
+	return 0;
+}
+
+static int row_insert(struct store *store, const struct store_row *row, struct store_error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_INSERT);
+
+	sqlite3_bind_int64(statement, 1, row->id);
+	sqlite3_bind_text(statement, 2, row->name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 3, row->device_id, row->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 4, row->gateway_id, row->gateway_id_len, SQLITE_STATIC);
+	if (row->has_id_context)
+		sqlite3_bind_blob(
+			statement, 5, row->id_context, row->id_context_len, SQLITE_STATIC);
+	sqlite3_bind_int(statement, 6, aead_algs[row->alg].cose);
+	sqlite3_bind_blob(statement, 7, row->keys, row->keys_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 8, row->secret, row->secret_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 9, row->sender_hash, STORE_HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 10, row->recipient_hash, STORE_HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 11, row->run_base);
+	sqlite3_bind_int64(statement, 12, row->created);
+	sqlite3_bind_int(statement, 13, row->recovery);
+	sqlite3_bind_int(statement, 14, row->own_piv);
+	sqlite3_bind_int64(statement, 15, row->mark);
+	sqlite3_bind_int(statement, 16, row->resync);
+	sqlite3_bind_int(statement, 17, row->limits.max_message);
+	sqlite3_bind_int(statement, 18, row->limits.max_in_flight);
+	int code = store_exec(store, statement, error);
+	if (code == 0)
+		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
+}
+
+int row_apply(struct store *store, struct store_row *row, bool replace,
+	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+{
+	const struct store_row sealed = *row;
+
+	*other = 0;
+	int code = address_check(store, row, replace, outcome, other, error);
+	if (code != 0 || *outcome == DEVICE_UNCHANGED || *outcome == DEVICE_CHANGED)
+		return code;
+	*other = 0;
+	code = name_check(store, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->sender_hash, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->recipient_hash, row, other, error);
+	if (code == 0)
+		code = mark_begin(row, error);
+	if (code != 0)
+		return code;
+	if (row->own_piv == DEVICE_OWN_PIV_CLOCK && row->gateway_seq > key_clock_first())
+		return store_fail(error, -ERANGE,
+			"gateway_seq: the clock has yet to come to it: own_piv: always, or new "
+			"keys");
+	if (row->run_base + store_current_run(store) > STORE_RUN_MAX)
+		return store_fail(error, -ERANGE,
+			"its keys have used up their own Partial IVs: new keys are due");
+	if (store->max_devices != 0 && store->count >= store->max_devices)
+		return store_fail(error, -EDQUOT, "there are %" PRIu64 " devices, the most allowed",
+			store->count);
+	if (!sealed_alike(row, &sealed) && row_reseal(store, row, &sealed) != 0)
+		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
+	code = row_insert(store, row, error);
+	store->count += code == 0;
+	return code;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Keyed hashes: by which keys are compared without being stored, and by which rot on the disk is
+// told from what we wrote.
+
+#ifndef POSTERN_GW_STORE_HASHES_H
+#define POSTERN_GW_STORE_HASHES_H
+
+#include "gw/store/store.h"
+
+#include <sqlite3.h>
+
+#define STORE_HASH_LEN  16 // bytes of the keyed hash of a derived key
+#define STORE_TOKEN_LEN 16
+#define STORE_TAG_LEN   8 // bytes of the keyed hash over a kept window, tombstone or meta
+
+// In SQL, the tags over what is in clear; see store_functions().
+#define STORE_TOMBSTONE_TAG "state_tag('tombstone', hash, run, mark)"
+#define STORE_META_TAG      "state_tag('meta', machine, run, clock, copy, commits)"
+
+struct store_row;
+
+void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], const uint8_t *key,
+	enum aead_alg alg);
+uint64_t store_fingerprint(
+	const struct store *store, const struct store_row *row, const struct osc_keys *keys);
+// Gives a connection the function state_tag() of SQL: a keyed hash of all its arguments.
+int store_functions(struct store *store, sqlite3 *db) __attribute__((warn_unused_result));
+void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
+	const uint8_t token[STORE_TOKEN_LEN], const struct store_window *window);
+
+#endif

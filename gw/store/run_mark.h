@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The mark of the last run: a small file beside the database, and one like it in the runtime
+// directory.
+
+#ifndef POSTERN_GW_STORE_RUN_MARK_H
+#define POSTERN_GW_STORE_RUN_MARK_H
+
+#include "gw/device/error.h"
+
+#include <stdint.h>
+
+#define STORE_MARK "run.mark"
+
+// Versions before STORE_VERSION_NARROW had wide runs.
+#define STORE_WIDE_RUN     64 // runs of now in one of those
+#define STORE_WIDE_RUN_MAX ((UINT32_C(1) << 18) - 1)
+
+struct store;
+
+struct run_mark {
+	uint32_t run; // the next to be granted
+	uint64_t commits;
+};
+
+// A next or highest run of versions before STORE_VERSION_NARROW in runs of now, above all that it
+// may have used: min(run * 64 + 63, 2^24).
+uint32_t run_of_wide(uint32_t run);
+// Writes both marks; every commit does. If that fails, the store is broken.
+int run_marks_write(struct store *store, struct store_error *error)
+	__attribute__((warn_unused_result));
+// -ENOENT if there is none, -EBADMSG if it is damaged; *mark is 0 then.
+int run_mark_read(int directory_fd, struct run_mark *mark) __attribute__((warn_unused_result));
+
+#endif

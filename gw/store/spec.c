@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A new device for itself: whether what is said of it can be, and the sealed row that is made of
+// it.
+
+#include "gw/store/spec.h"
+
+#include "gw/store/hashes.h"
+#include "gw/store/row.h"
+#include "gw/store/seal.h"
+#include "gw/store/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define HEX_MAX (2 * OSC_ID_CONTEXT_LEN_MAX + 1)
+
+// "empty" stands for an id of no bytes; it is no hex, so no other id has this name.
+static int default_name(struct store_row *row, struct store_error *error)
+{
+	char name[2 * OSC_KID_LEN_MAX + 1 + HEX_MAX];
+	char *to = name;
+
+	if (row->device_id_len == 0)
+		to = mempcpy(to, "empty", sizeof("empty") - 1);
+	else
+		to = sodium_bin2hex(to, HEX_MAX, row->device_id, row->device_id_len) +
+			2 * row->device_id_len;
+	if (row->has_id_context) {
+		*to++ = '.';
+		to = sodium_bin2hex(to, HEX_MAX, row->id_context, row->id_context_len) +
+			2 * row->id_context_len;
+	}
+	*to = 0;
+	if (strlen(name) > DEVICE_NAME_MAX)
+		return store_fail(error, -EINVAL,
+			"name: the ID Context is too long to make a name of it, give one");
+	memcpy(row->name, name, to - name + 1);
+	return 0;
+}
+
+static int spec_check(const struct device_spec *spec, struct store_error *error)
+{
+	const struct osc_params *params = &spec->params;
+	unsigned id_max = osc_id_len_max(params->alg);
+
+	if (spec->name[0] != 0 && !device_name_valid(spec->name))
+		return store_fail(error, -EINVAL,
+			"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", DEVICE_NAME_MAX);
+	if (params->secret_len == 0)
+		return store_fail(error, -EINVAL, "master_secret: is empty");
+	if (params->recipient_id_len > id_max)
+		return store_fail(error, -EINVAL, "device_id: at most %u bytes with %s", id_max,
+			aead_algs[params->alg].name);
+	if (params->sender_id_len > id_max)
+		return store_fail(error, -EINVAL, "gateway_id: at most %u bytes with %s", id_max,
+			aead_algs[params->alg].name);
+	if (params->recipient_id_len == params->sender_id_len &&
+		memcmp(params->recipient_id, params->sender_id, params->sender_id_len) == 0)
+		return store_fail(error, -EINVAL, "device_id and gateway_id are the same");
+	if (spec->never_used && spec->has_gateway_seq)
+		return store_fail(error, -EINVAL, "never_used and gateway_seq exclude each other");
+	if (!spec->never_used && !spec->has_gateway_seq)
+		return store_fail(error, -EINVAL,
+			"where were the keys before? say never_used, or gateway_seq with the next "
+			"sequence number of the gateway that had them");
+	if (spec->has_gateway_seq &&
+		(spec->gateway_seq >> STORE_COUNTER_BITS) + 1 > STORE_SEQ_BASE_MAX)
+		return store_fail(error, -ERANGE,
+			"gateway_seq: %" PRIu64
+			" leaves too few sequence numbers: new keys are due",
+			spec->gateway_seq);
+	if (spec->has_device_seq && spec->never_used)
+		return store_fail(error, -EINVAL, "never_used and device_seq exclude each other");
+	if (spec->has_device_seq && spec->device_seq > DEVICE_SEQ_MAX)
+		return store_fail(
+			error, -EINVAL, "device_seq: no device has numbers beyond 2^40 - 1");
+	if (spec->limits.max_message &&
+		(spec->limits.max_message < DEVICE_MESSAGE_MIN ||
+			spec->limits.max_message > DEVICE_MESSAGE_MAX))
+		return store_fail(error, -EINVAL, "max_message: from %d to %d bytes",
+			DEVICE_MESSAGE_MIN, DEVICE_MESSAGE_MAX);
+	return 0;
+}
+
+// Where the mark of a device without Echo begins must be known; with Echo there is none.
+int spec_floor_check(const struct store_row *row, struct store_error *error)
+{
+	if (row->recovery == DEVICE_FLOOR && !row->never_used && !row->has_device_seq)
+		return store_fail(error, -EINVAL,
+			"recovery is floor and the keys were used: device_seq must say the next "
+			"sequence number of the device");
+	if (row->recovery_said && row->recovery == DEVICE_ECHO && row->has_device_seq)
+		return store_fail(error, -EINVAL, "device_seq is for recovery: floor");
+	return 0;
+}
+
+int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
+	struct store_error *error)
+{
+	const struct osc_params *params = &spec->params;
+	struct osc_keys keys;
+
+	int code = spec_check(spec, error);
+	if (code != 0)
+		return code;
+	code = osc_derive(&keys, params);
+	if (code != 0)
+		return store_fail(error, code, "no keys can be derived of these parameters");
+
+	memset(row, 0, sizeof(*row));
+	row->id = store->next_id++;
+	row->named = spec->name[0] != 0;
+	memcpy(row->name, spec->name, sizeof(row->name));
+	row->never_used = spec->never_used;
+	row->alg = params->alg;
+	row->device_id_len = params->recipient_id_len;
+	memcpy(row->device_id, params->recipient_id, params->recipient_id_len);
+	row->gateway_id_len = params->sender_id_len;
+	memcpy(row->gateway_id, params->sender_id, params->sender_id_len);
+	row->has_id_context = params->has_id_context;
+	if (row->has_id_context) {
+		row->id_context_len = params->id_context_len;
+		memcpy(row->id_context, params->id_context, params->id_context_len);
+	}
+	row->run_base = spec->has_gateway_seq ? (spec->gateway_seq >> STORE_COUNTER_BITS) + 1 : 0;
+	row->gateway_seq = spec->has_gateway_seq ? spec->gateway_seq : 0;
+	row->created = time(NULL);
+	row->recovery_said = spec->has_recovery;
+	row->own_piv_said = spec->has_own_piv;
+	if (row->recovery_said)
+		row->recovery = spec->recovery;
+	if (row->own_piv_said)
+		row->own_piv = spec->own_piv;
+	row->limits = spec->limits;
+	row->has_device_seq = spec->has_device_seq;
+	row->device_seq = spec->device_seq;
+	code = spec_floor_check(row, error);
+	if (code != 0) {
+		sodium_memzero(&keys, sizeof(keys));
+		return code;
+	}
+	store_key_hash(store, row->sender_hash, keys.sender_key, row->alg);
+	store_key_hash(store, row->recipient_hash, keys.recipient_key, row->alg);
+	seal_keys(store, row, &keys);
+	seal_secret(store, row, params);
+	sodium_memzero(&keys, sizeof(keys));
+	return row->named ? 0 : default_name(row, error);
+}
