@@ -2,10 +2,8 @@
 
 #include "tests/unit/gw/http/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <openssl/ssl.h>
+#include "tests/unit/gw/http/peer.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define REQUEST_MAX     65536
@@ -22,8 +19,7 @@
 struct connection {
 	struct server *server;
 	unsigned place;
-	int fd;
-	SSL *tls;
+	struct peer peer;
 };
 
 struct server {
@@ -43,37 +39,9 @@ struct server {
 	struct connection *connection[CONNECTIONS_MAX]; // NULL: a free place
 };
 
-static void check(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	perror(what);
-	abort();
-}
-
-static ssize_t conn_read(struct connection *c, void *buf, size_t room)
-{
-	return c->tls ? SSL_read(c->tls, buf, (int)room) : read(c->fd, buf, room);
-}
-
-// false if the client is gone.
-static bool conn_write(struct connection *c, const void *data, size_t len)
-{
-	for (const char *at = data; len;) {
-		ssize_t n = c->tls ? SSL_write(c->tls, at, (int)len)
-				   : send(c->fd, at, len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 static bool conn_say(struct connection *c, const char *text)
 {
-	return conn_write(c, text, strlen(text));
+	return peer_write(&c->peer, text, strlen(text));
 }
 
 static bool conn_answer(struct connection *c, int status, const char *body)
@@ -90,7 +58,7 @@ static void conn_wait_gone(struct connection *c)
 {
 	char byte;
 
-	while (conn_read(c, &byte, 1) > 0)
+	while (peer_read(&c->peer, &byte, 1) > 0)
 		;
 }
 
@@ -158,7 +126,7 @@ static bool answer_reset(struct connection *c)
 	struct linger hard = {1, 0};
 
 	conn_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	setsockopt(c->peer.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	return false;
 }
 
@@ -299,7 +267,7 @@ static size_t conn_request(struct connection *c, char *buf)
 	size_t len = 0, want = SIZE_MAX;
 
 	while (len < want) {
-		ssize_t n = conn_read(c, buf + len, REQUEST_MAX - 1 - len);
+		ssize_t n = peer_read(&c->peer, buf + len, REQUEST_MAX - 1 - len);
 
 		if (n <= 0)
 			return 0;
@@ -322,7 +290,7 @@ static void *conn_run(void *arg)
 	char *buf = malloc(REQUEST_MAX), path[1024];
 	bool go_on = true;
 
-	if (c->tls && SSL_accept(c->tls) != 1)
+	if (c->peer.tls && SSL_accept(c->peer.tls) != 1)
 		go_on = false;
 	while (go_on && conn_request(c, buf)) {
 		if (sscanf(buf, "%*s %1023s", path) != 1)
@@ -338,14 +306,14 @@ static void *conn_run(void *arg)
 		go_on = conn_serve(c, path, buf);
 	}
 	free(buf);
-	if (c->tls) {
+	if (c->peer.tls) {
 		if (go_on)
-			SSL_shutdown(c->tls);
-		SSL_free(c->tls);
-		c->tls = NULL;
+			SSL_shutdown(c->peer.tls);
+		SSL_free(c->peer.tls);
+		c->peer.tls = NULL;
 	}
 	pthread_mutex_lock(&s->lock);
-	close(c->fd);
+	close(c->peer.fd);
 	s->connection[c->place] = NULL;
 	s->open--;
 	pthread_cond_broadcast(&s->changed);
@@ -366,57 +334,21 @@ static void *accept_run(void *arg)
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
 		struct connection *c = calloc(1, sizeof(*c));
 		pthread_t thread;
-		int yes = 1;
 
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		c->server = s;
-		c->fd = fd;
-		if (s->tls) {
-			c->tls = SSL_new(s->tls);
-			SSL_set_fd(c->tls, fd);
-		}
+		peer_open(&c->peer, fd, s->tls);
 		pthread_mutex_lock(&s->lock);
-		check(s->open < CONNECTIONS_MAX, "too many connections for the test");
+		peer_check(s->open < CONNECTIONS_MAX, "too many connections for the test");
 		while (s->connection[c->place])
 			c->place++;
 		s->connection[c->place] = c;
 		s->connections++;
 		s->open++;
-		check(!pthread_create(&thread, NULL, conn_run, c), "pthread_create");
+		peer_check(!pthread_create(&thread, NULL, conn_run, c), "pthread_create");
 		pthread_detach(thread);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;
-}
-
-// The port is bound by its number: one that the kernel chose would be free for others, to wait for
-// ever on a server that was killed.
-static void listen_tcp(struct server *s)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int chosen = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	check(!bind(chosen, (struct sockaddr *)&address, len), "bind");
-	check(!getsockname(chosen, (struct sockaddr *)&address, &len), "getsockname");
-	s->port = ntohs(address.sin_port);
-	close(chosen);
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(s->fd, (struct sockaddr *)&address, len)) { // somebody was quicker
-		check(errno == EADDRINUSE, "bind");
-		close(s->fd);
-		listen_tcp(s);
-	}
-}
-
-static void listen_unix(struct server *s)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", s->config.unix_path);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	check(!bind(s->fd, (struct sockaddr *)&address, sizeof(address)), "bind");
 }
 
 struct server *server_start(const struct server_config *config)
@@ -428,19 +360,12 @@ struct server *server_start(const struct server_config *config)
 	s->shut = config->shut;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	if (config->cert) {
-		s->tls = SSL_CTX_new(TLS_server_method());
-		check(SSL_CTX_use_certificate_file(s->tls, config->cert, SSL_FILETYPE_PEM) == 1,
-			"certificate");
-		check(SSL_CTX_use_PrivateKey_file(s->tls, config->key, SSL_FILETYPE_PEM) == 1,
-			"key");
-	}
-	if (config->unix_path)
-		listen_unix(s);
-	else
-		listen_tcp(s);
-	check(!listen(s->fd, config->shut ? 1 : 128), "listen");
-	check(!pthread_create(&s->thread, NULL, accept_run, s), "pthread_create");
+	if (config->cert)
+		s->tls = peer_tls(config->cert, config->key);
+	s->fd = config->unix_path ? peer_bind_unix(config->unix_path)
+				  : peer_bind_tcp(NULL, &s->port);
+	peer_check(!listen(s->fd, config->shut ? 1 : 128), "listen");
+	peer_check(!pthread_create(&s->thread, NULL, accept_run, s), "pthread_create");
 	return s;
 }
 
@@ -456,7 +381,7 @@ void server_stop(struct server *s)
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
 		if (s->connection[i])
-			shutdown(s->connection[i]->fd, SHUT_RDWR);
+			shutdown(s->connection[i]->peer.fd, SHUT_RDWR);
 	while (s->open)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
@@ -471,29 +396,19 @@ uint16_t server_port(const struct server *s)
 	return s->port;
 }
 
-static unsigned locked(const struct server *s, const unsigned *value)
-{
-	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&s->lock;
-
-	pthread_mutex_lock(lock);
-	unsigned now = *value;
-	pthread_mutex_unlock(lock);
-	return now;
-}
-
 unsigned server_connections(const struct server *s)
 {
-	return locked(s, &s->connections);
+	return peer_count(&s->lock, &s->connections);
 }
 
 unsigned server_requests(const struct server *s)
 {
-	return locked(s, &s->requests);
+	return peer_count(&s->lock, &s->requests);
 }
 
 unsigned server_checks(const struct server *s)
 {
-	return locked(s, &s->checks);
+	return peer_count(&s->lock, &s->checks);
 }
 
 void server_kill(struct server *s)
@@ -505,8 +420,8 @@ void server_kill(struct server *s)
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
 		if (!s->connection[i])
 			continue;
-		setsockopt(s->connection[i]->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-		shutdown(s->connection[i]->fd, SHUT_RDWR);
+		setsockopt(s->connection[i]->peer.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		shutdown(s->connection[i]->peer.fd, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&s->lock);
 }

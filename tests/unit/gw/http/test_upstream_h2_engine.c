@@ -324,7 +324,7 @@ Test(upstream_h2_engine, lost_and_then_refused)
 // connection: not when it reads, not when it writes.
 Test(upstream_h2_engine, errors_of_others)
 {
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 	struct h2_server *server = h2_server_start(
 		&(struct h2_server_config){.name = "tls", .cert = pki.cert, .key = pki.key});
 	char upstream[512];
@@ -347,7 +347,7 @@ Test(upstream_h2_engine, errors_of_others)
 	ERR_clear_error();
 	alone_end(&a);
 	h2_server_stop(server);
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 // SETTINGS_INITIAL_WINDOW_SIZE, and WINDOW_UPDATE of the connection: all there can be.
@@ -355,7 +355,7 @@ Test(upstream_h2_engine, errors_of_others)
 
 // Epoll is asked for EPOLLOUT only while something waits to be sent: neither a server that does not
 // read nor a connection on which all is said wakes the loop.
-static void quiet_unless_it_writes(const char *scheme, const struct bed_pki *pki)
+static void quiet_unless_it_writes(const char *scheme, const struct peer_pki *pki)
 {
 	static const size_t size = 8 * 1024 * 1024; // more than the sockets hold
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){
@@ -403,9 +403,9 @@ static void quiet_unless_it_writes(const char *scheme, const struct bed_pki *pki
 
 Test(upstream_h2_engine, quiet_unless_it_writes)
 {
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 
 	quiet_unless_it_writes("h2c", NULL);
 	quiet_unless_it_writes("h2", &pki);
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }

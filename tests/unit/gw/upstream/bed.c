@@ -8,11 +8,9 @@
 #include <rte_eal.h>
 
 #include <criterion/criterion.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,18 +241,6 @@ struct server *bed_server(const char *name)
 	return server_start(&(struct server_config){.name = name});
 }
 
-uint16_t bed_free_port(void)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
-	getsockname(fd, (struct sockaddr *)&address, &len);
-	return ntohs(address.sin_port);
-}
-
 unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start)
 {
 	unsigned found = 0;
@@ -262,28 +248,4 @@ unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start)
 	for (unsigned i = 0; i < count; i++)
 		found += !strncmp(bed_pull(bed, NULL), start, strlen(start));
 	return found;
-}
-
-struct bed_pki bed_pki_make(void)
-{
-	struct bed_pki pki = {.dir = "/tmp/postern-test-XXXXXX"};
-	char command[512];
-
-	cr_assert_not_null(mkdtemp(pki.dir));
-	snprintf(pki.cert, sizeof(pki.cert), "%s/cert.pem", pki.dir);
-	snprintf(pki.key, sizeof(pki.key), "%s/key.pem", pki.dir);
-	snprintf(command, sizeof(command),
-		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-		" -subj /CN=postern.test -addext subjectAltName=DNS:postern.test,IP:127.0.0.2"
-		" -keyout %s -out %s 2>/dev/null",
-		pki.key, pki.cert);
-	cr_assert_eq(system(command), 0);
-	return pki;
-}
-
-void bed_pki_remove(const struct bed_pki *pki)
-{
-	unlink(pki->cert);
-	unlink(pki->key);
-	rmdir(pki->dir);
 }

@@ -5,6 +5,7 @@
 #define POSTERN_TESTS_UNIT_GW_UPSTREAM_BED_H
 
 #include "gw/upstream/loop.h"
+#include "tests/unit/gw/http/peer.h"
 #include "tests/unit/gw/http/server.h"
 
 #define LONG_MS 20000
@@ -53,18 +54,6 @@ const char *bed_ask(struct bed *bed, const char *line);
 unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start);
 
 struct server *bed_server(const char *name);
-// A port of 127.0.0.1 where nobody listens. It is kept until the test ends, so that nobody else
-// gets it.
-uint16_t bed_free_port(void);
-
-// A certificate that signs itself, for the name postern.test and the address 127.0.0.2, in PEM
-// files.
-struct bed_pki {
-	char dir[64], cert[96], key[96];
-};
-
-struct bed_pki bed_pki_make(void);
-void bed_pki_remove(const struct bed_pki *pki);
 
 #define EXPECT_ANSWER(answer, want)                                      \
 	do {                                                             \

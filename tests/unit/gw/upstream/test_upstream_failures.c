@@ -211,7 +211,7 @@ Test(upstream_failures, lost_and_then_not_reached)
 		snprintf(upstream, sizeof(upstream),
 			"servers: [\"http://127.0.0.1:%u\", \"http://127.0.0.1:%u\"], eject: "
 			"{errors: 0}",
-			server_port(server), bed_free_port());
+			server_port(server), peer_free_port());
 		struct bed *bed = bed_make(upstream);
 		EXPECT_ANSWER(bed_ask(bed, lines[i]), "5.02 max-age=0 |backend hung up");
 		cr_expect_eq(bed_stat(bed, UP_STAT_retries), 1);

@@ -409,7 +409,7 @@ Test(upstream_h2, not_reached)
 {
 	char upstream[256];
 
-	snprintf(upstream, sizeof(upstream), "servers: [\"h2c://127.0.0.1:%u\"]", bed_free_port());
+	snprintf(upstream, sizeof(upstream), "servers: [\"h2c://127.0.0.1:%u\"]", peer_free_port());
 	struct bed *bed = bed_make(upstream);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "5.02 max-age=0 |backend not reached");
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "5.02 max-age=0 |backend not reached");
@@ -448,7 +448,7 @@ Test(upstream_h2, another_server)
 	snprintf(upstream, sizeof(upstream),
 		"servers: [\"h2c://127.0.0.1:%u\", \"h2c://postern.invalid\", "
 		"\"h2c://127.0.0.1:%u\", \"h2c://127.0.0.1:%u\"], retries: {max: 3}",
-		bed_free_port(), h2_server_port(one), h2_server_port(two));
+		peer_free_port(), h2_server_port(one), h2_server_port(two));
 	struct bed *bed = bed_make(upstream);
 	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
 	cr_expect_eq(bed_stat(bed, UP_STAT_retries), 3);
@@ -616,7 +616,7 @@ Test(upstream_h2, tls)
 		{"{ca: %s}", NULL, false},
 		{"{verify: no}", "http/1.1", false},
 	};
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct h2_server *server = h2_server_start(&(struct h2_server_config){
@@ -642,7 +642,7 @@ Test(upstream_h2, tls)
 			cr_expect_eq(h2_server_connections(server), 1);
 		end(bed, server);
 	}
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 // A file with the server's own certificate, which another authority signed, is trusted, over both
@@ -650,7 +650,7 @@ Test(upstream_h2, tls)
 Test(upstream_h2, tls_without_the_root)
 {
 	static const char *const schemes[] = {"https", "h2"};
-	struct bed_pki root = bed_pki_make();
+	struct peer_pki root = peer_pki_make();
 	char cert[96], key[96], command[768], upstream[512];
 
 	snprintf(cert, sizeof(cert), "%s/leaf.pem", root.dir);
@@ -679,13 +679,13 @@ Test(upstream_h2, tls_without_the_root)
 	}
 	unlink(cert);
 	unlink(key);
-	bed_pki_remove(&root);
+	peer_pki_remove(&root);
 }
 
 // Bodies of many records, and connections that come and go, over TLS.
 Test(upstream_h2, tls_goes_on)
 {
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){
 		.name = "tls", .cert = pki.cert, .key = pki.key, .requests = 10});
 	char upstream[512];
@@ -706,7 +706,7 @@ Test(upstream_h2, tls_goes_on)
 	cr_expect_eq(good, 216 - 25);
 	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_no_room), 25);
 	end(bed, server);
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 Test(upstream_h2, unix_socket)
@@ -747,7 +747,7 @@ static unsigned turns_in(unsigned ms)
 Test(upstream_h2, idle_loop_sleeps)
 {
 	static const char *const schemes[] = {"http", "https", "h2c", "h2"};
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		bool http2 = schemes[i][1] == '2', tls = i % 2;
@@ -772,5 +772,5 @@ Test(upstream_h2, idle_loop_sleeps)
 		h2_server_stop(two);
 		server_stop(one);
 	}
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }

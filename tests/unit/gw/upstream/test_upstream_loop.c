@@ -130,7 +130,7 @@ static void late_answers(const struct server_config *config, const char *scheme)
 Test(upstream_loop, late_answers_reach_nobody)
 {
 	char dir[] = "/tmp/postern-test-XXXXXX", path[64];
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 
 	cr_assert_not_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/http", dir);
@@ -140,7 +140,7 @@ Test(upstream_loop, late_answers_reach_nobody)
 	late_answers(&(struct server_config){.name = "unix", .unix_path = path}, "http+unix");
 	unlink(path);
 	rmdir(dir);
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 Test(upstream_loop, servers_in_turn)
@@ -170,7 +170,7 @@ Test(upstream_loop, another_server_if_none_was_reached)
 	snprintf(upstream, sizeof(upstream),
 		"servers: [\"http://127.0.0.1:%u\", \"http://postern.invalid\", "
 		"\"http://127.0.0.1:%u\"]",
-		bed_free_port(), server_port(two));
+		peer_free_port(), server_port(two));
 	struct bed *bed = bed_make(upstream);
 	EXPECT_ANSWER(bed_ask(bed, "POST path=ok |x"), "2.04 cf=0 |two");
 	cr_expect_eq(bed_stat(bed, UP_STAT_retries), 2);
@@ -184,7 +184,8 @@ Test(upstream_loop, no_server_reached)
 {
 	char upstream[256];
 
-	snprintf(upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"]", bed_free_port());
+	snprintf(
+		upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"]", peer_free_port());
 	struct bed *bed = bed_make(upstream);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "5.02 max-age=0 |backend not reached");
 	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_connect), 1);
@@ -584,7 +585,7 @@ Test(upstream_loop, signals)
 // Sends two requests to an HTTPS server with these TLS settings.
 static void https(const char *settings, const char *want, enum http_error error)
 {
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 	struct server *server = server_start(
 		&(struct server_config){.name = "tls", .cert = pki.cert, .key = pki.key});
 	char upstream[512], with_ca[256];
@@ -600,7 +601,7 @@ static void https(const char *settings, const char *want, enum http_error error)
 	cr_expect_eq(server_requests(server), error ? 0 : 2);
 	bed_end(bed);
 	server_stop(server);
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 Test(upstream_loop, https_with_ca_and_name)

@@ -244,7 +244,7 @@ Test(upstream_names, https)
 		{"postern.test", ", server_name: other.test",
 			"5.02 max-age=0 |backend not trusted"},
 	};
-	struct bed_pki pki = bed_pki_make();
+	struct peer_pki pki = peer_pki_make();
 
 	dns_is(false, 0, "127.0.0.1", NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -262,7 +262,7 @@ Test(upstream_names, https)
 		bed_end(bed);
 		server_stop(server);
 	}
-	bed_pki_remove(&pki);
+	peer_pki_remove(&pki);
 }
 
 // A connection that is busy all the time follows changes of DNS: requests go to the new address
