@@ -249,3 +249,13 @@ unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start)
 		found += !strncmp(bed_pull(bed, NULL), start, strlen(start));
 	return found;
 }
+
+void bed_expect_start(const char *answer, const char *start)
+{
+	cr_expect(!strncmp(answer, start, strlen(start)), "%s\nnot\n%s", answer, start);
+}
+
+void bed_expect_part(const char *answer, const char *part)
+{
+	cr_expect(strstr(answer, part), "no %s in %s", part, answer);
+}

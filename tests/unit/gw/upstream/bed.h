@@ -55,6 +55,10 @@ unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start);
 
 struct server *bed_server(const char *name);
 
+// Expects that an answer starts like this, or has it somewhere.
+void bed_expect_start(const char *answer, const char *start);
+void bed_expect_part(const char *answer, const char *part);
+
 #define EXPECT_ANSWER(answer, want)                                      \
 	do {                                                             \
 		const char *got_ = (answer);                             \

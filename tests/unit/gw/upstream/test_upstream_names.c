@@ -126,11 +126,6 @@ static void clock_jump(uint64_t ms)
 
 // ---- tests
 
-static void expect_start(const char *answer, const char *start)
-{
-	cr_expect(!strncmp(answer, start, strlen(start)), "%s\nnot\n%s", answer, start);
-}
-
 // The servers of an upstream: one on a name, and one on an address, by turns.
 struct pair {
 	struct server *one;
@@ -190,7 +185,7 @@ Test(upstream_names, dead_name_server)
 		cr_expect_eq(dns_asked(), 1, "one look-up at a time");
 		// As soon as it answers again, so do others.
 		dns_is(false, 0, "127.0.0.1", NULL);
-		expect_start(bed_ask(pair.bed, "POST path=ok |x"), "2.04 cf=0 |x");
+		bed_expect_start(bed_ask(pair.bed, "POST path=ok |x"), "2.04 cf=0 |x");
 		dns_is(true, 0, NULL, NULL);
 		clock_jump(http2 ? 200000 : 100000);   // what was found is old
 		bed_push(pair.bed, "POST path=ok |x"); // the other's
@@ -211,7 +206,7 @@ Test(upstream_names, dead_name_server_and_another_server)
 
 		dns_is(true, 0, NULL, NULL);
 		bed_push_deadline(pair.bed, "POST path=ok |x", 2000);
-		expect_start(bed_pull(pair.bed, NULL), "2.04 cf=0 |x");
+		bed_expect_start(bed_pull(pair.bed, NULL), "2.04 cf=0 |x");
 		cr_expect_eq(bed_stat(pair.bed, UP_STAT_retries), 1);
 		pair_end(&pair);
 		dns_end();
@@ -226,7 +221,7 @@ Test(upstream_names, many_addresses)
 
 		dns_is(false, 0, "::1", "127.0.0.1"); // nobody listens on the first
 		for (unsigned i = 0; i < 8; i++)
-			expect_start(bed_ask(pair.bed, "POST path=ok |x"), "2.04 cf=0 |x");
+			bed_expect_start(bed_ask(pair.bed, "POST path=ok |x"), "2.04 cf=0 |x");
 		pair_end(&pair);
 		dns_end();
 	}
@@ -297,7 +292,7 @@ Test(upstream_names, busy_connection_follows)
 	for (const char *answer = "one"; !strstr(answer, "two");) {
 		clock_jump(later += 20000);
 		answer = bed_ask(bed, "POST path=ok |x");
-		expect_start(answer, "2.04");
+		bed_expect_start(answer, "2.04");
 		cr_assert(real_ms() < until, "it stays");
 	}
 	cr_expect_eq(h2_server_connections(one), 1); // to two, one may be given up at a jump

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The HTTP/2 engine alone, in the test's thread and at times of the test's own.
 
+#include "base/clock.h"
 #include "gw/http/engine.h"
 #include "tests/unit/gw/http/h2_server.h"
-#include "tests/unit/gw/upstream/bed.h"
+#include "tests/unit/gw/http/peer.h"
 
 #include <criterion/criterion.h>
 #include <openssl/err.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#define LONG_MS 20000
 
 struct asker {
 	struct http_transfer transfer;
@@ -97,7 +100,7 @@ static uint32_t alone_turn(struct alone *a, uint64_t later_ms, int wait_ms)
 	struct epoll_event events[16];
 	uint32_t told = 0;
 
-	a->engine->ops->turn(a->engine, bed_now_ms() + later_ms);
+	a->engine->ops->turn(a->engine, clock_ms() + later_ms);
 	a->engine->ops->flush(a->engine);
 	int n = epoll_wait(a->epoll, events, 16, alone_is_busy(a) ? 0 : wait_ms);
 	for (int i = 0; i < n; i++) {
@@ -110,10 +113,10 @@ static uint32_t alone_turn(struct alone *a, uint64_t later_ms, int wait_ms)
 
 static enum http_error asker_wait(struct alone *a, const struct asker *asker)
 {
-	uint64_t until = bed_now_ms() + LONG_MS;
+	uint64_t until = clock_ms() + LONG_MS;
 
 	while (!asker->done) {
-		cr_assert(bed_now_ms() < until, "no end");
+		cr_assert(clock_ms() < until, "no end");
 		alone_turn(a, 0, 10);
 	}
 	return asker->error;
@@ -121,16 +124,16 @@ static enum http_error asker_wait(struct alone *a, const struct asker *asker)
 
 static void asker_send(struct alone *a, const struct asker *asker)
 {
-	uint64_t until = bed_now_ms() + LONG_MS;
+	uint64_t until = clock_ms() + LONG_MS;
 
 	while (!asker->transfer.sent) {
-		cr_assert(bed_now_ms() < until && !asker->done, "not sent");
+		cr_assert(clock_ms() < until && !asker->done, "not sent");
 		alone_turn(a, 0, 10);
 	}
 }
 
 // Before the ids of streams run out, a new connection takes over.
-Test(upstream_h2_engine, ids_of_streams_run_out)
+Test(http_h2_engine, ids_of_streams_run_out)
 {
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
 	struct alone a = alone_make(server, INT32_MAX - 6);
@@ -151,7 +154,7 @@ Test(upstream_h2_engine, ids_of_streams_run_out)
 
 // A server that says nothing any more: a request that got no answer in time has a PING sent, and
 // without an answer to that the connection is given up.
-Test(upstream_h2_engine, silence)
+Test(http_h2_engine, silence)
 {
 	static const char settings[] = "\0\0\0\4\0\0\0\0\0";
 	struct h2_server *server =
@@ -179,7 +182,7 @@ Test(upstream_h2_engine, silence)
 }
 
 // One that answers PINGs is kept, and one without requests is left after a while.
-Test(upstream_h2_engine, idle)
+Test(http_h2_engine, idle)
 {
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
 	struct alone a = alone_make(server, 0);
@@ -187,10 +190,10 @@ Test(upstream_h2_engine, idle)
 
 	asker_start(&a, &asker, "/ok", LONG_MS);
 	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_none);
-	uint64_t until = bed_now_ms() + LONG_MS;
+	uint64_t until = clock_ms() + LONG_MS;
 	// A PING, and its answer; without that, the connection would be given up 5 s later.
 	for (uint32_t told = alone_turn(&a, 16000, 0); !(told & EPOLLIN);) {
-		cr_assert(bed_now_ms() < until, "no answer");
+		cr_assert(clock_ms() < until, "no answer");
 		told = alone_turn(&a, 0, 100);
 	}
 	alone_turn(&a, 22000, 0);
@@ -198,8 +201,8 @@ Test(upstream_h2_engine, idle)
 	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_none);
 	cr_expect_eq(h2_server_connections(server), 1);
 	alone_turn(&a, 125000, 0);
-	until = bed_now_ms() + LONG_MS;
-	while (!h2_server_left(server) && bed_now_ms() < until)
+	until = clock_ms() + LONG_MS;
+	while (!h2_server_left(server) && clock_ms() < until)
 		alone_turn(&a, 0, 10);
 	cr_expect_eq(h2_server_left(server), 1);
 	alone_end(&a);
@@ -208,7 +211,7 @@ Test(upstream_h2_engine, idle)
 
 // A place that becomes free because a request was given up is seen at once, not when something
 // else wakes the loop: whether it was given up in time() or between turns.
-Test(upstream_h2_engine, place_of_a_given_up_stream)
+Test(http_h2_engine, place_of_a_given_up_stream)
 {
 	struct h2_server *server = h2_server_start(
 		&(struct h2_server_config){.name = "one", .limited = true, .streams = 1});
@@ -230,11 +233,11 @@ Test(upstream_h2_engine, place_of_a_given_up_stream)
 			alone_turn(&a, 0, 0);
 		cr_assert(!second.transfer.sent);
 		if (by_time)
-			a.engine->ops->turn(a.engine, bed_now_ms() + LONG_MS);
+			a.engine->ops->turn(a.engine, clock_ms() + LONG_MS);
 		else
 			a.engine->ops->cancel(a.engine, &first.transfer);
 		while (alone_is_busy(&a)) { // no event wakes it
-			a.engine->ops->turn(a.engine, bed_now_ms());
+			a.engine->ops->turn(a.engine, clock_ms());
 			a.engine->ops->flush(a.engine);
 		}
 		cr_expect(second.transfer.sent);
@@ -246,7 +249,7 @@ Test(upstream_h2_engine, place_of_a_given_up_stream)
 
 // What the server's GOAWAY leaves without an answer waits for a connection to come, which may take
 // longer than `queue`: that is for a place on one that stands.
-Test(upstream_h2_engine, goaway_before_a_slow_connection)
+Test(http_h2_engine, goaway_before_a_slow_connection)
 {
 	struct h2_server *server =
 		h2_server_start(&(struct h2_server_config){.name = "one", .requests = 1});
@@ -255,9 +258,9 @@ Test(upstream_h2_engine, goaway_before_a_slow_connection)
 
 	asker_start(&a, &first, "/ok", LONG_MS);
 	asker_start(&a, &second, "/ok", LONG_MS);
-	uint64_t until = bed_now_ms() + LONG_MS;
+	uint64_t until = clock_ms() + LONG_MS;
 	while (a.engine->ops->connections(a.engine) < 2) { // it is not ready in this turn
-		cr_assert(bed_now_ms() < until, "no second connection");
+		cr_assert(clock_ms() < until, "no second connection");
 		alone_turn(&a, 0, 10);
 	}
 	alone_turn(&a, 5000, 0);
@@ -273,7 +276,7 @@ Test(upstream_h2_engine, goaway_before_a_slow_connection)
 #define LEAVING    "\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0" // and GOAWAY after it
 
 // The same if its time in the queue is up in the very turn that follows the GOAWAY.
-Test(upstream_h2_engine, goaway_before_a_slow_turn)
+Test(http_h2_engine, goaway_before_a_slow_turn)
 {
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){
 		.raw = ONE_STREAM,
@@ -291,7 +294,7 @@ Test(upstream_h2_engine, goaway_before_a_slow_turn)
 	asker_start(&a, &first, "/", LONG_MS);
 	asker_start(&a, &second, "/", LONG_MS); // it waits for the only stream
 	cr_expect_eq(asker_wait(&a, &first), HTTP_ERR_none);
-	a.engine->ops->turn(a.engine, bed_now_ms() + 4000);
+	a.engine->ops->turn(a.engine, clock_ms() + 4000);
 	cr_expect_eq(asker_wait(&a, &second), HTTP_ERR_none);
 	cr_expect_eq(h2_server_connections(server), 2);
 	alone_end(&a);
@@ -300,7 +303,7 @@ Test(upstream_h2_engine, goaway_before_a_slow_turn)
 
 // A request that was lost with its connection may have been seen, even if the server refuses it
 // when it comes again.
-Test(upstream_h2_engine, lost_and_then_refused)
+Test(http_h2_engine, lost_and_then_refused)
 {
 	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
 	struct alone a = alone_make(server, 0);
@@ -322,7 +325,7 @@ Test(upstream_h2_engine, lost_and_then_refused)
 
 // What libcurl, which shares the thread, left in OpenSSL's queue of errors is no error of an HTTP/2
 // connection: not when it reads, not when it writes.
-Test(upstream_h2_engine, errors_of_others)
+Test(http_h2_engine, errors_of_others)
 {
 	struct peer_pki pki = peer_pki_make();
 	struct h2_server *server = h2_server_start(
@@ -401,7 +404,7 @@ static void quiet_unless_it_writes(const char *scheme, const struct peer_pki *pk
 	free(body);
 }
 
-Test(upstream_h2_engine, quiet_unless_it_writes)
+Test(http_h2_engine, quiet_unless_it_writes)
 {
 	struct peer_pki pki = peer_pki_make();
 
