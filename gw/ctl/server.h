@@ -92,9 +92,9 @@ struct ctl_server_stats {
 	uint64_t idle;          // clients cut off after CTL_IDLE_TIMEOUT_MS
 	uint64_t requests;      // that reached a handler
 	uint64_t rejected;      // messages that did not: malformed, unknown, denied
-	unsigned clients;       // connected now
-	unsigned subscribers;   // of them, for events
-	unsigned requests_open; // unanswered now, also of clients that are gone
+	uint64_t clients;       // connected now
+	uint64_t subscribers;   // of them, for events
+	uint64_t requests_open; // unanswered now, also of clients that are gone
 };
 
 struct ctl_server;

@@ -52,61 +52,16 @@ static void on_status(void *arg, struct ctl_request *req, const struct ctl_cbor 
 		unsupported(req);
 }
 
-// The socket's own counters come first.
-static void list_server_stats(struct ctl_request *req)
-{
-	struct ctl_server_stats stats;
-
-	ctl_server_get_stats(ctl_request_server(req), &stats);
-
-	const struct ctl_counter counters[] = {
-		{.name = "ctl.clients",
-			.help = "connections to the control socket",
-			.gauge = true,
-			.total = stats.clients},
-		{.name = "ctl.subscribers",
-			.help = "connections that get events",
-			.gauge = true,
-			.total = stats.subscribers},
-		{.name = "ctl.requests_open",
-			.help = "requests to the control socket without their last answer",
-			.gauge = true,
-			.total = stats.requests_open},
-		{.name = "ctl.accepted",
-			.help = "connections accepted on the control socket",
-			.total = stats.accepted},
-		{.name = "ctl.refused",
-			.help = "connections refused because there were too many",
-			.total = stats.refused},
-		{.name = "ctl.slow",
-			.help = "clients cut off because they did not read their answers",
-			.total = stats.slow},
-		{.name = "ctl.idle",
-			.help = "clients cut off because they were silent for long",
-			.total = stats.idle},
-		{.name = "ctl.requests",
-			.help = "requests handled on the control socket",
-			.total = stats.requests},
-		{.name = "ctl.rejected",
-			.help = "messages that were malformed, unknown or not allowed",
-			.total = stats.rejected},
-	};
-
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		ctl_list_counter(req, &counters[i]);
-}
-
 static void on_stats(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
 
 	if (!ctl_args_read(req, map, NULL, 0))
 		return;
-	list_server_stats(req);
 	if (ops->stats)
 		ops->stats(ops->arg, req);
 	else
-		ctl_request_end(req);
+		unsupported(req);
 }
 
 static bool read_algorithm(

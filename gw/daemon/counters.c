@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verb stats: all counters, read where they are written; no worker is asked.
+// A source is a table of counters that are written in one place; the table of sources is at the
+// end.
 
 #include "gw/daemon/counters.h"
 
@@ -7,249 +8,362 @@
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
 
+#include <rte_common.h>
+
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+// Workers: stats.def, and the cycles and packets of each stage.
 
 // A counter of the workers, `offset` bytes into their statistics.
-static void list_worker_counter(const struct daemon *daemon, struct ctl_request *req,
-	const char *name, const char *help, const char *unit, size_t offset)
+static void read_workers(const struct daemon *daemon, size_t offset, struct counter *counter)
 {
-	uint64_t values[DP_WORKERS_MAX];
-	struct ctl_counter counter = {.name = name,
-		.help = help,
-		.unit = unit,
-		.workers = values,
-		.worker_count = dp_worker_count(daemon->dp)};
-
-	for (unsigned i = 0; i < counter.worker_count; i++) {
+	counter->worker_count = dp_worker_count(daemon->dp);
+	for (unsigned i = 0; i < counter->worker_count; i++) {
 		const char *stats = (const char *)dp_worker_stats(daemon->dp, i);
 
-		values[i] = __atomic_load_n((const uint64_t *)(stats + offset), __ATOMIC_RELAXED);
-		counter.total += values[i];
-	}
-	ctl_list_counter(req, &counter);
-}
-
-static void list_gauge(struct ctl_request *req, const char *name, const char *help,
-	const char *unit, uint64_t value)
-{
-	const struct ctl_counter counter = {
-		.name = name, .help = help, .unit = unit, .gauge = true, .total = value};
-
-	ctl_list_counter(req, &counter);
-}
-
-// The last one is for requests that came to no upstream.
-static void list_upstream(const struct daemon *daemon, struct ctl_request *req, size_t index)
-{
-	const char *upstream =
-		index < daemon->conf->upstream_count ? daemon->conf->upstreams[index].name : "none";
-
-	for (unsigned k = 0; k < UP_STAT_COUNT; k++) {
-		char name[128];
-		const struct ctl_counter counter = {
-			.name = name,
-			.help = up_stat_help(k),
-			.unit = unit_name(up_stat_unit(k)),
-			.gauge = up_stat_is_gauge(k),
-			.total = upstreams_stat(daemon, index, k),
-		};
-
-		snprintf(name, sizeof(name), "upstream.%s.%s", upstream, up_stat_name(k));
-		ctl_list_counter(req, &counter);
+		counter->workers[i] =
+			__atomic_load_n((const uint64_t *)(stats + offset), __ATOMIC_RELAXED);
+		counter->value += counter->workers[i];
 	}
 }
 
-static void list_access_log(const struct daemon *daemon, struct ctl_request *req, size_t index)
+static size_t stat_rows(const struct daemon *daemon)
 {
-	const struct up_access_log *log = daemon->access;
-	const struct ctl_counter counters[] = {
-		{.name = "access_log_written", .help = "lines of the access log"},
-		{.name = "access_log_dropped", .help = "lines above the rate, or without room"},
-		{.name = "access_log_failed", .help = "lines that the file did not take"},
-	};
-	const uint64_t totals[] = {log ? up_access_log_written(log) : 0,
-		log ? up_access_log_dropped(log) : 0, log ? up_access_log_failed(log) : 0};
-
-	for (unsigned i = 0; i < 3; i++) {
-		struct ctl_counter counter = counters[i];
-
-		counter.total = totals[i];
-		ctl_list_counter(req, &counter);
-	}
+	return DP_STAT_COUNT;
 }
 
-// Frames between a port and the kernel TAP beside it.
-static void list_port(const struct daemon *daemon, struct ctl_request *req, size_t index)
+static const char *stat_read(const struct daemon *daemon, size_t row, struct counter *counter)
 {
-	const struct daemon_port *port = &daemon->port[index];
-	char name[64];
-	struct ctl_counter counter = {.name = name};
+	counter->help = dp_stat_infos[row].help;
+	counter->unit = dp_stat_infos[row].unit;
+	read_workers(daemon, offsetof(struct dp_stats, count) + row * sizeof(uint64_t), counter);
+	return dp_stat_infos[row].name;
+}
 
+static size_t stage_rows(const struct daemon *daemon)
+{
+	return 2 * DP_STAGE_COUNT;
+}
+
+static const char *stage_read(const struct daemon *daemon, size_t row, struct counter *counter)
+{
+	const struct dp_stat_info *stage = &dp_stage_infos[row / 2];
+	const bool is_cycles = row % 2 == 0;
+	const size_t array =
+		is_cycles ? offsetof(struct dp_stats, cycles) : offsetof(struct dp_stats, packets);
+
+	counter->label_value = stage->name;
+	counter->help = stage->help;
+	counter->unit = is_cycles ? UNIT_CYCLES : UNIT_COUNT;
+	read_workers(daemon, array + row / 2 * sizeof(uint64_t), counter);
+	return is_cycles ? "cycles" : "packets";
+}
+
+// Loops: stats.def of each upstream. The last one is for requests that came to no upstream.
+
+static size_t upstream_rows(const struct daemon *daemon)
+{
+	return (daemon->conf->upstream_count + 1) * UP_STAT_COUNT;
+}
+
+static const char *upstream_read(const struct daemon *daemon, size_t row, struct counter *counter)
+{
+	const size_t upstream = row / UP_STAT_COUNT;
+	const enum up_stat stat = row % UP_STAT_COUNT;
+
+	counter->label_value = upstream < daemon->conf->upstream_count
+		? daemon->conf->upstreams[upstream].name
+		: "none";
+	counter->help = up_stat_help(stat);
+	counter->unit = up_stat_unit(stat);
+	counter->is_gauge = up_stat_is_gauge(stat);
+	counter->value = upstreams_stat(daemon, upstream, stat);
+	return up_stat_name(stat);
+}
+
+// Ports: frames between a port and the kernel TAP beside it.
+
+static const struct {
+	const char *name, *help;
+	size_t offset;
+} of_port[] = {
+	{"to_kernel_failed", "frames that the kernel did not take, its TAP is down perhaps",
+		offsetof(struct daemon_port, to_kernel_failed)},
+	{"from_kernel_full", "frames of the kernel for which the worker had no room",
+		offsetof(struct daemon_port, from_kernel_full)},
+};
+
+static size_t port_rows(const struct daemon *daemon)
+{
+	return daemon->port_count * ROWS(of_port);
+}
+
+static const char *port_read(const struct daemon *daemon, size_t row, struct counter *counter)
+{
+	const struct daemon_port *port = &daemon->port[row / ROWS(of_port)];
+
+	row %= ROWS(of_port);
 	if (port->tap_fd < 0)
-		return;
-	snprintf(name, sizeof(name), "port.%s.to_kernel_failed", port->conf->name);
-	counter.help = "frames that the kernel did not take, its TAP is down perhaps";
-	counter.total = port->to_kernel_failed;
-	ctl_list_counter(req, &counter);
-	snprintf(name, sizeof(name), "port.%s.from_kernel_full", port->conf->name);
-	counter.help = "frames of the kernel for which the worker had no room";
-	counter.total = port->from_kernel_full;
-	ctl_list_counter(req, &counter);
+		return NULL;
+	counter->label_value = port->conf->name;
+	counter->help = of_port[row].help;
+	counter->value = *(const uint64_t *)((const char *)port + of_port[row].offset);
+	return of_port[row].name;
 }
 
-static void list_log(const struct daemon *daemon, struct ctl_request *req, size_t index)
-{
-	const struct ctl_counter counters[] = {
-		{.name = "log_written", .help = "lines of the log", .total = log_written()},
-		{.name = "log_lost",
-			.help = "lines of the log that nobody took in time",
-			.total = log_lost()},
-	};
+// The control socket.
 
-	ctl_list_counter(req, &counters[0]);
-	ctl_list_counter(req, &counters[1]);
+static const struct {
+	const char *name, *help;
+	bool is_gauge;
+	size_t offset;
+} of_control[] = {
+	{"clients", "connections to the control socket", true,
+		offsetof(struct ctl_server_stats, clients)},
+	{"subscribers", "connections that get events", true,
+		offsetof(struct ctl_server_stats, subscribers)},
+	{"requests_open", "requests to the control socket without their last answer", true,
+		offsetof(struct ctl_server_stats, requests_open)},
+	{"accepted", "connections accepted on the control socket", false,
+		offsetof(struct ctl_server_stats, accepted)},
+	{"refused", "connections refused because there were too many", false,
+		offsetof(struct ctl_server_stats, refused)},
+	{"slow", "clients cut off because they did not read their answers", false,
+		offsetof(struct ctl_server_stats, slow)},
+	{"idle", "clients cut off because they were silent for long", false,
+		offsetof(struct ctl_server_stats, idle)},
+	{"requests", "requests handled on the control socket", false,
+		offsetof(struct ctl_server_stats, requests)},
+	{"rejected", "messages that were malformed, unknown or not allowed", false,
+		offsetof(struct ctl_server_stats, rejected)},
+};
+
+static size_t control_rows(const struct daemon *daemon)
+{
+	return ROWS(of_control);
 }
 
-static void list_stage(const struct daemon *daemon, struct ctl_request *req, size_t index)
+static const char *control_read(const struct daemon *daemon, size_t row, struct counter *counter)
 {
-	const struct dp_stat_info *stage = &dp_stage_infos[index];
-	char name[64];
+	struct ctl_server_stats stats;
 
-	snprintf(name, sizeof(name), "stage_%s_cycles", stage->name);
-	list_worker_counter(daemon, req, name, stage->help, "cycles",
-		offsetof(struct dp_stats, cycles) + index * sizeof(uint64_t));
-	snprintf(name, sizeof(name), "stage_%s_packets", stage->name);
-	list_worker_counter(daemon, req, name, stage->help, NULL,
-		offsetof(struct dp_stats, packets) + index * sizeof(uint64_t));
+	ctl_server_get_stats(daemon->ctl, &stats);
+	counter->help = of_control[row].help;
+	counter->is_gauge = of_control[row].is_gauge;
+	counter->value = *(const uint64_t *)((const char *)&stats + of_control[row].offset);
+	return of_control[row].name;
 }
 
-// The rung of the overload ladder that each worker stands on, and the highest of them.
-static void list_overload(const struct daemon *daemon, struct ctl_request *req)
-{
-	uint64_t values[DP_WORKERS_MAX];
-	struct ctl_counter counter = {.name = "overload",
-		.help = "rung of the overload ladder: 1 refuses low priority, 2 NON, 3 all",
-		.gauge = true,
-		.workers = values,
-		.worker_count = dp_worker_count(daemon->dp)};
+// What has a function of its own each.
 
-	for (unsigned i = 0; i < counter.worker_count; i++) {
-		values[i] = dp_worker_rung(daemon->dp, i);
-		counter.total = values[i] > counter.total ? values[i] : counter.total;
-	}
-	ctl_list_counter(req, &counter);
+struct own_row {
+	const char *name, *help;
+	enum unit unit;
+	bool is_gauge;
+	uint64_t (*read)(const struct daemon *daemon);
+	uint64_t (*read_worker)(const struct daemon *daemon, unsigned worker); // NULL: none
+};
+
+static const char *own_read(
+	const struct own_row *row, const struct daemon *daemon, struct counter *counter)
+{
+	counter->help = row->help;
+	counter->unit = row->unit;
+	counter->is_gauge = row->is_gauge;
+	counter->value = row->read(daemon);
+	if (row->read_worker)
+		counter->worker_count = dp_worker_count(daemon->dp);
+	for (unsigned i = 0; i < counter->worker_count; i++)
+		counter->workers[i] = row->read_worker(daemon, i);
+	return row->name;
 }
 
-static void list_gauges(const struct daemon *daemon, struct ctl_request *req, size_t index)
+static uint64_t lines_written(const struct daemon *daemon)
 {
-	uint64_t in_flight = 0;
-	uint64_t unacked = 0;
-	uint64_t mbufs = 0;
+	return log_written();
+}
+
+static uint64_t lines_lost(const struct daemon *daemon)
+{
+	return log_lost();
+}
+
+static uint64_t access_written(const struct daemon *daemon)
+{
+	return daemon->access ? up_access_log_written(daemon->access) : 0;
+}
+
+static uint64_t access_dropped(const struct daemon *daemon)
+{
+	return daemon->access ? up_access_log_dropped(daemon->access) : 0;
+}
+
+static uint64_t access_failed(const struct daemon *daemon)
+{
+	return daemon->access ? up_access_log_failed(daemon->access) : 0;
+}
+
+static const struct own_row of_logs[] = {
+	{"log_written", "lines of the log", UNIT_COUNT, false, lines_written, NULL},
+	{"log_lost", "lines of the log that nobody took in time", UNIT_COUNT, false, lines_lost,
+		NULL},
+	{"access_log_written", "lines of the access log", UNIT_COUNT, false, access_written, NULL},
+	{"access_log_dropped", "lines above the rate, or without room", UNIT_COUNT, false,
+		access_dropped, NULL},
+	{"access_log_failed", "lines that the file did not take", UNIT_COUNT, false, access_failed,
+		NULL},
+};
+
+static size_t log_rows(const struct daemon *daemon)
+{
+	return ROWS(of_logs);
+}
+
+static const char *log_read(const struct daemon *daemon, size_t row, struct counter *counter)
+{
+	return own_read(&of_logs[row], daemon, counter);
+}
+
+static uint64_t devices(const struct daemon *daemon)
+{
+	return dp_contexts(daemon->dp)->count;
+}
+
+static uint64_t devices_retiring(const struct daemon *daemon)
+{
+	return dp_devices_retiring(daemon->dp);
+}
+
+static uint64_t exchanges(const struct daemon *daemon)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		sum += workers_in_flight(daemon->dp, i);
+	return sum;
+}
+
+static uint64_t exchanges_unacked(const struct daemon *daemon)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		sum += dp_worker_unacked(daemon->dp, i);
+	return sum;
+}
+
+static uint64_t mbufs(const struct daemon *daemon)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		sum += dp_worker_mbufs(daemon->dp, i);
+	return sum;
+}
+
+static uint64_t overload_of(const struct daemon *daemon, unsigned worker)
+{
+	return dp_worker_rung(daemon->dp, worker);
+}
+
+// The highest rung that a worker stands on.
+static uint64_t overload(const struct daemon *daemon)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		most = RTE_MAX(most, overload_of(daemon, i));
+	return most;
+}
+
+// Of the workers that have answers, the least.
+static uint64_t answers_oldest(const struct daemon *daemon)
+{
 	uint64_t oldest = 0;
 
 	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++) {
 		uint64_t age = dp_worker_answers_oldest_ms(daemon->dp, i);
 
-		in_flight += workers_in_flight(daemon->dp, i);
-		mbufs += dp_worker_mbufs(daemon->dp, i);
-		unacked += dp_worker_unacked(daemon->dp, i);
 		if (!oldest || (age && age < oldest))
 			oldest = age;
 	}
-	list_gauge(req, "devices", "security contexts in the table", NULL,
-		dp_contexts(daemon->dp)->count);
-	list_gauge(req, "devices_retiring", "removed devices whose memory is not free yet", NULL,
-		dp_devices_retiring(daemon->dp));
-	list_gauge(req, "exchanges", "requests in flight", NULL, in_flight);
-	list_gauge(req, "exchanges_unacked", "separate answers that wait for their ACK", NULL,
-		unacked);
-	list_gauge(req, "mbufs", "packet buffers in use, receive queues among them", NULL, mbufs);
-	list_overload(daemon, req);
-	list_gauge(req, "answers_oldest",
-		"age of the oldest answer that a retransmission would still get", "ms", oldest);
+	return oldest;
 }
 
-static void list_stat(const struct daemon *daemon, struct ctl_request *req, size_t index)
+static const struct own_row of_states[] = {
+	{"devices", "security contexts in the table", UNIT_COUNT, true, devices, NULL},
+	{"devices_retiring", "removed devices whose memory is not free yet", UNIT_COUNT, true,
+		devices_retiring, NULL},
+	{"exchanges", "requests in flight", UNIT_COUNT, true, exchanges, NULL},
+	{"exchanges_unacked", "separate answers that wait for their ACK", UNIT_COUNT, true,
+		exchanges_unacked, NULL},
+	{"mbufs", "packet buffers in use, receive queues among them", UNIT_COUNT, true, mbufs,
+		NULL},
+	{"overload", "rung of the overload ladder: 1 refuses low priority, 2 NON, 3 all",
+		UNIT_COUNT, true, overload, overload_of},
+	{"answers_oldest", "age of the oldest answer that a retransmission would still get",
+		UNIT_MS, true, answers_oldest, NULL},
+};
+
+static size_t state_rows(const struct daemon *daemon)
 {
-	const struct dp_stat_info *info = &dp_stat_infos[index];
-
-	list_worker_counter(daemon, req, info->name, info->help, unit_name(info->unit),
-		offsetof(struct dp_stats, count) + index * sizeof(uint64_t));
+	return ROWS(of_states);
 }
 
-static size_t stats(const struct daemon *daemon)
+static const char *state_read(const struct daemon *daemon, size_t row, struct counter *counter)
 {
-	return DP_STAT_COUNT;
+	return own_read(&of_states[row], daemon, counter);
 }
 
-static size_t upstreams(const struct daemon *daemon)
-{
-	return daemon->conf->upstream_count + 1;
-}
-
-static size_t ports(const struct daemon *daemon)
-{
-	return daemon->port_count;
-}
-
-static size_t stages(const struct daemon *daemon)
-{
-	return DP_STAGE_COUNT;
-}
-
-static size_t one(const struct daemon *daemon)
-{
-	return 1;
-}
-
-// All counters, in the order in which they are listed: a section has so many rows, and a row is a
-// few counters.
-static const struct {
+// All sources in the order in which they are listed. `read` fills help, unit, kind, values and the
+// label's value, and returns the name behind the prefix; NULL leaves this row out.
+static const struct source {
+	const char *prefix; // "": none
+	const char *label;  // NULL: none
+	char separator;     // of prefix, label's value and name as they are listed
 	size_t (*rows)(const struct daemon *daemon);
-	void (*list)(const struct daemon *daemon, struct ctl_request *req, size_t row);
-} sections[] = {
-	{stats, list_stat},
-	{upstreams, list_upstream},
-	{ports, list_port},
-	{one, list_log},
-	{one, list_access_log},
-	{stages, list_stage},
-	{one, list_gauges},
+	const char *(*read)(const struct daemon *daemon, size_t row, struct counter *counter);
+} sources[] = {
+	{"ctl", NULL, '.', control_rows, control_read},
+	{"", NULL, 0, stat_rows, stat_read},
+	{"upstream", "upstream", '.', upstream_rows, upstream_read},
+	{"port", "port", '.', port_rows, port_read},
+	{"", NULL, 0, log_rows, log_read},
+	{"stage", "stage", '_', stage_rows, stage_read},
+	{"", NULL, 0, state_rows, state_read},
 };
 
-#define SECTIONS (sizeof(sections) / sizeof(sections[0]))
-
-struct walk {
-	const struct daemon *daemon;
-	size_t section, row;
-};
-
-static bool walk_next(void *arg, struct ctl_request *req)
+static void names_make(struct counter *counter, const struct source *source, const char *name)
 {
-	struct walk *walk = arg;
+	const size_t room = COUNTER_NAME_MAX;
 
-	while (walk->section < SECTIONS &&
-		walk->row >= sections[walk->section].rows(walk->daemon)) {
-		walk->section++;
-		walk->row = 0;
-	}
-	if (walk->section == SECTIONS)
-		return false;
-	sections[walk->section].list(walk->daemon, req, walk->row++);
-	return true;
+	snprintf(counter->name, room, "%s%s%s", source->prefix, source->prefix[0] ? "_" : "", name);
+	if (!source->prefix[0])
+		snprintf(counter->listed, room, "%s", name);
+	else if (!source->label)
+		snprintf(counter->listed, room, "%s%c%s", source->prefix, source->separator, name);
+	else
+		snprintf(counter->listed, room, "%s%c%s%c%s", source->prefix, source->separator,
+			counter->label_value, source->separator, name);
 }
 
-void verb_stats(void *arg, struct ctl_request *req)
+bool counters_next(struct counters *at, struct counter *counter)
 {
-	static const struct ctl_stream stream = {.next = walk_next, .done = free};
-	struct walk *walk = calloc(1, sizeof(*walk));
+	for (; at->source < ROWS(sources); at->source++, at->row = 0) {
+		const struct source *source = &sources[at->source];
 
-	if (!walk) {
-		ctl_request_error(req, CTL_BUSY, "no memory");
-		return;
+		while (at->row < source->rows(at->daemon)) {
+			*counter = (struct counter){.label = source->label};
+			const char *name = source->read(at->daemon, at->row++, counter);
+
+			if (!name)
+				continue;
+			names_make(counter, source, name);
+			return true;
+		}
 	}
-	walk->daemon = arg;
-	ctl_request_stream(req, &stream, walk);
+	return false;
 }

@@ -2,9 +2,9 @@
 
 #include "gw/daemon/verbs.h"
 
-#include "gw/daemon/counters.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/import_verb.h"
+#include "gw/daemon/stats.h"
 #include "gw/daemon/status.h"
 #include "gw/daemon/store_verbs.h"
 #include "gw/os/log.h"
