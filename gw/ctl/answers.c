@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The structs of verbs.h as answers.
 
+#include "gw/ctl/attribute.h"
 #include "gw/ctl/cbor_write.h"
 #include "gw/ctl/verbs.h"
 
@@ -231,18 +232,7 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 
 	ctl_writer_init(body);
 	ctl_write_map(body);
-	ctl_put_text(body, "name", stored->name);
-	ctl_put_bytes(body, "device_id", stored->device_id, stored->device_id_len);
-	ctl_put_bytes(body, "gateway_id", stored->gateway_id, stored->gateway_id_len);
-	if (stored->has_id_context)
-		ctl_put_bytes(body, "id_context", stored->id_context, stored->id_context_len);
-	ctl_put_text(body, "algorithm", aead_algs[stored->alg].name);
-	ctl_put_text(body, "recovery", device_recovery_name(stored->recovery));
-	ctl_put_text(body, "own_pivs", device_own_piv_name(stored->own_piv));
-	if (stored->limits.max_message)
-		ctl_put_uint(body, "max_message", stored->limits.max_message);
-	if (stored->limits.max_in_flight)
-		ctl_put_uint(body, "max_in_flight", stored->limits.max_in_flight);
+	ctl_put_info(body, stored);
 	ctl_put_uint(body, "created", stored->created);
 	if (device->live) {
 		write_live(body, device, words);

@@ -78,14 +78,6 @@ bool ctl_arg_name(
 	return false;
 }
 
-size_t ctl_arg_bytes(const struct ctl_arg *arg, uint8_t *out)
-{
-	if (!arg->given)
-		return 0;
-	memcpy(out, arg->item.data, arg->item.value);
-	return arg->item.value;
-}
-
 bool ctl_arg_bool(const struct ctl_arg *arg)
 {
 	return arg->given && arg->item.value;

@@ -27,8 +27,6 @@ bool ctl_args_read(struct ctl_request *req, const struct ctl_cbor *map, struct c
 // here: false then, and the request is answered and gone.
 bool ctl_arg_name(struct ctl_request *req, const struct ctl_arg *arg,
 	char name[DEVICE_NAME_MAX + 1]) __attribute__((warn_unused_result));
-// Copies a byte string into `out`, which has room for arg->max. Returns its length, 0 if none came.
-size_t ctl_arg_bytes(const struct ctl_arg *arg, uint8_t *out);
 // False if it was not given.
 bool ctl_arg_bool(const struct ctl_arg *arg);
 

@@ -4,6 +4,7 @@
 
 #include "gw/ctl/args.h"
 #include "gw/ctl/cbor_write.h"
+#include "gw/ctl/spec.h"
 
 #include <fcntl.h>
 #include <sodium.h>
@@ -64,133 +65,6 @@ static void on_stats(void *arg, struct ctl_request *req, const struct ctl_cbor *
 		unsupported(req);
 }
 
-static bool read_algorithm(
-	struct ctl_request *req, const struct ctl_arg *given, enum aead_alg *algorithm)
-{
-	char name[32] = "";
-
-	*algorithm = AEAD_AES_CCM_16_64_128;
-	if (!given->given)
-		return true;
-	if (given->item.value < sizeof(name))
-		memcpy(name, given->item.data, given->item.value);
-	if (aead_alg_from_name(name, algorithm) < 0) {
-		ctl_request_error(req, CTL_BAD_REQUEST, "algorithm: not one of postern's");
-		return false;
-	}
-	return true;
-}
-
-// A word of at most 15 bytes, or "" for another text.
-#define WORD_MAX 16
-
-static void read_word(const struct ctl_arg *given, char word[WORD_MAX])
-{
-	memset(word, 0, WORD_MAX);
-	if (given->item.value < WORD_MAX)
-		memcpy(word, given->item.data, given->item.value);
-}
-
-static bool read_policy(struct ctl_request *req, const struct ctl_arg *recovery,
-	const struct ctl_arg *own_piv, struct device_spec *spec)
-{
-	char word[WORD_MAX];
-
-	spec->has_recovery = recovery->given;
-	spec->has_own_piv = own_piv->given;
-	if (recovery->given) {
-		read_word(recovery, word);
-		if (device_recovery_of(word, &spec->recovery) < 0) {
-			ctl_request_error(req, CTL_BAD_REQUEST, "recovery: echo or floor");
-			return false;
-		}
-	}
-	if (own_piv->given) {
-		read_word(own_piv, word);
-		if (device_own_piv_of(word, &spec->own_piv) < 0) {
-			ctl_request_error(req, CTL_BAD_REQUEST, "own_piv: auto, always or clock");
-			return false;
-		}
-	}
-	return true;
-}
-
-// Of a device that is added, or of the keys that it is to have: then replace is NULL, and the name
-// must be there.
-static bool read_spec(struct ctl_request *req, const struct ctl_cbor *map, struct device_spec *spec,
-	bool *replace)
-{
-	enum {
-		NAME,
-		DEVICE_ID,
-		GATEWAY_ID,
-		SECRET,
-		SALT,
-		ID_CONTEXT,
-		ALGORITHM,
-		NEVER_USED,
-		GATEWAY_SEQ,
-		DEVICE_SEQ,
-		RECOVERY,
-		OWN_PIV,
-		MAX_MESSAGE,
-		MAX_IN_FLIGHT,
-		REPLACE, // the last: not for keys of a device that is there
-		COUNT
-	};
-	struct ctl_arg args[COUNT] = {
-		[NAME] = {"name", CTL_CBOR_TEXT, !replace, 1, DEVICE_NAME_MAX},
-		[DEVICE_ID] = {"device_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
-		[GATEWAY_ID] = {"gateway_id", CTL_CBOR_BYTES, true, 0, OSC_KID_LEN_MAX},
-		[SECRET] = {"master_secret", CTL_CBOR_BYTES, true, 1, OSC_SECRET_LEN_MAX},
-		[SALT] = {"master_salt", CTL_CBOR_BYTES, .max = OSC_SECRET_LEN_MAX},
-		[ID_CONTEXT] = {"id_context", CTL_CBOR_BYTES, .max = OSC_ID_CONTEXT_LEN_MAX},
-		[ALGORITHM] = {"algorithm", CTL_CBOR_TEXT, .min = 1, .max = 64},
-		[NEVER_USED] = {"never_used", CTL_CBOR_BOOL, .max = 1},
-		[GATEWAY_SEQ] = {"gateway_seq", CTL_CBOR_UINT, .max = UINT64_MAX},
-		[DEVICE_SEQ] = {"device_seq", CTL_CBOR_UINT, .max = DEVICE_SEQ_MAX},
-		[RECOVERY] = {"recovery", CTL_CBOR_TEXT, .min = 1, .max = 64},
-		[OWN_PIV] = {"own_piv", CTL_CBOR_TEXT, .min = 1, .max = 64},
-		[MAX_MESSAGE] = {"max_message", CTL_CBOR_UINT, .min = DEVICE_MESSAGE_MIN,
-			.max = DEVICE_MESSAGE_MAX},
-		[MAX_IN_FLIGHT] = {"max_in_flight", CTL_CBOR_UINT, .min = 1,
-			.max = DEVICE_IN_FLIGHT_MAX},
-		[REPLACE] = {"replace", CTL_CBOR_BOOL, .max = 1},
-	};
-	struct osc_params *params = &spec->params;
-
-	memset(spec, 0, sizeof(*spec));
-	if (!ctl_args_read(req, map, args, replace ? COUNT : REPLACE) ||
-		!ctl_arg_name(req, &args[NAME], spec->name) ||
-		!read_algorithm(req, &args[ALGORITHM], &params->alg) ||
-		!read_policy(req, &args[RECOVERY], &args[OWN_PIV], spec))
-		return false;
-	params->recipient_id_len = ctl_arg_bytes(&args[DEVICE_ID], params->recipient_id);
-	params->sender_id_len = ctl_arg_bytes(&args[GATEWAY_ID], params->sender_id);
-	params->secret_len = ctl_arg_bytes(&args[SECRET], params->secret);
-	params->salt_len = ctl_arg_bytes(&args[SALT], params->salt);
-	params->id_context_len = ctl_arg_bytes(&args[ID_CONTEXT], params->id_context);
-	params->has_id_context = args[ID_CONTEXT].given;
-	spec->never_used = ctl_arg_bool(&args[NEVER_USED]);
-	spec->has_gateway_seq = args[GATEWAY_SEQ].given;
-	spec->gateway_seq = spec->has_gateway_seq ? args[GATEWAY_SEQ].item.value : 0;
-	spec->has_device_seq = args[DEVICE_SEQ].given;
-	spec->device_seq = spec->has_device_seq ? args[DEVICE_SEQ].item.value : 0;
-	if (args[MAX_MESSAGE].given)
-		spec->limits.max_message = args[MAX_MESSAGE].item.value;
-	if (args[MAX_IN_FLIGHT].given)
-		spec->limits.max_in_flight = args[MAX_IN_FLIGHT].item.value;
-	if (replace)
-		*replace = ctl_arg_bool(&args[REPLACE]);
-	if (spec->never_used == spec->has_gateway_seq) {
-		ctl_request_error(req, CTL_BAD_REQUEST,
-			"say where the keys have been: either never_used is true or there is a "
-			"gateway_seq");
-		return false;
-	}
-	return true;
-}
-
 static void on_device_add(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
@@ -199,7 +73,7 @@ static void on_device_add(void *arg, struct ctl_request *req, const struct ctl_c
 
 	if (ops->device_add == NULL)
 		unsupported(req);
-	else if (read_spec(req, map, &spec, &replace))
+	else if (ctl_spec_read(req, map, &spec, &replace))
 		ops->device_add(ops->arg, req, &spec, replace);
 	sodium_memzero(&spec, sizeof(spec));
 }
@@ -340,7 +214,7 @@ static void on_device_rotate(void *arg, struct ctl_request *req, const struct ct
 		unsupported(req);
 		return;
 	}
-	if (read_spec(req, map, &spec, NULL)) {
+	if (ctl_spec_read(req, map, &spec, NULL)) {
 		memcpy(name, spec.name, sizeof(name));
 		memset(spec.name, 0, sizeof(spec.name));
 		ops->device_rotate(ops->arg, req, name, &spec);

@@ -29,7 +29,7 @@ static void put(struct csv *csv, char c)
 
 static unsigned fields_max(const struct csv *csv)
 {
-	return csv->header_read ? csv->columns : RECORD_COLUMNS;
+	return csv->header_read ? csv->columns : device_attribute_count;
 }
 
 static void field_begin(struct csv *csv, bool quoted)
@@ -189,9 +189,10 @@ static int header_read(struct csv *csv, struct store_error *error)
 		csv->fields--;
 	for (unsigned i = 0; i < csv->fields; i++) {
 		const char *name = csv->row + csv->start[i];
-		csv->column[i] = record_column(name, strlen(name));
-		if (csv->column[i] == RECORD_COLUMNS)
+		const struct device_attribute *attribute = device_attribute(name, strlen(name));
+		if (attribute == NULL)
 			return name_fail(csv, i, error);
+		csv->column[i] = attribute - device_attributes;
 		if (seen & 1u << csv->column[i])
 			return header_fail(csv, error, "a column is there twice: \"", name);
 		seen |= 1u << csv->column[i];
@@ -220,10 +221,9 @@ static enum parse_verdict record_end(
 	for (unsigned i = 0; i < csv->columns; i++) {
 		size_t end = i + 1 < csv->columns ? csv->start[i + 1] : csv->len;
 		size_t len = end - csv->start[i] - 1;
-		enum record_column column = csv->column[i];
+		unsigned column = csv->column[i];
 		// An empty ID Context is not an absent one, an id may have no bytes.
-		if (len == 0 && !csv->quoted[i] && column != RECORD_DEVICE_ID &&
-			column != RECORD_GATEWAY_ID)
+		if (len == 0 && !csv->quoted[i] && !device_attributes[column].may_be_empty)
 			continue;
 		record->value[column].kind = RECORD_TEXT;
 		record->value[column].text = csv->row + csv->start[i];

@@ -14,6 +14,9 @@
 
 #define DEVICE_NAME_MAX 63          // bytes of a name: [A-Za-z0-9._:-]
 #define DEVICE_SEQ_MAX  OSC_PIV_MAX // of device_seq
+// Of gateway_seq: with half of all numbers used, new keys are due.
+#define DEVICE_GATEWAY_SEQ_MAX (OSC_PIV_MAX >> 1)
+#define DEVICE_NAME_RULE       "1 to 63 of A-Z a-z 0-9 . _ : - are allowed"
 
 // How a device goes on after its window was lost.
 enum device_recovery {
@@ -28,14 +31,9 @@ enum device_own_piv {
 	DEVICE_OWN_PIV_CLOCK,  // every answer, from the clock; its window is never kept
 };
 
-// Words of configuration and imports: "echo", "floor"; "auto", "always", "clock".
-const char *device_recovery_name(enum device_recovery recovery);
-const char *device_own_piv_name(enum device_own_piv own_piv);
-// Their meaning: 0 or -EINVAL.
-int device_recovery_of(const char *word, enum device_recovery *recovery)
-	__attribute__((warn_unused_result));
-int device_own_piv_of(const char *word, enum device_own_piv *own_piv)
-	__attribute__((warn_unused_result));
+// Their words in imports and answers, in the order of the enum; NULL ends them.
+extern const char *const device_recovery_words[]; // "echo", "floor"
+extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 
 // The least and most that may be said of a device, see struct device_limits.
 #define DEVICE_MESSAGE_MIN   64

@@ -204,11 +204,12 @@ static bool member(struct cursor *cursor, struct record *record, unsigned *seen)
 		return fail(cursor, "the name of a value is missing");
 	if (!string(cursor, &key, &key_len))
 		return false;
-	enum record_column column = record_column(key, key_len);
-	if (column == RECORD_COLUMNS) {
+	const struct device_attribute *attribute = device_attribute(key, key_len);
+	if (attribute == NULL) {
 		store_fail(cursor->error, 0, "no value is named \"%.64s\"", key);
 		return false;
 	}
+	unsigned column = attribute - device_attributes;
 	if (*seen & 1u << column) {
 		store_fail(cursor->error, 0, "%s: is there twice", key);
 		return false;
@@ -240,7 +241,7 @@ static bool object(struct cursor *cursor, struct record *record)
 		return fail(cursor, "a comma or the end of the object is missing");
 	if (cursor->at != cursor->end)
 		return fail(cursor, "braces that do not match");
-	for (unsigned i = 0; i < RECORD_COLUMNS; i++) {
+	for (unsigned i = 0; i < device_attribute_count; i++) {
 		if (record->value[i].kind != RECORD_ABSENT)
 			((char *)record->value[i].text)[record->value[i].len] = 0;
 	}

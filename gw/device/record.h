@@ -5,30 +5,11 @@
 #ifndef POSTERN_GW_DEVICE_RECORD_H
 #define POSTERN_GW_DEVICE_RECORD_H
 
-#include "gw/device/device.h"
-#include "gw/device/error.h"
+#include "gw/device/attribute.h"
 
 #include <stddef.h>
 
 #define RECORD_LEN_MAX (16 * 1024) // bytes of one CSV record or JSON object
-
-enum record_column {
-	RECORD_DEVICE_ID,
-	RECORD_GATEWAY_ID,
-	RECORD_MASTER_SECRET,
-	RECORD_MASTER_SALT,
-	RECORD_ID_CONTEXT,
-	RECORD_ALGORITHM,
-	RECORD_NAME,
-	RECORD_NEVER_USED,
-	RECORD_GATEWAY_SEQ,
-	RECORD_DEVICE_SEQ,
-	RECORD_RECOVERY,
-	RECORD_OWN_PIV,
-	RECORD_MAX_MESSAGE,
-	RECORD_MAX_IN_FLIGHT,
-	RECORD_COLUMNS,
-};
 
 enum record_kind {
 	RECORD_ABSENT = 0,
@@ -45,12 +26,8 @@ struct record {
 		const char
 			*text; // in the buffer of the parser, ended by 0, good until its next call
 		size_t len;    // bytes
-	} value[RECORD_COLUMNS];
+	} value[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute
 };
-
-// RECORD_COLUMNS if there is no such column. name needs no 0 at its end.
-enum record_column record_column(const char *name, size_t len);
-const char *record_column_name(enum record_column column);
 
 // -EINVAL and what is wrong. *spec is wiped then.
 int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
@@ -92,9 +69,9 @@ struct csv {
 	struct store_error why; // if bad
 	size_t len;
 	unsigned fields, columns;
-	bool quoted[RECORD_COLUMNS];
-	size_t start[RECORD_COLUMNS];              // of each field in row
-	enum record_column column[RECORD_COLUMNS]; // of each field
+	bool quoted[DEVICE_ATTRIBUTES_MAX];
+	size_t start[DEVICE_ATTRIBUTES_MAX];    // of each field in row
+	unsigned column[DEVICE_ATTRIBUTES_MAX]; // of each field: the number of its attribute
 	char row[RECORD_LEN_MAX];
 };
 

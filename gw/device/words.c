@@ -3,37 +3,16 @@
 
 #include "gw/device/device.h"
 
-#include <errno.h>
-#include <string.h>
+#include <stddef.h>
 
-const char *device_recovery_name(enum device_recovery recovery)
-{
-	return recovery == DEVICE_FLOOR ? "floor" : "echo";
-}
-
-const char *device_own_piv_name(enum device_own_piv own_piv)
-{
-	static const char *const names[] = {
-		[DEVICE_OWN_PIV_AUTO] = "auto",
-		[DEVICE_OWN_PIV_ALWAYS] = "always",
-		[DEVICE_OWN_PIV_CLOCK] = "clock",
-	};
-
-	return names[own_piv];
-}
-
-int device_recovery_of(const char *word, enum device_recovery *recovery)
-{
-	for (*recovery = DEVICE_ECHO; *recovery <= DEVICE_FLOOR; ++*recovery)
-		if (strcmp(word, device_recovery_name(*recovery)) == 0)
-			return 0;
-	return -EINVAL;
-}
-
-int device_own_piv_of(const char *word, enum device_own_piv *own_piv)
-{
-	for (*own_piv = DEVICE_OWN_PIV_AUTO; *own_piv <= DEVICE_OWN_PIV_CLOCK; ++*own_piv)
-		if (strcmp(word, device_own_piv_name(*own_piv)) == 0)
-			return 0;
-	return -EINVAL;
-}
+const char *const device_recovery_words[] = {
+	[DEVICE_ECHO] = "echo",
+	[DEVICE_FLOOR] = "floor",
+	NULL,
+};
+const char *const device_own_piv_words[] = {
+	[DEVICE_OWN_PIV_AUTO] = "auto",
+	[DEVICE_OWN_PIV_ALWAYS] = "always",
+	[DEVICE_OWN_PIV_CLOCK] = "clock",
+	NULL,
+};

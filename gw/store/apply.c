@@ -29,11 +29,11 @@ static int policy_check(
 	if (row->recovery_said && row->recovery != there->recovery)
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and recovery: %s; remove it first",
-			there->name, device_recovery_name(there->recovery));
+			there->name, device_recovery_words[there->recovery]);
 	if (row->own_piv_said && row->own_piv != there->own_piv)
 		return store_fail(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
-			there->name, device_own_piv_name(there->own_piv));
+			there->name, device_own_piv_words[there->own_piv]);
 	return 0;
 }
 

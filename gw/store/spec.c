@@ -4,15 +4,18 @@
 
 #include "gw/store/spec.h"
 
+#include "gw/device/spec.h"
 #include "gw/store/hashes.h"
 #include "gw/store/row.h"
 #include "gw/store/seal.h"
 #include "gw/store/state.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
+
+_Static_assert((DEVICE_GATEWAY_SEQ_MAX >> STORE_COUNTER_BITS) + 1 <= STORE_RUN_MAX / 2 + 1,
+	"a run_base leaves half of all runs");
 
 #define HEX_MAX (2 * OSC_ID_CONTEXT_LEN_MAX + 1)
 
@@ -40,50 +43,6 @@ static int default_name(struct store_row *row, struct store_error *error)
 	return 0;
 }
 
-static int spec_check(const struct device_spec *spec, struct store_error *error)
-{
-	const struct osc_params *params = &spec->params;
-	unsigned id_max = osc_id_len_max(params->alg);
-
-	if (spec->name[0] != 0 && !device_name_valid(spec->name))
-		return store_fail(error, -EINVAL,
-			"name: 1 to %d of A-Z a-z 0-9 . _ : - are allowed", DEVICE_NAME_MAX);
-	if (params->secret_len == 0)
-		return store_fail(error, -EINVAL, "master_secret: is empty");
-	if (params->recipient_id_len > id_max)
-		return store_fail(error, -EINVAL, "device_id: at most %u bytes with %s", id_max,
-			aead_algs[params->alg].name);
-	if (params->sender_id_len > id_max)
-		return store_fail(error, -EINVAL, "gateway_id: at most %u bytes with %s", id_max,
-			aead_algs[params->alg].name);
-	if (params->recipient_id_len == params->sender_id_len &&
-		memcmp(params->recipient_id, params->sender_id, params->sender_id_len) == 0)
-		return store_fail(error, -EINVAL, "device_id and gateway_id are the same");
-	if (spec->never_used && spec->has_gateway_seq)
-		return store_fail(error, -EINVAL, "never_used and gateway_seq exclude each other");
-	if (!spec->never_used && !spec->has_gateway_seq)
-		return store_fail(error, -EINVAL,
-			"where were the keys before? say never_used, or gateway_seq with the next "
-			"sequence number of the gateway that had them");
-	if (spec->has_gateway_seq &&
-		(spec->gateway_seq >> STORE_COUNTER_BITS) + 1 > STORE_SEQ_BASE_MAX)
-		return store_fail(error, -ERANGE,
-			"gateway_seq: %" PRIu64
-			" leaves too few sequence numbers: new keys are due",
-			spec->gateway_seq);
-	if (spec->has_device_seq && spec->never_used)
-		return store_fail(error, -EINVAL, "never_used and device_seq exclude each other");
-	if (spec->has_device_seq && spec->device_seq > DEVICE_SEQ_MAX)
-		return store_fail(
-			error, -EINVAL, "device_seq: no device has numbers beyond 2^40 - 1");
-	if (spec->limits.max_message &&
-		(spec->limits.max_message < DEVICE_MESSAGE_MIN ||
-			spec->limits.max_message > DEVICE_MESSAGE_MAX))
-		return store_fail(error, -EINVAL, "max_message: from %d to %d bytes",
-			DEVICE_MESSAGE_MIN, DEVICE_MESSAGE_MAX);
-	return 0;
-}
-
 // Where the mark of a device without Echo begins must be known; with Echo there is none.
 int spec_floor_check(const struct store_row *row, struct store_error *error)
 {
@@ -102,7 +61,7 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 	const struct osc_params *params = &spec->params;
 	struct osc_keys keys;
 
-	int code = spec_check(spec, error);
+	int code = device_spec_check(spec, error);
 	if (code != 0)
 		return code;
 	code = osc_derive(&keys, params);

@@ -38,9 +38,8 @@
 
 #define STORE_COUNTER_BITS OSC_COUNTER_BITS // of an own Partial IV, behind its run
 #define STORE_RUN_MAX      ((UINT32_C(1) << OSC_RUN_BITS) - 1)
-#define STORE_SEQ_BASE_MAX (UINT32_C(1) << 23) // largest run_base that a gateway_seq may ask for
-#define STORE_RUNS_HOUR    60                  // most runs granted in one hour
-#define STORE_MARK_AHEAD   32                  // mark of a device that has sent nothing yet
+#define STORE_RUNS_HOUR    60 // most runs granted in one hour
+#define STORE_MARK_AHEAD   32 // mark of a device that has sent nothing yet
 
 struct store;
 

@@ -50,7 +50,7 @@ static void record_take(const struct record *record, bool never_used, struct out
 	struct device_spec spec;
 	struct store_error error = {0};
 
-	for (unsigned i = 0; i < RECORD_COLUMNS; i++)
+	for (unsigned i = 0; i < device_attribute_count; i++)
 		FUZZ_CHECK(record->value[i].kind != RECORD_TEXT ||
 			record->value[i].text[record->value[i].len] == 0);
 	if (record_to_spec(record, never_used, &spec, &error)) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The commands about devices.
 
+#include "gw/ctl/attribute.h"
 #include "gw/device/record.h"
+#include "gw/device/spec.h"
 #include "gw/tools/ctl/cli.h"
 
 #include <errno.h>
@@ -88,10 +90,8 @@ static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add
 		cli_complain("%s: has more than one device: use \"device import\"", path);
 		return false;
 	}
-	if (buffers->spec.never_used == buffers->spec.has_gateway_seq) {
-		cli_complain("%s: say where the keys have been: either never_used is true "
-			     "or there is a gateway_seq",
-			path);
+	if (device_spec_check(&buffers->spec, &error) != 0) {
+		cli_complain("%s: %s", path, error.text);
 		return false;
 	}
 	return true;
@@ -100,36 +100,14 @@ static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add
 // For a device that is added, or for the keys that the device `name` is to have.
 static void spec_write(struct cli *cli, struct add_buffers *buffers, const char *name)
 {
-	const struct device_spec *spec = &buffers->spec;
-	const struct osc_params *params = &spec->params;
 	struct ctl_writer *request = &buffers->request;
 
 	cli_begin(cli, request, name ? "device rotate" : "device add");
-	if (name == NULL && spec->name[0])
-		name = spec->name;
-	if (name)
+	if (name) {
+		memset(buffers->spec.name, 0, sizeof(buffers->spec.name));
 		ctl_put_text(request, "name", name);
-	ctl_put_bytes(request, "device_id", params->recipient_id, params->recipient_id_len);
-	ctl_put_bytes(request, "gateway_id", params->sender_id, params->sender_id_len);
-	ctl_put_bytes(request, "master_secret", params->secret, params->secret_len);
-	ctl_put_bytes(request, "master_salt", params->salt, params->salt_len);
-	if (params->has_id_context)
-		ctl_put_bytes(request, "id_context", params->id_context, params->id_context_len);
-	ctl_put_text(request, "algorithm", aead_algs[params->alg].name);
-	if (spec->never_used)
-		ctl_put_bool(request, "never_used", true);
-	else
-		ctl_put_uint(request, "gateway_seq", spec->gateway_seq);
-	if (spec->has_device_seq)
-		ctl_put_uint(request, "device_seq", spec->device_seq);
-	if (spec->has_recovery)
-		ctl_put_text(request, "recovery", device_recovery_name(spec->recovery));
-	if (spec->has_own_piv)
-		ctl_put_text(request, "own_piv", device_own_piv_name(spec->own_piv));
-	if (spec->limits.max_message)
-		ctl_put_uint(request, "max_message", spec->limits.max_message);
-	if (spec->limits.max_in_flight)
-		ctl_put_uint(request, "max_in_flight", spec->limits.max_in_flight);
+	}
+	ctl_put_spec(request, &buffers->spec);
 	if (cli->given & CLI_REPLACE)
 		ctl_put_bool(request, "replace", true);
 }
@@ -350,6 +328,16 @@ static void show_line(const struct ctl_cbor *device, const char *key, const char
 		printf("%-14s %s\n", title, cli_value_text(text, device, key));
 }
 
+static void show_attributes(const struct ctl_cbor *device, bool settings)
+{
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		const struct device_attribute *attribute = &device_attributes[i];
+		if (attribute->title != NULL && attribute->setting == settings)
+			show_line(device, attribute->shown ? attribute->shown : attribute->name,
+				attribute->title);
+	}
+}
+
 static void show_times(const struct ctl_cbor *device)
 {
 	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
@@ -385,19 +373,12 @@ int cli_device_show(struct cli *cli, const char *name)
 	ret = cli_call(cli, &request, &reply);
 	if (ret != CLI_OK || cli->json)
 		return ret;
-	show_line(&reply.body, "name", "name");
-	show_line(&reply.body, "device_id", "device id");
-	show_line(&reply.body, "gateway_id", "gateway id");
-	show_line(&reply.body, "id_context", "id context");
-	show_line(&reply.body, "algorithm", "algorithm");
+	show_attributes(&reply.body, false);
 	show_line(&reply.body, "state", "state");
 	show_line(&reply.body, "reason", "  because");
 	show_line(&reply.body, "remedy", "  remedy");
-	show_line(&reply.body, "recovery", "recovery");
+	show_attributes(&reply.body, true);
 	show_line(&reply.body, "mark", "mark");
-	show_line(&reply.body, "own_pivs", "own PIVs");
-	show_line(&reply.body, "max_message", "max message");
-	show_line(&reply.body, "max_in_flight", "max in flight");
 	show_line(&reply.body, "highest_piv", "highest PIV");
 	show_line(&reply.body, "own_piv", "own PIV");
 	show_line(&reply.body, "requests", "requests");
