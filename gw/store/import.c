@@ -458,7 +458,7 @@ static int write_direct(struct import *import, bool *done, struct store_error *e
 
 static int write_begin(struct import *import, bool *done, struct store_error *error)
 {
-	if (import->store->shadow != NULL)
+	if (store_importing(import->store))
 		return 0; // another import is being written
 	int code = met_make(import, error);
 	if (code != 0)
@@ -531,7 +531,7 @@ int import_write(struct import *import, bool *done, struct store_error *error)
 
 bool store_importing(const struct store *store)
 {
-	return store->shadow != NULL;
+	return store->changed != NULL;
 }
 
 void import_progress(const struct import *import, struct import_progress *progress)

@@ -3,9 +3,9 @@
 
 #include "gw/store/row.h"
 
+#include "gw/store/changed.h"
 #include "gw/store/hashes.h"
 #include "gw/store/seal.h"
-#include "gw/store/shadow.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
@@ -155,14 +155,14 @@ int row_write_state(struct store *store, const struct store_row *row, struct sto
 	sqlite3_bind_int64(statement, 3, row->mark);
 	sqlite3_bind_int64(statement, 4, row->resync);
 	sqlite3_bind_blob(statement, 5, row->keys, row->keys_len, SQLITE_TRANSIENT);
-	if (store->shadow != NULL)
-		shadow_changed(store->shadow, row->id);
+	if (store->changed != NULL)
+		changed_add(store->changed, row->id);
 	return store_exec(store, statement, error);
 }
 
 int rows_free(const struct store *store, struct store_error *error)
 {
-	return store->shadow == NULL
+	return store->changed == NULL
 		? 0
 		: store_fail(error, -EAGAIN, "an import is being written: try again after it");
 }

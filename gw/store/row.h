@@ -58,7 +58,7 @@ int row_reseal(struct store *store, struct store_row *row, const struct store_ro
 // Within a transaction: writes run_base, mark and resync of a row that was sealed again.
 int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
-// That no row of a device has to wait for a shadow. -EAGAIN
+// -EAGAIN while a copy of the database is made (shadow.c): then no device may be added or removed.
 int rows_free(const struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 

@@ -8,6 +8,7 @@
 
 #include "gw/store/shadow.h"
 
+#include "gw/store/changed.h"
 #include "gw/store/database.h"
 #include "gw/store/file.h"
 #include "gw/store/hashes.h"
@@ -38,14 +39,7 @@ struct shadow {
 	int fd;               // of the file, for its sync
 	bool made;            // the file is ours to remove
 	off_t synced;
-	// Devices whose state was written since the copy began; some may be there twice.
-	struct {
-		uint64_t *id;
-		size_t count, room;
-		size_t fresh; // since the last turn of swapping: to copy one is less work than
-			      // it was to change it
-		bool lost;    // there was no memory for one
-	} changed;
+	struct changed changed; // devices whose state was written since the copy began
 };
 
 static int shadow_fail(struct shadow *shadow, int code, const char *what, struct store_error *error)
@@ -101,7 +95,7 @@ int shadow_open(struct store *store, struct shadow **shadow, struct store_error 
 	// Its rows are sealed and counted as those of the store.
 	new->store = *store;
 	new->store.db = NULL;
-	new->store.shadow = NULL;
+	new->store.changed = NULL;
 	memset(new->store.statement, 0, sizeof(new->store.statement));
 	int code = file_make(new, error);
 	if (code == 0)
@@ -110,7 +104,8 @@ int shadow_open(struct store *store, struct shadow **shadow, struct store_error 
 		shadow_free(new);
 		return code;
 	}
-	store->shadow = *shadow = new;
+	*shadow = new;
+	store->changed = &new->changed;
 	return 0;
 }
 
@@ -144,23 +139,6 @@ int shadow_copy_step(struct shadow *shadow, bool *done, struct store_error *erro
 	return store_functions(&shadow->store, shadow->store.db) == 0
 		? 0
 		: store_fail(error, -ENOMEM, "no memory for an import");
-}
-
-void shadow_changed(struct shadow *shadow, uint64_t id)
-{
-	if (shadow->changed.count == shadow->changed.room) {
-		size_t room = shadow->changed.room ? 2 * shadow->changed.room : 256;
-		uint64_t *more = reallocarray(shadow->changed.id, room, sizeof(*more));
-
-		if (more == NULL) {
-			shadow->changed.lost = true;
-			return;
-		}
-		shadow->changed.id = more;
-		shadow->changed.room = room;
-	}
-	shadow->changed.id[shadow->changed.count++] = id;
-	shadow->changed.fresh++;
 }
 
 static int transaction(struct shadow *shadow, const char *sql, struct store_error *error)
@@ -305,6 +283,7 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 
 int shadow_swap_step(struct shadow *shadow, bool *done, struct store_error *error)
 {
+	// To copy a device is less work than it was to change it.
 	size_t most = CATCH_UP + shadow->changed.fresh;
 	bool synced = false;
 
@@ -333,8 +312,8 @@ void shadow_free(struct shadow *shadow)
 {
 	if (shadow == NULL)
 		return;
-	if (shadow->of->shadow == shadow)
-		shadow->of->shadow = NULL;
+	if (shadow->of->changed == &shadow->changed)
+		shadow->of->changed = NULL;
 	if (shadow->copy != NULL)
 		sqlite3_backup_finish(shadow->copy);
 	connection_close(shadow);

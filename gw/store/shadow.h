@@ -7,7 +7,6 @@
 #include "gw/device/error.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #define STORE_SHADOW "devices.new"
 
@@ -22,8 +21,6 @@ int shadow_copy_step(struct shadow *shadow, bool *done, struct store_error *erro
 	__attribute__((warn_unused_result));
 // The copy, for functions that take rows: in transactions without store_commit().
 struct store *shadow_store(struct shadow *shadow);
-// The state of a device was written to the store.
-void shadow_changed(struct shadow *shadow, uint64_t id);
 // A turn of what is left to do when all rows are in the copy, and committed there: *done when it is
 // in the place of the database, durably. If it fails the database is as it was, or the store is
 // broken.

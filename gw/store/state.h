@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a store holds in memory, for the files of the store.
+// What a store has in memory, for the files of gw/store. Others use store.h.
 
 #ifndef POSTERN_GW_STORE_STATE_H
 #define POSTERN_GW_STORE_STATE_H
@@ -16,42 +16,48 @@
 
 #define STORE_BOOT_ID_LEN 36
 
+struct changed;
+
+// All fields belong to the thread that has the store. Who writes a field stands behind it: "open"
+// is store_open() with all that it calls, before another thread has the store.
 struct store {
-	sqlite3 *db;
-	sqlite3_stmt *statement[SQL_COUNT]; // prepared at first use
-	struct store_secrets *secrets;      // sodium_malloc()
-	char *directory;
-	int directory_fd, runtime_fd;
-	int lock_fd;  // of STORE_LOCK, with an flock
-	int claim_fd; // see store_claim()
-	dev_t db_dev; // of the file that is open
+	sqlite3 *db; // database.c; NULL: the last try to open it again failed
+	sqlite3_stmt *statement[SQL_COUNT]; // sql.c prepares each at its first use
+	struct store_secrets *secrets;      // sodium_malloc()ed; open
+	char *directory;                    // open
+	int directory_fd, runtime_fd;       // open
+	int lock_fd;                        // open: of STORE_LOCK, with an flock
+	int claim_fd;                       // open: see store_claim()
+	dev_t db_dev;                       // of the file that is open; database.c, shadow.c
 	ino_t db_ino;
-	bool opened;      // as a whole, by store_open()
-	uint64_t next_id; // of a device
-	uint64_t count, max_devices;
-	uint64_t count_begun;  // count when the transaction began, for its rollback
-	uint64_t direct_rows;  // STORE_DIRECT_ROWS
-	struct shadow *shadow; // a copy that is to take the place of the database; NULL: none
-	unsigned backups;      // under way
+	bool opened;             // open, at its end
+	uint64_t next_id;        // of a device, all below are given; open, spec.c, recover.c
+	uint64_t max_devices;    // 0: any number; open
+	uint64_t count;          // of devices; who adds or removes one
+	uint64_t count_begun;    // commit.c: count when the transaction began, for its rollback
+	uint64_t direct_rows;    // open: STORE_DIRECT_ROWS
+	struct changed *changed; // shadow.c, while it makes a copy of the database; else NULL
+	unsigned backups;        // under way; backup.c
 
-	uint32_t run_next; // as committed: all runs below may have been used
-	uint32_t run;      // of this start, if granted
-	bool granted;
-	// A write, commit or sync failed: what is on the disk is not known before store_recover().
-	// Then db may be NULL.
+	uint32_t run_next; // as committed: all runs below may have been used; open, commit.c,
+			   // recover.c
+	uint32_t run;      // of this start, if granted; run.c, recover.c
+	bool granted;      // the same
+	// A write, commit or sync failed: what is on the disk is not known before store_recover()
+	// succeeds, which alone sets it to false.
 	bool broken;
-	int broken_by;    // -errno, if it was a mark
-	uint64_t commits; // transactions that ever were
-	int64_t hour;     // Unix time at which the count of runs an hour began
-	uint32_t hour_runs;
+	int broken_by;    // run_mark.c: the -errno, if writing a mark failed
+	uint64_t commits; // transactions that ever were; open, commit.c, recover.c
+	int64_t hour; // Unix time at which the count of runs an hour began; open, run.c, recover.c
+	uint32_t hour_runs; // the same
 
-	int64_t clock;         // Unix time above which no own Partial IV is of, as committed
-	int64_t clock_started; // the same, as this start found it
-	bool copy;             // made by a backup: opens by adoption only
+	int64_t clock; // Unix time above which no own Partial IV is, as committed; open, window.c
+	int64_t clock_started; // the same, as this start found it; open
+	bool copy;             // open: made by a backup, so that it opens by adoption only
 
-	bool started;
-	char boot_id[STORE_BOOT_ID_LEN + 1];
-	uint8_t token[STORE_TOKEN_LEN]; // of this start
+	bool started;                        // window.c
+	char boot_id[STORE_BOOT_ID_LEN + 1]; // open
+	uint8_t token[STORE_TOKEN_LEN];      // window.c: of this start
 };
 
 #endif
