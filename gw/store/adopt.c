@@ -11,7 +11,6 @@
 #include "gw/store/state.h"
 
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
 #define ADOPT_RUNS  2048       // that the original may have used since it was copied

@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define TURN_NS   5000000 // a turn is over with the first row behind this
 #define LOOK_ROWS 16      // between two looks at the clock

@@ -12,7 +12,6 @@
 #include "gw/store/state.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 static int store_usable(const struct store *store, struct store_error *error)
