@@ -74,6 +74,10 @@ uint32_t bed_run_base(struct bed *bed, const char *name);
 int bed_raise_base(struct bed *bed, uint64_t id, uint64_t run_base);
 // import_write() to its end.
 int bed_import_write(struct bed *bed, struct import *import);
+// Imports BED_ROWS devices that were never used. Returns its result; *count is how many devices are
+// in the store then.
+#define BED_ROWS 40
+int bed_import_rows(struct bed *bed, uint64_t *count);
 // Loads all devices; the one with this name is copied to *device. Returns how many there are.
 uint64_t bed_load(struct bed *bed, const char *name, struct device_keyed *device);
 

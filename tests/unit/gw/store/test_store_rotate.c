@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A device that gets other keys, or other limits, in its place.
+
+#include "dataplane/oscore/own_piv.h"
+#include "tests/unit/gw/store/bed.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct bed bed;
+
+static void set_up(void)
+{
+	bed_make(&bed);
+	bed_open(&bed);
+}
+
+static void tear_down(void)
+{
+	bed_remove(&bed);
+}
+
+TestSuite(store_rotate, .init = set_up, .fini = tear_down);
+
+static void reopen(void)
+{
+	bed_close(&bed);
+	bed_open(&bed);
+}
+
+static struct device_spec floor_spec(unsigned seed, const char *device_id, const char *gateway_id)
+{
+	struct device_spec spec = bed_spec(seed, device_id, gateway_id);
+
+	spec.has_recovery = true;
+	spec.recovery = DEVICE_FLOOR;
+	return spec;
+}
+
+static struct device_keyed device_of(const char *name)
+{
+	struct device_keyed device = {0};
+
+	bed_load(&bed, name, &device);
+	cr_assert_neq(device.id, 0, "no device %s", name);
+	return device;
+}
+
+static int raise_mark(uint64_t id, uint64_t mark)
+{
+	struct store_raise wanted = {.id = id, .value = mark, .result = 1};
+
+	int code = store_marks_raise(bed.store, &wanted, 1, &bed.error);
+	return code != 0 ? code : wanted.result;
+}
+
+static int rotate(const char *name, const struct device_spec *spec)
+{
+	struct device_info before;
+	struct device_keyed device;
+
+	return store_rotate(bed.store, name, spec, &before, &device, &bed.error);
+}
+
+Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
+{
+	struct device_spec a = floor_spec(1, "01", "aa"), b = bed_spec(2, "02", "bb");
+	struct device_info before;
+	struct device_keyed device;
+
+	strcpy(a.name, "pump");
+	a.has_own_piv = true;
+	a.own_piv = DEVICE_OWN_PIV_CLOCK;
+	a.limits = (struct device_limits){.max_message = 1038, .max_in_flight = 3};
+	b.limits.max_in_flight = 4;
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_assert_eq(raise_mark(device_of("pump").id, 100), 0);
+	uint64_t id = device_of("pump").id;
+	cr_assert_eq(store_rotate(bed.store, "pump", &b, &before, &device, &bed.error), 0, "%s",
+		bed.error.text);
+	cr_expect_eq(before.id, id);
+	cr_expect_eq(before.device_id[0], 1);
+	cr_expect_eq(device.replaces, id);
+	cr_expect_str_eq(device.name, "pump");
+	cr_expect_eq(device.device_id[0], 2);
+	cr_expect_eq(device.recovery, DEVICE_FLOOR);
+	cr_expect_eq(device.own_piv, DEVICE_OWN_PIV_CLOCK);
+	cr_expect_eq(device.mark, 32); // of the new keys
+	cr_expect_eq(device.limits.max_message, 1038);
+	cr_expect_eq(device.limits.max_in_flight, 4);
+	cr_expect_eq(store_count(bed.store), 1);
+	reopen();
+	cr_expect_eq(device_of("pump").device_id[0], 2);
+}
+
+static int replace(
+	const struct device_spec *spec, struct device_keyed *device, enum device_outcome *outcome)
+{
+	return store_add(bed.store, spec, true, device, outcome, &bed.error);
+}
+
+static void expect_limits(uint64_t id, uint16_t max_message, uint8_t max_in_flight)
+{
+	struct device_keyed device = device_of("pump");
+
+	cr_expect_eq(device.id, id);
+	cr_expect_eq(device.limits.max_message, max_message);
+	cr_expect_eq(device.limits.max_in_flight, max_in_flight);
+	cr_expect_eq(device.mark, 100);
+	cr_expect_eq(device.run_base, 7);
+	cr_expect_eq(device.own_piv, DEVICE_OWN_PIV_ALWAYS);
+}
+
+Test(store_rotate, limits_change_in_place_and_nothing_else)
+{
+	struct device_spec a = floor_spec(1, "01", "aa");
+	enum device_outcome outcome;
+	struct device_keyed device;
+
+	strcpy(a.name, "pump");
+	a.has_own_piv = true;
+	a.own_piv = DEVICE_OWN_PIV_ALWAYS;
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	uint64_t id = device_of("pump").id;
+	cr_assert_eq(raise_mark(id, 100), 0);
+	cr_assert_eq(bed_raise_base(&bed, id, 7), 0);
+	a.limits.max_message = 1038;
+	cr_expect_eq(bed_add(&bed, &a), -EEXIST);
+	cr_expect(strstr(bed.error.text, "replace changes them"), "%s", bed.error.text);
+	expect_limits(id, 0, 0);
+	cr_assert_eq(replace(&a, &device, &outcome), 0, "%s", bed.error.text);
+	cr_expect_eq(outcome, DEVICE_CHANGED);
+	cr_expect(device.changed && device.id == id && device.replaces == 0);
+	cr_expect_eq(device.limits.max_message, 1038);
+	expect_limits(id, 1038, 0);
+	// What is not said stays, and the same again is no change.
+	a.limits = (struct device_limits){.max_in_flight = 3};
+	cr_assert_eq(replace(&a, &device, &outcome), 0);
+	cr_expect_eq(outcome, DEVICE_CHANGED);
+	cr_assert_eq(replace(&a, &device, &outcome), 0);
+	cr_expect_eq(outcome, DEVICE_UNCHANGED);
+	// Other attributes do not change, nor do limits beside them.
+	a.limits.max_in_flight = 4;
+	a.own_piv = DEVICE_OWN_PIV_CLOCK;
+	cr_expect_eq(replace(&a, &device, &outcome), -EEXIST);
+	cr_expect(strstr(bed.error.text, "remove it first"), "%s", bed.error.text);
+	expect_limits(id, 1038, 3);
+	cr_expect_eq(store_count(bed.store), 1);
+	reopen();
+	expect_limits(id, 1038, 3);
+	cr_expect_eq(store_count(bed.store), 1);
+}
+
+Test(store_rotate, rotation_from_a_to_b_to_a_by_the_verb_is_refused)
+{
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_expect_eq(rotate("01", &a), -EEXIST);
+	cr_assert_eq(rotate("01", &b), 0, "%s", bed.error.text);
+	cr_expect_eq(rotate("01", &a), -EKEYREVOKED);
+	// The keys of the device stay what they were.
+	cr_expect_eq(bed_add(&bed, &b), DEVICE_UNCHANGED);
+	// Who says where they have been may, and starts beyond that.
+	a.never_used = false;
+	a.has_gateway_seq = true;
+	cr_expect_eq(rotate("01", &a), 0, "%s", bed.error.text);
+	cr_expect_geq(bed_run_base(&bed, "01"), 1);
+}
+
+Test(store_rotate, rotation_takes_nothing_from_another_device)
+{
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_spec(2, "02", "aa");
+	struct device_spec new = bed_spec(3, "02", "aa"), swapped = bed_spec(2, "aa", "02");
+
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_assert_eq(bed_add(&bed, &b), DEVICE_ADDED);
+	cr_expect_eq(rotate("01", &new), -EEXIST);       // ids
+	cr_expect_eq(rotate("01", &swapped), -ENOTUNIQ); // derived keys
+	cr_expect_eq(rotate("03", &new), -ENOENT);
+	cr_expect_eq(store_count(bed.store), 2);
+	cr_expect_eq(bed_add(&bed, &a), DEVICE_UNCHANGED);
+}
+
+Test(store_rotate, a_device_that_is_there_is_left_as_it_is_or_refused)
+{
+	struct device_spec spec = floor_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
+	cr_expect_eq(bed_add(&bed, &spec), DEVICE_UNCHANGED);
+	spec.has_recovery = false;
+	cr_expect_eq(bed_add(&bed, &spec), DEVICE_UNCHANGED);
+	spec.has_recovery = true;
+	spec.recovery = DEVICE_ECHO;
+	cr_expect_eq(bed_add(&bed, &spec), -EEXIST);
+	spec.recovery = DEVICE_FLOOR;
+	spec.has_own_piv = true;
+	spec.own_piv = DEVICE_OWN_PIV_CLOCK;
+	cr_expect_eq(bed_add(&bed, &spec), -EEXIST);
+}
