@@ -63,6 +63,7 @@ uint32_t dp_exchange_take(struct dp_exchange_pool *pool)
 
 	if (index == DP_INDEX_NONE)
 		return index;
+	dp_exchange_to(&pool->worker_half[index], DP_EXCHANGE_TAKEN);
 	pool->free_head = pool->worker_half[index].next;
 	pool->free_count--;
 	return index;
@@ -83,6 +84,7 @@ void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index)
 {
 	struct dp_shared *shared = dp_shared_at(pool, index);
 
+	dp_exchange_to(&pool->worker_half[index], DP_EXCHANGE_FREE);
 	dp_shared_wipe_request(pool, shared);
 	// As long as the loop says, but for one that says what cannot be.
 	sodium_memzero(

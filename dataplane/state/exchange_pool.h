@@ -8,6 +8,9 @@
 #include "dataplane/oscore/option.h"
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/flow.h"
+#include "dataplane/state/exchange_state.h"
+
+#include <assert.h>
 
 #define DP_TAG_KEPT AEAD_TAG_MAX // bytes of a request's tag kept to recognise its duplicates
 
@@ -31,18 +34,15 @@ struct dp_exchange {
 	uint8_t tag_len;
 	uint8_t tag[DP_TAG_KEPT];
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
-	bool nonce_spent;    // an answer without own PIV was sealed: any other needs an own PIV
-	bool abandoned;      // answered by the worker, or its context is gone
-	bool acked;          // by an empty ACK: the answer will be separate, under own_mid
-	bool delivering;     // the separate answer waits to be acknowledged (unacked.h)
-	// Only of what is acked:
+	uint8_t state;       // enum dp_exchange_state; by dp_exchange_to()
+	// Only where dp_exchange_is_acked():
 	uint8_t copies;    // of the request that got the empty ACK again
 	uint16_t own_mid;  // message id of the separate answer
 	uint64_t mid_ms;   // when it was taken
 	uint64_t acked_ms; // when the last empty ACK was sent
-	// Only of what is delivering:
-	uint8_t tries;     // to send it
-	uint16_t coap_len; // bytes of the message, in the buffer of the response; 0: not sealed yet
+	// Only where dp_exchange_is_delivering():
+	uint8_t tries;       // to send it
+	uint16_t coap_len;   // UNACKED: bytes of the message, in the buffer of the response
 	uint32_t timeout_ms; // from the last try to the next
 	uint32_t mid_next;   // in a bucket of struct dp_unacked
 	uint32_t older;      // of the context's that wait for their ACK
@@ -72,14 +72,21 @@ static inline uint8_t *dp_shared_request_buf(
 	return (uint8_t *)(shared + 1);
 }
 
-// Takes an exchange from the free list: its index, or DP_INDEX_NONE.
+// The only way from one state to the next.
+static inline void dp_exchange_to(struct dp_exchange *x, enum dp_exchange_state state)
+{
+	assert(dp_exchange_may(x->state, state));
+	x->state = state;
+}
+
+// Takes an exchange from the free list, to be filled: its index, or DP_INDEX_NONE.
 uint32_t dp_exchange_take(struct dp_exchange_pool *pool);
 // Makes the handle that came back stale, so that no other copy of it is taken.
 void dp_exchange_close(struct dp_shared *shared);
 // Wipes the body of the request, but not its token.
 void dp_shared_wipe_request(const struct dp_exchange_pool *pool, struct dp_shared *shared);
-// Gives it back: the generation rises, so that no handle of before is valid. Wipes what stood in
-// it.
+// Gives it back, as its state allows: the generation rises, so that no handle of before is valid.
+// Wipes what stood in it.
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index);
 
 #endif

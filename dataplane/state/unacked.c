@@ -167,7 +167,7 @@ uint32_t dp_unacked_find(const struct dp_unacked *unacked, const struct dp_flow 
 
 	// One that waits for its first try holds an id that may be another's by now.
 	while (index != DP_INDEX_NONE &&
-		(all[index].own_mid != mid || !all[index].coap_len ||
+		(all[index].own_mid != mid || all[index].state != DP_EXCHANGE_UNACKED ||
 			!dp_flow_same_endpoint(&all[index].flow, flow)))
 		index = all[index].mid_next;
 	return index;

@@ -73,6 +73,6 @@ struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 	answer->context = x->context;
 	answer->generation = x->context_generation;
 	answer->no_response = x->no_response;
-	answer->separate = x->acked;
+	answer->separate = dp_exchange_is_acked(x->state);
 	return answer;
 }

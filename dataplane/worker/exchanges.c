@@ -2,17 +2,23 @@
 
 #include "dataplane/worker/exchanges.h"
 
-void dp_separate_end(struct dp_worker *w, uint32_t index)
+void dp_exchange_end(struct dp_worker *w, uint32_t index)
 {
-	dp_wheel_remove(&w->wheel, w->exchanges, index);
-	dp_unacked_remove(w->unacked, index);
-	dp_in_flight_remove(w->in_flight, index);
+	enum dp_exchange_state state = w->exchanges->worker_half[index].state;
+
+	// What no loop took is in no list yet.
+	if (likely(state != DP_EXCHANGE_TAKEN)) {
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		if (dp_exchange_is_delivering(state))
+			dp_unacked_remove(w->unacked, index);
+		dp_in_flight_remove(w->in_flight, index);
+	}
 	dp_exchange_give(w->exchanges, index);
 }
 
 void dp_exchange_give_up(struct dp_worker *w, uint32_t index)
 {
-	dp_separate_end(w, index);
+	dp_exchange_end(w, index);
 	dp_count(w, DP_STAT_answers_given_up);
 }
 
@@ -30,22 +36,28 @@ uint32_t dp_exchange_obtain(struct dp_worker *w)
 	return dp_exchange_take(w->exchanges);
 }
 
+void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_state state)
+{
+	struct dp_exchange *x = &w->exchanges->worker_half[index];
+
+	if (x->state != state)
+		dp_exchange_to(x, state);
+	__atomic_store_n(&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+}
+
 void dp_context_abandon(struct dp_worker *w, uint32_t context)
 {
+	const struct dp_context *ctx = &w->contexts->context[context];
 	uint32_t index;
 
-	while ((index = dp_in_flight_take(w->in_flight, context)) != DP_INDEX_NONE) {
-		struct dp_exchange *x = &w->exchanges->worker_half[index];
-
-		dp_wheel_remove(&w->wheel, w->exchanges, index);
-		if (x->delivering) {
+	while ((index = ctx->in_flight) != DP_INDEX_NONE) {
+		if (dp_exchange_is_delivering(w->exchanges->worker_half[index].state)) {
 			// No upstream loop holds it.
-			dp_unacked_remove(w->unacked, index);
-			dp_exchange_give(w->exchanges, index);
-		} else {
-			x->abandoned = true;
-			__atomic_store_n(
-				&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+			dp_exchange_end(w, index);
+			continue;
 		}
+		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		dp_in_flight_take(w->in_flight, context);
+		dp_exchange_abandon(w, index, DP_EXCHANGE_ABANDONED);
 	}
 }

@@ -325,10 +325,6 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	x->tag_len = aead_algs[ctx->alg].tag_len;
 	memcpy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
 	x->no_response = options->no_response;
-	x->nonce_spent = false;
-	x->abandoned = false;
-	x->acked = false;
-	x->delivering = false;
 
 	memcpy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, plaintext + 1, body_len);
@@ -385,12 +381,13 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {
-		dp_exchange_give(w->exchanges, index);
+		dp_exchange_end(w, index);
 		dp_count(w, DP_STAT_upstream_full);
 		answer_busy(w, vec, slot, options);
 		return;
 	}
 	loop->ring = true;
+	dp_exchange_to(&w->exchanges->worker_half[index], DP_EXCHANGE_HELD);
 	dp_in_flight_add(w->in_flight, index);
 	if (msg->type == COAP_CON)
 		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER(w->ack_timeout_ms));

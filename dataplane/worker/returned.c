@@ -3,6 +3,7 @@
 #include "dataplane/worker/returned.h"
 
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
 
@@ -32,14 +33,16 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
 
 		dp_wheel_remove(&w->wheel, w->exchanges, index);
-		if (x->abandoned ||
-			dp_context_live(&w->contexts->context[x->context]) !=
-				x->context_generation) {
+		if (dp_context_live(&w->contexts->context[x->context]) != x->context_generation)
+			dp_exchange_abandon(w, index, DP_EXCHANGE_ABANDONED);
+		if (dp_exchange_is_abandoned(x->state)) {
 			dp_count(w, DP_STAT_answers_late);
-			dp_in_flight_remove(w->in_flight, index);
-			dp_exchange_give(w->exchanges, index);
+			dp_exchange_end(w, index);
 			continue;
 		}
+		dp_exchange_to(x,
+			dp_exchange_is_acked(x->state) ? DP_EXCHANGE_ANSWERED_ACKED
+						       : DP_EXCHANGE_ANSWERED);
 		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
 
 		answer->exchange = index;
@@ -67,19 +70,18 @@ unsigned dp_loop_answers(struct dp_worker *w)
 // The device gets its answer now; the memory comes back with the handle.
 static void timed_out(struct dp_worker *w, uint32_t index)
 {
-	struct dp_exchange *x = &w->exchanges->worker_half[index];
+	const struct dp_exchange *x = &w->exchanges->worker_half[index];
+	bool acked = dp_exchange_is_acked(x->state);
 
 	if (dp_context_live(&w->contexts->context[x->context]) == x->context_generation) {
-		uint32_t clone = x->acked ? dp_separate_clone(w, index) : DP_INDEX_NONE;
+		uint32_t clone = acked ? dp_separate_clone(w, index) : DP_INDEX_NONE;
 		struct pkt_answer *answer = dp_answer_to_exchange(w, index);
 
 		answer->exchange = clone;
 		dp_answer_error(w, answer, COAP_GATEWAY_TIMEOUT, 0, NULL);
-		x->nonce_spent = true;
 		dp_count(w, DP_STAT_exchange_timeouts);
 	}
-	x->abandoned = true;
-	__atomic_store_n(&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+	dp_exchange_abandon(w, index, acked ? DP_EXCHANGE_ABANDONED_ACKED : DP_EXCHANGE_ABANDONED);
 }
 
 unsigned dp_deadlines(struct dp_worker *w)
@@ -96,7 +98,7 @@ unsigned dp_deadlines(struct dp_worker *w)
 		const struct dp_exchange *x = &w->exchanges->worker_half[index];
 
 		n++;
-		if (x->delivering)
+		if (dp_exchange_is_delivering(x->state))
 			dp_separate_again(w, index);
 		else if (w->now_ms < dp_shared_at(w->exchanges, index)->request.deadline_ms)
 			dp_separate_begin(w, index);

@@ -3,6 +3,7 @@
 #include "dataplane/worker/seal.h"
 
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
@@ -103,10 +104,9 @@ static void suppress(struct dp_worker *w, const struct pkt_answer *answer)
 static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 {
 	if (answer->exchange == DP_INDEX_NONE ||
-		w->exchanges->worker_half[answer->exchange].delivering)
+		dp_exchange_is_delivering(w->exchanges->worker_half[answer->exchange].state))
 		return;
-	dp_in_flight_remove(w->in_flight, answer->exchange);
-	dp_exchange_give(w->exchanges, answer->exchange);
+	dp_exchange_end(w, answer->exchange);
 }
 
 // Whether a backend did what was asked, so that the device must not be told to try again.
@@ -155,6 +155,30 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 	return head + answer->plaintext_len + answer->tag_len <= room ? head : 0;
 }
 
+// Describes how an answer is sealed. From here on its nonce is spent.
+static void spend(struct dp_worker *w, const struct pkt_answer *answer, uint8_t aad[OSC_AAD_ROOM],
+	uint8_t *out, struct aead_op *op)
+{
+	const struct dp_context *ctx = &w->contexts->context[answer->context];
+	const struct osc_id_piv request = {answer->kid, answer->kid_len, answer->piv};
+	const struct osc_id_piv own = {ctx->sender_id, ctx->sender_id_len, answer->own_piv};
+	const struct osc_op_input input = {
+		.alg = ctx->alg,
+		.key = dp_context_sender_key(w->contexts, ctx),
+		.common_iv = ctx->common_iv,
+		.request = request,
+		.nonce = answer->has_own_piv ? own : request,
+		.in = answer->plaintext,
+		.out = out,
+		.len = answer->plaintext_len,
+	};
+
+	if (answer->exchange != DP_INDEX_NONE)
+		dp_exchange_to(&w->exchanges->worker_half[answer->exchange],
+			answer->separate ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
+	osc_op_prepare(op, aad, &input);
+}
+
 // Decides message id and nonce, allocates the packet and writes the head. false: nothing is to be
 // sealed.
 static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct aead_op *op)
@@ -174,7 +198,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		dp_separate_later(w, answer);
 		return false;
 	}
-	if (!answer->has_own_piv && (ctx->flags & DP_CONTEXT_OWN_PIV || (x && x->nonce_spent))) {
+	if (!answer->has_own_piv && ctx->flags & DP_CONTEXT_OWN_PIV) {
 		enum dp_stat why_not;
 
 		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {
@@ -206,22 +230,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		rte_pktmbuf_free(m);
 		return false;
 	}
-	const struct osc_id_piv request = {answer->kid, answer->kid_len, answer->piv};
-	const struct osc_id_piv own = {ctx->sender_id, ctx->sender_id_len, answer->own_piv};
-	const struct osc_op_input input = {
-		.alg = ctx->alg,
-		.key = dp_context_sender_key(w->contexts, ctx),
-		.common_iv = ctx->common_iv,
-		.request = request,
-		.nonce = answer->has_own_piv ? own : request,
-		.in = answer->plaintext,
-		.out = coap + head,
-		.len = answer->plaintext_len,
-	};
-
-	osc_op_prepare(op, batch->aad[i], &input);
-	if (x)
-		x->nonce_spent = true;
+	spend(w, answer, batch->aad[i], coap + head, op);
 	batch->mbuf[i] = m;
 	batch->coap[i] = coap;
 	*head_len = head;

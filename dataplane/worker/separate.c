@@ -25,7 +25,7 @@ static void acknowledged(struct dp_worker *w, uint32_t index)
 {
 	struct dp_exchange *x = exchange_at(w, index);
 
-	x->acked = true;
+	dp_exchange_to(x, DP_EXCHANGE_HELD_ACKED);
 	x->acked_ms = w->now_ms;
 	x->copies = 0;
 	x->tries = 0;
@@ -77,13 +77,14 @@ void dp_separate_copy(
 	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type)
 {
 	struct dp_exchange *x = exchange_at(w, index);
+	bool acked = dp_exchange_is_acked(x->state);
 	// A NON is never acknowledged; and what got a piggybacked 5.04 has its answer.
-	bool silent = type == COAP_NON || x->type == COAP_NON || (x->abandoned && !x->acked);
+	bool silent = type == COAP_NON || x->type == COAP_NON || x->state == DP_EXCHANGE_ABANDONED;
 
-	if (x->acked)
+	if (acked)
 		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
 			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
-	if (silent || (!x->acked && !take_mid(w, x, DP_STAT_acks_no_mid))) {
+	if (silent || (!acked && !take_mid(w, x, DP_STAT_acks_no_mid))) {
 		dp_count(w, DP_STAT_drop_duplicate_silent);
 		return;
 	}
@@ -92,7 +93,7 @@ void dp_separate_copy(
 		return;
 	}
 	dp_count(w, DP_STAT_rx_duplicates_acked);
-	if (x->acked) {
+	if (acked) {
 		x->copies++;
 		x->acked_ms = w->now_ms;
 	} else {
@@ -112,12 +113,14 @@ uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index)
 	struct dp_shared *to = dp_shared_at(w->exchanges, clone);
 
 	*exchange_at(w, clone) = *x;
+	exchange_at(w, clone)->state = DP_EXCHANGE_TAKEN;
 	exchange_at(w, clone)->wheel_slot = DP_INDEX_NONE;
 	to->request = from->request;
 	to->request.body_len = 0;
 	memcpy(dp_shared_request_buf(w->exchanges, to), dp_shared_request_buf(w->exchanges, from),
 		from->request.token_len);
 	dp_in_flight_add(w->in_flight, clone);
+	dp_exchange_to(exchange_at(w, clone), DP_EXCHANGE_ANSWERED_ACKED);
 	return clone;
 }
 
@@ -130,10 +133,14 @@ static void wait_for_ack(struct dp_worker *w, uint32_t index)
 	x->timeout_ms = x->tries ? 2 * x->timeout_ms
 				 : w->ack_timeout_ms + jitter(w, w->ack_timeout_ms / 2 + 1);
 	x->tries++;
-	if (!x->delivering)
-		dp_unacked_add(w->unacked, index);
-	x->delivering = true;
 	dp_wheel_insert(&w->wheel, w->exchanges, index, w->now_ms + x->timeout_ms);
+}
+
+static void deliver(struct dp_worker *w, uint32_t index, enum dp_exchange_state state)
+{
+	dp_exchange_to(exchange_at(w, index), state);
+	dp_unacked_add(w->unacked, index);
+	wait_for_ack(w, index);
 }
 
 void dp_separate_sent(
@@ -149,7 +156,7 @@ void dp_separate_sent(
 	memcpy(dp_shared_response(w->exchanges, shared), coap, len);
 	dp_shared_wipe_request(w->exchanges, shared);
 	exchange_at(w, answer->exchange)->coap_len = len;
-	wait_for_ack(w, answer->exchange);
+	deliver(w, answer->exchange, DP_EXCHANGE_UNACKED);
 }
 
 void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer)
@@ -160,8 +167,7 @@ void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer)
 
 	memmove(dp_shared_response(w->exchanges, shared), answer->plaintext, answer->plaintext_len);
 	shared->response.len = answer->plaintext_len;
-	exchange_at(w, answer->exchange)->coap_len = 0;
-	wait_for_ack(w, answer->exchange);
+	deliver(w, answer->exchange, DP_EXCHANGE_UNSEALED);
 }
 
 // One more try to seal it. Nothing may take an exchange away while its answer is in the batch.
@@ -170,7 +176,7 @@ static void seal_again(struct dp_worker *w, uint32_t index)
 	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
 
 	dp_unacked_remove(w->unacked, index);
-	exchange_at(w, index)->delivering = false;
+	dp_exchange_to(exchange_at(w, index), DP_EXCHANGE_ANSWERED_ACKED);
 	struct pkt_answer *answer = dp_answer_to_exchange(w, index);
 
 	answer->exchange = index;
@@ -186,7 +192,7 @@ void dp_separate_again(struct dp_worker *w, uint32_t index)
 		dp_exchange_give_up(w, index);
 		return;
 	}
-	if (!x->coap_len) {
+	if (x->state == DP_EXCHANGE_UNSEALED) {
 		seal_again(w, index);
 		return;
 	}
@@ -206,6 +212,6 @@ void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t 
 		dp_count(w, DP_STAT_drop_coap_ack);
 		return;
 	}
-	dp_separate_end(w, index);
+	dp_exchange_end(w, index);
 	dp_count(w, type == COAP_ACK ? DP_STAT_rx_acks : DP_STAT_rx_rsts);
 }

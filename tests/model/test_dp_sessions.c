@@ -14,6 +14,7 @@
 // POSTERN_SEED=n replays a run, POSTERN_STEPS=n makes it longer.
 
 #include "dataplane/shared/bucket.h"
+#include "tests/model/nonces.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>
@@ -30,7 +31,6 @@
 #define WORKERS    BED_WORKERS_MAX
 #define HISTORY    8192      // requests remembered; a power of two, as message ids index it
 #define PIVS       (1 << 20) // of one key
-#define NONCES     (1 << 20) // more than twice as many as a run of STEPS uses
 #define FLOOD      544       // copies; more than a ring between workers holds
 #define QUEUE_MAX  48        // packets in one burst, so that their order is kept
 #define ECHO_FRESH 60000     // milliseconds in which an Echo value is valid for certain
@@ -126,45 +126,18 @@ static uint64_t rnd(uint64_t below)
 	return (state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % below;
 }
 
-// The nonce oracle: what each nonce of each sender key sealed.
-static struct {
-	uint8_t nonce[16]; // hash of key and nonce
-	uint8_t sealed[16];
-} nonces[NONCES];
-
+// Shows the oracle what an answer was sealed as.
 static void nonce_used(
 	const struct model_request *r, const struct bed_answer *answer, const uint8_t sealed[16])
 {
 	const struct osc_params *params = &r->device.params;
-	static const uint8_t zero[16];
 	uint8_t nonce[AEAD_NONCE_MAX] = {0};
-	uint8_t id[16];
-	crypto_generichash_state hash;
 
 	osc_nonce(nonce, params->alg, r->device.keys.common_iv,
 		answer->has_piv ? params->recipient_id : params->sender_id,
 		answer->has_piv ? params->recipient_id_len : params->sender_id_len,
 		answer->has_piv ? answer->piv : r->bed.piv);
-	crypto_generichash_init(&hash, NULL, 0, sizeof(id));
-	crypto_generichash_update(&hash, r->device.keys.recipient_key, AEAD_KEY_MAX);
-	crypto_generichash_update(&hash, nonce, sizeof(nonce));
-	crypto_generichash_final(&hash, id, sizeof(id));
-	uint32_t at;
-
-	memcpy(&at, id, sizeof(at));
-	for (unsigned tries = 0; tries < NONCES; tries++, at++) {
-		at %= NONCES;
-		if (!memcmp(nonces[at].nonce, zero, 16)) {
-			memcpy(nonces[at].nonce, id, 16);
-			memcpy(nonces[at].sealed, sealed, 16);
-			return;
-		}
-		if (!memcmp(nonces[at].nonce, id, 16)) {
-			must(!memcmp(nonces[at].sealed, sealed, 16), "a nonce sealed twice");
-			return;
-		}
-	}
-	must(false, "the table of nonces is too small");
+	must(nonce_seals(r->device.keys.recipient_key, nonce, sealed), "a nonce sealed twice");
 }
 
 static void device_keys(struct model_device *d)
@@ -447,6 +420,20 @@ static void take_requests(void)
 	}
 }
 
+// Between turns an exchange is free, with the loop (the model holds its handle), or waits for an
+// ACK.
+static void check_state(unsigned worker, uint32_t index, enum dp_exchange_state at, bool is_free)
+{
+	bool is_held = false;
+
+	for (unsigned h = 0; h < held_count; h++)
+		is_held |= held[h].worker == worker && dp_handle_index(held[h].handle) == index;
+	must(is_free == (at == DP_EXCHANGE_FREE), "exchange %u: free, state %d", index, at);
+	must(is_held == dp_exchange_is_held(at), "exchange %u: held, state %d", index, at);
+	must(is_free || is_held || dp_exchange_is_delivering(at), "exchange %u: state %d", index,
+		at);
+}
+
 // Each exchange that is taken counts once for its context, as what it waits for, and in no list
 // for one that is gone.
 static void check_shares(void)
@@ -461,13 +448,14 @@ static void check_shares(void)
 		for (uint32_t x = pool->free_head; x != DP_INDEX_NONE; x = all[x].next)
 			is_free[x] = true;
 		for (unsigned x = 0; x < BED_EXCHANGES; x++) {
-			waiting += !is_free[x] && all[x].delivering;
+			waiting += dp_exchange_is_delivering(all[x].state);
+			check_state(i, x, all[x].state, is_free[x]);
 			for (unsigned k = 0; k < DEVICES && !is_free[x]; k++) {
 				if (!devices[k].there || devices[k].bed.context != all[x].context ||
 					devices[k].bed.generation != all[x].context_generation)
 					continue;
 				under_way[k]++;
-				unacked[k] += all[x].delivering;
+				unacked[k] += dp_exchange_is_delivering(all[x].state);
 			}
 		}
 		must(waiting == dp_unacked_count(w->unacked), "%u, %u", waiting,

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -125,6 +126,62 @@ Test(dp_wheel, a_turn_does_not_walk_what_is_due_later)
 		expired++;
 	cr_expect_eq(expired, MANY);
 	dp_exchange_pool_free(pool);
+}
+
+// All states that can come after these before the exchange is free again.
+static unsigned exchange_reach(unsigned states)
+{
+	for (unsigned before = 0; before != states;) {
+		before = states;
+		for (unsigned from = 0; from < DP_EXCHANGE_STATE_COUNT; from++)
+			for (unsigned to = 1; to < DP_EXCHANGE_STATE_COUNT; to++)
+				if (states >> from & 1 && dp_exchange_may(from, to))
+					states |= 1u << to;
+	}
+	return states;
+}
+
+Test(dp_exchange, what_is_sealed_or_abandoned_is_not_answered_again)
+{
+	unsigned answered = DP_EXCHANGE_BIT(ANSWERED) | DP_EXCHANGE_BIT(ANSWERED_ACKED);
+	unsigned abandoned = DP_EXCHANGE_BIT(ABANDONED) | DP_EXCHANGE_BIT(ABANDONED_ACKED);
+	unsigned sealed = DP_EXCHANGE_BIT(SEALED) | DP_EXCHANGE_BIT(SEALED_ACKED);
+	unsigned all = exchange_reach(DP_EXCHANGE_BIT(TAKEN));
+
+	cr_expect_eq(all, (1u << DP_EXCHANGE_STATE_COUNT) - 1 - DP_EXCHANGE_BIT(FREE));
+	cr_expect_eq(exchange_reach(abandoned), abandoned);
+	cr_expect_eq(exchange_reach(sealed), sealed | DP_EXCHANGE_BIT(UNACKED));
+	cr_expect(exchange_reach(answered) & sealed);
+	for (unsigned from = 0; from < DP_EXCHANGE_STATE_COUNT; from++) {
+		bool may = dp_exchange_may(from, DP_EXCHANGE_SEALED) ||
+			dp_exchange_may(from, DP_EXCHANGE_SEALED_ACKED);
+
+		cr_expect_eq(may, answered >> from & 1, "%u", from);
+		// Only a handle that comes back frees what a loop holds.
+		cr_expect_eq(dp_exchange_may(from, DP_EXCHANGE_FREE),
+			from != DP_EXCHANGE_FREE && from != DP_EXCHANGE_HELD &&
+				from != DP_EXCHANGE_HELD_ACKED,
+			"%u", from);
+		// Nothing that was acknowledged is answered as if it was not.
+		for (unsigned to = 1; to < DP_EXCHANGE_STATE_COUNT; to++)
+			if (dp_exchange_may(from, to) && dp_exchange_is_acked(from))
+				cr_expect(dp_exchange_is_acked(to) || to == DP_EXCHANGE_ABANDONED,
+					"%u to %u", from, to);
+	}
+}
+
+Test(dp_exchange, sealing_again_aborts, .signal = SIGABRT)
+{
+	struct dp_exchange x = {.state = DP_EXCHANGE_SEALED};
+
+	dp_exchange_to(&x, DP_EXCHANGE_SEALED);
+}
+
+Test(dp_exchange, giving_back_what_is_free_aborts, .signal = SIGABRT)
+{
+	struct dp_exchange_pool *pool = dp_exchange_pool_create(2, 64);
+
+	dp_exchange_give(pool, 0);
 }
 
 Test(dp_exchange, a_handle_is_stale_after_give)

@@ -825,7 +825,7 @@ Test(dp_unacked, agrees_with_a_list)
 				continue;
 			pool->worker_half[index].flow = flow;
 			pool->worker_half[index].own_mid = mid;
-			pool->worker_half[index].coap_len = 1;
+			pool->worker_half[index].state = DP_EXCHANGE_UNACKED;
 			pool->worker_half[index].context = which % 499 % CONTEXTS;
 			dp_unacked_add(unacked, index);
 			list[n++] = index;
@@ -849,7 +849,7 @@ static void wait_add(struct dp_unacked *unacked, struct dp_exchange_pool *pool, 
 	cr_assert_neq(index, DP_INDEX_NONE);
 	pool->worker_half[index].flow = (struct dp_flow){0};
 	pool->worker_half[index].own_mid = index;
-	pool->worker_half[index].coap_len = 1;
+	pool->worker_half[index].state = DP_EXCHANGE_UNACKED;
 	pool->worker_half[index].context = context;
 	dp_unacked_add(unacked, index);
 }
@@ -900,14 +900,14 @@ Test(dp_unacked, what_was_not_sent_is_not_acknowledged)
 	struct dp_flow flow = {.remote_port = 5683};
 	uint32_t sent = dp_exchange_take(pool), waits = dp_exchange_take(pool);
 
-	pool->worker_half[sent] = (struct dp_exchange){.flow = flow, .own_mid = 7, .coap_len = 9};
+	pool->worker_half[sent] =
+		(struct dp_exchange){.flow = flow, .own_mid = 7, .state = DP_EXCHANGE_UNACKED};
 	pool->worker_half[waits] = (struct dp_exchange){.flow = flow, .own_mid = 7};
 	dp_unacked_add(unacked, sent);
 	dp_unacked_add(unacked, waits);
 	cr_expect_eq(dp_unacked_find(unacked, &flow, 7), sent);
 	dp_unacked_remove(unacked, sent);
 	cr_expect_eq(dp_unacked_find(unacked, &flow, 7), DP_INDEX_NONE);
-	dp_unacked_remove(unacked, waits);
 	dp_unacked_free(unacked);
 	dp_exchange_pool_free(pool);
 }
