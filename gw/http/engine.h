@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What sends an HTTP request and collects the answer. An upstream has one engine in each loop; all
-// of a loop's engines share its thread and its epoll descriptor. Nothing in here waits.
+// An engine sends HTTP requests and collects their answers. An upstream has one engine in each
+// loop; all engines of a loop share its thread and its epoll descriptor, and none of them blocks.
 
 #ifndef POSTERN_GW_HTTP_ENGINE_H
 #define POSTERN_GW_HTTP_ENGINE_H
@@ -42,14 +42,15 @@ struct http_body {
 	uint64_t received; // 0 when a transfer starts
 };
 
-// A part of the body came: keeps what is wanted of it in transfer->reply. Returns HTTP_ERR_none or
-// why the answer is given up.
+// Keeps what is wanted of a part of the body in transfer->reply. Returns HTTP_ERR_none or why the
+// answer is given up.
 enum http_error http_body_take(struct http_body *body, struct http_transfer *transfer,
 	const void *data, size_t len) __attribute__((warn_unused_result));
-// The head of the final answer is whole. Returns HTTP_ERR_none or why the answer is given up.
+// Checks the head of the final answer, which is whole. Returns HTTP_ERR_none or why the answer is
+// given up.
 enum http_error http_head_take(const struct http_transfer *transfer)
 	__attribute__((warn_unused_result));
-// A line of a trailer came: it is counted, and not looked at.
+// Counts the bytes of a line of a trailer, which has no other use.
 enum http_error http_trailer_take(struct http_transfer *transfer, size_t len)
 	__attribute__((warn_unused_result));
 
@@ -74,7 +75,7 @@ struct http_engine_ops {
 	int (*start)(struct http_engine *engine, struct http_transfer *transfer);
 	// Ends a transfer that is not done; done() will not be called.
 	void (*cancel)(struct http_engine *engine, struct http_transfer *transfer);
-	// epoll said this about one of its descriptors.
+	// Handles what epoll reported of one of its descriptors.
 	void (*ready)(struct http_engine *engine, int fd, uint32_t events);
 	// Does what is due, and calls done() of transfers.
 	void (*turn)(struct http_engine *engine, uint64_t now_ms);

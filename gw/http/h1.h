@@ -27,7 +27,7 @@
 
 TAILQ_HEAD(h1_slot_list, h1_slot);
 
-// A server, and how it is reached: what libcurl is told of it.
+// A server, and how libcurl reaches it.
 struct h1_target {
 	struct h1_engine *engine;
 	const struct conf_server *server;
@@ -72,7 +72,7 @@ struct h1_engine {
 	struct h1_slot_list free_slots;
 	struct h1_slot_list ended;   // without libcurl
 	struct h1_slot_list paused;  // until the backlog of a UNIX socket may have room
-	struct h1_slot_list unheard; // libcurl's, of whose sockets epoll will say nothing
+	struct h1_slot_list unheard; // libcurl's whose socket epoll refused
 	size_t slot_count;           // made
 	uint64_t due_ms;             // libcurl's
 	uint64_t connections;
@@ -92,12 +92,12 @@ struct h1_engine {
 int h1_target_create(struct h1_engine *e, struct h1_target *target,
 	const struct conf_server *server) __attribute__((warn_unused_result));
 void h1_target_free(struct h1_target *target);
-// The host's addresses have changed.
+// Writes the host's addresses as libcurl reads them.
 void h1_target_resolved(struct h1_target *target);
-// Tells slot->easy what is the same for every request of the upstream.
+// Sets the options of slot->easy that are the same for every request of the upstream.
 CURLcode h1_slot_set_up(struct h1_engine *e, struct h1_slot *slot)
 	__attribute__((warn_unused_result));
-// Tells it the request of slot->transfer.
+// Sets its options for the request of slot->transfer.
 CURLcode h1_slot_set_request(struct h1_engine *e, struct h1_slot *slot)
 	__attribute__((warn_unused_result));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HTTP/1.1: what a server sends, and what a request's end means.
+// HTTP/1.1: takes what a server sends, and says what became of a request.
 
 #include "gw/http/h1.h"
 
@@ -33,7 +33,7 @@ static enum http_error head_line(struct h1_slot *slot, const char *line, size_t 
 		if (reply->head_len > HTTP_REPLY_HEAD)
 			return HTTP_ERR_head_too_large;
 		if (status == 101)
-			return HTTP_ERR_bad_status; // nobody asked for another protocol
+			return HTTP_ERR_bad_status; // no request asks for another protocol
 		http_reply_status(reply, status);
 		slot->head_done = false;
 		return HTTP_ERR_none;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HTTP/1.1: what libcurl is told of servers and requests.
+// HTTP/1.1: sets the options of libcurl for servers and requests.
 
 #include "gw/http/h1.h"
 
@@ -17,7 +17,7 @@
 // ---- targets
 
 // With tls.server_name the URL has that name, by which libcurl sets SNI and checks the certificate,
-// and the connection is told to go to the server.
+// and CURLOPT_CONNECT_TO has the address of the server.
 int h1_target_create(
 	struct h1_engine *e, struct h1_target *target, const struct conf_server *server)
 {

@@ -37,10 +37,10 @@ struct h2_conn {
 	struct h2_stream_list streams;
 	uint64_t opened_ms;
 	uint64_t ready_ms;
-	uint64_t heard_ms;  // something came
+	uint64_t heard_ms;  // when bytes came last
 	uint64_t pinged_ms; // 0: no PING waits for its answer
 	uint64_t used_ms;   // the last stream ended
-	uint64_t follow_ms; // when its address is to be compared with the name's
+	uint64_t follow_ms; // when to compare its address with the name's
 	size_t out_at, out_len;
 	uint8_t out[H2_OUT_ROOM];
 };
@@ -59,7 +59,7 @@ struct h2_target {
 	uint64_t open_after_ms;       // not to open one more connection before
 	unsigned useless;             // connections in a row that answered nothing
 	int local_errno;              // why this machine opened no connection
-	bool changed; // what those that wait are waiting for: their time begins again
+	bool changed; // those that wait now wait for something else: their time begins again
 };
 
 struct h2_engine {

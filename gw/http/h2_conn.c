@@ -217,7 +217,7 @@ void h2_conn_leave(struct h2_conn *conn)
 	if (conn->wire.open && conn->out_at == conn->out_len) {
 		n = h2_session_write(&conn->session, conn->out, sizeof(conn->out));
 		if (n > 0 && http_wire_write(&conn->wire, conn->out, (size_t)n) < 0) {
-			// The server need not know.
+			// The server learns it by the end of the connection.
 		}
 	}
 	h2_conn_end(conn, HTTP_ERR_reset);
@@ -272,7 +272,7 @@ static void conn_follow(struct h2_conn *conn)
 		return;
 	http_host_want(&target->host, e->now_ms);
 	if (target->host.resolve || target->host.failed)
-		return; // the next look will tell, or nobody knows
+		return; // the result comes later, or the look-up failed
 	if (!conn_is_astray(conn))
 		conn->follow_ms = e->now_ms + FOLLOW_MS;
 	else if (target_may_replace(target) && h2_conn_open(target, NULL))

@@ -126,7 +126,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	}
 	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
-	// The answer may come before the whole request was sent, which nobody needs then.
+	// The answer may come before the whole request was sent: the rest is not sent then.
 	if (!nghttp2_session_get_stream_local_close(ng, stream->id))
 		stream_give_up(stream, session, HTTP_ERR_none);
 	else

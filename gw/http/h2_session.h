@@ -46,7 +46,7 @@ struct h2_session {
 	void (*ended)(struct h2_stream *stream, enum http_error error);
 	bool ready;             // the server's SETTINGS came
 	bool taught;            // the server's table has the names of all fields
-	unsigned streams;       // that count for the server
+	unsigned streams;       // that count against the server's limit
 	enum http_error error;  // the server broke the protocol
 	const uint8_t *pending; // a part of nghttp2's that did not fit yet
 	size_t pending_len;
@@ -61,19 +61,19 @@ void h2_session_free(struct h2_session *session);
 uint32_t h2_session_limit(const struct h2_session *session);
 // Whether another stream can be submitted now.
 bool h2_session_has_room(const struct h2_session *session);
-// Whether none can be any more: the server said GOAWAY, or the ids of streams are used up.
+// Whether no stream can be submitted any more: the server sent GOAWAY, or the ids are used up.
 bool h2_session_is_leaving(const struct h2_session *session);
-// Whether all is said on both sides.
+// Whether neither side has anything left to send.
 bool h2_session_is_over(const struct h2_session *session);
 
 // Starts a stream. The transfer stays in place until it ended or is cancelled. Returns
 // HTTP_ERR_none or HTTP_ERR_no_memory.
 enum http_error h2_session_submit(struct h2_session *session, struct h2_stream *stream)
 	__attribute__((warn_unused_result));
-// ended() will not be called any more; the server is told.
+// Sends RST_STREAM; ended() will not be called for this stream.
 void h2_session_cancel(struct h2_session *session, struct h2_stream *stream);
 void h2_session_ping(struct h2_session *session);
-// Says GOAWAY.
+// Sends GOAWAY.
 void h2_session_leave(struct h2_session *session);
 
 // Takes what the server sent. Returns HTTP_ERR_none or why nothing more is taken; session->error

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a server is. The addresses of a name are looked up when they are first wanted, and again
-// when they are old; meanwhile the old ones serve, so that a name server that does not answer holds
-// up nobody who has an address. Times are CLOCK_MONOTONIC in milliseconds.
+// The addresses of a server. Its name is looked up when a request first needs them, and again when
+// they are old; meanwhile the old ones serve, so that a name server that does not answer delays no
+// request whose server has an address. Times are CLOCK_MONOTONIC in milliseconds.
 
 #ifndef POSTERN_GW_HTTP_HOST_H
 #define POSTERN_GW_HTTP_HOST_H
@@ -31,9 +31,9 @@ enum http_host_state {
 // server and sockets stay as long as the host.
 void http_host_init(
 	struct http_host *host, const struct conf_server *server, struct http_sockets *sockets);
-// The addresses are wanted: starts a look-up where it is time for one.
+// Starts a look-up if one is due, and returns what is known now.
 enum http_host_state http_host_want(struct http_host *host, uint64_t now_ms);
-// epoll said something about this descriptor. Returns whether it was the host's, whose look-up has
+// Handles an event of this descriptor. Returns whether it was that of the host's look-up, which has
 // ended then: host->addresses has what is known now.
 bool http_host_ready(struct http_host *host, int fd, uint64_t now_ms);
 // Why there are no addresses: HTTP_ERR_dns, or HTTP_ERR_local with its errno if this machine could
@@ -41,9 +41,9 @@ bool http_host_ready(struct http_host *host, int fd, uint64_t now_ms);
 enum http_error http_host_error(const struct http_host *host, int *local_errno);
 // Whether an address is among those that are known.
 bool http_host_has(const struct http_host *host, const struct http_address *address);
-// None of the addresses could be reached: they get old earlier.
+// None of the addresses could be reached: the name is looked up again earlier.
 void http_host_doubt(struct http_host *host);
-// Whether a look-up is under way or not.
+// Ends the look-up, if one is under way.
 void http_host_end(struct http_host *host);
 
 #endif

@@ -18,7 +18,7 @@
 
 #define NAME_ROOM 256 // RFC 1035: at most 253 bytes as text
 
-// The thread and whoever asked hold it, and the last of them frees it.
+// The thread and its caller hold it, and the last of them frees it.
 struct http_resolve {
 	unsigned holders; // atomic
 	int fd;
@@ -68,8 +68,8 @@ static void let_go(struct http_resolve *r)
 	free(r);
 }
 
-// Whether this machine has no descriptor left. Then getaddrinfo() reads no file and asks nobody,
-// and calls that by many names, "no such name" among them.
+// Whether this machine has no descriptor left. Then getaddrinfo() reads no file, asks no server and
+// returns one of many errors, EAI_NONAME among them.
 static bool out_of_descriptors(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

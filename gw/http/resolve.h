@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names of servers to addresses, by the system's resolver in a thread of its own: nobody waits.
+// Looks names of servers up with the system's resolver, in a thread of its own, so that a loop
+// never waits for it.
 
 #ifndef POSTERN_GW_HTTP_RESOLVE_H
 #define POSTERN_GW_HTTP_RESOLVE_H
@@ -30,14 +31,14 @@ struct http_resolve;
 // Starts to look a name up. Returns 0 or -errno.
 int http_resolve_start(const char *name, uint16_t port, struct http_resolve **resolve)
 	__attribute__((warn_unused_result));
-// Readable when it is done; open until http_resolve_end().
+// A descriptor that is readable when the look-up is done; open until http_resolve_end().
 int http_resolve_fd(const struct http_resolve *resolve);
-// After it is done. Returns 0 with at least one address, -ENOENT: there is no such name or it has
-// no address, -EAGAIN: nobody who knows, or another -errno: this machine could not ask, for want of
-// descriptors or memory.
+// Takes the result of a look-up that is done. Returns 0 with at least one address, -ENOENT: the
+// name does not exist or has no address, -EAGAIN: no name server answered, or another -errno: this
+// machine lacked descriptors or memory for the look-up.
 int http_resolve_take(const struct http_resolve *resolve, struct http_addresses *addresses)
 	__attribute__((warn_unused_result));
-// Done or not.
+// Ends a look-up, done or not.
 void http_resolve_end(struct http_resolve *resolve);
 
 #endif

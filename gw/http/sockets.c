@@ -14,7 +14,7 @@
 
 struct socket_state {
 	uint8_t wanted; // EPOLLIN, EPOLLOUT
-	uint8_t armed;  // what epoll was told; 0: not registered
+	uint8_t armed;  // what epoll has; 0: not registered
 	bool own;       // closed only after http_sockets_forget()
 };
 
@@ -117,7 +117,7 @@ uint32_t http_sockets_ready(struct http_sockets *sockets, int fd, uint32_t event
 	uint32_t wanted = events & (state->wanted | EPOLLERR | EPOLLHUP);
 	if (state->wanted && wanted)
 		return wanted;
-	// Nobody waits for this: epoll tells it no more. No request can be sent on such a
+	// No such event is wanted: epoll reports it no more. No request can be sent on such a
 	// connection without a look at it: those of HTTP/2 always wait for input, others are not
 	// used again.
 	if (arm(sockets, fd, state, state->wanted)) {

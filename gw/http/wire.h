@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A connection to a server as a stream of bytes, over TCP or a UNIX socket, with TLS or without.
-// Nothing in here waits.
+// Nothing in here blocks.
 
 #ifndef POSTERN_GW_HTTP_WIRE_H
 #define POSTERN_GW_HTTP_WIRE_H
@@ -32,7 +32,7 @@ struct http_wire {
 	SSL *ssl;
 	bool open;       // handshakes are over
 	uint32_t events; // what it waits for: EPOLLIN, EPOLLOUT
-	// A copy: the server may get others meanwhile.
+	// A copy: a look-up may change those of the host meanwhile.
 	struct http_addresses addresses;
 	unsigned address;    // which one is tried
 	uint64_t give_up_ms; // on this address for the next; UINT64_MAX: it is the last
@@ -40,7 +40,7 @@ struct http_wire {
 };
 
 // Starts to connect to the next of wire->addresses. The caller registers wire->fd. Returns
-// HTTP_ERR_none or why there is none that is worth to wait for.
+// HTTP_ERR_none, or why none of the addresses that are left can be connected to.
 enum http_error http_wire_connect(struct http_wire *wire, uint64_t now_ms)
 	__attribute__((warn_unused_result));
 // Goes on with the handshakes after an event; wire->open tells whether they are over. For
@@ -52,7 +52,7 @@ enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target 
 // connection is lost. wire->events is set to what has to be waited for.
 ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room);
 ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len);
-// Whether http_wire_read() has something that epoll does not know of.
+// Whether TLS holds bytes for http_wire_read(), of which epoll reports nothing.
 bool http_wire_holds(const struct http_wire *wire);
 
 // Ends what was opened; the caller closes wire->fd.

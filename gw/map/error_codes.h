@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a device is told where a request has no answer of a server: a CoAP code, and a diagnostic as
+// What a device gets where its request has no answer of a server: a CoAP code, and a diagnostic as
 // the payload (RFC 7252 section 5.5.2).
 
 #ifndef POSTERN_GW_MAP_ERROR_CODES_H

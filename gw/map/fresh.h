@@ -9,7 +9,7 @@
 #include <time.h>
 
 // For how long an answer is fresh: the least of s-maxage, max-age and Expires, minus Age. 0 for
-// no-store and no-cache, where nothing is said, and for values that cannot be read (RFC 9111
+// no-store and no-cache, without any of the three, and for values that cannot be read (RFC 9111
 // section 4.2). Each header may be NULL; now is the wall clock.
 uint32_t map_fresh_seconds(const char *cache_control, const char *expires, const char *date,
 	const char *age, time_t now);

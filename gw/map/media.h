@@ -21,9 +21,9 @@ const struct map_format *map_format_find(uint16_t number);
 void map_format_write(struct http_text *text, uint16_t number);
 
 // The number of a Content-Type and a Content-Encoding (NULL if not given): by the table, then by
-// the table without parameters, then by the loose table. MAP_FORMAT_OSCORE is told, not refused;
-// MAP_FORMAT_CODED if no format has this encoding. A malformed type, and text in another charset
-// than UTF-8, count as application/octet-stream.
+// the table without parameters, then by the loose table. MAP_FORMAT_OSCORE is returned, not
+// refused; MAP_FORMAT_CODED if no format has this encoding. A malformed type, and text in another
+// charset than UTF-8, count as application/octet-stream.
 int map_format_of(const char *content_type, const char *content_encoding);
 // Whether a Content-Format is one of text/..., whose payloads are UTF-8.
 bool map_format_is_text(int number);

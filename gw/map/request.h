@@ -25,18 +25,18 @@ struct map_request {
 };
 
 // Parses options and payload of a request (as they stand behind the inner code), and refuses what
-// can't be sent on: RFC 7252 sections 5.4.1, 5.7.1, 5.10.
+// cannot be sent on: RFC 7252 sections 5.4.1, 5.7.1, 5.10.
 enum http_error map_request_parse(struct map_request *msg, const struct conf_route *route,
 	uint8_t code, const uint8_t *body, size_t len) __attribute__((warn_unused_result));
 
-// Makes the HTTP request, but for the identity headers.
+// Makes the HTTP request without the identity headers. Its body is the device's, in the exchange.
 enum http_error map_request_build(struct http_request *req, const struct map_request *msg,
 	const struct map_etags *etags) __attribute__((warn_unused_result));
 
 #define MAP_IDENTITY_RANDOM 24 // bytes
 
-// Adds the headers that tell a backend who asks: Device-Id, Oscore-Context, Forwarded, traceparent
-// and Idempotency-Key. name: of the device; random: MAP_IDENTITY_RANDOM fresh bytes.
+// Adds the headers by which a backend knows the device: Device-Id, Oscore-Context, Forwarded,
+// traceparent and Idempotency-Key. name: of the device; random: MAP_IDENTITY_RANDOM fresh bytes.
 enum http_error map_request_identify(struct http_request *req, const struct dp_request *device,
 	const char *name, const uint8_t *random) __attribute__((warn_unused_result));
 

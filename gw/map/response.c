@@ -141,8 +141,8 @@ static bool request_has_etag(
 	return only && count == 1;
 }
 
-// 304 is for who asked with ETags (RFC 7252 section 5.9.1.3). Who asked with If-None-Match wants
-// nothing done because something is there.
+// 304 answers a request with ETags (RFC 7252 section 5.9.1.3). To a request with If-None-Match it
+// says that the resource exists, so that the precondition failed.
 static enum http_error not_modified_map(const struct http_reply *reply,
 	const struct map_request *msg, struct map_etags *etags, struct answer *a)
 {
@@ -212,7 +212,7 @@ static enum http_error success_map(const struct http_reply *reply, const struct 
 		a->location = location;
 	if (reply->status == 204 || reply->status == 205 || !reply->body_len)
 		return HTTP_ERR_none;
-	// A part of what nobody asked a part of.
+	// A part, though the request has no Range.
 	enum http_error error =
 		reply->status == 206 ? HTTP_ERR_bad_status : content_map(reply, msg, a);
 	if (!error || method->safe)

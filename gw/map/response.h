@@ -12,16 +12,16 @@
 
 #include <time.h>
 
-// How an answer is mapped.
+// What an answer is mapped with, and what came of it. Set by the caller:
 struct map_response {
-	const struct conf_server *server; // that gave it
+	const struct conf_server *server; // that answered
 	struct map_etags *etags;
 	time_t now;
 	uint32_t retry_s;     // Max-Age of a 5.03 or 4.29 without Retry-After
 	uint32_t max_age_max; // seconds, whatever the backend says
 	uint8_t *out;         // for the plaintext
 	size_t room;          // bytes at out, at least 1
-	// Set:
+	// Set by map_response_build():
 	uint16_t len;      // bytes used
 	bool body_dropped; // the method was performed, but the body cannot be passed on
 };

@@ -16,7 +16,7 @@ static const struct map_method methods[] = {
 	[COAP_IPATCH] = {"PATCH",  false, false, true,  true,  COAP_CREATED, COAP_CHANGED, COAP_NOT_FOUND},
 };
 
-// 1xx are skipped; 101, 206 and 304 that nobody asked for, and all other 3xx, are 5.02.
+// 1xx are skipped; 101, 206 and 304 that were not asked for, and all other 3xx, are 5.02.
 static const struct {
 	uint16_t status;
 	uint8_t code;

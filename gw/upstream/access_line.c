@@ -12,7 +12,7 @@
 #define TEXT_MAX  256  // bytes of one text; the rest is cut off
 #define PATH_ROOM 1024 // bytes of the encoded path and its end; the rest is cut off
 
-// What a worker answers by itself tells by its code why.
+// The code of what a worker answered by itself says why.
 static const char *own_reason(uint8_t code)
 {
 	switch (code) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A line of the access log: one request as JSON. docs/access-log.md describes it.
+// An entry of the access log, which is one request, and its line as JSON. docs/access-log.md
+// describes it.
 
 #ifndef POSTERN_GW_UPSTREAM_ACCESS_LINE_H
 #define POSTERN_GW_UPSTREAM_ACCESS_LINE_H
@@ -23,7 +24,7 @@ struct up_access_entry {
 	uint64_t queued_ms, connect_ms, total_ms;
 	unsigned tries; // servers asked
 	enum http_error error;
-	bool abandoned; // nobody waits for the answer any more
+	bool abandoned; // the worker gave up waiting for the answer
 	bool sent;      // the last server may have seen the request
 	bool own;       // answered by a worker, for no upstream
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the lines of the access log go: from a ring of each upstream loop, and one of main, which
-// counts here as a loop behind them, by a thread of its own,
-// to a file or stderr. A loop never waits: what finds no room, or exceeds the rate, is dropped and
-// counted, and a disk that is full or slow costs lines only.
+// Where the lines of the access log go. Each upstream loop has a ring, and main has one, as if it
+// were one loop more; a thread writes them to a file or stderr. A loop never waits: what finds no
+// room, or exceeds the rate, is dropped and counted, and a disk that is full or slow costs lines
+// only.
 
 #ifndef POSTERN_GW_UPSTREAM_ACCESS_LOG_H
 #define POSTERN_GW_UPSTREAM_ACCESS_LOG_H
@@ -22,10 +22,10 @@ struct up_access_log;
 // or -errno with a line in *error.
 int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **log,
 	struct error *error) __attribute__((warn_unused_result));
-// After the loops have ended: writes what is there, if somebody takes it. NULL is allowed.
+// After the loops have ended: writes what is left, for a few seconds at most. NULL is allowed.
 void up_access_log_free(struct up_access_log *log);
 
-// Loop: whether a request is among those that are logged, by sample and rate; random: fresh bits.
+// Loop: whether sample and rate allow a line for a request; random: fresh bits.
 bool up_access_log_wants(
 	struct up_access_log *log, unsigned loop, uint32_t random, uint64_t now_ms);
 // Loop: hands over a line, with its end, of at most UP_ACCESS_LINE_MAX bytes; 0: none could be

@@ -33,8 +33,8 @@ static int pick_next(struct up_servers *servers, uint64_t tried)
 	return -1;
 }
 
-// The less busy of two at random: nearly as even as asking all, without everybody running to the
-// one that looks idle since it fails fast.
+// The less busy of two at random: nearly as even as the least busy of all, but not all requests go
+// to a server that looks idle since it fails fast.
 static int pick_least(const struct up_servers *servers, uint64_t tried, uint32_t random)
 {
 	size_t fit[CONF_SERVERS_MAX], count = 0;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SAY_LOCAL_MS 10000 // between two lines about that in the log
+#define SAY_LOCAL_MS 10000 // between two lines of the log about HTTP_ERR_local
 #define MARGIN_MS    20    // by which a backend's time ends before the worker answers by itself
 
 // A system call a hundred requests instead of one each.
@@ -105,7 +105,7 @@ void up_call_abandon(struct up_call *call)
 	call_return(call);
 }
 
-// Devices that are told to come back do so at different times.
+// Spreads the times at which devices come back.
 static uint32_t retry_seconds(struct up_loop *loop)
 {
 	return UP_RETRY_SECONDS + *random_take(loop, 1) % (UP_RETRY_SECONDS + 1);
@@ -200,7 +200,7 @@ static enum http_error flight_start(struct up_flight *flight, struct up_call *ca
 	t->host = call->route->host ? call->route->host : t->server->authority;
 	t->timeout_ms = (uint32_t)(call->deadline_ms - now);
 	t->timeout_ms -= t->timeout_ms / 8 < MARGIN_MS ? t->timeout_ms / 8 : MARGIN_MS;
-	// A server that does not even refuse leaves time for another.
+	// Half of the time stays for another server, if this one does not even refuse.
 	t->connect_ms = left ? t->timeout_ms / 2 + 1 : 0;
 	t->body_keep = call->shared->request.payload_max;
 	t->body_max = group->upstream->max_body;
@@ -328,7 +328,7 @@ static bool server_at_fault(
 	}
 }
 
-// Tells what is known of the servers.
+// Counts an answer, or a failure, for or against its server.
 static void server_judge(
 	const struct up_call *call, const struct up_flight *flight, enum http_error error)
 {

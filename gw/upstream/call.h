@@ -74,7 +74,7 @@ struct up_group {
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
-	uint64_t say_local_ms;        // when HTTP_ERR_local may be in the log again
+	uint64_t say_local_ms;        // when to log HTTP_ERR_local again
 	uint64_t stat[UP_STAT_COUNT]; // written by the loop's thread only
 };
 
@@ -108,7 +108,7 @@ static inline void up_stat_set(struct up_group *group, enum up_stat stat, uint64
 	__atomic_store_n(&group->stat[stat], n, __ATOMIC_RELAXED);
 }
 
-// Whether the worker gave it up, so that nobody waits for an answer.
+// Whether the worker gave up waiting for the answer.
 bool up_call_is_abandoned(const struct up_call *call);
 
 // Hand a call back, which is free afterwards: without an answer, or with that of an error. It is in
@@ -123,7 +123,7 @@ void up_call_cancel(struct up_call *call);
 // Takes a call out of its group's queue.
 void up_call_unqueue(struct up_call *call);
 
-// Says in the log, now and then, that this machine is out of something (HTTP_ERR_local).
+// Logs what this machine ran out of (HTTP_ERR_local), at most every 10 s for an upstream.
 void up_group_say_local(struct up_group *group, int local_errno);
 bool up_group_has_room(const struct up_group *group);
 // Sends what waits as long as there is room.

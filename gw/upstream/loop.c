@@ -110,8 +110,8 @@ static unsigned receive(struct up_loop *loop)
 
 // ---- time
 
-// The queue is in order of arrival, so the first is the first to have waited for too long. Without
-// a server nobody waits.
+// Fails the calls that waited for too long. The queue is in order of arrival, so the first is the
+// first of them. With no server up, all queued calls fail at once.
 static void group_expire(struct up_group *group)
 {
 	struct up_call *call;
@@ -129,7 +129,7 @@ static void group_expire(struct up_group *group)
 	}
 }
 
-// Looks for what workers gave up, in the air and in the queues.
+// Hands back the calls that workers gave up, under way and in the queues.
 static void sweep(struct up_loop *loop)
 {
 	for (struct up_call *call = TAILQ_FIRST(&loop->flying), *next; call; call = next) {
@@ -152,7 +152,7 @@ static void sweep(struct up_loop *loop)
 	loop->sweep_ms = loop->now_ms + SWEEP_MS;
 }
 
-// The loop was told to stop: what waits is answered, what is under way may go on until then.
+// The loop stops: queued calls fail at once, those under way when the grace is over.
 static void stop_turn(struct up_loop *loop)
 {
 	uint64_t until = __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED);

@@ -49,11 +49,11 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, s
 // Starts the thread. It takes no signals but the real-time ones, for which the caller's mask stays.
 // Returns 0 or -errno.
 int up_loop_start(struct up_loop *loop) __attribute__((warn_unused_result));
-// Tells the loop to end, and does not wait: it lets what is under way finish for grace_ms and
-// answers everything else 5.03.
+// Has the loop end, and does not wait for it: requests under way may finish within grace_ms, all
+// others are answered 5.03.
 void up_loop_tell(struct up_loop *loop, uint32_t grace_ms);
-// Tells the loop, if that was not done, and joins the thread. Afterwards everything that came in
-// went back. Where there are several, all are told before one is waited for.
+// The same, if up_loop_tell() was not called, and joins the thread: every request that came in has
+// gone back then. Where there are several loops, call up_loop_tell() for all of them first.
 void up_loop_stop(struct up_loop *loop, uint32_t grace_ms);
 // After up_loop_stop(), or if never started. NULL is allowed.
 void up_loop_free(struct up_loop *loop);

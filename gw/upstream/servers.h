@@ -39,7 +39,7 @@ struct up_servers {
 	size_t up; // neither down nor ejected; written by the loop, others may read
 	size_t ejected;
 	uint64_t down;    // bit n: server n is down
-	uint64_t *shared; // what the loop that checks knows of that; atomic, NULL: nobody follows
+	uint64_t *shared; // the same from the loop that checks; atomic; NULL: only one loop
 	size_t next;      // where rr goes on
 	struct up_server server[];
 };
