@@ -40,33 +40,29 @@ static bool suspected(const struct dp_context *ctx, const struct dp_side *side)
 		__atomic_load_n(&ctx->accepted, __ATOMIC_RELAXED);
 }
 
-void device_view_make(
+// Why a stored device is not live. Without a reason here the words of its state say it.
+static void not_live(
 	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
 {
-	uint32_t index;
-	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
-
-	*info = (struct ctl_device_info){.stored = stored, .live = ctx != NULL, .worker = -1};
-	if (!ctx) {
-		if (stored->resync_needed) {
-			info->reason = "it recovers by a floor, and the store is a copy: what the "
-				       "original accepted since is not known";
-			info->remedy = "device resync NAME --from M, its next sequence number";
-		} else if (stored->damaged) {
-			info->reason = "its keys do not open: its row was changed or damaged";
-			info->remedy = "new keys: device rotate NAME FILE";
-		} else if (registry_waits(&daemon->registry, stored->id)) {
-			info->reason = "a worker has yet to let go of the same keys, or of the "
-				       "place, of a device that was removed just now";
-			info->remedy = "none: it is served within moments";
-		}
-		return;
+	if (stored->resync_needed) {
+		info->reason = "it recovers by a floor, and the store is a copy: what the "
+			       "original accepted since is not known";
+		info->remedy = "device resync NAME --from M, its next sequence number";
+	} else if (stored->damaged) {
+		info->reason = "its keys do not open: its row was changed or damaged";
+		info->remedy = "new keys: device rotate NAME FILE";
+	} else if (registry_waits(&daemon->registry, stored->id)) {
+		info->reason = "a worker has yet to let go of the same keys, or of the "
+			       "place, of a device that was removed just now";
+		info->remedy = "none: it is served within moments";
 	}
-	uint64_t now_s = clock_ms() / 1000;
+}
+
+// The state, its reason if the state's own words do not say it all, and the limits of the keys.
+static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_device_info *info)
+{
+	const struct dp_context *ctx = &dp_contexts(daemon->dp)->context[index];
 	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
-	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
-		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
-	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
 	info->state = device_view_state(dp_contexts(daemon->dp), index);
 	info->uses = ctx->window.next;
@@ -81,6 +77,42 @@ void device_view_make(
 		info->remedy = "none by this alone: whoever recorded its packets can send them. If "
 			       "it is not served, look whether it lost its counter";
 	}
+}
+
+// The last own Partial IV that was used, by the clock or by a counter within the run.
+static void own_piv_view(
+	const struct daemon *daemon, const struct dp_context *ctx, struct ctl_device_info *info)
+{
+	uint32_t run;
+
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
+		info->own_piv = ctx->own_next - 1;
+	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
+		info->has_own_piv = true;
+		info->own_piv =
+			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
+	}
+}
+
+void device_view_make(
+	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
+{
+	uint32_t index;
+	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
+
+	*info = (struct ctl_device_info){.stored = stored, .live = ctx != NULL, .worker = -1};
+	if (!ctx) {
+		not_live(daemon, stored, info);
+		return;
+	}
+	uint64_t now_s = clock_ms() / 1000;
+	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
+	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
+		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
+	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+
+	state_view(daemon, index, info);
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		info->has_mark = true;
 		info->mark = ctx->mark;
@@ -93,14 +125,5 @@ void device_view_make(
 	info->in_flight = ctx->in_flight_count;
 	if (owner < dp_worker_count(daemon->dp))
 		info->worker = owner;
-	uint32_t run;
-
-	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
-		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
-		info->own_piv = ctx->own_next - 1;
-	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
-		info->has_own_piv = true;
-		info->own_piv =
-			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
-	}
+	own_piv_view(daemon, ctx, info);
 }
