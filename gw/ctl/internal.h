@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Inside of the server: server.c has the events, client.c the connections and what is sent over
+// Inside of the server: server.c has the events, peer.c the connections and what is sent over
 // them, request.c what a message becomes.
 
 #ifndef POSTERN_GW_CTL_INTERNAL_H
@@ -19,7 +19,7 @@ struct ctl_queued {
 	uint8_t data[];
 };
 
-struct ctl_client {
+struct ctl_peer {
 	int fd; // -1: the slot is free
 	uint32_t generation;
 	enum ctl_level level;
@@ -35,7 +35,7 @@ struct ctl_client {
 struct ctl_request {
 	LIST_ENTRY(ctl_request) link;
 	struct ctl_server *server; // NULL: gone
-	struct ctl_client *client; // NULL: gone
+	struct ctl_peer *peer;     // NULL: gone
 	uint64_t id;
 	enum ctl_level level;
 	int fd;         // that came with it, or -1
@@ -57,26 +57,26 @@ struct ctl_server {
 	unsigned others; // clients that are not admin
 	struct ctl_server_stats stats;
 	LIST_HEAD(, ctl_request) requests; // unanswered ones
-	struct ctl_client clients[CTL_CLIENTS_MAX];
+	struct ctl_peer peers[CTL_CLIENTS_MAX];
 	uint8_t message[CTL_MESSAGE_MAX]; // received last
 };
 
-// client.c
+// peer.c
 
 // What epoll says of a client: its slot, and its generation in the upper half.
-uint64_t ctl_client_event(const struct ctl_server *server, const struct ctl_client *client);
+uint64_t ctl_peer_event(const struct ctl_server *server, const struct ctl_peer *peer);
 // Asks epoll for what the client is ready for now.
-void ctl_client_update_events(struct ctl_server *server, struct ctl_client *client);
+void ctl_peer_update_events(struct ctl_server *server, struct ctl_peer *peer);
 // Tells the owners of its requests. The slot may be taken again at once, with another generation.
-void ctl_client_close(struct ctl_server *server, struct ctl_client *client);
+void ctl_peer_close(struct ctl_server *server, struct ctl_peer *peer);
 // Hands a datagram to the socket. Returns 0, -EAGAIN if it takes none now, or another -errno if
 // the client is lost.
 int ctl_socket_send(int fd, const uint8_t *data, size_t len) __attribute__((warn_unused_result));
 // Sends or queues a message; closes the client if it is lost or too slow.
-void ctl_client_send(
-	struct ctl_server *server, struct ctl_client *client, const uint8_t *data, size_t len);
+void ctl_peer_send(
+	struct ctl_server *server, struct ctl_peer *peer, const uint8_t *data, size_t len);
 // Sends what is queued, as far as the socket takes it.
-void ctl_client_flush(struct ctl_server *server, struct ctl_client *client);
+void ctl_peer_flush(struct ctl_server *server, struct ctl_peer *peer);
 
 // request.c
 
@@ -87,14 +87,14 @@ void ctl_envelope_write(struct ctl_writer *out, uint64_t id, const char *status,
 void ctl_error_write(
 	struct ctl_writer *out, uint64_t id, enum ctl_error error, const char *message);
 // Answers a message that became no request.
-void ctl_client_reject(struct ctl_server *server, struct ctl_client *client, uint64_t id,
+void ctl_peer_reject(struct ctl_server *server, struct ctl_peer *peer, uint64_t id,
 	enum ctl_error error, const char *format, ...) __attribute__((format(printf, 5, 6)));
 // Handles the message of len bytes in server->message. A descriptor that the request takes
 // becomes -1; the others stay the caller's.
-void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, size_t len, int *fds,
-	unsigned fd_count);
+void ctl_message_handle(
+	struct ctl_server *server, struct ctl_peer *peer, size_t len, int *fds, unsigned fd_count);
 // Lets the oldest stream of a client go on until its socket takes no more, or for a bounded piece.
-void ctl_streams_turn(struct ctl_server *server, struct ctl_client *client);
+void ctl_streams_turn(struct ctl_server *server, struct ctl_peer *peer);
 // Tells requests without a client that it is gone, and ends their streams.
 void ctl_orphans_tell(struct ctl_server *server);
 

@@ -48,7 +48,7 @@ void ctl_error_write(struct ctl_writer *out, uint64_t id, enum ctl_error error, 
 	ctl_write_close(out);
 }
 
-void ctl_client_reject(struct ctl_server *server, struct ctl_client *client, uint64_t id,
+void ctl_peer_reject(struct ctl_server *server, struct ctl_peer *peer, uint64_t id,
 	enum ctl_error error, const char *format, ...)
 {
 	char message[CTL_TEXT_MAX + 1];
@@ -60,7 +60,7 @@ void ctl_client_reject(struct ctl_server *server, struct ctl_client *client, uin
 	va_end(args);
 	server->stats.rejected++;
 	ctl_error_write(&out, id, error, message);
-	ctl_client_send(server, client, out.data, out.len);
+	ctl_peer_send(server, peer, out.data, out.len);
 }
 
 static const struct ctl_verb *verb_find(
@@ -73,31 +73,31 @@ static const struct ctl_verb *verb_find(
 	return NULL;
 }
 
-static void request_start(struct ctl_server *server, struct ctl_client *client, uint64_t id,
+static void request_start(struct ctl_server *server, struct ctl_peer *peer, uint64_t id,
 	const struct ctl_verb *verb, const struct ctl_cbor *args, int *fd)
 {
 	struct ctl_request *req = calloc(1, sizeof(*req));
 
 	if (req == NULL) {
-		ctl_client_reject(server, client, id, CTL_BUSY, "out of memory");
+		ctl_peer_reject(server, peer, id, CTL_BUSY, "out of memory");
 		return;
 	}
 	req->server = server;
-	req->client = client;
+	req->peer = peer;
 	req->id = id;
-	req->level = client->level;
+	req->level = peer->level;
 	req->fd = *fd;
 	*fd = -1;
 	LIST_INSERT_HEAD(&server->requests, req, link);
-	client->requests_open++;
+	peer->requests_open++;
 	server->stats.requests_open++;
 	server->stats.requests++;
-	ctl_client_update_events(server, client);
+	ctl_peer_update_events(server, peer);
 	verb->handler(server->conf.arg, req, args);
 }
 
-void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, size_t len, int *fds,
-	unsigned fd_count)
+void ctl_message_handle(
+	struct ctl_server *server, struct ctl_peer *peer, size_t len, int *fds, unsigned fd_count)
 {
 	enum ctl_cbor_verdict verdict = ctl_cbor_walk(server->message, len);
 	struct ctl_cbor root, id, name, args;
@@ -106,8 +106,8 @@ void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, si
 	int no_fd = -1;
 
 	if (verdict != CTL_CBOR_OK) {
-		ctl_client_reject(
-			server, client, 0, CTL_BAD_REQUEST, "%s", ctl_cbor_verdict_text(verdict));
+		ctl_peer_reject(
+			server, peer, 0, CTL_BAD_REQUEST, "%s", ctl_cbor_verdict_text(verdict));
 		return;
 	}
 	root = ctl_cbor_root(server->message, len);
@@ -116,22 +116,22 @@ void ctl_message_handle(struct ctl_server *server, struct ctl_client *client, si
 		id.type != CTL_CBOR_UINT || id.value == 0 || !ctl_cbor_next(&iter, &name) ||
 		name.type != CTL_CBOR_TEXT || !ctl_cbor_next(&iter, &args) ||
 		args.type != CTL_CBOR_MAP) {
-		ctl_client_reject(server, client, 0, CTL_BAD_REQUEST,
+		ctl_peer_reject(server, peer, 0, CTL_BAD_REQUEST,
 			"a request is [id, verb, {arguments}] with an id above 0");
 		return;
 	}
 	verb = verb_find(server, &name);
 	if (verb == NULL)
-		ctl_client_reject(server, client, id.value, CTL_UNKNOWN_VERB, "no such verb");
-	else if (client->level < verb->level)
-		ctl_client_reject(server, client, id.value, CTL_DENIED,
+		ctl_peer_reject(server, peer, id.value, CTL_UNKNOWN_VERB, "no such verb");
+	else if (peer->level < verb->level)
+		ctl_peer_reject(server, peer, id.value, CTL_DENIED,
 			"%s needs level %s, you have %s", verb->name, ctl_level_name(verb->level),
-			ctl_level_name(client->level));
+			ctl_level_name(peer->level));
 	else if (fd_count != verb->takes_fd)
-		ctl_client_reject(server, client, id.value, CTL_BAD_REQUEST,
+		ctl_peer_reject(server, peer, id.value, CTL_BAD_REQUEST,
 			"%s takes %s file descriptor", verb->name, verb->takes_fd ? "one" : "no");
 	else
-		request_start(server, client, id.value, verb, &args, verb->takes_fd ? fds : &no_fd);
+		request_start(server, peer, id.value, verb, &args, verb->takes_fd ? fds : &no_fd);
 }
 
 static void request_tell_gone(struct ctl_request *req)
@@ -144,16 +144,16 @@ static void request_tell_gone(struct ctl_request *req)
 
 static void request_free(struct ctl_request *req)
 {
-	struct ctl_client *client = req->client;
+	struct ctl_peer *peer = req->peer;
 
 	if (req->fd >= 0)
 		close(req->fd);
 	if (req->server) {
 		LIST_REMOVE(req, link);
 		req->server->stats.requests_open--;
-		if (client) {
-			client->requests_open--;
-			ctl_client_update_events(req->server, client);
+		if (peer) {
+			peer->requests_open--;
+			ctl_peer_update_events(req->server, peer);
 		}
 	}
 	free(req);
@@ -165,8 +165,8 @@ static void stream_finish(struct ctl_request *req)
 	const struct ctl_stream *stream = req->stream;
 
 	req->stream = NULL;
-	if (req->client)
-		req->client->streams--;
+	if (req->peer)
+		req->peer->streams--;
 	stream->done(req->stream_arg);
 	ctl_request_end(req);
 }
@@ -178,7 +178,7 @@ void ctl_orphans_tell(struct ctl_server *server)
 
 	do {
 		LIST_FOREACH (req, &server->requests, link) {
-			if (req->client == NULL && (req->gone || (req->stream && !req->streaming)))
+			if (req->peer == NULL && (req->gone || (req->stream && !req->streaming)))
 				break;
 		}
 		if (req && req->stream)
@@ -193,32 +193,32 @@ void ctl_request_stream(struct ctl_request *req, const struct ctl_stream *stream
 	req->gone = NULL;
 	req->stream = stream;
 	req->stream_arg = arg;
-	if (req->client == NULL) {
+	if (req->peer == NULL) {
 		stream_finish(req);
 		return;
 	}
-	req->client->streams++;
-	ctl_client_update_events(req->server, req->client);
+	req->peer->streams++;
+	ctl_peer_update_events(req->server, req->peer);
 }
 
-void ctl_streams_turn(struct ctl_server *server, struct ctl_client *client)
+void ctl_streams_turn(struct ctl_server *server, struct ctl_peer *peer)
 {
 	struct ctl_request *req, *oldest = NULL;
 	bool more = true;
 
 	LIST_FOREACH (req, &server->requests, link) {
-		if (req->client == client && req->stream)
+		if (req->peer == peer && req->stream)
 			oldest = req;
 	}
 	if (!oldest)
 		return;
 	for (unsigned i = 0; i < STREAM_REPLIES && more; i++) {
-		if (!STAILQ_EMPTY(&client->queue))
+		if (!STAILQ_EMPTY(&peer->queue))
 			return; // goes on when that is sent
 		oldest->streaming = true;
 		more = oldest->stream->next(oldest->stream_arg, oldest);
 		oldest->streaming = false;
-		more = more && oldest->client; // which a reply may have found gone
+		more = more && oldest->peer; // which a reply may have found gone
 	}
 	if (!more)
 		stream_finish(oldest);
@@ -250,14 +250,14 @@ int ctl_request_take_fd(struct ctl_request *req)
 
 bool ctl_request_is_alive(const struct ctl_request *req)
 {
-	return req->client != NULL;
+	return req->peer != NULL;
 }
 
 void ctl_request_subscribe(struct ctl_request *req)
 {
-	if (req->client == NULL || req->client->subscribed)
+	if (req->peer == NULL || req->peer->subscribed)
 		return;
-	req->client->subscribed = true;
+	req->peer->subscribed = true;
 	req->server->stats.subscribers++;
 }
 
@@ -265,7 +265,7 @@ void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void 
 {
 	req->gone = gone;
 	req->gone_arg = arg;
-	if (req->client == NULL)
+	if (req->peer == NULL)
 		request_tell_gone(req);
 }
 
@@ -275,12 +275,12 @@ void ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool la
 
 	if (last)
 		req->gone = NULL;
-	if (req->client && !req->too_large) {
+	if (req->peer && !req->too_large) {
 		ctl_envelope_write(&out, req->id, "ok", body->data, body->len);
 		if (!ctl_writer_done(body) || !ctl_writer_done(&out))
 			req->too_large = true;
 		else
-			ctl_client_send(req->server, req->client, out.data, out.len);
+			ctl_peer_send(req->server, req->peer, out.data, out.len);
 	}
 	ctl_writer_init(body);
 	if (!last)
@@ -317,10 +317,10 @@ void ctl_request_verror(
 	struct ctl_writer out;
 
 	req->gone = NULL;
-	if (req->client) {
+	if (req->peer) {
 		(void)vsnprintf(message, sizeof(message), format, args); // cuts
 		ctl_error_write(&out, req->id, error, message);
-		ctl_client_send(req->server, req->client, out.data, out.len);
+		ctl_peer_send(req->server, req->peer, out.data, out.len);
 	}
 	request_free(req);
 }

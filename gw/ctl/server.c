@@ -19,7 +19,7 @@
 #define STACK_USED       (3 * CTL_MESSAGE_MAX) // bytes, by handling a message and its reply
 #define FDS_MAX          4                     // seen in one message; the kernel closes more
 
-// What the inner epoll says of itself; of clients it says ctl_client_event().
+// What the inner epoll says of itself; of clients it says ctl_peer_event().
 #define EVENT_LISTENER (UINT64_MAX - 1)
 #define EVENT_TIMER    UINT64_MAX
 
@@ -58,19 +58,19 @@ static void timer_handle(struct ctl_server *server)
 	if (!server->listening)
 		listener_watch(server, true);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		struct ctl_client *client = &server->clients[i];
+		struct ctl_peer *peer = &server->peers[i];
 
-		if (client->fd < 0 || now - client->last_ms < server->conf.idle_timeout_ms)
+		if (peer->fd < 0 || now - peer->last_ms < server->conf.idle_timeout_ms)
 			continue;
-		bool slow = !STAILQ_EMPTY(&client->queue) || client->streams;
+		bool slow = !STAILQ_EMPTY(&peer->queue) || peer->streams;
 
-		if (!slow && (client->requests_open || client->subscribed))
+		if (!slow && (peer->requests_open || peer->subscribed))
 			continue;
 		if (slow)
 			server->stats.slow++;
 		else
 			server->stats.idle++;
-		ctl_client_close(server, client);
+		ctl_peer_close(server, peer);
 	}
 	if (server->stats.clients == 0)
 		(void)timerfd_settime(server->timer, 0, &stop, NULL);
@@ -107,7 +107,7 @@ static enum ctl_level peer_level(const struct ctl_server *server, int fd)
 	return server->conf.others;
 }
 
-static void client_refuse(struct ctl_server *server, int fd)
+static void peer_refuse(struct ctl_server *server, int fd)
 {
 	struct ctl_writer out;
 
@@ -119,30 +119,30 @@ static void client_refuse(struct ctl_server *server, int fd)
 	close(fd);
 }
 
-static void client_add(struct ctl_server *server, int fd)
+static void peer_add(struct ctl_server *server, int fd)
 {
 	enum ctl_level level = peer_level(server, fd);
-	struct ctl_client *client = server->clients;
+	struct ctl_peer *peer = server->peers;
 	struct epoll_event event = {.events = EPOLLIN};
 
-	while (client < server->clients + CTL_CLIENTS_MAX && client->fd >= 0)
-		client++;
-	if (client == server->clients + CTL_CLIENTS_MAX ||
+	while (peer < server->peers + CTL_CLIENTS_MAX && peer->fd >= 0)
+		peer++;
+	if (peer == server->peers + CTL_CLIENTS_MAX ||
 		(level != CTL_ADMIN && server->others == CTL_CLIENTS_OTHERS)) {
-		client_refuse(server, fd);
+		peer_refuse(server, fd);
 		return;
 	}
-	event.data.u64 = ctl_client_event(server, client);
+	event.data.u64 = ctl_peer_event(server, peer);
 	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		client_refuse(server, fd);
+		peer_refuse(server, fd);
 		return;
 	}
-	client->fd = fd;
-	client->level = level;
-	client->events = event.events;
-	client->requests_open = 0;
-	client->streams = 0;
-	client->last_ms = clock_ms();
+	peer->fd = fd;
+	peer->level = level;
+	peer->events = event.events;
+	peer->requests_open = 0;
+	peer->streams = 0;
+	peer->last_ms = clock_ms();
 	server->stats.accepted++;
 	if (server->stats.clients++ == 0)
 		timer_start(server);
@@ -156,7 +156,7 @@ static void listener_handle(struct ctl_server *server)
 		int fd = accept4(server->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			client_add(server, fd);
+			peer_add(server, fd);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
@@ -174,7 +174,7 @@ static void listener_handle(struct ctl_server *server)
 // Receives one message. Returns its length, 0 at the end of the connection, or -errno. *truncated
 // says that data or descriptors were lost.
 static ssize_t message_receive(
-	struct ctl_server *server, int client_fd, int *fds, unsigned *fd_count, bool *truncated)
+	struct ctl_server *server, int peer_fd, int *fds, unsigned *fd_count, bool *truncated)
 {
 	union {
 		struct cmsghdr align;
@@ -190,7 +190,7 @@ static ssize_t message_receive(
 	ssize_t n;
 
 	do
-		n = recvmsg(client_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(peer_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -213,25 +213,25 @@ static void fds_close(const int *fds, unsigned count)
 }
 
 // Reads one message. Returns whether there may be another.
-static bool client_read(struct ctl_server *server, struct ctl_client *client)
+static bool peer_read(struct ctl_server *server, struct ctl_peer *peer)
 {
-	uint32_t generation = client->generation;
+	uint32_t generation = peer->generation;
 	int fds[FDS_MAX];
 	unsigned fd_count = 0;
 	bool truncated = false;
-	ssize_t n = message_receive(server, client->fd, fds, &fd_count, &truncated);
+	ssize_t n = message_receive(server, peer->fd, fds, &fd_count, &truncated);
 
 	if (n == -EAGAIN)
 		return false;
-	client->last_ms = clock_ms();
+	peer->last_ms = clock_ms();
 	if (n <= 0)
-		ctl_client_close(server, client);
+		ctl_peer_close(server, peer);
 	else if (truncated)
-		ctl_client_reject(server, client, 0, CTL_BAD_REQUEST,
+		ctl_peer_reject(server, peer, 0, CTL_BAD_REQUEST,
 			"a message has at most %u bytes and %u file descriptors", CTL_MESSAGE_MAX,
 			FDS_MAX);
 	else
-		ctl_message_handle(server, client, n, fds, fd_count);
+		ctl_message_handle(server, peer, n, fds, fd_count);
 	fds_close(fds, fd_count);
 	if (n > 0) {
 		// It may have held a device's secret, of which registers that were saved on the
@@ -239,22 +239,22 @@ static bool client_read(struct ctl_server *server, struct ctl_client *client)
 		sodium_memzero(server->message, n);
 		sodium_stackzero(STACK_USED);
 	}
-	return client->generation == generation && (client->events & EPOLLIN);
+	return peer->generation == generation && (peer->events & EPOLLIN);
 }
 
-static void client_handle(struct ctl_server *server, struct ctl_client *client, uint32_t events)
+static void peer_handle(struct ctl_server *server, struct ctl_peer *peer, uint32_t events)
 {
-	uint32_t generation = client->generation;
+	uint32_t generation = peer->generation;
 
 	if (events & EPOLLOUT) {
-		ctl_client_flush(server, client);
-		if (client->generation == generation && STAILQ_EMPTY(&client->queue))
-			ctl_streams_turn(server, client);
+		ctl_peer_flush(server, peer);
+		if (peer->generation == generation && STAILQ_EMPTY(&peer->queue))
+			ctl_streams_turn(server, peer);
 	} else if (events & EPOLLIN)
-		for (unsigned i = 0; i < READS_PER_POLL && client_read(server, client); i++)
+		for (unsigned i = 0; i < READS_PER_POLL && peer_read(server, peer); i++)
 			;
 	else if (events & (EPOLLHUP | EPOLLERR))
-		ctl_client_close(server, client); // with replies or requests open
+		ctl_peer_close(server, peer); // with replies or requests open
 }
 
 void ctl_server_poll(struct ctl_server *server)
@@ -264,7 +264,7 @@ void ctl_server_poll(struct ctl_server *server)
 
 	for (int i = 0; i < n; i++) {
 		uint64_t from = events[i].data.u64;
-		struct ctl_client *client;
+		struct ctl_peer *peer;
 
 		if (from == EVENT_LISTENER) {
 			listener_handle(server);
@@ -274,9 +274,9 @@ void ctl_server_poll(struct ctl_server *server)
 			timer_handle(server);
 			continue;
 		}
-		client = &server->clients[(uint32_t)from];
-		if (client->fd >= 0 && client->generation == from >> 32)
-			client_handle(server, client, events[i].events);
+		peer = &server->peers[(uint32_t)from];
+		if (peer->fd >= 0 && peer->generation == from >> 32)
+			peer_handle(server, peer, events[i].events);
 	}
 }
 
@@ -313,8 +313,8 @@ struct ctl_server *ctl_server_create(const struct ctl_server_conf *conf)
 	server->socket.fd = server->timer = server->epoll = -1;
 	LIST_INIT(&server->requests);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		server->clients[i].fd = -1;
-		STAILQ_INIT(&server->clients[i].queue);
+		server->peers[i].fd = -1;
+		STAILQ_INIT(&server->peers[i].queue);
 	}
 	server->path = strdup(conf->path);
 	if (server->path == NULL)
@@ -341,10 +341,10 @@ void ctl_server_free(struct ctl_server *server)
 	if (server->socket.fd >= 0)
 		ctl_socket_close(&server->socket, server->path);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		if (server->clients[i].fd >= 0)
-			ctl_client_flush(server, &server->clients[i]);
-		if (server->clients[i].fd >= 0)
-			ctl_client_close(server, &server->clients[i]);
+		if (server->peers[i].fd >= 0)
+			ctl_peer_flush(server, &server->peers[i]);
+		if (server->peers[i].fd >= 0)
+			ctl_peer_close(server, &server->peers[i]);
 	}
 	while ((req = LIST_FIRST(&server->requests))) {
 		LIST_REMOVE(req, link);
@@ -364,10 +364,10 @@ void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_wr
 
 	ctl_envelope_write(&out, 0, name, body->data, body->len);
 	for (unsigned i = 0; ctl_writer_done(&out) && i < CTL_CLIENTS_MAX; i++) {
-		struct ctl_client *client = &server->clients[i];
+		struct ctl_peer *peer = &server->peers[i];
 
-		if (client->fd >= 0 && client->subscribed)
-			ctl_client_send(server, client, out.data, out.len);
+		if (peer->fd >= 0 && peer->subscribed)
+			ctl_peer_send(server, peer, out.data, out.len);
 	}
 	ctl_writer_init(body);
 }
