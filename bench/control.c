@@ -12,7 +12,7 @@
 // measured is the gateway, not this program.
 
 #include "base/clock.h"
-#include "gw/ctl/cbor_write.h"
+#include "gw/ctl/client.h"
 #include "gw/tools/coap/context_file.h"
 #include "gw/tools/coap/exchange.h"
 #include "gw/tools/coap/secure.h"
@@ -24,12 +24,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -271,56 +271,43 @@ static void device_free(struct device *device)
 // The commands.
 
 struct control {
-	int fd;
-	uint64_t id;
+	struct ctl_client client;
 	char device[64]; // that is shown: some device of the store
 	bool spare_there;
 	struct samples samples;
 	struct ctl_writer request;
-	uint8_t reply[CTL_MESSAGE_MAX];
+	struct ctl_reply reply;
 };
 
 static void request_begin(struct control *control, const char *verb)
 {
-	ctl_writer_init(&control->request);
-	ctl_write_array(&control->request);
-	ctl_write_uint(&control->request, ++control->id);
-	ctl_write_text(&control->request, verb);
-	ctl_write_map(&control->request);
+	ctl_client_begin(&control->client, &control->request, verb);
 }
 
 // The body of the next reply, which is "ok".
-static struct ctl_cbor reply_read(struct control *control)
+static const struct ctl_cbor *reply_read(struct control *control)
 {
-	ssize_t len = recv(control->fd, control->reply, sizeof(control->reply), 0);
-	struct ctl_cbor id, status, body;
+	const struct ctl_message *message = &control->reply.message;
+	int ret = ctl_client_receive(&control->client, &control->reply);
 
-	if (len <= 0 || ctl_cbor_walk(control->reply, len) != CTL_CBOR_OK)
-		die("the daemon closed the control socket, or sent no CBOR");
-	struct ctl_cbor root = ctl_cbor_root(control->reply, len);
-	struct ctl_cbor_iter parts = ctl_cbor_iter(&root);
-
-	if (!ctl_cbor_next(&parts, &id) || !ctl_cbor_next(&parts, &status) ||
-		!ctl_cbor_next(&parts, &body) || id.value != control->id)
-		die("a reply to another request");
-	if (!ctl_cbor_is_text(&status, "ok"))
-		die("a command failed: %.*s", (int)status.value, (const char *)status.data);
-	return body;
+	if (ret < 0)
+		die("no reply of the daemon: %s", strerror(-ret));
+	if (!ctl_reply_is_ok(&control->reply))
+		die("a command failed: %.*s", (int)message->word.value,
+			(const char *)message->word.data);
+	return &message->map;
 }
 
 // Sends the request, and reads its replies: one, or all of a list up to the empty one.
-static struct ctl_cbor command(struct control *control, bool is_list)
+static const struct ctl_cbor *command(struct control *control, bool is_list)
 {
-	struct ctl_cbor body;
+	const struct ctl_cbor *body;
 
-	ctl_write_close(&control->request);
-	ctl_write_close(&control->request);
-	if (!ctl_writer_done(&control->request) ||
-		send(control->fd, control->request.data, control->request.len, 0) < 0)
+	if (ctl_client_send(&control->client, &control->request, -1) < 0)
 		die("a command cannot be sent");
 	do
 		body = reply_read(control);
-	while (is_list && body.value);
+	while (is_list && body->value);
 	return body;
 }
 
@@ -391,26 +378,21 @@ static void commands_run(struct control *control, const struct options *options)
 
 static void control_init(struct control *control, const char *path)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	struct ctl_cbor body, name;
+	int ret = ctl_client_connect(&control->client, path, 0);
+	struct ctl_cbor name;
 
-	if (strlen(path) >= sizeof(to.sun_path))
-		die("%s is too long", path);
-	strcpy(to.sun_path, path);
-	control->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (control->fd < 0 || connect(control->fd, (struct sockaddr *)&to, sizeof(to)))
-		die("%s: %s", path, strerror(errno));
+	if (ret < 0)
+		die("%s: %s", path, strerror(-ret));
 	control->samples.ns = calloc(SAMPLES_MAX, sizeof(uint32_t));
 	if (!control->samples.ns)
 		die("no memory");
 	request_begin(control, "device list");
 	ctl_put_uint(&control->request, "limit", 1);
-	body = command(control, false);
-	if (!ctl_cbor_find(&body, "name", &name))
+	if (!ctl_cbor_find(command(control, false), "name", &name))
 		die("there is no device");
 	snprintf(control->device, sizeof(control->device), "%.*s", (int)name.value,
 		(const char *)name.data);
-	body = reply_read(control); // the end of the list
+	reply_read(control); // the end of the list
 }
 
 // From here on this process keeps off the CPUs of the workers, if it has others.
@@ -420,9 +402,8 @@ static void leave_workers_alone(struct control *control)
 	cpu_set_t set;
 
 	request_begin(control, "status");
-	struct ctl_cbor body = command(control, false);
-
-	if (sched_getaffinity(0, sizeof(set), &set) || !ctl_cbor_find(&body, "workers", &workers))
+	if (sched_getaffinity(0, sizeof(set), &set) ||
+		!ctl_cbor_find(command(control, false), "workers", &workers))
 		die("the CPUs of the workers are not known");
 	struct ctl_cbor_iter iter = ctl_cbor_iter(&workers);
 

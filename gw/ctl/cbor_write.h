@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes one message of the control socket, in the shortest encoding, without allocation.
 //
-// Nothing is checked while writing: what does not fit sets `failed`, and ctl_writer_done() tells.
+// Nothing is checked while writing: what does not fit sets `failed`, and ctl_writer_done() reports
+// it.
 
 #ifndef POSTERN_GW_CTL_CBOR_WRITE_H
 #define POSTERN_GW_CTL_CBOR_WRITE_H
 
 #include "gw/ctl/cbor_walk.h"
-#include "gw/ctl/server.h"
+#include "gw/ctl/protocol.h"
 
 #include <stdbool.h>
 #include <stddef.h>

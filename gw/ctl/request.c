@@ -1,137 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/ctl/internal.h"
+#include "gw/ctl/request.h"
 
-#include <stdarg.h>
+#include "gw/ctl/message.h"
+#include "gw/ctl/requests.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define STREAM_REPLIES 64 // of one stream in one turn
 
-const char *ctl_level_name(enum ctl_level level)
-{
-	static const char *const names[] = {"view", "operate", "admin"};
+struct ctl_request {
+	LIST_ENTRY(ctl_request) link;
+	struct ctl_requests *requests; // NULL: the server is gone
+	struct ctl_peer *slot;         // of the peer; see peer_of()
+	uint32_t generation;           // of the slot, when the request came
+	uint64_t id;
+	enum ctl_level level;
+	int fd;         // that came with it, or -1
+	bool too_large; // a reply did not fit
+	void (*gone)(void *arg);
+	void *gone_arg;
+	const struct ctl_stream *stream; // NULL: none
+	void *stream_arg;
+	bool streaming; // stream->next() runs
+};
 
-	return names[level];
+// The peer that waits for the answer; NULL if it is gone, or its slot another's.
+static struct ctl_peer *peer_of(const struct ctl_request *req)
+{
+	if (req->requests == NULL || req->slot->fd < 0 || req->slot->generation != req->generation)
+		return NULL;
+	return req->slot;
 }
 
-const char *ctl_error_code(enum ctl_error error)
+void ctl_requests_init(struct ctl_requests *requests, struct ctl_server *server,
+	struct ctl_peers *peers, struct ctl_server_stats *stats)
 {
-#define CTL_ERROR_CODE(constant, code) [constant] = code,
-	static const char *const codes[] = {CTL_ERRORS(CTL_ERROR_CODE)};
-#undef CTL_ERROR_CODE
-
-	return codes[error];
+	requests->server = server;
+	requests->peers = peers;
+	requests->stats = stats;
+	LIST_INIT(&requests->list);
 }
 
-void ctl_envelope_write(struct ctl_writer *out, uint64_t id, const char *status,
-	const uint8_t *body, size_t body_len)
+void ctl_requests_abandon(struct ctl_requests *requests)
 {
-	ctl_writer_init(out);
-	ctl_write_array(out);
-	ctl_write_uint(out, id);
-	ctl_write_text(out, status);
-	ctl_write_raw(out, body, body_len);
-	ctl_write_close(out);
-}
+	struct ctl_request *req;
 
-void ctl_error_write(struct ctl_writer *out, uint64_t id, enum ctl_error error, const char *message)
-{
-	ctl_writer_init(out);
-	ctl_write_array(out);
-	ctl_write_uint(out, id);
-	ctl_write_text(out, ctl_error_code(error));
-	ctl_write_map(out);
-	ctl_put_text(out, "message", message);
-	ctl_write_close(out);
-	ctl_write_close(out);
-}
-
-void ctl_peer_reject(struct ctl_server *server, struct ctl_peer *peer, uint64_t id,
-	enum ctl_error error, const char *format, ...)
-{
-	char message[CTL_TEXT_MAX + 1];
-	struct ctl_writer out;
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	server->stats.rejected++;
-	ctl_error_write(&out, id, error, message);
-	ctl_peer_send(server, peer, out.data, out.len);
-}
-
-static const struct ctl_verb *verb_find(
-	const struct ctl_server *server, const struct ctl_cbor *name)
-{
-	for (size_t i = 0; i < server->conf.verb_count; i++) {
-		if (ctl_cbor_is_text(name, server->conf.verbs[i].name))
-			return &server->conf.verbs[i];
+	while ((req = LIST_FIRST(&requests->list))) {
+		LIST_REMOVE(req, link);
+		req->requests = NULL;
 	}
-	return NULL;
 }
 
-static void request_start(struct ctl_server *server, struct ctl_peer *peer, uint64_t id,
-	const struct ctl_verb *verb, const struct ctl_cbor *args, int *fd)
+struct ctl_request *ctl_request_create(
+	struct ctl_requests *requests, struct ctl_peer *peer, uint64_t id, int fd)
 {
 	struct ctl_request *req = calloc(1, sizeof(*req));
 
-	if (req == NULL) {
-		ctl_peer_reject(server, peer, id, CTL_BUSY, "out of memory");
-		return;
-	}
-	req->server = server;
-	req->peer = peer;
+	if (req == NULL)
+		return NULL;
+	req->requests = requests;
+	req->slot = peer;
+	req->generation = peer->generation;
 	req->id = id;
 	req->level = peer->level;
-	req->fd = *fd;
-	*fd = -1;
-	LIST_INSERT_HEAD(&server->requests, req, link);
+	req->fd = fd;
+	LIST_INSERT_HEAD(&requests->list, req, link);
 	peer->requests_open++;
-	server->stats.requests_open++;
-	server->stats.requests++;
-	ctl_peer_update_events(server, peer);
-	verb->handler(server->conf.arg, req, args);
-}
-
-void ctl_message_handle(
-	struct ctl_server *server, struct ctl_peer *peer, size_t len, int *fds, unsigned fd_count)
-{
-	enum ctl_cbor_verdict verdict = ctl_cbor_walk(server->message, len);
-	struct ctl_cbor root, id, name, args;
-	const struct ctl_verb *verb;
-	struct ctl_cbor_iter iter;
-	int no_fd = -1;
-
-	if (verdict != CTL_CBOR_OK) {
-		ctl_peer_reject(
-			server, peer, 0, CTL_BAD_REQUEST, "%s", ctl_cbor_verdict_text(verdict));
-		return;
-	}
-	root = ctl_cbor_root(server->message, len);
-	iter = ctl_cbor_iter(&root);
-	if (root.type != CTL_CBOR_ARRAY || root.value != 3 || !ctl_cbor_next(&iter, &id) ||
-		id.type != CTL_CBOR_UINT || id.value == 0 || !ctl_cbor_next(&iter, &name) ||
-		name.type != CTL_CBOR_TEXT || !ctl_cbor_next(&iter, &args) ||
-		args.type != CTL_CBOR_MAP) {
-		ctl_peer_reject(server, peer, 0, CTL_BAD_REQUEST,
-			"a request is [id, verb, {arguments}] with an id above 0");
-		return;
-	}
-	verb = verb_find(server, &name);
-	if (verb == NULL)
-		ctl_peer_reject(server, peer, id.value, CTL_UNKNOWN_VERB, "no such verb");
-	else if (peer->level < verb->level)
-		ctl_peer_reject(server, peer, id.value, CTL_DENIED,
-			"%s needs level %s, you have %s", verb->name, ctl_level_name(verb->level),
-			ctl_level_name(peer->level));
-	else if (fd_count != verb->takes_fd)
-		ctl_peer_reject(server, peer, id.value, CTL_BAD_REQUEST,
-			"%s takes %s file descriptor", verb->name, verb->takes_fd ? "one" : "no");
-	else
-		request_start(server, peer, id.value, verb, &args, verb->takes_fd ? fds : &no_fd);
+	requests->stats->requests_open++;
+	requests->stats->requests++;
+	ctl_peer_update_events(requests->peers, peer);
+	return req;
 }
 
 static void request_tell_gone(struct ctl_request *req)
@@ -144,17 +85,17 @@ static void request_tell_gone(struct ctl_request *req)
 
 static void request_free(struct ctl_request *req)
 {
-	struct ctl_peer *peer = req->peer;
+	struct ctl_peer *peer = peer_of(req);
 
 	if (req->fd >= 0)
 		close(req->fd);
-	if (req->server) {
+	if (req->requests) {
 		LIST_REMOVE(req, link);
-		req->server->stats.requests_open--;
-		if (peer) {
-			peer->requests_open--;
-			ctl_peer_update_events(req->server, peer);
-		}
+		req->requests->stats->requests_open--;
+	}
+	if (peer) {
+		peer->requests_open--;
+		ctl_peer_update_events(req->requests->peers, peer);
 	}
 	free(req);
 }
@@ -163,22 +104,26 @@ static void request_free(struct ctl_request *req)
 static void stream_finish(struct ctl_request *req)
 {
 	const struct ctl_stream *stream = req->stream;
+	struct ctl_peer *peer = peer_of(req);
 
 	req->stream = NULL;
-	if (req->peer)
-		req->peer->streams--;
+	if (peer)
+		peer->streams--;
 	stream->done(req->stream_arg);
 	ctl_request_end(req);
 }
 
 // The callbacks may answer requests, so each round begins at the front of the list.
-void ctl_orphans_tell(struct ctl_server *server)
+void ctl_requests_tell_gone(struct ctl_requests *requests)
 {
 	struct ctl_request *req;
 
+	if (requests == NULL || !requests->peers->lost)
+		return;
+	requests->peers->lost = false;
 	do {
-		LIST_FOREACH (req, &server->requests, link) {
-			if (req->peer == NULL && (req->gone || (req->stream && !req->streaming)))
+		LIST_FOREACH (req, &requests->list, link) {
+			if (peer_of(req) == NULL && (req->gone || (req->stream && !req->streaming)))
 				break;
 		}
 		if (req && req->stream)
@@ -190,24 +135,26 @@ void ctl_orphans_tell(struct ctl_server *server)
 
 void ctl_request_stream(struct ctl_request *req, const struct ctl_stream *stream, void *arg)
 {
+	struct ctl_peer *peer = peer_of(req);
+
 	req->gone = NULL;
 	req->stream = stream;
 	req->stream_arg = arg;
-	if (req->peer == NULL) {
+	if (peer == NULL) {
 		stream_finish(req);
 		return;
 	}
-	req->peer->streams++;
-	ctl_peer_update_events(req->server, req->peer);
+	peer->streams++;
+	ctl_peer_update_events(req->requests->peers, peer);
 }
 
-void ctl_streams_turn(struct ctl_server *server, struct ctl_peer *peer)
+void ctl_requests_stream(struct ctl_requests *requests, struct ctl_peer *peer)
 {
 	struct ctl_request *req, *oldest = NULL;
 	bool more = true;
 
-	LIST_FOREACH (req, &server->requests, link) {
-		if (req->peer == peer && req->stream)
+	LIST_FOREACH (req, &requests->list, link) {
+		if (peer_of(req) == peer && req->stream)
 			oldest = req;
 	}
 	if (!oldest)
@@ -218,7 +165,7 @@ void ctl_streams_turn(struct ctl_server *server, struct ctl_peer *peer)
 		oldest->streaming = true;
 		more = oldest->stream->next(oldest->stream_arg, oldest);
 		oldest->streaming = false;
-		more = more && oldest->peer; // which a reply may have found gone
+		more = more && peer_of(oldest); // a reply may have found it gone
 	}
 	if (!more)
 		stream_finish(oldest);
@@ -226,13 +173,7 @@ void ctl_streams_turn(struct ctl_server *server, struct ctl_peer *peer)
 
 struct ctl_server *ctl_request_server(const struct ctl_request *req)
 {
-	return req->server;
-}
-
-const struct ctl_verb *ctl_request_verbs(const struct ctl_request *req, size_t *count)
-{
-	*count = req->server ? req->server->conf.verb_count : 0;
-	return req->server ? req->server->conf.verbs : NULL;
+	return req->requests ? req->requests->server : NULL;
 }
 
 enum ctl_level ctl_request_level(const struct ctl_request *req)
@@ -250,37 +191,48 @@ int ctl_request_take_fd(struct ctl_request *req)
 
 bool ctl_request_is_alive(const struct ctl_request *req)
 {
-	return req->peer != NULL;
+	return peer_of(req) != NULL;
 }
 
 void ctl_request_subscribe(struct ctl_request *req)
 {
-	if (req->peer == NULL || req->peer->subscribed)
+	struct ctl_peer *peer = peer_of(req);
+
+	if (peer == NULL || peer->subscribed)
 		return;
-	req->peer->subscribed = true;
-	req->server->stats.subscribers++;
+	peer->subscribed = true;
+	req->requests->stats->subscribers++;
 }
 
 void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg)
 {
 	req->gone = gone;
 	req->gone_arg = arg;
-	if (req->peer == NULL)
+	if (peer_of(req) == NULL)
 		request_tell_gone(req);
+}
+
+// May find the peer lost. A request whose owner is told so then may be gone behind this.
+static void send_to(
+	struct ctl_requests *requests, struct ctl_peer *peer, const struct ctl_writer *out)
+{
+	ctl_peer_send(requests->peers, peer, out->data, out->len);
+	ctl_requests_tell_gone(requests);
 }
 
 void ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool last)
 {
+	struct ctl_peer *peer = peer_of(req);
 	struct ctl_writer out;
 
 	if (last)
 		req->gone = NULL;
-	if (req->peer && !req->too_large) {
-		ctl_envelope_write(&out, req->id, "ok", body->data, body->len);
+	if (peer && !req->too_large) {
+		ctl_message_write(&out, req->id, "ok", body->data, body->len);
 		if (!ctl_writer_done(body) || !ctl_writer_done(&out))
 			req->too_large = true;
 		else
-			ctl_peer_send(req->server, req->peer, out.data, out.len);
+			send_to(req->requests, peer, &out);
 	}
 	ctl_writer_init(body);
 	if (!last)
@@ -313,14 +265,15 @@ void ctl_request_error(struct ctl_request *req, enum ctl_error error, const char
 void ctl_request_verror(
 	struct ctl_request *req, enum ctl_error error, const char *format, va_list args)
 {
-	char message[CTL_TEXT_MAX + 1];
+	struct ctl_peer *peer = peer_of(req);
+	char text[CTL_TEXT_MAX + 1];
 	struct ctl_writer out;
 
 	req->gone = NULL;
-	if (req->peer) {
-		(void)vsnprintf(message, sizeof(message), format, args); // cuts
-		ctl_error_write(&out, req->id, error, message);
-		ctl_peer_send(req->server, req->peer, out.data, out.len);
+	if (peer) {
+		(void)vsnprintf(text, sizeof(text), format, args); // cuts
+		ctl_message_write_error(&out, req->id, error, text);
+		send_to(req->requests, peer, &out);
 	}
 	request_free(req);
 }

@@ -3,12 +3,17 @@
 #include "gw/ctl/server.h"
 
 #include "base/clock.h"
-#include "gw/ctl/internal.h"
+#include "gw/ctl/dispatch.h"
+#include "gw/ctl/message.h"
+#include "gw/ctl/peer.h"
+#include "gw/ctl/requests.h"
+#include "gw/ctl/socket.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -23,12 +28,32 @@
 #define EVENT_LISTENER (UINT64_MAX - 1)
 #define EVENT_TIMER    UINT64_MAX
 
+struct ctl_server {
+	struct ctl_server_conf conf;
+	char *path;
+	struct ctl_socket socket;
+	int timer;
+	bool listening; // the listener is in the epoll set
+	struct ctl_server_stats stats;
+	struct ctl_peers peers;
+	struct ctl_requests requests;
+	struct ctl_verb_table verbs;
+	uint8_t message[CTL_MESSAGE_MAX]; // received last
+};
+
+// Closes a connection, and tells the owners of its requests.
+static void peer_end(struct ctl_server *server, struct ctl_peer *peer)
+{
+	ctl_peer_close(&server->peers, peer);
+	ctl_requests_tell_gone(&server->requests);
+}
+
 static void listener_watch(struct ctl_server *server, bool on)
 {
 	struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.u64 = EVENT_LISTENER};
 
 	server->listening = on;
-	(void)epoll_ctl(server->epoll, EPOLL_CTL_MOD, server->socket.fd, &event);
+	(void)epoll_ctl(server->peers.epoll, EPOLL_CTL_MOD, server->socket.fd, &event);
 }
 
 static unsigned tick_ms(const struct ctl_server *server)
@@ -58,7 +83,7 @@ static void timer_handle(struct ctl_server *server)
 	if (!server->listening)
 		listener_watch(server, true);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		struct ctl_peer *peer = &server->peers[i];
+		struct ctl_peer *peer = &server->peers.peer[i];
 
 		if (peer->fd < 0 || now - peer->last_ms < server->conf.idle_timeout_ms)
 			continue;
@@ -70,7 +95,7 @@ static void timer_handle(struct ctl_server *server)
 			server->stats.slow++;
 		else
 			server->stats.idle++;
-		ctl_peer_close(server, peer);
+		peer_end(server, peer);
 	}
 	if (server->stats.clients == 0)
 		(void)timerfd_settime(server->timer, 0, &stop, NULL);
@@ -112,42 +137,19 @@ static void peer_refuse(struct ctl_server *server, int fd)
 	struct ctl_writer out;
 
 	server->stats.refused++;
-	ctl_error_write(&out, 0, CTL_BUSY, "all connections to the socket are taken");
-	if (ctl_socket_send(fd, out.data, out.len) < 0) {
+	ctl_message_write_error(&out, 0, CTL_BUSY, "all connections to the socket are taken");
+	if (ctl_peer_send_now(fd, out.data, out.len) < 0) {
 		// It sees the end of the connection at least.
 	}
 	close(fd);
 }
 
-static void peer_add(struct ctl_server *server, int fd)
+static void peer_accept(struct ctl_server *server, int fd)
 {
-	enum ctl_level level = peer_level(server, fd);
-	struct ctl_peer *peer = server->peers;
-	struct epoll_event event = {.events = EPOLLIN};
-
-	while (peer < server->peers + CTL_CLIENTS_MAX && peer->fd >= 0)
-		peer++;
-	if (peer == server->peers + CTL_CLIENTS_MAX ||
-		(level != CTL_ADMIN && server->others == CTL_CLIENTS_OTHERS)) {
+	if (ctl_peer_add(&server->peers, fd, peer_level(server, fd)) == NULL)
 		peer_refuse(server, fd);
-		return;
-	}
-	event.data.u64 = ctl_peer_event(server, peer);
-	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		peer_refuse(server, fd);
-		return;
-	}
-	peer->fd = fd;
-	peer->level = level;
-	peer->events = event.events;
-	peer->requests_open = 0;
-	peer->streams = 0;
-	peer->last_ms = clock_ms();
-	server->stats.accepted++;
-	if (server->stats.clients++ == 0)
+	else if (server->stats.clients == 1)
 		timer_start(server);
-	if (level != CTL_ADMIN)
-		server->others++;
 }
 
 static void listener_handle(struct ctl_server *server)
@@ -156,7 +158,7 @@ static void listener_handle(struct ctl_server *server)
 		int fd = accept4(server->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			peer_add(server, fd);
+			peer_accept(server, fd);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
@@ -225,13 +227,14 @@ static bool peer_read(struct ctl_server *server, struct ctl_peer *peer)
 		return false;
 	peer->last_ms = clock_ms();
 	if (n <= 0)
-		ctl_peer_close(server, peer);
+		peer_end(server, peer);
 	else if (truncated)
-		ctl_peer_reject(server, peer, 0, CTL_BAD_REQUEST,
+		ctl_reject(&server->requests, peer, 0, CTL_BAD_REQUEST,
 			"a message has at most %u bytes and %u file descriptors", CTL_MESSAGE_MAX,
 			FDS_MAX);
 	else
-		ctl_message_handle(server, peer, n, fds, fd_count);
+		ctl_dispatch(
+			&server->verbs, &server->requests, peer, server->message, n, fds, fd_count);
 	fds_close(fds, fd_count);
 	if (n > 0) {
 		// It may have held a device's secret, of which registers that were saved on the
@@ -247,35 +250,31 @@ static void peer_handle(struct ctl_server *server, struct ctl_peer *peer, uint32
 	uint32_t generation = peer->generation;
 
 	if (events & EPOLLOUT) {
-		ctl_peer_flush(server, peer);
+		ctl_peer_flush(&server->peers, peer);
+		ctl_requests_tell_gone(&server->requests);
 		if (peer->generation == generation && STAILQ_EMPTY(&peer->queue))
-			ctl_streams_turn(server, peer);
+			ctl_requests_stream(&server->requests, peer);
 	} else if (events & EPOLLIN)
 		for (unsigned i = 0; i < READS_PER_POLL && peer_read(server, peer); i++)
 			;
 	else if (events & (EPOLLHUP | EPOLLERR))
-		ctl_peer_close(server, peer); // with replies or requests open
+		peer_end(server, peer); // with replies or requests open
 }
 
 void ctl_server_poll(struct ctl_server *server)
 {
 	struct epoll_event events[CTL_CLIENTS_MAX + 2];
-	int n = epoll_wait(server->epoll, events, CTL_CLIENTS_MAX + 2, 0);
+	int n = epoll_wait(server->peers.epoll, events, CTL_CLIENTS_MAX + 2, 0);
 
 	for (int i = 0; i < n; i++) {
 		uint64_t from = events[i].data.u64;
 		struct ctl_peer *peer;
 
-		if (from == EVENT_LISTENER) {
+		if (from == EVENT_LISTENER)
 			listener_handle(server);
-			continue;
-		}
-		if (from == EVENT_TIMER) {
+		else if (from == EVENT_TIMER)
 			timer_handle(server);
-			continue;
-		}
-		peer = &server->peers[(uint32_t)from];
-		if (peer->fd >= 0 && peer->generation == from >> 32)
+		else if ((peer = ctl_peer_of_event(&server->peers, from)))
 			peer_handle(server, peer, events[i].events);
 	}
 }
@@ -290,11 +289,11 @@ static int epoll_create_with(struct ctl_server *server)
 	server->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (server->timer < 0)
 		return -errno;
-	server->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (server->epoll < 0)
+	server->peers.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server->peers.epoll < 0)
 		return -errno;
-	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->socket.fd, &listener) < 0 ||
-		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->timer, &timer) < 0)
+	if (epoll_ctl(server->peers.epoll, EPOLL_CTL_ADD, server->socket.fd, &listener) < 0 ||
+		epoll_ctl(server->peers.epoll, EPOLL_CTL_ADD, server->timer, &timer) < 0)
 		return -errno;
 	server->listening = true;
 	return 0;
@@ -310,12 +309,10 @@ struct ctl_server *ctl_server_create(const struct ctl_server_conf *conf)
 	server->conf = *conf;
 	if (conf->idle_timeout_ms == 0)
 		server->conf.idle_timeout_ms = CTL_IDLE_TIMEOUT_MS;
-	server->socket.fd = server->timer = server->epoll = -1;
-	LIST_INIT(&server->requests);
-	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		server->peers[i].fd = -1;
-		STAILQ_INIT(&server->peers[i].queue);
-	}
+	server->socket.fd = server->timer = -1;
+	ctl_peers_init(&server->peers, &server->stats);
+	ctl_requests_init(&server->requests, server, &server->peers, &server->stats);
+	server->verbs = (struct ctl_verb_table){conf->verbs, conf->verb_count, conf->arg};
 	server->path = strdup(conf->path);
 	if (server->path == NULL)
 		goto err;
@@ -334,26 +331,24 @@ err:
 
 void ctl_server_free(struct ctl_server *server)
 {
-	struct ctl_request *req;
-
 	if (server == NULL)
 		return;
 	if (server->socket.fd >= 0)
 		ctl_socket_close(&server->socket, server->path);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		if (server->peers[i].fd >= 0)
-			ctl_peer_flush(server, &server->peers[i]);
-		if (server->peers[i].fd >= 0)
-			ctl_peer_close(server, &server->peers[i]);
+		struct ctl_peer *peer = &server->peers.peer[i];
+
+		if (peer->fd >= 0)
+			ctl_peer_flush(&server->peers, peer);
+		if (peer->fd >= 0)
+			ctl_peer_close(&server->peers, peer);
+		ctl_requests_tell_gone(&server->requests);
 	}
-	while ((req = LIST_FIRST(&server->requests))) {
-		LIST_REMOVE(req, link);
-		req->server = NULL;
-	}
+	ctl_requests_abandon(&server->requests);
 	if (server->timer >= 0)
 		close(server->timer);
-	if (server->epoll >= 0)
-		close(server->epoll);
+	if (server->peers.epoll >= 0)
+		close(server->peers.epoll);
 	free(server->path);
 	free(server);
 }
@@ -362,13 +357,14 @@ void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_wr
 {
 	struct ctl_writer out;
 
-	ctl_envelope_write(&out, 0, name, body->data, body->len);
+	ctl_message_write(&out, 0, name, body->data, body->len);
 	for (unsigned i = 0; ctl_writer_done(&out) && i < CTL_CLIENTS_MAX; i++) {
-		struct ctl_peer *peer = &server->peers[i];
+		struct ctl_peer *peer = &server->peers.peer[i];
 
 		if (peer->fd >= 0 && peer->subscribed)
-			ctl_peer_send(server, peer, out.data, out.len);
+			ctl_peer_send(&server->peers, peer, out.data, out.len);
 	}
+	ctl_requests_tell_gone(&server->requests);
 	ctl_writer_init(body);
 }
 
@@ -379,7 +375,7 @@ unsigned ctl_server_subscribers(const struct ctl_server *server)
 
 int ctl_server_fd(const struct ctl_server *server)
 {
-	return server->epoll;
+	return server->peers.epoll;
 }
 
 void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats)

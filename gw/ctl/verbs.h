@@ -25,9 +25,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CTL_LIST_MAX 256  // devices in one answer to "device list"
-#define CTL_PATH_MAX 4000 // bytes of a path
-
 extern const struct ctl_verb ctl_verbs[];
 extern const size_t ctl_verb_count;
 
