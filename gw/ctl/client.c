@@ -23,7 +23,7 @@ int ctl_client_connect(struct ctl_client *client, const char *path, uint64_t tim
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-	*client = (struct ctl_client){.fd = -1};
+	client->fd = -1;
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, path, strlen(path));

@@ -3,7 +3,7 @@
 // sends one request at a time, and reads its replies, or events. Its calls block, at most for the
 // timeout. It prints nothing: what failed is in what a call returns.
 //
-//	struct ctl_client client;
+//	struct ctl_client client = {.fd = -1};
 //	static struct ctl_writer request;
 //	static struct ctl_reply reply;
 //
@@ -38,7 +38,8 @@ struct ctl_reply {
 
 // Connects to the socket at the path. timeout_s is how many seconds each later call waits, 0 for
 // ever. -ENOENT and -ECONNREFUSED: no daemon listens there; -EACCES; -ENAMETOOLONG; -EAGAIN: too
-// many clients wait to be accepted. client->fd is -1 after a failure.
+// many clients wait to be accepted. client->fd is -1 after a failure. A request may be begun
+// before.
 int ctl_client_connect(struct ctl_client *client, const char *path, uint64_t timeout_s)
 	__attribute__((warn_unused_result));
 void ctl_client_close(struct ctl_client *client);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/connection.h"
+
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/values.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-// Why the socket cannot be had, and what helps.
+// Says why there is no connection, and what helps.
 static void complain_of_connect(const struct cli *cli, int error)
 {
 	struct group *group;
@@ -45,199 +46,94 @@ static int no_answer(const struct cli *cli)
 	return CLI_NO_CONNECTION;
 }
 
-static void timeout_set(const struct cli *cli, uint64_t seconds)
-{
-	const struct timeval time = {.tv_sec = (time_t)seconds};
-
-	// The kernel takes any number of seconds that option_take() does.
-	(void)setsockopt(cli->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
-	(void)setsockopt(cli->fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
-}
-
 static int connect_once(struct cli *cli)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int ret;
 
-	if (cli->fd >= 0)
+	if (cli->client.fd >= 0)
 		return CLI_OK;
-	if (strlen(cli->socket) >= sizeof(addr.sun_path)) {
-		complain_of_connect(cli, ENAMETOOLONG);
-		return CLI_NO_CONNECTION;
-	}
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", cli->socket);
-	cli->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (cli->fd >= 0)
-		timeout_set(cli, cli->timeout_s);
-	if (cli->fd < 0 || connect(cli->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		if (errno == EAGAIN) // of those who wait to be accepted there are too many
-			return no_answer(cli);
-		complain_of_connect(cli, errno);
-		return CLI_NO_CONNECTION;
-	}
-	return CLI_OK;
+	ret = ctl_client_connect(&cli->client, cli->socket, cli->timeout_s);
+	if (ret == 0)
+		return CLI_OK;
+	if (ret == -EAGAIN) // too many clients wait to be accepted
+		return no_answer(cli);
+	complain_of_connect(cli, -ret);
+	return CLI_NO_CONNECTION;
 }
 
-void cli_disconnect(struct cli *cli)
+// Turns the -errno of ctl_client_*() into a complaint and an exit code.
+static int connection_exit(const struct cli *cli, int ret)
 {
-	if (cli->fd >= 0)
-		close(cli->fd);
-	cli->fd = -1;
-}
-
-static int connection_lost(const struct cli *cli, int error)
-{
-	if (error == EAGAIN)
+	if (ret == 0)
+		return CLI_OK;
+	if (ret == -EAGAIN)
 		return no_answer(cli);
 	cli_complain("the connection to postern broke: %s",
-		error ? strerror(error) : "it hung up without an answer");
+		ret == -ENODATA ? "it hung up without an answer" : strerror(-ret));
 	return CLI_NO_CONNECTION;
 }
 
 void cli_begin(struct cli *cli, struct ctl_writer *request, const char *verb)
 {
-	ctl_writer_init(request);
-	ctl_write_array(request);
-	ctl_write_uint(request, ++cli->last_id);
-	ctl_write_text(request, verb);
-	ctl_write_map(request);
-}
-
-static int message_send(struct cli *cli, const struct ctl_writer *request, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec iov = {.iov_base = (void *)request->data, .iov_len = request->len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
-
-	if (fd >= 0) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		control.align.cmsg_level = SOL_SOCKET;
-		control.align.cmsg_type = SCM_RIGHTS;
-		control.align.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-	}
-	do
-		n = sendmsg(cli->fd, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? connection_lost(cli, errno) : CLI_OK;
+	ctl_client_begin(&cli->client, request, verb);
 }
 
 int cli_send(struct cli *cli, struct ctl_writer *request, int fd)
 {
-	int ret;
+	int ret = connect_once(cli);
 
-	ctl_write_close(request);
-	ctl_write_close(request);
-	if (!ctl_writer_done(request)) {
-		cli_complain("the request does not fit a message");
-		ret = CLI_USAGE;
-	} else {
-		ret = connect_once(cli);
-		if (ret == CLI_OK)
-			ret = message_send(cli, request, fd);
+	if (ret != CLI_OK) {
+		sodium_memzero(request->data, request->len);
+		return ret;
 	}
-	sodium_memzero(request->data, request->len);
-	return ret;
+	ret = ctl_client_send(&cli->client, request, fd);
+	if (ret == -EMSGSIZE) {
+		cli_complain("the request does not fit a message");
+		return CLI_USAGE;
+	}
+	return connection_exit(cli, ret);
 }
 
-// Finds id, status and body of a reply. False if it is none.
-static bool reply_parse(
-	struct cli_reply *reply, size_t len, uint64_t *reply_id, struct ctl_cbor *status)
+static int complain_of_answer(struct cli *cli, const struct ctl_message *answer)
 {
-	struct ctl_cbor root, id;
-	struct ctl_cbor_iter iter;
-
-	if (ctl_cbor_walk(reply->data, len) != CTL_CBOR_OK)
-		return false;
-	root = ctl_cbor_root(reply->data, len);
-	iter = ctl_cbor_iter(&root);
-	if (root.type != CTL_CBOR_ARRAY || !ctl_cbor_next(&iter, &id) || id.type != CTL_CBOR_UINT ||
-		!ctl_cbor_next(&iter, status) || status->type != CTL_CBOR_TEXT ||
-		!ctl_cbor_next(&iter, &reply->body) || reply->body.type != CTL_CBOR_MAP)
-		return false;
-	*reply_id = id.value;
-	return true;
-}
-
-static int complain_of_answer(
-	struct cli *cli, const struct cli_reply *reply, const struct ctl_cbor *status)
-{
+	const struct ctl_cbor *code = &answer->word;
 	char message[CLI_VALUE_MAX];
 
-	cli_value_text(message, &reply->body, "message");
-	cli_complain("%s (%.*s)", message, (int)status->value, (const char *)status->data);
+	cli_value_text(message, &answer->map, "message");
+	cli_complain("%s (%.*s)", message, (int)code->value, (const char *)code->data);
 	if (cli->json_open)
 		cli_json_end(cli);
 	if (cli->json) {
 		printf("{\"error\":");
-		cli_json(stdout, status);
+		cli_json(stdout, code);
 		printf(",\"body\":");
-		cli_json(stdout, &reply->body);
+		cli_json(stdout, &answer->map);
 		printf("}\n");
 	}
 	return CLI_FAILED;
 }
 
-static int message_receive(
-	struct cli *cli, struct cli_reply *reply, uint64_t *id, struct ctl_cbor *status)
+int cli_receive(struct cli *cli, struct ctl_reply *reply)
 {
-	ssize_t n;
+	int ret = connection_exit(cli, ctl_client_receive(&cli->client, reply));
 
-	do
-		n = recv(cli->fd, reply->data, sizeof(reply->data), MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return connection_lost(cli, n < 0 ? errno : 0);
-	if ((size_t)n > sizeof(reply->data) || !reply_parse(reply, n, id, status))
-		return connection_lost(cli, EPROTO);
-	return CLI_OK;
+	return ret == CLI_OK && !ctl_reply_is_ok(reply) ? complain_of_answer(cli, &reply->message)
+							: ret;
 }
 
-int cli_receive_event(struct cli *cli, struct cli_reply *reply, struct ctl_cbor *name)
+int cli_receive_event(struct cli *cli, struct ctl_reply *reply)
 {
-	uint64_t id;
-	int ret;
-
-	do
-		ret = message_receive(cli, reply, &id, name);
-	while (ret == CLI_OK && id != 0);
-	return ret;
+	return connection_exit(cli, ctl_client_receive_event(&cli->client, reply));
 }
 
-int cli_receive(struct cli *cli, struct cli_reply *reply)
-{
-	struct ctl_cbor status;
-	uint64_t id;
-
-	for (;;) {
-		int ret = message_receive(cli, reply, &id, &status);
-
-		if (ret != CLI_OK)
-			return ret;
-		if (ctl_cbor_is_text(&status, "ok")) {
-			if (id == cli->last_id)
-				return CLI_OK;
-			continue;
-		}
-		// With id 0 it is an event, or an error of the whole connection.
-		if (id == cli->last_id || (id == 0 && ctl_cbor_is_text(&status, "busy")) ||
-			(id == 0 && ctl_cbor_is_text(&status, "bad-request")))
-			return complain_of_answer(cli, reply, &status);
-	}
-}
-
-int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *reply)
+int cli_call(struct cli *cli, struct ctl_writer *request, struct ctl_reply *reply)
 {
 	int ret = cli_send(cli, request, -1);
 
 	if (ret == CLI_OK)
 		ret = cli_receive(cli, reply);
 	if (ret == CLI_OK && cli->json) {
-		cli_json(stdout, &reply->body);
+		cli_json(stdout, &reply->message.map);
 		putchar('\n');
 	}
 	return ret;
@@ -245,16 +141,10 @@ int cli_call(struct cli *cli, struct ctl_writer *request, struct cli_reply *repl
 
 void cli_wait_for_ever(struct cli *cli)
 {
-	timeout_set(cli, 0);
+	ctl_client_set_timeout(&cli->client, 0);
 }
 
 int cli_wait_for_end(struct cli *cli)
 {
-	uint8_t byte;
-	ssize_t n;
-
-	do
-		n = recv(cli->fd, &byte, sizeof(byte), 0);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 && errno == EAGAIN ? no_answer(cli) : CLI_OK;
+	return ctl_client_wait_for_end(&cli->client) < 0 ? no_answer(cli) : CLI_OK;
 }

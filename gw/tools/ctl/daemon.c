@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands about the daemon as a whole.
 
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/daemon.h"
+
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/connection.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/values.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static void print_devices(const struct ctl_cbor *status)
@@ -137,7 +143,7 @@ static void print_alarms(const struct ctl_cbor *status)
 int cli_status(struct cli *cli, const char *argument)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	char version[CLI_VALUE_MAX], state[CLI_VALUE_MAX], uptime[32];
 	int ret;
 
@@ -145,14 +151,14 @@ int cli_status(struct cli *cli, const char *argument)
 	ret = cli_call(cli, &request, &reply);
 	if (ret != CLI_OK || cli->json)
 		return ret;
-	printf("postern %s: %s for %s\n", cli_value_text(version, &reply.body, "version"),
-		cli_value_text(state, &reply.body, "state"),
-		cli_duration_text(uptime, cli_uint(&reply.body, "uptime_ms", 0)));
-	print_devices(&reply.body);
-	print_alarms(&reply.body);
-	print_ports(&reply.body);
-	print_workers(&reply.body);
-	print_upstreams(&reply.body);
+	printf("postern %s: %s for %s\n", cli_value_text(version, &reply.message.map, "version"),
+		cli_value_text(state, &reply.message.map, "state"),
+		cli_duration_text(uptime, cli_uint(&reply.message.map, "uptime_ms", 0)));
+	print_devices(&reply.message.map);
+	print_alarms(&reply.message.map);
+	print_ports(&reply.message.map);
+	print_workers(&reply.message.map);
+	print_upstreams(&reply.message.map);
 	return CLI_OK;
 }
 
@@ -179,7 +185,7 @@ int cli_stats(struct cli *cli, const char *argument)
 {
 	static const char *const titles[] = {"NAME", ">VALUE", "UNIT", "WHAT IT COUNTS", NULL};
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	struct cli_table table;
 	bool any = false;
 	int ret;
@@ -187,22 +193,23 @@ int cli_stats(struct cli *cli, const char *argument)
 	cli_begin(cli, &request, "stats");
 	cli_table_init(&table, titles);
 	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value) {
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
 		uint64_t value;
 
-		if (!counter_value(cli, &reply.body, &value))
+		if (!counter_value(cli, &reply.message.map, &value))
 			continue;
 		any = true;
 		if (cli->json) {
-			cli_json_element(cli, &reply.body);
+			cli_json_element(cli, &reply.message.map);
 			continue;
 		}
 		if (value == 0 && !(cli->given & CLI_ALL))
 			continue;
-		cli_table_value(&table, &reply.body, "name");
+		cli_table_value(&table, &reply.message.map, "name");
 		cli_table_cell(&table, "%" PRIu64, value);
-		cli_table_value(&table, &reply.body, "unit");
-		cli_table_value(&table, &reply.body, "help");
+		cli_table_value(&table, &reply.message.map, "unit");
+		cli_table_value(&table, &reply.message.map, "help");
 	}
 	if (ret == CLI_OK && cli->json)
 		cli_json_end(cli);
@@ -219,7 +226,7 @@ int cli_stats(struct cli *cli, const char *argument)
 int cli_shutdown(struct cli *cli, const char *argument)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	int ret;
 
 	cli_begin(cli, &request, "shutdown");

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands about devices.
+
+#include "gw/tools/ctl/device.h"
 
 #include "gw/ctl/attribute.h"
 #include "gw/device/record.h"
 #include "gw/device/spec.h"
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/connection.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/values.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -116,7 +122,7 @@ static void spec_write(struct cli *cli, struct add_buffers *buffers, const char 
 static int file_send(struct cli *cli, const char *path, const char *name)
 {
 	static struct add_buffers buffers;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	char text[CLI_VALUE_MAX], outcome[CLI_VALUE_MAX];
 	ssize_t len = file_read(path, buffers.text, sizeof(buffers.text));
 	int ret = CLI_FAILED;
@@ -131,9 +137,9 @@ static int file_send(struct cli *cli, const char *path, const char *name)
 	}
 	sodium_memzero(&buffers, sizeof(buffers));
 	if (ret == CLI_OK && !cli->json)
-		printf("%s: %s\n", cli_value_text(text, &reply.body, "name"),
+		printf("%s: %s\n", cli_value_text(text, &reply.message.map, "name"),
 			name ? "has its new keys"
-			     : cli_value_text(outcome, &reply.body, "outcome"));
+			     : cli_value_text(outcome, &reply.message.map, "outcome"));
 	return ret;
 }
 
@@ -150,7 +156,7 @@ int cli_device_rotate(struct cli *cli, const char *name)
 int cli_device_resync(struct cli *cli, const char *name)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	uint64_t mark;
 	int ret;
 
@@ -161,7 +167,7 @@ int cli_device_resync(struct cli *cli, const char *name)
 	ret = cli_call(cli, &request, &reply);
 	if (ret != CLI_OK || cli->json)
 		return ret;
-	mark = cli_uint(&reply.body, "mark", UINT64_MAX);
+	mark = cli_uint(&reply.message.map, "mark", UINT64_MAX);
 	if (mark == UINT64_MAX)
 		printf("%s: its next request is challenged (Echo)\n", name);
 	else
@@ -230,7 +236,7 @@ int cli_device_import(struct cli *cli, const char *path)
 {
 	const char *format = cli->given & CLI_FORMAT ? cli->format : format_by_name(path);
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	int fd = file_open(path), ret;
 
 	if (fd < 0)
@@ -244,8 +250,9 @@ int cli_device_import(struct cli *cli, const char *path)
 		ctl_put_bool(&request, "replace", true);
 	ret = cli_send(cli, &request, fd);
 	file_close(fd);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value)
-		import_part(cli, path, &reply.body);
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value)
+		import_part(cli, path, &reply.message.map);
 	if (ret == CLI_OK && cli->json)
 		cli_json_end(cli);
 	return ret;
@@ -273,7 +280,7 @@ static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VA
 	uint64_t limit, uint64_t *count)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	int ret;
 
 	*count = 0;
@@ -282,13 +289,14 @@ static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VA
 		ctl_put_text(&request, "after", after);
 	ctl_put_uint(&request, "limit", limit);
 	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value) {
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
 		(*count)++;
-		cli_value_text(after, &reply.body, "name");
+		cli_value_text(after, &reply.message.map, "name");
 		if (cli->json)
-			cli_json_element(cli, &reply.body);
+			cli_json_element(cli, &reply.message.map);
 		else
-			list_row(table, &reply.body);
+			list_row(table, &reply.message.map);
 	}
 	return ret;
 }
@@ -365,7 +373,7 @@ static void show_limit(
 int cli_device_show(struct cli *cli, const char *name)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	int ret;
 
 	cli_begin(cli, &request, "device show");
@@ -373,27 +381,27 @@ int cli_device_show(struct cli *cli, const char *name)
 	ret = cli_call(cli, &request, &reply);
 	if (ret != CLI_OK || cli->json)
 		return ret;
-	show_attributes(&reply.body, false);
-	show_line(&reply.body, "state", "state");
-	show_line(&reply.body, "reason", "  because");
-	show_line(&reply.body, "remedy", "  remedy");
-	show_attributes(&reply.body, true);
-	show_line(&reply.body, "mark", "mark");
-	show_line(&reply.body, "highest_piv", "highest PIV");
-	show_line(&reply.body, "own_piv", "own PIV");
-	show_line(&reply.body, "requests", "requests");
-	show_line(&reply.body, "in_flight", "in flight");
-	show_line(&reply.body, "worker", "worker");
-	show_limit(&reply.body, "uses", "uses_limit", "key uses");
-	show_limit(&reply.body, "forgeries", "forgeries_limit", "forgeries");
-	show_times(&reply.body);
+	show_attributes(&reply.message.map, false);
+	show_line(&reply.message.map, "state", "state");
+	show_line(&reply.message.map, "reason", "  because");
+	show_line(&reply.message.map, "remedy", "  remedy");
+	show_attributes(&reply.message.map, true);
+	show_line(&reply.message.map, "mark", "mark");
+	show_line(&reply.message.map, "highest_piv", "highest PIV");
+	show_line(&reply.message.map, "own_piv", "own PIV");
+	show_line(&reply.message.map, "requests", "requests");
+	show_line(&reply.message.map, "in_flight", "in flight");
+	show_line(&reply.message.map, "worker", "worker");
+	show_limit(&reply.message.map, "uses", "uses_limit", "key uses");
+	show_limit(&reply.message.map, "forgeries", "forgeries_limit", "forgeries");
+	show_times(&reply.message.map);
 	return CLI_OK;
 }
 
 int cli_device_remove(struct cli *cli, const char *name)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	int ret;
 
 	cli_begin(cli, &request, "device remove");

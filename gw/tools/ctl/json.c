@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/json.h"
 
 #include <inttypes.h>
 

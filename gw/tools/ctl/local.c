@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands that need no daemon.
+
+#include "gw/tools/ctl/local.h"
 
 #include "gw/conf/conf.h"
 #include "gw/os/tls_files.h"
 #include "gw/store/kek.h"
 #include "gw/store/store.h"
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/complain.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 // The key-encryption key is opened, unless systemd brings it.
 static int check_kek(const struct conf *conf)

@@ -1,167 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// posternctl: reads the command line and runs the command.
 
-#include "gw/conf/conf.h"
 #include "gw/os/standard_fds.h"
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/commands.h"
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/help.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <sodium.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TIMEOUT_MAX_S 86400
-
-const struct cli_command cli_commands[] = {
-	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
-	{"stats", "", CLI_ALL | CLI_WORKER, cli_stats, "counters that are not 0", NULL},
-	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE, cli_device_add, "add a device",
-		"FILE, or standard input if it is -, holds one JSON object as in an import:\n"
-		"\n"
-		"  {\"name\": \"pump-7\", \"device_id\": \"0a\", \"gateway_id\": \"01\",\n"
-		"   \"master_secret\": \"0102030405060708090a0b0c0d0e0f10\", \"never_used\": "
-		"true}\n"
-		"\n"
-		"Secrets have no options, because other users could read the command line.\n"},
-	{"device import", "FILE", CLI_FORMAT | CLI_NEVER_USED | CLI_REPLACE | CLI_PATIENT,
-		cli_device_import, "add all devices of a file, or none",
-		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
-		"both.\n"
-		"It is opened by posternctl, so the daemon needs no permission for it.\n"},
-	{"device list", "", CLI_LIMIT | CLI_AFTER, cli_device_list, "devices in the order of names",
-		NULL},
-	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
-		NULL},
-	{"device remove", "NAME", 0, cli_device_remove, "remove a device and its keys", NULL},
-	{"device resync", "NAME", CLI_FROM, cli_device_resync,
-		"forget which sequence numbers it has used",
-		"A device that answers Echo challenges is challenged at its next request. One "
-		"with\n"
-		"recovery: floor goes on at --from, its next sequence number: older ones must "
-		"never\n"
-		"be accepted again, so take it from the device itself.\n"},
-	{"device rotate", "NAME FILE", CLI_NEVER_USED, cli_device_rotate,
-		"give a device other keys, and other ids if FILE says so",
-		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
-		"can\n"
-		"never be never_used again. recovery, own_piv and limits stay unless FILE says "
-		"them.\n"},
-	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
-		NULL},
-	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,
-		"copy the device store while it is used",
-		"The daemon writes the copy; FILE must not be there. It opens only by store "
-		"adopt,\n"
-		"and needs the key-encryption key, which is kept elsewhere.\n"},
-	{"store adopt", "", CLI_CONFIG, cli_store_adopt,
-		"make a copy of a store the one that lives on; needs no daemon",
-		"For a store that postern refuses as an old copy, a backup, or of another "
-		"machine.\n"
-		"The original must never run again.\n"},
-	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
-		NULL},
-	{"shutdown", "", CLI_PATIENT, cli_shutdown,
-		"stop the daemon, and wait until it has stopped", NULL},
-	{"check", "FILE", CLI_NO_FILES, cli_check, "check a configuration file; needs no daemon",
-		"Also whether the files, directories and groups that it names are there and can "
-		"be\nused, with the rights of whoever asks.\n"},
-	{"key create", "FILE", 0, cli_key_create,
-		"make a key-encryption key for the device store; needs no daemon", NULL},
-};
-const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
+#define OPTIONS_MAX   24 // with the end
 
 enum { OPTION_FIRST = 256, OPTION_SOCKET, OPTION_TIMEOUT, OPTION_VERSION, OPTION_MASK };
 
-// The value of an option that not every command takes is OPTION_MASK + its enum cli_option.
-static const struct option options[] = {
-	{"socket", required_argument, NULL, OPTION_SOCKET},
-	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{"all", no_argument, NULL, OPTION_MASK + CLI_ALL},
-	{"worker", required_argument, NULL, OPTION_MASK + CLI_WORKER},
-	{"limit", required_argument, NULL, OPTION_MASK + CLI_LIMIT},
-	{"after", required_argument, NULL, OPTION_MASK + CLI_AFTER},
-	{"format", required_argument, NULL, OPTION_MASK + CLI_FORMAT},
-	{"never-used", no_argument, NULL, OPTION_MASK + CLI_NEVER_USED},
-	{"replace", no_argument, NULL, OPTION_MASK + CLI_REPLACE},
-	{"from", required_argument, NULL, OPTION_MASK + CLI_FROM},
-	{"config", required_argument, NULL, OPTION_MASK + CLI_CONFIG},
-	{"no-files", no_argument, NULL, OPTION_MASK + CLI_NO_FILES},
-	{NULL, 0, NULL, 0},
-};
-
-static const struct {
-	unsigned option;
-	const char *usage, *help;
-} option_helps[] = {
-	{CLI_ALL, "--all", "counters that are 0 too"},
-	{CLI_WORKER, "--worker N", "counters of one worker"},
-	{CLI_LIMIT, "--limit N", "at most N devices"},
-	{CLI_AFTER, "--after NAME", "only devices behind this one"},
-	{CLI_FORMAT, "--format csv|json", "instead of guessing from the first character"},
-	{CLI_NEVER_USED, "--never-used", "keys without gateway_seq were in no gateway before"},
-	{CLI_REPLACE, "--replace",
-		"retire devices with other keys, change those with other limits"},
-	{CLI_FROM, "--from M", "next sequence number of a device with recovery: floor"},
-	{CLI_NO_FILES, "--no-files", "do not look at what the configuration names"},
-	{CLI_CONFIG, "--config FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
-};
-
-void cli_complain(const char *format, ...)
+// Those of every command, and those of the table. The value of the latter is OPTION_MASK + the enum
+// cli_option.
+static void options_make(struct option longs[OPTIONS_MAX])
 {
-	va_list args;
+	static const struct option common[] = {
+		{"socket", required_argument, NULL, OPTION_SOCKET},
+		{"timeout", required_argument, NULL, OPTION_TIMEOUT},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPTION_VERSION},
+	};
+	const unsigned count = sizeof(common) / sizeof(common[0]);
 
-	fflush(stdout);
-	fputs("posternctl: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	putc('\n', stderr);
-}
-
-static void print_common_help(void)
-{
-	printf("  %-20s socket of the daemon (default %s,\n"
-	       "  %-20s or what POSTERN_SOCKET says)\n"
-	       "  %-20s longest silence of the daemon (default %d, or %d for what\n"
-	       "  %-20s takes long; 0: for ever)\n"
-	       "  %-20s the daemon's answer as JSON, byte strings in hex\n"
-	       "  %-20s this text; after a command, about that\n",
-		"--socket PATH", CTL_SOCKET_DEFAULT, "", "--timeout SECONDS", CLI_TIMEOUT_S,
-		CLI_TIMEOUT_PATIENT_S, "", "-j, --json", "-h, --help");
-}
-
-static int print_help(void)
-{
-	puts("usage: posternctl [--socket PATH] [--timeout SECONDS] [--json] COMMAND\n\nCommands:");
-	for (unsigned i = 0; i < cli_command_count; i++)
-		printf("  %s %-*s %s\n", cli_commands[i].name,
-			(int)(23 - strlen(cli_commands[i].name)), cli_commands[i].arguments,
-			cli_commands[i].help);
-	puts("\nOptions:");
-	print_common_help();
-	printf("  %-20s version of posternctl\n", "--version");
-	puts("\nExit code: 0 done, 1 refused or failed, 2 wrong usage, 3 no connection.");
-	return CLI_OK;
-}
-
-static int print_command_help(const struct cli_command *command)
-{
-	printf("usage: posternctl %s%s%s%s\n\n%s\n", command->name,
-		command->options & ~CLI_PATIENT ? " [OPTIONS]" : "",
-		command->arguments[0] ? " " : "", command->arguments, command->help);
-	if (command->details)
-		printf("\n%s", command->details);
-	puts("\nOptions:");
-	for (size_t i = 0; i < sizeof(option_helps) / sizeof(option_helps[0]); i++) {
-		if (command->options & option_helps[i].option)
-			printf("  %-20s %s\n", option_helps[i].usage, option_helps[i].help);
-	}
-	print_common_help();
-	return CLI_OK;
+	assert(count + cli_option_count < OPTIONS_MAX);
+	memcpy(longs, common, sizeof(common));
+	for (unsigned i = 0; i < cli_option_count; i++)
+		longs[count + i] = (struct option){
+			.name = cli_options[i].name,
+			.has_arg = cli_options[i].value ? required_argument : no_argument,
+			.val = OPTION_MASK + (int)cli_options[i].option,
+		};
 }
 
 static bool number_parse(const char *text, uint64_t *value)
@@ -243,9 +121,12 @@ static int command_run(
 			wanted ? command->arguments : "no argument", command->name);
 		return CLI_USAGE;
 	}
-	for (size_t i = 0; i < sizeof(option_helps) / sizeof(option_helps[0]); i++) {
-		if (cli->given & ~command->options & option_helps[i].option) {
-			cli_complain("%s does not take %s", command->name, option_helps[i].usage);
+	for (unsigned i = 0; i < cli_option_count; i++) {
+		if (cli->given & ~command->options & cli_options[i].option) {
+			char usage[CLI_OPTION_USAGE_MAX];
+
+			cli_complain("%s does not take %s", command->name,
+				cli_option_usage(usage, &cli_options[i]));
 			return CLI_USAGE;
 		}
 	}
@@ -254,7 +135,7 @@ static int command_run(
 			command->options & CLI_PATIENT ? CLI_TIMEOUT_PATIENT_S : CLI_TIMEOUT_S;
 	cli->second = wanted > 1 ? arguments[1] : NULL;
 	ret = command->run(cli, wanted ? arguments[0] : NULL);
-	cli_disconnect(cli);
+	ctl_client_close(&cli->client);
 	return ret;
 }
 
@@ -269,15 +150,19 @@ static int output_finish(int ret)
 
 static int words_run(struct cli *cli, char **words, unsigned count, bool help)
 {
-	if (count == 0 && help)
-		return print_help();
+	if (count == 0 && help) {
+		cli_help();
+		return CLI_OK;
+	}
 	for (unsigned i = 0; i < cli_command_count; i++) {
 		unsigned used = command_match(&cli_commands[i], words, count);
 
-		if (used)
-			return help
-				? print_command_help(&cli_commands[i])
-				: command_run(cli, &cli_commands[i], words + used, count - used);
+		if (used && !help)
+			return command_run(cli, &cli_commands[i], words + used, count - used);
+		if (used) {
+			cli_help_command(&cli_commands[i]);
+			return CLI_OK;
+		}
 	}
 	if (count == 0)
 		cli_complain("no command; see posternctl --help");
@@ -290,17 +175,20 @@ static int words_run(struct cli *cli, char **words, unsigned count, bool help)
 int main(int argc, char **argv)
 {
 	const char *socket = getenv("POSTERN_SOCKET");
-	struct cli cli = {.socket = socket && socket[0] ? socket : CTL_SOCKET_DEFAULT, .fd = -1};
+	struct cli cli = {
+		.socket = socket && socket[0] ? socket : CTL_SOCKET_DEFAULT, .client.fd = -1};
 	bool help = false;
+	struct option longs[OPTIONS_MAX] = {0};
 	int option;
 
+	options_make(longs);
 	if (standard_fds_take())
-		return CLI_FAILED; // there is nobody to tell
+		return CLI_FAILED; // there is no descriptor to complain on
 	if (sodium_init() < 0) {
 		cli_complain("libsodium does not start");
 		return CLI_FAILED;
 	}
-	while ((option = getopt_long(argc, argv, "hj", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "hj", longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_SOCKET:
 			cli.socket = optarg;

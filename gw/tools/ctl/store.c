@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands about the store as a whole, and what happens.
 
-#include "gw/ctl/verbs.h"
-#include "gw/tools/ctl/cli.h"
+#include "gw/tools/ctl/store.h"
+
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/connection.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/values.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 int cli_store_check(struct cli *cli, const char *argument)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	uint64_t devices = 0, problems = 0;
 	char text[CLI_VALUE_MAX];
 	struct ctl_cbor part;
@@ -22,16 +24,17 @@ int cli_store_check(struct cli *cli, const char *argument)
 
 	cli_begin(cli, &request, "store check");
 	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK && reply.body.value) {
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
 		if (cli->json)
-			cli_json_element(cli, &reply.body);
-		if (!ctl_cbor_find(&reply.body, "part", &part))
+			cli_json_element(cli, &reply.message.map);
+		if (!ctl_cbor_find(&reply.message.map, "part", &part))
 			continue;
 		if (ctl_cbor_is_text(&part, "result")) {
-			devices = cli_uint(&reply.body, "devices", 0);
-			problems = cli_uint(&reply.body, "problems", 0);
+			devices = cli_uint(&reply.message.map, "devices", 0);
+			problems = cli_uint(&reply.message.map, "problems", 0);
 		} else if (!cli->json) {
-			printf("%s\n", cli_value_text(text, &reply.body, "message"));
+			printf("%s\n", cli_value_text(text, &reply.message.map, "message"));
 		}
 	}
 	if (ret != CLI_OK)
@@ -46,7 +49,7 @@ int cli_store_check(struct cli *cli, const char *argument)
 int cli_store_backup(struct cli *cli, const char *argument)
 {
 	static struct ctl_writer request;
-	static struct cli_reply reply;
+	static struct ctl_reply reply;
 	char path[CTL_PATH_MAX + 1], here[CTL_PATH_MAX] = "";
 	int ret;
 
@@ -67,54 +70,5 @@ int cli_store_backup(struct cli *cli, const char *argument)
 		printf("%s: made. It opens only by \"posternctl store adopt\", and with the "
 		       "key-encryption key.\n",
 			path);
-	return ret;
-}
-
-// A line of an event: what happened, then the values of its body.
-static void event_print(const struct ctl_cbor *event, const struct ctl_cbor *body)
-{
-	struct ctl_cbor_iter iter = ctl_cbor_iter(body);
-	struct ctl_cbor key, value;
-	char text[CLI_VALUE_MAX], stamp[32];
-	time_t now = time(NULL);
-
-	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime(&now));
-	printf("%s %.*s", stamp, (int)event->value, (const char *)event->data);
-	while (ctl_cbor_next(&iter, &key) && ctl_cbor_next(&iter, &value)) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "%.*s", (int)key.value, (const char *)key.data);
-		printf(" %s=%s", name, cli_value_text(text, body, name));
-	}
-	putchar('\n');
-}
-
-int cli_events(struct cli *cli, const char *argument)
-{
-	static struct ctl_writer request;
-	static struct cli_reply reply;
-	struct ctl_cbor event;
-	int ret;
-
-	cli_begin(cli, &request, "events");
-	ret = cli_send(cli, &request, -1);
-	if (ret == CLI_OK)
-		ret = cli_receive(cli, &reply);
-	if (ret == CLI_OK)
-		cli_wait_for_ever(cli);
-	while (ret == CLI_OK && (ret = cli_receive_event(cli, &reply, &event)) == CLI_OK) {
-		if (cli->json) {
-			printf("{\"event\":");
-			cli_json(stdout, &event);
-			printf(",\"body\":");
-			cli_json(stdout, &reply.body);
-			printf("}\n");
-		} else {
-			event_print(&event, &reply.body);
-		}
-		// A pipe is to have each as it comes; nobody behind it is the end.
-		if (fflush(stdout) != 0)
-			return CLI_FAILED;
-	}
 	return ret;
 }

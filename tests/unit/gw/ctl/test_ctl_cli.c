@@ -3,6 +3,7 @@
 // fake, its output and its exit codes.
 
 #include "gw/ctl/verbs.h"
+#include "gw/tools/ctl/commands.h"
 #include "tests/unit/gw/ctl/fixture.h"
 
 #include <criterion/criterion.h>
@@ -483,27 +484,39 @@ static void expect_in(const char *path, const char *const *words)
 		cr_expect(says(out, *words), "%s: no %s", path, *words);
 }
 
+Test(ctl_cli, every_verb_is_a_command)
+{
+	for (size_t i = 0; i < ctl_verb_count; i++) {
+		bool found = strcmp(ctl_verbs[i].name, "hello") == 0; // for programs only
+
+		for (unsigned c = 0; c < cli_command_count; c++)
+			found |= strcmp(ctl_verbs[i].name, cli_commands[c].name) == 0;
+		cr_expect(found, "%s", ctl_verbs[i].name);
+	}
+}
+
 Test(ctl_cli, manual_help_and_completion_know_all)
 {
-	static const char *const options[] = {"--socket", "--timeout", "--json", "--help",
-		"--version", "--all", "--worker", "--limit", "--after", "--format", "--never-used",
-		"--replace", "--from", "--config", "--no-files", NULL};
-	const char *commands[32];
-	unsigned count = 0;
+	static const char *const common[] = {
+		"--socket", "--timeout", "--json", "--help", "--version"};
+	const unsigned common_count = sizeof(common) / sizeof(common[0]);
+	char names[32][24];
+	const char *options[32] = {0}, *commands[32] = {0};
 
-	for (size_t i = 0; i < ctl_verb_count; i++) {
-		if (strcmp(ctl_verbs[i].name, "hello") != 0) // for programs only
-			commands[count++] = ctl_verbs[i].name;
+	cr_assert_lt(common_count + cli_option_count, 32);
+	cr_assert_lt(cli_command_count, 32);
+	memcpy(options, common, sizeof(common));
+	for (unsigned i = 0; i < cli_option_count; i++) {
+		snprintf(names[i], sizeof(names[i]), "--%s", cli_options[i].name);
+		options[common_count + i] = names[i];
 	}
-	commands[count++] = "check";
-	commands[count++] = "key create";
-	commands[count++] = "store adopt";
-	commands[count] = NULL;
+	for (unsigned i = 0; i < cli_command_count; i++)
+		commands[i] = cli_commands[i].name;
 	expect_in(DOCS "/posternctl.1.scd", commands);
 	expect_in(DOCS "/posternctl.1.scd", options);
 	expect_in(COMPLETION, options);
 	cr_expect_eq(run("", "--help", NULL), 0);
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < cli_command_count; i++) {
 		const char *last = strrchr(commands[i], ' ');
 
 		cr_expect(says(out, commands[i]), "no %s in the help", commands[i]);
@@ -512,24 +525,29 @@ Test(ctl_cli, manual_help_and_completion_know_all)
 	expect_in(COMPLETION, commands);
 }
 
+static void completion_passes_over(const char *option)
+{
+	char command[512], words[128] = "";
+
+	snprintf(command, sizeof(command),
+		"bash -c '. %s; COMP_WORDS=(posternctl --%s 5 store \"\") COMP_CWORD=4; "
+		"_posternctl; echo \"${COMPREPLY[*]}\"'",
+		COMPLETION, option);
+	FILE *bash = popen(command, "r");
+
+	cr_assert_not_null(bash);
+	cr_expect_not_null(fgets(words, sizeof(words), bash));
+	cr_expect_eq(pclose(bash), 0);
+	cr_expect_str_eq(words, "check backup adopt\n", "--%s: %s", option, words);
+}
+
 // The value of an option is not taken for a word of the command.
 Test(ctl_cli, completion_passes_over_values)
 {
-	static const char *const options[] = {"--socket", "--timeout", "--worker", "--limit",
-		"--after", "--format", "--from", "--config", NULL};
-
-	for (size_t i = 0; options[i]; i++) {
-		char command[512], words[128] = "";
-
-		snprintf(command, sizeof(command),
-			"bash -c '. %s; COMP_WORDS=(posternctl %s 5 store \"\") COMP_CWORD=4; "
-			"_posternctl; echo \"${COMPREPLY[*]}\"'",
-			COMPLETION, options[i]);
-		FILE *bash = popen(command, "r");
-
-		cr_assert_not_null(bash);
-		cr_expect_not_null(fgets(words, sizeof(words), bash));
-		cr_expect_eq(pclose(bash), 0);
-		cr_expect_str_eq(words, "check backup adopt\n", "%s: %s", options[i], words);
+	completion_passes_over("socket");
+	completion_passes_over("timeout");
+	for (unsigned i = 0; i < cli_option_count; i++) {
+		if (cli_options[i].value)
+			completion_passes_over(cli_options[i].name);
 	}
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/tools/ctl/commands.h"
+
+#include "gw/conf/conf.h"
+#include "gw/tools/ctl/daemon.h"
+#include "gw/tools/ctl/device.h"
+#include "gw/tools/ctl/events.h"
+#include "gw/tools/ctl/local.h"
+#include "gw/tools/ctl/store.h"
+
+const struct cli_command cli_commands[] = {
+	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
+	{"stats", "", CLI_ALL | CLI_WORKER, cli_stats, "counters that are not 0", NULL},
+	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE, cli_device_add, "add a device",
+		"FILE, or standard input if it is -, holds one JSON object as in an import:\n"
+		"\n"
+		"  {\"name\": \"pump-7\", \"device_id\": \"0a\", \"gateway_id\": \"01\",\n"
+		"   \"master_secret\": \"0102030405060708090a0b0c0d0e0f10\", \"never_used\": "
+		"true}\n"
+		"\n"
+		"Secrets have no options, because other users could read the command line.\n"},
+	{"device import", "FILE", CLI_FORMAT | CLI_NEVER_USED | CLI_REPLACE | CLI_PATIENT,
+		cli_device_import, "add all devices of a file, or none",
+		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
+		"both.\n"
+		"It is opened by posternctl, so the daemon needs no permission for it.\n"},
+	{"device list", "", CLI_LIMIT | CLI_AFTER, cli_device_list, "devices in the order of names",
+		NULL},
+	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
+		NULL},
+	{"device remove", "NAME", 0, cli_device_remove, "remove a device and its keys", NULL},
+	{"device resync", "NAME", CLI_FROM, cli_device_resync,
+		"forget which sequence numbers it has used",
+		"A device that answers Echo challenges is challenged at its next request. One "
+		"with\n"
+		"recovery: floor goes on at --from, its next sequence number: older ones must "
+		"never\n"
+		"be accepted again, so take it from the device itself.\n"},
+	{"device rotate", "NAME FILE", CLI_NEVER_USED, cli_device_rotate,
+		"give a device other keys, and other ids if FILE says so",
+		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
+		"can\n"
+		"never be never_used again. recovery, own_piv and limits stay unless FILE says "
+		"them.\n"},
+	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
+		NULL},
+	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,
+		"copy the device store while it is used",
+		"The daemon writes the copy; FILE must not be there. It opens only by store "
+		"adopt,\n"
+		"and needs the key-encryption key, which is kept elsewhere.\n"},
+	{"store adopt", "", CLI_CONFIG, cli_store_adopt,
+		"make a copy of a store the one that lives on; needs no daemon",
+		"For a store that postern refuses as an old copy, a backup, or of another "
+		"machine.\n"
+		"The original must never run again.\n"},
+	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
+		NULL},
+	{"shutdown", "", CLI_PATIENT, cli_shutdown,
+		"stop the daemon, and wait until it has stopped", NULL},
+	{"check", "FILE", CLI_NO_FILES, cli_check, "check a configuration file; needs no daemon",
+		"Also whether the files, directories and groups that it names are there and can "
+		"be\nused, with the rights of whoever asks.\n"},
+	{"key create", "FILE", 0, cli_key_create,
+		"make a key-encryption key for the device store; needs no daemon", NULL},
+};
+const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+const struct cli_option_info cli_options[] = {
+	{CLI_ALL, "all", NULL, "counters that are 0 too"},
+	{CLI_WORKER, "worker", "N", "counters of one worker"},
+	{CLI_LIMIT, "limit", "N", "at most N devices"},
+	{CLI_AFTER, "after", "NAME", "only devices behind this one"},
+	{CLI_FORMAT, "format", "csv|json", "instead of guessing from the first character"},
+	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
+	{CLI_REPLACE, "replace", NULL,
+		"retire devices with other keys, change those with other limits"},
+	{CLI_FROM, "from", "M", "next sequence number of a device with recovery: floor"},
+	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
+	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
+};
+const unsigned cli_option_count = sizeof(cli_options) / sizeof(cli_options[0]);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/tools/ctl/values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+uint64_t cli_uint(const struct ctl_cbor *map, const char *key, uint64_t missing)
+{
+	struct ctl_cbor value;
+
+	if (!ctl_cbor_find(map, key, &value) || value.type != CTL_CBOR_UINT)
+		return missing;
+	return value.value;
+}
+
+bool cli_bool(const struct ctl_cbor *map, const char *key)
+{
+	struct ctl_cbor value;
+
+	return ctl_cbor_find(map, key, &value) && value.type == CTL_CBOR_BOOL && value.value;
+}
+
+struct ctl_cbor cli_inner(const struct ctl_cbor *map, const char *key)
+{
+	static const struct ctl_cbor empty = {.type = CTL_CBOR_MAP};
+	struct ctl_cbor value;
+
+	if (!ctl_cbor_find(map, key, &value) ||
+		(value.type != CTL_CBOR_MAP && value.type != CTL_CBOR_ARRAY))
+		return empty;
+	return value;
+}
+
+// Control characters would act on the terminal. (C1 controls come as two bytes of UTF-8.)
+void cli_disarm(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if ((uint8_t)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+		else if ((uint8_t)c[0] == 0xc2 && (uint8_t)c[1] >= 0x80 && (uint8_t)c[1] < 0xa0)
+			c[0] = c[1] = '?';
+	}
+}
+
+static void text_of(char text[CLI_VALUE_MAX], const struct ctl_cbor *value)
+{
+	size_t len = value->value < CLI_VALUE_MAX - 1 ? value->value : CLI_VALUE_MAX - 1;
+
+	memcpy(text, value->data, len);
+	text[len] = 0;
+	cli_disarm(text);
+}
+
+static void hex_of(char text[CLI_VALUE_MAX], const struct ctl_cbor *value)
+{
+	size_t len = value->value < CLI_VALUE_MAX / 2 - 1 ? value->value : CLI_VALUE_MAX / 2 - 1;
+
+	for (size_t i = 0; i < len; i++)
+		snprintf(text + 2 * i, 3, "%02x", value->data[i]);
+	if (len == 0)
+		snprintf(text, CLI_VALUE_MAX, "(empty)");
+}
+
+const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map, const char *key)
+{
+	struct ctl_cbor value;
+
+	snprintf(text, CLI_VALUE_MAX, "-");
+	if (!ctl_cbor_find(map, key, &value))
+		return text;
+	switch (value.type) {
+	case CTL_CBOR_UINT:
+		snprintf(text, CLI_VALUE_MAX, "%" PRIu64, value.value);
+		break;
+	case CTL_CBOR_TEXT:
+		text_of(text, &value);
+		break;
+	case CTL_CBOR_BYTES:
+		hex_of(text, &value);
+		break;
+	case CTL_CBOR_BOOL:
+		snprintf(text, CLI_VALUE_MAX, "%s", value.value ? "yes" : "no");
+		break;
+	default:
+		break;
+	}
+	return text;
+}
+
+const char *cli_duration_text(char text[32], uint64_t ms)
+{
+	uint64_t s = ms / 1000;
+
+	if (s < 10)
+		snprintf(text, 32, "%" PRIu64 ".%" PRIu64 " s", s, ms % 1000 / 100);
+	else if (s < 120)
+		snprintf(text, 32, "%" PRIu64 " s", s);
+	else if (s < 7200)
+		snprintf(text, 32, "%" PRIu64 " min", s / 60);
+	else if (s < 172800)
+		snprintf(text, 32, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+	else
+		snprintf(text, 32, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+	return text;
+}
