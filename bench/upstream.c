@@ -285,7 +285,8 @@ static unsigned long number(const char *text, unsigned long least, unsigned long
 	return value;
 }
 
-int main(int argc, char **argv)
+// Ends the program if the command line makes no sense, or asks for help.
+static void options_parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"requests", required_argument, NULL, 'r'},
@@ -298,54 +299,66 @@ int main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct options o = {.requests = 50000, .window = 128, .rounds = 5, .size = 32, .more = ""};
-	char *eal[] = {"upstream", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"64", "--lcores", "0", "--log-level", "error", NULL};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "r:w:R:gs:m:jh", longs, NULL)) != -1) {
 		switch (option) {
 		case 'r':
-			o.requests = number(optarg, 1, 1000000000);
+			o->requests = number(optarg, 1, 1000000000);
 			break;
 		case 'w':
-			o.window = number(optarg, 1, WINDOW_MAX);
+			o->window = number(optarg, 1, WINDOW_MAX);
 			break;
 		case 'R':
-			o.rounds = number(optarg, 1, ROUNDS_MAX);
+			o->rounds = number(optarg, 1, ROUNDS_MAX);
 			break;
 		case 'g':
-			o.get = true;
+			o->get = true;
 			break;
 		case 's':
-			o.size = number(optarg, 0, PAYLOAD_ROOM);
+			o->size = number(optarg, 0, PAYLOAD_ROOM);
 			break;
 		case 'm':
-			o.more = optarg;
+			o->more = optarg;
 			break;
 		case 'j':
-			o.json = true;
+			o->json = true;
 			break;
 		case 'h':
 			fputs(help, stdout);
-			return 0;
+			exit(0);
 		default:
 			fputs(help, stderr);
-			return 2;
+			exit(2);
 		}
 	}
-	size_t count = (size_t)(argc - optind);
-	if (!count) {
+	if (optind == argc) {
 		fputs(help, stderr);
-		return 2;
+		exit(2);
 	}
-	// EAL binds the thread that calls it to its lcore; who runs this decides where it runs.
+}
+
+// EAL binds the thread that calls it to its lcore; who runs this program decides where it runs.
+static void eal_start(void)
+{
+	static char *eal[] = {"upstream", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
+		"64", "--lcores", "0", "--log-level", "error", NULL};
 	cpu_set_t cpus;
+
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	if (rte_eal_init((int)(sizeof(eal) / sizeof(eal[0])) - 1, eal) < 0)
 		give_up("EAL cannot be started");
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
 
+int main(int argc, char **argv)
+{
+	struct options o = {.requests = 50000, .window = 128, .rounds = 5, .size = 32, .more = ""};
+
+	options_parse(&o, argc, argv);
+	size_t count = (size_t)(argc - optind);
+
+	eal_start();
 	struct subject *subjects = calloc(count, sizeof(*subjects));
 	if (!subjects)
 		give_up("out of memory");

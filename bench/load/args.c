@@ -240,85 +240,45 @@ static int set_port(
 	return 0;
 }
 
-static int set_option(struct load_args *args, int option, char *text, struct failure *f)
+// Options without a value. False if it is none of them.
+static bool set_switch(struct load_args *args, int option)
+{
+	switch (option) {
+	case 'N':
+		args->type = COAP_NON;
+		return true;
+	case OPT_REFLECTED:
+		args->reflected = true;
+		return true;
+	case '4':
+		args->family = AF_INET;
+		return true;
+	case '6':
+		args->family = AF_INET6;
+		return true;
+	case OPT_MEMIF_SERVER:
+		args->memif_server = true;
+		return true;
+	case OPT_JSON:
+		args->json = true;
+		return true;
+	case 'q':
+		args->quiet = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+// A DPDK port, or a file.
+static int set_frames_option(struct load_args *args, int option, char *text, struct failure *f)
 {
 	uint64_t number = 0;
 	int err = 0;
 
 	switch (option) {
-	case 'k':
-		args->keys_path = text;
-		return 0;
-	case 'n':
-		err = set_number(1, DEVICES_MAX, text, &number, "--devices", f);
-		args->devices = number;
-		return err;
-	case OPT_MAKE:
-		err = set_number(1, DEVICES_MAX, text, &number, "--make-devices", f);
-		args->make_devices = number;
-		return err;
-	case OPT_FIRST:
-		err = set_number(0, UINT32_MAX, text, &number, "--first-id", f);
-		args->first_id = (uint32_t)number;
-		return err;
-	case OPT_ALGORITHM:
-		return set_algorithm(&args->alg, text, f);
-	case 'm':
-		args->code = coap_method_from_name(text);
-		return args->code ? 0 : failure_set(f, -EINVAL, "\"%s\" is no method", text);
-	case 'N':
-		args->type = COAP_NON;
-		return 0;
-	case 'd':
-		if (strlen(text) > PAYLOAD_MAX)
-			return failure_set(f, -EINVAL, "the payload is too long");
-		return set_payload(args, text, strlen(text), f);
-	case 's':
-		err = set_number(0, PAYLOAD_MAX, text, &number, "--size", f);
-		return err ? err : set_payload(args, NULL, number, f);
-	case 'O':
-		return option_add_words(&args->options, text, f);
-	case 'r':
-		return set_rate(&args->rate, text, f);
-	case 'w':
-		err = set_number(1, WINDOW_MAX, text, &number, "--window", f);
-		args->window = (uint32_t)number;
-		return err;
-	case 't':
-		return set_seconds(&args->duration_ms, text, f);
-	case OPT_REQUESTS:
-		return set_number(1, UINT64_MAX, text, &args->requests, "--requests", f);
-	case OPT_WARM_UP:
-		return set_seconds(&args->warm_up_ms, text, f);
-	case OPT_TIMEOUT:
-		return set_seconds(&args->timeout_ms, text, f);
-	case OPT_VERIFY:
-		return set_verify(&args->verify, text, f);
-	case OPT_REFLECTED:
-		args->reflected = true;
-		return 0;
-	case OPT_HOSTILE:
-		err = set_number(1, HOSTILE_MAX, text, &number, "--hostile", f);
-		args->hostile = (unsigned)number;
-		return err;
-	case OPT_SOCKETS:
-		err = set_number(1, SOCKETS_MAX, text, &number, "--sockets", f);
-		args->sockets = (unsigned)number;
-		return err;
-	case 'b':
-		args->bind_address = text;
-		return 0;
-	case '4':
-		args->family = AF_INET;
-		return 0;
-	case '6':
-		args->family = AF_INET6;
-		return 0;
 	case OPT_MEMIF:
 		return set_port(args, DP_PORT_MEMIF, text, f);
-	case OPT_MEMIF_SERVER:
-		args->memif_server = true;
-		return 0;
 	case OPT_AF_PACKET:
 		return set_port(args, DP_PORT_AF_PACKET, text, f);
 	case OPT_PCI:
@@ -340,18 +300,94 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 	case OPT_PCAP:
 		args->pcap_path = text;
 		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+// Load, and what sends it.
+static int set_load_option(struct load_args *args, int option, char *text, struct failure *f)
+{
+	uint64_t number = 0;
+	int err = 0;
+
+	switch (option) {
+	case 'r':
+		return set_rate(&args->rate, text, f);
+	case 'w':
+		err = set_number(1, WINDOW_MAX, text, &number, "--window", f);
+		args->window = (uint32_t)number;
+		return err;
+	case 't':
+		return set_seconds(&args->duration_ms, text, f);
+	case OPT_REQUESTS:
+		return set_number(1, UINT64_MAX, text, &args->requests, "--requests", f);
+	case OPT_WARM_UP:
+		return set_seconds(&args->warm_up_ms, text, f);
+	case OPT_TIMEOUT:
+		return set_seconds(&args->timeout_ms, text, f);
+	case OPT_VERIFY:
+		return set_verify(&args->verify, text, f);
+	case OPT_HOSTILE:
+		err = set_number(1, HOSTILE_MAX, text, &number, "--hostile", f);
+		args->hostile = (unsigned)number;
+		return err;
+	case OPT_SOCKETS:
+		err = set_number(1, SOCKETS_MAX, text, &number, "--sockets", f);
+		args->sockets = (unsigned)number;
+		return err;
+	case 'b':
+		args->bind_address = text;
+		return 0;
 	case OPT_CORE:
 		err = set_number(0, CPU_SETSIZE - 1, text, &number, "--core", f);
 		args->core = (int)number;
 		return err;
-	case OPT_JSON:
-		args->json = true;
-		return 0;
-	case 'q':
-		args->quiet = true;
-		return 0;
 	default:
-		return -EINVAL;
+		return set_frames_option(args, option, text, f);
+	}
+}
+
+// Devices, requests and all others.
+static int set_option(struct load_args *args, int option, char *text, struct failure *f)
+{
+	uint64_t number = 0;
+	int err = 0;
+
+	if (set_switch(args, option))
+		return 0;
+	switch (option) {
+	case 'k':
+		args->keys_path = text;
+		return 0;
+	case 'n':
+		err = set_number(1, DEVICES_MAX, text, &number, "--devices", f);
+		args->devices = number;
+		return err;
+	case OPT_MAKE:
+		err = set_number(1, DEVICES_MAX, text, &number, "--make-devices", f);
+		args->make_devices = number;
+		return err;
+	case OPT_FIRST:
+		err = set_number(0, UINT32_MAX, text, &number, "--first-id", f);
+		args->first_id = (uint32_t)number;
+		return err;
+	case OPT_ALGORITHM:
+		return set_algorithm(&args->alg, text, f);
+	case 'm':
+		args->code = coap_method_from_name(text);
+		return args->code ? 0 : failure_set(f, -EINVAL, "\"%s\" is no method", text);
+	case 'd':
+		if (strlen(text) > PAYLOAD_MAX)
+			return failure_set(f, -EINVAL, "the payload is too long");
+		return set_payload(args, text, strlen(text), f);
+	case 's':
+		err = set_number(0, PAYLOAD_MAX, text, &number, "--size", f);
+		return err ? err : set_payload(args, NULL, number, f);
+	case 'O':
+		return option_add_words(&args->options, text, f);
+	default:
+		return set_load_option(args, option, text, f);
 	}
 }
 

@@ -194,11 +194,52 @@ static int set_number(uint64_t max, const char *text, uint64_t *number, struct f
 	return 0;
 }
 
+// Options without a value. False if it is none of them.
+static bool set_switch(struct client_args *args, int option)
+{
+	switch (option) {
+	case 'N':
+		args->non = true;
+		return true;
+	case 'i':
+		args->include = true;
+		return true;
+	case OPT_JSON:
+		args->json = true;
+		return true;
+	case 'v':
+		args->verbose++;
+		return true;
+	case 'q':
+		args->quiet = true;
+		return true;
+	case '4':
+		args->family = AF_INET;
+		return true;
+	case '6':
+		args->family = AF_INET6;
+		return true;
+	case OPT_NO_ID:
+		args->no_id_context = true;
+		return true;
+	case OPT_NO_ECHO:
+		args->no_echo = true;
+		return true;
+	case OPT_PLAIN:
+		args->plain = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int set_option(struct client_args *args, int option, char *text, struct failure *f)
 {
 	uint64_t number = 0;
 	int err = 0;
 
+	if (set_switch(args, option))
+		return 0;
 	switch (option) {
 	case 'c':
 		args->context_path = text;
@@ -212,23 +253,8 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 		return add_format(args, COAP_OPT_ACCEPT, text, f);
 	case 'O':
 		return option_add_words(&args->options, text, f);
-	case 'N':
-		args->non = true;
-		return 0;
 	case 'o':
 		args->output_path = text;
-		return 0;
-	case 'i':
-		args->include = true;
-		return 0;
-	case OPT_JSON:
-		args->json = true;
-		return 0;
-	case 'v':
-		args->verbose++;
-		return 0;
-	case 'q':
-		args->quiet = true;
 		return 0;
 	case 't':
 		return set_seconds(&args->timeout_ms, text, f);
@@ -241,12 +267,6 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 	case 's':
 		args->sequence_path = text;
 		return 0;
-	case '4':
-		args->family = AF_INET;
-		return 0;
-	case '6':
-		args->family = AF_INET6;
-		return 0;
 	case 'b':
 		args->bind_address = text;
 		return 0;
@@ -256,15 +276,6 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 		return err;
 	case OPT_TOKEN:
 		return set_token(args, text, f);
-	case OPT_NO_ID:
-		args->no_id_context = true;
-		return 0;
-	case OPT_NO_ECHO:
-		args->no_echo = true;
-		return 0;
-	case OPT_PLAIN:
-		args->plain = true;
-		return 0;
 	default:
 		return -EINVAL;
 	}
