@@ -2,7 +2,9 @@
 // The worst junk of each kind that a stranger can send, beside good requests; and what the look-up
 // of a route costs with few and many of them.
 
-#include "bench/pipeline.h"
+#include "bench/pipeline_junk.h"
+
+#include "bench/pipeline_bed.h"
 #include "dataplane/oscore/protect.h"
 
 #include <rte_cycles.h>
@@ -93,7 +95,7 @@ static void options_write(struct coap_writer *writer, unsigned n)
 }
 
 // POST /discard of a device, sealed.
-static size_t ciphertext_make(const struct device *device, uint8_t *out, size_t payload_len)
+static size_t ciphertext_make(const struct bed_device *device, uint8_t *out, size_t payload_len)
 {
 	static uint8_t payload[COAP_MAX];
 	uint8_t plaintext[COAP_MAX], aad[OSC_AAD_ROOM];
@@ -119,12 +121,13 @@ static size_t ciphertext_make(const struct device *device, uint8_t *out, size_t 
 	};
 
 	osc_op_prepare(&op, aad, &input);
-	if (!len || aead_seal_batch(bench_engine(), AEAD_AES_CCM_16_64_128, &op, 1) != 1)
-		die("a request cannot be sealed");
+	if (!len || aead_seal_batch(bed_engine(), AEAD_AES_CCM_16_64_128, &op, 1) != 1)
+		bed_die("a request cannot be sealed");
 	return len + 8;
 }
 
-static void frame_make(struct frame *frame, const struct device *device, const struct kind *kind)
+static void frame_make(
+	struct frame *frame, const struct bed_device *device, const struct kind *kind)
 {
 	static uint8_t zeros[COAP_MAX];
 	uint8_t kid[4], value[OSC_OPTION_LEN_MAX], ciphertext[COAP_MAX];
@@ -149,7 +152,7 @@ static void frame_make(struct frame *frame, const struct device *device, const s
 		int value_len = osc_option_encode(&option, value, sizeof(value));
 
 		if (value_len < 0)
-			die("an option cannot be encoded");
+			bed_die("an option cannot be encoded");
 		coap_write_option(&writer, COAP_OPT_OSCORE, value, (size_t)value_len);
 		size_t head = coap_writer_len(&writer);
 		// Code, path, and two markers; the tag.
@@ -160,7 +163,7 @@ static void frame_make(struct frame *frame, const struct device *device, const s
 	}
 	frame->len = (uint16_t)coap_writer_len(&writer);
 	if (!frame->len)
-		die("a packet does not fit its frame");
+		bed_die("a packet does not fit its frame");
 	if (kind->bad_tag)
 		frame->coap[frame->len - 1] ^= 1;
 	if (kind->cut)
@@ -181,12 +184,12 @@ static uint64_t pass(struct bed *bed, const struct frame *frames, uint16_t port)
 			coap[i] = frames[first + i].coap;
 			len[i] = frames[first + i].len;
 		}
-		feed_coap(coap, len, n, port);
+		bed_feed_coap(coap, len, n, port);
 		uint64_t start = rte_rdtsc();
 
 		dp_worker_turn(bed->w);
 		ticks += rte_rdtsc() - start;
-		drain();
+		bed_drain();
 	}
 	return ticks;
 }
@@ -198,7 +201,7 @@ static double kind_measure(
 
 	for (unsigned i = 0; i < DEVICES; i++)
 		frame_make(&frames[i], &bed->device[i], kind);
-	windows_reset(bed);
+	bed_windows_reset(bed);
 	if (kind->replayed)
 		pass(bed, frames, 40000);
 	for (unsigned round = 0; round < rounds; round++) {
@@ -206,14 +209,14 @@ static double kind_measure(
 
 		for (unsigned i = 0; i < PASSES; i++) {
 			if (!kind->replayed)
-				windows_reset(bed);
+				bed_windows_reset(bed);
 			ticks += pass(bed, frames, kind->replayed ? 40001 : 40000);
 		}
 		if (dp_stat_read(&bed->w->stats, kind->end) - before != PASSES * DEVICES)
-			die(kind->name);
+			bed_die(kind->name);
 		least = RTE_MIN(least, ticks);
 	}
-	return least * cycles_per_tsc / (PASSES * DEVICES);
+	return least * bed_cycles_per_tsc / (PASSES * DEVICES);
 }
 
 // A device with the longest ID Context, so that those of strangers are not refused by their length.
@@ -227,7 +230,7 @@ static void longest_context_add(struct bed *bed)
 
 	dp_context_key_make(dp_contexts(bed->dp), &params.key, zeros, 4, true, zeros, CONTEXT_LEN);
 	if (dp_context_place(dp_contexts(bed->dp), &params.key, &index, &generation))
-		die("a device does not fit the table");
+		bed_die("a device does not fit the table");
 	dp_context_publish(dp_contexts(bed->dp), index, &params);
 }
 
@@ -238,7 +241,7 @@ void junk_measure(bool json, unsigned rounds)
 	struct bed bed;
 
 	if (!frames)
-		die("no memory");
+		bed_die("no memory");
 	bed_make(&bed, DEVICES, 64, 0);
 	longest_context_add(&bed);
 	for (unsigned i = 0; i < RTE_DIM(kinds); i++) {
@@ -284,7 +287,7 @@ static void routes_measure_count(bool json, unsigned count)
 	struct dp_route_index *index = dp_route_index_create(route, count);
 
 	if (!index)
-		die("no memory");
+		bed_die("no memory");
 	for (unsigned round = 0; round < 20; round++) {
 		uint64_t start = rte_rdtsc();
 
@@ -299,8 +302,8 @@ static void routes_measure_count(bool json, unsigned count)
 	}
 	dp_route_index_free(index);
 	if (found != 20 * LOOKUPS)
-		die("a route was not found");
-	double cycles = least * cycles_per_tsc / LOOKUPS;
+		bed_die("a route was not found");
+	double cycles = least * bed_cycles_per_tsc / LOOKUPS;
 
 	if (json)
 		printf("{\"bench\":\"pipeline\",\"traffic\":\"routes\",\"routes\":%u,"

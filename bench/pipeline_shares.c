@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one device, or a stranger with its kid, takes from others.
 
-#include "bench/pipeline.h"
+#include "bench/pipeline_shares.h"
+
+#include "bench/pipeline_bed.h"
 
 #include <rte_cycles.h>
 
@@ -43,7 +45,7 @@ static unsigned backend_answer(struct backend *backend, struct dp_loop_port *por
 		if (backend->due_ms[at] > now_ms)
 			break;
 		if (!shared)
-			die("the worker took an exchange back from its backend");
+			bed_die("the worker took an exchange back from its backend");
 		dp_shared_response(port->pool, shared)[0] = COAP_CHANGED;
 		shared->response.len = 1;
 		dp_loop_respond(port, backend->handle[at]);
@@ -60,7 +62,7 @@ static void turn(struct bed *bed, uint64_t ms)
 {
 	bed->w->ms_start += ms;
 	dp_worker_turn(bed->w);
-	drain();
+	bed_drain();
 }
 
 // Least core cycles of a forged copy for each of two devices, in bursts that take turns.
@@ -71,7 +73,7 @@ static void forged_cycles(struct bed *bed, unsigned rounds, double cycles[2])
 
 	// Sealed, so that the request is sound, but no message id of before.
 	for (unsigned i = 0; i < bed->packet_count; i++) {
-		packet_seal(&bed->packet[i], &bed->device[i / DP_BURST % 2], HELD - 1 - i % 32,
+		bed_packet_seal(&bed->packet[i], &bed->device[i / DP_BURST % 2], HELD - 1 - i % 32,
 			COAP_CON, "up");
 		bed->packet[i].coap[2] ^= 0x80;
 	}
@@ -79,20 +81,20 @@ static void forged_cycles(struct bed *bed, unsigned rounds, double cycles[2])
 		uint64_t ticks[2] = {0};
 
 		for (unsigned i = 0; i < bed->packet_count; i += DP_BURST) {
-			feed(bed, i, DP_BURST);
+			bed_feed(bed, i, DP_BURST);
 			uint64_t start = rte_rdtsc();
 
 			dp_worker_turn(bed->w);
 			ticks[i / DP_BURST % 2] += rte_rdtsc() - start;
-			drain();
+			bed_drain();
 		}
 		for (unsigned k = 0; k < 2; k++)
 			least[k] = RTE_MIN(least[k], ticks[k]);
 	}
 	if (count(bed, DP_STAT_drop_replay) - replays != (uint64_t)rounds * bed->packet_count)
-		die("a forged copy was not dropped as a replay");
+		bed_die("a forged copy was not dropped as a replay");
 	for (unsigned k = 0; k < 2; k++)
-		cycles[k] = least[k] * cycles_per_tsc / (bed->packet_count / 2);
+		cycles[k] = least[k] * bed_cycles_per_tsc / (bed->packet_count / 2);
 }
 
 void copies_measure(bool json, unsigned rounds)
@@ -109,11 +111,11 @@ void copies_measure(bool json, unsigned rounds)
 	for (unsigned device = 0; device < 2; device++)
 		osc_window_open_at(&dp_contexts(bed.dp)->context[bed.context[device]].window, 0);
 	for (unsigned i = 1; i < HELD; i++) {
-		packet_seal(&bed.packet[0], &bed.device[0], i, COAP_CON, "up");
-		feed(&bed, 0, 1);
+		bed_packet_seal(&bed.packet[0], &bed.device[0], i, COAP_CON, "up");
+		bed_feed(&bed, 0, 1);
 		turn(&bed, 0);
 		if (!dp_loop_receive(port, &handle, 1))
-			die("a request did not reach the backend");
+			bed_die("a request did not reach the backend");
 		backend_put(&backend, handle, 0);
 	}
 	// The empty ACKs, and what the backend says then.
@@ -124,7 +126,7 @@ void copies_measure(bool json, unsigned rounds)
 	for (unsigned i = 0; i < HELD && dp_worker_unacked(bed.dp, 0) < HELD - 1; i++)
 		turn(&bed, 0);
 	if (dp_worker_unacked(bed.dp, 0) != HELD - 1)
-		die("not every answer waits for its ACK");
+		bed_die("not every answer waits for its ACK");
 	for (unsigned i = 0; i < 2; i++)
 		osc_window_open_at(&dp_contexts(bed.dp)->context[bed.context[i]].window, HELD - 1);
 	// No retransmission falls due meanwhile.
@@ -132,7 +134,7 @@ void copies_measure(bool json, unsigned rounds)
 	forged_cycles(&bed, rounds, cycles);
 
 	if (dp_worker_unacked(bed.dp, 0) != HELD - 1)
-		die("answers were given up meanwhile");
+		bed_die("answers were given up meanwhile");
 	if (json)
 		printf("{\"bench\":\"pipeline\",\"traffic\":\"copies\",\"held\":%d,"
 		       "\"cycles_per_packet\":%.1f,\"cycles_with_none_held\":%.1f}\n",
@@ -160,14 +162,14 @@ void neighbour_measure(bool json)
 		bool good = i % HOSTILE == 0;
 		unsigned device = good ? 1 + honest % HONEST : 0;
 
-		packet_seal(&bed.packet[i], &bed.device[device], 1 + (good ? honest / HONEST : i),
-			COAP_CON, "up");
+		bed_packet_seal(&bed.packet[i], &bed.device[device],
+			1 + (good ? honest / HONEST : i), COAP_CON, "up");
 		honest += good;
 	}
 	// A burst each millisecond. Device 0 acknowledges nothing, and its backend is slow.
 	for (unsigned i = 0; i < bed.packet_count + HONEST_MS * DP_BURST; i += DP_BURST) {
 		if (i < bed.packet_count)
-			feed(&bed, i, DP_BURST);
+			bed_feed(&bed, i, DP_BURST);
 		turn(&bed, 1);
 		now_ms++;
 		unsigned n = dp_loop_receive(port, handles, DP_BURST);
@@ -195,6 +197,6 @@ void neighbour_measure(bool json)
 		       "that sends %d times as much and acknowledges nothing (%lu refused)\n",
 			"neighbour", HONEST, goodput, HOSTILE - 1, refused);
 	if (goodput < 95)
-		die("the honest devices got less than 95 %");
+		bed_die("the honest devices got less than 95 %");
 	bed_free(&bed);
 }

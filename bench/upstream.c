@@ -341,8 +341,8 @@ static void options_parse(struct options *o, int argc, char **argv)
 // EAL binds the thread that calls it to its lcore; who runs this program decides where it runs.
 static void eal_start(void)
 {
-	static char *eal[] = {"upstream", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"64", "--lcores", "0", "--log-level", "error", NULL};
+	static char *eal[] = {"upstream", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"-m", "64", "--lcores", "0", "--log-level", "error", NULL};
 	cpu_set_t cpus;
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);

@@ -51,7 +51,8 @@ int cli_events(struct cli *cli, const char *argument)
 		} else {
 			event_print(&reply.message);
 		}
-		// Flushed, so that a pipe gets each event as it comes; ends when its reader is gone.
+		// Flushed, so that a pipe gets each event as it comes; ends when its reader is
+		// gone.
 		if (fflush(stdout) != 0)
 			return CLI_FAILED;
 	}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "bench/pipeline_bed.h"
+
+#include "bench/aead_measure.h"
+#include "dataplane/oscore/protect.h"
+#include "dataplane/worker/make.h"
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PACKETS_MIN   (1u << 16) // of one round
+#define PAYLOAD_LEN   32
+#define ANSWERS_BYTES (64u << 20)
+#define FEED_PORT     40000
+
+static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}, {"up", 2}};
+static const struct dp_route routes[] = {
+	{.segments = &segments[0],
+		.segment_count = 1,
+		.methods = 0xfe,
+		.target = DP_TARGET_DISCARD},
+	{.segments = &segments[1], .segment_count = 1, .methods = 0xfe, .target = DP_TARGET_ECHO},
+	{.segments = &segments[2],
+		.segment_count = 1,
+		.methods = 0xfe,
+		.target = DP_TARGET_UPSTREAM,
+		.timeout_ms = 60000},
+};
+static struct dp_policy config = {.routes = routes, .route_count = RTE_DIM(routes)};
+
+double bed_cycles_per_tsc; // the time-stamp counter is not the core's clock
+
+static struct rte_ring *rx, *tx;
+static struct rte_mempool *pool;
+static uint16_t port_id;
+static struct aead_engine *engine;
+
+void bed_die(const char *what)
+{
+	fprintf(stderr, "pipeline: %s\n", what);
+	exit(EXIT_FAILURE);
+}
+
+void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
+	enum coap_type type, const char *path)
+{
+	static const char payload[PAYLOAD_LEN + 1] = "{\"t\":21.5,\"unit\":\"Cel\",\"n\":1715}";
+	struct osc_option option = {
+		.piv = piv, .piv_len = 1, .has_kid = true, .kid = device->kid, .kid_len = 4};
+	uint8_t plaintext[64], ciphertext[80], value[OSC_OPTION_LEN_MAX], aad[OSC_AAD_ROOM];
+	uint8_t token[2] = {piv >> 8, piv};
+	struct coap_writer writer;
+	struct aead_op op;
+
+	coap_writer_init(&writer, plaintext, sizeof(plaintext));
+	coap_write_code(&writer, COAP_POST);
+	coap_write_option(&writer, COAP_OPT_URI_PATH, path, strlen(path));
+	coap_write_payload(&writer, payload, PAYLOAD_LEN);
+	size_t len = coap_writer_len(&writer);
+
+	const struct osc_id_piv request = {device->kid, 4, piv};
+	const struct osc_op_input input = {
+		.alg = AEAD_AES_CCM_16_64_128,
+		.key = device->keys.recipient_key,
+		.common_iv = device->keys.common_iv,
+		.request = request,
+		.nonce = request,
+		.in = plaintext,
+		.out = ciphertext,
+		.len = len,
+	};
+
+	osc_op_prepare(&op, aad, &input);
+	if (!len || aead_seal_batch(engine, AEAD_AES_CCM_16_64_128, &op, 1) != 1)
+		bed_die("a request cannot be sealed");
+	int value_len = osc_option_encode(&option, value, sizeof(value));
+
+	coap_writer_init(&writer, packet->coap, sizeof(packet->coap));
+	coap_write_header(&writer, type, COAP_POST, piv, token, sizeof(token));
+	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
+	coap_write_payload(&writer, ciphertext, len + 8);
+	packet->len = coap_writer_len(&writer);
+	if (value_len < 0 || !packet->len)
+		bed_die("a request does not fit the store");
+}
+
+static void port_make(void)
+{
+	const struct rte_eth_conf eth = {0};
+
+	pool = rte_pktmbuf_pool_create(
+		"feeder", 4 * DP_BURST - 1, 0, 0, dp_port_data_room(1500), SOCKET_ID_ANY);
+	rx = rte_ring_create(
+		"feeder_rx", 2 * DP_BURST, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	tx = rte_ring_create(
+		"feeder_tx", 4 * DP_BURST, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (!pool || !rx || !tx)
+		bed_die("no memory for the port");
+	int port = rte_eth_from_rings("feeder", &rx, 1, &tx, 1, 0);
+
+	if (port < 0 || rte_eth_dev_configure(port, 1, 1, &eth) ||
+		rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, pool) ||
+		rte_eth_tx_queue_setup(port, 0, 64, 0, NULL) || rte_eth_dev_start(port))
+		bed_die("the ring port cannot start");
+	port_id = port;
+}
+
+void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_t max_in_flight)
+{
+	static const unsigned lcores[] = {1};
+	const struct dp_conf conf = {
+		.lcores = lcores,
+		.worker_count = 1,
+		.max_devices = device_count + 1, // one more of pipeline_junk.c
+		.exchanges = exchanges,
+		.answers_bytes = ANSWERS_BYTES,
+		.port_count = 1,
+		.mtu = 1500,
+		.policy = &config,
+	};
+	const struct dp_port_addresses addresses = {
+		.coap_port = rte_cpu_to_be_16(COAP_PORT),
+		.mac = {2, 0, 0, 0, 0, 1},
+		.kernel_mac = {2, 0, 0, 0, 0, 1},
+		.count = 1,
+		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
+	};
+	struct error error;
+	uint64_t seed = 42;
+
+	config.max_in_flight = max_in_flight;
+	*bed = (struct bed){.device_count = device_count};
+	config.index = dp_route_index_create(routes, RTE_DIM(routes));
+	if (!config.index)
+		bed_die("no memory");
+	bed->packet_count = RTE_MAX(PACKETS_MIN, device_count);
+	bed->device = calloc(device_count, sizeof(*bed->device));
+	bed->context = calloc(device_count, sizeof(*bed->context));
+	bed->packet = calloc(bed->packet_count, sizeof(*bed->packet));
+	bed->dp = dp_create(&conf, &error);
+	if (!bed->dp)
+		bed_die(error.text);
+	if (!bed->device || !bed->context || !bed->packet)
+		bed_die("no memory");
+	bed->w = dp_worker_get(bed->dp, 0);
+	dp_worker_attach(bed->w, port_id, 1500, &addresses);
+	dp_worker_begin(bed->w);
+	for (unsigned i = 0; i < device_count; i++) {
+		struct bed_device *device = &bed->device[i];
+		struct dp_context_params params = {
+			.alg = AEAD_AES_CCM_16_64_128,
+			.sender_id_len = 1,
+			.sender_id = {1},
+			.keys = &device->keys,
+			.window_known = true,
+		};
+		uint32_t generation;
+
+		random_fill(&seed, (uint8_t *)&device->keys, sizeof(device->keys));
+		device->kid[0] = 0x10;
+		device->kid[1] = i >> 16;
+		device->kid[2] = i >> 8;
+		device->kid[3] = i & 0x7f; // the high bit makes an unknown one
+		device->kid[0] |= i >> 7 & 1;
+		dp_context_key_make(
+			dp_contexts(bed->dp), &params.key, device->kid, 4, false, NULL, 0);
+		if (dp_context_place(
+			    dp_contexts(bed->dp), &params.key, &bed->context[i], &generation))
+			bed_die("a device does not fit the table");
+		dp_context_publish(dp_contexts(bed->dp), bed->context[i], &params);
+	}
+}
+
+void bed_free(struct bed *bed)
+{
+	dp_free(bed->dp);
+	dp_route_index_free((struct dp_route_index *)(uintptr_t)config.index);
+	free(bed->device);
+	free(bed->context);
+	free(bed->packet);
+}
+
+void bed_windows_reset(struct bed *bed)
+{
+	for (unsigned i = 0; i < bed->device_count; i++) {
+		struct dp_context *ctx = &dp_contexts(bed->dp)->context[bed->context[i]];
+
+		osc_window_open_at(&ctx->window, 0);
+		ctx->state = DP_CONTEXT_ACTIVE;
+		dp_side(bed->w, bed->context[i])->probe_second = bed->w->now_ms / 1000;
+	}
+}
+
+void bed_feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port)
+{
+	struct dp_flow flow = {
+		.local_addr = {192, 0, 2, 2},
+		.remote_addr = {192, 0, 2, 1},
+		.local_mac = {2, 0, 0, 0, 0, 2},
+		.remote_mac = {2, 0, 0, 0, 0, 1},
+		.local_port = rte_cpu_to_be_16(port),
+		.remote_port = rte_cpu_to_be_16(COAP_PORT),
+		.family = 4,
+	};
+	struct rte_mbuf *m[DP_BURST];
+
+	if (rte_pktmbuf_alloc_bulk(pool, m, n))
+		bed_die("the feeder has no mbufs");
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_frame_overhead(&flow)), coap[i],
+			len[i]);
+		dp_frame_encapsulate(m[i], &flow, len[i]);
+	}
+	if (rte_ring_enqueue_bulk(rx, (void **)m, n, NULL) != n)
+		bed_die("the ring of the port is full");
+}
+
+void bed_feed(struct bed *bed, unsigned first, unsigned n)
+{
+	const uint8_t *coap[DP_BURST];
+	uint16_t len[DP_BURST];
+
+	for (unsigned i = 0; i < n; i++) {
+		coap[i] = bed->packet[first + i].coap;
+		len[i] = bed->packet[first + i].len;
+	}
+	bed_feed_coap(coap, len, n, FEED_PORT);
+}
+
+void bed_drain(void)
+{
+	void *m[DP_BURST];
+	unsigned n;
+
+	while ((n = rte_ring_dequeue_burst(tx, m, DP_BURST, NULL)))
+		rte_pktmbuf_free_bulk((struct rte_mbuf **)m, n);
+}
+
+struct aead_engine *bed_engine(void)
+{
+	return engine;
+}
+
+void bed_start(void)
+{
+	static char *eal[] = {"pipeline", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"-m", "512", "--lcores", "0,1@0", "--log-level", "error", NULL};
+
+	if (sodium_init() < 0 || rte_eal_init(RTE_DIM(eal) - 1, eal) < 0)
+		bed_die("EAL cannot start");
+	engine = aead_engine_create(NULL);
+	if (!engine)
+		bed_die("no AEAD engine");
+	bed_cycles_per_tsc = core_ghz() * 1e9 / rte_get_tsc_hz();
+	port_make();
+}
+
+void bed_stop(void)
+{
+	aead_engine_free(engine);
+	rte_eal_cleanup();
+}

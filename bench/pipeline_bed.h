@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the parts of bench/pipeline share: sealed requests, a worker on a ring port, its feeder.
+
+#ifndef POSTERN_BENCH_PIPELINE_BED_H
+#define POSTERN_BENCH_PIPELINE_BED_H
+
+#include "crypto/aead.h"
+#include "dataplane/dp.h"
+#include "dataplane/oscore/context.h"
+#include "dataplane/worker/turn.h"
+
+#define BED_PACKET_ROOM 112 // bytes of a sealed request in the store
+
+struct bed_packet {
+	uint8_t len;
+	uint8_t coap[BED_PACKET_ROOM - 1];
+};
+
+struct bed_device {
+	struct osc_keys keys; // of the gateway
+	uint8_t kid[4];
+};
+
+struct bed {
+	struct dp *dp;
+	struct dp_worker *w;
+	struct bed_device *device;
+	unsigned device_count;
+	struct bed_packet *packet; // [packet_count], at least 65536
+	unsigned packet_count;
+	uint32_t *context; // of a device
+};
+
+extern double bed_cycles_per_tsc; // the time-stamp counter is not the core's clock
+
+// Starts EAL, the AEAD engine and the ring port; ends the program if one of them does not start.
+void bed_start(void);
+void bed_stop(void);
+
+// Prints what is wrong, and ends the program.
+void bed_die(const char *what) __attribute__((noreturn));
+// A request of a device: POST, one path segment (discard, echo or up), a payload.
+void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
+	enum coap_type type, const char *path);
+// max_in_flight: 0: any number.
+void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_t max_in_flight);
+void bed_free(struct bed *bed);
+// Puts n packets of the store on the port, at most a burst.
+void bed_feed(struct bed *bed, unsigned first, unsigned n);
+// Puts n messages on the port, at most a burst, from this UDP port.
+void bed_feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port);
+// Makes all windows known, and all Partial IVs but 0 new.
+void bed_windows_reset(struct bed *bed);
+struct aead_engine *bed_engine(void);
+// Frees what the worker sent.
+void bed_drain(void);
+
+#endif
