@@ -6,27 +6,27 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-int flight_create(struct flight *flight, uint32_t capacity)
+int load_flight_create(struct load_flight *flight, uint32_t capacity)
 {
-	*flight = (struct flight){
+	*flight = (struct load_flight){
 		.slot = aligned_alloc(64, (size_t)capacity * sizeof(*flight->slot)),
 		.capacity = capacity,
-		.oldest = FLIGHT_NONE,
-		.newest = FLIGHT_NONE,
+		.oldest = LOAD_FLIGHT_NONE,
+		.newest = LOAD_FLIGHT_NONE,
 	};
 	if (!flight->slot)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < capacity; i++)
-		flight->slot[i] = (struct flight_slot){
+		flight->slot[i] = (struct load_flight_slot){
 			// So that no token of a run before is one of this.
 			.generation = randombytes_random(),
-			.newer = i + 1 < capacity ? i + 1 : FLIGHT_NONE,
+			.newer = i + 1 < capacity ? i + 1 : LOAD_FLIGHT_NONE,
 		};
 	return 0;
 }
 
-void flight_free(struct flight *flight)
+void load_flight_free(struct load_flight *flight)
 {
 	free(flight->slot);
-	*flight = (struct flight){0};
+	*flight = (struct load_flight){0};
 }

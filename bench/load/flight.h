@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FLIGHT_TOKEN_LEN 8 // bytes
-#define FLIGHT_NONE      UINT32_MAX
+#define LOAD_FLIGHT_TOKEN_LEN 8 // bytes
+#define LOAD_FLIGHT_NONE      UINT32_MAX
 
-struct flight_slot {
+struct load_flight_slot {
 	uint64_t due_ns;  // when the request was meant to be sent
 	uint64_t sent_ns; // when it was
 	uint64_t piv;
@@ -24,21 +24,22 @@ struct flight_slot {
 	bool used;
 	uint8_t pad[17];
 };
-_Static_assert(sizeof(struct flight_slot) == 64, "one cache line a request");
+_Static_assert(sizeof(struct load_flight_slot) == 64, "one cache line a request");
 
-struct flight {
-	struct flight_slot *slot;
+struct load_flight {
+	struct load_flight_slot *slot;
 	uint32_t capacity, count;
 	uint32_t free;           // list by .newer
 	uint32_t oldest, newest; // list of those under way, in the order they were sent
 };
 
 // Returns 0 or -ENOMEM.
-int flight_create(struct flight *flight, uint32_t capacity) __attribute__((warn_unused_result));
-void flight_free(struct flight *flight);
+int load_flight_create(struct load_flight *flight, uint32_t capacity)
+	__attribute__((warn_unused_result));
+void load_flight_free(struct load_flight *flight);
 
-static inline void flight_token(const struct flight *flight, const struct flight_slot *slot,
-	uint8_t token[FLIGHT_TOKEN_LEN])
+static inline void load_flight_token(const struct load_flight *flight,
+	const struct load_flight_slot *slot, uint8_t token[LOAD_FLIGHT_TOKEN_LEN])
 {
 	uint32_t index = (uint32_t)(slot - flight->slot);
 
@@ -47,56 +48,56 @@ static inline void flight_token(const struct flight *flight, const struct flight
 }
 
 // A slot for the request that is sent next, with its token; NULL if there is none.
-static inline struct flight_slot *flight_begin(
-	struct flight *flight, uint8_t token[FLIGHT_TOKEN_LEN])
+static inline struct load_flight_slot *load_flight_begin(
+	struct load_flight *flight, uint8_t token[LOAD_FLIGHT_TOKEN_LEN])
 {
 	uint32_t index = flight->free;
 
-	if (index == FLIGHT_NONE)
+	if (index == LOAD_FLIGHT_NONE)
 		return NULL;
-	struct flight_slot *slot = &flight->slot[index];
+	struct load_flight_slot *slot = &flight->slot[index];
 
 	flight->free = slot->newer;
 	slot->generation++;
 	slot->used = true;
 	slot->older = flight->newest;
-	slot->newer = FLIGHT_NONE;
-	if (flight->newest == FLIGHT_NONE)
+	slot->newer = LOAD_FLIGHT_NONE;
+	if (flight->newest == LOAD_FLIGHT_NONE)
 		flight->oldest = index;
 	else
 		flight->slot[flight->newest].newer = index;
 	flight->newest = index;
 	flight->count++;
-	flight_token(flight, slot, token);
+	load_flight_token(flight, slot, token);
 	return slot;
 }
 
 // The request with this token, or NULL.
-static inline struct flight_slot *flight_find(
-	const struct flight *flight, const uint8_t *token, size_t token_len)
+static inline struct load_flight_slot *load_flight_find(
+	const struct load_flight *flight, const uint8_t *token, size_t token_len)
 {
 	uint32_t index, generation;
 
-	if (token_len != FLIGHT_TOKEN_LEN)
+	if (token_len != LOAD_FLIGHT_TOKEN_LEN)
 		return NULL;
 	memcpy(&index, token, sizeof(index));
 	memcpy(&generation, token + sizeof(index), sizeof(generation));
 	if (index >= flight->capacity)
 		return NULL;
-	struct flight_slot *slot = &flight->slot[index];
+	struct load_flight_slot *slot = &flight->slot[index];
 
 	return slot->used && slot->generation == generation ? slot : NULL;
 }
 
-static inline void flight_end(struct flight *flight, struct flight_slot *slot)
+static inline void load_flight_end(struct load_flight *flight, struct load_flight_slot *slot)
 {
 	uint32_t index = (uint32_t)(slot - flight->slot);
 
-	if (slot->older == FLIGHT_NONE)
+	if (slot->older == LOAD_FLIGHT_NONE)
 		flight->oldest = slot->newer;
 	else
 		flight->slot[slot->older].newer = slot->newer;
-	if (slot->newer == FLIGHT_NONE)
+	if (slot->newer == LOAD_FLIGHT_NONE)
 		flight->newest = slot->older;
 	else
 		flight->slot[slot->newer].older = slot->older;
@@ -107,9 +108,9 @@ static inline void flight_end(struct flight *flight, struct flight_slot *slot)
 }
 
 // The one that was sent first, or NULL.
-static inline struct flight_slot *flight_oldest(const struct flight *flight)
+static inline struct load_flight_slot *load_flight_oldest(const struct load_flight *flight)
 {
-	return flight->oldest == FLIGHT_NONE ? NULL : &flight->slot[flight->oldest];
+	return flight->oldest == LOAD_FLIGHT_NONE ? NULL : &flight->slot[flight->oldest];
 }
 
 #endif

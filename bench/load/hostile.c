@@ -16,7 +16,7 @@
 #define KID_LEN 7    // of nobody, bytes: by chance it is not somebody's
 
 struct hostile_record {
-	uint8_t token[FLIGHT_TOKEN_LEN];
+	uint8_t token[LOAD_FLIGHT_TOKEN_LEN];
 	uint16_t len;
 	bool answered;
 };
@@ -62,7 +62,7 @@ static uint32_t draw_below(struct hostile *hostile, uint32_t bound)
 }
 
 // Where a request is kept that has this token: a slot's next one is kept elsewhere.
-static uint32_t record_of(const uint8_t token[FLIGHT_TOKEN_LEN])
+static uint32_t record_of(const uint8_t token[LOAD_FLIGHT_TOKEN_LEN])
 {
 	uint32_t index, generation;
 
@@ -82,7 +82,7 @@ void hostile_see_request(struct hostile *hostile, const struct request_item *ite
 	memcpy(hostile->bytes + (size_t)at * hostile->len_max, item->out, item->len);
 }
 
-void hostile_see_answer(struct hostile *hostile, const uint8_t token[FLIGHT_TOKEN_LEN])
+void hostile_see_answer(struct hostile *hostile, const uint8_t token[LOAD_FLIGHT_TOKEN_LEN])
 {
 	struct hostile_record *record = &hostile->record[record_of(token)];
 

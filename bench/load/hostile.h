@@ -60,6 +60,6 @@ uint16_t hostile_make(struct hostile *hostile, uint64_t piv, uint8_t *out);
 
 // A request of a device, as it is sent; and that it was answered.
 void hostile_see_request(struct hostile *hostile, const struct request_item *item);
-void hostile_see_answer(struct hostile *hostile, const uint8_t token[FLIGHT_TOKEN_LEN]);
+void hostile_see_answer(struct hostile *hostile, const uint8_t token[LOAD_FLIGHT_TOKEN_LEN]);
 
 #endif

@@ -42,7 +42,7 @@ static int go(void *arg)
 {
 	// Sleeps end when they are to end, not 50 us later.
 	prctl(PR_SET_TIMERSLACK, 1);
-	run_go(arg);
+	load_run_go(arg);
 	return 0;
 }
 
@@ -52,7 +52,7 @@ static void *go_thread(void *arg)
 	return NULL;
 }
 
-static int launch(struct run *run, int core, struct failure *f)
+static int launch(struct load_run *run, int core, struct failure *f)
 {
 	struct transport *t = run->transport;
 	pthread_attr_t attr;
@@ -83,7 +83,7 @@ static int launch(struct run *run, int core, struct failure *f)
 }
 
 // What the main thread does meanwhile.
-static int watch(struct run *run, bool quiet, struct failure *f)
+static int watch(struct load_run *run, bool quiet, struct failure *f)
 {
 	struct timespec turn = {.tv_nsec = TURN_MS * 1000000L};
 	uint64_t start = clock_ns(), shown = start;
@@ -109,7 +109,7 @@ static int watch(struct run *run, bool quiet, struct failure *f)
 	return err;
 }
 
-static enum exit_status status_of(const struct run *run)
+static enum exit_status status_of(const struct load_run *run)
 {
 	if (run->counts.failed)
 		return EXIT_UNVERIFIED;
@@ -122,7 +122,7 @@ struct load {
 	struct request_form form;
 	struct piv_supply supply;
 	struct hostile hostile;
-	struct run run;
+	struct load_run run;
 };
 
 // The address that frames go to.
@@ -205,7 +205,7 @@ static int prepare_hostile(struct load *load, struct failure *f)
 static int prepare(struct load *load, struct failure *f)
 {
 	struct load_args *args = &load->args;
-	struct run *run = &load->run;
+	struct load_run *run = &load->run;
 	bool started;
 	int err;
 
@@ -241,7 +241,7 @@ static int prepare(struct load *load, struct failure *f)
 			load->supply.path);
 	if (args->pcap_path)
 		return 0;
-	run->conf = (struct run_conf){
+	run->conf = (struct load_run_conf){
 		.rate = args->rate,
 		.window = args->window,
 		.requests = args->requests,
@@ -255,7 +255,7 @@ static int prepare(struct load *load, struct failure *f)
 	run->form = &load->form;
 	run->supply = &load->supply;
 	err = prepare_hostile(load, f);
-	return err ? err : run_prepare(run, f);
+	return err ? err : load_run_prepare(run, f);
 }
 
 static int write_pcap(struct load *load, struct failure *f)
@@ -313,7 +313,7 @@ static enum exit_status run_load(struct load *load, struct failure *f)
 
 static void release(struct load *load)
 {
-	run_free(&load->run);
+	load_run_free(&load->run);
 	hostile_free(&load->hostile);
 	request_form_free(&load->form);
 	if (load->run.transport)

@@ -11,7 +11,7 @@ static const double percentiles[] = {50, 75, 90, 99, 99.9, 99.99};
 static const char *const percentile_names[] = {"p50", "p75", "p90", "p99", "p99_9", "p99_99"};
 #define PERCENTILES (sizeof(percentiles) / sizeof(percentiles[0]))
 
-static double per_second(const struct run *run, uint64_t count)
+static double per_second(const struct load_run *run, uint64_t count)
 {
 	return run->seconds > 0 ? (double)count / run->seconds : 0;
 }
@@ -21,7 +21,7 @@ static double share(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-static double busy(const struct run *run)
+static double busy(const struct load_run *run)
 {
 	return run->seconds > 0 && run->busy < run->seconds ? run->busy / run->seconds : 1;
 }
@@ -81,9 +81,9 @@ static void print_hostile(FILE *out, const struct hostile_counts *c)
 		c->bytes_received);
 }
 
-void report_text(FILE *out, const struct load_args *args, const struct run *run)
+void report_text(FILE *out, const struct load_args *args, const struct load_run *run)
 {
-	const struct run_counts *c = &run->counts;
+	const struct load_run_counts *c = &run->counts;
 	const struct histogram *h = &run->latency;
 
 	fprintf(out, "%zu device%s, %s %s ", run->devices->count,
@@ -188,9 +188,9 @@ static json_t *hostile(const struct hostile_counts *c)
 	return object;
 }
 
-int report_json(FILE *out, const struct load_args *args, const struct run *run)
+int report_json(FILE *out, const struct load_args *args, const struct load_run *run)
 {
-	const struct run_counts *c = &run->counts;
+	const struct load_run_counts *c = &run->counts;
 	json_t *object = json_object();
 
 	json_object_set_new(object, "bench", json_string("load"));
@@ -235,8 +235,8 @@ int report_json(FILE *out, const struct load_args *args, const struct run *run)
 	return fflush(out) || err ? -EIO : 0;
 }
 
-void report_progress(
-	FILE *out, struct progress *progress, const struct run *run, double seconds, double elapsed)
+void report_progress(FILE *out, struct progress *progress, const struct load_run *run,
+	double seconds, double elapsed)
 {
 	uint64_t sent = __atomic_load_n(&run->counts.sent, __ATOMIC_RELAXED);
 	uint64_t answered = __atomic_load_n(&run->counts.answered, __ATOMIC_RELAXED);

@@ -15,7 +15,7 @@
 #define HEADER_LEN    4
 #define ECHO_LEN_MAX  40 // bytes, RFC 9175 section 2.2.1
 // Option head with two extension bytes, and the payload marker.
-#define AROUND_MAX (HEADER_LEN + FLIGHT_TOKEN_LEN + 3 + OSC_OPTION_LEN_MAX + 1)
+#define AROUND_MAX (HEADER_LEN + LOAD_FLIGHT_TOKEN_LEN + 3 + OSC_OPTION_LEN_MAX + 1)
 
 // Code, options of class E with an Echo among them, payload. Returns its length, 0 if it does not
 // fit.
@@ -90,7 +90,7 @@ int request_form_make(struct request_form *form, const struct load_devices *devi
 			longest = option;
 	}
 	// An Echo takes up to four bytes more than its value.
-	longest += HEADER_LEN + FLIGHT_TOKEN_LEN + form->outer_len + 1u + form->plaintext_len +
+	longest += HEADER_LEN + LOAD_FLIGHT_TOKEN_LEN + form->outer_len + 1u + form->plaintext_len +
 		AEAD_TAG_MAX + 4 + ECHO_LEN_MAX;
 	if (!form->plaintext_len || longest > len_max)
 		return failure_set(f, -EMSGSIZE,
@@ -155,12 +155,12 @@ size_t request_write_head(const struct request_form *form, const struct request_
 	int value_len = osc_option_encode(&option, value, sizeof(value));
 
 	assert(value_len > 0);
-	*at++ = (uint8_t)(COAP_VERSION << 6 | form->type << 4 | FLIGHT_TOKEN_LEN);
+	*at++ = (uint8_t)(COAP_VERSION << 6 | form->type << 4 | LOAD_FLIGHT_TOKEN_LEN);
 	*at++ = COAP_POST; // RFC 8613 section 4.2
 	*at++ = (uint8_t)(item->mid >> 8);
 	*at++ = (uint8_t)item->mid;
-	memcpy(at, item->token, FLIGHT_TOKEN_LEN);
-	at += FLIGHT_TOKEN_LEN;
+	memcpy(at, item->token, LOAD_FLIGHT_TOKEN_LEN);
+	at += LOAD_FLIGHT_TOKEN_LEN;
 	if (form->outer_len)
 		memcpy(at, form->outer, form->outer_len);
 	at += form->outer_len;

@@ -37,7 +37,7 @@ struct request_item {
 	struct load_device *device; // its Echo is used up
 	uint64_t piv;
 	uint16_t mid;
-	uint8_t token[FLIGHT_TOKEN_LEN];
+	uint8_t token[LOAD_FLIGHT_TOKEN_LEN];
 	uint8_t *out; // len_max bytes
 	uint16_t len; // set to the bytes written
 };

@@ -16,13 +16,7 @@
 #define WAIT_MAX_NS    20000000 // also between two looks at `stop`
 #define SECOND_NS      1000000000ull
 
-// Counters are read by the thread that shows them.
-static void count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
-
-static bool is_counted(const struct run *run, const struct flight_slot *slot)
+static bool is_counted(const struct load_run *run, const struct load_flight_slot *slot)
 {
 	return slot->due_ns >= run->from_ns;
 }
@@ -35,34 +29,34 @@ struct opening {
 	struct aead_op op[TRANSPORT_BATCH];
 	uint8_t aad[TRANSPORT_BATCH][OSC_AAD_ROOM];
 	uint8_t alg[TRANSPORT_BATCH];
-	struct flight_slot *slot[TRANSPORT_BATCH];
+	struct load_flight_slot *slot[TRANSPORT_BATCH];
 	uint32_t generation[TRANSPORT_BATCH];
 	bool own_piv[TRANSPORT_BATCH];
 };
 
-static void answered(struct run *run, struct flight_slot *slot, uint64_t now)
+static void answered(struct load_run *run, struct load_flight_slot *slot, uint64_t now)
 {
 	if (is_counted(run, slot)) {
-		count(&run->counts.answered);
+		load_count(&run->counts.answered);
 		if (now < run->end_ns)
-			count(&run->counts.in_time);
+			load_count(&run->counts.in_time);
 		histogram_add(&run->latency, now - slot->due_ns);
 	}
-	flight_end(&run->flight, slot);
+	load_flight_end(&run->flight, slot);
 }
 
 // From now on the server takes it for a replay.
-static void request_is_old(struct run *run, const struct flight_slot *slot)
+static void request_is_old(struct load_run *run, const struct load_flight_slot *slot)
 {
-	uint8_t token[FLIGHT_TOKEN_LEN];
+	uint8_t token[LOAD_FLIGHT_TOKEN_LEN];
 
 	if (!run->hostile)
 		return;
-	flight_token(&run->flight, slot, token);
+	load_flight_token(&run->flight, slot, token);
 	hostile_see_answer(run->hostile, token);
 }
 
-static bool wants_opening(struct run *run, const struct load_device *device, bool own_piv)
+static bool wants_opening(struct load_run *run, const struct load_device *device, bool own_piv)
 {
 	if (++run->sample >= run->conf.verify) {
 		run->sample = 0;
@@ -73,8 +67,9 @@ static bool wants_opening(struct run *run, const struct load_device *device, boo
 }
 
 // Puts an answer among those to be opened. false: it cannot be one.
-static bool opening_add(struct opening *o, const struct load_device *d, struct flight_slot *slot,
-	const struct osc_option *option, const struct coap_body *body)
+static bool opening_add(struct opening *o, const struct load_device *d,
+	struct load_flight_slot *slot, const struct osc_option *option,
+	const struct coap_body *body)
 {
 	int len = osc_plaintext_len(d->alg, body->payload_len);
 
@@ -120,21 +115,21 @@ static bool take_challenge(struct load_device *device, const struct coap_body *b
 	return true;
 }
 
-static void take_opened(struct run *run, const struct opening *o, unsigned i, uint64_t now)
+static void take_opened(struct load_run *run, const struct opening *o, unsigned i, uint64_t now)
 {
 	const struct aead_op *op = &o->op[i];
-	struct flight_slot *slot = o->slot[i];
+	struct load_flight_slot *slot = o->slot[i];
 	struct coap_body body;
 
 	// A copy of it in the same burst was taken already.
 	if (!slot->used || slot->generation != o->generation[i]) {
-		count(&run->counts.unmatched);
+		load_count(&run->counts.unmatched);
 		return;
 	}
 	unsigned class = op->result == AEAD_OK ? COAP_CODE_CLASS(op->out[0]) : 0;
 	if ((class != 2 && class != 4 && class != 5) ||
 		coap_body_parse(&body, op->out + 1, op->len - 1u) != COAP_OK) {
-		count(&run->counts.failed);
+		load_count(&run->counts.failed);
 		return;
 	}
 	struct load_device *device = &run->devices->device[slot->device];
@@ -146,64 +141,64 @@ static void take_opened(struct run *run, const struct opening *o, unsigned i, ui
 		request_is_old(run, slot);
 	}
 	if (is_counted(run, slot)) {
-		count(&run->counts.opened);
-		count(&run->counts.code[op->out[0]]);
+		load_count(&run->counts.opened);
+		load_count(&run->counts.code[op->out[0]]);
 		if (challenge)
-			count(&run->counts.challenges);
+			load_count(&run->counts.challenges);
 	}
 	answered(run, slot, now);
 }
 
-static void take_response(struct run *run, const struct coap_msg *msg, uint32_t endpoint,
+static void take_response(struct load_run *run, const struct coap_msg *msg, uint32_t endpoint,
 	struct opening *o, uint64_t now)
 {
-	struct flight_slot *slot = flight_find(&run->flight, msg->token, msg->token_len);
+	struct load_flight_slot *slot = load_flight_find(&run->flight, msg->token, msg->token_len);
 	struct osc_option option;
 
 	if (run->conf.reflected) {
 		if (slot)
 			answered(run, slot, now);
 		else
-			count(&run->counts.unmatched);
+			load_count(&run->counts.unmatched);
 		return;
 	}
 	if (msg->type == COAP_CON && run->ack_count < TRANSPORT_BATCH)
 		run->ack[run->ack_count++] =
 			(struct datagram){.endpoint = endpoint, .len = msg->mid};
 	if (!slot) {
-		count(&run->counts.unmatched);
+		load_count(&run->counts.unmatched);
 		return;
 	}
 	if (slot->endpoint != endpoint || (msg->type == COAP_ACK && msg->mid != slot->mid)) {
-		count(&run->counts.mismatched);
+		load_count(&run->counts.mismatched);
 		return;
 	}
 	if (!msg->body.oscore_count) {
 		// Anybody may have sent it, but nobody else will answer: there is no point in
 		// waiting.
-		count(&run->counts.unprotected);
-		count(&run->counts.plain_code[msg->code]);
-		flight_end(&run->flight, slot);
+		load_count(&run->counts.unprotected);
+		load_count(&run->counts.plain_code[msg->code]);
+		load_flight_end(&run->flight, slot);
 		return;
 	}
 	struct load_device *device = &run->devices->device[slot->device];
 
 	if (msg->body.oscore_count > 1 ||
 		osc_option_parse(&option, msg->body.oscore, msg->body.oscore_len)) {
-		count(&run->counts.failed);
+		load_count(&run->counts.failed);
 		return;
 	}
 	if (msg->type != COAP_ACK && run->form->type == COAP_CON && is_counted(run, slot))
-		count(&run->counts.separate);
+		load_count(&run->counts.separate);
 	if (!wants_opening(run, device, option.piv_len)) {
 		request_is_old(run, slot);
 		answered(run, slot, now);
 	} else if (!opening_add(o, device, slot, &option, &msg->body))
-		count(&run->counts.failed);
+		load_count(&run->counts.failed);
 }
 
 static void take_datagram(
-	struct run *run, const struct datagram *datagram, struct opening *o, uint64_t now)
+	struct load_run *run, const struct datagram *datagram, struct opening *o, uint64_t now)
 {
 	struct coap_msg msg;
 
@@ -214,21 +209,21 @@ static void take_datagram(
 		return;
 	}
 	if (coap_msg_parse(&msg, datagram->data, datagram->len) != COAP_OK) {
-		count(&run->counts.malformed);
+		load_count(&run->counts.malformed);
 		return;
 	}
 	if (msg.code == COAP_EMPTY) {
 		if (msg.type == COAP_RST)
-			count(&run->counts.resets);
+			load_count(&run->counts.resets);
 		else if (msg.type == COAP_ACK)
-			count(&run->counts.acknowledged);
+			load_count(&run->counts.acknowledged);
 		return;
 	}
 	take_response(run, &msg, datagram->endpoint, o, now);
 }
 
 // Returns how many datagrams there were.
-static unsigned receive(struct run *run)
+static unsigned receive(struct load_run *run)
 {
 	struct datagram datagrams[TRANSPORT_BATCH];
 	struct opening o;
@@ -247,27 +242,27 @@ static unsigned receive(struct run *run)
 	return n;
 }
 
-static void expire(struct run *run, uint64_t now)
+static void expire(struct load_run *run, uint64_t now)
 {
-	struct flight_slot *slot;
+	struct load_flight_slot *slot;
 
-	while ((slot = flight_oldest(&run->flight)) &&
+	while ((slot = load_flight_oldest(&run->flight)) &&
 		now >= slot->sent_ns + run->conf.timeout_ns) {
 		if (is_counted(run, slot))
-			count(&run->counts.lost);
-		flight_end(&run->flight, slot);
+			load_count(&run->counts.lost);
+		load_flight_end(&run->flight, slot);
 	}
 }
 
 // --- requests ------------------------------------------------------------------------------------
 
-static uint64_t due_ns(const struct run *run, uint64_t number)
+static uint64_t due_ns(const struct load_run *run, uint64_t number)
 {
 	return run->start_ns + (uint64_t)((double)number / run->conf.rate * 1e9);
 }
 
 // How many requests may be sent now.
-static unsigned sendable(struct run *run, uint64_t now)
+static unsigned sendable(struct load_run *run, uint64_t now)
 {
 	uint64_t n = run->conf.window - run->flight.count;
 
@@ -282,7 +277,7 @@ static unsigned sendable(struct run *run, uint64_t now)
 }
 
 // The next device in turn, under a number that it has not used.
-static bool next_request(struct run *run, struct request_item *item, uint32_t *index)
+static bool next_request(struct load_run *run, struct request_item *item, uint32_t *index)
 {
 	if (run->next_device == 0 && !piv_take(run->supply, &run->piv))
 		return false;
@@ -294,7 +289,7 @@ static bool next_request(struct run *run, struct request_item *item, uint32_t *i
 	return true;
 }
 
-static void end_sending(struct run *run, uint64_t now)
+static void end_sending(struct load_run *run, uint64_t now)
 {
 	run->sending = false;
 	if (now < run->end_ns)
@@ -311,7 +306,7 @@ static void end_sending(struct run *run, uint64_t now)
 }
 
 // Seals up to n requests and makes them pending.
-static void make_requests(struct run *run, unsigned n, uint64_t now)
+static void make_requests(struct load_run *run, unsigned n, uint64_t now)
 {
 	struct transport *t = run->transport;
 	struct request_item items[TRANSPORT_BATCH];
@@ -321,7 +316,7 @@ static void make_requests(struct run *run, unsigned n, uint64_t now)
 	while (made < n) {
 		struct request_item *item = &items[made];
 		struct datagram *datagram = &run->pending[made];
-		struct flight_slot *slot;
+		struct load_flight_slot *slot;
 		uint32_t index;
 
 		if (!next_request(run, item, &index))
@@ -329,7 +324,7 @@ static void make_requests(struct run *run, unsigned n, uint64_t now)
 		// Of the next batch: its keys are on their way then.
 		__builtin_prefetch(item->device + TRANSPORT_BATCH);
 		datagram->endpoint = transport_endpoint(t, index);
-		slot = flight_begin(&run->flight, item->token);
+		slot = load_flight_begin(&run->flight, item->token);
 		item->mid = run->mid[datagram->endpoint]++;
 		item->out = datagram->data;
 		slot->due_ns = run->conf.rate > 0 ? due_ns(run, run->made) : now;
@@ -339,7 +334,7 @@ static void make_requests(struct run *run, unsigned n, uint64_t now)
 		slot->endpoint = datagram->endpoint;
 		slot->mid = item->mid;
 		if (is_counted(run, slot))
-			count(&run->counts.sent);
+			load_count(&run->counts.sent);
 		run->made++;
 		made++;
 	}
@@ -364,7 +359,7 @@ static void make_requests(struct run *run, unsigned n, uint64_t now)
 }
 
 // Up to n packets of nobody, all from one endpoint.
-static void make_hostile(struct run *run, uint64_t n)
+static void make_hostile(struct load_run *run, uint64_t n)
 {
 	struct transport *t = run->transport;
 	struct hostile *hostile = run->hostile;
@@ -382,7 +377,7 @@ static void make_hostile(struct run *run, uint64_t n)
 }
 
 // Empty acknowledgements of answers that came as confirmable messages (RFC 7252 section 4.2).
-static void make_acks(struct run *run)
+static void make_acks(struct load_run *run)
 {
 	struct transport *t = run->transport;
 	unsigned n = t->ops->buffers(t, run->pending, run->ack_count);
@@ -403,7 +398,7 @@ static void make_acks(struct run *run)
 }
 
 // Returns how many went out.
-static unsigned send_pending(struct run *run)
+static unsigned send_pending(struct load_run *run)
 {
 	unsigned n = run->pending_count
 		? run->transport->ops->send(
@@ -415,7 +410,7 @@ static unsigned send_pending(struct run *run)
 	return n;
 }
 
-static unsigned send_some(struct run *run, uint64_t now)
+static unsigned send_some(struct load_run *run, uint64_t now)
 {
 	unsigned sent = send_pending(run), n;
 
@@ -438,9 +433,9 @@ static unsigned send_some(struct run *run, uint64_t now)
 
 // --- the loop ------------------------------------------------------------------------------------
 
-static void wait_for_something(struct run *run, uint64_t now)
+static void wait_for_something(struct load_run *run, uint64_t now)
 {
-	const struct flight_slot *oldest = flight_oldest(&run->flight);
+	const struct load_flight_slot *oldest = load_flight_oldest(&run->flight);
 	uint64_t until = now + WAIT_MAX_NS;
 
 	if (run->sending && run->end_ns < until)
@@ -454,14 +449,14 @@ static void wait_for_something(struct run *run, uint64_t now)
 		run->transport->ops->wait(run->transport, until - now);
 }
 
-static bool is_over(const struct run *run, uint64_t now)
+static bool is_over(const struct load_run *run, uint64_t now)
 {
 	return now >= run->end_ns || (run->conf.requests && run->made == run->conf.requests) ||
 		atomic_load_explicit(&run->stop, memory_order_relaxed);
 }
 
 // Ends a turn of the loop. Turns that did nothing are waiting, slept or not.
-static void note_time(struct run *run, unsigned done)
+static void note_time(struct load_run *run, unsigned done)
 {
 	uint64_t now = clock_ns();
 
@@ -478,7 +473,7 @@ static double cpu_seconds(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-void run_go(struct run *run)
+void load_run_go(struct load_run *run)
 {
 	run->sending = true;
 	run->start_ns = clock_ns();
@@ -503,22 +498,22 @@ void run_go(struct run *run)
 	atomic_store_explicit(&run->done, true, memory_order_release);
 }
 
-int run_prepare(struct run *run, struct failure *f)
+int load_run_prepare(struct load_run *run, struct failure *f)
 {
 	uint32_t endpoints = run->transport->endpoints;
 
 	run->engine = aead_engine_create(NULL);
 	run->mid = calloc(endpoints, sizeof(*run->mid));
-	if (!run->engine || !run->mid || flight_create(&run->flight, run->conf.window))
+	if (!run->engine || !run->mid || load_flight_create(&run->flight, run->conf.window))
 		return failure_set(
 			f, -ENOMEM, "no memory for %u requests under way", run->conf.window);
 	randombytes_buf(run->mid, endpoints * sizeof(*run->mid));
 	return 0;
 }
 
-void run_free(struct run *run)
+void load_run_free(struct load_run *run)
 {
 	aead_engine_free(run->engine);
 	free(run->mid);
-	flight_free(&run->flight);
+	load_flight_free(&run->flight);
 }

@@ -75,30 +75,30 @@ Test(load, percentiles_are_those_of_the_sorted_values_to_one_in_128)
 
 Test(load, a_token_names_one_request_only)
 {
-	uint8_t first[FLIGHT_TOKEN_LEN] = {0}, token[FLIGHT_TOKEN_LEN] = {0};
-	struct flight_slot *slot, *other;
-	struct flight flight;
+	uint8_t first[LOAD_FLIGHT_TOKEN_LEN] = {0}, token[LOAD_FLIGHT_TOKEN_LEN] = {0};
+	struct load_flight_slot *slot, *other;
+	struct load_flight flight;
 
-	cr_assert_eq(flight_create(&flight, 2), 0);
-	cr_expect_null(flight_oldest(&flight));
-	slot = flight_begin(&flight, first);
-	other = flight_begin(&flight, token);
-	cr_expect_eq(flight_oldest(&flight), slot);
-	cr_expect_null(flight_begin(&flight, token), "both slots are used");
-	cr_expect_eq(flight_find(&flight, first, sizeof(first)), slot);
-	flight_end(&flight, slot);
-	cr_expect_null(flight_find(&flight, first, sizeof(first)), "its answer came already");
-	cr_expect_eq(flight_oldest(&flight), other);
-	cr_expect_eq(flight_begin(&flight, token), slot);
-	cr_expect_null(flight_find(&flight, first, sizeof(first)), "a late answer");
-	cr_expect_eq(flight_find(&flight, token, sizeof(token)), slot);
-	cr_expect_null(flight_find(&flight, token, sizeof(token) - 1));
+	cr_assert_eq(load_flight_create(&flight, 2), 0);
+	cr_expect_null(load_flight_oldest(&flight));
+	slot = load_flight_begin(&flight, first);
+	other = load_flight_begin(&flight, token);
+	cr_expect_eq(load_flight_oldest(&flight), slot);
+	cr_expect_null(load_flight_begin(&flight, token), "both slots are used");
+	cr_expect_eq(load_flight_find(&flight, first, sizeof(first)), slot);
+	load_flight_end(&flight, slot);
+	cr_expect_null(load_flight_find(&flight, first, sizeof(first)), "its answer came already");
+	cr_expect_eq(load_flight_oldest(&flight), other);
+	cr_expect_eq(load_flight_begin(&flight, token), slot);
+	cr_expect_null(load_flight_find(&flight, first, sizeof(first)), "a late answer");
+	cr_expect_eq(load_flight_find(&flight, token, sizeof(token)), slot);
+	cr_expect_null(load_flight_find(&flight, token, sizeof(token) - 1));
 	memset(token, 0xff, sizeof(token));
-	cr_expect_null(flight_find(&flight, token, sizeof(token)), "no such slot");
-	flight_end(&flight, other);
-	cr_expect_eq(flight_oldest(&flight), slot);
+	cr_expect_null(load_flight_find(&flight, token, sizeof(token)), "no such slot");
+	load_flight_end(&flight, other);
+	cr_expect_eq(load_flight_oldest(&flight), slot);
 	cr_expect_eq(flight.count, 1);
-	flight_free(&flight);
+	load_flight_free(&flight);
 }
 
 static void write_file(const char *text)
@@ -145,10 +145,10 @@ Test(load, a_sealed_request_is_the_one_of_the_rfc, .init = make_folder, .fini = 
 			.out = out[i],
 		};
 	cr_assert_eq(request_seal_batch(&form, engine, items, 3), 0);
-	cr_expect_eq(items[1].len, len - head + 4 + FLIGHT_TOKEN_LEN);
+	cr_expect_eq(items[1].len, len - head + 4 + LOAD_FLIGHT_TOKEN_LEN);
 	cr_expect_eq(out[1][0], 0x48);
 	cr_expect_arr_eq(out[1] + 1, wanted + 1, 3);
-	cr_expect_arr_eq(out[1] + 4 + FLIGHT_TOKEN_LEN, wanted + head, len - head);
+	cr_expect_arr_eq(out[1] + 4 + LOAD_FLIGHT_TOKEN_LEN, wanted + head, len - head);
 	cr_expect_eq(items[0].len, items[1].len + 8 + 1, "a tag of 16 bytes, a kid of one");
 	cr_expect(memcmp(out[0], out[2], items[0].len), "another Partial IV");
 	request_form_free(&form);

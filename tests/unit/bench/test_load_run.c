@@ -24,7 +24,7 @@ static struct piv_supply supply;
 static struct request_form form;
 static struct option_list no_options;
 static struct load_server server;
-static struct run run;
+static struct load_run run;
 
 static void bed_make(void)
 {
@@ -45,7 +45,7 @@ static void bed_make(void)
 		.payload_len = 5};
 	cr_assert_eq(request_form_make(&form, &devices, LOAD_SERVER_ROOM, &f), 0);
 	load_server_init(&server, &devices);
-	run = (struct run){
+	run = (struct load_run){
 		.conf = {.window = 8,
 			.requests = 64,
 			.duration_ns = 60 * SECOND_NS,
@@ -63,8 +63,8 @@ static void bed_run(enum load_deed (*deed)(uint64_t number))
 	struct failure f;
 
 	server.deed = deed;
-	cr_assert_eq(run_prepare(&run, &f), 0);
-	run_go(&run);
+	cr_assert_eq(load_run_prepare(&run, &f), 0);
+	load_run_go(&run);
 	cr_assert_null(run.problem);
 }
 
@@ -73,7 +73,7 @@ static void bed_free(void)
 	char lock[sizeof(path) + 16];
 	struct failure f;
 
-	run_free(&run);
+	load_run_free(&run);
 	request_form_free(&form);
 	devices_free(&devices);
 	load_server_free(&server);
@@ -96,7 +96,7 @@ static enum load_deed each_deed(uint64_t number)
 
 Test(load_run, every_deed_of_a_server_has_its_count, .init = bed_make, .fini = bed_free)
 {
-	const struct run_counts *c = &run.counts;
+	const struct load_run_counts *c = &run.counts;
 
 	// LOAD_DEED_ANSWER and LOAD_DEED_NOTHING are those before number 4.
 	bed_run(each_deed);
@@ -284,7 +284,7 @@ Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
 	fclose(file);
 	unlink(file_path);
 	// What bed_free() takes along.
-	cr_assert_eq(run_prepare(&run, &f), 0);
+	cr_assert_eq(load_run_prepare(&run, &f), 0);
 }
 
 Test(load_run, ranges_of_sources_are_counted_through)
