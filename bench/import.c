@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // usage: bench_import [--rows N] [--input csv|json] [--directory DIR] [--json]
 // Imports N devices (1 000 000) into a new store under DIR (/tmp), loads them, keeps their windows
-// and loads them again; compares opening the sealed derived keys with deriving them anew; and
+// and loads them again; compares opening the sealed derived keys with deriving them again; and
 // checks the store, by turns, of which the longest is what others may have to wait for.
 
 #include "gw/store/import.h"

@@ -24,7 +24,7 @@
 
 enum traffic {
 	TRAFFIC_GOOD,    // CON
-	TRAFFIC_UNKNOWN, // kid that nobody has
+	TRAFFIC_UNKNOWN, // kid that no device has
 	TRAFFIC_BAD_TAG,
 	TRAFFIC_REPLAY,    // NON, Partial IV used before
 	TRAFFIC_MALFORMED, // cut in an option

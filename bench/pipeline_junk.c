@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The worst junk of each kind that a stranger can send, beside good requests; and what the look-up
-// of a route costs with few and many of them.
+// The worst junk of each kind that a stranger can send, compared to good requests; and what the
+// look-up of a route costs with few and many of them.
 
 #include "bench/pipeline_junk.h"
 
@@ -26,14 +26,14 @@ struct frame {
 	uint8_t coap[COAP_MAX];
 };
 
-// What a kind of packet has beside the least.
+// What a kind of packet has that the smallest one has not.
 struct kind {
 	const char *name;
 	enum dp_stat end;   // where all packets of the kind end
 	uint16_t options;   // empty ones, in front of the OSCORE option
 	uint16_t token_len; // bytes
 	bool kid_context;   // of CONTEXT_LEN bytes
-	bool unknown;       // a kid that nobody has
+	bool unknown;       // a kid that no device has
 	bool bad_tag;
 	bool replayed; // from another port, of a request that was answered
 	bool full;     // the payload fills the datagram

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-// The worst junk of each kind beside good requests.
+// The worst junk of each kind, compared to good requests.
 void junk_measure(bool json, unsigned rounds);
 // The look-up among 1, 100 and 4 096 routes.
 void routes_measure(bool json);

@@ -169,7 +169,7 @@ static const uint8_t *key_at(const struct load_devices *devices, size_t i)
 	return i % 2 ? device->recipient_key : device->sender_key;
 }
 
-// Puts key number i into a hash table of numbers, from 1 up, or tells which one is the same.
+// Puts key number i into a hash table of numbers, from 1 up, or returns which one is the same.
 static bool key_is_new(
 	const struct load_devices *devices, uint32_t *table, size_t slots, size_t i, size_t *same)
 {

@@ -13,7 +13,7 @@
 #define TRIES   8    // to find one that was answered
 #define AHEAD   32   // Partial IVs that a forger takes: beyond the device's, and not far
 #define CUT_MAX 24   // bytes that are left of a cut request: within its options
-#define KID_LEN 7    // of nobody, bytes: by chance it is not somebody's
+#define KID_LEN 7    // bytes of a kid that no device has: by chance it is not one's
 
 struct hostile_record {
 	uint8_t token[LOAD_FLIGHT_TOKEN_LEN];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets of somebody who has no keys, beside the requests of the devices. They come from addresses
-// or ports of their own, so that whatever is sent there is known to go to an unverified peer.
+// Packets of a sender without keys, among the requests of the devices. They come from addresses or
+// ports of their own, so that whatever is sent there is known to go to an unverified peer.
 // Nothing is sealed for them: no nonce is used, and none twice.
 
 #ifndef POSTERN_BENCH_LOAD_HOSTILE_H

@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 	struct failure f = {0};
 
 	if (standard_fds_take())
-		return EXIT_LOCAL; // there is nobody to tell
+		return EXIT_LOCAL; // there is no descriptor to complain on
 	if (sodium_init() < 0) {
 		fprintf(stderr, "postern-load: libsodium does not start\n");
 		return EXIT_LOCAL;

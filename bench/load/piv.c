@@ -54,7 +54,7 @@ int piv_supply_close(struct piv_supply *supply, struct failure *f)
 	int err = 0;
 
 	if (supply->path && supply->now.end) {
-		// The later block first: only what nobody has taken since can go back.
+		// The later block first: only what no other process has taken since can go back.
 		if (supply->ready)
 			err = sequence_give_back(
 				supply->path, supply->ahead.next, supply->ahead.end, f);

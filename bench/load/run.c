@@ -174,8 +174,8 @@ static void take_response(struct load_run *run, const struct coap_msg *msg, uint
 		return;
 	}
 	if (!msg->body.oscore_count) {
-		// Anybody may have sent it, but nobody else will answer: there is no point in
-		// waiting.
+		// Any sender may have made it up, but the server will send no other answer: do not
+		// wait for one.
 		load_count(&run->counts.unprotected);
 		load_count(&run->counts.plain_code[msg->code]);
 		load_flight_end(&run->flight, slot);
@@ -358,7 +358,7 @@ static void make_requests(struct load_run *run, unsigned n, uint64_t now)
 	run->pending_count = made;
 }
 
-// Up to n packets of nobody, all from one endpoint.
+// Up to n packets of a sender without keys, all from one endpoint.
 static void make_hostile(struct load_run *run, uint64_t n)
 {
 	struct transport *t = run->transport;

@@ -30,7 +30,7 @@ int sources_parse_ports(struct sources *sources, const char *text, struct failur
 
 // Fills in where this endpoint sends from.
 void sources_flow(const struct sources *sources, uint32_t endpoint, struct dp_flow *flow);
-// Whether an address is one of ours, as the how manieth.
+// Whether an address is one of ours; *index is its place among them.
 bool sources_address(const struct sources *sources, const uint8_t *addr, uint32_t *index);
 // The endpoint of an address and a port (network order), if it is one of ours.
 bool sources_endpoint(

@@ -58,11 +58,12 @@ struct load_run {
 	struct hostile *hostile; // NULL: none
 	struct aead_engine *engine;
 
-	atomic_bool stop; // main: send no more
-	atomic_bool done; // the thread, last
+	atomic_bool stop;    // main: send no more
+	atomic_bool done;    // the thread, last
 	const char *problem; // why it ended early, or NULL
 
-	// Results, written by the thread; main reads the counts meanwhile, and the others at the end:
+	// Results, written by the thread; main reads the counts meanwhile, and the others at the
+	// end:
 	struct load_run_counts counts;
 	struct histogram latency; // ns, of the answered
 	double seconds;           // that were measured

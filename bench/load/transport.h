@@ -27,7 +27,7 @@ struct transport {
 	uint32_t endpoints; // addresses and ports that we have
 	uint32_t hostile;   // of these, the last: no device's
 	uint16_t len_max;   // bytes of the longest message
-	// Devices beside each other that share an endpoint, so that they make a batch.
+	// So many neighbours in the list of devices share an endpoint, so that they make a batch.
 	uint32_t stride;
 	uint64_t send_errors;  // datagrams that the kernel refused
 	char description[256]; // of the way, in words

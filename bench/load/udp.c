@@ -105,7 +105,7 @@ static unsigned udp_receive(struct transport *t, struct datagram *datagrams, uns
 		int got = recvmmsg(
 			udp->peer[endpoint].fd, messages, room, MSG_DONTWAIT | MSG_TRUNC, NULL);
 		if (got < (int)room)
-			udp->ready_count--; // it is empty, or tells an error that epoll repeats
+			udp->ready_count--; // it is empty, or has an error that epoll repeats
 		for (int i = 0; i < got; i++) {
 			unsigned len = messages[i].msg_len;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Bounded reading of one CBOR item (RFC 8949) from bytes that nobody vouches for.
+// Bounded reading of one CBOR item (RFC 8949) from untrusted bytes.
 //
 // ctl_cbor_walk() checks a whole message; after that the other functions read it where it lies,
 // without allocation or copy (so a secret in it stands in one place only). The message must stay

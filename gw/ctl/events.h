@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Events of the control socket: messages with id 0 to all clients that asked for them with the verb
-// "events". Nobody is waited for: a client that does not read is cut off like any other. Strings
+// "events". The server waits for no client: one that does not read is cut off, as always. Strings
 // end with 0. `server` may be NULL.
 
 #ifndef POSTERN_GW_CTL_EVENTS_H

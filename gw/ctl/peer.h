@@ -33,7 +33,7 @@ struct ctl_peers {
 	int epoll;                      // set that all connections are in; server.c
 	struct ctl_server_stats *stats; // server.c
 	unsigned others;                // connections that are not admin
-	bool lost; // a peer was closed; request.c tells the owners of its requests and clears it
+	bool lost; // a peer was closed; request.c calls the owners of its requests, and clears this
 	struct ctl_peer peer[CTL_CLIENTS_MAX];
 };
 

@@ -24,8 +24,8 @@ enum ctl_level { CTL_VIEW, CTL_OPERATE, CTL_ADMIN };
 
 const char *ctl_level_name(enum ctl_level level);
 
-// Stable codes of the status of a reply: X(constant, code). Clients rely on them; the text beside
-// them in "message" is for people and may change.
+// Stable codes of the status of a reply: X(constant, code). Clients rely on them; the text
+// in "message" is for people and may change.
 #define CTL_ERRORS(X)                                                                              \
 	X(CTL_BAD_REQUEST, "bad-request")       /* not the form that the schema asks for */        \
 	X(CTL_UNKNOWN_VERB, "unknown-verb")     /* */                                              \

@@ -212,7 +212,8 @@ void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void 
 		request_tell_gone(req);
 }
 
-// May find the peer lost. A request whose owner is told so then may be gone behind this.
+// Sends a message. If the peer is lost, the owners of its requests are called, who may answer and
+// so free any of them.
 static void send_to(
 	struct ctl_requests *requests, struct ctl_peer *peer, const struct ctl_writer *out)
 {

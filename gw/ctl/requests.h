@@ -11,7 +11,7 @@
 #include <sys/queue.h>
 
 struct ctl_requests {
-	struct ctl_server *server; // that handlers are told of; server.c
+	struct ctl_server *server; // for ctl_request_server(); server.c
 	struct ctl_peers *peers;
 	struct ctl_server_stats *stats;
 	LIST_HEAD(, ctl_request) list; // the newest first; request.c
@@ -24,7 +24,7 @@ void ctl_requests_init(struct ctl_requests *requests, struct ctl_server *server,
 void ctl_requests_tell_gone(struct ctl_requests *requests);
 // Lets the oldest stream of a peer go on until its socket takes no more, or for a bounded piece.
 void ctl_requests_stream(struct ctl_requests *requests, struct ctl_peer *peer);
-// The server goes. Requests stay valid until they are answered, which nobody reads.
+// The server ends. Its requests stay valid until they are answered; the answers go nowhere.
 void ctl_requests_abandon(struct ctl_requests *requests);
 
 // A new request of a peer; fd is the request's then, -1 for none. NULL: no memory.

@@ -41,7 +41,7 @@ struct ctl_server {
 	uint8_t message[CTL_MESSAGE_MAX]; // received last
 };
 
-// Closes a connection, and tells the owners of its requests.
+// Closes a connection, and calls the owners of its requests.
 static void peer_end(struct ctl_server *server, struct ctl_peer *peer)
 {
 	ctl_peer_close(&server->peers, peer);
@@ -63,7 +63,7 @@ static unsigned tick_ms(const struct ctl_server *server)
 	return quarter == 0 ? 1 : quarter < TICK_MS ? quarter : TICK_MS;
 }
 
-// The timer runs while there is somebody to watch.
+// The timer runs while a client is connected.
 static void timer_start(struct ctl_server *server)
 {
 	unsigned ms = tick_ms(server);

@@ -36,7 +36,7 @@ struct ctl_server;
 // and those of socket(), bind(), chmod() and chown().
 struct ctl_server *ctl_server_create(const struct ctl_server_conf *conf)
 	__attribute__((warn_unused_result));
-// Sends what the clients take at once, disconnects them, removes the socket file if it is still
+// Sends what the clients take at once, disconnects them, and removes the socket file if it is still
 // ours. Requests that are not answered yet stay valid, and so does the memory they need: the last
 // reply to them, which then goes nowhere, frees them. NULL is allowed.
 void ctl_server_free(struct ctl_server *server);
@@ -49,8 +49,8 @@ void ctl_server_poll(struct ctl_server *server);
 
 void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats);
 
-// Sends [0, name, body] to all clients that subscribed, and empties the body. Never waits: who does
-// not read is cut off.
+// Sends [0, name, body] to all clients that subscribed, and empties the body. Never waits: a
+// client that does not read is cut off.
 void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_writer *body);
 unsigned ctl_server_subscribers(const struct ctl_server *server);
 

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// Two daemons that start at once must not both find the socket stale, so they take a lock beside it
-// while they look: a file that only its owner can open, so that nobody else can hold it.
+// Two daemons that start at once must not both find the socket stale, so each takes a lock while it
+// looks: a file next to the socket that only its owner can open, so that no other user can hold it.
 
 #define LOCK_SUFFIX ".lock"
 #define LOCK_TRIES  250 // of 20 ms each; it is held for no longer than a few system calls
@@ -46,7 +46,7 @@ static int lock_try(struct lock *lock)
 		ret = -ENOLCK;
 	else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0)
 		ret = errno == EINTR ? -EAGAIN : -errno;
-	// Who had it before has removed its name, and somebody else may have made a new one.
+	// The process that held it has removed its name, and another may have made a new file.
 	else if (lstat(lock->path, &there) < 0 || there.st_ino != held.st_ino ||
 		there.st_dev != held.st_dev)
 		ret = -EAGAIN;
@@ -90,7 +90,7 @@ static int stale_remove(const struct sockaddr_un *addr)
 		return -errno;
 	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? errno : 0;
 	close(fd);
-	// Anything but a refusal may come from somebody who listens: a full queue (EAGAIN),
+	// Anything but a refusal may come from a process that listens: a full queue (EAGAIN),
 	// another type of socket (EPROTOTYPE), no permission.
 	if (ret != ECONNREFUSED)
 		return -EADDRINUSE;

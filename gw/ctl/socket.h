@@ -8,13 +8,13 @@
 
 struct ctl_socket {
 	int fd;
-	dev_t dev; // of the file that is ours, as long as nobody replaces it
+	dev_t dev; // of the file that was made; another in its place has other numbers
 	ino_t ino;
 };
 
 // Listens (SOCK_SEQPACKET, non-blocking) on path with this mode and group; gid (gid_t)-1 leaves
-// the group. Nobody can connect before both are set. A socket file on which nobody listens any
-// more is replaced. Returns 0 or -errno: -EADDRINUSE if somebody listens there, -EEXIST if there is
+// the group. No client can connect before both are set. A socket file on which no process listens
+// is replaced. Returns 0 or -errno: -EADDRINUSE if a process listens there, -EEXIST if there is
 // something that is no socket, -EBUSY if another process is about to listen there, -ENOLCK if there
 // is a lock that is not ours, -ENAMETOOLONG.
 int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)

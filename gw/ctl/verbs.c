@@ -35,7 +35,7 @@ static void on_hello(void *arg, struct ctl_request *req, const struct ctl_cbor *
 		ctl_write_text(&body, ctl_verbs[i].name);
 	ctl_write_close(&body);
 	ctl_write_text(&body, "features");
-	ctl_write_array(&body); // for what a verb's name does not tell; none yet
+	ctl_write_array(&body); // of the protocol that no verb's name shows; none yet
 	ctl_write_close(&body);
 	ctl_write_close(&body);
 	ctl_request_reply(req, &body, true);

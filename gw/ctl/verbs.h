@@ -11,7 +11,7 @@
 // Each operation gets a request and answers it to the end, exactly once, at once or later, always
 // on the thread that calls ctl_server_poll(). Which answer, its comment says; of the functions
 // below those marked (last) end it. Instead of any last one it may be ctl_request_error() of
-// server.h. ctl_request_is_alive() and ctl_request_on_gone() there tell about the client.
+// request.h. ctl_request_is_alive() and ctl_request_on_gone() there report whether the client left.
 // What the arguments of an operation point to is valid until it returns; secrets are wiped then.
 
 #ifndef POSTERN_GW_CTL_VERBS_H
@@ -193,7 +193,7 @@ void ctl_reply_added(struct ctl_request *req, enum device_outcome outcome, const
 
 // (last) `mark` if it has one.
 void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark);
-// (last) The problems that are told come as replies before.
+// (last) Each problem of the report is a reply before the last one.
 void ctl_reply_checked(struct ctl_request *req, const struct check_report *check);
 
 // Call it at most some times a second.

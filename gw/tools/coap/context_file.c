@@ -48,7 +48,7 @@ static int read_file(
 	return 0;
 }
 
-// Takes key out of the object. *present tells whether it was there.
+// Takes key out of the object. *present: whether it was there.
 static int take_hex(json_t *object, const char *key, uint8_t *out, size_t room, uint8_t *len,
 	bool *present, struct failure *f)
 {

@@ -35,7 +35,7 @@ enum exchange_result {
 	EXCHANGE_FAILED,  // a local error
 };
 
-// What the exchange tells while it goes on.
+// What the exchange reports while it goes on.
 enum exchange_event {
 	EXCHANGE_SENT,     // a request; number counts from 1
 	EXCHANGE_RECEIVED, // any datagram; msg NULL if it is malformed

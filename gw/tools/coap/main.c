@@ -464,7 +464,7 @@ int main(int argc, char **argv)
 	enum exit_status status = EXIT_CONTENT;
 
 	if (standard_fds_take())
-		return EXIT_LOCAL; // there is nobody to tell
+		return EXIT_LOCAL; // there is no descriptor to complain on
 	if (sodium_init() < 0) {
 		fprintf(stderr, "postern-coap: libsodium does not start\n");
 		return EXIT_LOCAL;

@@ -141,7 +141,7 @@ static int write_state(const char *path, const char *temporary, uint64_t next, s
 	return err ? err : sync_folder(path, f);
 }
 
-// What is done with the state while nobody else can change it.
+// Runs on the state while no other process can change it.
 struct change {
 	bool give_back;
 	uint64_t first, end; // give_back: the numbers; else first is set

@@ -32,7 +32,7 @@ int sequence_take(const char *path, uint64_t *number, bool *started, struct fail
 int sequence_take_range(const char *path, uint64_t count, uint64_t *first, bool *started,
 	struct failure *f) __attribute__((warn_unused_result));
 // Gives back what was taken from first to end - 1 and never used, so that numbers stay short.
-// Nothing happens if somebody has taken more since.
+// Nothing happens if another process has taken more since.
 int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct failure *f)
 	__attribute__((warn_unused_result));
 

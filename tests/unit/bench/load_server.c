@@ -212,7 +212,7 @@ void load_server_take_request(struct load_server *s, const struct datagram *data
 	deed_do(s, &taken, s->deed(s->requests++));
 }
 
-// A packet of nobody: nothing that a server would take, unless it came before.
+// A packet of a sender without keys: no server would take it, unless it came before.
 static void take_hostile(struct load_server *s, const struct datagram *datagram)
 {
 	const struct load_device *d = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What postern-load counts as what, against a server that does right and wrong as it is told; and
+// What postern-load counts as what, against a server that treats requests well or badly; and
 // the frames around its messages.
 
 #include "bench/load/neighbour.h"
