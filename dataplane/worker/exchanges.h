@@ -14,8 +14,8 @@ uint32_t dp_exchange_obtain(struct dp_worker *w);
 void dp_exchange_end(struct dp_worker *w, uint32_t index);
 // The same for a separate answer that is not acknowledged, counted.
 void dp_exchange_give_up(struct dp_worker *w, uint32_t index);
-// Leaves an exchange to the upstream loop that holds it, and tells the loop: its answer is not
-// wanted. state: DP_EXCHANGE_ABANDONED or DP_EXCHANGE_ABANDONED_ACKED.
+// Leaves an exchange to the upstream loop that holds it, and flags it, so that the loop may give up
+// early. state: DP_EXCHANGE_ABANDONED or DP_EXCHANGE_ABANDONED_ACKED.
 void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_state state);
 // Takes away the exchanges of a context that is removed, and still live. Those that a loop holds
 // come back with their handles.

@@ -32,8 +32,8 @@ unsigned dp_kernel_take(struct dp_worker *w)
 	return n;
 }
 
-// Strangers may send more than main takes: neighbours have room left, or nobody could reach us
-// soon.
+// Strangers may send more than main takes. Places are kept for ARP and ND, without which the
+// gateway would soon be unreachable.
 void dp_kernel_give(struct dp_worker *w, uint16_t port_id, const struct rte_mbuf *m)
 {
 	uint32_t kept_free = dp_frame_is_neighbour(m) ? 0 : NEIGHBOUR_SLOTS;

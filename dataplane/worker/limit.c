@@ -27,7 +27,7 @@ void dp_limit_uses(
 		w->limits_lost = true;
 }
 
-// Any worker, so that two of them may get here at once: the one that sets the bit tells.
+// Any worker, so that two of them may get here at once: the one that sets the bit reports it.
 static void forgeries_tell(
 	struct dp_worker *w, uint32_t index, uint32_t generation, enum dp_limit limit)
 {

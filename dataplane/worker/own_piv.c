@@ -4,7 +4,7 @@
 
 #include "dataplane/worker/event.h"
 
-#define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use of a counter at which main is told
+#define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use at which a higher base is asked for
 #define RUN_BASE_AGAIN (1 << 10)                // and how often again, should nothing come of it
 
 // The second that the clock shows now, and a counter. Never beyond the present second, so that a

@@ -66,8 +66,7 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 	return true;
 }
 
-// What the window says of a request: it lets pass what is new. That of a context that nobody owns
-// may be read: commit looks again.
+// What the window says of a request. That of an unclaimed context may be read: commit looks again.
 static enum osc_window_verdict window_verdict(
 	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
@@ -109,7 +108,8 @@ static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 	return false;
 }
 
-// Stage 7. The memory that tells a copy from a replay is asked for ahead of its use.
+// Prefetches for all old numbers what distinguishes a copy from a replay, before the first is
+// looked up.
 void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 {
 	bool keep[DP_BURST];
@@ -244,7 +244,7 @@ static void not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed
 		dp_suspicion(w, vec, slot, in_burst);
 }
 
-// Claims a context that nobody owns, here or for the worker that it is to go to. Returns its owner.
+// Claims an unclaimed context, for this worker or, with affinity, for its home. Returns the owner.
 static uint8_t claim(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
 {
@@ -256,7 +256,7 @@ static uint8_t claim(
 
 	if (w->affinity_kid)
 		home = dp_context_hash(w->contexts, &vec->key[slot]) % w->worker_count;
-	// Who is faster has it; the packet of the others is handed to it.
+	// The first worker wins; the others hand their packets to it.
 	if (__atomic_compare_exchange_n(
 		    &ctx->owner, &owner, home, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		owner = home;

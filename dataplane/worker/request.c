@@ -181,7 +181,7 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 	}
 }
 
-// Devices that are told to come back do so at different times: once to twice as many seconds.
+// Spreads the retries of devices: once to twice as many seconds.
 static uint32_t retry_after(uint32_t seconds)
 {
 	uint32_t spread = (uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16;

@@ -46,7 +46,7 @@ static size_t encode_head(
 		mid = dp_mid_non(w->mids, answer->flow);
 	}
 	coap_writer_init(&writer, coap, room);
-	// The outer code tells nothing.
+	// The outer code is the same for all answers (RFC 8613 section 4.2).
 	coap_write_header(&writer, type, COAP_CHANGED, mid, answer->token, answer->token_len);
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
 	size_t len = coap_writer_len(&writer);
@@ -109,7 +109,7 @@ static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 	dp_exchange_end(w, answer->exchange);
 }
 
-// Whether a backend did what was asked, so that the device must not be told to try again.
+// Whether a backend did what was asked, so that an error would make the device do it twice.
 static bool is_performed(const struct dp_worker *w, const struct pkt_answer *answer)
 {
 	if (answer->exchange == DP_INDEX_NONE || COAP_CODE_CLASS(answer->plaintext[0]) != 2)

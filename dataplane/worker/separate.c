@@ -50,7 +50,7 @@ static bool take_mid(struct dp_worker *w, struct dp_exchange *x, enum dp_stat if
 	return true;
 }
 
-// From the empty ACK to the answer it may be an hour: then another message may have had the id.
+// Up to an hour after the empty ACK, when another message may have used the id meanwhile.
 bool dp_separate_mid(struct dp_worker *w, uint32_t index)
 {
 	struct dp_exchange *x = exchange_at(w, index);

@@ -55,7 +55,7 @@ bool dp_suspicion_possible(const struct dp_worker *w, const struct dp_context *c
 		__atomic_load_n(&ctx->state, __ATOMIC_RELAXED) == DP_CONTEXT_ACTIVE;
 }
 
-// One packet a second and context. The first of a context that nobody owns claims it.
+// One packet a second and context. The first of an unclaimed context claims it.
 static bool probe_budget(struct dp_worker *w, uint32_t index)
 {
 	uint16_t second = w->now_ms / 1000;
@@ -120,7 +120,7 @@ void dp_suspicion(
 	dp_side(w, index)->last_refused_s = w->now_ms / 1000;
 	if (ctx->state == DP_CONTEXT_ACTIVE) {
 		// Two of one burst were not probes. A device that contradicts itself without end,
-		// and is active with each number between, tells main and its log once a second.
+		// and is active with each number between, is reported to main once a second.
 		if (proof && (vec->probe[slot] || probe_budget(w, index)))
 			dp_context_state_set(w, index, ctx, DP_CONTEXT_REPLAY_LOCKED);
 		else if (message == DP_REMEMBERED_NONE && challenge(w, vec, slot))

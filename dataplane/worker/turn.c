@@ -98,9 +98,9 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	return vec->count;
 }
 
-// The end of a burst from another worker. Its packets go back to the pool of who received them, and
-// not into this lcore's cache of that pool: each worker's cache would keep some, and with enough
-// workers nobody would receive any more. A thread that is no lcore has no such caches.
+// Ends a burst from another worker. Its packets go back to the pool of their receiver, past this
+// lcore's cache of that pool: each worker's cache would keep some, and with enough workers the pool
+// would run dry. A thread that is no lcore has no such caches.
 static void burst_end_handed(struct dp_worker *w, struct pkt_vec *vec)
 {
 	struct rte_mempool *pool[DP_BURST];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A worker: everything one lcore owns, and the stages that a burst passes (see docs/pipeline.md).
-// Internal to dataplane/.
+// A worker: everything that one lcore owns. Types and inlines only; each stage has a header of its
+// own. Internal to dataplane/.
 
 #ifndef POSTERN_DATAPLANE_WORKER_WORKER_H
 #define POSTERN_DATAPLANE_WORKER_WORKER_H
@@ -38,12 +38,12 @@ _Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet 
 #define DP_OUTER_OPTIONS_MAX 16
 #define DP_INNER_OPTIONS_MAX 64
 
-// A device that hears nothing of a confirmable request sends it again after ACK_TIMEOUT at least:
-// what an empty ACK leaves of that is for the way to it.
+// When an empty ACK is sent: a device repeats a confirmable request after ACK_TIMEOUT at the
+// earliest, and three quarters of that are left for the way.
 #define DP_ACK_AFTER(ack_timeout_ms) ((ack_timeout_ms) / 4)
 
 // A burst on its way through the stages. All arrays are indexed by slot, a packet keeps its slot;
-// live[] lists the slots of the packets still in the race, in order of arrival.
+// live[] lists the slots of the packets that passed up to now, in order of arrival.
 struct pkt_vec {
 	unsigned count; // packets received
 	unsigned n;     // packets in live[]
@@ -172,7 +172,7 @@ struct dp_worker {
 	struct dp_worker_port port[DP_PORTS_MAX];
 	bool nap_when_idle;
 	bool share_cpus;
-	bool affinity_kid; // a context that nobody owns goes to the worker that its key hashes to
+	bool affinity_kid; // an unclaimed context goes to the worker that its key hashes to
 	unsigned worker_count;
 	uint32_t ack_timeout_ms;
 
