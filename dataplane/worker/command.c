@@ -6,6 +6,8 @@
 #include "dataplane/worker/event.h"
 #include "dataplane/worker/exchanges.h"
 
+#include <assert.h>
+
 #define COMMANDS_BURST 32
 
 unsigned dp_commands(struct dp_worker *w)
@@ -16,6 +18,7 @@ unsigned dp_commands(struct dp_worker *w)
 	// A retirement is answered by an event: none is taken without room for that.
 	while (n < COMMANDS_BURST && dp_ring_free_count(w->events) &&
 		!rte_ring_sc_dequeue_elem(w->commands, &command, sizeof(command))) {
+		assert(command.context < w->contexts->entries);
 		struct dp_context *ctx = &w->contexts->context[command.context];
 
 		n++;

@@ -5,6 +5,8 @@
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/separate.h"
 
+#include <assert.h>
+
 #define HANDOFF_SLOTS \
 	512           // of each ring; a full one is a counted drop, before anything is committed
 #define OLD_SLOTS 64  // of each ring for what is not plainly new: anybody can send a copy again
@@ -123,6 +125,7 @@ static bool within_share(const struct dp_worker *w, const struct rte_ring *ring,
 
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner)
 {
+	assert(vec->opened[slot] && owner < w->worker_count && owner != w->id);
 	struct handed handed = {
 		.mbuf = vec->mbuf[slot],
 		.context = vec->context[slot],
@@ -182,6 +185,7 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 		sizeof(handed[0]), DP_BURST - vec->count, NULL);
 	vec->n = 0;
 	for (unsigned slot = 0; slot < vec->count; slot++) {
+		assert(handed[slot].context < w->contexts->entries);
 		vec->mbuf[slot] = handed[slot].mbuf;
 		vec->net[slot] = handed[slot].net;
 		vec->context[slot] = handed[slot].context;

@@ -9,6 +9,8 @@
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/send.h"
 
+#include <assert.h>
+
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
 
@@ -398,6 +400,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
+	assert(vec->opened[slot] && vec->plaintext_len[slot]);
 	uint8_t code = plaintext[0];
 	struct request_options options;
 	struct request_verdict verdict;

@@ -7,6 +7,8 @@
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
 
+#include <assert.h>
+
 #define ANSWERS_BURST 32 // handles taken from an upstream loop in one turn
 
 static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
@@ -32,6 +34,7 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 		uint32_t index = shared->index;
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
 
+		assert(dp_exchange_is_held(x->state));
 		dp_wheel_remove(&w->wheel, w->exchanges, index);
 		if (dp_context_live(&w->contexts->context[x->context]) != x->context_generation)
 			dp_exchange_abandon(w, index, DP_EXCHANGE_ABANDONED);

@@ -4,6 +4,8 @@
 
 #include <rte_ethdev.h>
 
+#include <assert.h>
+
 void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m)
 {
 	struct dp_worker_port *port = dp_port_find(w, port_id);
@@ -21,6 +23,7 @@ void dp_tx(struct dp_worker *w, uint16_t port_id, struct rte_mbuf *m)
 void dp_send_mbuf(
 	struct dp_worker *w, struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
 {
+	assert(dp_frame_overhead(flow) + coap_len <= rte_pktmbuf_tailroom(m));
 	dp_frame_encapsulate(m, flow, coap_len);
 	dp_tx(w, flow->port_id, m);
 }
