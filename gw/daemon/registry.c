@@ -194,12 +194,12 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 
 	if (at >= 0 && registry->entry[at].id == device->id)
 		return dp_context_limits(dp_contexts(registry->dp), at,
-			registry->entry[at].generation, device->limits.max_message,
-			device->limits.max_in_flight);
+			registry->entry[at].generation, device->settings.max_message,
+			device->settings.max_in_flight);
 	while (waiting && waiting->device.id != device->id)
 		waiting = waiting->next;
 	if (waiting)
-		waiting->device.limits = device->limits;
+		waiting->device.settings = device->settings;
 	return 0;
 }
 
@@ -213,8 +213,8 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 		.sender_id_len = device->gateway_id_len,
 		.keys = &device->keys,
 		.fingerprint = device->fingerprint,
-		.max_message = device->limits.max_message,
-		.max_in_flight = device->limits.max_in_flight,
+		.max_message = device->settings.max_message,
+		.max_in_flight = device->settings.max_in_flight,
 		.run_base = device->run_base,
 		.flags = context_flags(device),
 		.mark = device->mark,

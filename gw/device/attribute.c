@@ -44,10 +44,11 @@ const struct device_attribute device_attributes[] = {
 		.must = "not auto, always or clock", SPEC(own_piv, SPEC_HAS(has_own_piv)),
 		INFO(own_piv), .shown = "own_pivs", .title = "own PIVs"},
 	{"max_message", DEVICE_NUMBER, .setting = true, .least = DEVICE_MESSAGE_MIN,
-		.most = DEVICE_MESSAGE_MAX, SPEC(limits.max_message), INFO(limits.max_message),
+		.most = DEVICE_MESSAGE_MAX, SPEC(settings.max_message), INFO(settings.max_message),
 		.title = "max message"},
 	{"max_in_flight", DEVICE_NUMBER, .setting = true, .least = 1, .most = DEVICE_IN_FLIGHT_MAX,
-		SPEC(limits.max_in_flight), INFO(limits.max_in_flight), .title = "max in flight"},
+		SPEC(settings.max_in_flight), INFO(settings.max_in_flight),
+		.title = "max in flight"},
 };
 const unsigned device_attribute_count = sizeof(device_attributes) / sizeof(device_attributes[0]);
 

@@ -35,14 +35,14 @@ enum device_own_piv {
 extern const char *const device_recovery_words[]; // "echo", "floor"
 extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 
-// The least and most that may be said of a device, see struct device_limits.
+// The least and most that may be said of a device, see struct device_settings.
 #define DEVICE_MESSAGE_MIN   64
 #define DEVICE_MESSAGE_MAX   9216
 #define DEVICE_IN_FLIGHT_MAX 255
 
 // What a device takes, and what it may take up. 0 is unsaid: as the device had before that it
 // replaces, else what the data plane gives all.
-struct device_limits {
+struct device_settings {
 	uint16_t max_message;  // largest CoAP message to it, bytes
 	uint8_t max_in_flight; // requests of it under way
 };
@@ -65,7 +65,7 @@ struct device_spec {
 	bool has_recovery, has_own_piv;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
-	struct device_limits limits;
+	struct device_settings settings;
 };
 
 // A device as the data plane takes it. Has keys: wipe it after use.
@@ -87,7 +87,7 @@ struct device_keyed {
 	uint32_t run_base;        // its runs are the start's run + run_base
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
-	struct device_limits limits;
+	struct device_settings settings;
 	uint64_t mark;        // DEVICE_FLOOR: no sequence number from here on was accepted
 	bool resync_needed;   // DEVICE_FLOOR: the mark is of an old copy, it must not be served
 	uint64_t fingerprint; // keyed hash over Recipient Key and ID Context
@@ -106,7 +106,7 @@ struct device_info {
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
-	struct device_limits limits;
+	struct device_settings settings;
 	uint64_t mark;      // as in struct device_keyed
 	bool resync_needed; // as in struct device_keyed
 	int64_t created;    // Unix time

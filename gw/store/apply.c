@@ -43,8 +43,8 @@ static int policy_check(
 static int limits_change(struct store *store, struct store_row *row, struct store_row *there,
 	bool replace, enum device_outcome *outcome, struct store_error *error)
 {
-	const struct device_limits said = row->limits;
-	struct device_limits *limits = &there->limits;
+	const struct device_settings said = row->settings;
+	struct device_settings *limits = &there->settings;
 
 	*outcome = DEVICE_UNCHANGED;
 	if ((!said.max_message || said.max_message == limits->max_message) &&
@@ -78,10 +78,10 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 		row->recovery = before->recovery;
 	if (!row->own_piv_said)
 		row->own_piv = before->own_piv;
-	if (!row->limits.max_message)
-		row->limits.max_message = before->limits.max_message;
-	if (!row->limits.max_in_flight)
-		row->limits.max_in_flight = before->limits.max_in_flight;
+	if (!row->settings.max_message)
+		row->settings.max_message = before->settings.max_message;
+	if (!row->settings.max_in_flight)
+		row->settings.max_in_flight = before->settings.max_in_flight;
 }
 
 // Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
@@ -174,8 +174,8 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 	sqlite3_bind_int(statement, 14, row->own_piv);
 	sqlite3_bind_int64(statement, 15, row->mark);
 	sqlite3_bind_int(statement, 16, row->resync);
-	sqlite3_bind_int(statement, 17, row->limits.max_message);
-	sqlite3_bind_int(statement, 18, row->limits.max_in_flight);
+	sqlite3_bind_int(statement, 17, row->settings.max_message);
+	sqlite3_bind_int(statement, 18, row->settings.max_in_flight);
 	int code = store_exec(store, statement, error);
 	if (code == 0)
 		code = key_put(store, row->sender_hash, row->id, 0, 0, error);

@@ -66,8 +66,8 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	row->own_piv = own_piv;
 	row->mark = sqlite3_column_int64(statement, 13);
 	row->resync = sqlite3_column_int64(statement, 14) != 0;
-	row->limits.max_message = max_message;
-	row->limits.max_in_flight = max_in_flight;
+	row->settings.max_message = max_message;
+	row->settings.max_in_flight = max_in_flight;
 	row->created = sqlite3_column_int64(statement, 10);
 	return good ? 0 : -EBADMSG;
 }
@@ -191,7 +191,7 @@ int row_to_device(
 	device->run_base = row->run_base;
 	device->recovery = row->recovery;
 	device->own_piv = row->own_piv;
-	device->limits = row->limits;
+	device->settings = row->settings;
 	device->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	device->resync_needed = row->resync;
 	device->fingerprint = store_fingerprint(store, row, &device->keys);
@@ -216,7 +216,7 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	info->run_base = row->run_base;
 	info->recovery = row->recovery;
 	info->own_piv = row->own_piv;
-	info->limits = row->limits;
+	info->settings = row->settings;
 	info->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	info->resync_needed = row->resync;
 	info->created = row->created;

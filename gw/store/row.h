@@ -30,7 +30,7 @@ struct store_row {
 	enum device_own_piv own_piv;
 	uint64_t mark; // also of a device with Echo, if its keys had one before
 	bool resync;
-	struct device_limits limits;
+	struct device_settings settings;
 	int64_t created;
 	// Of a row that is to be applied, see struct device_spec:
 	bool recovery_said, own_piv_said, has_device_seq;

@@ -43,7 +43,7 @@ static const char schema[] =
 	" own_piv INTEGER NOT NULL,"      // enum device_own_piv
 	" mark INTEGER NOT NULL,"         // no sequence number from here on was accepted
 	" resync INTEGER NOT NULL,"       // 1: the mark is of a copy
-	" max_message INTEGER NOT NULL,"  // struct device_limits
+	" max_message INTEGER NOT NULL,"  // struct device_settings
 	" max_in_flight INTEGER NOT NULL" // the same
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"

@@ -92,7 +92,7 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 		row->recovery = spec->recovery;
 	if (row->own_piv_said)
 		row->own_piv = spec->own_piv;
-	row->limits = spec->limits;
+	row->settings = spec->settings;
 	row->has_device_seq = spec->has_device_seq;
 	row->device_seq = spec->device_seq;
 	code = spec_floor_check(row, error);

@@ -28,7 +28,7 @@ struct spool_head {
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
-	struct device_limits limits;
+	struct device_settings settings;
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	bool changed;
@@ -103,7 +103,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.has_id_context = row->has_id_context,
 		.recovery = row->recovery,
 		.own_piv = row->own_piv,
-		.limits = row->limits,
+		.settings = row->settings,
 		.mark = row->mark,
 		.resync = row->resync,
 		.changed = row->changed,
@@ -153,7 +153,7 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->has_id_context = head.has_id_context;
 	row->recovery = head.recovery;
 	row->own_piv = head.own_piv;
-	row->limits = head.limits;
+	row->settings = head.settings;
 	row->mark = head.mark;
 	row->resync = head.resync;
 	row->changed = head.changed;

@@ -278,7 +278,7 @@ static void change_limits(uint64_t id, uint16_t max_message)
 
 	changed.id = id;
 	changed.changed = true;
-	changed.limits.max_message = max_message;
+	changed.settings.max_message = max_message;
 	cr_assert_eq(registry_add(&registry, &changed), 0);
 }
 

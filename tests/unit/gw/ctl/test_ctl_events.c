@@ -244,8 +244,8 @@ Test(ctl_events, rotate_takes_the_keys_of_a_device_that_is_named)
 	cr_expect(asked_spec.has_device_seq && asked_spec.device_seq == 12);
 	cr_expect(asked_spec.has_recovery && asked_spec.recovery == DEVICE_FLOOR);
 	cr_expect(asked_spec.has_own_piv && asked_spec.own_piv == DEVICE_OWN_PIV_CLOCK);
-	cr_expect_eq(asked_spec.limits.max_message, 1038);
-	cr_expect_eq(asked_spec.limits.max_in_flight, 255);
+	cr_expect_eq(asked_spec.settings.max_message, 1038);
+	cr_expect_eq(asked_spec.settings.max_in_flight, 255);
 	cr_expect_eq(asked_spec.params.recipient_id[0], 0x0b);
 
 	request = rotate_begin(2);

@@ -39,16 +39,16 @@ Test(import, limits_change_when_it_replaces)
 	cr_assert_eq(import_next(import, devices, 4, &count, &bed.error), 0);
 	cr_assert_eq(count, 3);
 	cr_expect(devices[0].changed && devices[0].id == id);
-	cr_expect_eq(devices[0].limits.max_message, 1038);
-	cr_expect_eq(devices[0].limits.max_in_flight, 8);
+	cr_expect_eq(devices[0].settings.max_message, 1038);
+	cr_expect_eq(devices[0].settings.max_in_flight, 8);
 	cr_expect_not(devices[0].window_known);
 	cr_expect_not(devices[1].changed);
 	cr_expect_not(devices[2].changed);
 	for (int i = 0; i < 2; i++) {
 		cr_expect_eq(bed_load(&bed, "01", &devices[0]), 4);
 		cr_expect_eq(devices[0].id, id);
-		cr_expect_eq(devices[0].limits.max_message, 1038);
-		cr_expect_eq(devices[0].limits.max_in_flight, 8);
+		cr_expect_eq(devices[0].settings.max_message, 1038);
+		cr_expect_eq(devices[0].settings.max_in_flight, 8);
 		cr_expect_eq(devices[0].run_base, 5);
 		import_free(import);
 		import = NULL;
@@ -75,7 +75,7 @@ Test(import, one_that_replaces_has_no_device_twice)
 		cr_expect(strstr(report.bad_row[0].error.text, "in the file before (line 2)"), "%s",
 			report.bad_row[0].error.text);
 		cr_assert_eq(bed_load(&bed, "01", &device), 1);
-		cr_expect_eq(device.limits.max_in_flight, 7);
+		cr_expect_eq(device.settings.max_in_flight, 7);
 	}
 }
 
@@ -372,7 +372,7 @@ Test(import, what_is_raised_and_granted_meanwhile_stays)
 		cr_expect_eq(bed_run_base(&bed, "0002"), value + 1);
 		cr_expect_eq(bed_run_base(&bed, "0001"), 0);
 		cr_expect_eq(bed_load(&bed, "0002", &device), 1501);
-		cr_expect_eq(device.limits.max_in_flight, 9);
+		cr_expect_eq(device.settings.max_in_flight, 9);
 		import_free(import);
 		import = NULL;
 		bed_close(&bed);

@@ -91,15 +91,15 @@ Test(import_formats, limits_of_a_device_have_a_range)
 	}
 	import_expect_added(LIMITS_HEADER "01,aa," SECRET ",1,1038,7\n", 1);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
-	cr_expect_eq(device.limits.max_message, 1038);
-	cr_expect_eq(device.limits.max_in_flight, 7);
+	cr_expect_eq(device.settings.max_message, 1038);
+	cr_expect_eq(device.settings.max_in_flight, 7);
 	import_expect_added(
 		"{\"device_id\":\"02\",\"gateway_id\":\"bb\",\"master_secret\":\"" SECRET
 		"\",\"never_used\":true,\"max_message\":9216}",
 		1);
 	cr_assert_eq(bed_load(&bed, "02", &device), 2);
-	cr_expect_eq(device.limits.max_message, 9216);
-	cr_expect_eq(device.limits.max_in_flight, 0);
+	cr_expect_eq(device.settings.max_message, 9216);
+	cr_expect_eq(device.settings.max_in_flight, 0);
 	// The same again is left as it is, and other limits are not taken silently.
 	import_expect_added(LIMITS_HEADER "01,aa," SECRET ",1,,\n", 0);
 	cr_expect_eq(import_run(LIMITS_HEADER "01,aa," SECRET ",1,1039,7\n"), -EBADMSG);

@@ -73,8 +73,8 @@ Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
 	strcpy(a.name, "pump");
 	a.has_own_piv = true;
 	a.own_piv = DEVICE_OWN_PIV_CLOCK;
-	a.limits = (struct device_limits){.max_message = 1038, .max_in_flight = 3};
-	b.limits.max_in_flight = 4;
+	a.settings = (struct device_settings){.max_message = 1038, .max_in_flight = 3};
+	b.settings.max_in_flight = 4;
 	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
 	cr_assert_eq(raise_mark(device_of("pump").id, 100), 0);
 	uint64_t id = device_of("pump").id;
@@ -88,8 +88,8 @@ Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
 	cr_expect_eq(device.recovery, DEVICE_FLOOR);
 	cr_expect_eq(device.own_piv, DEVICE_OWN_PIV_CLOCK);
 	cr_expect_eq(device.mark, 32); // of the new keys
-	cr_expect_eq(device.limits.max_message, 1038);
-	cr_expect_eq(device.limits.max_in_flight, 4);
+	cr_expect_eq(device.settings.max_message, 1038);
+	cr_expect_eq(device.settings.max_in_flight, 4);
 	cr_expect_eq(store_count(bed.store), 1);
 	reopen();
 	cr_expect_eq(device_of("pump").device_id[0], 2);
@@ -106,8 +106,8 @@ static void expect_limits(uint64_t id, uint16_t max_message, uint8_t max_in_flig
 	struct device_keyed device = device_of("pump");
 
 	cr_expect_eq(device.id, id);
-	cr_expect_eq(device.limits.max_message, max_message);
-	cr_expect_eq(device.limits.max_in_flight, max_in_flight);
+	cr_expect_eq(device.settings.max_message, max_message);
+	cr_expect_eq(device.settings.max_in_flight, max_in_flight);
 	cr_expect_eq(device.mark, 100);
 	cr_expect_eq(device.run_base, 7);
 	cr_expect_eq(device.own_piv, DEVICE_OWN_PIV_ALWAYS);
@@ -126,23 +126,23 @@ Test(store_rotate, limits_change_in_place_and_nothing_else)
 	uint64_t id = device_of("pump").id;
 	cr_assert_eq(raise_mark(id, 100), 0);
 	cr_assert_eq(bed_raise_base(&bed, id, 7), 0);
-	a.limits.max_message = 1038;
+	a.settings.max_message = 1038;
 	cr_expect_eq(bed_add(&bed, &a), -EEXIST);
 	cr_expect(strstr(bed.error.text, "replace changes them"), "%s", bed.error.text);
 	expect_limits(id, 0, 0);
 	cr_assert_eq(replace(&a, &device, &outcome), 0, "%s", bed.error.text);
 	cr_expect_eq(outcome, DEVICE_CHANGED);
 	cr_expect(device.changed && device.id == id && device.replaces == 0);
-	cr_expect_eq(device.limits.max_message, 1038);
+	cr_expect_eq(device.settings.max_message, 1038);
 	expect_limits(id, 1038, 0);
 	// What is not said stays, and the same again is no change.
-	a.limits = (struct device_limits){.max_in_flight = 3};
+	a.settings = (struct device_settings){.max_in_flight = 3};
 	cr_assert_eq(replace(&a, &device, &outcome), 0);
 	cr_expect_eq(outcome, DEVICE_CHANGED);
 	cr_assert_eq(replace(&a, &device, &outcome), 0);
 	cr_expect_eq(outcome, DEVICE_UNCHANGED);
 	// Other attributes do not change, nor do limits beside them.
-	a.limits.max_in_flight = 4;
+	a.settings.max_in_flight = 4;
 	a.own_piv = DEVICE_OWN_PIV_CLOCK;
 	cr_expect_eq(replace(&a, &device, &outcome), -EEXIST);
 	cr_expect(strstr(bed.error.text, "remove it first"), "%s", bed.error.text);

@@ -129,9 +129,9 @@ Test(store_versions, a_store_of_version_5_knew_no_limits)
 	for (unsigned i = 0; i < 2; i++) {
 		bed_open(&bed);
 		cr_assert_eq(bed_load(&bed, "60", &device), 1 + i);
-		cr_expect_eq(device.limits.max_message, 0);
-		cr_expect_eq(device.limits.max_in_flight, 0);
-		more.limits.max_message = 1200;
+		cr_expect_eq(device.settings.max_message, 0);
+		cr_expect_eq(device.settings.max_in_flight, 0);
+		more.settings.max_message = 1200;
 		cr_expect_eq(bed_add(&bed, &more), i ? DEVICE_UNCHANGED : DEVICE_ADDED);
 		bed_close(&bed);
 	}
