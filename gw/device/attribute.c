@@ -3,6 +3,8 @@
 
 #include "gw/device/attribute.h"
 
+#include "base/container.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -43,12 +45,12 @@ const struct device_attribute device_attributes[] = {
 	{"own_piv", DEVICE_WORD, .setting = true, .words = device_own_piv_words,
 		.must = "not auto, always or clock", SPEC(own_piv, SPEC_HAS(has_own_piv)),
 		INFO(own_piv), .shown = "own_pivs", .title = "own PIVs"},
-	{"max_message", DEVICE_NUMBER, .setting = true, .least = DEVICE_MESSAGE_MIN,
-		.most = DEVICE_MESSAGE_MAX, SPEC(settings.max_message), INFO(settings.max_message),
-		.title = "max message"},
-	{"max_in_flight", DEVICE_NUMBER, .setting = true, .least = 1, .most = DEVICE_IN_FLIGHT_MAX,
-		SPEC(settings.max_in_flight), INFO(settings.max_in_flight),
-		.title = "max in flight"},
+	{"max_message", DEVICE_NUMBER, .setting = true, .in_place = true,
+		.least = DEVICE_MESSAGE_MIN, .most = DEVICE_MESSAGE_MAX, SPEC(settings.max_message),
+		INFO(settings.max_message), .title = "max message"},
+	{"max_in_flight", DEVICE_NUMBER, .setting = true, .in_place = true, .least = 1,
+		.most = DEVICE_IN_FLIGHT_MAX, SPEC(settings.max_in_flight),
+		INFO(settings.max_in_flight), .title = "max in flight"},
 };
 const unsigned device_attribute_count = sizeof(device_attributes) / sizeof(device_attributes[0]);
 
@@ -291,4 +293,43 @@ int device_put(const struct device_attribute *attribute, struct device_spec *spe
 	default:
 		return device_put_text(attribute, spec, text, strlen(text), error);
 	}
+}
+
+bool device_setting_said(const struct device_attribute *attribute,
+	const struct device_settings *settings, struct device_value *value)
+{
+	return device_said(
+		attribute, CONTAINER_OF(settings, const struct device_spec, settings), value);
+}
+
+int device_setting_put(const struct device_attribute *attribute, struct device_settings *settings,
+	const struct device_value *value)
+{
+	struct device_spec *spec = CONTAINER_OF(settings, struct device_spec, settings);
+
+	if (value->kind == DEVICE_NUMBER)
+		return device_put_number(attribute, spec, value->number, NULL);
+	return *value->text == 0
+		? 0
+		: device_put_text(attribute, spec, value->text, strlen(value->text), NULL);
+}
+
+const struct device_attribute *device_settings_change(
+	struct device_settings *settings, const struct device_settings *said)
+{
+	const struct device_attribute *changed = NULL;
+	struct device_value value;
+
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		const struct device_attribute *attribute = &device_attributes[i];
+		size_t at = attribute->spec.value - offsetof(struct device_spec, settings);
+
+		if (!attribute->in_place || !device_setting_said(attribute, said, &value) ||
+			memcmp((char *)settings + at, (const char *)said + at,
+				attribute->spec.size) == 0)
+			continue;
+		memcpy((char *)settings + at, (const char *)said + at, attribute->spec.size);
+		changed = attribute;
+	}
+	return changed;
 }

@@ -33,10 +33,11 @@ struct device_place {
 struct device_attribute {
 	const char *name; // of the column, of the value in JSON and of the argument in CBOR
 	enum device_kind kind;
-	bool required;            // in what describes a new device
-	bool may_be_empty;        // in CSV a field with nothing in it is the value of no bytes
-	bool setting;             // how the device is served, not who it is or what its keys are
-	uint64_t least, most;     // of a number; most 0: any
+	bool required;        // in what describes a new device
+	bool may_be_empty;    // in CSV a field with nothing in it is the value of no bytes
+	bool setting;         // how the device is served, not who it is or what its keys are
+	bool in_place;        // in struct device_settings, with a column of its name in the store
+	uint64_t least, most; // of a number; most 0: any
 	const char *const *words; // of DEVICE_WORD: those of the enum, in order; NULL ends them
 	bool (*valid)(const char *text); // of DEVICE_TEXT
 	const char *must;                // of DEVICE_WORD and DEVICE_TEXT: what is allowed
@@ -85,5 +86,16 @@ void device_put_flag(const struct device_attribute *attribute, struct device_spe
 // For all kinds, from text as CSV has it: hex, digits, true or false. The text ends with 0.
 int device_put(const struct device_attribute *attribute, struct device_spec *spec, const char *text,
 	struct store_error *error) __attribute__((warn_unused_result));
+
+// The same for struct device_settings and the attributes that are in_place. device_setting_put()
+// takes what device_setting_said() gave, or the store had; an empty text puts nothing.
+bool device_setting_said(const struct device_attribute *attribute,
+	const struct device_settings *settings, struct device_value *value);
+int device_setting_put(const struct device_attribute *attribute, struct device_settings *settings,
+	const struct device_value *value) __attribute__((warn_unused_result));
+// Puts all that `said` says into *settings. Returns one of the attributes that were changed by it,
+// NULL if none was.
+const struct device_attribute *device_settings_change(
+	struct device_settings *settings, const struct device_settings *said);
 
 #endif

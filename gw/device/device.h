@@ -40,8 +40,8 @@ extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 #define DEVICE_MESSAGE_MAX   9216
 #define DEVICE_IN_FLIGHT_MAX 255
 
-// What a device takes, and what it may take up. 0 is unsaid: as the device had before that it
-// replaces, else what the data plane gives all.
+// What may be changed of a device in place. 0 is unsaid: as the device had before that it replaces,
+// else what the data plane gives all.
 struct device_settings {
 	uint16_t max_message;  // largest CoAP message to it, bytes
 	uint8_t max_in_flight; // requests of it under way
@@ -72,8 +72,8 @@ struct device_spec {
 struct device_keyed {
 	uint64_t id;       // of this device with these keys; never used again for others
 	uint64_t replaces; // id of the device that was retired in its favour; 0: none
-	bool changed; // it is there with these keys: only its limits are new, and its window is not
-		      // in here
+	bool changed; // it is there with these keys: only its settings are new, and its window is
+		      // not in here
 	char name[DEVICE_NAME_MAX + 1];
 	enum aead_alg alg;
 	bool has_id_context;
@@ -118,7 +118,7 @@ enum device_outcome {
 	DEVICE_ADDED,
 	DEVICE_UNCHANGED, // it is there with these parameters: window and counter stay
 	DEVICE_REPLACED,  // one with the same device_id and ID Context was retired
-	DEVICE_CHANGED,   // it is there with these keys, and got other limits: all else stays
+	DEVICE_CHANGED,   // it is there with these keys, and got other settings: all else stays
 };
 
 // Whether a name is allowed: 1 to DEVICE_NAME_MAX of [A-Za-z0-9._:-].

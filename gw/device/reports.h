@@ -18,7 +18,7 @@ enum import_format { IMPORT_AUTO, IMPORT_CSV, IMPORT_JSON };
 struct import_options {
 	enum import_format format; // IMPORT_AUTO: JSON if the first character is { or [
 	bool never_used;           // for rows that do not say where their keys have been
-	bool replace; // devices that are there with other keys are retired, with other limits
+	bool replace; // devices that are there with other keys are retired, with other settings
 		      // changed
 };
 

@@ -3,9 +3,11 @@
 
 #include "gw/store/apply.h"
 
+#include "gw/device/attribute.h"
 #include "gw/store/key_past.h"
 #include "gw/store/row.h"
 #include "gw/store/run.h"
+#include "gw/store/settings.h"
 #include "gw/store/spec.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
@@ -37,51 +39,45 @@ static int policy_check(
 	return 0;
 }
 
-// Gives the device that is there the limits that are said of it. They have a statement of their
+// Gives the device that is there the settings that are said of it. They have a statement of their
 // own: what is raised while an import writes them to a copy (shadow.c) must not overwrite them
 // there.
-static int limits_change(struct store *store, struct store_row *row, struct store_row *there,
+static int settings_change(struct store *store, struct store_row *row, struct store_row *there,
 	bool replace, enum device_outcome *outcome, struct store_error *error)
 {
-	const struct device_settings said = row->settings;
-	struct device_settings *limits = &there->settings;
+	const struct device_attribute *changed =
+		device_settings_change(&there->settings, &row->settings);
 
 	*outcome = DEVICE_UNCHANGED;
-	if ((!said.max_message || said.max_message == limits->max_message) &&
-		(!said.max_in_flight || said.max_in_flight == limits->max_in_flight))
+	if (changed == NULL)
 		return 0;
 	if (!replace)
 		return store_fail(error, -EEXIST,
-			"device %s is there with these keys and another max_message or "
-			"max_in_flight; replace changes them",
-			there->name);
-	if (said.max_message)
-		limits->max_message = said.max_message;
-	if (said.max_in_flight)
-		limits->max_in_flight = said.max_in_flight;
-	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LIMITS);
+			"device %s is there with these keys and other settings (%s); replace "
+			"changes them",
+			there->name, changed->name);
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_SETTINGS);
 
-	sqlite3_bind_int64(statement, 1, there->id);
-	sqlite3_bind_int(statement, 2, limits->max_message);
-	sqlite3_bind_int(statement, 3, limits->max_in_flight);
 	there->line = row->line;
 	there->changed = true;
 	*row = *there;
 	*outcome = DEVICE_CHANGED;
+	int id = settings_bind(statement, 1, &row->settings);
+	sqlite3_bind_int64(statement, id, row->id);
 	return store_exec(store, statement, error);
 }
 
 // What is not said of a device is as it was before.
 void row_inherit(struct store_row *row, const struct store_row *before)
 {
+	struct device_settings settings = before->settings;
+
 	if (!row->recovery_said)
 		row->recovery = before->recovery;
 	if (!row->own_piv_said)
 		row->own_piv = before->own_piv;
-	if (!row->settings.max_message)
-		row->settings.max_message = before->settings.max_message;
-	if (!row->settings.max_in_flight)
-		row->settings.max_in_flight = before->settings.max_in_flight;
+	device_settings_change(&settings, &row->settings);
+	row->settings = settings;
 }
 
 // Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
@@ -102,7 +98,7 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 				there.name);
 		code = policy_check(row, &there, error);
 		return code != 0 ? code
-				 : limits_change(store, row, &there, replace, outcome, error);
+				 : settings_change(store, row, &there, replace, outcome, error);
 	}
 	if (!replace)
 		return store_fail(error, -EEXIST,
@@ -174,8 +170,7 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 	sqlite3_bind_int(statement, 14, row->own_piv);
 	sqlite3_bind_int64(statement, 15, row->mark);
 	sqlite3_bind_int(statement, 16, row->resync);
-	sqlite3_bind_int(statement, 17, row->settings.max_message);
-	sqlite3_bind_int(statement, 18, row->settings.max_in_flight);
+	settings_bind(statement, 17, &row->settings);
 	int code = store_exec(store, statement, error);
 	if (code == 0)
 		code = key_put(store, row->sender_hash, row->id, 0, 0, error);

@@ -8,7 +8,7 @@
 
 // Within a transaction, which must be rolled back if this fails: checks the row against all others
 // and writes it. *other is the id of the device in the way, if there is one. With DEVICE_CHANGED
-// the row becomes the one that was there, with its new limits.
+// the row becomes the one that was there, with its new settings.
 int row_apply(struct store *store, struct store_row *row, bool replace,
 	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
 	__attribute__((warn_unused_result));

@@ -44,8 +44,8 @@ void import_progress(const struct import *import, struct import_progress *progre
 void import_report(const struct import *import, struct import_report *report);
 
 // After import_write() was done: fills devices[] with the next ones that were added, that replace
-// others or that have other limits, and were not removed or replaced since, at most room. *count 0:
-// no more. The caller wipes devices[].
+// others or that have other settings, and were not removed or replaced since, at most room. *count
+// 0: no more. The caller wipes devices[].
 int import_next(struct import *import, struct device_keyed *devices, size_t room, size_t *count,
 	struct store_error *error) __attribute__((warn_unused_result));
 

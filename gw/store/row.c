@@ -6,6 +6,7 @@
 #include "gw/store/changed.h"
 #include "gw/store/hashes.h"
 #include "gw/store/seal.h"
+#include "gw/store/settings.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
@@ -46,8 +47,6 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	int64_t run_base = sqlite3_column_int64(statement, 9);
 	int64_t recovery = sqlite3_column_int64(statement, 11);
 	int64_t own_piv = sqlite3_column_int64(statement, 12);
-	int64_t max_message = sqlite3_column_int64(statement, 15);
-	int64_t max_in_flight = sqlite3_column_int64(statement, 16);
 	bool good =
 		column_blob(statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len) &&
 		column_blob(statement, 3, row->gateway_id, OSC_KID_LEN_MAX, &row->gateway_id_len) &&
@@ -59,15 +58,12 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
 		run_base <= STORE_RUN_MAX && recovery >= DEVICE_ECHO && recovery <= DEVICE_FLOOR &&
 		own_piv >= DEVICE_OWN_PIV_AUTO && own_piv <= DEVICE_OWN_PIV_CLOCK &&
-		max_message >= 0 && max_message <= DEVICE_MESSAGE_MAX && max_in_flight >= 0 &&
-		max_in_flight <= DEVICE_IN_FLIGHT_MAX;
+		settings_read(statement, 15, &row->settings);
 	row->run_base = run_base;
 	row->recovery = recovery;
 	row->own_piv = own_piv;
 	row->mark = sqlite3_column_int64(statement, 13);
 	row->resync = sqlite3_column_int64(statement, 14) != 0;
-	row->settings.max_message = max_message;
-	row->settings.max_in_flight = max_in_flight;
 	row->created = sqlite3_column_int64(statement, 10);
 	return good ? 0 : -EBADMSG;
 }

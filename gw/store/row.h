@@ -35,7 +35,7 @@ struct store_row {
 	// Of a row that is to be applied, see struct device_spec:
 	bool recovery_said, own_piv_said, has_device_seq;
 	uint64_t device_seq, gateway_seq;
-	bool changed; // it was applied, and is one that was there: with other limits
+	bool changed; // it was applied, and is one that was there: with other settings
 };
 
 // Reads a row of STORE_DEVICE_SELECT. -EBADMSG if it cannot have been written by us.

@@ -28,7 +28,7 @@ struct spool_head {
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
-	struct device_settings settings;
+	uint16_t settings_len; // bytes up to the last that is not 0
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	bool changed;
@@ -83,6 +83,16 @@ static bool get(struct spool *spool, void *data, size_t len)
 	return len == 0 || fread_unlocked(data, len, 1, spool->file) == 1;
 }
 
+static size_t settings_len(const struct device_settings *settings)
+{
+	const char *bytes = (const char *)settings;
+	size_t len = sizeof(*settings);
+
+	while (len > 0 && bytes[len - 1] == 0)
+		len--;
+	return len;
+}
+
 int spool_write(struct spool *spool, const struct store_row *row)
 {
 	struct spool_head head = {
@@ -103,7 +113,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.has_id_context = row->has_id_context,
 		.recovery = row->recovery,
 		.own_piv = row->own_piv,
-		.settings = row->settings,
+		.settings_len = settings_len(&row->settings),
 		.mark = row->mark,
 		.resync = row->resync,
 		.changed = row->changed,
@@ -119,7 +129,8 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		put(spool, row->device_id, head.device_id_len) &&
 		put(spool, row->gateway_id, head.gateway_id_len) &&
 		put(spool, row->id_context, head.id_context_len) &&
-		put(spool, row->keys, head.keys_len) && put(spool, row->secret, head.secret_len);
+		put(spool, row->keys, head.keys_len) && put(spool, row->secret, head.secret_len) &&
+		put(spool, &row->settings, head.settings_len);
 	return good ? 0 : errno != 0 ? -errno : -EIO;
 }
 
@@ -153,7 +164,6 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->has_id_context = head.has_id_context;
 	row->recovery = head.recovery;
 	row->own_piv = head.own_piv;
-	row->settings = head.settings;
 	row->mark = head.mark;
 	row->resync = head.resync;
 	row->changed = head.changed;
@@ -168,6 +178,7 @@ int spool_read(struct spool *spool, struct store_row *row)
 		get(spool, row->device_id, head.device_id_len) &&
 		get(spool, row->gateway_id, head.gateway_id_len) &&
 		get(spool, row->id_context, head.id_context_len) &&
-		get(spool, row->keys, head.keys_len) && get(spool, row->secret, head.secret_len);
+		get(spool, row->keys, head.keys_len) && get(spool, row->secret, head.secret_len) &&
+		get(spool, &row->settings, head.settings_len);
 	return good ? 1 : -EIO;
 }

@@ -6,12 +6,13 @@
 #define POSTERN_GW_STORE_STATEMENTS_H
 
 #include "gw/store/hashes.h"
+#include "gw/store/settings.h"
 
 // Those that row_read() reads.
-#define STORE_DEVICE_COLUMNS                                                         \
-	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
-	" recipient_hash, run_base, created, recovery, own_piv, mark, resync,"       \
-	" max_message, max_in_flight"
+#define STORE_DEVICE_COLUMNS                                                                  \
+	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash,"          \
+	" recipient_hash, run_base, created, recovery, own_piv, mark, resync" STORE_SETTINGS( \
+		STORE_SETTING_COLUMN)
 #define STORE_DEVICE_SELECT "SELECT " STORE_DEVICE_COLUMNS " FROM device "
 
 #define STORE_STATEMENTS(X)                                                                        \
@@ -21,8 +22,10 @@
 	X(DEVICE_INSERT,                                                                           \
 		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"                 \
 		" algorithm, keys, secret, sender_hash, recipient_hash, run_base, created,"        \
-		" recovery, own_piv, mark, resync, max_message, max_in_flight)"                    \
-		" VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)")        \
+		" recovery, own_piv, mark, resync" STORE_SETTINGS(                                 \
+			STORE_SETTING_COLUMN) ") VALUES "                                          \
+					      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?"  \
+					      "15,?16" STORE_SETTINGS(STORE_SETTING_PLACE) ")")    \
 	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                       \
 	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                       \
 	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                                   \
@@ -32,13 +35,17 @@
 	X(DEVICE_LOAD,                                                                             \
 		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"           \
 		" sender_hash, recipient_hash, run_base, created, recovery, own_piv, mark,"        \
-		" resync, max_message, max_in_flight, w.next, w.bits, w.tag"                       \
-		" FROM device d LEFT JOIN window w ON w.device = d.id ORDER BY d.id")              \
+		" resync" STORE_SETTINGS(                                                          \
+			STORE_SETTING_COLUMN) ", w.next, w.bits, w.tag"                            \
+					      " FROM device d LEFT JOIN window w ON w.device = "   \
+					      "d.id ORDER BY d.id")                                \
 	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                                \
 	X(DEVICE_STATE,                                                                            \
 		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \
 		" WHERE id = ?1")                                                                  \
-	X(DEVICE_LIMITS, "UPDATE device SET max_message = ?2, max_in_flight = ?3 WHERE id = ?1")   \
+	X(DEVICE_SETTINGS,                                                                         \
+		"UPDATE device SET created = created" STORE_SETTINGS(                              \
+			STORE_SETTING_SET) " WHERE id = :id")                                      \
 	X(DEVICE_FROM, STORE_DEVICE_SELECT "WHERE id > ?1 ORDER BY id LIMIT ?2")                   \
 	X(DEVICE_BASED, STORE_DEVICE_SELECT "WHERE id > ?1 AND run_base > 0 ORDER BY id LIMIT 1")  \
 	X(DEVICE_FLOORS, STORE_DEVICE_SELECT "WHERE id > ?1 AND recovery = 1 ORDER BY id LIMIT 1") \

@@ -152,7 +152,7 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 	struct device_keyed *device, struct store_error *error) __attribute__((warn_unused_result));
 
 // Adds one device, durable on return. If it is there with other keys, `replace` says whether to
-// retire those, and if it is there with these keys and other limits, whether to change them in
+// retire those, and if it is there with these keys and other settings, whether to change them in
 // place (else -EEXIST). *device (the caller wipes it) is what the data plane needs; after
 // DEVICE_UNCHANGED it is not for the data plane: the device that is there goes on.
 int store_add(struct store *store, const struct device_spec *spec, bool replace,

@@ -195,24 +195,26 @@ static int windows_kept(
 	return code;
 }
 
-// The kept window of a row of SQL_DEVICE_LOAD. One whose tag is not of the token is as none.
+// The kept window of a row of SQL_DEVICE_LOAD, in its last columns. One whose tag is not of the
+// token is as none.
 static void window_read(const struct store *store, sqlite3_stmt *statement, const uint8_t *token,
 	struct device_keyed *device)
 {
+	int first = sqlite3_column_count(statement) - 3;
 	struct store_window window = {
 		.id = device->id,
-		.window.next = sqlite3_column_int64(statement, 17),
-		.window.bits = sqlite3_column_int64(statement, 18),
+		.window.next = sqlite3_column_int64(statement, first),
+		.window.bits = sqlite3_column_int64(statement, first + 1),
 	};
 	uint8_t tag[STORE_TAG_LEN];
 
 	// Own Partial IVs from the clock are for copies that nothing else tells apart; their
 	// windows would be copies too.
 	if (device->own_piv == DEVICE_OWN_PIV_CLOCK ||
-		sqlite3_column_bytes(statement, 19) != STORE_TAG_LEN)
+		sqlite3_column_bytes(statement, first + 2) != STORE_TAG_LEN)
 		return;
 	store_window_tag(store, tag, token, &window);
-	if (sodium_memcmp(tag, sqlite3_column_blob(statement, 19), STORE_TAG_LEN) != 0)
+	if (sodium_memcmp(tag, sqlite3_column_blob(statement, first + 2), STORE_TAG_LEN) != 0)
 		return;
 	device->window_known = true;
 	device->window = window.window;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The rules of the device store, each under its name. docs/store.md tells them.
 
+#include "gw/device/attribute.h"
+#include "gw/store/settings.h"
 #include "tests/unit/dataplane/oscore/osc_params_hex.h"
 #include "tests/unit/gw/store/bed.h"
 
@@ -425,4 +427,21 @@ Test(store, what_is_not_there_cannot_be_shown_or_removed)
 	expect_code(store_show(bed.store, "01", &info, &bed.error), -ENOENT);
 	expect_code(bed_remove_device(&bed, "01"), -ENOENT);
 	expect_code(bed_raise_base(&bed, 1, 1), -ENOENT);
+}
+
+// Columns are read and written by their place.
+Test(store, settings_are_columns_in_the_order_of_the_attributes)
+{
+#define COLUMN_NAME(name) #name,
+	static const char *const columns[] = {STORE_SETTINGS(COLUMN_NAME)};
+	const unsigned count = sizeof(columns) / sizeof(columns[0]);
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		if (!device_attributes[i].in_place)
+			continue;
+		cr_assert_lt(at, count, "%s has no column", device_attributes[i].name);
+		cr_expect_str_eq(columns[at++], device_attributes[i].name);
+	}
+	cr_expect_eq(at, count);
 }
