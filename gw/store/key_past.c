@@ -15,8 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-// Run of a tombstone whose device had its own Partial IVs from the clock.
-#define STORE_RUN_CLOCK (STORE_RUN_MAX + 2)
+// In the place of the run of a tombstone.
+#define RUN_NONE_LEFT (STORE_RUN_MAX + 1) // the keys may have been used with all runs
+#define RUN_CLOCK     (STORE_RUN_MAX + 2) // the device had its own Partial IVs from the clock
 
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,
 	uint64_t mark, struct store_error *error)
@@ -40,6 +41,15 @@ static bool row_opens(const struct store *store, const struct store_row *row)
 	return opens;
 }
 
+// The highest run that a device can have been used with. The data plane has the device for a while
+// after it was retired, and the run of this start may be granted in that while.
+static uint32_t last_run(const struct store *store, const struct store_row *row)
+{
+	uint64_t run = (uint64_t)store_current_run(store) + row->run_base;
+
+	return run <= STORE_RUN_MAX ? run : RUN_NONE_LEFT;
+}
+
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_DELETE);
@@ -48,14 +58,12 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	int code = store_exec(store, statement, error);
 	if (code != 0)
 		return code;
-	// The data plane has the device for a while longer, and the run of this start may be
-	// granted in that while.
-	uint32_t run = store_current_run(store) + row->run_base;
+	uint32_t run = last_run(store, row);
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK)
-		run = STORE_RUN_CLOCK;
+		run = RUN_CLOCK;
 	// What may have been set back does not tell what the keys were used with.
 	if (!row_opens(store, row))
-		run = STORE_RUN_MAX + 1;
+		run = RUN_NONE_LEFT;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
 	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, row->mark, error);
 }
@@ -110,7 +118,7 @@ static int tombstone_raise(struct store *store, const uint8_t hash[STORE_HASH_LE
 
 int row_retire_again(struct store *store, const struct store_row *row, struct store_error *error)
 {
-	uint32_t run = store_current_run(store) + row->run_base;
+	uint32_t run = last_run(store, row);
 
 	int code = tombstone_raise(store, row->sender_hash, run, row->mark, error);
 	return code != 0 ? code
@@ -141,14 +149,14 @@ static int base_begin(const struct store *store, struct store_row *row, uint32_t
 	uint32_t current = store_current_run(store);
 
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK) {
-		if (past_run != STORE_RUN_CLOCK &&
+		if (past_run != RUN_CLOCK &&
 			((uint64_t)past_run + 1) << STORE_COUNTER_BITS > key_clock_first())
 			return store_fail(error, -ERANGE,
 				"its keys were used with Partial IVs that the clock has yet to "
 				"come to: own_piv: always, or new keys");
 		return 0;
 	}
-	if (past_run == STORE_RUN_CLOCK)
+	if (past_run == RUN_CLOCK)
 		past_run = clock_run(store);
 	if (past_run >= current && row->run_base < past_run - current + 1)
 		row->run_base = past_run - current + 1;

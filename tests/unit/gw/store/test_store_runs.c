@@ -127,6 +127,31 @@ Test(store_runs, a_base_only_rises_and_stays)
 	cr_expect_eq(device.run_base, STORE_RUN_MAX);
 }
 
+// In later starts the run of this start and its base are more than there are runs.
+Test(store_runs, keys_that_had_the_last_run_never_come_again)
+{
+	static const char *const ids[] = {"01", "02", "03", "04", "05"};
+	struct device_keyed device;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct device_spec spec = bed_spec(i, ids[i], "aa");
+
+		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
+		bed_load(&bed, ids[i], &device);
+		cr_assert_eq(bed_raise_base(&bed, device.id, STORE_RUN_MAX), 0);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		struct device_spec spec = bed_spec(i, ids[i], "aa");
+
+		spec.never_used = false;
+		spec.has_gateway_seq = true;
+		cr_expect_eq(grant(), i);
+		cr_assert_eq(bed_remove_device(&bed, ids[i]), 0);
+		cr_expect_eq(bed_add(&bed, &spec), -ERANGE, "start %u: %s", i, bed.error.text);
+		reopen();
+	}
+}
+
 Test(store_runs, an_older_database_is_refused_by_the_mark_beside_it)
 {
 	cr_expect_eq(grant(), 0);
