@@ -12,6 +12,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -152,6 +153,8 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_INSERT);
 
+	assert(row->id != 0 && row->id < store->next_id && row->run_base <= STORE_RUN_MAX);
+	assert(row->keys_len > SEAL_OVERHEAD && row->secret_len > SEAL_OVERHEAD);
 	sqlite3_bind_int64(statement, 1, row->id);
 	sqlite3_bind_text(statement, 2, row->name, -1, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 3, row->device_id, row->device_id_len, SQLITE_STATIC);

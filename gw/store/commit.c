@@ -7,12 +7,14 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 
 int store_begin(struct store *store, struct store_error *error)
 {
 	if (store->broken)
 		return store_fail(error, -EIO, "the store failed to write before");
+	assert(sqlite3_get_autocommit(store->db) != 0); // one transaction at a time
 	store->count_begun = store->count;
 	return store_exec(store, store_statement(store, SQL_BEGIN), error);
 }
@@ -35,6 +37,10 @@ int store_commit(struct store *store, struct store_error *error)
 int store_commit_run(struct store *store, uint32_t run_next, struct store_error *error)
 {
 	uint64_t after = store->commits + 1;
+
+	// Runs only rise, else one would be granted twice.
+	assert(run_next >= store->run_next && run_next <= STORE_RUN_MAX + 1);
+	assert(sqlite3_get_autocommit(store->db) == 0);
 	sqlite3_stmt *statement = store_statement(store, SQL_META_COMMIT);
 
 	sqlite3_bind_int64(statement, 1, after);

@@ -7,6 +7,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ int database_open(struct store *store, struct store_error *error)
 	struct stat st;
 	int code = 0;
 
+	assert(store->db == NULL && store->directory_fd >= 0);
 	// Made by us, so that nobody else can read it at any moment.
 	int fd = openat(
 		store->directory_fd, STORE_DB, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

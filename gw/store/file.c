@@ -4,6 +4,7 @@
 
 #include "gw/store/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -49,6 +50,8 @@ int file_give(int fd, int directory_fd)
 int file_replace(int directory_fd, const char *name, const void *data, size_t len)
 {
 	char temporary[64];
+
+	assert(strlen(name) + sizeof(".new") <= sizeof(temporary));
 	snprintf(temporary, sizeof(temporary), "%s.new", name);
 
 	// A name of ours in a directory of ours: what a crash left there may go.

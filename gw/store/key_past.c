@@ -11,6 +11,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -24,6 +25,7 @@ int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t de
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_PUT);
 
+	assert(device == 0 ? run <= RUN_CLOCK : run == 0 && mark == 0);
 	sqlite3_bind_blob(statement, 1, hash, STORE_HASH_LEN, SQLITE_STATIC);
 	if (device != 0)
 		sqlite3_bind_int64(statement, 2, device);

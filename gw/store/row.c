@@ -10,6 +10,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -146,6 +147,8 @@ int row_write_state(struct store *store, const struct store_row *row, struct sto
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_STATE);
 
+	assert(row->id != 0 && row->run_base <= STORE_RUN_MAX);
+	assert(row->keys_len > SEAL_OVERHEAD);
 	sqlite3_bind_int64(statement, 1, row->id);
 	sqlite3_bind_int64(statement, 2, row->run_base);
 	sqlite3_bind_int64(statement, 3, row->mark);

@@ -9,6 +9,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +24,7 @@ uint32_t store_current_run(const struct store *store)
 static int run_raise(struct store *store, uint32_t run_next, int64_t hour, uint32_t hour_runs,
 	struct store_error *error)
 {
+	assert(!store->granted && run_next == store->run_next + 1);
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;

@@ -8,6 +8,7 @@
 #include "gw/store/file.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,6 +59,7 @@ int run_marks_write(struct store *store, struct store_error *error)
 {
 	char text[64];
 
+	assert(store->run_next <= STORE_RUN_MAX + 1);
 	int len = snprintf(text, sizeof(text), MARK_FORMAT, store->run_next, store->commits);
 	int code = file_replace(store->directory_fd, STORE_MARK, text, len);
 	if (code == 0)

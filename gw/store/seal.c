@@ -7,6 +7,7 @@
 #include "gw/store/secrets.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum b
 			row->mark != 0 || row->resync);
 	uint8_t *to = aad;
 
+	assert(row->device_id_len <= OSC_KID_LEN_MAX && row->gateway_id_len <= OSC_KID_LEN_MAX);
 	*to++ = blob;
 	*to++ = policy ? BLOB_WITH_POLICY : BLOB_PLAIN;
 	to = mempcpy(to, &id, sizeof(id));
@@ -116,6 +118,7 @@ void seal_secret(const struct store *store, struct store_row *row, const struct 
 	uint8_t plain[SEAL_SECRET_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
 	uint8_t *to = plain;
 
+	assert(params->secret_len <= OSC_SECRET_LEN_MAX && params->salt_len <= OSC_SECRET_LEN_MAX);
 	*to++ = params->secret_len;
 	to = mempcpy(to, params->secret, params->secret_len);
 	*to++ = params->salt_len;

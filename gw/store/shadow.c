@@ -19,6 +19,7 @@
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,6 +86,7 @@ static int database_make(struct shadow *shadow, struct store_error *error)
 
 int shadow_open(struct store *store, struct shadow **shadow, struct store_error *error)
 {
+	assert(store->changed == NULL); // one copy at a time
 	struct shadow *new = calloc(1, sizeof(*new));
 
 	*shadow = NULL;
@@ -220,6 +222,7 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 	struct stat st;
 	int code = 0;
 
+	assert(shadow->changed.count == 0 && !shadow->changed.lost && store->backups == 0);
 	int old = openat(store->directory_fd, STORE_DB, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (old < 0 || fstat(shadow->fd, &st) != 0) {
 		code = -errno;

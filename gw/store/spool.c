@@ -7,6 +7,7 @@
 #include "gw/store/file.h"
 #include "gw/store/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,6 +94,15 @@ static size_t settings_len(const struct device_settings *settings)
 	return len;
 }
 
+// Whether what is indexed and copied by these numbers has room. An ID Context of any length has.
+static bool head_fits(const struct spool_head *head)
+{
+	return head->alg < AEAD_ALG_COUNT && head->name_len <= DEVICE_NAME_MAX &&
+		head->device_id_len <= OSC_KID_LEN_MAX && head->gateway_id_len <= OSC_KID_LEN_MAX &&
+		head->keys_len <= SEAL_KEYS_MAX && head->secret_len <= SEAL_SECRET_MAX &&
+		head->settings_len <= sizeof(struct device_settings);
+}
+
 int spool_write(struct spool *spool, const struct store_row *row)
 {
 	struct spool_head head = {
@@ -125,6 +135,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 	memcpy(head.sender_hash, row->sender_hash, STORE_HASH_LEN);
 	memcpy(head.recipient_hash, row->recipient_hash, STORE_HASH_LEN);
 
+	assert(head_fits(&head));
 	bool good = put(spool, &head, sizeof(head)) && put(spool, row->name, head.name_len) &&
 		put(spool, row->device_id, head.device_id_len) &&
 		put(spool, row->gateway_id, head.gateway_id_len) &&
@@ -147,6 +158,9 @@ int spool_read(struct spool *spool, struct store_row *row)
 
 	if (!get(spool, &head, sizeof(head)))
 		return feof(spool->file) ? 0 : -EIO;
+	// As on any disk, what is read need not be what was written.
+	if (!head_fits(&head))
+		return -EIO;
 	memset(row, 0, sizeof(*row));
 	row->id = head.id;
 	row->replaces = head.replaces;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -150,6 +151,7 @@ static void run_job(struct store_thread *thread, struct list *waiting, struct st
 		post(thread, &thread->queued, job, thread->work_fd);
 		break;
 	case STORE_TURN_WAIT:
+		assert(job->wait_fd >= 0);
 		list_put(waiting, job);
 		break;
 	}
@@ -273,6 +275,7 @@ void store_thread_wait(struct store_thread *thread)
 
 void store_thread_submit(struct store_thread *thread, struct store_job *job)
 {
+	assert(job->run != NULL && job->done != NULL);
 	job->thread = thread;
 	job->wait_fd = -1;
 	job->result = 0;
@@ -296,6 +299,7 @@ void store_job_note(struct store_job *job)
 {
 	struct store_thread *thread = job->thread;
 
+	assert(!job->over); // only from run()
 	if (job->note == NULL)
 		return;
 	pthread_mutex_lock(&thread->lock);
