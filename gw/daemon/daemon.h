@@ -12,7 +12,7 @@
 #include "gw/ctl/verbs.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/routes.h"
-#include "gw/store/thread.h"
+#include "gw/store/jobs.h"
 #include "gw/upstream/loop.h"
 
 #include <signal.h>

@@ -7,6 +7,7 @@
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/os/log.h"
+#include "gw/store/import_job.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The jobs of the store thread: what each of them does there.
+// What each job does on the store thread. A job that adds or removes devices waits while an import
+// is being written.
 
-#include "base/clock.h"
-#include "gw/store/backup.h"
-#include "gw/store/thread.h"
+#include "gw/store/jobs.h"
+
+#include "base/container.h"
+#include "gw/store/import.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sodium.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
-#define NOTE_MS 100 // between two notes of an import
-
-#define JOB_OF(type, pointer) ((struct type *)((char *)(pointer)-offsetof(struct type, job)))
 
 static enum store_turn run_add(struct store_job *job, struct store *store)
 {
-	struct store_add_job *add = JOB_OF(store_add_job, job);
+	struct store_add_job *add = CONTAINER_OF(job, struct store_add_job, job);
 
 	if (store_importing(store))
 		return STORE_TURN_AGAIN;
@@ -36,7 +29,7 @@ void store_add_job_init(struct store_add_job *add)
 
 static enum store_turn run_remove(struct store_job *job, struct store *store)
 {
-	struct store_remove_job *remove = JOB_OF(store_remove_job, job);
+	struct store_remove_job *remove = CONTAINER_OF(job, struct store_remove_job, job);
 
 	if (store_importing(store))
 		return STORE_TURN_AGAIN;
@@ -51,7 +44,7 @@ void store_remove_job_init(struct store_remove_job *remove)
 
 static enum store_turn run_show(struct store_job *job, struct store *store)
 {
-	struct store_show_job *show = JOB_OF(store_show_job, job);
+	struct store_show_job *show = CONTAINER_OF(job, struct store_show_job, job);
 
 	job->result = store_show(store, show->name, &show->info, &job->error);
 	return STORE_TURN_DONE;
@@ -64,7 +57,7 @@ void store_show_job_init(struct store_show_job *show)
 
 static enum store_turn run_list(struct store_job *job, struct store *store)
 {
-	struct store_list_job *list = JOB_OF(store_list_job, job);
+	struct store_list_job *list = CONTAINER_OF(job, struct store_list_job, job);
 
 	job->result =
 		store_list(store, list->after, list->page, list->room, &list->count, &job->error);
@@ -78,7 +71,7 @@ void store_list_job_init(struct store_list_job *list)
 
 static enum store_turn run_grant(struct store_job *job, struct store *store)
 {
-	struct store_grant_job *grant = JOB_OF(store_grant_job, job);
+	struct store_grant_job *grant = CONTAINER_OF(job, struct store_grant_job, job);
 
 	job->result = store_run_grant(store, &grant->run, &job->error);
 	return STORE_TURN_DONE;
@@ -91,7 +84,7 @@ void store_grant_job_init(struct store_grant_job *grant)
 
 static enum store_turn run_clock(struct store_job *job, struct store *store)
 {
-	struct store_clock_job *clock = JOB_OF(store_clock_job, job);
+	struct store_clock_job *clock = CONTAINER_OF(job, struct store_clock_job, job);
 
 	job->result = store_clock_raise(store, clock->clock, &job->error);
 	return STORE_TURN_DONE;
@@ -104,7 +97,7 @@ void store_clock_job_init(struct store_clock_job *clock)
 
 static enum store_turn run_raise(struct store_job *job, struct store *store)
 {
-	struct store_raise_job *raise = JOB_OF(store_raise_job, job);
+	struct store_raise_job *raise = CONTAINER_OF(job, struct store_raise_job, job);
 
 	job->result = raise->is_mark
 		? store_marks_raise(store, raise->raise, raise->count, &job->error)
@@ -119,7 +112,7 @@ void store_raise_job_init(struct store_raise_job *raise)
 
 static enum store_turn run_resync(struct store_job *job, struct store *store)
 {
-	struct store_resync_job *resync = JOB_OF(store_resync_job, job);
+	struct store_resync_job *resync = CONTAINER_OF(job, struct store_resync_job, job);
 
 	job->result = store_resync(store, resync->name, resync->has_from, resync->from,
 		&resync->waited, &resync->device, &job->error);
@@ -133,7 +126,7 @@ void store_resync_job_init(struct store_resync_job *resync)
 
 static enum store_turn run_rotate(struct store_job *job, struct store *store)
 {
-	struct store_rotate_job *rotate = JOB_OF(store_rotate_job, job);
+	struct store_rotate_job *rotate = CONTAINER_OF(job, struct store_rotate_job, job);
 
 	if (store_importing(store))
 		return STORE_TURN_AGAIN;
@@ -150,7 +143,7 @@ void store_rotate_job_init(struct store_rotate_job *rotate)
 
 static enum store_turn run_check(struct store_job *job, struct store *store)
 {
-	struct store_check_job *check = JOB_OF(store_check_job, job);
+	struct store_check_job *check = CONTAINER_OF(job, struct store_check_job, job);
 	bool done;
 
 	if (store_thread_cancelled(job->thread)) {
@@ -176,7 +169,7 @@ static enum store_turn backup_over(struct store_backup_job *backup, int result)
 
 static enum store_turn run_backup(struct store_job *job, struct store *store)
 {
-	struct store_backup_job *backup = JOB_OF(store_backup_job, job);
+	struct store_backup_job *backup = CONTAINER_OF(job, struct store_backup_job, job);
 	bool done = false;
 	int code = 0;
 
@@ -220,7 +213,7 @@ void store_start_job_init(struct store_start_job *start)
 
 static enum store_turn run_stop(struct store_job *job, struct store *store)
 {
-	struct store_stop_job *stop = JOB_OF(store_stop_job, job);
+	struct store_stop_job *stop = CONTAINER_OF(job, struct store_stop_job, job);
 
 	job->result = store_stop(store, stop->clock_used, stop->next, stop->arg, &job->error);
 	return STORE_TURN_DONE;
@@ -229,135 +222,4 @@ static enum store_turn run_stop(struct store_job *job, struct store *store)
 void store_stop_job_init(struct store_stop_job *stop)
 {
 	stop->job.run = run_stop;
-}
-
-static void publish_progress(struct store_import_job *job)
-{
-	struct import_progress progress;
-
-	import_progress(job->import, &progress);
-	job->progress.bytes = progress.bytes;
-	job->progress.bytes_total = progress.bytes_total;
-	job->progress.rows = progress.rows;
-	job->progress.applied = progress.applied;
-	uint64_t now = clock_ms();
-	if (now - job->noted_ms < NOTE_MS)
-		return;
-	job->noted_ms = now;
-	store_job_note(&job->job);
-}
-
-static enum store_turn import_over(struct store_import_job *job, int result)
-{
-	if (job->import != NULL)
-		import_report(job->import, &job->report);
-	import_free(job->import);
-	job->import = NULL;
-	job->job.result = result;
-	// It may have been a million rows.
-	malloc_trim(0);
-	return STORE_TURN_DONE;
-}
-
-static int import_begin(struct store_import_job *job, struct store *store)
-{
-	int fd = job->fd;
-
-	job->fd = -1;
-	job->devices = sodium_allocarray(STORE_IMPORT_CHUNK, sizeof(job->devices[0]));
-	if (job->devices == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return store_fail(&job->job.error, -ENOMEM, "no memory for an import");
-	}
-	return job->path != NULL
-		? import_open_path(store, job->path, &job->options, &job->import, &job->job.error)
-		: import_open_fd(store, fd, &job->options, &job->import, &job->job.error);
-}
-
-static enum store_turn import_read(struct store_import_job *job)
-{
-	enum import_state state;
-
-	int code = import_step(job->import, &state, &job->job.error);
-	if (code != 0)
-		return import_over(job, code);
-	publish_progress(job);
-	if (state == IMPORT_WAIT) {
-		job->job.wait_fd = import_fd(job->import);
-		return STORE_TURN_WAIT;
-	}
-	if (state == IMPORT_READ)
-		job->phase = STORE_IMPORT_WRITING;
-	return STORE_TURN_AGAIN;
-}
-
-static enum store_turn import_hand_out(struct store_import_job *job)
-{
-	sodium_memzero(job->devices, STORE_IMPORT_CHUNK * sizeof(job->devices[0]));
-	job->count = 0;
-	if (store_thread_cancelled(job->job.thread))
-		return import_over(job, 0);
-	int code = import_next(
-		job->import, job->devices, STORE_IMPORT_CHUNK, &job->count, &job->job.error);
-	if (code != 0 || job->count == 0) {
-		job->count = 0;
-		return import_over(job, code);
-	}
-	return STORE_TURN_DONE;
-}
-
-static enum store_turn import_write_rows(struct store_import_job *job)
-{
-	bool done;
-
-	int code = import_write(job->import, &done, &job->job.error);
-	publish_progress(job);
-	if (code != 0)
-		return import_over(job, code);
-	if (!done)
-		return STORE_TURN_AGAIN;
-	import_report(job->import, &job->report);
-	job->phase = STORE_IMPORT_HANDING_OUT;
-	return import_hand_out(job);
-}
-
-static enum store_turn run_import(struct store_job *base, struct store *store)
-{
-	struct store_import_job *job = JOB_OF(store_import_job, base);
-
-	if (job->phase == STORE_IMPORT_HANDING_OUT)
-		return import_hand_out(job);
-	if (store_thread_cancelled(base->thread))
-		return import_over(
-			job, store_fail(&base->error, -ECANCELED, "the import was cancelled"));
-	if (job->import == NULL) {
-		int code = import_begin(job, store);
-		if (code != 0)
-			return import_over(job, code);
-	}
-	return job->phase == STORE_IMPORT_READING ? import_read(job) : import_write_rows(job);
-}
-
-struct store_import_job *store_import_job_new(void)
-{
-	struct store_import_job *job = calloc(1, sizeof(*job));
-
-	if (job == NULL)
-		return NULL;
-	job->job.run = run_import;
-	job->fd = -1;
-	return job;
-}
-
-void store_import_job_free(struct store_import_job *job)
-{
-	if (job == NULL)
-		return;
-	import_free(job->import);
-	sodium_free(job->devices);
-	if (job->fd >= 0)
-		close(job->fd);
-	free(job->path);
-	free(job);
 }

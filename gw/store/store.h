@@ -31,7 +31,6 @@
 #include "gw/device/error.h"
 #include "gw/store/kek.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

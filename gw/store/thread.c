@@ -4,12 +4,14 @@
 #include "gw/store/thread.h"
 
 #include "base/clock.h"
+#include "gw/store/store.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

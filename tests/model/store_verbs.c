@@ -4,6 +4,7 @@
 #include "tests/model/store_verbs.h"
 
 #include "gw/daemon/disk.h"
+#include "gw/store/import_job.h"
 #include "tests/model/disk.h"
 #include "tests/model/store_served.h"
 #include "tests/model/store_table.h"

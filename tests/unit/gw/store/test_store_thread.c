@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The store thread: order, progress, back-pressure, the end.
 
-#include "gw/store/thread.h"
+#include "gw/store/import_job.h"
+#include "gw/store/jobs.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An import as a job of the store thread.
+
+#ifndef POSTERN_GW_STORE_IMPORT_JOB_H
+#define POSTERN_GW_STORE_IMPORT_JOB_H
+
+#include "gw/store/import.h"
+#include "gw/store/thread.h"
+
+#include <stdatomic.h>
+
+#define STORE_IMPORT_CHUNK 256 // devices handed over at once
+
+enum store_import_phase { STORE_IMPORT_READING, STORE_IMPORT_WRITING, STORE_IMPORT_HANDING_OUT };
+
+// The import ends in several done()s: while `count` is not 0, devices[0..count) are rows that are
+// durable and now go to the data plane. When they have, submit the job again for the next ones
+// (devices[] is wiped then); until then nothing more is read, so there is no hurry. count 0: the
+// import is over, with the report and the result of this done(). Free it with
+// store_import_job_free(), then or at any time when it is not submitted.
+//
+// A result other than 0 after a chunk was handed over means that rows are in the store which the
+// data plane has not: it gets them at the next start.
+struct store_import_job {
+	struct store_job job;
+	char *path;                    // in: malloc()ed, freed with the job; NULL: fd
+	int fd;                        // in: if path is NULL; taken over
+	struct import_options options; // in
+	void *arg;                     // the submitter's own
+	struct {
+		_Atomic uint64_t bytes, bytes_total, rows, applied; // as in struct import_progress
+	} progress; // may be read at any time, e.g. in note()
+	struct import_report report;
+	struct device_keyed *devices;
+	size_t count;
+
+	// Of the store thread:
+	struct import *import;
+	enum store_import_phase phase;
+	uint64_t noted_ms;
+};
+// NULL without memory. Sets fd to -1.
+struct store_import_job *store_import_job_new(void);
+void store_import_job_free(struct store_import_job *job);
+
+#endif
