@@ -2,17 +2,30 @@
 
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-// A text can quote a file's contents, and goes to terminals.
+// A text can quote a file's contents, and goes to terminals and into CBOR.
 static void text_write(struct error *error, size_t at, const char *format, va_list args)
 {
+	uint8_t *p = (uint8_t *)error->text + at;
+
 	vsnprintf(error->text + at, sizeof(error->text) - at, format, args);
-	for (char *c = error->text + at; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	for (size_t left = strlen(error->text + at); left;) {
+		unsigned len = utf8_len(p, left);
+		bool control = *p < ' ' || *p == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+
+		if (!len || control) {
+			len = len ? len : 1;
+			memset(p, '?', len);
+		}
+		p += len;
+		left -= len;
+	}
 }
 
 int error_set(struct error *error, int code, const char *format, ...)

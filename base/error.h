@@ -9,7 +9,7 @@
 // Written only on failure.
 struct error {
 	int code;                  // -errno
-	char text[ERROR_TEXT_MAX]; // one line of ASCII without control characters
+	char text[ERROR_TEXT_MAX]; // one line of UTF-8 without control characters
 };
 
 // Fills *error and returns `code`, so that a failure is one line:

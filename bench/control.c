@@ -115,7 +115,7 @@ static int request_make(struct device *device, const uint8_t token[8], uint8_t *
 {
 	struct option_list options = {0};
 	struct protection protection;
-	struct failure failure;
+	struct error failure;
 	int failed = option_add(
 		&options, COAP_OPT_URI_PATH, device->path, strlen(device->path), &failure);
 
@@ -189,7 +189,7 @@ static bool answer_wait(struct device *device, const uint8_t token[8])
 // Every number is used once, and on the disk as used before it is.
 static void numbers_take(struct device *device)
 {
-	struct failure failure;
+	struct error failure;
 	bool started;
 
 	if (sequence_take_range(device->numbers, NUMBERS_EACH, &device->piv, &started, &failure))
@@ -236,7 +236,7 @@ static void *device_run(void *arg)
 static void device_init(struct device *device, const struct options *options,
 	struct client_context *context, struct aead_engine *engine)
 {
-	struct failure failure;
+	struct error failure;
 
 	if (context_file_load(context, options->keys, &failure) ||
 		sequence_path(options->keys, &device->numbers, &failure) ||
@@ -259,7 +259,7 @@ static void device_init(struct device *device, const struct options *options,
 
 static void device_free(struct device *device)
 {
-	struct failure failure;
+	struct error failure;
 
 	if (sequence_give_back(device->numbers, device->piv, device->piv_end, &failure))
 		die("%s", failure.text);

@@ -152,23 +152,23 @@ static const struct option longs[] = {
 };
 
 static int set_number(uint64_t min, uint64_t max, const char *text, uint64_t *number,
-	const char *what, struct failure *f)
+	const char *what, struct error *f)
 {
 	if (!number_parse(text, max, number) || *number < min)
-		return failure_set(f, -EINVAL, "%s: \"%s\" is not a number from %llu to %llu", what,
+		return error_set(f, -EINVAL, "%s: \"%s\" is not a number from %llu to %llu", what,
 			text, (unsigned long long)min, (unsigned long long)max);
 	return 0;
 }
 
-static int set_seconds(unsigned *ms, const char *text, struct failure *f)
+static int set_seconds(unsigned *ms, const char *text, struct error *f)
 {
 	if (!seconds_parse(text, ms))
-		return failure_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
+		return error_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
 	return 0;
 }
 
 // A number that may have a fraction and k or M behind it.
-static int set_rate(double *rate, const char *text, struct failure *f)
+static int set_rate(double *rate, const char *text, struct error *f)
 {
 	char *end;
 
@@ -178,28 +178,28 @@ static int set_rate(double *rate, const char *text, struct failure *f)
 	else if (end != text && *end == 'M')
 		*rate *= 1e6, end++;
 	if (end == text || *end || !(*rate > 0) || *rate > RATE_MAX)
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "\"%s\" is not a rate, such as 500, 100k or 1.5M", text);
 	return 0;
 }
 
-static int set_verify(uint32_t *verify, const char *text, struct failure *f)
+static int set_verify(uint32_t *verify, const char *text, struct error *f)
 {
 	uint64_t number;
 
 	if (strncmp(text, "1/", 2) || !number_parse(text + 2, UINT32_MAX, &number) || !number)
-		return failure_set(f, -EINVAL, "--verify takes 1/N, not \"%s\"", text);
+		return error_set(f, -EINVAL, "--verify takes 1/N, not \"%s\"", text);
 	*verify = (uint32_t)number;
 	return 0;
 }
 
-static int set_payload(struct load_args *args, const void *data, size_t len, struct failure *f)
+static int set_payload(struct load_args *args, const void *data, size_t len, struct error *f)
 {
 	if (args->payload)
-		return failure_set(f, -EINVAL, "there is one payload: -d or -s, and once");
+		return error_set(f, -EINVAL, "there is one payload: -d or -s, and once");
 	args->payload = malloc(len + 1);
 	if (!args->payload)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	if (data)
 		memcpy(args->payload, data, len);
 	// Printable, for those who look at what arrives.
@@ -209,14 +209,14 @@ static int set_payload(struct load_args *args, const void *data, size_t len, str
 	return 0;
 }
 
-static int set_algorithm(enum aead_alg *alg, const char *text, struct failure *f)
+static int set_algorithm(enum aead_alg *alg, const char *text, struct error *f)
 {
 	if (aead_alg_from_name(text, alg))
-		return failure_set(f, -EINVAL, "no algorithm is called \"%s\"", text);
+		return error_set(f, -EINVAL, "no algorithm is called \"%s\"", text);
 	return 0;
 }
 
-static int set_mac(uint8_t mac[6], const char *text, struct failure *f)
+static int set_mac(uint8_t mac[6], const char *text, struct error *f)
 {
 	unsigned byte[6];
 	int end = 0;
@@ -224,17 +224,17 @@ static int set_mac(uint8_t mac[6], const char *text, struct failure *f)
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
 		    &byte[4], &byte[5], &end) != 6 ||
 		text[end])
-		return failure_set(f, -EINVAL, "\"%s\" is no MAC such as 02:00:00:00:00:01", text);
+		return error_set(f, -EINVAL, "\"%s\" is no MAC such as 02:00:00:00:00:01", text);
 	for (unsigned i = 0; i < 6; i++)
 		mac[i] = (uint8_t)byte[i];
 	return 0;
 }
 
 static int set_port(
-	struct load_args *args, enum dp_port_kind kind, const char *dev, struct failure *f)
+	struct load_args *args, enum dp_port_kind kind, const char *dev, struct error *f)
 {
 	if (args->port_dev)
-		return failure_set(f, -EINVAL, "there is one port: \"%s\" is one too many", dev);
+		return error_set(f, -EINVAL, "there is one port: \"%s\" is one too many", dev);
 	args->port_kind = kind;
 	args->port_dev = dev;
 	return 0;
@@ -271,7 +271,7 @@ static bool set_switch(struct load_args *args, int option)
 }
 
 // A DPDK port, or a file.
-static int set_frames_option(struct load_args *args, int option, char *text, struct failure *f)
+static int set_frames_option(struct load_args *args, int option, char *text, struct error *f)
 {
 	uint64_t number = 0;
 	int err = 0;
@@ -306,7 +306,7 @@ static int set_frames_option(struct load_args *args, int option, char *text, str
 }
 
 // Load, and what sends it.
-static int set_load_option(struct load_args *args, int option, char *text, struct failure *f)
+static int set_load_option(struct load_args *args, int option, char *text, struct error *f)
 {
 	uint64_t number = 0;
 	int err = 0;
@@ -349,7 +349,7 @@ static int set_load_option(struct load_args *args, int option, char *text, struc
 }
 
 // Devices, requests and all others.
-static int set_option(struct load_args *args, int option, char *text, struct failure *f)
+static int set_option(struct load_args *args, int option, char *text, struct error *f)
 {
 	uint64_t number = 0;
 	int err = 0;
@@ -376,10 +376,10 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 		return set_algorithm(&args->alg, text, f);
 	case 'm':
 		args->code = coap_method_from_name(text);
-		return args->code ? 0 : failure_set(f, -EINVAL, "\"%s\" is no method", text);
+		return args->code ? 0 : error_set(f, -EINVAL, "\"%s\" is no method", text);
 	case 'd':
 		if (strlen(text) > PAYLOAD_MAX)
-			return failure_set(f, -EINVAL, "the payload is too long");
+			return error_set(f, -EINVAL, "the payload is too long");
 		return set_payload(args, text, strlen(text), f);
 	case 's':
 		err = set_number(0, PAYLOAD_MAX, text, &number, "--size", f);
@@ -391,30 +391,30 @@ static int set_option(struct load_args *args, int option, char *text, struct fai
 	}
 }
 
-static int finish_make(struct load_args *args, char **words, int count, struct failure *f)
+static int finish_make(struct load_args *args, char **words, int count, struct error *f)
 {
 	if (count != 1)
-		return failure_set(f, -EINVAL, "--make-devices N needs the name of one new file");
+		return error_set(f, -EINVAL, "--make-devices N needs the name of one new file");
 	if (args->make_devices > (uint64_t)UINT32_MAX + 1 - args->first_id)
-		return failure_set(f, -EINVAL, "kids of four bytes do not count that far");
+		return error_set(f, -EINVAL, "kids of four bytes do not count that far");
 	args->make_path = words[0];
 	return 0;
 }
 
 // What frames are made of, if they are made here.
-static int finish_frames(struct load_args *args, struct failure *f)
+static int finish_frames(struct load_args *args, struct error *f)
 {
 	if (!args->port_dev && !args->pcap_path) {
 		if (args->sources.family || args->has_server_mac)
-			return failure_set(f, -EINVAL,
+			return error_set(f, -EINVAL,
 				"--source and --server-mac are for a DPDK port or --pcap; sockets "
 				"have --bind");
 		return 0;
 	}
 	if (!args->sources.family)
-		return failure_set(f, -EINVAL, "no addresses to send from: --source");
+		return error_set(f, -EINVAL, "no addresses to send from: --source");
 	if (args->pcap_path && (args->port_dev || !args->requests || !args->has_server_mac))
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "--pcap needs --requests and --server-mac, and no port");
 	return 0;
 }
@@ -432,23 +432,23 @@ static void default_window(struct load_args *args)
 		args->window = WINDOW_DEFAULT;
 }
 
-static int finish(struct load_args *args, char **words, int count, struct failure *f)
+static int finish(struct load_args *args, char **words, int count, struct error *f)
 {
 	int err;
 
 	if (args->make_devices)
 		return finish_make(args, words, count, f);
 	if (!count)
-		return failure_set(f, -EINVAL, "no URI; try postern-load --help");
+		return error_set(f, -EINVAL, "no URI; try postern-load --help");
 	if (count > 1)
-		return failure_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
+		return error_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
 	if (!args->keys_path)
-		return failure_set(f, -EINVAL,
+		return error_set(f, -EINVAL,
 			"no keys: -k FILE (postern-load --make-devices N FILE makes one)");
 	if (!args->duration_ms || !args->timeout_ms)
-		return failure_set(f, -EINVAL, "--duration and --timeout are not 0");
+		return error_set(f, -EINVAL, "--duration and --timeout are not 0");
 	if (args->hostile && (args->reflected || args->pcap_path))
-		return failure_set(f, -EINVAL, "--hostile is for a server that sends answers");
+		return error_set(f, -EINVAL, "--hostile is for a server that sends answers");
 	if (!args->payload) {
 		bool none = args->code == COAP_GET || args->code == COAP_DELETE;
 
@@ -464,7 +464,7 @@ static int finish(struct load_args *args, char **words, int count, struct failur
 }
 
 enum load_args_result load_args_parse(
-	struct load_args *args, int argc, char **argv, struct failure *f)
+	struct load_args *args, int argc, char **argv, struct error *f)
 {
 	int option;
 
@@ -493,7 +493,7 @@ enum load_args_result load_args_parse(
 			printf("postern-load %s\n", POSTERN_VERSION);
 			return LOAD_ARGS_DONE;
 		case '?':
-			failure_set(f, -EINVAL,
+			error_set(f, -EINVAL,
 				"%s is not known, or its value is missing; try postern-load --help",
 				argv[optind - 1]);
 			return LOAD_ARGS_WRONG;

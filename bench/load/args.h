@@ -64,7 +64,7 @@ enum load_args_result {
 };
 
 enum load_args_result load_args_parse(struct load_args *args, int argc, char **argv,
-	struct failure *f) __attribute__((warn_unused_result));
+	struct error *f) __attribute__((warn_unused_result));
 void load_args_free(struct load_args *args);
 
 #endif

@@ -29,7 +29,7 @@ struct reader {
 };
 
 // Room for one more. mmap'd memory grows without being copied, and keys stay in one place.
-static int grow(struct load_devices *devices, struct failure *f)
+static int grow(struct load_devices *devices, struct error *f)
 {
 	const size_t size = sizeof(*devices->device);
 	size_t room = devices->room ? devices->room * 2 : 1024;
@@ -42,7 +42,7 @@ static int grow(struct load_devices *devices, struct failure *f)
 		: mmap(NULL, room * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			  0);
 	if (at == MAP_FAILED)
-		return failure_set(f, -ENOMEM, "no memory for %zu devices", room);
+		return error_set(f, -ENOMEM, "no memory for %zu devices", room);
 	// Best effort: 128 bytes a device are a TLB miss each without.
 	(void)!madvise(at, room * size, MADV_HUGEPAGE);
 	devices->device = at;
@@ -51,7 +51,7 @@ static int grow(struct load_devices *devices, struct failure *f)
 }
 
 // The file speaks of both ends as the gateway sees them.
-static int take(struct load_devices *devices, struct reader *r, struct failure *f)
+static int take(struct load_devices *devices, struct reader *r, struct error *f)
 {
 	const struct osc_params *p = &r->spec.params;
 	struct load_device *device;
@@ -61,12 +61,11 @@ static int take(struct load_devices *devices, struct reader *r, struct failure *
 
 	// The marks that an import asks for are of no matter here.
 	if (record_to_spec(&r->record, true, &r->spec, &why))
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "%s: line %" PRIu64 ": %s", r->path, r->record.line, why.text);
 	err = osc_derive(&keys, p);
 	if (err)
-		return failure_set(
-			f, err, "%s: line %" PRIu64 ": no keys", r->path, r->record.line);
+		return error_set(f, err, "%s: line %" PRIu64 ": no keys", r->path, r->record.line);
 	err = grow(devices, f);
 	if (err)
 		return err;
@@ -88,7 +87,7 @@ static int take(struct load_devices *devices, struct reader *r, struct failure *
 		uint8_t *bytes = malloc(p->id_context_len);
 
 		if (!bytes)
-			return failure_set(f, -ENOMEM, "out of memory");
+			return error_set(f, -ENOMEM, "out of memory");
 		memcpy(bytes, p->id_context, p->id_context_len);
 		device->id_context_bytes = bytes;
 	}
@@ -106,7 +105,7 @@ static bool looks_like_json(const char *data, size_t len)
 }
 
 static int parse(struct load_devices *devices, struct reader *r, struct parse_input *input,
-	bool *ended, struct failure *f)
+	bool *ended, struct error *f)
 {
 	struct store_error why;
 	int err;
@@ -126,18 +125,18 @@ static int parse(struct load_devices *devices, struct reader *r, struct parse_in
 			}
 			break;
 		case PARSE_BAD_RECORD:
-			return failure_set(f, -EINVAL, "%s: line %" PRIu64 ": %s", r->path,
+			return error_set(f, -EINVAL, "%s: line %" PRIu64 ": %s", r->path,
 				r->record.line, why.text);
 		case PARSE_END:
 			*ended = true;
 			return 0;
 		case PARSE_BROKEN:
-			return failure_set(f, -EINVAL, "%s: %s", r->path, why.text);
+			return error_set(f, -EINVAL, "%s: %s", r->path, why.text);
 		}
 	}
 }
 
-static int read_all(struct load_devices *devices, struct reader *r, int fd, struct failure *f)
+static int read_all(struct load_devices *devices, struct reader *r, int fd, struct error *f)
 {
 	bool ended = false, begun = false;
 	int err = 0;
@@ -148,7 +147,7 @@ static int read_all(struct load_devices *devices, struct reader *r, int fd, stru
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return failure_set(f, -errno, "%s: %s", r->path, strerror(errno));
+			return error_set(f, -errno, "%s: %s", r->path, strerror(errno));
 		struct parse_input input = {.data = r->data, .len = (size_t)n, .last = n == 0};
 		if (!begun) {
 			r->is_json = looks_like_json(r->data, (size_t)n);
@@ -188,7 +187,7 @@ static bool key_is_new(
 
 // All devices share their sequence numbers: the same keys twice, in whatever role, would be used
 // for two messages under one number.
-static int refuse_same_keys(const struct load_devices *devices, const char *path, struct failure *f)
+static int refuse_same_keys(const struct load_devices *devices, const char *path, struct error *f)
 {
 	size_t slots = 4, i = 0, same;
 	uint32_t *table;
@@ -197,13 +196,13 @@ static int refuse_same_keys(const struct load_devices *devices, const char *path
 		slots *= 2;
 	table = calloc(slots, sizeof(*table));
 	if (!table)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	while (i < 2 * devices->count && key_is_new(devices, table, slots, i, &same))
 		i++;
 	free(table);
 	if (i == 2 * devices->count)
 		return 0;
-	return failure_set(f, -EINVAL,
+	return error_set(f, -EINVAL,
 		"%s: its devices %zu and %zu have the same keys, and would use each sequence "
 		"number twice",
 		path, same / 2 + 1, i / 2 + 1);
@@ -220,27 +219,27 @@ static void shuffle(struct load_devices *devices)
 	}
 }
 
-int devices_read(struct load_devices *devices, const char *path, size_t max, struct failure *f)
+int devices_read(struct load_devices *devices, const char *path, size_t max, struct error *f)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	*devices = (struct load_devices){0};
 	if (!r)
-		err = failure_set(f, -ENOMEM, "out of memory");
+		err = error_set(f, -ENOMEM, "out of memory");
 	else if (fd < 0)
-		err = failure_set(f, -errno, "%s: %s", path, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", path, strerror(errno));
 	else {
 		r->path = path;
 		r->max = max;
 		err = read_all(devices, r, fd, f);
 	}
 	if (!err && !devices->count)
-		err = failure_set(f, -EINVAL, "%s: no devices", path);
+		err = error_set(f, -EINVAL, "%s: no devices", path);
 	if (!err && devices->count > DEVICES_MAX)
-		err = failure_set(f, -EINVAL, "%s: more than %u devices", path, DEVICES_MAX);
+		err = error_set(f, -EINVAL, "%s: more than %u devices", path, DEVICES_MAX);
 	if (!err && max && devices->count < max)
-		err = failure_set(
+		err = error_set(
 			f, -EINVAL, "%s: only %zu devices, not %zu", path, devices->count, max);
 	if (!err)
 		err = refuse_same_keys(devices, path, f);
@@ -267,8 +266,7 @@ void devices_free(struct load_devices *devices)
 	*devices = (struct load_devices){0};
 }
 
-int devices_make(
-	const char *path, size_t count, uint32_t first, enum aead_alg alg, struct failure *f)
+int devices_make(const char *path, size_t count, uint32_t first, enum aead_alg alg, struct error *f)
 {
 	uint8_t secret[16], salt[8];
 	char secret_hex[2 * sizeof(secret) + 1], salt_hex[2 * sizeof(salt) + 1];
@@ -277,7 +275,7 @@ int devices_make(
 	int err;
 
 	if (!file) {
-		err = failure_set(f, -errno, "%s: %s", path, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return err;
@@ -296,9 +294,9 @@ int devices_make(
 	sodium_memzero(secret, sizeof(secret));
 	sodium_memzero(secret_hex, sizeof(secret_hex));
 	bool failed = fflush(file) || fsync(fd);
-	err = failed ? failure_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
+	err = failed ? error_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
 	if (fclose(file) && !err)
-		err = failure_set(f, -errno, "%s: %s", path, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", path, strerror(errno));
 	if (err)
 		unlink(path);
 	return err;

@@ -5,9 +5,9 @@
 #ifndef POSTERN_BENCH_LOAD_DEVICES_H
 #define POSTERN_BENCH_LOAD_DEVICES_H
 
+#include "base/error.h"
 #include "crypto/aead_algs.h"
 #include "dataplane/oscore/option.h"
-#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,14 +48,14 @@ struct load_devices {
 // Reads at most max devices (0: all) of a CSV or JSON file and derives their keys; -EINVAL if two
 // of them have the same. They are in random order afterwards, so that no server's cache or
 // prefetcher knows which comes next.
-int devices_read(struct load_devices *devices, const char *path, size_t max, struct failure *f)
+int devices_read(struct load_devices *devices, const char *path, size_t max, struct error *f)
 	__attribute__((warn_unused_result));
 // Wipes and frees.
 void devices_free(struct load_devices *devices);
 
 // Writes a new file of count devices with random secrets: ids first, first + 1, .. in four bytes.
 // -EEXIST rather than to replace the secrets of others.
-int devices_make(const char *path, size_t count, uint32_t first, enum aead_alg alg,
-	struct failure *f) __attribute__((warn_unused_result));
+int devices_make(const char *path, size_t count, uint32_t first, enum aead_alg alg, struct error *f)
+	__attribute__((warn_unused_result));
 
 #endif

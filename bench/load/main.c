@@ -52,7 +52,7 @@ static void *go_thread(void *arg)
 	return NULL;
 }
 
-static int launch(struct load_run *run, int core, struct failure *f)
+static int launch(struct load_run *run, int core, struct error *f)
 {
 	struct transport *t = run->transport;
 	pthread_attr_t attr;
@@ -63,8 +63,7 @@ static int launch(struct load_run *run, int core, struct failure *f)
 
 	if (t->ops->launch) {
 		err = t->ops->launch(t, go, run);
-		return err ? failure_set(f, err, "the sender does not start: %s", strerror(-err))
-			   : 0;
+		return err ? error_set(f, err, "the sender does not start: %s", strerror(-err)) : 0;
 	}
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -79,11 +78,11 @@ static int launch(struct load_run *run, int core, struct failure *f)
 	err = pthread_create(&thread, &attr, go_thread, run);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	return err ? failure_set(f, -err, "the sender does not start: %s", strerror(err)) : 0;
+	return err ? error_set(f, -err, "the sender does not start: %s", strerror(err)) : 0;
 }
 
 // What the main thread does meanwhile.
-static int watch(struct load_run *run, bool quiet, struct failure *f)
+static int watch(struct load_run *run, bool quiet, struct error *f)
 {
 	struct timespec turn = {.tv_nsec = TURN_MS * 1000000L};
 	uint64_t start = clock_ns(), shown = start;
@@ -105,7 +104,7 @@ static int watch(struct load_run *run, bool quiet, struct failure *f)
 	}
 	report_progress_end(stderr, &progress);
 	if (!err && run->problem)
-		err = failure_set(f, -EIO, "%s", run->problem);
+		err = error_set(f, -EIO, "%s", run->problem);
 	return err;
 }
 
@@ -126,15 +125,14 @@ struct load {
 };
 
 // The address that frames go to.
-static int server_address(const struct load_args *args, uint8_t addr[16], struct failure *f)
+static int server_address(const struct load_args *args, uint8_t addr[16], struct error *f)
 {
 	const int family = args->sources.family == 4 ? AF_INET : AF_INET6;
 
 	memset(addr, 0, 16);
 	if (inet_pton(family, args->uri.host, addr) != 1)
-		return failure_set(f, -EINVAL,
-			"%s is not an IPv%u address, as those of --source are", args->uri.host,
-			args->sources.family);
+		return error_set(f, -EINVAL, "%s is not an IPv%u address, as those of --source are",
+			args->uri.host, args->sources.family);
 	return 0;
 }
 
@@ -151,7 +149,7 @@ static unsigned first_core(void)
 	return core;
 }
 
-static struct transport *open_transport(const struct load_args *args, struct failure *f)
+static struct transport *open_transport(const struct load_args *args, struct error *f)
 {
 	struct port_conf conf = {
 		.kind = args->port_kind,
@@ -174,13 +172,13 @@ static struct transport *open_transport(const struct load_args *args, struct fai
 }
 
 // As many as devices, if there are so many, and those that nothing good comes from.
-static int count_endpoints(struct load_args *args, size_t devices, struct failure *f)
+static int count_endpoints(struct load_args *args, size_t devices, struct error *f)
 {
 	uint64_t endpoints = (uint64_t)args->sources.addresses * args->sources.ports;
 	unsigned hostile = args->hostile ? HOSTILE_ENDPOINTS : 0;
 
 	if (args->sources.family && endpoints <= hostile)
-		return failure_set(f, -EINVAL,
+		return error_set(f, -EINVAL,
 			"--hostile needs more than %d addresses and ports to send from",
 			HOSTILE_ENDPOINTS);
 	args->sources.endpoints =
@@ -188,7 +186,7 @@ static int count_endpoints(struct load_args *args, size_t devices, struct failur
 	return 0;
 }
 
-static int prepare_hostile(struct load *load, struct failure *f)
+static int prepare_hostile(struct load *load, struct error *f)
 {
 	struct transport *t = load->run.transport;
 
@@ -198,11 +196,11 @@ static int prepare_hostile(struct load *load, struct failure *f)
 	load->run.hostile = &load->hostile;
 	return hostile_create(
 		       &load->hostile, load->args.hostile, &load->devices, &load->form, t->len_max)
-		? failure_set(f, -ENOMEM, "out of memory")
+		? error_set(f, -ENOMEM, "out of memory")
 		: 0;
 }
 
-static int prepare(struct load *load, struct failure *f)
+static int prepare(struct load *load, struct error *f)
 {
 	struct load_args *args = &load->args;
 	struct load_run *run = &load->run;
@@ -258,7 +256,7 @@ static int prepare(struct load *load, struct failure *f)
 	return err ? err : load_run_prepare(run, f);
 }
 
-static int write_pcap(struct load *load, struct failure *f)
+static int write_pcap(struct load *load, struct error *f)
 {
 	struct load_args *args = &load->args;
 	struct pcap_conf conf = {
@@ -276,7 +274,7 @@ static int write_pcap(struct load *load, struct failure *f)
 	return pcap_write(&conf, &load->form, &load->devices, &load->supply, f);
 }
 
-static int go_and_watch(struct load *load, struct failure *f)
+static int go_and_watch(struct load *load, struct error *f)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	int err = launch(&load->run, load->args.core, f);
@@ -288,10 +286,10 @@ static int go_and_watch(struct load *load, struct failure *f)
 	return watch(&load->run, load->args.quiet, f);
 }
 
-static enum exit_status run_load(struct load *load, struct failure *f)
+static enum exit_status run_load(struct load *load, struct error *f)
 {
 	int err = prepare(load, f), close_err;
-	struct failure second;
+	struct error second;
 
 	if (!err)
 		err = load->args.pcap_path ? write_pcap(load, f) : go_and_watch(load, f);
@@ -299,7 +297,7 @@ static enum exit_status run_load(struct load *load, struct failure *f)
 	err = err ? err : close_err;
 	if (!err && !load->args.pcap_path && load->args.json &&
 		report_json(stdout, &load->args, &load->run))
-		err = failure_set(f, -EIO, "cannot write the report");
+		err = error_set(f, -EIO, "cannot write the report");
 	if (err) {
 		fprintf(stderr, "postern-load: %s\n", f->text);
 		return EXIT_LOCAL;
@@ -326,7 +324,7 @@ int main(int argc, char **argv)
 {
 	static struct load load;
 	enum exit_status status = EXIT_DONE;
-	struct failure f = {0};
+	struct error f = {0};
 
 	if (standard_fds_take())
 		return EXIT_LOCAL; // there is no descriptor to complain on

@@ -51,7 +51,7 @@ static int write_frame(struct writer *w, const uint8_t *frame, uint32_t len)
 
 static int write_batch(struct writer *w, const struct request_form *form,
 	struct load_devices *devices, struct piv_supply *supply, struct aead_engine *engine,
-	unsigned n, struct failure *f)
+	unsigned n, struct error *f)
 {
 	const uint16_t overhead = dp_frame_overhead(&w->flow);
 	struct request_item items[AEAD_BATCH_MAX];
@@ -64,7 +64,7 @@ static int write_batch(struct writer *w, const struct request_form *form,
 		if (err)
 			return err;
 		if (w->device == 0 && !piv_take(supply, &w->piv))
-			return failure_set(f, -EIO, "no Partial IV");
+			return error_set(f, -EIO, "no Partial IV");
 		endpoint[i] = (uint32_t)(w->device % w->conf->sources->endpoints);
 		items[i] = (struct request_item){
 			.device = &devices->device[w->device],
@@ -76,20 +76,20 @@ static int write_batch(struct writer *w, const struct request_form *form,
 		w->device = (w->device + 1) % devices->count;
 	}
 	if (request_seal_batch(form, engine, items, n))
-		return failure_set(f, -EIO, "the cipher failed");
+		return error_set(f, -EIO, "the cipher failed");
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf m = {.buf_addr = w->frame[i], .buf_len = FRAME_MAX};
 
 		sources_flow(w->conf->sources, endpoint[i], &w->flow);
 		dp_frame_encapsulate(&m, &w->flow, items[i].len);
 		if (write_frame(w, w->frame[i], m.data_len))
-			return failure_set(f, -errno, "%s: %s", w->conf->path, strerror(errno));
+			return error_set(f, -errno, "%s: %s", w->conf->path, strerror(errno));
 	}
 	return 0;
 }
 
 int pcap_write(const struct pcap_conf *conf, const struct request_form *form,
-	struct load_devices *devices, struct piv_supply *supply, struct failure *f)
+	struct load_devices *devices, struct piv_supply *supply, struct error *f)
 {
 	const struct pcap_header header = {.magic = PCAP_MAGIC,
 		.major = 2,
@@ -101,7 +101,7 @@ int pcap_write(const struct pcap_conf *conf, const struct request_form *form,
 	int err = 0;
 
 	if (!engine || !w) {
-		err = failure_set(f, -ENOMEM, "out of memory");
+		err = error_set(f, -ENOMEM, "out of memory");
 		goto out;
 	}
 	w->conf = conf;
@@ -113,7 +113,7 @@ int pcap_write(const struct pcap_conf *conf, const struct request_form *form,
 	memcpy(w->flow.remote_mac, conf->server_mac, 6);
 	w->file = fopen(conf->path, "we");
 	if (!w->file || fwrite(&header, sizeof(header), 1, w->file) != 1)
-		err = failure_set(f, -errno, "%s: %s", conf->path, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", conf->path, strerror(errno));
 	while (!err && w->written < conf->requests) {
 		uint64_t left = conf->requests - w->written;
 
@@ -121,7 +121,7 @@ int pcap_write(const struct pcap_conf *conf, const struct request_form *form,
 			left < AEAD_BATCH_MAX ? (unsigned)left : AEAD_BATCH_MAX, f);
 	}
 	if (w->file && fclose(w->file) && !err)
-		err = failure_set(f, -errno, "%s: %s", conf->path, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", conf->path, strerror(errno));
 out:
 	aead_engine_free(engine);
 	free(w);

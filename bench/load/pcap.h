@@ -21,7 +21,7 @@ struct pcap_conf {
 
 // Writes so many frames, each device in turn, under Partial IVs that are used up by it.
 int pcap_write(const struct pcap_conf *conf, const struct request_form *form,
-	struct load_devices *devices, struct piv_supply *supply, struct failure *f)
+	struct load_devices *devices, struct piv_supply *supply, struct error *f)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -11,7 +11,7 @@
 #define BLOCK_MIN      64
 
 int piv_supply_open(struct piv_supply *supply, const char *keys_path, size_t devices, bool *started,
-	struct failure *f)
+	struct error *f)
 {
 	uint64_t first;
 	bool again;
@@ -34,7 +34,7 @@ int piv_supply_open(struct piv_supply *supply, const char *keys_path, size_t dev
 	return 0;
 }
 
-int piv_supply_fill(struct piv_supply *supply, struct failure *f)
+int piv_supply_fill(struct piv_supply *supply, struct error *f)
 {
 	uint64_t first;
 	bool started;
@@ -49,7 +49,7 @@ int piv_supply_fill(struct piv_supply *supply, struct failure *f)
 	return 0;
 }
 
-int piv_supply_close(struct piv_supply *supply, struct failure *f)
+int piv_supply_close(struct piv_supply *supply, struct error *f)
 {
 	int err = 0;
 

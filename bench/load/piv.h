@@ -9,7 +9,7 @@
 #ifndef POSTERN_BENCH_LOAD_PIV_H
 #define POSTERN_BENCH_LOAD_PIV_H
 
-#include "gw/tools/coap/failure.h"
+#include "base/error.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,12 +30,11 @@ struct piv_supply {
 
 // Takes the first two blocks for so many devices. *started: there was no state file.
 int piv_supply_open(struct piv_supply *supply, const char *keys_path, size_t devices, bool *started,
-	struct failure *f) __attribute__((warn_unused_result));
+	struct error *f) __attribute__((warn_unused_result));
 // The filler, another thread than the sender's or the same: takes another block if one is needed.
-int piv_supply_fill(struct piv_supply *supply, struct failure *f)
-	__attribute__((warn_unused_result));
+int piv_supply_fill(struct piv_supply *supply, struct error *f) __attribute__((warn_unused_result));
 // Gives back what was not used; after the sender stopped.
-int piv_supply_close(struct piv_supply *supply, struct failure *f)
+int piv_supply_close(struct piv_supply *supply, struct error *f)
 	__attribute__((warn_unused_result));
 
 // The sender: the number of the next round; false if there is none yet.

@@ -179,7 +179,7 @@ static void sleep_ms(unsigned ms)
 }
 
 // A memif is up once its other end is there.
-static int wait_for_link(const struct port *port, const char *dev, struct failure *f)
+static int wait_for_link(const struct port *port, const char *dev, struct error *f)
 {
 	struct rte_eth_link link = {0};
 
@@ -188,10 +188,10 @@ static int wait_for_link(const struct port *port, const char *dev, struct failur
 			return 0;
 		sleep_ms(POLL_MS);
 	}
-	return failure_set(f, -ENETDOWN, "%s: no link after %d s", dev, LINK_MS / 1000);
+	return error_set(f, -ENETDOWN, "%s: no link after %d s", dev, LINK_MS / 1000);
 }
 
-static int resolve(struct port *port, const char *host, struct failure *f)
+static int resolve(struct port *port, const char *host, struct error *f)
 {
 	struct datagram datagrams[TRANSPORT_BATCH];
 	uint8_t frame[NEIGHBOUR_FRAME_MAX];
@@ -210,7 +210,7 @@ static int resolve(struct port *port, const char *host, struct failure *f)
 		sleep_ms(POLL_MS);
 	}
 	if (!port->neighbour.known)
-		return failure_set(f, -EHOSTUNREACH,
+		return error_set(f, -EHOSTUNREACH,
 			"%s does not tell its MAC; is it on this link, and does it reach the "
 			"source addresses directly? (--server-mac sets it)",
 			host);
@@ -218,7 +218,7 @@ static int resolve(struct port *port, const char *host, struct failure *f)
 	return 0;
 }
 
-static int start_eal(struct port *port, const struct port_conf *conf, struct failure *f)
+static int start_eal(struct port *port, const struct port_conf *conf, struct error *f)
 {
 	const size_t bytes = (size_t)(POOL_MBUFS + 1) *
 		(dp_port_data_room(conf->mtu) + sizeof(struct rte_mbuf) + 128);
@@ -244,14 +244,14 @@ static int start_eal(struct port *port, const struct port_conf *conf, struct fai
 	if (!err)
 		err = eal_start(&eal, &error);
 	if (err)
-		return failure_set(f, err, "%s", error.text);
+		return error_set(f, err, "%s", error.text);
 	port->eal = true;
 	port->pool = rte_pktmbuf_pool_create(
 		"load", POOL_MBUFS, POOL_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
-	return port->pool ? 0 : failure_set(f, -ENOMEM, "no memory for packets");
+	return port->pool ? 0 : error_set(f, -ENOMEM, "no memory for packets");
 }
 
-static int open_port(struct port *port, const struct port_conf *conf, struct failure *f)
+static int open_port(struct port *port, const struct port_conf *conf, struct error *f)
 {
 	const struct dp_port_conf dp = {
 		.name = "load",
@@ -269,7 +269,7 @@ static int open_port(struct port *port, const struct port_conf *conf, struct fai
 	err = dp_port_open(&dp, &port->pool, &port->id, port->neighbour.mac, &error);
 	if (err) {
 		eal_log_join(&error);
-		return failure_set(f, err, "%s", error.text);
+		return error_set(f, err, "%s", error.text);
 	}
 	eal_log_pass_on();
 	port->open = true;
@@ -283,7 +283,7 @@ static int open_port(struct port *port, const struct port_conf *conf, struct fai
 }
 
 struct transport *transport_port(
-	const struct port_conf *conf, const struct sources *sources, struct failure *f)
+	const struct port_conf *conf, const struct sources *sources, struct error *f)
 {
 	static const char *const kinds[] = {[DP_PORT_PCI] = "PCI device",
 		[DP_PORT_AF_PACKET] = "AF_PACKET on",
@@ -291,7 +291,7 @@ struct transport *transport_port(
 	struct port *port = calloc(1, sizeof(*port));
 
 	if (!port) {
-		failure_set(f, -ENOMEM, "out of memory");
+		error_set(f, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	port->sources = *sources;

@@ -42,7 +42,7 @@ static size_t write_plaintext(const struct request_form *form, uint8_t *out, siz
 	return coap_writer_len(&w);
 }
 
-static int write_outer(struct request_form *form, struct failure *f)
+static int write_outer(struct request_form *form, struct error *f)
 {
 	struct coap_writer w;
 
@@ -52,12 +52,12 @@ static int write_outer(struct request_form *form, struct failure *f)
 		const struct coap_option *o = &form->options->at[i];
 
 		if (o->number == COAP_OPT_ECHO || o->number == COAP_OPT_OBSERVE)
-			return failure_set(
+			return error_set(
 				f, -EINVAL, "%s cannot be put under load", option_name(o->number));
 		if (osc_option_class(o->number) != OSC_CLASS_U)
 			continue;
 		if (o->number > COAP_OPT_OSCORE)
-			return failure_set(f, -EINVAL,
+			return error_set(f, -EINVAL,
 				"option %u stands outside of the protection and behind the OSCORE "
 				"option, which is not supported",
 				o->number);
@@ -65,11 +65,11 @@ static int write_outer(struct request_form *form, struct failure *f)
 		form->outer_number = o->number;
 	}
 	form->outer_len = (uint16_t)(w.at - w.start);
-	return w.failed ? failure_set(f, -EMSGSIZE, "Uri-Host is too long") : 0;
+	return w.failed ? error_set(f, -EMSGSIZE, "Uri-Host is too long") : 0;
 }
 
 int request_form_make(struct request_form *form, const struct load_devices *devices,
-	uint16_t len_max, struct failure *f)
+	uint16_t len_max, struct error *f)
 {
 	size_t longest = 0;
 	int err = write_outer(form, f);
@@ -78,7 +78,7 @@ int request_form_make(struct request_form *form, const struct load_devices *devi
 		return err;
 	form->plaintext = malloc(PLAINTEXT_MAX);
 	if (!form->plaintext)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	form->plaintext_len =
 		(uint16_t)write_plaintext(form, form->plaintext, PLAINTEXT_MAX, NULL, 0);
 	for (size_t i = 0; i < devices->count; i++) {
@@ -93,7 +93,7 @@ int request_form_make(struct request_form *form, const struct load_devices *devi
 	longest += HEADER_LEN + LOAD_FLIGHT_TOKEN_LEN + form->outer_len + 1u + form->plaintext_len +
 		AEAD_TAG_MAX + 4 + ECHO_LEN_MAX;
 	if (!form->plaintext_len || longest > len_max)
-		return failure_set(f, -EMSGSIZE,
+		return error_set(f, -EMSGSIZE,
 			"a request with this payload has up to %zu bytes, and only %u fit", longest,
 			len_max);
 	return 0;

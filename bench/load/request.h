@@ -29,7 +29,7 @@ struct request_form {
 // Makes the lower part of *form of the upper one. len_max is the longest message that may come of
 // it, for any of the devices. Returns 0, or -EINVAL or -EMSGSIZE.
 int request_form_make(struct request_form *form, const struct load_devices *devices,
-	uint16_t len_max, struct failure *f) __attribute__((warn_unused_result));
+	uint16_t len_max, struct error *f) __attribute__((warn_unused_result));
 void request_form_free(struct request_form *form);
 
 // One request to be sealed.

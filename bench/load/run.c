@@ -498,14 +498,14 @@ void load_run_go(struct load_run *run)
 	atomic_store_explicit(&run->done, true, memory_order_release);
 }
 
-int load_run_prepare(struct load_run *run, struct failure *f)
+int load_run_prepare(struct load_run *run, struct error *f)
 {
 	uint32_t endpoints = run->transport->endpoints;
 
 	run->engine = aead_engine_create(NULL);
 	run->mid = calloc(endpoints, sizeof(*run->mid));
 	if (!run->engine || !run->mid || load_flight_create(&run->flight, run->conf.window))
-		return failure_set(
+		return error_set(
 			f, -ENOMEM, "no memory for %u requests under way", run->conf.window);
 	randombytes_buf(run->mid, endpoints * sizeof(*run->mid));
 	return 0;

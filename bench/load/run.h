@@ -8,7 +8,7 @@
 #include "bench/load/state.h"
 
 // Allocates. The caller has set what state.h says.
-int load_run_prepare(struct load_run *run, struct failure *f) __attribute__((warn_unused_result));
+int load_run_prepare(struct load_run *run, struct error *f) __attribute__((warn_unused_result));
 // Runs to the end.
 void load_run_go(struct load_run *run);
 void load_run_free(struct load_run *run);

@@ -25,7 +25,7 @@ static int parse_address(const char *text, uint8_t addr[16])
 	return inet_pton(AF_INET6, text, addr) == 1 ? 6 : 0;
 }
 
-int sources_parse_addresses(struct sources *sources, const char *text, struct failure *f)
+int sources_parse_addresses(struct sources *sources, const char *text, struct error *f)
 {
 	char first[INET6_ADDRSTRLEN] = "";
 	const char *dash = strchr(text, '-');
@@ -36,18 +36,18 @@ int sources_parse_addresses(struct sources *sources, const char *text, struct fa
 		memcpy(first, text, len);
 	sources->family = (uint8_t)parse_address(first, sources->first);
 	if (!sources->family || parse_address(dash ? dash + 1 : first, last) != sources->family)
-		return failure_set(f, -EINVAL,
+		return error_set(f, -EINVAL,
 			"\"%s\" is no range of addresses such as 192.0.2.16-192.0.2.31", text);
 	size_t same = sources->family == 4 ? 0 : 12;
 	uint32_t from = last_bytes(sources, sources->first), to = last_bytes(sources, last);
 	if (memcmp(sources->first, last, same) || to < from || to - from >= SOURCES_ADDRESSES_MAX)
-		return failure_set(f, -EINVAL, "%s: a range of up to %d addresses goes upwards",
-			text, SOURCES_ADDRESSES_MAX);
+		return error_set(f, -EINVAL, "%s: a range of up to %d addresses goes upwards", text,
+			SOURCES_ADDRESSES_MAX);
 	sources->addresses = to - from + 1;
 	return 0;
 }
 
-int sources_parse_ports(struct sources *sources, const char *text, struct failure *f)
+int sources_parse_ports(struct sources *sources, const char *text, struct error *f)
 {
 	char first[8] = "";
 	const char *dash = strchr(text, '-');
@@ -58,7 +58,7 @@ int sources_parse_ports(struct sources *sources, const char *text, struct failur
 		memcpy(first, text, len);
 	if (!number_parse(first, UINT16_MAX, &from) || !from ||
 		!number_parse(dash ? dash + 1 : first, UINT16_MAX, &to) || to < from)
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "\"%s\" is no range of ports such as 1024-65535", text);
 	sources->port_first = (uint16_t)from;
 	sources->ports = (uint32_t)(to - from + 1);

@@ -5,8 +5,8 @@
 #ifndef POSTERN_BENCH_LOAD_SOURCES_H
 #define POSTERN_BENCH_LOAD_SOURCES_H
 
+#include "base/error.h"
 #include "dataplane/port/frame.h"
-#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,9 +23,9 @@ struct sources {
 };
 
 // "192.0.2.16-192.0.2.31", or one address; "1024-65535", or one port.
-int sources_parse_addresses(struct sources *sources, const char *text, struct failure *f)
+int sources_parse_addresses(struct sources *sources, const char *text, struct error *f)
 	__attribute__((warn_unused_result));
-int sources_parse_ports(struct sources *sources, const char *text, struct failure *f)
+int sources_parse_ports(struct sources *sources, const char *text, struct error *f)
 	__attribute__((warn_unused_result));
 
 // Fills in where this endpoint sends from.

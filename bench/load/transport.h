@@ -4,9 +4,9 @@
 #ifndef POSTERN_BENCH_LOAD_TRANSPORT_H
 #define POSTERN_BENCH_LOAD_TRANSPORT_H
 
+#include "base/error.h"
 #include "bench/load/sources.h"
 #include "dataplane/port/port.h"
-#include "gw/tools/coap/failure.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static inline uint32_t transport_endpoint(const struct transport *t, uint64_t de
 // sockets connected to host and port; family is AF_INET, AF_INET6 or AF_UNSPEC; bind_address may be
 // NULL.
 struct transport *transport_udp(const char *host, uint16_t port, int family,
-	const char *bind_address, unsigned sockets, struct failure *f)
+	const char *bind_address, unsigned sockets, struct error *f)
 	__attribute__((warn_unused_result));
 
 struct port_conf {
@@ -78,6 +78,6 @@ struct port_conf {
 };
 // A DPDK port. Starts EAL: once in a process.
 struct transport *transport_port(const struct port_conf *conf, const struct sources *sources,
-	struct failure *f) __attribute__((warn_unused_result));
+	struct error *f) __attribute__((warn_unused_result));
 
 #endif

@@ -149,7 +149,7 @@ static const struct transport_ops udp_ops = {
 	.close = udp_close,
 };
 
-static int add_socket(struct udp *udp, uint32_t i, struct failure *f)
+static int add_socket(struct udp *udp, uint32_t i, struct error *f)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 	int fd = udp->peer[i].fd, size = SOCKET_BUFFER;
@@ -160,26 +160,26 @@ static int add_socket(struct udp *udp, uint32_t i, struct failure *f)
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
 		(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (epoll_ctl(udp->epoll, EPOLL_CTL_ADD, fd, &event))
-		return failure_set(f, -errno, "epoll: %s", strerror(errno));
+		return error_set(f, -errno, "epoll: %s", strerror(errno));
 	return 0;
 }
 
 struct transport *transport_udp(const char *host, uint16_t port, int family,
-	const char *bind_address, unsigned sockets, struct failure *f)
+	const char *bind_address, unsigned sockets, struct error *f)
 {
 	struct udp *udp = calloc(1, sizeof(*udp));
 	bool failed;
 
 	if (!udp || !(udp->peer = calloc(sockets, sizeof(*udp->peer)))) {
 		free(udp);
-		failure_set(f, -ENOMEM, "out of memory");
+		error_set(f, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	udp->t = (struct transport){.ops = &udp_ops, .len_max = LEN_MAX, .stride = TRANSPORT_BATCH};
 	udp->epoll = epoll_create1(EPOLL_CLOEXEC);
 	failed = udp->epoll < 0;
 	if (failed)
-		failure_set(f, -errno, "epoll: %s", strerror(errno));
+		error_set(f, -errno, "epoll: %s", strerror(errno));
 	while (!failed && udp->t.endpoints < sockets) {
 		uint32_t i = udp->t.endpoints;
 

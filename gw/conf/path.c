@@ -2,6 +2,7 @@
 
 #include "gw/conf/path.h"
 
+#include "base/utf8.h"
 #include "gw/conf/mistakes.h"
 
 #include <stdlib.h>
@@ -24,28 +25,14 @@ static bool path_char(char c)
 		(c && strchr("-._~!$&'()*+,;=:@", c));
 }
 
-// Well-formed UTF-8 as in RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 static bool utf8_valid(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	size_t left = strlen(text);
+	unsigned len = 1;
 
-	while (*p) {
-		unsigned more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
-		uint32_t point = more ? *p & (0x3fu >> more) : *p;
-		static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-
-		if ((*p >= 0x80 && *p < 0xc2) || *p > 0xf4)
-			return false;
-		p++;
-		for (unsigned i = 0; i < more; i++, p++) {
-			if ((*p & 0xc0) != 0x80)
-				return false;
-			point = point << 6 | (*p & 0x3f);
-		}
-		if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-			return false;
-	}
-	return true;
+	for (; left && len; text += len, left -= len)
+		len = utf8_len((const uint8_t *)text, left);
+	return !left;
 }
 
 // Decodes one segment in place. It obeys the rules that a device's path segments must obey, or no

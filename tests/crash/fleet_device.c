@@ -96,7 +96,7 @@ static void request_make(struct fleet *fleet, struct fleet_device *device)
 	};
 	struct option_list options = {0};
 	struct protection protection;
-	struct failure failure;
+	struct error failure;
 	char payload[PAYLOAD_MAX], number[24];
 	bool failed;
 

@@ -112,37 +112,37 @@ static void print_formats(void)
 		printf("%5u  %s\n", number, name);
 }
 
-static int read_payload(struct client_args *args, const char *path, struct failure *f)
+static int read_payload(struct client_args *args, const char *path, struct error *f)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	size_t room = PAYLOAD_LEN_MAX + 1;
 	ssize_t n = 0;
 
 	if (fd < 0)
-		return failure_set(f, -errno, "%s: %s", path, strerror(errno));
+		return error_set(f, -errno, "%s: %s", path, strerror(errno));
 	while (args->payload_len < room &&
 		(n = read(fd, args->payload + args->payload_len, room - args->payload_len)) > 0)
 		args->payload_len += (size_t)n;
-	int err = n < 0 ? failure_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
+	int err = n < 0 ? error_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
 	if (fd != STDIN_FILENO)
 		close(fd);
 	if (!err && args->payload_len == room)
-		return failure_set(f, -EMSGSIZE, "%s: more than %d bytes", path, PAYLOAD_LEN_MAX);
+		return error_set(f, -EMSGSIZE, "%s: more than %d bytes", path, PAYLOAD_LEN_MAX);
 	return err;
 }
 
-static int set_payload(struct client_args *args, int option, const char *text, struct failure *f)
+static int set_payload(struct client_args *args, int option, const char *text, struct error *f)
 {
 	if (args->payload)
-		return failure_set(f, -EINVAL, "there is one payload: -d or -x, and once");
+		return error_set(f, -EINVAL, "there is one payload: -d or -x, and once");
 	args->payload = malloc(PAYLOAD_LEN_MAX + 1);
 	if (!args->payload)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	if (option == 'x') {
 		int len = hex_parse(text, args->payload, PAYLOAD_LEN_MAX);
 
 		if (len < 0)
-			return failure_set(f, -EINVAL, "the payload is not hexadecimal");
+			return error_set(f, -EINVAL, "the payload is not hexadecimal");
 		args->payload_len = (size_t)len;
 		return 0;
 	}
@@ -150,46 +150,45 @@ static int set_payload(struct client_args *args, int option, const char *text, s
 		return read_payload(args, text + 1, f);
 	args->payload_len = strlen(text);
 	if (args->payload_len > PAYLOAD_LEN_MAX)
-		return failure_set(
+		return error_set(
 			f, -EMSGSIZE, "the payload has more than %d bytes", PAYLOAD_LEN_MAX);
 	memcpy(args->payload, text, args->payload_len);
 	return 0;
 }
 
-static int add_format(
-	struct client_args *args, uint16_t option, const char *text, struct failure *f)
+static int add_format(struct client_args *args, uint16_t option, const char *text, struct error *f)
 {
 	uint16_t number;
 
 	if (!format_parse(text, &number))
-		return failure_set(f, -EINVAL,
+		return error_set(f, -EINVAL,
 			"no content format is called \"%s\" (--formats lists them)", text);
 	return option_add_uint(&args->options, option, number, f);
 }
 
-static int set_token(struct client_args *args, const char *text, struct failure *f)
+static int set_token(struct client_args *args, const char *text, struct error *f)
 {
 	int len = hex_parse(text, args->token, sizeof(args->token));
 
 	if (len < 0)
-		return failure_set(f, -EINVAL, "the token is not up to %d bytes in hexadecimal",
+		return error_set(f, -EINVAL, "the token is not up to %d bytes in hexadecimal",
 			TOKEN_LEN_MAX);
 	args->token_len = (size_t)len;
 	args->has_token = true;
 	return 0;
 }
 
-static int set_seconds(unsigned *ms, const char *text, struct failure *f)
+static int set_seconds(unsigned *ms, const char *text, struct error *f)
 {
 	if (!seconds_parse(text, ms))
-		return failure_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
+		return error_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
 	return 0;
 }
 
-static int set_number(uint64_t max, const char *text, uint64_t *number, struct failure *f)
+static int set_number(uint64_t max, const char *text, uint64_t *number, struct error *f)
 {
 	if (!number_parse(text, max, number))
-		return failure_set(f, -EINVAL, "\"%s\" is not a number up to %llu", text,
+		return error_set(f, -EINVAL, "\"%s\" is not a number up to %llu", text,
 			(unsigned long long)max);
 	return 0;
 }
@@ -233,7 +232,7 @@ static bool set_switch(struct client_args *args, int option)
 	}
 }
 
-static int set_option(struct client_args *args, int option, char *text, struct failure *f)
+static int set_option(struct client_args *args, int option, char *text, struct error *f)
 {
 	uint64_t number = 0;
 	int err = 0;
@@ -281,35 +280,35 @@ static int set_option(struct client_args *args, int option, char *text, struct f
 	}
 }
 
-static int finish(struct client_args *args, char **words, int count, struct failure *f)
+static int finish(struct client_args *args, char **words, int count, struct error *f)
 {
 	const char *uri;
 
 	if (!count)
-		return failure_set(f, -EINVAL, "no URI; try postern-coap --help");
+		return error_set(f, -EINVAL, "no URI; try postern-coap --help");
 	args->code = coap_method_from_name(words[0]);
 	if (args->code == COAP_EMPTY) {
 		args->code = args->payload ? COAP_POST : COAP_GET;
 		uri = words[0];
 		if (count > 1 && strstr(words[1], "://"))
-			return failure_set(f, -EINVAL, "\"%s\" is no method", words[0]);
+			return error_set(f, -EINVAL, "\"%s\" is no method", words[0]);
 	} else {
 		uri = words[1];
 		words++, count--;
 	}
 	if (count < 1)
-		return failure_set(f, -EINVAL, "no URI behind the method");
+		return error_set(f, -EINVAL, "no URI behind the method");
 	if (count > 1)
-		return failure_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
+		return error_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
 	if (!args->context_path && !args->plain)
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
 	if (args->context_path && args->plain)
-		return failure_set(f, -EINVAL, "--plain has no use for a context");
+		return error_set(f, -EINVAL, "--plain has no use for a context");
 	return uri_parse(&args->uri, uri, &args->options, f);
 }
 
-enum args_result args_parse(struct client_args *args, int argc, char **argv, struct failure *f)
+enum args_result args_parse(struct client_args *args, int argc, char **argv, struct error *f)
 {
 	int option;
 
@@ -333,7 +332,7 @@ enum args_result args_parse(struct client_args *args, int argc, char **argv, str
 			print_formats();
 			return ARGS_DONE;
 		case '?':
-			failure_set(f, -EINVAL,
+			error_set(f, -EINVAL,
 				"%s is not known, or its value is missing; try postern-coap --help",
 				argv[optind - 1]);
 			return ARGS_WRONG;

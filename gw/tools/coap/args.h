@@ -37,7 +37,7 @@ enum args_result {
 };
 
 // Parses, reads the payload and fills *args, which args_free() frees in any case.
-enum args_result args_parse(struct client_args *args, int argc, char **argv, struct failure *f)
+enum args_result args_parse(struct client_args *args, int argc, char **argv, struct error *f)
 	__attribute__((warn_unused_result));
 void args_free(struct client_args *args);
 

@@ -4,8 +4,8 @@
 #ifndef POSTERN_GW_TOOLS_COAP_CONTEXT_FILE_H
 #define POSTERN_GW_TOOLS_COAP_CONTEXT_FILE_H
 
+#include "base/error.h"
 #include "dataplane/oscore/context.h"
-#include "gw/tools/coap/failure.h"
 
 #define CONTEXT_FILE_MAX (64 * 1024) // bytes
 
@@ -18,7 +18,7 @@ struct client_context {
 // Reads one JSON object, which docs/postern-coap.1.scd describes. A key that is not known, is there
 // twice or has the wrong type is an error, and so is a file that all users can read or write.
 // Returns 0 or -errno. The caller wipes *context, also after a failure.
-int context_file_load(struct client_context *context, const char *path, struct failure *f)
+int context_file_load(struct client_context *context, const char *path, struct error *f)
 	__attribute__((warn_unused_result));
 void context_wipe(struct client_context *context);
 

@@ -25,7 +25,7 @@ static void address_in_words(char *text, size_t room, const struct sockaddr *sa,
 		snprintf(text, room, sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int bind_to(int fd, int family, const char *address, uint16_t port, struct failure *f)
+static int bind_to(int fd, int family, const char *address, uint16_t port, struct error *f)
 {
 	struct addrinfo hints = {.ai_family = family,
 		.ai_socktype = SOCK_DGRAM,
@@ -38,30 +38,30 @@ static int bind_to(int fd, int family, const char *address, uint16_t port, struc
 	snprintf(service, sizeof(service), "%u", port);
 	int err = getaddrinfo(address, service, &hints, &own);
 	if (err)
-		return failure_set(f, -EINVAL, "%s: %s", address, gai_strerror(err));
+		return error_set(f, -EINVAL, "%s: %s", address, gai_strerror(err));
 	err = bind(fd, own->ai_addr, own->ai_addrlen) ? -errno : 0;
 	freeaddrinfo(own);
 	if (err)
-		return failure_set(f, err, "cannot send from %s: %s", address ? address : service,
+		return error_set(f, err, "cannot send from %s: %s", address ? address : service,
 			strerror(-err));
 	return 0;
 }
 
 static int connect_to(struct peer *peer, const struct addrinfo *to, const char *bind_address,
-	uint16_t bind_port, struct failure *f)
+	uint16_t bind_port, struct error *f)
 {
 	struct sockaddr_storage own;
 	socklen_t own_len = sizeof(own);
 
 	peer->fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (peer->fd < 0)
-		return failure_set(f, -errno, "no socket: %s", strerror(errno));
+		return error_set(f, -errno, "no socket: %s", strerror(errno));
 	address_in_words(peer->remote, sizeof(peer->remote), to->ai_addr, to->ai_addrlen);
 	int err = bind_to(peer->fd, to->ai_family, bind_address, bind_port, f);
 	if (!err && connect(peer->fd, to->ai_addr, to->ai_addrlen))
-		err = failure_set(f, -errno, "%s: %s", peer->remote, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", peer->remote, strerror(errno));
 	if (!err && getsockname(peer->fd, (struct sockaddr *)&own, &own_len))
-		err = failure_set(f, -errno, "%s: %s", peer->remote, strerror(errno));
+		err = error_set(f, -errno, "%s: %s", peer->remote, strerror(errno));
 	if (err) {
 		peer_close(peer);
 		return err;
@@ -71,7 +71,7 @@ static int connect_to(struct peer *peer, const struct addrinfo *to, const char *
 }
 
 int peer_connect(struct peer *peer, const char *host, uint16_t port, int family,
-	const char *bind_address, uint16_t bind_port, struct failure *f)
+	const char *bind_address, uint16_t bind_port, struct error *f)
 {
 	struct addrinfo hints = {
 		.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
@@ -82,7 +82,7 @@ int peer_connect(struct peer *peer, const char *host, uint16_t port, int family,
 	snprintf(service, sizeof(service), "%u", port);
 	int err = getaddrinfo(host, service, &hints, &list);
 	if (err)
-		return failure_set(f, -EHOSTUNREACH, "%s: %s", host, gai_strerror(err));
+		return error_set(f, -EHOSTUNREACH, "%s: %s", host, gai_strerror(err));
 	err = -EHOSTUNREACH;
 	for (struct addrinfo *to = list; to && err; to = to->ai_next)
 		err = connect_to(peer, to, bind_address, bind_port, f);
@@ -161,7 +161,7 @@ static enum step receive(struct peer *peer, struct exchange *x, const uint8_t *d
 	return x->answer(x->arg, &msg, data, len) ? STEP_ANSWERED : STEP_WAIT;
 }
 
-enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct failure *f)
+enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct error *f)
 {
 	static uint8_t data[DATAGRAM_ROOM];
 	const uint64_t start = clock_ms(), end = start + x->timeout_ms;
@@ -187,7 +187,7 @@ enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct 
 			if (sent < 0 && errno == ECONNREFUSED)
 				return EXCHANGE_REFUSED;
 			if (sent < 0 && errno != EAGAIN) {
-				failure_set(f, 0, "%s: %s", peer->remote, strerror(errno));
+				error_set(f, 0, "%s: %s", peer->remote, strerror(errno));
 				return EXCHANGE_FAILED;
 			}
 			tell(x, EXCHANGE_SENT, ++x->transmissions, NULL, x->datagram, x->len);
@@ -199,14 +199,14 @@ enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct 
 			until = due;
 		struct pollfd readable = {.fd = peer->fd, .events = POLLIN};
 		if (poll(&readable, 1, (int)(until - now)) < 0 && errno != EINTR) {
-			failure_set(f, 0, "poll: %s", strerror(errno));
+			error_set(f, 0, "poll: %s", strerror(errno));
 			return EXCHANGE_FAILED;
 		}
 		ssize_t len = recv(peer->fd, data, sizeof(data), 0);
 		if (len < 0 && errno == ECONNREFUSED)
 			return EXCHANGE_REFUSED;
 		if (len < 0 && errno != EAGAIN && errno != EINTR) {
-			failure_set(f, 0, "%s: %s", peer->remote, strerror(errno));
+			error_set(f, 0, "%s: %s", peer->remote, strerror(errno));
 			return EXCHANGE_FAILED;
 		}
 		if (len < 0)

@@ -5,8 +5,8 @@
 #ifndef POSTERN_GW_TOOLS_COAP_EXCHANGE_H
 #define POSTERN_GW_TOOLS_COAP_EXCHANGE_H
 
+#include "base/error.h"
 #include "dataplane/coap/message.h"
-#include "gw/tools/coap/failure.h"
 
 #include <netdb.h>
 #include <sys/socket.h>
@@ -23,7 +23,7 @@ struct peer {
 // family is AF_INET, AF_INET6 or AF_UNSPEC; bind_address may be NULL, bind_port 0: any.
 // Returns 0 or a negative value.
 int peer_connect(struct peer *peer, const char *host, uint16_t port, int family,
-	const char *bind_address, uint16_t bind_port, struct failure *f)
+	const char *bind_address, uint16_t bind_port, struct error *f)
 	__attribute__((warn_unused_result));
 void peer_close(struct peer *peer);
 
@@ -65,7 +65,7 @@ struct exchange {
 	bool acknowledged;      // out: an empty acknowledgement came
 };
 
-enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct failure *f)
+enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct error *f)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -49,7 +49,7 @@ struct client {
 	enum answer_verdict verdict;
 	unsigned transmissions, challenges, unverified;
 	double milliseconds;
-	struct failure failure;
+	struct error failure;
 };
 
 static const char *const verdict_words[] = {
@@ -243,7 +243,7 @@ static enum exchange_result exchange(struct client *c)
 	c->milliseconds = clock_ns() / 1e6 - start;
 	c->transmissions = x.transmissions;
 	if (result == EXCHANGE_TIMEOUT && !c->unverified)
-		failure_set(&c->failure, 0, "%s: no answer%s after %.1f s and %u transmission%s",
+		error_set(&c->failure, 0, "%s: no answer%s after %.1f s and %u transmission%s",
 			c->peer.remote, x.acknowledged ? ", but an acknowledgement," : "",
 			c->milliseconds / 1e3, x.transmissions, x.transmissions == 1 ? "" : "s");
 	return result;
@@ -283,7 +283,7 @@ static int show_answer(struct client *c)
 	FILE *out = c->args.output_path ? fopen(c->args.output_path, "wb") : stdout;
 
 	if (!out)
-		return failure_set(
+		return error_set(
 			&c->failure, -errno, "%s: %s", c->args.output_path, strerror(errno));
 	if (!c->args.quiet && !c->args.include &&
 		(class != 2 || (!c->answer.body.payload_len && isatty(STDERR_FILENO))))
@@ -297,7 +297,7 @@ static int show_answer(struct client *c)
 	if (out != stdout && fclose(out))
 		failed = true;
 	if (failed)
-		return failure_set(
+		return error_set(
 			&c->failure, -EIO, "cannot write the payload: %s", strerror(errno));
 	return 0;
 }
@@ -341,15 +341,15 @@ static void explain(struct client *c, enum exchange_result result)
 	if (result == EXCHANGE_ANSWERED) {
 		if (text.len)
 			option_text(diagnostic, &text);
-		failure_set(&c->failure, 0,
+		error_set(&c->failure, 0,
 			"%s answers without protection, so anybody may have: %s %.200s",
 			c->peer.remote, code_text(code, c->answer.code), diagnostic);
 	} else if (result == EXCHANGE_RESET) {
-		failure_set(&c->failure, 0, "%s rejects the message (Reset)", c->peer.remote);
+		error_set(&c->failure, 0, "%s rejects the message (Reset)", c->peer.remote);
 	} else if (result == EXCHANGE_REFUSED) {
-		failure_set(&c->failure, 0, "%s: nothing listens on this port", c->peer.remote);
+		error_set(&c->failure, 0, "%s: nothing listens on this port", c->peer.remote);
 	} else if (result == EXCHANGE_TIMEOUT && c->unverified) {
-		failure_set(&c->failure, 0, "%s: %u answer%s, and none verifies", c->peer.remote,
+		error_set(&c->failure, 0, "%s: %u answer%s, and none verifies", c->peer.remote,
 			c->unverified, c->unverified == 1 ? "" : "s");
 	}
 }
@@ -367,7 +367,7 @@ static int load_context(struct client *c)
 	if (!args->sequence_path)
 		return sequence_path(args->context_path, &c->sequence_path, &c->failure);
 	c->sequence_path = strdup(args->sequence_path);
-	return c->sequence_path ? 0 : failure_set(&c->failure, -ENOMEM, "out of memory");
+	return c->sequence_path ? 0 : error_set(&c->failure, -ENOMEM, "out of memory");
 }
 
 static int start(struct client *c)
@@ -387,7 +387,7 @@ static int start(struct client *c)
 		.send_id_context = !args->no_id_context,
 	};
 	if (!c->datagram || !c->response || !c->answer.plaintext || !c->session.engine)
-		return failure_set(&c->failure, -ENOMEM, "out of memory");
+		return error_set(&c->failure, -ENOMEM, "out of memory");
 	return peer_connect(&c->peer, args->uri.host, args->uri.port, args->family,
 		args->bind_address, args->bind_port, &c->failure);
 }

@@ -72,17 +72,17 @@ enum option_kind option_kind(uint16_t number)
 }
 
 int option_add(
-	struct option_list *list, uint16_t number, const void *value, size_t len, struct failure *f)
+	struct option_list *list, uint16_t number, const void *value, size_t len, struct error *f)
 {
 	if (len > UINT16_MAX)
-		return failure_set(f, -EINVAL, "an option value of %zu bytes is too long", len);
+		return error_set(f, -EINVAL, "an option value of %zu bytes is too long", len);
 	struct coap_option *grown = realloc(list->at, (list->count + 1) * sizeof(*grown));
 	if (grown)
 		list->at = grown;
 	uint8_t *copy = malloc(len + 1);
 	if (!grown || !copy) {
 		free(copy);
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	}
 	memcpy(copy, value, len);
 	size_t place = list->count++;
@@ -93,7 +93,7 @@ int option_add(
 	return 0;
 }
 
-int option_add_uint(struct option_list *list, uint16_t number, uint32_t value, struct failure *f)
+int option_add_uint(struct option_list *list, uint16_t number, uint32_t value, struct error *f)
 {
 	uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
 		(uint8_t)value};
@@ -140,7 +140,7 @@ static bool block_parse(const char *text, uint32_t *value)
 	return true;
 }
 
-int option_add_words(struct option_list *list, const char *words, struct failure *f)
+int option_add_words(struct option_list *list, const char *words, struct error *f)
 {
 	static uint8_t bytes[UINT16_MAX];
 	const char *end = strchrnul(words, '=');
@@ -150,34 +150,34 @@ int option_add_words(struct option_list *list, const char *words, struct failure
 	uint16_t number, format;
 
 	if (!number_of_word(words, (size_t)(end - words), &number))
-		return failure_set(
+		return error_set(
 			f, -EINVAL, "no option is called \"%.*s\"", (int)(end - words), words);
 	if (!strncmp(text, "0x", 2)) {
 		int len = hex_parse(text + 2, bytes, sizeof(bytes));
 
 		if (len < 0)
-			return failure_set(f, -EINVAL, "\"%s\" is not hexadecimal", text);
+			return error_set(f, -EINVAL, "\"%s\" is not hexadecimal", text);
 		return option_add(list, number, bytes, (size_t)len, f);
 	}
 	switch (option_kind(number)) {
 	case OPTION_UINT:
 		if (!number_parse(text, UINT32_MAX, &number64))
-			return failure_set(f, -EINVAL, "%s takes a number, not \"%s\"",
+			return error_set(f, -EINVAL, "%s takes a number, not \"%s\"",
 				option_name(number), text);
 		return option_add_uint(list, number, (uint32_t)number64, f);
 	case OPTION_FORMAT:
 		if (!format_parse(text, &format))
-			return failure_set(f, -EINVAL, "no content format is called \"%s\"", text);
+			return error_set(f, -EINVAL, "no content format is called \"%s\"", text);
 		return option_add_uint(list, number, format, f);
 	case OPTION_BLOCK:
 		if (!block_parse(text, &block))
-			return failure_set(f, -EINVAL,
+			return error_set(f, -EINVAL,
 				"%s takes NUM/MORE/SIZE, e.g. 0/0/64, not \"%s\"",
 				option_name(number), text);
 		return option_add_uint(list, number, block, f);
 	case OPTION_EMPTY:
 		if (*text)
-			return failure_set(f, -EINVAL, "%s takes no value", option_name(number));
+			return error_set(f, -EINVAL, "%s takes no value", option_name(number));
 		return option_add(list, number, "", 0, f);
 	default:
 		return option_add(list, number, text, strlen(text), f);

@@ -4,8 +4,8 @@
 #ifndef POSTERN_GW_TOOLS_COAP_OPTIONS_H
 #define POSTERN_GW_TOOLS_COAP_OPTIONS_H
 
+#include "base/error.h"
 #include "dataplane/coap/message.h"
-#include "gw/tools/coap/failure.h"
 
 enum option_kind {
 	OPTION_OPAQUE,
@@ -28,12 +28,12 @@ struct option_list {
 
 // Copies the value. Returns 0, -EINVAL for more than 65535 bytes, or -ENOMEM.
 int option_add(struct option_list *list, uint16_t number, const void *value, size_t len,
-	struct failure *f) __attribute__((warn_unused_result));
-int option_add_uint(struct option_list *list, uint16_t number, uint32_t value, struct failure *f)
+	struct error *f) __attribute__((warn_unused_result));
+int option_add_uint(struct option_list *list, uint16_t number, uint32_t value, struct error *f)
 	__attribute__((warn_unused_result));
 // Adds what "NAME=VALUE", "NUMBER=VALUE" or "NAME" says: a decimal value for a uint, a name or a
 // number for a format, text for the others, and for each of them 0x and hexadecimal digits.
-int option_add_words(struct option_list *list, const char *words, struct failure *f)
+int option_add_words(struct option_list *list, const char *words, struct error *f)
 	__attribute__((warn_unused_result));
 // Takes out all options of a number.
 void option_remove(struct option_list *list, uint16_t number);

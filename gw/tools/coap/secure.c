@@ -17,19 +17,18 @@ static void write_options(struct coap_writer *w, const struct option_list *optio
 	}
 }
 
-static int datagram_len(
-	const struct coap_writer *w, const struct request *request, struct failure *f)
+static int datagram_len(const struct coap_writer *w, const struct request *request, struct error *f)
 {
 	size_t len = coap_writer_len(w);
 
 	if (!len)
-		return failure_set(f, -EMSGSIZE,
+		return error_set(f, -EMSGSIZE,
 			"the request does not fit one datagram (payload of %zu bytes)",
 			request->payload_len);
 	return (int)len;
 }
 
-int request_encode(const struct request *request, uint8_t *datagram, struct failure *f)
+int request_encode(const struct request *request, uint8_t *datagram, struct error *f)
 {
 	struct coap_writer w;
 
@@ -42,7 +41,7 @@ int request_encode(const struct request *request, uint8_t *datagram, struct fail
 }
 
 // Code, inner options and payload. Returns its length.
-static int write_plaintext(const struct request *request, uint8_t *plaintext, struct failure *f)
+static int write_plaintext(const struct request *request, uint8_t *plaintext, struct error *f)
 {
 	struct coap_writer w;
 
@@ -102,7 +101,7 @@ static void write_outer_options(struct coap_writer *w, const struct session *s,
 }
 
 int request_seal(const struct session *s, const struct request *request, uint64_t piv,
-	uint8_t *datagram, struct protection *protection, struct failure *f)
+	uint8_t *datagram, struct protection *protection, struct error *f)
 {
 	uint8_t *plaintext = malloc(DATAGRAM_MAX);
 	uint8_t *ciphertext = malloc(DATAGRAM_MAX + AEAD_TAG_MAX);
@@ -112,7 +111,7 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 	int len = -ENOMEM;
 
 	if (!plaintext || !ciphertext) {
-		failure_set(f, len, "out of memory");
+		error_set(f, len, "out of memory");
 		goto out;
 	}
 	len = write_plaintext(request, plaintext, f);
@@ -135,7 +134,7 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 	protection->piv = piv;
 	protection->has_piv = true;
 	if (aead_seal_batch(s->engine, s->params->alg, &op, 1) != 1) {
-		len = failure_set(f, -EIO, "the cipher failed");
+		len = error_set(f, -EIO, "the cipher failed");
 		goto out;
 	}
 	coap_writer_init(&w, datagram, DATAGRAM_MAX);

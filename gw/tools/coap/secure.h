@@ -4,11 +4,11 @@
 #ifndef POSTERN_GW_TOOLS_COAP_SECURE_H
 #define POSTERN_GW_TOOLS_COAP_SECURE_H
 
+#include "base/error.h"
 #include "crypto/aead.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/protect.h"
-#include "gw/tools/coap/failure.h"
 #include "gw/tools/coap/options.h"
 
 #define DATAGRAM_MAX 65507 // bytes of UDP payload over IPv4
@@ -42,11 +42,11 @@ struct session {
 
 // Encodes a request without protection. Returns bytes written to datagram[DATAGRAM_MAX] or
 // -EMSGSIZE.
-int request_encode(const struct request *request, uint8_t *datagram, struct failure *f)
+int request_encode(const struct request *request, uint8_t *datagram, struct error *f)
 	__attribute__((warn_unused_result));
 // Encodes a request under the Partial IV piv, which no other request of these keys may have.
 int request_seal(const struct session *session, const struct request *request, uint64_t piv,
-	uint8_t *datagram, struct protection *protection, struct failure *f)
+	uint8_t *datagram, struct protection *protection, struct error *f)
 	__attribute__((warn_unused_result));
 
 enum answer_verdict {

@@ -19,9 +19,9 @@
 #define HEAD     "oscore-sequence next "
 #define FILE_MAX 64 // bytes of a state file
 
-static int system_failure(struct failure *f, const char *path)
+static int system_failure(struct error *f, const char *path)
 {
-	return failure_set(f, -errno, "%s: %s", path, strerror(errno));
+	return error_set(f, -errno, "%s: %s", path, strerror(errno));
 }
 
 static char *with_ending(const char *keys)
@@ -38,7 +38,7 @@ static bool same_file(const char *a, const char *b)
 	return !stat(a, &sa) && !stat(b, &sb) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-int sequence_path(const char *keys, char **path, struct failure *f)
+int sequence_path(const char *keys, char **path, struct error *f)
 {
 	char *real = realpath(keys, NULL), *beside = NULL, *wanted = NULL;
 	struct stat st;
@@ -47,17 +47,17 @@ int sequence_path(const char *keys, char **path, struct failure *f)
 	if (!real || stat(real, &st))
 		err = system_failure(f, keys);
 	else if (!S_ISREG(st.st_mode))
-		err = failure_set(f, -EINVAL,
+		err = error_set(f, -EINVAL,
 			"%s: not a file, so that no sequence numbers can be kept beside it", keys);
 	else if (st.st_nlink > 1)
-		err = failure_set(f, -EMLINK,
+		err = error_set(f, -EMLINK,
 			"%s: this file has %lu names (hard links), and each would have sequence "
 			"numbers of its own; remove the others",
 			keys, (unsigned long)st.st_nlink);
 	else if (!(beside = with_ending(keys)) || !(wanted = with_ending(real)))
-		err = failure_set(f, -ENOMEM, "out of memory");
+		err = error_set(f, -ENOMEM, "out of memory");
 	else if (!access(beside, F_OK) && !same_file(beside, wanted))
-		err = failure_set(f, -EEXIST,
+		err = error_set(f, -EEXIST,
 			"%s is not the sequence file of these keys, which are in %s: keep the "
 			"higher number in %s, and remove the other file",
 			beside, real, wanted);
@@ -69,7 +69,7 @@ int sequence_path(const char *keys, char **path, struct failure *f)
 	return err;
 }
 
-static int read_state(const char *path, uint64_t *next, bool *started, struct failure *f)
+static int read_state(const char *path, uint64_t *next, bool *started, struct error *f)
 {
 	char text[FILE_MAX] = "";
 	// Writing replaces a link by a file, and what it pointed to would be given out again.
@@ -89,10 +89,10 @@ static int read_state(const char *path, uint64_t *next, bool *started, struct fa
 	// An empty or cut file must never look like a new one.
 	char *end = memchr(text, '\n', (size_t)len);
 	if (!end || end != text + len - 1 || strncmp(text, HEAD, strlen(HEAD)))
-		return failure_set(f, -EBADMSG, "%s: not a sequence number file", path);
+		return error_set(f, -EBADMSG, "%s: not a sequence number file", path);
 	*end = 0;
 	if (!number_parse(text + strlen(HEAD), OSC_PIV_MAX + 1, next))
-		return failure_set(f, -EBADMSG, "%s: not a sequence number file", path);
+		return error_set(f, -EBADMSG, "%s: not a sequence number file", path);
 	return 0;
 }
 
@@ -110,12 +110,12 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 // Makes a rename in the folder of path durable.
-static int sync_folder(const char *path, struct failure *f)
+static int sync_folder(const char *path, struct error *f)
 {
 	char *copy = strdup(path);
 
 	if (!copy)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	const char *folder = dirname(copy);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = fd < 0 || fsync(fd) ? system_failure(f, folder) : 0;
@@ -125,7 +125,7 @@ static int sync_folder(const char *path, struct failure *f)
 	return err;
 }
 
-static int write_state(const char *path, const char *temporary, uint64_t next, struct failure *f)
+static int write_state(const char *path, const char *temporary, uint64_t next, struct error *f)
 {
 	char text[FILE_MAX];
 	int len = snprintf(text, sizeof(text), HEAD "%" PRIu64 "\n", next);
@@ -150,7 +150,7 @@ struct change {
 };
 
 static int change_locked(
-	const char *path, const char *temporary, struct change *change, struct failure *f)
+	const char *path, const char *temporary, struct change *change, struct error *f)
 {
 	uint64_t next;
 	int err = read_state(path, &next, &change->started, f);
@@ -160,19 +160,19 @@ static int change_locked(
 	if (change->give_back)
 		return next == change->end ? write_state(path, temporary, change->first, f) : 0;
 	if (next > OSC_PIV_MAX || change->count > OSC_PIV_MAX + 1 - next)
-		return failure_set(f, -EOVERFLOW,
+		return error_set(f, -EOVERFLOW,
 			"%s: all sequence numbers are used up; the device needs new keys", path);
 	change->first = next;
 	return write_state(path, temporary, next + change->count, f);
 }
 
-static int change_state(const char *path, struct change *change, struct failure *f)
+static int change_state(const char *path, struct change *change, struct error *f)
 {
 	char *lock = NULL, *temporary = NULL;
 	int err = 0, fd = -1;
 
 	if (asprintf(&lock, "%s.lock", path) < 0 || asprintf(&temporary, "%s.new", path) < 0)
-		err = failure_set(f, -ENOMEM, "out of memory");
+		err = error_set(f, -ENOMEM, "out of memory");
 	if (!err) {
 		fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0 || flock(fd, LOCK_EX))
@@ -188,7 +188,7 @@ static int change_state(const char *path, struct change *change, struct failure 
 }
 
 int sequence_take_range(
-	const char *path, uint64_t count, uint64_t *first, bool *started, struct failure *f)
+	const char *path, uint64_t count, uint64_t *first, bool *started, struct error *f)
 {
 	struct change change = {.count = count};
 	int err = change_state(path, &change, f);
@@ -198,12 +198,12 @@ int sequence_take_range(
 	return err;
 }
 
-int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+int sequence_take(const char *path, uint64_t *number, bool *started, struct error *f)
 {
 	return sequence_take_range(path, 1, number, started, f);
 }
 
-int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct failure *f)
+int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct error *f)
 {
 	struct change change = {.give_back = true, .first = first, .end = end};
 

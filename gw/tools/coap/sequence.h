@@ -7,7 +7,7 @@
 #ifndef POSTERN_GW_TOOLS_COAP_SEQUENCE_H
 #define POSTERN_GW_TOOLS_COAP_SEQUENCE_H
 
-#include "gw/tools/coap/failure.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,23 +17,23 @@
 // they have one sequence. *path is the caller's to free. -EMLINK if the file of keys has several
 // names (hard links), of which each would have a state file of its own; -EEXIST if there is another
 // state file beside the link that was named; or another -errno.
-int sequence_path(const char *keys, char **path, struct failure *f)
+int sequence_path(const char *keys, char **path, struct error *f)
 	__attribute__((warn_unused_result));
 
 // Takes the next number. Several processes may do so at once; a lock file beside the state file
 // puts them in order. *started: there was no state file, and it begins at 0.
 // Returns 0, -EOVERFLOW if 2^40 numbers are used up, -EBADMSG if the file is not one of ours, or
 // another -errno; after a failure no number may be used.
-int sequence_take(const char *path, uint64_t *number, bool *started, struct failure *f)
+int sequence_take(const char *path, uint64_t *number, bool *started, struct error *f)
 	__attribute__((warn_unused_result));
 
 // Takes count numbers, from *first on, with the same promise for all of them. -EOVERFLOW if there
 // are fewer left.
 int sequence_take_range(const char *path, uint64_t count, uint64_t *first, bool *started,
-	struct failure *f) __attribute__((warn_unused_result));
+	struct error *f) __attribute__((warn_unused_result));
 // Gives back what was taken from first to end - 1 and never used, so that numbers stay short.
 // Nothing happens if another process has taken more since.
-int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct failure *f)
+int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct error *f)
 	__attribute__((warn_unused_result));
 
 #endif

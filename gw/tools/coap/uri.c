@@ -36,7 +36,7 @@ static int percent_decode(char *text, size_t len)
 
 // Adds an option for each part between separators.
 static int add_parts(
-	struct option_list *options, uint16_t number, char *text, char separator, struct failure *f)
+	struct option_list *options, uint16_t number, char *text, char separator, struct error *f)
 {
 	for (;;) {
 		char *end = strchrnul(text, separator);
@@ -44,16 +44,16 @@ static int add_parts(
 		int len = percent_decode(text, (size_t)(end - text));
 
 		if (len < 0)
-			return failure_set(
+			return error_set(
 				f, -EINVAL, "a %% in the URI is not followed by two digits");
 		if (number == COAP_OPT_URI_PATH &&
 			((len == 1 && !memcmp(text, ".", 1)) ||
 				(len == 2 && !memcmp(text, "..", 2))))
-			return failure_set(f, -EINVAL,
+			return error_set(f, -EINVAL,
 				"\".\" and \"..\" cannot be sent in a path (to try: -O "
 				"uri-path=..)");
 		if (!coap_option_len_ok(number, (uint16_t)len) || len > UINT16_MAX)
-			return failure_set(f, -EINVAL, "a part of the URI has more than 255 bytes");
+			return error_set(f, -EINVAL, "a part of the URI has more than 255 bytes");
 		int err = option_add(options, number, text, (size_t)len, f);
 		if (err || last)
 			return err;
@@ -61,7 +61,7 @@ static int add_parts(
 	}
 }
 
-static int parse_port(struct uri *uri, const char *text, struct failure *f)
+static int parse_port(struct uri *uri, const char *text, struct error *f)
 {
 	uint64_t port;
 
@@ -69,23 +69,23 @@ static int parse_port(struct uri *uri, const char *text, struct failure *f)
 	if (!*text)
 		return 0;
 	if (!number_parse(text, UINT16_MAX, &port) || !port)
-		return failure_set(f, -EINVAL, "\"%s\" is not a port", text);
+		return error_set(f, -EINVAL, "\"%s\" is not a port", text);
 	uri->port = (uint16_t)port;
 	return 0;
 }
 
-static int parse_authority(struct uri *uri, char *text, struct failure *f)
+static int parse_authority(struct uri *uri, char *text, struct error *f)
 {
 	struct in_addr v4;
 	char *port;
 
 	if (strchr(text, '@'))
-		return failure_set(f, -EINVAL, "a coap:// URI has no user before its host");
+		return error_set(f, -EINVAL, "a coap:// URI has no user before its host");
 	if (*text == '[') {
 		char *end = strchr(text, ']');
 
 		if (!end || (end[1] && end[1] != ':'))
-			return failure_set(f, -EINVAL, "the IPv6 address of the URI has no ]");
+			return error_set(f, -EINVAL, "the IPv6 address of the URI has no ]");
 		*end = 0;
 		text++;
 		port = end[1] ? end + 2 : end + 1;
@@ -99,7 +99,7 @@ static int parse_authority(struct uri *uri, char *text, struct failure *f)
 	bool raw_zone = uri->host_is_address && !strstr(text, "%25");
 	int len = raw_zone ? (int)strlen(text) : percent_decode(text, strlen(text));
 	if (len <= 0 || len > URI_HOST_MAX || memchr(text, 0, (size_t)len))
-		return failure_set(f, -EINVAL, "the URI has no host, or one that cannot be");
+		return error_set(f, -EINVAL, "the URI has no host, or one that cannot be");
 	for (int i = 0; i < len; i++) // RFC 7252 section 6.4 step 5
 		uri->host[i] = (char)tolower((unsigned char)text[i]);
 	uri->host[len] = 0;
@@ -108,7 +108,7 @@ static int parse_authority(struct uri *uri, char *text, struct failure *f)
 	return parse_port(uri, port, f);
 }
 
-static int parse(struct uri *uri, char *text, struct option_list *options, struct failure *f)
+static int parse(struct uri *uri, char *text, struct option_list *options, struct error *f)
 {
 	char *scheme_end = strstr(text, "://");
 	char *query = NULL, *path = NULL;
@@ -117,14 +117,14 @@ static int parse(struct uri *uri, char *text, struct option_list *options, struc
 	if (scheme_end) {
 		*scheme_end = 0;
 		if (!strcasecmp(text, "coaps"))
-			return failure_set(
+			return error_set(
 				f, -EINVAL, "coaps:// is CoAP over DTLS; OSCORE goes over coap://");
 		if (strcasecmp(text, "coap"))
-			return failure_set(f, -EINVAL, "\"%s://\" is not coap://", text);
+			return error_set(f, -EINVAL, "\"%s://\" is not coap://", text);
 		text = scheme_end + 3;
 	}
 	if (strchr(text, '#'))
-		return failure_set(f, -EINVAL, "a coap:// URI has no fragment (#)");
+		return error_set(f, -EINVAL, "a coap:// URI has no fragment (#)");
 	query = strchr(text, '?');
 	if (query)
 		*query++ = 0;
@@ -141,12 +141,12 @@ static int parse(struct uri *uri, char *text, struct option_list *options, struc
 	return err;
 }
 
-int uri_parse(struct uri *uri, const char *text, struct option_list *options, struct failure *f)
+int uri_parse(struct uri *uri, const char *text, struct option_list *options, struct error *f)
 {
 	char *copy = strdup(text);
 
 	if (!copy)
-		return failure_set(f, -ENOMEM, "out of memory");
+		return error_set(f, -ENOMEM, "out of memory");
 	*uri = (struct uri){0};
 	int err = parse(uri, copy, options, f);
 	free(copy);

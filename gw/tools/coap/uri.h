@@ -16,7 +16,7 @@ struct uri {
 
 // Decomposes text and adds Uri-Host, Uri-Path and Uri-Query to options. "coap://" may be left out.
 // Returns 0 or -EINVAL.
-int uri_parse(struct uri *uri, const char *text, struct option_list *options, struct failure *f)
+int uri_parse(struct uri *uri, const char *text, struct option_list *options, struct error *f)
 	__attribute__((warn_unused_result));
 
 #endif

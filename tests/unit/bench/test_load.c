@@ -116,7 +116,7 @@ Test(load, a_sealed_request_is_the_one_of_the_rfc, .init = make_folder, .fini = 
 	const struct rfc8613_message *vector = &rfc8613_messages[0];
 	struct option_list options = {0};
 	struct load_devices devices;
-	struct failure f;
+	struct error f;
 	uint8_t out[3][2048];
 	struct aead_engine *engine = aead_engine_create(NULL);
 	const size_t head = 8; // header and token of the vector
@@ -164,7 +164,7 @@ Test(load, devices_that_were_made_are_read_again, .init = make_folder, .fini = r
 {
 	struct load_devices devices;
 	bool seen[1000] = {0};
-	struct failure f;
+	struct error f;
 
 	cr_assert_eq(devices_make(path, 1000, 0xfffffc18, AEAD_CHACHA20_POLY1305, &f), 0);
 	cr_expect_eq(devices_make(path, 1, 0, AEAD_CHACHA20_POLY1305, &f), -EEXIST,
@@ -201,7 +201,7 @@ Test(load, the_same_keys_twice_are_refused, .init = make_folder, .fini = remove_
 	static const char *const other[] = {"0c,0d,00aa,\n", "0a,0b,00ab,\n", "0a,0b,00aa,01\n"};
 	struct load_devices devices;
 	char text[256];
-	struct failure f;
+	struct error f;
 
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text),
@@ -233,7 +233,7 @@ Test(load, the_same_keys_twice_are_refused, .init = make_folder, .fini = remove_
 Test(load, numbers_go_on_from_run_to_run, .init = make_folder, .fini = remove_folder)
 {
 	struct piv_supply supply;
-	struct failure f;
+	struct error f;
 	bool started;
 	uint64_t piv, next = 0;
 
@@ -266,7 +266,7 @@ Test(load, what_others_took_since_stays_taken, .init = make_folder, .fini = remo
 {
 	struct piv_supply one, two;
 	uint64_t piv, last;
-	struct failure f;
+	struct error f;
 	bool started;
 
 	write_file("");

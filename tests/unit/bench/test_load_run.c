@@ -29,7 +29,7 @@ static struct load_run run;
 static void bed_make(void)
 {
 	static const uint8_t payload[] = "hello";
-	struct failure f;
+	struct error f;
 	bool started;
 
 	cr_assert(sodium_init() >= 0);
@@ -60,7 +60,7 @@ static void bed_make(void)
 
 static void bed_run(enum load_deed (*deed)(uint64_t number))
 {
-	struct failure f;
+	struct error f;
 
 	server.deed = deed;
 	cr_assert_eq(load_run_prepare(&run, &f), 0);
@@ -71,7 +71,7 @@ static void bed_run(enum load_deed (*deed)(uint64_t number))
 static void bed_free(void)
 {
 	char lock[sizeof(path) + 16];
-	struct failure f;
+	struct error f;
 
 	load_run_free(&run);
 	request_form_free(&form);
@@ -247,7 +247,7 @@ Test(load_run, captures_have_good_frames, .init = bed_make, .fini = bed_free)
 		.server_mac = {2, 0, 0, 0, 0, 1}};
 	char file_path[sizeof(folder) + 16];
 	uint8_t head[24], record[16], frame[2048];
-	struct failure f;
+	struct error f;
 	unsigned count = 0;
 
 	cr_assert_eq(sources_parse_addresses(&sources, "2001:db8::2-2001:db8::3", &f), 0);
@@ -295,7 +295,7 @@ Test(load_run, ranges_of_sources_are_counted_through)
 	struct sources sources = {0};
 	struct dp_flow flow;
 	uint32_t endpoint;
-	struct failure f;
+	struct error f;
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect_eq(sources_parse_addresses(&sources, bad[i], &f), -EINVAL, "%s", bad[i]);
@@ -333,7 +333,7 @@ Test(load_run, neighbours_find_each_other)
 		uint8_t question[NEIGHBOUR_FRAME_MAX], answer[NEIGHBOUR_FRAME_MAX];
 		struct neighbour a = {.sources = &gateway, .mac = {2, 0, 0, 0, 0, 1}};
 		struct neighbour b = {.sources = &fleet, .mac = {2, 0, 0, 0, 0, 2}};
-		struct failure f;
+		struct error f;
 		uint16_t len;
 
 		cr_assert_eq(sources_parse_addresses(&gateway, addresses[i][0], &f), 0);

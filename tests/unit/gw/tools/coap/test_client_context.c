@@ -13,7 +13,7 @@
 
 static char path[] = "/tmp/postern-context-XXXXXX";
 
-static int load(struct client_context *context, const char *json, mode_t mode, struct failure *f)
+static int load(struct client_context *context, const char *json, mode_t mode, struct error *f)
 {
 	int fd = mkstemp(strcpy(path, "/tmp/postern-context-XXXXXX"));
 
@@ -38,7 +38,7 @@ static void expect_key(const uint8_t *got, const char *want_hex)
 Test(client_context, keys_of_appendix_C_come_from_json)
 {
 	struct client_context context;
-	struct failure f = {""};
+	struct error f = {.code = 0};
 
 	cr_assert_eq(load(&context,
 			     "{\"master_secret\": \"0102030405060708090a0b0c0d0e0f10\","
@@ -80,7 +80,7 @@ Test(client_context, algorithms_by_name_and_number)
 		{"{" SECRET "," IDS ",\"algorithm\":3}", AEAD_AES_256_GCM},
 	};
 	struct client_context context;
-	struct failure f = {""};
+	struct error f = {.code = 0};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		cr_assert_eq(load(&context, cases[i].json, 0600, &f), 0, "%s", f.text);
@@ -121,7 +121,7 @@ Test(client_context, every_mistake_is_named)
 	struct client_context context;
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct failure f = {""};
+		struct error f = {.code = 0};
 
 		cr_expect_lt(load(&context, cases[i].json, 0600, &f), 0, "%s", cases[i].json);
 		cr_expect(strstr(f.text, cases[i].words), "%s: %s", cases[i].json, f.text);
@@ -133,7 +133,7 @@ Test(client_context, a_file_that_all_users_can_read_or_write_is_refused)
 {
 	static const mode_t modes[] = {0644, 0604, 0602, 0666};
 	struct client_context context;
-	struct failure f;
+	struct error f;
 
 	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		cr_expect_eq(load(&context, "{" SECRET "," IDS "}", modes[i], &f), -EACCES);
@@ -144,7 +144,7 @@ Test(client_context, a_file_that_all_users_can_read_or_write_is_refused)
 Test(client_context, a_file_that_is_not_there_or_endless_is_an_error)
 {
 	struct client_context context;
-	struct failure f;
+	struct error f;
 
 	cr_expect_eq(context_file_load(&context, "/nowhere/dev.json", &f), -ENOENT);
 	cr_expect_eq(context_file_load(&context, "/dev/zero", &f), -EFBIG);

@@ -100,7 +100,7 @@ TestSuite(client_sequence, .init = make_folder, .fini = remove_folder);
 
 static uint64_t take(void)
 {
-	struct failure f = {""};
+	struct error f = {.code = 0};
 	uint64_t number;
 	bool started;
 
@@ -130,7 +130,7 @@ static void write_file(const char *text, size_t len)
 
 Test(client_sequence, numbers_rise_from_0_by_1)
 {
-	struct failure f;
+	struct error f;
 	uint64_t number;
 	bool started;
 
@@ -160,7 +160,7 @@ static uint64_t crash(enum fault kind, int at, uint64_t lowest)
 	pid_t child = fork();
 	cr_assert_geq(child, 0);
 	if (!child) {
-		struct failure f;
+		struct error f;
 		bool started;
 
 		fault = kind;
@@ -208,7 +208,7 @@ Test(client_sequence, an_error_at_any_call_gives_out_no_number_twice)
 Test(client_sequence, an_error_of_the_disk_is_a_failure)
 {
 	for (fault_at = 1; fault_at <= 4; fault_at++) {
-		struct failure f = {""};
+		struct error f = {.code = 0};
 		uint64_t number;
 		bool started;
 
@@ -232,7 +232,7 @@ Test(client_sequence, a_damaged_file_is_never_taken_for_a_new_one)
 		"oscore-sequence next \n", "oscore-sequence next -1\n",
 		"oscore-sequence next 5\n\n", "oscore-sequence next 5x\n",
 		"oscore-sequence next 1099511627777\n", "5\n"};
-	struct failure f;
+	struct error f;
 	uint64_t number;
 	bool started;
 
@@ -247,7 +247,7 @@ Test(client_sequence, a_damaged_file_is_never_taken_for_a_new_one)
 
 Test(client_sequence, after_2_to_the_40_minus_1_there_is_none)
 {
-	struct failure f;
+	struct error f;
 	uint64_t number;
 	bool started;
 
@@ -263,7 +263,7 @@ Test(client_sequence, keys_have_one_file_by_whatever_link_they_are_reached)
 	static const char *const names[] = {
 		"dev.json", "link.json", "here/dev.json", "here/link.json"};
 	char file[128], other[128], *state;
-	struct failure f;
+	struct error f;
 
 	make_links();
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -304,7 +304,7 @@ Test(client_sequence, processes_at_the_same_time_get_different_numbers)
 		static const char *const names[CHILDREN] = {
 			"dev.json", "link.json", "here/dev.json", "here/link.json"};
 		char keys[128], *state;
-		struct failure f;
+		struct error f;
 
 		if (fork())
 			continue;

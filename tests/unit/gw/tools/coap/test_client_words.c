@@ -17,7 +17,7 @@ static void expect_uri(const char *text, const char *host, uint16_t port, const 
 {
 	char got[4096] = "", *at = got, words[OPTION_TEXT_LEN];
 	struct option_list options = {0};
-	struct failure f = {""};
+	struct error f = {.code = 0};
 	struct uri uri;
 
 	cr_assert_eq(uri_parse(&uri, text, &options, &f), 0, "%s: %s", text, f.text);
@@ -33,7 +33,7 @@ static void expect_uri(const char *text, const char *host, uint16_t port, const 
 static void expect_bad_uri(const char *text)
 {
 	struct option_list options = {0};
-	struct failure f = {""};
+	struct error f = {.code = 0};
 	struct uri uri;
 
 	cr_expect_eq(uri_parse(&uri, text, &options, &f), -EINVAL, "%s", text);
@@ -95,7 +95,7 @@ Test(client_words, uris_that_cannot_be_are_refused)
 static void expect_option(const char *words, uint16_t number, const char *hex)
 {
 	struct option_list options = {0};
-	struct failure f = {""};
+	struct error f = {.code = 0};
 	char got[256];
 
 	cr_assert_eq(option_add_words(&options, words, &f), 0, "%s: %s", words, f.text);
@@ -132,7 +132,7 @@ Test(client_words, options_that_cannot_be_are_refused)
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct option_list options = {0};
-		struct failure f = {""};
+		struct error f = {.code = 0};
 
 		cr_expect_eq(option_add_words(&options, bad[i], &f), -EINVAL, "%s", bad[i]);
 		cr_expect_neq(f.text[0], 0);
@@ -143,7 +143,7 @@ Test(client_words, options_that_cannot_be_are_refused)
 Test(client_words, options_are_sorted_and_equal_ones_keep_their_order)
 {
 	struct option_list options = {0};
-	struct failure f;
+	struct error f;
 	char order[16] = "", *at = order;
 
 	cr_assert_eq(option_add(&options, 15, "a", 1, &f), 0);
