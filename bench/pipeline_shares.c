@@ -46,7 +46,7 @@ static unsigned backend_answer(struct backend *backend, struct dp_loop_port *por
 			break;
 		if (!shared)
 			bed_die("the worker took an exchange back from its backend");
-		dp_shared_response(port->pool, shared)[0] = COAP_CHANGED;
+		dp_shared_response(shared)[0] = COAP_CHANGED;
 		shared->response.len = 1;
 		dp_loop_respond(port, backend->handle[at]);
 	}

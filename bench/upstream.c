@@ -52,6 +52,7 @@ struct round {
 struct subject {
 	const char *url;
 	struct conf *conf;
+	struct dp_exchange_pool *exchanges;
 	struct dp_loop *up;
 	struct up_loop *loop;
 	char schedstat[64]; // file of the loop's thread
@@ -139,19 +140,19 @@ static void subject_start(struct subject *s, const struct options *o)
 		s->url, WINDOW_MAX, *o->more ? ", " : "", o->more);
 	if (conf_parse("upstream", text, strlen(text), &s->conf, stderr))
 		exit(1);
+	s->exchanges = dp_exchange_pool_create(WINDOW_MAX, 1500);
 	s->up = calloc(1, sizeof(*s->up) + sizeof(s->up->port[0]));
-	if (!s->up || dp_doorbell_init(&s->up->bell))
+	if (!s->exchanges || !s->up || dp_doorbell_init(&s->up->bell))
 		give_up("out of memory");
 	s->up->count = 1;
 	s->up->port[0] = (struct dp_loop_port){
-		.pool = dp_exchange_pool_create(WINDOW_MAX, 1500),
+		.pool = &s->exchanges->shared,
 		.requests = ring(),
 		.responses = ring(),
 	};
 	config.conf = s->conf;
 	config.upstream = s->up;
-	if (!s->up->port[0].pool || up_loop_create(&config, &s->loop, &error) ||
-		up_loop_start(s->loop))
+	if (up_loop_create(&config, &s->loop, &error) || up_loop_start(s->loop))
 		give_up("the loop cannot be started");
 }
 
@@ -159,9 +160,9 @@ static void push(struct subject *s, const struct options *o, uint64_t number)
 {
 	static const uint8_t path[] = {0xb1, 't', 0x04, 'l', 'o', 'a', 'd'};
 	struct dp_loop_port *port = &s->up->port[0];
-	uint32_t index = dp_exchange_take(port->pool);
+	uint32_t index = dp_exchange_take(s->exchanges);
 	struct dp_shared *shared = dp_shared_at(port->pool, index);
-	uint8_t *body = dp_shared_request_buf(port->pool, shared);
+	uint8_t *body = dp_shared_request_buf(shared);
 	size_t len = sizeof(path);
 
 	memcpy(body, path, sizeof(path));
@@ -200,10 +201,10 @@ static unsigned pull(struct subject *s)
 
 	while (!rte_ring_sc_dequeue_elem(port->responses, &handle, sizeof(handle))) {
 		struct dp_shared *shared = dp_shared_get(port->pool, handle);
-		uint8_t code = *dp_shared_response(port->pool, shared);
+		uint8_t code = *dp_shared_response(shared);
 
 		s->failed += code >> 5 != 2;
-		dp_exchange_give(port->pool, dp_handle_index(handle));
+		dp_exchange_give(s->exchanges, dp_handle_index(handle));
 		count++;
 	}
 	return count;
@@ -264,7 +265,7 @@ static void subject_end(struct subject *s)
 	s->connections = up_loop_stat(s->loop, 0, UP_STAT_connections);
 	up_loop_stop(s->loop, 0);
 	up_loop_free(s->loop);
-	dp_exchange_pool_free(s->up->port[0].pool);
+	dp_exchange_pool_free(s->exchanges);
 	rte_ring_free(s->up->port[0].requests);
 	rte_ring_free(s->up->port[0].responses);
 	dp_doorbell_close(&s->up->bell);

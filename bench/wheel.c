@@ -74,13 +74,13 @@ struct result {
 static void round_run(struct dp_exchange_pool *pool, struct result *result, bool same_slot)
 {
 	static struct dp_wheel wheel;
-	uint64_t now = 1000000, *due = calloc(pool->count, sizeof(*due));
+	uint64_t now = 1000000, *due = calloc(pool->shared.count, sizeof(*due));
 
 	*result = (struct result){0};
 	if (!due)
 		exit(EXIT_FAILURE);
 	dp_wheel_init(&wheel, now);
-	for (uint32_t i = 0; i < pool->count; i++) {
+	for (uint32_t i = 0; i < pool->shared.count; i++) {
 		due[i] = now + (same_slot ? MOST_MS / 2 : some_timeout_ms());
 		dp_wheel_insert(&wheel, pool, i, due[i]);
 	}

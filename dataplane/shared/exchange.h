@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // An exchange: one request in flight between a worker and an upstream loop.
 //
-// Each worker has a pool of them. An exchange has a worker half (struct dp_exchange), which only
-// the worker touches, and a shared half (struct dp_shared), which changes hands over the rings:
-// the worker fills the request and pushes a handle to the upstream loop; the loop fills the
-// response and pushes the handle back. Between the two pushes the shared half is the loop's, but
-// for `abandoned`. A handle on a ring is an index and a generation, never a pointer.
+// Each worker has a pool of them. An exchange has a worker half (state/exchange_pool.h), which only
+// the worker touches, and a shared half (struct dp_shared), which changes hands over the rings: the
+// worker fills the request and pushes a handle to the upstream loop; the loop fills the response
+// and pushes the handle back. Between the two pushes the shared half is the loop's, but for
+// `abandoned`. A handle on a ring is an index and a generation, never a pointer.
 
 #ifndef POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 #define POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define DP_INDEX_NONE UINT32_MAX
@@ -41,7 +41,7 @@ struct dp_request {
 	uint64_t deadline_ms; // CLOCK_MONOTONIC; the worker answers 5.04 then by itself
 	uint32_t context;     // index in the context table, for the registry of names
 	uint32_t context_generation;
-	uint16_t route;        // index in the configuration's routes
+	uint16_t route;        // index in dp_policy.routes
 	uint16_t response_max; // largest response plaintext in bytes that the device takes in one
 			       // datagram
 	uint16_t payload_max;  // largest payload in it
@@ -59,29 +59,60 @@ struct dp_response {
 	uint16_t len; // bytes of the plaintext, at least 1, at most the request's response_max
 };
 
-// The shared half. Token, request body and response plaintext stand behind it. A separate answer
-// keeps its bytes, once they are sealed, in the place of the plaintext.
+// The shared half. Two buffers stand behind it: one for the token and the request's body, one for
+// the response's plaintext. A separate answer keeps its bytes, once they are sealed, in the second.
 struct dp_shared {
 	uint32_t index;      // of the exchange in its pool; constant
 	uint32_t generation; // as in the handle; worker writes while it holds the exchange
 	uint32_t abandoned;  // worker: sets; upstream: may read and give up early; atomic
+	uint16_t data_room;  // bytes of each of the two buffers behind; constant
 	struct dp_request request;
 	struct dp_response response;
 };
 
-struct dp_exchange_pool;
+// The shared halves of one worker's exchanges. Constant once made.
+struct dp_shared_pool {
+	uint8_t *shared_half; // [count], stride bytes each
+	size_t stride;
+	uint32_t count;
+	uint16_t data_room; // bytes of each buffer: datagrams of up to so many bytes of CoAP fit
+};
 
-// One pool a worker: count exchanges whose buffers take datagrams of up to data_room bytes of CoAP.
-// NULL and errno on failure.
-struct dp_exchange_pool *dp_exchange_pool_create(uint32_t count, uint16_t data_room);
-void dp_exchange_pool_free(struct dp_exchange_pool *pool);
+// Makes count shared halves, each generation 0. Returns 0 or -ENOMEM.
+int dp_shared_pool_init(struct dp_shared_pool *pool, uint32_t count, uint16_t data_room)
+	__attribute__((warn_unused_result));
+// One that is all zeros is allowed. Wipes nothing.
+void dp_shared_pool_fini(struct dp_shared_pool *pool);
 
-// For the upstream loop: the shared half that a handle names, or NULL if the handle is stale.
-struct dp_shared *dp_shared_get(struct dp_exchange_pool *pool, dp_handle handle);
+static inline struct dp_shared *dp_shared_at(const struct dp_shared_pool *pool, uint32_t index)
+{
+	return (struct dp_shared *)(pool->shared_half + (size_t)index * pool->stride);
+}
+
+// The shared half that a handle names, or NULL if the handle is stale.
+struct dp_shared *dp_shared_get(const struct dp_shared_pool *pool, dp_handle handle);
+// Worker: makes the handle that came back stale, so that no other copy of it is taken.
+void dp_shared_close(struct dp_shared *shared);
+// Worker: wipes the body of the request, but not its token.
+void dp_shared_wipe_request(struct dp_shared *shared);
+
+// Token and request body, data_room bytes.
+static inline uint8_t *dp_shared_request_buf(struct dp_shared *shared)
+{
+	return (uint8_t *)(shared + 1);
+}
+
 // The request's encoded options and payload: request.body_len bytes, to parse with
 // coap_body_parse().
-const uint8_t *dp_shared_body(const struct dp_exchange_pool *pool, const struct dp_shared *shared);
+static inline const uint8_t *dp_shared_body(const struct dp_shared *shared)
+{
+	return (const uint8_t *)(shared + 1) + shared->request.token_len;
+}
+
 // Where the response plaintext goes: request.response_max bytes.
-uint8_t *dp_shared_response(const struct dp_exchange_pool *pool, struct dp_shared *shared);
+static inline uint8_t *dp_shared_response(struct dp_shared *shared)
+{
+	return (uint8_t *)(shared + 1) + shared->data_room;
+}
 
 #endif

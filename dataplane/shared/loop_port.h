@@ -20,9 +20,9 @@ static inline unsigned dp_loop_of(uint32_t context, unsigned loops)
 
 // What a loop shares with one worker.
 struct dp_loop_port {
-	struct dp_exchange_pool *pool; // of the worker
-	struct rte_ring *requests;     // worker -> loop; full: the worker answers 5.03
-	struct rte_ring *responses;    // loop -> worker; holds the whole pool, so it cannot fill
+	const struct dp_shared_pool *pool; // of the worker
+	struct rte_ring *requests;         // worker -> loop; full: the worker answers 5.03
+	struct rte_ring *responses; // loop -> worker; holds the whole pool, so it cannot fill
 };
 
 // All of a loop's ports; immutable once workers run.

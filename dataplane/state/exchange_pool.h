@@ -50,26 +50,23 @@ struct dp_exchange {
 };
 
 struct dp_exchange_pool {
-	struct dp_exchange *worker_half; // [count]
-	uint8_t *shared_half;            // [count], shared_stride bytes each
-	size_t shared_stride;
-	uint32_t count;
-	uint32_t free_head;  // worker
-	uint32_t free_count; // worker; others may read
-	uint16_t data_room;  // bytes of each of the two buffers behind struct dp_shared
+	struct dp_shared_pool shared;
+	struct dp_exchange *worker_half; // [shared.count]
+	uint32_t free_head;              // worker
+	uint32_t free_count;             // worker; others may read
 };
 
-static inline struct dp_shared *dp_shared_at(const struct dp_exchange_pool *pool, uint32_t index)
-{
-	return (struct dp_shared *)(pool->shared_half + (size_t)index * pool->shared_stride);
-}
+// Makes a pool: one for each worker. count exchanges whose buffers take datagrams of up to
+// data_room bytes of CoAP. NULL and errno on failure.
+struct dp_exchange_pool *dp_exchange_pool_create(uint32_t count, uint16_t data_room);
+// NULL is allowed. Wipes nothing: dp_exchange_give() does.
+void dp_exchange_pool_free(struct dp_exchange_pool *pool);
 
-// Buffer for token and request body, data_room bytes.
-static inline uint8_t *dp_shared_request_buf(
-	const struct dp_exchange_pool *pool, struct dp_shared *shared)
+// The shared half of an exchange.
+static inline struct dp_shared *dp_exchange_shared(
+	const struct dp_exchange_pool *pool, uint32_t index)
 {
-	(void)pool;
-	return (uint8_t *)(shared + 1);
+	return dp_shared_at(&pool->shared, index);
 }
 
 // The only way from one state to the next.
@@ -81,12 +78,8 @@ static inline void dp_exchange_to(struct dp_exchange *x, enum dp_exchange_state 
 
 // Takes an exchange from the free list, to be filled: its index, or DP_INDEX_NONE.
 uint32_t dp_exchange_take(struct dp_exchange_pool *pool);
-// Makes the handle that came back stale, so that no other copy of it is taken.
-void dp_exchange_close(struct dp_shared *shared);
-// Wipes the body of the request, but not its token.
-void dp_shared_wipe_request(const struct dp_exchange_pool *pool, struct dp_shared *shared);
-// Gives it back, as its state allows: the generation rises, so that no handle of before is valid.
-// Wipes what stood in it.
+// Gives it back, as its state allows: its generation rises, so that no earlier handle is valid, and
+// both of its buffers are wiped.
 void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index);
 
 #endif

@@ -30,7 +30,7 @@ struct dp_in_flight *dp_in_flight_create(
 		return NULL;
 	in_flight->pool = pool;
 	in_flight->contexts = contexts;
-	in_flight->mask = rte_align32pow2(pool->count) - 1;
+	in_flight->mask = rte_align32pow2(pool->shared.count) - 1;
 	keyed_hash_init(&in_flight->hash);
 	in_flight->bucket =
 		dp_map(sizeof(*in_flight->bucket) * (in_flight->mask + (size_t)1), DP_MAP_HOT);
@@ -119,10 +119,10 @@ static bool matches(
 		x->tag_len != key->tag_len || memcmp(x->tag, key->tag, key->tag_len) ||
 		!dp_flow_same_endpoint(&x->flow, key->flow))
 		return false;
-	struct dp_shared *shared = dp_shared_at(pool, index);
+	struct dp_shared *shared = dp_exchange_shared(pool, index);
 
 	return shared->request.token_len == key->token_len &&
-		!memcmp(dp_shared_request_buf(pool, shared), key->token, key->token_len);
+		!memcmp(dp_shared_request_buf(shared), key->token, key->token_len);
 }
 
 uint32_t dp_in_flight_find(const struct dp_in_flight *in_flight, const struct dp_answer_key *key)

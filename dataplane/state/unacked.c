@@ -38,7 +38,7 @@ struct dp_unacked *dp_unacked_create(
 		return NULL;
 	unacked->pool = pool;
 	unacked->side = contexts->side;
-	unacked->mask = rte_align32pow2(pool->count) - 1;
+	unacked->mask = rte_align32pow2(pool->shared.count) - 1;
 	keyed_hash_init(&unacked->hash);
 	unacked->bucket =
 		dp_map(sizeof(*unacked->bucket) * (unacked->mask + (size_t)1), DP_MAP_HOT);

@@ -57,11 +57,11 @@ void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t cod
 struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 {
 	struct dp_exchange *x = &w->exchanges->worker_half[index];
-	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 	struct pkt_answer *answer = dp_answer_add(w);
 
 	answer->flow = &x->flow;
-	answer->token = dp_shared_request_buf(w->exchanges, shared);
+	answer->token = dp_shared_request_buf(shared);
 	answer->token_len = shared->request.token_len;
 	answer->mid = x->mid;
 	answer->type = x->type;

@@ -42,7 +42,7 @@ void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_s
 
 	if (x->state != state)
 		dp_exchange_to(x, state);
-	__atomic_store_n(&dp_shared_at(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&dp_exchange_shared(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
 }
 
 void dp_context_abandon(struct dp_worker *w, uint32_t context)

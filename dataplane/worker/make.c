@@ -47,9 +47,9 @@ static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 	for (unsigned i = 0; i < tables->loop_count; i++) {
 		struct dp_loop *up = tables->loops[i];
 		struct dp_loop_port *port = &up->port[w->id];
-		uint32_t count = w->exchanges->count;
+		uint32_t count = w->exchanges->shared.count;
 
-		port->pool = w->exchanges;
+		port->pool = &w->exchanges->shared;
 		port->requests = ring_create("requests", w->id, sizeof(dp_handle), count);
 		port->responses = ring_create("responses", w->id, sizeof(dp_handle), count);
 		made &= port->requests && port->responses;

@@ -313,8 +313,8 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	const uint8_t *plaintext = msg->body.payload;
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
 	struct dp_exchange *x = &w->exchanges->worker_half[index];
-	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
-	uint8_t *buf = dp_shared_request_buf(w->exchanges, shared);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
+	uint8_t *buf = dp_shared_request_buf(shared);
 
 	dp_frame_flow(vec->mbuf[slot], &vec->net[slot], &x->flow);
 	x->piv = option->piv;
@@ -358,7 +358,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
 
-	if (msg->token_len + body_len > w->exchanges->data_room) {
+	if (msg->token_len + body_len > w->exchanges->shared.data_room) {
 		// The port handed us a packet beyond its MTU.
 		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
 		return;
@@ -377,7 +377,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		return;
 	}
 	exchange_fill(w, vec, slot, options, route, index);
-	const struct dp_shared *shared = dp_shared_at(w->exchanges, index);
+	const struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 	dp_handle handle = dp_handle_make(index, shared->generation);
 	struct dp_worker_loop *loop = &w->loop[dp_loop_of(vec->context[slot], w->loop_count)];
 	uint64_t due_ms = shared->request.deadline_ms;

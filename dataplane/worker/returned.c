@@ -25,12 +25,12 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 	uint64_t start = rte_rdtsc();
 
 	for (unsigned i = 0; i < n; i++) {
-		struct dp_shared *shared = dp_shared_get(w->exchanges, handles[i]);
+		struct dp_shared *shared = dp_shared_get(&w->exchanges->shared, handles[i]);
 
 		if (!shared) // a loop that hands one back twice
 			continue;
 		// From here on no copy of the handle is valid, not even one in this burst.
-		dp_exchange_close(shared);
+		dp_shared_close(shared);
 		uint32_t index = shared->index;
 		struct dp_exchange *x = &w->exchanges->worker_half[index];
 
@@ -54,7 +54,7 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 			dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
 			continue;
 		}
-		answer->plaintext = dp_shared_response(w->exchanges, shared);
+		answer->plaintext = dp_shared_response(shared);
 		answer->plaintext_len = shared->response.len;
 	}
 	dp_stage_end(w, DP_STAGE_upstream, start, n);
@@ -103,7 +103,7 @@ unsigned dp_deadlines(struct dp_worker *w)
 		n++;
 		if (dp_exchange_is_delivering(x->state))
 			dp_separate_again(w, index);
-		else if (w->now_ms < dp_shared_at(w->exchanges, index)->request.deadline_ms)
+		else if (w->now_ms < dp_exchange_shared(w->exchanges, index)->request.deadline_ms)
 			dp_separate_begin(w, index);
 		else
 			timed_out(w, index);

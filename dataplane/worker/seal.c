@@ -114,7 +114,7 @@ static bool is_performed(const struct dp_worker *w, const struct pkt_answer *ans
 {
 	if (answer->exchange == DP_INDEX_NONE || COAP_CODE_CLASS(answer->plaintext[0]) != 2)
 		return false;
-	uint8_t code = dp_shared_at(w->exchanges, answer->exchange)->request.code;
+	uint8_t code = dp_exchange_shared(w->exchanges, answer->exchange)->request.code;
 
 	return code != COAP_GET && code != COAP_FETCH;
 }

@@ -35,7 +35,7 @@ static void wait_for_deadline(struct dp_worker *w, uint32_t index)
 {
 	dp_wheel_remove(&w->wheel, w->exchanges, index);
 	dp_wheel_insert(&w->wheel, w->exchanges, index,
-		dp_shared_at(w->exchanges, index)->request.deadline_ms);
+		dp_exchange_shared(w->exchanges, index)->request.deadline_ms);
 }
 
 // The message id of the separate answer. Without one there is no empty ACK: the answer will come
@@ -109,16 +109,15 @@ uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index)
 
 	if (clone == DP_INDEX_NONE)
 		return clone;
-	struct dp_shared *from = dp_shared_at(w->exchanges, index);
-	struct dp_shared *to = dp_shared_at(w->exchanges, clone);
+	struct dp_shared *from = dp_exchange_shared(w->exchanges, index);
+	struct dp_shared *to = dp_exchange_shared(w->exchanges, clone);
 
 	*exchange_at(w, clone) = *x;
 	exchange_at(w, clone)->state = DP_EXCHANGE_TAKEN;
 	exchange_at(w, clone)->wheel_slot = DP_INDEX_NONE;
 	to->request = from->request;
 	to->request.body_len = 0;
-	memcpy(dp_shared_request_buf(w->exchanges, to), dp_shared_request_buf(w->exchanges, from),
-		from->request.token_len);
+	memcpy(dp_shared_request_buf(to), dp_shared_request_buf(from), from->request.token_len);
 	dp_in_flight_add(w->in_flight, clone);
 	dp_exchange_to(exchange_at(w, clone), DP_EXCHANGE_ANSWERED_ACKED);
 	return clone;
@@ -149,12 +148,12 @@ void dp_separate_sent(
 	dp_count(w, DP_STAT_answers_separate);
 	if (answer->exchange == DP_INDEX_NONE)
 		return; // as NON
-	struct dp_shared *shared = dp_shared_at(w->exchanges, answer->exchange);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, answer->exchange);
 
 	// In the place of the plaintext; that of the request is not needed either, but for its
 	// token.
-	memcpy(dp_shared_response(w->exchanges, shared), coap, len);
-	dp_shared_wipe_request(w->exchanges, shared);
+	memcpy(dp_shared_response(shared), coap, len);
+	dp_shared_wipe_request(shared);
 	exchange_at(w, answer->exchange)->coap_len = len;
 	deliver(w, answer->exchange, DP_EXCHANGE_UNACKED);
 }
@@ -163,9 +162,9 @@ void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer)
 {
 	if (!answer->separate || answer->exchange == DP_INDEX_NONE)
 		return;
-	struct dp_shared *shared = dp_shared_at(w->exchanges, answer->exchange);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, answer->exchange);
 
-	memmove(dp_shared_response(w->exchanges, shared), answer->plaintext, answer->plaintext_len);
+	memmove(dp_shared_response(shared), answer->plaintext, answer->plaintext_len);
 	shared->response.len = answer->plaintext_len;
 	deliver(w, answer->exchange, DP_EXCHANGE_UNSEALED);
 }
@@ -173,14 +172,14 @@ void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer)
 // One more try to seal it. Nothing may take an exchange away while its answer is in the batch.
 static void seal_again(struct dp_worker *w, uint32_t index)
 {
-	struct dp_shared *shared = dp_shared_at(w->exchanges, index);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 
 	dp_unacked_remove(w->unacked, index);
 	dp_exchange_to(exchange_at(w, index), DP_EXCHANGE_ANSWERED_ACKED);
 	struct pkt_answer *answer = dp_answer_to_exchange(w, index);
 
 	answer->exchange = index;
-	answer->plaintext = dp_shared_response(w->exchanges, shared);
+	answer->plaintext = dp_shared_response(shared);
 	answer->plaintext_len = shared->response.len;
 }
 
@@ -196,7 +195,7 @@ void dp_separate_again(struct dp_worker *w, uint32_t index)
 		seal_again(w, index);
 		return;
 	}
-	const uint8_t *coap = dp_shared_response(w->exchanges, dp_shared_at(w->exchanges, index));
+	const uint8_t *coap = dp_shared_response(dp_exchange_shared(w->exchanges, index));
 
 	dp_count(w,
 		dp_send_coap(w, &x->flow, coap, x->coap_len) ? DP_STAT_tx_retransmits

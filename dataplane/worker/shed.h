@@ -16,7 +16,8 @@ void dp_shed(struct dp_worker *w, struct pkt_vec *vec);
 static inline void dp_exchanges_watch(struct dp_worker *w)
 {
 	enum dp_rung rung = dp_overload_exchanges(&w->overload,
-		w->exchanges->count - w->exchanges->free_count - dp_unacked_count(w->unacked));
+		w->exchanges->shared.count - w->exchanges->free_count -
+			dp_unacked_count(w->unacked));
 
 	if (rung)
 		dp_rung_entered(w, rung);

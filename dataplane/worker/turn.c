@@ -189,7 +189,7 @@ void dp_worker_begin(struct dp_worker *w)
 	w->started_s = w->now_ms / 1000;
 	w->error_tokens_ms = w->now_ms - 1000;
 	dp_wheel_init(&w->wheel, w->now_ms);
-	dp_overload_init(&w->overload, w->exchanges->count, w->now_ms);
+	dp_overload_init(&w->overload, w->exchanges->shared.count, w->now_ms);
 }
 
 // Short naps at first. In a long silence each is twice as long as the one before, up to what the

@@ -50,15 +50,14 @@ static void call_log(const struct up_call *call)
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
 		.device = known ? name : NULL,
 		.method = device->code,
-		.body = dp_shared_body(call->port->pool, shared),
+		.body = dp_shared_body(shared),
 		.body_len = device->body_len,
 		.in = device->body_len,
 		.route = call->route ? call->route->path.text : NULL,
 		.upstream = call->group->upstream ? call->group->upstream->name : NULL,
 		.server = call->server ? call->server->text : NULL,
 		.status = call->status,
-		.code = shared->response.len ? *dp_shared_response(call->port->pool, call->shared)
-					     : 0,
+		.code = shared->response.len ? *dp_shared_response(call->shared) : 0,
 		.out = shared->response.len,
 		.queued_ms = later_by(
 			call->launched_ms ? call->launched_ms : loop->now_ms, call->arrived_ms),
@@ -124,7 +123,7 @@ void up_call_fail(struct up_call *call, enum http_error error)
 
 	call->error = error;
 	shared->response.len = map_error_write(error, error_max_age(group->loop, error),
-		dp_shared_response(call->port->pool, shared), shared->request.response_max);
+		dp_shared_response(shared), shared->request.response_max);
 	up_stat_add(group, UP_STAT_ERROR + error, 1);
 	call_return(call);
 }
@@ -162,7 +161,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	enum http_error error;
 
 	error = map_request_parse(&flight->message, call->route, device->code,
-		dp_shared_body(call->port->pool, call->shared), device->body_len);
+		dp_shared_body(call->shared), device->body_len);
 	if (!error)
 		error = map_request_build(req, &flight->message, loop->etags);
 	if (error)
@@ -421,7 +420,7 @@ static void call_answer(struct up_call *call)
 		.now = time(NULL),
 		.retry_s = retry_seconds(group->loop),
 		.max_age_max = group->upstream->max_age_ms / 1000,
-		.out = dp_shared_response(call->port->pool, shared),
+		.out = dp_shared_response(shared),
 		.room = shared->request.response_max,
 	};
 

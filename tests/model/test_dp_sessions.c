@@ -408,7 +408,7 @@ static void take_requests(void)
 		}
 		shared = dp_shared_get(port->pool, handle);
 		must(shared && held_count < RTE_DIM(held), "an exchange comes once");
-		const uint8_t *token = dp_shared_body(port->pool, shared) - 2;
+		const uint8_t *token = dp_shared_body(shared) - 2;
 		struct model_request *r = &history[(token[0] << 8 | token[1]) % HISTORY];
 
 		must(r->accepted && !r->dispatched, "handed on once, when accepted");
@@ -802,7 +802,7 @@ static void respond(unsigned i)
 		plaintext[k] = rnd(256);
 	if (rnd(16) == 0)
 		len = rnd(2) ? 0 : shared->request.response_max + 1; // does not fit
-	memcpy(dp_shared_response(port->pool, shared), plaintext, len);
+	memcpy(dp_shared_response(shared), plaintext, len);
 	shared->response.len = len;
 	dp_loop_respond(port, held[i].handle);
 	if (rnd(16) == 0)

@@ -181,8 +181,8 @@ static void loop_turn(struct dp_loop *up)
 			if (!shared)
 				abort();
 			// The payload is its last byte, and comes back.
-			const uint8_t *body = dp_shared_body(port->pool, shared);
-			uint8_t *plaintext = dp_shared_response(port->pool, shared);
+			const uint8_t *body = dp_shared_body(shared);
+			uint8_t *plaintext = dp_shared_response(shared);
 
 			plaintext[0] = COAP_CHANGED;
 			plaintext[1] = COAP_PAYLOAD_MARK;

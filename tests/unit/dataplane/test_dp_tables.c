@@ -88,7 +88,7 @@ static void protect(struct dp_exchange_pool *pool, int how)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uintptr_t start = RTE_ALIGN_CEIL((uintptr_t)pool->worker_half, page);
-	uintptr_t end = RTE_ALIGN_FLOOR((uintptr_t)(pool->worker_half + pool->count), page);
+	uintptr_t end = RTE_ALIGN_FLOOR((uintptr_t)(pool->worker_half + pool->shared.count), page);
 
 	cr_assert_eq(mprotect((void *)start, end - start, how), 0);
 }
@@ -197,22 +197,22 @@ Test(dp_exchange, a_handle_is_stale_after_give)
 	}
 	cr_expect_eq(dp_exchange_take(pool), DP_INDEX_NONE);
 	cr_expect_eq(pool->free_count, 0);
-	struct dp_shared *shared = dp_shared_at(pool, index[2]);
+	struct dp_shared *shared = dp_exchange_shared(pool, index[2]);
 	dp_handle handle = dp_handle_make(index[2], shared->generation);
 
-	cr_expect_eq(dp_shared_get(pool, handle), shared);
-	dp_exchange_close(shared);
-	cr_expect_null(dp_shared_get(pool, handle), "closed");
+	cr_expect_eq(dp_shared_get(&pool->shared, handle), shared);
+	dp_shared_close(shared);
+	cr_expect_null(dp_shared_get(&pool->shared, handle), "closed");
 	handle = dp_handle_make(index[2], shared->generation);
 	dp_exchange_give(pool, index[2]);
-	cr_expect_null(dp_shared_get(pool, handle), "given");
+	cr_expect_null(dp_shared_get(&pool->shared, handle), "given");
 	cr_expect_eq(dp_exchange_take(pool), index[2]);
-	cr_expect_null(dp_shared_get(pool, handle), "another's now");
-	cr_expect_null(dp_shared_get(pool, dp_handle_make(4, 0)), "no such exchange");
-	cr_expect_null(dp_shared_get(pool, dp_handle_make(UINT32_MAX, 0)));
+	cr_expect_null(dp_shared_get(&pool->shared, handle), "another's now");
+	cr_expect_null(dp_shared_get(&pool->shared, dp_handle_make(4, 0)), "no such exchange");
+	cr_expect_null(dp_shared_get(&pool->shared, dp_handle_make(UINT32_MAX, 0)));
 	// The buffers of two exchanges do not meet.
-	cr_expect_geq(pool->shared_stride, sizeof(struct dp_shared) + 200);
-	cr_expect_eq(dp_shared_response(pool, shared), dp_shared_request_buf(pool, shared) + 100);
+	cr_expect_geq(pool->shared.stride, sizeof(struct dp_shared) + 200);
+	cr_expect_eq(dp_shared_response(shared), dp_shared_request_buf(shared) + 100);
 	dp_exchange_pool_free(pool);
 }
 

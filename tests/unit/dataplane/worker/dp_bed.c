@@ -520,12 +520,12 @@ struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 
 void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plaintext, size_t len)
 {
-	struct dp_exchange_pool *pool = dp_loop(bed->dp, 0)->port[0].pool;
+	const struct dp_shared_pool *pool = dp_loop(bed->dp, 0)->port[0].pool;
 	struct dp_shared *shared = dp_shared_get(pool, handle);
 
 	must(shared != NULL);
 	unsigned loop = dp_loop_of(shared->request.context, dp_loop_count(bed->dp));
-	memcpy(dp_shared_response(pool, shared), plaintext, len);
+	memcpy(dp_shared_response(shared), plaintext, len);
 	shared->response.len = len;
 	dp_loop_respond(&dp_loop(bed->dp, loop)->port[0], handle);
 }

@@ -441,7 +441,7 @@ static uint16_t answered_separately(unsigned queue, uint16_t port, uint64_t piv)
 	cr_assert_eq(dp_loop_receive(up, &handle, 1), 1);
 	struct dp_shared *shared = dp_shared_get(up->pool, handle);
 
-	memcpy(dp_shared_response(up->pool, shared), late, sizeof(late));
+	memcpy(dp_shared_response(shared), late, sizeof(late));
 	shared->response.len = sizeof(late);
 	dp_loop_respond(up, handle);
 	bed_turn(&bed);

@@ -340,11 +340,11 @@ Test(dp_separate, timeout_after_an_empty_ack_is_a_separate_504)
 	later(BED_TIMEOUT_MS);
 	expect_separate(COAP_GATEWAY_TIMEOUT);
 	// The upstream loop still holds the request, and writes into it.
-	struct dp_shared *shared = dp_shared_get(bed.w->exchanges, handle);
+	struct dp_shared *shared = dp_shared_get(&bed.w->exchanges->shared, handle);
 
 	cr_assert_not_null(shared);
 	cr_expect(shared->abandoned);
-	memset(dp_shared_response(bed.w->exchanges, shared), 0xee, shared->request.response_max);
+	memset(dp_shared_response(shared), 0xee, shared->request.response_max);
 	later(2 * ACK_TIMEOUT);
 	expect_same_bytes();
 	backend_answers();

@@ -667,8 +667,8 @@ static void expect_no_marker_in_exchanges(const char *when)
 	const struct dp_exchange_pool *pool = bed.w->exchanges;
 
 	cr_expect_eq(pool->free_count, BED_EXCHANGES);
-	cr_expect_null(memmem(pool->shared_half, pool->count * pool->shared_stride, MARKER,
-			       strlen(MARKER)),
+	cr_expect_null(memmem(pool->shared.shared_half, pool->shared.count * pool->shared.stride,
+			       MARKER, strlen(MARKER)),
 		"%s", when);
 }
 

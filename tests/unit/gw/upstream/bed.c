@@ -69,11 +69,13 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		upstream, bed_log);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
 
+	bed->exchanges = dp_exchange_pool_create(EXCHANGES, 1500);
+	cr_assert_not_null(bed->exchanges);
 	bed->up = calloc(1, sizeof(*bed->up) + sizeof(bed->up->port[0]));
 	cr_assert_eq(dp_doorbell_init(&bed->up->bell), 0);
 	bed->up->count = 1;
 	bed->up->port[0] = (struct dp_loop_port){
-		.pool = dp_exchange_pool_create(EXCHANGES, 1500),
+		.pool = &bed->exchanges->shared,
 		.requests = ring("requests"),
 		.responses = ring("responses"),
 	};
@@ -147,7 +149,7 @@ uint64_t bed_stat(const struct bed *bed, enum up_stat which)
 dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
 {
 	struct dp_loop_port *port = &bed->up->port[0];
-	uint32_t index = dp_exchange_take(port->pool);
+	uint32_t index = dp_exchange_take(bed->exchanges);
 	uint8_t body[TEXT_BODY_MAX], code;
 	size_t len = text_request(line, &code, body);
 
@@ -173,7 +175,7 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.family = 4,
 		.remote_addr = {192, 0, 2, 2},
 	};
-	memcpy(dp_shared_request_buf(port->pool, shared), body, len);
+	memcpy(dp_shared_request_buf(shared), body, len);
 	dp_handle handle = dp_handle_make(index, shared->generation);
 	cr_assert_eq(rte_ring_sp_enqueue_elem(port->requests, &handle, sizeof(handle)), 0);
 	dp_doorbell_ring(&bed->up->bell);
@@ -201,10 +203,9 @@ const char *bed_pull(struct bed *bed, dp_handle *handle)
 	struct dp_shared *shared = dp_shared_get(port->pool, h);
 	cr_assert_not_null(shared, "handed back twice");
 	snprintf(text, sizeof(text), "%s",
-		shared->response.len
-			? text_answer(dp_shared_response(port->pool, shared), shared->response.len)
-			: "");
-	dp_exchange_give(port->pool, dp_handle_index(h));
+		shared->response.len ? text_answer(dp_shared_response(shared), shared->response.len)
+				     : "");
+	dp_exchange_give(bed->exchanges, dp_handle_index(h));
 	bed->out--;
 	if (handle)
 		*handle = h;
@@ -227,7 +228,7 @@ void bed_end(struct bed *bed)
 	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
 	up_loop_free(bed->loop);
 	up_access_log_free(bed->access);
-	dp_exchange_pool_free(bed->up->port[0].pool);
+	dp_exchange_pool_free(bed->exchanges);
 	rte_ring_free(bed->up->port[0].requests);
 	rte_ring_free(bed->up->port[0].responses);
 	dp_doorbell_close(&bed->up->bell);

@@ -12,6 +12,7 @@
 
 struct bed {
 	struct conf *conf;
+	struct dp_exchange_pool *exchanges;
 	struct dp_loop *up;
 	struct up_loop *loop;
 	struct up_access_log *access;

@@ -497,7 +497,7 @@ Test(upstream_loop, abandoned)
 
 	server_wait_requests(server, 1);
 	second = bed_push(bed, "GET path=ok");
-	struct dp_exchange_pool *pool = bed->up->port[0].pool;
+	const struct dp_shared_pool *pool = bed->up->port[0].pool;
 	__atomic_store_n(&dp_shared_get(pool, second)->abandoned, 1, __ATOMIC_RELAXED);
 	EXPECT_ANSWER(bed_pull(bed, &back), "");
 	cr_expect_eq(back, second);
