@@ -100,6 +100,11 @@ static uint16_t udp_checksum(
 	return sum_finish(sum_add(sum, udp, len));
 }
 
+static bool is_group_mac(const uint8_t *mac)
+{
+	return mac[0] & 1;
+}
+
 static enum dp_frame_verdict refuse(enum dp_stat *drop, enum dp_stat reason)
 {
 	*drop = reason;
@@ -280,80 +285,106 @@ bool dp_frame_is_neighbour(const struct rte_mbuf *m)
 		ip[7] == 255 && ip[IPV6_LEN] >= ND_FIRST && ip[IPV6_LEN] <= ND_LAST;
 }
 
-enum dp_frame_verdict dp_frame_classify(const struct rte_mbuf *m,
-	const struct dp_port_addresses *port, struct dp_frame_info *info, enum dp_stat *drop)
+// Finds the packet behind Ethernet and one VLAN tag: *type is its EtherType, info->l2_len where it
+// starts. Returns DP_FRAME_COAP, or DP_FRAME_DROP and the reason.
+static inline enum dp_frame_verdict ethernet_view(const struct rte_mbuf *m,
+	const struct dp_port_addresses *port, struct dp_frame_info *info, uint16_t *type,
+	enum dp_stat *drop)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const size_t len = m->data_len;
-	bool group_mac, ours, l3_good, l4_good;
-	enum dp_frame_verdict verdict;
-	const uint8_t *packet, *udp;
-	struct ip_view ip;
-	uint16_t type, udp_room, udp_len;
 
 	if (m->nb_segs != 1 || m->next || m->pkt_len != len)
 		return refuse(drop, DP_STAT_drop_multi_segment);
 	if (len < ETH_LEN || (size_t)m->data_off + len > m->buf_len)
 		return refuse(drop, DP_STAT_drop_runt);
-	group_mac = frame[0] & 1;
-	if (!group_mac && memcmp(frame, port->mac, MAC_LEN) &&
+	if (!is_group_mac(frame) && memcmp(frame, port->mac, MAC_LEN) &&
 		memcmp(frame, port->kernel_mac, MAC_LEN))
 		return refuse(drop, DP_STAT_drop_other_mac);
 
 	info->l2_len = ETH_LEN;
 	info->has_vlan = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
 	info->vlan_tci = info->has_vlan ? m->vlan_tci : 0;
-	type = load_be16(frame + 12);
-	if (type == ETHERTYPE_VLAN && !info->has_vlan) {
+	*type = load_be16(frame + 12);
+	if (*type == ETHERTYPE_VLAN && !info->has_vlan) {
 		if (len < ETH_LEN + VLAN_LEN)
 			return refuse(drop, DP_STAT_drop_runt);
 		info->has_vlan = true;
 		info->vlan_tci = load_be16(frame + 14);
 		info->l2_len += VLAN_LEN;
-		type = load_be16(frame + 16);
+		*type = load_be16(frame + 16);
 	}
-	packet = frame + info->l2_len;
+	return DP_FRAME_COAP;
+}
+
+// Whether the IP header's checksum is right, or the driver says so.
+static inline bool ip_checksum_good(const struct rte_mbuf *m, const struct dp_port_addresses *port,
+	const struct ip_view *ip, const uint8_t *packet)
+{
+	const bool good = port->ip_checksum_offload &&
+		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+
+	return ip->family == 6 || good || !sum_finish(sum_add(0, packet, ip->header_len));
+}
+
+// The same of a UDP datagram of udp_len bytes. A driver's GOOD may stand for "no checksum".
+static inline bool udp_checksum_good(const struct rte_mbuf *m, const struct dp_port_addresses *port,
+	const struct ip_view *ip, const uint8_t *udp, uint16_t udp_len)
+{
+	const bool good = port->udp_checksum_offload &&
+		(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+
+	if (!load_be16(udp + 6))
+		return ip->family == 4;
+	return good || !udp_checksum(ip->family, ip->src, ip->dst, udp, udp_len);
+}
+
+enum dp_frame_verdict dp_frame_classify(const struct rte_mbuf *m,
+	const struct dp_port_addresses *port, struct dp_frame_info *info, enum dp_stat *drop)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t type;
+	enum dp_frame_verdict verdict = ethernet_view(m, port, info, &type, drop);
+	struct ip_view ip;
+
+	if (verdict != DP_FRAME_COAP)
+		return verdict;
+	const uint8_t *packet = frame + info->l2_len;
+
 	if (type == ETHERTYPE_IPV4)
-		verdict = ipv4_view(packet, len - info->l2_len, &ip, drop);
+		verdict = ipv4_view(packet, m->data_len - info->l2_len, &ip, drop);
 	else if (type == ETHERTYPE_IPV6)
-		verdict = ipv6_view(packet, len - info->l2_len, &ip, drop);
+		verdict = ipv6_view(packet, m->data_len - info->l2_len, &ip, drop);
 	else
 		return DP_FRAME_KERNEL;
 	if (verdict != DP_FRAME_COAP)
 		return verdict;
 
-	ours = port_owns(port, ip.family, ip.dst);
+	const bool ours = port_owns(port, ip.family, ip.dst);
+
 	if (ip.fragment)
 		return ours ? refuse(drop, DP_STAT_drop_fragment) : DP_FRAME_KERNEL;
-	udp = packet + ip.header_len;
-	udp_room = ip.packet_len - ip.header_len;
+	const uint8_t *udp = packet + ip.header_len;
+	const uint16_t udp_room = ip.packet_len - ip.header_len;
+
 	if (udp_room < UDP_LEN)
 		return refuse(drop, DP_STAT_drop_runt);
 	if (memcmp(udp + 2, &port->coap_port, sizeof(port->coap_port)))
 		return DP_FRAME_KERNEL;
-	if (group_mac || addr_is_group(ip.family, ip.dst))
+	if (is_group_mac(frame) || addr_is_group(ip.family, ip.dst))
 		return refuse(drop, DP_STAT_drop_multicast);
 	if (!ours)
 		return DP_FRAME_KERNEL;
-
-	l3_good = port->ip_checksum_offload &&
-		(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-	if (ip.family == 4 && !l3_good && sum_finish(sum_add(0, packet, ip.header_len)))
+	if (!ip_checksum_good(m, port, &ip, packet))
 		return refuse(drop, DP_STAT_drop_l3_checksum);
-	udp_len = load_be16(udp + 4);
+	const uint16_t udp_len = load_be16(udp + 4);
+
 	if (udp_len < UDP_LEN || udp_len > udp_room)
 		return refuse(drop, DP_STAT_drop_udp_length);
-	// A driver's GOOD may stand for "no checksum".
-	if (!load_be16(udp + 6)) {
-		if (ip.family == 6)
-			return refuse(drop, DP_STAT_drop_udp_checksum);
-	} else {
-		l4_good = port->udp_checksum_offload &&
-			(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-		if (!l4_good && udp_checksum(ip.family, ip.src, ip.dst, udp, udp_len))
-			return refuse(drop, DP_STAT_drop_udp_checksum);
-	}
-	if (!load_be16(udp) || frame[MAC_LEN] & 1 || !source_is_answerable(port, ip.family, ip.src))
+	if (!udp_checksum_good(m, port, &ip, udp, udp_len))
+		return refuse(drop, DP_STAT_drop_udp_checksum);
+	if (!load_be16(udp) || is_group_mac(frame + MAC_LEN) ||
+		!source_is_answerable(port, ip.family, ip.src))
 		return refuse(drop, DP_STAT_drop_source);
 
 	info->family = ip.family;
