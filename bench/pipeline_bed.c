@@ -33,7 +33,7 @@ static const struct dp_route routes[] = {
 		.target = DP_TARGET_UPSTREAM,
 		.timeout_ms = 60000},
 };
-static struct dp_policy config = {.routes = routes, .route_count = RTE_DIM(routes)};
+static struct dp_policy policy = {.routes = routes, .route_count = RTE_DIM(routes)};
 
 double bed_cycles_per_tsc; // the time-stamp counter is not the core's clock
 
@@ -123,7 +123,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
 		.mtu = 1500,
-		.policy = &config,
+		.policy = &policy,
 	};
 	const struct dp_port_addresses addresses = {
 		.coap_port = rte_cpu_to_be_16(COAP_PORT),
@@ -135,10 +135,10 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 	struct error error;
 	uint64_t seed = 42;
 
-	config.max_in_flight = max_in_flight;
+	policy.max_in_flight = max_in_flight;
 	*bed = (struct bed){.device_count = device_count};
-	config.index = dp_route_index_create(routes, RTE_DIM(routes));
-	if (!config.index)
+	policy.index = dp_route_index_create(routes, RTE_DIM(routes));
+	if (!policy.index)
 		bed_die("no memory");
 	bed->packet_count = RTE_MAX(PACKETS_MIN, device_count);
 	bed->device = calloc(device_count, sizeof(*bed->device));
@@ -181,7 +181,7 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 void bed_free(struct bed *bed)
 {
 	dp_free(bed->dp);
-	dp_route_index_free((struct dp_route_index *)(uintptr_t)config.index);
+	dp_route_index_free((struct dp_route_index *)(uintptr_t)policy.index);
 	free(bed->device);
 	free(bed->context);
 	free(bed->packet);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a worker reads of the configuration: routes and policies. Immutable while workers hold it.
+// The policy of the data plane: routes, limits of a device, and which errors are sent. Main makes
+// it, workers read it at the start of each turn; it is immutable while any worker holds it. What is
+// fixed at the start stands in setup.h.
 
 #ifndef POSTERN_DATAPLANE_SHARED_POLICY_H
 #define POSTERN_DATAPLANE_SHARED_POLICY_H

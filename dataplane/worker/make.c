@@ -80,7 +80,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->main_bell = tables->bell;
 	w->qsbr = tables->qsbr;
 	w->run = tables->run;
-	w->current_config = tables->policy;
+	w->current_policy = tables->policy;
 	w->echo = *tables->echo;
 	// Ethernet and two VLAN tags around it.
 	uint16_t frame = conf->mtu + 14 + 2 * 4;

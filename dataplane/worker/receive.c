@@ -69,32 +69,32 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const struct coap_body *body = &msg->body;
 
 	if (!body->oscore) {
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
 			"OSCORE required", DP_STAT_drop_no_oscore);
 		return false;
 	}
 	if (body->has_edhoc) {
 		// Critical and not understood (RFC 7252 section 5.4.1). It says that the payload
 		// is not ciphertext alone (RFC 9668 section 3.2), so nothing could be opened.
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_OPTION,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_OPTION,
 			"EDHOC is not supported", DP_STAT_drop_edhoc);
 		return false;
 	}
 	if (body->oscore_count != 1 ||
 		osc_option_parse(option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
 		!option->piv_len || !option->has_kid) {
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_OPTION,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_OPTION,
 			"Failed to decode COSE", DP_STAT_drop_oscore_option);
 		return false;
 	}
 	if (!body->payload) {
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_REQUEST,
 			"No ciphertext", DP_STAT_drop_no_ciphertext);
 		return false;
 	}
 	if (!dp_context_possible(w->contexts, option->kid_len, option->has_kid_context,
 		    option->kid_context_len)) {
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_UNAUTHORIZED,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
 			"Security context not found", DP_STAT_drop_unknown_context);
 		return false;
 	}
@@ -139,7 +139,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 			generation = dp_context_live(ctx);
 		}
 		if (!generation) {
-			dp_unprotected_error(w, vec, slot, w->config->verbose_errors,
+			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
 				COAP_UNAUTHORIZED, "Security context not found",
 				DP_STAT_drop_unknown_context);
 			continue;
@@ -153,7 +153,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 		int plaintext_len = osc_plaintext_len(ctx->alg, vec->msg[slot].body.payload_len);
 
 		if (plaintext_len < 0) {
-			dp_unprotected_error(w, vec, slot, w->config->verbose_errors,
+			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
 				COAP_BAD_REQUEST, "No ciphertext", DP_STAT_drop_no_ciphertext);
 			continue;
 		}
@@ -236,7 +236,7 @@ void dp_open(struct dp_worker *w, struct pkt_vec *vec)
 			continue;
 		}
 		slots[failed++] = slot;
-		dp_unprotected_error(w, vec, slot, w->config->verbose_errors, COAP_BAD_REQUEST,
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_REQUEST,
 			"Decryption failed", DP_STAT_drop_tag);
 	}
 	vec->n = kept;

@@ -87,7 +87,7 @@ static enum osc_window_verdict window_verdict(
 // silently unless `verbose_replay` is set, so that the look-up which tells them apart is skipped.
 static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
-	return vec->msg[slot].type == COAP_NON && !w->config->verbose_replay;
+	return vec->msg[slot].type == COAP_NON && !w->policy->verbose_replay;
 }
 
 // A request that did not pass: a copy, which of a context of unknown window may be one of what was

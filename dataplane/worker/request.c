@@ -203,14 +203,14 @@ static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 // next one.
 static uint32_t rate_take(const struct dp_worker *w, struct dp_context *ctx)
 {
-	const struct dp_policy *config = w->config;
+	const struct dp_policy *policy = w->policy;
 	uint32_t now = dp_bucket_now(w->now_ms);
 
-	if (likely(!config->rate_cost) ||
-		dp_bucket_take(&ctx->rate_at, now, config->rate_fill, config->rate_cost))
+	if (likely(!policy->rate_cost) ||
+		dp_bucket_take(&ctx->rate_at, now, policy->rate_fill, policy->rate_cost))
 		return 0;
-	uint32_t wait = dp_bucket_missing(ctx->rate_at, now, config->rate_fill) +
-		config->rate_cost - config->rate_fill;
+	uint32_t wait = dp_bucket_missing(ctx->rate_at, now, policy->rate_fill) +
+		policy->rate_cost - policy->rate_fill;
 
 	return (wait + 1000 * DP_BUCKET_PER_MS - 1) / (1000 * DP_BUCKET_PER_MS);
 }
@@ -221,7 +221,7 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 	unsigned most = dp_context_max_in_flight(ctx);
 
 	if (!most)
-		most = w->config->max_in_flight;
+		most = w->policy->max_in_flight;
 	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
@@ -336,7 +336,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.piv = option->piv,
 		.fingerprint = ctx->fingerprint,
 		.received_ms = w->now_ms,
-		.deadline_ms = w->now_ms + w->config->routes[route].timeout_ms,
+		.deadline_ms = w->now_ms + w->policy->routes[route].timeout_ms,
 		.context = x->context,
 		.context_generation = x->context_generation,
 		.route = route,
@@ -438,19 +438,19 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		answer_error(w, vec, slot, &options, verdict.code, 0, verdict.diagnostic);
 		return;
 	}
-	int route = dp_route_find(w->config->index, &options.path, code);
+	int route = dp_route_find(w->policy->index, &options.path, code);
 
 	if (route == DP_ROUTE_NONE) {
 		answer_error(w, vec, slot, &options, COAP_NOT_FOUND, 0, NULL);
 	} else if (route == DP_ROUTE_METHOD) {
 		answer_error(w, vec, slot, &options, COAP_METHOD_NOT_ALLOWED, 0, NULL);
-	} else if (w->config->routes[route].low_priority && w->overload.rung >= DP_RUNG_LOW) {
+	} else if (w->policy->routes[route].low_priority && w->overload.rung >= DP_RUNG_LOW) {
 		dp_count(w, DP_STAT_overload_refused);
 		answer_busy(w, vec, slot, &options);
-	} else if (w->config->routes[route].target == DP_TARGET_UPSTREAM) {
+	} else if (w->policy->routes[route].target == DP_TARGET_UPSTREAM) {
 		dispatch(w, vec, slot, &options, route);
 	} else {
-		answer_builtin(w, vec, slot, &options, &w->config->routes[route], code, &body);
+		answer_builtin(w, vec, slot, &options, &w->policy->routes[route], code, &body);
 	}
 }
 

@@ -74,7 +74,7 @@ void dp_unprotected_rst(
 void dp_unprotected_reject(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat reason)
 {
-	if (vec->msg[slot].type == COAP_CON && w->config->verbose_errors && error_budget(w))
+	if (vec->msg[slot].type == COAP_CON && w->policy->verbose_errors && error_budget(w))
 		dp_unprotected_rst(w, vec, slot, DP_STAT_rx_format_rst);
 	else
 		dp_count(w, reason);
@@ -82,6 +82,6 @@ void dp_unprotected_reject(
 
 void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
-	dp_unprotected_error(w, vec, slot, w->config->verbose_replay, COAP_UNAUTHORIZED,
+	dp_unprotected_error(w, vec, slot, w->policy->verbose_replay, COAP_UNAUTHORIZED,
 		"Replay detected", DP_STAT_drop_replay);
 }

@@ -134,7 +134,7 @@ struct dp_worker_loop {
 
 struct dp_worker {
 	// Set up by main before the start, then read only.
-	const struct dp_policy *const *current_config; // main swaps, atomic
+	const struct dp_policy *const *current_policy; // main swaps, atomic
 	unsigned id;
 	unsigned lcore;
 	struct rte_mempool *pool;
@@ -177,7 +177,7 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_policy *config; // read again each turn
+	const struct dp_policy *policy; // *current_policy, read again each turn
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;

@@ -62,7 +62,7 @@ int routes_make(struct routes *routes, const struct conf *conf)
 		routes_free(routes);
 		return -ENOMEM;
 	}
-	routes->config = (struct dp_policy){
+	routes->policy = (struct dp_policy){
 		.index = routes->index,
 		.routes = routes->route,
 		.route_count = conf->route_count,
@@ -71,8 +71,8 @@ int routes_make(struct routes *routes, const struct conf *conf)
 		.max_in_flight = conf->devices.max_in_flight,
 	};
 	if (conf->devices.rate) {
-		routes->config.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;
-		routes->config.rate_fill = conf->devices.burst * routes->config.rate_cost;
+		routes->policy.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;
+		routes->policy.rate_fill = conf->devices.burst * routes->policy.rate_cost;
 	}
 	return 0;
 }

@@ -8,8 +8,8 @@
 #include "gw/conf/conf.h"
 
 struct routes {
-	struct dp_policy config;
-	struct dp_route *route;     // [config.route_count]
+	struct dp_policy policy;
+	struct dp_route *route;     // [policy.route_count]
 	struct dp_segment *segment; // of all routes
 	struct dp_route_index *index;
 };

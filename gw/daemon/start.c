@@ -82,7 +82,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.nap_when_idle = conf->workers.share_cpus ||
 			(conf->workers.mode == CONF_MODE_ADAPTIVE && ports_are_software(conf)),
 		.share_cpus = conf->workers.share_cpus,
-		.policy = &daemon->routes.config,
+		.policy = &daemon->routes.policy,
 	};
 
 	daemon->dp = dp_create(&dp_conf, &error);

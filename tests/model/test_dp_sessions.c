@@ -887,11 +887,11 @@ static void come_and_go(void)
 
 static void policy(void)
 {
-	bed.config.verbose_errors = rnd(2);
-	bed.config.verbose_replay = rnd(2);
-	bed.config.max_in_flight = rnd(3);
-	bed.config.rate_cost = rnd(4) ? 0 : 100 * DP_BUCKET_PER_MS;
-	bed.config.rate_fill = 4 * bed.config.rate_cost;
+	bed.policy.verbose_errors = rnd(2);
+	bed.policy.verbose_replay = rnd(2);
+	bed.policy.max_in_flight = rnd(3);
+	bed.policy.rate_cost = rnd(4) ? 0 : 100 * DP_BUCKET_PER_MS;
+	bed.policy.rate_fill = 4 * bed.policy.rate_cost;
 }
 
 static void one_step(void)

@@ -126,7 +126,7 @@ static void make(
 		.port_count = 1,
 		.mtu = 1500,
 		.access_percent = 100,
-		.policy = &bed->config,
+		.policy = &bed->policy,
 	};
 	struct error error;
 
@@ -136,7 +136,7 @@ static void make(
 	must(index != NULL);
 	*bed = (struct bed){
 		.workers = workers,
-		.config = {.routes = routes, .route_count = RTE_DIM(routes), .index = index},
+		.policy = {.routes = routes, .route_count = RTE_DIM(routes), .index = index},
 		.index = index,
 		.flow =
 			{

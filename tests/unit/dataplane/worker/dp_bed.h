@@ -25,7 +25,7 @@ struct bed {
 	struct rte_mempool *pool;             // of the frames to the worker
 	unsigned pool_full;                   // mbufs in it at the start
 	unsigned worker_pool_full;
-	struct dp_policy config;
+	struct dp_policy policy;
 	struct dp_route_index *index; // of its routes
 	struct dp_flow flow;          // as the gateway sees the usual device
 };

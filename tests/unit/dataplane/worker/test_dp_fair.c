@@ -143,7 +143,7 @@ Test(dp_fair, a_device_has_so_many_requests_under_way)
 {
 	uint64_t piv = 0;
 
-	bed.config.max_in_flight = 4;
+	bed.policy.max_in_flight = 4;
 	for (; piv < 4; piv++)
 		send_one(&device, COAP_NON, piv, piv, "up/slow");
 	cr_expect_not(bed_receive(&bed, &answer));
@@ -195,7 +195,7 @@ static uint16_t unacked(const struct bed_device *from, uint64_t piv)
 
 Test(dp_fair, what_a_device_does_not_acknowledge_counts)
 {
-	bed.config.max_in_flight = 1;
+	bed.policy.max_in_flight = 1;
 	uint16_t mid = unacked(&device, 1);
 
 	send_one(&device, COAP_CON, 2, 2, "up/slow");
@@ -212,8 +212,8 @@ Test(dp_fair, a_device_sends_so_many_requests_a_second)
 	const unsigned burst = 5;
 	uint64_t piv = 0;
 
-	bed.config.rate_cost = DP_BUCKET_PER_MS * 1000 / 10; // ten a second
-	bed.config.rate_fill = burst * bed.config.rate_cost;
+	bed.policy.rate_cost = DP_BUCKET_PER_MS * 1000 / 10; // ten a second
+	bed.policy.rate_fill = burst * bed.policy.rate_cost;
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < burst; i++, piv++) {
 			send_one(&device, COAP_CON, piv, piv, i % 2 ? "echo" : "none");
@@ -248,8 +248,8 @@ Test(dp_fair, after_a_long_silence_a_device_has_its_whole_burst)
 	const unsigned burst = 5;
 	uint64_t piv = 0;
 
-	bed.config.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
-	bed.config.rate_fill = 10 * bed.config.rate_cost;
+	bed.policy.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
+	bed.policy.rate_fill = 10 * bed.policy.rate_cost;
 	// The time before it comes round, for a device that was never heard of.
 	bed_later(&bed, round - bed.w->now_ms % round - 5000);
 	for (unsigned i = 0; i < RTE_DIM(silences); i++) {

@@ -50,7 +50,7 @@ Test(dp_junk, outer_options_are_counted)
 	send_with_options(&request, 1400);
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_many_options), 2);
 	cr_expect_not(bed_receive(&bed, &answer));
-	bed.config.verbose_errors = true;
+	bed.policy.verbose_errors = true;
 	send_with_options(&request, DP_OUTER_OPTIONS_MAX);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect_eq(answer.msg.type, COAP_RST);
@@ -111,11 +111,11 @@ Test(dp_junk, plain_coap_is_unauthorized)
 	for (unsigned segments = 0; segments < 10; segments++) {
 		enum coap_type type = segments % 2 ? COAP_NON : COAP_CON;
 
-		bed.config.verbose_errors = false;
+		bed.policy.verbose_errors = false;
 		send_plain(type, segments);
 		cr_expect_not(bed_receive(&bed, &answer));
 		cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_oscore), 2 * segments + 1);
-		bed.config.verbose_errors = true;
+		bed.policy.verbose_errors = true;
 		send_plain(type, segments);
 		cr_assert(bed_receive(&bed, &answer), "%u segments", segments);
 		cr_expect_eq(answer.msg.code, COAP_UNAUTHORIZED);
@@ -151,7 +151,7 @@ Test(dp_junk, edhoc_outside_is_refused_before_anything_is_opened)
 	bed_turn(&bed);
 	cr_expect_not(bed_receive(&bed, &answer));
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_edhoc), 1);
-	bed.config.verbose_errors = true;
+	bed.policy.verbose_errors = true;
 	bed_send(&bed, &bed.flow, coap, request.len + 1u);
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));

@@ -49,7 +49,7 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 	struct rte_mbuf *all[8192];
 	unsigned n = 0;
 
-	bed.config.verbose_errors = true;
+	bed.policy.verbose_errors = true;
 	post(COAP_CON, 1, "echo", "recorded");
 	bed_turn(&bed);
 	cr_expect_eq(received(), 1);
@@ -83,7 +83,7 @@ Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
 	dp_handle handle;
 	unsigned n = 0;
 
-	bed.config.verbose_replay = true;
+	bed.policy.verbose_replay = true;
 	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(bed.w->pool)))
 		n++;
 	for (unsigned i = 0; i < RTE_DIM(paths); i++) {

@@ -625,11 +625,11 @@ Test(dp_separate, message_id_is_not_older_than_its_lifetime)
 	uint64_t left_ms = 4 * dp_exchange_lifetime_ms(ACK_TIMEOUT);
 	uint16_t mid;
 
-	cr_assert_leq(bed.config.route_count, RTE_DIM(routes));
-	memcpy(routes, bed.config.routes, bed.config.route_count * sizeof(*routes));
-	for (unsigned i = 0; i < bed.config.route_count; i++)
+	cr_assert_leq(bed.policy.route_count, RTE_DIM(routes));
+	memcpy(routes, bed.policy.routes, bed.policy.route_count * sizeof(*routes));
+	for (unsigned i = 0; i < bed.policy.route_count; i++)
 		routes[i].timeout_ms = 3600 * 1000;
-	bed.config.routes = routes;
+	bed.policy.routes = routes;
 	ask_and_get_ack(7, 1);
 	const uint16_t first_mid = bed.w->exchanges->worker_half[dp_handle_index(handle)].own_mid;
 
@@ -667,7 +667,7 @@ Test(dp_separate, unknown_responses_are_rejected)
 	static const uint8_t ack[] = {0x60, COAP_CONTENT, 0x12, 0x34};
 
 	for (unsigned verbose = 0; verbose < 2; verbose++) {
-		bed.config.verbose_errors = verbose;
+		bed.policy.verbose_errors = verbose;
 		bed_send(&bed, &bed.flow, non, sizeof(non));
 		bed_send(&bed, &bed.flow, ack, sizeof(ack));
 		device_sends_empty(COAP_RST, 0x9234);

@@ -185,7 +185,7 @@ Test(dp_worker, duplicate_non_gets_silence)
 // Then a copy is told from a replay.
 Test(dp_worker, replay_of_a_non_is_told_if_wanted)
 {
-	bed.config.verbose_replay = true;
+	bed.policy.verbose_replay = true;
 	bed_device_add(&bed, &device, true);
 	exchange(COAP_NON, 7, 0, COAP_POST, "echo", "once");
 	expect_answer(COAP_CHANGED);
@@ -710,7 +710,7 @@ Test(dp_worker, no_error_is_longer_than_three_requests)
 {
 	uint8_t coap[64] = {0x40, COAP_GET, 0x12, 0x34, 0xbd, 0};
 
-	bed.config.verbose_errors = true;
+	bed.policy.verbose_errors = true;
 	for (size_t len = 4; len < 30; len++) {
 		// One option of len - 6 bytes.
 		coap[4] = len < 6 + 13 ? 0xb0 | (len - 5) : 0xbd;
@@ -736,7 +736,7 @@ Test(dp_worker, devices_behind_one_endpoint_see_no_message_id_twice)
 
 	memset(seen, 0, sizeof(seen));
 	dp_run_grant(bed.dp, 0);
-	bed.config.verbose_errors = true;
+	bed.policy.verbose_errors = true;
 	for (unsigned k = 0; k < RTE_DIM(flags); k++) {
 		bed_device_make(&two[k], 2 + k, AEAD_AES_CCM_16_64_128);
 		bed_device_add_with(&bed, &two[k], true, flags[k], 0);
@@ -854,8 +854,8 @@ Test(dp_worker, ping_is_answered_and_rubbish_is_not)
 
 Test(dp_worker, verbose_errors_are_unprotected_and_small)
 {
-	bed.config.verbose_errors = true;
-	bed.config.verbose_replay = true;
+	bed.policy.verbose_errors = true;
+	bed.policy.verbose_replay = true;
 	bed_device_add(&bed, &device, true);
 	exchange(COAP_CON, 1, 1, COAP_GET, "echo", NULL);
 	expect_answer(COAP_CONTENT);
