@@ -43,6 +43,29 @@ SOURCES = [
      "gw/ctl/p.c:1: ../store/p.h: a path that points up"),
     ("an include from beside itself", "layers", {"gw/ctl/p.c": '#include "p.h"\n'},
      "gw/ctl/p.c:1: p.h: includes are written from the root"),
+    ("an include by a macro", "layers", {"crypto/p.c": '#define P "gw/conf/conf.h"\n#include P\n'},
+     "crypto/p.c:2: gw/conf/conf.h: a layer above, or beside"),
+    ("an include by a macro of another file", "layers", {"crypto/p.c": "#include P\n"},
+     "crypto/p.c:1: P: an include that cannot be read"),
+    ("an include behind a comment", "layers", {"crypto/p.c": '/**/ #include "gw/conf/conf.h"\n'},
+     "an include that cannot be read"),
+    ("an include in another spelling", "layers", {"crypto/p.c": '%:include "gw/conf/conf.h"\n'},
+     "an include that cannot be read"),
+    ("an import", "layers", {"crypto/p.c": '#import "gw/conf/conf.h"\n'},
+     "an include that cannot be read"),
+    ("a header of ours in angle brackets", "layers", {"crypto/p.c": "#include <gw/conf/conf.h>\n"},
+     "crypto/p.c:1: gw/conf/conf.h: what is ours is included in quotes"),
+    ("an absolute path", "layers", {"crypto/p.c": "#include </usr/include/rte_ring.h>\n"},
+     "a path that points up"),
+    ("a source that is included", "layers", {"gw/ctl/p.c": '#include "gw/ctl/q.c"\n'},
+     "gw/ctl/p.c:1: gw/ctl/q.c: neither a header nor a table"),
+    ("an include in a table", "layers", {"crypto/p.def": '#include "gw/conf/conf.h"\n'},
+     "crypto/p.def:1: gw/conf/conf.h: a layer above, or beside"),
+    ("a part of a library's header", "layers", {"gw/map/p.c": "#include <cbor/arrays.h>\n"},
+     "gw/map/p.c:1: cbor/arrays.h: reaches cbor/arrays.h"),
+    ("headers that include each other", "layers",
+     {"gw/ctl/p.h": '#include "gw/ctl/q.h"\n', "gw/ctl/q.h": '#include "gw/ctl/p.h"\n'},
+     "gw/ctl/p.h: a circle of includes: gw/ctl/p.h -> gw/ctl/q.h -> gw/ctl/p.h"),
     ("a folder that has no line", "layers", {"gw/new/p.c": '#include "gw/new/p.h"\n'},
      "gw/new/p.c:1: gw/new/p.h: gw/new/ is not in the table"),
     ("DPDK in crypto", "layers", {"crypto/p.c": "#include <rte_ring.h>\n"},
@@ -54,6 +77,20 @@ SOURCES = [
     ("a function of 71 lines", "sizes", {"gw/ctl/p.c": function("int f(\n\tint a)", 71)},
      "gw/ctl/p.c:1: f: 71 lines, and 70 are allowed"),
     ("a function of 70 lines", "sizes", {"gw/ctl/p.c": function("int f(\n\tint a)", 70)}, ""),
+    ("a long function with an end in a comment", "sizes",
+     {"gw/ctl/p.c": "int f(void)\n{\n/*\n}\n*/\n" + "\t;\n" * 70 + "}\n"},
+     "gw/ctl/p.c:3: hides functions from this check"),
+    ("a long function with an end that is not compiled", "sizes",
+     {"gw/ctl/p.c": "int f(void)\n{\n#if 0\n}\n#endif\n" + "\t;\n" * 70 + "}\n"},
+     "gw/ctl/p.c:3: hides functions from this check"),
+    ("a long function in a form of its own", "sizes",
+     {"gw/ctl/p.c": "// clang-format off\nint f(void) {\n" + "\t;\n" * 70 + "}\n"},
+     "gw/ctl/p.c:2: hides functions from this check"),
+    ("a head of the old kind", "sizes", {"gw/ctl/p.c": function("int f(a)\nint a;", 71)},
+     "the head of this function cannot be read"),
+    ("a function that gives a function", "sizes",
+     {"gw/ctl/p.c": function("int (*f(int a))(void)", 3)},
+     "gw/ctl/p.c:1: the head of this function cannot be read"),
     ("a long test", "sizes", {"tests/unit/p.c": "\n" + function("Test(p, is_long, .init = f)", 71)},
      "tests/unit/p.c:2: p::is_long: 71 lines, and 70 are allowed"),
     ("a function with nine parameters", "sizes", {"crypto/p.h": parameters(9)},
@@ -79,12 +116,16 @@ EXCEPTED = [
     ("an exception without a reason", "layers", {"base/p.h": '#include "crypto/p.h"\n'},
      "include base/p.h crypto/p.h",
      f"{EXCEPTIONS}:1: include base/p.h crypto/p.h: does not say why"),
+    ("an exception with a number for a reason", "layers", {"base/p.h": '#include "crypto/p.h"\n'},
+     "include base/p.h crypto/p.h 9", "does not say why"),
     ("an exception for no check", "layers", {}, "includes base/p.h crypto/p.h # why",
      "no check has this kind"),
     ("an excepted function", "sizes", {"base/p.h": function("int f(void)", 80)},
      "function base/p.h f 80", ""),
     ("an excepted function that grew", "sizes", {"base/p.h": function("int f(void)", 81)},
      "function base/p.h f 80", "base/p.h:1: f: 81 lines, and 80 are allowed"),
+    ("an excepted function that shrank", "sizes", {"base/p.h": function("int f(void)", 79)},
+     "function base/p.h f 80", f"base/p.h:1: f: 79 lines: write so in {EXCEPTIONS}, which says 80"),
     ("an excepted function that became short", "sizes", {"base/p.h": function("int f(void)", 70)},
      "function base/p.h f 80", "function base/p.h f: not needed any more"),
     ("an excepted function with parameters to spare", "sizes", {"base/p.h": parameters(8)},
@@ -103,6 +144,13 @@ CIRCLES = [
     ("a circle of three files, by a variable", THREE, "",
      "a.c (g, h) -> b.c (i) -> c.c (f) -> a.c"),
     ("use one way only", TWO | {"b.c": "int g(void) { return 1; }"}, "", ""),
+    ("a circle whose function another folder has, too",
+     TWO | {"bench/p.c": "int f(void) { return 1; }"}, "", "a.c (g) -> b.c (f) -> a.c"),
+    ("use of a layer above by a declaration",
+     {"a.c": "int g(void); int f(void) { return g(); }",
+      "gw/ctl/p.c": "int g(void) { return 1; }"}, "", "crypto/a.c: uses g of gw/ctl/p.c: a layer above, or beside"),
+    ("a source of a new folder", {"new/p.c": "int f(void); int g(void) { return f(); }",
+     "a.c": "int f(void) { return 1; }"}, "", "new/p.c: new/ is not in the table"),
     ("an excepted circle", TWO, "circle crypto a.c b.c # why", ""),
     ("an excepted circle that grew", THREE, "circle crypto a.c b.c # why", "3 files: a.c b.c c.c"),
     ("an excepted circle that was cut", TWO | {"b.c": "int g(void) { return 1; }"},
@@ -118,13 +166,15 @@ def write(top, files):
 
 
 def build(sources):
-    """The files of crypto/, and of a build directory for them as meson makes it."""
+    """These files, in crypto/ if no folder is named, and a build directory for them as of meson."""
+    sources = {name if "/" in name else "crypto/" + name: text for name, text in sources.items()}
     commands = []
     rules = "rule cc\n  command = cc -c $in -o $out\nbuild build.ninja: phony\n"
     for name in sources:
-        commands.append({"directory": ".", "file": "../crypto/" + name, "output": name + ".o"})
-        rules += f"build {name}.o: cc ../crypto/{name}\n"
-    return {"crypto/" + name: text for name, text in sources.items()} | {
+        output = name.replace("/", "_") + ".o"
+        commands.append({"directory": ".", "file": "../" + name, "output": output})
+        rules += f"build {output}: cc ../{name}\n"
+    return sources | {
         "build/build.ninja": rules, "build/compile_commands.json": json.dumps(commands)}
 
 

@@ -4,11 +4,12 @@
 import os
 
 KINDS = ("circle", "file", "function", "include", "parameters", "reach")
+SIZED = ("file", "function", "parameters")  # these end with a number
 PATH = os.path.relpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "exceptions"))
 
 
 class ExceptionList:
-    """The exceptions of some kinds, by their words; those of sizes end with a number."""
+    """The exceptions of some kinds, by their words."""
 
     def __init__(self, *kinds):
         self.entries = {}  # words without a number: [where, number, used]
@@ -20,12 +21,15 @@ class ExceptionList:
                 self.wrong.append(f"{PATH}:{number}: {words[0]}: no check has this kind")
             if not words or words[0] not in kinds:
                 continue
-            limit = int(words.pop()) if words[-1].isdigit() else None
+            sized = words[0] in SIZED
+            limit = int(words.pop()) if sized and words[-1].isdigit() else None
             where = f"{PATH}:{number}: {' '.join(words)}: "
             if tuple(words) in self.entries:
                 self.wrong.append(where + "stands there twice")
-            if not limit and not why.strip():
+            if not sized and not why.strip():
                 self.wrong.append(where + "does not say why")
+            if sized and not limit:
+                self.wrong.append(where + "does not say how many")
             self.entries[tuple(words)] = [where, limit, False]
 
     def has(self, *words):
