@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Is this store the newest copy, and on the machine that it was on? And what adoption makes of one
-// that is not.
+// Refuses a store that is a copy, an older one, or from another machine; and makes one that was
+// refused the store of this machine.
 
 #include "gw/store/adopt.h"
 

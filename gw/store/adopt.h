@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which copy of a store lives on.
+// Only one copy of a store may ever run: two would seal different messages under one nonce.
 
 #ifndef POSTERN_GW_STORE_ADOPT_H
 #define POSTERN_GW_STORE_ADOPT_H
 
 #include "gw/store/meta.h"
 
-// That the store is no copy, no older one than the marks say, and of this machine. -ESTALE
+// Refuses (-ESTALE) a store that a backup made, that is older than one of the marks, or that was
+// last used on another machine.
 int copy_check(struct store *store, const struct meta *meta, struct store_error *error)
 	__attribute__((warn_unused_result));
-// The run with which an adopted store goes on; store->commits becomes that of the newest mark.
-// -ERANGE if too few are left.
+// Chooses the run with which an adopted store goes on, and sets store->commits to that of the
+// newest mark. -ERANGE if too few runs are left.
 int adopt_run(struct store *store, int64_t version, uint32_t *run, struct store_error *error)
 	__attribute__((warn_unused_result));
-// Within a transaction: makes the store one of this machine, in which no device without Echo is
-// served before a resync.
+// Within a transaction: makes the store one of this machine and demands a resync of each device
+// without Echo.
 int adopt_write(struct store *store, const struct store_config *config, uint32_t run,
 	struct store_error *error) __attribute__((warn_unused_result));
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A new device against all others: what is in its way, what it replaces, and its row.
+// Adds a row to the table of devices: looks for devices that are in its way, retires the one that
+// it replaces, and raises its base and mark above what its keys were used with.
 
 #include "gw/store/apply.h"
 
@@ -81,8 +82,8 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 	row->settings = settings;
 }
 
-// Whoever has the device_id and ID Context of the row: the same device, one that is to be replaced,
-// or one that is in the way.
+// Looks up who has the device_id and ID Context of the row: the same device, one that is to be
+// replaced, or one that is in the way.
 static int address_check(struct store *store, struct store_row *row, bool replace,
 	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Copies of a store that is used. A copy that opened by itself would use nonces again that the
-// original uses, so it is marked before it has its name.
+// Backups. A copy that could be opened without adoption would use nonces of the original again, so
+// it is marked as a copy before it gets its name.
 
 #include "gw/store/backup.h"
 

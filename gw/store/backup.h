@@ -12,16 +12,16 @@
 struct store;
 struct store_backup;
 
-// Begins a copy of the store in a new file, which store_open() refuses until it is adopted: it has
-// no windows, and is marked as a copy. The file has its name only when it is complete.
-// -EEXIST if something is there.
+// Begins a copy of the store in a new file. The copy has no windows and is marked as a copy, so
+// that store_open() refuses it until it is adopted. The file gets its name when it is complete and
+// on the disk. -EEXIST if a file of this name is there.
 int store_backup_open(struct store *store, const char *path, struct store_backup **backup,
 	struct store_error *error) __attribute__((warn_unused_result));
-// One turn: a piece of the copy. What the store writes in between is in the copy too. *done when it
-// is complete and durable.
+// One turn: copies some pages. What the store writes between two turns gets into the copy, too.
+// *done is set when the copy is complete and on the disk.
 int store_backup_step(struct store_backup *backup, bool *done, struct store_error *error)
 	__attribute__((warn_unused_result));
-// NULL is allowed. What is not complete is removed.
+// Frees; NULL is allowed. A copy that is not complete is removed.
 void store_backup_free(struct store_backup *backup);
 
 #endif

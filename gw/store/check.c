@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Is what lies in the database what we wrote?
+// Checks that the database has what the store wrote, row by row, in turns.
 
 #include "gw/store/check.h"
 
@@ -225,7 +225,7 @@ static int address_compare(const struct check_address *a, const struct check_add
 	return order != 0 ? order : a->id_context_len - b->id_context_len;
 }
 
-// The index alone tells the device_id, the table the ID Context that belongs to it.
+// The device_id comes from the index, and the ID Context that belongs to it from the table.
 static bool address_row(struct store *store, struct store_check *check, sqlite3_stmt *statement)
 {
 	struct check_address address, its;

@@ -10,17 +10,18 @@
 
 #define CHECK_NO_CONTEXT (-1)
 
-// What devices are found by.
+// The device_id and ID Context that a device is found by.
 struct check_address {
 	uint8_t device_id[OSC_KID_LEN_MAX];
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	int device_id_len, id_context_len; // bytes; CHECK_NO_CONTEXT
 };
 
-// All zero at the start. Holds no memory and no lock: it may be forgotten at any time.
+// The caller sets it to zero before the first turn. It owns no memory and no lock, so a check can
+// be given up between two turns.
 struct store_check {
-	struct check_report report; // whole when the check is done
-	// Of the check:
+	struct check_report report; // complete when the check is done
+	// Written by store_check_step() alone:
 	unsigned part;
 	uint64_t until_ns; // of this turn; CLOCK_MONOTONIC
 	// The row of this part that was looked at last, and how many there were.
@@ -31,11 +32,11 @@ struct store_check {
 	uint8_t hash[16];
 };
 
-// One turn, of some milliseconds however large the store is: rows of a table or an index. Each
-// device opens, its keys are those that its Master Secret derives, their hashes are known as its
-// own, and it is found by its name and its device_id; what is in an index, or known of a key, is of
-// a device that is there. *done at the end. What is found is no failure of the check; -errno if the
-// database cannot be read at all.
+// One turn of some milliseconds, however large the store is. It checks of each device that its keys
+// open, that its Master Secret derives them, that their hashes are stored as its own, and that it
+// is found by its name and by its device_id; and of each entry of an index and each key that its
+// device is there. Problems go to the report. *done is set after the last row. Returns -errno if
+// the database cannot be read.
 int store_check_step(struct store *store, struct store_check *check, bool *done,
 	struct store_error *error) __attribute__((warn_unused_result));
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The lock in a directory does not see that it is a copy. So whoever has a store open also has a
-// name that is made of the store's own key, in a name space that the kernel empties by itself:
-// abstract UNIX sockets. It is that of a network namespace; containers and machines do not see each
-// other.
+// The lock in a directory does not keep a copy of that directory from being opened. So the process
+// that has a store open also binds an abstract UNIX socket, whose name is made of the store's own
+// key and which the kernel removes when the process ends. It is seen in this network namespace
+// only, not in other containers or machines.
 
 #include "gw/store/claim.h"
 
@@ -21,8 +21,8 @@
 #define CLAIM_PREFIX   "postern-store-"
 #define CLAIM_HASH_LEN crypto_generichash_BYTES_MIN
 
-// Whether the name is squatted by somebody who could not open this store. Only who is proven to be
-// one is passed over: nobody accepts connections, so that the queue of a claim may be full.
+// Whether a user that could not open this store has bound the name. In doubt it has not:
+// connections are never accepted, so the queue may be full and the peer unknown.
 static bool is_strangers(const struct store *store, const struct sockaddr_un *name, socklen_t len)
 {
 	struct ucred peer;

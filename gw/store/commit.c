@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Transactions. A commit writes the marks, too, and a commit that failed is looked into at once.
+// Transactions. A commit writes both marks, and recovers the database at once if it failed, so that
+// the caller learns whether its transaction is there.
 
 #include "gw/store/commit.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The connection to the database file.
+// The connection to the database file. All files of the store use it through sql.h.
 
 #include "gw/store/database.h"
 
@@ -23,7 +23,7 @@ int database_open(struct store *store, struct store_error *error)
 	int code = 0;
 
 	assert(store->db == NULL && store->directory_fd >= 0);
-	// Made by us, so that nobody else can read it at any moment.
+	// The store makes the file itself, so that other users can read it at no moment.
 	int fd = openat(
 		store->directory_fd, STORE_DB, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &st) != 0)

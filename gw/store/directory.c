@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The two directories of a store, and the lock that keeps other processes out.
+// Opens the two directories of a store, and takes the lock that keeps other processes out.
 
 #include "gw/store/directory.h"
 
@@ -39,7 +39,7 @@ static int directory_name_sync(const char *path, struct store_error *error)
 	return store_fail(error, code, "cannot sync the name of %s: %s", path, strerror(-code));
 }
 
-// A file that only its owner can open: whoever can open the lock can hold it.
+// Only the owner of the file can open it, as each user who can open a lock can hold it.
 static int lock_take(struct store *store, struct store_error *error)
 {
 	struct stat directory, st;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Small files that are replaced as a whole: a reader finds the old or the new content, also after a
-// power cut.
+// Small files that are replaced as a whole. A reader finds either the old or the new content, also
+// after a power cut.
 
 #include "gw/store/file.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Keyed hashes: by which keys are compared without being stored, and by which rot on the disk is
-// told from what we wrote.
+// Keyed hashes. The store compares derived keys by their hashes, without keeping keys in clear, and
+// finds rows that were changed on the disk by tags.
 
 #include "gw/store/hashes.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Keyed hashes: by which keys are compared without being stored, and by which rot on the disk is
-// told from what we wrote.
+// Keyed hashes. The store compares derived keys by their hashes, without keeping keys in clear, and
+// finds rows that were changed on the disk by tags.
 
 #ifndef POSTERN_GW_STORE_HASHES_H
 #define POSTERN_GW_STORE_HASHES_H
@@ -19,12 +19,17 @@
 
 struct store_row;
 
+// Hashes a derived key, of the length that alg has.
 void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], const uint8_t *key,
 	enum aead_alg alg);
+// A number that operators see of a device: it changes with the Recipient Key or the ID Context.
 uint64_t store_fingerprint(
 	const struct store *store, const struct store_row *row, const struct osc_keys *keys);
-// Gives a connection the function state_tag() of SQL: a keyed hash of all its arguments.
+// Gives a connection the function state_tag() of SQL, which makes a tag over all its arguments.
+// -ENOMEM
 int store_functions(struct store *store, sqlite3 *db) __attribute__((warn_unused_result));
+// Makes the tag of a kept window, which binds it to its device and to the clean stop with this
+// token.
 void store_window_tag(const struct store *store, uint8_t tag[STORE_TAG_LEN],
 	const uint8_t token[STORE_TOKEN_LEN], const struct store_window *window);
 

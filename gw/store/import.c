@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Import: rows are read, checked for themselves, sealed and spooled; then they are checked against
-// each other and all that is there, and written, all or none: a few in one transaction, many in a
-// copy of the database that takes its place (shadow.c). What was written is handed out.
+// Imports. import_step() reads rows, checks each for itself, seals it and spools it. import_write()
+// checks them against each other and against the devices that are there, and writes all or none: a
+// few in one transaction, many in a copy of the database that takes its place (shadow.c).
+// import_next() hands out what was written.
 
 #include "gw/store/import.h"
 

@@ -13,14 +13,13 @@
 
 enum store_import_phase { STORE_IMPORT_READING, STORE_IMPORT_WRITING, STORE_IMPORT_HANDING_OUT };
 
-// The import ends in several done()s: while `count` is not 0, devices[0..count) are rows that are
-// durable and now go to the data plane. When they have, submit the job again for the next ones
-// (devices[] is wiped then); until then nothing more is read, so there is no hurry. count 0: the
-// import is over, with the report and the result of this done(). Free it with
-// store_import_job_free(), then or at any time when it is not submitted.
+// done() runs several times. While `count` is not 0, devices[0..count) are on the disk, and the
+// submitter gives them to the data plane and submits the job again, which wipes devices[] and fills
+// it with the next ones. When `count` is 0 the import is over, with this report and result. Free
+// the job with store_import_job_free(), then or at any time when it is not submitted.
 //
-// A result other than 0 after a chunk was handed over means that rows are in the store which the
-// data plane has not: it gets them at the next start.
+// If the result is not 0 after devices were handed over, the store has devices that the data plane
+// does not have; it gets them at the next start.
 struct store_import_job {
 	struct store_job job;
 	char *path;                    // in: malloc()ed, freed with the job; NULL: fd
@@ -34,7 +33,7 @@ struct store_import_job {
 	struct device_keyed *devices;
 	size_t count;
 
-	// Of the store thread:
+	// Written by import_job.c:
 	struct import *import;
 	enum store_import_phase phase;
 	uint64_t noted_ms;

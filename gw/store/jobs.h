@@ -92,12 +92,13 @@ struct store_backup_job {
 	struct store_job job;
 	char *path; // in: free it in done()
 
-	// Of the store thread:
+	// Written by jobs.c:
 	struct store_backup *backup;
 };
 void store_backup_job_init(struct store_backup_job *backup);
 
-// Whether the disk takes something, or does again: result 0. A store that failed is recovered.
+// Recovers the store if it is broken, else writes something to its disk. The result is 0 if the
+// disk is sound.
 struct store_probe_job {
 	struct store_job job;
 };

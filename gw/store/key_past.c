@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is known of each derived key that is or was here, in either role: the device that has it, or
-// the tombstone of the one that had it.
+// The table of all derived keys that are or were in the store, in either role. A key has a device,
+// or a tombstone that has the highest run and the mark of the device that had it.
 
 #include "gw/store/key_past.h"
 
@@ -63,7 +63,7 @@ int row_retire(struct store *store, const struct store_row *row, struct store_er
 	uint32_t run = last_run(store, row);
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK)
 		run = RUN_CLOCK;
-	// What may have been set back does not tell what the keys were used with.
+	// If the row was changed on the disk, its base may be too low.
 	if (!row_opens(store, row))
 		run = RUN_NONE_LEFT;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);

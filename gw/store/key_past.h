@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is known of each derived key that is or was here, in either role: the device that has it, or
-// the tombstone of the one that had it.
+// The table of all derived keys that are or were in the store, in either role. No nonce is used
+// again because no key returns below the highest run that its tombstone has.
 
 #ifndef POSTERN_GW_STORE_KEY_PAST_H
 #define POSTERN_GW_STORE_KEY_PAST_H
 
 #include "gw/store/row.h"
 
-// Within a transaction: the key with this hash is that of a device, or with 0 has a tombstone.
+// Within a transaction: notes that the key with this hash belongs to a device (run and mark are 0
+// then), or with device 0 leaves its tombstone.
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,
 	uint64_t mark, struct store_error *error) __attribute__((warn_unused_result));
-// Checks one derived key of a new row against all that are or were here, and raises row->run_base
-// beyond what it was used with, and row->mark to what it had. *other is the device that has the key
-// (-ENOTUNIQ).
+// Checks one derived key of a new row against all keys of the table, and raises row->run_base above
+// the runs that the key was used with, and row->mark to the mark that it had. -ENOTUNIQ if a device
+// has it, *other is that device then; -EKEYREVOKED if the row is never_used and the key was here;
+// -ERANGE if no Partial IVs are left.
 int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
 	uint64_t *other, struct store_error *error) __attribute__((warn_unused_result));
-// The Partial IV from which the clock goes on with keys that were used before.
+// The first Partial IV that the clock makes for keys that were used before: the next second's.
 uint64_t key_clock_first(void);
-// Within a transaction: deletes the row, leaves tombstones.
+// Within a transaction: deletes the row and leaves tombstones of its keys.
 int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
-// Within a transaction: the tombstones of a row that was retired as it was, and had its base or
-// mark raised since.
+// Within a transaction: raises the tombstones of a device that was retired in a copy of the
+// database, and whose base or mark was raised in the store since; *row is the row of the store.
 int row_retire_again(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Marks of devices that cannot answer an Echo challenge: no sequence number from its mark on was
-// ever accepted of a device, so that after a crash all from there on are new. A mark is on the disk
-// before a number below it is accepted.
+// Marks of devices that cannot answer an Echo challenge. A mark is on the disk before a sequence
+// number below it is accepted, so after a crash all numbers from the mark on are new.
 
 #include "gw/store/mark.h"
 
@@ -104,7 +103,7 @@ static int next_floor(struct store *store, uint64_t after, struct store_row *row
 	*found = step == SQLITE_ROW;
 	if (!*found && step != SQLITE_DONE)
 		code = store_sql_fail(store, error);
-	// A row that we cannot have written is told when the devices are loaded.
+	// store_load() reports a row that the store cannot have written.
 	else if (*found && row_read(row, statement) != 0)
 		row->resync = true;
 	sqlite3_reset(statement);

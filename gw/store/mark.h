@@ -8,7 +8,8 @@
 
 struct store;
 
-// Within a transaction: no device without Echo is served before a resync.
+// Within a transaction: demands a resync of each device without Echo, before which it is not
+// served.
 int marks_distrust(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The first row: the store's own key, where it was last used, and what it counts.
+// The row of table meta: the store's own key, the machine that last used it, and its counts of runs
+// and transactions.
 
 #include "gw/store/meta.h"
 

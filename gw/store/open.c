@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Opening a store: is it ours, is it whole, is it the newest copy, and on the machine that it was
-// on?
+// Opens a store, and makes it if there is none. It refuses a database of another application, of a
+// newer version, that is damaged, or that is a copy.
 
 #include "gw/store/adopt.h"
 #include "gw/store/claim.h"

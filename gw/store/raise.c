@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What rises and never falls, of many devices in one transaction: run bases here, marks by mark.c.
+// Raises a number of many devices in one transaction; run bases here, marks in mark.c.
 
 #include "gw/store/raise.h"
 

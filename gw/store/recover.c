@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// After a write or a sync that failed it is not known what is on the disk: a kernel drops what it
-// could not write, shows it all the same to whoever reads, and the next sync succeeds without it.
-// So nothing is written through that connection any more. A new one begins as after a crash:
+// Recovers a store whose disk failed. After a write or a sync that failed, the store does not know
+// what is on the disk: the kernel drops the pages that it could not write, still shows them to
+// readers, and the next sync succeeds without them. So the store writes nothing more through that
+// connection, and opens the database again as after a crash:
 //
-// - A transaction whose changes may have come to the database has a journal that was synced before,
-//   and still has its length. Opening the database rolls it back: each page is written and synced
-//   once more, so that none is left which only the kernel knows of.
-// - A journal without length ends a transaction whose pages were all synced. But that it has none
-//   may not have come to the disk; so its name is taken away, and that is synced.
+// - If changes of a transaction may be in the database, its journal was synced before and still has
+// its
+//   length. SQLite rolls it back when the database is opened, which writes and syncs each page
+//   again.
+// - If the journal was truncated, all pages of its transaction were synced, but the truncation
+// itself
+//   may not be on the disk. So the journal is removed and its directory synced.
 // - Marks are written to new files.
 //
-// The count of commits tells whether the transaction that failed is there after all, and that none
-// before it was lost.
+// The count of commits shows whether the transaction that failed is there, and that none before it
+// was lost.
 
 #include "gw/store/recover.h"
 
@@ -73,7 +76,7 @@ static int meta_again(struct store *store, struct store_error *error)
 	return 0;
 }
 
-// Nobody put another database in its place meanwhile.
+// Checks that the file of this name is still the one that was opened.
 static int same_file(const struct store *store, struct store_error *error)
 {
 	struct stat st;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A database that failed is opened again, and must have what it had taken.
+// Opens a database again that failed or that another one took the place of.
 
 #ifndef POSTERN_GW_STORE_RECOVER_H
 #define POSTERN_GW_STORE_RECOVER_H
@@ -8,7 +8,8 @@
 
 struct store;
 
-// Opens the database again, which must have all transactions that were ever reported.
+// Opens the database, which was closed, again. -ESTALE if it is another file, or lacks a
+// transaction that was reported as committed.
 int database_resume(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A row of the table of devices: reading it, finding it, writing its state.
+// Rows of the table of devices. What is read from the disk is checked before it is used.
 
 #include "gw/store/row.h"
 

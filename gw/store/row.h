@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A row of the table of devices: reading it, finding it, writing its state.
+// Rows of the table of devices.
 
 #ifndef POSTERN_GW_STORE_ROW_H
 #define POSTERN_GW_STORE_ROW_H
@@ -52,10 +52,11 @@ int row_find_by_address(struct store *store, const struct store_row *like, struc
 int row_to_device(const struct store *store, const struct store_row *row,
 	struct device_keyed *device) __attribute__((warn_unused_result));
 void row_to_info(const struct store *store, const struct store_row *row, struct device_info *info);
-// Seals the keys of a row again, which are sealed as those of `sealed`, for what has changed in it.
+// Seals the keys of a row again after its base, mark, policies or resync changed. `sealed` is the
+// row before the change. -EBADMSG if its keys do not open.
 int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 	__attribute__((warn_unused_result));
-// Within a transaction: writes run_base, mark and resync of a row that was sealed again.
+// Within a transaction: writes run_base, mark, resync and keys of a row that was sealed again.
 int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
 // -EAGAIN while a copy of the database is made (shadow.c): then no device may be added or removed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Run numbers: what own Partial IVs begin with. A number is on the disk, in the database and in the
-// marks beside it and in the runtime directory, before it is used.
+// Run numbers, which own Partial IVs begin with. A run is noted as used in the database, in the
+// mark beside it and in the mark in the runtime directory, all synced, before it is granted.
 
 #include "gw/store/run.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The mark of the last run: a small file beside the database, and one like it in the runtime
-// directory. It also has the count of transactions: an older database does not know what was
-// accepted or removed since, even if no run was granted.
+// The mark files, one beside the database and one in the runtime directory. Each has the next run
+// and the count of transactions. A database with a lower count is an older copy, which does not
+// know what was accepted or removed since, even if no run was granted.
 
 #include "gw/store/run_mark.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The mark of the last run: a small file beside the database, and one like it in the runtime
-// directory.
+// The mark files, one beside the database and one in the runtime directory, by which an older copy
+// of the database is found out.
 
 #ifndef POSTERN_GW_STORE_RUN_MARK_H
 #define POSTERN_GW_STORE_RUN_MARK_H
@@ -22,13 +22,15 @@ struct run_mark {
 	uint64_t commits;
 };
 
-// A next or highest run of versions before STORE_VERSION_NARROW in runs of now, above all that it
-// may have used: min(run * 64 + 63, 2^24).
+// Converts a next or highest run of versions before STORE_VERSION_NARROW to one of now, above all
+// runs that it may have used: min(run * 64 + 63, 2^24).
 uint32_t run_of_wide(uint32_t run);
-// Writes both marks; every commit does. If that fails, the store is broken.
+// Writes store->run_next and store->commits to both marks and syncs them; every commit does. If
+// that fails, the store is broken.
 int run_marks_write(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
-// -ENOENT if there is none, -EBADMSG if it is damaged; *mark is 0 then.
+// Reads the mark in a directory. -ENOENT if there is none, -EBADMSG if it is damaged; *mark is 0
+// then.
 int run_mark_read(int directory_fd, struct run_mark *mark) __attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tables of the database, and how those of older versions become these.
+// The tables of the database, and the changes that make a database of an older version one of this.
 
 #include "gw/store/schema.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tables of the database, and how those of older versions become these.
+// The tables of the database.
 
 #ifndef POSTERN_GW_STORE_SCHEMA_H
 #define POSTERN_GW_STORE_SCHEMA_H
@@ -19,8 +19,8 @@ struct store;
 // Within a transaction: makes the tables of a new database.
 int schema_create(struct store *store, struct store_error *error)
 	__attribute__((warn_unused_result));
-// Within a transaction: makes the tables of an older version those of this one. Writes meta.run,
-// but not store->run_next.
+// Within a transaction: changes the tables of an older version to those of this one. It may raise
+// meta.run in the database; the caller passes the same run to store_commit_run().
 int schema_upgrade(struct store *store, int64_t version, struct store_error *error)
 	__attribute__((warn_unused_result));
 

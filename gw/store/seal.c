@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Secrets at rest: sealed with XChaCha20-Poly1305, bound to the row that they belong to.
+// Seals the secrets of a device with XChaCha20-Poly1305, bound to the row that they belong to.
 
 #include "gw/store/seal.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Secrets at rest: sealed with XChaCha20-Poly1305, bound to the row that they belong to.
+// Seals the secrets of a device with XChaCha20-Poly1305, bound to the row that they belong to.
 
 #ifndef POSTERN_GW_STORE_SEAL_H
 #define POSTERN_GW_STORE_SEAL_H
@@ -24,10 +24,13 @@ void seal(uint8_t *sealed, const uint8_t *data, size_t len, const uint8_t *aad, 
 // Opens sealed_len bytes into sealed_len - SEAL_OVERHEAD. -EBADMSG.
 int seal_open(uint8_t *data, const uint8_t *sealed, size_t sealed_len, const uint8_t *aad,
 	size_t aad_len, const uint8_t *key) __attribute__((warn_unused_result));
+// Seals derived keys into row->keys. All other fields that they are bound to are set before.
 void seal_keys(const struct store *store, struct store_row *row, const struct osc_keys *keys);
-// -EBADMSG if the row was changed by others than us.
+// Opens the keys of a row. -EBADMSG if the keys, or what they are bound to, were changed on the
+// disk.
 int seal_open_keys(const struct store *store, const struct store_row *row, struct osc_keys *keys)
 	__attribute__((warn_unused_result));
+// The same for Master Secret and Master Salt, in row->secret.
 void seal_secret(const struct store *store, struct store_row *row, const struct osc_params *params);
 int seal_open_secret(const struct store *store, const struct store_row *row,
 	struct osc_params *params) __attribute__((warn_unused_result));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The keys that are derived from the store's own key, which is sealed under the key-encryption key:
-// so the hashes of retired keys outlive a change of the key-encryption key.
+// The keys that are derived from the store's own key. That key is random and sealed under the
+// key-encryption key, so the hashes of retired keys stay valid when the key-encryption key changes.
 
 #ifndef POSTERN_GW_STORE_SECRETS_H
 #define POSTERN_GW_STORE_SECRETS_H

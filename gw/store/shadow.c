@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A copy of the database that is written at leisure and then takes its place at once: so that a
-// large import is one change, and what else the store has to write never waits for it.
+// A copy of the database, to which a large import is written in turns and which then takes the
+// place of the database. So the import is one change, and other writes of the store do not wait for
+// it.
 //
-// Meanwhile the store grants runs and raises bases, marks and seconds. The devices whose rows that
-// changes are noted, and copied again before the change of place; the first row is copied last. A
-// power cut leaves the old database or the new one, both whole.
+// Meanwhile the store grants runs and raises bases, marks and seconds in the database. Devices
+// whose rows change by that are noted (changed.h) and copied again before the rename; the row of
+// table meta is copied last. After a power cut either the old database is there or the new one,
+// both complete.
 
 #include "gw/store/shadow.h"
 
@@ -244,7 +246,7 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 		if (fsync(store->directory_fd) != 0)
 			code = shadow_fail(shadow, -errno, "cannot be synced", error);
 	}
-	// Whoever closes a file gives up all locks that this process has on it, those of SQLite
+	// A process that closes a file gives up all locks that it has on it, those of SQLite
 	// too: so before the database is opened again, whichever of the two it is.
 	close(shadow->fd);
 	shadow->fd = -1;
@@ -271,8 +273,8 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 
 	if (fstat(shadow->fd, &st) != 0)
 		return shadow_fail(shadow, -errno, "cannot be looked at", error);
-	// The kernel tells an error once: what is told here, the sync at the end does not say
-	// again. Where there is no such call, the sync writes it all.
+	// The kernel reports an error once: what is reported here, the sync at the end does not
+	// report again. Where there is no such call, the sync writes it all.
 	if (shadow->synced < st.st_size &&
 		sync_file_range(shadow->fd, shadow->synced, SYNC_BYTES,
 			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A new device for itself: whether what is said of it can be, and the sealed row that is made of
-// it.
+// Makes a row of what an operator says of a new device: derives its keys, and seals them and its
+// secret.
 
 #include "gw/store/spec.h"
 

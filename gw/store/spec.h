@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A new device for itself.
+// Makes a row of what an operator says of a new device.
 
 #ifndef POSTERN_GW_STORE_SPEC_H
 #define POSTERN_GW_STORE_SPEC_H
@@ -9,7 +9,8 @@
 // Checks a spec for itself, and makes the sealed row of it.
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct store_error *error) __attribute__((warn_unused_result));
-// Where the mark of a device without Echo begins must be known; with Echo there is none.
+// Refuses (-EINVAL) a device without Echo of which it is not known where its mark begins, and a
+// mark for one with Echo.
 int spec_floor_check(const struct store_row *row, struct store_error *error)
 	__attribute__((warn_unused_result));
 

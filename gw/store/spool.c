@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rows that wait for the end of an import. They are sealed already, and lie beside the database, so
-// that a disk without room for them is found before the database is touched.
+// Rows that wait until an import is read to its end. They are sealed, and stand in a file beside
+// the database, so that a disk without room for them is found before the database is changed.
 
 #include "gw/store/spool.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Statements and errors of SQLite.
+// Prepares, steps and resets statements, and makes -errno of errors of SQLite.
 
 #include "gw/store/sql.h"
 

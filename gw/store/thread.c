@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The queue of the store thread, and the way back.
+// The queue of the store thread, and the list by which its jobs come back to main. Each has an
+// eventfd, and one lock guards both.
 
 #include "gw/store/thread.h"
 

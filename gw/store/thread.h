@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The store thread: all work on the store, by a queue of jobs, so that neither main nor a worker
-// ever waits for a disk.
+// The store thread and its queue of jobs. It does all work on the store while packets are taken, so
+// that neither main nor a worker waits for a disk.
 //
-// A job belongs to its submitter again when its done() runs, on the thread that calls
-// store_thread_poll() (main). Jobs are embedded in the submitter's own structs. They run one at a
-// time and in order; a job that takes turns (an import) goes behind those that wait. A store that
-// is broken is recovered before the next turn of a job, as soon as its disk is sound.
+// A submitter embeds a job in a struct of its own and must not touch it from store_thread_submit()
+// until done() runs, on the thread that calls store_thread_poll() (main). Jobs run one at a time
+// and in order; a job that takes several turns (an import) goes to the end of the queue after each.
+// If the store is broken, the thread tries to recover it before a turn, at most once a second.
 
 #ifndef POSTERN_GW_STORE_THREAD_H
 #define POSTERN_GW_STORE_THREAD_H
@@ -19,21 +19,21 @@ struct store_thread;
 
 enum store_turn {
 	STORE_TURN_DONE,
-	STORE_TURN_AGAIN, // more to do, others first
-	STORE_TURN_WAIT,  // again when wait_fd is readable
+	STORE_TURN_AGAIN, // run() again, after the jobs that wait
+	STORE_TURN_WAIT,  // run() again when wait_fd is readable
 };
 
 struct store_job {
-	// On the store thread. NULL is not allowed.
+	// Called on the store thread.
 	enum store_turn (*run)(struct store_job *job, struct store *store);
-	// On main, from store_thread_poll(); may submit the job again.
+	// Called on main, from store_thread_poll(); may submit the job again, or free it.
 	void (*done)(struct store_job *job);
-	// On main, after store_job_note(); may be NULL.
+	// Called on main after run() called store_job_note(); NULL if that is not of interest.
 	void (*note)(struct store_job *job);
-	int result; // set by run(): 0 or -errno
-	struct store_error error;
+	int result;               // run() sets it: 0 or -errno
+	struct store_error error; // run() sets it, if the result is -errno
 
-	// Of the store thread:
+	// Written by thread.c; run() may set wait_fd.
 	struct store_thread *thread;
 	struct store_job *next, *next_note;
 	int wait_fd;
@@ -44,23 +44,22 @@ struct store_job {
 struct store_thread *store_thread_start(struct store *store);
 // Readable when store_thread_poll() has something to do.
 int store_thread_fd(const struct store_thread *thread);
-// Waits until the thread posted something, and runs note() and done() of it. For when main has
-// nothing else to do: before its loop.
+// Waits until the thread posted something, and runs note() and done() of it. Main uses it before
+// its loop runs.
 void store_thread_wait(struct store_thread *thread);
 // Runs note() and done() of what the thread posted. Never waits.
 void store_thread_poll(struct store_thread *thread);
 // Queues a job. Never waits, cannot fail.
 void store_thread_submit(struct store_thread *thread, struct store_job *job);
-// Before the end: imports, checks and backups that run or wait, and later ones, end with
-// -ECANCELED. Never waits.
+// Makes all imports, checks and backups, also later ones, end with -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
-// Runs what is queued to its end, joins the thread, runs the last done()s, closes the store. Waits.
-// For after the workers ended. NULL is allowed.
+// Waits for the jobs that are queued, joins the thread, runs the last done()s and closes the store.
+// Main calls it after the workers ended. NULL is allowed.
 void store_thread_stop(struct store_thread *thread);
 
 // In run(): whether store_thread_cancel() was called.
 bool store_thread_cancelled(const struct store_thread *thread);
-// In run(): has note() called on main soon; several may become one.
+// In run(): has note() called on main soon. Several calls may become one.
 void store_job_note(struct store_job *job);
 
 #endif

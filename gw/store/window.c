@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Replay windows over a restart of the service: used by exactly one start, the one that finds the
-// token of the clean stop that wrote them.
+// Replay windows over a restart of the service. A clean stop writes them with its token; the next
+// start uses them if it finds that token in the runtime directory, and deletes it, so that they are
+// used once.
 
 #include "gw/store/window.h"
 
@@ -208,7 +209,7 @@ static void window_read(const struct store *store, sqlite3_stmt *statement, cons
 	};
 	uint8_t tag[STORE_TAG_LEN];
 
-	// Own Partial IVs from the clock are for copies that nothing else tells apart; their
+	// Own Partial IVs from the clock are for copies that nothing else distinguishes; their
 	// windows would be copies too.
 	if (device->own_piv == DEVICE_OWN_PIV_CLOCK ||
 		sqlite3_column_bytes(statement, first + 2) != STORE_TAG_LEN)
