@@ -45,6 +45,7 @@ struct device_attribute {
 	struct device_place info;        // in struct device_info
 	const char *shown;               // its name in answers; NULL: the same
 	const char *title;               // in front of its value when a device is shown
+	const char *usage, *help;        // of a setting, which posternctl takes as an option: "N"
 };
 
 extern const struct device_attribute device_attributes[];

@@ -5,6 +5,7 @@
 #define POSTERN_GW_TOOLS_CTL_CLI_H
 
 #include "gw/ctl/client.h"
+#include "gw/device/attribute.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,8 @@ enum cli_option {
 	CLI_FROM = 1 << 7,
 	CLI_CONFIG = 1 << 8,
 	CLI_NO_FILES = 1 << 9,
-	CLI_PATIENT = 1 << 10, // no option: the command waits longer than others
+	CLI_SETTINGS = 1 << 10, // each setting of a device (gw/device/attribute.h)
+	CLI_PATIENT = 1 << 11,  // no option: the command waits longer than others
 };
 
 #define CLI_TIMEOUT_S         10  // without a word of the daemon
@@ -39,7 +41,9 @@ struct cli {
 	const char *format;
 	uint64_t from;
 	const char *config;
-	const char *second; // argument of the command, if it takes two
+	const char
+		*setting[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute; NULL: not given
+	const char *second;                      // argument of the command, if it takes two
 	bool timeout_given;
 	uint64_t timeout_s; // without a word of the daemon; 0: for ever
 	// Written by connection.c:

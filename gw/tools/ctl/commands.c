@@ -12,14 +12,16 @@
 const struct cli_command cli_commands[] = {
 	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
 	{"stats", "", CLI_ALL | CLI_WORKER, cli_stats, "counters that are not 0", NULL},
-	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE, cli_device_add, "add a device",
+	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE | CLI_SETTINGS, cli_device_add,
+		"add a device",
 		"FILE, or standard input if it is -, holds one JSON object as in an import:\n"
 		"\n"
 		"  {\"name\": \"pump-7\", \"device_id\": \"0a\", \"gateway_id\": \"01\",\n"
 		"   \"master_secret\": \"0102030405060708090a0b0c0d0e0f10\", \"never_used\": "
 		"true}\n"
 		"\n"
-		"Secrets have no options, because other users could read the command line.\n"},
+		"Options for its settings count before what FILE says. Secrets have no options, "
+		"because\nother users could read the command line.\n"},
 	{"device import", "FILE", CLI_FORMAT | CLI_NEVER_USED | CLI_REPLACE | CLI_PATIENT,
 		cli_device_import, "add all devices of a file, or none",
 		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
@@ -37,11 +39,11 @@ const struct cli_command cli_commands[] = {
 		"recovery: floor goes on at --from, its next sequence number: older ones must "
 		"never\n"
 		"be accepted again, so take it from the device itself.\n"},
-	{"device rotate", "NAME FILE", CLI_NEVER_USED, cli_device_rotate,
+	{"device rotate", "NAME FILE", CLI_NEVER_USED | CLI_SETTINGS, cli_device_rotate,
 		"give a device other keys, and other ids if FILE says so",
 		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
 		"can\n"
-		"never be never_used again. recovery, own_piv and limits stay unless FILE says "
+		"never be never_used again. its settings stay unless FILE or an option says "
 		"them.\n"},
 	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
 		NULL},
@@ -75,7 +77,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_FORMAT, "format", "csv|json", "instead of guessing from the first character"},
 	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "replace", NULL,
-		"retire devices with other keys, change those with other limits"},
+		"retire devices with other keys, change those with other settings"},
 	{CLI_FROM, "from", "M", "next sequence number of a device with recovery: floor"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},

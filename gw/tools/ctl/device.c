@@ -72,6 +72,25 @@ struct add_buffers {
 	struct ctl_writer request;
 };
 
+// Options for settings count before what the file says.
+static bool settings_take(const struct cli *cli, const char *path, struct device_spec *spec)
+{
+	struct store_error error = {0};
+
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		if (cli->setting[i] != NULL &&
+			device_put(&device_attributes[i], spec, cli->setting[i], &error) != 0) {
+			cli_complain("%s", error.text);
+			return false;
+		}
+	}
+	if (device_spec_check(spec, &error) != 0) {
+		cli_complain("%s: %s", path, error.text);
+		return false;
+	}
+	return true;
+}
+
 // Exactly one device, in the format of the import.
 static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add_buffers *buffers)
 {
@@ -96,11 +115,7 @@ static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add
 		cli_complain("%s: has more than one device: use \"device import\"", path);
 		return false;
 	}
-	if (device_spec_check(&buffers->spec, &error) != 0) {
-		cli_complain("%s: %s", path, error.text);
-		return false;
-	}
-	return true;
+	return settings_take(cli, path, &buffers->spec);
 }
 
 // For a device that is added, or for the keys that the device `name` is to have.

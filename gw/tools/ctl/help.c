@@ -12,6 +12,30 @@ const char *cli_option_usage(char usage[CLI_OPTION_USAGE_MAX], const struct cli_
 	return usage;
 }
 
+const char *cli_setting_name(
+	char name[CLI_SETTING_NAME_MAX], const struct device_attribute *attribute)
+{
+	snprintf(name, CLI_SETTING_NAME_MAX, "%s", attribute->name);
+	for (char *c = name; *c != 0; c++)
+		if (*c == '_')
+			*c = '-';
+	return name;
+}
+
+static void print_settings(void)
+{
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		const struct device_attribute *attribute = &device_attributes[i];
+		char name[CLI_SETTING_NAME_MAX], usage[CLI_OPTION_USAGE_MAX];
+
+		if (!attribute->setting)
+			continue;
+		snprintf(usage, sizeof(usage), "--%s %s", cli_setting_name(name, attribute),
+			attribute->usage);
+		printf("  %-20s %s\n", usage, attribute->help);
+	}
+}
+
 static void print_common_help(void)
 {
 	printf("  %-20s socket of the daemon (default %s,\n"
@@ -52,5 +76,7 @@ void cli_help_command(const struct cli_command *command)
 			printf("  %-20s %s\n", cli_option_usage(usage, &cli_options[i]),
 				cli_options[i].help);
 	}
+	if (command->options & CLI_SETTINGS)
+		print_settings();
 	print_common_help();
 }

@@ -14,4 +14,9 @@ void cli_help_command(const struct cli_command *command);
 const char *cli_option_usage(
 	char usage[CLI_OPTION_USAGE_MAX], const struct cli_option_info *option);
 
+#define CLI_SETTING_NAME_MAX 32 // bytes, with the 0
+// The option for a setting of a device: "own-piv" for own_piv. Returns `name`.
+const char *cli_setting_name(
+	char name[CLI_SETTING_NAME_MAX], const struct device_attribute *attribute);
+
 #endif

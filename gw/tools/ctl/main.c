@@ -15,12 +15,34 @@
 #include <string.h>
 
 #define TIMEOUT_MAX_S 86400
-#define OPTIONS_MAX   24 // with the end
+#define OPTIONS_MAX   64 // with the end
 
-enum { OPTION_FIRST = 256, OPTION_SOCKET, OPTION_TIMEOUT, OPTION_VERSION, OPTION_MASK };
+enum {
+	OPTION_FIRST = 256,
+	OPTION_SOCKET,
+	OPTION_TIMEOUT,
+	OPTION_VERSION,
+	OPTION_SETTING,
+	OPTION_MASK = OPTION_SETTING + DEVICE_ATTRIBUTES_MAX
+};
 
-// Those of every command, and those of the table. The value of the latter is OPTION_MASK + the enum
-// cli_option.
+// Those for the settings of a device. The value of each is OPTION_SETTING + its number.
+static void options_of_settings(struct option longs[DEVICE_ATTRIBUTES_MAX])
+{
+	static char names[DEVICE_ATTRIBUTES_MAX][CLI_SETTING_NAME_MAX];
+
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		if (device_attributes[i].setting)
+			*longs++ = (struct option){
+				.name = cli_setting_name(names[i], &device_attributes[i]),
+				.has_arg = required_argument,
+				.val = OPTION_SETTING + i,
+			};
+	}
+}
+
+// Those of every command, those of the table, and those for settings. The value of one of the table
+// is OPTION_MASK + the enum cli_option.
 static void options_make(struct option longs[OPTIONS_MAX])
 {
 	static const struct option common[] = {
@@ -32,7 +54,7 @@ static void options_make(struct option longs[OPTIONS_MAX])
 	};
 	const unsigned count = sizeof(common) / sizeof(common[0]);
 
-	assert(count + cli_option_count < OPTIONS_MAX);
+	assert(count + cli_option_count + DEVICE_ATTRIBUTES_MAX < OPTIONS_MAX);
 	memcpy(longs, common, sizeof(common));
 	for (unsigned i = 0; i < cli_option_count; i++)
 		longs[count + i] = (struct option){
@@ -40,6 +62,7 @@ static void options_make(struct option longs[OPTIONS_MAX])
 			.has_arg = cli_options[i].value ? required_argument : no_argument,
 			.val = OPTION_MASK + (int)cli_options[i].option,
 		};
+	options_of_settings(longs + count + cli_option_count);
 }
 
 static bool number_parse(const char *text, uint64_t *value)
@@ -130,6 +153,10 @@ static int command_run(
 			return CLI_USAGE;
 		}
 	}
+	if (cli->given & ~command->options & CLI_SETTINGS) {
+		cli_complain("%s does not take settings of a device", command->name);
+		return CLI_USAGE;
+	}
 	if (!cli->timeout_given)
 		cli->timeout_s =
 			command->options & CLI_PATIENT ? CLI_TIMEOUT_PATIENT_S : CLI_TIMEOUT_S;
@@ -209,8 +236,12 @@ int main(int argc, char **argv)
 		case '?':
 			return CLI_USAGE; // getopt_long() has complained
 		default:
-			if (!option_take(&cli, option - OPTION_MASK, optarg))
+			if (option < OPTION_MASK) {
+				cli.given |= CLI_SETTINGS;
+				cli.setting[option - OPTION_SETTING] = optarg;
+			} else if (!option_take(&cli, option - OPTION_MASK, optarg)) {
 				return CLI_USAGE;
+			}
 		}
 	}
 	return output_finish(words_run(&cli, argv + optind, argc - optind, help));

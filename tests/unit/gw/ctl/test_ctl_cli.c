@@ -4,6 +4,7 @@
 
 #include "gw/ctl/verbs.h"
 #include "gw/tools/ctl/commands.h"
+#include "gw/tools/ctl/help.h"
 #include "tests/unit/gw/ctl/fixture.h"
 
 #include <criterion/criterion.h>
@@ -337,6 +338,19 @@ Test(ctl_cli, device_add_reads_a_file_or_standard_input)
 	unlink(path);
 }
 
+// Options for settings count before what the file says.
+Test(ctl_cli, device_add_takes_settings_as_options)
+{
+	cr_expect_eq(run(ADD_ONE, "device", "add", "--recovery", "floor", "--max-message", "1038",
+			     "-", NULL),
+		0, "%s", err);
+	cr_expect(asked_spec.has_recovery && asked_spec.recovery == DEVICE_FLOOR);
+	cr_expect_eq(asked_spec.settings.max_message, 1038);
+	cr_expect_eq(run(ADD_ONE, "device", "add", "--max-message", "1", "-", NULL), 1);
+	cr_expect(says(err, "max_message: from 64 to 9216"), "%s", err);
+	cr_expect_eq(run("", "device", "show", "--recovery", "floor", "pump", NULL), 2);
+}
+
 Test(ctl_cli, device_add_refuses_what_is_not_one_device)
 {
 	static const struct {
@@ -500,15 +514,26 @@ Test(ctl_cli, manual_help_and_completion_know_all)
 	static const char *const common[] = {
 		"--socket", "--timeout", "--json", "--help", "--version"};
 	const unsigned common_count = sizeof(common) / sizeof(common[0]);
-	char names[32][24];
-	const char *options[32] = {0}, *commands[32] = {0};
+	char names[64][40];
+	const char *options[64] = {0}, *commands[32] = {0};
 
-	cr_assert_lt(common_count + cli_option_count, 32);
+	cr_assert_lt(common_count + cli_option_count + device_attribute_count, 64);
 	cr_assert_lt(cli_command_count, 32);
 	memcpy(options, common, sizeof(common));
 	for (unsigned i = 0; i < cli_option_count; i++) {
 		snprintf(names[i], sizeof(names[i]), "--%s", cli_options[i].name);
 		options[common_count + i] = names[i];
+	}
+	for (unsigned i = 0, at = common_count + cli_option_count; i < device_attribute_count;
+		i++) {
+		char name[CLI_SETTING_NAME_MAX];
+
+		if (device_attributes[i].setting) {
+			snprintf(names[at], sizeof(names[at]), "--%s",
+				cli_setting_name(name, &device_attributes[i]));
+			options[at] = names[at];
+			at++;
+		}
 	}
 	for (unsigned i = 0; i < cli_command_count; i++)
 		commands[i] = cli_commands[i].name;
@@ -549,5 +574,11 @@ Test(ctl_cli, completion_passes_over_values)
 	for (unsigned i = 0; i < cli_option_count; i++) {
 		if (cli_options[i].value)
 			completion_passes_over(cli_options[i].name);
+	}
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		char name[CLI_SETTING_NAME_MAX];
+
+		if (device_attributes[i].setting)
+			completion_passes_over(cli_setting_name(name, &device_attributes[i]));
 	}
 }
