@@ -333,6 +333,7 @@ const struct device_attribute *device_settings_change(
 				attribute->spec.size) == 0)
 			continue;
 		memcpy((char *)settings + at, (const char *)said + at, attribute->spec.size);
+		has_set(attribute, CONTAINER_OF(settings, struct device_spec, settings));
 		changed = attribute;
 	}
 	return changed;
