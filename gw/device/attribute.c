@@ -55,6 +55,10 @@ const struct device_attribute device_attributes[] = {
 		.most = DEVICE_IN_FLIGHT_MAX, SPEC(settings.max_in_flight),
 		INFO(settings.max_in_flight), .title = "max in flight", .usage = "N",
 		.help = "requests that may be under way at once"},
+	{"note", DEVICE_TEXT, .setting = true, .in_place = true, .valid = device_note_valid,
+		.must = "at most 64 characters of UTF-8, and no control characters",
+		SPEC(settings.note, SPEC_HAS(settings.has_note)), INFO(settings.note),
+		.title = "note", .usage = "TEXT", .help = "for operators"},
 };
 const unsigned device_attribute_count = sizeof(device_attributes) / sizeof(device_attributes[0]);
 

@@ -40,11 +40,16 @@ extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 #define DEVICE_MESSAGE_MAX   9216
 #define DEVICE_IN_FLIGHT_MAX 255
 
+#define DEVICE_NOTE_CHARACTERS 64
+#define DEVICE_NOTE_MAX        (4 * DEVICE_NOTE_CHARACTERS) // bytes
+
 // What may be changed of a device in place. 0 is unsaid: as the device had before that it replaces,
 // else what the data plane gives all.
 struct device_settings {
-	uint16_t max_message;  // largest CoAP message to it, bytes
-	uint8_t max_in_flight; // requests of it under way
+	uint16_t max_message;           // largest CoAP message to it, bytes
+	uint8_t max_in_flight;          // requests of it under way
+	bool has_note;                  // false: unsaid; an empty note takes it away
+	char note[DEVICE_NOTE_MAX + 1]; // free text for operators, UTF-8
 };
 
 // What a new device is made of. Wipe it after use: it has the Master Secret.
@@ -123,5 +128,7 @@ enum device_outcome {
 
 // Whether a name is allowed: 1 to DEVICE_NAME_MAX of [A-Za-z0-9._:-].
 bool device_name_valid(const char *name);
+// Whether a note is: UTF-8 of at most DEVICE_NOTE_CHARACTERS, none of them a control character.
+bool device_note_valid(const char *note);
 
 #endif

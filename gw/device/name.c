@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names of devices.
+// Names of devices, and notes about them.
 
+#include "base/utf8.h"
 #include "gw/device/device.h"
 
 #include <string.h>
@@ -11,4 +12,27 @@ bool device_name_valid(const char *name)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789._:-");
 	return len > 0 && len <= DEVICE_NAME_MAX && name[len] == 0;
+}
+
+// C0, DEL and C1.
+static bool is_control(const uint8_t *character)
+{
+	return character[0] < 0x20 || character[0] == 0x7f ||
+		(character[0] == 0xc2 && character[1] < 0xa0);
+}
+
+bool device_note_valid(const char *note)
+{
+	const uint8_t *at = (const uint8_t *)note;
+	size_t left = strlen(note);
+	unsigned characters = 0;
+
+	while (left > 0) {
+		unsigned len = utf8_len(at, left);
+		if (len == 0 || is_control(at) || ++characters > DEVICE_NOTE_CHARACTERS)
+			return false;
+		at += len;
+		left -= len;
+	}
+	return true;
 }

@@ -39,12 +39,13 @@ static const char schema[] =
 	" recipient_hash BLOB NOT NULL,"
 	" run_base INTEGER NOT NULL,"
 	" created INTEGER NOT NULL,"
-	" recovery INTEGER NOT NULL,"     // enum device_recovery
-	" own_piv INTEGER NOT NULL,"      // enum device_own_piv
-	" mark INTEGER NOT NULL,"         // no sequence number from here on was accepted
-	" resync INTEGER NOT NULL,"       // 1: the mark is of a copy
-	" max_message INTEGER NOT NULL,"  // struct device_settings
-	" max_in_flight INTEGER NOT NULL" // the same
+	" recovery INTEGER NOT NULL,"      // enum device_recovery
+	" own_piv INTEGER NOT NULL,"       // enum device_own_piv
+	" mark INTEGER NOT NULL,"          // no sequence number from here on was accepted
+	" resync INTEGER NOT NULL,"        // 1: the mark is of a copy
+	" max_message INTEGER NOT NULL,"   // struct device_settings
+	" max_in_flight INTEGER NOT NULL," // the same
+	" note TEXT NOT NULL"              // the same
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
@@ -93,6 +94,9 @@ static const char from_version_4[] =
 static const char from_version_5[] =
 	"ALTER TABLE device ADD COLUMN max_message INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE device ADD COLUMN max_in_flight INTEGER NOT NULL DEFAULT 0;";
+
+// Version 6 knew no notes.
+static const char from_version_6[] = "ALTER TABLE device ADD COLUMN note TEXT NOT NULL DEFAULT '';";
 
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,
@@ -147,6 +151,7 @@ static const struct step {
 	[3] = {from_version_3, NULL},
 	[4] = {from_version_4, bases_narrow},
 	[5] = {from_version_5, NULL},
+	[6] = {from_version_6, NULL},
 };
 
 static int version_write(struct store *store, struct store_error *error)

@@ -106,7 +106,8 @@ static void fake_list(void *arg, struct ctl_request *req, const char *after, uns
 
 static void fake_show(void *arg, struct ctl_request *req, const char *name)
 {
-	struct device_info stored = {.device_id_len = 1, .device_id = {0xab}};
+	struct device_info stored = {
+		.device_id_len = 1, .device_id = {0xab}, .settings.note = "roof"};
 	struct ctl_device_info device = {.stored = &stored,
 		.live = true,
 		.state = CTL_DEVICE_REPLAY_LOCKED,
@@ -278,6 +279,7 @@ Test(ctl_cli, json_is_what_the_socket_said)
 	cr_expect_eq(run("", "device", "show", "pump", "--json", NULL), 0);
 	json = json_of_out();
 	cr_expect(json_text_is(json, "device_id", "ab"));
+	cr_expect(json_text_is(json, "note", "roof"));
 	cr_expect(json_text_is(json, "gateway_id", ""));
 	json_decref(json);
 
@@ -346,6 +348,11 @@ Test(ctl_cli, device_add_takes_settings_as_options)
 		0, "%s", err);
 	cr_expect(asked_spec.has_recovery && asked_spec.recovery == DEVICE_FLOOR);
 	cr_expect_eq(asked_spec.settings.max_message, 1038);
+	cr_expect_eq(run(ADD_ONE, "device", "add", "--note", "roof \u2014 S\u00fcd", "-", NULL), 0,
+		"%s", err);
+	cr_expect_str_eq(asked_spec.settings.note, "roof \u2014 S\u00fcd");
+	cr_expect_eq(run(ADD_ONE, "device", "add", "--note", "two\nlines", "-", NULL), 1);
+	cr_expect(says(err, "note: at most 64 characters"), "%s", err);
 	cr_expect_eq(run(ADD_ONE, "device", "add", "--max-message", "1", "-", NULL), 1);
 	cr_expect(says(err, "max_message: from 64 to 9216"), "%s", err);
 	cr_expect_eq(run("", "device", "show", "--recovery", "floor", "pump", NULL), 2);
@@ -409,6 +416,7 @@ Test(ctl_cli, device_show_and_remove)
 	cr_expect_eq(run("", "device", "show", "pump", NULL), 0);
 	cr_expect(says(out, "replay-locked") && says(out, "because") && says(out, "remedy"));
 	cr_expect(says(out, "1.5 s ago"), "%s", out);
+	cr_expect(says(out, "note           roof\n"), "%s", out);
 	cr_expect_eq(run("", "device", "show", "lost", NULL), 1);
 	cr_expect_str_eq(err, "posternctl: no device is called that (no-such-device)\n");
 	cr_expect_eq(run("", "device", "remove", "pump", NULL), 0);

@@ -55,8 +55,10 @@ void bed_sql_sealed(struct bed *bed, const char *sql);
 
 // Makes a closed store one as version 4 of the schema had it, with the same numbers: its runs and
 // bases are wide ones then (STORE_WIDE_RUN), and its marks have format 2.
-// SQL: the table of devices as it was before version 6.
+// SQL: the table of devices as it was before version 7, and before version 6.
+#define BED_NO_NOTE "ALTER TABLE device DROP COLUMN note;"
 #define BED_NO_LIMITS                                 \
+	BED_NO_NOTE                                   \
 	"ALTER TABLE device DROP COLUMN max_message;" \
 	"ALTER TABLE device DROP COLUMN max_in_flight;"
 

@@ -73,6 +73,34 @@ Test(import_formats, every_column_has_its_meaning)
 	cr_expect_arr_eq(device.keys.common_iv, keys.common_iv, 12);
 }
 
+#define NOTE_HEADER "device_id,gateway_id,master_secret,never_used,note\n"
+#define EIGHT       "\u00e4\u00f6\u00fc\u00df\u20ac\U0001f600ab" // characters
+#define SIXTY_FOUR  EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
+
+Test(import_formats, a_note_is_utf8_of_at_most_64_characters)
+{
+	static const char *const bad[] = {
+		"a\tb", "\x7f", "\xc2\x85", "\xff", "\xc3", "\xed\xa0\x80", SIXTY_FOUR "x"};
+	struct device_info info;
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), NOTE_HEADER "03,aa," SECRET ",1,%s\n", bad[i]);
+		import_expect_bad(text, 2, "note: at most 64 characters");
+	}
+	import_expect_added(NOTE_HEADER "01,aa," SECRET ",1," SIXTY_FOUR "\n", 1);
+	cr_assert_eq(store_show(bed.store, "01", &info, &bed.error), 0);
+	cr_expect_str_eq(info.settings.note, SIXTY_FOUR);
+	// Nothing is said, and then that there is none.
+	cr_expect_eq(import_run_replacing(NOTE_HEADER "01,aa," SECRET ",1,\n"), 0);
+	cr_expect_eq(report.unchanged, 1);
+	cr_expect_eq(import_run(NOTE_HEADER "01,aa," SECRET ",1,\"\"\n"), -EBADMSG);
+	cr_expect_eq(import_run_replacing(NOTE_HEADER "01,aa," SECRET ",1,\"\"\n"), 0);
+	cr_expect_eq(report.changed, 1);
+	cr_assert_eq(store_show(bed.store, "01", &info, &bed.error), 0);
+	cr_expect_str_eq(info.settings.note, "");
+}
+
 Test(import_formats, limits_of_a_device_have_a_range)
 {
 	static const struct {
