@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Copies of tokens, ids and tags. They are nearly always a few bytes long, for which
-// calling the library costs more than the work.
+// Copies tokens, ids and tags. Most have a few bytes, and for these a call of memcpy() with a
+// length that the compiler does not know costs more than the copy.
 
-#ifndef POSTERN_COAP_BYTES_H
-#define POSTERN_COAP_BYTES_H
+#ifndef POSTERN_BASE_BYTES_H
+#define POSTERN_BASE_BYTES_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-// Two words that may overlap are all of a range of one to two words.
+// Copies a range that is one to two words long as its first word and its last, which may overlap.
 #define BYTES_COPY_WORDS(type, dst, src, len)                               \
 	do {                                                                \
 		type head_, tail_;                                          \
@@ -19,7 +19,7 @@
 		memcpy((dst) + (len) - sizeof(type), &tail_, sizeof(type)); \
 	} while (0)
 
-// src may be NULL if len is 0.
+// Copies len bytes; the ranges do not overlap. src may be NULL if len is 0.
 static inline void bytes_copy(uint8_t *dst, const uint8_t *src, size_t len)
 {
 	if (len > 16)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The time that deadlines are counted in: CLOCK_MONOTONIC, which nobody can set.
+// CLOCK_MONOTONIC, in which all deadlines are counted: setting the time of day does not move it.
+// For Partial IVs made from the time of day see dataplane/shared/piv_clock.h.
 
 #ifndef POSTERN_BASE_CLOCK_H
 #define POSTERN_BASE_CLOCK_H
@@ -7,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-// Nanoseconds. By the vDSO, so no system call.
+// Now, in nanoseconds since an arbitrary start. The vDSO answers, so it is no system call.
 static inline uint64_t clock_ns(void)
 {
 	struct timespec now;
@@ -16,7 +17,7 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-// Milliseconds.
+// The same in milliseconds.
 static inline uint64_t clock_ms(void)
 {
 	return clock_ns() / 1000000;

@@ -13,8 +13,9 @@
 #include <cpuid.h>
 #endif
 
-// An instruction set decides who serves the CCMs; the other algorithms stay with the libraries
-// ("openssl": with OpenSSL wherever it can, so that what is the fallback elsewhere can be tested).
+// Which implementation each algorithm has on each instruction set. Only the CCMs differ; GCM and
+// ChaCha20/Poly1305 always use a library. "openssl" uses OpenSSL for all that it can do, so that
+// tests on a CPU with VAES also reach the code that CPUs without it run.
 struct aead_isa {
 	const char *name;
 	bool (*available)(void);
@@ -89,7 +90,8 @@ const char *const *aead_isa_names(void)
 	return isa_names;
 }
 
-// NULL and errno: EINVAL for a name we do not know, ENOTSUP for one this CPU cannot run.
+// Finds an instruction set by its name. Returns NULL and sets errno on failure: EINVAL for an
+// unknown name, ENOTSUP for one that this CPU lacks.
 static const struct aead_isa *isa_pick(const char *name)
 {
 	for (unsigned i = 0; i < ISA_COUNT; i++) {

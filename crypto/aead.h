@@ -12,23 +12,25 @@
 
 struct aead_engine;
 
-// Makes an engine for one thread: it holds prepared contexts and is not to be shared. isa is NULL
-// for the fastest that the CPU has, or a name of aead_isa_names(). NULL and errno on failure:
-// EINVAL for an unknown name, ENOTSUP when this CPU or build lacks it, ENOMEM.
+// Makes an engine, which holds prepared cipher contexts and is used by one thread only. isa names
+// an instruction set out of aead_isa_names(); NULL takes the fastest that this CPU has. Returns
+// NULL and sets errno on failure: EINVAL if the name is unknown, ENOTSUP if this CPU or build lacks
+// it, ENOMEM.
 struct aead_engine *aead_engine_create(const char *isa);
-// Wipes and frees; NULL is allowed.
+// Wipes the keys that the engine has expanded, and frees it. NULL is allowed.
 void aead_engine_free(struct aead_engine *engine);
-// Name of the implementation that serves an algorithm, e.g. "openssl".
+// Names the implementation that this engine uses for an algorithm, e.g. "openssl".
 const char *aead_engine_name(const struct aead_engine *engine, enum aead_alg alg);
-// Names that aead_engine_create() knows, fastest first, ended by NULL.
+// Lists the names that aead_engine_create() takes, the fastest first, ended by NULL.
 const char *const *aead_isa_names(void);
 
-// Opens (verifies and decrypts) n <= AEAD_BATCH_MAX messages. Each op's result is set; no
-// plaintext of a message that failed is left in its out. Returns how many are AEAD_OK.
+// Opens (verifies and decrypts) n <= AEAD_BATCH_MAX messages and sets the result of each op. The
+// out of a message that fails is zeroed. Returns how many are AEAD_OK.
 unsigned aead_open_batch(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n);
-// Seals n <= AEAD_BATCH_MAX messages. Returns how many are AEAD_OK: fewer than n only if a library
-// below failed, and then the out of the failed ones is zeroed and must not be sent.
+// Seals (encrypts and tags) n <= AEAD_BATCH_MAX messages and sets the result of each op. Returns
+// how many are AEAD_OK: fewer than n only if OpenSSL or libsodium failed; the out of these is
+// zeroed, and the caller must not send it.
 unsigned aead_seal_batch(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The AEAD algorithms of postern, their lengths and COSE numbers, and one message of a batch.
-//
-// What describes messages and devices includes this header; what opens and seals, crypto/aead.h.
+// The AEAD algorithms that postern has, with their lengths and COSE numbers, and struct aead_op:
+// one message of a batch. Files that only describe messages or devices include this header; files
+// that seal and open include crypto/aead.h.
 
 #ifndef POSTERN_CRYPTO_AEAD_ALGS_H
 #define POSTERN_CRYPTO_AEAD_ALGS_H
@@ -36,26 +36,28 @@ struct aead_alg_info {
 
 extern const struct aead_alg_info aead_algs[AEAD_ALG_COUNT];
 
-// Both return 0 and set *alg, or -ENOTSUP. The name is compared without case.
+// Finds an algorithm by its number in the COSE registry, or by its name there, in any case. Both
+// set *alg and return 0, or return -ENOTSUP.
 int aead_alg_from_cose(int cose, enum aead_alg *alg) __attribute__((warn_unused_result));
 int aead_alg_from_name(const char *name, enum aead_alg *alg) __attribute__((warn_unused_result));
 
 enum aead_result {
 	AEAD_OK = 0,
-	AEAD_FAILED = 1, // open: the tag does not verify; seal: the library refused
+	AEAD_FAILED = 1, // open: the tag does not verify; seal: the library failed
 };
 
-// One message of a batch. 64 bytes, so that a batch is one cache line a message.
+// One message of a batch; 64 bytes, so that each message of a batch is one cache line. The caller
+// writes all of it but `result`.
 //
-// All pointers stay the caller's and must be valid for the call. `in` and `out` may be equal or
-// must not overlap. Nothing outside the stated ranges is read or written.
+// The caller owns all that is pointed to, and keeps it valid during the call. `in` and `out` are
+// either equal or do not overlap. The engine reads and writes only the ranges named here.
 struct aead_op {
 	const uint8_t *key; // aead_algs[alg].key_len bytes, raw
 	const uint8_t *aad; // as CCM authenticates it (RFC 3610 section 2.2): 2-byte big-endian
 			    // length, the AAD, zeros up to a multiple of 16; unread if aad_len is 0
 	const uint8_t *in;  // seal: len bytes; open: len bytes and the tag
 	uint8_t *out;       // seal: len bytes and the tag; open: len bytes, zeroed on failure
-	uint8_t b0[16];     // made by aead_op_nonce()
+	uint8_t b0[16];     // the nonce, as aead_op_nonce() writes it
 	uint16_t aad_len;   // bytes of AAD, without prefix and padding; at most 0xfeff
 	uint16_t len;       // bytes of plaintext
 	uint8_t result;     // enum aead_result, written by the engine
@@ -63,9 +65,9 @@ struct aead_op {
 };
 _Static_assert(sizeof(struct aead_op) == 64, "one cache line a message");
 
-// Writes op->b0 for the algorithm: CCM's first block (RFC 3610 section 2.2) with L = 2, of which
-// the other algorithms read only the nonce at b0[1]. op->len and op->aad_len must be set before;
-// nonce has aead_algs[alg].nonce_len bytes.
+// Puts a nonce of aead_algs[alg].nonce_len bytes into op->b0, in the form of CCM's first block (RFC
+// 3610 section 2.2, L = 2); algorithms other than CCM read only the nonce, at b0[1]. The caller has
+// set op->len and op->aad_len before.
 static inline void aead_op_nonce(struct aead_op *op, enum aead_alg alg, const uint8_t *nonce)
 {
 	const struct aead_alg_info *info = &aead_algs[alg];

@@ -3,8 +3,8 @@
 // prepared when the engine is made, one context for each algorithm and direction, so that a
 // message costs no fetch and no allocation.
 //
-// A context keeps the schedule of the last key it was given until the next message or until the
-// engine is freed; OpenSSL wipes it then.
+// A context holds the expanded key of its last message until its next message, or until the engine
+// is freed; OpenSSL wipes it then.
 
 #include "crypto/aead_engine.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Parts of a block, without a byte read or written behind them, for instruction sets that have no
-// masks. Only the number of bytes, which is public, decides what is done.
+// Loads and stores of parts of a 16-byte block on instruction sets without masks, which touch no
+// byte outside the part. Branches depend on the number of bytes only, which is public.
 
 #ifndef POSTERN_CRYPTO_CCM_BYTES_H
 #define POSTERN_CRYPTO_CCM_BYTES_H
@@ -26,7 +26,7 @@ INLINE uint32_t load_4(const uint8_t *p)
 	return x;
 }
 
-// n < 8 bytes, zeros above them.
+// Reads n < 8 bytes, little-endian; the bytes above are zero.
 INLINE uint64_t load_below_8(const uint8_t *p, unsigned n)
 {
 	if (n >= 4)
@@ -36,7 +36,7 @@ INLINE uint64_t load_below_8(const uint8_t *p, unsigned n)
 	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
-// n <= 16 bytes, zeros behind them.
+// Loads n <= 16 bytes; the rest of the block is zero.
 INLINE __m128i block_load_some(const uint8_t *p, unsigned n)
 {
 	if (n == 16)
@@ -47,6 +47,7 @@ INLINE __m128i block_load_some(const uint8_t *p, unsigned n)
 	return _mm_set_epi64x(load_8(p + n - 8) >> 8 * (15 - n) >> 8, load_8(p));
 }
 
+// Stores the first n <= 16 bytes of a block.
 INLINE void block_store_some(uint8_t *p, unsigned n, __m128i x)
 {
 	const uint64_t low = _mm_cvtsi128_si64(x), high = _mm_extract_epi64(x, 1);
@@ -70,7 +71,7 @@ INLINE void block_store_some(uint8_t *p, unsigned n, __m128i x)
 	}
 }
 
-// Ones in the first n <= 16 bytes.
+// A block with ones in its first n <= 16 bytes and zeros in the rest.
 INLINE __m128i block_mask(unsigned n)
 {
 	static const uint8_t ones_zeros[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -79,7 +80,7 @@ INLINE __m128i block_mask(unsigned n)
 	return _mm_loadu_si128((const __m128i *)(ones_zeros + 16 - n));
 }
 
-// The bytes that each lane has left, as crypto/ccm_lanes.h wants it.
+// struct some and some_left() of crypto/ccm_lanes.h: how many bytes each lane has left.
 #define SOME_STRUCT                                                                    \
 	struct some {                                                                  \
 		uint8_t lane[LANES];                                                   \

@@ -2,10 +2,11 @@
 // AES-CCM (RFC 3610) with 128-bit keys and L = 2 over many independent messages at once. Each
 // message has a lane: 16 bytes of a vector register, its own key, lengths and AAD.
 //
-// This is the algorithm, written over a few primitives. A file for an instruction set defines them
-// and includes this one; it is compiled with the flags of that instruction set alone.
+// This file has the algorithm, written over a few primitives. There is one C file for each
+// instruction set: it defines the primitives, includes this file, and is compiled with that set's
+// flags.
 //
-// - LANES: messages that run side by side.
+// - LANES: the number of messages that are worked on at once.
 // - LANES_FUSE: 1 if the registers suffice to encrypt while keys are expanded. If 0, also vector_t,
 //   which is the type of the registers r0 to r7 of struct lanes, and vector_aesenc,
 //   vector_aesenclast, vector_once for one of them.
@@ -13,8 +14,9 @@
 //   memory).
 // - struct schedule: the running key expansion of all lanes.
 // - lanes_load(P), lanes_store(P, x): the blocks at the pointers P(0) .. P(LANES - 1).
-// - struct some, some_left(some, len, before): for each lane a number of bytes, which is what
-//   len[i] leaves behind the bytes before, 0 at least and 16 at most.
+// - struct some, some_left(some, len, before): for each lane i the bytes of its message in the
+// block
+//   that begins at byte `before`: len[i] - before, but at least 0 and at most 16.
 // - lanes_load_some(P, some), lanes_store_some(P, some, x): load and store that touch only so many
 //   bytes; the load fills up with zeros.
 // - lanes_keep_some(some, x): x with zeros behind so many bytes.
@@ -28,8 +30,8 @@
 // - rank_below(keys, n, key): how many of n <= AEAD_BATCH_MAX keys are below key; the room behind
 //   them is filled up with 0xffff.
 // - registers_wipe(): zeros in all vector registers.
-// - LANES_FEW, LANES_FEW_BY, if there is an implementation that is faster up to so many messages.
-// - SPILL_ROOM, if the frames of the functions here are much smaller than usual.
+// - LANES_FEW, LANES_FEW_BY: optional; up to LANES_FEW messages are passed to LANES_FEW_BY.
+// - SPILL_ROOM: optional; bytes of stack to wipe after a batch, if less than usual will do.
 //
 // All memory accesses stay inside the ranges that struct aead_op states. Nothing that is secret
 // decides a branch or an address; lengths and whether a tag was right are public.
@@ -43,32 +45,31 @@
 #define AES_ROUNDS 10
 #define BLOCK      16u
 
-// What must be wiped after a batch.
+// What is wiped after a batch.
 struct secrets {
 	struct lanes key[AES_ROUNDS + 1]; // round keys
 	struct lanes counter;             // A_0 with round key 0 added
 	_Alignas(64) uint8_t tag[AEAD_BATCH_MAX][BLOCK];
 };
 
-// Messages that run side by side. Those of a group with fewer than LANES messages fill it up with
-// repetitions of the last one: every step loads all lanes before it stores any, so repetitions
-// compute and store the same bytes even in place.
+// LANES messages that are worked on at once. A group with fewer is filled up with repetitions of
+// its last message: every step loads all lanes before it stores any, so repetitions compute and
+// store the same bytes, also where in and out are equal.
 struct group {
-	const struct aead_op *op;   // LANES of them
-	const uint16_t *len;        // their lengths in bytes
-	const uint16_t *aad_blocks; // and AAD blocks
-	unsigned aad_min, aad_max;  // the fewest and the most of them
-	// Payload blocks, the last one not always whole.
-	unsigned data_min, data_max;
+	const struct aead_op *op;    // LANES of them
+	const uint16_t *len;         // their lengths in bytes
+	const uint16_t *aad_blocks;  // and AAD blocks
+	unsigned aad_min, aad_max;   // of all aad_blocks
+	unsigned data_min, data_max; // of all messages' payload blocks, incomplete ones included
 };
 
 static const uint8_t zeros[BLOCK];
 
-// From here on round keys are operands in memory. Without this the compiler knows them already,
-// keeps them, and because there are too many spills them to places of its own.
+// Makes the compiler read the round keys from memory. Else it keeps them in registers, of which
+// there are too few, and spills them to other places.
 #define KEYS_FROM_MEMORY(s) __asm__ volatile("" : : "r"(s) : "memory")
 
-// One AES encryption of all lanes; x comes with key 0 added.
+// Encrypts one block of each lane by AES-128; the caller has added round key 0 to x.
 INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
 {
 	KEYS_FROM_MEMORY(s);
@@ -84,8 +85,8 @@ INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
 	return lanes_aesenclast(x, s->key[10]);
 }
 
-// Two at once, so that one fills the time that the other's chain waits; each round key is loaded
-// once for both.
+// Encrypts two blocks of each lane: the rounds of one run while those of the other wait, and each
+// round key is loaded once for both.
 #if LANES_FUSE
 INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
 {
@@ -158,7 +159,7 @@ INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *
 }
 #endif
 
-// CBC-MAC over the AAD, which is prepared in whole blocks.
+// Goes on with the CBC-MAC over the AAD, whose padded form is whole blocks (struct aead_op).
 INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, struct lanes mac)
 {
 	unsigned a = 0;
@@ -178,7 +179,8 @@ INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, stru
 #undef AAD_OR_ZERO
 }
 
-// Takes payload block b through the key stream; returns its plaintext, padded with zeros.
+// Encrypts or decrypts payload block b with its key stream. Returns the plaintext, padded with
+// zeros.
 INLINE struct lanes data_crypt(
 	const struct group *g, unsigned b, struct lanes stream, const bool sealing)
 {
@@ -203,7 +205,7 @@ INLINE struct lanes data_crypt(
 #undef OUT
 }
 
-// The MAC after payload block b, for the lanes that have one.
+// Adds payload block b to the MAC of those lanes that have such a block.
 INLINE struct lanes data_mac_keep(
 	const struct group *g, unsigned b, struct lanes next, struct lanes mac)
 {
@@ -246,7 +248,7 @@ struct streams {
 	struct lanes first, second, third; // as many as group_crypt() makes first
 };
 
-// Takes the payload through the key stream; returns the MAC behind it.
+// Encrypts or decrypts the whole payload. Returns the MAC over AAD and plaintext.
 INLINE struct lanes data_mac(const struct secrets *s, const struct group *g, struct lanes mac,
 	const struct streams *ready, const unsigned streams, const bool sealing)
 {
@@ -273,9 +275,9 @@ INLINE struct lanes data_mac(const struct secrets *s, const struct group *g, str
 	return mac;
 }
 
-// Opens or seals a group, all but the tags: those it makes it leaves in tag. streams is how many
-// blocks of key stream are made first, while AES units would wait: as many as the group has payload
-// blocks, or STREAMS_MANY.
+// Opens or seals a group but for its tags: it writes the tags it computes to `tag`, and the caller
+// compares or copies them. `streams` blocks of key stream are made first, while the AES units would
+// idle: as many as the group has payload blocks, or STREAMS_MANY.
 INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*tag)[BLOCK],
 	const unsigned streams, const bool sealing)
 {
@@ -334,7 +336,7 @@ INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*
 #undef TAG
 }
 
-// One straight line of code for each number of payload blocks that is common.
+// Has code without branches for each of the common numbers of payload blocks.
 #define GROUP_FUNCTION(name, streams, sealing)                                  \
 	static __attribute__((noinline)) void name(                             \
 		struct secrets *s, const struct group *g, uint8_t(*tag)[BLOCK]) \
@@ -350,12 +352,12 @@ GROUP_FUNCTION(seal_1, 1, true)
 GROUP_FUNCTION(seal_2, 2, true)
 #endif
 
-// Says to a checker of constant time that a secret has become public; crypto/ itself has none.
+// Declares a secret public to the test of constant time, which defines this; here it does nothing.
 #ifndef DECLASSIFY
 #define DECLASSIFY(x) ((void)(x))
 #endif
 
-// Whether two tags differ, by all their bits at once.
+// Returns whether two tags differ, without a branch on their bytes.
 INLINE bool tag_differs(const uint8_t *a, const uint8_t *b, const unsigned tag_len)
 {
 	uint64_t x[2] = {0}, y[2] = {0};
@@ -365,7 +367,7 @@ INLINE bool tag_differs(const uint8_t *a, const uint8_t *b, const unsigned tag_l
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) != 0;
 }
 
-// A batch in the order in which it is worked on.
+// A batch, in the order in which its messages are worked on.
 struct batch {
 	const struct aead_op *op; // the caller's, or copy
 	unsigned groups;
@@ -403,8 +405,9 @@ INLINE void batch_measure(struct batch *batch, const struct aead_op *ops, unsign
 	}
 }
 
-// Messages of like size side by side waste the fewest lanes. A payload block costs two of AES, an
-// AAD block one. The low bits keep keys apart.
+// Sorting by size puts messages of like size into one group, so that few lanes idle. A payload
+// block costs two encryptions, an AAD block one. The low bits hold the index, which makes all keys
+// unique.
 #define INDEX_BITS 6
 _Static_assert(1 << INDEX_BITS == AEAD_BATCH_MAX, "an index fits");
 
@@ -417,8 +420,8 @@ static uint16_t sort_key(unsigned len, unsigned aad_blocks, unsigned index)
 	return (data_blocks << 3 | aad_blocks) << INDEX_BITS | index;
 }
 
-// Puts the ops in an order in which groups have messages of like size and fills up the last group
-// with repetitions of its last message. Copies ops only where the caller's do not do.
+// Orders the ops so that each group has messages of like size, and fills up the last group with
+// repetitions of its last message. Copies ops only if their own order does not do.
 static void batch_sort(struct batch *batch, const struct aead_op *ops, unsigned n)
 {
 	_Alignas(64) uint16_t keys[AEAD_BATCH_MAX], lens[AEAD_BATCH_MAX], aads[AEAD_BATCH_MAX];
@@ -516,8 +519,9 @@ INLINE unsigned tags_write(const struct secrets *s, const struct batch *batch, s
 	return n;
 }
 
-// Where the group functions may have spilled registers, which no wipe of variables reaches: more
-// than any of their frames has. tests/aead/residue.c finds what is left.
+// Bytes of stack in which the group functions may have spilled registers, more than the largest
+// frame of theirs; wiping variables does not reach these. tests/aead/residue.c looks for what is
+// left.
 #ifndef SPILL_ROOM
 #define SPILL_ROOM 2560
 #endif
@@ -532,8 +536,8 @@ static __attribute__((noinline)) void spills_wipe(void)
 	}
 }
 
-// Wipes what n lanes have used. Vector by vector: a memset() of this size starts more slowly than
-// it runs.
+// Wipes the secrets of n messages, vector by vector: for so few bytes memset() takes longer to
+// start than to run.
 INLINE void secrets_wipe(struct secrets *s, unsigned n)
 {
 	for (unsigned r = 0; r <= AES_ROUNDS; r++) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// For kernels on CPUs with AVX-512.
+// What the two AVX-512 kernels share.
 
 #ifndef POSTERN_CRYPTO_CCM_REGISTERS512_H
 #define POSTERN_CRYPTO_CCM_REGISTERS512_H
 
 #include "crypto/aead_engine.h"
 
+// Zeroes all vector registers, which held keys and key stream.
 INLINE void registers_wipe(void)
 {
 	__asm__ volatile("vzeroall\n\t"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A short hash under a secret key, for tables whose keys strangers can choose.
+// A 64-bit hash under a secret key, for hash tables whose keys an attacker can choose.
 //
-// A CRC with a secret start value is no such thing: it is linear, so two inputs that collide under
-// one start value collide under all of them. Here the hash has two parts.
+// A CRC with a secret start value does not do: it is linear, so two inputs that collide under one
+// start value collide under all of them. This hash has two steps.
 //
 // - NH of UMAC (RFC 4418 section 5.2) with words of 64 bits: the sum of products of pairs of words,
 //   each word with a key word added, plus the length. Two different inputs have the same 128 bits
@@ -11,15 +11,15 @@
 // - A multiplication of the two halves under two more key words, both halves of its product
 //   combined. It makes the bits that a table uses depend on all 128, and it is not linear.
 //
-// Who sees no hashes cannot do better with prepared inputs than with random ones: the first part
-// is proven, and that equal low bits of the second part cannot be prepared is an assumption that
-// test_keyed_hash tries on structured inputs. It is no message authentication and no random
-// function: who sees many hashes may find the key. So a hash never leaves the process, each table
-// has a key of its own, and a table shows others at most that two inputs share a place.
+// An attacker who sees no hashes finds no collisions faster than by random inputs. For the first
+// step that is proven; for the low bits of the second it is an assumption, which test_keyed_hash
+// tries on structured inputs. The hash is neither a MAC nor a random function: an attacker who sees
+// many hashes may find the key. So no hash leaves the process, each table has a key of its own, and
+// the most that a table shows is that two inputs share a bucket.
 //
-// Measured on Zen 4, cycles a hash in a burst for 16 bytes: CRC 0.8, this 2.0, SipHash-1-3 15,
-// SipHash-2-4 of libsodium 26; for 255 bytes 33 and libsodium 189. Two rounds of AES take 0.8, but
-// are not in the instructions that all of postern may use.
+// Cycles a hash on Zen 4, in a burst of 16-byte inputs: CRC 0.8, this 2.0, SipHash-1-3 15,
+// libsodium's SipHash-2-4 26. With 255 bytes: this 33, libsodium 189. Two rounds of AES take 0.8,
+// but need AES-NI, which code outside crypto/'s kernels is not compiled for.
 
 #ifndef POSTERN_CRYPTO_KEYED_HASH_H
 #define POSTERN_CRYPTO_KEYED_HASH_H
@@ -30,12 +30,13 @@
 
 #define KEYED_HASH_MAX 256 // bytes of an input
 
+// A key: secret, random, never changed while a table uses it.
 struct keyed_hash {
-	uint64_t last[2];
-	uint64_t word[KEYED_HASH_MAX / 8];
+	uint64_t last[2];                  // of the second step
+	uint64_t word[KEYED_HASH_MAX / 8]; // of the first
 };
 
-// Draws a new random key.
+// Fills in a new random key.
 void keyed_hash_init(struct keyed_hash *key);
 
 static inline uint64_t keyed_hash_read8(const uint8_t *bytes)
@@ -68,7 +69,7 @@ static inline unsigned __int128 keyed_hash_pair(
 	return (unsigned __int128)(first + key->word[at]) * (second + key->word[at + 1]);
 }
 
-// Of less than 16 bytes: two words that hold all of them, some twice.
+// The first step for less than 16 bytes: reads them as two words that may overlap.
 static inline unsigned __int128 keyed_hash_short(
 	const struct keyed_hash *key, const uint8_t *bytes, size_t len)
 {
@@ -83,8 +84,8 @@ static inline unsigned __int128 keyed_hash_short(
 	return keyed_hash_pair(key, 0, bytes[0], (uint32_t)bytes[len / 2] << 8 | bytes[len - 1]);
 }
 
-// Hashes at most KEYED_HASH_MAX bytes; what is beyond is not looked at. A length that the compiler
-// knows makes it faster.
+// Hashes len bytes, of which only the first KEYED_HASH_MAX count (and len itself). Faster if len is
+// a constant.
 static inline uint64_t keyed_hash(const struct keyed_hash *key, const void *input, size_t len)
 {
 	const uint8_t *bytes = input;
@@ -104,7 +105,7 @@ static inline uint64_t keyed_hash(const struct keyed_hash *key, const void *inpu
 	return keyed_hash_finish(key, sum);
 }
 
-// Hashes two words. Not the hash of the same 16 bytes.
+// Hashes two words. The result differs from keyed_hash() of the same 16 bytes.
 static inline uint64_t keyed_hash_words(
 	const struct keyed_hash *key, uint64_t first, uint64_t second)
 {
