@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads bytes from front to back and never past the end. Every parser of CoAP and OSCORE goes
-// through here, so that none of them does arithmetic on pointers.
+// A read position in a range of bytes, which never passes its end. The parsers of CoAP and OSCORE
+// read through it, so that the checks of bounds stand here and nowhere else.
 
-#ifndef POSTERN_COAP_CURSOR_H
-#define POSTERN_COAP_CURSOR_H
+#ifndef POSTERN_DATAPLANE_COAP_CURSOR_H
+#define POSTERN_DATAPLANE_COAP_CURSOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct coap_cursor {
-	const uint8_t *at;
-	const uint8_t *end;
+	const uint8_t *at;  // next byte to read
+	const uint8_t *end; // behind the last byte
 };
 
+// Starts at the first of len bytes; data may be NULL if len is 0.
 static inline void cursor_init(struct coap_cursor *c, const uint8_t *data, size_t len)
 {
 	c->at = data;
 	c->end = len ? data + len : data;
 }
 
-// Bytes not read yet.
+// Returns how many bytes are still to be read.
 static inline size_t cursor_left(const struct coap_cursor *c)
 {
 	return (size_t)(c->end - c->at);
 }
 
-// Each takes what it names and moves behind it, or returns false and moves nothing.
+// These read one byte, two bytes in network order, or a pointer to len bytes, and advance behind
+// it. They return false and do not advance if fewer bytes are left.
 __attribute__((warn_unused_result)) static inline bool cursor_u8(
 	struct coap_cursor *c, uint8_t *value)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CoAP messages over UDP (RFC 7252 section 3, RFC 8974 for long tokens): parse and encode.
-// Parsing copies nothing: a parsed message points into the datagram it came from.
+// Parses and writes CoAP messages over UDP (RFC 7252 section 3; RFC 8974 for long tokens). Nothing
+// is copied or allocated: a parsed message points into its datagram, which the caller keeps.
 
-#ifndef POSTERN_COAP_MESSAGE_H
-#define POSTERN_COAP_MESSAGE_H
+#ifndef POSTERN_DATAPLANE_COAP_MESSAGE_H
+#define POSTERN_DATAPLANE_COAP_MESSAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,11 +64,11 @@ enum coap_code {
 	COAP_HOP_LIMIT_REACHED = COAP_CODE(5, 8),
 };
 
-// "GET" .. "iPATCH" for 0.01-0.07, else NULL.
+// Returns "GET" .. "iPATCH" for the codes 0.01 to 0.07, NULL for others.
 const char *coap_method_name(uint8_t code);
-// The method code of a name as above, compared without case, or COAP_EMPTY.
+// Returns the code of a method name, in any case, or COAP_EMPTY if there is no such method.
 uint8_t coap_method_from_name(const char *name);
-// The registry's description, e.g. "Content" for 2.05, or NULL.
+// Returns a response code's name in the IANA registry, e.g. "Content" for 2.05, or NULL.
 const char *coap_code_name(uint8_t code);
 
 enum coap_option_number {
@@ -105,8 +105,8 @@ enum coap_option_number {
 #define COAP_OPT_IS_CRITICAL(number) ((number)&1)
 #define COAP_OPT_IS_UNSAFE(number)   ((number)&2)
 
-// Why a datagram is no CoAP message. COAP_BAD_VERSION is to be ignored silently, all the others
-// are message format errors (RFC 7252 section 3).
+// Why a datagram is no CoAP message. RFC 7252 section 3: a receiver silently ignores one of another
+// version (COAP_BAD_VERSION); all others are message format errors.
 enum coap_verdict {
 	COAP_OK = 0,
 	COAP_BAD_VERSION,
@@ -121,26 +121,27 @@ enum coap_verdict {
 	COAP_VERDICT_COUNT,
 };
 
+// Returns a short name with hyphens, e.g. "bad-token-length".
 const char *coap_verdict_name(enum coap_verdict verdict);
 
 struct coap_option {
-	uint16_t number;
-	uint16_t len; // bytes
+	uint16_t number; // enum coap_option_number or any other
+	uint16_t len;    // bytes
 	const uint8_t *value;
 };
 
-// Options and payload, which outer messages and OSCORE plaintexts share (RFC 8613 section 5.3).
-// The options were walked once while parsing, so that iterating over them cannot fail.
+// Options and payload: what outer messages and OSCORE plaintexts have in common (RFC 8613 section
+// 5.3). The parser has checked all options, so iterating over them cannot fail.
 struct coap_body {
 	const uint8_t *options; // encoded
-	const uint8_t *payload; // behind the marker; NULL if there is none
+	const uint8_t *payload; // behind the payload marker; NULL if there is no marker
 	uint16_t options_len;   // bytes
 	uint16_t payload_len;   // bytes
 	uint16_t option_count;
 	uint16_t oscore_len;   // bytes of the first OSCORE option's value
-	const uint8_t *oscore; // first OSCORE option's value, NULL if there is none
-	uint8_t oscore_count;  // OSCORE options seen, at most 255
-	bool has_edhoc;        // an EDHOC option (RFC 9668 section 3.1)
+	const uint8_t *oscore; // the first OSCORE option's value, NULL if there is none
+	uint8_t oscore_count;  // OSCORE options; 255 stands for 255 and more
+	bool has_edhoc;        // there is an EDHOC option (RFC 9668 section 3.1)
 };
 
 struct coap_msg {
@@ -152,35 +153,37 @@ struct coap_msg {
 	struct coap_body body;
 };
 
-// Parses one datagram. On a verdict other than COAP_OK, type, code and mid are set if at least
-// four bytes were there and the version was 1 (for an RST), and the rest is undefined.
+// Parses one datagram. On a verdict other than COAP_OK the message is undefined, but for type, code
+// and mid, which a RST needs: they are set if the datagram has four bytes and version 1.
 enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
-// The same for at most so many options: what a message costs is bounded, however long it is.
+// The same, but returns COAP_MANY_OPTIONS for more than options_max options, which bounds the cost.
 enum coap_verdict coap_msg_parse_max(struct coap_msg *msg, const uint8_t *data, size_t len,
 	uint16_t options_max) __attribute__((warn_unused_result));
-// Parses options and payload, as they stand behind a token or behind the code of a plaintext.
+// Parses options and payload: the bytes behind the token of a message, or behind the code of an
+// OSCORE plaintext.
 enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
-
-// The same for at most so many options.
+// The same with the limit of coap_msg_parse_max().
 enum coap_verdict coap_body_parse_max(struct coap_body *body, const uint8_t *data, size_t len,
 	uint16_t options_max) __attribute__((warn_unused_result));
 
 #define COAP_OPT_NIBBLE_PLAIN 12 // highest nibble that stands for itself (RFC 7252 section 3.1)
 
+// A position between the options of a parsed body, in the order of their numbers.
 struct coap_option_iter {
 	const uint8_t *at;
 	const uint8_t *end;
-	uint32_t number; // of the option before
+	uint32_t number; // of the option before; 0 at the start
 };
 
+// Starts in front of the first option.
 void coap_option_iter_init(struct coap_option_iter *iter, const struct coap_body *body);
-// The next option of any form; coap_option_next() calls it.
+// The slow path of coap_option_next(), for options with extension bytes. Not for other callers.
 bool coap_option_next_checked(struct coap_option_iter *iter, struct coap_option *option);
 
-// Sets *option to the next option; false at the end. Inline for the usual option, which has no
-// extension bytes: the options of a request are walked several times.
+// Sets *option to the next option, or returns false behind the last. Inline because the options of
+// a request are walked several times; most have no extension bytes.
 static inline bool coap_option_next(struct coap_option_iter *iter, struct coap_option *option)
 {
 	if (iter->at == iter->end)
@@ -198,21 +201,23 @@ static inline bool coap_option_next(struct coap_option_iter *iter, struct coap_o
 	return true;
 }
 
-// Finds the first option of a number; false if there is none.
+// Sets *option to the first option of this number, or returns false if there is none.
 bool coap_option_find(const struct coap_body *body, uint16_t number, struct coap_option *option);
 
-// Value of a uint option (RFC 7252 section 3.2). false if it is longer than four bytes.
+// Reads an option's value as a uint (RFC 7252 section 3.2). False if it has more than four bytes.
 bool coap_option_uint(const struct coap_option *option, uint32_t *value);
 
-// Whether the number is known here and the length is legal for it (RFC 7252 table 4 and the RFCs
-// of the later options). An unknown number is false; see RFC 7252 section 5.4.3 for what to do.
+// Whether postern knows the option (enum coap_option_number).
 bool coap_option_known(uint16_t number);
+// Whether a value of `len` bytes is legal for the option (RFC 7252 table 4, and the RFCs of later
+// options); false for an unknown one. RFC 7252 section 5.4.3 says how to treat illegal lengths.
 bool coap_option_len_ok(uint16_t number, uint16_t len);
 // Whether the option may occur more than once (RFC 7252 section 5.4.5).
 bool coap_option_repeatable(uint16_t number);
 
-// Writes a message or a plaintext from front to back into a buffer of a fixed size. Running out of
-// room, or options out of order, set `failed`, after which nothing more is written.
+// Writes a message or an OSCORE plaintext, front to back, into the caller's buffer. If the buffer
+// is too small or an option comes out of order, `failed` is set and all further calls do nothing,
+// so only coap_writer_len() at the end needs a check.
 struct coap_writer {
 	uint8_t *start;
 	uint8_t *at;
@@ -221,19 +226,20 @@ struct coap_writer {
 	bool failed;
 };
 
+// Starts an empty message in buf, which has `room` bytes.
 void coap_writer_init(struct coap_writer *w, uint8_t *buf, size_t room);
-// Header and token; any token length up to COAP_TOKEN_MAX (RFC 8974 section 2.1).
+// Writes header and token; token_len is at most COAP_TOKEN_MAX (RFC 8974 section 2.1).
 void coap_write_header(struct coap_writer *w, enum coap_type type, uint8_t code, uint16_t mid,
 	const uint8_t *token, size_t token_len);
-// The code alone, which starts an OSCORE plaintext (RFC 8613 section 5.3).
+// Writes the code alone: an OSCORE plaintext begins with it (RFC 8613 section 5.3).
 void coap_write_code(struct coap_writer *w, uint8_t code);
-// Options must come in order of their numbers, equal ones in their own order.
+// Writes one option. The caller gives options in ascending order of their numbers.
 void coap_write_option(struct coap_writer *w, uint16_t number, const void *value, size_t len);
-// In as few bytes as possible, none for 0 (RFC 7252 section 3.2).
+// Writes a uint option in as few bytes as possible, none for 0 (RFC 7252 section 3.2).
 void coap_write_option_uint(struct coap_writer *w, uint16_t number, uint32_t value);
-// Marker and payload; nothing at all if len is 0. Nothing can be written behind a payload.
+// Writes the payload marker and the payload; neither if len is 0. Later writes fail.
 void coap_write_payload(struct coap_writer *w, const void *payload, size_t len);
-// Makes an Empty message (RFC 7252 section 4.1): an ACK, a RST or a ping.
+// Writes an Empty message (RFC 7252 section 4.1): an ACK, a RST or a ping.
 static inline void coap_empty_make(uint8_t coap[COAP_EMPTY_LEN], enum coap_type type, uint16_t mid)
 {
 	coap[0] = (uint8_t)(COAP_VERSION << 6 | type << 4);
@@ -242,7 +248,7 @@ static inline void coap_empty_make(uint8_t coap[COAP_EMPTY_LEN], enum coap_type 
 	coap[3] = (uint8_t)mid;
 }
 
-// Bytes written, or 0 if the writer failed.
+// Returns the length of what was written in bytes, or 0 if a write failed.
 size_t coap_writer_len(const struct coap_writer *w) __attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is known about each option: which values are legal and how often it may occur.
+// The options that postern knows: legal lengths of their values, and whether they may be repeated.
 
 #include "dataplane/coap/message.h"
 

@@ -21,7 +21,7 @@ bool coap_text_ok(const uint8_t *s, size_t len)
 	return true;
 }
 
-// Letters, digits, "-" and "_": nothing but these is in most segments.
+// Letters, digits, "-" and "_". Most segments have no other characters, so they are tried first.
 static bool all_plain(const uint8_t *s, size_t len)
 {
 	static const uint8_t plain[256] = {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The 4-bit fields with extension bytes that options (RFC 7252 section 3.1) and tokens (RFC 8974
-// section 2.1) share.
+// Numbers written as a nibble and 0 to 2 extension bytes: option deltas and option lengths (RFC
+// 7252 section 3.1), and token lengths (RFC 8974 section 2.1).
 
-#ifndef POSTERN_COAP_WIRE_H
-#define POSTERN_COAP_WIRE_H
+#ifndef POSTERN_DATAPLANE_COAP_WIRE_H
+#define POSTERN_DATAPLANE_COAP_WIRE_H
 
 #include "dataplane/coap/cursor.h"
 
@@ -14,7 +14,8 @@
 #define WIRE_EXT16_MIN 269 // the value of two extension bytes 0
 #define WIRE_FIELD_MAX (WIRE_EXT16_MIN + UINT16_MAX)
 
-// Sets *value for a nibble below WIRE_RESERVED and its extension bytes; false if these are missing.
+// Reads the extension bytes of a nibble below WIRE_RESERVED and sets *value. False if bytes are
+// missing.
 __attribute__((warn_unused_result)) static inline bool wire_field_read(
 	struct coap_cursor *c, unsigned nibble, uint32_t *value)
 {
@@ -37,6 +38,7 @@ __attribute__((warn_unused_result)) static inline bool wire_field_read(
 	return true;
 }
 
+// Returns the nibble for a value of at most WIRE_FIELD_MAX.
 static inline unsigned wire_field_nibble(uint32_t value)
 {
 	if (value < WIRE_EXT8_MIN)
@@ -44,7 +46,7 @@ static inline unsigned wire_field_nibble(uint32_t value)
 	return value < WIRE_EXT16_MIN ? WIRE_EXT8 : WIRE_EXT16;
 }
 
-// Writes the extension bytes of a value of at most WIRE_FIELD_MAX. Returns their number, 0 to 2.
+// Writes the extension bytes of a value of at most WIRE_FIELD_MAX. Returns how many, 0 to 2.
 static inline unsigned wire_field_ext(uint32_t value, uint8_t ext[2])
 {
 	if (value < WIRE_EXT8_MIN)

@@ -9,7 +9,8 @@ void coap_writer_init(struct coap_writer *w, uint8_t *buf, size_t room)
 	*w = (struct coap_writer){.start = buf, .at = buf, .end = buf + room};
 }
 
-// The place of the next len bytes, or NULL if they do not fit.
+// Reserves the next len bytes. Returns where they begin, or NULL and sets `failed` if they do not
+// fit.
 static inline uint8_t *reserve(struct coap_writer *w, size_t len)
 {
 	if (w->failed || (size_t)(w->end - w->at) < len) {

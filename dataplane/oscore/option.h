@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The OSCORE option (RFC 8613 sections 2 and 6.1): flag byte, Partial IV, kid context, kid.
 
-#ifndef POSTERN_OSCORE_OPTION_H
-#define POSTERN_OSCORE_OPTION_H
+#ifndef POSTERN_DATAPLANE_OSCORE_OPTION_H
+#define POSTERN_DATAPLANE_OSCORE_OPTION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,32 +16,34 @@
 
 enum osc_option_verdict {
 	OSC_OPTION_OK = 0,
-	OSC_OPTION_RESERVED,   // reserved flag bits set, or n of 6 or 7
-	OSC_OPTION_TRUNCATED,  // PIV, s or kid context run past the end
-	OSC_OPTION_TRAILING,   // bytes behind a value without kid, or a flag byte of 0
-	OSC_OPTION_PIV_PADDED, // a leading zero byte: not in as few bytes as possible (section 5)
+	OSC_OPTION_RESERVED,  // reserved flag bits set, or n of 6 or 7
+	OSC_OPTION_TRUNCATED, // PIV, s or kid context run past the end
+	OSC_OPTION_TRAILING,  // bytes behind a value without kid; a flag byte of 0; above 255 bytes
+	OSC_OPTION_PIV_PADDED, // the PIV begins with a needless zero byte (section 5)
 };
 
 struct osc_option {
 	uint64_t piv;
 	const uint8_t *kid;
 	const uint8_t *kid_context;
-	uint8_t piv_len; // bytes; 0: there is no Partial IV (a PIV of 0 has one byte)
-	uint8_t kid_len; // bytes; longer than OSC_KID_LEN_MAX is possible, no context has it
-	uint8_t kid_context_len;
-	bool has_kid; // a kid of no bytes is legal
+	uint8_t piv_len;         // bytes; 0: there is no Partial IV (the PIV 0 has one byte)
+	uint8_t kid_len;         // bytes; may exceed OSC_KID_LEN_MAX, and then no context matches
+	uint8_t kid_context_len; // bytes
+	bool has_kid;            // a kid of 0 bytes is legal, and not the same as no kid
 	bool has_kid_context;
 };
 
-// The pointers of *option point into data. An empty value is legal and has nothing.
+// Parses an option value; the pointers of *option point into data. An empty value is legal: it has
+// neither PIV nor kid.
 enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
-// Writes the value into buf[room]; uses has_kid, has_kid_context, and piv if piv_len is not 0.
-// Returns its length in bytes (0 for the empty value), or -1 if it does not fit.
+// Writes an option value into buf, which has `room` bytes: the PIV unless piv_len is 0, the kid if
+// has_kid, the kid context if has_kid_context. Returns its length in bytes (0 for the empty value),
+// or -1 if it does not fit.
 int osc_option_encode(const struct osc_option *option, uint8_t *buf, size_t room)
 	__attribute__((warn_unused_result));
 
-// Encodes a PIV in as few bytes as possible, 1 for 0 (section 6.1). Returns its length in bytes.
+// Writes a PIV in as few bytes as possible, at least 1 (section 6.1). Returns how many.
 unsigned osc_piv_encode(uint64_t piv, uint8_t buf[OSC_PIV_LEN_MAX]);
 
 #endif

@@ -39,7 +39,7 @@ static inline void store64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-// An id of at most 7 bytes as a number.
+// Reads an id of at most 7 bytes as a big-endian number.
 static inline uint64_t load_id(const uint8_t *id, unsigned len)
 {
 	if (len >= 4)
@@ -54,7 +54,8 @@ static inline unsigned piv_len(uint64_t piv)
 	return (unsigned)(64 - __builtin_clzll(piv | 1) + 7) / 8;
 }
 
-// Writes a CBOR byte string of len <= 7 bytes and zeros up to 9 bytes. Returns what is behind it.
+// Writes a CBOR byte string of len <= 7 bytes, and zeros up to 9 bytes. Returns the end of the
+// string.
 static inline uint8_t *put_bytes(uint8_t *at, uint64_t number, unsigned len)
 {
 	*at++ = (uint8_t)(0x40 | len);
@@ -69,7 +70,7 @@ void osc_nonce(uint8_t *nonce, enum aead_alg alg, const uint8_t *common_iv, cons
 
 	assert(id_len <= len - 6 && piv <= OSC_PIV_MAX);
 	assert(len == 12 || len == 13);
-	// The length of the id, the id in len - 6 bytes, the PIV in 5 bytes.
+	// Length of the id (1 byte), the id (nonce_len - 6 bytes), the PIV (5 bytes).
 	uint64_t number = load_id(id, id_len);
 	uint64_t first = (uint64_t)id_len << 56 | (len == 13 ? number : number << 8 | piv >> 32);
 	uint64_t last = number << 40 | piv;
@@ -126,7 +127,7 @@ void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct 
 	aead_op_nonce(op, input->alg, nonce);
 }
 
-// Figure 5 and the sections of the later options. Everything else is class E.
+// RFC 8613 figure 5, and the RFCs of later options. All others are class E.
 enum osc_option_class osc_option_class(uint16_t number)
 {
 	switch (number) {

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Nonce, AAD and the AEAD operation of one message (RFC 8613 sections 5.2, 5.4 and 8), so that
-// many of them make a batch for aead_open_batch() or aead_seal_batch().
+// Prepares one message for aead_open_batch() or aead_seal_batch(): nonce, AAD and struct aead_op
+// (RFC 8613 sections 5.2, 5.4 and 8).
 
-#ifndef POSTERN_OSCORE_PROTECT_H
-#define POSTERN_OSCORE_PROTECT_H
+#ifndef POSTERN_DATAPLANE_OSCORE_PROTECT_H
+#define POSTERN_DATAPLANE_OSCORE_PROTECT_H
 
 #include "crypto/aead_algs.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/option.h"
 
-// Room for the AAD of one message as struct aead_op wants it: 2-byte prefix, Enc_structure of at
-// most 32 bytes, zeros up to a multiple of 16.
+// Bytes for the AAD of one message in the form of struct aead_op: 2 bytes of length, an
+// Enc_structure of at most 32 bytes, zeros up to a multiple of 16.
 #define OSC_AAD_ROOM 48
 
-// Section 5.2. nonce has aead_algs[alg].nonce_len bytes. id is the id of who made the PIV.
+// Writes the nonce (section 5.2), aead_algs[alg].nonce_len bytes. id is the Sender ID of the
+// endpoint that generated the PIV.
 void osc_nonce(uint8_t *nonce, enum aead_alg alg, const uint8_t *common_iv, const uint8_t *id,
 	uint8_t id_len, uint64_t piv);
 
-// Section 5.4, with prefix and padding. kid and piv are the request's, in a response too. piv_len
-// is the length of the PIV in the request, which is minimal. Returns bytes of AAD without prefix
-// and padding.
+// Writes the AAD (section 5.4) with its 2 bytes of length and its padding. kid and piv are those of
+// the request, for a response too. Returns the bytes of the AAD alone.
 uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *kid, uint8_t kid_len,
 	uint64_t piv);
 
-// Length of the plaintext in a ciphertext of this length, or -1 if it cannot hold a code and a
-// tag.
+// Returns the length of the plaintext in a ciphertext of this length, which includes the tag, or -1
+// if there is no room for even a code in it.
 static inline int osc_plaintext_len(enum aead_alg alg, size_t ciphertext_len)
 {
 	size_t tag_len = aead_algs[alg].tag_len;
@@ -35,38 +35,38 @@ static inline int osc_plaintext_len(enum aead_alg alg, size_t ciphertext_len)
 		: -1;
 }
 
-// An id, and a Partial IV of its sequence numbers.
+// An id, and a Partial IV that the endpoint with this id generated.
 struct osc_id_piv {
 	const uint8_t *id;
 	uint8_t id_len; // bytes
 	uint64_t piv;
 };
 
-// What one message is sealed or opened with; all pointers stay the caller's.
+// All that one message is opened or sealed with. The caller owns what is pointed to.
 struct osc_op_input {
 	enum aead_alg alg;
 	const uint8_t *key, *common_iv;
-	struct osc_id_piv request; // kid and PIV of the request, which the AAD names
-	// What the nonce is made of: the same as request for a request and for the one response
-	// that uses its nonce again, id and PIV of the sender for any other response (section 8.3).
+	struct osc_id_piv request; // kid and PIV of the request, for the AAD
+	// For the nonce: equal to `request` for a request and for the one response that may reuse
+	// the request's nonce; id and PIV of the sender for every other response (section 8.3).
 	struct osc_id_piv nonce;
 	const uint8_t *in; // as in struct aead_op
 	uint8_t *out;
 	uint16_t len; // bytes of plaintext
 };
 
-// Fills op from the input. aad is the room for the AAD, which must live as long as op; the input
-// need not.
+// Fills in op, and writes the AAD to aad, to which op then points: the caller keeps aad, and what
+// the input points to, until the batch is done. The struct itself may go.
 void osc_op_prepare(
 	struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct osc_op_input *input);
 
-// Whether an option of this number may stand in the inner message, in the outer, or both
-// (RFC 8613 figure 5). An unknown option is class E (section 4.1).
+// Where an option belongs (RFC 8613 figure 5). An unknown option is class E (section 4.1).
 enum osc_option_class {
 	OSC_CLASS_E = 1,  // encrypted: read from the inner message
 	OSC_CLASS_U = 2,  // unprotected: read from the outer message
 	OSC_CLASS_EU = 3, // either or both, with meanings of their own
 };
+// Returns the class of an option number.
 enum osc_option_class osc_option_class(uint16_t number);
 
 #endif
