@@ -62,6 +62,13 @@ struct dp_exchange_pool *dp_exchange_pool_create(uint32_t count, uint16_t data_r
 // NULL is allowed. Wipes nothing: dp_exchange_give() does.
 void dp_exchange_pool_free(struct dp_exchange_pool *pool);
 
+// The worker half of an exchange.
+static inline struct dp_exchange *dp_exchange_at(
+	const struct dp_exchange_pool *pool, uint32_t index)
+{
+	return &pool->worker_half[index];
+}
+
 // The shared half of an exchange.
 static inline struct dp_shared *dp_exchange_shared(
 	const struct dp_exchange_pool *pool, uint32_t index)

@@ -15,7 +15,7 @@
 
 #include "dataplane/shared/bucket.h"
 #include "tests/model/nonces.h"
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -229,7 +229,7 @@ static void poll_all(void)
 		dp_poll(bed.dp, on_event, NULL);
 		more = false;
 		for (unsigned i = 0; i < WORKERS; i++)
-			more |= !rte_ring_empty(dp_worker_get(bed.dp, i)->events);
+			more |= bed_events_count(&bed, i) > 0;
 	}
 	if (!leaving || dp_devices_retiring(bed.dp))
 		return;
@@ -439,9 +439,8 @@ static void check_state(unsigned worker, uint32_t index, enum dp_exchange_state 
 static void check_shares(void)
 {
 	for (unsigned i = 0; i < WORKERS; i++) {
-		const struct dp_worker *w = dp_worker_get(bed.dp, i);
-		const struct dp_exchange_pool *pool = w->exchanges;
-		const struct dp_exchange *all = pool->worker_half;
+		const struct dp_exchange_pool *pool = bed_exchanges(&bed, i);
+		const struct dp_exchange *all = dp_exchange_at(pool, 0);
 		unsigned under_way[DEVICES] = {0}, unacked[DEVICES] = {0}, waiting = 0;
 		bool is_free[BED_EXCHANGES] = {false};
 
@@ -458,11 +457,12 @@ static void check_shares(void)
 				unacked[k] += dp_exchange_is_delivering(all[x].state);
 			}
 		}
-		must(waiting == dp_unacked_count(w->unacked), "%u, %u", waiting,
-			dp_unacked_count(w->unacked));
+		must(waiting == dp_worker_unacked(bed.dp, i), "%u, %u", waiting,
+			dp_worker_unacked(bed.dp, i));
 		for (unsigned k = 0; k < DEVICES; k++) {
 			const struct model_device *d = &devices[k];
-			const struct dp_context *ctx = &w->contexts->context[d->bed.context];
+			const struct dp_context *ctx =
+				&dp_contexts(bed.dp)->context[d->bed.context];
 			unsigned listed = 0;
 
 			if (!d->there || dp_context_live(ctx) != d->bed.generation ||
@@ -473,7 +473,7 @@ static void check_shares(void)
 			must(ctx->in_flight_count == under_way[k] && listed == under_way[k],
 				"device %u: %u counted, %u listed, %u under way", k,
 				ctx->in_flight_count, listed, under_way[k]);
-			must(dp_side(w, d->bed.context)->unacked_count == unacked[k],
+			must(dp_contexts(bed.dp)->side[d->bed.context].unacked_count == unacked[k],
 				"device %u: unacked", k);
 		}
 	}
@@ -674,18 +674,17 @@ static void flood(void)
 
 	flow.remote_port += rte_cpu_to_be_16(1000);
 	bed.queue = (owner + 1) % WORKERS;
-	struct dp_worker *there = dp_worker_get(bed.dp, bed.queue);
 
 	for (unsigned i = 0; i < FLOOD; i++) {
 		bed_send(&bed, &flow, r->bed.coap, r->bed.len);
 		if (i % 32 == 31)
-			dp_worker_turn(there);
+			bed_turn_one(&bed, bed.queue);
 	}
 	r = make_request(other, devices[other].next++, false);
 	bed_send(&bed, &o->flow, r->bed.coap, r->bed.len);
 	r->sent = true;
 	foretell(r);
-	dp_worker_turn(there);
+	bed_turn_one(&bed, bed.queue);
 	turn();
 	floods++;
 }
@@ -985,8 +984,7 @@ Test(dp_sessions, agree_with_the_model)
 	wall_ms = 1000000000;
 	// Here exchanges are to run out; the overload ladder, which is there to prevent that, has
 	// tests of its own.
-	for (unsigned i = 0; i < WORKERS; i++)
-		dp_overload_init(&dp_worker_get(bed.dp, i)->overload, UINT32_MAX, bed.w->now_ms);
+	bed_never_overloaded(&bed);
 	dp_run_grant(bed.dp, 1);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		devices[i].flow = bed.flow;

@@ -9,7 +9,7 @@
 
 #include "bench/load/malformed.h"
 #include "tests/stress/allocations.h"
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,7 +183,7 @@ static uint64_t turn(struct outcome *o, unsigned *work)
 	uint64_t allocated = allocations();
 	uint64_t start = cpu_ns();
 
-	*work = dp_worker_turn(bed.w);
+	*work = bed_turn_one(&bed, 0);
 	uint64_t ns = cpu_ns() - start;
 
 	o->allocations += allocations() - allocated;
@@ -318,7 +318,7 @@ int main(void)
 	allocations_plant(false);
 	point(o.allocations, "an allocation that was planted is seen (%lu)", o.allocations);
 	point(rte_mempool_avail_count(bed.pool) == free_mbufs &&
-			rte_mempool_avail_count(bed.w->pool) == bed.worker_pool_full,
+			rte_mempool_avail_count(bed_worker_pool(&bed)) == bed.worker_pool_full,
 		"every mbuf is back");
 	point(dp_worker_exchanges_free(bed.dp, 0) == 1024, "every exchange is back");
 	point(bed_count(&bed, DP_STAT_drop_unknown_context) && bed_count(&bed, DP_STAT_drop_tag) &&

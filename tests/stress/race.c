@@ -476,8 +476,7 @@ int main(int argc, char **argv)
 	point(bed_count(&bed, DP_STAT_drop_tag) == 0, "nothing was damaged on the way");
 	point(answered_by_kid > 0 || planted, "a kid alone was a name at times");
 	for (unsigned i = 0; i < WORKERS; i++)
-		missing += dp_worker_exchanges_free(bed.dp, i) +
-				dp_unacked_count(dp_worker_get(bed.dp, i)->unacked) !=
+		missing += dp_worker_exchanges_free(bed.dp, i) + dp_worker_unacked(bed.dp, i) !=
 			EXCHANGES;
 	point(!missing, "every exchange is back");
 	bed_free(&bed);

@@ -87,8 +87,8 @@ Test(dp_wheel, deadlines_are_met_once_and_never_early)
 static void protect(struct dp_exchange_pool *pool, int how)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t start = RTE_ALIGN_CEIL((uintptr_t)pool->worker_half, page);
-	uintptr_t end = RTE_ALIGN_FLOOR((uintptr_t)(pool->worker_half + pool->shared.count), page);
+	uintptr_t start = RTE_ALIGN_CEIL((uintptr_t)dp_exchange_at(pool, 0), page);
+	uintptr_t end = RTE_ALIGN_FLOOR((uintptr_t)dp_exchange_at(pool, pool->shared.count), page);
 
 	cr_assert_eq(mprotect((void *)start, end - start, how), 0);
 }
@@ -110,7 +110,7 @@ Test(dp_wheel, a_turn_does_not_walk_what_is_due_later)
 			now +
 				600000 / (DP_WHEEL_NEAR_SLOTS * DP_TICK_MS) * DP_WHEEL_NEAR_SLOTS *
 					DP_TICK_MS);
-	const uint64_t due = pool->worker_half[0].due;
+	const uint64_t due = dp_exchange_at(pool, 0)->due;
 
 	// Before their time comes near, to read one of them is a fault.
 	protect(pool, PROT_NONE);

@@ -122,7 +122,7 @@ static void make(
 		.affinity_kid = affinity_kid,
 		.max_devices = 64,
 		.exchanges = exchanges,
-		.answers_bytes = 64 * 1024,
+		.answers_bytes = BED_ANSWERS_BYTES,
 		.port_count = 1,
 		.mtu = 1500,
 		.access_percent = 100,

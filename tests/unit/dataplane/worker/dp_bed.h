@@ -10,14 +10,15 @@
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
 
-#define BED_WORKERS_MAX 3
-#define BED_MESSAGE_MAX 1600
-#define BED_EXCHANGES   8
-#define BED_TIMEOUT_MS  3000
+#define BED_WORKERS_MAX   3
+#define BED_MESSAGE_MAX   1600
+#define BED_EXCHANGES     8
+#define BED_TIMEOUT_MS    3000
+#define BED_ANSWERS_BYTES (64 * 1024)
 
 struct bed {
 	struct dp *dp;
-	struct dp_worker *w; // the first one
+	struct dp_worker *w; // the first one; its inside: bed_inside.h
 	unsigned workers;
 	unsigned queue;                       // of the worker that frames go to
 	struct rte_ring *rx[BED_WORKERS_MAX]; // frames to each worker

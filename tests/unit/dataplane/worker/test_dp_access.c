@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What workers tell of the requests that they answer by themselves.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 
@@ -46,7 +46,7 @@ static void expect_record(uint8_t method, const char *path, size_t payload_len, 
 	cr_expect_eq(record.code, code);
 	cr_expect_eq(record.out, answer.plaintext_len);
 	cr_expect_eq(record.in, 1 + strlen(path) + payload_len);
-	cr_expect_eq(record.answered_ms, bed.w->now_ms);
+	cr_expect_eq(record.answered_ms, bed_now_ms(&bed));
 	cr_assert_eq(coap_body_parse(&body, record.path, record.path_len), COAP_OK);
 	cr_assert(coap_option_find(&body, COAP_OPT_URI_PATH, &option));
 	cr_expect_eq(option.len, strlen(path));
@@ -128,7 +128,7 @@ Test(dp_access, a_sample_is_a_share)
 	enum { REQUESTS = 1000 };
 	unsigned records = 0;
 
-	bed.w->access_percent = 20;
+	bed_set_access_percent(&bed, 20);
 	for (unsigned i = 0; i < REQUESTS; i++) {
 		ask(i, COAP_GET, "echo", NULL);
 		cr_assert(bed_receive(&bed, &answer));

@@ -3,7 +3,7 @@
 // clock is set, and a key that a worker may still seal with is not taken again.
 
 #include "gw/daemon/registry.h"
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -257,7 +257,7 @@ Test(dp_clock, keys_are_not_taken_again_while_their_owner_may_seal)
 
 	clock_s++; // in which a context of before would begin
 	bed_upstream_answer(&bed, handle, plaintext, sizeof(plaintext));
-	dp_worker_turn(bed.w);
+	bed_turn_one(&bed, 0);
 	request = asked;
 	cr_assert(answered(&late), "the answer was sealed in time");
 	main_turn();

@@ -2,7 +2,7 @@
 // What one device, or a stranger who knows its kid, can take from others.
 
 #include "dataplane/shared/bucket.h"
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 
@@ -83,12 +83,13 @@ static uint64_t forged_cycles(const struct bed_device *as, uint64_t piv)
 
 	bed_seal_path(as, &request, COAP_CON, 0x7777, piv, COAP_GET, "up/slow", NULL);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		uint64_t before = bed.w->stats.cycles[DP_STAGE_window];
+		uint64_t before = dp_worker_stats(bed.dp, 0)->cycles[DP_STAGE_window];
 
 		for (unsigned i = 0; i < DP_BURST; i++)
 			bed_send_request(&bed, &request);
 		bed_turn(&bed);
-		least = RTE_MIN(least, bed.w->stats.cycles[DP_STAGE_window] - before);
+		least = RTE_MIN(
+			least, dp_worker_stats(bed.dp, 0)->cycles[DP_STAGE_window] - before);
 	}
 	return least;
 }
@@ -251,7 +252,7 @@ Test(dp_fair, after_a_long_silence_a_device_has_its_whole_burst)
 	bed.policy.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
 	bed.policy.rate_fill = 10 * bed.policy.rate_cost;
 	// The time before it comes round, for a device that was never heard of.
-	bed_later(&bed, round - bed.w->now_ms % round - 5000);
+	bed_later(&bed, round - bed_now_ms(&bed) % round - 5000);
 	for (unsigned i = 0; i < RTE_DIM(silences); i++) {
 		for (unsigned k = 0; k < burst; k++, piv++) {
 			send_one(&device, COAP_CON, piv, piv, "echo");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two workers: a device belongs to one of them, wherever its packets arrive.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -115,11 +115,10 @@ static uint32_t forgeries(void)
 
 static unsigned limit_events(unsigned worker, enum dp_limit limit)
 {
-	struct rte_ring *events = dp_worker_get(bed.dp, worker)->events;
 	struct dp_event event;
 	unsigned found = 0;
 
-	while (!rte_ring_dequeue_elem(events, &event, sizeof(event)))
+	while (bed_event_take(&bed, worker, &event))
 		found += event.type == DP_EVENT_LIMIT && event.arg == limit &&
 			event.context == device.context;
 	return found;
@@ -161,21 +160,17 @@ Test(dp_handoff, forgeries_count_at_every_worker)
 // A full ring of events loses none for good.
 Test(dp_handoff, a_limit_that_found_no_room_is_told_later)
 {
-	struct rte_ring *events = dp_worker_get(bed.dp, 1)->events;
-	struct dp_event other = {.type = DP_EVENT_STATE};
 	uint32_t *failed = &dp_contexts(bed.dp)->side[device.context].failed;
 
 	*failed = dp_limit_forgeries(AEAD_AES_CCM_16_64_128) / 2 - 1;
-	while (!rte_ring_sp_enqueue_elem(events, &other, sizeof(other)))
-		;
+	bed_events_fill(&bed, 1);
 	forge(1, 2);
 	cr_expect_eq(bed_count(&bed, DP_STAT_events_lost), 1);
 	cr_expect_eq(limit_events(1, DP_LIMIT_FORGERY_HALF), 0);
 	forge(1, 3);
 	cr_expect_eq(limit_events(1, DP_LIMIT_FORGERY_HALF), 1);
 
-	while (!rte_ring_sp_enqueue_elem(events, &other, sizeof(other)))
-		;
+	bed_events_fill(&bed, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		send_from(1, 40000, DP_LIMIT_USES + i);
 		bed_turn(&bed);
@@ -211,7 +206,7 @@ Test(dp_handoff, a_device_removed_on_the_way_is_not_served)
 	bed_turn(&bed);
 	bed_receive(&bed, &answer);
 	send_from(1, 40000, 2);
-	dp_worker_turn(dp_worker_get(bed.dp, 1)); // it is on the ring now
+	bed_turn_one(&bed, 1); // it is on the ring now
 	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 1);
 	bed_device_key(&device, &key);
 	cr_assert_eq(dp_device_remove(bed.dp, &key), 0);
@@ -233,7 +228,7 @@ Test(dp_handoff, a_full_ring_is_a_drop_before_anything_is_committed)
 	bed_receive(&bed, &answer);
 	while (!bed_count(&bed, DP_STAT_drop_handoff_full)) {
 		send_from(1, 40000, ++sent);
-		dp_worker_turn(dp_worker_get(bed.dp, 1));
+		bed_turn_one(&bed, 1);
 	}
 	bed_turn(&bed);
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), sent, "all but the last, and the first");
@@ -249,7 +244,6 @@ Test(dp_handoff, a_full_ring_is_a_drop_before_anything_is_committed)
 // A recorded packet verifies whenever it is sent again, at the worker that its source port chooses.
 Test(dp_handoff, copies_of_a_recorded_packet_keep_no_new_one_out)
 {
-	struct dp_worker *other = dp_worker_get(bed.dp, 1);
 	struct bed_request recorded;
 
 	send_from(0, 40000, 9);
@@ -259,11 +253,11 @@ Test(dp_handoff, copies_of_a_recorded_packet_keep_no_new_one_out)
 	for (unsigned i = 0; i < 520; i++) {
 		bed.queue = 1;
 		bed_send_request(&bed, &recorded);
-		dp_worker_turn(other);
+		bed_turn_one(&bed, 1);
 	}
 	cr_expect_gt(bed_count(&bed, DP_STAT_drop_handoff_old), 400);
 	send_from(1, 40000, 10);
-	dp_worker_turn(other);
+	bed_turn_one(&bed, 1);
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handoff_full), 0);
 	bed_turn(&bed);
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 2);
@@ -287,7 +281,6 @@ static void answers_drop(void)
 // ring, nor those with an unknown one, on the other.
 Test(dp_handoff, one_device_keeps_no_others_out)
 {
-	struct dp_worker *other = dp_worker_get(bed.dp, 1);
 
 	dp_run_grant(bed.dp, 1);
 	for (unsigned known = 0; known < 2; known++) {
@@ -309,13 +302,13 @@ Test(dp_handoff, one_device_keeps_no_others_out)
 
 		for (unsigned i = 1; i < 600; i++) {
 			send_from(1, 40000, i);
-			dp_worker_turn(other);
+			bed_turn_one(&bed, 1);
 		}
 		for (unsigned i = 0; i < RTE_DIM(others); i++) {
 			bed_seal_path(&others[i], &request, COAP_CON, 1, 1, COAP_POST, "echo", "x");
 			bed_send_request(&bed, &request);
 		}
-		dp_worker_turn(other);
+		bed_turn_one(&bed, 1);
 		bed_turn(&bed);
 		for (unsigned i = 0; i < RTE_DIM(others); i++) {
 			uint32_t at = others[i].context;
@@ -353,22 +346,6 @@ Test(dp_handoff_kid, affinity_by_kid_does_not_ask_where_packets_arrive)
 	bed_free(&bed);
 }
 
-static int turn_once(void *worker)
-{
-	dp_worker_turn(worker);
-	return 0;
-}
-
-static void turn_on_lcores(void)
-{
-	for (unsigned i = 0; i < bed.workers; i++) {
-		struct dp_worker *w = dp_worker_get(bed.dp, i);
-
-		cr_assert_eq(rte_eal_remote_launch(turn_once, w, w->lcore), 0);
-		cr_assert_eq(rte_eal_wait_lcore(w->lcore), 0);
-	}
-}
-
 // Each lcore has a cache of every pool. What is handed over must not stay there: with enough
 // workers who received it would have nothing left to receive with.
 Test(dp_handoff_pool, packets_handed_over_return_to_their_pool)
@@ -391,14 +368,14 @@ Test(dp_handoff_pool, packets_handed_over_return_to_their_pool)
 		device = devices[i];
 		send_from(i, 40000, piv++);
 	}
-	turn_on_lcores();
+	bed_turn_on_lcores(&bed);
 	// All arrive at the first worker now.
 	for (unsigned burst = 0; burst < BURSTS; burst++) {
 		for (unsigned i = 0; i < BURST; i++) {
 			device = devices[1 + i % (BED_WORKERS_MAX - 1)];
 			send_from(0, 40000, piv++);
 		}
-		turn_on_lcores();
+		bed_turn_on_lcores(&bed);
 	}
 	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), BURSTS * BURST);
 	cr_expect_eq(bed_count(&bed, DP_STAT_answers), BED_WORKERS_MAX - 1 + BURSTS * BURST);
@@ -496,7 +473,7 @@ Test(dp_handoff, a_flood_of_acks_keeps_no_request_out)
 	while (!bed_count(&bed, DP_STAT_drop_handoff_full)) {
 		for (unsigned i = 0; i < DP_BURST; i++)
 			send_empty_from(1, 50000, COAP_ACK, mid);
-		dp_worker_turn(dp_worker_get(bed.dp, 1));
+		bed_turn_one(&bed, 1);
 	}
 	send_from(1, 40001, 2);
 	bed_turn(&bed);

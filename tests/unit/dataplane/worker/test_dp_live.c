@@ -2,7 +2,7 @@
 // Main and a worker that runs on a thread of its own: devices come and go while their packets are
 // on the way.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -69,7 +69,7 @@ Test(dp_live, devices_come_and_go_under_a_running_worker)
 	uint64_t sent = 0;
 
 	bed_make(&bed);
-	bed.w->nap_when_idle = true;
+	bed_set_nap(&bed);
 	cr_assert_eq(dp_start(bed.dp), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		bool in_flight = round % 2;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The overload ladder: when each rung is entered and left, and what it costs whom.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 #include <time.h>
@@ -15,12 +15,10 @@ static struct bed_answer answer;
 static dp_handle held[EXCHANGES];
 static unsigned held_count;
 static uint64_t next_piv = 1;
-static uint64_t tsc_per_ms;
 
 static void init(void)
 {
 	bed_make_exchanges(&bed, 2, 1, EXCHANGES);
-	tsc_per_ms = bed.w->tsc_per_ms;
 	bed_stop_clock(&bed); // exchanges that are held do not become old
 	bed_device_make(&device, 2, AEAD_AES_CCM_16_64_128);
 	bed_device_add(&bed, &device, true);
@@ -185,17 +183,17 @@ Test(dp_overload, the_worker_sees_that_it_is_slower_than_what_comes)
 {
 	time_t end = time(NULL) + 60;
 
-	bed.w->tsc_per_ms = tsc_per_ms;
+	bed_run_clock(&bed);
 	while (dp_worker_rung(bed.dp, 0) == DP_RUNG_NONE && time(NULL) < end) {
 		for (unsigned i = 0; i < DP_BURST; i++)
 			bed_send(&bed, &bed.flow, (const uint8_t *)"\x40\x01", 2);
-		dp_worker_turn(bed.w);
+		bed_turn_one(&bed, 0);
 	}
 	cr_expect_eq(dp_worker_rung(bed.dp, 0), DP_RUNG_LOW);
 	cr_expect(served(COAP_CON, "echo"), "only routes of low priority are refused");
 	// Quiet turns, and it is over.
 	while (dp_worker_rung(bed.dp, 0) != DP_RUNG_NONE && time(NULL) < end)
-		dp_worker_turn(bed.w);
+		bed_turn_one(&bed, 0);
 	cr_expect_eq(dp_worker_rung(bed.dp, 0), DP_RUNG_NONE);
 	cr_expect_eq(bed_count(&bed, DP_STAT_overload_low), 1);
 }

@@ -2,7 +2,7 @@
 // Old numbers: what shows that a device has started its sequence numbers again, and what anybody
 // could have recorded.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 
@@ -117,13 +117,7 @@ static void served_up_to(uint64_t highest, uint8_t flags)
 // As when others were answered so often that no tag of this device is remembered.
 static void forget(void)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		struct dp_worker *w = dp_worker_get(bed.dp, i);
-
-		dp_answer_index_free(w->answers);
-		w->answers = dp_answer_index_create(64 * 1024);
-		cr_assert_not_null(w->answers);
-	}
+	bed_answers_forget(&bed);
 }
 
 // Within the window and below it: the device brings Echo with an old number, and so it is proved.
@@ -330,12 +324,7 @@ Test(dp_replay, two_messages_under_one_number_are_proof_at_once)
 
 static unsigned state_events(void)
 {
-	struct dp_event event;
-	unsigned n = 0;
-
-	while (!rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)))
-		n += event.type == DP_EVENT_STATE;
-	return n;
+	return bed_events_take(&bed, 0, DP_EVENT_STATE);
 }
 
 // Each pair is proof, and the request behind it makes good: main and its log are not flooded.

@@ -4,7 +4,7 @@
 #include "dataplane/worker/event.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 
@@ -47,15 +47,14 @@ static unsigned received(void)
 Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 {
 	struct rte_mbuf *all[8192];
-	unsigned n = 0;
 
 	bed.policy.verbose_errors = true;
 	post(COAP_CON, 1, "echo", "recorded");
 	bed_turn(&bed);
 	cr_expect_eq(received(), 1);
 	bed_later(&bed, DP_ANSWER_RESEND_MS);
-	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(bed.w->pool)))
-		n++;
+	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
+
 	bed_send_request(&bed, &request); // a duplicate
 	post(COAP_CON, 2, "echo", "answered");
 	bed_send(&bed, &bed.flow, (const uint8_t *)"\x40\x00\x12\x34", 4); // a ping
@@ -81,11 +80,10 @@ Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
 	static struct bed_request requests[RTE_DIM(paths)];
 	struct rte_mbuf *all[8192];
 	dp_handle handle;
-	unsigned n = 0;
 
 	bed.policy.verbose_replay = true;
-	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(bed.w->pool)))
-		n++;
+	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
+
 	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
 		post(COAP_CON, i, paths[i], "x");
 		requests[i] = request;
@@ -120,7 +118,7 @@ Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
 
 Test(dp_scarce, more_packets_in_a_turn_than_the_queue_holds_are_sent)
 {
-	const unsigned n = 3 * RTE_DIM(bed.w->port[0].tx);
+	const unsigned n = 3 * bed_tx_room(&bed);
 
 	for (unsigned i = 0; i < n; i++)
 		cr_assert(dp_send_coap(bed.w, &bed.flow, (const uint8_t *)"\x70\0\0\0", 4));
@@ -230,12 +228,7 @@ Test(dp_scarce, an_error_fits_behind_the_longest_token)
 
 static unsigned events(enum dp_event_type type)
 {
-	struct dp_event event;
-	unsigned n = 0;
-
-	while (!rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)))
-		n += event.type == type;
-	return n;
+	return bed_events_take(&bed, 0, type);
 }
 
 Test(dp_scarce, a_run_is_wanted_again_when_the_event_was_lost)
@@ -244,8 +237,7 @@ Test(dp_scarce, a_run_is_wanted_again_when_the_event_was_lost)
 
 	bed_device_make(&unknown, 3, AEAD_AES_CCM_16_64_128);
 	bed_device_add(&bed, &unknown, false);
-	while (rte_ring_free_count(bed.w->events))
-		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	bed_events_fill(&bed, 0);
 	bed_seal_path(&unknown, &request, COAP_NON, 1, 1, COAP_GET, "echo", NULL);
 	bed_send_request(&bed, &request);
 	bed_turn(&bed);
@@ -266,8 +258,7 @@ Test(dp_scarce, a_mark_is_wanted_again_when_the_event_was_lost)
 
 	ctx->flags = DP_CONTEXT_FLOOR;
 	ctx->mark = 1;
-	while (rte_ring_free_count(bed.w->events))
-		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	bed_events_fill(&bed, 0);
 	post(COAP_NON, 5, "echo", NULL);
 	bed_turn(&bed);
 	cr_expect_eq(events(DP_EVENT_MARK_WANTED), 0);
@@ -293,8 +284,7 @@ Test(dp_scarce, a_run_base_is_wanted_again_when_the_event_was_lost)
 
 	dp_run_grant(bed.dp, 0);
 	ctx->own_counter = DP_COUNTER_MAX / 4 * 3 - 10;
-	while (rte_ring_free_count(bed.w->events))
-		dp_event_send(bed.w, DP_EVENT_STATE, 0, 0, 0);
+	bed_events_fill(&bed, 0);
 	for (unsigned i = 0; i < 20; i++)
 		cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
 	cr_expect_eq(events(DP_EVENT_RUN_BASE_WANTED), 0);
@@ -376,7 +366,7 @@ static void send_frame(bool tagged, uint16_t type, const uint8_t *data, size_t l
 	if (len)
 		memcpy(frame + at, data, len);
 	cr_assert_eq(rte_ring_enqueue(bed.rx[0], m), 0);
-	dp_worker_turn(bed.w);
+	bed_turn_one(&bed, 0);
 }
 
 // Nothing that a stranger sends to the kernel, while main is slow, keeps neighbours from finding

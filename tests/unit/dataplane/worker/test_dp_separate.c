@@ -2,7 +2,7 @@
 // Slow backends: empty ACKs, separate answers, their retransmission, and what ends it (RFC 7252
 // sections 4.2 to 4.8 and 5.2.2).
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 
 #include <criterion/criterion.h>
 
@@ -114,7 +114,7 @@ static void device_sends_empty(enum coap_type type, uint16_t mid)
 static void expect_all_exchanges_free(void)
 {
 	cr_expect_eq(dp_worker_exchanges_free(bed.dp, 0), BED_EXCHANGES);
-	cr_expect_eq(dp_unacked_count(bed.w->unacked), 0);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 0);
 }
 
 // Milliseconds until the next transmission of `first`; 0 if there is none in so much time.
@@ -202,7 +202,7 @@ Test(dp_separate, unacknowledged_answer_is_sent_again_with_back_off)
 // Networks that are slow have another ACK_TIMEOUT: all that follows from it follows.
 Test(dp_separate, devices_with_a_longer_ack_timeout_are_given_time)
 {
-	bed.w->ack_timeout_ms = 5 * ACK_TIMEOUT;
+	bed_set_ack_timeout(&bed, 5 * ACK_TIMEOUT);
 	ask(COAP_CON, 7, 1);
 	later(5 * ACK_AFTER - 2 * DP_TICK_MS);
 	expect_silence();
@@ -340,7 +340,7 @@ Test(dp_separate, timeout_after_an_empty_ack_is_a_separate_504)
 	later(BED_TIMEOUT_MS);
 	expect_separate(COAP_GATEWAY_TIMEOUT);
 	// The upstream loop still holds the request, and writes into it.
-	struct dp_shared *shared = dp_shared_get(&bed.w->exchanges->shared, handle);
+	struct dp_shared *shared = dp_shared_get(dp_loop(bed.dp, 0)->port[0].pool, handle);
 
 	cr_assert_not_null(shared);
 	cr_expect(shared->abandoned);
@@ -411,7 +411,7 @@ Test(dp_separate, what_waits_longest_for_its_ack_gives_way)
 	}
 	cr_expect_eq(bed_count(&bed, DP_STAT_answers_given_up), 2 * BED_EXCHANGES);
 	cr_expect_eq(bed_count(&bed, DP_STAT_exchange_none_free), 0);
-	cr_expect_eq(dp_unacked_count(bed.w->unacked), BED_EXCHANGES);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), BED_EXCHANGES);
 	ask(COAP_NON, 0x300, 1000);
 	device_sends_empty(COAP_ACK, first.msg.mid);
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 1, "the newest is still there");
@@ -457,7 +457,7 @@ Test(dp_separate, removed_device_is_sent_nothing_more)
 	bed_turn(&bed);
 	dp_poll(bed.dp, no_event, NULL);
 	cr_expect_eq(dp_devices_retiring(bed.dp), 0);
-	cr_expect_eq(dp_unacked_count(bed.w->unacked), 0);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 0);
 	later(3 * ACK_TIMEOUT);
 	expect_silence();
 	// Its place is another's, and so is its endpoint.
@@ -498,22 +498,13 @@ Test(dp_separate, device_that_moves_is_answered_where_it_asked)
 	expect_all_exchanges_free();
 }
 
-static unsigned take_mbufs(struct rte_mbuf **all, unsigned room)
-{
-	unsigned n = 0;
-
-	while (n < room && (all[n] = rte_pktmbuf_alloc(bed.w->pool)))
-		n++;
-	return n;
-}
-
 // The device waits for it without asking again, so it is tried again.
 Test(dp_separate, answer_without_an_mbuf_is_sent_later)
 {
 	struct rte_mbuf *all[8192];
 
 	ask_and_get_ack(7, 1);
-	unsigned n = take_mbufs(all, RTE_DIM(all));
+	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 
 	backend_answers();
 	expect_silence();
@@ -529,7 +520,7 @@ Test(dp_separate, answer_without_an_mbuf_is_sent_later)
 	ask_and_get_ack(8, 2);
 	backend_answers();
 	expect_separate(COAP_CONTENT);
-	n = take_mbufs(all, RTE_DIM(all));
+	n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 	later(2 * ACK_TIMEOUT);
 	expect_silence();
 	rte_pktmbuf_free_bulk(all, n);
@@ -537,7 +528,7 @@ Test(dp_separate, answer_without_an_mbuf_is_sent_later)
 	expect_same_bytes();
 	// No empty ACK: then the answer is piggybacked.
 	ask(COAP_CON, 9, 3);
-	n = take_mbufs(all, RTE_DIM(all));
+	n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 	later(ACK_LATER);
 	rte_pktmbuf_free_bulk(all, n);
 	backend_answers();
@@ -546,7 +537,7 @@ Test(dp_separate, answer_without_an_mbuf_is_sent_later)
 	cr_expect(bed_open(&device, &request, &answer));
 	// A separate 5.04 that nothing but the batch held.
 	ask_and_get_ack(10, 4);
-	n = take_mbufs(all, RTE_DIM(all));
+	n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 	later(BED_TIMEOUT_MS);
 	rte_pktmbuf_free_bulk(all, n);
 	device_sends_empty(COAP_ACK, first.msg.mid); // of the one before
@@ -572,8 +563,7 @@ Test(dp_separate, answer_in_the_batch_keeps_its_exchange)
 	dp_run_grant(bed.dp, 0);
 	// All others time out at the next look at the clock, and after it: were it in the same
 	// tick, they would come first, and it would give way.
-	cr_assert_leq(bed.w->exchanges->worker_half[dp_handle_index(handle)].timeout_ms,
-		BED_TIMEOUT_MS - 2 * DP_TICK_MS);
+	cr_assert_leq(bed_exchange(&bed, handle)->timeout_ms, BED_TIMEOUT_MS - 2 * DP_TICK_MS);
 	for (unsigned i = 1; i < BED_EXCHANGES; i++)
 		ask(COAP_CON, i, i);
 	later(ACK_LATER);
@@ -604,7 +594,7 @@ static void use_up_ids(struct dp_mids *mids, const struct dp_flow *flow, uint64_
 
 Test(dp_separate, without_a_message_id_it_stays_piggybacked)
 {
-	use_up_ids(bed.w->mids, &bed.flow, bed.w->now_ms + ACK_LATER);
+	use_up_ids(bed_mids(&bed), &bed.flow, bed_now_ms(&bed) + ACK_LATER);
 	ask(COAP_CON, 7, 1);
 	later(ACK_LATER);
 	bed_send_request(&bed, &request);
@@ -631,10 +621,10 @@ Test(dp_separate, message_id_is_not_older_than_its_lifetime)
 		routes[i].timeout_ms = 3600 * 1000;
 	bed.policy.routes = routes;
 	ask_and_get_ack(7, 1);
-	const uint16_t first_mid = bed.w->exchanges->worker_half[dp_handle_index(handle)].own_mid;
+	const uint16_t first_mid = bed_exchange(&bed, handle)->own_mid;
 
 	do {
-		while (!dp_mid_take(bed.w->mids, &bed.flow, bed.w->now_ms, &mid)) {
+		while (!dp_mid_take(bed_mids(&bed), &bed.flow, bed_now_ms(&bed), &mid)) {
 			cr_assert_gt(left_ms, 1000);
 			left_ms -= 1000;
 			later(1000);
@@ -642,7 +632,7 @@ Test(dp_separate, message_id_is_not_older_than_its_lifetime)
 	} while (mid != first_mid);
 	// It is another message's now. And none is left for this answer, for two tries.
 	for (unsigned i = 1; i <= 2; i++) {
-		use_up_ids(bed.w->mids, &bed.flow, bed.w->now_ms + (i - 1) * 2 * ACK_TIMEOUT);
+		use_up_ids(bed_mids(&bed), &bed.flow, bed_now_ms(&bed) + (i - 1) * 2 * ACK_TIMEOUT);
 		if (i == 1)
 			backend_answers();
 		else
@@ -783,11 +773,11 @@ static void expect_victim(const struct dp_exchange_pool *pool, const struct dp_u
 		return;
 	}
 	cr_assert_neq(victim, DP_INDEX_NONE);
-	uint32_t context = pool->worker_half[victim].context;
+	uint32_t context = dp_exchange_at(pool, victim)->context;
 
 	for (unsigned i = 0; i < n; i++)
-		if (count[pool->worker_half[list[i]].context]++ == 0 &&
-			pool->worker_half[list[i]].context == context)
+		if (count[dp_exchange_at(pool, list[i])->context]++ == 0 &&
+			dp_exchange_at(pool, list[i])->context == context)
 			cr_assert_eq(list[i], victim, "it is not the oldest");
 	for (unsigned i = 0; i < CONTEXTS; i++)
 		cr_assert_leq(count[i], count[context], "%u holds more", i);
@@ -814,8 +804,9 @@ Test(dp_unacked, agrees_with_a_list)
 		unsigned at;
 
 		for (at = 0; at < n; at++)
-			if (pool->worker_half[list[at]].own_mid == mid &&
-				pool->worker_half[list[at]].flow.remote_port == flow.remote_port)
+			if (dp_exchange_at(pool, list[at])->own_mid == mid &&
+				dp_exchange_at(pool, list[at])->flow.remote_port ==
+					flow.remote_port)
 				break;
 		cr_assert_eq(found, at < n ? list[at] : DP_INDEX_NONE);
 		if (found == DP_INDEX_NONE && what < 12) {
@@ -823,10 +814,10 @@ Test(dp_unacked, agrees_with_a_list)
 
 			if (index == DP_INDEX_NONE)
 				continue;
-			pool->worker_half[index].flow = flow;
-			pool->worker_half[index].own_mid = mid;
-			pool->worker_half[index].state = DP_EXCHANGE_UNACKED;
-			pool->worker_half[index].context = which % 499 % CONTEXTS;
+			dp_exchange_at(pool, index)->flow = flow;
+			dp_exchange_at(pool, index)->own_mid = mid;
+			dp_exchange_at(pool, index)->state = DP_EXCHANGE_UNACKED;
+			dp_exchange_at(pool, index)->context = which % 499 % CONTEXTS;
 			dp_unacked_add(unacked, index);
 			list[n++] = index;
 		} else if (found != DP_INDEX_NONE && what >= 4) {
@@ -847,10 +838,10 @@ static void wait_add(struct dp_unacked *unacked, struct dp_exchange_pool *pool, 
 	uint32_t index = dp_exchange_take(pool);
 
 	cr_assert_neq(index, DP_INDEX_NONE);
-	pool->worker_half[index].flow = (struct dp_flow){0};
-	pool->worker_half[index].own_mid = index;
-	pool->worker_half[index].state = DP_EXCHANGE_UNACKED;
-	pool->worker_half[index].context = context;
+	dp_exchange_at(pool, index)->flow = (struct dp_flow){0};
+	dp_exchange_at(pool, index)->own_mid = index;
+	dp_exchange_at(pool, index)->state = DP_EXCHANGE_UNACKED;
+	dp_exchange_at(pool, index)->context = context;
 	dp_unacked_add(unacked, index);
 }
 
@@ -872,14 +863,15 @@ Test(dp_unacked, who_holds_very_many_gives_way)
 		for (unsigned n = 1; n < 400; n++) {
 			wait_add(unacked, pool, 0);
 			victim = dp_unacked_victim(unacked);
-			cr_assert_eq(pool->worker_half[victim].context, n <= honest[i], "%u", n);
+			cr_assert_eq(
+				dp_exchange_at(pool, victim)->context, n <= honest[i], "%u", n);
 		}
 		for (unsigned n = honest[i]; n < 300; n++)
 			wait_add(unacked, pool, 1);
 		for (unsigned n = 0; n < 100; n++) {
 			wait_add(unacked, pool, 0);
 			victim = dp_unacked_victim(unacked);
-			cr_assert_eq(pool->worker_half[victim].context, 0);
+			cr_assert_eq(dp_exchange_at(pool, victim)->context, 0);
 		}
 		while ((victim = dp_unacked_victim(unacked)) != DP_INDEX_NONE) {
 			dp_unacked_remove(unacked, victim);
@@ -900,9 +892,9 @@ Test(dp_unacked, what_was_not_sent_is_not_acknowledged)
 	struct dp_flow flow = {.remote_port = 5683};
 	uint32_t sent = dp_exchange_take(pool), waits = dp_exchange_take(pool);
 
-	pool->worker_half[sent] =
+	*dp_exchange_at(pool, sent) =
 		(struct dp_exchange){.flow = flow, .own_mid = 7, .state = DP_EXCHANGE_UNACKED};
-	pool->worker_half[waits] = (struct dp_exchange){.flow = flow, .own_mid = 7};
+	*dp_exchange_at(pool, waits) = (struct dp_exchange){.flow = flow, .own_mid = 7};
 	dp_unacked_add(unacked, sent);
 	dp_unacked_add(unacked, waits);
 	cr_expect_eq(dp_unacked_find(unacked, &flow, 7), sent);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker from frame to frame, on a ring port.
 
-#include "tests/unit/dataplane/worker/dp_bed.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
 #include "tests/unit/hex.h"
 
 #include <criterion/criterion.h>
@@ -294,7 +294,7 @@ Test(dp_worker, unknown_window_is_opened_by_echo_only)
 	// No run is granted yet: no own Partial IV may leave, and main hears of it.
 	expect_silence();
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_no_run), 1);
-	cr_assert_eq(rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)), 0);
+	cr_assert(bed_event_take(&bed, 0, &event));
 	cr_expect_eq(event.type, DP_EVENT_RUN_WANTED);
 	dp_run_grant(bed.dp, 3);
 
@@ -353,9 +353,9 @@ Test(dp_worker, a_foreign_echo_opens_nothing)
 	dp_run_grant(bed.dp, 0);
 	// The same context in another phase, another generation, another context; then too old.
 	for (unsigned i = 0; i < 4; i++) {
-		uint64_t then = bed.w->now_ms - (i == 3 ? DP_ECHO_AGE_MS + 1000 : 0);
+		uint64_t then = bed_now_ms(&bed) - (i == 3 ? DP_ECHO_AGE_MS + 1000 : 0);
 
-		dp_echo_make(&bed.w->echo, device.context + (i == 2), device.generation + (i == 1),
+		bed_echo_make(&bed, device.context + (i == 2), device.generation + (i == 1),
 			1 + (i == 0), then, value);
 		coap_writer_init(&writer, plaintext, sizeof(plaintext));
 		coap_write_code(&writer, COAP_POST);
@@ -659,12 +659,12 @@ Test(dp_worker, plaintexts_are_wiped_from_packet_buffers)
 	bed_turn(&bed);
 	expect_answer(COAP_CHANGED);
 	rte_mempool_obj_iter(bed.pool, expect_no_marker, NULL);
-	rte_mempool_obj_iter(bed.w->pool, expect_no_marker, NULL);
+	rte_mempool_obj_iter(bed_worker_pool(&bed), expect_no_marker, NULL);
 }
 
 static void expect_no_marker_in_exchanges(const char *when)
 {
-	const struct dp_exchange_pool *pool = bed.w->exchanges;
+	const struct dp_exchange_pool *pool = bed_exchanges(&bed, 0);
 
 	cr_expect_eq(pool->free_count, BED_EXCHANGES);
 	cr_expect_null(memmem(pool->shared.shared_half, pool->shared.count * pool->shared.stride,
@@ -771,19 +771,21 @@ Test(dp_worker, the_clock_follows_the_kernels)
 	struct timespec now;
 
 	bed_run_clock(&bed);
-	bed.w->tsc_per_ms /= 4; // now it runs four times too fast
-	while (bed.w->now_ms < bed.w->ms_start + 200)
+	const uint64_t start = bed_now_ms(&bed);
+
+	bed_fast_clock(&bed, 4);
+	while (bed_now_ms(&bed) < start + 200)
 		bed_turn(&bed);
 	bed_run_clock(&bed);
-	uint64_t before = bed.w->now_ms;
+	uint64_t before = bed_now_ms(&bed);
 
-	dp_worker_set_clock(bed.w);
+	bed_clock_set(&bed);
 	bed_turn(&bed);
-	cr_expect_geq(bed.w->now_ms, before, "it never goes back");
-	while (bed.w->now_ms == before)
+	cr_expect_geq(bed_now_ms(&bed), before, "it never goes back");
+	while (bed_now_ms(&bed) == before)
 		bed_turn(&bed);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t ahead = bed.w->now_ms - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	int64_t ahead = bed_now_ms(&bed) - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
 
 	cr_expect_leq(ahead, 5, "%ld", ahead);
 }
@@ -883,7 +885,7 @@ static struct dp_event expect_event(enum dp_event_type type)
 {
 	struct dp_event event = {.type = UINT32_MAX};
 
-	cr_assert_eq(rte_ring_dequeue_elem(bed.w->events, &event, sizeof(event)), 0);
+	cr_assert(bed_event_take(&bed, 0, &event));
 	cr_expect_eq(event.type, type);
 	cr_expect_eq(event.context, device.context);
 	return event;
@@ -920,8 +922,7 @@ Test(dp_worker, floor_device_is_accepted_below_its_durable_mark_only)
 		expect_answer(COAP_CONTENT);
 		struct dp_event more;
 
-		if (!rte_ring_dequeue_elem(bed.w->events, &more, sizeof(more)) &&
-			more.type == DP_EVENT_MARK_WANTED)
+		if (bed_event_take(&bed, 0, &more) && more.type == DP_EVENT_MARK_WANTED)
 			cr_assert_eq(
 				dp_mark_raise(bed.dp, more.context, more.generation, more.arg), 0);
 		bed_turn(&bed);
@@ -942,7 +943,7 @@ Test(dp_worker, limits_of_a_key_are_told_once)
 	cr_expect_eq(expect_event(DP_EVENT_LIMIT).arg, DP_LIMIT_USE);
 	exchange(COAP_CON, 4, DP_LIMIT_USES + 8, COAP_GET, "echo", NULL);
 	expect_answer(COAP_CONTENT);
-	cr_expect(rte_ring_empty(bed.w->events));
+	cr_expect_eq(bed_events_count(&bed, 0), 0);
 	dp_contexts(bed.dp)->side[device.context].failed = (1 << 14) - 1;
 	bed_seal_path(&device, &request, COAP_CON, 5, DP_LIMIT_USES + 9, COAP_GET, "echo", NULL);
 	request.coap[request.len - 1] ^= 1;
