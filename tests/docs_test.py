@@ -135,8 +135,9 @@ def wrong_mutants(tree, text):
 TABLE = "| what | guarded by |\n|---|---|\n| `anything` | {} |\n"
 PLANTED = [  # a page, what is wrong in it
     ("a test, by suite and by program, and one more", TABLE.format(
-        "`dp_mids::the_oldest_non_id_comes_again`, "
-        "`test_dp_separate::the_oldest_non_id_comes_again`, `rst_ends_it`"), 0),
+        "`dp_handoff_pool::packets_handed_over_return_to_their_pool`, "
+        "`test_dp_handoff::packets_handed_over_return_to_their_pool`, "
+        "`nothing_unverified_crosses`"), 0),
     ("a test that is not there", TABLE.format("`dp_separate::rst_ends_nothing`"), 1),
     ("one more that is another's", TABLE.format("`dp_separate::rst_ends_it`, `verdicts`"), 1),
     ("a word that is no test", TABLE.format("`anything`"), 1),

@@ -112,6 +112,14 @@ struct dp_mids *bed_mids(const struct bed *bed)
 	return bed->w->mids;
 }
 
+void bed_mids_use_up(struct bed *bed, uint64_t now_ms)
+{
+	uint16_t mid;
+
+	while (dp_mid_take(bed->w->mids, &bed->flow, now_ms, &mid))
+		;
+}
+
 void bed_answers_forget(struct bed *bed)
 {
 	for (unsigned i = 0; i < bed->workers; i++) {

@@ -42,6 +42,8 @@ const struct dp_exchange_pool *bed_exchanges(const struct bed *bed, unsigned wor
 const struct dp_exchange *bed_exchange(const struct bed *bed, dp_handle handle);
 // Message ids of the first worker.
 struct dp_mids *bed_mids(const struct bed *bed);
+// Uses up those for the usual device, as of this time.
+void bed_mids_use_up(struct bed *bed, uint64_t now_ms);
 // Forgets all answers, as if those of others had overwritten them.
 void bed_answers_forget(struct bed *bed);
 // An Echo value as the first worker makes it.

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Options of the plaintext: what they ask for, and those that cannot be processed.
+
+#include "tests/unit/dataplane/worker/one_device.h"
+#include "tests/unit/hex.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+TestSuite(dp_options, .init = one_device_init, .fini = one_device_fini);
+
+Test(dp_options, no_response_is_honoured_and_con_still_acked)
+{
+	static const uint8_t plaintext[] = {COAP_POST, 0xb4, 'e', 'c', 'h', 'o', 0xd1, 0xea, 2};
+
+	bed_device_add(&bed, &device, true);
+	bed_seal(&device, &request, COAP_CON, 5, 1, plaintext, sizeof(plaintext));
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.len, COAP_EMPTY_LEN);
+	cr_expect_eq(answer.msg.type, COAP_ACK);
+	cr_expect_eq(answer.msg.mid, 5);
+	bed_seal(&device, &request, COAP_NON, 6, 2, plaintext, sizeof(plaintext));
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_silence();
+}
+
+// Also when the answer is an error and stands in front of the option (RFC 7967 section 2).
+Test(dp_options, no_response_holds_for_refusals)
+{
+	size_t len;
+	uint8_t *plaintext =
+		hex_decode("02 b4 6563686f d1 03 06 d1 da 08", &len); // Block1 in front
+
+	bed_device_add(&bed, &device, true);
+	bed_seal(&device, &request, COAP_CON, 5, 1, plaintext, len);
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.len, COAP_EMPTY_LEN);
+	free(plaintext);
+}
+
+// RFC 8768 section 3, inside as well as outside: an unknown option would be class E.
+Test(dp_options, hop_limit_ends_inside_too)
+{
+	static const struct {
+		const char *plaintext;
+		uint8_t code;
+	} cases[] = {
+		{"02 b4 6563686f 51 00", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 50", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 52 0010", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 51 01", COAP_HOP_LIMIT_REACHED},
+		{"02 b4 6563686f 51 10", COAP_CHANGED},
+	};
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		size_t len;
+		uint8_t *plaintext = hex_decode(cases[i].plaintext, &len);
+
+		bed_seal(&device, &request, COAP_CON, i, i, plaintext, len);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		expect_answer(cases[i].code);
+		free(plaintext);
+	}
+}
+
+Test(dp_options, options_that_cannot_be_processed)
+{
+	static const struct {
+		const char *plaintext;
+		uint8_t code;
+	} cases[] = {
+		{"02 b4 6563686f c1 06", COAP_BAD_OPTION},    // Block2
+		{"02 b4 6563686f d1 03 06", COAP_BAD_OPTION}, // Block1 (27 = 11 + 3 + 13)
+		{"02 90 24 6563686f", COAP_BAD_OPTION},       // OSCORE inside
+		{"02 b4 6563686f d1 0b 61", COAP_PROXYING_NOT_SUPPORTED}, // Proxy-Uri, 35
+		{"02 b4 6563686f e1 04e3 00", COAP_BAD_OPTION},           // unknown, critical
+		{"02 b4 6563686f e1 04e4 00", COAP_CHANGED},              // unknown, elective
+		{"02 60 54 6563686f", COAP_CHANGED},                      // Observe is ignored
+	};
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		size_t len;
+		uint8_t *plaintext = hex_decode(cases[i].plaintext, &len);
+
+		bed_seal(&device, &request, COAP_CON, i, i, plaintext, len);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		expect_answer(cases[i].code);
+		free(plaintext);
+	}
+}
