@@ -21,10 +21,10 @@
 
 bool stop_requested(struct daemon *daemon)
 {
-	enum process_told told;
+	enum process_signal signal;
 
-	while ((told = process_signal_take(daemon->signal_fd)) != PROCESS_TOLD_NOTHING)
-		if (told == PROCESS_TOLD_STOP)
+	while ((signal = process_signal_take(daemon->signal_fd)) != PROCESS_SIGNAL_NONE)
+		if (signal == PROCESS_SIGNAL_STOP)
 			daemon->stopping = true;
 	return daemon->stopping;
 }

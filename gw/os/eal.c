@@ -65,8 +65,8 @@ static void cpus_print(FILE *out, const cpu_set_t *set)
 	}
 }
 
-// Main, and the threads that it starts, float over the CPUs that no worker has; over all if there
-// is none. A worker that loses its CPU for a moment is late with a whole burst.
+// Main and the threads that it starts run on the CPUs without a worker, or on all if each has one:
+// a worker that loses its CPU for a moment is late with a whole burst.
 static void control_cpus(const struct eal_conf *conf, const cpu_set_t *allowed, cpu_set_t *control)
 {
 	*control = *allowed;
@@ -242,8 +242,8 @@ size_t eal_huge_pages_count(void)
 	return read_number(HUGE_PAGES_DIR "/hugepages-2048kB/nr_hugepages");
 }
 
-// DPDK's log. Until ports are open, its lines are kept for the one line of ours; then they go to
-// the log.
+// DPDK's log. Its lines are kept until all ports are open, to explain an error of ours, and go to
+// our log from then on.
 
 static struct {
 	FILE *lines; // NULL until then
@@ -329,9 +329,9 @@ static bool is_interrupt_thread(const char *tid)
 	return !strcmp(name, "eal-intr-thread\n");
 }
 
-// net_tap hears of packets by signals to DPDK's interrupt thread: while that thread waits for a CPU
-// that main or somebody else has, a TAP port receives nothing. It never works for long. (An alarm
-// could tell the thread to do this itself, but DPDK 22.11 then crashes in rte_eal_cleanup().)
+// Gives DPDK's interrupt thread a higher priority. net_tap learns of packets by signals to it, so a
+// TAP port receives nothing while the thread waits for a CPU; it never needs one for long. (An
+// alarm could make the thread do this itself, but DPDK 22.11 then crashes in rte_eal_cleanup().)
 static void interrupts_first(void)
 {
 	const struct sched_param priority = {.sched_priority = 1};
@@ -348,7 +348,7 @@ static void interrupts_first(void)
 	closedir(dir);
 }
 
-// rte_eal_init() with the signal mask that the threads it makes are to have.
+// Calls rte_eal_init() under the signal mask that its threads inherit.
 static int init(const struct eal_args *args)
 {
 	char *argv[ARGS_MAX + 1]; // EAL moves the pointers about
@@ -375,7 +375,8 @@ static int init(const struct eal_args *args)
 	return rc;
 }
 
-// EAL makes <runtime dir>/dpdk/<prefix>, and without shared configuration puts nothing into it.
+// Removes <runtime dir>/dpdk/<prefix>, which EAL makes, and leaves empty without shared
+// configuration.
 static void remove_runtime_dir(void)
 {
 	char path[PATH_MAX], *slash;

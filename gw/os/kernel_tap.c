@@ -18,7 +18,7 @@
 #define TUN_PATH "/dev/net/tun"
 #define TAP      "kernel TAP %s: "
 
-// Opens the driver and makes the netdev. Returns its descriptor.
+// Opens the driver and makes the netdev. Returns its descriptor or -errno.
 static int make(const struct kernel_tap_conf *conf, struct error *error)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL};

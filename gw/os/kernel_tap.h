@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A kernel TAP: the kernel's door to a DPDK port. What is not CoAP for us (ARP, neighbour
-// discovery, ping, ssh, BGP) is written to it, and what the kernel sends there leaves by the port.
+// A kernel TAP: the kernel's way to and from a DPDK port. Main writes to it the frames that are not
+// CoAP for us (ARP, neighbour discovery, ping, ssh, BGP), and frames that the kernel sends to it
+// leave by the port.
 //
-// MAC. The kernel takes frames for the TAP's own MAC only, and what peers learn by ARP and
-// neighbour discovery is that MAC. So the TAP carries the MAC of the DPDK port: peers send to the
-// port's MAC, which its NIC lets pass without promiscuous mode; no frame is rewritten on the way;
-// requests come to one MAC and answers leave with it. That this is possible, kind by kind:
-//   pci        the NIC belongs to DPDK, the kernel has no netdev for it: nobody else has its MAC.
-//   memif      there is no netdev at all.
-//   tap        net_tap gives the kernel's end of its TAP, the device's side, the port's MAC too;
-//              dp_port_open() puts another one there.
-//   af_packet  the netdev below stays in the kernel with the same MAC. Two netdevs may share one,
-//   but
-//              AF_PACKET only copies: the kernel goes on to receive at the netdev what it gets from
-//              the TAP as well. Packets must be dropped at the netdev's ingress (nftables, table
-//              netdev), and the netdev has no addresses of its own.
-//   af_xdp     needs no kernel TAP: the addresses are on the netdev itself.
+// MAC. The TAP has the MAC of the DPDK port. The kernel takes only frames for the TAP's own MAC,
+// and announces that MAC by ARP and neighbour discovery. With the port's MAC the NIC passes these
+// frames without promiscuous mode, frames need no rewriting, and answers leave from the MAC that
+// requests are sent to. Why no other netdev gets in the way, for each kind of port:
+//   pci        The NIC belongs to DPDK: the kernel has no netdev for it.
+//   memif      There is no other netdev.
+//   tap        net_tap gives the kernel's end of its own TAP the port's MAC, too; dp_port_open()
+//   gives
+//              that end another one.
+//   af_packet  The netdev below keeps the same MAC, which is allowed. But AF_PACKET gets copies, so
+//   the
+//              kernel would receive every packet twice, from the netdev and from the TAP: the
+//              operator drops packets at the netdev's ingress (nftables, table netdev) and gives it
+//              no addresses.
+//   af_xdp     Needs no kernel TAP: the addresses are on the netdev itself.
 
 #ifndef POSTERN_GW_OS_KERNEL_TAP_H
 #define POSTERN_GW_OS_KERNEL_TAP_H
@@ -35,26 +37,27 @@ struct kernel_tap_conf {
 	size_t address_count;
 };
 
-// Bytes of the longest frame of a TAP with this MTU: Ethernet and two VLAN tags around it.
+// Returns the bytes of the longest frame at this MTU, with its Ethernet header and two VLAN tags.
 static inline uint16_t kernel_tap_frame_max(uint16_t mtu)
 {
 	return mtu + 14 + 2 * 4;
 }
 
-// Makes the TAP, with its addresses, up. It goes when the descriptor is closed. Returns the
-// descriptor, non-blocking, or -errno with a line in *error that names the TAP and what is missing.
+// Makes the TAP, gives it its addresses and sets it up; closing the descriptor removes it. Returns
+// a non-blocking descriptor, or -errno with a line in *error that names the TAP and what is
+// missing.
 int kernel_tap_open(const struct kernel_tap_conf *conf, struct error *error)
 	__attribute__((warn_unused_result));
 
-// Whether the kernel sees a link on it; a new TAP has one. Returns 0 or -errno.
+// Tells the kernel whether the TAP has a link; a new TAP has one. Returns 0 or -errno.
 int kernel_tap_set_carrier(int fd, bool up) __attribute__((warn_unused_result));
 
-// The next frame from the kernel: its length, 0 if there is none now, or -errno. A frame of more
-// than `room` bytes is cut: pass kernel_tap_frame_max().
+// Reads the next frame from the kernel, without waiting. Returns its length, 0 if there is none
+// now, or -errno. A frame of more than `room` bytes is cut off, so pass kernel_tap_frame_max().
 int kernel_tap_read(int fd, uint8_t *frame, size_t room) __attribute__((warn_unused_result));
 
-// Hands a frame to the kernel. 0, or -errno: -EIO if the netdev was set down, -EINVAL if it is no
-// Ethernet frame.
+// Writes a frame to the kernel, without waiting. Returns 0, or -errno: -EIO if the TAP is set down,
+// -EINVAL if it is no Ethernet frame.
 int kernel_tap_write(int fd, const uint8_t *frame, size_t len) __attribute__((warn_unused_result));
 
 #endif

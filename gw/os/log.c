@@ -32,8 +32,8 @@ static const int crash_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 static enum conf_log_level log_level = CONF_LOG_INFO;
 
-// Bytes are numbered from the start on; byte n lies at n % LOG_QUEUE_BYTES. Only whole lines are
-// put in.
+// A ring of bytes, which are numbered from the start of the process on: byte n is at
+// n % LOG_QUEUE_BYTES. It has whole lines only.
 static struct {
 	pthread_mutex_t lock; // of all below but the atomics; never held over a write
 	pthread_cond_t wake;
@@ -42,7 +42,7 @@ static struct {
 	bool stop;          // atomic
 	uint64_t head;      // behind the last byte put in
 	uint64_t tail;      // the first byte not taken yet
-	uint64_t gap;       // lines that would stand next and had no room
+	uint64_t gap;       // lines dropped since the last that was put in
 	bool failing;       // the last write failed
 	bool cut;           // the thread's: the last byte that was written ends no line
 	bool writing;       // atomic: the thread has a chunk
@@ -91,8 +91,8 @@ static void direct_write(const char *line, size_t len)
 		count(&queue.lost, 1);
 }
 
-// Whether stderr is what systemd connected with the journal: the variable alone says only that some
-// parent had such a one.
+// Whether stderr is the journal. $JOURNAL_STREAM alone does not say so: a parent may have had the
+// journal, and given us another stderr.
 static bool journal_reads(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -133,8 +133,8 @@ static bool has_room(size_t len)
 	return len <= LOG_QUEUE_BYTES - (queue.head - queue.tail);
 }
 
-// Under the lock: puts in the line that tells how many are missing here, if there is room for it
-// and for `more` bytes. Returns whether there is. While writes fail nothing is told.
+// Under the lock: puts in the line that says how many lines are missing here, if there is room for
+// it and for `more` bytes, and returns whether there is. While writes fail, that line waits.
 static bool gap_close(size_t more)
 {
 	char notice[NOTICE_MAX];
@@ -222,7 +222,7 @@ FILE *log_stream(const char *who)
 
 // ---- the thread
 
-// Under the lock: takes whole lines. Returns their length, 0 if there are none.
+// Under the lock: copies whole lines out. Returns their bytes, 0 if there are none.
 static size_t chunk_take(char chunk[LOG_OUT_CHUNK])
 {
 	if (queue.head == queue.tail && !gap_close(0))
@@ -239,7 +239,7 @@ static size_t chunk_take(char chunk[LOG_OUT_CHUNK])
 	return len;
 }
 
-// Waits for the reader as long as it takes, but only until stop_ms when the process ends.
+// Waits until the reader takes more; once the process ends, only until stop_ms.
 static size_t chunk_write(const char *chunk, size_t len)
 {
 	size_t done = 0;
@@ -256,8 +256,8 @@ static size_t chunk_write(const char *chunk, size_t len)
 	return done;
 }
 
-// The first that is written after a write that failed: ends the line which that one cut, and tells
-// how many are missing here. Returns whether all was taken.
+// Writes what comes first after a failed write: the end of the line that it cut off, and the number
+// of lines that are missing. Returns whether all of it was written.
 static bool gap_write(uint64_t lines)
 {
 	char text[1 + NOTICE_MAX];
@@ -269,8 +269,8 @@ static bool gap_write(uint64_t lines)
 	return chunk_write(text, len) == len;
 }
 
-// Under the lock, which it gives up while it writes. Returns how many bytes of the chunk were
-// taken.
+// Writes a chunk; holds the lock at the start and at the end, but not while it writes. Returns how
+// many bytes were written.
 static size_t chunk_write_next(const char *chunk, size_t len)
 {
 	uint64_t gap = queue.failing ? queue.gap : 0;
@@ -325,7 +325,8 @@ void log_crash_signals_keep(sigset_t *set)
 		sigdelset(set, crash_signals[i]);
 }
 
-// With the lock, so that the thread takes no more; the chunk that it has is waited for.
+// Locks, if it can soon, so that the thread takes no further chunk, waits for the chunk that it
+// has, and writes the rest of the queue itself.
 static void on_crash(int signo)
 {
 	uint64_t until = clock_ms() + LOG_STOP_MS;
@@ -346,7 +347,7 @@ static void on_crash(int signo)
 	raise(signo); // whose handler is the default one again
 }
 
-// Leaves alone what a sanitizer or debugger has taken.
+// Handles a signal unless a sanitizer or debugger handles it already.
 static void crash_watch(void)
 {
 	const struct sigaction ours = {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Log lines to stderr: one line a change of state, with the priority prefix that systemd reads when
-// it is the one who listens. Never a key, never a payload. From any thread but the workers.
+// The log on stderr: one line for each change of state, never with a key or a payload in it. Where
+// stderr is systemd's journal, each line begins with its priority as sd-daemon(3) says. All threads
+// but the workers may log.
 //
-// Nobody waits for the reader of the log: lines go through a queue of LOG_QUEUE_BYTES to a thread,
-// and what finds no room is dropped and counted. A line with their number stands where they are
-// missing. Before log_start() and after log_stop() a line is written at once, or dropped when the
-// reader does not take it within a second.
+// A call never waits for the reader: it puts its line into a queue of LOG_QUEUE_BYTES, which a
+// thread writes out. A line for which the queue has no room is dropped and counted, and where lines
+// are missing a line says how many. Before log_start() and after log_stop() the caller writes the
+// line itself, and drops it if the reader does not take it within a second.
 
 #ifndef POSTERN_GW_OS_LOG_H
 #define POSTERN_GW_OS_LOG_H
@@ -17,29 +18,31 @@
 #include <stdio.h>
 
 #define LOG_QUEUE_BYTES 262144
-#define LOG_STOP_MS     1000 // for what waits in the queue when the process ends
+#define LOG_STOP_MS     1000 // the longest that the end of the process waits for the queue
 
-// Lines above this level are not written.
+// Sets the least urgent level that is written.
 void log_level_set(enum conf_log_level level);
 
-// Starts the thread, before any other thread runs. From now on a crash (SIGSEGV, abort() ...) waits
-// up to LOG_STOP_MS until the queue is written. Returns 0 or -errno.
+// Starts the thread that writes; called before any other thread runs. From then on a crash
+// (SIGSEGV, abort() and the like) waits up to LOG_STOP_MS for the queue. Returns 0 or -errno.
 int log_start(void) __attribute__((warn_unused_result));
-// Lets the thread run on the CPUs of the caller only: EAL takes the workers' CPUs from main after
-// the thread was started.
+// Restricts the log's thread to the CPUs of the caller. Main calls it after eal_start(), which
+// takes the workers' CPUs from main, but not from threads that run already.
 void log_keep_to_my_cpus(void);
-// Writes what the queue has, for at most LOG_STOP_MS, and ends the thread. Nothing if it never ran.
+// Waits up to LOG_STOP_MS until the queue is written, and ends the thread. Does nothing if it does
+// not run.
 void log_stop(void);
-// Takes the signals of a crash out of a set that a thread is going to block.
+// Removes the signals of a crash from a set that a thread is about to block.
 void log_crash_signals_keep(sigset_t *set);
 
+// Logs one line. Callers use log_error() .. log_debug().
 void log_line(enum conf_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-// A stream whose lines become log lines, whatever the level is: of a library, with `who` in front,
-// or of ours if who is NULL. NULL without memory.
+// Opens a stream for a library to write to. Each of its lines is logged whatever the level is, with
+// "who: " in front unless who is NULL. The caller closes it. Returns NULL without memory.
 FILE *log_stream(const char *who);
 
-// Any thread: lines that were written, and lines that nobody took.
+// Return how many lines were written, and how many were dropped, since the start. Any thread.
 uint64_t log_written(void);
 uint64_t log_lost(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where log lines go, written without waiting for a reader who does not come.
+// Writes log lines to a descriptor, and waits for its reader no longer than it is asked to.
 
 #ifndef POSTERN_GW_OS_LOG_OUT_H
 #define POSTERN_GW_OS_LOG_OUT_H
@@ -11,17 +11,18 @@
 
 struct log_out {
 	int fd;
-	bool socket; // each write says that it does not wait
-	bool own;    // fd is ours to close
+	bool socket; // written to by send() with MSG_DONTWAIT
+	bool own;    // log_out_close() closes fd
 };
 
-// Uses an open descriptor, stderr usually. A pipe or terminal is opened a second time, so that
-// O_NONBLOCK is set for this use only; where that is not allowed, it is used as it is.
+// Starts to write to fd, usually stderr. A pipe or terminal is opened a second time, so that
+// O_NONBLOCK does not affect other users of fd; if it cannot be opened, fd is used as it is.
 void log_out_open(struct log_out *out, int fd);
+// Closes the descriptor if log_out_open() opened it.
 void log_out_close(struct log_out *out);
-// Writes at most LOG_OUT_CHUNK bytes, and waits for the reader at most wait_ms. Returns how many
-// bytes were taken; errno says why it is not all of them: EAGAIN if the reader did not come. Safe
-// in a signal handler.
+// Writes len <= LOG_OUT_CHUNK bytes, and waits for the reader at most wait_ms. Returns how many
+// bytes were written; if fewer than len, errno says why: EAGAIN if the reader took none in time.
+// May be called in a signal handler.
 size_t log_out_write(const struct log_out *out, const char *text, size_t len, int wait_ms);
 
 #endif

@@ -27,7 +27,7 @@ static void request_init(struct request *request, uint16_t type, uint16_t flags)
 				    }};
 }
 
-// Appends bytes, padded as netlink wants it.
+// Appends bytes, padded to the alignment of netlink attributes.
 static void request_append(struct request *request, const void *data, size_t len)
 {
 	memcpy((uint8_t *)request + request->header.nlmsg_len, data, len);
@@ -45,7 +45,7 @@ static void request_attribute(struct request *request, uint16_t type, const void
 	request_append(request, data, len);
 }
 
-// Sends the request and waits for what became of it.
+// Sends the request and waits for the kernel's answer. Returns 0 or -errno.
 static int transact(const struct request *request)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -86,7 +86,7 @@ static int device_index(const char *netdev)
 	return index ? (int)index : -ENODEV;
 }
 
-// A request about a link; the flags in `change` get their values in `flags`.
+// Starts a request that sets those interface flags that are in `change` to their values in `flags`.
 static int link_request(
 	struct request *request, const char *netdev, unsigned flags, unsigned change)
 {

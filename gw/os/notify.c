@@ -25,7 +25,7 @@ void notify_systemd(const char *state)
 
 	if (fd < 0)
 		return;
-	// A service manager that is gone or does not read is not our trouble.
+	// Whether the service manager reads it makes no difference to us.
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
 		offsetof(struct sockaddr_un, sun_path) + strlen(path));

@@ -14,15 +14,16 @@
 
 static const struct {
 	int signal;
-	enum process_told told;
+	enum process_signal means;
 	const char *sentence;
 } signals[] = {
-	{SIGTERM, PROCESS_TOLD_STOP, "SIGTERM: stopping"},
-	{SIGINT, PROCESS_TOLD_STOP, "SIGINT: stopping"},
-	{SIGHUP, PROCESS_TOLD_OTHER, "SIGHUP: the configuration is read at the next start only"},
-	{SIGUSR1, PROCESS_TOLD_OTHER,
+	{SIGTERM, PROCESS_SIGNAL_STOP, "SIGTERM: stopping"},
+	{SIGINT, PROCESS_SIGNAL_STOP, "SIGINT: stopping"},
+	{SIGHUP, PROCESS_SIGNAL_IGNORED,
+		"SIGHUP: the configuration is read at the next start only"},
+	{SIGUSR1, PROCESS_SIGNAL_IGNORED,
 		"SIGUSR1: nothing to do; the access log follows a file that is moved away"},
-	{SIGUSR2, PROCESS_TOLD_OTHER, "SIGUSR2: nothing to do"},
+	{SIGUSR2, PROCESS_SIGNAL_IGNORED, "SIGUSR2: nothing to do"},
 };
 
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -35,7 +36,7 @@ int process_signals(void)
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaddset(&set, signals[i].signal);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	// A reader that is gone and a file that may not grow are errors of a write.
+	// A closed pipe and a full file then are errors of write() only.
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -43,19 +44,19 @@ int process_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-enum process_told process_signal_take(int signal_fd)
+enum process_signal process_signal_take(int signal_fd)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
-		return PROCESS_TOLD_NOTHING;
+		return PROCESS_SIGNAL_NONE;
 	for (size_t i = 0; i < SIGNALS; i++) {
 		if ((uint32_t)signals[i].signal != info.ssi_signo)
 			continue;
 		log_notice("%s", signals[i].sentence);
-		return signals[i].told;
+		return signals[i].means;
 	}
-	return PROCESS_TOLD_OTHER;
+	return PROCESS_SIGNAL_IGNORED;
 }
 
 void process_guard(void)

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the daemon asks of the kernel for its process as a whole: signals, limits, no core dumps.
+// Sets up the process as a whole: signals, limits, no core dumps.
 
 #ifndef POSTERN_GW_OS_PROCESS_H
 #define POSTERN_GW_OS_PROCESS_H
 
-// Before any thread runs, so that all inherit it. Signals that tell the daemon something come by a
-// descriptor from now on; real-time signals are left to gw/os/eal.c. Returns the descriptor or
-// -errno.
+// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2, and opens a signalfd for them; ignores
+// SIGPIPE and SIGXFSZ. Called before any thread runs, so that all threads inherit it. Real-time
+// signals are gw/os/eal.c's. Returns the descriptor or -errno.
 int process_signals(void) __attribute__((warn_unused_result));
 
-enum process_told {
-	PROCESS_TOLD_NOTHING,
-	PROCESS_TOLD_STOP,  // SIGTERM, SIGINT
-	PROCESS_TOLD_OTHER, // a signal that has no use; it was logged
+enum process_signal {
+	PROCESS_SIGNAL_NONE,    // no signal is pending
+	PROCESS_SIGNAL_STOP,    // SIGTERM, SIGINT
+	PROCESS_SIGNAL_IGNORED, // another one, which has no effect but its line in the log
 };
 
-// Takes one signal that came, without waiting, and logs it.
-enum process_told process_signal_take(int signal_fd);
+// Reads the next pending signal, without waiting, and logs it.
+enum process_signal process_signal_take(int signal_fd);
 
-// Keys are in this process's memory: no core dump, no ptrace by the same user, and as much of it
-// may be locked as the hard limit allows. Before the first key.
+// Protects the keys in the memory of this process: forbids core dumps and ptrace by the same user,
+// and raises the limit of locked memory to its hard limit. Called before the first key is read.
 void process_guard(void);
 
 #endif

@@ -11,7 +11,7 @@ int standard_fds_take(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
 			continue;
-		// The lowest number that is free, which is this one.
+		// open() returns the lowest free descriptor, which is fd.
 		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
 			return -errno;
 	}

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// OpenSSL would ask at the terminal.
+// Gives no passphrase: OpenSSL's default would ask for one at the terminal.
 static int on_passphrase(char *buf, int size, int writing, void *asked)
 {
 	*(bool *)asked = true;
@@ -29,7 +29,7 @@ static const char *key_reason(bool encrypted)
 
 static const char no_certificate[] = "has no certificate in PEM that can be used";
 
-// Return NULL, or what is wrong with the file.
+// Return what is wrong with the file, NULL if nothing is.
 static const char *ca_load(SSL_CTX *ctx, const char *path)
 {
 	if (access(path, R_OK))
