@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a configuration means as a whole: names that must agree or differ, keys that need others.
+// Checks that involve several values: names that must agree or differ, keys that need others.
 
 #include "gw/conf/check.h"
 
@@ -297,7 +297,7 @@ static void target_unknown(const struct conf *conf, size_t r, struct conf_mistak
 		nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
-// A builtin answers by itself: nothing is sent that these keys could change.
+// A builtin answers without sending a request, so the keys that change one make no sense with it.
 static void builtin_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
 {
 	const struct conf_route *route = &conf->routes[r];
@@ -357,8 +357,8 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 	}
 }
 
-// No device alone may take all exchanges of its worker: those of a request that timed out and of
-// its answer are two.
+// One device must not be able to take all exchanges of its worker. A request may use two: its own,
+// and one for the answer that is still unacknowledged when it times out.
 static void devices_check(struct conf *conf, struct conf_mistakes *m)
 {
 	if (conf->workers.exchanges && conf->devices.max_in_flight > conf->workers.exchanges / 4)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The configuration file: one YAML document, checked as a whole before any of it is used. All keys
-// with their types, ranges, defaults and help stand in one table, gw/conf/schema.c.
+// The configuration file: one YAML document, which is checked as a whole before any of it is used.
+// gw/conf/schema.c has all keys in one table, with types, ranges, defaults and help.
 //
-// A struct conf is never changed after it was loaded; all of it is on the heap and goes with
-// conf_free(). Strings end with 0, hold no control characters and are valid UTF-8. An optional
-// string that was not given is NULL. Lists that may be empty have a count of 0.
+// conf_load() writes a struct conf, and nothing changes it later. It owns all that it points to,
+// and conf_free() frees it. Strings end with 0 and are UTF-8 without control characters. An
+// optional string that is not given is NULL; an empty list has a count of 0.
 
 #ifndef POSTERN_GW_CONF_CONF_H
 #define POSTERN_GW_CONF_CONF_H
@@ -128,7 +128,7 @@ struct conf_tls {
 	char *key;         // PEM file of its key; there if and only if cert is
 	bool verify;       // the server's certificate
 	char *server_name; // for SNI and the check of the certificate; NULL: host of the server
-	unsigned line;     // 0: no tls map in the file
+	unsigned line;     // 0: there is no tls map in the file
 };
 
 struct conf_upstream {
@@ -194,11 +194,11 @@ struct conf_devices {
 	char *kek;   // file with the key-encryption key; NULL: the systemd credential postern.kek
 	uint32_t max;
 	enum conf_errors errors; // RFC 8613 section 8.2: whether peers that fail get an answer
-	enum conf_replay replay; // what a verified replay gets: nothing or 4.01
+	enum conf_replay replay; // whether a verified replay is dropped or gets 4.01
 	uint32_t ack_timeout_ms; // of the devices (RFC 7252 section 4.8)
 	uint32_t max_in_flight;  // of a device
 	uint32_t rate;           // requests a second of a device; 0: no limit
-	uint32_t burst;          // requests at once, within it
+	uint32_t burst;          // requests that may come at once, within `rate`
 	unsigned line;
 };
 
@@ -244,29 +244,29 @@ struct conf {
 	struct conf_marks *marks; // where each value stands
 };
 
-// Reads and checks the file. On success *conf is the caller's, to be freed with conf_free(). Else
-// *conf is NULL and `errors` got a line for each mistake, "file:line:column: key: what is wrong",
-// in the order of the file, at most CONF_ERRORS_MAX of them.
-// Returns 0, -EINVAL if the file has mistakes, -EFBIG above CONF_FILE_MAX, -ENOMEM, or why the file
-// could not be read (also told to `errors`).
+// Reads and checks the file. On success the caller frees *conf with conf_free(). On failure *conf
+// is NULL, and `errors` gets a line "file:line:column: key: what is wrong" for each mistake, in the
+// order of the file, at most CONF_ERRORS_MAX of them, or one line if the file cannot be read.
+// Returns 0, -EINVAL if the file has mistakes, -EFBIG above CONF_FILE_MAX, -ENOMEM, or the -errno
+// of reading.
 int conf_load(const char *path, struct conf **conf, FILE *errors)
 	__attribute__((warn_unused_result));
-// The same for text in memory; `name` stands for the file in messages. text needs no 0 at its end.
+// The same for len bytes of text in memory; messages have `name` for the file.
 int conf_parse(const char *name, const char *text, size_t len, struct conf **conf, FILE *errors)
 	__attribute__((warn_unused_result));
-// Looks at the files, directories and groups that a configuration names, with the rights of this
-// process. `errors` gets a line for each that the daemon could not use, as from conf_load().
-// Returns 0, -EINVAL or -ENOMEM.
+// Checks that this process can use the files, directories and groups that a configuration names,
+// and writes a line to `errors` for each that it cannot, like conf_load(). Returns 0, -EINVAL if
+// there was one, or -ENOMEM.
 int conf_check_files(const struct conf *conf, FILE *errors) __attribute__((warn_unused_result));
-// NULL is allowed.
+// Frees a configuration; NULL is allowed.
 void conf_free(struct conf *conf);
 
-// The line on which a field of this conf was given, 0 if it has its default. `field` is the address
-// of a member in *conf or in what it points to, e.g. &conf->devices.kek.
+// Returns the line of the file that gives a field its value, 0 if the field has its default.
+// `field` points to a member of *conf or of what it points to, e.g. &conf->devices.kek.
 unsigned conf_line(const struct conf *conf, const void *field);
 
-// Writes a reference of all keys with types, ranges, defaults and help: a configuration file that
-// loads, most of it comments.
+// Writes a reference of all keys with types, ranges, defaults and help, in the form of a
+// configuration file that can be loaded and consists mostly of comments.
 void conf_describe(FILE *out);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The reference of all keys, written from the schema as a configuration that loads.
+// Writes the reference of all keys, from the schema, as a configuration that can be loaded.
 
 #include "gw/conf/conf.h"
 #include "gw/conf/schema.h"
@@ -15,7 +15,7 @@ static bool has_children(const struct conf_key *key)
 		(key->type == CONF_LIST && key->item->type == CONF_GROUP);
 }
 
-// As it must stand in the file: a mode in octal would look like a number.
+// Writes a value as the file needs it: a mode in octal is quoted, or it would be a number.
 static void value_write(FILE *out, const struct conf_key *key, const char *value)
 {
 	const char *quote = key->type == CONF_MODE ? "\"" : "";
@@ -51,7 +51,7 @@ static void keys_write(FILE *out, const struct conf_key *keys, unsigned depth)
 			indent(out, depth);
 		}
 		if (!has_children(key)) {
-			// What may be left out stands there as a comment.
+			// Optional keys are written as comments.
 			fprintf(out, "%s%s: ", key->required || key->choice == 1 ? "" : "#",
 				key->name);
 			value_write(out, key, key->preset ? key->preset : key->sample);

@@ -10,7 +10,7 @@ struct conf_mark conf_document_mark(const yaml_mark_t *mark)
 	return (struct conf_mark){.line = mark->line + 1, .column = mark->column + 1};
 }
 
-// Where a byte stands; a column is a character, as in libyaml's marks.
+// Returns line and column of a byte. Columns count characters, like those of libyaml.
 static struct conf_mark mark_of_byte(const char *text, size_t len, size_t byte)
 {
 	struct conf_mark at = {1, 1};
@@ -129,7 +129,7 @@ static bool event_check(const yaml_event_t *event, struct shape *shape, struct c
 	return true;
 }
 
-// Looks at the events of the text, which costs no memory, before a document is built from it.
+// Checks the limits on the events of the parser, before memory is allocated for a document.
 static int shape_check(const char *text, size_t len, struct conf_mistakes *mistakes)
 {
 	yaml_parser_t parser;
@@ -155,7 +155,7 @@ static int shape_check(const char *text, size_t len, struct conf_mistakes *mista
 	return rc;
 }
 
-// With an encoding that is set libyaml takes a byte order mark for a word of the document.
+// Skips a byte order mark: if the encoding is set, libyaml reads it as a word of the document.
 static void mark_skip(const char **text, size_t *len)
 {
 	static const char mark[] = "\xef\xbb\xbf";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From a file to a struct conf, and its end.
+// Reads a file into a struct conf, and frees a struct conf.
 
 #include "gw/conf/check.h"
 #include "gw/conf/conf.h"
@@ -129,7 +129,7 @@ int conf_parse(const char *name, const char *text, size_t len, struct conf **con
 	return rc;
 }
 
-// Reads up to `room` bytes. Returns how many there were or -errno.
+// Reads up to `room` bytes. Returns how many were read, or -errno.
 static ssize_t file_read(int fd, char *buf, size_t room)
 {
 	size_t len = 0;
@@ -149,7 +149,7 @@ static ssize_t file_read(int fd, char *buf, size_t room)
 
 int conf_load(const char *path, struct conf **conf, FILE *errors)
 {
-	const size_t room = CONF_FILE_MAX + 1; // one more tells a file that is too large
+	const size_t room = CONF_FILE_MAX + 1; // one more, to notice a file that is too large
 	ssize_t len = -ENOMEM;
 
 	*conf = NULL;

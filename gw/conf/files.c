@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a configuration names outside of itself: files, directories and groups that the daemon will
-// use when it starts.
+// Checks what a configuration names: files, directories and groups that the daemon uses.
 
 #include "gw/conf/marks.h"
 
@@ -31,7 +30,7 @@ __attribute__((format(printf, 4, 5))) static void complain(
 	conf_mistake(l->mistakes, conf_mark_of(l->conf, field), "%s: %s", key, text);
 }
 
-// A file that is read.
+// Checks a file that is only read.
 static void file_look(struct looker *l, const void *field, const char *key, const char *path)
 {
 	struct stat st;
@@ -44,7 +43,7 @@ static void file_look(struct looker *l, const void *field, const char *key, cons
 		complain(l, field, key, "%s: cannot be read: %s", path, strerror(errno));
 }
 
-// Whether both are the same but for / at the end.
+// Whether two paths are equal but for slashes at their ends.
 static bool same_path(const char *a, const char *b)
 {
 	size_t a_len = strlen(a), b_len = strlen(b);
@@ -56,8 +55,8 @@ static bool same_path(const char *a, const char *b)
 	return a_len == b_len && !memcmp(a, b, a_len);
 }
 
-// The directory of something that is made must be there. Of what is made late it need not: the
-// daemon has made its own two directories by then.
+// Checks that there is a directory to make a file in. If the file is made late, the directory may
+// also be one of the two that the daemon makes itself.
 static void parent_look(
 	struct looker *l, const void *field, const char *key, const char *path, bool late)
 {
@@ -84,7 +83,7 @@ static void parent_look(
 	free(copy);
 }
 
-// A directory that the daemon uses, and makes if it is not there.
+// Checks a directory that the daemon uses, and makes if it does not exist.
 static void directory_look(struct looker *l, const void *field, const char *key, const char *path)
 {
 	struct stat st;

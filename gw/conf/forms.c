@@ -12,7 +12,7 @@ static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
 static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static const char digits[] = "0123456789";
 
-// Whether all of text is of these characters.
+// Whether text consists of these characters only.
 static bool made_of(const char *text, const char *a, const char *b, const char *c)
 {
 	for (; *text; text++)
@@ -26,8 +26,8 @@ static bool port_name_fits(const char *text)
 	return strchr(lower, *text) && *text && made_of(text, lower, digits, "_-");
 }
 
-// What the kernel takes as a name of a netdev, without the characters that shells and DPDK's
-// device arguments would stumble over.
+// Whether the kernel takes it as the name of a netdev, and it has no character with a meaning in
+// shells or in DPDK's device arguments.
 static bool netdev_fits(const char *text)
 {
 	return text[0] != '.' && text[0] != '-' && made_of(text, lower, upper, "0123456789_.-");
@@ -53,7 +53,7 @@ static bool memif_fits(const char *text)
 	return text[0] == '/' && made_of(text, lower, upper, "0123456789_./-");
 }
 
-// What may stand in a URL behind the host, without a fragment.
+// Whether it may stand behind the host of a URL, without a fragment.
 static bool check_path_fits(const char *text)
 {
 	return text[0] == '/' && made_of(text, lower, upper, "0123456789-._~!$&'()*+,;=:@/?%");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rules for texts that have no type of their own.
+// Rules for the strings of some keys of the schema, each with the words for "must be ...".
 
 #ifndef POSTERN_GW_CONF_FORMS_H
 #define POSTERN_GW_CONF_FORMS_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A key of the configuration file: its type, its range, and the field of struct conf that it fills.
+// struct conf_key: one row of the schema. It describes a key of the configuration file: its type,
+// its range, its help, and the field of struct conf that its value goes to.
 
 #ifndef POSTERN_GW_CONF_KEY_H
 #define POSTERN_GW_CONF_KEY_H
@@ -8,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Comments: the field that is filled.
+// The types of values, each with the C type of its field.
 enum conf_type {
 	CONF_BOOL,                 // bool
 	CONF_INT,                  // unsigned of any width
@@ -40,12 +41,12 @@ struct conf_word {
 // A rule for text that has no type of its own.
 struct conf_form {
 	bool (*fits)(const char *text);
-	const char *what; // to follow "must be"
+	const char *what; // continues the message "must be "
 };
 
-// When a changed value takes effect.
+// When a change of the value in the file takes effect.
 enum conf_effect {
-	CONF_AS_GROUP, // as the group or list that the key is in says
+	CONF_AS_GROUP, // as for the group or list that the key is in
 	CONF_AT_START,
 	CONF_AT_RELOAD,
 };
@@ -53,29 +54,29 @@ enum conf_effect {
 struct conf_key {
 	const char *name;
 	const char *help;   // one sentence
-	const char *preset; // the default as it would stand in the file, of scalars only
-	const char *sample; // for the reference, where there is no default
+	const char *preset; // the default of a scalar, as written in the file; NULL: none
+	const char *sample; // an example for the reference, if there is no default
 	enum conf_type type;
-	enum conf_effect effect; // of the key and all below it, which then say nothing
+	enum conf_effect effect; // also of all keys below this one, which have CONF_AS_GROUP then
 	bool required;
-	unsigned choice;               // not 0: of the keys with a choice exactly one is given, and
-	size_t choice_offset;          // its number is kept here (an enum)
-	size_t offset;                 // of the field in its struct
-	size_t size;                   // bytes of the field; of an item, of the struct or value
-	size_t count_offset;           // of the size_t that belongs to CORES, LIST and MAP
-	size_t line_offset;            // of the unsigned that keeps the line, of a struct; 0: none
-	uint64_t min, max;             // numbers: value; text: bytes; CORES, LIST, MAP: entries
+	unsigned choice;      // not 0: exactly one of the group's keys with a choice is given
+	size_t choice_offset; // of the enum that gets the `choice` of the key that is given
+	size_t offset;        // of the field in its struct
+	size_t size;          // bytes of the field; for an `item`, of one entry
+	size_t count_offset;  // CORES, LIST, MAP: of the size_t with the number of entries
+	size_t line_offset;   // GROUP: of the unsigned that gets the line; 0: none
+	uint64_t min, max;    // numbers: value; text: bytes; CORES, LIST, MAP: entries
 	const struct conf_word *words; // ended by NULL
 	const struct conf_form *form;
-	const struct conf_key *keys; // of a group, ended by a NULL name
-	const struct conf_key *item; // of a list or map
-	const struct conf_key *map_key;
+	const struct conf_key *keys;    // GROUP: its keys, ended by a NULL name
+	const struct conf_key *item;    // LIST, MAP, SET: what an entry must be
+	const struct conf_key *map_key; // MAP: what the key of an entry must be
 };
 
 #define CONF_KEYS_MAX 32 // of one group
 
-// What the value of a key must be, to follow "must be": type and range.
-#define CONF_WHAT_MAX 320
+#define CONF_WHAT_MAX 320 // bytes with the 0 at the end
+// Writes type and range of a key to buf, in words that continue "must be ", and returns buf.
 const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX]);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Walks the YAML document by the schema and fills struct conf. How deep it calls itself is bounded
-// by the schema, not by the file.
+// Walks the YAML document by the schema and stores its values in struct conf. The recursion is as
+// deep as the schema, not as the file.
 
 #include "gw/conf/load.h"
 
@@ -21,7 +21,7 @@ struct loader {
 	bool no_memory;
 };
 
-// The way from the root to a value, for its name in messages: "ports[0].mtu".
+// The path from the root to a value, from which messages make its name: "ports[0].mtu".
 struct trail {
 	const struct trail *up;
 	const char *key; // NULL: entry of a list
@@ -82,7 +82,7 @@ static bool node_plain(const yaml_node_t *node)
 	return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-// No value at all, or YAML's words for that.
+// Whether there is no value: an empty one, or YAML's words for null.
 static bool node_null(const yaml_node_t *node)
 {
 	return node_plain(node) &&
@@ -90,7 +90,7 @@ static bool node_null(const yaml_node_t *node)
 			!strcmp(node_text(node), "null"));
 }
 
-// Whether the text of a scalar can be taken as a string.
+// Whether a scalar may be the value of a string key.
 static bool text_check(struct loader *l, const struct trail *trail, const yaml_node_t *node)
 {
 	for (size_t i = 0; i < node->data.scalar.length; i++) {
@@ -129,7 +129,7 @@ static void verdict_take(struct loader *l, const struct trail *trail, const yaml
 		l->no_memory = true;
 }
 
-// Sets the line in a struct that keeps it.
+// Stores the line of a group in its struct, if that has a field for it.
 static void line_set(
 	struct loader *l, const struct conf_key *key, void *item, const yaml_node_t *node)
 {
@@ -164,7 +164,7 @@ static void scalar_load(struct loader *l, const struct trail *trail, const struc
 static void group_load(struct loader *l, const struct trail *trail, const struct conf_key *group,
 	const yaml_node_t *at, const yaml_node_t *node, void *base);
 
-// Number of entries if it is one that the key may have, else 0.
+// Returns the number of entries, or 0 after noting a mistake if the key allows fewer or more.
 static size_t entries_check(struct loader *l, const struct trail *trail, const struct conf_key *key,
 	const yaml_node_t *node, size_t entries)
 {
@@ -355,7 +355,7 @@ static void key_load(struct loader *l, const struct trail *trail, const struct c
 	}
 }
 
-// Takes the default of every key that has one and is not among those given.
+// Stores the default of each key of the group that is not given.
 static void presets_take(
 	struct loader *l, const struct conf_key *keys, const yaml_node_t *const *given, void *base)
 {
@@ -404,7 +404,7 @@ static const char *choices_list(const struct conf_key *keys, char buf[CONF_WHAT_
 	return buf;
 }
 
-// Whether a key may be taken beside those given before it.
+// Whether a key may be given beside those given before it.
 static bool choice_take(struct loader *l, const struct trail *trail, const struct conf_key *keys,
 	unsigned k, const yaml_node_t *name, void *base)
 {

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-// Where the value of one field stands. The address of a field is known from the start: a list is
-// allocated once, in its full length.
+// The position of one field's value. Addresses of fields do not change while the file is read: a
+// list is allocated once, in its full length.
 struct place {
 	const void *field;
 	struct conf_mark at;

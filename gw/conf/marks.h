@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where in the file the value of each field stands.
+// Remembers the position in the file of the value of each field of a struct conf.
 
 #ifndef POSTERN_GW_CONF_MARKS_H
 #define POSTERN_GW_CONF_MARKS_H
@@ -7,17 +7,17 @@
 #include "gw/conf/conf.h"
 #include "gw/conf/mistakes.h"
 
-// NULL without memory.
+// Returns NULL without memory.
 struct conf_marks *conf_marks_new(void);
-// NULL is allowed.
+// Frees; NULL is allowed.
 void conf_marks_free(struct conf_marks *marks);
 
-// Notes where the value of a field stands. Returns 0 or -ENOMEM.
+// Adds the position of a field, which is given by its address. Returns 0 or -ENOMEM.
 int conf_mark_add(struct conf *conf, const void *field, struct conf_mark at)
 	__attribute__((warn_unused_result));
-// After the last was added, before the first is looked for.
+// Sorts by address. Called once, between the last conf_mark_add() and the first conf_mark_of().
 void conf_marks_sort(struct conf_marks *marks);
-// Where the value of a field stands; line 0 if it was not given.
+// Returns the position of a field's value, with line 0 if it is not given in the file.
 struct conf_mark conf_mark_of(const struct conf *conf, const void *field);
 
 #endif

@@ -82,7 +82,8 @@ const char *conf_quote(char buf[CONF_QUOTE_MAX], const char *text)
 
 #define NEAREST_MAX 32 // bytes of the longest name that is compared
 
-// Edits that make b of a: a byte put in, left out or replaced, or two neighbours swapped.
+// Returns the least number of edits from a to b: a byte inserted, deleted or replaced, or two
+// neighbours swapped.
 static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	unsigned rows[3][NEAREST_MAX + 1];
@@ -124,7 +125,7 @@ const char *conf_nearest(const char *text, const char *const *names, size_t stri
 		if (name_len > NEAREST_MAX)
 			continue;
 		unsigned distance = edit_distance(text, len, *names, name_len);
-		// A short word is all typing error at two edits.
+		// Two edits make any short word of any other.
 		if (distance < least && distance * 2 < name_len) {
 			least = distance;
 			nearest = *names;

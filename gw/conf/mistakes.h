@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The mistakes found in a configuration file, gathered so that they can be told in its order.
+// Collects the mistakes of a configuration file, so that they can be printed in the file's order.
 
 #ifndef POSTERN_GW_CONF_MISTAKES_H
 #define POSTERN_GW_CONF_MISTAKES_H
@@ -11,7 +11,7 @@
 #define CONF_TEXT_MAX  512 // bytes of a message with its 0
 #define CONF_QUOTE_MAX 72  // bytes of a value as quoted in a message, with its 0
 
-// A place in the file, counted from 1 as editors do.
+// A position in the file; line and column count from 1.
 struct conf_mark {
 	unsigned line;
 	unsigned column;
@@ -23,24 +23,25 @@ struct conf_mistake {
 };
 
 struct conf_mistakes {
-	unsigned count; // of those kept
-	unsigned more;  // that found no room
+	unsigned count; // mistakes in kept[]
+	unsigned more;  // mistakes for which kept[] had no room
 	struct conf_mistake kept[CONF_ERRORS_MAX];
 };
 
-// A message is "KEY: what is wrong".
+// Adds a mistake with the message "KEY: what is wrong", or only counts it if there is no room.
 void conf_mistake(struct conf_mistakes *m, struct conf_mark at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-// Whether the next one will only be counted, so that no work need go into its text.
+// Whether the next mistake will only be counted, so that the caller need not make a message.
 bool conf_mistakes_full(const struct conf_mistakes *m);
-// Writes them in the order of the file, one line each.
+// Sorts the mistakes by position and writes a line for each to `out`.
 void conf_mistakes_print(struct conf_mistakes *m, const char *file, FILE *out);
 
-// Copies text into buf in a form fit for a terminal: no control characters, shortened. Returns buf.
+// Copies text to buf for a message: shortened, and without control characters. Returns buf.
 const char *conf_quote(char buf[CONF_QUOTE_MAX], const char *text);
 
-// The name in a list ended by NULL that text was probably meant to be, else NULL. The next name is
-// found `stride` bytes behind the one before, so that any array of structs will do.
+// Returns the name that text is probably a misspelling of, NULL if there is none. `names` points to
+// the first of a list of names, ended by NULL, each `stride` bytes behind the one before: a member
+// of an array of structs, for instance.
 const char *conf_nearest(const char *text, const char *const *names, size_t stride);
 
 #endif

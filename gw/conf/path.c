@@ -35,8 +35,8 @@ static bool utf8_valid(const char *text)
 	return !left;
 }
 
-// Decodes one segment in place. It obeys the rules that a device's path segments must obey, or no
-// request could ever match it. Only the last segment may be empty: that is a slash at the end.
+// Percent-decodes one segment and checks it by the rules for a device's Uri-Path, since otherwise
+// no request could match it. Only the last segment may be empty: the path then ends with a slash.
 static const char *segment_decode(char *segment, bool last)
 {
 	char *to = segment;

@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-struct unit {
+struct conf_unit {
 	const char *name;
 	uint64_t factor;
 };
 
 // The largest first.
-static const struct unit duration_units[] = {
+static const struct conf_unit duration_units[] = {
 	{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
-static const struct unit size_units[] = {
+static const struct conf_unit size_units[] = {
 	{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}, {NULL, 0}};
 
 bool conf_number_read(const char **text, uint64_t *number)
@@ -33,7 +33,7 @@ bool conf_number_read(const char **text, uint64_t *number)
 	return true;
 }
 
-static bool quantity_read(const char *text, const struct unit *units, uint64_t *quantity)
+static bool quantity_read(const char *text, const struct conf_unit *units, uint64_t *quantity)
 {
 	uint64_t number;
 
@@ -44,7 +44,8 @@ static bool quantity_read(const char *text, const struct unit *units, uint64_t *
 	return units->name && !__builtin_mul_overflow(number, units->factor, quantity);
 }
 
-static void quantity_format(uint64_t quantity, const struct unit *units, char *buf, size_t room)
+static void quantity_format(
+	uint64_t quantity, const struct conf_unit *units, char *buf, size_t room)
 {
 	while (units->factor > 1 && (quantity == 0 || quantity % units->factor))
 		units++;

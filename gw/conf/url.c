@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// URLs of servers (RFC 3986): http://HOST[:PORT][/BASE], the same with https, h2c (HTTP/2 without
-// TLS) and h2 (HTTP/2 with TLS), and http+unix:/PATH/OF/SOCKET or h2c+unix:.
+// The URLs of servers (RFC 3986): http://HOST[:PORT][/BASE], the same with https, h2c (HTTP/2
+// without TLS) and h2 (HTTP/2 with TLS), and http+unix:/PATH/OF/SOCKET or h2c+unix:.
 
 #include "gw/conf/url.h"
 
@@ -31,7 +31,8 @@ static const struct url_form {
 	{"h2c+unix:", "http://localhost", CONF_HTTP, true, true, 0},
 };
 
-// Labels of letters, digits and inner hyphens; the underscore that names of containers have, too.
+// Whether it is a host name: labels of letters, digits and inner hyphens, and the underscores that
+// containers have in their names.
 static bool name_valid(const char *text)
 {
 	size_t label = 0;
@@ -60,7 +61,8 @@ bool conf_host_valid(const char *text)
 
 	if (strchr(text, ':'))
 		return inet_pton(AF_INET6, text, &address) == 1;
-	// What ends in a number is an IPv4 address or nothing: resolvers read 10.1 as 10.0.0.1.
+	// If the last label is a number, only a whole IPv4 address is allowed: resolvers read 10.1
+	// as 10.0.0.1.
 	const char *last = strrchr(text, '.');
 	last = last ? last + 1 : text;
 	if (*last && strspn(last, "0123456789") == strlen(last))
@@ -68,8 +70,8 @@ bool conf_host_valid(const char *text)
 	return name_valid(text);
 }
 
-// Splits HOST[:PORT] with IPv6 in brackets. host has room for HOST_MAX + 1 bytes. *port is only set
-// if one is there.
+// Splits HOST[:PORT]; an IPv6 address is in brackets. host has HOST_MAX + 1 bytes. *port is set
+// only if there is a port.
 static bool authority_split(const char *text, char *host, uint16_t *port)
 {
 	bool bracket = *text == '[';

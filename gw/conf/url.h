@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// URLs of servers, and the hosts in them.
+// Parses the URLs of servers, and the hosts in them.
 
 #ifndef POSTERN_GW_CONF_URL_H
 #define POSTERN_GW_CONF_URL_H
@@ -7,9 +7,11 @@
 #include "gw/conf/conf.h"
 #include "gw/conf/verdict.h"
 
-// Parses text. On CONF_BAD *server is unchanged.
+// Parses a URL of a server; gw/conf/url.c lists the schemes. On CONF_OK the caller frees *server
+// with conf_url_free(); otherwise *server is unchanged.
 enum conf_verdict conf_url_parse(const char *text, struct conf_server *server,
 	char why[CONF_WHY_MAX]) __attribute__((warn_unused_result));
+// Frees what *server points to.
 void conf_url_free(struct conf_server *server);
 
 // Whether text is a host name or an address, IPv6 without brackets.

@@ -144,7 +144,7 @@ static enum conf_verdict text_parse(
 	return CONF_OK;
 }
 
-// Whether the bits of an address behind its prefix are all `bit`.
+// Whether all bits of an address behind its prefix equal `bit`.
 static bool host_bits_are(const struct conf_prefix *prefix, unsigned bits, unsigned bit)
 {
 	for (unsigned i = prefix->len; i < bits; i++)
@@ -153,7 +153,7 @@ static bool host_bits_are(const struct conf_prefix *prefix, unsigned bits, unsig
 	return true;
 }
 
-// Whether an interface may have the address.
+// Refuses addresses that no interface can have.
 static enum conf_verdict prefix_check(const struct conf_prefix *prefix, char why[CONF_WHY_MAX])
 {
 	const uint8_t *a = prefix->addr;
