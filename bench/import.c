@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void must(int code, const struct store_error *error, const char *what)
+static void must(int code, const struct error *error, const char *what)
 {
 	if (code >= 0)
 		return;
@@ -77,7 +77,7 @@ static int count_one(void *arg, const struct device_keyed *device)
 static double load(struct store *store)
 {
 	struct store_load_result result;
-	struct store_error error;
+	struct error error;
 	uint64_t count = 0;
 
 	double start = clock_ns() / 1e9;
@@ -148,7 +148,7 @@ static void import_all(struct store *store, const char *path, struct figures *fi
 	struct import_options options = {0};
 	struct device_keyed *devices = calloc(256, sizeof(*devices));
 	enum import_state state = IMPORT_MORE;
-	struct store_error error;
+	struct error error;
 	struct import *import;
 	size_t count;
 
@@ -177,7 +177,7 @@ static void import_all(struct store *store, const char *path, struct figures *fi
 static void check_all(struct store *store, struct figures *figures)
 {
 	struct store_check check = {0};
-	struct store_error error;
+	struct error error;
 	bool done = false;
 
 	while (!done) {
@@ -193,7 +193,7 @@ static void check_all(struct store *store, struct figures *figures)
 
 static void measure(const struct paths *paths, unsigned long rows, struct figures *figures)
 {
-	struct store_error error;
+	struct error error;
 	struct store *store;
 	struct kek *kek;
 	uint64_t left = rows;

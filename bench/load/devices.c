@@ -55,7 +55,7 @@ static int take(struct load_devices *devices, struct reader *r, struct error *f)
 {
 	const struct osc_params *p = &r->spec.params;
 	struct load_device *device;
-	struct store_error why;
+	struct error why;
 	struct osc_keys keys;
 	int err;
 
@@ -107,7 +107,7 @@ static bool looks_like_json(const char *data, size_t len)
 static int parse(struct load_devices *devices, struct reader *r, struct parse_input *input,
 	bool *ended, struct error *f)
 {
-	struct store_error why;
+	struct error why;
 	int err;
 
 	for (;;) {

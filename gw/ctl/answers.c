@@ -41,7 +41,7 @@ enum ctl_error ctl_error_of_store(int ret)
 	}
 }
 
-void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error)
+void ctl_reply_failed(struct ctl_request *req, int ret, const struct error *error)
 {
 	ctl_request_error(
 		req, ctl_error_of_store(ret), "%s", error->text[0] ? error->text : strerror(-ret));

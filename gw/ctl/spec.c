@@ -24,7 +24,7 @@ static enum ctl_cbor_type type_of(enum device_kind kind)
 }
 
 static int put(const struct device_attribute *attribute, const struct ctl_cbor *item,
-	struct device_spec *spec, struct store_error *error)
+	struct device_spec *spec, struct error *error)
 {
 	switch (attribute->kind) {
 	case DEVICE_BYTES:
@@ -62,7 +62,7 @@ bool ctl_spec_read(struct ctl_request *req, const struct ctl_cbor *map, struct d
 	bool *replace)
 {
 	struct ctl_arg args[DEVICE_ATTRIBUTES_MAX + 1];
-	struct store_error error = {0};
+	struct error error = {0};
 	int code = 0;
 
 	memset(spec, 0, sizeof(*spec));

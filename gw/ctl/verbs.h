@@ -67,7 +67,7 @@ struct ctl_ops {
 // The code of what a function of the store returned.
 enum ctl_error ctl_error_of_store(int ret);
 // (last) What a function of the store returned (-errno), and what it said.
-void ctl_reply_failed(struct ctl_request *req, int ret, const struct store_error *error);
+void ctl_reply_failed(struct ctl_request *req, int ret, const struct error *error);
 
 // State of a device: X(constant, word, why it is in that state, what cures it).
 #define CTL_DEVICE_STATES(X)                                                                      \

@@ -55,7 +55,7 @@ int load_devices(struct daemon *daemon, bool *needs_run)
 {
 	struct load_state state = {.daemon = daemon};
 	struct store_load_result result = {0};
-	struct store_error error = {0};
+	struct error error = {0};
 	int rc = store_load(daemon->store, load_device, &state, &result, &error);
 
 	if (rc == -ECANCELED)

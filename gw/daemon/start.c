@@ -36,7 +36,7 @@
 static int open_store(struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
-	struct store_error error = {0};
+	struct error error = {0};
 	int rc = kek_load(conf->devices.kek, &daemon->kek, &error);
 
 	if (rc) {

@@ -153,14 +153,13 @@ static void has_set(const struct device_attribute *attribute, struct device_spec
 		*((bool *)spec + attribute->spec.has) = true;
 }
 
-static int fail(
-	const struct device_attribute *attribute, struct store_error *error, const char *why)
+static int fail(const struct device_attribute *attribute, struct error *error, const char *why)
 {
-	return store_fail(error, -EINVAL, "%s: %s", attribute->name, why);
+	return error_set(error, -EINVAL, "%s: %s", attribute->name, why);
 }
 
 static int word_put(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *word, struct store_error *error)
+	const char *word, struct error *error)
 {
 	for (unsigned i = 0; attribute->words[i] != NULL; i++) {
 		if (strcmp(attribute->words[i], word) == 0) {
@@ -172,7 +171,7 @@ static int word_put(const struct device_attribute *attribute, struct device_spec
 }
 
 static int algorithm_put(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *text, struct store_error *error)
+	const char *text, struct error *error)
 {
 	size_t digits = strspn(text, "0123456789");
 	enum aead_alg alg;
@@ -189,7 +188,7 @@ static int algorithm_put(const struct device_attribute *attribute, struct device
 #define TEXT_MAX 512 // bytes of a value that is text, with the 0 at the end
 
 int device_put_text(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *text, size_t len, struct store_error *error)
+	const char *text, size_t len, struct error *error)
 {
 	char copy[TEXT_MAX];
 	int code = 0;
@@ -215,12 +214,12 @@ int device_put_text(const struct device_attribute *attribute, struct device_spec
 }
 
 int device_put_bytes(const struct device_attribute *attribute, struct device_spec *spec,
-	const uint8_t *bytes, size_t len, struct store_error *error)
+	const uint8_t *bytes, size_t len, struct error *error)
 {
 	const struct device_place *place = &attribute->spec;
 
 	if (len > place->size)
-		return store_fail(error, -EINVAL, "%s: more than %u bytes", attribute->name,
+		return error_set(error, -EINVAL, "%s: more than %u bytes", attribute->name,
 			(unsigned)place->size);
 	if (len > 0)
 		memcpy((char *)spec + place->value, bytes, len);
@@ -230,10 +229,10 @@ int device_put_bytes(const struct device_attribute *attribute, struct device_spe
 }
 
 int device_put_number(const struct device_attribute *attribute, struct device_spec *spec,
-	uint64_t number, struct store_error *error)
+	uint64_t number, struct error *error)
 {
 	if (attribute->most != 0 && (number < attribute->least || number > attribute->most))
-		return store_fail(error, -EINVAL, "%s: from %llu to %llu", attribute->name,
+		return error_set(error, -EINVAL, "%s: from %llu to %llu", attribute->name,
 			(unsigned long long)attribute->least, (unsigned long long)attribute->most);
 	number_set(&attribute->spec, spec, number);
 	has_set(attribute, spec);
@@ -246,14 +245,14 @@ void device_put_flag(const struct device_attribute *attribute, struct device_spe
 }
 
 static int hex_put(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *hex, struct store_error *error)
+	const char *hex, struct error *error)
 {
 	const struct device_place *place = &attribute->spec;
 	size_t digits = strlen(hex), len;
 	const char *end;
 
 	if (digits > 2 * (size_t)place->size)
-		return store_fail(error, -EINVAL, "%s: more than %u bytes", attribute->name,
+		return error_set(error, -EINVAL, "%s: more than %u bytes", attribute->name,
 			(unsigned)place->size);
 	if (sodium_hex2bin((uint8_t *)spec + place->value, place->size, hex, digits, NULL, &len,
 		    &end) != 0 ||
@@ -265,7 +264,7 @@ static int hex_put(const struct device_attribute *attribute, struct device_spec 
 }
 
 static int digits_put(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *text, struct store_error *error)
+	const char *text, struct error *error)
 {
 	char *end;
 
@@ -278,7 +277,7 @@ static int digits_put(const struct device_attribute *attribute, struct device_sp
 }
 
 static int flag_put(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *text, struct store_error *error)
+	const char *text, struct error *error)
 {
 	bool flag = strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0;
 
@@ -289,7 +288,7 @@ static int flag_put(const struct device_attribute *attribute, struct device_spec
 }
 
 int device_put(const struct device_attribute *attribute, struct device_spec *spec, const char *text,
-	struct store_error *error)
+	struct error *error)
 {
 	switch (attribute->kind) {
 	case DEVICE_BYTES:

@@ -6,8 +6,8 @@
 #ifndef POSTERN_GW_DEVICE_ATTRIBUTE_H
 #define POSTERN_GW_DEVICE_ATTRIBUTE_H
 
+#include "base/error.h"
 #include "gw/device/device.h"
-#include "gw/device/error.h"
 
 #include <stddef.h>
 
@@ -76,17 +76,15 @@ bool device_shown(const struct device_attribute *attribute, const struct device_
 
 // For DEVICE_TEXT, DEVICE_WORD and DEVICE_ALGORITHM; the text needs no 0 at its end.
 int device_put_text(const struct device_attribute *attribute, struct device_spec *spec,
-	const char *text, size_t len, struct store_error *error)
-	__attribute__((warn_unused_result));
+	const char *text, size_t len, struct error *error) __attribute__((warn_unused_result));
 int device_put_bytes(const struct device_attribute *attribute, struct device_spec *spec,
-	const uint8_t *bytes, size_t len, struct store_error *error)
-	__attribute__((warn_unused_result));
+	const uint8_t *bytes, size_t len, struct error *error) __attribute__((warn_unused_result));
 int device_put_number(const struct device_attribute *attribute, struct device_spec *spec,
-	uint64_t number, struct store_error *error) __attribute__((warn_unused_result));
+	uint64_t number, struct error *error) __attribute__((warn_unused_result));
 void device_put_flag(const struct device_attribute *attribute, struct device_spec *spec, bool flag);
 // For all kinds, from text as CSV has it: hex, digits, true or false. The text ends with 0.
 int device_put(const struct device_attribute *attribute, struct device_spec *spec, const char *text,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 // The same for struct device_settings and the attributes that are in_place. device_setting_put()
 // takes what device_setting_said() gave, or the store had; an empty text puts nothing.

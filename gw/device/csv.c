@@ -10,7 +10,7 @@
 static void spoil(struct csv *csv, const char *why)
 {
 	if (!csv->bad)
-		store_fail(&csv->why, 0, "%s", why);
+		error_set(&csv->why, 0, "%s", why);
 	csv->bad = true;
 }
 
@@ -147,15 +147,15 @@ static bool blank(const struct csv *csv)
 }
 
 static int header_fail(
-	const struct csv *csv, struct store_error *error, const char *what, const char *name)
+	const struct csv *csv, struct error *error, const char *what, const char *name)
 {
-	return store_fail(error, -EBADMSG, "line %llu, the header: %s%.64s%s",
+	return error_set(error, -EBADMSG, "line %llu, the header: %s%.64s%s",
 		(unsigned long long)csv->first_line, what, name != NULL ? name : "",
 		name != NULL ? "\"" : "");
 }
 
 // Why a cell of the header is none of the names.
-static int name_fail(const struct csv *csv, unsigned at, struct store_error *error)
+static int name_fail(const struct csv *csv, unsigned at, struct error *error)
 {
 	const char *name = csv->row + csv->start[at], *mark = strpbrk(name, ";\t|");
 	char text[96];
@@ -172,7 +172,7 @@ static int name_fail(const struct csv *csv, unsigned at, struct store_error *err
 	return header_fail(csv, error, "no column is named \"", name);
 }
 
-static int header_read(struct csv *csv, struct store_error *error)
+static int header_read(struct csv *csv, struct error *error)
 {
 	char text[96];
 	unsigned seen = 0;
@@ -202,13 +202,12 @@ static int header_read(struct csv *csv, struct store_error *error)
 	return 0;
 }
 
-static enum parse_verdict header_end(struct csv *csv, struct store_error *error)
+static enum parse_verdict header_end(struct csv *csv, struct error *error)
 {
 	return header_read(csv, error) == 0 ? PARSE_NEED_DATA : PARSE_BROKEN;
 }
 
-static enum parse_verdict record_end(
-	struct csv *csv, struct record *record, struct store_error *error)
+static enum parse_verdict record_end(struct csv *csv, struct record *record, struct error *error)
 {
 	memset(record, 0, sizeof(*record));
 	record->line = csv->first_line;
@@ -233,21 +232,19 @@ static enum parse_verdict record_end(
 }
 
 // PARSE_NEED_DATA: nothing for the caller, go on.
-static enum parse_verdict line_end(
-	struct csv *csv, struct record *record, struct store_error *error)
+static enum parse_verdict line_end(struct csv *csv, struct record *record, struct error *error)
 {
 	if (blank(csv))
 		return PARSE_NEED_DATA;
 	return csv->header_read ? record_end(csv, record, error) : header_end(csv, error);
 }
 
-static enum parse_verdict input_end(
-	struct csv *csv, struct record *record, struct store_error *error)
+static enum parse_verdict input_end(struct csv *csv, struct record *record, struct error *error)
 {
 	if (!csv->begun) {
 		if (csv->header_read)
 			return PARSE_END;
-		store_fail(error, 0,
+		error_set(error, 0,
 			"the file is empty: a header with the names of the columns "
 			"comes first");
 		return PARSE_BROKEN;
@@ -263,8 +260,8 @@ static enum parse_verdict input_end(
 	return csv->header_read ? PARSE_END : input_end(csv, record, error);
 }
 
-enum parse_verdict csv_parse(struct csv *csv, struct parse_input *input, struct record *record,
-	struct store_error *error)
+enum parse_verdict csv_parse(
+	struct csv *csv, struct parse_input *input, struct record *record, struct error *error)
 {
 	while (input->used < input->len) {
 		char c = input->data[input->used++];

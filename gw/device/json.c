@@ -12,12 +12,12 @@
 // The text of one object, from { to }.
 struct cursor {
 	char *at, *end;
-	struct store_error *error;
+	struct error *error;
 };
 
 static bool fail(struct cursor *cursor, const char *why)
 {
-	store_fail(cursor->error, 0, "%s", why);
+	error_set(cursor->error, 0, "%s", why);
 	return false;
 }
 
@@ -206,12 +206,12 @@ static bool member(struct cursor *cursor, struct record *record, unsigned *seen)
 		return false;
 	const struct device_attribute *attribute = device_attribute(key, key_len);
 	if (attribute == NULL) {
-		store_fail(cursor->error, 0, "no value is named \"%.64s\"", key);
+		error_set(cursor->error, 0, "no value is named \"%.64s\"", key);
 		return false;
 	}
 	unsigned column = attribute - device_attributes;
 	if (*seen & 1u << column) {
-		store_fail(cursor->error, 0, "%s: is there twice", key);
+		error_set(cursor->error, 0, "%s: is there twice", key);
 		return false;
 	}
 	*seen |= 1u << column;
@@ -248,14 +248,13 @@ static bool object(struct cursor *cursor, struct record *record)
 	return true;
 }
 
-static enum parse_verdict object_end(
-	struct json *json, struct record *record, struct store_error *error)
+static enum parse_verdict object_end(struct json *json, struct record *record, struct error *error)
 {
 	memset(record, 0, sizeof(*record));
 	record->line = json->first_line;
 	json->state = json->in_array ? JSON_ARRAY_NEXT : JSON_STREAM;
 	if (json->len > RECORD_LEN_MAX) {
-		store_fail(error, 0, "the object is too long");
+		error_set(error, 0, "the object is too long");
 		return PARSE_BAD_RECORD;
 	}
 	json->row[json->len] = 0;
@@ -320,27 +319,27 @@ static bool between(struct json *json, char c)
 	return false;
 }
 
-static enum parse_verdict input_end(struct json *json, struct store_error *error)
+static enum parse_verdict input_end(struct json *json, struct error *error)
 {
 	switch (json->state) {
 	case JSON_STREAM:
 	case JSON_DONE:
 		return PARSE_END;
 	case JSON_OBJECT:
-		store_fail(error, 0, "the object that begins on line %llu has no end",
+		error_set(error, 0, "the object that begins on line %llu has no end",
 			(unsigned long long)json->first_line);
 		return PARSE_BROKEN;
 	case JSON_START:
-		store_fail(error, 0, "the file is empty");
+		error_set(error, 0, "the file is empty");
 		return PARSE_BROKEN;
 	default:
-		store_fail(error, 0, "the list has no end");
+		error_set(error, 0, "the list has no end");
 		return PARSE_BROKEN;
 	}
 }
 
-enum parse_verdict json_parse(struct json *json, struct parse_input *input, struct record *record,
-	struct store_error *error)
+enum parse_verdict json_parse(
+	struct json *json, struct parse_input *input, struct record *record, struct error *error)
 {
 	while (input->used < input->len) {
 		char c = input->data[input->used++];
@@ -348,7 +347,7 @@ enum parse_verdict json_parse(struct json *json, struct parse_input *input, stru
 			if (take(json, c))
 				return object_end(json, record, error);
 		} else if (!between(json, c)) {
-			store_fail(error, 0,
+			error_set(error, 0,
 				json->state == JSON_START
 					? "line %llu: not JSON: it must begin with [ or {"
 					: "line %llu: not JSON: an object, a comma or the end of "

@@ -27,28 +27,28 @@ static bool given(const struct record *record, const struct device_attribute *at
 	return record->value[attribute - device_attributes].kind != RECORD_ABSENT;
 }
 
-static int check_values(const struct record *record, struct store_error *error)
+static int check_values(const struct record *record, struct error *error)
 {
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		const struct device_attribute *attribute = &device_attributes[i];
 		if (attribute->required && !given(record, attribute))
-			return store_fail(error, -EINVAL, "%s: missing", attribute->name);
+			return error_set(error, -EINVAL, "%s: missing", attribute->name);
 	}
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		const struct device_attribute *attribute = &device_attributes[i];
 		if (!given(record, attribute))
 			continue;
 		if (((kinds_of(attribute->kind) | RECORD_TEXT) & record->value[i].kind) == 0)
-			return store_fail(
+			return error_set(
 				error, -EINVAL, "%s: not the right kind of value", attribute->name);
 		if (strlen(record->value[i].text) != record->value[i].len)
-			return store_fail(error, -EINVAL, "%s: has a NUL", attribute->name);
+			return error_set(error, -EINVAL, "%s: has a NUL", attribute->name);
 	}
 	return 0;
 }
 
-static int spec_of(const struct record *record, bool never_used, struct device_spec *spec,
-	struct store_error *error)
+static int spec_of(
+	const struct record *record, bool never_used, struct device_spec *spec, struct error *error)
 {
 	const struct device_attribute *past = device_attribute("never_used", strlen("never_used"));
 
@@ -65,8 +65,8 @@ static int spec_of(const struct record *record, bool never_used, struct device_s
 	return code;
 }
 
-int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
-	struct store_error *error)
+int record_to_spec(
+	const struct record *record, bool never_used, struct device_spec *spec, struct error *error)
 {
 	memset(spec, 0, sizeof(*spec));
 	int code = spec_of(record, never_used, spec, error);

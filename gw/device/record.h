@@ -31,7 +31,7 @@ struct record {
 
 // -EINVAL and what is wrong. *spec is wiped then.
 int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 enum parse_verdict {
 	PARSE_NEED_DATA, // all of data was used
@@ -66,7 +66,7 @@ struct csv {
 	bool extra;     // the field is behind those of the header, and must be empty
 	char delimiter; // seen in the header instead of a comma; 0: none
 	bool bad;
-	struct store_error why; // if bad
+	struct error why; // if bad
 	size_t len;
 	unsigned fields, columns;
 	bool quoted[DEVICE_ATTRIBUTES_MAX];
@@ -75,8 +75,8 @@ struct csv {
 	char row[RECORD_LEN_MAX];
 };
 
-enum parse_verdict csv_parse(struct csv *csv, struct parse_input *input, struct record *record,
-	struct store_error *error);
+enum parse_verdict csv_parse(
+	struct csv *csv, struct parse_input *input, struct record *record, struct error *error);
 
 enum json_state {
 	JSON_START,
@@ -100,7 +100,7 @@ struct json {
 	char row[RECORD_LEN_MAX + 1];
 };
 
-enum parse_verdict json_parse(struct json *json, struct parse_input *input, struct record *record,
-	struct store_error *error);
+enum parse_verdict json_parse(
+	struct json *json, struct parse_input *input, struct record *record, struct error *error);
 
 #endif

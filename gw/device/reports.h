@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_DEVICE_REPORTS_H
 #define POSTERN_GW_DEVICE_REPORTS_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ struct import_options {
 
 struct import_bad_row {
 	uint64_t line; // of the input, from 1, where the row begins
-	struct store_error error;
+	struct error error;
 };
 
 struct import_progress {
@@ -44,7 +44,7 @@ struct check_report {
 	uint64_t devices; // looked at
 	uint64_t problems;
 	unsigned told; // in problem[]
-	struct store_error problem[CHECK_PROBLEMS_MAX];
+	struct error problem[CHECK_PROBLEMS_MAX];
 };
 
 #endif

@@ -37,30 +37,30 @@ static void marks_read(const struct store *store, struct marks *marks)
 	};
 }
 
-int copy_check(struct store *store, const struct meta *meta, struct store_error *error)
+int copy_check(struct store *store, const struct meta *meta, struct error *error)
 {
 	struct marks marks;
 
 	if (store->copy)
-		return store_fail(error, -ESTALE, "the store is a backup" ADOPT_HINT);
+		return error_set(error, -ESTALE, "the store is a backup" ADOPT_HINT);
 	if (!meta->this_machine)
-		return store_fail(
+		return error_set(
 			error, -ESTALE, "the store was last used on another machine" ADOPT_HINT);
 	marks_read(store, &marks);
 	// The first transaction makes the store, and its mark comes behind it.
 	if (marks.beside_code == -ENOENT && (store->run_next > 0 || store->commits > 1))
-		return store_fail(error, -ESTALE,
+		return error_set(error, -ESTALE,
 			"the database stands here without its " STORE_MARK ADOPT_HINT);
 	if ((marks.beside_code != 0 && marks.beside_code != -ENOENT) ||
 		(marks.runtime_code != 0 && marks.runtime_code != -ENOENT))
-		return store_fail(error, -ESTALE, STORE_MARK " cannot be read" ADOPT_HINT);
+		return error_set(error, -ESTALE, STORE_MARK " cannot be read" ADOPT_HINT);
 	if (store->run_next < marks.highest.run)
-		return store_fail(error, -ESTALE,
+		return error_set(error, -ESTALE,
 			"the store is an old copy: it is at run %u, " STORE_MARK
 			" says %u" ADOPT_HINT,
 			store->run_next, marks.highest.run);
 	if (store->commits < marks.highest.commits)
-		return store_fail(error, -ESTALE,
+		return error_set(error, -ESTALE,
 			"the store is an old copy: it is at transaction %llu, " STORE_MARK
 			" says %llu" ADOPT_HINT,
 			(unsigned long long)store->commits,
@@ -70,7 +70,7 @@ int copy_check(struct store *store, const struct meta *meta, struct store_error 
 
 // The run with which an adopted store goes on; store->commits becomes that of the newest mark. What
 // the original of an older version used since was runs of that version.
-int adopt_run(struct store *store, int64_t version, uint32_t *run, struct store_error *error)
+int adopt_run(struct store *store, int64_t version, uint32_t *run, struct error *error)
 {
 	int64_t width = version < STORE_VERSION_NARROW ? STORE_WIDE_RUN : 1;
 	struct marks marks;
@@ -84,15 +84,15 @@ int adopt_run(struct store *store, int64_t version, uint32_t *run, struct store_
 	int64_t beyond = known + ADOPT_RUNS * width;
 	int64_t adopted = beyond > daily ? beyond : daily;
 	if (adopted > STORE_RUN_MAX)
-		return store_fail(error, -ERANGE,
+		return error_set(error, -ERANGE,
 			"too few run numbers are left to adopt the store: the devices need new "
 			"keys in a new store");
 	*run = adopted;
 	return 0;
 }
 
-int adopt_write(struct store *store, const struct store_config *config, uint32_t run,
-	struct store_error *error)
+int adopt_write(
+	struct store *store, const struct store_config *config, uint32_t run, struct error *error)
 {
 	int code = meta_adopt(store, config, run, error);
 

@@ -28,14 +28,14 @@ bool row_same_keys(const struct store_row *a, const struct store_row *b)
 
 // What a device is to be, if anything is said, is what it is.
 static int policy_check(
-	const struct store_row *row, const struct store_row *there, struct store_error *error)
+	const struct store_row *row, const struct store_row *there, struct error *error)
 {
 	if (row->recovery_said && row->recovery != there->recovery)
-		return store_fail(error, -EEXIST,
+		return error_set(error, -EEXIST,
 			"device %s is there with these keys and recovery: %s; remove it first",
 			there->name, device_recovery_words[there->recovery]);
 	if (row->own_piv_said && row->own_piv != there->own_piv)
-		return store_fail(error, -EEXIST,
+		return error_set(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
 			there->name, device_own_piv_words[there->own_piv]);
 	return 0;
@@ -45,7 +45,7 @@ static int policy_check(
 // own: what is raised while an import writes them to a copy (shadow.c) must not overwrite them
 // there.
 static int settings_change(struct store *store, struct store_row *row, struct store_row *there,
-	bool replace, enum device_outcome *outcome, struct store_error *error)
+	bool replace, enum device_outcome *outcome, struct error *error)
 {
 	const struct device_attribute *changed =
 		device_settings_change(&there->settings, &row->settings);
@@ -54,7 +54,7 @@ static int settings_change(struct store *store, struct store_row *row, struct st
 	if (changed == NULL)
 		return 0;
 	if (!replace)
-		return store_fail(error, -EEXIST,
+		return error_set(error, -EEXIST,
 			"device %s is there with these keys and other settings (%s); replace "
 			"changes them",
 			there->name, changed->name);
@@ -85,7 +85,7 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 // Looks up who has the device_id and ID Context of the row: the same device, one that is to be
 // replaced, or one that is in the way.
 static int address_check(struct store *store, struct store_row *row, bool replace,
-	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+	enum device_outcome *outcome, uint64_t *other, struct error *error)
 {
 	struct store_row there;
 
@@ -96,14 +96,14 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	*other = there.id;
 	if (row_same_keys(row, &there)) {
 		if (row->named && strcmp(row->name, there.name) != 0)
-			return store_fail(error, -EEXIST, "this device is there with the name %s",
+			return error_set(error, -EEXIST, "this device is there with the name %s",
 				there.name);
 		code = policy_check(row, &there, error);
 		return code != 0 ? code
 				 : settings_change(store, row, &there, replace, outcome, error);
 	}
 	if (!replace)
-		return store_fail(error, -EEXIST,
+		return error_set(error, -EEXIST,
 			"device %s has this device_id and ID Context, with other keys", there.name);
 	*outcome = DEVICE_REPLACED;
 	row->replaces = there.id;
@@ -115,8 +115,8 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 	return code;
 }
 
-static int name_check(struct store *store, const struct store_row *row, uint64_t *other,
-	struct store_error *error)
+static int name_check(
+	struct store *store, const struct store_row *row, uint64_t *other, struct error *error)
 {
 	struct store_row there;
 
@@ -124,9 +124,9 @@ static int name_check(struct store *store, const struct store_row *row, uint64_t
 	if (code == -ENOENT)
 		return 0;
 	if (code != 0)
-		return store_fail(error, code, "device %s is damaged in the store", row->name);
+		return error_set(error, code, "device %s is damaged in the store", row->name);
 	*other = there.id;
-	return store_fail(error, -EEXIST, "another device has the name %s", row->name);
+	return error_set(error, -EEXIST, "another device has the name %s", row->name);
 }
 
 static bool sealed_alike(const struct store_row *a, const struct store_row *b)
@@ -137,7 +137,7 @@ static bool sealed_alike(const struct store_row *a, const struct store_row *b)
 
 // Where the mark begins, once it is known what the device recovers by. A device with Echo has none,
 // but one that its keys had stays with them.
-static int mark_begin(struct store_row *row, struct store_error *error)
+static int mark_begin(struct store_row *row, struct error *error)
 {
 	int code = spec_floor_check(row, error);
 
@@ -150,7 +150,7 @@ static int mark_begin(struct store_row *row, struct store_error *error)
 	return 0;
 }
 
-static int row_insert(struct store *store, const struct store_row *row, struct store_error *error)
+static int row_insert(struct store *store, const struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_INSERT);
 
@@ -182,7 +182,7 @@ static int row_insert(struct store *store, const struct store_row *row, struct s
 }
 
 int row_apply(struct store *store, struct store_row *row, bool replace,
-	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+	enum device_outcome *outcome, uint64_t *other, struct error *error)
 {
 	const struct store_row sealed = *row;
 
@@ -201,17 +201,17 @@ int row_apply(struct store *store, struct store_row *row, bool replace,
 	if (code != 0)
 		return code;
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK && row->gateway_seq > key_clock_first())
-		return store_fail(error, -ERANGE,
+		return error_set(error, -ERANGE,
 			"gateway_seq: the clock has yet to come to it: own_piv: always, or new "
 			"keys");
 	if (row->run_base + store_current_run(store) > STORE_RUN_MAX)
-		return store_fail(error, -ERANGE,
+		return error_set(error, -ERANGE,
 			"its keys have used up their own Partial IVs: new keys are due");
 	if (store->max_devices != 0 && store->count >= store->max_devices)
-		return store_fail(error, -EDQUOT, "there are %" PRIu64 " devices, the most allowed",
+		return error_set(error, -EDQUOT, "there are %" PRIu64 " devices, the most allowed",
 			store->count);
 	if (!sealed_alike(row, &sealed) && row_reseal(store, row, &sealed) != 0)
-		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
+		return error_set(error, -EBADMSG, "the keys cannot be sealed again");
 	code = row_insert(store, row, error);
 	store->count += code == 0;
 	return code;

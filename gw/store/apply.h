@@ -10,7 +10,7 @@
 // others and writes it. *other is the id of the device in the way, or 0. With DEVICE_CHANGED *row
 // becomes the one that was there, with its new settings.
 int row_apply(struct store *store, struct store_row *row, bool replace,
-	enum device_outcome *outcome, uint64_t *other, struct store_error *error)
+	enum device_outcome *outcome, uint64_t *other, struct error *error)
 	__attribute__((warn_unused_result));
 // Fills what the operator left out with the values of the device that this one replaces.
 void row_inherit(struct store_row *row, const struct store_row *before);

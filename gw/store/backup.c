@@ -26,7 +26,7 @@ struct store_backup {
 };
 
 static int backup_fail(
-	const struct store_backup *backup, int below, const char *what, struct store_error *error)
+	const struct store_backup *backup, int below, const char *what, struct error *error)
 {
 	int code;
 
@@ -41,26 +41,26 @@ static int backup_fail(
 		code = -EIO;
 		break;
 	}
-	return store_fail(error, code, "%s: %s: %s", backup->path, what, sqlite3_errstr(below));
+	return error_set(error, code, "%s: %s: %s", backup->path, what, sqlite3_errstr(below));
 }
 
-static int part_make(struct store_backup *backup, struct store_error *error)
+static int part_make(struct store_backup *backup, struct error *error)
 {
 	int code = 0;
 
 	if (access(backup->path, F_OK) == 0)
-		return store_fail(error, -EEXIST, "%s is there already", backup->path);
+		return error_set(error, -EEXIST, "%s is there already", backup->path);
 	int fd = open(backup->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		code = -errno;
-		return store_fail(error, code, "cannot make %s: %s", backup->part, strerror(-code));
+		return error_set(error, code, "cannot make %s: %s", backup->part, strerror(-code));
 	}
 	close(fd);
 	backup->made = true;
 	return 0;
 }
 
-static int backup_begin(struct store *store, struct store_backup *backup, struct store_error *error)
+static int backup_begin(struct store *store, struct store_backup *backup, struct error *error)
 {
 	int code = part_make(backup, error);
 	if (code != 0)
@@ -81,8 +81,8 @@ static int backup_begin(struct store *store, struct store_backup *backup, struct
 					      "cannot be begun", error);
 }
 
-int store_backup_open(struct store *store, const char *path, struct store_backup **backup,
-	struct store_error *error)
+int store_backup_open(
+	struct store *store, const char *path, struct store_backup **backup, struct error *error)
 {
 	struct store_backup *new = calloc(1, sizeof(*new));
 
@@ -95,9 +95,9 @@ int store_backup_open(struct store *store, const char *path, struct store_backup
 		if (new != NULL)
 			new->part = NULL;
 		store_backup_free(new);
-		return store_fail(error, -ENOMEM, "no memory for a backup");
+		return error_set(error, -ENOMEM, "no memory for a backup");
 	}
-	int code = store->broken ? store_fail(error, -EIO, "the store failed to write before")
+	int code = store->broken ? error_set(error, -EIO, "the store failed to write before")
 				 : backup_begin(store, new, error);
 	if (code != 0) {
 		store_backup_free(new);
@@ -107,7 +107,7 @@ int store_backup_open(struct store *store, const char *path, struct store_backup
 	return 0;
 }
 
-static int backup_end(struct store_backup *backup, struct store_error *error)
+static int backup_end(struct store_backup *backup, struct error *error)
 {
 	int below = sqlite3_backup_finish(backup->copy);
 
@@ -134,15 +134,15 @@ static int backup_end(struct store_backup *backup, struct store_error *error)
 	// What was reported as failed is not in the way of another try.
 	if (code != 0 && !backup->made)
 		unlink(backup->path);
-	return code == 0 ? 0 : store_fail(error, code, "%s: %s", backup->path, strerror(-code));
+	return code == 0 ? 0 : error_set(error, code, "%s: %s", backup->path, strerror(-code));
 }
 
-int store_backup_step(struct store_backup *backup, bool *done, struct store_error *error)
+int store_backup_step(struct store_backup *backup, bool *done, struct error *error)
 {
 	*done = false;
 	// What it shows may not be on its disk, and the copy holds up store_recover().
 	if (backup->store->broken)
-		return store_fail(error, -EIO, "the store failed to write before");
+		return error_set(error, -EIO, "the store failed to write before");
 	int below = sqlite3_backup_step(backup->copy, PAGES_A_TURN);
 
 	if (below == SQLITE_OK)

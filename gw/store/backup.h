@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_STORE_BACKUP_H
 #define POSTERN_GW_STORE_BACKUP_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 
@@ -16,10 +16,10 @@ struct store_backup;
 // that store_open() refuses it until it is adopted. The file gets its name when it is complete and
 // on the disk. -EEXIST if a file of this name is there.
 int store_backup_open(struct store *store, const char *path, struct store_backup **backup,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 // One turn: copies some pages. What the store writes between two turns gets into the copy, too.
 // *done is set when the copy is complete and on the disk.
-int store_backup_step(struct store_backup *backup, bool *done, struct store_error *error)
+int store_backup_step(struct store_backup *backup, bool *done, struct error *error)
 	__attribute__((warn_unused_result));
 // Frees; NULL is allowed. A copy that is not complete is removed.
 void store_backup_free(struct store_backup *backup);

@@ -30,14 +30,14 @@ static void problem(struct store_check *check, const char *format, ...)
 	check->report.problems++;
 	if (check->report.told == CHECK_PROBLEMS_MAX)
 		return;
-	struct store_error *to = &check->report.problem[check->report.told++];
+	struct error *to = &check->report.problem[check->report.told++];
 	va_start(args, format);
 	vsnprintf(to->text, sizeof(to->text), format, args);
 	va_end(args);
 }
 
 // What SQLite itself finds in a table and its indexes; all at once, so only for a small one.
-static int check_meta(struct store *store, struct store_check *check, struct store_error *error)
+static int check_meta(struct store *store, struct store_check *check, struct error *error)
 {
 	sqlite3_stmt *statement = NULL;
 	int step =
@@ -343,7 +343,7 @@ static const struct walk {
 
 // *more: there is no time for the rows behind.
 static int walk_rows(struct store *store, struct store_check *check, const struct walk *walk,
-	sqlite3_stmt *statement, bool *more, struct store_error *error)
+	sqlite3_stmt *statement, bool *more, struct error *error)
 {
 	int step = SQLITE_ERROR;
 
@@ -351,7 +351,7 @@ static int walk_rows(struct store *store, struct store_check *check, const struc
 		return store_sql_fail(store, error);
 	while (!*more && (step = sqlite3_step(statement)) == SQLITE_ROW) {
 		if (!walk->row(store, check, statement)) {
-			store_fail(error, -EBADMSG, "it is not in order");
+			error_set(error, -EBADMSG, "it is not in order");
 			break;
 		}
 		*more = ++check->rows % LOOK_ROWS == 0 && clock_ns() > check->until_ns;
@@ -365,7 +365,7 @@ static int walk_rows(struct store *store, struct store_check *check, const struc
 }
 
 static int walk_turn(struct store *store, struct store_check *check, const struct walk *walk,
-	bool *more, struct store_error *error)
+	bool *more, struct error *error)
 {
 	int code = 0;
 
@@ -393,10 +393,10 @@ static int walk_turn(struct store *store, struct store_check *check, const struc
 }
 
 int store_check_step(
-	struct store *store, struct store_check *check, bool *done, struct store_error *error)
+	struct store *store, struct store_check *check, bool *done, struct error *error)
 {
 	const unsigned count = sizeof(walks) / sizeof(walks[0]);
-	struct store_error unheard;
+	struct error unheard;
 	bool more = false;
 	int code;
 

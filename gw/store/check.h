@@ -38,6 +38,6 @@ struct store_check {
 // device is there. Problems go to the report. *done is set after the last row. Returns -errno if
 // the database cannot be read.
 int store_check_step(struct store *store, struct store_check *check, bool *done,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 #endif

@@ -40,7 +40,7 @@ static bool is_strangers(const struct store *store, const struct sockaddr_un *na
 	return strangers;
 }
 
-int store_claim(struct store *store, struct store_error *error)
+int store_claim(struct store *store, struct error *error)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	uint8_t hash[CLAIM_HASH_LEN];
@@ -62,10 +62,10 @@ int store_claim(struct store *store, struct store_error *error)
 	if (code == -EADDRINUSE)
 		return is_strangers(store, &name, len)
 			? 0
-			: store_fail(error, -EBUSY,
+			: error_set(error, -EBUSY,
 				  "the store %s: another process has a copy of it open, and only "
 				  "one of them may ever run",
 				  store->directory);
 	return code == 0 ? 0
-			 : store_fail(error, code, "the claim on the store: %s", strerror(-code));
+			 : error_set(error, code, "the claim on the store: %s", strerror(-code));
 }

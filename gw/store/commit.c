@@ -11,10 +11,10 @@
 #include <assert.h>
 #include <errno.h>
 
-int store_begin(struct store *store, struct store_error *error)
+int store_begin(struct store *store, struct error *error)
 {
 	if (store->broken)
-		return store_fail(error, -EIO, "the store failed to write before");
+		return error_set(error, -EIO, "the store failed to write before");
 	assert(sqlite3_get_autocommit(store->db) != 0); // one transaction at a time
 	store->count_begun = store->count;
 	return store_exec(store, store_statement(store, SQL_BEGIN), error);
@@ -30,12 +30,12 @@ void store_rollback(struct store *store)
 		store->broken = true;
 }
 
-int store_commit(struct store *store, struct store_error *error)
+int store_commit(struct store *store, struct error *error)
 {
 	return store_commit_run(store, store->run_next, error);
 }
 
-int store_commit_run(struct store *store, uint32_t run_next, struct store_error *error)
+int store_commit_run(struct store *store, uint32_t run_next, struct error *error)
 {
 	uint64_t after = store->commits + 1;
 

@@ -17,7 +17,7 @@
 
 #define CACHE_KIB (64 * 1024)
 
-int database_open(struct store *store, struct store_error *error)
+int database_open(struct store *store, struct error *error)
 {
 	struct stat st;
 	int code = 0;
@@ -33,24 +33,24 @@ int database_open(struct store *store, struct store_error *error)
 	if (fd >= 0)
 		close(fd);
 	if (code != 0)
-		return store_fail(error, code, "cannot open %s/" STORE_DB ": %s", store->directory,
+		return error_set(error, code, "cannot open %s/" STORE_DB ": %s", store->directory,
 			strerror(-code));
 	store->db_dev = st.st_dev;
 	store->db_ino = st.st_ino;
 
 	char *path;
 	if (asprintf(&path, "%s/" STORE_DB, store->directory) < 0)
-		return store_fail(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "no memory");
 	int opened = sqlite3_open_v2(path, &store->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	free(path);
 	if (store->db == NULL)
-		return store_fail(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "no memory");
 	if (opened != SQLITE_OK)
 		return store_sql_fail(store, error);
 	// What cannot be opened to write, SQLite opens to read.
 	if (sqlite3_db_readonly(store->db, "main") != 0)
-		return store_fail(
+		return error_set(
 			error, -EROFS, "%s/" STORE_DB " can be read only", store->directory);
 
 	// One file at rest, and a large import writes its new pages once: the journal that is
@@ -67,7 +67,7 @@ int database_open(struct store *store, struct store_error *error)
 	return sql_run(store, cache, error);
 }
 
-int database_close(struct store *store, struct store_error *error)
+int database_close(struct store *store, struct error *error)
 {
 	for (size_t i = 0; i < SQL_COUNT; i++) {
 		sqlite3_finalize(store->statement[i]);
@@ -75,12 +75,12 @@ int database_close(struct store *store, struct store_error *error)
 	}
 	// With a backup under way it stays open.
 	if (sqlite3_close(store->db) != SQLITE_OK)
-		return store_fail(error, -EBUSY, "the store is being copied");
+		return error_set(error, -EBUSY, "the store is being copied");
 	store->db = NULL;
 	return 0;
 }
 
-int journal_forget(struct store *store, struct store_error *error)
+int journal_forget(struct store *store, struct error *error)
 {
 	struct stat st;
 	int code = 0;
@@ -92,5 +92,5 @@ int journal_forget(struct store *store, struct store_error *error)
 	// Also if the name is gone: that may be what failed.
 	if (code == 0 && fsync(store->directory_fd) != 0)
 		code = -errno;
-	return code == 0 ? 0 : store_fail(error, code, "the store's journal: %s", strerror(-code));
+	return code == 0 ? 0 : error_set(error, code, "the store's journal: %s", strerror(-code));
 }

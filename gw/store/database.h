@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_STORE_DATABASE_H
 #define POSTERN_GW_STORE_DATABASE_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #define STORE_DB "devices.db"
 
@@ -13,13 +13,10 @@ struct store;
 
 // Opens the database of store->directory, and makes an empty one if there is none; sets db, db_dev
 // and db_ino.
-int database_open(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int database_open(struct store *store, struct error *error) __attribute__((warn_unused_result));
 // -EBUSY while a backup reads it.
-int database_close(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int database_close(struct store *store, struct error *error) __attribute__((warn_unused_result));
 // Takes away, durably, the name of a journal that is empty.
-int journal_forget(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int journal_forget(struct store *store, struct error *error) __attribute__((warn_unused_result));
 
 #endif

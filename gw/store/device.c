@@ -14,7 +14,7 @@
 #include <string.h>
 
 static int add_row(struct store *store, struct store_row *row, bool replace,
-	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
+	struct device_keyed *device, enum device_outcome *outcome, struct error *error)
 {
 	uint64_t other;
 
@@ -25,7 +25,7 @@ static int add_row(struct store *store, struct store_row *row, bool replace,
 		return code;
 	code = row_apply(store, row, replace, outcome, &other, error);
 	if (code == 0 && row_to_device(store, row, device) != 0)
-		code = store_fail(error, -EBADMSG, "the keys of the new device do not open");
+		code = error_set(error, -EBADMSG, "the keys of the new device do not open");
 	if (code != 0 || *outcome == DEVICE_UNCHANGED) {
 		store_rollback(store);
 		return code;
@@ -34,7 +34,7 @@ static int add_row(struct store *store, struct store_row *row, bool replace,
 }
 
 int store_add(struct store *store, const struct device_spec *spec, bool replace,
-	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
+	struct device_keyed *device, enum device_outcome *outcome, struct error *error)
 {
 	struct store_row row;
 
@@ -49,20 +49,20 @@ int store_add(struct store *store, const struct device_spec *spec, bool replace,
 
 // A row of other keys for `before`, under the same name.
 static int rotate_row(struct store *store, struct store_row *row, const struct store_row *before,
-	struct store_error *error)
+	struct error *error)
 {
 	const struct store_row sealed = *row;
 	enum device_outcome outcome;
 	uint64_t other;
 
 	if (row_same_keys(row, before))
-		return store_fail(error, -EEXIST, "device %s has these keys already", before->name);
+		return error_set(error, -EEXIST, "device %s has these keys already", before->name);
 	memcpy(row->name, before->name, sizeof(row->name));
 	row->named = true;
 	row->replaces = before->id;
 	row_inherit(row, before);
 	if (row_reseal(store, row, &sealed) != 0)
-		return store_fail(error, -EBADMSG, "the keys cannot be sealed again");
+		return error_set(error, -EBADMSG, "the keys cannot be sealed again");
 	int code = row_retire(store, before, error);
 	if (code != 0)
 		return code;
@@ -71,7 +71,7 @@ static int rotate_row(struct store *store, struct store_row *row, const struct s
 }
 
 int store_rotate(struct store *store, const char *name, const struct device_spec *spec,
-	struct device_info *before, struct device_keyed *device, struct store_error *error)
+	struct device_info *before, struct device_keyed *device, struct error *error)
 {
 	struct store_row row, there;
 
@@ -88,7 +88,7 @@ int store_rotate(struct store *store, const char *name, const struct device_spec
 	if (code == 0)
 		code = rotate_row(store, &row, &there, error);
 	if (code == 0 && row_to_device(store, &row, device) != 0)
-		code = store_fail(error, -EBADMSG, "the keys of the new device do not open");
+		code = error_set(error, -EBADMSG, "the keys of the new device do not open");
 	if (code != 0)
 		store_rollback(store);
 	else
@@ -101,7 +101,7 @@ int store_rotate(struct store *store, const char *name, const struct device_spec
 }
 
 int store_remove(
-	struct store *store, const char *name, struct device_info *info, struct store_error *error)
+	struct store *store, const char *name, struct device_info *info, struct error *error)
 {
 	struct store_row row;
 
@@ -123,8 +123,7 @@ int store_remove(
 	return store_commit(store, error);
 }
 
-int store_show(
-	struct store *store, const char *name, struct device_info *info, struct store_error *error)
+int store_show(struct store *store, const char *name, struct device_info *info, struct error *error)
 {
 	struct store_row row;
 
@@ -135,7 +134,7 @@ int store_show(
 }
 
 int store_list(struct store *store, const char *after, struct device_info *page, size_t room,
-	size_t *count, struct store_error *error)
+	size_t *count, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_PAGE);
 	struct store_row row;

@@ -13,34 +13,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int directory_open(const char *path, mode_t mode, struct store_error *error)
+static int directory_open(const char *path, mode_t mode, struct error *error)
 {
 	if (mkdir(path, mode) != 0 && errno != EEXIST) {
 		int code = -errno;
-		return store_fail(error, code, "cannot make %s: %s", path, strerror(-code));
+		return error_set(error, code, "cannot make %s: %s", path, strerror(-code));
 	}
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		int code = -errno;
-		return store_fail(error, code, "cannot open %s: %s", path, strerror(-code));
+		return error_set(error, code, "cannot open %s: %s", path, strerror(-code));
 	}
 	return fd;
 }
 
 // Without its name a new store would be lost as a whole, and a newer one would begin with the same
 // run.
-static int directory_name_sync(const char *path, struct store_error *error)
+static int directory_name_sync(const char *path, struct error *error)
 {
 	int code = file_name_sync(path);
 
 	// Made by somebody else, where we may not even look.
 	if (code == 0 || code == -EACCES)
 		return 0;
-	return store_fail(error, code, "cannot sync the name of %s: %s", path, strerror(-code));
+	return error_set(error, code, "cannot sync the name of %s: %s", path, strerror(-code));
 }
 
 // Only the owner of the file can open it, as each user who can open a lock can hold it.
-static int lock_take(struct store *store, struct store_error *error)
+static int lock_take(struct store *store, struct error *error)
 {
 	struct stat directory, st;
 	int code = 0;
@@ -57,17 +57,16 @@ static int lock_take(struct store *store, struct store_error *error)
 	else
 		code = file_give(store->lock_fd, store->directory_fd);
 	if (code != 0)
-		return store_fail(error, code, "cannot use %s/" STORE_LOCK ": %s", store->directory,
+		return error_set(error, code, "cannot use %s/" STORE_LOCK ": %s", store->directory,
 			strerror(-code));
 	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	code = errno == EWOULDBLOCK ? -EBUSY : -errno;
-	return store_fail(error, code, "the store %s: %s", store->directory,
+	return error_set(error, code, "the store %s: %s", store->directory,
 		code == -EBUSY ? "another process has it" : strerror(-code));
 }
 
-int directories_open(
-	struct store *store, const struct store_config *config, struct store_error *error)
+int directories_open(struct store *store, const struct store_config *config, struct error *error)
 {
 	store->directory_fd = directory_open(config->directory, 0700, error);
 	if (store->directory_fd < 0)

@@ -12,7 +12,7 @@
 
 // Makes and opens both directories, and takes the lock; sets directory_fd, lock_fd and runtime_fd,
 // which store_close() closes, also on failure. -EBUSY if another process has the lock.
-int directories_open(struct store *store, const struct store_config *config,
-	struct store_error *error) __attribute__((warn_unused_result));
+int directories_open(struct store *store, const struct store_config *config, struct error *error)
+	__attribute__((warn_unused_result));
 
 #endif

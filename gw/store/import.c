@@ -88,14 +88,14 @@ void import_free(struct import *import)
 }
 
 static int import_new(struct store *store, int fd, const struct import_options *options,
-	struct import **import, struct store_error *error)
+	struct import **import, struct error *error)
 {
 	struct stat st;
 
 	struct import *new = calloc(1, sizeof(*new));
 	if (new == NULL) {
 		close(fd);
-		return store_fail(error, -ENOMEM, "no memory for an import");
+		return error_set(error, -ENOMEM, "no memory for an import");
 	}
 	new->store = store;
 	new->options = *options;
@@ -105,7 +105,7 @@ static int import_new(struct store *store, int fd, const struct import_options *
 	new->work = sodium_malloc(size);
 	if (new->work == NULL) {
 		import_free(new);
-		return store_fail(error, -ENOMEM, "no memory for an import");
+		return error_set(error, -ENOMEM, "no memory for an import");
 	}
 	memset(new->work, 0, size);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -115,7 +115,7 @@ static int import_new(struct store *store, int fd, const struct import_options *
 	if (new->accepted == NULL) {
 		int code = -errno;
 		import_free(new);
-		return store_fail(error, code, "no room to stage rows beside the database: %s",
+		return error_set(error, code, "no room to stage rows beside the database: %s",
 			strerror(-code));
 	}
 	*import = new;
@@ -123,21 +123,21 @@ static int import_new(struct store *store, int fd, const struct import_options *
 }
 
 int import_open_fd(struct store *store, int fd, const struct import_options *options,
-	struct import **import, struct store_error *error)
+	struct import **import, struct error *error)
 {
 	*import = NULL;
 	return import_new(store, fd, options, import, error);
 }
 
 int import_open_path(struct store *store, const char *path, const struct import_options *options,
-	struct import **import, struct store_error *error)
+	struct import **import, struct error *error)
 {
 	*import = NULL;
 	// A pipe without a writer is not waited for here.
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		int code = -errno;
-		return store_fail(error, code, "%s: %s", path, strerror(-code));
+		return error_set(error, code, "%s: %s", path, strerror(-code));
 	}
 	return import_new(store, fd, options, import, error);
 }
@@ -148,7 +148,7 @@ int import_fd(const struct import *import)
 }
 
 // The first IMPORT_ERRORS_MAX by line are kept in their order.
-static void bad_row(struct import *import, uint64_t line, const struct store_error *why)
+static void bad_row(struct import *import, uint64_t line, const struct error *why)
 {
 	struct import_report *report = &import->report;
 	unsigned at = report->named;
@@ -165,11 +165,11 @@ static void bad_row(struct import *import, uint64_t line, const struct store_err
 	report->named += report->named < IMPORT_ERRORS_MAX;
 }
 
-static int stage_row(struct import *import, const struct device_spec *spec, uint64_t line,
-	struct store_error *error)
+static int stage_row(
+	struct import *import, const struct device_spec *spec, uint64_t line, struct error *error)
 {
 	struct store_row row;
-	struct store_error why;
+	struct error why;
 
 	if (row_prepare(import->store, spec, &row, &why) != 0) {
 		bad_row(import, line, &why);
@@ -179,17 +179,17 @@ static int stage_row(struct import *import, const struct device_spec *spec, uint
 	// What could not be taken as a whole must not fill the disk.
 	import->rows_staged++;
 	if (import->store->max_devices != 0 && import->rows_staged > import->store->max_devices)
-		return store_fail(error, -EDQUOT,
+		return error_set(error, -EDQUOT,
 			"the file has more than %" PRIu64 " devices, the most allowed",
 			import->store->max_devices);
 	int code = spool_write(import->staged, &row);
-	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	return code == 0 ? 0 : error_set(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
-static int take_record(struct import *import, struct store_error *error)
+static int take_record(struct import *import, struct error *error)
 {
 	struct work *work = import->work;
-	struct store_error why;
+	struct error why;
 	int code = 0;
 
 	import->report.rows++;
@@ -208,7 +208,7 @@ static bool begins_with(const struct parse_input *input, const char *mark, size_
 
 // Finds the format, and passes over a byte order mark. *found is false while there is too little to
 // see.
-static int sniff(struct import *import, bool *found, struct store_error *error)
+static int sniff(struct import *import, bool *found, struct error *error)
 {
 	struct parse_input *input = &import->input;
 	bool all = input->last || input->len == READ_MAX;
@@ -217,7 +217,7 @@ static int sniff(struct import *import, bool *found, struct store_error *error)
 	if (input->len < 3 && !all)
 		return 0;
 	if (begins_with(input, "\xff\xfe", 2) || begins_with(input, "\xfe\xff", 2))
-		return store_fail(
+		return error_set(
 			error, -EBADMSG, "the file is UTF-16 (\"Unicode text\"): save it as UTF-8");
 	size_t at = begins_with(input, "\xef\xbb\xbf", 3) ? 3 : 0;
 	size_t mark = at;
@@ -235,7 +235,7 @@ static int sniff(struct import *import, bool *found, struct store_error *error)
 }
 
 // Reads more behind what is not used yet. IMPORT_WAIT if there is nothing yet.
-static int refill(struct import *import, enum import_state *state, struct store_error *error)
+static int refill(struct import *import, enum import_state *state, struct error *error)
 {
 	struct parse_input *input = &import->input;
 	struct pollfd ready = {.fd = import->fd, .events = POLLIN};
@@ -258,7 +258,7 @@ static int refill(struct import *import, enum import_state *state, struct store_
 	}
 	if (n < 0) {
 		int code = -errno;
-		return store_fail(error, code, "cannot read the file: %s", strerror(-code));
+		return error_set(error, code, "cannot read the file: %s", strerror(-code));
 	}
 	input->len += n;
 	input->last = n == 0;
@@ -266,7 +266,7 @@ static int refill(struct import *import, enum import_state *state, struct store_
 	return 0;
 }
 
-static enum parse_verdict parse(struct import *import, struct store_error *error)
+static enum parse_verdict parse(struct import *import, struct error *error)
 {
 	struct work *work = import->work;
 
@@ -276,9 +276,9 @@ static enum parse_verdict parse(struct import *import, struct store_error *error
 }
 
 // One record, or more data. *state is IMPORT_MORE unless there is a reason to stop.
-static int turn(struct import *import, enum import_state *state, struct store_error *error)
+static int turn(struct import *import, enum import_state *state, struct error *error)
 {
-	struct store_error why;
+	struct error why;
 
 	switch (parse(import, &why)) {
 	case PARSE_NEED_DATA:
@@ -304,7 +304,7 @@ static int turn(struct import *import, enum import_state *state, struct store_er
 	return -EBADMSG;
 }
 
-int import_step(struct import *import, enum import_state *state, struct store_error *error)
+int import_step(struct import *import, enum import_state *state, struct error *error)
 {
 	const uint64_t rows = import->report.rows, bytes = import->bytes;
 	int code = 0;
@@ -314,7 +314,7 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 		*state = IMPORT_READ;
 		return import->stage == STAGE_READ
 			? 0
-			: store_fail(error, -EINVAL, "the import is over");
+			: error_set(error, -EINVAL, "the import is over");
 	}
 	while (code == 0 && *state == IMPORT_MORE && import->stage == STAGE_START &&
 		import->bytes - bytes < STEP_BYTES) {
@@ -333,7 +333,7 @@ int import_step(struct import *import, enum import_state *state, struct store_er
 	return code;
 }
 
-static int met_make(struct import *import, struct store_error *error)
+static int met_make(struct import *import, struct error *error)
 {
 	uint64_t room = 16;
 
@@ -341,7 +341,7 @@ static int met_make(struct import *import, struct store_error *error)
 		room *= 2;
 	import->met = calloc(room, sizeof(import->met[0]));
 	import->met_mask = room - 1;
-	return import->met != NULL ? 0 : store_fail(error, -ENOMEM, "no memory for an import");
+	return import->met != NULL ? 0 : error_set(error, -ENOMEM, "no memory for an import");
 }
 
 // Where a device is among those that rows were about, or would be.
@@ -362,7 +362,7 @@ static bool is_of_row(int code)
 }
 
 // Says which row of the file the other one is.
-static void name_other_line(const struct import *import, uint64_t other, struct store_error *why)
+static void name_other_line(const struct import *import, uint64_t other, struct error *why)
 {
 	uint64_t line = other != 0 ? met_find(import, other)->line : 0;
 	size_t len = strlen(why->text);
@@ -372,9 +372,9 @@ static void name_other_line(const struct import *import, uint64_t other, struct 
 }
 
 static int apply_row(
-	struct import *import, struct store *into, struct store_row *row, struct store_error *error)
+	struct import *import, struct store *into, struct store_row *row, struct error *error)
 {
-	struct store_error why;
+	struct error why;
 	enum device_outcome outcome = DEVICE_ADDED;
 	uint64_t other = 0;
 
@@ -383,7 +383,7 @@ static int apply_row(
 		uint64_t there = outcome == DEVICE_REPLACED ? row->replaces : other;
 		if (met_find(import, there)->line != 0) {
 			other = there;
-			code = store_fail(&why, -EEXIST, "the device is in the file before");
+			code = error_set(&why, -EEXIST, "the device is in the file before");
 		}
 	}
 	if (is_of_row(code)) {
@@ -413,12 +413,12 @@ static int apply_row(
 	// Read again from the store when it is handed out.
 	row->keys_len = row->secret_len = row->id_context_len = 0;
 	code = spool_write(import->accepted, row);
-	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	return code == 0 ? 0 : error_set(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
 // Rows until `until`, or all if that is 0. *done after the last: then none was bad.
-static int apply_rows(struct import *import, struct store *into, uint64_t until, bool *done,
-	struct store_error *error)
+static int apply_rows(
+	struct import *import, struct store *into, uint64_t until, bool *done, struct error *error)
 {
 	struct store_row row;
 	int code;
@@ -433,17 +433,17 @@ static int apply_rows(struct import *import, struct store *into, uint64_t until,
 			return 0;
 	}
 	if (code != 0)
-		return store_fail(error, code, "cannot read staged rows: %s", strerror(-code));
+		return error_set(error, code, "cannot read staged rows: %s", strerror(-code));
 	if (import->report.bad > 0)
-		return store_fail(error, -EBADMSG, "%" PRIu64 " bad rows, nothing was imported",
+		return error_set(error, -EBADMSG, "%" PRIu64 " bad rows, nothing was imported",
 			import->report.bad);
 	*done = true;
 	code = spool_rewind(import->accepted);
-	return code == 0 ? 0 : store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+	return code == 0 ? 0 : error_set(error, code, "cannot stage rows: %s", strerror(-code));
 }
 
 // A few rows: in one transaction of the database itself.
-static int write_direct(struct import *import, bool *done, struct store_error *error)
+static int write_direct(struct import *import, bool *done, struct error *error)
 {
 	int code = store_begin(import->store, error);
 	if (code != 0)
@@ -456,7 +456,7 @@ static int write_direct(struct import *import, bool *done, struct store_error *e
 	return store_commit(import->store, error);
 }
 
-static int write_begin(struct import *import, bool *done, struct store_error *error)
+static int write_begin(struct import *import, bool *done, struct error *error)
 {
 	if (store_importing(import->store))
 		return 0; // another import is being written
@@ -465,17 +465,17 @@ static int write_begin(struct import *import, bool *done, struct store_error *er
 		return code;
 	code = spool_rewind(import->staged);
 	if (code != 0)
-		return store_fail(error, code, "cannot stage rows: %s", strerror(-code));
+		return error_set(error, code, "cannot stage rows: %s", strerror(-code));
 	if (import->rows_staged <= import->store->direct_rows)
 		return write_direct(import, done, error);
 	code = store_broken(import->store)
-		? store_fail(error, -EIO, "the store failed to write before")
+		? error_set(error, -EIO, "the store failed to write before")
 		: shadow_open(import->store, &import->shadow, error);
 	import->stage = STAGE_COPY;
 	return code;
 }
 
-static int write_rows(struct import *import, struct store_error *error)
+static int write_rows(struct import *import, struct error *error)
 {
 	struct store *into = shadow_store(import->shadow);
 	bool all;
@@ -488,7 +488,7 @@ static int write_rows(struct import *import, struct store_error *error)
 	return code;
 }
 
-static int write_turn(struct import *import, bool *done, struct store_error *error)
+static int write_turn(struct import *import, bool *done, struct error *error)
 {
 	bool copied;
 	int code;
@@ -508,11 +508,11 @@ static int write_turn(struct import *import, bool *done, struct store_error *err
 	case STAGE_SWAP:
 		return shadow_swap_step(import->shadow, done, error);
 	default:
-		return store_fail(error, -EINVAL, "the import is not ready to be written");
+		return error_set(error, -EINVAL, "the import is not ready to be written");
 	}
 }
 
-int import_write(struct import *import, bool *done, struct store_error *error)
+int import_write(struct import *import, bool *done, struct error *error)
 {
 	*done = false;
 	int code = write_turn(import, done, error);
@@ -550,7 +550,7 @@ void import_report(const struct import *import, struct import_report *report)
 // A row is read again from the store: since the commit it may have been removed or replaced, and
 // then the data plane must not get it.
 static int hand_out(struct import *import, const struct store_row *accepted,
-	struct device_keyed *device, struct store_error *error)
+	struct device_keyed *device, struct error *error)
 {
 	struct store_row row;
 
@@ -562,21 +562,21 @@ static int hand_out(struct import *import, const struct store_row *accepted,
 	row.changed = accepted->changed;
 	code = row_to_device(import->store, &row, device);
 	return code == 0 ? 0
-			 : store_fail(error, code, "device %s is damaged in the store", row.name);
+			 : error_set(error, code, "device %s is damaged in the store", row.name);
 }
 
 int import_next(struct import *import, struct device_keyed *devices, size_t room, size_t *count,
-	struct store_error *error)
+	struct error *error)
 {
 	struct store_row row;
 
 	*count = 0;
 	if (import->stage != STAGE_COMMITTED)
-		return store_fail(error, -EINVAL, "the import has no devices to hand out");
+		return error_set(error, -EINVAL, "the import has no devices to hand out");
 	while (*count < room) {
 		int code = spool_read(import->accepted, &row);
 		if (code < 0)
-			return store_fail(
+			return error_set(
 				error, code, "cannot read staged rows: %s", strerror(-code));
 		if (code == 0)
 			break;

@@ -17,9 +17,9 @@ struct import;
 // Begin an import. fd is the import's from then on, also on failure. Free the import before the
 // store is closed.
 int import_open_fd(struct store *store, int fd, const struct import_options *options,
-	struct import **import, struct store_error *error) __attribute__((warn_unused_result));
+	struct import **import, struct error *error) __attribute__((warn_unused_result));
 int import_open_path(struct store *store, const char *path, const struct import_options *options,
-	struct import **import, struct store_error *error) __attribute__((warn_unused_result));
+	struct import **import, struct error *error) __attribute__((warn_unused_result));
 
 enum import_state {
 	IMPORT_MORE, // call again
@@ -30,7 +30,7 @@ enum import_state {
 // Reads, checks, seals and spools a few hundred rows. A bad row goes to the report and does not
 // make the step fail. Returns -errno if the input cannot be read or is neither CSV nor JSON, or if
 // the disk is full.
-int import_step(struct import *import, enum import_state *state, struct store_error *error)
+int import_step(struct import *import, enum import_state *state, struct error *error)
 	__attribute__((warn_unused_result));
 // The descriptor to wait for after IMPORT_WAIT.
 int import_fd(const struct import *import);
@@ -39,7 +39,7 @@ int import_fd(const struct import *import);
 // import_free() leaves the store as it was. If a row is bad none is written: -EBADMSG, and the
 // report names the bad rows. While rows are being written, no device can be added or removed
 // (-EAGAIN), and another import waits.
-int import_write(struct import *import, bool *done, struct store_error *error)
+int import_write(struct import *import, bool *done, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Whether an import is being written to a copy of the database.
@@ -52,7 +52,7 @@ void import_report(const struct import *import, struct import_report *report);
 // replace others or that have new settings, at most `room`. Those that were removed or replaced
 // since are left out. *count is 0 after the last. The caller wipes devices[].
 int import_next(struct import *import, struct device_keyed *devices, size_t room, size_t *count,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 // Wipes and frees; NULL is allowed. What is not in the store yet does not get there.
 void import_free(struct import *import);

@@ -51,7 +51,7 @@ static int import_begin(struct store_import_job *job, struct store *store)
 	if (job->devices == NULL) {
 		if (fd >= 0)
 			close(fd);
-		return store_fail(&job->job.error, -ENOMEM, "no memory for an import");
+		return error_set(&job->job.error, -ENOMEM, "no memory for an import");
 	}
 	return job->path != NULL
 		? import_open_path(store, job->path, &job->options, &job->import, &job->job.error)
@@ -113,7 +113,7 @@ static enum store_turn run_import(struct store_job *base, struct store *store)
 		return import_hand_out(job);
 	if (store_thread_cancelled(base->thread))
 		return import_over(
-			job, store_fail(&base->error, -ECANCELED, "the import was cancelled"));
+			job, error_set(&base->error, -ECANCELED, "the import was cancelled"));
 	if (job->import == NULL) {
 		int code = import_begin(job, store);
 		if (code != 0)

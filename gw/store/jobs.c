@@ -147,7 +147,7 @@ static enum store_turn run_check(struct store_job *job, struct store *store)
 	bool done;
 
 	if (store_thread_cancelled(job->thread)) {
-		job->result = store_fail(&job->error, -ECANCELED, "the check was cancelled");
+		job->result = error_set(&job->error, -ECANCELED, "the check was cancelled");
 		return STORE_TURN_DONE;
 	}
 	job->result = store_check_step(store, &check->check, &done, &job->error);
@@ -175,7 +175,7 @@ static enum store_turn run_backup(struct store_job *job, struct store *store)
 
 	if (store_thread_cancelled(job->thread))
 		return backup_over(
-			backup, store_fail(&job->error, -ECANCELED, "the backup was cancelled"));
+			backup, error_set(&job->error, -ECANCELED, "the backup was cancelled"));
 	if (backup->backup == NULL)
 		code = store_backup_open(store, backup->path, &backup->backup, &job->error);
 	if (code == 0)

@@ -63,20 +63,19 @@ static int write_file(int fd, const char *text, size_t len)
 	return fsync(fd) == 0 ? 0 : -errno;
 }
 
-int kek_create(const char *path, struct store_error *error)
+int kek_create(const char *path, struct error *error)
 {
 	struct kek_file *file = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*file));
 	if (file == NULL)
-		return store_fail(error, -ENOMEM, "no memory for a key");
+		return error_set(error, -ENOMEM, "no memory for a key");
 
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		int code = -errno;
 		sodium_free(file);
 		if (code == -EEXIST)
-			return store_fail(
-				error, code, "%s is there already: not overwritten", path);
-		return store_fail(error, code, "%s: %s", path, strerror(-code));
+			return error_set(error, code, "%s is there already: not overwritten", path);
+		return error_set(error, code, "%s: %s", path, strerror(-code));
 	}
 	randombytes_buf(file->key, sizeof(file->key));
 	char *to = mempcpy(file->text, KEK_HEADER, KEK_HEADER_LEN);
@@ -93,7 +92,7 @@ int kek_create(const char *path, struct store_error *error)
 	sodium_free(file);
 	if (code != 0) {
 		unlink(path);
-		return store_fail(error, code, "%s: %s", path, strerror(-code));
+		return error_set(error, code, "%s: %s", path, strerror(-code));
 	}
 	return 0;
 }
@@ -125,7 +124,7 @@ static bool acl_opens_to_groups(int fd)
 	return false;
 }
 
-static int open_private(const char *path, struct store_error *error)
+static int open_private(const char *path, struct error *error)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -134,18 +133,18 @@ static int open_private(const char *path, struct store_error *error)
 		int code = -errno;
 		if (fd >= 0)
 			close(fd);
-		return store_fail(error, code, "key-encryption key %s: %s", path, strerror(-code));
+		return error_set(error, code, "key-encryption key %s: %s", path, strerror(-code));
 	}
 	int code = 0;
 	if (!S_ISREG(st.st_mode))
-		code = store_fail(error, -EBADMSG, "key-encryption key %s: not a file", path);
+		code = error_set(error, -EBADMSG, "key-encryption key %s: not a file", path);
 	else if ((st.st_mode & 07) != 0 || ((st.st_mode & 070) != 0 && acl_opens_to_groups(fd)))
-		code = store_fail(error, -EACCES,
+		code = error_set(error, -EACCES,
 			"key-encryption key %s: others than its owner may use it (mode %04o): "
 			"chmod 0600 it, and make a new one if they did",
 			path, st.st_mode & 07777);
 	else if (st.st_size != KEK_FILE_LEN)
-		code = store_fail(error, -EBADMSG,
+		code = error_set(error, -EBADMSG,
 			"key-encryption key %s: %lld bytes instead of %zu", path,
 			(long long)st.st_size, KEK_FILE_LEN);
 	if (code != 0) {
@@ -173,7 +172,7 @@ static int parse(struct kek_file *file)
 	return good ? 0 : -EBADMSG;
 }
 
-static int load(const char *path, struct kek_file *file, struct kek *kek, struct store_error *error)
+static int load(const char *path, struct kek_file *file, struct kek *kek, struct error *error)
 {
 	int fd = open_private(path, error);
 	if (fd < 0)
@@ -182,13 +181,13 @@ static int load(const char *path, struct kek_file *file, struct kek *kek, struct
 	int code = len < 0 ? -errno : len != KEK_FILE_LEN ? -EBADMSG : parse(file);
 	close(fd);
 	if (code != 0)
-		return store_fail(error, code, "key-encryption key %s: %s", path,
+		return error_set(error, code, "key-encryption key %s: %s", path,
 			code == -EBADMSG ? "damaged, or no such key" : strerror(-code));
 	memcpy(kek->key, file->key, KEK_LEN);
 	return 0;
 }
 
-int kek_load(const char *path, struct kek **kek, struct store_error *error)
+int kek_load(const char *path, struct kek **kek, struct error *error)
 {
 	char credential[4096];
 
@@ -196,22 +195,20 @@ int kek_load(const char *path, struct kek **kek, struct store_error *error)
 	if (path == NULL) {
 		const char *directory = getenv("CREDENTIALS_DIRECTORY");
 		if (directory == NULL)
-			return store_fail(error, -ENOENT,
+			return error_set(error, -ENOENT,
 				"no file with a key-encryption key is named, and systemd gave no "
 				"credentials");
 		int len = snprintf(credential, sizeof(credential), "%s/" KEK_CREDENTIAL, directory);
 		if (len < 0 || (size_t)len >= sizeof(credential))
-			return store_fail(
-				error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
+			return error_set(error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
 		path = credential;
 	}
 	if (sodium_init() < 0)
-		return store_fail(error, -EIO, "libsodium does not start");
+		return error_set(error, -EIO, "libsodium does not start");
 	struct kek_file *file = sodium_malloc(sizeof(*file));
 	struct kek *loaded = sodium_malloc(sizeof(*loaded));
-	int code = file == NULL || loaded == NULL
-		? store_fail(error, -ENOMEM, "no memory for a key")
-		: load(path, file, loaded, error);
+	int code = file == NULL || loaded == NULL ? error_set(error, -ENOMEM, "no memory for a key")
+						  : load(path, file, loaded, error);
 	sodium_free(file);
 	if (code != 0) {
 		sodium_free(loaded);

@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_STORE_KEK_H
 #define POSTERN_GW_STORE_KEK_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdint.h>
 
@@ -18,13 +18,13 @@ struct kek;
 // Makes a new key and writes it to a file with mode 0600, durably.
 // Returns 0, -EEXIST if something has that name already (it is never overwritten), or why it cannot
 // be written.
-int kek_create(const char *path, struct store_error *error) __attribute__((warn_unused_result));
+int kek_create(const char *path, struct error *error) __attribute__((warn_unused_result));
 
 // Reads the key. path NULL: the credential KEK_CREDENTIAL in the directory that systemd names in
 // CREDENTIALS_DIRECTORY. On success *kek is the caller's, to be freed with kek_free().
 // Returns 0, -EACCES if others than its owner may read or write the file, -EBADMSG if it is not a
 // key file, is damaged or too long, -ENOENT, -ENOMEM, or why it cannot be read.
-int kek_load(const char *path, struct kek **kek, struct store_error *error)
+int kek_load(const char *path, struct kek **kek, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Wipes and frees; NULL is allowed.

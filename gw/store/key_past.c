@@ -21,7 +21,7 @@
 #define RUN_CLOCK     (STORE_RUN_MAX + 2) // the device had its own Partial IVs from the clock
 
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,
-	uint64_t mark, struct store_error *error)
+	uint64_t mark, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_PUT);
 
@@ -52,7 +52,7 @@ static uint32_t last_run(const struct store *store, const struct store_row *row)
 	return run <= STORE_RUN_MAX ? run : RUN_NONE_LEFT;
 }
 
-int row_retire(struct store *store, const struct store_row *row, struct store_error *error)
+int row_retire(struct store *store, const struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_DELETE);
 
@@ -79,7 +79,7 @@ struct key_past {
 };
 
 static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct key_past *past,
-	struct store_error *error)
+	struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_FIND);
 
@@ -95,7 +95,7 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 		past->run = sqlite3_column_int64(statement, 1);
 		past->mark = sqlite3_column_int64(statement, 2);
 		if (!sqlite3_column_int(statement, 3))
-			code = store_fail(error, -EBADMSG,
+			code = error_set(error, -EBADMSG,
 				"what the store knew of these keys is damaged: it needs new keys");
 	} else if (step != SQLITE_DONE) {
 		code = store_sql_fail(store, error);
@@ -105,7 +105,7 @@ static int key_find(struct store *store, const uint8_t hash[STORE_HASH_LEN], str
 }
 
 static int tombstone_raise(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint32_t run,
-	uint64_t mark, struct store_error *error)
+	uint64_t mark, struct error *error)
 {
 	struct key_past past;
 
@@ -113,12 +113,12 @@ static int tombstone_raise(struct store *store, const uint8_t hash[STORE_HASH_LE
 	if (code != 0)
 		return code;
 	if (!past.known || past.device != 0)
-		return store_fail(error, -EBADMSG, "keys that were retired are not known as such");
+		return error_set(error, -EBADMSG, "keys that were retired are not known as such");
 	return key_put(store, hash, 0, run > past.run ? run : past.run,
 		mark > past.mark ? mark : past.mark, error);
 }
 
-int row_retire_again(struct store *store, const struct store_row *row, struct store_error *error)
+int row_retire_again(struct store *store, const struct store_row *row, struct error *error)
 {
 	uint32_t run = last_run(store, row);
 
@@ -145,15 +145,15 @@ static uint32_t clock_run(const struct store *store)
 }
 
 // Raises row->run_base beyond what the keys were used with. The clock cannot be raised.
-static int base_begin(const struct store *store, struct store_row *row, uint32_t past_run,
-	struct store_error *error)
+static int base_begin(
+	const struct store *store, struct store_row *row, uint32_t past_run, struct error *error)
 {
 	uint32_t current = store_current_run(store);
 
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK) {
 		if (past_run != RUN_CLOCK &&
 			((uint64_t)past_run + 1) << STORE_COUNTER_BITS > key_clock_first())
-			return store_fail(error, -ERANGE,
+			return error_set(error, -ERANGE,
 				"its keys were used with Partial IVs that the clock has yet to "
 				"come to: own_piv: always, or new keys");
 		return 0;
@@ -168,7 +168,7 @@ static int base_begin(const struct store *store, struct store_row *row, uint32_t
 // Checks one derived key against all that are or were here, and raises row->run_base beyond what it
 // was used with, and row->mark to what it had.
 int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct store_row *row,
-	uint64_t *other, struct store_error *error)
+	uint64_t *other, struct error *error)
 {
 	struct key_past past;
 	struct store_row holder;
@@ -180,13 +180,13 @@ int key_check(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct st
 		*other = past.device;
 		code = row_find_by_id(store, past.device, &holder, error);
 		return code != 0 ? code
-				 : store_fail(error, -ENOTUNIQ,
+				 : error_set(error, -ENOTUNIQ,
 					   "its keys are those of device %s (ids, secret, salt and "
 					   "ID Context give the same derived key)",
 					   holder.name);
 	}
 	if (row->never_used)
-		return store_fail(error, -EKEYREVOKED,
+		return error_set(error, -EKEYREVOKED,
 			"never_used, but its keys were in use here before: give gateway_seq or new "
 			"keys");
 	if (row->mark < past.mark)

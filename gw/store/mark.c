@@ -13,29 +13,29 @@
 #include <errno.h>
 #include <string.h>
 
-static int store_usable(const struct store *store, struct store_error *error)
+static int store_usable(const struct store *store, struct error *error)
 {
 	return store->broken
-		? store_fail(error, -EIO,
+		? error_set(error, -EIO,
 			  "the store failed to write before: no marks until it can again")
 		: 0;
 }
 
 // Within a transaction.
-static int mark_write(struct store *store, struct store_row *row, uint64_t mark, bool resync,
-	struct store_error *error)
+static int mark_write(
+	struct store *store, struct store_row *row, uint64_t mark, bool resync, struct error *error)
 {
 	const struct store_row sealed = *row;
 
 	row->mark = mark;
 	row->resync = resync;
 	if (row_reseal(store, row, &sealed) != 0)
-		return store_fail(error, -EBADMSG, "device %s is damaged in the store", row->name);
+		return error_set(error, -EBADMSG, "device %s is damaged in the store", row->name);
 	return row_write_state(store, row, error);
 }
 
 static int mark_raise(
-	struct store *store, struct store_row *row, uint64_t mark, struct store_error *error)
+	struct store *store, struct store_row *row, uint64_t mark, struct error *error)
 {
 	if (row->recovery != DEVICE_FLOOR)
 		return -EINVAL;
@@ -43,20 +43,20 @@ static int mark_raise(
 }
 
 int store_marks_raise(
-	struct store *store, struct store_raise *raises, size_t count, struct store_error *error)
+	struct store *store, struct store_raise *raises, size_t count, struct error *error)
 {
 	return rows_raise(store, raises, count, mark_raise, error);
 }
 
 static int resync_floor(struct store *store, struct store_row *row, bool has_from, uint64_t from,
-	struct store_error *error)
+	struct error *error)
 {
 	if (!has_from)
-		return store_fail(error, -EINVAL,
+		return error_set(error, -EINVAL,
 			"device %s recovers by a floor: say its next sequence number (from)",
 			row->name);
 	if (from > DEVICE_SEQ_MAX)
-		return store_fail(error, -EINVAL, "no device has numbers beyond 2^40 - 1");
+		return error_set(error, -EINVAL, "no device has numbers beyond 2^40 - 1");
 	int code = store_usable(store, error);
 	if (code == 0)
 		code = store_begin(store, error);
@@ -71,7 +71,7 @@ static int resync_floor(struct store *store, struct store_row *row, bool has_fro
 }
 
 int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
-	struct device_keyed *device, struct store_error *error)
+	struct device_keyed *device, struct error *error)
 {
 	struct store_row row;
 
@@ -83,15 +83,15 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 	if (row.recovery == DEVICE_FLOOR)
 		code = resync_floor(store, &row, has_from, from, error);
 	else if (has_from)
-		code = store_fail(error, -EINVAL,
+		code = error_set(error, -EINVAL,
 			"device %s recovers by Echo: its next request tells where it is", name);
 	if (code == 0 && row_to_device(store, &row, device) != 0)
-		code = store_fail(error, -EBADMSG, "device %s is damaged in the store", name);
+		code = error_set(error, -EBADMSG, "device %s is damaged in the store", name);
 	return code;
 }
 
 static int next_floor(struct store *store, uint64_t after, struct store_row *row, bool *found,
-	struct store_error *error)
+	struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_FLOORS);
 	int code = 0;
@@ -110,7 +110,7 @@ static int next_floor(struct store *store, uint64_t after, struct store_row *row
 	return code;
 }
 
-int marks_distrust(struct store *store, struct store_error *error)
+int marks_distrust(struct store *store, struct error *error)
 {
 	struct store_row row = {0};
 	bool found = true;

@@ -20,7 +20,7 @@
 #define MACHINE_LEN 16 // bytes of the keyed hash of the machine id
 
 static int machine_hash(const struct store *store, const struct store_config *config,
-	uint8_t hash[MACHINE_LEN], struct store_error *error)
+	uint8_t hash[MACHINE_LEN], struct error *error)
 {
 	const char *path = config->machine_file ? config->machine_file : "/etc/machine-id";
 	char text[256];
@@ -30,21 +30,21 @@ static int machine_hash(const struct store *store, const struct store_config *co
 	if (len == -ENOENT)
 		len = 0;
 	if (len < 0)
-		return store_fail(error, len, "cannot read %s: %s", path, strerror(-len));
+		return error_set(error, len, "cannot read %s: %s", path, strerror(-len));
 	crypto_generichash(hash, MACHINE_LEN, (const uint8_t *)text, len, store->secrets->machine,
 		sizeof(store->secrets->machine));
 	return 0;
 }
 
-int meta_create(struct store *store, const struct store_config *config, uint32_t run,
-	struct store_error *error)
+int meta_create(
+	struct store *store, const struct store_config *config, uint32_t run, struct error *error)
 {
 	uint8_t sealed[KEK_LEN + SEAL_OVERHEAD], machine[MACHINE_LEN];
 	uint8_t *key = sodium_malloc(KEK_LEN);
 	sqlite3_stmt *statement = NULL;
 
 	if (key == NULL)
-		return store_fail(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "no memory");
 	randombytes_buf(key, KEK_LEN);
 	store_secrets_derive(store->secrets, key);
 	kek_seal(config->kek, sealed, key);
@@ -65,23 +65,23 @@ int meta_create(struct store *store, const struct store_config *config, uint32_t
 }
 
 static int meta_columns(struct store *store, const struct store_config *config, int64_t version,
-	sqlite3_stmt *statement, struct meta *meta, struct store_error *error)
+	sqlite3_stmt *statement, struct meta *meta, struct error *error)
 {
 	uint32_t run_max = version < STORE_VERSION_NARROW ? STORE_WIDE_RUN_MAX : STORE_RUN_MAX;
 	uint8_t machine[MACHINE_LEN];
 
 	if (sqlite3_column_bytes(statement, 0) != KEK_LEN + SEAL_OVERHEAD ||
 		sqlite3_column_bytes(statement, 1) != MACHINE_LEN)
-		return store_fail(error, -EBADMSG, "the store is damaged");
+		return error_set(error, -EBADMSG, "the store is damaged");
 	uint8_t *key = sodium_malloc(KEK_LEN);
 	if (key == NULL)
-		return store_fail(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "no memory");
 	int code = kek_open(config->kek, key, sqlite3_column_blob(statement, 0));
 	if (code == 0)
 		store_secrets_derive(store->secrets, key);
 	sodium_free(key);
 	if (code != 0)
-		return store_fail(error, code,
+		return error_set(error, code,
 			"this is not the key-encryption key that the store was made with");
 
 	code = machine_hash(store, config, machine, error);
@@ -90,7 +90,7 @@ static int meta_columns(struct store *store, const struct store_config *config, 
 	meta->this_machine = memcmp(machine, sqlite3_column_blob(statement, 1), MACHINE_LEN) == 0;
 	int64_t run = sqlite3_column_int64(statement, 2);
 	if (run < 0 || run > run_max + 1)
-		return store_fail(error, -EBADMSG, "the store is damaged: its run number");
+		return error_set(error, -EBADMSG, "the store is damaged: its run number");
 	store->run_next = version < STORE_VERSION_NARROW ? run_of_wide(run) : run;
 	store->hour = sqlite3_column_int64(statement, 3);
 	store->hour_runs = sqlite3_column_int64(statement, 4);
@@ -100,17 +100,17 @@ static int meta_columns(struct store *store, const struct store_config *config, 
 	return 0;
 }
 
-int meta_verify(struct store *store, struct store_error *error)
+int meta_verify(struct store *store, struct error *error)
 {
 	int64_t right;
 
 	if (sql_number(store, "SELECT tag IS " STORE_META_TAG " FROM meta", &right) != 0)
 		return store_sql_fail(store, error);
-	return right ? 0 : store_fail(error, -EBADMSG, "the store is damaged: its first row");
+	return right ? 0 : error_set(error, -EBADMSG, "the store is damaged: its first row");
 }
 
 int meta_read(struct store *store, const struct store_config *config, int64_t version,
-	struct meta *meta, struct store_error *error)
+	struct meta *meta, struct error *error)
 {
 	static const char *const select[] = {
 		[1] = "SELECT store_key, machine, run, hour, hour_runs, 0, 0, 0 FROM meta",
@@ -126,17 +126,17 @@ int meta_read(struct store *store, const struct store_config *config, int64_t ve
 	if (step == SQLITE_ROW)
 		code = meta_columns(store, config, version, statement, meta, error);
 	else if (step == SQLITE_DONE)
-		code = store_fail(error, -EBADMSG, "the store is damaged: it lost its first row");
+		code = error_set(error, -EBADMSG, "the store is damaged: it lost its first row");
 	else
 		code = store_sql_fail(store, error);
 	sqlite3_finalize(statement);
 	if (code == 0 && store_functions(store, store->db) != 0)
-		code = store_fail(error, -ENOMEM, "no memory");
+		code = error_set(error, -ENOMEM, "no memory");
 	return code != 0 || version < 4 ? code : meta_verify(store, error);
 }
 
-int meta_adopt(struct store *store, const struct store_config *config, uint32_t run,
-	struct store_error *error)
+int meta_adopt(
+	struct store *store, const struct store_config *config, uint32_t run, struct error *error)
 {
 	uint8_t machine[MACHINE_LEN];
 	sqlite3_stmt *statement = NULL;
@@ -155,7 +155,7 @@ int meta_adopt(struct store *store, const struct store_config *config, uint32_t 
 	return code;
 }
 
-int counters_read(struct store *store, struct store_error *error)
+int counters_read(struct store *store, struct error *error)
 {
 	int64_t count, last = 0;
 

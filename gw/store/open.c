@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 // Of an import that was interrupted.
-static int shadow_forget(struct store *store, struct store_error *error)
+static int shadow_forget(struct store *store, struct error *error)
 {
 	struct stat st;
 	int code = 0;
@@ -36,11 +36,10 @@ static int shadow_forget(struct store *store, struct store_error *error)
 		code = -errno;
 	return code == 0
 		? 0
-		: store_fail(error, code, "cannot remove " STORE_SHADOW ": %s", strerror(-code));
+		: error_set(error, code, "cannot remove " STORE_SHADOW ": %s", strerror(-code));
 }
 
-static int boot_id_read(
-	struct store *store, const struct store_config *config, struct store_error *error)
+static int boot_id_read(struct store *store, const struct store_config *config, struct error *error)
 {
 	const char *path =
 		config->boot_file ? config->boot_file : "/proc/sys/kernel/random/boot_id";
@@ -48,7 +47,7 @@ static int boot_id_read(
 
 	ssize_t len = file_read(AT_FDCWD, path, text, sizeof(text));
 	if (len < STORE_BOOT_ID_LEN)
-		return store_fail(
+		return error_set(
 			error, len < 0 ? len : -EINVAL, "cannot read the boot id in %s", path);
 	memcpy(store->boot_id, text, STORE_BOOT_ID_LEN);
 	return 0;
@@ -57,18 +56,18 @@ static int boot_id_read(
 // A new store takes up the run of a mark in the runtime directory: who deleted a store and imports
 // its devices again gets no run twice before a reboot.
 static int database_create(
-	struct store *store, const struct store_config *config, struct store_error *error)
+	struct store *store, const struct store_config *config, struct error *error)
 {
 	struct run_mark mark;
 
 	if (run_mark_read(store->directory_fd, &mark) != -ENOENT)
-		return store_fail(error, -ESTALE,
+		return error_set(error, -ESTALE,
 			"%s has a " STORE_MARK " but no devices: put " STORE_DB
 			" back, or remove " STORE_MARK " if its keys are never used again",
 			config->directory);
 	int code = run_mark_read(store->runtime_fd, &mark);
 	if (code != 0 && code != -ENOENT)
-		return store_fail(error, code, "%s/" STORE_MARK " cannot be read: %s",
+		return error_set(error, code, "%s/" STORE_MARK " cannot be read: %s",
 			config->runtime, strerror(-code));
 
 	store->commits = mark.commits;
@@ -90,7 +89,7 @@ static int database_create(
 }
 
 // *version is 0 if the database is empty.
-static int version_check(struct store *store, int64_t *version, struct store_error *error)
+static int version_check(struct store *store, int64_t *version, struct error *error)
 {
 	int64_t app, tables;
 
@@ -101,20 +100,20 @@ static int version_check(struct store *store, int64_t *version, struct store_err
 	if (tables == 0 && app == 0 && *version == 0)
 		return 0;
 	if (app != STORE_APP_ID)
-		return store_fail(error, -EBADMSG, STORE_DB " is not a store of postern");
+		return error_set(error, -EBADMSG, STORE_DB " is not a store of postern");
 	if (*version > STORE_VERSION)
-		return store_fail(error, -ENOTSUP,
+		return error_set(error, -ENOTSUP,
 			"the store has version %lld, made by a newer postern; this one knows %d",
 			(long long)*version, STORE_VERSION);
 	return *version > 0 ? 0
-			    : store_fail(error, -EBADMSG, "the store has no version that ever was");
+			    : error_set(error, -EBADMSG, "the store has no version that ever was");
 }
 
 // For a store that is not refused: makes it one of this version, and of this machine if it is
 // adopted. Both in one transaction, so that an adoption that is interrupted leaves a store that is
 // refused as before.
 static int take_up(struct store *store, const struct store_config *config, int64_t version,
-	bool adopting, struct store_error *error)
+	bool adopting, struct error *error)
 {
 	uint32_t run = store->run_next;
 	int code = 0;
@@ -138,8 +137,8 @@ static int take_up(struct store *store, const struct store_config *config, int64
 	return code != 0 || !store->broken ? code : run_marks_write(store, error);
 }
 
-static int store_open_as(const struct store_config *config, bool adopting, struct store *store,
-	struct store_error *error)
+static int store_open_as(
+	const struct store_config *config, bool adopting, struct store *store, struct error *error)
 {
 	struct meta meta = {0};
 	int64_t version = 0;
@@ -154,7 +153,7 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	if (code == 0)
 		code = version_check(store, &version, error);
 	if (code == 0 && version == 0) {
-		code = adopting ? store_fail(error, -ENOENT, "there is no store to adopt")
+		code = adopting ? error_set(error, -ENOENT, "there is no store to adopt")
 				: database_create(store, config, error);
 		version = STORE_VERSION;
 	}
@@ -169,7 +168,7 @@ static int store_open_as(const struct store_config *config, bool adopting, struc
 	return code != 0 ? code : counters_read(store, error);
 }
 
-static struct store *store_new(const struct store_config *config, struct store_error *error)
+static struct store *store_new(const struct store_config *config, struct error *error)
 {
 	struct store *store = sodium_init() < 0 ? NULL : calloc(1, sizeof(*store));
 
@@ -182,13 +181,13 @@ static struct store *store_new(const struct store_config *config, struct store_e
 	}
 	if (store == NULL || store->directory == NULL || store->secrets == NULL) {
 		store_close(store);
-		store_fail(error, -ENOMEM, "no memory");
+		error_set(error, -ENOMEM, "no memory");
 		return NULL;
 	}
 	return store;
 }
 
-int store_open(const struct store_config *config, struct store **store, struct store_error *error)
+int store_open(const struct store_config *config, struct store **store, struct error *error)
 {
 	*store = NULL;
 	struct store *opened = store_new(config, error);
@@ -204,7 +203,7 @@ int store_open(const struct store_config *config, struct store **store, struct s
 	return 0;
 }
 
-int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
+int store_adopt(const struct store_config *config, uint32_t *run, struct error *error)
 {
 	struct store *store = store_new(config, error);
 	if (store == NULL)

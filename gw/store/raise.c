@@ -17,15 +17,15 @@ static bool is_of_device(int code)
 }
 
 int rows_raise(struct store *store, struct store_raise *raises, size_t count,
-	int (*raise)(struct store *store, struct store_row *row, uint64_t value,
-		struct store_error *error),
-	struct store_error *error)
+	int (*raise)(
+		struct store *store, struct store_row *row, uint64_t value, struct error *error),
+	struct error *error)
 {
 	struct store_row row;
 	int code;
 
 	if (store->broken)
-		return store_fail(error, -EIO,
+		return error_set(error, -EIO,
 			"the store failed to write before: nothing is raised until it can again");
 	code = store_begin(store, error);
 	if (code != 0)
@@ -46,23 +46,23 @@ int rows_raise(struct store *store, struct store_raise *raises, size_t count,
 }
 
 static int base_raise(
-	struct store *store, struct store_row *row, uint64_t run_base, struct store_error *error)
+	struct store *store, struct store_row *row, uint64_t run_base, struct error *error)
 {
 	const struct store_row sealed = *row;
 
 	if (run_base <= row->run_base)
 		return 0;
 	if (run_base + store_current_run(store) > STORE_RUN_MAX)
-		return store_fail(error, -ERANGE,
+		return error_set(error, -ERANGE,
 			"device %s has used up its own Partial IVs: it needs new keys", row->name);
 	row->run_base = run_base;
 	if (row_reseal(store, row, &sealed) != 0)
-		return store_fail(error, -EBADMSG, "device %s is damaged in the store", row->name);
+		return error_set(error, -EBADMSG, "device %s is damaged in the store", row->name);
 	return row_write_state(store, row, error);
 }
 
 int store_bases_raise(
-	struct store *store, struct store_raise *raises, size_t count, struct store_error *error)
+	struct store *store, struct store_raise *raises, size_t count, struct error *error)
 {
 	return rows_raise(store, raises, count, base_raise, error);
 }

@@ -10,8 +10,8 @@
 // one row; -ENOENT, -EINVAL, -EBADMSG and -ERANGE of it are the result of that device, and anything
 // else ends the transaction.
 int rows_raise(struct store *store, struct store_raise *raises, size_t count,
-	int (*raise)(struct store *store, struct store_row *row, uint64_t value,
-		struct store_error *error),
-	struct store_error *error) __attribute__((warn_unused_result));
+	int (*raise)(
+		struct store *store, struct store_row *row, uint64_t value, struct error *error),
+	struct error *error) __attribute__((warn_unused_result));
 
 #endif

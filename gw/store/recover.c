@@ -35,7 +35,7 @@
 #define PROBE_NAME "probe"
 #define PROBE_LEN  65536 // bytes that the disk must take before it is called sound
 
-int store_probe(const struct store *store, struct store_error *error)
+int store_probe(const struct store *store, struct error *error)
 {
 	static const uint8_t zeros[PROBE_LEN];
 
@@ -44,12 +44,12 @@ int store_probe(const struct store *store, struct store_error *error)
 		code = -errno;
 	return code == 0
 		? 0
-		: store_fail(error, code,
+		: error_set(error, code,
 			  "the store failed to write before, and its disk is not sound: %s",
 			  strerror(-code));
 }
 
-static int meta_again(struct store *store, struct store_error *error)
+static int meta_again(struct store *store, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_META_AGAIN);
 
@@ -61,7 +61,7 @@ static int meta_again(struct store *store, struct store_error *error)
 	uint32_t hour_runs = sqlite3_column_int64(statement, 3);
 	sqlite3_reset(statement);
 	if (commits < store->commits || run < store->run_next)
-		return store_fail(error, -ESTALE,
+		return error_set(error, -ESTALE,
 			"the disk lost what it had taken: restore a backup of the store");
 	// A grant that was reported as failed is there after all: its run is the one of this start,
 	// for tombstones that were written since it began count on no other.
@@ -77,29 +77,29 @@ static int meta_again(struct store *store, struct store_error *error)
 }
 
 // Checks that the file of this name is still the one that was opened.
-static int same_file(const struct store *store, struct store_error *error)
+static int same_file(const struct store *store, struct error *error)
 {
 	struct stat st;
 
 	if (fstatat(store->directory_fd, STORE_DB, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		st.st_dev == store->db_dev && st.st_ino == store->db_ino)
 		return 0;
-	return store_fail(error, -ESTALE, STORE_DB " is not the file any more that was opened");
+	return error_set(error, -ESTALE, STORE_DB " is not the file any more that was opened");
 }
 
-int database_resume(struct store *store, struct store_error *error)
+int database_resume(struct store *store, struct error *error)
 {
 	int code = same_file(store, error);
 	if (code == 0)
 		code = database_open(store, error);
 	if (code == 0 && store_functions(store, store->db) != 0)
-		code = store_fail(error, -ENOMEM, "no memory");
+		code = error_set(error, -ENOMEM, "no memory");
 	if (code == 0)
 		code = meta_verify(store, error);
 	return code == 0 ? meta_again(store, error) : code;
 }
 
-static int database_again(struct store *store, struct store_error *error)
+static int database_again(struct store *store, struct error *error)
 {
 	int code = store->db == NULL ? 0 : database_close(store, error);
 	if (code == 0)
@@ -109,12 +109,12 @@ static int database_again(struct store *store, struct store_error *error)
 	return code == 0 ? counters_read(store, error) : code;
 }
 
-int store_recover(struct store *store, struct store_error *error)
+int store_recover(struct store *store, struct error *error)
 {
 	if (!store->broken)
 		return 0;
 	if (!store->opened)
-		return store_fail(error, -EIO, "the store was never opened");
+		return error_set(error, -EIO, "the store was never opened");
 	int code = store_probe(store, error);
 	if (code == 0)
 		code = database_again(store, error);

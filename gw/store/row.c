@@ -70,8 +70,8 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 }
 
 // Steps a statement that gives one row or none, and resets it. -ENOENT if none.
-static int row_find(struct store *store, sqlite3_stmt *statement, struct store_row *row,
-	struct store_error *error)
+static int row_find(
+	struct store *store, sqlite3_stmt *statement, struct store_row *row, struct error *error)
 {
 	int code;
 
@@ -81,7 +81,7 @@ static int row_find(struct store *store, sqlite3_stmt *statement, struct store_r
 	case SQLITE_ROW:
 		code = row_read(row, statement);
 		if (code != 0)
-			store_fail(error, code, "device number %" PRIu64 " is damaged in the store",
+			error_set(error, code, "device number %" PRIu64 " is damaged in the store",
 				row->id);
 		break;
 	case SQLITE_DONE:
@@ -96,29 +96,28 @@ static int row_find(struct store *store, sqlite3_stmt *statement, struct store_r
 	return code;
 }
 
-int row_find_by_id(
-	struct store *store, uint64_t id, struct store_row *row, struct store_error *error)
+int row_find_by_id(struct store *store, uint64_t id, struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_ID);
 
 	sqlite3_bind_int64(statement, 1, id);
 	int code = row_find(store, statement, row, error);
-	return code == -ENOENT ? store_fail(error, code, "no device has the number %" PRIu64, id)
+	return code == -ENOENT ? error_set(error, code, "no device has the number %" PRIu64, id)
 			       : code;
 }
 
 int row_find_by_name(
-	struct store *store, const char *name, struct store_row *row, struct store_error *error)
+	struct store *store, const char *name, struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_NAME);
 
 	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
 	int code = row_find(store, statement, row, error);
-	return code == -ENOENT ? store_fail(error, code, "no device has the name %s", name) : code;
+	return code == -ENOENT ? error_set(error, code, "no device has the name %s", name) : code;
 }
 
 int row_find_by_address(struct store *store, const struct store_row *like, struct store_row *row,
-	struct store_error *error)
+	struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_ADDRESS);
 
@@ -143,7 +142,7 @@ int row_reseal(struct store *store, struct store_row *row, const struct store_ro
 	return 0;
 }
 
-int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
+int row_write_state(struct store *store, const struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_STATE);
 
@@ -159,11 +158,11 @@ int row_write_state(struct store *store, const struct store_row *row, struct sto
 	return store_exec(store, statement, error);
 }
 
-int rows_free(const struct store *store, struct store_error *error)
+int rows_free(const struct store *store, struct error *error)
 {
 	return store->changed == NULL
 		? 0
-		: store_fail(error, -EAGAIN, "an import is being written: try again after it");
+		: error_set(error, -EAGAIN, "an import is being written: try again after it");
 }
 
 int row_to_device(

@@ -41,13 +41,13 @@ struct store_row {
 // Reads a row of STORE_DEVICE_SELECT. -EBADMSG if it cannot have been written by us.
 int row_read(struct store_row *row, sqlite3_stmt *statement) __attribute__((warn_unused_result));
 // -ENOENT
-int row_find_by_id(struct store *store, uint64_t id, struct store_row *row,
-	struct store_error *error) __attribute__((warn_unused_result));
+int row_find_by_id(struct store *store, uint64_t id, struct store_row *row, struct error *error)
+	__attribute__((warn_unused_result));
 int row_find_by_name(struct store *store, const char *name, struct store_row *row,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 // The row with the device_id and ID Context of `like`. -ENOENT, without text.
 int row_find_by_address(struct store *store, const struct store_row *like, struct store_row *row,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 // -EBADMSG if the keys cannot be opened.
 int row_to_device(const struct store *store, const struct store_row *row,
 	struct device_keyed *device) __attribute__((warn_unused_result));
@@ -57,10 +57,9 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 	__attribute__((warn_unused_result));
 // Within a transaction: writes run_base, mark, resync and keys of a row that was sealed again.
-int row_write_state(struct store *store, const struct store_row *row, struct store_error *error)
+int row_write_state(struct store *store, const struct store_row *row, struct error *error)
 	__attribute__((warn_unused_result));
 // -EAGAIN while a copy of the database is made (shadow.c): then no device may be added or removed.
-int rows_free(const struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int rows_free(const struct store *store, struct error *error) __attribute__((warn_unused_result));
 
 #endif

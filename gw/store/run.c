@@ -22,7 +22,7 @@ uint32_t store_current_run(const struct store *store)
 }
 
 static int run_raise(struct store *store, uint32_t run_next, int64_t hour, uint32_t hour_runs,
-	struct store_error *error)
+	struct error *error)
 {
 	assert(!store->granted && run_next == store->run_next + 1);
 	int code = store_begin(store, error);
@@ -44,22 +44,22 @@ static int run_raise(struct store *store, uint32_t run_next, int64_t hour, uint3
 	store->hour_runs = hour_runs;
 	// In the database, but not in the marks.
 	if (store->broken)
-		return store_fail(error, store->broken_by, "cannot write " STORE_MARK ": %s",
+		return error_set(error, store->broken_by, "cannot write " STORE_MARK ": %s",
 			strerror(-store->broken_by));
 	return 0;
 }
 
-int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)
+int store_run_grant(struct store *store, uint32_t *run, struct error *error)
 {
 	if (store->broken)
-		return store_fail(error, -EIO,
+		return error_set(error, -EIO,
 			"the store failed to write before: no own Partial IVs until it can again");
 	if (store->granted) {
 		*run = store->run;
 		return 0;
 	}
 	if (store->run_next > STORE_RUN_MAX)
-		return store_fail(error, -ERANGE,
+		return error_set(error, -ERANGE,
 			"all %u run numbers are used: the devices need new keys in a new store",
 			STORE_RUN_MAX + 1);
 
@@ -71,7 +71,7 @@ int store_run_grant(struct store *store, uint32_t *run, struct store_error *erro
 		hour_runs = 0;
 	}
 	if (hour_runs >= STORE_RUNS_HOUR)
-		return store_fail(error, -EAGAIN,
+		return error_set(error, -EAGAIN,
 			"%d starts used run numbers in this hour: none for %lld more seconds",
 			STORE_RUNS_HOUR, (long long)(hour + HOUR - now));
 

@@ -55,7 +55,7 @@ int run_mark_read(int directory_fd, struct run_mark *mark)
 	return -EBADMSG;
 }
 
-int run_marks_write(struct store *store, struct store_error *error)
+int run_marks_write(struct store *store, struct error *error)
 {
 	char text[64];
 
@@ -67,7 +67,7 @@ int run_marks_write(struct store *store, struct store_error *error)
 	if (code != 0) {
 		store->broken = true;
 		store->broken_by = code;
-		return store_fail(error, code, "cannot write " STORE_MARK ": %s", strerror(-code));
+		return error_set(error, code, "cannot write " STORE_MARK ": %s", strerror(-code));
 	}
 	return 0;
 }

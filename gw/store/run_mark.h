@@ -5,7 +5,7 @@
 #ifndef POSTERN_GW_STORE_RUN_MARK_H
 #define POSTERN_GW_STORE_RUN_MARK_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdint.h>
 
@@ -27,8 +27,7 @@ struct run_mark {
 uint32_t run_of_wide(uint32_t run);
 // Writes store->run_next and store->commits to both marks and syncs them; every commit does. If
 // that fails, the store is broken.
-int run_marks_write(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int run_marks_write(struct store *store, struct error *error) __attribute__((warn_unused_result));
 // Reads the mark in a directory. -ENOENT if there is none, -EBADMSG if it is damaged; *mark is 0
 // then.
 int run_mark_read(int directory_fd, struct run_mark *mark) __attribute__((warn_unused_result));

@@ -100,7 +100,7 @@ static const char from_version_6[] = "ALTER TABLE device ADD COLUMN note TEXT NO
 
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,
-	bool *readable, struct store_error *error)
+	bool *readable, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BASED);
 	int code = 0;
@@ -120,7 +120,7 @@ static int next_based(struct store *store, uint64_t after, struct store_row *row
 
 // Run bases are in what the keys are bound to, so these are sealed again. A row that does not open
 // stays as it is, and is reported when the devices are loaded.
-static int bases_narrow(struct store *store, struct store_error *error)
+static int bases_narrow(struct store *store, struct error *error)
 {
 	struct store_row row = {0};
 	bool found = true, readable = false;
@@ -144,7 +144,7 @@ static int bases_narrow(struct store *store, struct store_error *error)
 // the SQL of all first: what reads rows reads all columns of today.
 static const struct step {
 	const char *sql;
-	int (*then)(struct store *store, struct store_error *error); // NULL: nothing
+	int (*then)(struct store *store, struct error *error); // NULL: nothing
 } steps[STORE_VERSION] = {
 	[1] = {from_version_1, NULL},
 	[2] = {from_version_2, NULL},
@@ -154,7 +154,7 @@ static const struct step {
 	[6] = {from_version_6, NULL},
 };
 
-static int version_write(struct store *store, struct store_error *error)
+static int version_write(struct store *store, struct error *error)
 {
 	char sql[96];
 
@@ -163,14 +163,14 @@ static int version_write(struct store *store, struct store_error *error)
 	return sql_run(store, sql, error);
 }
 
-int schema_create(struct store *store, struct store_error *error)
+int schema_create(struct store *store, struct error *error)
 {
 	int code = sql_run(store, schema, error);
 
 	return code != 0 ? code : version_write(store, error);
 }
 
-int schema_upgrade(struct store *store, int64_t version, struct store_error *error)
+int schema_upgrade(struct store *store, int64_t version, struct error *error)
 {
 	int code = 0;
 

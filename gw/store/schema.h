@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_STORE_SCHEMA_H
 #define POSTERN_GW_STORE_SCHEMA_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdint.h>
 
@@ -17,11 +17,10 @@
 struct store;
 
 // Within a transaction: makes the tables of a new database.
-int schema_create(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int schema_create(struct store *store, struct error *error) __attribute__((warn_unused_result));
 // Within a transaction: changes the tables of an older version to those of this one. It may raise
 // meta.run in the database; the caller passes the same run to store_commit_run().
-int schema_upgrade(struct store *store, int64_t version, struct store_error *error)
+int schema_upgrade(struct store *store, int64_t version, struct error *error)
 	__attribute__((warn_unused_result));
 
 #endif

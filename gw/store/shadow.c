@@ -45,13 +45,13 @@ struct shadow {
 	struct changed changed; // devices whose state was written since the copy began
 };
 
-static int shadow_fail(struct shadow *shadow, int code, const char *what, struct store_error *error)
+static int shadow_fail(struct shadow *shadow, int code, const char *what, struct error *error)
 {
-	return store_fail(
+	return error_set(
 		error, code, "%s: " STORE_SHADOW " beside the database: %s", what, strerror(-code));
 }
 
-static int file_make(struct shadow *shadow, struct store_error *error)
+static int file_make(struct shadow *shadow, struct error *error)
 {
 	// The store's lock is held, so a file of this name is a leftover.
 	unlinkat(shadow->of->directory_fd, STORE_SHADOW, 0);
@@ -64,12 +64,12 @@ static int file_make(struct shadow *shadow, struct store_error *error)
 	return code == 0 ? 0 : shadow_fail(shadow, code, "cannot be given away", error);
 }
 
-static int database_make(struct shadow *shadow, struct store_error *error)
+static int database_make(struct shadow *shadow, struct error *error)
 {
 	char *path, sql[160];
 
 	if (asprintf(&path, "%s/" STORE_SHADOW, shadow->of->directory) < 0)
-		return store_fail(error, -ENOMEM, "no memory");
+		return error_set(error, -ENOMEM, "no memory");
 	int below = sqlite3_open_v2(path, &shadow->store.db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	free(path);
@@ -86,14 +86,14 @@ static int database_make(struct shadow *shadow, struct store_error *error)
 	return shadow->copy != NULL ? 0 : store_sql_fail(&shadow->store, error);
 }
 
-int shadow_open(struct store *store, struct shadow **shadow, struct store_error *error)
+int shadow_open(struct store *store, struct shadow **shadow, struct error *error)
 {
 	assert(store->changed == NULL); // one copy at a time
 	struct shadow *new = calloc(1, sizeof(*new));
 
 	*shadow = NULL;
 	if (new == NULL)
-		return store_fail(error, -ENOMEM, "no memory for an import");
+		return error_set(error, -ENOMEM, "no memory for an import");
 	new->of = store;
 	new->fd = -1;
 	// Its rows are sealed and counted as those of the store.
@@ -119,12 +119,12 @@ struct store *shadow_store(struct shadow *shadow)
 }
 
 // What the store shows may not be on its disk, and a copy under way holds up store_recover().
-static int store_sound(const struct shadow *shadow, struct store_error *error)
+static int store_sound(const struct shadow *shadow, struct error *error)
 {
-	return shadow->of->broken ? store_fail(error, -EIO, "the store failed to write before") : 0;
+	return shadow->of->broken ? error_set(error, -EIO, "the store failed to write before") : 0;
 }
 
-int shadow_copy_step(struct shadow *shadow, bool *done, struct store_error *error)
+int shadow_copy_step(struct shadow *shadow, bool *done, struct error *error)
 {
 	*done = false;
 	int code = store_sound(shadow, error);
@@ -142,10 +142,10 @@ int shadow_copy_step(struct shadow *shadow, bool *done, struct store_error *erro
 	*done = true;
 	return store_functions(&shadow->store, shadow->store.db) == 0
 		? 0
-		: store_fail(error, -ENOMEM, "no memory for an import");
+		: error_set(error, -ENOMEM, "no memory for an import");
 }
 
-static int transaction(struct shadow *shadow, const char *sql, struct store_error *error)
+static int transaction(struct shadow *shadow, const char *sql, struct error *error)
 {
 	return sqlite3_exec(shadow->store.db, sql, NULL, NULL, NULL) == SQLITE_OK
 		? 0
@@ -153,7 +153,7 @@ static int transaction(struct shadow *shadow, const char *sql, struct store_erro
 }
 
 // Its state as it is in the store now; in the copy it may have been replaced.
-static int device_copy(struct shadow *shadow, uint64_t id, struct store_error *error)
+static int device_copy(struct shadow *shadow, uint64_t id, struct error *error)
 {
 	struct store_row row, there;
 
@@ -166,7 +166,7 @@ static int device_copy(struct shadow *shadow, uint64_t id, struct store_error *e
 	return code == -ENOENT ? row_retire_again(&shadow->store, &row, error) : code;
 }
 
-static int catch_up(struct shadow *shadow, size_t most, struct store_error *error)
+static int catch_up(struct shadow *shadow, size_t most, struct error *error)
 {
 	int code = transaction(shadow, "BEGIN", error);
 
@@ -176,7 +176,7 @@ static int catch_up(struct shadow *shadow, size_t most, struct store_error *erro
 }
 
 // The first row as it is in the store now, with one more transaction.
-static int meta_copy(struct shadow *shadow, struct store_error *error)
+static int meta_copy(struct shadow *shadow, struct error *error)
 {
 	sqlite3_stmt *from = NULL, *to = NULL;
 	char sql[256];
@@ -217,7 +217,7 @@ static void connection_close(struct shadow *shadow)
 }
 
 // The file is complete and synced: it takes the place of the database.
-static int change_place(struct shadow *shadow, struct store_error *error)
+static int change_place(struct shadow *shadow, struct error *error)
 {
 	struct store *store = shadow->of;
 	uint64_t after = store->commits + 1;
@@ -267,7 +267,7 @@ static int change_place(struct shadow *shadow, struct store_error *error)
 	return store_recover(store, NULL) == 0 && store->commits == after ? 0 : code;
 }
 
-static int sync_some(struct shadow *shadow, bool *done, struct store_error *error)
+static int sync_some(struct shadow *shadow, bool *done, struct error *error)
 {
 	struct stat st;
 
@@ -286,7 +286,7 @@ static int sync_some(struct shadow *shadow, bool *done, struct store_error *erro
 	return 0;
 }
 
-int shadow_swap_step(struct shadow *shadow, bool *done, struct store_error *error)
+int shadow_swap_step(struct shadow *shadow, bool *done, struct error *error)
 {
 	// To copy a device is less work than it was to change it.
 	size_t most = CATCH_UP + shadow->changed.fresh;
@@ -298,7 +298,7 @@ int shadow_swap_step(struct shadow *shadow, bool *done, struct store_error *erro
 	if (code == 0)
 		code = sync_some(shadow, &synced, error);
 	if (code == 0 && synced && shadow->changed.lost)
-		code = store_fail(error, -ENOMEM, "no memory for an import");
+		code = error_set(error, -ENOMEM, "no memory for an import");
 	if (code == 0 && synced && shadow->changed.count > 0)
 		code = catch_up(shadow, most, error);
 	// A backup has the database open.

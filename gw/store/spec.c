@@ -20,7 +20,7 @@ _Static_assert((DEVICE_GATEWAY_SEQ_MAX >> STORE_COUNTER_BITS) + 1 <= STORE_RUN_M
 #define HEX_MAX (2 * OSC_ID_CONTEXT_LEN_MAX + 1)
 
 // "empty" stands for an id of no bytes; it is no hex, so no other id has this name.
-static int default_name(struct store_row *row, struct store_error *error)
+static int default_name(struct store_row *row, struct error *error)
 {
 	char name[2 * OSC_KID_LEN_MAX + 1 + HEX_MAX];
 	char *to = name;
@@ -37,26 +37,26 @@ static int default_name(struct store_row *row, struct store_error *error)
 	}
 	*to = 0;
 	if (strlen(name) > DEVICE_NAME_MAX)
-		return store_fail(error, -EINVAL,
+		return error_set(error, -EINVAL,
 			"name: the ID Context is too long to make a name of it, give one");
 	memcpy(row->name, name, to - name + 1);
 	return 0;
 }
 
 // Where the mark of a device without Echo begins must be known; with Echo there is none.
-int spec_floor_check(const struct store_row *row, struct store_error *error)
+int spec_floor_check(const struct store_row *row, struct error *error)
 {
 	if (row->recovery == DEVICE_FLOOR && !row->never_used && !row->has_device_seq)
-		return store_fail(error, -EINVAL,
+		return error_set(error, -EINVAL,
 			"recovery is floor and the keys were used: device_seq must say the next "
 			"sequence number of the device");
 	if (row->recovery_said && row->recovery == DEVICE_ECHO && row->has_device_seq)
-		return store_fail(error, -EINVAL, "device_seq is for recovery: floor");
+		return error_set(error, -EINVAL, "device_seq is for recovery: floor");
 	return 0;
 }
 
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
-	struct store_error *error)
+	struct error *error)
 {
 	const struct osc_params *params = &spec->params;
 	struct osc_keys keys;
@@ -66,7 +66,7 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 		return code;
 	code = osc_derive(&keys, params);
 	if (code != 0)
-		return store_fail(error, code, "no keys can be derived of these parameters");
+		return error_set(error, code, "no keys can be derived of these parameters");
 
 	memset(row, 0, sizeof(*row));
 	row->id = store->next_id++;

@@ -8,10 +8,10 @@
 
 // Checks a spec for itself, and makes the sealed row of it.
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 // Refuses (-EINVAL) a device without Echo of which it is not known where its mark begins, and a
 // mark for one with Echo.
-int spec_floor_check(const struct store_row *row, struct store_error *error)
+int spec_floor_check(const struct store_row *row, struct error *error)
 	__attribute__((warn_unused_result));
 
 #endif

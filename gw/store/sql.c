@@ -52,18 +52,18 @@ static int errno_of_sql(struct store *store)
 	}
 }
 
-int store_sql_fail(struct store *store, struct store_error *error)
+int store_sql_fail(struct store *store, struct error *error)
 {
 	if (store->db == NULL)
-		return store_fail(error, -EIO, "the store failed to write before");
+		return error_set(error, -EIO, "the store failed to write before");
 	int code = errno_of_sql(store);
 
-	return store_fail(error, code, "the store's database: %s%s%s", sqlite3_errmsg(store->db),
+	return error_set(error, code, "the store's database: %s%s%s", sqlite3_errmsg(store->db),
 		code == -EIO || code == -ENOSPC ? ": " : "",
 		code == -EIO || code == -ENOSPC ? strerror(-code) : "");
 }
 
-int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error *error)
+int store_exec(struct store *store, sqlite3_stmt *statement, struct error *error)
 {
 	if (statement == NULL)
 		return store_sql_fail(store, error);
@@ -73,7 +73,7 @@ int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error 
 	return code;
 }
 
-int sql_run(struct store *store, const char *sql, struct store_error *error)
+int sql_run(struct store *store, const char *sql, struct error *error)
 {
 	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
 		? 0

@@ -4,7 +4,7 @@
 #ifndef POSTERN_GW_STORE_SQL_H
 #define POSTERN_GW_STORE_SQL_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 #include "gw/store/statements.h"
 
 #include <sqlite3.h>
@@ -16,15 +16,15 @@ struct store;
 // store_sql_fail() report.
 sqlite3_stmt *store_statement(struct store *store, enum store_statement which);
 // Steps a statement that gives no row, and resets it.
-int store_exec(struct store *store, sqlite3_stmt *statement, struct store_error *error)
+int store_exec(struct store *store, sqlite3_stmt *statement, struct error *error)
 	__attribute__((warn_unused_result));
 // Runs SQL without results.
-int sql_run(struct store *store, const char *sql, struct store_error *error)
+int sql_run(struct store *store, const char *sql, struct error *error)
 	__attribute__((warn_unused_result));
 // The number that a query without parameters gives. -EIO; see store_sql_fail() for the reason.
 int sql_number(struct store *store, const char *sql, int64_t *value)
 	__attribute__((warn_unused_result));
 // The last error of SQLite as -errno, with text. After an error of the disk the store is broken.
-int store_sql_fail(struct store *store, struct store_error *error);
+int store_sql_fail(struct store *store, struct error *error);
 
 #endif

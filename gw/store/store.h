@@ -26,9 +26,9 @@
 #ifndef POSTERN_GW_STORE_STORE_H
 #define POSTERN_GW_STORE_STORE_H
 
+#include "base/error.h"
 #include "dataplane/oscore/own_piv.h"
 #include "gw/device/device.h"
-#include "gw/device/error.h"
 #include "gw/store/kek.h"
 
 #include <stdbool.h>
@@ -54,7 +54,7 @@ struct store_config {
 // Opens the store of a directory, and makes a new one if there is none. No other process can open
 // it until store_close(). On success the caller owns *store. -EBUSY, -ESTALE, -EKEYREJECTED,
 // -ENOTSUP, -EBADMSG, -EROFS, ...
-int store_open(const struct store_config *config, struct store **store, struct store_error *error)
+int store_open(const struct store_config *config, struct store **store, struct error *error)
 	__attribute__((warn_unused_result));
 // Closes and frees; NULL is allowed. Unless store_stop() was called before, every window is unknown
 // after the next start.
@@ -64,14 +64,14 @@ void store_close(struct store *store);
 // on far above all that the original can have used; *run (NULL is allowed) is the next one. All
 // windows are unknown, and devices without Echo need a resync, as their marks are older than what
 // the original accepted. The original must never run again.
-int store_adopt(const struct store_config *config, uint32_t *run, struct store_error *error)
+int store_adopt(const struct store_config *config, uint32_t *run, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Call it once, after store_load() and before the first packet is taken. It replaces the token file
 // in the runtime directory and deletes the token of the last clean stop from the database, so that
 // no other start uses the windows of that stop. A start that ends before this call leaves the
 // windows to the next one. If it fails, no packet may be taken.
-int store_start(struct store *store, struct store_error *error) __attribute__((warn_unused_result));
+int store_start(struct store *store, struct error *error) __attribute__((warn_unused_result));
 
 struct store_load_result {
 	uint64_t loaded;
@@ -84,7 +84,7 @@ struct store_load_result {
 int64_t store_clock_least(const struct store *store);
 // Raises the second (Unix time) up to which own Partial IVs may come from the clock. It is on the
 // disk on return; a second that is not higher than the stored one already is.
-int store_clock_raise(struct store *store, int64_t clock, struct store_error *error)
+int store_clock_raise(struct store *store, int64_t clock, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Calls each() with every device, in the order of their ids, and wipes *device after each()
@@ -93,7 +93,7 @@ int store_clock_raise(struct store *store, int64_t clock, struct store_error *er
 // unknown. each() must not use the store. It can end the loading by returning a negative errno,
 // which is returned.
 int store_load(struct store *store, int (*each)(void *arg, const struct device_keyed *device),
-	void *arg, struct store_load_result *result, struct store_error *error)
+	void *arg, struct store_load_result *result, struct error *error)
 	__attribute__((warn_unused_result));
 
 // A window for store_stop().
@@ -107,7 +107,7 @@ struct store_window {
 // that were removed are ignored. clock_used is the highest second (Unix time) of the clock that an
 // own Partial IV was made of, 0 for none. After this only store_close() may be called.
 int store_stop(struct store *store, int64_t clock_used,
-	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Whether a write, commit or sync failed. From then on nothing is written, and reading may fail,
@@ -117,16 +117,14 @@ bool store_broken(const struct store *store);
 // If the store is broken, closes the database and opens it again as after a crash. What was
 // returned as done is there; what failed may be there. Returns 0 if the store can be written again,
 // -ESTALE if the disk has lost what it had taken, or -errno while the disk still fails.
-int store_recover(struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int store_recover(struct store *store, struct error *error) __attribute__((warn_unused_result));
 // Writes a small file and removes it. Returns 0 if the disk took it, or -errno.
-int store_probe(const struct store *store, struct store_error *error)
-	__attribute__((warn_unused_result));
+int store_probe(const struct store *store, struct error *error) __attribute__((warn_unused_result));
 
 // Gives the run of this start, from 0. The first call writes to the database and to both marks that
 // it is used, and returns when that is on the disk; later calls give the same run. No run is
 // granted while the store is broken. -ERANGE, -EAGAIN, -EIO, ...
-int store_run_grant(struct store *store, uint32_t *run, struct store_error *error)
+int store_run_grant(struct store *store, uint32_t *run, struct error *error)
 	__attribute__((warn_unused_result));
 
 // The least run_base or mark that a device shall have.
@@ -142,9 +140,9 @@ struct store_raise {
 // raised. The result is -ERANGE if the sum of this start's run and the base would be above
 // STORE_RUN_MAX, and -EINVAL for a mark of a device that is not DEVICE_FLOOR.
 int store_bases_raise(struct store *store, struct store_raise *raises, size_t count,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 int store_marks_raise(struct store *store, struct store_raise *raises, size_t count,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 // The part of `device resync` that the store does. For a device that is DEVICE_ECHO nothing is
 // written and `from` is not allowed. For one that is DEVICE_FLOOR it raises the mark to `from`, the
@@ -152,14 +150,14 @@ int store_marks_raise(struct store *store, struct store_raise *raises, size_t co
 // *waited says whether the device could not be served before. *device is for the data plane, with
 // its window unknown; the caller wipes it.
 int store_resync(struct store *store, const char *name, bool has_from, uint64_t from, bool *waited,
-	struct device_keyed *device, struct store_error *error) __attribute__((warn_unused_result));
+	struct device_keyed *device, struct error *error) __attribute__((warn_unused_result));
 
 // Adds one device, which is on the disk on return. With `replace`, a device that is there with
 // other keys is retired, and one that is there with these keys and other settings gets the new
 // settings; without, both fail with -EEXIST. *device is for the data plane, unless the outcome is
 // DEVICE_UNCHANGED; the caller wipes it.
 int store_add(struct store *store, const struct device_spec *spec, bool replace,
-	struct device_keyed *device, enum device_outcome *outcome, struct store_error *error)
+	struct device_keyed *device, enum device_outcome *outcome, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Gives the device of this name other keys, and other ids if spec has others; on the disk on
@@ -167,23 +165,23 @@ int store_add(struct store *store, const struct device_spec *spec, bool replace,
 // device that was retired. *device is for the data plane; the caller wipes it. -EEXIST if the
 // device has these keys already.
 int store_rotate(struct store *store, const char *name, const struct device_spec *spec,
-	struct device_info *before, struct device_keyed *device, struct store_error *error)
+	struct device_info *before, struct device_keyed *device, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Removes a device by name; it is off the disk on return, and its keys leave tombstones. *info
 // (NULL is allowed) is the device that was removed.
 int store_remove(struct store *store, const char *name, struct device_info *info,
-	struct store_error *error) __attribute__((warn_unused_result));
+	struct error *error) __attribute__((warn_unused_result));
 
 // Shows a device by name. -ENOENT
-int store_show(struct store *store, const char *name, struct device_info *info,
-	struct store_error *error) __attribute__((warn_unused_result));
+int store_show(struct store *store, const char *name, struct device_info *info, struct error *error)
+	__attribute__((warn_unused_result));
 
 // Fills page[] with devices in the order of their names, from the first one behind `after` ("" for
 // the first of all) on, at most `room`. *count is how many; if it is less than room, no more
 // follow.
 int store_list(struct store *store, const char *after, struct device_info *page, size_t room,
-	size_t *count, struct store_error *error) __attribute__((warn_unused_result));
+	size_t *count, struct error *error) __attribute__((warn_unused_result));
 
 // How many devices there are.
 uint64_t store_count(const struct store *store);

@@ -10,7 +10,7 @@
 #ifndef POSTERN_GW_STORE_THREAD_H
 #define POSTERN_GW_STORE_THREAD_H
 
-#include "gw/device/error.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 
@@ -30,8 +30,8 @@ struct store_job {
 	void (*done)(struct store_job *job);
 	// Called on main after run() called store_job_note(); NULL if that is not of interest.
 	void (*note)(struct store_job *job);
-	int result;               // run() sets it: 0 or -errno
-	struct store_error error; // run() sets it, if the result is -errno
+	int result;         // run() sets it: 0 or -errno
+	struct error error; // run() sets it, if the result is -errno
 
 	// Written by thread.c; run() may set wait_fd.
 	struct store_thread *thread;

@@ -48,8 +48,8 @@ static int token_replace(struct store *store)
 }
 
 // What the last clean stop left. False if there was none, or its windows were used.
-static int stored_token(struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *stored,
-	struct store_error *error)
+static int stored_token(
+	struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *stored, struct error *error)
 {
 	sqlite3_stmt *statement;
 
@@ -67,8 +67,7 @@ static int stored_token(struct store *store, uint8_t token[STORE_TOKEN_LEN], boo
 	return 0;
 }
 
-static int token_put(
-	struct store *store, const uint8_t *token, int64_t clock, struct store_error *error)
+static int token_put(struct store *store, const uint8_t *token, int64_t clock, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_META_TOKEN);
 
@@ -78,7 +77,7 @@ static int token_put(
 	return store_exec(store, statement, error);
 }
 
-static int token_consume(struct store *store, struct store_error *error)
+static int token_consume(struct store *store, struct error *error)
 {
 	int64_t now = time(NULL);
 	int64_t clock = now > store->clock ? now : store->clock;
@@ -96,13 +95,13 @@ static int token_consume(struct store *store, struct store_error *error)
 	return code;
 }
 
-int store_start(struct store *store, struct store_error *error)
+int store_start(struct store *store, struct error *error)
 {
 	if (store->started)
-		return store_fail(error, -EINVAL, "the store was started before");
+		return error_set(error, -EINVAL, "the store was started before");
 	int code = token_replace(store);
 	if (code != 0)
-		return store_fail(
+		return error_set(
 			error, code, "cannot replace " STORE_TOKEN ": %s", strerror(-code));
 	store->started = true;
 	// Windows are struck out on the disk before the first packet: a second use would accept
@@ -117,10 +116,10 @@ int64_t store_clock_least(const struct store *store)
 	return (now > store->clock_started ? now : store->clock_started) + 1;
 }
 
-int store_clock_raise(struct store *store, int64_t clock, struct store_error *error)
+int store_clock_raise(struct store *store, int64_t clock, struct error *error)
 {
 	if (store->broken)
-		return store_fail(error, -EIO,
+		return error_set(error, -EIO,
 			"the store failed to write before: no own Partial IVs until it can again");
 	if (clock <= store->clock)
 		return 0;
@@ -143,7 +142,7 @@ int store_clock_raise(struct store *store, int64_t clock, struct store_error *er
 // With the seconds that were used, and not all that might have been: the next start need not wait
 // for those.
 static int windows_put(struct store *store, int64_t clock_used,
-	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct error *error)
 {
 	int64_t clock = clock_used > store->clock_started ? clock_used : store->clock_started;
 	struct store_window window;
@@ -163,13 +162,12 @@ static int windows_put(struct store *store, int64_t clock_used,
 }
 
 int store_stop(struct store *store, int64_t clock_used,
-	bool (*next)(void *arg, struct store_window *window), void *arg, struct store_error *error)
+	bool (*next)(void *arg, struct store_window *window), void *arg, struct error *error)
 {
 	if (!store->started)
-		return store_fail(error, -EINVAL, "the store was not started");
+		return error_set(error, -EINVAL, "the store was not started");
 	if (store->broken)
-		return store_fail(
-			error, -EIO, "the store failed to write before: windows not kept");
+		return error_set(error, -EIO, "the store failed to write before: windows not kept");
 	int code = store_begin(store, error);
 	if (code != 0)
 		return code;
@@ -184,7 +182,7 @@ int store_stop(struct store *store, int64_t clock_used,
 // Whether the stored windows are of the clean stop just before this start, in this boot, and what
 // their token is. The store's own start ends that.
 static int windows_kept(
-	struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *kept, struct store_error *error)
+	struct store *store, uint8_t token[STORE_TOKEN_LEN], bool *kept, struct error *error)
 {
 	uint8_t found[STORE_TOKEN_LEN];
 
@@ -243,7 +241,7 @@ static int load_row(struct store *store, sqlite3_stmt *statement, const uint8_t 
 }
 
 int store_load(struct store *store, int (*each)(void *arg, const struct device_keyed *device),
-	void *arg, struct store_load_result *result, struct store_error *error)
+	void *arg, struct store_load_result *result, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_LOAD);
 	uint8_t token[STORE_TOKEN_LEN];

@@ -36,7 +36,7 @@ static void spec_check(const struct device_spec *spec)
 	FUZZ_CHECK(spec->recovery <= DEVICE_FLOOR && spec->own_piv <= DEVICE_OWN_PIV_CLOCK);
 }
 
-static void error_check(const struct store_error *error)
+static void error_check(const struct error *error)
 {
 	size_t len = strnlen(error->text, sizeof(error->text));
 
@@ -48,7 +48,7 @@ static void error_check(const struct store_error *error)
 static void record_take(const struct record *record, bool never_used, struct outcome *outcome)
 {
 	struct device_spec spec;
-	struct store_error error = {0};
+	struct error error = {0};
 
 	for (unsigned i = 0; i < device_attribute_count; i++)
 		FUZZ_CHECK(record->value[i].kind != RECORD_TEXT ||
@@ -70,7 +70,7 @@ static struct outcome file_read(
 	struct outcome outcome = {.end = PARSE_NEED_DATA};
 	struct parse_input input = {0};
 	struct record record;
-	struct store_error error;
+	struct error error;
 	char *copy = NULL;
 
 	while (outcome.end != PARSE_END && outcome.end != PARSE_BROKEN) {

@@ -11,7 +11,7 @@
 
 #define must(condition, ...)                                                       \
 	do {                                                                       \
-		char text_[512];                                                   \
+		char text_[2048];                                                  \
 		snprintf(text_, sizeof(text_), __VA_ARGS__);                       \
 		cr_assert(condition, "%s: %s: %s", life_where, text_, #condition); \
 	} while (0)

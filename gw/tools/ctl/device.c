@@ -75,7 +75,7 @@ struct add_buffers {
 // Options for settings count before what the file says.
 static bool settings_take(const struct cli *cli, const char *path, struct device_spec *spec)
 {
-	struct store_error error = {0};
+	struct error error = {0};
 
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		if (cli->setting[i] != NULL &&
@@ -95,7 +95,7 @@ static bool settings_take(const struct cli *cli, const char *path, struct device
 static bool spec_parse(struct cli *cli, const char *path, size_t len, struct add_buffers *buffers)
 {
 	struct parse_input input = {.data = buffers->text, .len = len, .last = true};
-	struct store_error error = {0};
+	struct error error = {0};
 	struct record record = {0};
 	enum parse_verdict verdict;
 	bool good;

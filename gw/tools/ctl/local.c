@@ -14,7 +14,7 @@
 // The key-encryption key is opened, unless systemd brings it.
 static int check_kek(const struct conf *conf)
 {
-	struct store_error error = {0};
+	struct error error = {0};
 	struct kek *kek;
 
 	if (!conf->devices.kek)
@@ -72,7 +72,7 @@ int cli_check(struct cli *cli, const char *path)
 // Opens the key-encryption key and takes the store over.
 static int adopt(const struct conf *conf, uint32_t *run)
 {
-	struct store_error error = {0};
+	struct error error = {0};
 	struct kek *kek;
 	int ret = kek_load(conf->devices.kek, &kek, &error);
 
@@ -118,7 +118,7 @@ int cli_store_adopt(struct cli *cli, const char *argument)
 
 int cli_key_create(struct cli *cli, const char *path)
 {
-	struct store_error error = {0};
+	struct error error = {0};
 
 	if (kek_create(path, &error) < 0) {
 		cli_complain("%s", error.text);

@@ -114,7 +114,7 @@ static void fake_show(void *arg, struct ctl_request *req, const char *name)
 		.worker = 2,
 		.seen = true,
 		.last_seen_ms = 1500};
-	struct store_error error = {.text = "no device is called that"};
+	struct error error = {.text = "no device is called that"};
 
 	strcpy(stored.name, name);
 	if (strcmp(name, "lost") == 0)

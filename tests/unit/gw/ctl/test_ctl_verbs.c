@@ -125,7 +125,7 @@ static void fake_show(void *arg, struct ctl_request *req, const char *name)
 
 static void fake_remove(void *arg, struct ctl_request *req, const char *name)
 {
-	struct store_error error = {.text = "no device is called that"};
+	struct error error = {.text = "no device is called that"};
 
 	strcpy(asked_name, name);
 	if (strcmp(name, "pump-7") == 0)

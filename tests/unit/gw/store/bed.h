@@ -31,7 +31,7 @@ struct bed {
 	struct kek *kek;
 	struct store_config config;
 	struct store *store;
-	struct store_error error; // of the last call below
+	struct error error; // of the last call below
 };
 
 void bed_make(struct bed *bed);

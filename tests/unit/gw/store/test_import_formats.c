@@ -291,7 +291,8 @@ Test(import_formats, what_is_no_csv_or_json_is_refused_as_a_whole)
 	import_expect_broken(" \n \n", "no column is named");
 	import_expect_broken("device_id,colour\n", "no column is named \"colour\"");
 	import_expect_broken("device_id,gateway_id,device_id\n", "twice");
-	import_expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,A,B,C,D,E,F,G\n", "too many columns");
+	import_expect_broken("a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,A,B,C,D,E,F,G\n",
+		"too many columns");
 	import_expect_broken("device_id;gateway_id\n01;02\n", "separated by semicolons");
 	import_expect_broken("\"device_id\";\"gateway_id\"\n01;02\n", "separated by semicolons");
 	import_expect_broken("sep=;\ndevice_id;gateway_id\n", "separated by semicolons");

@@ -173,7 +173,7 @@ Test(store_damage, a_tombstone_or_a_first_row_that_was_changed_is_told)
 Test(store_damage, every_bit_of_the_sealed_keys_counts)
 {
 	struct store_row row, changed;
-	struct store_error error;
+	struct error error;
 	struct osc_params params;
 	struct osc_keys keys;
 

@@ -300,7 +300,7 @@ static void count_meanwhile(struct store_job *job)
 static enum store_turn run_grant_and_show(struct store_job *job, struct store *store)
 {
 	struct device_info info;
-	struct store_error error;
+	struct error error;
 	uint32_t run;
 	struct store_raise base = {.id = 1, .value = ++turns_seen};
 
