@@ -287,14 +287,11 @@ Test(port, rooms_hold_a_frame_as_drivers_count)
 	cr_expect_eq(dp_port_data_room(9000), RTE_PKTMBUF_HEADROOM + 9216);
 }
 
-Test(port, tap_carries_coap_and_the_kernels_packets)
+static void start(void)
 {
-	int here = netns_enter(), there = netns_enter();
-	struct rte_mempool *pools[2];
 	struct error error;
 	cpu_set_t cpus;
 	unsigned cpu = 0;
-	uint8_t mac[6];
 
 	cr_assert_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	while (!CPU_ISSET(cpu, &cpus))
@@ -314,12 +311,15 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 	gw.pool = rte_pktmbuf_pool_create(
 		"mbufs", MBUFS, 64, 0, dp_port_data_room(1500), SOCKET_ID_ANY);
 	cr_assert_not_null(gw.pool);
-	pools[0] = pools[1] = gw.pool;
+}
 
-	try_mistakes();
-	try_memif();
+// The device's side, in the network namespace of this thread: the port's TAP, with its addresses.
+static void open_port(void)
+{
+	struct rte_mempool *pools[2] = {gw.pool, gw.pool};
+	struct error error;
+	uint8_t mac[6];
 
-	// The device's side, where this thread is now.
 	cr_assert_eq(dp_port_open(
 			     &(struct dp_port_conf){
 				     .name = "lan",
@@ -336,9 +336,13 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 	cr_assert_eq(netlink_set_up("dev0"), 0);
 	for (unsigned i = 0; i < 2; i++)
 		cr_assert_eq(netlink_add_address("dev0", &devices[i]), 0);
+}
 
-	// The gateway's side.
-	cr_assert_eq(setns(here, CLONE_NEWNET), 0);
+// The gateway's side: the kernel TAP of this thread's network namespace.
+static void open_kernel_tap(void)
+{
+	struct error error;
+
 	gw.tap = kernel_tap_open(
 		&(struct kernel_tap_conf){
 			.name = "gwk0",
@@ -359,7 +363,18 @@ Test(port, tap_carries_coap_and_the_kernels_packets)
 	dp_port_checksums(gw.port_id, &gw.addresses);
 	cr_assert_not(gw.addresses.ip_checksum_offload);
 	cr_assert_not(gw.addresses.udp_checksum_offload);
+}
 
+Test(port, tap_carries_coap_and_the_kernels_packets)
+{
+	int here = netns_enter(), there = netns_enter();
+
+	start();
+	try_mistakes();
+	try_memif();
+	open_port();
+	cr_assert_eq(setns(here, CLONE_NEWNET), 0);
+	open_kernel_tap();
 	cr_assert_eq(setns(there, CLONE_NEWNET), 0);
 	for (int i = 0; i < 2; i++) {
 		try_coap(i);

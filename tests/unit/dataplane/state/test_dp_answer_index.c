@@ -149,95 +149,124 @@ static size_t size_of(const struct model_record *r)
 	return RECORD_MIN + r->token_len + r->len;
 }
 
+// The index and the model beside it.
+static struct {
+	struct dp_answer_index *answers;
+	struct model_record model[MODEL];
+	uint64_t serial; // of puts
+	uint64_t now_ms;
+	uint64_t seed;
+	unsigned step;
+	uint64_t finds, hits, young, young_missed;
+} run;
+
+static void put_one(void)
+{
+	struct model_record *r = &run.model[run.serial % MODEL];
+	uint8_t coap[LEN_MAX];
+	struct question q;
+
+	make(r);
+	r->serial = ++run.serial;
+	r->last_ms = run.now_ms;
+	fill(coap, r->len, r->seed, 3);
+	ask(&q, r);
+	put_within(run.answers, &q.key, run.now_ms, coap, r->len);
+}
+
+// How many bytes were written behind the record that was put so many puts ago, at least: what
+// cannot be there any more must not be found, and what must be there is. Counting ends beyond the
+// ring.
+static size_t bytes_behind(uint64_t back)
+{
+	size_t behind = 0;
+
+	for (uint64_t i = run.serial - back; i < run.serial && behind <= RING; i++)
+		behind += size_of(&run.model[i % MODEL]);
+	return behind;
+}
+
+// What was found is the record's, and is sent again where it may be.
+static void check_found(
+	struct model_record *r, enum dp_answer_verdict verdict, const uint8_t *bytes, uint16_t len)
+{
+	bool resend = r->len && r->sent < DP_ANSWER_RESENDS_MAX &&
+		run.now_ms - r->last_ms >= DP_ANSWER_RESEND_MS;
+	uint8_t expected[LEN_MAX];
+
+	cr_assert_eq(verdict, resend ? DP_ANSWER_RESEND : DP_ANSWER_SILENT, "seed %lu step %u",
+		run.seed, run.step);
+	if (!resend)
+		return;
+	fill(expected, r->len, r->seed, 3);
+	cr_assert_eq(len, r->len);
+	cr_assert_arr_eq(bytes, expected, len, "seed %lu step %u: other bytes", run.seed, run.step);
+	r->sent++;
+	r->last_ms = run.now_ms;
+}
+
+static void find_one(void)
+{
+	// One of the youngest, or any.
+	uint64_t back = 1 + rnd() % (rnd() % 2 ? 64 : MODEL / 2);
+
+	if (back > run.serial)
+		return;
+	struct model_record *r = &run.model[(run.serial - back) % MODEL];
+	struct model_record asked = *r;
+	bool spoiled = rnd() % 4 == 0;
+	const uint8_t *bytes = NULL;
+	struct question q;
+	uint16_t len = 0;
+
+	ask(&q, &asked);
+	if (spoiled)
+		spoil(&q, &asked);
+	enum dp_answer_verdict verdict =
+		dp_answer_index_find(run.answers, &q.key, run.now_ms, &bytes, &len);
+
+	if (spoiled) {
+		cr_assert_eq(
+			verdict, DP_ANSWER_NONE, "seed %lu step %u: foreign", run.seed, run.step);
+		return;
+	}
+	size_t behind = bytes_behind(back);
+
+	run.finds++;
+	if (behind > RING)
+		cr_assert_eq(
+			verdict, DP_ANSWER_NONE, "seed %lu step %u: too old", run.seed, run.step);
+	if (behind < RING / 2) {
+		run.young++;
+		run.young_missed += verdict == DP_ANSWER_NONE;
+	}
+	if (verdict == DP_ANSWER_NONE)
+		return;
+	run.hits++;
+	check_found(r, verdict, bytes, len);
+}
+
 Test(dp_answer_index, agrees_with_a_model)
 {
-	static struct model_record model[MODEL];
-	struct dp_answer_index *answers = dp_answer_index_create(RING);
-	uint8_t expected[LEN_MAX];
-	uint64_t now_ms = 1000;
-	uint64_t serial = 0;
-	uint64_t finds = 0, hits = 0, young = 0, young_missed = 0;
-
-	cr_assert_not_null(answers);
+	run.answers = dp_answer_index_create(RING);
+	run.now_ms = 1000;
+	cr_assert_not_null(run.answers);
 	seed_from_environment();
-	uint64_t seed = state;
-
-	for (unsigned step = 0; step < STEPS; step++) {
-		struct question q;
-
-		now_ms += rnd() % 100;
-		if (rnd() % 3 == 0) {
-			struct model_record *r = &model[serial % MODEL];
-
-			make(r);
-			r->serial = ++serial;
-			r->last_ms = now_ms;
-			fill(expected, r->len, r->seed, 3);
-			ask(&q, r);
-			put_within(answers, &q.key, now_ms, expected, r->len);
-			continue;
-		}
-		if (!serial)
-			continue;
-		// One of the youngest, or any.
-		uint64_t back = 1 + rnd() % (rnd() % 2 ? 64 : MODEL / 2);
-
-		if (back > serial)
-			continue;
-		struct model_record *r = &model[(serial - back) % MODEL];
-		struct model_record asked = *r;
-		bool spoiled = rnd() % 4 == 0;
-		const uint8_t *bytes = NULL;
-		uint16_t len = 0;
-
-		ask(&q, &asked);
-		if (spoiled)
-			spoil(&q, &asked);
-		enum dp_answer_verdict verdict =
-			dp_answer_index_find(answers, &q.key, now_ms, &bytes, &len);
-
-		if (spoiled) {
-			cr_assert_eq(
-				verdict, DP_ANSWER_NONE, "seed %lu step %u: foreign", seed, step);
-			continue;
-		}
-		// How many bytes were written behind it, at least: what cannot be there any more
-		// must not be found, and what must be there is.
-		size_t behind = 0;
-
-		for (uint64_t i = serial - back; i < serial && behind <= RING; i++)
-			behind += size_of(&model[i % MODEL]);
-		finds++;
-		if (behind > RING)
-			cr_assert_eq(
-				verdict, DP_ANSWER_NONE, "seed %lu step %u: too old", seed, step);
-		if (behind < RING / 2) {
-			young++;
-			young_missed += verdict == DP_ANSWER_NONE;
-		}
-		if (verdict == DP_ANSWER_NONE)
-			continue;
-		hits++;
-		bool resend = r->len && r->sent < DP_ANSWER_RESENDS_MAX &&
-			now_ms - r->last_ms >= DP_ANSWER_RESEND_MS;
-
-		cr_assert_eq(verdict, resend ? DP_ANSWER_RESEND : DP_ANSWER_SILENT,
-			"seed %lu step %u", seed, step);
-		if (!resend)
-			continue;
-		fill(expected, r->len, r->seed, 3);
-		cr_assert_eq(len, r->len);
-		cr_assert_arr_eq(bytes, expected, len, "seed %lu step %u: other bytes", seed, step);
-		r->sent++;
-		r->last_ms = now_ms;
+	run.seed = state;
+	for (run.step = 0; run.step < STEPS; run.step++) {
+		run.now_ms += rnd() % 100;
+		if (rnd() % 3 == 0)
+			put_one();
+		else if (run.serial)
+			find_one();
 	}
-	printf("# %lu finds, %lu hits, %lu of %lu young ones forgotten\n", finds, hits,
-		young_missed, young);
+	printf("# %lu finds, %lu hits, %lu of %lu young ones forgotten\n", run.finds, run.hits,
+		run.young_missed, run.young);
 	// The index is a cache of its own: a full bucket may forget early, but rarely.
-	cr_expect_gt(hits, finds / 8, "%lu of %lu", hits, finds);
-	cr_expect_leq(
-		young_missed, young / 200, "%lu of %lu young ones forgotten", young_missed, young);
-	dp_answer_index_free(answers);
+	cr_expect_gt(run.hits, run.finds / 8, "%lu of %lu", run.hits, run.finds);
+	cr_expect_leq(run.young_missed, run.young / 200, "%lu of %lu young ones forgotten",
+		run.young_missed, run.young);
+	dp_answer_index_free(run.answers);
 }
 
 Test(dp_answer_index, the_oldest_is_overwritten_first)
