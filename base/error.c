@@ -11,7 +11,8 @@
 
 // Writes to the text at `at`, and puts a "?" for control characters and bytes that are not UTF-8: a
 // text may quote a file, and goes to terminals and into CBOR.
-static void text_write(struct error *error, size_t at, const char *format, va_list args)
+__attribute__((nonnull)) static void text_write(
+	struct error *error, size_t at, const char *format, va_list args)
 {
 	uint8_t *p = (uint8_t *)error->text + at;
 
