@@ -84,7 +84,8 @@ static bool settings_take(const struct cli *cli, const char *path, struct device
 			return false;
 		}
 	}
-	if (device_spec_check(spec, &error) != 0) {
+	// All other rules are the daemon's to refuse, with the code that scripts read.
+	if (spec->never_used == spec->has_gateway_seq && device_spec_check(spec, &error) != 0) {
 		cli_complain("%s: %s", path, error.text);
 		return false;
 	}

@@ -383,6 +383,26 @@ Test(ctl_cli, device_add_refuses_what_is_not_one_device)
 	cr_expect_eq(fixture_stats(&fixture).requests, 0);
 }
 
+// What the daemon refuses has a code, which scripts read from the JSON.
+Test(ctl_cli, device_add_shows_why_the_daemon_refuses)
+{
+	static const struct {
+		const char *input, *code;
+	} cases[] = {
+		{"{\"device_id\":\"0a\",\"gateway_id\":\"\",\"master_secret\":\"01\","
+		 "\"gateway_seq\":549755813888}",
+			"{\"error\":\"piv-used-up\","},
+		{"{\"device_id\":\"0a\",\"gateway_id\":\"0a\",\"master_secret\":\"01\","
+		 "\"never_used\":true}",
+			"{\"error\":\"bad-request\","},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_expect_eq(run(cases[i].input, "--json", "device", "add", "-", NULL), 1);
+		cr_expect(says(out, cases[i].code), "%s", out);
+	}
+}
+
 Test(ctl_cli, device_import_hands_its_file_over)
 {
 	cr_expect_eq(run("good", "device", "import", "-", "--format", "csv", NULL), 0, "%s", err);
