@@ -18,17 +18,16 @@ struct aead_openssl {
 	EVP_CIPHER_CTX *seal[AEAD_ALG_COUNT];
 };
 
-static const char *const cipher_names[AEAD_ALG_COUNT] = {
-	[AEAD_AES_CCM_16_64_128] = "AES-128-CCM",
-	[AEAD_AES_CCM_16_128_128] = "AES-128-CCM",
-	[AEAD_AES_128_GCM] = "AES-128-GCM",
-	[AEAD_AES_256_GCM] = "AES-256-GCM",
+// What OpenSSL calls the ciphers of the algorithms that it serves.
+static const struct {
+	const char *name; // NULL: OpenSSL does not serve it
+	bool is_ccm;      // else it is GCM; OpenSSL wants other calls for each
+} ciphers[AEAD_ALG_COUNT] = {
+	[AEAD_AES_CCM_16_64_128] = {"AES-128-CCM", true},
+	[AEAD_AES_CCM_16_128_128] = {"AES-128-CCM", true},
+	[AEAD_AES_128_GCM] = {"AES-128-GCM", false},
+	[AEAD_AES_256_GCM] = {"AES-256-GCM", false},
 };
-
-static bool is_ccm(enum aead_alg alg)
-{
-	return alg == AEAD_AES_CCM_16_64_128 || alg == AEAD_AES_CCM_16_128_128;
-}
 
 static EVP_CIPHER_CTX *ctx_create(const EVP_CIPHER *cipher, enum aead_alg alg, bool sealing)
 {
@@ -41,7 +40,7 @@ static EVP_CIPHER_CTX *ctx_create(const EVP_CIPHER *cipher, enum aead_alg alg, b
 		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, info->nonce_len, NULL) != 1)
 		goto err;
 	// CCM writes the tag's length into its first block, so it must know it beforehand.
-	if (is_ccm(alg) &&
+	if (ciphers[alg].is_ccm &&
 		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, info->tag_len, NULL) != 1)
 		goto err;
 	return ctx;
@@ -59,9 +58,9 @@ struct aead_openssl *aead_openssl_create(void)
 	for (unsigned alg = 0; alg < AEAD_ALG_COUNT; alg++) {
 		EVP_CIPHER *cipher;
 
-		if (!cipher_names[alg])
+		if (!ciphers[alg].name)
 			continue;
-		cipher = EVP_CIPHER_fetch(NULL, cipher_names[alg], NULL);
+		cipher = EVP_CIPHER_fetch(NULL, ciphers[alg].name, NULL);
 		if (cipher) {
 			openssl->open[alg] = ctx_create(cipher, alg, false);
 			openssl->seal[alg] = ctx_create(cipher, alg, true);
@@ -143,7 +142,7 @@ static unsigned openssl_open(
 {
 	EVP_CIPHER_CTX *ctx = engine->openssl->open[alg];
 	bool (*open)(EVP_CIPHER_CTX *, const struct aead_op *, unsigned) =
-		is_ccm(alg) ? ccm_open : gcm_open;
+		ciphers[alg].is_ccm ? ccm_open : gcm_open;
 	unsigned good = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -163,7 +162,7 @@ static unsigned openssl_seal(
 	const unsigned tag_len = aead_algs[alg].tag_len;
 	EVP_CIPHER_CTX *ctx = engine->openssl->seal[alg];
 	bool (*seal)(EVP_CIPHER_CTX *, const struct aead_op *, unsigned) =
-		is_ccm(alg) ? ccm_seal : gcm_seal;
+		ciphers[alg].is_ccm ? ccm_seal : gcm_seal;
 	unsigned good = 0;
 
 	for (unsigned i = 0; i < n; i++) {
