@@ -116,8 +116,9 @@ void bed_mids_use_up(struct bed *bed, uint64_t now_ms)
 {
 	uint16_t mid;
 
-	while (dp_mid_take(bed->w->mids, &bed->flow, now_ms, &mid))
-		;
+	for (unsigned i = 0; dp_mid_take(bed->w->mids, &bed->flow, now_ms, &mid); i++)
+		if (i == UINT16_MAX)
+			abort(); // ids without end
 }
 
 void bed_answers_forget(struct bed *bed)

@@ -98,13 +98,15 @@ Test(dp_window, a_foreign_echo_opens_nothing)
 	struct coap_writer writer;
 
 	bed_device_add(&bed, &device, false);
+	const uint64_t phase = dp_contexts(bed.dp)->side[device.context].unknown_phases;
+
 	dp_run_grant(bed.dp, 0);
 	// The same context in another phase, another generation, another context; then too old.
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t then = bed_now_ms(&bed) - (i == 3 ? DP_ECHO_AGE_MS + 1000 : 0);
 
 		bed_echo_make(&bed, device.context + (i == 2), device.generation + (i == 1),
-			1 + (i == 0), then, value);
+			phase + (i == 0), then, value);
 		coap_writer_init(&writer, plaintext, sizeof(plaintext));
 		coap_write_code(&writer, COAP_POST);
 		coap_write_option(&writer, COAP_OPT_URI_PATH, "echo", 4);
