@@ -19,7 +19,7 @@ void ctl_reject(struct ctl_requests *requests, struct ctl_peer *peer, uint64_t i
 	requests->stats->rejected++;
 	ctl_message_write_error(&out, id, error, text);
 	ctl_peer_send(requests->peers, peer, out.data, out.len);
-	ctl_requests_tell_gone(requests);
+	ctl_requests_end_gone(requests);
 }
 
 static const struct ctl_verb *verb_find(

@@ -75,7 +75,7 @@ struct ctl_request *ctl_request_create(
 	return req;
 }
 
-static void request_tell_gone(struct ctl_request *req)
+static void request_gone(struct ctl_request *req)
 {
 	void (*gone)(void *arg) = req->gone;
 
@@ -114,7 +114,7 @@ static void stream_finish(struct ctl_request *req)
 }
 
 // The callbacks may answer requests, so each round begins at the front of the list.
-void ctl_requests_tell_gone(struct ctl_requests *requests)
+void ctl_requests_end_gone(struct ctl_requests *requests)
 {
 	struct ctl_request *req;
 
@@ -129,7 +129,7 @@ void ctl_requests_tell_gone(struct ctl_requests *requests)
 		if (req && req->stream)
 			stream_finish(req);
 		else if (req)
-			request_tell_gone(req);
+			request_gone(req);
 	} while (req);
 }
 
@@ -209,7 +209,7 @@ void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void 
 	req->gone = gone;
 	req->gone_arg = arg;
 	if (peer_of(req) == NULL)
-		request_tell_gone(req);
+		request_gone(req);
 }
 
 // Sends a message. If the peer is lost, the owners of its requests are called, who may answer and
@@ -218,7 +218,7 @@ static void send_to(
 	struct ctl_requests *requests, struct ctl_peer *peer, const struct ctl_writer *out)
 {
 	ctl_peer_send(requests->peers, peer, out->data, out->len);
-	ctl_requests_tell_gone(requests);
+	ctl_requests_end_gone(requests);
 }
 
 void ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool last)

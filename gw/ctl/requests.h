@@ -17,17 +17,20 @@ struct ctl_requests {
 	LIST_HEAD(, ctl_request) list; // the newest first; request.c
 };
 
+// Starts without requests.
 void ctl_requests_init(struct ctl_requests *requests, struct ctl_server *server,
 	struct ctl_peers *peers, struct ctl_server_stats *stats);
-// Calls the owners of requests whose peer was closed, and ends their streams. To be called after
-// whatever may have closed a peer; the functions of request.h do so themselves.
-void ctl_requests_tell_gone(struct ctl_requests *requests);
-// Lets the oldest stream of a peer go on until its socket takes no more, or for a bounded piece.
+// Calls gone() of each request whose peer was closed, and ends its stream. Called after anything
+// that may have closed a peer; the functions of request.h do so themselves.
+void ctl_requests_end_gone(struct ctl_requests *requests);
+// Sends more of a peer's oldest stream, until its socket takes no more or a bounded amount was
+// sent.
 void ctl_requests_stream(struct ctl_requests *requests, struct ctl_peer *peer);
-// The server ends. Its requests stay valid until they are answered; the answers go nowhere.
+// Detaches all requests from a server that ends. They stay valid until they are answered, and their
+// answers are dropped.
 void ctl_requests_abandon(struct ctl_requests *requests);
 
-// A new request of a peer; fd is the request's then, -1 for none. NULL: no memory.
+// Makes a request of a peer, which owns fd from then on (-1: none). Returns NULL without memory.
 struct ctl_request *ctl_request_create(struct ctl_requests *requests, struct ctl_peer *peer,
 	uint64_t id, int fd) __attribute__((warn_unused_result));
 

@@ -45,7 +45,7 @@ struct ctl_server {
 static void peer_end(struct ctl_server *server, struct ctl_peer *peer)
 {
 	ctl_peer_close(&server->peers, peer);
-	ctl_requests_tell_gone(&server->requests);
+	ctl_requests_end_gone(&server->requests);
 }
 
 static void listener_watch(struct ctl_server *server, bool on)
@@ -251,7 +251,7 @@ static void peer_handle(struct ctl_server *server, struct ctl_peer *peer, uint32
 
 	if (events & EPOLLOUT) {
 		ctl_peer_flush(&server->peers, peer);
-		ctl_requests_tell_gone(&server->requests);
+		ctl_requests_end_gone(&server->requests);
 		if (peer->generation == generation && STAILQ_EMPTY(&peer->queue))
 			ctl_requests_stream(&server->requests, peer);
 	} else if (events & EPOLLIN)
@@ -342,7 +342,7 @@ void ctl_server_free(struct ctl_server *server)
 			ctl_peer_flush(&server->peers, peer);
 		if (peer->fd >= 0)
 			ctl_peer_close(&server->peers, peer);
-		ctl_requests_tell_gone(&server->requests);
+		ctl_requests_end_gone(&server->requests);
 	}
 	ctl_requests_abandon(&server->requests);
 	if (server->timer >= 0)
@@ -364,7 +364,7 @@ void ctl_server_event(struct ctl_server *server, const char *name, struct ctl_wr
 		if (peer->fd >= 0 && peer->subscribed)
 			ctl_peer_send(&server->peers, peer, out.data, out.len);
 	}
-	ctl_requests_tell_gone(&server->requests);
+	ctl_requests_end_gone(&server->requests);
 	ctl_writer_init(body);
 }
 

@@ -88,7 +88,7 @@ static void stop_loops(struct daemon *daemon)
 {
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		if (daemon->loop[i])
-			up_loop_tell(daemon->loop[i], STOP_GRACE_MS);
+			up_loop_stop_begin(daemon->loop[i], STOP_GRACE_MS);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		if (daemon->loop[i])
 			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);

@@ -111,22 +111,25 @@ static inline void up_stat_set(struct up_group *group, enum up_stat stat, uint64
 // Whether the worker gave up waiting for the answer.
 bool up_call_is_abandoned(const struct up_call *call);
 
-// Hand a call back, which is free afterwards: without an answer, or with that of an error. It is in
-// none of the lists.
+// Give a call's exchange back to its worker, without an answer or with an error's, and free the
+// call. The caller has taken the call out of all lists.
 void up_call_abandon(struct up_call *call);
 void up_call_fail(struct up_call *call, enum http_error error);
 
-// Sends a call that is in none of the lists, or hands it back at once.
+// Picks a server and starts the HTTP request of a call, or fails the call at once if no server is
+// up. The caller has taken the call out of all lists.
 void up_call_launch(struct up_call *call);
-// Takes a call that is under way back; it is in none of the lists afterwards.
+// Cancels the HTTP request of a call that is under way, and takes the call out of its list.
 void up_call_cancel(struct up_call *call);
 // Takes a call out of its group's queue.
 void up_call_unqueue(struct up_call *call);
 
-// Logs what this machine ran out of (HTTP_ERR_local), at most every 10 s for an upstream.
+// Logs that this machine lacks descriptors, ports or memory (HTTP_ERR_local), at most once in 10 s
+// for each upstream.
 void up_group_say_local(struct up_group *group, int local_errno);
+// Whether max_inflight and the engine allow one more HTTP request.
 bool up_group_has_room(const struct up_group *group);
-// Sends what waits as long as there is room.
+// Launches calls from the queue while up_group_has_room().
 void up_group_launch_waiting(struct up_group *group);
 
 #endif

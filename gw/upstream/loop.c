@@ -306,7 +306,7 @@ int up_loop_start(struct up_loop *loop)
 	return 0;
 }
 
-void up_loop_tell(struct up_loop *loop, uint32_t grace_ms)
+void up_loop_stop_begin(struct up_loop *loop, uint32_t grace_ms)
 {
 	uint64_t one = 1;
 
@@ -323,7 +323,7 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 	if (!loop->started)
 		return;
 	if (!stopping(loop))
-		up_loop_tell(loop, grace_ms);
+		up_loop_stop_begin(loop, grace_ms);
 	pthread_join(loop->thread, NULL);
 	loop->started = false;
 	for (size_t i = 0; i < loop->group_count; i++)

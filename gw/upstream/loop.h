@@ -41,27 +41,28 @@ struct up_loop_config {
 
 struct up_loop;
 
-// *config is copied. Returns 0 or -errno with a line in *error: -ENOMEM, why a TLS file cannot be
-// read, -EINVAL for TLS settings that are refused, or why a descriptor could not be made. Not while
-// other threads use libcurl.
+// Makes a loop, and copies *config. Called before other threads use libcurl. Returns 0, or -errno
+// with a line in *error: -ENOMEM, -EINVAL for TLS settings that are refused, or the error of
+// reading a TLS file or of opening a descriptor.
 int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, struct error *error)
 	__attribute__((warn_unused_result));
-// Starts the thread. It takes no signals but the real-time ones, for which the caller's mask stays.
-// Returns 0 or -errno.
+// Starts the loop's thread, which blocks all signals but the real-time ones; for these it has the
+// caller's mask. Returns 0 or -errno.
 int up_loop_start(struct up_loop *loop) __attribute__((warn_unused_result));
-// Has the loop end, and does not wait for it: requests under way may finish within grace_ms, all
+// Begins to stop the loop and returns at once. Requests at servers may finish within grace_ms; all
 // others are answered 5.03.
-void up_loop_tell(struct up_loop *loop, uint32_t grace_ms);
-// The same, if up_loop_tell() was not called, and joins the thread: every request that came in has
-// gone back then. Where there are several loops, call up_loop_tell() for all of them first.
+void up_loop_stop_begin(struct up_loop *loop, uint32_t grace_ms);
+// Waits for the end of the thread, after up_loop_stop_begin() if the caller has not called that.
+// Every request has gone back to its worker then. To stop several loops within one grace_ms, call
+// up_loop_stop_begin() for all of them first.
 void up_loop_stop(struct up_loop *loop, uint32_t grace_ms);
-// After up_loop_stop(), or if never started. NULL is allowed.
+// Frees a loop that was stopped or never started. NULL is allowed.
 void up_loop_free(struct up_loop *loop);
 
-// One statistic of an upstream (index in conf->upstreams), or, with index conf->upstream_count, of
-// requests that belong to none. Any thread.
+// Any thread: returns a counter of an upstream, given by its index in conf->upstreams; with the
+// index conf->upstream_count, of requests that no upstream has.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
-// Servers of an upstream that get requests now. Any thread.
+// Any thread: returns how many servers of an upstream are up.
 size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream);
 
 #endif
