@@ -62,8 +62,7 @@ static bool object(struct json_text *cursor, struct record *record)
 	return true;
 }
 
-static enum parse_verdict object_end(
-	struct json *json, struct record *record, struct error *error)
+static enum parse_verdict object_end(struct json *json, struct record *record, struct error *error)
 {
 	memset(record, 0, sizeof(*record));
 	record->line = json->first_line;
@@ -153,8 +152,8 @@ static enum parse_verdict input_end(struct json *json, struct error *error)
 	}
 }
 
-enum parse_verdict json_parse(struct json *json, struct parse_input *input, struct record *record,
-	struct error *error)
+enum parse_verdict json_parse(
+	struct json *json, struct parse_input *input, struct record *record, struct error *error)
 {
 	while (input->used < input->len) {
 		char c = input->data[input->used++];

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Files of devices, CSV and JSON: rows keep the promises of a device_spec, bad ones say why, and a
-// file is understood in the same way whatever pieces it comes in.
+// file is understood in the same way whatever pieces it comes in. Files of other implementations,
+// which are converted: what comes of them is a row that an import takes.
 //
 // The input is a byte that picks the format and what is said for all rows, a byte of the size of
 // pieces, then the file.
 
+#include "gw/device/convert.h"
+#include "gw/device/json_write.h"
 #include "gw/device/record.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -111,10 +114,60 @@ static struct outcome file_read(
 	return outcome;
 }
 
+static int converted_take(void *arg, const struct device_spec *spec)
+{
+	char text[DEVICE_JSON_MAX];
+	struct outcome outcome;
+
+	spec_check(spec);
+	size_t len = device_json(text, spec);
+	FUZZ_CHECK(len > 0 && len <= sizeof(text));
+	outcome = file_read(true, true, (const uint8_t *)text, len, len);
+	FUZZ_CHECK(outcome.rows == 1 && outcome.bad == 0 && outcome.end == PARSE_END);
+	return 0;
+}
+
+static void convert(unsigned format, bool server, bool never_used, const uint8_t *data, size_t len)
+{
+	const struct convert how = {
+		.server = server, .never_used = never_used, .each = converted_take};
+	char *copy = malloc(len + 1), *texts[CONVERT_AIOCOAP] = {NULL};
+	size_t lens[CONVERT_AIOCOAP] = {0};
+	struct error error = {0};
+	int code;
+
+	if (len > 0)
+		memcpy(copy, data, len);
+	copy[len] = 0;
+	if (format == 1) {
+		code = convert_libcoap(&how, copy, len, &error);
+	} else if (format == 2) {
+		code = convert_leshan(&how, copy, len, &error);
+	} else {
+		// The settings, and behind a NUL the numbers.
+		size_t settings = strlen(copy);
+		texts[CONVERT_AIOCOAP_SETTINGS] = copy;
+		lens[CONVERT_AIOCOAP_SETTINGS] = settings;
+		if (settings < len) {
+			texts[CONVERT_AIOCOAP_SEQUENCE] = copy + settings + 1;
+			lens[CONVERT_AIOCOAP_SEQUENCE] = len - settings - 1;
+		}
+		code = convert_aiocoap(&how, texts, lens, &error);
+	}
+	if (code != 0)
+		error_check(&error);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len < 2)
 		return 0;
+	unsigned format = data[0] >> 2 & 3;
+	if (format != 0) {
+		convert(format, data[0] & 1, data[0] & 2, data + 2, len - 2);
+		return 0;
+	}
 	bool json = data[0] & 1, never_used = data[0] & 2;
 	struct outcome whole = file_read(json, never_used, data + 2, len - 2, len);
 	struct outcome pieces = file_read(json, never_used, data + 2, len - 2, 1 + data[1] % 16);

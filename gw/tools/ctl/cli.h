@@ -23,7 +23,9 @@ enum cli_option {
 	CLI_CONFIG = 1 << 8,
 	CLI_NO_FILES = 1 << 9,
 	CLI_SETTINGS = 1 << 10, // each setting of a device (gw/device/attribute.h)
-	CLI_PATIENT = 1 << 11,  // no option: the command waits longer than others
+	CLI_SERVER = 1 << 11,
+	CLI_OUT = 1 << 12,
+	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
 
 #define CLI_TIMEOUT_S         10  // without a word of the daemon
@@ -39,7 +41,8 @@ struct cli {
 	uint64_t limit;
 	const char *after;
 	const char *format;
-	uint64_t from;
+	const char *from;
+	const char *out;
 	const char *config;
 	const char
 		*setting[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute; NULL: not given

@@ -3,6 +3,7 @@
 #include "gw/tools/ctl/commands.h"
 
 #include "gw/conf/conf.h"
+#include "gw/tools/ctl/convert.h"
 #include "gw/tools/ctl/daemon.h"
 #include "gw/tools/ctl/device.h"
 #include "gw/tools/ctl/events.h"
@@ -31,6 +32,18 @@ const struct cli_command cli_commands[] = {
 		NULL},
 	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
 		NULL},
+	{"device convert", "FILE", CLI_FROM | CLI_SERVER | CLI_NEVER_USED | CLI_OUT,
+		cli_device_convert,
+		"devices of another implementation as JSON for an import; needs no daemon",
+		"FILE is an OSCORE configuration of libcoap, a context directory of aiocoap, or "
+		"JSON "
+		"of\nLeshan: configurations of its bootstrap server, or security information of "
+		"its\n"
+		"server. docs/import.md has their names and ours. Secrets are written to --out, "
+		"which\n"
+		"must not be there, or to a pipe:\n\n"
+		"  posternctl device convert --from libcoap --never-used FILE |\n"
+		"    posternctl device import -\n"},
 	{"device remove", "NAME", 0, cli_device_remove, "remove a device and its keys", NULL},
 	{"device resync", "NAME", CLI_FROM, cli_device_resync,
 		"forget which sequence numbers it has used",
@@ -78,7 +91,11 @@ const struct cli_option_info cli_options[] = {
 	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "replace", NULL,
 		"retire devices with other keys, change those with other settings"},
-	{CLI_FROM, "from", "M", "next sequence number of a device with recovery: floor"},
+	{CLI_FROM, "from", "WHAT",
+		"resync: next sequence number of a device with recovery: floor;\n"
+		"                       convert: libcoap, aiocoap or leshan"},
+	{CLI_SERVER, "server", NULL, "FILE is of a server: its sender id is our gateway_id"},
+	{CLI_OUT, "out", "FILE", "make this file, of mode 0600, instead of using a pipe"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };

@@ -173,13 +173,15 @@ int cli_device_resync(struct cli *cli, const char *name)
 {
 	static struct ctl_writer request;
 	static struct ctl_reply reply;
-	uint64_t mark;
+	uint64_t mark, from = 0;
 	int ret;
 
+	if (cli->given & CLI_FROM && !cli_number_parse(cli->from, &from))
+		return CLI_USAGE;
 	cli_begin(cli, &request, "device resync");
 	ctl_put_text(&request, "name", name);
 	if (cli->given & CLI_FROM)
-		ctl_put_uint(&request, "from", cli->from);
+		ctl_put_uint(&request, "from", from);
 	ret = cli_call(cli, &request, &reply);
 	if (ret != CLI_OK || cli->json)
 		return ret;

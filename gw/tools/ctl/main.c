@@ -5,6 +5,7 @@
 #include "gw/tools/ctl/commands.h"
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/help.h"
+#include "gw/tools/ctl/values.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -65,22 +66,10 @@ static void options_make(struct option longs[OPTIONS_MAX])
 	options_of_settings(longs + count + cli_option_count);
 }
 
-static bool number_parse(const char *text, uint64_t *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	if (text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0)
-		return true;
-	cli_complain("%s: not a number", text);
-	return false;
-}
-
 static bool timeout_parse(struct cli *cli, const char *text)
 {
 	cli->timeout_given = true;
-	if (!number_parse(text, &cli->timeout_s))
+	if (!cli_number_parse(text, &cli->timeout_s))
 		return false;
 	if (cli->timeout_s > TIMEOUT_MAX_S)
 		cli_complain("--timeout: must be at most %d", TIMEOUT_MAX_S);
@@ -93,9 +82,9 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	cli->given |= option;
 	switch (option) {
 	case CLI_WORKER:
-		return number_parse(value, &cli->worker);
+		return cli_number_parse(value, &cli->worker);
 	case CLI_LIMIT:
-		if (!number_parse(value, &cli->limit))
+		if (!cli_number_parse(value, &cli->limit))
 			return false;
 		if (cli->limit == 0)
 			cli_complain("--limit: must be 1 or more");
@@ -104,7 +93,11 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 		cli->after = value;
 		return true;
 	case CLI_FROM:
-		return number_parse(value, &cli->from);
+		cli->from = value;
+		return true;
+	case CLI_OUT:
+		cli->out = value;
+		return true;
 	case CLI_CONFIG:
 		cli->config = value;
 		return true;

@@ -2,8 +2,12 @@
 
 #include "gw/tools/ctl/values.h"
 
+#include "gw/tools/ctl/complain.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t cli_uint(const struct ctl_cbor *map, const char *key, uint64_t missing)
@@ -104,4 +108,16 @@ const char *cli_duration_text(char text[32], uint64_t ms)
 	else
 		snprintf(text, 32, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
 	return text;
+}
+
+bool cli_number_parse(const char *text, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0)
+		return true;
+	cli_complain("%s: not a number", text);
+	return false;
 }

@@ -24,4 +24,7 @@ const char *cli_duration_text(char text[32], uint64_t ms);
 // Replaces what a terminal would act on by '?'.
 void cli_disarm(char *text);
 
+// A number of the command line. False after a complaint.
+bool cli_number_parse(const char *text, uint64_t *value);
+
 #endif

@@ -4,7 +4,6 @@
 
 #include "gw/ctl/verbs.h"
 #include "gw/tools/ctl/commands.h"
-#include "gw/tools/ctl/help.h"
 #include "tests/unit/gw/ctl/fixture.h"
 
 #include <criterion/criterion.h>
@@ -358,6 +357,35 @@ Test(ctl_cli, device_add_takes_settings_as_options)
 	cr_expect_eq(run("", "device", "show", "--recovery", "floor", "pump", NULL), 2);
 }
 
+// Its output is a pipe in this test.
+Test(ctl_cli, device_convert_shows_no_secret_to_others)
+{
+	static const char conf[] = "master_secret,hex,01\nsender_id,hex,0a\nrecipient_id,hex,01\n";
+	char directory[] = "/tmp/test_ctl.XXXXXX", path[64];
+	struct stat st;
+
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/made", directory);
+	cr_expect_eq(run(conf, "device", "convert", "--from", "libcoap", "--out", path, "-", NULL),
+		0, "%s", err);
+	cr_expect(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	cr_expect_null(strstr(out, "master_secret"));
+	cr_expect_eq(run("", "device", "add", "--never-used", path, NULL), 0, "%s", err);
+	cr_expect_eq(asked_spec.params.recipient_id[0], 0x0a);
+	cr_expect_eq(run(conf, "device", "convert", "--from", "libcoap", "--out", path, "-", NULL),
+		1, "it is there");
+	cr_expect_eq(unlink(path), 0);
+	cr_expect_eq(
+		run("5ecre7", "device", "convert", "--from", "libcoap", "--out", path, "-", NULL),
+		1);
+	cr_expect(says(err, "line 1: "), "%s", err);
+	cr_expect_not(says(err, "5ecre7"), "%s", err);
+	cr_expect_neq(stat(path, &st), 0, "nothing is made");
+	cr_expect_eq(run(conf, "device", "convert", "--from", "us", "-", NULL), 2);
+	cr_expect_eq(run(conf, "device", "convert", "-", NULL), 2);
+	rmdir(directory);
+}
+
 Test(ctl_cli, device_add_refuses_what_is_not_one_device)
 {
 	static const struct {
@@ -513,19 +541,6 @@ Test(ctl_cli, check_and_key_create_need_no_daemon)
 	cr_expect_str_eq(out, DOCS "/example.yaml: ok\n");
 }
 
-// Whether each of these stands in a file.
-static void expect_in(const char *path, const char *const *words)
-{
-	FILE *file = fopen(path, "r");
-
-	cr_assert(file, "%s", path);
-	memset(out, 0, sizeof(out));
-	cr_assert(fread(out, 1, sizeof(out) - 1, file) > 0);
-	fclose(file);
-	for (; *words; words++)
-		cr_expect(says(out, *words), "%s: no %s", path, *words);
-}
-
 Test(ctl_cli, every_verb_is_a_command)
 {
 	for (size_t i = 0; i < ctl_verb_count; i++) {
@@ -534,79 +549,5 @@ Test(ctl_cli, every_verb_is_a_command)
 		for (unsigned c = 0; c < cli_command_count; c++)
 			found |= strcmp(ctl_verbs[i].name, cli_commands[c].name) == 0;
 		cr_expect(found, "%s", ctl_verbs[i].name);
-	}
-}
-
-Test(ctl_cli, manual_help_and_completion_know_all)
-{
-	static const char *const common[] = {
-		"--socket", "--timeout", "--json", "--help", "--version"};
-	const unsigned common_count = sizeof(common) / sizeof(common[0]);
-	char names[64][40];
-	const char *options[64] = {0}, *commands[32] = {0};
-
-	cr_assert_lt(common_count + cli_option_count + device_attribute_count, 64);
-	cr_assert_lt(cli_command_count, 32);
-	memcpy(options, common, sizeof(common));
-	for (unsigned i = 0; i < cli_option_count; i++) {
-		snprintf(names[i], sizeof(names[i]), "--%s", cli_options[i].name);
-		options[common_count + i] = names[i];
-	}
-	for (unsigned i = 0, at = common_count + cli_option_count; i < device_attribute_count;
-		i++) {
-		char name[CLI_SETTING_NAME_MAX];
-
-		if (device_attributes[i].setting) {
-			snprintf(names[at], sizeof(names[at]), "--%s",
-				cli_setting_name(name, &device_attributes[i]));
-			options[at] = names[at];
-			at++;
-		}
-	}
-	for (unsigned i = 0; i < cli_command_count; i++)
-		commands[i] = cli_commands[i].name;
-	expect_in(DOCS "/posternctl.1.scd", commands);
-	expect_in(DOCS "/posternctl.1.scd", options);
-	expect_in(COMPLETION, options);
-	cr_expect_eq(run("", "--help", NULL), 0);
-	for (unsigned i = 0; i < cli_command_count; i++) {
-		const char *last = strrchr(commands[i], ' ');
-
-		cr_expect(says(out, commands[i]), "no %s in the help", commands[i]);
-		commands[i] = last ? last + 1 : commands[i];
-	}
-	expect_in(COMPLETION, commands);
-}
-
-static void completion_passes_over(const char *option)
-{
-	char command[512], words[128] = "";
-
-	snprintf(command, sizeof(command),
-		"bash -c '. %s; COMP_WORDS=(posternctl --%s 5 store \"\") COMP_CWORD=4; "
-		"_posternctl; echo \"${COMPREPLY[*]}\"'",
-		COMPLETION, option);
-	FILE *bash = popen(command, "r");
-
-	cr_assert_not_null(bash);
-	cr_expect_not_null(fgets(words, sizeof(words), bash));
-	cr_expect_eq(pclose(bash), 0);
-	cr_expect_str_eq(words, "check backup adopt\n", "--%s: %s", option, words);
-}
-
-// The value of an option is not taken for a word of the command.
-Test(ctl_cli, completion_passes_over_values)
-{
-	completion_passes_over("socket");
-	completion_passes_over("timeout");
-	for (unsigned i = 0; i < cli_option_count; i++) {
-		if (cli_options[i].value)
-			completion_passes_over(cli_options[i].name);
-	}
-	for (unsigned i = 0; i < device_attribute_count; i++) {
-		char name[CLI_SETTING_NAME_MAX];
-
-		if (device_attributes[i].setting)
-			completion_passes_over(cli_setting_name(name, &device_attributes[i]));
 	}
 }
