@@ -15,8 +15,7 @@
 // - struct schedule: the running key expansion of all lanes.
 // - lanes_load(P), lanes_store(P, x): the blocks at the pointers P(0) .. P(LANES - 1).
 // - struct some, some_left(some, len, before): for each lane i the bytes of its message in the
-// block
-//   that begins at byte `before`: len[i] - before, but at least 0 and at most 16.
+//   block that begins at byte `before`: len[i] - before, but at least 0 and at most 16.
 // - lanes_load_some(P, some), lanes_store_some(P, some, x): load and store that touch only so many
 //   bytes; the load fills up with zeros.
 // - lanes_keep_some(some, x): x with zeros behind so many bytes.

@@ -10,9 +10,8 @@
 bool coap_text_ok(const uint8_t *s, size_t len) __attribute__((warn_unused_result));
 
 // Whether one segment is safe for a server that percent-decodes and normalises its path. Not safe
-// are
-// "/", "\", control characters, NUL among them, bad UTF-8, and "." and ".." (RFC 7252
-// section 5.10.1), also in front of a ";", where some servers cut a segment.
+// are "/", "\", control characters, NUL among them, bad UTF-8, and "." and ".." (RFC 7252 section
+// 5.10.1), also in front of a ";", where some servers cut a segment.
 bool coap_segment_ok(const uint8_t *s, size_t len) __attribute__((warn_unused_result));
 // Whether all Uri-Path segments are safe, and only the last one may be empty.
 bool coap_path_ok(const struct coap_body *body) __attribute__((warn_unused_result));

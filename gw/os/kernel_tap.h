@@ -10,13 +10,11 @@
 //   pci        The NIC belongs to DPDK: the kernel has no netdev for it.
 //   memif      There is no other netdev.
 //   tap        net_tap gives the kernel's end of its own TAP the port's MAC, too; dp_port_open()
-//   gives
-//              that end another one.
-//   af_packet  The netdev below keeps the same MAC, which is allowed. But AF_PACKET gets copies, so
-//   the
-//              kernel would receive every packet twice, from the netdev and from the TAP: the
-//              operator drops packets at the netdev's ingress (nftables, table netdev) and gives it
-//              no addresses.
+//              gives that end another one.
+//   af_packet  The netdev below keeps the same MAC, which is allowed. But AF_PACKET gets copies:
+//              the kernel would receive every packet twice, from the netdev and from the TAP. So
+//              the operator drops packets at the netdev's ingress (nftables, table netdev) and
+//              gives it no addresses.
 //   af_xdp     Needs no kernel TAP: the addresses are on the netdev itself.
 
 #ifndef POSTERN_GW_OS_KERNEL_TAP_H
