@@ -14,7 +14,8 @@ static void spoil(struct csv *csv, const char *why)
 	csv->bad = true;
 }
 
-// A field behind those of the header says nothing: spreadsheets leave such columns.
+// Appends a character to the record. A field behind those of the header must be empty, as
+// spreadsheets leave such columns.
 static void put(struct csv *csv, char c)
 {
 	if (csv->extra)
@@ -135,7 +136,7 @@ static void record_begin(struct csv *csv)
 	csv->first_line = csv->line + 1;
 }
 
-// A line without a value, whether it has commas or not.
+// Whether the line has no value; commas do not count.
 static bool blank(const struct csv *csv)
 {
 	if (csv->bad || csv->len != csv->fields)
@@ -154,7 +155,7 @@ static int header_fail(
 		name != NULL ? "\"" : "");
 }
 
-// Why a cell of the header is none of the names.
+// Says why a cell of the header is not the name of a column.
 static int name_fail(const struct csv *csv, unsigned at, struct error *error)
 {
 	const char *name = csv->row + csv->start[at], *mark = strpbrk(name, ";\t|");
@@ -184,7 +185,7 @@ static int header_read(struct csv *csv, struct error *error)
 	}
 	if (csv->bad)
 		return header_fail(csv, error, csv->why.text, NULL);
-	// Columns without a name at the end are not there.
+	// Columns at the end that have no name are dropped.
 	while (csv->fields > 0 && csv->row[csv->start[csv->fields - 1]] == 0)
 		csv->fields--;
 	for (unsigned i = 0; i < csv->fields; i++) {
@@ -221,7 +222,7 @@ static enum parse_verdict record_end(struct csv *csv, struct record *record, str
 		size_t end = i + 1 < csv->columns ? csv->start[i + 1] : csv->len;
 		size_t len = end - csv->start[i] - 1;
 		unsigned column = csv->column[i];
-		// An empty ID Context is not an absent one, an id may have no bytes.
+		// An empty field is no value, except for ids, which may have no bytes.
 		if (len == 0 && !csv->quoted[i] && !device_attributes[column].may_be_empty)
 			continue;
 		record->value[column].kind = RECORD_TEXT;
@@ -231,7 +232,7 @@ static enum parse_verdict record_end(struct csv *csv, struct record *record, str
 	return PARSE_RECORD;
 }
 
-// PARSE_NEED_DATA: nothing for the caller, go on.
+// Ends a line. PARSE_NEED_DATA if it was blank or the header: the parser reads on.
 static enum parse_verdict line_end(struct csv *csv, struct record *record, struct error *error)
 {
 	if (blank(csv))

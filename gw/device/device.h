@@ -35,7 +35,7 @@ enum device_own_piv {
 extern const char *const device_recovery_words[]; // "echo", "floor"
 extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 
-// The least and most that may be said of a device, see struct device_settings.
+// The limits of the numbers in struct device_settings.
 #define DEVICE_MESSAGE_MIN   64
 #define DEVICE_MESSAGE_MAX   9216
 #define DEVICE_IN_FLIGHT_MAX 255
@@ -43,8 +43,8 @@ extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 #define DEVICE_NOTE_CHARACTERS 64
 #define DEVICE_NOTE_MAX        (4 * DEVICE_NOTE_CHARACTERS) // bytes
 
-// What may be changed of a device in place. 0 is unsaid: as the device had before that it replaces,
-// else what the data plane gives all.
+// What can be changed of a device without giving it other keys. 0 means not given: the device keeps
+// what it has or what the one that it replaces had, else the default of the data plane applies.
 struct device_settings {
 	uint16_t max_message;           // largest CoAP message to it, bytes
 	uint8_t max_in_flight;          // requests of it under way
@@ -66,7 +66,7 @@ struct device_spec {
 	// never_used.
 	bool has_device_seq;
 	uint64_t device_seq;
-	// Unsaid: as the device had before that it replaces, else the first of each.
+	// Not given: as the device had that this one replaces, else the first of each enum.
 	bool has_recovery, has_own_piv;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;

@@ -76,7 +76,7 @@ static enum parse_verdict object_end(struct json *json, struct record *record, s
 	return object(&cursor, record) ? PARSE_RECORD : PARSE_BAD_RECORD;
 }
 
-// Takes one character of an object, whatever is in it. True at its end.
+// Keeps one character of an object. True at the end of the object.
 static bool take(struct json *json, char c)
 {
 	if (json->len < RECORD_LEN_MAX)
@@ -101,7 +101,7 @@ static bool take(struct json *json, char c)
 	return json->depth == 0;
 }
 
-// Takes one character between objects. False if it cannot stand there.
+// Takes one character between objects. False if it is not allowed there.
 static bool between(struct json *json, char c)
 {
 	if (c == ' ' || c == '\t' || c == '\r' || c == '\n')

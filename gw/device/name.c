@@ -14,7 +14,7 @@ bool device_name_valid(const char *name)
 	return len > 0 && len <= DEVICE_NAME_MAX && name[len] == 0;
 }
 
-// C0, DEL and C1.
+// Whether a character is one of C0, DEL or C1.
 static bool is_control(const uint8_t *character)
 {
 	return character[0] < 0x20 || character[0] == 0x7f ||

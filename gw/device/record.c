@@ -59,7 +59,7 @@ static int spec_of(
 			code = device_put(
 				&device_attributes[i], spec, record->value[i].text, error);
 	}
-	// What is said of the whole file counts for rows that say nothing.
+	// The option of the whole import is for records that say nothing themselves.
 	if (!given(record, past))
 		spec->never_used = never_used && !spec->has_gateway_seq;
 	return code;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One row of an import, whatever format it came in, and the parsers that give one after the other.
-// They are turned by hand, so that an input may come in pieces of any size.
+// The parsers of an import: each call reads one record, a row of CSV or an object of JSON. The
+// caller hands the input over in pieces of any size.
 
 #ifndef POSTERN_GW_DEVICE_RECORD_H
 #define POSTERN_GW_DEVICE_RECORD_H
@@ -29,7 +29,8 @@ struct record {
 	} value[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute
 };
 
-// -EINVAL and what is wrong. *spec is wiped then.
+// Makes a spec of a record. never_used is for records that do not say where the keys have been.
+// Returns 0, or -EINVAL with *error and *spec wiped. The caller wipes *spec after use.
 int record_to_spec(const struct record *record, bool never_used, struct device_spec *spec,
 	struct error *error) __attribute__((warn_unused_result));
 
