@@ -28,7 +28,7 @@ struct retired {
 	enum {
 		RETIRED_TO_TELL, // the owner's command ring was full
 		RETIRED_TOLD,    // the owner has yet to answer
-		RETIRED_GRACE,   // nobody finds it any more; workers may still look at it
+		RETIRED_GRACE,   // no look-up finds it any more; workers may still hold it
 	} phase;
 	uint64_t token; // of the grace period
 };
@@ -319,7 +319,7 @@ int64_t dp_clock_used(const struct dp *dp)
 	return used < 0 ? 0 : used + DP_CLOCK_EPOCH_S;
 }
 
-// Nobody finds the context any more, and its owner has let go of it.
+// No look-up finds the context any more, and its owner does not use it.
 static void retired_grace(struct dp *dp, struct retired *r)
 {
 	r->phase = RETIRED_GRACE;
@@ -434,7 +434,7 @@ static void retired_poll(struct dp *dp)
 
 		if (r->phase == RETIRED_TO_TELL)
 			retired_tell(dp, r);
-		// Without running workers there is nobody to wait for.
+		// No worker runs, so none can hold it.
 		if (r->phase == RETIRED_GRACE &&
 			(!dp->running || rte_rcu_qsbr_check(dp->qsbr, r->token, false))) {
 			dp_context_release(dp->contexts, r->index);
@@ -462,7 +462,7 @@ void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *even
 	retired_poll(dp);
 }
 
-// Sends a command to the owner of a context: 0, -ENOENT if nobody owns it, -EAGAIN.
+// Sends a command to the owner of a context: 0, -ENOENT if no worker owns it, -EAGAIN.
 static int command_owner(struct dp *dp, enum dp_command_type type, uint32_t context,
 	uint32_t generation, uint64_t arg)
 {

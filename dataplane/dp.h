@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The data plane as main sees it: make it, start its workers, add and remove devices, hear of
+// The data plane as main sees it: make it, start its workers, add and remove devices, handle
 // events, read statistics, stop it.
 //
-// All functions are for main (the control plane), on one thread, unless they say otherwise.
+// Main calls all functions, on one thread. `worker` is below dp_worker_count(), `loop` below
+// dp_loop_count(); what they return is owned by the data plane and lives until dp_free().
 
 #ifndef POSTERN_DATAPLANE_DP_H
 #define POSTERN_DATAPLANE_DP_H
@@ -27,85 +28,94 @@
 struct dp;
 struct dp_worker;
 
-// Bytes that mempools, rings and the hash table will take of EAL's memory, to start EAL with
-// enough.
+// Returns how many bytes of EAL's memory the mempools, the rings and the hash table will take, so
+// that EAL is started with enough.
 size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
 	uint16_t mtu, unsigned ports);
 
-// Makes tables, rings and pools. EAL must be up. NULL and errno on failure, with a line in *error.
+// Makes the tables, rings, pools and workers. EAL must be up. Returns NULL and errno on failure,
+// with a line in *error. dp_free() ends it.
 struct dp *dp_create(const struct dp_conf *conf, struct error *error);
-// Stops workers that still run, closes ports, wipes keys.
+// Stops the workers that still run, closes the ports and wipes the keys. NULL is allowed.
 void dp_free(struct dp *dp);
 
-// Opens a port and gives it to the workers, each its own queue. Before dp_start().
-// addresses->mac and the checksum flags are filled in. Returns the DPDK port id, or -errno with a
-// line in *error.
+// Opens a port and gives each worker a queue of it. Before dp_start(). Fills in the MACs and the
+// checksum flags of *addresses, and copies it. Returns the DPDK port id, or -errno with a line in
+// *error.
 int dp_port_add(struct dp *dp, const struct dp_port_conf *conf, struct dp_port_addresses *addresses,
 	struct error *error);
-// Launches the workers. Returns 0 or -errno.
+// Launches the workers on their lcores. Returns 0, or -errno and none runs.
 int dp_start(struct dp *dp) __attribute__((warn_unused_result));
 // Asks the workers to end their loops and waits for them. Windows are exact and final after this.
 void dp_stop(struct dp *dp);
 bool dp_running(const struct dp *dp);
 
+// Main writes what context.h says that main writes; workers read and write it at the same time.
 struct dp_context_table *dp_contexts(struct dp *dp);
+// For an upstream loop, see loop_port.h.
 struct dp_loop *dp_loop(struct dp *dp, unsigned loop);
 unsigned dp_loop_count(const struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
+// The worker writes them: read them with dp_stat_read().
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);
-// Packet buffers that are not free: with the worker, or in receive queues of its ports.
+// Packet buffers in use: by the worker, or in receive queues of its ports.
 uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);
-// Exchanges with a separate answer that waits for its ACK; not free, but a request can have one.
+// Exchanges with a separate answer that waits for its ACK. They are not free, but give way to a new
+// request.
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker);
+// Exchanges of each worker, free or not.
 uint32_t dp_worker_exchanges(const struct dp *dp);
 enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker);
+// Age of the oldest answer that is kept for copies of its request, in milliseconds.
 uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker);
 // Turns of the loop up to now: a worker whose number stands still is stuck.
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
 
-// The number of this start's run, for own Partial IVs. Once, after it is durable.
+// Lets the workers use this run for own Partial IVs. Once a start, after it is durable.
 void dp_run_grant(struct dp *dp, uint32_t run);
-// false: none was granted yet.
+// Sets *run to the run of this start. Returns false if none was granted yet.
 bool dp_run(const struct dp *dp, uint32_t *run);
 
-// For own Partial IVs from the clock: the highest second (Unix time) that may be used, after it is
-// durable. None is used before the first call.
+// Lets the workers use seconds (Unix time) up to this one for own Partial IVs from the clock, after
+// it is durable. They use none before the first call.
 void dp_clock_grant(struct dp *dp, int64_t limit_s);
-// The highest second that was used; 0: none.
+// Returns the highest second that a worker used (Unix time), 0 for none.
 int64_t dp_clock_used(const struct dp *dp);
 
-// Takes a device away: at once no new request of it is accepted and those in flight are abandoned.
-// The memory is wiped and free when dp_poll() found that no worker can hold it. Returns 0 or
-// -ENOENT.
+// Removes a device: from now on no new request of it is accepted, and those in flight are
+// abandoned. dp_poll() wipes and frees its place once no worker can hold it. Returns 0, -ENOENT or
+// -ENOMEM.
 int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 	__attribute__((warn_unused_result));
-// Whether a device with this sender key was removed, and a worker may still seal with it. Until
-// dp_poll() has ended that, the key must not be published again: a late answer of the old context
-// could have the nonce of an answer of the new one.
+// Returns whether a device with this sender key was removed and a worker may still seal with it.
+// Until dp_poll() has ended that, the key must not be published again: a late answer of the old
+// context could have the nonce of an answer of the new one.
 bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *sender_key);
-// Devices that are removed but whose memory is not free yet.
+// Devices that are removed and whose place is not free yet.
 unsigned dp_devices_retiring(const struct dp *dp);
 
 // Main sleeps on this; workers ring it for events and punted packets.
 struct dp_doorbell *dp_bell(struct dp *dp);
-// Whether anything waits: for the check after dp_doorbell_arm().
+// Returns whether an event or a packet for the kernel waits: for the check after dp_doorbell_arm().
 bool dp_pending(const struct dp *dp);
-// Handles what the workers sent, calls `event` for what main must decide, and frees what was
-// retired. Bounded work a call.
+// Takes a bounded number of events of each worker, calls `event` for each that main must decide on,
+// and frees the places of removed devices that no worker can hold any more.
 void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg);
-// After DP_EVENT_RUN_BASE_WANTED, when the raised base is durable.
+// Sends a raised base to the owner of a context, after DP_EVENT_RUN_BASE_WANTED and when the base
+// is durable. Returns 0, -ENOENT if no worker owns it, or -EAGAIN if the owner's ring is full.
 int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
 	__attribute__((warn_unused_result));
-
-// After DP_EVENT_MARK_WANTED, when the raised mark is durable. Returns as dp_run_base_raise().
+// The same for a raised mark, after DP_EVENT_MARK_WANTED.
 int dp_mark_raise(struct dp *dp, uint32_t context, uint32_t generation, uint64_t mark)
 	__attribute__((warn_unused_result));
-// dp_context_resync() of a live context, whoever owns it. Returns 0, -ENOENT or -EAGAIN.
+// Has dp_context_resync() done by the owner of a live context, or does it if no worker owns it.
+// Returns as dp_run_base_raise(); -ENOENT also if the context is not of this generation.
 int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t from)
 	__attribute__((warn_unused_result));
 
-// Packets for the kernel TAP from one worker, and packets of the kernel for a worker to send.
+// Frames from a worker for the kernel TAP, which main consumes; and frames of the kernel for a
+// worker to send, which main produces.
 struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker);
 struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a PCI device lacks to become a port, told before a driver of DPDK tries: the drivers give
+// Checks what a PCI device lacks to become a port, before a driver of DPDK tries: the drivers give
 // the same error for most of it.
 
 #ifndef POSTERN_DATAPLANE_PORT_PCI_H

@@ -51,8 +51,8 @@ uint16_t dp_port_data_room(uint16_t mtu);
 // (xdp/steer.bpf.c).
 int dp_port_open(const struct dp_port_conf *conf, struct rte_mempool *const *pools,
 	uint16_t *port_id, uint8_t mac[6], struct error *error) __attribute__((warn_unused_result));
-// An AF_XDP port takes nothing from the kernel until it has these addresses; other kinds need not
-// be told. Returns 0 or -errno with a line in *error.
+// Gives an AF_XDP port its addresses; it takes nothing from the kernel before. Does nothing for
+// other kinds. Returns 0 or -errno with a line in *error.
 int dp_port_set_addresses(const struct dp_port_conf *conf,
 	const struct dp_port_addresses *addresses, struct error *error)
 	__attribute__((warn_unused_result));

@@ -140,7 +140,7 @@ size_t dp_context_table_bytes(const struct dp_context_table *table)
 		sizeof(struct dp_context) * (size_t)table->entries;
 }
 
-// A device came (1) or goes (-1): workers refuse lengths of ids that nobody has.
+// Counts a device that comes (1) or goes (-1): workers refuse ids of a length that no device has.
 static void lengths_count(
 	struct dp_context_table *table, const struct dp_context_key *key, int change)
 {
@@ -221,8 +221,8 @@ static void index_give(struct dp_context_table *table, uint32_t index)
 	table->free = index;
 }
 
-// Lets (kid, none) name the context without ID Context, else the only one with this kid, else
-// nobody. `member` is one of the ring; of a plain one it is that.
+// Lets (kid, none) name the context without ID Context, else the only one with this kid, else none.
+// `member` is one of the ring, the plain one if there is one.
 static int shared_write(
 	struct dp_context_table *table, const struct dp_context_key *shared, uint32_t member)
 {
@@ -301,7 +301,7 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 
 	if (taken == DP_INDEX_NONE)
 		return -EAGAIN;
-	// A worker may find the index from here on; the even generation tells it that nobody is
+	// A worker may find the index from here on; an even generation says that no context is
 	// there.
 	int rc = kin_join(table, key, taken);
 
@@ -316,7 +316,7 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 	return 0;
 }
 
-// Writes only where something stands: a page that nobody used stays unmapped.
+// Writes only where something stands: a page that was never used stays unmapped.
 static void side_wipe(struct dp_side *side)
 {
 	if (!sodium_is_zero((const uint8_t *)side, sizeof(*side)))

@@ -78,8 +78,8 @@ struct dp_context_key {
 _Static_assert(sizeof(struct dp_context_key) == 16, "no bytes between that are not compared");
 
 struct dp_context {
-	// First line: main writes it before it publishes the context, and nobody after that, but
-	// for owner, generation and max_message.
+	// First line: main writes it before it publishes the context. After that it is constant,
+	// except for owner, generation and max_message.
 	uint8_t recipient_key[DP_KEY_INLINE];
 	uint8_t sender_key[DP_KEY_INLINE];
 	uint8_t common_iv[AEAD_NONCE_MAX];
@@ -131,7 +131,7 @@ struct dp_side {
 	uint32_t unacked_next;     // owner: ... and contexts with about as many, see unacked.h
 	uint32_t unacked_prev;     // owner
 	uint32_t unacked_count;    // owner
-	uint8_t uses_told;         // owner: a bit for each enum dp_limit that main heard of
+	uint8_t uses_told;         // owner: a bit for each enum dp_limit that was reported
 	uint8_t forgeries_told;    // any worker, atomic: the same
 	uint8_t room[2];
 	uint32_t last_refused_s;   // owner: CLOCK_MONOTONIC, of the last verified one not accepted
@@ -146,7 +146,7 @@ struct dp_long_keys {
 	uint8_t sender_key[AEAD_KEY_MAX];
 };
 
-// What main knows of a context's names, see struct dp_context_table.
+// The names of a context, written and read by main, see struct dp_context_table.
 struct dp_kin {
 	uint32_t next;            // in the ring of those with its kid; in the list of free indices
 	uint32_t prev;            // in the ring
@@ -240,7 +240,7 @@ static inline uint8_t dp_context_max_in_flight(const struct dp_context *ctx)
 	return __atomic_load_n(&ctx->max_in_flight, __ATOMIC_RELAXED);
 }
 
-// What main says of a new context.
+// A new context, for dp_context_publish().
 struct dp_context_params {
 	struct dp_context_key key;
 	enum aead_alg alg;
@@ -269,9 +269,9 @@ void dp_context_publish(
 // request on; no other field of the context is touched. -ENOENT if it is not that generation.
 int dp_context_limits(struct dp_context_table *table, uint32_t index, uint32_t generation,
 	uint16_t max_message, uint8_t max_in_flight) __attribute__((warn_unused_result));
-// The owner, or main while nobody else can be: forgets what is known of the window, so that the
-// next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as its
-// mark, or where it was if that is higher.
+// The owner, or main while no worker can become it: forgets what is known of the window, so that
+// the next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as
+// its mark, or where it was if that is higher.
 void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t from);
 // Main: index of a key, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An eventfd that is rung only when the other side said it sleeps.
+// An eventfd that is rung only while the other side sleeps.
 //
-// The sleeper publishes that it sleeps, looks at its rings once more, and only then blocks; the
-// other side fills the ring, then looks whether anyone sleeps. With a full fence on both sides one
-// of the two always sees the other.
+// The sleeper sets `asleep`, checks its rings once more, and only then blocks; the other side
+// fills a ring, then reads `asleep`. With a full fence on both sides at least one of the two sees
+// what the other wrote.
 
 #ifndef POSTERN_DATAPLANE_SHARED_DOORBELL_H
 #define POSTERN_DATAPLANE_SHARED_DOORBELL_H
@@ -48,7 +48,7 @@ static inline void dp_doorbell_disarm(struct dp_doorbell *bell)
 
 	__atomic_store_n(&bell->asleep, 0, __ATOMIC_RELAXED);
 	if (read(bell->fd, &value, sizeof(value)) < 0) {
-		// EAGAIN: nobody rang.
+		// EAGAIN: it was not rung.
 	}
 }
 

@@ -41,7 +41,7 @@ struct answer_record {
 _Static_assert(sizeof(struct answer_record) == 80, "a cache line and a quarter");
 
 // A cache line of the index. The byte of each way's hash spares a look at the record, which is a
-// miss: a replay that nobody answered costs this line alone.
+// miss: a replay of a request without an answer costs this line alone.
 struct answers_bucket {
 	uint8_t hash[ANSWERS_WAYS];
 	uint8_t beyond;                // bit i: offset[i] is of the ring RING_BEYOND
