@@ -1,33 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an exchange is at, as its worker sees it, and where it may go from there.
 //
-//   state          the exchange                                             goes on to
-//   FREE           is in the free list                                      TAKEN
-//   TAKEN          is being filled                                          HELD; ANSWERED_ACKED
-//   (it
-//                                                                           delivers the 5.04 of
-//                                                                           another); FREE (no loop
-//                                                                           takes it)
-//   HELD           is with an upstream loop                                 HELD_ACKED, ABANDONED,
-//                                                                           ANSWERED
-//   HELD_ACKED     the same, and its request got an empty ACK               ABANDONED_ACKED,
-//                                                                           ABANDONED (the device
-//                                                                           is removed),
-//                                                                           ANSWERED_ACKED
-//   ABANDONED      is with a loop, and its answer is not wanted any more:   FREE
-//                  5.04 was sent, or the device is removed
-//   ABANDONED_ACKED  the same after an empty ACK, which copies get again    ABANDONED, FREE
-//   ANSWERED       has its answer in the batch                              SEALED; FREE (not
-//   wanted,
-//                                                                           or cannot be sent)
-//   ANSWERED_ACKED the same, of a separate answer                           SEALED_ACKED, UNSEALED,
-//                                                                           FREE
-//   SEALED         has spent the nonce of its request, or a Partial IV      FREE
-//                  of ours: nothing of it is sealed again
-//   SEALED_ACKED   the same, of a separate answer                           UNACKED, FREE
-//   UNSEALED       keeps a plaintext that lacks a message id or a           ANSWERED_ACKED, FREE
-//                  Partial IV for now
-//   UNACKED        keeps a sealed message, sent until it is acknowledged    FREE
+//   state            the exchange                               goes on to
+//   FREE             is in the free list                        TAKEN
+//   TAKEN            is being filled                            HELD, FREE (no loop takes it),
+//                                                               ANSWERED_ACKED (a 5.04 of another)
+//   HELD             is with an upstream loop                   HELD_ACKED, ABANDONED, ANSWERED
+//   HELD_ACKED       the same; its request got an empty ACK     ABANDONED_ACKED, ANSWERED_ACKED,
+//                                                               ABANDONED (the device is removed)
+//   ABANDONED        is with a loop; its answer is not wanted    FREE
+//   ABANDONED_ACKED  the same; copies get the empty ACK again   ABANDONED, FREE
+//   ANSWERED         has its answer in the batch                SEALED, FREE (cannot be sent)
+//   ANSWERED_ACKED   the same, of a separate answer             SEALED_ACKED, UNSEALED, FREE
+//   SEALED           has spent its nonce; never sealed again    FREE
+//   SEALED_ACKED     the same, of a separate answer             UNACKED, FREE
+//   UNSEALED         lacks a message id or Partial IV for now   ANSWERED_ACKED, FREE
+//   UNACKED          is sent again until it is acknowledged     FREE
 //
 // So an answer is sealed at most once, as no way leads from SEALED to ANSWERED but through FREE;
 // and what a loop holds is not given back before its handle is.

@@ -54,10 +54,9 @@ const struct cli_command cli_commands[] = {
 		"be accepted again, so take it from the device itself.\n"},
 	{"device rotate", "NAME FILE", CLI_NEVER_USED | CLI_SETTINGS, cli_device_rotate,
 		"give a device other keys, and other ids if FILE says so",
-		"FILE is as for \"device add\". Requests in flight are abandoned; the old keys "
-		"can\n"
-		"never be never_used again. its settings stay unless FILE or an option says "
-		"them.\n"},
+		"FILE is as for \"device add\". Requests in flight are abandoned. The old keys\n"
+		"can never be given as never_used again. The settings stay unless FILE or an\n"
+		"option sets them.\n"},
 	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",
 		NULL},
 	{"store backup", "FILE", CLI_PATIENT, cli_store_backup,
