@@ -206,7 +206,9 @@ int device_put_text(const struct device_attribute *attribute, struct device_spec
 	} else {
 		if (len >= attribute->spec.size || !attribute->valid(copy))
 			return fail(attribute, error, attribute->must);
-		memcpy((char *)spec + attribute->spec.value, copy, len + 1);
+		// Fields are compared as a whole.
+		memset((char *)spec + attribute->spec.value, 0, attribute->spec.size);
+		memcpy((char *)spec + attribute->spec.value, copy, len);
 	}
 	if (code == 0)
 		has_set(attribute, spec);
