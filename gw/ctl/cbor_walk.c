@@ -2,6 +2,8 @@
 
 #include "gw/ctl/cbor_walk.h"
 
+#include "base/utf8.h"
+
 #include <cbor.h>
 #include <string.h>
 
@@ -141,40 +143,10 @@ static enum ctl_cbor_verdict item_read(
 	return CTL_CBOR_OK;
 }
 
-// Length in bytes of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates), 0 if bad.
-static size_t utf8_length(const uint8_t *p, size_t left)
-{
-	uint8_t low = 0x80, high = 0xbf; // bounds of the second byte
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (len > left)
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	}
-	return len;
-}
-
 static bool utf8_valid(const uint8_t *p, size_t len)
 {
 	while (len) {
-		size_t n = utf8_length(p, len);
+		size_t n = utf8_len(p, len);
 
 		if (n == 0)
 			return false;
@@ -187,7 +159,7 @@ static bool utf8_valid(const uint8_t *p, size_t len)
 void ctl_utf8_repair(uint8_t *p, size_t len)
 {
 	while (len) {
-		size_t n = utf8_length(p, len);
+		size_t n = utf8_len(p, len);
 
 		if (n == 0) {
 			*p = '?';
