@@ -307,3 +307,27 @@ uint64_t bed_load(struct bed *bed, const char *name, struct device_keyed *device
 	cr_assert_eq(result.unreadable, 0);
 	return result.loaded;
 }
+
+void bed_reopen(struct bed *bed)
+{
+	bed_close(bed);
+	bed_open(bed);
+}
+
+struct device_spec bed_floor_spec(unsigned seed, const char *device_id, const char *gateway_id)
+{
+	struct device_spec spec = bed_spec(seed, device_id, gateway_id);
+
+	spec.has_recovery = true;
+	spec.recovery = DEVICE_FLOOR;
+	return spec;
+}
+
+struct device_keyed bed_device(struct bed *bed, const char *name)
+{
+	struct device_keyed device = {0};
+
+	bed_load(bed, name, &device);
+	cr_assert_neq(device.id, 0, "no device %s", name);
+	return device;
+}

@@ -39,6 +39,7 @@ void bed_make(struct bed *bed);
 void bed_open(struct bed *bed);
 void bed_open_unstarted(struct bed *bed);
 void bed_close(struct bed *bed);
+void bed_reopen(struct bed *bed);
 void bed_remove(struct bed *bed);
 
 // Writes a file as a whole.
@@ -53,8 +54,6 @@ void bed_sql(const struct bed *bed, const char *sql);
 // The same, as if the store had done it.
 void bed_sql_sealed(struct bed *bed, const char *sql);
 
-// Makes a closed store one as version 4 of the schema had it, with the same numbers: its runs and
-// bases are wide ones then (STORE_WIDE_RUN), and its marks have format 2.
 // SQL: the table of devices as it was before version 7, and before version 6.
 #define BED_NO_NOTE "ALTER TABLE device DROP COLUMN note;"
 #define BED_NO_LIMITS                                 \
@@ -62,10 +61,14 @@ void bed_sql_sealed(struct bed *bed, const char *sql);
 	"ALTER TABLE device DROP COLUMN max_message;" \
 	"ALTER TABLE device DROP COLUMN max_in_flight;"
 
+// Makes a closed store one as version 4 of the schema had it, with the same numbers: its runs and
+// bases are wide ones then (STORE_WIDE_RUN), and its marks have format 2.
 void bed_make_version_4(const struct bed *bed);
 
 // A device never used before; its secret is derived from `seed`, the ids are given in hex.
 struct device_spec bed_spec(unsigned seed, const char *device_id, const char *gateway_id);
+// The same of a device that cannot answer an Echo challenge.
+struct device_spec bed_floor_spec(unsigned seed, const char *device_id, const char *gateway_id);
 // store_add() into bed->error.
 int bed_add(struct bed *bed, const struct device_spec *spec);
 int bed_replace(struct bed *bed, const struct device_spec *spec);
@@ -82,5 +85,7 @@ int bed_import_write(struct bed *bed, struct import *import);
 int bed_import_rows(struct bed *bed, uint64_t *count);
 // Loads all devices; the one with this name is copied to *device. Returns how many there are.
 uint64_t bed_load(struct bed *bed, const char *name, struct device_keyed *device);
+// The device with this name, which must be there.
+struct device_keyed bed_device(struct bed *bed, const char *name);
 
 #endif

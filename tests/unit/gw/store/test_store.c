@@ -26,12 +26,6 @@ static void tear_down(void)
 
 TestSuite(store, .init = set_up, .fini = tear_down);
 
-static void reopen(void)
-{
-	bed_close(&bed);
-	bed_open(&bed);
-}
-
 #define expect_code(call, code)                                                         \
 	do {                                                                            \
 		int got_ = (call);                                                      \
@@ -67,7 +61,7 @@ Test(store, a_device_loads_with_the_keys_that_osc_derive_gives)
 	struct osc_keys keys;
 
 	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
-	reopen();
+	bed_reopen(&bed);
 	cr_assert_eq(bed_load(&bed, "empty.37cbf3210017a2d3", &device), 1);
 	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
 	cr_expect_arr_eq(device.keys.sender_key, keys.sender_key, 16);
@@ -90,7 +84,7 @@ Test(store, the_fingerprint_tells_id_contexts_and_devices_apart_and_stays)
 	for (int i = 0; i < 4; i++)
 		expect_code(bed_add(&bed, &spec[i]), DEVICE_ADDED);
 	expect_code(store_list(bed.store, "", before, 4, &count, &bed.error), 0);
-	reopen();
+	bed_reopen(&bed);
 	expect_code(store_list(bed.store, "", after, 4, &count, &bed.error), 0);
 	for (int i = 0; i < 4; i++) {
 		cr_expect_eq(before[i].fingerprint, after[i].fingerprint);
@@ -203,7 +197,7 @@ Test(store, never_used_opens_the_window_at_that_moment_and_is_not_stored)
 	cr_expect(device.window_known && device.window.next == 0 && device.window.bits == 0);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect_not(device.window_known);
-	reopen();
+	bed_reopen(&bed);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect_not(device.window_known);
 }
@@ -292,7 +286,7 @@ Test(store, a_removed_key_is_never_never_used_again)
 
 	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 	expect_code(bed_remove_device(&bed, "01"), 0);
-	reopen();
+	bed_reopen(&bed);
 	expect_code(bed_add(&bed, &spec), -EKEYREVOKED);
 	// Nor under other parameters that have one of its keys.
 	struct device_spec same_recipient_key = bed_spec(1, "01", "bb");
@@ -309,7 +303,7 @@ Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 	uint32_t run, highest;
 
 	for (int i = 0; i < 3; i++) {
-		reopen();
+		bed_reopen(&bed);
 		expect_code(store_run_grant(bed.store, &run, &bed.error), 0);
 	}
 	cr_assert_eq(run, 2);
@@ -319,7 +313,7 @@ Test(store, a_key_that_returns_starts_beyond_the_highest_run_of_its_tombstone)
 	for (int i = 0; i < 4; i++) {
 		// Twice within a start, then over a restart without a run of its own.
 		if (i == 2)
-			reopen();
+			bed_reopen(&bed);
 		expect_code(bed_remove_device(&bed, "01"), 0);
 		expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
 		cr_assert_eq(bed_load(&bed, "01", &device), 1);

@@ -24,26 +24,11 @@ static void tear_down(void)
 
 TestSuite(store_clock, .init = set_up, .fini = tear_down);
 
-static void reopen(void)
-{
-	bed_close(&bed);
-	bed_open(&bed);
-}
-
-static struct device_keyed device_of(const char *name)
-{
-	struct device_keyed device = {0};
-
-	bed_load(&bed, name, &device);
-	cr_assert_neq(device.id, 0, "no device %s", name);
-	return device;
-}
-
 Test(store_clock, seconds_before_a_start_or_a_stop_are_no_partial_ivs_from_the_clock)
 {
 	int64_t start = time(NULL);
 
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_geq(store_clock_least(bed.store), start);
 	cr_expect_leq(store_clock_least(bed.store), time(NULL) + 1);
 	bed_close(&bed);
@@ -51,7 +36,7 @@ Test(store_clock, seconds_before_a_start_or_a_stop_are_no_partial_ivs_from_the_c
 	bed_sql_sealed(&bed, "UPDATE meta SET clock = 4000000000");
 	bed_open(&bed);
 	cr_expect_eq(store_clock_least(bed.store), 4000000001);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_clock_least(bed.store), 4000000001);
 }
 
@@ -114,16 +99,16 @@ Test(store_clock, seconds_of_the_clock_are_durable_before_they_are_used)
 	cr_assert_eq(store_clock_raise(bed.store, first + 1000, &bed.error), 0);
 	cr_assert_eq(store_clock_raise(bed.store, first + 500, &bed.error), 0, "is durable");
 	cr_expect_eq(store_clock_least(bed.store), first, "this start goes on");
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_clock_least(bed.store), first + 1001);
 	cr_assert_eq(store_clock_raise(bed.store, first + 2000, &bed.error), 0);
 	cr_assert_eq(store_stop(bed.store, first + 1500, no_window, NULL, &bed.error), 0);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_clock_least(bed.store), first + 1501);
 	// Nothing was used since.
 	cr_assert_eq(store_clock_raise(bed.store, first + 3000, &bed.error), 0);
 	cr_assert_eq(store_stop(bed.store, 0, no_window, NULL, &bed.error), 0);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_clock_least(bed.store), first + 1501);
 }
 
@@ -144,11 +129,11 @@ Test(store_clock, the_window_of_a_device_by_the_clock_is_never_kept)
 		spec.has_own_piv = true;
 		spec.own_piv = clock ? DEVICE_OWN_PIV_CLOCK : DEVICE_OWN_PIV_ALWAYS;
 		cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
-		uint64_t id = device_of(clock ? "01" : "00").id;
+		uint64_t id = bed_device(&bed, clock ? "01" : "00").id;
 		cr_assert_eq(store_stop(bed.store, 0, one_window, &id, &bed.error), 0);
 		bed_close(&bed);
 		bed_open_unstarted(&bed);
-		struct device_keyed device = device_of(clock ? "01" : "00");
+		struct device_keyed device = bed_device(&bed, clock ? "01" : "00");
 		cr_expect_eq(device.own_piv, spec.own_piv);
 		cr_expect_eq(device.window_known, !clock);
 		cr_assert_eq(store_start(bed.store, &bed.error), 0);

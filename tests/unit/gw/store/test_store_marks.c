@@ -26,21 +26,6 @@ static void tear_down(void)
 
 TestSuite(store_marks, .init = set_up, .fini = tear_down);
 
-static void reopen(void)
-{
-	bed_close(&bed);
-	bed_open(&bed);
-}
-
-static struct device_spec floor_spec(unsigned seed, const char *device_id, const char *gateway_id)
-{
-	struct device_spec spec = bed_spec(seed, device_id, gateway_id);
-
-	spec.has_recovery = true;
-	spec.recovery = DEVICE_FLOOR;
-	return spec;
-}
-
 // The keys were in use here or in another gateway.
 static void used(struct device_spec *spec, uint64_t device_seq)
 {
@@ -48,15 +33,6 @@ static void used(struct device_spec *spec, uint64_t device_seq)
 	spec->has_gateway_seq = true;
 	spec->has_device_seq = true;
 	spec->device_seq = device_seq;
-}
-
-static struct device_keyed device_of(const char *name)
-{
-	struct device_keyed device = {0};
-
-	bed_load(&bed, name, &device);
-	cr_assert_neq(device.id, 0, "no device %s", name);
-	return device;
 }
 
 static int raise_mark(uint64_t id, uint64_t mark)
@@ -69,7 +45,7 @@ static int raise_mark(uint64_t id, uint64_t mark)
 
 Test(store_marks, a_device_without_echo_that_was_never_used_has_a_mark_of_32_on_the_disk)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 	struct device_keyed device;
 	enum device_outcome outcome;
 
@@ -77,8 +53,8 @@ Test(store_marks, a_device_without_echo_that_was_never_used_has_a_mark_of_32_on_
 	cr_expect_eq(device.recovery, DEVICE_FLOOR);
 	cr_expect_eq(device.mark, 32);
 	cr_expect(device.window_known);
-	reopen();
-	device = device_of("01");
+	bed_reopen(&bed);
+	device = bed_device(&bed, "01");
 	cr_expect_eq(device.recovery, DEVICE_FLOOR);
 	cr_expect_eq(device.mark, 32);
 	cr_expect_not(device.window_known);
@@ -87,7 +63,7 @@ Test(store_marks, a_device_without_echo_that_was_never_used_has_a_mark_of_32_on_
 
 Test(store_marks, a_device_without_echo_that_was_used_begins_at_its_device_seq)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 
 	spec.never_used = false;
 	spec.has_gateway_seq = true;
@@ -97,9 +73,9 @@ Test(store_marks, a_device_without_echo_that_was_used_begins_at_its_device_seq)
 	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
 	used(&spec, DEVICE_SEQ_MAX);
 	cr_expect_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
-	cr_expect_eq(device_of("01").mark, DEVICE_SEQ_MAX);
+	cr_expect_eq(bed_device(&bed, "01").mark, DEVICE_SEQ_MAX);
 	// Twice the same thing, in two words.
-	spec = floor_spec(2, "02", "aa");
+	spec = bed_floor_spec(2, "02", "aa");
 	spec.has_device_seq = true;
 	cr_expect_eq(bed_add(&bed, &spec), -EINVAL);
 }
@@ -115,33 +91,34 @@ Test(store_marks, a_device_with_echo_has_no_device_seq)
 
 Test(store_marks, a_mark_only_rises_and_stays)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa"), echo = bed_spec(2, "02", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa"), echo = bed_spec(2, "02", "aa");
 
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_assert_eq(bed_add(&bed, &echo), DEVICE_ADDED);
-	uint64_t id = device_of("01").id;
-	struct store_raise wanted[] = {{id, 64, 1}, {device_of("02").id, 64, 1}, {99, 64, 1}};
+	uint64_t id = bed_device(&bed, "01").id;
+	struct store_raise wanted[] = {
+		{id, 64, 1}, {bed_device(&bed, "02").id, 64, 1}, {99, 64, 1}};
 
 	cr_assert_eq(store_marks_raise(bed.store, wanted, 3, &bed.error), 0, "%s", bed.error.text);
 	cr_expect_eq(wanted[0].result, 0);
 	cr_expect_eq(wanted[1].result, -EINVAL);
 	cr_expect_eq(wanted[2].result, -ENOENT);
-	reopen();
-	cr_expect_eq(device_of("01").mark, 64);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "01").mark, 64);
 	cr_expect_eq(raise_mark(id, 33), 0); // durable already
-	reopen();
-	cr_expect_eq(device_of("01").mark, 64);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "01").mark, 64);
 	bed.store->broken = true;
 	cr_expect_eq(raise_mark(id, 96), -EIO);
-	reopen();
-	cr_expect_eq(device_of("01").mark, 64);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "01").mark, 64);
 }
 
 // Its mark is an old one, too, and requests that were accepted since would be accepted again.
 Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
 {
 	const char *const directories[] = {bed.directory, bed.runtime};
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 	char path[256];
 
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
@@ -149,7 +126,7 @@ Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
 		bed_close(&bed);
 		bed_save(&bed);
 		bed_open(&bed);
-		cr_assert_eq(raise_mark(device_of("01").id, 1000 * (i + 1)), 0);
+		cr_assert_eq(raise_mark(bed_device(&bed, "01").id, 1000 * (i + 1)), 0);
 		bed_close(&bed);
 		bed_restore_database(&bed);
 		// One of the marks is enough.
@@ -160,7 +137,7 @@ Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
 			"%s", bed.error.text);
 		cr_assert_eq(store_adopt(&bed.config, NULL, &bed.error), 0, "%s", bed.error.text);
 		bed_open(&bed);
-		cr_expect(device_of("01").resync_needed);
+		cr_expect(bed_device(&bed, "01").resync_needed);
 		cr_expect_eq(store_resync(bed.store, "01", true, 5000, &(bool){false},
 				     &(struct device_keyed){0}, &bed.error),
 			0);
@@ -169,31 +146,31 @@ Test(store_marks, an_older_database_is_refused_although_no_run_was_granted)
 
 Test(store_marks, a_tombstone_keeps_the_mark)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
-	cr_assert_eq(raise_mark(device_of("01").id, 1000), 0);
+	cr_assert_eq(raise_mark(bed_device(&bed, "01").id, 1000), 0);
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
-	reopen();
+	bed_reopen(&bed);
 	used(&spec, 5);
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED, "%s", bed.error.text);
-	cr_expect_eq(device_of("01").mark, 1000);
+	cr_expect_eq(bed_device(&bed, "01").mark, 1000);
 
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
 	used(&spec, 2000);
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
-	cr_expect_eq(device_of("01").mark, 2000);
+	cr_expect_eq(bed_device(&bed, "01").mark, 2000);
 
 	// Also over a time in which the device answers Echo challenges.
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
 	struct device_spec echo = spec;
 	echo.has_recovery = echo.has_device_seq = false;
 	cr_assert_eq(bed_add(&bed, &echo), DEVICE_ADDED, "%s", bed.error.text);
-	cr_expect_eq(device_of("01").mark, 0);
+	cr_expect_eq(bed_device(&bed, "01").mark, 0);
 	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
 	used(&spec, 5);
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
-	cr_expect_eq(device_of("01").mark, 2000);
+	cr_expect_eq(bed_device(&bed, "01").mark, 2000);
 }
 
 static int none(void *arg, const struct device_keyed *device)
@@ -209,7 +186,7 @@ Test(store_marks, what_was_set_back_in_the_file_does_not_load)
 	struct store_load_result result;
 
 	for (size_t i = 0; i < sizeof(change) / sizeof(change[0]); i++) {
-		struct device_spec spec = floor_spec(i, "01", "aa");
+		struct device_spec spec = bed_floor_spec(i, "01", "aa");
 		char sql[128];
 
 		spec.has_own_piv = true;
@@ -228,7 +205,7 @@ Test(store_marks, what_was_set_back_in_the_file_does_not_load)
 
 Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 	struct device_keyed device;
 	bool waited;
 
@@ -237,11 +214,11 @@ Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 	bed_write(bed.machine, "fedcba9876543210fedcba9876543210\n", 33);
 	cr_assert_eq(store_adopt(&bed.config, NULL, &bed.error), 0, "%s", bed.error.text);
 	bed_open(&bed);
-	device = device_of("01");
+	device = bed_device(&bed, "01");
 	cr_expect(device.resync_needed);
 	// A mark that is raised says nothing of what the original accepted.
 	cr_expect_eq(raise_mark(device.id, 64), 0);
-	cr_expect(device_of("01").resync_needed);
+	cr_expect(bed_device(&bed, "01").resync_needed);
 
 	cr_expect_eq(
 		store_resync(bed.store, "01", false, 0, &waited, &device, &bed.error), -EINVAL);
@@ -252,9 +229,9 @@ Test(store_marks, after_an_adoption_a_device_without_echo_needs_a_resync)
 	cr_expect_eq(device.mark, 500);
 	cr_expect_not(device.resync_needed);
 	cr_expect_not(device.window_known);
-	reopen();
-	cr_expect_eq(device_of("01").mark, 500);
-	cr_expect_not(device_of("01").resync_needed);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "01").mark, 500);
+	cr_expect_not(bed_device(&bed, "01").resync_needed);
 	// Below the mark is where it was.
 	cr_assert_eq(store_resync(bed.store, "01", true, 3, &waited, &device, &bed.error), 0);
 	cr_expect_eq(device.mark, 500);
@@ -286,7 +263,7 @@ Test(store_marks, a_store_of_version_3_is_taken_up_as_it_is)
 		"tag;" BED_NO_LIMITS "PRAGMA user_version = 3;");
 	bed_open(&bed);
 	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED, "%s", bed.error.text);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED, "%s", bed.error.text);
 }
 
@@ -308,16 +285,16 @@ static void back_to_version_2(void)
 
 Test(store_marks, a_store_of_version_2_is_taken_up_as_it_is)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
-	cr_assert_eq(raise_mark(device_of("01").id, 100), 0);
+	cr_assert_eq(raise_mark(bed_device(&bed, "01").id, 100), 0);
 	back_to_version_2();
 	bed_open(&bed);
-	cr_expect_eq(device_of("01").mark, 100);
-	cr_expect_eq(raise_mark(device_of("01").id, 200), 0);
-	reopen();
-	cr_expect_eq(device_of("01").mark, 200);
+	cr_expect_eq(bed_device(&bed, "01").mark, 100);
+	cr_expect_eq(raise_mark(bed_device(&bed, "01").id, 200), 0);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "01").mark, 200);
 }
 
 Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
@@ -335,14 +312,14 @@ Test(store_marks, a_store_of_version_1_is_taken_up_as_it_is)
 		"ALTER TABLE device DROP COLUMN mark; ALTER TABLE device DROP COLUMN resync;"
 		"ALTER TABLE used_key DROP COLUMN mark; PRAGMA user_version = 1");
 	bed_open(&bed);
-	struct device_keyed device = device_of("01");
+	struct device_keyed device = bed_device(&bed, "01");
 	cr_expect_eq(device.recovery, DEVICE_ECHO);
 	cr_expect_eq(device.own_piv, DEVICE_OWN_PIV_AUTO);
 	cr_assert_eq(osc_derive(&keys, &spec.params), 0);
 	cr_expect_arr_eq(device.keys.recipient_key, keys.recipient_key, 16);
 	cr_expect_eq(bed_add(&bed, &gone), -EKEYREVOKED);
-	gone = floor_spec(3, "03", "aa");
+	gone = bed_floor_spec(3, "03", "aa");
 	cr_expect_eq(bed_add(&bed, &gone), DEVICE_ADDED, "%s", bed.error.text);
-	reopen();
-	cr_expect_eq(device_of("03").mark, 32);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "03").mark, 32);
 }

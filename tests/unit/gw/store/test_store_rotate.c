@@ -24,30 +24,6 @@ static void tear_down(void)
 
 TestSuite(store_rotate, .init = set_up, .fini = tear_down);
 
-static void reopen(void)
-{
-	bed_close(&bed);
-	bed_open(&bed);
-}
-
-static struct device_spec floor_spec(unsigned seed, const char *device_id, const char *gateway_id)
-{
-	struct device_spec spec = bed_spec(seed, device_id, gateway_id);
-
-	spec.has_recovery = true;
-	spec.recovery = DEVICE_FLOOR;
-	return spec;
-}
-
-static struct device_keyed device_of(const char *name)
-{
-	struct device_keyed device = {0};
-
-	bed_load(&bed, name, &device);
-	cr_assert_neq(device.id, 0, "no device %s", name);
-	return device;
-}
-
 static int raise_mark(uint64_t id, uint64_t mark)
 {
 	struct store_raise wanted = {.id = id, .value = mark, .result = 1};
@@ -66,7 +42,7 @@ static int rotate(const char *name, const struct device_spec *spec)
 
 Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
 {
-	struct device_spec a = floor_spec(1, "01", "aa"), b = bed_spec(2, "02", "bb");
+	struct device_spec a = bed_floor_spec(1, "01", "aa"), b = bed_spec(2, "02", "bb");
 	struct device_info before;
 	struct device_keyed device;
 
@@ -76,8 +52,8 @@ Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
 	a.settings = (struct device_settings){.max_message = 1038, .max_in_flight = 3};
 	b.settings.max_in_flight = 4;
 	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
-	cr_assert_eq(raise_mark(device_of("pump").id, 100), 0);
-	uint64_t id = device_of("pump").id;
+	cr_assert_eq(raise_mark(bed_device(&bed, "pump").id, 100), 0);
+	uint64_t id = bed_device(&bed, "pump").id;
 	cr_assert_eq(store_rotate(bed.store, "pump", &b, &before, &device, &bed.error), 0, "%s",
 		bed.error.text);
 	cr_expect_eq(before.id, id);
@@ -91,8 +67,8 @@ Test(store_rotate, rotation_keeps_the_name_and_what_is_not_said)
 	cr_expect_eq(device.settings.max_message, 1038);
 	cr_expect_eq(device.settings.max_in_flight, 4);
 	cr_expect_eq(store_count(bed.store), 1);
-	reopen();
-	cr_expect_eq(device_of("pump").device_id[0], 2);
+	bed_reopen(&bed);
+	cr_expect_eq(bed_device(&bed, "pump").device_id[0], 2);
 }
 
 static int replace(
@@ -103,7 +79,7 @@ static int replace(
 
 static void expect_limits(uint64_t id, uint16_t max_message, uint8_t max_in_flight)
 {
-	struct device_keyed device = device_of("pump");
+	struct device_keyed device = bed_device(&bed, "pump");
 
 	cr_expect_eq(device.id, id);
 	cr_expect_eq(device.settings.max_message, max_message);
@@ -115,7 +91,7 @@ static void expect_limits(uint64_t id, uint16_t max_message, uint8_t max_in_flig
 
 Test(store_rotate, limits_change_in_place_and_nothing_else)
 {
-	struct device_spec a = floor_spec(1, "01", "aa");
+	struct device_spec a = bed_floor_spec(1, "01", "aa");
 	enum device_outcome outcome;
 	struct device_keyed device;
 
@@ -123,7 +99,7 @@ Test(store_rotate, limits_change_in_place_and_nothing_else)
 	a.has_own_piv = true;
 	a.own_piv = DEVICE_OWN_PIV_ALWAYS;
 	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
-	uint64_t id = device_of("pump").id;
+	uint64_t id = bed_device(&bed, "pump").id;
 	cr_assert_eq(raise_mark(id, 100), 0);
 	cr_assert_eq(bed_raise_base(&bed, id, 7), 0);
 	a.settings.max_message = 1038;
@@ -148,7 +124,7 @@ Test(store_rotate, limits_change_in_place_and_nothing_else)
 	cr_expect(strstr(bed.error.text, "remove it first"), "%s", bed.error.text);
 	expect_limits(id, 1038, 3);
 	cr_expect_eq(store_count(bed.store), 1);
-	reopen();
+	bed_reopen(&bed);
 	expect_limits(id, 1038, 3);
 	cr_expect_eq(store_count(bed.store), 1);
 }
@@ -186,7 +162,7 @@ Test(store_rotate, rotation_takes_nothing_from_another_device)
 
 Test(store_rotate, a_device_that_is_there_is_left_as_it_is_or_refused)
 {
-	struct device_spec spec = floor_spec(1, "01", "aa");
+	struct device_spec spec = bed_floor_spec(1, "01", "aa");
 
 	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
 	cr_expect_eq(bed_add(&bed, &spec), DEVICE_UNCHANGED);

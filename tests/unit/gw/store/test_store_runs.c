@@ -27,12 +27,6 @@ static void tear_down(void)
 
 TestSuite(store_runs, .init = set_up, .fini = tear_down);
 
-static void reopen(void)
-{
-	bed_close(&bed);
-	bed_open(&bed);
-}
-
 static uint32_t grant(void)
 {
 	uint32_t run = UINT32_MAX;
@@ -70,8 +64,8 @@ Test(store_runs, the_first_run_is_0_and_each_start_that_asks_gets_the_next)
 	for (uint32_t i = 0; i < 3; i++) {
 		cr_expect_eq(grant(), i);
 		cr_expect_eq(grant(), i);
-		reopen();
-		reopen(); // a start that sends no own Partial IV uses none
+		bed_reopen(&bed);
+		bed_reopen(&bed); // a start that sends no own Partial IV uses none
 	}
 }
 
@@ -84,7 +78,7 @@ Test(store_runs, at_most_60_an_hour_also_over_restarts)
 	bed_sql(&bed, "UPDATE meta SET hour_runs = 59");
 	bed_open(&bed);
 	cr_expect_eq(grant(), 1);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -EAGAIN);
 	bed_close(&bed);
 	bed_sql(&bed, "UPDATE meta SET hour = hour - 3600");
@@ -100,7 +94,7 @@ Test(store_runs, run_numbers_end)
 	bed_sql_sealed(&bed, "UPDATE meta SET run = 16777215");
 	bed_open(&bed);
 	cr_expect_eq(grant(), STORE_RUN_MAX);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(store_run_grant(bed.store, &run, &bed.error), -ERANGE);
 }
 
@@ -114,14 +108,14 @@ Test(store_runs, a_base_only_rises_and_stays)
 	cr_expect_eq(bed_raise_base(&bed, device.id, 0), 0); // it is that high already
 	cr_expect_eq(bed_raise_base(&bed, device.id, 5), 0);
 	cr_expect_eq(bed_raise_base(&bed, device.id, 5), 0);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(bed_run_base(&bed, "01"), 5);
 	cr_expect_eq(bed_raise_base(&bed, device.id, 4), 0);
 	cr_expect_eq(bed_run_base(&bed, "01"), 5);
 	cr_expect_eq(grant(), 0);
 	cr_expect_eq(bed_raise_base(&bed, device.id, STORE_RUN_MAX), 0);
 	cr_expect_eq(bed_raise_base(&bed, device.id, STORE_RUN_MAX + 1), -ERANGE);
-	reopen();
+	bed_reopen(&bed);
 	cr_expect_eq(grant(), 1);
 	cr_assert_eq(bed_load(&bed, "01", &device), 1);
 	cr_expect_eq(device.run_base, STORE_RUN_MAX);
@@ -148,7 +142,7 @@ Test(store_runs, keys_that_had_the_last_run_never_come_again)
 		cr_expect_eq(grant(), i);
 		cr_assert_eq(bed_remove_device(&bed, ids[i]), 0);
 		cr_expect_eq(bed_add(&bed, &spec), -ERANGE, "start %u: %s", i, bed.error.text);
-		reopen();
+		bed_reopen(&bed);
 	}
 }
 
@@ -312,7 +306,7 @@ Test(store_runs, a_machine_without_an_id_is_not_one_that_has_one)
 	bed_make(&bed);
 	cr_assert_eq(unlink(bed.machine), 0);
 	bed_open(&bed);
-	reopen();
+	bed_reopen(&bed);
 	bed_close(&bed);
 	bed_write(bed.machine, "", 0);
 	cr_expect_eq(try_open(), 0);
