@@ -38,6 +38,7 @@ struct dp_conf {
 	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
 	bool share_cpus;         // workers may be on one CPU: they leave it to each other
+	bool slow_paths;         // tests: packets of the usual shape are treated as all others
 	const struct dp_policy *policy; // the first one; must live until dp_free()
 };
 

@@ -73,6 +73,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->lcore = conf->lcores[id];
 	w->nap_when_idle = conf->nap_when_idle;
 	w->share_cpus = conf->share_cpus;
+	w->fast_paths = !conf->slow_paths;
 	w->affinity_kid = conf->affinity_kid;
 	w->worker_count = conf->worker_count;
 	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;

@@ -172,6 +172,7 @@ struct dp_worker {
 	struct dp_worker_port port[DP_PORTS_MAX];
 	bool nap_when_idle;
 	bool share_cpus;
+	bool fast_paths;   // packets of the usual shape take them; tests compare with the slow ones
 	bool affinity_kid; // an unclaimed context goes to the worker that its key hashes to
 	unsigned worker_count;
 	uint32_t ack_timeout_ms;
