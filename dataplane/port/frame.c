@@ -2,27 +2,13 @@
 
 #include "dataplane/port/frame.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "dataplane/port/headers.h"
 
-#define MAC_LEN         6
-#define ETH_LEN         14
-#define VLAN_LEN        4
-#define IPV4_LEN_MIN    20
-#define IPV6_LEN        40
 #define IPV6_HEADER_MAX 8 // extension headers of a packet
-#define UDP_LEN         8
-#define HOP_LIMIT       64 // of packets we send
-
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define ETHERTYPE_VLAN 0x8100
-#define ETHERTYPE_ARP  0x0806
 
 #define ND_FIRST 133 // ICMPv6 types of neighbour discovery (RFC 4861 section 4)
 #define ND_LAST  137
 
-#define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_FRAGMENT_MASK 0x3fff // more fragments, and the offset
 
 // The IP packet around a UDP header.
@@ -34,59 +20,6 @@ struct ip_view {
 	uint8_t family;
 	bool fragment;
 };
-
-static uint16_t load_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void store_be16(uint8_t *p, uint16_t value)
-{
-	value = htons(value);
-	memcpy(p, &value, sizeof(value));
-}
-
-// The ones' complement sum of RFC 1071, of 16-bit words as they lie in memory: it is the same sum
-// in either byte order, and so may be added up in words of 32 bits and folded at the end.
-// Inlined for its constant lengths: that takes a quarter off dp_frame_classify().
-static inline __attribute__((always_inline)) uint64_t sum_add(
-	uint64_t sum, const uint8_t *p, size_t len)
-{
-	uint64_t v8;
-	uint32_t v4;
-	uint16_t v2;
-
-	for (; len >= sizeof(v8); p += sizeof(v8), len -= sizeof(v8)) {
-		memcpy(&v8, p, sizeof(v8));
-		sum += (v8 & UINT32_MAX) + (v8 >> 32);
-	}
-	if (len & 4) {
-		memcpy(&v4, p, sizeof(v4));
-		sum += v4;
-		p += sizeof(v4);
-	}
-	if (len & 2) {
-		memcpy(&v2, p, sizeof(v2));
-		sum += v2;
-		p += sizeof(v2);
-	}
-	if (len & 1) {
-		v2 = 0;
-		memcpy(&v2, p, 1); // an odd byte is followed by a 0
-		sum += v2;
-	}
-	return sum;
-}
-
-// Folded and complemented; 0 over data that contains its right checksum.
-static uint16_t sum_finish(uint64_t sum)
-{
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 // udp is a whole datagram of len bytes.
 static uint16_t udp_checksum(
@@ -417,81 +350,4 @@ void dp_frame_flow(const struct rte_mbuf *m, const struct dp_frame_info *info, s
 	}
 	memcpy(&flow->remote_port, udp, sizeof(flow->remote_port));
 	memcpy(&flow->local_port, udp + 2, sizeof(flow->local_port));
-}
-
-// Checksums of what is sent are made of values, not of the headers in memory: reading in one word
-// what was just written in pieces stalls.
-
-static void ipv4_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len, uint64_t addr_sum)
-{
-	const uint16_t version_tos = (4 << 4 | IPV4_LEN_MIN / 4) << 8;
-	const uint16_t ttl_proto = HOP_LIMIT << 8 | IPPROTO_UDP;
-	const uint16_t checksum = sum_finish(addr_sum + htons(version_tos) +
-		htons(IPV4_LEN_MIN + udp_len) + htons(IPV4_DONT_FRAGMENT) + htons(ttl_proto));
-
-	store_be16(p, version_tos);
-	store_be16(p + 2, IPV4_LEN_MIN + udp_len);
-	store_be16(p + 4, 0);
-	store_be16(p + 6, IPV4_DONT_FRAGMENT);
-	store_be16(p + 8, ttl_proto);
-	memcpy(p + 10, &checksum, sizeof(checksum));
-	memcpy(p + 12, flow->local_addr, 4);
-	memcpy(p + 16, flow->remote_addr, 4);
-}
-
-static void ipv6_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len)
-{
-	store_be16(p, 6 << 12);
-	store_be16(p + 2, 0);
-	store_be16(p + 4, udp_len);
-	store_be16(p + 6, IPPROTO_UDP << 8 | HOP_LIMIT);
-	memcpy(p + 8, flow->local_addr, 16);
-	memcpy(p + 24, flow->remote_addr, 16);
-}
-
-static void udp_write(uint8_t *p, const struct dp_flow *flow, uint16_t udp_len, uint64_t addr_sum)
-{
-	const uint16_t len = htons(udp_len);
-	// The length is in the pseudo header and in the header.
-	const uint64_t sum = addr_sum + htons(IPPROTO_UDP) + 2 * (uint64_t)len + flow->local_port +
-		flow->remote_port;
-	uint16_t checksum = sum_finish(sum_add(sum, p + UDP_LEN, udp_len - UDP_LEN));
-
-	if (!checksum)
-		checksum = UINT16_MAX; // 0 would say that none was sent (RFC 768)
-	memcpy(p, &flow->local_port, 2);
-	memcpy(p + 2, &flow->remote_port, 2);
-	memcpy(p + 4, &len, 2);
-	memcpy(p + 6, &checksum, 2);
-}
-
-void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len)
-{
-	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
-	const uint16_t udp_len = UDP_LEN + coap_len;
-	// The zeros behind an IPv4 address add nothing.
-	const uint64_t addr_sum = sum_add(sum_add(0, flow->local_addr, sizeof(flow->local_addr)),
-		flow->remote_addr, sizeof(flow->remote_addr));
-
-	m->data_len = dp_frame_overhead(flow) + coap_len;
-	m->pkt_len = m->data_len;
-
-	memcpy(p, flow->remote_mac, MAC_LEN);
-	memcpy(p + MAC_LEN, flow->local_mac, MAC_LEN);
-	p += 2 * MAC_LEN;
-	if (flow->has_vlan) {
-		store_be16(p, ETHERTYPE_VLAN);
-		store_be16(p + 2, flow->vlan_tci);
-		p += VLAN_LEN;
-	}
-	store_be16(p, flow->family == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
-	p += 2;
-	if (flow->family == 4) {
-		ipv4_write(p, flow, udp_len, addr_sum);
-		p += IPV4_LEN_MIN;
-	} else {
-		ipv6_write(p, flow, udp_len);
-		p += IPV6_LEN;
-	}
-	udp_write(p, flow, udp_len, addr_sum);
 }
