@@ -7,6 +7,7 @@
 // its own; windows are reset between rounds, and a round goes through the devices in random order.
 
 #include "bench/aead_measure.h"
+#include "bench/core_clock.h"
 #include "bench/pipeline_bed.h"
 #include "bench/pipeline_junk.h"
 #include "bench/pipeline_shares.h"
@@ -103,13 +104,17 @@ static void packets_make(struct bed *bed, enum traffic traffic, const char *path
 
 struct result {
 	double pps[ROUNDS_MAX];
-	double cycles; // core cycles a packet, of the fastest round
+	double cycles; // core cycles a packet, of the round with the fewest
+	double ns;     // a packet, of that round
+	double ghz;    // of the core, in that round
 	double stage[DP_STAGE_COUNT];
 	uint64_t answers;
 };
 
 static double round_run(struct bed *bed, struct result *result)
 {
+	unsigned sample_each = bed->packet_count / CORE_CLOCK_SAMPLES;
+	struct core_clock clock = {0};
 	struct dp_stats before;
 	uint64_t ticks = 0;
 
@@ -124,15 +129,20 @@ static double round_run(struct bed *bed, struct result *result)
 		dp_worker_turn(bed->w);
 		ticks += rte_rdtsc() - start;
 		bed_drain();
+		if (i >= clock.count * sample_each)
+			core_clock_sample(&clock);
 	}
-	double cycles = ticks * bed_cycles_per_tsc / bed->packet_count;
+	double per_tick = core_clock_cycles_per_tick(&clock);
+	double cycles = ticks * per_tick / bed->packet_count;
 
 	result->answers = bed->w->stats.count[DP_STAT_answers] - before.count[DP_STAT_answers];
 	if (!result->cycles || cycles < result->cycles) {
 		result->cycles = cycles;
+		result->ghz = per_tick * rte_get_tsc_hz() / 1e9;
+		result->ns = cycles / result->ghz;
 		for (unsigned s = 0; s < DP_STAGE_COUNT; s++)
-			result->stage[s] = (bed->w->stats.cycles[s] - before.cycles[s]) *
-				bed_cycles_per_tsc / bed->packet_count;
+			result->stage[s] = (bed->w->stats.cycles[s] - before.cycles[s]) * per_tick /
+				bed->packet_count;
 	}
 	return bed->packet_count / ((double)ticks / rte_get_tsc_hz());
 }
@@ -164,9 +174,10 @@ static void report(
 	} else {
 		printf("{\"bench\":\"pipeline\",\"traffic\":\"%s\",\"upstream\":\"builtin:%s\","
 		       "\"devices\":%u,\"pps_median\":%.0f,\"pps_min\":%.0f,\"pps_max\":%.0f,"
-		       "\"cycles_per_packet\":%.1f,\"stages\":{",
+		       "\"cycles_per_packet\":%.1f,\"ns_per_packet\":%.2f,\"core_ghz\":%.3f,"
+		       "\"stages\":{",
 			traffic_names[traffic], path, bed->device_count, median, result->pps[0],
-			result->pps[options.rounds - 1], result->cycles);
+			result->pps[options.rounds - 1], result->cycles, result->ns, result->ghz);
 		for (unsigned s = 0; s < DP_STAGE_COUNT; s++)
 			printf("%s\"%s\":%.1f", s ? "," : "", dp_stage_infos[s].name,
 				result->stage[s]);
@@ -214,6 +225,25 @@ static void measure_devices(unsigned device_count)
 	for (enum traffic t = TRAFFIC_UNKNOWN; t <= TRAFFIC_HOSTILE; t++)
 		measure(&bed, t, "discard");
 	bed_free(&bed);
+}
+
+// The CPU, as figures of another one say little.
+static void cpu_report(void)
+{
+	char line[256], model[128] = "unknown";
+	FILE *info = fopen("/proc/cpuinfo", "r");
+
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "model name : %127[^\n\"\\]", model) == 1)
+			break;
+	if (info)
+		fclose(info);
+	const char *format = options.json
+		? "{\"bench\":\"pipeline\",\"cpu\":\"%s\",\"cpu_number\":%u,\"tsc_ghz\":%.3f}\n"
+		: "%s, CPU %u, time-stamp counter of %.3f GHz\n";
+
+	printf(format, model, bed_cpu(), rte_get_tsc_hz() / 1e9);
+	fflush(stdout);
 }
 
 static void usage(void)
@@ -312,6 +342,7 @@ int main(int argc, char **argv)
 {
 	options_parse(argc, argv);
 	bed_start();
+	cpu_report();
 	for (unsigned i = 0; i < RTE_DIM(device_counts); i++) {
 		if (options.devices >= 0 && options.devices != (long)device_counts[i])
 			continue;

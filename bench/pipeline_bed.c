@@ -10,6 +10,7 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,11 @@ static const struct dp_route routes[] = {
 };
 static struct dp_policy policy = {.routes = routes, .route_count = RTE_DIM(routes)};
 
-double bed_cycles_per_tsc; // the time-stamp counter is not the core's clock
-
 static struct rte_ring *rx, *tx;
 static struct rte_mempool *pool;
 static uint16_t port_id;
 static struct aead_engine *engine;
+static unsigned cpu;
 
 void bed_die(const char *what)
 {
@@ -248,17 +248,27 @@ struct aead_engine *bed_engine(void)
 	return engine;
 }
 
+unsigned bed_cpu(void)
+{
+	return cpu;
+}
+
 void bed_start(void)
 {
-	static char *eal[] = {"pipeline", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"-m", "512", "--lcores", "0,1@0", "--log-level", "error", NULL};
+	char lcores[32];
+	int current = sched_getcpu();
+
+	// EAL pins this thread, and would take CPU 0 whatever taskset says.
+	cpu = current < 0 ? 0 : current;
+	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", cpu, cpu);
+	char *eal[] = {"pipeline", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
+		"512", "--lcores", lcores, "--log-level", "error", NULL};
 
 	if (sodium_init() < 0 || rte_eal_init(RTE_DIM(eal) - 1, eal) < 0)
 		bed_die("EAL cannot start");
 	engine = aead_engine_create(NULL);
 	if (!engine)
 		bed_die("no AEAD engine");
-	bed_cycles_per_tsc = core_ghz() * 1e9 / rte_get_tsc_hz();
 	port_make();
 }
 

@@ -31,9 +31,8 @@ struct bed {
 	uint32_t *context; // of a device
 };
 
-extern double bed_cycles_per_tsc; // the time-stamp counter is not the core's clock
-
-// Starts EAL, the AEAD engine and the ring port; ends the program if one of them does not start.
+// Starts EAL on the CPU where the caller runs, the AEAD engine and the ring port; ends the program
+// if one of them does not start.
 void bed_start(void);
 void bed_stop(void);
 
@@ -52,6 +51,8 @@ void bed_feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, 
 // Makes all windows known, and all Partial IVs but 0 new.
 void bed_windows_reset(struct bed *bed);
 struct aead_engine *bed_engine(void);
+// The CPU that all runs on.
+unsigned bed_cpu(void);
 // Frees what the worker sent.
 void bed_drain(void);
 

@@ -4,11 +4,13 @@
 
 #include "bench/pipeline_junk.h"
 
+#include "bench/core_clock.h"
 #include "bench/pipeline_bed.h"
 #include "dataplane/oscore/protect.h"
 
 #include <rte_cycles.h>
 
+#include <math.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,7 +199,7 @@ static uint64_t pass(struct bed *bed, const struct frame *frames, uint16_t port)
 static double kind_measure(
 	struct bed *bed, struct frame *frames, const struct kind *kind, unsigned rounds)
 {
-	uint64_t least = UINT64_MAX;
+	double least = HUGE_VAL;
 
 	for (unsigned i = 0; i < DEVICES; i++)
 		frame_make(&frames[i], &bed->device[i], kind);
@@ -206,17 +208,19 @@ static double kind_measure(
 		pass(bed, frames, 40000);
 	for (unsigned round = 0; round < rounds; round++) {
 		uint64_t before = dp_stat_read(&bed->w->stats, kind->end), ticks = 0;
+		struct core_clock clock = {0};
 
 		for (unsigned i = 0; i < PASSES; i++) {
 			if (!kind->replayed)
 				bed_windows_reset(bed);
 			ticks += pass(bed, frames, kind->replayed ? 40001 : 40000);
+			core_clock_sample(&clock);
 		}
 		if (dp_stat_read(&bed->w->stats, kind->end) - before != PASSES * DEVICES)
 			bed_die(kind->name);
-		least = RTE_MIN(least, ticks);
+		least = RTE_MIN(least, ticks * core_clock_cycles_per_tick(&clock));
 	}
-	return least * bed_cycles_per_tsc / (PASSES * DEVICES);
+	return least / (PASSES * DEVICES);
 }
 
 // A device with the longest ID Context, so that those of strangers are not refused by their length.
@@ -275,7 +279,8 @@ static void routes_measure_count(bool json, unsigned count)
 	static char name[ROUTES_MAX][8];
 	static struct dp_segment segment[ROUTES_MAX];
 	static struct dp_route route[ROUTES_MAX];
-	uint64_t least = UINT64_MAX, found = 0;
+	double least = HUGE_VAL;
+	uint64_t found = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		int len = snprintf(name[i], sizeof(name[i]), "r%u", i);
@@ -298,12 +303,16 @@ static void routes_measure_count(bool json, unsigned count)
 				segment[(i * UINT32_C(0x9e3779b1) >> 8) % count];
 			found += dp_route_find(index, &path, COAP_POST) >= 0;
 		}
-		least = RTE_MIN(least, rte_rdtsc() - start);
+		uint64_t ticks = rte_rdtsc() - start;
+		struct core_clock clock = {0};
+
+		core_clock_sample(&clock);
+		least = RTE_MIN(least, ticks * core_clock_cycles_per_tick(&clock));
 	}
 	dp_route_index_free(index);
 	if (found != 20 * LOOKUPS)
 		bed_die("a route was not found");
-	double cycles = least * bed_cycles_per_tsc / LOOKUPS;
+	double cycles = least / LOOKUPS;
 
 	if (json)
 		printf("{\"bench\":\"pipeline\",\"traffic\":\"routes\",\"routes\":%u,"

@@ -83,7 +83,8 @@ def bars(rows):
 
 def main():
     rows = [row for row in map(json.loads, sys.stdin)
-            if row["bench"] == "pipeline" and row["traffic"] == "good"]
+            if row["bench"] == "pipeline" and row.get("traffic") == "good"
+            and "variant" not in row]
     if not any(row["upstream"] == "builtin:discard" for row in rows):
         sys.exit("no rows of good traffic: bench/pipeline --json --traffic good")
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
