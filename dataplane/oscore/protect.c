@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
-// The ids and PIVs are moved as big-endian numbers in registers, with a few wide stores that
-// overlap: byte by byte, nonce and AAD took 30 ns, more than the encryption of a short message.
+// Nonce, B0 and AAD are put together in registers, as big-endian numbers, and stored once in whole
+// words. Bytes that were stored in pieces and are loaded in wider ones stall the CPU until all of
+// the stores are done: that took longer than the encryption of a short message.
 
 static inline uint16_t load16(const uint8_t *p)
 {
@@ -54,77 +56,107 @@ static inline unsigned piv_len(uint64_t piv)
 	return (unsigned)(64 - __builtin_clzll(piv | 1) + 7) / 8;
 }
 
-// Writes a CBOR byte string of len <= 7 bytes, and zeros up to 9 bytes. Returns the end of the
-// string.
-static inline uint8_t *put_bytes(uint8_t *at, uint64_t number, unsigned len)
+// A nonce, in 13 bytes: a zero follows one of 12.
+struct nonce {
+	uint64_t first; // bytes 0 to 7
+	uint64_t last;  // bytes 8 to 12, below 2^40
+};
+#define LAST_MASK ((UINT64_C(1) << 40) - 1)
+
+// Section 5.2: length of the id (1 byte), the id (nonce_len - 6 bytes), the PIV (5 bytes).
+static inline struct nonce nonce_make(
+	enum aead_alg alg, const uint8_t *common_iv, const struct osc_id_piv *made)
 {
-	*at++ = (uint8_t)(0x40 | len);
-	store64(at, number << 8 << 8 * (7 - len));
-	return at + len;
+	const unsigned len = aead_algs[alg].nonce_len, up = 8 * (13 - len);
+	const uint64_t piv = made->piv << up;
+
+	assert(made->id_len <= len - 6 && made->piv <= OSC_PIV_MAX);
+	assert(len == 12 || len == 13);
+	return (struct nonce){
+		.first = ((uint64_t)made->id_len << 56 | load_id(made->id, made->id_len) << up |
+				 piv >> 40) ^
+			load64(common_iv),
+		.last = (piv ^ load64(common_iv + len - 8) << up) & LAST_MASK,
+	};
 }
 
 void osc_nonce(uint8_t *nonce, enum aead_alg alg, const uint8_t *common_iv, const uint8_t *id,
 	uint8_t id_len, uint64_t piv)
 {
+	const struct osc_id_piv made = {id, id_len, piv};
+	const struct nonce n = nonce_make(alg, common_iv, &made);
 	const unsigned len = aead_algs[alg].nonce_len;
 
-	assert(id_len <= len - 6 && piv <= OSC_PIV_MAX);
-	assert(len == 12 || len == 13);
-	// Length of the id (1 byte), the id (nonce_len - 6 bytes), the PIV (5 bytes).
-	uint64_t number = load_id(id, id_len);
-	uint64_t first = (uint64_t)id_len << 56 | (len == 13 ? number : number << 8 | piv >> 32);
-	uint64_t last = number << 40 | piv;
-	first ^= load64(common_iv);
-	last ^= load64(common_iv + len - 8);
-	store64(nonce, first);
-	store64(nonce + len - 8, last);
+	store64(nonce, n.first);
+	store64(nonce + len - 8, n.first << 8 * (len - 8) | n.last >> 8 * (13 - len));
 }
 
-// Enc_structure = ["Encrypt0", h'', bstr .cbor [1, [alg], request_kid, request_piv, h'']], up to
-// the algorithm, behind two bytes of length; zeros behind it.
-static const uint8_t aad_start[OSC_AAD_ROOM] = {0, 0, 0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't',
-	'0', 0x40, 0 /* bstr: its length */, 0x85, 0x01 /* oscore_version */, 0x81};
-#define ARRAY_AT      14 // the array, in the above
-#define ARRAY_LEN_MAX (1 + 1 + 1 + 2 + (1 + OSC_KID_LEN_MAX) + (1 + OSC_PIV_LEN_MAX) + 1)
-_Static_assert(ARRAY_LEN_MAX < 24, "the head of the byte string around the array is one byte");
-_Static_assert(ARRAY_AT + ARRAY_LEN_MAX + 8 <= OSC_AAD_ROOM,
-	"room for the AAD, and for the zeros that a wide store writes behind a value");
-_Static_assert(OSC_AAD_ROOM % 16 == 0, "zeroed up to a multiple of 16");
+// Enc_structure = ["Encrypt0", h'', bstr .cbor [1, [alg], request_kid, request_piv, h'']] behind
+// two bytes of length. Its first 16 bytes are these, but for the two lengths:
+// 00 LEN 83 68 'E' 'n' 'c' 'r', 'y' 'p' 't' '0' 40 BSTR 85 01.
+#define AAD_FIRST        UINT64_C(0x00008368456e6372)
+#define AAD_SECOND       UINT64_C(0x7970743040408501)
+#define REST_AT          16 // 81, the algorithm, and so on
+#define REST_LEN_MAX     (1 + 2 + (1 + OSC_KID_LEN_MAX) + PIV_ITEM_LEN_MAX)
+#define PIV_ITEM_LEN_MAX ((1 + OSC_PIV_LEN_MAX) + 1)
+_Static_assert(2 + REST_LEN_MAX < 24, "the head of the byte string around the array is one byte");
+_Static_assert(OSC_AAD_ROOM == 3 * 16 && REST_AT + REST_LEN_MAX <= OSC_AAD_ROOM, "three blocks");
+
+static inline unsigned aad_write(
+	uint8_t *buf, enum aead_alg alg, const uint8_t *kid, unsigned kid_len, uint64_t piv)
+{
+	const uint32_t cose = (uint32_t)aead_algs[alg].cose;
+	const bool long_cose = cose >= 24;
+	const unsigned n = piv_len(piv), kid_at = long_cose ? 4 : 3, piv_at = kid_at + kid_len;
+	const unsigned rest_len = piv_at + 1 + n + 1, aad_len = REST_AT - 2 + rest_len;
+
+	assert(kid_len <= OSC_KID_LEN_MAX && piv <= OSC_PIV_MAX);
+	// The array of one algorithm and the head of the kid; the kid; the PIV and the empty string
+	// of class I options. Each begins at the top of its number, and is then shifted to its
+	// place.
+	const uint32_t head = long_cose ? 0x81180040 | cose << 8 | kid_len
+					: 0x81004000 | cose << 16 | kid_len << 8;
+	const uint64_t id = load_id(kid, kid_len) << 8 << 8 * (7 - kid_len);
+	const uint64_t last =
+		(UINT64_C(0x40) | n) << 56 | piv << 8 * (7 - n) | UINT64_C(0x40) << 8 * (6 - n);
+	const unsigned __int128 rest = (unsigned __int128)head << 96 |
+		(unsigned __int128)id << 64 >> 8 * kid_at |
+		(unsigned __int128)last << 64 >> 8 * piv_at;
+
+	store64(buf, AAD_FIRST | (uint64_t)aad_len << 48);
+	store64(buf + 8, AAD_SECOND | (uint64_t)(2 + rest_len) << 16);
+	store64(buf + 16, (uint64_t)(rest >> 64));
+	store64(buf + 24, (uint64_t)rest);
+	// A kid of 7 bytes, or of 6 with a long algorithm number, leaves no room for a long PIV.
+	store64(buf + 32, rest_len > 16 ? last << 8 * (16 - piv_at) : 0);
+	store64(buf + 40, 0);
+	return aad_len;
+}
 
 uint16_t osc_aad(uint8_t buf[OSC_AAD_ROOM], enum aead_alg alg, const uint8_t *kid, uint8_t kid_len,
 	uint64_t piv)
 {
-	uint8_t *const array = buf + ARRAY_AT;
-	uint8_t *at = array + 3;
-	const uint8_t cose = (uint8_t)aead_algs[alg].cose;
-
-	assert(kid_len <= OSC_KID_LEN_MAX && piv <= OSC_PIV_MAX);
-	memcpy(buf, aad_start, OSC_AAD_ROOM);
-	if (cose >= 24)
-		*at++ = 0x18;
-	*at++ = cose;
-	at = put_bytes(at, load_id(kid, kid_len), kid_len);
-	at = put_bytes(at, piv, piv_len(piv));
-	*at++ = 0x40; // no class I options exist
-	array[-1] = (uint8_t)(0x40 | (at - array));
-	buf[1] = (uint8_t)(at - buf - 2);
-	return buf[1];
+	return (uint16_t)aad_write(buf, alg, kid, kid_len, piv);
 }
 
 void osc_op_prepare(struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct osc_op_input *input)
 {
-	const struct osc_id_piv *request = &input->request, *made = &input->nonce;
-	uint8_t nonce[AEAD_NONCE_MAX];
+	const enum aead_alg alg = input->alg;
+	const struct osc_id_piv *request = &input->request;
+	const struct nonce nonce = nonce_make(alg, input->common_iv, &input->nonce);
+	// There is always an AAD, and L is 2 (RFC 3610 section 2.2).
+	const uint64_t flags = 0x40 | (aead_algs[alg].tag_len - 2u) / 2 << 3 | 1;
+	const uint16_t len = input->len;
 
 	op->key = input->key;
 	op->aad = aad;
 	op->in = input->in;
 	op->out = input->out;
-	op->aad_len = osc_aad(aad, input->alg, request->id, request->id_len, request->piv);
-	op->len = input->len;
+	op->aad_len = (uint16_t)aad_write(aad, alg, request->id, request->id_len, request->piv);
+	op->len = len;
 	op->result = AEAD_FAILED;
-	osc_nonce(nonce, input->alg, input->common_iv, made->id, made->id_len, made->piv);
-	aead_op_nonce(op, input->alg, nonce);
+	store64(op->b0, flags << 56 | nonce.first >> 8);
+	store64(op->b0 + 8, nonce.first << 56 | nonce.last << 16 | len);
 }
 
 // RFC 8613 figure 5, and the RFCs of later options. All others are class E.

@@ -10,6 +10,8 @@
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/option.h"
 
+#include <endian.h>
+
 // Bytes for the AAD of one message in the form of struct aead_op: 2 bytes of length, an
 // Enc_structure of at most 32 bytes, zeros up to a multiple of 16.
 #define OSC_AAD_ROOM 48
@@ -59,6 +61,28 @@ struct osc_op_input {
 // the input points to, until the batch is done. The struct itself may go.
 void osc_op_prepare(
 	struct aead_op *op, uint8_t aad[OSC_AAD_ROOM], const struct osc_op_input *input);
+
+// Fills in the op of the one answer that reuses the nonce of its request (section 5.2): nonce and
+// AAD are those of the request's op, whose AAD the caller keeps until the batch is done; key is the
+// sender key. Both ops may be the same.
+static inline void osc_op_again(struct aead_op *op, const struct aead_op *request,
+	const uint8_t *key, const uint8_t *in, uint8_t *out, uint16_t len)
+{
+	uint64_t first, last;
+
+	memcpy(&first, request->b0, sizeof(first));
+	memcpy(&last, request->b0 + 8, sizeof(last));
+	last = htobe64((be64toh(last) & ~UINT64_C(0xffff)) | len);
+	op->key = key;
+	op->aad = request->aad;
+	op->in = in;
+	op->out = out;
+	op->aad_len = request->aad_len;
+	op->len = len;
+	op->result = AEAD_FAILED;
+	memcpy(op->b0, &first, sizeof(first));
+	memcpy(op->b0 + 8, &last, sizeof(last));
+}
 
 // Where an option belongs (RFC 8613 figure 5). An unknown option is class E (section 4.1).
 enum osc_option_class {

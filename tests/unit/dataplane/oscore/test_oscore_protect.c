@@ -7,6 +7,7 @@
 #include "tests/unit/dataplane/oscore/rfc8613_vectors.h"
 
 #include <criterion/criterion.h>
+#include <sodium.h>
 
 static struct aead_engine *engine;
 
@@ -265,6 +266,120 @@ Test(oscore_protect, aads_of_all_id_and_piv_lengths)
 			char kid_hex[2 * OSC_KID_LEN_MAX + 1] = "91a2b3c4d5e6f7";
 			kid_hex[2 * kid_len] = 0;
 			expect_aad(AEAD_AES_CCM_16_64_128, kid_hex, piv, want);
+		}
+	}
+}
+
+// The AAD of struct aead_op as section 5.4 describes it, byte by byte. Returns its length.
+static unsigned model_aad(
+	uint8_t buf[OSC_AAD_ROOM], int cose, const uint8_t *kid, unsigned kid_len, uint64_t piv)
+{
+	uint8_t array[32], *at = array, piv_bytes[OSC_PIV_LEN_MAX];
+	unsigned piv_len = osc_piv_encode(piv, piv_bytes);
+
+	*at++ = 0x85, *at++ = 1, *at++ = 0x81;
+	if (cose >= 24)
+		*at++ = 0x18;
+	*at++ = (uint8_t)cose;
+	*at++ = (uint8_t)(0x40 + kid_len);
+	for (unsigned i = 0; i < kid_len; i++)
+		*at++ = kid[i];
+	*at++ = (uint8_t)(0x40 + piv_len);
+	for (unsigned i = 0; i < piv_len; i++)
+		*at++ = piv_bytes[i];
+	*at++ = 0x40;
+	memset(buf, 0, OSC_AAD_ROOM);
+	memcpy(buf + 2,
+		"\x83\x68"
+		"Encrypt0"
+		"\x40",
+		11);
+	buf[13] = (uint8_t)(0x40 + (at - array));
+	memcpy(buf + 14, array, at - array);
+	buf[1] = (uint8_t)(12 + (at - array));
+	return buf[1];
+}
+
+// A random number of exactly so many bytes; 0 is one byte too.
+static uint64_t random_piv(unsigned len)
+{
+	uint64_t piv;
+
+	randombytes_buf(&piv, sizeof(piv));
+	piv = piv >> 8 * (8 - len) | UINT64_C(1) << 8 * (len - 1);
+	return len == 1 && piv & 1 ? piv - 1 : piv;
+}
+
+static void *random_copy(size_t len) // of exactly this size
+{
+	void *copy = malloc(len);
+
+	randombytes_buf(copy, len);
+	return copy;
+}
+
+// The op for this input against the models, and the one of an answer that reuses its nonce.
+static void expect_op(const struct osc_op_input *input)
+{
+	const struct aead_alg_info *info = &aead_algs[input->alg];
+	uint8_t aad[OSC_AAD_ROOM], want_aad[OSC_AAD_ROOM], want_nonce[AEAD_NONCE_MAX];
+	const uint8_t *key = (const uint8_t *)"key", *in = (const uint8_t *)"in";
+	struct aead_op op, want, answer;
+	uint8_t out[1];
+
+	memset(aad, 0xa5, sizeof(aad));
+	memset(&op, 0x5a, sizeof(op));
+	memset(&want, 0x5a, sizeof(want));
+	want.key = input->key, want.aad = aad, want.in = input->in, want.out = input->out;
+	want.aad_len = model_aad(
+		want_aad, info->cose, input->request.id, input->request.id_len, input->request.piv);
+	want.len = input->len, want.result = AEAD_FAILED;
+	model_nonce(want_nonce, info->nonce_len, input->common_iv, input->nonce.id,
+		input->nonce.id_len, input->nonce.piv);
+	aead_op_nonce(&want, input->alg, want_nonce);
+	osc_op_prepare(&op, aad, input);
+	cr_assert_arr_eq(aad, want_aad, OSC_AAD_ROOM, "%s, kid of %u, PIV %llx", info->name,
+		input->request.id_len, (unsigned long long)input->request.piv);
+	cr_assert_arr_eq(&op, &want, sizeof(op), "%s, id of %u, PIV %llx", info->name,
+		input->nonce.id_len, (unsigned long long)input->nonce.piv);
+
+	want.key = key, want.in = in, want.out = out, want.len = (uint16_t)randombytes_random();
+	aead_op_nonce(&want, input->alg, want_nonce);
+	answer = op;
+	memset(answer.b0, 0, sizeof(answer.b0));
+	osc_op_again(&answer, &op, key, in, out, want.len);
+	cr_assert_arr_eq(&answer, &want, sizeof(answer));
+	osc_op_again(&op, &op, key, in, out, want.len);
+	cr_assert_arr_eq(&op, &want, sizeof(op));
+}
+
+Test(oscore_protect, ops_of_all_algorithms_and_lengths_as_the_models_say)
+{
+	static const uint8_t key[1], in[1];
+	static uint8_t out[1];
+
+	for (int alg = 0; alg < AEAD_ALG_COUNT; alg++) {
+		const unsigned id_len_max = osc_id_len_max((enum aead_alg)alg);
+
+		// Every length of both ids and both PIVs, and 16 times random values.
+		for (unsigned i = 0; i < (id_len_max + 1) * (id_len_max + 1) * 25 * 16; i++) {
+			unsigned n = i / 16, own_len = n / 25 % (id_len_max + 1);
+			unsigned kid_len = n / 25 / (id_len_max + 1);
+			uint8_t *kid = random_copy(kid_len), *own = random_copy(own_len);
+			uint8_t *iv = random_copy(aead_algs[alg].nonce_len);
+			const struct osc_op_input input = {
+				.alg = (enum aead_alg)alg,
+				.key = key,
+				.common_iv = iv,
+				.request = {kid, (uint8_t)kid_len, random_piv(1 + n % 5)},
+				.nonce = {own, (uint8_t)own_len, random_piv(1 + n / 5 % 5)},
+				.in = in,
+				.out = out,
+				.len = (uint16_t)randombytes_random(),
+			};
+
+			expect_op(&input);
+			free(kid), free(own), free(iv);
 		}
 	}
 }
