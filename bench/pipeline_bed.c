@@ -20,6 +20,14 @@
 #define PAYLOAD_LEN   32
 #define ANSWERS_BYTES (64u << 20)
 #define FEED_PORT     40000
+#define IPV6_GATEWAY                         \
+	{                                    \
+		0x20, 1, 0xd, 0xb8, [15] = 1 \
+	}
+#define IPV6_DEVICES                         \
+	{                                    \
+		0x20, 1, 0xd, 0xb8, [15] = 2 \
+	}
 
 static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}, {"up", 2}};
 static const struct dp_route routes[] = {
@@ -36,8 +44,7 @@ static const struct dp_route routes[] = {
 };
 static struct dp_policy policy = {.routes = routes, .route_count = RTE_DIM(routes)};
 
-static struct rte_ring *rx, *tx;
-static struct rte_mempool *pool;
+static struct rte_ring *rx[BED_WORKERS_MAX], *tx[BED_WORKERS_MAX]; // by worker
 static uint16_t port_id;
 static struct aead_engine *engine;
 static unsigned cpu;
@@ -54,7 +61,7 @@ void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device,
 	static const char payload[PAYLOAD_LEN + 1] = "{\"t\":21.5,\"unit\":\"Cel\",\"n\":1715}";
 	struct osc_option option = {
 		.piv = piv, .piv_len = 1, .has_kid = true, .kid = device->kid, .kid_len = 4};
-	uint8_t plaintext[64], ciphertext[80], value[OSC_OPTION_LEN_MAX], aad[OSC_AAD_ROOM];
+	uint8_t plaintext[64], ciphertext[96], value[OSC_OPTION_LEN_MAX], aad[OSC_AAD_ROOM];
 	uint8_t token[2] = {piv >> 8, piv};
 	struct coap_writer writer;
 	struct aead_op op;
@@ -67,7 +74,7 @@ void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device,
 
 	const struct osc_id_piv request = {device->kid, 4, piv};
 	const struct osc_op_input input = {
-		.alg = AEAD_AES_CCM_16_64_128,
+		.alg = device->alg,
 		.key = device->keys.recipient_key,
 		.common_iv = device->keys.common_iv,
 		.request = request,
@@ -78,48 +85,100 @@ void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device,
 	};
 
 	osc_op_prepare(&op, aad, &input);
-	if (!len || aead_seal_batch(engine, AEAD_AES_CCM_16_64_128, &op, 1) != 1)
+	if (!len || aead_seal_batch(engine, device->alg, &op, 1) != 1)
 		bed_die("a request cannot be sealed");
 	int value_len = osc_option_encode(&option, value, sizeof(value));
 
 	coap_writer_init(&writer, packet->coap, sizeof(packet->coap));
 	coap_write_header(&writer, type, COAP_POST, piv, token, sizeof(token));
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
-	coap_write_payload(&writer, ciphertext, len + 8);
+	coap_write_payload(&writer, ciphertext, len + aead_algs[device->alg].tag_len);
 	packet->len = coap_writer_len(&writer);
 	if (value_len < 0 || !packet->len)
 		bed_die("a request does not fit the store");
+}
+
+static struct rte_ring *ring_make(const char *what, unsigned worker, unsigned slots)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "feeder_%s%u", what, worker);
+	struct rte_ring *ring =
+		rte_ring_create(name, slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+
+	if (!ring)
+		bed_die("no memory for the port");
+	return ring;
 }
 
 static void port_make(void)
 {
 	const struct rte_eth_conf eth = {0};
 
-	pool = rte_pktmbuf_pool_create(
-		"feeder", 4 * DP_BURST - 1, 0, 0, dp_port_data_room(1500), SOCKET_ID_ANY);
-	rx = rte_ring_create(
-		"feeder_rx", 2 * DP_BURST, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	tx = rte_ring_create(
-		"feeder_tx", 4 * DP_BURST, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (!pool || !rx || !tx)
-		bed_die("no memory for the port");
-	int port = rte_eth_from_rings("feeder", &rx, 1, &tx, 1, 0);
+	for (unsigned i = 0; i < BED_WORKERS_MAX; i++) {
+		rx[i] = ring_make("rx", i, 2 * DP_BURST);
+		tx[i] = ring_make("tx", i, 4 * DP_BURST);
+	}
+	// Without a pool of its own: the feeder takes the place of the driver.
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create("feeder", 1, 0, 0, RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	int port = rte_eth_from_rings("feeder", rx, BED_WORKERS_MAX, tx, BED_WORKERS_MAX, 0);
+	bool made = pool && port >= 0 &&
+		!rte_eth_dev_configure(port, BED_WORKERS_MAX, BED_WORKERS_MAX, &eth);
 
-	if (port < 0 || rte_eth_dev_configure(port, 1, 1, &eth) ||
-		rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, pool) ||
-		rte_eth_tx_queue_setup(port, 0, 64, 0, NULL) || rte_eth_dev_start(port))
+	for (unsigned i = 0; made && i < BED_WORKERS_MAX; i++)
+		made = !rte_eth_rx_queue_setup(port, i, 64, 0, NULL, pool) &&
+			!rte_eth_tx_queue_setup(port, i, 64, 0, NULL);
+	if (!made || rte_eth_dev_start(port))
 		bed_die("the ring port cannot start");
 	port_id = port;
 }
 
-void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_t max_in_flight)
+static void device_make(struct bed *bed, unsigned i, enum aead_alg alg, uint64_t *seed)
 {
-	static const unsigned lcores[] = {1};
+	struct bed_device *device = &bed->device[i];
+	struct dp_context_params params = {
+		.alg = alg,
+		.sender_id_len = 1,
+		.sender_id = {1},
+		.keys = &device->keys,
+		.window_known = true,
+	};
+	uint32_t generation;
+
+	random_fill(seed, (uint8_t *)&device->keys, sizeof(device->keys));
+	device->alg = alg;
+	device->kid[0] = 0x10;
+	device->kid[1] = i >> 16;
+	device->kid[2] = i >> 8;
+	device->kid[3] = i & 0x7f; // the high bit makes an unknown one
+	device->kid[0] |= i >> 7 & 1;
+	dp_context_key_make(dp_contexts(bed->dp), &params.key, device->kid, 4, false, NULL, 0);
+	if (dp_context_place(dp_contexts(bed->dp), &params.key, &bed->context[i], &generation))
+		bed_die("a device does not fit the table");
+	dp_context_publish(dp_contexts(bed->dp), bed->context[i], &params);
+}
+
+static void worker_make(struct bed *bed, unsigned worker, const struct dp_port_addresses *addresses)
+{
+	struct bed_descriptors *descriptors = &bed->descriptors[worker];
+	struct dp_worker *w = dp_worker_get(bed->dp, worker);
+
+	dp_worker_attach(w, port_id, 1500, addresses);
+	dp_worker_begin(w);
+	if (rte_pktmbuf_alloc_bulk(w->pool, descriptors->mbuf, BED_DESCRIPTORS))
+		bed_die("the feeder has no mbufs");
+}
+
+void bed_make(struct bed *bed, const struct bed_conf *bed_conf)
+{
+	static const unsigned lcores[BED_WORKERS_MAX] = {0, 1};
+	const unsigned device_count = bed_conf->device_count;
 	const struct dp_conf conf = {
 		.lcores = lcores,
-		.worker_count = 1,
+		.worker_count = bed_conf->worker_count ? bed_conf->worker_count : 1,
 		.max_devices = device_count + 1, // one more of pipeline_junk.c
-		.exchanges = exchanges,
+		.exchanges = bed_conf->exchanges,
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
 		.mtu = 1500,
@@ -129,14 +188,16 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 		.coap_port = rte_cpu_to_be_16(COAP_PORT),
 		.mac = {2, 0, 0, 0, 0, 1},
 		.kernel_mac = {2, 0, 0, 0, 0, 1},
-		.count = 1,
+		.count = 2,
 		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
+		.address[1] = {.family = 6, .addr = IPV6_GATEWAY},
 	};
 	struct error error;
 	uint64_t seed = 42;
 
-	policy.max_in_flight = max_in_flight;
-	*bed = (struct bed){.device_count = device_count};
+	policy.max_in_flight = bed_conf->max_in_flight;
+	*bed = (struct bed){.device_count = device_count, .worker_count = conf.worker_count};
+	bed_flow_set(bed, false, false);
 	policy.index = dp_route_index_create(routes, RTE_DIM(routes));
 	if (!policy.index)
 		bed_die("no memory");
@@ -150,36 +211,16 @@ void bed_make(struct bed *bed, unsigned device_count, uint32_t exchanges, uint8_
 	if (!bed->device || !bed->context || !bed->packet)
 		bed_die("no memory");
 	bed->w = dp_worker_get(bed->dp, 0);
-	dp_worker_attach(bed->w, port_id, 1500, &addresses);
-	dp_worker_begin(bed->w);
-	for (unsigned i = 0; i < device_count; i++) {
-		struct bed_device *device = &bed->device[i];
-		struct dp_context_params params = {
-			.alg = AEAD_AES_CCM_16_64_128,
-			.sender_id_len = 1,
-			.sender_id = {1},
-			.keys = &device->keys,
-			.window_known = true,
-		};
-		uint32_t generation;
-
-		random_fill(&seed, (uint8_t *)&device->keys, sizeof(device->keys));
-		device->kid[0] = 0x10;
-		device->kid[1] = i >> 16;
-		device->kid[2] = i >> 8;
-		device->kid[3] = i & 0x7f; // the high bit makes an unknown one
-		device->kid[0] |= i >> 7 & 1;
-		dp_context_key_make(
-			dp_contexts(bed->dp), &params.key, device->kid, 4, false, NULL, 0);
-		if (dp_context_place(
-			    dp_contexts(bed->dp), &params.key, &bed->context[i], &generation))
-			bed_die("a device does not fit the table");
-		dp_context_publish(dp_contexts(bed->dp), bed->context[i], &params);
-	}
+	for (unsigned i = 0; i < bed->worker_count; i++)
+		worker_make(bed, i, &addresses);
+	for (unsigned i = 0; i < device_count; i++)
+		device_make(bed, i, bed_conf->alg, &seed);
 }
 
 void bed_free(struct bed *bed)
 {
+	for (unsigned i = 0; i < bed->worker_count; i++)
+		rte_pktmbuf_free_bulk(bed->descriptors[i].mbuf, BED_DESCRIPTORS);
 	dp_free(bed->dp);
 	dp_route_index_free((struct dp_route_index *)(uintptr_t)policy.index);
 	free(bed->device);
@@ -198,31 +239,70 @@ void bed_windows_reset(struct bed *bed)
 	}
 }
 
-void bed_feed_coap(const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port)
+void bed_flow_set(struct bed *bed, bool ipv6, bool vlan)
 {
-	struct dp_flow flow = {
+	const struct dp_flow ipv4_flow = {
 		.local_addr = {192, 0, 2, 2},
 		.remote_addr = {192, 0, 2, 1},
 		.local_mac = {2, 0, 0, 0, 0, 2},
 		.remote_mac = {2, 0, 0, 0, 0, 1},
-		.local_port = rte_cpu_to_be_16(port),
+		.local_port = rte_cpu_to_be_16(FEED_PORT),
 		.remote_port = rte_cpu_to_be_16(COAP_PORT),
 		.family = 4,
 	};
-	struct rte_mbuf *m[DP_BURST];
 
-	if (rte_pktmbuf_alloc_bulk(pool, m, n))
+	bed->flow = ipv4_flow;
+	bed->flow.has_vlan = vlan;
+	bed->flow.vlan_tci = vlan ? 7 : 0;
+	if (!ipv6)
+		return;
+	bed->flow.family = 6;
+	memcpy(bed->flow.local_addr, (const uint8_t[16])IPV6_DEVICES, 16);
+	memcpy(bed->flow.remote_addr, (const uint8_t[16])IPV6_GATEWAY, 16);
+}
+
+// Takes the next n mbufs of the queue, as a driver does when packets came, and puts new ones
+// behind.
+static void descriptors_take(struct bed *bed, unsigned worker, struct rte_mbuf **m, unsigned n)
+{
+	struct bed_descriptors *descriptors = &bed->descriptors[worker];
+	struct rte_mbuf *new[DP_BURST];
+
+	if (rte_pktmbuf_alloc_bulk(dp_worker_get(bed->dp, worker)->pool, new, n))
 		bed_die("the feeder has no mbufs");
 	for (unsigned i = 0; i < n; i++) {
-		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_frame_overhead(&flow)), coap[i],
-			len[i]);
-		dp_frame_encapsulate(m[i], &flow, len[i]);
+		struct rte_mbuf **place = &descriptors->mbuf[descriptors->next++ % BED_DESCRIPTORS];
+
+		m[i] = *place;
+		*place = new[i];
 	}
-	if (rte_ring_enqueue_bulk(rx, (void **)m, n, NULL) != n)
+}
+
+static void feed(struct bed *bed, unsigned worker, const struct dp_flow *flow,
+	const uint8_t *const *coap, const uint16_t *len, unsigned n)
+{
+	struct rte_mbuf *m[DP_BURST];
+
+	descriptors_take(bed, worker, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(rte_pktmbuf_mtod_offset(m[i], uint8_t *, dp_frame_overhead(flow)), coap[i],
+			len[i]);
+		dp_frame_encapsulate(m[i], flow, len[i]);
+	}
+	if (rte_ring_enqueue_bulk(rx[worker], (void **)m, n, NULL) != n)
 		bed_die("the ring of the port is full");
 }
 
-void bed_feed(struct bed *bed, unsigned first, unsigned n)
+void bed_feed_coap(
+	struct bed *bed, const uint8_t *const *coap, const uint16_t *len, unsigned n, uint16_t port)
+{
+	struct dp_flow flow = bed->flow;
+
+	flow.local_port = rte_cpu_to_be_16(port);
+	feed(bed, 0, &flow, coap, len, n);
+}
+
+void bed_feed(struct bed *bed, unsigned worker, unsigned first, unsigned n)
 {
 	const uint8_t *coap[DP_BURST];
 	uint16_t len[DP_BURST];
@@ -231,15 +311,15 @@ void bed_feed(struct bed *bed, unsigned first, unsigned n)
 		coap[i] = bed->packet[first + i].coap;
 		len[i] = bed->packet[first + i].len;
 	}
-	bed_feed_coap(coap, len, n, FEED_PORT);
+	feed(bed, worker, &bed->flow, coap, len, n);
 }
 
-void bed_drain(void)
+void bed_drain(unsigned worker)
 {
 	void *m[DP_BURST];
 	unsigned n;
 
-	while ((n = rte_ring_dequeue_burst(tx, m, DP_BURST, NULL)))
+	while ((n = rte_ring_dequeue_burst(tx[worker], m, DP_BURST, NULL)))
 		rte_pktmbuf_free_bulk((struct rte_mbuf **)m, n);
 }
 

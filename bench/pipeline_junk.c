@@ -186,12 +186,12 @@ static uint64_t pass(struct bed *bed, const struct frame *frames, uint16_t port)
 			coap[i] = frames[first + i].coap;
 			len[i] = frames[first + i].len;
 		}
-		bed_feed_coap(coap, len, n, port);
+		bed_feed_coap(bed, coap, len, n, port);
 		uint64_t start = rte_rdtsc();
 
 		dp_worker_turn(bed->w);
 		ticks += rte_rdtsc() - start;
-		bed_drain();
+		bed_drain(0);
 	}
 	return ticks;
 }
@@ -246,7 +246,7 @@ void junk_measure(bool json, unsigned rounds)
 
 	if (!frames)
 		bed_die("no memory");
-	bed_make(&bed, DEVICES, 64, 0);
+	bed_make(&bed, &(struct bed_conf){.device_count = DEVICES, .exchanges = 64});
 	longest_context_add(&bed);
 	for (unsigned i = 0; i < RTE_DIM(kinds); i++) {
 		double cycles = kind_measure(&bed, frames, &kinds[i], rounds);

@@ -84,7 +84,7 @@ def bars(rows):
 def main():
     rows = [row for row in map(json.loads, sys.stdin)
             if row["bench"] == "pipeline" and row.get("traffic") == "good"
-            and "variant" not in row]
+            and row.get("variant", "echo") == "echo"]
     if not any(row["upstream"] == "builtin:discard" for row in rows):
         sys.exit("no rows of good traffic: bench/pipeline --json --traffic good")
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

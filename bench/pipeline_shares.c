@@ -63,7 +63,7 @@ static void turn(struct bed *bed, uint64_t ms)
 {
 	bed->w->ms_start += ms;
 	dp_worker_turn(bed->w);
-	bed_drain();
+	bed_drain(0);
 }
 
 // Least core cycles of a forged copy for each of two devices, in bursts that take turns.
@@ -82,12 +82,12 @@ static void forged_cycles(struct bed *bed, unsigned rounds, double cycles[2])
 		uint64_t ticks[2] = {0};
 
 		for (unsigned i = 0; i < bed->packet_count; i += DP_BURST) {
-			bed_feed(bed, i, DP_BURST);
+			bed_feed(bed, 0, i, DP_BURST);
 			uint64_t start = rte_rdtsc();
 
 			dp_worker_turn(bed->w);
 			ticks[i / DP_BURST % 2] += rte_rdtsc() - start;
-			bed_drain();
+			bed_drain(0);
 			if (i / DP_BURST % 32 == 0)
 				core_clock_sample(&clock);
 		}
@@ -109,7 +109,7 @@ void copies_measure(bool json, unsigned rounds)
 	dp_handle handle;
 	double cycles[2];
 
-	bed_make(&bed, 2, EXCHANGES, 0);
+	bed_make(&bed, &(struct bed_conf){.device_count = 2, .exchanges = EXCHANGES});
 	struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[0];
 
 	backend = (struct backend){0};
@@ -117,7 +117,7 @@ void copies_measure(bool json, unsigned rounds)
 		osc_window_open_at(&dp_contexts(bed.dp)->context[bed.context[device]].window, 0);
 	for (unsigned i = 1; i < HELD; i++) {
 		bed_packet_seal(&bed.packet[0], &bed.device[0], i, COAP_CON, "up");
-		bed_feed(&bed, 0, 1);
+		bed_feed(&bed, 0, 0, 1);
 		turn(&bed, 0);
 		if (!dp_loop_receive(port, &handle, 1))
 			bed_die("a request did not reach the backend");
@@ -159,7 +159,10 @@ void neighbour_measure(bool json)
 	uint64_t now_ms = 0;
 	unsigned honest = 0, answered = 0;
 
-	bed_make(&bed, 1 + HONEST, EXCHANGES, MAX_IN_FLIGHT);
+	bed_make(&bed,
+		&(struct bed_conf){.device_count = 1 + HONEST,
+			.exchanges = EXCHANGES,
+			.max_in_flight = MAX_IN_FLIGHT});
 	struct dp_loop_port *port = &dp_loop(bed.dp, 0)->port[0];
 
 	quick = slow = (struct backend){0};
@@ -174,7 +177,7 @@ void neighbour_measure(bool json)
 	// A burst each millisecond. Device 0 acknowledges nothing, and its backend is slow.
 	for (unsigned i = 0; i < bed.packet_count + HONEST_MS * DP_BURST; i += DP_BURST) {
 		if (i < bed.packet_count)
-			bed_feed(&bed, i, DP_BURST);
+			bed_feed(&bed, 0, i, DP_BURST);
 		turn(&bed, 1);
 		now_ms++;
 		unsigned n = dp_loop_receive(port, handles, DP_BURST);
