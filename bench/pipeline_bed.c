@@ -333,6 +333,22 @@ unsigned bed_cpu(void)
 	return cpu;
 }
 
+// EAL waits for each of its threads in naps of 1 us, which on a busy machine are over before they
+// begin: on one CPU, under a real-time policy, the thread that it waits for would get no turn.
+static int eal_init(int argc, char **argv)
+{
+	const struct sched_param usual = {0};
+	struct sched_param given;
+	const int scheduler = sched_getscheduler(0);
+
+	if (scheduler < 0 || sched_getparam(0, &given) ||
+		sched_setscheduler(0, SCHED_OTHER, &usual))
+		return -1;
+	const int rc = rte_eal_init(argc, argv);
+
+	return sched_setscheduler(0, scheduler, &given) ? -1 : rc;
+}
+
 void bed_start(void)
 {
 	char lcores[32];
@@ -344,7 +360,7 @@ void bed_start(void)
 	char *eal[] = {"pipeline", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
 		"512", "--lcores", lcores, "--log-level", "error", NULL};
 
-	if (sodium_init() < 0 || rte_eal_init(RTE_DIM(eal) - 1, eal) < 0)
+	if (sodium_init() < 0 || eal_init(RTE_DIM(eal) - 1, eal) < 0)
 		bed_die("EAL cannot start");
 	engine = aead_engine_create(NULL);
 	if (!engine)
