@@ -7,6 +7,8 @@
 
 #include "crypto/keyed_hash.h"
 
+#include <rte_common.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +16,9 @@
 #define NONE    UINT32_MAX
 #define METHODS (COAP_IPATCH + 1)
 
-// Which routes match here: the least number of those that take a method.
+// Which routes match here: for each method the number of the first that takes it, and in the place
+// of COAP_EMPTY the number of the first whatever it takes. NONE: there is none.
 struct route_ends {
-	bool some; // also if none of its methods is asked for
 	uint32_t least[METHODS];
 };
 
@@ -31,44 +33,68 @@ struct route_node {
 struct route_edge {
 	uint32_t from;
 	uint32_t to; // NONE: this place is empty
-	struct dp_segment segment;
+	struct dp_segment_key key;
+	const char *text; // of a long segment
 };
+
+_Static_assert(sizeof(struct route_edge) == 32, "two edges are a cache line");
 
 struct dp_route_index {
-	struct keyed_hash hash;  // devices choose segments
 	struct route_edge *edge; // [edge_mask + 1]
+	struct route_node *node; // the first is the root
 	uint32_t edge_mask;
 	uint32_t node_count;
-	struct route_node *node; // the first is the root
+	struct keyed_hash hash; // devices choose segments
 };
 
-// The place of an edge, or the empty place where it would be.
-static struct route_edge *edge_find(
-	const struct dp_route_index *index, uint32_t from, const struct dp_segment *segment)
+// A key that no short segment has says that the segment is long, and how long.
+static struct dp_segment_key segment_key(const struct dp_segment *segment)
 {
-	uint64_t hash = keyed_hash(&index->hash, segment->text, segment->len);
+	struct dp_segment_key key = {{segment->len, UINT64_MAX}};
+	uint8_t bytes[DP_SEGMENT_SHORT + DP_SEGMENT_OVER] = {0};
+
+	if (segment->len > DP_SEGMENT_SHORT)
+		return key;
+	if (!segment->len)
+		return (struct dp_segment_key){{0, 0}};
+	memcpy(bytes, segment->text, segment->len);
+	return dp_segment_key_read(bytes, segment->len);
+}
+
+static inline bool is_long(const struct dp_segment_key *key)
+{
+	return key->word[1] == UINT64_MAX;
+}
+
+// The place of an edge, or the empty place where it would be. `segment` is read if it is long.
+static inline struct route_edge *edge_find(const struct dp_route_index *index, uint32_t from,
+	const struct dp_segment_key *key, const struct dp_segment *segment)
+{
+	bool by_text = segment && is_long(key);
+	uint64_t hash = by_text ? keyed_hash(&index->hash, segment->text, segment->len)
+				: keyed_hash_words(&index->hash, key->word[0], key->word[1]);
 	uint32_t at = hash + from * UINT32_C(0x9e3779b1);
 
 	for (;; at++) {
 		struct route_edge *edge = &index->edge[at & index->edge_mask];
 
 		if (edge->to == NONE ||
-			(edge->from == from && edge->segment.len == segment->len &&
-				!memcmp(edge->segment.text, segment->text, segment->len)))
+			(edge->from == from && edge->key.word[0] == key->word[0] &&
+				edge->key.word[1] == key->word[1] &&
+				(!by_text || !memcmp(edge->text, segment->text, segment->len))))
 			return edge;
 	}
 }
 
 static void ends_init(struct route_ends *ends)
 {
-	ends->some = false;
 	for (unsigned i = 0; i < METHODS; i++)
 		ends->least[i] = NONE;
 }
 
 static void ends_add(struct route_ends *ends, uint32_t number, uint8_t methods)
 {
-	ends->some = true;
+	methods |= 1 << COAP_EMPTY;
 	for (unsigned i = 0; i < METHODS; i++)
 		if (methods & 1 << i && ends->least[i] == NONE)
 			ends->least[i] = number;
@@ -102,11 +128,16 @@ static void route_add(struct dp_route_index *index, const struct dp_route *route
 			at = index->node[at].any;
 			continue;
 		}
-		struct route_edge *edge = edge_find(index, at, segment);
+		struct dp_segment_key key = segment_key(segment);
+		struct route_edge *edge = edge_find(index, at, &key, segment);
 
 		if (edge->to == NONE)
 			*edge = (struct route_edge){
-				.from = at, .to = node_add(index, number), .segment = *segment};
+				.from = at,
+				.to = node_add(index, number),
+				.key = key,
+				.text = segment->text,
+			};
 		at = edge->to;
 	}
 	ends_add(&index->node[at].here, number, route->methods);
@@ -126,7 +157,7 @@ struct dp_route_index *dp_route_index_create(const struct dp_route *routes, unsi
 	keyed_hash_init(&index->hash);
 	for (index->edge_mask = 1; index->edge_mask < 2 * segments;)
 		index->edge_mask = 2 * index->edge_mask + 1;
-	index->edge = calloc(index->edge_mask + (size_t)1, sizeof(*index->edge));
+	index->edge = aligned_alloc(64, (index->edge_mask + (size_t)1) * sizeof(*index->edge));
 	index->node = calloc(segments + 1, sizeof(*index->node));
 	if (!index->edge || !index->node) {
 		dp_route_index_free(index);
@@ -163,45 +194,66 @@ bool dp_path_read(struct dp_path *path, const struct coap_body *body)
 	return true;
 }
 
-int dp_route_find(const struct dp_route_index *index, const struct dp_path *path, uint8_t method)
+// `segments` is NULL if all are short.
+static inline int route_find(const struct dp_route_index *index, const struct dp_segment_key *keys,
+	const struct dp_segment *segments, unsigned count, uint8_t method)
 {
-	// Nodes still to be visited. One was left behind for each segment at most, and the next.
+	// Nodes still to be visited, one at most was left behind for each segment.
 	struct {
 		uint32_t node;
 		unsigned depth;
-	} visit[DP_PATH_MAX + 2];
-	unsigned n = 0;
-	uint32_t best = NONE;
-	bool some = false;
+	} visit[DP_PATH_MAX];
+	unsigned n = 0, depth = 0;
+	uint32_t at = 0, best = NONE, other = NONE;
+	bool known = method != COAP_EMPTY && method < METHODS;
 
-	visit[n].node = 0;
-	visit[n++].depth = 0;
-	while (n) {
-		uint32_t at = visit[--n].node;
-		unsigned depth = visit[n].depth;
+	for (;;) {
 		const struct route_node *node = &index->node[at];
+		uint32_t next = NONE;
 
-		if (node->least >= best)
-			continue;
-		const struct route_ends *ends = depth == path->count ? &node->here : &node->rest;
+		if (node->least < best) {
+			const struct route_ends *ends = depth == count ? &node->here : &node->rest;
 
-		some |= ends->some;
-		if (method < METHODS && ends->least[method] < best)
-			best = ends->least[method];
-		if (depth == path->count)
-			continue;
-		if (node->any != NONE) {
-			visit[n].node = node->any;
-			visit[n++].depth = depth + 1;
+			other = RTE_MIN(other, ends->least[COAP_EMPTY]);
+			if (known)
+				best = RTE_MIN(best, ends->least[method]);
+			if (depth < count) {
+				next = edge_find(
+					index, at, &keys[depth], segments ? &segments[depth] : NULL)
+					       ->to;
+				depth++;
+				if (next == NONE) {
+					next = node->any;
+				} else if (node->any != NONE) {
+					visit[n].node = node->any;
+					visit[n++].depth = depth;
+				}
+			}
 		}
-		const struct route_edge *edge = edge_find(index, at, &path->segment[depth]);
-
-		if (edge->to != NONE) {
-			visit[n].node = edge->to;
-			visit[n++].depth = depth + 1;
+		if (next == NONE) {
+			if (!n)
+				break;
+			next = visit[--n].node;
+			depth = visit[n].depth;
 		}
+		at = next;
 	}
 	if (best != NONE)
 		return (int)best;
-	return some ? DP_ROUTE_METHOD : DP_ROUTE_NONE;
+	return other == NONE ? DP_ROUTE_NONE : DP_ROUTE_METHOD;
+}
+
+int dp_route_find(const struct dp_route_index *index, const struct dp_path *path, uint8_t method)
+{
+	struct dp_segment_key keys[DP_PATH_MAX];
+
+	for (unsigned i = 0; i < path->count; i++)
+		keys[i] = segment_key(&path->segment[i]);
+	return route_find(index, keys, path->segment, path->count, method);
+}
+
+int dp_route_find_short(const struct dp_route_index *index, const struct dp_segment_key *path,
+	unsigned count, uint8_t method)
+{
+	return route_find(index, path, NULL, count, method);
 }

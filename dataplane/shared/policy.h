@@ -8,8 +8,10 @@
 
 #include "dataplane/coap/message.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum dp_target {
 	DP_TARGET_UPSTREAM, // an upstream loop forwards it
@@ -72,6 +74,31 @@ static inline bool dp_path_add(struct dp_path *path, const struct coap_option *o
 bool dp_path_read(struct dp_path *path, const struct coap_body *body)
 	__attribute__((warn_unused_result));
 
+// A segment as the index compares it: up to DP_SEGMENT_SHORT bytes and zeros behind them in two
+// words, little-endian, and how many bytes that are in the highest byte of the second. Segments of
+// so many bytes are the same if, and only if, their keys are.
+struct dp_segment_key {
+	uint64_t word[2];
+};
+
+#define DP_SEGMENT_SHORT 15
+#define DP_SEGMENT_OVER  8 // bytes that dp_segment_key_read() may read behind a segment
+
+// Makes the key of a segment of 1 to DP_SEGMENT_SHORT bytes; up to DP_SEGMENT_OVER bytes behind it
+// are read, and play no part.
+static inline struct dp_segment_key dp_segment_key_read(const uint8_t *segment, unsigned len)
+{
+	unsigned first = len < 8 ? len : 8;
+	uint64_t word[2];
+
+	memcpy(&word[0], segment, 8);
+	memcpy(&word[1], segment + (len < 8 ? 0 : 8), 8); // within 8 bytes behind it
+	return (struct dp_segment_key){{
+		le64toh(word[0]) & UINT64_MAX >> (64 - 8 * first),
+		(le64toh(word[1]) & ((UINT64_C(1) << 8 * (len - first)) - 1)) | (uint64_t)len << 56,
+	}};
+}
+
 #define DP_ROUTE_NONE   (-1)
 #define DP_ROUTE_METHOD (-2)
 
@@ -79,5 +106,8 @@ bool dp_path_read(struct dp_path *path, const struct coap_body *body)
 // no route with it takes the method. How long that takes follows the number of segments, and how
 // many routes differ in where they have wildcards; not how many routes there are.
 int dp_route_find(const struct dp_route_index *index, const struct dp_path *path, uint8_t method);
+// The same for a path of so many short segments, at most DP_PATH_MAX.
+int dp_route_find_short(const struct dp_route_index *index, const struct dp_segment_key *path,
+	unsigned count, uint8_t method);
 
 #endif
