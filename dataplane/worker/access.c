@@ -3,6 +3,7 @@
 #include "dataplane/worker/access.h"
 
 #include "dataplane/shared/frame_ring.h"
+#include "dataplane/worker/inner.h"
 
 #define ACCESS_SLOTS 1024 // what a worker answers meanwhile is counted only: main looks each second
 

@@ -3,6 +3,7 @@
 #include "dataplane/worker/challenge.h"
 
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/inner.h"
 
 bool dp_echo_brought(
 	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase)

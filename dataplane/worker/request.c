@@ -2,160 +2,17 @@
 
 #include "dataplane/worker/request.h"
 
-#include "dataplane/coap/path.h"
 #include "dataplane/shared/bucket.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/inner.h"
 #include "dataplane/worker/send.h"
 
 #include <assert.h>
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
-
-// What the worker itself must know of the options.
-struct request_options {
-	uint8_t no_response;
-	bool has_content_format;
-	bool bad_path;
-	uint32_t content_format;
-	struct dp_path path;
-};
-
-// Spares the room of the segments.
-static void request_options_init(struct request_options *options)
-{
-	options->no_response = 0;
-	options->has_content_format = false;
-	options->bad_path = false;
-	options->path.count = 0;
-}
-
-// What to do with a request; code 0: go on.
-struct request_verdict {
-	uint8_t code;
-	const char *diagnostic;
-	bool silent; // answer nothing
-};
-
-static const struct request_verdict go_on;
-
-static struct request_verdict refuse(uint8_t code, const char *diagnostic)
-{
-	return (struct request_verdict){.code = code, .diagnostic = diagnostic};
-}
-
-// RFC 8768 section 3.
-static struct request_verdict check_hop_limit(const struct coap_option *option)
-{
-	if (option->len != 1 || option->value[0] == 0)
-		return refuse(COAP_BAD_REQUEST, "Bad Hop-Limit");
-	return option->value[0] == 1 ? refuse(COAP_HOP_LIMIT_REACHED, "postern") : go_on;
-}
-
-// Options of the outer message. Class E ones and unknown ones are discarded there (RFC 8613
-// section 8.2 step 1); what is left are those meant for proxies.
-static struct request_verdict check_outer(const struct coap_body *body)
-{
-	struct request_verdict verdict;
-	struct coap_option_iter iter;
-	struct coap_option option;
-
-	if (body->option_count == body->oscore_count)
-		return go_on;
-	coap_option_iter_init(&iter, body);
-	while (coap_option_next(&iter, &option)) {
-		switch (option.number) {
-		case COAP_OPT_PROXY_URI:
-		case COAP_OPT_PROXY_SCHEME:
-			return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
-		case COAP_OPT_HOP_LIMIT:
-			verdict = check_hop_limit(&option);
-			if (verdict.code)
-				return verdict;
-			break;
-		default:
-			break;
-		}
-	}
-	return go_on;
-}
-
-// An option that cannot be processed (RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5): unknown, of a
-// wrong length, or once too often. Elective ones are ignored.
-static struct request_verdict unrecognised(const struct coap_option *option, uint8_t type)
-{
-	if (!COAP_OPT_IS_CRITICAL(option->number))
-		return go_on;
-	struct request_verdict verdict = refuse(COAP_BAD_OPTION, "Unrecognised critical option");
-
-	verdict.silent = type == COAP_NON; // section 5.4.1: rejected
-	return verdict;
-}
-
-static struct request_verdict check_option(
-	const struct coap_option *option, bool again, uint8_t type, struct request_options *options)
-{
-	if (option->number == COAP_OPT_HOP_LIMIT) // of any length
-		return check_hop_limit(option);
-	if (!coap_option_known(option->number) ||
-		!coap_option_len_ok(option->number, option->len) ||
-		(again && !coap_option_repeatable(option->number)))
-		return unrecognised(option, type);
-	switch (option->number) {
-	case COAP_OPT_OSCORE: // RFC 8613 section 4.1.3.7
-		return refuse(COAP_BAD_OPTION, "OSCORE inside OSCORE");
-	case COAP_OPT_PROXY_URI:
-	case COAP_OPT_PROXY_SCHEME:
-		return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
-	case COAP_OPT_BLOCK1:
-	case COAP_OPT_BLOCK2:
-	case COAP_OPT_Q_BLOCK1:
-	case COAP_OPT_Q_BLOCK2:
-		return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
-	case COAP_OPT_EDHOC: // not inside OSCORE, and not supported (RFC 9668 section 3.1)
-		return unrecognised(option, type);
-	case COAP_OPT_NO_RESPONSE:
-		options->no_response = option->len ? option->value[0] : 0;
-		break;
-	case COAP_OPT_CONTENT_FORMAT:
-		options->has_content_format = coap_option_uint(option, &options->content_format);
-		break;
-	case COAP_OPT_URI_PATH:
-		// A segment behind an empty one: only the last one may be empty.
-		options->bad_path |= !coap_segment_ok(option->value, option->len) ||
-			(options->path.count &&
-				!options->path.segment[options->path.count - 1].len) ||
-			!dp_path_add(&options->path, option);
-		break;
-	default:
-		break;
-	}
-	return go_on;
-}
-
-// The first option that is refused decides, but all are read: No-Response comes late and holds for
-// the refusal too.
-static struct request_verdict check_inner(
-	const struct coap_body *body, uint8_t type, struct request_options *options)
-{
-	struct request_verdict first = go_on;
-	struct coap_option_iter iter;
-	struct coap_option option;
-	uint32_t before = UINT32_MAX;
-
-	coap_option_iter_init(&iter, body);
-	while (coap_option_next(&iter, &option)) {
-		struct request_verdict verdict =
-			check_option(&option, option.number == before, type, options);
-
-		before = option.number;
-		if (!first.code)
-			first = verdict;
-	}
-	return first;
-}
 
 // The only way to an answer of this file: No-Response holds for all of them (RFC 7967).
 static struct pkt_answer *answer_to(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
@@ -397,60 +254,58 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	dp_count(w, DP_STAT_exchanges_started);
 }
 
-static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+// Reads a request. Returns whether there is one to be performed; if not, it was refused.
+static bool request_read(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, struct dp_inner *inner)
 {
-	const uint8_t *plaintext = vec->msg[slot].body.payload;
-	assert(vec->opened[slot] && vec->plaintext_len[slot]);
-	uint8_t code = plaintext[0];
-	struct request_options options;
-	struct request_verdict verdict;
-	struct coap_body body;
+	const struct coap_msg *msg = &vec->msg[slot];
+	const uint8_t *plaintext = msg->body.payload;
+	uint16_t len = vec->plaintext_len[slot];
 	uint32_t too_fast_s = rate_take(w, &w->contexts->context[vec->context[slot]]);
-	enum coap_verdict parsed = coap_body_parse_max(
-		&body, plaintext + 1, vec->plaintext_len[slot] - 1, DP_INNER_OPTIONS_MAX);
 
-	request_options_init(&options);
-	if (parsed == COAP_MANY_OPTIONS) {
-		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Too many options");
-		return;
-	}
-	if (parsed != COAP_OK || code == COAP_EMPTY || COAP_CODE_CLASS(code) != 0) {
-		answer_error(w, vec, slot, &options, COAP_BAD_REQUEST, 0, "Bad inner message");
-		return;
-	}
-	verdict = check_inner(&body, vec->msg[slot].type, &options);
-	if (!verdict.code)
-		verdict = check_outer(&vec->msg[slot].body);
-	if (!verdict.code && code > COAP_IPATCH)
-		verdict = refuse(COAP_METHOD_NOT_ALLOWED, "Unknown method");
-	if (!verdict.code && options.bad_path)
-		verdict = refuse(COAP_BAD_REQUEST, "Bad Uri-Path");
+	if (likely(w->fast_paths && !too_fast_s) &&
+		dp_inner_read_usual(inner, w->policy->index, &msg->body, plaintext, len))
+		return true;
+	struct request_verdict verdict =
+		dp_inner_read(inner, w->policy->index, &msg->body, msg->type, plaintext, len);
+
 	if (verdict.silent) {
 		dp_count(w, DP_STAT_requests_rejected);
-		return;
+		return false;
 	}
-	if (too_fast_s) {
+	if (too_fast_s && !verdict.malformed) {
 		dp_count(w, DP_STAT_rate_refused);
-		answer_error(w, vec, slot, &options, COAP_TOO_MANY_REQUESTS, too_fast_s, NULL);
-		return;
+		answer_error(
+			w, vec, slot, &inner->options, COAP_TOO_MANY_REQUESTS, too_fast_s, NULL);
+		return false;
 	}
-	if (verdict.code) {
-		answer_error(w, vec, slot, &options, verdict.code, 0, verdict.diagnostic);
-		return;
-	}
-	int route = dp_route_find(w->policy->index, &options.path, code);
+	if (verdict.code)
+		answer_error(w, vec, slot, &inner->options, verdict.code, 0, verdict.diagnostic);
+	return !verdict.code;
+}
 
-	if (route == DP_ROUTE_NONE) {
-		answer_error(w, vec, slot, &options, COAP_NOT_FOUND, 0, NULL);
-	} else if (route == DP_ROUTE_METHOD) {
-		answer_error(w, vec, slot, &options, COAP_METHOD_NOT_ALLOWED, 0, NULL);
-	} else if (w->policy->routes[route].low_priority && w->overload.rung >= DP_RUNG_LOW) {
+static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	struct dp_inner inner;
+
+	assert(vec->opened[slot] && vec->plaintext_len[slot]);
+	if (!request_read(w, vec, slot, &inner))
+		return;
+	if (inner.route < 0) {
+		answer_error(w, vec, slot, &inner.options,
+			inner.route == DP_ROUTE_METHOD ? COAP_METHOD_NOT_ALLOWED : COAP_NOT_FOUND,
+			0, NULL);
+		return;
+	}
+	const struct dp_route *route = &w->policy->routes[inner.route];
+
+	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
 		dp_count(w, DP_STAT_overload_refused);
-		answer_busy(w, vec, slot, &options);
-	} else if (w->policy->routes[route].target == DP_TARGET_UPSTREAM) {
-		dispatch(w, vec, slot, &options, route);
+		answer_busy(w, vec, slot, &inner.options);
+	} else if (route->target == DP_TARGET_UPSTREAM) {
+		dispatch(w, vec, slot, &inner.options, inner.route);
 	} else {
-		answer_builtin(w, vec, slot, &options, &w->policy->routes[route], code, &body);
+		answer_builtin(w, vec, slot, &inner.options, route, inner.code, &inner.body);
 	}
 }
 

@@ -33,10 +33,9 @@
 _Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet of a burst");
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
-// Options of a message that are read. Of the outer one: OSCORE, and what is for proxies; each costs
-// time before anything is verified. Of the inner one: paths and queries have one a segment.
+// Options of an outer message that are read: OSCORE, and what is for proxies; each costs time
+// before anything is verified.
 #define DP_OUTER_OPTIONS_MAX 16
-#define DP_INNER_OPTIONS_MAX 64
 
 // When an empty ACK is sent: a device repeats a confirmable request after ACK_TIMEOUT at the
 // earliest, and three quarters of that are left for the way.

@@ -2,6 +2,7 @@
 // What strangers send costs little: options are counted, ids of a length that nobody has are not
 // read, and what cannot be served at all is refused early.
 
+#include "dataplane/worker/inner.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>
