@@ -10,6 +10,7 @@
 #include "bench/pipeline_junk.h"
 #include "bench/pipeline_row.h"
 #include "bench/pipeline_shares.h"
+#include "bench/pipeline_workers.h"
 
 #include <rte_cycles.h>
 
@@ -19,15 +20,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXCHANGES 1024
+#define EXCHANGES      1024
+#define VARIANT_HANDED VARIANT_COUNT // see pipeline_workers.c
 
 static struct {
 	bool json, quick;
 	unsigned rounds;
 	long devices; // -1: all
 	int traffic;  // -1: all
-	int variant;  // -1: all; with a kind of traffic, those without a name
-} options = {.rounds = 7, .devices = -1, .traffic = -1, .variant = -1};
+	int variant;  // -1: all; with a kind of traffic, discard and echo; or VARIANT_HANDED
+	unsigned workers;
+} options = {.rounds = 7, .devices = -1, .traffic = -1, .variant = -1, .workers = 1};
 
 static const unsigned device_counts[] = {1, 1000, 100000, 1000000};
 
@@ -106,7 +109,7 @@ static void cpu_report(void)
 static void usage(void)
 {
 	fputs("Usage: pipeline [--json] [--quick] [--rounds N] [--devices N] [--traffic NAME]\n"
-	      "                [--variant NAME]\n"
+	      "                [--variant NAME] [--workers 2]\n"
 	      "Measures the worker from rx to tx on a ring port.\n",
 		stdout);
 }
@@ -148,10 +151,12 @@ static int variant_parse(const char *name)
 	for (int i = 0; i < VARIANT_COUNT; i++)
 		if (!strcmp(name, variants[i].name))
 			return i;
+	if (!strcmp(name, "handed"))
+		return VARIANT_HANDED;
 	fprintf(stderr, "pipeline: --variant: \"%s\" is none of", name);
 	for (int i = 0; i < VARIANT_COUNT; i++)
 		fprintf(stderr, " %s", variants[i].name);
-	fputc('\n', stderr);
+	fputs(" handed\n", stderr);
 	exit(2);
 }
 
@@ -174,12 +179,13 @@ static void options_parse(int argc, char **argv)
 		{"devices", required_argument, NULL, 'd'},
 		{"traffic", required_argument, NULL, 't'},
 		{"variant", required_argument, NULL, 'v'},
+		{"workers", required_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "jqr:d:t:v:h", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "jqr:d:t:v:w:h", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'j':
 			options.json = true;
@@ -199,6 +205,9 @@ static void options_parse(int argc, char **argv)
 		case 'v':
 			options.variant = variant_parse(optarg);
 			break;
+		case 'w':
+			options.workers = number_parse("workers", optarg);
+			break;
 		case 'h':
 			usage();
 			exit(EXIT_SUCCESS);
@@ -210,12 +219,14 @@ static void options_parse(int argc, char **argv)
 		mistake("\"%s\" is one argument too many", argv[optind]);
 	if (!options.rounds || options.rounds > ROUNDS_MAX)
 		mistake("--rounds is 1 to %d", ROUNDS_MAX);
+	if (options.workers < 1 || options.workers > BED_WORKERS_MAX)
+		mistake("--workers is 1 or %d", BED_WORKERS_MAX);
 }
 
 int main(int argc, char **argv)
 {
 	options_parse(argc, argv);
-	bed_start();
+	bed_start(options.workers > 1);
 	cpu_report();
 	for (unsigned i = 0; i < RTE_DIM(device_counts); i++) {
 		if (options.devices >= 0 && options.devices != (long)device_counts[i])
@@ -225,8 +236,20 @@ int main(int argc, char **argv)
 		if (options.quick && options.devices < 0 && device_counts[i] != 1000 &&
 			device_counts[i] != 1000000)
 			continue;
+		if (options.workers > 1) {
+			if (device_counts[i] > 1)
+				workers_measure(device_counts[i], options.rounds, options.json);
+			continue;
+		}
 		variants_measure(device_counts[i]);
+		if (options.variant == VARIANT_HANDED ||
+			(options.variant < 0 && options.traffic < 0))
+			handed_measure(device_counts[i], options.rounds, options.json);
 		traffic_measure(device_counts[i]);
+	}
+	if (options.workers > 1) {
+		bed_stop();
+		return EXIT_SUCCESS;
 	}
 	if (wanted(TRAFFIC_COPIES))
 		copies_measure(options.json, options.rounds);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PACKETS_MIN   (1u << 16) // of one round
 #define PAYLOAD_LEN   32
@@ -48,6 +49,8 @@ static struct rte_ring *rx[BED_WORKERS_MAX], *tx[BED_WORKERS_MAX]; // by worker
 static uint16_t port_id;
 static struct aead_engine *engine;
 static unsigned cpu;
+static int scheduler; // the policy that the program was started with
+static struct sched_param scheduler_param;
 
 void bed_die(const char *what)
 {
@@ -338,25 +341,32 @@ unsigned bed_cpu(void)
 static int eal_init(int argc, char **argv)
 {
 	const struct sched_param usual = {0};
-	struct sched_param given;
-	const int scheduler = sched_getscheduler(0);
 
-	if (scheduler < 0 || sched_getparam(0, &given) ||
+	scheduler = sched_getscheduler(0);
+	if (scheduler < 0 || sched_getparam(0, &scheduler_param) ||
 		sched_setscheduler(0, SCHED_OTHER, &usual))
 		return -1;
 	const int rc = rte_eal_init(argc, argv);
 
-	return sched_setscheduler(0, scheduler, &given) ? -1 : rc;
+	return sched_setscheduler(0, scheduler, &scheduler_param) ? -1 : rc;
 }
 
-void bed_start(void)
+void bed_thread_as_started(void)
+{
+	if (sched_setscheduler(0, scheduler, &scheduler_param))
+		bed_die("the second worker cannot have the policy of the first");
+}
+
+void bed_start(bool two_cpus)
 {
 	char lcores[32];
 	int current = sched_getcpu();
 
 	// EAL pins this thread, and would take CPU 0 whatever taskset says.
 	cpu = current < 0 ? 0 : current;
-	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", cpu, cpu);
+	if (two_cpus && sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		bed_die("two workers at once need two CPUs");
+	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", cpu, two_cpus ? !cpu : cpu);
 	char *eal[] = {"pipeline", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
 		"512", "--lcores", lcores, "--log-level", "error", NULL};
 

@@ -53,10 +53,12 @@ struct bed {
 	uint32_t *context; // of a device
 };
 
-// Starts EAL on the CPU where the caller runs, the AEAD engine and the ring port; ends the program
-// if one of them does not start.
-void bed_start(void);
+// Starts EAL on the CPU where the caller runs, with lcore 1 on another one if two are wanted, the
+// AEAD engine and the ring port; ends the program if one of them does not start.
+void bed_start(bool two_cpus);
 void bed_stop(void);
+// Gives the calling thread the scheduling policy that the program was started with.
+void bed_thread_as_started(void);
 
 // Prints what is wrong, and ends the program.
 void bed_die(const char *what) __attribute__((noreturn));
@@ -75,7 +77,7 @@ void bed_feed_coap(struct bed *bed, const uint8_t *const *coap, const uint16_t *
 // Makes all windows known, and all Partial IVs but 0 new.
 void bed_windows_reset(struct bed *bed);
 struct aead_engine *bed_engine(void);
-// The CPU that all runs on.
+// The CPU that the first worker runs on.
 unsigned bed_cpu(void);
 // Frees what a worker sent.
 void bed_drain(unsigned worker);

@@ -31,15 +31,15 @@ const struct variant variants[VARIANT_COUNT] = {
 
 // --- packets -------------------------------------------------------------------------------------
 
-static void packet_make(
-	struct bed *bed, unsigned i, enum traffic traffic, const struct variant *variant)
+static void packet_make(struct bed *bed, const struct row_part *part, unsigned i,
+	enum traffic traffic, const struct variant *variant)
 {
-	struct bed_packet *packet = &bed->packet[i];
-	const struct bed_device *device = &bed->device[i % bed->device_count];
+	struct bed_packet *packet = &bed->packet[part->first_packet + i];
+	const struct bed_device *device = &bed->device[part->first_device + i % part->devices];
 	const char *path = variant->path;
 	struct bed_device nobody = *device;
 	// From 1: a PIV of 0 is for replays.
-	uint64_t piv = 1 + i / bed->device_count;
+	uint64_t piv = 1 + i / part->devices;
 
 	switch (traffic) {
 	case TRAFFIC_UNKNOWN:
@@ -50,7 +50,8 @@ static void packet_make(
 		bed_packet_seal(packet, device, 0, COAP_NON, path);
 		return;
 	case TRAFFIC_HOSTILE:
-		packet_make(bed, i, i % HOSTILE ? TRAFFIC_UNKNOWN + i % 4 : TRAFFIC_GOOD, variant);
+		packet_make(bed, part, i, i % HOSTILE ? TRAFFIC_UNKNOWN + i % 4 : TRAFFIC_GOOD,
+			variant);
 		return;
 	default:
 		break;
@@ -62,16 +63,17 @@ static void packet_make(
 		packet->len = 9; // inside the OSCORE option
 }
 
-void row_packets_make(struct bed *bed, enum traffic traffic, const struct variant *variant)
+void row_packets_make(struct bed *bed, const struct row_part *part, enum traffic traffic,
+	const struct variant *variant)
 {
 	uint64_t seed = 7;
 
-	for (unsigned i = 0; i < bed->packet_count; i++)
-		packet_make(bed, i, traffic, variant);
+	for (unsigned i = 0; i < part->packets; i++)
+		packet_make(bed, part, i, traffic, variant);
 	// So that no prefetcher knows the next one.
-	for (unsigned first = 0; first < bed->packet_count; first += bed->device_count) {
-		struct bed_packet *turn = &bed->packet[first];
-		unsigned n = RTE_MIN(bed->device_count, bed->packet_count - first);
+	for (unsigned first = 0; first < part->packets; first += part->devices) {
+		struct bed_packet *turn = &bed->packet[part->first_packet + first];
+		unsigned n = RTE_MIN(part->devices, part->packets - first);
 
 		for (unsigned i = n - 1; i > 0; i--) {
 			unsigned k = random_next(&seed) % (i + 1);
@@ -90,6 +92,8 @@ double row_round_add(struct result *result, unsigned packets, uint64_t ticks,
 {
 	double per_tick = core_clock_cycles_per_tick(clock);
 	double cycles = ticks * per_tick / packets;
+
+	result->packets = packets;
 
 	if (!result->cycles || cycles < result->cycles) {
 		result->cycles = cycles;
@@ -181,7 +185,7 @@ void row_report(const struct bed *bed, enum traffic traffic, const struct varian
 			printf("%s\"%s\":%.1f", s ? "," : "", dp_stage_infos[s].name,
 				result->stage[s]);
 		printf("},\"answered\":%.4f,\"bytes_per_device\":%.1f}\n",
-			(double)result->answers / bed->packet_count, bytes);
+			(double)result->answers / result->packets, bytes);
 	}
 	fflush(stdout);
 }
@@ -193,7 +197,9 @@ void row_measure(struct bed *bed, enum traffic traffic, const struct variant *va
 	struct result result = {0};
 
 	bed_flow_set(bed, variant->ipv6, variant->vlan);
-	row_packets_make(bed, traffic, variant);
+	const struct row_part all = {.packets = bed->packet_count, .devices = bed->device_count};
+
+	row_packets_make(bed, &all, traffic, variant);
 	round_run(bed, variant, &result); // warms up
 	result.cycles = 0;
 	for (unsigned i = 0; i < rounds; i++)

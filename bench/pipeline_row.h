@@ -51,10 +51,18 @@ struct result {
 	double ghz;    // of the core, in that round
 	double stage[DP_STAGE_COUNT];
 	uint64_t answers;
+	unsigned packets;
 };
 
-// Fills the store of the bed with requests: each device in turn, in random order.
-void row_packets_make(struct bed *bed, enum traffic traffic, const struct variant *variant);
+// So many packets of the store, and the devices that they are of.
+struct row_part {
+	unsigned first_packet, packets;
+	unsigned first_device, devices;
+};
+
+// Fills a part of the store with requests: each device in turn, in random order.
+void row_packets_make(struct bed *bed, const struct row_part *part, enum traffic traffic,
+	const struct variant *variant);
 // Adds what a round of so many packets took: time-stamp counter ticks of turns, and the stages'.
 // Returns packets a second.
 double row_round_add(struct result *result, unsigned packets, uint64_t ticks,
