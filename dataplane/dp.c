@@ -79,11 +79,9 @@ static bool loop_add(struct dp *dp, unsigned workers)
 	return true;
 }
 
-size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
-	uint16_t mtu, unsigned ports)
+size_t dp_eal_bytes(unsigned workers, uint32_t max_devices, uint16_t mtu, unsigned ports)
 {
-	return workers * dp_worker_eal_bytes(loops, exchanges, mtu, ports) +
-		dp_handoff_bytes(workers) + dp_context_hash_bytes(max_devices);
+	return workers * dp_worker_eal_bytes(mtu, ports) + dp_context_hash_bytes(max_devices);
 }
 
 struct dp *dp_create(const struct dp_conf *conf, struct error *error)

@@ -28,10 +28,9 @@
 struct dp;
 struct dp_worker;
 
-// Returns how many bytes of EAL's memory the mempools, the rings and the hash table will take, so
-// that EAL is started with enough.
-size_t dp_eal_bytes(unsigned workers, unsigned loops, uint32_t exchanges, uint32_t max_devices,
-	uint16_t mtu, unsigned ports);
+// Returns how many bytes of EAL's memory the mempools and the hash table will take, so that EAL is
+// started with enough.
+size_t dp_eal_bytes(unsigned workers, uint32_t max_devices, uint16_t mtu, unsigned ports);
 
 // Makes the tables, rings, pools and workers. EAL must be up. Returns NULL and errno on failure,
 // with a line in *error. dp_free() ends it.

@@ -19,7 +19,7 @@ struct unacked_level {
 struct dp_unacked {
 	struct dp_exchange_pool *pool;
 	struct dp_side *side; // [contexts]
-	uint32_t *bucket;     // [mask + 1] first exchange of a chain
+	uint32_t *bucket;     // [mask + 1] first exchange of a chain; others may read, atomic
 	uint32_t mask;
 	uint32_t count; // worker writes, others may read
 	struct keyed_hash hash;
@@ -38,7 +38,8 @@ struct dp_unacked *dp_unacked_create(
 		return NULL;
 	unacked->pool = pool;
 	unacked->side = contexts->side;
-	unacked->mask = rte_align32pow2(pool->shared.count) - 1;
+	// Mostly empty, so that dp_unacked_possible() says no to strangers.
+	unacked->mask = rte_align32pow2(4 * pool->shared.count) - 1;
 	keyed_hash_init(&unacked->hash);
 	unacked->bucket =
 		dp_map(sizeof(*unacked->bucket) * (unacked->mask + (size_t)1), DP_MAP_HOT);
@@ -135,7 +136,7 @@ void dp_unacked_add(struct dp_unacked *unacked, uint32_t index)
 	uint32_t *head = chain(unacked, &x->flow, x->own_mid);
 
 	x->mid_next = *head;
-	*head = index;
+	__atomic_store_n(head, index, __ATOMIC_RELAXED);
 	x->newer = DP_INDEX_NONE;
 	x->older = side->unacked_count ? side->unacked_newest : DP_INDEX_NONE;
 	*(side->unacked_count ? &all[x->older].newer : &side->unacked_oldest) = index;
@@ -153,7 +154,7 @@ void dp_unacked_remove(struct dp_unacked *unacked, uint32_t index)
 
 	while (*link != index)
 		link = &all[*link].mid_next;
-	*link = x->mid_next;
+	__atomic_store_n(link, x->mid_next, __ATOMIC_RELAXED);
 	*(x->older != DP_INDEX_NONE ? &all[x->older].newer : &side->unacked_oldest) = x->newer;
 	*(x->newer != DP_INDEX_NONE ? &all[x->newer].older : &side->unacked_newest) = x->older;
 	holds(unacked, x->context, side->unacked_count - 1);
@@ -171,6 +172,11 @@ uint32_t dp_unacked_find(const struct dp_unacked *unacked, const struct dp_flow 
 			!dp_flow_same_endpoint(&all[index].flow, flow)))
 		index = all[index].mid_next;
 	return index;
+}
+
+bool dp_unacked_possible(const struct dp_unacked *unacked, const struct dp_flow *flow, uint16_t mid)
+{
+	return __atomic_load_n(chain(unacked, flow, mid), __ATOMIC_RELAXED) != DP_INDEX_NONE;
 }
 
 uint32_t dp_unacked_victim(const struct dp_unacked *unacked)

@@ -26,6 +26,10 @@ void dp_unacked_remove(struct dp_unacked *unacked, uint32_t index);
 // The one that was sent with this message id to this very endpoint, or DP_INDEX_NONE.
 uint32_t dp_unacked_find(
 	const struct dp_unacked *unacked, const struct dp_flow *flow, uint16_t mid);
+// Whether there may be one that dp_unacked_find() finds: false is certain of what was added before
+// the caller heard of it. Any thread may ask.
+bool dp_unacked_possible(
+	const struct dp_unacked *unacked, const struct dp_flow *flow, uint16_t mid);
 // Which one gives way: the oldest of a context that holds most, or DP_INDEX_NONE if there is none.
 // Contexts with DP_UNACKED_MOST and more count as equal.
 uint32_t dp_unacked_victim(const struct dp_unacked *unacked);

@@ -8,20 +8,21 @@
 
 #include "dataplane/worker/worker.h"
 
-// Makes the rings between all pairs of workers. Returns 0 or -errno.
+// Makes the rings between all pairs of workers (lanes.h). Returns 0 or -errno.
 int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 	__attribute__((warn_unused_result));
-size_t dp_handoff_bytes(unsigned workers); // of EAL's memory
 // Frees the rings to a worker, and the packets in them.
 void dp_handoff_free(struct dp_worker *w);
-// Hands an opened packet to the owner of its context, or counts its drop.
+// Hands an opened packet to the owner of its context, or counts its drop. The owner sees it after
+// dp_lanes_call().
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner);
 // Fills vec with packets from another worker: how many came.
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
-// Hands an ACK or RST to the worker that made its message id, or counts its drop.
+// Hands an ACK or RST to the worker that made its message id, or counts its drop. As
+// dp_handoff().
 void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid,
 	unsigned owner);
-// Takes those that other workers received: how many came.
-unsigned dp_handoff_acks(struct dp_worker *w);
+// Takes those that another worker received: how many came.
+unsigned dp_handoff_acks(struct dp_worker *w, unsigned from);
 
 #endif

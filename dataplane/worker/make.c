@@ -3,8 +3,8 @@
 #include "dataplane/worker/make.h"
 
 #include "dataplane/shared/memory.h"
+#include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
-#include "dataplane/worker/handoff.h"
 
 #include <rte_malloc.h>
 
@@ -18,25 +18,18 @@
 #define MBUFS_BASE     4096
 #define MBUF_CACHE     256
 
-static struct rte_ring *ring_create(const char *what, unsigned worker, size_t elem, unsigned count)
+static struct rte_ring *ring_create(size_t elem, unsigned count)
 {
-	static unsigned serial; // names of rte_ring are unique in a process
-	char name[RTE_RING_NAMESIZE];
-
-	snprintf(name, sizeof(name), "%s%u.%u", what, worker, serial++);
-	return rte_ring_create_elem(name, elem, rte_align32pow2(count + 1), SOCKET_ID_ANY,
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return dp_ring_create(elem, rte_align32pow2(count + 1));
 }
 
-size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports)
+size_t dp_worker_eal_bytes(uint16_t mtu, unsigned ports)
 {
 	// An mbuf costs its data room, its header and what the mempool puts around it.
 	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
 		(dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
-	size_t rings = 2 * loops * sizeof(dp_handle) * rte_align32pow2(exchanges + 1) +
-		2 * sizeof(struct dp_event) * (EVENT_SLOTS + COMMAND_SLOTS);
 
-	return pool + rings + sizeof(struct dp_worker);
+	return pool + sizeof(struct dp_worker);
 }
 
 // Makes the rings to and from every loop, which can hold all exchanges each.
@@ -50,8 +43,8 @@ static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 		uint32_t count = w->exchanges->shared.count;
 
 		port->pool = &w->exchanges->shared;
-		port->requests = ring_create("requests", w->id, sizeof(dp_handle), count);
-		port->responses = ring_create("responses", w->id, sizeof(dp_handle), count);
+		port->requests = ring_create(sizeof(dp_handle), count);
+		port->responses = ring_create(sizeof(dp_handle), count);
 		made &= port->requests && port->responses;
 		w->loop[w->loop_count++] = (struct dp_worker_loop){.port = port, .bell = &up->bell};
 	}
@@ -100,8 +93,8 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	bool loops = w->exchanges && loops_attach(w, tables);
 
-	w->events = ring_create("events", id, sizeof(struct dp_event), EVENT_SLOTS);
-	w->commands = ring_create("commands", id, sizeof(struct dp_command), COMMAND_SLOTS);
+	w->events = ring_create(sizeof(struct dp_event), EVENT_SLOTS);
+	w->commands = ring_create(sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
 	bool access = !dp_access_init(w, conf->access_percent);
@@ -130,11 +123,11 @@ void dp_worker_free(struct dp_worker *w)
 	dp_frame_ring_free(w->access);
 	dp_frame_ring_free(w->from_kernel);
 	dp_frame_ring_free(w->to_kernel);
-	rte_ring_free(w->commands);
-	rte_ring_free(w->events);
+	dp_ring_free(w->commands, sizeof(struct dp_command));
+	dp_ring_free(w->events, sizeof(struct dp_event));
 	for (unsigned i = 0; i < w->loop_count; i++) {
-		rte_ring_free(w->loop[i].port->responses);
-		rte_ring_free(w->loop[i].port->requests);
+		dp_ring_free(w->loop[i].port->responses, sizeof(dp_handle));
+		dp_ring_free(w->loop[i].port->requests, sizeof(dp_handle));
 	}
 	dp_mids_free(w->mids);
 	dp_answer_index_free(w->answers);

@@ -12,8 +12,8 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	unsigned id, struct error *error);
 // Wipes it, too.
 void dp_worker_free(struct dp_worker *w);
-// Bytes that one takes of EAL's memory, without the rings between workers.
-size_t dp_worker_eal_bytes(unsigned loops, uint32_t exchanges, uint16_t mtu, unsigned ports);
+// Bytes that one takes of EAL's memory.
+size_t dp_worker_eal_bytes(uint16_t mtu, unsigned ports);
 // Gives a started port, with a queue for this worker, to it.
 void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
 	const struct dp_port_addresses *addresses);

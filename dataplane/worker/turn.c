@@ -6,6 +6,7 @@
 #include "dataplane/worker/command.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/kernel.h"
+#include "dataplane/worker/lanes.h"
 #include "dataplane/worker/returned.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/send.h"
@@ -71,6 +72,7 @@ static void burst_free(struct pkt_vec *vec)
 // Stages 15 to 17 for the answers of a burst, and its end.
 static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
 {
+	dp_lanes_call(w);
 	// Answers point into the packets until they are sealed.
 	dp_answers_flush(w);
 	burst_free(vec);
@@ -117,19 +119,22 @@ static void burst_end_handed(struct dp_worker *w, struct pkt_vec *vec)
 		rte_mempool_cache_flush(NULL, pool[--pools]);
 }
 
-// Verified packets of contexts that this worker owns, from the others.
+// From the other workers: verified packets of contexts that this one owns, and ACKs.
 static unsigned receive_handed(struct dp_worker *w)
 {
 	struct pkt_vec *vec = &w->vec;
 	unsigned work = 0;
 
-	for (unsigned from = 0; from < w->worker_count; from++) {
-		if (from == w->id || !dp_handoff_take(w, from, vec))
-			continue;
-		work += vec->count;
-		dp_exchanges_watch(w);
-		dp_stages_run(w, vec, true);
-		burst_end_handed(w, vec);
+	for (uint64_t called = dp_lanes_called(w); called; called &= called - 1) {
+		unsigned from = __builtin_ctzll(called);
+
+		if (dp_handoff_take(w, from, vec)) {
+			work += vec->count;
+			dp_exchanges_watch(w);
+			dp_stages_run(w, vec, true);
+			burst_end_handed(w, vec);
+		}
+		work += dp_handoff_acks(w, from);
 	}
 	return work;
 }
@@ -145,7 +150,6 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	work += dp_loop_answers(w);
 	dp_answers_flush(w);
 	work += receive_handed(w);
-	work += dp_handoff_acks(w);
 	w->full_burst = false;
 	for (unsigned i = 0; i < w->port_count; i++)
 		work += receive_port(w, &w->port[i]);

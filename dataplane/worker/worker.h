@@ -5,6 +5,7 @@
 #ifndef POSTERN_DATAPLANE_WORKER_WORKER_H
 #define POSTERN_DATAPLANE_WORKER_WORKER_H
 
+#include "crypto/keyed_hash.h"
 #include "dataplane/oscore/protect.h"
 #include "dataplane/port/frame.h"
 #include "dataplane/port/port.h"
@@ -116,12 +117,22 @@ struct dp_worker_port {
 	struct rte_mbuf *tx[2 * DP_BURST];
 };
 
-// Of a ring between workers that is half full: how many places each context took since then. A few
-// contexts share a count.
+// Of a ring between workers that is half full: how many places each context, or the endpoint of an
+// ACK, took since then. A few share a count.
 struct dp_ring_shares {
 	uint64_t since_ms;
 	bool some; // of the counts are not 0
 	uint8_t taken[256];
+};
+
+// The rings from one worker to another, and how the first one shares out their places.
+struct dp_lane {
+	struct rte_ring *packets;
+	struct rte_ring *old;  // packets that are not plainly new
+	struct rte_ring *acks; // ACKs and RSTs
+	struct dp_ring_shares packets_shares;
+	struct dp_ring_shares old_shares;
+	struct dp_ring_shares acks_shares;
 };
 
 // The worker's end of the rings to one upstream loop.
@@ -150,16 +161,14 @@ struct dp_worker {
 	unsigned loop_count;
 	struct dp_worker_loop loop[DP_LOOPS_MAX];
 	struct dp_doorbell *main_bell;
-	struct rte_ring *events;                       // worker -> main, struct dp_event
-	struct rte_ring *commands;                     // main -> worker, struct dp_command
-	struct rte_ring *handoff_to[DP_WORKERS_MAX];   // by the other worker's number
-	struct rte_ring *handoff_from[DP_WORKERS_MAX]; // the same
-	struct rte_ring *old_to[DP_WORKERS_MAX];       // the same, for what is not plainly new
-	struct rte_ring *old_from[DP_WORKERS_MAX];
-	struct dp_ring_shares handoff_shares[DP_WORKERS_MAX]; // of handoff_to
-	struct dp_ring_shares old_shares[DP_WORKERS_MAX];     // of old_to
-	struct rte_ring *acks_to[DP_WORKERS_MAX];             // the same, for ACKs and RSTs
-	struct rte_ring *acks_from[DP_WORKERS_MAX];
+	struct rte_ring *events;                // worker -> main, struct dp_event
+	struct rte_ring *commands;              // main -> worker, struct dp_command
+	struct dp_worker *peer[DP_WORKERS_MAX]; // by number; of others only what any worker may use
+	struct dp_lane *to[DP_WORKERS_MAX];     // to the worker of that number
+	struct dp_lane *from[DP_WORKERS_MAX];
+	void *lanes; // memory of those to this worker
+	size_t lanes_bytes;
+	struct keyed_hash endpoints; // for the shares of ACKs
 	struct dp_frame_ring *to_kernel;
 	struct dp_frame_ring *from_kernel;
 	struct dp_frame_ring *access; // worker -> main, struct dp_access_record; NULL: none wanted
@@ -187,15 +196,18 @@ struct dp_worker {
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
-	uint32_t started_s; // CLOCK_MONOTONIC
-	bool limits_lost;   // an event of DP_LIMIT_USE found no room
-	bool run_wanted;    // asked main for a run
-	bool full_burst;    // a port had one this turn
-	uint64_t jitter;    // state of the generator that spreads retransmissions
+	uint32_t started_s;  // CLOCK_MONOTONIC
+	bool limits_lost;    // an event of DP_LIMIT_USE found no room
+	bool run_wanted;     // asked main for a run
+	bool full_burst;     // a port had one this turn
+	uint64_t to_call;    // bit n: put something into the rings to worker n since it called it
+	uint64_t unfinished; // bit n: left something in the rings from worker n
+	uint64_t jitter;     // state of the generator that spreads retransmissions
 	struct pkt_vec vec;
 	struct answer_batch batch;
 
-	uint32_t stop; // main: sets; atomic
+	uint32_t stop;               // main: sets; atomic
+	alignas(64) uint64_t called; // bit n: worker n has put something into its rings; atomic
 	alignas(64) struct dp_stats stats;
 	alignas(64) uint64_t heartbeat; // worker writes, main reads
 	uint64_t answers_oldest_ms;     // worker writes now and then, main reads

@@ -22,11 +22,10 @@ static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
 	return eal_huge_pages_mb() >= memory_mb;
 }
 
-// Bytes of EAL's memory that mempools, rings and the hash table take.
+// Bytes of EAL's memory that mempools and the hash table take.
 static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
 {
-	return dp_eal_bytes(conf->workers.core_count, conf->workers.loops, conf->workers.exchanges,
-		conf->devices.max, mtu, conf->port_count);
+	return dp_eal_bytes(conf->workers.core_count, conf->devices.max, mtu, conf->port_count);
 }
 
 // Finds what is missing before DPDK starts, since DPDK gives no reason.

@@ -57,15 +57,48 @@ static const struct dp_route routes[] = {
 		.low_priority = true},
 };
 
-void bed_eal_init(void)
+void bed_eal_init_mb(unsigned mb)
 {
 	static bool done;
+	char memory[16];
 	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"128", "--lcores", "0,(1,2,3)@0", "--log-level", "error", NULL};
+		memory, "--lcores", "0,(1,2,3)@0", "--log-level", "error", NULL};
 
+	snprintf(memory, sizeof(memory), "%u", mb);
 	if (!done)
 		must(rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0);
 	done = true;
+}
+
+void bed_eal_init(void)
+{
+	bed_eal_init_mb(128);
+}
+
+static uint16_t many_rx(void *queue, struct rte_mbuf **m, uint16_t n)
+{
+	return rte_ring_dequeue_burst(queue, (void **)m, n, NULL);
+}
+
+static uint16_t many_tx(void *queue, struct rte_mbuf **m, uint16_t n)
+{
+	return rte_ring_enqueue_burst(queue, (void **)m, n, NULL);
+}
+
+// In the place of the ring driver's functions, which know fewer queues.
+static void port_widen(struct bed *bed, uint16_t port_id)
+{
+	static void *rx[DP_WORKERS_MAX], *tx[DP_WORKERS_MAX];
+	struct rte_eth_fp_ops *port = &rte_eth_fp_ops[port_id];
+
+	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
+		rx[i] = bed->rx[i];
+		tx[i] = bed->tx;
+	}
+	port->rx_pkt_burst = many_rx;
+	port->tx_pkt_burst = many_tx;
+	port->rxq.data = rx;
+	port->txq.data = tx;
 }
 
 // Gives the workers a port of rings, with a queue each, and starts their clocks.
@@ -81,7 +114,7 @@ static void port_make(struct bed *bed, unsigned workers)
 
 	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
 	must(bed->pool && bed->tx);
-	struct rte_ring *tx[BED_WORKERS_MAX];
+	struct rte_ring *tx[DP_WORKERS_MAX];
 
 	for (unsigned i = 0; i < workers; i++) {
 		char name[RTE_RING_NAMESIZE];
@@ -91,17 +124,20 @@ static void port_make(struct bed *bed, unsigned workers)
 		must(bed->rx[i] != NULL);
 		tx[i] = bed->tx;
 	}
-	int port = rte_eth_from_rings("bed", bed->rx, workers, tx, workers, 0);
+	unsigned queues = RTE_MIN(workers, (unsigned)BED_WORKERS_MAX);
+	int port = rte_eth_from_rings("bed", bed->rx, queues, tx, queues, 0);
 
 	must(port >= 0);
 	struct rte_eth_conf eth = {0};
 
-	must(rte_eth_dev_configure(port, workers, workers, &eth) == 0);
-	for (unsigned i = 0; i < workers; i++) {
+	must(rte_eth_dev_configure(port, queues, queues, &eth) == 0);
+	for (unsigned i = 0; i < queues; i++) {
 		must(rte_eth_rx_queue_setup(port, i, 64, 0, NULL, bed->pool) == 0);
 		must(rte_eth_tx_queue_setup(port, i, 64, 0, NULL) == 0);
 	}
 	must(rte_eth_dev_start(port) == 0);
+	if (queues < workers)
+		port_widen(bed, port);
 	bed->flow.port_id = port;
 	for (unsigned i = 0; i < workers; i++) {
 		dp_worker_attach(dp_worker_get(bed->dp, i), port, 1500, &addresses);
@@ -114,7 +150,7 @@ static void port_make(struct bed *bed, unsigned workers)
 static void make(
 	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
 {
-	static const unsigned lcores[BED_WORKERS_MAX] = {1, 2, 3};
+	unsigned lcores[DP_WORKERS_MAX];
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.loop_count = loops,
@@ -123,7 +159,7 @@ static void make(
 		.max_devices = 64,
 		.exchanges = exchanges,
 		.answers_bytes = BED_ANSWERS_BYTES,
-		.port_count = 1,
+		.port_count = workers <= BED_WORKERS_MAX, // the size of pools follows from it
 		.mtu = 1500,
 		.access_percent = 100,
 		.policy = &bed->policy,
@@ -131,6 +167,8 @@ static void make(
 	struct error error;
 
 	bed_eal_init();
+	for (unsigned i = 0; i < DP_WORKERS_MAX; i++)
+		lcores[i] = 1 + i % BED_WORKERS_MAX;
 	struct dp_route_index *index = dp_route_index_create(routes, RTE_DIM(routes));
 
 	must(index != NULL);
@@ -169,6 +207,11 @@ void bed_make_loops(struct bed *bed, unsigned loops)
 }
 
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
+{
+	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
+}
+
+void bed_make_many(struct bed *bed, unsigned workers, bool affinity_kid)
 {
 	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
 }

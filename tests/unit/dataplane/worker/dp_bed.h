@@ -10,7 +10,7 @@
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
 
-#define BED_WORKERS_MAX   3
+#define BED_WORKERS_MAX   3 // that have an lcore
 #define BED_MESSAGE_MAX   1600
 #define BED_EXCHANGES     8
 #define BED_TIMEOUT_MS    3000
@@ -20,11 +20,11 @@ struct bed {
 	struct dp *dp;
 	struct dp_worker *w; // the first one; its inside: bed_inside.h
 	unsigned workers;
-	unsigned queue;                       // of the worker that frames go to
-	struct rte_ring *rx[BED_WORKERS_MAX]; // frames to each worker
-	struct rte_ring *tx;                  // frames from all
-	struct rte_mempool *pool;             // of the frames to the worker
-	unsigned pool_full;                   // mbufs in it at the start
+	unsigned queue;                      // of the worker that frames go to
+	struct rte_ring *rx[DP_WORKERS_MAX]; // frames to each worker
+	struct rte_ring *tx;                 // frames from all
+	struct rte_mempool *pool;            // of the frames to the worker
+	unsigned pool_full;                  // mbufs in it at the start
 	unsigned worker_pool_full;
 	struct dp_policy policy;
 	struct dp_route_index *index; // of its routes
@@ -63,8 +63,9 @@ struct bed_answer {
 	uint8_t plaintext[BED_MESSAGE_MAX];
 };
 
-// Starts EAL, once in a process.
+// Starts EAL, once in a process, with 128 MB or so many.
 void bed_eal_init(void);
+void bed_eal_init_mb(unsigned mb);
 // Starts EAL and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
 // /discard, /echo (all methods), /get (GET only), /low (an echo of low priority).
 void bed_make(struct bed *bed);
@@ -74,6 +75,9 @@ void bed_make_loops(struct bed *bed, unsigned loops);
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid);
 // The same with several workers and loops, and so many exchanges a worker.
 void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges);
+// The same with up to DP_WORKERS_MAX workers and small pools. Those without an lcore cannot be
+// started, only turned. Before it, bed_eal_init_mb().
+void bed_make_many(struct bed *bed, unsigned workers, bool affinity_kid);
 // Checks that no mbuf is missing, and ends.
 void bed_free(struct bed *bed);
 

@@ -465,24 +465,38 @@ Test(dp_handoff, an_ack_finds_the_worker_that_waits_for_it)
 	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 1);
 }
 
-// Anybody can send ACKs: they do not fill the ring that verified requests need.
-Test(dp_handoff, a_flood_of_acks_keeps_no_request_out)
+// Anybody can send ACKs: a stranger's do not even get into the ring, and what a device sends again
+// and again keeps out neither requests nor the ACKs of others.
+Test(dp_handoff, a_flood_of_acks_keeps_nobody_out)
 {
 	uint16_t mid = answered_separately(0, 40000, 1);
+	uint16_t other = answered_separately(0, 40001, 2);
 
-	while (!bed_count(&bed, DP_STAT_drop_handoff_full)) {
-		for (unsigned i = 0; i < DP_BURST; i++)
-			send_empty_from(1, 50000, COAP_ACK, mid);
+	for (unsigned i = 0; i < 15; i++) {
+		for (unsigned k = 0; k < DP_BURST; k++)
+			send_empty_from(1, 50000 + k, COAP_ACK, mid - k);
 		bed_turn_one(&bed, 1);
 	}
-	send_from(1, 40001, 2);
+	cr_expect_gt(bed_count(&bed, DP_STAT_drop_coap_ack), 9 * DP_BURST);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handoff_full), 0);
+	bed_turn(&bed);
+	for (unsigned i = 0; i < 5; i++) {
+		for (unsigned k = 0; k < DP_BURST; k++)
+			send_empty_from(1, 40000, COAP_ACK, mid);
+		bed_turn_one(&bed, 1);
+	}
+	uint64_t refused = bed_count(&bed, DP_STAT_drop_handoff_full);
+
+	cr_expect_gt(refused, 100);
+	send_empty_from(1, 40001, COAP_ACK, other);
+	bed_turn_one(&bed, 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handoff_full), refused);
+	send_from(1, 40002, 3);
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect(bed_open(&device, &request, &answer));
-	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 0);
-	send_empty_from(1, 40000, COAP_ACK, mid);
-	bed_turn(&bed);
-	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 2);
+	cr_expect_eq(dp_worker_unacked(bed.dp, 0), 0);
 }
 
 // Copies of a pending request, at both workers before it has an owner and after that: one request,
