@@ -149,4 +149,5 @@ void dp_worker_attach(struct dp_worker *w, uint16_t port_id, uint16_t mtu,
 	port->port_id = port_id;
 	port->mtu = mtu;
 	port->addresses = *addresses;
+	dp_frame_usual_init(&port->usual, addresses);
 }

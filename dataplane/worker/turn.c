@@ -31,14 +31,21 @@
 static void classify(struct dp_worker *w, const struct dp_worker_port *port, struct pkt_vec *vec)
 {
 	uint64_t start = rte_rdtsc();
+	uint64_t usual = 0;
 	uint64_t bytes = 0;
 
+	if (w->fast_paths)
+		usual = dp_frame_usual_classify(&port->usual, vec->mbuf, vec->count, vec->net);
 	vec->n = 0;
 	for (unsigned slot = 0; slot < vec->count; slot++) {
 		struct rte_mbuf *m = vec->mbuf[slot];
 		enum dp_stat drop;
 
 		bytes += m->pkt_len;
+		if (likely(usual >> slot & 1)) {
+			vec->live[vec->n++] = slot;
+			continue;
+		}
 		switch (dp_frame_classify(m, &port->addresses, &vec->net[slot], &drop)) {
 		case DP_FRAME_COAP:
 			vec->live[vec->n++] = slot;

@@ -8,6 +8,7 @@
 #include "crypto/keyed_hash.h"
 #include "dataplane/oscore/protect.h"
 #include "dataplane/port/frame.h"
+#include "dataplane/port/frame_usual.h"
 #include "dataplane/port/port.h"
 #include "dataplane/shared/access.h"
 #include "dataplane/shared/event.h"
@@ -113,6 +114,7 @@ struct dp_worker_port {
 	uint16_t port_id;
 	uint16_t mtu;
 	struct dp_port_addresses addresses;
+	struct dp_frame_usual usual; // made of these
 	unsigned tx_count;
 	struct rte_mbuf *tx[2 * DP_BURST];
 };
