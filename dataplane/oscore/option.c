@@ -6,12 +6,6 @@
 
 #include <string.h>
 
-// The flag byte (RFC 8613 section 6.1): 0 0 0 h k n n n.
-#define FLAG_RESERVED    0xe0
-#define FLAG_KID_CONTEXT 0x10
-#define FLAG_KID         0x08
-#define FLAG_PIV_LEN     0x07
-
 enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_t *data, size_t len)
 {
 	struct coap_cursor c;
@@ -22,8 +16,8 @@ enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_
 	cursor_init(&c, data, len);
 	if (!cursor_u8(&c, &flags))
 		return OSC_OPTION_OK; // an empty value stands for a flag byte of 0
-	option->piv_len = flags & FLAG_PIV_LEN;
-	if (flags & FLAG_RESERVED || option->piv_len > OSC_PIV_LEN_MAX)
+	option->piv_len = flags & OSC_FLAG_PIV_LEN;
+	if (flags & OSC_FLAG_RESERVED || option->piv_len > OSC_PIV_LEN_MAX)
 		return OSC_OPTION_RESERVED;
 	if (!flags)
 		return OSC_OPTION_TRAILING;
@@ -35,13 +29,13 @@ enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_
 	for (unsigned i = 0; i < option->piv_len; i++)
 		option->piv = option->piv << 8 | piv[i];
 
-	if (flags & FLAG_KID_CONTEXT) {
+	if (flags & OSC_FLAG_KID_CONTEXT) {
 		option->has_kid_context = true;
 		if (!cursor_u8(&c, &option->kid_context_len) ||
 			!cursor_take(&c, option->kid_context_len, &option->kid_context))
 			return OSC_OPTION_TRUNCATED;
 	}
-	if (!(flags & FLAG_KID))
+	if (!(flags & OSC_FLAG_KID))
 		return cursor_left(&c) ? OSC_OPTION_TRAILING : OSC_OPTION_OK;
 	if (cursor_left(&c) > UINT8_MAX)
 		return OSC_OPTION_TRAILING; // an option value has at most 255 bytes (section 2)
@@ -62,8 +56,8 @@ int osc_option_encode(const struct osc_option *option, uint8_t *buf, size_t room
 		return 0;
 	if (len > room || option->piv > OSC_PIV_MAX)
 		return -1;
-	*buf++ = (uint8_t)((option->has_kid_context ? FLAG_KID_CONTEXT : 0) |
-		(option->has_kid ? FLAG_KID : 0) | piv_len);
+	*buf++ = (uint8_t)((option->has_kid_context ? OSC_FLAG_KID_CONTEXT : 0) |
+		(option->has_kid ? OSC_FLAG_KID : 0) | piv_len);
 	memcpy(buf, piv, piv_len);
 	buf += piv_len;
 	if (option->has_kid_context) {

@@ -14,6 +14,12 @@
 // Flag byte, PIV, length of kid context, kid context, kid.
 #define OSC_OPTION_LEN_MAX (1 + OSC_PIV_LEN_MAX + 1 + 255 + OSC_KID_LEN_MAX)
 
+// The flag byte (RFC 8613 section 6.1): 0 0 0 h k n n n.
+#define OSC_FLAG_RESERVED    0xe0
+#define OSC_FLAG_KID_CONTEXT 0x10
+#define OSC_FLAG_KID         0x08
+#define OSC_FLAG_PIV_LEN     0x07
+
 enum osc_option_verdict {
 	OSC_OPTION_OK = 0,
 	OSC_OPTION_RESERVED,  // reserved flag bits set, or n of 6 or 7

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define DP_OWNER_NONE  0xff
 #define DP_OWNER_MAIN  0xfe
@@ -215,6 +216,18 @@ static inline bool dp_context_possible(const struct dp_context_table *table, uin
 void dp_context_key_make(const struct dp_context_table *table, struct dp_context_key *key,
 	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
 	uint8_t id_context_len);
+
+// The same for a kid without ID Context behind which bytes follow: eight may be read from kid on.
+static inline void dp_context_key_short(
+	struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len)
+{
+	uint64_t word;
+
+	memcpy(&word, kid, sizeof(word));
+	word = (word & ((UINT64_C(1) << 8 * kid_len) - 1)) << 8 | kid_len;
+	memcpy(key, &word, sizeof(word)); // kid_len is the first byte, and the kid those behind it
+	key->id_context = 0;
+}
 
 // What a device takes if nothing else is said (RFC 7252 section 4.6), and the least and most that
 // may be said: CoAP messages in bytes.

@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/receive.h"
 
+#include "dataplane/oscore/request.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/limit.h"
 #include "dataplane/worker/separate.h"
@@ -34,7 +35,9 @@ static void receive_ack(
 		dp_handoff_ack(w, &flow, msg->type, msg->mid, owner);
 }
 
-static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+// Parses a message of any kind. False unless it is a request that names a context, and has been
+// counted then.
+static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	struct coap_msg *msg = &vec->msg[slot];
 	struct osc_option *option = &vec->option[slot];
@@ -92,14 +95,31 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"No ciphertext", DP_STAT_drop_no_ciphertext);
 		return false;
 	}
+	return true;
+}
+
+static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct osc_option *option = &vec->option[slot];
+	const uint8_t *coap =
+		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
+	const bool usual = w->fast_paths &&
+		osc_request_usual(
+			&vec->msg[slot], &vec->option[slot], coap, vec->net[slot].coap_len);
+
+	if (unlikely(!usual) && !parse_any(w, vec, slot))
+		return false;
 	if (!dp_context_possible(w->contexts, option->kid_len, option->has_kid_context,
 		    option->kid_context_len)) {
 		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
 			"Security context not found", DP_STAT_drop_unknown_context);
 		return false;
 	}
-	dp_context_key_make(w->contexts, &vec->key[slot], option->kid, option->kid_len,
-		option->has_kid_context, option->kid_context, option->kid_context_len);
+	if (likely(usual && !option->has_kid_context))
+		dp_context_key_short(&vec->key[slot], option->kid, option->kid_len);
+	else
+		dp_context_key_make(w->contexts, &vec->key[slot], option->kid, option->kid_len,
+			option->has_kid_context, option->kid_context, option->kid_context_len);
 	return true;
 }
 

@@ -47,6 +47,24 @@ static void retire(struct dp_context_table *table, const struct dp_context_key *
 	dp_context_release(table, index);
 }
 
+// Made in one word or byte by byte, a key is the same, whatever follows the kid.
+Test(dp_context, a_short_key_is_the_key)
+{
+	struct dp_context_key key, word;
+	uint8_t bytes[16];
+
+	for (unsigned len = 0; len <= OSC_KID_LEN_MAX; len++)
+		for (unsigned fill = 0; fill < 256; fill++)
+			for (unsigned at = 0; at < 8; at++) {
+				for (unsigned i = 0; i < sizeof(bytes); i++)
+					bytes[i] = fill + 37 * i;
+				memset(&word, 0x55, sizeof(word));
+				dp_context_key_make(NULL, &key, bytes + at, len, false, NULL, 0);
+				dp_context_key_short(&word, bytes + at, len);
+				cr_assert_arr_eq(&word, &key, sizeof(key));
+			}
+}
+
 Test(dp_context, a_full_table_finds_everyone_and_takes_no_more)
 {
 	static uint32_t index[MANY], generation[MANY];
