@@ -7,8 +7,6 @@
 
 #include "crypto/keyed_hash.h"
 
-#include <rte_common.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,9 +192,11 @@ bool dp_path_read(struct dp_path *path, const struct coap_body *body)
 	return true;
 }
 
-// `segments` is NULL if all are short.
-static inline int route_find(const struct dp_route_index *index, const struct dp_segment_key *keys,
-	const struct dp_segment *segments, unsigned count, uint8_t method)
+// `segments` is NULL if all are short. Inlined, so that the look-up of short segments is one that
+// knows no others.
+static inline __attribute__((always_inline)) int route_find(const struct dp_route_index *index,
+	const struct dp_segment_key *keys, const struct dp_segment *segments, unsigned count,
+	uint8_t method)
 {
 	// Nodes still to be visited, one at most was left behind for each segment.
 	struct {
@@ -204,8 +204,11 @@ static inline int route_find(const struct dp_route_index *index, const struct dp
 		unsigned depth;
 	} visit[DP_PATH_MAX];
 	unsigned n = 0, depth = 0;
-	uint32_t at = 0, best = NONE, other = NONE;
 	bool known = method != COAP_EMPTY && method < METHODS;
+	unsigned column = known ? method : COAP_EMPTY;
+	uint64_t best = NONE; // of 32 bits the compiler makes a vector, and waits for its stores
+	bool some = false;
+	uint32_t at = 0;
 
 	for (;;) {
 		const struct route_node *node = &index->node[at];
@@ -214,13 +217,14 @@ static inline int route_find(const struct dp_route_index *index, const struct dp
 		if (node->least < best) {
 			const struct route_ends *ends = depth == count ? &node->here : &node->rest;
 
-			other = RTE_MIN(other, ends->least[COAP_EMPTY]);
-			if (known)
-				best = RTE_MIN(best, ends->least[method]);
+			some |= ends->least[COAP_EMPTY] != NONE;
+			if (ends->least[column] < best)
+				best = ends->least[column];
 			if (depth < count) {
-				next = edge_find(
-					index, at, &keys[depth], segments ? &segments[depth] : NULL)
-					       ->to;
+				const struct dp_segment *segment =
+					segments ? &segments[depth] : NULL;
+
+				next = edge_find(index, at, &keys[depth], segment)->to;
 				depth++;
 				if (next == NONE) {
 					next = node->any;
@@ -238,9 +242,9 @@ static inline int route_find(const struct dp_route_index *index, const struct dp
 		}
 		at = next;
 	}
-	if (best != NONE)
+	if (best != NONE && known)
 		return (int)best;
-	return other == NONE ? DP_ROUTE_NONE : DP_ROUTE_METHOD;
+	return some ? DP_ROUTE_METHOD : DP_ROUTE_NONE;
 }
 
 int dp_route_find(const struct dp_route_index *index, const struct dp_path *path, uint8_t method)
