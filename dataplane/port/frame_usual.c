@@ -44,10 +44,16 @@ static inline uint64_t sum_words(uint64_t a, uint64_t b)
 	return a + (a < b);
 }
 
-// Whether such a sum over data that contains its checksum says that this is right.
+// Whether such a sum over data that contains its checksum, and is not all 0, says that this is
+// right: then it is a multiple of 65 535. One multiplication asks: the multiples of an odd number,
+// times its inverse modulo 2^64, are the numbers up to 2^64 / 65 535, and no other product is.
 static inline bool sum_right(uint64_t sum)
 {
-	return !sum_finish(sum);
+	const uint64_t quotient_max = UINT64_MAX / UINT16_MAX; // 0x0001000100010001
+	const uint64_t inverse = -quotient_max;
+
+	_Static_assert(UINT16_MAX * -(UINT64_MAX / UINT16_MAX) == 1, "the inverse of 65 535");
+	return sum * inverse <= quotient_max;
 }
 
 // Whether the UDP checksum of a datagram of len bytes, at least UDP_LEN, is right. addresses is the
