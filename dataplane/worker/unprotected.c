@@ -37,27 +37,25 @@ static size_t error_write(uint8_t coap[ERROR_ROOM], const struct coap_msg *msg, 
 	return len <= max ? len : 0;
 }
 
-void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
+void dp_unprotected_error_send(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	uint8_t code, const char *diagnostic)
 {
 	const struct coap_msg *msg = &vec->msg[slot];
 	size_t max = (size_t)AMPLIFICATION_MAX * vec->net[slot].coap_len;
 	uint8_t coap[ERROR_ROOM];
+	struct dp_flow flow;
 
-	if (wanted && error_budget(w)) {
-		struct dp_flow flow;
+	if (!error_budget(w))
+		return;
+	pkt_flow(vec, slot, &flow);
+	uint16_t mid = msg->type == COAP_CON ? msg->mid : dp_mid_non(w->mids, &flow);
+	size_t len = error_write(coap, msg, mid, code, diagnostic, max);
 
-		pkt_flow(vec, slot, &flow);
-		uint16_t mid = msg->type == COAP_CON ? msg->mid : dp_mid_non(w->mids, &flow);
-		size_t len = error_write(coap, msg, mid, code, diagnostic, max);
-
-		if (!len) // a short request leaves no room for the text
-			len = error_write(coap, msg, mid, code, "", max);
-		// Counted beside the reason, which is where the packet ends.
-		if (len && dp_send_coap(w, &flow, coap, len))
-			dp_count(w, DP_STAT_rx_errors_sent);
-	}
-	dp_count(w, reason);
+	if (!len) // a short request leaves no room for the text
+		len = error_write(coap, msg, mid, code, "", max);
+	// Counted beside the reason, which is where the packet ends.
+	if (len && dp_send_coap(w, &flow, coap, len))
+		dp_count(w, DP_STAT_rx_errors_sent);
 }
 
 void dp_unprotected_rst(
@@ -78,10 +76,4 @@ void dp_unprotected_reject(
 		dp_unprotected_rst(w, vec, slot, DP_STAT_rx_format_rst);
 	else
 		dp_count(w, reason);
-}
-
-void dp_replay(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
-{
-	dp_unprotected_error(w, vec, slot, w->policy->verbose_replay, COAP_UNAUTHORIZED,
-		"Replay detected", DP_STAT_drop_replay);
 }
