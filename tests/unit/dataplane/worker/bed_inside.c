@@ -14,6 +14,12 @@ static struct dp_worker *worker_at(const struct bed *bed, unsigned worker)
 	return dp_worker_get(bed->dp, worker);
 }
 
+void bed_fast_paths(struct bed *bed, bool fast)
+{
+	for (unsigned i = 0; i < bed->workers; i++)
+		worker_at(bed, i)->fast_paths = fast;
+}
+
 unsigned bed_turn_one(struct bed *bed, unsigned worker)
 {
 	return dp_worker_turn(worker_at(bed, worker));
@@ -131,6 +137,11 @@ void bed_answers_forget(struct bed *bed)
 		if (!w->answers)
 			abort();
 	}
+}
+
+void bed_window_forget(struct bed *bed, uint32_t context)
+{
+	osc_window_set(&bed->w->contexts->context[context].window, 0, 0);
 }
 
 void bed_echo_make(const struct bed *bed, uint32_t context, uint32_t generation, uint64_t phase,

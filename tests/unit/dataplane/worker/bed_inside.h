@@ -10,6 +10,9 @@
 #include "dataplane/state/mids.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
+// Whether packets of the usual shape take the fast paths, from now on, at all workers.
+void bed_fast_paths(struct bed *bed, bool fast);
+
 // One turn of one worker. Returns how much work it found.
 unsigned bed_turn_one(struct bed *bed, unsigned worker);
 // One turn of each worker, on its lcore.
@@ -46,6 +49,8 @@ struct dp_mids *bed_mids(const struct bed *bed);
 void bed_mids_use_up(struct bed *bed, uint64_t now_ms);
 // Forgets all answers, as if those of others had overwritten them.
 void bed_answers_forget(struct bed *bed);
+// Forgets which Partial IVs of a device were accepted.
+void bed_window_forget(struct bed *bed, uint32_t context);
 // An Echo value as the first worker makes it.
 void bed_echo_make(const struct bed *bed, uint32_t context, uint32_t generation, uint64_t phase,
 	uint64_t then_ms, uint8_t value[DP_ECHO_LEN]);
