@@ -2,8 +2,6 @@
 
 #include "dataplane/state/answer_index.h"
 
-#include "base/bytes.h"
-#include "crypto/keyed_hash.h"
 #include "dataplane/shared/bucket.h"
 #include "dataplane/shared/memory.h"
 
@@ -15,30 +13,42 @@
 #include <string.h>
 
 #define ANSWERS_RING_MIN   (64 * 1024)
-#define ANSWERS_BYTES_EACH 64 // of ring to one way of the index; most records take about twice that
-#define ANSWERS_WAYS       7  // of a bucket
+#define ANSWERS_BYTES_EACH 32          // of ring to one way of the index
+#define ANSWERS_WAYS       7           // of a bucket
+#define ANSWER_BYTES_MAX   (32 * 1024) // of a record: struct answer_record says so
 
 // A share is there again in EXCHANGE_LIFETIME (RFC 7252 section 4.8.2): longer, nothing is copied.
 #define SHARE_FILL (247 * 1000 * DP_BUCKET_PER_MS)
 
-// In the ring: this, then the request's tag, its token, and the CoAP bytes, padded to 8. A record
-// never wraps. It is small because each answer writes one through the cache.
-struct answer_record {
-	uint64_t piv;
-	uint64_t sent_ms;                  // last time
-	uint8_t endpoint[DP_ENDPOINT_LEN]; // of the struct dp_flow
-	uint32_t context;
-	uint32_t generation;
-	uint32_t size;     // of the whole record
-	uint32_t first_ms; // low bits of the time of the first one
-	uint16_t mid;
-	uint16_t token_len;
-	uint16_t len;
-	uint8_t tag_len;
-	uint8_t resent;
+// The bits of the name's hash that a record has. The low ones choose the bucket.
+#define NAME_BITS  46
+#define NAME_SHIFT (64 - NAME_BITS)
+
+enum record_kind {
+	RECORD_SILENT,
+	RECORD_BYTES,  // the CoAP bytes stand behind it
+	RECORD_DIGEST, // the answer can be made again
 };
 
-_Static_assert(sizeof(struct answer_record) == 80, "a cache line and a quarter");
+// In the ring at multiples of its size, so that it lies in one cache line. A record never wraps. It
+// is small because each answer writes one through the cache. All times are low bits.
+struct answer_record {
+	uint64_t request;          // hash of endpoint, message id, token and tag
+	uint64_t value;            // RECORD_DIGEST: that; RECORD_BYTES: how many
+	uint64_t name : NAME_BITS; // hash of context, generation and Partial IV
+	uint64_t last : 18;        // when it was sent last, in milliseconds after first_ms
+	uint64_t first_ms : 32;    // when it was sent first
+	uint64_t tag : 16;         // dp_answer_tag()
+	uint64_t size : 11;        // of the whole record, in units of this header
+	uint64_t copies : 3;       // sent
+	uint64_t kind : 2;         // enum record_kind
+};
+
+#define RECORD sizeof(struct answer_record)
+_Static_assert(RECORD == 32, "half a cache line");
+_Static_assert(DP_ANSWER_KEPT_MS < 1 << 18 && DP_ANSWER_RESENDS_MAX < 1 << 3, "in their fields");
+// With the rest of the ring, where that is less than another one.
+_Static_assert(2 * ANSWER_BYTES_MAX / RECORD - 2 < 1 << 11, "in its field");
 
 // A cache line of the index. The byte of each way's hash spares a look at the record, which is a
 // miss: a replay of a request without an answer costs this line alone.
@@ -62,12 +72,13 @@ struct answers_ring {
 enum { RING_SHARES, RING_BEYOND, RINGS };
 
 struct dp_answer_index {
+	struct dp_answer_hashes hashes; // the first, see dp_answer_hashes()
 	struct answers_ring ring[RINGS];
 	uint32_t share_cost; // of a byte, in time of a bucket
 	struct answers_bucket *bucket;
 	uint32_t bucket_mask;
-	struct keyed_hash hash; // of context and Partial IV
 };
+_Static_assert(offsetof(struct dp_answer_index, hashes) == 0, "dp_answer_hashes() finds it");
 
 static bool ring_create(struct answers_ring *ring, size_t bytes)
 {
@@ -83,7 +94,9 @@ struct dp_answer_index *dp_answer_index_create(size_t bytes)
 	if (!answers)
 		return NULL;
 	bytes = rte_align64pow2(bytes < ANSWERS_RING_MIN ? ANSWERS_RING_MIN : bytes);
-	keyed_hash_init(&answers->hash);
+	keyed_hash_init(&answers->hashes.request);
+	keyed_hash_init(&answers->hashes.digest);
+	keyed_hash_init(&answers->hashes.fold);
 	size_t share = RTE_MAX(bytes / DP_ANSWER_SHARES, (size_t)DP_ANSWER_SHARE_MIN);
 
 	answers->share_cost = share < SHARE_FILL ? SHARE_FILL / share : 1;
@@ -110,20 +123,96 @@ void dp_answer_index_free(struct dp_answer_index *answers)
 	free(answers);
 }
 
-static uint32_t answers_hash(const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
+// Words of the key of the request's hashes. Each kind of hash has its own.
+enum {
+	WORDS_ENDPOINT4 = 0, // dp_answer_endpoint4()
+	WORDS_ENDPOINT6 = 2,
+	WORDS_REQUEST = 8,
+	WORDS_NAME = 14,
+	WORDS_END = 16,
+};
+_Static_assert(WORDS_END <= KEYED_HASH_MAX / 8, "words of the key");
+
+uint64_t dp_answer_endpoint(const struct dp_answer_index *answers, const struct dp_flow *flow)
 {
-	return keyed_hash_words(&answers->hash, context, piv);
+	const struct keyed_hash *key = &answers->hashes.request;
+	uint32_t ports = flow->remote_port | (uint32_t)flow->local_port << 16;
+	const uint8_t *remote = flow->remote_addr, *local = flow->local_addr;
+
+	if (flow->family == 4)
+		return dp_answer_endpoint4(answers,
+			keyed_hash_read4(remote) | (uint64_t)keyed_hash_read4(local) << 32, ports,
+			flow->port_id);
+	return keyed_hash_finish(key,
+		keyed_hash_pair(key, WORDS_ENDPOINT6, keyed_hash_read8(remote),
+			keyed_hash_read8(remote + 8)) +
+			keyed_hash_pair(key, WORDS_ENDPOINT6 + 2, keyed_hash_read8(local),
+				keyed_hash_read8(local + 8)) +
+			keyed_hash_pair(key, WORDS_ENDPOINT6 + 4, ports, flow->port_id));
 }
 
-static struct answers_bucket *answers_bucket(const struct dp_answer_index *answers, uint32_t hash)
+// Hashes blocks, and then their hashes under another key: those of 8 KB at a time.
+uint64_t dp_answer_digest_long(
+	const struct dp_answer_index *answers, const uint8_t *bytes, size_t len)
 {
-	return &answers->bucket[hash & answers->bucket_mask];
+	uint64_t hash[KEYED_HASH_MAX / 8];
+	unsigned n = 0;
+
+	for (size_t part; len; bytes += part, len -= part) {
+		part = RTE_MIN(len, (size_t)KEYED_HASH_MAX);
+		if (n == RTE_DIM(hash)) {
+			hash[0] = keyed_hash(&answers->hashes.fold, hash, sizeof(hash));
+			n = 1;
+		}
+		hash[n++] = keyed_hash(&answers->hashes.digest, bytes, part);
+	}
+	return keyed_hash(&answers->hashes.fold, hash, n * sizeof(hash[0]));
 }
 
-// The bits that a bucket's place does not tell.
-static uint8_t way_hash(uint32_t hash)
+// A token as a word. Two of one length have the same only by the chance of a hash.
+static uint64_t token_word(const struct dp_answer_index *answers, const uint8_t *token, size_t len)
 {
-	return hash >> 24;
+	if (unlikely(len > 8))
+		return dp_answer_digest_long(answers, token, len);
+	if (len == 8)
+		return keyed_hash_read8(token);
+	if (len >= 4)
+		return keyed_hash_read4(token) | (uint64_t)keyed_hash_read4(token + len - 4) << 32;
+	return len ? token[0] | (uint32_t)token[len / 2] << 8 | (uint32_t)token[len - 1] << 16 : 0;
+}
+
+static uint64_t request_hash(
+	const struct dp_answer_index *answers, const struct dp_answer_key *request)
+{
+	const struct keyed_hash *key = &answers->hashes.request;
+	const uint8_t *tag = request->tag;
+	uint64_t lengths = request->token_len | (uint32_t)request->tag_len << 16;
+	uint64_t token = token_word(answers, request->token, request->token_len);
+	unsigned __int128 sum = keyed_hash_pair(key, WORDS_REQUEST, request->endpoint, token);
+
+	sum += keyed_hash_pair(key, WORDS_REQUEST + 2, request->mid, lengths);
+	sum += keyed_hash_pair(key, WORDS_REQUEST + 4, keyed_hash_read8(tag),
+		request->tag_len == 16 ? keyed_hash_read8(tag + 8) : 0);
+	return keyed_hash_finish(key, sum);
+}
+
+static uint64_t name_hash(
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
+{
+	const struct keyed_hash *key = &answers->hashes.request;
+
+	return keyed_hash_finish(
+		key, keyed_hash_pair(key, WORDS_NAME, context | (uint64_t)generation << 32, piv));
+}
+
+static struct answers_bucket *answers_bucket(const struct dp_answer_index *answers, uint64_t name)
+{
+	return &answers->bucket[name & answers->bucket_mask];
+}
+
+static uint8_t way_hash(uint64_t name)
+{
+	return name >> 56;
 }
 
 static struct answer_record *record_at(const struct answers_ring *ring, uint64_t offset)
@@ -131,11 +220,16 @@ static struct answer_record *record_at(const struct answers_ring *ring, uint64_t
 	return (struct answer_record *)(ring->bytes + (offset & ring->mask));
 }
 
+static uint64_t record_size(const struct answer_record *record)
+{
+	return record->size * RECORD;
+}
+
 // Drops the oldest records until everything below `end` may be written.
 static void make_room(struct answers_ring *ring, uint64_t end)
 {
 	while (ring->tail < ring->head && end - ring->tail > ring->mask + 1)
-		ring->tail += record_at(ring, ring->tail)->size;
+		ring->tail += record_size(record_at(ring, ring->tail));
 }
 
 // Where a record of this size may be written: at the head, which is moved to a place for it.
@@ -147,19 +241,13 @@ static struct answer_record *ring_head(struct answers_ring *ring, uint32_t size)
 		// A record never wraps: the one before it is stretched over the rest of the ring.
 		make_room(ring, ring->head + room);
 		if (ring->tail < ring->head)
-			record_at(ring, ring->last)->size += room;
+			record_at(ring, ring->last)->size += room / RECORD;
 		else
 			ring->tail += room;
 		ring->head += room;
 	}
 	make_room(ring, ring->head + size);
 	return record_at(ring, ring->head);
-}
-
-static uint8_t *put(uint8_t *at, const uint8_t *bytes, uint16_t len)
-{
-	bytes_copy(at, bytes, len);
-	return at + len;
 }
 
 static const struct answers_ring *way_ring(
@@ -180,11 +268,11 @@ static bool way_held(
 	return bucket->offset[way] > way_ring(answers, bucket, way)->tail;
 }
 
-// Whether the record of a way may be that of a request with this hash, and is still held.
+// Whether the record of a way may be that of a request with this name, and is still held.
 static bool way_matches(const struct dp_answer_index *answers, const struct answers_bucket *bucket,
-	unsigned way, uint32_t hash)
+	unsigned way, uint64_t name)
 {
-	return bucket->hash[way] == way_hash(hash) && way_held(answers, bucket, way);
+	return bucket->hash[way] == way_hash(name) && way_held(answers, bucket, way);
 }
 
 // The oldest way, where all are of the first ring: those whose record is gone are the oldest.
@@ -222,120 +310,135 @@ static unsigned way_find(
 	return way;
 }
 
-void dp_answer_index_prefetch(const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
+void dp_answer_index_prefetch(
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
 {
-	__builtin_prefetch(answers_bucket(answers, answers_hash(answers, context, piv)), 1);
+	uint64_t name = name_hash(answers, context, generation, piv);
+
+	__builtin_prefetch(answers_bucket(answers, name), 1);
 }
 
 void dp_answer_index_prefetch_record(
-	const struct dp_answer_index *answers, uint32_t context, uint64_t piv)
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
 {
-	uint32_t hash = answers_hash(answers, context, piv);
-	const struct answers_bucket *bucket = answers_bucket(answers, hash);
+	uint64_t name = name_hash(answers, context, generation, piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, name);
 
-	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
-		if (!way_matches(answers, bucket, i, hash))
-			continue;
-		const struct answer_record *record = way_record(answers, bucket, i);
+	for (unsigned i = 0; i < ANSWERS_WAYS; i++)
+		if (way_matches(answers, bucket, i, name))
+			__builtin_prefetch(way_record(answers, bucket, i));
+}
 
-		__builtin_prefetch(record);
-		__builtin_prefetch((const uint8_t *)record + 64); // the tag and the token
-	}
+// Writes a record with the value of its kind, and returns it: NULL if it is not kept. len: bytes
+// behind it.
+static struct answer_record *record_add(struct dp_answer_index *answers,
+	const struct dp_answer_key *key, uint64_t now_ms, uint32_t *share_at, enum record_kind kind,
+	uint64_t value, uint16_t len)
+{
+	uint32_t size = RTE_ALIGN_CEIL(RECORD + len, RECORD);
+	bool within = dp_bucket_take(
+		share_at, dp_bucket_now(now_ms), SHARE_FILL, size * answers->share_cost);
+	unsigned which = within ? RING_SHARES : RING_BEYOND;
+	struct answers_ring *ring = &answers->ring[which];
+	uint64_t name = name_hash(answers, key->context, key->generation, key->piv);
+	struct answers_bucket *bucket = answers_bucket(answers, name);
+	unsigned way = way_find(answers, bucket, which);
+
+	if (size > RTE_MIN((ring->mask + 1) / 2, (uint64_t)ANSWER_BYTES_MAX) || way == ANSWERS_WAYS)
+		return NULL; // it would be the only one, or not be found
+	struct answer_record *record = ring_head(ring, size);
+
+	*record = (struct answer_record){
+		.request = request_hash(answers, key),
+		.value = value,
+		.name = name >> NAME_SHIFT,
+		.first_ms = now_ms & UINT32_MAX,
+		.tag = dp_answer_tag(key->tag),
+		.size = size / RECORD,
+		.kind = kind,
+	};
+	bucket->hash[way] = way_hash(name);
+	bucket->beyond = (bucket->beyond & ~(1u << way)) | which << way;
+	bucket->offset[way] = ring->head + 1;
+	ring->last = ring->head;
+	ring->head += size;
+	return record;
+}
+
+void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint32_t *share_at, uint64_t digest)
+{
+	record_add(
+		answers, key, now_ms, share_at, digest ? RECORD_DIGEST : RECORD_SILENT, digest, 0);
 }
 
 void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len)
 {
-	uint32_t size = RTE_ALIGN_CEIL(
-		sizeof(struct answer_record) + key->tag_len + key->token_len + len, 8);
-	bool within = dp_bucket_take(
-		share_at, dp_bucket_now(now_ms), SHARE_FILL, size * answers->share_cost);
-	unsigned which = within ? RING_SHARES : RING_BEYOND;
-	struct answers_ring *ring = &answers->ring[which];
-	uint32_t hash = answers_hash(answers, key->context, key->piv);
-	struct answers_bucket *bucket = answers_bucket(answers, hash);
-	unsigned way = way_find(answers, bucket, which);
+	struct answer_record *record = record_add(
+		answers, key, now_ms, share_at, len ? RECORD_BYTES : RECORD_SILENT, len, len);
 
-	if (size > (ring->mask + 1) / 2 || way == ANSWERS_WAYS)
-		return; // it would be the only one, or not be found
-	struct answer_record *record = ring_head(ring, size);
-	uint8_t *bytes = (uint8_t *)(record + 1);
-
-	*record = (struct answer_record){
-		.piv = key->piv,
-		.sent_ms = now_ms,
-		.first_ms = now_ms,
-		.context = key->context,
-		.generation = key->generation,
-		.size = size,
-		.mid = key->mid,
-		.token_len = key->token_len,
-		.len = len,
-		.tag_len = key->tag_len,
-	};
-	memcpy(record->endpoint, key->flow, DP_ENDPOINT_LEN);
-	bytes = put(bytes, key->tag, key->tag_len);
-	bytes = put(bytes, key->token, key->token_len);
-	put(bytes, coap, len);
-
-	bucket->hash[way] = way_hash(hash);
-	bucket->beyond = (bucket->beyond & ~(1u << way)) | which << way;
-	bucket->offset[way] = ring->head + 1;
-	ring->last = ring->head;
-	ring->head += size;
+	if (record)
+		memcpy(record + 1, coap, len);
 }
 
-static bool answer_matches(const struct answer_record *record, const struct dp_answer_key *key)
+// Counts a copy that is to be sent now, if it may be.
+static bool copy_take(struct answer_record *record, uint64_t now_ms)
 {
-	return record->piv == key->piv && record->context == key->context &&
-		record->generation == key->generation && record->mid == key->mid &&
-		record->token_len == key->token_len && record->tag_len == key->tag_len &&
-		!memcmp(record->endpoint, key->flow, DP_ENDPOINT_LEN) &&
-		!memcmp(record + 1, key->tag, key->tag_len) &&
-		!memcmp((const uint8_t *)(record + 1) + key->tag_len, key->token, key->token_len);
+	uint32_t age_ms = (uint32_t)now_ms - (uint32_t)record->first_ms;
+
+	if (record->kind == RECORD_SILENT || record->copies >= DP_ANSWER_RESENDS_MAX ||
+		age_ms > DP_ANSWER_KEPT_MS || age_ms - record->last < DP_ANSWER_RESEND_MS)
+		return false;
+	record->copies++;
+	record->last = age_ms;
+	return true;
 }
 
 enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
-	const struct dp_answer_key *key, uint64_t now_ms, const uint8_t **bytes, uint16_t *len)
+	const struct dp_answer_key *key, uint64_t now_ms, struct dp_answer_found *found)
 {
-	uint32_t hash = answers_hash(answers, key->context, key->piv);
-	const struct answers_bucket *bucket = answers_bucket(answers, hash);
+	uint64_t name = name_hash(answers, key->context, key->generation, key->piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, name);
+	uint64_t request = request_hash(answers, key);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
-		if (!way_matches(answers, bucket, i, hash))
+		if (!way_matches(answers, bucket, i, name))
 			continue;
 		struct answer_record *record = way_record(answers, bucket, i);
 
-		if (!answer_matches(record, key))
+		if (record->name != name >> NAME_SHIFT || record->request != request)
 			continue;
-		if (!record->len || record->resent >= DP_ANSWER_RESENDS_MAX ||
-			now_ms - record->sent_ms < DP_ANSWER_RESEND_MS)
+		if (!copy_take(record, now_ms))
 			return DP_ANSWER_SILENT;
-		record->resent++;
-		record->sent_ms = now_ms;
-		*bytes = (const uint8_t *)(record + 1) + record->tag_len + record->token_len;
-		*len = record->len;
+		if (record->kind == RECORD_DIGEST) {
+			found->digest = record->value;
+			return DP_ANSWER_AGAIN;
+		}
+		found->bytes = (const uint8_t *)(record + 1);
+		found->len = record->value;
 		return DP_ANSWER_RESEND;
 	}
 	return DP_ANSWER_NONE;
 }
 
-const uint8_t *dp_answer_index_tag(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
+bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context,
+	uint32_t generation, uint64_t piv, uint16_t *tag)
 {
-	uint32_t hash = answers_hash(answers, context, piv);
-	const struct answers_bucket *bucket = answers_bucket(answers, hash);
+	uint64_t name = name_hash(answers, context, generation, piv);
+	const struct answers_bucket *bucket = answers_bucket(answers, name);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
-		if (!way_matches(answers, bucket, i, hash))
+		if (!way_matches(answers, bucket, i, name))
 			continue;
 		const struct answer_record *record = way_record(answers, bucket, i);
 
-		if (record->piv == piv && record->context == context &&
-			record->generation == generation)
-			return (const uint8_t *)(record + 1);
+		if (record->name == name >> NAME_SHIFT) {
+			*tag = record->tag;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms)
@@ -344,5 +447,5 @@ uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64
 
 	if (ring->tail == ring->head)
 		return 0;
-	return (uint32_t)((uint32_t)now_ms - record_at(ring, ring->tail)->first_ms);
+	return (uint32_t)((uint32_t)now_ms - (uint32_t)record_at(ring, ring->tail)->first_ms);
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The answer index of a worker: bytes of the answers sent, to send *the same bytes* again when a
-// confirmable request is retransmitted (RFC 7252 section 4.5). With OSCORE this is a rule of
-// security: to seal again could use a nonce twice.
+// The answer index of a worker: what was sent in answer to each request, to send *the same bytes*
+// again when a confirmable request is retransmitted (RFC 7252 section 4.5). With OSCORE this is a
+// rule of security: to seal another answer would use a nonce twice.
 //
-// A byte ring of records, oldest overwritten first, and an index of offsets by context and Partial
-// IV. An offset is checked on a hit: it must lie within what the ring still holds, and the record
-// must match in every field.
+// A ring of records, oldest overwritten first, and an index of offsets by a keyed hash of context,
+// generation and Partial IV. A record is one of two kinds. It has the CoAP bytes, or a digest alone
+// of an answer that the request and the configuration decide: such an answer is made and sealed
+// again, and is sent if its digest is the same. The second kind takes 32 bytes, so that the ring
+// remembers requests for some times as long.
+//
+// Requests are compared by hashes under a key that never leaves the process: neither a device,
+// which can make requests whose tags are equal, nor a stranger can make two that are taken for one,
+// or an answer that is taken for another. See crypto/keyed_hash.h for how sure that is.
 //
 // A device has a share: so many bytes at once and again in each EXCHANGE_LIFETIME. What it records
 // beyond that goes to a second, smaller ring, where such devices overwrite one another. So a device
@@ -14,14 +20,17 @@
 #ifndef POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 #define POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 
-#include "crypto/aead.h"
+#include "crypto/keyed_hash.h"
 #include "dataplane/shared/flow.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define DP_ANSWER_RESENDS_MAX 4
 #define DP_ANSWER_RESEND_MS   500 // least time between two copies
+// After so long nobody sends a copy: more than EXCHANGE_LIFETIME (RFC 7252 section 4.8.2).
+#define DP_ANSWER_KEPT_MS ((UINT32_C(1) << 18) - 1)
 
 #define DP_ANSWER_SHARES    256  // of the ring: so many devices at their share fill it
 #define DP_ANSWER_SHARE_MIN 4096 // bytes
@@ -29,14 +38,22 @@
 
 struct dp_answer_index;
 
+// The keys of the hashes in records: constant.
+struct dp_answer_hashes {
+	struct keyed_hash request; // of what recognises one
+	struct keyed_hash digest;  // of answers, and of tokens longer than 8 bytes
+	struct keyed_hash fold;    // of hashes of their parts, where they have several
+};
+
 // Everything by which a request is recognised as the same one.
 struct dp_answer_key {
 	uint64_t piv;
+	uint64_t endpoint; // dp_answer_endpoint()
 	uint32_t context;
 	uint32_t generation;
-	const struct dp_flow *flow;
+	const struct dp_flow *flow; // not read here: in_flight.h compares it
 	const uint8_t *token;
-	const uint8_t *tag; // of the request's ciphertext
+	const uint8_t *tag; // of the request's ciphertext, 8 or 16 bytes
 	uint16_t token_len; // bytes
 	uint16_t mid;
 	uint8_t tag_len;
@@ -44,8 +61,15 @@ struct dp_answer_key {
 
 enum dp_answer_verdict {
 	DP_ANSWER_NONE,   // no answer to such a request is known
-	DP_ANSWER_SILENT, // known, and nothing is to be sent: NON, too soon, or too often
-	DP_ANSWER_RESEND, // *bytes is the answer
+	DP_ANSWER_SILENT, // known, and nothing is to be sent: NON, too soon, too often, or too late
+	DP_ANSWER_RESEND, // bytes are the answer
+	DP_ANSWER_AGAIN,  // to be verified, and answered once more if the digest is the same
+};
+
+struct dp_answer_found {
+	const uint8_t *bytes; // DP_ANSWER_RESEND: valid until the next record
+	uint64_t digest;      // DP_ANSWER_AGAIN
+	uint16_t len;
 };
 
 // bytes: size of the ring, rounded up to a power of two of at least 64 KB; the second ring comes on
@@ -53,25 +77,75 @@ enum dp_answer_verdict {
 struct dp_answer_index *dp_answer_index_create(size_t bytes);
 void dp_answer_index_free(struct dp_answer_index *answers);
 
-// Fetches what dp_answer_index_put() and dp_answer_index_find() for this request will look at
-// first, ...
+// Its hashes are its first member.
+static inline const struct dp_answer_hashes *dp_answer_hashes(const struct dp_answer_index *answers)
+{
+	return (const struct dp_answer_hashes *)answers;
+}
+
+// Of an IPv4 endpoint as it stands in its packets: source and destination address, source and
+// destination port.
+static inline uint64_t dp_answer_endpoint4(
+	const struct dp_answer_index *answers, uint64_t addresses, uint32_t ports, uint16_t port_id)
+{
+	return keyed_hash_words(
+		&dp_answer_hashes(answers)->request, addresses, ports | (uint64_t)port_id << 32);
+}
+
+// The hash of the endpoint of a flow, for struct dp_answer_key.
+uint64_t dp_answer_endpoint(const struct dp_answer_index *answers, const struct dp_flow *flow);
+
+// The part of dp_answer_digest() for more than keyed_hash() takes.
+uint64_t dp_answer_digest_long(
+	const struct dp_answer_index *answers, const uint8_t *bytes, size_t len);
+
+// The digest of an answer's plaintext; never 0. The rest of its CoAP message follows from the
+// request: an ACK with its message id and token, and an empty OSCORE option.
+static inline uint64_t dp_answer_digest(
+	const struct dp_answer_index *answers, const uint8_t *plaintext, size_t len)
+{
+	uint64_t digest = len <= KEYED_HASH_MAX
+		? keyed_hash(&dp_answer_hashes(answers)->digest, plaintext, len)
+		: dp_answer_digest_long(answers, plaintext, len);
+
+	return digest ? digest : 1;
+}
+
+// Fetches what dp_answer_index_note(), dp_answer_index_put() and dp_answer_index_find() for this
+// request will look at first, ...
 void dp_answer_index_prefetch(
-	const struct dp_answer_index *answers, uint32_t context, uint64_t piv);
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
 // ... and, once that is here, the record that dp_answer_index_find() may have to compare.
 void dp_answer_index_prefetch_record(
-	const struct dp_answer_index *answers, uint32_t context, uint64_t piv);
-// Records the CoAP bytes sent in answer to a request; len 0 for a request whose duplicates get
-// silence. share_at is the bucket of the device's share. What would take more than half of a ring
-// is not recorded.
+	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
+
+// Records a request and the digest of its answer, which is an ACK that follows from the request
+// alone (see dp_answer_digest()); or 0, for a request whose duplicates get silence. share_at is the
+// bucket of the device's share.
+void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint32_t *share_at, uint64_t digest);
+// The same with the CoAP bytes that were sent; len 0 for silence. What would take more than half of
+// a ring, or more than 32 KB, is not recorded.
 void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len);
-// Looks a request up. On DP_ANSWER_RESEND counts the copy; *bytes stays valid until the next put.
+// Looks a request up. On DP_ANSWER_RESEND and DP_ANSWER_AGAIN counts the copy, whatever becomes of
+// it: so nobody has more than these few verified.
 enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
-	const struct dp_answer_key *key, uint64_t now_ms, const uint8_t **bytes, uint16_t *len);
-// The tag of a request that was answered under this Partial IV, as long as its algorithm makes
-// them, or NULL if none is remembered.
-const uint8_t *dp_answer_index_tag(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
+	const struct dp_answer_key *key, uint64_t now_ms, struct dp_answer_found *found);
+
+// What is remembered of a request's tag. Two different ones rarely have the same.
+static inline uint16_t dp_answer_tag(const uint8_t *tag)
+{
+	uint16_t part;
+
+	memcpy(&part, tag, sizeof(part));
+	return part;
+}
+
+// dp_answer_tag() of a request that was answered under this Partial IV. false if none is
+// remembered.
+bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context,
+	uint32_t generation, uint64_t piv, uint16_t *tag);
 // Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
 uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms);
 

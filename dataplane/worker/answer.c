@@ -35,6 +35,7 @@ struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, u
 	answer->tag = pkt_tag(vec, slot, answer->tag_len);
 	answer->context = vec->context[slot];
 	answer->generation = vec->generation[slot];
+	answer->again = vec->again[slot];
 	return answer;
 }
 
@@ -52,6 +53,7 @@ void dp_answer_error(struct dp_worker *w, struct pkt_answer *answer, uint8_t cod
 		coap_write_payload(&writer, diagnostic, strlen(diagnostic));
 	answer->plaintext = plaintext;
 	answer->plaintext_len = coap_writer_len(&writer);
+	answer->deterministic = false;
 }
 
 struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)

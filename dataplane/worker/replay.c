@@ -17,20 +17,26 @@
 
 #define CHALLENGES_PER_SECOND 2 // to one context, of requests that are not the newest
 
+enum copy {
+	COPY_NONE,  // it is a replay
+	COPY_ENDED, // answered, or silence
+	COPY_AGAIN, // it is to be answered once more
+};
+
 // Stage 7b: whether a request whose Partial IV was seen is a copy of one that we know. Answers it,
-// or is silent, as RFC 7252 section 4.5 asks; false: it is a replay.
-static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+// or is silent, as RFC 7252 section 4.5 asks.
+static enum copy duplicate(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	const struct coap_msg *msg = &vec->msg[slot];
 	unsigned tag_len = aead_algs[ctx->alg].tag_len;
+	struct dp_answer_found found;
 	struct dp_flow flow;
-	const uint8_t *bytes;
-	uint16_t len;
 
 	pkt_flow(vec, slot, &flow);
 	const struct dp_answer_key key = {
 		.piv = vec->option[slot].piv,
+		.endpoint = dp_answer_endpoint(w->answers, &flow),
 		.context = vec->context[slot],
 		.generation = vec->generation[slot],
 		.flow = &flow,
@@ -41,29 +47,29 @@ static bool duplicate(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 		.tag_len = tag_len,
 	};
 
-	switch (dp_answer_index_find(w->answers, &key, w->now_ms, &bytes, &len)) {
-	case DP_ANSWER_RESEND:
-		if (msg->type == COAP_NON) {
-			// An ACK was sent, and a NON is never acknowledged.
-			dp_count(w, DP_STAT_drop_duplicate_silent);
-			return true;
-		}
-		dp_reply(w, &flow, bytes, len,
-			len == COAP_EMPTY_LEN ? DP_STAT_rx_duplicates_acked
-					      : DP_STAT_rx_duplicates_answered);
-		return true;
-	case DP_ANSWER_SILENT:
-		dp_count(w, DP_STAT_drop_duplicate_silent);
-		return true;
-	case DP_ANSWER_NONE:
-		break;
-	}
-	uint32_t index = dp_in_flight_find(w->in_flight, &key);
+	enum dp_answer_verdict verdict = dp_answer_index_find(w->answers, &key, w->now_ms, &found);
 
-	if (index == DP_INDEX_NONE)
-		return false;
-	dp_separate_copy(w, index, &flow, msg->type);
-	return true;
+	if (verdict == DP_ANSWER_NONE) {
+		uint32_t index = dp_in_flight_find(w->in_flight, &key);
+
+		if (index == DP_INDEX_NONE)
+			return COPY_NONE;
+		dp_separate_copy(w, index, &flow, msg->type);
+		return COPY_ENDED;
+	}
+	// An ACK was sent, and a NON is never acknowledged.
+	if (verdict == DP_ANSWER_SILENT || msg->type == COAP_NON) {
+		dp_count(w, DP_STAT_drop_duplicate_silent);
+		return COPY_ENDED;
+	}
+	if (verdict == DP_ANSWER_AGAIN) {
+		vec->again[slot] = found.digest;
+		return COPY_AGAIN;
+	}
+	dp_reply(w, &flow, found.bytes, found.len,
+		found.len == COAP_EMPTY_LEN ? DP_STAT_rx_duplicates_acked
+					    : DP_STAT_rx_duplicates_answered);
+	return COPY_ENDED;
 }
 
 // What the window says of a request. That of an unclaimed context may be read: commit looks again.
@@ -91,15 +97,18 @@ static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *v
 }
 
 // A request that did not pass: a copy, which of a context of unknown window may be one of what was
-// accepted before a resync, or a replay. true: it is to be verified as a probe.
-static bool window_probe(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	enum osc_window_verdict verdict)
+// accepted before a resync, or a replay. true: it is to be verified, to be answered once more or as
+// a probe.
+static bool not_passed(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, enum osc_window_verdict verdict)
 {
 	bool seen_non = verdict == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot);
+	enum copy copy = seen_non ? COPY_NONE : duplicate(w, vec, slot);
 
-	if (!seen_non && duplicate(w, vec, slot))
-		return false;
-	if (dp_suspicion_probe(w, vec, slot))
+	if (copy != COPY_NONE)
+		return copy == COPY_AGAIN;
+	vec->probe[slot] = dp_suspicion_probe(w, vec, slot);
+	if (vec->probe[slot])
 		return true;
 	if (seen_non)
 		dp_count(w, DP_STAT_drop_seen_non);
@@ -125,6 +134,7 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 		keep[slot] = verdict[slot] == OSC_WINDOW_NEW;
 		kept += keep[slot];
 		vec->probe[slot] = false;
+		vec->again[slot] = 0;
 		if (keep[slot])
 			continue;
 		if (verdict[slot] == OSC_WINDOW_SEEN && copy_is_as_replay(w, vec, slot)) {
@@ -137,16 +147,17 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 			}
 			looked = true;
 		}
-		dp_answer_index_prefetch(w->answers, vec->context[slot], vec->option[slot].piv);
+		dp_answer_index_prefetch(w->answers, vec->context[slot], vec->generation[slot],
+			vec->option[slot].piv);
 		old[n++] = slot;
 	}
 	if (kept == vec->n)
 		return;
 	for (unsigned i = 0; i < n; i++)
-		dp_answer_index_prefetch_record(
-			w->answers, vec->context[old[i]], vec->option[old[i]].piv);
+		dp_answer_index_prefetch_record(w->answers, vec->context[old[i]],
+			vec->generation[old[i]], vec->option[old[i]].piv);
 	for (unsigned i = 0; i < n; i++)
-		keep[old[i]] = vec->probe[old[i]] = window_probe(w, vec, old[i], verdict[old[i]]);
+		keep[old[i]] = not_passed(w, vec, old[i], verdict[old[i]]);
 	VEC_FILTER(vec, slot, keep[slot]);
 }
 
@@ -229,7 +240,8 @@ static enum dp_remembered burst_remembers(const struct dp_worker *w, const struc
 }
 
 // A verified request whose Partial IV is not new after all: two of one burst both passed stage 7.
-static void not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed, unsigned slot,
+// true: it is to be answered once more.
+static bool not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed, unsigned slot,
 	enum osc_window_verdict verdict)
 {
 	bool copy;
@@ -240,8 +252,16 @@ static void not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed
 		dp_count(w, DP_STAT_drop_seen_non);
 	else if (copy)
 		dp_count(w, DP_STAT_drop_duplicate_silent);
-	else if (!duplicate(w, vec, slot))
-		dp_suspicion(w, vec, slot, in_burst);
+	else
+		switch (duplicate(w, vec, slot)) {
+		case COPY_AGAIN:
+			return true;
+		case COPY_ENDED:
+			break;
+		case COPY_NONE:
+			dp_suspicion(w, vec, slot, in_burst);
+		}
+	return false;
 }
 
 // Claims an unclaimed context, for this worker or, with affinity, for its home. Returns the owner.
@@ -282,73 +302,85 @@ static void accepted(struct dp_worker *w, uint32_t index, struct dp_context *ctx
 		dp_limit_uses(w, index, ctx, before);
 }
 
+// true: the request goes on, taken in or to be answered once more. `committed` of the burst went on
+// before it.
+static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned committed, unsigned slot)
+{
+	uint32_t index = vec->context[slot];
+	struct dp_context *ctx = &w->contexts->context[index];
+	uint64_t piv = vec->option[slot].piv;
+	uint64_t own_piv;
+	enum osc_window_verdict verdict;
+	enum dp_stat why_not;
+
+	if (dp_context_live(ctx) != vec->generation[slot]) {
+		dp_count(w, DP_STAT_drop_context_gone);
+		return false;
+	}
+	if (unlikely(vec->again[slot]))
+		return true; // this worker answered it before; nothing of its context is written
+	uint8_t owner = claim(w, vec, slot, ctx);
+
+	if (owner == DP_OWNER_MAIN) {
+		dp_count(w, DP_STAT_drop_context_gone);
+		return false;
+	}
+	if (owner != w->id) {
+		dp_handoff(w, vec, slot, owner);
+		return false;
+	}
+	uint64_t before = ctx->window.next;
+
+	if (vec->probe[slot]) {
+		dp_suspicion(w, vec, slot, DP_REMEMBERED_NONE);
+		return false;
+	}
+	if (ctx->flags & DP_CONTEXT_OWN_PIV &&
+		!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
+		// Not accepted, so that its retransmission can be, and be answered.
+		dp_count(w, why_not);
+		return false;
+	}
+	if (dp_context_window_unknown(ctx)) {
+		if (piv < ctx->window.next) {
+			dp_replay(w, vec, slot);
+			return false;
+		}
+		if (!dp_echo_brought(w, vec, slot, dp_side(w, index)->unknown_phases)) {
+			challenge(w, vec, slot);
+			return false;
+		}
+		osc_window_open_at(&ctx->window, piv);
+		dp_side(w, index)->challenged = 0;
+		dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+	} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
+		// Its retransmission passes, once the mark is durable.
+		mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
+		dp_side(w, index)->last_refused_s = w->now_ms / 1000;
+		dp_count(w, DP_STAT_drop_above_mark);
+		return false;
+	} else if ((verdict = osc_window_commit(&ctx->window, piv)) != OSC_WINDOW_NEW) {
+		return not_new(w, vec, committed, slot, verdict);
+	} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
+		dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
+	}
+	accepted(w, index, ctx, before);
+	return true;
+}
+
 // Stage 10, in order of arrival: the only place where a window moves, after the tag verified.
 void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 {
-	unsigned kept = 0;
+	unsigned kept = 0, again = 0;
 
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
-		uint32_t index = vec->context[slot];
-		struct dp_context *ctx = &w->contexts->context[index];
-		uint64_t piv = vec->option[slot].piv;
-		uint64_t own_piv;
-		enum osc_window_verdict verdict;
-		enum dp_stat why_not;
 
-		if (dp_context_live(ctx) != vec->generation[slot]) {
-			dp_count(w, DP_STAT_drop_context_gone);
+		if (!commit_one(w, vec, kept, slot))
 			continue;
-		}
-		uint8_t owner = claim(w, vec, slot, ctx);
-
-		if (owner == DP_OWNER_MAIN) {
-			dp_count(w, DP_STAT_drop_context_gone);
-			continue;
-		}
-		if (owner != w->id) {
-			dp_handoff(w, vec, slot, owner);
-			continue;
-		}
-		uint64_t before = ctx->window.next;
-
-		if (vec->probe[slot]) {
-			dp_suspicion(w, vec, slot, DP_REMEMBERED_NONE);
-			continue;
-		}
-		if (ctx->flags & DP_CONTEXT_OWN_PIV &&
-			!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
-			// Not accepted, so that its retransmission can be, and be answered.
-			dp_count(w, why_not);
-			continue;
-		}
-		if (dp_context_window_unknown(ctx)) {
-			if (piv < ctx->window.next) {
-				dp_replay(w, vec, slot);
-				continue;
-			}
-			if (!dp_echo_brought(w, vec, slot, dp_side(w, index)->unknown_phases)) {
-				challenge(w, vec, slot);
-				continue;
-			}
-			osc_window_open_at(&ctx->window, piv);
-			dp_side(w, index)->challenged = 0;
-			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
-		} else if (ctx->flags & DP_CONTEXT_FLOOR && piv >= ctx->mark) {
-			// Its retransmission passes, once the mark is durable.
-			mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
-			dp_side(w, index)->last_refused_s = w->now_ms / 1000;
-			dp_count(w, DP_STAT_drop_above_mark);
-			continue;
-		} else if ((verdict = osc_window_commit(&ctx->window, piv)) != OSC_WINDOW_NEW) {
-			not_new(w, vec, kept, slot, verdict);
-			continue;
-		} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
-			dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
-		}
-		accepted(w, index, ctx, before);
+		again += vec->again[slot] != 0;
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;
-	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept);
+	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept - again);
 }

@@ -24,10 +24,23 @@ static struct pkt_answer *answer_to(struct dp_worker *w, struct pkt_vec *vec, un
 	return answer;
 }
 
+// Whether it is a copy of a request that was answered: it ends here, as only an answer that is made
+// of nothing but the request can be the same again. What was counted of the request, logged, and
+// taken from its device was so when it was taken in.
+static bool answered_otherwise(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	if (likely(!vec->again[slot]))
+		return false;
+	dp_count(w, DP_STAT_drop_duplicate_differs);
+	return true;
+}
+
 static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, uint8_t code, uint32_t max_age,
 	const char *diagnostic)
 {
+	if (answered_otherwise(w, vec, slot))
+		return;
 	struct pkt_answer *answer = answer_to(w, vec, slot, options);
 
 	dp_answer_error(w, answer, code, max_age, diagnostic);
@@ -136,10 +149,12 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 	bool echo = route->target == DP_TARGET_ECHO;
 	bool get = code == COAP_GET || code == COAP_FETCH;
 	uint8_t answered = echo && get ? COAP_CONTENT : COAP_CHANGED;
+	bool access = unlikely(w->access) && !answer->again;
 
-	if (unlikely(w->access))
+	if (access)
 		dp_access_request(w, vec, slot, &record);
 	answer->plaintext = start;
+	answer->deterministic = true;
 	if (!echo || !body->payload) {
 		start[0] = answered;
 		answer->plaintext_len = 1;
@@ -147,16 +162,16 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 			   w, answer, options, answered, body, &start, &answer->plaintext_len)) {
 		answer->plaintext = start;
 	} else if (get) {
-		dp_count(w, DP_STAT_answers_oversize);
+		dp_stat_add(&w->stats, DP_STAT_answers_oversize, !answer->again);
 		dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
 	} else {
 		// What was asked is done; only its payload is not repeated.
-		dp_count(w, DP_STAT_answers_oversize);
+		dp_stat_add(&w->stats, DP_STAT_answers_oversize, !answer->again);
 		start[0] = answered;
 		answer->plaintext_len = 1;
 	}
-	dp_count(w, DP_STAT_answers_builtin);
-	if (unlikely(w->access))
+	dp_stat_add(&w->stats, DP_STAT_answers_builtin, !answer->again);
+	if (access)
 		dp_access_answer(w, &record, answer);
 }
 
@@ -215,6 +230,8 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
 
+	if (answered_otherwise(w, vec, slot))
+		return;
 	if (msg->token_len + body_len > w->exchanges->shared.data_room) {
 		// The port handed us a packet beyond its MTU.
 		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
@@ -261,7 +278,9 @@ static bool request_read(
 	const struct coap_msg *msg = &vec->msg[slot];
 	const uint8_t *plaintext = msg->body.payload;
 	uint16_t len = vec->plaintext_len[slot];
-	uint32_t too_fast_s = rate_take(w, &w->contexts->context[vec->context[slot]]);
+	uint32_t too_fast_s = likely(!vec->again[slot])
+		? rate_take(w, &w->contexts->context[vec->context[slot]])
+		: 0;
 
 	if (likely(w->fast_paths && !too_fast_s) &&
 		dp_inner_read_usual(inner, w->policy->index, &msg->body, plaintext, len))
@@ -270,7 +289,8 @@ static bool request_read(
 		dp_inner_read(inner, w->policy->index, &msg->body, msg->type, plaintext, len);
 
 	if (verdict.silent) {
-		dp_count(w, DP_STAT_requests_rejected);
+		if (!answered_otherwise(w, vec, slot))
+			dp_count(w, DP_STAT_requests_rejected);
 		return false;
 	}
 	if (too_fast_s && !verdict.malformed) {
@@ -300,7 +320,7 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const struct dp_route *route = &w->policy->routes[inner.route];
 
 	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
-		dp_count(w, DP_STAT_overload_refused);
+		dp_stat_add(&w->stats, DP_STAT_overload_refused, !vec->again[slot]);
 		answer_busy(w, vec, slot, &inner.options);
 	} else if (route->target == DP_TARGET_UPSTREAM) {
 		dispatch(w, vec, slot, &inner.options, inner.route);

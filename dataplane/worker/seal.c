@@ -57,6 +57,18 @@ static size_t encode_head(
 	return len;
 }
 
+static uint64_t digest(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	return dp_answer_digest(w->answers, answer->plaintext, answer->plaintext_len);
+}
+
+// Whether the same answer can be made again of the same request.
+static bool is_deterministic(const struct pkt_answer *answer)
+{
+	return answer->deterministic && !answer->has_own_piv;
+}
+
+// Records what a duplicate gets: these bytes, or without them the same answer, sealed again.
 static void record(
 	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len)
 {
@@ -64,20 +76,24 @@ static void record(
 		return;
 	const struct dp_answer_key key = {
 		.piv = answer->piv,
+		.endpoint = dp_answer_endpoint(w->answers, answer->flow),
 		.context = answer->context,
 		.generation = answer->generation,
-		.flow = answer->flow,
 		.token = answer->token,
 		.tag = answer->tag,
 		.token_len = answer->token_len,
 		.mid = answer->mid,
 		.tag_len = answer->tag_len,
 	};
+	uint32_t *share_at = &w->contexts->context[answer->context].share_at;
 
 	// A duplicate NON gets silence (its answer may be lost as the request may be).
-	dp_answer_index_put(w->answers, &key, w->now_ms,
-		&w->contexts->context[answer->context].share_at, coap,
-		answer->type == COAP_CON ? len : 0);
+	if (answer->type != COAP_CON)
+		dp_answer_index_note(w->answers, &key, w->now_ms, share_at, 0);
+	else if (coap)
+		dp_answer_index_put(w->answers, &key, w->now_ms, share_at, coap, len);
+	else
+		dp_answer_index_note(w->answers, &key, w->now_ms, share_at, digest(w, answer));
 }
 
 // What is recorded of a request that got an empty ACK: a duplicate gets it again.
@@ -127,6 +143,7 @@ static void answer_shorten(struct dp_worker *w, struct pkt_answer *answer)
 	uint8_t class = COAP_CODE_CLASS(answer->plaintext[0]);
 	uint8_t code = class == 4 || class == 5 ? answer->plaintext[0] : COAP_INTERNAL_SERVER_ERROR;
 
+	answer->deterministic = false;
 	if (is_performed(w, answer))
 		answer->plaintext_len = 1;
 	else
@@ -149,10 +166,22 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 	if (!answer->recorded)
 		taken = room;
 	if (head && head + answer->plaintext_len + answer->tag_len > RTE_MIN(room, taken)) {
+		if (answer->again)
+			return 0;
 		dp_count(w, DP_STAT_answers_oversize);
 		answer_shorten(w, answer);
 	}
 	return head + answer->plaintext_len + answer->tag_len <= room ? head : 0;
+}
+
+// Whether an answer may go out again under the nonce that it was sealed with before: it is the
+// same, byte by byte.
+static bool is_same_again(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	const struct dp_context *ctx = &w->contexts->context[answer->context];
+
+	return is_deterministic(answer) && !(ctx->flags & DP_CONTEXT_OWN_PIV) &&
+		!not_wanted(answer) && digest(w, answer) == answer->again;
 }
 
 // Describes how an answer is sealed. From here on its nonce is spent.
@@ -190,6 +219,10 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		? NULL
 		: &w->exchanges->worker_half[answer->exchange];
 
+	if (unlikely(answer->again) && !is_same_again(w, answer)) {
+		dp_count(w, DP_STAT_drop_duplicate_differs);
+		return false;
+	}
 	if (not_wanted(answer)) {
 		suppress(w, answer);
 		return false;
@@ -213,6 +246,9 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 
 	if (likely(m)) {
 		coap = rte_pktmbuf_mtod_offset(m, uint8_t *, dp_frame_overhead(answer->flow));
+	} else if (answer->again) {
+		dp_count(w, DP_STAT_drop_no_mbuf);
+		return false;
 	} else {
 		// Its Partial IV is spent, so no copy of the request will be served again: it is
 		// sealed all the same, and a copy gets the bytes.
@@ -222,11 +258,13 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		coap = w->spare + i * w->spare_stride;
 	}
 	if (answer->recorded)
-		dp_answer_index_prefetch(w->answers, answer->context, answer->piv);
+		dp_answer_index_prefetch(
+			w->answers, answer->context, answer->generation, answer->piv);
 	size_t head = place_head(w, answer, coap);
 
 	if (!head) {
-		dp_count(w, DP_STAT_answers_no_room);
+		dp_count(w,
+			answer->again ? DP_STAT_drop_duplicate_differs : DP_STAT_answers_no_room);
 		rte_pktmbuf_free(m);
 		return false;
 	}
@@ -247,14 +285,21 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 
 	if (!sealed) {
 		dp_count(w, DP_STAT_answers_seal_failed);
+		if (answer->again)
+			dp_count(w, DP_STAT_drop_duplicate_silent);
 		rte_pktmbuf_free(m);
+		return;
+	}
+	if (unlikely(answer->again)) {
+		dp_send_mbuf(w, m, answer->flow, coap_len);
+		dp_count(w, DP_STAT_rx_duplicates_answered);
 		return;
 	}
 	if (unlikely(answer->separate)) {
 		record_ack(w, answer);
 		dp_separate_sent(w, answer, coap, coap_len);
 	} else {
-		record(w, answer, coap, coap_len);
+		record(w, answer, is_deterministic(answer) ? NULL : coap, coap_len);
 	}
 	if (unlikely(!m))
 		return;

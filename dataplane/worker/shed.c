@@ -13,11 +13,11 @@ void dp_rung_entered(struct dp_worker *w, enum dp_rung rung)
 	dp_count(w, stats[rung]);
 }
 
-// Copies of requests that were answered passed stage 7b, and what another worker owns is for that
-// one to refuse.
+// Copies of requests that were answered have their own limit, and what another worker owns is for
+// that one to refuse.
 static bool overload_spares(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
-	if (vec->foreign[slot])
+	if (vec->foreign[slot] || vec->again[slot])
 		return true;
 	if (vec->msg[slot].type == COAP_NON) {
 		dp_count(w, DP_STAT_drop_overload_non);

@@ -16,13 +16,9 @@ static uint64_t echo_phase(const struct dp_context *ctx, const struct dp_side *s
 	return UINT64_C(1) << 63 | (uint64_t)side->unknown_phases << 32 | ctx->accepted;
 }
 
-static enum dp_remembered tag_compare(
-	const struct pkt_vec *vec, unsigned slot, const uint8_t *tag, unsigned tag_len)
+static enum dp_remembered remembered_as(bool same)
 {
-	if (!tag)
-		return DP_REMEMBERED_NONE;
-	return memcmp(tag, pkt_tag(vec, slot, tag_len), tag_len) ? DP_REMEMBERED_OTHER
-								 : DP_REMEMBERED_SAME;
+	return same ? DP_REMEMBERED_SAME : DP_REMEMBERED_OTHER;
 }
 
 static enum dp_remembered remembered(
@@ -31,11 +27,15 @@ static enum dp_remembered remembered(
 	uint32_t index = vec->context[slot];
 	uint64_t piv = vec->option[slot].piv;
 	unsigned tag_len = aead_algs[w->contexts->context[index].alg].tag_len;
-	const uint8_t *tag = dp_answer_index_tag(w->answers, index, vec->generation[slot], piv);
+	const uint8_t *tag = pkt_tag(vec, slot, tag_len);
+	uint16_t answered;
 
-	if (!tag)
-		tag = dp_in_flight_tag(w->in_flight, index, vec->generation[slot], piv);
-	return tag_compare(vec, slot, tag, tag_len);
+	if (dp_answer_index_tag(w->answers, index, vec->generation[slot], piv, &answered))
+		return remembered_as(answered == dp_answer_tag(tag));
+	const uint8_t *in_flight =
+		dp_in_flight_tag(w->in_flight, index, vec->generation[slot], piv);
+
+	return in_flight ? remembered_as(!memcmp(in_flight, tag, tag_len)) : DP_REMEMBERED_NONE;
 }
 
 // Whether nothing was accepted for so long that no copy of it can be under way any more. What was

@@ -60,6 +60,9 @@ struct pkt_vec {
 	bool opened[DP_BURST];  // the payload is plaintext now, to be wiped
 	bool foreign[DP_BURST]; // another worker owns the context: verified here, handed over
 	bool probe[DP_BURST];   // verified only to see whether the device starts again
+	// A copy of a request that was answered: the digest of that answer. It is verified and
+	// answered once more, but not taken in, so that it moves no window and no bucket. 0: none.
+	uint64_t again[DP_BURST];
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 };
 
@@ -84,6 +87,7 @@ struct pkt_answer {
 	const uint8_t *plaintext;
 	uint64_t piv;     // of the request
 	uint64_t own_piv; // if has_own_piv
+	uint64_t again;   // to a copy: pkt_vec.again. Another answer than that is not sealed
 	uint32_t context;
 	uint32_t generation;
 	uint32_t exchange; // taken back when the answer is sent; DP_INDEX_NONE: none
@@ -96,6 +100,8 @@ struct pkt_answer {
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
 	bool has_own_piv : 1;
 	bool recorded : 1; // in the answer index; not an Echo challenge
+	// The request and the configuration decide plaintext and nonce: a digest is recorded
+	bool deterministic : 1;
 	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON
 };
 

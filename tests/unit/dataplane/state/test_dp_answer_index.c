@@ -2,6 +2,7 @@
 // The answer index against a model that remembers everything: what it says is true, it forgets the
 // oldest first, and never takes one request for another.
 
+#include "crypto/aead.h"
 #include "dataplane/shared/bucket.h"
 #include "dataplane/state/answer_index.h"
 
@@ -9,14 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RING       (64 * 1024)
-#define MODEL      4096 // records remembered; more than the ring ever holds
-#define RECORD_MIN 80   // bytes of ring that any record takes at least
-#define TOKEN_MAX  600
-#define LEN_MAX    1472
-#define STEPS      1000000
-#define CONTEXTS   8
-#define PIVS       512
+#define RING      (64 * 1024)
+#define MODEL     4096 // records remembered; more than the ring ever holds
+#define RECORD    32   // bytes of ring that any record takes, and a multiple of that
+#define TOKEN_MAX 600
+#define LEN_MAX   1472
+#define STEPS     1000000
+#define CONTEXTS  8
+#define PIVS      512
 
 struct model_record {
 	struct dp_flow flow;
@@ -28,9 +29,12 @@ struct model_record {
 	uint32_t seed; // of tag, token and bytes
 	uint16_t token_len;
 	uint16_t mid;
-	uint16_t len;
+	uint16_t len; // of its bytes; 0: there is a digest, or silence
 	uint8_t tag_len;
 	uint8_t sent;
+	bool silent;
+	uint64_t first_ms;
+	uint64_t digest; // if len is 0
 };
 
 static uint64_t state;
@@ -63,7 +67,8 @@ struct question {
 	uint8_t token[TOKEN_MAX];
 };
 
-static void ask(struct question *q, const struct model_record *r)
+static void ask(
+	const struct dp_answer_index *answers, struct question *q, const struct model_record *r)
 {
 	fill(q->tag, r->tag_len, r->seed, 1);
 	fill(q->token, r->token_len, r->seed, 2);
@@ -71,7 +76,7 @@ static void ask(struct question *q, const struct model_record *r)
 		.piv = r->piv,
 		.context = r->context,
 		.generation = r->generation,
-		.flow = &r->flow,
+		.endpoint = dp_answer_endpoint(answers, &r->flow),
 		.token = q->token,
 		.tag = q->tag,
 		.token_len = r->token_len,
@@ -96,12 +101,18 @@ static void make(struct model_record *r)
 		.len = rnd() % 4 ? rnd() % 64 : rnd() % LEN_MAX,
 		.tag_len = rnd() % 2 ? 8 : 16,
 	};
+	if (r->flow.family == 6)
+		r->flow.remote_addr[15] = rnd() % 2;
+	if (rnd() % 2)
+		return;
+	r->len = 0;
+	r->digest = rnd() % 4 ? rnd() + 1 : 0;
 }
 
 // Changes one thing by which a request is recognised.
-static void spoil(struct question *q, struct model_record *r)
+static void spoil(const struct dp_answer_index *answers, struct question *q, struct model_record *r)
 {
-	switch (rnd() % 9) {
+	switch (rnd() % 10) {
 	case 0:
 		q->key.mid ^= 1;
 		break;
@@ -118,10 +129,13 @@ static void spoil(struct question *q, struct model_record *r)
 			q->key.token_len = 1;
 		break;
 	case 4:
-		r->flow.remote_addr[15] ^= 0x80;
+		r->flow.remote_addr[rnd() % (r->flow.family == 4 ? 4 : 16)] ^= 0x80;
 		break;
 	case 5:
 		r->flow.local_port ^= 0x80;
+		break;
+	case 8:
+		r->flow.port_id ^= 0x80;
 		break;
 	case 6:
 		q->key.token_len += q->key.token_len < TOKEN_MAX ? 1 : -1;
@@ -133,6 +147,7 @@ static void spoil(struct question *q, struct model_record *r)
 		q->key.piv += PIVS;
 		break;
 	}
+	q->key.endpoint = dp_answer_endpoint(answers, &r->flow);
 }
 
 // Of a device that has all of its share.
@@ -144,9 +159,17 @@ static void put_within(struct dp_answer_index *answers, const struct dp_answer_k
 	dp_answer_index_put(answers, key, now_ms, &share_at, coap, len);
 }
 
+static void note_within(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint64_t digest)
+{
+	uint32_t share_at = dp_bucket_now(now_ms);
+
+	dp_answer_index_note(answers, key, now_ms, &share_at, digest);
+}
+
 static size_t size_of(const struct model_record *r)
 {
-	return RECORD_MIN + r->token_len + r->len;
+	return RECORD + (r->len + RECORD - 1) / RECORD * RECORD;
 }
 
 // The index and the model beside it.
@@ -168,10 +191,13 @@ static void put_one(void)
 
 	make(r);
 	r->serial = ++run.serial;
-	r->last_ms = run.now_ms;
+	r->first_ms = r->last_ms = run.now_ms;
 	fill(coap, r->len, r->seed, 3);
-	ask(&q, r);
-	put_within(run.answers, &q.key, run.now_ms, coap, r->len);
+	ask(run.answers, &q, r);
+	if (r->len)
+		put_within(run.answers, &q.key, run.now_ms, coap, r->len);
+	else
+		note_within(run.answers, &q.key, run.now_ms, r->digest);
 }
 
 // How many bytes were written behind the record that was put so many puts ago, at least: what
@@ -188,21 +214,31 @@ static size_t bytes_behind(uint64_t back)
 
 // What was found is the record's, and is sent again where it may be.
 static void check_found(
-	struct model_record *r, enum dp_answer_verdict verdict, const uint8_t *bytes, uint16_t len)
+	struct model_record *r, enum dp_answer_verdict verdict, const struct dp_answer_found *found)
 {
-	bool resend = r->len && r->sent < DP_ANSWER_RESENDS_MAX &&
-		run.now_ms - r->last_ms >= DP_ANSWER_RESEND_MS;
+	bool resend = (r->len || r->digest) && r->sent < DP_ANSWER_RESENDS_MAX &&
+		run.now_ms - r->last_ms >= DP_ANSWER_RESEND_MS &&
+		run.now_ms - r->first_ms <= DP_ANSWER_KEPT_MS;
 	uint8_t expected[LEN_MAX];
 
-	cr_assert_eq(verdict, resend ? DP_ANSWER_RESEND : DP_ANSWER_SILENT, "seed %lu step %u",
-		run.seed, run.step);
+	cr_assert_eq(verdict,
+		!resend          ? DP_ANSWER_SILENT
+			: r->len ? DP_ANSWER_RESEND
+				 : DP_ANSWER_AGAIN,
+		"seed %lu step %u", run.seed, run.step);
 	if (!resend)
 		return;
-	fill(expected, r->len, r->seed, 3);
-	cr_assert_eq(len, r->len);
-	cr_assert_arr_eq(bytes, expected, len, "seed %lu step %u: other bytes", run.seed, run.step);
 	r->sent++;
 	r->last_ms = run.now_ms;
+	if (!r->len) {
+		cr_assert_eq(found->digest, r->digest, "seed %lu step %u: another digest", run.seed,
+			run.step);
+		return;
+	}
+	fill(expected, r->len, r->seed, 3);
+	cr_assert_eq(found->len, r->len);
+	cr_assert_arr_eq(found->bytes, expected, r->len, "seed %lu step %u: other bytes", run.seed,
+		run.step);
 }
 
 static void find_one(void)
@@ -215,15 +251,14 @@ static void find_one(void)
 	struct model_record *r = &run.model[(run.serial - back) % MODEL];
 	struct model_record asked = *r;
 	bool spoiled = rnd() % 4 == 0;
-	const uint8_t *bytes = NULL;
+	struct dp_answer_found found;
 	struct question q;
-	uint16_t len = 0;
 
-	ask(&q, &asked);
+	ask(run.answers, &q, &asked);
 	if (spoiled)
-		spoil(&q, &asked);
+		spoil(run.answers, &q, &asked);
 	enum dp_answer_verdict verdict =
-		dp_answer_index_find(run.answers, &q.key, run.now_ms, &bytes, &len);
+		dp_answer_index_find(run.answers, &q.key, run.now_ms, &found);
 
 	if (spoiled) {
 		cr_assert_eq(
@@ -243,7 +278,7 @@ static void find_one(void)
 	if (verdict == DP_ANSWER_NONE)
 		return;
 	run.hits++;
-	check_found(r, verdict, bytes, len);
+	check_found(r, verdict, &found);
 }
 
 Test(dp_answer_index, agrees_with_a_model)
@@ -274,27 +309,26 @@ Test(dp_answer_index, the_oldest_is_overwritten_first)
 	struct dp_answer_index *answers = dp_answer_index_create(RING);
 	struct model_record r = {.tag_len = 8, .len = 1000};
 	static uint8_t coap[1000];
+	struct dp_answer_found found;
 	struct question q;
-	const uint8_t *bytes;
 	unsigned held = 0;
-	uint16_t len;
 
 	for (unsigned i = 0; i < 1000; i++) {
 		r.piv = i;
-		ask(&q, &r);
+		ask(answers, &q, &r);
 		put_within(answers, &q.key, 10 * i, coap, sizeof(coap));
 	}
 	for (unsigned i = 1000; i-- > 0;) {
 		r.piv = i;
-		ask(&q, &r);
-		bool there = dp_answer_index_find(answers, &q.key, 100000, &bytes, &len) !=
-			DP_ANSWER_NONE;
+		ask(answers, &q, &r);
+		bool there =
+			dp_answer_index_find(answers, &q.key, 100000, &found) != DP_ANSWER_NONE;
 
 		if (there)
 			cr_assert_eq(held, 999 - i, "a hole at %u", i);
 		held += there;
 	}
-	cr_expect_geq(held, RING / 1160 - 2);
+	cr_expect_geq(held, RING / size_of(&r) - 2);
 	cr_expect_eq(dp_answer_index_oldest_ms(answers, 10000), 10000 - 10 * (1000 - held));
 	dp_answer_index_free(answers);
 }
@@ -304,19 +338,16 @@ Test(dp_answer_index, an_answer_longer_than_the_ring_is_not_kept)
 	struct dp_answer_index *answers = dp_answer_index_create(1);
 	static uint8_t big[UINT16_MAX];
 	static const uint8_t tag[8];
-	const struct dp_flow flow = {0};
 	struct dp_answer_key key = {
-		.flow = &flow, .token = big, .tag = tag, .tag_len = 8, .token_len = UINT16_MAX};
-	const uint8_t *bytes;
-	uint16_t len;
+		.token = big, .tag = tag, .tag_len = 8, .token_len = UINT16_MAX};
+	struct dp_answer_found found;
 
 	cr_expect_eq(dp_answer_index_oldest_ms(answers, 5), 0, "nothing is held");
 	put_within(answers, &key, 1, big, sizeof(big));
-	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_NONE);
-	key.token_len = 8;
-	put_within(answers, &key, 1, big, 16);
-	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &bytes, &len), DP_ANSWER_RESEND);
-	cr_expect_eq(len, 16);
+	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &found), DP_ANSWER_NONE);
+	put_within(answers, &key, 1, big, DP_ANSWER_SHARE_MIN - RECORD);
+	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &found), DP_ANSWER_RESEND);
+	cr_expect_eq(found.len, DP_ANSWER_SHARE_MIN - RECORD);
 	dp_answer_index_free(answers);
 }
 
@@ -329,13 +360,12 @@ static bool known(struct dp_answer_index *answers, uint32_t context, uint64_t pi
 	uint16_t want_len)
 {
 	struct model_record r = {.tag_len = 8, .context = context, .piv = piv};
+	struct dp_answer_found found;
 	struct question q;
-	const uint8_t *bytes;
-	uint16_t len = 0;
 
-	ask(&q, &r);
-	return dp_answer_index_find(answers, &q.key, now_ms, &bytes, &len) == DP_ANSWER_RESEND &&
-		len == want_len;
+	ask(answers, &q, &r);
+	return dp_answer_index_find(answers, &q.key, now_ms, &found) == DP_ANSWER_RESEND &&
+		found.len == want_len;
 }
 
 // A device that sends without end forgets its own answers, and no others.
@@ -354,14 +384,14 @@ Test(dp_answer_index, beyond_its_share_a_device_overwrites_only_its_like)
 		for (unsigned i = 0; i < HONEST * EACH; i++) {
 			r.context = i % HONEST;
 			r.piv = round * EACH + i / HONEST;
-			ask(&q, &r);
+			ask(answers, &q, &r);
 			dp_answer_index_put(
 				answers, &q.key, now_ms, &share_at[r.context], coap, SMALL);
 		}
 		r.context = HONEST;
 		for (unsigned i = 0; i < FLOOD; i++) {
 			r.piv = (uint64_t)round * FLOOD + i;
-			ask(&q, &r);
+			ask(answers, &q, &r);
 			dp_answer_index_put(
 				answers, &q.key, now_ms, &share_at[HONEST], coap, SMALL);
 		}
@@ -378,9 +408,9 @@ Test(dp_answer_index, beyond_its_share_a_device_overwrites_only_its_like)
 		for (unsigned i = 0; i < FLOOD; i++)
 			of_flood +=
 				known(answers, HONEST, (uint64_t)round * FLOOD + i, now_ms, SMALL);
-		cr_expect_geq(of_flood, RING / DP_ANSWER_BEYOND / (RECORD_MIN + 8 + SMALL) - 8);
-		cr_expect_leq(of_flood,
-			(RING / DP_ANSWER_BEYOND + DP_ANSWER_SHARE_MIN) / (RECORD_MIN + 8 + SMALL));
+		cr_expect_geq(of_flood, RING / DP_ANSWER_BEYOND / (2 * RECORD) - 8);
+		cr_expect_leq(
+			of_flood, (RING / DP_ANSWER_BEYOND + DP_ANSWER_SHARE_MIN) / (2 * RECORD));
 		now_ms += 247000; // all have their shares again
 	}
 	dp_answer_index_free(answers);

@@ -225,6 +225,28 @@ Test(dp_overload, routes_of_low_priority_get_a_protected_503_with_a_max_age_of_i
 	cr_expect(served(COAP_CON, "low"));
 }
 
+// A second answer under one nonce would be a second 5.03, or the first.
+Test(dp_overload, a_copy_whose_answer_would_be_503_now_gets_nothing)
+{
+	struct bed_request known;
+
+	cr_assert(served(COAP_CON, "low"));
+	known = request;
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	fill(80);
+	request = known;
+	send_again();
+	cr_expect_not(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_duplicate_differs), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_overload_refused), 0);
+	release(0);
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	request = known;
+	send_again();
+	cr_expect(answered(COAP_CHANGED));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_duplicates_answered), 1);
+}
+
 Test(dp_overload, a_non_that_was_dropped_is_new_when_it_comes_again)
 {
 	struct bed_request dropped;
