@@ -5,6 +5,7 @@
 
 #include "bench/load/neighbour.h"
 #include "bench/load/transport.h"
+#include "dataplane/port/mbuf_pool.h"
 #include "dataplane/port/pci.h"
 #include "gw/os/eal.h"
 
@@ -246,8 +247,14 @@ static int start_eal(struct port *port, const struct port_conf *conf, struct err
 	if (err)
 		return error_set(f, err, "%s", error.text);
 	port->eal = true;
-	port->pool = rte_pktmbuf_pool_create(
-		"load", POOL_MBUFS, POOL_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
+	port->pool = dp_mbuf_pool_create(&(struct dp_mbuf_pool_conf){
+		.name = "load",
+		.count = POOL_MBUFS,
+		.cache = POOL_CACHE,
+		.data_room = dp_port_data_room(conf->mtu),
+		.socket = SOCKET_ID_ANY,
+		.for_nic = conf->kind == DP_PORT_PCI,
+	});
 	return port->pool ? 0 : error_set(f, -ENOMEM, "no memory for packets");
 }
 

@@ -2,11 +2,36 @@
 
 #include "dataplane/shared/memory.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+// Maps bytes at an address that is a multiple of a huge page's size if they fill one: older kernels
+// put a mapping anywhere, and give it no huge pages at its ends.
+static void *map_aligned(size_t bytes)
+{
+	const size_t spare = bytes < HUGE_PAGE ? 0 : HUGE_PAGE;
+	char *map = mmap(
+		NULL, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED || !spare)
+		return map;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t before = -(uintptr_t)map % HUGE_PAGE;
+	const size_t used = before + (bytes + page - 1) / page * page;
+
+	if (before)
+		munmap(map, before);
+	if (used < bytes + spare)
+		munmap(map + used, bytes + spare - used);
+	return map + before;
+}
 
 void *dp_map(size_t bytes, enum dp_map_use use)
 {
-	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *map = map_aligned(bytes);
 
 	if (map == MAP_FAILED)
 		return NULL;

@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/make.h"
 
+#include "dataplane/port/mbuf_pool.h"
 #include "dataplane/shared/memory.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
@@ -80,8 +81,14 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
 
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
-	w->pool = rte_pktmbuf_pool_create(name, MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
-		MBUF_CACHE, 0, dp_port_data_room(conf->mtu), SOCKET_ID_ANY);
+	w->pool = dp_mbuf_pool_create(&(struct dp_mbuf_pool_conf){
+		.name = name,
+		.count = MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
+		.cache = MBUF_CACHE,
+		.data_room = dp_port_data_room(conf->mtu),
+		.socket = SOCKET_ID_ANY,
+		.for_nic = conf->has_nic,
+	});
 	w->spare_stride = dp_port_data_room(conf->mtu);
 	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
 	w->engine = aead_engine_create(conf->isa);

@@ -72,6 +72,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 		.exchanges = conf->workers.exchanges,
 		.answers_bytes = conf->workers.answers,
 		.port_count = conf->port_count,
+		.has_nic = !ports_are_software(conf),
 		.mtu = mtu,
 		.clock_least_s = store_clock_least(daemon->store),
 		.ack_timeout_ms = conf->devices.ack_timeout_ms,
