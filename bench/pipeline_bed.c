@@ -20,6 +20,8 @@
 #define PACKETS_MIN   (1u << 16) // of one round
 #define PAYLOAD_LEN   32
 #define ANSWERS_BYTES (64u << 20)
+#define RX_SLOTS      (2 * DP_BURST) // of the port, a worker
+#define TX_SLOTS      (4 * DP_BURST)
 #define FEED_PORT     40000
 #define IPV6_GATEWAY                         \
 	{                                    \
@@ -119,8 +121,8 @@ static void port_make(void)
 	const struct rte_eth_conf eth = {0};
 
 	for (unsigned i = 0; i < BED_WORKERS_MAX; i++) {
-		rx[i] = ring_make("rx", i, 2 * DP_BURST);
-		tx[i] = ring_make("tx", i, 4 * DP_BURST);
+		rx[i] = ring_make("rx", i, RX_SLOTS);
+		tx[i] = ring_make("tx", i, TX_SLOTS);
 	}
 	// Without a pool of its own: the feeder takes the place of the driver.
 	struct rte_mempool *pool =
@@ -184,6 +186,7 @@ void bed_make(struct bed *bed, const struct bed_conf *bed_conf)
 		.exchanges = bed_conf->exchanges,
 		.answers_bytes = ANSWERS_BYTES,
 		.port_count = 1,
+		.queue_mbufs = RX_SLOTS + TX_SLOTS,
 		.mtu = 1500,
 		.policy = &policy,
 	};

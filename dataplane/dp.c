@@ -79,9 +79,10 @@ static bool loop_add(struct dp *dp, unsigned workers)
 	return true;
 }
 
-size_t dp_eal_bytes(unsigned workers, uint32_t max_devices, uint16_t mtu, unsigned ports)
+size_t dp_eal_bytes(const struct dp_conf *conf, bool huge_pages)
 {
-	return workers * dp_worker_eal_bytes(mtu, ports) + dp_context_hash_bytes(max_devices);
+	return conf->worker_count * dp_worker_eal_bytes(conf, huge_pages) +
+		dp_context_hash_bytes(conf->max_devices);
 }
 
 struct dp *dp_create(const struct dp_conf *conf, struct error *error)

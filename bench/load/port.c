@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define POOL_MBUFS  8191 // both queues full, and some bursts
+#define POOL_BURSTS 2048 // mbufs beside those in queues: bursts and caches
 #define POOL_CACHE  256
 #define LCORE       1 // of EAL: the sender
 #define LINK_MS     10000
@@ -221,14 +221,23 @@ static int resolve(struct port *port, const char *host, struct error *f)
 
 static int start_eal(struct port *port, const struct port_conf *conf, struct error *f)
 {
-	const size_t bytes = (size_t)(POOL_MBUFS + 1) *
-		(dp_port_data_room(conf->mtu) + sizeof(struct rte_mbuf) + 128);
+	const struct dp_mbuf_pool_conf pool = {
+		.name = "load",
+		.count = dp_port_queue_mbufs(conf->kind) + POOL_BURSTS,
+		.cache = POOL_CACHE,
+		.data_room = dp_port_data_room(conf->mtu),
+		.socket = SOCKET_ID_ANY,
+		.for_nic = conf->kind == DP_PORT_PCI,
+	};
+	const size_t huge_mb = eal_memory_mb(dp_mbuf_pool_eal_bytes(&pool, true));
+	const bool huge_pages = eal_huge_pages_mb() >= 2 * huge_mb;
 	const unsigned cores[] = {conf->core};
 	const struct eal_conf eal = {
 		.cores = cores,
 		.count = 1,
-		.huge_pages = eal_huge_pages_mb() >= 2 * eal_memory_mb(bytes),
-		.memory_mb = eal_memory_mb(bytes),
+		.huge_pages = huge_pages,
+		.memory_mb =
+			huge_pages ? huge_mb : eal_memory_mb(dp_mbuf_pool_eal_bytes(&pool, false)),
 		.pci = &conf->dev,
 		.pci_count = conf->kind == DP_PORT_PCI,
 	};
@@ -247,14 +256,7 @@ static int start_eal(struct port *port, const struct port_conf *conf, struct err
 	if (err)
 		return error_set(f, err, "%s", error.text);
 	port->eal = true;
-	port->pool = dp_mbuf_pool_create(&(struct dp_mbuf_pool_conf){
-		.name = "load",
-		.count = POOL_MBUFS,
-		.cache = POOL_CACHE,
-		.data_room = dp_port_data_room(conf->mtu),
-		.socket = SOCKET_ID_ANY,
-		.for_nic = conf->kind == DP_PORT_PCI,
-	});
+	port->pool = dp_mbuf_pool_create(&pool);
 	return port->pool ? 0 : error_set(f, -ENOMEM, "no memory for packets");
 }
 

@@ -9,8 +9,13 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
+#include <rte_ring.h>
 
 #include <sodium.h>
+#include <unistd.h>
+
+#define HUGE_PAGE   ((size_t)2 << 20) // the smallest
+#define PAGES_BYTES (16 * 1024)       // of what EAL keeps of each piece of memory and of its ends
 
 static void chunk_free(struct rte_mempool_memhdr *chunk, void *arg)
 {
@@ -35,6 +40,29 @@ static int populate(struct rte_mempool *pool)
 	if (added <= 0)
 		dp_unmap(map, len); // else it is the pool's
 	return added == (int)pool->size ? 0 : added < 0 ? added : -ENOBUFS;
+}
+
+// Bytes of mbufs that EAL puts into its pages, none of which may lie across two.
+static size_t eal_mbufs_bytes(const struct dp_mbuf_pool_conf *conf, bool huge_pages)
+{
+	const size_t page = huge_pages ? HUGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
+	const size_t stride =
+		rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + conf->data_room, 0, NULL);
+	const size_t in_page = page / stride;
+
+	if (!in_page) // it takes several
+		return conf->count * RTE_ALIGN_CEIL(stride, page);
+	return (conf->count + in_page - 1) / in_page * page;
+}
+
+size_t dp_mbuf_pool_eal_bytes(const struct dp_mbuf_pool_conf *conf, bool huge_pages)
+{
+	// The pool's own ring and its caches, one of each lcore.
+	const size_t own = sizeof(struct rte_mempool) +
+		RTE_MAX_LCORE * sizeof(struct rte_mempool_cache) +
+		(size_t)rte_ring_get_memsize(rte_align32pow2(conf->count + 1)) + PAGES_BYTES;
+
+	return own + (huge_pages || conf->for_nic ? eal_mbufs_bytes(conf, huge_pages) : 0);
 }
 
 static struct rte_mempool *create_side_by_side(const struct dp_mbuf_pool_conf *conf)

@@ -5,6 +5,7 @@
 #define POSTERN_DATAPLANE_PORT_MBUF_POOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct rte_mempool;
@@ -27,5 +28,7 @@ struct dp_mbuf_pool_conf {
 // spread over all sets. In huge pages EAL does the same. A NIC reaches only memory that EAL has
 // mapped for it (VFIO): for_nic keeps EAL's memory in any case.
 struct rte_mempool *dp_mbuf_pool_create(const struct dp_mbuf_pool_conf *conf);
+// Bytes that it takes of EAL's memory; EAL need not be up.
+size_t dp_mbuf_pool_eal_bytes(const struct dp_mbuf_pool_conf *conf, bool huge_pages);
 
 #endif

@@ -34,6 +34,10 @@ struct dp_port_conf {
 // Data room of an mbuf, with headroom, that holds any frame of a port with this MTU in one segment.
 uint16_t dp_port_data_room(uint16_t mtu);
 
+// Most mbufs of a worker's pool that its queue pair of such a port holds: descriptors, and what the
+// driver keeps beside them.
+unsigned dp_port_queue_mbufs(enum dp_port_kind kind);
+
 // Hot-plugs the device (EAL is up) unless EAL has it, configures it (MTU, allmulticast for ND, RSS
 // over addresses and ports where the device has several queues; promiscuous only where tagged
 // frames would not arrive otherwise), sets up queues on the worker's pools[queue] and starts it.

@@ -28,6 +28,8 @@ struct dp_conf {
 	uint32_t exchanges;      // a worker
 	size_t answers_bytes;    // answer index of a worker
 	unsigned port_count;     // that will be added
+	unsigned mbufs;          // tests: of a worker's pool; 0: as many as it can need
+	unsigned queue_mbufs;    // that these hold at most, in one queue pair of each (port.h)
 	bool has_nic;            // one of them is a NIC on the PCI bus
 	uint16_t mtu;            // largest of all ports
 	int64_t clock_least_s;   // Unix time: earlier processes used no own PIV of the clock from

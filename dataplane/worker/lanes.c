@@ -32,11 +32,22 @@ static size_t line_up(size_t bytes)
 	return RTE_ALIGN_CEIL(bytes, RTE_CACHE_LINE_SIZE);
 }
 
-static struct layout layout(unsigned workers, size_t packet, size_t ack)
+static unsigned packet_slots(unsigned workers)
 {
 	unsigned slots = rte_align32pow2(PACKETS_OF_ALL / workers);
 	unsigned least = RTE_MAX(slots, PACKETS_LEAST);
-	struct layout of = {.packet_slots = RTE_MIN(least, PACKETS_MOST)};
+
+	return RTE_MIN(least, PACKETS_MOST);
+}
+
+unsigned dp_lanes_mbufs(unsigned workers)
+{
+	return (workers - 1) * (packet_slots(workers) + OLD_SLOTS + DP_BURST);
+}
+
+static struct layout layout(unsigned workers, size_t packet, size_t ack)
+{
+	struct layout of = {.packet_slots = packet_slots(workers)};
 
 	of.ack_slots = RTE_MIN(of.packet_slots, ACKS_MOST);
 	of.packets = line_up(sizeof(struct dp_lane));

@@ -6,31 +6,51 @@
 #include "dataplane/shared/memory.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
+#include "dataplane/worker/lanes.h"
 
 #include <rte_malloc.h>
 
 #include <sodium.h>
 #include <stdio.h>
 
-#define PUNT_SLOTS     512
-#define EVENT_SLOTS    4096
-#define COMMAND_SLOTS  4096
-#define MBUFS_PER_PORT 4096
-#define MBUFS_BASE     4096
-#define MBUF_CACHE     256
+#define PUNT_SLOTS    512
+#define EVENT_SLOTS   4096
+#define COMMAND_SLOTS 4096
+#define MBUF_CACHE    256
 
 static struct rte_ring *ring_create(size_t elem, unsigned count)
 {
 	return dp_ring_create(elem, rte_align32pow2(count + 1));
 }
 
-size_t dp_worker_eal_bytes(uint16_t mtu, unsigned ports)
+unsigned dp_worker_pool_mbufs(const struct dp_conf *conf)
 {
-	// An mbuf costs its data room, its header and what the mempool puts around it.
-	size_t pool = (size_t)(MBUFS_BASE + MBUFS_PER_PORT * ports) *
-		(dp_port_data_room(mtu) + sizeof(struct rte_mbuf) + 128);
+	// A cache keeps half as many again. Besides the worker main has one, which sets up queues.
+	const unsigned caches = 2 * (MBUF_CACHE + MBUF_CACHE / 2);
+	// A burst, the answers to it, and what drivers take for the next burst before they give it.
+	const unsigned in_hand = DP_BURST + DP_ANSWERS_BATCH + DP_BURST;
 
-	return pool + sizeof(struct dp_worker);
+	return conf->queue_mbufs + caches + in_hand + conf->port_count * DP_TX_ROOM +
+		dp_lanes_mbufs(conf->worker_count);
+}
+
+// All but the name.
+static struct dp_mbuf_pool_conf pool_conf(const struct dp_conf *conf)
+{
+	return (struct dp_mbuf_pool_conf){
+		.count = conf->mbufs ? conf->mbufs : dp_worker_pool_mbufs(conf),
+		.cache = MBUF_CACHE,
+		.data_room = dp_port_data_room(conf->mtu),
+		.socket = SOCKET_ID_ANY,
+		.for_nic = conf->has_nic,
+	};
+}
+
+size_t dp_worker_eal_bytes(const struct dp_conf *conf, bool huge_pages)
+{
+	const struct dp_mbuf_pool_conf pool = pool_conf(conf);
+
+	return dp_mbuf_pool_eal_bytes(&pool, huge_pages) + sizeof(struct dp_worker);
 }
 
 // Makes the rings to and from every loop, which can hold all exchanges each.
@@ -81,14 +101,10 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	uint16_t frame = conf->mtu + 14 + 2 * 4;
 
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
-	w->pool = dp_mbuf_pool_create(&(struct dp_mbuf_pool_conf){
-		.name = name,
-		.count = MBUFS_BASE + MBUFS_PER_PORT * conf->port_count,
-		.cache = MBUF_CACHE,
-		.data_room = dp_port_data_room(conf->mtu),
-		.socket = SOCKET_ID_ANY,
-		.for_nic = conf->has_nic,
-	});
+	struct dp_mbuf_pool_conf pool = pool_conf(conf);
+
+	pool.name = name;
+	w->pool = dp_mbuf_pool_create(&pool);
 	w->spare_stride = dp_port_data_room(conf->mtu);
 	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
 	w->engine = aead_engine_create(conf->isa);

@@ -33,6 +33,7 @@
 
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
 _Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet of a burst");
+#define DP_TX_ROOM       (2 * DP_BURST) // frames of a port that wait to be sent
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
 // Options of an outer message that are read: OSCORE, and what is for proxies; each costs time
@@ -122,7 +123,7 @@ struct dp_worker_port {
 	struct dp_port_addresses addresses;
 	struct dp_frame_usual usual; // made of these
 	unsigned tx_count;
-	struct rte_mbuf *tx[2 * DP_BURST];
+	struct rte_mbuf *tx[DP_TX_ROOM];
 };
 
 // Of a ring between workers that is half full: how many places each context, or the endpoint of an

@@ -4,6 +4,7 @@
 
 #include "dataplane/port/pci.h"
 #include "gw/daemon/descriptors.h"
+#include "gw/daemon/ports.h"
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
 
@@ -22,10 +23,32 @@ static bool use_huge_pages(const struct conf *conf, size_t memory_mb)
 	return eal_huge_pages_mb() >= memory_mb;
 }
 
-// Bytes of EAL's memory that mempools and the hash table take.
-static size_t eal_pool_bytes(const struct conf *conf, uint16_t mtu)
+struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 {
-	return dp_eal_bytes(conf->workers.core_count, conf->devices.max, mtu, conf->port_count);
+	return (struct dp_conf){
+		.worker_count = conf->workers.core_count,
+		.loop_count = conf->workers.loops,
+		.max_devices = conf->devices.max,
+		.exchanges = conf->workers.exchanges,
+		.answers_bytes = conf->workers.answers,
+		.port_count = conf->port_count,
+		.queue_mbufs = ports_queue_mbufs(conf),
+		.has_nic = !ports_are_software(conf),
+		.mtu = mtu,
+	};
+}
+
+// Decides about huge pages. Sets how much of EAL's memory mempools and the hash table take.
+static bool choose_memory(const struct conf *conf, uint16_t mtu, size_t *memory_mb)
+{
+	const struct dp_conf sizes = machine_dp_sizes(conf, mtu);
+	bool huge_pages;
+
+	*memory_mb = eal_memory_mb(dp_eal_bytes(&sizes, true));
+	huge_pages = use_huge_pages(conf, *memory_mb);
+	if (!huge_pages)
+		*memory_mb = eal_memory_mb(dp_eal_bytes(&sizes, false));
+	return huge_pages;
 }
 
 // Finds what is missing before DPDK starts, since DPDK gives no reason.
@@ -56,8 +79,8 @@ static int check_memory_and_nics(const struct conf *conf, const struct eal_conf 
 
 int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
 {
-	size_t memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
-	size_t pages = use_huge_pages(conf, memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
+	size_t memory_mb;
+	size_t pages = choose_memory(conf, mtu, &memory_mb) ? memory_mb / HUGE_PAGE_MB : 0;
 	struct error error;
 	int rc = descriptors_raise(descriptors_needed(conf, pages), &error);
 
@@ -79,8 +102,7 @@ int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 	for (size_t i = 0; i < conf->port_count; i++)
 		if (conf->ports[i].kind == CONF_PORT_PCI)
 			pci[eal.pci_count++] = conf->ports[i].device;
-	eal.memory_mb = eal_memory_mb(eal_pool_bytes(conf, mtu));
-	eal.huge_pages = use_huge_pages(conf, eal.memory_mb);
+	eal.huge_pages = choose_memory(conf, mtu, &eal.memory_mb);
 	int rc = check_memory_and_nics(conf, &eal);
 
 	if (rc)
@@ -92,7 +114,7 @@ int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 	}
 	daemon->eal_started = true;
 	log_keep_to_my_cpus();
-	log_info("%s, %zu MB for packets", eal.huge_pages ? "huge pages" : "no huge pages",
+	log_info("%s, %zu MB for DPDK", eal.huge_pages ? "huge pages" : "no huge pages",
 		eal.memory_mb);
 	return 0;
 }

@@ -6,7 +6,10 @@
 
 #include "gw/daemon/daemon.h"
 
-// mtu: the largest of all ports. Both return 0, or -errno after the reason was logged.
+// mtu: the largest of all ports.
+// What the memory of the data plane follows from. The rest of it is zero.
+struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu);
+// Both return 0, or -errno after the reason was logged.
 // Raises the limit of file descriptors to what this configuration can need.
 int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
 	__attribute__((warn_unused_result));

@@ -36,6 +36,15 @@ bool ports_are_software(const struct conf *conf)
 	return software;
 }
 
+unsigned ports_queue_mbufs(const struct conf *conf)
+{
+	unsigned mbufs = 0;
+
+	for (size_t i = 0; i < conf->port_count; i++)
+		mbufs += dp_port_queue_mbufs(port_kind(conf->ports[i].kind));
+	return mbufs;
+}
+
 // AF_XDP: what is not CoAP stays in the kernel, whose netdev below gets the addresses.
 static int netdev_addresses(const struct conf_port *conf)
 {

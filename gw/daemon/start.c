@@ -64,27 +64,19 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 
 	for (size_t i = 0; i < conf->workers.core_count; i++)
 		lcores[i] = i + 1; // gw/os/eal.h
-	const struct dp_conf dp_conf = {
-		.lcores = lcores,
-		.worker_count = conf->workers.core_count,
-		.loop_count = conf->workers.loops,
-		.max_devices = conf->devices.max,
-		.exchanges = conf->workers.exchanges,
-		.answers_bytes = conf->workers.answers,
-		.port_count = conf->port_count,
-		.has_nic = !ports_are_software(conf),
-		.mtu = mtu,
-		.clock_least_s = store_clock_least(daemon->store),
-		.ack_timeout_ms = conf->devices.ack_timeout_ms,
-		.access_percent = conf->log.access ? conf->log.sample : 0,
-		.isa = conf->workers.isa,
-		.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID,
-		// A NIC's queue overflows while a worker naps; the kernel's does not.
-		.nap_when_idle = conf->workers.share_cpus ||
-			(conf->workers.mode == CONF_MODE_ADAPTIVE && ports_are_software(conf)),
-		.share_cpus = conf->workers.share_cpus,
-		.policy = &daemon->routes.policy,
-	};
+	struct dp_conf dp_conf = machine_dp_sizes(conf, mtu);
+
+	dp_conf.lcores = lcores;
+	dp_conf.clock_least_s = store_clock_least(daemon->store);
+	dp_conf.ack_timeout_ms = conf->devices.ack_timeout_ms;
+	dp_conf.access_percent = conf->log.access ? conf->log.sample : 0;
+	dp_conf.isa = conf->workers.isa;
+	dp_conf.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID;
+	// A NIC's queue overflows while a worker naps; the kernel's does not.
+	dp_conf.nap_when_idle = conf->workers.share_cpus ||
+		(conf->workers.mode == CONF_MODE_ADAPTIVE && !dp_conf.has_nic);
+	dp_conf.share_cpus = conf->workers.share_cpus;
+	dp_conf.policy = &daemon->routes.policy;
 
 	daemon->dp = dp_create(&dp_conf, &error);
 	if (!daemon->dp) {

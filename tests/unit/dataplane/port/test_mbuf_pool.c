@@ -4,6 +4,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_memory.h>
 #include <rte_mempool.h>
@@ -174,6 +175,32 @@ Test(mbuf_pool, a_nic_gets_memory_of_eal)
 
 	cr_expect_null(rte_mem_virt2memseg(STAILQ_FIRST(&own->mem_list)->addr, NULL));
 	cr_expect_not_null(rte_mem_virt2memseg(STAILQ_FIRST(&eal->mem_list)->addr, NULL));
+}
+
+static size_t eal_used(void)
+{
+	struct rte_malloc_socket_stats stats;
+
+	cr_assert_eq(rte_malloc_get_socket_stats(0, &stats), 0);
+	return stats.heap_allocsz_bytes;
+}
+
+Test(mbuf_pool, takes_no_more_of_eal_than_it_said)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct dp_mbuf_pool_conf conf = usual();
+
+		conf.for_nic = i % 2;
+		conf.data_room = i < 2 ? ROOM : 4 * 2048;
+		const size_t before = eal_used(), said = dp_mbuf_pool_eal_bytes(&conf, false);
+		struct rte_mempool *pool = make(&conf);
+		const size_t took = eal_used() - before;
+
+		cr_expect_leq(took, said, "%u: took %zu, said %zu", i, took, said);
+		cr_expect_gt(took, said / 2);
+		rte_mempool_free(pool);
+		cr_expect_eq(eal_used(), before);
+	}
 }
 
 Test(mbuf_pool, too_much_is_refused)

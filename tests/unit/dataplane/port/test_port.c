@@ -330,6 +330,7 @@ static void open_port(void)
 			     },
 			     pools, &gw.port_id, gw.addresses.mac, &error),
 		0, "%s", error.text);
+	cr_expect_leq(rte_mempool_in_use_count(gw.pool), dp_port_queue_mbufs(DP_PORT_TAP));
 	netns_mac("dev0", mac);
 	cr_assert(memcmp(mac, gw.addresses.mac, 6), "the device's side has a MAC of its own");
 	cr_assert_eq(netns_mtu("dev0"), 1500);

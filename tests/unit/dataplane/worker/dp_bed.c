@@ -18,8 +18,9 @@
 		}                                                                          \
 	} while (0)
 
-#define BED_MBUFS     1023
-#define BED_FRAME_MAX 2048 // a port may hand us more than its MTU
+#define BED_MBUFS      1023
+#define BED_MANY_MBUFS 2047 // of each of many workers, which do not fill their rings
+#define BED_FRAME_MAX  2048 // a port may hand us more than its MTU
 
 static const struct dp_segment segments[] = {
 	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}, {"low", 3}};
@@ -112,7 +113,7 @@ static void port_make(struct bed *bed, unsigned workers)
 		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
 	};
 
-	bed->tx = rte_ring_create("bed_tx", 512, SOCKET_ID_ANY, 0);
+	bed->tx = rte_ring_create("bed_tx", BED_RING, SOCKET_ID_ANY, 0);
 	must(bed->pool && bed->tx);
 	struct rte_ring *tx[DP_WORKERS_MAX];
 
@@ -120,7 +121,7 @@ static void port_make(struct bed *bed, unsigned workers)
 		char name[RTE_RING_NAMESIZE];
 
 		snprintf(name, sizeof(name), "bed_rx%u", i);
-		bed->rx[i] = rte_ring_create(name, 512, SOCKET_ID_ANY, 0);
+		bed->rx[i] = rte_ring_create(name, BED_RING, SOCKET_ID_ANY, 0);
 		must(bed->rx[i] != NULL);
 		tx[i] = bed->tx;
 	}
@@ -159,7 +160,9 @@ static void make(
 		.max_devices = 64,
 		.exchanges = exchanges,
 		.answers_bytes = BED_ANSWERS_BYTES,
-		.port_count = workers <= BED_WORKERS_MAX, // the size of pools follows from it
+		.port_count = 1,
+		.queue_mbufs = BED_QUEUE_MBUFS,
+		.mbufs = workers <= BED_WORKERS_MAX ? 0 : BED_MANY_MBUFS,
 		.mtu = 1500,
 		.access_percent = 100,
 		.policy = &bed->policy,

@@ -15,6 +15,8 @@
 #define BED_EXCHANGES     8
 #define BED_TIMEOUT_MS    3000
 #define BED_ANSWERS_BYTES (64 * 1024)
+#define BED_RING          512            // slots of a queue of the port
+#define BED_QUEUE_MBUFS   (2 * BED_RING) // for dp_conf
 
 struct bed {
 	struct dp *dp;
