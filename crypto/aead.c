@@ -123,9 +123,10 @@ struct aead_engine *aead_engine_create(const char *isa)
 		errno = ENOTSUP;
 		return NULL;
 	}
-	engine = calloc(1, sizeof(*engine));
+	engine = aligned_alloc(_Alignof(struct aead_engine), sizeof(*engine));
 	if (!engine)
 		return NULL;
+	memset(engine, 0, sizeof(*engine));
 	engine->openssl = aead_openssl_create();
 	if (!engine->openssl) {
 		free(engine);
@@ -144,8 +145,23 @@ void aead_engine_free(struct aead_engine *engine)
 {
 	if (!engine)
 		return;
+	aead_engine_wipe(engine);
 	aead_openssl_free(engine->openssl);
 	free(engine);
+}
+
+void aead_engine_wipe_later(struct aead_engine *engine)
+{
+	engine->wipe_later = true;
+}
+
+void aead_engine_wipe(struct aead_engine *engine)
+{
+	if (!engine->secrets_len)
+		return;
+	memset(engine->secrets, 0, engine->secrets_len);
+	__asm__ volatile("" : : "r"(engine->secrets) : "memory"); // the stores are not dead
+	engine->secrets_len = 0;
 }
 
 const char *aead_engine_name(const struct aead_engine *engine, enum aead_alg alg)
@@ -153,16 +169,23 @@ const char *aead_engine_name(const struct aead_engine *engine, enum aead_alg alg
 	return engine->impl[alg].name;
 }
 
+static unsigned batch_end(struct aead_engine *engine, unsigned good)
+{
+	if (!engine->wipe_later)
+		aead_engine_wipe(engine);
+	return good;
+}
+
 unsigned aead_open_batch(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
 {
 	assert(n <= AEAD_BATCH_MAX);
-	return n ? engine->impl[alg].open(engine, alg, ops, n) : 0;
+	return n ? batch_end(engine, engine->impl[alg].open(engine, alg, ops, n)) : 0;
 }
 
 unsigned aead_seal_batch(
 	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
 {
 	assert(n <= AEAD_BATCH_MAX);
-	return n ? engine->impl[alg].seal(engine, alg, ops, n) : 0;
+	return n ? batch_end(engine, engine->impl[alg].seal(engine, alg, ops, n)) : 0;
 }

@@ -19,6 +19,13 @@ struct aead_engine;
 struct aead_engine *aead_engine_create(const char *isa);
 // Wipes the keys that the engine has expanded, and frees it. NULL is allowed.
 void aead_engine_free(struct aead_engine *engine);
+// The kernels of CCM keep round keys, key stream and MACs in memory of the engine, which is wiped
+// at the end of each call of aead_open_batch() or aead_seal_batch(). A caller of many small batches
+// may say that it wipes later: then the calls leave the memory as it is, and the caller must call
+// aead_engine_wipe() when a burst is done, before its thread waits for anything. Workers do so at
+// the end of each turn. Stack and registers are clean after each call in any case.
+void aead_engine_wipe_later(struct aead_engine *engine);
+void aead_engine_wipe(struct aead_engine *engine);
 // Names the implementation that this engine uses for an algorithm, e.g. "openssl".
 const char *aead_engine_name(const struct aead_engine *engine, enum aead_alg alg);
 // Lists the names that aead_engine_create() takes, the fastest first, ended by NULL.

@@ -28,9 +28,16 @@ struct aead_impl {
 
 struct aead_openssl; // cipher contexts, see aead_openssl.c
 
+// Room for what a kernel of CCM keeps of the messages it works on: round keys, key stream, MACs. It
+// is no part of the stack, so that it can be wiped once after many batches.
+#define AEAD_SECRETS_ROOM 7680 // bytes
+
 struct aead_engine {
 	struct aead_impl impl[AEAD_ALG_COUNT];
 	struct aead_openssl *openssl;
+	bool wipe_later;    // the caller calls aead_engine_wipe()
+	size_t secrets_len; // bytes that were written since the last wiping
+	_Alignas(64) uint8_t secrets[AEAD_SECRETS_ROOM];
 };
 
 // AES-CCM over many messages at once. aead.c picks one only if the CPU has its instruction set.

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #define LANES      8
+#define HALVES     1
 #define LANES_FUSE 0
 
 struct lanes {
@@ -22,6 +23,17 @@ struct lanes {
 	(STORE(P(0), (x).r0), STORE(P(1), (x).r1), STORE(P(2), (x).r2), STORE(P(3), (x).r3), \
 		STORE(P(4), (x).r4), STORE(P(5), (x).r5), STORE(P(6), (x).r6),               \
 		STORE(P(7), (x).r7))
+
+#define EIGHT_AT(p) _mm_loadl_epi64((const __m128i *)(p))
+#define lanes_load_8(P)                                                                 \
+	((struct lanes){EIGHT_AT(P(0)), EIGHT_AT(P(1)), EIGHT_AT(P(2)), EIGHT_AT(P(3)), \
+		EIGHT_AT(P(4)), EIGHT_AT(P(5)), EIGHT_AT(P(6)), EIGHT_AT(P(7))})
+
+#define STORE_8(p, x) _mm_storel_epi64((__m128i *)(p), x)
+#define lanes_store_8(P, x)                                                          \
+	(STORE_8(P(0), (x).r0), STORE_8(P(1), (x).r1), STORE_8(P(2), (x).r2),        \
+		STORE_8(P(3), (x).r3), STORE_8(P(4), (x).r4), STORE_8(P(5), (x).r5), \
+		STORE_8(P(6), (x).r6), STORE_8(P(7), (x).r7))
 
 SOME_STRUCT;
 
@@ -84,6 +96,22 @@ INLINE struct lanes lanes_select(const struct choice *choice, struct lanes x, st
 		block_select(on >> 4, x.r4, y.r4), block_select(on >> 5, x.r5, y.r5),
 		block_select(on >> 6, x.r6, y.r6), block_select(on >> 7, x.r7, y.r7)};
 }
+
+// Two bits for each lane, one for each half of it.
+INLINE uint32_t vector_differs(__m128i x, __m128i y)
+{
+	return ~_mm_movemask_pd(_mm_castsi128_pd(_mm_cmpeq_epi64(x, y))) & 0x3;
+}
+
+INLINE uint32_t halves_differ(struct lanes x, struct lanes y)
+{
+	return vector_differs(x.r0, y.r0) | vector_differs(x.r1, y.r1) << 2 |
+		vector_differs(x.r2, y.r2) << 4 | vector_differs(x.r3, y.r3) << 6 |
+		vector_differs(x.r4, y.r4) << 8 | vector_differs(x.r5, y.r5) << 10 |
+		vector_differs(x.r6, y.r6) << 12 | vector_differs(x.r7, y.r7) << 14;
+}
+
+LANES_DIFFER
 
 INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)
 {
@@ -188,25 +216,16 @@ INLINE struct slices slices_next(struct slices w, int rcon)
 	return w;
 }
 
-INLINE struct lanes schedule_next(struct schedule *w, int rcon)
+INLINE struct schedule schedule_next(struct schedule w, int rcon)
 {
-	struct slices low, high;
-
-	w->low = slices_next(w->low, rcon);
-	w->high = slices_next(w->high, rcon);
-	low = transpose(w->low);
-	high = transpose(w->high);
-	return (struct lanes){low.w0, low.w1, low.w2, low.w3, high.w0, high.w1, high.w2, high.w3};
+	return (struct schedule){slices_next(w.low, rcon), slices_next(w.high, rcon)};
 }
 
-INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
+INLINE struct lanes schedule_key(struct schedule w)
 {
-	unsigned twice = 0;
+	const struct slices low = transpose(w.low), high = transpose(w.high);
 
-	for (unsigned i = 0; i < n; i += 8)
-		twice += _mm_popcnt_u32(_mm_movemask_epi8(words_above(
-			_mm_set1_epi16(key), _mm_load_si128((const __m128i *)(keys + i)))));
-	return twice / 2;
+	return (struct lanes){low.w0, low.w1, low.w2, low.w3, high.w0, high.w1, high.w2, high.w3};
 }
 
 INLINE void registers_wipe(void)
@@ -237,5 +256,6 @@ INLINE void registers_wipe(void)
 #define CCM_LANES_H "crypto/ccm_lanes.h"
 #endif
 #include CCM_LANES_H
+#include "crypto/ccm_batch.h"
 
 const struct aead_impl aead_ccm_aesni = {"aesni", ccm_open, ccm_seal};

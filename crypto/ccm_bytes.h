@@ -96,4 +96,27 @@ INLINE __m128i block_mask(unsigned n)
 	}                                                                              \
 	struct some
 
+// Every other bit, moved together.
+INLINE uint64_t even_bits(uint32_t x)
+{
+	x &= 0x55555555;
+	x = (x | x >> 1) & 0x33333333;
+	x = (x | x >> 2) & 0x0f0f0f0f;
+	x = (x | x >> 4) & 0x00ff00ff;
+	return (x | x >> 8) & 0xffff;
+}
+
+// lanes_differ_8() and lanes_differ_16() of crypto/ccm_lanes.h.
+#define LANES_DIFFER                                                    \
+	INLINE uint64_t lanes_differ_8(struct lanes x, struct lanes y)  \
+	{                                                               \
+		return even_bits(halves_differ(x, y));                  \
+	}                                                               \
+	INLINE uint64_t lanes_differ_16(struct lanes x, struct lanes y) \
+	{                                                               \
+		const uint32_t halves = halves_differ(x, y);            \
+                                                                        \
+		return even_bits(halves | halves >> 1);                 \
+	}
+
 #endif

@@ -2,11 +2,13 @@
 // AES-CCM (RFC 3610) with 128-bit keys and L = 2 over many independent messages at once. Each
 // message has a lane: 16 bytes of a vector register, its own key, lengths and AAD.
 //
-// This file has the algorithm, written over a few primitives. There is one C file for each
-// instruction set: it defines the primitives, includes this file, and is compiled with that set's
-// flags.
+// This file has the algorithm for one group of messages, written over a few primitives;
+// crypto/ccm_batch.h makes groups out of a batch. There is one C file for each instruction set: it
+// defines the primitives, includes both files, and is compiled with that set's flags.
 //
-// - LANES: the number of messages that are worked on at once.
+// - LANES: the number of messages that one struct lanes holds.
+// - HALVES: 2 if the registers suffice to work on two struct lanes at once, else 1. One alone
+//   leaves the AES units idle: each round of a CBC-MAC waits for the one before it.
 // - LANES_FUSE: 1 if the registers suffice to encrypt while keys are expanded. If 0, also vector_t,
 //   which is the type of the registers r0 to r7 of struct lanes, and vector_aesenc,
 //   vector_aesenclast, vector_once for one of them.
@@ -14,6 +16,7 @@
 //   memory).
 // - struct schedule: the running key expansion of all lanes.
 // - lanes_load(P), lanes_store(P, x): the blocks at the pointers P(0) .. P(LANES - 1).
+// - lanes_load_8(P), lanes_store_8(P, x): only their first 8 bytes; the load fills up with zeros.
 // - struct some, some_left(some, len, before): for each lane i the bytes of its message in the
 //   block that begins at byte `before`: len[i] - before, but at least 0 and at most 16.
 // - lanes_load_some(P, some), lanes_store_some(P, some, x): load and store that touch only so many
@@ -21,13 +24,14 @@
 // - lanes_keep_some(some, x): x with zeros behind so many bytes.
 // - struct choice, lanes_above(values, x): the lanes whose values[i], 16 bits wide, is above x.
 // - lanes_select(choice, x, y): x in the chosen lanes, else y.
+// - lanes_differ_8(x, y), lanes_differ_16(x, y): bit i is set if the first 8 or 16 bytes of lane i
+//   differ.
 // - lanes_xor, lanes_xor3, lanes_aesenc, lanes_aesenclast.
 // - lanes_once(x): x in registers, so that it is loaded once.
 // - lanes_counter(b0): CCM's A_0 made from its B_0 (RFC 3610 section 2.3).
 // - lanes_count(a0, i): A_i made from A_0, or the same of both with a key added.
-// - schedule_start(key), schedule_next(w, rcon): round keys one after the other.
-// - rank_below(keys, n, key): how many of n <= AEAD_BATCH_MAX keys are below key; the room behind
-//   them is filled up with 0xffff.
+// - schedule_start(key), schedule_next(w, rcon), schedule_key(w): the round keys one after the
+// other.
 // - registers_wipe(): zeros in all vector registers.
 // - LANES_FEW, LANES_FEW_BY: optional; up to LANES_FEW messages are passed to LANES_FEW_BY.
 // - SPILL_ROOM: optional; bytes of stack to wipe after a batch, if less than usual will do.
@@ -44,22 +48,35 @@
 #define AES_ROUNDS 10
 #define BLOCK      16u
 
-// What is wiped after a batch.
-struct secrets {
+// What the engine keeps of LANES messages until they are done, and until it is wiped.
+struct half {
 	struct lanes key[AES_ROUNDS + 1]; // round keys
 	struct lanes counter;             // A_0 with round key 0 added
-	_Alignas(64) uint8_t tag[AEAD_BATCH_MAX][BLOCK];
+	struct lanes mac;                 // of B_0
+	struct lanes pad[2];              // A_0 encrypted, which makes the MAC a tag; the next A_i
 };
 
-// LANES messages that are worked on at once. A group with fewer is filled up with repetitions of
-// its last message: every step loads all lanes before it stores any, so repetitions compute and
-// store the same bytes, also where in and out are equal.
+struct secrets {
+	struct half half[HALVES];
+};
+_Static_assert(sizeof(struct secrets) <= AEAD_SECRETS_ROOM, "the engine has room");
+
+// Messages that are worked on at once, LANES or HALVES * LANES of them. A group with fewer is
+// filled up with repetitions of its last message: every step loads all lanes before it stores any,
+// so repetitions compute and store the same bytes, also where in and out are equal.
 struct group {
-	const struct aead_op *op;    // LANES of them
+	const struct aead_op *op;
 	const uint16_t *len;         // their lengths in bytes
 	const uint16_t *aad_blocks;  // and AAD blocks
 	unsigned aad_min, aad_max;   // of all aad_blocks
 	unsigned data_min, data_max; // of all messages' payload blocks, incomplete ones included
+	unsigned len_min;            // of all len
+	bool short_tag;              // 8 bytes, else 16
+};
+
+// The lanes of both halves; b is unused in a group of LANES messages.
+struct both {
+	struct lanes a, b;
 };
 
 static const uint8_t zeros[BLOCK];
@@ -68,59 +85,69 @@ static const uint8_t zeros[BLOCK];
 // there are too few, and spills them to other places.
 #define KEYS_FROM_MEMORY(s) __asm__ volatile("" : : "r"(s) : "memory")
 
+#define EACH_ROUND(STEP)                    \
+	do {                                \
+		STEP(1, lanes_aesenc);      \
+		STEP(2, lanes_aesenc);      \
+		STEP(3, lanes_aesenc);      \
+		STEP(4, lanes_aesenc);      \
+		STEP(5, lanes_aesenc);      \
+		STEP(6, lanes_aesenc);      \
+		STEP(7, lanes_aesenc);      \
+		STEP(8, lanes_aesenc);      \
+		STEP(9, lanes_aesenc);      \
+		STEP(10, lanes_aesenclast); \
+	} while (0)
+
 // Encrypts one block of each lane by AES-128; the caller has added round key 0 to x.
-INLINE struct lanes encrypt(const struct secrets *s, struct lanes x)
+INLINE struct both encrypt(const struct secrets *s, struct both x, const bool two)
 {
+#define STEP(r, aes)                                                \
+	do {                                                        \
+		x.a = aes(x.a, s->half[0].key[r]);                  \
+		if (two)                                            \
+			x.b = aes(x.b, s->half[HALVES - 1].key[r]); \
+	} while (0)
 	KEYS_FROM_MEMORY(s);
-	x = lanes_aesenc(x, s->key[1]);
-	x = lanes_aesenc(x, s->key[2]);
-	x = lanes_aesenc(x, s->key[3]);
-	x = lanes_aesenc(x, s->key[4]);
-	x = lanes_aesenc(x, s->key[5]);
-	x = lanes_aesenc(x, s->key[6]);
-	x = lanes_aesenc(x, s->key[7]);
-	x = lanes_aesenc(x, s->key[8]);
-	x = lanes_aesenc(x, s->key[9]);
-	return lanes_aesenclast(x, s->key[10]);
+	EACH_ROUND(STEP);
+#undef STEP
+	return x;
 }
 
 // Encrypts two blocks of each lane: the rounds of one run while those of the other wait, and each
 // round key is loaded once for both.
 #if LANES_FUSE
-INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
+INLINE void encrypt_two(const struct secrets *s, struct both *x, struct both *y, const bool two)
 {
 	struct lanes key;
 
-#define STEP(r, aes)                         \
-	do {                                 \
-		key = lanes_once(s->key[r]); \
-		*x = aes(*x, key);           \
-		*y = aes(*y, key);           \
+#define STEP(r, aes)                                                  \
+	do {                                                          \
+		key = lanes_once(s->half[0].key[r]);                  \
+		x->a = aes(x->a, key);                                \
+		y->a = aes(y->a, key);                                \
+		if (two) {                                            \
+			key = lanes_once(s->half[HALVES - 1].key[r]); \
+			x->b = aes(x->b, key);                        \
+			y->b = aes(y->b, key);                        \
+		}                                                     \
 	} while (0)
 	KEYS_FROM_MEMORY(s);
-	STEP(1, lanes_aesenc);
-	STEP(2, lanes_aesenc);
-	STEP(3, lanes_aesenc);
-	STEP(4, lanes_aesenc);
-	STEP(5, lanes_aesenc);
-	STEP(6, lanes_aesenc);
-	STEP(7, lanes_aesenc);
-	STEP(8, lanes_aesenc);
-	STEP(9, lanes_aesenc);
-	STEP(10, lanes_aesenclast);
+	EACH_ROUND(STEP);
 #undef STEP
 }
 #else
 // Registers suffice for half of the lanes.
-INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *y)
+INLINE void encrypt_two(const struct secrets *s, struct both *x, struct both *y, const bool two)
 {
+	(void)two;
 	KEYS_FROM_MEMORY(s);
-#define ONE(r, aes, half_lane)                                   \
-	do {                                                     \
-		vector_t key = vector_once(s->key[r].half_lane); \
-                                                                 \
-		x->half_lane = aes(x->half_lane, key);           \
-		y->half_lane = aes(y->half_lane, key);           \
+#define ONE(r, aes, part)                                           \
+	do {                                                        \
+		vector_t key = vector_once(s->half[0].key[r].part); \
+                                                                    \
+		x->a.part = aes(x->a.part, key);                    \
+		y->a.part = aes(y->a.part, key);                    \
 	} while (0)
 #define LOW(r, aes)              \
 	do {                     \
@@ -136,7 +163,7 @@ INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *
 		ONE(r, aes, r6); \
 		ONE(r, aes, r7); \
 	} while (0)
-#define HALF(part)                           \
+#define PART(part)                           \
 	do {                                 \
 		part(1, vector_aesenc);      \
 		part(2, vector_aesenc);      \
@@ -149,52 +176,182 @@ INLINE void encrypt_two(const struct secrets *s, struct lanes *x, struct lanes *
 		part(9, vector_aesenc);      \
 		part(10, vector_aesenclast); \
 	} while (0)
-	HALF(LOW);
-	HALF(HIGH);
-#undef HALF
+	PART(LOW);
+	PART(HIGH);
+#undef PART
 #undef HIGH
 #undef LOW
 #undef ONE
 }
 #endif
 
-// Goes on with the CBC-MAC over the AAD, whose padded form is whole blocks (struct aead_op).
-INLINE struct lanes aad_mac(const struct secrets *s, const struct group *g, struct lanes mac)
+// Goes on with x and meanwhile encrypts counter block A_i.
+INLINE struct both encrypt_beside(struct secrets *s, struct both x, unsigned i, const bool two)
 {
+	struct both counter;
+
+	counter.a = lanes_count(s->half[0].counter, i);
+	if (two)
+		counter.b = lanes_count(s->half[HALVES - 1].counter, i);
+	encrypt_two(s, &x, &counter, two);
+	s->half[0].pad[i != 0] = counter.a;
+	if (two)
+		s->half[HALVES - 1].pad[i != 0] = counter.b;
+	return x;
+}
+
+// Loads keys and B_0 of one half. Returns the key expansion; *mac is B_0 with round key 0 added.
+INLINE struct schedule half_load(struct half *s, const struct aead_op *op, struct lanes *mac)
+{
+#define KEY(i) (op[i].key)
+#define B0(i)  (op[i].b0)
+	const struct lanes key = lanes_load(KEY), b0 = lanes_load(B0);
+#undef KEY
+#undef B0
+
+	s->key[0] = key;
+	s->counter = lanes_xor(lanes_counter(b0), key);
+	*mac = lanes_xor(b0, key);
+	return schedule_start(key);
+}
+
+// Expands the keys and encrypts B_0; if the registers do not suffice for that, A_0 beside it.
+#define COUNTER_NEXT (LANES_FUSE ? 0 : 1) // the first A_i that is still to be encrypted
+INLINE void group_start(struct secrets *s, const struct aead_op *op, const bool two)
+{
+	struct schedule now_a, now_b, next_a, next_b;
+	struct both key, mac;
+
+	next_a = half_load(&s->half[0], op, &mac.a);
+	if (two)
+		next_b = half_load(&s->half[HALVES - 1], op + LANES, &mac.b);
+#if LANES_FUSE
+		// The next round's words are computed before this round's keys are made of them:
+		// all waits for these.
+#define STEP(r, rcon_next, aes)                                   \
+	do {                                                      \
+		now_a = next_a;                                   \
+		next_a = schedule_next(now_a, rcon_next);         \
+		if (two) {                                        \
+			now_b = next_b;                           \
+			next_b = schedule_next(now_b, rcon_next); \
+		}                                                 \
+		key.a = schedule_key(now_a);                      \
+		s->half[0].key[r] = key.a;                        \
+		mac.a = aes(mac.a, key.a);                        \
+		if (two) {                                        \
+			key.b = schedule_key(now_b);              \
+			s->half[HALVES - 1].key[r] = key.b;       \
+			mac.b = aes(mac.b, key.b);                \
+		}                                                 \
+	} while (0)
+	next_a = schedule_next(next_a, 0x01);
+	if (two)
+		next_b = schedule_next(next_b, 0x01);
+	STEP(1, 0x02, lanes_aesenc);
+	STEP(2, 0x04, lanes_aesenc);
+	STEP(3, 0x08, lanes_aesenc);
+	STEP(4, 0x10, lanes_aesenc);
+	STEP(5, 0x20, lanes_aesenc);
+	STEP(6, 0x40, lanes_aesenc);
+	STEP(7, 0x80, lanes_aesenc);
+	STEP(8, 0x1b, lanes_aesenc);
+	STEP(9, 0x36, lanes_aesenc);
+	STEP(10, 0, lanes_aesenclast); // what comes next is not used
+#undef STEP
+#else
+	for (unsigned r = 1, rcon = 1; r <= AES_ROUNDS; r++) {
+		next_a = schedule_next(next_a, rcon);
+		s->half[0].key[r] = schedule_key(next_a);
+		rcon = rcon == 0x80 ? 0x1b : rcon << 1;
+	}
+	(void)next_b, (void)now_a, (void)now_b, (void)key;
+	mac = encrypt_beside(s, mac, 0, false);
+#endif
+	s->half[0].mac = mac.a;
+	if (two)
+		s->half[HALVES - 1].mac = mac.b;
+}
+
+INLINE struct both both_xor3(struct both x, struct both y, const struct secrets *s, const bool two)
+{
+	x.a = lanes_xor3(x.a, y.a, s->half[0].key[0]);
+	if (two)
+		x.b = lanes_xor3(x.b, y.b, s->half[HALVES - 1].key[0]);
+	return x;
+}
+
+INLINE struct both both_above(
+	struct both x, struct both y, const uint16_t *values, unsigned above, const bool two)
+{
+	struct choice choice = lanes_above(values, above);
+
+	x.a = lanes_select(&choice, x.a, y.a);
+	if (two) {
+		choice = lanes_above(values + LANES, above);
+		x.b = lanes_select(&choice, x.b, y.b);
+	}
+	return x;
+}
+
+// One block of the AAD, and beside it what of A_0 and A_1 is still to be encrypted.
+INLINE struct both aad_step(
+	struct secrets *s, const struct group *g, struct both x, unsigned *counter, const bool two)
+{
+	if (*counter > (g->data_max > 0))
+		return encrypt(s, x, two);
+	return encrypt_beside(s, x, (*counter)++, two);
+}
+
+// Goes on with the CBC-MAC over the AAD, whose padded form is whole blocks (struct aead_op).
+INLINE struct both aad_mac(struct secrets *s, const struct group *g, struct both mac,
+	unsigned *counter, const bool two)
+{
+	struct both block;
 	unsigned a = 0;
 
-#define AAD(i)         (g->op[i].aad + BLOCK * a)
-#define AAD_OR_ZERO(i) (a < g->aad_blocks[i] ? AAD(i) : zeros)
-	for (; a < g->aad_min; a++)
-		mac = encrypt(s, lanes_xor3(mac, lanes_load(AAD), s->key[0]));
+#define AAD(i)           (g->op[i].aad + BLOCK * a)
+#define AAD_B(i)         AAD((i) + LANES)
+#define AAD_OR_ZERO(i)   (a < g->aad_blocks[i] ? AAD(i) : zeros)
+#define AAD_OR_ZERO_B(i) AAD_OR_ZERO((i) + LANES)
+	for (; a < g->aad_min; a++) {
+		block.a = lanes_load(AAD);
+		if (two)
+			block.b = lanes_load(AAD_B);
+		mac = aad_step(s, g, both_xor3(mac, block, s, two), counter, two);
+	}
 	for (; a < g->aad_max; a++) {
-		struct lanes next = encrypt(s, lanes_xor3(mac, lanes_load(AAD_OR_ZERO), s->key[0]));
-		struct choice more = lanes_above(g->aad_blocks, a);
+		struct both next;
 
-		mac = lanes_select(&more, next, mac);
+		block.a = lanes_load(AAD_OR_ZERO);
+		if (two)
+			block.b = lanes_load(AAD_OR_ZERO_B);
+		next = aad_step(s, g, both_xor3(mac, block, s, two), counter, two);
+		mac = both_above(next, mac, g->aad_blocks, a, two);
 	}
 	return mac;
 #undef AAD
+#undef AAD_B
 #undef AAD_OR_ZERO
+#undef AAD_OR_ZERO_B
 }
 
-// Encrypts or decrypts payload block b with its key stream. Returns the plaintext, padded with
-// zeros.
-INLINE struct lanes data_crypt(
-	const struct group *g, unsigned b, struct lanes stream, const bool sealing)
+// Encrypts or decrypts payload block b of one half. Returns the plaintext, padded with zeros.
+INLINE struct lanes data_crypt(const struct aead_op *op, const uint16_t *len, unsigned b,
+	bool complete, struct lanes stream, const bool sealing)
 {
 	struct lanes in, out;
 
-#define IN(i)  (g->op[i].in + BLOCK * b)
-#define OUT(i) (g->op[i].out + BLOCK * b)
-	if (b + 1 < g->data_min) {
+#define IN(i)  (op[i].in + BLOCK * b)
+#define OUT(i) (op[i].out + BLOCK * b)
+	if (complete) {
 		in = lanes_load(IN);
 		out = lanes_xor(in, stream);
 		lanes_store(OUT, out);
 	} else {
 		struct some some;
 
-		some_left(&some, g->len, BLOCK * b);
+		some_left(&some, len, BLOCK * b);
 		in = lanes_load_some(IN, &some);
 		out = lanes_keep_some(&some, lanes_xor(in, stream));
 		lanes_store_some(OUT, &some, out);
@@ -204,395 +361,117 @@ INLINE struct lanes data_crypt(
 #undef OUT
 }
 
-// Adds payload block b to the MAC of those lanes that have such a block.
-INLINE struct lanes data_mac_keep(
-	const struct group *g, unsigned b, struct lanes next, struct lanes mac)
-{
-	struct choice more;
-
-	if (b < g->data_min)
-		return next;
-	more = lanes_above(g->len, BLOCK * b);
-	return lanes_select(&more, next, mac);
-}
-
-INLINE struct lanes data_step(const struct secrets *s, const struct group *g, unsigned b,
-	struct lanes stream, struct lanes mac, const bool sealing)
-{
-	struct lanes plain = data_crypt(g, b, stream, sealing);
-	struct lanes next = encrypt(s, lanes_xor3(mac, plain, s->key[0]));
-
-	return data_mac_keep(g, b, next, mac);
-}
-
-// The same, and meanwhile the key stream of a later block.
-INLINE struct lanes data_step_ahead(const struct secrets *s, const struct group *g, unsigned b,
-	struct lanes stream, struct lanes mac, const bool sealing, unsigned ahead,
-	struct lanes *ahead_stream)
-{
-	struct lanes plain = data_crypt(g, b, stream, sealing);
-	struct lanes next = lanes_xor3(mac, plain, s->key[0]);
-
-	*ahead_stream = lanes_count(s->counter, ahead + 1);
-	encrypt_two(s, &next, ahead_stream);
-	return data_mac_keep(g, b, next, mac);
-}
-
-// How many blocks of key stream are kept ready where a message has many blocks. With few registers
-// one must do: each step makes the next one's.
-#define STREAMS_MANY (LANES_FUSE ? 3 : 1)
-
-// Key stream that is ready, of the payload blocks that come next.
-struct streams {
-	struct lanes first, second, third; // as many as group_crypt() makes first
-};
-
 // Encrypts or decrypts the whole payload. Returns the MAC over AAD and plaintext.
-INLINE struct lanes data_mac(const struct secrets *s, const struct group *g, struct lanes mac,
-	const struct streams *ready, const unsigned streams, const bool sealing)
+INLINE struct both data_mac(struct secrets *s, const struct group *g, struct both mac,
+	const bool two, const bool sealing)
 {
-	struct lanes stream1 = ready->first, stream2 = ready->second, stream3 = ready->third;
-	const unsigned blocks = g->data_max;
-	unsigned b = 0;
+	for (unsigned b = 0; b < g->data_max; b++) {
+		const bool complete = BLOCK * (b + 1) <= g->len_min;
+		struct both plain, next;
 
-	if (streams == STREAMS_MANY) {
-		for (; b + streams < blocks; b++) {
-			struct lanes ahead;
-
-			mac = data_step_ahead(s, g, b, stream1, mac, sealing, b + streams, &ahead);
-			stream1 = streams == 1 ? ahead : stream2;
-			stream2 = stream3;
-			stream3 = ahead;
-		}
+		plain.a = data_crypt(g->op, g->len, b, complete, s->half[0].pad[1], sealing);
+		if (two)
+			plain.b = data_crypt(g->op + LANES, g->len + LANES, b, complete,
+				s->half[HALVES - 1].pad[1], sealing);
+		next = both_xor3(mac, plain, s, two);
+		next = b + 1 < g->data_max ? encrypt_beside(s, next, b + 2, two)
+					   : encrypt(s, next, two);
+		mac = b < g->data_min ? next : both_above(next, mac, g->len, BLOCK * b, two);
 	}
-	if (b < blocks)
-		mac = data_step(s, g, b++, stream1, mac, sealing);
-	if (streams >= 2)
-		mac = data_step(s, g, b++, stream2, mac, sealing);
-	if (streams >= 3)
-		mac = data_step(s, g, b, stream3, mac, sealing);
 	return mac;
 }
-
-// Opens or seals a group but for its tags: it writes the tags it computes to `tag`, and the caller
-// compares or copies them. `streams` blocks of key stream are made first, while the AES units would
-// idle: as many as the group has payload blocks, or STREAMS_MANY.
-INLINE void group_crypt(struct secrets *s, const struct group *group, uint8_t (*tag)[BLOCK],
-	const unsigned streams, const bool sealing)
-{
-	const struct group copy = *group, *g = &copy; // which no store can change
-#define KEY(i) (g->op[i].key)
-#define B0(i)  (g->op[i].b0)
-	struct lanes key = lanes_load(KEY), b0 = lanes_load(B0);
-	struct schedule expansion = schedule_start(key);
-	struct lanes mac = lanes_xor(b0, key);
-	struct lanes mask = lanes_xor(lanes_counter(b0), key);
-	struct streams ready = {lanes_count(mask, 1), lanes_count(mask, 2), lanes_count(mask, 3)};
-#undef KEY
-#undef B0
-
-	s->key[0] = key;
-	if (streams == STREAMS_MANY)
-		s->counter = mask;
-#if LANES_FUSE
-#define STEP(r, rcon, aes)                                     \
-	do {                                                   \
-		key = schedule_next(&expansion, rcon);         \
-		s->key[r] = key;                               \
-		mac = aes(mac, key);                           \
-		mask = aes(mask, key);                         \
-		ready.first = aes(ready.first, key);           \
-		if (streams >= 2)                              \
-			ready.second = aes(ready.second, key); \
-		if (streams >= 3)                              \
-			ready.third = aes(ready.third, key);   \
-	} while (0)
-	STEP(1, 0x01, lanes_aesenc);
-	STEP(2, 0x02, lanes_aesenc);
-	STEP(3, 0x04, lanes_aesenc);
-	STEP(4, 0x08, lanes_aesenc);
-	STEP(5, 0x10, lanes_aesenc);
-	STEP(6, 0x20, lanes_aesenc);
-	STEP(7, 0x40, lanes_aesenc);
-	STEP(8, 0x80, lanes_aesenc);
-	STEP(9, 0x1b, lanes_aesenc);
-	STEP(10, 0x36, lanes_aesenclast);
-#undef STEP
-#else
-	for (unsigned r = 1, rcon = 1; r <= AES_ROUNDS; r++) {
-		s->key[r] = schedule_next(&expansion, rcon);
-		rcon = rcon == 0x80 ? 0x1b : rcon << 1;
-	}
-	encrypt_two(s, &mac, &mask);
-	ready.first = encrypt(s, ready.first);
-#endif
-
-	mac = aad_mac(s, g, mac);
-	mac = data_mac(s, g, mac, &ready, streams, sealing);
-	mac = lanes_xor(mac, mask);
-#define TAG(i) (tag[i])
-	lanes_store(TAG, mac);
-#undef TAG
-}
-
-// Has code without branches for each of the common numbers of payload blocks.
-#define GROUP_FUNCTION(name, streams, sealing)                                  \
-	static __attribute__((noinline)) void name(                             \
-		struct secrets *s, const struct group *g, uint8_t(*tag)[BLOCK]) \
-	{                                                                       \
-		group_crypt(s, g, tag, streams, sealing);                       \
-	}
-GROUP_FUNCTION(open_many, STREAMS_MANY, false)
-GROUP_FUNCTION(seal_many, STREAMS_MANY, true)
-#if LANES_FUSE
-GROUP_FUNCTION(open_1, 1, false)
-GROUP_FUNCTION(open_2, 2, false)
-GROUP_FUNCTION(seal_1, 1, true)
-GROUP_FUNCTION(seal_2, 2, true)
-#endif
 
 // Declares a secret public to the test of constant time, which defines this; here it does nothing.
 #ifndef DECLASSIFY
 #define DECLASSIFY(x) ((void)(x))
 #endif
 
-// Returns whether two tags differ, without a branch on their bytes.
-INLINE bool tag_differs(const uint8_t *a, const uint8_t *b, const unsigned tag_len)
+// Writes the tags of one half behind the ciphertexts, or compares them with those there. Returns
+// which lanes differ, without a branch on their bytes.
+INLINE uint64_t half_tags(const struct aead_op *op, const uint16_t *len, struct lanes tag,
+	bool short_tag, const bool sealing)
 {
-	uint64_t x[2] = {0}, y[2] = {0};
+	struct lanes want;
+	uint64_t differ;
 
-	memcpy(x, a, tag_len);
-	memcpy(y, b, tag_len);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) != 0;
-}
-
-// A batch, in the order in which its messages are worked on.
-struct batch {
-	const struct aead_op *op; // the caller's, or copy
-	unsigned groups;
-	bool uniform; // all have the same lengths
-	_Alignas(64) uint16_t len[AEAD_BATCH_MAX];
-	_Alignas(64) uint16_t aad_blocks[AEAD_BATCH_MAX];
-	uint8_t place[AEAD_BATCH_MAX]; // of the caller's op i in copy
-	_Alignas(64) struct aead_op copy[AEAD_BATCH_MAX];
-};
-
-_Static_assert(AEAD_BATCH_MAX % LANES == 0, "the last group has room");
-_Static_assert(offsetof(struct aead_op, len) == offsetof(struct aead_op, aad_len) + 2 &&
-		sizeof(((struct aead_op *)NULL)->len) == 2 &&
-		sizeof(((struct aead_op *)NULL)->aad_len) == 2,
-	"one load reads both lengths");
-
-INLINE void batch_measure(struct batch *batch, const struct aead_op *ops, unsigned n)
-{
-	_Alignas(64) uint32_t sizes[AEAD_BATCH_MAX];
-	const unsigned full = batch->groups * LANES;
-	uint32_t differ = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(&sizes[i], &ops[i].aad_len, sizeof(sizes[i]));
-		differ |= sizes[i] ^ sizes[0];
+#define IN_TAG(i)  (op[i].in + len[i])
+#define OUT_TAG(i) (op[i].out + len[i])
+	if (sealing) {
+		if (short_tag)
+			lanes_store_8(OUT_TAG, tag);
+		else
+			lanes_store(OUT_TAG, tag);
+		return 0;
 	}
-	batch->uniform = !differ;
-	for (unsigned first = 0; first < full; first += LANES) {
-		for (unsigned i = first; i < first + LANES; i++) {
-			uint32_t size = differ ? sizes[i] : sizes[0], aad_len = size & 0xffff;
-
-			batch->len[i] = size >> 16;
-			batch->aad_blocks[i] = aad_len ? (aad_len + 2 + BLOCK - 1) / BLOCK : 0;
-		}
-	}
-}
-
-// Sorting by size puts messages of like size into one group, so that few lanes idle. A payload
-// block costs two encryptions, an AAD block one. The low bits hold the index, which makes all keys
-// unique.
-#define INDEX_BITS 6
-_Static_assert(1 << INDEX_BITS == AEAD_BATCH_MAX, "an index fits");
-
-static uint16_t sort_key(unsigned len, unsigned aad_blocks, unsigned index)
-{
-	unsigned data_blocks = (len + BLOCK - 1) / BLOCK;
-
-	data_blocks = data_blocks < 126 ? data_blocks : 126;
-	aad_blocks = aad_blocks < 7 ? aad_blocks : 7;
-	return (data_blocks << 3 | aad_blocks) << INDEX_BITS | index;
-}
-
-// Orders the ops so that each group has messages of like size, and fills up the last group with
-// repetitions of its last message. Copies ops only if their own order does not do.
-static void batch_sort(struct batch *batch, const struct aead_op *ops, unsigned n)
-{
-	_Alignas(64) uint16_t keys[AEAD_BATCH_MAX], lens[AEAD_BATCH_MAX], aads[AEAD_BATCH_MAX];
-	const unsigned full = batch->groups * LANES;
-
-	if (batch->uniform && n == full) {
-		batch->op = ops;
-		return;
-	}
-	memcpy(lens, batch->len, sizeof(lens));
-	memcpy(aads, batch->aad_blocks, sizeof(aads));
-	for (unsigned i = 0; i < AEAD_BATCH_MAX && !batch->uniform; i++)
-		keys[i] = i < n ? sort_key(lens[i], aads[i], i) : 0xffff;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned place = batch->uniform ? i : rank_below(keys, n, keys[i]);
-
-		batch->place[i] = place;
-		batch->copy[place] = ops[i];
-		batch->len[place] = lens[i];
-		batch->aad_blocks[place] = aads[i];
-	}
-	for (unsigned place = n; place < full; place++) {
-		batch->copy[place] = batch->copy[n - 1];
-		batch->len[place] = batch->len[n - 1];
-		batch->aad_blocks[place] = batch->aad_blocks[n - 1];
-	}
-	batch->op = batch->copy;
-}
-
-static struct group batch_group(const struct batch *batch, unsigned index)
-{
-	struct group g = {
-		.op = batch->op + index * LANES,
-		.len = batch->len + index * LANES,
-		.aad_blocks = batch->aad_blocks + index * LANES,
-	};
-	unsigned len_min = g.len[0], len_max = g.len[0];
-
-	g.aad_min = g.aad_max = g.aad_blocks[0];
-	for (unsigned i = 1; i < LANES && !batch->uniform; i++) {
-		g.aad_min = g.aad_blocks[i] < g.aad_min ? g.aad_blocks[i] : g.aad_min;
-		g.aad_max = g.aad_blocks[i] > g.aad_max ? g.aad_blocks[i] : g.aad_max;
-		len_min = g.len[i] < len_min ? g.len[i] : len_min;
-		len_max = g.len[i] > len_max ? g.len[i] : len_max;
-	}
-	g.data_min = (len_min + BLOCK - 1) / BLOCK;
-	g.data_max = (len_max + BLOCK - 1) / BLOCK;
-	return g;
-}
-
-INLINE void group_run(
-	struct secrets *s, const struct group *g, uint8_t (*tag)[BLOCK], const bool sealing)
-{
-#if LANES_FUSE
-	if (g->data_max <= 1)
-		(sealing ? seal_1 : open_1)(s, g, tag);
-	else if (g->data_max == 2)
-		(sealing ? seal_2 : open_2)(s, g, tag);
+	if (short_tag)
+		want = lanes_load_8(IN_TAG);
 	else
+		want = lanes_load(IN_TAG);
+	differ = short_tag ? lanes_differ_8(tag, want) : lanes_differ_16(tag, want);
+	DECLASSIFY(&differ);
+	return differ;
+#undef IN_TAG
+#undef OUT_TAG
+}
+
+// Opens or seals what group_start() has begun. Returns the lanes whose tags differ.
+INLINE uint64_t group_finish(
+	struct secrets *s, const struct group *group, const bool two, const bool sealing)
+{
+	const struct group copy = *group, *g = &copy; // which no store can change
+	struct both mac = {.a = s->half[0].mac};
+	unsigned counter = COUNTER_NEXT;
+	uint64_t differ;
+
+	if (two)
+		mac.b = s->half[HALVES - 1].mac;
+	mac = aad_mac(s, g, mac, &counter, two);
+	for (; counter <= (g->data_max > 0); counter++)
+		(void)encrypt_beside(s, mac, counter, two); // the AAD was short
+	mac = data_mac(s, g, mac, two, sealing);
+	differ = half_tags(
+		g->op, g->len, lanes_xor(mac.a, s->half[0].pad[0]), g->short_tag, sealing);
+	if (two)
+		differ |=
+			half_tags(g->op + LANES, g->len + LANES,
+				lanes_xor(mac.b, s->half[HALVES - 1].pad[0]), g->short_tag, sealing)
+			<< LANES;
+	return differ;
+}
+
+#define GROUP_FUNCTIONS(halves, two)                                     \
+	static __attribute__((noinline)) void start_##halves(            \
+		struct secrets *s, const struct aead_op *op)             \
+	{                                                                \
+		group_start(s, op, two);                                 \
+	}                                                                \
+	static __attribute__((noinline))                                 \
+	uint64_t open_##halves(struct secrets *s, const struct group *g) \
+	{                                                                \
+		return group_finish(s, g, two, false);                   \
+	}                                                                \
+	static __attribute__((noinline))                                 \
+	uint64_t seal_##halves(struct secrets *s, const struct group *g) \
+	{                                                                \
+		return group_finish(s, g, two, true);                    \
+	}
+GROUP_FUNCTIONS(one, false)
+#if HALVES == 2
+GROUP_FUNCTIONS(two, true)
 #endif
-		(sealing ? seal_many : open_many)(s, g, tag);
-}
 
-INLINE unsigned tags_verify(const struct secrets *s, const struct batch *batch, struct aead_op *ops,
-	unsigned n, const unsigned tag_len)
+// Opens or seals a group of LANES messages, or of twice as many. Returns the lanes whose tags
+// differ.
+INLINE uint64_t group_run(
+	struct secrets *s, const struct group *g, unsigned lanes, const bool sealing)
 {
-	unsigned failed = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		const uint8_t *tag = s->tag[batch->op == ops ? i : batch->place[i]];
-		bool differs = tag_differs(tag, ops[i].in + ops[i].len, tag_len);
-
-		DECLASSIFY(&differs);
-		ops[i].result = differs ? AEAD_FAILED : AEAD_OK;
-		failed += differs;
+#if HALVES == 2
+	if (lanes > LANES) {
+		start_two(s, g->op);
+		return (sealing ? seal_two : open_two)(s, g);
 	}
-	if (!failed)
-		return n;
-	for (unsigned i = 0; i < n; i++) {
-		if (ops[i].result != AEAD_OK)
-			memset(ops[i].out, 0, ops[i].len);
-	}
-	return n - failed;
-}
-
-INLINE unsigned tags_write(const struct secrets *s, const struct batch *batch, struct aead_op *ops,
-	unsigned n, const unsigned tag_len)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const uint8_t *tag = s->tag[batch->op == ops ? i : batch->place[i]];
-
-		memcpy(ops[i].out + ops[i].len, tag, tag_len);
-		ops[i].result = AEAD_OK;
-	}
-	return n;
-}
-
-// Bytes of stack in which the group functions may have spilled registers, more than the largest
-// frame of theirs; wiping variables does not reach these. tests/aead/residue.c looks for what is
-// left.
-#ifndef SPILL_ROOM
-#define SPILL_ROOM 2560
 #endif
-
-static __attribute__((noinline)) void spills_wipe(void)
-{
-	struct lanes spills[SPILL_ROOM / sizeof(struct lanes)];
-
-	for (unsigned i = 0; i < SPILL_ROOM / sizeof(struct lanes); i++) {
-		spills[i] = (struct lanes){0};
-		__asm__ volatile("" : : "r"(spills) : "memory");
-	}
-}
-
-// Wipes the secrets of n messages, vector by vector: for so few bytes memset() takes longer to
-// start than to run.
-INLINE void secrets_wipe(struct secrets *s, unsigned n)
-{
-	for (unsigned r = 0; r <= AES_ROUNDS; r++) {
-		s->key[r] = (struct lanes){0};
-		__asm__ volatile("" : : "r"(s) : "memory"); // neither dead nor a memset()
-	}
-	s->counter = (struct lanes){0};
-	for (unsigned i = 0; i < n; i += LANES) {
-		memset(s->tag[i], 0, sizeof(struct lanes));
-		__asm__ volatile("" : : "r"(s) : "memory");
-	}
-	spills_wipe();
-	registers_wipe();
-}
-
-INLINE unsigned batch_run(enum aead_alg alg, struct aead_op *ops, unsigned n, const bool sealing)
-{
-	const bool short_tag = aead_algs[alg].tag_len == 8;
-	struct batch batch;
-	struct secrets s;
-	unsigned good;
-
-	batch.groups = (n + LANES - 1) / LANES;
-	batch_measure(&batch, ops, n);
-	batch_sort(&batch, ops, n);
-	for (unsigned i = 0; i < batch.groups; i++) {
-		struct group g = batch_group(&batch, i);
-
-		group_run(&s, &g, s.tag + i * LANES, sealing);
-	}
-	if (sealing)
-		good = short_tag ? tags_write(&s, &batch, ops, n, 8)
-				 : tags_write(&s, &batch, ops, n, 16);
-	else
-		good = short_tag ? tags_verify(&s, &batch, ops, n, 8)
-				 : tags_verify(&s, &batch, ops, n, 16);
-	secrets_wipe(&s, batch.groups * LANES);
-	return good;
-}
-
-static unsigned ccm_open(
-	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
-{
-#ifdef LANES_FEW
-	if (n <= LANES_FEW)
-		return LANES_FEW_BY.open(engine, alg, ops, n);
-#endif
-	return batch_run(alg, ops, n, false);
-}
-
-static unsigned ccm_seal(
-	struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops, unsigned n)
-{
-#ifdef LANES_FEW
-	if (n <= LANES_FEW)
-		return LANES_FEW_BY.seal(engine, alg, ops, n);
-#endif
-	return batch_run(alg, ops, n, true);
+	(void)lanes;
+	start_one(s, g->op);
+	return (sealing ? seal_one : open_one)(s, g);
 }

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #define LANES      16
+#define HALVES     1
 #define LANES_FUSE 0
 
 struct lanes {
@@ -25,6 +26,20 @@ struct lanes {
 	(SPLIT(P, 0, (x).r0), SPLIT(P, 2, (x).r1), SPLIT(P, 4, (x).r2), SPLIT(P, 6, (x).r3), \
 		SPLIT(P, 8, (x).r4), SPLIT(P, 10, (x).r5), SPLIT(P, 12, (x).r6),             \
 		SPLIT(P, 14, (x).r7))
+
+#define EIGHT_AT(p)  _mm_loadl_epi64((const __m128i *)(p))
+#define JOIN_8(P, i) _mm256_set_m128i(EIGHT_AT(P(i + 1)), EIGHT_AT(P(i)))
+#define lanes_load_8(P)                                                                       \
+	((struct lanes){JOIN_8(P, 0), JOIN_8(P, 2), JOIN_8(P, 4), JOIN_8(P, 6), JOIN_8(P, 8), \
+		JOIN_8(P, 10), JOIN_8(P, 12), JOIN_8(P, 14)})
+
+#define SPLIT_8(P, i, x)                                                 \
+	(_mm_storel_epi64((__m128i *)(P(i)), _mm256_castsi256_si128(x)), \
+		_mm_storel_epi64((__m128i *)(P(i + 1)), _mm256_extracti128_si256(x, 1)))
+#define lanes_store_8(P, x)                                                           \
+	(SPLIT_8(P, 0, (x).r0), SPLIT_8(P, 2, (x).r1), SPLIT_8(P, 4, (x).r2),         \
+		SPLIT_8(P, 6, (x).r3), SPLIT_8(P, 8, (x).r4), SPLIT_8(P, 10, (x).r5), \
+		SPLIT_8(P, 12, (x).r6), SPLIT_8(P, 14, (x).r7))
 
 SOME_STRUCT;
 
@@ -96,6 +111,22 @@ INLINE struct lanes lanes_select(const struct choice *choice, struct lanes x, st
 		half_select(on >> 8, x.r4, y.r4), half_select(on >> 10, x.r5, y.r5),
 		half_select(on >> 12, x.r6, y.r6), half_select(on >> 14, x.r7, y.r7)};
 }
+
+// Two bits for each lane, one for each half of it.
+INLINE uint32_t vector_differs(__m256i x, __m256i y)
+{
+	return ~_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(x, y))) & 0xf;
+}
+
+INLINE uint32_t halves_differ(struct lanes x, struct lanes y)
+{
+	return vector_differs(x.r0, y.r0) | vector_differs(x.r1, y.r1) << 4 |
+		vector_differs(x.r2, y.r2) << 8 | vector_differs(x.r3, y.r3) << 12 |
+		vector_differs(x.r4, y.r4) << 16 | vector_differs(x.r5, y.r5) << 20 |
+		vector_differs(x.r6, y.r6) << 24 | vector_differs(x.r7, y.r7) << 28;
+}
+
+LANES_DIFFER
 
 INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)
 {
@@ -206,25 +237,16 @@ INLINE struct slices slices_next(struct slices w, int rcon)
 	return w;
 }
 
-INLINE struct lanes schedule_next(struct schedule *w, int rcon)
+INLINE struct schedule schedule_next(struct schedule w, int rcon)
 {
-	struct slices low, high;
-
-	w->low = slices_next(w->low, rcon);
-	w->high = slices_next(w->high, rcon);
-	low = transpose(w->low);
-	high = transpose(w->high);
-	return (struct lanes){low.w0, low.w1, low.w2, low.w3, high.w0, high.w1, high.w2, high.w3};
+	return (struct schedule){slices_next(w.low, rcon), slices_next(w.high, rcon)};
 }
 
-INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
+INLINE struct lanes schedule_key(struct schedule w)
 {
-	unsigned twice = 0;
+	const struct slices low = transpose(w.low), high = transpose(w.high);
 
-	for (unsigned i = 0; i < n; i += 16)
-		twice += _mm_popcnt_u32(_mm256_movemask_epi8(words_above(
-			_mm256_set1_epi16(key), _mm256_load_si256((const __m256i *)(keys + i)))));
-	return twice / 2;
+	return (struct lanes){low.w0, low.w1, low.w2, low.w3, high.w0, high.w1, high.w2, high.w3};
 }
 
 INLINE void registers_wipe(void)
@@ -240,5 +262,6 @@ INLINE void registers_wipe(void)
 #define CCM_LANES_H "crypto/ccm_lanes.h"
 #endif
 #include CCM_LANES_H
+#include "crypto/ccm_batch.h"
 
 const struct aead_impl aead_ccm_vaes256 = {"vaes256", ccm_open, ccm_seal};

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #define LANES      16
+#define HALVES     2
 #define LANES_FUSE 1
+#define SPILL_ROOM 1024
 
 struct lanes {
 	__m512i r0, r1, r2, r3;
@@ -50,46 +52,89 @@ INLINE void split_store(uint8_t *a, uint8_t *b, uint8_t *c, uint8_t *d, __m512i 
 		split_store(P(12), P(13), P(14), P(15), (x).r3); \
 	} while (0)
 
-// A mask for each lane; masked-out bytes are neither read nor written.
+#define EIGHT_AT(p) _mm_loadl_epi64((const __m128i *)(p))
+#define lanes_load_8(P)                                                                   \
+	((struct lanes){                                                                  \
+		join(EIGHT_AT(P(0)), EIGHT_AT(P(1)), EIGHT_AT(P(2)), EIGHT_AT(P(3))),     \
+		join(EIGHT_AT(P(4)), EIGHT_AT(P(5)), EIGHT_AT(P(6)), EIGHT_AT(P(7))),     \
+		join(EIGHT_AT(P(8)), EIGHT_AT(P(9)), EIGHT_AT(P(10)), EIGHT_AT(P(11))),   \
+		join(EIGHT_AT(P(12)), EIGHT_AT(P(13)), EIGHT_AT(P(14)), EIGHT_AT(P(15))), \
+	})
+
+INLINE void split_store_8(uint8_t *a, uint8_t *b, uint8_t *c, uint8_t *d, __m512i x)
+{
+	_mm_storel_epi64((__m128i *)a, _mm512_castsi512_si128(x));
+	_mm_storel_epi64((__m128i *)b, _mm512_extracti32x4_epi32(x, 1));
+	_mm_storel_epi64((__m128i *)c, _mm512_extracti32x4_epi32(x, 2));
+	_mm_storel_epi64((__m128i *)d, _mm512_extracti32x4_epi32(x, 3));
+}
+
+#define lanes_store_8(P, x)                                        \
+	do {                                                       \
+		split_store_8(P(0), P(1), P(2), P(3), (x).r0);     \
+		split_store_8(P(4), P(5), P(6), P(7), (x).r1);     \
+		split_store_8(P(8), P(9), P(10), P(11), (x).r2);   \
+		split_store_8(P(12), P(13), P(14), P(15), (x).r3); \
+	} while (0)
+
+// A mask for each lane; masked-out bytes are neither read nor written. Messages of one length,
+// which are frequent, share a mask, so that it is not loaded for each.
 struct some {
 	_Alignas(32) __mmask16 lane[LANES];
+	bool same;
 };
 
 INLINE void some_left(struct some *some, const uint16_t *len, unsigned before)
 {
-	const __m256i one = _mm256_set1_epi16(1);
-	__m256i left = _mm256_subs_epu16(
-		_mm256_load_si256((const __m256i *)len), _mm256_set1_epi16(before));
+	const __m256i one = _mm256_set1_epi16(1), all = _mm256_load_si256((const __m256i *)len);
+	__m256i left = _mm256_subs_epu16(all, _mm256_set1_epi16(before));
 
 	// A shift by 16 and more leaves 0, and 0 - 1 is a mask of all bytes.
 	_mm256_store_si256(
 		(__m256i *)some->lane, _mm256_sub_epi16(_mm256_sllv_epi16(one, left), one));
+	some->same = !_mm256_cmpneq_epi16_mask(all, _mm256_set1_epi16(len[0]));
 	// The compiler shall read masks from there, not pick them out of the register.
-	__asm__ volatile("" : "+m"(*some));
+	__asm__ volatile("" : "+m"(some->lane));
 }
 
-#define SOME_AT(P, some, i) _mm_maskz_loadu_epi8((some)->lane[i], P(i))
-#define SOME_JOIN(P, some, i)                                                       \
-	join(SOME_AT(P, some, i), SOME_AT(P, some, i + 1), SOME_AT(P, some, i + 2), \
-		SOME_AT(P, some, i + 3))
-#define lanes_load_some(P, some)                                                             \
-	((struct lanes){SOME_JOIN(P, some, 0), SOME_JOIN(P, some, 4), SOME_JOIN(P, some, 8), \
-		SOME_JOIN(P, some, 12)})
+#define LOAD_FOUR(P, i, a, b, c, d)                                            \
+	join(_mm_maskz_loadu_epi8(a, P(i)), _mm_maskz_loadu_epi8(b, P(i + 1)), \
+		_mm_maskz_loadu_epi8(c, P(i + 2)), _mm_maskz_loadu_epi8(d, P(i + 3)))
+#define LOAD_EACH(P, m, i) LOAD_FOUR(P, i, (m)[i], (m)[i + 1], (m)[i + 2], (m)[i + 3])
+#define LOAD_SAME(P, m, i) LOAD_FOUR(P, i, m, m, m, m)
+#define lanes_load_some(P, some)                                                              \
+	((some)->same ? (struct lanes){LOAD_SAME(P, (some)->lane[0], 0),                      \
+				LOAD_SAME(P, (some)->lane[0], 4),                             \
+				LOAD_SAME(P, (some)->lane[0], 8),                             \
+				LOAD_SAME(P, (some)->lane[0], 12)}                            \
+		      : (struct lanes){LOAD_EACH(P, (some)->lane, 0),                         \
+				LOAD_EACH(P, (some)->lane, 4), LOAD_EACH(P, (some)->lane, 8), \
+				LOAD_EACH(P, (some)->lane, 12)})
 
-#define SOME_STORE(P, some, i, x)                                                         \
-	do {                                                                              \
-		const __mmask16 *lane = (some)->lane + (i);                               \
-		_mm_mask_storeu_epi8(P(i), lane[0], _mm512_castsi512_si128(x));           \
-		_mm_mask_storeu_epi8(P(i + 1), lane[1], _mm512_extracti32x4_epi32(x, 1)); \
-		_mm_mask_storeu_epi8(P(i + 2), lane[2], _mm512_extracti32x4_epi32(x, 2)); \
-		_mm_mask_storeu_epi8(P(i + 3), lane[3], _mm512_extracti32x4_epi32(x, 3)); \
+#define STORE_FOUR(P, i, a, b, c, d, x)                                             \
+	do {                                                                        \
+		_mm_mask_storeu_epi8(P(i), a, _mm512_castsi512_si128(x));           \
+		_mm_mask_storeu_epi8(P(i + 1), b, _mm512_extracti32x4_epi32(x, 1)); \
+		_mm_mask_storeu_epi8(P(i + 2), c, _mm512_extracti32x4_epi32(x, 2)); \
+		_mm_mask_storeu_epi8(P(i + 3), d, _mm512_extracti32x4_epi32(x, 3)); \
 	} while (0)
-#define lanes_store_some(P, some, x)             \
-	do {                                     \
-		SOME_STORE(P, some, 0, (x).r0);  \
-		SOME_STORE(P, some, 4, (x).r1);  \
-		SOME_STORE(P, some, 8, (x).r2);  \
-		SOME_STORE(P, some, 12, (x).r3); \
+#define STORE_EACH(P, m, i, x) STORE_FOUR(P, i, (m)[i], (m)[i + 1], (m)[i + 2], (m)[i + 3], x)
+#define STORE_SAME(P, m, i, x) STORE_FOUR(P, i, m, m, m, m, x)
+#define lanes_store_some(P, some, x)                             \
+	do {                                                     \
+		if ((some)->same) {                              \
+			const __mmask16 same = (some)->lane[0];  \
+                                                                 \
+			STORE_SAME(P, same, 0, (x).r0);          \
+			STORE_SAME(P, same, 4, (x).r1);          \
+			STORE_SAME(P, same, 8, (x).r2);          \
+			STORE_SAME(P, same, 12, (x).r3);         \
+		} else {                                         \
+			STORE_EACH(P, (some)->lane, 0, (x).r0);  \
+			STORE_EACH(P, (some)->lane, 4, (x).r1);  \
+			STORE_EACH(P, (some)->lane, 8, (x).r2);  \
+			STORE_EACH(P, (some)->lane, 12, (x).r3); \
+		}                                                \
 	} while (0)
 
 // The masks of four lanes are the mask of a register.
@@ -137,6 +182,27 @@ INLINE struct lanes lanes_select(const struct choice *choice, struct lanes x, st
 	return (struct lanes){quarter_select(lane, x.r0, y.r0),
 		quarter_select(lane + 4, x.r1, y.r1), quarter_select(lane + 8, x.r2, y.r2),
 		quarter_select(lane + 12, x.r3, y.r3)};
+}
+
+// Two bits for each lane, one for each half of it.
+INLINE uint32_t halves_differ(struct lanes x, struct lanes y)
+{
+	return (uint32_t)_mm512_cmpneq_epi64_mask(x.r0, y.r0) |
+		(uint32_t)_mm512_cmpneq_epi64_mask(x.r1, y.r1) << 8 |
+		(uint32_t)_mm512_cmpneq_epi64_mask(x.r2, y.r2) << 16 |
+		(uint32_t)_mm512_cmpneq_epi64_mask(x.r3, y.r3) << 24;
+}
+
+INLINE uint64_t lanes_differ_8(struct lanes x, struct lanes y)
+{
+	return _pext_u32(halves_differ(x, y), 0x55555555);
+}
+
+INLINE uint64_t lanes_differ_16(struct lanes x, struct lanes y)
+{
+	const uint32_t halves = halves_differ(x, y);
+
+	return _pext_u32(halves | halves >> 1, 0x55555555);
 }
 
 INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)
@@ -226,31 +292,27 @@ INLINE struct schedule schedule_start(struct lanes key)
 	return (struct schedule){words.r0, words.r1, words.r2, words.r3};
 }
 
-INLINE struct lanes schedule_next(struct schedule *w, int rcon)
+INLINE struct schedule schedule_next(struct schedule w, int rcon)
 {
 	// RotWord, and ShiftRows undone, so that AESENCLAST is SubWord and the xor of rcon.
 	const __m512i rotate = _mm512_broadcast_i32x4(
 		_mm_setr_epi8(1, 14, 11, 4, 5, 2, 15, 8, 9, 6, 3, 12, 13, 10, 7, 0));
 	__m512i t = _mm512_aesenclast_epi128(
-		_mm512_shuffle_epi8(w->w3, rotate), _mm512_set1_epi32(rcon));
+		_mm512_shuffle_epi8(w.w3, rotate), _mm512_set1_epi32(rcon));
 	// The next w3 does not wait for the other words: it is on the critical path.
-	__m512i w012 = xor3(w->w0, w->w1, w->w2);
+	__m512i w012 = xor3(w.w0, w.w1, w.w2);
 
-	w->w0 = _mm512_xor_si512(w->w0, t);
-	w->w1 = _mm512_xor_si512(w->w1, w->w0);
-	w->w2 = _mm512_xor_si512(w->w2, w->w1);
-	w->w3 = xor3(w012, w->w3, t);
-	return transpose(w->w0, w->w1, w->w2, w->w3);
+	w.w3 = xor3(w012, w.w3, t);
+	__asm__("" : "+v"(w.w3)); // first
+	w.w0 = _mm512_xor_si512(w.w0, t);
+	w.w1 = _mm512_xor_si512(w.w1, w.w0);
+	w.w2 = _mm512_xor_si512(w.w2, w.w1);
+	return w;
 }
 
-INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
+INLINE struct lanes schedule_key(struct schedule w)
 {
-	const __m512i all = _mm512_set1_epi16(key);
-	unsigned below = _mm_popcnt_u32(_mm512_cmplt_epu16_mask(_mm512_load_si512(keys), all));
-
-	if (n > 32)
-		below += _mm_popcnt_u32(_mm512_cmplt_epu16_mask(_mm512_load_si512(keys + 32), all));
-	return below;
+	return transpose(w.w0, w.w1, w.w2, w.w3);
 }
 
 #define LANES_FEW    8
@@ -260,5 +322,6 @@ INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
 #define CCM_LANES_H "crypto/ccm_lanes.h"
 #endif
 #include CCM_LANES_H
+#include "crypto/ccm_batch.h"
 
 const struct aead_impl aead_ccm_vaes512 = {"vaes512", ccm_open, ccm_seal};

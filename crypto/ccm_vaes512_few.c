@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #define LANES      4
+#define HALVES     2
 #define LANES_FUSE 1
 #define SPILL_ROOM 1024
 
@@ -21,6 +22,14 @@ struct lanes {
 #define STORE(p, x) _mm_storeu_si128((__m128i *)(p), x)
 #define lanes_store(P, x) \
 	(STORE(P(0), (x).r0), STORE(P(1), (x).r1), STORE(P(2), (x).r2), STORE(P(3), (x).r3))
+
+#define EIGHT_AT(p) _mm_loadl_epi64((const __m128i *)(p))
+#define lanes_load_8(P) \
+	((struct lanes){EIGHT_AT(P(0)), EIGHT_AT(P(1)), EIGHT_AT(P(2)), EIGHT_AT(P(3))})
+
+#define STORE_8(p, x) _mm_storel_epi64((__m128i *)(p), x)
+#define lanes_store_8(P, x) \
+	(STORE_8(P(0), (x).r0), STORE_8(P(1), (x).r1), STORE_8(P(2), (x).r2), STORE_8(P(3), (x).r3))
 
 // A mask for each lane; masked-out bytes are neither read nor written.
 struct some {
@@ -72,6 +81,27 @@ INLINE struct lanes lanes_select(const struct choice *choice, struct lanes x, st
 		_mm_mask_mov_epi8(y.r1, choice->lane[1], x.r1),
 		_mm_mask_mov_epi8(y.r2, choice->lane[2], x.r2),
 		_mm_mask_mov_epi8(y.r3, choice->lane[3], x.r3)};
+}
+
+// Two bits for each lane, one for each half of it.
+INLINE uint32_t halves_differ(struct lanes x, struct lanes y)
+{
+	return (uint32_t)_mm_cmpneq_epi64_mask(x.r0, y.r0) |
+		(uint32_t)_mm_cmpneq_epi64_mask(x.r1, y.r1) << 2 |
+		(uint32_t)_mm_cmpneq_epi64_mask(x.r2, y.r2) << 4 |
+		(uint32_t)_mm_cmpneq_epi64_mask(x.r3, y.r3) << 6;
+}
+
+INLINE uint64_t lanes_differ_8(struct lanes x, struct lanes y)
+{
+	return _pext_u32(halves_differ(x, y), 0x55);
+}
+
+INLINE uint64_t lanes_differ_16(struct lanes x, struct lanes y)
+{
+	const uint32_t halves = halves_differ(x, y);
+
+	return _pext_u32(halves | halves >> 1, 0x55);
 }
 
 INLINE struct lanes lanes_xor(struct lanes x, struct lanes y)
@@ -153,32 +183,30 @@ INLINE struct schedule schedule_start(struct lanes key)
 	return (struct schedule){words.r0, words.r1, words.r2, words.r3};
 }
 
-INLINE struct lanes schedule_next(struct schedule *w, int rcon)
+INLINE struct schedule schedule_next(struct schedule w, int rcon)
 {
 	// RotWord, and ShiftRows undone, so that AESENCLAST is SubWord and the xor of rcon.
 	const __m128i rotate = _mm_setr_epi8(1, 14, 11, 4, 5, 2, 15, 8, 9, 6, 3, 12, 13, 10, 7, 0);
-	__m128i t = _mm_aesenclast_si128(_mm_shuffle_epi8(w->w3, rotate), _mm_set1_epi32(rcon));
-	__m128i w012 = xor3(w->w0, w->w1, w->w2);
+	__m128i t = _mm_aesenclast_si128(_mm_shuffle_epi8(w.w3, rotate), _mm_set1_epi32(rcon));
+	__m128i w012 = xor3(w.w0, w.w1, w.w2);
 
-	w->w0 = _mm_xor_si128(w->w0, t);
-	w->w1 = _mm_xor_si128(w->w1, w->w0);
-	w->w2 = _mm_xor_si128(w->w2, w->w1);
-	w->w3 = xor3(w012, w->w3, t);
-	return transpose(w->w0, w->w1, w->w2, w->w3);
+	w.w3 = xor3(w012, w.w3, t);
+	__asm__("" : "+x"(w.w3)); // first
+	w.w0 = _mm_xor_si128(w.w0, t);
+	w.w1 = _mm_xor_si128(w.w1, w.w0);
+	w.w2 = _mm_xor_si128(w.w2, w.w1);
+	return w;
 }
 
-INLINE unsigned rank_below(const uint16_t *keys, unsigned n, uint16_t key)
+INLINE struct lanes schedule_key(struct schedule w)
 {
-	unsigned below = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		below += keys[i] < key;
-	return below;
+	return transpose(w.w0, w.w1, w.w2, w.w3);
 }
 
 #ifndef CCM_LANES_H // tests plant leaks
 #define CCM_LANES_H "crypto/ccm_lanes.h"
 #endif
 #include CCM_LANES_H
+#include "crypto/ccm_batch.h"
 
 const struct aead_impl aead_ccm_vaes512_few = {"vaes512", ccm_open, ccm_seal};

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Batches leave no secrets on the dead stack and in vector registers: round keys, key stream,
 // plaintext, the tag that a forger would want. Each batch runs on a stack of its own that is
-// searched afterwards. Speaks TAP.
+// searched afterwards. Nor does the engine keep any, once it is wiped. Speaks TAP.
 
 #include "crypto/aead.h"
+#include "crypto/aead_engine.h"
 
 #include <errno.h>
 #include <openssl/aes.h>
@@ -203,6 +204,9 @@ static bool batch_clean(
 		abort();
 	hits = search("stack", stack, STACK_SIZE, plant) +
 		search("registers", job.registers, sizeof(job.registers), plant);
+	if (engine->wipe_later)
+		aead_engine_wipe(engine);
+	hits += search("engine", engine->secrets, sizeof(engine->secrets), plant);
 	munmap(stack, STACK_SIZE);
 	return hits == 0;
 }
@@ -225,6 +229,14 @@ static bool engine_clean(struct aead_engine *engine, struct aead_engine *maker)
 	return clean;
 }
 
+// Before it is wiped, the engine has what the search looks for.
+static bool secrets_seen(struct aead_engine *engine, struct aead_engine *maker)
+{
+	batch_prepare(AEAD_AES_CCM_16_64_128, true, 30, maker);
+	aead_seal_batch(engine, AEAD_AES_CCM_16_64_128, ops, MESSAGES);
+	return search("engine", engine->secrets, sizeof(engine->secrets), true) >= 11;
+}
+
 int main(void)
 {
 	static const char *const isas[] = {"vaes512", "vaes256", "aesni"};
@@ -237,7 +249,7 @@ int main(void)
 	randombytes_buf(aad + 2, 24);
 	aad[1] = 24;
 	randombytes_buf(plain, sizeof(plain));
-	printf("1..4\n");
+	printf("1..5\n");
 	for (unsigned i = 0; i < 3; i++) {
 		struct aead_engine *engine = aead_engine_create(isas[i]);
 		bool clean;
@@ -248,6 +260,10 @@ int main(void)
 			continue;
 		}
 		clean = engine && engine_clean(engine, maker);
+		if (engine) {
+			aead_engine_wipe_later(engine);
+			clean &= engine_clean(engine, maker) && secrets_seen(engine, maker);
+		}
 		printf("%sok %u - %s leaves nothing\n", clean ? "" : "not ", n, isas[i]);
 		bad += !clean;
 		aead_engine_free(engine);
@@ -259,6 +275,12 @@ int main(void)
 		bad++;
 	}
 	printf("ok 4 - a planted key is found\n");
+	memcpy(maker->secrets + 100, key, sizeof(key));
+	if (search("engine", maker->secrets, sizeof(maker->secrets), true) == 0) {
+		printf("not ");
+		bad++;
+	}
+	printf("ok 5 - a key in the engine is found\n");
 	aead_engine_free(maker);
 	return bad != 0;
 }
