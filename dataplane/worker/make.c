@@ -108,6 +108,8 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->spare_stride = dp_port_data_room(conf->mtu);
 	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
 	w->engine = aead_engine_create(conf->isa);
+	if (w->engine)
+		aead_engine_wipe_later(w->engine); // at the end of each turn
 	w->in_flight_most = RTE_MAX(conf->exchanges / 4, 1u);
 	w->exchanges = dp_exchange_pool_create(conf->exchanges, conf->mtu);
 	w->in_flight = w->exchanges ? dp_in_flight_create(w->exchanges, w->contexts) : NULL;

@@ -3,6 +3,7 @@
 #include "dataplane/worker/turn.h"
 
 #include "base/clock.h"
+#include "crypto/aead.h"
 #include "dataplane/worker/command.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/kernel.h"
@@ -162,6 +163,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 		work += receive_port(w, &w->port[i]);
 	work += dp_deadlines(w);
 	dp_answers_flush(w);
+	aead_engine_wipe(w->engine);
 	dp_exchanges_watch(w);
 	enum dp_rung rung = dp_overload_turn(&w->overload, w->full_burst, w->now_ms);
 

@@ -103,6 +103,11 @@ unsigned bed_tx_room(const struct bed *bed)
 	return RTE_DIM(bed->w->port[0].tx);
 }
 
+const struct aead_engine *bed_engine(const struct bed *bed, unsigned worker)
+{
+	return worker_at(bed, worker)->engine;
+}
+
 const struct dp_exchange_pool *bed_exchanges(const struct bed *bed, unsigned worker)
 {
 	return worker_at(bed, worker)->exchanges;

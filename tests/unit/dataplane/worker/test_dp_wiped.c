@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Protocol rule T4: no plaintext stays behind.
 
+#include "crypto/aead_engine.h"
 #include "tests/unit/dataplane/worker/bed_inside.h"
 #include "tests/unit/dataplane/worker/one_device.h"
 
@@ -36,6 +37,21 @@ Test(dp_wiped, plaintexts_are_wiped_from_packet_buffers)
 	expect_answer(COAP_CHANGED);
 	rte_mempool_obj_iter(bed.pool, expect_no_marker, NULL);
 	rte_mempool_obj_iter(bed_worker_pool(&bed), expect_no_marker, NULL);
+}
+
+// Round keys, key stream and MACs of a turn end with it.
+Test(dp_wiped, what_the_engine_kept_is_wiped_after_each_turn)
+{
+	const struct aead_engine *engine = bed_engine(&bed, 0);
+
+	bed_device_add(&bed, &device, true);
+	for (uint16_t piv = 1; piv < 10; piv++) {
+		exchange(COAP_CON, piv, piv, COAP_POST, "echo", MARKER);
+		expect_answer(COAP_CHANGED);
+		cr_expect_eq(engine->secrets_len, 0);
+		for (size_t i = 0; i < sizeof(engine->secrets); i++)
+			cr_assert_eq(engine->secrets[i], 0, "byte %zu", i);
+	}
 }
 
 static void expect_no_marker_in_exchanges(const char *when)
