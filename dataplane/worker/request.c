@@ -54,19 +54,17 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 }
 
 // Spreads the retries of devices: once to twice as many seconds.
-static uint32_t retry_after(uint32_t seconds)
+static uint32_t retry_after(struct dp_worker *w, uint32_t seconds)
 {
-	uint32_t spread = (uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16;
-
-	return seconds + spread % (seconds + 1);
+	return seconds + dp_jitter(w, seconds + 1);
 }
 
 // A protected 5.03.
 static void answer_busy(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options)
 {
-	answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE, retry_after(DP_RETRY_SECONDS),
-		NULL);
+	answer_error(w, vec, slot, options, COAP_SERVICE_UNAVAILABLE,
+		retry_after(w, DP_RETRY_SECONDS), NULL);
 }
 
 // Takes a request from the rate of its device: 0, or the seconds after which there is room for the
@@ -240,7 +238,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	if (in_flight_full(w, ctx)) {
 		dp_count(w, DP_STAT_in_flight_refused);
 		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
-			retry_after(SLOW_SECONDS), NULL);
+			retry_after(w, SLOW_SECONDS), NULL);
 		return;
 	}
 	uint32_t index = dp_exchange_obtain(w);

@@ -8,13 +8,6 @@
 
 #define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
 
-// Spreads retransmissions, so it need not be hard to guess: a linear congruential generator.
-static uint32_t jitter(struct dp_worker *w, uint32_t below)
-{
-	w->jitter = w->jitter * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (w->jitter >> 32) * below >> 32;
-}
-
 static struct dp_exchange *exchange_at(const struct dp_worker *w, uint32_t index)
 {
 	return &w->exchanges->worker_half[index];
@@ -130,7 +123,7 @@ static void wait_for_ack(struct dp_worker *w, uint32_t index)
 
 	// At first up to half longer than ACK_TIMEOUT: ACK_RANDOM_FACTOR.
 	x->timeout_ms = x->tries ? 2 * x->timeout_ms
-				 : w->ack_timeout_ms + jitter(w, w->ack_timeout_ms / 2 + 1);
+				 : w->ack_timeout_ms + dp_jitter(w, w->ack_timeout_ms / 2 + 1);
 	x->tries++;
 	dp_wheel_insert(&w->wheel, w->exchanges, index, w->now_ms + x->timeout_ms);
 }

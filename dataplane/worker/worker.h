@@ -211,7 +211,7 @@ struct dp_worker {
 	bool full_burst;     // a port had one this turn
 	uint64_t to_call;    // bit n: put something into the rings to worker n since it called it
 	uint64_t unfinished; // bit n: left something in the rings from worker n
-	uint64_t jitter;     // state of the generator that spreads retransmissions
+	uint64_t jitter;     // state of dp_jitter()
 	struct pkt_vec vec;
 	struct answer_batch batch;
 
@@ -230,6 +230,14 @@ static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t contex
 static inline void dp_count(struct dp_worker *w, enum dp_stat stat)
 {
 	dp_stat_add(&w->stats, stat, 1);
+}
+
+// Spreads retransmissions and retries, so it need not be hard to guess: a linear congruential
+// generator.
+static inline uint32_t dp_jitter(struct dp_worker *w, uint32_t below)
+{
+	w->jitter = w->jitter * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (w->jitter >> 32) * below >> 32;
 }
 
 static inline uint64_t dp_stage_end(
