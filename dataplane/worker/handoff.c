@@ -9,15 +9,31 @@
 
 #define OLD_BURST 8 // of what is not plainly new that are taken at once, at least
 
-// What crosses: the packet, opened in place, and what need not be found out again.
+// What crosses: the packet, opened in place, and all that was found out of it, so that its owner
+// parses nothing again.
 struct handed {
 	struct rte_mbuf *mbuf;
+	uint64_t piv;
 	uint32_t context;
 	uint32_t generation;
 	struct dp_frame_info net;
-	uint16_t pad;
+	uint16_t plaintext_len;
+	// Of the CoAP message, offsets in it.
+	uint16_t mid;
+	uint16_t token_len;
+	uint16_t options_len;
+	uint16_t option_count;
+	uint16_t kid_off;
+	uint16_t payload_off;
+	uint8_t token_off;
+	uint8_t type;
+	uint8_t code;
+	uint8_t kid_len;
+	uint8_t piv_len;
+	uint8_t oscore_count;
+	uint32_t pad[2];
 };
-_Static_assert(sizeof(struct handed) == 32, "two a cache line");
+_Static_assert(sizeof(struct handed) == 64, "a cache line");
 
 // An ACK or RST: all that it says.
 struct handed_ack {
@@ -63,61 +79,129 @@ static bool plainly_new(const struct dp_context *ctx, uint64_t piv)
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner)
 {
 	assert(vec->opened[slot] && owner < w->worker_count && owner != w->id);
-	struct handed handed = {
-		.mbuf = vec->mbuf[slot],
-		.context = vec->context[slot],
-		.generation = vec->generation[slot],
-		.net = vec->net[slot],
+	w->leaving.of[w->leaving.n++] = (struct dp_leaving_packet){
+		.slot = slot,
+		.owner = owner,
+		.is_new = plainly_new(
+			&w->contexts->context[vec->context[slot]], vec->option[slot].piv),
 	};
-
-	bool is_new = plainly_new(&w->contexts->context[vec->context[slot]], vec->option[slot].piv);
-	struct dp_lane *lane = w->to[owner];
-	struct rte_ring *ring = is_new ? lane->packets : lane->old;
-	struct dp_ring_shares *shares = is_new ? &lane->packets_shares : &lane->old_shares;
-
-	if (!dp_lane_within_share(w, ring, shares, vec->context[slot]) ||
-		rte_ring_sp_enqueue_elem(ring, &handed, sizeof(handed))) {
-		dp_count(w, is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old);
-		return;
-	}
-	dp_lane_note(w, owner);
-	dp_count(w, DP_STAT_handed_over);
-	// The packet and its plaintext are the owner's now.
-	vec->mbuf[slot] = NULL;
-	vec->opened[slot] = false;
 }
 
-// Finds out again what was known of a packet where it came from.
-static bool take_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+static void handed_write(struct handed *handed, const struct pkt_vec *vec, unsigned slot)
 {
-	struct coap_msg *msg = &vec->msg[slot];
-	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	const struct coap_msg *msg = &vec->msg[slot];
+	const struct osc_option *option = &vec->option[slot];
 	const uint8_t *coap =
 		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
 
-	if (coap_msg_parse_max(msg, coap, vec->net[slot].coap_len, DP_OUTER_OPTIONS_MAX) !=
-			COAP_OK ||
-		osc_option_parse(&vec->option[slot], msg->body.oscore, msg->body.oscore_len) !=
-			OSC_OPTION_OK) {
-		dp_count(w, DP_STAT_drop_coap_format);
-		return false;
-	}
+	*handed = (struct handed){
+		.mbuf = vec->mbuf[slot],
+		.piv = option->piv,
+		.context = vec->context[slot],
+		.generation = vec->generation[slot],
+		.net = vec->net[slot],
+		.plaintext_len = vec->plaintext_len[slot],
+		.mid = msg->mid,
+		.token_len = msg->token_len,
+		.options_len = msg->body.options_len,
+		.option_count = msg->body.option_count,
+		.kid_off = option->kid - coap,
+		.payload_off = msg->body.payload - coap,
+		.token_off = msg->token - coap,
+		.type = msg->type,
+		.code = msg->code,
+		.kid_len = option->kid_len,
+		.piv_len = option->piv_len,
+		.oscore_count = msg->body.oscore_count,
+	};
+}
+
+// What was known of a packet where it came from. Not its OSCORE option's value, nor a kid context.
+static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsigned slot)
+{
+	const uint8_t *coap =
+		rte_pktmbuf_mtod_offset(handed->mbuf, const uint8_t *, handed->net.coap_off);
+
+	vec->mbuf[slot] = handed->mbuf;
+	vec->net[slot] = handed->net;
+	vec->context[slot] = handed->context;
+	vec->generation[slot] = handed->generation;
+	vec->plaintext_len[slot] = handed->plaintext_len;
 	vec->opened[slot] = true;
 	vec->foreign[slot] = false;
-	if (dp_context_live(ctx) != vec->generation[slot]) {
-		// Which part of it is plaintext is not known any more: all is wiped.
-		vec->plaintext_len[slot] = msg->body.payload_len;
-		dp_count(w, DP_STAT_drop_context_gone);
-		return false;
+	vec->option[slot] = (struct osc_option){
+		.piv = handed->piv,
+		.piv_len = handed->piv_len,
+		.has_kid = true,
+		.kid = coap + handed->kid_off,
+		.kid_len = handed->kid_len,
+	};
+	vec->msg[slot] = (struct coap_msg){
+		.type = handed->type,
+		.code = handed->code,
+		.mid = handed->mid,
+		.token_len = handed->token_len,
+		.token = coap + handed->token_off,
+		.body =
+			{
+				.options = coap + handed->token_off + handed->token_len,
+				.options_len = handed->options_len,
+				.option_count = handed->option_count,
+				.oscore_count = handed->oscore_count,
+				.payload = coap + handed->payload_off,
+				.payload_len = handed->net.coap_len - handed->payload_off,
+			},
+	};
+}
+
+// Puts into one ring all leaving packets that are for it, and keeps the others. What finds no place
+// ends here, before anything is committed.
+static void ring_fill(struct dp_worker *w, struct pkt_vec *vec, unsigned owner, bool is_new)
+{
+	struct dp_lane *lane = w->to[owner];
+	struct rte_ring *ring = is_new ? lane->packets : lane->old;
+	struct dp_ring_shares *shares = is_new ? &lane->packets_shares : &lane->old_shares;
+	struct handed handed[DP_BURST];
+	uint8_t slots[DP_BURST];
+	unsigned n = 0, refused = 0, kept = 0;
+
+	for (unsigned i = 0; i < w->leaving.n; i++) {
+		const struct dp_leaving_packet *packet = &w->leaving.of[i];
+
+		if (packet->owner != owner || packet->is_new != is_new) {
+			w->leaving.of[kept++] = *packet;
+		} else if (dp_lane_within_share(w, ring, n, shares, vec->context[packet->slot])) {
+			slots[n] = packet->slot;
+			handed_write(&handed[n++], vec, packet->slot);
+		} else {
+			refused++;
+		}
 	}
-	vec->plaintext_len[slot] = msg->body.payload_len - aead_algs[ctx->alg].tag_len;
-	return true;
+	w->leaving.n = kept;
+	unsigned put = rte_ring_sp_enqueue_burst_elem(ring, handed, sizeof(handed[0]), n, NULL);
+
+	for (unsigned i = 0; i < put; i++) {
+		// The packet and its plaintext are the owner's now.
+		vec->mbuf[slots[i]] = NULL;
+		vec->opened[slots[i]] = false;
+	}
+	if (put)
+		dp_lane_note(w, owner);
+	dp_stat_add(&w->stats, DP_STAT_handed_over, put);
+	dp_stat_add(&w->stats, is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old,
+		refused + n - put);
+}
+
+void dp_handoff_send(struct dp_worker *w, struct pkt_vec *vec)
+{
+	while (w->leaving.n)
+		ring_fill(w, vec, w->leaving.of[0].owner, w->leaving.of[0].is_new);
+	dp_lanes_call(w);
 }
 
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec)
 {
 	struct handed handed[DP_BURST];
-
 	unsigned left, left_old;
 
 	vec->count = rte_ring_sc_dequeue_burst_elem(
@@ -127,15 +211,29 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 	if (left || left_old)
 		dp_lane_unfinished(w, from);
 	vec->n = 0;
+	// All this was written by another core last.
 	for (unsigned slot = 0; slot < vec->count; slot++) {
+		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
+
 		assert(handed[slot].context < w->contexts->entries);
-		vec->mbuf[slot] = handed[slot].mbuf;
-		vec->net[slot] = handed[slot].net;
-		vec->context[slot] = handed[slot].context;
-		vec->generation[slot] = handed[slot].generation;
-		vec->opened[slot] = false;
-		if (take_one(w, vec, slot))
+		rte_prefetch0(handed[slot].mbuf);
+		rte_prefetch0(ctx);
+		rte_prefetch0(&ctx->window);
+	}
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		const uint8_t *frame = rte_pktmbuf_mtod(handed[slot].mbuf, const uint8_t *);
+
+		rte_prefetch0(frame);
+		rte_prefetch0(frame + RTE_CACHE_LINE_SIZE);
+	}
+	for (unsigned slot = 0; slot < vec->count; slot++) {
+		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
+
+		handed_read(&handed[slot], vec, slot);
+		if (dp_context_live(ctx) == handed[slot].generation)
 			vec->live[vec->n++] = slot;
+		else
+			dp_count(w, DP_STAT_drop_context_gone);
 	}
 	dp_stat_add(&w->stats, DP_STAT_taken_over, vec->count);
 	return vec->count;
@@ -154,7 +252,7 @@ void dp_handoff_ack(
 		return;
 	}
 	memcpy(ack.endpoint, flow, DP_ENDPOINT_LEN);
-	if (!dp_lane_within_share(w, lane->acks, &lane->acks_shares,
+	if (!dp_lane_within_share(w, lane->acks, 0, &lane->acks_shares,
 		    keyed_hash(&w->endpoints, ack.endpoint, DP_ENDPOINT_LEN)) ||
 		rte_ring_sp_enqueue_elem(lane->acks, &ack, sizeof(ack))) {
 		dp_count(w, DP_STAT_drop_handoff_full);

@@ -13,13 +13,15 @@ int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
 	__attribute__((warn_unused_result));
 // Frees the rings to a worker, and the packets in them.
 void dp_handoff_free(struct dp_worker *w);
-// Hands an opened packet to the owner of its context, or counts its drop. The owner sees it after
-// dp_lanes_call().
+// Notes that an opened packet is to go to the owner of its context.
 void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned owner);
+// Hands all of a burst that were noted to their owners, in the order of arrival, or counts their
+// drop.
+void dp_handoff_send(struct dp_worker *w, struct pkt_vec *vec);
 // Fills vec with packets from another worker: how many came.
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
-// Hands an ACK or RST to the worker that made its message id, or counts its drop. As
-// dp_handoff().
+// Hands an ACK or RST to the worker that made its message id, or counts its drop. The worker sees
+// it after dp_lanes_call().
 void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid,
 	unsigned owner);
 // Takes those that another worker received: how many came.

@@ -97,11 +97,11 @@ void dp_lanes_free(struct dp_worker *w)
 	memset(w->from, 0, sizeof(w->from));
 }
 
-bool dp_lane_within_share(const struct dp_worker *w, const struct rte_ring *ring,
+bool dp_lane_within_share(const struct dp_worker *w, const struct rte_ring *ring, unsigned more,
 	struct dp_ring_shares *shares, uint32_t who)
 {
 	unsigned places = rte_ring_get_capacity(ring);
-	bool half_full = dp_ring_count(ring) >= places / 2;
+	bool half_full = dp_ring_count(ring) + more >= places / 2;
 
 	if (shares->some && (!half_full || w->now_ms - shares->since_ms >= SHARE_MS))
 		*shares = (struct dp_ring_shares){0};

@@ -16,9 +16,10 @@ unsigned dp_lanes_mbufs(unsigned workers);
 // Frees the rings to a worker; nobody uses them any more.
 void dp_lanes_free(struct dp_worker *w);
 
-// Whether somebody may have one more place in a ring, and counts it for him if the ring is half
-// full: nobody keeps others out. `who` tells him from others by a number that he does not choose.
-bool dp_lane_within_share(const struct dp_worker *w, const struct rte_ring *ring,
+// Whether somebody may have one more place in a ring into which `more` are about to be put, and
+// counts it for him if it is half full then: nobody keeps others out. `who` tells him from others
+// by a number that he does not choose.
+bool dp_lane_within_share(const struct dp_worker *w, const struct rte_ring *ring, unsigned more,
 	struct dp_ring_shares *shares, uint32_t who);
 
 // Notes that worker `to` is to be called, and calls all who are: after what is for them is in the

@@ -283,6 +283,20 @@ static uint8_t claim(
 	return owner;
 }
 
+// Whether this worker owns the context of a packet, or does from now on. Else the packet ends here.
+static bool is_mine(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
+{
+	uint8_t owner = claim(w, vec, slot, ctx);
+
+	if (likely(owner == w->id))
+		return true;
+	if (owner == DP_OWNER_MAIN)
+		dp_count(w, DP_STAT_drop_context_gone);
+	else
+		dp_handoff(w, vec, slot, owner);
+	return false;
+}
+
 // A request of a context that this worker owns is accepted; window.next was `before` it.
 static void accepted(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t before)
 {
@@ -319,16 +333,8 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 	}
 	if (unlikely(vec->again[slot]))
 		return true; // this worker answered it before; nothing of its context is written
-	uint8_t owner = claim(w, vec, slot, ctx);
-
-	if (owner == DP_OWNER_MAIN) {
-		dp_count(w, DP_STAT_drop_context_gone);
+	if (!is_mine(w, vec, slot, ctx))
 		return false;
-	}
-	if (owner != w->id) {
-		dp_handoff(w, vec, slot, owner);
-		return false;
-	}
 	uint64_t before = ctx->window.next;
 
 	if (vec->probe[slot]) {
@@ -383,4 +389,6 @@ void dp_commit(struct dp_worker *w, struct pkt_vec *vec)
 	}
 	vec->n = kept;
 	dp_stat_add(&w->stats, DP_STAT_rx_requests, kept - again);
+	if (w->leaving.n)
+		dp_handoff_send(w, vec);
 }

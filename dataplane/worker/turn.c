@@ -64,26 +64,24 @@ static void classify(struct dp_worker *w, const struct dp_worker_port *port, str
 	dp_stage_end(w, DP_STAGE_classify, start, vec->count);
 }
 
-// All packets of a burst end here: answers are copies, and requests in flight were copied out.
-static void burst_free(struct pkt_vec *vec)
+// A plaintext must not stay behind in the pool.
+static void burst_wipe(const struct pkt_vec *vec)
 {
-	for (unsigned slot = 0; slot < vec->count; slot++) {
-		if (!vec->opened[slot])
-			continue;
-		// A plaintext must not stay behind in the pool.
-		sodium_memzero((uint8_t *)(uintptr_t)vec->msg[slot].body.payload,
-			vec->plaintext_len[slot]);
-	}
-	rte_pktmbuf_free_bulk(vec->mbuf, vec->count);
+	for (unsigned slot = 0; slot < vec->count; slot++)
+		if (vec->opened[slot])
+			sodium_memzero((uint8_t *)(uintptr_t)vec->msg[slot].body.payload,
+				vec->plaintext_len[slot]);
 }
 
-// Stages 15 to 17 for the answers of a burst, and its end.
+// Stages 15 to 17 for the answers of a burst, and its end: answers are copies, and requests in
+// flight were copied out.
 static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
 {
-	dp_lanes_call(w);
+	dp_lanes_call(w); // ACKs
 	// Answers point into the packets until they are sealed.
 	dp_answers_flush(w);
-	burst_free(vec);
+	burst_wipe(vec);
+	rte_pktmbuf_free_bulk(vec->mbuf, vec->count);
 }
 
 static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
@@ -108,23 +106,33 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	return vec->count;
 }
 
-// Ends a burst from another worker. Its packets go back to the pool of their receiver, past this
-// lcore's cache of that pool: each worker's cache would keep some, and with enough workers the pool
-// would run dry. A thread that is no lcore has no such caches.
+// Ends a burst from another worker. Its packets go back to the pool of their receiver at once, past
+// this lcore's cache of that pool: each worker's cache would keep some, and with enough workers the
+// pool would run dry.
 static void burst_end_handed(struct dp_worker *w, struct pkt_vec *vec)
 {
-	struct rte_mempool *pool[DP_BURST];
-	unsigned pools = 0;
+	struct rte_mempool *pool = NULL;
+	void *mbufs[DP_BURST];
+	unsigned n = 0;
 
+	dp_answers_flush(w);
+	burst_wipe(vec);
 	for (unsigned slot = 0; slot < vec->count; slot++) {
-		const struct rte_mbuf *m = vec->mbuf[slot];
+		// One segment each, as classify took no others.
+		struct rte_mbuf *m =
+			vec->mbuf[slot] ? rte_pktmbuf_prefree_seg(vec->mbuf[slot]) : NULL;
 
-		if (m && (!pools || pool[pools - 1] != m->pool))
-			pool[pools++] = m->pool;
+		if (!m)
+			continue;
+		if (n && m->pool != pool) {
+			rte_mempool_generic_put(pool, mbufs, n, NULL);
+			n = 0;
+		}
+		pool = m->pool;
+		mbufs[n++] = m;
 	}
-	burst_end(w, vec);
-	while (pools)
-		rte_mempool_cache_flush(NULL, pool[--pools]);
+	if (n)
+		rte_mempool_generic_put(pool, mbufs, n, NULL);
 }
 
 // From the other workers: verified packets of contexts that this one owns, and ACKs.

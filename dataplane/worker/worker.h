@@ -134,6 +134,13 @@ struct dp_ring_shares {
 	uint8_t taken[256];
 };
 
+// A packet of a burst that goes to the owner of its context.
+struct dp_leaving_packet {
+	uint8_t slot;
+	uint8_t owner;
+	bool is_new; // plainly, by the owner's window
+};
+
 // The rings from one worker to another, and how the first one shares out their places.
 struct dp_lane {
 	struct rte_ring *packets;
@@ -213,6 +220,10 @@ struct dp_worker {
 	uint64_t unfinished; // bit n: left something in the rings from worker n
 	uint64_t jitter;     // state of dp_jitter()
 	struct pkt_vec vec;
+	struct {
+		unsigned n;
+		struct dp_leaving_packet of[DP_BURST];
+	} leaving;
 	struct answer_batch batch;
 
 	uint32_t stop;               // main: sets; atomic

@@ -94,6 +94,10 @@ Test(dp_handoff, two_first_copies_at_both_workers_are_one_request)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
 }
 
+static void no_event(void *arg, const struct dp_event *event)
+{
+}
+
 static void forge(unsigned queue, unsigned count)
 {
 	bed.queue = queue;
@@ -192,10 +196,6 @@ Test(dp_handoff, nothing_unverified_crosses)
 	cr_expect_eq(bed_count(&bed, DP_STAT_handed_over), 0);
 	cr_expect_eq(dp_stat_read(dp_worker_stats(bed.dp, 1), DP_STAT_drop_tag), 1);
 	cr_expect_eq(context()->window.next, 2);
-}
-
-static void no_event(void *arg, const struct dp_event *event)
-{
 }
 
 Test(dp_handoff, a_device_removed_on_the_way_is_not_served)
@@ -356,12 +356,6 @@ Test(dp_handoff_pool, packets_handed_over_return_to_their_pool)
 	uint64_t piv = 0;
 
 	bed_make_workers(&bed, BED_WORKERS_MAX, false);
-	struct rte_mempool *usual = bed.pool;
-	const unsigned usual_full = bed.pool_full;
-
-	bed.pool = rte_pktmbuf_pool_create(
-		"received", MBUFS, CACHE, 0, rte_pktmbuf_data_room_size(usual), SOCKET_ID_ANY);
-	cr_assert_not_null(bed.pool);
 	for (unsigned i = 1; i < BED_WORKERS_MAX; i++) {
 		bed_device_make(&devices[i], 2 + i, AEAD_AES_CCM_16_64_128);
 		bed_device_add(&bed, &devices[i], true);
@@ -370,6 +364,12 @@ Test(dp_handoff_pool, packets_handed_over_return_to_their_pool)
 	}
 	bed_turn_on_lcores(&bed);
 	// All arrive at the first worker now.
+	struct rte_mempool *usual = bed.pool;
+	const unsigned usual_full = bed.pool_full;
+
+	bed.pool = rte_pktmbuf_pool_create(
+		"received", MBUFS, CACHE, 0, rte_pktmbuf_data_room_size(usual), SOCKET_ID_ANY);
+	cr_assert_not_null(bed.pool);
 	for (unsigned burst = 0; burst < BURSTS; burst++) {
 		for (unsigned i = 0; i < BURST; i++) {
 			device = devices[1 + i % (BED_WORKERS_MAX - 1)];
