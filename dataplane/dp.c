@@ -85,6 +85,63 @@ size_t dp_eal_bytes(const struct dp_conf *conf, bool huge_pages)
 		dp_context_hash_bytes(conf->max_devices);
 }
 
+// What a worker is made of, and of which part.
+struct making {
+	struct dp *dp;
+	const struct dp_conf *conf;
+	const struct dp_tables *tables;
+	unsigned worker;
+	int rc;
+	struct error *error;
+};
+
+static int make_worker(void *arg)
+{
+	struct making *m = arg;
+
+	m->dp->worker[m->worker] = dp_worker_create(m->conf, m->tables, m->worker, m->error);
+	m->rc = m->dp->worker[m->worker] ? 0 : -ENOMEM;
+	return 0;
+}
+
+static int make_rings_to(void *arg)
+{
+	struct making *m = arg;
+
+	m->rc = dp_handoff_connect(m->dp->worker, m->dp->worker_count, m->worker);
+	if (m->rc)
+		error_set(m->error, m->rc, "no memory for the rings between workers");
+	return 0;
+}
+
+// Has a part made by the lcore that will use it: the kernel and EAL take memory from the NUMA node
+// of the CPU that asks for it. An lcore that is not there yet, or is main, leaves it to main.
+static int make_on_lcore(struct making *m, int (*make)(void *arg))
+{
+	const unsigned lcore = m->conf->lcores[m->worker];
+
+	if (!rte_lcore_is_enabled(lcore) || lcore == rte_get_main_lcore() ||
+		rte_eal_remote_launch(make, m, lcore))
+		make(m);
+	else
+		rte_eal_wait_lcore(lcore);
+	return m->rc;
+}
+
+static int workers_make(struct dp *dp, const struct dp_conf *conf, const struct dp_tables *tables,
+	struct error *error)
+{
+	struct making m = {.dp = dp, .conf = conf, .tables = tables, .error = error};
+
+	for (m.worker = 0; !m.rc && m.worker < conf->worker_count; m.worker++) {
+		make_on_lcore(&m, make_worker);
+		dp->worker_count += !m.rc;
+	}
+	for (m.worker = 0; !m.rc && m.worker < dp->worker_count; m.worker++)
+		make_on_lcore(&m, make_rings_to);
+	return m.rc;
+}
+
 struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 {
 	struct dp_echo_key echo;
@@ -127,19 +184,11 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 		.echo = &echo,
 	};
 
-	for (unsigned i = 0; i < conf->worker_count; i++) {
-		struct dp_worker *w = dp_worker_create(conf, &tables, i, error);
+	int rc = workers_make(dp, conf, &tables, error);
 
-		if (!w)
-			goto fail;
-		dp->worker[dp->worker_count++] = w;
-	}
 	sodium_memzero(&echo, sizeof(echo));
-	if (dp_handoff_connect(dp->worker, dp->worker_count)) {
-		error_set(error, -ENOMEM, "no memory for the rings between workers");
-		goto fail;
-	}
-	return dp;
+	if (!rc)
+		return dp;
 fail:
 	dp_free(dp);
 	errno = ENOMEM;

@@ -15,7 +15,7 @@ struct dp_mbuf_pool_conf {
 	unsigned count;     // of mbufs
 	unsigned cache;     // of each lcore, in mbufs; at most RTE_MEMPOOL_CACHE_MAX_SIZE
 	uint16_t data_room; // of each, with headroom, in bytes
-	int socket;         // NUMA node, or SOCKET_ID_ANY
+	int socket;         // NUMA node of EAL's part, or SOCKET_ID_ANY: the calling lcore's
 	bool for_nic;       // a NIC on the PCI bus reads and writes its mbufs
 };
 

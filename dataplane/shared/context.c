@@ -82,7 +82,8 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
 	table->hash = rte_hash_create(&params);
-	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_HOT);
+	// All workers read the first line of each, and its owner writes the second.
+	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_ALL);
 	table->long_keys =
 		dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries, DP_MAP_LAZY);
 	table->side = dp_map(sizeof(struct dp_side) * (size_t)table->entries, DP_MAP_LAZY);

@@ -11,7 +11,10 @@
 enum dp_map_use {
 	DP_MAP_HOT,  // used at once: its pages are there when the call returns
 	DP_MAP_LAZY, // maybe never used: a page costs memory and a fault when it is first touched
+	DP_MAP_ALL,  // used at once and by all: hot pages, from all NUMA nodes in turn
 };
+// Pages are from the NUMA node of the CPU that first touches them (of DP_MAP_HOT, that calls), but
+// for DP_MAP_ALL, and unless the process has a policy of its own (numactl).
 
 // NULL and errno on failure. Kept out of core dumps: such tables hold keys and plaintexts.
 void *dp_map(size_t bytes, enum dp_map_use use);

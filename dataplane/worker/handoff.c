@@ -44,9 +44,10 @@ struct handed_ack {
 };
 _Static_assert(sizeof(struct handed_ack) % 4 == 0, "as rte_ring wants it");
 
-int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
+int dp_handoff_connect(struct dp_worker *const *workers, unsigned count, unsigned to)
 {
-	return dp_lanes_connect(workers, count, sizeof(struct handed), sizeof(struct handed_ack));
+	return dp_lanes_connect(
+		workers, count, to, sizeof(struct handed), sizeof(struct handed_ack));
 }
 
 static void packets_free(struct rte_ring *ring)

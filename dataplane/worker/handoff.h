@@ -8,8 +8,8 @@
 
 #include "dataplane/worker/worker.h"
 
-// Makes the rings between all pairs of workers (lanes.h). Returns 0 or -errno.
-int dp_handoff_connect(struct dp_worker *const *workers, unsigned count)
+// Makes the rings from all other workers to one (lanes.h). Returns 0 or -errno.
+int dp_handoff_connect(struct dp_worker *const *workers, unsigned count, unsigned to)
 	__attribute__((warn_unused_result));
 // Frees the rings to a worker, and the packets in them.
 void dp_handoff_free(struct dp_worker *w);

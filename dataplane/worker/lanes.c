@@ -67,25 +67,23 @@ static struct dp_lane *lane_make(uint8_t *memory, const struct layout *of)
 	return lane;
 }
 
-int dp_lanes_connect(struct dp_worker *const *workers, unsigned count, size_t packet, size_t ack)
+int dp_lanes_connect(
+	struct dp_worker *const *workers, unsigned count, unsigned to, size_t packet, size_t ack)
 {
 	const struct layout of = layout(count, packet, ack);
+	struct dp_worker *w = workers[to];
 
-	for (unsigned to = 0; to < count; to++) {
-		struct dp_worker *w = workers[to];
-
-		w->lanes = dp_map(count * of.bytes, DP_MAP_HOT);
-		w->lanes_bytes = count * of.bytes;
-		if (!w->lanes)
-			return -ENOMEM;
-		keyed_hash_init(&w->endpoints);
-		for (unsigned from = 0; from < count; from++) {
-			w->peer[from] = workers[from];
-			if (from == to)
-				continue;
-			w->from[from] = lane_make((uint8_t *)w->lanes + from * of.bytes, &of);
-			workers[from]->to[to] = w->from[from];
-		}
+	w->lanes = dp_map(count * of.bytes, DP_MAP_HOT);
+	w->lanes_bytes = count * of.bytes;
+	if (!w->lanes)
+		return -ENOMEM;
+	keyed_hash_init(&w->endpoints);
+	for (unsigned from = 0; from < count; from++) {
+		w->peer[from] = workers[from];
+		if (from == to)
+			continue;
+		w->from[from] = lane_make((uint8_t *)w->lanes + from * of.bytes, &of);
+		workers[from]->to[to] = w->from[from];
 	}
 	return 0;
 }

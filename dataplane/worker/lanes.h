@@ -7,10 +7,10 @@
 
 #include "dataplane/worker/worker.h"
 
-// Makes the rings between all pairs of workers, with elements of these sizes: packets and what is
+// Makes the rings from all other workers to one, with elements of these sizes: packets and what is
 // not plainly new, ACKs. Returns 0 or -errno.
-int dp_lanes_connect(struct dp_worker *const *workers, unsigned count, size_t packet, size_t ack)
-	__attribute__((warn_unused_result));
+int dp_lanes_connect(struct dp_worker *const *workers, unsigned count, unsigned to, size_t packet,
+	size_t ack) __attribute__((warn_unused_result));
 // Most mbufs of one worker's pool that the others can have at once, in rings and in hand.
 unsigned dp_lanes_mbufs(unsigned workers);
 // Frees the rings to a worker; nobody uses them any more.

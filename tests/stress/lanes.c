@@ -210,8 +210,10 @@ int main(void)
 		memset(workers[i], 0, sizeof(struct dp_worker));
 		workers[i]->id = i;
 	}
-	if (dp_lanes_connect(workers, WORKERS, sizeof(struct element), sizeof(struct element)))
-		abort();
+	for (unsigned to = 0; to < WORKERS; to++)
+		if (dp_lanes_connect(
+			    workers, WORKERS, to, sizeof(struct element), sizeof(struct element)))
+			abort();
 	for (unsigned i = 0; i < TOKENS; i++)
 		if (!send(workers[0], 1 + i, i))
 			abort();

@@ -7,6 +7,9 @@
 #include <rte_launch.h>
 
 #include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define OWNERS    (BED_WORKERS_MAX - 1) // the other workers
 #define DEVICES   12                    // of each
@@ -46,6 +49,28 @@ static unsigned received(void)
 	while (bed_receive(&bed, &answer))
 		n++;
 	return n;
+}
+
+static size_t mapped[RTE_MAX_LCORE]; // bytes, by the lcore that asked for them
+
+// In front of the C library's.
+void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if (rte_lcore_id() < RTE_MAX_LCORE)
+		mapped[rte_lcore_id()] += bytes;
+	return (void *)syscall(SYS_mmap, at, bytes, protection, flags, fd, offset);
+}
+
+// Memory is from the NUMA node of who asks for it, and touches it first.
+Test(dp_pool, each_worker_is_made_by_its_lcore)
+{
+	const size_t pool = (size_t)bed_worker_pool(&bed)->size *
+		(bed_worker_pool(&bed)->elt_size + sizeof(struct rte_mempool_objhdr));
+
+	for (unsigned i = 0; i < BED_WORKERS_MAX; i++) {
+		cr_expect_gt(mapped[1 + i], pool);
+		cr_expect_eq(mapped[1 + i], mapped[1]);
+	}
 }
 
 // Each device belongs to the worker that gets its first request.
