@@ -339,6 +339,16 @@ uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker)
 	return __atomic_load_n(&dp->worker[worker]->answers_oldest_ms, __ATOMIC_RELAXED);
 }
 
+uint64_t dp_worker_answers_written(const struct dp *dp, unsigned worker)
+{
+	return __atomic_load_n(&dp->worker[worker]->answers_written, __ATOMIC_RELAXED);
+}
+
+uint64_t dp_answers_bytes(const struct dp *dp)
+{
+	return dp_answer_index_bytes(dp->worker[0]->answers);
+}
+
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker)
 {
 	return __atomic_load_n(&dp->worker[worker]->heartbeat, __ATOMIC_RELAXED);

@@ -68,6 +68,9 @@ uint32_t dp_worker_exchanges(const struct dp *dp);
 enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker);
 // Age of the oldest answer that is kept for copies of its request, in milliseconds.
 uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker);
+// Bytes that a worker wrote to its ring of answers up to now, and that each such ring has.
+uint64_t dp_worker_answers_written(const struct dp *dp, unsigned worker);
+uint64_t dp_answers_bytes(const struct dp *dp);
 // Turns of the loop up to now: a worker whose number stands still is stuck.
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
 

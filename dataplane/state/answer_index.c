@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWERS_RING_MIN   (64 * 1024)
-#define ANSWERS_BYTES_EACH 32          // of ring to one way of the index
-#define ANSWERS_WAYS       7           // of a bucket
-#define ANSWER_BYTES_MAX   (32 * 1024) // of a record: struct answer_record says so
+#define ANSWERS_RING_MIN (64 * 1024)
+#define ANSWERS_EACH     8           // least records of the ring to one bucket
+#define ANSWERS_WAYS     12          // of a bucket: few buckets get more of 8 by chance
+#define ANSWER_BYTES_MAX (32 * 1024) // of a record: struct answer_record says so
 
 // A share is there again in EXCHANGE_LIFETIME (RFC 7252 section 4.8.2): longer, nothing is copied.
 #define SHARE_FILL (247 * 1000 * DP_BUCKET_PER_MS)
@@ -54,13 +54,16 @@ _Static_assert(2 * ANSWER_BYTES_MAX / RECORD - 2 < 1 << 11, "in its field");
 // miss: a replay of a request without an answer costs this line alone.
 struct answers_bucket {
 	uint8_t hash[ANSWERS_WAYS];
-	uint8_t beyond;                // bit i: offset[i] is of the ring RING_BEYOND
-	uint64_t offset[ANSWERS_WAYS]; // + 1, 0: none
+	uint16_t beyond; // bit i: offset[i] is of the ring RING_BEYOND
+	uint16_t spare;
+	uint32_t offset[ANSWERS_WAYS]; // low bits, in units of the smallest record
 };
 
 _Static_assert(sizeof(struct answers_bucket) == 64, "a cache line");
 
-// Offsets count all bytes ever written, so that they only rise; the place is offset & mask.
+// Offsets count all bytes ever written, so that they only rise; the place is offset & mask. What a
+// bucket has of one after 128 GB more seems to be held again, and names a record that does not
+// match.
 struct answers_ring {
 	uint8_t *bytes;
 	uint64_t mask;
@@ -83,6 +86,8 @@ _Static_assert(offsetof(struct dp_answer_index, hashes) == 0, "dp_answer_hashes(
 static bool ring_create(struct answers_ring *ring, size_t bytes)
 {
 	ring->mask = bytes - 1;
+	// Beyond all that a bucket has at first.
+	ring->head = ring->tail = bytes;
 	ring->bytes = dp_map(bytes, DP_MAP_HOT);
 	return ring->bytes != NULL;
 }
@@ -100,7 +105,7 @@ struct dp_answer_index *dp_answer_index_create(size_t bytes)
 	size_t share = RTE_MAX(bytes / DP_ANSWER_SHARES, (size_t)DP_ANSWER_SHARE_MIN);
 
 	answers->share_cost = share < SHARE_FILL ? SHARE_FILL / share : 1;
-	answers->bucket_mask = bytes / ANSWERS_BYTES_EACH / (ANSWERS_WAYS + 1) - 1;
+	answers->bucket_mask = bytes / RECORD / ANSWERS_EACH - 1;
 	answers->bucket =
 		dp_map(sizeof(*answers->bucket) * (answers->bucket_mask + (size_t)1), DP_MAP_HOT);
 	if (!ring_create(&answers->ring[RING_SHARES], bytes) ||
@@ -259,13 +264,21 @@ static const struct answers_ring *way_ring(
 static struct answer_record *way_record(
 	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned way)
 {
-	return record_at(way_ring(answers, bucket, way), bucket->offset[way] - 1);
+	return record_at(way_ring(answers, bucket, way), bucket->offset[way] * RECORD);
+}
+
+// How far a way's record lies behind the head of its ring.
+static uint32_t way_age(const struct answers_ring *ring, uint32_t offset)
+{
+	return (uint32_t)(ring->head / RECORD) - offset;
 }
 
 static bool way_held(
 	const struct dp_answer_index *answers, const struct answers_bucket *bucket, unsigned way)
 {
-	return bucket->offset[way] > way_ring(answers, bucket, way)->tail;
+	const struct answers_ring *ring = way_ring(answers, bucket, way);
+
+	return way_age(ring, bucket->offset[way]) - 1 < (ring->head - ring->tail) / RECORD;
 }
 
 // Whether the record of a way may be that of a request with this name, and is still held.
@@ -276,14 +289,16 @@ static bool way_matches(const struct dp_answer_index *answers, const struct answ
 }
 
 // The oldest way, where all are of the first ring: those whose record is gone are the oldest.
-static unsigned way_oldest(const struct answers_bucket *bucket)
+static unsigned way_oldest(const struct answers_ring *ring, const struct answers_bucket *bucket)
 {
-	unsigned oldest = 0;
+	uint64_t oldest = 0;
 
-	for (unsigned i = 1; i < ANSWERS_WAYS; i++)
-		if (bucket->offset[i] < bucket->offset[oldest])
-			oldest = i;
-	return oldest;
+	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
+		uint64_t age = (uint64_t)way_age(ring, bucket->offset[i]) << 4 | i;
+
+		oldest = RTE_MAX(oldest, age);
+	}
+	return oldest & 15;
 }
 
 // The way for a new record: one whose record is gone, else the oldest of the second ring, else the
@@ -296,11 +311,12 @@ static unsigned way_find(
 	unsigned way = ANSWERS_WAYS;
 
 	if (likely(!bucket->beyond && ring == RING_SHARES))
-		return way_oldest(bucket);
+		return way_oldest(&answers->ring[RING_SHARES], bucket);
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
 		bool beyond = bucket->beyond >> i & 1;
 		uint64_t worth = !way_held(answers, bucket, i) ? 0 : beyond ? 1 : 2;
-		uint64_t rank = worth << 62 | bucket->offset[i];
+		uint32_t age = way_age(way_ring(answers, bucket, i), bucket->offset[i]);
+		uint64_t rank = worth << 32 | (uint32_t)~age;
 
 		if (rank < least && (worth < 2 || ring == RING_SHARES)) {
 			least = rank;
@@ -359,7 +375,7 @@ static struct answer_record *record_add(struct dp_answer_index *answers,
 	};
 	bucket->hash[way] = way_hash(name);
 	bucket->beyond = (bucket->beyond & ~(1u << way)) | which << way;
-	bucket->offset[way] = ring->head + 1;
+	bucket->offset[way] = ring->head / RECORD;
 	ring->last = ring->head;
 	ring->head += size;
 	return record;
@@ -448,4 +464,14 @@ uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64
 	if (ring->tail == ring->head)
 		return 0;
 	return (uint32_t)((uint32_t)now_ms - (uint32_t)record_at(ring, ring->tail)->first_ms);
+}
+
+uint64_t dp_answer_index_bytes(const struct dp_answer_index *answers)
+{
+	return answers->ring[RING_SHARES].mask + 1;
+}
+
+uint64_t dp_answer_index_written(const struct dp_answer_index *answers)
+{
+	return answers->ring[RING_SHARES].head - dp_answer_index_bytes(answers);
 }

@@ -146,6 +146,9 @@ static inline uint16_t dp_answer_tag(const uint8_t *tag)
 // remembered.
 bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context,
 	uint32_t generation, uint64_t piv, uint16_t *tag);
+// Bytes of the ring, and that were written to it up to now, within shares.
+uint64_t dp_answer_index_bytes(const struct dp_answer_index *answers);
+uint64_t dp_answer_index_written(const struct dp_answer_index *answers);
 // Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
 uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms);
 

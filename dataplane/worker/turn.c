@@ -250,6 +250,8 @@ int dp_worker_run(void *worker)
 			dp_worker_set_clock(w); // no system call: the vDSO
 			__atomic_store_n(&w->answers_oldest_ms,
 				dp_answer_index_oldest_ms(w->answers, w->now_ms), __ATOMIC_RELAXED);
+			__atomic_store_n(&w->answers_written, dp_answer_index_written(w->answers),
+				__ATOMIC_RELAXED);
 		}
 		if (w->share_cpus && (idle || busy >= SHARED_TURNS)) {
 			busy = 0;

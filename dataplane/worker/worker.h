@@ -231,6 +231,7 @@ struct dp_worker {
 	alignas(64) struct dp_stats stats;
 	alignas(64) uint64_t heartbeat; // worker writes, main reads
 	uint64_t answers_oldest_ms;     // worker writes now and then, main reads
+	uint64_t answers_written;       // the same: bytes, within shares
 };
 
 static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t context)

@@ -85,6 +85,7 @@ static void write_worker(
 	ctl_put_uint(body, "devices", worker->devices);
 	ctl_put_uint(body, "exchanges", worker->exchanges);
 	put_bounded(body, "overload", worker->overload, WORD_MAX);
+	ctl_put_uint(body, "answers_kept_ms", worker->answers_kept_ms);
 	ctl_write_close(body);
 }
 

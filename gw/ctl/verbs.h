@@ -112,6 +112,7 @@ struct ctl_worker_status {
 	uint64_t devices;       // contexts it owns
 	uint64_t exchanges;     // requests in flight
 	const char *overload;   // "none", "low", "non" or "con"
+	uint64_t answers_kept_ms;
 };
 
 struct ctl_upstream_status {

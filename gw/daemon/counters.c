@@ -293,6 +293,21 @@ static uint64_t answers_oldest(const struct daemon *daemon)
 	return oldest;
 }
 
+static uint64_t answers_kept_of(const struct daemon *daemon, unsigned worker)
+{
+	return daemon->answers.kept_ms[worker];
+}
+
+// The least of all workers.
+static uint64_t answers_kept(const struct daemon *daemon)
+{
+	uint64_t least = ANSWERS_KEPT_MAX_MS;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		least = RTE_MIN(least, answers_kept_of(daemon, i));
+	return least;
+}
+
 static const struct own_row of_states[] = {
 	{"devices", "security contexts in the table", UNIT_COUNT, true, devices, NULL},
 	{"devices_retiring", "removed devices whose memory is not free yet", UNIT_COUNT, true,
@@ -306,6 +321,9 @@ static const struct own_row of_states[] = {
 		UNIT_COUNT, true, overload, overload_of},
 	{"answers_oldest", "age of the oldest answer that a retransmission would still get",
 		UNIT_MS, true, answers_oldest, NULL},
+	{"answers_kept",
+		"how long an answer is kept for copies at the present rate, 262143 at most",
+		UNIT_MS, true, answers_kept, answers_kept_of},
 };
 
 static size_t state_rows(const struct daemon *daemon)

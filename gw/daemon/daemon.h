@@ -10,6 +10,7 @@
 #include "gw/ctl/events.h"
 #include "gw/ctl/server.h"
 #include "gw/ctl/verbs.h"
+#include "gw/daemon/answers.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/routes.h"
 #include "gw/store/jobs.h"
@@ -75,6 +76,7 @@ struct daemon {
 	bool importing;         // import_verb.c: one import at a time
 	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again
 	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
+	struct answers_watch answers; // workers.c
 	struct daemon_disk disk;
 	size_t *servers_up;      // upstreams.c: of each upstream, the number that was reported last
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync

@@ -148,6 +148,7 @@ void verb_status(void *arg, struct ctl_request *req)
 		workers[i].busy_permille = busy_permille(daemon, dp_worker_stats(daemon->dp, i));
 		workers[i].exchanges = workers_in_flight(daemon->dp, i);
 		workers[i].overload = dp_rung_name(dp_worker_rung(daemon->dp, i));
+		workers[i].answers_kept_ms = daemon->answers.kept_ms[i];
 	}
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
 		upstream_status(daemon, i, &upstreams[i]);

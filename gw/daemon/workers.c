@@ -13,6 +13,22 @@ uint32_t workers_in_flight(const struct dp *dp, unsigned worker)
 		dp_worker_unacked(dp, worker);
 }
 
+static void answers_turn(struct daemon *daemon, uint64_t now_ms)
+{
+	static const char sentence[] =
+		"answers are kept for less than 10 s, so that later copies of requests get none: "
+		"workers.answers is too small for this rate";
+	uint64_t written[DP_WORKERS_MAX];
+	unsigned workers = dp_worker_count(daemon->dp);
+
+	for (unsigned i = 0; i < workers; i++)
+		written[i] = dp_worker_answers_written(daemon->dp, i);
+	if (answers_look(&daemon->answers, now_ms, dp_answers_bytes(daemon->dp), written, workers))
+		alarm_raise(daemon, sentence);
+	else
+		alarm_end(daemon, sentence);
+}
+
 // Overload comes and goes quickly, so the alarm lasts some seconds longer.
 void workers_turn(struct daemon *daemon)
 {
@@ -26,4 +42,5 @@ void workers_turn(struct daemon *daemon)
 		alarm_raise(daemon, sentence);
 	else if (now_ms - daemon->overloaded_ms >= OVERLOAD_CALM_MS)
 		alarm_end(daemon, sentence);
+	answers_turn(daemon, now_ms);
 }

@@ -10,7 +10,7 @@
 // ACK.
 uint32_t workers_in_flight(const struct dp *dp, unsigned worker);
 // In each turn of main: raises the alarm of overload, and ends it when no worker was overloaded for
-// 5 s.
+// 5 s; and the alarm of answers that are not kept long enough, see answers.h.
 void workers_turn(struct daemon *daemon);
 
 #endif

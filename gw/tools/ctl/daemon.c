@@ -73,8 +73,8 @@ static void print_ports(const struct ctl_cbor *status)
 
 static void print_workers(const struct ctl_cbor *status)
 {
-	static const char *const titles[] = {
-		">WORKER", ">CORE", ">BUSY", ">DEVICES", ">IN FLIGHT", "OVERLOAD", NULL};
+	static const char *const titles[] = {">WORKER", ">CORE", ">BUSY", ">DEVICES", ">IN FLIGHT",
+		"OVERLOAD", ">ANSWERS KEPT", NULL};
 	struct ctl_cbor workers = cli_inner(status, "workers"), worker;
 	struct ctl_cbor_iter iter = ctl_cbor_iter(&workers);
 	struct cli_table table;
@@ -82,6 +82,7 @@ static void print_workers(const struct ctl_cbor *status)
 	cli_table_init(&table, titles);
 	while (ctl_cbor_next(&iter, &worker)) {
 		uint64_t busy = cli_uint(&worker, "busy_permille", 0);
+		uint64_t kept = cli_uint(&worker, "answers_kept_ms", 0);
 
 		cli_table_value(&table, &worker, "number");
 		cli_table_value(&table, &worker, "core");
@@ -89,6 +90,7 @@ static void print_workers(const struct ctl_cbor *status)
 		cli_table_value(&table, &worker, "devices");
 		cli_table_value(&table, &worker, "exchanges");
 		cli_table_value(&table, &worker, "overload");
+		cli_table_cell(&table, "%" PRIu64 ".%" PRIu64 " s", kept / 1000, kept / 100 % 10);
 	}
 	putchar('\n');
 	cli_table_print(&table);

@@ -6,6 +6,8 @@
 #include "dataplane/shared/bucket.h"
 #include "dataplane/state/answer_index.h"
 
+#include <rte_common.h>
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,6 +351,50 @@ Test(dp_answer_index, an_answer_longer_than_the_ring_is_not_kept)
 	cr_expect_eq(dp_answer_index_find(answers, &key, 1000, &found), DP_ANSWER_RESEND);
 	cr_expect_eq(found.len, DP_ANSWER_SHARE_MIN - RECORD);
 	dp_answer_index_free(answers);
+}
+
+// What a ring holds by its size is found, but for what the index has no room for by chance.
+Test(dp_answer_index, all_that_the_ring_holds_is_found)
+{
+	static const struct {
+		uint16_t len; // of the bytes; 0: a digest
+		double ages[4], least[4];
+	} cases[] = {{0, {0.01, 0.25, 0.5, 0.9}, {1, 0.998, 0.99, 0.88}},
+		{40, {0.01, 0.25, 0.5, 0.9}, {1, 1, 0.998, 0.99}}};
+	const size_t bytes = 4 << 20;
+	static uint8_t coap[40];
+
+	for (unsigned c = 0; c < RTE_DIM(cases); c++) {
+		struct dp_answer_index *answers = dp_answer_index_create(bytes);
+		struct model_record r = {.tag_len = 8, .len = cases[c].len};
+		uint64_t holds = bytes / size_of(&r), all = 3 * holds;
+		struct dp_answer_found found;
+		struct question q;
+
+		for (r.piv = 0; r.piv < all; r.piv++) {
+			r.context = r.piv % 1000;
+			ask(answers, &q, &r);
+			if (r.len)
+				put_within(answers, &q.key, 1000, coap, r.len);
+			else
+				note_within(answers, &q.key, 1000, 1);
+		}
+		for (unsigned i = 0; i < RTE_DIM(cases[c].ages); i++) {
+			uint64_t some = holds / 100, there = 0;
+
+			for (uint64_t k = 0; k < some; k++) {
+				r.piv = all - 1 - (uint64_t)(cases[c].ages[i] * holds) - k;
+				r.context = r.piv % 1000;
+				ask(answers, &q, &r);
+				there += dp_answer_index_find(answers, &q.key, 2000, &found) >=
+					DP_ANSWER_RESEND;
+			}
+			printf("# %u bytes, at %.2f of the ring: %lu of %lu\n", cases[c].len,
+				cases[c].ages[i], there, some);
+			cr_expect_geq(there, cases[c].least[i] * some);
+		}
+		dp_answer_index_free(answers);
+	}
 }
 
 #define HONEST 10

@@ -54,8 +54,11 @@ static void fake_status(void *arg, struct ctl_request *req)
 		.addresses = addresses,
 		.address_count = 2,
 		.coap = 5683};
-	struct ctl_worker_status worker = {
-		.core = 3, .busy_permille = 250, .devices = 7, .overload = "low"};
+	struct ctl_worker_status worker = {.core = 3,
+		.busy_permille = 250,
+		.devices = 7,
+		.overload = "low",
+		.answers_kept_ms = 61500};
 	struct ctl_upstream_status upstream = {.name = "api", .servers = 2, .servers_up = 1};
 	struct ctl_device_count count = {CTL_DEVICE_ACTIVE, 7};
 	struct ctl_status status = {.state = "serving",
@@ -229,7 +232,8 @@ static void huge_status(void *arg, struct ctl_request *req)
 	for (unsigned i = 0; i < 16; i++)
 		ports[i] = (struct ctl_port_status){text, text, text, true, addresses, 16, 65535};
 	for (unsigned i = 0; i < 64; i++)
-		workers[i] = (struct ctl_worker_status){1023, 1000, UINT32_MAX, UINT32_MAX, "none"};
+		workers[i] = (struct ctl_worker_status){
+			1023, 1000, UINT32_MAX, UINT32_MAX, "none", UINT32_MAX};
 	for (unsigned i = 0; i < 1024; i++)
 		upstreams[i] = (struct ctl_upstream_status){
 			text, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
