@@ -17,7 +17,10 @@
 #include <string.h>
 
 #define CONTEXTS_MANY   (1u << 20)
+#define CONTEXTS_BURST  64    // and as many messages: a burst of a worker, which stays in L1
 #define MESSAGES_FEW    1024  // of a round with fewer contexts: they stay in L2 up to 512 bytes
+#define MESSAGES_RING   256   // with many contexts: messages that stay in the cache, as in a worker
+#define BATCHES_TURN    2     // a worker opens one, seals one and wipes the engine
 #define MESSAGES_ROUND  16384 // at least so many are timed at once
 #define OUT_SLOTS       512   // messages whose output is kept, more than any rival has in flight
 #define ROUNDS          9
@@ -28,7 +31,7 @@
 #define LENGTH_MIXED    0 // 8 to 64 bytes
 
 static const unsigned lengths[] = {8, 16, 24, 32, 48, 64, 128, 256, 512, 1024};
-static const unsigned contexts[] = {1, 1000, CONTEXTS_MANY};
+static const unsigned contexts[] = {1, CONTEXTS_BURST, 1000, CONTEXTS_MANY};
 static const unsigned aads[] = {24, 31}; // two and three blocks
 static const unsigned batches[] = {1, 2, 4, 8, 16, 32, 64};
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -38,8 +41,9 @@ struct contestant {
 	const char *name;
 	struct aead_engine *engine; // else rival
 	struct rival *rival;
-	double ns[ROUNDS_MAX]; // per message
-	double median, min, max;
+	double ns[ROUNDS_MAX];     // per message
+	double cycles[ROUNDS_MAX]; // by the clock of that round
+	double median, min, max, cycles_median;
 };
 
 // What is measured together.
@@ -62,9 +66,11 @@ static struct {
 static struct aead_engine *engines[8];
 static struct rival rivals[RIVALS_MAX];
 static unsigned engine_count, rival_count;
-static double ghz;
+// Blocks of AES that the core issues in a cycle, by the width of its registers.
+static double blocks_512, blocks_256, blocks_128;
 
-// Context memory, made once: keys at a stride of a device context, and the same keys expanded.
+// Context memory, made once: keys at a stride of a device context, and the same keys expanded. All
+// are the same key, so that a message opens under each.
 static uint8_t *context_memory, *schedule_memory;
 
 static void contexts_create(void)
@@ -73,16 +79,17 @@ static void contexts_create(void)
 
 	context_memory = huge_alloc((size_t)CONTEXTS_MANY * CONTEXT_SIZE);
 	schedule_memory = huge_alloc((size_t)CONTEXTS_MANY * SCHEDULE_SIZE);
-	for (size_t i = 0; i < CONTEXTS_MANY; i++) {
-		uint8_t *context = context_memory + i * CONTEXT_SIZE;
-
-		random_fill(&seed, context, AEAD_KEY_MAX);
-		rival_key_expand(schedule_memory + i * SCHEDULE_SIZE, context);
+	random_fill(&seed, context_memory, AEAD_KEY_MAX);
+	rival_key_expand(schedule_memory, context_memory);
+	for (size_t i = 1; i < CONTEXTS_MANY; i++) {
+		memcpy(context_memory + i * CONTEXT_SIZE, context_memory, AEAD_KEY_MAX);
+		memcpy(schedule_memory + i * SCHEDULE_SIZE, schedule_memory, SCHEDULE_SIZE);
 	}
 }
 
 struct messages {
 	struct work work;
+	uint32_t *order;
 	uint8_t *bodies, *outs;
 	size_t ops_len, bodies_len, outs_len;
 };
@@ -92,31 +99,12 @@ static unsigned length_draw(const struct cell *cell, uint64_t *seed)
 	return cell->length == LENGTH_MIXED ? 8 + random_next(seed) % 57 : cell->length;
 }
 
-// Each message has a context of its own if there are many, in an order that no prefetcher guesses.
-static uint32_t *order_create(unsigned count, size_t messages, uint64_t *seed)
-{
-	uint32_t *order = malloc(messages * sizeof(*order));
-
-	if (!order)
-		abort();
-	for (size_t i = 0; i < messages; i++)
-		order[i] = i % count;
-	for (size_t i = messages - 1; i > 0; i--) {
-		size_t k = random_next(seed) % (i + 1);
-		uint32_t swapped = order[i];
-
-		order[i] = order[k];
-		order[k] = swapped;
-	}
-	return order;
-}
-
 // In place, for those who are to open them.
 static void messages_seal(const struct work *work)
 {
 	struct aead_op seal[AEAD_BATCH_MAX];
 
-	for (size_t first = 0; first < work->count; first += AEAD_BATCH_MAX) {
+	for (size_t first = 0; first < work->ring; first += AEAD_BATCH_MAX) {
 		memcpy(seal, work->ops + first, sizeof(seal));
 		for (unsigned i = 0; i < AEAD_BATCH_MAX; i++)
 			seal[i].out = (uint8_t *)(uintptr_t)seal[i].in;
@@ -133,23 +121,26 @@ static struct messages messages_create(const struct cell *cell)
 	const size_t aad_room = (2 + cell->aad + 15) / 16 * 16;
 	const size_t body_room = (aad_room + longest + info->tag_len + 63) / 64 * 64;
 	const size_t out_room = (longest + info->tag_len + 63) / 64 * 64;
-	const size_t count = cell->contexts == CONTEXTS_MANY ? CONTEXTS_MANY : MESSAGES_FEW;
+	const bool many = cell->contexts == CONTEXTS_MANY;
+	const size_t count = many                  ? MESSAGES_RING
+		: cell->contexts == CONTEXTS_BURST ? CONTEXTS_BURST
+						   : MESSAGES_FEW;
 	struct messages messages = {
 		.ops_len = count * sizeof(struct aead_op),
 		.bodies_len = count * body_room,
 		.outs_len = OUT_SLOTS * out_room,
 		.work = {.alg = cell->alg,
 			.sealing = cell->sealing,
-			.prefetch = cell->contexts == CONTEXTS_MANY,
 			.batch = cell->batch,
-			.count = count,
-			.body_len = aad_room + longest + info->tag_len,
+			.count = many ? CONTEXTS_MANY : count,
+			.ring = count,
 			.contexts = context_memory,
 			.schedules = schedule_memory},
 	};
 	uint64_t seed = 2;
-	uint32_t *order = order_create(cell->contexts, count, &seed);
 
+	messages.order = order_create(cell->contexts, messages.work.count, &seed);
+	messages.work.order = many ? messages.order : NULL;
 	messages.bodies = huge_alloc(messages.bodies_len);
 	messages.outs = huge_alloc(messages.outs_len);
 	messages.work.ops = huge_alloc(messages.ops_len);
@@ -158,7 +149,7 @@ static struct messages messages_create(const struct cell *cell)
 		uint8_t *body = messages.bodies + i * body_room;
 		uint8_t nonce[AEAD_NONCE_MAX];
 
-		op->key = context_memory + (size_t)order[i] * CONTEXT_SIZE;
+		op->key = context_memory + (size_t)messages.order[i] * CONTEXT_SIZE;
 		op->aad = body;
 		op->aad_len = cell->aad;
 		op->in = body + aad_room;
@@ -170,7 +161,6 @@ static struct messages messages_create(const struct cell *cell)
 		random_fill(&seed, nonce, sizeof(nonce));
 		aead_op_nonce(op, cell->alg, nonce);
 	}
-	free(order);
 	if (!cell->sealing)
 		messages_seal(&messages.work);
 	return messages;
@@ -181,19 +171,24 @@ static void messages_free(struct messages *messages)
 	huge_free(messages->work.ops, messages->ops_len);
 	huge_free(messages->bodies, messages->bodies_len);
 	huge_free(messages->outs, messages->outs_len);
+	free(messages->order);
 }
 
 static size_t engine_run(struct aead_engine *engine, const struct work *work)
 {
 	size_t good = 0;
+	unsigned done = 0;
 
 	for (size_t first = 0; first < work->count; first += work->batch) {
-		struct aead_op *ops = work->ops + first;
+		struct aead_op *ops = work_op(work, first);
 
 		batch_prefetch(work, first, work->contexts, CONTEXT_SIZE, 1);
 		good += work->sealing ? aead_seal_batch(engine, work->alg, ops, work->batch)
 				      : aead_open_batch(engine, work->alg, ops, work->batch);
+		if (++done % BATCHES_TURN == 0)
+			aead_engine_wipe(engine);
 	}
+	aead_engine_wipe(engine);
 	return good;
 }
 
@@ -214,16 +209,11 @@ static double contestant_time(struct contestant *c, const struct work *work)
 	return (cpu_ns() - start) / (repeats * work->count);
 }
 
-static int double_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void contestant_conclude(struct contestant *c, unsigned rounds)
 {
 	qsort(c->ns, rounds, sizeof(*c->ns), double_compare);
+	qsort(c->cycles, rounds, sizeof(*c->cycles), double_compare);
+	c->cycles_median = c->cycles[rounds / 2];
 	c->median = c->ns[rounds / 2];
 	c->min = c->ns[0];
 	c->max = c->ns[rounds - 1];
@@ -266,14 +256,19 @@ static unsigned contestants_enter(
 	return n;
 }
 
-// AES instructions that a message needs, over those that a core issues in a cycle: one on 512 bits
-// or two on 256 bits are four blocks, two on 128 bits are two. Expanding a key takes ten S-boxes of
-// a word, which the vector engines do for four lanes at once.
+// Blocks of AES that a message needs, over those that the core issues in a cycle with registers of
+// the contestant's width, as measured. Expanding a key takes ten S-boxes of a word, which the
+// vector engines do for four lanes at once.
 static double limit_cycles(const struct cell *cell, const char *name)
 {
-	const bool wide = strncmp(name, "vaes", 4) == 0 || strcmp(name, "ipsec-mb-burst") == 0 ||
+	const bool widest = strcmp(name, "vaes512") == 0 || strcmp(name, "ipsec-mb-burst") == 0 ||
 		strcmp(name, "ipsec-mb-job") == 0;
-	const double per_cycle = wide ? 4 : 2;
+	const double per_cycle = widest && blocks_512    ? blocks_512
+		: widest || strcmp(name, "vaes256") == 0 ? (blocks_256 ? blocks_256 : blocks_128)
+							 : blocks_128;
+
+	if (!per_cycle)
+		return 0;
 	double data = cell->length / 16 + (cell->length % 16 != 0);
 	double aad = (2 + cell->aad + 15) / 16;
 
@@ -325,13 +320,13 @@ static void row_print(const struct cell *cell, const struct contestant *list, un
 		       "\"limit_cycles\":%.1f,\"vs\":{",
 			aead_algs[cell->alg].name, cell->sealing ? "seal" : "open", c->name, length,
 			cell->aad, cell->contexts, cell->batch, c->median, c->min, c->max,
-			c->median * ghz, limit_cycles(cell, c->name));
+			c->cycles_median, limit_cycles(cell, c->name));
 	else
 		printf("%-18s %s %-14s %4s B aad %u contexts %7u batch %2u: %7.1f ns (%.1f-%.1f) "
 		       "%6.0f cycles, limit %.0f",
 			aead_algs[cell->alg].name, cell->sealing ? "seal" : "open", c->name, length,
 			cell->aad, cell->contexts, cell->batch, c->median, c->min, c->max,
-			c->median * ghz, limit_cycles(cell, c->name));
+			c->cycles_median, limit_cycles(cell, c->name));
 	for (unsigned i = 0; i < n; i++) {
 		if (!is_rival(&list[i]) || strcmp(list[i].name, c->name) == 0 ||
 			best_of(list, n, list[i].name) != &list[i])
@@ -351,11 +346,15 @@ static void cell_measure(const struct cell *cell)
 	unsigned n = contestants_enter(list, cell, &messages.work);
 
 	// Warm up what stays in the cache.
-	for (unsigned i = 0; i < n && !messages.work.prefetch; i++)
+	for (unsigned i = 0; i < n && !messages.work.order; i++)
 		(void)contestant_time(&list[i], &messages.work);
 	for (unsigned round = 0; round < options.rounds; round++) {
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++) {
+			const double ghz = core_ghz();
+
 			list[i].ns[round] = contestant_time(&list[i], &messages.work);
+			list[i].cycles[round] = list[i].ns[round] * ghz;
+		}
 	}
 	for (unsigned i = 0; i < n; i++)
 		contestant_conclude(&list[i], options.rounds);
@@ -376,6 +375,8 @@ static bool quick_wants(const struct cell *cell)
 {
 	if (cell->alg != AEAD_AES_CCM_16_64_128 || cell->aad != aads[0] || cell->contexts == 1)
 		return false;
+	if (cell->contexts == CONTEXTS_BURST)
+		return cell->batch >= 32;
 	if (cell->contexts == CONTEXTS_MANY)
 		return cell->batch == 32 && cell->length <= 64 && cell->length != 24;
 	return cell->batch == 32 || (cell->batch <= 4 && cell->length == 16);
@@ -385,7 +386,8 @@ static bool quick_wants(const struct cell *cell)
 // batch sizes at both ends and the number of contexts at both ends say it all.
 static bool full_wants(const struct cell *cell)
 {
-	return cell->alg == AEAD_AES_CCM_16_64_128 || cell->batch == 1 || cell->batch == 32;
+	return cell->alg == AEAD_AES_CCM_16_64_128 ||
+		(cell->contexts != CONTEXTS_BURST && (cell->batch == 1 || cell->batch == 32));
 }
 
 static void cell_consider(const struct cell *cell)
@@ -413,7 +415,7 @@ static void all_measure(void)
 						cell.length = lengths[l];
 						cell_consider(&cell);
 					}
-					if (cell.batch != 32)
+					if (cell.batch < 32)
 						continue;
 					cell.length = LENGTH_MIXED;
 					cell_consider(&cell);
@@ -541,21 +543,42 @@ static void engines_create(void)
 	for (const char *const *isa = aead_isa_names(); *isa; isa++) {
 		struct aead_engine *engine = aead_engine_create(*isa);
 
-		if (engine)
-			engines[engine_count++] = engine;
+		if (!engine)
+			continue;
+		aead_engine_wipe_later(engine);
+		engines[engine_count++] = engine;
 	}
 	if (!engine_count)
 		abort();
 }
 
-static double ghz_measure(void)
+// Whether this CPU runs the engine of that name.
+static bool has_engine(const char *name)
 {
-	double tries[9];
+	for (unsigned i = 0; i < engine_count; i++) {
+		if (strcmp(aead_engine_name(engines[i], AEAD_AES_CCM_16_64_128), name) == 0)
+			return true;
+	}
+	return false;
+}
 
-	for (unsigned i = 0; i < COUNT_OF(tries); i++)
-		tries[i] = core_ghz();
-	qsort(tries, COUNT_OF(tries), sizeof(*tries), double_compare);
-	return tries[COUNT_OF(tries) / 2];
+static double ghz(unsigned unused)
+{
+	return core_ghz();
+}
+
+static void core_measure(void)
+{
+	if (has_engine("vaes512"))
+		blocks_512 = 4 * median_of(aes_per_cycle, 512);
+	if (has_engine("vaes256"))
+		blocks_256 = 2 * median_of(aes_per_cycle, 256);
+	if (has_engine("aesni"))
+		blocks_128 = median_of(aes_per_cycle, 128);
+	if (!options.json)
+		printf("core at %.2f GHz; blocks of AES a cycle: %.2f by 512 bits, %.2f by 256, "
+		       "%.2f by 128\n",
+			median_of(ghz, 0), blocks_512, blocks_256, blocks_128);
 }
 
 int main(int argc, char **argv)
@@ -564,9 +587,7 @@ int main(int argc, char **argv)
 	engines_create();
 	rival_count = rivals_create(rivals, RIVALS_MAX);
 	contexts_create();
-	ghz = ghz_measure();
-	if (!options.json)
-		printf("core at %.2f GHz\n", ghz);
+	core_measure();
 	all_measure();
 	return 0;
 }

@@ -41,6 +41,60 @@ static inline double core_ghz(void)
 	return steps / (cpu_ns() - start);
 }
 
+// AES instructions that the core issues in a cycle: twelve chains, so that none waits for another.
+// bits is 128, 256 or 512; the caller knows that the CPU has them.
+static inline double aes_per_cycle(unsigned bits)
+{
+	const uint64_t steps = 1 << 18;
+	uint64_t left = steps / 12;
+	double start;
+
+#define WIDE(reg, n) "vaesenc %%" reg "12, %%" reg #n ", %%" reg #n "\n\t"
+#define NARROW(n)    "aesenc %%xmm12, %%xmm" #n "\n\t"
+#define YMM(n)       WIDE("ymm", n)
+#define ZMM(n)       WIDE("zmm", n)
+#define TWELVE(one) \
+	one(0) one(1) one(2) one(3) one(4) one(5) one(6) one(7) one(8) one(9) one(10) one(11)
+#define LOOP(one, end)                                                                           \
+	__asm__ volatile("1:\n\t" TWELVE(one) "dec %0\n\tjnz 1b\n\t" end                         \
+			 : "+r"(left)                                                            \
+			 :                                                                       \
+			 : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
+			 "xmm8", "xmm9", "xmm10", "xmm11", "xmm12")
+	start = cpu_ns();
+	if (bits == 512)
+		LOOP(ZMM, "vzeroupper");
+	else if (bits == 256)
+		LOOP(YMM, "vzeroupper");
+	else
+		LOOP(NARROW, "");
+	return steps / ((cpu_ns() - start) * core_ghz());
+#undef LOOP
+#undef TWELVE
+#undef ZMM
+#undef YMM
+#undef NARROW
+#undef WIDE
+}
+
+static inline int double_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+#define MEDIAN_TRIES 9
+static inline double median_of(double (*measure)(unsigned), unsigned argument)
+{
+	double tries[MEDIAN_TRIES];
+
+	for (unsigned i = 0; i < MEDIAN_TRIES; i++)
+		tries[i] = measure(argument);
+	qsort(tries, MEDIAN_TRIES, sizeof(*tries), double_compare);
+	return tries[MEDIAN_TRIES / 2];
+}
+
 // Zeroed memory on 2 MB pages where the kernel gives them. Never freed but by huge_free().
 static inline void *huge_alloc(size_t len)
 {
@@ -85,6 +139,25 @@ static inline void random_fill(uint64_t *state, void *data, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = random_next(state) >> 32;
+}
+
+// The contexts of messages, as often each, in an order that no prefetcher guesses.
+static inline uint32_t *order_create(unsigned count, size_t messages, uint64_t *seed)
+{
+	uint32_t *order = malloc(messages * sizeof(*order));
+
+	if (!order)
+		abort();
+	for (size_t i = 0; i < messages; i++)
+		order[i] = i % count;
+	for (size_t i = messages - 1; i > 0; i--) {
+		size_t k = random_next(seed) % (i + 1);
+		uint32_t swapped = order[i];
+
+		order[i] = order[k];
+		order[k] = swapped;
+	}
+	return order;
 }
 
 #endif

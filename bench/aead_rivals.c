@@ -25,7 +25,7 @@ static size_t openssl_chacha_run(struct rival *rival, const struct work *work)
 	int n;
 
 	for (size_t i = 0; i < work->count; i++) {
-		const struct aead_op *op = &work->ops[i];
+		const struct aead_op *op = work_op(work, i);
 
 		if (i % work->batch == 0)
 			batch_prefetch(work, i, work->contexts, CONTEXT_SIZE, 1);
@@ -160,7 +160,7 @@ static size_t burst_run(struct rival *rival, const struct work *work)
 		while (IMB_GET_NEXT_BURST(manager, work->batch, jobs) < work->batch)
 			good += burst_flush(manager, work, &pending);
 		for (unsigned i = 0; i < work->batch; i++) {
-			const struct aead_op *op = &work->ops[first + i];
+			const struct aead_op *op = work_op(work, first + i);
 
 			job_fill(jobs[i], work, op, tag_place(work, op, tags));
 		}
@@ -184,7 +184,7 @@ static size_t job_run(struct rival *rival, const struct work *work)
 	for (size_t first = 0; first < work->count; first += work->batch) {
 		batch_prefetch(work, first, work->schedules, SCHEDULE_SIZE, 3);
 		for (unsigned i = 0; i < work->batch; i++) {
-			const struct aead_op *op = &work->ops[first + i];
+			const struct aead_op *op = work_op(work, first + i);
 
 			job = IMB_GET_NEXT_JOB(manager);
 			job_fill(job, work, op, tag_place(work, op, tags));

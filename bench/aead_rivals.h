@@ -16,11 +16,14 @@
 struct work {
 	enum aead_alg alg;
 	bool sealing;
-	bool prefetch; // contexts do not stay in the cache: fetch them a batch ahead
 	unsigned batch;
 	size_t count; // messages, a multiple of the batch
+	// Message i is ops[i % ring]; ring is a power of two, and at least AEAD_BATCH_MAX.
 	struct aead_op *ops;
-	size_t body_len;          // bytes from an op's AAD to the end of its message
+	size_t ring;
+	// With more contexts than stay in the cache: the context of message i is order[i], and is
+	// asked for two batches ahead. Else NULL, and the ops have their keys.
+	const uint32_t *order;
 	const uint8_t *contexts;  // ops' keys point into it
 	const uint8_t *schedules; // of the same contexts in the same order
 };
@@ -46,24 +49,27 @@ unsigned rivals_create(struct rival *rivals, unsigned room);
 // Expands a 16-byte key to SCHEDULE_SIZE bytes. False without ipsec-mb.
 bool rival_key_expand(uint8_t *schedule, const uint8_t *key);
 
-// What every contestant does before the batch at ops[first]: asks for the batch behind it.
-// key_lines is how many cache lines it reads of a key that starts at key + index * stride.
+static inline struct aead_op *work_op(const struct work *work, size_t i)
+{
+	return &work->ops[i & (work->ring - 1)];
+}
+
+// What every contestant does before the batch that begins at message `first`: gives contexts to the
+// messages two batches behind it, and asks for them. key_lines is how many cache lines it reads of
+// a key that starts at keys + index * stride.
 static inline void batch_prefetch(const struct work *work, size_t first, const uint8_t *keys,
 	unsigned stride, unsigned key_lines)
 {
-	const size_t next = first + work->batch, behind = next + work->batch;
+	const size_t ahead = 2 * work->batch, end = first + ahead + work->batch;
 
-	if (!work->prefetch || behind + work->batch > work->count)
+	if (!work->order)
 		return;
-	for (unsigned k = 0; k < work->batch; k++) {
-		const struct aead_op *op = &work->ops[next + k];
-		const size_t index = (size_t)(op->key - work->contexts) / CONTEXT_SIZE;
+	for (size_t i = first ? first + ahead : 0; i < end && i < work->count; i++) {
+		const size_t index = work->order[i];
 
-		__builtin_prefetch(&work->ops[behind + k]);
+		work_op(work, i)->key = work->contexts + index * CONTEXT_SIZE;
 		for (unsigned line = 0; line < key_lines; line++)
 			__builtin_prefetch(keys + index * stride + 64 * line);
-		for (size_t at = 0; at < work->body_len; at += 64)
-			__builtin_prefetch(op->aad + at);
 	}
 }
 
