@@ -213,7 +213,8 @@ static bool batch_clean(
 
 static bool engine_clean(struct aead_engine *engine, struct aead_engine *maker)
 {
-	static const unsigned lens[] = {12, 30, 44, 60, LEN}; // one to four blocks, and many
+	static const unsigned lens[] = {12, 30, 44, 60, LEN};  // one to four blocks, and many
+	static const unsigned counts[] = {MESSAGES, 12, 7, 3}; // a way of each kernel
 	bool clean = true;
 
 	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
@@ -222,8 +223,8 @@ static bool engine_clean(struct aead_engine *engine, struct aead_engine *maker)
 				way & 1 ? AEAD_AES_CCM_16_128_128 : AEAD_AES_CCM_16_64_128;
 
 			batch_prepare(alg, way & 2, lens[i], maker);
-			clean &= batch_clean(engine, alg, way & 2, MESSAGES, false);
-			clean &= batch_clean(engine, alg, way & 2, 3, false);
+			for (unsigned k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
+				clean &= batch_clean(engine, alg, way & 2, counts[k], false);
 		}
 	}
 	return clean;
