@@ -62,8 +62,9 @@ struct secrets {
 _Static_assert(sizeof(struct secrets) <= AEAD_SECRETS_ROOM, "the engine has room");
 
 // Messages that are worked on at once, LANES or HALVES * LANES of them. A group with fewer is
-// filled up with repetitions of its last message: every step loads all lanes before it stores any,
-// so repetitions compute and store the same bytes, also where in and out are equal.
+// filled up with repetitions of its last message. These are all in one half with it, since a group
+// of two halves has more than LANES messages; every step loads all lanes of a half before it stores
+// any. So repetitions compute and store the same bytes, also where in and out are equal.
 struct group {
 	const struct aead_op *op;
 	const uint16_t *len;         // their lengths in bytes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// AES-CCM for few messages, four at once in 128-bit registers, for CPUs with VAES and AVX-512:
-// a wide kernel takes as long for one message as for sixteen.
+// AES-CCM for few messages, four or eight at once in 128-bit registers, for CPUs with VAES and
+// AVX-512: a wide kernel takes as long for one message as for sixteen.
 
 #include "crypto/ccm_registers512.h"
 
