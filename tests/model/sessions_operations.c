@@ -309,8 +309,28 @@ static void come_and_go(void)
 	meet_the_retired(d);
 }
 
+// /echo and /discard change places, so that copies of what they answered would get other answers.
+static void reload(void)
+{
+	static struct dp_route routes[16];
+
+	must(bed.policy.route_count <= RTE_DIM(routes), "room");
+	for (unsigned i = 0; i < bed.policy.route_count; i++) {
+		struct dp_route route = bed.policy.routes[i];
+
+		if (route.target == DP_TARGET_ECHO)
+			route.target = DP_TARGET_DISCARD;
+		else if (route.target == DP_TARGET_DISCARD)
+			route.target = DP_TARGET_ECHO;
+		routes[i] = route;
+	}
+	bed.policy.routes = routes;
+}
+
 static void policy(void)
 {
+	if (rnd(8) == 0)
+		reload();
 	bed.policy.verbose_errors = rnd(2);
 	bed.policy.verbose_replay = rnd(2);
 	bed.policy.max_in_flight = rnd(3);

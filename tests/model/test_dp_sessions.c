@@ -157,6 +157,8 @@ Test(dp_sessions, agree_with_the_model)
 		bed_count(&bed, DP_STAT_answers_given_up));
 	printf("# %lu refused for what is under way, %lu for the rate\n",
 		bed_count(&bed, DP_STAT_in_flight_refused), bed_count(&bed, DP_STAT_rate_refused));
+	printf("# %lu copies would have got another answer\n",
+		bed_count(&bed, DP_STAT_drop_duplicate_differs));
 	printf("# %lu floods of copies between workers, %lu suspicions\n", floods,
 		bed_count(&bed, DP_STAT_rx_suspicions));
 	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
