@@ -391,9 +391,22 @@ void twins_feed(struct twins *twins, const struct twins_packet *packet)
 {
 	twins_must(fed < DP_BURST, "more than a burst");
 	for (unsigned i = 0; i < 2; i++)
-		mbuf_fill(&twins_side[i], twins->w[i], packet, (i ? 0xb5 : 0x5a) ^ twins->packets);
+		mbuf_fill(&twins_side[i], twins->w[i], packet,
+			(((i ? 0x35 : 0x5a) ^ twins->packets) | 0x80));
 	fed_packet[fed++] = *packet;
 	twins->packets++;
+}
+
+// Whether a part of a payload that twins_traffic.c writes stands in the memory of a packet that
+// ended: 'p' in a whole word.
+static bool plaintext_left(const struct rte_mbuf *m, unsigned len)
+{
+	const uint8_t *buf = m->buf_addr;
+
+	for (unsigned at = 0; at + 8 <= len; at += 8)
+		if (!memcmp(buf + at, "pppppppp", 8))
+			return true;
+	return false;
 }
 
 // Frees what the test holds of the packets that were fed, once nobody else has them.
@@ -410,6 +423,8 @@ static void fed_release(void)
 				m->nb_segs = 1;
 				rte_pktmbuf_free_seg(m);
 			}
+			if (plaintext_left(m, fed_packet[k].data_off + fed_packet[k].len))
+				twins_differ("packet %u of plane %u leaves plaintext", k, i);
 			if (twins_side[i].buf_addr[k]) {
 				free(m->buf_addr);
 				m->buf_addr = twins_side[i].buf_addr[k];

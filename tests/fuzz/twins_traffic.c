@@ -99,6 +99,7 @@ static void path_put(struct options *options)
 		"uploadlongname", "echoecho", "ec"};
 	const char *name =
 		one_in(10) ? others[below(RTE_DIM(others))] : served[below(RTE_DIM(served))];
+	static const char odd[] = "/%. \x80\xc3\xff\0:?#A";
 	uint8_t long_name[255];
 
 	if (one_in(64)) {
@@ -106,6 +107,15 @@ static void path_put(struct options *options)
 		option_put(options, COAP_OPT_URI_PATH, long_name, 1 + below(255));
 	} else if (!one_in(100)) {
 		option_put(options, COAP_OPT_URI_PATH, name, strlen(name));
+	}
+	if (one_in(16)) { // with one byte that is no letter, or a few
+		size_t len = 1 + below(one_in(4) ? 24 : 9);
+
+		memset(long_name, 'a', len);
+		do
+			long_name[below(len)] = odd[below(sizeof(odd) - 1)];
+		while (one_in(2));
+		option_put(options, COAP_OPT_URI_PATH, long_name, len);
 	}
 	while (one_in(name[0] == 'u' || name[0] == 'l' ? 3 : 40))
 		option_put(options, COAP_OPT_URI_PATH, one_in(16) ? ".." : "a", one_in(16) ? 2 : 1);
