@@ -3,6 +3,7 @@
 
 #include "dataplane/dp.h"
 
+#include "dataplane/dp_inside.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/make.h"
@@ -17,42 +18,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define EVENTS_PER_POLL 256 // of each worker
-
-// A context on its way out.
-struct retired {
-	uint32_t index;
-	uint32_t generation;
-	uint64_t key_hash; // of its sender key
-	enum {
-		RETIRED_TO_TELL, // the owner's command ring was full
-		RETIRED_TOLD,    // the owner has yet to answer
-		RETIRED_GRACE,   // no look-up finds it any more; workers may still hold it
-	} phase;
-	uint64_t token; // of the grace period
-};
-
-struct dp {
-	struct dp_context_table *contexts;
-	unsigned loop_count;
-	struct dp_loop *upstream[DP_LOOPS_MAX];
-	struct rte_rcu_qsbr *qsbr;
-	const struct dp_policy *policy; // atomic: workers read
-	uint32_t run;                   // atomic: workers read
-	struct dp_doorbell bell;
-	bool running;
-	uint16_t mtu;
-	uint32_t exchanges;
-	uint8_t retired_hash_key[crypto_shorthash_KEYBYTES];
-	struct retired *retired;
-	unsigned retired_count;
-	unsigned retired_room;
-	unsigned port_count;
-	uint16_t port_ids[DP_PORTS_MAX];
-	unsigned worker_count;
-	struct dp_worker *worker[DP_WORKERS_MAX];
-};
 
 static struct rte_rcu_qsbr *qsbr_create(unsigned threads)
 {
@@ -377,90 +342,6 @@ int64_t dp_clock_used(const struct dp *dp)
 	return used < 0 ? 0 : used + DP_CLOCK_EPOCH_S;
 }
 
-// No look-up finds the context any more, and its owner does not use it.
-static void retired_grace(struct dp *dp, struct retired *r)
-{
-	r->phase = RETIRED_GRACE;
-	r->token = rte_rcu_qsbr_start(dp->qsbr);
-}
-
-static void retired_tell(struct dp *dp, struct retired *r)
-{
-	struct dp_context *ctx = &dp->contexts->context[r->index];
-	uint8_t owner = DP_OWNER_NONE;
-
-	if (__atomic_compare_exchange_n(&ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE,
-		    __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
-		retired_grace(dp, r);
-		return;
-	}
-	struct dp_command command = {
-		.type = DP_COMMAND_RETIRE, .context = r->index, .generation = r->generation};
-
-	r->phase = rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
-		? RETIRED_TO_TELL
-		: RETIRED_TOLD;
-}
-
-static uint64_t key_hash(const struct dp *dp, enum aead_alg alg, const uint8_t *key)
-{
-	uint64_t hash;
-
-	_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "");
-	crypto_shorthash((uint8_t *)&hash, key, aead_algs[alg].key_len, dp->retired_hash_key);
-	return hash;
-}
-
-bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *sender_key)
-{
-	uint64_t hash = key_hash(dp, alg, sender_key);
-
-	for (unsigned i = 0; i < dp->retired_count; i++) {
-		const struct dp_context *ctx = &dp->contexts->context[dp->retired[i].index];
-
-		if (dp->retired[i].key_hash == hash && ctx->alg == alg &&
-			!sodium_memcmp(dp_context_sender_key(dp->contexts, ctx), sender_key,
-				aead_algs[alg].key_len))
-			return true;
-	}
-	return false;
-}
-
-int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
-{
-	int64_t index = dp_context_find(dp->contexts, key);
-
-	if (index < 0)
-		return index;
-	if (dp->retired_count == dp->retired_room) {
-		unsigned room = dp->retired_room ? 2 * dp->retired_room : 64;
-		struct retired *retired = reallocarray(dp->retired, room, sizeof(*retired));
-
-		if (!retired)
-			return -ENOMEM;
-		dp->retired = retired;
-		dp->retired_room = room;
-	}
-	struct retired *r = &dp->retired[dp->retired_count++];
-
-	const struct dp_context *ctx = &dp->contexts->context[index];
-
-	*r = (struct retired){
-		.index = index,
-		.generation = ctx->generation,
-		.key_hash = key_hash(dp, ctx->alg, dp_context_sender_key(dp->contexts, ctx)),
-	};
-	dp_context_unlink(dp->contexts, key);
-	retired_tell(dp, r);
-	return 0;
-}
-
-unsigned dp_devices_retiring(const struct dp *dp)
-{
-	return dp->retired_count;
-}
-
 struct dp_doorbell *dp_bell(struct dp *dp)
 {
 	return &dp->bell;
@@ -476,89 +357,6 @@ bool dp_pending(const struct dp *dp)
 			dp_frame_ring_peek(dp->worker[i]->to_kernel, &port_id, &len))
 			return true;
 	return false;
-}
-
-static void retired_event(struct dp *dp, const struct dp_event *event)
-{
-	for (unsigned i = 0; i < dp->retired_count; i++)
-		if (dp->retired[i].phase == RETIRED_TOLD && dp->retired[i].index == event->context)
-			retired_grace(dp, &dp->retired[i]);
-}
-
-static void retired_poll(struct dp *dp)
-{
-	for (unsigned i = 0; i < dp->retired_count;) {
-		struct retired *r = &dp->retired[i];
-
-		if (r->phase == RETIRED_TO_TELL)
-			retired_tell(dp, r);
-		// No worker runs, so none can hold it.
-		if (r->phase == RETIRED_GRACE &&
-			(!dp->running || rte_rcu_qsbr_check(dp->qsbr, r->token, false))) {
-			dp_context_release(dp->contexts, r->index);
-			*r = dp->retired[--dp->retired_count];
-			continue;
-		}
-		i++;
-	}
-}
-
-void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg)
-{
-	for (unsigned i = 0; i < dp->worker_count; i++) {
-		struct dp_event e;
-
-		for (unsigned n = 0; n < EVENTS_PER_POLL; n++) {
-			if (rte_ring_sc_dequeue_elem(dp->worker[i]->events, &e, sizeof(e)))
-				break;
-			if (e.type == DP_EVENT_RETIRED)
-				retired_event(dp, &e);
-			else
-				event(arg, &e);
-		}
-	}
-	retired_poll(dp);
-}
-
-// Sends a command to the owner of a context: 0, -ENOENT if no worker owns it, -EAGAIN.
-static int command_owner(struct dp *dp, enum dp_command_type type, uint32_t context,
-	uint32_t generation, uint64_t arg)
-{
-	uint8_t owner = __atomic_load_n(&dp->contexts->context[context].owner, __ATOMIC_ACQUIRE);
-	struct dp_command command = {
-		.type = type, .context = context, .generation = generation, .arg = arg};
-
-	if (owner >= dp->worker_count)
-		return -ENOENT;
-	return rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
-		? -EAGAIN
-		: 0;
-}
-
-// Only an owner uses own Partial IVs and accepts requests, so it is an owner that asked.
-int dp_run_base_raise(struct dp *dp, uint32_t context, uint32_t generation, uint32_t run_base)
-{
-	return command_owner(dp, DP_COMMAND_RUN_BASE, context, generation, run_base);
-}
-
-int dp_mark_raise(struct dp *dp, uint32_t context, uint32_t generation, uint64_t mark)
-{
-	return command_owner(dp, DP_COMMAND_MARK, context, generation, mark);
-}
-
-int dp_resync(struct dp *dp, uint32_t context, uint32_t generation, uint64_t from)
-{
-	struct dp_context *ctx = &dp->contexts->context[context];
-	uint8_t owner = DP_OWNER_NONE;
-
-	if (dp_context_live(ctx) != generation)
-		return -ENOENT;
-	if (!__atomic_compare_exchange_n(
-		    &ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return command_owner(dp, DP_COMMAND_RESYNC, context, generation, from);
-	dp_context_resync(dp->contexts, context, from);
-	__atomic_store_n(&ctx->owner, DP_OWNER_NONE, __ATOMIC_RELEASE);
-	return 0;
 }
 
 struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker)

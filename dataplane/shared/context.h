@@ -4,6 +4,9 @@
 // Main adds and removes, workers look up. A context is two cache lines: one that is read, and one
 // that its owner writes. The first worker that verifies a request of a context claims it, and from
 // then on only that worker touches its second line: window, own Partial IVs and lists need no lock.
+// It may give the context to another worker (worker/move.h): with the store of `owner`, a release,
+// it touches nothing of that line and of the side table any more, and who reads its own number
+// there, by an acquire, sees all that was written before.
 //
 // What only some devices ever need stands in the side table, which is indexed alike. A request that
 // is served as usual touches the two lines of its context and nothing of the side table.
@@ -88,7 +91,7 @@ struct dp_context {
 	uint8_t sender_id[OSC_KID_LEN_MAX];
 	uint8_t alg;          // enum aead_alg
 	uint8_t flags;        // enum dp_context_flags
-	uint8_t owner;        // CAS: worker from NONE, main from NONE
+	uint8_t owner;        // CAS: worker from NONE, main from NONE; the owner stores another one
 	uint32_t generation;  // odd: live. The owner writes, or main when it is not claimed
 	uint16_t max_message; // main, also of a live one, atomic: see dp_context_limits()
 	uint16_t spare;
@@ -134,13 +137,17 @@ struct dp_side {
 	uint32_t unacked_count;    // owner
 	uint8_t uses_told;         // owner: a bit for each enum dp_limit that was reported
 	uint8_t forgeries_told;    // any worker, atomic: the same
-	uint8_t room[2];
+	uint16_t away_from : 6;    // owner: worker where the last request of away_count arrived
+	uint16_t away_count : 4;   // owner: accepted in a row that arrived there
+	uint16_t previous : 6;     // owner: who owned the context before, if moved_s
 	uint32_t last_refused_s;   // owner: CLOCK_MONOTONIC, of the last verified one not accepted
 	uint32_t suspect_s;        // owner: the same, of the last challenge of suspicion.c
 	uint32_t suspect_accepted; // owner: dp_context.accepted at that time
-	uint8_t room_2[8];
+	uint32_t away_accepted;    // owner: dp_context.accepted with the last of away_count
+	uint32_t moved_s;          // owner: CLOCK_MONOTONIC, when it came from `previous`; 0: never
 };
 _Static_assert(sizeof(struct dp_side) == 64, "one cache line");
+_Static_assert(DP_WORKERS_MAX <= 64, "6 bits for the number of a worker");
 
 struct dp_long_keys {
 	uint8_t recipient_key[AEAD_KEY_MAX];
@@ -323,6 +330,12 @@ static inline bool dp_context_window_unknown(const struct dp_context *ctx)
 	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
 
 	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
+}
+
+// Who owns a context. If it is the caller, its second line is the caller's.
+static inline uint8_t dp_context_owner(const struct dp_context *ctx)
+{
+	return __atomic_load_n(&ctx->owner, __ATOMIC_ACQUIRE);
 }
 
 // What a worker finds by the data of a name: an index, or DP_INDEX_NONE.

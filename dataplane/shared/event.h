@@ -13,7 +13,10 @@ enum dp_event_type {
 	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used; arg: the base
 	DP_EVENT_MARK_WANTED,     // DP_CONTEXT_FLOOR; arg: the mark
 	DP_EVENT_LIMIT,           // a key was used or attacked often; arg: enum dp_limit
-	DP_EVENT_RETIRED,         // the owner let go of a context; dp_poll() handles it
+	// dp_poll() handles these.
+	DP_EVENT_RETIRED,     // the owner let go of a context
+	DP_EVENT_MOVE_WANTED, // its packets arrive at another worker; arg: which
+	DP_EVENT_MOVED,       // the answer to DP_COMMAND_MOVE, whether it was followed or not
 };
 
 enum dp_limit {
@@ -37,6 +40,7 @@ enum dp_command_type {
 	DP_COMMAND_RUN_BASE, // arg: the new base
 	DP_COMMAND_MARK,     // arg: the new mark
 	DP_COMMAND_RESYNC,   // arg: as for dp_resync()
+	DP_COMMAND_MOVE,     // arg: the worker that it goes to
 };
 
 // Written by main, read by the worker that owns the context.

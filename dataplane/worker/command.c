@@ -5,6 +5,7 @@
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/event.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/move.h"
 
 #include <assert.h>
 
@@ -15,15 +16,25 @@ unsigned dp_commands(struct dp_worker *w)
 	unsigned n = 0;
 	struct dp_command command;
 
-	// A retirement is answered by an event: none is taken without room for that.
+	// A retirement and a move are answered by an event: none is taken without room for that.
 	while (n < COMMANDS_BURST && dp_ring_free_count(w->events) &&
 		!rte_ring_sc_dequeue_elem(w->commands, &command, sizeof(command))) {
 		assert(command.context < w->contexts->entries);
 		struct dp_context *ctx = &w->contexts->context[command.context];
 
 		n++;
-		if (dp_context_live(ctx) != command.generation)
+		bool live = dp_context_live(ctx) == command.generation;
+
+		if (command.type == DP_COMMAND_MOVE) {
+			if (live)
+				dp_move(w, command.context, command.arg);
+			// Main waits for it in any case.
+			dp_event_send(w, DP_EVENT_MOVED, command.context, command.generation, 0);
 			continue;
+		}
+		if (!live)
+			continue;
+		assert(dp_context_owner(ctx) == w->id);
 		switch ((enum dp_command_type)command.type) {
 		case DP_COMMAND_RETIRE:
 			dp_context_abandon(w, command.context);
@@ -47,6 +58,8 @@ unsigned dp_commands(struct dp_worker *w)
 			dp_context_resync(w->contexts, command.context, command.arg);
 			dp_event_send(
 				w, DP_EVENT_STATE, command.context, command.generation, ctx->state);
+			break;
+		case DP_COMMAND_MOVE:
 			break;
 		}
 	}

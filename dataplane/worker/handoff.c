@@ -31,7 +31,8 @@ struct handed {
 	uint8_t kid_len;
 	uint8_t piv_len;
 	uint8_t oscore_count;
-	uint32_t pad[2];
+	bool copy; // its owner has no answer to it, but who gets it may
+	uint8_t pad[7];
 };
 _Static_assert(sizeof(struct handed) == 64, "a cache line");
 
@@ -83,8 +84,9 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 	w->leaving.of[w->leaving.n++] = (struct dp_leaving_packet){
 		.slot = slot,
 		.owner = owner,
-		.is_new = plainly_new(
-			&w->contexts->context[vec->context[slot]], vec->option[slot].piv),
+		.is_new = !vec->copy[slot] &&
+			plainly_new(
+				&w->contexts->context[vec->context[slot]], vec->option[slot].piv),
 	};
 }
 
@@ -114,6 +116,7 @@ static void handed_write(struct handed *handed, const struct pkt_vec *vec, unsig
 		.kid_len = option->kid_len,
 		.piv_len = option->piv_len,
 		.oscore_count = msg->body.oscore_count,
+		.copy = vec->copy[slot],
 	};
 }
 
@@ -129,7 +132,7 @@ static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsign
 	vec->generation[slot] = handed->generation;
 	vec->plaintext_len[slot] = handed->plaintext_len;
 	vec->opened[slot] = true;
-	vec->foreign[slot] = false;
+	vec->copy[slot] = handed->copy;
 	vec->option[slot] = (struct osc_option){
 		.piv = handed->piv,
 		.piv_len = handed->piv_len,
@@ -212,6 +215,7 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 	if (left || left_old)
 		dp_lane_unfinished(w, from);
 	vec->n = 0;
+	vec->from = from;
 	// All this was written by another core last.
 	for (unsigned slot = 0; slot < vec->count; slot++) {
 		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
@@ -231,6 +235,8 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
 
 		handed_read(&handed[slot], vec, slot);
+		// It may have gone to another worker meanwhile.
+		vec->foreign[slot] = dp_context_owner(ctx) != w->id;
 		if (dp_context_live(ctx) == handed[slot].generation)
 			vec->live[vec->n++] = slot;
 		else

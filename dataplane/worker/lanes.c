@@ -9,7 +9,7 @@
 #include <string.h>
 
 // Slots of each ring. All rings to one worker have room for so many packets, or each for that of
-// two bursts, if workers are many: 64 of them need 78 MB.
+// two bursts, if workers are many: 64 of them need 70 MB.
 #define PACKETS_OF_ALL 4096u
 #define PACKETS_MOST   512u
 #define PACKETS_LEAST  (2u * DP_BURST)

@@ -164,7 +164,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 				DP_STAT_drop_unknown_context);
 			continue;
 		}
-		uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+		uint8_t owner = dp_context_owner(ctx);
 
 		if (owner == DP_OWNER_MAIN) {
 			dp_count(w, DP_STAT_drop_context_gone);
@@ -181,6 +181,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 		vec->generation[slot] = generation;
 		vec->plaintext_len[slot] = plaintext_len;
 		vec->foreign[slot] = owner != w->id && owner != DP_OWNER_NONE;
+		vec->copy[slot] = false;
 		vec->live[kept++] = slot;
 	}
 	vec->n = kept;

@@ -9,6 +9,7 @@
 #include "dataplane/worker/event.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/limit.h"
+#include "dataplane/worker/move.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
@@ -97,8 +98,8 @@ static bool copy_is_as_replay(const struct dp_worker *w, const struct pkt_vec *v
 }
 
 // A request that did not pass: a copy, which of a context of unknown window may be one of what was
-// accepted before a resync, or a replay. true: it is to be verified, to be answered once more or as
-// a probe.
+// accepted before a resync, or a replay. true: it is to be verified, to be answered once more, as a
+// copy for the owner before, or as a probe.
 static bool not_passed(
 	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, enum osc_window_verdict verdict)
 {
@@ -107,6 +108,11 @@ static bool not_passed(
 
 	if (copy != COPY_NONE)
 		return copy == COPY_AGAIN;
+	if (!seen_non && dp_context_owner(&w->contexts->context[vec->context[slot]]) == w->id &&
+		dp_move_previous(w, vec->context[slot]) != DP_OWNER_NONE) {
+		vec->copy[slot] = true;
+		return true;
+	}
 	vec->probe[slot] = dp_suspicion_probe(w, vec, slot);
 	if (vec->probe[slot])
 		return true;
@@ -115,6 +121,24 @@ static bool not_passed(
 	else
 		dp_replay(w, vec, slot);
 	return false;
+}
+
+// Copies of requests that this worker answered, or did not, as the owner before: their context is
+// another's, and of that nothing is touched but what is constant. What is to be answered once more
+// goes on.
+static void copies_answer(struct dp_worker *w, struct pkt_vec *vec)
+{
+	bool keep[DP_BURST];
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		unsigned slot = vec->live[i];
+		enum copy copy = vec->copy[slot] ? duplicate(w, vec, slot) : COPY_NONE;
+
+		keep[slot] = !vec->copy[slot] || copy == COPY_AGAIN;
+		if (vec->copy[slot] && copy == COPY_NONE)
+			dp_replay(w, vec, slot);
+	}
+	VEC_FILTER(vec, slot, keep[slot]);
 }
 
 // Prefetches for all old numbers what distinguishes a copy from a replay, before the first is
@@ -127,13 +151,20 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 	unsigned n = 0, kept = 0;
 	bool looked = false;
 
+	if (vec->from != w->id)
+		copies_answer(w, vec);
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
 
+		vec->probe[slot] = false;
+		if (unlikely(vec->copy[slot])) {
+			keep[slot] = true;
+			kept++;
+			continue;
+		}
 		verdict[slot] = window_verdict(w, vec, slot);
 		keep[slot] = verdict[slot] == OSC_WINDOW_NEW;
 		kept += keep[slot];
-		vec->probe[slot] = false;
 		vec->again[slot] = 0;
 		if (keep[slot])
 			continue;
@@ -268,7 +299,7 @@ static bool not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed
 static uint8_t claim(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
 {
-	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+	uint8_t owner = dp_context_owner(ctx);
 
 	if (likely(owner != DP_OWNER_NONE))
 		return owner;
@@ -283,22 +314,27 @@ static uint8_t claim(
 	return owner;
 }
 
-// Whether this worker owns the context of a packet, or does from now on. Else the packet ends here.
+// Whether this worker owns the context of a packet, or does from now on, and it is no copy for who
+// owned it before. Else the packet ends here.
 static bool is_mine(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, struct dp_context *ctx)
 {
 	uint8_t owner = claim(w, vec, slot, ctx);
 
-	if (likely(owner == w->id))
+	if (likely(owner == w->id && !vec->copy[slot]))
 		return true;
-	if (owner == DP_OWNER_MAIN)
+	if (owner == w->id)
+		dp_handoff(w, vec, slot, dp_side(w, vec->context[slot])->previous);
+	else if (owner == DP_OWNER_MAIN)
 		dp_count(w, DP_STAT_drop_context_gone);
 	else
 		dp_handoff(w, vec, slot, owner);
 	return false;
 }
 
-// A request of a context that this worker owns is accepted; window.next was `before` it.
-static void accepted(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t before)
+// A request of a context that this worker owns, and worker `from` received, is accepted;
+// window.next was `before` it.
+static void accepted(
+	struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t before, unsigned from)
 {
 	uint32_t now_s = w->now_ms / 1000, last_s = ctx->last_accepted_s;
 
@@ -314,6 +350,8 @@ static void accepted(struct dp_worker *w, uint32_t index, struct dp_context *ctx
 		mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);
 	if (unlikely(ctx->window.next > DP_LIMIT_USES / 2))
 		dp_limit_uses(w, index, ctx, before);
+	if (from != w->id)
+		dp_move_note(w, index, ctx, from);
 }
 
 // true: the request goes on, taken in or to be answered once more. `committed` of the burst went on
@@ -370,7 +408,7 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 	} else if (ctx->state == DP_CONTEXT_REPLAY_LOCKED) {
 		dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 	}
-	accepted(w, index, ctx, before);
+	accepted(w, index, ctx, before, vec->from);
 	return true;
 }
 

@@ -49,7 +49,7 @@ static bool idle(const struct dp_worker *w, const struct dp_context *ctx)
 
 bool dp_suspicion_possible(const struct dp_worker *w, const struct dp_context *ctx)
 {
-	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
+	uint8_t owner = dp_context_owner(ctx);
 
 	return (owner == w->id || owner == DP_OWNER_NONE) &&
 		__atomic_load_n(&ctx->state, __ATOMIC_RELAXED) == DP_CONTEXT_ACTIVE;
@@ -61,7 +61,7 @@ static bool probe_budget(struct dp_worker *w, uint32_t index)
 	uint16_t second = w->now_ms / 1000;
 	struct dp_side *side = dp_side(w, index);
 
-	if (__atomic_load_n(&w->contexts->context[index].owner, __ATOMIC_RELAXED) != w->id)
+	if (dp_context_owner(&w->contexts->context[index]) != w->id)
 		return true;
 	if (side->probe_second == second)
 		return false;

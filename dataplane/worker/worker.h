@@ -64,6 +64,8 @@ struct pkt_vec {
 	// A copy of a request that was answered: the digest of that answer. It is verified and
 	// answered once more, but not taken in, so that it moves no window and no bucket. 0: none.
 	uint64_t again[DP_BURST];
+	bool copy[DP_BURST]; // seen: who owned the context before may have the answer to it
+	unsigned from;       // the worker that received it
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 };
 
@@ -139,6 +141,7 @@ struct dp_leaving_packet {
 	uint8_t slot;
 	uint8_t owner;
 	bool is_new; // plainly, by the owner's window
+	bool copy;   // as in struct pkt_vec
 };
 
 // The rings from one worker to another, and how the first one shares out their places.
@@ -215,6 +218,7 @@ struct dp_worker {
 	uint32_t started_s;  // CLOCK_MONOTONIC
 	bool limits_lost;    // an event of DP_LIMIT_USE found no room
 	bool run_wanted;     // asked main for a run
+	uint64_t moves_ms;   // when main was last asked to move a context
 	bool full_burst;     // a port had one this turn
 	uint64_t to_call;    // bit n: put something into the rings to worker n since it called it
 	uint64_t unfinished; // bit n: left something in the rings from worker n

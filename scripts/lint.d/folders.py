@@ -28,8 +28,8 @@ MAY_INCLUDE = {
     "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
-                 "dataplane/dp.h gw/conf gw/os gw/device gw/store gw/ctl gw/http gw/map "
-                 "gw/upstream",
+                 "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
+                 "gw/http gw/map gw/upstream",
     "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h gw/device gw/store "
                     "gw/ctl",
     "gw/tools/coap": "base crypto dataplane/coap dataplane/oscore gw/os/standard_fds.h",

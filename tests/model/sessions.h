@@ -34,10 +34,12 @@ struct model_device {
 	struct model_device *namesake; // has the same kid; NULL: none
 	int64_t clock_next;            // by_clock: no own Partial IV of this context is below
 	uint32_t base;                 // highest run base that its keys had
-	uint32_t keys;                 // how many keys it had
-	uint32_t context;              // how many contexts and unknown windows it had
-	uint64_t mark;                 // durable
-	uint64_t next;                 // its sequence number
+	bool base_due;                 // main could not tell it to its owner yet
+	bool mark_due;
+	uint32_t keys;    // how many keys it had
+	uint32_t context; // how many contexts and unknown windows it had
+	uint64_t mark;    // durable
+	uint64_t next;    // its sequence number
 	// What the gateway may know of it.
 	bool window_known;
 	uint64_t floor;   // everything below is refused

@@ -88,16 +88,40 @@ static void on_event(void *arg, const struct dp_event *event)
 		if (!d->there || d->bed.context != event->context ||
 			d->bed.generation != event->generation)
 			continue;
-		if (event->type == DP_EVENT_RUN_BASE_WANTED)
-			must(dp_run_base_raise(
-				     bed.dp, event->context, event->generation, ++d->base) == 0,
-				"main answers");
-		if (event->type != DP_EVENT_MARK_WANTED)
-			continue;
-		d->mark = RTE_MAX(d->mark, event->arg);
-		must(dp_mark_raise(bed.dp, event->context, event->generation, d->mark) == 0,
-			"its owner asked");
+		if (event->type == DP_EVENT_RUN_BASE_WANTED) {
+			d->base++;
+			d->base_due = true;
+		}
+		if (event->type == DP_EVENT_MARK_WANTED) {
+			d->mark = RTE_MAX(d->mark, event->arg);
+			d->mark_due = true;
+		}
 	}
+}
+
+// Tells owners what is durable now. One that is about to be another is told later.
+static bool raise_due(void)
+{
+	bool later = false;
+
+	for (unsigned i = 0; i < DEVICES; i++) {
+		struct model_device *d = &devices[i];
+		int rc = 0;
+
+		d->base_due &= d->there;
+		d->mark_due &= d->there;
+		if (d->base_due)
+			rc = dp_run_base_raise(bed.dp, d->bed.context, d->bed.generation, d->base);
+		must(!rc || rc == -EAGAIN, "its owner asked");
+		d->base_due &= rc != 0;
+		rc = 0;
+		if (d->mark_due)
+			rc = dp_mark_raise(bed.dp, d->bed.context, d->bed.generation, d->mark);
+		must(!rc || rc == -EAGAIN, "its owner asked");
+		d->mark_due &= rc != 0;
+		later |= d->base_due || d->mark_due;
+	}
+	return later;
 }
 
 void poll_all(void)
@@ -106,7 +130,9 @@ void poll_all(void)
 
 	while (more) {
 		dp_poll(bed.dp, on_event, NULL);
-		more = false;
+		more = raise_due();
+		if (more)
+			turn();
 		for (unsigned i = 0; i < WORKERS; i++)
 			more |= bed_events_count(&bed, i) > 0;
 	}

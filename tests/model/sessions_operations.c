@@ -200,7 +200,15 @@ static void resync(void)
 	if (!d->there || rnd(20))
 		return;
 	turn();
-	must(dp_resync(bed.dp, d->bed.context, d->bed.generation, d->mark) == 0, "it is there");
+	int rc;
+
+	if (rnd(2)) // contexts that are to move are told so now
+		poll_all();
+	while ((rc = dp_resync(bed.dp, d->bed.context, d->bed.generation, d->mark)) == -EAGAIN) {
+		turn();
+		poll_all();
+	}
+	must(!rc, "it is there");
 	turn();
 	d->context++;
 	if (d->no_echo) {
@@ -253,6 +261,8 @@ static void remove_device(struct model_device *d)
 	struct dp_context_key key;
 
 	turn();
+	if (rnd(2))
+		poll_all();
 	for (unsigned i = 0; i < HISTORY; i++)
 		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
 			leaving = history[i].leaving = true;

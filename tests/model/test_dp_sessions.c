@@ -103,6 +103,31 @@ static void settle(void)
 		"every frame sent was counted");
 }
 
+static void tell(unsigned count)
+{
+	printf("# %u steps, %lu packets, %lu accepted, %lu handed on, %lu answers, %lu copies "
+	       "answered, %lu challenges, %lu timeouts\n",
+		count, bed_count(&bed, DP_STAT_rx_packets), accepted, dispatched,
+		bed_count(&bed, DP_STAT_answers), bed_count(&bed, DP_STAT_rx_duplicates_answered),
+		bed_count(&bed, DP_STAT_rx_challenges), bed_count(&bed, DP_STAT_exchange_timeouts));
+	printf("# %lu separate answers, %lu retransmissions, %lu ACKs, %lu RSTs, %lu given up\n",
+		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
+		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
+		bed_count(&bed, DP_STAT_answers_given_up));
+	printf("# %lu refused for what is under way, %lu for the rate\n",
+		bed_count(&bed, DP_STAT_in_flight_refused), bed_count(&bed, DP_STAT_rate_refused));
+	printf("# %lu copies would have got another answer\n",
+		bed_count(&bed, DP_STAT_drop_duplicate_differs));
+	printf("# %lu floods of copies between workers, %lu suspicions\n", floods,
+		bed_count(&bed, DP_STAT_rx_suspicions));
+	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
+	       "gone\n",
+		bed_count(&bed, DP_STAT_handed_over),
+		bed_count(&bed, DP_STAT_drop_clock) + bed_count(&bed, DP_STAT_drop_own_piv_spent),
+		bed_count(&bed, DP_STAT_drop_context_gone));
+	printf("# %lu contexts moved to another worker\n", bed_count(&bed, DP_STAT_contexts_moved));
+}
+
 Test(dp_sessions, agree_with_the_model)
 {
 	const char *text = getenv("POSTERN_SEED");
@@ -114,7 +139,9 @@ Test(dp_sessions, agree_with_the_model)
 	else
 		randombytes_buf(&seed, sizeof(seed));
 	rnd_seed(seed);
-	bed_make_workers(&bed, WORKERS, rnd(2));
+	const bool affinity_kid = rnd(2);
+
+	bed_make_workers(&bed, WORKERS, affinity_kid);
 	bed_stop_clock(&bed); // the model knows no other time than its own
 	dp_contexts(bed.dp)->clock.read = wall_read;
 	wall_ms = 1000000000;
@@ -146,26 +173,9 @@ Test(dp_sessions, agree_with_the_model)
 			settle();
 	}
 	settle();
-	printf("# %u steps, %lu packets, %lu accepted, %lu handed on, %lu answers, %lu copies "
-	       "answered, %lu challenges, %lu timeouts\n",
-		count, bed_count(&bed, DP_STAT_rx_packets), accepted, dispatched,
-		bed_count(&bed, DP_STAT_answers), bed_count(&bed, DP_STAT_rx_duplicates_answered),
-		bed_count(&bed, DP_STAT_rx_challenges), bed_count(&bed, DP_STAT_exchange_timeouts));
-	printf("# %lu separate answers, %lu retransmissions, %lu ACKs, %lu RSTs, %lu given up\n",
-		bed_count(&bed, DP_STAT_answers_separate), bed_count(&bed, DP_STAT_tx_retransmits),
-		bed_count(&bed, DP_STAT_rx_acks), bed_count(&bed, DP_STAT_rx_rsts),
-		bed_count(&bed, DP_STAT_answers_given_up));
-	printf("# %lu refused for what is under way, %lu for the rate\n",
-		bed_count(&bed, DP_STAT_in_flight_refused), bed_count(&bed, DP_STAT_rate_refused));
-	printf("# %lu copies would have got another answer\n",
-		bed_count(&bed, DP_STAT_drop_duplicate_differs));
-	printf("# %lu floods of copies between workers, %lu suspicions\n", floods,
-		bed_count(&bed, DP_STAT_rx_suspicions));
-	printf("# %lu handed over, %lu refused by the clock, %lu dropped of a context that is "
-	       "gone\n",
-		bed_count(&bed, DP_STAT_handed_over),
-		bed_count(&bed, DP_STAT_drop_clock) + bed_count(&bed, DP_STAT_drop_own_piv_spent),
-		bed_count(&bed, DP_STAT_drop_context_gone));
+	tell(count);
+	must(affinity_kid || count < STEPS || bed_count(&bed, DP_STAT_contexts_moved) > 1000,
+		"contexts follow their packets");
 	bed_free(&bed);
 	for (unsigned i = 0; i < DEVICES; i++)
 		free(devices[i].seen);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Three workers, two upstream loops and main at once, under ThreadSanitizer: devices send to all
-// workers, from changing ports and some requests twice, so that packets are handed over; loops
+// workers, from changing ports and some requests twice, so that packets are handed over, and for a
+// while to the same one, so that their contexts are given to it; loops
 // answer; main removes devices and adds them again. Those that come and go share their kids with
 // some that stay, which so have the kid for a name, and have it not. Every answer is opened with
 // its own request.
@@ -34,6 +35,7 @@
 #define DEVICES   24
 #define COMING    6 // of these come and go
 #define ROUNDS    120
+#define STAYS     15  // rounds in which the packets of a device arrive at the same worker
 #define SECONDS   240 // after which the program gives up
 #define REPORTED  66  // exit status of a program with races
 
@@ -270,9 +272,9 @@ static void round_send(unsigned round)
 		sender_seal(s, round, false);
 		if (s == round_alone(round))
 			continue;
-		sender_send(s, d + round);
-		if ((d + round) % 4 == 0) // at two workers at once
-			sender_send(s, d + round + 1);
+		sender_send(s, d + round / STAYS);
+		if ((d + round) % 16 == 0) // at two workers at once
+			sender_send(s, d + round / STAYS + 1);
 	}
 }
 
@@ -472,6 +474,7 @@ int main(int argc, char **argv)
 	point(bed_count(&bed, DP_STAT_handed_over) > 0, "packets were handed over");
 	point(bed_count(&bed, DP_STAT_handed_over) == bed_count(&bed, DP_STAT_taken_over),
 		"and all of them arrived");
+	point(planted || bed_count(&bed, DP_STAT_contexts_moved) > 0, "contexts followed them");
 	point(bed_count(&bed, DP_STAT_exchanges_started) > 0, "requests went to the loops");
 	point(bed_count(&bed, DP_STAT_drop_tag) == 0, "nothing was damaged on the way");
 	point(answered_by_kid > 0 || planted, "a kid alone was a name at times");

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the data plane is to main. Internal to dataplane/.
+
+#ifndef POSTERN_DATAPLANE_DP_INSIDE_H
+#define POSTERN_DATAPLANE_DP_INSIDE_H
+
+#include "dataplane/dp.h"
+#include "dataplane/worker/worker.h"
+
+#include <sodium.h>
+
+#define DP_MOVES_MAX 64 // contexts that are on their way to another worker, at once
+
+// A context on its way out.
+struct retired {
+	uint32_t index;
+	uint32_t generation;
+	uint64_t key_hash; // of its sender key
+	enum {
+		RETIRED_TO_TELL, // the owner's command ring was full, or is_moving()
+		RETIRED_TOLD,    // the owner has yet to answer
+		RETIRED_GRACE,   // no look-up finds it any more; workers may still hold it
+	} phase;
+	uint64_t token; // of the grace period
+};
+
+struct dp {
+	struct dp_context_table *contexts;
+	unsigned loop_count;
+	struct dp_loop *upstream[DP_LOOPS_MAX];
+	struct rte_rcu_qsbr *qsbr;
+	const struct dp_policy *policy; // atomic: workers read
+	uint32_t run;                   // atomic: workers read
+	struct dp_doorbell bell;
+	bool running;
+	uint16_t mtu;
+	uint32_t exchanges;
+	uint8_t retired_hash_key[crypto_shorthash_KEYBYTES];
+	struct retired *retired;
+	unsigned retired_count;
+	unsigned retired_room;
+	uint32_t moving[DP_MOVES_MAX]; // contexts, see is_moving()
+	unsigned moving_count;
+	unsigned port_count;
+	uint16_t port_ids[DP_PORTS_MAX];
+	unsigned worker_count;
+	struct dp_worker *worker[DP_WORKERS_MAX];
+};
+
+#endif
