@@ -85,4 +85,18 @@ static inline uint16_t dp_frame_overhead(const struct dp_flow *flow)
 // 0 that RFC 6864 section 4.1 allows those.
 void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16_t coap_len);
 
+// Whether a packet that dp_frame_classify() called DP_FRAME_COAP can become the frame of its
+// answer: it has no IP options or extension headers, nobody else holds its buffer, and there is
+// room for a VLAN tag that the driver took off.
+static inline bool dp_frame_can_return(const struct rte_mbuf *m, const struct dp_frame_info *info)
+{
+	return info->l3_len == (info->family == 4 ? 20 : 40) && RTE_MBUF_DIRECT(m) &&
+		rte_mbuf_refcnt_read(m) == 1 &&
+		(!(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) || rte_pktmbuf_headroom(m) >= 4);
+}
+
+// Makes it that frame: the same bytes that dp_frame_encapsulate() writes for its flow, around the
+// CoAP message of coap_len >= 8 bytes that stands where the request's stood, and is no longer.
+void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len);
+
 #endif

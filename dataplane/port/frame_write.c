@@ -79,3 +79,129 @@ void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16
 	}
 	udp_write(p, flow, udp_len, addr_sum);
 }
+
+// Addresses and ports change places and so leave sums as they are: the headers of a request are
+// read, and those of its answer written, in whole words.
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as words are cut and joined here");
+
+static inline uint64_t load_u64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load_u32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline void store_u64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void store_u32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+// Ones' complement addition of words of 64 bits, to be folded by sum_finish().
+static inline uint64_t carry_add(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+// The sum of len >= 8 bytes. What is left behind the last whole word is read as the end of one.
+static inline uint64_t carry_sum(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+	uint64_t sum = 0;
+
+	for (; end - p >= 8; p += 8)
+		sum = carry_add(sum, load_u64(p));
+	if (p < end)
+		sum = carry_add(sum, load_u64(end - 8) >> 8 * (8 - (end - p)));
+	return sum;
+}
+
+static void macs_return(uint8_t *to, const uint8_t *frame)
+{
+	uint64_t first = load_u64(frame); // the destination, and two bytes of the source
+	uint32_t rest = load_u32(frame + 8);
+
+	store_u64(to, first >> 48 | (uint64_t)rest << 16 | first << 48);
+	store_u32(to + 8, first >> 16);
+}
+
+// The same words as ipv4_write(). Returns the sum of the addresses.
+static uint64_t ipv4_return(uint8_t *p, uint16_t udp_len)
+{
+	const uint32_t src = load_u32(p + 12), dst = load_u32(p + 16);
+	const uint64_t addr_sum = (uint64_t)src + dst;
+	const uint32_t version_len =
+		htonl((4u << 4 | IPV4_LEN_MIN / 4) << 24 | (IPV4_LEN_MIN + udp_len));
+	const uint32_t id_fragment = htonl(IPV4_DONT_FRAGMENT);
+	const uint16_t ttl_proto = htons(HOP_LIMIT << 8 | IPPROTO_UDP);
+	const uint16_t checksum =
+		sum_finish(addr_sum + (uint64_t)version_len + id_fragment + ttl_proto);
+
+	store_u32(p, version_len);
+	store_u32(p + 4, id_fragment);
+	memcpy(p + 8, &ttl_proto, sizeof(ttl_proto));
+	memcpy(p + 10, &checksum, sizeof(checksum));
+	store_u32(p + 12, dst);
+	store_u32(p + 16, src);
+	return addr_sum;
+}
+
+// The same words as ipv6_write(). Returns the sum of the addresses.
+static uint64_t ipv6_return(uint8_t *p, uint16_t udp_len)
+{
+	const uint64_t src[2] = {load_u64(p + 8), load_u64(p + 16)};
+	const uint64_t dst[2] = {load_u64(p + 24), load_u64(p + 32)};
+
+	store_u32(p, htonl(6u << 28));
+	store_u32(p + 4, htonl((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | HOP_LIMIT));
+	store_u64(p + 8, dst[0]);
+	store_u64(p + 16, dst[1]);
+	store_u64(p + 24, src[0]);
+	store_u64(p + 32, src[1]);
+	return carry_add(carry_add(src[0], src[1]), carry_add(dst[0], dst[1]));
+}
+
+void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *start = frame;
+	uint8_t *ip = frame + info->l2_len, *udp = ip + info->l3_len;
+	const uint16_t udp_len = UDP_LEN + coap_len, len = htons(udp_len);
+	uint16_t length = info->coap_off + coap_len;
+
+	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
+		start -= VLAN_LEN;
+		m->data_off -= VLAN_LEN;
+		length += VLAN_LEN;
+	}
+	macs_return(start, frame);
+	if (start != frame)
+		store_u32(start + 2 * MAC_LEN, htonl(ETHERTYPE_VLAN << 16 | info->vlan_tci));
+	const uint64_t addr_sum =
+		info->family == 4 ? ipv4_return(ip, udp_len) : ipv6_return(ip, udp_len);
+	const uint32_t ports = load_u32(udp);
+	// The length is in the pseudo header and in the header.
+	uint64_t sum = carry_add(addr_sum, htons(IPPROTO_UDP) + 2 * (uint64_t)len + ports);
+	uint16_t checksum = sum_finish(carry_add(sum, carry_sum(udp + UDP_LEN, coap_len)));
+
+	if (!checksum)
+		checksum = UINT16_MAX; // as in udp_write()
+	store_u32(udp, ports << 16 | ports >> 16);
+	store_u32(udp + 4, len | (uint32_t)checksum << 16);
+	m->data_len = length;
+	m->pkt_len = length;
+	m->ol_flags = 0;
+}

@@ -128,16 +128,6 @@ void dp_answer_index_free(struct dp_answer_index *answers)
 	free(answers);
 }
 
-// Words of the key of the request's hashes. Each kind of hash has its own.
-enum {
-	WORDS_ENDPOINT4 = 0, // dp_answer_endpoint4()
-	WORDS_ENDPOINT6 = 2,
-	WORDS_REQUEST = 8,
-	WORDS_NAME = 14,
-	WORDS_END = 16,
-};
-_Static_assert(WORDS_END <= KEYED_HASH_MAX / 8, "words of the key");
-
 uint64_t dp_answer_endpoint(const struct dp_answer_index *answers, const struct dp_flow *flow)
 {
 	const struct keyed_hash *key = &answers->hashes.request;
@@ -149,11 +139,11 @@ uint64_t dp_answer_endpoint(const struct dp_answer_index *answers, const struct 
 			keyed_hash_read4(remote) | (uint64_t)keyed_hash_read4(local) << 32, ports,
 			flow->port_id);
 	return keyed_hash_finish(key,
-		keyed_hash_pair(key, WORDS_ENDPOINT6, keyed_hash_read8(remote),
+		keyed_hash_pair(key, DP_ANSWER_WORDS_ENDPOINT6, keyed_hash_read8(remote),
 			keyed_hash_read8(remote + 8)) +
-			keyed_hash_pair(key, WORDS_ENDPOINT6 + 2, keyed_hash_read8(local),
+			keyed_hash_pair(key, DP_ANSWER_WORDS_ENDPOINT6 + 2, keyed_hash_read8(local),
 				keyed_hash_read8(local + 8)) +
-			keyed_hash_pair(key, WORDS_ENDPOINT6 + 4, ports, flow->port_id));
+			keyed_hash_pair(key, DP_ANSWER_WORDS_ENDPOINT6 + 4, ports, flow->port_id));
 }
 
 // Hashes blocks, and then their hashes under another key: those of 8 KB at a time.
@@ -172,42 +162,6 @@ uint64_t dp_answer_digest_long(
 		hash[n++] = keyed_hash(&answers->hashes.digest, bytes, part);
 	}
 	return keyed_hash(&answers->hashes.fold, hash, n * sizeof(hash[0]));
-}
-
-// A token as a word. Two of one length have the same only by the chance of a hash.
-static uint64_t token_word(const struct dp_answer_index *answers, const uint8_t *token, size_t len)
-{
-	if (unlikely(len > 8))
-		return dp_answer_digest_long(answers, token, len);
-	if (len == 8)
-		return keyed_hash_read8(token);
-	if (len >= 4)
-		return keyed_hash_read4(token) | (uint64_t)keyed_hash_read4(token + len - 4) << 32;
-	return len ? token[0] | (uint32_t)token[len / 2] << 8 | (uint32_t)token[len - 1] << 16 : 0;
-}
-
-static uint64_t request_hash(
-	const struct dp_answer_index *answers, const struct dp_answer_key *request)
-{
-	const struct keyed_hash *key = &answers->hashes.request;
-	const uint8_t *tag = request->tag;
-	uint64_t lengths = request->token_len | (uint32_t)request->tag_len << 16;
-	uint64_t token = token_word(answers, request->token, request->token_len);
-	unsigned __int128 sum = keyed_hash_pair(key, WORDS_REQUEST, request->endpoint, token);
-
-	sum += keyed_hash_pair(key, WORDS_REQUEST + 2, request->mid, lengths);
-	sum += keyed_hash_pair(key, WORDS_REQUEST + 4, keyed_hash_read8(tag),
-		request->tag_len == 16 ? keyed_hash_read8(tag + 8) : 0);
-	return keyed_hash_finish(key, sum);
-}
-
-static uint64_t name_hash(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
-{
-	const struct keyed_hash *key = &answers->hashes.request;
-
-	return keyed_hash_finish(
-		key, keyed_hash_pair(key, WORDS_NAME, context | (uint64_t)generation << 32, piv));
 }
 
 static struct answers_bucket *answers_bucket(const struct dp_answer_index *answers, uint64_t name)
@@ -326,18 +280,13 @@ static unsigned way_find(
 	return way;
 }
 
-void dp_answer_index_prefetch(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
+void dp_answer_index_prefetch(const struct dp_answer_index *answers, uint64_t name)
 {
-	uint64_t name = name_hash(answers, context, generation, piv);
-
 	__builtin_prefetch(answers_bucket(answers, name), 1);
 }
 
-void dp_answer_index_prefetch_record(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv)
+void dp_answer_index_prefetch_record(const struct dp_answer_index *answers, uint64_t name)
 {
-	uint64_t name = name_hash(answers, context, generation, piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, name);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++)
@@ -345,19 +294,18 @@ void dp_answer_index_prefetch_record(
 			__builtin_prefetch(way_record(answers, bucket, i));
 }
 
-// Writes a record with the value of its kind, and returns it: NULL if it is not kept. len: bytes
-// behind it.
-static struct answer_record *record_add(struct dp_answer_index *answers,
-	const struct dp_answer_key *key, uint64_t now_ms, uint32_t *share_at, enum record_kind kind,
-	uint64_t value, uint16_t len)
+// Writes a record, and returns it: NULL if it is not kept. value: of its kind; len: bytes behind
+// it.
+static inline struct answer_record *record_add(struct dp_answer_index *answers,
+	const struct dp_answer_note *note, uint64_t now_ms, uint32_t *share_at,
+	enum record_kind kind, uint64_t value, uint16_t len)
 {
 	uint32_t size = RTE_ALIGN_CEIL(RECORD + len, RECORD);
 	bool within = dp_bucket_take(
 		share_at, dp_bucket_now(now_ms), SHARE_FILL, size * answers->share_cost);
 	unsigned which = within ? RING_SHARES : RING_BEYOND;
 	struct answers_ring *ring = &answers->ring[which];
-	uint64_t name = name_hash(answers, key->context, key->generation, key->piv);
-	struct answers_bucket *bucket = answers_bucket(answers, name);
+	struct answers_bucket *bucket = answers_bucket(answers, note->name);
 	unsigned way = way_find(answers, bucket, which);
 
 	if (size > RTE_MIN((ring->mask + 1) / 2, (uint64_t)ANSWER_BYTES_MAX) || way == ANSWERS_WAYS)
@@ -365,15 +313,15 @@ static struct answer_record *record_add(struct dp_answer_index *answers,
 	struct answer_record *record = ring_head(ring, size);
 
 	*record = (struct answer_record){
-		.request = request_hash(answers, key),
+		.request = note->request,
 		.value = value,
-		.name = name >> NAME_SHIFT,
+		.name = note->name >> NAME_SHIFT,
 		.first_ms = now_ms & UINT32_MAX,
-		.tag = dp_answer_tag(key->tag),
+		.tag = note->tag,
 		.size = size / RECORD,
 		.kind = kind,
 	};
-	bucket->hash[way] = way_hash(name);
+	bucket->hash[way] = way_hash(note->name);
 	bucket->beyond = (bucket->beyond & ~(1u << way)) | which << way;
 	bucket->offset[way] = ring->head / RECORD;
 	ring->last = ring->head;
@@ -381,18 +329,21 @@ static struct answer_record *record_add(struct dp_answer_index *answers,
 	return record;
 }
 
-void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_key *key,
-	uint64_t now_ms, uint32_t *share_at, uint64_t digest)
+void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_note *note,
+	uint64_t now_ms, uint32_t *share_at)
 {
-	record_add(
-		answers, key, now_ms, share_at, digest ? RECORD_DIGEST : RECORD_SILENT, digest, 0);
+	record_add(answers, note, now_ms, share_at, note->digest ? RECORD_DIGEST : RECORD_SILENT,
+		note->digest, 0);
 }
 
 void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len)
 {
+	struct dp_answer_note note;
+
+	dp_answer_note_make(answers, key, 0, &note);
 	struct answer_record *record = record_add(
-		answers, key, now_ms, share_at, len ? RECORD_BYTES : RECORD_SILENT, len, len);
+		answers, &note, now_ms, share_at, len ? RECORD_BYTES : RECORD_SILENT, len, len);
 
 	if (record)
 		memcpy(record + 1, coap, len);
@@ -414,9 +365,9 @@ static bool copy_take(struct answer_record *record, uint64_t now_ms)
 enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
 	const struct dp_answer_key *key, uint64_t now_ms, struct dp_answer_found *found)
 {
-	uint64_t name = name_hash(answers, key->context, key->generation, key->piv);
+	uint64_t name = key->name;
 	const struct answers_bucket *bucket = answers_bucket(answers, name);
-	uint64_t request = request_hash(answers, key);
+	uint64_t request = dp_answer_request(answers, key);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
 		if (!way_matches(answers, bucket, i, name))
@@ -441,7 +392,7 @@ enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
 bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context,
 	uint32_t generation, uint64_t piv, uint16_t *tag)
 {
-	uint64_t name = name_hash(answers, context, generation, piv);
+	uint64_t name = dp_answer_name(answers, context, generation, piv);
 	const struct answers_bucket *bucket = answers_bucket(answers, name);
 
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {

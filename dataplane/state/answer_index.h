@@ -20,8 +20,7 @@
 #ifndef POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 #define POSTERN_DATAPLANE_STATE_ANSWER_INDEX_H
 
-#include "crypto/keyed_hash.h"
-#include "dataplane/shared/flow.h"
+#include "dataplane/state/answer_hash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,29 +34,6 @@
 #define DP_ANSWER_SHARES    256  // of the ring: so many devices at their share fill it
 #define DP_ANSWER_SHARE_MIN 4096 // bytes
 #define DP_ANSWER_BEYOND    8    // the second ring has this part of the first one's bytes
-
-struct dp_answer_index;
-
-// The keys of the hashes in records: constant.
-struct dp_answer_hashes {
-	struct keyed_hash request; // of what recognises one
-	struct keyed_hash digest;  // of answers, and of tokens longer than 8 bytes
-	struct keyed_hash fold;    // of hashes of their parts, where they have several
-};
-
-// Everything by which a request is recognised as the same one.
-struct dp_answer_key {
-	uint64_t piv;
-	uint64_t endpoint; // dp_answer_endpoint()
-	uint32_t context;
-	uint32_t generation;
-	const struct dp_flow *flow; // not read here: in_flight.h compares it
-	const uint8_t *token;
-	const uint8_t *tag; // of the request's ciphertext, 8 or 16 bytes
-	uint16_t token_len; // bytes
-	uint16_t mid;
-	uint8_t tag_len;
-};
 
 enum dp_answer_verdict {
 	DP_ANSWER_NONE,   // no answer to such a request is known
@@ -77,53 +53,17 @@ struct dp_answer_found {
 struct dp_answer_index *dp_answer_index_create(size_t bytes);
 void dp_answer_index_free(struct dp_answer_index *answers);
 
-// Its hashes are its first member.
-static inline const struct dp_answer_hashes *dp_answer_hashes(const struct dp_answer_index *answers)
-{
-	return (const struct dp_answer_hashes *)answers;
-}
-
-// Of an IPv4 endpoint as it stands in its packets: source and destination address, source and
-// destination port.
-static inline uint64_t dp_answer_endpoint4(
-	const struct dp_answer_index *answers, uint64_t addresses, uint32_t ports, uint16_t port_id)
-{
-	return keyed_hash_words(
-		&dp_answer_hashes(answers)->request, addresses, ports | (uint64_t)port_id << 32);
-}
-
-// The hash of the endpoint of a flow, for struct dp_answer_key.
-uint64_t dp_answer_endpoint(const struct dp_answer_index *answers, const struct dp_flow *flow);
-
-// The part of dp_answer_digest() for more than keyed_hash() takes.
-uint64_t dp_answer_digest_long(
-	const struct dp_answer_index *answers, const uint8_t *bytes, size_t len);
-
-// The digest of an answer's plaintext; never 0. The rest of its CoAP message follows from the
-// request: an ACK with its message id and token, and an empty OSCORE option.
-static inline uint64_t dp_answer_digest(
-	const struct dp_answer_index *answers, const uint8_t *plaintext, size_t len)
-{
-	uint64_t digest = len <= KEYED_HASH_MAX
-		? keyed_hash(&dp_answer_hashes(answers)->digest, plaintext, len)
-		: dp_answer_digest_long(answers, plaintext, len);
-
-	return digest ? digest : 1;
-}
-
 // Fetches what dp_answer_index_note(), dp_answer_index_put() and dp_answer_index_find() for this
 // request will look at first, ...
-void dp_answer_index_prefetch(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
+void dp_answer_index_prefetch(const struct dp_answer_index *answers, uint64_t name);
 // ... and, once that is here, the record that dp_answer_index_find() may have to compare.
-void dp_answer_index_prefetch_record(
-	const struct dp_answer_index *answers, uint32_t context, uint32_t generation, uint64_t piv);
+void dp_answer_index_prefetch_record(const struct dp_answer_index *answers, uint64_t name);
 
 // Records a request and the digest of its answer, which is an ACK that follows from the request
 // alone (see dp_answer_digest()); or 0, for a request whose duplicates get silence. share_at is the
 // bucket of the device's share.
-void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_key *key,
-	uint64_t now_ms, uint32_t *share_at, uint64_t digest);
+void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answer_note *note,
+	uint64_t now_ms, uint32_t *share_at);
 // The same with the CoAP bytes that were sent; len 0 for silence. What would take more than half of
 // a ring, or more than 32 KB, is not recorded.
 void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
@@ -132,15 +72,6 @@ void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer
 // it: so nobody has more than these few verified.
 enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,
 	const struct dp_answer_key *key, uint64_t now_ms, struct dp_answer_found *found);
-
-// What is remembered of a request's tag. Two different ones rarely have the same.
-static inline uint16_t dp_answer_tag(const uint8_t *tag)
-{
-	uint16_t part;
-
-	memcpy(&part, tag, sizeof(part));
-	return part;
-}
 
 // dp_answer_tag() of a request that was answered under this Partial IV. false if none is
 // remembered.

@@ -67,15 +67,15 @@ void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned 
 }
 
 void dp_access_answer(
-	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer)
+	struct dp_worker *w, struct dp_access_record *record, uint8_t code, uint16_t len)
 {
 	if (!record->sampled)
 		return;
-	record->code = answer->plaintext[0];
-	record->out = answer->plaintext_len;
+	record->code = code;
+	record->out = len;
 	// No more than is written, so that nothing else of the stack goes with it.
-	uint16_t len = offsetof(struct dp_access_record, path) + record->path_len;
+	uint16_t bytes = offsetof(struct dp_access_record, path) + record->path_len;
 
-	if (!dp_frame_ring_push(w->access, 0, record, len))
+	if (!dp_frame_ring_push(w->access, 0, record, bytes))
 		dp_count(w, DP_STAT_access_lost);
 }

@@ -14,6 +14,6 @@ void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned 
 // Adds what the worker answers, and sends the record to main. It is lost and counted if main has
 // not read those before.
 void dp_access_answer(
-	struct dp_worker *w, struct dp_access_record *record, const struct pkt_answer *answer);
+	struct dp_worker *w, struct dp_access_record *record, uint8_t code, uint16_t len);
 
 #endif

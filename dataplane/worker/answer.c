@@ -9,6 +9,7 @@ struct pkt_answer *dp_answer_add(struct dp_worker *w)
 	struct answer_batch *batch = &w->batch;
 
 	assert(batch->n < DP_ANSWERS_BATCH);
+	batch->slot[batch->n] = DP_SLOT_NONE;
 	struct pkt_answer *answer = &batch->answer[batch->n++];
 
 	*answer = (struct pkt_answer){.exchange = DP_INDEX_NONE, .recorded = true};

@@ -132,6 +132,7 @@ static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsign
 	vec->generation[slot] = handed->generation;
 	vec->plaintext_len[slot] = handed->plaintext_len;
 	vec->opened[slot] = true;
+	vec->op_of[slot] = DP_OP_NONE;
 	vec->copy[slot] = handed->copy;
 	vec->option[slot] = (struct osc_option){
 		.piv = handed->piv,

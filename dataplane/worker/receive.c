@@ -206,15 +206,16 @@ static void forged(struct dp_worker *w, const struct pkt_vec *vec, const uint8_t
 
 void dp_open(struct dp_worker *w, struct pkt_vec *vec)
 {
-	struct aead_op ops[DP_BURST];
 	uint8_t slots[DP_BURST];
 	bool ok[DP_BURST];
 	uint32_t algs = 0;
+	unsigned first = 0;
 
 	for (unsigned i = 0; i < vec->n; i++)
 		algs |= 1 << w->contexts->context[vec->context[vec->live[i]]].alg;
 	for (; algs; algs &= algs - 1) {
 		enum aead_alg alg = __builtin_ctz(algs);
+		struct aead_op *ops = &vec->op[first];
 		unsigned n = 0;
 
 		for (unsigned i = 0; i < vec->n; i++) {
@@ -239,8 +240,10 @@ void dp_open(struct dp_worker *w, struct pkt_vec *vec)
 			};
 
 			osc_op_prepare(&ops[n], vec->aad[slot], &input);
+			vec->op_of[slot] = first + n;
 			slots[n++] = slot;
 		}
+		first += n;
 		aead_open_batch(w->engine, alg, ops, n);
 		for (unsigned i = 0; i < n; i++) {
 			ok[slots[i]] = ops[i].result == AEAD_OK;

@@ -24,6 +24,12 @@ enum copy {
 	COPY_AGAIN, // it is to be answered once more
 };
 
+static uint64_t name_of(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	return dp_answer_name(
+		w->answers, vec->context[slot], vec->generation[slot], vec->option[slot].piv);
+}
+
 // Stage 7b: whether a request whose Partial IV was seen is a copy of one that we know. Answers it,
 // or is silent, as RFC 7252 section 4.5 asks.
 static enum copy duplicate(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
@@ -36,6 +42,7 @@ static enum copy duplicate(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 
 	pkt_flow(vec, slot, &flow);
 	const struct dp_answer_key key = {
+		.name = name_of(w, vec, slot),
 		.piv = vec->option[slot].piv,
 		.endpoint = dp_answer_endpoint(w->answers, &flow),
 		.context = vec->context[slot],
@@ -178,15 +185,13 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 			}
 			looked = true;
 		}
-		dp_answer_index_prefetch(w->answers, vec->context[slot], vec->generation[slot],
-			vec->option[slot].piv);
+		dp_answer_index_prefetch(w->answers, name_of(w, vec, slot));
 		old[n++] = slot;
 	}
 	if (kept == vec->n)
 		return;
 	for (unsigned i = 0; i < n; i++)
-		dp_answer_index_prefetch_record(w->answers, vec->context[old[i]],
-			vec->generation[old[i]], vec->option[old[i]].piv);
+		dp_answer_index_prefetch_record(w->answers, name_of(w, vec, old[i]));
 	for (unsigned i = 0; i < n; i++)
 		keep[old[i]] = not_passed(w, vec, old[i], verdict[old[i]]);
 	VEC_FILTER(vec, slot, keep[slot]);

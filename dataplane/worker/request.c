@@ -6,6 +6,7 @@
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/in_place.h"
 #include "dataplane/worker/inner.h"
 #include "dataplane/worker/send.h"
 
@@ -49,7 +50,7 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 		struct dp_access_record record;
 
 		dp_access_request(w, vec, slot, &record);
-		dp_access_answer(w, &record, answer);
+		dp_access_answer(w, &record, answer->plaintext[0], answer->plaintext_len);
 	}
 }
 
@@ -95,15 +96,15 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 
 // Largest response plaintext that fits one datagram with an own Partial IV, and that the device
 // takes.
-static uint16_t response_max(struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len,
-	const struct dp_context *ctx)
+static uint16_t response_max(struct dp_worker *w, uint16_t port_id, uint8_t family,
+	uint16_t token_len, const struct dp_context *ctx)
 {
 	// CoAP header with the longest token length, OSCORE option with flags, Partial IV and kid,
 	// payload marker, tag.
 	unsigned around = 4 + 2 + token_len + 2 + 1 + OSC_PIV_LEN_MAX + ctx->sender_id_len + 1 +
 		aead_algs[ctx->alg].tag_len;
-	unsigned headers = dp_frame_overhead(flow) - 14 - (flow->has_vlan ? 4 : 0);
-	const struct dp_worker_port *port = dp_port_find(w, flow->port_id);
+	unsigned headers = (family == 4 ? 20 : 40) + 8;
+	const struct dp_worker_port *port = dp_port_find(w, port_id);
 	unsigned mtu = port ? port->mtu : 0;
 	unsigned room = headers < mtu ? mtu - headers : 0;
 
@@ -113,11 +114,11 @@ static uint16_t response_max(struct dp_worker *w, const struct dp_flow *flow, ui
 
 // Makes the answer of /echo in front of the payload that the request brought: code, format and
 // payload are all from there. false: the device does not take so large a one.
-static bool echo_payload(struct dp_worker *w, const struct pkt_answer *answer,
+static bool echo_payload(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, uint8_t code, const struct coap_body *body,
-	uint8_t **start, uint16_t *len)
+	const uint8_t **plaintext, uint16_t *len)
 {
-	const struct dp_context *ctx = &w->contexts->context[answer->context];
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint8_t head[8];
 	struct coap_writer writer;
 
@@ -128,49 +129,60 @@ static bool echo_payload(struct dp_worker *w, const struct pkt_answer *answer,
 	size_t head_len = coap_writer_len(&writer);
 
 	head[head_len++] = COAP_PAYLOAD_MARK;
-	*len = head_len + body->payload_len;
 	if (body->payload_len > dp_payload_max(dp_context_max_message(ctx)) ||
-		*len > response_max(w, answer->flow, answer->token_len, ctx))
+		head_len + body->payload_len > response_max(w, vec->mbuf[slot]->port,
+						       vec->net[slot].family,
+						       vec->msg[slot].token_len, ctx))
 		return false;
-	*start = (uint8_t *)(uintptr_t)body->payload - head_len;
-	memcpy(*start, head, head_len);
+	uint8_t *start = (uint8_t *)(uintptr_t)body->payload - head_len;
+
+	memcpy(start, head, head_len);
+	*plaintext = start;
+	*len = head_len + body->payload_len;
 	return true;
 }
 
+// The answer is made of nothing but the request, so that a copy gets the same.
 static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, const struct dp_route *route, uint8_t code,
 	const struct coap_body *body)
 {
-	struct pkt_answer *answer = answer_to(w, vec, slot, options);
 	struct dp_access_record record;
-	uint8_t *start = w->batch.plaintext[answer - w->batch.answer];
 	bool echo = route->target == DP_TARGET_ECHO;
 	bool get = code == COAP_GET || code == COAP_FETCH;
+	bool again = vec->again[slot], access = unlikely(w->access) && !again;
 	uint8_t answered = echo && get ? COAP_CONTENT : COAP_CHANGED;
-	bool access = unlikely(w->access) && !answer->again;
+	const uint8_t *plaintext = &answered;
+	uint16_t len = 1;
+	bool refused = false;
 
 	if (access)
 		dp_access_request(w, vec, slot, &record);
-	answer->plaintext = start;
-	answer->deterministic = true;
-	if (!echo || !body->payload) {
-		start[0] = answered;
-		answer->plaintext_len = 1;
-	} else if (echo_payload(
-			   w, answer, options, answered, body, &start, &answer->plaintext_len)) {
-		answer->plaintext = start;
-	} else if (get) {
-		dp_stat_add(&w->stats, DP_STAT_answers_oversize, !answer->again);
-		dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
-	} else {
-		// What was asked is done; only its payload is not repeated.
-		dp_stat_add(&w->stats, DP_STAT_answers_oversize, !answer->again);
-		start[0] = answered;
-		answer->plaintext_len = 1;
+	if (echo && body->payload &&
+		!echo_payload(w, vec, slot, options, answered, body, &plaintext, &len)) {
+		dp_stat_add(&w->stats, DP_STAT_answers_oversize, !again);
+		// What else was asked is done; only its payload is not repeated.
+		refused = get;
 	}
-	dp_stat_add(&w->stats, DP_STAT_answers_builtin, !answer->again);
+	dp_stat_add(&w->stats, DP_STAT_answers_builtin, !again);
+	if (likely(!refused && !options->no_response && dp_in_place_possible(w, vec, slot))) {
+		dp_in_place_add(w, vec, slot, plaintext, len);
+	} else {
+		struct pkt_answer *answer = answer_to(w, vec, slot, options);
+
+		answer->plaintext = plaintext;
+		if (plaintext == &answered)
+			answer->plaintext =
+				memcpy(w->batch.plaintext[answer - w->batch.answer], &answered, 1);
+		answer->plaintext_len = len;
+		answer->deterministic = true;
+		if (refused)
+			dp_answer_error(w, answer, COAP_INTERNAL_SERVER_ERROR, 0, DP_TOO_LARGE);
+		len = answer->plaintext_len;
+		answered = *answer->plaintext;
+	}
 	if (access)
-		dp_access_answer(w, &record, answer);
+		dp_access_answer(w, &record, answered, len);
 }
 
 // Copies a request into both halves of its exchange.
@@ -210,7 +222,8 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.context = x->context,
 		.context_generation = x->context_generation,
 		.route = route,
-		.response_max = response_max(w, &x->flow, msg->token_len, ctx),
+		.response_max =
+			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
 		.payload_max = dp_payload_max(dp_context_max_message(ctx)),
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,

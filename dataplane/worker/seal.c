@@ -4,6 +4,7 @@
 
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/in_place.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
@@ -68,6 +69,11 @@ static bool is_deterministic(const struct pkt_answer *answer)
 	return answer->deterministic && !answer->has_own_piv;
 }
 
+static uint64_t name_of(const struct dp_worker *w, const struct pkt_answer *answer)
+{
+	return dp_answer_name(w->answers, answer->context, answer->generation, answer->piv);
+}
+
 // Records what a duplicate gets: these bytes, or without them the same answer, sealed again.
 static void record(
 	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len)
@@ -75,6 +81,7 @@ static void record(
 	if (!answer->recorded)
 		return;
 	const struct dp_answer_key key = {
+		.name = name_of(w, answer),
 		.piv = answer->piv,
 		.endpoint = dp_answer_endpoint(w->answers, answer->flow),
 		.context = answer->context,
@@ -87,13 +94,16 @@ static void record(
 	};
 	uint32_t *share_at = &w->contexts->context[answer->context].share_at;
 
-	// A duplicate NON gets silence (its answer may be lost as the request may be).
-	if (answer->type != COAP_CON)
-		dp_answer_index_note(w->answers, &key, w->now_ms, share_at, 0);
-	else if (coap)
+	if (answer->type == COAP_CON && coap) {
 		dp_answer_index_put(w->answers, &key, w->now_ms, share_at, coap, len);
-	else
-		dp_answer_index_note(w->answers, &key, w->now_ms, share_at, digest(w, answer));
+		return;
+	}
+	// A duplicate NON gets silence (its answer may be lost as the request may be).
+	struct dp_answer_note note;
+
+	dp_answer_note_make(
+		w->answers, &key, answer->type == COAP_CON ? digest(w, answer) : 0, &note);
+	dp_answer_index_note(w->answers, &note, w->now_ms, share_at);
 }
 
 // What is recorded of a request that got an empty ACK: a duplicate gets it again.
@@ -210,7 +220,7 @@ static void spend(struct dp_worker *w, const struct pkt_answer *answer, uint8_t 
 
 // Decides message id and nonce, allocates the packet and writes the head. false: nothing is to be
 // sealed.
-static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct aead_op *op)
+static bool prepare(struct dp_worker *w, unsigned i)
 {
 	struct answer_batch *batch = &w->batch;
 	struct pkt_answer *answer = &batch->answer[i];
@@ -258,8 +268,7 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		coap = w->spare + i * w->spare_stride;
 	}
 	if (answer->recorded)
-		dp_answer_index_prefetch(
-			w->answers, answer->context, answer->generation, answer->piv);
+		dp_answer_index_prefetch(w->answers, name_of(w, answer));
 	size_t head = place_head(w, answer, coap);
 
 	if (!head) {
@@ -268,28 +277,21 @@ static bool prepare(struct dp_worker *w, unsigned i, uint16_t *head_len, struct 
 		rte_pktmbuf_free(m);
 		return false;
 	}
-	spend(w, answer, batch->aad[i], coap + head, op);
+	spend(w, answer, batch->aad[i], coap + head, &batch->op[i]);
 	batch->mbuf[i] = m;
 	batch->coap[i] = coap;
-	*head_len = head;
+	batch->head_len[i] = head;
 	return true;
 }
 
 // Sends one sealed answer.
-static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool sealed)
+static void finish(struct dp_worker *w, unsigned i)
 {
 	const struct pkt_answer *answer = &w->batch.answer[i];
 	struct rte_mbuf *m = w->batch.mbuf[i];
 	const uint8_t *coap = w->batch.coap[i];
-	uint16_t coap_len = head_len + answer->plaintext_len + answer->tag_len;
+	uint16_t coap_len = w->batch.head_len[i] + answer->plaintext_len + answer->tag_len;
 
-	if (!sealed) {
-		dp_count(w, DP_STAT_answers_seal_failed);
-		if (answer->again)
-			dp_count(w, DP_STAT_drop_duplicate_silent);
-		rte_pktmbuf_free(m);
-		return;
-	}
 	if (unlikely(answer->again)) {
 		dp_send_mbuf(w, m, answer->flow, coap_len);
 		dp_count(w, DP_STAT_rx_duplicates_answered);
@@ -307,44 +309,84 @@ static void finish(struct dp_worker *w, unsigned i, uint16_t head_len, bool seal
 	dp_count(w, DP_STAT_answers);
 }
 
+static enum aead_alg alg_of(const struct dp_worker *w, unsigned i)
+{
+	const struct answer_batch *batch = &w->batch;
+	unsigned slot = batch->slot[i];
+	uint32_t context = slot == DP_SLOT_NONE ? batch->answer[i].context : w->vec.context[slot];
+
+	return w->contexts->context[context].alg;
+}
+
+// Seals those of the batch that ready[] lists, of several algorithms.
+static void seal_mixed(
+	struct dp_worker *w, const uint8_t *ready, unsigned ready_count, uint32_t algs)
+{
+	struct answer_batch *batch = &w->batch;
+	struct aead_op of_alg[DP_ANSWERS_BATCH];
+	uint8_t members[DP_ANSWERS_BATCH];
+
+	for (; algs; algs &= algs - 1) {
+		enum aead_alg alg = __builtin_ctz(algs);
+		unsigned n = 0;
+
+		for (unsigned r = 0; r < ready_count; r++) {
+			if (alg_of(w, ready[r]) != alg)
+				continue;
+			of_alg[n] = batch->op[ready[r]];
+			members[n++] = ready[r];
+		}
+		aead_seal_batch(w->engine, alg, of_alg, n);
+		for (unsigned k = 0; k < n; k++)
+			batch->op[members[k]].result = of_alg[k].result;
+	}
+}
+
+// Sends an answer, if it was sealed.
+static void send_one(struct dp_worker *w, unsigned i)
+{
+	struct answer_batch *batch = &w->batch;
+	bool in_place = batch->slot[i] != DP_SLOT_NONE;
+
+	if (unlikely(batch->op[i].result != AEAD_OK)) {
+		dp_count(w, DP_STAT_answers_seal_failed);
+		if (in_place) // burst_end() frees it
+			return;
+		if (batch->answer[i].again)
+			dp_count(w, DP_STAT_drop_duplicate_silent);
+		rte_pktmbuf_free(batch->mbuf[i]);
+	} else if (in_place) {
+		dp_in_place_send(w, i);
+	} else {
+		finish(w, i);
+	}
+}
+
 void dp_answers_flush(struct dp_worker *w)
 {
 	struct answer_batch *batch = &w->batch;
-	struct aead_op ops[DP_ANSWERS_BATCH];
-	struct aead_op of_alg[DP_ANSWERS_BATCH];
-	uint16_t head_len[DP_ANSWERS_BATCH];
 	uint8_t ready[DP_ANSWERS_BATCH];
-	uint8_t members[DP_ANSWERS_BATCH];
-	unsigned ready_count = 0;
+	unsigned n = 0;
 	uint32_t algs = 0;
 	uint64_t start = rte_rdtsc();
 
 	if (!batch->n)
 		return;
 	for (unsigned i = 0; i < batch->n; i++) {
-		if (!prepare(w, i, &head_len[i], &ops[i]))
+		if (batch->slot[i] == DP_SLOT_NONE && !prepare(w, i))
 			continue;
-		algs |= 1 << w->contexts->context[batch->answer[i].context].alg;
-		ready[ready_count++] = i;
+		algs |= 1 << alg_of(w, i);
+		ready[n++] = i;
 	}
-	for (; algs; algs &= algs - 1) {
-		enum aead_alg alg = __builtin_ctz(algs);
-		unsigned n = 0;
-
-		for (unsigned r = 0; r < ready_count; r++) {
-			unsigned i = ready[r];
-
-			if (w->contexts->context[batch->answer[i].context].alg != alg)
-				continue;
-			of_alg[n] = ops[i];
-			members[n++] = i;
-		}
-		aead_seal_batch(w->engine, alg, of_alg, n);
-		for (unsigned k = 0; k < n; k++)
-			finish(w, members[k], head_len[members[k]], of_alg[k].result == AEAD_OK);
-	}
+	if (likely(n == batch->n && !(algs & (algs - 1))))
+		aead_seal_batch(w->engine, __builtin_ctz(algs), batch->op, n);
+	else
+		seal_mixed(w, ready, n, algs);
+	for (unsigned r = 0; r < n; r++)
+		send_one(w, ready[r]);
 	for (unsigned i = 0; i < batch->n; i++)
-		answer_done(w, &batch->answer[i]);
+		if (batch->slot[i] == DP_SLOT_NONE)
+			answer_done(w, &batch->answer[i]);
 	dp_stage_end(w, DP_STAGE_seal, start, batch->n);
 	batch->n = 0;
 }

@@ -67,7 +67,11 @@ struct pkt_vec {
 	bool copy[DP_BURST]; // seen: who owned the context before may have the answer to it
 	unsigned from;       // the worker that received it
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
+	struct aead_op op[DP_BURST]; // with which packets were opened here, ...
+	uint8_t op_of[DP_BURST];     // ... and which of them a slot's was; DP_OP_NONE: none
 };
+
+#define DP_OP_NONE 0xff
 
 // Keeps in live[] the slots that `keep` is true for; the others were counted and end here.
 #define VEC_FILTER(vec, slot, keep)                          \
@@ -108,8 +112,15 @@ struct pkt_answer {
 	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON
 };
 
+#define DP_SLOT_NONE 0xff
+
 struct answer_batch {
 	unsigned n;
+	uint8_t slot[DP_ANSWERS_BATCH]; // of the burst whose buffer the answer is made in, see
+					// in_place.h; DP_SLOT_NONE: answer[] describes it
+	struct aead_op op[DP_ANSWERS_BATCH];
+	uint16_t head_len[DP_ANSWERS_BATCH]; // bytes in front of the ciphertext; in place: of all
+	struct dp_answer_note note[DP_ANSWERS_BATCH]; // of the request of one in place
 	struct pkt_answer answer[DP_ANSWERS_BATCH];
 	// For answers made from a packet of the burst.
 	struct dp_flow flow[DP_ANSWERS_BATCH];

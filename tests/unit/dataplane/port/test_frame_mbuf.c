@@ -180,6 +180,89 @@ Test(frame_mbuf, encapsulate_round_trip)
 	guard_free(&f.guard);
 }
 
+// Fills f with a packet behind so many bytes of headroom.
+static void fill_behind(struct frame *f, const struct packet *p, uint16_t headroom)
+{
+	uint8_t bytes[PACKET_MAX] = {0};
+
+	memcpy(bytes + headroom, p->bytes, p->len);
+	frame_fill(f, bytes, headroom + p->len);
+	f->m.data_off = headroom;
+	f->m.data_len = f->m.pkt_len = p->len;
+	rte_mbuf_refcnt_set(&f->m, 1);
+}
+
+// What dp_frame_return() makes of a request is what dp_frame_encapsulate() writes for its flow.
+Test(frame_mbuf, a_request_becomes_the_frame_of_its_answer)
+{
+	static const char payload[] = "a reading of a device, with room for any answer to it..";
+	struct frame f = {.guard = guard_create(PACKET_MAX)};
+	struct frame g = {.guard = guard_create(PACKET_MAX)};
+
+	for (unsigned row = 0; row < 6; row++) {
+		bool stripped = row % 3 == 2;
+		const struct packet_spec spec = {.family = row < 3 ? 4 : 6,
+			.vlan = row % 3 == 1 ? TAGS(0xb064) : NULL,
+			.payload = payload};
+		struct packet p = packet_build(&spec);
+
+		for (uint16_t len = 8; len < sizeof(payload); len++) {
+			struct dp_frame_info info;
+			struct dp_flow flow;
+			enum dp_stat drop;
+			uint8_t room[PACKET_MAX] = {0};
+
+			fill_behind(&f, &p, stripped ? 4 : 0);
+			f.m.ol_flags = stripped ? RTE_MBUF_F_RX_VLAN_STRIPPED : 0;
+			f.m.vlan_tci = 0x2005;
+			cr_assert_eq(dp_frame_classify(&f.m, &port, &info, &drop), DP_FRAME_COAP);
+			cr_assert(dp_frame_can_return(&f.m, &info));
+			uint8_t *coap = rte_pktmbuf_mtod_offset(&f.m, uint8_t *, info.coap_off);
+
+			randombytes_buf(coap, len);
+			dp_frame_flow(&f.m, &info, &flow);
+			frame_fill(&g, room, dp_frame_overhead(&flow) + len);
+			memcpy(rte_pktmbuf_mtod_offset(&g.m, uint8_t *, dp_frame_overhead(&flow)),
+				coap, len);
+			dp_frame_encapsulate(&g.m, &flow, len);
+			dp_frame_return(&f.m, &info, len);
+			cr_assert_eq(f.m.data_len, g.m.data_len, "row %u, %u bytes", row, len);
+			cr_assert_eq(f.m.pkt_len, g.m.pkt_len);
+			cr_assert_eq(f.m.ol_flags, 0);
+			cr_assert_arr_eq(rte_pktmbuf_mtod(&f.m, uint8_t *),
+				rte_pktmbuf_mtod(&g.m, uint8_t *), g.m.data_len, "row %u, %u bytes",
+				row, len);
+			cr_assert(guard_intact(&f.guard));
+		}
+	}
+	guard_free(&f.guard);
+	guard_free(&g.guard);
+}
+
+Test(frame_mbuf, not_every_request_can_become_the_frame_of_its_answer)
+{
+	struct frame f = {.guard = guard_create(PACKET_MAX)};
+
+	for (unsigned i = 0; i < COUNT(corpus); i++) {
+		struct packet p = packet_build(&corpus[i]);
+		struct dp_frame_info info;
+		enum dp_stat drop;
+
+		fill_behind(&f, &p, 3);
+		cr_assert_eq(dp_frame_classify(&f.m, &port, &info, &drop), DP_FRAME_COAP);
+		cr_expect_eq(dp_frame_can_return(&f.m, &info), !corpus[i].headers);
+		f.m.ol_flags = RTE_MBUF_F_RX_VLAN_STRIPPED;
+		cr_expect_not(dp_frame_can_return(&f.m, &info), "no room for the tag");
+		f.m.ol_flags = 0;
+		rte_mbuf_refcnt_set(&f.m, 2);
+		cr_expect_not(dp_frame_can_return(&f.m, &info), "another holder");
+		rte_mbuf_refcnt_set(&f.m, 1);
+		f.m.ol_flags = RTE_MBUF_F_EXTERNAL;
+		cr_expect_not(dp_frame_can_return(&f.m, &info), "not in a buffer of its own");
+	}
+	guard_free(&f.guard);
+}
+
 // RFC 768: a checksum that comes out as 0 is sent as all ones. One payload in 65 535 does it.
 Test(frame_mbuf, checksum_zero_is_sent_as_ones)
 {

@@ -69,6 +69,11 @@ struct question {
 	uint8_t token[TOKEN_MAX];
 };
 
+static void name_make(const struct dp_answer_index *answers, struct dp_answer_key *key)
+{
+	key->name = dp_answer_name(answers, key->context, key->generation, key->piv);
+}
+
 static void ask(
 	const struct dp_answer_index *answers, struct question *q, const struct model_record *r)
 {
@@ -85,6 +90,7 @@ static void ask(
 		.mid = r->mid,
 		.tag_len = r->tag_len,
 	};
+	name_make(answers, &q->key);
 }
 
 static void make(struct model_record *r)
@@ -150,6 +156,7 @@ static void spoil(const struct dp_answer_index *answers, struct question *q, str
 		break;
 	}
 	q->key.endpoint = dp_answer_endpoint(answers, &r->flow);
+	name_make(answers, &q->key);
 }
 
 // Of a device that has all of its share.
@@ -166,7 +173,10 @@ static void note_within(struct dp_answer_index *answers, const struct dp_answer_
 {
 	uint32_t share_at = dp_bucket_now(now_ms);
 
-	dp_answer_index_note(answers, key, now_ms, &share_at, digest);
+	struct dp_answer_note note;
+
+	dp_answer_note_make(answers, key, digest, &note);
+	dp_answer_index_note(answers, &note, now_ms, &share_at);
 }
 
 static size_t size_of(const struct model_record *r)

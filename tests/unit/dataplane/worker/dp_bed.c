@@ -479,6 +479,7 @@ bool bed_receive(struct bed *bed, struct bed_answer *answer)
 	enum dp_frame_verdict verdict = dp_frame_classify(m, &device, &info, &drop);
 
 	must(verdict == DP_FRAME_COAP); // an answer is a sound packet
+	m->port = bed->flow.port_id;    // nobody sets it in a buffer that is sent
 	dp_frame_flow(m, &info, &answer->flow);
 	answer->len = info.coap_len;
 	memcpy(answer->coap, frame + info.coap_off, info.coap_len);

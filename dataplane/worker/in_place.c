@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/worker/in_place.h"
+
+#include "dataplane/worker/send.h"
+
+#include <assert.h>
+
+static uint8_t *coap_of(const struct pkt_vec *vec, unsigned slot)
+{
+	return rte_pktmbuf_mtod_offset(vec->mbuf[slot], uint8_t *, vec->net[slot].coap_off);
+}
+
+// Writes all in front of the ciphertext, around the token; returns its length. The outer code is
+// the same for all answers (RFC 8613 section 4.2), and the OSCORE option is empty.
+static unsigned head_write(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	uint8_t *coap = coap_of(vec, slot);
+	uint8_t *at = coap + 4 + msg->token_len;
+	enum coap_type type = COAP_ACK; // piggybacked
+	uint16_t mid = msg->mid;
+
+	if (msg->type == COAP_NON) {
+		struct dp_flow flow;
+
+		pkt_flow(vec, slot, &flow);
+		type = COAP_NON; // RFC 7252 section 5.2.3
+		mid = dp_mid_non(w->mids, &flow);
+	}
+	coap[0] = COAP_VERSION << 6 | type << 4 | msg->token_len;
+	coap[1] = COAP_CHANGED;
+	coap[2] = mid >> 8;
+	coap[3] = mid & 0xff;
+	*at++ = COAP_OPT_OSCORE << 4;
+	*at++ = COAP_PAYLOAD_MARK;
+	return at - coap;
+}
+
+static uint64_t endpoint_of(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_frame_info *net = &vec->net[slot];
+	const struct rte_mbuf *m = vec->mbuf[slot];
+	struct dp_flow flow;
+
+	if (likely(net->family == 4)) {
+		const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, net->l2_len);
+
+		return dp_answer_endpoint4(
+			w->answers, keyed_hash_read8(ip + 12), keyed_hash_read4(ip + 20), m->port);
+	}
+	pkt_flow(vec, slot, &flow);
+	return dp_answer_endpoint(w->answers, &flow);
+}
+
+// Notes by what the request and its answer will be recognised, and fetches where that is written.
+static void note_make(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	unsigned tag_len, const uint8_t *plaintext, uint16_t len, struct dp_answer_note *note)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	const struct dp_answer_key key = {
+		.name = dp_answer_name(w->answers, vec->context[slot], vec->generation[slot],
+			vec->option[slot].piv),
+		.endpoint = endpoint_of(w, vec, slot),
+		.token = msg->token,
+		.tag = pkt_tag(vec, slot, tag_len),
+		.token_len = msg->token_len,
+		.mid = msg->mid,
+		.tag_len = tag_len,
+	};
+	// A duplicate NON gets silence.
+	uint64_t digest = msg->type == COAP_CON ? dp_answer_digest(w->answers, plaintext, len) : 0;
+
+	dp_answer_index_prefetch(w->answers, key.name);
+	dp_answer_note_make(w->answers, &key, digest, note);
+}
+
+void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const uint8_t *plaintext, uint16_t len)
+{
+	struct answer_batch *batch = &w->batch;
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	unsigned tag_len = aead_algs[ctx->alg].tag_len;
+	unsigned i = batch->n++;
+	uint8_t *coap = coap_of(vec, slot);
+
+	assert(batch->n <= DP_ANSWERS_BATCH && len <= vec->plaintext_len[slot]);
+	note_make(w, vec, slot, tag_len, plaintext, len, &batch->note[i]);
+	unsigned head = head_write(w, vec, slot);
+	uint8_t *text = coap + head;
+
+	if (likely(len == 1)) // a code alone
+		*text = *plaintext;
+	else
+		memmove(text, plaintext, len);
+	batch->slot[i] = slot;
+	batch->head_len[i] = head + len + tag_len;
+	osc_op_again(&batch->op[i], &vec->op[vec->op_of[slot]],
+		dp_context_sender_key(w->contexts, ctx), text, text, len);
+}
+
+void dp_in_place_send(struct dp_worker *w, unsigned i)
+{
+	struct pkt_vec *vec = &w->vec;
+	unsigned slot = w->batch.slot[i];
+	uint16_t coap_len = w->batch.head_len[i];
+	uint8_t *end = coap_of(vec, slot) + coap_len;
+	const uint8_t *plaintext = vec->msg[slot].body.payload;
+	const uint8_t *plaintext_end = plaintext + vec->plaintext_len[slot];
+	struct rte_mbuf *m = vec->mbuf[slot];
+
+	dp_answer_index_note(w->answers, &w->batch.note[i], w->now_ms,
+		&w->contexts->context[vec->context[slot]].share_at);
+	// What is left of the request's plaintext must not stay behind in the pool.
+	if (plaintext_end > end)
+		memset(end, 0, plaintext_end - end);
+	dp_frame_return(m, &vec->net[slot], coap_len);
+	vec->mbuf[slot] = NULL;
+	vec->opened[slot] = false;
+	dp_tx(w, m->port, m);
+	dp_count(w, DP_STAT_answers);
+}

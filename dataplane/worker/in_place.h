@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Answers in the buffers of their requests: what the worker itself answers goes back in the mbuf
+// that the request came in. Addresses are swapped where they stand, the token stays, and nonce and
+// AAD are those with which the request was opened. No buffer is taken or freed, and nothing is
+// copied but an echoed payload, within the packet.
+//
+// This is the usual case only: the first answer, without Partial IV of its own, to a packet that
+// this worker received and opened, made of nothing but the request. All else is a struct pkt_answer
+// (answer.h), and the bytes on the wire are the same.
+
+#ifndef POSTERN_DATAPLANE_WORKER_IN_PLACE_H
+#define POSTERN_DATAPLANE_WORKER_IN_PLACE_H
+
+#include "dataplane/worker/worker.h"
+
+// Whether the answer to a slot of the burst can go back in its buffer.
+static inline bool dp_in_place_possible(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+
+	// An answer of so short a token is never longer than any request.
+	return w->fast_paths && vec->op_of[slot] != DP_OP_NONE && !vec->again[slot] &&
+		vec->msg[slot].token_len <= 8 && !(ctx->flags & DP_CONTEXT_OWN_PIV) &&
+		dp_frame_can_return(vec->mbuf[slot], &vec->net[slot]);
+}
+
+// Adds the answer to a slot for which that is so, to the batch that dp_answers_flush() seals. The
+// plaintext is copied; it may stand in the packet, not in front of where the request's stands, and
+// is no longer than that. From here on the packet
+// is no request any more.
+void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const uint8_t *plaintext, uint16_t len);
+// Records answer i of the batch when it is sealed, and sends it. The packet is no longer the
+// burst's then. A copy of the request is answered by sealing the same again.
+void dp_in_place_send(struct dp_worker *w, unsigned i);
+
+#endif
