@@ -46,8 +46,7 @@ static bool loop_add(struct dp *dp, unsigned workers)
 
 size_t dp_eal_bytes(const struct dp_conf *conf, bool huge_pages)
 {
-	return conf->worker_count * dp_worker_eal_bytes(conf, huge_pages) +
-		dp_context_hash_bytes(conf->max_devices);
+	return conf->worker_count * dp_worker_eal_bytes(conf, huge_pages);
 }
 
 // What a worker is made of, and of which part.

@@ -28,8 +28,8 @@
 
 struct dp_worker;
 
-// Returns how many bytes of EAL's memory the mempools and the hash table will take, so that EAL is
-// started with enough.
+// Returns how many bytes of EAL's memory the mempools will take, so that EAL is started with
+// enough.
 size_t dp_eal_bytes(const struct dp_conf *conf, bool huge_pages);
 
 // Makes the tables, rings, pools and workers. EAL must be up. Returns NULL and errno on failure,

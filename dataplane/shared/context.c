@@ -5,27 +5,14 @@
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/memory.h"
 
-#include <rte_errno.h>
-#include <rte_hash.h>
-
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#define HASH_ENTRIES_MIN 8 // the smallest table that rte_hash makes
 
 // Contexts for so many devices, and room for those that retire.
 static uint32_t context_entries(uint32_t max_devices)
 {
 	return max_devices + max_devices / 64 + 16;
-}
-
-// Each may have an alias.
-static uint32_t hash_entries(uint32_t max_devices)
-{
-	return RTE_MAX(2 * context_entries(max_devices), (uint32_t)HASH_ENTRIES_MIN);
 }
 
 const char *dp_context_state_name(enum dp_context_state state)
@@ -40,55 +27,25 @@ const char *dp_context_state_name(enum dp_context_state state)
 	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";
 }
 
-void dp_context_key_make(const struct dp_context_table *table, struct dp_context_key *key,
-	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
-	uint8_t id_context_len)
-{
-	memset(key, 0, sizeof(*key));
-	key->kid_len = kid_len;
-	if (kid_len)
-		memcpy(key->kid, kid, kid_len);
-	if (has_id_context) {
-		uint64_t hash = keyed_hash(&table->id_context_hash, id_context, id_context_len);
-
-		key->id_context = (hash | 1) << 8 | id_context_len;
-	}
-}
-
 struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 {
-	static unsigned serial; // names of rte_hash are unique in a process
-	char name[RTE_HASH_NAMESIZE];
 	struct dp_context_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
-	snprintf(name, sizeof(name), "contexts%u", serial++);
-	keyed_hash_init(&table->key_hash);
 	keyed_hash_init(&table->id_context_hash);
 	table->max = max_devices;
 	table->clock.used = -1;
 	table->clock.limit = -1;
 	table->entries = context_entries(max_devices);
-	table->free = DP_INDEX_NONE;
-	const struct rte_hash_parameters params = {
-		.name = name,
-		.entries = hash_entries(max_devices),
-		.key_len = sizeof(struct dp_context_key),
-		.socket_id = SOCKET_ID_ANY,
-		// No hash function: all callers bring a keyed hash. Lock-free readers; extendable
-		// buckets, so that all names always fit.
-		.extra_flag =
-			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
-	};
-	table->hash = rte_hash_create(&params);
+	int rc = dp_names_init(&table->names, table->entries);
+
 	// All workers read the first line of each, and its owner writes the second.
 	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_ALL);
 	table->long_keys =
 		dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries, DP_MAP_LAZY);
 	table->side = dp_map(sizeof(struct dp_side) * (size_t)table->entries, DP_MAP_LAZY);
-	table->kin = dp_map(sizeof(struct dp_kin) * (size_t)table->entries, DP_MAP_LAZY);
-	if (!table->hash || !table->context || !table->long_keys || !table->side || !table->kin) {
+	if (rc || !table->context || !table->long_keys || !table->side) {
 		dp_context_table_free(table);
 		errno = ENOMEM;
 		return NULL;
@@ -106,7 +63,7 @@ void dp_context_table_free(struct dp_context_table *table)
 	if (!table)
 		return;
 
-	rte_hash_free(table->hash);
+	dp_names_fini(&table->names);
 	if (table->context) {
 		sodium_memzero(table->context, sizeof(struct dp_context) * (size_t)table->entries);
 		dp_unmap(table->context, sizeof(struct dp_context) * (size_t)table->entries);
@@ -116,7 +73,6 @@ void dp_context_table_free(struct dp_context_table *table)
 		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	}
 	dp_unmap(table->side, sizeof(struct dp_side) * (size_t)table->entries);
-	dp_unmap(table->kin, sizeof(struct dp_kin) * (size_t)table->entries);
 	free(table);
 }
 
@@ -125,20 +81,9 @@ size_t dp_context_key_bytes(const struct dp_context_table *table)
 	return (sizeof(struct dp_context) + sizeof(struct dp_long_keys)) * (size_t)table->entries;
 }
 
-size_t dp_context_hash_bytes(uint32_t max_devices)
-{
-	size_t entries = hash_entries(max_devices);
-
-	// Of rte_hash: a key with its data is 32 bytes, a bucket of 8 is 64 and there is as much
-	// again for extension, and two rings of free slots.
-	return entries * 32 + 2 * sizeof(uint32_t) * rte_align32pow2(entries + 1) +
-		2 * 64 * (rte_align32pow2(entries) / 8);
-}
-
 size_t dp_context_table_bytes(const struct dp_context_table *table)
 {
-	return dp_context_hash_bytes(table->max) +
-		sizeof(struct dp_context) * (size_t)table->entries;
+	return dp_names_bytes(&table->names) + sizeof(struct dp_context) * (size_t)table->entries;
 }
 
 // Counts a device that comes (1) or goes (-1): workers refuse ids of a length that no device has.
@@ -161,136 +106,6 @@ static void lengths_count(
 		__ATOMIC_RELEASE);
 }
 
-// Main: what the hash has under a name: false if it is not there.
-static bool name_get(
-	const struct dp_context_table *table, const struct dp_context_key *key, uint64_t *value)
-{
-	void *data;
-
-	if (rte_hash_lookup_with_hash_data(table->hash, key, dp_context_hash(table, key), &data) <
-		0)
-		return false;
-	*value = (uintptr_t)data;
-	return true;
-}
-
-// Adds a name, or changes in one store what it names.
-static int name_put(
-	struct dp_context_table *table, const struct dp_context_key *key, uint64_t value)
-{
-	return rte_hash_add_key_with_hash_data(
-		table->hash, key, dp_context_hash(table, key), (void *)(uintptr_t)value);
-}
-
-// The position is not free before name_free(), for readers take no lock.
-static uint32_t name_delete(struct dp_context_table *table, const struct dp_context_key *key)
-{
-	int32_t position =
-		rte_hash_del_key_with_hash(table->hash, key, dp_context_hash(table, key));
-
-	return position < 0 ? DP_POSITION_NONE : (uint32_t)position;
-}
-
-static void name_free(struct dp_context_table *table, uint32_t position)
-{
-	if (position != DP_POSITION_NONE)
-		rte_hash_free_key_with_position(table->hash, position);
-}
-
-static struct dp_context_key shared_name(const struct dp_context_key *key)
-{
-	struct dp_context_key shared = *key;
-
-	shared.id_context = 0;
-	return shared;
-}
-
-static uint32_t index_take(struct dp_context_table *table)
-{
-	uint32_t index = table->free;
-
-	if (index != DP_INDEX_NONE)
-		table->free = table->kin[index].next;
-	else if (table->unused < table->entries)
-		index = table->unused++;
-	return index;
-}
-
-static void index_give(struct dp_context_table *table, uint32_t index)
-{
-	table->kin[index] = (struct dp_kin){.next = table->free};
-	table->free = index;
-}
-
-// Lets (kid, none) name the context without ID Context, else the only one with this kid, else none.
-// `member` is one of the ring, the plain one if there is one.
-static int shared_write(
-	struct dp_context_table *table, const struct dp_context_key *shared, uint32_t member)
-{
-	const struct dp_kin *kin = &table->kin[member];
-	uint32_t named = kin->plain || kin->next == member ? member : DP_INDEX_NONE;
-
-	return name_put(table, shared, (uint64_t)member << 32 | named);
-}
-
-// Puts a context into the ring of those with its kid, and its names into the hash.
-static int kin_join(
-	struct dp_context_table *table, const struct dp_context_key *key, uint32_t index)
-{
-	const struct dp_context_key shared = shared_name(key);
-	struct dp_kin *kin = &table->kin[index];
-	uint64_t value;
-	bool others = name_get(table, &shared, &value);
-	uint32_t member = others ? value >> 32 : index;
-	int rc;
-
-	*kin = (struct dp_kin){.next = index,
-		.prev = index,
-		.position = DP_POSITION_NONE,
-		.shared_position = DP_POSITION_NONE,
-		.plain = !key->id_context};
-	if (key->id_context) {
-		rc = name_put(table, key, index);
-		if (rc < 0)
-			return rc;
-	}
-	if (others) {
-		kin->next = table->kin[member].next;
-		kin->prev = member;
-		table->kin[kin->next].prev = index;
-		table->kin[member].next = index;
-	}
-	rc = shared_write(table, &shared, kin->plain ? index : member);
-	if (rc < 0 && key->id_context)
-		name_free(table, name_delete(table, key));
-	return rc;
-}
-
-// Takes a context out of the ring, and its names out of the hash.
-static void kin_leave(
-	struct dp_context_table *table, const struct dp_context_key *key, uint32_t index)
-{
-	const struct dp_context_key shared = shared_name(key);
-	struct dp_kin *kin = &table->kin[index];
-	uint32_t other = kin->next;
-	uint64_t value;
-
-	if (key->id_context)
-		kin->position = name_delete(table, key);
-	if (other == index) {
-		kin->shared_position = name_delete(table, &shared);
-		return;
-	}
-	table->kin[kin->prev].next = kin->next;
-	table->kin[kin->next].prev = kin->prev;
-	// The one that stands there, if it stays: it may be the one without ID Context.
-	if (name_get(table, &shared, &value) && value >> 32 != index)
-		other = value >> 32;
-	int rc = shared_write(table, &shared, other);
-
-	(void)rc; // the name is there, so it needs no room
-}
-
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
 	uint32_t *index, uint32_t *generation)
 {
@@ -298,22 +113,15 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 		return -ENOSPC;
 	if (dp_context_find(table, key) >= 0)
 		return -EEXIST;
-	uint32_t taken = index_take(table);
-
-	if (taken == DP_INDEX_NONE)
-		return -EAGAIN;
 	// A worker may find the index from here on; an even generation says that no context is
 	// there.
-	int rc = kin_join(table, key, taken);
+	int rc = dp_names_join(&table->names, key, index);
 
-	if (rc < 0) {
-		index_give(table, taken);
-		return rc == -ENOSPC ? -EAGAIN : rc;
-	}
+	if (rc)
+		return rc;
 	table->count++;
 	lengths_count(table, key, 1);
-	*index = taken;
-	*generation = table->context[taken].generation + 1;
+	*generation = table->context[*index].generation + 1;
 	return 0;
 }
 
@@ -415,16 +223,7 @@ void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t 
 
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key)
 {
-	uint64_t value;
-
-	if (!name_get(table, key, &value))
-		return -ENOENT;
-	uint32_t index = value;
-
-	// An alias is no name that a device was added under.
-	if (!key->id_context && (index == DP_INDEX_NONE || !table->kin[index].plain))
-		return -ENOENT;
-	return index;
+	return dp_names_own(&table->names, key);
 }
 
 void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key)
@@ -433,7 +232,7 @@ void dp_context_unlink(struct dp_context_table *table, const struct dp_context_k
 
 	if (index < 0)
 		return;
-	kin_leave(table, key, index);
+	dp_names_leave(&table->names, index);
 	table->count--;
 	lengths_count(table, key, -1);
 }
@@ -449,7 +248,5 @@ void dp_context_release(struct dp_context_table *table, uint32_t index)
 	ctx->generation = generation;
 	ctx->owner = DP_OWNER_NONE;
 	side_wipe(&table->side[index]);
-	name_free(table, table->kin[index].position);
-	name_free(table, table->kin[index].shared_position);
-	index_give(table, index);
+	dp_names_release(&table->names, index);
 }

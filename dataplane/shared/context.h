@@ -17,6 +17,7 @@
 #include "crypto/keyed_hash.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/oscore/window.h"
+#include "dataplane/shared/names.h"
 #include "dataplane/shared/piv_clock.h"
 
 #include <rte_branch_prediction.h>
@@ -71,15 +72,6 @@ enum dp_context_flags {
 	DP_CONTEXT_FLOOR = 4,     // a device without Echo: see mark
 	DP_CONTEXT_LONG_KEYS = 8, // its keys stand in struct dp_long_keys; the table sets it
 };
-
-// How a message names its context. ids of another length differ in kid_len.
-struct dp_context_key {
-	uint8_t kid_len;
-	uint8_t kid[OSC_KID_LEN_MAX];
-	uint64_t
-		id_context; // keyed hash (55 bits) || 1 || length (8 bits); 0 without an ID Context
-};
-_Static_assert(sizeof(struct dp_context_key) == 16, "no bytes between that are not compared");
 
 struct dp_context {
 	// First line: main writes it before it publishes the context. After that it is constant,
@@ -154,40 +146,18 @@ struct dp_long_keys {
 	uint8_t sender_key[AEAD_KEY_MAX];
 };
 
-// The names of a context, written and read by main, see struct dp_context_table.
-struct dp_kin {
-	uint32_t next;            // in the ring of those with its kid; in the list of free indices
-	uint32_t prev;            // in the ring
-	uint32_t position;        // of its own name in the hash, DP_POSITION_NONE without one
-	uint32_t shared_position; // of (kid, none), to be freed with this context
-	bool plain;               // it has no ID Context: (kid, none) is its own name
-};
-
-#define DP_POSITION_NONE UINT32_MAX
-
-// A name is (kid, ID Context) or (kid, none), and the hash's data says which context it names. A
-// context with an ID Context has the alias (kid, none) too, where no other has its kid: so a device
-// that sends no kid context is served. One context, one window, whatever it is called.
-//
-// The data of (kid, none) is the index that workers find, DP_INDEX_NONE where several have the kid
-// and none is without ID Context, and in the high 32 bits, for main, one of those with this kid:
-// the one without ID Context if there is one.
 struct dp_context_table {
-	struct rte_hash *hash;
+	struct dp_names names;
 	struct dp_context *context;     // [entries]
-	struct dp_kin *kin;             // [entries], main, mapped lazily by the kernel
 	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
 	struct dp_side *side;           // [entries], mapped lazily by the kernel
 	uint32_t max;                   // devices
 	uint32_t entries;               // of the arrays: max, and room for those that retire
-	uint32_t unused;                // main: indices from here on were never used
-	uint32_t free;               // main: list of those that came back, DP_INDEX_NONE if empty
-	uint32_t count;              // main
-	uint8_t kid_lens;            // main, atomic: bit n: a device has a kid of n bytes
-	uint64_t id_context_lens[4]; // main, atomic: a device has an ID Context of n bytes
+	uint32_t count;                 // main
+	uint8_t kid_lens;               // main, atomic: bit n: a device has a kid of n bytes
+	uint64_t id_context_lens[4];    // main, atomic: a device has an ID Context of n bytes
 	uint32_t kid_len_count[OSC_KID_LEN_MAX + 1]; // main: of devices
 	uint32_t id_context_len_count[256];          // main: of devices
-	struct keyed_hash key_hash;                  // of a whole struct dp_context_key
 	struct keyed_hash id_context_hash;
 	struct dp_clock clock; // of DP_CONTEXT_OWN_PIV_CLOCK
 	bool locked;           // the keys cannot be swapped out
@@ -199,8 +169,6 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices);
 void dp_context_table_free(struct dp_context_table *table);
 // Bytes of the arrays that hold keys.
 size_t dp_context_key_bytes(const struct dp_context_table *table);
-// Bytes of the hash alone, which lives in EAL's memory.
-size_t dp_context_hash_bytes(uint32_t max_devices);
 // Bytes of the whole table that are always there: not of long keys and the side table, of which the
 // kernel maps what is used.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
@@ -220,9 +188,20 @@ static inline bool dp_context_possible(const struct dp_context_table *table, uin
 
 // Makes the key by which a table finds a context. kid_len is at most OSC_KID_LEN_MAX. Without an ID
 // Context the table is not looked at.
-void dp_context_key_make(const struct dp_context_table *table, struct dp_context_key *key,
-	const uint8_t *kid, uint8_t kid_len, bool has_id_context, const uint8_t *id_context,
-	uint8_t id_context_len);
+static inline void dp_context_key_make(const struct dp_context_table *table,
+	struct dp_context_key *key, const uint8_t *kid, uint8_t kid_len, bool has_id_context,
+	const uint8_t *id_context, uint8_t id_context_len)
+{
+	uint64_t word = dp_context_kid_word(kid, kid_len);
+
+	memcpy(key, &word, sizeof(word));
+	key->id_context = 0;
+	if (unlikely(has_id_context)) {
+		uint64_t hash = keyed_hash(&table->id_context_hash, id_context, id_context_len);
+
+		key->id_context = (hash | 1) << 8 | id_context_len;
+	}
+}
 
 // The same for a kid without ID Context behind which bytes follow: eight may be read from kid on.
 static inline void dp_context_key_short(
@@ -301,10 +280,11 @@ int64_t dp_context_find(const struct dp_context_table *table, const struct dp_co
 void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key);
 void dp_context_release(struct dp_context_table *table, uint32_t index);
 
+// What spreads devices over workers.
 static inline uint32_t dp_context_hash(
 	const struct dp_context_table *table, const struct dp_context_key *key)
 {
-	return keyed_hash(&table->key_hash, key, sizeof(*key));
+	return dp_names_hash(&table->names, key);
 }
 
 static inline const uint8_t *dp_context_recipient_key(
@@ -336,12 +316,6 @@ static inline bool dp_context_window_unknown(const struct dp_context *ctx)
 static inline uint8_t dp_context_owner(const struct dp_context *ctx)
 {
 	return __atomic_load_n(&ctx->owner, __ATOMIC_ACQUIRE);
-}
-
-// What a worker finds by the data of a name: an index, or DP_INDEX_NONE.
-static inline uint32_t dp_context_named(const void *data)
-{
-	return (uint32_t)(uintptr_t)data;
 }
 
 // The generation if the context is live, else 0.

@@ -8,8 +8,6 @@
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/unprotected.h"
 
-#include <rte_hash.h>
-
 // An ACK or a RST, for a message of ours or none. Never answered (RFC 7252 section 4.2).
 static void receive_ack(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum coap_verdict verdict)
@@ -123,32 +121,61 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	return true;
 }
 
+// The look-up comes when the whole burst is parsed: until then the line that it reads is fetched.
+static bool look_ahead(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_names *names = &w->contexts->names;
+
+	vec->name[slot] = dp_names_hash(names, &vec->key[slot]);
+	dp_names_prefetch(names, vec->name[slot]);
+	return true;
+}
+
 void dp_parse(struct dp_worker *w, struct pkt_vec *vec)
 {
-	VEC_FILTER(vec, slot, parse_one(w, vec, slot));
+	VEC_FILTER(vec, slot, parse_one(w, vec, slot) && look_ahead(w, vec, slot));
+}
+
+static void context_prefetch(const struct dp_worker *w, uint32_t index)
+{
+	if (index == DP_INDEX_NONE)
+		return;
+	rte_prefetch0(&w->contexts->context[index]);
+	rte_prefetch0(&w->contexts->context[index].window);
+}
+
+// Finds whom the names are of. Those that their home does not answer wait for one line more.
+static void names_find(const struct dp_worker *w, const struct pkt_vec *vec, uint32_t *index)
+{
+	const struct dp_names *names = &w->contexts->names;
+	uint8_t far[DP_BURST];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < vec->n; i++) {
+		uint64_t name = vec->name[vec->live[i]];
+
+		index[i] = dp_names_near(names, name);
+		if (unlikely(index[i] == DP_NAME_FAR)) {
+			dp_names_prefetch_far(names, name);
+			far[count++] = i;
+			continue;
+		}
+		context_prefetch(w, index[i]);
+	}
+	for (unsigned k = 0; k < count; k++) {
+		unsigned i = far[k], slot = vec->live[i];
+
+		index[i] = dp_names_far(names, &vec->key[slot], vec->name[slot]);
+		context_prefetch(w, index[i]);
+	}
 }
 
 void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 {
-	const void *keys[DP_BURST];
-	hash_sig_t hashes[DP_BURST];
-	void *named[DP_BURST];
-	uint64_t hits = 0;
 	uint32_t index[DP_BURST];
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < vec->n; i++) {
-		keys[i] = &vec->key[vec->live[i]];
-		hashes[i] = dp_context_hash(w->contexts, keys[i]);
-	}
-	rte_hash_lookup_with_hash_bulk_data(w->contexts->hash, keys, hashes, vec->n, &hits, named);
-	for (unsigned i = 0; i < vec->n; i++) {
-		index[i] = hits >> i & 1 ? dp_context_named(named[i]) : DP_INDEX_NONE;
-		if (index[i] == DP_INDEX_NONE)
-			continue;
-		rte_prefetch0(&w->contexts->context[index[i]]);
-		rte_prefetch0(&w->contexts->context[index[i]].window);
-	}
+	names_find(w, vec, index);
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];
 		const struct dp_context *ctx = NULL;

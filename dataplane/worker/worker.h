@@ -55,6 +55,7 @@ struct pkt_vec {
 	struct coap_msg msg[DP_BURST];      // outer message
 	struct osc_option option[DP_BURST]; // OSCORE option
 	struct dp_context_key key[DP_BURST];
+	uint64_t name[DP_BURST]; // hash of the key, for the look-up
 	uint32_t context[DP_BURST];
 	uint32_t generation[DP_BURST];
 	uint16_t plaintext_len[DP_BURST];

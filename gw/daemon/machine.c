@@ -38,7 +38,7 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 	};
 }
 
-// Decides about huge pages. Sets how much of EAL's memory mempools and the hash table take.
+// Decides about huge pages. Sets how much of EAL's memory mempools take.
 static bool choose_memory(const struct conf *conf, uint16_t mtu, size_t *memory_mb)
 {
 	const struct dp_conf sizes = machine_dp_sizes(conf, mtu);

@@ -25,7 +25,7 @@
 #define TASKS_DIR      "/proc/self/task"
 
 #define ARGS_MAX        (16 + 2 * EAL_PCI_MAX)
-#define MEMORY_MB_FIXED 64 // of EAL, drivers and hash tables; EAL's own default without huge pages
+#define MEMORY_MB_FIXED 64   // of EAL and drivers; EAL's own default without huge pages
 #define LOG_KEPT        2000 // bytes of what DPDK says before ports are open
 
 _Static_assert(EAL_WORKERS_MAX == RTE_MAX_LCORE - 1, "lcores 1 and up are the workers");
