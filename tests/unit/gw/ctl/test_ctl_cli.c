@@ -39,7 +39,7 @@ static void fake_status(void *arg, struct ctl_request *req)
 	static const char *const addresses[] = {"192.0.2.1/24", "2001:db8::1/64"};
 	static const char *const alarms[] = {"red \x1b[31m alert"};
 	struct ctl_port_status port = {"lan", "tap", "tap0", true, addresses, 2, 5683};
-	struct ctl_worker_status worker = {3, 253, 7, 1, "none"};
+	struct ctl_worker_status worker = {3, 253, 7, 1, "none", 262143};
 	struct ctl_upstream_status upstream = {"api", 2, 1, 5, 0};
 	struct ctl_device_count count = {CTL_DEVICE_ACTIVE, 7};
 	struct ctl_status status = {"serving", 61000, 10, 100, &count, 1, &port, 1, &worker, 1,
