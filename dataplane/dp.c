@@ -14,6 +14,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_pause.h>
 
 #include <sodium.h>
 #include <stdio.h>
@@ -54,9 +55,11 @@ struct making {
 	struct dp *dp;
 	const struct dp_conf *conf;
 	const struct dp_tables *tables;
+	int (*make)(void *arg);
 	unsigned worker;
 	int rc;
 	struct error *error;
+	bool made; // atomic; main clears it, and the lcore that makes the part sets it then
 };
 
 static int make_worker(void *arg)
@@ -78,17 +81,31 @@ static int make_rings_to(void *arg)
 	return 0;
 }
 
+static int make_and_tell(void *arg)
+{
+	struct making *m = arg;
+
+	m->make(m);
+	__atomic_store_n(&m->made, true, __ATOMIC_RELEASE); // main may use what was made
+	return 0;
+}
+
 // Has a part made by the lcore that will use it: the kernel and EAL take memory from the NUMA node
 // of the CPU that asks for it. An lcore that is not there yet, or is main, leaves it to main.
+// Behind EAL's wait the lcore can be launched again; behind made, main sees all that it wrote.
 static int make_on_lcore(struct making *m, int (*make)(void *arg))
 {
 	const unsigned lcore = m->conf->lcores[m->worker];
 
+	m->make = make;
+	__atomic_store_n(&m->made, false, __ATOMIC_RELAXED); // the launch publishes it
 	if (!rte_lcore_is_enabled(lcore) || lcore == rte_get_main_lcore() ||
-		rte_eal_remote_launch(make, m, lcore))
-		make(m);
+		rte_eal_remote_launch(make_and_tell, m, lcore))
+		make_and_tell(m);
 	else
 		rte_eal_wait_lcore(lcore);
+	while (!__atomic_load_n(&m->made, __ATOMIC_ACQUIRE))
+		rte_pause();
 	return m->rc;
 }
 
