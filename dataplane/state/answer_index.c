@@ -54,8 +54,8 @@ _Static_assert(2 * ANSWER_BYTES_MAX / RECORD - 2 < 1 << 11, "in its field");
 // miss: a replay of a request without an answer costs this line alone.
 struct answers_bucket {
 	uint8_t hash[ANSWERS_WAYS];
-	uint16_t beyond; // bit i: offset[i] is of the ring RING_BEYOND
-	uint16_t spare;
+	uint16_t beyond;               // bit i: offset[i] is of the ring RING_BEYOND
+	uint16_t next;                 // way of the next record within shares: they take turns
 	uint32_t offset[ANSWERS_WAYS]; // low bits, in units of the smallest record
 };
 
@@ -242,19 +242,6 @@ static bool way_matches(const struct dp_answer_index *answers, const struct answ
 	return bucket->hash[way] == way_hash(name) && way_held(answers, bucket, way);
 }
 
-// The oldest way, where all are of the first ring: those whose record is gone are the oldest.
-static unsigned way_oldest(const struct answers_ring *ring, const struct answers_bucket *bucket)
-{
-	uint64_t oldest = 0;
-
-	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
-		uint64_t age = (uint64_t)way_age(ring, bucket->offset[i]) << 4 | i;
-
-		oldest = RTE_MAX(oldest, age);
-	}
-	return oldest & 15;
-}
-
 // The way for a new record: one whose record is gone, else the oldest of the second ring, else the
 // oldest of the first one; but for a record of the second ring none of the first gives way, and
 // ANSWERS_WAYS says that there is none.
@@ -265,7 +252,7 @@ static unsigned way_find(
 	unsigned way = ANSWERS_WAYS;
 
 	if (likely(!bucket->beyond && ring == RING_SHARES))
-		return way_oldest(&answers->ring[RING_SHARES], bucket);
+		return bucket->next; // the oldest, gone or not, as long as nothing came between
 	for (unsigned i = 0; i < ANSWERS_WAYS; i++) {
 		bool beyond = bucket->beyond >> i & 1;
 		uint64_t worth = !way_held(answers, bucket, i) ? 0 : beyond ? 1 : 2;
@@ -321,6 +308,8 @@ static inline struct answer_record *record_add(struct dp_answer_index *answers,
 		.size = size / RECORD,
 		.kind = kind,
 	};
+	if (way == bucket->next)
+		bucket->next = way + 1 < ANSWERS_WAYS ? way + 1 : 0;
 	bucket->hash[way] = way_hash(note->name);
 	bucket->beyond = (bucket->beyond & ~(1u << way)) | which << way;
 	bucket->offset[way] = ring->head / RECORD;

@@ -16,6 +16,13 @@ struct pkt_answer *dp_answer_add(struct dp_worker *w)
 	return answer;
 }
 
+// Fetches where the answer will be recorded.
+static void name_make(const struct dp_worker *w, struct pkt_answer *answer)
+{
+	answer->name = dp_answer_name(w->answers, answer->context, answer->generation, answer->piv);
+	dp_answer_index_prefetch(w->answers, answer->name);
+}
+
 struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	struct pkt_answer *answer = dp_answer_add(w);
@@ -37,6 +44,7 @@ struct pkt_answer *dp_answer_to_slot(struct dp_worker *w, struct pkt_vec *vec, u
 	answer->context = vec->context[slot];
 	answer->generation = vec->generation[slot];
 	answer->again = vec->again[slot];
+	name_make(w, answer);
 	return answer;
 }
 
@@ -77,5 +85,6 @@ struct pkt_answer *dp_answer_to_exchange(struct dp_worker *w, uint32_t index)
 	answer->generation = x->context_generation;
 	answer->no_response = x->no_response;
 	answer->separate = dp_exchange_is_acked(x->state);
+	name_make(w, answer);
 	return answer;
 }

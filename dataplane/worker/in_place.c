@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/in_place.h"
 
+#include "dataplane/worker/answer.h"
 #include "dataplane/worker/send.h"
 
 #include <assert.h>
@@ -9,32 +10,6 @@
 static uint8_t *coap_of(const struct pkt_vec *vec, unsigned slot)
 {
 	return rte_pktmbuf_mtod_offset(vec->mbuf[slot], uint8_t *, vec->net[slot].coap_off);
-}
-
-// Writes all in front of the ciphertext, around the token; returns its length. The outer code is
-// the same for all answers (RFC 8613 section 4.2), and the OSCORE option is empty.
-static unsigned head_write(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
-{
-	const struct coap_msg *msg = &vec->msg[slot];
-	uint8_t *coap = coap_of(vec, slot);
-	uint8_t *at = coap + 4 + msg->token_len;
-	enum coap_type type = COAP_ACK; // piggybacked
-	uint16_t mid = msg->mid;
-
-	if (msg->type == COAP_NON) {
-		struct dp_flow flow;
-
-		pkt_flow(vec, slot, &flow);
-		type = COAP_NON; // RFC 7252 section 5.2.3
-		mid = dp_mid_non(w->mids, &flow);
-	}
-	coap[0] = COAP_VERSION << 6 | type << 4 | msg->token_len;
-	coap[1] = COAP_CHANGED;
-	coap[2] = mid >> 8;
-	coap[3] = mid & 0xff;
-	*at++ = COAP_OPT_OSCORE << 4;
-	*at++ = COAP_PAYLOAD_MARK;
-	return at - coap;
 }
 
 static uint64_t endpoint_of(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
@@ -86,7 +61,10 @@ void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 
 	assert(batch->n <= DP_ANSWERS_BATCH && len <= vec->plaintext_len[slot]);
 	note_make(w, vec, slot, tag_len, plaintext, len, &batch->note[i]);
-	unsigned head = head_write(w, vec, slot);
+	const struct coap_msg *msg = &vec->msg[slot];
+	// Piggybacked; else dp_in_place_prepare() gives it a message id.
+	unsigned head = dp_answer_head(
+		coap, msg->type == COAP_CON ? COAP_ACK : COAP_NON, msg->mid, msg->token_len);
 	uint8_t *text = coap + head;
 
 	if (likely(len == 1)) // a code alone
@@ -97,6 +75,22 @@ void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	batch->head_len[i] = head + len + tag_len;
 	osc_op_again(&batch->op[i], &vec->op[vec->op_of[slot]],
 		dp_context_sender_key(w->contexts, ctx), text, text, len);
+}
+
+void dp_in_place_prepare(struct dp_worker *w, unsigned i)
+{
+	struct pkt_vec *vec = &w->vec;
+	unsigned slot = w->batch.slot[i];
+	uint8_t *coap = coap_of(vec, slot);
+	struct dp_flow flow;
+
+	if (likely(vec->msg[slot].type == COAP_CON))
+		return;
+	pkt_flow(vec, slot, &flow);
+	uint16_t mid = dp_mid_non(w->mids, &flow); // RFC 7252 section 5.2.3
+
+	coap[2] = mid >> 8;
+	coap[3] = mid & 0xff;
 }
 
 void dp_in_place_send(struct dp_worker *w, unsigned i)

@@ -31,6 +31,9 @@ static inline bool dp_in_place_possible(
 // is no request any more.
 void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const uint8_t *plaintext, uint16_t len);
+// Gives answer i of the batch its message id, if it is not an ACK: in the order of the batch, so
+// that answers made in either way share an endpoint's ids.
+void dp_in_place_prepare(struct dp_worker *w, unsigned i);
 // Records answer i of the batch when it is sealed, and sends it. The packet is no longer the
 // burst's then. A copy of the request is answered by sealing the same again.
 void dp_in_place_send(struct dp_worker *w, unsigned i);

@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/seal.h"
 
+#include "base/bytes.h"
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/in_place.h"
@@ -15,6 +16,22 @@ static bool not_wanted(const struct pkt_answer *answer)
 	return answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
 }
 
+// The type and message id of an answer.
+static enum coap_type message_id(
+	struct dp_worker *w, const struct pkt_answer *answer, uint16_t *mid)
+{
+	*mid = answer->mid;
+	if (unlikely(answer->separate && answer->exchange != DP_INDEX_NONE)) {
+		*mid = w->exchanges->worker_half[answer->exchange].own_mid;
+		return COAP_CON; // RFC 7252 section 5.2.2
+	}
+	if (answer->type == COAP_NON || answer->separate) {
+		*mid = dp_mid_non(w->mids, answer->flow);
+		return COAP_NON; // section 5.2.3
+	}
+	return COAP_ACK; // piggybacked
+}
+
 // Everything in front of the ciphertext. Returns its length, 0 if it does not fit.
 static size_t encode_head(
 	struct dp_worker *w, const struct pkt_answer *answer, uint8_t *coap, size_t room)
@@ -23,7 +40,14 @@ static size_t encode_head(
 	struct osc_option option = {0};
 	uint8_t value[OSC_OPTION_LEN_MAX];
 	struct coap_writer writer;
+	uint16_t mid;
+	enum coap_type type = message_id(w, answer, &mid);
 
+	if (likely(w->fast_paths && !answer->has_own_piv && answer->token_len <= 8 &&
+		    answer->token_len + 6u < room)) {
+		bytes_copy(coap + 4, answer->token, answer->token_len);
+		return dp_answer_head(coap, type, mid, answer->token_len);
+	}
 	if (answer->has_own_piv) {
 		option.piv = answer->own_piv;
 		option.piv_len = 1; // its presence; encoded in as few bytes as possible
@@ -34,18 +58,9 @@ static size_t encode_head(
 		option.kid_len = ctx->sender_id_len;
 	}
 	int value_len = osc_option_encode(&option, value, sizeof(value));
-	enum coap_type type = COAP_ACK; // piggybacked
-	uint16_t mid = answer->mid;
 
 	if (value_len < 0)
 		return 0;
-	if (unlikely(answer->separate && answer->exchange != DP_INDEX_NONE)) {
-		type = COAP_CON; // RFC 7252 section 5.2.2
-		mid = w->exchanges->worker_half[answer->exchange].own_mid;
-	} else if (answer->type == COAP_NON || answer->separate) {
-		type = COAP_NON; // section 5.2.3
-		mid = dp_mid_non(w->mids, answer->flow);
-	}
 	coap_writer_init(&writer, coap, room);
 	// The outer code is the same for all answers (RFC 8613 section 4.2).
 	coap_write_header(&writer, type, COAP_CHANGED, mid, answer->token, answer->token_len);
@@ -69,11 +84,6 @@ static bool is_deterministic(const struct pkt_answer *answer)
 	return answer->deterministic && !answer->has_own_piv;
 }
 
-static uint64_t name_of(const struct dp_worker *w, const struct pkt_answer *answer)
-{
-	return dp_answer_name(w->answers, answer->context, answer->generation, answer->piv);
-}
-
 // Records what a duplicate gets: these bytes, or without them the same answer, sealed again.
 static void record(
 	struct dp_worker *w, const struct pkt_answer *answer, const uint8_t *coap, uint16_t len)
@@ -81,7 +91,7 @@ static void record(
 	if (!answer->recorded)
 		return;
 	const struct dp_answer_key key = {
-		.name = name_of(w, answer),
+		.name = answer->name,
 		.piv = answer->piv,
 		.endpoint = dp_answer_endpoint(w->answers, answer->flow),
 		.context = answer->context,
@@ -267,8 +277,6 @@ static bool prepare(struct dp_worker *w, unsigned i)
 			return false;
 		coap = w->spare + i * w->spare_stride;
 	}
-	if (answer->recorded)
-		dp_answer_index_prefetch(w->answers, name_of(w, answer));
 	size_t head = place_head(w, answer, coap);
 
 	if (!head) {
@@ -373,7 +381,9 @@ void dp_answers_flush(struct dp_worker *w)
 	if (!batch->n)
 		return;
 	for (unsigned i = 0; i < batch->n; i++) {
-		if (batch->slot[i] == DP_SLOT_NONE && !prepare(w, i))
+		if (batch->slot[i] != DP_SLOT_NONE)
+			dp_in_place_prepare(w, i);
+		else if (!prepare(w, i))
 			continue;
 		algs |= 1 << alg_of(w, i);
 		ready[n++] = i;

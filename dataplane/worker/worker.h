@@ -88,6 +88,7 @@ struct pkt_vec {
 
 // An answer to be sealed and sent. Pointers stay valid until the batch is flushed.
 struct pkt_answer {
+	uint64_t name; // dp_answer_name() of the request
 	const struct dp_flow *flow;
 	const uint8_t *token;
 	const uint8_t *kid; // of the request
