@@ -189,7 +189,8 @@ void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint1
 	}
 	macs_return(start, frame);
 	if (start != frame)
-		store_u32(start + 2 * MAC_LEN, htonl(ETHERTYPE_VLAN << 16 | info->vlan_tci));
+		store_u32(start + 2 * MAC_LEN,
+			htonl((uint32_t)ETHERTYPE_VLAN << 16 | info->vlan_tci));
 	const uint64_t addr_sum =
 		info->family == 4 ? ipv4_return(ip, udp_len) : ipv6_return(ip, udp_len);
 	const uint32_t ports = load_u32(udp);

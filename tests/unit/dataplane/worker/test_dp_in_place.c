@@ -93,3 +93,35 @@ Test(dp_in_place, a_copy_gets_the_same_bytes)
 		cr_expect_eq(bed_count(&bed, DP_STAT_rx_duplicates_answered), i + 1);
 	}
 }
+
+// Sends a burst of NONs, of which every other one is answered elsewhere, and notes the
+// message ids of what comes back, in order.
+static void mids_of_burst(bool fast, uint64_t piv, uint16_t mids[5])
+{
+	static const char *const paths[] = {"nowhere", "discard", "nowhere", "echo", "nowhere"};
+
+	bed_set_fast_paths(&bed, fast);
+	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
+		bed_seal_path(&device, &request, COAP_NON, i, piv + i, COAP_POST, paths[i], "x");
+		bed_send_request(&bed, &request);
+	}
+	bed_turn(&bed);
+	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
+		cr_assert(bed_receive(&bed, &answer));
+		mids[i] = answer.msg.mid;
+	}
+}
+
+// A peer sees ids in the order of the messages, wherever those are made.
+Test(dp_in_place, message_ids_are_taken_in_the_order_of_the_batch)
+{
+	uint16_t slow[5], fast[5];
+
+	bed_device_add(&bed, &device, true);
+	mids_of_burst(false, 10, slow);
+	mids_of_burst(true, 20, fast);
+	for (unsigned i = 1; i < RTE_DIM(slow); i++) {
+		cr_expect_eq((uint16_t)(slow[i] - slow[0]), i, "slow, %u", i);
+		cr_expect_eq((uint16_t)(fast[i] - fast[0]), i, "fast, %u", i);
+	}
+}
