@@ -35,6 +35,7 @@ struct dp_exchange {
 	uint8_t tag[DP_TAG_KEPT];
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
 	uint8_t state;       // enum dp_exchange_state; by dp_exchange_to()
+	bool away;           // another worker received the request
 	// Only where dp_exchange_is_acked():
 	uint8_t copies;    // of the request that got the empty ACK again
 	uint16_t own_mid;  // message id of the separate answer

@@ -2,9 +2,21 @@
 
 #include "dataplane/worker/exchanges.h"
 
+#include "dataplane/worker/move.h"
+
+static void away_end(struct dp_worker *w, const struct dp_exchange *x)
+{
+	const struct dp_context *ctx = &w->contexts->context[x->context];
+
+	// While it was under way, nobody else can have become the owner of this generation.
+	if (dp_context_live(ctx) == x->context_generation)
+		dp_move_note_end(w, x->context, ctx);
+}
+
 void dp_exchange_end(struct dp_worker *w, uint32_t index)
 {
-	enum dp_exchange_state state = w->exchanges->worker_half[index].state;
+	const struct dp_exchange *x = &w->exchanges->worker_half[index];
+	enum dp_exchange_state state = x->state;
 
 	// What no loop took is in no list yet.
 	if (likely(state != DP_EXCHANGE_TAKEN)) {
@@ -12,6 +24,8 @@ void dp_exchange_end(struct dp_worker *w, uint32_t index)
 		if (dp_exchange_is_delivering(state))
 			dp_unacked_remove(w->unacked, index);
 		dp_in_flight_remove(w->in_flight, index);
+		if (unlikely(x->away))
+			away_end(w, x);
 	}
 	dp_exchange_give(w->exchanges, index);
 }

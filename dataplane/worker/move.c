@@ -16,6 +16,22 @@ static bool may_ask(struct dp_worker *w, const struct dp_side *side)
 	return !side->moved_s || w->now_ms / 1000 > side->moved_s + (uint64_t)AGAIN_S;
 }
 
+static bool under_way(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return ctx->in_flight != DP_INDEX_NONE || side->unacked_count;
+}
+
+// Asks main, if it may be and what is under way allows it.
+static bool ask(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+{
+	const struct dp_side *side = dp_side(w, index);
+
+	if (under_way(ctx, side) || !may_ask(w, side))
+		return false;
+	w->moves_ms = w->now_ms;
+	return dp_event_send(w, DP_EVENT_MOVE_WANTED, index, ctx->generation, side->away_from);
+}
+
 void dp_move_note(struct dp_worker *w, uint32_t index, const struct dp_context *ctx, unsigned from)
 {
 	struct dp_side *side = dp_side(w, index);
@@ -27,13 +43,20 @@ void dp_move_note(struct dp_worker *w, uint32_t index, const struct dp_context *
 		side->away_count = 0;
 	side->away_from = from;
 	side->away_accepted = ctx->accepted;
-	if (++side->away_count < DP_MOVE_AFTER)
+	if (++side->away_count == DP_MOVE_AFTER)
+		ask(w, index, ctx);
+	else if (side->away_count >= 2 * DP_MOVE_AFTER - 1)
+		side->away_count = DP_MOVE_AFTER - 1; // the next one asks again
+}
+
+void dp_move_note_end(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+{
+	struct dp_side *side = dp_side(w, index);
+
+	if (side->away_count < DP_MOVE_AFTER || side->away_accepted != ctx->accepted)
 		return;
-	side->away_count = 0;
-	if (!may_ask(w, side))
-		return;
-	w->moves_ms = w->now_ms;
-	dp_event_send(w, DP_EVENT_MOVE_WANTED, index, ctx->generation, from);
+	if (ask(w, index, ctx))
+		side->away_count = 0;
 }
 
 void dp_move(struct dp_worker *w, uint32_t index, unsigned to)
@@ -43,9 +66,9 @@ void dp_move(struct dp_worker *w, uint32_t index, unsigned to)
 
 	// Between two turns no answer waits to be sealed.
 	assert(ctx->owner == w->id && !w->batch.n);
-	if (to >= w->worker_count || to == w->id || ctx->in_flight != DP_INDEX_NONE ||
-		side->unacked_count || w->limits_lost)
+	if (to >= w->worker_count || to == w->id || under_way(ctx, side) || w->limits_lost)
 		return;
+	side->away_count = 0;
 	side->previous = w->id;
 	side->moved_s = w->now_ms / 1000;
 	dp_count(w, DP_STAT_contexts_moved);

@@ -21,6 +21,9 @@
 
 // The owner has accepted a request that arrived at worker `from`.
 void dp_move_note(struct dp_worker *w, uint32_t index, const struct dp_context *ctx, unsigned from);
+// A request that arrived elsewhere is under way no more. The owner asks again, as what is asked
+// when a request is accepted comes too late, if that one goes to a backend.
+void dp_move_note_end(struct dp_worker *w, uint32_t index, const struct dp_context *ctx);
 // Gives a live context that this worker owns to another one, unless anything of it is under way.
 void dp_move(struct dp_worker *w, uint32_t index, unsigned to);
 // The worker that may have the answer to a request of a context that this worker owns: it was its

@@ -204,6 +204,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	x->context_generation = vec->generation[slot];
 	x->mid = msg->mid;
 	x->type = msg->type;
+	x->away = vec->from != w->id;
 	x->kid_len = option->kid_len;
 	memcpy(x->kid, option->kid, option->kid_len);
 	x->tag_len = aead_algs[ctx->alg].tag_len;

@@ -181,6 +181,31 @@ Test(dp_move, not_while_a_request_is_at_its_backend)
 	cr_expect_eq(moved(), 1);
 }
 
+// A device whose requests all go to a backend: between two of them nothing is under way.
+static void serve_up(unsigned queue, unsigned count)
+{
+	while (count--) {
+		bed_later(&bed, 20);
+		ask(queue, "up/x", COAP_CON);
+		dp_handle handle = taken_by(context()->owner);
+		unsigned owner = context()->owner;
+
+		poll(); // main is quicker than the backend
+		cr_expect_eq(context()->owner, owner, "not while it is under way");
+		respond(owner, handle);
+		answered();
+		poll();
+	}
+}
+
+Test(dp_move, a_device_of_a_backend_follows_its_packets)
+{
+	serve_up(0, 1);
+	serve_up(1, 10 * DP_MOVE_AFTER);
+	cr_expect_eq(context()->owner, 1);
+	cr_expect_leq(bed_count(&bed, DP_STAT_handed_over), DP_MOVE_AFTER + 2);
+}
+
 Test(dp_move, not_while_an_answer_waits_for_its_ack)
 {
 	serve(0, 1);
