@@ -45,6 +45,7 @@ static struct dp_context_key staying[STAYING], coming[COMING], never[NEVER];
 static uint32_t staying_index[STAYING];
 static bool stopping, planted;
 static uint64_t wrong, found, missed; // atomic
+static pthread_barrier_t begin;       // before it, main would not wait for a reader
 static unsigned points, failures;
 
 static void point(bool good, const char *hash, const char *what)
@@ -107,6 +108,7 @@ static void *reader_run(void *arg)
 
 	rte_rcu_qsbr_thread_register(qsbr, id);
 	rte_rcu_qsbr_thread_online(qsbr, id);
+	pthread_barrier_wait(&begin);
 	while (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
 		for (unsigned i = 0; i < LOOKS; i++)
 			if (!look(&state))
@@ -187,15 +189,17 @@ static void run(const char *what, const struct keyed_hash *hash, unsigned steps)
 	wrong = found = missed = 0;
 	stopping = false;
 	names_make(hash);
-	if (rte_rcu_qsbr_init(qsbr, READERS))
+	if (rte_rcu_qsbr_init(qsbr, READERS) || pthread_barrier_init(&begin, NULL, READERS + 1))
 		abort();
 	for (uintptr_t i = 0; i < READERS; i++)
 		if (pthread_create(&reader[i], NULL, reader_run, (void *)i))
 			abort();
+	pthread_barrier_wait(&begin);
 	come_and_go(steps);
 	__atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < READERS; i++)
 		pthread_join(reader[i], NULL);
+	pthread_barrier_destroy(&begin);
 	point(!wrong, what, "every look-up said what is");
 	point(planted || (found && missed), what, "names came and went meanwhile");
 	dp_names_fini(&names);
