@@ -84,6 +84,38 @@ static inline void osc_op_again(struct aead_op *op, const struct aead_op *reques
 	memcpy(op->b0 + 8, &last, sizeof(last));
 }
 
+// What the answer takes from the op of its request, kept for later. No secret.
+struct osc_opened {
+	uint64_t b0[2];
+	uint16_t aad_len; // 0: nothing is kept
+	uint8_t aad[OSC_AAD_ROOM];
+};
+
+static inline void osc_opened_keep(struct osc_opened *kept, const struct aead_op *request)
+{
+	memcpy(&kept->b0[0], request->b0, 8);
+	memcpy(&kept->b0[1], request->b0 + 8, 8);
+	kept->aad_len = request->aad_len;
+	memcpy(kept->aad, request->aad, OSC_AAD_ROOM);
+}
+
+// As osc_op_again(), from what was kept, which the caller keeps until the batch is done.
+static inline void osc_op_later(struct aead_op *op, const struct osc_opened *kept,
+	const uint8_t *key, const uint8_t *in, uint8_t *out, uint16_t len)
+{
+	uint64_t last = htobe64((be64toh(kept->b0[1]) & ~UINT64_C(0xffff)) | len);
+
+	op->key = key;
+	op->aad = kept->aad;
+	op->in = in;
+	op->out = out;
+	op->aad_len = kept->aad_len;
+	op->len = len;
+	op->result = AEAD_FAILED;
+	memcpy(op->b0, &kept->b0[0], 8);
+	memcpy(op->b0 + 8, &last, 8);
+}
+
 // Where an option belongs (RFC 8613 figure 5). An unknown option is class E (section 4.1).
 enum osc_option_class {
 	OSC_CLASS_E = 1,  // encrypted: read from the inner message

@@ -6,6 +6,7 @@
 
 #include "crypto/aead.h"
 #include "dataplane/oscore/option.h"
+#include "dataplane/oscore/protect.h"
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/flow.h"
 #include "dataplane/state/exchange_state.h"
@@ -33,9 +34,10 @@ struct dp_exchange {
 	uint8_t kid[OSC_KID_LEN_MAX];
 	uint8_t tag_len;
 	uint8_t tag[DP_TAG_KEPT];
-	uint8_t no_response; // value of the No-Response option (RFC 7967)
-	uint8_t state;       // enum dp_exchange_state; by dp_exchange_to()
-	bool away;           // another worker received the request
+	struct osc_opened opened; // of the request, if it was opened here
+	uint8_t no_response;      // value of the No-Response option (RFC 7967)
+	uint8_t state;            // enum dp_exchange_state; by dp_exchange_to()
+	bool away;                // another worker received the request
 	// Only where dp_exchange_is_acked():
 	uint8_t copies;    // of the request that got the empty ACK again
 	uint16_t own_mid;  // message id of the separate answer

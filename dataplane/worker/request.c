@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/request.h"
 
+#include "base/bytes.h"
 #include "dataplane/shared/bucket.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
@@ -206,12 +207,17 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	x->type = msg->type;
 	x->away = vec->from != w->id;
 	x->kid_len = option->kid_len;
-	memcpy(x->kid, option->kid, option->kid_len);
+	// The mask is for the compiler: no kid is longer.
+	bytes_copy(x->kid, option->kid, option->kid_len & OSC_KID_LEN_MAX);
 	x->tag_len = aead_algs[ctx->alg].tag_len;
-	memcpy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
+	bytes_copy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
 	x->no_response = options->no_response;
+	if (likely(w->fast_paths && vec->op_of[slot] != DP_OP_NONE))
+		osc_opened_keep(&x->opened, &vec->op[vec->op_of[slot]]);
+	else
+		x->opened.aad_len = 0;
 
-	memcpy(buf, msg->token, msg->token_len);
+	bytes_copy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, plaintext + 1, body_len);
 	shared->abandoned = 0;
 	shared->response.len = 0;

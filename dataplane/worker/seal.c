@@ -209,11 +209,23 @@ static void spend(struct dp_worker *w, const struct pkt_answer *answer, uint8_t 
 	uint8_t *out, struct aead_op *op)
 {
 	const struct dp_context *ctx = &w->contexts->context[answer->context];
+	const uint8_t *key = dp_context_sender_key(w->contexts, ctx);
+
+	if (answer->exchange != DP_INDEX_NONE) {
+		struct dp_exchange *x = &w->exchanges->worker_half[answer->exchange];
+
+		dp_exchange_to(x, answer->separate ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
+		if (likely(x->opened.aad_len && !answer->has_own_piv)) {
+			osc_op_later(
+				op, &x->opened, key, answer->plaintext, out, answer->plaintext_len);
+			return;
+		}
+	}
 	const struct osc_id_piv request = {answer->kid, answer->kid_len, answer->piv};
 	const struct osc_id_piv own = {ctx->sender_id, ctx->sender_id_len, answer->own_piv};
 	const struct osc_op_input input = {
 		.alg = ctx->alg,
-		.key = dp_context_sender_key(w->contexts, ctx),
+		.key = key,
 		.common_iv = ctx->common_iv,
 		.request = request,
 		.nonce = answer->has_own_piv ? own : request,
@@ -222,9 +234,6 @@ static void spend(struct dp_worker *w, const struct pkt_answer *answer, uint8_t 
 		.len = answer->plaintext_len,
 	};
 
-	if (answer->exchange != DP_INDEX_NONE)
-		dp_exchange_to(&w->exchanges->worker_half[answer->exchange],
-			answer->separate ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
 	osc_op_prepare(op, aad, &input);
 }
 

@@ -325,6 +325,7 @@ static void expect_op(const struct osc_op_input *input)
 	uint8_t aad[OSC_AAD_ROOM], want_aad[OSC_AAD_ROOM], want_nonce[AEAD_NONCE_MAX];
 	const uint8_t *key = (const uint8_t *)"key", *in = (const uint8_t *)"in";
 	struct aead_op op, want, answer;
+	struct osc_opened kept;
 	uint8_t out[1];
 
 	memset(aad, 0xa5, sizeof(aad));
@@ -348,6 +349,12 @@ static void expect_op(const struct osc_op_input *input)
 	answer = op;
 	memset(answer.b0, 0, sizeof(answer.b0));
 	osc_op_again(&answer, &op, key, in, out, want.len);
+	cr_assert_arr_eq(&answer, &want, sizeof(answer));
+	osc_opened_keep(&kept, &op);
+	memset(answer.b0, 0, sizeof(answer.b0));
+	osc_op_later(&answer, &kept, key, in, out, want.len);
+	cr_assert_arr_eq(answer.aad, want_aad, OSC_AAD_ROOM);
+	answer.aad = want.aad;
 	cr_assert_arr_eq(&answer, &want, sizeof(answer));
 	osc_op_again(&op, &op, key, in, out, want.len);
 	cr_assert_arr_eq(&op, &want, sizeof(op));
