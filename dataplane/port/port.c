@@ -352,6 +352,11 @@ static int configure(const struct dp_port_conf *conf, uint16_t port_id,
 			"%u workers need as many queues; the device has %u to receive and %u to "
 			"send",
 			conf->queues, info.max_rx_queues, info.max_tx_queues);
+	// The driver would write beyond its stack: it puts the descriptors of all queues into a
+	// message of so many.
+	if (conf->kind == DP_PORT_TAP && 2 * conf->queues > RTE_MP_MAX_FD_NUM)
+		return fail(conf, EINVAL, error, "a TAP serves at most %d workers",
+			RTE_MP_MAX_FD_NUM / 2);
 	if (conf->mtu > max_mtu(&info))
 		return fail(conf, EINVAL, error,
 			"an MTU of %u is too much for the device: at most %u", conf->mtu,

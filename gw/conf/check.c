@@ -160,6 +160,10 @@ static bool core_is_there(const struct conf_workers *workers, size_t count, uint
 	return false;
 }
 
+// DPDK's TAP driver writes beyond its stack when it starts more queues than this: it puts the
+// descriptors of both kinds into a message that has room for eight.
+#define TAP_WORKERS_MAX 4
+
 static int workers_check(struct conf *conf, struct conf_mistakes *m)
 {
 	struct conf_workers *workers = &conf->workers;
@@ -170,6 +174,11 @@ static int workers_check(struct conf *conf, struct conf_mistakes *m)
 				"workers.cores: CPU %u is in the list twice, which only "
 				"share_cpus allows",
 				workers->cores[i]);
+	for (size_t p = 0; p < conf->port_count; p++)
+		if (conf->ports[p].kind == CONF_PORT_TAP && workers->core_count > TAP_WORKERS_MAX)
+			conf_mistake(m, conf_mark_of(conf, &workers->cores[TAP_WORKERS_MAX]),
+				"workers.cores: a TAP port serves at most %d workers",
+				TAP_WORKERS_MAX);
 	if (workers->share_cpus && workers->mode == CONF_MODE_POLL)
 		conf_mistake(m, conf_mark_of(conf, &workers->mode),
 			"workers.mode: poll would keep the CPU from the workers that share it");

@@ -280,7 +280,8 @@ TEST_MISTAKES(addresses_are_those_of_an_interface,
 
 TEST_MISTAKES(each_core_is_listed_once,
 	{PORT ROUTE "workers: {cores: []}", "f:3:18: workers.cores: is empty; it needs at least one entry\n"},
-	{PORT ROUTE "workers: {cores: [1, 2-4, 3]}", "f:3:27: workers.cores: CPU 3 is in the list twice, which only share_cpus allows\n"},
+	{PORT ROUTE "workers: {cores: [1, 2-3, 3]}", "f:3:27: workers.cores: CPU 3 is in the list twice, which only share_cpus allows\n"},
+	{PORT ROUTE "workers: {cores: [1-5]}", "f:3:19: workers.cores: a TAP port serves at most 4 workers\n"},
 	{PORT ROUTE "workers: {share_cpus: true, cores: [1, 1], mode: poll}",
 		"f:3:50: workers.mode: poll would keep the CPU from the workers that share it\n"},
 	{PORT ROUTE "workers: {cores: [5-2]}",
@@ -290,7 +291,7 @@ TEST_MISTAKES(each_core_is_listed_once,
 		"f:3:22: workers.cores[1]: must be the number of a CPU, 0 to 1023, or a range such as 2-5, not \"1-\"\n"
 		"f:3:26: workers.cores[2]: must be the number of a CPU, 0 to 1023, or a range such as 2-5, not \"1024\"\n"
 		"f:3:32: workers.cores[3]: must be the number of a CPU, 0 to 1023, or a range such as 2-5, not \"-1\"\n"},
-	{PORT ROUTE "workers: {cores: [0-64]}", "f:3:19: workers.cores[0]: has more than 64 CPUs\n"})
+	{PORT ROUTE "workers: {cores: [0-64]}", "f:3:19: workers.cores: a TAP port serves at most 4 workers\nf:3:19: workers.cores[0]: has more than 64 CPUs\n"})
 
 TEST_MISTAKES(health_checks,
 	{PORT ROUTE UPSTREAM "    check: {interval: 1s}", "f:6:5: upstreams.up.check: needs the key path\n"},
