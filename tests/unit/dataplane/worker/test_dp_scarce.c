@@ -48,6 +48,7 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 {
 	struct rte_mbuf *all[8192];
 
+	bed_set_fast_paths(&bed, false); // else an answer takes no buffer but its request's
 	bed.policy.verbose_errors = true;
 	post(COAP_CON, 1, "echo", "recorded");
 	bed_turn(&bed);
@@ -70,6 +71,21 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 	// bed_free() compares the sums.
 }
 
+// What goes back in the buffer of its request needs no other.
+Test(dp_scarce, an_answer_in_place_needs_no_mbuf)
+{
+	struct rte_mbuf *all[8192];
+	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
+
+	post(COAP_CON, 1, "echo", "x");
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(bed_open(&device, &request, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_mbuf), 0);
+	rte_pktmbuf_free_bulk(all, n);
+}
+
 // A request is not served twice, and a device that got nothing asks again: with the same message it
 // gets the answer that was sealed for it.
 Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
@@ -81,6 +97,7 @@ Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
 	struct rte_mbuf *all[8192];
 	dp_handle handle;
 
+	bed_set_fast_paths(&bed, false);
 	bed.policy.verbose_replay = true;
 	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 
