@@ -170,11 +170,6 @@ void bed_set_access_percent(struct bed *bed, unsigned percent)
 	bed->w->access_percent = percent;
 }
 
-void bed_set_fast_paths(struct bed *bed, bool fast)
-{
-	bed->w->fast_paths = fast;
-}
-
 void bed_never_overloaded(struct bed *bed)
 {
 	for (unsigned i = 0; i < bed->workers; i++)

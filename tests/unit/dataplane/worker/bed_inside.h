@@ -61,7 +61,5 @@ void bed_set_ack_timeout(struct bed *bed, uint32_t ms);
 void bed_set_nap(struct bed *bed);
 void bed_set_access_percent(struct bed *bed, unsigned percent);
 void bed_never_overloaded(struct bed *bed);
-// Whether the first worker takes fast paths.
-void bed_set_fast_paths(struct bed *bed, bool fast);
 
 #endif

@@ -17,7 +17,7 @@ static bool answer_fresh(bool fast)
 	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
 	unsigned before = rte_mempool_avail_count(bed_worker_pool(&bed));
 
-	bed_set_fast_paths(&bed, fast);
+	bed_fast_paths(&bed, fast);
 	osc_window_open_at(&ctx->window, 0);
 	bed_answers_forget(&bed);
 	bed_send_request(&bed, &request);
@@ -100,7 +100,7 @@ static void mids_of_burst(bool fast, uint64_t piv, uint16_t mids[5])
 {
 	static const char *const paths[] = {"nowhere", "discard", "nowhere", "echo", "nowhere"};
 
-	bed_set_fast_paths(&bed, fast);
+	bed_fast_paths(&bed, fast);
 	for (unsigned i = 0; i < RTE_DIM(paths); i++) {
 		bed_seal_path(&device, &request, COAP_NON, i, piv + i, COAP_POST, paths[i], "x");
 		bed_send_request(&bed, &request);

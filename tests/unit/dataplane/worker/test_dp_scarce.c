@@ -48,7 +48,7 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 {
 	struct rte_mbuf *all[8192];
 
-	bed_set_fast_paths(&bed, false); // else an answer takes no buffer but its request's
+	bed_fast_paths(&bed, false); // else an answer takes no buffer but its request's
 	bed.policy.verbose_errors = true;
 	post(COAP_CON, 1, "echo", "recorded");
 	bed_turn(&bed);
@@ -97,7 +97,7 @@ Test(dp_scarce, an_answer_without_an_mbuf_is_that_of_the_next_copy)
 	struct rte_mbuf *all[8192];
 	dp_handle handle;
 
-	bed_set_fast_paths(&bed, false);
+	bed_fast_paths(&bed, false);
 	bed.policy.verbose_replay = true;
 	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 
