@@ -174,7 +174,8 @@ Test(dp_sessions, agree_with_the_model)
 	}
 	settle();
 	tell(count);
-	must(affinity_kid || count < STEPS || bed_count(&bed, DP_STAT_contexts_moved) > count / 1600,
+	must(affinity_kid || count < STEPS ||
+			bed_count(&bed, DP_STAT_contexts_moved) > count / 1600,
 		"contexts follow their packets");
 	bed_free(&bed);
 	for (unsigned i = 0; i < DEVICES; i++)
