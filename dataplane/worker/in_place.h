@@ -27,8 +27,7 @@ static inline bool dp_in_place_possible(
 
 // Adds the answer to a slot for which that is so, to the batch that dp_answers_flush() seals. The
 // plaintext is copied; it may stand in the packet, not in front of where the request's stands, and
-// is no longer than that. From here on the packet
-// is no request any more.
+// is no longer than that. From here on the packet is no request any more.
 void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const uint8_t *plaintext, uint16_t len);
 // Gives answer i of the batch its message id, if it is not an ACK: in the order of the batch, so

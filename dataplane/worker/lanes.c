@@ -13,7 +13,7 @@
 #define PACKETS_OF_ALL 4096u
 #define PACKETS_MOST   512u
 #define PACKETS_LEAST  (2u * DP_BURST)
-#define OLD_SLOTS      64u  //  for what is not plainly new: anybody can send a copy again
+#define OLD_SLOTS      64u  // for what is not plainly new: anybody can send a copy again
 #define ACKS_MOST      256u // which anybody can send: they fill no other ring
 
 #define SHARE_OF 16 // of the places of a ring that is half full, a context has one in so many

@@ -73,8 +73,8 @@ static void burst_wipe(const struct pkt_vec *vec)
 				vec->plaintext_len[slot]);
 }
 
-// Stages 15 to 17 for the answers of a burst, and its end: answers are copies, and requests in
-// flight were copied out.
+// Stages 15 to 17 for the answers of a burst, and its end. Packets that became answers or went to
+// another worker are no longer in it; requests in flight were copied out.
 static void burst_end(struct dp_worker *w, struct pkt_vec *vec)
 {
 	dp_lanes_call(w); // ACKs
