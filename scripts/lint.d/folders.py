@@ -25,7 +25,8 @@ MAY_INCLUDE = {
     "gw/store": "base crypto dataplane/oscore gw/device",
     "gw/ctl": "base crypto dataplane/oscore gw/device",
     "gw/http": "base gw/conf gw/os",
-    "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http",
+    "gw/translate": "base",
+    "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http gw/translate",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
@@ -44,7 +45,8 @@ MAY_REACH = {
     "rte_": "dataplane/shared dataplane/port dataplane/state dataplane/worker dataplane gw/os "
             "gw/upstream gw/daemon gw bench tests",
     "sqlite3": "gw/store bench tests",
-    "cbor": "gw/ctl gw/tools/ctl bench tests",
+    "cbor": "gw/ctl gw/tools/ctl gw/translate bench tests",
+    "jansson": "gw/tools/coap gw/translate bench tests",
     "yaml": "gw/conf bench tests",
     "curl/": "gw/http gw/map gw/upstream bench tests",
     "nghttp2/": "gw/http bench tests",
