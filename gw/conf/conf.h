@@ -169,6 +169,15 @@ enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
 enum conf_priority { CONF_PRIORITY_NORMAL, CONF_PRIORITY_LOW };
 enum conf_idempotency { CONF_IDEMPOTENCY_IGNORED, CONF_IDEMPOTENCY_HONOURED };
 
+// How the readings of a batch stand in its body; gw/batch/ writes them.
+enum conf_batch_format {
+	CONF_BATCH_CLOUDEVENTS,
+	CONF_BATCH_NDJSON,
+	CONF_BATCH_CBOR_SEQ,
+	CONF_BATCH_ES_BULK,
+	CONF_BATCH_INFLUX,
+};
+
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
 	struct conf_pattern path;

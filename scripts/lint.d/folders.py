@@ -27,10 +27,11 @@ MAY_INCLUDE = {
     "gw/http": "base gw/conf gw/os",
     "gw/translate": "base",
     "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http gw/translate",
-    "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map",
+    "gw/batch": "base dataplane/coap gw/conf gw/http gw/map",
+    "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
-                 "gw/http gw/map gw/upstream",
+                 "gw/http gw/map gw/batch gw/upstream",
     "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h gw/device gw/store "
                     "gw/ctl",
     "gw/tools/coap": "base crypto dataplane/coap dataplane/oscore gw/os/standard_fds.h",
@@ -48,7 +49,7 @@ MAY_REACH = {
     "cbor": "gw/ctl gw/tools/ctl gw/translate bench tests",
     "jansson": "gw/tools/coap gw/translate bench tests",
     "yaml": "gw/conf bench tests",
-    "curl/": "gw/http gw/map gw/upstream bench tests",
+    "curl/": "gw/http gw/map gw/batch gw/upstream bench tests",
     "nghttp2/": "gw/http bench tests",
 }
 
