@@ -159,8 +159,7 @@ void aead_engine_wipe(struct aead_engine *engine)
 {
 	if (!engine->secrets_len)
 		return;
-	memset(engine->secrets, 0, engine->secrets_len);
-	__asm__ volatile("" : : "r"(engine->secrets) : "memory"); // the stores are not dead
+	engine->impl[AEAD_AES_CCM_16_64_128].wipe(engine->secrets, engine->secrets_len);
 	engine->secrets_len = 0;
 }
 

@@ -21,6 +21,8 @@ struct aead_impl {
 	const char *name; // for aead_engine_name()
 	aead_batch_fn *open;
 	aead_batch_fn *seal;
+	// Zeroes the first len bytes of the engine's secrets, or some more; NULL if none are kept.
+	void (*wipe)(uint8_t *secrets, size_t len);
 };
 
 // A kernel is written as many small functions, all of which end up in one.

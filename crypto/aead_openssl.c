@@ -176,4 +176,4 @@ static unsigned openssl_seal(
 	return good;
 }
 
-const struct aead_impl aead_openssl_impl = {"openssl", openssl_open, openssl_seal};
+const struct aead_impl aead_openssl_impl = {"openssl", openssl_open, openssl_seal, NULL};

@@ -79,5 +79,6 @@ static unsigned gcm_seal(
 	return n;
 }
 
-const struct aead_impl aead_sodium_chacha20_poly1305 = {"libsodium", chacha_open, chacha_seal};
-const struct aead_impl aead_sodium_aes256gcm = {"libsodium", gcm_open, gcm_seal};
+const struct aead_impl aead_sodium_chacha20_poly1305 = {
+	"libsodium", chacha_open, chacha_seal, NULL};
+const struct aead_impl aead_sodium_aes256gcm = {"libsodium", gcm_open, gcm_seal, NULL};

@@ -258,4 +258,4 @@ INLINE void registers_wipe(void)
 #include CCM_LANES_H
 #include "crypto/ccm_batch.h"
 
-const struct aead_impl aead_ccm_aesni = {"aesni", ccm_open, ccm_seal};
+const struct aead_impl aead_ccm_aesni = {"aesni", ccm_open, ccm_seal, secrets_wipe};

@@ -9,9 +9,11 @@
 struct batch {
 	const struct aead_op *op; // the caller's, or copy
 	bool short_tag;
+	bool alike; // all have the lengths of the first
 	_Alignas(64) uint16_t len[AEAD_BATCH_MAX];
 	_Alignas(64) uint16_t aad_blocks[AEAD_BATCH_MAX];
-	uint8_t order[AEAD_BATCH_MAX]; // the caller's op of each place
+	_Alignas(64) uint16_t data_blocks[AEAD_BATCH_MAX]; // unless all are alike
+	uint8_t order[AEAD_BATCH_MAX];                     // the caller's op of each place
 	_Alignas(64) struct aead_op copy[AEAD_BATCH_MAX];
 };
 
@@ -21,15 +23,25 @@ _Static_assert(offsetof(struct aead_op, len) == offsetof(struct aead_op, aad_len
 		sizeof(((struct aead_op *)NULL)->aad_len) == 2,
 	"one load reads both lengths");
 
+#define SIZES_AT(op) (&(op)->aad_len)
+
 // Both lengths of four ops. Written to an array one by one and read as a vector, they would wait
 // for all older stores.
 INLINE __m128i four_sizes(const struct aead_op *a, const struct aead_op *b, const struct aead_op *c,
 	const struct aead_op *d)
 {
-#define SIZES(op) _mm_loadu_si32(&(op)->aad_len)
+#define SIZES(op) _mm_loadu_si32(SIZES_AT(op))
 	return _mm_unpacklo_epi64(
 		_mm_unpacklo_epi32(SIZES(a), SIZES(b)), _mm_unpacklo_epi32(SIZES(c), SIZES(d)));
 #undef SIZES
+}
+
+INLINE uint32_t op_sizes(const struct aead_op *op)
+{
+	uint32_t sizes;
+
+	memcpy(&sizes, SIZES_AT(op), sizeof(sizes));
+	return sizes;
 }
 
 INLINE __m128i data_blocks(__m128i len)
@@ -50,26 +62,57 @@ INLINE __m128i aad_blocks(__m128i len)
 	return _mm_andnot_si128(empty, _mm_srli_epi16(padded, 4));
 }
 
+// Most batches of a worker have messages of one size, which one pass over them says. Returns
+// whether this is one, and then their lengths stand in the batch.
+INLINE bool batch_alike(struct batch *batch, const struct aead_op *ops, unsigned n)
+{
+	const uint32_t first = op_sizes(ops);
+	uint32_t differ = 0;
+	__m128i len, aad;
+
+	for (unsigned i = 1; i < n; i++) {
+		differ |= op_sizes(ops + i) ^ first;
+		// The compiler would put vectors together.
+		__asm__("" : "+r"(differ));
+	}
+	if (differ)
+		return false;
+	len = _mm_set1_epi16(ops->len);
+	aad = aad_blocks(_mm_set1_epi16(ops->aad_len));
+	for (unsigned i = 0; i < n || i % GROUP_MAX; i += 8) {
+		_mm_store_si128((__m128i *)(batch->len + i), len);
+		_mm_store_si128((__m128i *)(batch->aad_blocks + i), aad);
+	}
+	return true;
+}
+
 // Reads the lengths of n ops, eight at a time; the last one's stand for those behind it. Returns
 // whether all have as many blocks as the first.
 INLINE bool batch_measure(struct batch *batch, const struct aead_op *ops, unsigned n)
 {
+	const __m128i low16 = _mm_set1_epi32(0xffff);
 	__m128i differ = _mm_setzero_si128(), data_first = differ, aad_first = differ;
 
 	for (unsigned i = 0; i < n || i % GROUP_MAX; i += 8) {
-		const __m128i low16 = _mm_set1_epi32(0xffff);
+		const struct aead_op *op = ops + i;
 		__m128i low, high, len, aad, data;
 
+		if (i + 8 <= n) {
+			low = four_sizes(op, op + 1, op + 2, op + 3);
+			high = four_sizes(op + 4, op + 5, op + 6, op + 7);
+		} else {
 #define OP(k) (ops + (i + (k) < n ? i + (k) : n - 1))
-		low = four_sizes(OP(0), OP(1), OP(2), OP(3));
-		high = four_sizes(OP(4), OP(5), OP(6), OP(7));
+			low = four_sizes(OP(0), OP(1), OP(2), OP(3));
+			high = four_sizes(OP(4), OP(5), OP(6), OP(7));
 #undef OP
+		}
 		len = _mm_packus_epi32(_mm_srli_epi32(low, 16), _mm_srli_epi32(high, 16));
 		aad = aad_blocks(
 			_mm_packus_epi32(_mm_and_si128(low, low16), _mm_and_si128(high, low16)));
 		data = data_blocks(len);
 		_mm_store_si128((__m128i *)(batch->len + i), len);
 		_mm_store_si128((__m128i *)(batch->aad_blocks + i), aad);
+		_mm_store_si128((__m128i *)(batch->data_blocks + i), data);
 		if (i == 0) {
 			data_first = _mm_shuffle_epi32(_mm_shufflelo_epi16(data, 0), 0);
 			aad_first = _mm_shuffle_epi32(_mm_shufflelo_epi16(aad, 0), 0);
@@ -81,35 +124,42 @@ INLINE bool batch_measure(struct batch *batch, const struct aead_op *ops, unsign
 	return _mm_testz_si128(differ, differ);
 }
 
-// Classes of payloads of like size: up to 15 blocks each number is one, above four in each octave.
-#define CLASSES 64
-
-static unsigned block_class(unsigned blocks)
+// The least of the first n numbers, eight at a time.
+INLINE unsigned values_least(const uint16_t *values, unsigned n)
 {
-	unsigned octave;
+	__m128i low = _mm_load_si128((const __m128i *)values);
 
-	if (blocks < 16)
-		return blocks;
-	octave = 31 - __builtin_clz(blocks);
-	return 16 + 4 * (octave - 4) + (blocks >> (octave - 2) & 3);
+	for (unsigned i = 8; i < n; i += 8)
+		low = _mm_min_epu16(low, _mm_load_si128((const __m128i *)(values + i)));
+	return _mm_extract_epi16(_mm_minpos_epu16(low), 0);
 }
 
-// Copies the ops in the order of their classes, so that each group has messages of like size and
-// few lanes idle.
+// Which of the first n numbers, eight at a time, are x: bit i is number i. They become the greatest
+// there are.
+INLINE uint64_t values_take(uint16_t *values, unsigned n, unsigned x)
+{
+	const __m128i wanted = _mm_set1_epi16(x);
+	uint64_t members = 0;
+
+	for (unsigned i = 0; i < n; i += 8) {
+		__m128i *eight = (__m128i *)(values + i), is;
+
+		is = _mm_cmpeq_epi16(_mm_load_si128(eight), wanted);
+		_mm_store_si128(eight, _mm_or_si128(_mm_load_si128(eight), is));
+		members |= (uint64_t)(_mm_movemask_epi8(_mm_packs_epi16(is, is)) & 0xff) << i;
+	}
+	return members;
+}
+
+// Copies the ops in the order of their payload blocks, so that each group has messages of like size
+// and few lanes idle.
 static void batch_sort(struct batch *batch, const struct aead_op *ops, unsigned n)
 {
-	uint64_t members[CLASSES], present = 0; // bit i is op i; bit c is class c
-	unsigned place = 0;
+	for (unsigned place = 0; place < n;) {
+		uint64_t left =
+			values_take(batch->data_blocks, n, values_least(batch->data_blocks, n));
 
-	for (unsigned i = 0; i < n; i++) {
-		const unsigned c = block_class((batch->len[i] + BLOCK - 1) / BLOCK);
-
-		members[c] = (present >> c & 1 ? members[c] : 0) | UINT64_C(1) << i;
-		present |= UINT64_C(1) << c;
-	}
-	for (; present; present &= present - 1) {
-		uint64_t left = members[__builtin_ctzll(present)];
-
+		left &= UINT64_MAX >> (AEAD_BATCH_MAX - n); // without repetitions
 		for (; left; left &= left - 1) {
 			batch->order[place] = __builtin_ctzll(left);
 			batch->copy[place] = ops[batch->order[place]];
@@ -155,9 +205,14 @@ INLINE void group_measure(
 	g->len = batch->len + first;
 	g->aad_blocks = batch->aad_blocks + first;
 	g->short_tag = batch->short_tag;
-	lanes = lanes < 8 ? 8 : lanes;
-	values_range(g->aad_blocks, lanes, &g->aad_min, &g->aad_max);
-	values_range(g->len, lanes, &g->len_min, &len_max);
+	if (batch->alike) {
+		g->aad_min = g->aad_max = batch->aad_blocks[0];
+		g->len_min = len_max = batch->len[0];
+	} else {
+		lanes = lanes < 8 ? 8 : lanes;
+		values_range(g->aad_blocks, lanes, &g->aad_min, &g->aad_max);
+		values_range(g->len, lanes, &g->len_min, &len_max);
+	}
 	g->data_min = (g->len_min + BLOCK - 1) / BLOCK;
 	g->data_max = (len_max + BLOCK - 1) / BLOCK;
 }
@@ -199,6 +254,19 @@ static __attribute__((noinline)) void spills_wipe(void)
 	}
 }
 
+_Static_assert(AEAD_SECRETS_ROOM % sizeof(struct lanes) == 0, "wiped in whole lanes");
+
+// In the widest registers: memset() takes twice as long, and what comes next waits for its end.
+static void secrets_wipe(uint8_t *secrets, size_t len)
+{
+	for (size_t i = 0; i < len; i += sizeof(struct lanes)) {
+		struct lanes *kept = (struct lanes *)(secrets + i);
+
+		*kept = (struct lanes){0};
+		__asm__ volatile("" : : "r"(kept) : "memory"); // the stores are not dead
+	}
+}
+
 INLINE unsigned batch_run(struct aead_engine *engine, enum aead_alg alg, struct aead_op *ops,
 	unsigned n, const bool sealing)
 {
@@ -208,7 +276,8 @@ INLINE unsigned batch_run(struct aead_engine *engine, enum aead_alg alg, struct 
 
 	batch.op = ops;
 	batch.short_tag = aead_algs[alg].tag_len == 8;
-	if (!batch_measure(&batch, ops, n))
+	batch.alike = batch_alike(&batch, ops, n);
+	if (!batch.alike && !batch_measure(&batch, ops, n))
 		batch_sort(&batch, ops, n);
 	if (engine->secrets_len < sizeof(*s))
 		engine->secrets_len = sizeof(*s);

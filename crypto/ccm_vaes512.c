@@ -324,4 +324,4 @@ INLINE struct lanes schedule_key(struct schedule w)
 #include CCM_LANES_H
 #include "crypto/ccm_batch.h"
 
-const struct aead_impl aead_ccm_vaes512 = {"vaes512", ccm_open, ccm_seal};
+const struct aead_impl aead_ccm_vaes512 = {"vaes512", ccm_open, ccm_seal, secrets_wipe};

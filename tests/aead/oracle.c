@@ -97,13 +97,21 @@ static unsigned length_draw(void)
 	return dice < 98 ? random_below(600) : random_below(LEN_MAX + 1);
 }
 
+// One message of other_of has a size of its own, the rest that of the one before: with 1 each has,
+// with as many as a batch holds most batches are of one size, or but for a message or two.
+static void size_draw(struct message *m, const struct message *before, unsigned other_of)
+{
+	const bool other = !before || random_below(other_of) == 0;
+
+	m->len = other ? length_draw() : before->len;
+	m->aad_len = other ? random_below(AAD_MAX + 1) : before->aad_len;
+}
+
 static void message_make(struct message *m, unsigned tag_len)
 {
 	uint8_t other[LEN_MAX + 16];
 	unsigned bit;
 
-	m->len = length_draw();
-	m->aad_len = random_below(AAD_MAX + 1);
 	m->in_place = random_below(2);
 	random_fill(m->key, sizeof(m->key));
 	random_fill(m->nonce, sizeof(m->nonce));
@@ -231,8 +239,12 @@ int main(int argc, char **argv)
 			random_below(2) ? AEAD_AES_CCM_16_64_128 : AEAD_AES_CCM_16_128_128;
 		const unsigned n = 1 + random_below(most);
 
-		for (unsigned i = 0; i < n; i++)
+		const unsigned other_of = random_below(3) ? 1 : AEAD_BATCH_MAX;
+
+		for (unsigned i = 0; i < n; i++) {
+			size_draw(&messages[i], i ? &messages[i - 1] : NULL, other_of);
 			message_make(&messages[i], aead_algs[alg].tag_len);
+		}
 		for (unsigned p = 0; p < count; p++) {
 			if (paths[p].engine && !paths[p].failed)
 				paths[p].failed = !batch_right(paths[p].engine, alg, n, true) ||

@@ -114,6 +114,46 @@ static void sizes_check(const char *isa)
 	aead_engine_free(oracle);
 }
 
+// Messages of one size but for one, wherever it stands and whatever differs.
+static void one_other_check(const char *isa)
+{
+	static const unsigned counts[] = {2, 8, 9, 16, 17, 31, 32, 33, 63, 64};
+	static const size_t others[][2] = {
+		{21, 24}, {40, 24}, {0, 24}, {20, 25}, {20, 40}, {20, 0}};
+	struct aead_engine *engine = engine_for(isa), *oracle = engine_for("openssl");
+	struct aead_vectors alike = {.alg = AEAD_AES_CCM_16_64_128};
+	struct aead_vectors other = {.alg = AEAD_AES_CCM_16_64_128};
+	const struct aead_vector *list[AEAD_BATCH_MAX];
+
+	for (unsigned i = 0; i < AEAD_BATCH_MAX; i++)
+		aead_vectors_add_random(&alike, oracle, 20, 24);
+	for (unsigned i = 0; i < COUNT_OF(others); i++)
+		aead_vectors_add_random(&other, oracle, others[i][0], others[i][1]);
+	for (unsigned i = 0; i < AEAD_BATCH_MAX; i++)
+		list[i] = &alike.list[i];
+	for (unsigned c = 0; c < COUNT_OF(counts); c++) {
+		const unsigned n = counts[c];
+
+		aead_batch_check(engine, alike.alg, list, n, true, true);
+		aead_batch_check(engine, alike.alg, list, n, false, false);
+		for (unsigned place = 0; place < n; place++) {
+			list[place] = &other.list[place % other.count];
+			aead_batch_check(engine, alike.alg, list, n, true, false);
+			aead_batch_check(engine, alike.alg, list, n, false, true);
+			list[place] = &alike.list[place];
+		}
+		for (unsigned i = 0; i < other.count; i++) {
+			list[n - 1] = &other.list[i];
+			aead_batch_check(engine, alike.alg, list, n, false, true);
+		}
+		list[n - 1] = &alike.list[n - 1];
+	}
+	aead_vectors_free(&alike);
+	aead_vectors_free(&other);
+	aead_engine_free(engine);
+	aead_engine_free(oracle);
+}
+
 // Every bit of a tag counts.
 static void tag_bits_check(const char *isa)
 {
@@ -167,6 +207,10 @@ static void engines_check(const char *isa)
 	Test(aead, every_batch_size_##isa)    \
 	{                                     \
 		sizes_check(#isa);            \
+	}                                     \
+	Test(aead, one_of_another_size_##isa) \
+	{                                     \
+		one_other_check(#isa);        \
 	}                                     \
 	Test(aead, every_tag_bit_##isa)       \
 	{                                     \
