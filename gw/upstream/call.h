@@ -5,9 +5,9 @@
 #ifndef POSTERN_GW_UPSTREAM_CALL_H
 #define POSTERN_GW_UPSTREAM_CALL_H
 
-#include "gw/http/engine.h"
 #include "gw/map/etag.h"
 #include "gw/map/request.h"
+#include "gw/upstream/attempt.h"
 #include "gw/upstream/check.h"
 #include "gw/upstream/loop.h"
 #include "gw/upstream/servers.h"
@@ -16,8 +16,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#define UP_RANDOM_ROOM   4096 // bytes
-#define UP_RETRY_SECONDS 5    // least Max-Age of 5.03 and 4.29 where nothing else is said
+#define UP_RANDOM_ROOM 4096 // bytes
 
 // One request, from its arrival until it is handed back.
 struct up_call {
@@ -46,18 +45,13 @@ TAILQ_HEAD(up_call_list, up_call);
 
 // What a call needs while its HTTP request is under way.
 struct up_flight {
-	struct http_transfer transfer;
+	struct up_attempt attempt;
 	struct map_request message;
 	struct up_call *call;
 	struct up_flight *next; // in the free list
-	uint64_t device;        // hash of its name
-	size_t server;          // index of the one being asked
-	uint64_t tried;         // bits of the servers asked so far, this one too
-	unsigned retries;       // so far
-	bool seen;              // a server that was asked before may have seen it
 };
 
-_Static_assert(offsetof(struct up_flight, transfer) == 0, "a transfer is cast to its flight");
+_Static_assert(offsetof(struct up_flight, attempt) == 0, "a transfer is cast to its flight");
 
 // An upstream's state in this loop. The last group has no upstream: it is for requests whose route
 // leads to none.
@@ -124,9 +118,6 @@ void up_call_cancel(struct up_call *call);
 // Takes a call out of its group's queue.
 void up_call_unqueue(struct up_call *call);
 
-// Logs that this machine lacks descriptors, ports or memory (HTTP_ERR_local), at most once in 10 s
-// for each upstream.
-void up_group_say_local(struct up_group *group, int local_errno);
 // Whether max_inflight and the engine allow one more HTTP request.
 bool up_group_has_room(const struct up_group *group);
 // Launches calls from the queue while up_group_has_room().

@@ -2,6 +2,7 @@
 // The upstream loop between rings as a worker has them and HTTP servers of all kinds.
 
 #include "gw/upstream/call.h"
+#include "gw/upstream/random.h"
 #include "tests/unit/gw/upstream/bed.h"
 
 #include <criterion/criterion.h>
