@@ -105,7 +105,7 @@ static void conn_close(struct be_conn *c, bool reset)
 	pthread_mutex_unlock(&t->lock);
 	http_timer_unset(&t->timers, &c->timer);
 	if (c->started)
-		t->conns_open--;
+		http_timers_let_go(&t->timers, 1);
 	t->server->count.open--;
 	be_transport_close(&c->io, reset);
 	be_text_free(&c->label);
@@ -128,7 +128,7 @@ static void conn_start(struct be_conn *c)
 	struct be_thread *t = c->thread;
 	SSL_CTX *tls = t->server->tls;
 
-	if (http_timers_reserve(&t->timers, ++t->conns_open))
+	if (http_timers_hold(&t->timers, 1))
 		give_up("accept");
 	c->started = true;
 	c->heard_ms = t->now_ms;

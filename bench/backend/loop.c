@@ -147,7 +147,7 @@ static struct be_thread *thread_make(struct be_server *server, unsigned number)
 	t->chance = (server->seed + number) * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (t->epoll_fd < 0 || t->wake_fd < 0 || http_timers_reserve(&t->timers, 16))
+	if (t->epoll_fd < 0 || t->wake_fd < 0)
 		give_up("thread");
 	pthread_mutex_init(&t->lock, NULL);
 	watch(t, t->wake_fd, NULL);

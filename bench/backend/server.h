@@ -44,9 +44,8 @@ struct be_thread {
 	uint64_t now_ms; // when it woke up
 	uint64_t chance; // state of its random numbers
 	struct http_timers timers;
-	pthread_mutex_t lock;  // of conns: the thread that accepts adds
-	struct be_conn *conns; // all of the thread
-	size_t conns_open;
+	pthread_mutex_t lock;   // of conns: the thread that accepts adds
+	struct be_conn *conns;  // all of the thread
 	char buf[BE_READ_ROOM]; // what was read last
 };
 

@@ -140,6 +140,7 @@ struct conf_upstream {
 	uint32_t queue_ms;        // longest wait for a connection
 	uint32_t max_inflight;    // requests
 	uint32_t max_connections; // to all its servers together
+	uint32_t keepalive_ms;    // of an idle HTTP/1.1 connection
 	uint64_t max_body;        // bytes of the largest answer body that is read
 	uint32_t max_age_ms;      // longest Max-Age that a device gets; rounded down to seconds
 	struct conf_retries retries;

@@ -266,6 +266,10 @@ static const struct conf_key upstream_keys[] = {
 		.min = 1, .max = 65535, .preset = "64",
 		.help = "Connections to all servers together.",
 	}, {
+		.name = "keepalive", .type = CONF_DURATION, FIELD(conf_upstream, keepalive_ms),
+		.min = 0, .max = HOUR, .preset = "4s",
+		.help = "How long an idle HTTP/1.1 connection is kept, if its server's Keep-Alive does not say; 0ms: it is closed after each answer.",
+	}, {
 		.name = "max_body", .type = CONF_SIZE, FIELD(conf_upstream, max_body),
 		.min = 1, .max = 64 * MB, .preset = "64KB",
 		.help = "Largest body of an answer that is read.",

@@ -19,7 +19,6 @@
 #define PER_QUEUE    6  // TAP, AF_PACKET, AF_XDP with its maps, memif's regions
 #define PER_WORKER   2  // doorbell
 #define PER_LOOP     4  // epoll, doorbell
-#define PER_ENGINE   4  // wake-up of libcurl
 #define PER_CONTROL  8  // listener, epoll, timer, and the descriptors of a message
 #define PER_CLIENT   2  // a client, and the file that it imports
 #define PER_ADDRESS  2  // a connection, and the one that takes its place while it closes
@@ -44,7 +43,7 @@ static uint64_t upstream_needs(const struct conf_upstream *upstream, unsigned lo
 		connections += upstream->server_count;
 	for (size_t i = 0; i < upstream->server_count; i++)
 		names |= is_name(&upstream->servers[i]);
-	return connections * (names ? PER_NAME : PER_ADDRESS) + (uint64_t)loops * PER_ENGINE;
+	return connections * (names ? PER_NAME : PER_ADDRESS);
 }
 
 uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// All loops are made before the first one runs, because libcurl demands that.
 int upstreams_start(struct daemon *daemon)
 {
 	struct up_loop_config config = {

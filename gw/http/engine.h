@@ -58,16 +58,28 @@ struct http_engine;
 
 struct http_engine_config {
 	const struct conf_upstream *upstream;
-	int epoll;   // descriptors are added to it with data.u64 = http_engine_event(id, fd)
-	uint32_t id; // of the engine in its loop
+	int epoll;                // descriptors are added to it with data.u64 = http_engine_event()
+	uint16_t id;              // of the engine in its loop
 	uint32_t max_connections; // for requests
 	uint32_t checks;          // fresh transfers at a time that come on top of them
 	int32_t first_stream;     // HTTP/2: id of a connection's first stream, odd; 0: 1
 };
 
-static inline uint64_t http_engine_event(uint32_t id, int fd)
+// What epoll keeps with a descriptor: which engine it is of, and which of those that had its
+// number: numbers recur within one batch of events.
+static inline uint64_t http_engine_event(uint16_t id, uint16_t generation, int fd)
 {
-	return (uint64_t)id << 32 | (uint32_t)fd;
+	return (uint64_t)id << 48 | (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+static inline uint16_t http_engine_event_id(uint64_t event)
+{
+	return (uint16_t)(event >> 48);
+}
+
+static inline uint16_t http_engine_event_generation(uint64_t event)
+{
+	return (uint16_t)(event >> 32);
 }
 
 struct http_engine_ops {
@@ -75,8 +87,8 @@ struct http_engine_ops {
 	int (*start)(struct http_engine *engine, struct http_transfer *transfer);
 	// Ends a transfer that is not done; done() will not be called.
 	void (*cancel)(struct http_engine *engine, struct http_transfer *transfer);
-	// Handles what epoll reported of one of its descriptors.
-	void (*ready)(struct http_engine *engine, int fd, uint32_t events);
+	// Handles what epoll reported with an http_engine_event() of this engine.
+	void (*ready)(struct http_engine *engine, uint64_t event, uint32_t events);
 	// Does what is due, and calls done() of transfers.
 	void (*turn)(struct http_engine *engine, uint64_t now_ms);
 	// The last thing of a turn of the loop: sends what was started in it. NULL: start() does.
@@ -95,15 +107,16 @@ struct http_engine {
 	uint32_t capacity; // requests that can be under way at a time without waiting in here
 };
 
-// HTTP/1.1 and HTTPS, over TCP and UNIX sockets, by libcurl. curl_global_init() was called. Returns
-// 0 or -errno: -ENOMEM, or -EINVAL for options that libcurl does not take.
-int http_engine_curl_create(const struct http_engine_config *config, struct http_engine **engine)
+// HTTP/1.1, over TCP and UNIX sockets, with TLS or without. Each connection has one request at a
+// time, and is used again if nothing that could be an answer waits on it. Returns 0 or -errno:
+// -ENOMEM, or -EINVAL for TLS files that are not what they should be.
+int http_engine_h1_create(const struct http_engine_config *config, struct http_engine **engine)
 	__attribute__((warn_unused_result));
 // HTTP/2, over TCP and UNIX sockets without TLS (RFC 9113 section 3.3: with prior knowledge) and
 // over TLS, by nghttp2. Each server has few connections, with many requests on each: as many as its
 // SETTINGS_MAX_CONCURRENT_STREAMS allows; others wait for the upstream's `queue` at most. Returns 0
 // or -errno: -ENOMEM, or -EINVAL for TLS files that are not what they should be.
-int http_engine_nghttp2_create(const struct http_engine_config *config, struct http_engine **engine)
+int http_engine_h2_create(const struct http_engine_config *config, struct http_engine **engine)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -1,116 +1,91 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The parts of the HTTP/1.1 engine. Private to it; all of it belongs to the loop's thread.
+// What the HTTP/1.1 engine is made of. Private to it; all of it belongs to the loop's thread.
 //
-// A transfer has a slot, and its slot an easy handle of libcurl. It waits at its target (the
-// server) while the server's name is looked up, is then libcurl's, and ends from turn(). libcurl
-// itself looks up no names: it would wait for its resolver's thread when a handle ends, and all
-// requests of the loop with it.
-//
-// Each request has a connection of its own. libcurl 7.88 does not look at what waits on an idle
-// connection before it uses it again, so an answer too many would be taken for that to the next
-// request, which is another device's.
+// An exchange is a request and its answer. It takes a connection of its server that is idle and
+// quiet, or has one opened, and both belong to each other until the answer is whole. What a server
+// cannot have seen goes to another connection; what it may have seen and is idempotent does once,
+// on a new one, if it was the end of an old connection that it met.
 
 #ifndef POSTERN_GW_HTTP_H1_H
 #define POSTERN_GW_HTTP_H1_H
 
+#include "gw/http/conn.h"
 #include "gw/http/engine.h"
-#include "gw/http/host.h"
-#include "gw/http/timers.h"
+#include "gw/http/h1_answer.h"
 
-#include <curl/curl.h>
-#include <netinet/in.h>
-#include <sys/queue.h>
+#define H1_OUT_ROOM 16384u // bytes of a TLS record, and of the longest head
 
-#define H1_URL_ROOM  (HTTP_TARGET_MAX + 2048) // bytes: origin, base, path and query
-#define H1_HOST_ROOM 320                      // bytes of a host and what stands around it
-#define H1_LINES_OWN 5 // headers beside the request's: see slot_set_headers()
+_Static_assert(H1_OUT_ROOM >= HTTP_TARGET_MAX + HTTP_HEADER_ROOM + 3072,
+	"holds target, headers, and what stands around them");
 
-TAILQ_HEAD(h1_slot_list, h1_slot);
+enum h1_conn_state {
+	H1_CONN_OPENING,  // for its exchange
+	H1_CONN_BUSY,     // with it
+	H1_CONN_IDLE,     // has none
+	H1_CONN_DRAINING, // reads what the server still sends, to be closed
+};
 
-// A server, and how libcurl reaches it.
+struct h1_conn {
+	struct http_conn http;
+	struct http_timer timer;   // to the end of being idle or draining, or of a pause in writing
+	TAILQ_ENTRY(h1_conn) link; // of its target while it is idle
+	TAILQ_ENTRY(h1_conn) idle_link; // of the engine while it is idle or draining
+	LIST_ENTRY(h1_conn) all_link;   // of the engine
+	struct h1_target *target;
+	struct h1_exchange *exchange; // NULL: none
+	enum h1_conn_state state;
+	bool fresh;         // for one transfer
+	bool used;          // had an answer
+	unsigned requests;  // sent so far
+	uint64_t retire_ms; // takes no more requests
+	uint64_t idle_ms;   // end of being idle
+	uint64_t drained;   // bytes
+	size_t out_at;      // bytes written of head and body
+	size_t head_len;    // 0: nothing is to be written
+	char *head;         // what has to be kept of it, from its start; NULL: nothing
+	struct h1_answer answer;
+};
+
+TAILQ_HEAD(h1_conn_list, h1_conn);
+TAILQ_HEAD(h1_exchange_list, h1_exchange);
+
+// A request under way. Exchanges are kept for their memory.
+struct h1_exchange {
+	struct http_timer timer; // to the end of the transfer's time
+	TAILQ_ENTRY(h1_exchange) link;
+	struct h1_exchange_list *list; // in which it is; NULL while it has a connection
+	struct h1_target *target;
+	struct http_transfer *transfer;
+	struct h1_conn *conn; // NULL: none
+	uint64_t started_ms;
+	bool again;   // was sent and lost, and is sent once more
+	bool renewed; // only on a new connection
+	enum http_error error;
+	struct http_body body;
+};
+
+// A server.
 struct h1_target {
 	struct h1_engine *engine;
 	const struct conf_server *server;
-	struct http_host host;
-	char *origin; // in front of base and path
-	struct curl_slist
-		*connect_to; // where to, if the origin names another host (tls.server_name)
-	// The host's addresses, if it is named. libcurl reads the text when a request starts.
-	struct curl_slist resolve;
-	char resolve_text[H1_HOST_ROOM + HTTP_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3)];
-	struct h1_slot_list waiting; // for the addresses
-};
-
-// A request under way. Slots are kept for their memory.
-struct h1_slot {
-	struct http_timer timer; // while it waits
-	CURL *easy;              // NULL in the free list
-	TAILQ_ENTRY(h1_slot) link;
-	struct h1_slot_list *list; // in which it is; NULL while it is libcurl's
-	struct h1_target *target;
-	struct http_transfer *transfer;
-	uint64_t started_ms;
-	uint32_t waited_ms; // for the addresses
-	uint32_t pause_ms;  // the next one, if the backlog of a UNIX socket is full
-	int local_errno;    // why this machine opened no connection; 0: it did
-	bool head_done;     // an empty line came: what follows is body, trailer or the next head
-	enum http_error error;
-	struct http_body body;
-	struct curl_slist header[HTTP_HEADERS_MAX + H1_LINES_OWN];
-	char host[H1_HOST_ROOM];
-	char why[CURL_ERROR_SIZE]; // what tells bad chunks from a lost connection
+	struct http_origin origin;
+	struct h1_conn_list idle; // the one used last comes first
 };
 
 struct h1_engine {
 	struct http_engine engine;
 	struct http_engine_config config;
-	CURLM *multi;
-	CURLSH *share; // TLS sessions
-	struct http_sockets *sockets;
-	struct http_timers timers;
+	SSL_CTX *tls;
+	struct http_net net;
 	struct h1_target *targets; // one a server
-	struct h1_slot_list free_slots;
-	struct h1_slot_list ended;   // without libcurl
-	struct h1_slot_list paused;  // until the backlog of a UNIX socket may have room
-	struct h1_slot_list unheard; // libcurl's whose socket epoll refused
-	size_t slot_count;           // made
-	uint64_t due_ms;             // libcurl's
-	uint64_t connections;
-	char url[H1_URL_ROOM];
+	LIST_HEAD(, h1_conn) conns;
+	size_t conn_count;        // but those of fresh transfers
+	struct h1_conn_list idle; // the one used last comes last
+	struct h1_exchange_list free_exchanges;
+	struct h1_exchange_list homeless; // lost their connection before the server saw them
+	struct h1_exchange_list ended;
+	char out[H1_OUT_ROOM];
+	uint8_t in[65536];
 };
-
-// libcurl's options take any type: a macro, so that each keeps its own.
-#define H1_SET(rc, easy, option, value)                               \
-	do {                                                          \
-		if (!(rc))                                            \
-			(rc) = curl_easy_setopt(easy, option, value); \
-	} while (0)
-
-// ---- h1_request.c
-
-// Returns 0 or -ENOMEM.
-int h1_target_create(struct h1_engine *e, struct h1_target *target,
-	const struct conf_server *server) __attribute__((warn_unused_result));
-void h1_target_free(struct h1_target *target);
-// Writes the host's addresses as libcurl reads them.
-void h1_target_resolved(struct h1_target *target);
-// Sets the options of slot->easy that are the same for every request of the upstream.
-CURLcode h1_slot_set_up(struct h1_engine *e, struct h1_slot *slot)
-	__attribute__((warn_unused_result));
-// Sets its options for the request of slot->transfer.
-CURLcode h1_slot_set_request(struct h1_engine *e, struct h1_slot *slot)
-	__attribute__((warn_unused_result));
-
-// ---- h1_reply.c
-
-// Callbacks of libcurl for what the server sends; arg is the slot, whose error they set.
-size_t h1_on_header(char *line, size_t size, size_t count, void *arg);
-size_t h1_on_body(char *data, size_t size, size_t count, void *arg);
-// Whether the head of an answer, not of an interim one, is whole.
-bool h1_is_answered(const struct h1_slot *slot);
-// Whether there is a final status: with a whole head, or with one of which only that is wanted.
-bool h1_status_is_known(const struct h1_slot *slot, enum http_error error);
-// What became of a request that libcurl ended with this code.
-enum http_error h1_error_of(const struct h1_slot *slot, CURLcode code);
 
 #endif

@@ -8,22 +8,21 @@
 #ifndef POSTERN_GW_HTTP_H2_H
 #define POSTERN_GW_HTTP_H2_H
 
+#include "gw/http/conn.h"
 #include "gw/http/engine.h"
 #include "gw/http/h2_session.h"
-#include "gw/http/host.h"
-#include "gw/http/wire.h"
 
 #define H2_OUT_ROOM 32768u // bytes that wait to be sent on a connection
 
 enum h2_conn_state {
-	H2_CONN_RESOLVING, // waits for the server's addresses
-	H2_CONN_OPENING,   // and for the server's SETTINGS
+	H2_CONN_OPENING, // until the server's SETTINGS come
 	H2_CONN_READY,
 	H2_CONN_LEAVING, // takes no more requests
 };
 
 struct h2_conn {
-	struct http_timer timer;
+	struct http_conn http;
+	struct http_timer timer;   // once it is open
 	TAILQ_ENTRY(h2_conn) link; // of its target
 	LIST_ENTRY(h2_conn) dirty_link;
 	bool dirty; // there may be something to be sent
@@ -32,10 +31,8 @@ struct h2_conn {
 	bool fresh;    // for one transfer
 	bool answered; // a request
 	bool unread;   // has more to be read than epoll knows of
-	struct http_wire wire;
 	struct h2_session session;
 	struct h2_stream_list streams;
-	uint64_t opened_ms;
 	uint64_t ready_ms;
 	uint64_t heard_ms;  // when bytes came last
 	uint64_t pinged_ms; // 0: no PING waits for its answer
@@ -51,8 +48,7 @@ LIST_HEAD(h2_dirty_list, h2_conn);
 // A server.
 struct h2_target {
 	struct h2_engine *engine;
-	struct http_host host;
-	struct http_wire_target wire;
+	struct http_origin origin;
 	struct h2_conn_list conns;
 	struct h2_stream_list waiting;
 	struct h2_stream_list paused; // refused, until they are sent again
@@ -66,18 +62,12 @@ struct h2_engine {
 	struct http_engine engine;
 	struct http_engine_config config;
 	SSL_CTX *tls;
-	struct http_sockets *sockets;
-	struct http_timers timers;
+	struct http_net net;
 	struct h2_target *targets; // one a server
-	struct h2_conn **conn_of;  // by descriptor
-	size_t conn_of_room;
-	size_t conn_count; // but fresh ones
+	size_t conn_count;         // but fresh ones
 	struct h2_dirty_list dirty;
 	struct h2_stream_list ended;
 	struct h2_stream_list free_streams;
-	size_t stream_count; // made
-	uint64_t connections;
-	uint64_t now_ms;
 	bool again; // turn and flush have something to do at once
 	uint8_t in[65536];
 };

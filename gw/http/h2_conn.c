@@ -34,91 +34,24 @@ static void clear_dirty(struct h2_conn *conn)
 	LIST_REMOVE(conn, dirty_link);
 }
 
+static struct h2_conn *h2_of(struct http_conn *http)
+{
+	return (struct h2_conn *)http;
+}
+
+_Static_assert(offsetof(struct h2_conn, http) == 0, "a connection is cast to one of HTTP/2");
+
 // ---- opening
 
-static int conn_of_reserve(struct h2_engine *e, size_t fd)
-{
-	size_t room = e->conn_of_room ? e->conn_of_room : 64;
-
-	if (fd < e->conn_of_room)
-		return 0;
-	while (room <= fd)
-		room *= 2;
-	struct h2_conn **conn_of = realloc(e->conn_of, room * sizeof(*conn_of));
-	if (!conn_of)
-		return -ENOMEM;
-	memset(conn_of + e->conn_of_room, 0, (room - e->conn_of_room) * sizeof(*conn_of));
-	e->conn_of = conn_of;
-	e->conn_of_room = room;
-	return 0;
-}
-
-static void drop_socket(struct h2_conn *conn)
-{
-	struct h2_engine *e = conn->target->engine;
-	int fd = conn->wire.fd;
-
-	http_wire_end(&conn->wire);
-	if (fd < 0)
-		return;
-	if ((size_t)fd < e->conn_of_room)
-		e->conn_of[fd] = NULL;
-	http_sockets_forget(e->sockets, fd);
-	close(fd);
-	conn->wire.fd = -1;
-}
-
-static int want(struct h2_conn *conn)
-{
-	return http_sockets_want(conn->target->engine->sockets, conn->wire.fd, conn->wire.events);
-}
-
-// Connects to the next address.
-static void conn_connect(struct h2_conn *conn)
-{
-	struct h2_engine *e = conn->target->engine;
-	enum http_error error = http_wire_connect(&conn->wire, e->now_ms);
-
-	if (error) {
-		conn->target->local_errno = conn->wire.local_errno;
-		h2_conn_end(conn, error);
-		return;
-	}
-	int fd = conn->wire.fd;
-	e->connections++;
-	if (conn_of_reserve(e, (size_t)fd) || http_sockets_own(e->sockets, fd)) {
-		h2_conn_end(conn, HTTP_ERR_no_memory);
-		return;
-	}
-	int rc = want(conn);
-	if (rc) {
-		conn->target->local_errno = -rc;
-		h2_conn_end(conn, HTTP_ERR_local);
-		return;
-	}
-	e->conn_of[fd] = conn;
-	conn->state = H2_CONN_OPENING;
-	http_timer_set(&e->timers, &conn->timer,
-		http_earlier(conn->opened_ms + OPEN_MS, conn->wire.give_up_ms));
-}
-
-void h2_conn_resolved(struct h2_conn *conn)
-{
-	conn->wire.addresses = conn->target->host.addresses;
-	if (conn->wire.addresses.count)
-		conn_connect(conn);
-	else
-		h2_conn_end(conn, http_host_error(&conn->target->host, &conn->target->local_errno));
-}
-
 static void conn_fire(struct http_timer *timer);
+static const struct http_conn_ops conn_ops;
 
 // Called by the session.
 static void stream_ended(struct h2_stream *stream, enum http_error error)
 {
 	struct h2_conn *conn = stream->conn;
 
-	conn->used_ms = conn->target->engine->now_ms;
+	conn->used_ms = conn->target->engine->net.now_ms;
 	if (!error) {
 		conn->answered = true;
 		conn->target->useless = 0;
@@ -137,10 +70,12 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 	if (!conn)
 		return -ENOMEM;
 	memset(conn, 0, offsetof(struct h2_conn, out));
-	if (h2_session_create(&conn->session, e->config.first_stream) ||
-		http_timers_reserve(&e->timers, e->timers.count + e->stream_count + 2)) {
-		if (conn->session.ng)
-			h2_session_free(&conn->session);
+	if (h2_session_create(&conn->session, e->config.first_stream)) {
+		free(conn);
+		return -ENOMEM;
+	}
+	if (http_conn_init(&conn->http, &target->origin, &conn_ops, 1)) {
+		h2_session_free(&conn->session);
 		free(conn);
 		return -ENOMEM;
 	}
@@ -148,8 +83,6 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 	conn->session.ended = stream_ended;
 	conn->target = target;
 	conn->fresh = fresh;
-	conn->wire.fd = -1;
-	conn->opened_ms = e->now_ms;
 	TAILQ_INIT(&conn->streams);
 	TAILQ_INSERT_TAIL(&target->conns, conn, link);
 	e->conn_count += !conn->fresh;
@@ -157,9 +90,7 @@ int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 		h2_stream_move(fresh, &conn->streams);
 		fresh->conn = conn;
 	}
-	http_timer_set(&e->timers, &conn->timer, conn->opened_ms + OPEN_MS);
-	if (http_host_want(&target->host, e->now_ms) != HTTP_HOST_ASKED)
-		h2_conn_resolved(conn);
+	http_conn_open(&conn->http, e->net.now_ms + OPEN_MS);
 	return 0;
 }
 
@@ -173,10 +104,10 @@ static void conn_is_ready(struct h2_conn *conn)
 	struct h2_engine *e = conn->target->engine;
 
 	conn->state = H2_CONN_READY;
-	conn->ready_ms = conn->used_ms = e->now_ms;
+	conn->ready_ms = conn->used_ms = e->net.now_ms;
 	conn->target->changed |= !conn->fresh; // what waits now waits for a place
-	conn->follow_ms = e->now_ms + FOLLOW_MS;
-	http_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
+	conn->follow_ms = e->net.now_ms + FOLLOW_MS;
+	http_timer_set(&e->net.timers, &conn->timer, e->net.now_ms + QUIET_MS);
 	if (!conn->fresh && !conn_is_astray(conn))
 		target_leave_astray(conn->target);
 	if (fresh)
@@ -197,9 +128,9 @@ void h2_conn_end(struct h2_conn *conn, enum http_error error)
 	h2_target_left(target);
 	e->conn_count -= !fresh;
 	e->again = true; // what waits may need another
-	http_timer_unset(&e->timers, &conn->timer);
+	http_timer_unset(&e->net.timers, &conn->timer);
 	clear_dirty(conn);
-	drop_socket(conn);
+	http_conn_end(&conn->http);
 	while ((stream = TAILQ_FIRST(&conn->streams)))
 		h2_stream_lost(stream, error);
 	h2_session_free(&conn->session);
@@ -214,9 +145,9 @@ void h2_conn_leave(struct h2_conn *conn)
 	ssize_t n;
 
 	h2_session_leave(&conn->session);
-	if (conn->wire.open && conn->out_at == conn->out_len) {
+	if (conn->http.wire.open && conn->out_at == conn->out_len) {
 		n = h2_session_write(&conn->session, conn->out, sizeof(conn->out));
-		if (n > 0 && http_wire_write(&conn->wire, conn->out, (size_t)n) < 0) {
+		if (n > 0 && http_wire_write(&conn->http.wire, conn->out, (size_t)n) < 0) {
 			// The server learns it by the end of the connection.
 		}
 	}
@@ -232,18 +163,18 @@ void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms)
 	if (conn->state < H2_CONN_READY || conn->pinged_ms || conn->heard_ms > since_ms)
 		return;
 	h2_session_ping(&conn->session);
-	conn->pinged_ms = e->now_ms;
-	http_timer_set(&e->timers, &conn->timer, e->now_ms + PING_MS);
+	conn->pinged_ms = e->net.now_ms;
+	http_timer_set(&e->net.timers, &conn->timer, e->net.now_ms + PING_MS);
 	set_dirty(conn);
 }
 
 // Whether a connection leads to an address that the server's name has no more.
 static bool conn_is_astray(const struct h2_conn *conn)
 {
-	const struct http_host *host = &conn->target->host;
+	const struct http_host *host = &conn->target->origin.host;
 
 	return host->named && host->addresses.count &&
-		!http_host_has(host, &conn->wire.addresses.address[conn->wire.address]);
+		!http_host_has(host, &conn->http.wire.addresses.address[conn->http.wire.address]);
 }
 
 // Whether one more connection of a target may be opened for one that is astray.
@@ -255,7 +186,7 @@ static bool target_may_replace(const struct h2_target *target)
 	TAILQ_FOREACH(conn, &target->conns, link)
 	if (!conn->fresh && conn->state < H2_CONN_READY)
 		return false; // one comes already
-	return e->now_ms >= target->open_after_ms &&
+	return e->net.now_ms >= target->open_after_ms &&
 		e->conn_count < e->config.max_connections + e->config.upstream->server_count;
 }
 
@@ -267,16 +198,16 @@ static void conn_follow(struct h2_conn *conn)
 	struct h2_target *target = conn->target;
 	struct h2_engine *e = target->engine;
 
-	if (conn->fresh || conn->state != H2_CONN_READY || !target->host.named ||
-		e->now_ms < conn->follow_ms)
+	if (conn->fresh || conn->state != H2_CONN_READY || !target->origin.host.named ||
+		e->net.now_ms < conn->follow_ms)
 		return;
-	http_host_want(&target->host, e->now_ms);
-	if (target->host.resolve || target->host.failed)
+	http_host_want(&target->origin.host, e->net.now_ms);
+	if (target->origin.host.resolve || target->origin.host.failed)
 		return; // the result comes later, or the look-up failed
 	if (!conn_is_astray(conn))
-		conn->follow_ms = e->now_ms + FOLLOW_MS;
+		conn->follow_ms = e->net.now_ms + FOLLOW_MS;
 	else if (target_may_replace(target) && h2_conn_open(target, NULL))
-		target->open_after_ms = e->now_ms + FOLLOW_MS; // out of memory
+		target->open_after_ms = e->net.now_ms + FOLLOW_MS; // out of memory
 }
 
 // A connection stands: those that are astray take no more requests.
@@ -295,18 +226,12 @@ static void target_leave_astray(struct h2_target *target)
 
 static void conn_fire(struct http_timer *timer)
 {
-	struct h2_conn *conn = (struct h2_conn *)timer;
+	struct h2_conn *conn = (struct h2_conn *)((char *)timer - offsetof(struct h2_conn, timer));
 	struct h2_engine *e = conn->target->engine;
-	uint64_t now = e->now_ms;
+	uint64_t now = e->net.now_ms;
 
 	if (conn->state < H2_CONN_READY) {
-		if (now >= conn->opened_ms + OPEN_MS || conn->state == H2_CONN_RESOLVING) {
-			h2_conn_end(conn, HTTP_ERR_connect);
-			return;
-		}
-		drop_socket(conn);
-		conn->wire.address++;
-		conn_connect(conn);
+		h2_conn_end(conn, HTTP_ERR_connect);
 		return;
 	}
 	if (conn->pinged_ms) {
@@ -321,10 +246,8 @@ static void conn_fire(struct http_timer *timer)
 	if (now >= conn->heard_ms + QUIET_MS)
 		h2_conn_doubt(conn, now);
 	else
-		http_timer_set(&e->timers, timer, conn->heard_ms + QUIET_MS);
+		http_timer_set(&e->net.timers, timer, conn->heard_ms + QUIET_MS);
 }
-
-_Static_assert(offsetof(struct h2_conn, timer) == 0, "a timer is cast to its connection");
 
 // ---- streams
 
@@ -344,13 +267,13 @@ void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream)
 	h2_stream_move(stream, &conn->streams);
 	stream->conn = conn;
 	if (conn->ready_ms >= stream->started_ms) {
-		uint64_t since =
-			conn->opened_ms > stream->started_ms ? conn->opened_ms : stream->started_ms;
+		uint64_t since = conn->http.began_ms > stream->started_ms ? conn->http.began_ms
+									  : stream->started_ms;
 
 		stream->transfer->connected_ms = (uint32_t)(conn->ready_ms - since);
 	}
-	stream->started_ms = e->now_ms;
-	http_timer_set(&e->timers, &stream->timer, stream->deadline_ms);
+	stream->started_ms = e->net.now_ms;
+	http_timer_set(&e->net.timers, &stream->timer, stream->deadline_ms);
 	error = h2_session_submit(&conn->session, stream);
 	if (error)
 		h2_stream_finish(stream, error);
@@ -361,7 +284,7 @@ void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream)
 {
 	if (stream->id)
 		h2_session_cancel(&conn->session, stream);
-	conn->used_ms = conn->target->engine->now_ms;
+	conn->used_ms = conn->target->engine->net.now_ms;
 	set_dirty(conn);
 	conn->target->engine->again = true; // it may be cancelled after the turn's last flush
 }
@@ -375,7 +298,7 @@ static bool conn_read(struct h2_conn *conn)
 
 	conn->unread = false;
 	for (unsigned i = 0; i < READS; i++) {
-		ssize_t n = http_wire_read(&conn->wire, e->in, sizeof(e->in));
+		ssize_t n = http_wire_read(&conn->http.wire, e->in, sizeof(e->in));
 
 		if (n == -EAGAIN)
 			break;
@@ -383,19 +306,19 @@ static bool conn_read(struct h2_conn *conn)
 			h2_conn_end(conn, HTTP_ERR_reset);
 			return false;
 		}
-		conn->heard_ms = e->now_ms;
+		conn->heard_ms = e->net.now_ms;
 		if (conn->pinged_ms) {
 			conn->pinged_ms = 0;
-			http_timer_set(&e->timers, &conn->timer, e->now_ms + QUIET_MS);
+			http_timer_set(&e->net.timers, &conn->timer, e->net.now_ms + QUIET_MS);
 		}
 		enum http_error error = h2_session_read(&conn->session, e->in, (size_t)n);
 		if (error) {
 			h2_conn_end(conn, error);
 			return false;
 		}
-		if (!conn->wire.ssl && (size_t)n < sizeof(e->in))
+		if (!conn->http.wire.ssl && (size_t)n < sizeof(e->in))
 			break; // that was all
-		conn->unread = http_wire_holds(&conn->wire);
+		conn->unread = http_wire_holds(&conn->http.wire);
 	}
 	if (conn->state == H2_CONN_OPENING && conn->session.ready)
 		conn_is_ready(conn);
@@ -403,39 +326,40 @@ static bool conn_read(struct h2_conn *conn)
 	return true;
 }
 
-// Goes on with the handshakes.
-static void conn_go_on(struct h2_conn *conn)
+// The handshakes are over: the preface is sent, and the server's SETTINGS must come.
+static void conn_opened(struct http_conn *http)
 {
-	enum http_error error = http_wire_go_on(&conn->wire, &conn->target->wire);
+	struct h2_conn *conn = h2_of(http);
+	struct h2_engine *e = conn->target->engine;
 
-	if (error == HTTP_ERR_connect) {
-		drop_socket(conn);
-		conn_connect(conn);
-		return;
-	}
-	if (error || want(conn)) {
-		h2_conn_end(conn, error ? error : HTTP_ERR_no_memory);
-		return;
-	}
-	// The address answers: no other one is tried, however long a handshake of TLS takes.
-	http_timer_set(&conn->target->engine->timers, &conn->timer, conn->opened_ms + OPEN_MS);
-	if (!conn->wire.open)
-		return;
-	set_dirty(conn); // the preface
-	if (http_wire_holds(&conn->wire))
-		conn->unread = conn->target->engine->again = true;
+	http_timer_set(&e->net.timers, &conn->timer, http->until_ms);
+	set_dirty(conn);
+	if (http_wire_holds(&http->wire))
+		conn->unread = e->again = true;
 }
 
-void h2_conn_ready(struct h2_conn *conn, uint32_t events)
+static void conn_failed(struct http_conn *http, enum http_error error)
 {
-	if (!conn->wire.open) {
-		conn_go_on(conn);
-		return;
-	}
+	struct h2_conn *conn = h2_of(http);
+
+	conn->target->local_errno = http->local_errno;
+	h2_conn_end(conn, error);
+}
+
+static void conn_ready(struct http_conn *http, uint32_t events)
+{
+	struct h2_conn *conn = h2_of(http);
+
 	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP) && !conn_read(conn))
 		return;
 	set_dirty(conn);
 }
+
+static const struct http_conn_ops conn_ops = {
+	.opened = conn_opened,
+	.failed = conn_failed,
+	.ready = conn_ready,
+};
 
 // Returns HTTP_ERR_none, with more to be sent or not, or why not.
 static enum http_error conn_write(struct h2_conn *conn)
@@ -451,7 +375,7 @@ static enum http_error conn_write(struct h2_conn *conn)
 		if (!conn->out_len)
 			return HTTP_ERR_none;
 		n = http_wire_write(
-			&conn->wire, conn->out + conn->out_at, conn->out_len - conn->out_at);
+			&conn->http.wire, conn->out + conn->out_at, conn->out_len - conn->out_at);
 		if (n < 0)
 			return n == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_reset;
 		conn->out_at += (size_t)n;
@@ -464,7 +388,7 @@ void h2_conn_flush(struct h2_conn *conn)
 	enum http_error error;
 
 	clear_dirty(conn);
-	if (!conn->wire.open)
+	if (!conn->http.wire.open)
 		return;
 	if (conn->unread && !conn_read(conn))
 		return;
@@ -482,8 +406,10 @@ void h2_conn_flush(struct h2_conn *conn)
 		error = conn->session.error;
 	if (!error && h2_session_is_over(&conn->session))
 		error = HTTP_ERR_reset;
-	if (!error && want(conn))
-		error = HTTP_ERR_no_memory;
+	if (!error) {
+		error = http_conn_wait(&conn->http);
+		conn->target->local_errno = conn->http.local_errno;
+	}
 	if (error) {
 		h2_conn_end(conn, error);
 		return;

@@ -11,9 +11,6 @@
 // -ENOMEM.
 int h2_conn_open(struct h2_target *target, struct h2_stream *fresh)
 	__attribute__((warn_unused_result));
-// Called when the look-up of the target's name has ended: connects to its addresses, or ends the
-// connection if there are none.
-void h2_conn_resolved(struct h2_conn *conn);
 // Closes a connection; its streams are lost with this error.
 void h2_conn_end(struct h2_conn *conn, enum http_error error);
 // Sends GOAWAY and closes the connection.
@@ -27,8 +24,6 @@ void h2_conn_submit(struct h2_conn *conn, struct h2_stream *stream);
 void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream);
 // Sends a PING if the server has sent nothing since since_ms.
 void h2_conn_doubt(struct h2_conn *conn, uint64_t since_ms);
-// Handles events that epoll reported of the connection's descriptor.
-void h2_conn_ready(struct h2_conn *conn, uint32_t events);
 // Writes the frames that are queued.
 void h2_conn_flush(struct h2_conn *conn);
 

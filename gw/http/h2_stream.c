@@ -17,14 +17,14 @@ struct h2_stream *h2_stream_take(struct h2_engine *e, void (*fire)(struct http_t
 		TAILQ_REMOVE(&e->free_streams, stream, link);
 		return stream;
 	}
-	// Setting a timer must not fail later.
-	if (http_timers_reserve(&e->timers, e->stream_count + e->timers.count + 1))
-		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return NULL;
+	if (http_timers_hold(&e->net.timers, 1)) {
+		free(stream);
+		return NULL;
+	}
 	stream->timer.fire = fire;
-	e->stream_count++;
 	return stream;
 }
 
@@ -41,7 +41,7 @@ void h2_stream_give(struct h2_engine *e, struct h2_stream *stream)
 	if (stream->list)
 		TAILQ_REMOVE(stream->list, stream, link);
 	stream->list = NULL;
-	http_timer_unset(&e->timers, &stream->timer);
+	http_timer_unset(&e->net.timers, &stream->timer);
 	TAILQ_INSERT_HEAD(&e->free_streams, stream, link);
 }
 
@@ -49,7 +49,7 @@ void h2_stream_finish(struct h2_stream *stream, enum http_error error)
 {
 	struct h2_engine *e = stream->target->engine;
 
-	http_timer_unset(&e->timers, &stream->timer);
+	http_timer_unset(&e->net.timers, &stream->timer);
 	stream->transfer->sent |= stream->lost; // whatever became of it afterwards
 	stream->conn = NULL;
 	stream->error = error;
@@ -74,7 +74,7 @@ uint64_t h2_stream_wait_until(const struct h2_stream *stream)
 
 	if (!stream->transfer->fresh && h2_target_stands(target))
 		// Not before the next flush().
-		until = target->engine->now_ms + target->engine->config.upstream->queue_ms + 1;
+		until = target->engine->net.now_ms + target->engine->config.upstream->queue_ms + 1;
 	else if (stream->transfer->connect_ms)
 		until = stream->started_ms + stream->transfer->connect_ms;
 	return http_earlier(until, stream->deadline_ms);
@@ -86,7 +86,7 @@ void h2_stream_wait(struct h2_stream *stream)
 
 	stream->conn = NULL;
 	stream->id = 0;
-	http_timer_set(&e->timers, &stream->timer, h2_stream_wait_until(stream));
+	http_timer_set(&e->net.timers, &stream->timer, h2_stream_wait_until(stream));
 }
 
 void h2_stream_again(struct h2_stream *stream)
@@ -121,8 +121,8 @@ static bool stream_refused(struct h2_stream *stream)
 	stream->conn = NULL;
 	stream->id = 0;
 	h2_stream_move(stream, &stream->target->paused);
-	http_timer_set(&e->timers, &stream->timer,
-		http_earlier(e->now_ms + pause_ms, stream->deadline_ms));
+	http_timer_set(&e->net.timers, &stream->timer,
+		http_earlier(e->net.now_ms + pause_ms, stream->deadline_ms));
 	return true;
 }
 
@@ -145,9 +145,9 @@ void h2_target_not_reached(struct h2_target *target, enum http_error error)
 {
 	struct h2_stream *stream;
 
-	target->open_after_ms = target->engine->now_ms + OPEN_AGAIN_MS;
+	target->open_after_ms = target->engine->net.now_ms + OPEN_AGAIN_MS;
 	if (!http_error_is_local(error))
-		http_host_doubt(&target->host);
+		http_host_doubt(&target->origin.host);
 	if (h2_target_stands(target))
 		return;
 	while ((stream = TAILQ_FIRST(&target->waiting)))

@@ -2,25 +2,17 @@
 
 #include "gw/http/host.h"
 
+#include "base/clock.h"
 #include "gw/http/timers.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #define OLD_MS   60000 // for which the addresses of a name are believed
 #define AGAIN_MS 1000  // between look-ups of a name that is not found or leads nowhere
 #define LOCAL_MS 100   // between look-ups for which this machine lacks descriptors or memory
-
-void http_host_init(
-	struct http_host *host, const struct conf_server *server, struct http_sockets *sockets)
-{
-	*host = (struct http_host){.server = server, .sockets = sockets};
-	if (server->unix_path)
-		http_address_of_path(&host->addresses, server->unix_path);
-	else
-		host->named = !http_address_of_text(&host->addresses, server->host, server->port);
-}
 
 // A look-up ended: 0 with these addresses, or -errno.
 static void found(
@@ -37,12 +29,40 @@ static void found(
 		host->addresses.count = 0;
 }
 
+_Static_assert(offsetof(struct http_host, watch) == 0, "a watch is cast to its host");
+
+void http_host_hear(struct http_host *host, uint64_t now_ms)
+{
+	struct http_addresses addresses;
+	int rc = http_resolve_take(host->resolve, &addresses);
+
+	http_host_end(host);
+	found(host, rc, &addresses, now_ms);
+	host->heard(host);
+}
+
+static void host_ready(struct http_watch *watch, uint32_t events)
+{
+	http_host_hear((struct http_host *)watch, clock_ms());
+}
+
+void http_host_init(
+	struct http_host *host, const struct conf_server *server, struct http_sockets *sockets)
+{
+	*host = (struct http_host){.watch.ready = host_ready, .server = server, .sockets = sockets};
+	if (server->unix_path)
+		http_address_of_path(&host->addresses, server->unix_path);
+	else
+		host->named = !http_address_of_text(&host->addresses, server->host, server->port);
+}
+
 static int look_up(struct http_host *host)
 {
 	int rc = http_resolve_start(host->server->host, host->server->port, &host->resolve);
 
 	if (!rc)
-		rc = http_sockets_want(host->sockets, http_resolve_fd(host->resolve), EPOLLIN);
+		rc = http_sockets_watch(
+			host->sockets, http_resolve_fd(host->resolve), &host->watch, EPOLLIN);
 	if (rc)
 		http_host_end(host);
 	return rc;
@@ -59,18 +79,6 @@ enum http_host_state http_host_want(struct http_host *host, uint64_t now_ms)
 	if (host->addresses.count)
 		return HTTP_HOST_KNOWN;
 	return host->resolve ? HTTP_HOST_ASKED : HTTP_HOST_UNKNOWN;
-}
-
-bool http_host_ready(struct http_host *host, int fd, uint64_t now_ms)
-{
-	struct http_addresses addresses;
-
-	if (!host->resolve || http_resolve_fd(host->resolve) != fd)
-		return false;
-	int rc = http_resolve_take(host->resolve, &addresses);
-	http_host_end(host);
-	found(host, rc, &addresses, now_ms);
-	return true;
 }
 
 enum http_error http_host_error(const struct http_host *host, int *local_errno)
@@ -102,9 +110,7 @@ void http_host_end(struct http_host *host)
 {
 	if (!host->resolve)
 		return;
-	if (http_sockets_want(host->sockets, http_resolve_fd(host->resolve), 0)) {
-		// Waiting for nothing cannot fail.
-	}
+	http_sockets_unwatch(host->sockets, http_resolve_fd(host->resolve));
 	http_resolve_end(host->resolve);
 	host->resolve = NULL;
 }

@@ -12,6 +12,9 @@
 #include "gw/http/sockets.h"
 
 struct http_host {
+	struct http_watch watch; // of the look-up
+	// A look-up that was under way has ended: addresses has what is known now.
+	void (*heard)(struct http_host *host);
 	const struct conf_server *server;
 	struct http_sockets *sockets;
 	bool named; // by a name, not by an address or a path
@@ -28,14 +31,13 @@ enum http_host_state {
 	HTTP_HOST_UNKNOWN, // the last look-up found nothing, just now
 };
 
-// server and sockets stay as long as the host.
+// server and sockets stay as long as the host, and the host where it is. The caller sets heard().
 void http_host_init(
 	struct http_host *host, const struct conf_server *server, struct http_sockets *sockets);
 // Starts a look-up if one is due, and returns what is known now.
 enum http_host_state http_host_want(struct http_host *host, uint64_t now_ms);
-// Handles an event of this descriptor. Returns whether it was that of the host's look-up, which has
-// ended then: host->addresses has what is known now.
-bool http_host_ready(struct http_host *host, int fd, uint64_t now_ms);
+// Takes what a look-up found whose descriptor is readable, and calls heard(). The watch does this.
+void http_host_hear(struct http_host *host, uint64_t now_ms);
 // Why there are no addresses: HTTP_ERR_dns, or HTTP_ERR_local with its errno if this machine could
 // not even ask.
 enum http_error http_host_error(const struct http_host *host, int *local_errno);

@@ -2,7 +2,9 @@
 
 #include "gw/http/message.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 // ---- requests
 
@@ -53,12 +55,14 @@ static const struct {
 } field_names[HTTP_FIELD_COUNT] = {
 	[HTTP_FIELD_AGE] = NAME("age"),
 	[HTTP_FIELD_CACHE_CONTROL] = NAME("cache-control"),
+	[HTTP_FIELD_CONNECTION] = NAME("connection"),
 	[HTTP_FIELD_CONTENT_ENCODING] = NAME("content-encoding"),
 	[HTTP_FIELD_CONTENT_LENGTH] = NAME("content-length"),
 	[HTTP_FIELD_CONTENT_TYPE] = NAME("content-type"),
 	[HTTP_FIELD_DATE] = NAME("date"),
 	[HTTP_FIELD_ETAG] = NAME("etag"),
 	[HTTP_FIELD_EXPIRES] = NAME("expires"),
+	[HTTP_FIELD_KEEP_ALIVE] = NAME("keep-alive"),
 	[HTTP_FIELD_LOCATION] = NAME("location"),
 	[HTTP_FIELD_RETRY_AFTER] = NAME("retry-after"),
 	[HTTP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
@@ -107,7 +111,12 @@ static enum http_error framing_check(const struct http_reply *reply)
 	return HTTP_ERR_none;
 }
 
-// Of a header given twice the first counts; Cache-Control is a list over all of its lines.
+// Of a header given twice the first counts, but these are lists over all of their lines.
+static bool is_list(enum http_reply_field field)
+{
+	return field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION;
+}
+
 static enum http_error field_set(
 	struct http_reply *reply, enum http_reply_field field, const char *value, size_t len)
 {
@@ -119,7 +128,7 @@ static enum http_error field_set(
 									    : HTTP_ERR_bad_reply;
 	if (before && field == HTTP_FIELD_TRANSFER_ENCODING)
 		return HTTP_ERR_bad_reply;
-	if (before && field != HTTP_FIELD_CACHE_CONTROL)
+	if (before && !is_list(field))
 		return HTTP_ERR_none;
 	if (before) {
 		http_text_str(&reply->text, before);
@@ -132,12 +141,13 @@ static enum http_error field_set(
 	return framing_check(reply);
 }
 
-static bool has_controls(const char *text, size_t len)
+bool http_has_controls(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if (((uint8_t)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
-			return true;
-	return false;
+	bool found = false;
+
+	for (size_t i = 0; i < len; i++) // no early end: the compiler takes many at a time
+		found |= ((uint8_t)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f;
+	return found;
 }
 
 static enum http_error field_find(struct http_reply *reply, const char *name, size_t name_len,
@@ -156,26 +166,119 @@ enum http_error http_reply_field(struct http_reply *reply, const char *name, siz
 	reply->head_len += name_len + value_len;
 	if (reply->head_len > HTTP_REPLY_HEAD)
 		return HTTP_ERR_head_too_large;
-	if (has_controls(value, value_len))
+	if (http_has_controls(value, value_len))
 		return HTTP_ERR_bad_reply;
 	return field_find(reply, name, name_len, value, value_len);
 }
 
-enum http_error http_reply_header(struct http_reply *reply, const char *line, size_t len)
+// RFC 9110 section 5.6.2.
+static bool is_token(const char *text, size_t len)
+{
+	static const char more[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i], letter = (char)(c | 0x20);
+
+		if ((letter < 'a' || letter > 'z') && (c < '0' || c > '9') &&
+			!memchr(more, c, sizeof(more) - 1))
+			return false;
+	}
+	return len > 0;
+}
+
+// A line of a head or a trailer: returns the colon, or NULL for one that is none (RFC 9112 sections
+// 5.1, 5.2).
+static const char *line_split(const char *line, size_t len)
 {
 	const char *colon = len ? memchr(line, ':', len) : NULL;
+
+	return colon && is_token(line, (size_t)(colon - line)) && !http_has_controls(line, len)
+		? colon
+		: NULL;
+}
+
+enum http_error http_field_check(const char *line, size_t len)
+{
+	return line_split(line, len) ? HTTP_ERR_none : HTTP_ERR_bad_reply;
+}
+
+enum http_error http_reply_header(struct http_reply *reply, const char *line, size_t len)
+{
+	const char *colon;
 
 	reply->head_len += len;
 	if (reply->head_len > HTTP_REPLY_HEAD)
 		return HTTP_ERR_head_too_large;
-	if (has_controls(line, len))
+	colon = line_split(line, len);
+	if (!colon)
 		return HTTP_ERR_bad_reply;
-	if (!colon || colon == line || is_space(colon[-1]) || is_space(line[0]))
-		return HTTP_ERR_bad_reply; // RFC 9112 sections 5.1, 5.2
 	const char *value = colon + 1, *end = line + len;
 	while (value < end && is_space(*value))
 		value++;
 	while (end > value && is_space(end[-1]))
 		end--;
 	return field_find(reply, line, (size_t)(colon - line), value, (size_t)(end - value));
+}
+
+// ---- connections
+
+// The next member of a list, without blanks around it; *at is set behind it. NULL: there is none.
+static const char *list_next(const char **at, size_t *len)
+{
+	const char *start = *at + strspn(*at, " \t,");
+
+	*len = strcspn(start, ",");
+	*at = start + *len;
+	while (*len && is_space(start[*len - 1]))
+		--*len;
+	return *len ? start : NULL;
+}
+
+static bool member_is(const char *member, size_t len, const char *name)
+{
+	return strlen(name) == len && !strncasecmp(member, name, len);
+}
+
+static void field_forget(struct http_reply *reply, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < HTTP_FIELD_COUNT; i++)
+		if (i != HTTP_FIELD_CONTENT_LENGTH && i != HTTP_FIELD_TRANSFER_ENCODING &&
+			i != HTTP_FIELD_CONNECTION && i != HTTP_FIELD_KEEP_ALIVE &&
+			member_is(name, len, field_names[i].text))
+			reply->field[i] = NULL;
+}
+
+static uint32_t timeout_parse(const char *keep_alive)
+{
+	const char *member;
+	size_t len;
+
+	while ((member = list_next(&keep_alive, &len))) {
+		unsigned long seconds;
+
+		if (len < 9 || strncasecmp(member, "timeout=", 8))
+			continue;
+		seconds = strtoul(member + 8, NULL, 10);
+		return seconds > UINT32_MAX / 1000 ? UINT32_MAX : (uint32_t)seconds * 1000;
+	}
+	return 0;
+}
+
+void http_reply_persistence(struct http_reply *reply, struct http_persistence *says)
+{
+	const char *at = reply->field[HTTP_FIELD_CONNECTION], *member;
+	const char *keep_alive = reply->field[HTTP_FIELD_KEEP_ALIVE];
+	size_t len;
+
+	*says = (struct http_persistence){0};
+	while (at && (member = list_next(&at, &len))) {
+		if (member_is(member, len, "close"))
+			says->close = true;
+		else if (member_is(member, len, "keep-alive"))
+			says->keep = true;
+		else
+			field_forget(reply, member, len);
+	}
+	if (keep_alive)
+		says->timeout_ms = timeout_parse(keep_alive);
 }

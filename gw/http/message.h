@@ -55,12 +55,14 @@ void http_header_add(struct http_request *req, const char *name, const char *val
 enum http_reply_field {
 	HTTP_FIELD_AGE,
 	HTTP_FIELD_CACHE_CONTROL,
+	HTTP_FIELD_CONNECTION,
 	HTTP_FIELD_CONTENT_ENCODING,
 	HTTP_FIELD_CONTENT_LENGTH,
 	HTTP_FIELD_CONTENT_TYPE,
 	HTTP_FIELD_DATE,
 	HTTP_FIELD_ETAG,
 	HTTP_FIELD_EXPIRES,
+	HTTP_FIELD_KEEP_ALIVE,
 	HTTP_FIELD_LOCATION,
 	HTTP_FIELD_RETRY_AFTER,
 	HTTP_FIELD_TRANSFER_ENCODING,
@@ -83,14 +85,29 @@ struct http_reply {
 void http_reply_init(struct http_reply *reply);
 // A status line came: forgets the headers of an earlier, 1xx answer.
 void http_reply_status(struct http_reply *reply, int status);
-// Takes one header line, without its line end. Refuses control characters, heads above
-// HTTP_REPLY_HEAD, and framing that two readers could understand differently (RFC 9112
-// section 6.3).
+// Takes one header line, without its line end. Refuses control characters, names that are no
+// tokens, heads above HTTP_REPLY_HEAD, and framing that two readers could understand differently
+// (RFC 9112 section 6.3).
 enum http_error http_reply_header(struct http_reply *reply, const char *line, size_t len)
 	__attribute__((warn_unused_result));
 // The same for a header that was split already, its value without blanks around it.
 enum http_error http_reply_field(struct http_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len) __attribute__((warn_unused_result));
+
+// Checks a line of a trailer, without its line end, like a header's.
+enum http_error http_field_check(const char *line, size_t len) __attribute__((warn_unused_result));
+bool http_has_controls(const char *text, size_t len);
+
+// What the head of an answer of HTTP/1.1 says about its connection (RFC 9112 section 9).
+struct http_persistence {
+	bool close;
+	bool keep;
+	uint32_t timeout_ms; // of Keep-Alive; 0: not there
+};
+
+// The head is whole. Fields that Connection names are forgotten: they were not meant for us. Those
+// of the framing are not, since they have framed the answer whatever it says.
+void http_reply_persistence(struct http_reply *reply, struct http_persistence *says);
 
 // Drops the body of an answer, so that its status stands alone: the method was performed, and an
 // error would have the device do it again. `head`: its headers too, which are not whole.

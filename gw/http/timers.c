@@ -6,20 +6,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int http_timers_reserve(struct http_timers *timers, size_t count)
+int http_timers_hold(struct http_timers *timers, size_t count)
 {
 	size_t room = timers->room ? timers->room : 64;
 
-	if (count < timers->room)
-		return 0;
-	while (room <= count)
+	while (room <= timers->held + count)
 		room *= 2;
-	struct http_timer_entry *heap = realloc(timers->heap, room * sizeof(*heap));
-	if (!heap)
-		return -ENOMEM;
-	timers->heap = heap;
-	timers->room = room;
+	if (room != timers->room) {
+		struct http_timer_entry *heap = realloc(timers->heap, room * sizeof(*heap));
+
+		if (!heap)
+			return -ENOMEM;
+		timers->heap = heap;
+		timers->room = room;
+	}
+	timers->held += count;
 	return 0;
+}
+
+void http_timers_let_go(struct http_timers *timers, size_t count)
+{
+	timers->held -= count;
 }
 
 void http_timers_free(struct http_timers *timers)

@@ -31,15 +31,18 @@ struct http_timer_entry {
 struct http_timers {
 	struct http_timer_entry *heap; // from 1
 	size_t count;
+	size_t held; // that may be set at a time
 	size_t room;
 };
 
-// Makes sure that so many can be set. Returns 0 or -ENOMEM.
-int http_timers_reserve(struct http_timers *timers, size_t count)
-	__attribute__((warn_unused_result));
+// Makes sure that so many more timers can be set at a time: setting one never fails. Returns 0 or
+// -ENOMEM.
+int http_timers_hold(struct http_timers *timers, size_t count) __attribute__((warn_unused_result));
+// So many of them are not set any more, and will not be.
+void http_timers_let_go(struct http_timers *timers, size_t count);
 void http_timers_free(struct http_timers *timers);
 
-// Sets a timer, or sets it again. There must be room for it.
+// Sets a timer, or sets it again. It must be held.
 void http_timer_set(struct http_timers *timers, struct http_timer *timer, uint64_t due_ms);
 void http_timer_unset(struct http_timers *timers, struct http_timer *timer);
 

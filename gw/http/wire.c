@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 // What RFC 9113 section 9.2.2 leaves of TLS 1.2.
@@ -17,7 +18,8 @@
 
 #define ADDRESS_MS 300 // until the next address of a name is tried (RFC 8305 section 5)
 
-static const unsigned char alpn[] = {2, 'h', '2'};
+static const unsigned char alpn_h1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+static const unsigned char alpn_h2[] = {2, 'h', '2'};
 
 // A session for the next connection to the same server: its slot is the SSL's application data.
 static int on_session(SSL *ssl, SSL_SESSION *session)
@@ -31,7 +33,23 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf)
+// Of a key that needs a passphrase: there is none, and nobody is asked.
+static int on_passphrase(char *buf, int room, int writes, void *arg)
+{
+	return -1;
+}
+
+static int tls_set_protocol(SSL_CTX *tls, enum http_wire_protocol protocol)
+{
+	if (protocol == HTTP_WIRE_H1)
+		return SSL_CTX_set_alpn_protos(tls, alpn_h1, sizeof(alpn_h1)) ? -ENOMEM : 0;
+	return SSL_CTX_set_cipher_list(tls, TLS12_CIPHERS) != 1 ||
+			SSL_CTX_set_alpn_protos(tls, alpn_h2, sizeof(alpn_h2))
+		? -ENOMEM
+		: 0;
+}
+
+static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf, enum http_wire_protocol protocol)
 {
 	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -39,12 +57,12 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf)
 	SSL_CTX_set_session_cache_mode(
 		tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(tls, on_session);
-	// Any certificate of the file will do as the end of a chain, as with libcurl.
+	SSL_CTX_set_default_passwd_cb(tls, on_passphrase);
+	// Any certificate of the file will do as the end of a chain.
 	X509_STORE_set_flags(SSL_CTX_get_cert_store(tls), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify(tls, conf->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
-		SSL_CTX_set_cipher_list(tls, TLS12_CIPHERS) != 1 ||
-		SSL_CTX_set_alpn_protos(tls, alpn, sizeof(alpn)) != 0)
+		tls_set_protocol(tls, protocol))
 		return -ENOMEM;
 	if (conf->ca ? SSL_CTX_load_verify_file(tls, conf->ca) != 1
 		     : SSL_CTX_set_default_verify_paths(tls) != 1)
@@ -56,14 +74,15 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf)
 	return 0;
 }
 
-int http_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
+int http_wire_tls_create(
+	const struct conf_tls *conf, enum http_wire_protocol protocol, SSL_CTX **tls)
 {
 	int rc;
 
 	*tls = SSL_CTX_new(TLS_client_method());
 	if (!*tls)
 		return -ENOMEM;
-	rc = tls_set_up(*tls, conf);
+	rc = tls_set_up(*tls, conf, protocol);
 	ERR_clear_error();
 	if (rc) {
 		SSL_CTX_free(*tls);
@@ -169,17 +188,27 @@ static ssize_t ssl_failed(struct http_wire *wire, int rc)
 	}
 }
 
-static enum http_error tls_go_on(struct http_wire *wire)
+// Whether the server speaks the protocol: one of HTTP/1.1 need not say so.
+static bool is_spoken(const struct http_wire *wire, enum http_wire_protocol protocol)
 {
+	const unsigned char *alpn = protocol == HTTP_WIRE_H1 ? alpn_h1 : alpn_h2;
 	const unsigned char *chosen;
 	unsigned len;
+
+	SSL_get0_alpn_selected(wire->ssl, &chosen, &len);
+	if (!len)
+		return protocol == HTTP_WIRE_H1;
+	return len == alpn[0] && !memcmp(chosen, alpn + 1, len);
+}
+
+static enum http_error tls_go_on(struct http_wire *wire, enum http_wire_protocol protocol)
+{
 	int rc = SSL_connect(wire->ssl);
 
 	if (rc != 1)
 		return ssl_failed(wire, rc) == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_tls;
-	SSL_get0_alpn_selected(wire->ssl, &chosen, &len);
-	if (len != alpn[0] || memcmp(chosen, alpn + 1, len))
-		return HTTP_ERR_tls; // it speaks TLS, but not HTTP/2
+	if (!is_spoken(wire, protocol))
+		return HTTP_ERR_tls;
 	wire->open = true;
 	wire->events = EPOLLIN;
 	return HTTP_ERR_none;
@@ -205,7 +234,7 @@ enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target 
 		if (failed)
 			return failed;
 	}
-	return tls_go_on(wire);
+	return tls_go_on(wire, target->protocol);
 }
 
 // ---- bytes
@@ -213,7 +242,7 @@ enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target 
 ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room)
 {
 	if (wire->ssl) {
-		ERR_clear_error(); // what libcurl left there would be taken for this one's
+		ERR_clear_error(); // what others left there would be taken for this one's
 		int n = SSL_read(wire->ssl, buf, (int)room);
 
 		return n > 0 ? n : ssl_failed(wire, n);
@@ -224,19 +253,43 @@ ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room)
 	return errno == EINTR || errno == EAGAIN ? -EAGAIN : -errno;
 }
 
-ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len)
+static ssize_t tls_write(struct http_wire *wire, const void *data, size_t len)
 {
-	wire->events = EPOLLIN;
-	if (wire->ssl) {
-		ERR_clear_error(); // what libcurl left there would be taken for this one's
-		int n = SSL_write(wire->ssl, data, (int)len);
+	ERR_clear_error();
+	int n = SSL_write(wire->ssl, data, (int)len);
 
-		if (n > 0)
-			return n;
-		ssize_t rc = ssl_failed(wire, n);
-		return rc ? rc : -ECONNRESET;
-	}
-	ssize_t n = send(wire->fd, data, len, MSG_NOSIGNAL);
+	if (n > 0)
+		return n;
+	ssize_t rc = ssl_failed(wire, n);
+	return rc ? rc : -ECONNRESET;
+}
+
+// Puts the parts together as far as they fit one record. What is tried again begins with the same
+// bytes, as TLS demands.
+static ssize_t tls_write_parts(struct http_wire *wire, const struct http_part *part, unsigned count)
+{
+	char record[SSL3_RT_MAX_PLAIN_LENGTH];
+	size_t len = part[0].len;
+
+	if (count == 1 || len >= sizeof(record))
+		return tls_write(wire, part[0].data, len);
+	size_t more = sizeof(record) - len < part[1].len ? sizeof(record) - len : part[1].len;
+	memcpy(record, part[0].data, len);
+	memcpy(record + len, part[1].data, more);
+	return tls_write(wire, record, len + more);
+}
+
+ssize_t http_wire_write_parts(struct http_wire *wire, const struct http_part *part, unsigned count)
+{
+	struct iovec iov[2];
+
+	wire->events = EPOLLIN;
+	if (wire->ssl)
+		return tls_write_parts(wire, part, count);
+	for (unsigned i = 0; i < count; i++)
+		iov[i] = (struct iovec){(void *)(uintptr_t)part[i].data, part[i].len};
+	const struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+	ssize_t n = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
 	if (n >= 0)
 		return n;
 	if (errno != EAGAIN && errno != EINTR)
@@ -245,9 +298,38 @@ ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len)
 	return -EAGAIN;
 }
 
+ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len)
+{
+	const struct http_part part = {data, len};
+
+	return http_wire_write_parts(wire, &part, 1);
+}
+
 bool http_wire_holds(const struct http_wire *wire)
 {
 	return wire->ssl && SSL_has_pending(wire->ssl);
+}
+
+bool http_wire_is_quiet(struct http_wire *wire)
+{
+	char byte;
+
+	if (!wire->ssl)
+		return recv(wire->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+	if (SSL_has_pending(wire->ssl))
+		return false;
+	ERR_clear_error();
+	int n = SSL_peek(wire->ssl, &byte, 1);
+	return n <= 0 && ssl_failed(wire, n) == -EAGAIN && wire->events == EPOLLIN &&
+		!SSL_has_pending(wire->ssl);
+}
+
+void http_wire_shut(struct http_wire *wire)
+{
+	if (wire->ssl)
+		SSL_shutdown(wire->ssl);
+	ERR_clear_error();
+	shutdown(wire->fd, SHUT_WR);
 }
 
 void http_wire_end(struct http_wire *wire)

@@ -14,17 +14,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// TLS settings for HTTP/2: 1.2 or later with forward secrecy (RFC 9113 section 9.2), ALPN h2, and
-// by default a certificate that is checked. Returns 0, -ENOMEM or -EINVAL: the files are not what
-// they should be.
-int http_wire_tls_create(const struct conf_tls *conf, SSL_CTX **tls)
-	__attribute__((warn_unused_result));
+enum http_wire_protocol { HTTP_WIRE_H1, HTTP_WIRE_H2 };
+
+// TLS settings: 1.2 or later, for HTTP/2 with forward secrecy (RFC 9113 section 9.2), the
+// protocol's ALPN, and by default a certificate that is checked. Returns 0, -ENOMEM or -EINVAL: the
+// files are not what they should be, or the key needs a passphrase.
+int http_wire_tls_create(const struct conf_tls *conf, enum http_wire_protocol protocol,
+	SSL_CTX **tls) __attribute__((warn_unused_result));
 
 // Where a wire leads.
 struct http_wire_target {
+	enum http_wire_protocol protocol;
 	SSL_CTX *tls;         // NULL: none
 	const char *name;     // that the certificate must have, and for SNI
 	SSL_SESSION *session; // of the last connection, to be resumed; or NULL
+};
+
+struct http_part {
+	const void *data;
+	size_t len;
 };
 
 struct http_wire {
@@ -52,8 +60,15 @@ enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target 
 // connection is lost. wire->events is set to what has to be waited for.
 ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room);
 ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len);
+// The same for one or two parts, as one packet or record where that is enough.
+ssize_t http_wire_write_parts(struct http_wire *wire, const struct http_part *part, unsigned count);
 // Whether TLS holds bytes for http_wire_read(), of which epoll reports nothing.
 bool http_wire_holds(const struct http_wire *wire);
+// Whether the connection stands and nothing waits to be read: no byte, no end, no error. What TLS
+// says to itself (tickets, key updates) is taken in and does not count.
+bool http_wire_is_quiet(struct http_wire *wire);
+// Says that nothing more will be written.
+void http_wire_shut(struct http_wire *wire);
 
 // Ends what was opened; the caller closes wire->fd.
 void http_wire_end(struct http_wire *wire);

@@ -3,7 +3,6 @@
 #include "gw/map/fresh.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <string.h>
 
 // Non-negative decimal digits and nothing else, in len bytes; what is too large is the largest.
@@ -33,8 +32,20 @@ static uint32_t seconds_between(time_t from, time_t to)
 
 static bool parse_date(const char *text, time_t *date)
 {
-	*date = curl_getdate(text, NULL);
-	return *date != -1;
+	// RFC 9110 section 5.6.7: one that is sent now, and two of old.
+	static const char *const forms[] = {
+		"%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = {0};
+		const char *end = strptime(text, forms[i], &tm);
+
+		if (end && !*end) {
+			*date = timegm(&tm);
+			return true;
+		}
+	}
+	return false;
 }
 
 struct directive {

@@ -9,7 +9,6 @@
 #include "gw/upstream/call.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +20,7 @@
 #define BURST            64         // requests taken from one worker in one turn
 #define EVENTS           256        // of epoll in one turn
 #define SWEEP_MS         100        // between looks for requests that workers gave up
-#define BELL_ID          UINT32_MAX // where an engine's id stands in an event
+#define BELL_ID          UINT16_MAX // where an engine's id stands in an event
 #define UP_RETRIES_LEAST 10         // that a budget which is not 0 allows at once
 
 static bool stopping(const struct up_loop *loop)
@@ -252,12 +251,12 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	if (armed)
 		dp_doorbell_disarm(&up->bell);
 	for (int i = 0; i < n; i++) {
-		uint32_t id = events[i].data.u64 >> 32;
+		uint16_t id = http_engine_event_id(events[i].data.u64);
 
 		if (id == BELL_ID)
 			continue;
 		struct http_engine *engine = loop->group[id].engine;
-		engine->ops->ready(engine, (int)(uint32_t)events[i].data.u64, events[i].events);
+		engine->ops->ready(engine, events[i].data.u64, events[i].events);
 	}
 }
 
@@ -348,7 +347,7 @@ static int calls_create(struct up_loop *loop)
 	return 0;
 }
 
-// libcurl reads these files when it connects; what is wrong with them is better said at the start.
+// Says better than OpenSSL what is wrong with a file.
 static int group_files_check(const struct conf_upstream *upstream, struct error *error)
 {
 	struct error wrong;
@@ -397,7 +396,7 @@ static int group_create(struct up_loop *loop, size_t index, struct error *error)
 	struct http_engine_config config = {
 		.upstream = upstream,
 		.epoll = loop->epoll,
-		.id = (uint32_t)index,
+		.id = (uint16_t)index,
 		.max_connections = limit_share(loop, upstream->max_connections),
 		.checks = upstream->check.path ? (uint32_t)upstream->server_count : 0,
 	};
@@ -410,9 +409,9 @@ static int group_create(struct up_loop *loop, size_t index, struct error *error)
 		return rc;
 	// All servers of an upstream are HTTP/2, or none is.
 	if (upstream->servers[0].http2)
-		rc = http_engine_nghttp2_create(&config, &group->engine);
+		rc = http_engine_h2_create(&config, &group->engine);
 	else
-		rc = http_engine_curl_create(&config, &group->engine);
+		rc = http_engine_h1_create(&config, &group->engine);
 	if (!rc)
 		rc = group_servers_create(loop, group, index);
 	if (rc)
@@ -423,7 +422,8 @@ static int group_create(struct up_loop *loop, size_t index, struct error *error)
 
 static int poll_create(struct up_loop *loop)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = http_engine_event(BELL_ID, 0)};
+	struct epoll_event event = {
+		.events = EPOLLIN, .data.u64 = http_engine_event(BELL_ID, 0, 0)};
 
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
@@ -440,13 +440,9 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 	int rc;
 
 	error_set(error, -ENOMEM, "upstreams: %s", strerror(ENOMEM));
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		return -ENOMEM;
 	loop = calloc(1, sizeof(*loop) + groups * sizeof(loop->group[0]));
-	if (!loop) {
-		curl_global_cleanup();
+	if (!loop)
 		return -ENOMEM;
-	}
 	loop->config = *config;
 	loop->epoll = -1;
 	loop->stop_ms = UINT64_MAX;
@@ -499,7 +495,6 @@ void up_loop_free(struct up_loop *loop)
 	map_etags_free(loop->etags);
 	free(loop->calls);
 	free(loop);
-	curl_global_cleanup();
 }
 
 size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)

@@ -41,7 +41,7 @@ struct up_loop_config {
 
 struct up_loop;
 
-// Makes a loop, and copies *config. Called before other threads use libcurl. Returns 0, or -errno
+// Makes a loop, and copies *config. Returns 0, or -errno
 // with a line in *error: -ENOMEM, -EINVAL for TLS settings that are refused, or the error of
 // reading a TLS file or of opening a descriptor.
 int up_loop_create(const struct up_loop_config *config, struct up_loop **loop, struct error *error)

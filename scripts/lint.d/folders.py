@@ -49,7 +49,6 @@ MAY_REACH = {
     "cbor": "gw/ctl gw/tools/ctl gw/translate bench tests",
     "jansson": "gw/tools/coap gw/translate bench tests",
     "yaml": "gw/conf bench tests",
-    "curl/": "gw/http gw/map gw/batch gw/upstream bench tests",
     "nghttp2/": "gw/http bench tests",
 }
 

@@ -6,6 +6,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	wire_fuzz("h2c", http_engine_nghttp2_create, data, len);
+	wire_fuzz("h2c", http_engine_h2_create, data, len);
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include "gw/map/response.h"
 #include "tests/fuzz/fuzz.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -56,7 +55,6 @@ static void start_once(const char *scheme)
 		"routes: [{path: /*, to: up}]\n",
 		scheme, address.sun_path);
 	FUZZ_CHECK(!conf_parse("f", text, strlen(text), &conf, stderr));
-	FUZZ_CHECK(!curl_global_init(CURL_GLOBAL_DEFAULT));
 	etags = map_etags_create(key);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -136,7 +134,7 @@ static bool engine_turn(struct http_engine *engine)
 	int n = epoll_wait(epoll, events, EVENTS, 0);
 
 	for (int i = 0; i < n; i++)
-		engine->ops->ready(engine, (int)(uint32_t)events[i].data.u64, events[i].events);
+		engine->ops->ready(engine, events[i].data.u64, events[i].events);
 	engine->ops->turn(engine, now_ms());
 	if (engine->ops->flush)
 		engine->ops->flush(engine);

@@ -54,7 +54,7 @@ static struct alone alone_make_of(const char *upstream, int32_t first_stream)
 		.max_connections = a.conf->upstreams[0].max_connections,
 		.first_stream = first_stream,
 	};
-	cr_assert_eq(http_engine_nghttp2_create(&config, &a.engine), 0);
+	cr_assert_eq(http_engine_h2_create(&config, &a.engine), 0);
 	return a;
 }
 
@@ -105,8 +105,7 @@ static uint32_t alone_turn(struct alone *a, uint64_t later_ms, int wait_ms)
 	int n = epoll_wait(a->epoll, events, 16, alone_is_busy(a) ? 0 : wait_ms);
 	for (int i = 0; i < n; i++) {
 		told |= events[i].events;
-		a->engine->ops->ready(
-			a->engine, (int)(uint32_t)events[i].data.u64, events[i].events);
+		a->engine->ops->ready(a->engine, events[i].data.u64, events[i].events);
 	}
 	return told;
 }
@@ -323,7 +322,7 @@ Test(http_h2_engine, lost_and_then_refused)
 	h2_server_stop(server);
 }
 
-// What libcurl, which shares the thread, left in OpenSSL's queue of errors is no error of an HTTP/2
+// What others in the thread left in OpenSSL's queue of errors is no error of an HTTP/2
 // connection: not when it reads, not when it writes.
 Test(http_h2_engine, errors_of_others)
 {

@@ -47,7 +47,7 @@ static void fail_with(int *which, int error)
 	__atomic_store_n(which, error, __ATOMIC_RELAXED);
 }
 
-// Instead of the C library's, for libcurl too.
+// Instead of the C library's, for all that is linked.
 int socket(int domain, int type, int protocol)
 {
 	return fails(&socket_errno) ? -1 : (int)syscall(SYS_socket, domain, type, protocol);
@@ -140,7 +140,8 @@ static const struct {
 Test(upstream_local, http1)
 {
 	struct server *server[2] = {bed_server("one"), bed_server("two")};
-	struct bed *bed = bed_for_all(server, 2, STRICT);
+	// Each request needs a connection of its own.
+	struct bed *bed = bed_for_all(server, 2, "keepalive: 0ms, " STRICT);
 
 	for (size_t i = 0; i < SHORTAGES; i++)
 		shortage(bed, shortages[i].which, shortages[i].error, shortages[i].what);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 static struct h2_engine *engine_of(struct http_engine *engine)
 {
@@ -23,7 +22,7 @@ static void stream_fire(struct http_timer *timer)
 	struct h2_stream *stream = (struct h2_stream *)timer;
 	struct h2_target *target = stream->target;
 	struct h2_conn *conn = stream->conn;
-	uint64_t now = target->engine->now_ms;
+	uint64_t now = target->engine->net.now_ms;
 	bool late = now >= stream->deadline_ms;
 
 	if (stream->list == &target->paused) {
@@ -60,15 +59,15 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 
 	if (!stream)
 		return -ENOMEM;
-	e->now_ms = clock_ms();
+	e->net.now_ms = clock_ms();
 	t->engine_data = stream;
 	t->sent = false;
 	t->connected_ms = 0;
 	http_reply_init(&t->reply);
 	stream->transfer = t;
 	stream->target = target;
-	stream->started_ms = e->now_ms;
-	stream->deadline_ms = e->now_ms + t->timeout_ms;
+	stream->started_ms = e->net.now_ms;
+	stream->deadline_ms = e->net.now_ms + t->timeout_ms;
 	stream->moves = 0;
 	stream->lost = false;
 	h2_stream_move(stream, &target->waiting);
@@ -96,17 +95,6 @@ static void engine_cancel(struct http_engine *engine, struct http_transfer *t)
 
 // ---- targets
 
-static void target_resolved(struct h2_target *target)
-{
-	struct h2_conn *conn, *next;
-
-	for (conn = TAILQ_FIRST(&target->conns); conn; conn = next) {
-		next = TAILQ_NEXT(conn, link);
-		if (conn->state == H2_CONN_RESOLVING)
-			h2_conn_resolved(conn);
-	}
-}
-
 // Whether one more connection is of use and allowed.
 static bool target_may_open(const struct h2_target *target)
 {
@@ -127,7 +115,7 @@ static bool target_may_open(const struct h2_target *target)
 	}
 	if (!stands)
 		return e->conn_count < e->config.max_connections + e->config.upstream->server_count;
-	return e->conn_count < e->config.max_connections && e->now_ms >= target->open_after_ms;
+	return e->conn_count < e->config.max_connections && e->net.now_ms >= target->open_after_ms;
 }
 
 // Sends what waits as far as there is room.
@@ -152,26 +140,12 @@ static void target_flush(struct h2_target *target)
 
 // ---- the engine
 
-static void engine_ready(struct http_engine *engine, int fd, uint32_t events)
+static void engine_ready(struct http_engine *engine, uint64_t event, uint32_t events)
 {
 	struct h2_engine *e = engine_of(engine);
 
-	e->now_ms = clock_ms();
-	events = http_sockets_ready(e->sockets, fd, events);
-	if (!events)
-		return;
-	if ((size_t)fd < e->conn_of_room && e->conn_of[fd]) {
-		h2_conn_ready(e->conn_of[fd], events);
-		return;
-	}
-	for (size_t i = 0; i < e->config.upstream->server_count; i++) {
-		struct h2_target *target = &e->targets[i];
-
-		if (!http_host_ready(&target->host, fd, e->now_ms))
-			continue;
-		target_resolved(target);
-		return;
-	}
+	e->net.now_ms = clock_ms();
+	http_sockets_ready(e->net.sockets, event, events);
 }
 
 static void engine_turn(struct http_engine *engine, uint64_t now)
@@ -179,8 +153,8 @@ static void engine_turn(struct http_engine *engine, uint64_t now)
 	struct h2_engine *e = engine_of(engine);
 	struct h2_stream *stream;
 
-	e->now_ms = now;
-	http_timers_fire(&e->timers, now);
+	e->net.now_ms = now;
+	http_timers_fire(&e->net.timers, now);
 	while ((stream = TAILQ_FIRST(&e->ended))) {
 		TAILQ_REMOVE(&e->ended, stream, link);
 		stream->list = NULL;
@@ -213,12 +187,12 @@ static uint64_t engine_next_ms(const struct http_engine *engine)
 {
 	const struct h2_engine *e = (const struct h2_engine *)engine;
 
-	return e->again || !TAILQ_EMPTY(&e->ended) ? 0 : http_timers_next_ms(&e->timers);
+	return e->again || !TAILQ_EMPTY(&e->ended) ? 0 : http_timers_next_ms(&e->net.timers);
 }
 
 static uint64_t engine_connections(const struct http_engine *engine)
 {
-	return ((const struct h2_engine *)engine)->connections;
+	return ((const struct h2_engine *)engine)->net.connections;
 }
 
 static void target_free(struct h2_target *target)
@@ -227,8 +201,7 @@ static void target_free(struct h2_target *target)
 
 	while ((conn = TAILQ_FIRST(&target->conns)))
 		h2_conn_leave(conn);
-	http_host_end(&target->host);
-	SSL_SESSION_free(target->wire.session);
+	http_origin_end(&target->origin);
 }
 
 static void engine_free(struct http_engine *engine)
@@ -243,11 +216,10 @@ static void engine_free(struct http_engine *engine)
 		free(stream->body.bytes);
 		free(stream);
 	}
-	http_timers_free(&e->timers);
-	http_sockets_free(e->sockets);
+	http_timers_free(&e->net.timers);
+	http_sockets_free(e->net.sockets);
 	SSL_CTX_free(e->tls);
 	free(e->targets);
-	free(e->conn_of);
 	free(e);
 }
 
@@ -258,13 +230,10 @@ static void target_create(struct h2_engine *e, size_t index)
 	struct h2_target *target = &e->targets[index];
 
 	target->engine = e;
-	http_host_init(&target->host, server, e->sockets);
+	http_origin_init(&target->origin, &e->net, upstream, server, e->tls);
 	TAILQ_INIT(&target->conns);
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->paused);
-	if (server->scheme == CONF_HTTPS)
-		target->wire.tls = e->tls;
-	target->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
 }
 
 static const struct http_engine_ops h2_ops = {
@@ -278,7 +247,7 @@ static const struct http_engine_ops h2_ops = {
 	.free = engine_free,
 };
 
-int http_engine_nghttp2_create(const struct http_engine_config *config, struct http_engine **engine)
+int http_engine_h2_create(const struct http_engine_config *config, struct http_engine **engine)
 {
 	const struct conf_upstream *upstream = config->upstream;
 	struct h2_engine *e = calloc(1, sizeof(*e));
@@ -293,12 +262,12 @@ int http_engine_nghttp2_create(const struct http_engine_config *config, struct h
 	TAILQ_INIT(&e->free_streams);
 	for (size_t i = 0; !rc && !e->tls && i < upstream->server_count; i++)
 		if (upstream->servers[i].scheme == CONF_HTTPS)
-			rc = http_wire_tls_create(&upstream->tls, &e->tls);
+			rc = http_wire_tls_create(&upstream->tls, HTTP_WIRE_H2, &e->tls);
 	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
-	e->sockets = http_sockets_create(config->epoll, config->id);
-	if (!rc && (!e->targets || !e->sockets))
+	e->net.sockets = http_sockets_create(config->epoll, config->id);
+	if (!rc && (!e->targets || !e->net.sockets))
 		rc = -ENOMEM;
-	for (size_t i = 0; e->targets && i < upstream->server_count; i++)
+	for (size_t i = 0; !rc && i < upstream->server_count; i++)
 		target_create(e, i);
 	if (rc) {
 		engine_free(&e->engine);
