@@ -120,7 +120,7 @@ static enum http_error take_chunk_size(struct h1_answer *a, const char *line, si
 		size = size << 4 | (unsigned)digit;
 	}
 	size_t digits = at;
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+	while (at < len && line[at] == ' ')
 		at++;
 	if (!digits || (at < len && line[at] != ';') || http_has_controls(line, len))
 		return HTTP_ERR_bad_reply;

@@ -123,10 +123,8 @@ static enum http_error field_set(
 	const char *before = reply->field[field];
 	char *start = reply->text.at;
 
-	if (before && field == HTTP_FIELD_CONTENT_LENGTH)
-		return strlen(before) == len && !memcmp(before, value, len) ? HTTP_ERR_none
-									    : HTTP_ERR_bad_reply;
-	if (before && field == HTTP_FIELD_TRANSFER_ENCODING)
+	// Even two lengths that are the same: they are a list (RFC 9110 section 8.6).
+	if (before && (field == HTTP_FIELD_CONTENT_LENGTH || field == HTTP_FIELD_TRANSFER_ENCODING))
 		return HTTP_ERR_bad_reply;
 	if (before && !is_list(field))
 		return HTTP_ERR_none;
@@ -256,9 +254,12 @@ static uint32_t timeout_parse(const char *keep_alive)
 	while ((member = list_next(&keep_alive, &len))) {
 		unsigned long seconds;
 
-		if (len < 9 || strncasecmp(member, "timeout=", 8))
+		if (len < 9 || strncasecmp(member, "timeout=", 8) || member[8] < '0' ||
+			member[8] > '9')
 			continue;
 		seconds = strtoul(member + 8, NULL, 10);
+		if (!seconds)
+			return 1;
 		return seconds > UINT32_MAX / 1000 ? UINT32_MAX : (uint32_t)seconds * 1000;
 	}
 	return 0;
