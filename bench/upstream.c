@@ -4,6 +4,7 @@
 // alone, from its schedstat.
 
 #include "base/clock.h"
+#include "bench/upstream_backend.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
@@ -27,8 +28,10 @@
 #define STUCK_MS     20000
 
 static const char help[] =
-	"usage: upstream [OPTION]... URL...\n"
-	"CPU time of an upstream loop per request to each server (as in the configuration file).\n"
+	"usage: upstream [OPTION]... [URL...]\n"
+	"CPU time of an upstream loop per request to each server (as in the configuration file);\n"
+	"without a URL, to a postern-backend that it starts.\n"
+	"  -b, --backend-cpu CPU  of that (any)\n"
 	"  -r, --requests N  of a round (50000)\n"
 	"  -w, --window N    under way at a time (128)\n"
 	"  -R, --rounds N    of all servers in turn (5)\n"
@@ -40,6 +43,7 @@ static const char help[] =
 struct options {
 	unsigned long requests, window, rounds, size;
 	bool get, json;
+	int backend_cpu; // -1: any
 	const char *more;
 };
 
@@ -297,12 +301,13 @@ static void options_parse(struct options *o, int argc, char **argv)
 		{"size", required_argument, NULL, 's'},
 		{"more", required_argument, NULL, 'm'},
 		{"json", no_argument, NULL, 'j'},
+		{"backend-cpu", required_argument, NULL, 'b'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "r:w:R:gs:m:jh", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "r:w:R:gs:m:jb:h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'r':
 			o->requests = number(optarg, 1, 1000000000);
@@ -325,6 +330,9 @@ static void options_parse(struct options *o, int argc, char **argv)
 		case 'j':
 			o->json = true;
 			break;
+		case 'b':
+			o->backend_cpu = (int)number(optarg, 0, CPU_SETSIZE - 1);
+			break;
 		case 'h':
 			fputs(help, stdout);
 			exit(0);
@@ -332,10 +340,6 @@ static void options_parse(struct options *o, int argc, char **argv)
 			fputs(help, stderr);
 			exit(2);
 		}
-	}
-	if (optind == argc) {
-		fputs(help, stderr);
-		exit(2);
 	}
 }
 
@@ -354,17 +358,28 @@ static void eal_start(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.requests = 50000, .window = 128, .rounds = 5, .size = 32, .more = ""};
+	struct options o = {
+		.requests = 50000,
+		.window = 128,
+		.rounds = 5,
+		.size = 32,
+		.backend_cpu = -1,
+		.more = "",
+	};
+	char backend[64] = "";
 
 	options_parse(&o, argc, argv);
 	size_t count = (size_t)(argc - optind);
-
+	if (!count) {
+		upstream_backend_start(o.backend_cpu, backend, sizeof(backend));
+		count = 1;
+	}
 	eal_start();
 	struct subject *subjects = calloc(count, sizeof(*subjects));
 	if (!subjects)
 		give_up("out of memory");
 	for (size_t i = 0; i < count; i++) {
-		subjects[i].url = argv[optind + (int)i];
+		subjects[i].url = *backend ? backend : argv[optind + (int)i];
 		subject_start(&subjects[i], &o);
 		schedstat_find(&subjects[i], subjects, i);
 		run(&subjects[i], &o); // connections stand, memory is there
