@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "base/bytes.h"
 #include "dataplane/port/frame.h"
 #include "dataplane/port/headers.h"
 
@@ -140,7 +141,8 @@ static void macs_return(uint8_t *to, const uint8_t *frame)
 }
 
 // The same words as ipv4_write(). Returns the sum of the addresses.
-static uint64_t ipv4_return(uint8_t *p, uint16_t udp_len)
+static inline __attribute__((always_inline)) uint64_t ipv4_return(
+	uint8_t *to, const uint8_t *p, uint16_t udp_len)
 {
 	const uint32_t src = load_u32(p + 12), dst = load_u32(p + 16);
 	const uint64_t addr_sum = (uint64_t)src + dst;
@@ -151,48 +153,46 @@ static uint64_t ipv4_return(uint8_t *p, uint16_t udp_len)
 	const uint16_t checksum =
 		sum_finish(addr_sum + (uint64_t)version_len + id_fragment + ttl_proto);
 
-	store_u32(p, version_len);
-	store_u32(p + 4, id_fragment);
-	memcpy(p + 8, &ttl_proto, sizeof(ttl_proto));
-	memcpy(p + 10, &checksum, sizeof(checksum));
-	store_u32(p + 12, dst);
-	store_u32(p + 16, src);
+	store_u32(to, version_len);
+	store_u32(to + 4, id_fragment);
+	memcpy(to + 8, &ttl_proto, sizeof(ttl_proto));
+	memcpy(to + 10, &checksum, sizeof(checksum));
+	store_u32(to + 12, dst);
+	store_u32(to + 16, src);
 	return addr_sum;
 }
 
 // The same words as ipv6_write(). Returns the sum of the addresses.
-static uint64_t ipv6_return(uint8_t *p, uint16_t udp_len)
+static uint64_t ipv6_return(uint8_t *to, const uint8_t *p, uint16_t udp_len)
 {
 	const uint64_t src[2] = {load_u64(p + 8), load_u64(p + 16)};
 	const uint64_t dst[2] = {load_u64(p + 24), load_u64(p + 32)};
 
-	store_u32(p, htonl(6u << 28));
-	store_u32(p + 4, htonl((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | HOP_LIMIT));
-	store_u64(p + 8, dst[0]);
-	store_u64(p + 16, dst[1]);
-	store_u64(p + 24, src[0]);
-	store_u64(p + 32, src[1]);
+	store_u32(to, htonl(6u << 28));
+	store_u32(to + 4, htonl((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | HOP_LIMIT));
+	store_u64(to + 8, dst[0]);
+	store_u64(to + 16, dst[1]);
+	store_u64(to + 24, src[0]);
+	store_u64(to + 32, src[1]);
 	return carry_add(carry_add(src[0], src[1]), carry_add(dst[0], dst[1]));
 }
 
-void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len)
+// Writes the headers of the answer to `frame` at `to`, which may be the same place or, for a VLAN
+// tag to be put in, 4 bytes in front of it. What stands behind the MACs stays, if it is in place.
+static inline __attribute__((always_inline)) void headers_return(uint8_t *to, const uint8_t *frame,
+	const struct dp_frame_info *info, uint16_t coap_len, bool tag)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *start = frame;
-	uint8_t *ip = frame + info->l2_len, *udp = ip + info->l3_len;
+	const uint8_t *ip = frame + info->l2_len, *udp = ip + info->l3_len;
 	const uint16_t udp_len = UDP_LEN + coap_len, len = htons(udp_len);
-	uint16_t length = info->coap_off + coap_len;
 
-	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
-		start -= VLAN_LEN;
-		m->data_off -= VLAN_LEN;
-		length += VLAN_LEN;
+	macs_return(to, frame);
+	if (tag) {
+		store_u32(to + 2 * MAC_LEN, htonl((uint32_t)ETHERTYPE_VLAN << 16 | info->vlan_tci));
+		to += VLAN_LEN;
 	}
-	macs_return(start, frame);
-	if (start != frame)
-		store_u32(start + 2 * MAC_LEN,
-			htonl((uint32_t)ETHERTYPE_VLAN << 16 | info->vlan_tci));
+	to += info->l2_len;
 	const uint64_t addr_sum =
-		info->family == 4 ? ipv4_return(ip, udp_len) : ipv6_return(ip, udp_len);
+		info->family == 4 ? ipv4_return(to, ip, udp_len) : ipv6_return(to, ip, udp_len);
 	const uint32_t ports = load_u32(udp);
 	// The length is in the pseudo header and in the header.
 	uint64_t sum = carry_add(addr_sum, htons(IPPROTO_UDP) + 2 * (uint64_t)len + ports);
@@ -200,9 +200,54 @@ void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint1
 
 	if (!checksum)
 		checksum = UINT16_MAX; // as in udp_write()
-	store_u32(udp, ports << 16 | ports >> 16);
-	store_u32(udp + 4, len | (uint32_t)checksum << 16);
+	to += info->l3_len;
+	store_u32(to, ports << 16 | ports >> 16);
+	store_u32(to + 4, len | (uint32_t)checksum << 16);
+}
+
+void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t length = info->coap_off + coap_len;
+
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+		headers_return(frame - VLAN_LEN, frame, info, coap_len, true);
+		m->data_off -= VLAN_LEN;
+		length += VLAN_LEN;
+	} else {
+		headers_return(frame, frame, info, coap_len, false);
+	}
 	m->data_len = length;
 	m->pkt_len = length;
 	m->ol_flags = 0;
+}
+
+// Most messages are so short that a call of memcpy() takes longer.
+static inline void message_copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+	size_t at = 0;
+
+	if (len < 16) {
+		bytes_copy(to, from, len);
+		return;
+	}
+	for (; at + 16 <= len; at += 16)
+		memcpy(to + at, from + at, 16);
+	memcpy(to + len - 16, from + len - 16, 16);
+}
+
+void dp_frame_return_copy(struct rte_mbuf *m, const struct rte_mbuf *request,
+	const struct dp_frame_info *info, uint16_t coap_len)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(request, const uint8_t *);
+	const bool tag = request->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
+	const uint16_t length = info->coap_off + coap_len + (tag ? VLAN_LEN : 0);
+	uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
+	const unsigned types = 2 * MAC_LEN; // from here to the end of the Ethernet header
+
+	headers_return(to, frame, info, coap_len, tag);
+	bytes_copy(to + types + (tag ? VLAN_LEN : 0), frame + types, info->l2_len - types);
+	message_copy(to + length - coap_len, frame + info->coap_off, coap_len);
+	m->data_len = length;
+	m->pkt_len = length;
 }

@@ -93,6 +93,47 @@ void dp_in_place_prepare(struct dp_worker *w, unsigned i)
 	coap[3] = mid & 0xff;
 }
 
+void dp_in_place_buffers(struct dp_worker *w, const uint8_t *ready, unsigned n)
+{
+	struct answer_batch *batch = &w->batch;
+	struct rte_mbuf *found[DP_ANSWERS_BATCH];
+	uint8_t want[DP_ANSWERS_BATCH];
+	unsigned count = 0;
+
+	for (unsigned r = 0; r < n; r++)
+		if (batch->slot[ready[r]] != DP_SLOT_NONE)
+			want[count++] = ready[r];
+	if (!count)
+		return;
+	if (unlikely(rte_pktmbuf_alloc_bulk(w->pool, found, count)))
+		for (unsigned k = 0; k < count; k++)
+			found[k] = rte_pktmbuf_alloc(w->pool);
+	for (unsigned k = 0; k < count; k++)
+		batch->mbuf[want[k]] = found[k];
+}
+
+// The frame of an answer in another worker's buffer goes out in one of this worker's: the driver
+// would give that one back to this lcore's cache of the other's pool. burst_end_handed() returns
+// it.
+static void send_copy(struct dp_worker *w, unsigned i)
+{
+	unsigned slot = w->batch.slot[i];
+	const struct rte_mbuf *request = w->vec.mbuf[slot];
+	const struct dp_frame_info *net = &w->vec.net[slot];
+	struct rte_mbuf *m = w->batch.mbuf[i];
+	uint16_t coap_len = w->batch.head_len[i];
+
+	if (unlikely(!m)) {
+		// A copy of the request is answered by sealing the same again.
+		dp_count(w, DP_STAT_answers_no_mbuf);
+		return;
+	}
+	assert(net->coap_off + coap_len + 4 <= rte_pktmbuf_tailroom(m));
+	dp_frame_return_copy(m, request, net, coap_len);
+	dp_tx(w, request->port, m);
+	dp_count(w, DP_STAT_answers);
+}
+
 void dp_in_place_send(struct dp_worker *w, unsigned i)
 {
 	struct pkt_vec *vec = &w->vec;
@@ -108,9 +149,13 @@ void dp_in_place_send(struct dp_worker *w, unsigned i)
 	// What is left of the request's plaintext must not stay behind in the pool.
 	if (plaintext_end > end)
 		memset(end, 0, plaintext_end - end);
+	vec->opened[slot] = false;
+	if (vec->from != w->id) {
+		send_copy(w, i);
+		return;
+	}
 	dp_frame_return(m, &vec->net[slot], coap_len);
 	vec->mbuf[slot] = NULL;
-	vec->opened[slot] = false;
 	dp_tx(w, m->port, m);
 	dp_count(w, DP_STAT_answers);
 }

@@ -4,9 +4,13 @@
 // AAD are those with which the request was opened. No buffer is taken or freed, and nothing is
 // copied but an echoed payload, within the packet.
 //
-// This is the usual case only: the first answer, without Partial IV of its own, to a packet that
-// this worker received and opened, made of nothing but the request. All else is a struct pkt_answer
-// (answer.h), and the bytes on the wire are the same.
+// The buffer of a request that another worker received is that worker's. Its answer is made there,
+// too, but then the frame is copied into a buffer of this one, and the other goes back at the end
+// of the burst: the driver takes what it has sent into this lcore's cache of the buffer's pool.
+//
+// This is the usual case only: the first answer, without Partial IV of its own, to a packet whose
+// op is known, made of nothing but the request. All else is a struct pkt_answer (answer.h), and the
+// bytes on the wire are the same.
 
 #ifndef POSTERN_DATAPLANE_WORKER_IN_PLACE_H
 #define POSTERN_DATAPLANE_WORKER_IN_PLACE_H
@@ -22,6 +26,7 @@ static inline bool dp_in_place_possible(
 	// An answer of so short a token is never longer than any request.
 	return w->fast_paths && vec->op_of[slot] != DP_OP_NONE && !vec->again[slot] &&
 		vec->msg[slot].token_len <= 8 && !(ctx->flags & DP_CONTEXT_OWN_PIV) &&
+		(vec->from != w->id || vec->mbuf[slot]->pool == w->pool) &&
 		dp_frame_can_return(vec->mbuf[slot], &vec->net[slot]);
 }
 
@@ -33,6 +38,9 @@ void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 // Gives answer i of the batch its message id, if it is not an ACK: in the order of the batch, so
 // that answers made in either way share an endpoint's ids.
 void dp_in_place_prepare(struct dp_worker *w, unsigned i);
+// Finds a buffer of this worker for each of the batch that ready[] lists and whose packet another
+// worker received, or none.
+void dp_in_place_buffers(struct dp_worker *w, const uint8_t *ready, unsigned n);
 // Records answer i of the batch when it is sealed, and sends it. The packet is no longer the
 // burst's then. A copy of the request is answered by sealing the same again.
 void dp_in_place_send(struct dp_worker *w, unsigned i);

@@ -215,7 +215,7 @@ static void spend(struct dp_worker *w, const struct pkt_answer *answer, uint8_t 
 		struct dp_exchange *x = &w->exchanges->worker_half[answer->exchange];
 
 		dp_exchange_to(x, answer->separate ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
-		if (likely(x->opened.aad_len && !answer->has_own_piv)) {
+		if (likely(osc_opened_aad_len(&x->opened) && !answer->has_own_piv)) {
 			osc_op_later(
 				op, &x->opened, key, answer->plaintext, out, answer->plaintext_len);
 			return;
@@ -367,8 +367,11 @@ static void send_one(struct dp_worker *w, unsigned i)
 
 	if (unlikely(batch->op[i].result != AEAD_OK)) {
 		dp_count(w, DP_STAT_answers_seal_failed);
-		if (in_place) // burst_end() frees it
+		if (in_place) { // burst_end() frees its packet
+			if (w->vec.from != w->id)
+				rte_pktmbuf_free(batch->mbuf[i]);
 			return;
+		}
 		if (batch->answer[i].again)
 			dp_count(w, DP_STAT_drop_duplicate_silent);
 		rte_pktmbuf_free(batch->mbuf[i]);
@@ -401,6 +404,8 @@ void dp_answers_flush(struct dp_worker *w)
 		aead_seal_batch(w->engine, __builtin_ctz(algs), batch->op, n);
 	else
 		seal_mixed(w, ready, n, algs);
+	if (w->vec.from != w->id)
+		dp_in_place_buffers(w, ready, n);
 	for (unsigned r = 0; r < n; r++)
 		send_one(w, ready[r]);
 	for (unsigned i = 0; i < batch->n; i++)

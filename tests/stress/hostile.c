@@ -318,7 +318,7 @@ int main(void)
 	allocations_plant(false);
 	point(o.allocations, "an allocation that was planted is seen (%lu)", o.allocations);
 	point(rte_mempool_avail_count(bed.pool) == free_mbufs &&
-			rte_mempool_avail_count(bed_worker_pool(&bed)) == bed.worker_pool_full,
+			rte_mempool_avail_count(bed_worker_pool(&bed, 0)) == bed.worker_pool_full,
 		"every mbuf is back");
 	point(dp_worker_exchanges_free(bed.dp, 0) == 1024, "every exchange is back");
 	point(bed_count(&bed, DP_STAT_drop_unknown_context) && bed_count(&bed, DP_STAT_drop_tag) &&

@@ -192,6 +192,29 @@ static void fill_behind(struct frame *f, const struct packet *p, uint16_t headro
 	rte_mbuf_refcnt_set(&f->m, 1);
 }
 
+// The same in another buffer, and nothing happens to the request's.
+static void expect_copy(const struct rte_mbuf *request, const struct dp_frame_info *info,
+	uint16_t len, const struct rte_mbuf *want)
+{
+	struct frame copy = {.guard = guard_create(PACKET_MAX)};
+	uint8_t room[PACKET_MAX] = {0}, before[PACKET_MAX];
+	const struct rte_mbuf mbuf = *request;
+
+	memcpy(before, rte_pktmbuf_mtod(request, uint8_t *), request->data_len);
+	frame_fill(&copy, room, want->data_len);
+	copy.m.data_len = copy.m.pkt_len = 0;
+	dp_frame_return_copy(&copy.m, request, info, len);
+	cr_assert_eq(copy.m.data_len, want->data_len);
+	cr_assert_eq(copy.m.pkt_len, want->pkt_len);
+	cr_assert_eq(copy.m.ol_flags, 0);
+	cr_assert_arr_eq(rte_pktmbuf_mtod(&copy.m, uint8_t *), rte_pktmbuf_mtod(want, uint8_t *),
+		want->data_len, "%u bytes", len);
+	cr_assert_arr_eq(rte_pktmbuf_mtod(request, uint8_t *), before, request->data_len);
+	cr_assert(!memcmp(request, &mbuf, sizeof(mbuf)));
+	cr_assert(guard_intact(&copy.guard));
+	guard_free(&copy.guard);
+}
+
 // What dp_frame_return() makes of a request is what dp_frame_encapsulate() writes for its flow.
 Test(frame_mbuf, a_request_becomes_the_frame_of_its_answer)
 {
@@ -225,6 +248,7 @@ Test(frame_mbuf, a_request_becomes_the_frame_of_its_answer)
 			memcpy(rte_pktmbuf_mtod_offset(&g.m, uint8_t *, dp_frame_overhead(&flow)),
 				coap, len);
 			dp_frame_encapsulate(&g.m, &flow, len);
+			expect_copy(&f.m, &info, len, &g.m);
 			dp_frame_return(&f.m, &info, len);
 			cr_assert_eq(f.m.data_len, g.m.data_len, "row %u, %u bytes", row, len);
 			cr_assert_eq(f.m.pkt_len, g.m.pkt_len);

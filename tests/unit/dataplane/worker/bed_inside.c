@@ -93,9 +93,9 @@ unsigned bed_mbufs_take(struct bed *bed, struct rte_mbuf **all, unsigned room)
 	return n;
 }
 
-struct rte_mempool *bed_worker_pool(const struct bed *bed)
+struct rte_mempool *bed_worker_pool(const struct bed *bed, unsigned worker)
 {
-	return bed->w->pool;
+	return worker_at(bed, worker)->pool;
 }
 
 unsigned bed_tx_room(const struct bed *bed)

@@ -36,7 +36,7 @@ void bed_events_fill(struct bed *bed, unsigned worker);
 // Takes all packet buffers of the first worker, at most room. Returns how many;
 // rte_pktmbuf_free_bulk() gives them back.
 unsigned bed_mbufs_take(struct bed *bed, struct rte_mbuf **all, unsigned room);
-struct rte_mempool *bed_worker_pool(const struct bed *bed);
+struct rte_mempool *bed_worker_pool(const struct bed *bed, unsigned worker);
 // Frames that a worker queues for a port before it sends them.
 unsigned bed_tx_room(const struct bed *bed);
 

@@ -18,9 +18,10 @@
 		}                                                                          \
 	} while (0)
 
-#define BED_MBUFS      1023
-#define BED_MANY_MBUFS 2047 // of each of many workers, which do not fill their rings
-#define BED_FRAME_MAX  2048 // a port may hand us more than its MTU
+#define BED_MBUFS       1023
+#define BED_MANY_MBUFS  2047 // of each of many workers, which do not fill their rings
+#define BED_FRAME_MAX   2048 // a port may hand us more than its MTU
+#define BED_HEADERS_MAX 64
 
 static const struct dp_segment segments[] = {
 	{"tv1", 3}, {"up", 2}, {"discard", 7}, {"echo", 4}, {"get", 3}, {"low", 3}};
@@ -399,12 +400,27 @@ void bed_seal_path(const struct bed_device *device, struct bed_request *request,
 	bed_seal(device, request, type, mid, piv, plaintext, coap_writer_len(&writer));
 }
 
+// A driver fills buffers of the pool that it has for the worker's queue.
+static struct rte_mbuf *frame_alloc(struct bed *bed, size_t len)
+{
+	struct rte_mempool *own = dp_worker_get(bed->dp, bed->queue)->pool;
+	struct rte_mbuf *m = NULL;
+
+	if (!bed->strange_frames &&
+		RTE_PKTMBUF_HEADROOM + BED_HEADERS_MAX + len <= rte_pktmbuf_data_room_size(own))
+		m = rte_pktmbuf_alloc(own);
+	return m ? m : rte_pktmbuf_alloc(bed->pool);
+}
+
 void bed_send(struct bed *bed, const struct dp_flow *flow, const uint8_t *coap, size_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->pool);
+	struct rte_mbuf *m = frame_alloc(bed, len);
 	struct dp_flow back = *flow;
 
 	must(m != NULL);
+	bed->sent = m;
+	if (bed->headroom)
+		m->data_off = bed->headroom;
 	memcpy(back.local_addr, flow->remote_addr, 16);
 	memcpy(back.remote_addr, flow->local_addr, 16);
 	memcpy(back.local_mac, flow->remote_mac, 6);
@@ -481,6 +497,7 @@ bool bed_receive(struct bed *bed, struct bed_answer *answer)
 	must(verdict == DP_FRAME_COAP); // an answer is a sound packet
 	m->port = bed->flow.port_id;    // nobody sets it in a buffer that is sent
 	dp_frame_flow(m, &info, &answer->flow);
+	answer->mbuf = m;
 	answer->len = info.coap_len;
 	memcpy(answer->coap, frame + info.coap_off, info.coap_len);
 	rte_pktmbuf_free(m);

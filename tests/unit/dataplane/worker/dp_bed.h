@@ -25,7 +25,10 @@ struct bed {
 	unsigned queue;                      // of the worker that frames go to
 	struct rte_ring *rx[DP_WORKERS_MAX]; // frames to each worker
 	struct rte_ring *tx;                 // frames from all
-	struct rte_mempool *pool;            // of the frames to the worker
+	struct rte_mempool *pool;            // of frames, when the worker's own has none
+	bool strange_frames;                 // all are of that
+	uint16_t headroom;                   // of frames; 0: as drivers leave it
+	const struct rte_mbuf *sent;         // the last frame to a worker: to know it again
 	unsigned pool_full;                  // mbufs in it at the start
 	unsigned worker_pool_full;
 	struct dp_policy policy;
@@ -60,7 +63,8 @@ struct bed_answer {
 	bool protected;
 	bool has_piv;
 	uint64_t piv;
-	struct dp_flow flow; // of the frame, as the gateway would say
+	struct dp_flow flow;         // of the frame, as the gateway would say
+	const struct rte_mbuf *mbuf; // which it was; free by now
 	uint8_t coap[BED_MESSAGE_MAX];
 	uint8_t plaintext[BED_MESSAGE_MAX];
 };

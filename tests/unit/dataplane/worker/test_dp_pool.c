@@ -64,8 +64,8 @@ void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offs
 // Memory is from the NUMA node of who asks for it, and touches it first.
 Test(dp_pool, each_worker_is_made_by_its_lcore)
 {
-	const size_t pool = (size_t)bed_worker_pool(&bed)->size *
-		(bed_worker_pool(&bed)->elt_size + sizeof(struct rte_mempool_objhdr));
+	const size_t pool = (size_t)bed_worker_pool(&bed, 0)->size *
+		(bed_worker_pool(&bed, 0)->elt_size + sizeof(struct rte_mempool_objhdr));
 
 	for (unsigned i = 0; i < BED_WORKERS_MAX; i++) {
 		cr_expect_gt(mapped[1 + i], pool);
@@ -153,7 +153,8 @@ Test(dp_pool, lasts_when_all_queues_and_rings_and_caches_are_full)
 
 	devices_make();
 	// As a driver does it: packets come in mbufs of who receives them.
-	bed.pool = bed_worker_pool(&bed);
+	bed.pool = bed_worker_pool(&bed, 0);
+	bed.strange_frames = true;
 	rings_fill();
 	rte_mempool_cache_flush(NULL, bed.pool);
 	for (unsigned lcore = CACHES_AT; lcore < CACHES_AT + 2; lcore++)
@@ -178,4 +179,5 @@ Test(dp_pool, lasts_when_all_queues_and_rings_and_caches_are_full)
 	bed_turn(&bed);
 	received();
 	bed.pool = frames;
+	bed.strange_frames = false;
 }

@@ -75,9 +75,10 @@ Test(dp_scarce, no_mbuf_is_counted_where_the_packet_ends)
 Test(dp_scarce, an_answer_in_place_needs_no_mbuf)
 {
 	struct rte_mbuf *all[8192];
-	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
 
 	post(COAP_CON, 1, "echo", "x");
+	unsigned n = bed_mbufs_take(&bed, all, RTE_DIM(all));
+
 	bed_turn(&bed);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect(bed_open(&device, &request, &answer));

@@ -36,7 +36,7 @@ Test(dp_wiped, plaintexts_are_wiped_from_packet_buffers)
 	bed_turn(&bed);
 	expect_answer(COAP_CHANGED);
 	rte_mempool_obj_iter(bed.pool, expect_no_marker, NULL);
-	rte_mempool_obj_iter(bed_worker_pool(&bed), expect_no_marker, NULL);
+	rte_mempool_obj_iter(bed_worker_pool(&bed, 0), expect_no_marker, NULL);
 }
 
 // Round keys, key stream and MACs of a turn end with it.
