@@ -84,19 +84,32 @@ static inline void osc_op_again(struct aead_op *op, const struct aead_op *reques
 	memcpy(op->b0 + 8, &last, sizeof(last));
 }
 
-// What the answer takes from the op of its request, kept for later. No secret.
+// What the answer takes from the op of its request, kept for later, or for who makes the answer. No
+// secret.
 struct osc_opened {
 	uint64_t b0[2];
-	uint16_t aad_len; // 0: nothing is kept
-	uint8_t aad[OSC_AAD_ROOM];
+	uint8_t aad[OSC_AAD_ROOM]; // begins with its length; 0: nothing is kept
 };
+_Static_assert(sizeof(struct osc_opened) == 64, "a cache line");
+
+static inline uint16_t osc_opened_aad_len(const struct osc_opened *kept)
+{
+	return (uint16_t)(kept->aad[0] << 8 | kept->aad[1]);
+}
 
 static inline void osc_opened_keep(struct osc_opened *kept, const struct aead_op *request)
 {
 	memcpy(&kept->b0[0], request->b0, 8);
 	memcpy(&kept->b0[1], request->b0 + 8, 8);
-	kept->aad_len = request->aad_len;
 	memcpy(kept->aad, request->aad, OSC_AAD_ROOM);
+}
+
+// Makes of it what osc_op_again() takes from the request's op. It points into *kept.
+static inline void osc_opened_op(const struct osc_opened *kept, struct aead_op *request)
+{
+	memcpy(request->b0, kept->b0, sizeof(kept->b0));
+	request->aad = kept->aad;
+	request->aad_len = osc_opened_aad_len(kept);
 }
 
 // As osc_op_again(), from what was kept, which the caller keeps until the batch is done.
@@ -109,7 +122,7 @@ static inline void osc_op_later(struct aead_op *op, const struct osc_opened *kep
 	op->aad = kept->aad;
 	op->in = in;
 	op->out = out;
-	op->aad_len = kept->aad_len;
+	op->aad_len = osc_opened_aad_len(kept);
 	op->len = len;
 	op->result = AEAD_FAILED;
 	memcpy(op->b0, &kept->b0[0], 8);

@@ -5,26 +5,28 @@
 #include "dataplane/worker/lanes.h"
 #include "dataplane/worker/separate.h"
 
+#include <rte_ring_peek_zc.h>
+
 #include <assert.h>
 
 #define OLD_BURST 8 // of what is not plainly new that are taken at once, at least
 
 // What crosses: the packet, opened in place, and all that was found out of it, so that its owner
-// parses nothing again.
+// parses nothing again, and waits for no line of it before it needs it.
 struct handed {
 	struct rte_mbuf *mbuf;
+	const uint8_t *coap; // the message in it
 	uint64_t piv;
 	uint32_t context;
 	uint32_t generation;
 	struct dp_frame_info net;
 	uint16_t plaintext_len;
-	// Of the CoAP message, offsets in it.
+	// Of the CoAP message, offsets in it. Options end at the payload marker.
 	uint16_t mid;
 	uint16_t token_len;
-	uint16_t options_len;
-	uint16_t option_count;
 	uint16_t kid_off;
 	uint16_t payload_off;
+	uint16_t option_count;
 	uint8_t token_off;
 	uint8_t type;
 	uint8_t code;
@@ -32,7 +34,7 @@ struct handed {
 	uint8_t piv_len;
 	uint8_t oscore_count;
 	bool copy; // its owner has no answer to it, but who gets it may
-	uint8_t pad[7];
+	bool kept; // there is a struct osc_opened in front of the packet
 };
 _Static_assert(sizeof(struct handed) == 64, "a cache line");
 
@@ -90,6 +92,24 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 	};
 }
 
+// What the answer takes from the op of its request goes along in front of the packet: as a rule
+// that is the line that ends there. False if there is no room that is this packet's alone.
+static bool opened_keep(const struct pkt_vec *vec, unsigned slot)
+{
+	struct rte_mbuf *m = vec->mbuf[slot];
+	struct osc_opened *opened = rte_pktmbuf_mtod(m, struct osc_opened *) - 1;
+	unsigned op = vec->op_of[slot];
+
+	if (op == DP_OP_NONE || rte_pktmbuf_headroom(m) < sizeof(*opened) ||
+		(uintptr_t)opened % alignof(struct osc_opened) || !RTE_MBUF_DIRECT(m) ||
+		rte_mbuf_refcnt_read(m) != 1)
+		return false;
+	if (likely(vec->op[op].aad != opened->aad)) // else it was handed on before
+		osc_opened_keep(opened, &vec->op[op]);
+	return true;
+}
+
+// Both ways field by field: the compiler would put a whole struct together elsewhere first.
 static void handed_write(struct handed *handed, const struct pkt_vec *vec, unsigned slot)
 {
 	const struct coap_msg *msg = &vec->msg[slot];
@@ -97,34 +117,37 @@ static void handed_write(struct handed *handed, const struct pkt_vec *vec, unsig
 	const uint8_t *coap =
 		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
 
-	*handed = (struct handed){
-		.mbuf = vec->mbuf[slot],
-		.piv = option->piv,
-		.context = vec->context[slot],
-		.generation = vec->generation[slot],
-		.net = vec->net[slot],
-		.plaintext_len = vec->plaintext_len[slot],
-		.mid = msg->mid,
-		.token_len = msg->token_len,
-		.options_len = msg->body.options_len,
-		.option_count = msg->body.option_count,
-		.kid_off = option->kid - coap,
-		.payload_off = msg->body.payload - coap,
-		.token_off = msg->token - coap,
-		.type = msg->type,
-		.code = msg->code,
-		.kid_len = option->kid_len,
-		.piv_len = option->piv_len,
-		.oscore_count = msg->body.oscore_count,
-		.copy = vec->copy[slot],
-	};
+	handed->mbuf = vec->mbuf[slot];
+	handed->coap = coap;
+	handed->piv = option->piv;
+	handed->context = vec->context[slot];
+	handed->generation = vec->generation[slot];
+	handed->net = vec->net[slot];
+	handed->plaintext_len = vec->plaintext_len[slot];
+	handed->mid = msg->mid;
+	handed->token_len = msg->token_len;
+	handed->kid_off = option->kid - coap;
+	handed->payload_off = msg->body.payload - coap;
+	handed->option_count = msg->body.option_count;
+	handed->token_off = msg->token - coap;
+	handed->type = msg->type;
+	handed->code = msg->code;
+	handed->kid_len = option->kid_len;
+	handed->piv_len = option->piv_len;
+	handed->oscore_count = msg->body.oscore_count;
+	handed->copy = vec->copy[slot];
+	handed->kept = opened_keep(vec, slot);
 }
 
 // What was known of a packet where it came from. Not its OSCORE option's value, nor a kid context.
 static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsigned slot)
 {
-	const uint8_t *coap =
-		rte_pktmbuf_mtod_offset(handed->mbuf, const uint8_t *, handed->net.coap_off);
+	struct osc_option *option = &vec->option[slot];
+	struct coap_msg *msg = &vec->msg[slot];
+	const uint8_t *coap = handed->coap;
+	const uint8_t *token = coap + handed->token_off;
+	const uint8_t *options = token + handed->token_len;
+	const uint8_t *payload = coap + handed->payload_off;
 
 	vec->mbuf[slot] = handed->mbuf;
 	vec->net[slot] = handed->net;
@@ -132,31 +155,38 @@ static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsign
 	vec->generation[slot] = handed->generation;
 	vec->plaintext_len[slot] = handed->plaintext_len;
 	vec->opened[slot] = true;
-	vec->op_of[slot] = DP_OP_NONE;
+	vec->op_of[slot] = handed->kept ? slot : DP_OP_NONE;
 	vec->copy[slot] = handed->copy;
-	vec->option[slot] = (struct osc_option){
-		.piv = handed->piv,
-		.piv_len = handed->piv_len,
-		.has_kid = true,
-		.kid = coap + handed->kid_off,
-		.kid_len = handed->kid_len,
-	};
-	vec->msg[slot] = (struct coap_msg){
-		.type = handed->type,
-		.code = handed->code,
-		.mid = handed->mid,
-		.token_len = handed->token_len,
-		.token = coap + handed->token_off,
-		.body =
-			{
-				.options = coap + handed->token_off + handed->token_len,
-				.options_len = handed->options_len,
-				.option_count = handed->option_count,
-				.oscore_count = handed->oscore_count,
-				.payload = coap + handed->payload_off,
-				.payload_len = handed->net.coap_len - handed->payload_off,
-			},
-	};
+	vec->copies |= handed->copy;
+	option->piv = handed->piv;
+	option->kid = coap + handed->kid_off;
+	option->kid_context = NULL;
+	option->piv_len = handed->piv_len;
+	option->kid_len = handed->kid_len;
+	option->kid_context_len = 0;
+	option->has_kid = true;
+	option->has_kid_context = false;
+	msg->type = handed->type;
+	msg->code = handed->code;
+	msg->mid = handed->mid;
+	msg->token_len = handed->token_len;
+	msg->token = token;
+	msg->body.options = options;
+	msg->body.payload = payload;
+	msg->body.options_len = payload - 1 - options;
+	msg->body.payload_len = handed->net.coap_len - handed->payload_off;
+	msg->body.option_count = handed->option_count;
+	msg->body.oscore_len = 0;
+	msg->body.oscore = NULL;
+	msg->body.oscore_count = handed->oscore_count;
+	msg->body.has_edhoc = false;
+}
+
+// The element of a ring at place i of those that were reserved, or came.
+static struct handed *handed_at(const struct rte_ring_zc_data *places, unsigned i)
+{
+	return i < places->n1 ? (struct handed *)places->ptr1 + i
+			      : (struct handed *)places->ptr2 + (i - places->n1);
 }
 
 // Puts into one ring all leaving packets that are for it, and keeps the others. What finds no place
@@ -166,30 +196,33 @@ static void ring_fill(struct dp_worker *w, struct pkt_vec *vec, unsigned owner, 
 	struct dp_lane *lane = w->to[owner];
 	struct rte_ring *ring = is_new ? lane->packets : lane->old;
 	struct dp_ring_shares *shares = is_new ? &lane->packets_shares : &lane->old_shares;
-	struct handed handed[DP_BURST];
+	struct rte_ring_zc_data places;
 	uint8_t slots[DP_BURST];
 	unsigned n = 0, refused = 0, kept = 0;
+	bool roomy = dp_lane_roomy(ring, w->leaving.n, shares);
 
 	for (unsigned i = 0; i < w->leaving.n; i++) {
 		const struct dp_leaving_packet *packet = &w->leaving.of[i];
 
-		if (packet->owner != owner || packet->is_new != is_new) {
+		if (packet->owner != owner || packet->is_new != is_new)
 			w->leaving.of[kept++] = *packet;
-		} else if (dp_lane_within_share(w, ring, n, shares, vec->context[packet->slot])) {
-			slots[n] = packet->slot;
-			handed_write(&handed[n++], vec, packet->slot);
-		} else {
+		else if (likely(roomy) ||
+			dp_lane_within_share(w, ring, n, shares, vec->context[packet->slot]))
+			slots[n++] = packet->slot;
+		else
 			refused++;
-		}
 	}
 	w->leaving.n = kept;
-	unsigned put = rte_ring_sp_enqueue_burst_elem(ring, handed, sizeof(handed[0]), n, NULL);
+	unsigned put =
+		rte_ring_enqueue_zc_burst_elem_start(ring, sizeof(struct handed), n, &places, NULL);
 
 	for (unsigned i = 0; i < put; i++) {
+		handed_write(handed_at(&places, i), vec, slots[i]);
 		// The packet and its plaintext are the owner's now.
 		vec->mbuf[slots[i]] = NULL;
 		vec->opened[slots[i]] = false;
 	}
+	rte_ring_enqueue_zc_elem_finish(ring, put);
 	if (put)
 		dp_lane_note(w, owner);
 	dp_stat_add(&w->stats, DP_STAT_handed_over, put);
@@ -204,45 +237,71 @@ void dp_handoff_send(struct dp_worker *w, struct pkt_vec *vec)
 	dp_lanes_call(w);
 }
 
+// All this was written by another core last.
+static void prefetch(const struct dp_worker *w, const struct handed *handed)
+{
+	const struct dp_context *ctx = &w->contexts->context[handed->context];
+	const uint8_t *frame = handed->coap - handed->net.coap_off;
+
+	rte_prefetch0(ctx);
+	rte_prefetch0(&ctx->window);
+	rte_prefetch0(dp_side(w, handed->context)); // dp_move_note()
+	rte_prefetch0(frame - sizeof(struct osc_opened));
+	rte_prefetch0(frame);
+	rte_prefetch0(frame + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(handed->mbuf);
+	rte_prefetch0(&handed->mbuf->next); // for burst_end_handed()
+}
+
+// Adds what is in a ring, at most so many. Returns how many are left.
+static unsigned ring_take(
+	struct dp_worker *w, struct rte_ring *ring, struct pkt_vec *vec, unsigned most)
+{
+	struct rte_ring_zc_data places;
+	unsigned left = 0;
+	unsigned n = rte_ring_dequeue_zc_burst_elem_start(
+		ring, sizeof(struct handed), most, &places, &left);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct handed *handed = handed_at(&places, i);
+
+		assert(handed->context < w->contexts->entries);
+		prefetch(w, handed);
+		handed_read(handed, vec, vec->count++);
+	}
+	rte_ring_dequeue_zc_elem_finish(ring, n);
+	return left;
+}
+
+// What could only be read once it was here.
+static void slot_complete(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+
+	// It may have gone to another worker meanwhile.
+	vec->foreign[slot] = dp_context_owner(ctx) != w->id;
+	if (likely(vec->op_of[slot] != DP_OP_NONE))
+		osc_opened_op(
+			rte_pktmbuf_mtod(vec->mbuf[slot], struct osc_opened *) - 1, &vec->op[slot]);
+	if (dp_context_live(ctx) == vec->generation[slot])
+		vec->live[vec->n++] = slot;
+	else
+		dp_count(w, DP_STAT_drop_context_gone);
+}
+
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec)
 {
-	struct handed handed[DP_BURST];
-	unsigned left, left_old;
-
-	vec->count = rte_ring_sc_dequeue_burst_elem(
-		w->from[from]->packets, handed, sizeof(handed[0]), DP_BURST - OLD_BURST, &left);
-	vec->count += rte_ring_sc_dequeue_burst_elem(w->from[from]->old, &handed[vec->count],
-		sizeof(handed[0]), DP_BURST - vec->count, &left_old);
-	if (left || left_old)
-		dp_lane_unfinished(w, from);
+	vec->count = 0;
 	vec->n = 0;
 	vec->from = from;
-	// All this was written by another core last.
-	for (unsigned slot = 0; slot < vec->count; slot++) {
-		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
+	vec->copies = false;
+	unsigned left = ring_take(w, w->from[from]->packets, vec, DP_BURST - OLD_BURST);
 
-		assert(handed[slot].context < w->contexts->entries);
-		rte_prefetch0(handed[slot].mbuf);
-		rte_prefetch0(ctx);
-		rte_prefetch0(&ctx->window);
-	}
-	for (unsigned slot = 0; slot < vec->count; slot++) {
-		const uint8_t *frame = rte_pktmbuf_mtod(handed[slot].mbuf, const uint8_t *);
-
-		rte_prefetch0(frame);
-		rte_prefetch0(frame + RTE_CACHE_LINE_SIZE);
-	}
-	for (unsigned slot = 0; slot < vec->count; slot++) {
-		const struct dp_context *ctx = &w->contexts->context[handed[slot].context];
-
-		handed_read(&handed[slot], vec, slot);
-		// It may have gone to another worker meanwhile.
-		vec->foreign[slot] = dp_context_owner(ctx) != w->id;
-		if (dp_context_live(ctx) == handed[slot].generation)
-			vec->live[vec->n++] = slot;
-		else
-			dp_count(w, DP_STAT_drop_context_gone);
-	}
+	left += ring_take(w, w->from[from]->old, vec, DP_BURST - vec->count);
+	if (left)
+		dp_lane_unfinished(w, from);
+	for (unsigned slot = 0; slot < vec->count; slot++)
+		slot_complete(w, vec, slot);
 	dp_stat_add(&w->stats, DP_STAT_taken_over, vec->count);
 	return vec->count;
 }

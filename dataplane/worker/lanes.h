@@ -5,6 +5,7 @@
 #ifndef POSTERN_DATAPLANE_WORKER_LANES_H
 #define POSTERN_DATAPLANE_WORKER_LANES_H
 
+#include "dataplane/shared/ring.h"
 #include "dataplane/worker/worker.h"
 
 // Makes the rings from all other workers to one, with elements of these sizes: packets and what is
@@ -16,6 +17,13 @@ unsigned dp_lanes_mbufs(unsigned workers);
 // Frees the rings to a worker; nobody uses them any more.
 void dp_lanes_free(struct dp_worker *w);
 
+// Whether a ring has room for so many more, whoever has them, before it is half full: then each is
+// within his share.
+static inline bool dp_lane_roomy(
+	const struct rte_ring *ring, unsigned more, const struct dp_ring_shares *shares)
+{
+	return !shares->some && dp_ring_count(ring) + more < rte_ring_get_capacity(ring) / 2;
+}
 // Whether somebody may have one more place in a ring into which `more` are about to be put, and
 // counts it for him if it is half full then: nobody keeps others out. `who` tells him from others
 // by a number that he does not choose.

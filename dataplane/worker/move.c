@@ -38,15 +38,19 @@ void dp_move_note(struct dp_worker *w, uint32_t index, const struct dp_context *
 
 	if (w->affinity_kid)
 		return;
+	unsigned count = side->away_count;
+
 	// Between two of them none arrived here.
-	if (side->away_from != from || side->away_accepted + 1 != ctx->accepted)
-		side->away_count = 0;
-	side->away_from = from;
+	if (unlikely(side->away_from != from || side->away_accepted + 1 != ctx->accepted)) {
+		side->away_from = from;
+		count = 0;
+	}
 	side->away_accepted = ctx->accepted;
-	if (++side->away_count == DP_MOVE_AFTER)
+	count++;
+	// When DP_MOVE_AFTER more have come, the next one asks again.
+	side->away_count = count >= 2 * DP_MOVE_AFTER - 1 ? DP_MOVE_AFTER - 1 : count;
+	if (count == DP_MOVE_AFTER)
 		ask(w, index, ctx);
-	else if (side->away_count >= 2 * DP_MOVE_AFTER - 1)
-		side->away_count = DP_MOVE_AFTER - 1; // the next one asks again
 }
 
 void dp_move_note_end(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)

@@ -158,7 +158,7 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 	unsigned n = 0, kept = 0;
 	bool looked = false;
 
-	if (vec->from != w->id)
+	if (unlikely(vec->copies))
 		copies_answer(w, vec);
 	for (unsigned i = 0; i < vec->n; i++) {
 		unsigned slot = vec->live[i];

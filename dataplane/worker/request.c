@@ -215,7 +215,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	if (likely(w->fast_paths && vec->op_of[slot] != DP_OP_NONE))
 		osc_opened_keep(&x->opened, &vec->op[vec->op_of[slot]]);
 	else
-		x->opened.aad_len = 0;
+		x->opened.aad[0] = x->opened.aad[1] = 0;
 
 	bytes_copy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, plaintext + 1, body_len);

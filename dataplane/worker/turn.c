@@ -90,6 +90,7 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	uint64_t start = rte_rdtsc();
 
 	vec->from = w->id;
+	vec->copies = false;
 	vec->count = rte_eth_rx_burst(port->port_id, w->id, vec->mbuf, DP_BURST);
 	if (!vec->count)
 		return 0;

@@ -66,6 +66,7 @@ struct pkt_vec {
 	// answered once more, but not taken in, so that it moves no window and no bucket. 0: none.
 	uint64_t again[DP_BURST];
 	bool copy[DP_BURST]; // seen: who owned the context before may have the answer to it
+	bool copies;         // another worker handed this one some
 	unsigned from;       // the worker that received it
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 	struct aead_op op[DP_BURST]; // with which packets were opened here, ...
