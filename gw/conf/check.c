@@ -317,6 +317,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"timeout", &route->timeout_ms},
 		{"fetch", &route->fetch},
 		{"idempotency", &route->idempotency},
+		{"translate", &route->translate},
 		{"host", &route->host},
 		{"strip", &route->strip},
 		{"prefix", &route->prefix},

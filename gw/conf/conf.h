@@ -168,6 +168,7 @@ struct conf_pattern {
 enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO };
 enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
 enum conf_priority { CONF_PRIORITY_NORMAL, CONF_PRIORITY_LOW };
+enum conf_translate { CONF_TRANSLATE_NONE, CONF_TRANSLATE_CBOR_JSON };
 enum conf_idempotency { CONF_IDEMPOTENCY_IGNORED, CONF_IDEMPOTENCY_HONOURED };
 
 // How the readings of a batch stand in its body; gw/batch/ writes them.
@@ -190,6 +191,7 @@ struct conf_route {
 	enum conf_priority priority;          // low: refused first under overload
 	enum conf_fetch fetch;                // HTTP method that FETCH becomes
 	enum conf_idempotency idempotency;    // whether the backend heeds Idempotency-Key
+	enum conf_translate translate;        // between the formats of devices and of the service
 	char *host;                           // Host header; NULL: authority of the server
 	uint8_t strip;                        // segments cut off in front; there are always as many
 	char *prefix;                         // put in front then: "" or "/v1", no slash at the end

@@ -44,6 +44,8 @@ static const struct conf_word priorities[] = {
 	{"normal", CONF_PRIORITY_NORMAL}, {"low", CONF_PRIORITY_LOW}, {NULL, 0}};
 static const struct conf_word idempotencies[] = {
 	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
+static const struct conf_word translations[] = {
+	{"none", CONF_TRANSLATE_NONE}, {"cbor-json", CONF_TRANSLATE_CBOR_JSON}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
 	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
 static const struct conf_word replay_policies[] = {
@@ -329,6 +331,10 @@ static const struct conf_key route_keys[] = {
 		.name = "idempotency", .type = CONF_ENUM, FIELD(conf_route, idempotency),
 		.words = idempotencies, .preset = "ignored",
 		.help = "Whether the service heeds Idempotency-Key, so that every method may be sent again.",
+	}, {
+		.name = "translate", .type = CONF_ENUM, FIELD(conf_route, translate),
+		.words = translations, .preset = "none",
+		.help = "Whether CBOR of devices becomes JSON for the service, and its JSON CBOR, SenML included.",
 	}, {
 		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
 		.min = 1, .max = 260, .form = &conf_authority_form, .sample = "backend.example",

@@ -16,6 +16,8 @@ const struct map_error_code map_error_codes[HTTP_ERROR_COUNT] = {
 	[HTTP_ERR_bad_accept] = {COAP_NOT_ACCEPTABLE, "Accept not known"},
 	[HTTP_ERR_bad_format] = {COAP_UNSUPPORTED_CONTENT_FORMAT, "Content-Format not allowed"},
 	[HTTP_ERR_too_long] = {COAP_BAD_REQUEST, "request too long"},
+	[HTTP_ERR_bad_cbor] = {COAP_BAD_REQUEST, "no JSON for the payload"},
+	[HTTP_ERR_too_large] = {COAP_REQUEST_ENTITY_TOO_LARGE, "payload too large as JSON"},
 	[HTTP_ERR_device_gone] = {COAP_SERVICE_UNAVAILABLE, "device removed"},
 	// No server was asked.
 	[HTTP_ERR_queue_full] = {COAP_SERVICE_UNAVAILABLE, "busy"},
@@ -40,4 +42,5 @@ const struct map_error_code map_error_codes[HTTP_ERROR_COUNT] = {
 	[HTTP_ERR_bad_coding] = {COAP_BAD_GATEWAY, "backend answer encoded"},
 	[HTTP_ERR_bad_type] = {COAP_BAD_GATEWAY, "backend answer not allowed"},
 	[HTTP_ERR_wrong_type] = {COAP_NOT_ACCEPTABLE, "no such format"},
+	[HTTP_ERR_bad_json] = {COAP_BAD_GATEWAY, "no CBOR for the backend's JSON"},
 };

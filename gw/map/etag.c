@@ -81,11 +81,9 @@ static void remember(struct map_etags *etags, uint64_t hash, const char *text, s
 	memcpy(victim->text, text, len);
 }
 
-bool map_etag_from_http(
-	struct map_etags *etags, const char *value, bool weak, struct map_etag *etag)
+// Finds the text of an entity tag, without quotes. false if there is none that is wanted.
+static bool text_find(const char *value, bool weak, const char **text, size_t *len)
 {
-	uint64_t hash;
-
 	if (!strncmp(value, "W/", 2)) {
 		if (!weak)
 			return false;
@@ -93,35 +91,98 @@ bool map_etag_from_http(
 	}
 	if (*value != '"')
 		return false;
-	const char *text = value + 1;
-	size_t len = strcspn(text, "\"");
-	if (!len || len > MAP_ETAG_TEXT_MAX || strcmp(text + len, "\""))
+	*text = value + 1;
+	*len = strcspn(*text, "\"");
+	if (!*len || *len > MAP_ETAG_TEXT_MAX || strcmp(*text + *len, "\""))
 		return false;
-	for (size_t i = 0; i < len; i++) // RFC 9110 section 8.8.3: etagc
-		if ((uint8_t)text[i] < 0x21 || text[i] == 0x7f)
+	for (size_t i = 0; i < *len; i++) // RFC 9110 section 8.8.3: etagc
+		if ((uint8_t)(*text)[i] < 0x21 || (*text)[i] == 0x7f)
 			return false;
-	if (from_hex(text, len, etag))
-		return true;
-	crypto_shorthash(etag->bytes, (const uint8_t *)text, len, etags->key);
+	return true;
+}
+
+// The hash of a text and a format. No text has a quotation mark, so no two of them are mixed alike.
+static void hash_make(const struct map_etags *etags, const char *text, size_t len, int format,
+	uint8_t hash[MAP_ETAG_MAX])
+{
+	uint8_t mixed[MAP_ETAG_TEXT_MAX + 3];
+
+	memcpy(mixed, text, len);
+	if (format != MAP_ETAG_AS_SENT) {
+		mixed[len++] = '"';
+		mixed[len++] = (uint8_t)(format >> 8);
+		mixed[len++] = (uint8_t)format;
+	}
+	crypto_shorthash(hash, mixed, len, etags->key);
+}
+
+static void hash_remember(
+	struct map_etags *etags, const char *text, size_t len, int format, struct map_etag *etag)
+{
+	uint64_t hash;
+
+	hash_make(etags, text, len, format, etag->bytes);
 	etag->len = MAP_ETAG_MAX;
 	memcpy(&hash, etag->bytes, sizeof(hash));
 	remember(etags, hash, text, len);
+}
+
+bool map_etag_from_http(
+	struct map_etags *etags, const char *value, bool weak, struct map_etag *etag)
+{
+	const char *text;
+	size_t len;
+
+	if (!text_find(value, weak, &text, &len))
+		return false;
+	if (!from_hex(text, len, etag))
+		hash_remember(etags, text, len, MAP_ETAG_AS_SENT, etag);
 	return true;
+}
+
+bool map_etag_from_translated(struct map_etags *etags, const char *value, bool weak,
+	uint16_t format, struct map_etag *etag)
+{
+	const char *text;
+	size_t len;
+
+	if (!text_find(value, weak, &text, &len))
+		return false;
+	hash_remember(etags, text, len, format, etag);
+	return true;
+}
+
+static const struct entry *entry_find(
+	const struct map_etags *etags, const uint8_t *bytes, size_t len)
+{
+	uint64_t hash;
+
+	if (len != sizeof(hash))
+		return NULL;
+	memcpy(&hash, bytes, sizeof(hash));
+	const struct entry *set = etags->entry[hash % SETS];
+	for (const struct entry *e = set; e < set + WAYS; e++)
+		if (e->len && e->hash == hash)
+			return e;
+	return NULL;
+}
+
+bool map_etag_is_of(const struct map_etags *etags, const uint8_t *bytes, size_t len, int format)
+{
+	const struct entry *found = entry_find(etags, bytes, len);
+	uint8_t hash[MAP_ETAG_MAX];
+
+	if (!found)
+		return format == MAP_ETAG_AS_SENT;
+	hash_make(etags, found->text, found->len, format, hash);
+	return !memcmp(hash, bytes, sizeof(hash));
 }
 
 void map_etag_to_http(
 	const struct map_etags *etags, struct http_text *text, const uint8_t *bytes, size_t len)
 {
-	const struct entry *found = NULL;
-	uint64_t hash;
+	const struct entry *found = entry_find(etags, bytes, len);
 
-	if (len == sizeof(hash)) {
-		memcpy(&hash, bytes, sizeof(hash));
-		const struct entry *set = etags->entry[hash % SETS];
-		for (const struct entry *e = set; e < set + WAYS; e++)
-			if (e->len && e->hash == hash)
-				found = e;
-	}
 	http_text_char(text, '"');
 	if (found)
 		http_text_put(text, found->text, found->len);

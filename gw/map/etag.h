@@ -20,6 +20,10 @@ struct map_etag {
 	uint8_t bytes[MAP_ETAG_MAX];
 };
 
+// What an ETag names: the representation that the backend sent, or one that was translated to a
+// Content-Format, which is another and has another ETag (RFC 7252 section 5.10.6).
+#define MAP_ETAG_AS_SENT (-1)
+
 struct map_etags;
 
 // All tables that serve the same devices need the same key. NULL if out of memory.
@@ -30,7 +34,15 @@ void map_etags_free(struct map_etags *etags);
 // `weak` (for a 304, whose tag was compared weakly). false if there is none.
 bool map_etag_from_http(
 	struct map_etags *etags, const char *value, bool weak, struct map_etag *etag);
-// Writes the entity tag, with its quotes, that 1-8 bytes from a device stand for.
+// The same for an answer that was translated to a Content-Format: a keyed hash, always, which is
+// remembered.
+bool map_etag_from_translated(struct map_etags *etags, const char *value, bool weak,
+	uint16_t format, struct map_etag *etag);
+// Whether 1-8 bytes from a device name a representation of this format, or MAP_ETAG_AS_SENT. What
+// the table has forgotten counts as the latter.
+bool map_etag_is_of(const struct map_etags *etags, const uint8_t *bytes, size_t len, int format);
+// Writes the entity tag, with its quotes, that 1-8 bytes from a device stand for, whatever
+// representation they name.
 void map_etag_to_http(
 	const struct map_etags *etags, struct http_text *text, const uint8_t *bytes, size_t len);
 

@@ -4,6 +4,7 @@
 
 #include "dataplane/coap/path.h"
 #include "gw/map/media.h"
+#include "gw/map/translate.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -77,6 +78,7 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 		.code = code,
 		.accept = MAP_FORMAT_NONE,
 		.content_format = MAP_FORMAT_NONE,
+		.cbor = MAP_FORMAT_NONE,
 	};
 	if (!msg->method)
 		return HTTP_ERR_bad_method;
@@ -98,6 +100,7 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 		if (error)
 			return error;
 	}
+	msg->cbor = map_cbor_wanted(msg);
 	return coap_path_ok(&msg->body) ? HTTP_ERR_none : HTTP_ERR_bad_path;
 }
 
@@ -143,6 +146,16 @@ static enum http_error query_build(struct http_request *req, const struct map_re
 	return req->query ? HTTP_ERR_none : HTTP_ERR_too_long;
 }
 
+// Whether an option is one for conditions_add(). An ETag of another representation than the device
+// would get now may not make the backend say that nothing has changed.
+static bool condition_fits(const struct map_request *msg, const struct map_etags *etags,
+	const struct coap_option *option, uint16_t number)
+{
+	return option->number == number && coap_option_len_ok(number, option->len) &&
+		(number != COAP_OPT_ETAG ||
+			map_etag_names_answer(msg, etags, option->value, option->len));
+}
+
 // If-Match and If-None-Match from options of 0-8 bytes; an empty one, and the flag `any`, is `*`.
 static void conditions_add(struct http_request *req, const struct map_request *msg,
 	const struct map_etags *etags, const char *name, uint16_t number, bool any)
@@ -153,7 +166,7 @@ static void conditions_add(struct http_request *req, const struct map_request *m
 
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
-		if (option.number != number || !coap_option_len_ok(number, option.len))
+		if (!condition_fits(msg, etags, &option, number))
 			continue;
 		found = true;
 		any |= !option.len;
@@ -168,7 +181,7 @@ static void conditions_add(struct http_request *req, const struct map_request *m
 	const char *separator = "";
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
-		if (option.number != number || !coap_option_len_ok(number, option.len))
+		if (!condition_fits(msg, etags, &option, number))
 			continue;
 		http_text_str(&req->text, separator);
 		map_etag_to_http(etags, &req->text, option.value, option.len);
@@ -225,7 +238,7 @@ enum http_error map_request_build(
 			http_header_add(req, "Content-Encoding", coding);
 	}
 	if (msg->accept != MAP_FORMAT_NONE)
-		format_add(req, "Accept", msg->accept);
+		format_add(req, "Accept", map_accept_of_backend(msg));
 	coding = coding_of(msg->accept);
 	http_header_add(req, "Accept-Encoding", coding ? coding : "identity");
 	conditions_add(req, msg, etags, "If-Match", COAP_OPT_IF_MATCH, false);

@@ -11,6 +11,7 @@
 #include "gw/http/message.h"
 #include "gw/map/etag.h"
 #include "gw/map/tables.h"
+#include "gw/translate/translate.h"
 
 // A device's request, parsed. It points into the exchange.
 struct map_request {
@@ -20,8 +21,11 @@ struct map_request {
 	uint8_t code;
 	int accept;         // a Content-Format or MAP_FORMAT_NONE
 	int content_format; // the same
+	int cbor;           // what JSON of the answer becomes: a Content-Format, MAP_CBOR_ANY,
+			    // MAP_FORMAT_NONE
 	bool if_none_match;
-	bool etags; // has at least one ETag
+	bool etags;            // has at least one ETag
+	struct tr_fault fault; // of HTTP_ERR_bad_cbor
 };
 
 // Parses options and payload of a request (as they stand behind the inner code), and refuses what

@@ -7,7 +7,9 @@
 #include "gw/map/fresh.h"
 #include "gw/map/location.h"
 #include "gw/map/media.h"
+#include "gw/map/translate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,21 +101,38 @@ static enum http_error success_answer_write(
 	return HTTP_ERR_none;
 }
 
-uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room)
+static uint16_t error_write(
+	uint8_t code, const char *diagnostic, uint32_t max_age, uint8_t *out, size_t room)
 {
-	const struct map_error_code *row = &map_error_codes[error];
 	struct answer a = {
-		.code = row->code,
+		.code = code,
 		.format = MAP_FORMAT_NONE,
 		.has_max_age = true,
 		.max_age = max_age,
-		.payload = (const uint8_t *)row->diagnostic,
-		.payload_len = strlen(row->diagnostic),
+		.payload = (const uint8_t *)diagnostic,
+		.payload_len = strlen(diagnostic),
 	};
 	uint16_t len;
 
 	error_answer_write(&a, out, room, &len);
 	return len;
+}
+
+uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room)
+{
+	const struct map_error_code *row = &map_error_codes[error];
+
+	return error_write(row->code, row->diagnostic, max_age, out, room);
+}
+
+uint16_t map_fault_write(
+	enum http_error error, const struct tr_fault *fault, uint8_t *out, size_t room)
+{
+	const struct map_error_code *row = &map_error_codes[error];
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s: %s at %s", row->diagnostic, fault->what, fault->place);
+	return error_write(row->code, text, 0, out, room);
 }
 
 // Whether the request had this ETag. With NULL, *etag is set to its only one, if it had one only.
@@ -141,6 +160,39 @@ static bool request_has_etag(
 	return only && count == 1;
 }
 
+// The ETag of a 304 in the form that the device gave it: the backend has one for what it sent, and
+// the device one for each format of it.
+static bool etag_of_valid(const struct map_request *msg, struct map_etags *etags, const char *value,
+	struct map_etag *etag)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	char text[MAP_ETAG_TEXT_MAX + 3];
+
+	if (msg->cbor == MAP_FORMAT_NONE)
+		return map_etag_from_http(etags, value, true, etag) &&
+			request_has_etag(msg, etag, NULL);
+	coap_option_iter_init(&iter, &msg->body);
+	while (coap_option_next(&iter, &option)) {
+		struct http_text out;
+
+		if (option.number != COAP_OPT_ETAG ||
+			!coap_option_len_ok(COAP_OPT_ETAG, option.len) ||
+			!map_etag_names_answer(msg, etags, option.value, option.len))
+			continue;
+		http_text_init(&out, text, sizeof(text));
+		map_etag_to_http(etags, &out, option.value, option.len);
+		char *start = text;
+		if (!http_text_end(&out, &start) ||
+			strcmp(text, value + (strncmp(value, "W/", 2) ? 0 : 2)))
+			continue;
+		etag->len = (uint8_t)option.len;
+		memcpy(etag->bytes, option.value, option.len);
+		return true;
+	}
+	return false;
+}
+
 // 304 answers a request with ETags (RFC 7252 section 5.9.1.3). To a request with If-None-Match it
 // says that the resource exists, so that the precondition failed.
 static enum http_error not_modified_map(const struct http_reply *reply,
@@ -155,14 +207,14 @@ static enum http_error not_modified_map(const struct http_reply *reply,
 		return HTTP_ERR_none;
 	}
 	a->code = COAP_VALID;
-	a->has_etag = etag ? map_etag_from_http(etags, etag, true, &a->etag) &&
-			request_has_etag(msg, &a->etag, NULL)
-			   : request_has_etag(msg, NULL, &a->etag);
+	a->has_etag = etag ? etag_of_valid(msg, etags, etag, &a->etag)
+			   : request_has_etag(msg, NULL, &a->etag) &&
+			map_etag_names_answer(msg, etags, a->etag.bytes, a->etag.len);
 	return a->has_etag ? HTTP_ERR_none : HTTP_ERR_bad_status;
 }
 
-static enum http_error content_map(
-	const struct http_reply *reply, const struct map_request *msg, struct answer *a)
+static enum http_error content_map(const struct http_reply *reply, const struct map_request *msg,
+	struct map_response *m, struct answer *a)
 {
 	const char *type = reply->field[HTTP_FIELD_CONTENT_TYPE];
 	const char *coding = reply->field[HTTP_FIELD_CONTENT_ENCODING];
@@ -180,45 +232,63 @@ static enum http_error content_map(
 	if (map_format_is_text(a->format) && !reply->body_cut &&
 		!http_utf8_valid(reply->body, reply->body_len))
 		a->format = MAP_FORMAT_BINARY;
+	int cbor = map_cbor_of_answer(msg, a->format);
+	if (cbor != MAP_FORMAT_NONE)
+		a->format = cbor;
 	int format = type ? a->format : MAP_FORMAT_BINARY; // RFC 9110 section 8.3
 	if (msg->accept != MAP_FORMAT_NONE && msg->accept != format)
 		return HTTP_ERR_wrong_type;
 	if (reply->body_cut)
 		return HTTP_ERR_no_room;
+	if (cbor != MAP_FORMAT_NONE) {
+		a->payload = m->scratch;
+		return map_answer_translate(
+			reply, cbor, m->scratch, m->scratch_room, &a->payload_len, &m->fault);
+	}
 	a->payload = reply->body;
 	a->payload_len = reply->body_len;
 	return HTTP_ERR_none;
 }
 
+static bool etag_map(const struct http_reply *reply, const struct map_request *msg,
+	struct map_etags *etags, struct map_etag *etag)
+{
+	const char *value = reply->field[HTTP_FIELD_ETAG];
+	int cbor = map_cbor_of_etag(msg, reply);
+
+	return cbor == MAP_FORMAT_NONE
+		? map_etag_from_http(etags, value, false, etag)
+		: map_etag_from_translated(etags, value, false, (uint16_t)cbor, etag);
+}
+
 static enum http_error success_map(const struct http_reply *reply, const struct map_request *msg,
-	const struct conf_server *server, struct map_etags *etags, struct map_location *location,
-	struct answer *a)
+	struct map_response *m, struct map_location *location, struct answer *a)
 {
 	const struct map_method *method = msg->method;
-	const char *etag = reply->field[HTTP_FIELD_ETAG];
 	const char *where = reply->field[HTTP_FIELD_LOCATION];
 
 	if (reply->status == 206 && method->safe)
 		return HTTP_ERR_bad_status;
 	a->code = reply->status == 201 ? method->created : method->success;
-	if (etag && (method->entity_tag || a->code == COAP_CREATED))
-		a->has_etag = map_etag_from_http(etags, etag, false, &a->etag);
+	if (reply->field[HTTP_FIELD_ETAG] && (method->entity_tag || a->code == COAP_CREATED))
+		a->has_etag = etag_map(reply, msg, m->etags, &a->etag);
 	if (method->safe && a->has_etag && request_has_etag(msg, &a->etag, NULL)) {
 		a->code = COAP_VALID;
 		return HTTP_ERR_none;
 	}
 	if (where && msg->code == COAP_POST && a->code == COAP_CREATED &&
-		map_location_parse(location, where, msg, server))
+		map_location_parse(location, where, msg, m->server))
 		a->location = location;
 	if (reply->status == 204 || reply->status == 205 || !reply->body_len)
 		return HTTP_ERR_none;
 	// A part, though the request has no Range.
 	enum http_error error =
-		reply->status == 206 ? HTTP_ERR_bad_status : content_map(reply, msg, a);
+		reply->status == 206 ? HTTP_ERR_bad_status : content_map(reply, msg, m, a);
 	if (!error || method->safe)
 		return error;
 	// The method was performed, which an error would deny: only its result is dropped.
 	a->format = MAP_FORMAT_NONE;
+	a->payload_len = 0;
 	a->body_dropped = true;
 	return HTTP_ERR_none;
 }
@@ -303,7 +373,7 @@ enum http_error map_response_build(
 	if (reply->status == 304)
 		error = not_modified_map(reply, msg, m->etags, &a);
 	else if (reply->status >= 200 && reply->status <= 299)
-		error = success_map(reply, msg, m->server, m->etags, &location, &a);
+		error = success_map(reply, msg, m, &location, &a);
 	else
 		error = failure_map(reply, msg, m->now, m->retry_s, &a);
 
@@ -324,7 +394,9 @@ enum http_error map_response_build(
 		else
 			error = success_answer_write(&a, msg, m->out, m->room, &m->len);
 	}
-	if (error)
+	if (error == HTTP_ERR_bad_json)
+		m->len = map_fault_write(error, &m->fault, m->out, m->room);
+	else if (error)
 		m->len = map_error_write(error, 0, m->out, m->room);
 	m->body_dropped = !error && a.body_dropped;
 	return error;

@@ -21,9 +21,12 @@ struct map_response {
 	uint32_t max_age_max; // seconds, whatever the backend says
 	uint8_t *out;         // for the plaintext
 	size_t room;          // bytes at out, at least 1
+	uint8_t *scratch;     // for the payload, if it is translated
+	size_t scratch_room;  // bytes there
 	// Set by map_response_build():
-	uint16_t len;      // bytes used
-	bool body_dropped; // the method was performed, but the body cannot be passed on
+	uint16_t len;          // bytes used
+	bool body_dropped;     // the method was performed, but the body cannot be passed on
+	struct tr_fault fault; // of HTTP_ERR_bad_json
 };
 
 // Makes the CoAP plaintext of an answer. If the answer cannot be mapped, the plaintext is that of
@@ -35,5 +38,9 @@ enum http_error map_response_build(const struct http_reply *reply, const struct 
 // Makes the CoAP plaintext of an error, with its diagnostic as far as it fits, and Max-Age max_age.
 // Returns its length.
 uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room);
+
+// The same for HTTP_ERR_bad_cbor and HTTP_ERR_bad_json, whose diagnostics say what and where.
+uint16_t map_fault_write(
+	enum http_error error, const struct tr_fault *fault, uint8_t *out, size_t room);
 
 #endif

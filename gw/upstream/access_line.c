@@ -43,6 +43,8 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_bad_accept] = "DR",
 		[HTTP_ERR_bad_format] = "DR",
 		[HTTP_ERR_too_long] = "DR",
+		[HTTP_ERR_bad_cbor] = "DR",
+		[HTTP_ERR_too_large] = "DR",
 		[HTTP_ERR_device_gone] = "GR",
 		[HTTP_ERR_queue_full] = "GF",
 		[HTTP_ERR_queue_timeout] = "GQ",
@@ -62,6 +64,7 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_bad_coding] = "GA",
 		[HTTP_ERR_bad_type] = "GA",
 		[HTTP_ERR_wrong_type] = "GA",
+		[HTTP_ERR_bad_json] = "GA",
 	};
 	bool head = entry->status;
 

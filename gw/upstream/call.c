@@ -105,6 +105,18 @@ void up_call_fail(struct up_call *call, enum http_error error)
 	call_return(call);
 }
 
+// The same for a payload that cannot be translated.
+static void call_fail_fault(struct up_call *call, const struct tr_fault *fault)
+{
+	struct dp_shared *shared = call->shared;
+
+	call->error = HTTP_ERR_bad_cbor;
+	shared->response.len = map_fault_write(
+		HTTP_ERR_bad_cbor, fault, dp_shared_response(shared), shared->request.response_max);
+	up_stat_add(call->group, UP_STAT_ERROR + HTTP_ERR_bad_cbor, 1);
+	call_return(call);
+}
+
 bool up_call_is_abandoned(const struct up_call *call)
 {
 	return __atomic_load_n(&call->shared->abandoned, __ATOMIC_RELAXED);
@@ -118,16 +130,37 @@ static struct up_flight *flight_take(struct up_loop *loop)
 		loop->free_flights = flight->next;
 	else
 		flight = malloc(sizeof(*flight));
+	if (flight)
+		flight->translated = NULL;
 	return flight;
 }
 
 static void flight_give(struct up_loop *loop, struct up_flight *flight)
 {
+	free(flight->translated);
 	flight->next = loop->free_flights;
 	loop->free_flights = flight;
 }
 
 static void call_done(struct http_transfer *transfer, enum http_error error);
+
+// Translates the payload of a request if its route says so. It stays until the flight is over,
+// since the request may be sent again.
+static enum http_error flight_translate(struct up_flight *flight, struct up_loop *loop)
+{
+	struct coap_body *body = &flight->message.body;
+	enum http_error error =
+		map_request_translate(&flight->message, loop->scratch, sizeof(loop->scratch));
+
+	if (error || body->payload != loop->scratch)
+		return error;
+	flight->translated = malloc(body->payload_len);
+	if (!flight->translated)
+		return HTTP_ERR_no_memory;
+	memcpy(flight->translated, loop->scratch, body->payload_len);
+	body->payload = flight->translated;
+	return HTTP_ERR_none;
+}
 
 // Makes the HTTP request of a call.
 static enum http_error flight_prepare(struct up_flight *flight, struct up_call *call)
@@ -143,6 +176,8 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	error = map_request_parse(&flight->message, call->route, device->code,
 		dp_shared_body(call->shared), device->body_len);
 	if (!error)
+		error = flight_translate(flight, loop);
+	if (!error)
 		error = map_request_build(req, &flight->message, loop->etags);
 	if (error)
 		return error;
@@ -157,7 +192,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->retries = 0;
 	attempt->seen = false;
 	attempt->transfer.done = call_done;
-	attempt->transfer.body_keep = device->payload_max;
+	attempt->transfer.body_keep = map_reply_keep(&flight->message, device->payload_max);
 	attempt->transfer.body_max = call->group->upstream->max_body;
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
@@ -192,8 +227,13 @@ void up_call_launch(struct up_call *call)
 		error = up_attempt_start(&flight->attempt);
 	}
 	if (error) {
+		struct tr_fault fault = flight->message.fault;
+
 		flight_give(loop, flight);
-		up_call_fail(call, error);
+		if (error == HTTP_ERR_bad_cbor)
+			call_fail_fault(call, &fault);
+		else
+			up_call_fail(call, error);
 		return;
 	}
 	call_asks(call, flight);
@@ -267,6 +307,8 @@ static void call_answer(struct up_call *call)
 		.max_age_max = group->upstream->max_age_ms / 1000,
 		.out = dp_shared_response(shared),
 		.room = shared->request.response_max,
+		.scratch = group->loop->scratch,
+		.scratch_room = sizeof(group->loop->scratch),
 	};
 
 	up_status_count(group, t->reply.status);

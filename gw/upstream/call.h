@@ -7,6 +7,7 @@
 
 #include "gw/map/etag.h"
 #include "gw/map/request.h"
+#include "gw/map/translate.h"
 #include "gw/upstream/attempt.h"
 #include "gw/upstream/check.h"
 #include "gw/upstream/loop.h"
@@ -47,6 +48,7 @@ TAILQ_HEAD(up_call_list, up_call);
 struct up_flight {
 	struct up_attempt attempt;
 	struct map_request message;
+	uint8_t *translated; // the body, if the device sent it in another format
 	struct up_call *call;
 	struct up_flight *next; // in the free list
 };
@@ -87,6 +89,7 @@ struct up_loop {
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];
+	uint8_t scratch[MAP_JSON_ROOM]; // where payloads are translated; free between two calls
 	size_t random_used;
 	size_t group_count;
 	struct up_group group[];

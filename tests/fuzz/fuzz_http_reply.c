@@ -8,6 +8,7 @@
 
 #include "gw/map/error_codes.h"
 #include "gw/map/response.h"
+#include "gw/map/translate.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ static const struct conf_route routes[] = {
 	{.prefix = ""},
 	{.prefix = "", .fetch = CONF_FETCH_QUERY},
 	{.prefix = "/v1", .strip = 1},
+	{.prefix = "", .fetch = CONF_FETCH_QUERY, .translate = CONF_TRANSLATE_CBOR_JSON},
 };
 static const struct conf_server servers[] = {
 	{.authority = "b:8080", .origin = "http://b:8080", .base = ""},
@@ -92,7 +94,7 @@ static void reply_map(const struct map_request *msg, const uint8_t *at, const ui
 		return;
 	reply.body_len = (size_t)(end - at) < room ? (size_t)(end - at) : room;
 	reply.body_cut = reply.body_len < (size_t)(end - at);
-	uint8_t *body = malloc(reply.body_len), *out = malloc(room);
+	uint8_t *body = malloc(reply.body_len), *out = malloc(room), *scratch = malloc(room);
 	if (reply.body_len)
 		memcpy(body, at, reply.body_len);
 	reply.body = body;
@@ -102,13 +104,16 @@ static void reply_map(const struct map_request *msg, const uint8_t *at, const ui
 		.retry_s = 7,
 		.max_age_max = 86400,
 		.out = out,
-		.room = room};
+		.room = room,
+		.scratch = scratch,
+		.scratch_room = room};
 	enum http_error error = map_response_build(&reply, msg, &mapping);
 	FUZZ_CHECK(error < HTTP_ERROR_COUNT && mapping.len >= 1 && mapping.len <= room);
 	FUZZ_CHECK(!error || status < 200 || status > 299 || msg->method->safe);
 	answer_check(out, mapping.len, msg, status, error);
 	free(body);
 	free(out);
+	free(scratch);
 }
 
 static unsigned segments_count(const struct coap_body *body)
@@ -134,6 +139,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	// What the worker has seen to: it picked the route by them.
 	if (segments_count(&msg.body) < route->strip)
+		return 0;
+	// A request that is refused there has no answer.
+	static uint8_t json[MAP_JSON_ROOM];
+	if (map_request_translate(&msg, json, sizeof(json)) != HTTP_ERR_none)
 		return 0;
 	reply_map(&msg, data + 4 + data[3], data + len, &servers[data[0] >> 7],
 		1 + (size_t)data[1] * 8);

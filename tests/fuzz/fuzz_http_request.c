@@ -5,6 +5,7 @@
 // The input is a byte that picks the route, the code, then options and payload.
 
 #include "gw/map/request.h"
+#include "gw/map/translate.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ static const struct conf_route routes[] = {
 	{.prefix = ""},
 	{.prefix = "", .fetch = CONF_FETCH_QUERY},
 	{.prefix = "/v1", .strip = 1, .idempotency = CONF_IDEMPOTENCY_HONOURED},
+	{.prefix = "", .translate = CONF_TRANSLATE_CBOR_JSON},
 };
 
 static const char *const from_coap[] = {"Content-Type", "Content-Encoding", "Accept",
@@ -136,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const uint8_t key[MAP_ETAG_KEY_LEN];
 	static struct map_etags *etags;
 	static struct http_request req;
+	static uint8_t json[MAP_JSON_ROOM];
 	struct map_request msg;
 	struct coap_body body;
 
@@ -148,6 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (options_count(&body, COAP_OPT_URI_PATH) < route->strip)
 		return 0;
 	enum http_error error = map_request_parse(&msg, route, data[1], data + 2, len - 2);
+	if (!error)
+		error = map_request_translate(&msg, json, sizeof(json));
 	if (!error)
 		error = map_request_build(&req, &msg, etags);
 	FUZZ_CHECK(error < HTTP_ERROR_COUNT);

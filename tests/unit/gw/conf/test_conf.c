@@ -102,6 +102,7 @@ Test(conf, routes_left_out_have_their_defaults)
 	cr_expect_eq(route->timeout_ms, 3000);
 	cr_expect_eq(route->fetch, CONF_FETCH_POST);
 	cr_expect_eq(route->idempotency, CONF_IDEMPOTENCY_IGNORED);
+	cr_expect_eq(route->translate, CONF_TRANSLATE_NONE);
 	cr_expect_null(route->host);
 	cr_expect_eq(route->strip, 0);
 	cr_expect_str_eq(route->prefix, "");
@@ -166,6 +167,7 @@ static const char all[] =
 	"  timeout: 1h\n"
 	"  fetch: query\n"
 	"  idempotency: honoured\n"
+	"  translate: cbor-json\n"
 	"  host: \"[::1]:80\"\n"
 	"  strip: 1\n"
 	"  prefix: /v1/\n"
@@ -238,11 +240,12 @@ Test(conf, routes_given_are_there_with_their_lines)
 	cr_expect_eq(route->timeout_ms, 3600000);
 	cr_expect_eq(route->fetch, CONF_FETCH_QUERY);
 	cr_expect_eq(route->idempotency, CONF_IDEMPOTENCY_HONOURED);
+	cr_expect_eq(route->translate, CONF_TRANSLATE_CBOR_JSON);
 	cr_expect_str_eq(route->host, "[::1]:80");
 	cr_expect_eq(route->strip, 1);
 	cr_expect_str_eq(route->prefix, "/v1");
 	cr_expect_eq(conf->routes[1].target, CONF_TO_ECHO);
-	cr_expect_eq(conf_line(conf, &route->strip), 32);
+	cr_expect_eq(conf_line(conf, &route->strip), 33);
 	conf_free(conf);
 }
 
@@ -263,7 +266,7 @@ Test(conf, devices_control_and_log_given_are_there_with_their_lines)
 	cr_expect_str_eq(conf->log.access, CONF_ACCESS_STDERR);
 	cr_expect_eq(conf->log.sample, 1);
 	cr_expect_eq(conf->log.rate, 7);
-	cr_expect_eq(conf_line(conf, &conf->devices.kek), 35);
+	cr_expect_eq(conf_line(conf, &conf->devices.kek), 36);
 	cr_expect_eq(conf_line(conf, &conf->devices.max), 0);
 	conf_free(conf);
 }

@@ -329,6 +329,10 @@ TEST_MISTAKES(routes_make_sense,
 		"f:3:25: routes[0].to: there is no upstream \"telemtry\"; did you mean telemetry?\n"},
 	{PORT "routes: [{path: /a, to: builtin:ecoh}]",
 		"f:2:25: routes[0].to: there is no upstream \"builtin:ecoh\"; did you mean builtin:echo?\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, translate: cbor-json}]",
+		"f:2:50: routes[0].translate: has no use with builtin:echo\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, translate: json-cbor}]",
+		"f:5:40: routes[0].translate: must be none or cbor-json, not \"json-cbor\"\n"},
 	{PORT "routes: [{path: /a, to: builtin:echo, timeout: 1s, host: h, prefix: /p}]",
 		"f:2:48: routes[0].timeout: has no use with builtin:echo\n"
 		"f:2:58: routes[0].host: has no use with builtin:echo\n"

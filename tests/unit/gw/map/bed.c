@@ -2,6 +2,8 @@
 
 #include "tests/unit/gw/map/bed.h"
 
+#include "gw/map/translate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,7 @@ struct map_bed map_bed_create(void)
 
 const char *map_bed_answer(struct map_bed *bed, const char *coap, const char *http)
 {
-	static uint8_t body[TEXT_BODY_MAX];
+	static uint8_t body[TEXT_BODY_MAX], json[MAP_JSON_ROOM], scratch[MAP_JSON_ROOM];
 	struct http_reply reply;
 	struct map_request msg;
 	uint8_t code;
@@ -39,12 +41,15 @@ const char *map_bed_answer(struct map_bed *bed, const char *coap, const char *ht
 		.retry_s = MAP_BED_RETRY,
 		.max_age_max = bed->max_age_max,
 		.out = out,
-		.room = bed->room};
+		.room = bed->room,
+		.scratch = scratch,
+		.scratch_room = sizeof(scratch)};
 
 	cr_assert_eq(map_request_parse(&msg, bed->route, code, body, n), HTTP_ERR_none, "%s", coap);
 	http_reply_init(&reply);
 	http_reply_status(&reply, atoi(http));
-	bed->error = HTTP_ERR_none;
+	bed->error = map_request_translate(&msg, json, sizeof(json));
+	bool refused = bed->error == HTTP_ERR_bad_cbor;
 	for (http += strcspn(http, "|#"); *http == '|' && !bed->error;
 		http += strcspn(http, "|#")) {
 		char line[1024];
@@ -59,7 +64,9 @@ const char *map_bed_answer(struct map_bed *bed, const char *coap, const char *ht
 		reply.body = (const uint8_t *)http + 1;
 		reply.body_len = strlen(http + 1);
 	}
-	if (bed->error)
+	if (refused)
+		mapping.len = map_fault_write(bed->error, &msg.fault, out, bed->room);
+	else if (bed->error)
 		mapping.len = map_error_write(bed->error, 0, out, bed->room);
 	else
 		bed->error = map_response_build(&reply, &msg, &mapping);

@@ -64,6 +64,7 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"routes:\n"
 		"- {path: /none, to: builtin:discard}\n"
 		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s}\n"
+		"- {path: /cbor/*, to: up, strip: 1, translate: cbor-json}\n"
 		"- {path: /*, to: up}\n"
 		"%s",
 		upstream, bed_log);
@@ -166,7 +167,8 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.context_generation = 3,
 		.route = strstr(line, "path=none")      ? 0
 			: strstr(line, "path=honoured") ? 1
-							: 2,
+			: strstr(line, "path=cbor")     ? 2
+							: 3,
 		.response_max = ROOM,
 		.payload_max = ROOM,
 		.remote_port = 5683,
