@@ -140,7 +140,7 @@ static enum http_error take_trailer(struct h1_answer *a, const char *line, size_
 	}
 	if (http_trailer_take(a->transfer, len))
 		return HTTP_ERR_head_too_large;
-	return http_field_check(line, len);
+	return http_trailer_check(line, len);
 }
 
 // ---- lines and bytes

@@ -148,12 +148,16 @@ bool http_has_controls(const char *text, size_t len)
 	return found;
 }
 
+static bool name_is(enum http_reply_field field, const char *name, size_t len)
+{
+	return field_names[field].len == len && !strncasecmp(field_names[field].text, name, len);
+}
+
 static enum http_error field_find(struct http_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len)
 {
 	for (unsigned i = 0; i < HTTP_FIELD_COUNT; i++)
-		if (field_names[i].len == name_len &&
-			!strncasecmp(field_names[i].text, name, name_len))
+		if (name_is(i, name, name_len))
 			return field_set(reply, i, value, value_len);
 	return HTTP_ERR_none;
 }
@@ -195,9 +199,15 @@ static const char *line_split(const char *line, size_t len)
 		: NULL;
 }
 
-enum http_error http_field_check(const char *line, size_t len)
+enum http_error http_trailer_check(const char *line, size_t len)
 {
-	return line_split(line, len) ? HTTP_ERR_none : HTTP_ERR_bad_reply;
+	const char *colon = line_split(line, len);
+	size_t name_len = colon ? (size_t)(colon - line) : 0;
+
+	return !colon || name_is(HTTP_FIELD_CONTENT_LENGTH, line, name_len) ||
+			name_is(HTTP_FIELD_TRANSFER_ENCODING, line, name_len)
+		? HTTP_ERR_bad_reply
+		: HTTP_ERR_none;
 }
 
 enum http_error http_reply_header(struct http_reply *reply, const char *line, size_t len)

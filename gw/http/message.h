@@ -94,8 +94,10 @@ enum http_error http_reply_header(struct http_reply *reply, const char *line, si
 enum http_error http_reply_field(struct http_reply *reply, const char *name, size_t name_len,
 	const char *value, size_t value_len) __attribute__((warn_unused_result));
 
-// Checks a line of a trailer, without its line end, like a header's.
-enum http_error http_field_check(const char *line, size_t len) __attribute__((warn_unused_result));
+// Checks a line of a trailer, without its line end, like a header's; it must not speak of the
+// framing (RFC 9110 section 6.5.1).
+enum http_error http_trailer_check(const char *line, size_t len)
+	__attribute__((warn_unused_result));
 bool http_has_controls(const char *text, size_t len);
 
 // What the head of an answer of HTTP/1.1 says about its connection (RFC 9112 section 9).

@@ -58,6 +58,8 @@ static const struct row {
 		HTTP_ERR_bad_reply, 200, "", 0, false},
 	{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nno colon\r\n\r\n",
 		HTTP_ERR_bad_reply, 200, "", 0, false},
+	{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\ncontent-Length: 5\r\n\r\n",
+		HTTP_ERR_bad_reply, 200, "", 0, false},
 	// What is not whole when the connection ends.
 	{"", HTTP_ERR_reset, 0, "", 0, false},
 	{"HTTP/1.1 2", HTTP_ERR_reset, 0, "", 0, false},
