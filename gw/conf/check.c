@@ -3,6 +3,7 @@
 
 #include "gw/conf/check.h"
 
+#include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
 
@@ -235,6 +236,9 @@ static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
 
 		if (!upstream->name)
 			continue;
+		char owner[CONF_QUOTE_MAX];
+		snprintf(owner, sizeof(owner), "upstreams.%s", upstream->name);
+		conf_headers_check(conf, owner, upstream->headers, upstream->header_count, m);
 		tls_check(conf, upstream, m);
 		for (size_t s = 0; s < upstream->server_count; s++) {
 			const struct conf_server *server = &upstream->servers[s];
@@ -321,6 +325,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"host", &route->host},
 		{"strip", &route->strip},
 		{"prefix", &route->prefix},
+		{"headers", &route->headers},
 	};
 
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
@@ -357,6 +362,9 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 		if (!conf_line(conf, &route->methods))
 			route->methods = CONF_METHODS_ALL;
 		target_find(conf, r, m);
+		char owner[32];
+		snprintf(owner, sizeof(owner), "routes[%zu]", r);
+		conf_headers_check(conf, owner, route->headers, route->header_count, m);
 		shadow_check(conf, r, m);
 		if (route->path.text && route->strip > route->path.count)
 			conf_mistake(m, conf_mark_of(conf, &route->strip),

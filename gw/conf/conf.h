@@ -31,6 +31,7 @@
 #define CONF_SERVERS_MAX   64 // of an upstream
 #define CONF_ROUTES_MAX    4096
 #define CONF_SEGMENTS_MAX  32 // of a path pattern
+#define CONF_HEADERS_MAX   8  // of an upstream or a route
 #define CONF_METHODS_ALL   0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
@@ -131,6 +132,19 @@ struct conf_tls {
 	unsigned line;     // 0: there is no tls map in the file
 };
 
+enum conf_header_kind {
+	CONF_HEADER_TEXT = 1, // value: of the header
+	CONF_HEADER_FILE,     // value: path of the file that has it, which is a secret
+};
+
+// A header of every request, beside those that postern makes.
+struct conf_header {
+	char *name; // as it is sent; each once in its list, in whatever case
+	enum conf_header_kind kind;
+	char *value; // what it is depends on the kind
+	unsigned line;
+};
+
 struct conf_upstream {
 	char *name;                  // [A-Za-z0-9_.-]{1,63}
 	struct conf_server *servers; // at least one, no two the same
@@ -147,6 +161,8 @@ struct conf_upstream {
 	struct conf_eject eject;
 	struct conf_check check;
 	struct conf_tls tls;
+	struct conf_header *headers; // of all its requests, health checks too
+	size_t header_count;
 	unsigned line;
 };
 
@@ -195,6 +211,8 @@ struct conf_route {
 	char *host;                           // Host header; NULL: authority of the server
 	uint8_t strip;                        // segments cut off in front; there are always as many
 	char *prefix;                         // put in front then: "" or "/v1", no slash at the end
+	struct conf_header *headers;          // of its requests, before those of the upstream
+	size_t header_count;
 	unsigned line;
 };
 

@@ -11,7 +11,7 @@ static void indent(FILE *out, unsigned depth)
 
 static bool has_children(const struct conf_key *key)
 {
-	return key->type == CONF_GROUP || key->type == CONF_MAP ||
+	return key->type == CONF_GROUP || (key->type == CONF_MAP && !key->item->word) ||
 		(key->type == CONF_LIST && key->item->type == CONF_GROUP);
 }
 

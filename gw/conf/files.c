@@ -100,7 +100,19 @@ static void directory_look(struct looker *l, const void *field, const char *key,
 	}
 }
 
-static void tls_look(struct looker *l, const struct conf_upstream *upstream)
+static void headers_look(
+	struct looker *l, const char *owner, const struct conf_header *headers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char key[256];
+
+		snprintf(key, sizeof(key), "%s.headers.%s.file", owner, headers[i].name);
+		if (headers[i].kind == CONF_HEADER_FILE)
+			file_look(l, &headers[i].value, key, headers[i].value);
+	}
+}
+
+static void upstream_look(struct looker *l, const struct conf_upstream *upstream)
 {
 	const struct {
 		const char *name;
@@ -110,6 +122,7 @@ static void tls_look(struct looker *l, const struct conf_upstream *upstream)
 		{"cert", &upstream->tls.cert},
 		{"key", &upstream->tls.key},
 	};
+	char owner[128];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		char key[128];
@@ -118,6 +131,8 @@ static void tls_look(struct looker *l, const struct conf_upstream *upstream)
 		if (*files[i].path)
 			file_look(l, files[i].path, key, *files[i].path);
 	}
+	snprintf(owner, sizeof(owner), "upstreams.%s", upstream->name);
+	headers_look(l, owner, upstream->headers, upstream->header_count);
 }
 
 static void control_look(struct looker *l)
@@ -160,7 +175,13 @@ int conf_check_files(const struct conf *conf, FILE *errors)
 	if (!l.mistakes)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf->upstream_count; i++)
-		tls_look(&l, &conf->upstreams[i]);
+		upstream_look(&l, &conf->upstreams[i]);
+	for (size_t i = 0; i < conf->route_count; i++) {
+		char owner[32];
+
+		snprintf(owner, sizeof(owner), "routes[%zu]", i);
+		headers_look(&l, owner, conf->routes[i].headers, conf->routes[i].header_count);
+	}
 	for (size_t i = 0; i < conf->port_count; i++)
 		if (conf->ports[i].kind == CONF_PORT_MEMIF &&
 			conf->ports[i].memif_role == CONF_MEMIF_SERVER)

@@ -71,6 +71,8 @@ struct conf_key {
 	const struct conf_key *keys;    // GROUP: its keys, ended by a NULL name
 	const struct conf_key *item;    // LIST, MAP, SET: what an entry must be
 	const struct conf_key *map_key; // MAP: what the key of an entry must be
+	const char *word; // GROUP: the key whose value may stand in place of the group's map
+	bool hidden;      // text that no message shows and that is wiped when it is freed
 };
 
 #define CONF_KEYS_MAX 32 // of one group

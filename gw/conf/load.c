@@ -302,6 +302,7 @@ static void map_load(struct loader *l, const struct trail *trail, const struct c
 	if (!node_is(l, trail, key, node, YAML_MAPPING_NODE))
 		return;
 
+	mark_add(l, (char *)base + key->offset, node);
 	const yaml_node_pair_t *pairs = node->data.mapping.pairs.start;
 	size_t count = entries_check(l, trail, key, node, node->data.mapping.pairs.top - pairs);
 	char *items = count ? items_make(l, key, count, key->item->size, base) : NULL;
@@ -449,6 +450,19 @@ static void pair_load(struct loader *l, const struct trail *trail, const struct 
 	}
 }
 
+// Loads a group that is written as the value of one of its keys.
+static void word_load(struct loader *l, const struct trail *trail, const struct conf_key *group,
+	const yaml_node_t *node, void *base)
+{
+	const struct conf_key *key = group->keys;
+
+	while (strcmp(key->name, group->word))
+		key++;
+	if (key->choice)
+		*(unsigned *)((char *)base + key->choice_offset) = key->choice;
+	scalar_load(l, trail, key, node, (char *)base + key->offset);
+}
+
 // `at` is where the group is named: its key, or itself in a list.
 static void group_load(struct loader *l, const struct trail *trail, const struct conf_key *group,
 	const yaml_node_t *at, const yaml_node_t *node, void *base)
@@ -459,6 +473,10 @@ static void group_load(struct loader *l, const struct trail *trail, const struct
 	char list[CONF_WHAT_MAX];
 
 	line_set(l, group, base, at);
+	if (group->word && node->type == YAML_SCALAR_NODE && !node_null(node)) {
+		word_load(l, trail, group, node, base);
+		return;
+	}
 	// A group whose keys are all commented out is an empty one.
 	if (!node_null(node)) {
 		if (!node_is(l, trail, group, node, YAML_MAPPING_NODE))

@@ -5,6 +5,7 @@
 #include "dataplane/coap/message.h"
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
+#include "gw/conf/headers.h"
 
 #include <sys/un.h>
 
@@ -232,6 +233,33 @@ static const struct conf_key check_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key header_name = {
+	.type = CONF_STRING, FIELD(conf_header, name), .min = 1, .max = 63,
+	.form = &conf_header_name_form,
+};
+
+#define HEADER_KIND(number) \
+	.choice = (number), .choice_offset = offsetof(struct conf_header, kind), \
+	FIELD(conf_header, value)
+
+static const struct conf_key header_keys[] = {
+	{
+		.name = "text", .type = CONF_STRING, HEADER_KIND(CONF_HEADER_TEXT),
+		.min = 1, .max = CONF_HEADER_VALUE_MAX, .form = &conf_header_value_form, .hidden = true,
+		.sample = "\"plant 7\"",
+		.help = "Value of the header; the text may also stand in place of this map.",
+	}, {
+		.name = "file", .type = CONF_PATH, HEADER_KIND(CONF_HEADER_FILE),
+		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/ingest.token",
+		.help = "File with the value, that only its owner may use; read at start.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key header_item = {
+	.type = CONF_GROUP, ITEM(conf_header), .keys = header_keys, .word = "text",
+};
+
 static const struct conf_key upstream_name = {
 	.type = CONF_STRING, FIELD(conf_upstream, name), .min = 1, .max = 63,
 	.form = &conf_upstream_name_form,
@@ -293,6 +321,11 @@ static const struct conf_key upstream_keys[] = {
 		.name = "tls", .type = CONF_GROUP, FIELD(conf_upstream, tls), .keys = tls_keys,
 		.line_offset = offsetof(struct conf_tls, line),
 		.help = "TLS towards https and h2 servers.",
+	}, {
+		.name = "headers", .type = CONF_MAP, ITEMS(conf_upstream, headers, header_count),
+		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &header_name, .item = &header_item,
+		.sample = "{Authorization: {file: /etc/postern/ingest.token}, X-Site: \"plant 7\"}",
+		.help = "Headers of all requests and health checks; values are texts, or in files that only their owner may use.",
 	},
 	{.name = NULL},
 };
@@ -346,6 +379,11 @@ static const struct conf_key route_keys[] = {
 	}, {
 		.name = "prefix", .type = CONF_BASE, FIELD(conf_route, prefix), .preset = "/",
 		.help = "Path that is put in front of what strip leaves.",
+	}, {
+		.name = "headers", .type = CONF_MAP, ITEMS(conf_route, headers, header_count),
+		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &header_name, .item = &header_item,
+		.sample = "{X-Site: \"plant 7\"}",
+		.help = "Headers of its requests, beside and before those of its upstream.",
 	},
 	{.name = NULL},
 };

@@ -86,6 +86,8 @@ static enum conf_verdict must_be(
 {
 	char what[CONF_WHAT_MAX], quoted[CONF_QUOTE_MAX];
 
+	if (key->hidden)
+		return conf_why(why, "must be %s", conf_key_what(key, what));
 	return conf_why(
 		why, "must be %s, not \"%s\"", conf_key_what(key, what), conf_quote(quoted, text));
 }
@@ -266,6 +268,8 @@ void conf_value_free(const struct conf_key *key, void *field)
 	case CONF_STRING:
 	case CONF_PATH:
 	case CONF_BASE:
+		if (key->hidden && *(char **)field)
+			explicit_bzero(*(char **)field, strlen(*(char **)field));
 		free(*(char **)field);
 		break;
 	case CONF_URL:

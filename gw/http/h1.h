@@ -13,9 +13,9 @@
 #include "gw/http/engine.h"
 #include "gw/http/h1_answer.h"
 
-#define H1_OUT_ROOM 16384u // bytes of a TLS record, and of the longest head
+#define H1_OUT_ROOM 20480u // bytes of the longest head
 
-_Static_assert(H1_OUT_ROOM >= HTTP_TARGET_MAX + HTTP_HEADER_ROOM + 3072,
+_Static_assert(H1_OUT_ROOM >= HTTP_TARGET_MAX + HTTP_HEADER_ROOM + HTTP_LINES_ROOM + 3072,
 	"holds target, headers, and what stands around them");
 
 enum h1_conn_state {

@@ -42,6 +42,16 @@ void http_header_add(struct http_request *req, const char *name, const char *val
 	http_header_end(req, start);
 }
 
+void http_header_add_line(
+	struct http_request *req, const char *line, uint16_t name_len, uint16_t len)
+{
+	if (req->header_count == HTTP_HEADERS_MAX) {
+		req->text.failed = true;
+		return;
+	}
+	req->header[req->header_count++] = (struct http_header){line, name_len, len};
+}
+
 // ---- answers
 
 #define NAME(text)                     \

@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 #define HTTP_TARGET_MAX   8192 // bytes of path and query
-#define HTTP_HEADERS_MAX  20
-#define HTTP_HEADER_ROOM  4096  // bytes of all headers of a request
+#define HTTP_HEADERS_MAX  32
+#define HTTP_HEADER_ROOM  4096  // bytes of all headers that a request has for itself
+#define HTTP_LINES_ROOM   4096  // bytes of all that it shares with others
 #define HTTP_REPLY_HEAD   16384 // bytes of all header lines of an answer, also of 1xx ones
 #define HTTP_REPLY_VALUES 4096  // bytes of those values that are looked at
 
@@ -48,6 +49,10 @@ char *http_header_start(struct http_request *req, const char *name);
 void http_header_end(struct http_request *req, char *start);
 // The same for a value that is there.
 void http_header_add(struct http_request *req, const char *name, const char *value);
+// The same for a line "Name: value" of the caller, which is not copied. All of a request have at
+// most HTTP_LINES_ROOM bytes.
+void http_header_add_line(
+	struct http_request *req, const char *line, uint16_t name_len, uint16_t len);
 
 // ---- answers
 

@@ -196,6 +196,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->transfer.body_max = call->group->upstream->max_body;
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
+	up_headers_add_route(loop->headers, call->route, req);
 	return map_request_identify(req, device, name, up_random_take(loop, MAP_IDENTITY_RANDOM));
 }
 

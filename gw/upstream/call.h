@@ -10,6 +10,7 @@
 #include "gw/map/translate.h"
 #include "gw/upstream/attempt.h"
 #include "gw/upstream/check.h"
+#include "gw/upstream/headers.h"
 #include "gw/upstream/loop.h"
 #include "gw/upstream/servers.h"
 
@@ -77,6 +78,7 @@ struct up_group {
 struct up_loop {
 	struct up_loop_config config;
 	struct map_etags *etags;
+	struct up_headers *headers;
 	int epoll;
 	pthread_t thread;
 	bool started;

@@ -77,6 +77,7 @@ struct up_checks *up_checks_create(struct up_group *group)
 			.body_max = upstream->max_body,
 			.fresh = true,
 		};
+		up_headers_add_upstream(group->loop->headers, upstream, &check->transfer.request);
 	}
 	return checks;
 }

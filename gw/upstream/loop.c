@@ -461,6 +461,8 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 		if (rc)
 			error_set(error, rc, "upstreams: epoll: %s", strerror(-rc));
 	}
+	if (!rc)
+		rc = up_headers_create(config->conf, &loop->headers, error);
 	for (size_t i = 0; !rc && i < config->conf->upstream_count; i++)
 		rc = group_create(loop, i, error);
 	if (rc) {
@@ -492,6 +494,7 @@ void up_loop_free(struct up_loop *loop)
 	}
 	if (loop->epoll >= 0)
 		close(loop->epoll);
+	up_headers_free(loop->headers);
 	map_etags_free(loop->etags);
 	free(loop->calls);
 	free(loop);

@@ -32,7 +32,8 @@ MAY_INCLUDE = {
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
                  "gw/http gw/map gw/batch gw/upstream",
-    "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h gw/device gw/store "
+    "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h "
+                    "gw/os/header_lines.h gw/device gw/store "
                     "gw/ctl",
     "gw/tools/coap": "base crypto dataplane/coap dataplane/oscore gw/os/standard_fds.h",
     "gw": "gw/conf gw/os/standard_fds.h gw/daemon",  # main.c

@@ -2,11 +2,27 @@
 // Configuration files: what loads keeps the promises of gw/conf/conf.h, what does not says why.
 
 #include "gw/conf/conf.h"
+#include "gw/conf/headers.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define SAID_MAX 32768 // bytes of all that is said of one file
+
+static void headers_check(const struct conf_header *headers, size_t count)
+{
+	FUZZ_CHECK(count <= CONF_HEADERS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		FUZZ_CHECK(headers[i].name[0] && !strpbrk(headers[i].name, ": \t"));
+		FUZZ_CHECK(strcasecmp(headers[i].name, "Host") && headers[i].line);
+		if (headers[i].kind == CONF_HEADER_FILE)
+			FUZZ_CHECK(headers[i].value[0] == '/');
+		else
+			FUZZ_CHECK(conf_header_value_valid(
+				headers[i].value, strlen(headers[i].value)));
+	}
+}
 
 static void upstreams_check(const struct conf *conf)
 {
@@ -16,6 +32,7 @@ static void upstreams_check(const struct conf *conf)
 		FUZZ_CHECK(upstream->name[0] && upstream->line);
 		FUZZ_CHECK(upstream->server_count >= 1 && upstream->timeout_ms >= 1);
 		FUZZ_CHECK(!upstream->tls.cert == !upstream->tls.key);
+		headers_check(upstream->headers, upstream->header_count);
 		for (size_t s = 0; s < upstream->server_count; s++) {
 			const struct conf_server *server = &upstream->servers[s];
 			size_t base_len = strlen(server->base);
@@ -37,6 +54,7 @@ static void routes_check(const struct conf *conf)
 		FUZZ_CHECK(route->methods && !(route->methods & ~CONF_METHODS_ALL));
 		FUZZ_CHECK(route->path.count <= CONF_SEGMENTS_MAX);
 		FUZZ_CHECK(route->strip <= route->path.count);
+		headers_check(route->headers, route->header_count);
 		for (size_t s = 0; s < route->path.count; s++)
 			FUZZ_CHECK(!strpbrk(route->path.segments[s].text, "/\\"));
 	}

@@ -3,6 +3,7 @@
 #include "gw/tools/ctl/local.h"
 
 #include "gw/conf/conf.h"
+#include "gw/os/header_lines.h"
 #include "gw/os/tls_files.h"
 #include "gw/store/kek.h"
 #include "gw/store/store.h"
@@ -48,6 +49,38 @@ static int check_tls(const struct conf *conf)
 	return ret;
 }
 
+// The files of all headers are read, and the values measured as a route sends them.
+static int check_headers(const struct conf *conf)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < conf->upstream_count + conf->route_count; i++) {
+		const bool is_route = i >= conf->upstream_count;
+		const struct conf_route *route =
+			is_route ? &conf->routes[i - conf->upstream_count] : NULL;
+		const struct conf_upstream *upstream =
+			is_route ? route->upstream : &conf->upstreams[i];
+		const struct conf_header *wrong;
+		struct header_lines *lines;
+		struct error error;
+
+		if (!upstream || (is_route && !route->header_count))
+			continue; // a builtin route, or one that has its upstream's
+		int rc = header_lines_read(is_route ? route->headers : NULL,
+			is_route ? route->header_count : 0, upstream->headers,
+			upstream->header_count, &lines, &wrong, &error);
+		if (rc && is_route)
+			fprintf(stderr, "%s:%u: routes[%zu].%s\n", conf->path, wrong->line,
+				i - conf->upstream_count, error.text);
+		else if (rc)
+			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path, wrong->line,
+				upstream->name, error.text);
+		header_lines_free(lines);
+		ret = rc ? rc : ret;
+	}
+	return ret;
+}
+
 int cli_check(struct cli *cli, const char *path)
 {
 	struct conf *conf;
@@ -61,6 +94,8 @@ int cli_check(struct cli *cli, const char *path)
 			ret = check_kek(conf);
 		if (ret == 0)
 			ret = check_tls(conf);
+		if (ret == 0)
+			ret = check_headers(conf);
 	}
 	conf_free(conf);
 	if (ret < 0)

@@ -177,6 +177,36 @@ static const char all[] =
 	"control: {mode: 0600, group: wheel}\n"
 	"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n";
 
+Test(conf, headers_are_texts_or_files)
+{
+	struct conf *conf = parse("ports: [{name: a, tap: t0, addresses: [192.0.2.1/24]}]\n"
+				  "upstreams:\n"
+				  "  up:\n"
+				  "    servers: [\"http://h\"]\n"
+				  "    headers:\n"
+				  "      Authorization: {file: /etc/postern/ingest.token}\n"
+				  "      X-Site: \"plant 7\"\n"
+				  "routes:\n"
+				  "- {path: /a/*, to: up, headers: {x-site: {text: 7}, X-Y: no}}\n"
+				  "- {path: /*, to: up}\n");
+	const struct conf_upstream *up = &conf->upstreams[0];
+	const struct conf_route *route = &conf->routes[0];
+
+	cr_assert_eq(up->header_count, 2);
+	cr_expect_str_eq(up->headers[0].name, "Authorization");
+	cr_expect_eq(up->headers[0].kind, CONF_HEADER_FILE);
+	cr_expect_str_eq(up->headers[0].value, "/etc/postern/ingest.token");
+	cr_expect_eq(up->headers[0].line, 6);
+	cr_expect_eq(up->headers[1].kind, CONF_HEADER_TEXT);
+	cr_expect_str_eq(up->headers[1].value, "plant 7");
+	cr_expect_eq(up->headers[1].line, 7);
+	cr_assert_eq(route->header_count, 2);
+	cr_expect_str_eq(route->headers[0].value, "7");
+	cr_expect_str_eq(route->headers[1].value, "no");
+	cr_expect_eq(conf->routes[1].header_count, 0);
+	conf_free(conf);
+}
+
 Test(conf, ports_and_workers_given_are_there_with_their_lines)
 {
 	struct conf *conf = parse(all);

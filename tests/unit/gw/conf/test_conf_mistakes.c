@@ -322,6 +322,42 @@ TEST_MISTAKES(upstreams_make_sense,
 	{PORT ROUTE "upstreams: {u: {servers: [\"https://h\"], tls: {key: /c}}}",
 		"f:3:52: upstreams.u.tls.key: needs \"cert\" beside it\n"})
 
+// No message has a value, which may be a secret that somebody put there.
+TEST_MISTAKES(headers_make_sense,
+	{PORT ROUTE UPSTREAM "    headers: {}", "f:6:14: upstreams.up.headers: is empty; it needs at least one entry\n"},
+	{PORT ROUTE UPSTREAM "    headers: [a]", "f:6:14: upstreams.up.headers: must be a map of 1 to 8 names, not a list\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: 1, B: 1, C: 1, D: 1, E: 1, F: 1, G: 1, H: 1, I: 1}",
+		"f:6:14: upstreams.up.headers: has 9 entries; there can be at most 8\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: }", "f:6:15: upstreams.up.headers.A: needs one of the keys text or file\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: []}", "f:6:18: upstreams.up.headers.A: must be a map of keys, not a list\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: {text: s3cret, file: /f}}",
+		"f:6:33: upstreams.up.headers.A.file: cannot stand beside text\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: {file: f}}",
+		"f:6:25: upstreams.up.headers.A.file: must be an absolute path, at most 1024 bytes, not \"f\"\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: \"s3cret \"}",
+		"f:6:18: upstreams.up.headers.A: must be visible ASCII characters, with blanks only between them, "
+		"at most 3072 bytes\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: {text: \"s3cr\xc3\xa9t\"}}",
+		"f:6:25: upstreams.up.headers.A.text: must be visible ASCII characters, with blanks only between "
+		"them, at most 3072 bytes\n"},
+	{PORT ROUTE UPSTREAM "    headers: {A: \"s3cret\\r\\nHost: x\"}",
+		"f:6:18: upstreams.up.headers.A: has a control character in it\n"},
+	{PORT ROUTE UPSTREAM "    headers: {\"A:\": s3cret}",
+		"f:6:15: upstreams.up.headers.A:: must be the name of a header, at most 63 bytes, not \"A:\"\n"},
+	{PORT ROUTE UPSTREAM "    headers: {host: s3cret, Device-ID: s3cret, te: s3cret, Content-length: s3cret}",
+		"f:6:15: upstreams.up.headers.host: is a header that postern sets itself\n"
+		"f:6:29: upstreams.up.headers.Device-ID: is a header that postern sets itself\n"
+		"f:6:48: upstreams.up.headers.te: is a header that postern sets itself\n"
+		"f:6:60: upstreams.up.headers.Content-length: is a header that postern sets itself\n"},
+	{PORT ROUTE UPSTREAM "    headers: {X-A: 1, x-a: 2}",
+		"f:6:23: upstreams.up.headers.x-a: stands in line 6 already\n"},
+	{PORT ROUTE UPSTREAM "    headers: {X-A: 1, X-A: 2}",
+		"f:6:23: upstreams.up.headers.X-A: is there twice, the first time in line 6\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, headers: {Connection: close}}]",
+		"f:5:39: routes[0].headers.Connection: is a header that postern sets itself\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, headers: {A: b}}]",
+		"f:2:48: routes[0].headers: has no use with builtin:echo\n"})
+
 TEST_MISTAKES(routes_make_sense,
 	{PORT UPSTREAM "routes: [{path: /a, to: upp}]",
 		"f:5:25: routes[0].to: there is no upstream \"upp\"\n"},

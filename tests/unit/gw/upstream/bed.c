@@ -18,6 +18,7 @@
 #define ROOM      1024 // bytes of the largest answer
 
 const char *bed_log = "";
+const char *bed_honoured = "";
 
 static bool eal_started; // which can be once in a process
 
@@ -63,11 +64,11 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"upstreams: {up: {%s}}\n"
 		"routes:\n"
 		"- {path: /none, to: builtin:discard}\n"
-		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s}\n"
+		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s%s}\n"
 		"- {path: /cbor/*, to: up, strip: 1, translate: cbor-json}\n"
 		"- {path: /*, to: up}\n"
 		"%s",
-		upstream, bed_log);
+		upstream, bed_honoured, bed_log);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
 
 	bed->exchanges = dp_exchange_pool_create(EXCHANGES, 1500);

@@ -24,6 +24,8 @@ struct bed {
 
 // "log: .." of the beds that are made, or "".
 extern const char *bed_log;
+// More keys of the route /honoured/*, each behind a comma, or "".
+extern const char *bed_honoured;
 
 uint64_t bed_now_ms(void);
 
