@@ -11,6 +11,8 @@
 #define DP_BUCKET_PER_MS 64
 // A bucket that takes longer to fill could be mistaken for one that has been full for long.
 #define DP_BUCKET_FILL_MAX_MS UINT32_C(16777216)
+// Clocks of workers are less than this apart: each reads its own at the start of a turn.
+#define DP_BUCKET_AHEAD (1000 * DP_BUCKET_PER_MS)
 
 #define DP_BUCKET_AGE_BITS 12 // of seconds: each 68 minutes
 
@@ -19,13 +21,16 @@ static inline uint32_t dp_bucket_now(uint64_t now_ms)
 	return (uint32_t)(now_ms * DP_BUCKET_PER_MS);
 }
 
-// How long it takes until the bucket is full. `fill` is how long an empty one takes; a time beyond
-// that is one that lies behind.
+// How long it takes until the bucket is full. `fill` is how long an empty one takes. A time a
+// little beyond that is of an empty bucket too, which a worker used whose clock is ahead; farther
+// away is one that lies behind, or is left of a bucket that was larger.
 static inline uint32_t dp_bucket_missing(uint32_t full_at, uint32_t now, uint32_t fill)
 {
 	uint32_t missing = full_at - now;
 
-	return missing <= fill ? missing : 0;
+	if (missing <= fill)
+		return missing;
+	return missing - fill <= DP_BUCKET_AHEAD ? fill : 0;
 }
 
 // Whether a bucket that was last used then, or little later, is to be aged before it is used now.
@@ -39,7 +44,7 @@ static inline bool dp_bucket_is_aged(uint32_t last_s, uint32_t now_s)
 static inline uint32_t dp_bucket_age(uint32_t full_at, uint32_t now, uint32_t idle_s)
 {
 	bool full = idle_s >= DP_BUCKET_FILL_MAX_MS / 1000 ||
-		full_at - now > DP_BUCKET_FILL_MAX_MS * DP_BUCKET_PER_MS;
+		full_at - now > DP_BUCKET_FILL_MAX_MS * DP_BUCKET_PER_MS + DP_BUCKET_AHEAD;
 
 	return full ? now : full_at;
 }

@@ -56,6 +56,11 @@ void bed_clock_set(struct bed *bed)
 	dp_worker_set_clock(bed->w);
 }
 
+void bed_clock_behind(struct bed *bed, unsigned worker, uint64_t ms)
+{
+	worker_at(bed, worker)->ms_start -= ms;
+}
+
 bool bed_event_take(struct bed *bed, unsigned worker, struct dp_event *event)
 {
 	return !rte_ring_dequeue_elem(worker_at(bed, worker)->events, event, sizeof(*event));

@@ -24,6 +24,8 @@ uint64_t bed_now_ms(const struct bed *bed);
 // and bed_run_clock() lets it run as it should.
 void bed_fast_clock(struct bed *bed, unsigned times);
 void bed_clock_set(struct bed *bed);
+// The clock of a worker is this much behind those of the others, once they have gone on for longer.
+void bed_clock_behind(struct bed *bed, unsigned worker, uint64_t ms);
 
 // Takes the oldest event of a worker. false if there is none.
 bool bed_event_take(struct bed *bed, unsigned worker, struct dp_event *event);

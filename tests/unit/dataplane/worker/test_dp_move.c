@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A context goes to the worker where its packets arrive.
 
+#include "dataplane/shared/bucket.h"
 #include "dataplane/worker/move.h"
 #include "tests/unit/dataplane/worker/bed_inside.h"
 
@@ -379,6 +380,63 @@ Test(dp_move, own_partial_ivs_go_on)
 		bed_later(&bed, 500);
 	}
 	cr_expect_gt(moved(), 3);
+}
+
+// Asks for an echo. Returns whether it came: it is the device's rate that refuses it.
+static bool is_served(unsigned queue)
+{
+	ask(queue, "echo", COAP_CON);
+	answered();
+	cr_assert(answer.plaintext[0] == COAP_CHANGED ||
+		answer.plaintext[0] == COAP_TOO_MANY_REQUESTS);
+	return answer.plaintext[0] == COAP_CHANGED;
+}
+
+// Clocks of workers differ by what a turn takes. A device that goes from one to another and back
+// has its rate, and no more.
+Test(dp_move, a_device_gains_nothing_by_moving)
+{
+	enum { BURST = 4, MOVES = 6, MOVE_S = 2 };
+	unsigned served = 0;
+
+	bed.policy.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
+	bed.policy.rate_fill = BURST * bed.policy.rate_cost;
+	bed_clock_behind(&bed, 1, 1);
+	bed_later(&bed, 5000);
+	bed_turn(&bed);
+	for (unsigned i = 0; i <= MOVES; i++) {
+		const uint64_t before = moved();
+		unsigned here = i % 2;
+
+		// At the end of this its bucket is empty, and it is here.
+		for (unsigned k = 0; k < 2 * DP_MOVE_AFTER; k++) {
+			served += is_served(here);
+			poll();
+		}
+		cr_assert_eq(moved(), before + (i > 0));
+		cr_assert_eq(context()->owner, here);
+		if (i < MOVES)
+			bed_later(&bed, MOVE_S * 1000);
+	}
+	cr_expect_eq(served, BURST + MOVES * MOVE_S);
+}
+
+// The same for what it records: beyond its share it overwrites only its like.
+Test(dp_move, a_bucket_of_a_clock_ahead_is_empty)
+{
+	const uint32_t fill = 1000, now = UINT32_MAX - 10;
+	uint32_t full_at = now + fill;
+
+	for (uint32_t ahead = 0; ahead <= DP_BUCKET_AHEAD; ahead += DP_BUCKET_PER_MS / 2)
+		cr_assert_not(dp_bucket_take(&full_at, now - ahead, fill, 1), "%u", ahead);
+	cr_expect_eq(full_at, now + fill);
+	cr_expect(dp_bucket_take(&full_at, now + 1, fill, 1));
+	full_at = now + fill;
+	cr_expect(dp_bucket_take(&full_at, now - DP_BUCKET_AHEAD - 1, fill, fill),
+		"it was larger before, or is long full");
+	full_at = now + DP_BUCKET_FILL_MAX_MS * DP_BUCKET_PER_MS;
+	cr_expect_eq(dp_bucket_age(full_at, now - DP_BUCKET_AHEAD, 5000), full_at);
+	cr_expect_eq(dp_bucket_age(now - 1, now, 5000), now);
 }
 
 Test(dp_move_kid, affinity_by_kid_stays)
