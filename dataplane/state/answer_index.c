@@ -77,6 +77,7 @@ enum { RING_SHARES, RING_BEYOND, RINGS };
 struct dp_answer_index {
 	struct dp_answer_hashes hashes; // the first, see dp_answer_hashes()
 	struct answers_ring ring[RINGS];
+	uint64_t oldest_ms;  // when the oldest record was written that was asked for; 0: none was
 	uint32_t share_cost; // of a byte, in time of a bucket
 	struct answers_bucket *bucket;
 	uint32_t bucket_mask;
@@ -397,13 +398,20 @@ bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context
 	return false;
 }
 
-uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms)
+// A record has the low bits of its time. It is younger than the one that was the oldest before it,
+// and the first one that is asked for is younger than they go round.
+uint64_t dp_answer_index_oldest_ms(struct dp_answer_index *answers, uint64_t now_ms)
 {
 	const struct answers_ring *ring = &answers->ring[RING_SHARES];
 
 	if (ring->tail == ring->head)
 		return 0;
-	return (uint32_t)((uint32_t)now_ms - (uint32_t)record_at(ring, ring->tail)->first_ms);
+	uint32_t first_ms = record_at(ring, ring->tail)->first_ms;
+
+	if (!answers->oldest_ms)
+		answers->oldest_ms = now_ms - (uint32_t)((uint32_t)now_ms - first_ms);
+	answers->oldest_ms += (uint32_t)(first_ms - (uint32_t)answers->oldest_ms);
+	return now_ms - RTE_MIN(answers->oldest_ms, now_ms);
 }
 
 uint64_t dp_answer_index_bytes(const struct dp_answer_index *answers)

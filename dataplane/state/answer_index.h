@@ -81,6 +81,7 @@ bool dp_answer_index_tag(const struct dp_answer_index *answers, uint32_t context
 uint64_t dp_answer_index_bytes(const struct dp_answer_index *answers);
 uint64_t dp_answer_index_written(const struct dp_answer_index *answers);
 // Age in milliseconds of the oldest record within a share that is still held; 0 when there is none.
-uint64_t dp_answer_index_oldest_ms(const struct dp_answer_index *answers, uint64_t now_ms);
+// To be asked for more often than each 49 days.
+uint64_t dp_answer_index_oldest_ms(struct dp_answer_index *answers, uint64_t now_ms);
 
 #endif

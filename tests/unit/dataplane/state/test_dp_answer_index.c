@@ -345,6 +345,30 @@ Test(dp_answer_index, the_oldest_is_overwritten_first)
 	dp_answer_index_free(answers);
 }
 
+// A record has 32 bits of its time; a ring that does not turn holds it for longer.
+Test(dp_answer_index, the_oldest_is_older_than_its_time_goes_round)
+{
+	const uint64_t day = 24 * 3600 * 1000, start = 100 * day;
+	struct dp_answer_index *answers = dp_answer_index_create(RING);
+	struct model_record r = {.tag_len = 8, .len = 1000};
+	static uint8_t coap[1000];
+	struct question q;
+
+	for (unsigned i = 0; i < 400; i++) {
+		uint64_t held = RTE_MIN(i, RING / size_of(&r) - 1) * day;
+
+		r.piv = i;
+		ask(answers, &q, &r);
+		put_within(answers, &q.key, start + i * day, coap, sizeof(coap));
+		uint64_t oldest = dp_answer_index_oldest_ms(answers, start + i * day);
+
+		cr_assert_geq(oldest, held - RTE_MIN(held, day), "after %u days", i);
+		cr_assert_leq(oldest, held + 2 * day, "after %u days", i);
+	}
+	cr_expect_gt(dp_answer_index_oldest_ms(answers, start + 399 * day), UINT32_MAX);
+	dp_answer_index_free(answers);
+}
+
 Test(dp_answer_index, an_answer_longer_than_the_ring_is_not_kept)
 {
 	struct dp_answer_index *answers = dp_answer_index_create(1);
