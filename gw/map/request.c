@@ -305,9 +305,9 @@ enum http_error map_request_identify(struct http_request *req, const struct dp_r
 	// W3C Trace Context: version, trace id, span id, sampled.
 	start = http_header_start(req, "traceparent");
 	http_text_str(&req->text, "00-");
-	http_text_hex(&req->text, random, 16);
+	http_text_hex(&req->text, random, MAP_TRACE_LEN);
 	http_text_char(&req->text, '-');
-	http_text_hex(&req->text, random + 16, 8);
+	http_text_hex(&req->text, random + MAP_TRACE_LEN, MAP_IDENTITY_RANDOM - MAP_TRACE_LEN);
 	http_text_str(&req->text, "-01");
 	http_header_end(req, start);
 

@@ -37,7 +37,8 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 enum http_error map_request_build(struct http_request *req, const struct map_request *msg,
 	const struct map_etags *etags) __attribute__((warn_unused_result));
 
-#define MAP_IDENTITY_RANDOM 24 // bytes
+#define MAP_TRACE_LEN       16 // bytes of a trace id
+#define MAP_IDENTITY_RANDOM 24 // bytes; the trace id is the first of them
 
 // Adds the headers by which a backend knows the device: Device-Id, Oscore-Context, Forwarded,
 // traceparent and Idempotency-Key. name: of the device; random: MAP_IDENTITY_RANDOM fresh bytes.

@@ -135,6 +135,18 @@ static void member_number(struct http_text *text, const char *name, uint64_t val
 	http_text_decimal(text, value);
 }
 
+static void member_trace(struct http_text *text, const uint8_t *trace)
+{
+	member_start(text, "trace");
+	if (!trace) {
+		http_text_str(text, "null");
+		return;
+	}
+	http_text_char(text, '"');
+	http_text_hex(text, trace, MAP_TRACE_LEN);
+	http_text_char(text, '"');
+}
+
 // The path as the device sent it, percent-encoded; what does not fit is cut off.
 static const char *path_of(const struct up_access_entry *entry, char buf[PATH_ROOM])
 {
@@ -197,6 +209,7 @@ size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size
 	member_number(&text, "queued_ms", entry->queued_ms);
 	member_number(&text, "connect_ms", entry->connect_ms);
 	member_number(&text, "total_ms", entry->total_ms);
+	member_trace(&text, entry->trace);
 	member_number(&text, "tries", entry->tries);
 	member_text(&text, "reason", up_access_reason(entry));
 	member_text(&text, "error", entry->error ? http_error_name(entry->error) : NULL);

@@ -6,6 +6,7 @@
 #define POSTERN_GW_UPSTREAM_ACCESS_LINE_H
 
 #include "gw/http/errors.h"
+#include "gw/map/request.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct up_access_entry {
 	uint8_t code; // of CoAP
 	size_t out;   // bytes of the answer's plaintext
 	uint64_t queued_ms, connect_ms, total_ms;
-	unsigned tries; // servers asked
+	unsigned tries;       // servers asked
+	const uint8_t *trace; // MAP_TRACE_LEN bytes, the trace id of its traceparent
 	enum http_error error;
 	bool abandoned; // the worker gave up waiting for the answer
 	bool sent;      // the last server may have seen the request

@@ -50,6 +50,7 @@ static void call_log(const struct up_call *call)
 		.connect_ms = call->connected_ms,
 		.total_ms = later_by(loop->now_ms, device->received_ms),
 		.tries = call->tries,
+		.trace = call->tries ? call->trace : NULL,
 		.error = call->error,
 		.abandoned = call->abandoned,
 		.sent = call->sent,
@@ -170,9 +171,11 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	struct http_request *req = &attempt->transfer.request;
 	const struct dp_request *device = &call->shared->request;
 	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
+	const uint8_t *random = up_random_take(loop, MAP_IDENTITY_RANDOM);
 	char name[UP_NAME_MAX + 1];
 	enum http_error error;
 
+	memcpy(call->trace, random, sizeof(call->trace));
 	error = map_request_parse(&flight->message, call->route, device->code,
 		dp_shared_body(call->shared), device->body_len);
 	if (!error)
@@ -197,7 +200,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
 	up_headers_add_route(loop->headers, call->route, req);
-	return map_request_identify(req, device, name, up_random_take(loop, MAP_IDENTITY_RANDOM));
+	return map_request_identify(req, device, name, random);
 }
 
 // A server is asked.

@@ -38,6 +38,7 @@ struct up_call {
 	int status;                       // of its answer
 	uint32_t connected_ms;
 	unsigned tries;
+	uint8_t trace[MAP_TRACE_LEN]; // of its request, once a server was asked
 	bool sent;
 	bool abandoned;
 	enum http_error error;

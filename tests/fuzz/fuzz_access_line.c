@@ -16,7 +16,7 @@
 
 static const char *const members[] = {"time", "device", "method", "path", "route", "upstream",
 	"server", "status", "code", "in", "out", "queued_ms", "connect_ms", "total_ms", "tries",
-	"reason", "error"};
+	"reason", "error", "trace"};
 
 static void line_check(const char *line, size_t len)
 {
@@ -29,6 +29,8 @@ static void line_check(const char *line, size_t len)
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		FUZZ_CHECK(json_object_get(json, members[i]));
 	FUZZ_CHECK(strlen(json_string_value(json_object_get(json, "reason"))) == 2);
+	const char *trace = json_string_value(json_object_get(json, "trace"));
+	FUZZ_CHECK(!trace || strlen(trace) == 2 * MAP_TRACE_LEN);
 	json_decref(json);
 }
 
@@ -39,6 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < NUMBERS + 1 || len - NUMBERS - 1 < data[NUMBERS])
 		return 0;
 	size_t name_len = data[NUMBERS];
+	uint8_t trace[MAP_TRACE_LEN];
+	memset(trace, data[5], sizeof(trace));
 	memcpy(name, data + NUMBERS + 1, name_len);
 	const struct up_access_entry entry = {
 		.device = data[0] & 1 ? name : NULL,
@@ -56,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.body = data + NUMBERS + 1 + name_len,
 		.body_len = len - NUMBERS - 1 - name_len,
 		.in = data[5],
+		.trace = data[0] & 128 ? trace : NULL,
 	};
 	char *line = malloc(UP_ACCESS_LINE_MAX);
 	size_t n = up_access_line_write(&entry, line, UP_ACCESS_LINE_MAX);

@@ -77,6 +77,8 @@ static unsigned lines_of(const char *text)
 
 Test(upstream_access, a_line)
 {
+	static const uint8_t trace[MAP_TRACE_LEN] = {
+		1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0xab, 0xcd, 0xef, 0xf0, 0x0f, 0x10};
 	uint8_t body[TEXT_BODY_MAX], code;
 	char line[UP_ACCESS_LINE_MAX];
 	struct up_access_entry entry = {
@@ -94,6 +96,7 @@ Test(upstream_access, a_line)
 		.connect_ms = 2,
 		.total_ms = 40,
 		.tries = 2,
+		.trace = trace,
 	};
 
 	entry.method = code;
@@ -104,7 +107,8 @@ Test(upstream_access, a_line)
 		"\xc3\xa9\","
 		"\"method\":\"POST\",\"path\":\"/t/ki\",\"route\":\"/t/*\",\"upstream\":\"up\","
 		"\"server\":\"http://h:1\",\"status\":201,\"code\":\"2.01\",\"in\":20,\"out\":3,"
-		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,\"tries\":2,\"reason\":\"--\","
+		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,"
+		"\"trace\":\"01020304050607080900abcdeff00f10\",\"tries\":2,\"reason\":\"--\","
 		"\"error\":null}\n",
 		"%s", line);
 
@@ -113,7 +117,30 @@ Test(upstream_access, a_line)
 	cr_expect(strstr(line,
 			  "\"device\":\"\\u00ff\",\"method\":null,\"path\":\"/\",\"route\":null"),
 		"%s", line);
+	cr_expect(strstr(line, "\"trace\":null,\"tries\":0,"), "%s", line);
 	cr_expect_eq(up_access_line_write(&entry, line, 100), 0);
+}
+
+Test(upstream_access, the_trace_is_the_one_that_the_server_got)
+{
+	struct server *server = bed_server("one");
+	struct bed *bed = bed_for(server, "");
+	char sent[2][33], logged[96];
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *at = strstr(bed_ask(bed, "GET path=echo"), "traceparent: 00-");
+
+		cr_assert_not_null(at);
+		cr_assert_eq(sscanf(at, "traceparent: 00-%32[0-9a-f]-", sent[i]), 1);
+	}
+	bed_end(bed);
+	server_stop(server);
+	const char *text = log_read(path);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(logged, sizeof(logged), "\"trace\":\"%s\"", sent[i]);
+		text = strstr(text, logged);
+		cr_assert_not_null(text, "%s", logged);
+	}
 }
 
 // A kilobyte of the path is there, and the longest line has room.
@@ -122,7 +149,17 @@ Test(upstream_access, the_longest_line)
 	uint8_t body[TEXT_BODY_MAX], code;
 	char line[UP_ACCESS_LINE_MAX], name[256], text[257], request[2048] = "GET";
 	struct up_access_entry entry = {
-		.device = name, .body = body, .route = text, .upstream = text, .server = text};
+		.device = name,
+		.body = body,
+		.route = text,
+		.upstream = text,
+		.server = text,
+		.trace = (const uint8_t *)text,
+		.tries = UINT32_MAX,
+		.queued_ms = UINT64_MAX,
+		.connect_ms = UINT64_MAX,
+		.total_ms = UINT64_MAX,
+	};
 
 	memset(name, 1, sizeof(name) - 1);
 	memset(text, 'x', sizeof(text) - 1);
