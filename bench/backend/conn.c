@@ -168,7 +168,7 @@ static void label_make(struct be_conn *c, const struct be_request *r)
 	if (c->behaviour.unique)
 		be_text_print(&c->label, "%016" PRIx64 " ",
 			be_chance(c->thread) << 32 ^ be_chance(c->thread));
-	be_text_print(&c->label, "%s %s%s%s\n", r->method, r->target, *name ? " " : "", name);
+	be_text_print(&c->label, "%s %s%s%s", r->method, r->target, *name ? " " : "", name);
 	if (c->behaviour.sized) {
 		c->label.len = 0;
 		be_text_fill(&c->label, 'x', c->behaviour.size);

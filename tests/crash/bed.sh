@@ -60,13 +60,16 @@ rows() {
 
 # --- backend ------------------------------------------------------------------------------------
 
+# backend_noting: notes each request in backend.json before it answers. No two answers are the same,
+# and each ends with its request's target: a device knows its own. Some take a while, so that
+# requests are under way whenever the gateway dies.
 backend_noting() {
-	be "$crash/backend" 10.9.0.2:8080 $T/backend.txt 2>$T/backend.err &
-	wait_line $T/backend.err listening
-	: >$T/backend.err
+	be "$SMOKE_BUILD/bench/postern-backend" --listen 10.9.0.2:8080 --log $T/backend.json --seed $RANDOM \
+		--answer 'unique=1&delay=0-60&slow=30' >$T/backend.out 2>$T/backend.err &
+	wait_line $T/backend.out http
 }
 
-backend_count() { wc -l <$T/backend.txt; }
+backend_count() { wc -l <$T/backend.json; }
 
 # --- captures -----------------------------------------------------------------------------------
 
@@ -106,12 +109,12 @@ mark() { dev bash -c 'echo "$*" >/dev/udp/127.0.0.1/9' - "$@"; }
 # that the gateway sent before it died: the backend reads them first.
 mark_backend() {
 	be bash -c 'exec 3<>/dev/tcp/10.9.0.2/8080
-		printf "POST /crash HTTP/1.1\r\n\r\n" >&3; head -c 8 <&3' >/dev/null
+		printf "POST /crash HTTP/1.1\r\nHost: x\r\n\r\n" >&3; head -c 8 <&3' >/dev/null
 }
 
 # checked: the checker's points, and its figures.
 checked() {
-	points_of "the checker" "$crash/check" --backend $T/backend.txt --fleet $T/fleet.txt \
+	points_of "the checker" "$crash/check" --backend $T/backend.json --fleet $T/fleet.txt \
 		--summary $T/summary.json $T/fleet.csv $T/devices.pcap
 	tell "$(jq -r '.counts | to_entries | map("\(.value) \(.key)") | join(", ")' $T/summary.json)"
 	tell "repeats found: $(jq '.findings.nonce // 0' $T/summary.json)," \

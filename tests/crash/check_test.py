@@ -5,6 +5,7 @@
 import importlib.machinery
 import importlib.util
 import io
+import json
 import os
 import struct
 import tempfile
@@ -252,13 +253,21 @@ PLANTED = [  # what, how, what the checker must say, and nothing else
     ("a run that is not on the disk", not_reserved, {"reserved"}),
     ("a mark that is wrong", strange_mark, {"marks"}),
 ]
-BACKEND = '"f-0" POST /t/d0/0\n"f-1" POST /t/d0/1\n- POST /crash\n"f-2" POST /t/d0/65538\n'
+
+
+def asked(key, target):
+    """A line of the backend's log."""
+    return json.dumps({"target": target, "headers": {"idempotency-key": key} if key else {}}) + "\n"
+
+
+BACKEND = (asked('"f-0"', "/t/d0/0") + asked('"f-1"', "/t/d0/1") + asked(None, "/crash") +
+           asked('"f-2"', "/t/d0/65538"))
 LOGS = [
     ("logs without fault", BACKEND, "d0 0 CON answered\nd0 9 NON unanswered\n", set()),
-    ("one key twice", BACKEND + '"f-2" POST /t/d0/65537\n', None, {"backend"}),
-    ("one request under two keys", BACKEND + '"f-3" POST /t/d0/65538\n', None, {"backend"}),
-    ("a request from before a crash", BACKEND + '"f-3" POST /t/d0/255\n', None, {"old"}),
-    ("a request that nobody captured", BACKEND + '"f-3" POST /t/d0/999\n', None, {"captured"}),
+    ("one key twice", BACKEND + asked('"f-2"', "/t/d0/65537"), None, {"backend"}),
+    ("one request under two keys", BACKEND + asked('"f-3"', "/t/d0/65538"), None, {"backend"}),
+    ("a request from before a crash", BACKEND + asked('"f-3"', "/t/d0/255"), None, {"old"}),
+    ("a request that nobody captured", BACKEND + asked('"f-3"', "/t/d0/999"), None, {"captured"}),
     ("an answer to what was not captured", None, "d0 999 CON answered\n", {"captured"}),
 ]
 for link in (check.LINK_SLL2, check.LINK_ETHERNET):

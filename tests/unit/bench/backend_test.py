@@ -134,8 +134,8 @@ def point(f):
 @point
 def an_answer_tells_what_was_asked():
     with Backend("--name", "one") as b:
-        headers = {"Content-Type": "text/plain", "Content-Length": "17"}
-        assert ask(b, "/t/a?x=y") == (200, headers, b"GET /t/a?x=y one\n")
+        headers = {"Content-Type": "text/plain", "Content-Length": "16"}
+        assert ask(b, "/t/a?x=y") == (200, headers, b"GET /t/a?x=y one")
 
 
 @point
@@ -156,7 +156,7 @@ def statuses_without_a_body_have_none():
             assert a.send(request(f"/?status={status}")).answer() == (status, {}, b"")
         status, headers, _ = a.send(request("/?size=9", "HEAD")).answer(bodyless=True)
         assert (status, headers["Content-Length"]) == (200, "9")
-        assert a.send(request("/last")).answer()[2] == b"GET /last\n"
+        assert a.send(request("/last")).answer()[2] == b"GET /last"
 
 
 @point
@@ -196,7 +196,7 @@ def long_bodies_pass_both_ways():
             a = Answers(b.connect(tls=tls))
             assert a.send(request("/?echo=1", "POST", body)).answer()[2] == body
             assert len(a.send(request("/?size=5000000")).answer()[2]) == 5000000
-            assert a.send(request("/x", "POST", body)).answer()[2] == b"POST /x\n"
+            assert a.send(request("/x", "POST", body)).answer()[2] == b"POST /x"
 
 
 @point
@@ -295,7 +295,7 @@ def what_is_surplus_comes_behind_the_answer():
     with Backend() as b:
         a = Answers(b.connect()).send(request("/?surplus=2&surplus_bytes=3"))
         bodies = [a.answer()[2] for _ in range(3)]
-        assert bodies == [b"GET /?surplus=2&surplus_bytes=3\n", b"surplus 1\n", b"surplus 2\n"]
+        assert bodies == [b"GET /?surplus=2&surplus_bytes=3", b"surplus 1\n", b"surplus 2\n"]
         assert a.take(3) == b"xxx"
 
 
@@ -322,7 +322,7 @@ def early_answers_precede_the_body():
     with Backend() as b:
         a = Answers(b.connect()).send(head.format("").encode())
         assert a.answer()[0] == 200
-        assert a.send(b"x" * 100000, request("/next")).answer()[2] == b"GET /next\n"
+        assert a.send(b"x" * 100000, request("/next")).answer()[2] == b"GET /next"
         # It takes what comes before it closes, so that the answer is not lost.
         a = Answers(b.connect()).send(head.format("&close=after").encode(), b"x" * 50000)
         assert a.answer()[0] == 200
@@ -431,7 +431,7 @@ def requests_are_counted_by_key():
         assert json.loads(a.send(request("/stats?keys=1")).answer()[2])["keys"]['"once"'] == 1
         assert '"once"' not in json.loads(b.end())["repeated"]
     with Backend() as b:
-        assert ask(b, "/stats")[2] == b"GET /stats\n"
+        assert ask(b, "/stats")[2] == b"GET /stats"
 
 
 @point
@@ -474,7 +474,7 @@ def it_ends_when_it_is_told_to():
         url = f.read()  # it closes the descriptor
     c = http.client.HTTPConnection(url.strip().split("//")[1], timeout=PATIENCE)
     c.request("GET", "/")
-    assert c.getresponse().read() == b"GET /\n"
+    assert c.getresponse().read() == b"GET /"
     p.send_signal(signal.SIGTERM)
     assert json.loads(p.communicate(timeout=PATIENCE)[0])["requests"] == 1
     assert p.returncode == 0
