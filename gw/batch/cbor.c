@@ -39,7 +39,7 @@ static void text_put(struct http_text *text, const char *value, bool device)
 	char *start = text->at;
 
 	if (device)
-		device_put(text, value);
+		word_device_put(text, value);
 	else
 		http_text_str(text, value);
 	size_t len = (size_t)(text->at - start);
@@ -54,7 +54,7 @@ static void text_put(struct http_text *text, const char *value, bool device)
 // The id without its number, and device, method and path, which stand behind it.
 void cbor_way_put(struct http_text *text, struct batch_way *way, const struct batch_source *s)
 {
-	fingerprint_put(text, s->fingerprint);
+	word_fingerprint_put(text, s->fingerprint);
 	http_text_char(text, '-');
 	way->id_len = ID_PREFIX;
 	text_put(text, s->device, true);
@@ -83,7 +83,7 @@ enum batch_put cbor_put(const struct batch_way *way, const struct batch_reading 
 
 	if (room < way->all_len + FIXED_MAX || room - way->all_len - FIXED_MAX < r->len)
 		return BATCH_PUT_NO_ROOM;
-	piv_digits(r->piv, digits);
+	word_piv_digits(r->piv, digits);
 	unsigned from = piv_start(digits);
 	*at++ = ARRAY | ELEMENTS;
 	at = head_put(at, TEXT, ID_PREFIX + PIV_DIGITS - from);

@@ -71,7 +71,7 @@ void event_way_put(struct http_text *text, struct batch_way *way, const struct b
 	way->body = BATCH_BODY_BINARY;
 	if (way->format == CONF_BATCH_ES_BULK) {
 		http_text_str(text, create);
-		fingerprint_put(text, s->fingerprint);
+		word_fingerprint_put(text, s->fingerprint);
 		http_text_char(text, '-');
 	}
 	way->id_len = (uint16_t)(text->at - start);
@@ -85,7 +85,7 @@ void event_way_put(struct http_text *text, struct batch_way *way, const struct b
 	if (s->content_format != MAP_FORMAT_NONE)
 		type_put(text, way, s->content_format);
 	http_text_str(text, "\"id\":\"");
-	fingerprint_put(text, s->fingerprint);
+	word_fingerprint_put(text, s->fingerprint);
 	http_text_char(text, '-');
 }
 
@@ -145,7 +145,7 @@ enum batch_put event_put(const struct batch_way *way, const struct batch_reading
 	body = body_of(way, r, room - way->all_len - FIXED_MAX, &size);
 	if (room - way->all_len - FIXED_MAX < size)
 		return BATCH_PUT_NO_ROOM;
-	piv_digits(r->piv, digits);
+	word_piv_digits(r->piv, digits);
 	unsigned from = piv_start(digits);
 	if (way->format == CONF_BATCH_ES_BULK) {
 		at = put(at, way->bytes, way->id_len);
@@ -158,7 +158,7 @@ enum batch_put event_put(const struct batch_way *way, const struct batch_reading
 	at = put(at, digits, PIV_DIGITS);
 	at = way->format == CONF_BATCH_ES_BULK ? PUT_TEXT(at, "\",\"@timestamp\":\"")
 					       : PUT_TEXT(at, "\",\"time\":\"");
-	time_put(at, r->unix_ms);
+	word_time_put(at, r->unix_ms);
 	at += TIME_LEN;
 	if (r->len)
 		at = body_put(at, way, r, body);

@@ -4,12 +4,12 @@
 
 #include <time.h>
 
-void device_put(struct http_text *text, const char *name)
+void word_device_put(struct http_text *text, const char *name)
 {
 	http_text_percent(text, (const uint8_t *)name, strlen(name), "!#$&'()*+,/:;=?@[]");
 }
 
-void fingerprint_put(struct http_text *text, uint64_t fingerprint)
+void word_fingerprint_put(struct http_text *text, uint64_t fingerprint)
 {
 	const uint64_t big = __builtin_bswap64(fingerprint);
 
@@ -39,7 +39,7 @@ static inline void eight_digits(uint8_t *at, uint32_t value)
 	four_digits(at + 4, value % 10000);
 }
 
-void piv_digits(uint64_t piv, uint8_t digits[PIV_DIGITS])
+void word_piv_digits(uint64_t piv, uint8_t digits[PIV_DIGITS])
 {
 	uint32_t high = (uint32_t)(piv / 100000000); // at most 5 digits
 
@@ -48,7 +48,7 @@ void piv_digits(uint64_t piv, uint8_t digits[PIV_DIGITS])
 	eight_digits(digits + 5, (uint32_t)(piv % 100000000));
 }
 
-void time_put(uint8_t at[TIME_LEN], uint64_t unix_ms)
+void word_time_put(uint8_t at[TIME_LEN], uint64_t unix_ms)
 {
 	// The second that was written last, by this thread.
 	static __thread struct {

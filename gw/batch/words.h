@@ -10,9 +10,9 @@
 #include <string.h>
 
 // The device's name, as it stands in the header Device-Id.
-void device_put(struct http_text *text, const char *name);
+void word_device_put(struct http_text *text, const char *name);
 // The fingerprint in hex.
-void fingerprint_put(struct http_text *text, uint64_t fingerprint);
+void word_fingerprint_put(struct http_text *text, uint64_t fingerprint);
 
 static inline uint8_t *put(uint8_t *at, const void *bytes, size_t len)
 {
@@ -25,7 +25,7 @@ static inline uint8_t *put(uint8_t *at, const void *bytes, size_t len)
 #define PIV_DIGITS 13 // of the largest Partial IV, 2^40 - 1
 
 // The 13 digits of a Partial IV.
-void piv_digits(uint64_t piv, uint8_t digits[PIV_DIGITS]);
+void word_piv_digits(uint64_t piv, uint8_t digits[PIV_DIGITS]);
 // Where a number begins in them.
 static inline unsigned piv_start(const uint8_t digits[PIV_DIGITS])
 {
@@ -39,6 +39,6 @@ static inline unsigned piv_start(const uint8_t digits[PIV_DIGITS])
 #define TIME_LEN 27 // 2026-01-01T00:00:00.042000Z
 
 // RFC 3339, in UTC.
-void time_put(uint8_t at[TIME_LEN], uint64_t unix_ms);
+void word_time_put(uint8_t at[TIME_LEN], uint64_t unix_ms);
 
 #endif

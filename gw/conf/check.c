@@ -3,6 +3,7 @@
 
 #include "gw/conf/check.h"
 
+#include "dataplane/coap/message.h"
 #include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
@@ -326,6 +327,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"strip", &route->strip},
 		{"prefix", &route->prefix},
 		{"headers", &route->headers},
+		{"batch", &route->batch.line},
 	};
 
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
@@ -354,6 +356,27 @@ static void target_find(struct conf *conf, size_t r, struct conf_mistakes *m)
 		route->timeout_ms = route->upstream->timeout_ms;
 }
 
+// A batch that is sent when half of the time is over leaves its server too little.
+static void batch_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+
+	if (!route->batch.line || !route->upstream)
+		return;
+	if (!(route->methods & (1 << COAP_POST | 1 << COAP_PUT)))
+		conf_mistake(m, conf_mark_of(conf, &route->batch.line),
+			"routes[%zu].batch: has no use without POST or PUT", r);
+	if (route->batch.wait_ms > route->timeout_ms / 2)
+		conf_mistake(m,
+			conf_mark_of(conf,
+				conf_line(conf, &route->batch.wait_ms)
+					? (const void *)&route->batch.wait_ms
+					: (const void *)&route->batch.line),
+			"routes[%zu].batch.wait: must be at most half of the route's timeout, %u "
+			"ms",
+			r, route->timeout_ms / 2);
+}
+
 static void routes_check(struct conf *conf, struct conf_mistakes *m)
 {
 	for (size_t r = 0; r < conf->route_count; r++) {
@@ -365,6 +388,7 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 		char owner[32];
 		snprintf(owner, sizeof(owner), "routes[%zu]", r);
 		conf_headers_check(conf, owner, route->headers, route->header_count, m);
+		batch_check(conf, r, m);
 		shadow_check(conf, r, m);
 		if (route->path.text && route->strip > route->path.count)
 			conf_mistake(m, conf_mark_of(conf, &route->strip),

@@ -196,6 +196,16 @@ enum conf_batch_format {
 	CONF_BATCH_INFLUX,
 };
 
+// Many readings in one request: POST and PUT of a route are collected.
+struct conf_batch {
+	char *path;       // asked with POST behind the server's URL; NULL: each goes by itself
+	uint32_t max;     // readings
+	uint32_t bytes;   // of the body
+	uint32_t wait_ms; // from the first reading until it is sent at the latest
+	enum conf_batch_format format;
+	unsigned line; // 0: no batch map in the file
+};
+
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
 	struct conf_pattern path;
@@ -213,6 +223,7 @@ struct conf_route {
 	char *prefix;                         // put in front then: "" or "/v1", no slash at the end
 	struct conf_header *headers;          // of its requests, before those of the upstream
 	size_t header_count;
+	struct conf_batch batch;
 	unsigned line;
 };
 

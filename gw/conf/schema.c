@@ -47,6 +47,9 @@ static const struct conf_word idempotencies[] = {
 	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
 static const struct conf_word translations[] = {
 	{"none", CONF_TRANSLATE_NONE}, {"cbor-json", CONF_TRANSLATE_CBOR_JSON}, {NULL, 0}};
+static const struct conf_word batch_formats[] = {{"cloudevents", CONF_BATCH_CLOUDEVENTS},
+	{"ndjson", CONF_BATCH_NDJSON}, {"cbor-seq", CONF_BATCH_CBOR_SEQ},
+	{"es-bulk", CONF_BATCH_ES_BULK}, {"influx", CONF_BATCH_INFLUX}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
 	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
 static const struct conf_word replay_policies[] = {
@@ -330,6 +333,31 @@ static const struct conf_key upstream_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key batch_keys[] = {
+	{
+		.name = "path", .type = CONF_STRING, FIELD(conf_batch, path), .required = true,
+		.min = 1, .max = PATH_LEN, .form = &conf_check_path_form, .sample = "/ingest",
+		.help = "Where a batch goes with POST, behind the server's URL, maybe with a query.",
+	}, {
+		.name = "max", .type = CONF_INT, FIELD(conf_batch, max), .min = 1, .max = 4096,
+		.preset = "512",
+		.help = "Most readings in one request.",
+	}, {
+		.name = "bytes", .type = CONF_SIZE, FIELD(conf_batch, bytes), .min = 4 * KB, .max = MB,
+		.preset = "64KB",
+		.help = "Largest body of a request.",
+	}, {
+		.name = "wait", .type = CONF_DURATION, FIELD(conf_batch, wait_ms),
+		.min = 1, .max = 60 * SECOND, .preset = "10ms",
+		.help = "Longest time that a reading waits for others, at most half of the route's timeout.",
+	}, {
+		.name = "format", .type = CONF_ENUM, FIELD(conf_batch, format), .words = batch_formats,
+		.preset = "cloudevents",
+		.help = "How the readings stand in the body, see docs/batches.md.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key method_item = {
 	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
 };
@@ -384,6 +412,10 @@ static const struct conf_key route_keys[] = {
 		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &header_name, .item = &header_item,
 		.sample = "{X-Site: \"plant 7\"}",
 		.help = "Headers of its requests, beside and before those of its upstream.",
+	}, {
+		.name = "batch", .type = CONF_GROUP, FIELD(conf_route, batch), .keys = batch_keys,
+		.line_offset = offsetof(struct conf_batch, line),
+		.help = "Many readings, one request: POST and PUT are collected and sent together.",
 	},
 	{.name = NULL},
 };

@@ -3,6 +3,7 @@
 #include "gw/daemon/upstreams.h"
 
 #include "base/error.h"
+#include "gw/daemon/alarm.h"
 #include "gw/daemon/registry.h"
 #include "gw/os/log.h"
 
@@ -75,6 +76,27 @@ size_t upstreams_servers_up(const struct daemon *daemon, size_t index)
 	return least;
 }
 
+static bool has_batches(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->route_count; i++)
+		if (conf->routes[i].batch.line)
+			return true;
+	return false;
+}
+
+static void refusals_tell(struct daemon *daemon)
+{
+	static const char sentence[] = "a service refuses batches as a whole; the log says which";
+	uint64_t refusing = 0;
+
+	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
+		refusing += upstreams_stat(daemon, i, UP_STAT_batch_refusing);
+	if (refusing)
+		alarm_raise(daemon, sentence);
+	else
+		alarm_end(daemon, sentence);
+}
+
 void upstreams_turn(struct daemon *daemon)
 {
 	const struct conf *conf = daemon->conf;
@@ -88,4 +110,6 @@ void upstreams_turn(struct daemon *daemon)
 		ctl_event_upstream_state(
 			daemon->ctl, conf->upstreams[i].name, conf->upstreams[i].server_count, up);
 	}
+	if (has_batches(conf))
+		refusals_tell(daemon);
 }

@@ -104,32 +104,27 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 	return coap_path_ok(&msg->body) ? HTTP_ERR_none : HTTP_ERR_bad_path;
 }
 
-static enum http_error path_build(struct http_request *req, const struct map_request *msg)
+static enum http_error path_put(struct http_text *text, const struct map_request *msg)
 {
-	char *start = req->text.at;
 	struct coap_option_iter iter;
 	struct coap_option option;
 	unsigned index = 0;
 
-	http_text_str(&req->text, msg->route->prefix);
+	http_text_str(text, msg->route->prefix);
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != COAP_OPT_URI_PATH)
 			continue;
 		if (index++ < msg->route->strip)
 			continue;
-		http_text_char(&req->text, '/');
-		http_text_percent(&req->text, option.value, option.len, PATH_CHARS);
+		http_text_char(text, '/');
+		http_text_percent(text, option.value, option.len, PATH_CHARS);
 	}
-	if (index < msg->route->strip)
-		return HTTP_ERR_no_route;
-	req->path = http_text_end(&req->text, &start);
-	return req->path ? HTTP_ERR_none : HTTP_ERR_too_long;
+	return index < msg->route->strip ? HTTP_ERR_no_route : HTTP_ERR_none;
 }
 
-static enum http_error query_build(struct http_request *req, const struct map_request *msg)
+static void query_put(struct http_text *text, const struct map_request *msg)
 {
-	char *start = req->text.at;
 	struct coap_option_iter iter;
 	struct coap_option option;
 	char separator = '?';
@@ -138,12 +133,31 @@ static enum http_error query_build(struct http_request *req, const struct map_re
 	while (coap_option_next(&iter, &option)) {
 		if (option.number != COAP_OPT_URI_QUERY)
 			continue;
-		http_text_char(&req->text, separator);
-		http_text_percent(&req->text, option.value, option.len, QUERY_CHARS);
+		http_text_char(text, separator);
+		http_text_percent(text, option.value, option.len, QUERY_CHARS);
 		separator = '&';
 	}
+}
+
+static enum http_error target_build(struct http_request *req, const struct map_request *msg)
+{
+	char *start = req->text.at;
+	enum http_error error = path_put(&req->text, msg);
+
+	if (error)
+		return error;
+	req->path = http_text_end(&req->text, &start);
+	query_put(&req->text, msg);
 	req->query = http_text_end(&req->text, &start);
 	return req->query ? HTTP_ERR_none : HTTP_ERR_too_long;
+}
+
+enum http_error map_request_target(const struct map_request *msg, struct http_text *text)
+{
+	enum http_error error = path_put(text, msg);
+
+	query_put(text, msg);
+	return error ? error : text->failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 }
 
 // Whether an option is one for conditions_add(). An ETag of another representation than the device
@@ -224,9 +238,7 @@ enum http_error map_request_build(
 	req->header_count = 0;
 
 	http_text_init(&req->text, req->room, HTTP_TARGET_MAX);
-	enum http_error error = path_build(req, msg);
-	if (!error)
-		error = query_build(req, msg);
+	enum http_error error = target_build(req, msg);
 	if (error)
 		return error;
 

@@ -37,6 +37,10 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 enum http_error map_request_build(struct http_request *req, const struct map_request *msg,
 	const struct map_etags *etags) __attribute__((warn_unused_result));
 
+// Writes the path and query that the HTTP request has, "" or "/..?..", for the record of a batch.
+enum http_error map_request_target(const struct map_request *msg, struct http_text *text)
+	__attribute__((warn_unused_result));
+
 #define MAP_TRACE_LEN       16 // bytes of a trace id
 #define MAP_IDENTITY_RANDOM 24 // bytes; the trace id is the first of them
 

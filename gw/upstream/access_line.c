@@ -45,9 +45,13 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_too_long] = "DR",
 		[HTTP_ERR_bad_cbor] = "DR",
 		[HTTP_ERR_too_large] = "DR",
+		[HTTP_ERR_bad_record] = "DR",
+		[HTTP_ERR_wrong_format] = "DR",
+		[HTTP_ERR_record_too_large] = "DR",
 		[HTTP_ERR_device_gone] = "GR",
 		[HTTP_ERR_queue_full] = "GF",
 		[HTTP_ERR_queue_timeout] = "GQ",
+		[HTTP_ERR_paused] = "GP",
 		[HTTP_ERR_stopping] = "GS",
 		[HTTP_ERR_no_server] = "GD",
 		[HTTP_ERR_no_memory] = "GM",
@@ -63,6 +67,9 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_redirect] = "GA",
 		[HTTP_ERR_bad_coding] = "GA",
 		[HTTP_ERR_bad_type] = "GA",
+		[HTTP_ERR_refused] = "GA",
+		[HTTP_ERR_refused_by_one] = "GP",
+		[HTTP_ERR_no_result] = "GA",
 		[HTTP_ERR_wrong_type] = "GA",
 		[HTTP_ERR_bad_json] = "GA",
 	};
@@ -209,6 +216,8 @@ size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size
 	member_number(&text, "queued_ms", entry->queued_ms);
 	member_number(&text, "connect_ms", entry->connect_ms);
 	member_number(&text, "total_ms", entry->total_ms);
+	member_text(&text, "batch", entry->batch);
+	member_number(&text, "batch_size", entry->batch_size);
 	member_trace(&text, entry->trace);
 	member_number(&text, "tries", entry->tries);
 	member_text(&text, "reason", up_access_reason(entry));

@@ -25,6 +25,8 @@ struct up_access_entry {
 	uint64_t queued_ms, connect_ms, total_ms;
 	unsigned tries;       // servers asked
 	const uint8_t *trace; // MAP_TRACE_LEN bytes, the trace id of its traceparent
+	const char *batch;    // key of the batch that it went with
+	unsigned batch_size;  // readings in it
 	enum http_error error;
 	bool abandoned; // the worker gave up waiting for the answer
 	bool sent;      // the last server may have seen the request

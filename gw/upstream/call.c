@@ -20,8 +20,7 @@ static uint64_t later_by(uint64_t now, uint64_t then)
 	return then && now > then ? now - then : 0;
 }
 
-// Writes the line of a call that is about to be handed back: its request and answer are still ours.
-static void call_log(const struct up_call *call)
+static void line_put(const struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
 	const struct dp_shared *shared = call->shared;
@@ -51,6 +50,8 @@ static void call_log(const struct up_call *call)
 		.total_ms = later_by(loop->now_ms, device->received_ms),
 		.tries = call->tries,
 		.trace = call->tries ? call->trace : NULL,
+		.batch = call->batch,
+		.batch_size = call->batch_size,
 		.error = call->error,
 		.abandoned = call->abandoned,
 		.sent = call->sent,
@@ -59,11 +60,14 @@ static void call_log(const struct up_call *call)
 		up_access_line_write(&entry, line, sizeof(line)));
 }
 
-static bool call_is_logged(struct up_loop *loop)
+void up_call_log(const struct up_call *call)
 {
-	return loop->config.access &&
+	struct up_loop *loop = call->group->loop;
+
+	if (loop->config.access &&
 		up_access_log_wants(
-			loop->config.access, loop->config.loop, up_random_32(loop), loop->now_ms);
+			loop->config.access, loop->config.loop, up_random_32(loop), loop->now_ms))
+		line_put(call);
 }
 
 static void call_return(struct up_call *call)
@@ -71,8 +75,7 @@ static void call_return(struct up_call *call)
 	struct up_group *group = call->group;
 	struct up_loop *loop = group->loop;
 
-	if (call_is_logged(loop))
-		call_log(call);
+	up_call_log(call);
 	dp_loop_respond(call->port, call->handle);
 	up_stat_add(group, UP_STAT_returned, 1);
 	call->shared = NULL;
@@ -273,19 +276,6 @@ void up_call_unqueue(struct up_call *call)
 bool up_group_has_room(const struct up_group *group)
 {
 	return group->inflight < group->max_inflight && group->inflight < group->engine->capacity;
-}
-
-void up_group_launch_waiting(struct up_group *group)
-{
-	struct up_call *call;
-
-	while (up_group_has_room(group) && (call = TAILQ_FIRST(&group->waiting))) {
-		up_call_unqueue(call);
-		if (up_call_is_abandoned(call))
-			up_call_abandon(call);
-		else
-			up_call_launch(call);
-	}
 }
 
 // Whether an answer was given up only since it is too large, or since there was no memory for it:

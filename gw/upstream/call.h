@@ -42,9 +42,12 @@ struct up_call {
 	bool sent;
 	bool abandoned;
 	enum http_error error;
+	const char *batch;   // key of the batch that it went with, or NULL
+	unsigned batch_size; // readings in it
 };
 
 TAILQ_HEAD(up_call_list, up_call);
+TAILQ_HEAD(up_part_list, up_part); // batch.h
 
 // What a call needs while its HTTP request is under way.
 struct up_flight {
@@ -68,7 +71,8 @@ struct up_group {
 	bool follows;             // another loop's checks
 	uint32_t max_inflight;    // of this loop
 	struct up_call_list waiting;
-	size_t waiting_count;
+	struct up_part_list waiting_parts;
+	size_t waiting_count; // of both
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
@@ -87,8 +91,9 @@ struct up_loop {
 	struct up_call *calls;
 	struct up_call_list free_calls;
 	struct up_call_list flying;
-	size_t busy; // calls that are not free
+	size_t busy; // requests that are not handed back
 	struct up_flight *free_flights;
+	struct up_batches *batches; // NULL: no route has batches
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];
@@ -124,9 +129,10 @@ void up_call_cancel(struct up_call *call);
 // Takes a call out of its group's queue.
 void up_call_unqueue(struct up_call *call);
 
+// Writes the line of a call that is about to be handed back, if the access log wants it: its
+// request and answer are still ours.
+void up_call_log(const struct up_call *call);
 // Whether max_inflight and the engine allow one more HTTP request.
 bool up_group_has_room(const struct up_group *group);
-// Launches calls from the queue while up_group_has_room().
-void up_group_launch_waiting(struct up_group *group);
 
 #endif

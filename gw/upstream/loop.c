@@ -6,7 +6,9 @@
 #include "gw/http/timers.h"
 #include "gw/os/log.h"
 #include "gw/os/tls_files.h"
+#include "gw/upstream/batch.h"
 #include "gw/upstream/call.h"
+#include "gw/upstream/queue.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,8 +41,9 @@ static struct up_group *group_of(struct up_loop *loop, const struct conf_route *
 	return &loop->group[route->upstream - conf->upstreams];
 }
 
-static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_handle handle)
+static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle handle)
 {
+	struct dp_loop_port *port = &loop->config.upstream->port[port_index];
 	const struct conf *conf = loop->config.conf;
 	struct dp_shared *shared = dp_shared_get(port->pool, handle);
 	struct up_call *call = TAILQ_FIRST(&loop->free_calls);
@@ -54,6 +57,8 @@ static void call_arrive(struct up_loop *loop, struct dp_loop_port *port, dp_hand
 		dp_loop_respond(port, handle);
 		return;
 	}
+	if (loop->batches && !stopping(loop) && up_batch_take(loop, port_index, handle, shared))
+		return;
 	assert(call); // there are as many as exchanges
 	TAILQ_REMOVE(&loop->free_calls, call, link);
 	loop->busy++;
@@ -97,11 +102,15 @@ static unsigned receive(struct up_loop *loop)
 	dp_handle handles[BURST];
 	unsigned taken = 0;
 
+	if (loop->batches)
+		up_batches_clock(loop);
 	for (unsigned i = 0; i < up->count; i++) {
 		unsigned n = dp_loop_receive(&up->port[i], handles, BURST);
 
+		if (loop->batches)
+			up_batch_prefetch(loop, up->port[i].pool, handles, n);
 		for (unsigned j = 0; j < n; j++)
-			call_arrive(loop, &up->port[i], handles[j]);
+			call_arrive(loop, i, handles[j]);
 		taken += n;
 	}
 	return taken;
@@ -109,64 +118,14 @@ static unsigned receive(struct up_loop *loop)
 
 // ---- time
 
-// Fails the calls that waited for too long. The queue is in order of arrival, so the first is the
-// first of them. With no server up, all queued calls fail at once.
-static void group_expire(struct up_group *group)
-{
-	struct up_call *call;
-
-	while ((call = TAILQ_FIRST(&group->waiting))) {
-		bool late = call->arrived_ms + group->upstream->queue_ms <= group->loop->now_ms;
-
-		if (!late && group->servers->up)
-			break;
-		up_call_unqueue(call);
-		if (up_call_is_abandoned(call))
-			up_call_abandon(call);
-		else
-			up_call_fail(call, late ? HTTP_ERR_queue_timeout : HTTP_ERR_no_server);
-	}
-}
-
-// Hands back the calls that workers gave up, under way and in the queues.
-static void sweep(struct up_loop *loop)
-{
-	for (struct up_call *call = TAILQ_FIRST(&loop->flying), *next; call; call = next) {
-		next = TAILQ_NEXT(call, link);
-		if (!up_call_is_abandoned(call))
-			continue;
-		up_call_cancel(call);
-		up_call_abandon(call);
-	}
-	for (size_t i = 0; i < loop->group_count; i++) {
-		for (struct up_call *call = TAILQ_FIRST(&loop->group[i].waiting), *next; call;
-			call = next) {
-			next = TAILQ_NEXT(call, link);
-			if (!up_call_is_abandoned(call))
-				continue;
-			up_call_unqueue(call);
-			up_call_abandon(call);
-		}
-	}
-	loop->sweep_ms = loop->now_ms + SWEEP_MS;
-}
-
-// The loop stops: queued calls fail at once, those under way when the grace is over.
+// The loop stops: what waits fails at once, what is under way when the grace is over.
 static void stop_turn(struct up_loop *loop)
 {
 	uint64_t until = __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED);
-	struct up_call *call;
 
-	for (size_t i = 0; i < loop->group_count; i++) {
-		while ((call = TAILQ_FIRST(&loop->group[i].waiting))) {
-			up_call_unqueue(call);
-			up_call_fail(call, HTTP_ERR_stopping);
-		}
-	}
-	while (loop->now_ms >= until && (call = TAILQ_FIRST(&loop->flying))) {
-		up_call_cancel(call);
-		up_call_fail(call, HTTP_ERR_stopping);
-	}
+	if (loop->batches)
+		up_batches_stop(loop);
+	up_queue_stop(loop, loop->now_ms >= until);
 }
 
 // Before requests are taken: a loop that slept may know servers that went down meanwhile.
@@ -179,6 +138,8 @@ static void groups_follow(struct up_loop *loop)
 
 static void groups_turn(struct up_loop *loop)
 {
+	if (loop->batches)
+		up_batches_turn(loop);
 	for (size_t i = 0; i < loop->group_count; i++) {
 		struct up_group *group = &loop->group[i];
 
@@ -188,15 +149,17 @@ static void groups_turn(struct up_loop *loop)
 		up_servers_turn(group->servers, loop->now_ms);
 		if (group->checks)
 			up_checks_turn(group->checks, loop->now_ms);
-		group_expire(group);
-		up_group_launch_waiting(group);
+		up_queue_expire(group);
+		up_queue_launch(group);
 		if (group->engine->ops->flush)
 			group->engine->ops->flush(group->engine);
 		up_stat_set(
 			group, UP_STAT_connections, group->engine->ops->connections(group->engine));
 	}
-	if (loop->busy && loop->now_ms >= loop->sweep_ms)
-		sweep(loop);
+	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
+		up_queue_sweep(loop);
+		loop->sweep_ms = loop->now_ms + SWEEP_MS;
+	}
 	if (stopping(loop))
 		stop_turn(loop);
 }
@@ -205,9 +168,11 @@ static uint64_t next_ms(const struct up_loop *loop)
 {
 	uint64_t next = loop->busy ? loop->sweep_ms : UINT64_MAX;
 
+	if (loop->batches)
+		next = http_earlier(next, up_batches_next_ms(loop));
+
 	for (size_t i = 0; i < loop->group_count; i++) {
 		const struct up_group *group = &loop->group[i];
-		const struct up_call *call = TAILQ_FIRST(&group->waiting);
 
 		if (group->engine) {
 			next = http_earlier(next, group->engine->ops->next_ms(group->engine));
@@ -218,10 +183,9 @@ static uint64_t next_ms(const struct up_loop *loop)
 		if (group->follows)
 			next = http_earlier(
 				next, loop->now_ms + group->upstream->check.interval_ms);
-		if (call)
-			next = http_earlier(next, call->arrived_ms + group->upstream->queue_ms);
+		next = http_earlier(next, up_queue_next_ms(group));
 	}
-	if (!TAILQ_EMPTY(&loop->flying))
+	if (loop->busy)
 		next = http_earlier(next, __atomic_load_n(&loop->stop_ms, __ATOMIC_RELAXED));
 	return next;
 }
@@ -453,6 +417,7 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 	for (size_t i = 0; i < groups; i++) {
 		loop->group[i].loop = loop;
 		TAILQ_INIT(&loop->group[i].waiting);
+		TAILQ_INIT(&loop->group[i].waiting_parts);
 	}
 	loop->etags = map_etags_create(config->etag_key);
 	rc = loop->etags ? calls_create(loop) : -ENOMEM;
@@ -465,6 +430,8 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 		rc = up_headers_create(config->conf, &loop->headers, error);
 	for (size_t i = 0; !rc && i < config->conf->upstream_count; i++)
 		rc = group_create(loop, i, error);
+	if (!rc)
+		rc = up_batches_create(loop);
 	if (rc) {
 		up_loop_free(loop);
 		return rc;
@@ -486,6 +453,7 @@ void up_loop_free(struct up_loop *loop)
 		up_checks_free(group->checks);
 		free(group->servers);
 	}
+	up_batches_free(loop);
 	while (loop->free_flights) {
 		struct up_flight *flight = loop->free_flights;
 

@@ -16,7 +16,7 @@
 
 static const char *const members[] = {"time", "device", "method", "path", "route", "upstream",
 	"server", "status", "code", "in", "out", "queued_ms", "connect_ms", "total_ms", "tries",
-	"reason", "error", "trace"};
+	"batch", "batch_size", "reason", "error", "trace"};
 
 static void line_check(const char *line, size_t len)
 {

@@ -162,7 +162,7 @@ static const char all[] =
 	"    check: {path: \"/up?full=1\", interval: 5s, rise: 1, fall: 2}\n"
 	"routes:\n"
 	"- path: /a/*\n"
-	"  methods: [GET, iPATCH]\n"
+	"  methods: [GET, POST, iPATCH]\n"
 	"  to: up\n"
 	"  timeout: 1h\n"
 	"  fetch: query\n"
@@ -171,6 +171,7 @@ static const char all[] =
 	"  host: \"[::1]:80\"\n"
 	"  strip: 1\n"
 	"  prefix: /v1/\n"
+	"  batch: {path: \"/in?a=b\", max: 4096, bytes: 1MB, wait: 1m, format: cbor-seq}\n"
 	"- {path: /*, to: builtin:echo}\n"
 	"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s,\n"
 	"  max_in_flight: 255, rate: 1000, burst: 10000}\n"
@@ -266,7 +267,7 @@ Test(conf, routes_given_are_there_with_their_lines)
 	cr_expect_eq(route->line, 25);
 	cr_expect_eq(route->path.count, 1);
 	cr_expect(route->path.rest);
-	cr_expect_eq(route->methods, 1 << 1 | 1 << 7);
+	cr_expect_eq(route->methods, 1 << 1 | 1 << 2 | 1 << 7);
 	cr_expect_eq(route->timeout_ms, 3600000);
 	cr_expect_eq(route->fetch, CONF_FETCH_QUERY);
 	cr_expect_eq(route->idempotency, CONF_IDEMPOTENCY_HONOURED);
@@ -274,6 +275,13 @@ Test(conf, routes_given_are_there_with_their_lines)
 	cr_expect_str_eq(route->host, "[::1]:80");
 	cr_expect_eq(route->strip, 1);
 	cr_expect_str_eq(route->prefix, "/v1");
+	cr_expect_eq(route->batch.line, 35);
+	cr_expect_str_eq(route->batch.path, "/in?a=b");
+	cr_expect_eq(route->batch.max, 4096);
+	cr_expect_eq(route->batch.bytes, 1 << 20);
+	cr_expect_eq(route->batch.wait_ms, 60000);
+	cr_expect_eq(route->batch.format, CONF_BATCH_CBOR_SEQ);
+	cr_expect_eq(conf->routes[1].batch.line, 0);
 	cr_expect_eq(conf->routes[1].target, CONF_TO_ECHO);
 	cr_expect_eq(conf_line(conf, &route->strip), 33);
 	conf_free(conf);
@@ -296,7 +304,7 @@ Test(conf, devices_control_and_log_given_are_there_with_their_lines)
 	cr_expect_str_eq(conf->log.access, CONF_ACCESS_STDERR);
 	cr_expect_eq(conf->log.sample, 1);
 	cr_expect_eq(conf->log.rate, 7);
-	cr_expect_eq(conf_line(conf, &conf->devices.kek), 36);
+	cr_expect_eq(conf_line(conf, &conf->devices.kek), 37);
 	cr_expect_eq(conf_line(conf, &conf->devices.max), 0);
 	conf_free(conf);
 }

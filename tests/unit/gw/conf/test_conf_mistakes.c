@@ -373,6 +373,21 @@ TEST_MISTAKES(routes_make_sense,
 		"f:2:48: routes[0].timeout: has no use with builtin:echo\n"
 		"f:2:58: routes[0].host: has no use with builtin:echo\n"
 		"f:2:69: routes[0].prefix: has no use with builtin:echo\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, batch: {path: /i}}]",
+		"f:2:39: routes[0].batch: has no use with builtin:echo\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, batch: {max: 3}}]",
+		"f:5:29: routes[0].batch: needs the key path\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, methods: [GET], batch: {path: /i}}]",
+		"f:5:45: routes[0].batch: has no use without POST or PUT\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, timeout: 1s, batch: {path: /i, wait: 501ms}}]",
+		"f:5:66: routes[0].batch.wait: must be at most half of the route's timeout, 500 ms\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, timeout: 10ms, batch: {path: /i}}]",
+		"f:5:44: routes[0].batch.wait: must be at most half of the route's timeout, 5 ms\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, batch: {path: i, bytes: 1KB, max: 0, format: xml}}]",
+		"f:5:43: routes[0].batch.path: must be the path of a URL, maybe with a query, such as /healthz, at most 1024 bytes, not \"i\"\n"
+		"f:5:53: routes[0].batch.bytes: must be a size with its unit (B, KB, MB, GB), 4KB to 1MB, not \"1KB\"\n"
+		"f:5:63: routes[0].batch.max: must be a whole number, 1 to 4096, not \"0\"\n"
+		"f:5:74: routes[0].batch.format: must be cloudevents, ndjson, cbor-seq, es-bulk or influx, not \"xml\"\n"},
 	{PORT UPSTREAM "routes: [{path: /a/*, to: up, strip: 2}]",
 		"f:5:38: routes[0].strip: cuts off more than the 1 segments that the path has for sure\n"},
 	{PORT "routes:\n- {path: /*, to: builtin:echo}\n- {path: /a, to: builtin:echo}",

@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXCHANGES 64
-#define ROOM      1024 // bytes of the largest answer
+#define ROOM         1024 // bytes of the largest answer
+#define FIXED_ROUTES 4
 
 const char *bed_log = "";
 const char *bed_honoured = "";
+const char *bed_routes = "";
+unsigned bed_exchanges = 64;
 
 static bool eal_started; // which can be once in a process
 
@@ -40,7 +42,7 @@ static bool device_name(void *arg, uint32_t context, uint32_t generation, char *
 
 static struct rte_ring *ring(const char *name)
 {
-	struct rte_ring *r = rte_ring_create_elem(name, sizeof(dp_handle), EXCHANGES, 0,
+	struct rte_ring *r = rte_ring_create_elem(name, sizeof(dp_handle), bed_exchanges, 0,
 		RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 
 	cr_assert_not_null(r);
@@ -50,7 +52,7 @@ static struct rte_ring *ring(const char *name)
 struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 {
 	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"16", "--lcores", "0", "--log-level", "error", NULL};
+		"64", "--lcores", "0", "--log-level", "error", NULL};
 	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
 	struct bed *bed = calloc(1, sizeof(*bed));
 	char text[4096];
@@ -63,15 +65,17 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
 		"upstreams: {up: {%s}}\n"
 		"routes:\n"
+		"%s"
 		"- {path: /none, to: builtin:discard}\n"
 		"- {path: /honoured/*, to: up, strip: 1, idempotency: honoured, timeout: 3s%s}\n"
 		"- {path: /cbor/*, to: up, strip: 1, translate: cbor-json}\n"
 		"- {path: /*, to: up}\n"
 		"%s",
-		upstream, bed_honoured, bed_log);
+		upstream, bed_routes, bed_honoured, bed_log);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
+	bed->routes = (unsigned)bed->conf->route_count - FIXED_ROUTES;
 
-	bed->exchanges = dp_exchange_pool_create(EXCHANGES, 1500);
+	bed->exchanges = dp_exchange_pool_create(bed_exchanges, 1500);
 	cr_assert_not_null(bed->exchanges);
 	bed->up = calloc(1, sizeof(*bed->up) + sizeof(bed->up->port[0]));
 	cr_assert_eq(dp_doorbell_init(&bed->up->bell), 0);
@@ -148,6 +152,20 @@ uint64_t bed_stat(const struct bed *bed, enum up_stat which)
 	return up_loop_stat(bed->loop, 0, which);
 }
 
+// "path=bN" is the route N of bed_routes.
+static uint16_t bed_route(const struct bed *bed, const char *line)
+{
+	const char *own = bed->routes ? strstr(line, "path=b") : NULL;
+
+	if (own)
+		return (uint16_t)atoi(own + strlen("path=b"));
+	return (uint16_t)(bed->routes +
+		(strstr(line, "path=none")                      ? 0
+				: strstr(line, "path=honoured") ? 1
+				: strstr(line, "path=cbor")     ? 2
+								: 3));
+}
+
 dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
 {
 	struct dp_loop_port *port = &bed->up->port[0];
@@ -166,10 +184,7 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.deadline_ms = bed_now_ms() + timeout_ms,
 		.context = bed->device ? bed->device : 7,
 		.context_generation = 3,
-		.route = strstr(line, "path=none")      ? 0
-			: strstr(line, "path=honoured") ? 1
-			: strstr(line, "path=cbor")     ? 2
-							: 3,
+		.route = bed_route(bed, line),
 		.response_max = ROOM,
 		.payload_max = ROOM,
 		.remote_port = 5683,
@@ -208,11 +223,20 @@ const char *bed_pull(struct bed *bed, dp_handle *handle)
 	snprintf(text, sizeof(text), "%s",
 		shared->response.len ? text_answer(dp_shared_response(shared), shared->response.len)
 				     : "");
+	bed->context = shared->request.context;
+	bed->pulled_piv = shared->request.piv;
 	dp_exchange_give(bed->exchanges, dp_handle_index(h));
 	bed->out--;
 	if (handle)
 		*handle = h;
 	return text;
+}
+
+void bed_abandon(struct bed *bed, dp_handle handle)
+{
+	struct dp_shared *shared = dp_shared_at(bed->up->port[0].pool, dp_handle_index(handle));
+
+	__atomic_store_n(&shared->abandoned, 1, __ATOMIC_RELAXED);
 }
 
 const char *bed_ask(struct bed *bed, const char *line)

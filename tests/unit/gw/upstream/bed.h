@@ -19,13 +19,22 @@ struct bed {
 	bool no_name;
 	uint32_t device; // that asks, 0: one of no interest
 	uint64_t piv;
-	unsigned out; // requests that did not come back yet
+	unsigned out;        // requests that did not come back yet
+	unsigned routes;     // of bed_routes
+	uint32_t context;    // of the device whose answer was pulled last
+	uint64_t pulled_piv; // of its request
 };
 
 // "log: .." of the beds that are made, or "".
 extern const char *bed_log;
 // More keys of the route /honoured/*, each behind a comma, or "".
 extern const char *bed_honoured;
+
+// Lines of routes in front of the others, or ""; requests with "path=b0" go to the first, and so
+// on.
+extern const char *bed_routes;
+// How many requests there can be at a time.
+extern unsigned bed_exchanges;
 
 uint64_t bed_now_ms(void);
 
@@ -52,6 +61,8 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 dp_handle bed_push(struct bed *bed, const char *line);
 // Waits for the next answer. "" for one without an answer. The exchange is free afterwards.
 const char *bed_pull(struct bed *bed, dp_handle *handle);
+// As a worker that does not wait for the answer any more.
+void bed_abandon(struct bed *bed, dp_handle handle);
 const char *bed_ask(struct bed *bed, const char *line);
 // How many of the next `count` answers start like this.
 unsigned bed_answers_like(struct bed *bed, unsigned count, const char *start);

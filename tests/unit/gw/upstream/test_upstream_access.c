@@ -107,8 +107,9 @@ Test(upstream_access, a_line)
 		"\xc3\xa9\","
 		"\"method\":\"POST\",\"path\":\"/t/ki\",\"route\":\"/t/*\",\"upstream\":\"up\","
 		"\"server\":\"http://h:1\",\"status\":201,\"code\":\"2.01\",\"in\":20,\"out\":3,"
-		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,"
-		"\"trace\":\"01020304050607080900abcdeff00f10\",\"tries\":2,\"reason\":\"--\","
+		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,\"batch\":null,\"batch_size\":0,"
+		"\"trace\":\"01020304050607080900abcdeff00f10\","
+		"\"tries\":2,\"reason\":\"--\","
 		"\"error\":null}\n",
 		"%s", line);
 

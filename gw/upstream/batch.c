@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Collecting: the record of a reading is written into the open batch of its route as it comes.
+
+#include "gw/upstream/batch.h"
+
+#include "dataplane/coap/message.h"
+#include "gw/http/timers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// ---- making
+
+static struct up_collector *collector_make(struct up_loop *loop, const struct conf_route *route)
+{
+	struct up_collector *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->route = route;
+	c->form = batch_form_of(route->batch.format);
+	c->group = &loop->group[route->upstream - loop->config.conf->upstreams];
+	return c;
+}
+
+int up_batches_create(struct up_loop *loop)
+{
+	const struct conf *conf = loop->config.conf;
+	struct up_batches *batches;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < conf->route_count; i++)
+		wanted += conf->routes[i].batch.line != 0;
+	if (!wanted)
+		return 0;
+	batches = calloc(1, sizeof(*batches));
+	if (!batches)
+		return -ENOMEM;
+	loop->batches = batches;
+	TAILQ_INIT(&batches->flying);
+	TAILQ_INIT(&batches->collectors);
+	batches->of_route = calloc(conf->route_count, sizeof(struct up_collector *));
+	batches->ways = up_ways_make();
+	if (!batches->of_route || !batches->ways)
+		return -ENOMEM;
+	batches->route_count = conf->route_count;
+	for (size_t i = 0; i < conf->route_count; i++) {
+		if (!conf->routes[i].batch.line)
+			continue;
+		struct up_collector *c = collector_make(loop, &conf->routes[i]);
+		if (!c)
+			return -ENOMEM;
+		batches->of_route[i] = c;
+		TAILQ_INSERT_TAIL(&batches->collectors, c, link);
+	}
+	return 0;
+}
+
+void up_batches_free(struct up_loop *loop)
+{
+	struct up_batches *batches = loop->batches;
+	struct up_collector *c;
+
+	if (!batches)
+		return;
+	while ((c = TAILQ_FIRST(&batches->collectors))) {
+		TAILQ_REMOVE(&batches->collectors, c, link);
+		up_collector_free(c);
+	}
+	while (batches->free_flights) {
+		struct up_part_flight *flight = batches->free_flights;
+
+		batches->free_flights = flight->next;
+		free(flight);
+	}
+	up_ways_free(batches->ways);
+	free(batches->of_route);
+	free(batches);
+	loop->batches = NULL;
+}
+
+// ---- closing
+
+// Takes the records out whose devices do not wait any more, and hands these back.
+static void left_out(struct up_batch *batch)
+{
+	struct up_collector *c = batch->from;
+	uint32_t end = c->form->before_len;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		struct up_member m = batch->member[i];
+		size_t behind = i + 1 < batch->count ? batch->member[i + 1].offset : batch->len;
+		uint32_t len = (uint32_t)(behind - m.offset);
+
+		if (__atomic_load_n(&m.shared->abandoned, __ATOMIC_RELAXED)) {
+			up_stat_add(c->group, UP_STAT_batch_left_out, 1);
+			up_member_abandon(c, &m);
+			continue;
+		}
+		if (m.offset != end)
+			memmove(batch->body + end, batch->body + m.offset, len);
+		m.offset = end;
+		end += len;
+		batch->member[kept++] = m;
+	}
+	batch->count = kept;
+	batch->len = end;
+}
+
+static void collector_close(struct up_collector *c)
+{
+	struct up_batch *batch = c->open;
+
+	c->open = NULL;
+	left_out(batch);
+	if (batch->count)
+		up_batch_send(batch);
+	else
+		up_batch_give(batch);
+}
+
+// ---- taking
+
+void up_batches_clock(struct up_loop *loop)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	loop->batches->unix_offset_ms =
+		(uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - loop->now_ms;
+}
+
+void up_batch_prefetch(const struct up_loop *loop, const struct dp_shared_pool *pool,
+	const dp_handle *handles, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const uint8_t *at =
+			(const uint8_t *)dp_shared_at(pool, dp_handle_index(handles[i]));
+
+		for (unsigned line = 0; line < 4; line++)
+			__builtin_prefetch(at + line * 64);
+	}
+	for (unsigned i = 0; i < count; i++)
+		up_ways_prefetch(
+			loop->batches->ways, dp_shared_at(pool, dp_handle_index(handles[i])));
+}
+
+static bool is_suspect(const struct up_collector *c, const struct dp_request *r)
+{
+	const struct up_suspect *s = &c->suspect[r->context % UP_SUSPECTS];
+
+	return s->until_ms > c->group->loop->now_ms && s->context == r->context &&
+		s->generation == r->context_generation;
+}
+
+// Writes the record to the open batch, or to a new one if it does not fit. Returns why it cannot.
+static enum http_error collector_add(struct up_collector *c, struct up_member *m,
+	const struct batch_way *way, const struct batch_reading *reading)
+{
+	size_t len = 0;
+
+	for (;;) {
+		if (!c->open)
+			c->open = up_batch_make(c);
+		if (!c->open)
+			return HTTP_ERR_no_memory;
+		struct up_batch *batch = c->open;
+		switch (batch_record_put(
+			way, reading, batch->body + batch->len, batch->room - batch->len, &len)) {
+		case BATCH_PUT_OK:
+			if (!batch->count)
+				batch->arrived_ms = c->group->loop->now_ms;
+			m->offset = (uint32_t)batch->len;
+			batch->member[batch->count++] = *m;
+			batch->len += len;
+			if (m->shared->request.deadline_ms < batch->deadline_ms)
+				batch->deadline_ms = m->shared->request.deadline_ms;
+			return HTTP_ERR_none;
+		case BATCH_PUT_NO_ROOM:
+			if (!batch->count)
+				return HTTP_ERR_record_too_large;
+			collector_close(c);
+			break;
+		case BATCH_PUT_BAD_TYPE:
+			return HTTP_ERR_wrong_format;
+		case BATCH_PUT_BAD_PAYLOAD:
+			return HTTP_ERR_bad_record;
+		}
+	}
+}
+
+static enum http_error collector_take(struct up_collector *c, struct up_member *m,
+	const struct batch_way *way, const struct batch_reading *reading)
+{
+	const struct dp_request *r = &m->shared->request;
+	bool alone = is_suspect(c, r);
+	enum http_error error;
+
+	if (alone && c->open && c->open->count)
+		collector_close(c);
+	error = collector_add(c, m, way, reading);
+	if (error)
+		return error;
+	up_stat_add(c->group, UP_STAT_batched, 1);
+	if (alone)
+		up_stat_add(c->group, UP_STAT_batch_alone, 1);
+	if (alone || c->open->count == c->route->batch.max)
+		collector_close(c);
+	return HTTP_ERR_none;
+}
+
+// Takes a request that is the collector's now.
+static void reading_take(struct up_collector *c, struct up_member *m, struct up_way *found)
+{
+	const struct up_loop *loop = c->group->loop;
+	enum http_error error = found->error;
+
+	if (!error && loop->now_ms < c->pause_ms) {
+		up_member_fail(c, m, HTTP_ERR_paused,
+			(uint32_t)((c->pause_ms - loop->now_ms + 999) / 1000));
+		return;
+	}
+	if (!error)
+		error = collector_take(c, m, found->way, &found->reading);
+	if (error == HTTP_ERR_bad_cbor)
+		up_member_fault(c, m, &found->fault);
+	else if (error)
+		up_member_fail(c, m, error, 0);
+}
+
+bool up_batch_take(struct up_loop *loop, unsigned port, dp_handle handle, struct dp_shared *shared)
+{
+	const struct dp_request *r = &shared->request;
+	struct up_batches *batches = loop->batches;
+	struct up_collector *c =
+		r->route < batches->route_count ? batches->of_route[r->route] : NULL;
+	struct up_member m = {.shared = shared, .handle = handle, .port = port};
+	struct up_way found;
+
+	if (!c || (r->code != COAP_POST && r->code != COAP_PUT) || !c->group->servers->up ||
+		__atomic_load_n(&shared->abandoned, __ATOMIC_RELAXED))
+		return false;
+	found.error = HTTP_ERR_none;
+	if (up_way_of(loop, c, shared, &found) == UP_WAY_SINGLE)
+		return false;
+	found.reading.piv = r->piv;
+	found.reading.unix_ms = r->received_ms + batches->unix_offset_ms;
+	up_stat_add(c->group, UP_STAT_requests, 1);
+	loop->busy++;
+	reading_take(c, &m, &found);
+	return true;
+}
+
+// ---- time
+
+static uint64_t close_ms(const struct up_collector *c)
+{
+	return c->open && c->open->count ? c->open->arrived_ms + c->route->batch.wait_ms
+					 : UINT64_MAX;
+}
+
+void up_batches_turn(struct up_loop *loop)
+{
+	struct up_collector *c;
+
+	TAILQ_FOREACH(c, &loop->batches->collectors, link)
+	if (close_ms(c) <= loop->now_ms)
+		collector_close(c);
+}
+
+uint64_t up_batches_next_ms(const struct up_loop *loop)
+{
+	const struct up_collector *c;
+	uint64_t next = UINT64_MAX;
+
+	TAILQ_FOREACH(c, &loop->batches->collectors, link)
+	next = http_earlier(next, close_ms(c));
+	return next;
+}
+
+void up_batches_stop(struct up_loop *loop)
+{
+	struct up_collector *c;
+
+	TAILQ_FOREACH(c, &loop->batches->collectors, link)
+	{
+		if (!c->open)
+			continue;
+		for (unsigned i = 0; i < c->open->count; i++)
+			up_member_fail(c, &c->open->member[i], HTTP_ERR_stopping, 0);
+		up_batch_give(c->open);
+		c->open = NULL;
+	}
+}
