@@ -28,10 +28,12 @@ MAY_INCLUDE = {
     "gw/translate": "base",
     "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http gw/translate",
     "gw/batch": "base dataplane/coap gw/conf gw/http gw/map",
-    "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch",
+    "gw/body": "base dataplane/coap",
+    "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
+                   "gw/body",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
-                 "gw/http gw/map gw/batch gw/upstream",
+                 "gw/http gw/map gw/batch gw/body gw/upstream",
     "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "
                     "gw/ctl",
