@@ -241,6 +241,8 @@ void bed_windows_reset(struct bed *bed)
 
 		osc_window_open_at(&ctx->window, 0);
 		ctx->state = DP_CONTEXT_ACTIVE;
+		// The next round's requests are others, of which no answer is known.
+		ctx->generation += 2;
 		dp_side(bed->w, bed->context[i])->probe_second = bed->w->now_ms / 1000;
 	}
 }
