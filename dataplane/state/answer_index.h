@@ -49,7 +49,9 @@ struct dp_answer_found {
 };
 
 // bytes: size of the ring, rounded up to a power of two of at least 64 KB; the second ring comes on
-// top. NULL and errno on failure.
+// top, an eighth of it, and the index, a quarter. NULL and errno on failure: EINVAL if it is more
+// than DP_ANSWERS_BYTES_MAX.
+#define DP_ANSWERS_BYTES_MAX (UINT64_C(16) << 30)
 struct dp_answer_index *dp_answer_index_create(size_t bytes);
 void dp_answer_index_free(struct dp_answer_index *answers);
 

@@ -143,7 +143,7 @@ static const struct conf_key workers_keys[] = {
 		.help = "Requests in flight a worker, and separate answers that wait for their ACK.",
 	}, {
 		.name = "answers", .type = CONF_SIZE, FIELD(conf_workers, answers),
-		.min = MB, .max = 64 * GB, .preset = "64MB",
+		.min = MB, .max = 16 * GB, .preset = "64MB",
 		.help = "Memory a worker keeps for answers, which it sends again when a request is retransmitted.",
 	}, {
 		.name = "huge_pages", .type = CONF_ENUM, FIELD(conf_workers, huge_pages),

@@ -149,8 +149,8 @@ static void port_make(struct bed *bed, unsigned workers)
 	}
 }
 
-static void make(
-	struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid, uint32_t exchanges)
+static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinity_kid,
+	uint32_t exchanges, uint32_t devices, size_t answers_bytes)
 {
 	unsigned lcores[DP_WORKERS_MAX];
 	const struct dp_conf conf = {
@@ -158,9 +158,9 @@ static void make(
 		.loop_count = loops,
 		.worker_count = workers,
 		.affinity_kid = affinity_kid,
-		.max_devices = 64,
+		.max_devices = devices,
 		.exchanges = exchanges,
-		.answers_bytes = BED_ANSWERS_BYTES,
+		.answers_bytes = answers_bytes,
 		.port_count = 1,
 		.queue_mbufs = BED_QUEUE_MBUFS,
 		.mbufs = workers <= BED_WORKERS_MAX ? 0 : BED_MANY_MBUFS,
@@ -207,22 +207,27 @@ static void make(
 
 void bed_make_loops(struct bed *bed, unsigned loops)
 {
-	make(bed, 1, loops, false, BED_EXCHANGES);
+	make(bed, 1, loops, false, BED_EXCHANGES, BED_DEVICES, BED_ANSWERS_BYTES);
 }
 
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid)
 {
-	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
+	make(bed, workers, 1, affinity_kid, BED_EXCHANGES, BED_DEVICES, BED_ANSWERS_BYTES);
 }
 
 void bed_make_many(struct bed *bed, unsigned workers, bool affinity_kid)
 {
-	make(bed, workers, 1, affinity_kid, BED_EXCHANGES);
+	make(bed, workers, 1, affinity_kid, BED_EXCHANGES, BED_DEVICES, BED_ANSWERS_BYTES);
 }
 
 void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges)
 {
-	make(bed, workers, loops, false, exchanges);
+	make(bed, workers, loops, false, exchanges, BED_DEVICES, BED_ANSWERS_BYTES);
+}
+
+void bed_make_fleet(struct bed *bed, uint32_t devices, size_t answers_bytes)
+{
+	make(bed, 1, 1, false, BED_EXCHANGES, devices, answers_bytes);
 }
 
 void bed_make(struct bed *bed)

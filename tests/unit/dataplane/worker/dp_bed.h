@@ -14,6 +14,7 @@
 #define BED_MESSAGE_MAX   1600
 #define BED_EXCHANGES     8
 #define BED_TIMEOUT_MS    3000
+#define BED_DEVICES       64
 #define BED_ANSWERS_BYTES (64 * 1024)
 #define BED_RING          512            // slots of a queue of the port
 #define BED_QUEUE_MBUFS   (2 * BED_RING) // for dp_conf
@@ -81,6 +82,8 @@ void bed_make_loops(struct bed *bed, unsigned loops);
 void bed_make_workers(struct bed *bed, unsigned workers, bool affinity_kid);
 // The same with several workers and loops, and so many exchanges a worker.
 void bed_make_exchanges(struct bed *bed, unsigned workers, unsigned loops, uint32_t exchanges);
+// The same for so many devices, and with so many bytes for answers.
+void bed_make_fleet(struct bed *bed, uint32_t devices, size_t answers_bytes);
 // The same with up to DP_WORKERS_MAX workers and small pools. Those without an lcore cannot be
 // started, only turned. Before it, bed_eal_init_mb().
 void bed_make_many(struct bed *bed, unsigned workers, bool affinity_kid);

@@ -184,7 +184,7 @@ TEST_MISTAKES(quantities_have_units,
 	{PORT ROUTE UPSTREAM "    max_body: 17179869185GB", // 2^64 + 2^30
 		"f:6:15: upstreams.up.max_body: must be a size with its unit (B, KB, MB, GB), 1B to 64MB, not \"17179869185GB\"\n"},
 	{PORT ROUTE "workers: {answers: 512KB}",
-		"f:3:20: workers.answers: must be a size with its unit (B, KB, MB, GB), 1MB to 64GB, not \"512KB\"\n"})
+		"f:3:20: workers.answers: must be a size with its unit (B, KB, MB, GB), 1MB to 16GB, not \"512KB\"\n"})
 
 TEST_MISTAKES(words_and_forms_are_checked,
 	{PORT ROUTE "workers: {mode: Poll}", "f:3:17: workers.mode: must be adaptive or poll, not \"Poll\"\n"},
