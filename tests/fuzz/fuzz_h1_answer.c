@@ -11,8 +11,7 @@
 // - an interim answer that says "Connection: close" is followed by the final one all the same
 //   (RFC 9110 section 15.2): each answer has a parser of its own;
 // - http-parser takes a name that only begins with "Transfer-Encoding" for that, and no tab behind
-// a
-//   Content-Length: such heads are not compared.
+//   the value of that or a Content-Length: such heads are not compared.
 //
 // The input is: a byte that picks how bytes are cut (0: not at all), and the bytes of a server,
 // which closes the connection cleanly at the end.
@@ -284,9 +283,11 @@ static bool is_misread(const char *data, size_t len)
 	const size_t n = sizeof(coding) - 1, m = sizeof(length) - 1;
 
 	for (size_t i = 0; i + n < len; i++) {
-		if (data[i + n] != ':' && !strncasecmp(data + i, coding, n))
+		bool is_coding = !strncasecmp(data + i, coding, n);
+
+		if (is_coding && data[i + n] != ':')
 			return true;
-		if (strncasecmp(data + i, length, m))
+		if (!is_coding && strncasecmp(data + i, length, m))
 			continue;
 		const char *end = memchr(data + i, '\r', len - i);
 		if (end && memchr(data + i, '\t', (size_t)(end - data) - i))
