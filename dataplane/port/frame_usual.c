@@ -5,7 +5,6 @@
 
 #include "dataplane/port/headers.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte of a word is its lowest");
 _Static_assert(DP_BURST <= 64, "a bit for each packet");
 
 // The first eight bytes of a frame: the destination, and of the source the bit that says "group".
@@ -14,37 +13,6 @@ _Static_assert(DP_BURST <= 64, "a bit for each packet");
 #define AHEAD 6 // packets whose second lines, of mbuf and frame, are fetched meanwhile
 
 #define IPV4_FRAGMENT_MASK htons(0x3fff) // more fragments, and the offset
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-// Adds words of the ones' complement sum of RFC 1071, in 64 bits: a carry counts as one.
-static inline uint64_t sum_words(uint64_t a, uint64_t b)
-{
-	a += b;
-	return a + (a < b);
-}
 
 // Whether such a sum over data that contains its checksum, and is not all 0, says that this is
 // right: then it is a multiple of 65 535. One multiplication asks: the multiples of an odd number,

@@ -83,68 +83,21 @@ void dp_frame_encapsulate(struct rte_mbuf *m, const struct dp_flow *flow, uint16
 
 // Addresses and ports change places and so leave sums as they are: the headers of a request are
 // read, and those of its answer written, in whole words.
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as words are cut and joined here");
-
-static inline uint64_t load_u64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load_u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline void store_u64(uint8_t *p, uint64_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline void store_u32(uint8_t *p, uint32_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-// Ones' complement addition of words of 64 bits, to be folded by sum_finish().
-static inline uint64_t carry_add(uint64_t a, uint64_t b)
-{
-	a += b;
-	return a + (a < b);
-}
-
-// The sum of len >= 8 bytes. What is left behind the last whole word is read as the end of one.
-static inline uint64_t carry_sum(const uint8_t *p, size_t len)
-{
-	const uint8_t *end = p + len;
-	uint64_t sum = 0;
-
-	for (; end - p >= 8; p += 8)
-		sum = carry_add(sum, load_u64(p));
-	if (p < end)
-		sum = carry_add(sum, load_u64(end - 8) >> 8 * (8 - (end - p)));
-	return sum;
-}
 
 static void macs_return(uint8_t *to, const uint8_t *frame)
 {
-	uint64_t first = load_u64(frame); // the destination, and two bytes of the source
-	uint32_t rest = load_u32(frame + 8);
+	uint64_t first = load64(frame); // the destination, and two bytes of the source
+	uint32_t rest = load32(frame + 8);
 
-	store_u64(to, first >> 48 | (uint64_t)rest << 16 | first << 48);
-	store_u32(to + 8, first >> 16);
+	store64(to, first >> 48 | (uint64_t)rest << 16 | first << 48);
+	store32(to + 8, first >> 16);
 }
 
 // The same words as ipv4_write(). Returns the sum of the addresses.
 static inline __attribute__((always_inline)) uint64_t ipv4_return(
 	uint8_t *to, const uint8_t *p, uint16_t udp_len)
 {
-	const uint32_t src = load_u32(p + 12), dst = load_u32(p + 16);
+	const uint32_t src = load32(p + 12), dst = load32(p + 16);
 	const uint64_t addr_sum = (uint64_t)src + dst;
 	const uint32_t version_len =
 		htonl((4u << 4 | IPV4_LEN_MIN / 4) << 24 | (IPV4_LEN_MIN + udp_len));
@@ -153,28 +106,28 @@ static inline __attribute__((always_inline)) uint64_t ipv4_return(
 	const uint16_t checksum =
 		sum_finish(addr_sum + (uint64_t)version_len + id_fragment + ttl_proto);
 
-	store_u32(to, version_len);
-	store_u32(to + 4, id_fragment);
+	store32(to, version_len);
+	store32(to + 4, id_fragment);
 	memcpy(to + 8, &ttl_proto, sizeof(ttl_proto));
 	memcpy(to + 10, &checksum, sizeof(checksum));
-	store_u32(to + 12, dst);
-	store_u32(to + 16, src);
+	store32(to + 12, dst);
+	store32(to + 16, src);
 	return addr_sum;
 }
 
 // The same words as ipv6_write(). Returns the sum of the addresses.
 static uint64_t ipv6_return(uint8_t *to, const uint8_t *p, uint16_t udp_len)
 {
-	const uint64_t src[2] = {load_u64(p + 8), load_u64(p + 16)};
-	const uint64_t dst[2] = {load_u64(p + 24), load_u64(p + 32)};
+	const uint64_t src[2] = {load64(p + 8), load64(p + 16)};
+	const uint64_t dst[2] = {load64(p + 24), load64(p + 32)};
 
-	store_u32(to, htonl(6u << 28));
-	store_u32(to + 4, htonl((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | HOP_LIMIT));
-	store_u64(to + 8, dst[0]);
-	store_u64(to + 16, dst[1]);
-	store_u64(to + 24, src[0]);
-	store_u64(to + 32, src[1]);
-	return carry_add(carry_add(src[0], src[1]), carry_add(dst[0], dst[1]));
+	store32(to, htonl(6u << 28));
+	store32(to + 4, htonl((uint32_t)udp_len << 16 | IPPROTO_UDP << 8 | HOP_LIMIT));
+	store64(to + 8, dst[0]);
+	store64(to + 16, dst[1]);
+	store64(to + 24, src[0]);
+	store64(to + 32, src[1]);
+	return sum_words(sum_words(src[0], src[1]), sum_words(dst[0], dst[1]));
 }
 
 // Writes the headers of the answer to `frame` at `to`, which may be the same place or, for a VLAN
@@ -187,22 +140,22 @@ static inline __attribute__((always_inline)) void headers_return(uint8_t *to, co
 
 	macs_return(to, frame);
 	if (tag) {
-		store_u32(to + 2 * MAC_LEN, htonl((uint32_t)ETHERTYPE_VLAN << 16 | info->vlan_tci));
+		store32(to + 2 * MAC_LEN, htonl((uint32_t)ETHERTYPE_VLAN << 16 | info->vlan_tci));
 		to += VLAN_LEN;
 	}
 	to += info->l2_len;
 	const uint64_t addr_sum =
 		info->family == 4 ? ipv4_return(to, ip, udp_len) : ipv6_return(to, ip, udp_len);
-	const uint32_t ports = load_u32(udp);
+	const uint32_t ports = load32(udp);
 	// The length is in the pseudo header and in the header.
-	uint64_t sum = carry_add(addr_sum, htons(IPPROTO_UDP) + 2 * (uint64_t)len + ports);
-	uint16_t checksum = sum_finish(carry_add(sum, carry_sum(udp + UDP_LEN, coap_len)));
+	uint64_t sum = sum_words(addr_sum, htons(IPPROTO_UDP) + 2 * (uint64_t)len + ports);
+	uint16_t checksum = sum_finish(sum_words(sum, sum_bytes(udp + UDP_LEN, coap_len)));
 
 	if (!checksum)
 		checksum = UINT16_MAX; // as in udp_write()
 	to += info->l3_len;
-	store_u32(to, ports << 16 | ports >> 16);
-	store_u32(to + 4, len | (uint32_t)checksum << 16);
+	store32(to, ports << 16 | ports >> 16);
+	store32(to + 4, len | (uint32_t)checksum << 16);
 }
 
 void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len)

@@ -37,6 +37,43 @@ static inline void store_be16(uint8_t *p, uint16_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
+// Words as they lie in memory.
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte of a word is its lowest");
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline void store64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void store32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
 // The ones' complement sum of RFC 1071, of 16-bit words as they lie in memory: it is the same sum
 // in either byte order, and so may be added up in words of 32 bits and folded at the end.
 // Inlined for its constant lengths: that takes a quarter off dp_frame_classify().
@@ -66,6 +103,26 @@ static inline __attribute__((always_inline)) uint64_t sum_add(
 		memcpy(&v2, p, 1); // an odd byte is followed by a 0
 		sum += v2;
 	}
+	return sum;
+}
+
+// Adds words of the same sum, in 64 bits: a carry counts as one.
+static inline uint64_t sum_words(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+// Such a sum of len >= 8 bytes. What is left behind the last whole word is read as the end of one.
+static inline uint64_t sum_bytes(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+	uint64_t sum = 0;
+
+	for (; end - p >= 8; p += 8)
+		sum = sum_words(sum, load64(p));
+	if (p < end)
+		sum = sum_words(sum, load64(end - 8) >> 8 * (8 - (end - p)));
 	return sum;
 }
 
