@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bench/upstream_backend.h"
+#include "bench/upstream_batch.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
@@ -20,12 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WINDOW_MAX   8192
-#define ROUNDS_MAX   101
-#define ROOM         1024 // bytes of the largest answer
-#define FEED_US      50 // between looks at the rings: as a worker, this takes no CPU from the loop
-#define PAYLOAD_ROOM 1024
-#define STUCK_MS     20000
+#define WINDOW_MAX     8192
+#define ROUNDS_MAX     101
+#define ROOM           1024 // bytes of the largest answer
+#define FEED_US        50 // between looks at the rings: as a worker, this takes no CPU from the loop
+#define PAYLOAD_ROOM   1024
+#define STUCK_MS       20000
+#define REQUESTS       50000 // of a round
+#define BATCH_READINGS 4000000
 
 static const char help[] =
 	"usage: upstream [OPTION]... [URL...]\n"
@@ -38,6 +41,8 @@ static const char help[] =
 	"  -g, --get         GET instead of POST\n"
 	"  -s, --size BYTES  payload of a POST (32)\n"
 	"  -m, --more TEXT   more keys of the upstream, such as \"max_connections: 8\"\n"
+	"      --batch FORMAT  readings of 64 bytes in batches of 64 KB, 4000000 a round\n"
+	"      --loop-cpu CPU  of the loop, with --batch (1)\n"
 	"  -j, --json        one object a line\n";
 
 struct options {
@@ -45,6 +50,8 @@ struct options {
 	bool get, json;
 	int backend_cpu; // -1: any
 	const char *more;
+	const char *batch; // format; NULL: each reading by itself
+	unsigned long loop_cpu;
 };
 
 struct round {
@@ -300,6 +307,8 @@ static void options_parse(struct options *o, int argc, char **argv)
 		{"get", no_argument, NULL, 'g'},
 		{"size", required_argument, NULL, 's'},
 		{"more", required_argument, NULL, 'm'},
+		{"batch", required_argument, NULL, 'B'},
+		{"loop-cpu", required_argument, NULL, 'C'},
 		{"json", no_argument, NULL, 'j'},
 		{"backend-cpu", required_argument, NULL, 'b'},
 		{"help", no_argument, NULL, 'h'},
@@ -326,6 +335,12 @@ static void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case 'm':
 			o->more = optarg;
+			break;
+		case 'B':
+			o->batch = optarg;
+			break;
+		case 'C':
+			o->loop_cpu = number(optarg, 0, 1023);
 			break;
 		case 'j':
 			o->json = true;
@@ -359,12 +374,12 @@ static void eal_start(void)
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.requests = 50000,
 		.window = 128,
 		.rounds = 5,
 		.size = 32,
 		.backend_cpu = -1,
 		.more = "",
+		.loop_cpu = 1,
 	};
 	char backend[64] = "";
 
@@ -375,6 +390,20 @@ int main(int argc, char **argv)
 		count = 1;
 	}
 	eal_start();
+	if (o.batch) {
+		for (size_t i = 0; i < count; i++)
+			upstream_batch(&(struct upstream_batch){
+				.url = *backend ? backend : argv[optind + (int)i],
+				.format = o.batch,
+				.more = o.more,
+				.readings = o.requests ? o.requests : BATCH_READINGS,
+				.rounds = o.rounds,
+				.loop_cpu = (unsigned)o.loop_cpu,
+				.json = o.json,
+			});
+		return 0;
+	}
+	o.requests = o.requests ? o.requests : REQUESTS;
 	struct subject *subjects = calloc(count, sizeof(*subjects));
 	if (!subjects)
 		give_up("out of memory");

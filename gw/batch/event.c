@@ -108,6 +108,8 @@ static enum batch_body body_of(
 static uint8_t *line_put(uint8_t *at, const uint8_t *json, size_t len)
 {
 	memcpy(at, json, len);
+	if (!memchr(json, '\n', len) && !memchr(json, '\r', len)) // nearly always
+		return at + len;
 	for (size_t i = 0; i < len; i++)
 		if (at[i] == '\n' || at[i] == '\r')
 			at[i] = ' ';
