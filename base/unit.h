@@ -11,6 +11,7 @@ enum unit {
 	UNIT_BYTES,
 	UNIT_CYCLES, // of the time-stamp counter
 	UNIT_MS,
+	UNIT_US,
 };
 
 // As people read it; NULL for UNIT_COUNT.
@@ -25,6 +26,8 @@ static inline const char *unit_name(enum unit unit)
 		return "cycles";
 	case UNIT_MS:
 		return "ms";
+	case UNIT_US:
+		return "us";
 	}
 	return NULL;
 }

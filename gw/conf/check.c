@@ -230,17 +230,42 @@ static const char *version_of(const struct conf_server *server)
 	return server->http2 ? "HTTP/2" : "HTTP/1.1";
 }
 
-static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
+static void weights_check(
+	const struct conf *conf, const struct conf_upstream *upstream, struct conf_mistakes *m)
+{
+	for (size_t s = 0; s < upstream->server_count; s++)
+		if (upstream->servers[s].weight || !upstream->servers[s].text)
+			return;
+	if (upstream->servers && !m->count) // a weight that is none counts as 0
+		conf_mistake(m, conf_mark_of(conf, &upstream->servers),
+			"upstreams.%s.servers: none gets requests, since all have weight 0",
+			upstream->name);
+}
+
+static int servers_name(const struct conf_upstream *upstream)
+{
+	for (size_t s = 0; s < upstream->server_count; s++)
+		if (asprintf(&upstream->servers[s].name, "%s.%zu", upstream->name, s) < 0) {
+			upstream->servers[s].name = NULL;
+			return -ENOMEM;
+		}
+	return 0;
+}
+
+static int upstreams_check(const struct conf *conf, struct conf_mistakes *m)
 {
 	for (size_t u = 0; u < conf->upstream_count; u++) {
 		const struct conf_upstream *upstream = &conf->upstreams[u];
 
 		if (!upstream->name)
 			continue;
+		if (servers_name(upstream))
+			return -ENOMEM;
 		char owner[CONF_QUOTE_MAX];
 		snprintf(owner, sizeof(owner), "upstreams.%s", upstream->name);
 		conf_headers_check(conf, owner, upstream->headers, upstream->header_count, m);
 		tls_check(conf, upstream, m);
+		weights_check(conf, upstream, m);
 		for (size_t s = 0; s < upstream->server_count; s++) {
 			const struct conf_server *server = &upstream->servers[s];
 			const struct conf_server *first = &upstream->servers[0];
@@ -262,6 +287,7 @@ static void upstreams_check(const struct conf *conf, struct conf_mistakes *m)
 			}
 		}
 	}
+	return 0;
 }
 
 // Whether every path that matches b also matches a.
@@ -413,7 +439,8 @@ int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 {
 	if (ports_check(conf, mistakes) || workers_check(conf, mistakes))
 		return -ENOMEM;
-	upstreams_check(conf, mistakes);
+	if (upstreams_check(conf, mistakes))
+		return -ENOMEM;
 	routes_check(conf, mistakes);
 	devices_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {

@@ -88,6 +88,7 @@ enum conf_scheme { CONF_HTTP, CONF_HTTPS };
 // Where requests are sent, split and checked. The URL of a request is origin, base and the path.
 struct conf_server {
 	char *text; // as it stands in the file
+	char *name; // of its upstream, a dot and its place in the list, from 0: "telemetry.0"
 	enum conf_scheme scheme;
 	bool http2;
 	char *host; // name or address, an IPv6 address without brackets; "localhost" for a socket
@@ -96,6 +97,7 @@ struct conf_server {
 	char *origin;    // "http://" or "https://" and the authority
 	char *base;      // path in front of every request's path: "" or "/a/b", no slash at the end
 	char *unix_path; // path of a UNIX socket, else NULL
+	uint16_t weight; // its share of the requests beside the others; 0: none
 	unsigned line;
 };
 

@@ -11,8 +11,9 @@ static void indent(FILE *out, unsigned depth)
 
 static bool has_children(const struct conf_key *key)
 {
-	return key->type == CONF_GROUP || (key->type == CONF_MAP && !key->item->word) ||
-		(key->type == CONF_LIST && key->item->type == CONF_GROUP);
+	return key->type == CONF_GROUP ||
+		((key->type == CONF_MAP || key->type == CONF_LIST) &&
+			key->item->type == CONF_GROUP && !key->item->word);
 }
 
 // Writes a value as the file needs it: a mode in octal is quoted, or it would be a number.
@@ -40,6 +41,23 @@ static void facts_write(FILE *out, const struct conf_key *key)
 				      : "");
 }
 
+// What the entries of a list are that may be words: their keys stand in no lines of their own.
+static void entries_write(FILE *out, const struct conf_key *keys, unsigned depth)
+{
+	char what[CONF_WHAT_MAX];
+
+	indent(out, depth);
+	fprintf(out, "# Each is %s, or a map with that as %s and\n", conf_key_what(keys, what),
+		keys->name);
+	for (const struct conf_key *key = keys + 1; key->name; key++) {
+		indent(out, depth);
+		fprintf(out, "#   %s: %s\n", key->name, key->help);
+		indent(out, depth);
+		fprintf(out, "#     Must be %s; default %s.\n", conf_key_what(key, what),
+			key->preset);
+	}
+}
+
 static void keys_write(FILE *out, const struct conf_key *keys, unsigned depth)
 {
 	for (const struct conf_key *key = keys; key->name; key++) {
@@ -48,6 +66,8 @@ static void keys_write(FILE *out, const struct conf_key *keys, unsigned depth)
 		indent(out, depth);
 		if (key->type != CONF_GROUP) {
 			facts_write(out, key);
+			if (key->type == CONF_LIST && key->item->word)
+				entries_write(out, key->item->keys, depth);
 			indent(out, depth);
 		}
 		if (!has_children(key)) {

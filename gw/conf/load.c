@@ -450,17 +450,20 @@ static void pair_load(struct loader *l, const struct trail *trail, const struct 
 	}
 }
 
-// Loads a group that is written as the value of one of its keys.
+// Loads a group that is written as the value of one of its keys; the others have their defaults.
 static void word_load(struct loader *l, const struct trail *trail, const struct conf_key *group,
 	const yaml_node_t *node, void *base)
 {
+	const yaml_node_t *given[CONF_KEYS_MAX] = {NULL};
 	const struct conf_key *key = group->keys;
 
 	while (strcmp(key->name, group->word))
 		key++;
+	given[key - group->keys] = node;
 	if (key->choice)
 		*(unsigned *)((char *)base + key->choice_offset) = key->choice;
 	scalar_load(l, trail, key, node, (char *)base + key->offset);
+	presets_take(l, group->keys, given, base);
 }
 
 // `at` is where the group is named: its key, or itself in a list.

@@ -268,15 +268,28 @@ static const struct conf_key upstream_name = {
 	.form = &conf_upstream_name_form,
 };
 
+static const struct conf_key server_keys[] = {
+	{
+		.name = "url", .type = CONF_URL, .size = sizeof(struct conf_server), .required = true,
+		.line_offset = offsetof(struct conf_server, line), .sample = "\"http://10.0.0.5:8080\"",
+		.help = "Where requests go.",
+	}, {
+		.name = "weight", .type = CONF_INT, FIELD(conf_server, weight), .min = 0, .max = 256,
+		.preset = "1",
+		.help = "Its share of the requests, beside those of the others; 0: none.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key server_item = {
-	.type = CONF_URL, ITEM(conf_server),
+	.type = CONF_GROUP, ITEM(conf_server), .keys = server_keys, .word = "url",
 };
 
 static const struct conf_key upstream_keys[] = {
 	{
 		.name = "servers", .type = CONF_LIST, ITEMS(conf_upstream, servers, server_count),
 		.required = true, .min = 1, .max = CONF_SERVERS_MAX, .item = &server_item,
-		.sample = "[\"http://10.0.0.5:8080\", \"https://10.0.0.6:8443/base\"]",
+		.sample = "[\"http://10.0.0.5:8080\", {url: \"https://10.0.0.6:8443/base\", weight: 2}]",
 		.help = "Where requests go: http://HOST:PORT/BASE, the same with https, h2c or h2 (HTTP/2 without and with TLS), or http+unix: or h2c+unix:/PATH/OF/SOCKET.",
 	}, {
 		.name = "balance", .type = CONF_ENUM, FIELD(conf_upstream, balance), .words = balances,

@@ -175,7 +175,7 @@ static enum conf_verdict http_parse(const struct url_form *form, const char *tex
 enum conf_verdict conf_url_parse(
 	const char *text, struct conf_server *server, char why[CONF_WHY_MAX])
 {
-	struct conf_server got = {.line = server->line};
+	struct conf_server got = {.line = server->line, .weight = server->weight};
 	unsigned f = 0, known = sizeof(forms) / sizeof(forms[0]);
 	char quoted[CONF_QUOTE_MAX];
 	enum conf_verdict verdict;
@@ -205,6 +205,7 @@ enum conf_verdict conf_url_parse(
 void conf_url_free(struct conf_server *server)
 {
 	free(server->text);
+	free(server->name);
 	free(server->host);
 	free(server->authority);
 	free(server->origin);

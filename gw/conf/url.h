@@ -8,7 +8,7 @@
 #include "gw/conf/verdict.h"
 
 // Parses a URL of a server; gw/conf/url.c lists the schemes. On CONF_OK the caller frees *server
-// with conf_url_free(); otherwise *server is unchanged.
+// with conf_url_free(); otherwise *server is unchanged. Its line and weight stay in any case.
 enum conf_verdict conf_url_parse(const char *text, struct conf_server *server,
 	char why[CONF_WHY_MAX]) __attribute__((warn_unused_result));
 // Frees what *server points to.

@@ -160,6 +160,38 @@ void ctl_reply_status(struct ctl_request *req, const struct ctl_status *status)
 	ctl_request_reply(req, &body, true);
 }
 
+const char *ctl_server_order_name(enum ctl_server_order order)
+{
+	static const char *const names[CTL_SERVER_ORDER_COUNT] = {[CTL_SERVER_READY] = "ready",
+		[CTL_SERVER_DRAIN] = "drain",
+		[CTL_SERVER_MAINT] = "maint"};
+
+	return names[order];
+}
+
+void ctl_list_server(struct ctl_request *req, const struct ctl_server_status *server)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "name", server->name);
+	ctl_put_text(&body, "url", server->url);
+	ctl_put_uint(&body, "weight", server->weight);
+	ctl_put_text(&body, "order", ctl_server_order_name(server->order));
+	ctl_put_text(&body, "health", server->health);
+	ctl_put_uint(&body, "in_flight", server->in_flight);
+	ctl_put_uint(&body, "attempts", server->attempts);
+	ctl_put_uint(&body, "answers", server->answers);
+	ctl_put_uint(&body, "failures", server->failures);
+	if (server->answers) {
+		ctl_put_uint(&body, "latency_p50_us", server->latency_p50_us);
+		ctl_put_uint(&body, "latency_p99_us", server->latency_p99_us);
+	}
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
 void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter)
 {
 	struct ctl_writer body;

@@ -64,3 +64,16 @@ void ctl_event_upstream_state(
 	ctl_put_uint(&body, "servers_up", servers_up);
 	event_send(server, "upstream.state", &body);
 }
+
+void ctl_event_server_order(
+	struct ctl_server *server, const char *upstream, const char *url, const char *order)
+{
+	struct ctl_writer body;
+
+	if (!event_begin(server, &body))
+		return;
+	ctl_put_text(&body, "upstream", upstream);
+	ctl_put_text(&body, "server", url);
+	ctl_put_text(&body, "order", order);
+	event_send(server, "server.order", &body);
+}

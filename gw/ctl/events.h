@@ -17,5 +17,8 @@ void ctl_event_alarm(struct ctl_server *server, const char *sentence, bool activ
 // "upstream.state": another number of its servers is up.
 void ctl_event_upstream_state(
 	struct ctl_server *server, const char *name, unsigned servers, unsigned servers_up);
+// "server.order": an operator ordered "ready", "drain" or "maint" of a server of an upstream.
+void ctl_event_server_order(
+	struct ctl_server *server, const char *upstream, const char *url, const char *order);
 
 #endif

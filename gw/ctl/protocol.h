@@ -11,6 +11,8 @@
 #define CTL_TEXT_MAX       1024  // bytes of an error's message
 #define CTL_LIST_MAX       256   // devices in one answer to "device list"
 #define CTL_PATH_MAX       4000  // bytes of a path
+#define CTL_UPSTREAM_MAX   63    // bytes of an upstream's name
+#define CTL_SERVER_MAX     2048  // bytes of a server's URL
 
 // Limits of the server.
 #define CTL_CLIENTS_MAX     64            // connections
@@ -34,6 +36,7 @@ const char *ctl_level_name(enum ctl_level level);
 	X(CTL_UNSUPPORTED, "unsupported")       /* well formed, but this build does not have it */ \
 	X(CTL_TOO_LARGE, "too-large")           /* the answer does not fit a datagram */           \
 	X(CTL_NO_SUCH_DEVICE, "no-such-device") /* */                                              \
+	X(CTL_NO_SUCH_SERVER, "no-such-server") /* or no such upstream */                          \
 	X(CTL_EXISTS, "exists")                 /* that name or those ids are taken */             \
 	X(CTL_KEYS_IN_USE, "keys-in-use")       /* another device derives the same keys */         \
 	X(CTL_KEYS_USED, "keys-used")           /* never_used, but these keys were used before */  \

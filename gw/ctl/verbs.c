@@ -253,6 +253,67 @@ static void on_store_backup(void *arg, struct ctl_request *req, const struct ctl
 		unsupported(req);
 }
 
+// Copies a text, whose length was looked at. False if a 0 is inside; the request is answered then.
+static bool text_take(struct ctl_request *req, const struct ctl_arg *arg, char *text)
+{
+	memcpy(text, arg->item.data, arg->item.value);
+	text[arg->item.value] = 0;
+	if (strlen(text) == arg->item.value)
+		return true;
+	ctl_request_error(req, CTL_BAD_REQUEST, "%s: has a 0 in it", arg->key);
+	return false;
+}
+
+static void on_upstream_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {
+		{"name", CTL_CBOR_TEXT, .required = true, .min = 1, .max = CTL_UPSTREAM_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	char name[CTL_UPSTREAM_MAX + 1];
+
+	if (!ctl_args_read(req, map, args, 1) || !text_take(req, &args[0], name))
+		return;
+	if (ops->upstream_show)
+		ops->upstream_show(ops->arg, req, name);
+	else
+		unsupported(req);
+}
+
+static void server_order(const struct ctl_ops *ops, struct ctl_request *req,
+	const struct ctl_cbor *map, enum ctl_server_order order)
+{
+	enum { UPSTREAM, SERVER, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[UPSTREAM] = {"upstream", CTL_CBOR_TEXT, true, 1, CTL_UPSTREAM_MAX},
+		[SERVER] = {"server", CTL_CBOR_TEXT, true, 1, CTL_SERVER_MAX},
+	};
+	char upstream[CTL_UPSTREAM_MAX + 1], server[CTL_SERVER_MAX + 1];
+
+	if (!ctl_args_read(req, map, args, COUNT) || !text_take(req, &args[UPSTREAM], upstream) ||
+		!text_take(req, &args[SERVER], server))
+		return;
+	if (ops->server_order)
+		ops->server_order(ops->arg, req, upstream, server, order);
+	else
+		unsupported(req);
+}
+
+static void on_server_drain(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	server_order(arg, req, map, CTL_SERVER_DRAIN);
+}
+
+static void on_server_maint(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	server_order(arg, req, map, CTL_SERVER_MAINT);
+}
+
+static void on_server_ready(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	server_order(arg, req, map, CTL_SERVER_READY);
+}
+
 // The reply comes before the first event.
 static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
@@ -288,6 +349,11 @@ const struct ctl_verb ctl_verbs[] = {
 	{"device rotate", CTL_ADMIN, false, on_device_rotate, "give a device other keys"},
 	{"store check", CTL_ADMIN, false, on_store_check, "look for damage in the device store"},
 	{"store backup", CTL_ADMIN, false, on_store_backup, "copy the device store"},
+	{"upstream show", CTL_VIEW, false, on_upstream_show, "servers of an upstream"},
+	{"server drain", CTL_OPERATE, false, on_server_drain,
+		"give a server of an upstream no new requests"},
+	{"server maint", CTL_OPERATE, false, on_server_maint, "the same, and do not check it"},
+	{"server ready", CTL_OPERATE, false, on_server_ready, "give it requests again"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"shutdown", CTL_ADMIN, false, on_shutdown, "stop the daemon"},
 };

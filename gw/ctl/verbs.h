@@ -28,6 +28,17 @@
 extern const struct ctl_verb ctl_verbs[];
 extern const size_t ctl_verb_count;
 
+// What an operator orders of a server of an upstream.
+enum ctl_server_order {
+	CTL_SERVER_READY, // gets requests if it is up
+	CTL_SERVER_DRAIN, // gets no new ones
+	CTL_SERVER_MAINT, // nor are its health checks made
+	CTL_SERVER_ORDER_COUNT,
+};
+
+// "ready", "drain", "maint": as the verbs behind "server ".
+const char *ctl_server_order_name(enum ctl_server_order order);
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -59,6 +70,11 @@ struct ctl_ops {
 	void (*store_check)(void *arg, struct ctl_request *req);
 	// ctl_request_end() when the copy is complete and durable. The path is absolute.
 	void (*store_backup)(void *arg, struct ctl_request *req, const char *path);
+	// ctl_list_server() for each of an upstream's servers, then ctl_request_end()
+	void (*upstream_show)(void *arg, struct ctl_request *req, const char *upstream);
+	// ctl_request_end() when it is on its way to the loops. server: its URL, or its name.
+	void (*server_order)(void *arg, struct ctl_request *req, const char *upstream,
+		const char *server, enum ctl_server_order order);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;
@@ -150,6 +166,19 @@ struct ctl_status {
 
 // (last)
 void ctl_reply_status(struct ctl_request *req, const struct ctl_status *status);
+
+struct ctl_server_status {
+	const char *name; // "telemetry.0"
+	const char *url;
+	unsigned weight;
+	enum ctl_server_order order;
+	const char *health; // "up", "down" or "ejected"
+	uint64_t in_flight;
+	uint64_t attempts, answers, failures;
+	uint64_t latency_p50_us, latency_p99_us; // bounds; 0: no answers; UINT64_MAX: beyond all
+};
+
+void ctl_list_server(struct ctl_request *req, const struct ctl_server_status *server);
 
 struct ctl_counter {
 	const char *name; // "drop.bad-tag"

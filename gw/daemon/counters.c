@@ -84,6 +84,61 @@ static const char *upstream_read(const struct daemon *daemon, size_t row, struct
 	return up_stat_name(stat);
 }
 
+// Servers of upstreams: server_stats.def, the requests under way, and the histogram of latencies,
+// whose buckets include those below, as Prometheus has it. A server that was asked nothing is left
+// out; before there are loops all are there.
+
+#define SERVER_ROWS (UP_SERVER_STAT_COUNT + 1 + UP_LATENCY_BUCKETS)
+
+static size_t server_rows(const struct daemon *daemon)
+{
+	return daemon->conf->upstream_count * CONF_SERVERS_MAX * SERVER_ROWS;
+}
+
+static const char *latency_read(
+	const struct up_server_view *view, unsigned bucket, struct counter *counter)
+{
+	static const char *const names[UP_LATENCY_BUCKETS] = {"latency_le_64us", "latency_le_128us",
+		"latency_le_256us", "latency_le_512us", "latency_le_1024us", "latency_le_2048us",
+		"latency_le_4096us", "latency_le_8192us", "latency_le_16384us",
+		"latency_le_32768us", "latency_le_65536us", "latency_le_131072us",
+		"latency_le_262144us", "latency_le_524288us", "latency_le_1048576us",
+		"latency_le_2097152us", "latency_le_4194304us", "latency_le_8388608us",
+		"latency_le_16777216us", "latency_le_33554432us", "latency_le_inf"};
+
+	counter->help = "whole answers that took no longer";
+	for (unsigned i = 0; i <= bucket; i++)
+		counter->value += view->stats.latency[i];
+	return names[bucket];
+}
+
+static const char *server_read(const struct daemon *daemon, size_t row, struct counter *counter)
+{
+	size_t upstream = row / SERVER_ROWS / CONF_SERVERS_MAX;
+	size_t server = row / SERVER_ROWS % CONF_SERVERS_MAX;
+	struct up_server_view view;
+
+	row %= SERVER_ROWS;
+	if (server >= daemon->conf->upstreams[upstream].server_count)
+		return NULL;
+	upstreams_server(daemon, upstream, server, &view);
+	if (daemon->loop[0] && !view.stats.stat[UP_SERVER_STAT_attempts])
+		return NULL;
+	counter->label_value = daemon->conf->upstreams[upstream].servers[server].name;
+	if (row < UP_SERVER_STAT_COUNT) {
+		counter->help = up_server_stat_help(row);
+		counter->unit = up_server_stat_unit(row);
+		counter->value = view.stats.stat[row];
+		return up_server_stat_name(row);
+	}
+	if (row > UP_SERVER_STAT_COUNT)
+		return latency_read(&view, (unsigned)row - UP_SERVER_STAT_COUNT - 1, counter);
+	counter->help = "HTTP requests under way to the server now";
+	counter->is_gauge = true;
+	counter->value = view.in_flight;
+	return "inflight";
+}
+
 // Ports: frames between a port and the kernel TAP beside it.
 
 static const struct {
@@ -348,6 +403,7 @@ static const struct source {
 	{"ctl", NULL, '.', control_rows, control_read},
 	{"", NULL, 0, stat_rows, stat_read},
 	{"upstream", "upstream", '.', upstream_rows, upstream_read},
+	{"server", "server", '.', server_rows, server_read},
 	{"port", "port", '.', port_rows, port_read},
 	{"", NULL, 0, log_rows, log_read},
 	{"stage", "stage", '_', stage_rows, stage_read},

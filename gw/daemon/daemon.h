@@ -57,7 +57,7 @@ struct daemon {
 	struct dp *dp;
 	struct registry registry;
 	struct up_access_log *access;         // NULL: none
-	uint64_t *servers_down;               // shared by the loops, which write it
+	struct up_servers_shared *servers;    // of each upstream; shared with the loops
 	struct up_loop *loop[CONF_LOOPS_MAX]; // HTTP loops: conf->workers.loops of them
 	struct ctl_server *ctl;
 	struct ctl_ops ops;

@@ -133,7 +133,7 @@ int daemon_stop(struct daemon *daemon)
 			close(daemon->port[i].tap_fd);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_free(daemon->loop[i]);
-	free(daemon->servers_down);
+	free(daemon->servers);
 	access_turn(daemon);
 	up_access_log_free(daemon->access);
 	dp_free(daemon->dp);

@@ -23,13 +23,12 @@ int upstreams_start(struct daemon *daemon)
 	struct error error;
 	int rc = 0;
 
-	daemon->servers_down =
-		calloc(daemon->conf->upstream_count + 1, sizeof(daemon->servers_down[0]));
-	if (!daemon->servers_down) {
+	daemon->servers = calloc(daemon->conf->upstream_count + 1, sizeof(daemon->servers[0]));
+	if (!daemon->servers) {
 		log_error("no memory");
 		return -ENOMEM;
 	}
-	config.servers_down = daemon->servers_down;
+	config.servers = daemon->servers;
 	if (daemon->conf->log.access)
 		rc = up_access_log_create(
 			&daemon->conf->log, config.loops, &daemon->access, &error);
@@ -95,6 +94,48 @@ static void refusals_tell(struct daemon *daemon)
 		alarm_raise(daemon, sentence);
 	else
 		alarm_end(daemon, sentence);
+}
+
+void upstreams_server(
+	const struct daemon *daemon, size_t upstream, size_t server, struct up_server_view *view)
+{
+	*view = (struct up_server_view){.down = false};
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_server_add(daemon->loop[i], upstream, server, view);
+}
+
+enum ctl_server_order upstreams_ordered(const struct daemon *daemon, size_t upstream, size_t server)
+{
+	const struct up_servers_shared *servers = &daemon->servers[upstream];
+
+	return servers->maint >> server & 1    ? CTL_SERVER_MAINT
+		: servers->drain >> server & 1 ? CTL_SERVER_DRAIN
+					       : CTL_SERVER_READY;
+}
+
+static void bit_set(uint64_t *word, size_t bit, bool value)
+{
+	uint64_t set = UINT64_C(1) << bit;
+
+	__atomic_store_n(word, value ? *word | set : *word & ~set, __ATOMIC_RELAXED);
+}
+
+void upstreams_order(
+	struct daemon *daemon, size_t upstream, size_t server, enum ctl_server_order order)
+{
+	const struct conf_upstream *conf = &daemon->conf->upstreams[upstream];
+	struct up_servers_shared *servers = &daemon->servers[upstream];
+
+	if (order == upstreams_ordered(daemon, upstream, server))
+		return;
+	bit_set(&servers->drain, server, order == CTL_SERVER_DRAIN);
+	bit_set(&servers->maint, server, order == CTL_SERVER_MAINT);
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_wake(daemon->loop[i]);
+	log_notice("upstream %s: server %s: %s, ordered at the control socket", conf->name,
+		conf->servers[server].text, ctl_server_order_name(order));
+	ctl_event_server_order(
+		daemon->ctl, conf->name, conf->servers[server].text, ctl_server_order_name(order));
 }
 
 void upstreams_turn(struct daemon *daemon)

@@ -15,6 +15,17 @@ uint64_t upstreams_stat(const struct daemon *daemon, size_t upstream, enum up_st
 // How many servers of an upstream are up. Loops may disagree: it is the least that one of them
 // sees.
 size_t upstreams_servers_up(const struct daemon *daemon, size_t upstream);
+// What all loops together know of a server.
+void upstreams_server(
+	const struct daemon *daemon, size_t upstream, size_t server, struct up_server_view *view);
+
+// What an operator ordered of a server. It is kept in memory only: a restart makes all ready.
+enum ctl_server_order upstreams_ordered(
+	const struct daemon *daemon, size_t upstream, size_t server);
+// Orders it: all loops follow within a turn. Logged, and told as an event, unless it is so already.
+void upstreams_order(
+	struct daemon *daemon, size_t upstream, size_t server, enum ctl_server_order order);
+
 // In each turn of main: sends an event for each upstream whose number of servers up has changed.
 void upstreams_turn(struct daemon *daemon);
 

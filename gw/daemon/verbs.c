@@ -7,6 +7,7 @@
 #include "gw/daemon/stats.h"
 #include "gw/daemon/status.h"
 #include "gw/daemon/store_verbs.h"
+#include "gw/daemon/upstream_verbs.h"
 #include "gw/os/log.h"
 
 static void verb_shutdown(void *arg, struct ctl_request *req)
@@ -32,6 +33,8 @@ void verbs_init(struct daemon *daemon)
 		.device_rotate = verb_device_rotate,
 		.store_check = verb_store_check,
 		.store_backup = verb_store_backup,
+		.upstream_show = verb_upstream_show,
+		.server_order = verb_server_order,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

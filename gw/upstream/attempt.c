@@ -2,6 +2,7 @@
 
 #include "gw/upstream/attempt.h"
 
+#include "base/clock.h"
 #include "gw/os/log.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/random.h"
@@ -41,6 +42,13 @@ bool up_attempt_spend(struct up_group *group)
 
 // ---- servers
 
+static void outstanding_add(const struct up_attempt *a, int n)
+{
+	unsigned *outstanding = &a->group->servers->server[a->server].outstanding;
+
+	__atomic_store_n(outstanding, *outstanding + (unsigned)n, __ATOMIC_RELAXED);
+}
+
 enum http_error up_attempt_start(struct up_attempt *a)
 {
 	struct up_group *group = a->group;
@@ -67,14 +75,16 @@ enum http_error up_attempt_start(struct up_attempt *a)
 	up_stat_add(group, UP_STAT_attempts, 1);
 	if (group->engine->ops->start(group->engine, t))
 		return HTTP_ERR_no_memory;
-	group->servers->server[server].outstanding++;
+	a->started_ns = clock_ns();
+	outstanding_add(a, 1);
+	up_server_stat_add(&group->servers->server[server].stats, UP_SERVER_STAT_attempts, 1);
 	return HTTP_ERR_none;
 }
 
 void up_attempt_cancel(struct up_attempt *a)
 {
 	a->group->engine->ops->cancel(a->group->engine, &a->transfer);
-	a->group->servers->server[a->server].outstanding--;
+	outstanding_add(a, -1);
 }
 
 // ---- what became of it
@@ -180,7 +190,10 @@ static enum http_error error_of_sent(const struct http_transfer *t, enum http_er
 enum http_error up_attempt_over(struct up_attempt *a, enum http_error error)
 {
 	error = error_of_sent(&a->transfer, error);
-	a->group->servers->server[a->server].outstanding--;
+	outstanding_add(a, -1);
+	if (!error)
+		up_server_stats_answer(&a->group->servers->server[a->server].stats,
+			(clock_ns() - a->started_ns) / 1000);
 	server_judge(a, error);
 	if (error == HTTP_ERR_local)
 		up_group_say_local(a->group, a->transfer.local_errno);

@@ -21,10 +21,11 @@ struct up_attempt {
 	uint64_t device;      // hash of its name
 	uint64_t deadline_ms; // of whoever waits
 	// Zero at first.
-	size_t server;    // index of the one being asked
-	uint64_t tried;   // bits of the servers asked so far, this one too
-	unsigned retries; // so far
-	bool seen;        // a server that was asked before may have seen it
+	size_t server;       // index of the one being asked
+	uint64_t tried;      // bits of the servers asked so far, this one too
+	unsigned retries;    // so far
+	bool seen;           // a server that was asked before may have seen it
+	uint64_t started_ns; // CLOCK_MONOTONIC: when the one being asked was
 };
 
 _Static_assert(offsetof(struct up_attempt, transfer) == 0, "a transfer is cast to its attempt");

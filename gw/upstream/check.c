@@ -14,6 +14,7 @@ struct check {
 	struct http_transfer transfer;
 	struct up_group *group;
 	bool busy;
+	bool paused; // its server is in maintenance
 	uint64_t due_ms;
 };
 
@@ -34,6 +35,8 @@ static void check_done(struct http_transfer *transfer, enum http_error error)
 	const char *why = NULL;
 
 	check->busy = false;
+	if (check->paused) // it says nothing about the time after
+		return;
 	if (http_error_is_local(error)) { // it says nothing about the server
 		up_stat_add(group, UP_STAT_ERROR + error, 1);
 		if (error == HTTP_ERR_local)
@@ -113,9 +116,18 @@ static void check_start(struct check *check, uint64_t now_ms)
 
 void up_checks_turn(struct up_checks *checks, uint64_t now_ms)
 {
-	for (size_t i = 0; i < checks->count; i++)
-		if (!checks->check[i].busy && checks->check[i].due_ms <= now_ms)
-			check_start(&checks->check[i], now_ms);
+	for (size_t i = 0; i < checks->count; i++) {
+		struct check *check = &checks->check[i];
+		bool paused = up_server_in_maint(check->group->servers, i);
+
+		if (check->paused && !paused) {
+			up_server_unchecked(check->group->servers, i);
+			check->due_ms = now_ms;
+		}
+		check->paused = paused;
+		if (!paused && !check->busy && check->due_ms <= now_ms)
+			check_start(check, now_ms);
+	}
 }
 
 uint64_t up_checks_next_ms(const struct up_checks *checks)
@@ -123,7 +135,8 @@ uint64_t up_checks_next_ms(const struct up_checks *checks)
 	uint64_t next = UINT64_MAX;
 
 	for (size_t i = 0; i < checks->count; i++)
-		if (!checks->check[i].busy && checks->check[i].due_ms < next)
+		if (!checks->check[i].busy && !checks->check[i].paused &&
+			checks->check[i].due_ms < next)
 			next = checks->check[i].due_ms;
 	return next;
 }

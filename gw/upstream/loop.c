@@ -132,8 +132,8 @@ static void stop_turn(struct up_loop *loop)
 static void groups_follow(struct up_loop *loop)
 {
 	for (size_t i = 0; i < loop->group_count; i++)
-		if (loop->group[i].follows)
-			up_servers_follow(loop->group[i].servers);
+		if (loop->group[i].servers)
+			up_servers_follow(loop->group[i].servers, !loop->group[i].follows);
 }
 
 static void groups_turn(struct up_loop *loop)
@@ -269,16 +269,21 @@ int up_loop_start(struct up_loop *loop)
 	return 0;
 }
 
-void up_loop_stop_begin(struct up_loop *loop, uint32_t grace_ms)
+void up_loop_wake(struct up_loop *loop)
 {
 	uint64_t one = 1;
 
-	if (!loop->started)
-		return;
-	__atomic_store_n(&loop->stop_ms, clock_ms() + grace_ms, __ATOMIC_RELAXED);
 	// Not dp_doorbell_ring(), which is for those who filled a ring: this wakes in any case.
 	while (write(loop->config.upstream->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+void up_loop_stop_begin(struct up_loop *loop, uint32_t grace_ms)
+{
+	if (!loop->started)
+		return;
+	__atomic_store_n(&loop->stop_ms, clock_ms() + grace_ms, __ATOMIC_RELAXED);
+	up_loop_wake(loop);
 }
 
 void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
@@ -330,16 +335,16 @@ static uint32_t limit_share(const struct up_loop *loop, uint32_t limit)
 static int group_servers_create(struct up_loop *loop, struct up_group *group, size_t index)
 {
 	const struct conf_upstream *upstream = group->upstream;
-	uint64_t *shared = loop->config.servers_down;
+	struct up_servers_shared *shared = loop->config.servers;
 	uint64_t budget = (uint64_t)group->max_inflight * upstream->retries.budget;
 
 	group->servers = up_servers_create(upstream, loop->config.loop, loop->config.loops);
 	if (!group->servers)
 		return -ENOMEM;
-	if (upstream->check.path && shared) {
+	if (shared)
 		group->servers->shared = &shared[index];
+	if (upstream->check.path && shared)
 		group->follows = index % loop->config.loops != loop->config.loop;
-	}
 	if (upstream->check.path && !group->follows) {
 		group->checks = up_checks_create(group);
 		if (!group->checks)
@@ -466,6 +471,18 @@ void up_loop_free(struct up_loop *loop)
 	map_etags_free(loop->etags);
 	free(loop->calls);
 	free(loop);
+}
+
+void up_loop_server_add(
+	const struct up_loop *loop, size_t upstream, size_t index, struct up_server_view *view)
+{
+	const struct up_servers *servers = loop->group[upstream].servers;
+	const struct up_server *server = &servers->server[index];
+
+	view->down |= __atomic_load_n(&servers->down, __ATOMIC_RELAXED) >> index & 1;
+	view->ejected |= __atomic_load_n(&servers->ejected_bits, __ATOMIC_RELAXED) >> index & 1;
+	view->in_flight += __atomic_load_n(&server->outstanding, __ATOMIC_RELAXED);
+	up_server_stats_sum(&view->stats, &server->stats);
 }
 
 size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)

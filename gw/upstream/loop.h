@@ -15,6 +15,7 @@
 #include "gw/conf/conf.h"
 #include "gw/map/etag.h"
 #include "gw/upstream/access_log.h"
+#include "gw/upstream/servers.h"
 #include "gw/upstream/stats.h"
 
 #include <stdbool.h>
@@ -34,9 +35,9 @@ struct up_loop_config {
 	void *name_arg;
 	uint8_t etag_key[MAP_ETAG_KEY_LEN]; // random per start, the same for all loops
 	struct up_access_log *access;       // of all loops, or NULL
-	// Of all loops, one word an upstream, 0 at first: which servers health checks found down.
-	// One of the loops checks an upstream, the others follow. NULL if there is only one.
-	uint64_t *servers_down;
+	// Of all loops, one an upstream, all 0 at first. One of the loops checks an upstream, the
+	// others follow. NULL if there is only one, and no operator.
+	struct up_servers_shared *servers;
 };
 
 struct up_loop;
@@ -62,6 +63,20 @@ void up_loop_free(struct up_loop *loop);
 // Any thread: returns a counter of an upstream, given by its index in conf->upstreams; with the
 // index conf->upstream_count, of requests that no upstream has.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
+// Any thread: has the loop take a turn, to see what changed in config.servers.
+void up_loop_wake(struct up_loop *loop);
+
+// What a loop knows of a server.
+struct up_server_view {
+	bool down, ejected;
+	unsigned in_flight;
+	struct up_server_stats stats;
+};
+
+// Any thread: adds what the loop knows of a server, given by the indices of its upstream and in it:
+// it is down or ejected if one loop says so.
+void up_loop_server_add(
+	const struct up_loop *loop, size_t upstream, size_t server, struct up_server_view *view);
 // Any thread: returns how many servers of an upstream are up.
 size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream);
 

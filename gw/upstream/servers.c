@@ -24,12 +24,14 @@ struct up_servers *up_servers_create(
 	if (loops > 1)
 		snprintf(servers->where, sizeof(servers->where), " (loop %u)", loop);
 	servers->count = count;
-	servers->up = count;
 	for (size_t i = 0; i < count; i++) {
 		struct up_server *server = &servers->server[i];
 		const char *text = upstream->servers[i].text;
 
 		server->conf = &upstream->servers[i];
+		server->out = !server->conf->weight;
+		servers->up += !server->out;
+		servers->weighted |= server->conf->weight != upstream->servers[0].weight;
 		crypto_shorthash((unsigned char *)&server->seed, (const unsigned char *)text,
 			strlen(text), key);
 	}
@@ -44,12 +46,35 @@ static void say(const struct up_servers *servers, enum conf_log_level level, siz
 		why ? why : "");
 }
 
-static void up_set(struct up_servers *servers, size_t up)
+static size_t serving(const struct up_servers *servers)
 {
-	if (!up)
+	size_t count = 0;
+
+	for (size_t i = 0; i < servers->count; i++)
+		count += up_server_serves(&servers->server[i]);
+	return count;
+}
+
+// Something became of a server: counts again.
+static void up_count(struct up_servers *servers)
+{
+	size_t up = serving(servers);
+
+	if (!up && servers->up)
 		log_error(
 			"upstream %s%s: no server is up", servers->upstream->name, servers->where);
 	__atomic_store_n(&servers->up, up, __ATOMIC_RELAXED);
+}
+
+static void ejected_set(struct up_servers *servers, size_t index, bool ejected)
+{
+	uint64_t bit = UINT64_C(1) << index;
+	uint64_t bits = servers->ejected_bits;
+
+	servers->server[index].ejected = ejected;
+	servers->ejected += ejected ? 1 : -1;
+	__atomic_store_n(
+		&servers->ejected_bits, ejected ? bits | bit : bits & ~bit, __ATOMIC_RELAXED);
 }
 
 // ---- requests
@@ -58,10 +83,9 @@ static void restore(struct up_servers *servers, size_t index)
 {
 	struct up_server *server = &servers->server[index];
 
-	server->ejected = false;
+	ejected_set(servers, index, false);
 	server->failures = servers->upstream->eject.errors - 1; // on trial
-	servers->ejected--;
-	up_set(servers, servers->up + 1);
+	up_count(servers);
 	say(servers, CONF_LOG_NOTICE, index, "back on trial", NULL);
 }
 
@@ -70,8 +94,8 @@ static bool may_eject(const struct up_servers *servers, size_t index)
 	const struct conf_eject *conf = &servers->upstream->eject;
 	const struct up_server *server = &servers->server[index];
 
-	return conf->errors && server->failures >= conf->errors && !server->down &&
-		!server->ejected && servers->up > 1 &&
+	return conf->errors && server->failures >= conf->errors && up_server_serves(server) &&
+		servers->up > 1 &&
 		(servers->ejected + 1) * 100 <= conf->max_percent * servers->count;
 }
 
@@ -80,6 +104,7 @@ bool up_server_failed(struct up_servers *servers, size_t index, const char *why,
 	struct up_server *server = &servers->server[index];
 	char what[64];
 
+	up_server_stat_add(&server->stats, UP_SERVER_STAT_failures, 1);
 	if (server->failures < UINT32_MAX)
 		server->failures++;
 	if (!may_eject(servers, index))
@@ -89,13 +114,13 @@ bool up_server_failed(struct up_servers *servers, size_t index, const char *why,
 		server->doublings = 0;
 	else if (server->doublings < UP_EJECT_DOUBLINGS)
 		server->doublings++;
-	server->ejected = true;
+	ejected_set(servers, index, true);
 	server->ejected_ms = (uint64_t)servers->upstream->eject.for_ms << server->doublings;
 	server->until_ms = now_ms + server->ejected_ms;
-	servers->ejected++;
 	snprintf(what, sizeof(what), "left out for %" PRIu64 " ms", server->ejected_ms);
 	say(servers, CONF_LOG_WARNING, index, what, why);
-	up_set(servers, servers->up - 1);
+	up_server_stat_add(&server->stats, UP_SERVER_STAT_ejections, 1);
+	up_count(servers);
 	return true;
 }
 
@@ -123,22 +148,26 @@ uint64_t up_servers_next_ms(const struct up_servers *servers)
 
 // ---- checks
 
+// Better one that may fail than none: brings back those that were ejected if no other is left.
+static void rescue(struct up_servers *servers)
+{
+	bool none = !serving(servers);
+
+	for (size_t i = 0; none && servers->ejected && i < servers->count; i++)
+		if (servers->server[i].ejected && !servers->server[i].out)
+			restore(servers, i);
+	up_count(servers);
+}
+
 static void take_down(struct up_servers *servers, size_t index)
 {
 	struct up_server *server = &servers->server[index];
 
 	server->down = true;
-	servers->down |= UINT64_C(1) << index;
-	if (server->ejected) {
-		server->ejected = false;
-		servers->ejected--;
-		return;
-	}
-	// Better one that may fail than none.
-	for (size_t i = 0; servers->up == 1 && servers->ejected && i < servers->count; i++)
-		if (servers->server[i].ejected)
-			restore(servers, i);
-	up_set(servers, servers->up - 1);
+	__atomic_store_n(&servers->down, servers->down | UINT64_C(1) << index, __ATOMIC_RELAXED);
+	if (server->ejected)
+		ejected_set(servers, index, false);
+	rescue(servers);
 }
 
 static void bring_up(struct up_servers *servers, size_t index)
@@ -146,9 +175,10 @@ static void bring_up(struct up_servers *servers, size_t index)
 	struct up_server *server = &servers->server[index];
 
 	server->down = false;
-	servers->down &= ~(UINT64_C(1) << index);
+	__atomic_store_n(&servers->down, servers->down & ~(UINT64_C(1) << index), __ATOMIC_RELAXED);
 	server->failures = 0;
-	up_set(servers, servers->up + 1);
+	server->owed = 0;
+	up_count(servers);
 }
 
 void up_server_checked(struct up_servers *servers, size_t index, const char *why)
@@ -157,6 +187,8 @@ void up_server_checked(struct up_servers *servers, size_t index, const char *why
 	struct up_server *server = &servers->server[index];
 	bool first = !server->checked, good = !why;
 
+	if (why)
+		up_server_stat_add(&server->stats, UP_SERVER_STAT_checks_failed, 1);
 	server->checked = true;
 	if (good != server->down) {
 		server->against = 0;
@@ -174,12 +206,14 @@ void up_server_checked(struct up_servers *servers, size_t index, const char *why
 		take_down(servers, index);
 	}
 	if (servers->shared)
-		__atomic_store_n(servers->shared, servers->down, __ATOMIC_RELAXED);
+		__atomic_store_n(&servers->shared->down, servers->down, __ATOMIC_RELAXED);
 }
 
-void up_servers_follow(struct up_servers *servers)
+// ---- other loops, and the operator
+
+static void down_follow(struct up_servers *servers)
 {
-	uint64_t down = __atomic_load_n(servers->shared, __ATOMIC_RELAXED);
+	uint64_t down = __atomic_load_n(&servers->shared->down, __ATOMIC_RELAXED);
 
 	for (size_t i = 0; down != servers->down && i < servers->count; i++) {
 		bool is_down = down >> i & 1;
@@ -189,4 +223,44 @@ void up_servers_follow(struct up_servers *servers)
 		else if (!is_down && servers->server[i].down)
 			bring_up(servers, i);
 	}
+}
+
+static void out_follow(struct up_servers *servers)
+{
+	uint64_t out = __atomic_load_n(&servers->shared->drain, __ATOMIC_RELAXED) |
+		__atomic_load_n(&servers->shared->maint, __ATOMIC_RELAXED);
+
+	if (out == servers->out)
+		return;
+	servers->out = out;
+	for (size_t i = 0; i < servers->count; i++) {
+		struct up_server *server = &servers->server[i];
+		bool is_out = (out >> i & 1) || !server->conf->weight;
+
+		if (server->out && !is_out)
+			server->owed = 0;
+		server->out = is_out;
+	}
+	rescue(servers);
+}
+
+void up_servers_follow(struct up_servers *servers, bool checks)
+{
+	if (!servers->shared)
+		return;
+	if (!checks)
+		down_follow(servers);
+	out_follow(servers);
+}
+
+bool up_server_in_maint(const struct up_servers *servers, size_t index)
+{
+	return servers->shared &&
+		(__atomic_load_n(&servers->shared->maint, __ATOMIC_RELAXED) >> index & 1);
+}
+
+void up_server_unchecked(struct up_servers *servers, size_t index)
+{
+	servers->server[index].checked = false;
+	servers->server[index].against = 0;
 }

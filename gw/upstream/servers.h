@@ -2,15 +2,17 @@
 // The servers of an upstream as one loop knows them: which are up, and which is asked next. No I/O;
 // times are CLOCK_MONOTONIC in milliseconds.
 //
-// A server is out of service for one of two reasons. It is *down* if health checks failed. It is
+// A server is out of service for one of three reasons. It is *down* if health checks failed. It is
 // *ejected*, for a time, if its requests failed; only as many are at once as max_percent allows,
 // and never the last one that is up. An ejected server comes back on trial: its first failure
-// ejects it again, for twice as long.
+// ejects it again, for twice as long. It is *out* if its weight is 0 or an operator said so: it
+// drains, or is in maintenance. It gets no new request then, and what is under way goes on.
 
 #ifndef POSTERN_GW_UPSTREAM_SERVERS_H
 #define POSTERN_GW_UPSTREAM_SERVERS_H
 
 #include "gw/conf/conf.h"
+#include "gw/upstream/server_stats.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,11 +20,20 @@
 
 #define UP_EJECT_DOUBLINGS 4 // of an ejection's time, at most
 
+// What all loops know of the servers of an upstream: bit n is server n. Atomic.
+struct up_servers_shared {
+	uint64_t down;  // health checks failed; written by the loop that checks
+	uint64_t drain; // an operator takes them out; written by main, as the next
+	uint64_t maint; // the same, and their health is not checked
+};
+
 struct up_server {
 	const struct conf_server *conf;
-	uint64_t seed; // for balance: hash
-	unsigned outstanding;
+	uint64_t seed;        // for balance: hash
+	int64_t owed;         // for balance: rr
+	unsigned outstanding; // atomic
 	bool down;
+	bool out;
 	bool checked;        // at least once
 	unsigned against;    // checks in a row that say otherwise
 	unsigned failures;   // of requests, in a row
@@ -30,21 +41,31 @@ struct up_server {
 	bool ejected;        // until
 	uint64_t until_ms;   // end of its last ejection
 	uint64_t ejected_ms; // how long that was
+	struct up_server_stats stats;
 };
 
 struct up_servers {
 	const struct conf_upstream *upstream;
 	char where[16]; // for messages: "" or which loop
 	size_t count;
-	size_t up; // neither down nor ejected; written by the loop, others may read
+	bool weighted; // weights differ
+	size_t up;     // get requests; written by the loop, others may read
 	size_t ejected;
-	uint64_t down;    // bit n: server n is down
-	uint64_t *shared; // the same from the loop that checks; atomic; NULL: only one loop
-	size_t next;      // where rr goes on
+	uint64_t down;                    // bit n: server n is down
+	uint64_t ejected_bits;            // the same for ejected ones; others may read
+	uint64_t out;                     // what was taken over of drain and maint
+	struct up_servers_shared *shared; // NULL: of no one
 	struct up_server server[];
 };
 
-// For loop `loop` of `loops`. All servers are up. NULL if out of memory; free() frees it.
+// Whether a server may get requests.
+static inline bool up_server_serves(const struct up_server *server)
+{
+	return !server->down && !server->ejected && !server->out;
+}
+
+// For loop `loop` of `loops`. All servers with a weight are up. NULL if out of memory; free() frees
+// it.
 struct up_servers *up_servers_create(
 	const struct conf_upstream *upstream, unsigned loop, unsigned loops);
 
@@ -61,8 +82,12 @@ void up_server_succeeded(struct up_servers *servers, size_t index);
 // What became of a health check: NULL, or the name of the failure. For the one loop that checks.
 void up_server_checked(struct up_servers *servers, size_t index, const char *why);
 
-// Takes over which servers are down from the loop that checks them.
-void up_servers_follow(struct up_servers *servers);
+// Takes over which servers are out, and, unless this loop checks them, which are down.
+void up_servers_follow(struct up_servers *servers, bool checks);
+// Whether a server is in maintenance.
+bool up_server_in_maint(const struct up_servers *servers, size_t index);
+// A server comes out of maintenance: nothing is known of its health, so the next check decides.
+void up_server_unchecked(struct up_servers *servers, size_t index);
 
 // Ends the ejections that are over.
 void up_servers_turn(struct up_servers *servers, uint64_t now_ms);

@@ -91,7 +91,24 @@ static void backup(void *arg, struct ctl_request *req, const char *path)
 	ctl_request_end(req);
 }
 
+static void upstream(void *arg, struct ctl_request *req, const char *name)
+{
+	FUZZ_CHECK(*name && strlen(name) <= CTL_UPSTREAM_MAX);
+	ctl_request_end(req);
+}
+
+static void order(void *arg, struct ctl_request *req, const char *name, const char *server_name,
+	enum ctl_server_order ordered)
+{
+	FUZZ_CHECK(*name && strlen(name) <= CTL_UPSTREAM_MAX);
+	FUZZ_CHECK(*server_name && strlen(server_name) <= CTL_SERVER_MAX);
+	FUZZ_CHECK(ordered < CTL_SERVER_ORDER_COUNT);
+	ctl_request_end(req);
+}
+
 static struct ctl_ops ops = {
+	.upstream_show = upstream,
+	.server_order = order,
 	.status = answer,
 	.stats = answer,
 	.device_add = add,

@@ -9,6 +9,7 @@
 #include "gw/tools/ctl/events.h"
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/store.h"
+#include "gw/tools/ctl/upstream.h"
 
 const struct cli_command cli_commands[] = {
 	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
@@ -69,6 +70,18 @@ const struct cli_command cli_commands[] = {
 		"For a store that postern refuses as an old copy, a backup, or of another "
 		"machine.\n"
 		"The original must never run again.\n"},
+	{"upstream show", "NAME", 0, cli_upstream_show, "servers of an upstream", NULL},
+	{"server drain", "UPSTREAM SERVER", 0, cli_server_drain,
+		"give a server of an upstream no new requests",
+		"What is under way goes on, and so do its health checks. SERVER is its URL as in "
+		"the\nconfiguration, or its name in \"upstream show\". A restart of the daemon "
+		"makes "
+		"all ready.\n"},
+	{"server maint", "UPSTREAM SERVER", 0, cli_server_maint,
+		"the same, and do not check its health",
+		"When it is ready again, the first check decides alone whether it is up.\n"},
+	{"server ready", "UPSTREAM SERVER", 0, cli_server_ready,
+		"give it requests again, if its health checks pass", NULL},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
 	{"shutdown", "", CLI_PATIENT, cli_shutdown,

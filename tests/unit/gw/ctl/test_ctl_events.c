@@ -105,6 +105,7 @@ Test(ctl_events, who_asked_gets_events_with_id_0_and_nobody_else)
 	ctl_event_limit(fixture.server, "pump-7", "forgery-half");
 	ctl_event_alarm(fixture.server, "the store has no room left", false);
 	ctl_event_upstream_state(fixture.server, "api", 3, 2);
+	ctl_event_server_order(fixture.server, "api", "http://h", "drain");
 	expect_event(fd, "device.state");
 	cr_expect(reply_text_is(&reply, "name", "pump-7"));
 	cr_expect(reply_text_is(&reply, "state", "replay-locked"));
@@ -116,6 +117,10 @@ Test(ctl_events, who_asked_gets_events_with_id_0_and_nobody_else)
 	expect_event(fd, "upstream.state");
 	cr_expect_eq(reply_uint(&reply, "servers"), 3);
 	cr_expect_eq(reply_uint(&reply, "servers_up"), 2);
+	expect_event(fd, "server.order");
+	cr_expect(reply_text_is(&reply, "upstream", "api"));
+	cr_expect(reply_text_is(&reply, "server", "http://h"));
+	cr_expect(reply_text_is(&reply, "order", "drain"));
 	cr_expect_not(client_receive(fd, &reply));
 	cr_expect_not(client_receive(other, &reply));
 	close(fd);

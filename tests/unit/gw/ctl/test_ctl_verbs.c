@@ -436,7 +436,7 @@ Test(ctl_verbs, shutdown)
 
 Test(ctl_verbs, what_the_daemon_lacks_is_unsupported)
 {
-	static const char *const named[] = {"device show", "device remove"};
+	static const char *const named[] = {"device show", "device remove", "upstream show"};
 	static const char *const plain[] = {"status", "device list", "shutdown", "device add"};
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -445,7 +445,7 @@ Test(ctl_verbs, what_the_daemon_lacks_is_unsupported)
 		client_request(client, 1, plain[i]);
 		expect(1, "unsupported");
 	}
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		ctl_put_text(client_begin(1, named[i]), "name", "x");
 		client_send(client, NULL, 0);
 		expect(1, "unsupported");

@@ -21,8 +21,10 @@
 
 static struct bed bed;
 static char folder[] = "/tmp/test_counters.XXXXXX", path[64];
-// One upstream and one port, whose names stand for any.
-static struct conf_upstream upstream = {.name = "NAME"};
+// One upstream with a server and one port, whose names stand for any.
+static struct conf_server server_of_it = {.name = "NAME.N"};
+static struct conf_upstream upstream = {
+	.name = "NAME", .servers = &server_of_it, .server_count = 1};
 static struct conf_port port = {.name = "NAME"};
 static struct conf conf = {.upstreams = &upstream, .upstream_count = 1};
 static struct daemon gateway = {.conf = &conf,
