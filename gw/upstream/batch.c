@@ -195,21 +195,32 @@ static enum http_error collector_add(struct up_collector *c, struct up_member *m
 static enum http_error collector_take(struct up_collector *c, struct up_member *m,
 	const struct batch_way *way, const struct batch_reading *reading)
 {
-	const struct dp_request *r = &m->shared->request;
-	bool alone = is_suspect(c, r);
-	enum http_error error;
+	enum http_error error = collector_add(c, m, way, reading);
 
-	if (alone && c->open && c->open->count)
-		collector_close(c);
-	error = collector_add(c, m, way, reading);
 	if (error)
 		return error;
 	up_stat_add(c->group, UP_STAT_batched, 1);
-	if (alone)
-		up_stat_add(c->group, UP_STAT_batch_alone, 1);
-	if (alone || c->open->count == c->route->batch.max)
+	if (c->open->count == c->route->batch.max)
 		collector_close(c);
 	return HTTP_ERR_none;
+}
+
+// The same in a batch of its own, beside the one that is open.
+static enum http_error collector_take_alone(struct up_collector *c, struct up_member *m,
+	const struct batch_way *way, const struct batch_reading *reading)
+{
+	struct up_batch *others = c->open;
+
+	c->open = NULL;
+	enum http_error error = collector_take(c, m, way, reading);
+	if (c->open && c->open->count)
+		collector_close(c);
+	else if (c->open)
+		up_batch_give(c->open);
+	c->open = others;
+	if (!error)
+		up_stat_add(c->group, UP_STAT_batch_alone, 1);
+	return error;
 }
 
 // Takes a request that is the collector's now.
@@ -223,7 +234,9 @@ static void reading_take(struct up_collector *c, struct up_member *m, struct up_
 			(uint32_t)((c->pause_ms - loop->now_ms + 999) / 1000));
 		return;
 	}
-	if (!error)
+	if (!error && is_suspect(c, &m->shared->request))
+		error = collector_take_alone(c, m, found->way, &found->reading);
+	else if (!error)
 		error = collector_take(c, m, found->way, &found->reading);
 	if (error == HTTP_ERR_bad_cbor)
 		up_member_fault(c, m, &found->fault);

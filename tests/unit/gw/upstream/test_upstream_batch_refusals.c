@@ -116,7 +116,7 @@ Test(upstream_batch_refusals, all_are_bad)
 Test(upstream_batch_refusals, suspects_go_alone)
 {
 	struct ingest *ingest = ingest_start(say_no_to_bad, NULL);
-	struct bed *bed = bed_with(&ingest, 1, "max: 8, wait: 20ms", "");
+	struct bed *bed = bed_with(&ingest, 1, "max: 8, wait: 200ms", "");
 
 	expect_poison(bed, 8, 1 << 2, "4.00");
 	unsigned before = ingest_count(ingest);
@@ -125,6 +125,7 @@ Test(upstream_batch_refusals, suspects_go_alone)
 	push(bed, 4, "b0", "good");
 	cr_expect_eq(bed_answers_like(bed, 3, "2.04"), 2);
 	cr_expect_eq(bed_stat(bed, UP_STAT_batch_alone), 1);
+	cr_expect_eq(ingest_count(ingest) - before, 2); // it does not send the others off early
 	for (unsigned i = before; i < ingest_count(ingest); i++)
 		if (is_bad(ingest_get(ingest, i)->body))
 			cr_expect_eq(ingest_get(ingest, i)->records, 1);
