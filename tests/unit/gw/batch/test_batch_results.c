@@ -104,13 +104,14 @@ Test(batch_results, many)
 	static struct batch_id id[MANY];
 	static uint16_t index[BATCH_INDEX_ROOM(MANY)], status[MANY];
 	static char body[MANY * 64];
-	size_t len = (size_t)sprintf(body, "{\"results\":[");
+	size_t len = strlen(strcpy(body, "{\"results\":["));
 
 	for (unsigned i = 0; i < MANY; i++)
 		id[i] = (struct batch_id){i % 64, i / 64};
 	for (unsigned i = MANY; i--;)
-		len += (size_t)sprintf(body + len, "{\"id\":\"%016x-%u\",\"status\":%u}%s", i % 64,
-			i / 64, 200 + i % 300, i ? "," : "]}");
+		len += (size_t)snprintf(body + len, sizeof(body) - len,
+			"{\"id\":\"%016x-%u\",\"status\":%u}%s", i % 64, i / 64, 200 + i % 300,
+			i ? "," : "]}");
 	cr_assert_eq(batch_results_read((uint8_t *)body, len, id, index, status, MANY),
 		BATCH_RESULTS_READ);
 	for (unsigned i = 0; i < MANY; i++)
