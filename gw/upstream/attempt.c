@@ -179,23 +179,29 @@ bool up_attempt_again(struct up_attempt *a, enum http_error error)
 	return true;
 }
 
+bool up_attempt_is_sent(const struct up_attempt *a)
+{
+	return a->seen || a->transfer.sent;
+}
+
 static enum http_error error_of_sent(const struct http_transfer *t, enum http_error error)
 {
+	// Without memory for an answer whose status was read, that status stands.
 	bool unreached = error == HTTP_ERR_dns || error == HTTP_ERR_connect ||
-		error == HTTP_ERR_tls || error == HTTP_ERR_local;
+		error == HTTP_ERR_tls || error == HTTP_ERR_local ||
+		(error == HTTP_ERR_no_memory && t->reply.status < 200);
 
 	return t->sent && unreached ? HTTP_ERR_reset : error;
 }
 
 enum http_error up_attempt_over(struct up_attempt *a, enum http_error error)
 {
-	error = error_of_sent(&a->transfer, error);
 	outstanding_add(a, -1);
 	if (!error)
 		up_server_stats_answer(&a->group->servers->server[a->server].stats,
 			(clock_ns() - a->started_ns) / 1000);
-	server_judge(a, error);
+	server_judge(a, error); // by what happened, not by what the server may have done
 	if (error == HTTP_ERR_local)
 		up_group_say_local(a->group, a->transfer.local_errno);
-	return error;
+	return error_of_sent(&a->transfer, error);
 }

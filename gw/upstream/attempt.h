@@ -46,6 +46,8 @@ enum http_error up_attempt_over(struct up_attempt *attempt, enum http_error erro
 // section 9.2.2). false: it was not.
 bool up_attempt_again(struct up_attempt *attempt, enum http_error error)
 	__attribute__((warn_unused_result));
+// Whether this server or one that was asked before may have seen the request.
+bool up_attempt_is_sent(const struct up_attempt *attempt);
 // Takes one from the budget of retries. false, and counted: there is none left.
 bool up_attempt_spend(struct up_group *group) __attribute__((warn_unused_result));
 

@@ -156,7 +156,7 @@ static void part_asks(struct up_part *part)
 	call->server = part->flight->attempt.transfer.server;
 	call->status = 0;
 	call->connected_ms = 0;
-	call->sent = false;
+	call->sent = up_attempt_is_sent(&part->flight->attempt);
 	call->tries++;
 	up_stat_add(group_of(part), UP_STAT_batches, 1);
 }
@@ -439,7 +439,7 @@ static void part_done(struct http_transfer *transfer, enum http_error error)
 
 	error = up_attempt_over(&flight->attempt, error);
 	part->call.status = status >= 200 ? status : 0;
-	part->call.sent = transfer->sent;
+	part->call.sent = up_attempt_is_sent(&flight->attempt);
 	part->call.connected_ms = transfer->connected_ms;
 	if (!error) {
 		part_answered(part);
@@ -466,10 +466,8 @@ static void part_done(struct http_transfer *transfer, enum http_error error)
 		part_asks(part);
 		return;
 	}
-	if (flight->attempt.seen && !transfer->sent && error != HTTP_ERR_timeout) {
+	if (flight->attempt.seen && !transfer->sent && error != HTTP_ERR_timeout)
 		error = HTTP_ERR_reset; // a server that was asked before may have done it
-		part->call.sent = true;
-	}
 	part_land(part);
 	up_part_fail(part, error, 0);
 }
@@ -478,7 +476,7 @@ static void part_done(struct http_transfer *transfer, enum http_error error)
 
 static void part_cancel(struct up_part *part)
 {
-	part->call.sent = part->flight->attempt.transfer.sent;
+	part->call.sent = up_attempt_is_sent(&part->flight->attempt);
 	up_attempt_cancel(&part->flight->attempt);
 	part_land(part);
 }

@@ -212,7 +212,7 @@ static void call_asks(struct up_call *call, const struct up_flight *flight)
 	call->server = flight->attempt.transfer.server;
 	call->status = 0; // not that of a server that was asked before
 	call->connected_ms = 0;
-	call->sent = false;
+	call->sent = up_attempt_is_sent(&flight->attempt);
 	call->tries++;
 }
 
@@ -322,7 +322,7 @@ static void call_done(struct http_transfer *transfer, enum http_error error)
 
 	error = up_attempt_over(&flight->attempt, error);
 	call->status = transfer->reply.status >= 200 ? transfer->reply.status : 0;
-	call->sent = transfer->sent;
+	call->sent = up_attempt_is_sent(&flight->attempt);
 	call->connected_ms = transfer->connected_ms;
 	if (up_call_is_abandoned(call)) {
 		call_land(call);
@@ -339,10 +339,8 @@ static void call_done(struct http_transfer *transfer, enum http_error error)
 			call_asks(call, flight);
 			return;
 		}
-		if (flight->attempt.seen && !transfer->sent && error != HTTP_ERR_timeout) {
+		if (flight->attempt.seen && !transfer->sent && error != HTTP_ERR_timeout)
 			error = HTTP_ERR_reset; // a server that was asked before may have done it
-			call->sent = true;
-		}
 		call_land(call);
 		up_call_fail(call, error);
 		return;
@@ -354,7 +352,7 @@ static void call_done(struct http_transfer *transfer, enum http_error error)
 
 void up_call_cancel(struct up_call *call)
 {
-	call->sent = call->flight->attempt.transfer.sent;
+	call->sent = up_attempt_is_sent(&call->flight->attempt);
 	up_attempt_cancel(&call->flight->attempt);
 	call_land(call);
 }
