@@ -148,6 +148,7 @@ static void conn_go_on(struct http_conn *conn)
 		conn_connect(conn);
 		return;
 	}
+	conn->local_errno = conn->wire.local_errno;
 	if (!error)
 		error = http_conn_wait(conn);
 	if (error) {

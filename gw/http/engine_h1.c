@@ -21,23 +21,29 @@ static void exchange_fire(struct http_timer *timer)
 {
 	struct h1_exchange *x = (struct h1_exchange *)timer;
 	struct http_transfer *t = x->transfer;
+	int lacks = x->conn ? x->conn->lacks : 0;
 
 	if (x->conn) {
 		if (!h1_answer_has_head(&x->conn->answer))
 			t->reply.status = 0;
 		h1_conn_end(x->conn);
 	}
-	h1_exchange_finish(x, t->connect_ms && !t->sent ? HTTP_ERR_connect : HTTP_ERR_timeout);
+	t->local_errno = lacks;
+	h1_exchange_finish(x,
+		lacks                               ? HTTP_ERR_local
+			: t->connect_ms && !t->sent ? HTTP_ERR_connect
+						    : HTTP_ERR_timeout);
 }
 
 _Static_assert(offsetof(struct h1_exchange, timer) == 0, "a timer is cast to its exchange");
 
-// Closes the connection that was of no use for the longest time, if one more would be too many.
+// Closes connections that were of no use for the longest time, if one more would be too many.
 static void make_room(struct h1_engine *e)
 {
-	struct h1_conn *oldest = TAILQ_FIRST(&e->idle);
+	struct h1_conn *oldest;
 
-	if (oldest && e->conn_count >= e->config.max_connections)
+	// Those of fresh transfers that are among them make none.
+	while (e->conn_count >= e->config.max_connections && (oldest = TAILQ_FIRST(&e->idle)))
 		h1_conn_end(oldest);
 }
 

@@ -36,6 +36,8 @@ struct h1_conn {
 	enum h1_conn_state state;
 	bool fresh;         // for one transfer
 	bool used;          // had an answer
+	bool broken;        // failed to take what was written
+	int lacks;          // errno of what the system lacks to write on; 0: nothing
 	unsigned requests;  // sent so far
 	uint64_t retire_ms; // takes no more requests
 	uint64_t idle_ms;   // end of being idle

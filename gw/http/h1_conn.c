@@ -105,8 +105,8 @@ static void conn_rest(struct h1_conn *conn)
 	conn->idle_ms = http_earlier(now + keep_ms, conn->retire_ms);
 	TAILQ_INSERT_HEAD(&conn->target->idle, conn, link);
 	TAILQ_INSERT_TAIL(&e->idle, conn, idle_link);
-	// One that is set already looks again when it fires: a busy connection sets none.
-	if (!conn->timer.place)
+	// One that is due earlier looks again when it fires: a busy connection unsets none.
+	if (http_timer_due_ms(&e->net.timers, &conn->timer) > conn->idle_ms)
 		http_timer_set(&e->net.timers, &conn->timer, conn->idle_ms);
 }
 
@@ -114,7 +114,8 @@ static void conn_rest(struct h1_conn *conn)
 static void conn_answered(struct h1_conn *conn, bool clean)
 {
 	struct h1_exchange *x = conn->exchange;
-	bool unwritten = conn->head_len, keeps = conn->answer.keeps && !conn->fresh;
+	bool unwritten = conn->head_len;
+	bool keeps = conn->answer.keeps && !conn->fresh && !conn->broken;
 
 	conn->exchange = NULL;
 	h1_exchange_finish(x, HTTP_ERR_none);
@@ -134,7 +135,7 @@ static void conn_refuse(struct h1_conn *conn, enum http_error error)
 
 	if (!h1_answer_has_head(&conn->answer) && error != HTTP_ERR_head_too_large)
 		reply->status = 0;
-	x->transfer->local_errno = conn->http.local_errno;
+	x->transfer->local_errno = conn->lacks ? conn->lacks : conn->http.local_errno;
 	h1_conn_end(conn);
 	h1_exchange_finish(x, error);
 }
@@ -154,9 +155,11 @@ static bool is_enough(const struct h1_conn *conn)
 static bool conn_take(struct h1_conn *conn, const uint8_t *data, size_t len)
 {
 	size_t taken;
-	enum http_error error = !conn->out_at ? HTTP_ERR_bad_reply // to no request
-					      : h1_answer_take(&conn->answer, data, len, &taken);
-
+	if (!conn->out_at) { // it is to no request
+		conn_lose(conn, conn->used ? HTTP_ERR_reset : HTTP_ERR_bad_reply);
+		return false;
+	}
+	enum http_error error = h1_answer_take(&conn->answer, data, len, &taken);
 	if (error) {
 		conn_refuse(conn, error);
 		return false;
@@ -172,7 +175,8 @@ static bool conn_take(struct h1_conn *conn, const uint8_t *data, size_t len)
 // The server ended the connection: 0 cleanly, or -errno.
 static void conn_end_of_input(struct h1_conn *conn, ssize_t rc)
 {
-	if (!rc && conn->out_at && !h1_answer_end(&conn->answer)) {
+	// What failed to take a request was reset, whatever it says now.
+	if (!rc && conn->out_at && !conn->broken && !h1_answer_end(&conn->answer)) {
 		conn_answered(conn, false);
 		return;
 	}
@@ -181,24 +185,30 @@ static void conn_end_of_input(struct h1_conn *conn, ssize_t rc)
 	conn_lose(conn, HTTP_ERR_reset);
 }
 
+// Reads once. Returns the number of bytes, 0 if there are none now, or -1: the connection does not
+// go on with its exchange.
+static ssize_t conn_read_some(struct h1_conn *conn)
+{
+	struct h1_engine *e = conn->target->engine;
+	ssize_t n = http_wire_read(&conn->http.wire, e->in, sizeof(e->in));
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n > 0)
+		return conn_take(conn, e->in, (size_t)n) ? n : -1;
+	conn_end_of_input(conn, n);
+	return -1;
+}
+
 // Returns whether the connection goes on with its exchange.
 static bool conn_read(struct h1_conn *conn)
 {
-	struct h1_engine *e = conn->target->engine;
+	ssize_t n;
 
-	do {
-		ssize_t n = http_wire_read(&conn->http.wire, e->in, sizeof(e->in));
-
-		if (n == -EAGAIN)
-			break;
-		if (n <= 0) {
-			conn_end_of_input(conn, n);
-			return false;
-		}
-		if (!conn_take(conn, e->in, (size_t)n))
-			return false;
-	} while (http_wire_holds(&conn->http.wire));
-	return true;
+	do
+		n = conn_read_some(conn);
+	while (n > 0 && http_wire_holds(&conn->http.wire));
+	return n >= 0;
 }
 
 static void conn_drain_on(struct h1_conn *conn)
@@ -256,17 +266,35 @@ static enum http_error head_keep(struct h1_conn *conn, const char *head)
 	return HTTP_ERR_none;
 }
 
-// What a failure to write is. The server may have answered before it closed: what waits is read
+// What a failure to write is. The server may have answered before it closed: all that waits is read
 // first.
 static void conn_write_failed(struct h1_conn *conn)
 {
-	if (!conn->out_at || conn_read(conn))
+	ssize_t n;
+
+	conn->broken = true;
+	do
+		n = conn->out_at ? conn_read_some(conn) : 0;
+	while (n > 0);
+	if (!n)
 		conn_lose(conn, HTTP_ERR_reset);
+}
+
+// The system lacks memory to send, and epoll would not wait for it. OpenSSL cannot go on.
+static enum http_error conn_pause(struct h1_conn *conn, int error)
+{
+	struct h1_engine *e = conn->target->engine;
+
+	conn->lacks = error;
+	if (conn->http.wire.ssl)
+		return HTTP_ERR_local;
+	conn->http.wire.events = EPOLLIN;
+	http_timer_set(&e->net.timers, &conn->timer, e->net.now_ms + PAUSE_MS);
+	return HTTP_ERR_none;
 }
 
 static void conn_write(struct h1_conn *conn, const char *head)
 {
-	struct h1_engine *e = conn->target->engine;
 	enum http_error error;
 	ssize_t n = 0;
 
@@ -278,18 +306,24 @@ static void conn_write(struct h1_conn *conn, const char *head)
 		conn_write_failed(conn);
 		return;
 	}
+	conn->lacks = 0;
 	if (n < 0)
 		error = head_keep(conn, head);
 	else
 		head_drop(conn), error = HTTP_ERR_none;
-	if (!error && n < 0 && n != -EAGAIN) { // the system lacks memory, and epoll would not wait
-		conn->http.wire.events = EPOLLIN;
-		http_timer_set(&e->net.timers, &conn->timer, e->net.now_ms + PAUSE_MS);
-	}
+	if (!error && n < 0 && n != -EAGAIN)
+		error = conn_pause(conn, (int)-n);
 	if (!error)
 		error = http_conn_wait(&conn->http);
 	if (error)
 		conn_refuse(conn, error);
+}
+
+// Writes what is left. Until the first byte is written, what comes is no answer.
+static void conn_write_on(struct h1_conn *conn)
+{
+	if (conn->out_at || conn_read(conn))
+		conn_write(conn, conn->head);
 }
 
 void h1_conn_send(struct h1_conn *conn, struct h1_exchange *x)
@@ -312,15 +346,23 @@ void h1_conn_send(struct h1_conn *conn, struct h1_exchange *x)
 
 // ---- opening
 
+// Sends the first request. A server that speaks first, or is gone again, is none; what TLS says to
+// itself must have come whole.
+static void conn_begin(struct h1_conn *conn)
+{
+	struct http_wire *wire = &conn->http.wire;
+
+	if (http_wire_is_quiet(wire) || (conn_read(conn) && http_wire_is_quiet(wire)))
+		h1_conn_send(conn, conn->exchange);
+}
+
 static void conn_opened(struct http_conn *http)
 {
 	struct h1_conn *conn = h1_of(http);
 	uint64_t now = http->origin->net->now_ms;
 
-	conn->exchange->transfer->connected_ms = (uint32_t)(now - conn->exchange->started_ms);
-	// One that speaks first, or is gone again, is none.
-	if (http_wire_is_quiet(&http->wire) || conn_read(conn))
-		h1_conn_send(conn, conn->exchange);
+	conn->exchange->transfer->connected_ms = (uint32_t)(now - http->began_ms);
+	conn_begin(conn);
 }
 
 static void conn_failed(struct http_conn *http, enum http_error error)
@@ -346,10 +388,14 @@ static void conn_ready(struct http_conn *http, uint32_t events)
 			h1_conn_end(conn);
 		return;
 	}
+	if (conn->state == H1_CONN_OPENING) {
+		conn_begin(conn);
+		return;
+	}
 	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP) && !conn_read(conn))
 		return;
 	if (conn->head_len)
-		conn_write(conn, conn->head);
+		conn_write_on(conn);
 }
 
 static const struct http_conn_ops conn_ops = {
@@ -369,7 +415,7 @@ static void conn_fire(struct http_timer *timer)
 	else if (conn->state == H1_CONN_IDLE)
 		http_timer_set(&e->net.timers, timer, conn->idle_ms);
 	else if (conn->head_len)
-		conn_write(conn, conn->head);
+		conn_write_on(conn);
 }
 
 // Differs from one connection to the next, so that not all are renewed at the same time.

@@ -80,6 +80,11 @@ void http_timer_unset(struct http_timers *timers, struct http_timer *timer)
 	timer->place = 0;
 }
 
+uint64_t http_timer_due_ms(const struct http_timers *timers, const struct http_timer *timer)
+{
+	return timer->place ? timers->heap[timer->place].due_ms : UINT64_MAX;
+}
+
 void http_timers_fire(struct http_timers *timers, uint64_t now_ms)
 {
 	while (http_timers_next_ms(timers) <= now_ms) {

@@ -45,6 +45,8 @@ void http_timers_free(struct http_timers *timers);
 // Sets a timer, or sets it again. It must be held.
 void http_timer_set(struct http_timers *timers, struct http_timer *timer, uint64_t due_ms);
 void http_timer_unset(struct http_timers *timers, struct http_timer *timer);
+// When it is due; UINT64_MAX: it is not set.
+uint64_t http_timer_due_ms(const struct http_timers *timers, const struct http_timer *timer);
 
 // Unsets those that are due, the earliest first, and calls fire() of each.
 void http_timers_fire(struct http_timers *timers, uint64_t now_ms);

@@ -169,7 +169,7 @@ static enum http_error tls_start(struct http_wire *wire, struct http_wire_target
 // -errno.
 static ssize_t ssl_failed(struct http_wire *wire, int rc)
 {
-	int error = SSL_get_error(wire->ssl, rc);
+	int system = errno, error = SSL_get_error(wire->ssl, rc);
 
 	ERR_clear_error();
 	switch (error) {
@@ -182,7 +182,7 @@ static ssize_t ssl_failed(struct http_wire *wire, int rc)
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
 	case SSL_ERROR_SYSCALL:
-		return -ECONNRESET;
+		return http_errno_is_local(system) ? -system : -ECONNRESET;
 	default:
 		return -EPROTO;
 	}
@@ -205,8 +205,14 @@ static enum http_error tls_go_on(struct http_wire *wire, enum http_wire_protocol
 {
 	int rc = SSL_connect(wire->ssl);
 
-	if (rc != 1)
-		return ssl_failed(wire, rc) == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_tls;
+	if (rc != 1) {
+		ssize_t failed = ssl_failed(wire, rc);
+
+		if (failed == -EAGAIN)
+			return HTTP_ERR_none;
+		wire->local_errno = http_errno_is_local((int)-failed) ? (int)-failed : 0;
+		return wire->local_errno ? HTTP_ERR_local : HTTP_ERR_tls;
+	}
 	if (!is_spoken(wire, protocol))
 		return HTTP_ERR_tls;
 	wire->open = true;
@@ -244,8 +250,10 @@ ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room)
 	if (wire->ssl) {
 		ERR_clear_error(); // what others left there would be taken for this one's
 		int n = SSL_read(wire->ssl, buf, (int)room);
+		ssize_t rc = n > 0 ? n : ssl_failed(wire, n);
 
-		return n > 0 ? n : ssl_failed(wire, n);
+		// Only what we refuse has to be answered before more can be read.
+		return rc == -EAGAIN && wire->events != EPOLLIN ? -EPROTO : rc;
 	}
 	ssize_t n = recv(wire->fd, buf, room, 0);
 	if (n >= 0)
