@@ -168,7 +168,8 @@ static bool conn_take(struct h1_conn *conn, const uint8_t *data, size_t len)
 		return true;
 	conn_answered(conn,
 		conn->answer.part == H1_PART_WHOLE && taken == len &&
-			!http_wire_holds(&conn->http.wire));
+			(!http_wire_holds(&conn->http.wire) ||
+				http_wire_is_quiet(&conn->http.wire)));
 	return false;
 }
 

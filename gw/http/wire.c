@@ -324,8 +324,6 @@ bool http_wire_is_quiet(struct http_wire *wire)
 
 	if (!wire->ssl)
 		return recv(wire->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
-	if (SSL_has_pending(wire->ssl))
-		return false;
 	ERR_clear_error();
 	int n = SSL_peek(wire->ssl, &byte, 1);
 	return n <= 0 && ssl_failed(wire, n) == -EAGAIN && wire->events == EPOLLIN &&
