@@ -22,6 +22,7 @@ static const char help[] =
 	"      --client-ca FILE    ask clients for a certificate of these authorities\n"
 	"      --tls VERSION       1.2 or 1.3 only\n"
 	"      --no-tickets        no sessions to resume\n"
+	"      --rekey MS          TLS 1.3: a ticket and a KeyUpdate after so long without a byte\n"
 	"  -t, --threads N         (1)\n"
 	"      --idle MS           close a connection after so long without a byte (never)\n"
 	"      --max-requests N    of a connection: the last answer says Connection: close\n"
@@ -64,6 +65,7 @@ enum {
 	OPT_CLIENT_CA,
 	OPT_TLS,
 	OPT_NO_TICKETS,
+	OPT_REKEY,
 	OPT_IDLE,
 	OPT_MAX_REQUESTS,
 	OPT_LOG,
@@ -133,6 +135,9 @@ static void option_take(struct be_args *a, int option, char *value)
 	case OPT_UNTIL_EOF:
 		a->until_eof = true;
 		break;
+	case OPT_REKEY:
+		a->rekey_ms = number(value, 1, 86400000);
+		break;
 	case OPT_IDLE:
 		a->idle_ms = number(value, 1, 86400000);
 		break;
@@ -166,6 +171,7 @@ void be_args_parse(struct be_args *a, int argc, char **argv)
 		{"tls", required_argument, NULL, OPT_TLS},
 		{"no-tickets", no_argument, NULL, OPT_NO_TICKETS},
 		{"threads", required_argument, NULL, 't'},
+		{"rekey", required_argument, NULL, OPT_REKEY},
 		{"idle", required_argument, NULL, OPT_IDLE},
 		{"max-requests", required_argument, NULL, OPT_MAX_REQUESTS},
 		{"answer", required_argument, NULL, 'a'},

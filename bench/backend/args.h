@@ -13,7 +13,7 @@ struct be_args {
 	struct be_tls_options tls;
 	struct be_behaviour behaviour;
 	const char *name, *log;
-	unsigned long threads, idle_ms, max_requests, seed;
+	unsigned long threads, idle_ms, rekey_ms, max_requests, seed;
 	int ready_fd; // -1: standard output
 	bool discard, count, until_eof;
 };

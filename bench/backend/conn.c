@@ -24,7 +24,7 @@
 #define DISCARD_ROOM 8192       // read at once of a body that is not wanted
 
 struct be_conn {
-	struct http_timer timer; // of the delay, the idle limit, or lingering
+	struct http_timer timer; // of the delay, new keys, the idle limit, or lingering
 	struct be_transport io;
 	struct be_thread *thread;
 	struct be_conn *next, **self; // in thread->conns
@@ -34,6 +34,7 @@ struct be_conn {
 	uint64_t heard_ms;
 	uint32_t events; // what epoll reports of it
 	bool started;    // its thread knows of it
+	bool rekeyed;    // since a byte came
 	bool delayed;    // an answer is due later
 	bool closing;    // once out is written
 	bool reset;      // that, with RST
@@ -490,8 +491,9 @@ static void conn_pause(struct be_conn *c, size_t len)
 		conn_wait(c, EPOLLOUT);
 	else
 		conn_wait(c, c->delayed ? 0 : EPOLLIN);
-	if (!c->delayed && s->idle_ms)
-		http_timer_set(&c->thread->timers, &c->timer, c->heard_ms + s->idle_ms);
+	uint64_t quiet_ms = s->rekey_ms && !c->rekeyed ? s->rekey_ms : s->idle_ms;
+	if (!c->delayed && quiet_ms)
+		http_timer_set(&c->thread->timers, &c->timer, c->heard_ms + quiet_ms);
 }
 
 // Goes on as far as it gets. It may be gone afterwards.
@@ -539,6 +541,7 @@ static void conn_run(struct be_conn *c)
 			return;
 		}
 		c->heard_ms = c->thread->now_ms;
+		c->rekeyed = false;
 	}
 	conn_pause(c, len);
 }
@@ -560,6 +563,10 @@ static void conn_fire(struct http_timer *timer)
 		c->heard_ms = c->thread->now_ms;
 		conn_answer(c);
 		conn_run(c);
+	} else if (server_of(c)->rekey_ms && !c->rekeyed && !c->lingering) {
+		c->rekeyed = true;
+		server_of(c)->count.rekeys += be_transport_rekey(&c->io);
+		conn_pause(c, 0);
 	} else {
 		conn_close(c, false);
 	}

@@ -73,8 +73,10 @@ void be_count_json(struct be_count *c, bool all, struct be_text *out)
 
 	be_text_print(out,
 		"{\"connections\":%" PRIu64 ",\"open\":%" PRIu64 ",\"requests\":%" PRIu64
-		",\"answers\":%" PRIu64 ",\"malformed\":%" PRIu64 ",\"body_bytes\":%" PRIu64,
-		c->connections, c->open, c->requests, c->answers, c->malformed, c->body_bytes);
+		",\"answers\":%" PRIu64 ",\"malformed\":%" PRIu64 ",\"rekeys\":%" PRIu64
+		",\"body_bytes\":%" PRIu64,
+		c->connections, c->open, c->requests, c->answers, c->malformed, c->rekeys,
+		c->body_bytes);
 	pthread_mutex_lock(&c->lock);
 	be_text_print(out, ",\"without_key\":%" PRIu64 ",\"distinct_keys\":%zu,\"%s\":{",
 		c->without_key, c->distinct, all ? "keys" : "repeated");

@@ -18,7 +18,7 @@ struct be_key {
 };
 
 struct be_count {
-	_Atomic uint64_t connections, open, requests, answers, malformed, body_bytes;
+	_Atomic uint64_t connections, open, requests, answers, malformed, rekeys, body_bytes;
 	bool by_key; // keys are counted, set before threads start
 	pthread_mutex_t lock;
 	struct be_key *keys; // open addressing

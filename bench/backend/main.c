@@ -98,6 +98,7 @@ int main(int argc, char **argv)
 		.name = args.name,
 		.discard = args.discard,
 		.idle_ms = args.idle_ms,
+		.rekey_ms = args.rekey_ms,
 		.max_requests = args.max_requests,
 		.seed = args.seed,
 		.log_fd = -1,

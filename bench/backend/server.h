@@ -26,6 +26,7 @@ struct be_server {
 	const char *name;              // of this server, in answers and the log; ""
 	bool discard;                  // every answer is 204, whatever the query says
 	uint64_t idle_ms;              // 0: no limit
+	uint64_t rekey_ms;             // 0: never
 	uint64_t max_requests;         // of a connection; 0: no limit
 	uint64_t seed;
 	int log_fd;   // -1: no log

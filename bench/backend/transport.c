@@ -68,6 +68,16 @@ ssize_t be_transport_skip(struct be_transport *t, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+bool be_transport_rekey(struct be_transport *t)
+{
+	if (!t->tls || SSL_version(t->tls) != TLS1_3_VERSION || !SSL_is_init_finished(t->tls))
+		return false;
+	ERR_clear_error();
+	return SSL_new_session_ticket(t->tls) == 1 && SSL_do_handshake(t->tls) == 1 &&
+		SSL_key_update(t->tls, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+		SSL_do_handshake(t->tls) == 1;
+}
+
 void be_transport_end(struct be_transport *t, bool notify)
 {
 	ERR_clear_error();

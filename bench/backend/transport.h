@@ -26,6 +26,8 @@ ssize_t be_transport_write(struct be_transport *transport, const void *buf, size
 ssize_t be_transport_skip(struct be_transport *transport, size_t len)
 	__attribute__((warn_unused_result));
 
+// Sends a session ticket and a KeyUpdate that asks for one in return. false: this is no TLS 1.3.
+bool be_transport_rekey(struct be_transport *transport) __attribute__((warn_unused_result));
 // Says that nothing more is sent; TLS with close_notify first, if notify.
 void be_transport_end(struct be_transport *transport, bool notify);
 // Closes it; reset: with RST.

@@ -6,6 +6,7 @@ What postern-backend does is what other tests rely on: bytes in, bytes out, over
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import ssl
@@ -538,6 +539,19 @@ def tls_sessions_resume_unless_there_are_no_tickets():
         assert b.connect(tls=client_tls()).version() == "TLSv1.2"
     with Backend(*certificate(), "--tls", "1.3") as b:
         assert b.connect(tls=client_tls()).version() == "TLSv1.3"
+
+
+@point
+def tls_has_new_keys_while_a_connection_is_idle():
+    with Backend(*certificate(), "--tls", "1.3", "--rekey", "1", "--count") as b:
+        s = b.connect(tls=client_tls())
+        a = Answers(s)
+        for _ in range(3):
+            assert a.send(request("/")).answer()[0] == 200
+            assert select.select([s], [], [], PATIENCE)[0], "nothing comes behind the answer"
+        assert a.send(request("/")).answer()[0] == 200
+        s.close()
+        assert json.loads(b.end())["rekeys"] >= 3
 
 
 @point
