@@ -34,9 +34,10 @@ static inline uint32_t dp_bucket_missing(uint32_t full_at, uint32_t now, uint32_
 }
 
 // Whether a bucket that was last used then, or little later, is to be aged before it is used now.
+// By a clock that is ahead it was used later than now.
 static inline bool dp_bucket_is_aged(uint32_t last_s, uint32_t now_s)
 {
-	return (last_s ^ now_s) >> DP_BUCKET_AGE_BITS;
+	return last_s >> DP_BUCKET_AGE_BITS < now_s >> DP_BUCKET_AGE_BITS;
 }
 
 // What a bucket is after that much time. One that is full long since becomes full now: once the

@@ -421,6 +421,31 @@ Test(dp_move, a_device_gains_nothing_by_moving)
 	cr_expect_eq(served, BURST + MOVES * MOVE_S);
 }
 
+// The same where its bucket is to be aged, which the clock behind says was used in time to come.
+Test(dp_move, a_device_gains_nothing_where_buckets_are_aged)
+{
+	const uint64_t each_ms = UINT64_C(1000) << DP_BUCKET_AGE_BITS;
+	unsigned served = 0;
+
+	bed.policy.rate_cost = DP_BUCKET_PER_MS * 1000; // one a second
+	bed.policy.rate_fill = 4 * bed.policy.rate_cost;
+	bed_turn(&bed);
+	bed_later(&bed, each_ms - bed_now_ms(&bed) % each_ms);
+	bed_clock_behind(&bed, 1, 1);
+	bed_turn(&bed);
+	cr_assert_eq(bed_now_ms(&bed) % each_ms, 0);
+	served += is_served(0);
+	for (unsigned k = 0; k < 2 * DP_MOVE_AFTER; k++) {
+		served += is_served(1);
+		poll();
+	}
+	cr_expect_eq(context()->owner, 1);
+	cr_expect_eq(served, 4);
+	cr_expect_not(dp_bucket_is_aged(4096, 4095));
+	cr_expect_not(dp_bucket_is_aged(4096, 8191));
+	cr_expect(dp_bucket_is_aged(4095, 4096));
+}
+
 // The same for what it records: beyond its share it overwrites only its like.
 Test(dp_move, a_bucket_of_a_clock_ahead_is_empty)
 {
