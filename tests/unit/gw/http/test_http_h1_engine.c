@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "gw/http/engine.h"
-#include "gw/http/sockets.h"
 #include "tests/unit/gw/http/peer.h"
 
 #include <criterion/criterion.h>
@@ -564,42 +563,4 @@ Test(http_h1_engine, no_server_is_blamed_for_want_of_memory)
 	server_say(a, KEPT);
 	cr_expect_eq(asker_wait(a, &asker), HTTP_ERR_none);
 	alone_end(a);
-}
-
-// ---- events
-
-static unsigned heard;
-
-static void hear(struct http_watch *watch, uint32_t events)
-{
-	heard++;
-}
-
-// What epoll told of a descriptor is nothing to the next one that has its number.
-Test(http_h1_engine, events_of_an_earlier_descriptor)
-{
-	int epoll = epoll_create1(EPOLL_CLOEXEC), pair[2];
-	struct http_sockets *sockets = http_sockets_create(epoll, 3);
-	struct http_watch watch = {.ready = hear};
-	struct epoll_event event;
-
-	for (unsigned i = 0; i < 3; i++) {
-		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-		cr_assert_eq(http_sockets_watch(sockets, pair[0], &watch, EPOLLIN), 0);
-		heard = 0;
-		if (i) // of the one before
-			http_sockets_ready(sockets, event.data.u64, EPOLLIN);
-		cr_expect_eq(heard, 0);
-		cr_assert_eq(write(pair[1], "x", 1), 1);
-		cr_assert_eq(epoll_wait(epoll, &event, 1, LONG_MS), 1);
-		http_sockets_ready(sockets, event.data.u64, event.events);
-		cr_expect_eq(heard, 1);
-		http_sockets_forget(sockets, pair[0]);
-		close(pair[0]);
-		close(pair[1]);
-		http_sockets_ready(sockets, event.data.u64, event.events);
-		cr_expect_eq(heard, 1);
-	}
-	http_sockets_free(sockets);
-	close(epoll);
 }
