@@ -42,6 +42,15 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	return syscall(SYS_sendmsg, fd, &some, flags);
 }
 
+// OpenSSL's.
+ssize_t write(int fd, const void *data, size_t len)
+{
+	if (!send_errno || fd <= STDERR_FILENO)
+		return syscall(SYS_write, fd, data, len);
+	errno = send_errno;
+	return -1;
+}
+
 struct asker {
 	struct http_transfer transfer;
 	bool done;
@@ -562,5 +571,28 @@ Test(http_h1_engine, no_server_is_blamed_for_want_of_memory)
 	cr_assert(server_read(a, BODY)); // it goes on
 	server_say(a, KEPT);
 	cr_expect_eq(asker_wait(a, &asker), HTTP_ERR_none);
+	alone_end(a);
+}
+
+// OpenSSL cannot go on then, in a handshake or behind it.
+Test(http_h1_engine, no_server_is_blamed_for_want_of_memory_over_tls)
+{
+	struct alone *a = alone_make(true);
+	struct asker asker;
+
+	send_errno = ENOBUFS;
+	asker_start(a, &asker, "POST");
+	cr_expect_eq(asker_wait(a, &asker), HTTP_ERR_local);
+	cr_expect_eq(asker.transfer.local_errno, ENOBUFS);
+	send_errno = 0;
+	int dead = accept(a->listener, NULL, NULL);
+	first(a, KEPT);
+	send_errno = ENOMEM;
+	asker_start(a, &asker, "POST");
+	cr_expect_eq(asker_wait(a, &asker), HTTP_ERR_local);
+	cr_expect_eq(asker.transfer.local_errno, ENOMEM);
+	cr_expect_not(asker.transfer.sent);
+	send_errno = 0;
+	close(dead);
 	alone_end(a);
 }

@@ -3,6 +3,7 @@
 // and no server is blamed for what this machine lacks while it has a request.
 
 #include "dataplane/state/exchange_pool.h"
+#include "gw/http/message.h"
 #include "tests/unit/gw/upstream/bed.h"
 
 #include <criterion/criterion.h>
@@ -13,6 +14,17 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+static bool lines_fail; // no memory for a line of an answer that is not whole. Atomic
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	bool fails = size == HTTP_REPLY_HEAD && __atomic_load_n(&lines_fail, __ATOMIC_RELAXED);
+
+	return fails ? NULL : __real_malloc(size);
+}
 
 static char *log_read(const char *from)
 {
@@ -86,4 +98,22 @@ Test(upstream_sent, another_server_had_it)
 		"%s", text);
 	unlink(path);
 	rmdir(dir);
+}
+
+// Without memory for the answer the device is not told to come back: its request may have been
+// performed. No server is left out for it.
+Test(upstream_sent, without_memory_for_the_answer)
+{
+	struct server *server[2] = {bed_server("one"), bed_server("two")};
+	struct bed *bed = bed_for_all(server, 2, "eject: {errors: 1}");
+
+	__atomic_store_n(&lines_fail, true, __ATOMIC_RELAXED);
+	EXPECT_ANSWER(bed_ask(bed, "POST path=drip-head |x"), "5.02 max-age=0 |backend hung up");
+	__atomic_store_n(&lines_fail, false, __ATOMIC_RELAXED);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ejections), 0);
+	cr_expect_eq(bed_stat(bed, UP_STAT_ERROR + HTTP_ERR_reset), 1);
+	cr_expect_eq(server_requests(server[0]) + server_requests(server[1]), 1);
+	bed_end(bed);
+	server_stop(server[0]);
+	server_stop(server[1]);
 }
