@@ -48,6 +48,14 @@ static inline enum coap_verdict option_read(
 	return COAP_OK;
 }
 
+static bool is_block(uint32_t number)
+{
+	const uint32_t blocks = UINT32_C(1) << COAP_OPT_BLOCK1 | UINT32_C(1) << COAP_OPT_BLOCK2 |
+		UINT32_C(1) << COAP_OPT_Q_BLOCK1 | UINT32_C(1) << COAP_OPT_Q_BLOCK2;
+
+	return number < 32 && blocks >> number & 1;
+}
+
 static inline enum coap_verdict body_read(
 	struct coap_body *body, struct coap_cursor *c, uint16_t options_max)
 {
@@ -64,6 +72,7 @@ static inline enum coap_verdict body_read(
 		body->option_count++;
 		if (number != COAP_OPT_OSCORE) {
 			body->has_edhoc |= number == COAP_OPT_EDHOC;
+			body->has_block |= is_block(number);
 			continue;
 		}
 		if (!body->oscore_count) {

@@ -142,6 +142,7 @@ struct coap_body {
 	const uint8_t *oscore; // the first OSCORE option's value, NULL if there is none
 	uint8_t oscore_count;  // OSCORE options; 255 stands for 255 and more
 	bool has_edhoc;        // there is an EDHOC option (RFC 9668 section 3.1)
+	bool has_block;        // there is a Block1, Block2, Q-Block1 or Q-Block2 option
 };
 
 struct coap_msg {

@@ -180,6 +180,7 @@ static void handed_read(const struct handed *handed, struct pkt_vec *vec, unsign
 	msg->body.oscore = NULL;
 	msg->body.oscore_count = handed->oscore_count;
 	msg->body.has_edhoc = false;
+	msg->body.has_block = false;
 }
 
 // The element of a ring at place i of those that were reserved, or came.

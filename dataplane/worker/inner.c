@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/inner.h"
 
+#include "dataplane/coap/block.h"
 #include "dataplane/coap/path.h"
 
 #include <rte_common.h>
@@ -74,6 +75,23 @@ static struct request_verdict unrecognised(const struct coap_option *option, uin
 	return verdict;
 }
 
+// A block (RFC 7959): whoever has the route puts them together.
+static struct request_verdict check_block(
+	const struct coap_option *option, struct request_options *options)
+{
+	struct coap_block block;
+
+	if (!coap_block_read(&block, option) || block.szx == COAP_SZX_RESERVED)
+		return refuse(COAP_BAD_REQUEST, "Bad block size");
+	if (option->number == COAP_OPT_BLOCK1) {
+		options->has_block1 = true;
+	} else {
+		options->later_block = block.num > 0;
+		options->szx = block.szx;
+	}
+	return go_on;
+}
+
 static struct request_verdict check_option(const struct coap_option *option, bool again,
 	uint8_t type, struct dp_inner *inner, struct uri_path *uri)
 {
@@ -91,9 +109,10 @@ static struct request_verdict check_option(const struct coap_option *option, boo
 		return refuse(COAP_PROXYING_NOT_SUPPORTED, "No forward proxy here");
 	case COAP_OPT_BLOCK1:
 	case COAP_OPT_BLOCK2:
+		return check_block(option, &inner->options);
 	case COAP_OPT_Q_BLOCK1:
 	case COAP_OPT_Q_BLOCK2:
-		return refuse(COAP_BAD_OPTION, "Block-wise transfer is not supported");
+		return refuse(COAP_BAD_OPTION, "Q-Block is not supported");
 	case COAP_OPT_EDHOC: // not inside OSCORE, and not supported (RFC 9668 section 3.1)
 		return unrecognised(option, type);
 	case COAP_OPT_NO_RESPONSE:
@@ -146,7 +165,7 @@ struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_rou
 	struct uri_path uri; // spares the room of the segments
 
 	inner->code = plaintext[0];
-	inner->options = (struct request_options){0};
+	inner->options = (struct request_options){.szx = DP_SZX_NONE};
 	if (parsed == COAP_MANY_OPTIONS)
 		return malformed("Too many options");
 	if (parsed != COAP_OK || inner->code == COAP_EMPTY || COAP_CODE_CLASS(inner->code) != 0)
@@ -205,7 +224,7 @@ bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_route_index *in
 	unsigned number = 0, options = 0, segments = 0;
 
 	inner->code = plaintext[0];
-	inner->options = (struct request_options){0};
+	inner->options = (struct request_options){.szx = DP_SZX_NONE};
 	if (inner->code - 1u >= COAP_IPATCH || outer->option_count != outer->oscore_count)
 		return false;
 	for (; at < end; options++) {

@@ -81,6 +81,13 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"EDHOC is not supported", DP_STAT_drop_edhoc);
 		return false;
 	}
+	if (body->has_block) {
+		// A fragment of a message (RFC 8613 section 4.1.3.4.2), whose tag is in the last
+		// one: it would count as a forgery.
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_OPTION,
+			"No blocks outside OSCORE", DP_STAT_drop_outer_block);
+		return false;
+	}
 	if (body->oscore_count != 1 ||
 		osc_option_parse(option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
 		!option->piv_len || !option->has_kid) {

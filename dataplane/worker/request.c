@@ -3,6 +3,7 @@
 #include "dataplane/worker/request.h"
 
 #include "base/bytes.h"
+#include "dataplane/coap/block.h"
 #include "dataplane/shared/bucket.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
@@ -322,6 +323,17 @@ static bool request_read(
 	return !verdict.code;
 }
 
+// Whether a builtin cannot answer as the Block options say: it takes no parts of a body and sends
+// none.
+static bool needs_blocks(const struct request_options *options, const struct dp_route *route,
+	const struct coap_body *body)
+{
+	if (options->has_block1 || options->later_block)
+		return true;
+	return options->szx != DP_SZX_NONE && route->target == DP_TARGET_ECHO &&
+		body->payload_len > coap_block_size(options->szx);
+}
+
 static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	struct dp_inner inner;
@@ -342,6 +354,9 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		answer_busy(w, vec, slot, &inner.options);
 	} else if (route->target == DP_TARGET_UPSTREAM) {
 		dispatch(w, vec, slot, &inner.options, inner.route);
+	} else if (unlikely(needs_blocks(&inner.options, route, &inner.body))) {
+		answer_error(w, vec, slot, &inner.options, COAP_BAD_OPTION, 0,
+			"Block-wise transfer is not supported here");
 	} else {
 		answer_builtin(w, vec, slot, &inner.options, route, inner.code, &inner.body);
 	}

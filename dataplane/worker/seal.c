@@ -10,10 +10,19 @@
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
 
+// Whether a device needs an answer to go on with a body (RFC 7967 section 2.1: block-wise
+// transfer).
+static bool is_of_blocks(uint8_t code)
+{
+	return code == COAP_CONTINUE || code == COAP_REQUEST_ENTITY_INCOMPLETE ||
+		code == COAP_REQUEST_ENTITY_TOO_LARGE;
+}
+
 // Whether the device asked not to hear of answers of this class (RFC 7967 section 2).
 static bool not_wanted(const struct pkt_answer *answer)
 {
-	return answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
+	return !is_of_blocks(answer->plaintext[0]) &&
+		answer->no_response >> (COAP_CODE_CLASS(answer->plaintext[0]) - 1) & 1;
 }
 
 // The type and message id of an answer.

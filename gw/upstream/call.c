@@ -181,6 +181,8 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	memcpy(call->trace, random, sizeof(call->trace));
 	error = map_request_parse(&flight->message, call->route, device->code,
 		dp_shared_body(call->shared), device->body_len);
+	if (!error && flight->message.body.has_block)
+		error = HTTP_ERR_bad_option; // a fragment is no request
 	if (!error)
 		error = flight_translate(flight, loop);
 	if (!error)

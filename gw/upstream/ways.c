@@ -109,7 +109,7 @@ static bool goes_alone(const struct map_request *msg)
 {
 	struct coap_option option;
 
-	return msg->accept != MAP_FORMAT_NONE || msg->if_none_match ||
+	return msg->accept != MAP_FORMAT_NONE || msg->if_none_match || msg->body.has_block ||
 		coap_option_find(&msg->body, COAP_OPT_IF_MATCH, &option);
 }
 

@@ -60,6 +60,7 @@ static inline const char *request_differs(const uint8_t *data, size_t len, bool 
 	SAME(body.oscore_len)
 	SAME(body.oscore_count)
 	SAME(body.has_edhoc)
+	SAME(body.has_block)
 #undef SAME
 #define SAME(field)                           \
 	if (option.field != option_any.field) \

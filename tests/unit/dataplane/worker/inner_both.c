@@ -108,7 +108,7 @@ static bool bodies_agree(const struct coap_body *a, const struct coap_body *b)
 		a->option_count == b->option_count && a->payload == b->payload &&
 		a->payload_len == b->payload_len && a->oscore == b->oscore &&
 		a->oscore_count == b->oscore_count && a->oscore_len == b->oscore_len &&
-		a->has_edhoc == b->has_edhoc;
+		a->has_edhoc == b->has_edhoc && a->has_block == b->has_block;
 }
 
 bool inner_both_agree(const struct inner_both *both)
@@ -123,5 +123,7 @@ bool inner_both_agree(const struct inner_both *both)
 			a->options.no_response == b->options.no_response &&
 			a->options.has_content_format == b->options.has_content_format &&
 			a->options.content_format == b->options.content_format &&
-			bodies_agree(&a->body, &b->body));
+			a->options.has_block1 == b->options.has_block1 &&
+			a->options.later_block == b->options.later_block &&
+			a->options.szx == b->options.szx && bodies_agree(&a->body, &b->body));
 }

@@ -160,6 +160,49 @@ Test(dp_junk, edhoc_outside_is_refused_before_anything_is_opened)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 0, "its Partial IV is not spent");
 }
 
+// RFC 8613 section 4.1.3.4.2: a fragment, which has no tag of its own.
+Test(dp_junk, blocks_outside_are_refused_before_anything_is_opened)
+{
+	static const uint16_t numbers[] = {
+		COAP_OPT_Q_BLOCK1, COAP_OPT_BLOCK2, COAP_OPT_BLOCK1, COAP_OPT_Q_BLOCK2};
+	struct bed_request request;
+	uint8_t coap[BED_MESSAGE_MAX];
+
+	bed_seal_path(&device, &request, COAP_CON, 1, 1, COAP_POST, "discard", "x");
+	const uint8_t *marker = memchr(request.coap + 7, COAP_PAYLOAD_MARK, request.len - 7u);
+
+	cr_assert_not_null(marker);
+	size_t head = (size_t)(marker - request.coap);
+
+	for (unsigned i = 0; i < RTE_DIM(numbers); i++) {
+		unsigned delta = numbers[i] - COAP_OPT_OSCORE;
+		size_t len = head;
+
+		bed.policy.verbose_errors = false;
+		memcpy(coap, request.coap, head);
+		if (delta > COAP_OPT_NIBBLE_PLAIN) {
+			coap[len++] = 0xd1;
+			coap[len++] = (uint8_t)(delta - 13);
+		} else {
+			coap[len++] = (uint8_t)(delta << 4 | 1);
+		}
+		coap[len++] = 0x0e; // 0/1/1024
+		memcpy(coap + len, marker, request.len - head);
+		len += request.len - head;
+		bed_send(&bed, &bed.flow, coap, len);
+		bed_turn(&bed);
+		cr_expect_not(bed_receive(&bed, &answer));
+		cr_expect_eq(bed_count(&bed, DP_STAT_drop_outer_block), 2 * i + 1);
+		bed.policy.verbose_errors = true;
+		bed_send(&bed, &bed.flow, coap, len);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect_eq(answer.msg.code, COAP_BAD_OPTION);
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 0, "no Partial IV is spent");
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_tag), 0, "nor is it a forgery");
+}
+
 Test(dp_junk, edhoc_inside_is_refused)
 {
 	static const uint8_t plaintext[] = {COAP_POST, 0xb7, 'd', 'i', 's', 'c', 'a', 'r', 'd',

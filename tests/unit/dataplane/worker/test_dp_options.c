@@ -70,15 +70,55 @@ Test(dp_options, hop_limit_ends_inside_too)
 	}
 }
 
+// A device cannot go on with a body if it does not hear of its blocks.
+Test(dp_options, no_response_never_hides_what_became_of_a_block)
+{
+	static const uint8_t plaintext[] = {COAP_PUT, 0xb2, 'u', 'p', 0xd1, 3, 0x08, 0xd1, 0xda, 26,
+		0xff, '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e',
+		'f'};
+	static const struct {
+		uint8_t code;
+		bool heard;
+	} cases[] = {{COAP_CONTINUE, true}, {COAP_REQUEST_ENTITY_INCOMPLETE, true},
+		{COAP_REQUEST_ENTITY_TOO_LARGE, true}, {COAP_CHANGED, false},
+		{COAP_BAD_REQUEST, false}, {COAP_SERVICE_UNAVAILABLE, false}};
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		dp_handle handle;
+
+		bed_seal(&device, &request, COAP_CON, i + 1, i + 1, plaintext, sizeof(plaintext));
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		cr_assert_not_null(bed_upstream_take(&bed, &handle));
+		bed_upstream_answer(&bed, handle, &cases[i].code, 1);
+		bed_turn(&bed);
+		if (cases[i].heard) {
+			expect_answer(cases[i].code);
+			continue;
+		}
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect_eq(answer.len, COAP_EMPTY_LEN, "%u", i);
+	}
+}
+
 Test(dp_options, options_that_cannot_be_processed)
 {
 	static const struct {
 		const char *plaintext;
 		uint8_t code;
 	} cases[] = {
-		{"02 b4 6563686f c1 06", COAP_BAD_OPTION},    // Block2
+		{"02 b4 6563686f c1 06", COAP_CHANGED},     // Block2 0/0/1024
+		{"02 b4 6563686f c1 16", COAP_BAD_OPTION},  // 1/0/1024: a builtin has no blocks
+		{"02 b4 6563686f c1 07", COAP_BAD_REQUEST}, // a reserved size
+		{"02 b4 6563686f c0 ff 3031323334353637383961626364656667", COAP_BAD_OPTION}, // 16
+		{"02 b4 6563686f c0 ff 30313233343536373839616263646566", COAP_CHANGED},
 		{"02 b4 6563686f d1 03 06", COAP_BAD_OPTION}, // Block1 (27 = 11 + 3 + 13)
-		{"02 90 24 6563686f", COAP_BAD_OPTION},       // OSCORE inside
+		{"02 b4 6563686f d1 03 0e", COAP_BAD_OPTION}, // 0/1/1024
+		{"02 b4 6563686f d1 03 07", COAP_BAD_REQUEST},
+		{"02 b4 6563686f 81 06", COAP_BAD_OPTION},                // Q-Block1
+		{"02 b4 6563686f d1 07 06", COAP_BAD_OPTION},             // Q-Block2
+		{"02 90 24 6563686f", COAP_BAD_OPTION},                   // OSCORE inside
 		{"02 b4 6563686f d1 0b 61", COAP_PROXYING_NOT_SUPPORTED}, // Proxy-Uri, 35
 		{"02 b4 6563686f e1 04e3 00", COAP_BAD_OPTION},           // unknown, critical
 		{"02 b4 6563686f e1 04e4 00", COAP_CHANGED},              // unknown, elective
