@@ -22,7 +22,7 @@
 #include <sys/queue.h>
 
 enum body_stat {
-#define X(name, help) BODY_STAT_##name,
+#define X(name, unit, help) BODY_STAT_##name,
 #include "gw/body/stats.def"
 #undef X
 	BODY_STAT_COUNT,
@@ -116,6 +116,10 @@ enum body_action body_take(struct body_table *table, const struct body_request *
 bool body_answer_fits(const struct body_answer *answer, const struct body_request *request,
 	uint16_t room, uint16_t payload_max);
 
+// Writes one that goes out in one piece. Returns its length, or 0 if it does not.
+uint16_t body_answer_write(const struct body_answer *answer, const struct body_request *request,
+	uint8_t *out, uint16_t room, uint16_t payload_max);
+
 // Copies an answer that does not fit, for body_serve(). NULL, and counted: there is no memory, or
 // it would take more than 2^20 blocks (*too_large). The request has a name.
 struct body *body_keep(struct body_table *table, const struct body_request *request,
@@ -125,7 +129,7 @@ struct body *body_keep(struct body_table *table, const struct body_request *requ
 // The fetch of a body that is BODY_ASKING is over: its bytes are wiped, the answer is copied, and
 // the body is BODY_KEPT. false: not all of it could be kept; without its payload it always can.
 bool body_answered(struct body_table *table, struct body *body, const struct body_answer *answer,
-	uint64_t now_ms) __attribute__((warn_unused_result));
+	uint64_t now_ms);
 
 // Writes what a request gets of an answer that is kept: all of it, or the block that it asks for,
 // or 4.00 for one beyond its end. Returns the length of the plaintext, at most `room`, at least 1.

@@ -93,6 +93,16 @@ bool body_answer_fits(const struct body_answer *answer, const struct body_reques
 	return whole(answer, r, &part, room, payload_max);
 }
 
+uint16_t body_answer_write(const struct body_answer *answer, const struct body_request *r,
+	uint8_t *out, uint16_t room, uint16_t payload_max)
+{
+	struct body_part part;
+
+	return whole(answer, r, &part, room, payload_max)
+		? body_part_write(answer, &part, out, room)
+		: 0;
+}
+
 // The largest blocks of an answer for which there is room beside all its options; -1: none.
 static int szx_for(const struct body_answer *answer, const struct body_request *r, uint16_t room,
 	uint16_t payload_max)

@@ -220,6 +220,7 @@ struct conf_route {
 	enum conf_fetch fetch;                // HTTP method that FETCH becomes
 	enum conf_idempotency idempotency;    // whether the backend heeds Idempotency-Key
 	enum conf_translate translate;        // between the formats of devices and of the service
+	uint64_t max_body;                    // bytes of a request or an answer in blocks
 	char *host;                           // Host header; NULL: authority of the server
 	uint8_t strip;                        // segments cut off in front; there are always as many
 	char *prefix;                         // put in front then: "" or "/v1", no slash at the end
@@ -227,6 +228,14 @@ struct conf_route {
 	size_t header_count;
 	struct conf_batch batch;
 	unsigned line;
+};
+
+// Bodies of more than one block (RFC 7959).
+struct conf_bodies {
+	uint64_t memory;     // bytes, of all loops
+	uint32_t per_device; // bodies at a time
+	uint32_t keep_ms;    // after all of it was sent
+	uint32_t idle_ms;    // after the last block
 };
 
 enum conf_errors { CONF_ERRORS_SILENT, CONF_ERRORS_VERBOSE };
@@ -280,6 +289,7 @@ struct conf {
 	size_t upstream_count;
 	struct conf_route *routes;
 	size_t route_count;
+	struct conf_bodies bodies;
 	struct conf_devices devices;
 	struct conf_control control;
 	char *runtime; // directory of the run token

@@ -317,7 +317,7 @@ static const struct conf_key upstream_keys[] = {
 		.help = "How long an idle HTTP/1.1 connection is kept, if its server's Keep-Alive does not say; 0ms: it is closed after each answer.",
 	}, {
 		.name = "max_body", .type = CONF_SIZE, FIELD(conf_upstream, max_body),
-		.min = 1, .max = 64 * MB, .preset = "64KB",
+		.min = 1, .max = 64 * MB, .preset = "1MB",
 		.help = "Largest body of an answer that is read.",
 	}, {
 		.name = "max_age", .type = CONF_DURATION, FIELD(conf_upstream, max_age_ms),
@@ -409,6 +409,10 @@ static const struct conf_key route_keys[] = {
 		.name = "translate", .type = CONF_ENUM, FIELD(conf_route, translate),
 		.words = translations, .preset = "none",
 		.help = "Whether CBOR of devices becomes JSON for the service, and its JSON CBOR, SenML included.",
+	}, {
+		.name = "max_body", .type = CONF_SIZE, FIELD(conf_route, max_body),
+		.min = 1, .max = 64 * MB, .preset = "1MB",
+		.help = "Largest body, of a request and of an answer, that is put together from blocks.",
 	}, {
 		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
 		.min = 1, .max = 260, .form = &conf_authority_form, .sample = "backend.example",
@@ -525,6 +529,18 @@ static const struct conf_key log_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key bodies_keys[] = {
+	{.name = "memory", .type = CONF_SIZE, FIELD(conf_bodies, memory), .min = MB, .max = 64 * GB, .preset = "256MB",
+		.help = "Bytes of all bodies; each of workers.loops has its part, and a device half of that."},
+	{.name = "per_device", .type = CONF_INT, FIELD(conf_bodies, per_device), .min = 1, .max = 64, .preset = "4",
+		.help = "Bodies of a device at a time; its oldest gives way to one more."},
+	{.name = "keep", .type = CONF_DURATION, FIELD(conf_bodies, keep_ms), .min = 1000, .max = HOUR, .preset = "30s",
+		.help = "How long an answer is kept after its last block was sent."},
+	{.name = "idle", .type = CONF_DURATION, FIELD(conf_bodies, idle_ms), .min = 1000, .max = HOUR, .preset = "100s",
+		.help = "How long a body is kept whose next block does not come, or is not asked for."},
+	{.name = NULL},
+};
+
 static const struct conf_key port_item = {.type = CONF_GROUP, ITEM(conf_port), .keys = port_keys};
 static const struct conf_key upstream_item = {
 	.type = CONF_GROUP, ITEM(conf_upstream), .keys = upstream_keys};
@@ -552,6 +568,10 @@ static const struct conf_key file_keys[] = {
 		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = CONF_ROUTES_MAX, .item = &route_item,
 		.help = "Which request goes where; the first route whose path and method match is taken.",
+	}, {
+		.name = "bodies", .type = CONF_GROUP, FIELD(conf, bodies), .keys = bodies_keys,
+		.effect = CONF_AT_START,
+		.help = "Bodies of requests and answers that take more than one block.",
 	}, {
 		.name = "devices", .type = CONF_GROUP, FIELD(conf, devices), .keys = devices_keys,
 		.line_offset = offsetof(struct conf_devices, line),

@@ -26,6 +26,9 @@ struct http_transfer {
 	uint32_t body_keep;  // bytes of the answer's body that are wanted
 	uint64_t body_max;   // bytes of the body above which the answer is refused
 	bool fresh;          // on a new connection, which is closed afterwards
+	// Asked before more than HTTP_BODY_FREE bytes of memory, so many in all, are taken for the
+	// body; false: the answer is given up, for want of memory. NULL: as many as body_keep.
+	bool (*room)(struct http_transfer *transfer, size_t bytes);
 	// Set by the engine.
 	struct http_reply reply; // body points to at most body_keep bytes of the engine's
 	bool sent;               // the server may have seen the request
@@ -33,6 +36,9 @@ struct http_transfer {
 	int local_errno;         // of HTTP_ERR_local: what this machine ran out of; 0: not known
 	void *engine_data;
 };
+
+#define HTTP_BODY_FREE  16384 // bytes of memory that an engine keeps from one body to the next
+#define HTTP_ERROR_KEEP 4096  // bytes of the body of an error that are wanted, if there is room()
 
 // An engine's memory for the body of an answer, kept from one transfer to the next. Zeroed at
 // first; bytes are freed by the engine.
@@ -46,6 +52,8 @@ struct http_body {
 // answer is given up.
 enum http_error http_body_take(struct http_body *body, struct http_transfer *transfer,
 	const void *data, size_t len) __attribute__((warn_unused_result));
+// The transfer is over: wipes and frees what is more than HTTP_BODY_FREE.
+void http_body_end(struct http_body *body);
 // Checks the head of the final answer, which is whole. Returns HTTP_ERR_none or why the answer is
 // given up.
 enum http_error http_head_take(const struct http_transfer *transfer)

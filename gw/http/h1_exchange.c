@@ -37,6 +37,7 @@ void h1_exchange_give(struct h1_exchange *x)
 	struct h1_engine *e = x->target->engine;
 
 	http_timer_unset(&e->net.timers, &x->timer);
+	http_body_end(&x->body);
 	h1_exchange_move(x, NULL);
 	x->list = &e->free_exchanges;
 	TAILQ_INSERT_HEAD(&e->free_exchanges, x, link); // its memory is warm

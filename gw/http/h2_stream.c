@@ -42,6 +42,7 @@ void h2_stream_give(struct h2_engine *e, struct h2_stream *stream)
 		TAILQ_REMOVE(stream->list, stream, link);
 	stream->list = NULL;
 	http_timer_unset(&e->net.timers, &stream->timer);
+	http_body_end(&stream->body);
 	TAILQ_INSERT_HEAD(&e->free_streams, stream, link);
 }
 

@@ -84,6 +84,8 @@ enum http_error map_request_parse(struct map_request *msg, const struct conf_rou
 		return HTTP_ERR_bad_method;
 	if (coap_body_parse(&msg->body, body, len) != COAP_OK)
 		return HTTP_ERR_bad_request;
+	msg->payload = msg->body.payload;
+	msg->payload_len = msg->body.payload_len;
 
 	coap_option_iter_init(&iter, &msg->body);
 	while (coap_option_next(&iter, &option)) {
@@ -233,8 +235,8 @@ enum http_error map_request_build(
 		req->idempotent = true;
 	}
 	req->has_body = method->body;
-	req->body = method->body ? msg->body.payload : NULL;
-	req->body_len = method->body ? msg->body.payload_len : 0;
+	req->body = method->body ? msg->payload : NULL;
+	req->body_len = method->body ? msg->payload_len : 0;
 	req->header_count = 0;
 
 	http_text_init(&req->text, req->room, HTTP_TARGET_MAX);

@@ -18,6 +18,8 @@ struct map_request {
 	const struct conf_route *route;
 	const struct map_method *method;
 	struct coap_body body;
+	const uint8_t *payload; // of body, or the caller's
+	size_t payload_len;
 	uint8_t code;
 	int accept;         // a Content-Format or MAP_FORMAT_NONE
 	int content_format; // the same

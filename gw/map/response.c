@@ -118,6 +118,16 @@ static uint16_t error_write(
 	return len;
 }
 
+// The same with the payload apart, so that only options may not fit.
+static enum http_error success_head_write(
+	struct answer *a, const struct map_request *msg, struct map_response *m)
+{
+	m->payload = a->payload;
+	m->payload_len = a->payload_len;
+	a->payload_len = 0;
+	return success_answer_write(a, msg, m->out, m->head_room, &m->len);
+}
+
 uint16_t map_error_write(enum http_error error, uint32_t max_age, uint8_t *out, size_t room)
 {
 	const struct map_error_code *row = &map_error_codes[error];
@@ -370,6 +380,9 @@ enum http_error map_response_build(
 	struct map_location location;
 	enum http_error error;
 
+	m->payload = NULL;
+	m->payload_len = 0;
+
 	if (reply->status == 304)
 		error = not_modified_map(reply, msg, m->etags, &a);
 	else if (reply->status >= 200 && reply->status <= 299)
@@ -391,6 +404,8 @@ enum http_error map_response_build(
 			a.max_age = m->max_age_max;
 		if (class > 2)
 			error_answer_write(&a, m->out, m->room, &m->len);
+		else if (m->head_room)
+			error = success_head_write(&a, msg, m);
 		else
 			error = success_answer_write(&a, msg, m->out, m->room, &m->len);
 	}

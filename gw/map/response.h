@@ -21,10 +21,13 @@ struct map_response {
 	uint32_t max_age_max; // seconds, whatever the backend says
 	uint8_t *out;         // for the plaintext
 	size_t room;          // bytes at out, at least 1
-	uint8_t *scratch;     // for the payload, if it is translated
-	size_t scratch_room;  // bytes there
+	size_t head_room; // not 0: bytes at out for options; the payload of a success stays apart
+	uint8_t *scratch; // for the payload, if it is translated
+	size_t scratch_room; // bytes there
 	// Set by map_response_build():
-	uint16_t len;          // bytes used
+	uint16_t len;           // bytes used
+	const uint8_t *payload; // of a success, if head_room
+	size_t payload_len;
 	bool body_dropped;     // the method was performed, but the body cannot be passed on
 	struct tr_fault fault; // of HTTP_ERR_bad_json
 };

@@ -51,13 +51,12 @@ enum http_error map_request_translate(struct map_request *msg, uint8_t *room, si
 
 	if (msg->route->translate == CONF_TRANSLATE_NONE || !msg->method->body || !pair)
 		return HTTP_ERR_none;
-	if (msg->body.payload_len) { // of nothing there is nothing to make
-		verdict = tr_cbor_to_json(pair->form, msg->body.payload, msg->body.payload_len,
-			(char *)room, len < MAP_JSON_ROOM ? len : MAP_JSON_ROOM, &json_len,
-			&msg->fault);
+	if (msg->payload_len) { // of nothing there is nothing to make
+		verdict = tr_cbor_to_json(pair->form, msg->payload, msg->payload_len, (char *)room,
+			len < MAP_JSON_ROOM ? len : MAP_JSON_ROOM, &json_len, &msg->fault);
 		if (verdict == TR_OK) {
-			msg->body.payload = room;
-			msg->body.payload_len = (uint16_t)json_len;
+			msg->payload = room;
+			msg->payload_len = json_len;
 		}
 	}
 	msg->content_format = pair->json;
@@ -76,13 +75,11 @@ int map_accept_of_backend(const struct map_request *msg)
 	return msg->cbor == msg->accept ? pair_of_cbor(msg->accept)->json : msg->accept;
 }
 
-uint32_t map_reply_keep(const struct map_request *msg, uint16_t payload_max)
+uint32_t map_reply_keep(const struct map_request *msg, uint64_t max_body)
 {
-	uint32_t keep = (uint32_t)payload_max * MAP_JSON_GROWTH;
+	uint64_t most = msg->cbor == MAP_FORMAT_NONE ? UINT32_MAX : MAP_JSON_KEEP_MAX;
 
-	if (msg->cbor == MAP_FORMAT_NONE)
-		return payload_max;
-	return keep < MAP_JSON_KEEP_MAX ? keep : MAP_JSON_KEEP_MAX;
+	return (uint32_t)(max_body < most ? max_body : most);
 }
 
 int map_cbor_of_answer(const struct map_request *msg, int format)

@@ -12,7 +12,6 @@
 #include "gw/translate/translate.h"
 
 #define MAP_CBOR_ANY      (-3)       // of map_request.cbor: whichever JSON it is
-#define MAP_JSON_GROWTH   16         // of an answer, from CBOR to JSON, that is still read
 #define MAP_JSON_KEEP_MAX 65536      // bytes of an answer's JSON that are read at most
 #define MAP_JSON_ROOM     UINT16_MAX // bytes of a request's JSON at most
 
@@ -29,8 +28,9 @@ enum http_error map_request_translate(struct map_request *msg, uint8_t *room, si
 // The Content-Format to ask the backend for; of a request with Accept.
 int map_accept_of_backend(const struct map_request *msg);
 
-// How many bytes of an answer's body are wanted for a device that takes payload_max bytes.
-uint32_t map_reply_keep(const struct map_request *msg, uint16_t payload_max);
+// How many bytes of an answer's body are wanted, of at most max_body: what is translated has an
+// own bound.
+uint32_t map_reply_keep(const struct map_request *msg, uint64_t max_body);
 
 // The CBOR format that an answer of this format becomes, or MAP_FORMAT_NONE if it stays as it is.
 int map_cbor_of_answer(const struct map_request *msg, int format);

@@ -70,7 +70,11 @@ enum http_error up_attempt_start(struct up_attempt *a)
 	t->timeout_ms = (uint32_t)(a->deadline_ms - now);
 	t->timeout_ms -= t->timeout_ms / 8 < MARGIN_MS ? t->timeout_ms / 8 : MARGIN_MS;
 	// Half of the time stays for another server, if this one does not even refuse.
-	t->connect_ms = left ? t->timeout_ms / 2 + 1 : 0;
+	t->connect_ms = left
+		? (t->timeout_ms < a->route->timeout_ms ? t->timeout_ms : a->route->timeout_ms) /
+				2 +
+			1
+		: 0;
 	t->fresh = false;
 	up_stat_add(group, UP_STAT_attempts, 1);
 	if (group->engine->ops->start(group->engine, t))
@@ -150,6 +154,12 @@ static void server_judge(const struct up_attempt *a, enum http_error error)
 	if (up_server_failed(group->servers, a->server, error ? http_error_name(error) : status,
 		    group->loop->now_ms))
 		up_stat_add(group, UP_STAT_ejections, 1);
+}
+
+void up_attempt_time_out(struct up_attempt *a)
+{
+	up_attempt_cancel(a);
+	server_judge(a, HTTP_ERR_timeout);
 }
 
 bool up_attempt_again(struct up_attempt *a, enum http_error error)

@@ -37,6 +37,8 @@ void up_attempt_earn(struct up_group *group, unsigned requests);
 enum http_error up_attempt_start(struct up_attempt *attempt) __attribute__((warn_unused_result));
 // Ends one that is under way; its done() will not be called.
 void up_attempt_cancel(struct up_attempt *attempt);
+// The same for one that had all its time, which counts against the server.
+void up_attempt_time_out(struct up_attempt *attempt);
 // In done(): counts the answer, or the failure, for or against the server. Returns the error that
 // it was: one that was sent and lost with its connection may have been seen, even if it then failed
 // to find another connection.

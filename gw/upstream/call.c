@@ -6,6 +6,7 @@
 #include "gw/map/response.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
+#include "gw/upstream/body_answer.h"
 #include "gw/upstream/random.h"
 
 #include <errno.h>
@@ -70,11 +71,15 @@ void up_call_log(const struct up_call *call)
 		line_put(call);
 }
 
-static void call_return(struct up_call *call)
+void up_call_return(struct up_call *call)
 {
 	struct up_group *group = call->group;
 	struct up_loop *loop = group->loop;
 
+	if (call->returned) {
+		call->returned(call);
+		return;
+	}
 	up_call_log(call);
 	dp_loop_respond(call->port, call->handle);
 	up_stat_add(group, UP_STAT_returned, 1);
@@ -87,8 +92,9 @@ void up_call_abandon(struct up_call *call)
 {
 	call->shared->response.len = 0;
 	call->abandoned = true;
-	up_stat_add(call->group, UP_STAT_abandoned, 1);
-	call_return(call);
+	if (!call->body)
+		up_stat_add(call->group, UP_STAT_abandoned, 1);
+	up_call_return(call);
 }
 
 // Max-Age of an error.
@@ -106,7 +112,7 @@ void up_call_fail(struct up_call *call, enum http_error error)
 	shared->response.len = map_error_write(error, error_max_age(group->loop, error),
 		dp_shared_response(shared), shared->request.response_max);
 	up_stat_add(group, UP_STAT_ERROR + error, 1);
-	call_return(call);
+	up_call_return(call);
 }
 
 // The same for a payload that cannot be translated.
@@ -118,7 +124,7 @@ static void call_fail_fault(struct up_call *call, const struct tr_fault *fault)
 	shared->response.len = map_fault_write(
 		HTTP_ERR_bad_cbor, fault, dp_shared_response(shared), shared->request.response_max);
 	up_stat_add(call->group, UP_STAT_ERROR + HTTP_ERR_bad_cbor, 1);
-	call_return(call);
+	up_call_return(call);
 }
 
 bool up_call_is_abandoned(const struct up_call *call)
@@ -134,14 +140,17 @@ static struct up_flight *flight_take(struct up_loop *loop)
 		loop->free_flights = flight->next;
 	else
 		flight = malloc(sizeof(*flight));
-	if (flight)
+	if (flight) {
 		flight->translated = NULL;
+		flight->claim = (struct body_claim){0};
+	}
 	return flight;
 }
 
 static void flight_give(struct up_loop *loop, struct up_flight *flight)
 {
 	free(flight->translated);
+	body_unclaim(loop->bodies, &flight->claim);
 	flight->next = loop->free_flights;
 	loop->free_flights = flight;
 }
@@ -152,18 +161,34 @@ static void call_done(struct http_transfer *transfer, enum http_error error);
 // since the request may be sent again.
 static enum http_error flight_translate(struct up_flight *flight, struct up_loop *loop)
 {
-	struct coap_body *body = &flight->message.body;
-	enum http_error error =
-		map_request_translate(&flight->message, loop->scratch, sizeof(loop->scratch));
+	struct map_request *msg = &flight->message;
+	enum http_error error = map_request_translate(msg, loop->scratch, sizeof(loop->scratch));
 
-	if (error || body->payload != loop->scratch)
+	if (error || msg->payload != loop->scratch)
 		return error;
-	flight->translated = malloc(body->payload_len);
+	flight->translated = malloc(msg->payload_len);
 	if (!flight->translated)
 		return HTTP_ERR_no_memory;
-	memcpy(flight->translated, loop->scratch, body->payload_len);
-	body->payload = flight->translated;
+	memcpy(flight->translated, loop->scratch, msg->payload_len);
+	msg->payload = flight->translated;
 	return HTTP_ERR_none;
+}
+
+// The answer of a server needs memory: all such together are bounded.
+static bool flight_room(struct http_transfer *transfer, size_t bytes)
+{
+	struct up_flight *flight = (struct up_flight *)transfer;
+	const struct dp_request *device = &flight->call->shared->request;
+
+	return body_claim(flight->call->group->loop->bodies, &flight->claim, device->context,
+		device->context_generation, bytes);
+}
+
+static uint64_t body_max(const struct up_call *call)
+{
+	uint64_t route = call->route->max_body, upstream = call->group->upstream->max_body;
+
+	return route < upstream ? route : upstream;
 }
 
 // Makes the HTTP request of a call.
@@ -181,8 +206,11 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	memcpy(call->trace, random, sizeof(call->trace));
 	error = map_request_parse(&flight->message, call->route, device->code,
 		dp_shared_body(call->shared), device->body_len);
-	if (!error && flight->message.body.has_block)
-		error = HTTP_ERR_bad_option; // a fragment is no request
+	if (call->body) {
+		flight->message.payload = call->body->bytes.at;
+		flight->message.payload_len = call->body->bytes.len;
+		flight->message.if_none_match |= call->body->if_none_match;
+	}
 	if (!error)
 		error = flight_translate(flight, loop);
 	if (!error)
@@ -200,8 +228,9 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->retries = 0;
 	attempt->seen = false;
 	attempt->transfer.done = call_done;
-	attempt->transfer.body_keep = map_reply_keep(&flight->message, device->payload_max);
-	attempt->transfer.body_max = call->group->upstream->max_body;
+	attempt->transfer.body_max = body_max(call);
+	attempt->transfer.body_keep = map_reply_keep(&flight->message, attempt->transfer.body_max);
+	attempt->transfer.room = flight_room;
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
 	up_headers_add_route(loop->headers, call->route, req);
@@ -308,8 +337,14 @@ static void call_answer(struct up_call *call)
 	};
 
 	up_status_count(group, t->reply.status);
-	call->error = map_response_build(&t->reply, &call->flight->message, &mapping);
-	shared->response.len = mapping.len;
+	if (up_body_needed(call, &t->reply)) {
+		// Its bytes are charged where they are kept; the engine's go when this is over.
+		body_unclaim(group->loop->bodies, &call->flight->claim);
+		call->error = up_body_answer(call, &t->reply, &call->flight->message, &mapping);
+	} else {
+		call->error = map_response_build(&t->reply, &call->flight->message, &mapping);
+		shared->response.len = mapping.len;
+	}
 	if (call->error)
 		up_stat_add(group, UP_STAT_ERROR + call->error, 1);
 	if (mapping.body_dropped)
@@ -349,12 +384,19 @@ static void call_done(struct http_transfer *transfer, enum http_error error)
 	}
 	call_answer(call);
 	call_land(call);
-	call_return(call);
+	up_call_return(call);
 }
 
 void up_call_cancel(struct up_call *call)
 {
-	call->sent = up_attempt_is_sent(&call->flight->attempt);
-	up_attempt_cancel(&call->flight->attempt);
+	struct up_attempt *attempt = &call->flight->attempt;
+
+	call->sent = up_attempt_is_sent(attempt);
+	// Nobody waits any more for a body's answer: those who did had as much time as any.
+	if (call->body &&
+		call->launched_ms + call->route->timeout_ms <= call->group->loop->now_ms + 100)
+		up_attempt_time_out(attempt);
+	else
+		up_attempt_cancel(attempt);
 	call_land(call);
 }

@@ -5,6 +5,7 @@
 #ifndef POSTERN_GW_UPSTREAM_CALL_H
 #define POSTERN_GW_UPSTREAM_CALL_H
 
+#include "gw/body/body.h"
 #include "gw/map/etag.h"
 #include "gw/map/request.h"
 #include "gw/map/translate.h"
@@ -44,16 +45,22 @@ struct up_call {
 	enum http_error error;
 	const char *batch;   // key of the batch that it went with, or NULL
 	unsigned batch_size; // readings in it
+
+	bool blocks;                            // the request has Block options
+	struct body *body;                      // that it fetches; it has no exchange then, and
+	void (*returned)(struct up_call *call); // gets it when it is over; else NULL
 };
 
 TAILQ_HEAD(up_call_list, up_call);
-TAILQ_HEAD(up_part_list, up_part); // batch.h
+TAILQ_HEAD(up_part_list, up_part);   // batch.h
+TAILQ_HEAD(up_fetch_list, up_fetch); // bodies.c
 
 // What a call needs while its HTTP request is under way.
 struct up_flight {
 	struct up_attempt attempt;
 	struct map_request message;
-	uint8_t *translated; // the body, if the device sent it in another format
+	struct body_claim claim; // of the answer that is arriving
+	uint8_t *translated;     // the body, if the device sent it in another format
 	struct up_call *call;
 	struct up_flight *next; // in the free list
 };
@@ -94,6 +101,9 @@ struct up_loop {
 	size_t busy; // requests that are not handed back
 	struct up_flight *free_flights;
 	struct up_batches *batches; // NULL: no route has batches
+	struct body_table *bodies;
+	struct up_fetch_list fetches; // under way and waiting
+	uint64_t bodies_ms;           // when to look for bodies whose time is over
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];
@@ -116,6 +126,9 @@ static inline void up_stat_set(struct up_group *group, enum up_stat stat, uint64
 // Whether the worker gave up waiting for the answer.
 bool up_call_is_abandoned(const struct up_call *call);
 
+// Gives a call's exchange back with the answer that is in it. The caller has taken the call out of
+// all lists, as for the next two.
+void up_call_return(struct up_call *call);
 // Give a call's exchange back to its worker, without an answer or with an error's, and free the
 // call. The caller has taken the call out of all lists.
 void up_call_abandon(struct up_call *call);

@@ -7,6 +7,7 @@
 #include "gw/os/log.h"
 #include "gw/os/tls_files.h"
 #include "gw/upstream/batch.h"
+#include "gw/upstream/bodies.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/queue.h"
 
@@ -82,17 +83,8 @@ static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle han
 		up_call_fail(call, HTTP_ERR_no_route);
 	} else if (stopping(loop)) {
 		up_call_fail(call, HTTP_ERR_stopping);
-	} else if (!group->servers->up) {
-		up_call_fail(call, HTTP_ERR_no_server);
-	} else if (up_group_has_room(group) && !group->waiting_count) {
-		up_call_launch(call);
-	} else if (group->waiting_count >= group->max_inflight) {
-		up_call_fail(call, HTTP_ERR_queue_full);
-	} else {
-		TAILQ_INSERT_TAIL(&group->waiting, call, link);
-		group->waiting_count++;
-		up_stat_set(group, UP_STAT_waiting, group->waiting_count);
-		up_stat_add(group, UP_STAT_queued, 1);
+	} else if (!up_bodies_take(call)) {
+		up_queue_add(call);
 	}
 }
 
@@ -156,7 +148,9 @@ static void groups_turn(struct up_loop *loop)
 		up_stat_set(
 			group, UP_STAT_connections, group->engine->ops->connections(group->engine));
 	}
+	up_bodies_turn(loop);
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
+		up_bodies_sweep(loop);
 		up_queue_sweep(loop);
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 	}
@@ -166,7 +160,8 @@ static void groups_turn(struct up_loop *loop)
 
 static uint64_t next_ms(const struct up_loop *loop)
 {
-	uint64_t next = loop->busy ? loop->sweep_ms : UINT64_MAX;
+	uint64_t next =
+		http_earlier(loop->busy ? loop->sweep_ms : UINT64_MAX, up_bodies_next_ms(loop));
 
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
@@ -425,7 +420,9 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 		TAILQ_INIT(&loop->group[i].waiting_parts);
 	}
 	loop->etags = map_etags_create(config->etag_key);
-	rc = loop->etags ? calls_create(loop) : -ENOMEM;
+	rc = loop->etags ? up_bodies_create(loop) : -ENOMEM;
+	if (!rc)
+		rc = calls_create(loop);
 	if (!rc) {
 		rc = poll_create(loop);
 		if (rc)
@@ -468,6 +465,7 @@ void up_loop_free(struct up_loop *loop)
 	if (loop->epoll >= 0)
 		close(loop->epoll);
 	up_headers_free(loop->headers);
+	up_bodies_free(loop);
 	map_etags_free(loop->etags);
 	free(loop->calls);
 	free(loop);

@@ -6,6 +6,24 @@
 #include "gw/upstream/batch.h"
 #include "gw/upstream/call.h"
 
+void up_queue_add(struct up_call *call)
+{
+	struct up_group *group = call->group;
+
+	if (!group->servers->up) {
+		up_call_fail(call, HTTP_ERR_no_server);
+	} else if (up_group_has_room(group) && !group->waiting_count) {
+		up_call_launch(call);
+	} else if (group->waiting_count >= group->max_inflight) {
+		up_call_fail(call, HTTP_ERR_queue_full);
+	} else {
+		TAILQ_INSERT_TAIL(&group->waiting, call, link);
+		group->waiting_count++;
+		up_stat_set(group, UP_STAT_waiting, group->waiting_count);
+		up_stat_add(group, UP_STAT_queued, 1);
+	}
+}
+
 static void call_launch_first(struct up_group *group)
 {
 	struct up_call *call = TAILQ_FIRST(&group->waiting);

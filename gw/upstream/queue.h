@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct up_call;
 struct up_group;
 struct up_loop;
 
+// Sends a call, has it wait, or fails it. It is in no list.
+void up_queue_add(struct up_call *call);
 // Sends what waits, the oldest first, while there is room.
 void up_queue_launch(struct up_group *group);
 // Hands back what waited for too long; with no server up, all.

@@ -34,5 +34,6 @@ enum unit up_stat_unit(enum up_stat stat)
 bool up_stat_is_gauge(enum up_stat stat)
 {
 	return stat == UP_STAT_inflight || stat == UP_STAT_waiting ||
-		stat == UP_STAT_batch_refusing;
+		stat == UP_STAT_batch_refusing || stat == UP_STAT_body_bodies ||
+		stat == UP_STAT_body_bytes;
 }

@@ -118,8 +118,8 @@ static enum up_way_verdict payload_take(
 	struct up_loop *loop, struct map_request *msg, struct up_way *found)
 {
 	found->error = map_request_translate(msg, loop->scratch, sizeof(loop->scratch));
-	found->reading.payload = msg->body.payload;
-	found->reading.len = msg->body.payload_len;
+	found->reading.payload = msg->payload;
+	found->reading.len = msg->payload_len;
 	if (!found->error)
 		return UP_WAY_OK;
 	found->fault = msg->fault;
@@ -180,7 +180,8 @@ static enum up_way_verdict way_known(struct up_loop *loop, const struct up_colle
 	struct map_request msg = {.route = c->route,
 		.method = map_method_of(r->code),
 		.content_format = e->sent,
-		.body = {.payload = payload, .payload_len = len}};
+		.payload = payload,
+		.payload_len = len};
 	return payload_take(loop, &msg, found);
 }
 

@@ -77,7 +77,7 @@ Test(conf, upstreams_left_out_have_their_defaults)
 	cr_expect_eq(up->queue_ms, 200);
 	cr_expect_eq(up->max_inflight, 1024);
 	cr_expect_eq(up->max_connections, 64);
-	cr_expect_eq(up->max_body, 64 << 10);
+	cr_expect_eq(up->max_body, 1 << 20);
 	cr_expect_eq(up->max_age_ms, 24 * 3600 * 1000);
 	cr_expect_eq(up->header_count, 0);
 	cr_expect_eq(up->retries.max, 2);
