@@ -342,7 +342,7 @@ static void way_settle(const struct dp_answer_index *answers)
 	}
 	for (unsigned i = 0; i < ANSWERS_BUCKETS && worth; i++) {
 		struct answers_bucket *bucket = bucket_beside(answers, own, i);
-		uint32_t *of_bucket;
+		uint32_t *of_bucket = NULL;
 		uint64_t least = bucket_least(
 			answers, bucket, way_ring(answers, answers->waits), &of_bucket);
 
