@@ -94,7 +94,8 @@ struct up_loop {
 	int epoll;
 	pthread_t thread;
 	bool started;
-	uint64_t stop_ms; // when to give up what is under way; UINT64_MAX: running. Atomic
+	uint64_t progress; // up_loop_progress(). Atomic
+	uint64_t stop_ms;  // when to give up what is under way; UINT64_MAX: running. Atomic
 	struct up_call *calls;
 	struct up_call_list free_calls;
 	struct up_call_list flying;

@@ -187,6 +187,11 @@ static uint64_t next_ms(const struct up_loop *loop)
 
 // ---- the thread
 
+static void progress_add(struct up_loop *loop, uint64_t n)
+{
+	__atomic_store_n(&loop->progress, loop->progress + n, __ATOMIC_RELAXED);
+}
+
 // Sleeps until something happens, but not if a worker pushed something meanwhile.
 static void wait_and_dispatch(struct up_loop *loop, bool more)
 {
@@ -206,7 +211,9 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 		if (dp_loop_pending(up))
 			timeout = 0;
 	}
+	progress_add(loop, 1);
 	int n = epoll_wait(loop->epoll, events, EVENTS, timeout); // EINTR: nothing happened
+	progress_add(loop, 1);
 	if (armed)
 		dp_doorbell_disarm(&up->bell);
 	for (int i = 0; i < n; i++) {
@@ -262,6 +269,11 @@ int up_loop_start(struct up_loop *loop)
 	pthread_setname_np(loop->thread, name);
 	loop->started = true;
 	return 0;
+}
+
+uint64_t up_loop_progress(const struct up_loop *loop)
+{
+	return __atomic_load_n(&loop->progress, __ATOMIC_RELAXED);
 }
 
 void up_loop_wake(struct up_loop *loop)

@@ -63,6 +63,9 @@ void up_loop_free(struct up_loop *loop);
 // Any thread: returns a counter of an upstream, given by its index in conf->upstreams; with the
 // index conf->upstream_count, of requests that no upstream has.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
+// Any thread: returns a number that each turn of the loop changes. It is odd while the loop sleeps
+// until something happens: one that stands still and is even is stuck.
+uint64_t up_loop_progress(const struct up_loop *loop);
 // Any thread: has the loop take a turn, to see what changed in config.servers.
 void up_loop_wake(struct up_loop *loop);
 
