@@ -32,6 +32,7 @@
 #define CONF_ROUTES_MAX    4096
 #define CONF_SEGMENTS_MAX  32 // of a path pattern
 #define CONF_HEADERS_MAX   8  // of an upstream or a route
+#define CONF_HOSTS_MAX     16 // of metrics
 #define CONF_METHODS_ALL   0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
@@ -261,6 +262,14 @@ struct conf_control {
 	unsigned line;
 };
 
+// Figures and health over HTTP, for those who watch the daemon.
+struct conf_metrics {
+	char *listen; // as conf_listen_parse() takes it
+	char **hosts; // names that a Host header may have, beside addresses and localhost
+	size_t host_count;
+	unsigned line;
+};
+
 enum conf_log_level {
 	CONF_LOG_ERROR = 3, // as in syslog
 	CONF_LOG_WARNING,
@@ -292,6 +301,7 @@ struct conf {
 	struct conf_bodies bodies;
 	struct conf_devices devices;
 	struct conf_control control;
+	struct conf_metrics metrics;
 	char *runtime; // directory of the run token
 	struct conf_log log;
 	struct conf_marks *marks; // where each value stands

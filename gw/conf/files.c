@@ -151,6 +151,20 @@ static void control_look(struct looker *l)
 			control->socket);
 }
 
+static void metrics_look(struct looker *l)
+{
+	const struct conf_metrics *metrics = &l->conf->metrics;
+	struct stat st;
+
+	if (metrics->listen[0] != '/')
+		return;
+	if (lstat(metrics->listen, &st))
+		parent_look(l, &metrics->listen, "metrics.listen", metrics->listen, true);
+	else if (!S_ISSOCK(st.st_mode))
+		complain(l, &metrics->listen, "metrics.listen", "%s: is there and is no socket",
+			metrics->listen);
+}
+
 static void access_look(struct looker *l)
 {
 	const struct conf_log *log = &l->conf->log;
@@ -192,6 +206,7 @@ int conf_check_files(const struct conf *conf, FILE *errors)
 	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
 	directory_look(&l, &conf->runtime, "runtime", conf->runtime);
 	control_look(&l);
+	metrics_look(&l);
 	access_look(&l);
 	if (l.no_memory)
 		rc = -ENOMEM;

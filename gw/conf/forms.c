@@ -3,6 +3,7 @@
 #include "gw/conf/forms.h"
 
 #include "gw/conf/conf.h"
+#include "gw/conf/listen.h"
 #include "gw/conf/schema.h"
 #include "gw/conf/url.h"
 
@@ -61,7 +62,7 @@ static bool check_path_fits(const char *text)
 
 static bool upstream_name_fits(const char *text)
 {
-	return made_of(text, lower, upper, "0123456789_.-");
+	return strcmp(text, "none") != 0 && made_of(text, lower, upper, "0123456789_.-");
 }
 
 static bool group_fits(const char *text)
@@ -77,6 +78,14 @@ static bool isa_fits(const char *text)
 static bool access_fits(const char *text)
 {
 	return !strcmp(text, CONF_ACCESS_STDERR) || (text[0] == '/' && text[1]);
+}
+
+static bool listen_fits(const char *text)
+{
+	struct sockaddr_storage address;
+	socklen_t len;
+
+	return conf_listen_parse(text, &address, &len);
 }
 
 static bool kek_fits(const char *text)
@@ -97,9 +106,12 @@ const struct conf_form conf_memif_form = {
 const struct conf_form conf_check_path_form = {
 	check_path_fits, "the path of a URL, maybe with a query, such as /healthz"};
 const struct conf_form conf_upstream_name_form = {upstream_name_fits,
-	"a name of letters, digits, _, . and - (those with builtin: are there already)"};
+	"a name of letters, digits, _, . and - (those with builtin:, and none, are there already)"};
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};
 const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine"};
+const struct conf_form conf_listen_form = {listen_fits,
+	CONF_LISTEN_OFF ", ADDRESS:PORT with an IPv6 address in brackets, or the absolute path of "
+			"a UNIX socket"};
 const struct conf_form conf_host_form = {conf_host_valid, "a host name or address"};
 const struct conf_form conf_authority_form = {
 	conf_authority_valid, "a host name or address, with or without a port"};

@@ -6,8 +6,7 @@
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
 #include "gw/conf/headers.h"
-
-#include <sys/un.h>
+#include "gw/conf/schema_parts.h"
 
 #define SECOND ((uint64_t)1000)
 #define HOUR   (3600 * SECOND)
@@ -16,14 +15,6 @@
 #define GB     ((uint64_t)1 << 30)
 
 #define NETDEV_MAX 15 // bytes of a netdev's name
-#define PATH_LEN   1024
-#define SOCKET_LEN (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
-
-#define FIELD(s, member) \
-	.offset = offsetof(struct s, member), .size = sizeof(((struct s *)0)->member)
-#define ITEMS(s, member, count) \
-	.offset = offsetof(struct s, member), .count_offset = offsetof(struct s, count)
-#define ITEM(s) .size = sizeof(struct s), .line_offset = offsetof(struct s, line)
 
 static const struct conf_word memif_roles[] = {
 	{"server", CONF_MEMIF_SERVER}, {"client", CONF_MEMIF_CLIENT}, {NULL, 0}};
@@ -54,9 +45,6 @@ static const struct conf_word error_policies[] = {
 	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
 static const struct conf_word replay_policies[] = {
 	{"silent", CONF_REPLAY_SILENT}, {"4.01", CONF_REPLAY_UNAUTHORIZED}, {NULL, 0}};
-static const struct conf_word log_levels[] = {{"error", CONF_LOG_ERROR},
-	{"warning", CONF_LOG_WARNING}, {"notice", CONF_LOG_NOTICE}, {"info", CONF_LOG_INFO},
-	{"debug", CONF_LOG_DEBUG}, {NULL, 0}};
 
 // clang-format off
 static const struct conf_key prefix_item = {
@@ -487,48 +475,6 @@ static const struct conf_key devices_keys[] = {
 	{.name = NULL},
 };
 
-static const struct conf_key control_keys[] = {
-	{
-		.name = "socket", .type = CONF_PATH, FIELD(conf_control, socket),
-		.min = 1, .max = SOCKET_LEN, .preset = "/run/postern/control.sock",
-		.help = "UNIX socket that posternctl speaks to.",
-	}, {
-		.name = "mode", .type = CONF_MODE, FIELD(conf_control, mode), .min = 0, .max = 0777,
-		.preset = "0660",
-		.help = "Permissions of the socket.",
-	}, {
-		.name = "group", .type = CONF_STRING, FIELD(conf_control, group),
-		.min = 1, .max = 32, .form = &conf_group_form, .sample = "postern",
-		.help = "Group of the socket, by default the daemon's; members of a named one operate.",
-	},
-	{.name = NULL},
-};
-
-static const struct conf_key log_keys[] = {
-	{
-		.name = "level", .type = CONF_ENUM, FIELD(conf_log, level), .words = log_levels,
-		.effect = CONF_AT_RELOAD,
-		.preset = "info",
-		.help = "Least level that is logged.",
-	}, {
-		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
-		.effect = CONF_AT_START,
-		.form = &conf_access_form, .sample = "/var/log/postern/access.json",
-		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
-	}, {
-		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
-		.effect = CONF_AT_RELOAD,
-		.preset = "100%",
-		.help = "Share of the requests that get a line, picked at random.",
-	}, {
-		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
-		.effect = CONF_AT_RELOAD,
-		.preset = "1000",
-		.help = "Most lines a second; the others are dropped and counted.",
-	},
-	{.name = NULL},
-};
-
 static const struct conf_key bodies_keys[] = {
 	{.name = "memory", .type = CONF_SIZE, FIELD(conf_bodies, memory), .min = MB, .max = 64 * GB, .preset = "256MB",
 		.help = "Bytes of all bodies; each of workers.loops has its part, and a device half of that."},
@@ -577,17 +523,21 @@ static const struct conf_key file_keys[] = {
 		.line_offset = offsetof(struct conf_devices, line),
 		.help = "The devices' security contexts.",
 	}, {
-		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = control_keys,
+		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = conf_control_keys,
 		.effect = CONF_AT_START,
 		.line_offset = offsetof(struct conf_control, line),
 		.help = "The socket that manages the daemon.",
+	}, {
+		.name = "metrics", .type = CONF_GROUP, FIELD(conf, metrics), .keys = conf_metrics_keys,
+		.effect = CONF_AT_START, .line_offset = offsetof(struct conf_metrics, line),
+		.help = "Figures for Prometheus, and health, see docs/metrics.md.",
 	}, {
 		.name = "runtime", .type = CONF_PATH, FIELD(conf, runtime), .min = 1, .max = PATH_LEN,
 		.effect = CONF_AT_START,
 		.preset = "/run/postern",
 		.help = "Directory of the run token, which must survive a restart of the service but no reboot.",
 	}, {
-		.name = "log", .type = CONF_GROUP, FIELD(conf, log), .keys = log_keys,
+		.name = "log", .type = CONF_GROUP, FIELD(conf, log), .keys = conf_log_keys,
 		.help = "Log messages.",
 	},
 	{.name = NULL},

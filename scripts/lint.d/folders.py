@@ -31,9 +31,10 @@ MAY_INCLUDE = {
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body",
+    "gw/web": "base gw/conf gw/os/log.h",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
-                 "gw/http gw/map gw/batch gw/body gw/upstream",
+                 "gw/http gw/map gw/batch gw/body gw/upstream gw/web",
     "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "
                     "gw/ctl",
@@ -53,6 +54,7 @@ MAY_REACH = {
     "jansson": "gw/tools/coap gw/translate bench tests",
     "yaml": "gw/conf bench tests",
     "nghttp2/": "gw/http bench tests",
+    "microhttpd": "gw/web bench tests",
 }
 
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The keys of the daemon itself: its control socket, its metrics, its logs.
+
+#include "gw/conf/conf.h"
+#include "gw/conf/forms.h"
+#include "gw/conf/schema_parts.h"
+
+static const struct conf_word log_levels[] = {{"error", CONF_LOG_ERROR},
+	{"warning", CONF_LOG_WARNING}, {"notice", CONF_LOG_NOTICE}, {"info", CONF_LOG_INFO},
+	{"debug", CONF_LOG_DEBUG}, {NULL, 0}};
+
+// clang-format off
+const struct conf_key conf_control_keys[] = {
+	{
+		.name = "socket", .type = CONF_PATH, FIELD(conf_control, socket),
+		.min = 1, .max = SOCKET_LEN, .preset = "/run/postern/control.sock",
+		.help = "UNIX socket that posternctl speaks to.",
+	}, {
+		.name = "mode", .type = CONF_MODE, FIELD(conf_control, mode), .min = 0, .max = 0777,
+		.preset = "0660",
+		.help = "Permissions of the socket.",
+	}, {
+		.name = "group", .type = CONF_STRING, FIELD(conf_control, group),
+		.min = 1, .max = 32, .form = &conf_group_form, .sample = "postern",
+		.help = "Group of the socket, by default the daemon's; members of a named one operate.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key host_item = {
+	.type = CONF_STRING, .size = sizeof(char *), .min = 1, .max = 253, .form = &conf_host_form};
+
+const struct conf_key conf_metrics_keys[] = {
+	{
+		.name = "listen", .type = CONF_STRING, FIELD(conf_metrics, listen),
+		.min = 1, .max = SOCKET_LEN, .form = &conf_listen_form, .preset = "127.0.0.1:9683",
+		.help = "Where /metrics, /healthz and /readyz are served over HTTP.",
+	}, {
+		.name = "hosts", .type = CONF_LIST, ITEMS(conf_metrics, hosts, host_count),
+		.min = 1, .max = CONF_HOSTS_MAX, .item = &host_item, .sample = "[gateway.example]",
+		.help = "Names that a request's Host may have, beside addresses and localhost.",
+	},
+	{.name = NULL},
+};
+
+const struct conf_key conf_log_keys[] = {
+	{
+		.name = "level", .type = CONF_ENUM, FIELD(conf_log, level), .words = log_levels,
+		.effect = CONF_AT_RELOAD,
+		.preset = "info",
+		.help = "Least level that is logged.",
+	}, {
+		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
+		.effect = CONF_AT_START,
+		.form = &conf_access_form, .sample = "/var/log/postern/access.json",
+		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
+	}, {
+		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
+		.effect = CONF_AT_RELOAD,
+		.preset = "100%",
+		.help = "Share of the requests that get a line, picked at random.",
+	}, {
+		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
+		.effect = CONF_AT_RELOAD,
+		.preset = "1000",
+		.help = "Most lines a second; the others are dropped and counted.",
+	},
+	{.name = NULL},
+};
+// clang-format on

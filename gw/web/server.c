@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// libmicrohttpd is driven by a loop of ours, so that the thread is made as all others are, and has
+// a turn each second.
+
+#include "gw/web/server.h"
+
+#include "base/clock.h"
+#include "gw/os/log.h"
+#include "gw/web/headers.h"
+#include "gw/web/listener.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MEMORY_MAX  32768 // bytes of a connection: its headers, and the part of a body under way
+#define STREAM_ROOM 16384
+#define MISDIRECTED 421
+
+static const char plain[] = "text/plain; charset=utf-8";
+
+// When a connection last had a whole answer, or was made.
+struct connection {
+	int fd; // -1: the place is free
+	uint64_t since_ms;
+};
+
+struct web {
+	struct web_conf conf;
+	struct web_listener listener;
+	struct MHD_Daemon *mhd;
+	int epoll_fd, stop_fd;
+	pthread_t thread;
+	bool started;
+	struct connection connection[WEB_CONNECTIONS_MAX];
+	struct web_stats stats; // atomic
+};
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+// ---- answering
+
+struct stream {
+	size_t (*read)(void *state, char *buf, size_t room);
+	void (*done)(void *state);
+	void *state;
+};
+
+static ssize_t stream_read(void *arg, uint64_t position, char *buf, size_t room)
+{
+	const struct stream *stream = arg;
+	size_t len = stream->read(stream->state, buf, room);
+
+	return len ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void stream_free(void *arg)
+{
+	struct stream *stream = arg;
+
+	if (stream->done)
+		stream->done(stream->state);
+	free(stream);
+}
+
+// Takes over the state of the answer. Returns NULL without memory.
+static struct MHD_Response *response_make(const struct web_answer *answer)
+{
+	struct stream *stream;
+
+	if (!answer->read)
+		return MHD_create_response_from_buffer(
+			answer->len, (void *)answer->text, MHD_RESPMEM_MUST_COPY);
+	stream = malloc(sizeof(*stream));
+	if (!stream) {
+		if (answer->done)
+			answer->done(answer->state);
+		return NULL;
+	}
+	*stream = (struct stream){answer->read, answer->done, answer->state};
+	struct MHD_Response *response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, STREAM_ROOM, stream_read, stream, stream_free);
+
+	if (!response)
+		stream_free(stream);
+	return response;
+}
+
+static enum MHD_Result respond(struct web *web, struct MHD_Connection *connection,
+	const struct web_answer *answer, bool close)
+{
+	struct MHD_Response *response = response_make(answer);
+	bool good = response &&
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type) &&
+		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") &&
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+
+	if (good && answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		good = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (good && close)
+		good = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	enum MHD_Result rc =
+		good ? MHD_queue_response(connection, answer->status, response) : MHD_NO;
+
+	if (response)
+		MHD_destroy_response(response);
+	count(&web->stats.requests, 1);
+	count(&web->stats.refused, answer->status >= 400);
+	return rc;
+}
+
+static enum MHD_Result refuse(
+	struct web *web, struct MHD_Connection *connection, unsigned status, const char *why)
+{
+	struct web_answer answer = {.status = status, .type = plain};
+
+	answer.len = (size_t)snprintf(answer.text, sizeof(answer.text), "%s\n", why);
+	return respond(web, connection, &answer, true);
+}
+
+struct hosts {
+	unsigned count;
+	const char *first;
+};
+
+static enum MHD_Result host_take(
+	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct hosts *hosts = arg;
+
+	if (strcasecmp(name, MHD_HTTP_HEADER_HOST))
+		return MHD_YES;
+	if (!hosts->count++)
+		hosts->first = value;
+	return MHD_YES;
+}
+
+static bool host_is_allowed(const struct web *web, struct MHD_Connection *connection)
+{
+	const struct conf_metrics *metrics = web->conf.metrics;
+	struct hosts hosts = {0};
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, host_take, &hosts);
+	return hosts.count == 1 && hosts.first &&
+		web_host_allowed(hosts.first, metrics->hosts, metrics->host_count);
+}
+
+static bool has(struct MHD_Connection *connection, const char *header)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, header) != NULL;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *upload, size_t *upload_len,
+	void **seen)
+{
+	static char first;
+	struct web *web = arg;
+	struct web_answer answer = {.status = MHD_HTTP_OK, .type = plain};
+
+	// A refusal at the first call leaves a body unread and closes the connection.
+	if (!*seen) {
+		*seen = &first;
+		if (!host_is_allowed(web, connection))
+			return refuse(web, connection, MISDIRECTED,
+				"Host must be an address, localhost or one of metrics.hosts");
+		if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
+			return refuse(
+				web, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+		if (has(connection, MHD_HTTP_HEADER_CONTENT_LENGTH) ||
+			has(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+			return refuse(web, connection, MHD_HTTP_BAD_REQUEST, "no body, please");
+		return MHD_YES;
+	}
+	for (size_t i = 0; i < web->conf.page_count; i++) {
+		const struct web_page *page = &web->conf.pages[i];
+
+		if (strcmp(page->path, url))
+			continue;
+		page->answer(web->conf.arg,
+			MHD_lookup_connection_value(
+				connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+			&answer);
+		return respond(web, connection, &answer, false);
+	}
+	return refuse(web, connection, MHD_HTTP_NOT_FOUND, "no such page");
+}
+
+// ---- connections
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+static struct connection *place_of(struct web *web, int fd)
+{
+	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
+		if (web->connection[i].fd == fd)
+			return &web->connection[i];
+	return NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct web *web = arg;
+	const bool begins = code == MHD_CONNECTION_NOTIFY_STARTED;
+	int fd = fd_of(connection);
+	struct connection *place = place_of(web, begins ? -1 : fd);
+
+	if (place)
+		*place = (struct connection){begins ? fd : -1, clock_ms()};
+	__atomic_store_n(
+		&web->stats.clients, web->stats.clients + (begins ? 1 : -1), __ATOMIC_RELAXED);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **seen,
+	enum MHD_RequestTerminationCode code)
+{
+	struct connection *place = place_of(arg, fd_of(connection));
+
+	if (place && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		place->since_ms = clock_ms();
+	*seen = NULL;
+}
+
+// Of those that send or read byte by byte, too.
+static void cut_slow(struct web *web, uint64_t now_ms)
+{
+	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++) {
+		struct connection *place = &web->connection[i];
+
+		if (place->fd < 0 || now_ms - place->since_ms < WEB_IDLE_MS)
+			continue;
+		shutdown(place->fd, SHUT_RDWR);
+		place->since_ms = now_ms;
+		count(&web->stats.cut, 1);
+	}
+}
+
+// ---- the thread
+
+static void wait_for_work(struct web *web, uint64_t until_ms)
+{
+	struct pollfd fds[] = {
+		{.fd = web->epoll_fd, .events = POLLIN}, {.fd = web->stop_fd, .events = POLLIN}};
+	uint64_t now_ms = clock_ms();
+	uint64_t left = until_ms > now_ms ? until_ms - now_ms : 0;
+	MHD_UNSIGNED_LONG_LONG wanted;
+
+	if (MHD_get_timeout(web->mhd, &wanted) == MHD_YES && wanted < left)
+		left = wanted;
+	poll(fds, 2, (int)left);
+}
+
+static bool stopping(const struct web *web)
+{
+	uint64_t value;
+
+	return read(web->stop_fd, &value, sizeof(value)) == sizeof(value);
+}
+
+static void *run(void *arg)
+{
+	struct web *web = arg;
+	uint64_t next_ms = clock_ms();
+
+	while (!stopping(web)) {
+		uint64_t now_ms = clock_ms();
+
+		if (now_ms >= next_ms) {
+			next_ms = now_ms + WEB_TURN_MS;
+			cut_slow(web, now_ms);
+			if (web->conf.turn)
+				web->conf.turn(web->conf.arg, now_ms);
+		}
+		wait_for_work(web, next_ms);
+		MHD_run(web->mhd);
+	}
+	return NULL;
+}
+
+int web_start(struct web *web)
+{
+	sigset_t before, blocked;
+	int rc;
+
+	sigfillset(&blocked);
+	log_crash_signals_keep(&blocked);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	rc = pthread_create(&web->thread, NULL, run, web);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return -rc;
+	pthread_setname_np(web->thread, "postern-web");
+	web->started = true;
+	return 0;
+}
+
+// ---- making
+
+static void log_words(void *arg, const char *format, va_list args)
+{
+	char words[256];
+
+	vsnprintf(words, sizeof(words), format, args);
+	words[strcspn(words, "\r\n")] = 0;
+	log_debug("metrics: %s", words);
+}
+
+static int mhd_start(struct web *web)
+{
+	const union MHD_DaemonInfo *info;
+
+	web->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+		web, MHD_OPTION_EXTERNAL_LOGGER, log_words, NULL, MHD_OPTION_LISTEN_SOCKET,
+		web->listener.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(WEB_IDLE_MS / 1000),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, web,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, web, MHD_OPTION_END);
+	if (!web->mhd)
+		return -EIO;
+	info = MHD_get_daemon_info(web->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return -EIO;
+	web->epoll_fd = info->epoll_fd;
+	return 0;
+}
+
+int web_create(const struct web_conf *conf, struct web **out, struct error *error)
+{
+	struct web *web = calloc(1, sizeof(*web));
+	int rc;
+
+	if (!web)
+		return error_set(error, -ENOMEM, "metrics: no memory");
+	web->conf = *conf;
+	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
+		web->connection[i].fd = -1;
+	web->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	web->listener.fd = -1;
+	rc = web->stop_fd < 0 ? error_set(error, -errno, "metrics: %s", strerror(errno))
+			      : web_listen(&web->listener, conf->metrics->listen, error);
+	if (!rc && mhd_start(web))
+		rc = error_set(error, -EIO, "metrics: the HTTP server cannot start");
+	if (rc) {
+		web_free(web);
+		return rc;
+	}
+	*out = web;
+	return 0;
+}
+
+void web_free(struct web *web)
+{
+	uint64_t one = 1;
+
+	if (!web)
+		return;
+	if (web->started) {
+		while (write(web->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+		pthread_join(web->thread, NULL);
+	}
+	web_listener_remove(&web->listener);
+	if (web->mhd)
+		MHD_stop_daemon(web->mhd); // closes the listener, too
+	else if (web->listener.fd >= 0)
+		close(web->listener.fd);
+	if (web->stop_fd >= 0)
+		close(web->stop_fd);
+	free(web);
+}
+
+void web_get_stats(const struct web *web, struct web_stats *stats)
+{
+	*stats = (struct web_stats){
+		.requests = __atomic_load_n(&web->stats.requests, __ATOMIC_RELAXED),
+		.refused = __atomic_load_n(&web->stats.refused, __ATOMIC_RELAXED),
+		.cut = __atomic_load_n(&web->stats.cut, __ATOMIC_RELAXED),
+		.clients = __atomic_load_n(&web->stats.clients, __ATOMIC_RELAXED),
+	};
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// An HTTP server for who watches the daemon: pages that can be read, and nothing else. It runs in a
+// thread of its own, so that it answers also when main is stuck.
+//
+// Only GET and HEAD are answered, only for a Host that metrics.hosts allows (421 for others), and
+// without any header that lets a web page of another origin read the answer. At most
+// WEB_CONNECTIONS_MAX connections are served at once; one that gets no whole answer for
+// WEB_IDLE_MS is closed.
+
+#ifndef POSTERN_GW_WEB_SERVER_H
+#define POSTERN_GW_WEB_SERVER_H
+
+#include "base/error.h"
+#include "gw/conf/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEB_CONNECTIONS_MAX 16
+#define WEB_IDLE_MS         30000
+#define WEB_TURN_MS         1000
+#define WEB_TEXT_MAX        2048 // bytes
+
+// What a page answers. The body is `text`, or, if `read` is there, what it writes.
+struct web_answer {
+	unsigned status;
+	const char *type; // Content-Type
+	char text[WEB_TEXT_MAX];
+	size_t len;
+	// Writes the next bytes of the body into buf, at least one if there are any left and room
+	// is WEB_ROOM_LEAST or more. Returns how many; 0 is the end.
+	size_t (*read)(void *state, char *buf, size_t room);
+	void (*done)(void *state);
+	void *state;
+};
+
+struct web_page {
+	const char *path;
+	// Fills *answer, which is 200 and empty before. `accept` is the header of that name or
+	// NULL.
+	void (*answer)(void *arg, const char *accept, struct web_answer *answer);
+};
+
+struct web_conf {
+	const struct conf_metrics *metrics; // not off; lives as long as the server
+	const struct web_page *pages;
+	size_t page_count;
+	void (*turn)(void *arg, uint64_t now_ms); // each WEB_TURN_MS, in the server's thread
+	void *arg;                                // of pages and turn
+};
+
+// Written by the server's thread, read by any.
+struct web_stats {
+	uint64_t requests; // answered
+	uint64_t refused;  // of these, with a status from 400
+	uint64_t cut;      // connections closed after WEB_IDLE_MS
+	uint64_t clients;  // connections now
+};
+
+struct web;
+
+// Listens. Returns 0 or -errno with a line in *error.
+int web_create(const struct web_conf *conf, struct web **web, struct error *error)
+	__attribute__((warn_unused_result));
+// Starts the thread, which blocks all signals but those of a crash. Returns 0 or -errno.
+int web_start(struct web *web) __attribute__((warn_unused_result));
+// Ends the thread and all connections. NULL is allowed.
+void web_free(struct web *web);
+
+// Any thread.
+void web_get_stats(const struct web *web, struct web_stats *stats);
+
+#endif
