@@ -4,7 +4,8 @@
 
 #include "gw/daemon/counters.h"
 
-#include "gw/daemon/upstreams.h"
+#include "gw/daemon/census.h"
+#include "gw/daemon/counters_upstream.h"
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
 
@@ -30,25 +31,26 @@ static void read_workers(const struct daemon *daemon, size_t offset, struct coun
 	}
 }
 
-static size_t stat_rows(const struct daemon *daemon)
+static size_t stat_rows(const struct counters *at)
 {
 	return DP_STAT_COUNT;
 }
 
-static const char *stat_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *stat_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	counter->help = dp_stat_infos[row].help;
 	counter->unit = dp_stat_infos[row].unit;
-	read_workers(daemon, offsetof(struct dp_stats, count) + row * sizeof(uint64_t), counter);
+	read_workers(
+		at->daemon, offsetof(struct dp_stats, count) + row * sizeof(uint64_t), counter);
 	return dp_stat_infos[row].name;
 }
 
-static size_t stage_rows(const struct daemon *daemon)
+static size_t stage_rows(const struct counters *at)
 {
 	return 2 * DP_STAGE_COUNT;
 }
 
-static const char *stage_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *stage_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	const struct dp_stat_info *stage = &dp_stage_infos[row / 2];
 	const bool is_cycles = row % 2 == 0;
@@ -57,86 +59,12 @@ static const char *stage_read(const struct daemon *daemon, size_t row, struct co
 
 	counter->label_value = stage->name;
 	counter->help = stage->help;
+	if (at->grouped)
+		counter->help =
+			is_cycles ? "cycles spent in the stage" : "packets that came to the stage";
 	counter->unit = is_cycles ? UNIT_CYCLES : UNIT_COUNT;
-	read_workers(daemon, array + row / 2 * sizeof(uint64_t), counter);
+	read_workers(at->daemon, array + row / 2 * sizeof(uint64_t), counter);
 	return is_cycles ? "cycles" : "packets";
-}
-
-// Loops: stats.def of each upstream. The last one is for requests that came to no upstream.
-
-static size_t upstream_rows(const struct daemon *daemon)
-{
-	return (daemon->conf->upstream_count + 1) * UP_STAT_COUNT;
-}
-
-static const char *upstream_read(const struct daemon *daemon, size_t row, struct counter *counter)
-{
-	const size_t upstream = row / UP_STAT_COUNT;
-	const enum up_stat stat = row % UP_STAT_COUNT;
-
-	counter->label_value = upstream < daemon->conf->upstream_count
-		? daemon->conf->upstreams[upstream].name
-		: "none";
-	counter->help = up_stat_help(stat);
-	counter->unit = up_stat_unit(stat);
-	counter->is_gauge = up_stat_is_gauge(stat);
-	counter->value = upstreams_stat(daemon, upstream, stat);
-	return up_stat_name(stat);
-}
-
-// Servers of upstreams: server_stats.def, the requests under way, and the histogram of latencies,
-// whose buckets include those below, as Prometheus has it. A server that was asked nothing is left
-// out; before there are loops all are there.
-
-#define SERVER_ROWS (UP_SERVER_STAT_COUNT + 1 + UP_LATENCY_BUCKETS)
-
-static size_t server_rows(const struct daemon *daemon)
-{
-	return daemon->conf->upstream_count * CONF_SERVERS_MAX * SERVER_ROWS;
-}
-
-static const char *latency_read(
-	const struct up_server_view *view, unsigned bucket, struct counter *counter)
-{
-	static const char *const names[UP_LATENCY_BUCKETS] = {"latency_le_64us", "latency_le_128us",
-		"latency_le_256us", "latency_le_512us", "latency_le_1024us", "latency_le_2048us",
-		"latency_le_4096us", "latency_le_8192us", "latency_le_16384us",
-		"latency_le_32768us", "latency_le_65536us", "latency_le_131072us",
-		"latency_le_262144us", "latency_le_524288us", "latency_le_1048576us",
-		"latency_le_2097152us", "latency_le_4194304us", "latency_le_8388608us",
-		"latency_le_16777216us", "latency_le_33554432us", "latency_le_inf"};
-
-	counter->help = "whole answers that took no longer";
-	for (unsigned i = 0; i <= bucket; i++)
-		counter->value += view->stats.latency[i];
-	return names[bucket];
-}
-
-static const char *server_read(const struct daemon *daemon, size_t row, struct counter *counter)
-{
-	size_t upstream = row / SERVER_ROWS / CONF_SERVERS_MAX;
-	size_t server = row / SERVER_ROWS % CONF_SERVERS_MAX;
-	struct up_server_view view;
-
-	row %= SERVER_ROWS;
-	if (server >= daemon->conf->upstreams[upstream].server_count)
-		return NULL;
-	upstreams_server(daemon, upstream, server, &view);
-	if (daemon->loop[0] && !view.stats.stat[UP_SERVER_STAT_attempts])
-		return NULL;
-	counter->label_value = daemon->conf->upstreams[upstream].servers[server].name;
-	if (row < UP_SERVER_STAT_COUNT) {
-		counter->help = up_server_stat_help(row);
-		counter->unit = up_server_stat_unit(row);
-		counter->value = view.stats.stat[row];
-		return up_server_stat_name(row);
-	}
-	if (row > UP_SERVER_STAT_COUNT)
-		return latency_read(&view, (unsigned)row - UP_SERVER_STAT_COUNT - 1, counter);
-	counter->help = "HTTP requests under way to the server now";
-	counter->is_gauge = true;
-	counter->value = view.in_flight;
-	return "inflight";
 }
 
 // Ports: frames between a port and the kernel TAP beside it.
@@ -151,19 +79,27 @@ static const struct {
 		offsetof(struct daemon_port, from_kernel_full)},
 };
 
-static size_t port_rows(const struct daemon *daemon)
+#define PORT_ROWS (ROWS(of_port) + 1)
+
+static size_t port_rows(const struct counters *at)
 {
-	return daemon->port_count * ROWS(of_port);
+	return at->daemon->port_count * PORT_ROWS;
 }
 
-static const char *port_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *port_read(const struct counters *at, size_t row, struct counter *counter)
 {
-	const struct daemon_port *port = &daemon->port[row / ROWS(of_port)];
+	const struct daemon_port *port = &at->daemon->port[row / PORT_ROWS];
 
-	row %= ROWS(of_port);
+	row %= PORT_ROWS;
+	counter->label_value = port->conf->name;
+	if (row == ROWS(of_port)) {
+		counter->help = "1 if the link is up";
+		counter->is_gauge = true;
+		counter->value = !port->link_down;
+		return "link_up";
+	}
 	if (port->tap_fd < 0)
 		return NULL;
-	counter->label_value = port->conf->name;
 	counter->help = of_port[row].help;
 	counter->value = *(const uint64_t *)((const char *)port + of_port[row].offset);
 	return of_port[row].name;
@@ -196,16 +132,16 @@ static const struct {
 		offsetof(struct ctl_server_stats, rejected)},
 };
 
-static size_t control_rows(const struct daemon *daemon)
+static size_t control_rows(const struct counters *at)
 {
 	return ROWS(of_control);
 }
 
-static const char *control_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *control_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	struct ctl_server_stats stats;
 
-	ctl_server_get_stats(daemon->ctl, &stats);
+	ctl_server_get_stats(at->daemon->ctl, &stats);
 	counter->help = of_control[row].help;
 	counter->is_gauge = of_control[row].is_gauge;
 	counter->value = *(const uint64_t *)((const char *)&stats + of_control[row].offset);
@@ -261,6 +197,35 @@ static uint64_t access_failed(const struct daemon *daemon)
 	return daemon->access ? up_access_log_failed(daemon->access) : 0;
 }
 
+static struct web_stats web_stats(const struct daemon *daemon)
+{
+	struct web_stats stats = {0};
+
+	if (daemon->web)
+		web_get_stats(daemon->web, &stats);
+	return stats;
+}
+
+static uint64_t web_requests(const struct daemon *daemon)
+{
+	return web_stats(daemon).requests;
+}
+
+static uint64_t web_refused(const struct daemon *daemon)
+{
+	return web_stats(daemon).refused;
+}
+
+static uint64_t web_cut(const struct daemon *daemon)
+{
+	return web_stats(daemon).cut;
+}
+
+static uint64_t web_clients(const struct daemon *daemon)
+{
+	return web_stats(daemon).clients;
+}
+
 static const struct own_row of_logs[] = {
 	{"log_written", "lines of the log", UNIT_COUNT, false, lines_written, NULL},
 	{"log_lost", "lines of the log that nobody took in time", UNIT_COUNT, false, lines_lost,
@@ -270,16 +235,23 @@ static const struct own_row of_logs[] = {
 		access_dropped, NULL},
 	{"access_log_failed", "lines that the file did not take", UNIT_COUNT, false, access_failed,
 		NULL},
+	{"web_requests", "HTTP requests to the listener of metrics", UNIT_COUNT, false,
+		web_requests, NULL},
+	{"web_refused", "of these, refused: 400 and above", UNIT_COUNT, false, web_refused, NULL},
+	{"web_cut", "connections closed since nothing was answered on them for 30 s", UNIT_COUNT,
+		false, web_cut, NULL},
+	{"web_clients", "connections to the listener of metrics", UNIT_COUNT, true, web_clients,
+		NULL},
 };
 
-static size_t log_rows(const struct daemon *daemon)
+static size_t log_rows(const struct counters *at)
 {
 	return ROWS(of_logs);
 }
 
-static const char *log_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *log_read(const struct counters *at, size_t row, struct counter *counter)
 {
-	return own_read(&of_logs[row], daemon, counter);
+	return own_read(&of_logs[row], at->daemon, counter);
 }
 
 static uint64_t devices(const struct daemon *daemon)
@@ -363,6 +335,11 @@ static uint64_t answers_kept(const struct daemon *daemon)
 	return least;
 }
 
+static uint64_t alarms(const struct daemon *daemon)
+{
+	return daemon->alarm_count;
+}
+
 static const struct own_row of_states[] = {
 	{"devices", "security contexts in the table", UNIT_COUNT, true, devices, NULL},
 	{"devices_retiring", "removed devices whose memory is not free yet", UNIT_COUNT, true,
@@ -379,16 +356,33 @@ static const struct own_row of_states[] = {
 	{"answers_kept",
 		"how long an answer is kept for copies at the present rate, 262143 at most",
 		UNIT_MS, true, answers_kept, answers_kept_of},
+	{"alarms", "alarms that `posternctl status` shows", UNIT_COUNT, true, alarms, NULL},
 };
 
-static size_t state_rows(const struct daemon *daemon)
+static size_t state_rows(const struct counters *at)
 {
 	return ROWS(of_states);
 }
 
-static const char *state_read(const struct daemon *daemon, size_t row, struct counter *counter)
+static const char *state_read(const struct counters *at, size_t row, struct counter *counter)
 {
-	return own_read(&of_states[row], daemon, counter);
+	return own_read(&of_states[row], at->daemon, counter);
+}
+
+// Devices by their states, as census.c counted them last.
+
+static size_t census_rows(const struct counters *at)
+{
+	return CTL_DEVICE_STATE_COUNT;
+}
+
+static const char *census_read(const struct counters *at, size_t row, struct counter *counter)
+{
+	counter->label_value = ctl_device_state_name(row);
+	counter->help = "devices in this state";
+	counter->is_gauge = true;
+	counter->value = at->daemon->counts.by_state[row];
+	return "in_state";
 }
 
 // All sources in the order in which they are listed. `read` fills help, unit, kind, values and the
@@ -397,24 +391,46 @@ static const struct source {
 	const char *prefix; // "": none
 	const char *label;  // NULL: none
 	char separator;     // of prefix, label's value and name as they are listed
-	size_t (*rows)(const struct daemon *daemon);
-	const char *(*read)(const struct daemon *daemon, size_t row, struct counter *counter);
+	bool of_main;       // only main's thread may read it
+	size_t period;      // rows of one value of the label, if there are several
+	size_t (*rows)(const struct counters *at);
+	const char *(*read)(const struct counters *at, size_t row, struct counter *counter);
 } sources[] = {
-	{"ctl", NULL, '.', control_rows, control_read},
-	{"", NULL, 0, stat_rows, stat_read},
-	{"upstream", "upstream", '.', upstream_rows, upstream_read},
-	{"server", "server", '.', server_rows, server_read},
-	{"port", "port", '.', port_rows, port_read},
-	{"", NULL, 0, log_rows, log_read},
-	{"stage", "stage", '_', stage_rows, stage_read},
-	{"", NULL, 0, state_rows, state_read},
+	{"ctl", NULL, '.', true, 0, control_rows, control_read},
+	{"", NULL, 0, false, 0, stat_rows, stat_read},
+	{"upstream", "upstream", '.', false, COUNTERS_UPSTREAM_ROWS, counters_upstream_rows,
+		counters_upstream_read},
+	{"server", "server", '.', false, COUNTERS_SERVER_ROWS, counters_server_rows,
+		counters_server_read},
+	{"port", "port", '.', true, PORT_ROWS, port_rows, port_read},
+	{"", NULL, 0, false, 0, log_rows, log_read},
+	{"stage", "stage", '_', false, 2, stage_rows, stage_read},
+	{"", NULL, 0, true, 0, state_rows, state_read},
+	{"devices", "state", '.', true, 1, census_rows, census_read},
 };
 
-static void names_make(struct counter *counter, const struct source *source, const char *name)
+static void part_add(char **to, const char *end, const char *part)
 {
-	const size_t room = COUNTER_NAME_MAX;
+	while (*part && *to < end)
+		*(*to)++ = *part++;
+	**to = 0;
+}
 
-	snprintf(counter->name, room, "%s%s%s", source->prefix, source->prefix[0] ? "_" : "", name);
+static void name_make(struct counter *counter, const struct source *source, const char *name)
+{
+	char *to = counter->name;
+	const char *end = to + sizeof(counter->name) - 1;
+
+	part_add(&to, end, source->prefix);
+	if (source->prefix[0])
+		part_add(&to, end, "_");
+	part_add(&to, end, name);
+}
+
+static void listed_make(struct counter *counter, const struct source *source, const char *name)
+{
+	const size_t room = sizeof(counter->listed);
+
 	if (!source->prefix[0])
 		snprintf(counter->listed, room, "%s", name);
 	else if (!source->label)
@@ -424,20 +440,68 @@ static void names_make(struct counter *counter, const struct source *source, con
 			counter->label_value, source->separator, name);
 }
 
+// The row that comes at this place if those of one name are together.
+static size_t row_grouped(const struct source *source, size_t place, size_t rows)
+{
+	size_t values = source->period ? rows / source->period : 0;
+
+	return values ? place % values * source->period + place / values : place;
+}
+
+static bool row_next(struct counters *at, const struct source *source, struct counter *counter)
+{
+	const size_t rows = source->rows(at);
+
+	while (at->row < rows) {
+		size_t place = at->row++;
+		const char *name;
+
+		*counter = (struct counter){.label = source->label};
+		name = source->read(
+			at, at->grouped ? row_grouped(source, place, rows) : place, counter);
+		if (!name)
+			continue;
+		name_make(counter, source, name);
+		if (!at->grouped)
+			listed_make(counter, source, name);
+		return true;
+	}
+	return false;
+}
+
+static bool copy_next(struct counters *at, struct counter *counter)
+{
+	if (at->copied == at->copy->count || at->copy->source[at->copied] != at->source)
+		return false;
+	*counter = at->copy->counter[at->copied++];
+	return true;
+}
+
 bool counters_next(struct counters *at, struct counter *counter)
 {
+	if (!at->servers_most)
+		at->servers_most = counters_servers_most(at->daemon->conf);
 	for (; at->source < ROWS(sources); at->source++, at->row = 0) {
 		const struct source *source = &sources[at->source];
 
-		while (at->row < source->rows(at->daemon)) {
-			*counter = (struct counter){.label = source->label};
-			const char *name = source->read(at->daemon, at->row++, counter);
-
-			if (!name)
-				continue;
-			names_make(counter, source, name);
+		if (at->copy && source->of_main ? copy_next(at, counter)
+						: row_next(at, source, counter))
 			return true;
-		}
 	}
 	return false;
+}
+
+void counters_copy_make(struct daemon *daemon, struct counters_copy *copy)
+{
+	struct counters at = {.daemon = daemon, .grouped = true};
+
+	census_take(daemon);
+	copy->count = 0;
+	for (; at.source < ROWS(sources); at.source++, at.row = 0) {
+		if (!sources[at.source].of_main)
+			continue;
+		while (copy->count < COUNTERS_OF_MAIN_MAX &&
+			row_next(&at, &sources[at.source], &copy->counter[copy->count]))
+			copy->source[copy->count++] = at.source;
+	}
 }

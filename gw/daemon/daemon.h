@@ -15,6 +15,7 @@
 #include "gw/daemon/routes.h"
 #include "gw/store/jobs.h"
 #include "gw/upstream/loop.h"
+#include "gw/web/server.h"
 
 #include <signal.h>
 
@@ -30,7 +31,7 @@ struct daemon_port {
 	uint64_t from_kernel_full; // kernel.c: frames of the kernel for which no worker had room
 };
 
-// Live contexts, counted by status.c for all who ask before good_until_tsc.
+// Live contexts, counted by census.c for all who ask before good_until_tsc.
 struct daemon_counts {
 	uint64_t by_state[CTL_DEVICE_STATE_COUNT];
 	uint64_t by_worker[DP_WORKERS_MAX]; // the worker that owns them
@@ -71,7 +72,10 @@ struct daemon {
 	uint64_t started_tsc; // the same in cycles of the time-stamp counter
 	bool eal_started;
 	struct reserve *reserve;
+	struct metrics *metrics; // NULL: off
+	struct web *web;         // NULL: off
 
+	uint64_t turns;         // loop.c; atomic: read by health.c
 	bool stopping;          // stop.c, and the verb shutdown
 	bool importing;         // import_verb.c: one import at a time
 	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again

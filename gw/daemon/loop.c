@@ -7,6 +7,7 @@
 #include "gw/daemon/events.h"
 #include "gw/daemon/kernel.h"
 #include "gw/daemon/link.h"
+#include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
@@ -88,5 +89,7 @@ void daemon_run(struct daemon *daemon)
 		link_turn(daemon);
 		upstreams_turn(daemon);
 		workers_turn(daemon);
+		metrics_turn(daemon);
+		__atomic_store_n(&daemon->turns, daemon->turns + 1, __ATOMIC_RELAXED);
 	}
 }

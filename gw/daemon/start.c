@@ -9,6 +9,7 @@
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
 #include "gw/daemon/machine.h"
+#include "gw/daemon/metrics.h"
 #include "gw/daemon/ports.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
@@ -233,6 +234,8 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	if (!rc)
 		rc = start_ctl(daemon);
 	if (!rc)
+		rc = metrics_open(daemon);
+	if (!rc)
 		rc = loop_open(daemon);
 	// From here on the stop is that of a daemon that ran.
 	if (!rc && stop_requested(daemon))
@@ -273,6 +276,9 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		log_error("workers cannot start: %s", strerror(-rc));
 		return rc;
 	}
+	rc = metrics_start(daemon);
+	if (rc)
+		return rc;
 	log_notice("ready: %zu ports, %u workers, %u devices", daemon->port_count,
 		dp_worker_count(daemon->dp), dp_contexts(daemon->dp)->count);
 	notify_systemd("READY=1\nSTATUS=serving");

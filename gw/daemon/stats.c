@@ -2,6 +2,7 @@
 
 #include "gw/daemon/stats.h"
 
+#include "gw/daemon/census.h"
 #include "gw/daemon/counters.h"
 
 #include <stdlib.h>
@@ -36,5 +37,6 @@ void verb_stats(void *arg, struct ctl_request *req)
 		return;
 	}
 	at->daemon = arg;
+	census_take(arg);
 	ctl_request_stream(req, &stream, at);
 }

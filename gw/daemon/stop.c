@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "gw/daemon/access.h"
+#include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/routes.h"
@@ -115,10 +116,12 @@ int daemon_stop(struct daemon *daemon)
 	int rc = 0;
 
 	notify_systemd("STOPPING=1");
+	metrics_drain(daemon);
 	// Workers still run, so that the last answers reach their devices.
 	stop_loops(daemon);
 	if (daemon->dp && dp_running(daemon->dp))
 		answers_leave(daemon);
+	metrics_close(daemon);
 	if (daemon->dp)
 		dp_stop(daemon->dp);
 	if (daemon->store_thread)

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/metrics.h"
+
+#include "base/clock.h"
+#include "gw/conf/listen.h"
+#include "gw/daemon/counters.h"
+#include "gw/daemon/health.h"
+#include "gw/daemon/metrics_families.h"
+#include "gw/os/log.h"
+#include "gw/web/headers.h"
+
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define COPY_MS     1000
+#define PIECE_ROOM  16384 // bytes; more than the longest sample takes
+#define UNAVAILABLE 503
+
+static const char plain_type[] = "text/plain; version=0.0.4; charset=utf-8";
+static const char openmetrics_type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+struct metrics {
+	struct daemon *daemon;
+	uint64_t copy_ms;     // main: when to make the next copy
+	uint64_t started_s;   // Unix time
+	pthread_mutex_t lock; // of what follows; held for as long as copying takes
+	struct counters_copy copy;
+	bool draining;
+	uint32_t ports_down;  // bit n: port n
+	struct health health; // of the server's thread
+};
+
+// ---- main's side
+
+static void copy_make(struct metrics *metrics)
+{
+	const struct daemon *daemon = metrics->daemon;
+	uint32_t ports_down = 0;
+
+	for (size_t i = 0; i < daemon->port_count; i++)
+		ports_down |= (uint32_t)daemon->port[i].link_down << i;
+	pthread_mutex_lock(&metrics->lock);
+	counters_copy_make(metrics->daemon, &metrics->copy);
+	metrics->draining = daemon->stopping;
+	metrics->ports_down = ports_down;
+	pthread_mutex_unlock(&metrics->lock);
+	metrics->copy_ms = clock_ms() + COPY_MS;
+}
+
+struct metrics *metrics_new(struct daemon *daemon)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+
+	if (!metrics)
+		return NULL;
+	metrics->daemon = daemon;
+	metrics->started_s = (uint64_t)time(NULL);
+	pthread_mutex_init(&metrics->lock, NULL);
+	copy_make(metrics);
+	return metrics;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_destroy(&metrics->lock);
+	free(metrics);
+}
+
+// ---- /metrics
+
+// The text of one scrape, made in pieces.
+struct scrape {
+	struct metrics *metrics;
+	struct counters at;
+	struct counter counter;
+	bool has_counter; // that is not written yet
+	char family[METRIC_NAME_MAX];
+	unsigned own; // of the families below, the next
+	bool ended;
+	bool openmetrics;
+	size_t len, sent; // of the piece
+	char piece[PIECE_ROOM];
+	struct counters_copy copy;
+};
+
+static void head_once(
+	struct scrape *scrape, struct metric_text *text, const struct metric_family *family)
+{
+	if (!strcmp(scrape->family, family->name))
+		return;
+	metric_head_write(text, family);
+	if (!text->full)
+		snprintf(scrape->family, sizeof(scrape->family), "%s", family->name);
+}
+
+static void counter_write(struct scrape *scrape, struct metric_text *text)
+{
+	struct metrics_sample sample;
+
+	metrics_sample_make(&sample, &scrape->counter);
+	head_once(scrape, text, &sample.family);
+	metrics_sample_write(text, &sample, &scrape->counter);
+}
+
+// What is no counter: families of metrics alone.
+
+static void build_write(struct scrape *scrape, struct metric_text *text)
+{
+	static const struct metric_family family = {
+		METRICS_PREFIX "build", "version of postern", NULL, METRIC_INFO};
+	const struct metric_label label = {"version", POSTERN_VERSION};
+
+	head_once(scrape, text, &family);
+	metric_value_write(text, &family, &label, 1, 1, 1);
+}
+
+static void start_write(struct scrape *scrape, struct metric_text *text)
+{
+	static const struct metric_family family = {METRICS_PREFIX "start_time_seconds",
+		"when the daemon was ready, in Unix time", "seconds", METRIC_GAUGE};
+
+	head_once(scrape, text, &family);
+	metric_value_write(text, &family, NULL, 0, scrape->metrics->started_s, 1);
+}
+
+static void ready_write(struct scrape *scrape, struct metric_text *text)
+{
+	static const struct metric_family family = {
+		METRICS_PREFIX "ready", "1 if /readyz answers 200", NULL, METRIC_GAUGE};
+	struct metrics *metrics = scrape->metrics;
+
+	pthread_mutex_lock(&metrics->lock);
+	const bool ready = !metrics->draining && !metrics->ports_down;
+
+	pthread_mutex_unlock(&metrics->lock);
+	head_once(scrape, text, &family);
+	metric_value_write(text, &family, NULL, 0, ready, 1);
+}
+
+static void stuck_write(struct scrape *scrape, struct metric_text *text)
+{
+	static const struct metric_family family = {METRICS_PREFIX "stuck_threads",
+		"threads among main, workers and loops that have work and made no progress for 10 "
+		"s",
+		NULL, METRIC_GAUGE};
+
+	head_once(scrape, text, &family);
+	metric_value_write(text, &family, NULL, 0, scrape->metrics->health.stuck, 1);
+}
+
+static uint64_t busy_us(const struct dp_stats *stats)
+{
+	unsigned __int128 cycles = 0;
+
+	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
+		cycles += __atomic_load_n(&stats->cycles[i], __ATOMIC_RELAXED);
+	return (uint64_t)(cycles * 1000000 / rte_get_tsc_hz());
+}
+
+static void busy_write(struct scrape *scrape, struct metric_text *text)
+{
+	static const struct metric_family family = {METRICS_PREFIX "worker_busy_seconds",
+		"time that a worker spent on packets, in all", "seconds", METRIC_COUNTER};
+	const struct dp *dp = scrape->metrics->daemon->dp;
+
+	head_once(scrape, text, &family);
+	for (unsigned i = 0; i < dp_worker_count(dp); i++) {
+		char worker[12];
+		const struct metric_label label = {"worker", worker};
+
+		snprintf(worker, sizeof(worker), "%u", i);
+		metric_value_write(
+			text, &family, &label, 1, busy_us(dp_worker_stats(dp, i)), 1000000);
+	}
+}
+
+static void end_write(struct scrape *scrape, struct metric_text *text)
+{
+	metric_end_write(text);
+}
+
+static void (*const own[])(struct scrape *scrape, struct metric_text *text) = {
+	build_write, start_write, ready_write, stuck_write, busy_write, end_write};
+
+// Writes the next counter or family. Returns false at the end.
+static bool next_write(struct scrape *scrape, struct metric_text *text)
+{
+	if (!scrape->has_counter)
+		scrape->has_counter = counters_next(&scrape->at, &scrape->counter);
+	if (scrape->has_counter) {
+		counter_write(scrape, text);
+		scrape->has_counter = text->full;
+		return true;
+	}
+	if (scrape->own == sizeof(own) / sizeof(own[0]))
+		return false;
+	own[scrape->own](scrape, text);
+	scrape->own += !text->full;
+	return true;
+}
+
+static void piece_make(struct scrape *scrape)
+{
+	struct metric_text text = {.buf = scrape->piece,
+		.room = sizeof(scrape->piece),
+		.openmetrics = scrape->openmetrics};
+
+	while (!text.full && !scrape->ended) {
+		char family[METRIC_NAME_MAX];
+		size_t start = text.len;
+
+		memcpy(family, scrape->family, sizeof(family));
+		scrape->ended = !next_write(scrape, &text);
+		if (!text.full)
+			continue;
+		// It comes whole in the next piece; one that no piece has room for is left out.
+		text.len = start;
+		memcpy(scrape->family, family, sizeof(family));
+		if (!start)
+			scrape->has_counter = false;
+	}
+	scrape->len = text.len;
+	scrape->sent = 0;
+}
+
+static size_t scrape_read(void *state, char *buf, size_t room)
+{
+	struct scrape *scrape = state;
+
+	while (scrape->sent == scrape->len) {
+		if (scrape->ended)
+			return 0;
+		piece_make(scrape);
+	}
+	size_t len = scrape->len - scrape->sent;
+
+	len = len < room ? len : room;
+	memcpy(buf, scrape->piece + scrape->sent, len);
+	scrape->sent += len;
+	return len;
+}
+
+static void metrics_answer(void *arg, const char *accept, struct web_answer *answer)
+{
+	struct metrics *metrics = arg;
+	struct scrape *scrape = malloc(sizeof(*scrape));
+
+	if (!scrape) {
+		answer->status = UNAVAILABLE;
+		return;
+	}
+	scrape->metrics = metrics;
+	scrape->at = (struct counters){
+		.daemon = metrics->daemon, .grouped = true, .copy = &scrape->copy};
+	scrape->has_counter = scrape->ended = false;
+	scrape->family[0] = 0;
+	scrape->own = 0;
+	scrape->openmetrics = web_wants_openmetrics(accept);
+	scrape->len = scrape->sent = 0;
+	pthread_mutex_lock(&metrics->lock);
+	scrape->copy = metrics->copy;
+	pthread_mutex_unlock(&metrics->lock);
+	answer->type = scrape->openmetrics ? openmetrics_type : plain_type;
+	answer->read = scrape_read;
+	answer->done = free;
+	answer->state = scrape;
+}
+
+// ---- /healthz and /readyz
+
+static void say(struct web_answer *answer, const char *words, const char *name)
+{
+	int len = snprintf(answer->text + answer->len, sizeof(answer->text) - answer->len, "%s%s\n",
+		words, name);
+
+	if (len > 0 && (size_t)len < sizeof(answer->text) - answer->len)
+		answer->len += (size_t)len;
+}
+
+static void health_answer(void *arg, const char *accept, struct web_answer *answer)
+{
+	const struct metrics *metrics = arg;
+	const struct health *health = &metrics->health;
+	char name[HEALTH_NAME_MAX];
+
+	if (!health->stuck) {
+		say(answer, "ok", "");
+		return;
+	}
+	answer->status = UNAVAILABLE;
+	for (unsigned i = 0; i < HEALTH_THREADS_MAX; i++) {
+		if (!health->thread[i].stuck)
+			continue;
+		health_name(metrics->daemon, i, name);
+		say(answer, "stuck: ", name);
+	}
+}
+
+static void ready_answer(void *arg, const char *accept, struct web_answer *answer)
+{
+	struct metrics *metrics = arg;
+	const struct daemon *daemon = metrics->daemon;
+
+	pthread_mutex_lock(&metrics->lock);
+	const bool draining = metrics->draining;
+	const uint32_t ports_down = metrics->ports_down;
+
+	pthread_mutex_unlock(&metrics->lock);
+	if (draining)
+		say(answer, "stopping", "");
+	for (size_t i = 0; i < daemon->port_count; i++)
+		if (ports_down >> i & 1)
+			say(answer, "the link is down: port ", daemon->port[i].conf->name);
+	if (answer->len)
+		answer->status = UNAVAILABLE;
+	else
+		say(answer, "ready", "");
+}
+
+// Each second, in the server's thread. The log names what is stuck also if nobody asks.
+static void metrics_look(void *arg, uint64_t now_ms)
+{
+	struct metrics *metrics = arg;
+	struct health *health = &metrics->health;
+	struct health_sign signs[HEALTH_THREADS_MAX];
+	bool was[HEALTH_THREADS_MAX];
+	unsigned count = health_read(metrics->daemon, signs);
+	char name[HEALTH_NAME_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		was[i] = health->thread[i].stuck;
+	health_look(health, signs, count, now_ms);
+	for (unsigned i = 0; i < count; i++) {
+		if (was[i] == health->thread[i].stuck)
+			continue;
+		health_name(metrics->daemon, i, name);
+		if (was[i])
+			log_notice("%s goes on", name);
+		else
+			log_error("%s is stuck: it has work, and made no progress for %d s", name,
+				HEALTH_STUCK_MS / 1000);
+	}
+}
+
+const struct web_page metrics_pages[] = {
+	{"/metrics", metrics_answer}, {"/healthz", health_answer}, {"/readyz", ready_answer}};
+const size_t metrics_page_count = sizeof(metrics_pages) / sizeof(metrics_pages[0]);
+
+// ---- from start to stop
+
+int metrics_open(struct daemon *daemon)
+{
+	struct error error;
+	int rc;
+
+	if (!strcmp(daemon->conf->metrics.listen, CONF_LISTEN_OFF))
+		return 0;
+	daemon->metrics = metrics_new(daemon);
+	if (!daemon->metrics) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	const struct web_conf conf = {
+		.metrics = &daemon->conf->metrics,
+		.pages = metrics_pages,
+		.page_count = metrics_page_count,
+		.turn = metrics_look,
+		.arg = daemon->metrics,
+	};
+
+	rc = web_create(&conf, &daemon->web, &error);
+	if (rc)
+		log_error("%s", error.text);
+	return rc;
+}
+
+int metrics_start(struct daemon *daemon)
+{
+	int rc;
+
+	if (!daemon->web)
+		return 0;
+	copy_make(daemon->metrics);
+	rc = web_start(daemon->web);
+	if (rc)
+		log_error("the thread of metrics cannot start: %s", strerror(-rc));
+	return rc;
+}
+
+void metrics_turn(struct daemon *daemon)
+{
+	if (daemon->metrics && clock_ms() >= daemon->metrics->copy_ms)
+		copy_make(daemon->metrics);
+}
+
+void metrics_drain(struct daemon *daemon)
+{
+	if (!daemon->metrics)
+		return;
+	pthread_mutex_lock(&daemon->metrics->lock);
+	daemon->metrics->draining = true;
+	pthread_mutex_unlock(&daemon->metrics->lock);
+}
+
+void metrics_close(struct daemon *daemon)
+{
+	web_free(daemon->web);
+	daemon->web = NULL;
+	metrics_free(daemon->metrics);
+	daemon->metrics = NULL;
+}
