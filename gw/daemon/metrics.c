@@ -29,9 +29,10 @@ static const char openmetrics_type[] = "application/openmetrics-text; version=1.
 
 struct metrics {
 	struct daemon *daemon;
-	uint64_t copy_ms;     // main: when to make the next copy
-	uint64_t started_s;   // Unix time
-	pthread_mutex_t lock; // of what follows; held for as long as copying takes
+	uint64_t copy_ms;          // main: when to make the next copy
+	uint64_t started_s;        // Unix time
+	struct counters_copy next; // main's, while it makes one
+	pthread_mutex_t lock;      // of what follows; held for as long as copying takes
 	struct counters_copy copy;
 	bool draining;
 	uint32_t ports_down;  // bit n: port n
@@ -47,8 +48,9 @@ static void copy_make(struct metrics *metrics)
 
 	for (size_t i = 0; i < daemon->port_count; i++)
 		ports_down |= (uint32_t)daemon->port[i].link_down << i;
+	counters_copy_make(metrics->daemon, &metrics->next);
 	pthread_mutex_lock(&metrics->lock);
-	counters_copy_make(metrics->daemon, &metrics->copy);
+	metrics->copy = metrics->next;
 	metrics->draining = daemon->stopping;
 	metrics->ports_down = ports_down;
 	pthread_mutex_unlock(&metrics->lock);
