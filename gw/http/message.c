@@ -109,12 +109,16 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t';
 }
 
+#define LENGTH_DIGITS 19 // of a Content-Length, without zeros in front: fewer than 2^64 has
+
 static enum http_error framing_check(const struct http_reply *reply)
 {
 	const char *length = reply->field[HTTP_FIELD_CONTENT_LENGTH];
 	const char *transfer = reply->field[HTTP_FIELD_TRANSFER_ENCODING];
 
-	if (length && (!*length || length[strspn(length, "0123456789")]))
+	if (length &&
+		(!*length || length[strspn(length, "0123456789")] ||
+			strlen(length + strspn(length, "0")) > LENGTH_DIGITS))
 		return HTTP_ERR_bad_reply;
 	if (transfer && (length || strcasecmp(transfer, "chunked")))
 		return HTTP_ERR_bad_reply;

@@ -33,6 +33,8 @@ Test(http_message, hostile_heads)
 		{"200|Content-Length: 5|Content-Length: 6", HTTP_ERR_bad_reply},
 		{"200|Content-Length: 5, 5", HTTP_ERR_bad_reply},
 		{"200|Content-Length: +5", HTTP_ERR_bad_reply},
+		{"200|Content-Length: 00000000000000000000009999999999999999999", HTTP_ERR_none},
+		{"304|Content-Length: 10000000000000000000", HTTP_ERR_bad_reply},
 		{"200|Content-Length:", HTTP_ERR_bad_reply},
 		{"200|Transfer-Encoding: chunked", HTTP_ERR_none},
 		{"200|Transfer-Encoding: Chunked", HTTP_ERR_none},
