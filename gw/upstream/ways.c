@@ -28,11 +28,11 @@ struct entry {
 
 struct up_ways {
 	uint8_t *entries; // ENTRIES of ENTRY bytes
+	char subject[HTTP_TARGET_MAX];
 	union {
 		struct batch_way way;
 		uint8_t bytes[sizeof(struct batch_way) + BATCH_WAY_ROOM];
-	} made; // the one that was made last
-	char subject[HTTP_TARGET_MAX];
+	} made; // the one that was made last; at the end, since a way has no fixed size
 };
 
 struct up_ways *up_ways_make(void)
