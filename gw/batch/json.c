@@ -28,6 +28,12 @@ void json_init(struct json *json, const uint8_t *text, size_t len, unsigned dept
 		.at = text, .end = text + len, .depth_max = (uint8_t)depth_max, .expect = VALUE};
 }
 
+void json_init_loose(struct json *json, const uint8_t *text, size_t len)
+{
+	json_init(json, text, len, JSON_DEPTH_MAX);
+	json->loose = true;
+}
+
 static enum json_token fail(struct json *json)
 {
 	json->expect = FAILED;
@@ -153,6 +159,18 @@ static inline const uint8_t *plain_skip(const uint8_t *at, const uint8_t *end)
 	return at;
 }
 
+// The same where any character may be there.
+static unsigned loose_len(const uint8_t *at, const uint8_t *end)
+{
+	if (*at != '\\')
+		return 1;
+	if (end - at < 2)
+		return 0;
+	if (at[1] == 'u')
+		return unit_read(at + 2, end) < 0 ? 0 : 6;
+	return at[1] && strchr("\"\\/bfnrt", at[1]) ? 2 : 0;
+}
+
 // Reads a string, at its quote.
 static bool string_read(struct json *json)
 {
@@ -169,8 +187,10 @@ static bool string_read(struct json *json)
 			return false;
 		if (*at == '"')
 			break;
-		if (*at == '\\') {
-			json->escaped = true;
+		json->escaped |= *at == '\\';
+		if (json->loose) {
+			n = loose_len(at, end);
+		} else if (*at == '\\') {
 			n = escape_read(at + 1, end, &c);
 			at += n ? 1 : 0;
 		} else {
@@ -210,7 +230,10 @@ size_t json_unescape(const struct json *json, uint8_t *buf, size_t room)
 			buf[len++] = *at++;
 			continue;
 		}
-		at += 1 + escape_read(at + 1, end, &c);
+		unsigned n = escape_read(at + 1, end, &c);
+		if (!n)
+			return SIZE_MAX;
+		at += 1 + n;
 		len += utf8_put(buf + len, c);
 	}
 	return len;
@@ -258,13 +281,15 @@ static bool number_read(struct json *json)
 		digits = at;
 		for (; at < end && *at >= '0' && *at <= '9' && at - digits < NUMBER_MAX; at++)
 			exponent = exponent > EXPONENT_MAX ? exponent : exponent * 10 + *at - '0';
-		if (at == digits || exponent > EXPONENT_MAX)
+		if (json->loose)
+			at = digits_skip(at, end);
+		if (at == digits || (exponent > EXPONENT_MAX && !json->loose))
 			return false;
 		whole = false;
 	}
 	json->len = (size_t)(at - json->text);
 	json->at = at;
-	return json->len <= NUMBER_MAX && (!whole || count <= DIGITS_MAX);
+	return json->loose || (json->len <= NUMBER_MAX && (!whole || count <= DIGITS_MAX));
 }
 
 // ---- tokens
@@ -279,10 +304,34 @@ static enum json_token word_read(
 	return token;
 }
 
+// Goes behind a list or object, at its bracket.
+static enum json_token brackets_pass(struct json *json)
+{
+	size_t open = 0;
+
+	while (json->at < json->end) {
+		uint8_t c = *json->at;
+
+		if (c == '"') {
+			if (!string_read(json))
+				break;
+			continue;
+		}
+		json->at++;
+		open += c == '[' || c == '{';
+		open -= c == ']' || c == '}';
+		if (!open) {
+			value_over(json);
+			return TOKEN_NULL;
+		}
+	}
+	return fail(json);
+}
+
 static enum json_token open_read(struct json *json, bool object)
 {
 	if (json->depth == json->depth_max)
-		return fail(json);
+		return json->loose ? brackets_pass(json) : fail(json);
 	json->objects =
 		(json->objects & ~(UINT64_C(1) << json->depth)) | (uint64_t)object << json->depth;
 	json->depth++;

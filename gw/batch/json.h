@@ -35,6 +35,7 @@ struct json {
 	size_t len;
 	bool escaped; // the string has a backslash
 	// The rest is the reader's own.
+	bool loose;
 	uint64_t objects; // bit n: what is open at depth n is an object
 	uint8_t depth, depth_max;
 	uint8_t expect;
@@ -42,6 +43,10 @@ struct json {
 
 // depth_max: at most JSON_DEPTH_MAX.
 void json_init(struct json *json, const uint8_t *text, size_t len, unsigned depth_max);
+// For what a server wrote around pieces of what devices sent: strings may have any escapes and any
+// bytes but controls, numbers any size, and what is deeper than JSON_DEPTH_MAX comes as one NULL of
+// which only the end is looked for.
+void json_init_loose(struct json *json, const uint8_t *text, size_t len);
 enum json_token json_next(struct json *json);
 // Reads the rest of a value whose first token this is. false: not JSON.
 bool json_skip(struct json *json, enum json_token token);
@@ -49,7 +54,7 @@ bool json_skip(struct json *json, enum json_token token);
 // Whether the token is a NAME or STRING with these bytes, and no escapes.
 bool json_is(const struct json *json, const char *text);
 // The value of a STRING, escapes resolved, written to buf. Returns its length, or SIZE_MAX if room
-// is too small.
+// is too small or an escape is no character.
 size_t json_unescape(const struct json *json, uint8_t *buf, size_t room);
 
 // Whether the text may stand in the JSON of others, whoever reads it: one value of I-JSON

@@ -7,11 +7,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define DEPTH    32
 #define HEX      16 // digits of a fingerprint
 #define PIV_LEN  13 // digits, at most
 #define ID_ROOM  (HEX + 1 + PIV_LEN + 4)
-#define CONFLICT 1 // where a status stands: there were two
+#define CONFLICT 1 // where a status stands: there were two, or one that is none of HTTP
 
 struct results {
 	struct json json;
@@ -90,16 +89,16 @@ static bool id_parse(const struct json *json, struct batch_id *id)
 
 // ---- statuses
 
-// Three digits from 100 to 599, else 0.
+// Three digits from 100 to 599, else CONFLICT.
 static uint16_t status_of(const struct json *json)
 {
 	const uint8_t *t = json->text;
 
 	if (json->len != 3 || t[0] < '1' || t[0] > '5')
-		return 0;
+		return CONFLICT;
 	for (unsigned i = 1; i < 3; i++)
 		if (t[i] < '0' || t[i] > '9')
-			return 0;
+			return CONFLICT;
 	return (uint16_t)((t[0] - '0') * 100 + (t[1] - '0') * 10 + (t[2] - '0'));
 }
 
@@ -143,7 +142,9 @@ static bool item_read(struct results *r, struct item *item, bool outer)
 
 static void status_take(struct results *r, size_t i, const struct item *item)
 {
-	r->status[i] = status_join(r->status[i], item->status ? item->status : item->inner);
+	uint16_t status = item->status ? item->status : item->inner;
+
+	r->status[i] = status_join(r->status[i], status ? status : CONFLICT);
 }
 
 // Reads "items" or "results", from its value on.
@@ -200,7 +201,7 @@ enum batch_results batch_results_read(const uint8_t *body, size_t len, const str
 
 	memset(status, 0, count * sizeof(status[0]));
 	index_make(&r);
-	json_init(&r.json, body, len, DEPTH);
+	json_init_loose(&r.json, body, len);
 	enum batch_results verdict = results_read(&r);
 	for (size_t i = 0; i < count; i++)
 		if (verdict == BATCH_RESULTS_WRONG || status[i] == CONFLICT)

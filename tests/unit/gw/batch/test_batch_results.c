@@ -71,6 +71,10 @@ Test(batch_results, table)
 		 "\"status\":200}]}",
 			"0 0 0"},
 		{"{\"results\":[{\"id\":\"00000000000000\\u0061b-1\",\"status\":200}]}", "200 0 0"},
+		// Nor one with a status that is none, whichever of them comes first.
+		{"{\"results\":[{" A ",\"status\":99},{" A ",\"status\":201},{" B "},{" B
+		 ",\"status\":201},{" C ",\"status\":201},{" C ",\"status\":2e2}]}",
+			"0 0 0"},
 		// Which is whose?
 		{"{\"items\":[{\"status\":201},{\"status\":400}]}", "wrong"},
 		{"{\"items\":[{\"status\":201},{\"status\":201},{\"status\":201},{\"status\":201}]"
@@ -94,6 +98,54 @@ Test(batch_results, table)
 
 		cr_expect_str_eq(
 			got, rows[i].want, "%s: %s, not %s", rows[i].body, got, rows[i].want);
+	}
+}
+
+// What a service quotes of one device's payload spoils nobody's result.
+Test(batch_results, quotations)
+{
+	static const struct {
+		const char *body, *want;
+	} rows[] = {
+		{"{\"items\":[{\"status\":422,\"why\":\"\\u0000 \\ud800 \\uffff \xff "
+		 "\xef\xbf\xbf\"},"
+		 "{\"status\":201,\"at\":1767225600042000000,\"v\":1e400},"
+		 "{\"\\udc00\":0,\"status\":200}]}",
+			"422 201 200"},
+		{"{\"items\":[{\"status\":201,\"x\":\"\\u00g0\"},{\"status\":201},{\"status\":201}]"
+		 "}",
+			"wrong"},
+		{"{\"items\":[{\"status\":201,\"x\":\"\\x\"},{\"status\":201},{\"status\":201}]}",
+			"wrong"},
+		{"{\"items\":[{\"status\":201,\"x\":\"\n\"},{\"status\":201},{\"status\":201}]}",
+			"wrong"},
+		{"{\"results\":[{\"id\":\"00000000000000ab-1\\ud800\",\"status\":200}]}", "0 0 0"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *got = read_all(rows[i].body);
+
+		cr_expect_str_eq(
+			got, rows[i].want, "%s: %s, not %s", rows[i].body, got, rows[i].want);
+	}
+}
+
+// However deep it is.
+Test(batch_results, deep_quotations)
+{
+	enum { DEEP = 5000 };
+	static char body[3 * DEEP];
+
+	for (unsigned whole = 0; whole < 2; whole++) {
+		size_t len = strlen(strcpy(body, "{\"items\":[{\"x\":"));
+
+		for (unsigned i = 0; i < DEEP; i++)
+			body[len++] = '[';
+		len = (size_t)(stpcpy(body + len, "\"]]\\\"\"") - body);
+		for (unsigned i = !whole; i < DEEP; i++)
+			body[len++] = ']';
+		strcpy(body + len, ",\"status\":422},{\"status\":201},{\"status\":200}]}");
+		cr_expect_str_eq(read_all(body), whole ? "422 201 200" : "wrong");
 	}
 }
 
