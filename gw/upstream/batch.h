@@ -19,8 +19,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define UP_BATCH_SPARE    8   // batches that a collector keeps
-#define UP_SUSPECTS       256 // devices whose records were refused, remembered by a collector
+#define UP_BATCH_SPARE    8    // batches that a collector keeps
+#define UP_SUSPECTS       1024 // devices whose records were refused, remembered by a collector
 #define UP_SUSPECT_MS     60000
 #define UP_PREFETCH_AHEAD 8 // members
 
@@ -47,10 +47,12 @@ struct up_batch {
 	struct up_member member[];
 };
 
-// A device whose record was refused: what it sends for a while goes without others.
+// A device whose record was refused, alone or among others: what it sends for a while goes without
+// others.
 struct up_suspect {
 	uint32_t context, generation;
 	uint64_t until_ms;
+	bool alone; // it was; else a success ends the suspicion
 };
 
 struct up_collector {

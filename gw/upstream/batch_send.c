@@ -235,13 +235,37 @@ void up_part_launch_first(struct up_group *group)
 
 // ---- refusals
 
-static void suspect_add(struct up_collector *c, const struct dp_request *r)
+static void suspect_add(struct up_collector *c, const struct dp_request *r, bool alone)
 {
 	struct up_suspect *s = &c->suspect[r->context % UP_SUSPECTS];
+	uint64_t now = c->group->loop->now_ms;
 
+	if (!alone && s->alone && s->until_ms > now)
+		return; // whoever that is, more is known of it
 	*s = (struct up_suspect){.context = r->context,
 		.generation = r->context_generation,
-		.until_ms = c->group->loop->now_ms + UP_SUSPECT_MS};
+		.until_ms = now + UP_SUSPECT_MS,
+		.alone = alone};
+}
+
+// All of a part that was refused: who it was shows when each goes alone.
+static void suspects_add(const struct up_part *part)
+{
+	const struct up_member *m = &part->batch->member[part->first];
+
+	for (unsigned i = 0; i < part->count; i++)
+		suspect_add(part->batch->from, &m[i].shared->request, part->count == 1);
+}
+
+// A record that went alone was taken: it was another's that was refused.
+static void suspect_clear(const struct up_part *part)
+{
+	const struct dp_request *r = &part->batch->member[part->first].shared->request;
+	struct up_suspect *s = &part->batch->from->suspect[r->context % UP_SUSPECTS];
+
+	if (part->count == 1 && !s->alone && s->context == r->context &&
+		s->generation == r->context_generation)
+		s->until_ms = 0;
 }
 
 // Makes two parts of one, which share its budget of retries. false: it stays as it is, and is
@@ -287,12 +311,13 @@ static void part_refused(struct up_part *part, uint16_t status)
 	if (part->count > 1 && c->form->cut) {
 		if (part_cut(part))
 			return;
+		suspects_add(part);
 		part_land(part);
 		up_part_fail(part, HTTP_ERR_refused_by_one, 0);
 		return;
 	}
 	if (part->count == 1)
-		suspect_add(c, &part->batch->member[part->first].shared->request);
+		suspects_add(part);
 	part_land(part);
 	up_part_answer(part, NULL, status);
 }
@@ -416,6 +441,7 @@ static void part_answered(struct up_part *part)
 		return;
 	}
 	refusing_set(c, false, status);
+	suspect_clear(part);
 	if (has_results(reply, c->form)) {
 		part_results(part, reply);
 		return;

@@ -133,7 +133,8 @@ Test(upstream_batch_refusals, suspects_go_alone)
 	ingest_stop(ingest);
 }
 
-// Without a budget nothing is cut: all come back later.
+// Without a budget nothing is cut: all come back later. They go alone then, once, so that who is at
+// fault is known and the others get through.
 Test(upstream_batch_refusals, no_budget)
 {
 	struct ingest *ingest = ingest_start(say_no_to_bad, NULL);
@@ -144,6 +145,16 @@ Test(upstream_batch_refusals, no_budget)
 	cr_expect_eq(bed_answers_like(bed, 4, "5.03 max-age="), 4);
 	cr_expect_eq(ingest_count(ingest), 1);
 	cr_expect_eq(bed_stat(bed, UP_STAT_retries_refused), 1);
+	expect_poison(bed, 4, 1 << 0, "4.00");
+	cr_expect_eq(ingest_count(ingest), 5);
+	cr_expect_eq(bed_stat(bed, UP_STAT_batch_alone), 4);
+	push(bed, 2, "b0", "good"); // no suspects any more
+	push(bed, 3, "b0", "good");
+	push(bed, 1, "b0", "bad"); // is one still
+	push(bed, 4, "b0", "good");
+	push(bed, 5, "b0", "good");
+	cr_expect_eq(bed_answers_like(bed, 5, "2.04"), 4);
+	cr_expect_eq(ingest_count(ingest), 7);
 	bed_end(bed);
 	ingest_stop(ingest);
 }
