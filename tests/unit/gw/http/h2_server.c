@@ -156,7 +156,7 @@ static void session_start(struct h2_peer *c)
 	const struct h2_server_config *config = &c->server->config;
 	nghttp2_session_callbacks *calls;
 	nghttp2_settings_entry settings[3];
-	nghttp2_option *option;
+	nghttp2_option *option = NULL;
 	size_t n = 0;
 
 	peer_check(
