@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static char routes[512], upstream_text[1024];
 
@@ -196,6 +198,66 @@ Test(upstream_batch_refusals, halves)
 		bed_end(bed);
 		ingest_stop(ingest);
 	}
+}
+
+// A server that refuses by the head, and reads nothing of a body that does not fit its socket.
+struct curt {
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	unsigned asked;
+};
+
+static void *curt_run(void *arg)
+{
+	static const char no[] = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+	struct curt *curt = arg;
+	struct peer peer;
+	char buf[1024];
+
+	for (int fd; (fd = accept(curt->fd, NULL, NULL)) >= 0; close(fd)) {
+		peer_open(&peer, fd, NULL);
+		if (peer_read(&peer, buf, sizeof(buf)) <= 0 ||
+			!peer_write(&peer, no, sizeof(no) - 1))
+			continue;
+		curt->asked++;
+		shutdown(fd, SHUT_WR);
+		while (peer_read(&peer, buf, sizeof(buf)) > 0)
+			;
+	}
+	return NULL;
+}
+
+// Nothing of the body is read any more when its batch, or a half of it, is gone.
+Test(upstream_batch_refusals, refused_before_it_was_read)
+{
+	struct curt curt = {.port = 0};
+	int small = 4096;
+
+	curt.fd = peer_bind_tcp(NULL, &curt.port);
+	setsockopt(curt.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	peer_check(!listen(curt.fd, 64), "listen");
+	peer_check(!pthread_create(&curt.thread, NULL, curt_run, &curt), "thread");
+	bed_routes = "- {path: /b0, to: up, timeout: 20s, batch: {path: /i, max: 1024, bytes: 1MB, "
+		     "wait: 1s}}\n";
+	bed_exchanges = 1024;
+	snprintf(upstream_text, sizeof(upstream_text),
+		"servers: [\"http://127.0.0.1:%u\"], eject: {errors: 0}", curt.port);
+	struct bed *bed = bed_make(upstream_text);
+	for (unsigned i = 0; i < 1024; i++) {
+		char line[700];
+
+		bed->device = i + 1;
+		bed_push(bed, (snprintf(line, sizeof(line), "POST path=b0 |%0600u", i), line));
+	}
+	unsigned large = bed_answers_like(bed, 1024, "4.13");
+	cr_expect(large >= 1 && large < 1024, "%u, %u asked", large,
+		curt.asked); // the budget ends before
+	bed_end(bed);
+	shutdown(curt.fd, SHUT_RDWR);
+	pthread_join(curt.thread, NULL);
+	close(curt.fd);
+	cr_expect_geq(curt.asked, 11);
 }
 
 // ---- pauses

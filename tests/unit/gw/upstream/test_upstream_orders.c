@@ -4,6 +4,8 @@
 #include "tests/unit/gw/upstream/bed.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,4 +130,68 @@ Test(upstream_orders, what_is_counted_of_each)
 	bed_end(bed);
 	server_stop(servers[0]);
 	server_stop(servers[1]);
+}
+
+// ---- orders at any time
+
+struct orders {
+	struct bed *bed;
+	bool over; // atomic
+};
+
+static void *orders_give(void *arg)
+{
+	struct orders *orders = arg;
+
+	for (uint32_t random = 1; !__atomic_load_n(&orders->over, __ATOMIC_RELAXED);) {
+		random = random * 1664525 + 1013904223;
+		order(orders->bed, random >> 20 & 7, random >> 26 & 7);
+		usleep(random >> 24);
+	}
+	return NULL;
+}
+
+// However orders change, each request gets one answer: a server's, or that there is none.
+Test(upstream_orders, at_random)
+{
+	static const char *const balances[] = {"rr", "least", "hash"};
+
+	for (unsigned b = 0; b < 3; b++) {
+		struct server *servers[] = {
+			bed_server("one"), bed_server("two"), bed_server("three")};
+		char more[160];
+		unsigned good = 0, none = 0;
+
+		snprintf(more, sizeof(more),
+			"balance: %s, max_inflight: 4, check: {path: /healthz, interval: 10ms}",
+			balances[b]);
+		bed_routes = "- {path: /b0, to: up, batch: {path: /ok, max: 4, wait: 1ms}}\n";
+		struct orders orders = {.bed = bed_for_all(servers, 3, more)};
+		struct bed *bed = orders.bed;
+		pthread_t thread;
+		cr_assert(!pthread_create(&thread, NULL, orders_give, &orders));
+		for (unsigned i = 0; i < 500; i++) {
+			for (unsigned k = 0; k < 8; k++) {
+				bed->device = k + 1;
+				bed_push(bed, k % 2 ? "GET path=ok" : "POST path=b0 |x");
+			}
+			for (unsigned k = 0; k < 8; k++) {
+				const char *answer = bed_pull(bed, NULL);
+
+				good += *answer == '2';
+				none += !strncmp(answer, "5.03", 4);
+			}
+		}
+		__atomic_store_n(&orders.over, true, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		cr_expect(good && none && good + none == 4000, "%u and %u", good, none);
+		order(bed, 0, 0);
+		bed_wait_up(bed, 3);
+		for (size_t i = 0; i < 3; i++)
+			cr_expect_eq(view(bed, i).in_flight, 0);
+		bed_expect_start(bed_ask(bed, "GET path=ok"), "2.05");
+		bed_end(bed);
+		for (unsigned i = 0; i < 3; i++)
+			server_stop(servers[i]);
+	}
 }
