@@ -41,6 +41,8 @@ static void idle_leave(struct h1_conn *conn)
 
 static void head_drop(struct h1_conn *conn)
 {
+	if (conn->head)
+		explicit_bzero(conn->head, conn->head_len); // it has secrets of the configuration
 	free(conn->head);
 	conn->head = NULL;
 	conn->head_len = 0;
