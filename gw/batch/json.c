@@ -24,8 +24,10 @@ enum {
 
 void json_init(struct json *json, const uint8_t *text, size_t len, unsigned depth_max)
 {
-	*json = (struct json){
-		.at = text, .end = text + len, .depth_max = (uint8_t)depth_max, .expect = VALUE};
+	*json = (struct json){.at = text,
+		.end = len ? text + len : text,
+		.depth_max = (uint8_t)depth_max,
+		.expect = VALUE};
 }
 
 void json_init_loose(struct json *json, const uint8_t *text, size_t len)
