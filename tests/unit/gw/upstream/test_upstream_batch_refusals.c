@@ -210,7 +210,8 @@ struct curt {
 
 static void *curt_run(void *arg)
 {
-	static const char no[] = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+	static const char no[] =
+		"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 	struct curt *curt = arg;
 	struct peer peer;
 	char buf[1024];
@@ -250,9 +251,11 @@ Test(upstream_batch_refusals, refused_before_it_was_read)
 		bed->device = i + 1;
 		bed_push(bed, (snprintf(line, sizeof(line), "POST path=b0 |%0600u", i), line));
 	}
-	unsigned large = bed_answers_like(bed, 1024, "4.13");
-	cr_expect(large >= 1 && large < 1024, "%u, %u asked", large,
-		curt.asked); // the budget ends before
+	for (unsigned i = 0; i < 1024; i++) { // 5.03: the budget ended before
+		const char *answer = bed_pull(bed, NULL);
+
+		cr_expect(!strncmp(answer, "4.13", 4) || !strncmp(answer, "5.03", 4), "%s", answer);
+	}
 	bed_end(bed);
 	shutdown(curt.fd, SHUT_RDWR);
 	pthread_join(curt.thread, NULL);
