@@ -39,7 +39,8 @@ const struct conf_form conf_header_value_form = {
 	value_fits, "visible ASCII characters, with blanks only between them"};
 
 // What says where a message ends or what becomes of its connection, what a device's request is
-// mapped to, and what tells a backend who asks.
+// mapped to, what tells a backend who asks, and what would make something else of a body: a part
+// (RFC 9110 section 14.5), or an OSCORE message (RFC 8613 section 11).
 static bool is_ours(const char *name)
 {
 	static const char *const ours[] = {
@@ -48,6 +49,7 @@ static bool is_ours(const char *name)
 		"Connection",
 		"Content-Encoding",
 		"Content-Length",
+		"Content-Range",
 		"Content-Type",
 		"Device-Id",
 		"Expect",
@@ -61,6 +63,7 @@ static bool is_ours(const char *name)
 		"If-Range",
 		"If-Unmodified-Since",
 		"Keep-Alive",
+		"OSCORE",
 		"Oscore-Context",
 		"Proxy-Connection",
 		"Range",
@@ -86,7 +89,9 @@ void conf_headers_check(const struct conf *conf, const char *owner,
 
 		if (name && is_ours(name))
 			conf_mistake(m, conf_mark_of(conf, &headers[h].name),
-				"%s.headers.%s: is a header that postern sets itself", owner, name);
+				"%s.headers.%s: is a header that postern sets itself, or never "
+				"sends",
+				owner, name);
 		for (size_t i = 0; name && i < h; i++)
 			// The loader has told of those that are the same letter by letter.
 			if (headers[i].name && !strcasecmp(headers[i].name, name) &&

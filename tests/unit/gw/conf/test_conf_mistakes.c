@@ -394,16 +394,19 @@ TEST_MISTAKES(headers_make_sense,
 	{PORT ROUTE UPSTREAM "    headers: {\"A:\": s3cret}",
 		"f:6:15: upstreams.up.headers.A:: must be the name of a header, at most 63 bytes, not \"A:\"\n"},
 	{PORT ROUTE UPSTREAM "    headers: {host: s3cret, Device-ID: s3cret, te: s3cret, Content-length: s3cret}",
-		"f:6:15: upstreams.up.headers.host: is a header that postern sets itself\n"
-		"f:6:29: upstreams.up.headers.Device-ID: is a header that postern sets itself\n"
-		"f:6:48: upstreams.up.headers.te: is a header that postern sets itself\n"
-		"f:6:60: upstreams.up.headers.Content-length: is a header that postern sets itself\n"},
+		"f:6:15: upstreams.up.headers.host: is a header that postern sets itself, or never sends\n"
+		"f:6:29: upstreams.up.headers.Device-ID: is a header that postern sets itself, or never sends\n"
+		"f:6:48: upstreams.up.headers.te: is a header that postern sets itself, or never sends\n"
+		"f:6:60: upstreams.up.headers.Content-length: is a header that postern sets itself, or never sends\n"},
+	{PORT ROUTE UPSTREAM "    headers: {oscore: 1, Content-range: 1}",
+		"f:6:15: upstreams.up.headers.oscore: is a header that postern sets itself, or never sends\n"
+		"f:6:26: upstreams.up.headers.Content-range: is a header that postern sets itself, or never sends\n"},
 	{PORT ROUTE UPSTREAM "    headers: {X-A: 1, x-a: 2}",
 		"f:6:23: upstreams.up.headers.x-a: stands in line 6 already\n"},
 	{PORT ROUTE UPSTREAM "    headers: {X-A: 1, X-A: 2}",
 		"f:6:23: upstreams.up.headers.X-A: is there twice, the first time in line 6\n"},
 	{PORT UPSTREAM "routes: [{path: /a, to: up, headers: {Connection: close}}]",
-		"f:5:39: routes[0].headers.Connection: is a header that postern sets itself\n"},
+		"f:5:39: routes[0].headers.Connection: is a header that postern sets itself, or never sends\n"},
 	{PORT "routes: [{path: /a, to: builtin:echo, headers: {A: b}}]",
 		"f:2:48: routes[0].headers: has no use with builtin:echo\n"})
 
