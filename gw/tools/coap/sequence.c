@@ -209,3 +209,48 @@ int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct er
 
 	return change_state(path, &change, f);
 }
+
+int sequence_stock_take(const char *path, struct sequence_stock *stock, uint64_t *number,
+	bool *started, struct error *f)
+{
+	uint64_t next;
+	bool none;
+
+	*started = false;
+	if (stock->next < stock->end) {
+		int err = read_state(path, &next, &none, f);
+
+		if (err)
+			return err;
+		if (none || next < stock->end)
+			return error_set(
+				f, -EBADMSG, "%s: somebody has put an older state there", path);
+		if (next == stock->end) {
+			*number = stock->next++;
+			return 0;
+		}
+		stock->taken = 0;
+	}
+	uint64_t count = stock->taken ? 2 * stock->taken : 1;
+	if (count > SEQUENCE_STOCK_MAX)
+		count = SEQUENCE_STOCK_MAX;
+	stock->next = stock->end = 0;
+	int err = sequence_take_range(path, count, number, started, f);
+	if (err == -EOVERFLOW) // but there may be one
+		err = sequence_take_range(path, count = 1, number, started, f);
+	if (err)
+		return err;
+	*stock = (struct sequence_stock){
+		.next = *number + 1, .end = *number + count, .taken = count};
+	return 0;
+}
+
+int sequence_stock_return(const char *path, struct sequence_stock *stock, struct error *f)
+{
+	int err = 0;
+
+	if (stock->next < stock->end)
+		err = sequence_give_back(path, stock->next, stock->end, f);
+	*stock = (struct sequence_stock){0};
+	return err;
+}

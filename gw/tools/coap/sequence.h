@@ -36,4 +36,19 @@ int sequence_take_range(const char *path, uint64_t count, uint64_t *first, bool 
 int sequence_give_back(const char *path, uint64_t first, uint64_t end, struct error *f)
 	__attribute__((warn_unused_result));
 
+// Numbers taken in advance, for requests that follow each other fast: one at first, then twice as
+// many each time. All zeros: none.
+struct sequence_stock {
+	uint64_t next, end;
+	uint64_t taken; // at a time
+};
+#define SEQUENCE_STOCK_MAX 64
+// Takes the next number from the stock, which is filled if it is empty, and filled anew if another
+// process has taken numbers since: ours would be behind its, and out of a replay window.
+int sequence_stock_take(const char *path, struct sequence_stock *stock, uint64_t *number,
+	bool *started, struct error *f) __attribute__((warn_unused_result));
+// Gives back what is left.
+int sequence_stock_return(const char *path, struct sequence_stock *stock, struct error *f)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -330,3 +330,66 @@ Test(client_sequence, processes_at_the_same_time_get_different_numbers)
 	while (wait(NULL) > 0)
 		;
 }
+
+static uint64_t take_of(struct sequence_stock *stock)
+{
+	struct error f = {.code = 0};
+	uint64_t number;
+	bool started;
+
+	cr_assert_eq(sequence_stock_take(path, stock, &number, &started, &f), 0, "%s", f.text);
+	return number;
+}
+
+Test(client_sequence, a_stock_grows_and_gives_back_what_is_left)
+{
+	struct sequence_stock stock = {0};
+	struct error f;
+
+	for (uint64_t i = 0; i < 200; i++) {
+		cr_assert_eq(take_of(&stock), i);
+		cr_expect_leq(stock.end - stock.next, SEQUENCE_STOCK_MAX - 1);
+	}
+	cr_expect_lt(strlen(journal), 63, "the disk is not asked for each");
+	cr_assert_eq(sequence_stock_return(path, &stock, &f), 0);
+	cr_expect_eq(take(), 200);
+	cr_assert_eq(sequence_stock_return(path, &stock, &f), 0);
+	cr_expect_eq(take(), 201);
+}
+
+// A number below those that another process has sent since may be out of the replay window.
+Test(client_sequence, a_stock_is_left_when_others_have_taken_since)
+{
+	struct sequence_stock stock = {0};
+	struct error f;
+
+	for (uint64_t i = 0; i < 5; i++)
+		take_of(&stock);
+	uint64_t other = take();
+	cr_expect_gt(take_of(&stock), other);
+	other = take();
+	cr_expect_gt(take_of(&stock), other);
+	other = take();
+	cr_assert_eq(sequence_stock_return(path, &stock, &f), 0);
+	cr_expect_gt(take(), other, "nothing is given back from under it");
+}
+
+Test(client_sequence, a_stock_notices_an_older_file_and_takes_the_last_numbers)
+{
+	struct sequence_stock stock = {0};
+	struct error f;
+	uint64_t number;
+	bool started;
+
+	for (uint64_t i = 0; i < 5; i++)
+		take_of(&stock);
+	cr_assert_lt(stock.next, stock.end);
+	write_file("oscore-sequence next 5\n", 23);
+	cr_expect_eq(sequence_stock_take(path, &stock, &number, &started, &f), -EBADMSG);
+	unlink(path);
+	cr_expect_eq(sequence_stock_take(path, &stock, &number, &started, &f), -EBADMSG);
+	stock = (struct sequence_stock){.taken = 32};
+	write_file("oscore-sequence next 1099511627775\n", 35);
+	cr_expect_eq(take_of(&stock), (UINT64_C(1) << 40) - 1);
+	cr_expect_eq(sequence_stock_take(path, &stock, &number, &started, &f), -EOVERFLOW);
+}
