@@ -5,6 +5,7 @@
 #include "gw/tools/coap/exchange.h"
 #include "gw/tools/coap/formats.h"
 #include "gw/tools/coap/number.h"
+#include "gw/tools/coap/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,18 +34,21 @@ static const char help[] =
 	"  -f, --format FORMAT    Content-Format of the payload: json, cbor, text/plain, 50, ...\n"
 	"  -a, --accept FORMAT    Accept, likewise (--formats lists them)\n"
 	"  -O, --option NAME=VAL  any other option: -O etag=0x0102 -O max-age=5 -O 2049=0xff\n"
+	"  -b, --block-size SZX   blocks of 16 (0), 32 (1), .. 1024 (6) bytes, both ways (6)\n"
+	"      --max-body BYTES   no body longer than that (64M)\n"
+	"      --no-blocks        everything in one datagram; the answer as it comes\n"
 	"  -N, --non              non-confirmable: sent once, not acknowledged\n"
 	"  -o, --output FILE      write the payload of the answer to FILE\n"
 	"  -i, --include          print code and options of the answer before its payload\n"
 	"      --json             print the whole result as JSON\n"
 	"  -v, --verbose          show messages, options, Partial IV and nonce; -vv: all bytes\n"
 	"  -q, --quiet            say nothing but errors\n"
-	"  -t, --timeout SECONDS  give up after this time (93)\n"
+	"  -t, --timeout SECONDS  give up if a message is not answered in this time (93)\n"
 	"      --ack-timeout SEC  first wait for an acknowledgement (2), doubled each time\n"
 	"      --retransmit N     retransmissions of a confirmable request (4)\n"
 	"  -s, --state FILE       sequence number file (the context's name and .seq)\n"
 	"  -4, -6                 IPv4 or IPv6 only\n"
-	"  -b, --bind ADDRESS     send from this address\n"
+	"      --bind ADDRESS     send from this address\n"
 	"  -p, --port PORT        send from this port\n"
 	"      --token HEX        this token (random)\n"
 	"      --no-id-context    do not send the ID Context\n"
@@ -71,7 +75,10 @@ enum {
 	OPT_NO_ID,
 	OPT_NO_ECHO,
 	OPT_PLAIN,
-	OPT_FORMATS
+	OPT_FORMATS,
+	OPT_BIND,
+	OPT_MAX_BODY,
+	OPT_NO_BLOCKS,
 };
 
 static const struct option longs[] = {
@@ -91,7 +98,10 @@ static const struct option longs[] = {
 	{"ack-timeout", required_argument, NULL, OPT_ACK},
 	{"retransmit", required_argument, NULL, OPT_RETRANSMIT},
 	{"state", required_argument, NULL, 's'},
-	{"bind", required_argument, NULL, 'b'},
+	{"block-size", required_argument, NULL, 'b'},
+	{"max-body", required_argument, NULL, OPT_MAX_BODY},
+	{"no-blocks", no_argument, NULL, OPT_NO_BLOCKS},
+	{"bind", required_argument, NULL, OPT_BIND},
 	{"port", required_argument, NULL, 'p'},
 	{"token", required_argument, NULL, OPT_TOKEN},
 	{"no-id-context", no_argument, NULL, OPT_NO_ID},
@@ -112,47 +122,71 @@ static void print_formats(void)
 		printf("%5u  %s\n", number, name);
 }
 
+// Reads up to one byte more than there may be.
+static int read_all(struct client_args *args, int fd, const char *path, struct error *f)
+{
+	size_t room = 0;
+
+	for (;;) {
+		if (args->payload_len == room) {
+			room = room ? 2 * room : 64 * 1024;
+			if (room > args->body_max + 1)
+				room = args->body_max + 1;
+			uint8_t *grown = realloc(args->payload, room);
+
+			if (!grown)
+				return error_set(f, -ENOMEM, "out of memory");
+			args->payload = grown;
+		}
+		ssize_t n = read(fd, args->payload + args->payload_len, room - args->payload_len);
+
+		if (n < 0)
+			return error_set(f, -errno, "%s: %s", path, strerror(errno));
+		if (!n)
+			return 0;
+		args->payload_len += (size_t)n;
+		if (args->payload_len > args->body_max)
+			return error_set(f, -EMSGSIZE, "%s: more than %zu bytes (--max-body)", path,
+				args->body_max);
+	}
+}
+
 static int read_payload(struct client_args *args, const char *path, struct error *f)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	size_t room = PAYLOAD_LEN_MAX + 1;
-	ssize_t n = 0;
 
 	if (fd < 0)
 		return error_set(f, -errno, "%s: %s", path, strerror(errno));
-	while (args->payload_len < room &&
-		(n = read(fd, args->payload + args->payload_len, room - args->payload_len)) > 0)
-		args->payload_len += (size_t)n;
-	int err = n < 0 ? error_set(f, -errno, "%s: %s", path, strerror(errno)) : 0;
+	int err = read_all(args, fd, path, f);
 	if (fd != STDIN_FILENO)
 		close(fd);
-	if (!err && args->payload_len == room)
-		return error_set(f, -EMSGSIZE, "%s: more than %d bytes", path, PAYLOAD_LEN_MAX);
 	return err;
 }
 
-static int set_payload(struct client_args *args, int option, const char *text, struct error *f)
+// The payload that the words of -d or -x stand for.
+static int set_payload(struct client_args *args, struct error *f)
 {
-	if (args->payload)
-		return error_set(f, -EINVAL, "there is one payload: -d or -x, and once");
-	args->payload = malloc(PAYLOAD_LEN_MAX + 1);
+	const char *text = args->payload_text;
+	size_t len = strlen(text);
+
+	if (args->payload_option == 'd' && *text == '@')
+		return read_payload(args, text + 1, f);
+	args->payload = malloc(len + 1);
 	if (!args->payload)
 		return error_set(f, -ENOMEM, "out of memory");
-	if (option == 'x') {
-		int len = hex_parse(text, args->payload, PAYLOAD_LEN_MAX);
+	args->payload_len = len;
+	if (args->payload_option == 'd') {
+		memcpy(args->payload, text, len);
+	} else {
+		int bytes = hex_parse(text, args->payload, len);
 
-		if (len < 0)
+		if (bytes < 0)
 			return error_set(f, -EINVAL, "the payload is not hexadecimal");
-		args->payload_len = (size_t)len;
-		return 0;
+		args->payload_len = (size_t)bytes;
 	}
-	if (*text == '@')
-		return read_payload(args, text + 1, f);
-	args->payload_len = strlen(text);
-	if (args->payload_len > PAYLOAD_LEN_MAX)
-		return error_set(
-			f, -EMSGSIZE, "the payload has more than %d bytes", PAYLOAD_LEN_MAX);
-	memcpy(args->payload, text, args->payload_len);
+	if (args->payload_len > args->body_max)
+		return error_set(f, -EMSGSIZE, "the payload has more than %zu bytes (--max-body)",
+			args->body_max);
 	return 0;
 }
 
@@ -182,6 +216,36 @@ static int set_seconds(unsigned *ms, const char *text, struct error *f)
 {
 	if (!seconds_parse(text, ms))
 		return error_set(f, -EINVAL, "\"%s\" is not a time in seconds", text);
+	return 0;
+}
+
+// A number of bytes, with k or M behind it for 1024 and 1024 times 1024 of them.
+static int set_body_max(struct client_args *args, const char *text, struct error *f)
+{
+	char digits[16] = "";
+	size_t len = strlen(text);
+	unsigned shift = len && text[len - 1] == 'M' ? 20 : len && text[len - 1] == 'k' ? 10 : 0;
+	uint64_t number;
+
+	if (shift)
+		len--;
+	if (len < sizeof(digits))
+		memcpy(digits, text, len);
+	if (!number_parse(digits, TRANSFER_BODY_CEILING >> shift, &number))
+		return error_set(f, -EINVAL, "\"%s\" is not a number of bytes up to 1024M", text);
+	args->body_max = (size_t)number << shift;
+	return 0;
+}
+
+static int set_szx(struct client_args *args, const char *text, struct error *f)
+{
+	uint64_t number;
+
+	if (!number_parse(text, COAP_SZX_MAX, &number))
+		return error_set(f, -EINVAL,
+			"-b takes 0 to 6, for blocks of 16 to 1024 bytes, and not \"%s\"", text);
+	args->szx = (uint8_t)number;
+	args->has_szx = true;
 	return 0;
 }
 
@@ -227,6 +291,9 @@ static bool set_switch(struct client_args *args, int option)
 	case OPT_PLAIN:
 		args->plain = true;
 		return true;
+	case OPT_NO_BLOCKS:
+		args->one = true;
+		return true;
 	default:
 		return false;
 	}
@@ -245,7 +312,15 @@ static int set_option(struct client_args *args, int option, char *text, struct e
 		return 0;
 	case 'd':
 	case 'x':
-		return set_payload(args, option, text, f);
+		if (args->payload_text)
+			return error_set(f, -EINVAL, "there is one payload: -d or -x, and once");
+		args->payload_text = text;
+		args->payload_option = option;
+		return 0;
+	case 'b':
+		return set_szx(args, text, f);
+	case OPT_MAX_BODY:
+		return set_body_max(args, text, f);
 	case 'f':
 		return add_format(args, COAP_OPT_CONTENT_FORMAT, text, f);
 	case 'a':
@@ -266,7 +341,7 @@ static int set_option(struct client_args *args, int option, char *text, struct e
 	case 's':
 		args->sequence_path = text;
 		return 0;
-	case 'b':
+	case OPT_BIND:
 		args->bind_address = text;
 		return 0;
 	case 'p':
@@ -288,7 +363,7 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 		return error_set(f, -EINVAL, "no URI; try postern-coap --help");
 	args->code = coap_method_from_name(words[0]);
 	if (args->code == COAP_EMPTY) {
-		args->code = args->payload ? COAP_POST : COAP_GET;
+		args->code = args->payload_text ? COAP_POST : COAP_GET;
 		uri = words[0];
 		if (count > 1 && strstr(words[1], "://"))
 			return error_set(f, -EINVAL, "\"%s\" is no method", words[0]);
@@ -305,7 +380,15 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
 	if (args->context_path && args->plain)
 		return error_set(f, -EINVAL, "--plain has no use for a context");
-	return uri_parse(&args->uri, uri, &args->options, f);
+	// Who writes Block options by hand wants these and no others.
+	static const uint16_t by_hand[] = {
+		COAP_OPT_BLOCK1, COAP_OPT_BLOCK2, COAP_OPT_Q_BLOCK1, COAP_OPT_Q_BLOCK2};
+	for (size_t i = 0; i < sizeof(by_hand) / sizeof(by_hand[0]); i++)
+		args->one |= option_has(&args->options, by_hand[i]);
+	if (args->one && args->has_szx)
+		return error_set(f, -EINVAL, "-b has no use with --no-blocks or Block options");
+	int err = uri_parse(&args->uri, uri, &args->options, f);
+	return err || !args->payload_text ? err : set_payload(args, f);
 }
 
 enum args_result args_parse(struct client_args *args, int argc, char **argv, struct error *f)
@@ -317,6 +400,8 @@ enum args_result args_parse(struct client_args *args, int argc, char **argv, str
 		.timeout_ms = TIMEOUT_MS,
 		.ack_timeout_ms = ACK_TIMEOUT_MS,
 		.retransmit_max = RETRANSMIT,
+		.szx = COAP_SZX_MAX,
+		.body_max = TRANSFER_BODY_MAX,
 	};
 	opterr = 0; // the words are ours
 	while ((option = getopt_long(argc, argv, "c:d:x:f:a:O:No:ivqt:s:46b:p:hV", longs, NULL)) !=

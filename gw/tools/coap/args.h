@@ -7,9 +7,8 @@
 #include "gw/tools/coap/options.h"
 #include "gw/tools/coap/uri.h"
 
-#define TOKEN_LEN_MAX   64 // bytes of --token
-#define TOKEN_LEN       4  // bytes of a token of our own (RFC 7252 section 5.3.1: at least 32 bits)
-#define PAYLOAD_LEN_MAX 65535
+#define TOKEN_LEN_MAX 64 // bytes of --token
+#define TOKEN_LEN     4  // bytes of a token of our own (RFC 7252 section 5.3.1: at least 32 bits)
 
 struct client_args {
 	uint8_t code; // the method
@@ -25,8 +24,14 @@ struct client_args {
 	int family;
 	unsigned timeout_ms, ack_timeout_ms, retransmit_max;
 	unsigned verbose;
+	const char *payload_text; // of -d or -x
+	int payload_option;       // 'd', 'x' or 0
+	uint8_t szx;              // of the largest block
+	size_t body_max;          // bytes of either body
 	uint8_t token[TOKEN_LEN_MAX];
 	size_t token_len;
+	bool has_szx; // -b is there
+	bool one;     // no transfer in blocks but what -O says
 	bool has_token, non, json, include, quiet, plain, no_echo, no_id_context;
 };
 

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// postern-coap: one CoAP request, protected with OSCORE, from the command line.
+// postern-coap: one CoAP request with its answer, protected with OSCORE, from the command line.
 
 #include "base/clock.h"
 #include "gw/os/standard_fds.h"
-#include "gw/tools/coap/args.h"
-#include "gw/tools/coap/context_file.h"
-#include "gw/tools/coap/exchange.h"
-#include "gw/tools/coap/printable.h"
-#include "gw/tools/coap/secure.h"
-#include "gw/tools/coap/sequence.h"
+#include "gw/tools/coap/client.h"
+#include "gw/tools/coap/report.h"
 #include "gw/tools/coap/show.h"
 
 #include <errno.h>
@@ -20,37 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHALLENGES_MAX 3 // Echo challenges answered in one run
-
-enum exit_status {
-	EXIT_CONTENT = 0, // 2.xx
-	EXIT_LOCAL = 1,
-	EXIT_USAGE = 2,
-	EXIT_NO_ANSWER = 3,
-	EXIT_CLIENT_ERROR = 4, // 4.xx
-	EXIT_SERVER_ERROR = 5, // 5.xx
-	EXIT_UNPROTECTED = 6,
-	EXIT_UNVERIFIED = 7,
-	EXIT_RESET = 8,
-};
-
-struct client {
-	struct client_args args;
-	struct client_context context;
-	struct session session;
-	char *sequence_path;
-	struct peer peer;
-	struct request request;
-	struct answer answer;
-	struct protection protection; // of the request
-	uint8_t token[TOKEN_LEN_MAX];
-	uint8_t *datagram, *response; // DATAGRAM_MAX bytes each
-	size_t datagram_len, response_len;
-	enum answer_verdict verdict;
-	unsigned transmissions, challenges, unverified;
-	double milliseconds;
-	struct error failure;
-};
+#define CHALLENGES_MAX 3 // Echo challenges in a row that are answered
 
 static const char *const verdict_words[] = {
 	[ANSWER_UNPROTECTED] = "not protected",
@@ -135,7 +101,7 @@ static int seal(struct client *c)
 {
 	uint64_t piv;
 	bool started;
-	int err = sequence_take(c->sequence_path, &piv, &started, &c->failure);
+	int err = sequence_stock_take(c->sequence_path, &c->numbers, &piv, &started, &c->failure);
 
 	if (err)
 		return err;
@@ -154,26 +120,10 @@ static int seal(struct client *c)
 	return 0;
 }
 
-static int prepare_request(struct client *c)
+static int seal_or_encode(struct client *c)
 {
 	int len;
 
-	c->request = (struct request){
-		.type = c->args.non ? COAP_NON : COAP_CON,
-		.code = c->args.code,
-		.mid = c->challenges ? (uint16_t)(c->request.mid + 1)
-				     : (uint16_t)randombytes_uniform(UINT16_MAX + 1),
-		.token = c->token,
-		.token_len = c->args.has_token ? c->args.token_len : TOKEN_LEN,
-		.options = &c->args.options,
-		.payload = c->args.payload,
-		.payload_len = c->args.payload_len,
-	};
-	if (c->args.has_token)
-		memcpy(c->token, c->args.token, c->args.token_len);
-	else
-		randombytes_buf(c->token, TOKEN_LEN);
-	// The answer to the request before cannot be taken for one to this: it would not verify.
 	if (!c->args.plain)
 		return seal(c);
 	len = request_encode(&c->request, c->datagram, &c->failure);
@@ -181,6 +131,35 @@ static int prepare_request(struct client *c)
 		return len;
 	c->datagram_len = (size_t)len;
 	return 0;
+}
+
+// Makes the next message of the transfer. The answer to one before cannot be taken for one to it:
+// it would not verify.
+static int prepare_request(struct client *c)
+{
+	struct transfer_part part;
+	int err = transfer_request(&c->transfer, &part, &c->failure);
+
+	if (err)
+		return err;
+	c->request = (struct request){
+		.type = c->args.non ? COAP_NON : COAP_CON,
+		.code = c->args.code,
+		.mid = c->mid++,
+		.token = c->token,
+		.token_len = c->args.has_token ? c->args.token_len : TOKEN_LEN,
+		.options = &part.options,
+		.payload = part.payload,
+		.payload_len = part.payload_len,
+	};
+	if (c->args.has_token)
+		memcpy(c->token, c->args.token, c->args.token_len);
+	else
+		randombytes_buf(c->token, TOKEN_LEN);
+	err = seal_or_encode(c);
+	c->request.options = NULL;
+	option_list_free(&part.options);
+	return err;
 }
 
 static void show_request(const struct client *c)
@@ -207,7 +186,7 @@ static bool take_challenge(struct client *c)
 {
 	struct coap_option echo;
 
-	if (c->args.no_echo || c->challenges == CHALLENGES_MAX || c->verdict != ANSWER_OK ||
+	if (c->args.no_echo || c->challenged == CHALLENGES_MAX || c->verdict != ANSWER_OK ||
 		c->answer.code != COAP_UNAUTHORIZED ||
 		!coap_option_find(&c->answer.body, COAP_OPT_ECHO, &echo) ||
 		!coap_option_len_ok(COAP_OPT_ECHO, echo.len))
@@ -216,6 +195,7 @@ static bool take_challenge(struct client *c)
 	if (option_add(&c->args.options, COAP_OPT_ECHO, echo.value, echo.len, &c->failure))
 		return false;
 	c->challenges++;
+	c->challenged++;
 	if (c->args.verbose)
 		fprintf(stderr, "* the gateway asks for freshness: again, with its Echo\n");
 	return true;
@@ -238,120 +218,18 @@ static enum exchange_result exchange(struct client *c)
 		.arg = c,
 	};
 	double start = clock_ns() / 1e6;
+
+	c->unverified_before = c->unverified;
 	enum exchange_result result = exchange_run(&c->peer, &x, &c->failure);
 
-	c->milliseconds = clock_ns() / 1e6 - start;
+	c->milliseconds += clock_ns() / 1e6 - start;
 	c->transmissions = x.transmissions;
-	if (result == EXCHANGE_TIMEOUT && !c->unverified)
+	if (result == EXCHANGE_TIMEOUT && c->unverified == c->unverified_before)
 		error_set(&c->failure, 0, "%s: no answer%s after %.1f s and %u transmission%s",
 			c->peer.remote, x.acknowledged ? ", but an acknowledgement," : "",
-			c->milliseconds / 1e3, x.transmissions, x.transmissions == 1 ? "" : "s");
+			clock_ns() / 1e9 - start / 1e3, x.transmissions,
+			x.transmissions == 1 ? "" : "s");
 	return result;
-}
-
-static void write_payload(FILE *out, const struct client *c)
-{
-	const struct coap_body *body = &c->answer.body;
-	char code[CODE_TEXT_LEN];
-	struct coap_option_iter iter;
-	struct coap_option option;
-
-	if (c->args.include) {
-		fprintf(out, "%s\n", code_text(code, c->answer.code));
-		coap_option_iter_init(&iter, body);
-		while (coap_option_next(&iter, &option))
-			show_option(out, "", &option);
-		fputc('\n', out);
-	}
-	if (!body->payload_len)
-		return;
-	if (!isatty(fileno(out))) {
-		fwrite(body->payload, 1, body->payload_len, out);
-		return;
-	}
-	printable_write(out, body->payload, body->payload_len);
-	if (body->payload[body->payload_len - 1] != '\n')
-		fputc('\n', out);
-}
-
-static int show_answer(struct client *c)
-{
-	struct coap_option block;
-	char code[CODE_TEXT_LEN];
-	uint32_t value;
-	unsigned class = COAP_CODE_CLASS(c->answer.code);
-	FILE *out = c->args.output_path ? fopen(c->args.output_path, "wb") : stdout;
-
-	if (!out)
-		return error_set(
-			&c->failure, -errno, "%s: %s", c->args.output_path, strerror(errno));
-	if (!c->args.quiet && !c->args.include &&
-		(class != 2 || (!c->answer.body.payload_len && isatty(STDERR_FILENO))))
-		fprintf(stderr, "%s\n", code_text(code, c->answer.code));
-	if (!c->args.quiet && coap_option_find(&c->answer.body, COAP_OPT_BLOCK2, &block) &&
-		coap_option_uint(&block, &value) && value & 8)
-		fprintf(stderr, "* this is block %u; more follow (-O block2=%u/0/%u)\n", value >> 4,
-			(value >> 4) + 1, 16u << (value & 7));
-	write_payload(out, c);
-	bool failed = ferror(out) || fflush(out);
-	if (out != stdout && fclose(out))
-		failed = true;
-	if (failed)
-		return error_set(
-			&c->failure, -EIO, "cannot write the payload: %s", strerror(errno));
-	return 0;
-}
-
-static enum exit_status status_of(
-	const struct client *c, enum exchange_result result, const char **error)
-{
-	switch (result) {
-	case EXCHANGE_ANSWERED:
-		if (c->verdict == ANSWER_UNPROTECTED) {
-			*error = "unprotected";
-			return EXIT_UNPROTECTED;
-		}
-		*error = NULL;
-		return COAP_CODE_CLASS(c->answer.code) == 2    ? EXIT_CONTENT
-			: COAP_CODE_CLASS(c->answer.code) == 4 ? EXIT_CLIENT_ERROR
-							       : EXIT_SERVER_ERROR;
-	case EXCHANGE_TIMEOUT:
-		*error = c->unverified ? "unverified" : "timeout";
-		return c->unverified ? EXIT_UNVERIFIED : EXIT_NO_ANSWER;
-	case EXCHANGE_RESET:
-		*error = "reset";
-		return EXIT_RESET;
-	case EXCHANGE_REFUSED:
-		*error = "refused";
-		return EXIT_NO_ANSWER;
-	default:
-		*error = "failed";
-		return EXIT_LOCAL;
-	}
-}
-
-// The words for all that is not a verified answer.
-static void explain(struct client *c, enum exchange_result result)
-{
-	char code[CODE_TEXT_LEN], diagnostic[OPTION_TEXT_LEN] = "";
-	struct coap_option text = {.number = COAP_OPT_URI_PATH, // quoted as a string
-		.len = c->answer.body.payload_len,
-		.value = c->answer.body.payload};
-
-	if (result == EXCHANGE_ANSWERED) {
-		if (text.len)
-			option_text(diagnostic, &text);
-		error_set(&c->failure, 0,
-			"%s answers without protection, so anybody may have: %s %.200s",
-			c->peer.remote, code_text(code, c->answer.code), diagnostic);
-	} else if (result == EXCHANGE_RESET) {
-		error_set(&c->failure, 0, "%s rejects the message (Reset)", c->peer.remote);
-	} else if (result == EXCHANGE_REFUSED) {
-		error_set(&c->failure, 0, "%s: nothing listens on this port", c->peer.remote);
-	} else if (result == EXCHANGE_TIMEOUT && c->unverified) {
-		error_set(&c->failure, 0, "%s: %u answer%s, and none verifies", c->peer.remote,
-			c->unverified, c->unverified == 1 ? "" : "s");
-	}
 }
 
 static int load_context(struct client *c)
@@ -380,69 +258,135 @@ static int start(struct client *c)
 	c->datagram = malloc(DATAGRAM_MAX);
 	c->response = malloc(DATAGRAM_MAX);
 	c->answer.plaintext = malloc(DATAGRAM_MAX);
+	c->spare_response = malloc(DATAGRAM_MAX);
+	c->spare_plaintext = malloc(DATAGRAM_MAX);
+	c->mid = (uint16_t)randombytes_uniform(UINT16_MAX + 1);
 	c->session = (struct session){
 		.params = &c->context.params,
 		.keys = &c->context.keys,
 		.engine = aead_engine_create(NULL),
 		.send_id_context = !args->no_id_context,
 	};
-	if (!c->datagram || !c->response || !c->answer.plaintext || !c->session.engine)
+	c->transfer = (struct transfer){
+		.method = args->code,
+		.options = &args->options,
+		.payload = args->payload,
+		.payload_len = args->payload_len,
+		.szx = args->szx,
+		.ask = args->has_szx,
+		.one = args->one,
+		.body_max = args->body_max,
+	};
+	c->progress.wanted = !args->quiet && !args->verbose;
+	if (!c->datagram || !c->response || !c->answer.plaintext || !c->spare_response ||
+		!c->spare_plaintext || !c->session.engine)
 		return error_set(&c->failure, -ENOMEM, "out of memory");
+	err = transfer_start(&c->transfer, &c->failure);
+	if (err)
+		return err;
 	return peer_connect(&c->peer, args->uri.host, args->uri.port, args->family,
 		args->bind_address, args->bind_port, &c->failure);
 }
 
-static enum exit_status report(struct client *c, enum exchange_result result)
+static void swap(uint8_t **a, uint8_t **b)
 {
-	const char *error;
-	enum exit_status status = status_of(c, result, &error);
-	struct result r = {
-		.protected = c->verdict == ANSWER_OK && !c->args.plain,
-		.has_answer = result == EXCHANGE_ANSWERED,
-		.has_request_piv = !c->args.plain,
-		.request_protection = &c->protection,
-		.request = c->datagram_len ? c->datagram : NULL,
-		.request_len = c->datagram_len,
-		.response = result == EXCHANGE_ANSWERED ? c->response : NULL,
-		.response_len = c->response_len,
-		.answer = &c->answer,
-		.transmissions = c->transmissions,
-		.challenges = c->challenges,
-		.unverified = c->unverified,
-		.milliseconds = c->milliseconds,
-	};
+	uint8_t *was = *a;
 
-	if (error) {
-		explain(c, result);
-		r.error = error;
-		r.message = c->failure.text;
+	*a = *b;
+	*b = was;
+}
+
+// The options of an answer are those of its first block, so later ones are read elsewhere.
+static void keep_head(struct client *c)
+{
+	c->has_head = true;
+	c->head_code = c->answer.code;
+	c->head = c->answer.body;
+	swap(&c->answer.plaintext, &c->spare_plaintext);
+	swap(&c->response, &c->spare_response);
+}
+
+// Takes a verified answer into the transfer. Whether another request is to be sent.
+static bool take_answer(struct client *c, enum exchange_result *result)
+{
+	struct transfer *t = &c->transfer;
+	struct error f = {0};
+	bool receiving = t->receiving;
+	enum transfer_step step = transfer_take(t, c->answer.code, &c->answer.body, &f);
+
+	if (!receiving && t->receiving)
+		keep_head(c);
+	progress_show(&c->progress, t, step != TRANSFER_NEXT && step != TRANSFER_AGAIN);
+	switch (step) {
+	case TRANSFER_NEXT:
+		// The Echo was for the block that the server has taken now.
+		if (c->challenged)
+			option_remove(&c->args.options, COAP_OPT_ECHO);
+		c->challenged = 0;
+		return true;
+	case TRANSFER_AGAIN:
+		c->has_head = false;
+		if (!c->args.quiet)
+			fprintf(stderr, "* again from the start: %s\n", f.text);
+		return true;
+	case TRANSFER_FAILED:
+		c->failure = f;
+		*result = EXCHANGE_FAILED;
+		return false;
+	case TRANSFER_BROKEN:
+		memcpy(c->note, f.text, sizeof(c->note));
+		break;
+	case TRANSFER_DONE:
+		break;
 	}
-	if (c->args.json && show_json(stdout, &r))
-		return EXIT_LOCAL;
-	if (error) {
-		fprintf(stderr, "postern-coap: %s\n", c->failure.text);
-		return status;
+	if (t->whole && c->has_head) {
+		c->answer.code = c->head_code;
+		c->answer.body = c->head;
 	}
-	if (!c->args.json && show_answer(c)) {
-		fprintf(stderr, "postern-coap: %s\n", c->failure.text);
-		return EXIT_LOCAL;
+	if (t->whole) {
+		c->payload = t->body;
+		c->payload_len = t->body_len;
 	}
-	return status;
+	return false;
+}
+
+// Whether to go on after an exchange.
+static bool goes_on(struct client *c, enum exchange_result *result)
+{
+	if (*result == EXCHANGE_TIMEOUT && transfer_repeat(&c->transfer)) {
+		if (!c->args.quiet)
+			fprintf(stderr, "* no answer to this block: once more, as a new request\n");
+		return true;
+	}
+	if (*result != EXCHANGE_ANSWERED)
+		return false;
+	c->payload = c->answer.body.payload;
+	c->payload_len = c->answer.body.payload_len;
+	if (c->verdict != ANSWER_OK)
+		return false;
+	return take_challenge(c) || take_answer(c, result);
 }
 
 static enum exit_status run(struct client *c)
 {
 	enum exchange_result result;
+	struct error f;
 
 	if (start(c))
 		return report(c, EXCHANGE_FAILED);
 	if (c->args.verbose)
 		show_request(c);
 	do {
-		if (prepare_request(c))
-			return report(c, EXCHANGE_FAILED);
+		if (prepare_request(c)) {
+			result = EXCHANGE_FAILED;
+			break;
+		}
 		result = exchange(c);
-	} while (result == EXCHANGE_ANSWERED && take_challenge(c));
+	} while (goes_on(c, &result));
+	progress_end(&c->progress);
+	if (c->sequence_path && sequence_stock_return(c->sequence_path, &c->numbers, &f) &&
+		!c->args.quiet)
+		fprintf(stderr, "* sequence numbers are left out: %s\n", f.text);
 	return report(c, result);
 }
 
@@ -454,6 +398,9 @@ static void release(struct client *c)
 	free(c->datagram);
 	free(c->response);
 	free(c->answer.plaintext);
+	free(c->spare_response);
+	free(c->spare_plaintext);
+	transfer_free(&c->transfer);
 	free(c->sequence_path);
 	args_free(&c->args);
 }

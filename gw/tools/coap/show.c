@@ -159,13 +159,25 @@ static void add_answer(json_t *root, const struct result *r)
 	while (coap_option_next(&iter, &option))
 		json_array_append_new(options, json_option(&option));
 	json_object_set_new(root, "options", options);
-	payload = json_stringn(
-		body->payload_len ? (const char *)body->payload : "", body->payload_len);
+	payload = json_stringn(r->payload_len ? (const char *)r->payload : "", r->payload_len);
 	if (payload)
 		json_object_set_new(root, "payload", payload);
 	else
-		json_object_set_new(
-			root, "payload_hex", json_hex(body->payload, body->payload_len));
+		json_object_set_new(root, "payload_hex", json_hex(r->payload, r->payload_len));
+}
+
+// What went and came as blocks; zeros where all was in one message.
+static json_t *json_blocks(const struct transfer *t)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "sent", json_integer(t->blocks_sent));
+	json_object_set_new(object, "bytes_sent", json_integer((json_int_t)t->sent));
+	json_object_set_new(object, "received", json_integer(t->blocks_received));
+	json_object_set_new(object, "bytes_received", json_integer((json_int_t)t->body_len));
+	json_object_set_new(object, "repeated", json_integer((json_int_t)t->repeated));
+	json_object_set_new(object, "starts", json_integer(t->starts));
+	return object;
 }
 
 int show_json(FILE *out, const struct result *r)
@@ -197,6 +209,7 @@ int show_json(FILE *out, const struct result *r)
 		json_object_set_new(root, "response", response);
 		json_object_set_new(root, "milliseconds", json_real(r->milliseconds));
 	}
+	json_object_set_new(root, "blocks", json_blocks(r->transfer));
 	json_object_set_new(root, "echo_challenges", json_integer(r->challenges));
 	json_object_set_new(root, "unverified", json_integer(r->unverified));
 	// In ASCII: a terminal takes commands from U+0080 to U+009F, too.

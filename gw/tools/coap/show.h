@@ -5,6 +5,7 @@
 #define POSTERN_GW_TOOLS_COAP_SHOW_H
 
 #include "gw/tools/coap/secure.h"
+#include "gw/tools/coap/transfer.h"
 
 #include <stdio.h>
 
@@ -30,7 +31,10 @@ struct result {
 	const struct protection *request_protection;
 	const uint8_t *request, *response; // the last datagrams, NULL if there is none
 	size_t request_len, response_len;
-	const struct answer *answer;
+	const struct answer *answer; // code and options
+	const uint8_t *payload;      // all of it
+	size_t payload_len;
+	const struct transfer *transfer;
 	unsigned transmissions, challenges, unverified;
 	double milliseconds;
 };

@@ -248,12 +248,22 @@ void responder_send_empty(enum coap_type type, uint16_t mid)
 
 static void write_inner(struct coap_writer *w, const struct reply *reply)
 {
+	if (reply->etag)
+		coap_write_option(w, COAP_OPT_ETAG, reply->etag, strlen(reply->etag));
 	if (reply->inner_oscore)
 		coap_write_option(w, COAP_OPT_OSCORE, "", 0);
 	if (reply->format >= 0)
 		coap_write_option_uint(w, COAP_OPT_CONTENT_FORMAT, (uint32_t)reply->format);
 	if (reply->max_age)
 		coap_write_option_uint(w, COAP_OPT_MAX_AGE, reply->max_age);
+	if (reply->block2)
+		coap_write_option_uint(w, COAP_OPT_BLOCK2, coap_block_value(reply->block2));
+	if (reply->block1)
+		coap_write_option_uint(w, COAP_OPT_BLOCK1, coap_block_value(reply->block1));
+	if (reply->size2)
+		coap_write_option_uint(w, COAP_OPT_SIZE2, reply->size2);
+	if (reply->size1)
+		coap_write_option_uint(w, COAP_OPT_SIZE1, reply->size1);
 	if (reply->echo)
 		coap_write_option(w, COAP_OPT_ECHO, reply->echo, reply->echo_len);
 	coap_write_payload(w, reply->payload, reply->payload ? strlen(reply->payload) : 0);

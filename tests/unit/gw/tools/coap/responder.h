@@ -5,6 +5,7 @@
 #define POSTERN_TESTS_UNIT_GW_TOOLS_COAP_RESPONDER_H
 
 #include "crypto/aead.h"
+#include "dataplane/coap/block.h"
 #include "dataplane/oscore/protect.h"
 
 #include <stdbool.h>
@@ -62,6 +63,9 @@ struct reply {
 	size_t echo_len;
 	uint32_t max_age; // 0: no option
 	int format;       // -1: no option
+	const char *etag; // NULL: no option
+	const struct coap_block *block1, *block2;
+	uint32_t size1, size2; // 0: no option
 	const uint8_t *token;
 	size_t token_len; // token NULL: the request's
 };

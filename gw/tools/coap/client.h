@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One run of postern-coap.
+
+#ifndef POSTERN_GW_TOOLS_COAP_CLIENT_H
+#define POSTERN_GW_TOOLS_COAP_CLIENT_H
+
+#include "gw/tools/coap/args.h"
+#include "gw/tools/coap/context_file.h"
+#include "gw/tools/coap/exchange.h"
+#include "gw/tools/coap/progress.h"
+#include "gw/tools/coap/secure.h"
+#include "gw/tools/coap/sequence.h"
+#include "gw/tools/coap/transfer.h"
+
+enum exit_status {
+	EXIT_CONTENT = 0, // 2.xx
+	EXIT_LOCAL = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_ANSWER = 3,
+	EXIT_CLIENT_ERROR = 4, // 4.xx
+	EXIT_SERVER_ERROR = 5, // 5.xx
+	EXIT_UNPROTECTED = 6,
+	EXIT_UNVERIFIED = 7,
+	EXIT_RESET = 8,
+};
+
+struct client {
+	struct client_args args;
+	struct client_context context;
+	struct session session;
+	char *sequence_path;
+	struct peer peer;
+	struct request request;
+	struct answer answer;
+	struct protection protection; // of the request
+	uint8_t token[TOKEN_LEN_MAX];
+	uint8_t *datagram, *response; // DATAGRAM_MAX bytes each
+	size_t datagram_len, response_len;
+	struct transfer transfer;
+	struct sequence_stock numbers;
+	struct progress progress;
+	uint16_t mid; // of the last request
+	// The first block of an answer, whose code and options are those of the answer.
+	bool has_head;
+	uint8_t head_code;
+	struct coap_body head;
+	uint8_t *spare_plaintext, *spare_response; // what it points to, or unused
+	// What is shown as the payload.
+	const uint8_t *payload;
+	size_t payload_len;
+	enum answer_verdict verdict;
+	unsigned transmissions; // of the last request
+	unsigned challenges, unverified;
+	unsigned unverified_before; // the last request
+	unsigned challenged;        // in a row, for the same block
+	double milliseconds;        // of all exchanges
+	char note[ERROR_TEXT_MAX];  // why a transfer did not come to its end
+	struct error failure;
+};
+
+#endif
