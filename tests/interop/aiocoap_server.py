@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""aiocoap as a server: OSCORE contexts of several devices, one resource /echo that answers what it
-got. Says "serving" when it does.
+"""aiocoap as a server: OSCORE contexts of several devices, /echo that answers what it got, and /big
+that has as many bytes as its query says. Says "serving" when it does.
 
   aiocoap_server.py ADDRESS CONTEXT-DIRECTORY...
 """
@@ -19,12 +19,18 @@ class Echo(resource.Resource):
         return aiocoap.Message(code=aiocoap.CHANGED, payload=request.payload)
 
 
+class Big(resource.Resource):
+    async def render_get(self, request):
+        return aiocoap.Message(payload=b"x" * int(request.opt.uri_query[0]))
+
+
 async def main():
     credentials = CredentialsMap()
     for directory in sys.argv[2:]:
         credentials[":" + directory] = oscore.FilesystemSecurityContext(directory)
     site = resource.Site()
     site.add_resource(["echo"], Echo())
+    site.add_resource(["big"], Big())
     await aiocoap.Context.create_server_context(
         OscoreSiteWrapper(site, credentials), bind=(sys.argv[1], None))
     print("serving", flush=True)
