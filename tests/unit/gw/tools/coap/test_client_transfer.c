@@ -26,7 +26,9 @@ static struct {
 	uint8_t *got, *answer;
 	size_t got_len;
 	unsigned requests, executed, generation;
+	unsigned told_szx; // by the answer to the block before
 	uint8_t tag[8];
+	unsigned tags; // that were not those of the start before
 	uint8_t plain[2048];
 	struct coap_body body;
 	uint8_t code;
@@ -155,10 +157,12 @@ static void serve(const struct transfer_part *part)
 	cr_assert(tag && tag->len == 8);
 	if (!block1.num) {
 		s.got_len = 0;
+		s.tags += memcmp(s.tag, tag->value, 8) != 0;
 		memcpy(s.tag, tag->value, 8);
 		cr_expect(option_of(&part->options, COAP_OPT_SIZE1));
 	} else {
 		cr_expect_not(option_of(&part->options, COAP_OPT_SIZE1));
+		cr_expect_leq(block1.szx, s.told_szx);
 	}
 	cr_expect_arr_eq(s.tag, tag->value, 8);
 	cr_assert_eq(coap_block_offset(&block1), s.got_len);
@@ -167,6 +171,7 @@ static void serve(const struct transfer_part *part)
 	s.got_len += part->payload_len;
 	if (block1.szx > s.up_szx)
 		block1.szx = (uint8_t)s.up_szx;
+	s.told_szx = block1.szx;
 	if (block1.more) {
 		cr_expect_not(option_of(&part->options, COAP_OPT_BLOCK2));
 		reply(COAP_CONTINUE, NULL, &block1, NULL, 0);
@@ -349,7 +354,7 @@ Test(client_transfer, a_body_that_the_server_lost_is_sent_again)
 {
 	for (unsigned at = 2; at <= 9; at++) {
 		transfer_free(&t);
-		s.requests = s.executed = 0;
+		s.requests = s.executed = s.tags = 0;
 		s.forget_at = at;
 		t = (struct transfer){.method = COAP_POST,
 			.options = &options,
@@ -360,6 +365,7 @@ Test(client_transfer, a_body_that_the_server_lost_is_sent_again)
 		cr_assert_eq(run(), TRANSFER_DONE, "%s", f.text);
 		expect_all(9000, 0);
 		cr_expect_eq(t.starts, 2);
+		cr_expect_eq(s.tags, 2, "a Request-Tag for each start");
 	}
 	s.forget_at = 1; // the first block of all
 	s.requests = 0;
