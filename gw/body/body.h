@@ -28,12 +28,18 @@ enum body_stat {
 	BODY_STAT_COUNT,
 };
 
+struct body;
+
 struct body_config {
 	uint8_t secret[BODY_SECRET_LEN]; // random per start
 	size_t memory;                   // bytes of all bodies and claims
 	unsigned per_device;             // bodies, at least 1
 	uint32_t keep_ms;                // after all of an answer was sent
 	uint32_t idle_ms;                // after the last block, at least keep_ms
+	// Called when a body that is BODY_ASKING cannot be found any more, since its device, keys
+	// or route are gone. The owner ends its fetch, but not before the call that led here
+	// returns. NULL: it ends when it ends.
+	void (*unwanted)(struct body *body);
 };
 
 enum body_state {
@@ -56,7 +62,8 @@ struct body {
 	bool delivered; // all of its answer was sent
 	bool uploaded;  // came as blocks
 	bool if_none_match;
-	uint8_t code; // of the request
+	uint8_t code;   // of the request
+	uint64_t route; // of the request
 	uint8_t key[BODY_KEY_LEN];
 	uint8_t digest[BODY_KEY_LEN];
 	uint64_t used_ms;
@@ -83,9 +90,19 @@ uint64_t body_table_turn(struct body_table *table, uint64_t now_ms);
 uint64_t body_stat(const struct body_table *table, enum body_stat stat);
 const uint8_t *body_secret(const struct body_table *table);
 
-// Drops all bodies of a device, as when it is gone; those that are BODY_ASKING are only not found
-// any more. A request with another generation does so by itself.
-void body_device_gone(struct body_table *table, uint32_t context);
+// Drops all bodies of a device of this and earlier generations, as when it is gone; those that are
+// BODY_ASKING are only not found any more. A request with a later generation does so by itself.
+void body_device_gone(struct body_table *table, uint32_t context, uint32_t generation);
+// Looks at the bodies of so many places from *at on, 0 at first, and drops those that are dead.
+// Returns whether that were the last ones: false: call again. Which time that takes does not depend
+// on how many bodies there are.
+bool body_walk(struct body_table *table, size_t *at, size_t places,
+	bool (*dead)(void *arg, const struct body *body), void *arg)
+	__attribute__((warn_unused_result));
+// Of which device a body is.
+void body_device(const struct body *body, uint32_t *context, uint32_t *generation);
+// Drops a body that has its answer if nobody can find it any more.
+void body_release(struct body_table *table, struct body *body);
 
 // ---- requests
 
@@ -132,7 +149,8 @@ bool body_answered(struct body_table *table, struct body *body, const struct bod
 	uint64_t now_ms);
 
 // Writes what a request gets of an answer that is kept: all of it, or the block that it asks for,
-// or 4.00 for one beyond its end. Returns the length of the plaintext, at most `room`, at least 1.
+// 4.00 for one beyond its end, or of an answer of more than 2^20 blocks 5.02 (of what was performed
+// only the code). Returns the length of the plaintext, at most `room`, at least 1.
 uint16_t body_serve(struct body_table *table, struct body *body, const struct body_request *request,
 	uint8_t *out, uint16_t room, uint16_t payload_max, uint64_t now_ms);
 

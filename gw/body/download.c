@@ -261,6 +261,23 @@ static uint16_t bad_request(const char *diagnostic, uint8_t *out, uint16_t room)
 	return body_reply_write(&reply, out, room);
 }
 
+// No number is high enough for its last blocks. A FETCH is as good as not answered.
+static uint16_t beyond_numbers(struct body_table *table, const struct body_answer *answer,
+	const struct body_request *r, uint8_t *out, uint16_t room)
+{
+	struct body_reply reply = {.code = answer->code, .has_block1 = r->has_block1};
+
+	body_count(table, BODY_STAT_too_large);
+	if (answer->code == COAP_CONTENT) {
+		reply.code = COAP_BAD_GATEWAY;
+		reply.has_max_age = true;
+		reply.diagnostic = "answer too large";
+	}
+	reply.block1 = r->block1;
+	reply.block1.more = false;
+	return body_reply_write(&reply, out, room);
+}
+
 // All of it is sent: it gives way first, and for less long.
 static void delivered(struct body_table *table, struct body *body, bool all, uint64_t now_ms)
 {
@@ -295,6 +312,8 @@ uint16_t body_serve(struct body_table *table, struct body *body, const struct bo
 	if (kept->szx < 0)
 		kept->szx = (int8_t)szx;
 	szx = szx < kept->szx ? szx : kept->szx;
+	if (szx >= 0 && answer.payload_len > BLOCKS_MAX * coap_block_size((unsigned)szx))
+		return beyond_numbers(table, &answer, r, out, room);
 	if (at && at >= answer.payload_len)
 		return bad_request("Beyond the end", out, room);
 	if (szx < 0 || at >> (szx + 4) > COAP_BLOCK_NUM_MAX)

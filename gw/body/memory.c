@@ -110,6 +110,7 @@ struct body *body_new(struct body_table *table, const struct body_request *r)
 	if (body) {
 		body->charged = STRUCT_BYTES;
 		body->code = r->code;
+		body->route = r->route;
 		memcpy(body->key, r->key, sizeof(body->key));
 		memcpy(body->digest, r->digest, sizeof(body->digest));
 		body->content_format = r->content_format;

@@ -15,6 +15,7 @@
 struct body_request {
 	uint32_t context; // index in the context table, with its generation
 	uint32_t generation;
+	uint64_t route; // which one took it: a block belongs to a body of its route only
 	uint8_t code;
 	bool has_block1;
 	bool has_block2;
@@ -46,6 +47,12 @@ static inline bool body_request_is_part(const struct body_request *r)
 {
 	return (r->has_block1 && (r->block1.num || r->block1.more)) ||
 		(r->has_block2 && r->block2.num);
+}
+
+// Whether a request is the first block of a longer body, or such a body is opened again.
+static inline bool body_request_opens(const struct body_request *r)
+{
+	return r->has_block1 && !r->block1.num && r->block1.more;
 }
 
 // The digest of a FETCH with this payload.

@@ -69,13 +69,21 @@ struct body *body_holder_oldest(const struct body_holder *holder)
 	return NULL;
 }
 
+// They are lost with their device, its keys or their route.
+static void body_lose(struct body_table *table, struct body *body)
+{
+	if (body->hashed)
+		body_count(table, BODY_STAT_lost);
+	body_drop(table, body);
+}
+
 static void holder_drop_bodies(struct body_table *table, struct body_holder *holder)
 {
 	struct body *body, *next;
 
 	for (body = TAILQ_FIRST(&holder->bodies); body; body = next) {
 		next = TAILQ_NEXT(body, of_holder);
-		body_drop(table, body);
+		body_lose(table, body);
 	}
 }
 
@@ -146,11 +154,11 @@ void body_holder_sub(struct body_table *table, struct body_holder *holder, size_
 	bytes_set(table);
 }
 
-void body_device_gone(struct body_table *table, uint32_t context)
+void body_device_gone(struct body_table *table, uint32_t context, uint32_t generation)
 {
 	struct body_holder *holder = holder_at(table, context);
 
-	if (!holder)
+	if (!holder || (int32_t)(holder->generation - generation) > 0)
 		return;
 	holder->claims++;
 	holder_drop_bodies(table, holder);
@@ -185,7 +193,8 @@ struct body *body_find(struct body_table *table, const struct body_request *r,
 	LIST_FOREACH (body, body_chain(table, r->key), chain) {
 		if (!memcmp(body->key, r->key, sizeof(r->key)) &&
 			body->holder->context == r->context &&
-			body->holder->generation == r->generation && is(body, r))
+			body->holder->generation == r->generation && body->route == r->route &&
+			is(body, r))
 			return body;
 	}
 	return NULL;
@@ -262,9 +271,13 @@ void body_drop(struct body_table *table, struct body *body)
 {
 	struct body_holder *holder = body->holder;
 
-	unhash(body);
-	if (body->state == BODY_ASKING)
+	if (body->state == BODY_ASKING) {
+		if (body->hashed && table->config.unwanted)
+			table->config.unwanted(body);
+		unhash(body);
 		return;
+	}
+	unhash(body);
 	body_unlist(table, body);
 	body_free_bytes(table, body);
 	body_free_options(table, body);
@@ -276,6 +289,31 @@ void body_drop(struct body_table *table, struct body *body)
 	__atomic_store_n(&table->stat[BODY_STAT_bodies], table->stat[BODY_STAT_bodies] - 1,
 		__ATOMIC_RELAXED);
 	body_holder_put(table, holder);
+}
+
+void body_release(struct body_table *table, struct body *body)
+{
+	if (body->state == BODY_KEPT && !body->hashed)
+		body_drop(table, body);
+}
+
+void body_device(const struct body *body, uint32_t *context, uint32_t *generation)
+{
+	*context = body->holder->context;
+	*generation = body->holder->generation;
+}
+
+bool body_walk(struct body_table *table, size_t *at, size_t places,
+	bool (*dead)(void *arg, const struct body *body), void *arg)
+{
+	for (; places && *at <= table->mask; places--, ++*at)
+		for (struct body *body = LIST_FIRST(&table->bodies[*at]), *next; body;
+			body = next) {
+			next = LIST_NEXT(body, chain);
+			if (dead(arg, body))
+				body_lose(table, body);
+		}
+	return *at > table->mask;
 }
 
 // ---- the table

@@ -48,10 +48,13 @@ static enum body_action too_large(
 	return BODY_REFUSE;
 }
 
+// 2^20 blocks of this size are as many as there are numbers for.
 static bool exceeds(const struct body_request *r, const struct body_limits *limits, uint64_t len)
 {
-	return (r->has_size1 && r->size1 > limits->max_body) || len > limits->max_body ||
-		(r->block1.more && r->block1.num == COAP_BLOCK_NUM_MAX);
+	uint64_t numbered = ((uint64_t)COAP_BLOCK_NUM_MAX + 1) * coap_block_size(r->block1.szx);
+
+	return (r->has_size1 && (r->size1 > limits->max_body || r->size1 > numbered)) ||
+		len > limits->max_body || (r->block1.more && r->block1.num == COAP_BLOCK_NUM_MAX);
 }
 
 // 2.31 with the NUM of the block, and blocks that are at most as large as the device takes them.

@@ -403,6 +403,24 @@ static void batch_check(const struct conf *conf, size_t r, struct conf_mistakes 
 			r, route->timeout_ms / 2);
 }
 
+static uint64_t id_add(uint64_t id, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		id = (id ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3); // FNV-1a
+	return id;
+}
+
+static uint64_t route_id(const struct conf_route *route)
+{
+	uint64_t id = UINT64_C(0xcbf29ce484222325);
+
+	if (!route->path.text || !route->to)
+		return 0;
+	id = id_add(id, route->path.text, strlen(route->path.text) + 1);
+	id = id_add(id, route->to, strlen(route->to) + 1);
+	return id_add(id, &route->methods, sizeof(route->methods));
+}
+
 static void routes_check(struct conf *conf, struct conf_mistakes *m)
 {
 	for (size_t r = 0; r < conf->route_count; r++) {
@@ -410,6 +428,7 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 
 		if (!conf_line(conf, &route->methods))
 			route->methods = CONF_METHODS_ALL;
+		route->id = route_id(route);
 		target_find(conf, r, m);
 		char owner[32];
 		snprintf(owner, sizeof(owner), "routes[%zu]", r);

@@ -228,6 +228,9 @@ struct conf_route {
 	struct conf_header *headers;          // of its requests, before those of the upstream
 	size_t header_count;
 	struct conf_batch batch;
+	// Made of what says which requests it takes and where they go: the same in another
+	// configuration if that is.
+	uint64_t id;
 	unsigned line;
 };
 

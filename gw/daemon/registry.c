@@ -151,12 +151,15 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 		return index;
 	// In this order: a request that is on its way finds a name until its context is retired.
 	bool by_clock = dp_contexts(registry->dp)->context[index].flags & DP_CONTEXT_OWN_PIV_CLOCK;
+	uint32_t generation = registry->entry[index].generation;
 	int rc = dp_device_remove(registry->dp, key);
 
 	if (rc)
 		return rc;
 	entry_write(registry, index, 0, "", 0);
 	registry->clock_count -= by_clock;
+	if (registry->gone)
+		registry->gone(registry->gone_arg, (uint32_t)index, generation);
 	return 0;
 }
 

@@ -27,6 +27,9 @@ struct registry {
 	struct registry_waiting *waiting; // in the order in which they came
 	struct registry_waiting **waiting_end;
 	uint32_t clock_count; // devices with DEVICE_OWN_PIV_CLOCK
+	// Called when the device of a context is gone, and has no name any more. NULL: nobody asks.
+	void (*gone)(void *arg, uint32_t context, uint32_t generation);
+	void *gone_arg;
 };
 
 // Returns 0 or -ENOMEM.

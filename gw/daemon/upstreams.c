@@ -12,6 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void on_device_gone(void *arg, uint32_t context, uint32_t generation)
+{
+	struct daemon *daemon = arg;
+
+	up_loop_device_gone(daemon->loop[dp_loop_of(context, daemon->conf->workers.loops)], context,
+		generation);
+}
+
 int upstreams_start(struct daemon *daemon)
 {
 	struct up_loop_config config = {
@@ -51,6 +59,8 @@ int upstreams_start(struct daemon *daemon)
 		rc = up_loop_start(daemon->loop[i]);
 	if (rc)
 		log_error("an upstream loop cannot start: %s", strerror(-rc));
+	daemon->registry.gone = on_device_gone;
+	daemon->registry.gone_arg = daemon;
 	return rc;
 }
 

@@ -41,6 +41,7 @@ const struct map_error_code map_error_codes[HTTP_ERROR_COUNT] = {
 	[HTTP_ERR_head_too_large] = {COAP_BAD_GATEWAY, "backend answer malformed"},
 	[HTTP_ERR_body_too_large] = {COAP_INTERNAL_SERVER_ERROR, "answer too large"},
 	[HTTP_ERR_no_room] = {COAP_INTERNAL_SERVER_ERROR, "answer too large"},
+	[HTTP_ERR_too_many_blocks] = {COAP_BAD_GATEWAY, "answer too large"},
 	[HTTP_ERR_bad_status] = {COAP_BAD_GATEWAY, "backend answer not expected"},
 	[HTTP_ERR_redirect] = {COAP_BAD_GATEWAY, "backend redirects"},
 	[HTTP_ERR_bad_coding] = {COAP_BAD_GATEWAY, "backend answer encoded"},

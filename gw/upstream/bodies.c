@@ -5,6 +5,7 @@
 #include "gw/map/error_codes.h"
 #include "gw/map/response.h"
 #include "gw/upstream/body_answer.h"
+#include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/random.h"
 
@@ -20,6 +21,7 @@ struct up_fetch {
 	struct up_call call; // without exchange and port
 	TAILQ_ENTRY(up_fetch) link;
 	struct up_call_list waiters;
+	bool unwanted;           // in that list
 	struct dp_shared shared; // of the call: a copy, options only; its two buffers are behind
 };
 
@@ -77,17 +79,20 @@ static void fetch_over(struct up_call *call)
 	struct up_loop *loop = call->group->loop;
 	struct up_call *waiter;
 
-	if (call->body->state == BODY_ASKING)
+	struct body *body = call->body;
+
+	if (body->state == BODY_ASKING)
 		fetch_fail(fetch);
-	TAILQ_REMOVE(&loop->fetches, fetch, link);
+	TAILQ_REMOVE(fetch->unwanted ? &loop->unwanted : &loop->fetches, fetch, link);
 	while ((waiter = TAILQ_FIRST(&fetch->waiters))) {
 		TAILQ_REMOVE(&fetch->waiters, waiter, link);
 		log_fields_copy(waiter, call);
 		if (up_call_is_abandoned(waiter))
 			up_call_abandon(waiter);
 		else
-			call_serve(waiter, call->body);
+			call_serve(waiter, body);
 	}
+	body_release(loop->bodies, body);
 	loop->busy--;
 	free(fetch);
 }
@@ -165,7 +170,13 @@ bool up_bodies_take(struct up_call *call)
 		return true;
 	}
 	call->blocks = true;
-	switch (body_take(loop->bodies, &r, &limits, loop->now_ms, &reply, &body)) {
+	enum body_action action = body_take(loop->bodies, &r, &limits, loop->now_ms, &reply, &body);
+
+	if (body_request_opens(&r) && !up_body_is_owned(call)) {
+		up_call_fail(call, HTTP_ERR_device_gone);
+		return true;
+	}
+	switch (action) {
 	case BODY_FORWARD:
 	case BODY_REFETCH:
 		return false;
@@ -185,6 +196,35 @@ bool up_bodies_take(struct up_call *call)
 		body_reply_write(&reply, dp_shared_response(shared), device->response_max);
 	up_call_return(call);
 	return true;
+}
+
+// ---- devices that are gone
+
+// A fetch whose device is gone ends with it. One that only lost its route goes on.
+static void on_unwanted(struct body *body)
+{
+	struct up_fetch *fetch = body->fetch;
+	struct up_loop *loop = fetch->call.group->loop;
+	const struct dp_request *device = &fetch->shared.request;
+
+	if (up_device_is_there(loop, device->context, device->context_generation))
+		return;
+	TAILQ_REMOVE(&loop->fetches, fetch, link);
+	TAILQ_INSERT_TAIL(&loop->unwanted, fetch, link);
+	fetch->unwanted = true;
+}
+
+static void unwanted_end(struct up_loop *loop)
+{
+	struct up_fetch *fetch;
+
+	while ((fetch = TAILQ_FIRST(&loop->unwanted))) {
+		if (fetch->call.flight)
+			up_call_cancel(&fetch->call);
+		else
+			up_call_unqueue(&fetch->call);
+		up_call_fail(&fetch->call, HTTP_ERR_device_gone);
+	}
 }
 
 // ---- time
@@ -213,7 +253,12 @@ void up_bodies_turn(struct up_loop *loop)
 {
 	struct up_group *none = &loop->group[loop->config.conf->upstream_count];
 
+	bool more = up_lost_turn(loop);
+
+	unwanted_end(loop);
 	loop->bodies_ms = body_table_turn(loop->bodies, loop->now_ms);
+	if (more)
+		loop->bodies_ms = loop->now_ms;
 #define X(name, unit, help) \
 	up_stat_set(none, UP_STAT_body_##name, body_stat(loop->bodies, BODY_STAT_##name));
 #include "gw/body/stats.def"
@@ -233,17 +278,20 @@ int up_bodies_create(struct up_loop *loop)
 		.per_device = conf->per_device,
 		.keep_ms = conf->keep_ms,
 		.idle_ms = conf->idle_ms,
+		.unwanted = on_unwanted,
 	};
 
 	_Static_assert(sizeof(config.secret) == sizeof(loop->config.etag_key), "one key for both");
 	memcpy(config.secret, loop->config.etag_key, sizeof(config.secret));
 	TAILQ_INIT(&loop->fetches);
+	TAILQ_INIT(&loop->unwanted);
 	loop->bodies_ms = UINT64_MAX;
 	loop->bodies = body_table_create(&config);
-	return loop->bodies ? 0 : -ENOMEM;
+	return loop->bodies ? up_lost_create(loop) : -ENOMEM;
 }
 
 void up_bodies_free(struct up_loop *loop)
 {
 	body_table_free(loop->bodies);
+	up_lost_free(loop);
 }

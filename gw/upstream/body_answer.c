@@ -3,6 +3,7 @@
 #include "gw/upstream/body_answer.h"
 
 #include "gw/map/error_codes.h"
+#include "gw/upstream/lost.h"
 #include "gw/upstream/random.h"
 
 #include <string.h>
@@ -22,6 +23,7 @@ bool up_body_request(const struct up_call *call, struct coap_body *message, stru
 		return false;
 	r->context = device->context;
 	r->generation = device->context_generation;
+	r->route = call->route->id;
 	return true;
 }
 
@@ -116,6 +118,11 @@ static enum http_error call_answer(
 	struct body *body = body_keep(loop->bodies, &r, answer, device->response_max,
 		device->payload_max, loop->now_ms, &too_large);
 
+	if (body && !up_body_is_owned(call)) {
+		shared->response.len =
+			map_error_write(HTTP_ERR_device_gone, 0, out, device->response_max);
+		return HTTP_ERR_device_gone;
+	}
 	if (body) {
 		shared->response.len = body_serve(loop->bodies, body, &r, out, device->response_max,
 			device->payload_max, loop->now_ms);
@@ -125,7 +132,7 @@ static enum http_error call_answer(
 		payload_drop(call, answer);
 		return HTTP_ERR_none;
 	}
-	enum http_error error = too_large ? HTTP_ERR_no_room : HTTP_ERR_no_memory;
+	enum http_error error = too_large ? HTTP_ERR_too_many_blocks : HTTP_ERR_no_memory;
 
 	shared->response.len = map_error_write(
 		error, too_large ? 0 : up_retry_seconds(loop), out, device->response_max);

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 
 #define UP_RANDOM_ROOM 4096 // bytes
+#define UP_GONE_ROOM   1024 // devices
 
 // One request, from its arrival until it is handed back.
 struct up_call {
@@ -67,6 +68,16 @@ struct up_flight {
 
 _Static_assert(offsetof(struct up_flight, attempt) == 0, "a transfer is cast to its flight");
 
+// Devices that are gone, as main says and the loop has not seen yet.
+struct up_gone {
+	uint32_t put;   // main writes it
+	uint32_t taken; // the loop writes it
+	bool missed;    // there was no room for one. Atomic
+	struct {
+		uint32_t context, generation;
+	} device[UP_GONE_ROOM];
+};
+
 // An upstream's state in this loop. The last group has no upstream: it is for requests whose route
 // leads to none.
 struct up_group {
@@ -103,8 +114,14 @@ struct up_loop {
 	struct up_flight *free_flights;
 	struct up_batches *batches; // NULL: no route has batches
 	struct body_table *bodies;
-	struct up_fetch_list fetches; // under way and waiting
-	uint64_t bodies_ms;           // when to look for bodies whose time is over
+	struct up_fetch_list fetches;  // under way and waiting
+	struct up_fetch_list unwanted; // the same, whose body nobody can ask for any more
+	uint64_t bodies_ms;            // when to look for bodies whose time is over
+	size_t bodies_walk;            // how far the look for bodies that are lost is
+	bool bodies_walks;
+	uint64_t *route_ids; // of all routes, sorted
+	size_t route_id_count;
+	struct up_gone gone;
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];

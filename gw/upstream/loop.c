@@ -9,6 +9,7 @@
 #include "gw/upstream/batch.h"
 #include "gw/upstream/bodies.h"
 #include "gw/upstream/call.h"
+#include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 
 #include <assert.h>
@@ -208,7 +209,7 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	bool armed = timeout != 0;
 	if (armed) {
 		dp_doorbell_arm(&up->bell);
-		if (dp_loop_pending(up))
+		if (dp_loop_pending(up) || up_lost_pending(loop))
 			timeout = 0;
 	}
 	progress_add(loop, 1);
@@ -283,6 +284,11 @@ void up_loop_wake(struct up_loop *loop)
 	// Not dp_doorbell_ring(), which is for those who filled a ring: this wakes in any case.
 	while (write(loop->config.upstream->bell.fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+void up_loop_device_gone(struct up_loop *loop, uint32_t context, uint32_t generation)
+{
+	up_lost_device(loop, context, generation);
 }
 
 void up_loop_stop_begin(struct up_loop *loop, uint32_t grace_ms)

@@ -60,6 +60,10 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms);
 // Frees a loop that was stopped or never started. NULL is allowed.
 void up_loop_free(struct up_loop *loop);
 
+// Main: the device of this context is gone up to this generation, and config.name() knows it no
+// more. What the loop keeps for it is wiped in its next turns.
+void up_loop_device_gone(struct up_loop *loop, uint32_t context, uint32_t generation);
+
 // Any thread: returns a counter of an upstream, given by its index in conf->upstreams; with the
 // index conf->upstream_count, of requests that no upstream has.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);

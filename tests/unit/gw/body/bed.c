@@ -78,6 +78,7 @@ bool bed_read(struct bed *bed, const struct ask *ask)
 		return false;
 	bed->request.context = ask->context;
 	bed->request.generation = ask->generation;
+	bed->request.route = ask->route;
 	body_request_name(&bed->request, body_secret(bed->table));
 	return true;
 }

@@ -17,6 +17,7 @@
 // A request. Zero means not there, but for what begins with `no`.
 struct ask {
 	uint32_t context, generation;
+	uint64_t route;
 	uint8_t code;
 	const char *path, *query, *tag; // Request-Tag
 	const char *etag, *echo;

@@ -304,6 +304,29 @@ Test(body_download, what_needs_too_many_blocks_is_not_kept)
 	cr_assert(too_large);
 }
 
+// The size of the blocks of an upload's answer is known only when it is sent.
+Test(body_download, an_answer_of_too_many_blocks_to_an_upload_is_its_code_or_5_02)
+{
+	static uint8_t big[(16 << 20) + 1];
+	struct ask ask = {.context = 7, .generation = 1, .path = "big"};
+	const uint8_t codes[][3] = {{COAP_POST, COAP_CHANGED, COAP_CHANGED},
+		{COAP_FETCH, COAP_CONTENT, COAP_BAD_GATEWAY}};
+
+	bed_fini(&bed);
+	bed_init(&bed, 128 << 20, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		ask.code = codes[i][0];
+		ask.block2 = true; // of 16 bytes
+		cr_assert(eq(int, bed_upload(&bed, ask, BYTES, 100, 4), BODY_FORWARD));
+		cr_assert(eq(int, bed_upload(&bed, ask, BYTES, 1000, 4), BODY_ASK));
+		bed_answered(&bed, bed.body, codes[i][1], big, sizeof(big));
+		bed_serve(&bed, bed.body);
+		cr_assert(eq(u8, bed.code, codes[i][2]));
+		cr_assert(eq(i64, bed_uint(&bed, COAP_OPT_BLOCK2), NONE));
+		cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_too_large), i + 1));
+	}
+}
+
 Test(body_download, max_age_runs_on)
 {
 	struct body_answer answer = {.code = COAP_CONTENT,

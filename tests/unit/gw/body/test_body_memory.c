@@ -206,16 +206,75 @@ Test(body_memory, a_device_that_is_gone_takes_its_bodies_along)
 	cr_assert(eq(int, bed_upload(&bed, of(1, "a"), BYTES, 40, 0), BODY_ASK));
 	struct body *asking = bed.body;
 
-	body_device_gone(bed.table, 1);
+	body_device_gone(bed.table, 1, 1);
 	cr_assert(not(is_there(of(1, NULL), 4)));
 	cr_assert(is_there(of(2, NULL), 4));
 	bed_block(&bed, of(1, "a"), BYTES, 40, 2, 0);
 	cr_assert(eq(u8, bed.reply.code, COAP_REQUEST_ENTITY_INCOMPLETE));
 	bed_answered(&bed, asking, COAP_CHANGED, NULL, 0);
 	bed_serve(&bed, asking);
-	body_device_gone(bed.table, 1);
-	body_device_gone(bed.table, 2);
+	body_device_gone(bed.table, 1, 1);
+	body_device_gone(bed.table, 2, 1);
 	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bytes), 0));
+}
+
+Test(body_memory, a_device_that_is_gone_leaves_the_bodies_of_its_next_generation)
+{
+	struct ask newer = of(1, "a");
+
+	newer.generation = 3;
+	cr_assert(begin(newer, 2));
+	body_device_gone(bed.table, 1, 1);
+	bed_block(&bed, newer, BYTES, BODY_MOST, 2, 6);
+	cr_assert(eq(u8, bed.reply.code, COAP_CONTINUE));
+	body_device_gone(bed.table, 1, 3);
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bytes), 0));
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_lost), 1));
+}
+
+// A body of a route that is dead, or of a device that is.
+static bool is_dead(void *arg, const struct body *body)
+{
+	uint32_t context, generation;
+
+	body_device(body, &context, &generation);
+	return body->route == *(const uint64_t *)arg || context == 9;
+}
+
+static unsigned walk(uint64_t dead)
+{
+	unsigned calls = 1;
+	size_t at = 0;
+
+	while (!body_walk(bed.table, &at, 8, is_dead, &dead))
+		calls++;
+	return calls;
+}
+
+// bodies.md section 1: a body dies when a reload takes its route.
+Test(body_memory, a_route_that_is_gone_takes_its_bodies_along)
+{
+	struct ask one = of(1, "a"), two = of(1, "b");
+
+	one.route = 1;
+	two.route = 2;
+	cr_assert(begin(one, 2));
+	cr_assert(begin(two, 2));
+	cr_assert(begin(of(9, "c"), 2));
+	struct ask moved = one; // the same request by another route
+
+	moved.route = 3;
+	cr_assert(not(is_there(moved, 2)));
+	cr_assert(eq(u8, bed.reply.code, COAP_REQUEST_ENTITY_INCOMPLETE));
+	cr_assert(is_there(one, 2));
+
+	uint64_t opened = body_stat(bed.table, BODY_STAT_bodies);
+	cr_assert(eq(u64, opened, 3));
+	cr_assert(ge(uint, walk(1), 8), "no more than so many places in a call");
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bodies), 1));
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_lost), 2));
+	cr_assert(is_there(two, 2));
+	cr_assert(not(is_there(one, 3)));
 }
 
 static const void *wiped;

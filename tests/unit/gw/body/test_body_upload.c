@@ -261,18 +261,48 @@ Test(body_upload, beyond_max_body_is_4_13)
 	expect_refused(bed_block(&bed, put, BYTES, 16, 0, 0), COAP_REQUEST_ENTITY_TOO_LARGE);
 }
 
-Test(body_upload, beyond_the_last_number_is_4_13)
+// A block of a body that is longer than BYTES.
+static enum body_action far_block(uint64_t at, uint8_t szx)
 {
 	struct ask ask = put;
 
-	bed.limits.max_body = 32 << 20;
-	expect_continue(bed_block(&bed, put, BYTES, 100, 0, 0), 0, 0);
-	// By the number alone: a body that long is not sent here.
 	ask.block1 = ask.m1 = true;
-	ask.num1 = COAP_BLOCK_NUM_MAX;
+	ask.szx1 = szx;
+	ask.num1 = (uint32_t)(at / coap_block_size(szx));
 	ask.payload = BYTES;
-	ask.len = 16;
-	expect_refused(bed_ask(&bed, &ask), COAP_REQUEST_ENTITY_INCOMPLETE);
+	ask.len = coap_block_size(szx);
+	return bed_ask(&bed, &ask);
+}
+
+Test(body_upload, beyond_the_last_number_is_4_13)
+{
+	const uint64_t most = 16 << 20;
+	uint64_t at = 0;
+
+	bed_fini(&bed);
+	bed_init(&bed, 128 << 20, 4);
+	bed.limits.max_body = 32 << 20;
+	for (; at < most - 1024; at += 1024)
+		expect_continue(far_block(at, 6), (uint32_t)(at / 1024), 6);
+	for (; at < most - 16; at += 16)
+		expect_continue(far_block(at, 0), (uint32_t)(at / 16), 0);
+	expect_refused(far_block(at, 0), COAP_REQUEST_ENTITY_TOO_LARGE);
+	cr_assert(bed.reply.has_size1);
+	expect_refused(far_block(at, 0), COAP_REQUEST_ENTITY_INCOMPLETE);
+}
+
+// 16 bytes in each of 2^20 blocks are all that there are numbers for.
+Test(body_upload, size1_beyond_the_last_number_is_4_13_at_the_first_block)
+{
+	struct ask ask = put;
+
+	bed.limits.max_body = 64 << 20;
+	ask.size1 = (16 << 20) + 1;
+	cr_assert(eq(int, bed_block(&bed, ask, BYTES, 40, 0, 0), BODY_REFUSE));
+	cr_assert(eq(u8, bed.reply.code, COAP_REQUEST_ENTITY_TOO_LARGE));
+	ask.size1 = 16 << 20;
+	cr_assert(eq(int, bed_block(&bed, ask, BYTES, 40, 0, 0), BODY_REFUSE));
+	cr_assert(eq(u8, bed.reply.code, COAP_CONTINUE));
 }
 
 Test(body_upload, no_memory_is_5_03_with_max_age)

@@ -171,6 +171,33 @@ static int one_step(void)
 	return 0;
 }
 
+#define ENTRIES 1024 // of the bed's table at most
+
+static uint32_t served_as[ENTRIES], gone_as[ENTRIES]; // generations
+
+static void on_gone(void *arg, uint32_t context, uint32_t generation)
+{
+	char name[DEVICE_NAME_MAX + 1];
+
+	cr_assert_lt(context, ENTRIES);
+	cr_assert_not(registry_name(&registry, context, generation, name, sizeof(name)));
+	cr_assert_lt(gone_as[context], generation, "said twice");
+	gone_as[context] = generation;
+}
+
+// Whoever was served and is not any more was said to be gone; nobody else was.
+static void look_at_gone(void)
+{
+	for (uint32_t i = 0; i < registry.max; i++) {
+		uint32_t live = registry.entry[i].id ? registry.entry[i].generation : 0;
+
+		if (served_as[i] && served_as[i] != live)
+			cr_assert_geq(gone_as[i], served_as[i]);
+		cr_assert(!live || gone_as[i] < live);
+		served_as[i] = live;
+	}
+}
+
 // Each device that is stored is served or waits, with its own keys; and no key is twice there.
 static void look(bool all_served)
 {
@@ -199,6 +226,7 @@ static void look(bool all_served)
 		entries++;
 	cr_assert_eq(entries, served);
 	cr_assert_eq(registry.clock_count, by_clock);
+	look_at_gone();
 	for (uint32_t i = 0; i < table->entries; i++)
 		for (uint32_t k = i + 1; dp_context_live(&table->context[i]) && k < table->entries;
 			k++)
@@ -224,6 +252,7 @@ Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
 
 	bed_make_workers(&bed, 2, false);
 	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	registry.gone = on_gone;
 	for (unsigned i = 0; i < KEYS; i++)
 		memset(&keys[i], i, sizeof(keys[i]));
 	for (unsigned step = 0; step < STEPS; step++) {

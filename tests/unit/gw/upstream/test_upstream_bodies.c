@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct server *server;
 static struct bed *bed;
@@ -162,6 +163,85 @@ Test(upstream_bodies, an_answer_of_one_block_is_as_before)
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok block2=06"), "2.05 cf=0 max-age=0 block2=06 |one");
 	EXPECT_ANSWER(bed_ask(bed, "GET path=status/404 block2=06"),
 		bed_ask(bed, "GET path=status/404 block2=06"));
+}
+
+// Of all bodies, whatever their upstream.
+static uint64_t bodies_stat(enum up_stat stat)
+{
+	return up_loop_stat(bed->loop, bed->conf->upstream_count, stat);
+}
+
+static void wait_bodies(uint64_t count)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (bodies_stat(UP_STAT_body_bodies) != count) {
+		cr_assert(bed_now_ms() < until, "there never were %u bodies", (unsigned)count);
+		usleep(500);
+	}
+}
+
+static void wait_no_bodies(void)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	wait_bodies(0);
+	while (bodies_stat(UP_STAT_body_bytes)) {
+		cr_assert(bed_now_ms() < until, "bytes stay");
+		usleep(500);
+	}
+}
+
+// bodies.md section 1: they die with the context's generation, at once and not at the next block.
+Test(upstream_bodies, bodies_1_a_device_that_is_gone_takes_its_bodies_along)
+{
+	begin("PUT path=ok");
+	bed->device = 8;
+	begin("PUT path=ok");
+	bed->device = 0;
+	bed_expect_start(bed_ask(bed, "GET path=big"), "2.05 etag=");
+	wait_bodies(3);
+	up_loop_device_gone(bed->loop, 7, 2); // an earlier one
+	up_loop_device_gone(bed->loop, 8, 3);
+	wait_bodies(2);
+	up_loop_device_gone(bed->loop, 7, 3);
+	wait_no_bodies();
+	cr_expect_eq(bodies_stat(UP_STAT_body_lost), 3);
+	bed_expect_start(bed_ask(bed, "PUT path=ok block1=20 |wxyz"), "4.08");
+}
+
+Test(upstream_bodies, bodies_1_a_request_under_way_ends_with_its_device)
+{
+	begin("PUT path=hang");
+	bed_push(bed, "PUT path=hang block1=20 |wxyz");
+	server_wait_requests(server, 1);
+	bed->no_name = true;
+	up_loop_device_gone(bed->loop, 7, 3);
+	bed_expect_start(bed_pull(bed, NULL), "5.03");
+	wait_no_bodies();
+	cr_expect_eq(bed_stat(bed, UP_STAT_inflight), 0);
+}
+
+// The worker had it on the way when main said that the device is gone.
+Test(upstream_bodies, bodies_1_a_device_that_is_gone_opens_no_body)
+{
+	bed->no_name = true;
+	bed_expect_start(bed_ask(bed, "PUT path=ok block1=08 |0123456789abcdef"), "5.03");
+	bed->no_name = false;
+	bed_expect_start(bed_ask(bed, "PUT path=ok block1=18 |ghijklmnopqrstuv"), "4.08");
+	wait_no_bodies();
+}
+
+// More devices go at once than there is room to say.
+Test(upstream_bodies, bodies_1_devices_that_go_by_the_thousand_take_their_bodies_along)
+{
+	for (bed->device = 1; bed->device <= 200; bed->device++)
+		EXPECT_ANSWER(
+			bed_ask(bed, "PUT path=ok block1=08 |0123456789abcdef"), "2.31 block1=08");
+	bed->no_name = true;
+	for (uint32_t device = 100000; device > 0; device--)
+		up_loop_device_gone(bed->loop, device, 3);
+	wait_no_bodies();
 }
 
 Test(upstream_bodies, what_waits_is_answered_at_a_stop)
