@@ -52,12 +52,11 @@ struct body_holder;
 
 struct body {
 	// Written by this library only.
-	LIST_ENTRY(body) chain;      // with its like in the hash table
 	TAILQ_ENTRY(body) of_holder; // of one device, the oldest first
 	TAILQ_ENTRY(body) by_use;    // delivered or idle, the longest unused first; not BODY_ASKING
 	struct body_holder *holder;
 	enum body_state state;
-	bool hashed;    // can be found
+	bool findable;
 	bool listed;    // in by_use, and may give way
 	bool delivered; // all of its answer was sent
 	bool uploaded;  // came as blocks

@@ -201,7 +201,7 @@ struct body *body_keep(struct body_table *table, const struct body_request *r,
 	}
 	while ((body = body_find(table, r, is_like)))
 		body_drop(table, body);
-	body = body_new(table, r);
+	body = body_new(table, r, answer->payload_len);
 	if (!body)
 		return NULL;
 	if (!kept_copy(table, body, answer)) {
@@ -232,7 +232,7 @@ bool body_answered(struct body_table *table, struct body *body, const struct bod
 		bare.etag_len = 0;
 		(void)kept_copy(table, body, &bare); // needs no memory
 	}
-	body->delivered = !body->hashed; // nobody can ask for it any more
+	body->delivered = !body->findable; // nobody can ask for it any more
 	body_list(table, body, now_ms);
 	return all;
 }

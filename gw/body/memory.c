@@ -80,8 +80,10 @@ bool body_grow(struct body_table *table, struct body *body, size_t len)
 	return false;
 }
 
-struct body *body_new(struct body_table *table, const struct body_request *r)
+struct body *body_new(struct body_table *table, const struct body_request *r, size_t len)
 {
+	const struct body_bytes none = {0};
+	size_t all = STRUCT_BYTES + (len ? body_bytes_room(&none, len) : 0);
 	struct body_holder *holder = body_holder_get(table, r->context, r->generation);
 	struct body *body = NULL;
 
@@ -98,16 +100,13 @@ struct body *body_new(struct body_table *table, const struct body_request *r)
 		room = true;
 	}
 	body = NULL;
-	if (!room)
-		body_count(table, BODY_STAT_no_memory);
-	else if (holder_charge(table, holder, STRUCT_BYTES)) {
+	// Nobody gives way for the struct if the bytes behind it are refused then.
+	if (room && room_make(table, holder, all))
 		body = calloc(1, sizeof(*body));
-		if (!body) {
-			body_holder_sub(table, holder, STRUCT_BYTES);
-			body_count(table, BODY_STAT_no_memory);
-		}
-	}
+	if (!body)
+		body_count(table, BODY_STAT_no_memory);
 	if (body) {
+		body_holder_add(table, holder, STRUCT_BYTES);
 		body->charged = STRUCT_BYTES;
 		body->code = r->code;
 		body->route = r->route;

@@ -72,7 +72,7 @@ struct body *body_holder_oldest(const struct body_holder *holder)
 // They are lost with their device, its keys or their route.
 static void body_lose(struct body_table *table, struct body *body)
 {
-	if (body->hashed)
+	if (body->findable)
 		body_count(table, BODY_STAT_lost);
 	body_drop(table, body);
 }
@@ -168,14 +168,6 @@ void body_device_gone(struct body_table *table, uint32_t context, uint32_t gener
 
 // ---- bodies
 
-static struct body_chain *body_chain(struct body_table *table, const uint8_t key[BODY_KEY_LEN])
-{
-	uint64_t word;
-
-	memcpy(&word, key, sizeof(word)); // a keyed hash already
-	return &table->bodies[word & table->mask];
-}
-
 struct body *body_find(struct body_table *table, const struct body_request *r,
 	bool (*is)(const struct body *body, const struct body_request *request))
 {
@@ -190,11 +182,10 @@ struct body *body_find(struct body_table *table, const struct body_request *r,
 		body_holder_put(table, holder);
 		return NULL;
 	}
-	LIST_FOREACH (body, body_chain(table, r->key), chain) {
-		if (!memcmp(body->key, r->key, sizeof(r->key)) &&
-			body->holder->context == r->context &&
-			body->holder->generation == r->generation && body->route == r->route &&
-			is(body, r))
+	TAILQ_FOREACH_REVERSE(body, &holder->bodies, body_list, of_holder)
+	{
+		if (body->findable && body->route == r->route &&
+			!memcmp(body->key, r->key, sizeof(r->key)) && is(body, r))
 			return body;
 	}
 	return NULL;
@@ -203,8 +194,7 @@ struct body *body_find(struct body_table *table, const struct body_request *r,
 void body_insert(struct body_table *table, struct body_holder *holder, struct body *body)
 {
 	body->holder = holder;
-	body->hashed = true;
-	LIST_INSERT_HEAD(body_chain(table, body->key), body, chain);
+	body->findable = true;
 	TAILQ_INSERT_TAIL(&holder->bodies, body, of_holder);
 	holder->count++;
 	body_count(table, BODY_STAT_bodies);
@@ -240,13 +230,6 @@ void body_unlist(struct body_table *table, struct body *body)
 	loose_set(table, body->holder, body->holder->loose - body->charged);
 }
 
-static void unhash(struct body *body)
-{
-	if (body->hashed)
-		LIST_REMOVE(body, chain);
-	body->hashed = false;
-}
-
 void body_free_bytes(struct body_table *table, struct body *body)
 {
 	assert(!body->listed && body->charged >= body->bytes.room);
@@ -272,12 +255,12 @@ void body_drop(struct body_table *table, struct body *body)
 	struct body_holder *holder = body->holder;
 
 	if (body->state == BODY_ASKING) {
-		if (body->hashed && table->config.unwanted)
+		if (body->findable && table->config.unwanted)
 			table->config.unwanted(body);
-		unhash(body);
+		body->findable = false;
 		return;
 	}
-	unhash(body);
+	body->findable = false;
 	body_unlist(table, body);
 	body_free_bytes(table, body);
 	body_free_options(table, body);
@@ -293,7 +276,7 @@ void body_drop(struct body_table *table, struct body *body)
 
 void body_release(struct body_table *table, struct body *body)
 {
-	if (body->state == BODY_KEPT && !body->hashed)
+	if (body->state == BODY_KEPT && !body->findable)
 		body_drop(table, body);
 }
 
@@ -303,15 +286,24 @@ void body_device(const struct body *body, uint32_t *context, uint32_t *generatio
 	*generation = body->holder->generation;
 }
 
+static void holder_walk(struct body_table *table, struct body_holder *holder,
+	bool (*dead)(void *arg, const struct body *body), void *arg)
+{
+	for (struct body *body = TAILQ_FIRST(&holder->bodies), *next; body; body = next) {
+		next = TAILQ_NEXT(body, of_holder);
+		if (body->findable && dead(arg, body))
+			body_lose(table, body);
+	}
+}
+
 bool body_walk(struct body_table *table, size_t *at, size_t places,
 	bool (*dead)(void *arg, const struct body *body), void *arg)
 {
 	for (; places && *at <= table->mask; places--, ++*at)
-		for (struct body *body = LIST_FIRST(&table->bodies[*at]), *next; body;
-			body = next) {
-			next = LIST_NEXT(body, chain);
-			if (dead(arg, body))
-				body_lose(table, body);
+		for (struct body_holder *holder = LIST_FIRST(&table->holders[*at]), *next; holder;
+			holder = next) {
+			next = LIST_NEXT(holder, chain); // this one may go with its last body
+			holder_walk(table, holder, dead, arg);
 		}
 	return *at > table->mask;
 }
@@ -322,17 +314,16 @@ struct body_table *body_table_create(const struct body_config *config)
 {
 	size_t chains = 64;
 
-	while (chains < config->memory / 4096 && chains < 1 << 17)
+	// Each holder has a body of 1.5 KB at least, so that chains have three of them at most.
+	while (chains < config->memory / 4096)
 		chains *= 2;
-	struct body_table *table = calloc(1,
-		sizeof(*table) +
-			chains * (sizeof(struct body_chain) + sizeof(struct body_holder_chain)));
+	struct body_table *table =
+		calloc(1, sizeof(*table) + chains * sizeof(struct body_holder_chain));
 
 	if (!table)
 		return NULL;
 	table->config = *config;
 	table->mask = chains - 1;
-	table->holders = (struct body_holder_chain *)&table->bodies[chains];
 	TAILQ_INIT(&table->delivered);
 	TAILQ_INIT(&table->idle);
 	for (unsigned i = 0; i < BODY_CLASSES; i++)

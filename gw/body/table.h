@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the bodies of a loop stand: in a hash table by their names, with their device, and in the
-// order of their last use. Private to this folder.
+// Where the bodies of a loop stand: with their device, which a hash table has, and in the order of
+// their last use. Private to this folder.
 
 #ifndef POSTERN_GW_BODY_TABLE_H
 #define POSTERN_GW_BODY_TABLE_H
@@ -9,7 +9,6 @@
 
 #define BODY_CLASSES 256 // of holders, by the bytes that they could give
 
-LIST_HEAD(body_chain, body);
 TAILQ_HEAD(body_list, body);
 
 // A device that has bodies or claims.
@@ -36,9 +35,8 @@ struct body_table {
 	struct body_list delivered, idle; // the longest unused first
 	uint64_t class_map[BODY_CLASSES / 64];
 	struct body_holder_list class[BODY_CLASSES];
-	size_t mask; // of both hash tables
-	struct body_holder_chain *holders;
-	struct body_chain bodies[];
+	size_t mask;
+	struct body_holder_chain holders[]; // by context
 };
 
 static inline void body_count(struct body_table *table, enum body_stat stat)
@@ -63,7 +61,7 @@ struct body_holder *body_holder_largest(const struct body_table *table);
 // The oldest body of a holder that could give way, or NULL. Looks at per_device bodies.
 struct body *body_holder_oldest(const struct body_holder *holder);
 
-// The newest body of this name for which is() is true, or NULL.
+// The newest body of this name for which is() is true, or NULL. Looks at per_device bodies.
 struct body *body_find(struct body_table *table, const struct body_request *request,
 	bool (*is)(const struct body *body, const struct body_request *request));
 // Puts a new body in all places but the order of use; it is charged nothing yet.
@@ -80,8 +78,9 @@ void body_free_options(struct body_table *table, struct body *body);
 // ---- memory.c
 
 // Makes an unlisted body for a request, in the place of the oldest one of a device that has
-// per_device of them. NULL, and counted: there is no memory, or all of them are BODY_ASKING.
-struct body *body_new(struct body_table *table, const struct body_request *request);
+// per_device of them, and sees that there is room for so many bytes, which are not charged yet.
+// NULL, and counted: there is no memory, or all of them are BODY_ASKING.
+struct body *body_new(struct body_table *table, const struct body_request *request, size_t len);
 // Charges an unlisted body, for which others may give way. false, and counted.
 bool body_charge(struct body_table *table, struct body *body, size_t bytes)
 	__attribute__((warn_unused_result));

@@ -115,7 +115,7 @@ static enum body_action first(struct body_table *table, const struct body_reques
 		return refuse(reply, COAP_BAD_REQUEST, "Not a block of this size");
 	if (exceeds(r, limits, len))
 		return too_large(table, limits, reply);
-	struct body *body = body_new(table, r);
+	struct body *body = body_new(table, r, len);
 
 	if (!body)
 		return body_refuse_memory(table, reply);

@@ -154,6 +154,18 @@ Test(body_memory, then_the_oldest_of_who_holds_most)
 		cr_assert(is_there(of(i, NULL), 3));
 }
 
+// Else those who begin would only push each other out, and nobody's body would be completed.
+Test(body_memory, a_body_of_one_block_takes_no_place_of_its_like)
+{
+	uint32_t i = 1;
+
+	while (i < MEMORY / 1024 && begin(of(i, NULL), 1))
+		i++;
+	cr_assert(eq(u8, bed.reply.code, COAP_SERVICE_UNAVAILABLE));
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_evicted_largest), 0));
+	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bodies), i - 1));
+}
+
 Test(body_memory, who_would_hold_most_gets_no_more)
 {
 	fill(47, 4);
