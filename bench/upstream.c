@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "bench/upstream_backend.h"
 #include "bench/upstream_batch.h"
+#include "bench/upstream_blocks.h"
 #include "dataplane/coap/message.h"
 #include "dataplane/state/exchange_pool.h"
 #include "gw/upstream/loop.h"
@@ -29,6 +30,7 @@
 #define STUCK_MS       20000
 #define REQUESTS       50000 // of a round
 #define BATCH_READINGS 4000000
+#define BLOCKS_A_ROUND 4000000
 
 static const char help[] =
 	"usage: upstream [OPTION]... [URL...]\n"
@@ -42,12 +44,14 @@ static const char help[] =
 	"  -s, --size BYTES  payload of a POST (32)\n"
 	"  -m, --more TEXT   more keys of the upstream, such as \"max_connections: 8\"\n"
 	"      --batch FORMAT  readings of 64 bytes in batches of 64 KB, 4000000 a round\n"
-	"      --loop-cpu CPU  of the loop, with --batch (1)\n"
+	"      --blocks      blocks of 1 KB from and for bodies of 128 KB, 4000000 a round; to a\n"
+	"                    postern-backend only\n"
+	"      --loop-cpu CPU  of the loop, with --batch and --blocks (1)\n"
 	"  -j, --json        one object a line\n";
 
 struct options {
 	unsigned long requests, window, rounds, size;
-	bool get, json;
+	bool get, json, blocks;
 	int backend_cpu; // -1: any
 	const char *more;
 	const char *batch; // format; NULL: each reading by itself
@@ -308,6 +312,7 @@ static void options_parse(struct options *o, int argc, char **argv)
 		{"size", required_argument, NULL, 's'},
 		{"more", required_argument, NULL, 'm'},
 		{"batch", required_argument, NULL, 'B'},
+		{"blocks", no_argument, NULL, 'k'},
 		{"loop-cpu", required_argument, NULL, 'C'},
 		{"json", no_argument, NULL, 'j'},
 		{"backend-cpu", required_argument, NULL, 'b'},
@@ -338,6 +343,9 @@ static void options_parse(struct options *o, int argc, char **argv)
 			break;
 		case 'B':
 			o->batch = optarg;
+			break;
+		case 'k':
+			o->blocks = true;
 			break;
 		case 'C':
 			o->loop_cpu = number(optarg, 0, 1023);
@@ -386,7 +394,7 @@ int main(int argc, char **argv)
 	options_parse(&o, argc, argv);
 	size_t count = (size_t)(argc - optind);
 	if (!count) {
-		upstream_backend_start(o.backend_cpu, backend, sizeof(backend));
+		upstream_backend_start(o.backend_cpu, !o.blocks, backend, sizeof(backend));
 		count = 1;
 	}
 	eal_start();
@@ -401,6 +409,17 @@ int main(int argc, char **argv)
 				.loop_cpu = (unsigned)o.loop_cpu,
 				.json = o.json,
 			});
+		return 0;
+	}
+	if (o.blocks) {
+		upstream_blocks(&(struct upstream_blocks){
+			.url = *backend ? backend : argv[optind],
+			.more = o.more,
+			.requests = o.requests ? o.requests : BLOCKS_A_ROUND,
+			.rounds = o.rounds,
+			.loop_cpu = (unsigned)o.loop_cpu,
+			.json = o.json,
+		});
 		return 0;
 	}
 	o.requests = o.requests ? o.requests : REQUESTS;

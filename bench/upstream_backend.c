@@ -17,7 +17,7 @@ static void give_up(const char *why)
 }
 
 // Becomes the backend.
-static void backend_run(int cpu, int in, int out)
+static void backend_run(int cpu, bool discard, int in, int out)
 {
 	char path[PATH_MAX], *slash;
 	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 32);
@@ -36,11 +36,12 @@ static void backend_run(int cpu, int in, int out)
 	}
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
 		give_up("dup2");
-	execl(path, path, "--discard", "--until-eof", "--listen", "127.0.0.1:0", NULL);
+	execl(path, path, "--until-eof", "--listen", "127.0.0.1:0", discard ? "--discard" : NULL,
+		NULL);
 	give_up(path);
 }
 
-void upstream_backend_start(int cpu, char *url, size_t room)
+void upstream_backend_start(int cpu, bool discard, char *url, size_t room)
 {
 	int in[2], out[2]; // the writing end of in stays open as long as this program runs
 
@@ -51,7 +52,7 @@ void upstream_backend_start(int cpu, char *url, size_t room)
 	if (pid < 0)
 		give_up("fork");
 	if (!pid)
-		backend_run(cpu, in[0], out[1]);
+		backend_run(cpu, discard, in[0], out[1]);
 	close(in[0]);
 	close(out[1]);
 	FILE *f = fdopen(out[0], "r");
