@@ -183,6 +183,11 @@ static void conn_end_of_input(struct h1_conn *conn, ssize_t rc)
 		conn_answered(conn, false);
 		return;
 	}
+	if (http_errno_is_local((int)-rc)) {
+		conn->lacks = (int)-rc;
+		conn_refuse(conn, HTTP_ERR_local);
+		return;
+	}
 	if (!h1_answer_has_head(&conn->answer))
 		conn->exchange->transfer->reply.status = 0;
 	conn_lose(conn, HTTP_ERR_reset);

@@ -291,6 +291,15 @@ void h2_conn_cancel(struct h2_conn *conn, struct h2_stream *stream)
 
 // ---- bytes
 
+// Why the connection is lost, from -errno; 0: its clean end.
+static enum http_error error_of(struct h2_conn *conn, ssize_t rc)
+{
+	if (!http_errno_is_local((int)-rc))
+		return HTTP_ERR_reset;
+	conn->target->local_errno = (int)-rc;
+	return HTTP_ERR_local;
+}
+
 // Returns whether the connection is still there.
 static bool conn_read(struct h2_conn *conn)
 {
@@ -303,7 +312,7 @@ static bool conn_read(struct h2_conn *conn)
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0) {
-			h2_conn_end(conn, HTTP_ERR_reset);
+			h2_conn_end(conn, error_of(conn, n));
 			return false;
 		}
 		conn->heard_ms = e->net.now_ms;
@@ -377,7 +386,7 @@ static enum http_error conn_write(struct h2_conn *conn)
 		n = http_wire_write(
 			&conn->http.wire, conn->out + conn->out_at, conn->out_len - conn->out_at);
 		if (n < 0)
-			return n == -EAGAIN ? HTTP_ERR_none : HTTP_ERR_reset;
+			return n == -EAGAIN ? HTTP_ERR_none : error_of(conn, n);
 		conn->out_at += (size_t)n;
 	}
 }

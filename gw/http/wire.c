@@ -53,6 +53,9 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf, enum http_wire_
 {
 	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	// A read takes in at most one buffer of what TLS says to itself: a server that says nothing
+	// else must not keep its loop from others.
+	SSL_CTX_clear_mode(tls, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_read_ahead(tls, 1);
 	SSL_CTX_set_session_cache_mode(
 		tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
@@ -170,8 +173,10 @@ static enum http_error tls_start(struct http_wire *wire, struct http_wire_target
 static ssize_t ssl_failed(struct http_wire *wire, int rc)
 {
 	int system = errno, error = SSL_get_error(wire->ssl, rc);
+	bool no_memory = false;
 
-	ERR_clear_error();
+	for (unsigned long e; (e = ERR_get_error());)
+		no_memory |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
 	switch (error) {
 	case SSL_ERROR_WANT_READ:
 		wire->events = EPOLLIN;
@@ -184,7 +189,7 @@ static ssize_t ssl_failed(struct http_wire *wire, int rc)
 	case SSL_ERROR_SYSCALL:
 		return http_errno_is_local(system) ? -system : -ECONNRESET;
 	default:
-		return -EPROTO;
+		return no_memory ? -ENOMEM : -EPROTO;
 	}
 }
 
@@ -245,16 +250,21 @@ enum http_error http_wire_go_on(struct http_wire *wire, struct http_wire_target 
 
 // ---- bytes
 
+static ssize_t tls_read(
+	struct http_wire *wire, void *buf, size_t room, int (*read)(SSL *ssl, void *buf, int room))
+{
+	ERR_clear_error(); // what others left there would be taken for this one's
+	int n = read(wire->ssl, buf, (int)room);
+	ssize_t rc = n > 0 ? n : ssl_failed(wire, n);
+
+	// Only what we refuse has to be answered before more can be read.
+	return rc == -EAGAIN && wire->events != EPOLLIN ? -EPROTO : rc;
+}
+
 ssize_t http_wire_read(struct http_wire *wire, void *buf, size_t room)
 {
-	if (wire->ssl) {
-		ERR_clear_error(); // what others left there would be taken for this one's
-		int n = SSL_read(wire->ssl, buf, (int)room);
-		ssize_t rc = n > 0 ? n : ssl_failed(wire, n);
-
-		// Only what we refuse has to be answered before more can be read.
-		return rc == -EAGAIN && wire->events != EPOLLIN ? -EPROTO : rc;
-	}
+	if (wire->ssl)
+		return tls_read(wire, buf, room, SSL_read);
 	ssize_t n = recv(wire->fd, buf, room, 0);
 	if (n >= 0)
 		return n;
@@ -324,10 +334,7 @@ bool http_wire_is_quiet(struct http_wire *wire)
 
 	if (!wire->ssl)
 		return recv(wire->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
-	ERR_clear_error();
-	int n = SSL_peek(wire->ssl, &byte, 1);
-	return n <= 0 && ssl_failed(wire, n) == -EAGAIN && wire->events == EPOLLIN &&
-		!SSL_has_pending(wire->ssl);
+	return tls_read(wire, &byte, 1, SSL_peek) == -EAGAIN && !SSL_has_pending(wire->ssl);
 }
 
 void http_wire_shut(struct http_wire *wire)
