@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define RESULT_BYTES 512   // of an answer, for each reading
+#define PAUSE_MAX_S  300   // a server that says more is asked again after that
 #define SAY_MS       10000 // between two lines of the log about batches that are refused
 
 static struct up_group *group_of(const struct up_part *part)
@@ -332,6 +333,8 @@ static void part_paused(struct up_part *part, const struct http_reply *reply)
 	map_retry_seconds(reply->field[HTTP_FIELD_RETRY_AFTER], time(NULL), &seconds);
 	if (seconds > group->upstream->max_age_ms / 1000)
 		seconds = group->upstream->max_age_ms / 1000;
+	if (seconds > PAUSE_MAX_S)
+		seconds = PAUSE_MAX_S;
 	c->pause_ms = group->loop->now_ms + (uint64_t)seconds * 1000;
 	up_stat_add(group, UP_STAT_batch_pauses, 1);
 	part_land(part);

@@ -319,6 +319,28 @@ Test(upstream_batch_refusals, pauses_are_spread)
 	ingest_stop(ingest);
 }
 
+static const char *say_tomorrow(struct ingest *ingest, const struct ingest_request *r, unsigned n)
+{
+	return ingest_reply(503, "Retry-After: 86400\r\n", "");
+}
+
+// One answer stops a whole route, and a mistake in it must not stop it for a day.
+Test(upstream_batch_refusals, no_pause_is_longer_than_five_minutes)
+{
+	struct ingest *ingest = ingest_start(say_tomorrow, NULL);
+	struct bed *bed = bed_with(&ingest, 1, "max: 1, wait: 5s", "");
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *answer = bed_ask(bed, "POST path=b0 |x");
+
+		bed_expect_start(answer, "5.03 max-age=");
+		int age = atoi(answer + 13);
+		cr_expect(age > 290 && age <= 390, "%s", answer);
+	}
+	bed_end(bed);
+	ingest_stop(ingest);
+}
+
 // A refusal of the whole raises what main makes an alarm of; a success ends it.
 static const char *say_missing_once(
 	struct ingest *ingest, const struct ingest_request *r, unsigned n)
