@@ -290,6 +290,11 @@ const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker)
 	return &dp->worker[worker]->stats;
 }
 
+const struct dp_route_stats *dp_worker_route_stats(const struct dp *dp, unsigned worker)
+{
+	return dp->worker[worker]->route_stats;
+}
+
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker)
 {
 	return __atomic_load_n(&dp->worker[worker]->exchanges->free_count, __ATOMIC_RELAXED);

@@ -19,6 +19,7 @@
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/loop_port.h"
 #include "dataplane/shared/policy.h"
+#include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/rung.h"
 #include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
@@ -57,6 +58,8 @@ unsigned dp_loop_count(const struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
 // The worker writes them: read them with dp_stat_read().
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);
+// Of each route, by its slot: [DP_ROUTE_SLOTS].
+const struct dp_route_stats *dp_worker_route_stats(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_exchanges_free(const struct dp *dp, unsigned worker);
 // Packet buffers in use: by the worker, or in receive queues of its ports.
 uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);

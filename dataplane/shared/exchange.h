@@ -35,13 +35,15 @@ static inline uint32_t dp_handle_generation(dp_handle handle)
 
 // The request as the worker verified it. Written by the worker before it pushes the handle.
 struct dp_request {
-	uint64_t piv;         // of the request; with fingerprint a name for it for the key's life
-	uint64_t fingerprint; // keyed hash over the context with its ID Context
-	uint64_t received_ms; // CLOCK_MONOTONIC
-	uint64_t deadline_ms; // CLOCK_MONOTONIC; the worker answers 5.04 then by itself
-	uint32_t context;     // index in the context table, for the registry of names
+	uint64_t piv;          // of the request; with fingerprint a name for it for the key's life
+	uint64_t fingerprint;  // keyed hash over the context with its ID Context
+	uint64_t received_ms;  // CLOCK_MONOTONIC
+	uint64_t received_tsc; // the same in cycles of the time-stamp counter
+	uint64_t deadline_ms;  // CLOCK_MONOTONIC; the worker answers 5.04 then by itself
+	uint32_t context;      // index in the context table, for the registry of names
 	uint32_t context_generation;
 	uint16_t route;        // index in dp_policy.routes
+	uint16_t route_slot;   // of dp_route_stats
 	uint16_t response_max; // largest response plaintext in bytes that the device takes in one
 			       // datagram
 	uint16_t payload_max;  // largest payload in it

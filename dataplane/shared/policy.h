@@ -31,6 +31,7 @@ struct dp_route {
 	uint8_t methods;     // bit 1 << code for COAP_GET .. COAP_IPATCH
 	uint8_t target;      // enum dp_target
 	bool low_priority;   // refused first when the worker is overloaded
+	uint16_t slot;       // where it is counted (route_stats.h)
 	uint32_t timeout_ms; // from the receipt of the request to 5.04
 };
 

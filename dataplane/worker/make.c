@@ -116,6 +116,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->unacked = w->exchanges ? dp_unacked_create(w->exchanges, w->contexts) : NULL;
 	w->answers = dp_answer_index_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
+	w->route_stats = dp_map(DP_ROUTE_SLOTS * sizeof(struct dp_route_stats), DP_MAP_LAZY);
 	bool loops = w->exchanges && loops_attach(w, tables);
 
 	w->events = ring_create(sizeof(struct dp_event), EVENT_SLOTS);
@@ -125,14 +126,15 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	bool access = !dp_access_init(w, conf->access_percent);
 
 	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
-		!w->mids || !loops || !w->events || !w->commands || !w->to_kernel ||
-		!w->from_kernel || !access) {
+		!w->mids || !w->route_stats || !loops || !w->events || !w->commands ||
+		!w->to_kernel || !w->from_kernel || !access) {
 		error_set(error, -ENOMEM, "worker %u: no memory for %s", id,
 			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
 				: !w->in_flight || !w->unacked ? "its exchanges"
 				: !w->answers                  ? "its answer index"
 				: !w->mids                     ? "its message ids"
+				: !w->route_stats              ? "its counters"
 							       : "its rings");
 		dp_worker_free(w);
 		return NULL;
@@ -154,6 +156,7 @@ void dp_worker_free(struct dp_worker *w)
 		dp_ring_free(w->loop[i].port->responses, sizeof(dp_handle));
 		dp_ring_free(w->loop[i].port->requests, sizeof(dp_handle));
 	}
+	dp_unmap(w->route_stats, DP_ROUTE_SLOTS * sizeof(struct dp_route_stats));
 	dp_mids_free(w->mids);
 	dp_answer_index_free(w->answers);
 	dp_unacked_free(w->unacked);

@@ -144,8 +144,8 @@ static bool echo_payload(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 	return true;
 }
 
-// The answer is made of nothing but the request, so that a copy gets the same.
-static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+// The answer is made of nothing but the request, so that a copy gets the same. Returns its code.
+static uint8_t answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, const struct dp_route *route, uint8_t code,
 	const struct coap_body *body)
 {
@@ -185,6 +185,7 @@ static void answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 	}
 	if (access)
 		dp_access_answer(w, &record, answered, len);
+	return answered;
 }
 
 // Copies a request into both halves of its exchange.
@@ -226,10 +227,12 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.piv = option->piv,
 		.fingerprint = ctx->fingerprint,
 		.received_ms = w->now_ms,
+		.received_tsc = w->now_tsc,
 		.deadline_ms = w->now_ms + w->policy->routes[route].timeout_ms,
 		.context = x->context,
 		.context_generation = x->context_generation,
 		.route = route,
+		.route_slot = w->policy->routes[route].slot,
 		.response_max =
 			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
 		.payload_max = dp_payload_max(dp_context_max_message(ctx)),
@@ -242,7 +245,9 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
 }
 
-static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+// Hands a request to an upstream loop. Returns 0, or the code of the error that it is answered
+// with.
+static uint8_t dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, int route)
 {
 	const struct coap_msg *msg = &vec->msg[slot];
@@ -250,24 +255,24 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
 
 	if (answered_otherwise(w, vec, slot))
-		return;
+		return 0;
 	if (msg->token_len + body_len > w->exchanges->shared.data_room) {
 		// The port handed us a packet beyond its MTU.
 		answer_error(w, vec, slot, options, COAP_REQUEST_ENTITY_TOO_LARGE, 0, NULL);
-		return;
+		return COAP_REQUEST_ENTITY_TOO_LARGE;
 	}
 	if (in_flight_full(w, ctx)) {
 		dp_count(w, DP_STAT_in_flight_refused);
 		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
 			retry_after(w, SLOW_SECONDS), NULL);
-		return;
+		return COAP_TOO_MANY_REQUESTS;
 	}
 	uint32_t index = dp_exchange_obtain(w);
 
 	if (index == DP_INDEX_NONE) {
 		dp_count(w, DP_STAT_exchange_none_free);
 		answer_busy(w, vec, slot, options);
-		return;
+		return COAP_SERVICE_UNAVAILABLE;
 	}
 	exchange_fill(w, vec, slot, options, route, index);
 	const struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
@@ -279,7 +284,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		dp_exchange_end(w, index);
 		dp_count(w, DP_STAT_upstream_full);
 		answer_busy(w, vec, slot, options);
-		return;
+		return COAP_SERVICE_UNAVAILABLE;
 	}
 	loop->ring = true;
 	dp_exchange_to(&w->exchanges->worker_half[index], DP_EXCHANGE_HELD);
@@ -288,6 +293,7 @@ static void dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		due_ms = RTE_MIN(due_ms, w->now_ms + DP_ACK_AFTER(w->ack_timeout_ms));
 	dp_wheel_insert(&w->wheel, w->exchanges, index, due_ms);
 	dp_count(w, DP_STAT_exchanges_started);
+	return 0;
 }
 
 // Reads a request. Returns whether there is one to be performed; if not, it was refused.
@@ -334,6 +340,26 @@ static bool needs_blocks(const struct request_options *options, const struct dp_
 		body->payload_len > coap_block_size(options->szx);
 }
 
+// Does what the route says, or answers why not. Returns the code of the answer, 0 if an upstream
+// loop has the request.
+static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner, const struct dp_route *route)
+{
+	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
+		dp_stat_add(&w->stats, DP_STAT_overload_refused, !vec->again[slot]);
+		answer_busy(w, vec, slot, &inner->options);
+		return COAP_SERVICE_UNAVAILABLE;
+	}
+	if (route->target == DP_TARGET_UPSTREAM)
+		return dispatch(w, vec, slot, &inner->options, inner->route);
+	if (unlikely(needs_blocks(&inner->options, route, &inner->body))) {
+		answer_error(w, vec, slot, &inner->options, COAP_BAD_OPTION, 0,
+			"Block-wise transfer is not supported here");
+		return COAP_BAD_OPTION;
+	}
+	return answer_builtin(w, vec, slot, &inner->options, route, inner->code, &inner->body);
+}
+
 static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	struct dp_inner inner;
@@ -348,18 +374,15 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		return;
 	}
 	const struct dp_route *route = &w->policy->routes[inner.route];
+	uint8_t code = perform(w, vec, slot, &inner, route);
 
-	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
-		dp_stat_add(&w->stats, DP_STAT_overload_refused, !vec->again[slot]);
-		answer_busy(w, vec, slot, &inner.options);
-	} else if (route->target == DP_TARGET_UPSTREAM) {
-		dispatch(w, vec, slot, &inner.options, inner.route);
-	} else if (unlikely(needs_blocks(&inner.options, route, &inner.body))) {
-		answer_error(w, vec, slot, &inner.options, COAP_BAD_OPTION, 0,
-			"Block-wise transfer is not supported here");
-	} else {
-		answer_builtin(w, vec, slot, &inner.options, route, inner.code, &inner.body);
-	}
+	if (unlikely(vec->again[slot])) // counted when it was taken in
+		return;
+	struct dp_route_stats *stats = &w->route_stats[route->slot];
+
+	dp_route_count(&stats->requests);
+	if (code)
+		dp_route_count(&stats->answers[dp_answer_class(code)]);
 }
 
 void dp_request(struct dp_worker *w, struct pkt_vec *vec)

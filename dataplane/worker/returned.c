@@ -74,6 +74,7 @@ unsigned dp_loop_answers(struct dp_worker *w)
 static void timed_out(struct dp_worker *w, uint32_t index)
 {
 	const struct dp_exchange *x = &w->exchanges->worker_half[index];
+	const struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 	bool acked = dp_exchange_is_acked(x->state);
 
 	if (dp_context_live(&w->contexts->context[x->context]) == x->context_generation) {
@@ -83,6 +84,7 @@ static void timed_out(struct dp_worker *w, uint32_t index)
 		answer->exchange = clone;
 		dp_answer_error(w, answer, COAP_GATEWAY_TIMEOUT, 0, NULL);
 		dp_count(w, DP_STAT_exchange_timeouts);
+		dp_route_count(&w->route_stats[shared->request.route_slot].answers[DP_ANSWER_5XX]);
 	}
 	dp_exchange_abandon(w, index, acked ? DP_EXCHANGE_ABANDONED_ACKED : DP_EXCHANGE_ABANDONED);
 }

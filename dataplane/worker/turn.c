@@ -162,7 +162,8 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	unsigned work = 0;
 
 	w->policy = __atomic_load_n(w->current_policy, __ATOMIC_ACQUIRE);
-	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (rte_rdtsc() - w->tsc_start) / w->tsc_per_ms);
+	w->now_tsc = rte_rdtsc();
+	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (w->now_tsc - w->tsc_start) / w->tsc_per_ms);
 	work += dp_commands(w);
 	work += dp_kernel_take(w);
 	work += dp_loop_answers(w);

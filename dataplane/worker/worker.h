@@ -13,6 +13,7 @@
 #include "dataplane/shared/access.h"
 #include "dataplane/shared/event.h"
 #include "dataplane/shared/frame_ring.h"
+#include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
 #include "dataplane/state/answer_index.h"
@@ -191,6 +192,7 @@ struct dp_worker {
 	struct dp_unacked *unacked;     // of these
 	struct dp_answer_index *answers;
 	struct dp_mids *mids;
+	struct dp_route_stats *route_stats; // [DP_ROUTE_SLOTS], written by this worker
 	unsigned loop_count;
 	struct dp_worker_loop loop[DP_LOOPS_MAX];
 	struct dp_doorbell *main_bell;
@@ -226,6 +228,7 @@ struct dp_worker {
 	uint64_t ms_start;
 	uint64_t tsc_per_ms;
 	uint64_t now_ms;          // CLOCK_MONOTONIC, read once a turn
+	uint64_t now_tsc;         // of the same moment
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;

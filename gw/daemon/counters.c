@@ -5,6 +5,7 @@
 #include "gw/daemon/counters.h"
 
 #include "gw/daemon/census.h"
+#include "gw/daemon/counters_route.h"
 #include "gw/daemon/counters_upstream.h"
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
@@ -398,6 +399,8 @@ static const struct source {
 } sources[] = {
 	{"ctl", NULL, '.', true, 0, control_rows, control_read},
 	{"", NULL, 0, false, 0, stat_rows, stat_read},
+	{"route", "route", '.', false, COUNTERS_ROUTE_ROWS, counters_route_rows,
+		counters_route_read},
 	{"upstream", "upstream", '.', false, COUNTERS_UPSTREAM_ROWS, counters_upstream_rows,
 		counters_upstream_read},
 	{"server", "server", '.', false, COUNTERS_SERVER_ROWS, counters_server_rows,

@@ -24,10 +24,10 @@ struct counter {
 	uint64_t value;
 	uint64_t workers[DP_WORKERS_MAX]; // the part of each worker
 	unsigned worker_count;            // 0: not counted by worker
-	// A histogram, `grouped` only: how many fell into each bucket of
-	// gw/upstream/server_stats.h; `value` is
-	// the sum of what was measured.
+	// A histogram, `grouped` only: how many fell into each bucket, whose bounds double from
+	// 2^bucket_first on, while the last one has none; `value` is the sum of what was measured.
 	uint64_t buckets[UP_LATENCY_BUCKETS];
+	unsigned bucket_first;
 	unsigned bucket_count; // 0: none
 };
 

@@ -23,6 +23,31 @@ static const char *servers_read(
 	return up ? "servers_up" : "servers";
 }
 
+// Left out while there is nothing in it.
+static const char *histogram_read(
+	const struct counters *at, size_t upstream, bool of_batches, struct counter *counter)
+{
+	const enum up_stat first = of_batches ? UP_STAT_FILL : UP_STAT_QUEUE;
+	const struct daemon *daemon = at->daemon;
+	uint64_t all = 0;
+
+	if (!at->grouped)
+		return NULL;
+	for (unsigned i = 0; i < UP_STAT_BUCKETS; i++) {
+		counter->buckets[i] = upstreams_stat(daemon, upstream, first + i);
+		all += counter->buckets[i];
+	}
+	if (!all && (daemon->loop[0] || upstream == daemon->conf->upstream_count))
+		return NULL;
+	counter->bucket_count = UP_STAT_BUCKETS;
+	counter->value = upstreams_stat(daemon, upstream, first + UP_STAT_BUCKETS);
+	counter->unit = of_batches ? UNIT_COUNT : UNIT_MS;
+	counter->help = of_batches
+		? "readings of a batch"
+		: "times from the arrival of requests at a loop to their HTTP requests";
+	return of_batches ? "batch_readings" : "queue";
+}
+
 const char *counters_upstream_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	const struct daemon *daemon = at->daemon;
@@ -32,6 +57,8 @@ const char *counters_upstream_read(const struct counters *at, size_t row, struct
 	counter->label_value = upstream < daemon->conf->upstream_count
 		? daemon->conf->upstreams[upstream].name
 		: "none"; // which no upstream is called
+	if (stat >= UP_STAT_COUNT + 2)
+		return histogram_read(at, upstream, stat > UP_STAT_COUNT + 2, counter);
 	if (stat >= UP_STAT_COUNT)
 		return servers_read(daemon, upstream, stat > UP_STAT_COUNT, counter);
 	counter->help = up_stat_help(stat);
@@ -81,6 +108,7 @@ static const char *latencies_read(
 	counter->unit = UNIT_US;
 	counter->value = view->stats.stat[UP_SERVER_STAT_latency_us];
 	counter->bucket_count = UP_LATENCY_BUCKETS;
+	counter->bucket_first = UP_LATENCY_LEAST;
 	for (unsigned i = 0; i < UP_LATENCY_BUCKETS; i++)
 		counter->buckets[i] = view->stats.latency[i];
 	return "latency";

@@ -6,9 +6,9 @@
 
 #include "gw/daemon/counters.h"
 
-// Of each upstream stats.def, and how many servers it has. The last one is for requests that came
-// to no upstream.
-#define COUNTERS_UPSTREAM_ROWS (UP_STAT_COUNT + 2)
+// Of each upstream stats.def, how many servers it has, and (grouped only) the histograms of its
+// queue and its batches. The last one is for requests that came to no upstream.
+#define COUNTERS_UPSTREAM_ROWS (UP_STAT_COUNT + 2 + 2)
 
 size_t counters_upstream_rows(const struct counters *at);
 const char *counters_upstream_read(const struct counters *at, size_t row, struct counter *counter);

@@ -12,6 +12,7 @@
 #include "gw/ctl/verbs.h"
 #include "gw/daemon/answers.h"
 #include "gw/daemon/registry.h"
+#include "gw/daemon/route_slots.h"
 #include "gw/daemon/routes.h"
 #include "gw/store/jobs.h"
 #include "gw/upstream/loop.h"
@@ -55,6 +56,7 @@ struct daemon {
 	struct store *store; // NULL from when the store thread has it
 	struct store_thread *store_thread;
 	struct routes routes;
+	struct route_slots route_slots; // start.c adds names; outlives the data plane
 	struct dp *dp;
 	struct registry registry;
 	struct up_access_log *access;         // NULL: none

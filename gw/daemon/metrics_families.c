@@ -2,6 +2,8 @@
 
 #include "gw/daemon/metrics_families.h"
 
+#include <rte_common.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -10,15 +12,18 @@ static const struct {
 	const char *begin, *name, *label, *help;
 } joined[] = {
 	{"drop_", "dropped_packets", "reason", "packets dropped by the workers"},
+	{"route_answers_", "route_answers", "class", "answers to verified requests, by class"},
 	{"upstream_error_", "upstream_errors", "reason", "requests that failed"},
 	{"upstream_http_", "upstream_http_answers", "class", "HTTP answers by the class of status"},
 };
 
-// Bounds of the buckets that metrics have, at most 13 of those that are counted: the ones between
-// are added to the next.
-static const unsigned log2_us[] = {7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22};
+// Bounds of the buckets that metrics have of histograms with more than METRICS_BUCKETS_MAX: buckets
+// between them are added to the next.
+static const unsigned log2_bounds[] = {7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22};
 
-#define BOUNDS (sizeof(log2_us) / sizeof(log2_us[0]))
+#define METRICS_BUCKETS_MAX 14
+_Static_assert(sizeof(log2_bounds) / sizeof(log2_bounds[0]) == METRICS_BUCKETS_MAX - 1,
+	"and one without a bound");
 
 static const struct {
 	const char *end;  // of a counter's name
@@ -83,22 +88,26 @@ void metrics_sample_make(struct metrics_sample *sample, const struct counter *co
 static void histogram_write(struct metric_text *text, const struct metrics_sample *sample,
 	const struct counter *counter)
 {
-	uint64_t bounds[BOUNDS], buckets[BOUNDS + 1] = {0}, below = 0;
+	uint64_t bounds[METRICS_BUCKETS_MAX - 1], buckets[METRICS_BUCKETS_MAX], below = 0;
+	const bool all = counter->bucket_count <= METRICS_BUCKETS_MAX;
+	const unsigned count = all ? counter->bucket_count : METRICS_BUCKETS_MAX;
 	unsigned from = 0;
 
-	for (size_t i = 0; i <= BOUNDS; i++) {
+	for (unsigned i = 0; i < count; i++) {
+		unsigned log2 =
+			all ? counter->bucket_first + i : log2_bounds[RTE_MIN(i, count - 2)];
 		unsigned end =
-			i < BOUNDS ? log2_us[i] - UP_LATENCY_LEAST + 1 : counter->bucket_count;
+			i < count - 1 ? log2 - counter->bucket_first + 1 : counter->bucket_count;
 
 		for (; from < end; from++)
 			below += counter->buckets[from];
 		buckets[i] = below;
-		if (i < BOUNDS)
-			bounds[i] = UINT64_C(1) << log2_us[i];
+		if (i < count - 1)
+			bounds[i] = UINT64_C(1) << log2;
 	}
 	const struct metric_histogram histogram = {.bounds = bounds,
 		.buckets = buckets,
-		.count = BOUNDS + 1,
+		.count = count,
 		.sum = counter->value,
 		.scale = sample->scale};
 

@@ -21,7 +21,7 @@ static enum dp_target target_of(enum conf_target to)
 	return DP_TARGET_UPSTREAM;
 }
 
-int routes_make(struct routes *routes, const struct conf *conf)
+int routes_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
 {
 	size_t segments = 0;
 
@@ -48,6 +48,7 @@ int routes_make(struct routes *routes, const struct conf *conf)
 			.target = target_of(from->target),
 			.timeout_ms = from->timeout_ms,
 			.low_priority = from->priority == CONF_PRIORITY_LOW,
+			.slot = route_slots_get(slots, from->path.text),
 		};
 		for (size_t k = 0; k < from->path.count; k++, next++) {
 			const struct conf_segment *segment = &from->path.segments[k];

@@ -6,6 +6,7 @@
 
 #include "dataplane/shared/policy.h"
 #include "gw/conf/conf.h"
+#include "gw/daemon/route_slots.h"
 
 struct routes {
 	struct dp_policy policy;
@@ -14,8 +15,10 @@ struct routes {
 	struct dp_route_index *index;
 };
 
-// Texts stay those of conf, which must outlive *routes. Returns 0 or -ENOMEM.
-int routes_make(struct routes *routes, const struct conf *conf) __attribute__((warn_unused_result));
+// Texts stay those of conf, which must outlive *routes. Routes get their slots. Returns 0 or
+// -ENOMEM.
+int routes_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
+	__attribute__((warn_unused_result));
 void routes_free(struct routes *routes);
 
 #endif

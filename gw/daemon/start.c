@@ -201,8 +201,9 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 	daemon->frame_max = kernel_tap_frame_max(*mtu);
 	daemon->frame = malloc(daemon->frame_max);
 	daemon->servers_up = calloc(daemon->conf->upstream_count + 1, sizeof(size_t));
-	rc = daemon->frame && daemon->servers_up ? routes_make(&daemon->routes, daemon->conf)
-						 : -ENOMEM;
+	rc = daemon->frame && daemon->servers_up
+		? routes_make(&daemon->routes, daemon->conf, &daemon->route_slots)
+		: -ENOMEM;
 	if (rc) {
 		log_error("no memory");
 		return rc;

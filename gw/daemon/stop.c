@@ -144,6 +144,7 @@ int daemon_stop(struct daemon *daemon)
 	if (daemon->eal_started)
 		eal_stop();
 	routes_free(&daemon->routes);
+	route_slots_free(&daemon->route_slots);
 	kek_free(daemon->kek);
 	free(daemon->frame);
 	free(daemon->servers_up);

@@ -37,6 +37,7 @@ static void member_return(struct up_loop *loop, const struct up_call *call,
 		one.abandoned = abandoned;
 		up_call_log(&one);
 	}
+	up_route_answered(loop->routes, m->shared, loop->tsc_per_ms);
 	dp_loop_respond(port_of(loop, m), m->handle);
 }
 

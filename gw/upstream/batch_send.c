@@ -179,6 +179,9 @@ static void part_launch(struct up_part *part)
 		return;
 	}
 	part->call.launched_ms = loop->now_ms;
+	up_stat_measure(c->group, UP_STAT_QUEUE, loop->now_ms - part->waits_ms);
+	if (!part->half)
+		up_stat_measure(c->group, UP_STAT_FILL, part->count);
 	struct up_part_flight *flight = flight_take(loop->batches);
 	if (!flight) {
 		up_part_fail(part, HTTP_ERR_no_memory, 0);

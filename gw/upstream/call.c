@@ -81,6 +81,7 @@ void up_call_return(struct up_call *call)
 		return;
 	}
 	up_call_log(call);
+	up_route_answered(loop->routes, call->shared, loop->tsc_per_ms);
 	dp_loop_respond(call->port, call->handle);
 	up_stat_add(group, UP_STAT_returned, 1);
 	call->shared = NULL;
@@ -255,6 +256,7 @@ void up_call_launch(struct up_call *call)
 	enum http_error error;
 
 	call->launched_ms = loop->now_ms;
+	up_stat_measure(group, UP_STAT_QUEUE, loop->now_ms - call->arrived_ms);
 	if (!flight) {
 		up_call_fail(call, HTTP_ERR_no_memory);
 		return;

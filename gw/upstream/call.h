@@ -13,6 +13,7 @@
 #include "gw/upstream/check.h"
 #include "gw/upstream/headers.h"
 #include "gw/upstream/loop.h"
+#include "gw/upstream/route_stats.h"
 #include "gw/upstream/servers.h"
 
 #include <pthread.h>
@@ -94,8 +95,8 @@ struct up_group {
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
-	uint64_t say_local_ms;        // when to log HTTP_ERR_local again
-	uint64_t stat[UP_STAT_COUNT]; // written by the loop's thread only
+	uint64_t say_local_ms;      // when to log HTTP_ERR_local again
+	uint64_t stat[UP_STAT_ALL]; // written by the loop's thread only
 };
 
 struct up_loop {
@@ -122,6 +123,8 @@ struct up_loop {
 	uint64_t *route_ids; // of all routes, sorted
 	size_t route_id_count;
 	struct up_gone gone;
+	struct up_route_stats *routes; // [DP_ROUTE_SLOTS]
+	uint64_t tsc_per_ms;
 	uint64_t now_ms;
 	uint64_t sweep_ms;
 	uint8_t random[UP_RANDOM_ROOM];
@@ -139,6 +142,13 @@ static inline void up_stat_add(struct up_group *group, enum up_stat stat, uint64
 static inline void up_stat_set(struct up_group *group, enum up_stat stat, uint64_t n)
 {
 	__atomic_store_n(&group->stat[stat], n, __ATOMIC_RELAXED);
+}
+
+// Counts a value in the histogram that begins there.
+static inline void up_stat_measure(struct up_group *group, enum up_stat histogram, uint64_t value)
+{
+	up_stat_add(group, histogram + up_stat_bucket(value), 1);
+	up_stat_add(group, histogram + UP_STAT_BUCKETS, value);
 }
 
 // Whether the worker gave up waiting for the answer.

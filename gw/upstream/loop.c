@@ -12,6 +12,8 @@
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 
+#include <rte_cycles.h>
+
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -438,7 +440,9 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 		TAILQ_INIT(&loop->group[i].waiting_parts);
 	}
 	loop->etags = map_etags_create(config->etag_key);
-	rc = loop->etags ? up_bodies_create(loop) : -ENOMEM;
+	loop->tsc_per_ms = RTE_MAX(rte_get_tsc_hz() / 1000, UINT64_C(1)); // 0 without EAL
+	loop->routes = calloc(DP_ROUTE_SLOTS, sizeof(*loop->routes));
+	rc = loop->etags && loop->routes ? up_bodies_create(loop) : -ENOMEM;
 	if (!rc)
 		rc = calls_create(loop);
 	if (!rc) {
@@ -485,6 +489,7 @@ void up_loop_free(struct up_loop *loop)
 	up_headers_free(loop->headers);
 	up_bodies_free(loop);
 	map_etags_free(loop->etags);
+	free(loop->routes);
 	free(loop->calls);
 	free(loop);
 }
@@ -504,6 +509,11 @@ void up_loop_server_add(
 size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)
 {
 	return __atomic_load_n(&loop->group[upstream].servers->up, __ATOMIC_RELAXED);
+}
+
+const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, unsigned slot)
+{
+	return &loop->routes[slot];
 }
 
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat)

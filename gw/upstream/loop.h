@@ -15,6 +15,7 @@
 #include "gw/conf/conf.h"
 #include "gw/map/etag.h"
 #include "gw/upstream/access_log.h"
+#include "gw/upstream/route_stats.h"
 #include "gw/upstream/servers.h"
 #include "gw/upstream/stats.h"
 
@@ -67,6 +68,8 @@ void up_loop_device_gone(struct up_loop *loop, uint32_t context, uint32_t genera
 // Any thread: returns a counter of an upstream, given by its index in conf->upstreams; with the
 // index conf->upstream_count, of requests that no upstream has.
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat);
+// Any thread: returns what the loop counts of the routes with this slot.
+const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, unsigned slot);
 // Any thread: returns a number that each turn of the loop changes. It is odd while the loop sleeps
 // until something happens: one that stands still and is even is stuck.
 uint64_t up_loop_progress(const struct up_loop *loop);

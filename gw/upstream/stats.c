@@ -31,6 +31,13 @@ enum unit up_stat_unit(enum up_stat stat)
 	return rows[stat].unit;
 }
 
+unsigned up_stat_bucket(uint64_t value)
+{
+	unsigned bits = value > 1 ? 64 - (unsigned)__builtin_clzll(value - 1) : 0;
+
+	return bits < UP_STAT_BUCKETS ? bits : UP_STAT_BUCKETS - 1;
+}
+
 bool up_stat_is_gauge(enum up_stat stat)
 {
 	return stat == UP_STAT_inflight || stat == UP_STAT_waiting ||

@@ -28,35 +28,20 @@ static const struct dp_segment segments[] = {
 
 #define BED_ALL 0xfe
 
+// The route of a segment, which is counted in the slot after its number.
+#define ROUTE(n, ...)                                                                      \
+	{                                                                                  \
+		.segments = &segments[n], .segment_count = 1, .slot = (n) + 1, __VA_ARGS__ \
+	}
+
 static const struct dp_route routes[] = {
-	{.segments = &segments[0],
-		.segment_count = 1,
-		.methods = BED_ALL,
-		.target = DP_TARGET_UPSTREAM,
-		.timeout_ms = BED_TIMEOUT_MS},
-	{.segments = &segments[1],
-		.segment_count = 1,
-		.rest = true,
-		.methods = BED_ALL,
-		.target = DP_TARGET_UPSTREAM,
-		.timeout_ms = BED_TIMEOUT_MS},
-	{.segments = &segments[2],
-		.segment_count = 1,
-		.methods = BED_ALL,
-		.target = DP_TARGET_DISCARD},
-	{.segments = &segments[3],
-		.segment_count = 1,
-		.methods = BED_ALL,
-		.target = DP_TARGET_ECHO},
-	{.segments = &segments[4],
-		.segment_count = 1,
-		.methods = 1 << COAP_GET,
-		.target = DP_TARGET_DISCARD},
-	{.segments = &segments[5],
-		.segment_count = 1,
-		.methods = BED_ALL,
-		.target = DP_TARGET_ECHO,
-		.low_priority = true},
+	ROUTE(0, .methods = BED_ALL, .target = DP_TARGET_UPSTREAM, .timeout_ms = BED_TIMEOUT_MS),
+	ROUTE(1, .methods = BED_ALL, .target = DP_TARGET_UPSTREAM, .timeout_ms = BED_TIMEOUT_MS,
+		.rest = true),
+	ROUTE(2, .methods = BED_ALL, .target = DP_TARGET_DISCARD),
+	ROUTE(3, .methods = BED_ALL, .target = DP_TARGET_ECHO),
+	ROUTE(4, .methods = 1 << COAP_GET, .target = DP_TARGET_DISCARD),
+	ROUTE(5, .methods = BED_ALL, .target = DP_TARGET_ECHO, .low_priority = true),
 };
 
 void bed_eal_init_mb(unsigned mb)

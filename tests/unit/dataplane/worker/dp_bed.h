@@ -74,7 +74,8 @@ struct bed_answer {
 void bed_eal_init(void);
 void bed_eal_init_mb(unsigned mb);
 // Starts EAL and makes the bed. Routes: /tv1 and /up/* to the upstream loop,
-// /discard, /echo (all methods), /get (GET only), /low (an echo of low priority).
+// /discard, /echo (all methods), /get (GET only), /low (an echo of low priority); they are counted
+// in slots 1, 2, ..
 void bed_make(struct bed *bed);
 // The same with so many upstream loops.
 void bed_make_loops(struct bed *bed, unsigned loops);

@@ -45,6 +45,7 @@ static void set_up(void)
 {
 	bed_make_workers(&bed, WORKERS, false);
 	gateway.dp = bed.dp;
+	route_slots_get(&gateway.route_slots, "PATTERN");
 	cr_assert_not_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/socket", folder);
 	const struct ctl_server_conf server = {.path = path,
@@ -61,6 +62,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	ctl_server_free(gateway.ctl);
+	route_slots_free(&gateway.route_slots);
 	rmdir(folder);
 	bed_free(&bed);
 }

@@ -19,6 +19,7 @@
 #define WORKERS   2
 #define FAMILIES  512
 #define UPSTREAMS 1000
+#define ROUTES    1000
 #define TEXT_ROOM (64 << 20)
 #define TABLE     "metrics.md" // written to the directory that the test runs in
 #define PAGE      SOURCE_ROOT "/docs/metrics.md"
@@ -45,6 +46,7 @@ static void set_up(void)
 {
 	bed_make_workers(&bed, WORKERS, false);
 	gateway.dp = bed.dp;
+	route_slots_get(&gateway.route_slots, "/a/*");
 	cr_assert_not_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/socket", folder);
 	const struct ctl_server_conf server = {.path = path,
@@ -65,6 +67,7 @@ static void tear_down(void)
 	free(text);
 	metrics_free(metrics);
 	ctl_server_free(gateway.ctl);
+	route_slots_free(&gateway.route_slots);
 	rmdir(folder);
 	bed_free(&bed);
 }
@@ -245,6 +248,27 @@ Test(metrics, mains_figures_are_of_its_last_copy)
 	gateway.port[0].from_kernel_full = gateway.alarm_count = 0;
 }
 
+Test(metrics, routes_are_counted_by_name)
+{
+	unsigned slot = route_slots_get(&gateway.route_slots, "/a/*");
+	struct dp_route_stats *stats =
+		(struct dp_route_stats *)&dp_worker_route_stats(bed.dp, 1)[slot];
+
+	stats->requests = 3;
+	stats->answers[DP_ANSWER_4XX] = 2;
+	answered("/metrics", NULL, 4096);
+	cr_expect_not_null(strstr(text, "\npostern_route_requests_total{route=\"/a/*\"} 3\n"));
+	cr_expect_not_null(
+		strstr(text, "\npostern_route_answers_total{route=\"/a/*\",class=\"4xx\"} 2\n"));
+	cr_expect_not_null(strstr(
+		text, "\npostern_route_answer_seconds_bucket{route=\"/a/*\",le=\"0.000128\"} 0\n"));
+	cr_expect_not_null(strstr(
+		text, "\npostern_upstream_queue_seconds_bucket{upstream=\"a\",le=\"0.001\"} 0\n"));
+	cr_expect_not_null(strstr(
+		text, "\npostern_upstream_batch_readings_bucket{upstream=\"a\",le=\"4096\"} 0\n"));
+	cr_expect_null(strstr(text, "route=\"other\""));
+}
+
 Test(metrics, names_are_hostile_text)
 {
 	upstream.name = "a\"} 1\nevil 2\n# \\";
@@ -351,6 +375,23 @@ static uint64_t cpu_us(void)
 #define SCRAPE_US 50000
 #endif
 
+// Reads all metrics a few times; returns the least time that it took, in microseconds.
+static uint64_t scrape_us(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 9; i++) {
+		uint64_t begin = cpu_us();
+
+		answered("/metrics", NULL, 16384);
+		uint64_t took = cpu_us() - begin;
+
+		least = took < least ? took : least;
+	}
+	cr_log_info("%zu bytes in %lu us", text_len, least);
+	return least;
+}
+
 // Without loops: tests/smoke/stats_of_a_thousand_upstreams.test has them, and says how long it
 // took.
 Test(metrics, a_thousand_upstreams_are_read_in_time)
@@ -358,7 +399,6 @@ Test(metrics, a_thousand_upstreams_are_read_in_time)
 	static struct conf_upstream many[UPSTREAMS];
 	static struct conf_server servers[UPSTREAMS];
 	static char names[UPSTREAMS][2][16];
-	uint64_t least = UINT64_MAX;
 
 	for (size_t i = 0; i < UPSTREAMS; i++) {
 		snprintf(names[i][0], sizeof(names[i][0]), "upstream%zu", i);
@@ -369,17 +409,50 @@ Test(metrics, a_thousand_upstreams_are_read_in_time)
 	}
 	conf.upstreams = many;
 	conf.upstream_count = UPSTREAMS;
-	for (int i = 0; i < 9; i++) {
-		uint64_t begin = cpu_us();
+	uint64_t least = scrape_us();
 
-		answered("/metrics", NULL, 16384);
-		uint64_t took = cpu_us() - begin;
-
-		least = took < least ? took : least;
-	}
-	cr_log_info("%zu bytes in %lu us", text_len, least);
 	families_read();
 	cr_expect_lt(least, SCRAPE_US, "%lu us for %zu bytes", least, text_len);
 	conf.upstreams = &upstream;
 	conf.upstream_count = 1;
+}
+
+Test(metrics, a_thousand_routes_are_read_in_time)
+{
+	for (unsigned i = 1; i < ROUTES; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "/route/%u/*", i);
+		cr_assert_eq(route_slots_get(&gateway.route_slots, name), i + 1);
+	}
+	uint64_t least = scrape_us();
+
+	families_read();
+	cr_expect_lt(least, SCRAPE_US, "%lu us for %zu bytes", least, text_len);
+}
+
+Test(metrics, a_route_keeps_its_slot)
+{
+	struct route_slots slots = {.count = 0};
+	char name[300];
+
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 1; i < DP_ROUTE_SLOTS + 10; i++) {
+			snprintf(name, sizeof(name), "/%u", i);
+			cr_assert_eq(route_slots_get(&slots, name), i < DP_ROUTE_SLOTS ? i : 0);
+		}
+	cr_expect_eq(route_slots_count(&slots), DP_ROUTE_SLOTS);
+	cr_expect_str_eq(slots.label[0], "other");
+	route_slots_free(&slots);
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[0] = '/';
+	memcpy(name + ROUTE_LABEL_MAX - 1, "\xc3\xa4", 2);
+	name[sizeof(name) - 1] = 0;
+	cr_assert_eq(route_slots_get(&slots, name), 1);
+	cr_expect_eq(strlen(slots.label[1]), ROUTE_LABEL_MAX - 1 + strlen("..1"));
+	name[200] = 'b';
+	cr_assert_eq(route_slots_get(&slots, name), 2);
+	cr_expect_str_neq(slots.label[1], slots.label[2]);
+	route_slots_free(&slots);
 }

@@ -5,6 +5,7 @@
 #include "dataplane/state/exchange_pool.h"
 #include "tests/unit/gw/map/text.h"
 
+#include <rte_cycles.h>
 #include <rte_eal.h>
 
 #include <criterion/criterion.h>
@@ -148,6 +149,30 @@ void bed_wait_up(const struct bed *bed, size_t up)
 	}
 }
 
+uint64_t bed_stats(const struct bed *bed, enum up_stat first, unsigned count)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		sum += bed_stat(bed, first + i);
+	return sum;
+}
+
+void bed_expect_answers(const struct bed *bed, uint64_t of_2xx, uint64_t of_4xx, uint64_t of_5xx)
+{
+	struct up_route_stats stats = {.us = 0};
+	uint64_t took = 0;
+
+	up_route_stats_sum(&stats, up_loop_route_stats(bed->loop, BED_SLOT));
+	for (unsigned i = 0; i < UP_LATENCY_BUCKETS; i++)
+		took += stats.took[i];
+	cr_expect_eq(stats.answers[DP_ANSWER_2XX], of_2xx);
+	cr_expect_eq(stats.answers[DP_ANSWER_4XX], of_4xx);
+	cr_expect_eq(stats.answers[DP_ANSWER_5XX], of_5xx);
+	cr_expect_eq(took, of_2xx + of_4xx + of_5xx);
+	cr_expect_gt(stats.us, 0);
+}
+
 uint64_t bed_stat(const struct bed *bed, enum up_stat which)
 {
 	return up_loop_stat(bed->loop, 0, which);
@@ -182,10 +207,12 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.piv = ++bed->piv,
 		.fingerprint = 0xabcdef,
 		.received_ms = bed_now_ms(),
+		.received_tsc = rte_rdtsc(),
 		.deadline_ms = bed_now_ms() + timeout_ms,
 		.context = bed->device ? bed->device : 7,
 		.context_generation = 3,
 		.route = bed_route(bed, line),
+		.route_slot = BED_SLOT,
 		.response_max = ROOM,
 		.payload_max = ROOM,
 		.remote_port = 5683,

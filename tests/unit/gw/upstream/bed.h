@@ -8,7 +8,8 @@
 #include "tests/unit/gw/http/peer.h"
 #include "tests/unit/gw/http/server.h"
 
-#define LONG_MS 20000
+#define LONG_MS  20000
+#define BED_SLOT 5 // where all routes are counted
 
 struct bed {
 	struct conf *conf;
@@ -51,6 +52,10 @@ struct bed *bed_for_all(struct server *const *server, unsigned count, const char
 void bed_end(struct bed *bed);
 
 uint64_t bed_stat(const struct bed *bed, enum up_stat which);
+// The sum of so many from there on.
+uint64_t bed_stats(const struct bed *bed, enum up_stat first, unsigned count);
+// Expects that the routes had so many answers of each class, and no other, with their times.
+void bed_expect_answers(const struct bed *bed, uint64_t of_2xx, uint64_t of_4xx, uint64_t of_5xx);
 // Waits until a statistic is at least this.
 void bed_wait_stat(const struct bed *bed, enum up_stat which, uint64_t value);
 // Waits until so many servers are up.

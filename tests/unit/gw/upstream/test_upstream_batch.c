@@ -78,6 +78,9 @@ Test(upstream_batch, full)
 	cr_expect_eq(bed_stat(bed, UP_STAT_batched), 3);
 	cr_expect_eq(bed_stat(bed, UP_STAT_batches), 1);
 	cr_expect_eq(bed_stat(bed, UP_STAT_attempts), 1);
+	cr_expect_eq(bed_stat(bed, UP_STAT_FILL + 2), 1); // up to 4
+	cr_expect_eq(bed_stat(bed, UP_STAT_FILL + UP_STAT_BUCKETS), 3);
+	bed_expect_answers(bed, 3, 0, 0);
 	bed_end(bed);
 	ingest_stop(ingest);
 }

@@ -441,9 +441,12 @@ Test(upstream_loop, queue)
 		cr_expect_eq(bed_stat(bed, UP_STAT_queued), 2);
 		if (late)
 			cr_expect_geq(bed_stat(bed, UP_STAT_queued_ms), 200);
+		cr_expect_eq(bed_stat(bed, UP_STAT_QUEUE), 2); // up to 1 ms
 		cr_expect_eq(server_requests(server), 2);
 		server_release(server);
 		cr_expect_eq(bed_answers_like(bed, 4 - late, "2.05"), 4 - late);
+		if (!late) // those that waited went, too
+			cr_expect_eq(bed_stats(bed, UP_STAT_QUEUE, UP_STAT_BUCKETS), 4);
 		bed_end(bed);
 		server_stop(server);
 	}
@@ -506,6 +509,7 @@ Test(upstream_loop, abandoned)
 	cr_expect_eq(back, first);
 	cr_expect_eq(bed_stat(bed, UP_STAT_abandoned), 2);
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
+	bed_expect_answers(bed, 1, 0, 0);
 	bed_end(bed);
 	server_stop(server);
 }
@@ -524,6 +528,7 @@ Test(upstream_loop, refused_requests)
 	bed->no_name = true;
 	const char *answer = bed_ask(bed, "GET path=ok");
 	cr_expect(!strncmp(answer, "5.03 ", 5) && strstr(answer, "|device removed"), "%s", answer);
+	bed_expect_answers(bed, 0, 3, 2);
 	cr_expect_eq(server_requests(server), 0);
 	bed_end(bed);
 	server_stop(server);

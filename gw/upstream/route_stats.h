@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a loop counts of a route, in the slots of dp_route_stats: written by the loop's thread
+// alone, readable by any without locks.
+
+#ifndef POSTERN_GW_UPSTREAM_ROUTE_STATS_H
+#define POSTERN_GW_UPSTREAM_ROUTE_STATS_H
+
+#include "dataplane/shared/exchange.h"
+#include "dataplane/shared/route_stats.h"
+#include "gw/upstream/server_stats.h"
+
+struct up_route_stats {
+	uint64_t answers[DP_ANSWER_CLASSES]; // handed to workers that still wait
+	uint64_t us;                         // from receipt to then, in all
+	uint64_t took[UP_LATENCY_BUCKETS];   // the same, by up_latency_bucket()
+};
+
+// Adds the answer that is in an exchange, which is still the loop's. stats: [DP_ROUTE_SLOTS];
+// tsc_per_ms: of the time-stamp counter.
+void up_route_answered(
+	struct up_route_stats *stats, const struct dp_shared *shared, uint64_t tsc_per_ms);
+// Any thread: adds what one loop has to a sum.
+void up_route_stats_sum(struct up_route_stats *sum, const struct up_route_stats *stats);
+
+#endif
