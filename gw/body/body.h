@@ -142,6 +142,9 @@ struct body *body_keep(struct body_table *table, const struct body_request *requ
 	const struct body_answer *answer, uint16_t room, uint16_t payload_max, uint64_t now_ms,
 	bool *too_large) __attribute__((warn_unused_result));
 
+// Whoever performs the request of a body that is BODY_ASKING has its bytes now: they are wiped.
+void body_copied(struct body_table *table, struct body *body);
+
 // The fetch of a body that is BODY_ASKING is over: its bytes are wiped, the answer is copied, and
 // the body is BODY_KEPT. false: not all of it could be kept; without its payload it always can.
 bool body_answered(struct body_table *table, struct body *body, const struct body_answer *answer,

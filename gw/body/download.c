@@ -2,6 +2,7 @@
 
 #include "gw/body/table.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,12 @@ struct body *body_keep(struct body_table *table, const struct body_request *r,
 	body_list(table, body, now_ms);
 	body_count(table, BODY_STAT_answers_kept);
 	return body;
+}
+
+void body_copied(struct body_table *table, struct body *body)
+{
+	assert(body->state == BODY_ASKING);
+	body_free_bytes(table, body);
 }
 
 bool body_answered(struct body_table *table, struct body *body, const struct body_answer *answer,

@@ -98,6 +98,30 @@ void body_request_name(struct body_request *r, const uint8_t secret[BODY_SECRET_
 			r->message->payload_len);
 }
 
+bool body_options_whole(const struct coap_body *message, uint8_t *out, size_t room, uint16_t *len)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	struct coap_writer w;
+
+	coap_writer_init(&w, out, room);
+	coap_option_iter_init(&iter, message);
+	while (coap_option_next(&iter, &option)) {
+		switch (option.number) {
+		case COAP_OPT_BLOCK1:
+		case COAP_OPT_BLOCK2:
+		case COAP_OPT_SIZE1:
+		case COAP_OPT_SIZE2:
+		case COAP_OPT_REQUEST_TAG:
+			break;
+		default:
+			coap_write_option(&w, option.number, option.value, option.len);
+		}
+	}
+	*len = (uint16_t)coap_writer_len(&w);
+	return !w.failed;
+}
+
 // Options of a wrong length and repeated ones were refused if they are critical; others are as if
 // they were not there (RFC 7252 section 5.4.3).
 static bool option_take(struct body_request *r, const struct coap_option *option)

@@ -42,6 +42,11 @@ bool body_request_read(struct body_request *request, const uint8_t secret[BODY_S
 // that there is, or will be, a body: the answer to any request may turn out to be large.
 void body_request_name(struct body_request *request, const uint8_t secret[BODY_SECRET_LEN]);
 
+// Copies the encoded options of a request to out, without those that say which block it is: Block1,
+// Block2, Size1, Size2, Request-Tag. They are not longer than before. false: there is no room.
+bool body_options_whole(const struct coap_body *message, uint8_t *out, size_t room, uint16_t *len)
+	__attribute__((warn_unused_result));
+
 // Whether a request is for a block, or is one, that is not whole in itself.
 static inline bool body_request_is_part(const struct body_request *r)
 {

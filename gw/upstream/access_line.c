@@ -63,6 +63,7 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_head_too_large] = "SA",
 		[HTTP_ERR_body_too_large] = "SA",
 		[HTTP_ERR_no_room] = "GA",
+		[HTTP_ERR_too_many_blocks] = "GA",
 		[HTTP_ERR_bad_status] = "GA",
 		[HTTP_ERR_redirect] = "GA",
 		[HTTP_ERR_bad_coding] = "GA",

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define OPTIONS_MAX 4096 // bytes; with more of them a request goes by itself
+
 // ---- making
 
 static struct up_collector *collector_make(struct up_loop *loop, const struct conf_route *route)
@@ -176,6 +178,9 @@ static enum http_error collector_add(struct up_collector *c, struct up_member *m
 			m->offset = (uint32_t)batch->len;
 			batch->member[batch->count++] = *m;
 			batch->len += len;
+			if (m->port == UP_MEMBER_FETCH)
+				body_copied(
+					c->group->loop->bodies, up_fetch_of(m->shared)->call.body);
 			if (m->shared->request.deadline_ms < batch->deadline_ms)
 				batch->deadline_ms = m->shared->request.deadline_ms;
 			return HTTP_ERR_none;
@@ -244,27 +249,99 @@ static void reading_take(struct up_collector *c, struct up_member *m, struct up_
 		up_member_fail(c, m, error, 0);
 }
 
-bool up_batch_take(struct up_loop *loop, unsigned port, dp_handle handle, struct dp_shared *shared)
+// The collector of a request, if it takes any; else NULL.
+static struct up_collector *collector_of(const struct up_loop *loop, const struct dp_shared *shared)
 {
 	const struct dp_request *r = &shared->request;
-	struct up_batches *batches = loop->batches;
+	const struct up_batches *batches = loop->batches;
 	struct up_collector *c =
 		r->route < batches->route_count ? batches->of_route[r->route] : NULL;
-	struct up_member m = {.shared = shared, .handle = handle, .port = port};
-	struct up_way found;
 
 	if (!c || (r->code != COAP_POST && r->code != COAP_PUT) || !c->group->servers->up ||
 		__atomic_load_n(&shared->abandoned, __ATOMIC_RELAXED))
+		return NULL;
+	return c;
+}
+
+// Whether it goes with others, and then what its record is.
+static bool way_found(struct up_loop *loop, const struct up_collector *c,
+	const struct up_way_request *request, struct up_way *found)
+{
+	found->error = HTTP_ERR_none;
+	if (up_way_of(loop, c, request, found) == UP_WAY_SINGLE)
 		return false;
-	found.error = HTTP_ERR_none;
-	if (up_way_of(loop, c, shared, &found) == UP_WAY_SINGLE)
+	found->reading.piv = request->device->piv;
+	found->reading.unix_ms = request->device->received_ms + loop->batches->unix_offset_ms;
+	return true;
+}
+
+bool up_batch_take(struct up_loop *loop, unsigned port, dp_handle handle, struct dp_shared *shared)
+{
+	const struct up_way_request request = {.device = &shared->request,
+		.body = dp_shared_body(shared),
+		.body_len = shared->request.body_len};
+	struct up_collector *c = collector_of(loop, shared);
+	struct up_member m = {.shared = shared, .handle = handle, .port = (uint16_t)port};
+	struct up_way found;
+
+	if (!c || !way_found(loop, c, &request, &found))
 		return false;
-	found.reading.piv = r->piv;
-	found.reading.unix_ms = r->received_ms + batches->unix_offset_ms;
 	up_stat_add(c->group, UP_STAT_requests, 1);
 	loop->busy++;
 	reading_take(c, &m, &found);
 	return true;
+}
+
+bool up_batch_take_call(struct up_call *call, const struct body_request *r)
+{
+	static _Thread_local uint8_t options[OPTIONS_MAX];
+	struct up_loop *loop = call->group->loop;
+	struct up_way_request request = {.device = &call->shared->request,
+		.body = options,
+		.whole = r->message->payload,
+		.whole_len = r->message->payload_len};
+	struct up_collector *c = collector_of(loop, call->shared);
+	struct up_member m = {.shared = call->shared,
+		.handle = call->handle,
+		.port = (uint16_t)(call->port - loop->config.upstream->port),
+		.block1 = r->has_block1 ? r->block1.szx + 1 : 0,
+		.block2 = r->has_block2 ? r->block2.szx + 1 : 0};
+	struct up_way found;
+
+	if (!c || !body_options_whole(r->message, options, sizeof(options), &request.body_len) ||
+		!way_found(loop, c, &request, &found))
+		return false;
+	call->shared = NULL;
+	TAILQ_INSERT_HEAD(&loop->free_calls, call, link);
+	reading_take(c, &m, &found);
+	return true;
+}
+
+bool up_batch_take_fetch(struct up_fetch *fetch)
+{
+	struct dp_shared *shared = &fetch->shared;
+	struct body *body = fetch->call.body;
+	struct up_loop *loop = fetch->call.group->loop;
+	const struct up_way_request request = {.device = &shared->request,
+		.body = dp_shared_body(shared),
+		.body_len = shared->request.body_len,
+		.whole = body->bytes.at,
+		.whole_len = body->bytes.len};
+	struct up_collector *c = collector_of(loop, shared);
+	struct up_member m = {.shared = shared, .port = UP_MEMBER_FETCH};
+	struct up_way found;
+
+	if (!c || body->if_none_match || !way_found(loop, c, &request, &found))
+		return false;
+	fetch->batched = true;
+	reading_take(c, &m, &found);
+	return true;
+}
+
+uint64_t up_batch_body_max(const struct conf_route *route)
+{
+	return route->batch.line && route->batch.bytes < route->max_body ? route->batch.bytes
+									 : route->max_body;
 }
 
 // ---- time

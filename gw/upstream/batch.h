@@ -12,6 +12,7 @@
 #include "gw/batch/record.h"
 #include "gw/map/batch.h"
 #include "gw/upstream/attempt.h"
+#include "gw/upstream/bodies.h"
 #include "gw/upstream/call.h"
 
 #include <stdbool.h>
@@ -24,12 +25,16 @@
 #define UP_SUSPECT_MS     60000
 #define UP_PREFETCH_AHEAD 8 // members
 
+#define UP_MEMBER_FETCH UINT16_MAX
+
 // A reading that is in a batch, or was.
 struct up_member {
-	struct dp_shared *shared;
+	struct dp_shared *shared; // of its exchange; of an up_fetch, for a body of many blocks
 	dp_handle handle;
 	uint32_t offset; // of its record in the body
-	uint32_t port;   // index of its worker's
+	uint16_t port;   // index of its worker's; UP_MEMBER_FETCH
+	// SZX + 1 of the Block options with which it is whole in itself; 0: it has none.
+	uint8_t block1, block2;
 };
 
 struct up_batch {
@@ -156,6 +161,15 @@ struct up_ways *up_ways_make(void);
 void up_ways_free(struct up_ways *ways);
 void up_ways_prefetch(const struct up_ways *ways, const struct dp_shared *shared);
 
+// A request, as far as its way matters.
+struct up_way_request {
+	const struct dp_request *device;
+	const uint8_t *body; // its options, and the payload unless `whole` is
+	uint16_t body_len;
+	const uint8_t *whole; // the payload, if it does not stand behind the options; or NULL
+	size_t whole_len;
+};
+
 enum up_way_verdict {
 	UP_WAY_OK,     // way and reading are set
 	UP_WAY_SINGLE, // the request goes by itself, or is refused by whoever sends it
@@ -172,7 +186,7 @@ struct up_way {
 // Finds or makes the way of a request to this collector, and its payload. Both are valid until the
 // next call.
 enum up_way_verdict up_way_of(struct up_loop *loop, const struct up_collector *c,
-	const struct dp_shared *shared, struct up_way *found);
+	const struct up_way_request *request, struct up_way *found);
 
 // ---- batch.c: collecting
 
@@ -188,6 +202,14 @@ void up_batch_prefetch(const struct up_loop *loop, const struct dp_shared_pool *
 // Takes a request that came for a batch, unless the loop stops. false: it goes by itself.
 bool up_batch_take(struct up_loop *loop, unsigned port, dp_handle handle, struct dp_shared *shared)
 	__attribute__((warn_unused_result));
+// The same for a request with Block options that is whole in itself. true: the call is free.
+bool up_batch_take_call(struct up_call *call, const struct body_request *r)
+	__attribute__((warn_unused_result));
+// The same for a body that came in blocks, which is one record: its bytes are copied, and the fetch
+// comes back by its returned().
+bool up_batch_take_fetch(struct up_fetch *fetch) __attribute__((warn_unused_result));
+// The most bytes that a body may have, so that its record is not larger than a batch.
+uint64_t up_batch_body_max(const struct conf_route *route);
 // Closes the batches that waited long enough.
 void up_batches_turn(struct up_loop *loop);
 // When the first of them has; UINT64_MAX: none is open.

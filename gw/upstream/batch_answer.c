@@ -22,10 +22,25 @@ bool up_part_is_abandoned(const struct up_part *part)
 	return true;
 }
 
-// Hands the exchange back. call: what the log says of all that came with it.
+// How many exchanges came back.
+struct tally {
+	unsigned returned, abandoned;
+};
+
+// Hands the exchange back, or ends the fetch. call: what the log says of all that came with it.
 static void member_return(struct up_loop *loop, const struct up_call *call,
-	const struct up_member *m, enum http_error error, bool abandoned)
+	const struct up_member *m, enum http_error error, bool abandoned, struct tally *tally)
 {
+	if (m->port == UP_MEMBER_FETCH) {
+		struct up_call *fetch = &up_fetch_of(m->shared)->call;
+
+		up_call_log_as(fetch, call);
+		fetch->error = error;
+		fetch->returned(fetch);
+		return;
+	}
+	tally->returned++;
+	tally->abandoned += abandoned;
 	if (loop->config.access) {
 		struct up_call one = *call;
 
@@ -41,12 +56,12 @@ static void member_return(struct up_loop *loop, const struct up_call *call,
 	dp_loop_respond(port_of(loop, m), m->handle);
 }
 
-static void members_counted(struct up_group *group, unsigned count, unsigned abandoned)
+static void members_counted(struct up_group *group, const struct tally *tally)
 {
-	up_stat_add(group, UP_STAT_returned, count);
-	if (abandoned)
-		up_stat_add(group, UP_STAT_abandoned, abandoned);
-	group->loop->busy -= count;
+	up_stat_add(group, UP_STAT_returned, tally->returned);
+	if (tally->abandoned)
+		up_stat_add(group, UP_STAT_abandoned, tally->abandoned);
+	group->loop->busy -= tally->returned;
 }
 
 // Max-Age of an error: `least` and what spreads it, or the usual one.
@@ -74,11 +89,12 @@ void up_member_fail(
 {
 	struct up_loop *loop = c->group->loop;
 	const struct up_call call = {.route = c->route, .group = c->group};
+	struct tally tally = {0};
 
 	error_write(c->group, m->shared, error, max_age);
 	up_stat_add(c->group, UP_STAT_ERROR + error, 1);
-	member_return(loop, &call, m, error, false);
-	members_counted(c->group, 1, 0);
+	member_return(loop, &call, m, error, false, &tally);
+	members_counted(c->group, &tally);
 }
 
 void up_member_fault(
@@ -86,21 +102,23 @@ void up_member_fault(
 {
 	const struct up_call call = {.route = c->route, .group = c->group};
 	struct dp_shared *shared = m->shared;
+	struct tally tally = {0};
 
 	shared->response.len = map_fault_write(
 		HTTP_ERR_bad_cbor, fault, dp_shared_response(shared), shared->request.response_max);
 	up_stat_add(c->group, UP_STAT_ERROR + HTTP_ERR_bad_cbor, 1);
-	member_return(c->group->loop, &call, m, HTTP_ERR_bad_cbor, false);
-	members_counted(c->group, 1, 0);
+	member_return(c->group->loop, &call, m, HTTP_ERR_bad_cbor, false, &tally);
+	members_counted(c->group, &tally);
 }
 
 void up_member_abandon(struct up_collector *c, const struct up_member *m)
 {
 	const struct up_call call = {.route = c->route, .group = c->group};
+	struct tally tally = {0};
 
 	m->shared->response.len = 0;
-	member_return(c->group->loop, &call, m, HTTP_ERR_none, true);
-	members_counted(c->group, 1, 1);
+	member_return(c->group->loop, &call, m, HTTP_ERR_none, true, &tally);
+	members_counted(c->group, &tally);
 }
 
 // The part is neither waiting nor flying. Its batch goes with the last part.
@@ -127,6 +145,7 @@ void up_part_fail(struct up_part *part, enum http_error error, uint32_t max_age)
 {
 	struct up_group *group = part->batch->from->group;
 	const struct up_member *m = &part->batch->member[part->first];
+	struct tally tally = {0};
 	unsigned abandoned = 0;
 
 	for (unsigned i = 0; i < part->count; i++, m++) {
@@ -137,10 +156,10 @@ void up_part_fail(struct up_part *part, enum http_error error, uint32_t max_age)
 		else
 			error_write(group, m->shared, error, max_age);
 		abandoned += gone;
-		member_return(group->loop, &part->call, m, error, gone);
+		member_return(group->loop, &part->call, m, error, gone, &tally);
 	}
 	up_stat_add(group, UP_STAT_ERROR + error, part->count - abandoned);
-	members_counted(group, part->count, abandoned);
+	members_counted(group, &tally);
 	part_end(part);
 }
 
@@ -149,10 +168,27 @@ void up_part_abandon(struct up_part *part)
 	up_part_fail(part, HTTP_ERR_none, 0);
 }
 
+// The same with the Block options that its request had.
+static void blocks_write(const struct up_member *m, uint8_t code)
+{
+	struct dp_shared *shared = m->shared;
+	const struct body_answer answer = {.code = code};
+	const struct body_part part = {.has_block1 = m->block1,
+		.has_block2 = m->block2,
+		.block1.szx = (uint8_t)(m->block1 - 1) & 7,
+		.block2.szx = (uint8_t)(m->block2 - 1) & 7};
+	uint16_t len = body_part_write(
+		&answer, &part, dp_shared_response(shared), shared->request.response_max);
+
+	if (len)
+		shared->response.len = len;
+}
+
 // Writes what a single request would get for this status. Returns the error that it was.
 static enum http_error status_write(
-	struct up_collector *c, struct dp_shared *shared, uint16_t status)
+	struct up_collector *c, const struct up_member *m, uint16_t status)
 {
+	struct dp_shared *shared = m->shared;
 	const struct map_method *method = map_method_of(shared->request.code);
 	struct up_group *group = c->group;
 	struct map_response mapping = {
@@ -168,6 +204,8 @@ static enum http_error status_write(
 	if (status >= 200 && status <= 299) { // nearly all
 		*mapping.out = status == 201 ? method->created : method->success;
 		shared->response.len = 1;
+		if (m->block1 || m->block2)
+			blocks_write(m, *mapping.out);
 		return HTTP_ERR_none;
 	}
 	mapping.retry_s = up_retry_seconds(group->loop);
@@ -188,7 +226,7 @@ void up_part_answer(struct up_part *part, const uint16_t *status, uint16_t all)
 	struct up_collector *c = part->batch->from;
 	struct up_loop *loop = c->group->loop;
 	const struct up_member *m = &part->batch->member[part->first];
-	unsigned abandoned = 0;
+	struct tally tally = {0};
 
 	for (unsigned i = 0; i < UP_PREFETCH_AHEAD; i++)
 		prefetch(part, i);
@@ -200,11 +238,10 @@ void up_part_answer(struct up_part *part, const uint16_t *status, uint16_t all)
 		if (gone)
 			m->shared->response.len = 0;
 		else
-			error = status_write(c, m->shared, status ? status[i] : all);
-		abandoned += gone;
+			error = status_write(c, m, status ? status[i] : all);
 		part->call.status = status ? status[i] : all;
-		member_return(loop, &part->call, m, error, gone);
+		member_return(loop, &part->call, m, error, gone, &tally);
 	}
-	members_counted(c->group, part->count, abandoned);
+	members_counted(c->group, &tally);
 	part_end(part);
 }

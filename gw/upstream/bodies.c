@@ -4,6 +4,7 @@
 
 #include "gw/map/error_codes.h"
 #include "gw/map/response.h"
+#include "gw/upstream/batch.h"
 #include "gw/upstream/body_answer.h"
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
@@ -11,23 +12,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ANSWER_ROOM 2048 // bytes of an error
 
-// A body that is complete, on its way to a backend.
-struct up_fetch {
-	struct up_call call; // without exchange and port
-	TAILQ_ENTRY(up_fetch) link;
-	struct up_call_list waiters;
-	bool unwanted;           // in that list
-	struct dp_shared shared; // of the call: a copy, options only; its two buffers are behind
-};
-
-_Static_assert(offsetof(struct up_fetch, call) == 0, "a call is cast to its fetch");
-
 // ---- answering
+
+static size_t fetch_size(size_t room)
+{
+	return sizeof(struct up_fetch) + 2 * room;
+}
 
 static void call_serve(struct up_call *call, struct body *body)
 {
@@ -43,19 +39,6 @@ static void call_serve(struct up_call *call, struct body *body)
 	shared->response.len = body_serve(loop->bodies, body, &r, dp_shared_response(shared),
 		shared->request.response_max, shared->request.payload_max, loop->now_ms);
 	up_call_return(call);
-}
-
-// The access log says of each waiter what became of the request that it waited for.
-static void log_fields_copy(struct up_call *to, const struct up_call *from)
-{
-	to->launched_ms = from->launched_ms;
-	to->server = from->server;
-	to->status = from->status;
-	to->connected_ms = from->connected_ms;
-	to->tries = from->tries;
-	memcpy(to->trace, from->trace, sizeof(to->trace));
-	to->sent = from->sent;
-	to->error = from->error;
 }
 
 // The body has no answer of a backend: it is what the call failed with, or that all gave up.
@@ -86,7 +69,7 @@ static void fetch_over(struct up_call *call)
 	TAILQ_REMOVE(fetch->unwanted ? &loop->unwanted : &loop->fetches, fetch, link);
 	while ((waiter = TAILQ_FIRST(&fetch->waiters))) {
 		TAILQ_REMOVE(&fetch->waiters, waiter, link);
-		log_fields_copy(waiter, call);
+		up_call_log_as(waiter, call);
 		if (up_call_is_abandoned(waiter))
 			up_call_abandon(waiter);
 		else
@@ -94,6 +77,7 @@ static void fetch_over(struct up_call *call)
 	}
 	body_release(loop->bodies, body);
 	loop->busy--;
+	sodium_memzero(fetch, fetch_size(fetch->shared.data_room));
 	free(fetch);
 }
 
@@ -105,7 +89,7 @@ static struct up_fetch *fetch_make(
 	struct up_loop *loop = first->group->loop;
 	const struct dp_request *device = &first->shared->request;
 	size_t room = message->options_len > ANSWER_ROOM ? message->options_len : ANSWER_ROOM;
-	struct up_fetch *fetch = calloc(1, sizeof(*fetch) + 2 * room);
+	struct up_fetch *fetch = calloc(1, fetch_size(room));
 
 	if (!fetch)
 		return NULL;
@@ -113,10 +97,12 @@ static struct up_fetch *fetch_make(
 	fetch->shared.data_room = (uint16_t)room;
 	fetch->shared.request = *device;
 	fetch->shared.request.token_len = 0;
-	fetch->shared.request.body_len = message->options_len;
 	if (device->response_max > ANSWER_ROOM)
 		fetch->shared.request.response_max = ANSWER_ROOM;
-	memcpy(dp_shared_request_buf(&fetch->shared), message->options, message->options_len);
+	bool copied = body_options_whole(message, dp_shared_request_buf(&fetch->shared), room,
+		&fetch->shared.request.body_len);
+
+	assert(copied); // they are not longer than they were
 	fetch->call = (struct up_call){
 		.shared = &fetch->shared,
 		.route = first->route,
@@ -147,7 +133,8 @@ static void fetch_start(struct up_call *call, struct body *body, const struct co
 		return;
 	}
 	TAILQ_INSERT_TAIL(&fetch->waiters, call, link);
-	up_queue_add(&fetch->call);
+	if (!call->group->loop->batches || !up_batch_take_fetch(fetch))
+		up_queue_add(&fetch->call);
 }
 
 bool up_bodies_take(struct up_call *call)
@@ -156,7 +143,7 @@ bool up_bodies_take(struct up_call *call)
 	struct dp_shared *shared = call->shared;
 	const struct dp_request *device = &shared->request;
 	const struct body_limits limits = {
-		.max_body = call->route->max_body, .payload_max = device->payload_max};
+		.max_body = up_batch_body_max(call->route), .payload_max = device->payload_max};
 	struct coap_body message;
 	struct body_request r;
 	struct body_reply reply;
@@ -178,6 +165,7 @@ bool up_bodies_take(struct up_call *call)
 	}
 	switch (action) {
 	case BODY_FORWARD:
+		return loop->batches && up_batch_take_call(call, &r);
 	case BODY_REFETCH:
 		return false;
 	case BODY_ASK:
@@ -209,6 +197,10 @@ static void on_unwanted(struct body *body)
 
 	if (up_device_is_there(loop, device->context, device->context_generation))
 		return;
+	if (fetch->batched) { // its record is left out unless it is on its way
+		fetch->shared.abandoned = 1;
+		return;
+	}
 	TAILQ_REMOVE(&loop->fetches, fetch, link);
 	TAILQ_INSERT_TAIL(&loop->unwanted, fetch, link);
 	fetch->unwanted = true;
@@ -241,7 +233,7 @@ void up_bodies_sweep(struct up_loop *loop)
 			if (!up_call_is_abandoned(call))
 				continue;
 			TAILQ_REMOVE(&fetch->waiters, call, link);
-			log_fields_copy(call, &fetch->call);
+			up_call_log_as(call, &fetch->call);
 			up_call_abandon(call);
 		}
 		if (TAILQ_EMPTY(&fetch->waiters))

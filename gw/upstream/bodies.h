@@ -11,7 +11,25 @@
 #include "gw/upstream/call.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+// A body that is complete, on its way to a backend.
+struct up_fetch {
+	struct up_call call; // without exchange and port
+	TAILQ_ENTRY(up_fetch) link;
+	struct up_call_list waiters;
+	bool unwanted;           // in that list
+	bool batched;            // a record of a batch
+	struct dp_shared shared; // of the call: a copy, options only; its two buffers are behind
+};
+
+_Static_assert(offsetof(struct up_fetch, call) == 0, "a call is cast to its fetch");
+
+static inline struct up_fetch *up_fetch_of(struct dp_shared *shared)
+{
+	return (struct up_fetch *)((uint8_t *)shared - offsetof(struct up_fetch, shared));
+}
 
 // Makes the table of a loop. -ENOMEM.
 int up_bodies_create(struct up_loop *loop) __attribute__((warn_unused_result));

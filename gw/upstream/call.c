@@ -71,6 +71,20 @@ void up_call_log(const struct up_call *call)
 		line_put(call);
 }
 
+void up_call_log_as(struct up_call *call, const struct up_call *other)
+{
+	call->launched_ms = other->launched_ms;
+	call->server = other->server;
+	call->status = other->status;
+	call->connected_ms = other->connected_ms;
+	call->tries = other->tries;
+	memcpy(call->trace, other->trace, sizeof(call->trace));
+	call->sent = other->sent;
+	call->error = other->error;
+	call->batch = other->batch;
+	call->batch_size = other->batch_size;
+}
+
 void up_call_return(struct up_call *call)
 {
 	struct up_group *group = call->group;
@@ -150,6 +164,8 @@ static struct up_flight *flight_take(struct up_loop *loop)
 
 static void flight_give(struct up_loop *loop, struct up_flight *flight)
 {
+	if (flight->translated)
+		sodium_memzero(flight->translated, flight->message.payload_len);
 	free(flight->translated);
 	body_unclaim(loop->bodies, &flight->claim);
 	flight->next = loop->free_flights;

@@ -173,6 +173,8 @@ void up_call_unqueue(struct up_call *call);
 // Writes the line of a call that is about to be handed back, if the access log wants it: its
 // request and answer are still ours.
 void up_call_log(const struct up_call *call);
+// Has the log say of a call what became of another that went for it.
+void up_call_log_as(struct up_call *call, const struct up_call *other);
 // Whether max_inflight and the engine allow one more HTTP request.
 bool up_group_has_room(const struct up_group *group);
 

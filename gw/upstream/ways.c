@@ -75,15 +75,19 @@ void up_ways_prefetch(const struct up_ways *ways, const struct dp_shared *shared
 }
 
 // The same options, and behind them the end or a payload.
-static bool entry_is(const struct entry *e, const struct up_collector *c,
-	const struct dp_request *r, const uint8_t *body)
+static bool entry_is(
+	const struct entry *e, const struct up_collector *c, const struct up_way_request *request)
 {
+	const struct dp_request *r = request->device;
+	const uint8_t *body = request->body;
+	unsigned len = request->body_len;
+
 	return e->collector == c && e->context == r->context &&
 		e->generation == r->context_generation && e->fingerprint == r->fingerprint &&
-		e->code == r->code && r->body_len >= e->options_len &&
+		e->code == r->code && len >= e->options_len &&
 		!memcmp(e->options, body, e->options_len) &&
-		(r->body_len == e->options_len ||
-			(body[e->options_len] == MARKER && r->body_len > e->options_len + 1));
+		(len == e->options_len ||
+			(body[e->options_len] == MARKER && len > e->options_len + 1u));
 }
 
 static void entry_fill(struct entry *e, const struct up_collector *c, const struct dp_request *r,
@@ -127,10 +131,10 @@ static enum up_way_verdict payload_take(
 }
 
 static enum up_way_verdict way_make(struct up_loop *loop, const struct up_collector *c,
-	const struct dp_shared *shared, struct up_way *found)
+	const struct up_way_request *request, struct up_way *found)
 {
 	struct up_ways *ways = loop->batches->ways;
-	const struct dp_request *r = &shared->request;
+	const struct dp_request *r = request->device;
 	char name[UP_NAME_MAX + 1], *subject = ways->subject;
 	struct batch_source source = {.format = c->route->batch.format,
 		.device = name,
@@ -140,9 +144,13 @@ static enum up_way_verdict way_make(struct up_loop *loop, const struct up_collec
 	struct map_request msg;
 	struct http_text text;
 
-	if (map_request_parse(&msg, c->route, r->code, dp_shared_body(shared), r->body_len) ||
+	if (map_request_parse(&msg, c->route, r->code, request->body, request->body_len) ||
 		goes_alone(&msg))
 		return UP_WAY_SINGLE;
+	if (request->whole) {
+		msg.payload = request->whole;
+		msg.payload_len = request->whole_len;
+	}
 	http_text_init(&text, subject, sizeof(ways->subject));
 	if (map_request_target(&msg, &text) || !http_text_end(&text, &subject))
 		return UP_WAY_SINGLE;
@@ -164,12 +172,12 @@ static enum up_way_verdict way_make(struct up_loop *loop, const struct up_collec
 
 // The payload behind the options that are known.
 static enum up_way_verdict way_known(struct up_loop *loop, const struct up_collector *c,
-	const struct dp_shared *shared, const struct entry *e, struct up_way *found)
+	const struct up_way_request *request, const struct entry *e, struct up_way *found)
 {
-	const struct dp_request *r = &shared->request;
-	unsigned before = e->options_len + (r->body_len > e->options_len);
-	const uint8_t *payload = dp_shared_body(shared) + before;
-	uint16_t len = (uint16_t)(r->body_len - before);
+	const struct dp_request *r = request->device;
+	unsigned before = e->options_len + (request->body_len > e->options_len);
+	const uint8_t *payload = request->whole ? request->whole : request->body + before;
+	size_t len = request->whole ? request->whole_len : request->body_len - before;
 
 	found->way = &e->way;
 	if (e->sent == e->way.content_format) {
@@ -186,11 +194,11 @@ static enum up_way_verdict way_known(struct up_loop *loop, const struct up_colle
 }
 
 enum up_way_verdict up_way_of(struct up_loop *loop, const struct up_collector *c,
-	const struct dp_shared *shared, struct up_way *found)
+	const struct up_way_request *request, struct up_way *found)
 {
-	const struct entry *e = entry_of(loop->batches->ways, &shared->request);
+	const struct entry *e = entry_of(loop->batches->ways, request->device);
 
-	if (entry_is(e, c, &shared->request, dp_shared_body(shared)))
-		return way_known(loop, c, shared, e, found);
-	return way_make(loop, c, shared, found);
+	if (entry_is(e, c, request))
+		return way_known(loop, c, request, e, found);
+	return way_make(loop, c, request, found);
 }
