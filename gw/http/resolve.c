@@ -2,6 +2,8 @@
 
 #include "gw/http/resolve.h"
 
+#include "base/fault_signals.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,20 +15,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define NAME_ROOM 256 // RFC 1035: at most 253 bytes as text
 
-// The thread and its caller hold it, and the last of them frees it.
+// A thread and the caller hold it, and the last of them frees it.
 struct http_resolve {
-	unsigned holders; // atomic
+	STAILQ_ENTRY(http_resolve) link; // of those that wait for a thread
+	unsigned holders;                // atomic
 	int fd;
 	char name[NAME_ROOM];
 	char port[6];
 	// The thread's until fd is readable:
 	int rc;
 	struct http_addresses addresses;
+};
+
+// The threads are started once and stay: under its system call filter a loop starts none. There are
+// some of them so that a name whose server is silent does not hold up the others.
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	unsigned threads;
+	STAILQ_HEAD(, http_resolve) waiting;
+} pool = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.waiting = STAILQ_HEAD_INITIALIZER(pool.waiting),
 };
 
 void http_address_of_path(struct http_addresses *addresses, const char *path)
@@ -99,9 +116,8 @@ static int rc_of(int error, int fd)
 	}
 }
 
-static void *run(void *arg)
+static void look_up(struct http_resolve *r)
 {
-	struct http_resolve *r = arg;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
 	uint64_t one = 1;
@@ -120,27 +136,68 @@ static void *run(void *arg)
 		freeaddrinfo(list);
 	while (write(r->fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
-	let_go(r);
+}
+
+static void *run(void *arg)
+{
+	for (;;) {
+		pthread_mutex_lock(&pool.lock);
+		while (STAILQ_EMPTY(&pool.waiting))
+			pthread_cond_wait(&pool.wake, &pool.lock);
+		struct http_resolve *r = STAILQ_FIRST(&pool.waiting);
+
+		STAILQ_REMOVE_HEAD(&pool.waiting, link);
+		pthread_mutex_unlock(&pool.lock);
+		// Nobody waits any more for one that was ended.
+		if (__atomic_load_n(&r->holders, __ATOMIC_ACQUIRE) > 1)
+			look_up(r);
+		let_go(r);
+	}
 	return NULL;
 }
 
-static int thread_start(struct http_resolve *r)
+static int thread_start(void)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all;
+	sigset_t blocked;
 	int rc;
 
-	sigfillset(&all);
+	sigfillset(&blocked);
+	fault_signals_keep(&blocked);
 	rc = pthread_attr_init(&attr);
 	if (rc)
 		return -rc;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_attr_setsigmask_np(&attr, &all);
+	rc = pthread_attr_setsigmask_np(&attr, &blocked);
 	if (!rc)
-		rc = pthread_create(&thread, &attr, run, r);
+		rc = pthread_create(&thread, &attr, run, NULL);
+	if (!rc)
+		pthread_setname_np(thread, "postern-names");
 	pthread_attr_destroy(&attr);
 	return -rc;
+}
+
+// Called with the lock.
+static int threads_start(void)
+{
+	int rc = 0;
+
+	while (!rc && pool.threads < HTTP_RESOLVE_THREADS) {
+		rc = thread_start();
+		if (!rc)
+			pool.threads++;
+	}
+	return pool.threads ? 0 : rc;
+}
+
+int http_resolve_open(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	int rc = threads_start();
+
+	pthread_mutex_unlock(&pool.lock);
+	return rc;
 }
 
 int http_resolve_start(const char *name, uint16_t port, struct http_resolve **resolve)
@@ -159,7 +216,13 @@ int http_resolve_start(const char *name, uint16_t port, struct http_resolve **re
 		free(r);
 		return rc;
 	}
-	rc = thread_start(r);
+	pthread_mutex_lock(&pool.lock);
+	rc = pool.threads ? 0 : threads_start();
+	if (!rc) {
+		STAILQ_INSERT_TAIL(&pool.waiting, r, link);
+		pthread_cond_signal(&pool.wake);
+	}
+	pthread_mutex_unlock(&pool.lock);
 	if (rc) {
 		close(r->fd);
 		free(r);

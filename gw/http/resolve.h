@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Looks names of servers up with the system's resolver, in a thread of its own, so that a loop
-// never waits for it.
+// Looks names of servers up with the system's resolver, in threads of its own, so that a loop never
+// waits for it.
 
 #ifndef POSTERN_GW_HTTP_RESOLVE_H
 #define POSTERN_GW_HTTP_RESOLVE_H
@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define HTTP_ADDRESSES_MAX 8 // of a name; more are not looked at
+#define HTTP_ADDRESSES_MAX   8 // of a name; more are not looked at
+#define HTTP_RESOLVE_THREADS 4 // names that are looked up at a time; others wait
 
 struct http_address {
 	socklen_t len;
@@ -28,6 +29,9 @@ bool http_address_of_text(struct http_addresses *addresses, const char *text, ui
 
 struct http_resolve;
 
+// Starts the threads, which stay until the process ends. The daemon calls it before it gives up the
+// right to start threads; else the first look-up does. Returns 0 or -errno.
+int http_resolve_open(void) __attribute__((warn_unused_result));
 // Starts to look a name up. Returns 0 or -errno.
 int http_resolve_start(const char *name, uint16_t port, struct http_resolve **resolve)
 	__attribute__((warn_unused_result));
