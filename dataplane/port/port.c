@@ -56,6 +56,7 @@ static struct {
 	// A packet socket that keeps the netdev of an AF_PACKET port in allmulticast mode; 0 for
 	// none. The kernel undoes it when the socket goes, however the process ends.
 	int allmulticast_socket;
+	int xdp_link; // AF_XDP: holds the program on the netdev; 0: none
 	uint64_t rx_offloads;
 } ports[RTE_MAX_ETHPORTS];
 
@@ -492,6 +493,16 @@ static int make_xdp_program(const struct dp_port_conf *conf, struct error *error
 	return fd < 0 ? fail(conf, -fd, error, "XDP program: %s", strerror(-fd)) : fd;
 }
 
+static int hold_xdp_program(const struct dp_port_conf *conf, uint16_t port_id, struct error *error)
+{
+	int link = dp_xdp_hold(conf->dev);
+
+	ports[port_id].xdp_link = link < 0 ? 0 : link;
+	return link < 0
+		? fail(conf, -link, error, "the XDP program cannot be held: %s", strerror(-link))
+		: 0;
+}
+
 static int open_device(const struct dp_port_conf *conf, int xdp_program,
 	struct rte_mempool *const *pools, uint16_t *port_id, uint8_t mac[6], struct error *error)
 {
@@ -532,6 +543,8 @@ static int open_device(const struct dp_port_conf *conf, int xdp_program,
 		if (conf->kind == DP_PORT_TAP)
 			rc = separate_tap_mac(conf, mac, error);
 	}
+	if (!rc && conf->kind == DP_PORT_AF_XDP)
+		rc = hold_xdp_program(conf, *port_id, error);
 	if (rc)
 		dp_port_close(*port_id);
 	return rc;
@@ -574,6 +587,10 @@ void dp_port_close(uint16_t port_id)
 	if (ports[port_id].allmulticast_socket) {
 		close(ports[port_id].allmulticast_socket);
 		ports[port_id].allmulticast_socket = 0;
+	}
+	if (ports[port_id].xdp_link) {
+		close(ports[port_id].xdp_link);
+		ports[port_id].xdp_link = 0;
 	}
 	if (rte_eth_dev_info_get(port_id, &info))
 		return;

@@ -153,6 +153,29 @@ static int addresses_map(const char *netdev)
 	return rc < 0 ? rc : find_fd("bpf-map", is_addresses, &program.maps);
 }
 
+int dp_xdp_hold(const char *netdev)
+{
+	const int index = (int)if_nametoindex(netdev);
+	struct program program = {0};
+	int fd, rc, link;
+
+	if (!index)
+		return -ENODEV;
+	rc = bpf_xdp_query_id(index, 0, &program.id);
+	if (!rc && !program.id)
+		rc = -ENOENT;
+	if (rc)
+		return rc;
+	fd = find_fd("bpf-prog", is_program, &program);
+	if (fd < 0)
+		return fd;
+	rc = bpf_xdp_detach(index, 0, NULL);
+	if (rc)
+		return rc;
+	link = bpf_link_create(fd, index, BPF_XDP, NULL);
+	return link < 0 ? -errno : link;
+}
+
 static struct dp_xdp_address map_key(const struct dp_port_addresses *addresses, unsigned i)
 {
 	struct dp_xdp_address key = {.family = addresses->address[i].family};

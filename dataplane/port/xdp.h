@@ -19,8 +19,14 @@ int dp_xdp_program(uint16_t coap_port) __attribute__((warn_unused_result));
 int dp_xdp_addresses(const char *netdev, const struct dp_port_addresses *addresses)
 	__attribute__((warn_unused_result));
 
-// Takes a program of ours off the netdev which a killed process left there, so that another can be
-// put there. Programs of others stay. Returns 0 or -errno.
+// Ties the program that net_af_xdp has put onto the netdev to a descriptor: when it is closed, or
+// the process ends in whatever way, the kernel takes the program off. net_af_xdp would do so when
+// it closes the port, for which the process has no capability by then. Returns the descriptor or
+// -errno.
+int dp_xdp_hold(const char *netdev) __attribute__((warn_unused_result));
+
+// Takes a program of ours off the netdev which a process left there that was killed before it held
+// it, so that another can be put there. Programs of others stay. Returns 0 or -errno.
 int dp_xdp_clean(const char *netdev) __attribute__((warn_unused_result));
 
 #endif
