@@ -292,6 +292,8 @@ struct conf_log {
 
 struct conf_marks;
 
+enum conf_seccomp { CONF_SECCOMP_ENFORCE, CONF_SECCOMP_LOG, CONF_SECCOMP_OFF };
+
 struct conf {
 	char *path; // of the file, for messages
 	struct conf_port *ports;
@@ -306,6 +308,7 @@ struct conf {
 	struct conf_control control;
 	struct conf_metrics metrics;
 	char *runtime; // directory of the run token
+	enum conf_seccomp seccomp;
 	struct conf_log log;
 	struct conf_marks *marks; // where each value stands
 };

@@ -24,6 +24,8 @@ static const struct conf_word affinities[] = {
 	{"rss", CONF_AFFINITY_RSS}, {"kid", CONF_AFFINITY_KID}, {NULL, 0}};
 static const struct conf_word huge_pages[] = {
 	{"auto", CONF_HUGE_AUTO}, {"yes", CONF_HUGE_YES}, {"no", CONF_HUGE_NO}, {NULL, 0}};
+static const struct conf_word seccomp_words[] = {{"enforce", CONF_SECCOMP_ENFORCE},
+	{"log", CONF_SECCOMP_LOG}, {"off", CONF_SECCOMP_OFF}, {NULL, 0}};
 static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {"least", CONF_BALANCE_LEAST},
 	{"hash", CONF_BALANCE_HASH}, {NULL, 0}};
 static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 << COAP_POST},
@@ -536,6 +538,11 @@ static const struct conf_key file_keys[] = {
 		.effect = CONF_AT_START,
 		.preset = "/run/postern",
 		.help = "Directory of the run token, which must survive a restart of the service but no reboot.",
+	}, {
+		.name = "seccomp", .type = CONF_ENUM, FIELD(conf, seccomp), .words = seccomp_words,
+		.effect = CONF_AT_START,
+		.preset = "enforce",
+		.help = "System calls that no part of the daemon makes: they end it, are only logged by the kernel, or are not looked at.",
 	}, {
 		.name = "log", .type = CONF_GROUP, FIELD(conf, log), .keys = conf_log_keys,
 		.help = "Log messages.",

@@ -10,7 +10,7 @@
 
 // Listens, unless metrics.listen is off. Returns 0 or -errno after the reason was logged.
 int metrics_open(struct daemon *daemon) __attribute__((warn_unused_result));
-// The workers run: starts the thread. Returns 0 or -errno after the reason was logged.
+// Starts the thread. Returns 0 or -errno after the reason was logged.
 int metrics_start(struct daemon *daemon) __attribute__((warn_unused_result));
 // In each turn of main.
 void metrics_turn(struct daemon *daemon);

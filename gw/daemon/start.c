@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "gw/ctl/socket.h"
+#include "gw/daemon/confine.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
 #include "gw/daemon/machine.h"
@@ -272,14 +273,16 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		return rc;
 	daemon->started_ms = clock_ms();
 	daemon->started_tsc = rte_rdtsc();
+	rc = metrics_start(daemon);
+	if (!rc)
+		rc = confine(daemon);
+	if (rc)
+		return rc;
 	rc = dp_start(daemon->dp);
 	if (rc) {
 		log_error("workers cannot start: %s", strerror(-rc));
 		return rc;
 	}
-	rc = metrics_start(daemon);
-	if (rc)
-		return rc;
 	log_notice("ready: %zu ports, %u workers, %u devices", daemon->port_count,
 		dp_worker_count(daemon->dp), dp_contexts(daemon->dp)->count);
 	notify_systemd("READY=1\nSTATUS=serving");

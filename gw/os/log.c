@@ -3,6 +3,7 @@
 #include "gw/os/log.h"
 
 #include "base/clock.h"
+#include "base/fault_signals.h"
 #include "gw/os/log_out.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ static struct {
 	uint64_t tail;      // the first byte not taken yet
 	uint64_t gap;       // lines dropped since the last that was put in
 	bool failing;       // the last write failed
+	bool journal;       // stderr is the journal; written by log_start()
 	bool cut;           // the thread's: the last byte that was written ends no line
 	bool writing;       // atomic: the thread has a chunk
 	uint64_t stop_ms;   // when to give up, once stop is set
@@ -321,13 +323,12 @@ static void *run(void *arg)
 
 void log_crash_signals_keep(sigset_t *set)
 {
-	for (size_t i = 0; i < CRASH_SIGNALS; i++)
-		sigdelset(set, crash_signals[i]);
+	fault_signals_keep(set);
 }
 
 // Locks, if it can soon, so that the thread takes no further chunk, waits for the chunk that it
-// has, and writes the rest of the queue itself.
-static void on_crash(int signo)
+// has, and writes the rest of the queue itself. The lock is not given back.
+void log_last_words(const char *line, size_t line_len)
 {
 	uint64_t until = clock_ms() + LOG_STOP_MS;
 	char chunk[LOG_OUT_CHUNK];
@@ -344,6 +345,17 @@ static void on_crash(int signo)
 	while (clock_ms() < until && (len = chunk_take(chunk)))
 		if (log_out_write(&queue.out, chunk, len, (int)(until - clock_ms())) < len)
 			break;
+	if (line_len) {
+		const int n = snprintf(chunk, sizeof(chunk), "%spostern: %.*s\n",
+			queue.journal ? "<3>" : "", (int)line_len, line);
+
+		(void)!log_out_write(&queue.out, chunk, (size_t)n, DIRECT_MS);
+	}
+}
+
+static void on_crash(int signo)
+{
+	log_last_words(NULL, 0);
 	raise(signo); // whose handler is the default one again
 }
 
@@ -367,6 +379,7 @@ int log_start(void)
 
 	log_out_open(&queue.out, STDERR_FILENO);
 	queue.stop = queue.failing = queue.cut = false;
+	queue.journal = journal_reads();
 	sigfillset(&all);
 	log_crash_signals_keep(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

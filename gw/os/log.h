@@ -32,8 +32,12 @@ void log_keep_to_my_cpus(void);
 // Waits up to LOG_STOP_MS until the queue is written, and ends the thread. Does nothing if it does
 // not run.
 void log_stop(void);
-// Removes the signals of a crash from a set that a thread is about to block.
+// Removes the signals of a crash, and SIGSYS, from a set that a thread is about to block.
 void log_crash_signals_keep(sigset_t *set);
+
+// Before the process ends itself by a signal: waits up to LOG_STOP_MS for the queue, and writes one
+// line more, an error, unless len is 0. Async-signal-safe; nothing is logged any more.
+void log_last_words(const char *line, size_t len);
 
 // Logs one line. Callers use log_error() .. log_debug().
 void log_line(enum conf_log_level level, const char *format, ...)

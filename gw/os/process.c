@@ -61,12 +61,18 @@ enum process_signal process_signal_take(int signal_fd)
 
 void process_guard(void)
 {
-	const struct rlimit none = {0, 0};
+	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
 	struct rlimit locked;
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	// A sanitizer looks for leaks by ptrace, which without capabilities wants this.
 	prctl(PR_SET_DUMPABLE, 0);
+#endif
 	setrlimit(RLIMIT_CORE, &none);
-	if (getrlimit(RLIMIT_MEMLOCK, &locked) || locked.rlim_cur == locked.rlim_max)
+	// Root may lift the hard limit as well, and must, before it gives up the right to ignore
+	// it.
+	if (!setrlimit(RLIMIT_MEMLOCK, &all) || getrlimit(RLIMIT_MEMLOCK, &locked) ||
+		locked.rlim_cur == locked.rlim_max)
 		return;
 	locked.rlim_cur = locked.rlim_max;
 	setrlimit(RLIMIT_MEMLOCK, &locked);

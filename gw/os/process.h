@@ -19,7 +19,7 @@ enum process_signal {
 enum process_signal process_signal_take(int signal_fd);
 
 // Protects the keys in the memory of this process: forbids core dumps and ptrace by the same user,
-// and raises the limit of locked memory to its hard limit. Called before the first key is read.
+// and raises the limit of locked memory as far as it may. Called before the first key is read.
 void process_guard(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "gw/store/thread.h"
 
 #include "base/clock.h"
+#include "base/fault_signals.h"
 #include "gw/store/store.h"
 
 #include <assert.h>
@@ -184,8 +185,9 @@ static int thread_create(struct store_thread *thread)
 {
 	sigset_t all, before;
 
-	// Signals are for main.
+	// Signals are for main, but those of faults.
 	sigfillset(&all);
+	fault_signals_keep(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int code = pthread_create(&thread->thread, NULL, store_thread_main, thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -55,6 +55,7 @@ MAY_REACH = {
     "yaml": "gw/conf bench tests",
     "nghttp2/": "gw/http bench tests",
     "microhttpd": "gw/web bench tests",
+    "seccomp": "gw/os tests",
 }
 
 
