@@ -89,6 +89,17 @@ static void write_worker(
 	ctl_write_close(body);
 }
 
+static void write_bodies(
+	struct ctl_writer *body, size_t number, const struct ctl_bodies_status *bodies)
+{
+	ctl_write_map(body);
+	ctl_put_uint(body, "number", number);
+	ctl_put_uint(body, "bodies", bodies->bodies);
+	ctl_put_uint(body, "bytes", bodies->bytes);
+	ctl_put_uint(body, "memory", bodies->memory);
+	ctl_write_close(body);
+}
+
 static void write_upstream(struct ctl_writer *body, const struct ctl_upstream_status *upstream)
 {
 	ctl_write_map(body);
@@ -141,6 +152,11 @@ void ctl_reply_status(struct ctl_request *req, const struct ctl_status *status)
 	ctl_write_array(&body);
 	for (size_t i = 0; i < status->worker_count; i++)
 		write_worker(&body, i, &status->workers[i]);
+	ctl_write_close(&body);
+	ctl_write_text(&body, "bodies");
+	ctl_write_array(&body);
+	for (size_t i = 0; i < status->bodies_count; i++)
+		write_bodies(&body, i, &status->bodies[i]);
 	ctl_write_close(&body);
 	ctl_write_text(&body, "upstreams");
 	ctl_write_array(&body);

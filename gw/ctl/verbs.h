@@ -139,6 +139,13 @@ struct ctl_upstream_status {
 	uint64_t queued;
 };
 
+// Bodies of more than one block in an HTTP thread.
+struct ctl_bodies_status {
+	uint64_t bodies;
+	uint64_t bytes;  // that they have, answers still arriving included
+	uint64_t memory; // most bytes
+};
+
 struct ctl_device_count {
 	enum ctl_device_state state;
 	uint64_t devices;
@@ -158,6 +165,8 @@ struct ctl_status {
 	size_t port_count;
 	const struct ctl_worker_status *workers; // by number
 	size_t worker_count;
+	const struct ctl_bodies_status *bodies; // of each HTTP thread, by number
+	size_t bodies_count;
 	const struct ctl_upstream_status *upstreams;
 	size_t upstream_count;
 	const char *const *alarms; // one sentence each

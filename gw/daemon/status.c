@@ -89,12 +89,26 @@ static void upstream_status(
 	};
 }
 
+static void bodies_status(
+	const struct daemon *daemon, unsigned loop, struct ctl_bodies_status *status)
+{
+	const struct conf *conf = daemon->conf;
+
+	*status = (struct ctl_bodies_status){
+		.bodies =
+			up_loop_stat(daemon->loop[loop], conf->upstream_count, UP_STAT_body_bodies),
+		.bytes = up_loop_stat(daemon->loop[loop], conf->upstream_count, UP_STAT_body_bytes),
+		.memory = conf->bodies.memory / conf->workers.loops,
+	};
+}
+
 void verb_status(void *arg, struct ctl_request *req)
 {
 	struct daemon *daemon = arg;
 	struct ctl_port_status ports[CONF_PORTS_MAX];
 	struct port_texts texts[CONF_PORTS_MAX];
 	struct ctl_worker_status workers[DP_WORKERS_MAX] = {0};
+	struct ctl_bodies_status bodies[CONF_LOOPS_MAX];
 	struct ctl_upstream_status *upstreams =
 		calloc(daemon->conf->upstream_count + 1, sizeof(*upstreams));
 	const struct daemon_counts *counts = &daemon->counts;
@@ -123,6 +137,9 @@ void verb_status(void *arg, struct ctl_request *req)
 	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
 		upstream_status(daemon, i, &upstreams[i]);
 
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		bodies_status(daemon, i, &bodies[i]);
+
 	const struct ctl_status status = {
 		.state = daemon->stopping     ? "stopping"
 			: daemon->alarm_count ? "degraded"
@@ -136,6 +153,8 @@ void verb_status(void *arg, struct ctl_request *req)
 		.port_count = daemon->port_count,
 		.workers = workers,
 		.worker_count = worker_count,
+		.bodies = bodies,
+		.bodies_count = daemon->conf->workers.loops,
 		.upstreams = upstreams,
 		.upstream_count = daemon->conf->upstream_count,
 		.alarms = daemon->alarm,

@@ -97,6 +97,33 @@ static void print_workers(const struct ctl_cbor *status)
 	cli_table_free(&table);
 }
 
+static void print_bodies(const struct ctl_cbor *status)
+{
+	static const char *const titles[] = {
+		">HTTP THREAD", ">BODIES", ">BYTES", ">OF BYTES", ">USED", NULL};
+	struct ctl_cbor all = cli_inner(status, "bodies"), bodies;
+	struct ctl_cbor_iter iter = ctl_cbor_iter(&all);
+	struct cli_table table;
+
+	if (all.value == 0)
+		return;
+	cli_table_init(&table, titles);
+	while (ctl_cbor_next(&iter, &bodies)) {
+		uint64_t bytes = cli_uint(&bodies, "bytes", 0);
+		uint64_t memory = cli_uint(&bodies, "memory", 0);
+		uint64_t permille = memory >= 1000 ? bytes / (memory / 1000) : 0;
+
+		cli_table_value(&table, &bodies, "number");
+		cli_table_value(&table, &bodies, "bodies");
+		cli_table_value(&table, &bodies, "bytes");
+		cli_table_value(&table, &bodies, "memory");
+		cli_table_cell(&table, "%" PRIu64 ".%" PRIu64 " %%", permille / 10, permille % 10);
+	}
+	putchar('\n');
+	cli_table_print(&table);
+	cli_table_free(&table);
+}
+
 static void print_upstreams(const struct ctl_cbor *status)
 {
 	static const char *const titles[] = {
@@ -160,6 +187,7 @@ int cli_status(struct cli *cli, const char *argument)
 	print_alarms(&reply.message.map);
 	print_ports(&reply.message.map);
 	print_workers(&reply.message.map);
+	print_bodies(&reply.message.map);
 	print_upstreams(&reply.message.map);
 	return CLI_OK;
 }

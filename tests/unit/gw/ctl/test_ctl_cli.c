@@ -40,10 +40,11 @@ static void fake_status(void *arg, struct ctl_request *req)
 	static const char *const alarms[] = {"red \x1b[31m alert"};
 	struct ctl_port_status port = {"lan", "tap", "tap0", true, addresses, 2, 5683};
 	struct ctl_worker_status worker = {3, 253, 7, 1, "none", 262143};
+	struct ctl_bodies_status bodies = {2, 16000000, 64000000};
 	struct ctl_upstream_status upstream = {"api", 2, 1, 5, 0};
 	struct ctl_device_count count = {CTL_DEVICE_ACTIVE, 7};
 	struct ctl_status status = {"serving", 61000, 10, 100, &count, 1, &port, 1, &worker, 1,
-		&upstream, 1, alarms, 1};
+		&bodies, 1, &upstream, 1, alarms, 1};
 
 	ctl_reply_status(req, &status);
 }
@@ -260,6 +261,7 @@ Test(ctl_cli, status)
 		out);
 	cr_expect(says(out, "25.3 %"), "%s", out);
 	cr_expect(says(out, "api              1/2          5       0\n"), "%s", out);
+	cr_expect(says(out, "          0       2  16000000  64000000  25.0 %\n"), "%s", out);
 	cr_expect_not(strchr(out, '\x1b'), "nothing that a terminal acts on");
 	cr_expect(says(out, "red ?[31m alert\n"), "%s", out);
 }

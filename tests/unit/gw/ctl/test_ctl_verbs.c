@@ -59,6 +59,7 @@ static void fake_status(void *arg, struct ctl_request *req)
 		.devices = 7,
 		.overload = "low",
 		.answers_kept_ms = 61500};
+	struct ctl_bodies_status bodies = {.bodies = 2, .bytes = 3000, .memory = 64000000};
 	struct ctl_upstream_status upstream = {.name = "api", .servers = 2, .servers_up = 1};
 	struct ctl_device_count count = {CTL_DEVICE_ACTIVE, 7};
 	struct ctl_status status = {.state = "serving",
@@ -71,6 +72,8 @@ static void fake_status(void *arg, struct ctl_request *req)
 		.port_count = 1,
 		.workers = &worker,
 		.worker_count = 1,
+		.bodies = &bodies,
+		.bodies_count = 1,
 		.upstreams = &upstream,
 		.upstream_count = 1,
 		.alarms = alarms,
@@ -200,9 +203,9 @@ Test(ctl_verbs, status)
 	cr_expect(reply_text_is(&reply, "state", "serving"));
 	cr_expect_eq(reply_uint(&reply, "uptime_ms"), 61000);
 	cr_expect_eq(reply_uint(&reply, "upstreams_left_out"), 0);
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		static const char *const keys[] = {
-			"devices", "ports", "workers", "upstreams", "alarms"};
+			"devices", "ports", "workers", "bodies", "upstreams", "alarms"};
 
 		cr_expect(reply_has(&reply, keys[i]), "%s", keys[i]);
 	}
@@ -214,6 +217,7 @@ static void huge_status(void *arg, struct ctl_request *req)
 	static char text[1001];
 	static struct ctl_port_status ports[16];
 	static struct ctl_worker_status workers[64];
+	static struct ctl_bodies_status bodies[16];
 	static struct ctl_upstream_status upstreams[1024];
 	static const char *addresses[16], *alarms[100];
 	struct ctl_status status = {.state = text,
@@ -221,6 +225,8 @@ static void huge_status(void *arg, struct ctl_request *req)
 		.port_count = 16,
 		.workers = workers,
 		.worker_count = 64,
+		.bodies = bodies,
+		.bodies_count = 16,
 		.upstreams = upstreams,
 		.upstream_count = 1024,
 		.alarms = alarms,
@@ -234,6 +240,8 @@ static void huge_status(void *arg, struct ctl_request *req)
 	for (unsigned i = 0; i < 64; i++)
 		workers[i] = (struct ctl_worker_status){
 			1023, 1000, UINT32_MAX, UINT32_MAX, "none", UINT32_MAX};
+	for (unsigned i = 0; i < 16; i++)
+		bodies[i] = (struct ctl_bodies_status){UINT64_MAX, UINT64_MAX, UINT64_MAX};
 	for (unsigned i = 0; i < 1024; i++)
 		upstreams[i] = (struct ctl_upstream_status){
 			text, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
