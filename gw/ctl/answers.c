@@ -286,7 +286,7 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	if (device->live) {
 		write_live(body, device, words);
 	} else {
-		ctl_put_text(body, "state", "not-live");
+		ctl_put_text(body, "state", CTL_NOT_LIVE);
 		if (words)
 			write_words(body, device,
 				"it is stored, but the data plane did not take it: see the log",

@@ -134,21 +134,48 @@ static void on_device_import(void *arg, struct ctl_request *req, const struct ct
 	ctl_request_error(req, CTL_BAD_REQUEST, "the file descriptor is not open for reading");
 }
 
+// Reads the word for a state. False if it is none; the request is answered then, and gone.
+static bool read_state(
+	struct ctl_request *req, const struct ctl_arg *arg, struct ctl_device_filter *filter)
+{
+	if (!arg->given)
+		return true;
+	if (ctl_cbor_is_text(&arg->item, CTL_NOT_LIVE)) {
+		filter->not_live = true;
+		return true;
+	}
+	filter->by_state = true;
+	for (unsigned i = 0; i < CTL_DEVICE_STATE_COUNT; i++) {
+		filter->state = (enum ctl_device_state)i;
+		if (ctl_cbor_is_text(&arg->item, ctl_device_state_name(filter->state)))
+			return true;
+	}
+	ctl_request_error(req, CTL_BAD_REQUEST, "state: no state of a device");
+	return false;
+}
+
 static void on_device_list(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
-	enum { AFTER, LIMIT, COUNT };
+	enum { AFTER, LIMIT, STATE, IDLE, LIMITED, COUNT };
 	struct ctl_arg args[COUNT] = {
 		[AFTER] = {"after", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
 		[LIMIT] = {"limit", CTL_CBOR_UINT, .min = 1, .max = CTL_LIST_MAX},
+		[STATE] = {"state", CTL_CBOR_TEXT, .min = 1, .max = 32},
+		[IDLE] = {"idle_ms", CTL_CBOR_UINT, .min = 1, .max = UINT64_MAX / 2},
+		[LIMITED] = {"limited", CTL_CBOR_BOOL, .max = 1},
 	};
 	const struct ctl_ops *ops = arg;
+	struct ctl_device_filter filter = {0};
 	char after[DEVICE_NAME_MAX + 1];
 
-	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[AFTER], after))
+	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[AFTER], after) ||
+		!read_state(req, &args[STATE], &filter))
 		return;
+	filter.idle_ms = args[IDLE].given ? args[IDLE].item.value : 0;
+	filter.limited = ctl_arg_bool(&args[LIMITED]);
 	if (ops->device_list)
 		ops->device_list(ops->arg, req, after,
-			args[LIMIT].given ? args[LIMIT].item.value : CTL_LIST_MAX);
+			args[LIMIT].given ? args[LIMIT].item.value : CTL_LIST_MAX, &filter);
 	else
 		unsupported(req);
 }

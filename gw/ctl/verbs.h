@@ -28,6 +28,41 @@
 extern const struct ctl_verb ctl_verbs[];
 extern const size_t ctl_verb_count;
 
+// State of a device: X(constant, word, why it is in that state, what cures it).
+#define CTL_DEVICE_STATES(X)                                                                      \
+	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                            \
+		"the gateway does not know which sequence numbers the device has used",           \
+		"none needed: its next request is answered with an Echo challenge")               \
+	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                \
+		"the device was sent an Echo challenge and has not answered it yet",              \
+		"if this lasts, the device does not support Echo (RFC 9175) and needs recovery: " \
+		"floor, or it loses the answers")                                                 \
+	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                    \
+	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                              \
+		"the device sends sequence numbers that it has used before: it lost its counter", \
+		"device rotate: it must not go on with its keys (RFC 8613 section 7.5)")          \
+	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")         \
+	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                              \
+		"its keys have been used as often as they may be; it is served on",               \
+		"device rotate, before somebody can make use of it")
+
+#define CTL_DEVICE_STATE_ENUM(constant, word, reason, remedy) constant,
+enum ctl_device_state { CTL_DEVICE_STATES(CTL_DEVICE_STATE_ENUM) CTL_DEVICE_STATE_COUNT };
+#undef CTL_DEVICE_STATE_ENUM
+
+const char *ctl_device_state_name(enum ctl_device_state state);
+
+#define CTL_NOT_LIVE "not-live" // instead of a state: stored, but not taken by the data plane
+
+// Which devices are wanted: those for which all that is given holds.
+struct ctl_device_filter {
+	bool by_state;
+	enum ctl_device_state state; // if by_state
+	bool not_live;               // stored, but not taken by the data plane
+	bool limited;                // the next request would be refused, or the keys are worn
+	uint64_t idle_ms;            // nothing was received for so long; 0: however long
+};
+
 // What an operator orders of a server of an upstream.
 enum ctl_server_order {
 	CTL_SERVER_READY, // gets requests if it is up
@@ -53,9 +88,10 @@ struct ctl_ops {
 	// to close; the client may share its file offset.
 	void (*device_import)(
 		void *arg, struct ctl_request *req, int fd, const struct import_options *options);
-	// ctl_list_device() for at most `limit` devices, as store_list() finds them behind `after`,
-	// then ctl_request_end()
-	void (*device_list)(void *arg, struct ctl_request *req, const char *after, unsigned limit);
+	// ctl_list_device() for at most `limit` devices of the filter behind `after`, in the order
+	// of store_list(), then ctl_request_end()
+	void (*device_list)(void *arg, struct ctl_request *req, const char *after, unsigned limit,
+		const struct ctl_device_filter *filter);
 	// ctl_reply_device()
 	void (*device_show)(void *arg, struct ctl_request *req, const char *name);
 	// ctl_request_end() when no new request is taken under the device's keys
@@ -84,30 +120,6 @@ struct ctl_ops {
 enum ctl_error ctl_error_of_store(int ret);
 // (last) What a function of the store returned (-errno), and what it said.
 void ctl_reply_failed(struct ctl_request *req, int ret, const struct error *error);
-
-// State of a device: X(constant, word, why it is in that state, what cures it).
-#define CTL_DEVICE_STATES(X)                                                                      \
-	X(CTL_DEVICE_WINDOW_UNKNOWN, "window-unknown",                                            \
-		"the gateway does not know which sequence numbers the device has used",           \
-		"none needed: its next request is answered with an Echo challenge")               \
-	X(CTL_DEVICE_ECHO_PENDING, "echo-pending",                                                \
-		"the device was sent an Echo challenge and has not answered it yet",              \
-		"if this lasts, the device does not support Echo (RFC 9175) and needs recovery: " \
-		"floor, or it loses the answers")                                                 \
-	X(CTL_DEVICE_ACTIVE, "active", "requests are accepted", "none needed")                    \
-	X(CTL_DEVICE_REPLAY_LOCKED, "replay-locked",                                              \
-		"the device sends sequence numbers that it has used before: it lost its counter", \
-		"device rotate: it must not go on with its keys (RFC 8613 section 7.5)")          \
-	X(CTL_DEVICE_REKEYING, "rekeying", "new keys are being agreed on", "none needed")         \
-	X(CTL_DEVICE_LIMIT_REACHED, "limit-reached",                                              \
-		"its keys have been used as often as they may be; it is served on",               \
-		"device rotate, before somebody can make use of it")
-
-#define CTL_DEVICE_STATE_ENUM(constant, word, reason, remedy) constant,
-enum ctl_device_state { CTL_DEVICE_STATES(CTL_DEVICE_STATE_ENUM) CTL_DEVICE_STATE_COUNT };
-#undef CTL_DEVICE_STATE_ENUM
-
-const char *ctl_device_state_name(enum ctl_device_state state);
 
 // In all structs below strings end with 0, NULL leaves the field out unless said otherwise, and
 // everything is read before the function returns.

@@ -6,6 +6,7 @@
 
 #include "base/container.h"
 #include "gw/daemon/alarm.h"
+#include "gw/daemon/device_search.h"
 #include "gw/daemon/device_view.h"
 #include "gw/daemon/disk.h"
 #include "gw/daemon/registry.h"
@@ -65,23 +66,80 @@ void verb_device_add(
 	store_thread_submit(daemon->store_thread, &op->add.job);
 }
 
+// A page of all devices, or of those that are not live.
 struct list_operation {
 	struct store_list_job list;
 	struct daemon *daemon;
 	struct ctl_request *req;
+	unsigned left; // to be told
+	bool not_live;
 	struct device_info page[];
 };
 
 static void list_done(struct store_job *job)
 {
 	struct list_operation *op = CONTAINER_OF(job, struct list_operation, list.job);
+	struct ctl_device_info info;
+
+	if (job->result) {
+		ctl_reply_failed(op->req, job->result, &job->error);
+		free(op);
+		return;
+	}
+	for (size_t i = 0; i < op->list.count && op->left; i++) {
+		device_view_make(op->daemon, &op->page[i], &info);
+		if (op->not_live && info.live)
+			continue;
+		ctl_list_device(op->req, &info);
+		op->left--;
+	}
+	if (op->left && op->list.count == op->list.room) {
+		memcpy(op->list.after, op->page[op->list.count - 1].name, sizeof(op->list.after));
+		store_thread_submit(op->daemon->store_thread, job);
+		return;
+	}
+	ctl_request_end(op->req);
+	free(op);
+}
+
+static void list_start(struct daemon *daemon, struct ctl_request *req, const char *after,
+	unsigned limit, bool not_live)
+{
+	unsigned room = not_live ? CTL_LIST_MAX : limit;
+	struct list_operation *op = calloc(1, sizeof(*op) + room * sizeof(op->page[0]));
+
+	if (!op) {
+		ctl_request_error(req, CTL_BUSY, "no memory");
+		return;
+	}
+	op->daemon = daemon;
+	op->req = req;
+	op->left = limit;
+	op->not_live = not_live;
+	snprintf(op->list.after, sizeof(op->list.after), "%s", after);
+	op->list.page = op->page;
+	op->list.room = room;
+	op->list.job.done = list_done;
+	store_list_job_init(&op->list);
+	store_thread_submit(daemon->store_thread, &op->list.job);
+}
+
+struct search_operation {
+	struct device_search search;
+	struct daemon *daemon;
+	struct ctl_request *req;
+	struct device_info page[];
+};
+
+static void search_done(struct store_job *job)
+{
+	struct search_operation *op = CONTAINER_OF(job, struct search_operation, search.job);
+	struct ctl_device_info info;
 
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
-		for (size_t i = 0; i < op->list.count; i++) {
-			struct ctl_device_info info;
-
+		for (size_t i = 0; i < op->search.count; i++) {
 			device_view_make(op->daemon, &op->page[i], &info);
 			ctl_list_device(op->req, &info);
 		}
@@ -90,23 +148,40 @@ static void list_done(struct store_job *job)
 	free(op);
 }
 
-void verb_device_list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
+void verb_device_list(void *arg, struct ctl_request *req, const char *after, unsigned limit,
+	const struct ctl_device_filter *filter)
 {
 	struct daemon *daemon = arg;
-	struct list_operation *op = calloc(1, sizeof(*op) + limit * sizeof(op->page[0]));
+	struct search_operation *op;
 
+	if (!filter->by_state && !filter->limited && !filter->idle_ms) {
+		list_start(daemon, req, after, limit, filter->not_live);
+		return;
+	}
+	if (filter->not_live) { // what is not live is neither idle nor at a limit
+		ctl_request_end(req);
+		return;
+	}
+	op = calloc(1, sizeof(*op) + limit * sizeof(op->page[0]));
 	if (!op) {
 		ctl_request_error(req, CTL_BUSY, "no memory");
 		return;
 	}
 	op->daemon = daemon;
 	op->req = req;
-	snprintf(op->list.after, sizeof(op->list.after), "%s", after);
-	op->list.page = op->page;
-	op->list.room = limit;
-	op->list.job.done = list_done;
-	store_list_job_init(&op->list);
-	store_thread_submit(daemon->store_thread, &op->list.job);
+	op->search.daemon = daemon;
+	op->search.filter = *filter;
+	op->search.limits = (struct device_limits){
+		.rate_cost = daemon->routes.policy.rate_cost,
+		.rate_fill = daemon->routes.policy.rate_fill,
+		.max_in_flight = daemon->routes.policy.max_in_flight,
+	};
+	snprintf(op->search.after, sizeof(op->search.after), "%s", after);
+	op->search.room = limit;
+	op->search.page = op->page;
+	op->search.job.done = search_done;
+	device_search_init(&op->search);
+	store_thread_submit(daemon->store_thread, &op->search.job);
 }
 
 struct show_operation {

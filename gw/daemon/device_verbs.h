@@ -9,7 +9,8 @@
 // `daemon` is a struct daemon; each answers its request as struct ctl_ops says.
 void verb_device_add(
 	void *daemon, struct ctl_request *req, const struct device_spec *spec, bool replace);
-void verb_device_list(void *daemon, struct ctl_request *req, const char *after, unsigned limit);
+void verb_device_list(void *daemon, struct ctl_request *req, const char *after, unsigned limit,
+	const struct ctl_device_filter *filter);
 void verb_device_show(void *daemon, struct ctl_request *req, const char *name);
 void verb_device_remove(void *daemon, struct ctl_request *req, const char *name);
 void verb_device_resync(

@@ -3,6 +3,7 @@
 #include "gw/daemon/device_view.h"
 
 #include "base/clock.h"
+#include "dataplane/shared/bucket.h"
 #include "gw/daemon/registry.h"
 
 // A device beyond a limit of its keys is still served, or whoever can send packets could shut it
@@ -30,6 +31,46 @@ enum ctl_device_state device_view_state(const struct dp_context_table *table, ui
 	}
 	return beyond_limit(ctx, &table->side[index]) ? CTL_DEVICE_LIMIT_REACHED
 						      : CTL_DEVICE_ACTIVE;
+}
+
+// CLOCK_MONOTONIC in seconds; 0: nothing came yet.
+static uint64_t seen_s(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
+		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
+}
+
+uint64_t device_view_silent_ms(const struct daemon *daemon, uint32_t index, uint64_t now_ms)
+{
+	const struct dp_context_table *table = dp_contexts(daemon->dp);
+	uint64_t seen_ms = seen_s(&table->context[index], &table->side[index]) * 1000;
+
+	seen_ms = RTE_MAX(seen_ms, daemon->started_ms);
+	return seen_ms < now_ms ? now_ms - seen_ms : 0;
+}
+
+bool device_view_limited(const struct daemon *daemon, const struct device_limits *limits,
+	uint32_t index, uint64_t now_ms)
+{
+	const struct dp_context_table *table = dp_contexts(daemon->dp);
+	const struct dp_context *ctx = &table->context[index];
+	unsigned most = dp_context_max_in_flight(ctx);
+
+	if (!most)
+		most = limits->max_in_flight;
+	if (most && __atomic_load_n(&ctx->in_flight_count, __ATOMIC_RELAXED) >= most)
+		return true;
+	uint32_t last_s = __atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED);
+
+	if (limits->rate_cost && last_s && !dp_bucket_is_aged(last_s, (uint32_t)(now_ms / 1000))) {
+		uint32_t missing =
+			dp_bucket_missing(__atomic_load_n(&ctx->rate_at, __ATOMIC_RELAXED),
+				dp_bucket_now(now_ms), limits->rate_fill);
+
+		if (limits->rate_cost > limits->rate_fill - missing)
+			return true;
+	}
+	return beyond_limit(ctx, &table->side[index]);
 }
 
 // Whether it was challenged because of an old number, and none of its requests was accepted since.
@@ -108,8 +149,7 @@ void device_view_make(
 	}
 	uint64_t now_s = clock_ms() / 1000;
 	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
-	uint64_t seen_s = RTE_MAX(__atomic_load_n(&ctx->last_accepted_s, __ATOMIC_RELAXED),
-		__atomic_load_n(&side->last_refused_s, __ATOMIC_RELAXED));
+	uint64_t last_s = seen_s(ctx, side);
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
 	state_view(daemon, index, info);
@@ -119,8 +159,8 @@ void device_view_make(
 	}
 	info->has_highest_piv = ctx->window.next != 0;
 	info->highest_piv = ctx->window.next - 1;
-	info->seen = seen_s != 0;
-	info->last_seen_ms = seen_s < now_s ? (now_s - seen_s) * 1000 : 0;
+	info->seen = last_s != 0;
+	info->last_seen_ms = last_s < now_s ? (now_s - last_s) * 1000 : 0;
 	info->requests = ctx->accepted;
 	info->in_flight = ctx->in_flight_count;
 	if (owner < dp_worker_count(daemon->dp))

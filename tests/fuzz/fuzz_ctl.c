@@ -50,8 +50,10 @@ static void import(void *arg, struct ctl_request *req, int fd, const struct impo
 	ctl_reply_imported(req, &report);
 }
 
-static void list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
+static void list(void *arg, struct ctl_request *req, const char *after, unsigned limit,
+	const struct ctl_device_filter *filter)
 {
+	FUZZ_CHECK(!filter->by_state || filter->state < CTL_DEVICE_STATE_COUNT);
 	FUZZ_CHECK(strlen(after) <= DEVICE_NAME_MAX && limit >= 1 && limit <= CTL_LIST_MAX);
 	ctl_request_end(req);
 }

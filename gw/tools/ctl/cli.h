@@ -25,6 +25,9 @@ enum cli_option {
 	CLI_SETTINGS = 1 << 10, // each setting of a device (gw/device/attribute.h)
 	CLI_SERVER = 1 << 11,
 	CLI_OUT = 1 << 12,
+	CLI_STATE = 1 << 25,
+	CLI_IDLE = 1 << 26,
+	CLI_LIMITED = 1 << 27,
 	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
 
@@ -40,6 +43,8 @@ struct cli {
 	uint64_t worker;
 	uint64_t limit;
 	const char *after;
+	const char *state;
+	uint64_t idle_ms;
 	const char *format;
 	const char *from;
 	const char *out;

@@ -29,8 +29,8 @@ const struct cli_command cli_commands[] = {
 		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
 		"both.\n"
 		"It is opened by posternctl, so the daemon needs no permission for it.\n"},
-	{"device list", "", CLI_LIMIT | CLI_AFTER, cli_device_list, "devices in the order of names",
-		NULL},
+	{"device list", "", CLI_LIMIT | CLI_AFTER | CLI_STATE | CLI_IDLE | CLI_LIMITED,
+		cli_device_list, "devices in the order of names", NULL},
 	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
 		NULL},
 	{"device convert", "FILE", CLI_FROM | CLI_SERVER | CLI_NEVER_USED | CLI_OUT,
@@ -99,6 +99,9 @@ const struct cli_option_info cli_options[] = {
 	{CLI_WORKER, "worker", "N", "counters of one worker"},
 	{CLI_LIMIT, "limit", "N", "at most N devices"},
 	{CLI_AFTER, "after", "NAME", "only devices behind this one"},
+	{CLI_STATE, "state", "STATE", "only devices in this state, as device show names it"},
+	{CLI_IDLE, "idle", "TIME", "only devices of which nothing came for so long: 1d"},
+	{CLI_LIMITED, "limited", NULL, "only devices that are at a limit of theirs now"},
 	{CLI_FORMAT, "format", "csv|json", "instead of guessing from the first character"},
 	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "replace", NULL,

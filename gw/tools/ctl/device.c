@@ -306,6 +306,12 @@ static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VA
 	if (after[0])
 		ctl_put_text(&request, "after", after);
 	ctl_put_uint(&request, "limit", limit);
+	if (cli->given & CLI_STATE)
+		ctl_put_text(&request, "state", cli->state);
+	if (cli->given & CLI_IDLE)
+		ctl_put_uint(&request, "idle_ms", cli->idle_ms);
+	if (cli->given & CLI_LIMITED)
+		ctl_put_bool(&request, "limited", true);
 	ret = cli_send(cli, &request, -1);
 	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
 		reply.message.map.value) {

@@ -92,6 +92,11 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_AFTER:
 		cli->after = value;
 		return true;
+	case CLI_STATE:
+		cli->state = value;
+		return true;
+	case CLI_IDLE:
+		return cli_duration_parse(value, &cli->idle_ms);
 	case CLI_FROM:
 		cli->from = value;
 		return true;

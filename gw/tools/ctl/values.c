@@ -2,6 +2,7 @@
 
 #include "gw/tools/ctl/values.h"
 
+#include "gw/conf/units.h"
 #include "gw/tools/ctl/complain.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DAYS_MAX 100000
 
 uint64_t cli_uint(const struct ctl_cbor *map, const char *key, uint64_t missing)
 {
@@ -120,4 +123,17 @@ bool cli_number_parse(const char *text, uint64_t *value)
 		return true;
 	cli_complain("%s: not a number", text);
 	return false;
+}
+
+bool cli_duration_parse(const char *text, uint64_t *ms)
+{
+	const char *end = text;
+
+	if (conf_number_read(&end, ms) && !strcmp(end, "d") && *ms <= DAYS_MAX)
+		*ms *= 24 * 3600 * UINT64_C(1000);
+	else if (!conf_duration_read(text, ms))
+		*ms = 0;
+	if (!*ms)
+		cli_complain("%s: not a time like 90s, 15m, 12h or 7d", text);
+	return *ms > 0;
 }

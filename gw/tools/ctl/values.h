@@ -26,5 +26,7 @@ void cli_disarm(char *text);
 
 // A number of the command line. False after a complaint.
 bool cli_number_parse(const char *text, uint64_t *value);
+// A time of the command line that is not 0: "90s", "15m", "12h", "7d". False after a complaint.
+bool cli_duration_parse(const char *text, uint64_t *ms);
 
 #endif

@@ -89,7 +89,8 @@ static void fake_import(
 	ctl_reply_imported(req, &report);
 }
 
-static void fake_list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
+static void fake_list(void *arg, struct ctl_request *req, const char *after, unsigned limit,
+	const struct ctl_device_filter *filter)
 {
 	unsigned first = after[0] ? atoi(after + 1) + 1 : 0;
 

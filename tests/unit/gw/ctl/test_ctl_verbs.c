@@ -115,10 +115,14 @@ static void fake_import(
 	ctl_reply_imported(req, &report);
 }
 
-static void fake_list(void *arg, struct ctl_request *req, const char *after, unsigned limit)
+static struct ctl_device_filter asked_filter;
+
+static void fake_list(void *arg, struct ctl_request *req, const char *after, unsigned limit,
+	const struct ctl_device_filter *filter)
 {
 	strcpy(asked_name, after);
 	asked_limit = limit;
+	asked_filter = *filter;
 	for (unsigned i = 0; i < limit; i++)
 		ctl_list_device(req, &device);
 	ctl_request_end(req);
@@ -385,6 +389,43 @@ Test(ctl_verbs, device_list)
 		client_send(client, NULL, 0);
 		expect(3, "bad-request");
 	}
+}
+
+Test(ctl_verbs, device_list_filters)
+{
+	static const struct {
+		const char *state;
+		struct ctl_device_filter filter;
+	} rows[] = {
+		{"window-unknown", {.by_state = true, .state = CTL_DEVICE_WINDOW_UNKNOWN}},
+		{"limit-reached", {.by_state = true, .state = CTL_DEVICE_LIMIT_REACHED}},
+		{"not-live", {.not_live = true}},
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct ctl_writer *request = client_begin(1, "device list");
+
+		ctl_put_text(request, "state", rows[i].state);
+		ctl_put_uint(request, "limit", 1);
+		client_send(client, NULL, 0);
+		expect(1, "ok");
+		expect_end(1);
+		cr_expect_eq(asked_filter.by_state, rows[i].filter.by_state);
+		cr_expect_eq(asked_filter.state, rows[i].filter.state);
+		cr_expect_eq(asked_filter.not_live, rows[i].filter.not_live);
+		cr_expect(!asked_filter.limited && !asked_filter.idle_ms);
+	}
+	struct ctl_writer *request = client_begin(2, "device list");
+	ctl_put_uint(request, "idle_ms", 86400000);
+	ctl_put_bool(request, "limited", true);
+	ctl_put_uint(request, "limit", 1);
+	client_send(client, NULL, 0);
+	expect(2, "ok");
+	expect_end(2);
+	cr_expect(asked_filter.limited && asked_filter.idle_ms == 86400000);
+	ctl_put_text(client_begin(3, "device list"), "state", "tired");
+	client_send(client, NULL, 0);
+	expect(3, "bad-request");
 }
 
 Test(ctl_verbs, device_show)
