@@ -270,6 +270,7 @@ struct conf_metrics {
 	char *listen; // as conf_listen_parse() takes it
 	char **hosts; // names that a Host header may have, beside addresses and localhost
 	size_t host_count;
+	bool server_urls; // shown on the page though others than this machine may read it
 	unsigned line;
 };
 

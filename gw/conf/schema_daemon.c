@@ -34,11 +34,15 @@ const struct conf_key conf_metrics_keys[] = {
 	{
 		.name = "listen", .type = CONF_STRING, FIELD(conf_metrics, listen),
 		.min = 1, .max = SOCKET_LEN, .form = &conf_listen_form, .preset = "127.0.0.1:9683",
-		.help = "Where /metrics, /healthz and /readyz are served over HTTP.",
+		.help = "Where a page, /metrics, /healthz and /readyz are served over HTTP.",
 	}, {
 		.name = "hosts", .type = CONF_LIST, ITEMS(conf_metrics, hosts, host_count),
 		.min = 1, .max = CONF_HOSTS_MAX, .item = &host_item, .sample = "[gateway.example]",
 		.help = "Names that a request's Host may have, beside addresses and localhost.",
+	}, {
+		.name = "server_urls", .type = CONF_BOOL, FIELD(conf_metrics, server_urls),
+		.preset = "false",
+		.help = "Whether the page shows the URLs of servers also beyond loopback and a UNIX socket.",
 	},
 	{.name = NULL},
 };

@@ -17,6 +17,7 @@ struct counter {
 	const char *label; // NULL: none
 	const char *label_value;
 	const char *upstream;          // of a server: a second label, "upstream"; else NULL
+	const char *url;               // of a server
 	char listed[COUNTER_NAME_MAX]; // as `posternctl stats` shows it, with the label's value
 	const char *help;
 	enum unit unit;

@@ -124,6 +124,16 @@ static const char *server_state_read(
 	return is_up ? "up" : "inflight";
 }
 
+static const char *server_out_read(
+	const struct daemon *daemon, size_t upstream, size_t server, struct counter *counter)
+{
+	counter->help = "1 if an operator drains it or keeps it in maintenance";
+	counter->is_gauge = true;
+	counter->value =
+		daemon->servers && upstreams_ordered(daemon, upstream, server) != CTL_SERVER_READY;
+	return "out";
+}
+
 const char *counters_server_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	const struct daemon *daemon = at->daemon;
@@ -135,10 +145,11 @@ const char *counters_server_read(const struct counters *at, size_t row, struct c
 	if (server >= daemon->conf->upstreams[upstream].server_count)
 		return NULL;
 	upstreams_server(daemon, upstream, server, &view);
-	if (daemon->loop[0] && !view.stats.stat[UP_SERVER_STAT_attempts])
+	if (daemon->loop[0] && !view.stats.stat[UP_SERVER_STAT_attempts] && !view.down)
 		return NULL;
 	counter->label_value = daemon->conf->upstreams[upstream].servers[server].name;
 	counter->upstream = daemon->conf->upstreams[upstream].name;
+	counter->url = daemon->conf->upstreams[upstream].servers[server].text;
 	if (row < UP_SERVER_STAT_COUNT) {
 		if (at->grouped && row == UP_SERVER_STAT_latency_us) // the histogram's sum
 			return NULL;
@@ -150,6 +161,8 @@ const char *counters_server_read(const struct counters *at, size_t row, struct c
 	row -= UP_SERVER_STAT_COUNT;
 	if (row < 2)
 		return server_state_read(&view, row == 1, counter);
-	return at->grouped ? latencies_read(&view, (unsigned)row - 2, counter)
-			   : latency_read(&view, (unsigned)row - 2, counter);
+	if (row == 2)
+		return server_out_read(daemon, upstream, server, counter);
+	return at->grouped ? latencies_read(&view, (unsigned)row - 3, counter)
+			   : latency_read(&view, (unsigned)row - 3, counter);
 }

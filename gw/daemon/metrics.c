@@ -4,17 +4,15 @@
 
 #include "base/clock.h"
 #include "gw/conf/listen.h"
-#include "gw/daemon/counters.h"
-#include "gw/daemon/health.h"
 #include "gw/daemon/metrics_families.h"
+#include "gw/daemon/metrics_inside.h"
+#include "gw/daemon/page.h"
+#include "gw/daemon/workers.h"
 #include "gw/os/log.h"
 #include "gw/web/headers.h"
 
-#include <rte_cycles.h>
-
 #include <errno.h>
-#include <inttypes.h>
-#include <pthread.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,34 +25,38 @@
 static const char plain_type[] = "text/plain; version=0.0.4; charset=utf-8";
 static const char openmetrics_type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-struct metrics {
-	struct daemon *daemon;
-	uint64_t copy_ms;          // main: when to make the next copy
-	uint64_t started_s;        // Unix time
-	struct counters_copy next; // main's, while it makes one
-	pthread_mutex_t lock;      // of what follows; held for as long as copying takes
-	struct counters_copy copy;
-	bool draining;
-	uint32_t ports_down;  // bit n: port n
-	struct health health; // of the server's thread
-};
-
 // ---- main's side
 
 static void copy_make(struct metrics *metrics)
 {
 	const struct daemon *daemon = metrics->daemon;
-	uint32_t ports_down = 0;
+	struct metrics_copy *next = &metrics->next;
 
+	counters_copy_make(metrics->daemon, &next->counters);
+	next->alarm_count = daemon->alarm_count;
+	memcpy(next->alarm, daemon->alarm, sizeof(next->alarm));
+	next->draining = daemon->stopping;
+	next->ports_down = 0;
 	for (size_t i = 0; i < daemon->port_count; i++)
-		ports_down |= (uint32_t)daemon->port[i].link_down << i;
-	counters_copy_make(metrics->daemon, &metrics->next);
+		next->ports_down |= (uint32_t)daemon->port[i].link_down << i;
 	pthread_mutex_lock(&metrics->lock);
-	metrics->copy = metrics->next;
-	metrics->draining = daemon->stopping;
-	metrics->ports_down = ports_down;
+	metrics->copy = *next;
 	pthread_mutex_unlock(&metrics->lock);
 	metrics->copy_ms = clock_ms() + COPY_MS;
+}
+
+// Whether only this machine, or who may open a file, can connect.
+static bool is_private(const char *listen)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+
+	if (!conf_listen_parse(listen, &at, &len) || !len)
+		return false;
+	if (at.ss_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)&at)->sin_addr.s_addr) >> 24 == 127;
+	return at.ss_family == AF_UNIX ||
+		IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&at)->sin6_addr);
 }
 
 struct metrics *metrics_new(struct daemon *daemon)
@@ -65,6 +67,8 @@ struct metrics *metrics_new(struct daemon *daemon)
 		return NULL;
 	metrics->daemon = daemon;
 	metrics->started_s = (uint64_t)time(NULL);
+	metrics->shows_urls = daemon->conf->metrics.listen &&
+		(is_private(daemon->conf->metrics.listen) || daemon->conf->metrics.server_urls);
 	pthread_mutex_init(&metrics->lock, NULL);
 	copy_make(metrics);
 	return metrics;
@@ -142,7 +146,7 @@ static void ready_write(struct scrape *scrape, struct metric_text *text)
 	struct metrics *metrics = scrape->metrics;
 
 	pthread_mutex_lock(&metrics->lock);
-	const bool ready = !metrics->draining && !metrics->ports_down;
+	const bool ready = !metrics->copy.draining && !metrics->copy.ports_down;
 
 	pthread_mutex_unlock(&metrics->lock);
 	head_once(scrape, text, &family);
@@ -160,15 +164,6 @@ static void stuck_write(struct scrape *scrape, struct metric_text *text)
 	metric_value_write(text, &family, NULL, 0, scrape->metrics->health.stuck, 1);
 }
 
-static uint64_t busy_us(const struct dp_stats *stats)
-{
-	unsigned __int128 cycles = 0;
-
-	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
-		cycles += __atomic_load_n(&stats->cycles[i], __ATOMIC_RELAXED);
-	return (uint64_t)(cycles * 1000000 / rte_get_tsc_hz());
-}
-
 static void busy_write(struct scrape *scrape, struct metric_text *text)
 {
 	static const struct metric_family family = {METRICS_PREFIX "worker_busy_seconds",
@@ -181,8 +176,8 @@ static void busy_write(struct scrape *scrape, struct metric_text *text)
 		const struct metric_label label = {"worker", worker};
 
 		snprintf(worker, sizeof(worker), "%u", i);
-		metric_value_write(
-			text, &family, &label, 1, busy_us(dp_worker_stats(dp, i)), 1000000);
+		metric_value_write(text, &family, &label, 1,
+			workers_busy_us(scrape->metrics->daemon, i), 1000000);
 	}
 }
 
@@ -270,7 +265,7 @@ static void metrics_answer(void *arg, const char *accept, struct web_answer *ans
 	scrape->openmetrics = web_wants_openmetrics(accept);
 	scrape->len = scrape->sent = 0;
 	pthread_mutex_lock(&metrics->lock);
-	scrape->copy = metrics->copy;
+	scrape->copy = metrics->copy.counters;
 	pthread_mutex_unlock(&metrics->lock);
 	answer->type = scrape->openmetrics ? openmetrics_type : plain_type;
 	answer->read = scrape_read;
@@ -314,8 +309,8 @@ static void ready_answer(void *arg, const char *accept, struct web_answer *answe
 	const struct daemon *daemon = metrics->daemon;
 
 	pthread_mutex_lock(&metrics->lock);
-	const bool draining = metrics->draining;
-	const uint32_t ports_down = metrics->ports_down;
+	const bool draining = metrics->copy.draining;
+	const uint32_t ports_down = metrics->copy.ports_down;
 
 	pthread_mutex_unlock(&metrics->lock);
 	if (draining)
@@ -354,7 +349,7 @@ static void metrics_look(void *arg, uint64_t now_ms)
 	}
 }
 
-const struct web_page metrics_pages[] = {
+const struct web_page metrics_pages[] = {{"/", page_answer}, {"/figures.json", page_figures_answer},
 	{"/metrics", metrics_answer}, {"/healthz", health_answer}, {"/readyz", ready_answer}};
 const size_t metrics_page_count = sizeof(metrics_pages) / sizeof(metrics_pages[0]);
 
@@ -410,7 +405,7 @@ void metrics_drain(struct daemon *daemon)
 	if (!daemon->metrics)
 		return;
 	pthread_mutex_lock(&daemon->metrics->lock);
-	daemon->metrics->draining = true;
+	daemon->metrics->copy.draining = true;
 	pthread_mutex_unlock(&daemon->metrics->lock);
 }
 

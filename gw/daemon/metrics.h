@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The pages of the web server: /metrics, /healthz and /readyz. They are answered by its thread,
+// The pages of the web server: /, /metrics, /healthz and /readyz. They are answered by its thread,
 // which reads what workers and loops count where they count it, and what only main may read from a
 // copy that main makes each second.
 

@@ -118,9 +118,10 @@ enum ctl_server_order upstreams_ordered(const struct daemon *daemon, size_t upst
 {
 	const struct up_servers_shared *servers = &daemon->servers[upstream];
 
-	return servers->maint >> server & 1    ? CTL_SERVER_MAINT
-		: servers->drain >> server & 1 ? CTL_SERVER_DRAIN
-					       : CTL_SERVER_READY;
+	if (__atomic_load_n(&servers->maint, __ATOMIC_RELAXED) >> server & 1)
+		return CTL_SERVER_MAINT;
+	return __atomic_load_n(&servers->drain, __ATOMIC_RELAXED) >> server & 1 ? CTL_SERVER_DRAIN
+										: CTL_SERVER_READY;
 }
 
 static void bit_set(uint64_t *word, size_t bit, bool value)

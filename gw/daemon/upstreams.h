@@ -19,7 +19,8 @@ size_t upstreams_servers_up(const struct daemon *daemon, size_t upstream);
 void upstreams_server(
 	const struct daemon *daemon, size_t upstream, size_t server, struct up_server_view *view);
 
-// What an operator ordered of a server. It is kept in memory only: a restart makes all ready.
+// What an operator ordered of a server; any thread. It is kept in memory only: a restart makes all
+// ready.
 enum ctl_server_order upstreams_ordered(
 	const struct daemon *daemon, size_t upstream, size_t server);
 // Orders it: all loops follow within a turn. Logged, and told as an event, unless it is so already.

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "gw/daemon/alarm.h"
 
+#include <rte_cycles.h>
+
 #define OVERLOAD_CALM_MS 5000 // without overload before its alarm ends
 
 uint32_t workers_in_flight(const struct dp *dp, unsigned worker)
@@ -43,4 +45,14 @@ void workers_turn(struct daemon *daemon)
 	else if (now_ms - daemon->overloaded_ms >= OVERLOAD_CALM_MS)
 		alarm_end(daemon, sentence);
 	answers_turn(daemon, now_ms);
+}
+
+uint64_t workers_busy_us(const struct daemon *daemon, unsigned worker)
+{
+	const struct dp_stats *stats = dp_worker_stats(daemon->dp, worker);
+	unsigned __int128 cycles = 0;
+
+	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
+		cycles += __atomic_load_n(&stats->cycles[i], __ATOMIC_RELAXED);
+	return (uint64_t)(cycles * 1000000 / rte_get_tsc_hz());
 }

@@ -13,4 +13,7 @@ uint32_t workers_in_flight(const struct dp *dp, unsigned worker);
 // 5 s; and the alarm of answers that are not kept long enough, see answers.h.
 void workers_turn(struct daemon *daemon);
 
+// Microseconds that a worker spent on packets up to now. Any thread.
+uint64_t workers_busy_us(const struct daemon *daemon, unsigned worker);
+
 #endif

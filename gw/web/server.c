@@ -27,6 +27,18 @@
 
 static const char plain[] = "text/plain; charset=utf-8";
 
+// For what is shown as a page though it is none.
+static const char no_policy[] = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+// Of every answer, so that pages of other origins learn nothing, not even that it is there.
+static const char *const always[][2] = {
+	{"X-Content-Type-Options", "nosniff"},
+	{MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Referrer-Policy", "no-referrer"},
+};
+
 // When a connection last had a whole answer, or was made.
 struct connection {
 	int fd; // -1: the place is free
@@ -79,6 +91,9 @@ static struct MHD_Response *response_make(const struct web_answer *answer)
 {
 	struct stream *stream;
 
+	if (answer->body)
+		return MHD_create_response_from_buffer(
+			answer->body_len, (void *)answer->body, MHD_RESPMEM_PERSISTENT);
 	if (!answer->read)
 		return MHD_create_response_from_buffer(
 			answer->len, (void *)answer->text, MHD_RESPMEM_MUST_COPY);
@@ -103,8 +118,11 @@ static enum MHD_Result respond(struct web *web, struct MHD_Connection *connectio
 	struct MHD_Response *response = response_make(answer);
 	bool good = response &&
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type) &&
-		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") &&
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+		MHD_add_response_header(response, "Content-Security-Policy",
+			answer->policy ? answer->policy : no_policy);
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		good = good && MHD_add_response_header(response, always[i][0], always[i][1]);
 
 	if (good && answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		good = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
@@ -245,7 +263,7 @@ static void cut_slow(struct web *web, uint64_t now_ms)
 	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++) {
 		struct connection *place = &web->connection[i];
 
-		if (place->fd < 0 || now_ms - place->since_ms < WEB_IDLE_MS)
+		if (place->fd < 0 || now_ms - place->since_ms < web->conf.idle_ms)
 			continue;
 		shutdown(place->fd, SHUT_RDWR);
 		place->since_ms = now_ms;
@@ -351,6 +369,8 @@ int web_create(const struct web_conf *conf, struct web **out, struct error *erro
 	if (!web)
 		return error_set(error, -ENOMEM, "metrics: no memory");
 	web->conf = *conf;
+	if (!web->conf.idle_ms)
+		web->conf.idle_ms = WEB_IDLE_MS;
 	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
 		web->connection[i].fd = -1;
 	web->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

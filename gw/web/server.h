@@ -22,10 +22,14 @@
 #define WEB_TURN_MS         1000
 #define WEB_TEXT_MAX        2048 // bytes
 
-// What a page answers. The body is `text`, or, if `read` is there, what it writes.
+// What a page answers. The body is `text`, or, if `read` is there, what it writes, or, if `body` is
+// there, those bytes, which live as long as the server.
 struct web_answer {
 	unsigned status;
-	const char *type; // Content-Type
+	const char *type;   // Content-Type
+	const char *policy; // Content-Security-Policy; NULL: one that allows nothing
+	const char *body;
+	size_t body_len;
 	char text[WEB_TEXT_MAX];
 	size_t len;
 	// Writes the next bytes of the body into buf, at least one if there are any left and room
@@ -48,6 +52,7 @@ struct web_conf {
 	size_t page_count;
 	void (*turn)(void *arg, uint64_t now_ms); // each WEB_TURN_MS, in the server's thread
 	void *arg;                                // of pages and turn
+	uint32_t idle_ms;                         // tests: instead of WEB_IDLE_MS
 };
 
 // Written by the server's thread, read by any.

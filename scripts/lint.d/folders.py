@@ -31,10 +31,11 @@ MAY_INCLUDE = {
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body",
-    "gw/web": "base gw/conf gw/os/log.h",
+    "gw/web/page": "",  # bytes
+    "gw/web": "base gw/conf gw/os/log.h gw/web/page",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
-                 "gw/http gw/map gw/batch gw/body gw/upstream gw/web",
+                 "gw/http gw/map gw/batch gw/body gw/upstream gw/web gw/web/page",
     "gw/tools/ctl": "base crypto gw/conf gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "
                     "gw/ctl",

@@ -8,6 +8,8 @@
 #include "gw/daemon/metrics.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
+#include <rte_common.h>
+
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -83,6 +85,12 @@ static unsigned answered(const char *page, const char *accept, size_t step)
 	for (size_t i = 0; i < metrics_page_count; i++)
 		if (!strcmp(metrics_pages[i].path, page))
 			metrics_pages[i].answer(metrics, accept, &answer);
+	if (answer.body) {
+		text_len = answer.body_len;
+		memcpy(text, answer.body, text_len);
+		text[text_len] = 0;
+		return answer.status;
+	}
 	if (!answer.read) {
 		memcpy(text, answer.text, answer.len);
 		text_len = answer.len;
@@ -301,6 +309,38 @@ Test(metrics, readiness_is_ports_and_no_stop)
 	cr_expect_str_eq(text, "stopping\nthe link is down: port wan0\n");
 	gateway.metrics = NULL;
 	gateway.port[0].link_down = false;
+}
+
+// Names of counters, and nothing of the configuration but names; URLs of servers if it is private.
+Test(metrics, the_page_gets_figures)
+{
+	static const char *const listens[] = {
+		"127.0.0.1:1", "[::1]:1", "/run/x", "0.0.0.0:1", "[::]:1"};
+	struct dp_stats *stats = (struct dp_stats *)dp_worker_stats(bed.dp, 1);
+
+	dp_stat_add(stats, DP_STAT_drop_runt, 3);
+	server_of_it.text = "http://10.0.0.1/<i>";
+	gateway.alarm[0] = "an alarm";
+	gateway.alarm_count = 1;
+	for (size_t i = 0; i < 2 * RTE_DIM(listens); i++) {
+		const bool wanted = i >= RTE_DIM(listens), private = i % RTE_DIM(listens) < 3;
+
+		conf.metrics.listen = (char *)(uintptr_t)listens[i % RTE_DIM(listens)];
+		conf.metrics.server_urls = wanted;
+		metrics_free(metrics);
+		metrics = metrics_new(&gateway);
+		cr_expect_eq(answered("/figures.json", NULL, 100), 200);
+		cr_expect_not_null(strstr(text, "[\"drop_runt\",\"\",\"\",3,[0,3]]"), "%s", text);
+		cr_expect_not_null(strstr(text, "\"drop_runt\":\"shorter than its headers\""));
+		cr_expect_not_null(strstr(text, "\"alarms\":[\"an alarm\"]"));
+		cr_expect_not_null(strstr(text, "[\"server_up\",\"a.0\",\"a\",1]"));
+		cr_expect_eq(strstr(text, "[\"a.0\",\"http://10.0.0.1/\\u003ci\\u003e\"]") != NULL,
+			wanted || private, "%s", conf.metrics.listen);
+		cr_expect_eq(text[strlen(text) - 1], '}');
+	}
+	gateway.alarm_count = 0;
+	conf.metrics.listen = NULL;
+	stats->count[DP_STAT_drop_runt] = 0;
 }
 
 Test(metrics, the_page_has_each_as_it_is)

@@ -16,8 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BODY 1000000 // bytes of the long page
-#define HOST "Host: localhost\r\n"
+#define BODY    1000000 // bytes of the long page
+#define IDLE_MS 1500
+#define HOST    "Host: localhost\r\n"
 
 static char folder[] = "/tmp/test_web_server.XXXXXX", path[64];
 static char *hosts[] = {"gateway.example"};
@@ -69,10 +70,16 @@ static void turn(void *arg, uint64_t now_ms)
 	__atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
 }
 
+static void fixed_page(void *arg, const char *accept, struct web_answer *to)
+{
+	to->body = "<fixed>";
+	to->body_len = strlen("<fixed>");
+	to->policy = "script-src 'none'";
+}
+
 static const struct web_page pages[] = {
-	{"/short", short_page}, {"/long", long_page}, {"/bad", bad_page}};
-static const struct web_conf conf = {
-	.metrics = &metrics, .pages = pages, .page_count = 3, .turn = turn};
+	{"/short", short_page}, {"/long", long_page}, {"/bad", bad_page}, {"/fixed", fixed_page}};
+static struct web_conf conf = {.metrics = &metrics, .pages = pages, .page_count = 4, .turn = turn};
 
 static void set_up(void)
 {
@@ -144,7 +151,16 @@ Test(web_server, pages_are_answered)
 	cr_expect_not_null(strstr(got, "\r\n\r\n<a/b>"), "%s", got);
 	cr_expect_not_null(strstr(got, "X-Content-Type-Options: nosniff\r\n"), "%s", got);
 	cr_expect_not_null(strstr(got, "Cache-Control: no-store\r\n"), "%s", got);
+	cr_expect_not_null(
+		strstr(got,
+			"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; "),
+		"%s", got);
+	cr_expect_not_null(strstr(got, "Cross-Origin-Resource-Policy: same-origin\r\n"), "%s", got);
 	cr_expect_null(strcasestr(got, "access-control"), "%s", got);
+	got = asked("GET /fixed HTTP/1.1\r\n" HOST CLOSE);
+	cr_expect_not_null(strstr(got, "\r\n\r\n<fixed>"), "%s", got);
+	cr_expect_not_null(
+		strstr(got, "Content-Security-Policy: script-src 'none'\r\n"), "%s", got);
 	got = asked("GET /short?x=1 HTTP/1.1\r\n" HOST CLOSE);
 	cr_expect_not_null(strstr(got, "<none>"), "%s", got);
 	got = asked("GET /bad HTTP/1.1\r\n" HOST CLOSE);
@@ -269,6 +285,85 @@ Test(web_server, connections_are_bounded)
 	for (int i = 0; i < last; i++)
 		close(fds[i]);
 	cr_expect_eq(status_of(heard(fds[last])), 200);
+}
+
+// Makes it a server that waits less long.
+static void wait_less(void)
+{
+	struct error error;
+
+	web_free(web);
+	conf.idle_ms = IDLE_MS;
+	cr_assert_eq(web_create(&conf, &web, &error), 0, "%s", error.text);
+	cr_assert_eq(web_start(web), 0);
+}
+
+static uint64_t cut(void)
+{
+	struct web_stats stats;
+
+	web_get_stats(web, &stats);
+	return stats.cut;
+}
+
+// One that goes on sending is no better than one that is silent: the time is of a whole request.
+Test(web_server, a_request_byte_by_byte_is_cut)
+{
+	wait_less();
+	int slow = connected(), silent = connected();
+	unsigned sent = 0;
+
+	say(slow, "GET /short HTTP/1.1\r\n" HOST "X: ");
+	while (!cut() && sent < 1000) {
+		if (send(slow, "x", 1, MSG_NOSIGNAL) < 0)
+			break;
+		sent++;
+		poll(NULL, 0, 20);
+	}
+	cr_expect_gt(sent, 10);
+	cr_expect_lt(sent, 1000);
+	cr_expect_eq(status_of(heard(slow)), 0);
+	cr_expect_eq(status_of(heard(silent)), 0);
+	cr_expect_eq(status_of(asked("GET /short HTTP/1.1\r\n" HOST CLOSE)), 200);
+}
+
+// So is who asks and never reads, and who reads a byte now and then.
+Test(web_server, an_answer_that_is_not_read_is_cut)
+{
+	wait_less();
+	int deaf = connected(), slow = connected();
+	unsigned got = 0;
+
+	say(deaf, "GET /long HTTP/1.1\r\n" HOST "\r\n");
+	say(slow, "GET /long HTTP/1.1\r\n" HOST "\r\n");
+	while (cut() < 2 && got < 1000) {
+		if (read(slow, answer, 1) <= 0)
+			break;
+		got++;
+		poll(NULL, 0, 20);
+	}
+	cr_expect_eq(cut(), 2);
+	cr_expect_lt(got, 1000);
+	close(deaf);
+	close(slow);
+	for (int i = 0; i < 500 && __atomic_load_n(&streams_freed, __ATOMIC_RELAXED) < 2; i++)
+		poll(NULL, 0, 10);
+	cr_expect_eq(streams_freed, 2);
+}
+
+// One that asks again and again stays.
+Test(web_server, a_connection_that_is_used_stays)
+{
+	wait_less();
+	int fd = connected();
+
+	for (unsigned i = 0; i < 3 * IDLE_MS / 100; i++) {
+		say(fd, "GET /short HTTP/1.1\r\n" HOST "\r\n");
+		cr_assert_gt(read(fd, answer, sizeof(answer)), 0, "after %u", i);
+		poll(NULL, 0, 100);
+	}
+	cr_expect_eq(cut(), 0);
+	close(fd);
 }
 
 Test(web_server, heads_are_bounded)
