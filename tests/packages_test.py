@@ -76,6 +76,24 @@ def wrong_build_dependencies():
     return sorted(field("Build-Depends") - known - {"debhelper-compat"})
 
 
+# Of meson's names of libraries: the Debian package.
+LIBRARIES = {"libcrypto": "libssl-dev", "openssl": "libssl-dev", "sqlite3": "libsqlite3-dev",
+             "yaml-0.1": "libyaml-dev", "threads": "libc6-dev"}
+
+
+def wrong_libraries():
+    """What the programs are linked with is a build dependency."""
+    text = ""
+    for part in ("base", "crypto", "dataplane", "gw"):
+        for folder, _, names in os.walk(os.path.join(TOP, part)):
+            if "meson.build" in names:
+                text += read(os.path.relpath(os.path.join(folder, "meson.build"), TOP))
+    names = set(re.findall(r"\bdependency\('([^']+)'", text))
+    wanted = {LIBRARIES.get(name, f"{'' if name.startswith('lib') else 'lib'}{name}-dev")
+              for name in names}
+    return sorted(wanted - field("Build-Depends") - {"libc6-dev"})
+
+
 def wrong_version():
     meson = re.search(r"version: '([^']*)'", read("meson.build"))[1]
     debian = re.match(r"postern \((.*)-[^-]*\)", read(f"{DEBIAN}/changelog"))[1]
@@ -122,6 +140,7 @@ def main():
         ("what a package adds is there",
          [path for path in added if not os.path.exists(os.path.join(TOP, path))], False),
         ("scripts/install has the build dependencies", wrong_build_dependencies(), False),
+        ("each library is a build dependency", wrong_libraries(), False),
         ("the versions agree", wrong_version(), False),
         ("preinst knows the version of the store", wrong_store_version(), False),
         ("unit and scripts agree on key and store", wrong_key(), False),

@@ -77,6 +77,20 @@ static int check_memory_and_nics(const struct conf *conf, const struct eal_conf 
 	return rc;
 }
 
+void machine_needs(const struct conf *conf, uint64_t *memory_mb, uint64_t *descriptors)
+{
+	const bool huge_pages = conf->workers.huge_pages != CONF_HUGE_NO;
+	uint16_t mtu = 0;
+
+	for (size_t i = 0; i < conf->port_count; i++)
+		if (conf->ports[i].mtu > mtu)
+			mtu = conf->ports[i].mtu;
+	const struct dp_conf sizes = machine_dp_sizes(conf, mtu);
+
+	*memory_mb = eal_memory_mb(dp_eal_bytes(&sizes, huge_pages));
+	*descriptors = descriptors_needed(conf, huge_pages ? *memory_mb / HUGE_PAGE_MB : 0);
+}
+
 int machine_raise_descriptors(const struct conf *conf, uint16_t mtu)
 {
 	size_t memory_mb;

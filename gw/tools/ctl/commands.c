@@ -8,6 +8,7 @@
 #include "gw/tools/ctl/device.h"
 #include "gw/tools/ctl/events.h"
 #include "gw/tools/ctl/local.h"
+#include "gw/tools/ctl/preflight.h"
 #include "gw/tools/ctl/store.h"
 #include "gw/tools/ctl/upstream.h"
 
@@ -89,6 +90,13 @@ const struct cli_command cli_commands[] = {
 	{"check", "FILE", CLI_NO_FILES, cli_check, "check a configuration file; needs no daemon",
 		"Also whether the files, directories and groups that it names are there and can "
 		"be\nused, with the rights of whoever asks.\n"},
+	{"preflight", "[FILE]", 0, cli_preflight,
+		"would the gateway start on this machine; needs no daemon",
+		"Looks at CPU, workers' CPUs, huge pages, limits, clock, ports, listeners, key, "
+		"store "
+		"and\nfiles, for the configuration FILE (default " CONF_PATH_DEFAULT "). Each "
+		"finding has the\ncommand that mends it. Exit code 1 if the gateway would not "
+		"start. Nothing is changed.\n"},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
 };

@@ -9,7 +9,7 @@
 
 struct cli_command {
 	const char *name;      // "device add"
-	const char *arguments; // "FILE", "NAME FILE", or "" for none
+	const char *arguments; // "FILE", "[FILE]", "NAME FILE", or "" for none
 	unsigned options;      // enum cli_option that it takes
 	cli_command_fn *run;
 	const char *help;    // one line

@@ -3,12 +3,13 @@
 #include "gw/tools/ctl/json.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-static void print_text(FILE *out, const struct ctl_cbor *text)
+static void print_quoted(FILE *out, const uint8_t *text, uint64_t len)
 {
 	putc('"', out);
-	for (uint64_t i = 0; i < text->value; i++) {
-		uint8_t c = text->data[i];
+	for (uint64_t i = 0; i < len; i++) {
+		uint8_t c = text[i];
 
 		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", c);
@@ -18,6 +19,16 @@ static void print_text(FILE *out, const struct ctl_cbor *text)
 			putc(c, out); // the message was checked to be UTF-8
 	}
 	putc('"', out);
+}
+
+static void print_text(FILE *out, const struct ctl_cbor *text)
+{
+	print_quoted(out, text->data, text->value);
+}
+
+void cli_json_text(FILE *out, const char *text)
+{
+	print_quoted(out, (const uint8_t *)text, strlen(text));
 }
 
 static void print_bytes(FILE *out, const struct ctl_cbor *bytes)

@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 // The key-encryption key is opened, unless systemd brings it.
-static int check_kek(const struct conf *conf)
+static int check_kek(const struct conf *conf, FILE *errors)
 {
 	struct error error = {0};
 	struct kek *kek;
@@ -23,7 +23,7 @@ static int check_kek(const struct conf *conf)
 	int ret = kek_load(conf->devices.kek, &kek, &error);
 
 	if (ret < 0)
-		fprintf(stderr, "%s:%u: devices.kek: %s\n", conf->path,
+		fprintf(errors, "%s:%u: devices.kek: %s\n", conf->path,
 			conf_line(conf, &conf->devices.kek), error.text);
 	else
 		kek_free(kek);
@@ -31,7 +31,7 @@ static int check_kek(const struct conf *conf)
 }
 
 // The files of each upstream's TLS are read.
-static int check_tls(const struct conf *conf)
+static int check_tls(const struct conf *conf, FILE *errors)
 {
 	int ret = 0;
 
@@ -42,7 +42,7 @@ static int check_tls(const struct conf *conf)
 		int rc = tls_files_check(&upstream->tls, &wrong, &error);
 
 		if (rc)
-			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path,
+			fprintf(errors, "%s:%u: upstreams.%s.%s\n", conf->path,
 				conf_line(conf, wrong), upstream->name, error.text);
 		ret = rc ? rc : ret;
 	}
@@ -50,7 +50,7 @@ static int check_tls(const struct conf *conf)
 }
 
 // The files of all headers are read, and the values measured as a route sends them.
-static int check_headers(const struct conf *conf)
+static int check_headers(const struct conf *conf, FILE *errors)
 {
 	int ret = 0;
 
@@ -70,15 +70,26 @@ static int check_headers(const struct conf *conf)
 			is_route ? route->header_count : 0, upstream->headers,
 			upstream->header_count, &lines, &wrong, &error);
 		if (rc && is_route)
-			fprintf(stderr, "%s:%u: routes[%zu].%s\n", conf->path, wrong->line,
+			fprintf(errors, "%s:%u: routes[%zu].%s\n", conf->path, wrong->line,
 				i - conf->upstream_count, error.text);
 		else if (rc)
-			fprintf(stderr, "%s:%u: upstreams.%s.%s\n", conf->path, wrong->line,
+			fprintf(errors, "%s:%u: upstreams.%s.%s\n", conf->path, wrong->line,
 				upstream->name, error.text);
 		header_lines_free(lines);
 		ret = rc ? rc : ret;
 	}
 	return ret;
+}
+
+int cli_check_files(const struct conf *conf, FILE *errors)
+{
+	int ret = conf_check_files(conf, errors);
+
+	if (ret == 0)
+		ret = check_kek(conf, errors);
+	if (ret == 0)
+		ret = check_tls(conf, errors);
+	return ret == 0 ? check_headers(conf, errors) : ret;
 }
 
 int cli_check(struct cli *cli, const char *path)
@@ -88,15 +99,8 @@ int cli_check(struct cli *cli, const char *path)
 
 	if (conf_load(path, &conf, stderr) < 0)
 		return CLI_FAILED;
-	if (!(cli->given & CLI_NO_FILES)) {
-		ret = conf_check_files(conf, stderr);
-		if (ret == 0)
-			ret = check_kek(conf);
-		if (ret == 0)
-			ret = check_tls(conf);
-		if (ret == 0)
-			ret = check_headers(conf);
-	}
+	if (!(cli->given & CLI_NO_FILES))
+		ret = cli_check_files(conf, stderr);
 	conf_free(conf);
 	if (ret < 0)
 		return CLI_FAILED;
