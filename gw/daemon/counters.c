@@ -68,19 +68,28 @@ static const char *stage_read(const struct counters *at, size_t row, struct coun
 	return is_cycles ? "cycles" : "packets";
 }
 
-// Ports: frames between a port and the kernel TAP beside it.
+// Ports: what their drivers count, and frames between them and the kernel TAP beside them.
 
 static const struct {
 	const char *name, *help;
 	size_t offset;
 } of_port[] = {
+	{"rx_missed", "frames that the NIC dropped since the workers took none: they are too slow",
+		offsetof(struct daemon_port, driver_missed)},
+	{"rx_errors", "frames that the NIC or driver refused as damaged",
+		offsetof(struct daemon_port, driver_errors)},
+	{"rx_no_mbuf", "frames for which the driver found no packet buffer",
+		offsetof(struct daemon_port, driver_no_mbuf)},
+	{"tx_errors", "frames that the NIC or driver could not send",
+		offsetof(struct daemon_port, driver_tx_errors)},
 	{"to_kernel_failed", "frames that the kernel did not take, its TAP is down perhaps",
 		offsetof(struct daemon_port, to_kernel_failed)},
 	{"from_kernel_full", "frames of the kernel for which the worker had no room",
 		offsetof(struct daemon_port, from_kernel_full)},
 };
 
-#define PORT_ROWS (ROWS(of_port) + 1)
+#define KERNEL_ROWS 4 // where those of the kernel TAP begin
+#define PORT_ROWS   (ROWS(of_port) + 1)
 
 static size_t port_rows(const struct counters *at)
 {
@@ -99,10 +108,11 @@ static const char *port_read(const struct counters *at, size_t row, struct count
 		counter->value = !port->link_down;
 		return "link_up";
 	}
-	if (port->tap_fd < 0)
+	if (port->tap_fd < 0 && row >= KERNEL_ROWS)
 		return NULL;
 	counter->help = of_port[row].help;
-	counter->value = *(const uint64_t *)((const char *)port + of_port[row].offset);
+	counter->value = __atomic_load_n(
+		(const uint64_t *)((const char *)port + of_port[row].offset), __ATOMIC_RELAXED);
 	return of_port[row].name;
 }
 

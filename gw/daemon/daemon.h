@@ -30,6 +30,8 @@ struct daemon_port {
 	bool link_down;            // link.c: the state that was logged last
 	uint64_t to_kernel_failed; // kernel.c: frames that the kernel refused
 	uint64_t from_kernel_full; // kernel.c: frames of the kernel for which no worker had room
+	// link.c: what the driver counted when it was asked last.
+	uint64_t driver_missed, driver_errors, driver_no_mbuf, driver_tx_errors;
 };
 
 // Live contexts, counted by census.c for all who ask before good_until_tsc.

@@ -41,6 +41,19 @@ static void link_look(struct daemon_port *port)
 			port->conf->kernel, strerror(-rc));
 }
 
+// Keeps what a driver counts, so that who reads counters needs no driver.
+static void driver_look(struct daemon_port *port)
+{
+	struct rte_eth_stats stats;
+
+	if (rte_eth_stats_get(port->port_id, &stats))
+		return;
+	__atomic_store_n(&port->driver_missed, stats.imissed, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->driver_errors, stats.ierrors, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->driver_no_mbuf, stats.rx_nombuf, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->driver_tx_errors, stats.oerrors, __ATOMIC_RELAXED);
+}
+
 void link_turn(struct daemon *daemon)
 {
 	const uint64_t now_ms = clock_ms();
@@ -48,6 +61,8 @@ void link_turn(struct daemon *daemon)
 	if (now_ms < daemon->link_look_ms)
 		return;
 	daemon->link_look_ms = now_ms + LOOK_MS;
-	for (size_t i = 0; i < daemon->port_count; i++)
+	for (size_t i = 0; i < daemon->port_count; i++) {
 		link_look(&daemon->port[i]);
+		driver_look(&daemon->port[i]);
+	}
 }
