@@ -351,6 +351,15 @@ static uint64_t alarms(const struct daemon *daemon)
 	return daemon->alarm_count;
 }
 
+static uint64_t busy(const struct daemon *daemon)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		sum += workers_busy_us(daemon, i);
+	return sum;
+}
+
 static const struct own_row of_states[] = {
 	{"devices", "security contexts in the table", UNIT_COUNT, true, devices, NULL},
 	{"devices_retiring", "removed devices whose memory is not free yet", UNIT_COUNT, true,
@@ -368,6 +377,8 @@ static const struct own_row of_states[] = {
 		"how long an answer is kept for copies at the present rate, 262143 at most",
 		UNIT_MS, true, answers_kept, answers_kept_of},
 	{"alarms", "alarms that `posternctl status` shows", UNIT_COUNT, true, alarms, NULL},
+	{"busy", "microseconds that workers spent on packets, in all", UNIT_US, false, busy,
+		workers_busy_us},
 };
 
 static size_t state_rows(const struct counters *at)

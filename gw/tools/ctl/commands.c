@@ -10,11 +10,15 @@
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/preflight.h"
 #include "gw/tools/ctl/store.h"
+#include "gw/tools/ctl/top.h"
 #include "gw/tools/ctl/upstream.h"
 
 const struct cli_command cli_commands[] = {
 	{"status", "", 0, cli_status, "state of ports, workers, devices and upstreams", NULL},
 	{"stats", "", CLI_ALL | CLI_WORKER, cli_stats, "counters that are not 0", NULL},
+	{"top", "", 0, cli_top, "rates, latencies, workers, upstreams and drops, live",
+		"The screen is drawn again every 2 s. q ends it, the space bar pauses. Without a "
+		"terminal,\none screen of the next second is printed.\n"},
 	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE | CLI_SETTINGS, cli_device_add,
 		"add a device",
 		"FILE, or standard input if it is -, holds one JSON object as in an import:\n"

@@ -25,6 +25,7 @@
 #define TEXT_ROOM (64 << 20)
 #define TABLE     "metrics.md" // written to the directory that the test runs in
 #define PAGE      SOURCE_ROOT "/docs/metrics.md"
+#define DASHBOARD SOURCE_ROOT "/packaging/grafana/postern.json"
 #define RULES     SOURCE_ROOT "/packaging/prometheus/postern.rules.yml"
 
 static struct bed bed;
@@ -377,28 +378,39 @@ Test(metrics, the_page_has_each_as_it_is)
 		unlink(TABLE);
 }
 
-Test(metrics, alert_rules_name_what_is_there)
+// Expects that each metric that a file names is there; returns how many names it has.
+static unsigned expect_names(const char *named)
 {
-	FILE *rules = fopen(RULES, "r");
-	char line[1024];
+	FILE *file = fopen(named, "r");
+	char line[4096];
 	unsigned names = 0;
 
 	answered("/metrics", NULL, 4096);
 	families_read();
-	cr_assert_not_null(rules);
-	while (fgets(line, sizeof(line), rules)) {
+	cr_assert_not_null(file, "%s", named);
+	while (fgets(line, sizeof(line), file)) {
 		for (const char *at = line; (at = strstr(at, "postern_")); names++) {
 			size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
 			bool there = false;
 
 			for (size_t i = 0; i < family_count; i++)
 				there |= is_of(at, len, &families[i]);
-			cr_expect(there, "%.*s", (int)len, at);
+			cr_expect(there, "%s: %.*s", named, (int)len, at);
 			at += len;
 		}
 	}
-	fclose(rules);
-	cr_expect_gt(names, 10);
+	fclose(file);
+	return names;
+}
+
+Test(metrics, alert_rules_name_what_is_there)
+{
+	cr_expect_gt(expect_names(RULES), 10);
+}
+
+Test(metrics, the_dashboard_names_what_is_there)
+{
+	cr_expect_gt(expect_names(DASHBOARD), 40);
 }
 
 static uint64_t cpu_us(void)
