@@ -38,6 +38,7 @@ struct dp_route {
 struct dp_route_index;
 
 struct dp_policy {
+	uint16_t number; // of the configuration that it is of; requests and access records have it
 	const struct dp_route *routes; // the first that matches wins
 	unsigned route_count;
 	const struct dp_route_index *index; // of these routes

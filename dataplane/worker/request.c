@@ -233,6 +233,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.context_generation = x->context_generation,
 		.route = route,
 		.route_slot = w->policy->routes[route].slot,
+		.snapshot = w->policy->number,
 		.response_max =
 			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
 		.payload_max = dp_payload_max(dp_context_max_message(ctx)),

@@ -62,7 +62,8 @@ static bool check_path_fits(const char *text)
 
 static bool upstream_name_fits(const char *text)
 {
-	return strcmp(text, "none") != 0 && made_of(text, lower, upper, "0123456789_.-");
+	return strcmp(text, "none") != 0 && strcmp(text, "gone") != 0 &&
+		made_of(text, lower, upper, "0123456789_.-");
 }
 
 static bool group_fits(const char *text)
@@ -106,7 +107,8 @@ const struct conf_form conf_memif_form = {
 const struct conf_form conf_check_path_form = {
 	check_path_fits, "the path of a URL, maybe with a query, such as /healthz"};
 const struct conf_form conf_upstream_name_form = {upstream_name_fits,
-	"a name of letters, digits, _, . and - (those with builtin:, and none, are there already)"};
+	"a name of letters, digits, _, . and - (those with builtin:, none and gone are there "
+	"already)"};
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};
 const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine"};
 const struct conf_form conf_listen_form = {listen_fits,

@@ -20,9 +20,10 @@ static const char *route_of(const struct daemon *daemon, const struct dp_access_
 	if (record->path_cut || coap_body_parse(&body, record->path, record->path_len) != COAP_OK ||
 		!dp_path_read(&path, &body))
 		return NULL;
-	int route = dp_route_find(daemon->routes.policy.index, &path, record->method);
+	const struct snapshot *snapshot = daemon->snapshot;
+	int route = dp_route_find(snapshot->routes.policy.index, &path, record->method);
 
-	return route < 0 ? NULL : daemon->conf->routes[route].path.text;
+	return route < 0 ? NULL : snapshot->conf->routes[route].path.text;
 }
 
 static void line_put(struct daemon *daemon, const struct dp_access_record *record)

@@ -503,8 +503,8 @@ static bool copy_next(struct counters *at, struct counter *counter)
 
 bool counters_next(struct counters *at, struct counter *counter)
 {
-	if (!at->servers_most)
-		at->servers_most = counters_servers_most(at->daemon->conf);
+	if (!at->begun)
+		counters_upstream_begin(at);
 	for (; at->source < ROWS(sources); at->source++, at->row = 0) {
 		const struct source *source = &sources[at->source];
 

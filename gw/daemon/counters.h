@@ -49,8 +49,10 @@ struct counters {
 	bool grouped;
 	const struct counters_copy *copy; // for another thread than main, which wants `grouped`
 	size_t source, row;
-	size_t copied;       // of copy
-	size_t servers_most; // of an upstream
+	size_t copied; // of copy
+	bool begun;
+	size_t slots, servers; // of upstreams and servers, when it began
+	bool some_gone;        // of them
 };
 
 // Reads the next counter; false behind the last. Texts of *counter are valid as long as the daemon.

@@ -13,7 +13,7 @@
 #include "gw/daemon/answers.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/route_slots.h"
-#include "gw/daemon/routes.h"
+#include "gw/daemon/snapshot.h"
 #include "gw/store/jobs.h"
 #include "gw/upstream/loop.h"
 #include "gw/web/server.h"
@@ -53,16 +53,15 @@ struct daemon_disk {
 // All that main owns. Other threads get what they need by pointers of their own. start.c writes the
 // first part once.
 struct daemon {
-	struct conf *conf;
+	struct conf *conf; // of the start; of what a reload changes, see snapshot
 	struct kek *kek;
 	struct store *store; // NULL from when the store thread has it
 	struct store_thread *store_thread;
-	struct routes routes;
 	struct route_slots route_slots; // start.c adds names; outlives the data plane
 	struct dp *dp;
 	struct registry registry;
 	struct up_access_log *access;         // NULL: none
-	struct up_servers_shared *servers;    // of each upstream; shared with the loops
+	struct up_slots *slots;               // shared with the loops
 	struct up_loop *loop[CONF_LOOPS_MAX]; // HTTP loops: conf->workers.loops of them
 	struct ctl_server *ctl;
 	struct ctl_ops ops;
@@ -79,14 +78,14 @@ struct daemon {
 	struct metrics *metrics; // NULL: off
 	struct web *web;         // NULL: off
 
-	uint64_t turns;         // loop.c; atomic: read by health.c
-	bool stopping;          // stop.c, and the verb shutdown
-	bool importing;         // import_verb.c: one import at a time
-	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again
-	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
+	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
+	uint64_t turns;            // loop.c; atomic: read by health.c
+	bool stopping;             // stop.c, and the verb shutdown
+	bool importing;            // import_verb.c: one import at a time
+	uint64_t link_look_ms;     // link.c; CLOCK_MONOTONIC: when to look at the links again
+	uint64_t overloaded_ms;    // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct answers_watch answers; // workers.c
 	struct daemon_disk disk;
-	size_t *servers_up;      // upstreams.c: of each upstream, the number that was reported last
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync
 	const char *alarm[DAEMON_ALARMS_MAX]; // alarm.c: sentences for `posternctl status`
 	size_t alarm_count;

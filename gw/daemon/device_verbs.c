@@ -172,9 +172,9 @@ void verb_device_list(void *arg, struct ctl_request *req, const char *after, uns
 	op->search.daemon = daemon;
 	op->search.filter = *filter;
 	op->search.limits = (struct device_limits){
-		.rate_cost = daemon->routes.policy.rate_cost,
-		.rate_fill = daemon->routes.policy.rate_fill,
-		.max_in_flight = daemon->routes.policy.max_in_flight,
+		.rate_cost = daemon->snapshot->routes.policy.rate_cost,
+		.rate_fill = daemon->snapshot->routes.policy.rate_fill,
+		.max_in_flight = daemon->snapshot->routes.policy.max_in_flight,
 	};
 	snprintf(op->search.after, sizeof(op->search.after), "%s", after);
 	op->search.room = limit;

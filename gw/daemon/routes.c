@@ -21,7 +21,8 @@ static enum dp_target target_of(enum conf_target to)
 	return DP_TARGET_UPSTREAM;
 }
 
-int routes_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
+int routes_make(
+	struct routes *routes, const struct conf *conf, uint16_t number, struct route_slots *slots)
 {
 	size_t segments = 0;
 
@@ -64,6 +65,7 @@ int routes_make(struct routes *routes, const struct conf *conf, struct route_slo
 		return -ENOMEM;
 	}
 	routes->policy = (struct dp_policy){
+		.number = number,
 		.index = routes->index,
 		.routes = routes->route,
 		.route_count = conf->route_count,

@@ -15,10 +15,10 @@ struct routes {
 	struct dp_route_index *index;
 };
 
-// Texts stay those of conf, which must outlive *routes. Routes get their slots. Returns 0 or
-// -ENOMEM.
-int routes_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
-	__attribute__((warn_unused_result));
+// Texts stay those of conf, which must outlive *routes. number: of the snapshot. Routes get their
+// slots. Returns 0 or -ENOMEM.
+int routes_make(struct routes *routes, const struct conf *conf, uint16_t number,
+	struct route_slots *slots) __attribute__((warn_unused_result));
 void routes_free(struct routes *routes);
 
 #endif

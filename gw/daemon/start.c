@@ -14,7 +14,6 @@
 #include "gw/daemon/ports.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
-#include "gw/daemon/routes.h"
 #include "gw/daemon/stop.h"
 #include "gw/daemon/upstreams.h"
 #include "gw/daemon/verbs.h"
@@ -78,7 +77,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	dp_conf.nap_when_idle = conf->workers.share_cpus ||
 		(conf->workers.mode == CONF_MODE_ADAPTIVE && !dp_conf.has_nic);
 	dp_conf.share_cpus = conf->workers.share_cpus;
-	dp_conf.policy = &daemon->routes.policy;
+	dp_conf.policy = &daemon->snapshot->routes.policy;
 
 	daemon->dp = dp_create(&dp_conf, &error);
 	if (!daemon->dp) {
@@ -201,9 +200,10 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 			*mtu = daemon->conf->ports[i].mtu;
 	daemon->frame_max = kernel_tap_frame_max(*mtu);
 	daemon->frame = malloc(daemon->frame_max);
-	daemon->servers_up = calloc(daemon->conf->upstream_count + 1, sizeof(size_t));
-	rc = daemon->frame && daemon->servers_up
-		? routes_make(&daemon->routes, daemon->conf, &daemon->route_slots)
+	daemon->slots = up_slots_create(daemon->conf->workers.loops);
+	rc = daemon->frame && daemon->slots
+		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots},
+			  daemon->conf, 1, &daemon->snapshot)
 		: -ENOMEM;
 	if (rc) {
 		log_error("no memory");

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "gw/daemon/census.h"
 #include "gw/daemon/link.h"
-#include "gw/daemon/upstreams.h"
 #include "gw/daemon/workers.h"
 
 #include <rte_cycles.h>
@@ -78,14 +77,15 @@ static unsigned busy_permille(const struct daemon *daemon, const struct dp_stats
 static void upstream_status(
 	const struct daemon *daemon, size_t index, struct ctl_upstream_status *status)
 {
-	const struct conf_upstream *conf = &daemon->conf->upstreams[index];
+	const struct conf_upstream *conf = &daemon->snapshot->conf->upstreams[index];
+	const struct up_slot *slot = daemon->snapshot->slot[index];
 
 	*status = (struct ctl_upstream_status){
 		.name = conf->name,
 		.servers = conf->server_count,
-		.servers_up = upstreams_servers_up(daemon, index),
-		.in_flight = upstreams_stat(daemon, index, UP_STAT_inflight),
-		.queued = upstreams_stat(daemon, index, UP_STAT_waiting),
+		.servers_up = up_slot_servers_up(slot),
+		.in_flight = up_slot_stat(slot, UP_STAT_inflight),
+		.queued = up_slot_stat(slot, UP_STAT_waiting),
 	};
 }
 
@@ -93,11 +93,11 @@ static void bodies_status(
 	const struct daemon *daemon, unsigned loop, struct ctl_bodies_status *status)
 {
 	const struct conf *conf = daemon->conf;
+	const uint64_t *stat = daemon->slots->none->loop[loop].stat;
 
 	*status = (struct ctl_bodies_status){
-		.bodies =
-			up_loop_stat(daemon->loop[loop], conf->upstream_count, UP_STAT_body_bodies),
-		.bytes = up_loop_stat(daemon->loop[loop], conf->upstream_count, UP_STAT_body_bytes),
+		.bodies = __atomic_load_n(&stat[UP_STAT_body_bodies], __ATOMIC_RELAXED),
+		.bytes = __atomic_load_n(&stat[UP_STAT_body_bytes], __ATOMIC_RELAXED),
 		.memory = conf->bodies.memory / conf->workers.loops,
 	};
 }
@@ -110,7 +110,7 @@ void verb_status(void *arg, struct ctl_request *req)
 	struct ctl_worker_status workers[DP_WORKERS_MAX] = {0};
 	struct ctl_bodies_status bodies[CONF_LOOPS_MAX];
 	struct ctl_upstream_status *upstreams =
-		calloc(daemon->conf->upstream_count + 1, sizeof(*upstreams));
+		calloc(daemon->snapshot->conf->upstream_count + 1, sizeof(*upstreams));
 	const struct daemon_counts *counts = &daemon->counts;
 	struct ctl_device_count states[CTL_DEVICE_STATE_COUNT];
 	size_t state_count = 0;
@@ -134,7 +134,7 @@ void verb_status(void *arg, struct ctl_request *req)
 		workers[i].overload = dp_rung_name(dp_worker_rung(daemon->dp, i));
 		workers[i].answers_kept_ms = daemon->answers.kept_ms[i];
 	}
-	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
+	for (size_t i = 0; i < daemon->snapshot->conf->upstream_count; i++)
 		upstream_status(daemon, i, &upstreams[i]);
 
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
@@ -156,7 +156,7 @@ void verb_status(void *arg, struct ctl_request *req)
 		.bodies = bodies,
 		.bodies_count = daemon->conf->workers.loops,
 		.upstreams = upstreams,
-		.upstream_count = daemon->conf->upstream_count,
+		.upstream_count = daemon->snapshot->conf->upstream_count,
 		.alarms = daemon->alarm,
 		.alarm_count = daemon->alarm_count,
 	};

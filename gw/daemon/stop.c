@@ -7,7 +7,6 @@
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
-#include "gw/daemon/routes.h"
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
 #include "gw/os/notify.h"
@@ -136,24 +135,25 @@ int daemon_stop(struct daemon *daemon)
 			close(daemon->port[i].tap_fd);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_free(daemon->loop[i]);
-	free(daemon->servers);
 	access_turn(daemon);
 	up_access_log_free(daemon->access);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);
 	if (daemon->eal_started)
 		eal_stop();
-	routes_free(&daemon->routes);
 	route_slots_free(&daemon->route_slots);
 	kek_free(daemon->kek);
 	free(daemon->frame);
-	free(daemon->servers_up);
 	if (daemon->epoll_fd >= 0)
 		close(daemon->epoll_fd);
 	if (daemon->signal_fd >= 0)
 		close(daemon->signal_fd);
 	if (!rc && (daemon->started_ms || daemon->stopping))
 		log_notice(daemon->started_ms ? "stopped" : "stopped before it was ready");
+	if (daemon->snapshot && daemon->snapshot->conf == daemon->conf)
+		daemon->snapshot->conf = NULL;
+	snapshot_free(daemon->snapshot);
+	up_slots_free(daemon->slots);
 	conf_free(daemon->conf);
 	log_stop();
 	return rc;

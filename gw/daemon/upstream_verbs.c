@@ -10,27 +10,29 @@
 static bool upstream_find(
 	const struct daemon *daemon, struct ctl_request *req, const char *name, size_t *index)
 {
-	for (*index = 0; *index < daemon->conf->upstream_count; (*index)++)
-		if (!strcmp(daemon->conf->upstreams[*index].name, name))
+	const struct conf *conf = daemon->snapshot->conf;
+
+	for (*index = 0; *index < conf->upstream_count; (*index)++)
+		if (!strcmp(conf->upstreams[*index].name, name))
 			return true;
 	ctl_request_error(req, CTL_NO_SUCH_SERVER, "there is no upstream %s", name);
 	return false;
 }
 
 // By its URL as it stands in the file, or by its name, "telemetry.0".
-static bool server_find(const struct conf_upstream *upstream, struct ctl_request *req,
-	const char *name, size_t *index)
+static const struct conf_server *server_find(
+	const struct conf_upstream *upstream, struct ctl_request *req, const char *name)
 {
-	for (*index = 0; *index < upstream->server_count; (*index)++) {
-		const struct conf_server *server = &upstream->servers[*index];
+	for (size_t i = 0; i < upstream->server_count; i++) {
+		const struct conf_server *server = &upstream->servers[i];
 
 		if (!strcmp(server->text, name) || !strcmp(server->name, name))
-			return true;
+			return server;
 	}
 	ctl_request_error(req, CTL_NO_SUCH_SERVER,
 		"upstream %s has no server %s; \"upstream show\" has their names", upstream->name,
 		name);
-	return false;
+	return NULL;
 }
 
 void verb_upstream_show(void *arg, struct ctl_request *req, const char *name)
@@ -41,14 +43,17 @@ void verb_upstream_show(void *arg, struct ctl_request *req, const char *name)
 
 	if (!upstream_find(daemon, req, name, &u))
 		return;
-	const struct conf_upstream *conf = &daemon->conf->upstreams[u];
+	const struct conf_upstream *conf = &daemon->snapshot->conf->upstreams[u];
 	for (size_t s = 0; s < conf->server_count; s++) {
-		upstreams_server(daemon, u, s, &view);
+		const struct up_server_slot *slot =
+			up_server_slot_find(daemon->snapshot->slot[u], conf->servers[s].text);
+
+		up_server_slot_view(slot, &view);
 		const struct ctl_server_status status = {
 			.name = conf->servers[s].name,
 			.url = conf->servers[s].text,
 			.weight = conf->servers[s].weight,
-			.order = upstreams_ordered(daemon, u, s),
+			.order = upstreams_ordered(slot),
 			.health = view.down    ? "down"
 				: view.ejected ? "ejected"
 					       : "up",
@@ -64,15 +69,19 @@ void verb_upstream_show(void *arg, struct ctl_request *req, const char *name)
 	ctl_request_end(req);
 }
 
-void verb_server_order(void *arg, struct ctl_request *req, const char *upstream, const char *server,
+void verb_server_order(void *arg, struct ctl_request *req, const char *upstream, const char *name,
 	enum ctl_server_order order)
 {
 	struct daemon *daemon = arg;
-	size_t u, s;
+	const struct conf_server *server;
+	size_t u;
 
-	if (!upstream_find(daemon, req, upstream, &u) ||
-		!server_find(&daemon->conf->upstreams[u], req, server, &s))
+	if (!upstream_find(daemon, req, upstream, &u))
 		return;
-	upstreams_order(daemon, u, s, order);
+	server = server_find(&daemon->snapshot->conf->upstreams[u], req, name);
+	if (!server)
+		return;
+	upstreams_order(
+		daemon, up_server_slot_find(daemon->snapshot->slot[u], server->text), order);
 	ctl_request_end(req);
 }

@@ -8,7 +8,7 @@
 
 // arg: the daemon, as for all of struct ctl_ops.
 void verb_upstream_show(void *arg, struct ctl_request *req, const char *upstream);
-void verb_server_order(void *arg, struct ctl_request *req, const char *upstream, const char *server,
+void verb_server_order(void *arg, struct ctl_request *req, const char *upstream, const char *name,
 	enum ctl_server_order order);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void on_device_gone(void *arg, uint32_t context, uint32_t generation)
@@ -24,6 +23,8 @@ int upstreams_start(struct daemon *daemon)
 {
 	struct up_loop_config config = {
 		.conf = daemon->conf,
+		.snapshot = daemon->snapshot->number,
+		.slots = daemon->slots,
 		.loops = daemon->conf->workers.loops,
 		.name = registry_name,
 		.name_arg = &daemon->registry,
@@ -31,12 +32,7 @@ int upstreams_start(struct daemon *daemon)
 	struct error error;
 	int rc = 0;
 
-	daemon->servers = calloc(daemon->conf->upstream_count + 1, sizeof(daemon->servers[0]));
-	if (!daemon->servers) {
-		log_error("no memory");
-		return -ENOMEM;
-	}
-	config.servers = daemon->servers;
+	up_slots_current(daemon->slots, daemon->conf);
 	if (daemon->conf->log.access)
 		rc = up_access_log_create(
 			&daemon->conf->log, config.loops, &daemon->access, &error);
@@ -64,27 +60,6 @@ int upstreams_start(struct daemon *daemon)
 	return rc;
 }
 
-uint64_t upstreams_stat(const struct daemon *daemon, size_t upstream, enum up_stat stat)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
-		sum += up_loop_stat(daemon->loop[i], upstream, stat);
-	return sum;
-}
-
-size_t upstreams_servers_up(const struct daemon *daemon, size_t index)
-{
-	size_t least = daemon->conf->upstreams[index].server_count;
-
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++) {
-		size_t up = up_loop_servers_up(daemon->loop[i], index);
-
-		least = up < least ? up : least;
-	}
-	return least;
-}
-
 static bool has_batches(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->route_count; i++)
@@ -96,72 +71,54 @@ static bool has_batches(const struct conf *conf)
 static void refusals_tell(struct daemon *daemon)
 {
 	static const char sentence[] = "a service refuses batches as a whole; the log says which";
+	const struct snapshot *snapshot = daemon->snapshot;
 	uint64_t refusing = 0;
 
-	for (size_t i = 0; i < daemon->conf->upstream_count; i++)
-		refusing += upstreams_stat(daemon, i, UP_STAT_batch_refusing);
+	for (size_t i = 0; i < snapshot->conf->upstream_count; i++)
+		refusing += up_slot_stat(snapshot->slot[i], UP_STAT_batch_refusing);
 	if (refusing)
 		alarm_raise(daemon, sentence);
 	else
 		alarm_end(daemon, sentence);
 }
 
-void upstreams_server(
-	const struct daemon *daemon, size_t upstream, size_t server, struct up_server_view *view)
+enum ctl_server_order upstreams_ordered(const struct up_server_slot *server)
 {
-	*view = (struct up_server_view){.down = false};
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
-		up_loop_server_add(daemon->loop[i], upstream, server, view);
-}
-
-enum ctl_server_order upstreams_ordered(const struct daemon *daemon, size_t upstream, size_t server)
-{
-	const struct up_servers_shared *servers = &daemon->servers[upstream];
-
-	if (__atomic_load_n(&servers->maint, __ATOMIC_RELAXED) >> server & 1)
+	if (__atomic_load_n(&server->maint, __ATOMIC_RELAXED))
 		return CTL_SERVER_MAINT;
-	return __atomic_load_n(&servers->drain, __ATOMIC_RELAXED) >> server & 1 ? CTL_SERVER_DRAIN
-										: CTL_SERVER_READY;
-}
-
-static void bit_set(uint64_t *word, size_t bit, bool value)
-{
-	uint64_t set = UINT64_C(1) << bit;
-
-	__atomic_store_n(word, value ? *word | set : *word & ~set, __ATOMIC_RELAXED);
+	return __atomic_load_n(&server->drain, __ATOMIC_RELAXED) ? CTL_SERVER_DRAIN
+								 : CTL_SERVER_READY;
 }
 
 void upstreams_order(
-	struct daemon *daemon, size_t upstream, size_t server, enum ctl_server_order order)
+	struct daemon *daemon, struct up_server_slot *server, enum ctl_server_order order)
 {
-	const struct conf_upstream *conf = &daemon->conf->upstreams[upstream];
-	struct up_servers_shared *servers = &daemon->servers[upstream];
-
-	if (order == upstreams_ordered(daemon, upstream, server))
+	if (order == upstreams_ordered(server))
 		return;
-	bit_set(&servers->drain, server, order == CTL_SERVER_DRAIN);
-	bit_set(&servers->maint, server, order == CTL_SERVER_MAINT);
+	__atomic_store_n(&server->drain, order == CTL_SERVER_DRAIN, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->maint, order == CTL_SERVER_MAINT, __ATOMIC_RELAXED);
+	up_slot_touch(server->slot);
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
 		up_loop_wake(daemon->loop[i]);
-	log_notice("upstream %s: server %s: %s, ordered at the control socket", conf->name,
-		conf->servers[server].text, ctl_server_order_name(order));
+	log_notice("upstream %s: server %s: %s, ordered at the control socket", server->upstream,
+		server->url, ctl_server_order_name(order));
 	ctl_event_server_order(
-		daemon->ctl, conf->name, conf->servers[server].text, ctl_server_order_name(order));
+		daemon->ctl, server->upstream, server->url, ctl_server_order_name(order));
 }
 
 void upstreams_turn(struct daemon *daemon)
 {
-	const struct conf *conf = daemon->conf;
+	const struct snapshot *snapshot = daemon->snapshot;
 
-	for (size_t i = 0; i < conf->upstream_count; i++) {
-		size_t up = upstreams_servers_up(daemon, i);
+	for (size_t i = 0; i < snapshot->conf->upstream_count; i++) {
+		struct up_slot *slot = snapshot->slot[i];
+		size_t up = up_slot_servers_up(slot);
 
-		if (up == daemon->servers_up[i])
+		if (up == slot->told_up)
 			continue;
-		daemon->servers_up[i] = up;
-		ctl_event_upstream_state(
-			daemon->ctl, conf->upstreams[i].name, conf->upstreams[i].server_count, up);
+		slot->told_up = up;
+		ctl_event_upstream_state(daemon->ctl, slot->name, slot->server_count, up);
 	}
-	if (has_batches(conf))
+	if (has_batches(snapshot->conf))
 		refusals_tell(daemon);
 }

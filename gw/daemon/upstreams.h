@@ -9,23 +9,13 @@
 // Opens the access log, makes the loops and starts them. Returns 0 or -errno after the reason was
 // logged.
 int upstreams_start(struct daemon *daemon) __attribute__((warn_unused_result));
-// A statistic of an upstream, the sum over all loops. The index behind the last upstream is for
-// requests that came to none.
-uint64_t upstreams_stat(const struct daemon *daemon, size_t upstream, enum up_stat stat);
-// How many servers of an upstream are up. Loops may disagree: it is the least that one of them
-// sees.
-size_t upstreams_servers_up(const struct daemon *daemon, size_t upstream);
-// What all loops together know of a server.
-void upstreams_server(
-	const struct daemon *daemon, size_t upstream, size_t server, struct up_server_view *view);
 
 // What an operator ordered of a server; any thread. It is kept in memory only: a restart makes all
 // ready.
-enum ctl_server_order upstreams_ordered(
-	const struct daemon *daemon, size_t upstream, size_t server);
+enum ctl_server_order upstreams_ordered(const struct up_server_slot *server);
 // Orders it: all loops follow within a turn. Logged, and told as an event, unless it is so already.
 void upstreams_order(
-	struct daemon *daemon, size_t upstream, size_t server, enum ctl_server_order order);
+	struct daemon *daemon, struct up_server_slot *server, enum ctl_server_order order);
 
 // In each turn of main: sends an event for each upstream whose number of servers up has changed.
 void upstreams_turn(struct daemon *daemon);

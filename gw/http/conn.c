@@ -175,6 +175,13 @@ static void conn_ready(struct http_watch *watch, uint32_t events)
 		conn_go_on(conn);
 }
 
+void http_origin_follow(struct http_origin *origin, const struct conf_upstream *upstream,
+	const struct conf_server *server)
+{
+	origin->host.server = server;
+	origin->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
+}
+
 void http_origin_init(struct http_origin *origin, struct http_net *net,
 	const struct conf_upstream *upstream, const struct conf_server *server, SSL_CTX *tls)
 {
@@ -183,9 +190,9 @@ void http_origin_init(struct http_origin *origin, struct http_net *net,
 	origin->host.heard = origin_heard;
 	TAILQ_INIT(&origin->unresolved);
 	origin->wire.protocol = server->http2 ? HTTP_WIRE_H2 : HTTP_WIRE_H1;
-	if (server->scheme == CONF_HTTPS)
+	if (server->scheme == CONF_HTTPS && SSL_CTX_up_ref(tls) == 1)
 		origin->wire.tls = tls;
-	origin->wire.name = upstream->tls.server_name ? upstream->tls.server_name : server->host;
+	http_origin_follow(origin, upstream, server);
 }
 
 void http_origin_end(struct http_origin *origin)
@@ -194,6 +201,7 @@ void http_origin_end(struct http_origin *origin)
 		return;
 	http_host_end(&origin->host);
 	SSL_SESSION_free(origin->wire.session);
+	SSL_CTX_free(origin->wire.tls);
 }
 
 int http_conn_init(struct http_conn *conn, struct http_origin *origin,

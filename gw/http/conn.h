@@ -71,6 +71,9 @@ struct http_conn {
 // servers with https.
 void http_origin_init(struct http_origin *origin, struct http_net *net,
 	const struct conf_upstream *upstream, const struct conf_server *server, SSL_CTX *tls);
+// Goes on with the same server of another configuration.
+void http_origin_follow(struct http_origin *origin, const struct conf_upstream *upstream,
+	const struct conf_server *server);
 // With no connection left.
 void http_origin_end(struct http_origin *origin);
 

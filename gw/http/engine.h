@@ -19,13 +19,13 @@ struct http_transfer {
 	// body is valid until the callback returns. The callback may start and cancel transfers.
 	void (*done)(struct http_transfer *transfer, enum http_error error);
 	struct http_request request;
-	const struct conf_server *server;
-	const char *host;    // Host header
-	uint32_t timeout_ms; // until the whole answer is there
-	uint32_t connect_ms; // until the connection stands; 0: no limit of its own
-	uint32_t body_keep;  // bytes of the answer's body that are wanted
-	uint64_t body_max;   // bytes of the body above which the answer is refused
-	bool fresh;          // on a new connection, which is closed afterwards
+	const struct conf_server *server; // of the configuration that the engine has now
+	const char *host;                 // Host header
+	uint32_t timeout_ms;              // until the whole answer is there
+	uint32_t connect_ms;              // until the connection stands; 0: no limit of its own
+	uint32_t body_keep;               // bytes of the answer's body that are wanted
+	uint64_t body_max;                // bytes of the body above which the answer is refused
+	bool fresh;                       // on a new connection, which is closed afterwards
 	// Asked before more than HTTP_BODY_FREE bytes of memory, so many in all, are taken for the
 	// body; false: the answer is given up, for want of memory. NULL: as many as body_keep.
 	bool (*room)(struct http_transfer *transfer, size_t bytes);
@@ -66,29 +66,40 @@ struct http_engine;
 
 struct http_engine_config {
 	const struct conf_upstream *upstream;
-	int epoll;                // descriptors are added to it with data.u64 = http_engine_event()
-	uint16_t id;              // of the engine in its loop
+	int epoll;   // descriptors are added to it with data.u64 = http_engine_event()
+	uint32_t id; // of the engine in its loop, below HTTP_ENGINE_IDS; never another's
 	uint32_t max_connections; // for requests
 	uint32_t checks;          // fresh transfers at a time that come on top of them
 	int32_t first_stream;     // HTTP/2: id of a connection's first stream, odd; 0: 1
 };
 
+#define HTTP_ENGINE_IDS (UINT32_C(1) << 24)
+#define HTTP_FD_MAX     ((1 << 24) - 1)
+
 // What epoll keeps with a descriptor: which engine it is of, and which of those that had its
 // number: numbers recur within one batch of events.
-static inline uint64_t http_engine_event(uint16_t id, uint16_t generation, int fd)
+static inline uint64_t http_engine_event(uint32_t id, uint16_t generation, int fd)
 {
-	return (uint64_t)id << 48 | (uint64_t)generation << 32 | (uint32_t)fd;
+	return (uint64_t)id << 40 | (uint64_t)generation << 24 | (uint32_t)fd;
 }
 
-static inline uint16_t http_engine_event_id(uint64_t event)
+static inline uint32_t http_engine_event_id(uint64_t event)
 {
-	return (uint16_t)(event >> 48);
+	return (uint32_t)(event >> 40);
 }
 
 static inline uint16_t http_engine_event_generation(uint64_t event)
 {
-	return (uint16_t)(event >> 32);
+	return (uint16_t)(event >> 24);
 }
+
+static inline int http_engine_event_fd(uint64_t event)
+{
+	return (int)(event & HTTP_FD_MAX);
+}
+
+// What an engine needs to go on with another configuration of its upstream.
+struct http_engine_change;
 
 struct http_engine_ops {
 	// Begins; transfer->done() will be called, though not from within. Returns 0 or -errno.
@@ -107,6 +118,20 @@ struct http_engine_ops {
 	uint64_t (*connections)(const struct http_engine *engine);
 	// With no transfer left.
 	void (*free)(struct http_engine *engine);
+
+	// Another thread, while the engine is used, but neither of the next two runs: makes what it
+	// takes to go on with this configuration, whose servers are of the same protocol. Epoll and
+	// id are those that it has. Reads the files of tls. Returns 0, -ENOMEM or -EINVAL.
+	int (*prepare)(const struct http_engine *engine, const struct http_engine_config *config,
+		struct http_engine_change **change);
+	// Frees one that was not applied. NULL is allowed.
+	void (*discard)(struct http_engine_change *change);
+	// Goes on with it; all transfers that start from now on are to its servers. Servers of the
+	// same URL, with the same settings and files of TLS, keep their connections. Transfers to
+	// those that are gone end as usual.
+	void (*apply)(struct http_engine *engine, struct http_engine_change *change);
+	// No transfer that was started before apply() is left: what stands of before is closed.
+	void (*settle)(struct http_engine *engine);
 };
 
 // The head of every engine.

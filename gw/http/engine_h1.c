@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "gw/http/h1_conn.h"
 #include "gw/http/h1_exchange.h"
+#include "gw/http/tls_change.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -85,7 +86,7 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 	if (!x)
 		return -ENOMEM;
 	e->net.now_ms = clock_ms();
-	x->target = &e->targets[t->server - e->config.upstream->servers];
+	x->target = e->targets[t->server - e->config.upstream->servers];
 	x->transfer = t;
 	x->conn = NULL;
 	x->started_ms = e->net.now_ms;
@@ -152,6 +153,149 @@ static uint64_t engine_connections(const struct http_engine *engine)
 	return ((const struct h1_engine *)engine)->net.connections;
 }
 
+// ---- servers
+
+static void target_free(struct h1_target *target)
+{
+	http_origin_end(&target->origin);
+	free(target);
+}
+
+static struct h1_target *target_make(struct h1_engine *e, const struct conf_upstream *upstream,
+	const struct conf_server *server, SSL_CTX *tls)
+{
+	struct h1_target *target = calloc(1, sizeof(*target));
+
+	if (!target)
+		return NULL;
+	target->engine = e;
+	target->server = server;
+	http_origin_init(&target->origin, &e->net, upstream, server, tls);
+	TAILQ_INIT(&target->idle);
+	return target;
+}
+
+// What has its URL and the same TLS, or NULL.
+static struct h1_target *target_find(
+	const struct h1_engine *e, const struct conf_server *server, bool same_tls)
+{
+	size_t count = e->targets ? e->config.upstream->server_count : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(e->targets[i]->server->text, server->text))
+			return server->scheme != CONF_HTTPS || same_tls ? e->targets[i] : NULL;
+	return NULL;
+}
+
+struct http_engine_change {
+	struct http_engine_config config;
+	struct http_tls_change tls;
+	struct h1_target **targets;
+	bool is_new[]; // target
+};
+
+static void engine_discard(struct http_engine_change *change)
+{
+	if (!change)
+		return;
+	for (size_t i = 0; change->targets && i < change->config.upstream->server_count; i++)
+		if (change->is_new[i] && change->targets[i])
+			target_free(change->targets[i]);
+	http_tls_change_discard(&change->tls);
+	free(change->targets);
+	free(change);
+}
+
+static int engine_prepare(const struct http_engine *engine, const struct http_engine_config *config,
+	struct http_engine_change **out)
+{
+	struct h1_engine *e = engine_of((struct http_engine *)(uintptr_t)engine);
+	const struct conf_upstream *upstream = config->upstream;
+	size_t count = upstream->server_count;
+	struct http_engine_change *change = calloc(1, sizeof(*change) + count);
+
+	if (!change)
+		return -ENOMEM;
+	change->config = *config;
+	change->targets = calloc(count, sizeof(change->targets[0]));
+	int rc = change->targets
+		? http_tls_change_make(&change->tls, upstream, HTTP_WIRE_H1, e->tls, e->tls_digest)
+		: -ENOMEM;
+	for (size_t i = 0; !rc && i < count; i++) {
+		const struct conf_server *server = &upstream->servers[i];
+
+		change->targets[i] = target_find(e, server, change->tls.same);
+		change->is_new[i] = !change->targets[i];
+		if (change->is_new[i])
+			change->targets[i] = target_make(e, upstream, server, change->tls.tls);
+		rc = change->targets[i] ? 0 : -ENOMEM;
+	}
+	if (rc) {
+		engine_discard(change);
+		return rc;
+	}
+	*out = change;
+	return 0;
+}
+
+// No request comes any more.
+static void target_leave(struct h1_target *target)
+{
+	struct h1_conn *conn;
+
+	target->gone = true;
+	while ((conn = TAILQ_FIRST(&target->idle)))
+		h1_conn_end(conn);
+	LIST_INSERT_HEAD(&target->engine->gone, target, link);
+}
+
+static void engine_apply(struct http_engine *engine, struct http_engine_change *change)
+{
+	struct h1_engine *e = engine_of(engine);
+	const struct conf_upstream *upstream = change->config.upstream;
+	size_t before = e->targets ? e->config.upstream->server_count : 0;
+
+	for (size_t i = 0; i < before; i++)
+		e->targets[i]->gone = true;
+	for (size_t i = 0; i < upstream->server_count; i++) {
+		struct h1_target *target = change->targets[i];
+
+		target->gone = false;
+		target->server = &upstream->servers[i];
+		http_origin_follow(&target->origin, upstream, target->server);
+	}
+	for (size_t i = 0; i < before; i++)
+		if (e->targets[i]->gone)
+			target_leave(e->targets[i]);
+	free(e->targets);
+	e->targets = change->targets;
+	http_tls_change_apply(&change->tls, &e->tls, e->tls_digest);
+	e->config.upstream = upstream;
+	e->config.max_connections = change->config.max_connections;
+	e->config.checks = change->config.checks;
+	e->engine.capacity = e->config.max_connections; // one request a connection
+	free(change);
+}
+
+static void engine_settle(struct http_engine *engine)
+{
+	struct h1_engine *e = engine_of(engine);
+	struct h1_target *target;
+	struct h1_conn *conn, *next;
+
+	for (conn = LIST_FIRST(&e->conns); conn; conn = next) {
+		next = LIST_NEXT(conn, all_link);
+		if (conn->target->gone)
+			h1_conn_end(conn);
+	}
+	while ((target = LIST_FIRST(&e->gone))) {
+		LIST_REMOVE(target, link);
+		target_free(target);
+	}
+}
+
+// ---- making
+
 static void engine_free(struct http_engine *engine)
 {
 	struct h1_engine *e = engine_of(engine);
@@ -165,24 +309,14 @@ static void engine_free(struct http_engine *engine)
 		free(x->body.bytes);
 		free(x);
 	}
+	engine_settle(engine);
 	for (size_t i = 0; e->targets && i < e->config.upstream->server_count; i++)
-		http_origin_end(&e->targets[i].origin);
+		target_free(e->targets[i]);
 	http_timers_free(&e->net.timers);
 	http_sockets_free(e->net.sockets);
 	SSL_CTX_free(e->tls);
 	free(e->targets);
 	free(e);
-}
-
-static void target_create(struct h1_engine *e, size_t index)
-{
-	const struct conf_upstream *upstream = e->config.upstream;
-	struct h1_target *target = &e->targets[index];
-
-	target->engine = e;
-	target->server = &upstream->servers[index];
-	http_origin_init(&target->origin, &e->net, upstream, target->server, e->tls);
-	TAILQ_INIT(&target->idle);
 }
 
 static const struct http_engine_ops h1_ops = {
@@ -193,37 +327,35 @@ static const struct http_engine_ops h1_ops = {
 	.next_ms = engine_next_ms,
 	.connections = engine_connections,
 	.free = engine_free,
+	.prepare = engine_prepare,
+	.discard = engine_discard,
+	.apply = engine_apply,
+	.settle = engine_settle,
 };
 
 int http_engine_h1_create(const struct http_engine_config *config, struct http_engine **engine)
 {
-	const struct conf_upstream *upstream = config->upstream;
 	struct h1_engine *e = calloc(1, sizeof(*e));
-	int rc = 0;
+	struct http_engine_change *change;
+	int rc;
 
 	if (!e)
 		return -ENOMEM;
 	e->engine.ops = &h1_ops;
-	e->engine.capacity = config->max_connections; // one request a connection
 	e->config = *config;
 	LIST_INIT(&e->conns);
+	LIST_INIT(&e->gone);
 	TAILQ_INIT(&e->idle);
 	TAILQ_INIT(&e->free_exchanges);
 	TAILQ_INIT(&e->homeless);
 	TAILQ_INIT(&e->ended);
-	for (size_t i = 0; !rc && !e->tls && i < upstream->server_count; i++)
-		if (upstream->servers[i].scheme == CONF_HTTPS)
-			rc = http_wire_tls_create(&upstream->tls, HTTP_WIRE_H1, &e->tls);
-	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
 	e->net.sockets = http_sockets_create(config->epoll, config->id);
-	if (!rc && (!e->targets || !e->net.sockets))
-		rc = -ENOMEM;
-	for (size_t i = 0; !rc && i < upstream->server_count; i++)
-		target_create(e, i);
+	rc = e->net.sockets ? engine_prepare(&e->engine, config, &change) : -ENOMEM;
 	if (rc) {
 		engine_free(&e->engine);
 		return rc;
 	}
+	engine_apply(&e->engine, change);
 	*engine = &e->engine;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "gw/http/h2_conn.h"
 #include "gw/http/h2_stream.h"
+#include "gw/http/tls_change.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ _Static_assert(offsetof(struct h2_stream, timer) == 0, "a timer is cast to its s
 static int engine_start(struct http_engine *engine, struct http_transfer *t)
 {
 	struct h2_engine *e = engine_of(engine);
-	struct h2_target *target = &e->targets[t->server - e->config.upstream->servers];
+	struct h2_target *target = e->targets[t->server - e->config.upstream->servers];
 	struct h2_stream *stream = h2_stream_take(e, stream_fire);
 
 	if (!stream)
@@ -114,7 +115,7 @@ static bool target_may_open(const struct h2_target *target)
 		stands = true;
 	}
 	if (!stands)
-		return e->conn_count < e->config.max_connections + e->config.upstream->server_count;
+		return e->conn_count < e->config.max_connections + e->target_count;
 	return e->conn_count < e->config.max_connections && e->net.now_ms >= target->open_after_ms;
 }
 
@@ -168,12 +169,16 @@ static void engine_flush(struct http_engine *engine)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_dirty_list dirty;
+	struct h2_target *target;
 	struct h2_conn *conn;
 
 	e->again = false;
 	for (size_t i = 0; i < e->config.upstream->server_count; i++)
-		if (!TAILQ_EMPTY(&e->targets[i].waiting))
-			target_flush(&e->targets[i]);
+		if (!TAILQ_EMPTY(&e->targets[i]->waiting))
+			target_flush(e->targets[i]);
+	LIST_FOREACH (target, &e->gone, link)
+		if (!TAILQ_EMPTY(&target->waiting))
+			target_flush(target);
 	// What gets dirty meanwhile is for the next time.
 	dirty = e->dirty;
 	if (!LIST_EMPTY(&dirty))
@@ -195,6 +200,8 @@ static uint64_t engine_connections(const struct http_engine *engine)
 	return ((const struct h2_engine *)engine)->net.connections;
 }
 
+// ---- servers
+
 static void target_free(struct h2_target *target)
 {
 	struct h2_conn *conn;
@@ -202,15 +209,152 @@ static void target_free(struct h2_target *target)
 	while ((conn = TAILQ_FIRST(&target->conns)))
 		h2_conn_leave(conn);
 	http_origin_end(&target->origin);
+	free(target);
 }
+
+static struct h2_target *target_make(struct h2_engine *e, const struct conf_upstream *upstream,
+	const struct conf_server *server, SSL_CTX *tls)
+{
+	struct h2_target *target = calloc(1, sizeof(*target));
+
+	if (!target)
+		return NULL;
+	target->engine = e;
+	target->server = server;
+	http_origin_init(&target->origin, &e->net, upstream, server, tls);
+	TAILQ_INIT(&target->conns);
+	TAILQ_INIT(&target->waiting);
+	TAILQ_INIT(&target->paused);
+	return target;
+}
+
+// What has its URL and the same TLS, or NULL.
+static struct h2_target *target_find(
+	const struct h2_engine *e, const struct conf_server *server, bool same_tls)
+{
+	size_t count = e->targets ? e->config.upstream->server_count : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(e->targets[i]->server->text, server->text))
+			return server->scheme != CONF_HTTPS || same_tls ? e->targets[i] : NULL;
+	return NULL;
+}
+
+struct http_engine_change {
+	struct http_engine_config config;
+	struct http_tls_change tls;
+	struct h2_target **targets;
+	bool is_new[]; // target
+};
+
+static void engine_discard(struct http_engine_change *change)
+{
+	if (!change)
+		return;
+	for (size_t i = 0; change->targets && i < change->config.upstream->server_count; i++)
+		if (change->is_new[i] && change->targets[i])
+			target_free(change->targets[i]);
+	http_tls_change_discard(&change->tls);
+	free(change->targets);
+	free(change);
+}
+
+static int engine_prepare(const struct http_engine *engine, const struct http_engine_config *config,
+	struct http_engine_change **out)
+{
+	struct h2_engine *e = engine_of((struct http_engine *)(uintptr_t)engine);
+	const struct conf_upstream *upstream = config->upstream;
+	size_t count = upstream->server_count;
+	struct http_engine_change *change = calloc(1, sizeof(*change) + count);
+
+	if (!change)
+		return -ENOMEM;
+	change->config = *config;
+	change->targets = calloc(count, sizeof(change->targets[0]));
+	int rc = change->targets
+		? http_tls_change_make(&change->tls, upstream, HTTP_WIRE_H2, e->tls, e->tls_digest)
+		: -ENOMEM;
+	for (size_t i = 0; !rc && i < count; i++) {
+		const struct conf_server *server = &upstream->servers[i];
+
+		change->targets[i] = target_find(e, server, change->tls.same);
+		change->is_new[i] = !change->targets[i];
+		if (change->is_new[i])
+			change->targets[i] = target_make(e, upstream, server, change->tls.tls);
+		rc = change->targets[i] ? 0 : -ENOMEM;
+	}
+	if (rc) {
+		engine_discard(change);
+		return rc;
+	}
+	*out = change;
+	return 0;
+}
+
+// No request comes any more; what waits here is sent yet.
+static void target_leave(struct h2_target *target)
+{
+	struct h2_conn *conn, *next;
+
+	LIST_INSERT_HEAD(&target->engine->gone, target, link);
+	for (conn = TAILQ_FIRST(&target->conns); conn; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (conn->state >= H2_CONN_READY && TAILQ_EMPTY(&conn->streams) &&
+			TAILQ_EMPTY(&target->waiting) && TAILQ_EMPTY(&target->paused))
+			h2_conn_leave(conn);
+	}
+}
+
+static void engine_apply(struct http_engine *engine, struct http_engine_change *change)
+{
+	struct h2_engine *e = engine_of(engine);
+	const struct conf_upstream *upstream = change->config.upstream;
+	size_t before = e->targets ? e->config.upstream->server_count : 0;
+
+	for (size_t i = 0; i < before; i++)
+		e->targets[i]->gone = true;
+	for (size_t i = 0; i < upstream->server_count; i++) {
+		struct h2_target *target = change->targets[i];
+
+		target->gone = false;
+		target->server = &upstream->servers[i];
+		http_origin_follow(&target->origin, upstream, target->server);
+		e->target_count += change->is_new[i];
+	}
+	for (size_t i = 0; i < before; i++)
+		if (e->targets[i]->gone)
+			target_leave(e->targets[i]);
+	free(e->targets);
+	e->targets = change->targets;
+	http_tls_change_apply(&change->tls, &e->tls, e->tls_digest);
+	e->config.upstream = upstream;
+	e->config.max_connections = change->config.max_connections;
+	e->config.checks = change->config.checks;
+	free(change);
+}
+
+static void engine_settle(struct http_engine *engine)
+{
+	struct h2_engine *e = engine_of(engine);
+	struct h2_target *target;
+
+	while ((target = LIST_FIRST(&e->gone))) {
+		LIST_REMOVE(target, link);
+		e->target_count--;
+		target_free(target);
+	}
+}
+
+// ---- making
 
 static void engine_free(struct http_engine *engine)
 {
 	struct h2_engine *e = engine_of(engine);
 	struct h2_stream *stream;
 
+	engine_settle(engine);
 	for (size_t i = 0; e->targets && i < e->config.upstream->server_count; i++)
-		target_free(&e->targets[i]);
+		target_free(e->targets[i]);
 	while ((stream = TAILQ_FIRST(&e->free_streams))) {
 		TAILQ_REMOVE(&e->free_streams, stream, link);
 		free(stream->body.bytes);
@@ -223,19 +367,6 @@ static void engine_free(struct http_engine *engine)
 	free(e);
 }
 
-static void target_create(struct h2_engine *e, size_t index)
-{
-	const struct conf_upstream *upstream = e->config.upstream;
-	const struct conf_server *server = &upstream->servers[index];
-	struct h2_target *target = &e->targets[index];
-
-	target->engine = e;
-	http_origin_init(&target->origin, &e->net, upstream, server, e->tls);
-	TAILQ_INIT(&target->conns);
-	TAILQ_INIT(&target->waiting);
-	TAILQ_INIT(&target->paused);
-}
-
 static const struct http_engine_ops h2_ops = {
 	.start = engine_start,
 	.cancel = engine_cancel,
@@ -245,13 +376,17 @@ static const struct http_engine_ops h2_ops = {
 	.next_ms = engine_next_ms,
 	.connections = engine_connections,
 	.free = engine_free,
+	.prepare = engine_prepare,
+	.discard = engine_discard,
+	.apply = engine_apply,
+	.settle = engine_settle,
 };
 
 int http_engine_h2_create(const struct http_engine_config *config, struct http_engine **engine)
 {
-	const struct conf_upstream *upstream = config->upstream;
 	struct h2_engine *e = calloc(1, sizeof(*e));
-	int rc = 0;
+	struct http_engine_change *change;
+	int rc;
 
 	if (!e)
 		return -ENOMEM;
@@ -260,19 +395,14 @@ int http_engine_h2_create(const struct http_engine_config *config, struct http_e
 	e->config = *config;
 	TAILQ_INIT(&e->ended);
 	TAILQ_INIT(&e->free_streams);
-	for (size_t i = 0; !rc && !e->tls && i < upstream->server_count; i++)
-		if (upstream->servers[i].scheme == CONF_HTTPS)
-			rc = http_wire_tls_create(&upstream->tls, HTTP_WIRE_H2, &e->tls);
-	e->targets = calloc(upstream->server_count, sizeof(*e->targets));
+	LIST_INIT(&e->gone);
 	e->net.sockets = http_sockets_create(config->epoll, config->id);
-	if (!rc && (!e->targets || !e->net.sockets))
-		rc = -ENOMEM;
-	for (size_t i = 0; !rc && i < upstream->server_count; i++)
-		target_create(e, i);
+	rc = e->net.sockets ? engine_prepare(&e->engine, config, &change) : -ENOMEM;
 	if (rc) {
 		engine_free(&e->engine);
 		return rc;
 	}
+	engine_apply(&e->engine, change);
 	*engine = &e->engine;
 	return 0;
 }

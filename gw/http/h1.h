@@ -68,18 +68,24 @@ struct h1_exchange {
 
 // A server.
 struct h1_target {
+	LIST_ENTRY(h1_target) link; // of those that are gone
 	struct h1_engine *engine;
 	const struct conf_server *server;
 	struct http_origin origin;
 	struct h1_conn_list idle; // the one used last comes first
+	bool gone;                // the configuration has it no more
 };
+
+LIST_HEAD(h1_target_list, h1_target);
 
 struct h1_engine {
 	struct http_engine engine;
 	struct http_engine_config config;
-	SSL_CTX *tls;
+	SSL_CTX *tls; // NULL: none
+	uint8_t tls_digest[HTTP_TLS_DIGEST];
 	struct http_net net;
-	struct h1_target *targets; // one a server
+	struct h1_target **targets; // one a server
+	struct h1_target_list gone; // until settle()
 	LIST_HEAD(, h1_conn) conns;
 	size_t conn_count;        // but those of fresh transfers
 	struct h1_conn_list idle; // the one used last comes last

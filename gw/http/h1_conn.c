@@ -98,7 +98,8 @@ static void conn_rest(struct h1_conn *conn)
 		: conn->answer.for_ms                         ? 0
 							      : e->config.upstream->keepalive_ms;
 
-	if (!keep_ms || now >= conn->retire_ms || conn->requests >= REQUESTS_MAX) {
+	if (!keep_ms || now >= conn->retire_ms || conn->requests >= REQUESTS_MAX ||
+		conn->target->gone) {
 		h1_conn_end(conn);
 		return;
 	}

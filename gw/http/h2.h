@@ -47,7 +47,10 @@ LIST_HEAD(h2_dirty_list, h2_conn);
 
 // A server.
 struct h2_target {
+	LIST_ENTRY(h2_target) link; // of those that are gone
+	bool gone;                  // the configuration has it no more
 	struct h2_engine *engine;
+	const struct conf_server *server;
 	struct http_origin origin;
 	struct h2_conn_list conns;
 	struct h2_stream_list waiting;
@@ -58,13 +61,18 @@ struct h2_target {
 	bool changed; // those that wait now wait for something else: their time begins again
 };
 
+LIST_HEAD(h2_target_list, h2_target);
+
 struct h2_engine {
 	struct http_engine engine;
 	struct http_engine_config config;
-	SSL_CTX *tls;
+	SSL_CTX *tls; // NULL: none
+	uint8_t tls_digest[HTTP_TLS_DIGEST];
 	struct http_net net;
-	struct h2_target *targets; // one a server
-	size_t conn_count;         // but fresh ones
+	struct h2_target **targets; // one a server
+	struct h2_target_list gone; // until settle()
+	size_t target_count;        // these, too
+	size_t conn_count;          // but fresh ones
 	struct h2_dirty_list dirty;
 	struct h2_stream_list ended;
 	struct h2_stream_list free_streams;

@@ -187,7 +187,7 @@ static bool target_may_replace(const struct h2_target *target)
 	if (!conn->fresh && conn->state < H2_CONN_READY)
 		return false; // one comes already
 	return e->net.now_ms >= target->open_after_ms &&
-		e->conn_count < e->config.max_connections + e->config.upstream->server_count;
+		e->conn_count < e->config.max_connections + e->target_count;
 }
 
 // Has a connection that is never idle follow changes of DNS: its name is looked up now and then,
@@ -427,7 +427,8 @@ void h2_conn_flush(struct h2_conn *conn)
 		conn->state = H2_CONN_LEAVING;
 		h2_target_left(conn->target);
 	}
-	if ((conn->state == H2_CONN_LEAVING || (conn->fresh && conn->state == H2_CONN_READY)) &&
+	if ((conn->state == H2_CONN_LEAVING || (conn->fresh && conn->state == H2_CONN_READY) ||
+		    (conn->target->gone && TAILQ_EMPTY(&conn->target->waiting))) &&
 		TAILQ_EMPTY(&conn->streams)) {
 		h2_conn_leave(conn);
 		return;

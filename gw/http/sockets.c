@@ -22,12 +22,12 @@ _Static_assert((EPOLLIN | EPOLLOUT) <= UINT8_MAX, "fits");
 
 struct http_sockets {
 	int epoll;
-	uint16_t id;
+	uint32_t id;
 	unsigned room;
 	struct socket_state *state; // by descriptor
 };
 
-struct http_sockets *http_sockets_create(int epoll, uint16_t id)
+struct http_sockets *http_sockets_create(int epoll, uint32_t id)
 {
 	struct http_sockets *sockets = calloc(1, sizeof(*sockets));
 
@@ -78,10 +78,10 @@ static int arm(struct http_sockets *sockets, int fd, int op, uint32_t events)
 int http_sockets_watch(
 	struct http_sockets *sockets, int fd, struct http_watch *watch, uint32_t events)
 {
-	struct socket_state *state = state_of(sockets, fd);
+	struct socket_state *state = fd <= HTTP_FD_MAX ? state_of(sockets, fd) : NULL;
 
 	if (!state)
-		return -ENOMEM;
+		return fd <= HTTP_FD_MAX ? -ENOMEM : -EMFILE;
 	state->generation++;
 	state->wanted = (uint8_t)events;
 	int rc = arm(sockets, fd, EPOLL_CTL_ADD, events | EPOLLIN);
@@ -114,7 +114,7 @@ void http_sockets_unwatch(struct http_sockets *sockets, int fd)
 
 void http_sockets_ready(struct http_sockets *sockets, uint64_t event, uint32_t events)
 {
-	unsigned fd = (uint32_t)event;
+	unsigned fd = (unsigned)http_engine_event_fd(event);
 	const struct socket_state *state = fd < sockets->room ? &sockets->state[fd] : NULL;
 
 	if (!state || !state->watch || state->generation != http_engine_event_generation(event))

@@ -16,7 +16,7 @@ struct http_watch {
 };
 
 // id: of the engine, for http_engine_event(). NULL if out of memory.
-struct http_sockets *http_sockets_create(int epoll, uint16_t id);
+struct http_sockets *http_sockets_create(int epoll, uint32_t id);
 void http_sockets_free(struct http_sockets *sockets);
 
 // From here until http_sockets_forget() the watch hears of a descriptor that is new. events:

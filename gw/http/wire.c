@@ -3,13 +3,16 @@
 #include "gw/http/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -92,6 +95,68 @@ int http_wire_tls_create(
 		*tls = NULL;
 	}
 	return rc;
+}
+
+// ---- telling settings apart
+
+static bool digest_text(EVP_MD_CTX *hash, const char *text)
+{
+	// With its end, so that no two lists of texts are the same bytes.
+	return EVP_DigestUpdate(hash, text ? text : "", text ? strlen(text) + 1 : 1) == 1;
+}
+
+static bool digest_file(EVP_MD_CTX *hash, const char *path)
+{
+	uint8_t bytes[4096];
+	bool ok = true;
+	ssize_t n;
+	int fd;
+
+	if (!path)
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while (ok && (n = read(fd, bytes, sizeof(bytes))) > 0)
+		ok = EVP_DigestUpdate(hash, bytes, (size_t)n) == 1;
+	explicit_bzero(bytes, sizeof(bytes)); // of a key
+	close(fd);
+	return ok && !n;
+}
+
+static bool digest_stat(EVP_MD_CTX *hash, const char *path)
+{
+	struct stat st;
+	uint64_t words[4] = {0};
+
+	if (!stat(path, &st)) {
+		words[0] = st.st_ino;
+		words[1] = (uint64_t)st.st_size;
+		words[2] = (uint64_t)st.st_mtim.tv_sec;
+		words[3] = (uint64_t)st.st_mtim.tv_nsec;
+	}
+	return EVP_DigestUpdate(hash, words, sizeof(words)) == 1;
+}
+
+int http_wire_tls_digest(const struct conf_tls *conf, uint8_t digest[HTTP_TLS_DIGEST])
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	uint8_t verify = conf->verify;
+	bool ok = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+
+	ok = ok && EVP_DigestUpdate(hash, &verify, 1) == 1;
+	ok = ok && digest_text(hash, conf->ca) && digest_text(hash, conf->cert);
+	ok = ok && digest_text(hash, conf->key) && digest_text(hash, conf->server_name);
+	if (conf->ca)
+		ok = ok && digest_file(hash, conf->ca);
+	else
+		ok = ok && digest_stat(hash, X509_get_default_cert_file()) &&
+			digest_stat(hash, X509_get_default_cert_dir());
+	ok = ok && digest_file(hash, conf->cert) && digest_file(hash, conf->key);
+	ok = ok && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
+	EVP_MD_CTX_free(hash);
+	ERR_clear_error();
+	return ok ? 0 : -EINVAL;
 }
 
 // ---- opening

@@ -22,6 +22,14 @@ enum http_wire_protocol { HTTP_WIRE_H1, HTTP_WIRE_H2 };
 int http_wire_tls_create(const struct conf_tls *conf, enum http_wire_protocol protocol,
 	SSL_CTX **tls) __attribute__((warn_unused_result));
 
+#define HTTP_TLS_DIGEST 32 // bytes
+
+// What the settings of TLS are, with what the files have in them now: two that differ need another
+// SSL_CTX. Of the system's authorities, only when they changed. Returns 0, or -EINVAL if a file
+// cannot be read.
+int http_wire_tls_digest(const struct conf_tls *conf, uint8_t digest[HTTP_TLS_DIGEST])
+	__attribute__((warn_unused_result));
+
 // Where a wire leads.
 struct http_wire_target {
 	enum http_wire_protocol protocol;

@@ -42,11 +42,34 @@ bool up_attempt_spend(struct up_group *group)
 
 // ---- servers
 
+static struct up_server_seen *seen_of(const struct up_attempt *a)
+{
+	return &a->slot->loop[a->group->loop->config.loop];
+}
+
 static void outstanding_add(const struct up_attempt *a, int n)
 {
-	unsigned *outstanding = &a->group->servers->server[a->server].outstanding;
+	unsigned *outstanding = &seen_of(a)->in_flight;
 
 	__atomic_store_n(outstanding, *outstanding + (unsigned)n, __ATOMIC_RELAXED);
+}
+
+// The index of the server that was asked; -1: the configuration has it no more.
+static int server_index(const struct up_attempt *a)
+{
+	return up_servers_index(a->group->servers, a->slot, a->server);
+}
+
+// The bits of servers that were asked are those of one list: of another, only the last is known.
+static void tried_follow(struct up_attempt *a)
+{
+	int index;
+
+	if (!a->slot || a->version == a->group->servers_version)
+		return;
+	index = server_index(a);
+	a->tried = index < 0 ? 0 : UINT64_C(1) << index;
+	a->version = a->group->servers_version;
 }
 
 enum http_error up_attempt_start(struct up_attempt *a)
@@ -57,12 +80,16 @@ enum http_error up_attempt_start(struct up_attempt *a)
 
 	if (a->deadline_ms <= now)
 		return HTTP_ERR_timeout;
+	tried_follow(a);
 	int server =
 		up_servers_pick(group->servers, a->tried, a->device, up_random_32(group->loop));
 	if (server < 0)
 		return HTTP_ERR_no_server;
 	a->server = (size_t)server;
+	a->slot = group->servers->server[server].slot;
+	a->version = group->servers_version;
 	a->tried |= UINT64_C(1) << server;
+	a->engine = group->engine;
 	bool left = a->retries < group->upstream->retries.max &&
 		up_servers_left(group->servers, a->tried);
 	t->server = group->servers->server[server].conf;
@@ -81,13 +108,13 @@ enum http_error up_attempt_start(struct up_attempt *a)
 		return HTTP_ERR_no_memory;
 	a->started_ns = clock_ns();
 	outstanding_add(a, 1);
-	up_server_stat_add(&group->servers->server[server].stats, UP_SERVER_STAT_attempts, 1);
+	up_server_stat_add(&seen_of(a)->stats, UP_SERVER_STAT_attempts, 1);
 	return HTTP_ERR_none;
 }
 
 void up_attempt_cancel(struct up_attempt *a)
 {
-	a->group->engine->ops->cancel(a->group->engine, &a->transfer);
+	a->engine->ops->cancel(a->engine, &a->transfer);
 	outstanding_add(a, -1);
 }
 
@@ -142,17 +169,18 @@ static void server_judge(const struct up_attempt *a, enum http_error error)
 {
 	struct up_group *group = a->group;
 	const struct http_transfer *t = &a->transfer;
+	int server = server_index(a);
 	char status[16];
 
-	if (http_error_is_local(error))
+	if (http_error_is_local(error) || server < 0)
 		return;
 	if (!server_at_fault(a, error)) {
-		up_server_succeeded(group->servers, a->server);
+		up_server_succeeded(group->servers, (size_t)server);
 		return;
 	}
 	snprintf(status, sizeof(status), "status %d", t->reply.status);
-	if (up_server_failed(group->servers, a->server, error ? http_error_name(error) : status,
-		    group->loop->now_ms))
+	if (up_server_failed(group->servers, (size_t)server,
+		    error ? http_error_name(error) : status, group->loop->now_ms))
 		up_stat_add(group, UP_STAT_ejections, 1);
 }
 
@@ -173,6 +201,7 @@ bool up_attempt_again(struct up_attempt *a, enum http_error error)
 		return false;
 	if (seen && !a->transfer.request.idempotent)
 		return false;
+	tried_follow(a);
 	if (a->retries >= group->upstream->retries.max ||
 		!up_servers_left(group->servers, a->tried))
 		return false;
@@ -208,8 +237,7 @@ enum http_error up_attempt_over(struct up_attempt *a, enum http_error error)
 {
 	outstanding_add(a, -1);
 	if (!error)
-		up_server_stats_answer(&a->group->servers->server[a->server].stats,
-			(clock_ns() - a->started_ns) / 1000);
+		up_server_stats_answer(&seen_of(a)->stats, (clock_ns() - a->started_ns) / 1000);
 	server_judge(a, error); // by what happened, not by what the server may have done
 	if (error == HTTP_ERR_local)
 		up_group_say_local(a->group, a->transfer.local_errno);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct up_group;
+struct up_server_slot;
 
 struct up_attempt {
 	struct http_transfer transfer; // request, done, body_keep and body_max are the caller's
@@ -21,11 +22,14 @@ struct up_attempt {
 	uint64_t device;      // hash of its name
 	uint64_t deadline_ms; // of whoever waits
 	// Zero at first.
-	size_t server;       // index of the one being asked
-	uint64_t tried;      // bits of the servers asked so far, this one too
-	unsigned retries;    // so far
-	bool seen;           // a server that was asked before may have seen it
-	uint64_t started_ns; // CLOCK_MONOTONIC: when the one being asked was
+	struct up_server_slot *slot; // of the one being asked
+	size_t server;               // its index, in the list
+	uint32_t version;            // of this version of the group's servers
+	uint64_t tried;              // bits of the servers asked so far, this one too
+	struct http_engine *engine;  // that asks
+	unsigned retries;            // so far
+	bool seen;                   // a server that was asked before may have seen it
+	uint64_t started_ns;         // CLOCK_MONOTONIC: when the one being asked was
 };
 
 _Static_assert(offsetof(struct up_attempt, transfer) == 0, "a transfer is cast to its attempt");

@@ -80,8 +80,8 @@ static int pick_least(const struct up_servers *servers, uint64_t tried, uint32_t
 	if (second < 0)
 		return first;
 	const struct up_server *a = &servers->server[first], *b = &servers->server[second];
-	bool less = (uint64_t)a->outstanding * b->conf->weight <=
-		(uint64_t)b->outstanding * a->conf->weight;
+	bool less = (uint64_t)a->seen->in_flight * b->conf->weight <=
+		(uint64_t)b->seen->in_flight * a->conf->weight;
 	return less ? first : second;
 }
 

@@ -5,6 +5,7 @@
 
 #include "dataplane/coap/message.h"
 #include "gw/http/timers.h"
+#include "gw/upstream/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,62 +16,32 @@
 
 // ---- making
 
-static struct up_collector *collector_make(struct up_loop *loop, const struct conf_route *route)
+bool up_batches_wanted(const struct conf *conf)
 {
-	struct up_collector *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->route = route;
-	c->form = batch_form_of(route->batch.format);
-	c->group = &loop->group[route->upstream - loop->config.conf->upstreams];
-	return c;
-}
-
-int up_batches_create(struct up_loop *loop)
-{
-	const struct conf *conf = loop->config.conf;
-	struct up_batches *batches;
-	size_t wanted = 0;
-
 	for (size_t i = 0; i < conf->route_count; i++)
-		wanted += conf->routes[i].batch.line != 0;
-	if (!wanted)
-		return 0;
-	batches = calloc(1, sizeof(*batches));
-	if (!batches)
-		return -ENOMEM;
-	loop->batches = batches;
-	TAILQ_INIT(&batches->flying);
-	TAILQ_INIT(&batches->collectors);
-	batches->of_route = calloc(conf->route_count, sizeof(struct up_collector *));
-	batches->ways = up_ways_make();
-	if (!batches->of_route || !batches->ways)
-		return -ENOMEM;
-	batches->route_count = conf->route_count;
-	for (size_t i = 0; i < conf->route_count; i++) {
-		if (!conf->routes[i].batch.line)
-			continue;
-		struct up_collector *c = collector_make(loop, &conf->routes[i]);
-		if (!c)
-			return -ENOMEM;
-		batches->of_route[i] = c;
-		TAILQ_INSERT_TAIL(&batches->collectors, c, link);
-	}
-	return 0;
+		if (conf->routes[i].batch.line)
+			return true;
+	return false;
 }
 
-void up_batches_free(struct up_loop *loop)
+struct up_batches *up_batches_make(void)
 {
-	struct up_batches *batches = loop->batches;
-	struct up_collector *c;
+	struct up_batches *batches = calloc(1, sizeof(*batches));
 
+	if (!batches)
+		return NULL;
+	TAILQ_INIT(&batches->flying);
+	batches->ways = up_ways_make();
+	if (batches->ways)
+		return batches;
+	free(batches);
+	return NULL;
+}
+
+void up_batches_free(struct up_batches *batches)
+{
 	if (!batches)
 		return;
-	while ((c = TAILQ_FIRST(&batches->collectors))) {
-		TAILQ_REMOVE(&batches->collectors, c, link);
-		up_collector_free(c);
-	}
 	while (batches->free_flights) {
 		struct up_part_flight *flight = batches->free_flights;
 
@@ -78,9 +49,97 @@ void up_batches_free(struct up_loop *loop)
 		free(flight);
 	}
 	up_ways_free(batches->ways);
-	free(batches->of_route);
 	free(batches);
-	loop->batches = NULL;
+}
+
+static struct up_collector *collector_make(
+	struct up_loop *loop, struct up_snapshot *snapshot, const struct conf_route *route)
+{
+	struct up_collector *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->id = ++loop->next_collector_id;
+	c->snapshot = snapshot;
+	c->route = route;
+	c->form = batch_form_of(route->batch.format);
+	c->group = snapshot->group[route->upstream - snapshot->conf->upstreams];
+	return c;
+}
+
+int up_collectors_make(struct up_loop *loop, struct up_snapshot *snapshot)
+{
+	const struct conf *conf = snapshot->conf;
+
+	snapshot->of_route = calloc(conf->route_count, sizeof(struct up_collector *));
+	if (!snapshot->of_route)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->route_count; i++) {
+		if (!conf->routes[i].batch.line)
+			continue;
+		struct up_collector *c = collector_make(loop, snapshot, &conf->routes[i]);
+		if (!c)
+			return -ENOMEM;
+		snapshot->of_route[i] = c;
+		TAILQ_INSERT_TAIL(&snapshot->collectors, c, link);
+	}
+	return 0;
+}
+
+void up_collectors_free(struct up_snapshot *snapshot)
+{
+	struct up_collector *c;
+
+	while ((c = TAILQ_FIRST(&snapshot->collectors))) {
+		TAILQ_REMOVE(&snapshot->collectors, c, link);
+		up_collector_free(c);
+	}
+	free(snapshot->of_route);
+	snapshot->of_route = NULL;
+}
+
+// ---- another configuration
+
+static void refusing_add(struct up_group *group, int n)
+{
+	up_stat_set(group, UP_STAT_batch_refusing,
+		group->stat[UP_STAT_batch_refusing] + (uint64_t)(int64_t)n);
+}
+
+static bool is_same(const struct up_collector *a, const struct up_collector *b)
+{
+	return a->group == b->group && a->form == b->form &&
+		a->route->methods == b->route->methods &&
+		!strcmp(a->route->path.text, b->route->path.text) &&
+		!strcmp(a->route->batch.path, b->route->batch.path);
+}
+
+void up_collectors_inherit(struct up_snapshot *snapshot, const struct up_snapshot *before)
+{
+	const struct up_collector *was;
+	struct up_collector *c;
+
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
+	TAILQ_FOREACH(was, &before->collectors, link)
+	{
+		if (!is_same(c, was))
+			continue;
+		c->refusing = was->refusing;
+		c->pause_ms = was->pause_ms;
+		c->say_ms = was->say_ms;
+		memcpy(c->suspect, was->suspect, sizeof(c->suspect));
+		refusing_add(c->group, c->refusing);
+		break;
+	}
+}
+
+void up_collectors_settle(struct up_snapshot *snapshot)
+{
+	struct up_collector *c;
+
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
+	if (c->refusing)
+		refusing_add(c->group, -1);
 }
 
 // ---- closing
@@ -122,6 +181,15 @@ static void collector_close(struct up_collector *c)
 		up_batch_send(batch);
 	else
 		up_batch_give(batch);
+}
+
+void up_collectors_close(struct up_snapshot *snapshot)
+{
+	struct up_collector *c;
+
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
+	if (c->open && c->open->count)
+		collector_close(c);
 }
 
 // ---- taking
@@ -253,9 +321,10 @@ static void reading_take(struct up_collector *c, struct up_member *m, struct up_
 static struct up_collector *collector_of(const struct up_loop *loop, const struct dp_shared *shared)
 {
 	const struct dp_request *r = &shared->request;
-	const struct up_batches *batches = loop->batches;
-	struct up_collector *c =
-		r->route < batches->route_count ? batches->of_route[r->route] : NULL;
+	const struct up_snapshot *snapshot = up_snapshot_of(loop, r->snapshot);
+	struct up_collector *c = snapshot->of_route && r->route < snapshot->conf->route_count
+		? snapshot->of_route[r->route]
+		: NULL;
 
 	if (!c || (r->code != COAP_POST && r->code != COAP_PUT) || !c->group->servers->up ||
 		__atomic_load_n(&shared->abandoned, __ATOMIC_RELAXED))
@@ -288,6 +357,7 @@ bool up_batch_take(struct up_loop *loop, unsigned port, dp_handle handle, struct
 		return false;
 	up_stat_add(c->group, UP_STAT_requests, 1);
 	loop->busy++;
+	c->snapshot->held++;
 	reading_take(c, &m, &found);
 	return true;
 }
@@ -352,30 +422,44 @@ static uint64_t close_ms(const struct up_collector *c)
 					 : UINT64_MAX;
 }
 
-void up_batches_turn(struct up_loop *loop)
+static void snapshot_turn(struct up_snapshot *snapshot, uint64_t now_ms)
 {
 	struct up_collector *c;
 
-	TAILQ_FOREACH(c, &loop->batches->collectors, link)
-	if (close_ms(c) <= loop->now_ms)
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
+	if (close_ms(c) <= now_ms)
 		collector_close(c);
 }
 
-uint64_t up_batches_next_ms(const struct up_loop *loop)
+void up_batches_turn(struct up_loop *loop)
+{
+	snapshot_turn(loop->snapshot, loop->now_ms);
+	if (loop->before)
+		snapshot_turn(loop->before, loop->now_ms);
+}
+
+static uint64_t snapshot_next_ms(const struct up_snapshot *snapshot)
 {
 	const struct up_collector *c;
 	uint64_t next = UINT64_MAX;
 
-	TAILQ_FOREACH(c, &loop->batches->collectors, link)
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
 	next = http_earlier(next, close_ms(c));
 	return next;
 }
 
-void up_batches_stop(struct up_loop *loop)
+uint64_t up_batches_next_ms(const struct up_loop *loop)
+{
+	uint64_t next = snapshot_next_ms(loop->snapshot);
+
+	return loop->before ? http_earlier(next, snapshot_next_ms(loop->before)) : next;
+}
+
+static void snapshot_stop(struct up_snapshot *snapshot)
 {
 	struct up_collector *c;
 
-	TAILQ_FOREACH(c, &loop->batches->collectors, link)
+	TAILQ_FOREACH(c, &snapshot->collectors, link)
 	{
 		if (!c->open)
 			continue;
@@ -384,4 +468,11 @@ void up_batches_stop(struct up_loop *loop)
 		up_batch_give(c->open);
 		c->open = NULL;
 	}
+}
+
+void up_batches_stop(struct up_loop *loop)
+{
+	snapshot_stop(loop->snapshot);
+	if (loop->before)
+		snapshot_stop(loop->before);
 }

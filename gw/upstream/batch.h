@@ -62,6 +62,8 @@ struct up_suspect {
 
 struct up_collector {
 	TAILQ_ENTRY(up_collector) link;
+	uint32_t id; // never another's, not 0
+	struct up_snapshot *snapshot;
 	const struct conf_route *route;
 	const struct batch_form *form;
 	struct up_group *group;
@@ -97,15 +99,12 @@ _Static_assert(offsetof(struct up_part_flight, attempt) == 0, "a transfer is cas
 
 TAILQ_HEAD(up_collector_list, up_collector);
 
-// All collectors of a loop.
+// What all collectors of a loop share.
 struct up_batches {
-	struct up_collector_list collectors;
 	struct up_ways *ways;
 	struct up_part_list flying;
 	struct up_part_flight *free_flights;
 	uint64_t unix_offset_ms; // of CLOCK_REALTIME to CLOCK_MONOTONIC, looked at in each turn
-	size_t route_count;
-	struct up_collector **of_route; // NULL: each request goes by itself
 };
 
 // ---- batch_room.c: memory
@@ -190,10 +189,21 @@ enum up_way_verdict up_way_of(struct up_loop *loop, const struct up_collector *c
 
 // ---- batch.c: collecting
 
-// For all routes of the loop's configuration. Returns 0 or -ENOMEM; loop->batches is NULL if no
-// route has batches.
-int up_batches_create(struct up_loop *loop);
-void up_batches_free(struct up_loop *loop);
+// Whether a route of a configuration has batches.
+bool up_batches_wanted(const struct conf *conf);
+// NULL if out of memory.
+struct up_batches *up_batches_make(void);
+// NULL is allowed.
+void up_batches_free(struct up_batches *batches);
+// For all routes of a snapshot that has its groups. Returns 0 or -ENOMEM.
+int up_collectors_make(struct up_loop *loop, struct up_snapshot *snapshot);
+// The collectors of routes that were there before go on with what is known of services and devices.
+void up_collectors_inherit(struct up_snapshot *snapshot, const struct up_snapshot *before);
+// Nothing comes to a snapshot any more: sends what is open.
+void up_collectors_close(struct up_snapshot *snapshot);
+// A snapshot ends: its services count no more as refusing.
+void up_collectors_settle(struct up_snapshot *snapshot);
+void up_collectors_free(struct up_snapshot *snapshot);
 // Before requests are taken: what time it is.
 void up_batches_clock(struct up_loop *loop);
 // Begins to read the exchanges of requests that are taken next.

@@ -3,6 +3,7 @@
 #include "gw/map/error_codes.h"
 #include "gw/upstream/batch.h"
 #include "gw/upstream/random.h"
+#include "gw/upstream/snapshot.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -56,12 +57,13 @@ static void member_return(struct up_loop *loop, const struct up_call *call,
 	dp_loop_respond(port_of(loop, m), m->handle);
 }
 
-static void members_counted(struct up_group *group, const struct tally *tally)
+static void members_counted(struct up_collector *c, const struct tally *tally)
 {
-	up_stat_add(group, UP_STAT_returned, tally->returned);
+	up_stat_add(c->group, UP_STAT_returned, tally->returned);
 	if (tally->abandoned)
-		up_stat_add(group, UP_STAT_abandoned, tally->abandoned);
-	group->loop->busy -= tally->returned;
+		up_stat_add(c->group, UP_STAT_abandoned, tally->abandoned);
+	c->group->loop->busy -= tally->returned;
+	c->snapshot->held -= tally->returned;
 }
 
 // Max-Age of an error: `least` and what spreads it, or the usual one.
@@ -94,7 +96,7 @@ void up_member_fail(
 	error_write(c->group, m->shared, error, max_age);
 	up_stat_add(c->group, UP_STAT_ERROR + error, 1);
 	member_return(loop, &call, m, error, false, &tally);
-	members_counted(c->group, &tally);
+	members_counted(c, &tally);
 }
 
 void up_member_fault(
@@ -108,7 +110,7 @@ void up_member_fault(
 		HTTP_ERR_bad_cbor, fault, dp_shared_response(shared), shared->request.response_max);
 	up_stat_add(c->group, UP_STAT_ERROR + HTTP_ERR_bad_cbor, 1);
 	member_return(c->group->loop, &call, m, HTTP_ERR_bad_cbor, false, &tally);
-	members_counted(c->group, &tally);
+	members_counted(c, &tally);
 }
 
 void up_member_abandon(struct up_collector *c, const struct up_member *m)
@@ -118,7 +120,7 @@ void up_member_abandon(struct up_collector *c, const struct up_member *m)
 
 	m->shared->response.len = 0;
 	member_return(c->group->loop, &call, m, HTTP_ERR_none, true, &tally);
-	members_counted(c->group, &tally);
+	members_counted(c, &tally);
 }
 
 // The part is neither waiting nor flying. Its batch goes with the last part.
@@ -159,7 +161,7 @@ void up_part_fail(struct up_part *part, enum http_error error, uint32_t max_age)
 		member_return(group->loop, &part->call, m, error, gone, &tally);
 	}
 	up_stat_add(group, UP_STAT_ERROR + error, part->count - abandoned);
-	members_counted(group, &tally);
+	members_counted(part->batch->from, &tally);
 	part_end(part);
 }
 
@@ -242,6 +244,6 @@ void up_part_answer(struct up_part *part, const uint16_t *status, uint16_t all)
 		part->call.status = status ? status[i] : all;
 		member_return(loop, &part->call, m, error, gone, &tally);
 	}
-	members_counted(c->group, &tally);
+	members_counted(c, &tally);
 	part_end(part);
 }

@@ -7,6 +7,7 @@
 #include "gw/os/log.h"
 #include "gw/upstream/batch.h"
 #include "gw/upstream/random.h"
+#include "gw/upstream/snapshot.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static struct up_part *part_make(
 	part->waits_ms = waits_ms;
 	part->call.route = c->route;
 	part->call.group = c->group;
+	part->call.snapshot = c->snapshot;
 	part->call.batch_size = count;
 	batch->parts++;
 	batch->requests++;
@@ -131,7 +133,7 @@ static enum http_error flight_prepare(struct up_part_flight *flight, struct up_p
 	memcpy(part->call.trace, random + MAP_BATCH_KEY_LEN / 2, sizeof(part->call.trace));
 	enum http_error error = map_batch_build(
 		&a->transfer.request, route, batch->from->form->content_type, random);
-	up_headers_add_route(group->loop->headers, route, &a->transfer.request);
+	up_headers_add_route(batch->from->snapshot->headers, route, &a->transfer.request);
 	body_set(&a->transfer.request, part);
 	a->transfer.done = part_done;
 	if (answer_max < group->upstream->max_body)
@@ -143,7 +145,7 @@ static enum http_error flight_prepare(struct up_part_flight *flight, struct up_p
 	a->route = route;
 	a->device = (uint64_t)up_random_32(group->loop) << 32 | up_random_32(group->loop);
 	a->deadline_ms = batch->deadline_ms;
-	a->server = 0;
+	a->slot = NULL;
 	a->tried = 0;
 	a->retries = 0;
 	a->seen = false;
@@ -550,6 +552,7 @@ uint64_t up_parts_next_ms(const struct up_group *group)
 
 void up_parts_sweep(struct up_loop *loop)
 {
+	struct up_group *group;
 	struct up_part *part, *next;
 
 	for (part = TAILQ_FIRST(&loop->batches->flying); part; part = next) {
@@ -559,8 +562,9 @@ void up_parts_sweep(struct up_loop *loop)
 		part_cancel(part);
 		up_part_abandon(part);
 	}
-	for (size_t i = 0; i < loop->group_count; i++) {
-		for (part = TAILQ_FIRST(&loop->group[i].waiting_parts); part; part = next) {
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
+		for (part = TAILQ_FIRST(&group->waiting_parts); part; part = next) {
 			next = TAILQ_NEXT(part, link);
 			if (!up_part_is_abandoned(part))
 				continue;
@@ -572,10 +576,12 @@ void up_parts_sweep(struct up_loop *loop)
 
 void up_parts_stop(struct up_loop *loop, bool flying)
 {
+	struct up_group *group;
 	struct up_part *part;
 
-	for (size_t i = 0; i < loop->group_count; i++) {
-		while ((part = TAILQ_FIRST(&loop->group[i].waiting_parts))) {
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
+		while ((part = TAILQ_FIRST(&group->waiting_parts))) {
 			part_unqueue(part);
 			up_part_fail(part, HTTP_ERR_stopping, 0);
 		}

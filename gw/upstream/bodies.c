@@ -9,6 +9,7 @@
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/random.h"
+#include "gw/upstream/snapshot.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -77,6 +78,7 @@ static void fetch_over(struct up_call *call)
 	}
 	body_release(loop->bodies, body);
 	loop->busy--;
+	call->snapshot->held--;
 	sodium_memzero(fetch, fetch_size(fetch->shared.data_room));
 	free(fetch);
 }
@@ -105,6 +107,7 @@ static struct up_fetch *fetch_make(
 	assert(copied); // they are not longer than they were
 	fetch->call = (struct up_call){
 		.shared = &fetch->shared,
+		.snapshot = first->snapshot,
 		.route = first->route,
 		.group = first->group,
 		.arrived_ms = loop->now_ms,
@@ -116,6 +119,7 @@ static struct up_fetch *fetch_make(
 	body->fetch = fetch;
 	TAILQ_INSERT_TAIL(&loop->fetches, fetch, link);
 	loop->busy++;
+	first->snapshot->held++;
 	return fetch;
 }
 
@@ -243,7 +247,7 @@ void up_bodies_sweep(struct up_loop *loop)
 
 void up_bodies_turn(struct up_loop *loop)
 {
-	struct up_group *none = &loop->group[loop->config.conf->upstream_count];
+	struct up_group *none = &loop->none;
 
 	bool more = up_lost_turn(loop);
 
@@ -279,11 +283,10 @@ int up_bodies_create(struct up_loop *loop)
 	TAILQ_INIT(&loop->unwanted);
 	loop->bodies_ms = UINT64_MAX;
 	loop->bodies = body_table_create(&config);
-	return loop->bodies ? up_lost_create(loop) : -ENOMEM;
+	return loop->bodies ? 0 : -ENOMEM;
 }
 
 void up_bodies_free(struct up_loop *loop)
 {
 	body_table_free(loop->bodies);
-	up_lost_free(loop);
 }

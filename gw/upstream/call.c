@@ -8,6 +8,7 @@
 #include "gw/upstream/access_line.h"
 #include "gw/upstream/body_answer.h"
 #include "gw/upstream/random.h"
+#include "gw/upstream/snapshot.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -98,6 +99,7 @@ void up_call_return(struct up_call *call)
 	up_route_answered(loop->routes, call->shared, loop->tsc_per_ms);
 	dp_loop_respond(call->port, call->handle);
 	up_stat_add(group, UP_STAT_returned, 1);
+	call->snapshot->held--;
 	call->shared = NULL;
 	TAILQ_INSERT_HEAD(&loop->free_calls, call, link);
 	loop->busy--;
@@ -240,7 +242,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->group = call->group;
 	attempt->route = call->route;
 	attempt->deadline_ms = call->deadline_ms;
-	attempt->server = 0;
+	attempt->slot = NULL;
 	attempt->tried = 0;
 	attempt->retries = 0;
 	attempt->seen = false;
@@ -250,7 +252,7 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->transfer.room = flight_room;
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
-	up_headers_add_route(loop->headers, call->route, req);
+	up_headers_add_route(call->snapshot->headers, call->route, req);
 	return map_request_identify(req, device, name, random);
 }
 

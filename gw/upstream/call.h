@@ -29,6 +29,7 @@ struct up_call {
 	dp_handle handle;
 	struct dp_loop_port *port;
 	struct dp_shared *shared;
+	struct up_snapshot *snapshot; // that it is of, and the route
 	const struct conf_route *route;
 	struct up_group *group;
 	struct up_flight *flight; // NULL while it waits
@@ -57,6 +58,9 @@ TAILQ_HEAD(up_call_list, up_call);
 TAILQ_HEAD(up_part_list, up_part);   // batch.h
 TAILQ_HEAD(up_fetch_list, up_fetch); // bodies.c
 
+struct up_snapshot;
+struct up_next;
+
 // What a call needs while its HTTP request is under way.
 struct up_flight {
 	struct up_attempt attempt;
@@ -79,13 +83,18 @@ struct up_gone {
 	} device[UP_GONE_ROOM];
 };
 
-// An upstream's state in this loop. The last group has no upstream: it is for requests whose route
-// leads to none.
+// An upstream's state in this loop, whatever the configuration says of it now. There is one without
+// upstream, for requests whose route leads to none.
 struct up_group {
-	const struct conf_upstream *upstream;
+	TAILQ_ENTRY(up_group) link;
+	const struct conf_upstream *upstream; // of loop->snapshot; if it is gone, of loop->before
 	struct up_loop *loop;
+	struct up_slot *slot;
+	bool gone; // loop->snapshot has it no more
+	bool http2;
 	struct http_engine *engine;
 	struct up_servers *servers;
+	uint32_t servers_version; // differs when servers are others, or in another order
 	struct up_checks *checks; // NULL: none, or another loop's
 	bool follows;             // another loop's checks
 	uint32_t max_inflight;    // of this loop
@@ -95,19 +104,45 @@ struct up_group {
 	size_t inflight;
 	uint64_t retry_tokens; // hundredths of retries that the budget allows now
 	uint64_t retry_tokens_max;
-	uint64_t say_local_ms;      // when to log HTTP_ERR_local again
-	uint64_t stat[UP_STAT_ALL]; // written by the loop's thread only
+	uint64_t say_local_ms; // when to log HTTP_ERR_local again
+	uint64_t *stat;        // of the slot; written by the loop's thread only
+};
+
+TAILQ_HEAD(up_group_list, up_group);
+
+struct up_engine {
+	uint32_t id;
+	struct http_engine *engine;
+	struct up_group *group;
+	uint64_t connections; // that were counted
 };
 
 struct up_loop {
 	struct up_loop_config config;
+	struct up_slots *own_slots; // if config has none
 	struct map_etags *etags;
-	struct up_headers *headers;
 	int epoll;
 	pthread_t thread;
 	bool started;
 	uint64_t progress; // up_loop_progress(). Atomic
 	uint64_t stop_ms;  // when to give up what is under way; UINT64_MAX: running. Atomic
+
+	// snapshot.h
+	struct up_snapshot *snapshot; // the one that new requests are of, or soon
+	struct up_snapshot *before;   // until it is settled; or NULL
+	struct up_group_list groups;  // of both, without `none`
+	struct up_group none;
+	struct up_engine *engines; // by id
+	size_t engine_count;
+	uint32_t next_engine_id; // main's, like the next
+	uint32_t next_collector_id;
+	struct up_next *next; // main: to be installed; atomic
+	uint32_t installed;   // number of the snapshot; atomic
+	bool last_pushed;     // main: no worker pushes requests of `before` any more; atomic
+	bool draining;        // ... and these are
+	uint64_t *taken;      // handles taken from each worker
+	uint64_t *until;      // of them, those that may be of `before`
+
 	struct up_call *calls;
 	struct up_call_list free_calls;
 	struct up_call_list flying;
@@ -120,8 +155,6 @@ struct up_loop {
 	uint64_t bodies_ms;            // when to look for bodies whose time is over
 	size_t bodies_walk;            // how far the look for bodies that are lost is
 	bool bodies_walks;
-	uint64_t *route_ids; // of all routes, sorted
-	size_t route_id_count;
 	struct up_gone gone;
 	struct up_route_stats *routes; // [DP_ROUTE_SLOTS]
 	uint64_t tsc_per_ms;
@@ -130,8 +163,6 @@ struct up_loop {
 	uint8_t random[UP_RANDOM_ROOM];
 	uint8_t scratch[MAP_JSON_ROOM]; // where payloads are translated; free between two calls
 	size_t random_used;
-	size_t group_count;
-	struct up_group group[];
 };
 
 static inline void up_stat_add(struct up_group *group, enum up_stat stat, uint64_t n)

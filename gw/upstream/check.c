@@ -2,17 +2,20 @@
 
 #include "gw/upstream/check.h"
 
+#include "gw/http/timers.h"
 #include "gw/upstream/call.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define JITTER 8 // an interval differs by up to one of so many parts
 
 struct check {
 	struct http_transfer transfer;
 	struct up_group *group;
+	struct http_engine *engine; // that asks
 	bool busy;
 	bool paused; // its server is in maintenance
 	uint64_t due_ms;
@@ -54,9 +57,9 @@ static void check_done(struct http_transfer *transfer, enum http_error error)
 	up_server_checked(group->servers, index, why);
 }
 
-struct up_checks *up_checks_create(struct up_group *group)
+struct up_checks *up_checks_create(struct up_group *group, const struct conf_upstream *upstream,
+	const struct up_headers *headers)
 {
-	const struct conf_upstream *upstream = group->upstream;
 	size_t count = upstream->server_count;
 	struct up_checks *checks = calloc(1, sizeof(*checks) + count * sizeof(checks->check[0]));
 
@@ -80,9 +83,28 @@ struct up_checks *up_checks_create(struct up_group *group)
 			.body_max = upstream->max_body,
 			.fresh = true,
 		};
-		up_headers_add_upstream(group->loop->headers, upstream, &check->transfer.request);
+		up_headers_add_upstream(headers, upstream, &check->transfer.request);
 	}
 	return checks;
+}
+
+void up_checks_inherit(
+	struct up_checks *checks, const struct up_checks *before, const struct up_servers *servers)
+{
+	for (size_t i = 0; i < checks->count; i++) {
+		const char *text = servers->server[i].conf->text;
+
+		for (size_t k = 0; k < before->count; k++) {
+			const struct check *was = &before->check[k];
+
+			if (strcmp(was->transfer.server->text, text))
+				continue;
+			checks->check[i].paused = was->paused;
+			checks->check[i].due_ms = http_earlier(was->due_ms,
+				checks->check[i].group->loop->now_ms +
+					checks->check[i].group->upstream->check.interval_ms);
+		}
+	}
 }
 
 void up_checks_stop(struct up_checks *checks)
@@ -90,9 +112,11 @@ void up_checks_stop(struct up_checks *checks)
 	for (size_t i = 0; i < checks->count; i++) {
 		struct check *check = &checks->check[i];
 
+		if (check->busy && check->engine)
+			check->engine->ops->cancel(check->engine, &check->transfer);
 		if (check->busy)
-			check->group->engine->ops->cancel(check->group->engine, &check->transfer);
-		check->busy = true; // for good
+			check->due_ms = 0; // for who inherits
+		check->busy = true;        // for good
 	}
 }
 
@@ -108,6 +132,7 @@ static void check_start(struct check *check, uint64_t now_ms)
 	uint32_t jitter = interval / JITTER;
 
 	check->due_ms = now_ms + interval - jitter / 2 + randombytes_uniform(jitter + 1);
+	check->engine = group->engine;
 	if (group->engine->ops->start(group->engine, &check->transfer))
 		return; // out of memory says nothing about the server
 	check->busy = true;

@@ -7,12 +7,18 @@
 
 #include <stdint.h>
 
-struct up_group;
+struct conf_upstream;
 struct up_checks;
+struct up_group;
+struct up_headers;
+struct up_servers;
 
-// For a group with engine and servers, which outlive it, and an upstream with checks. NULL if out
-// of memory.
-struct up_checks *up_checks_create(struct up_group *group);
+// For a group that will have this upstream, with checks. NULL if out of memory.
+struct up_checks *up_checks_create(struct up_group *group, const struct conf_upstream *upstream,
+	const struct up_headers *headers);
+// Takes over from others of the group, which were stopped, when the servers are due that both have.
+void up_checks_inherit(
+	struct up_checks *checks, const struct up_checks *before, const struct up_servers *servers);
 // Ends those under way; no more are started.
 void up_checks_stop(struct up_checks *checks);
 // NULL is allowed.

@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "gw/http/timers.h"
 #include "gw/os/log.h"
-#include "gw/os/tls_files.h"
 #include "gw/upstream/batch.h"
 #include "gw/upstream/bodies.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
+#include "gw/upstream/snapshot.h"
 
 #include <rte_cycles.h>
 
@@ -23,11 +23,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BURST            64         // requests taken from one worker in one turn
-#define EVENTS           256        // of epoll in one turn
-#define SWEEP_MS         100        // between looks for requests that workers gave up
-#define BELL_ID          UINT16_MAX // where an engine's id stands in an event
-#define UP_RETRIES_LEAST 10         // that a budget which is not 0 allows at once
+#define BURST    64  // requests taken from one worker in one turn
+#define EVENTS   256 // of epoll in one turn
+#define SWEEP_MS 100 // between looks for requests that workers gave up
 
 static bool stopping(const struct up_loop *loop)
 {
@@ -36,43 +34,45 @@ static bool stopping(const struct up_loop *loop)
 
 // ---- arriving
 
-static struct up_group *group_of(struct up_loop *loop, const struct conf_route *route)
+static struct up_group *group_of(
+	struct up_loop *loop, const struct up_snapshot *snapshot, const struct conf_route *route)
 {
-	const struct conf *conf = loop->config.conf;
-
 	if (!route || route->target != CONF_TO_UPSTREAM)
-		return &loop->group[conf->upstream_count];
-	return &loop->group[route->upstream - conf->upstreams];
+		return &loop->none;
+	return snapshot->group[route->upstream - snapshot->conf->upstreams];
 }
 
 static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle handle)
 {
 	struct dp_loop_port *port = &loop->config.upstream->port[port_index];
-	const struct conf *conf = loop->config.conf;
 	struct dp_shared *shared = dp_shared_get(port->pool, handle);
 	struct up_call *call = TAILQ_FIRST(&loop->free_calls);
+	struct up_snapshot *snapshot;
 
 	if (!shared) { // not the loop's to write to, but the worker counts its handles
-		struct up_group *none = &loop->group[conf->upstream_count];
-
-		up_stat_add(none, UP_STAT_requests, 1);
-		up_stat_add(none, UP_STAT_abandoned, 1);
-		up_stat_add(none, UP_STAT_returned, 1);
+		up_stat_add(&loop->none, UP_STAT_requests, 1);
+		up_stat_add(&loop->none, UP_STAT_abandoned, 1);
+		up_stat_add(&loop->none, UP_STAT_returned, 1);
 		dp_loop_respond(port, handle);
 		return;
 	}
+	snapshot = up_snapshot_of(loop, shared->request.snapshot);
+	assert(snapshot); // loops have one before workers do, and until they have it no more
 	if (loop->batches && !stopping(loop) && up_batch_take(loop, port_index, handle, shared))
 		return;
 	assert(call); // there are as many as exchanges
 	TAILQ_REMOVE(&loop->free_calls, call, link);
 	loop->busy++;
+	snapshot->held++;
 	uint16_t index = shared->request.route;
+	const struct conf *conf = snapshot->conf;
 	const struct conf_route *route = index < conf->route_count ? &conf->routes[index] : NULL;
-	struct up_group *group = group_of(loop, route);
+	struct up_group *group = group_of(loop, snapshot, route);
 	*call = (struct up_call){
 		.handle = handle,
 		.port = port,
 		.shared = shared,
+		.snapshot = snapshot,
 		.route = route,
 		.group = group,
 		.arrived_ms = loop->now_ms,
@@ -106,6 +106,7 @@ static unsigned receive(struct up_loop *loop)
 			up_batch_prefetch(loop, up->port[i].pool, handles, n);
 		for (unsigned j = 0; j < n; j++)
 			call_arrive(loop, i, handles[j]);
+		loop->taken[i] += n;
 		taken += n;
 	}
 	return taken;
@@ -123,34 +124,102 @@ static void stop_turn(struct up_loop *loop)
 	up_queue_stop(loop, loop->now_ms >= until);
 }
 
+// ---- another configuration
+
+// Before requests are taken: those of the new snapshot may come from now on.
+static void snapshot_follow(struct up_loop *loop)
+{
+	struct up_next *next;
+
+	if (!__atomic_load_n(&loop->next, __ATOMIC_RELAXED))
+		return;
+	next = __atomic_exchange_n(&loop->next, NULL, __ATOMIC_ACQUIRE);
+	up_snapshot_install(loop, next);
+	__atomic_store_n(&loop->installed, loop->snapshot->number, __ATOMIC_RELEASE);
+}
+
+// No worker pushes requests of the old snapshot any more: those that are in the rings now may be of
+// it. Looked at before requests are taken.
+static void drain_follow(struct up_loop *loop)
+{
+	const struct dp_loop *up = loop->config.upstream;
+
+	if (!loop->before || loop->draining ||
+		!__atomic_load_n(&loop->last_pushed, __ATOMIC_ACQUIRE))
+		return;
+	loop->draining = true;
+	for (unsigned i = 0; i < up->count; i++)
+		loop->until[i] = loop->taken[i] + rte_ring_count(up->port[i].requests);
+}
+
+static bool is_drained(const struct up_loop *loop)
+{
+	for (unsigned i = 0; i < loop->config.upstream->count; i++)
+		if (loop->taken[i] < loop->until[i])
+			return false;
+	return true;
+}
+
+// The old snapshot ends when all its requests came, and nothing is left of them.
+static void settle_turn(struct up_loop *loop)
+{
+	if (!loop->draining || !is_drained(loop))
+		return;
+	up_collectors_close(loop->before);
+	if (loop->before->held)
+		return;
+	up_snapshot_settle(loop);
+	loop->draining = false;
+	__atomic_store_n(&loop->last_pushed, false, __ATOMIC_RELEASE);
+}
+
 // Before requests are taken: a loop that slept may know servers that went down meanwhile.
 static void groups_follow(struct up_loop *loop)
 {
-	for (size_t i = 0; i < loop->group_count; i++)
-		if (loop->group[i].servers)
-			up_servers_follow(loop->group[i].servers, !loop->group[i].follows);
+	struct up_group *group;
+
+	TAILQ_FOREACH(group, &loop->groups, link)
+	if (!group->gone)
+		up_servers_follow(group->servers, !group->follows);
+}
+
+static void engines_turn(struct up_loop *loop)
+{
+	for (size_t i = 0; i < loop->engine_count; i++)
+		loop->engines[i].engine->ops->turn(loop->engines[i].engine, loop->now_ms);
+}
+
+static void engines_flush(struct up_loop *loop)
+{
+	for (size_t i = 0; i < loop->engine_count; i++) {
+		struct up_engine *e = &loop->engines[i];
+		uint64_t connections;
+
+		if (e->engine->ops->flush)
+			e->engine->ops->flush(e->engine);
+		connections = e->engine->ops->connections(e->engine);
+		if (connections != e->connections)
+			up_stat_add(e->group, UP_STAT_connections, connections - e->connections);
+		e->connections = connections;
+	}
 }
 
 static void groups_turn(struct up_loop *loop)
 {
+	struct up_group *group;
+
 	if (loop->batches)
 		up_batches_turn(loop);
-	for (size_t i = 0; i < loop->group_count; i++) {
-		struct up_group *group = &loop->group[i];
-
-		if (!group->engine)
-			continue;
-		group->engine->ops->turn(group->engine, loop->now_ms);
+	engines_turn(loop);
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
 		up_servers_turn(group->servers, loop->now_ms);
 		if (group->checks)
 			up_checks_turn(group->checks, loop->now_ms);
 		up_queue_expire(group);
 		up_queue_launch(group);
-		if (group->engine->ops->flush)
-			group->engine->ops->flush(group->engine);
-		up_stat_set(
-			group, UP_STAT_connections, group->engine->ops->connections(group->engine));
 	}
+	engines_flush(loop);
 	up_bodies_turn(loop);
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
 		up_bodies_sweep(loop);
@@ -159,23 +228,24 @@ static void groups_turn(struct up_loop *loop)
 	}
 	if (stopping(loop))
 		stop_turn(loop);
+	else
+		settle_turn(loop);
 }
 
 static uint64_t next_ms(const struct up_loop *loop)
 {
 	uint64_t next =
 		http_earlier(loop->busy ? loop->sweep_ms : UINT64_MAX, up_bodies_next_ms(loop));
+	const struct up_group *group;
 
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
-
-	for (size_t i = 0; i < loop->group_count; i++) {
-		const struct up_group *group = &loop->group[i];
-
-		if (group->engine) {
-			next = http_earlier(next, group->engine->ops->next_ms(group->engine));
-			next = http_earlier(next, up_servers_next_ms(group->servers));
-		}
+	for (size_t i = 0; i < loop->engine_count; i++)
+		next = http_earlier(
+			next, loop->engines[i].engine->ops->next_ms(loop->engines[i].engine));
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
+		next = http_earlier(next, up_servers_next_ms(group->servers));
 		if (group->checks)
 			next = http_earlier(next, up_checks_next_ms(group->checks));
 		if (group->follows)
@@ -220,22 +290,24 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	if (armed)
 		dp_doorbell_disarm(&up->bell);
 	for (int i = 0; i < n; i++) {
-		uint16_t id = http_engine_event_id(events[i].data.u64);
+		struct http_engine *engine =
+			up_engine_of(loop, http_engine_event_id(events[i].data.u64));
 
-		if (id == BELL_ID)
-			continue;
-		struct http_engine *engine = loop->group[id].engine;
-		engine->ops->ready(engine, events[i].data.u64, events[i].events);
+		if (engine) // else it is the bell
+			engine->ops->ready(engine, events[i].data.u64, events[i].events);
 	}
 }
 
 static void *run(void *arg)
 {
 	struct up_loop *loop = arg;
+	struct up_group *group;
 	bool more = false;
 
 	for (;;) {
 		loop->now_ms = clock_ms();
+		snapshot_follow(loop);
+		drain_follow(loop);
 		groups_follow(loop);
 		more = receive(loop) > 0;
 		groups_turn(loop);
@@ -243,9 +315,9 @@ static void *run(void *arg)
 			break;
 		wait_and_dispatch(loop, more);
 	}
-	for (size_t i = 0; i < loop->group_count; i++)
-		if (loop->group[i].checks)
-			up_checks_stop(loop->group[i].checks);
+	TAILQ_FOREACH(group, &loop->groups, link)
+	if (group->checks)
+		up_checks_stop(group->checks);
 	return NULL;
 }
 
@@ -309,9 +381,7 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 		up_loop_stop_begin(loop, grace_ms);
 	pthread_join(loop->thread, NULL);
 	loop->started = false;
-	for (size_t i = 0; i < loop->group_count; i++)
-		assert(loop->group[i].stat[UP_STAT_requests] ==
-			loop->group[i].stat[UP_STAT_returned]);
+	assert(!loop->busy);
 }
 
 // ---- making
@@ -331,83 +401,10 @@ static int calls_create(struct up_loop *loop)
 	return 0;
 }
 
-// Says better than OpenSSL what is wrong with a file.
-static int group_files_check(const struct conf_upstream *upstream, struct error *error)
-{
-	struct error wrong;
-	char *const *path;
-	int rc = tls_files_check(&upstream->tls, &path, &wrong);
-
-	return rc ? error_set(error, rc, "upstream %s: %s", upstream->name, wrong.text) : 0;
-}
-
-// This loop's part of a limit of the upstream.
-static uint32_t limit_share(const struct up_loop *loop, uint32_t limit)
-{
-	return (limit + loop->config.loops - 1) / loop->config.loops;
-}
-
-static int group_servers_create(struct up_loop *loop, struct up_group *group, size_t index)
-{
-	const struct conf_upstream *upstream = group->upstream;
-	struct up_servers_shared *shared = loop->config.servers;
-	uint64_t budget = (uint64_t)group->max_inflight * upstream->retries.budget;
-
-	group->servers = up_servers_create(upstream, loop->config.loop, loop->config.loops);
-	if (!group->servers)
-		return -ENOMEM;
-	if (shared)
-		group->servers->shared = &shared[index];
-	if (upstream->check.path && shared)
-		group->follows = index % loop->config.loops != loop->config.loop;
-	if (upstream->check.path && !group->follows) {
-		group->checks = up_checks_create(group);
-		if (!group->checks)
-			return -ENOMEM;
-	}
-	// Enough for all that a server takes with it.
-	group->retry_tokens_max = upstream->retries.budget && budget < UP_RETRIES_LEAST * 100
-		? UP_RETRIES_LEAST * 100
-		: budget;
-	group->retry_tokens = group->retry_tokens_max;
-	return 0;
-}
-
-static int group_create(struct up_loop *loop, size_t index, struct error *error)
-{
-	const struct conf_upstream *upstream = &loop->config.conf->upstreams[index];
-	struct up_group *group = &loop->group[index];
-	struct http_engine_config config = {
-		.upstream = upstream,
-		.epoll = loop->epoll,
-		.id = (uint16_t)index,
-		.max_connections = limit_share(loop, upstream->max_connections),
-		.checks = upstream->check.path ? (uint32_t)upstream->server_count : 0,
-	};
-	int rc;
-
-	group->upstream = upstream;
-	group->max_inflight = limit_share(loop, upstream->max_inflight);
-	rc = group_files_check(upstream, error);
-	if (rc)
-		return rc;
-	// All servers of an upstream are HTTP/2, or none is.
-	if (upstream->servers[0].http2)
-		rc = http_engine_h2_create(&config, &group->engine);
-	else
-		rc = http_engine_h1_create(&config, &group->engine);
-	if (!rc)
-		rc = group_servers_create(loop, group, index);
-	if (rc)
-		error_set(error, rc, "upstream %s: %s", upstream->name,
-			rc == -EINVAL ? "tls: the files cannot be used" : strerror(-rc));
-	return rc;
-}
-
 static int poll_create(struct up_loop *loop)
 {
 	struct epoll_event event = {
-		.events = EPOLLIN, .data.u64 = http_engine_event(BELL_ID, 0, 0)};
+		.events = EPOLLIN, .data.u64 = http_engine_event(UP_ENGINE_NONE, 0, 0)};
 
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
@@ -417,49 +414,82 @@ static int poll_create(struct up_loop *loop)
 	return 0;
 }
 
-int up_loop_create(const struct up_loop_config *config, struct up_loop **out, struct error *error)
+static int rings_create(struct up_loop *loop)
 {
-	size_t groups = config->conf->upstream_count + 1;
-	struct up_loop *loop;
+	const unsigned workers = loop->config.upstream->count;
+
+	loop->taken = calloc(workers, sizeof(loop->taken[0]));
+	loop->until = calloc(workers, sizeof(loop->until[0]));
+	return loop->taken && loop->until ? 0 : -ENOMEM;
+}
+
+static int slots_create(struct up_loop *loop)
+{
 	int rc;
 
-	error_set(error, -ENOMEM, "upstreams: %s", strerror(ENOMEM));
-	loop = calloc(1, sizeof(*loop) + groups * sizeof(loop->group[0]));
-	if (!loop)
+	if (loop->config.slots)
+		return 0;
+	loop->own_slots = loop->config.slots = up_slots_create(loop->config.loops);
+	if (!loop->own_slots)
 		return -ENOMEM;
+	rc = up_slots_take(loop->own_slots, loop->config.conf);
+	up_slots_current(loop->own_slots, loop->config.conf);
+	return rc;
+}
+
+static struct up_loop *loop_make(const struct up_loop_config *config)
+{
+	struct up_loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return NULL;
 	loop->config = *config;
 	loop->epoll = -1;
 	loop->stop_ms = UINT64_MAX;
 	loop->random_used = UP_RANDOM_ROOM;
-	loop->group_count = groups;
 	TAILQ_INIT(&loop->free_calls);
 	TAILQ_INIT(&loop->flying);
-	for (size_t i = 0; i < groups; i++) {
-		loop->group[i].loop = loop;
-		TAILQ_INIT(&loop->group[i].waiting);
-		TAILQ_INIT(&loop->group[i].waiting_parts);
-	}
+	TAILQ_INIT(&loop->groups);
+	loop->none.loop = loop;
+	TAILQ_INIT(&loop->none.waiting);
+	TAILQ_INIT(&loop->none.waiting_parts);
+	return loop;
+}
+
+int up_loop_create(const struct up_loop_config *config, struct up_loop **out, struct error *error)
+{
+	struct up_loop *loop = loop_make(config);
+	struct up_next *first;
+	int rc;
+
+	error_set(error, -ENOMEM, "upstreams: %s", strerror(ENOMEM));
+	if (!loop)
+		return -ENOMEM;
 	loop->etags = map_etags_create(config->etag_key);
 	loop->tsc_per_ms = RTE_MAX(rte_get_tsc_hz() / 1000, UINT64_C(1)); // 0 without EAL
 	loop->routes = calloc(DP_ROUTE_SLOTS, sizeof(*loop->routes));
 	rc = loop->etags && loop->routes ? up_bodies_create(loop) : -ENOMEM;
 	if (!rc)
 		rc = calls_create(loop);
+	if (!rc)
+		rc = rings_create(loop);
+	if (!rc)
+		rc = slots_create(loop);
 	if (!rc) {
+		loop->none.slot = loop->config.slots->none;
+		loop->none.stat = loop->none.slot->loop[config->loop].stat;
 		rc = poll_create(loop);
 		if (rc)
 			error_set(error, rc, "upstreams: epoll: %s", strerror(-rc));
 	}
 	if (!rc)
-		rc = up_headers_create(config->conf, &loop->headers, error);
-	for (size_t i = 0; !rc && i < config->conf->upstream_count; i++)
-		rc = group_create(loop, i, error);
-	if (!rc)
-		rc = up_batches_create(loop);
+		rc = up_snapshot_prepare(loop, config->conf, config->snapshot, &first, error);
 	if (rc) {
 		up_loop_free(loop);
 		return rc;
 	}
+	up_snapshot_install(loop, first);
+	loop->installed = config->snapshot;
 	*out = loop;
 	return 0;
 }
@@ -469,15 +499,8 @@ void up_loop_free(struct up_loop *loop)
 	if (!loop)
 		return;
 	assert(!loop->started && !loop->busy);
-	for (size_t i = 0; i < loop->group_count; i++) {
-		struct up_group *group = &loop->group[i];
-
-		if (group->engine)
-			group->engine->ops->free(group->engine);
-		up_checks_free(group->checks);
-		free(group->servers);
-	}
-	up_batches_free(loop);
+	up_snapshot_discard(loop->next);
+	up_snapshots_free(loop);
 	while (loop->free_flights) {
 		struct up_flight *flight = loop->free_flights;
 
@@ -486,29 +509,58 @@ void up_loop_free(struct up_loop *loop)
 	}
 	if (loop->epoll >= 0)
 		close(loop->epoll);
-	up_headers_free(loop->headers);
 	up_bodies_free(loop);
 	map_etags_free(loop->etags);
 	free(loop->routes);
+	up_slots_free(loop->own_slots);
+	free(loop->taken);
+	free(loop->until);
 	free(loop->calls);
 	free(loop);
 }
 
-void up_loop_server_add(
-	const struct up_loop *loop, size_t upstream, size_t index, struct up_server_view *view)
-{
-	const struct up_servers *servers = loop->group[upstream].servers;
-	const struct up_server *server = &servers->server[index];
+// ---- main's side of a change
 
-	view->down |= __atomic_load_n(&servers->down, __ATOMIC_RELAXED) >> index & 1;
-	view->ejected |= __atomic_load_n(&servers->ejected_bits, __ATOMIC_RELAXED) >> index & 1;
-	view->in_flight += __atomic_load_n(&server->outstanding, __ATOMIC_RELAXED);
-	up_server_stats_sum(&view->stats, &server->stats);
+int up_loop_prepare(struct up_loop *loop, const struct conf *conf, uint16_t number,
+	struct up_next **next, struct error *error)
+{
+	return up_snapshot_prepare(loop, conf, number, next, error);
 }
 
-size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)
+void up_loop_discard(struct up_next *next)
 {
-	return __atomic_load_n(&loop->group[upstream].servers->up, __ATOMIC_RELAXED);
+	up_snapshot_discard(next);
+}
+
+void up_loop_switch(struct up_loop *loop, struct up_next *next)
+{
+	__atomic_store_n(&loop->next, next, __ATOMIC_RELEASE);
+	up_loop_wake(loop);
+}
+
+bool up_loop_has(const struct up_loop *loop, uint16_t number)
+{
+	return __atomic_load_n(&loop->installed, __ATOMIC_ACQUIRE) == number;
+}
+
+void up_loop_last_pushed(struct up_loop *loop)
+{
+	__atomic_store_n(&loop->last_pushed, true, __ATOMIC_RELEASE);
+	up_loop_wake(loop);
+}
+
+bool up_loop_is_settled(const struct up_loop *loop)
+{
+	return !__atomic_load_n(&loop->last_pushed, __ATOMIC_ACQUIRE);
+}
+
+// ---- for tests
+
+struct up_slot *up_loop_slot(const struct up_loop *loop, size_t upstream)
+{
+	return upstream < loop->snapshot->conf->upstream_count
+		? loop->snapshot->group[upstream]->slot
+		: loop->config.slots->none;
 }
 
 const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, unsigned slot)
@@ -518,5 +570,22 @@ const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, uns
 
 uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat)
 {
-	return __atomic_load_n(&loop->group[upstream].stat[stat], __ATOMIC_RELAXED);
+	const struct up_slot *slot = up_loop_slot(loop, upstream);
+
+	return __atomic_load_n(&slot->loop[loop->config.loop].stat[stat], __ATOMIC_RELAXED);
+}
+
+void up_loop_server(
+	const struct up_loop *loop, size_t upstream, size_t server, struct up_server_view *view)
+{
+	const char *url = loop->snapshot->conf->upstreams[upstream].servers[server].text;
+
+	up_server_slot_view(up_server_slot_find(up_loop_slot(loop, upstream), url), view);
+}
+
+size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)
+{
+	const struct up_slot *slot = up_loop_slot(loop, upstream);
+
+	return __atomic_load_n(&slot->loop[loop->config.loop].servers_up, __ATOMIC_RELAXED);
 }

@@ -2,7 +2,8 @@
 
 #include "gw/upstream/lost.h"
 
-#include <errno.h>
+#include "gw/upstream/snapshot.h"
+
 #include <stdlib.h>
 
 #define GONE_A_TURN   64   // devices
@@ -80,31 +81,25 @@ static bool is_lost(void *arg, const struct body *body)
 	uint32_t context, generation;
 
 	body_device(body, &context, &generation);
-	return !bsearch(&body->route, loop->route_ids, loop->route_id_count, sizeof(body->route),
-		       id_compare) ||
+	return !bsearch(&body->route, loop->snapshot->route_ids, loop->snapshot->conf->route_count,
+		       sizeof(body->route), id_compare) ||
 		!up_device_is_there(loop, context, generation);
 }
 
-int up_lost_create(struct up_loop *loop)
+uint64_t *up_lost_ids(const struct conf *conf)
 {
-	const struct conf *conf = loop->config.conf;
 	uint64_t *ids = malloc((conf->route_count + 1) * sizeof(*ids));
 
 	if (!ids)
-		return -ENOMEM;
+		return NULL;
 	for (size_t i = 0; i < conf->route_count; i++)
 		ids[i] = conf->routes[i].id;
 	qsort(ids, conf->route_count, sizeof(*ids), id_compare);
-	free(loop->route_ids);
-	loop->route_ids = ids;
-	loop->route_id_count = conf->route_count;
-	return 0;
+	return ids;
 }
 
 void up_bodies_routes_gone(struct up_loop *loop)
 {
-	if (up_lost_create(loop))
-		return; // they stay until their time is over
 	loop->bodies_walk = 0;
 	loop->bodies_walks = true;
 }
@@ -116,9 +111,4 @@ bool up_lost_turn(struct up_loop *loop)
 		loop->bodies_walks =
 			!body_walk(loop->bodies, &loop->bodies_walk, PLACES_A_TURN, is_lost, loop);
 	return loop->bodies_walks || up_lost_pending(loop);
-}
-
-void up_lost_free(struct up_loop *loop)
-{
-	free(loop->route_ids);
 }

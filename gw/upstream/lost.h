@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// -ENOMEM.
-int up_lost_create(struct up_loop *loop) __attribute__((warn_unused_result));
-void up_lost_free(struct up_loop *loop);
+// The ids of all routes of a configuration, sorted; free() frees them. NULL if out of memory.
+uint64_t *up_lost_ids(const struct conf *conf);
 
 // Main: the device of this context is gone, up to this generation; up_lost_turn() drops its bodies.
 void up_lost_device(struct up_loop *loop, uint32_t context, uint32_t generation);
@@ -26,10 +25,10 @@ bool up_device_is_there(const struct up_loop *loop, uint32_t context, uint32_t g
 // has none.
 bool up_body_is_owned(const struct up_call *call);
 
-// To be called after loop->config.conf was replaced: the bodies of routes that it does not have any
-// more die. From now on no request of another route finds them, and the next turns wipe them, a
-// bounded part in each. A fetch that is under way goes on for those who wait for it, as any request
-// does. Two routes are the same if their conf_route.id is.
+// The bodies of routes that loop->snapshot does not have any more die: no request of another route
+// finds them, and the next turns wipe them, a bounded part in each. A fetch that is under way goes
+// on for those who wait for it, as any request does. Two routes are the same if their conf_route.id
+// is.
 void up_bodies_routes_gone(struct up_loop *loop);
 
 #endif

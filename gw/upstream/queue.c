@@ -82,6 +82,8 @@ uint64_t up_queue_next_ms(const struct up_group *group)
 
 static void calls_sweep(struct up_loop *loop)
 {
+	struct up_group *group;
+
 	for (struct up_call *call = TAILQ_FIRST(&loop->flying), *next; call; call = next) {
 		next = TAILQ_NEXT(call, link);
 		if (!up_call_is_abandoned(call))
@@ -89,8 +91,9 @@ static void calls_sweep(struct up_loop *loop)
 		up_call_cancel(call);
 		up_call_abandon(call);
 	}
-	for (size_t i = 0; i < loop->group_count; i++) {
-		for (struct up_call *call = TAILQ_FIRST(&loop->group[i].waiting), *next; call;
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
+		for (struct up_call *call = TAILQ_FIRST(&group->waiting), *next; call;
 			call = next) {
 			next = TAILQ_NEXT(call, link);
 			if (!up_call_is_abandoned(call))
@@ -110,10 +113,12 @@ void up_queue_sweep(struct up_loop *loop)
 
 void up_queue_stop(struct up_loop *loop, bool flying)
 {
+	struct up_group *group;
 	struct up_call *call;
 
-	for (size_t i = 0; i < loop->group_count; i++) {
-		while ((call = TAILQ_FIRST(&loop->group[i].waiting))) {
+	TAILQ_FOREACH(group, &loop->groups, link)
+	{
+		while ((call = TAILQ_FIRST(&group->waiting))) {
 			up_call_unqueue(call);
 			up_call_fail(call, HTTP_ERR_stopping);
 		}

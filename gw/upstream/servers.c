@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct up_servers *up_servers_create(
-	const struct conf_upstream *upstream, unsigned loop, unsigned loops)
+	const struct conf_upstream *upstream, struct up_slot *slot, unsigned loop)
 {
 	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
 	size_t count = upstream->server_count;
@@ -21,7 +21,10 @@ struct up_servers *up_servers_create(
 	if (!servers)
 		return NULL;
 	servers->upstream = upstream;
-	if (loops > 1)
+	servers->slot = slot;
+	servers->loop = loop;
+	servers->changed = __atomic_load_n(&slot->changed, __ATOMIC_RELAXED) - 1; // look at once
+	if (slot->loops > 1)
 		snprintf(servers->where, sizeof(servers->where), " (loop %u)", loop);
 	servers->count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -29,6 +32,8 @@ struct up_servers *up_servers_create(
 		const char *text = upstream->servers[i].text;
 
 		server->conf = &upstream->servers[i];
+		server->slot = up_server_slot_find(slot, text);
+		server->seen = &server->slot->loop[loop];
 		server->out = !server->conf->weight;
 		servers->up += !server->out;
 		servers->weighted |= server->conf->weight != upstream->servers[0].weight;
@@ -36,6 +41,17 @@ struct up_servers *up_servers_create(
 			strlen(text), key);
 	}
 	return servers;
+}
+
+int up_servers_index(
+	const struct up_servers *servers, const struct up_server_slot *slot, size_t hint)
+{
+	if (hint < servers->count && servers->server[hint].slot == slot)
+		return (int)hint;
+	for (size_t i = 0; i < servers->count; i++)
+		if (servers->server[i].slot == slot)
+			return (int)i;
+	return -1;
 }
 
 static void say(const struct up_servers *servers, enum conf_log_level level, size_t index,
@@ -63,18 +79,23 @@ static void up_count(struct up_servers *servers)
 	if (!up && servers->up)
 		log_error(
 			"upstream %s%s: no server is up", servers->upstream->name, servers->where);
-	__atomic_store_n(&servers->up, up, __ATOMIC_RELAXED);
+	servers->up = up;
+	__atomic_store_n(&servers->slot->loop[servers->loop].servers_up, up, __ATOMIC_RELAXED);
 }
 
 static void ejected_set(struct up_servers *servers, size_t index, bool ejected)
 {
-	uint64_t bit = UINT64_C(1) << index;
-	uint64_t bits = servers->ejected_bits;
+	struct up_server *server = &servers->server[index];
 
-	servers->server[index].ejected = ejected;
+	server->ejected = ejected;
 	servers->ejected += ejected ? 1 : -1;
-	__atomic_store_n(
-		&servers->ejected_bits, ejected ? bits | bit : bits & ~bit, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->seen->ejected, ejected, __ATOMIC_RELAXED);
+}
+
+static void down_set(struct up_server *server, bool down)
+{
+	server->down = down;
+	__atomic_store_n(&server->seen->down, down, __ATOMIC_RELAXED);
 }
 
 // ---- requests
@@ -104,7 +125,7 @@ bool up_server_failed(struct up_servers *servers, size_t index, const char *why,
 	struct up_server *server = &servers->server[index];
 	char what[64];
 
-	up_server_stat_add(&server->stats, UP_SERVER_STAT_failures, 1);
+	up_server_stat_add(&server->seen->stats, UP_SERVER_STAT_failures, 1);
 	if (server->failures < UINT32_MAX)
 		server->failures++;
 	if (!may_eject(servers, index))
@@ -119,7 +140,7 @@ bool up_server_failed(struct up_servers *servers, size_t index, const char *why,
 	server->until_ms = now_ms + server->ejected_ms;
 	snprintf(what, sizeof(what), "left out for %" PRIu64 " ms", server->ejected_ms);
 	say(servers, CONF_LOG_WARNING, index, what, why);
-	up_server_stat_add(&server->stats, UP_SERVER_STAT_ejections, 1);
+	up_server_stat_add(&server->seen->stats, UP_SERVER_STAT_ejections, 1);
 	up_count(servers);
 	return true;
 }
@@ -163,8 +184,7 @@ static void take_down(struct up_servers *servers, size_t index)
 {
 	struct up_server *server = &servers->server[index];
 
-	server->down = true;
-	__atomic_store_n(&servers->down, servers->down | UINT64_C(1) << index, __ATOMIC_RELAXED);
+	down_set(server, true);
 	if (server->ejected)
 		ejected_set(servers, index, false);
 	rescue(servers);
@@ -174,8 +194,7 @@ static void bring_up(struct up_servers *servers, size_t index)
 {
 	struct up_server *server = &servers->server[index];
 
-	server->down = false;
-	__atomic_store_n(&servers->down, servers->down & ~(UINT64_C(1) << index), __ATOMIC_RELAXED);
+	down_set(server, false);
 	server->failures = 0;
 	server->owed = 0;
 	up_count(servers);
@@ -188,7 +207,7 @@ void up_server_checked(struct up_servers *servers, size_t index, const char *why
 	bool first = !server->checked, good = !why;
 
 	if (why)
-		up_server_stat_add(&server->stats, UP_SERVER_STAT_checks_failed, 1);
+		up_server_stat_add(&server->seen->stats, UP_SERVER_STAT_checks_failed, 1);
 	server->checked = true;
 	if (good != server->down) {
 		server->against = 0;
@@ -205,18 +224,21 @@ void up_server_checked(struct up_servers *servers, size_t index, const char *why
 		say(servers, CONF_LOG_WARNING, index, "down, its health check failed", why);
 		take_down(servers, index);
 	}
-	if (servers->shared)
-		__atomic_store_n(&servers->shared->down, servers->down, __ATOMIC_RELAXED);
+	__atomic_store_n(&server->slot->down, server->down, __ATOMIC_RELAXED);
+	up_slot_touch(servers->slot);
 }
 
 // ---- other loops, and the operator
 
+static bool flag(const bool *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
 static void down_follow(struct up_servers *servers)
 {
-	uint64_t down = __atomic_load_n(&servers->shared->down, __ATOMIC_RELAXED);
-
-	for (size_t i = 0; down != servers->down && i < servers->count; i++) {
-		bool is_down = down >> i & 1;
+	for (size_t i = 0; i < servers->count; i++) {
+		bool is_down = flag(&servers->server[i].slot->down);
 
 		if (is_down && !servers->server[i].down)
 			take_down(servers, i);
@@ -227,15 +249,10 @@ static void down_follow(struct up_servers *servers)
 
 static void out_follow(struct up_servers *servers)
 {
-	uint64_t out = __atomic_load_n(&servers->shared->drain, __ATOMIC_RELAXED) |
-		__atomic_load_n(&servers->shared->maint, __ATOMIC_RELAXED);
-
-	if (out == servers->out)
-		return;
-	servers->out = out;
 	for (size_t i = 0; i < servers->count; i++) {
 		struct up_server *server = &servers->server[i];
-		bool is_out = (out >> i & 1) || !server->conf->weight;
+		bool is_out = flag(&server->slot->drain) || flag(&server->slot->maint) ||
+			!server->conf->weight;
 
 		if (server->out && !is_out)
 			server->owed = 0;
@@ -244,10 +261,53 @@ static void out_follow(struct up_servers *servers)
 	rescue(servers);
 }
 
+// What others see is what is so here.
+static void seen_set(struct up_servers *servers)
+{
+	for (size_t i = 0; i < servers->count; i++) {
+		struct up_server *server = &servers->server[i];
+
+		__atomic_store_n(&server->seen->down, server->down, __ATOMIC_RELAXED);
+		__atomic_store_n(&server->seen->ejected, server->ejected, __ATOMIC_RELAXED);
+	}
+}
+
+void up_servers_inherit(struct up_servers *servers, const struct up_servers *before)
+{
+	bool checked = servers->upstream->check.path;
+
+	for (size_t i = 0; before && i < servers->count; i++) {
+		struct up_server *server = &servers->server[i];
+		int was = up_servers_index(before, server->slot, i);
+
+		if (was < 0)
+			continue;
+		const struct up_server *old = &before->server[was];
+
+		server->owed = old->owed;
+		server->down = old->down && checked;
+		server->checked = old->checked && checked;
+		server->against = checked ? old->against : 0;
+		server->failures = old->failures;
+		server->doublings = old->doublings;
+		server->ejected = old->ejected;
+		server->until_ms = old->until_ms;
+		server->ejected_ms = old->ejected_ms;
+		servers->ejected += server->ejected;
+	}
+	seen_set(servers);
+	if (before)
+		servers->up = before->up; // so that it is said if none is up any more
+	out_follow(servers);
+}
+
 void up_servers_follow(struct up_servers *servers, bool checks)
 {
-	if (!servers->shared)
+	uint32_t changed = __atomic_load_n(&servers->slot->changed, __ATOMIC_ACQUIRE);
+
+	if (changed == servers->changed)
 		return;
+	servers->changed = changed;
 	if (!checks)
 		down_follow(servers);
 	out_follow(servers);
@@ -255,8 +315,7 @@ void up_servers_follow(struct up_servers *servers, bool checks)
 
 bool up_server_in_maint(const struct up_servers *servers, size_t index)
 {
-	return servers->shared &&
-		(__atomic_load_n(&servers->shared->maint, __ATOMIC_RELAXED) >> index & 1);
+	return flag(&servers->server[index].slot->maint);
 }
 
 void up_server_unchecked(struct up_servers *servers, size_t index)

@@ -12,7 +12,7 @@
 #define POSTERN_GW_UPSTREAM_SERVERS_H
 
 #include "gw/conf/conf.h"
-#include "gw/upstream/server_stats.h"
+#include "gw/upstream/slots.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,18 +20,12 @@
 
 #define UP_EJECT_DOUBLINGS 4 // of an ejection's time, at most
 
-// What all loops know of the servers of an upstream: bit n is server n. Atomic.
-struct up_servers_shared {
-	uint64_t down;  // health checks failed; written by the loop that checks
-	uint64_t drain; // an operator takes them out; written by main, as the next
-	uint64_t maint; // the same, and their health is not checked
-};
-
 struct up_server {
 	const struct conf_server *conf;
-	uint64_t seed;        // for balance: hash
-	int64_t owed;         // for balance: rr
-	unsigned outstanding; // atomic
+	struct up_server_slot *slot; // of all loops
+	struct up_server_seen *seen; // this loop's part of it
+	uint64_t seed;               // for balance: hash
+	int64_t owed;                // for balance: rr
 	bool down;
 	bool out;
 	bool checked;        // at least once
@@ -41,7 +35,6 @@ struct up_server {
 	bool ejected;        // until
 	uint64_t until_ms;   // end of its last ejection
 	uint64_t ejected_ms; // how long that was
-	struct up_server_stats stats;
 };
 
 struct up_servers {
@@ -49,12 +42,11 @@ struct up_servers {
 	char where[16]; // for messages: "" or which loop
 	size_t count;
 	bool weighted; // weights differ
-	size_t up;     // get requests; written by the loop, others may read
+	size_t up;     // get requests
 	size_t ejected;
-	uint64_t down;                    // bit n: server n is down
-	uint64_t ejected_bits;            // the same for ejected ones; others may read
-	uint64_t out;                     // what was taken over of drain and maint
-	struct up_servers_shared *shared; // NULL: of no one
+	struct up_slot *slot;
+	unsigned loop;
+	uint32_t changed; // that of the slot, up to which its flags were taken over
 	struct up_server server[];
 };
 
@@ -64,10 +56,16 @@ static inline bool up_server_serves(const struct up_server *server)
 	return !server->down && !server->ejected && !server->out;
 }
 
-// For loop `loop` of `loops`. All servers with a weight are up. NULL if out of memory; free() frees
-// it.
+// For loop `loop`. All servers with a weight are up; the slot has all of them. NULL if out of
+// memory; free() frees it.
 struct up_servers *up_servers_create(
-	const struct conf_upstream *upstream, unsigned loop, unsigned loops);
+	const struct conf_upstream *upstream, struct up_slot *slot, unsigned loop);
+// Takes over what another list of the same slot knows of the servers that are in both, in whose
+// place this one is now.
+void up_servers_inherit(struct up_servers *servers, const struct up_servers *before);
+// The index of the server of this slot, which was `hint` once; -1: it is not in the list any more.
+int up_servers_index(
+	const struct up_servers *servers, const struct up_server_slot *slot, size_t hint);
 
 // The server for a request of a device (hash of its name), by the upstream's balance; random: 32
 // fresh bits. Bit n of `tried`: not server n. Returns its index, or -1 if no other is up.

@@ -16,8 +16,8 @@
 struct entry {
 	uint64_t fingerprint;
 	uint32_t context, generation;
-	const struct up_collector *collector; // NULL: free
-	int32_t sent;                         // Content-Format as the device sent it
+	uint32_t collector; // id; 0: free
+	int32_t sent;       // Content-Format as the device sent it
 	uint8_t code;
 	uint8_t options_len;
 	uint8_t options[OPTIONS_ROOM];
@@ -82,7 +82,7 @@ static bool entry_is(
 	const uint8_t *body = request->body;
 	unsigned len = request->body_len;
 
-	return e->collector == c && e->context == r->context &&
+	return e->collector == c->id && e->context == r->context &&
 		e->generation == r->context_generation && e->fingerprint == r->fingerprint &&
 		e->code == r->code && len >= e->options_len &&
 		!memcmp(e->options, body, e->options_len) &&
@@ -100,7 +100,7 @@ static void entry_fill(struct entry *e, const struct up_collector *c, const stru
 	e->fingerprint = r->fingerprint;
 	e->context = r->context;
 	e->generation = r->context_generation;
-	e->collector = c;
+	e->collector = c->id;
 	e->sent = sent;
 	e->code = r->code;
 	e->options_len = (uint8_t)body->options_len;

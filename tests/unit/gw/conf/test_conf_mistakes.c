@@ -220,9 +220,9 @@ TEST_MISTAKES(words_and_forms_are_checked,
 	{ROUTE "ports: [{name: a, memif: \"/a,id=1\", addresses: [192.0.2.1/24]}]",
 		"f:2:26: ports[0].memif: must be an absolute path of letters, digits, _, -, . and /, at most 107 bytes, not \"/a,id=1\"\n"},
 	{PORT ROUTE "upstreams: {\"a b\": {servers: [\"http://h\"]}}",
-		"f:3:13: upstreams.a b: must be a name of letters, digits, _, . and - (those with builtin:, and none, are there already), at most 63 bytes, not \"a b\"\n"},
+		"f:3:13: upstreams.a b: must be a name of letters, digits, _, . and - (those with builtin:, none and gone are there already), at most 63 bytes, not \"a b\"\n"},
 	{PORT ROUTE "upstreams: {\"builtin:echo\": {servers: [\"http://h\"]}}",
-		"f:3:13: upstreams.builtin:echo: must be a name of letters, digits, _, . and - (those with builtin:, and none, are there already), at most 63 bytes, not \"builtin:echo\"\n"})
+		"f:3:13: upstreams.builtin:echo: must be a name of letters, digits, _, . and - (those with builtin:, none and gone are there already), at most 63 bytes, not \"builtin:echo\"\n"})
 
 TEST_MISTAKES(a_listener_has_an_address_or_a_path,
 	{PORT ROUTE "metrics: {listen: \"127.0.0.1\"}",
@@ -258,7 +258,7 @@ TEST_MISTAKES(a_listener_has_an_address_or_a_path,
 	{PORT ROUTE "metrics: {hosts: [a.example, \"b:80\"]}",
 		"f:3:30: metrics.hosts[1]: must be a host name or address, at most 253 bytes, not \"b:80\"\n"},
 	{PORT ROUTE "upstreams: {none: {servers: [\"http://h\"]}}",
-		"f:3:13: upstreams.none: must be a name of letters, digits, _, . and - (those with builtin:, and none, are there already), at most 63 bytes, not \"none\"\n"})
+		"f:3:13: upstreams.none: must be a name of letters, digits, _, . and - (those with builtin:, none and gone are there already), at most 63 bytes, not \"none\"\n"})
 
 TEST_MISTAKES(a_port_is_of_one_kind,
 	{PORT_WITH "  pci: \"0000:01:00.0\"\n" ROUTE, "f:5:3: ports[0].pci: cannot stand beside tap\n"},

@@ -22,7 +22,7 @@
 static struct bed bed;
 static char folder[] = "/tmp/test_counters.XXXXXX", path[64];
 // One upstream with a server and one port, whose names stand for any.
-static struct conf_server server_of_it = {.name = "NAME.N"};
+static struct conf_server server_of_it = {.name = "NAME.N", .text = "http://NAME"};
 static struct conf_upstream upstream = {
 	.name = "NAME", .servers = &server_of_it, .server_count = 1};
 static struct conf_port port = {.name = "NAME"};
@@ -56,6 +56,11 @@ static void set_up(void)
 
 	gateway.ctl = ctl_server_create(&server);
 	cr_assert_not_null(gateway.ctl);
+	gateway.slots = up_slots_create(1);
+	cr_assert(gateway.slots && !up_slots_take(gateway.slots, &conf));
+	up_slots_current(gateway.slots, &conf);
+	free((char *)(uintptr_t)gateway.slots->server[0]->name);
+	gateway.slots->server[0]->name = strdup(server_of_it.name);
 	read_all();
 }
 
@@ -63,6 +68,7 @@ static void tear_down(void)
 {
 	ctl_server_free(gateway.ctl);
 	route_slots_free(&gateway.route_slots);
+	up_slots_free(gateway.slots);
 	rmdir(folder);
 	bed_free(&bed);
 }

@@ -30,7 +30,7 @@
 
 static struct bed bed;
 static char folder[] = "/tmp/test_metrics.XXXXXX", path[64];
-static struct conf_server server_of_it = {.name = "a.0"};
+static struct conf_server server_of_it = {.name = "a.0", .text = "http://a"};
 static struct conf_upstream upstream = {.name = "a", .servers = &server_of_it, .server_count = 1};
 static struct conf_port port = {.name = "wan0"};
 static struct conf conf = {.upstreams = &upstream, .upstream_count = 1};
@@ -44,6 +44,14 @@ static struct family {
 	char name[128], kind[16], help[256], labels[64];
 } families[FAMILIES];
 static size_t family_count;
+
+static void slots_set(void)
+{
+	up_slots_free(gateway.slots);
+	gateway.slots = up_slots_create(1);
+	cr_assert(gateway.slots && !up_slots_take(gateway.slots, &conf));
+	up_slots_current(gateway.slots, &conf);
+}
 
 static void set_up(void)
 {
@@ -60,6 +68,7 @@ static void set_up(void)
 
 	gateway.ctl = ctl_server_create(&server);
 	cr_assert_not_null(gateway.ctl);
+	slots_set();
 	metrics = metrics_new(&gateway);
 	text = malloc(TEXT_ROOM);
 	cr_assert(metrics && text);
@@ -71,6 +80,7 @@ static void tear_down(void)
 	metrics_free(metrics);
 	ctl_server_free(gateway.ctl);
 	route_slots_free(&gateway.route_slots);
+	up_slots_free(gateway.slots);
 	rmdir(folder);
 	bed_free(&bed);
 }
@@ -280,14 +290,19 @@ Test(metrics, routes_are_counted_by_name)
 
 Test(metrics, names_are_hostile_text)
 {
-	upstream.name = "a\"} 1\nevil 2\n# \\";
-	server_of_it.name = "\xff\"\n";
+	struct up_slot *slot = gateway.slots->slot[0];
+	struct up_server_slot *server = gateway.slots->server[0];
+	char *name = slot->name;
+	const char *server_name = server->name;
+
+	slot->name = (char *)(uintptr_t) "a\"} 1\nevil 2\n# \\";
+	server->name = "\xff\"\n";
 	answered("/metrics", NULL, 4096);
 	cr_expect_null(strstr(text, "\nevil"));
 	cr_expect_not_null(strstr(text, "_servers{upstream=\"a\\\"} 1\\nevil 2\\n# \\\\\"} 1\n"));
 	cr_expect_not_null(strstr(text, "server=\"\xef\xbf\xbd\\\"\\n\"} "));
-	upstream.name = "a";
-	server_of_it.name = "a.0";
+	slot->name = name;
+	server->name = server_name;
 }
 
 Test(metrics, readiness_is_ports_and_no_stop)
@@ -320,7 +335,8 @@ Test(metrics, the_page_gets_figures)
 	struct dp_stats *stats = (struct dp_stats *)dp_worker_stats(bed.dp, 1);
 
 	dp_stat_add(stats, DP_STAT_drop_runt, 3);
-	server_of_it.text = "http://10.0.0.1/<i>";
+	server_of_it.text = (char *)(uintptr_t) "http://10.0.0.1/<i>";
+	slots_set();
 	gateway.alarm[0] = "an alarm";
 	gateway.alarm_count = 1;
 	for (size_t i = 0; i < 2 * RTE_DIM(listens); i++) {
@@ -455,18 +471,20 @@ Test(metrics, a_thousand_upstreams_are_read_in_time)
 	for (size_t i = 0; i < UPSTREAMS; i++) {
 		snprintf(names[i][0], sizeof(names[i][0]), "upstream%zu", i);
 		snprintf(names[i][1], sizeof(names[i][1]), "upstream%zu.0", i);
-		servers[i] = (struct conf_server){.name = names[i][1]};
+		servers[i] = (struct conf_server){.name = names[i][1], .text = names[i][1]};
 		many[i] = (struct conf_upstream){
 			.name = names[i][0], .servers = &servers[i], .server_count = 1};
 	}
 	conf.upstreams = many;
 	conf.upstream_count = UPSTREAMS;
+	slots_set();
 	uint64_t least = scrape_us();
 
 	families_read();
 	cr_expect_lt(least, SCRAPE_US, "%lu us for %zu bytes", least, text_len);
 	conf.upstreams = &upstream;
 	conf.upstream_count = 1;
+	slots_set();
 }
 
 Test(metrics, a_thousand_routes_are_read_in_time)

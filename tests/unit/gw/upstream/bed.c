@@ -89,7 +89,6 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 	config.conf = bed->conf;
 	config.upstream = bed->up;
 	config.name_arg = bed;
-	config.servers = &bed->servers;
 	if (bed->conf->log.access)
 		cr_assert_eq(up_access_log_create(&bed->conf->log, loops, &bed->access, &error), 0,
 			"%s", error.text);

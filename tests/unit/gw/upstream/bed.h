@@ -17,7 +17,6 @@ struct bed {
 	struct dp_loop *up;
 	struct up_loop *loop;
 	struct up_access_log *access;
-	struct up_servers_shared servers; // orders, as main gives them
 	bool no_name;
 	uint32_t device; // that asks, 0: one of no interest
 	uint64_t piv;

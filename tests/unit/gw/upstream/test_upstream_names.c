@@ -316,7 +316,7 @@ static void host_wait(struct http_host *host, int epoll, uint64_t now_ms)
 	struct epoll_event event;
 
 	cr_assert_eq(epoll_wait(epoll, &event, 1, LONG_MS), 1);
-	cr_assert_eq((int)(uint32_t)event.data.u64, http_resolve_fd(host->resolve));
+	cr_assert_eq(http_engine_event_fd(event.data.u64), http_resolve_fd(host->resolve));
 	http_host_hear(host, now_ms);
 }
 

@@ -11,8 +11,17 @@
 
 static void order(struct bed *bed, uint64_t drain, uint64_t maint)
 {
-	__atomic_store_n(&bed->servers.drain, drain, __ATOMIC_RELAXED);
-	__atomic_store_n(&bed->servers.maint, maint, __ATOMIC_RELAXED);
+	const struct conf_upstream *upstream = &bed->conf->upstreams[0];
+	struct up_slot *slot = up_loop_slot(bed->loop, 0);
+
+	for (size_t i = 0; i < upstream->server_count; i++) {
+		struct up_server_slot *server =
+			up_server_slot_find(slot, upstream->servers[i].text);
+
+		__atomic_store_n(&server->drain, drain >> i & 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&server->maint, maint >> i & 1, __ATOMIC_RELAXED);
+	}
+	up_slot_touch(slot);
 	up_loop_wake(bed->loop);
 }
 
@@ -20,7 +29,7 @@ static struct up_server_view view(const struct bed *bed, size_t server)
 {
 	struct up_server_view view = {.down = false};
 
-	up_loop_server_add(bed->loop, 0, server, &view);
+	up_loop_server(bed->loop, 0, server, &view);
 	return view;
 }
 

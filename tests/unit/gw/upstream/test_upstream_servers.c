@@ -13,6 +13,7 @@
 
 struct fixture {
 	struct conf *conf;
+	struct up_slots *slots; // of two loops
 	struct up_servers *servers;
 };
 
@@ -32,7 +33,9 @@ static struct fixture make(unsigned count, const char *more)
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "]%s%s}}\n", *more ? ", " : "",
 		more);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &f.conf, stderr), 0, "%s", text);
-	f.servers = up_servers_create(&f.conf->upstreams[0], 0, 1);
+	f.slots = up_slots_create(2);
+	cr_assert(f.slots && !up_slots_take(f.slots, f.conf));
+	f.servers = up_servers_create(&f.conf->upstreams[0], f.slots->slot[0], 0);
 	cr_assert_not_null(f.servers);
 	return f;
 }
@@ -40,6 +43,7 @@ static struct fixture make(unsigned count, const char *more)
 static void end(struct fixture *f)
 {
 	free(f->servers);
+	up_slots_free(f->slots);
 	conf_free(f->conf);
 }
 
@@ -230,7 +234,7 @@ Test(upstream_servers, least_avoids_the_busy)
 	struct fixture f = make(COUNT, "balance: least");
 	unsigned picked[COUNT];
 
-	f.servers->server[2].outstanding = 10;
+	f.servers->server[2].seen->in_flight = 10;
 	spread(&f, picked, 1000);
 	cr_expect_eq(picked[2], 0);
 	end(&f);
@@ -286,10 +290,8 @@ Test(upstream_servers, another_loop_follows)
 {
 	struct fixture f =
 		make(3, "eject: {errors: 1, for: 1h}, check: {path: /x, rise: 1, fall: 1}");
-	struct up_servers *other = up_servers_create(&f.conf->upstreams[0], 1, 2);
-	struct up_servers_shared shared = {0};
+	struct up_servers *other = up_servers_create(&f.conf->upstreams[0], f.slots->slot[0], 1);
 
-	f.servers->shared = other->shared = &shared;
 	up_servers_follow(other, false);
 	cr_expect_eq(other->up, 3);
 	up_server_checked(f.servers, 1, "test");
@@ -363,7 +365,7 @@ Test(upstream_servers, least_divides_by_weights)
 		int server = up_servers_pick(f.servers, 0, 0, (uint32_t)(random >> 32));
 
 		cr_assert_geq(server, 0);
-		f.servers->server[server].outstanding++;
+		f.servers->server[server].seen->in_flight++;
 		picked[server]++;
 	}
 	cr_expect(picked[0] >= 45 && picked[0] <= 51, "%u", picked[0]);
@@ -407,12 +409,13 @@ Test(upstream_servers, equal_weights_move_nobody)
 
 // ---- what an operator orders
 
-static void order(
-	struct fixture *f, struct up_servers_shared *shared, uint64_t drain, uint64_t maint)
+static void order(struct fixture *f, uint64_t drain, uint64_t maint)
 {
-	f->servers->shared = shared;
-	shared->drain = drain;
-	shared->maint = maint;
+	for (size_t i = 0; i < f->servers->count; i++) {
+		f->servers->server[i].slot->drain = drain >> i & 1;
+		f->servers->server[i].slot->maint = maint >> i & 1;
+	}
+	up_slot_touch(f->slots->slot[0]);
 	up_servers_follow(f->servers, true);
 }
 
@@ -422,23 +425,22 @@ Test(upstream_servers, who_drains_gets_nothing_new)
 
 	for (unsigned w = 0; w < 3; w++) {
 		struct fixture f = make_weighted(ways[w], 1, 1, 1, 1);
-		struct up_servers_shared shared = {0};
 		unsigned picked[COUNT];
 
-		order(&f, &shared, 1 << 1, 1 << 2);
+		order(&f, 1 << 1, 1 << 2);
 		cr_expect_eq(f.servers->up, 2);
 		cr_expect_not(up_servers_left(f.servers, 1 << 0 | 1 << 3));
 		spread(&f, picked, 1000);
 		cr_expect(picked[0] && !picked[1] && !picked[2] && picked[3], "%s", ways[w]);
-		order(&f, &shared, 0, 0);
+		order(&f, 0, 0);
 		cr_expect_eq(f.servers->up, 4);
 		spread(&f, picked, 1000);
 		for (unsigned i = 0; i < COUNT; i++)
 			cr_expect(picked[i] > 150 && picked[i] < 350, "%s: %u", ways[w], picked[i]);
-		order(&f, &shared, 0xf, 0);
+		order(&f, 0xf, 0);
 		cr_expect_eq(f.servers->up, 0);
 		cr_expect_eq(up_servers_pick(f.servers, 0, 1, 1), -1);
-		order(&f, &shared, 0xe, 0);
+		order(&f, 0xe, 0);
 		cr_expect_eq(f.servers->up, 1);
 		end(&f);
 	}
@@ -449,23 +451,22 @@ Test(upstream_servers, health_goes_on_while_it_drains)
 {
 	struct fixture f =
 		make_weighted("check: {path: /, rise: 1, fall: 1}, eject: {errors: 1}", 1, 1, 0, 0);
-	struct up_servers_shared shared = {0};
 
-	order(&f, &shared, 1 << 0, 0);
+	order(&f, 1 << 0, 0);
 	cr_expect_eq(f.servers->up, 1);
 	up_server_checked(f.servers, 0, "test");
-	cr_expect_eq(shared.down, 1 << 0);
+	cr_expect(f.servers->server[0].slot->down);
 	cr_expect_eq(f.servers->up, 1);
 	up_server_checked(f.servers, 2, "test");
 	cr_expect_eq(f.servers->up, 1);
 	up_server_checked(f.servers, 2, NULL);
 	cr_expect_eq(f.servers->up, 1, "of weight 0");
-	order(&f, &shared, 0, 0);
+	order(&f, 0, 0);
 	cr_expect_eq(f.servers->up, 1, "ready, but down");
 	up_server_checked(f.servers, 0, NULL);
 	cr_expect_eq(f.servers->up, 2);
 	// One that drains is not ejected for what is still under way.
-	order(&f, &shared, 1 << 1, 0);
+	order(&f, 1 << 1, 0);
 	cr_expect_not(up_server_failed(f.servers, 1, "test", 0));
 	end(&f);
 }
@@ -474,13 +475,12 @@ Test(upstream_servers, health_goes_on_while_it_drains)
 Test(upstream_servers, ejected_ones_come_back_if_all_others_drain)
 {
 	struct fixture f = make_weighted("eject: {errors: 1}", 1, 1, 1, 0);
-	struct up_servers_shared shared = {0};
 
 	cr_expect(up_server_failed(f.servers, 0, "test", 0));
-	cr_expect_eq(f.servers->ejected_bits, 1);
-	order(&f, &shared, 1 << 1 | 1 << 2, 0);
+	cr_expect(f.servers->server[0].seen->ejected);
+	order(&f, 1 << 1 | 1 << 2, 0);
 	cr_expect_eq(f.servers->up, 1);
-	cr_expect_eq(f.servers->ejected_bits, 0);
+	cr_expect_not(f.servers->server[0].seen->ejected);
 	cr_expect_eq(up_servers_pick(f.servers, 0, 0, 0), 0);
 	end(&f);
 }
