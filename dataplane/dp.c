@@ -4,6 +4,7 @@
 #include "dataplane/dp.h"
 
 #include "dataplane/dp_inside.h"
+#include "dataplane/look.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/make.h"
@@ -162,6 +163,7 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 		.qsbr = dp->qsbr,
 		.run = &dp->run,
 		.policy = &dp->policy,
+		.looks = dp->look,
 		.echo = &echo,
 	};
 
@@ -181,6 +183,9 @@ void dp_free(struct dp *dp)
 	if (!dp)
 		return;
 	dp_stop(dp);
+	for (unsigned kind = 0; kind < DP_LOOK_COUNT; kind++)
+		dp_look_end(dp, kind);
+	dp_look_turn(dp);
 	for (unsigned i = 0; i < dp->port_count; i++)
 		dp_port_close(dp->port_ids[i]);
 	// Packets in a hand-off ring are of another worker's pool.

@@ -17,6 +17,7 @@
 #define DP_ACK_TIMEOUT_MS 2000 // RFC 7252 section 4.8
 
 struct dp_echo_key;
+struct dp_look;
 struct rte_rcu_qsbr;
 
 // For dp_create(), which reads it during the call only.
@@ -54,6 +55,7 @@ struct dp_tables {
 	struct rte_rcu_qsbr *qsbr;             // workers register under their number
 	const uint32_t *run;                   // of this start, or DP_RUN_NONE; main writes, atomic
 	const struct dp_policy *const *policy; // main swaps it, atomic
+	struct dp_look *const *looks;          // [DP_LOOK_COUNT]; main swaps each, atomic
 	const struct dp_echo_key *echo;        // is copied
 };
 

@@ -96,9 +96,9 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->qsbr = tables->qsbr;
 	w->run = tables->run;
 	w->current_policy = tables->policy;
+	w->current_looks = tables->looks;
 	w->echo = *tables->echo;
-	// Ethernet and two VLAN tags around it.
-	uint16_t frame = conf->mtu + 14 + 2 * 4;
+	uint16_t frame = conf->mtu + 14 + 2 * 4; // Ethernet and two VLAN tags
 
 	snprintf(name, sizeof(name), "mbufs%u.%u", id, serial++);
 	struct dp_mbuf_pool_conf pool = pool_conf(conf);

@@ -6,6 +6,7 @@
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/in_place.h"
+#include "dataplane/worker/look.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
@@ -409,6 +410,8 @@ void dp_answers_flush(struct dp_worker *w)
 		algs |= 1 << alg_of(w, i);
 		ready[n++] = i;
 	}
+	if (unlikely(w->looked))
+		dp_look_answers(w, ready, n);
 	if (likely(n == batch->n && !(algs & (algs - 1))))
 		aead_seal_batch(w->engine, __builtin_ctz(algs), batch->op, n);
 	else

@@ -2,6 +2,8 @@
 
 #include "dataplane/worker/send.h"
 
+#include "dataplane/worker/look.h"
+
 #include <rte_ethdev.h>
 
 #include <assert.h>
@@ -58,7 +60,9 @@ void dp_transmit(struct dp_worker *w, struct dp_worker_port *port)
 		return;
 	for (unsigned i = 0; i < port->tx_count; i++)
 		bytes += port->tx[i]->pkt_len;
-	unsigned sent = rte_eth_tx_burst(port->port_id, w->id, port->tx, port->tx_count);
+	unsigned sent = unlikely(w->looked)
+		? dp_look_send(w, port)
+		: rte_eth_tx_burst(port->port_id, w->id, port->tx, port->tx_count);
 
 	for (unsigned i = sent; i < port->tx_count; i++)
 		bytes -= port->tx[i]->pkt_len;

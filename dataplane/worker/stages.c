@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/stages.h"
 
+#include "dataplane/worker/look.h"
 #include "dataplane/worker/receive.h"
 #include "dataplane/worker/replay.h"
 #include "dataplane/worker/request.h"
@@ -29,9 +30,30 @@ static const struct {
 	{dp_request, DP_STAGE_inner, true},
 };
 
+// The same while somebody looks.
+static void run_looked(struct dp_worker *w, struct pkt_vec *vec, bool handed)
+{
+	for (unsigned i = 0; i < RTE_DIM(stages) && vec->n; i++) {
+		unsigned n = vec->n;
+
+		if (handed && !stages[i].handed)
+			continue;
+		dp_look_stage(w, vec, stages[i].measured_as);
+		uint64_t start = rte_rdtsc();
+
+		stages[i].run(w, vec);
+		dp_stage_end(w, stages[i].measured_as, start, n);
+	}
+}
+
 void dp_stages_run(struct dp_worker *w, struct pkt_vec *vec, bool handed)
 {
 	uint64_t start = rte_rdtsc();
+
+	if (unlikely(w->looked)) {
+		run_looked(w, vec, handed);
+		return;
+	}
 
 	for (unsigned i = 0; i < RTE_DIM(stages) && vec->n; i++) {
 		unsigned n = vec->n;

@@ -8,6 +8,7 @@
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/kernel.h"
 #include "dataplane/worker/lanes.h"
+#include "dataplane/worker/look.h"
 #include "dataplane/worker/returned.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/send.h"
@@ -103,6 +104,8 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 	}
 	dp_stage_end(w, DP_STAGE_rx, start, vec->count);
 	classify(w, port, vec);
+	if (unlikely(w->looked))
+		dp_look_received(w, vec);
 	dp_stages_run(w, vec, false);
 	burst_end(w, vec);
 	return vec->count;
@@ -162,6 +165,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	unsigned work = 0;
 
 	w->policy = __atomic_load_n(w->current_policy, __ATOMIC_ACQUIRE);
+	dp_looks_read(w);
 	w->now_tsc = rte_rdtsc();
 	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (w->now_tsc - w->tsc_start) / w->tsc_per_ms);
 	work += dp_commands(w);

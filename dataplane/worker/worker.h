@@ -13,6 +13,7 @@
 #include "dataplane/shared/access.h"
 #include "dataplane/shared/event.h"
 #include "dataplane/shared/frame_ring.h"
+#include "dataplane/shared/look.h"
 #include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
@@ -179,6 +180,7 @@ struct dp_worker_loop {
 struct dp_worker {
 	// Set up by main before the start, then read only.
 	const struct dp_policy *const *current_policy; // main swaps, atomic
+	struct dp_look *const *current_looks;          // [DP_LOOK_COUNT], main swaps, atomic
 	unsigned id;
 	unsigned lcore;
 	struct rte_mempool *pool;
@@ -221,7 +223,9 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_policy *policy; // *current_policy, read again each turn
+	const struct dp_policy *policy;      // *current_policy, read again each turn
+	struct dp_look *look[DP_LOOK_COUNT]; // the same of current_looks; NULL: nobody looks
+	bool looked;                         // somebody does
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;
