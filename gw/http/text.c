@@ -99,11 +99,27 @@ const char *http_text_end(struct http_text *text, char **start)
 	return text->failed ? NULL : str;
 }
 
+// How many of the first bytes are ASCII, counted in words.
+static size_t ascii_words(const uint8_t *bytes, size_t len)
+{
+	size_t at = 0;
+	uint64_t word;
+
+	for (; len - at >= sizeof(word); at += sizeof(word)) {
+		memcpy(&word, bytes + at, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	return at;
+}
+
 bool http_utf8_valid(const uint8_t *bytes, size_t len)
 {
 	while (len) {
-		unsigned n = utf8_len(bytes, len);
+		size_t n = ascii_words(bytes, len);
 
+		if (!n)
+			n = utf8_len(bytes, len);
 		if (!n)
 			return false;
 		bytes += n;
