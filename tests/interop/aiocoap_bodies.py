@@ -3,7 +3,10 @@
 """aiocoap as a device that sends and receives bodies of many blocks (RFC 7959), of every size of
 block. Prints TAP points.
 
-  aiocoap_bodies.py URI CONTEXT-DIRECTORY
+  aiocoap_bodies.py URI CONTEXT-DIRECTORY [bad [all]]
+
+On a network that is bad: no large bodies, but all sizes up to 1025 bytes only if asked for;
+retransmissions come early, and no two requests have the same target.
 """
 import asyncio
 import sys
@@ -11,9 +14,11 @@ import sys
 import aiocoap
 from aiocoap import Code
 
-uri, directory = sys.argv[1:3]
+uri, directory, bad, everything = (sys.argv + ["", ""])[1:5]
 SIZES = [0, 1, 1023, 1024, 1025]
 MEGABYTE = 1 << 20
+if bad:
+    aiocoap.numbers.constants.TransportTuning.ACK_TIMEOUT = 0.2
 
 
 def body(size):
@@ -21,7 +26,8 @@ def body(size):
 
 
 async def ask(context, szx, code, path, payload):
-    message = aiocoap.Message(code=code, uri=uri + path, payload=payload)
+    target = path + (f"?{len(payload)}-{szx}" if bad else "")
+    message = aiocoap.Message(code=code, uri=uri + target, payload=payload)
     if payload:
         message.opt.content_format = 42
         if len(payload) > 16 << szx:
@@ -49,7 +55,10 @@ async def main():
     context = await aiocoap.Context.create_client_context()
     context.client_credentials.load_from_dict({uri + "/*": {"oscore": {"contextfile": directory}}})
     for szx in range(7):
-        for size in SIZES + ([MEGABYTE] if szx == 6 else [5000]):
+        sizes = SIZES + ([MEGABYTE] if szx == 6 else [5000])
+        if bad:
+            sizes = SIZES if everything or szx == 6 else [1025]
+        for size in sizes:
             await point(f"down, {size} bytes in blocks of {16 << szx}",
                         ask(context, szx, Code.GET, f"/big/{size}", b""), Code.CONTENT, b"x" * size)
             sent = body(size)
