@@ -261,6 +261,26 @@ static void on_store_check(void *arg, struct ctl_request *req, const struct ctl_
 		unsupported(req);
 }
 
+static void on_key_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	const struct ctl_ops *ops = arg;
+	int fd;
+
+	if (ops->key_rotate == NULL) {
+		unsupported(req);
+		return;
+	}
+	if (!ctl_args_read(req, map, NULL, 0))
+		return;
+	fd = ctl_request_take_fd(req);
+	if (fd_is_readable(fd)) {
+		ops->key_rotate(ops->arg, req, fd);
+		return;
+	}
+	close(fd);
+	ctl_request_error(req, CTL_BAD_REQUEST, "the file descriptor is not open for reading");
+}
+
 static void on_store_backup(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	struct ctl_arg args[] = {
@@ -376,6 +396,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{"device rotate", CTL_ADMIN, false, on_device_rotate, "give a device other keys"},
 	{"store check", CTL_ADMIN, false, on_store_check, "look for damage in the device store"},
 	{"store backup", CTL_ADMIN, false, on_store_backup, "copy the device store"},
+	{"key rotate", CTL_ADMIN, true, on_key_rotate, "seal the device store under a new key"},
 	{"upstream show", CTL_VIEW, false, on_upstream_show, "servers of an upstream"},
 	{"server drain", CTL_OPERATE, false, on_server_drain,
 		"give a server of an upstream no new requests"},

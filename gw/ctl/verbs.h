@@ -106,6 +106,9 @@ struct ctl_ops {
 	void (*store_check)(void *arg, struct ctl_request *req);
 	// ctl_request_end() when the copy is complete and durable. The path is absolute.
 	void (*store_backup)(void *arg, struct ctl_request *req, const char *path);
+	// ctl_request_end() when the store is sealed under the newest key of the file, durably. The
+	// descriptor is open for reading, no directory, and the operation's to close.
+	void (*key_rotate)(void *arg, struct ctl_request *req, int fd);
 	// ctl_list_server() for each of an upstream's servers, then ctl_request_end()
 	void (*upstream_show)(void *arg, struct ctl_request *req, const char *upstream);
 	// ctl_request_end() when it is on its way to the loops. server: its URL, or its name.

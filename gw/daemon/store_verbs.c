@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct check_operation {
 	struct store_check_job check;
@@ -90,4 +91,49 @@ void verb_store_backup(void *arg, struct ctl_request *req, const char *path)
 	op->backup.job.done = backup_done;
 	store_backup_job_init(&op->backup);
 	store_thread_submit(daemon->store_thread, &op->backup.job);
+}
+
+struct rekey_operation {
+	struct store_rekey_job rekey;
+	struct daemon *daemon;
+	struct ctl_request *req;
+	struct kek *kek;
+};
+
+static void rekey_done(struct store_job *job)
+{
+	struct rekey_operation *op = CONTAINER_OF(job, struct rekey_operation, rekey.job);
+
+	if (job->result) {
+		ctl_reply_failed(op->req, job->result, &job->error);
+		kek_free(op->kek);
+	} else {
+		ctl_request_end(op->req);
+		log_notice("the store is sealed under a new key-encryption key");
+		kek_free(op->daemon->kek);
+		op->daemon->kek = op->kek;
+	}
+	free(op);
+}
+
+void verb_key_rotate(void *arg, struct ctl_request *req, int fd)
+{
+	struct daemon *daemon = arg;
+	struct rekey_operation *op = calloc(1, sizeof(*op));
+	struct error error = {.text = "no memory"};
+	int rc = op ? kek_load_fd(fd, &op->kek, &error) : -ENOMEM;
+
+	close(fd);
+	if (rc) {
+		ctl_request_error(
+			req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_REQUEST, "%s", error.text);
+		free(op);
+		return;
+	}
+	op->daemon = daemon;
+	op->req = req;
+	op->rekey.kek = op->kek;
+	op->rekey.job.done = rekey_done;
+	store_rekey_job_init(&op->rekey);
+	store_thread_submit(daemon->store_thread, &op->rekey.job);
 }

@@ -33,6 +33,7 @@ void verbs_init(struct daemon *daemon)
 		.device_rotate = verb_device_rotate,
 		.store_check = verb_store_check,
 		.store_backup = verb_store_backup,
+		.key_rotate = verb_key_rotate,
 		.upstream_show = verb_upstream_show,
 		.server_order = verb_server_order,
 		.shutdown = verb_shutdown,

@@ -188,6 +188,22 @@ void store_backup_job_init(struct store_backup_job *backup)
 	backup->job.run = run_backup;
 }
 
+// An import would rename a copy with the former key over the database.
+static enum store_turn run_rekey(struct store_job *job, struct store *store)
+{
+	struct store_rekey_job *rekey = CONTAINER_OF(job, struct store_rekey_job, job);
+
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
+	job->result = store_rekey(store, rekey->kek, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_rekey_job_init(struct store_rekey_job *rekey)
+{
+	rekey->job.run = run_rekey;
+}
+
 static enum store_turn run_probe(struct store_job *job, struct store *store)
 {
 	job->result = store_broken(store) ? store_recover(store, &job->error)

@@ -97,6 +97,12 @@ struct store_backup_job {
 };
 void store_backup_job_init(struct store_backup_job *backup);
 
+struct store_rekey_job {
+	struct store_job job;
+	const struct kek *kek; // in
+};
+void store_rekey_job_init(struct store_rekey_job *rekey);
+
 // Recovers the store if it is broken, else writes something to its disk. The result is 0 if the
 // disk is sound.
 struct store_probe_job {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The file of the key-encryption key: a header line, then the key and a checksum of it in hex.
+// The file of the key-encryption key: a header line, then a line with the key and a checksum of it
+// in hex; while the key is rotated, one more for the new one.
 
 #include "gw/store/kek.h"
 
@@ -18,17 +19,20 @@
 #define KEK_HEADER       "postern key-encryption key 1\n"
 #define KEK_HEADER_LEN   (sizeof(KEK_HEADER) - 1)
 #define KEK_CHECKSUM_LEN 16 // bytes, the least that generichash makes
-// Header, hex of the key, space, hex of the checksum, newline.
-#define KEK_FILE_LEN (KEK_HEADER_LEN + 2 * KEK_LEN + 1 + 2 * KEK_CHECKSUM_LEN + 1)
+#define KEK_COUNT_MAX    2  // while a key is rotated
+// Hex of the key, space, hex of the checksum, newline.
+#define KEK_LINE_LEN    (2 * KEK_LEN + 1 + 2 * KEK_CHECKSUM_LEN + 1)
+#define KEK_FILE_LEN(n) (KEK_HEADER_LEN + (n)*KEK_LINE_LEN)
 
 struct kek {
-	uint8_t key[KEK_LEN];
+	uint8_t key[KEK_COUNT_MAX][KEK_LEN]; // the newest last
+	unsigned count;
 };
 
-// Work space that holds the key.
+// Work space that holds keys.
 struct kek_file {
-	char text[KEK_FILE_LEN + 1];
-	uint8_t key[KEK_LEN];
+	char text[KEK_FILE_LEN(KEK_COUNT_MAX) + 1];
+	struct kek kek;
 };
 
 static void checksum(char hex[2 * KEK_CHECKSUM_LEN + 1], const uint8_t key[KEK_LEN])
@@ -62,38 +66,65 @@ static int write_file(int fd, const char *text, size_t len)
 	return fsync(fd) == 0 ? 0 : -errno;
 }
 
-int kek_create(const char *path, struct error *error)
+// Writes the text of the file. Returns its length.
+static size_t print(struct kek_file *file)
+{
+	char *to = mempcpy(file->text, KEK_HEADER, KEK_HEADER_LEN);
+
+	for (unsigned i = 0; i < file->kek.count; i++) {
+		to = sodium_bin2hex(to, 2 * KEK_LEN + 1, file->kek.key[i], KEK_LEN) + 2 * KEK_LEN;
+		*to++ = ' ';
+		checksum(to, file->kek.key[i]);
+		to += 2 * KEK_CHECKSUM_LEN;
+		*to++ = '\n';
+	}
+	return to - file->text;
+}
+
+static struct kek_file *kek_file_new(struct error *error)
 {
 	struct kek_file *file = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*file));
+
 	if (file == NULL)
-		return error_set(error, -ENOMEM, "no memory for a key");
+		error_set(error, -ENOMEM, "no memory for a key");
+	else
+		file->kek.count = 0;
+	return file;
+}
 
+// Makes a file of mode 0600 that must not be there, and of this owner unless that is who asks.
+static int create(const char *path, struct kek_file *file, const struct stat *owner)
+{
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		int code = -errno;
-		sodium_free(file);
-		if (code == -EEXIST)
-			return error_set(error, code, "%s is there already: not overwritten", path);
-		return error_set(error, code, "%s: %s", path, strerror(-code));
-	}
-	randombytes_buf(file->key, sizeof(file->key));
-	char *to = mempcpy(file->text, KEK_HEADER, KEK_HEADER_LEN);
-	to = sodium_bin2hex(to, 2 * KEK_LEN + 1, file->key, KEK_LEN) + 2 * KEK_LEN;
-	*to++ = ' ';
-	checksum(to, file->key);
-	to[2 * KEK_CHECKSUM_LEN] = '\n';
-
-	int code = write_file(fd, file->text, KEK_FILE_LEN);
+	if (fd < 0)
+		return -errno;
+	int code = write_file(fd, file->text, print(file));
+	if (code == 0 && owner != NULL && owner->st_uid != geteuid() &&
+		fchown(fd, owner->st_uid, owner->st_gid) != 0)
+		code = -errno;
 	if (close(fd) != 0 && code == 0)
 		code = -errno;
-	if (code == 0)
-		code = sync_directory_of(path);
-	sodium_free(file);
-	if (code != 0) {
+	if (code != 0)
 		unlink(path);
-		return error_set(error, code, "%s: %s", path, strerror(-code));
+	return code;
+}
+
+int kek_create(const char *path, struct error *error)
+{
+	struct kek_file *file = kek_file_new(error);
+	if (file == NULL)
+		return -ENOMEM;
+	randombytes_buf(file->kek.key[file->kek.count++], KEK_LEN);
+	int code = create(path, file, NULL);
+	sodium_free(file);
+	if (code == -EEXIST)
+		return error_set(error, code, "%s is there already: not overwritten", path);
+	if (code == 0) {
+		code = sync_directory_of(path);
+		if (code != 0)
+			unlink(path);
 	}
-	return 0;
+	return code == 0 ? 0 : error_set(error, code, "%s: %s", path, strerror(-code));
 }
 
 static int open_private(const char *path, struct error *error)
@@ -106,10 +137,10 @@ static int open_private(const char *path, struct error *error)
 	int code = fstat(fd, &st) != 0 ? -errno : 0;
 	if (code != 0)
 		error_set(error, code, "key-encryption key %s: %s", path, strerror(-code));
-	else if (st.st_size != KEK_FILE_LEN)
+	else if (st.st_size != KEK_FILE_LEN(1) && st.st_size != KEK_FILE_LEN(2))
 		code = error_set(error, -EBADMSG,
 			"key-encryption key %s: %lld bytes instead of %zu", path,
-			(long long)st.st_size, KEK_FILE_LEN);
+			(long long)st.st_size, KEK_FILE_LEN(1));
 	if (code != 0) {
 		close(fd);
 		return code;
@@ -117,36 +148,61 @@ static int open_private(const char *path, struct error *error)
 	return fd;
 }
 
-static int parse(struct kek_file *file)
+static bool parse_line(const char *hex, uint8_t key[KEK_LEN])
 {
 	char sum[2 * KEK_CHECKSUM_LEN + 1];
-	const char *hex = file->text + KEK_HEADER_LEN;
 	size_t len;
 
-	if (memcmp(file->text, KEK_HEADER, KEK_HEADER_LEN) != 0)
-		return -EBADMSG;
-	if (sodium_hex2bin(file->key, KEK_LEN, hex, 2 * KEK_LEN, NULL, &len, NULL) != 0 ||
-		len != KEK_LEN)
-		return -EBADMSG;
-	checksum(sum, file->key);
+	if (sodium_hex2bin(key, KEK_LEN, hex, 2 * KEK_LEN, NULL, &len, NULL) != 0 || len != KEK_LEN)
+		return false;
+	checksum(sum, key);
 	hex += 2 * KEK_LEN;
-	bool good = hex[0] == ' ' && memcmp(hex + 1, sum, 2 * KEK_CHECKSUM_LEN) == 0 &&
+	return hex[0] == ' ' && memcmp(hex + 1, sum, 2 * KEK_CHECKSUM_LEN) == 0 &&
 		hex[1 + 2 * KEK_CHECKSUM_LEN] == '\n';
-	return good ? 0 : -EBADMSG;
 }
 
-static int load(const char *path, struct kek_file *file, struct kek *kek, struct error *error)
+static int parse(struct kek_file *file, size_t len)
+{
+	if ((len != KEK_FILE_LEN(1) && len != KEK_FILE_LEN(2)) ||
+		memcmp(file->text, KEK_HEADER, KEK_HEADER_LEN) != 0)
+		return -EBADMSG;
+	file->kek.count = 0;
+	for (const char *line = file->text + KEK_HEADER_LEN; line < file->text + len;
+		line += KEK_LINE_LEN)
+		if (!parse_line(line, file->kek.key[file->kek.count++]))
+			return -EBADMSG;
+	return 0;
+}
+
+static int read_keys(int fd, struct kek_file *file)
+{
+	ssize_t len = pread(fd, file->text, sizeof(file->text), 0);
+
+	return len < 0 ? -errno : parse(file, len);
+}
+
+static int complain(struct error *error, const char *path, int code)
+{
+	return error_set(error, code, "key-encryption key %s: %s", path,
+		code == -EBADMSG ? "damaged, or no such key" : strerror(-code));
+}
+
+static int load(const char *path, struct kek_file *file, struct error *error)
 {
 	int fd = open_private(path, error);
 	if (fd < 0)
 		return fd;
-	ssize_t len = read(fd, file->text, KEK_FILE_LEN);
-	int code = len < 0 ? -errno : len != KEK_FILE_LEN ? -EBADMSG : parse(file);
+	int code = read_keys(fd, file);
 	close(fd);
-	if (code != 0)
-		return error_set(error, code, "key-encryption key %s: %s", path,
-			code == -EBADMSG ? "damaged, or no such key" : strerror(-code));
-	memcpy(kek->key, file->key, KEK_LEN);
+	return code == 0 ? 0 : complain(error, path, code);
+}
+
+static int take(struct kek_file *file, struct kek **kek, struct error *error)
+{
+	*kek = sodium_malloc(sizeof(**kek));
+	if (*kek == NULL)
+		return error_set(error, -ENOMEM, "no memory for a key");
+	memcpy(*kek, &file->kek, sizeof(**kek));
 	return 0;
 }
 
@@ -166,19 +222,75 @@ int kek_load(const char *path, struct kek **kek, struct error *error)
 			return error_set(error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
 		path = credential;
 	}
-	if (sodium_init() < 0)
-		return error_set(error, -EIO, "libsodium does not start");
-	struct kek_file *file = sodium_malloc(sizeof(*file));
-	struct kek *loaded = sodium_malloc(sizeof(*loaded));
-	int code = file == NULL || loaded == NULL ? error_set(error, -ENOMEM, "no memory for a key")
-						  : load(path, file, loaded, error);
+	struct kek_file *file = kek_file_new(error);
+	if (file == NULL)
+		return -ENOMEM;
+	int code = load(path, file, error);
+	if (code == 0)
+		code = take(file, kek, error);
 	sodium_free(file);
-	if (code != 0) {
-		sodium_free(loaded);
-		return code;
+	return code;
+}
+
+int kek_load_fd(int fd, struct kek **kek, struct error *error)
+{
+	struct kek_file *file = kek_file_new(error);
+	*kek = NULL;
+	if (file == NULL)
+		return -ENOMEM;
+	int code = read_keys(fd, file);
+	code = code == 0 ? take(file, kek, error) : complain(error, "that was passed", code);
+	sodium_free(file);
+	return code;
+}
+
+// Writes the file again under another name, and renames that over it.
+static int replace(const char *path, struct kek_file *file, struct error *error)
+{
+	char temporary[4096];
+	struct stat owner;
+
+	int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (len < 0 || (size_t)len >= sizeof(temporary))
+		return error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
+	// Left by a crash; nothing was sealed under it before it had the name of the key.
+	int code = unlink(temporary) != 0 && errno != ENOENT ? -errno : 0;
+	if (code == 0)
+		code = stat(path, &owner) != 0 ? -errno : create(temporary, file, &owner);
+	if (code == 0 && rename(temporary, path) != 0)
+		code = -errno;
+	if (code == 0)
+		code = sync_directory_of(path);
+	return code == 0 ? 0 : error_set(error, code, "%s: %s", temporary, strerror(-code));
+}
+
+int kek_add_new(const char *path, struct error *error)
+{
+	struct kek_file *file = kek_file_new(error);
+	if (file == NULL)
+		return -ENOMEM;
+	int code = load(path, file, error);
+	if (code == 0 && file->kek.count == 1) {
+		randombytes_buf(file->kek.key[file->kek.count++], KEK_LEN);
+		code = replace(path, file, error);
 	}
-	*kek = loaded;
-	return 0;
+	sodium_free(file);
+	return code;
+}
+
+int kek_drop_old(const char *path, struct error *error)
+{
+	struct kek_file *file = kek_file_new(error);
+	if (file == NULL)
+		return -ENOMEM;
+	int code = load(path, file, error);
+	if (code == 0 && file->kek.count == 2) {
+		memcpy(file->kek.key[0], file->kek.key[1], KEK_LEN);
+		file->kek.count = 1;
+		code = replace(path, file, error);
+	}
+	sodium_free(file);
+	return code;
 }
 
 void kek_free(struct kek *kek)
@@ -190,12 +302,14 @@ static const uint8_t store_key_aad[] = "postern store key 1";
 
 void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN])
 {
-	seal(sealed, key, KEK_LEN, store_key_aad, sizeof(store_key_aad), kek->key);
+	seal(sealed, key, KEK_LEN, store_key_aad, sizeof(store_key_aad), kek->key[kek->count - 1]);
 }
 
 int kek_open(const struct kek *kek, uint8_t key[KEK_LEN], const uint8_t *sealed)
 {
-	int code = seal_open(key, sealed, KEK_LEN + SEAL_OVERHEAD, store_key_aad,
-		sizeof(store_key_aad), kek->key);
-	return code == 0 ? 0 : -EKEYREJECTED;
+	for (unsigned i = 0; i < kek->count; i++)
+		if (seal_open(key, sealed, KEK_LEN + SEAL_OVERHEAD, store_key_aad,
+			    sizeof(store_key_aad), kek->key[i]) == 0)
+			return 0;
+	return -EKEYREJECTED;
 }

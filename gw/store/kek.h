@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-#define KEK_LEN        32            // bytes
-#define KEK_CREDENTIAL "postern.kek" // name of the systemd credential
+#define KEK_LEN        32                         // bytes
+#define KEK_CREDENTIAL "postern.kek"              // name of the systemd credential
+#define KEK_OF_UNIT    "/etc/postern/postern.kek" // the file that the unit makes it of
 
 // Holds the key in memory that is locked, guarded and left out of core dumps.
 struct kek;
@@ -27,12 +28,26 @@ int kek_create(const char *path, struct error *error) __attribute__((warn_unused
 int kek_load(const char *path, struct kek **kek, struct error *error)
 	__attribute__((warn_unused_result));
 
+// The same from a descriptor that is open for reading; who opened it has decided that it may be
+// used. The descriptor stays open.
+int kek_load_fd(int fd, struct kek **kek, struct error *error) __attribute__((warn_unused_result));
+
+// The rotation of a key, by who may write the file. Between the two steps the file has both keys,
+// the new one last, and kek_open() tries both: so a crash at any moment leaves a file that opens
+// the store. Each step replaces the file in one rename, with the same owner and mode, durably. Adds
+// a new key; a file that has two already, of a rotation that was interrupted, stays as it is.
+int kek_add_new(const char *path, struct error *error) __attribute__((warn_unused_result));
+// Removes the older key, once the store is sealed under the newer; a file with one key stays as it
+// is.
+int kek_drop_old(const char *path, struct error *error) __attribute__((warn_unused_result));
+
 // Wipes and frees; NULL is allowed.
 void kek_free(struct kek *kek);
 
-// Seals the store's own key. sealed[] has KEK_LEN + SEAL_OVERHEAD bytes.
+// Seals the store's own key under the newest key of the file. sealed[] has KEK_LEN + SEAL_OVERHEAD
+// bytes.
 void kek_seal(const struct kek *kek, uint8_t *sealed, const uint8_t key[KEK_LEN]);
-// Opens it. -EKEYREJECTED if it was sealed under another key.
+// Opens it. -EKEYREJECTED if it was sealed under none of the keys.
 int kek_open(const struct kek *kek, uint8_t key[KEK_LEN], const uint8_t *sealed)
 	__attribute__((warn_unused_result));
 

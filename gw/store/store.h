@@ -60,6 +60,11 @@ int store_open(const struct store_config *config, struct store **store, struct e
 // after the next start.
 void store_close(struct store *store);
 
+// Seals the store's own key under the newest key of `kek`, one of which must open it; on the disk
+// on return. Nothing else changes. -EKEYREJECTED, -EIO, ...
+int store_rekey(struct store *store, const struct kek *kek, struct error *error)
+	__attribute__((warn_unused_result));
+
 // Makes a copy that store_open() refuses with -ESTALE the store of this machine. Its run numbers go
 // on far above all that the original can have used; *run (NULL is allowed) is the next one. All
 // windows are unknown, and devices without Echo need a resync, as their marks are older than what

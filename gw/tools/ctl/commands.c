@@ -7,6 +7,7 @@
 #include "gw/tools/ctl/daemon.h"
 #include "gw/tools/ctl/device.h"
 #include "gw/tools/ctl/events.h"
+#include "gw/tools/ctl/key.h"
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/preflight.h"
 #include "gw/tools/ctl/store.h"
@@ -103,6 +104,15 @@ const struct cli_command cli_commands[] = {
 		"start. Nothing is changed.\n"},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
+	{"key rotate", "", CLI_CONFIG | CLI_PATIENT, cli_key_rotate,
+		"replace the key-encryption key of the device store",
+		"The key is where the configuration says, or /etc/postern/postern.kek. A daemon "
+		"that "
+		"runs\nseals the store under the new key while it serves; without one posternctl "
+		"does. "
+		"What is\ninterrupted leaves a file with both keys, which opens the store, and "
+		"goes on "
+		"when it is\ncalled again.\n"},
 };
 const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
 

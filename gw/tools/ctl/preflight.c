@@ -20,8 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNIT_KEK         "/etc/postern/postern.kek" // LoadCredential= of the unit
-#define DATABASE_VERSION 60                         // offset of user_version in a file of SQLite
+#define DATABASE_VERSION 60 // offset of user_version in a file of SQLite
 
 static const char *const level_name[] = {
 	[PREFLIGHT_OK] = "ok",
@@ -91,7 +90,7 @@ static void look_at_store(struct preflight *preflight)
 {
 	const struct conf *conf = preflight->conf;
 	const bool credential = !conf->devices.kek && !getenv("CREDENTIALS_DIRECTORY");
-	const char *path = credential ? UNIT_KEK : conf->devices.kek;
+	const char *path = credential ? KEK_OF_UNIT : conf->devices.kek;
 	const uint32_t version = store_version(conf);
 	struct error error = {0};
 	struct kek *kek = NULL;
@@ -102,11 +101,11 @@ static void look_at_store(struct preflight *preflight)
 		preflight_add(preflight, PREFLIGHT_PROBLEM, "key",
 			"there is a store in %s and no key: put its key back to %s, no other opens "
 			"it",
-			conf->devices.store, path ? path : UNIT_KEK);
+			conf->devices.store, path ? path : KEK_OF_UNIT);
 	else if (rc == -ENOENT)
 		preflight_remedy(
 			preflight_add(preflight, PREFLIGHT_PROBLEM, "key", "%s", error.text),
-			"posternctl key create %s", path ? path : UNIT_KEK);
+			"posternctl key create %s", path ? path : KEK_OF_UNIT);
 	else if (rc == -EACCES && credential && geteuid() != 0)
 		preflight_add(preflight, PREFLIGHT_WARNING, "key",
 			"only root can look at %s: systemd reads it for the unit", path);
