@@ -236,7 +236,9 @@ void up_part_answer(struct up_part *part, const uint16_t *status, uint16_t all)
 		enum http_error error = HTTP_ERR_none;
 
 		prefetch(part, i + UP_PREFETCH_AHEAD);
-		bool gone = __atomic_load_n(&m->shared->abandoned, __ATOMIC_RELAXED);
+		// A body may be asked for again, though nobody waits now.
+		bool gone = m->port != UP_MEMBER_FETCH &&
+			__atomic_load_n(&m->shared->abandoned, __ATOMIC_RELAXED);
 		if (gone)
 			m->shared->response.len = 0;
 		else

@@ -141,6 +141,13 @@ static void fetch_start(struct up_call *call, struct body *body, const struct co
 		up_queue_add(&fetch->call);
 }
 
+// A record of a batch whose waiters all gave up may have one again before the batch is over.
+static void fetch_join(struct up_fetch *fetch, struct up_call *call)
+{
+	fetch->shared.abandoned = 0;
+	TAILQ_INSERT_TAIL(&fetch->waiters, call, link);
+}
+
 bool up_bodies_take(struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
@@ -176,7 +183,7 @@ bool up_bodies_take(struct up_call *call)
 		fetch_start(call, body, &message);
 		return true;
 	case BODY_JOIN:
-		TAILQ_INSERT_TAIL(&((struct up_fetch *)body->fetch)->waiters, call, link);
+		fetch_join(body->fetch, call);
 		return true;
 	case BODY_SERVE:
 		call_serve(call, body);

@@ -204,6 +204,50 @@ Test(upstream_body_batch, bodies_5_the_last_block_again_waits_for_its_batch)
 	end();
 }
 
+// The record is on its way among others when the device stops to wait, and comes again.
+static const char *say_held(struct ingest *of, const struct ingest_request *r, unsigned number)
+{
+	ingest_hold(of);
+	return INGEST_OK;
+}
+
+static void give_up_in_flight(void)
+{
+	start_saying(say_held, "max: 2, wait: 5s", "");
+	bed->device = 1;
+	bed_push(bed, "POST path=b0 cf=50 |{\"v\":1}");
+	bed_wait_stat(bed, UP_STAT_batched, 1);
+	bed->device = 2;
+	begin();
+	dp_handle last = bed_push(bed, LAST);
+
+	ingest_wait(ingest, 1);
+	bed_abandon(bed, last);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "");
+	usleep(300000); // of a look for what was given up
+}
+
+Test(upstream_body_batch, bodies_2_the_last_block_after_all_waited_joins_its_batch)
+{
+	give_up_in_flight();
+	bed_push(bed, LAST);
+	usleep(300000);
+	ingest_release(ingest);
+	cr_expect_eq(bed_answers_like(bed, 2, "2.04"), 2);
+	cr_expect_eq(ingest_count(ingest), 1);
+	end();
+}
+
+Test(upstream_body_batch, bodies_2_the_last_block_after_its_batch_gets_what_became_of_it)
+{
+	give_up_in_flight();
+	ingest_release(ingest);
+	EXPECT_ANSWER(bed_pull(bed, NULL), "2.04");
+	EXPECT_ANSWER(bed_ask(bed, LAST), "2.04 block1=20");
+	cr_expect_eq(ingest_count(ingest), 1);
+	end();
+}
+
 // The batch has a copy: the body's bytes are given back, and without its device it is left out.
 Test(upstream_body_batch, bodies_5_a_record_whose_device_is_gone_is_left_out)
 {
