@@ -150,9 +150,10 @@ void body_copied(struct body_table *table, struct body *body);
 bool body_answered(struct body_table *table, struct body *body, const struct body_answer *answer,
 	uint64_t now_ms);
 
-// Writes what a request gets of an answer that is kept: all of it, or the block that it asks for,
-// 4.00 for one beyond its end, or of an answer of more than 2^20 blocks 5.02 (of what was performed
-// only the code). Returns the length of the plaintext, at most `room`, at least 1.
+// Writes what a request gets of an answer that is kept: all of it, or the block that it asks
+// for; 4.00 for one beyond its end; 5.02 if there is no room for a block or no number for the last
+// one (of what was performed all but the payload). Returns the length of the plaintext, at most
+// `room`, at least 1.
 uint16_t body_serve(struct body_table *table, struct body *body, const struct body_request *request,
 	uint8_t *out, uint16_t room, uint16_t payload_max, uint64_t now_ms);
 

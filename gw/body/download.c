@@ -115,6 +115,8 @@ static int szx_for(const struct body_answer *answer, const struct body_request *
 	part_start(&part, r);
 	if (!blocks.etag_len)
 		blocks.etag_len = BODY_ETAG_MAX;
+	if (blocks.max_age == 60) // which is not written; that of later blocks is
+		blocks.max_age = 59;
 	part.has_block2 = part.has_size2 = true;
 	part.block2 = (struct coap_block){.num = COAP_BLOCK_NUM_MAX};
 	part.size2 = UINT32_MAX;
@@ -268,21 +270,60 @@ static uint16_t bad_request(const char *diagnostic, uint8_t *out, uint16_t room)
 	return body_reply_write(&reply, out, room);
 }
 
-// No number is high enough for its last blocks. A FETCH is as good as not answered.
-static uint16_t beyond_numbers(struct body_table *table, const struct body_answer *answer,
+// There is no room for its smallest blocks, or no number is high enough for its last ones. A FETCH
+// is as good as not answered; of what was performed only the payload is dropped.
+static uint16_t without_blocks(struct body_table *table, const struct body_answer *answer,
 	const struct body_request *r, uint8_t *out, uint16_t room)
 {
-	struct body_reply reply = {.code = answer->code, .has_block1 = r->has_block1};
+	struct body_reply reply = {.code = answer->code};
+	struct body_part part;
+	uint16_t len = 0;
 
 	body_count(table, BODY_STAT_too_large);
+	part_start(&part, r);
 	if (answer->code == COAP_CONTENT) {
 		reply.code = COAP_BAD_GATEWAY;
 		reply.has_max_age = true;
 		reply.diagnostic = "answer too large";
+	} else {
+		len = body_part_write(answer, &part, out, room);
 	}
-	reply.block1 = r->block1;
-	reply.block1.more = false;
-	return body_reply_write(&reply, out, room);
+	reply.has_block1 = part.has_block1;
+	reply.block1 = part.block1;
+	return len ? len : body_reply_write(&reply, out, room);
+}
+
+static size_t text_cut(const uint8_t *text, size_t len, size_t room)
+{
+	if (len <= room)
+		return len;
+	while (room && (text[room] & 0xc0) == 0x80)
+		room--;
+	return room;
+}
+
+// An error that does not fit: a diagnostic is cut (RFC 7252 section 5.5.2), anything else left out.
+static uint16_t error_write(struct body_answer *answer, const struct body_request *r, uint8_t *out,
+	uint16_t room, uint16_t payload_max)
+{
+	const struct coap_body options = {
+		.options = answer->options, .options_len = answer->options_len};
+	struct body_reply reply = {.code = answer->code};
+	struct coap_option format;
+	struct body_part part;
+
+	part_start(&part, r);
+	bool is_text = !coap_option_find(&options, COAP_OPT_CONTENT_FORMAT, &format);
+	answer->options_len = 0;
+	size_t head = head_len(answer, &part) + 1, left = head < room ? room - head : 0;
+
+	if (is_text) {
+		part.payload = answer->payload;
+		part.payload_len = text_cut(answer->payload, answer->payload_len,
+			left < payload_max ? left : payload_max);
+	}
+	uint16_t len = body_part_write(answer, &part, out, room);
+	return len ? len : body_reply_write(&reply, out, room);
 }
 
 // All of it is sent: it gives way first, and for less long.
@@ -311,16 +352,13 @@ uint16_t body_serve(struct body_table *table, struct body *body, const struct bo
 	uint64_t at = r->has_block2 ? coap_block_offset(&r->block2) : 0;
 	int szx = szx_for(&answer, r, room, payload_max);
 
-	if (COAP_CODE_CLASS(answer.code) != 2) {
-		answer.options_len = 0; // of a diagnostic only the code is left
-		part.payload_len = 0;
-		return body_part_write(&answer, &part, out, room);
-	}
+	if (COAP_CODE_CLASS(answer.code) != 2)
+		return error_write(&answer, r, out, room, payload_max);
 	if (kept->szx < 0)
 		kept->szx = (int8_t)szx;
 	szx = szx < kept->szx ? szx : kept->szx;
-	if (szx >= 0 && answer.payload_len > BLOCKS_MAX * coap_block_size((unsigned)szx))
-		return beyond_numbers(table, &answer, r, out, room);
+	if (szx < 0 ? !at : answer.payload_len > BLOCKS_MAX * coap_block_size((unsigned)szx))
+		return without_blocks(table, &answer, r, out, room);
 	if (at && at >= answer.payload_len)
 		return bad_request("Beyond the end", out, room);
 	if (szx < 0 || at >> (szx + 4) > COAP_BLOCK_NUM_MAX)

@@ -347,6 +347,35 @@ Test(body_download, max_age_runs_on)
 	}
 }
 
+// Of 60 seconds Max-Age is not sent, of 59 it is: there is room for it in all blocks.
+Test(body_download, the_size_of_blocks_stays_when_max_age_runs_on)
+{
+	struct body_answer answer = {.code = COAP_CONTENT,
+		.has_max_age = true,
+		.max_age = 60,
+		.payload = BYTES,
+		.payload_len = 4000};
+	bool too_large;
+
+	for (bed.room = 270; bed.room < 290; bed.room++) {
+		struct ask ask = block2(get, 0, 6);
+
+		cr_assert(eq(int, bed_ask(&bed, &ask), BODY_FORWARD));
+		struct body *body = body_keep(bed.table, &bed.request, &answer, bed.room, PAYLOAD,
+			bed.now_ms, &too_large);
+		bed_serve(&bed, body);
+		uint8_t szx = bed_block_of(&bed, COAP_OPT_BLOCK2).szx;
+
+		bed.now_ms += 2000;
+		ask = block2(get, 1, szx);
+		cr_assert(eq(int, bed_ask(&bed, &ask), BODY_SERVE));
+		bed_serve(&bed, body);
+		cr_assert(eq(u8, bed.code, COAP_CONTENT));
+		cr_assert(eq(u8, bed_block_of(&bed, COAP_OPT_BLOCK2).szx, szx), "with %u bytes",
+			bed.room);
+	}
+}
+
 Test(body_download, a_body_up_and_a_body_down_in_one_exchange)
 {
 	struct ask post = get;
@@ -407,10 +436,66 @@ Test(body_download, an_error_has_no_blocks)
 	cr_assert(eq(u8, bed.code, COAP_CONFLICT));
 	cr_assert(eq(i64, bed_uint(&bed, COAP_OPT_BLOCK2), NONE));
 	cr_assert(eq(u16, bed.answer.payload_len, 100));
+	// It is cut to one datagram: behind code, Max-Age, Block1 and the marker.
 	bed.room = 60;
 	bed_serve(&bed, bed.body);
 	cr_assert(eq(u8, bed.code, COAP_CONFLICT));
+	cr_assert(gt(u16, bed.answer.payload_len, 50));
+	cr_assert(eq(int, 0, memcmp(bed.answer.payload, BYTES, bed.answer.payload_len)));
+	cr_assert(le(u16, bed.out_len, 60));
+}
+
+// Text is cut between characters, and no more of it is sent than the device takes at a time.
+Test(body_download, a_diagnostic_is_cut_between_characters)
+{
+	static uint8_t text[1400];
+	struct ask post = get;
+
+	post.code = COAP_POST;
+	for (size_t i = 0; i < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa4", 2);
+	text[0] = text[1] = 'x';
+	cr_assert(eq(int, bed_upload(&bed, post, BYTES, 300, 3), BODY_ASK));
+	bed_answered(&bed, bed.body, COAP_BAD_REQUEST, text, sizeof(text));
+	bed.room = ROOM;
+	bed_serve(&bed, bed.body);
+	cr_assert(eq(u8, bed.code, COAP_BAD_REQUEST));
+	cr_assert(eq(u16, bed.answer.payload_len, PAYLOAD));
+	for (bed.room = 100; bed.room < 104; bed.room++) {
+		bed_serve(&bed, bed.body);
+		cr_assert(eq(u16, bed.answer.payload_len % 2, 0));
+		cr_assert(ge(u16, bed.out_len, bed.room - 1));
+	}
+}
+
+// What was performed is never denied, however little room there is beside its options.
+Test(body_download, an_answer_to_an_upload_whose_options_leave_no_room_is_its_code)
+{
+	uint8_t options[80], path[60] = {'p'};
+	struct ask post = get;
+	struct coap_writer w;
+
+	post.code = COAP_POST;
+	coap_writer_init(&w, options, sizeof(options));
+	coap_write_option(&w, COAP_OPT_LOCATION_PATH, path, sizeof(path));
+	const struct body_answer answer = {.code = COAP_CREATED,
+		.options = options,
+		.options_len = (uint16_t)coap_writer_len(&w),
+		.payload = BYTES,
+		.payload_len = 100};
+
+	cr_assert(eq(int, bed_upload(&bed, post, BYTES, 300, 3), BODY_ASK));
+	cr_assert(body_answered(bed.table, bed.body, &answer, bed.now_ms));
+	bed.room = 70; // for the options, not for a block
+	bed_serve(&bed, bed.body);
+	cr_assert(eq(u8, bed.code, COAP_CREATED));
 	cr_assert(eq(u16, bed.answer.payload_len, 0));
+	struct coap_option option;
+	cr_assert(coap_option_find(&bed.answer, COAP_OPT_LOCATION_PATH, &option));
+	cr_assert(eq(u32, bed_block_of(&bed, COAP_OPT_BLOCK1).num, 2));
+	bed.room = 32; // for no options
+	bed_serve(&bed, bed.body);
+	cr_assert(eq(u8, bed.code, COAP_CREATED));
 }
 
 Test(body_download, what_was_sent_is_gone_after_keep_and_what_was_not_after_idle)
