@@ -135,8 +135,7 @@ static void side_wipe(struct dp_side *side)
 // Each is a number of its own, so a worker may see them in any order.
 static void limits_write(struct dp_context *ctx, uint16_t max_message, uint8_t max_in_flight)
 {
-	__atomic_store_n(&ctx->max_message, max_message ? max_message : DP_MESSAGE_DEFAULT,
-		__ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->max_message, max_message, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->max_in_flight, max_in_flight, __ATOMIC_RELAXED);
 }
 

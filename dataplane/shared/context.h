@@ -215,7 +215,7 @@ static inline void dp_context_key_short(
 	key->id_context = 0;
 }
 
-// What a device takes if nothing else is said (RFC 7252 section 4.6), and the least and most that
+// What devices take if nothing else is said (RFC 7252 section 4.6), and the least and most that
 // may be said: CoAP messages in bytes.
 #define DP_MESSAGE_DEFAULT 1152
 #define DP_MESSAGE_MIN     64
@@ -227,7 +227,8 @@ static inline uint16_t dp_payload_max(uint16_t max_message)
 	return (uint32_t)max_message * 8 / 9;
 }
 
-// The largest CoAP message that a device takes, in bytes. Main may change it between two calls.
+// The largest CoAP message that a device takes, in bytes; 0: as dp_policy says. Main may change it
+// between two calls.
 static inline uint16_t dp_context_max_message(const struct dp_context *ctx)
 {
 	return __atomic_load_n(&ctx->max_message, __ATOMIC_RELAXED);
@@ -246,7 +247,7 @@ struct dp_context_params {
 	uint8_t flags;
 	uint8_t sender_id_len;
 	uint8_t sender_id[OSC_KID_LEN_MAX];
-	uint16_t max_message;        // of the device; 0: DP_MESSAGE_DEFAULT
+	uint16_t max_message;        // of the device; 0: as dp_policy says
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
 	uint8_t max_in_flight; // requests that may be under way; 0: as dp_policy says

@@ -45,6 +45,7 @@ struct dp_policy {
 	bool verbose_errors;                // unprotected errors are sent (RFC 8613 section 8.2)
 	bool verbose_replay;                // replays get 4.01
 	uint8_t max_in_flight; // requests of a device that says nothing else; 0: any number
+	uint16_t max_message;  // bytes of CoAP to such a device; 0: DP_MESSAGE_DEFAULT
 	uint32_t rate_cost; // of a request of a device, in time of a bucket (bucket.h); 0: no limit
 	uint32_t rate_fill; // of that bucket: with so many costs, that many requests come at once
 };

@@ -110,7 +110,7 @@ static uint16_t response_max(struct dp_worker *w, uint16_t port_id, uint8_t fami
 	unsigned mtu = port ? port->mtu : 0;
 	unsigned room = headers < mtu ? mtu - headers : 0;
 
-	room = RTE_MIN(room, dp_context_max_message(ctx));
+	room = RTE_MIN(room, dp_max_message(w, ctx));
 	return around < room ? room - around : 0;
 }
 
@@ -131,7 +131,7 @@ static bool echo_payload(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 	size_t head_len = coap_writer_len(&writer);
 
 	head[head_len++] = COAP_PAYLOAD_MARK;
-	if (body->payload_len > dp_payload_max(dp_context_max_message(ctx)) ||
+	if (body->payload_len > dp_payload_max(dp_max_message(w, ctx)) ||
 		head_len + body->payload_len > response_max(w, vec->mbuf[slot]->port,
 						       vec->net[slot].family,
 						       vec->msg[slot].token_len, ctx))
@@ -236,7 +236,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.snapshot = w->policy->number,
 		.response_max =
 			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
-		.payload_max = dp_payload_max(dp_context_max_message(ctx)),
+		.payload_max = dp_payload_max(dp_max_message(w, ctx)),
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,
 		.body_len = body_len,

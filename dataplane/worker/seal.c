@@ -188,7 +188,7 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 	uint16_t headers = dp_frame_overhead(answer->flow);
 	// The MTU counts what is behind Ethernet and VLAN.
 	size_t room = port ? port->mtu + 14u + (answer->flow->has_vlan ? 4 : 0) - headers : 0;
-	size_t taken = dp_context_max_message(&w->contexts->context[answer->context]);
+	size_t taken = dp_max_message(w, &w->contexts->context[answer->context]);
 	size_t head = encode_head(w, answer, coap, room);
 
 	// Only a long token of the device's own can make an error without words too large for it:

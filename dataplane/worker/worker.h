@@ -299,4 +299,14 @@ static inline const uint8_t *pkt_tag(const struct pkt_vec *vec, unsigned slot, u
 	return body->payload + body->payload_len - tag_len;
 }
 
+// The largest CoAP message that a device takes, in bytes.
+static inline uint16_t dp_max_message(const struct dp_worker *w, const struct dp_context *ctx)
+{
+	uint16_t most = dp_context_max_message(ctx);
+
+	if (likely(!most))
+		most = w->policy->max_message;
+	return likely(most) ? most : DP_MESSAGE_DEFAULT;
+}
+
 #endif

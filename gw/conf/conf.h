@@ -253,6 +253,7 @@ struct conf_devices {
 	enum conf_replay replay; // whether a verified replay is dropped or gets 4.01
 	uint32_t ack_timeout_ms; // of the devices (RFC 7252 section 4.8)
 	uint32_t max_in_flight;  // of a device
+	uint32_t max_message;    // bytes of CoAP to a device
 	uint32_t rate;           // requests a second of a device; 0: no limit
 	uint32_t burst;          // requests that may come at once, within `rate`
 	unsigned line;

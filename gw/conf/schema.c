@@ -464,6 +464,11 @@ static const struct conf_key devices_keys[] = {
 		.min = 1, .max = 255, .preset = "16",
 		.help = "Requests of a device at backends, and separate answers that it has not acknowledged; beyond: 4.29.",
 	}, {
+		.name = "max_message", .type = CONF_INT, FIELD(conf_devices, max_message),
+		.effect = CONF_AT_RELOAD,
+		.min = 64, .max = 9216, .preset = "1152",
+		.help = "Bytes of the largest CoAP message to a device; eight ninths may be payload, and blocks are no larger.",
+	}, {
 		.name = "rate", .type = CONF_INT, FIELD(conf_devices, rate), .min = 0, .max = 1000,
 		.effect = CONF_AT_RELOAD,
 		.preset = "0",

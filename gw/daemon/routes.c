@@ -72,6 +72,7 @@ int routes_make(
 		.verbose_errors = conf->devices.errors == CONF_ERRORS_VERBOSE,
 		.verbose_replay = conf->devices.replay == CONF_REPLAY_UNAUTHORIZED,
 		.max_in_flight = conf->devices.max_in_flight,
+		.max_message = (uint16_t)conf->devices.max_message,
 	};
 	if (conf->devices.rate) {
 		routes->policy.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;

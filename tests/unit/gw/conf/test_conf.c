@@ -125,6 +125,7 @@ Test(conf, devices_control_and_log_left_out_have_their_defaults)
 	cr_expect_eq(conf->devices.replay, CONF_REPLAY_SILENT);
 	cr_expect_eq(conf->devices.ack_timeout_ms, 2000);
 	cr_expect_eq(conf->devices.max_in_flight, 16);
+	cr_expect_eq(conf->devices.max_message, 1152);
 	cr_expect_eq(conf->devices.rate, 0);
 	cr_expect_eq(conf->devices.burst, 64);
 	cr_expect_str_eq(conf->control.socket, "/run/postern/control.sock");
@@ -176,7 +177,7 @@ static const char all[] =
 	"  batch: {path: \"/in?a=b\", max: 4096, bytes: 1MB, wait: 1m, format: cbor-seq}\n"
 	"- {path: /*, to: builtin:echo}\n"
 	"devices: {kek: /k, errors: verbose, replay: 4.01, ack_timeout: 10s,\n"
-	"  max_in_flight: 255, rate: 1000, burst: 10000}\n"
+	"  max_in_flight: 255, max_message: 9216, rate: 1000, burst: 10000}\n"
 	"control: {mode: 0600, group: wheel}\n"
 	"log: {level: debug, access: stderr, sample: 1%, rate: 7}\n";
 
@@ -298,6 +299,7 @@ Test(conf, devices_control_and_log_given_are_there_with_their_lines)
 	cr_expect_eq(conf->devices.replay, CONF_REPLAY_UNAUTHORIZED);
 	cr_expect_eq(conf->devices.ack_timeout_ms, 10000);
 	cr_expect_eq(conf->devices.max_in_flight, 255);
+	cr_expect_eq(conf->devices.max_message, 9216);
 	cr_expect_eq(conf->devices.rate, 1000);
 	cr_expect_eq(conf->devices.burst, 10000);
 	cr_expect_eq(conf->control.mode, 0600);
