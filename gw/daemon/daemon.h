@@ -77,13 +77,14 @@ struct daemon {
 	struct reserve *reserve;
 	struct metrics *metrics; // NULL: off
 	struct web *web;         // NULL: off
+	struct watchdog *watchdog;
 
 	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
-	uint64_t turns;            // loop.c; atomic: read by health.c
-	bool stopping;             // stop.c, and the verb shutdown
-	bool importing;            // import_verb.c: one import at a time
-	uint64_t link_look_ms;     // link.c; CLOCK_MONOTONIC: when to look at the links again
-	uint64_t overloaded_ms;    // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
+	uint64_t turns; // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c
+	bool stopping;  // stop.c, and the verb shutdown
+	bool importing; // import_verb.c: one import at a time
+	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again
+	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct answers_watch answers; // workers.c
 	struct daemon_disk disk;
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync

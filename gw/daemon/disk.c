@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // While the disk of the store takes no writes there is an alarm, and a probe every PROBE_MS finds
-// out when it takes them again, even if nothing else is written.
+// out when it takes them again, even if nothing else is written. A disk that is slow is an alarm,
+// too, and never a reason to end the daemon: all windows would be unknown.
 
 #include "gw/daemon/disk.h"
 
@@ -12,9 +13,11 @@
 #include <stddef.h>
 
 #define PROBE_MS 5000
+#define SLOW_MS  5000 // for one turn of a job: jobs are cut so that each takes milliseconds
 
 static const char full[] = "the store has no room left: what needs new state is refused";
 static const char failed[] = "the store cannot be written: what needs new state is refused";
+static const char slow[] = "the disk of the store is slow: a write has taken more than 5 s";
 static const char lost[] = "the disk lost what the store had written: restore a backup";
 
 void disk_result(struct daemon *daemon, int result)
@@ -61,6 +64,10 @@ void disk_turn(struct daemon *daemon)
 {
 	struct daemon_disk *disk = &daemon->disk;
 
+	if (store_thread_turn_ms(daemon->store_thread) >= SLOW_MS)
+		alarm_raise(daemon, slow);
+	else
+		alarm_end(daemon, slow);
 	if (!disk->failing || disk->busy || clock_ms() < disk->probe_ms)
 		return;
 	disk->busy = true;

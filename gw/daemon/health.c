@@ -39,14 +39,18 @@ void health_look(
 	struct health *health, const struct health_sign *signs, unsigned count, uint64_t now_ms)
 {
 	const bool blind = now_ms - health->looked_ms > HEALTH_LOOK_MS;
+	const uint64_t stuck_ms = health->stuck_ms ? health->stuck_ms : HEALTH_STUCK_MS;
+	unsigned stuck = 0;
 
 	health->looked_ms = now_ms;
-	health->stuck = 0;
 	for (unsigned i = 0; i < count; i++) {
 		if (blind || signs[i].idle || signs[i].progress != health->thread[i].progress)
 			health->thread[i].since_ms = now_ms;
 		health->thread[i].progress = signs[i].progress;
-		health->thread[i].stuck = now_ms - health->thread[i].since_ms >= HEALTH_STUCK_MS;
-		health->stuck += health->thread[i].stuck;
+		const bool is_stuck = now_ms - health->thread[i].since_ms >= stuck_ms;
+
+		__atomic_store_n(&health->thread[i].stuck, is_stuck, __ATOMIC_RELAXED);
+		stuck += is_stuck;
 	}
+	__atomic_store_n(&health->stuck, stuck, __ATOMIC_RELAXED);
 }

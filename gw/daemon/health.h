@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which threads are stuck. Each tells its progress by a number that its turns change; one that has
-// work and whose number stood still for HEALTH_STUCK_MS is stuck. A slow store is an alarm, not
+// work and whose number stood still for HEALTH_STUCK_MS (less where the service
+// manager has less patience) is stuck. A slow store is an alarm, not
 // this.
 
 #ifndef POSTERN_GW_DAEMON_HEALTH_H
@@ -24,10 +25,11 @@ struct health {
 	struct {
 		uint64_t progress;
 		uint64_t since_ms; // when it last changed, or the thread was idle
-		bool stuck;
+		bool stuck;        // as `stuck` below: stored atomically
 	} thread[HEALTH_THREADS_MAX];
 	uint64_t looked_ms;
-	unsigned stuck; // threads
+	uint64_t stuck_ms; // set before the first look; 0: HEALTH_STUCK_MS
+	unsigned stuck;    // threads
 };
 
 // Any thread: reads main, the workers and the loops, in this order. Returns how many there are.

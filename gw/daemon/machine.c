@@ -5,6 +5,7 @@
 #include "dataplane/port/pci.h"
 #include "gw/daemon/descriptors.h"
 #include "gw/daemon/ports.h"
+#include "gw/daemon/watchdog.h"
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
 
@@ -128,6 +129,7 @@ int machine_start_eal(struct daemon *daemon, uint16_t mtu)
 	}
 	daemon->eal_started = true;
 	log_keep_to_my_cpus();
+	watchdog_keep_to_my_cpus(daemon->watchdog);
 	log_info("%s, %zu MB for DPDK", eal.huge_pages ? "huge pages" : "no huge pages",
 		eal.memory_mb);
 	return 0;

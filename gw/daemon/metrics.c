@@ -7,6 +7,7 @@
 #include "gw/daemon/metrics_families.h"
 #include "gw/daemon/metrics_inside.h"
 #include "gw/daemon/page.h"
+#include "gw/daemon/watchdog.h"
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
 #include "gw/web/headers.h"
@@ -161,7 +162,8 @@ static void stuck_write(struct scrape *scrape, struct metric_text *text)
 		NULL, METRIC_GAUGE};
 
 	head_once(scrape, text, &family);
-	metric_value_write(text, &family, NULL, 0, scrape->metrics->health.stuck, 1);
+	metric_value_write(
+		text, &family, NULL, 0, watchdog_stuck(scrape->metrics->daemon->watchdog), 1);
 }
 
 static void busy_write(struct scrape *scrape, struct metric_text *text)
@@ -287,16 +289,16 @@ static void say(struct web_answer *answer, const char *words, const char *name)
 static void health_answer(void *arg, const char *accept, struct web_answer *answer)
 {
 	const struct metrics *metrics = arg;
-	const struct health *health = &metrics->health;
+	const struct watchdog *watchdog = metrics->daemon->watchdog;
 	char name[HEALTH_NAME_MAX];
 
-	if (!health->stuck) {
+	if (!watchdog_stuck(watchdog)) {
 		say(answer, "ok", "");
 		return;
 	}
 	answer->status = UNAVAILABLE;
 	for (unsigned i = 0; i < HEALTH_THREADS_MAX; i++) {
-		if (!health->thread[i].stuck)
+		if (!watchdog_is_stuck(watchdog, i))
 			continue;
 		health_name(metrics->daemon, i, name);
 		say(answer, "stuck: ", name);
@@ -324,31 +326,6 @@ static void ready_answer(void *arg, const char *accept, struct web_answer *answe
 		say(answer, "ready", "");
 }
 
-// Each second, in the server's thread. The log names what is stuck also if nobody asks.
-static void metrics_look(void *arg, uint64_t now_ms)
-{
-	struct metrics *metrics = arg;
-	struct health *health = &metrics->health;
-	struct health_sign signs[HEALTH_THREADS_MAX];
-	bool was[HEALTH_THREADS_MAX];
-	unsigned count = health_read(metrics->daemon, signs);
-	char name[HEALTH_NAME_MAX];
-
-	for (unsigned i = 0; i < count; i++)
-		was[i] = health->thread[i].stuck;
-	health_look(health, signs, count, now_ms);
-	for (unsigned i = 0; i < count; i++) {
-		if (was[i] == health->thread[i].stuck)
-			continue;
-		health_name(metrics->daemon, i, name);
-		if (was[i])
-			log_notice("%s goes on", name);
-		else
-			log_error("%s is stuck: it has work, and made no progress for %d s", name,
-				HEALTH_STUCK_MS / 1000);
-	}
-}
-
 const struct web_page metrics_pages[] = {{"/", page_answer}, {"/figures.json", page_figures_answer},
 	{"/metrics", metrics_answer}, {"/healthz", health_answer}, {"/readyz", ready_answer}};
 const size_t metrics_page_count = sizeof(metrics_pages) / sizeof(metrics_pages[0]);
@@ -371,7 +348,6 @@ int metrics_open(struct daemon *daemon)
 		.metrics = &daemon->conf->metrics,
 		.pages = metrics_pages,
 		.page_count = metrics_page_count,
-		.turn = metrics_look,
 		.arg = daemon->metrics,
 	};
 

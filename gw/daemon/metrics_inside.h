@@ -5,7 +5,6 @@
 #define POSTERN_GW_DAEMON_METRICS_INSIDE_H
 
 #include "gw/daemon/counters.h"
-#include "gw/daemon/health.h"
 
 #include <pthread.h>
 
@@ -26,7 +25,6 @@ struct metrics {
 	struct metrics_copy next; // main's, while it makes one
 	pthread_mutex_t lock;     // of what follows; held for as long as copying takes
 	struct metrics_copy copy;
-	struct health health; // of the server's thread
 };
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "gw/daemon/metrics_inside.h"
+#include "gw/daemon/watchdog.h"
 #include "gw/daemon/workers.h"
 #include "gw/web/json.h"
 #include "gw/web/page/page.h"
@@ -119,7 +120,7 @@ static void state_write(struct figures *figures, const struct metrics *metrics)
 	web_json_close(json, ']');
 	web_json_open(json, "stuck", '[');
 	for (unsigned i = 0; i < HEALTH_THREADS_MAX; i++) {
-		if (!metrics->health.thread[i].stuck)
+		if (!watchdog_is_stuck(daemon->watchdog, i))
 			continue;
 		health_name(daemon, i, name);
 		web_json_text(json, NULL, name);

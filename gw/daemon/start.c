@@ -17,6 +17,7 @@
 #include "gw/daemon/stop.h"
 #include "gw/daemon/upstreams.h"
 #include "gw/daemon/verbs.h"
+#include "gw/daemon/watchdog.h"
 #include "gw/os/eal.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
@@ -266,6 +267,11 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		log_error("the log's thread cannot start: %s", strerror(-rc));
 		return rc;
 	}
+	rc = watchdog_start(daemon);
+	if (rc) {
+		log_error("the watchdog's thread cannot start: %s", strerror(-rc));
+		return rc;
+	}
 	rc = prepare(daemon, conf_path, &mtu);
 	if (!rc)
 		rc = start_all(daemon, mtu);
@@ -283,6 +289,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 		log_error("workers cannot start: %s", strerror(-rc));
 		return rc;
 	}
+	watchdog_run(daemon->watchdog);
 	log_notice("ready: %zu ports, %u workers, %u devices", daemon->port_count,
 		dp_worker_count(daemon->dp), dp_contexts(daemon->dp)->count);
 	notify_systemd("READY=1\nSTATUS=serving");

@@ -7,6 +7,7 @@
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/watchdog.h"
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
 #include "gw/os/notify.h"
@@ -23,6 +24,7 @@ bool stop_requested(struct daemon *daemon)
 {
 	enum process_signal signal;
 
+	__atomic_store_n(&daemon->turns, daemon->turns + 1, __ATOMIC_RELAXED);
 	while ((signal = process_signal_take(daemon->signal_fd)) != PROCESS_SIGNAL_NONE)
 		if (signal == PROCESS_SIGNAL_STOP)
 			daemon->stopping = true;
@@ -115,6 +117,7 @@ int daemon_stop(struct daemon *daemon)
 	int rc = 0;
 
 	notify_systemd("STOPPING=1");
+	watchdog_stop(daemon->watchdog);
 	metrics_drain(daemon);
 	// Workers still run, so that the last answers reach their devices.
 	stop_loops(daemon);
@@ -123,10 +126,13 @@ int daemon_stop(struct daemon *daemon)
 	metrics_close(daemon);
 	if (daemon->dp)
 		dp_stop(daemon->dp);
+	// What comes next may wait for a slow disk.
+	__atomic_store_n(&daemon->turns, daemon->turns + 1, __ATOMIC_RELAXED);
 	if (daemon->store_thread)
 		rc = stop_store(daemon);
 	else
 		store_close(daemon->store);
+	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;

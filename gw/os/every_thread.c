@@ -62,22 +62,38 @@ int every_thread_open(void (*trap)(const siginfo_t *info))
 	return sigaction(SIGSYS, &action, NULL) ? -errno : 0;
 }
 
-static void name_read(pid_t tid, char name[COMM_MAX])
+// Reads a file of a thread into text, which ends with 0; "" if there is none.
+static void task_read(pid_t tid, const char *file, char *text, size_t room)
 {
 	char path[sizeof(TASKS_DIR) + 32];
-	FILE *in;
 
-	name[0] = 0;
-	snprintf(path, sizeof(path), TASKS_DIR "/%d/comm", (int)tid);
-	in = fopen(path, "re");
-	if (!in)
-		return;
-	if (fgets(name, COMM_MAX, in))
-		name[strcspn(name, "\n")] = 0;
-	fclose(in);
+	snprintf(path, sizeof(path), TASKS_DIR "/%d/%s", (int)tid, file);
+	FILE *in = fopen(path, "re");
+	const size_t len = in ? fread(text, 1, room - 1, in) : 0;
+
+	text[len] = 0;
+	if (in)
+		fclose(in);
 }
 
-// Returns whether the thread ran it; not if it has ended.
+static bool blocks_sigsys(pid_t tid)
+{
+	static const char line[] = "\nSigBlk:";
+	char status[4096];
+
+	task_read(tid, "status", status, sizeof(status));
+	const char *mask = strstr(status, line);
+
+	return mask && strtoull(mask + sizeof(line) - 1, NULL, 16) >> (SIGSYS - 1) & 1;
+}
+
+static void name_read(pid_t tid, char name[COMM_MAX])
+{
+	task_read(tid, "comm", name, COMM_MAX);
+	name[strcspn(name, "\n")] = 0;
+}
+
+// Returns whether the thread ran it, or has ended; false if it takes no signals.
 static bool answered(pid_t tid)
 {
 	const uint64_t until = clock_ms() + EVERY_THREAD_WAIT_MS;
@@ -93,6 +109,8 @@ static bool answered(pid_t tid)
 			return true;
 		if (syscall(SYS_tgkill, getpid(), tid, 0) && errno == ESRCH)
 			return true;
+		if (blocks_sigsys(tid))
+			return false;
 	}
 	return false;
 }

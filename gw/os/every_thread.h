@@ -11,7 +11,7 @@
 
 #include <signal.h>
 
-#define EVERY_THREAD_WAIT_MS 10000 // for one thread to run it
+#define EVERY_THREAD_WAIT_MS 60000 // for one thread to get its CPU and run it
 
 // Runs in a signal handler of the thread, so it may call only what is async-signal-safe. `name` is
 // the thread's name as the kernel has it. Returns 0 or -errno.

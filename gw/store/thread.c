@@ -33,6 +33,7 @@ struct store_thread {
 	int reply_fd; // rung for main
 	atomic_bool cancelled;
 	uint64_t recover_ms; // CLOCK_MONOTONIC; not before this
+	uint64_t turn_ms;    // atomic; the same: when the turn of now began; 0: none
 
 	pthread_mutex_t lock; // of all below; never held over a disk access or a callback
 	struct list queued, done;
@@ -145,9 +146,13 @@ static void recover(struct store_thread *thread)
 
 static void run_job(struct store_thread *thread, struct list *waiting, struct store_job *job)
 {
+	__atomic_store_n(&thread->turn_ms, clock_ms(), __ATOMIC_RELAXED);
 	if (store_broken(thread->store))
 		recover(thread);
-	switch (job->run(job, thread->store)) {
+	const enum store_turn turn = job->run(job, thread->store);
+
+	__atomic_store_n(&thread->turn_ms, 0, __ATOMIC_RELAXED);
+	switch (turn) {
 	case STORE_TURN_DONE:
 		post(thread, &thread->done, job, thread->reply_fd);
 		break;
@@ -192,6 +197,14 @@ static int thread_create(struct store_thread *thread)
 	int code = pthread_create(&thread->thread, NULL, store_thread_main, thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return code;
+}
+
+uint64_t store_thread_turn_ms(const struct store_thread *thread)
+{
+	const uint64_t since_ms = __atomic_load_n(&thread->turn_ms, __ATOMIC_RELAXED);
+	const uint64_t now_ms = clock_ms();
+
+	return since_ms && now_ms > since_ms ? now_ms - since_ms : 0;
 }
 
 struct store_thread *store_thread_start(struct store *store)

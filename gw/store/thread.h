@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct store;
 struct store_thread;
@@ -51,6 +52,8 @@ void store_thread_wait(struct store_thread *thread);
 void store_thread_poll(struct store_thread *thread);
 // Queues a job. Never waits, cannot fail.
 void store_thread_submit(struct store_thread *thread, struct store_job *job);
+// For how long the turn lasts that a job takes now, in ms; 0 if none does. Any thread.
+uint64_t store_thread_turn_ms(const struct store_thread *thread);
 // Makes all imports, checks and backups, also later ones, end with -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
 // Waits for the jobs that are queued, joins the thread, runs the last done()s and closes the store.
