@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,13 @@ struct ctl_queued {
 	size_t len;
 	uint8_t data[];
 };
+
+// It may have held an opened message.
+static void queued_free(struct ctl_queued *queued)
+{
+	sodium_memzero(queued->data, queued->len);
+	free(queued);
+}
 
 void ctl_peers_init(struct ctl_peers *peers, struct ctl_server_stats *stats)
 {
@@ -89,7 +97,7 @@ static void drop_queue(struct ctl_peer *peer)
 
 	while ((queued = STAILQ_FIRST(&peer->queue))) {
 		STAILQ_REMOVE_HEAD(&peer->queue, link);
-		free(queued);
+		queued_free(queued);
 	}
 	peer->queued_bytes = 0;
 }
@@ -163,7 +171,7 @@ void ctl_peer_flush(struct ctl_peers *peers, struct ctl_peer *peer)
 		}
 		STAILQ_REMOVE_HEAD(&peer->queue, link);
 		peer->queued_bytes -= queued->len;
-		free(queued);
+		queued_free(queued);
 		peer->last_ms = clock_ms();
 	}
 	ctl_peer_update_events(peers, peer);

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define STREAM_REPLIES 64 // of one stream in one turn
@@ -192,6 +193,24 @@ int ctl_request_take_fd(struct ctl_request *req)
 bool ctl_request_is_alive(const struct ctl_request *req)
 {
 	return peer_of(req) != NULL;
+}
+
+size_t ctl_request_unsent(const struct ctl_request *req)
+{
+	const struct ctl_peer *peer = peer_of(req);
+
+	return peer ? peer->queued_bytes : 0;
+}
+
+uid_t ctl_request_uid(const struct ctl_request *req)
+{
+	const struct ctl_peer *peer = peer_of(req);
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (!peer || getsockopt(peer->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return (uid_t)-1;
+	return cred.uid;
 }
 
 void ctl_request_subscribe(struct ctl_request *req)

@@ -11,7 +11,9 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct ctl_server;
 
@@ -40,6 +42,11 @@ void ctl_request_subscribe(struct ctl_request *req);
 
 // Whether the client still waits for the answer.
 bool ctl_request_is_alive(const struct ctl_request *req);
+// Bytes of answers to this client that wait until it reads. Who has much to send asks this first: a
+// client with more than CTL_QUEUE_MAX is cut off.
+size_t ctl_request_unsent(const struct ctl_request *req);
+// The user behind the client, (uid_t)-1 if it is gone.
+uid_t ctl_request_uid(const struct ctl_request *req);
 // Calls gone(arg) once if the client leaves before the last reply, from ctl_server_poll(), a reply
 // or ctl_server_free(). The request must still be answered.
 void ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg);

@@ -361,6 +361,36 @@ static void on_server_ready(void *arg, struct ctl_request *req, const struct ctl
 	server_order(arg, req, map, CTL_SERVER_READY);
 }
 
+static void on_capture(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { DEVICE, PORT, PLAIN, FRAMES, SECONDS, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
+		[PORT] = {"port", CTL_CBOR_TEXT, .min = 1, .max = CTL_PORT_MAX},
+		[PLAIN] = {"plain", CTL_CBOR_BOOL, .max = 1},
+		[FRAMES] = {"count", CTL_CBOR_UINT, .min = 1, .max = CTL_CAPTURE_COUNT},
+		[SECONDS] = {"seconds", CTL_CBOR_UINT, .min = 1, .max = CTL_CAPTURE_TIME},
+	};
+	const struct ctl_ops *ops = arg;
+	struct ctl_capture asked = {.count = UINT64_MAX, .seconds = CTL_CAPTURE_TIME_DEFAULT};
+
+	if (!ctl_args_read(req, map, args, COUNT) ||
+		!ctl_arg_name(req, &args[DEVICE], asked.device) ||
+		(args[PORT].given && !text_take(req, &args[PORT], asked.port)))
+		return;
+	asked.plain = ctl_arg_bool(&args[PLAIN]);
+	if (args[FRAMES].given)
+		asked.count = args[FRAMES].item.value;
+	if (args[SECONDS].given)
+		asked.seconds = args[SECONDS].item.value;
+	if (asked.plain && ctl_request_level(req) < CTL_ADMIN)
+		ctl_request_error(req, CTL_DENIED, "to see opened messages needs level admin");
+	else if (ops->capture)
+		ops->capture(ops->arg, req, &asked);
+	else
+		unsupported(req);
+}
+
 // The reply comes before the first event.
 static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
@@ -402,6 +432,7 @@ const struct ctl_verb ctl_verbs[] = {
 		"give a server of an upstream no new requests"},
 	{"server maint", CTL_OPERATE, false, on_server_maint, "the same, and do not check it"},
 	{"server ready", CTL_OPERATE, false, on_server_ready, "give it requests again"},
+	{"capture", CTL_OPERATE, false, on_capture, "copies of frames as they come and go"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"shutdown", CTL_ADMIN, false, on_shutdown, "stop the daemon"},
 };

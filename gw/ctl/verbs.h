@@ -74,6 +74,15 @@ enum ctl_server_order {
 // "ready", "drain", "maint": as the verbs behind "server ".
 const char *ctl_server_order_name(enum ctl_server_order order);
 
+// What a client wants to see of packets. Empty names: of all.
+struct ctl_capture {
+	char device[DEVICE_NAME_MAX + 1];
+	char port[CTL_PORT_MAX + 1];
+	bool plain; // opened messages
+	uint64_t count;
+	uint64_t seconds;
+};
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -114,6 +123,8 @@ struct ctl_ops {
 	// ctl_request_end() when it is on its way to the loops. server: its URL, or its name.
 	void (*server_order)(void *arg, struct ctl_request *req, const char *upstream,
 		const char *server, enum ctl_server_order order);
+	// A reply with the ports, replies with copies of frames, and a last one with why it ended.
+	void (*capture)(void *arg, struct ctl_request *req, const struct ctl_capture *asked);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;

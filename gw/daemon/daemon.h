@@ -79,6 +79,7 @@ struct daemon {
 	struct web *web;         // NULL: off
 	struct watchdog *watchdog;
 
+	struct capture *capture;   // capture.c; NULL: none
 	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
 	uint64_t turns; // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c
 	bool stopping;  // stop.c, and the verb shutdown

@@ -3,6 +3,7 @@
 #include "gw/daemon/loop.h"
 
 #include "gw/daemon/access.h"
+#include "gw/daemon/capture.h"
 #include "gw/daemon/disk.h"
 #include "gw/daemon/events.h"
 #include "gw/daemon/kernel.h"
@@ -85,6 +86,7 @@ void daemon_run(struct daemon *daemon)
 		kernel_put_frames(daemon);
 		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
+		soon |= capture_turn(daemon);
 		disk_turn(daemon);
 		link_turn(daemon);
 		upstreams_turn(daemon);

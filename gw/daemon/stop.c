@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "gw/daemon/access.h"
+#include "gw/daemon/capture.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
@@ -134,6 +135,7 @@ int daemon_stop(struct daemon *daemon)
 		store_close(daemon->store);
 	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
+	capture_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)

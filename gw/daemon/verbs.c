@@ -2,6 +2,7 @@
 
 #include "gw/daemon/verbs.h"
 
+#include "gw/daemon/capture.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/import_verb.h"
 #include "gw/daemon/stats.h"
@@ -36,6 +37,7 @@ void verbs_init(struct daemon *daemon)
 		.key_rotate = verb_key_rotate,
 		.upstream_show = verb_upstream_show,
 		.server_order = verb_server_order,
+		.capture = verb_capture,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

@@ -25,6 +25,12 @@ enum cli_option {
 	CLI_SETTINGS = 1 << 10, // each setting of a device (gw/device/attribute.h)
 	CLI_SERVER = 1 << 11,
 	CLI_OUT = 1 << 12,
+	CLI_DEVICE = 1 << 14,
+	CLI_PORT = 1 << 15,
+	CLI_COUNT = 1 << 16,
+	CLI_SECONDS = 1 << 17,
+	CLI_MEGABYTES = 1 << 18,
+	CLI_PLAIN = 1 << 19,
 	CLI_STATE = 1 << 25,
 	CLI_IDLE = 1 << 26,
 	CLI_LIMITED = 1 << 27,
@@ -48,6 +54,9 @@ struct cli {
 	const char *format;
 	const char *from;
 	const char *out;
+	const char *device;
+	const char *port;
+	uint64_t count, seconds, megabytes;
 	const char *config;
 	const char
 		*setting[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute; NULL: not given

@@ -3,6 +3,7 @@
 #include "gw/tools/ctl/commands.h"
 
 #include "gw/conf/conf.h"
+#include "gw/tools/ctl/capture.h"
 #include "gw/tools/ctl/convert.h"
 #include "gw/tools/ctl/daemon.h"
 #include "gw/tools/ctl/device.h"
@@ -88,6 +89,16 @@ const struct cli_command cli_commands[] = {
 		"When it is ready again, the first check decides alone whether it is up.\n"},
 	{"server ready", "UPSTREAM SERVER", 0, cli_server_ready,
 		"give it requests again, if its health checks pass", NULL},
+	{"capture", "",
+		CLI_DEVICE | CLI_PORT | CLI_COUNT | CLI_SECONDS | CLI_MEGABYTES | CLI_PLAIN |
+			CLI_OUT,
+		cli_capture, "write frames as they come and go to a file for Wireshark",
+		"The file (pcapng) is made by posternctl, with the rights of whoever asks. It ends "
+		"with\nthe first limit, when a twentieth of its disk is free, or when it is "
+		"interrupted. Without\n--out it goes to a pipe:\n\n"
+		"  posternctl capture | wireshark -k -i -\n\n"
+		"With --plain, for admins, it has the messages that OSCORE protects, opened, as "
+		"plain CoAP,\nand nothing that did not verify; the log says who looked.\n"},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
 	{"shutdown", "", CLI_PATIENT, cli_shutdown,
@@ -133,6 +144,12 @@ const struct cli_option_info cli_options[] = {
 		"                       convert: libcoap, aiocoap or leshan"},
 	{CLI_SERVER, "server", NULL, "FILE is of a server: its sender id is our gateway_id"},
 	{CLI_OUT, "out", "FILE", "make this file, of mode 0600, instead of using a pipe"},
+	{CLI_DEVICE, "device", "NAME", "only of this device"},
+	{CLI_PORT, "port", "NAME", "only of this port, as the configuration names it"},
+	{CLI_COUNT, "count", "N", "end after N of them"},
+	{CLI_SECONDS, "seconds", "S", "end after S seconds (default 60)"},
+	{CLI_MEGABYTES, "megabytes", "M", "end before the file is larger (default 64)"},
+	{CLI_PLAIN, "plain", NULL, "messages opened, not frames"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };

@@ -113,12 +113,16 @@ static int complain_of_answer(struct cli *cli, const struct ctl_message *answer)
 	return CLI_FAILED;
 }
 
-int cli_receive(struct cli *cli, struct ctl_reply *reply)
+int cli_result(struct cli *cli, int ret, const struct ctl_reply *reply)
 {
-	int ret = connection_exit(cli, ctl_client_receive(&cli->client, reply));
-
+	ret = connection_exit(cli, ret);
 	return ret == CLI_OK && !ctl_reply_is_ok(reply) ? complain_of_answer(cli, &reply->message)
 							: ret;
+}
+
+int cli_receive(struct cli *cli, struct ctl_reply *reply)
+{
+	return cli_result(cli, ctl_client_receive(&cli->client, reply), reply);
 }
 
 int cli_receive_event(struct cli *cli, struct ctl_reply *reply)

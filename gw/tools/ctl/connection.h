@@ -17,6 +17,8 @@ int cli_send(struct cli *cli, struct ctl_writer *request, int fd);
 int cli_receive(struct cli *cli, struct ctl_reply *reply);
 // A request without a list: sends it, waits for its reply, and prints that if --json is given.
 int cli_call(struct cli *cli, struct ctl_writer *request, struct ctl_reply *reply);
+// The exit code of what ctl_client_receive() returned, or of the error that it received; complains.
+int cli_result(struct cli *cli, int ret, const struct ctl_reply *reply);
 // From now on there is no limit to how long the daemon may be silent.
 void cli_wait_for_ever(struct cli *cli);
 // Waits for the next event; its name is reply->message.word.

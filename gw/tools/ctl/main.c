@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define TIMEOUT_MAX_S 86400
+#define COUNT_MAX     1000000000
 #define OPTIONS_MAX   64 // with the end
 
 enum {
@@ -76,6 +77,15 @@ static bool timeout_parse(struct cli *cli, const char *text)
 	return cli->timeout_s <= TIMEOUT_MAX_S;
 }
 
+static bool count_parse(const char *option, const char *text, uint64_t *value)
+{
+	if (!cli_number_parse(text, value))
+		return false;
+	if (*value == 0 || *value > COUNT_MAX)
+		cli_complain("%s: must be 1 to %d", option, COUNT_MAX);
+	return *value > 0 && *value <= COUNT_MAX;
+}
+
 // Takes an option. False after a complaint.
 static bool option_take(struct cli *cli, unsigned option, const char *value)
 {
@@ -84,11 +94,7 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_WORKER:
 		return cli_number_parse(value, &cli->worker);
 	case CLI_LIMIT:
-		if (!cli_number_parse(value, &cli->limit))
-			return false;
-		if (cli->limit == 0)
-			cli_complain("--limit: must be 1 or more");
-		return cli->limit > 0;
+		return count_parse("--limit", value, &cli->limit);
 	case CLI_AFTER:
 		cli->after = value;
 		return true;
@@ -103,6 +109,18 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_OUT:
 		cli->out = value;
 		return true;
+	case CLI_DEVICE:
+		cli->device = value;
+		return true;
+	case CLI_PORT:
+		cli->port = value;
+		return true;
+	case CLI_COUNT:
+		return count_parse("--count", value, &cli->count);
+	case CLI_SECONDS:
+		return count_parse("--seconds", value, &cli->seconds);
+	case CLI_MEGABYTES:
+		return count_parse("--megabytes", value, &cli->megabytes);
 	case CLI_CONFIG:
 		cli->config = value;
 		return true;
@@ -214,7 +232,7 @@ int main(int argc, char **argv)
 		cli_complain("libsodium does not start");
 		return CLI_FAILED;
 	}
-	while ((option = getopt_long(argc, argv, "hj", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "hjn:o:", longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_SOCKET:
 			cli.socket = optarg;
@@ -228,6 +246,14 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			help = true;
+			break;
+		case 'n':
+			if (!option_take(&cli, CLI_COUNT, optarg))
+				return CLI_USAGE;
+			break;
+		case 'o':
+			if (!option_take(&cli, CLI_OUT, optarg))
+				return CLI_USAGE;
 			break;
 		case OPTION_VERSION:
 			puts("posternctl " POSTERN_VERSION);
