@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whatever docs/threat-model.md and docs/audit.md name as the guard of a promise exists, and
+"""Whatever docs/threat-model.md, docs/audit.md and docs/bodies.md name as the guard of a promise exists, and
 tests/mutants/README.md has each mutant, with the test that its patch names.
 
 Names stand between backticks: `suite::test` or `program::test`, then `test` alone for one more of
@@ -14,7 +14,7 @@ import os
 import re
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-DOCS = ["docs/threat-model.md", "docs/audit.md"]
+DOCS = ["docs/threat-model.md", "docs/audit.md", "docs/bodies.md"]
 GUARDS = ("test", "check", "guarded by")
 FOLDERS = ("tests/", "scripts/", "bench/", "docs/", "build/")
 MUTANTS = "tests/mutants/README.md"

@@ -479,6 +479,33 @@ Test(body_upload, a_body_that_nobody_goes_on_with_is_gone_after_idle)
 	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bytes), 0));
 }
 
+// The last block comes just when the body's time is over: it is whole or gone, whoever is first.
+Test(body_upload, bodies_5_a_body_that_times_out_at_its_last_block)
+{
+	for (unsigned turn_first = 0; turn_first < 2; turn_first++) {
+		expect_continue(bed_block(&bed, put, BYTES, 40, 0, 0), 0, 0);
+		expect_continue(bed_block(&bed, put, BYTES, 40, 1, 0), 1, 0);
+		bed.now_ms += IDLE_MS - 1;
+		cr_assert(eq(u64, body_table_turn(bed.table, bed.now_ms), bed.now_ms + 1));
+		bed.now_ms++;
+		if (turn_first) {
+			(void)body_table_turn(bed.table, bed.now_ms);
+			expect_refused(bed_block(&bed, put, BYTES, 40, 2, 0),
+				COAP_REQUEST_ENTITY_INCOMPLETE);
+			cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bytes), 0));
+			continue;
+		}
+		cr_assert(eq(int, bed_block(&bed, put, BYTES, 40, 2, 0), BODY_ASK));
+		cr_assert(eq(sz, bed.body->bytes.len, 40));
+		// Nobody takes its bytes while it is asked for.
+		(void)body_table_turn(bed.table, bed.now_ms + 10 * IDLE_MS);
+		cr_assert(eq(sz, bed.body->bytes.len, 40));
+		end(bed.body);
+		bed.now_ms += 20 * IDLE_MS;
+		(void)body_table_turn(bed.table, bed.now_ms);
+	}
+}
+
 Test(body_upload, fetch_is_one_fetch_whose_answer_is_found_without_its_payload)
 {
 	struct ask fetch = put;
