@@ -82,6 +82,14 @@ static void error_answer_write(struct answer *a, uint8_t *out, size_t room, uint
 		*len = 0; // not reached: the length was computed
 }
 
+// What the device does not take in one datagram, though it would fit.
+static void diagnostic_cut(struct answer *a, size_t len)
+{
+	a->payload_len =
+		a->format == MAP_FORMAT_NONE ? http_utf8_cut(a->payload, a->payload_len, len) : 0;
+	a->format = MAP_FORMAT_NONE;
+}
+
 // The same for a success: of a method that was performed everything but the code gives way, a
 // payload first, which is then dropped whole.
 static enum http_error success_answer_write(
@@ -402,6 +410,8 @@ enum http_error map_response_build(
 		}
 		if (a.max_age > m->max_age_max)
 			a.max_age = m->max_age_max;
+		if (class > 2 && m->payload_max && a.payload_len > m->payload_max)
+			diagnostic_cut(&a, m->payload_max);
 		if (class > 2)
 			error_answer_write(&a, m->out, m->room, &m->len);
 		else if (m->head_room)

@@ -21,8 +21,9 @@ struct map_response {
 	uint32_t max_age_max; // seconds, whatever the backend says
 	uint8_t *out;         // for the plaintext
 	size_t room;          // bytes at out, at least 1
-	size_t head_room; // not 0: bytes at out for options; the payload of a success stays apart
-	uint8_t *scratch; // for the payload, if it is translated
+	size_t head_room;   // not 0: bytes at out for options; the payload of a success stays apart
+	size_t payload_max; // of an error; 0: as much as fits
+	uint8_t *scratch;   // for the payload, if it is translated
 	size_t scratch_room; // bytes there
 	// Set by map_response_build():
 	uint16_t len;           // bytes used

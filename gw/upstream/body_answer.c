@@ -32,7 +32,8 @@ bool up_body_needed(const struct up_call *call, const struct http_reply *reply)
 	const struct dp_request *device = &call->shared->request;
 
 	return call->blocks || call->body || reply->body_len > device->payload_max ||
-		reply->body_len + OPTIONS_RESERVED > device->response_max;
+		reply->body_len + OPTIONS_RESERVED > device->response_max ||
+		(reply->body_len && reply->field[HTTP_FIELD_LOCATION]); // which may be long
 }
 
 // Takes a plaintext apart: ETag and Max-Age are written anew with each block.

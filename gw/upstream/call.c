@@ -352,6 +352,7 @@ static void call_answer(struct up_call *call)
 		.max_age_max = group->upstream->max_age_ms / 1000,
 		.out = dp_shared_response(shared),
 		.room = shared->request.response_max,
+		.payload_max = shared->request.payload_max,
 		.scratch = group->loop->scratch,
 		.scratch_room = sizeof(group->loop->scratch),
 	};

@@ -22,6 +22,7 @@ const char *bed_log = "";
 const char *bed_honoured = "";
 const char *bed_routes = "";
 unsigned bed_exchanges = 64;
+uint16_t bed_payload_max = ROOM;
 
 static bool eal_started; // which can be once in a process
 
@@ -213,7 +214,7 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.route = bed_route(bed, line),
 		.route_slot = BED_SLOT,
 		.response_max = ROOM,
-		.payload_max = ROOM,
+		.payload_max = bed_payload_max,
 		.remote_port = 5683,
 		.body_len = (uint16_t)len,
 		.code = code,

@@ -36,6 +36,8 @@ extern const char *bed_honoured;
 extern const char *bed_routes;
 // How many requests there can be at a time.
 extern unsigned bed_exchanges;
+// Bytes of payload that devices take.
+extern uint16_t bed_payload_max;
 
 uint64_t bed_now_ms(void);
 

@@ -204,6 +204,57 @@ Test(upstream_body_batch, bodies_5_the_last_block_again_waits_for_its_batch)
 	end();
 }
 
+static const char *say_created(struct ingest *of, const struct ingest_request *r, unsigned number)
+{
+	static char where[400], body[951];
+
+	memset(body, 'x', 950);
+	snprintf(where, sizeof(where), "Location: /%0250d\r\nContent-Type: text/plain\r\n", 7);
+	return ingest_reply(201, where, body);
+}
+
+// What is not sent whole beside its options goes in blocks.
+Test(upstream_body_batch, bodies_3_a_body_beside_a_long_location_is_sent_in_blocks)
+{
+	start_saying(say_created, "wait: 5s", "");
+	const char *answer = bed_ask(bed, "POST path=x |a");
+
+	bed_expect_start(answer, "2.01 etag=");
+	bed_expect_part(answer, " lpath=00000000");
+	bed_expect_part(answer, " size2=950 |xxxxxxxxxx");
+	bed_expect_start(bed_ask(bed, "POST path=x block2=15"), "2.01 etag=");
+	cr_expect_eq(ingest_count(ingest), 1);
+	end();
+}
+
+static const char *say_wordy(struct ingest *of, const struct ingest_request *r, unsigned number)
+{
+	static char words[1200];
+
+	memset(words, 'x', 1199);
+	return ingest_reply(400, "Content-Type: text/plain\r\n", words);
+}
+
+static size_t payload_of(const char *answer)
+{
+	const char *payload = strchr(answer, '|');
+
+	return payload ? strlen(payload + 1) : 0;
+}
+
+// However it was asked for, of an error there is what one block has.
+Test(upstream_body_batch, bodies_3_an_error_is_cut_to_one_datagram)
+{
+	bed_payload_max = 512;
+	start_saying(say_wordy, "wait: 5s", "");
+	cr_expect_eq(payload_of(bed_ask(bed, "POST path=x |a")), 512);
+	cr_expect_eq(payload_of(bed_ask(bed, "POST path=x block1=06 |a")), 512);
+	bed_ask(bed, "POST path=x block1=08 |0123456789abcdef");
+	cr_expect_eq(payload_of(bed_ask(bed, "POST path=x block1=10 |a")), 512);
+	end();
+	bed_payload_max = 1024;
+}
+
 // The record is on its way among others when the device stops to wait, and comes again.
 static const char *say_held(struct ingest *of, const struct ingest_request *r, unsigned number)
 {
