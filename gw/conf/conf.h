@@ -283,10 +283,13 @@ enum conf_log_level {
 	CONF_LOG_DEBUG,
 };
 
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+
 #define CONF_ACCESS_STDERR "stderr"
 
 struct conf_log {
 	enum conf_log_level level;
+	enum conf_log_format format;
 	char *access;   // path of the access log's file, or CONF_ACCESS_STDERR; NULL: none
 	uint8_t sample; // percent of the requests in it
 	uint32_t rate;  // most lines a second

@@ -9,6 +9,9 @@ static const struct conf_word log_levels[] = {{"error", CONF_LOG_ERROR},
 	{"warning", CONF_LOG_WARNING}, {"notice", CONF_LOG_NOTICE}, {"info", CONF_LOG_INFO},
 	{"debug", CONF_LOG_DEBUG}, {NULL, 0}};
 
+static const struct conf_word log_formats[] = {
+	{"text", CONF_LOG_TEXT}, {"json", CONF_LOG_JSON}, {NULL, 0}};
+
 // clang-format off
 const struct conf_key conf_control_keys[] = {
 	{
@@ -53,6 +56,11 @@ const struct conf_key conf_log_keys[] = {
 		.effect = CONF_AT_RELOAD,
 		.preset = "info",
 		.help = "Least level that is logged.",
+	}, {
+		.name = "format", .type = CONF_ENUM, FIELD(conf_log, format), .words = log_formats,
+		.effect = CONF_AT_RELOAD,
+		.preset = "text",
+		.help = "Each line as text, or as a JSON object with time, level, source and message.",
 	}, {
 		.name = "access", .type = CONF_STRING, FIELD(conf_log, access), .min = 1, .max = PATH_LEN,
 		.effect = CONF_AT_START,

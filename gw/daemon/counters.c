@@ -193,6 +193,11 @@ static uint64_t lines_lost(const struct daemon *daemon)
 	return log_lost();
 }
 
+static uint64_t lines_kept_back(const struct daemon *daemon)
+{
+	return log_kept_back();
+}
+
 static uint64_t access_written(const struct daemon *daemon)
 {
 	return daemon->access ? up_access_log_written(daemon->access) : 0;
@@ -241,6 +246,8 @@ static const struct own_row of_logs[] = {
 	{"log_written", "lines of the log", UNIT_COUNT, false, lines_written, NULL},
 	{"log_lost", "lines of the log that nobody took in time", UNIT_COUNT, false, lines_lost,
 		NULL},
+	{"log_kept_back", "lines of the log that were not written: repeated, or too many of a kind",
+		UNIT_COUNT, false, lines_kept_back, NULL},
 	{"access_log_written", "lines of the access log", UNIT_COUNT, false, access_written, NULL},
 	{"access_log_dropped", "lines above the rate, or without room", UNIT_COUNT, false,
 		access_dropped, NULL},

@@ -196,6 +196,7 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 	if (rc)
 		return rc;
 	log_level_set(daemon->conf->log.level);
+	log_json_set(daemon->conf->log.format == CONF_LOG_JSON);
 	for (size_t i = 0; i < daemon->conf->port_count; i++)
 		if (daemon->conf->ports[i].mtu > *mtu)
 			*mtu = daemon->conf->ports[i].mtu;
@@ -262,6 +263,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 	}
 	process_guard();
 	int rc = log_start();
+	log_thin_set(true);
 
 	if (rc) {
 		log_error("the log's thread cannot start: %s", strerror(-rc));

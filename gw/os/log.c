@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "base/fault_signals.h"
+#include "gw/os/log_form.h"
 #include "gw/os/log_out.h"
+#include "gw/os/log_thin.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,12 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 2048
-#define NOTICE_MAX   96
-#define DIRECT_MS    1000 // for a reader while there is no thread
-#define LOOK_MS      100  // between looks of a waiting thread whether it is to stop
-#define JOIN_MS      500  // for a thread that a write holds
-#define CRASH_TRIES  100  // 1 ms each, for a lock that a crashed thread may hold
+#define DIRECT_MS   1000 // for a reader while there is no thread
+#define LOOK_MS     100  // between looks of a waiting thread whether it is to stop
+#define JOIN_MS     500  // for a thread that a write holds
+#define CRASH_TRIES 100  // 1 ms each, for a lock that a crashed thread may hold
 
 _Static_assert(LOG_LINE_MAX <= LOG_OUT_CHUNK, "a chunk is whole lines");
 
@@ -31,7 +31,8 @@ static const int crash_signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 #define CRASH_SIGNALS (sizeof(crash_signals) / sizeof(crash_signals[0]))
 
-static enum conf_log_level log_level = CONF_LOG_INFO;
+static enum conf_log_level log_level = CONF_LOG_INFO; // atomic
+static bool log_json;                                 // atomic
 
 // A ring of bytes, which are numbered from the start of the process on: byte n is at
 // n % LOG_QUEUE_BYTES. It has whole lines only.
@@ -51,13 +52,28 @@ static struct {
 	uint64_t stop_ms;   // when to give up, once stop is set
 	uint64_t written;   // atomic
 	uint64_t lost;      // atomic
+	uint64_t kept_back; // atomic
+	bool thins;         // lines that repeat are counted, and so on
+	struct log_thin thin;
 	struct log_out out; // the thread's
 	char byte[LOG_QUEUE_BYTES];
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 void log_level_set(enum conf_log_level level)
 {
-	log_level = level;
+	__atomic_store_n(&log_level, level, __ATOMIC_RELAXED);
+}
+
+void log_json_set(bool json)
+{
+	__atomic_store_n(&log_json, json, __ATOMIC_RELAXED);
+}
+
+void log_thin_set(bool thins)
+{
+	pthread_mutex_lock(&queue.lock);
+	queue.thins = thins;
+	pthread_mutex_unlock(&queue.lock);
 }
 
 static void count(uint64_t *counter, uint64_t n)
@@ -85,7 +101,7 @@ static void gap_add(uint64_t lines)
 
 static void direct_write(const char *line, size_t len)
 {
-	const struct log_out out = {.fd = STDERR_FILENO};
+	struct log_out out = {.fd = STDERR_FILENO, .journal = -1};
 
 	if (log_out_write(&out, line, len, DIRECT_MS) == len)
 		count(&queue.written, 1);
@@ -105,18 +121,26 @@ static bool journal_reads(void)
 		!fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
-static int level_print(char *line, size_t room, enum conf_log_level level)
+static size_t line_print(char line[LOG_LINE_MAX], enum conf_log_level level, const char *who,
+	const char *text, size_t len)
 {
-	return journal_reads() ? snprintf(line, room, "<%d>", level) : 0;
+	struct timespec now;
+
+	if (!__atomic_load_n(&log_json, __ATOMIC_RELAXED))
+		return log_form_text(line, journal_reads(), level, who, text, len);
+	clock_gettime(CLOCK_REALTIME, &now);
+	return log_form_json(line, journal_reads(), level, who, text, len,
+		(uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-static int notice_print(char notice[NOTICE_MAX], uint64_t lines)
+// Makes the line that says how many are missing.
+static size_t notice_print(char notice[LOG_LINE_MAX], uint64_t lines)
 {
-	int len = level_print(notice, NOTICE_MAX, CONF_LOG_WARNING);
+	char text[80];
+	int len = snprintf(
+		text, sizeof(text), "%lu log lines lost: they were not taken in time", lines);
 
-	return len +
-		snprintf(notice + len, NOTICE_MAX - len,
-			"postern: %lu log lines lost: they were not taken in time\n", lines);
+	return line_print(notice, CONF_LOG_WARNING, "postern", text, (size_t)len);
 }
 
 // Under the lock, with room.
@@ -139,8 +163,8 @@ static bool has_room(size_t len)
 // it and for `more` bytes, and returns whether there is. While writes fail, that line waits.
 static bool gap_close(size_t more)
 {
-	char notice[NOTICE_MAX];
-	int len;
+	char notice[LOG_LINE_MAX];
+	size_t len;
 
 	if (!queue.gap || queue.failing)
 		return has_room(more);
@@ -152,52 +176,60 @@ static bool gap_close(size_t more)
 	return true;
 }
 
-// Takes one line of at most LOG_LINE_MAX bytes, with its end.
-static void line_put(const char *line, size_t len)
+// Under the lock.
+static void line_queue(enum conf_log_level level, const char *who, const char *text, size_t len)
+{
+	char line[LOG_LINE_MAX];
+	size_t bytes = line_print(line, level, who, text, len);
+
+	if (gap_close(bytes))
+		bytes_put(line, bytes);
+	else
+		gap_add(1);
+}
+
+// Under the lock: of the lines that were kept back.
+static void thin_write(enum conf_log_level level, const char *text, size_t len)
+{
+	line_queue(level, "postern", text, len);
+}
+
+// Takes one line. kind: what it has in common with others, NULL: nothing.
+static void line_put(
+	const void *kind, enum conf_log_level level, const char *who, const char *text, size_t len)
 {
 	pthread_mutex_lock(&queue.lock);
 	bool started = queue.started;
 
-	if (started && gap_close(len))
-		bytes_put(line, len);
+	if (started && queue.thins &&
+		!log_thin_take(&queue.thin, kind, level, text, len, clock_ms(), thin_write))
+		count(&queue.kept_back, 1);
 	else if (started)
-		gap_add(1);
+		line_queue(level, who, text, len);
 	pthread_cond_signal(&queue.wake);
 	pthread_mutex_unlock(&queue.lock);
-	if (!started)
-		direct_write(line, len);
+	if (started)
+		return;
+	char line[LOG_LINE_MAX];
+
+	direct_write(line, line_print(line, level, who, text, len));
 }
 
 void log_line(enum conf_log_level level, const char *format, ...)
 {
-	char line[LOG_LINE_MAX];
+	char text[LOG_TEXT_MAX];
 	va_list args;
 	int n;
 
-	if (level > log_level)
+	if (level > __atomic_load_n(&log_level, __ATOMIC_RELAXED))
 		return;
-	n = level_print(line, sizeof(line), level);
-	n += snprintf(line + n, sizeof(line) - n, "postern: ");
 	va_start(args, format);
-	n += vsnprintf(line + n, sizeof(line) - n, format, args);
+	n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n > (int)sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	line_put(line, n);
-}
-
-static void foreign_line(const char *who, const char *text, int len)
-{
-	char line[LOG_LINE_MAX];
-	int n = level_print(line, sizeof(line), CONF_LOG_WARNING);
-
-	n += snprintf(
-		line + n, sizeof(line) - n, "%s%s%.*s", who ? who : "", who ? ": " : "", len, text);
-	if (n > (int)sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	line_put(line, n);
+	if (n > (int)sizeof(text) - 1)
+		n = sizeof(text) - 1;
+	// Who asks for debugging wants all of it.
+	line_put(level == CONF_LOG_DEBUG ? NULL : format, level, "postern", text, (size_t)n);
 }
 
 static ssize_t stream_write(void *who, const char *text, size_t size)
@@ -206,7 +238,8 @@ static ssize_t stream_write(void *who, const char *text, size_t size)
 		const char *end = memchr(text + at, '\n', size - at);
 		size_t len = end ? (size_t)(end - text) - at : size - at;
 
-		foreign_line(who, text + at, len < LOG_LINE_MAX ? (int)len : LOG_LINE_MAX);
+		line_put(NULL, CONF_LOG_WARNING, who, text + at,
+			len < LOG_TEXT_MAX ? len : LOG_TEXT_MAX);
 		at += len + 1;
 	}
 	return (ssize_t)size;
@@ -262,12 +295,12 @@ static size_t chunk_write(const char *chunk, size_t len)
 // of lines that are missing. Returns whether all of it was written.
 static bool gap_write(uint64_t lines)
 {
-	char text[1 + NOTICE_MAX];
+	char text[1 + LOG_LINE_MAX];
 	size_t len = 0;
 
 	if (queue.cut)
 		text[len++] = '\n';
-	len += (size_t)notice_print(text + len, lines);
+	len += notice_print(text + len, lines);
 	return chunk_write(text, len) == len;
 }
 
@@ -293,18 +326,34 @@ static size_t chunk_write_next(const char *chunk, size_t len)
 	return done;
 }
 
+// Under the lock: waits for a line, or until there is something to say of those kept back.
+static void wake_wait(void)
+{
+	uint64_t next_ms = log_thin_next_ms(&queue.thin);
+
+	if (next_ms == UINT64_MAX) {
+		pthread_cond_wait(&queue.wake, &queue.lock);
+		return;
+	}
+	const struct timespec until = {
+		.tv_sec = (time_t)(next_ms / 1000), .tv_nsec = (long)(next_ms % 1000) * 1000000};
+
+	pthread_cond_clockwait(&queue.wake, &queue.lock, CLOCK_MONOTONIC, &until);
+}
+
 static void *run(void *arg)
 {
 	char chunk[LOG_OUT_CHUNK];
 
 	pthread_mutex_lock(&queue.lock);
 	for (;;) {
+		log_thin_turn(&queue.thin, clock_ms(), queue.stop, thin_write);
 		size_t len = chunk_take(chunk);
 
 		if (!len && queue.stop)
 			break;
 		if (!len) {
-			pthread_cond_wait(&queue.wake, &queue.lock);
+			wake_wait();
 			continue;
 		}
 		size_t done = chunk_write_next(chunk, len);
@@ -380,6 +429,8 @@ int log_start(void)
 	log_out_open(&queue.out, STDERR_FILENO);
 	queue.stop = queue.failing = queue.cut = false;
 	queue.journal = journal_reads();
+	if (queue.journal)
+		log_out_to_journal(&queue.out, LOG_JOURNAL_SOCKET);
 	sigfillset(&all);
 	log_crash_signals_keep(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -441,4 +492,9 @@ uint64_t log_written(void)
 uint64_t log_lost(void)
 {
 	return __atomic_load_n(&queue.lost, __ATOMIC_RELAXED);
+}
+
+uint64_t log_kept_back(void)
+{
+	return __atomic_load_n(&queue.kept_back, __ATOMIC_RELAXED);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The log on stderr: one line for each change of state, never with a key or a payload in it. Where
-// stderr is systemd's journal, each line begins with its priority as sd-daemon(3) says. All threads
-// but the workers may log.
+// stderr is systemd's journal, lines go there with fields (log_form.h); if its socket cannot be
+// used, to stderr, each with its priority in front as sd-daemon(3) says. All threads but the
+// workers may log.
 //
 // A call never waits for the reader: it puts its line into a queue of LOG_QUEUE_BYTES, which a
 // thread writes out. A line for which the queue has no room is dropped and counted, and where lines
@@ -14,14 +15,20 @@
 #include "gw/conf/conf.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #define LOG_QUEUE_BYTES 262144
 #define LOG_STOP_MS     1000 // the longest that the end of the process waits for the queue
 
-// Sets the least urgent level that is written.
+// Sets the least urgent level that is written. Any time, any thread, like the next two.
 void log_level_set(enum conf_log_level level);
+// Whether each line is a JSON object (log_form.h), instead of text.
+void log_json_set(bool json);
+// Whether lines that repeat are counted instead, and only so many of a kind are written
+// (log_thin.h).
+void log_thin_set(bool thins);
 
 // Starts the thread that writes; called before any other thread runs. From then on a crash
 // (SIGSEGV, abort() and the like) waits up to LOG_STOP_MS for the queue. Returns 0 or -errno.
@@ -49,6 +56,8 @@ FILE *log_stream(const char *who);
 // Return how many lines were written, and how many were dropped, since the start. Any thread.
 uint64_t log_written(void);
 uint64_t log_lost(void);
+// The same of those that log_thin.h keeps back.
+uint64_t log_kept_back(void);
 
 #define log_error(...)   log_line(CONF_LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(CONF_LOG_WARNING, __VA_ARGS__)
