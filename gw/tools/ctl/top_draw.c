@@ -13,6 +13,7 @@
 
 #define NAME_COLUMNS 27
 #define DROPS_MAX    128
+#define NO_RATE      (-1.0) // there are no two samples yet
 #define UPSTREAM     "upstream."
 #define SERVER       "server."
 
@@ -41,10 +42,12 @@ static unsigned left(const struct top_screen *screen)
 	return screen->rows - screen->used;
 }
 
-// At most six characters: 12, 1234, 123.4k, 1.23M.
+// At most six characters: 12, 1234, 123.4k, 1.23M; "-" for NO_RATE.
 static const char *short_number(double n, char text[16])
 {
-	if (n < 100 && n > 0)
+	if (n < 0)
+		snprintf(text, 16, "-");
+	else if (n < 100 && n > 0)
 		snprintf(text, 16, "%.1f", n);
 	else if (n < 100000)
 		snprintf(text, 16, "%.0f", n);
@@ -60,9 +63,7 @@ static const char *short_number(double n, char text[16])
 static const char *rate_text(const struct top_sample *now, const struct top_sample *then,
 	const char *name, int worker, char text[16])
 {
-	if (!then)
-		return strcpy(text, "-");
-	return short_number(top_rate_of(now, then, name, worker), text);
+	return short_number(then ? top_rate_of(now, then, name, worker) : NO_RATE, text);
 }
 
 static double drops_rate(const struct top_sample *now, const struct top_sample *then, int worker)
@@ -122,7 +123,7 @@ static void head_draw(struct top_screen *screen, const struct top_sample *now,
 		"IN FLIGHT", "DEVICES", "HTTP p50", "HTTP p99");
 	row_add(screen, "%10s %10s %10s %10s %10s %10s %10s",
 		rate_text(now, then, "rx_requests", -1, a), rate_text(now, then, "answers", -1, b),
-		then ? short_number(drops_rate(now, then, -1), c) : strcpy(c, "-"),
+		short_number(then ? drops_rate(now, then, -1) : NO_RATE, c),
 		short_number((double)top_value(now, "exchanges"), d),
 		short_number((double)now->devices, e), top_latency_text(&latency, 50, f),
 		top_latency_text(&latency, 99, (char[16]){0}));
@@ -157,7 +158,7 @@ static void workers_draw(struct top_screen *screen, const struct top_sample *now
 		row_add(screen, "%-7u%s %5.1f%% %10s %10s %10s  %s", w, bar(busy, text), busy * 100,
 			rate_text(now, then, "rx_packets", (int)w, a),
 			rate_text(now, then, "rx_requests", (int)w, b),
-			then ? short_number(drops_rate(now, then, (int)w), c) : strcpy(c, "-"),
+			short_number(then ? drops_rate(now, then, (int)w) : NO_RATE, c),
 			rungs[rung < 4 ? rung : 0]);
 	}
 	if (shown < now->workers)
@@ -197,8 +198,8 @@ static void upstream_draw(struct top_screen *screen, const struct top_sample *no
 		value_in(now, UPSTREAM, name, "servers_up", at),
 		value_in(now, UPSTREAM, name, "servers", at));
 	row_add(screen, "%-*.*s %9s %9s %9s %9" PRIu64, NAME_COLUMNS, NAME_COLUMNS, name, up,
-		then ? short_number(top_rate(now, then, at, -1), a) : strcpy(a, "-"),
-		then ? short_number(errors_rate(now, then, at, name), b) : strcpy(b, "-"),
+		short_number(then ? top_rate(now, then, at, -1) : NO_RATE, a),
+		short_number(then ? errors_rate(now, then, at, name) : NO_RATE, b),
 		value_in(now, UPSTREAM, name, "inflight", at));
 }
 
@@ -218,7 +219,7 @@ static void server_draw(struct top_screen *screen, const struct top_sample *now,
 		out          ? "out"
 			: up ? "up"
 			     : "DOWN",
-		then ? short_number(top_rate(now, then, at, -1), a) : strcpy(a, "-"),
+		short_number(then ? top_rate(now, then, at, -1) : NO_RATE, a),
 		rate_text(now, then, failures, -1, b), value_in(now, SERVER, name, "inflight", at),
 		top_latency_text(&latency, 99, c));
 }
@@ -302,7 +303,7 @@ static void drops_draw(
 	for (size_t i = 0; i < count; i++)
 		row_add(screen, "%-*.*s %9s %20" PRIu64, NAME_COLUMNS, NAME_COLUMNS,
 			now->counter[drops[i].at].name + 5,
-			then ? short_number(drops[i].rate, a) : strcpy(a, "-"),
+			short_number(then ? drops[i].rate : NO_RATE, a),
 			now->counter[drops[i].at].total);
 	if (!count)
 		row_add(screen, "nothing");
