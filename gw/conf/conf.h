@@ -343,4 +343,8 @@ unsigned conf_line(const struct conf *conf, const void *field);
 // configuration file that can be loaded and consists mostly of comments.
 void conf_describe(FILE *out);
 
+// Prints the file of a configuration that was loaded, without comments and without the values of
+// headers, which are its only secrets. Returns 0 or -errno, with a part of it printed.
+int conf_print_redacted(const struct conf *conf, FILE *out) __attribute__((warn_unused_result));
+
 #endif

@@ -12,6 +12,7 @@
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/preflight.h"
 #include "gw/tools/ctl/store.h"
+#include "gw/tools/ctl/support.h"
 #include "gw/tools/ctl/top.h"
 #include "gw/tools/ctl/upstream.h"
 
@@ -113,6 +114,11 @@ const struct cli_command cli_commands[] = {
 		"and\nfiles, for the configuration FILE (default " CONF_PATH_DEFAULT "). Each "
 		"finding has the\ncommand that mends it. Exit code 1 if the gateway would not "
 		"start. Nothing is changed.\n"},
+	{"support", "FILE", CLI_CONFIG, cli_support,
+		"write a file for whoever helps, without secrets",
+		"FILE, which must not be there, gets the configuration without comments and values "
+		"of "
+		"\nheaders, what preflight, status and stats say, and the end of the log.\n"},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
 	{"key rotate", "", CLI_CONFIG | CLI_PATIENT, cli_key_rotate,
