@@ -345,6 +345,17 @@ uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker)
 	return __atomic_load_n(&dp->worker[worker]->heartbeat, __ATOMIC_RELAXED);
 }
 
+void dp_policy_swap(struct dp *dp, const struct dp_policy *policy)
+{
+	__atomic_store_n(&dp->policy, policy, __ATOMIC_RELEASE);
+	dp->policy_token = rte_rcu_qsbr_start(dp->qsbr);
+}
+
+bool dp_policy_is_settled(const struct dp *dp)
+{
+	return !dp->running || rte_rcu_qsbr_check(dp->qsbr, dp->policy_token, false);
+}
+
 void dp_run_grant(struct dp *dp, uint32_t run)
 {
 	__atomic_store_n(&dp->run, run, __ATOMIC_RELEASE);

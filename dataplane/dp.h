@@ -77,6 +77,12 @@ uint64_t dp_answers_bytes(const struct dp *dp);
 // Turns of the loop up to now: a worker whose number stands still is stuck.
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
 
+// Gives the workers another policy, which they read at the start of their next turns. The one
+// before must live until dp_policy_is_settled(): no worker has it then, and all that was made by it
+// is in the rings.
+void dp_policy_swap(struct dp *dp, const struct dp_policy *policy);
+bool dp_policy_is_settled(const struct dp *dp);
+
 // Lets the workers use this run for own Partial IVs. Once a start, after it is durable.
 void dp_run_grant(struct dp *dp, uint32_t run);
 // Sets *run to the run of this start. Returns false if none was granted yet.

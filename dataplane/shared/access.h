@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DP_ACCESS_PATH_MAX 256 // bytes of options
+#define DP_ACCESS_PATH_MAX 256  // bytes of options
+#define DP_ACCESS_SLOTS    1024 // records that wait for main, which looks each second
 
 struct dp_access_record {
 	uint64_t answered_ms;             // CLOCK_MONOTONIC
@@ -17,6 +18,7 @@ struct dp_access_record {
 	uint16_t in;                      // bytes of options and payload of the request
 	uint16_t out;                     // bytes of the answer's plaintext
 	uint16_t path_len;                // bytes
+	uint16_t snapshot;                // number of the dp_policy that was used
 	uint8_t method;                   // CoAP code of the request
 	uint8_t code;                     // CoAP code of the answer
 	bool sampled;                     // false: the worker drops the record

@@ -43,7 +43,7 @@ struct dp_conf {
 	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
 	bool share_cpus;         // workers may be on one CPU: they leave it to each other
 	bool slow_paths;         // tests: packets of the usual shape are treated as all others
-	const struct dp_policy *policy; // the first one; must live until dp_free()
+	const struct dp_policy *policy; // the first one, see dp_policy_swap()
 };
 
 // What all workers use and main owns. It all outlives the workers, but for what echo points to.

@@ -5,14 +5,12 @@
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/worker/inner.h"
 
-#define ACCESS_SLOTS 1024 // what a worker answers meanwhile is counted only: main looks each second
-
 int dp_access_init(struct dp_worker *w, unsigned percent)
 {
 	w->access_percent = percent;
 	if (!percent)
 		return 0;
-	w->access = dp_frame_ring_create(ACCESS_SLOTS, sizeof(struct dp_access_record));
+	w->access = dp_frame_ring_create(DP_ACCESS_SLOTS, sizeof(struct dp_access_record));
 	return w->access ? 0 : -ENOMEM;
 }
 
@@ -59,6 +57,7 @@ void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned 
 	if (!record->sampled)
 		return;
 	record->answered_ms = w->now_ms;
+	record->snapshot = w->policy->number;
 	record->context = vec->context[slot];
 	record->generation = vec->generation[slot];
 	record->in = vec->plaintext_len[slot] - 1;

@@ -68,12 +68,12 @@ const struct conf_key conf_log_keys[] = {
 		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
 	}, {
 		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
-		.effect = CONF_AT_RELOAD,
+		.effect = CONF_AT_START,
 		.preset = "100%",
 		.help = "Share of the requests that get a line, picked at random.",
 	}, {
 		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
-		.effect = CONF_AT_RELOAD,
+		.effect = CONF_AT_START,
 		.preset = "1000",
 		.help = "Most lines a second; the others are dropped and counted.",
 	},

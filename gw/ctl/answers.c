@@ -208,6 +208,30 @@ void ctl_list_server(struct ctl_request *req, const struct ctl_server_status *se
 	ctl_request_reply(req, &body, false);
 }
 
+void ctl_list_line(struct ctl_request *req, const char *line)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "line", line);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
+void ctl_list_change(struct ctl_request *req, const char *key, const char *change, bool needs_start)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_text(&body, "key", key);
+	ctl_put_text(&body, "change", change);
+	ctl_put_text(&body, "effect", needs_start ? "start" : "reload");
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
 void ctl_list_counter(struct ctl_request *req, const struct ctl_counter *counter)
 {
 	struct ctl_writer body;

@@ -48,6 +48,8 @@ const char *ctl_level_name(enum ctl_level level);
 	X(CTL_BAD_ROWS, "bad-rows")             /* an import with mistakes; nothing was changed */ \
 	X(CTL_PIV_USED_UP, "piv-used-up")       /* the keys, or runs, have no numbers left */      \
 	X(CTL_STORE_FAILED, "store-failed")     /* disk full, read-only, broken */                 \
+	X(CTL_BAD_CONFIG, "bad-config")         /* it has mistakes, or cannot be used */           \
+	X(CTL_NEEDS_START, "needs-start")       /* keys that take effect at a start differ */      \
 	X(CTL_CANCELED, "canceled")             /* ended before it was done; nothing changed */    \
 	X(CTL_STOPPING, "stopping")             /* the daemon is shutting down */                  \
 	X(CTL_INTERNAL, "internal")             /* a mistake of ours */

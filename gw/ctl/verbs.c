@@ -391,6 +391,37 @@ static void on_capture(void *arg, struct ctl_request *req, const struct ctl_cbor
 		unsupported(req);
 }
 
+static void on_reload(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {{"dry_run", CTL_CBOR_BOOL, .max = 1}};
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, args, 1))
+		return;
+	if (ops->reload)
+		ops->reload(ops->arg, req, ctl_arg_bool(&args[0]));
+	else
+		unsupported(req);
+}
+
+static void on_config_diff(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {
+		{"path", CTL_CBOR_TEXT, .required = true, .min = 1, .max = CTL_PATH_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	char path[CTL_PATH_MAX + 1];
+
+	if (!ctl_args_read(req, map, args, 1) || !text_take(req, &args[0], path))
+		return;
+	if (path[0] != '/')
+		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
+	else if (ops->config_diff)
+		ops->config_diff(ops->arg, req, path);
+	else
+		unsupported(req);
+}
+
 // The reply comes before the first event.
 static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
@@ -433,6 +464,9 @@ const struct ctl_verb ctl_verbs[] = {
 	{"server maint", CTL_OPERATE, false, on_server_maint, "the same, and do not check it"},
 	{"server ready", CTL_OPERATE, false, on_server_ready, "give it requests again"},
 	{"capture", CTL_OPERATE, false, on_capture, "copies of frames as they come and go"},
+	{"reload", CTL_ADMIN, false, on_reload, "read the configuration again"},
+	{"config diff", CTL_ADMIN, false, on_config_diff,
+		"what differs between a file and the configuration in use"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"shutdown", CTL_ADMIN, false, on_shutdown, "stop the daemon"},
 };

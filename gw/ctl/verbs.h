@@ -125,6 +125,11 @@ struct ctl_ops {
 		const char *server, enum ctl_server_order order);
 	// A reply with the ports, replies with copies of frames, and a last one with why it ended.
 	void (*capture)(void *arg, struct ctl_request *req, const struct ctl_capture *asked);
+	// ctl_list_line() for each mistake in the file, ctl_list_change() for each key that
+	// differs, then ctl_request_end() when it is used, or would be (dry_run)
+	void (*reload)(void *arg, struct ctl_request *req, bool dry_run);
+	// The same of any file, which is only read. The path is absolute.
+	void (*config_diff)(void *arg, struct ctl_request *req, const char *path);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;
@@ -214,6 +219,12 @@ struct ctl_server_status {
 };
 
 void ctl_list_server(struct ctl_request *req, const struct ctl_server_status *server);
+
+// A line about a mistake in a file.
+void ctl_list_line(struct ctl_request *req, const char *line);
+// A key that differs; change: "changed", "added" or "removed".
+void ctl_list_change(
+	struct ctl_request *req, const char *key, const char *change, bool needs_start);
 
 struct ctl_counter {
 	const char *name; // "drop.bad-tag"

@@ -11,6 +11,16 @@
 
 #define ACCESS_BURST 256 // records of one worker in a turn
 
+// The snapshot of this number; NULL: nothing is left of it.
+static const struct snapshot *snapshot_of(const struct daemon *daemon, uint16_t number)
+{
+	const struct snapshot *before = daemon->reload.before;
+
+	if (daemon->snapshot->number == number)
+		return daemon->snapshot;
+	return before && before->number == number ? before : NULL;
+}
+
 // The route of the request, by the same look-up that the worker made; NULL: none.
 static const char *route_of(const struct daemon *daemon, const struct dp_access_record *record)
 {
@@ -20,7 +30,10 @@ static const char *route_of(const struct daemon *daemon, const struct dp_access_
 	if (record->path_cut || coap_body_parse(&body, record->path, record->path_len) != COAP_OK ||
 		!dp_path_read(&path, &body))
 		return NULL;
-	const struct snapshot *snapshot = daemon->snapshot;
+	const struct snapshot *snapshot = snapshot_of(daemon, record->snapshot);
+
+	if (!snapshot)
+		return NULL;
 	int route = dp_route_find(snapshot->routes.policy.index, &path, record->method);
 
 	return route < 0 ? NULL : snapshot->conf->routes[route].path.text;
@@ -55,14 +68,23 @@ static void line_put(struct daemon *daemon, const struct dp_access_record *recor
 		daemon->access, ring, line, up_access_line_write(&entry, line, sizeof(line)));
 }
 
-void access_turn(struct daemon *daemon)
+static void records_take(struct daemon *daemon, unsigned most)
 {
 	struct dp_access_record record;
 
 	if (!daemon->access)
 		return;
 	for (unsigned w = 0; w < dp_worker_count(daemon->dp); w++)
-		for (unsigned n = 0; n < ACCESS_BURST && dp_access_take(daemon->dp, w, &record);
-			n++)
+		for (unsigned n = 0; n < most && dp_access_take(daemon->dp, w, &record); n++)
 			line_put(daemon, &record);
+}
+
+void access_turn(struct daemon *daemon)
+{
+	records_take(daemon, ACCESS_BURST);
+}
+
+void access_drain(struct daemon *daemon)
+{
+	records_take(daemon, DP_ACCESS_SLOTS);
 }

@@ -9,5 +9,7 @@
 // In each turn of main, and once after the workers stopped: takes the records of all workers and
 // writes a line for each. Does nothing without an access log.
 void access_turn(struct daemon *daemon);
+// The same of all records that wait now.
+void access_drain(struct daemon *daemon);
 
 #endif

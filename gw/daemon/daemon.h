@@ -50,6 +50,22 @@ struct daemon_disk {
 	struct store_probe_job probe;
 };
 
+// reload.c: a configuration that is taking the place of another.
+enum reload_phase {
+	RELOAD_IDLE,
+	RELOAD_LOOPS,   // the loops take the new one
+	RELOAD_WORKERS, // the workers leave the old one
+	RELOAD_SETTLE,  // requests of the old one end
+};
+
+struct reload {
+	enum reload_phase phase;
+	struct snapshot *next;   // RELOAD_LOOPS
+	struct snapshot *before; // from then on, until it is settled
+	struct ctl_request *req; // that is answered when the workers have it; or NULL
+	uint64_t count;          // configurations that took effect since the start
+};
+
 // All that main owns. Other threads get what they need by pointers of their own. start.c writes the
 // first part once.
 struct daemon {
@@ -81,6 +97,8 @@ struct daemon {
 
 	struct capture *capture;   // capture.c; NULL: none
 	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
+	struct reload reload;
+	bool reload_wanted; // stop.c: SIGHUP came
 	uint64_t turns; // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c
 	bool stopping;  // stop.c, and the verb shutdown
 	bool importing; // import_verb.c: one import at a time

@@ -76,27 +76,49 @@ static uint64_t open_now(void)
 	return count;
 }
 
+static int too_few(uint64_t needed, const struct rlimit *limit, struct error *error)
+{
+	return error_set(error, -EMFILE,
+		"this configuration needs %lu file descriptors and the limit is %lu: raise it "
+		"(LimitNOFILE= of the unit, ulimit -n), or lower max_connections of the upstreams",
+		needed, (unsigned long)limit->rlim_max);
+}
+
+static int limit_read(struct rlimit *limit, struct error *error)
+{
+	if (!getrlimit(RLIMIT_NOFILE, limit))
+		return 0;
+	int rc = -errno;
+
+	return error_set(error, rc, "file descriptors: %s", strerror(-rc));
+}
+
 int descriptors_raise(uint64_t more, struct error *error)
 {
 	uint64_t needed = open_now() + more;
 	struct rlimit limit;
+	int rc = limit_read(&limit, error);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit)) {
-		int rc = -errno;
-
-		return error_set(error, rc, "file descriptors: %s", strerror(-rc));
-	}
-	if (limit.rlim_cur >= needed)
-		return 0;
+	if (rc)
+		return rc;
+	// As high as it may be: a reload may need more, when it can be raised no more.
 	const struct rlimit raised = {
-		.rlim_cur = needed,
+		.rlim_cur = limit.rlim_max < needed ? needed : limit.rlim_max,
 		.rlim_max = limit.rlim_max < needed ? needed : limit.rlim_max,
 	};
 
-	if (!setrlimit(RLIMIT_NOFILE, &raised))
+	if (!setrlimit(RLIMIT_NOFILE, &raised) || limit.rlim_cur >= needed)
 		return 0;
-	return error_set(error, -EMFILE,
-		"this configuration needs %lu file descriptors and the limit is %lu: raise it "
-		"(LimitNOFILE= of the unit, ulimit -n), or lower max_connections of the upstreams",
-		needed, (unsigned long)limit.rlim_max);
+	return too_few(needed, &limit, error);
+}
+
+int descriptors_check(uint64_t more, struct error *error)
+{
+	uint64_t needed = open_now() + more;
+	struct rlimit limit;
+	int rc = limit_read(&limit, error);
+
+	if (rc)
+		return rc;
+	return limit.rlim_cur >= needed ? 0 : too_few(needed, &limit, error);
 }

@@ -16,5 +16,7 @@ uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages);
 // Raises RLIMIT_NOFILE so that `more` descriptors can be opened beside those that are open. Returns
 // 0, or -errno with a line in *error that says how many are needed.
 int descriptors_raise(uint64_t more, struct error *error) __attribute__((warn_unused_result));
+// The same where the limit can be raised no more: it is as high as it may be since the start.
+int descriptors_check(uint64_t more, struct error *error) __attribute__((warn_unused_result));
 
 #endif

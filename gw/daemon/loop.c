@@ -10,6 +10,7 @@
 #include "gw/daemon/link.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
+#include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
 #include "gw/daemon/upstreams.h"
@@ -54,9 +55,12 @@ int loop_open(struct daemon *daemon)
 
 static void on_ready(struct daemon *daemon, int fd)
 {
-	if (fd == daemon->signal_fd)
-		(void)stop_requested(daemon);
-	else if (fd == ctl_server_fd(daemon->ctl))
+	if (fd == daemon->signal_fd) {
+		if (!stop_requested(daemon) && daemon->reload_wanted)
+			reload_begin(daemon, NULL, false);
+		daemon->reload_wanted = false;
+	}
+	if (fd == ctl_server_fd(daemon->ctl))
 		ctl_server_poll(daemon->ctl);
 	else if (fd == store_thread_fd(daemon->store_thread))
 		store_thread_poll(daemon->store_thread);
@@ -68,10 +72,11 @@ static void on_ready(struct daemon *daemon, int fd)
 void daemon_run(struct daemon *daemon)
 {
 	struct epoll_event events[EPOLL_EVENTS];
-	bool soon = false;
+	bool soon = false, reloading = false;
 
 	while (!daemon->stopping) {
-		int timeout = soon || dp_devices_retiring(daemon->dp) ? RETIRING_MS : TURN_MS;
+		int timeout = soon || reloading || dp_devices_retiring(daemon->dp) ? RETIRING_MS
+										   : TURN_MS;
 
 		dp_doorbell_arm(dp_bell(daemon->dp));
 		if (dp_pending(daemon->dp))
@@ -89,6 +94,7 @@ void daemon_run(struct daemon *daemon)
 		soon |= capture_turn(daemon);
 		disk_turn(daemon);
 		link_turn(daemon);
+		reloading = reload_turn(daemon);
 		upstreams_turn(daemon);
 		workers_turn(daemon);
 		metrics_turn(daemon);

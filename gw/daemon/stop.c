@@ -7,6 +7,7 @@
 #include "gw/daemon/capture.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
+#include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/watchdog.h"
 #include "gw/os/eal.h"
@@ -29,6 +30,8 @@ bool stop_requested(struct daemon *daemon)
 	while ((signal = process_signal_take(daemon->signal_fd)) != PROCESS_SIGNAL_NONE)
 		if (signal == PROCESS_SIGNAL_STOP)
 			daemon->stopping = true;
+		else if (signal == PROCESS_SIGNAL_RELOAD)
+			daemon->reload_wanted = true;
 	return daemon->stopping;
 }
 
@@ -136,6 +139,7 @@ int daemon_stop(struct daemon *daemon)
 	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
 	capture_stop(daemon);
+	reload_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)
@@ -160,7 +164,11 @@ int daemon_stop(struct daemon *daemon)
 		log_notice(daemon->started_ms ? "stopped" : "stopped before it was ready");
 	if (daemon->snapshot && daemon->snapshot->conf == daemon->conf)
 		daemon->snapshot->conf = NULL;
+	if (daemon->reload.before && daemon->reload.before->conf == daemon->conf)
+		daemon->reload.before->conf = NULL;
 	snapshot_free(daemon->snapshot);
+	snapshot_free(daemon->reload.next);
+	snapshot_free(daemon->reload.before);
 	up_slots_free(daemon->slots);
 	conf_free(daemon->conf);
 	log_stop();

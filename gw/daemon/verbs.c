@@ -5,6 +5,7 @@
 #include "gw/daemon/capture.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/import_verb.h"
+#include "gw/daemon/reload.h"
 #include "gw/daemon/stats.h"
 #include "gw/daemon/status.h"
 #include "gw/daemon/store_verbs.h"
@@ -38,6 +39,8 @@ void verbs_init(struct daemon *daemon)
 		.upstream_show = verb_upstream_show,
 		.server_order = verb_server_order,
 		.capture = verb_capture,
+		.reload = verb_reload,
+		.config_diff = verb_config_diff,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

@@ -19,8 +19,7 @@ static const struct {
 } signals[] = {
 	{SIGTERM, PROCESS_SIGNAL_STOP, "SIGTERM: stopping"},
 	{SIGINT, PROCESS_SIGNAL_STOP, "SIGINT: stopping"},
-	{SIGHUP, PROCESS_SIGNAL_IGNORED,
-		"SIGHUP: the configuration is read at the next start only"},
+	{SIGHUP, PROCESS_SIGNAL_RELOAD, "SIGHUP: reading the configuration again"},
 	{SIGUSR1, PROCESS_SIGNAL_IGNORED,
 		"SIGUSR1: nothing to do; the access log follows a file that is moved away"},
 	{SIGUSR2, PROCESS_SIGNAL_IGNORED, "SIGUSR2: nothing to do"},

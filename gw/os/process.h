@@ -12,6 +12,7 @@ int process_signals(void) __attribute__((warn_unused_result));
 enum process_signal {
 	PROCESS_SIGNAL_NONE,    // no signal is pending
 	PROCESS_SIGNAL_STOP,    // SIGTERM, SIGINT
+	PROCESS_SIGNAL_RELOAD,  // SIGHUP
 	PROCESS_SIGNAL_IGNORED, // another one, which has no effect but its line in the log
 };
 

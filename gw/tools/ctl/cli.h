@@ -34,6 +34,7 @@ enum cli_option {
 	CLI_STATE = 1 << 25,
 	CLI_IDLE = 1 << 26,
 	CLI_LIMITED = 1 << 27,
+	CLI_DRY_RUN = 1 << 28,
 	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
 

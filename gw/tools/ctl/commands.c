@@ -11,6 +11,7 @@
 #include "gw/tools/ctl/key.h"
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/preflight.h"
+#include "gw/tools/ctl/reload.h"
 #include "gw/tools/ctl/store.h"
 #include "gw/tools/ctl/support.h"
 #include "gw/tools/ctl/top.h"
@@ -100,6 +101,13 @@ const struct cli_command cli_commands[] = {
 		"  posternctl capture | wireshark -k -i -\n\n"
 		"With --plain, for admins, it has the messages that OSCORE protects, opened, as "
 		"plain CoAP,\nand nothing that did not verify; the log says who looked.\n"},
+	{"reload", "", CLI_DRY_RUN, cli_reload,
+		"read the configuration again, without losing a request",
+		"Keys that differ are printed, + added, - removed, ~ changed. If one of them "
+		"takes\neffect at a start only, or the file has a mistake, nothing changes.\n"},
+	{"config diff", "FILE", 0, cli_config_diff,
+		"what differs between FILE and the configuration in use",
+		"The daemon reads FILE, and changes nothing.\n"},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
 	{"shutdown", "", CLI_PATIENT, cli_shutdown,
@@ -157,6 +165,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_MEGABYTES, "megabytes", "M", "end before the file is larger (default 64)"},
 	{CLI_PLAIN, "plain", NULL, "messages opened, not frames"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
+	{CLI_DRY_RUN, "dry-run", NULL, "only print what would change"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };
 const unsigned cli_option_count = sizeof(cli_options) / sizeof(cli_options[0]);

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/reload.h"
+
+#include "gw/conf/diff.h"
+#include "gw/daemon/access.h"
+#include "gw/daemon/descriptors.h"
+#include "gw/os/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMED_MAX 200 // bytes of the keys that a refusal names
+
+// ---- what differs
+
+// Who is told of changes: a client, or the log.
+struct telling {
+	struct ctl_request *req; // NULL: the log
+	unsigned changes;
+	unsigned of_start;
+	char named[NAMED_MAX]; // keys of effect "start"
+};
+
+static void change_tell(
+	void *arg, const char *key, enum conf_change change, enum conf_effect effect)
+{
+	static const char *const words[] = {
+		[CONF_CHANGED] = "changed", [CONF_ADDED] = "added", [CONF_REMOVED] = "removed"};
+	struct telling *t = arg;
+	size_t len = strlen(t->named);
+
+	t->changes++;
+	if (effect == CONF_AT_START) {
+		t->of_start++;
+		if (len + strlen(key) + 8 < sizeof(t->named))
+			snprintf(t->named + len, sizeof(t->named) - len, "%s%s", len ? ", " : "",
+				key);
+		else if (len + 4 < sizeof(t->named) &&
+			(len < 3 || strcmp(t->named + len - 3, "...")))
+			snprintf(t->named + len, sizeof(t->named) - len, "...");
+	}
+	if (t->req)
+		ctl_list_change(t->req, key, words[change], effect == CONF_AT_START);
+	else
+		log_info("reload: %s: %s", key, words[change]);
+}
+
+// Answers, to the end.
+__attribute__((format(printf, 3, 4))) static void refuse(
+	struct ctl_request *req, enum ctl_error error, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_error("the configuration stays as it was: %s", text);
+	if (req)
+		ctl_request_error(req, error, "%s", text);
+}
+
+// ---- reading
+
+// Mistakes go to whoever asked, else to the log.
+static int file_read(const char *path, struct ctl_request *req, struct conf **conf)
+{
+	char *text = NULL, *at, *line;
+	size_t len;
+	FILE *lines = open_memstream(&text, &len);
+	int rc = lines ? conf_load(path, conf, lines) : -ENOMEM;
+
+	if (lines)
+		fclose(lines);
+	at = text;
+	while (rc && (line = strsep(&at, "\n"))) {
+		if (!*line)
+			continue;
+		log_error("%s", line);
+		if (req)
+			ctl_list_line(req, line);
+	}
+	free(text);
+	return rc;
+}
+
+// Reads a file and tells what differs from what is used now. Returns the configuration, or NULL
+// after the request was answered.
+static struct conf *changes_read(
+	struct daemon *daemon, struct ctl_request *req, const char *path, struct telling *t)
+{
+	struct conf *conf;
+	int rc = file_read(path, req, &conf);
+
+	*t = (struct telling){.req = req};
+	if (!rc) {
+		conf_diff(daemon->snapshot->conf, conf, change_tell, t);
+		return conf;
+	}
+	refuse(req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_CONFIG, "%s: %s", path,
+		rc == -EINVAL ? "has mistakes" : strerror(-rc));
+	return NULL;
+}
+
+// ---- preparing
+
+// Nothing of it shows before reload_turn() installs it.
+struct prepared {
+	struct snapshot *snapshot;
+	struct up_next *loop[CONF_LOOPS_MAX];
+};
+
+static void prepared_discard(struct prepared *p)
+{
+	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
+		up_loop_discard(p->loop[i]);
+	snapshot_free(p->snapshot);
+}
+
+// Takes the configuration in any case. false after the request was answered.
+static bool prepare(
+	struct daemon *daemon, struct ctl_request *req, struct conf *conf, struct prepared *p)
+{
+	const struct snapshot_slots slots = {daemon->slots, &daemon->route_slots};
+	uint16_t number = (uint16_t)(daemon->snapshot->number + 1);
+	struct error error = {0};
+	int rc;
+
+	*p = (struct prepared){.snapshot = NULL};
+	rc = snapshot_make(&slots, conf, number, &p->snapshot);
+	if (rc) {
+		conf_free(conf);
+		refuse(req, CTL_BUSY, "%s",
+			rc == -ENOSPC ? "there have been too many upstreams and servers since the "
+					"start"
+				      : "no memory");
+		return false;
+	}
+	if (descriptors_needed(conf, 0) > descriptors_needed(daemon->snapshot->conf, 0))
+		rc = descriptors_check(descriptors_needed(conf, 0), &error);
+	for (unsigned i = 0; !rc && i < daemon->conf->workers.loops; i++)
+		rc = up_loop_prepare(daemon->loop[i], conf, number, &p->loop[i], &error);
+	if (!rc)
+		return true;
+	prepared_discard(p);
+	refuse(req, CTL_BAD_CONFIG, "%s", error.text[0] ? error.text : strerror(-rc));
+	return false;
+}
+
+void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
+{
+	struct reload *reload = &daemon->reload;
+	struct prepared prepared;
+	struct telling t;
+	struct conf *conf;
+
+	if (reload->phase != RELOAD_IDLE) {
+		refuse(req, CTL_BUSY, "requests of the configuration before are not over yet");
+		return;
+	}
+	conf = changes_read(daemon, req, daemon->conf->path, &t);
+	if (!conf)
+		return;
+	if (t.of_start) {
+		conf_free(conf);
+		refuse(req, CTL_NEEDS_START, "these take effect at a start only: %s", t.named);
+		return;
+	}
+	if (!prepare(daemon, req, conf, &prepared))
+		return;
+	if (dry_run) {
+		prepared_discard(&prepared);
+		ctl_request_end(req);
+		return;
+	}
+	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, t.changes);
+	reload->next = prepared.snapshot;
+	reload->req = req;
+	reload->phase = RELOAD_LOOPS;
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_switch(daemon->loop[i], prepared.loop[i]);
+}
+
+// ---- installing
+
+static bool loops_have(const struct daemon *daemon, uint16_t number)
+{
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		if (!up_loop_has(daemon->loop[i], number))
+			return false;
+	return true;
+}
+
+static bool loops_settled(const struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		if (!up_loop_is_settled(daemon->loop[i]))
+			return false;
+	return true;
+}
+
+// The loops know both: the workers may send requests of the new one.
+static void workers_switch(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	dp_policy_swap(daemon->dp, &reload->next->routes.policy);
+	reload->before = daemon->snapshot;
+	daemon->snapshot = reload->next;
+	reload->next = NULL;
+	reload->count++;
+	up_slots_current(daemon->slots, daemon->snapshot->conf);
+	log_level_set(daemon->snapshot->conf->log.level);
+	log_notice("configuration %u is used", daemon->snapshot->number);
+	if (reload->req)
+		ctl_request_end(reload->req);
+	reload->req = NULL;
+	reload->phase = RELOAD_WORKERS;
+}
+
+// No worker has the old one any more: what it sent is in the rings.
+static void last_pushed(struct daemon *daemon)
+{
+	access_drain(daemon);
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_last_pushed(daemon->loop[i]);
+	daemon->reload.phase = RELOAD_SETTLE;
+}
+
+static void settled(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	log_info("configuration %u is over", reload->before->number);
+	if (reload->before->conf == daemon->conf)
+		reload->before->conf = NULL; // it stays for the keys of the start
+	snapshot_free(reload->before);
+	reload->before = NULL;
+	reload->phase = RELOAD_IDLE;
+}
+
+bool reload_turn(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	if (reload->phase == RELOAD_LOOPS && loops_have(daemon, reload->next->number))
+		workers_switch(daemon);
+	if (reload->phase == RELOAD_WORKERS && dp_policy_is_settled(daemon->dp))
+		last_pushed(daemon);
+	if (reload->phase == RELOAD_SETTLE && loops_settled(daemon))
+		settled(daemon);
+	return reload->phase == RELOAD_LOOPS || reload->phase == RELOAD_WORKERS;
+}
+
+void reload_stop(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	if (reload->req)
+		ctl_request_error(reload->req, CTL_STOPPING, "the daemon stops");
+	reload->req = NULL;
+}
+
+// ---- verbs
+
+void verb_reload(void *arg, struct ctl_request *req, bool dry_run)
+{
+	reload_begin(arg, req, dry_run);
+}
+
+void verb_config_diff(void *arg, struct ctl_request *req, const char *path)
+{
+	struct telling t;
+	struct conf *conf = changes_read(arg, req, path, &t);
+
+	if (!conf)
+		return;
+	conf_free(conf);
+	ctl_request_end(req);
+}
