@@ -320,6 +320,12 @@ uint32_t dp_worker_exchanges(const struct dp *dp)
 	return dp->exchanges;
 }
 
+void dp_drain(struct dp *dp, uint32_t return_s)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		__atomic_store_n(&dp->worker[i]->drain_s, return_s, __ATOMIC_RELAXED);
+}
+
 enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker)
 {
 	return __atomic_load_n(&dp->worker[worker]->overload.rung, __ATOMIC_RELAXED);

@@ -68,6 +68,10 @@ uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker);
 // Exchanges of each worker, free or not.
 uint32_t dp_worker_exchanges(const struct dp *dp);
+// From now on workers answer requests that begin something with a protected 5.03, whose Max-Age is
+// once to twice as many seconds; 0: they take them again. What is under way goes on, further blocks
+// of a body among it.
+void dp_drain(struct dp *dp, uint32_t return_s);
 enum dp_rung dp_worker_rung(const struct dp *dp, unsigned worker);
 // Age of the oldest answer that is kept for copies of its request, in milliseconds.
 uint64_t dp_worker_answers_oldest_ms(const struct dp *dp, unsigned worker);

@@ -341,11 +341,32 @@ static bool needs_blocks(const struct request_options *options, const struct dp_
 		body->payload_len > coap_block_size(options->szx);
 }
 
+// Whether it begins something: not a copy of what was answered, and no further block of a body.
+static bool begins(const struct pkt_vec *vec, unsigned slot, const struct dp_inner *inner)
+{
+	struct coap_option option;
+	struct coap_block block;
+
+	if (vec->again[slot] || inner->options.later_block)
+		return false;
+	return !inner->options.has_block1 ||
+		!coap_option_find(&inner->body, COAP_OPT_BLOCK1, &option) ||
+		!coap_block_read(&block, &option) || !block.num;
+}
+
 // Does what the route says, or answers why not. Returns the code of the answer, 0 if an upstream
 // loop has the request.
 static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct dp_inner *inner, const struct dp_route *route)
 {
+	const uint32_t drain_s = __atomic_load_n(&w->drain_s, __ATOMIC_RELAXED);
+
+	if (unlikely(drain_s) && begins(vec, slot, inner)) {
+		dp_count(w, DP_STAT_drain_refused);
+		answer_error(w, vec, slot, &inner->options, COAP_SERVICE_UNAVAILABLE,
+			retry_after(w, drain_s), NULL);
+		return COAP_SERVICE_UNAVAILABLE;
+	}
 	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
 		dp_stat_add(&w->stats, DP_STAT_overload_refused, !vec->again[slot]);
 		answer_busy(w, vec, slot, &inner->options);

@@ -251,7 +251,8 @@ struct dp_worker {
 	} leaving;
 	struct answer_batch batch;
 
-	uint32_t stop;               // main: sets; atomic
+	uint32_t stop;    // main: sets; atomic
+	uint32_t drain_s; // the same: new requests are refused for so long; 0: they are not
 	alignas(64) uint64_t called; // bit n: worker n has put something into its rings; atomic
 	alignas(64) struct dp_stats stats;
 	alignas(64) uint64_t heartbeat; // worker writes, main reads

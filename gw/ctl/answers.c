@@ -368,6 +368,18 @@ void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark
 	ctl_request_reply(req, &body, true);
 }
 
+void ctl_reply_drained(struct ctl_request *req, uint64_t under_way, uint64_t left)
+{
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_uint(&body, "under_way", under_way);
+	ctl_put_uint(&body, "left", left);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, true);
+}
+
 void ctl_reply_checked(struct ctl_request *req, const struct check_report *check)
 {
 	struct ctl_writer body;

@@ -431,6 +431,49 @@ static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor 
 	ctl_request_end(req);
 }
 
+static uint32_t seconds_given(const struct ctl_arg *arg, uint32_t otherwise)
+{
+	return arg->given ? (uint32_t)arg->item.value : otherwise;
+}
+
+static void on_drain(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { TIMEOUT, RETURN, STOP, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[TIMEOUT] = {"timeout", CTL_CBOR_UINT, .max = CTL_DRAIN_MAX_S},
+		[RETURN] = {"return", CTL_CBOR_UINT, .min = 1, .max = CTL_DRAIN_MAX_S},
+		[STOP] = {"stop", CTL_CBOR_BOOL, .max = 1},
+	};
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, args, COUNT))
+		return;
+	const struct ctl_drain drain = {
+		.timeout_s = seconds_given(&args[TIMEOUT], CTL_DRAIN_TIMEOUT_S),
+		.return_s = seconds_given(&args[RETURN], CTL_DRAIN_RETURN_S),
+		.stop = args[STOP].given && args[STOP].item.value,
+	};
+
+	if (drain.stop && ctl_request_level(req) < CTL_ADMIN)
+		ctl_request_error(req, CTL_DENIED, "to stop the daemon takes level admin");
+	else if (ops->drain)
+		ops->drain(ops->arg, req, &drain);
+	else
+		unsupported(req);
+}
+
+static void on_undrain(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, NULL, 0))
+		return;
+	if (ops->undrain)
+		ops->undrain(ops->arg, req);
+	else
+		unsupported(req);
+}
+
 static void on_shutdown(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
@@ -468,6 +511,8 @@ const struct ctl_verb ctl_verbs[] = {
 	{"config diff", CTL_ADMIN, false, on_config_diff,
 		"what differs between a file and the configuration in use"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
+	{"drain", CTL_OPERATE, false, on_drain, "take no new requests, and finish those under way"},
+	{"undrain", CTL_OPERATE, false, on_undrain, "take requests again"},
 	{"shutdown", CTL_ADMIN, false, on_shutdown, "stop the daemon"},
 };
 const size_t ctl_verb_count = sizeof(ctl_verbs) / sizeof(ctl_verbs[0]);

@@ -83,6 +83,17 @@ struct ctl_capture {
 	uint64_t seconds;
 };
 
+// How to drain.
+struct ctl_drain {
+	uint32_t timeout_s; // for what is under way
+	uint32_t return_s;  // when devices are told to come back
+	bool stop;          // the daemon, afterwards
+};
+
+#define CTL_DRAIN_TIMEOUT_S 60 // if the client does not say
+#define CTL_DRAIN_RETURN_S  60
+#define CTL_DRAIN_MAX_S     86400
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -130,6 +141,10 @@ struct ctl_ops {
 	void (*reload)(void *arg, struct ctl_request *req, bool dry_run);
 	// The same of any file, which is only read. The path is absolute.
 	void (*config_diff)(void *arg, struct ctl_request *req, const char *path);
+	// ctl_reply_drained() when nothing is under way any more, or the time is over
+	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
+	// ctl_request_end()
+	void (*undrain)(void *arg, struct ctl_request *req);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;
@@ -269,6 +284,8 @@ void ctl_reply_added(struct ctl_request *req, enum device_outcome outcome, const
 
 // (last) `mark` if it has one.
 void ctl_reply_resynced(struct ctl_request *req, const char *name, bool has_mark, uint64_t mark);
+// (last) What was under way when the drain began, and what of all was not finished at its end.
+void ctl_reply_drained(struct ctl_request *req, uint64_t under_way, uint64_t left);
 // (last) Each problem of the report is a reply before the last one.
 void ctl_reply_checked(struct ctl_request *req, const struct check_report *check);
 

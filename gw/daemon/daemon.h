@@ -41,6 +41,16 @@ struct daemon_counts {
 	uint64_t good_until_tsc;
 };
 
+// Written by drain.c.
+struct daemon_drain {
+	bool begun;              // new requests are refused
+	bool waiting;            // for what is under way, until ..
+	uint64_t until_ms;       // CLOCK_MONOTONIC
+	bool stop;               // the daemon stops then
+	uint64_t under_way;      // when it began
+	struct ctl_request *req; // gets the outcome; NULL: nobody asked
+};
+
 // The disk of the store, written by disk.c.
 struct daemon_disk {
 	bool failing;        // the last write failed
@@ -106,6 +116,7 @@ struct daemon {
 	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct answers_watch answers; // workers.c
 	struct daemon_disk disk;
+	struct daemon_drain drain;
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync
 	const char *alarm[DAEMON_ALARMS_MAX]; // alarm.c: sentences for `posternctl status`
 	size_t alarm_count;

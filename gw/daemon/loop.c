@@ -5,6 +5,7 @@
 #include "gw/daemon/access.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/disk.h"
+#include "gw/daemon/drain.h"
 #include "gw/daemon/events.h"
 #include "gw/daemon/kernel.h"
 #include "gw/daemon/link.h"
@@ -53,13 +54,19 @@ int loop_open(struct daemon *daemon)
 	return rc;
 }
 
+static void take_signals(struct daemon *daemon)
+{
+	if (stop_requested(daemon))
+		drain_to_stop(daemon);
+	else if (daemon->reload_wanted)
+		reload_begin(daemon, NULL, false);
+	daemon->reload_wanted = false;
+}
+
 static void on_ready(struct daemon *daemon, int fd)
 {
-	if (fd == daemon->signal_fd) {
-		if (!stop_requested(daemon) && daemon->reload_wanted)
-			reload_begin(daemon, NULL, false);
-		daemon->reload_wanted = false;
-	}
+	if (fd == daemon->signal_fd)
+		take_signals(daemon);
 	if (fd == ctl_server_fd(daemon->ctl))
 		ctl_server_poll(daemon->ctl);
 	else if (fd == store_thread_fd(daemon->store_thread))
@@ -92,6 +99,7 @@ void daemon_run(struct daemon *daemon)
 		access_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
 		soon |= capture_turn(daemon);
+		soon |= drain_turn(daemon);
 		disk_turn(daemon);
 		link_turn(daemon);
 		reloading = reload_turn(daemon);

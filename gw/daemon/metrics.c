@@ -36,7 +36,7 @@ static void copy_make(struct metrics *metrics)
 	counters_copy_make(metrics->daemon, &next->counters);
 	next->alarm_count = daemon->alarm_count;
 	memcpy(next->alarm, daemon->alarm, sizeof(next->alarm));
-	next->draining = daemon->stopping;
+	next->draining = daemon->stopping || daemon->drain.begun;
 	next->ports_down = 0;
 	for (size_t i = 0; i < daemon->port_count; i++)
 		next->ports_down |= (uint32_t)daemon->port[i].link_down << i;
@@ -316,7 +316,7 @@ static void ready_answer(void *arg, const char *accept, struct web_answer *answe
 
 	pthread_mutex_unlock(&metrics->lock);
 	if (draining)
-		say(answer, "stopping", "");
+		say(answer, "draining", "");
 	for (size_t i = 0; i < daemon->port_count; i++)
 		if (ports_down >> i & 1)
 			say(answer, "the link is down: port ", daemon->port[i].conf->name);
@@ -376,12 +376,12 @@ void metrics_turn(struct daemon *daemon)
 		copy_make(daemon->metrics);
 }
 
-void metrics_drain(struct daemon *daemon)
+void metrics_drain(struct daemon *daemon, bool draining)
 {
 	if (!daemon->metrics)
 		return;
 	pthread_mutex_lock(&daemon->metrics->lock);
-	daemon->metrics->copy.draining = true;
+	daemon->metrics->copy.draining = draining;
 	pthread_mutex_unlock(&daemon->metrics->lock);
 }
 

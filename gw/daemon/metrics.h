@@ -14,8 +14,8 @@ int metrics_open(struct daemon *daemon) __attribute__((warn_unused_result));
 int metrics_start(struct daemon *daemon) __attribute__((warn_unused_result));
 // In each turn of main.
 void metrics_turn(struct daemon *daemon);
-// /readyz is 503 from now on.
-void metrics_drain(struct daemon *daemon);
+// /readyz is 503 from now on, or not any more for this reason.
+void metrics_drain(struct daemon *daemon, bool draining);
 // Ends the thread. Workers and loops may be freed after this, not before.
 void metrics_close(struct daemon *daemon);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "gw/daemon/access.h"
 #include "gw/daemon/capture.h"
+#include "gw/daemon/drain.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
@@ -19,8 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_GRACE_MS 2000 // for requests that are under way at backends
-#define ANSWERS_MS    500  // for workers to take the last answers
+#define STOP_GRACE_MS  2000 // for requests that are under way at backends
+#define DRAIN_GRACE_MS 500  // the same after a drain, which has given them their time
+#define ANSWERS_MS     500  // for workers to take the last answers
 
 bool stop_requested(struct daemon *daemon)
 {
@@ -92,12 +94,14 @@ static int stop_store(struct daemon *daemon)
 
 static void stop_loops(struct daemon *daemon)
 {
+	const uint32_t grace_ms = daemon->drain.begun ? DRAIN_GRACE_MS : STOP_GRACE_MS;
+
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		if (daemon->loop[i])
-			up_loop_stop_begin(daemon->loop[i], STOP_GRACE_MS);
+			up_loop_stop_begin(daemon->loop[i], grace_ms);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		if (daemon->loop[i])
-			up_loop_stop(daemon->loop[i], STOP_GRACE_MS);
+			up_loop_stop(daemon->loop[i], grace_ms);
 }
 
 // Waits until the workers have taken the last answers of the loops, or ANSWERS_MS have passed.
@@ -122,7 +126,8 @@ int daemon_stop(struct daemon *daemon)
 
 	notify_systemd("STOPPING=1");
 	watchdog_stop(daemon->watchdog);
-	metrics_drain(daemon);
+	metrics_drain(daemon, true);
+	drain_end(daemon);
 	// Workers still run, so that the last answers reach their devices.
 	stop_loops(daemon);
 	if (daemon->dp && dp_running(daemon->dp))

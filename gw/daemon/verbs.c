@@ -4,6 +4,7 @@
 
 #include "gw/daemon/capture.h"
 #include "gw/daemon/device_verbs.h"
+#include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/stats.h"
@@ -18,7 +19,7 @@ static void verb_shutdown(void *arg, struct ctl_request *req)
 
 	ctl_request_end(req);
 	log_notice("shutdown asked for at the control socket");
-	daemon->stopping = true;
+	drain_to_stop(daemon);
 }
 
 void verbs_init(struct daemon *daemon)
@@ -41,6 +42,8 @@ void verbs_init(struct daemon *daemon)
 		.capture = verb_capture,
 		.reload = verb_reload,
 		.config_diff = verb_config_diff,
+		.drain = verb_drain,
+		.undrain = verb_undrain,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

@@ -19,6 +19,13 @@ static void answer(void *arg, struct ctl_request *req)
 	ctl_request_end(req);
 }
 
+static void answer_drain(void *arg, struct ctl_request *req, const struct ctl_drain *drain)
+{
+	FUZZ_CHECK(drain->timeout_s <= CTL_DRAIN_MAX_S);
+	FUZZ_CHECK(drain->return_s >= 1 && drain->return_s <= CTL_DRAIN_MAX_S);
+	ctl_reply_drained(req, 1, 0);
+}
+
 static void check_spec(const struct device_spec *spec)
 {
 	const struct osc_params *params = &spec->params;
@@ -122,6 +129,8 @@ static struct ctl_ops ops = {
 	.device_rotate = rotate,
 	.store_check = check,
 	.store_backup = backup,
+	.drain = answer_drain,
+	.undrain = answer,
 	.shutdown = answer,
 };
 

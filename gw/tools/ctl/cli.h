@@ -34,6 +34,8 @@ enum cli_option {
 	CLI_STATE = 1 << 25,
 	CLI_IDLE = 1 << 26,
 	CLI_LIMITED = 1 << 27,
+	CLI_STOP = 1 << 23,
+	CLI_RETURN = 1 << 24,
 	CLI_DRY_RUN = 1 << 28,
 	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
@@ -52,6 +54,7 @@ struct cli {
 	const char *after;
 	const char *state;
 	uint64_t idle_ms;
+	uint64_t return_ms;
 	const char *format;
 	const char *from;
 	const char *out;

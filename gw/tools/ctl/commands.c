@@ -110,6 +110,12 @@ const struct cli_command cli_commands[] = {
 		"The daemon reads FILE, and changes nothing.\n"},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
+	{"drain", "", CLI_STOP | CLI_RETURN | CLI_PATIENT, cli_drain,
+		"take no new requests, and wait until those under way are finished",
+		"New requests get 5.03 with a Max-Age of once to twice --return (60s), and /readyz "
+		"is\n503. Waits --timeout (60s) at most, and says what is not finished then. "
+		"undrain ends it.\n"},
+	{"undrain", "", 0, cli_undrain, "take requests again", NULL},
 	{"shutdown", "", CLI_PATIENT, cli_shutdown,
 		"stop the daemon, and wait until it has stopped", NULL},
 	{"check", "FILE", CLI_NO_FILES, cli_check, "check a configuration file; needs no daemon",
@@ -164,6 +170,8 @@ const struct cli_option_info cli_options[] = {
 	{CLI_SECONDS, "seconds", "S", "end after S seconds (default 60)"},
 	{CLI_MEGABYTES, "megabytes", "M", "end before the file is larger (default 64)"},
 	{CLI_PLAIN, "plain", NULL, "messages opened, not frames"},
+	{CLI_STOP, "stop", NULL, "stop the daemon afterwards"},
+	{CLI_RETURN, "return", "TIME", "when devices are told to come back: 60s"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_DRY_RUN, "dry-run", NULL, "only print what would change"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},

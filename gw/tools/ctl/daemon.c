@@ -2,6 +2,7 @@
 
 #include "gw/tools/ctl/daemon.h"
 
+#include "gw/ctl/verbs.h"
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
 #include "gw/tools/ctl/json.h"
@@ -262,4 +263,45 @@ int cli_shutdown(struct cli *cli, const char *argument)
 	cli_begin(cli, &request, "shutdown");
 	ret = cli_call(cli, &request, &reply);
 	return ret == CLI_OK ? cli_wait_for_end(cli) : ret;
+}
+
+// --timeout is the daemon's here, and what it says may come that much later.
+int cli_drain(struct cli *cli, const char *argument)
+{
+	const uint64_t timeout_s = cli->timeout_given ? cli->timeout_s : CTL_DRAIN_TIMEOUT_S;
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	int ret;
+
+	if (timeout_s > CTL_DRAIN_MAX_S || cli->return_ms > CTL_DRAIN_MAX_S * UINT64_C(1000)) {
+		cli_complain("--timeout and --return: a day at most");
+		return CLI_USAGE;
+	}
+	cli->timeout_s = timeout_s + CLI_TIMEOUT_S;
+	cli_begin(cli, &request, "drain");
+	ctl_put_uint(&request, "timeout", timeout_s);
+	if (cli->given & CLI_RETURN)
+		ctl_put_uint(&request, "return", (cli->return_ms + 999) / 1000);
+	if (cli->given & CLI_STOP)
+		ctl_put_bool(&request, "stop", true);
+	ret = cli_call(cli, &request, &reply);
+	if (ret != CLI_OK)
+		return ret;
+	const uint64_t left = cli_uint(&reply.message.map, "left", 0);
+
+	if (!cli->json && left)
+		printf("drained, but %" PRIu64 " requests and answers are not finished\n", left);
+	else if (!cli->json)
+		printf("drained: all %" PRIu64 " requests and answers under way are finished\n",
+			cli_uint(&reply.message.map, "under_way", 0));
+	return cli->given & CLI_STOP ? cli_wait_for_end(cli) : CLI_OK;
+}
+
+int cli_undrain(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+
+	cli_begin(cli, &request, "undrain");
+	return cli_call(cli, &request, &reply);
 }

@@ -9,5 +9,7 @@
 cli_command_fn cli_status;
 cli_command_fn cli_stats;
 cli_command_fn cli_shutdown;
+cli_command_fn cli_drain;
+cli_command_fn cli_undrain;
 
 #endif

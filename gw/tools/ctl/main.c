@@ -69,9 +69,14 @@ static void options_make(struct option longs[OPTIONS_MAX])
 
 static bool timeout_parse(struct cli *cli, const char *text)
 {
+	const bool has_unit = text[0] && strspn(text, "0123456789") < strlen(text);
+
 	cli->timeout_given = true;
-	if (!cli_number_parse(text, &cli->timeout_s))
+	if (has_unit ? !cli_duration_parse(text, &cli->timeout_s)
+		     : !cli_number_parse(text, &cli->timeout_s))
 		return false;
+	if (has_unit)
+		cli->timeout_s = (cli->timeout_s + 999) / 1000;
 	if (cli->timeout_s > TIMEOUT_MAX_S)
 		cli_complain("--timeout: must be at most %d", TIMEOUT_MAX_S);
 	return cli->timeout_s <= TIMEOUT_MAX_S;
@@ -103,6 +108,8 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 		return true;
 	case CLI_IDLE:
 		return cli_duration_parse(value, &cli->idle_ms);
+	case CLI_RETURN:
+		return cli_duration_parse(value, &cli->return_ms);
 	case CLI_FROM:
 		cli->from = value;
 		return true;

@@ -247,6 +247,40 @@ Test(dp_overload, a_copy_whose_answer_would_be_503_now_gets_nothing)
 	cr_expect_eq(bed_count(&bed, DP_STAT_rx_duplicates_answered), 1);
 }
 
+// A drain finishes what has begun: copies of what was answered, and bodies.
+Test(dp_overload, a_drain_refuses_only_what_begins)
+{
+	// POST /up/x with Block1 of number 0 and 1, more to come, and one byte.
+	uint8_t block[] = {COAP_POST, 0xb2, 'u', 'p', 0x01, 'x', 0xd1, 0x03, 0x0e, 0xff, 'a'};
+	struct bed_request known;
+	uint64_t piv;
+
+	cr_assert(served(COAP_CON, "echo"));
+	known = request;
+	dp_drain(bed.dp, 100);
+	post(COAP_CON, "echo");
+	cr_expect(answered(COAP_SERVICE_UNAVAILABLE));
+	post(COAP_NON, "up/x");
+	cr_expect(answered(COAP_SERVICE_UNAVAILABLE));
+	for (unsigned number = 0; number < 2; number++) {
+		block[8] = (uint8_t)(number << 4 | 0x0e);
+		piv = next_piv++;
+		bed_seal(&device, &request, COAP_CON, piv, piv, block, sizeof(block));
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		cr_expect_eq(answered(COAP_SERVICE_UNAVAILABLE), !number);
+	}
+	cr_assert_not_null(bed_upstream_take(&bed, &held[held_count]), "the second block goes on");
+	held_count++;
+	cr_expect_eq(bed_count(&bed, DP_STAT_drain_refused), 3);
+	bed_later(&bed, DP_ANSWER_RESEND_MS);
+	request = known;
+	send_again();
+	cr_expect(answered(COAP_CHANGED), "a copy gets its answer");
+	dp_drain(bed.dp, 0);
+	cr_expect(served(COAP_CON, "echo"));
+}
+
 Test(dp_overload, a_non_that_was_dropped_is_new_when_it_comes_again)
 {
 	struct bed_request dropped;

@@ -150,7 +150,17 @@ static void fake_shutdown(void *arg, struct ctl_request *req)
 	ctl_request_end(req);
 }
 
+static struct ctl_drain asked_drain;
+
+static void fake_drain(void *arg, struct ctl_request *req, const struct ctl_drain *drain)
+{
+	asked_drain = *drain;
+	ctl_reply_drained(req, 7, 2);
+}
+
 static struct ctl_ops ops = {
+	.drain = fake_drain,
+	.undrain = fake_shutdown,
 	.status = fake_status,
 	.stats = fake_stats,
 	.device_import = fake_import,
@@ -483,14 +493,37 @@ Test(ctl_verbs, shutdown)
 	cr_expect_eq(asked, 1);
 }
 
+Test(ctl_verbs, drain)
+{
+	client_request(client, 1, "drain");
+	expect(1, "ok");
+	cr_expect_eq(reply_uint(&reply, "under_way"), 7);
+	cr_expect_eq(reply_uint(&reply, "left"), 2);
+	cr_expect(asked_drain.timeout_s == 60 && asked_drain.return_s == 60 && !asked_drain.stop);
+	struct ctl_writer *request = client_begin(2, "drain");
+	ctl_put_uint(request, "timeout", 0);
+	ctl_put_uint(request, "return", 86400);
+	ctl_put_bool(request, "stop", true);
+	client_send(client, NULL, 0);
+	expect(2, "ok");
+	cr_expect(asked_drain.timeout_s == 0 && asked_drain.return_s == 86400 && asked_drain.stop);
+	ctl_put_uint(client_begin(3, "drain"), "return", 0);
+	client_send(client, NULL, 0);
+	expect(3, "bad-request");
+	client_request(client, 4, "undrain");
+	expect_end(4);
+	cr_expect_eq(asked, 1);
+}
+
 Test(ctl_verbs, what_the_daemon_lacks_is_unsupported)
 {
 	static const char *const named[] = {"device show", "device remove", "upstream show"};
-	static const char *const plain[] = {"status", "device list", "shutdown", "device add"};
+	static const char *const plain[] = {
+		"status", "device list", "shutdown", "device add", "drain", "undrain"};
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	ops = (struct ctl_ops){.status = NULL};
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		client_request(client, 1, plain[i]);
 		expect(1, "unsupported");
 	}

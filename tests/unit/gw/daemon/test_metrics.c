@@ -320,9 +320,9 @@ Test(metrics, readiness_is_ports_and_no_stop)
 	cr_expect_not_null(strstr(text, "\npostern_ready 0\n"));
 	cr_expect_not_null(strstr(text, "\npostern_port_link_up{port=\"wan0\"} 0\n"));
 	gateway.metrics = metrics;
-	metrics_drain(&gateway);
+	metrics_drain(&gateway, true);
 	cr_expect_eq(answered("/readyz", NULL, 1), 503);
-	cr_expect_str_eq(text, "stopping\nthe link is down: port wan0\n");
+	cr_expect_str_eq(text, "draining\nthe link is down: port wan0\n");
 	gateway.metrics = NULL;
 	gateway.port[0].link_down = false;
 }
