@@ -118,8 +118,9 @@ static int szx_for(const struct body_answer *answer, const struct body_request *
 	if (blocks.max_age == 60) // which is not written; that of later blocks is
 		blocks.max_age = 59;
 	part.has_block2 = part.has_size2 = true;
-	part.block2 = (struct coap_block){.num = COAP_BLOCK_NUM_MAX};
-	part.size2 = UINT32_MAX;
+	size_t last = blocks.payload_len / COAP_BLOCK_SIZE_MIN;
+	part.block2.num = (uint32_t)(last < COAP_BLOCK_NUM_MAX ? last : COAP_BLOCK_NUM_MAX);
+	part.size2 = (uint32_t)blocks.payload_len;
 	size_t head = head_len(&blocks, &part) + 1;
 	size_t left = head < room ? room - head : 0;
 	int szx = coap_szx_within(left < payload_max ? left : payload_max);
