@@ -20,6 +20,18 @@ size_t body_bytes_room(const struct body_bytes *bytes, size_t len)
 	return room;
 }
 
+size_t body_bytes_most(size_t memory, size_t beside)
+{
+	struct body_bytes bytes = {0};
+	size_t next = body_bytes_room(&bytes, 1);
+
+	while (next + beside <= memory) {
+		bytes.room = next;
+		next = body_bytes_room(&bytes, next + 1);
+	}
+	return bytes.room;
+}
+
 static bool mapped(size_t room)
 {
 	return room >= BODY_BYTES_MAPPED;

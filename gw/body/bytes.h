@@ -21,6 +21,8 @@ struct body_bytes {
 
 // The room that so many bytes will have if they grow from what they are.
 size_t body_bytes_room(const struct body_bytes *bytes, size_t len);
+// The most bytes whose room takes no more than `memory`, together with so many beside it.
+size_t body_bytes_most(size_t memory, size_t beside);
 // Grows the room to body_bytes_room(len). false: there is no memory, and nothing has changed.
 bool body_bytes_grow(struct body_bytes *bytes, size_t len) __attribute__((warn_unused_result));
 // Adds bytes, for which there is room.

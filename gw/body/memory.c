@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVICTIONS_MAX 1024                                                    // for one request
-#define STRUCT_BYTES  (sizeof(struct body) + sizeof(struct body_holder) + 64) // and malloc's
+#define EVICTIONS_MAX 1024 // for one request
 
 // Who gives way to a holder that then has so many bytes, or NULL.
 static struct body *victim_of(struct body_table *table, const struct body_holder *holder,
@@ -83,7 +82,7 @@ bool body_grow(struct body_table *table, struct body *body, size_t len)
 struct body *body_new(struct body_table *table, const struct body_request *r, size_t len)
 {
 	const struct body_bytes none = {0};
-	size_t all = STRUCT_BYTES + (len ? body_bytes_room(&none, len) : 0);
+	size_t all = BODY_STRUCT_BYTES + (len ? body_bytes_room(&none, len) : 0);
 	struct body_holder *holder = body_holder_get(table, r->context, r->generation);
 	struct body *body = NULL;
 
@@ -106,8 +105,8 @@ struct body *body_new(struct body_table *table, const struct body_request *r, si
 	if (!body)
 		body_count(table, BODY_STAT_no_memory);
 	if (body) {
-		body_holder_add(table, holder, STRUCT_BYTES);
-		body->charged = STRUCT_BYTES;
+		body_holder_add(table, holder, BODY_STRUCT_BYTES);
+		body->charged = BODY_STRUCT_BYTES;
 		body->code = r->code;
 		body->route = r->route;
 		memcpy(body->key, r->key, sizeof(body->key));

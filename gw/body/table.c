@@ -324,6 +324,7 @@ struct body_table *body_table_create(const struct body_config *config)
 		return NULL;
 	table->config = *config;
 	table->mask = chains - 1;
+	table->largest = body_bytes_most(config->memory / 2, BODY_STRUCT_BYTES);
 	TAILQ_INIT(&table->delivered);
 	TAILQ_INIT(&table->idle);
 	for (unsigned i = 0; i < BODY_CLASSES; i++)

@@ -32,6 +32,7 @@ struct body_table {
 	uint64_t stat[BODY_STAT_COUNT];   // atomic: others read
 	uint64_t now_ms;                  // of the last call that knew it
 	size_t used;                      // bytes, at most config.memory
+	size_t largest;                   // bytes of a body that a device can have alone
 	struct body_list delivered, idle; // the longest unused first
 	uint64_t class_map[BODY_CLASSES / 64];
 	struct body_holder_list class[BODY_CLASSES];
@@ -43,6 +44,9 @@ static inline void body_count(struct body_table *table, enum body_stat stat)
 {
 	__atomic_store_n(&table->stat[stat], table->stat[stat] + 1, __ATOMIC_RELAXED);
 }
+
+// What a body is charged beside its bytes; malloc's, too.
+#define BODY_STRUCT_BYTES (sizeof(struct body) + sizeof(struct body_holder) + 64)
 
 // The holder of this context. One of an earlier generation loses its bodies and becomes this one's.
 // NULL: there is none, or the generation is over.

@@ -38,23 +38,33 @@ static enum body_action broken(struct body_table *table, struct body *body,
 	return incomplete(table, reply, diagnostic);
 }
 
+// A body for which there will never be memory is as one beyond max_body.
+static uint64_t body_most(const struct body_table *table, const struct body_limits *limits)
+{
+	return limits->max_body < table->largest ? limits->max_body : table->largest;
+}
+
 static enum body_action too_large(
 	struct body_table *table, const struct body_limits *limits, struct body_reply *reply)
 {
+	uint64_t most = body_most(table, limits);
+
 	body_count(table, BODY_STAT_too_large);
 	refuse(reply, COAP_REQUEST_ENTITY_TOO_LARGE, NULL);
 	reply->has_size1 = true;
-	reply->size1 = limits->max_body < UINT32_MAX ? (uint32_t)limits->max_body : UINT32_MAX;
+	reply->size1 = most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
 	return BODY_REFUSE;
 }
 
 // 2^20 blocks of this size are as many as there are numbers for.
-static bool exceeds(const struct body_request *r, const struct body_limits *limits, uint64_t len)
+static bool exceeds(const struct body_table *table, const struct body_request *r,
+	const struct body_limits *limits, uint64_t len)
 {
+	uint64_t most = body_most(table, limits);
 	uint64_t numbered = ((uint64_t)COAP_BLOCK_NUM_MAX + 1) * coap_block_size(r->block1.szx);
 
-	return (r->has_size1 && (r->size1 > limits->max_body || r->size1 > numbered)) ||
-		len > limits->max_body || (r->block1.more && r->block1.num == COAP_BLOCK_NUM_MAX);
+	return (r->has_size1 && (r->size1 > most || r->size1 > numbered)) || len > most ||
+		(r->block1.more && r->block1.num == COAP_BLOCK_NUM_MAX);
 }
 
 // 2.31 with the NUM of the block, and blocks that are at most as large as the device takes them.
@@ -113,7 +123,7 @@ static enum body_action first(struct body_table *table, const struct body_reques
 		return len <= limits->max_body ? BODY_FORWARD : too_large(table, limits, reply);
 	if (len != coap_block_size(r->block1.szx))
 		return refuse(reply, COAP_BAD_REQUEST, "Not a block of this size");
-	if (exceeds(r, limits, len))
+	if (exceeds(table, r, limits, len))
 		return too_large(table, limits, reply);
 	struct body *body = body_new(table, r, len);
 
@@ -187,7 +197,7 @@ static enum body_action add(struct body_table *table, const struct body_request 
 	}
 	if (at > body->bytes.len)
 		return broken(table, body, reply, "Not the next block");
-	if (exceeds(r, limits, end)) {
+	if (exceeds(table, r, limits, end)) {
 		body_drop(table, body);
 		return too_large(table, limits, reply);
 	}

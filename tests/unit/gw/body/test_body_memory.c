@@ -88,7 +88,7 @@ Test(body_memory, charged_is_what_is_there_and_not_what_is_promised)
 {
 	struct ask ask = of(1, "a");
 
-	ask.size1 = 32 << 20;
+	ask.size1 = 65536;
 	bed_block(&bed, ask, BYTES, BODY_MOST, 0, 6);
 	cr_assert(eq(u8, bed.reply.code, COAP_CONTINUE));
 	cr_assert(body_stat(bed.table, BODY_STAT_bytes) < 4096);
@@ -96,9 +96,28 @@ Test(body_memory, charged_is_what_is_there_and_not_what_is_promised)
 
 Test(body_memory, a_device_holds_at_most_half)
 {
-	cr_assert(not(begin(of(1, "a"), 200)));
+	cr_assert(begin(of(1, "a"), 40));
+	cr_assert(not(begin(of(1, "b"), 100)));
 	cr_assert(eq(u8, bed.reply.code, COAP_SERVICE_UNAVAILABLE));
+	cr_assert(is_there(of(1, "a"), 40));
+}
+
+// Waiting would not help.
+Test(body_memory, a_body_that_never_fits_is_too_large)
+{
+	struct ask ask = of(1, "a");
+
+	cr_assert(begin(ask, 64));
+	cr_assert(not(begin(ask, 200)));
+	cr_assert(eq(u8, bed.reply.code, COAP_REQUEST_ENTITY_TOO_LARGE));
 	cr_assert(eq(u64, body_stat(bed.table, BODY_STAT_bytes), 0));
+	uint32_t most = bed.reply.size1;
+
+	ask.size1 = most;
+	cr_assert(begin(ask, most / 1024));
+	ask.size1 = most + 1;
+	bed_block(&bed, ask, BYTES, BODY_MOST, 0, 6);
+	cr_assert(eq(u8, bed.reply.code, COAP_REQUEST_ENTITY_TOO_LARGE));
 }
 
 // Devices 1 to count begin a body of so many blocks each.

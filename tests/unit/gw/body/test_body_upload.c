@@ -296,6 +296,8 @@ Test(body_upload, size1_beyond_the_last_number_is_4_13_at_the_first_block)
 {
 	struct ask ask = put;
 
+	bed_fini(&bed);
+	bed_init(&bed, 64 << 20, 4);
 	bed.limits.max_body = 64 << 20;
 	ask.size1 = (16 << 20) + 1;
 	cr_assert(eq(int, bed_block(&bed, ask, BYTES, 40, 0, 0), BODY_REFUSE));
@@ -308,13 +310,16 @@ Test(body_upload, size1_beyond_the_last_number_is_4_13_at_the_first_block)
 Test(body_upload, no_memory_is_5_03_with_max_age)
 {
 	struct bed small;
+	struct body_claim claim = {0}; // of an answer of the same device
 
-	bed_init(&small, 4096, 4);
+	bed_init(&small, 8192, 4);
+	cr_assert(body_claim(small.table, &claim, put.context, put.generation, 2048));
 	cr_assert(eq(int, bed_block(&small, put, BYTES, 4096, 0, 6), BODY_REFUSE));
 	cr_assert(eq(u8, small.reply.code, COAP_CONTINUE));
 	cr_assert(eq(int, bed_block(&small, put, BYTES, 4096, 1, 6), BODY_REFUSE));
 	cr_assert(eq(u8, small.reply.code, COAP_SERVICE_UNAVAILABLE));
 	cr_assert(small.reply.has_max_age && small.reply.max_age);
+	body_unclaim(small.table, &claim);
 	cr_assert(eq(u64, body_stat(small.table, BODY_STAT_bytes), 0));
 	cr_assert(eq(u64, body_stat(small.table, BODY_STAT_no_memory), 1));
 	bed_fini(&small);
