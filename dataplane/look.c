@@ -32,9 +32,9 @@ static void look_free(struct dp_look *look)
 static struct dp_look *look_make(unsigned workers, const struct dp_look_conf *conf)
 {
 	struct dp_look *look = calloc(1, sizeof(*look) + workers * sizeof(look->worker[0]));
-	bool made = look != NULL;
+	bool made = true;
 
-	if (!made)
+	if (!look)
 		return NULL;
 	look->plain = conf->plain;
 	look->has_port = conf->has_port;

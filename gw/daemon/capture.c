@@ -178,7 +178,7 @@ void verb_capture(void *arg, struct ctl_request *req, const struct ctl_capture *
 		capture_begin(capture);
 		return;
 	}
-	strcpy(capture->show.name, asked->device);
+	memcpy(capture->show.name, asked->device, sizeof(capture->show.name));
 	capture->show.job.done = found;
 	store_show_job_init(&capture->show);
 	store_thread_submit(daemon->store_thread, &capture->show.job);

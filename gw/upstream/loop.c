@@ -149,7 +149,7 @@ static void drain_follow(struct up_loop *loop)
 		return;
 	loop->draining = true;
 	for (unsigned i = 0; i < up->count; i++)
-		loop->until[i] = loop->taken[i] + rte_ring_count(up->port[i].requests);
+		loop->until[i] = loop->taken[i] + dp_ring_count(up->port[i].requests);
 }
 
 static bool is_drained(const struct up_loop *loop)
