@@ -29,12 +29,12 @@ struct dp {
 	unsigned loop_count;
 	struct dp_loop *upstream[DP_LOOPS_MAX];
 	struct rte_rcu_qsbr *qsbr;
-	const struct dp_policy *policy;      // atomic: workers read
-	uint64_t policy_token;               // of the grace period of the one before
-	struct dp_look *look[DP_LOOK_COUNT]; // atomic: workers read
-	struct dp_look *looks_ending;        // until no worker holds them
-	struct dp_copy_ring *look_oldest;    // of dp_look_peek()
-	uint32_t run;                        // atomic: workers read
+	const struct dp_policy *policy;                  // atomic: workers read
+	uint64_t policy_token;                           // of the grace period of the one before
+	struct dp_look *look[DP_LOOK_COUNT];             // atomic: workers read
+	struct dp_look *looks_ending;                    // until no worker holds them
+	struct dp_copy_ring *look_oldest[DP_LOOK_COUNT]; // of dp_look_peek()
+	uint32_t run;                                    // atomic: workers read
 	struct dp_doorbell bell;
 	bool running;
 	uint16_t mtu;

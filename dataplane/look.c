@@ -41,6 +41,9 @@ static struct dp_look *look_make(unsigned workers, const struct dp_look_conf *co
 	look->port_id = conf->port_id;
 	look->context = conf->context;
 	look->generation = conf->generation;
+	look->source_family = conf->source_family;
+	memcpy(look->source, conf->source, sizeof(look->source));
+	look->left = conf->packets;
 	look->worker_count = workers;
 	for (unsigned i = 0; i < workers; i++) {
 		look->worker[i].ring = dp_copy_ring_create(ring_bytes(workers));
@@ -96,36 +99,50 @@ bool dp_look_turn(struct dp *dp)
 	return dp->looks_ending != NULL;
 }
 
-// The ring with the oldest record, or NULL.
-static struct dp_copy_ring *oldest(struct dp *dp, const struct dp_copy **copy)
+// The ring with the oldest record, and that, or NULL. All records begin with their time.
+static struct dp_copy_ring *oldest(struct dp *dp, enum dp_look_kind kind, const uint64_t **record)
 {
-	struct dp_look *look = dp->look[DP_LOOK_CAPTURE];
+	struct dp_look *look = dp->look[kind];
 	struct dp_copy_ring *found = NULL;
 	uint32_t len;
 
-	*copy = NULL;
+	*record = NULL;
 	for (unsigned i = 0; look && i < look->worker_count; i++) {
-		const struct dp_copy *first = dp_copy_ring_peek(look->worker[i].ring, &len);
+		const uint64_t *tsc = dp_copy_ring_peek(look->worker[i].ring, &len);
 
-		if (first && (!*copy || first->tsc < (*copy)->tsc)) {
-			*copy = first;
+		if (tsc && (!*record || *tsc < **record)) {
+			*record = tsc;
 			found = look->worker[i].ring;
 		}
 	}
 	return found;
 }
+_Static_assert(!offsetof(struct dp_copy, tsc) && !offsetof(struct dp_trace_event, tsc), "in front");
 
 const struct dp_copy *dp_look_peek(struct dp *dp)
 {
-	const struct dp_copy *copy;
+	const uint64_t *record;
 
-	dp->look_oldest = oldest(dp, &copy);
-	return copy;
+	dp->look_oldest[DP_LOOK_CAPTURE] = oldest(dp, DP_LOOK_CAPTURE, &record);
+	return (const struct dp_copy *)record;
 }
 
 void dp_look_pop(struct dp *dp)
 {
-	dp_copy_ring_pop(dp->look_oldest);
+	dp_copy_ring_pop(dp->look_oldest[DP_LOOK_CAPTURE]);
+}
+
+const struct dp_trace_event *dp_look_trace_peek(struct dp *dp)
+{
+	const uint64_t *record;
+
+	dp->look_oldest[DP_LOOK_TRACE] = oldest(dp, DP_LOOK_TRACE, &record);
+	return (const struct dp_trace_event *)record;
+}
+
+void dp_look_trace_pop(struct dp *dp)
+{
+	dp_copy_ring_pop(dp->look_oldest[DP_LOOK_TRACE]);
 }
 
 uint64_t dp_look_lost(const struct dp *dp, enum dp_look_kind kind)

@@ -10,11 +10,14 @@
 
 // What is looked at. Read during the call only.
 struct dp_look_conf {
-	bool plain;          // opened messages in the place of frames
-	bool has_port;       // of one port only: ...
-	uint16_t port_id;    // ... this one
-	uint32_t context;    // of one device only: its context, or DP_INDEX_NONE
-	uint32_t generation; // of the context
+	bool plain;            // opened messages in the place of frames
+	bool has_port;         // of one port only: ...
+	uint16_t port_id;      // ... this one
+	uint32_t context;      // of one device only: its context, or DP_INDEX_NONE
+	uint32_t generation;   // of the context
+	uint8_t source_family; // a trace: of this address only; 0: of any
+	uint8_t source[16];
+	uint32_t packets; // a trace: of so many
 };
 
 // Begins a look: from their next turn on workers copy into rings that are made here. One of a kind
@@ -28,6 +31,9 @@ bool dp_look_turn(struct dp *dp);
 // The oldest copy of all workers, or NULL. It stays in place until dp_look_pop() or dp_look_end().
 const struct dp_copy *dp_look_peek(struct dp *dp);
 void dp_look_pop(struct dp *dp);
+// The same for the oldest event of a trace.
+const struct dp_trace_event *dp_look_trace_peek(struct dp *dp);
+void dp_look_trace_pop(struct dp *dp);
 // Copies for which the rings of a look had no room.
 uint64_t dp_look_lost(const struct dp *dp, enum dp_look_kind kind);
 

@@ -10,6 +10,7 @@
 #ifndef POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 #define POSTERN_DATAPLANE_SHARED_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,12 +55,14 @@ struct dp_request {
 	uint8_t code;          // inner code, a method
 	uint8_t family;        // 4 or 6
 	uint8_t remote_addr[16]; // IPv4 in the first 4 bytes
+	bool traced;             // the loop leaves a struct dp_trace_upstream, see look.h
 };
 
 // The answer, an OSCORE plaintext: code, class E options, payload. Written by the upstream loop
 // before it pushes the handle back.
 struct dp_response {
 	uint16_t len; // bytes of the plaintext, at least 1, at most the request's response_max
+	bool told;    // of a traced request: a struct dp_trace_upstream is where its body was
 };
 
 // The shared half. Two buffers stand behind it: one for the token and the request's body, one for

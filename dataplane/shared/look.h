@@ -13,6 +13,7 @@
 
 enum dp_look_kind {
 	DP_LOOK_CAPTURE, // copies of frames, or of opened messages
+	DP_LOOK_TRACE,   // what happens to packets, stage by stage
 	DP_LOOK_COUNT,
 };
 
@@ -31,9 +32,12 @@ struct dp_look_worker {
 struct dp_look {
 	bool plain; // opened messages in the place of frames
 	bool has_port;
-	uint16_t port_id;     // if has_port: of this one only
-	uint32_t context;     // DP_INDEX_NONE: of all devices and all else
-	uint32_t generation;  // of the context
+	uint16_t port_id;      // if has_port: of this one only
+	uint32_t context;      // DP_INDEX_NONE: of all devices and all else
+	uint32_t generation;   // of the context
+	uint8_t source_family; // of this address only: 4 or 6; 0: of any
+	uint8_t source[16];
+	int32_t left;         // atomic: packets whose trace has yet to begin
 	uint64_t token;       // main's: of the grace period
 	struct dp_look *next; // main's: of those that end
 	unsigned worker_count;
@@ -59,5 +63,51 @@ struct dp_copy {
 	uint8_t bytes[];
 };
 _Static_assert(sizeof(struct dp_copy) == 64, "a cache line");
+
+// What a trace tells: one of these for each step of a packet. Written by the worker, read by main.
+enum dp_trace_step {
+	DP_TRACE_RECEIVED, // endpoint, len
+	DP_TRACE_STAGE,    // stage, stat: what it counted
+	DP_TRACE_ROUTED,   // route, code: of the request; error: what it is refused with
+	DP_TRACE_ANSWERED, // code, len: of the plaintext
+	DP_TRACE_RETURNED, // upstream
+};
+
+// What an upstream loop did with a request that is traced: it writes that in the place of the
+// request's body, which nobody needs any more.
+struct dp_trace_upstream {
+	char server[80]; // its name; "": none was asked
+	uint32_t queued_ms;
+	uint32_t total_ms; // since the receipt
+	uint16_t status;   // of HTTP; 0: none
+	uint16_t tries;
+	char error[24]; // of the HTTP client; "": none
+};
+
+#define DP_TRACE_STATS 6
+
+struct dp_trace_event {
+	uint64_t tsc;
+	uint64_t piv;        // of the request, if context is not DP_INDEX_NONE
+	uint32_t number;     // of the packet, from 1 on; 0: the one with this context and piv
+	uint32_t context;    // from the look-up on
+	uint32_t generation; // of the context
+	int32_t route;       // as dp_route_find() says
+	uint16_t worker;
+	uint16_t port_id;
+	uint16_t mid;
+	uint16_t len;
+	uint8_t step;  // enum dp_trace_step
+	uint8_t stage; // enum dp_stage
+	uint8_t type;  // of CoAP
+	uint8_t code;
+	uint8_t error;
+	bool passed; // the stage kept it
+	bool last;   // nothing more comes of this packet
+	uint8_t stats;
+	uint8_t stat[DP_TRACE_STATS]; // enum dp_stat
+	uint8_t endpoint[DP_ENDPOINT_LEN];
+	struct dp_trace_upstream upstream;
+};
 
 #endif

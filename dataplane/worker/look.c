@@ -3,7 +3,8 @@
 #include "dataplane/worker/look.h"
 
 #include "dataplane/port/headers.h"
-#include "dataplane/worker/send.h"
+#include "dataplane/worker/look_match.h"
+#include "dataplane/worker/trace.h"
 
 #include <rte_ethdev.h>
 
@@ -38,31 +39,6 @@ static void endpoint_learn(struct dp_look_worker *of, const struct dp_flow *flow
 	of->endpoint_count = RTE_MIN(of->endpoint_count + 1, (unsigned)DP_LOOK_ENDPOINTS);
 }
 
-// Whether a message that was classified names the device that is looked at. Nothing is verified.
-static bool names_context(const struct dp_worker *w, const struct dp_look *look,
-	const struct pkt_vec *vec, unsigned slot)
-{
-	const uint8_t *coap =
-		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
-	struct osc_option option;
-	struct dp_context_key key;
-	struct coap_msg msg;
-
-	if (coap_msg_parse_max(&msg, coap, vec->net[slot].coap_len, DP_OUTER_OPTIONS_MAX) !=
-			COAP_OK ||
-		msg.body.oscore_count != 1 ||
-		osc_option_parse(&option, msg.body.oscore, msg.body.oscore_len) != OSC_OPTION_OK ||
-		!option.has_kid)
-		return false;
-	if (!dp_context_possible(
-		    w->contexts, option.kid_len, option.has_kid_context, option.kid_context_len))
-		return false;
-	dp_context_key_make(w->contexts, &key, option.kid, option.kid_len, option.has_kid_context,
-		option.kid_context, option.kid_context_len);
-	return dp_names_find(&w->contexts->names, &key) == look->context &&
-		dp_context_live(&w->contexts->context[look->context]) == look->generation;
-}
-
 static bool wanted_in(const struct dp_worker *w, struct dp_look *look, const struct pkt_vec *vec,
 	unsigned slot, bool coap)
 {
@@ -74,7 +50,7 @@ static bool wanted_in(const struct dp_worker *w, struct dp_look *look, const str
 		return true;
 	if (!coap)
 		return false;
-	if (names_context(w, look, vec, slot))
+	if (dp_look_names(w, look, vec, slot))
 		return true;
 	pkt_flow(vec, slot, &flow); // its ACKs
 	return endpoint_known(mine(w, look), (const uint8_t *)&flow);
@@ -303,6 +279,8 @@ void dp_look_answers(struct dp_worker *w, const uint8_t *ready, unsigned n)
 {
 	struct dp_look *look = w->look[DP_LOOK_CAPTURE];
 
+	if (w->look[DP_LOOK_TRACE])
+		dp_trace_answers(w, ready, n);
 	if (!look || !look->plain)
 		return;
 	for (unsigned r = 0; r < n; r++)

@@ -222,7 +222,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	bytes_copy(buf, msg->token, msg->token_len);
 	memcpy(buf + msg->token_len, plaintext + 1, body_len);
 	shared->abandoned = 0;
-	shared->response.len = 0;
+	shared->response = (struct dp_response){0};
 	shared->request = (struct dp_request){
 		.piv = option->piv,
 		.fingerprint = ctx->fingerprint,
@@ -242,6 +242,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.body_len = body_len,
 		.code = plaintext[0],
 		.family = x->flow.family,
+		.traced = w->tracing,
 	};
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
 }

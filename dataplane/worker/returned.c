@@ -6,6 +6,7 @@
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
+#include "dataplane/worker/trace.h"
 
 #include <assert.h>
 
@@ -24,6 +25,8 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 		return 0;
 	uint64_t start = rte_rdtsc();
 
+	if (unlikely(w->look[DP_LOOK_TRACE]))
+		dp_trace_returned(w, handles, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct dp_shared *shared = dp_shared_get(&w->exchanges->shared, handles[i]);
 

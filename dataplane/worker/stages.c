@@ -6,7 +6,9 @@
 #include "dataplane/worker/receive.h"
 #include "dataplane/worker/replay.h"
 #include "dataplane/worker/request.h"
+#include "dataplane/worker/seal.h"
 #include "dataplane/worker/shed.h"
+#include "dataplane/worker/trace.h"
 
 #include <assert.h>
 
@@ -30,9 +32,11 @@ static const struct {
 	{dp_request, DP_STAGE_inner, true},
 };
 
-// The same while somebody looks.
-static void run_looked(struct dp_worker *w, struct pkt_vec *vec, bool handed)
+// The same while somebody looks; for a packet that is traced it is alone.
+static void run_watched(struct dp_worker *w, struct pkt_vec *vec, bool handed)
 {
+	unsigned slot = vec->live[0];
+
 	for (unsigned i = 0; i < RTE_DIM(stages) && vec->n; i++) {
 		unsigned n = vec->n;
 
@@ -41,8 +45,38 @@ static void run_looked(struct dp_worker *w, struct pkt_vec *vec, bool handed)
 		dp_look_stage(w, vec, stages[i].measured_as);
 		uint64_t start = rte_rdtsc();
 
+		if (w->tracing)
+			dp_trace_stage_begin(w, vec, slot, stages[i].measured_as);
 		stages[i].run(w, vec);
 		dp_stage_end(w, stages[i].measured_as, start, n);
+		if (w->tracing)
+			dp_trace_stage_end(w, vec, slot, stages[i].measured_as);
+	}
+}
+
+// Splits a burst: each packet that is traced passes alone, so that what is counted meanwhile is of
+// it. Answers are sealed in between, as they are between bursts: copies find them.
+static void run_looked(struct dp_worker *w, struct pkt_vec *vec, bool handed)
+{
+	uint8_t all[DP_BURST];
+	unsigned count = vec->n;
+	bool traced[DP_BURST];
+
+	for (unsigned i = 0; i < count; i++) {
+		all[i] = vec->live[i];
+		traced[i] = dp_trace_wants(w, vec, all[i], handed);
+	}
+	for (unsigned i = 0; i < count;) {
+		vec->n = 0;
+		w->tracing = traced[i] && dp_trace_begin(w, vec, all[i], handed);
+		do
+			vec->live[vec->n++] = all[i++];
+		while (!w->tracing && i < count && !traced[i]);
+		run_watched(w, vec, handed);
+		if (!w->tracing && i == count)
+			continue;
+		dp_answers_flush(w);
+		w->tracing = false;
 	}
 }
 

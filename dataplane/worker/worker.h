@@ -223,9 +223,12 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_policy *policy;      // *current_policy, read again each turn
-	struct dp_look *look[DP_LOOK_COUNT]; // the same of current_looks; NULL: nobody looks
-	bool looked;                         // somebody does
+	const struct dp_policy *policy;       // *current_policy, read again each turn
+	struct dp_look *look[DP_LOOK_COUNT];  // the same of current_looks; NULL: nobody looks
+	bool tracing;                         // a packet that is traced is alone in the burst
+	uint32_t trace_number;                // of it; 0: another worker began it
+	uint64_t trace_before[DP_STAT_COUNT]; // counters in front of a stage
+	bool looked;                          // somebody does
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;

@@ -16,6 +16,10 @@
 #define CTL_CAPTURE_COUNT        1000000000 // frames of a capture, at most
 #define CTL_CAPTURE_TIME         86400      // seconds of one, at most
 #define CTL_CAPTURE_TIME_DEFAULT 60
+#define CTL_TRACE_COUNT          100 // packets of a trace, at most
+#define CTL_TRACE_COUNT_DEFAULT  10
+#define CTL_TRACE_TIME           3600 // seconds of one, at most
+#define CTL_TRACE_TIME_DEFAULT   60
 #define CTL_SERVER_MAX           2048 // bytes of a server's URL
 
 // Limits of the server.

@@ -422,6 +422,40 @@ static void on_config_diff(void *arg, struct ctl_request *req, const struct ctl_
 		unsupported(req);
 }
 
+static void on_trace(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { DEVICE, SOURCE, PACKETS, SECONDS, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
+		[SOURCE] = {"source", CTL_CBOR_BYTES, .min = 4, .max = 16},
+		[PACKETS] = {"count", CTL_CBOR_UINT, .min = 1, .max = CTL_TRACE_COUNT},
+		[SECONDS] = {"seconds", CTL_CBOR_UINT, .min = 1, .max = CTL_TRACE_TIME},
+	};
+	const struct ctl_ops *ops = arg;
+	struct ctl_trace asked = {
+		.count = CTL_TRACE_COUNT_DEFAULT, .seconds = CTL_TRACE_TIME_DEFAULT};
+
+	if (!ctl_args_read(req, map, args, COUNT) ||
+		!ctl_arg_name(req, &args[DEVICE], asked.device))
+		return;
+	if (args[SOURCE].given) {
+		asked.source_len = args[SOURCE].item.value;
+		memcpy(asked.source, args[SOURCE].item.data, asked.source_len);
+	}
+	if (args[PACKETS].given)
+		asked.count = args[PACKETS].item.value;
+	if (args[SECONDS].given)
+		asked.seconds = args[SECONDS].item.value;
+	if (args[DEVICE].given == args[SOURCE].given ||
+		(asked.source_len && asked.source_len != 4 && asked.source_len != 16))
+		ctl_request_error(
+			req, CTL_BAD_REQUEST, "either device, or source with 4 or 16 bytes");
+	else if (ops->trace)
+		ops->trace(ops->arg, req, &asked);
+	else
+		unsupported(req);
+}
+
 // The reply comes before the first event.
 static void on_events(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
@@ -510,6 +544,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{"reload", CTL_ADMIN, false, on_reload, "read the configuration again"},
 	{"config diff", CTL_ADMIN, false, on_config_diff,
 		"what differs between a file and the configuration in use"},
+	{"trace", CTL_OPERATE, false, on_trace, "what happens to packets, stage by stage"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"drain", CTL_OPERATE, false, on_drain, "take no new requests, and finish those under way"},
 	{"undrain", CTL_OPERATE, false, on_undrain, "take requests again"},

@@ -94,6 +94,15 @@ struct ctl_drain {
 #define CTL_DRAIN_RETURN_S  60
 #define CTL_DRAIN_MAX_S     86400
 
+// Whose packets are traced: of a device, or of an address.
+struct ctl_trace {
+	char device[DEVICE_NAME_MAX + 1];
+	uint8_t source_len; // 4 or 16; 0: none
+	uint8_t source[16];
+	uint64_t count;
+	uint64_t seconds;
+};
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -145,6 +154,8 @@ struct ctl_ops {
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()
 	void (*undrain)(void *arg, struct ctl_request *req);
+	// A reply for each step of a packet, and a last one with why it ended.
+	void (*trace)(void *arg, struct ctl_request *req, const struct ctl_trace *asked);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;

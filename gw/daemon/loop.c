@@ -14,6 +14,7 @@
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
+#include "gw/daemon/trace.h"
 #include "gw/daemon/upstreams.h"
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
@@ -100,6 +101,7 @@ void daemon_run(struct daemon *daemon)
 		soon = reserve_turn(daemon->reserve);
 		soon |= capture_turn(daemon);
 		soon |= drain_turn(daemon);
+		soon |= trace_turn(daemon);
 		disk_turn(daemon);
 		link_turn(daemon);
 		reloading = reload_turn(daemon);

@@ -10,6 +10,7 @@
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/trace.h"
 #include "gw/daemon/watchdog.h"
 #include "gw/os/eal.h"
 #include "gw/os/log.h"
@@ -145,6 +146,7 @@ int daemon_stop(struct daemon *daemon)
 	reserve_free(daemon->reserve);
 	capture_stop(daemon);
 	reload_stop(daemon);
+	trace_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)

@@ -10,6 +10,7 @@
 #include "gw/daemon/stats.h"
 #include "gw/daemon/status.h"
 #include "gw/daemon/store_verbs.h"
+#include "gw/daemon/trace.h"
 #include "gw/daemon/upstream_verbs.h"
 #include "gw/os/log.h"
 
@@ -44,6 +45,7 @@ void verbs_init(struct daemon *daemon)
 		.config_diff = verb_config_diff,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
+		.trace = verb_trace,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

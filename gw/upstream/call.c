@@ -2,6 +2,7 @@
 
 #include "gw/upstream/call.h"
 
+#include "dataplane/shared/look.h"
 #include "gw/map/error_codes.h"
 #include "gw/map/response.h"
 #include "gw/os/log.h"
@@ -86,6 +87,28 @@ void up_call_log_as(struct up_call *call, const struct up_call *other)
 	call->batch_size = other->batch_size;
 }
 
+// Leaves what became of a request that is traced.
+static void trace_leave(const struct up_call *call)
+{
+	struct dp_shared *shared = call->shared;
+	const struct up_loop *loop = call->group->loop;
+	struct dp_trace_upstream trace = {
+		.queued_ms = later_by(
+			call->launched_ms ? call->launched_ms : loop->now_ms, call->arrived_ms),
+		.total_ms = later_by(loop->now_ms, shared->request.received_ms),
+		.status = call->status,
+		.tries = call->tries,
+	};
+
+	if (shared->request.token_len + sizeof(trace) > shared->data_room)
+		return;
+	snprintf(trace.server, sizeof(trace.server), "%s", call->server ? call->server->name : "");
+	snprintf(trace.error, sizeof(trace.error), "%s",
+		call->error ? http_error_name(call->error) : "");
+	memcpy(dp_shared_request_buf(shared) + shared->request.token_len, &trace, sizeof(trace));
+	shared->response.told = true;
+}
+
 void up_call_return(struct up_call *call)
 {
 	struct up_group *group = call->group;
@@ -96,6 +119,8 @@ void up_call_return(struct up_call *call)
 		return;
 	}
 	up_call_log(call);
+	if (call->shared->request.traced)
+		trace_leave(call);
 	up_route_answered(loop->routes, call->shared, loop->tsc_per_ms);
 	dp_loop_respond(call->port, call->handle);
 	up_stat_add(group, UP_STAT_returned, 1);

@@ -15,6 +15,7 @@
 #include "gw/tools/ctl/store.h"
 #include "gw/tools/ctl/support.h"
 #include "gw/tools/ctl/top.h"
+#include "gw/tools/ctl/trace.h"
 #include "gw/tools/ctl/upstream.h"
 
 const struct cli_command cli_commands[] = {
@@ -108,6 +109,12 @@ const struct cli_command cli_commands[] = {
 	{"config diff", "FILE", 0, cli_config_diff,
 		"what differs between FILE and the configuration in use",
 		"The daemon reads FILE, and changes nothing.\n"},
+	{"trace device", "NAME", CLI_COUNT | CLI_SECONDS, cli_trace_device,
+		"what happens to the next packets of a device, stage by stage",
+		"Those that name it, whether or not they are its own: ten, or -n. It ends when all "
+		"are\nthrough, or after 60 s, or --seconds. Nothing of what they say is shown.\n"},
+	{"trace source", "ADDRESS", CLI_COUNT | CLI_SECONDS, cli_trace_source,
+		"the same of an IP address", NULL},
 	{"events", "", 0, cli_events, "tell what happens from now on, until it is interrupted",
 		NULL},
 	{"drain", "", CLI_STOP | CLI_RETURN | CLI_PATIENT, cli_drain,

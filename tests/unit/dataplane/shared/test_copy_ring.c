@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define BYTES   4096
-#define RECORDS 200000
+#define RECORDS 20000
 
 static uint32_t len_of(uint32_t number)
 {

@@ -214,3 +214,101 @@ Test(dp_look, one_look_at_a_time_and_what_a_full_ring_loses_is_counted)
 	cr_assert_not(dp_look_turn(bed.dp), "freed, as no worker runs");
 	begin(all);
 }
+
+// Takes the next event; it must be of this step of this packet, counted down.
+static struct dp_trace_event event_next(uint32_t number, enum dp_trace_step step)
+{
+	const struct dp_trace_event *next = dp_look_trace_peek(bed.dp);
+
+	cr_assert_not_null(next);
+	struct dp_trace_event event = *next;
+
+	cr_assert_eq(event.number, number);
+	cr_assert_eq(event.step, step, "step %d in the place of %d", event.step, step);
+	dp_look_trace_pop(bed.dp);
+	return event;
+}
+
+static void stages_next(uint32_t number, enum dp_stage last, bool passed)
+{
+	for (unsigned stage = DP_STAGE_parse; stage <= last; stage++) {
+		if (stage == DP_STAGE_inner)
+			event_next(number, DP_TRACE_ROUTED);
+		struct dp_trace_event event = event_next(number, DP_TRACE_STAGE);
+
+		cr_assert_eq(event.stage, stage);
+		cr_assert_eq(event.passed, stage < last || passed);
+		cr_assert_eq(event.last, stage == last && !passed);
+	}
+}
+
+// Of a burst with others between them, and each is served as it would be without a trace.
+Test(dp_look, packets_that_are_traced_are_told_of_stage_by_stage)
+{
+	const struct dp_look_conf conf = {
+		.context = device.context, .generation = device.generation, .packets = 2};
+	unsigned answers = 0;
+
+	cr_assert_eq(dp_look_begin(bed.dp, DP_LOOK_TRACE, &conf), 0);
+	for (uint64_t piv = 1; piv <= 3; piv++) {
+		bed_seal_path(&other, &request, COAP_CON, 10 + piv, piv, COAP_POST, "echo", SECRET);
+		bed_send_request(&bed, &request);
+		bed_seal_path(&device, &request, COAP_CON, piv, piv, COAP_POST, "echo", SECRET);
+		request.coap[request.len - 1] ^= piv == 2;
+		bed_send_request(&bed, &request);
+	}
+	bed_turn(&bed);
+	while (bed_receive(&bed, &answer))
+		answers++;
+	cr_expect_eq(answers, 5);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 5);
+	cr_expect_eq(bed_ends(&bed), 6);
+	struct dp_trace_event event = event_next(2, DP_TRACE_RECEIVED);
+
+	cr_expect_arr_eq(event.endpoint, &bed.flow, DP_ENDPOINT_LEN);
+	stages_next(2, DP_STAGE_inner, true);
+	event = event_next(2, DP_TRACE_ANSWERED);
+	cr_expect_eq(event.code, COAP_CHANGED);
+	cr_expect(event.last);
+	event_next(1, DP_TRACE_RECEIVED);
+	stages_next(1, DP_STAGE_open, false);
+	cr_expect_null(dp_look_trace_peek(bed.dp), "two were asked for");
+}
+
+Test(dp_look, what_an_upstream_did_is_told_of_a_traced_request_only)
+{
+	static const uint8_t plaintext[] = {COAP_CONTENT};
+	struct dp_look_conf conf = {.context = DP_INDEX_NONE, .packets = 1, .source_family = 4};
+	struct dp_trace_upstream upstream = {.status = 200};
+	dp_handle handle;
+
+	memcpy(conf.source, bed.flow.remote_addr, sizeof(conf.source));
+	cr_assert_eq(dp_look_begin(bed.dp, DP_LOOK_TRACE, &conf), 0);
+	ask(&device, 1, "tv1");
+	struct dp_shared *shared = bed_upstream_take(&bed, &handle);
+
+	cr_assert(shared->request.traced);
+	memcpy(dp_shared_request_buf(shared) + shared->request.token_len, &upstream,
+		sizeof(upstream));
+	shared->response.told = true;
+	event_next(1, DP_TRACE_RECEIVED);
+	for (unsigned i = 0; i < 6; i++)
+		cr_assert_not(event_next(1, DP_TRACE_STAGE + (i == 5)).last);
+	cr_assert_not(event_next(1, DP_TRACE_STAGE).last);
+	bed_upstream_answer(&bed, handle, plaintext, sizeof(plaintext));
+	bed_turn(&bed);
+	struct dp_trace_event event = event_next(0, DP_TRACE_RETURNED);
+
+	cr_expect_eq(event.upstream.status, 200);
+	cr_expect_eq(event.context, device.context);
+	cr_expect_eq(event.piv, 1);
+	event = event_next(0, DP_TRACE_ANSWERED);
+	cr_expect_eq(event.piv, 1);
+	cr_expect(event.last);
+	ask(&device, 2, "tv1");
+	shared = bed_upstream_take(&bed, &handle);
+	cr_assert_not(shared->request.traced, "one was asked for");
+	bed_upstream_answer(&bed, handle, plaintext, sizeof(plaintext));
+	bed_turn(&bed);
+	cr_expect_null(dp_look_trace_peek(bed.dp));
+}
