@@ -72,8 +72,13 @@ void dp_unprotected_rst(
 void dp_unprotected_reject(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, enum dp_stat reason)
 {
-	if (vec->msg[slot].type == COAP_CON && w->policy->verbose_errors && error_budget(w))
-		dp_unprotected_rst(w, vec, slot, DP_STAT_rx_format_rst);
-	else
-		dp_count(w, reason);
+	struct dp_flow flow;
+
+	if (vec->msg[slot].type == COAP_CON && w->policy->verbose_errors && error_budget(w)) {
+		pkt_flow(vec, slot, &flow);
+		// Counted beside the reason, which is where the packet ends.
+		if (dp_send_empty(w, &flow, COAP_RST, vec->msg[slot].mid))
+			dp_count(w, DP_STAT_rx_format_rst);
+	}
+	dp_count(w, reason);
 }

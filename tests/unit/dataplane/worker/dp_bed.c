@@ -551,7 +551,7 @@ uint64_t bed_ends(const struct bed *bed)
 			sum += bed_count(bed, i);
 	}
 	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_challenges; i++)
-		if (i != DP_STAT_rx_errors_sent) // beside a reason
+		if (i != DP_STAT_rx_errors_sent && i != DP_STAT_rx_format_rst) // beside a reason
 			sum += bed_count(bed, i);
 	return sum;
 }

@@ -55,7 +55,7 @@ Test(dp_junk, outer_options_are_counted)
 	send_with_options(&request, DP_OUTER_OPTIONS_MAX);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect_eq(answer.msg.type, COAP_RST);
-	cr_expect_eq(bed_count(&bed, DP_STAT_drop_many_options), 2);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_many_options), 3);
 	send_with_options(&request, DP_OUTER_OPTIONS_MAX - 1);
 	cr_assert(bed_receive(&bed, &answer));
 	cr_assert(bed_open(&device, &request, &answer));

@@ -91,3 +91,21 @@ Test(dp_unprotected, verbose_errors_are_unprotected_and_small)
 	cr_assert(bed_receive(&bed, &answer));
 	cr_expect_eq(answer.msg.code, COAP_UNAUTHORIZED);
 }
+
+// An operator who lets senders know why they are refused still sees it in the counters.
+Test(dp_unprotected, a_message_that_is_rejected_is_counted_with_its_reason)
+{
+	bed.policy.verbose_errors = true;
+	bed_send(&bed, &bed.flow, (const uint8_t *)"\x40\x01\x00\x01\xff", 5);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_arr_eq(answer.coap, "\x70\x00\x00\x01", 4);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_format_rst), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_coap_format), 1);
+	bed_send(&bed, &bed.flow, (const uint8_t *)"\x50\x01\x00\x02\xff", 5);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_format_rst), 1, "a NON gets silence");
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_coap_format), 2);
+	cr_expect_eq(bed_ends(&bed), bed_count(&bed, DP_STAT_rx_packets));
+}
