@@ -138,6 +138,21 @@ Test(dp_look, opened_messages_are_plain_coap_and_none_is_of_what_did_not_verify)
 	no_more();
 }
 
+Test(dp_look, what_verifies_and_is_not_accepted_is_not_copied)
+{
+	begin((struct dp_look_conf){.plain = true});
+	// Both pass the window, as neither has moved it yet.
+	bed_seal_path(&device, &request, COAP_NON, 1, 1, COAP_POST, "echo", SECRET);
+	bed_send_request(&bed, &request);
+	request.coap[3] ^= 1;
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+	next(DP_COPY_PLAIN_IN);
+	next(DP_COPY_PLAIN_OUT);
+	no_more();
+}
+
 Test(dp_look, an_answer_of_an_upstream_is_copied_when_it_is_sealed)
 {
 	static const uint8_t plaintext[] = {COAP_CONTENT, COAP_PAYLOAD_MARK, 'h', 'i'};
