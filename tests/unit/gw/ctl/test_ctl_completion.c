@@ -29,10 +29,10 @@ Test(ctl_completion, manual_help_and_completion_know_all)
 		"--socket", "--timeout", "--json", "--help", "--version"};
 	const unsigned common_count = sizeof(common) / sizeof(common[0]);
 	char names[64][40];
-	const char *options[64] = {0}, *commands[32] = {0};
+	const char *options[64] = {0}, *commands[64] = {0};
 
 	cr_assert_lt(common_count + cli_option_count + device_attribute_count, 64);
-	cr_assert_lt(cli_command_count, 32);
+	cr_assert_lt(cli_command_count, 64);
 	memcpy(options, common, sizeof(common));
 	for (unsigned i = 0; i < cli_option_count; i++) {
 		snprintf(names[i], sizeof(names[i]), "--%s", cli_options[i].name);
