@@ -256,8 +256,9 @@ static const struct own_row of_logs[] = {
 	{"web_requests", "HTTP requests to the listener of metrics", UNIT_COUNT, false,
 		web_requests, NULL},
 	{"web_refused", "of these, refused: 400 and above", UNIT_COUNT, false, web_refused, NULL},
-	{"web_cut", "connections closed since nothing was answered on them for 30 s", UNIT_COUNT,
-		false, web_cut, NULL},
+	{"web_cut",
+		"connections closed since nothing was answered on them for 30 s, or for newer ones",
+		UNIT_COUNT, false, web_cut, NULL},
 	{"web_clients", "connections to the listener of metrics", UNIT_COUNT, true, web_clients,
 		NULL},
 };

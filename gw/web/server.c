@@ -24,6 +24,7 @@
 #define MEMORY_MAX  32768 // bytes of a connection: its headers, and the part of a body under way
 #define STREAM_ROOM 16384
 #define MISDIRECTED 421
+#define RUNS        16 // in a row, while connections are closed and made
 
 static const char plain[] = "text/plain; charset=utf-8";
 
@@ -39,10 +40,10 @@ static const char *const always[][2] = {
 	{"Referrer-Policy", "no-referrer"},
 };
 
-// When a connection last had a whole answer, or was made.
 struct connection {
-	int fd; // -1: the place is free
-	uint64_t since_ms;
+	int fd;            // -1: the place is free
+	bool asks;         // a request came, and its answer is not whole
+	uint64_t since_ms; // when it last had a whole answer, or was made
 };
 
 struct web {
@@ -52,6 +53,7 @@ struct web {
 	int epoll_fd, stop_fd;
 	pthread_t thread;
 	bool started;
+	bool again; // a connection was closed: it is time to accept the next
 	struct connection connection[WEB_CONNECTIONS_MAX];
 	struct web_stats stats; // atomic
 };
@@ -59,6 +61,24 @@ struct web {
 static void count(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+// ---- places of connections
+
+static int fd_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+static struct connection *place_of(struct web *web, int fd)
+{
+	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
+		if (web->connection[i].fd == fd)
+			return &web->connection[i];
+	return NULL;
 }
 
 // ---- answering
@@ -189,7 +209,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 	// A refusal at the first call leaves a body unread and closes the connection.
 	if (!*seen) {
+		struct connection *place = place_of(web, fd_of(connection));
+
 		*seen = &first;
+		if (place)
+			place->asks = true;
 		if (!host_is_allowed(web, connection))
 			return refuse(web, connection, MISDIRECTED,
 				"Host must be an address, localhost or one of metrics.hosts");
@@ -217,20 +241,34 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 // ---- connections
 
-static int fd_of(struct MHD_Connection *connection)
+static void cut(struct web *web, struct connection *place, uint64_t now_ms)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	return info ? info->connect_fd : -1;
+	shutdown(place->fd, SHUT_RDWR);
+	web->again = true;
+	place->since_ms = now_ms;
+	count(&web->stats.cut, 1);
 }
 
-static struct connection *place_of(struct web *web, int fd)
+// Of two connections, the one to be closed first: one that asks nothing, then the older one.
+static bool goes_before(const struct connection *a, const struct connection *b)
 {
-	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
-		if (web->connection[i].fd == fd)
-			return &web->connection[i];
-	return NULL;
+	return a->asks != b->asks ? b->asks : a->since_ms < b->since_ms;
+}
+
+// All places are taken: whoever holds connections open must not keep others out.
+static void make_room(struct web *web, const struct connection *newest, uint64_t now_ms)
+{
+	struct connection *first = NULL;
+
+	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++) {
+		struct connection *place = &web->connection[i];
+
+		if (place->fd < 0)
+			return;
+		if (place != newest && (!first || goes_before(place, first)))
+			first = place;
+	}
+	cut(web, first, now_ms);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
@@ -238,11 +276,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 {
 	struct web *web = arg;
 	const bool begins = code == MHD_CONNECTION_NOTIFY_STARTED;
+
+	web->again |= !begins;
 	int fd = fd_of(connection);
 	struct connection *place = place_of(web, begins ? -1 : fd);
 
 	if (place)
-		*place = (struct connection){begins ? fd : -1, clock_ms()};
+		*place = (struct connection){.fd = begins ? fd : -1, .since_ms = clock_ms()};
+	if (place && begins)
+		make_room(web, place, place->since_ms);
 	__atomic_store_n(
 		&web->stats.clients, web->stats.clients + (begins ? 1 : -1), __ATOMIC_RELAXED);
 }
@@ -252,8 +294,10 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **se
 {
 	struct connection *place = place_of(arg, fd_of(connection));
 
-	if (place && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+	if (place && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
 		place->since_ms = clock_ms();
+		place->asks = false;
+	}
 	*seen = NULL;
 }
 
@@ -265,9 +309,7 @@ static void cut_slow(struct web *web, uint64_t now_ms)
 
 		if (place->fd < 0 || now_ms - place->since_ms < web->conf.idle_ms)
 			continue;
-		shutdown(place->fd, SHUT_RDWR);
-		place->since_ms = now_ms;
-		count(&web->stats.cut, 1);
+		cut(web, place, now_ms);
 	}
 }
 
@@ -308,7 +350,12 @@ static void *run(void *arg)
 				web->conf.turn(web->conf.arg, now_ms);
 		}
 		wait_for_work(web, next_ms);
-		MHD_run(web->mhd);
+		// At its limit it looks at the listener again only in the run behind a close.
+		web->again = true;
+		for (unsigned i = 0; i < RUNS && web->again; i++) {
+			web->again = false;
+			MHD_run(web->mhd);
+		}
 	}
 	return NULL;
 }

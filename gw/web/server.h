@@ -4,8 +4,9 @@
 //
 // Only GET and HEAD are answered, only for a Host that metrics.hosts allows (421 for others), and
 // without any header that lets a web page of another origin read the answer. At most
-// WEB_CONNECTIONS_MAX connections are served at once; one that gets no whole answer for
-// WEB_IDLE_MS is closed.
+// WEB_CONNECTIONS_MAX connections are there at once; the last one makes that be closed which is
+// silent for longest, so that none keeps others out. One that gets no whole answer for WEB_IDLE_MS
+// is closed, too.
 
 #ifndef POSTERN_GW_WEB_SERVER_H
 #define POSTERN_GW_WEB_SERVER_H
@@ -59,7 +60,7 @@ struct web_conf {
 struct web_stats {
 	uint64_t requests; // answered
 	uint64_t refused;  // of these, with a status from 400
-	uint64_t cut;      // connections closed after WEB_IDLE_MS
+	uint64_t cut;      // connections closed after WEB_IDLE_MS, or to make room
 	uint64_t clients;  // connections now
 };
 
