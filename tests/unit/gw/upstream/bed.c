@@ -51,18 +51,11 @@ static struct rte_ring *ring(const char *name)
 	return r;
 }
 
-struct bed *bed_make_one_of(unsigned loops, const char *upstream)
+static struct conf *conf_make(const char *upstream)
 {
-	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"64", "--lcores", "0", "--log-level", "error", NULL};
-	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
-	struct bed *bed = calloc(1, sizeof(*bed));
+	struct conf *conf;
 	char text[4096];
-	struct error error;
 
-	if (!eal_started)
-		cr_assert(rte_eal_init(11, argv) >= 0);
-	eal_started = true;
 	snprintf(text, sizeof(text),
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
 		"upstreams: {up: {%s}}\n"
@@ -74,7 +67,26 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		"- {path: /*, to: up}\n"
 		"%s",
 		upstream, bed_routes, bed_honoured, bed_log);
-	cr_assert_eq(conf_parse("test", text, strlen(text), &bed->conf, stderr), 0);
+	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
+	return conf;
+}
+
+struct bed *bed_make_one_of(unsigned loops, const char *upstream)
+{
+	char *argv[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
+		"64", "--lcores", "0", "--log-level", "error", NULL};
+	struct up_loop_config config = {.loops = loops, .name = device_name, .etag_key = {1}};
+	struct bed *bed = calloc(1, sizeof(*bed));
+	struct error error;
+
+	if (!eal_started)
+		cr_assert(rte_eal_init(11, argv) >= 0);
+	eal_started = true;
+	bed->first = bed->conf = conf_make(upstream);
+	bed->slots = up_slots_create(loops);
+	cr_assert_not_null(bed->slots);
+	cr_assert_eq(up_slots_take(bed->slots, bed->conf), 0);
+	up_slots_current(bed->slots, bed->conf);
 	bed->routes = (unsigned)bed->conf->route_count - FIXED_ROUTES;
 
 	bed->exchanges = dp_exchange_pool_create(bed_exchanges, 1500);
@@ -88,6 +100,7 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		.responses = ring("responses"),
 	};
 	config.conf = bed->conf;
+	config.slots = bed->slots;
 	config.upstream = bed->up;
 	config.name_arg = bed;
 	if (bed->conf->log.access)
@@ -192,7 +205,7 @@ static uint16_t bed_route(const struct bed *bed, const char *line)
 								: 3));
 }
 
-dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
+dp_handle bed_push_quietly(struct bed *bed, const char *line, uint32_t timeout_ms)
 {
 	struct dp_loop_port *port = &bed->up->port[0];
 	uint32_t index = dp_exchange_take(bed->exchanges);
@@ -211,6 +224,7 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 		.deadline_ms = bed_now_ms() + timeout_ms,
 		.context = bed->device ? bed->device : 7,
 		.context_generation = 3,
+		.snapshot = bed->snapshot,
 		.route = bed_route(bed, line),
 		.route_slot = BED_SLOT,
 		.response_max = ROOM,
@@ -224,8 +238,15 @@ dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_
 	memcpy(dp_shared_request_buf(shared), body, len);
 	dp_handle handle = dp_handle_make(index, shared->generation);
 	cr_assert_eq(rte_ring_sp_enqueue_elem(port->requests, &handle, sizeof(handle)), 0);
-	dp_doorbell_ring(&bed->up->bell);
 	bed->out++;
+	return handle;
+}
+
+dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms)
+{
+	dp_handle handle = bed_push_quietly(bed, line, timeout_ms);
+
+	dp_doorbell_ring(&bed->up->bell);
 	return handle;
 }
 
@@ -282,14 +303,78 @@ void bed_end(struct bed *bed)
 	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 0);
 	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
 	up_loop_free(bed->loop);
+	up_slots_free(bed->slots);
 	up_access_log_free(bed->access);
 	dp_exchange_pool_free(bed->exchanges);
 	rte_ring_free(bed->up->port[0].requests);
 	rte_ring_free(bed->up->port[0].responses);
 	dp_doorbell_close(&bed->up->bell);
 	free(bed->up);
-	conf_free(bed->conf);
+	if (bed->before != bed->first)
+		conf_free(bed->before);
+	if (bed->conf != bed->first)
+		conf_free(bed->conf);
+	conf_free(bed->first);
 	free(bed);
+}
+
+// ---- another configuration
+
+static void wait_until(bool (*is)(const struct bed *bed), const struct bed *bed, const char *what)
+{
+	uint64_t until = bed_now_ms() + LONG_MS;
+
+	while (!is(bed)) {
+		cr_assert(bed_now_ms() < until, "%s never came", what);
+		usleep(200);
+	}
+}
+
+static bool has_it(const struct bed *bed)
+{
+	return up_loop_has(bed->loop, bed->snapshot);
+}
+
+void bed_switch(struct bed *bed, const char *upstream)
+{
+	struct conf *conf = conf_make(upstream);
+	struct up_next *next;
+	struct error error;
+
+	cr_assert_null(bed->before, "one at a time");
+	cr_assert_eq(up_slots_take(bed->slots, conf), 0);
+	cr_assert_eq(up_loop_prepare(bed->loop, conf, ++bed->snapshot, &next, &error), 0, "%s",
+		error.text);
+	up_loop_switch(bed->loop, next);
+	wait_until(has_it, bed, "the configuration");
+	bed->before = bed->conf;
+	bed->conf = conf;
+	bed->routes = (unsigned)conf->route_count - FIXED_ROUTES;
+	up_slots_current(bed->slots, conf);
+}
+
+void bed_last_pushed(struct bed *bed)
+{
+	up_loop_last_pushed(bed->loop);
+}
+
+void bed_reload(struct bed *bed, const char *upstream)
+{
+	bed_switch(bed, upstream);
+	bed_last_pushed(bed);
+}
+
+bool bed_is_settled(const struct bed *bed)
+{
+	return up_loop_is_settled(bed->loop);
+}
+
+void bed_settle(struct bed *bed)
+{
+	wait_until(bed_is_settled, bed, "the end of a configuration");
+	if (bed->before != bed->first) // which has the keys of the start
+		conf_free(bed->before);
+	bed->before = NULL;
 }
 
 struct server *bed_server(const char *name)

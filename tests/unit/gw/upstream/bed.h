@@ -13,6 +13,10 @@
 
 struct bed {
 	struct conf *conf;
+	struct conf *first;  // of the start
+	struct conf *before; // bed_reload(); NULL: settled
+	uint16_t snapshot;   // of requests
+	struct up_slots *slots;
 	struct dp_exchange_pool *exchanges;
 	struct dp_loop *up;
 	struct up_loop *loop;
@@ -49,6 +53,15 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream);
 struct bed *bed_for(const struct server *server, const char *more);
 // With so many servers.
 struct bed *bed_for_all(struct server *const *server, unsigned count, const char *more);
+// Like main at a reload: has the loop use these lines, and bed_routes as it is now. Requests that
+// are pushed from now on are of them, and none of those before is pushed any more.
+void bed_reload(struct bed *bed, const char *upstream);
+// The same in its steps: has the loop use them, then says that no request of before is pushed.
+void bed_switch(struct bed *bed, const char *upstream);
+void bed_last_pushed(struct bed *bed);
+// Whether what was before is over, then waits until it is, and frees it.
+bool bed_is_settled(const struct bed *bed);
+void bed_settle(struct bed *bed);
 // Expects that all that came in went back, and stops the loop.
 void bed_end(struct bed *bed);
 
@@ -66,6 +79,8 @@ void bed_wait_up(const struct bed *bed, size_t up);
 // handle.
 dp_handle bed_push_deadline(struct bed *bed, const char *line, uint32_t timeout_ms);
 dp_handle bed_push(struct bed *bed, const char *line);
+// The same without a ring of the bell.
+dp_handle bed_push_quietly(struct bed *bed, const char *line, uint32_t timeout_ms);
 // Waits for the next answer. "" for one without an answer. The exchange is free afterwards.
 const char *bed_pull(struct bed *bed, dp_handle *handle);
 // As a worker that does not wait for the answer any more.
