@@ -244,7 +244,7 @@ static const struct conf_key header_keys[] = {
 	}, {
 		.name = "file", .type = CONF_PATH, HEADER_KIND(CONF_HEADER_FILE),
 		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/ingest.token",
-		.help = "File with the value, that only its owner may use; read at start.",
+		.help = "File with the value, that only its owner may use; read at start and reload.",
 	},
 	{.name = NULL},
 };
