@@ -40,6 +40,11 @@ void log_out_open(struct log_out *out, int fd)
 	out->own = true;
 }
 
+void log_out_file(struct log_out *out, int fd)
+{
+	*out = (struct log_out){.fd = fd, .own = fd >= 0, .journal = -1};
+}
+
 void log_out_close(struct log_out *out)
 {
 	if (out->own)

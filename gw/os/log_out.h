@@ -19,11 +19,13 @@ struct log_out {
 // Starts to write to fd, usually stderr. A pipe or terminal is opened a second time, so that
 // O_NONBLOCK does not affect other users of fd; if it cannot be opened, fd is used as it is.
 void log_out_open(struct log_out *out, int fd);
+// Starts to write to a file that log_out_close() closes. -1: there is none.
+void log_out_file(struct log_out *out, int fd);
 // Where the journal listens.
 #define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket"
 // Sends lines to the journal at this path from now on, with fields; does nothing if nobody listens.
 void log_out_to_journal(struct log_out *out, const char *path);
-// Closes the descriptor if log_out_open() opened it.
+// Closes the descriptor if log_out_open() opened it or it is a file's.
 void log_out_close(struct log_out *out);
 // Writes len <= LOG_OUT_CHUNK bytes, and waits for the reader at most wait_ms. Returns how many
 // bytes were written; if fewer than len, errno says why: EAGAIN if the reader took none in time. To

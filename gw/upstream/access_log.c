@@ -237,7 +237,7 @@ int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_
 		log->ring[loops].rate = conf->rate;
 		log->rings = loops + 1;
 		if (log->path)
-			log->out = (struct log_out){.fd = file_open(log->path), .own = true};
+			log_out_file(&log->out, file_open(log->path));
 		else
 			log_out_open(&log->out, STDERR_FILENO);
 		log->bell.fd = -1;
