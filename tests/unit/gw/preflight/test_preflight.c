@@ -43,11 +43,14 @@ static void put(const char *name, const char *text)
 	fclose(out);
 }
 
+static struct conf *conf; // what was configured last
+
 static struct conf *configure(const char *text)
 {
 	char path[128];
-	struct conf *conf;
 
+	conf_free(conf);
+	conf = NULL;
 	put("/postern.yaml", text);
 	snprintf(path, sizeof(path), "%s/postern.yaml", root);
 	cr_assert_eq(conf_load(path, &conf, stderr), 0);
@@ -86,6 +89,7 @@ static int removal(const char *path, const struct stat *st, int type, struct FTW
 
 static void gone(void)
 {
+	conf_free(conf);
 	nftw(root, removal, 16, FTW_DEPTH | FTW_PHYS);
 }
 
