@@ -144,7 +144,7 @@ void verb_trace(void *arg, struct ctl_request *req, const struct ctl_trace *aske
 		trace_begin(trace);
 		return;
 	}
-	strcpy(trace->show.name, asked->device);
+	memcpy(trace->show.name, asked->device, sizeof(trace->show.name));
 	trace->show.job.done = found;
 	store_show_job_init(&trace->show);
 	store_thread_submit(daemon->store_thread, &trace->show.job);
