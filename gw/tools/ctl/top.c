@@ -33,7 +33,8 @@ static void on_signal(int signo)
 
 static void terminal_begin(void)
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	// What is written goes on; poll() returns at a signal all the same.
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct termios raw;
 
 	sigaction(SIGINT, &action, NULL);
