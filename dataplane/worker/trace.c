@@ -5,6 +5,8 @@
 #include "dataplane/worker/inner.h"
 #include "dataplane/worker/look_match.h"
 
+_Static_assert(DP_STAT_COUNT <= UINT8_MAX + 1, "an event names a counter by one byte");
+
 static struct dp_copy_ring *ring_of(const struct dp_worker *w)
 {
 	return w->look[DP_LOOK_TRACE]->worker[w->id].ring;
