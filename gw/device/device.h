@@ -40,16 +40,22 @@ extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 #define DEVICE_MESSAGE_MAX   9216
 #define DEVICE_IN_FLIGHT_MAX 255
 
+#define DEVICE_POLICY_MAX 63 // bytes of a policy's name
+#define DEVICE_POLICY_RULE \
+	"the name of a policy: at most 63 of A-Z a-z 0-9 _ . - are allowed, or none"
+
 #define DEVICE_NOTE_CHARACTERS 64
 #define DEVICE_NOTE_MAX        (4 * DEVICE_NOTE_CHARACTERS) // bytes
 
 // What can be changed of a device without giving it other keys. 0 means not given: the device keeps
 // what it has or what the one that it replaces had, else the default of the data plane applies.
 struct device_settings {
-	uint16_t max_message;           // largest CoAP message to it, bytes
-	uint8_t max_in_flight;          // requests of it under way
-	bool has_note;                  // false: unsaid; an empty note takes it away
-	char note[DEVICE_NOTE_MAX + 1]; // free text for operators, UTF-8
+	uint16_t max_message;               // largest CoAP message to it, bytes
+	uint8_t max_in_flight;              // requests of it under way
+	bool has_policy;                    // false: unsaid; an empty policy takes it away
+	char policy[DEVICE_POLICY_MAX + 1]; // what it may use: a name of the configuration
+	bool has_note;                      // false: unsaid; an empty note takes it away
+	char note[DEVICE_NOTE_MAX + 1];     // free text for operators, UTF-8
 };
 
 // What a new device is made of. Wipe it after use: it has the Master Secret.
@@ -128,6 +134,8 @@ enum device_outcome {
 
 // Whether a name is allowed: 1 to DEVICE_NAME_MAX of [A-Za-z0-9._:-].
 bool device_name_valid(const char *name);
+// Whether the name of a policy is; an empty one is none.
+bool device_policy_valid(const char *policy);
 // Whether a note is: UTF-8 of at most DEVICE_NOTE_CHARACTERS, none of them a control character.
 bool device_note_valid(const char *note);
 

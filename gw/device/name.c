@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Names of devices, and notes about them.
+// Names of devices and policies, and notes about devices.
 
 #include "base/utf8.h"
 #include "gw/device/device.h"
@@ -12,6 +12,14 @@ bool device_name_valid(const char *name)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789._:-");
 	return len > 0 && len <= DEVICE_NAME_MAX && name[len] == 0;
+}
+
+bool device_policy_valid(const char *policy)
+{
+	size_t len = strspn(policy,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789_.-");
+	return len <= DEVICE_POLICY_MAX && policy[len] == 0;
 }
 
 // Whether a character is one of C0, DEL or C1.

@@ -45,7 +45,8 @@ static const char schema[] =
 	" resync INTEGER NOT NULL,"        // 1: the mark is of a copy
 	" max_message INTEGER NOT NULL,"   // struct device_settings
 	" max_in_flight INTEGER NOT NULL," // the same
-	" note TEXT NOT NULL"              // the same
+	" note TEXT NOT NULL,"             // the same
+	" policy TEXT NOT NULL"            // the same
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
@@ -97,6 +98,10 @@ static const char from_version_5[] =
 
 // Version 6 knew no notes.
 static const char from_version_6[] = "ALTER TABLE device ADD COLUMN note TEXT NOT NULL DEFAULT '';";
+
+// Version 7 knew no policies.
+static const char from_version_7[] =
+	"ALTER TABLE device ADD COLUMN policy TEXT NOT NULL DEFAULT '';";
 
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,
@@ -152,6 +157,7 @@ static const struct step {
 	[4] = {from_version_4, bases_narrow},
 	[5] = {from_version_5, NULL},
 	[6] = {from_version_6, NULL},
+	[7] = {from_version_7, NULL},
 };
 
 static int version_write(struct store *store, struct error *error)

@@ -10,7 +10,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-#define STORE_SETTINGS(X) X(max_message) X(max_in_flight) X(note)
+#define STORE_SETTINGS(X) X(max_message) X(max_in_flight) X(policy) X(note)
 
 #define STORE_SETTING_COLUMN(name) ", " #name
 #define STORE_SETTING_PLACE(name)  ", :" #name             // a parameter of a statement

@@ -54,8 +54,9 @@ void bed_sql(const struct bed *bed, const char *sql);
 // The same, as if the store had done it.
 void bed_sql_sealed(struct bed *bed, const char *sql);
 
-// SQL: the table of devices as it was before version 7, and before version 6.
-#define BED_NO_NOTE "ALTER TABLE device DROP COLUMN note;"
+// SQL: the table of devices as it was before version 8, 7 and 6.
+#define BED_NO_POLICY "ALTER TABLE device DROP COLUMN policy;"
+#define BED_NO_NOTE   BED_NO_POLICY "ALTER TABLE device DROP COLUMN note;"
 #define BED_NO_LIMITS                                 \
 	BED_NO_NOTE                                   \
 	"ALTER TABLE device DROP COLUMN max_message;" \

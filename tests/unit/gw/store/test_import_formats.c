@@ -101,6 +101,34 @@ Test(import_formats, a_note_is_utf8_of_at_most_64_characters)
 	cr_expect_str_eq(info.settings.note, "");
 }
 
+#define POLICY_HEADER "device_id,gateway_id,master_secret,never_used,policy\n"
+
+Test(import_formats, a_policy_is_a_name_and_stays_until_it_is_taken_away)
+{
+	static const char *const bad[] = {"a b", "a:b", "\u00e4", EIGHT, "a/b",
+		"1234567890123456789012345678901234567890123456789012345678901234"};
+	struct device_keyed device;
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), POLICY_HEADER "03,aa," SECRET ",1,%s\n", bad[i]);
+		import_expect_bad(text, 2, "policy: the name of a policy");
+	}
+	import_expect_added(POLICY_HEADER "01,aa," SECRET ",1,meters_1.A-b\n", 1);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_str_eq(device.settings.policy, "meters_1.A-b");
+	cr_expect_eq(import_run_replacing(POLICY_HEADER "01,aa," SECRET ",1,\n"), 0);
+	cr_expect_eq(report.unchanged, 1);
+	cr_expect_eq(import_run(POLICY_HEADER "01,aa," SECRET ",1,other\n"), -EBADMSG);
+	cr_expect_eq(import_run_replacing(POLICY_HEADER "01,aa," SECRET ",1,other\n"), 0);
+	cr_expect_eq(report.changed, 1);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_str_eq(device.settings.policy, "other");
+	cr_expect_eq(import_run_replacing(POLICY_HEADER "01,aa," SECRET ",1,\"\"\n"), 0);
+	cr_assert_eq(bed_load(&bed, "01", &device), 1);
+	cr_expect_str_eq(device.settings.policy, "");
+}
+
 Test(import_formats, limits_of_a_device_have_a_range)
 {
 	static const struct {

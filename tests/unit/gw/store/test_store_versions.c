@@ -159,6 +159,27 @@ Test(store_versions, a_store_of_version_6_knew_no_notes)
 	bed_open(&bed);
 }
 
+Test(store_versions, a_store_of_version_7_knew_no_policies)
+{
+	struct device_spec spec = bed_spec(60, "60", "aa");
+	struct device_info info;
+
+	cr_assert_eq(bed_add(&bed, &spec), DEVICE_ADDED);
+	bed_close(&bed);
+	bed_sql(&bed, BED_NO_POLICY "PRAGMA user_version = 7");
+	spec.settings.has_policy = true;
+	strcpy(spec.settings.policy, "meters");
+	for (unsigned i = 0; i < 2; i++) {
+		bed_open(&bed);
+		cr_assert_eq(store_show(bed.store, "60", &info, &bed.error), 0);
+		cr_expect(!info.damaged);
+		cr_expect_str_eq(info.settings.policy, i ? "meters" : "");
+		cr_expect_eq(bed_replace(&bed, &spec), i ? DEVICE_UNCHANGED : DEVICE_CHANGED);
+		bed_close(&bed);
+	}
+	bed_open(&bed);
+}
+
 Test(store_versions, the_take_over_is_done_once)
 {
 	live();
