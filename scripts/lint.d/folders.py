@@ -31,11 +31,12 @@ MAY_INCLUDE = {
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body",
+    "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os",
     "gw/web/page": "",  # bytes
     "gw/web": "base gw/conf gw/os/log.h gw/web/page",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/look.h dataplane/owners.h gw/conf gw/os gw/device gw/store gw/ctl "
-                 "gw/http gw/map gw/batch gw/body gw/upstream gw/web gw/web/page",
+                 "gw/http gw/map gw/batch gw/body gw/upstream gw/handshake gw/web gw/web/page",
     "gw/preflight": "base gw/conf dataplane/port/pci.h",
     "gw/tools/ctl": "base crypto gw/conf gw/preflight gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "
@@ -50,7 +51,7 @@ MAY_INCLUDE = {
 # includes.
 MAY_REACH = {
     "rte_": "dataplane/shared dataplane/port dataplane/state dataplane/worker dataplane gw/os "
-            "gw/upstream gw/daemon gw bench tests",
+            "gw/upstream gw/handshake gw/daemon gw bench tests",
     "sqlite3": "gw/store bench tests",
     "cbor": "gw/ctl gw/tools/ctl gw/translate bench tests",
     "jansson": "gw/tools/coap gw/translate bench tests",
