@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whatever docs/threat-model.md, docs/audit.md and docs/bodies.md name as the guard of a promise exists, and
-tests/mutants/README.md has each mutant, with the test that its patch names.
+"""Whatever docs/threat-model.md, docs/audit.md, docs/bodies.md and docs/conformance.md name as the guard of a
+promise exists; tests/mutants/README.md has each mutant, with the test that its patch names; and
+docs/conformance.md is what scripts/conformance makes of its table.
 
 Names stand between backticks: `suite::test` or `program::test`, then `test` alone for one more of
 the same suite; `program`, also with a `*`; `name.test`; a path from the root; and a mutant, or a
@@ -10,14 +11,28 @@ trick of tests/smoke/hostile, after that word. In the last column of a table tha
 """
 import fnmatch
 import glob
+import importlib.machinery
+import importlib.util
 import os
 import re
+import tempfile
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-DOCS = ["docs/threat-model.md", "docs/audit.md", "docs/bodies.md"]
+DOCS = ["docs/threat-model.md", "docs/audit.md", "docs/bodies.md", "docs/conformance.md"]
 GUARDS = ("test", "check", "guarded by")
 FOLDERS = ("tests/", "scripts/", "bench/", "docs/", "build/")
 MUTANTS = "tests/mutants/README.md"
+
+
+def script(path):
+    """A script as a module."""
+    loader = importlib.machinery.SourceFileLoader(os.path.basename(path), os.path.join(TOP, path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+conformance = script("scripts/conformance")
 
 
 def read(path):
@@ -155,6 +170,59 @@ PLANTED = [  # a page, what is wrong in it
 ]
 
 
+RULE = "A.1\tRFC 7252 3\ta rule\t{}\t{}\t{}\n"
+TABLES = [  # rules of a group, what is wrong in them beside that no page was made of them
+    ("a rule, its tests and a mutant",
+     RULE.format("conforms", "dp_separate::rst_ends_it docs fuzz_ctl vlan_tags_come_back.test "
+                 "mutant:echo-mac", "-"), 0),
+    ("a test that is not there", RULE.format("conforms", "dp_separate::rst_ends_nothing", "-"), 1),
+    ("a mutant that is not there", RULE.format("conforms", "mutant:echo-mic", "-"), 1),
+    ("a rule without a test", RULE.format("conforms", "-", "so it is"), 1),
+    ("a rule that is not kept, and nothing says why", RULE.format("later", "-", "-"), 1),
+    ("a rule twice", 2 * RULE.format("n/a", "-", "no"), 1),
+    ("a result that is none", RULE.format("mostly", "docs", "-"), 1),
+    ("a column too few", "A.1\tRFC 7252 3\ta rule\tconforms\tdocs\n", 1),
+]
+LOG = '{"name": "postern:unit / %s", "result": "%s", "stdout": "1..1\\n%s - s::t  (0.01s)\\n"}\n'
+PASSED = [  # of a table that wants s::t and x.test: logs, how many are missing
+    ("both passed", LOG % ("p", "OK", "ok"), "x    3 passed, 0 failed  1.0 s\n", 0),
+    ("one failed", LOG % ("p", "FAIL", "not ok"), "x    3 passed, 0 failed  1.0 s\n", 1),
+    ("one did not run", LOG % ("p", "OK", "ok"), "y    3 passed, 0 failed  1.0 s\n", 1),
+    ("a point of it failed", LOG % ("p", "OK", "ok"), "x    3 passed, 1 failed  1.0 s\n", 1),
+    ("nothing of it ran", LOG % ("p", "OK", "ok"), "x    0 passed, 0 failed  1.0 s\n", 1),
+]
+
+
+def wrong_table(rules):
+    text = "group\tA\tTitle\tabout\n" + rules
+    groups, _ = conformance.parse(text)
+    return conformance.wrong(text, conformance.page(groups))
+
+
+def not_passed(log, said):
+    groups, _ = conformance.parse("group\tA\tTitle\tabout\n" +
+                                  RULE.format("conforms", "s::t x.test mutant:m", "-"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (("log.json", log), ("said", said)):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(text)
+        return conformance.not_passed(groups, [os.path.join(folder, name)
+                                               for name in ("log.json", "said")])
+
+
+def conformance_points():
+    points = [(f"{what}: {expected} wrong", wrong_table(rules), expected)
+              for what, rules, expected in TABLES]
+    points += [(f"tests that the page names: {what}", not_passed(log, said), expected)
+               for what, log, said, expected in PASSED]
+    page = read(conformance.PAGE)
+    points.append(("a page of another table",
+                   conformance.wrong(read(conformance.TABLE), page + "more\n"), 1))
+    points.append((f"{conformance.PAGE} is made of its table",
+                   conformance.wrong(read(conformance.TABLE), page), 0))
+    return points
+
+
 def main():
     tree = Tree()
     points = [(f"{what}: {expected} wrong", wrong_page(tree, page), expected)
@@ -163,6 +231,7 @@ def main():
     points.append((f"{MUTANTS} has each mutant", wrong_mutants(tree, read(MUTANTS)), 0))
     points.append(("a mutant without a row, and a row without one",
                    wrong_mutants(tree, read(MUTANTS).replace("| echo-mac |", "| echo-mic |")), 2))
+    points += conformance_points()
     print(f"1..{len(points)}")
     for what, bad, expected in points:
         print(f"{'ok' if len(bad) == expected else 'not ok'} - {what}")

@@ -95,8 +95,9 @@ static void port_make(struct bed *bed, unsigned workers)
 		.coap_port = rte_cpu_to_be_16(COAP_PORT),
 		.mac = {2, 0, 0, 0, 0, 1},
 		.kernel_mac = {2, 0, 0, 0, 0, 1},
-		.count = 1,
-		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
+		.count = 2,
+		.address = {{.family = 4, .addr = {192, 0, 2, 1}},
+			{.family = 4, .addr = {192, 0, 2, 9}}},
 	};
 
 	bed->tx = rte_ring_create("bed_tx", BED_RING, SOCKET_ID_ANY, 0);

@@ -137,3 +137,51 @@ Test(dp_options, options_that_cannot_be_processed)
 		free(plaintext);
 	}
 }
+
+// RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5: an option of a wrong length, or once too often, is as
+// one that is not known: a critical one refuses the request, an elective one is not there.
+Test(dp_options, a_wrong_length_or_one_too_many_is_as_unknown)
+{
+	static const struct {
+		const char *plaintext;
+		uint8_t code;
+	} cases[] = {
+		{"02 b4 6563686f 61 3c 01 3c", COAP_BAD_OPTION},             // Accept twice
+		{"02 b4 6563686f 63 00003c", COAP_BAD_OPTION},               // Accept of 3 bytes
+		{"02 31 61 01 62 84 6563686f", COAP_BAD_OPTION},             // Uri-Host twice
+		{"02 30 84 6563686f", COAP_BAD_OPTION},                      // Uri-Host of 0 bytes
+		{"02 51 00 64 6563686f", COAP_BAD_OPTION},                   // If-None-Match of 1
+		{"02 73 000000 44 6563686f", COAP_BAD_OPTION},               // Uri-Port of 3
+		{"02 19 010203040506070809 a4 6563686f", COAP_BAD_OPTION},   // If-Match of 9
+		{"02 18 0102030405060708 00 a4 6563686f", COAP_CHANGED},     // of 8, and of 0
+		{"02 b4 6563686f 13 000000", COAP_CHANGED},                  // Content-Format of 3
+		{"02 b4 6563686f 10 01 3c", COAP_CHANGED},                   // the same twice
+		{"02 40 74 6563686f", COAP_CHANGED},                         // ETag of 0
+		{"02 49 010203040506070809 74 6563686f", COAP_CHANGED},      // of 9
+		{"02 64 00000000 54 6563686f", COAP_CHANGED},                // Observe of 4
+		{"02 b4 6563686f 35 0000000000", COAP_CHANGED},              // Max-Age of 5
+		{"02 b4 6563686f d5 24 0000000000", COAP_CHANGED},           // Size1 of 5
+		{"02 b4 6563686f d0 e4", COAP_CHANGED},                      // Echo of 0
+		{"02 b4 6563686f d2 ea 001a", COAP_CHANGED},                 // No-Response of 2
+		{"02 b4 6563686f e9 000c 010203040506070809", COAP_CHANGED}, // Request-Tag of 9
+	};
+
+	bed_device_add(&bed, &device, true);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		size_t len;
+		uint8_t *plaintext = hex_decode(cases[i].plaintext, &len);
+
+		bed_seal(&device, &request, COAP_CON, 2 * i, 2 * i, plaintext, len);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		expect_answer(cases[i].code);
+		bed_seal(&device, &request, COAP_NON, 2 * i + 1, 2 * i + 1, plaintext, len);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		if (cases[i].code == COAP_BAD_OPTION)
+			expect_silence(); // section 5.4.1
+		else
+			expect_answer(cases[i].code);
+		free(plaintext);
+	}
+}
