@@ -133,10 +133,11 @@ static void side_wipe(struct dp_side *side)
 }
 
 // Each is a number of its own, so a worker may see them in any order.
-static void limits_write(struct dp_context *ctx, uint16_t max_message, uint8_t max_in_flight)
+static void limits_write(struct dp_context *ctx, const struct dp_context_limits *limits)
 {
-	__atomic_store_n(&ctx->max_message, max_message, __ATOMIC_RELAXED);
-	__atomic_store_n(&ctx->max_in_flight, max_in_flight, __ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->max_message, limits->max_message, __ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->max_in_flight, limits->max_in_flight, __ATOMIC_RELAXED);
+	__atomic_store_n(&ctx->permit, limits->permit, __ATOMIC_RELAXED);
 }
 
 void dp_context_publish(
@@ -160,7 +161,7 @@ void dp_context_publish(
 	ctx->sender_id_len = params->sender_id_len;
 	memcpy(ctx->sender_id, params->sender_id, sizeof(ctx->sender_id));
 	ctx->alg = params->alg;
-	limits_write(ctx, params->max_message, params->max_in_flight);
+	limits_write(ctx, &params->limits);
 	ctx->window = params->window;
 	ctx->state = params->window_known ? DP_CONTEXT_ACTIVE : DP_CONTEXT_WINDOW_UNKNOWN;
 	ctx->mark = 0;
@@ -191,14 +192,14 @@ void dp_context_publish(
 	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
 }
 
-int dp_context_limits(struct dp_context_table *table, uint32_t index, uint32_t generation,
-	uint16_t max_message, uint8_t max_in_flight)
+int dp_context_limit(struct dp_context_table *table, uint32_t index, uint32_t generation,
+	const struct dp_context_limits *limits)
 {
 	struct dp_context *ctx = &table->context[index];
 
 	if (dp_context_live(ctx) != generation)
 		return -ENOENT;
-	limits_write(ctx, max_message, max_in_flight);
+	limits_write(ctx, limits);
 	return 0;
 }
 

@@ -75,7 +75,7 @@ enum dp_context_flags {
 
 struct dp_context {
 	// First line: main writes it before it publishes the context. After that it is constant,
-	// except for owner, generation and max_message.
+	// except for owner, generation, max_message and permit.
 	uint8_t recipient_key[DP_KEY_INLINE];
 	uint8_t sender_key[DP_KEY_INLINE];
 	uint8_t common_iv[AEAD_NONCE_MAX];
@@ -85,8 +85,8 @@ struct dp_context {
 	uint8_t flags;        // enum dp_context_flags
 	uint8_t owner;        // CAS: worker from NONE, main from NONE; the owner stores another one
 	uint32_t generation;  // odd: live. The owner writes, or main when it is not claimed
-	uint16_t max_message; // main, also of a live one, atomic: see dp_context_limits()
-	uint16_t spare;
+	uint16_t max_message; // main, also of a live one, atomic: see dp_context_limit()
+	uint16_t permit;      // the same: what it may use, see dp_permit_find()
 
 	// Second line: the owner writes it; main before it publishes, and max_in_flight later.
 	// Only what every request touches: the rest goes to struct dp_side.
@@ -240,6 +240,19 @@ static inline uint8_t dp_context_max_in_flight(const struct dp_context *ctx)
 	return __atomic_load_n(&ctx->max_in_flight, __ATOMIC_RELAXED);
 }
 
+// What a device may use, see dp_permit_find(). Main may change it, too.
+static inline uint16_t dp_context_permit(const struct dp_context *ctx)
+{
+	return __atomic_load_n(&ctx->permit, __ATOMIC_RELAXED);
+}
+
+// What can be changed of a live context.
+struct dp_context_limits {
+	uint16_t max_message;  // of the device; 0: as dp_policy says
+	uint16_t permit;       // what it may use, see dp_permit_find(); 0: everything
+	uint8_t max_in_flight; // requests that may be under way; 0: as dp_policy says
+};
+
 // A new context, for dp_context_publish().
 struct dp_context_params {
 	struct dp_context_key key;
@@ -247,10 +260,9 @@ struct dp_context_params {
 	uint8_t flags;
 	uint8_t sender_id_len;
 	uint8_t sender_id[OSC_KID_LEN_MAX];
-	uint16_t max_message;        // of the device; 0: as dp_policy says
+	struct dp_context_limits limits;
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
-	uint8_t max_in_flight; // requests that may be under way; 0: as dp_policy says
 	uint32_t run_base;
 	uint64_t mark;     // DP_CONTEXT_FLOOR: durable; an unknown window begins there
 	bool window_known; // false: window-unknown; window.next still is a lower limit
@@ -265,10 +277,10 @@ int dp_context_place(struct dp_context_table *table, const struct dp_context_key
 // Main: fills a place, and workers find it from then on.
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params);
-// Main: gives a live context other limits, as in struct dp_context_params. They count from the next
-// request on; no other field of the context is touched. -ENOENT if it is not that generation.
-int dp_context_limits(struct dp_context_table *table, uint32_t index, uint32_t generation,
-	uint16_t max_message, uint8_t max_in_flight) __attribute__((warn_unused_result));
+// Main: gives a live context other limits. They count from the next request on; no other field of
+// the context is touched. -ENOENT if it is not that generation.
+int dp_context_limit(struct dp_context_table *table, uint32_t index, uint32_t generation,
+	const struct dp_context_limits *limits) __attribute__((warn_unused_result));
 // The owner, or main while no worker can become it: forgets what is known of the window, so that
 // the next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as
 // its mark, or where it was if that is higher.

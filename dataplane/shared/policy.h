@@ -48,7 +48,23 @@ struct dp_policy {
 	uint16_t max_message;  // bytes of CoAP to such a device; 0: DP_MESSAGE_DEFAULT
 	uint32_t rate_cost; // of a request of a device, in time of a bucket (bucket.h); 0: no limit
 	uint32_t rate_fill; // of that bucket: with so many costs, that many requests come at once
+	// What devices may use, by dp_context.permit: the paths and methods of routes. Each is NULL
+	// where nothing may be used.
+	const struct dp_route_index *const *permit;
+	unsigned permit_count;
 };
+
+#define DP_PERMIT_ALL     0          // dp_context.permit: everything may be used
+#define DP_PERMIT_NOTHING UINT16_MAX // no policy has this number
+
+// What a device whose context says `permit` may use: everything if it is DP_PERMIT_ALL, else what a
+// route of *index takes; false: nothing, also of what the policy does not know.
+static inline bool dp_permit_find(
+	const struct dp_policy *policy, uint16_t permit, const struct dp_route_index **index)
+{
+	*index = permit < policy->permit_count ? policy->permit[permit] : NULL;
+	return permit == DP_PERMIT_ALL || *index;
+}
 
 // Makes the index by which a route is found. It reads the paths and methods of the routes now, and
 // the texts of their segments as long as it lives. NULL and errno ENOMEM.

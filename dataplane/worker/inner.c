@@ -156,7 +156,13 @@ static struct request_verdict check_inner(
 	return first;
 }
 
-struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_route_index *index,
+static bool is_forbidden(
+	const struct dp_inner_rules *rules, const struct dp_path *path, uint8_t code)
+{
+	return rules->closed || (rules->permit && dp_route_find(rules->permit, path, code) < 0);
+}
+
+struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, uint8_t type, const uint8_t *plaintext, uint16_t len)
 {
 	enum coap_verdict parsed =
@@ -179,8 +185,10 @@ struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_rou
 		verdict = refuse(COAP_METHOD_NOT_ALLOWED, "Unknown method");
 	if (!verdict.code && uri.bad)
 		verdict = refuse(COAP_BAD_REQUEST, "Bad Uri-Path");
-	if (!verdict.code)
-		inner->route = dp_route_find(index, &uri.path, inner->code);
+	if (!verdict.code) {
+		inner->route = dp_route_find(rules->routes, &uri.path, inner->code);
+		inner->forbidden = is_forbidden(rules, &uri.path, inner->code);
+	}
 	return verdict;
 }
 
@@ -216,7 +224,7 @@ static bool is_passed_on(uint16_t number, uint16_t len, bool again)
 		(!again || coap_option_repeatable(number));
 }
 
-bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_route_index *index,
+bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, const uint8_t *plaintext, uint16_t len)
 {
 	const uint8_t *at = plaintext + 1, *end = plaintext + len, *payload = NULL;
@@ -269,6 +277,9 @@ bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_route_index *in
 		.payload = payload,
 		.payload_len = payload ? (uint16_t)(end - payload) : 0,
 	};
-	inner->route = dp_route_find_short(index, path, segments, inner->code);
+	inner->route = dp_route_find_short(rules->routes, path, segments, inner->code);
+	inner->forbidden = unlikely(rules->closed) ||
+		(unlikely(rules->permit != NULL) &&
+			dp_route_find_short(rules->permit, path, segments, inner->code) < 0);
 	return true;
 }

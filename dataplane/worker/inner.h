@@ -6,6 +6,7 @@
 #ifndef POSTERN_DATAPLANE_WORKER_INNER_H
 #define POSTERN_DATAPLANE_WORKER_INNER_H
 
+#include "dataplane/shared/context.h"
 #include "dataplane/shared/policy.h"
 
 #define DP_INNER_OPTIONS_MAX 64 // paths and queries have an option for each segment
@@ -24,10 +25,30 @@ struct request_options {
 
 struct dp_inner {
 	uint8_t code;
-	int route; // as dp_route_find() says
+	int route;      // as dp_route_find() says
+	bool forbidden; // the device may not use this path with this method
 	struct request_options options;
 	struct coap_body body; // into the plaintext
 };
+
+// What a request is compared with.
+struct dp_inner_rules {
+	const struct dp_route_index *routes;
+	const struct dp_route_index *permit; // what the device may use; NULL: whatever there is
+	bool closed;                         // it may use nothing
+};
+
+// The rules for a device. Its context may change meanwhile: they are for one request.
+static inline struct dp_inner_rules dp_inner_rules_of(
+	const struct dp_policy *policy, const struct dp_context *ctx)
+{
+	struct dp_inner_rules rules = {.routes = policy->index};
+	uint16_t permit = dp_context_permit(ctx);
+
+	if (unlikely(permit != DP_PERMIT_ALL))
+		rules.closed = !dp_permit_find(policy, permit, &rules.permit);
+	return rules;
+}
 
 // What to do with a request; code 0: go on.
 struct request_verdict {
@@ -40,7 +61,7 @@ struct request_verdict {
 // Reads a plaintext: code, options and payload, at least the code. `outer` is the message that it
 // came in, of this type. On a verdict with a code the options are those that were read, and the
 // route is not set.
-struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_route_index *index,
+struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, uint8_t type, const uint8_t *plaintext, uint16_t len);
 
 #define DP_INNER_OVER \
@@ -50,7 +71,7 @@ struct request_verdict dp_inner_read(struct dp_inner *inner, const struct dp_rou
 // short path of plain segments, and few other options, none of which asks anything of the worker.
 // Returns whether it has this shape, and then the other way would say the same and to go on; else
 // *inner is undefined. DP_INNER_OVER bytes behind the plaintext are readable (the tag is there).
-bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_route_index *index,
+bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, const uint8_t *plaintext, uint16_t len)
 	__attribute__((warn_unused_result));
 

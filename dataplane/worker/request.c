@@ -305,15 +305,15 @@ static bool request_read(
 	const struct coap_msg *msg = &vec->msg[slot];
 	const uint8_t *plaintext = msg->body.payload;
 	uint16_t len = vec->plaintext_len[slot];
-	uint32_t too_fast_s = likely(!vec->again[slot])
-		? rate_take(w, &w->contexts->context[vec->context[slot]])
-		: 0;
+	struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
+	uint32_t too_fast_s = likely(!vec->again[slot]) ? rate_take(w, ctx) : 0;
+	const struct dp_inner_rules rules = dp_inner_rules_of(w->policy, ctx);
 
 	if (likely(w->fast_paths && !too_fast_s) &&
-		dp_inner_read_usual(inner, w->policy->index, &msg->body, plaintext, len))
+		dp_inner_read_usual(inner, &rules, &msg->body, plaintext, len))
 		return true;
 	struct request_verdict verdict =
-		dp_inner_read(inner, w->policy->index, &msg->body, msg->type, plaintext, len);
+		dp_inner_read(inner, &rules, &msg->body, msg->type, plaintext, len);
 
 	if (verdict.silent) {
 		if (!answered_otherwise(w, vec, slot))
@@ -390,6 +390,13 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	assert(vec->opened[slot] && vec->plaintext_len[slot]);
 	if (!request_read(w, vec, slot, &inner))
 		return;
+	// Before the routes, which are none of its business then.
+	if (unlikely(inner.forbidden)) {
+		dp_stat_add(&w->stats, DP_STAT_policy_refused, !vec->again[slot]);
+		answer_error(w, vec, slot, &inner.options, COAP_FORBIDDEN, 0,
+			"Not allowed by the policy of the device");
+		return;
+	}
 	if (inner.route < 0) {
 		answer_error(w, vec, slot, &inner.options,
 			inner.route == DP_ROUTE_METHOD ? COAP_METHOD_NOT_ALLOWED : COAP_NOT_FOUND,

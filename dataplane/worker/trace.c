@@ -90,9 +90,13 @@ static void routed(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot
 	if (!event)
 		return;
 	name_write(event, vec, slot);
-	struct request_verdict verdict = dp_inner_read(&inner, w->policy->index, &msg->body,
-		msg->type, msg->body.payload, vec->plaintext_len[slot]);
+	const struct dp_inner_rules rules =
+		dp_inner_rules_of(w->policy, &w->contexts->context[vec->context[slot]]);
+	struct request_verdict verdict = dp_inner_read(
+		&inner, &rules, &msg->body, msg->type, msg->body.payload, vec->plaintext_len[slot]);
 
+	if (!verdict.code && inner.forbidden)
+		verdict.code = COAP_FORBIDDEN;
 	event->code = msg->body.payload[0];
 	event->error = verdict.code;
 	event->route = verdict.code ? DP_ROUTE_NONE : inner.route;

@@ -185,20 +185,29 @@ static uint8_t context_flags(const struct device_keyed *device)
 	return own_piv[device->own_piv] | (device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0);
 }
 
+static struct dp_context_limits context_limits(const struct device_keyed *device)
+{
+	return (struct dp_context_limits){
+		.max_message = device->settings.max_message,
+		.max_in_flight = device->settings.max_in_flight,
+		.permit = device->settings.policy[0] ? DP_PERMIT_NOTHING : DP_PERMIT_ALL,
+	};
+}
+
 // Gives a device its limits where it is. One that is neither live nor waiting is still to be handed
 // out by an import, which reads them from the store, or the data plane did not take it.
 static int limits_change(struct registry *registry, const struct device_keyed *device)
 {
 	struct registry_waiting *waiting = registry->waiting;
+	const struct dp_context_limits limits = context_limits(device);
 	struct dp_context_key key;
 
 	device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	if (at >= 0 && registry->entry[at].id == device->id)
-		return dp_context_limits(dp_contexts(registry->dp), at,
-			registry->entry[at].generation, device->settings.max_message,
-			device->settings.max_in_flight);
+		return dp_context_limit(
+			dp_contexts(registry->dp), at, registry->entry[at].generation, &limits);
 	while (waiting && waiting->device.id != device->id)
 		waiting = waiting->next;
 	if (waiting)
@@ -216,8 +225,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 		.sender_id_len = device->gateway_id_len,
 		.keys = &device->keys,
 		.fingerprint = device->fingerprint,
-		.max_message = device->settings.max_message,
-		.max_in_flight = device->settings.max_in_flight,
+		.limits = context_limits(device),
 		.run_base = device->run_base,
 		.flags = context_flags(device),
 		.mark = device->mark,

@@ -225,7 +225,7 @@ static void device_add(const struct twins *twins, unsigned plane, struct twins_d
 		.flags = device->flags,
 		.sender_id_len = device->kid_len == 1 ? 2 : 1,
 		.sender_id = {0xff, 0xfe},
-		.max_message = device->max_message,
+		.limits.max_message = device->max_message,
 		.keys = &device->keys,
 		.fingerprint = device->kid[0] * UINT64_C(0x9e3779b97f4a7c15),
 		.mark = UINT64_C(1) << 41,

@@ -382,6 +382,7 @@ const STATES = {
 const REFUSALS = {
 	in_flight_refused: "answered 4.29: the device has too much under way",
 	rate_refused: "answered 4.29: the device sends too often",
+	policy_refused: "answered 4.03: its policy does not allow it",
 	overload_refused: "answered 5.03: a route of low priority, under overload",
 	exchange_none_free: "answered 5.03: no exchange is free",
 	upstream_full: "answered 5.03: the way to the HTTP loop is full",

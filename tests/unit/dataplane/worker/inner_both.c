@@ -37,6 +37,21 @@ struct dp_route_index *inner_routes_create(void)
 	return dp_route_index_create(routes, sizeof(routes) / sizeof(routes[0]));
 }
 
+struct dp_route_index *inner_permits_create(void)
+{
+	static const struct dp_segment devices[] = {{"devices", 7}},
+				       state[] = {ANY, ANY, {"state", 5}}, tv1[] = {{"tv1", 3}},
+				       dot[] = {{"a.b", 3}};
+	static const struct dp_route permits[] = {
+		{.segments = devices, .segment_count = 1, .rest = true, .methods = 1 << COAP_POST},
+		{.segments = state, .segment_count = 3, .methods = ALL},
+		{.segments = tv1, .segment_count = 1, .methods = GET | 1 << COAP_PUT},
+		{.segments = dot, .segment_count = 1, .methods = GET},
+	};
+
+	return dp_route_index_create(permits, sizeof(permits) / sizeof(permits[0]));
+}
+
 static bool path_segment_is_usual(const struct coap_option *option)
 {
 	for (unsigned i = 0; i < option->len; i++) {
@@ -94,11 +109,11 @@ static bool is_usual(const struct coap_body *outer, const uint8_t *plaintext, ui
 	return segments <= 8;
 }
 
-void inner_both_read(struct inner_both *both, const struct dp_route_index *index,
+void inner_both_read(struct inner_both *both, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, const uint8_t *plaintext, uint16_t len)
 {
-	both->taken = dp_inner_read_usual(&both->usual, index, outer, plaintext, len);
-	both->verdict = dp_inner_read(&both->slow, index, outer, COAP_CON, plaintext, len);
+	both->taken = dp_inner_read_usual(&both->usual, rules, outer, plaintext, len);
+	both->verdict = dp_inner_read(&both->slow, rules, outer, COAP_CON, plaintext, len);
 	both->is_usual = is_usual(outer, plaintext, len);
 }
 
@@ -120,6 +135,7 @@ bool inner_both_agree(const struct inner_both *both)
 	return !both->taken ||
 		(!both->verdict.code && !both->verdict.silent && !both->verdict.malformed &&
 			a->code == b->code && a->route == b->route &&
+			a->forbidden == b->forbidden &&
 			a->options.no_response == b->options.no_response &&
 			a->options.has_content_format == b->options.has_content_format &&
 			a->options.content_format == b->options.content_format &&

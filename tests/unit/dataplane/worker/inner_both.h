@@ -16,8 +16,10 @@ struct inner_both {
 
 // Routes of all kinds.
 struct dp_route_index *inner_routes_create(void);
+// What a device may do, which cuts across them.
+struct dp_route_index *inner_permits_create(void);
 // Reads a message of at least one byte both ways. DP_INNER_OVER bytes are readable behind it.
-void inner_both_read(struct inner_both *both, const struct dp_route_index *index,
+void inner_both_read(struct inner_both *both, const struct dp_inner_rules *rules,
 	const struct coap_body *outer, const uint8_t *plaintext, uint16_t len);
 // Whether what was taken should be, and both ways say the same of it.
 bool inner_both_agree(const struct inner_both *both);

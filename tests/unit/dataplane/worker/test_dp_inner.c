@@ -11,7 +11,8 @@
 #define MESSAGE_MAX 512
 
 static const struct coap_body bare = {.option_count = 1, .oscore_count = 1};
-static struct dp_route_index *routes;
+static struct dp_route_index *routes, *permits;
+static struct dp_inner_rules rules;
 static struct guard guard;
 static uint64_t state = 1;
 
@@ -19,12 +20,15 @@ static void both_init(void)
 {
 	routes = inner_routes_create();
 	guard = guard_create(MESSAGE_MAX + DP_INNER_OVER);
-	cr_assert_not_null(routes);
+	permits = inner_permits_create();
+	cr_assert(routes && permits);
+	rules = (struct dp_inner_rules){.routes = routes, .permit = permits};
 }
 
 static void both_fini(void)
 {
 	dp_route_index_free(routes);
+	dp_route_index_free(permits);
 	guard_free(&guard);
 }
 
@@ -47,7 +51,7 @@ static void read_both(
 	memcpy(copy, message, len);
 	for (unsigned i = 0; i < DP_INNER_OVER; i++)
 		copy[len + i] = rnd(256);
-	inner_both_read(both, routes, outer, copy, len);
+	inner_both_read(both, &rules, outer, copy, len);
 }
 
 Test(dp_inner, what_is_usual_and_what_is_not)

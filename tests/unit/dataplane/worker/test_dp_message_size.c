@@ -156,8 +156,10 @@ Test(dp_message_size, diagnostics_are_left_out_for_small_devices)
 
 static void limits(uint32_t generation, uint16_t max_message, uint8_t max_in_flight, int expected)
 {
-	cr_expect_eq(dp_context_limits(dp_contexts(bed.dp), device.context, generation, max_message,
-			     max_in_flight),
+	const struct dp_context_limits limits = {
+		.max_message = max_message, .max_in_flight = max_in_flight};
+
+	cr_expect_eq(dp_context_limit(dp_contexts(bed.dp), device.context, generation, &limits),
 		expected);
 }
 
