@@ -46,6 +46,20 @@ static bool loop_add(struct dp *dp, unsigned workers)
 	return true;
 }
 
+static bool slow_add(struct dp *dp, unsigned workers)
+{
+	struct dp_slow *slow = calloc(1, sizeof(*slow) + workers * sizeof(slow->lane[0]));
+
+	if (!slow || dp->slow_count == DP_SLOW_THREADS_MAX || dp_doorbell_init(&slow->bell)) {
+		free(slow);
+		return false;
+	}
+	slow->thread = dp->slow_count;
+	slow->count = workers;
+	dp->slow[dp->slow_count++] = slow;
+	return true;
+}
+
 size_t dp_eal_bytes(const struct dp_conf *conf, bool huge_pages)
 {
 	return conf->worker_count * dp_worker_eal_bytes(conf, huge_pages);
@@ -150,6 +164,8 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 
 	for (unsigned i = 0; made && i < (conf->loop_count ? conf->loop_count : 1); i++)
 		made = loop_add(dp, conf->worker_count);
+	for (unsigned i = 0; made && i < conf->slow_threads; i++)
+		made = slow_add(dp, conf->worker_count);
 	if (!made) {
 		error_set(error, -ENOMEM, "no memory for %u devices", conf->max_devices);
 		goto fail;
@@ -159,6 +175,8 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 		.contexts = dp->contexts,
 		.loops = dp->upstream,
 		.loop_count = dp->loop_count,
+		.slow = dp->slow,
+		.slow_count = dp->slow_count,
 		.bell = &dp->bell,
 		.qsbr = dp->qsbr,
 		.run = &dp->run,
@@ -198,6 +216,10 @@ void dp_free(struct dp *dp)
 	for (unsigned i = 0; i < dp->loop_count; i++) {
 		dp_doorbell_close(&dp->upstream[i]->bell);
 		free(dp->upstream[i]);
+	}
+	for (unsigned i = 0; i < dp->slow_count; i++) {
+		dp_doorbell_close(&dp->slow[i]->bell);
+		free(dp->slow[i]);
 	}
 	dp_doorbell_close(&dp->bell);
 	free(dp->retired);
@@ -278,6 +300,28 @@ struct dp_loop *dp_loop(struct dp *dp, unsigned loop)
 unsigned dp_loop_count(const struct dp *dp)
 {
 	return dp->loop_count;
+}
+
+struct dp_slow *dp_slow(struct dp *dp, unsigned thread)
+{
+	return dp->slow[thread];
+}
+
+unsigned dp_slow_count(const struct dp *dp)
+{
+	return dp->slow_count;
+}
+
+bool dp_reinject(struct dp *dp, unsigned worker, const struct dp_flow *flow, const uint8_t *coap,
+	uint16_t len)
+{
+	struct dp_worker *w = dp->worker[worker];
+	const struct dp_slow_head head = {.flow = *flow, .len = len, .worker = (uint8_t)worker};
+
+	if (!dp_slow_put(w->slow->again, &head, coap))
+		return false;
+	__atomic_fetch_or(&w->slow_called, UINT64_C(1) << DP_SLOW_MAIN, __ATOMIC_RELEASE);
+	return true;
 }
 
 struct dp_worker *dp_worker_get(struct dp *dp, unsigned id)

@@ -22,6 +22,7 @@
 #include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/rung.h"
 #include "dataplane/shared/setup.h"
+#include "dataplane/shared/slow.h"
 #include "dataplane/shared/stats.h"
 
 #include <stdbool.h>
@@ -80,6 +81,14 @@ uint64_t dp_worker_answers_written(const struct dp *dp, unsigned worker);
 uint64_t dp_answers_bytes(const struct dp *dp);
 // Turns of the loop up to now: a worker whose number stands still is stuck.
 uint64_t dp_worker_heartbeat(const struct dp *dp, unsigned worker);
+
+// For a thread of the slow path, see slow.h.
+struct dp_slow *dp_slow(struct dp *dp, unsigned thread);
+unsigned dp_slow_count(const struct dp *dp);
+// Has a worker take a request once more, as if it came from where it came from, but past the slow
+// path. False if the worker has no room.
+bool dp_reinject(struct dp *dp, unsigned worker, const struct dp_flow *flow, const uint8_t *coap,
+	uint16_t len) __attribute__((warn_unused_result));
 
 // Gives the workers another policy, which they read at the start of their next turns. The one
 // before must live until dp_policy_is_settled(): no worker has it then, and all that was made by it

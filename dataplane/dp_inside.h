@@ -28,6 +28,8 @@ struct dp {
 	struct dp_context_table *contexts;
 	unsigned loop_count;
 	struct dp_loop *upstream[DP_LOOPS_MAX];
+	unsigned slow_count;
+	struct dp_slow *slow[DP_SLOW_THREADS_MAX];
 	struct rte_rcu_qsbr *qsbr;
 	const struct dp_policy *policy;                  // atomic: workers read
 	uint64_t policy_token;                           // of the grace period of the one before

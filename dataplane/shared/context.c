@@ -22,6 +22,7 @@ const char *dp_context_state_name(enum dp_context_state state)
 		[DP_CONTEXT_ECHO_PENDING] = "echo-pending",
 		[DP_CONTEXT_ACTIVE] = "active",
 		[DP_CONTEXT_REPLAY_LOCKED] = "replay-locked",
+		[DP_CONTEXT_REKEYING] = "rekeying",
 	};
 
 	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";

@@ -60,6 +60,7 @@ enum dp_context_state {
 	DP_CONTEXT_ECHO_PENDING,   // challenged; its answer opens the window
 	DP_CONTEXT_ACTIVE,
 	DP_CONTEXT_REPLAY_LOCKED, // the device started its sequence numbers again
+	DP_CONTEXT_REKEYING, // window unknown; the device was asked to derive a new context (B.2)
 	DP_CONTEXT_STATE_COUNT,
 };
 
@@ -71,6 +72,12 @@ enum dp_context_flags {
 	DP_CONTEXT_OWN_PIV = DP_CONTEXT_OWN_PIV_ALWAYS | DP_CONTEXT_OWN_PIV_CLOCK,
 	DP_CONTEXT_FLOOR = 4,     // a device without Echo: see mark
 	DP_CONTEXT_LONG_KEYS = 8, // its keys stand in struct dp_long_keys; the table sets it
+	// The device may derive a new context at any time (RFC 8613 appendix B.2): a request with
+	// its kid and an unknown kid context is for the slow path. No other device has its kid, so
+	// that (kid, none) always names it. Its own Partial IVs begin at 1.
+	DP_CONTEXT_REDERIVE = 16,
+	// Beside DP_CONTEXT_REDERIVE: an unknown window is answered by a run of B.2, not by Echo.
+	DP_CONTEXT_RECOVERY_B2 = 32,
 };
 
 struct dp_context {
@@ -322,7 +329,8 @@ static inline bool dp_context_window_unknown(const struct dp_context *ctx)
 {
 	uint8_t state = __atomic_load_n(&ctx->state, __ATOMIC_RELAXED);
 
-	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING;
+	return state == DP_CONTEXT_WINDOW_UNKNOWN || state == DP_CONTEXT_ECHO_PENDING ||
+		state == DP_CONTEXT_REKEYING;
 }
 
 // Who owns a context. If it is the caller, its second line is the caller's.

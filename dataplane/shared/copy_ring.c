@@ -144,6 +144,12 @@ void dp_copy_ring_pop(struct dp_copy_ring *ring)
 	__atomic_store_n(&ring->tail, ring->tail + taken, __ATOMIC_RELEASE);
 }
 
+bool dp_copy_ring_empty(const struct dp_copy_ring *ring)
+{
+	return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) ==
+		__atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
+}
+
 uint64_t dp_copy_ring_lost(const struct dp_copy_ring *ring)
 {
 	return __atomic_load_n(&ring->lost, __ATOMIC_RELAXED);

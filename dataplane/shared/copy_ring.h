@@ -6,6 +6,7 @@
 #ifndef POSTERN_DATAPLANE_SHARED_COPY_RING_H
 #define POSTERN_DATAPLANE_SHARED_COPY_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ void dp_copy_ring_forget(struct dp_copy_ring *ring, uint64_t mark);
 // Consumer: the oldest record, or NULL. It stays in place until dp_copy_ring_pop(), which wipes it.
 const void *dp_copy_ring_peek(struct dp_copy_ring *ring, uint32_t *len);
 void dp_copy_ring_pop(struct dp_copy_ring *ring);
+// Any thread: whether there is none. To its consumer an empty ring may have one since.
+bool dp_copy_ring_empty(const struct dp_copy_ring *ring);
 // Anyone: records that found no room.
 uint64_t dp_copy_ring_lost(const struct dp_copy_ring *ring);
 

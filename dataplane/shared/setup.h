@@ -9,6 +9,7 @@
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/loop_port.h"
 #include "dataplane/shared/policy.h"
+#include "dataplane/shared/slow.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,10 +40,13 @@ struct dp_conf {
 	unsigned access_percent; // of the requests that workers answer: those with a record
 				 // (access.h)
 	const char *isa;         // for aead_engine_create(); NULL: the fastest
-	bool affinity_kid;       // steers devices to workers by their kid, not by where they arrive
-	bool nap_when_idle;      // adaptive: an idle worker sleeps some microseconds
-	bool share_cpus;         // workers may be on one CPU: they leave it to each other
-	bool slow_paths;         // tests: packets of the usual shape are treated as all others
+	unsigned slow_threads;   // of the slow path, at most DP_SLOW_THREADS_MAX; 0: there is none
+	uint32_t slow_rate;      // messages a second that a worker gives them, of all sources ..
+	uint32_t slow_prefix_rate; // .. and of one /24 or /56
+	bool affinity_kid;  // steers devices to workers by their kid, not by where they arrive
+	bool nap_when_idle; // adaptive: an idle worker sleeps some microseconds
+	bool share_cpus;    // workers may be on one CPU: they leave it to each other
+	bool slow_paths;    // tests: packets of the usual shape are treated as all others
 	const struct dp_policy *policy; // the first one, see dp_policy_swap()
 };
 
@@ -51,6 +55,8 @@ struct dp_tables {
 	struct dp_context_table *contexts;
 	struct dp_loop *const *loops; // [loop_count]; a worker makes its own ports of them
 	unsigned loop_count;
+	struct dp_slow *const *slow; // [slow_count]; a worker makes its own lanes of them
+	unsigned slow_count;
 	struct dp_doorbell *bell;              // main sleeps on it
 	struct rte_rcu_qsbr *qsbr;             // workers register under their number
 	const uint32_t *run;                   // of this start, or DP_RUN_NONE; main writes, atomic

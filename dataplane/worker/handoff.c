@@ -296,6 +296,7 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 	vec->n = 0;
 	vec->from = from;
 	vec->copies = false;
+	vec->reinjected = false;
 	unsigned left = ring_take(w, w->from[from]->packets, vec, DP_BURST - OLD_BURST);
 
 	left += ring_take(w, w->from[from]->old, vec, DP_BURST - vec->count);

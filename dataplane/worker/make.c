@@ -7,6 +7,7 @@
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/lanes.h"
+#include "dataplane/worker/slow.h"
 
 #include <rte_malloc.h>
 
@@ -117,7 +118,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->answers = dp_answer_index_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	w->route_stats = dp_map(DP_ROUTE_SLOTS * sizeof(struct dp_route_stats), DP_MAP_LAZY);
-	bool loops = w->exchanges && loops_attach(w, tables);
+	bool loops = w->exchanges && loops_attach(w, tables) && !dp_slow_attach(w, conf, tables);
 
 	w->events = ring_create(sizeof(struct dp_event), EVENT_SLOTS);
 	w->commands = ring_create(sizeof(struct dp_command), COMMAND_SLOTS);
@@ -147,6 +148,7 @@ void dp_worker_free(struct dp_worker *w)
 {
 	if (!w)
 		return;
+	dp_slow_free(w);
 	dp_frame_ring_free(w->access);
 	dp_frame_ring_free(w->from_kernel);
 	dp_frame_ring_free(w->to_kernel);

@@ -6,6 +6,7 @@
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/limit.h"
 #include "dataplane/worker/separate.h"
+#include "dataplane/worker/slow.h"
 #include "dataplane/worker/unprotected.h"
 
 // An ACK or a RST, for a message of ours or none. Never answered (RFC 7252 section 4.2).
@@ -116,6 +117,8 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		return false;
 	if (!dp_context_possible(w->contexts, option->kid_len, option->has_kid_context,
 		    option->kid_context_len)) {
+		if (dp_slow_unknown(w, vec, slot))
+			return false;
 		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
 			"Security context not found", DP_STAT_drop_unknown_context);
 		return false;
@@ -193,6 +196,8 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 			generation = dp_context_live(ctx);
 		}
 		if (!generation) {
+			if (dp_slow_unknown(w, vec, slot))
+				continue;
 			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
 				COAP_UNAUTHORIZED, "Security context not found",
 				DP_STAT_drop_unknown_context);

@@ -13,6 +13,7 @@
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
+#include "dataplane/worker/slow.h"
 #include "dataplane/worker/suspicion.h"
 #include "dataplane/worker/unprotected.h"
 
@@ -208,37 +209,53 @@ static void mark_want(
 	side->mark_wanted = dp_event_send(w, DP_EVENT_MARK_WANTED, index, ctx->generation, mark);
 }
 
-// A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2).
-static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+// Whether the unknown window of a context is asked about once more in this second: what is above
+// all that was asked about always is, and a few others.
+static bool challenge_allowed(const struct dp_worker *w, struct dp_side *side, uint64_t piv)
+{
+	uint16_t second = w->now_ms / 1000;
+
+	if (piv >= side->challenged)
+		return true;
+	if (side->challenge_second != second) {
+		side->challenge_second = second;
+		side->challenges = 0;
+	}
+	if (side->challenges >= CHALLENGES_PER_SECOND)
+		return false;
+	side->challenges++;
+	return true;
+}
+
+// A protected 4.01 with only Echo, under an own Partial IV (RFC 8613 appendix B.1.2). A device that
+// recovers by appendix B.2 gets its step 2 instead, from the slow path.
+__attribute__((cold)) static void challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	uint32_t index = vec->context[slot];
 	struct dp_context *ctx = &w->contexts->context[index];
 	struct dp_side *side = dp_side(w, index);
+	const bool rekeys = ctx->flags & DP_CONTEXT_RECOVERY_B2 && w->slow && !vec->reinjected;
 	uint64_t piv = vec->option[slot].piv;
 	uint64_t own_piv;
 	enum dp_stat why_not;
 
 	side->last_refused_s = w->now_ms / 1000;
-	if (piv < side->challenged) {
-		uint16_t second = w->now_ms / 1000;
-
-		if (side->challenge_second != second) {
-			side->challenge_second = second;
-			side->challenges = 0;
-		}
-		if (side->challenges >= CHALLENGES_PER_SECOND) {
-			dp_count(w, DP_STAT_drop_challenge_limit);
-			return;
-		}
-		side->challenges++;
+	if (!challenge_allowed(w, side, piv)) {
+		dp_count(w, DP_STAT_drop_challenge_limit);
+		return;
 	}
-	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+	if (!rekeys && !dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
 		// A copy of this request will be challenged as if it was the first.
 		dp_count(w, why_not);
 		return;
 	}
 	if (piv >= side->challenged)
 		side->challenged = piv + 1;
+	if (rekeys) {
+		dp_slow_window(w, vec, slot);
+		dp_context_state_set(w, index, ctx, DP_CONTEXT_REKEYING);
+		return;
+	}
 	dp_challenge_send(w, vec, slot, side->unknown_phases, own_piv);
 	dp_count(w, DP_STAT_rx_challenges);
 	if (ctx->state == DP_CONTEXT_WINDOW_UNKNOWN)

@@ -13,6 +13,7 @@
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/shed.h"
+#include "dataplane/worker/slow.h"
 #include "dataplane/worker/stages.h"
 
 #include <rte_ethdev.h>
@@ -92,6 +93,7 @@ static unsigned receive_port(struct dp_worker *w, struct dp_worker_port *port)
 
 	vec->from = w->id;
 	vec->copies = false;
+	vec->reinjected = false;
 	vec->count = rte_eth_rx_burst(port->port_id, w->id, vec->mbuf, DP_BURST);
 	if (!vec->count)
 		return 0;
@@ -160,6 +162,19 @@ static unsigned receive_handed(struct dp_worker *w)
 	return work;
 }
 
+// From main: requests of contexts that were published since they came. They pass from stage 3 on.
+static unsigned receive_reinjected(struct dp_worker *w)
+{
+	struct pkt_vec *vec = &w->vec;
+
+	if (!dp_slow_reinjected(w, vec))
+		return 0;
+	dp_exchanges_watch(w);
+	dp_stages_run(w, vec, false);
+	burst_end(w, vec);
+	return vec->count;
+}
+
 unsigned dp_worker_turn(struct dp_worker *w)
 {
 	unsigned work = 0;
@@ -173,6 +188,10 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	work += dp_loop_answers(w);
 	dp_answers_flush(w);
 	work += receive_handed(w);
+	if (unlikely(dp_slow_called(w))) {
+		work += dp_slow_answers(w);
+		work += receive_reinjected(w);
+	}
 	w->full_burst = false;
 	for (unsigned i = 0; i < w->port_count; i++)
 		work += receive_port(w, &w->port[i]);
@@ -192,6 +211,8 @@ unsigned dp_worker_turn(struct dp_worker *w)
 		w->loop[i].ring = false;
 		dp_doorbell_ring(w->loop[i].bell);
 	}
+	if (w->slow && unlikely(w->slow->to_ring))
+		dp_slow_ring(w);
 	if (w->ring_main) {
 		w->ring_main = false;
 		dp_doorbell_ring(w->main_bell);

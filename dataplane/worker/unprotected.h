@@ -12,8 +12,12 @@
 void dp_unprotected_error_send(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	uint8_t code, const char *diagnostic);
 
-// The same if the policy wants it, which is seldom so. The packet ends in `reason`, whether or not
-// an error is sent.
+// The same, but 5.03, which asks the device to come again in so many seconds.
+void dp_unprotected_busy(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint32_t max_age_s);
+
+// dp_unprotected_error_send() if the policy wants it, which is seldom so. The packet ends in
+// `reason`, whether or not an error is sent.
 static inline void dp_unprotected_error(struct dp_worker *w, const struct pkt_vec *vec,
 	unsigned slot, bool wanted, uint8_t code, const char *diagnostic, enum dp_stat reason)
 {

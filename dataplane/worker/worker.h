@@ -14,6 +14,7 @@
 #include "dataplane/shared/event.h"
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/look.h"
+#include "dataplane/shared/rate.h"
 #include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
@@ -36,6 +37,7 @@
 #define DP_ANSWERS_BATCH AEAD_BATCH_MAX // answers sealed at once
 _Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet of a burst");
 #define DP_TX_ROOM       (2 * DP_BURST) // frames of a port that wait to be sent
+#define DP_SLOW_PREFIXES 4096           // a power of two
 #define DP_PLAINTEXT_MAX 64 // of an answer that the worker makes itself, without payload
 
 // Options of an outer message that are read: OSCORE, and what is for proxies; each costs time
@@ -69,6 +71,7 @@ struct pkt_vec {
 	uint64_t again[DP_BURST];
 	bool copy[DP_BURST]; // seen: who owned the context before may have the answer to it
 	bool copies;         // another worker handed this one some
+	bool reinjected;     // main gave them back: they do not go to the slow path again
 	unsigned from;       // the worker that received it
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 	struct aead_op op[DP_BURST]; // with which packets were opened here, ...
@@ -177,6 +180,19 @@ struct dp_worker_loop {
 	bool ring; // pushed something this turn
 };
 
+// The worker's end of the slow path, see slow.h.
+struct dp_worker_slow {
+	unsigned count; // threads
+	struct dp_slow *thread[DP_SLOW_THREADS_MAX];
+	struct dp_copy_ring *again; // main -> worker: requests that are reinjected
+	uint64_t to_ring;           // bit n: put something for thread n this turn
+	uint64_t unfinished;        // bits as in `slow_called`: left something in its ring
+	struct keyed_hash prefixes;
+	struct dp_rate all, each;           // for messages that are copied there
+	uint64_t all_full_at;               // bucket of rate.h
+	uint64_t full_at[DP_SLOW_PREFIXES]; // of the prefixes of sources; a few share one
+};
+
 struct dp_worker {
 	// Set up by main before the start, then read only.
 	const struct dp_policy *const *current_policy; // main swaps, atomic
@@ -253,10 +269,12 @@ struct dp_worker {
 		struct dp_leaving_packet of[DP_BURST];
 	} leaving;
 	struct answer_batch batch;
+	struct dp_worker_slow *slow; // main makes it at the start; NULL: there is none
 
 	uint32_t stop;    // main: sets; atomic
 	uint32_t drain_s; // the same: new requests are refused for so long; 0: they are not
 	alignas(64) uint64_t called; // bit n: worker n has put something into its rings; atomic
+	uint64_t slow_called;        // the same of threads of the slow path and DP_SLOW_MAIN
 	alignas(64) struct dp_stats stats;
 	alignas(64) uint64_t heartbeat; // worker writes, main reads
 	uint64_t answers_oldest_ms;     // worker writes now and then, main reads

@@ -25,6 +25,8 @@ enum ctl_device_state device_view_state(const struct dp_context_table *table, ui
 		return CTL_DEVICE_ECHO_PENDING;
 	case DP_CONTEXT_REPLAY_LOCKED:
 		return CTL_DEVICE_REPLAY_LOCKED;
+	case DP_CONTEXT_REKEYING:
+		return CTL_DEVICE_REKEYING;
 	case DP_CONTEXT_ACTIVE:
 	case DP_CONTEXT_STATE_COUNT:
 		break;

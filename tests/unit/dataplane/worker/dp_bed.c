@@ -152,6 +152,9 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 		.mbufs = workers <= BED_WORKERS_MAX ? 0 : BED_MANY_MBUFS,
 		.mtu = 1500,
 		.access_percent = 100,
+		.slow_threads = BED_SLOW_THREADS,
+		.slow_rate = BED_SLOW_RATE,
+		.slow_prefix_rate = BED_SLOW_PREFIX_RATE,
 		.policy = &bed->policy,
 	};
 	struct error error;
@@ -234,7 +237,8 @@ void bed_free(struct bed *bed)
 		abort();
 	}
 	// A packet that is handed over ends at one worker and comes to another.
-	uint64_t came = bed_count(bed, DP_STAT_rx_packets) + bed_count(bed, DP_STAT_taken_over);
+	uint64_t came = bed_count(bed, DP_STAT_rx_packets) + bed_count(bed, DP_STAT_taken_over) +
+		bed_count(bed, DP_STAT_reinjected);
 
 	if (bed_ends(bed) != came) {
 		fprintf(stderr, "%lu packets came, %lu ends\n", came, bed_ends(bed));
@@ -551,7 +555,7 @@ uint64_t bed_ends(const struct bed *bed)
 		if (!strncmp(name, "drop_", 5))
 			sum += bed_count(bed, i);
 	}
-	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_challenges; i++)
+	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_handshakes; i++)
 		if (i != DP_STAT_rx_errors_sent && i != DP_STAT_rx_format_rst) // beside a reason
 			sum += bed_count(bed, i);
 	return sum;

@@ -18,6 +18,10 @@
 #define BED_ANSWERS_BYTES (64 * 1024)
 #define BED_RING          512            // slots of a queue of the port
 #define BED_QUEUE_MBUFS   (2 * BED_RING) // for dp_conf
+// Of the slow path.
+#define BED_SLOW_THREADS     2
+#define BED_SLOW_RATE        64
+#define BED_SLOW_PREFIX_RATE 16
 
 struct bed {
 	struct dp *dp;

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a worker gives to the threads of the slow path, and what comes back: answers to send, and
+// requests that main has pass the stages once more.
+
+#ifndef POSTERN_DATAPLANE_WORKER_SLOW_H
+#define POSTERN_DATAPLANE_WORKER_SLOW_H
+
+#include "dataplane/worker/worker.h"
+
+// Makes the ends of a worker of all lanes. Returns 0 or -errno.
+int dp_slow_attach(struct dp_worker *w, const struct dp_conf *conf, const struct dp_tables *tables)
+	__attribute__((warn_unused_result));
+void dp_slow_free(struct dp_worker *w);
+
+// For dp_slow_unknown().
+bool dp_slow_give_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
+
+// A request with a name that nobody has. True if its kid has rederive: b2: then it goes to the slow
+// path, and ends here. Else nothing is done.
+static inline bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	return w->slow && vec->option[slot].has_kid_context && dp_slow_give_unknown(w, vec, slot);
+}
+
+// A verified request of a context whose window is unknown, and whose device recovers by B.2: the
+// thread answers it with step 2. It ends here.
+void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
+
+// Whether somebody has put something into the rings to this worker.
+static inline bool dp_slow_called(const struct dp_worker *w)
+{
+	return __atomic_load_n(&w->slow_called, __ATOMIC_RELAXED) != 0;
+}
+// Sends what the threads answered. Returns how many.
+unsigned dp_slow_answers(struct dp_worker *w);
+// Fills a burst with requests that main gives back. Returns how many.
+unsigned dp_slow_reinjected(struct dp_worker *w, struct pkt_vec *vec);
+// Rings the threads for which something was put this turn.
+void dp_slow_ring(struct dp_worker *w);
+
+#endif
