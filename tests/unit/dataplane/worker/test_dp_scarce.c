@@ -320,6 +320,35 @@ Test(dp_scarce, a_run_base_is_wanted_again_when_the_event_was_lost)
 	cr_expect_eq(why, DP_STAT_drop_own_piv_spent);
 }
 
+// All that it asked with was lost, and it has no number left to ask again after.
+Test(dp_scarce, a_run_base_is_wanted_again_when_the_counter_is_used_up)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	enum dp_stat why;
+	uint64_t piv;
+	unsigned wanted = 0;
+
+	bed_stop_clock(&bed);
+	dp_run_grant(bed.dp, 0);
+	ctx->own_counter = DP_COUNTER_MAX;
+	cr_assert(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	for (unsigned i = 0; i < 50; i++) { // of a tenth of a second
+		bed_later(&bed, 100);
+		bed_turn(&bed);
+		cr_assert_not(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+		cr_assert_not(dp_own_piv_ready(bed.w, device.context, ctx, &piv, &why));
+		wanted += events(DP_EVENT_RUN_BASE_WANTED);
+	}
+	cr_expect_geq(wanted, 5);
+	cr_expect_leq(wanted, 6, "once a second");
+	// In the last run there is none to ask for.
+	ctx->run_base = DP_RUN_MAX;
+	bed_later(&bed, 2000);
+	bed_turn(&bed);
+	cr_expect_not(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
+	cr_expect_eq(events(DP_EVENT_RUN_BASE_WANTED), 0);
+}
+
 // A client may read no more (RFC 8613 allows 5 bytes).
 Test(dp_scarce, no_own_piv_of_the_first_runs_is_longer_than_31_bits)
 {

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/sim/backend.h"
+
+#include "base/clock.h"
+#include "gw/http/engine.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/sim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define ROOM 64
+
+struct transfer {
+	struct http_transfer *t; // NULL: free
+	uint64_t until_ms;
+	bool over;
+	enum http_error error;
+	char body[16];
+};
+
+struct engine {
+	struct http_engine head;
+	int bell;
+	uint64_t connections;
+	struct transfer transfer[ROOM];
+};
+
+static struct engine *only; // of the gateway that lives
+
+// --- what a server is asked -------------------------------------------------------------------
+
+static uint32_t number_of(const struct http_request *request)
+{
+	unsigned number;
+
+	must(sscanf(request->path, "/up/%8x", &number) == 1, "path %s", request->path);
+	return number;
+}
+
+static void perform(const struct http_transfer *t)
+{
+	static const char header[] = "Device-Id: ";
+	char name[32] = "";
+
+	for (unsigned i = 0; i < t->request.header_count; i++)
+		if (!strncmp(t->request.header[i].line, header, sizeof(header) - 1))
+			snprintf(name, sizeof(name), "%s",
+				t->request.header[i].line + sizeof(header) - 1);
+	oracle_effect(number_of(&t->request), !strcmp(t->request.method, "POST"), name);
+}
+
+static void answer(struct transfer *x, int status)
+{
+	struct http_reply *reply = &x->t->reply;
+
+	http_reply_status(reply, status);
+	must(!http_reply_header(reply, "Content-Type: text/plain", 24), "a header");
+	snprintf(x->body, sizeof(x->body), "r%08x", number_of(&x->t->request));
+	reply->body = (const uint8_t *)x->body;
+	reply->body_len = strlen(x->body);
+	x->over = true;
+	x->error = HTTP_ERR_none;
+}
+
+static void fail(struct transfer *x, enum http_error error)
+{
+	x->over = true;
+	x->error = error;
+}
+
+// The connection is lost, maybe after the server did it.
+static void lose(struct transfer *x)
+{
+	struct ask *ask = oracle_ask(number_of(&x->t->request));
+
+	x->t->sent = true;
+	if (sim_once_in(2)) {
+		perform(x->t);
+		ask->excused += x->t->request.idempotent;
+	}
+	fail(x, HTTP_ERR_reset);
+}
+
+static void decide(struct transfer *x)
+{
+	static const int statuses[] = {404, 500, 502, 503, 429};
+
+	x->t->sent = true;
+	switch (sim.no_faults ? 0 : sim_rnd(8)) {
+	case 5:
+		x->t->sent = false;
+		fail(x, HTTP_ERR_connect);
+		break;
+	case 6:
+		lose(x);
+		break;
+	case 7:
+		answer(x, statuses[sim_rnd(5)]);
+		break;
+	default:
+		perform(x->t);
+		answer(x, 200);
+	}
+	sim_trace("backend: %u %s %d", number_of(&x->t->request), http_error_name(x->error),
+		x->t->reply.status);
+}
+
+static void ring(struct engine *e)
+{
+	uint64_t one = 1;
+
+	must(write(e->bell, &one, sizeof(one)) == sizeof(one), "a bell");
+}
+
+void backend_begin(void)
+{
+	only = NULL;
+}
+
+unsigned backend_waiting(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; only && i < ROOM; i++)
+		count += only->transfer[i].t && !only->transfer[i].over;
+	return count;
+}
+
+void backend_event(void)
+{
+	unsigned waiting = backend_waiting();
+
+	if (!waiting)
+		return;
+	unsigned which = sim_rnd(waiting);
+
+	for (unsigned i = 0; i < ROOM; i++) {
+		struct transfer *x = &only->transfer[i];
+
+		if (!x->t || x->over || which--)
+			continue;
+		decide(x);
+		ring(only);
+		return;
+	}
+}
+
+// --- the engine -------------------------------------------------------------------------------
+
+static int start(struct http_engine *engine, struct http_transfer *t)
+{
+	struct engine *e = (struct engine *)engine;
+
+	for (unsigned i = 0; i < ROOM; i++)
+		if (!e->transfer[i].t) {
+			e->transfer[i] =
+				(struct transfer){.t = t, .until_ms = clock_ms() + t->timeout_ms};
+			http_reply_init(&t->reply);
+			t->sent = false;
+			t->connected_ms = 0;
+			t->local_errno = 0;
+			return 0;
+		}
+	return -ENOMEM;
+}
+
+static void cancel(struct http_engine *engine, struct http_transfer *t)
+{
+	struct engine *e = (struct engine *)engine;
+
+	for (unsigned i = 0; i < ROOM; i++)
+		if (e->transfer[i].t == t)
+			e->transfer[i].t = NULL;
+}
+
+static void ready(struct http_engine *engine, uint64_t event, uint32_t events)
+{
+	uint64_t count;
+
+	must(read(((struct engine *)engine)->bell, &count, sizeof(count)) > 0, "a bell");
+}
+
+static void turn(struct http_engine *engine, uint64_t now_ms)
+{
+	struct engine *e = (struct engine *)engine;
+
+	for (unsigned i = 0; i < ROOM; i++) {
+		struct transfer *x = &e->transfer[i];
+
+		if (x->t && !x->over && now_ms >= x->until_ms)
+			fail(x, HTTP_ERR_timeout);
+		if (!x->t || !x->over)
+			continue;
+		struct http_transfer *t = x->t;
+		char body[sizeof(x->body)];
+
+		// done() may start another one in this place.
+		memcpy(body, x->body, sizeof(body));
+		if (t->reply.body)
+			t->reply.body = (const uint8_t *)body;
+		x->t = NULL;
+		t->done(t, x->error);
+	}
+}
+
+static uint64_t next_ms(const struct http_engine *engine)
+{
+	const struct engine *e = (const struct engine *)engine;
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROOM; i++)
+		if (e->transfer[i].t && e->transfer[i].until_ms < next)
+			next = e->transfer[i].until_ms;
+	return next;
+}
+
+static uint64_t connections(const struct http_engine *engine)
+{
+	return ((const struct engine *)engine)->connections;
+}
+
+static void engine_free(struct http_engine *engine)
+{
+	struct engine *e = (struct engine *)engine;
+
+	for (unsigned i = 0; i < ROOM; i++)
+		must(!e->transfer[i].t, "a transfer is left");
+	close(e->bell);
+	if (only == e)
+		only = NULL;
+	free(e);
+}
+
+static const struct http_engine_ops ops = {
+	.start = start,
+	.cancel = cancel,
+	.ready = ready,
+	.turn = turn,
+	.next_ms = next_ms,
+	.connections = connections,
+	.free = engine_free,
+};
+
+int __wrap_http_engine_h1_create(
+	const struct http_engine_config *config, struct http_engine **engine);
+int __wrap_http_engine_h1_create(
+	const struct http_engine_config *config, struct http_engine **engine)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct epoll_event event = {.events = EPOLLIN};
+
+	must(e, "memory");
+	e->head = (struct http_engine){.ops = &ops, .capacity = ROOM};
+	e->bell = eventfd(0, 0);
+	event.data.u64 = http_engine_event(config->id, 0, 0);
+	must(!epoll_ctl(config->epoll, EPOLL_CTL_ADD, e->bell, &event), "epoll");
+	only = e;
+	*engine = &e->head;
+	return 0;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/sim/oracle.h"
+
+#include "tests/sim/device.h"
+#include "tests/sim/sim.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define NONCES 8192 // of a schedule; a power of two
+
+static struct ask asks[ORACLE_ASKS];
+static uint32_t ask_count;
+static struct client clients[ORACLE_CLIENTS];
+static unsigned client_count;
+
+static struct sealed {
+	uint64_t schedule; // that it is of
+	unsigned client;
+	uint8_t nonce[CLIENT_NONCE];
+	uint8_t hash[16];
+} sealed[NONCES];
+static uint64_t schedule;
+static unsigned sealed_count;
+
+void oracle_begin(void)
+{
+	ask_count = client_count = sealed_count = 0;
+	schedule++;
+}
+
+unsigned oracle_client_add(const struct client *client)
+{
+	must(client_count < ORACLE_CLIENTS, "too many keys");
+	clients[client_count] = *client;
+	return client_count++;
+}
+
+const struct client *oracle_client(unsigned client)
+{
+	return &clients[client];
+}
+
+struct ask *oracle_ask_add(uint32_t *number)
+{
+	if (ask_count == ORACLE_ASKS)
+		return NULL;
+	*number = ask_count++;
+	memset(&asks[*number], 0, offsetof(struct ask, message));
+	return &asks[*number];
+}
+
+struct ask *oracle_ask(uint32_t number)
+{
+	return number < ask_count ? &asks[number] : NULL;
+}
+
+uint32_t oracle_asks(void)
+{
+	return ask_count;
+}
+
+// --- messages ---------------------------------------------------------------------------------
+
+// Reads an option; returns what is behind it, or NULL at the payload or the end.
+static const uint8_t *option_read(
+	const uint8_t *at, const uint8_t *end, unsigned *number, const uint8_t **value, size_t *len)
+{
+	if (at >= end || *at == 0xff)
+		return NULL;
+	unsigned part[2] = {*at >> 4, *at & 15};
+
+	at++;
+	for (unsigned i = 0; i < 2; i++) {
+		if (part[i] == 13)
+			part[i] = 13 + *at++;
+		else if (part[i] == 14) {
+			part[i] = 269 + (at[0] << 8 | at[1]);
+			at += 2;
+		}
+	}
+	*number += part[0];
+	*value = at;
+	*len = part[1];
+	return at + part[1] <= end ? at + part[1] : NULL;
+}
+
+bool coap_look(struct coap_seen *seen, const uint8_t *coap, size_t len)
+{
+	const uint8_t *end = coap + len, *at, *value;
+	unsigned number = 0;
+	size_t value_len;
+
+	memset(seen, 0, sizeof(*seen));
+	if (len < 4 || coap[0] >> 6 != 1 || (coap[0] & 15) > 8 || len < 4u + (coap[0] & 15))
+		return false;
+	seen->type = coap[0] >> 4 & 3;
+	seen->token_len = coap[0] & 15;
+	seen->code = coap[1];
+	seen->mid = coap[2] << 8 | coap[3];
+	for (unsigned i = 0; seen->token_len == ORACLE_TOKEN && i < ORACLE_TOKEN; i++)
+		seen->token = seen->token << 8 | coap[4 + i];
+	at = coap + 4 + seen->token_len;
+	for (const uint8_t *next;
+		(next = option_read(at, end, &number, &value, &value_len)) != NULL; at = next)
+		if (number == 9) {
+			seen->oscore = value;
+			seen->oscore_len = value_len;
+		}
+	if (at < end && *at == 0xff) {
+		seen->payload = at + 1;
+		seen->payload_len = end - at - 1;
+	}
+	return true;
+}
+
+const uint8_t *inner_option(const struct client_opened *opened, unsigned wanted, size_t *len)
+{
+	const uint8_t *at = opened->plain + 1, *end = opened->plain + opened->len, *value;
+	unsigned number = 0;
+
+	for (const uint8_t *next; (next = option_read(at, end, &number, &value, len)) != NULL;
+		at = next)
+		if (number == wanted)
+			return value;
+	return NULL;
+}
+
+const uint8_t *inner_payload(const struct client_opened *opened, size_t *len)
+{
+	const uint8_t *at = opened->plain + 1, *end = opened->plain + opened->len, *value;
+	unsigned number = 0;
+
+	for (const uint8_t *next; (next = option_read(at, end, &number, &value, len)) != NULL;)
+		at = next;
+	if (at >= end || *at != 0xff)
+		return NULL;
+	*len = end - at - 1;
+	return at + 1;
+}
+
+// --- rules ------------------------------------------------------------------------------------
+
+static void check_nonce(
+	const struct ask *ask, const struct client_opened *opened, const uint8_t hash[16])
+{
+	uint32_t at;
+
+	memcpy(&at, opened->nonce + CLIENT_NONCE - 4, 4);
+	at = (at ^ opened->nonce[3] << 8 ^ ask->client) * UINT32_C(0x9e3779b1) >> 8;
+	for (;; at++) {
+		struct sealed *s = &sealed[at % NONCES];
+
+		if (s->schedule != schedule) {
+			must(++sealed_count < NONCES / 2, "too many nonces");
+			s->schedule = schedule;
+			s->client = ask->client;
+			memcpy(s->nonce, opened->nonce, CLIENT_NONCE);
+			memcpy(s->hash, hash, 16);
+			return;
+		}
+		if (s->client != ask->client || memcmp(s->nonce, opened->nonce, CLIENT_NONCE))
+			continue;
+		must(!memcmp(s->hash, hash, 16), "a nonce of %s has sealed two messages (%s %lu)",
+			device_name(ask->device), opened->has_piv ? "own" : "of request",
+			opened->has_piv ? opened->piv : ask->piv);
+		return;
+	}
+}
+
+// The payload of a success is made of the request's number.
+static void check_content(uint32_t number, struct ask *ask, const struct client_opened *opened)
+{
+	char expected[16];
+	size_t len = 0;
+	const uint8_t *payload = inner_payload(opened, &len);
+
+	snprintf(expected, sizeof(expected), "%c%08x", ask->kind == ASK_ECHO ? 'p' : 'r', number);
+	if (opened->plain[0] >> 5 != 2 || ask->kind == ASK_DISCARD)
+		return;
+	must(payload && len == 9 && !memcmp(payload, expected, 9),
+		"the answer to request %u of %s is another's", number, device_name(ask->device));
+	if (ask->kind == ASK_POST)
+		must(ask->effects, "a success without effect");
+}
+
+static void check_answer(uint32_t number, const struct coap_seen *seen)
+{
+	struct ask *ask = oracle_ask(number);
+	struct client_opened opened;
+	uint8_t hash[16];
+	size_t len;
+
+	must(ask, "an answer to nothing: token %08x", number);
+	must(client_open(&clients[ask->client], ask->piv, seen->oscore, seen->oscore_len,
+		     seen->payload, seen->payload_len, &opened),
+		"an answer that is not bound to request %u of %s", number,
+		device_name(ask->device));
+	crypto_generichash(hash, sizeof(hash), seen->payload, seen->payload_len, NULL, 0);
+	check_nonce(ask, &opened, hash);
+	sim_trace("answer %d.%02d to %u of %s%s", opened.plain[0] >> 5, opened.plain[0] & 31,
+		number, device_name(ask->device), opened.has_piv ? ", own piv" : "");
+	if (opened.plain[0] == 0x81 && inner_option(&opened, 252, &len)) {
+		must(opened.has_piv, "a challenge under the request's nonce");
+		ask->challenged = true;
+		return;
+	}
+	must(!ask->answered || !memcmp(ask->answer, hash, 16), "two answers to request %u of %s",
+		number, device_name(ask->device));
+	must(device_has_own_piv(ask->device) == opened.has_piv, "own Partial IV");
+	ask->answered = true;
+	memcpy(ask->answer, hash, 16);
+	check_content(number, ask, &opened);
+}
+
+void oracle_leaves(const struct net_message *message)
+{
+	struct coap_seen seen;
+
+	must(coap_look(&seen, message->coap, message->len), "a message that is none");
+	if (!seen.code)
+		return;
+	if (!seen.oscore) {
+		must(seen.code >> 5 == 4, "an unprotected answer");
+		return;
+	}
+	must(seen.token_len == ORACLE_TOKEN, "a token of nobody");
+	check_answer(seen.token, &seen);
+}
+
+void oracle_effect(uint32_t number, bool is_post, const char *name)
+{
+	struct ask *ask = oracle_ask(number);
+
+	must(ask, "a request of nobody: %08x", number);
+	must((ask->kind == ASK_POST) == is_post && ask->kind <= ASK_GET, "another method");
+	must(!strcmp(name, device_name(ask->device)), "request %u is of %s, not of %s", number,
+		device_name(ask->device), name);
+	ask->effects++;
+	sim_trace("effect %u of request %u of %s", ask->effects, number, name);
+	must(ask->effects <= 1 + ask->excused, "request %u of %s has %u effects", number, name,
+		ask->effects);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What must hold, from outside: the oracle knows each request that devices made, opens all that the
+// gateway sends with keys of its own, and remembers what each nonce sealed. It outlives the lives
+// of the gateway within a schedule.
+
+#ifndef POSTERN_TESTS_SIM_ORACLE_H
+#define POSTERN_TESTS_SIM_ORACLE_H
+
+#include "tests/sim/net.h"
+#include "tests/sim/oscore.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ORACLE_ASKS    1024 // requests of a schedule
+#define ORACLE_CLIENTS 64   // keys that there were in it
+#define ORACLE_TOKEN   4
+
+enum ask_kind { ASK_POST, ASK_GET, ASK_ECHO, ASK_DISCARD, ASK_KINDS };
+
+// A request as a device made it; its token is its number.
+struct ask {
+	unsigned device;
+	unsigned client; // oracle_client()
+	uint64_t piv;
+	enum ask_kind kind;
+	bool confirmable;
+	bool challenged; // got a challenge
+	bool answered;   // anything else
+	bool succeeded;
+	unsigned effects;   // times that a server did what it asks for
+	unsigned excused;   // of these, those after which it may be asked again
+	uint8_t answer[16]; // hash of what was sealed
+	struct net_message message;
+};
+
+void oracle_begin(void);
+// Keys: their number from now on.
+unsigned oracle_client_add(const struct client *client);
+const struct client *oracle_client(unsigned client);
+// A new request, whose number is *number; NULL: there were too many.
+struct ask *oracle_ask_add(uint32_t *number);
+struct ask *oracle_ask(uint32_t number);
+uint32_t oracle_asks(void);
+// The gateway sends this.
+void oracle_leaves(const struct net_message *message);
+// A server does what a request asks for, which the gateway says is of the device of this name.
+void oracle_effect(uint32_t number, bool is_post, const char *name);
+
+// A CoAP message, as far as devices and the oracle look at it.
+struct coap_seen {
+	uint8_t type, code, token_len;
+	uint16_t mid;
+	uint32_t token;        // if it has ORACLE_TOKEN bytes
+	const uint8_t *oscore; // NULL: none
+	uint8_t oscore_len;
+	const uint8_t *payload;
+	size_t payload_len;
+};
+
+bool coap_look(struct coap_seen *seen, const uint8_t *coap, size_t len);
+// The value of an option in code, options and payload of an opened message; NULL: it has none.
+const uint8_t *inner_option(const struct client_opened *opened, unsigned number, size_t *len);
+const uint8_t *inner_payload(const struct client_opened *opened, size_t *len);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/sim/schedule.h"
+
+#include "dataplane/dp.h"
+#include "tests/sim/backend.h"
+#include "tests/sim/device.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/gateway.h"
+#include "tests/sim/net.h"
+#include "tests/sim/operator.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/threads.h"
+
+#include <rte_common.h>
+
+#define EVENTS_LEAST 220
+#define EVENTS_MORE  120
+#define TURNS_MAX    1000   // in which all is done that can be
+#define IDLE_MS      150000 // within which all that was under way is over
+
+enum { DISK_AFTER_STOP, DISK_AFTER_CRASH };
+
+struct schedule_totals schedule_totals;
+
+// --- time and turns ---------------------------------------------------------------------------
+
+static uint64_t next_ms(void)
+{
+	uint64_t next = net_next_ms(), threads = sim_threads_next_ms();
+
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (device_due_ms(i) < next)
+			next = device_due_ms(i);
+	if (threads != UINT64_MAX && threads - sim.mono_offset < next)
+		next = threads - sim.mono_offset;
+	return next;
+}
+
+// Time goes on to when something is due, but not by more than that.
+static void pass_until_due(uint64_t most_ms)
+{
+	uint64_t next = next_ms();
+
+	if (next <= sim.ms)
+		next = sim.ms + 1;
+	sim_pass(next - sim.ms < most_ms ? next - sim.ms : most_ms);
+}
+
+static bool thread_turn(void)
+{
+	unsigned first = sim_rnd(SIM_THREADS_MAX);
+
+	for (unsigned i = 0; i < SIM_THREADS_MAX; i++) {
+		unsigned thread = (first + i) % SIM_THREADS_MAX;
+
+		if (sim_thread_ready(thread)) {
+			sim_thread_run(thread);
+			return true;
+		}
+	}
+	return false;
+}
+
+// While main waits for a thread: at a start and at a stop.
+static void idle(void)
+{
+	if (gateway.daemon.dp && dp_running(gateway.daemon.dp))
+		for (unsigned i = 0; i < SIM_WORKERS; i++)
+			gateway_worker_turn(i);
+	if (!thread_turn())
+		sim_pass(1);
+}
+
+// --- a process comes and goes -----------------------------------------------------------------
+
+static void ended(void)
+{
+	operator_lost();
+	backend_begin();
+}
+
+static void clear(void)
+{
+	gateway_clear();
+	ended();
+	schedule_totals.crashes++;
+	schedule_totals.power_cuts += gateway.power;
+}
+
+static void begin_life(void)
+{
+	if (gateway_start()) {
+		operator_looks();
+		faults_age();
+	} else if (gateway.dead) {
+		clear();
+	} else {
+		ended();
+	}
+}
+
+// --- events -----------------------------------------------------------------------------------
+
+static void device_event(void)
+{
+	unsigned device = sim_rnd(DEVICES);
+
+	device_turn(device, true);
+}
+
+static void devices_due(void)
+{
+	devices_receive();
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (device_due_ms(i) <= sim.ms)
+			device_turn(i, false);
+}
+
+static void worker_event(void)
+{
+	gateway_worker_turn(sim_rnd(SIM_WORKERS));
+}
+
+static void both_workers(void)
+{
+	unsigned first = sim_rnd(SIM_WORKERS);
+
+	for (unsigned i = 0; i < SIM_WORKERS; i++)
+		gateway_worker_turn((first + i) % SIM_WORKERS);
+}
+
+static void thread_event(void)
+{
+	thread_turn();
+	thread_turn();
+}
+
+static void time_event(void)
+{
+	uint64_t chance = sim_rnd(64);
+
+	if (chance < 40)
+		pass_until_due(50);
+	else if (chance < 60)
+		pass_until_due(3000);
+	else if (chance < 63)
+		sim_pass(sim_rnd(12000));
+	else
+		sim_pass(sim_rnd(130000));
+}
+
+static void stranger_event(void)
+{
+	if (sim_rnd(4))
+		stranger_replays();
+	else
+		stranger_sends_junk();
+}
+
+static void (*const usual[])(void) = {device_event, device_event, device_event, device_event,
+	devices_due, devices_due, devices_due, worker_event, worker_event, both_workers,
+	both_workers, both_workers, both_workers, both_workers, thread_event, thread_event,
+	thread_event, thread_event, time_event, time_event, time_event, time_event, backend_event,
+	backend_event, backend_event, stranger_event, stranger_event};
+
+static void event(void)
+{
+	if (gateway.up && gateway.dead)
+		clear();
+	if (!gateway.up) {
+		sim_pass(sim_rnd(3000));
+		if (sim_once_in(4))
+			disk_mood(DISK_GOOD);
+		if (sim_rnd(3))
+			begin_life();
+		else
+			device_event();
+		return;
+	}
+	if (sim_once_in(20))
+		faults_event();
+	else if (sim_once_in(160))
+		faults_end_of_life();
+	else if (sim_once_in(24))
+		operator_event();
+	else
+		usual[sim_rnd(RTE_DIM(usual))]();
+	if (gateway.up && !gateway.dead && faults_stop_wanted()) {
+		gateway_stop();
+		ended();
+	}
+	gateway_check();
+}
+
+// --- faults stop ------------------------------------------------------------------------------
+
+// All that can happen now does.
+static void settle_turn(void)
+{
+	for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
+		bool more = false;
+
+		for (unsigned i = 0; i < SIM_WORKERS; i++)
+			more |= gateway_worker_turn(i) > 0;
+		while (thread_turn())
+			more = true;
+		more |= devices_receive() > 0;
+		for (unsigned n = backend_waiting(); n; n--) {
+			backend_event();
+			more = true;
+		}
+		if (!more)
+			break;
+	}
+	for (unsigned i = 0; i < DEVICES; i++) {
+		operator_restores(i);
+		device_turn(i, !device_successes(i));
+	}
+	gateway_check();
+}
+
+static bool all_are_served(void)
+{
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (!device_successes(i))
+			return false;
+	return true;
+}
+
+static const char *who_is_not(void)
+{
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (!device_successes(i))
+			return device_name(i);
+	return "nobody";
+}
+
+static void settle(void)
+{
+	if (gateway.dead)
+		clear();
+	sim.no_faults = true;
+	faults_end();
+	if (gateway.up && operator_doubts()) {
+		gateway_stop();
+		ended();
+	}
+	if (!gateway.up)
+		begin_life();
+	must(gateway.serving, "the gateway does not start on a good disk");
+	sim_trace("faults stop");
+	for (unsigned i = 0; i < DEVICES; i++)
+		device_begins_anew(i);
+	uint64_t until_ms = sim.ms + DEVICE_GIVE_UP;
+
+	while (!all_are_served()) {
+		must(sim.ms < until_ms, "%s is not served again", who_is_not());
+		settle_turn();
+		pass_until_due(250);
+	}
+	until_ms = sim.ms + IDLE_MS;
+	while (!gateway_is_idle() && sim.ms < until_ms) {
+		settle_turn();
+		pass_until_due(1000);
+	}
+	settle_turn();
+	gateway_check_idle();
+	gateway_stop();
+	ended();
+	must(!sim_fd_count(), "%u descriptors are left open", sim_fd_count());
+}
+
+// --- schedules --------------------------------------------------------------------------------
+
+static void begin(uint64_t seed)
+{
+	sim_begin(seed);
+	oracle_begin();
+	net_begin();
+	devices_begin();
+	operator_begin();
+	backend_begin();
+	faults_begin();
+}
+
+void schedule_prepare(void)
+{
+	struct error error;
+
+	sim_threads_idle = idle;
+	sim.on_failure = gateway_tell;
+	begin(0);
+	disk_format();
+	must(!kek_create(DISK_KEK, &error), "no kek: %s", error.text);
+	begin_life();
+	for (unsigned i = 0; i < DEVICES; i++) {
+		operator_adds(i);
+		while (operator_waits())
+			idle();
+	}
+	disk_save(DISK_AFTER_CRASH);
+	gateway_stop();
+	ended();
+	disk_save(DISK_AFTER_STOP);
+	schedule_totals = (struct schedule_totals){0};
+}
+
+void schedule_run(uint64_t seed)
+{
+	begin(seed);
+	disk_load(sim_rnd(3) ? DISK_AFTER_STOP : DISK_AFTER_CRASH);
+	unsigned events = EVENTS_LEAST + sim_rnd(EVENTS_MORE);
+
+	begin_life();
+	for (sim.event = 1; sim.event <= events; sim.event++)
+		event();
+	settle();
+	schedule_totals.schedules++;
+	schedule_totals.events += events;
+	schedule_totals.stops += sim.stops;
+	schedule_totals.asks += oracle_asks();
+	schedule_totals.with_fault += faults_count() > 0;
+}
