@@ -103,7 +103,7 @@ struct dp_context {
 	union {
 		struct {
 			uint32_t run_base;    // run of this context = run of this start + run_base
-			uint32_t own_counter; // next one; above DP_COUNTER_MAX: used up
+			uint32_t own_counter; // next one; above DP_COUNTER_MAX: see own_piv.c
 		};
 		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK: least own PIV not used yet
 	};

@@ -6,6 +6,7 @@
 
 #define RUN_BASE_AHEAD (DP_COUNTER_MAX / 4 * 3) // use at which a higher base is asked for
 #define RUN_BASE_AGAIN (1 << 10)                // and how often again, should nothing come of it
+#define SPENT          (DP_COUNTER_MAX + 1)     // a counter from here on is used up
 
 // The second that the clock shows now, and a counter. Never beyond the present second, so that a
 // copy of this context that starts later starts above it.
@@ -28,8 +29,21 @@ static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, 
 	return true;
 }
 
-static bool run_next(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
-	uint64_t *piv, enum dp_stat *why_not)
+// Every event that asked for a higher base may have been lost. The context uses no number any more
+// after which it would ask again, so it asks once a second: its counter, which is used up, keeps
+// the second.
+static void base_want_again(struct dp_worker *w, uint32_t index, struct dp_context *ctx)
+{
+	const uint32_t second = SPENT + (w->now_ms / 1000 & UINT16_MAX);
+
+	if (ctx->own_counter == second)
+		return;
+	ctx->own_counter = second;
+	dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
+}
+
+static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
 {
 	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
 
@@ -42,7 +56,9 @@ static bool run_next(struct dp_worker *w, uint32_t index, const struct dp_contex
 	}
 	uint64_t own_run = (uint64_t)run + ctx->run_base;
 
-	if (ctx->own_counter > DP_COUNTER_MAX || own_run > DP_RUN_MAX) {
+	if (ctx->own_counter >= SPENT || own_run > DP_RUN_MAX) {
+		if (own_run < DP_RUN_MAX)
+			base_want_again(w, index, ctx);
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
@@ -50,8 +66,8 @@ static bool run_next(struct dp_worker *w, uint32_t index, const struct dp_contex
 	return true;
 }
 
-bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
-	uint64_t *piv, enum dp_stat *why_not)
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
 {
 	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, piv, why_not)
 						     : run_next(w, index, ctx, piv, why_not);

@@ -10,8 +10,8 @@
 bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not);
 // The same without using it up: whether an answer could have one now. Where it needs a run and none
-// is granted yet, it asks main for one.
-bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, const struct dp_context *ctx,
-	uint64_t *piv, enum dp_stat *why_not);
+// is granted yet, it asks main for one; where the counter is used up, for a higher base.
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not);
 
 #endif

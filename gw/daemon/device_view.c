@@ -132,9 +132,10 @@ static void own_piv_view(
 		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
 		info->own_piv = ctx->own_next - 1;
 	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
+		const uint32_t last = RTE_MIN(ctx->own_counter - 1, DP_COUNTER_MAX);
+
 		info->has_own_piv = true;
-		info->own_piv =
-			((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + ctx->own_counter - 1;
+		info->own_piv = ((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + last;
 	}
 }
 
