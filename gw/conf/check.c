@@ -444,6 +444,17 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 	}
 }
 
+static void policies_check(struct conf *conf)
+{
+	for (size_t p = 0; p < conf->policy_count; p++) {
+		struct conf_policy *policy = &conf->policies[p];
+
+		for (size_t a = 0; a < policy->allow_count; a++)
+			if (!conf_line(conf, &policy->allow[a].methods))
+				policy->allow[a].methods = CONF_METHODS_ALL;
+	}
+}
+
 // One device must not be able to take all exchanges of its worker. A request may use two: its own,
 // and one for the answer that is still unacknowledged when it times out.
 static void devices_check(struct conf *conf, struct conf_mistakes *m)
@@ -461,6 +472,7 @@ int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 	if (upstreams_check(conf, mistakes))
 		return -ENOMEM;
 	routes_check(conf, mistakes);
+	policies_check(conf);
 	devices_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {
 		free(conf->devices.kek);

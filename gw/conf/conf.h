@@ -31,6 +31,8 @@
 #define CONF_SERVERS_MAX   64 // of an upstream
 #define CONF_ROUTES_MAX    4096
 #define CONF_SEGMENTS_MAX  32 // of a path pattern
+#define CONF_POLICIES_MAX  256
+#define CONF_PERMITS_MAX   64 // of a policy
 #define CONF_HEADERS_MAX   8  // of an upstream or a route
 #define CONF_HOSTS_MAX     16 // of metrics
 #define CONF_METHODS_ALL   0xfe
@@ -234,6 +236,22 @@ struct conf_route {
 	unsigned line;
 };
 
+// Requests that a device may make.
+struct conf_permit {
+	struct conf_pattern path;
+	uint8_t methods; // as of a route
+	unsigned line;
+};
+
+// What the devices of a policy may do: what one of its entries takes, and nothing else.
+struct conf_policy {
+	char *name;                // [A-Za-z0-9_.-]{1,63}
+	struct conf_permit *allow; // none: nothing
+	size_t allow_count;
+	uint16_t number; // of dp_context.permit; 0 until main gives it one
+	unsigned line;
+};
+
 // Bodies of more than one block (RFC 7959).
 struct conf_bodies {
 	uint64_t memory;     // bytes, of all loops
@@ -308,6 +326,8 @@ struct conf {
 	size_t upstream_count;
 	struct conf_route *routes;
 	size_t route_count;
+	struct conf_policy *policies; // in the order of the file
+	size_t policy_count;
 	struct conf_bodies bodies;
 	struct conf_devices devices;
 	struct conf_control control;

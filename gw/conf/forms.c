@@ -109,6 +109,8 @@ const struct conf_form conf_check_path_form = {
 const struct conf_form conf_upstream_name_form = {upstream_name_fits,
 	"a name of letters, digits, _, . and - (those with builtin:, none and gone are there "
 	"already)"};
+const struct conf_form conf_policy_name_form = {
+	group_fits, "a name of letters, digits, _, . and - that does not begin with -"};
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};
 const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine"};
 const struct conf_form conf_listen_form = {listen_fits,

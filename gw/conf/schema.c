@@ -2,17 +2,10 @@
 
 #include "gw/conf/schema.h"
 
-#include "dataplane/coap/message.h"
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
 #include "gw/conf/headers.h"
 #include "gw/conf/schema_parts.h"
-
-#define SECOND ((uint64_t)1000)
-#define HOUR   (3600 * SECOND)
-#define KB     ((uint64_t)1 << 10)
-#define MB     ((uint64_t)1 << 20)
-#define GB     ((uint64_t)1 << 30)
 
 #define NETDEV_MAX 15 // bytes of a netdev's name
 
@@ -28,21 +21,6 @@ static const struct conf_word seccomp_words[] = {{"enforce", CONF_SECCOMP_ENFORC
 	{"log", CONF_SECCOMP_LOG}, {"off", CONF_SECCOMP_OFF}, {NULL, 0}};
 static const struct conf_word balances[] = {{"rr", CONF_BALANCE_RR}, {"least", CONF_BALANCE_LEAST},
 	{"hash", CONF_BALANCE_HASH}, {NULL, 0}};
-static const struct conf_word methods[] = {{"GET", 1 << COAP_GET}, {"POST", 1 << COAP_POST},
-	{"PUT", 1 << COAP_PUT}, {"DELETE", 1 << COAP_DELETE}, {"FETCH", 1 << COAP_FETCH},
-	{"PATCH", 1 << COAP_PATCH}, {"iPATCH", 1 << COAP_IPATCH}, {NULL, 0}};
-#define CONF_METHOD_COUNT (sizeof(methods) / sizeof(methods[0]) - 1)
-static const struct conf_word fetches[] = {
-	{"post", CONF_FETCH_POST}, {"query", CONF_FETCH_QUERY}, {NULL, 0}};
-static const struct conf_word priorities[] = {
-	{"normal", CONF_PRIORITY_NORMAL}, {"low", CONF_PRIORITY_LOW}, {NULL, 0}};
-static const struct conf_word idempotencies[] = {
-	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
-static const struct conf_word translations[] = {
-	{"none", CONF_TRANSLATE_NONE}, {"cbor-json", CONF_TRANSLATE_CBOR_JSON}, {NULL, 0}};
-static const struct conf_word batch_formats[] = {{"cloudevents", CONF_BATCH_CLOUDEVENTS},
-	{"ndjson", CONF_BATCH_NDJSON}, {"cbor-seq", CONF_BATCH_CBOR_SEQ},
-	{"es-bulk", CONF_BATCH_ES_BULK}, {"influx", CONF_BATCH_INFLUX}, {NULL, 0}};
 static const struct conf_word error_policies[] = {
 	{"silent", CONF_ERRORS_SILENT}, {"verbose", CONF_ERRORS_VERBOSE}, {NULL, 0}};
 static const struct conf_word replay_policies[] = {
@@ -226,33 +204,6 @@ static const struct conf_key check_keys[] = {
 	{.name = NULL},
 };
 
-static const struct conf_key header_name = {
-	.type = CONF_STRING, FIELD(conf_header, name), .min = 1, .max = 63,
-	.form = &conf_header_name_form,
-};
-
-#define HEADER_KIND(number) \
-	.choice = (number), .choice_offset = offsetof(struct conf_header, kind), \
-	FIELD(conf_header, value)
-
-static const struct conf_key header_keys[] = {
-	{
-		.name = "text", .type = CONF_STRING, HEADER_KIND(CONF_HEADER_TEXT),
-		.min = 1, .max = CONF_HEADER_VALUE_MAX, .form = &conf_header_value_form, .hidden = true,
-		.sample = "\"plant 7\"",
-		.help = "Value of the header; the text may also stand in place of this map.",
-	}, {
-		.name = "file", .type = CONF_PATH, HEADER_KIND(CONF_HEADER_FILE),
-		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/ingest.token",
-		.help = "File with the value, that only its owner may use; read at start and reload.",
-	},
-	{.name = NULL},
-};
-
-static const struct conf_key header_item = {
-	.type = CONF_GROUP, ITEM(conf_header), .keys = header_keys, .word = "text",
-};
-
 static const struct conf_key upstream_name = {
 	.type = CONF_STRING, FIELD(conf_upstream, name), .min = 1, .max = 63,
 	.form = &conf_upstream_name_form,
@@ -329,100 +280,9 @@ static const struct conf_key upstream_keys[] = {
 		.help = "TLS towards https and h2 servers.",
 	}, {
 		.name = "headers", .type = CONF_MAP, ITEMS(conf_upstream, headers, header_count),
-		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &header_name, .item = &header_item,
+		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &conf_header_name, .item = &conf_header_item,
 		.sample = "{Authorization: {file: /etc/postern/ingest.token}, X-Site: \"plant 7\"}",
 		.help = "Headers of all requests and health checks; values are texts, or in files that only their owner may use.",
-	},
-	{.name = NULL},
-};
-
-static const struct conf_key batch_keys[] = {
-	{
-		.name = "path", .type = CONF_STRING, FIELD(conf_batch, path), .required = true,
-		.min = 1, .max = PATH_LEN, .form = &conf_check_path_form, .sample = "/ingest",
-		.help = "Where a batch goes with POST, behind the server's URL, maybe with a query.",
-	}, {
-		.name = "max", .type = CONF_INT, FIELD(conf_batch, max), .min = 1, .max = 4096,
-		.preset = "512",
-		.help = "Most readings in one request.",
-	}, {
-		.name = "bytes", .type = CONF_SIZE, FIELD(conf_batch, bytes), .min = 4 * KB, .max = MB,
-		.preset = "64KB",
-		.help = "Largest body of a request.",
-	}, {
-		.name = "wait", .type = CONF_DURATION, FIELD(conf_batch, wait_ms),
-		.min = 1, .max = 60 * SECOND, .preset = "10ms",
-		.help = "Longest time that a reading waits for others, at most half of the route's timeout.",
-	}, {
-		.name = "format", .type = CONF_ENUM, FIELD(conf_batch, format), .words = batch_formats,
-		.preset = "cloudevents",
-		.help = "How the readings stand in the body, see docs/batches.md.",
-	},
-	{.name = NULL},
-};
-
-static const struct conf_key method_item = {
-	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
-};
-
-static const struct conf_key route_keys[] = {
-	{
-		.name = "path", .type = CONF_PATTERN, FIELD(conf_route, path), .required = true,
-		.sample = "/t/*",
-		.help = "Path of the requests; a * segment stands for any segment, at the end for any rest.",
-	}, {
-		.name = "methods", .type = CONF_SET, FIELD(conf_route, methods), .item = &method_item,
-		.min = 1, .max = CONF_METHOD_COUNT,
-		.sample = "[POST, PUT]",
-		.help = "Methods of the requests, by default all.",
-	}, {
-		.name = "to", .type = CONF_STRING, FIELD(conf_route, to), .required = true,
-		.min = 1, .max = 63, .sample = "telemetry",
-		.help = "Name of an upstream, or builtin:discard or builtin:echo.",
-	}, {
-		.name = "timeout", .type = CONF_DURATION, FIELD(conf_route, timeout_ms),
-		.min = 1, .max = HOUR, .sample = "3s",
-		.help = "Longest time from a request to its whole answer, by default the upstream's.",
-	}, {
-		.name = "priority", .type = CONF_ENUM, FIELD(conf_route, priority), .words = priorities,
-		.preset = "normal",
-		.help = "Whether its requests are the first to be refused, with 5.03, when a worker is overloaded.",
-	}, {
-		.name = "fetch", .type = CONF_ENUM, FIELD(conf_route, fetch), .words = fetches,
-		.preset = "post",
-		.help = "HTTP method that FETCH becomes: POST or QUERY.",
-	}, {
-		.name = "idempotency", .type = CONF_ENUM, FIELD(conf_route, idempotency),
-		.words = idempotencies, .preset = "ignored",
-		.help = "Whether the service heeds Idempotency-Key, so that every method may be sent again.",
-	}, {
-		.name = "translate", .type = CONF_ENUM, FIELD(conf_route, translate),
-		.words = translations, .preset = "none",
-		.help = "Whether CBOR of devices becomes JSON for the service, and its JSON CBOR, SenML included.",
-	}, {
-		.name = "max_body", .type = CONF_SIZE, FIELD(conf_route, max_body),
-		.min = 1, .max = 64 * MB, .preset = "1MB",
-		.help = "Largest body, of a request and of an answer, that is put together from blocks.",
-	}, {
-		.name = "host", .type = CONF_STRING, FIELD(conf_route, host),
-		.min = 1, .max = 260, .form = &conf_authority_form, .sample = "backend.example",
-		.help = "Host header, by default host and port of the server.",
-	}, {
-		.name = "strip", .type = CONF_INT, FIELD(conf_route, strip),
-		.min = 0, .max = CONF_SEGMENTS_MAX, .preset = "0",
-		.help = "Segments of the path that are cut off in front.",
-	}, {
-		.name = "prefix", .type = CONF_BASE, FIELD(conf_route, prefix), .preset = "/",
-		.help = "Path that is put in front of what strip leaves.",
-	}, {
-		.name = "headers", .type = CONF_MAP, ITEMS(conf_route, headers, header_count),
-		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &header_name, .item = &header_item,
-		.sample = "{X-Site: \"plant 7\"}",
-		.help = "Headers of its requests, beside and before those of its upstream.",
-	}, {
-		.name = "batch", .type = CONF_GROUP, FIELD(conf_route, batch), .keys = batch_keys,
-		.line_offset = offsetof(struct conf_batch, line),
-		.help = "Many readings, one request: POST and PUT are collected and sent together.",
 	},
 	{.name = NULL},
 };
@@ -497,7 +357,13 @@ static const struct conf_key bodies_keys[] = {
 static const struct conf_key port_item = {.type = CONF_GROUP, ITEM(conf_port), .keys = port_keys};
 static const struct conf_key upstream_item = {
 	.type = CONF_GROUP, ITEM(conf_upstream), .keys = upstream_keys};
-static const struct conf_key route_item = {.type = CONF_GROUP, ITEM(conf_route), .keys = route_keys};
+static const struct conf_key policy_name = {
+	.type = CONF_STRING, FIELD(conf_policy, name), .min = 1, .max = 63,
+	.form = &conf_policy_name_form,
+};
+static const struct conf_key policy_item = {
+	.type = CONF_GROUP, ITEM(conf_policy), .keys = conf_policy_keys};
+static const struct conf_key route_item = {.type = CONF_GROUP, ITEM(conf_route), .keys = conf_route_keys};
 
 static const struct conf_key file_keys[] = {
 	{
@@ -521,6 +387,12 @@ static const struct conf_key file_keys[] = {
 		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = CONF_ROUTES_MAX, .item = &route_item,
 		.help = "Which request goes where; the first route whose path and method match is taken.",
+	}, {
+		.name = "policies", .type = CONF_MAP, ITEMS(conf, policies, policy_count),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = CONF_POLICIES_MAX, .item = &policy_item, .map_key = &policy_name,
+		.sample = "meters",
+		.help = "What devices may use, by names of your own; a device with the policy NAME may do nothing else.",
 	}, {
 		.name = "bodies", .type = CONF_GROUP, FIELD(conf, bodies), .keys = bodies_keys,
 		.effect = CONF_AT_START,
@@ -559,4 +431,5 @@ static const struct conf_key file_keys[] = {
 const struct conf_key conf_schema = {
 	.type = CONF_GROUP, .size = sizeof(struct conf), .keys = file_keys};
 
+_Static_assert(offsetof(struct conf_policy, name) == 0, "a map's struct begins with its key");
 _Static_assert(offsetof(struct conf_upstream, name) == 0, "a map's struct begins with its key");

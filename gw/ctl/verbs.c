@@ -156,19 +156,21 @@ static bool read_state(
 
 static void on_device_list(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
-	enum { AFTER, LIMIT, STATE, IDLE, LIMITED, COUNT };
+	enum { AFTER, LIMIT, STATE, IDLE, LIMITED, POLICY, COUNT };
 	struct ctl_arg args[COUNT] = {
 		[AFTER] = {"after", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
 		[LIMIT] = {"limit", CTL_CBOR_UINT, .min = 1, .max = CTL_LIST_MAX},
 		[STATE] = {"state", CTL_CBOR_TEXT, .min = 1, .max = 32},
 		[IDLE] = {"idle_ms", CTL_CBOR_UINT, .min = 1, .max = UINT64_MAX / 2},
 		[LIMITED] = {"limited", CTL_CBOR_BOOL, .max = 1},
+		[POLICY] = {"policy", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_POLICY_MAX},
 	};
 	const struct ctl_ops *ops = arg;
 	struct ctl_device_filter filter = {0};
 	char after[DEVICE_NAME_MAX + 1];
 
 	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[AFTER], after) ||
+		!ctl_arg_name(req, &args[POLICY], filter.policy) ||
 		!read_state(req, &args[STATE], &filter))
 		return;
 	filter.idle_ms = args[IDLE].given ? args[IDLE].item.value : 0;

@@ -57,10 +57,11 @@ const char *ctl_device_state_name(enum ctl_device_state state);
 // Which devices are wanted: those for which all that is given holds.
 struct ctl_device_filter {
 	bool by_state;
-	enum ctl_device_state state; // if by_state
-	bool not_live;               // stored, but not taken by the data plane
-	bool limited;                // the next request would be refused, or the keys are worn
-	uint64_t idle_ms;            // nothing was received for so long; 0: however long
+	enum ctl_device_state state;      // if by_state
+	bool not_live;                    // stored, but not taken by the data plane
+	bool limited;                     // the next request would be refused, or the keys are worn
+	uint64_t idle_ms;                 // nothing was received for so long; 0: however long
+	char policy[DEVICE_NAME_MAX + 1]; // they name it; "": whatever they name
 };
 
 // What an operator orders of a server of an upstream.

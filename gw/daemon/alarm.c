@@ -44,3 +44,32 @@ void alarm_resync_done(struct daemon *daemon)
 	if (daemon->resync_waiting && !--daemon->resync_waiting)
 		alarm_end(daemon, resync_waiting);
 }
+
+static const char policies_missing[] =
+	"devices name policies that the configuration lacks: all their requests are refused";
+
+#define POLICIES_NAMED 8 // in the log at once
+
+void alarm_policies_turn(struct daemon *daemon)
+{
+	struct policies *policies = &daemon->registry.policies;
+	unsigned named = 0;
+
+	if (policies->told)
+		return;
+	policies->told = true;
+	if (!policies->missing) {
+		alarm_end(daemon, policies_missing);
+		return;
+	}
+	alarm_raise(daemon, policies_missing);
+	for (unsigned i = 1; i < policies->count && named < POLICIES_NAMED; i++) {
+		const struct policy_name *policy = &policies->named[i];
+
+		if (policy->configured || !policy->devices)
+			continue;
+		log_warning("there is no policy %s: device list --policy %s shows its devices",
+			policy->name, policy->name);
+		named++;
+	}
+}

@@ -18,4 +18,7 @@ void alarm_resync_waits(struct daemon *daemon, uint64_t devices);
 // One of them was resynced, rotated or removed. The last one ends the alarm.
 void alarm_resync_done(struct daemon *daemon);
 
+// In each turn of main: looks whether devices name policies that the configuration lacks.
+void alarm_policies_turn(struct daemon *daemon);
+
 #endif

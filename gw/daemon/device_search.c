@@ -16,7 +16,9 @@ static bool matches(const struct device_search *search, uint32_t index, uint64_t
 	const struct dp_context_table *table = dp_contexts(search->daemon->dp);
 	const struct ctl_device_filter *filter = &search->filter;
 
-	return (!filter->by_state || device_view_state(table, index) == filter->state) &&
+	return (!filter->policy[0] ||
+		       dp_context_permit(&table->context[index]) == search->permit) &&
+		(!filter->by_state || device_view_state(table, index) == filter->state) &&
 		(!filter->idle_ms ||
 			device_view_silent_ms(search->daemon, index, now_ms) >= filter->idle_ms) &&
 		(!filter->limited ||

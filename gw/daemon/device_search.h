@@ -14,6 +14,7 @@ struct device_search {
 	// In:
 	const struct daemon *daemon;
 	struct ctl_device_filter filter;
+	uint16_t permit; // of filter.policy
 	struct device_limits limits;
 	char after[DEVICE_NAME_MAX + 1]; // only names behind this one
 	size_t room;                     // of page, at most CTL_LIST_MAX

@@ -154,11 +154,14 @@ void verb_device_list(void *arg, struct ctl_request *req, const char *after, uns
 	struct daemon *daemon = arg;
 	struct search_operation *op;
 
-	if (!filter->by_state && !filter->limited && !filter->idle_ms) {
+	uint16_t permit = policies_find(&daemon->registry.policies, filter->policy);
+
+	if (!filter->by_state && !filter->limited && !filter->idle_ms && !filter->policy[0]) {
 		list_start(daemon, req, after, limit, filter->not_live);
 		return;
 	}
-	if (filter->not_live) { // what is not live is neither idle nor at a limit
+	// What is not live is neither idle nor at a limit, and no policy was looked up for it.
+	if (filter->not_live || (filter->policy[0] && permit == DP_PERMIT_NOTHING)) {
 		ctl_request_end(req);
 		return;
 	}
@@ -171,6 +174,7 @@ void verb_device_list(void *arg, struct ctl_request *req, const char *after, uns
 	op->req = req;
 	op->search.daemon = daemon;
 	op->search.filter = *filter;
+	op->search.permit = permit;
 	op->search.limits = (struct device_limits){
 		.rate_cost = daemon->snapshot->routes.policy.rate_cost,
 		.rate_fill = daemon->snapshot->routes.policy.rate_fill,

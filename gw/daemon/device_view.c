@@ -101,6 +101,21 @@ static void not_live(
 	}
 }
 
+// A device whose policy is not known gets nothing, whatever else it is.
+static void permit_view(
+	const struct daemon *daemon, const struct dp_context *ctx, struct ctl_device_info *info)
+{
+	uint16_t permit = dp_context_permit(ctx);
+
+	if (policies_is_configured(&daemon->registry.policies, permit))
+		return;
+	info->reason = "the configuration lacks its policy: all its requests are refused (4.03)";
+	info->remedy = permit == DP_PERMIT_NOTHING
+		? "a restart: more names of policies were used since the start than are counted"
+		: "add the policy to policies: in the configuration and reload, or give it "
+		  "another one: device add --replace --policy NAME";
+}
+
 // The state, its reason if the state's own words do not say it all, and the limits of the keys.
 static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_device_info *info)
 {
@@ -120,6 +135,8 @@ static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_d
 		info->remedy = "none by this alone: whoever recorded its packets can send them. If "
 			       "it is not served, look whether it lost its counter";
 	}
+	if (info->state == CTL_DEVICE_ACTIVE || info->state == CTL_DEVICE_LIMIT_REACHED)
+		permit_view(daemon, ctx, info);
 }
 
 // The last own Partial IV that was used, by the clock or by a counter within the run.

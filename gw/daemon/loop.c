@@ -3,6 +3,7 @@
 #include "gw/daemon/loop.h"
 
 #include "gw/daemon/access.h"
+#include "gw/daemon/alarm.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/disk.h"
 #include "gw/daemon/drain.h"
@@ -107,6 +108,7 @@ void daemon_run(struct daemon *daemon)
 		reloading = reload_turn(daemon);
 		upstreams_turn(daemon);
 		workers_turn(daemon);
+		alarm_policies_turn(daemon);
 		metrics_turn(daemon);
 		__atomic_store_n(&daemon->turns, daemon->turns + 1, __ATOMIC_RELAXED);
 	}

@@ -114,6 +114,7 @@ void registry_fini(struct registry *registry)
 	registry->entry = NULL;
 	free(registry->taken);
 	registry->taken = NULL;
+	policies_free(&registry->policies);
 }
 
 // An id of 0 clears the entry.
@@ -150,7 +151,9 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	if (index < 0)
 		return index;
 	// In this order: a request that is on its way finds a name until its context is retired.
-	bool by_clock = dp_contexts(registry->dp)->context[index].flags & DP_CONTEXT_OWN_PIV_CLOCK;
+	const struct dp_context *ctx = &dp_contexts(registry->dp)->context[index];
+	bool by_clock = ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK;
+	uint16_t permit = dp_context_permit(ctx);
 	uint32_t generation = registry->entry[index].generation;
 	int rc = dp_device_remove(registry->dp, key);
 
@@ -158,6 +161,7 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 		return rc;
 	entry_write(registry, index, 0, "", 0);
 	registry->clock_count -= by_clock;
+	policies_count(&registry->policies, permit, -1);
 	if (registry->gone)
 		registry->gone(registry->gone_arg, (uint32_t)index, generation);
 	return 0;
@@ -185,12 +189,13 @@ static uint8_t context_flags(const struct device_keyed *device)
 	return own_piv[device->own_piv] | (device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0);
 }
 
-static struct dp_context_limits context_limits(const struct device_keyed *device)
+static struct dp_context_limits context_limits(
+	struct registry *registry, const struct device_keyed *device)
 {
 	return (struct dp_context_limits){
 		.max_message = device->settings.max_message,
 		.max_in_flight = device->settings.max_in_flight,
-		.permit = device->settings.policy[0] ? DP_PERMIT_NOTHING : DP_PERMIT_ALL,
+		.permit = policies_get(&registry->policies, device->settings.policy),
 	};
 }
 
@@ -199,15 +204,19 @@ static struct dp_context_limits context_limits(const struct device_keyed *device
 static int limits_change(struct registry *registry, const struct device_keyed *device)
 {
 	struct registry_waiting *waiting = registry->waiting;
-	const struct dp_context_limits limits = context_limits(device);
+	const struct dp_context_limits limits = context_limits(registry, device);
 	struct dp_context_key key;
 
 	device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
-	if (at >= 0 && registry->entry[at].id == device->id)
+	if (at >= 0 && registry->entry[at].id == device->id) {
+		policies_count(&registry->policies,
+			dp_context_permit(&dp_contexts(registry->dp)->context[at]), -1);
+		policies_count(&registry->policies, limits.permit, 1);
 		return dp_context_limit(
 			dp_contexts(registry->dp), at, registry->entry[at].generation, &limits);
+	}
 	while (waiting && waiting->device.id != device->id)
 		waiting = waiting->next;
 	if (waiting)
@@ -225,7 +234,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 		.sender_id_len = device->gateway_id_len,
 		.keys = &device->keys,
 		.fingerprint = device->fingerprint,
-		.limits = context_limits(device),
+		.limits = context_limits(registry, device),
 		.run_base = device->run_base,
 		.flags = context_flags(device),
 		.mark = device->mark,
@@ -264,6 +273,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	entry_write(registry, index, device->id, device->name, generation);
 	dp_context_publish(dp_contexts(registry->dp), index, &params);
 	registry->clock_count += device->own_piv == DEVICE_OWN_PIV_CLOCK;
+	policies_count(&registry->policies, params.limits.permit, 1);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #define POSTERN_GW_DAEMON_REGISTRY_H
 
 #include "dataplane/dp.h"
+#include "gw/daemon/policies.h"
 #include "gw/store/store.h"
 
 #include <stdbool.h>
@@ -26,7 +27,8 @@ struct registry {
 	uint32_t max;
 	struct registry_waiting *waiting; // in the order in which they came
 	struct registry_waiting **waiting_end;
-	uint32_t clock_count; // devices with DEVICE_OWN_PIV_CLOCK
+	uint32_t clock_count;     // devices with DEVICE_OWN_PIV_CLOCK
+	struct policies policies; // that the devices name, and the configuration has
 	// Called when the device of a context is gone, and has no name any more. NULL: nobody asks.
 	void (*gone)(void *arg, uint32_t context, uint32_t generation);
 	void *gone_arg;

@@ -124,7 +124,8 @@ static void prepared_discard(struct prepared *p)
 static bool prepare(
 	struct daemon *daemon, struct ctl_request *req, struct conf *conf, struct prepared *p)
 {
-	const struct snapshot_slots slots = {daemon->slots, &daemon->route_slots};
+	const struct snapshot_slots slots = {
+		daemon->slots, &daemon->route_slots, &daemon->registry.policies};
 	uint16_t number = (uint16_t)(daemon->snapshot->number + 1);
 	struct error error = {0};
 	int rc;
@@ -134,8 +135,8 @@ static bool prepare(
 	if (rc) {
 		conf_free(conf);
 		refuse(req, CTL_BUSY, "%s",
-			rc == -ENOSPC ? "there have been too many upstreams and servers since the "
-					"start"
+			rc == -ENOSPC ? "there have been too many upstreams, servers and names of "
+					"policies since the start"
 				      : "no memory");
 		return false;
 	}
@@ -213,6 +214,7 @@ static void workers_switch(struct daemon *daemon)
 	reload->next = NULL;
 	reload->count++;
 	up_slots_current(daemon->slots, daemon->snapshot->conf);
+	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
 	log_level_set(daemon->snapshot->conf->log.level);
 	log_notice("configuration %u is used", daemon->snapshot->number);
 	if (reload->req)

@@ -21,28 +21,39 @@ static enum dp_target target_of(enum conf_target to)
 	return DP_TARGET_UPSTREAM;
 }
 
-int routes_make(
-	struct routes *routes, const struct conf *conf, uint16_t number, struct route_slots *slots)
+// Writes the segments of a pattern to *next, and moves that behind them.
+static const struct dp_segment *segments_make(
+	struct dp_segment **next, const struct conf_pattern *pattern)
+{
+	const struct dp_segment *first = *next;
+
+	for (size_t k = 0; k < pattern->count; k++, (*next)++) {
+		const struct conf_segment *segment = &pattern->segments[k];
+
+		if (!segment->any)
+			**next = (struct dp_segment){
+				.text = segment->text, .len = strlen(segment->text)};
+	}
+	return first;
+}
+
+static int index_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
 {
 	size_t segments = 0;
 
 	for (size_t i = 0; i < conf->route_count; i++)
 		segments += conf->routes[i].path.count;
-	*routes = (struct routes){
-		.route = calloc(conf->route_count + 1, sizeof(*routes->route)),
-		.segment = calloc(segments + 1, sizeof(*routes->segment)),
-	};
-	if (!routes->route || !routes->segment) {
-		routes_free(routes);
+	routes->route = calloc(conf->route_count + 1, sizeof(*routes->route));
+	routes->segment = calloc(segments + 1, sizeof(*routes->segment));
+	if (!routes->route || !routes->segment)
 		return -ENOMEM;
-	}
 	struct dp_segment *next = routes->segment;
 
 	for (size_t i = 0; i < conf->route_count; i++) {
 		const struct conf_route *from = &conf->routes[i];
 
 		routes->route[i] = (struct dp_route){
-			.segments = next,
+			.segments = segments_make(&next, &from->path),
 			.segment_count = from->path.count,
 			.rest = from->path.rest,
 			.methods = from->methods,
@@ -51,20 +62,65 @@ int routes_make(
 			.low_priority = from->priority == CONF_PRIORITY_LOW,
 			.slot = route_slots_get(slots, from->path.text),
 		};
-		for (size_t k = 0; k < from->path.count; k++, next++) {
-			const struct conf_segment *segment = &from->path.segments[k];
-
-			if (!segment->any)
-				*next = (struct dp_segment){
-					.text = segment->text, .len = strlen(segment->text)};
-		}
 	}
 	routes->index = dp_route_index_create(routes->route, conf->route_count);
-	if (!routes->index) {
-		routes_free(routes);
-		return -ENOMEM;
+	return routes->index ? 0 : -ENOMEM;
+}
+
+// The entries of a policy, as if they were routes.
+static const struct dp_route_index *permit_make(
+	const struct conf_policy *policy, struct dp_segment **next)
+{
+	struct dp_route route[CONF_PERMITS_MAX];
+
+	for (size_t i = 0; i < policy->allow_count; i++) {
+		const struct conf_permit *from = &policy->allow[i];
+
+		route[i] = (struct dp_route){
+			.segments = segments_make(next, &from->path),
+			.segment_count = from->path.count,
+			.rest = from->path.rest,
+			.methods = from->methods,
+		};
 	}
-	routes->policy = (struct dp_policy){
+	return dp_route_index_create(route, policy->allow_count);
+}
+
+static int permits_make(struct routes *routes, const struct conf *conf)
+{
+	unsigned count = 1; // the first is of devices without a policy, and never looked at
+	size_t segments = 0;
+
+	for (size_t p = 0; p < conf->policy_count; p++) {
+		const struct conf_policy *policy = &conf->policies[p];
+
+		if (policy->number >= count)
+			count = policy->number + 1u;
+		for (size_t i = 0; i < policy->allow_count; i++)
+			segments += policy->allow[i].path.count;
+	}
+	routes->permit = calloc(count, sizeof(*routes->permit));
+	routes->permit_segment = calloc(segments + 1, sizeof(*routes->permit_segment));
+	if (!routes->permit || !routes->permit_segment)
+		return -ENOMEM;
+	routes->policy.permit = routes->permit;
+	routes->policy.permit_count = count;
+	struct dp_segment *next = routes->permit_segment;
+
+	for (size_t p = 0; p < conf->policy_count; p++) {
+		const struct dp_route_index *index = permit_make(&conf->policies[p], &next);
+
+		if (!index)
+			return -ENOMEM;
+		routes->permit[conf->policies[p].number] = index;
+	}
+	return 0;
+}
+
+static struct dp_policy policy_of(
+	const struct routes *routes, const struct conf *conf, uint16_t number)
+{
+	struct dp_policy policy = {
 		.number = number,
 		.index = routes->index,
 		.routes = routes->route,
@@ -73,16 +129,38 @@ int routes_make(
 		.verbose_replay = conf->devices.replay == CONF_REPLAY_UNAUTHORIZED,
 		.max_in_flight = conf->devices.max_in_flight,
 		.max_message = (uint16_t)conf->devices.max_message,
+		.permit = routes->policy.permit,
+		.permit_count = routes->policy.permit_count,
 	};
+
 	if (conf->devices.rate) {
-		routes->policy.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;
-		routes->policy.rate_fill = conf->devices.burst * routes->policy.rate_cost;
+		policy.rate_cost = 1000 * DP_BUCKET_PER_MS / conf->devices.rate;
+		policy.rate_fill = conf->devices.burst * policy.rate_cost;
 	}
-	return 0;
+	return policy;
+}
+
+int routes_make(
+	struct routes *routes, const struct conf *conf, uint16_t number, struct route_slots *slots)
+{
+	*routes = (struct routes){.route = NULL};
+	int rc = index_make(routes, conf, slots);
+
+	if (!rc)
+		rc = permits_make(routes, conf);
+	if (rc)
+		routes_free(routes);
+	else
+		routes->policy = policy_of(routes, conf, number);
+	return rc;
 }
 
 void routes_free(struct routes *routes)
 {
+	for (unsigned i = 0; i < routes->policy.permit_count; i++)
+		dp_route_index_free((struct dp_route_index *)routes->permit[i]);
+	free(routes->permit);
+	free(routes->permit_segment);
 	dp_route_index_free(routes->index);
 	free(routes->route);
 	free(routes->segment);

@@ -13,10 +13,13 @@ struct routes {
 	struct dp_route *route;     // [policy.route_count]
 	struct dp_segment *segment; // of all routes
 	struct dp_route_index *index;
+	const struct dp_route_index *
+		*permit;                   // [policy.permit_count]: of policies, by their numbers
+	struct dp_segment *permit_segment; // of all policies
 };
 
-// Texts stay those of conf, which must outlive *routes. number: of the snapshot. Routes get their
-// slots. Returns 0 or -ENOMEM.
+// Texts stay those of conf, which must outlive *routes; its policies have numbers. number: of the
+// snapshot. Routes get their slots. Returns 0 or -ENOMEM.
 int routes_make(struct routes *routes, const struct conf *conf, uint16_t number,
 	struct route_slots *slots) __attribute__((warn_unused_result));
 void routes_free(struct routes *routes);

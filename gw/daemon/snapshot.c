@@ -29,6 +29,8 @@ int snapshot_make(const struct snapshot_slots *slots, struct conf *conf, uint16_
 	if (snapshot->slot)
 		rc = slots_find(snapshot, slots->upstreams, conf);
 	if (!rc)
+		rc = policies_number(slots->policies, conf);
+	if (!rc)
 		rc = routes_make(&snapshot->routes, conf, number, slots->routes);
 	if (rc) {
 		snapshot_free(snapshot);

@@ -7,6 +7,7 @@
 #define POSTERN_GW_DAEMON_SNAPSHOT_H
 
 #include "gw/conf/conf.h"
+#include "gw/daemon/policies.h"
 #include "gw/daemon/routes.h"
 #include "gw/upstream/slots.h"
 
@@ -21,10 +22,11 @@ struct snapshot {
 struct snapshot_slots {
 	struct up_slots *upstreams;
 	struct route_slots *routes;
+	struct policies *policies;
 };
 
 // Makes one, and slots for what has none; `conf` is its own only if it is made. Returns 0, -ENOMEM
-// or -ENOSPC: there have been too many upstreams or servers.
+// or -ENOSPC: there have been too many upstreams, servers or names of policies.
 int snapshot_make(const struct snapshot_slots *slots, struct conf *conf, uint16_t number,
 	struct snapshot **snapshot) __attribute__((warn_unused_result));
 // Frees it, and its conf. NULL is allowed.

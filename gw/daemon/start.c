@@ -204,13 +204,15 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 	daemon->frame = malloc(daemon->frame_max);
 	daemon->slots = up_slots_create(daemon->conf->workers.loops);
 	rc = daemon->frame && daemon->slots
-		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots},
+		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
+					&daemon->registry.policies},
 			  daemon->conf, 1, &daemon->snapshot)
 		: -ENOMEM;
 	if (rc) {
 		log_error("no memory");
 		return rc;
 	}
+	policies_configured(&daemon->registry.policies, daemon->conf);
 	return machine_raise_descriptors(daemon->conf, *mtu);
 }
 

@@ -24,8 +24,8 @@ const struct cli_command cli_commands[] = {
 	{"top", "", 0, cli_top, "rates, latencies, workers, upstreams and drops, live",
 		"The screen is drawn again every 2 s. q ends it, the space bar pauses. Without a "
 		"terminal,\none screen of the next second is printed.\n"},
-	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE | CLI_SETTINGS, cli_device_add,
-		"add a device",
+	{"device add", "FILE", CLI_NEVER_USED | CLI_REPLACE | CLI_SETTINGS | CLI_POLICY,
+		cli_device_add, "add a device",
 		"FILE, or standard input if it is -, holds one JSON object as in an import:\n"
 		"\n"
 		"  {\"name\": \"pump-7\", \"device_id\": \"0a\", \"gateway_id\": \"01\",\n"
@@ -39,7 +39,7 @@ const struct cli_command cli_commands[] = {
 		"FILE, or standard input if it is -, is CSV or JSON; docs/import.md describes "
 		"both.\n"
 		"It is opened by posternctl, so the daemon needs no permission for it.\n"},
-	{"device list", "", CLI_LIMIT | CLI_AFTER | CLI_STATE | CLI_IDLE | CLI_LIMITED,
+	{"device list", "", CLI_LIMIT | CLI_AFTER | CLI_STATE | CLI_IDLE | CLI_LIMITED | CLI_POLICY,
 		cli_device_list, "devices in the order of names", NULL},
 	{"device show", "NAME", 0, cli_device_show, "state of a device, its reason and remedy",
 		NULL},
@@ -63,8 +63,8 @@ const struct cli_command cli_commands[] = {
 		"recovery: floor goes on at --from, its next sequence number: older ones must "
 		"never\n"
 		"be accepted again, so take it from the device itself.\n"},
-	{"device rotate", "NAME FILE", CLI_NEVER_USED | CLI_SETTINGS, cli_device_rotate,
-		"give a device other keys, and other ids if FILE says so",
+	{"device rotate", "NAME FILE", CLI_NEVER_USED | CLI_SETTINGS | CLI_POLICY,
+		cli_device_rotate, "give a device other keys, and other ids if FILE says so",
 		"FILE is as for \"device add\". Requests in flight are abandoned. The old keys\n"
 		"can never be given as never_used again. The settings stay unless FILE or an\n"
 		"option sets them.\n"},
@@ -162,6 +162,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_STATE, "state", "STATE", "only devices in this state, as device show names it"},
 	{CLI_IDLE, "idle", "TIME", "only devices of which nothing came for so long: 1d"},
 	{CLI_LIMITED, "limited", NULL, "only devices that are at a limit of theirs now"},
+	{CLI_POLICY, "policy", "NAME", "only devices that name this policy"},
 	{CLI_FORMAT, "format", "csv|json", "instead of guessing from the first character"},
 	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "replace", NULL,

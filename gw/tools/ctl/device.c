@@ -310,6 +310,8 @@ static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VA
 		ctl_put_text(&request, "state", cli->state);
 	if (cli->given & CLI_IDLE)
 		ctl_put_uint(&request, "idle_ms", cli->idle_ms);
+	if (cli->given & CLI_POLICY)
+		ctl_put_text(&request, "policy", cli->policy);
 	if (cli->given & CLI_LIMITED)
 		ctl_put_bool(&request, "limited", true);
 	ret = cli_send(cli, &request, -1);

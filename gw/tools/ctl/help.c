@@ -72,6 +72,9 @@ void cli_help_command(const struct cli_command *command)
 	for (unsigned i = 0; i < cli_option_count; i++) {
 		char usage[CLI_OPTION_USAGE_MAX];
 
+		// Among the settings it says something else.
+		if (cli_options[i].option == CLI_POLICY && command->options & CLI_SETTINGS)
+			continue;
 		if (command->options & cli_options[i].option)
 			printf("  %-20s %s\n", cli_option_usage(usage, &cli_options[i]),
 				cli_options[i].help);

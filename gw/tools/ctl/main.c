@@ -106,6 +106,11 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_STATE:
 		cli->state = value;
 		return true;
+	case CLI_POLICY:
+		cli->policy = value;
+		cli->setting[device_attribute("policy", strlen("policy")) - device_attributes] =
+			value;
+		return true;
 	case CLI_IDLE:
 		return cli_duration_parse(value, &cli->idle_ms);
 	case CLI_RETURN:

@@ -483,3 +483,27 @@ Test(conf, each_key_says_when_it_takes_effect)
 {
 	effect_check(conf_schema.keys, false);
 }
+
+Test(conf, policies)
+{
+	static const char text[] = "ports: [{name: p, tap: t, addresses: [192.0.2.1/24]}]\n"
+				   "routes: [{path: /*, to: builtin:echo}]\n"
+				   "policies:\n"
+				   "  meters:\n"
+				   "    allow:\n"
+				   "      - {path: /t/*, methods: [POST, PUT]}\n"
+				   "      - {path: /time}\n"
+				   "  nothing: {allow: []}\n";
+	struct conf *conf;
+
+	cr_assert_eq(conf_parse("f", text, sizeof(text) - 1, &conf, stderr), 0);
+	cr_assert_eq(conf->policy_count, 2);
+	cr_expect_str_eq(conf->policies[0].name, "meters");
+	cr_assert_eq(conf->policies[0].allow_count, 2);
+	cr_expect_str_eq(conf->policies[0].allow[0].path.text, "/t/*");
+	cr_expect_eq(conf->policies[0].allow[0].methods, 1 << 2 | 1 << 3);
+	cr_expect_eq(conf->policies[0].allow[1].methods, CONF_METHODS_ALL);
+	cr_expect_str_eq(conf->policies[1].name, "nothing");
+	cr_expect_eq(conf->policies[1].allow_count, 0);
+	conf_free(conf);
+}

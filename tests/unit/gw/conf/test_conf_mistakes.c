@@ -411,6 +411,20 @@ TEST_MISTAKES(headers_make_sense,
 	{PORT "routes: [{path: /a, to: builtin:echo, headers: {A: b}}]",
 		"f:2:48: routes[0].headers: has no use with builtin:echo\n"})
 
+TEST_MISTAKES(policies,
+	{PORT ROUTE "policies: {}\n",
+		"f:3:11: policies: is empty; it needs at least one entry\n"},
+	{PORT ROUTE "policies: {a: {}}\n", "f:3:12: policies.a: needs the key allow\n"},
+	{PORT ROUTE "policies: {-a: {allow: []}, a b: {allow: []}}\n",
+		"f:3:12: policies.-a: must be a name of letters, digits, _, . and - that does not begin with -, at most 63 bytes, not \"-a\"\n"
+		"f:3:29: policies.a b: must be a name of letters, digits, _, . and - that does not begin with -, at most 63 bytes, not \"a b\"\n"},
+	{PORT ROUTE "policies: {a: {allow: [{methods: [GET]}]}, a: {allow: []}}\n",
+		"f:3:24: policies.a.allow[0]: needs the key path\n"
+		"f:3:44: policies.a: is there twice, the first time in line 3\n"},
+	{PORT ROUTE "policies: {a: {allow: [{path: x, methods: []}]}}\n",
+		"f:3:31: policies.a.allow[0].path: must begin with a slash, unlike \"x\"\n"
+		"f:3:43: policies.a.allow[0].methods: is empty; it needs at least one entry\n"})
+
 TEST_MISTAKES(routes_make_sense,
 	{PORT UPSTREAM "routes: [{path: /a, to: upp}]",
 		"f:5:25: routes[0].to: there is no upstream \"upp\"\n"},

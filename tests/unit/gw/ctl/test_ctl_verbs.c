@@ -428,11 +428,13 @@ Test(ctl_verbs, device_list_filters)
 	struct ctl_writer *request = client_begin(2, "device list");
 	ctl_put_uint(request, "idle_ms", 86400000);
 	ctl_put_bool(request, "limited", true);
+	ctl_put_text(request, "policy", "meters");
 	ctl_put_uint(request, "limit", 1);
 	client_send(client, NULL, 0);
 	expect(2, "ok");
 	expect_end(2);
 	cr_expect(asked_filter.limited && asked_filter.idle_ms == 86400000);
+	cr_expect_str_eq(asked_filter.policy, "meters");
 	ctl_put_text(client_begin(3, "device list"), "state", "tired");
 	client_send(client, NULL, 0);
 	expect(3, "bad-request");

@@ -51,6 +51,8 @@ static void device_add(uint32_t i, uint64_t now_s)
 
 	snprintf(names[i], sizeof(names[i]), "%c%lu-%u", (int)('a' + rnd(26)), rnd(100000), i);
 	memcpy(device.name, names[i], sizeof(device.name));
+	snprintf(device.settings.policy, sizeof(device.settings.policy), "%s",
+		(const char *[]){"", "a", "b"}[rnd(3)]);
 	memcpy(device.device_id, &i, sizeof(i));
 	memcpy(device.keys.sender_key, &i, sizeof(i));
 	memcpy(device.keys.recipient_key, &i, sizeof(i));
@@ -89,6 +91,8 @@ static size_t look_at_all(
 		if (search->filter.by_state &&
 			device_view_state(dp_contexts(bed.dp), i) != search->filter.state)
 			continue;
+		if (search->filter.policy[0] && ctx->permit != search->permit)
+			continue;
 		if (search->filter.idle_ms && now_ms - seen_ms < search->filter.idle_ms)
 			continue;
 		if (search->filter.limited && ctx->in_flight_count < most &&
@@ -113,6 +117,11 @@ static void search_and_compare(void)
 	search->filter.state = (enum ctl_device_state)rnd(CTL_DEVICE_STATE_COUNT);
 	search->filter.idle_ms = rnd(2) ? rnd(3) * HOUR_MS + 1 : 0;
 	search->filter.limited = !rnd(3);
+	if (!rnd(3)) {
+		strcpy(search->filter.policy, rnd(2) ? "a" : "b");
+		search->permit = policies_find(&daemon_.registry.policies, search->filter.policy);
+		cr_assert(search->permit == 1 || search->permit == 2);
+	}
 	if (rnd(2))
 		snprintf(search->after, sizeof(search->after), "%s", names[rnd(DEVICES)]);
 	search->room = 1 + rnd(CTL_LIST_MAX);

@@ -21,10 +21,14 @@ static struct registry registry;
 static struct stored {
 	uint64_t id; // 0: nobody
 	unsigned keys;
+	unsigned policy; // of policy_names
 	bool by_clock;
 } stored[KIDS][CONTEXTS];
 static struct osc_keys keys[KEYS];
 static bool taken[KEYS];
+static const char *const policy_names[] = {"", "meters", "locks", "gone"};
+static struct conf_policy with_locks[] = {{.name = "meters"}, {.name = "locks"}};
+static struct conf conf = {.policies = with_locks, .policy_count = 2};
 static unsigned count;
 static uint64_t last_id, state = 42;
 
@@ -56,7 +60,7 @@ static struct device_keyed device_of(unsigned kid, unsigned context)
 {
 	const struct stored *s = &stored[kid][context];
 
-	return (struct device_keyed){.id = s->id,
+	struct device_keyed device = {.id = s->id,
 		.name = "d",
 		.alg = AEAD_AES_CCM_16_64_128,
 		.own_piv = s->by_clock ? DEVICE_OWN_PIV_CLOCK : DEVICE_OWN_PIV_AUTO,
@@ -68,6 +72,9 @@ static struct device_keyed device_of(unsigned kid, unsigned context)
 		.gateway_id_len = 1,
 		.gateway_id = {0xff},
 		.keys = keys[s->keys]};
+
+	strcpy(device.settings.policy, policy_names[s->policy]);
+	return device;
 }
 
 static struct device_info info_of(unsigned kid, unsigned context)
@@ -100,6 +107,7 @@ static int add(unsigned kid, unsigned context, uint64_t replaces)
 
 	s->id = ++last_id;
 	s->by_clock = rnd(2);
+	s->policy = rnd(RTE_DIM(policy_names));
 	device = device_of(kid, context);
 	device.replaces = replaces;
 	return registry_add(&registry, &device);
@@ -167,6 +175,18 @@ static int one_step(void)
 
 		return rc == -EAGAIN ? 0 : rc; // its owner is busy
 	}
+	if (what < 13) { // another policy in place, also while it waits
+		s->policy = rnd(RTE_DIM(policy_names));
+		struct device_keyed device = device_of(kid, context);
+
+		device.changed = true;
+		return registry_add(&registry, &device);
+	}
+	if (what == 13) { // a reload
+		conf.policy_count = rnd(3);
+		cr_assert_eq(policies_number(&registry.policies, &conf), 0);
+		policies_configured(&registry.policies, &conf);
+	}
 	claim(kid, context);
 	return 0;
 }
@@ -198,11 +218,26 @@ static void look_at_gone(void)
 	}
 }
 
+// Each device has the number of its own policy, and it is known how many have one that there is
+// not.
+static uint64_t look_at_policy(const struct stored *s, const struct dp_context *ctx)
+{
+	uint16_t number = policies_find(&registry.policies, policy_names[s->policy]);
+	bool missing = s->policy && s->policy > conf.policy_count;
+
+	if (!s->policy)
+		number = DP_PERMIT_ALL;
+	cr_assert_eq(dp_context_permit(ctx), number);
+	cr_assert_eq(policies_is_configured(&registry.policies, number), !missing);
+	return missing;
+}
+
 // Each device that is stored is served or waits, with its own keys; and no key is twice there.
 static void look(bool all_served)
 {
 	const struct dp_context_table *table = dp_contexts(bed.dp);
 	unsigned served = 0, by_clock = 0, entries = 0;
+	uint64_t missing = 0;
 
 	for (unsigned i = 0; i < KIDS * CONTEXTS; i++) {
 		const struct stored *s = &stored[i / CONTEXTS][i % CONTEXTS];
@@ -219,6 +254,7 @@ static void look(bool all_served)
 			continue;
 		served++;
 		by_clock += s->by_clock;
+		missing += look_at_policy(s, ctx);
 		cr_assert_eq(registry.entry[index].generation, dp_context_live(ctx));
 		cr_assert_arr_eq(ctx->sender_key, keys[s->keys].sender_key, DP_KEY_INLINE);
 	}
@@ -226,6 +262,7 @@ static void look(bool all_served)
 		entries++;
 	cr_assert_eq(entries, served);
 	cr_assert_eq(registry.clock_count, by_clock);
+	cr_assert_eq(registry.policies.missing, missing);
 	look_at_gone();
 	for (uint32_t i = 0; i < table->entries; i++)
 		for (uint32_t k = i + 1; dp_context_live(&table->context[i]) && k < table->entries;
@@ -253,6 +290,8 @@ Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
 	bed_make_workers(&bed, 2, false);
 	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
 	registry.gone = on_gone;
+	cr_assert_eq(policies_number(&registry.policies, &conf), 0);
+	policies_configured(&registry.policies, &conf);
 	for (unsigned i = 0; i < KEYS; i++)
 		memset(&keys[i], i, sizeof(keys[i]));
 	for (unsigned step = 0; step < STEPS; step++) {
