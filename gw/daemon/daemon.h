@@ -117,6 +117,8 @@ struct daemon {
 	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct answers_watch answers; // workers.c
 	struct daemon_disk disk;
+	struct doubt *doubts; // doubts.c: the first one is with the store, if ..
+	bool doubts_busy;
 	struct daemon_drain drain;
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync
 	const char *alarm[DAEMON_ALARMS_MAX]; // alarm.c: sentences for `posternctl status`

@@ -9,6 +9,7 @@
 #include "gw/daemon/device_search.h"
 #include "gw/daemon/device_view.h"
 #include "gw/daemon/disk.h"
+#include "gw/daemon/doubts.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 
@@ -31,6 +32,7 @@ static void add_done(struct store_job *job)
 	int rc = job->result;
 
 	disk_result(op->daemon, rc);
+	doubts_put(op->daemon, rc, op->add.device.name, NULL);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
 		rc = registry_add(&op->daemon->registry, &op->add.device);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
@@ -236,6 +238,7 @@ static void remove_done(struct store_job *job)
 	struct remove_operation *op = CONTAINER_OF(job, struct remove_operation, remove.job);
 
 	disk_result(op->daemon, job->result);
+	doubts_put(op->daemon, job->result, op->remove.name, &op->remove.info);
 	if (job->result) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
@@ -350,6 +353,7 @@ static void rotate_done(struct store_job *job)
 	int rc = job->result;
 
 	disk_result(op->daemon, rc);
+	doubts_put(op->daemon, rc, op->rotate.name, &op->rotate.before);
 	if (!rc && op->rotate.before.resync_needed)
 		alarm_resync_done(op->daemon);
 	if (!rc)

@@ -6,6 +6,7 @@
 #include "gw/daemon/alarm.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/disk.h"
+#include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/events.h"
 #include "gw/daemon/kernel.h"
@@ -104,6 +105,7 @@ void daemon_run(struct daemon *daemon)
 		soon |= drain_turn(daemon);
 		soon |= trace_turn(daemon);
 		disk_turn(daemon);
+		doubts_turn(daemon);
 		link_turn(daemon);
 		reloading = reload_turn(daemon);
 		upstreams_turn(daemon);

@@ -253,7 +253,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	// A resync was faster than the import that wrote it, and its own Partial IVs are in use.
 	if (at >= 0 && registry->entry[at].id == device->id)
 		return 0;
-	if (device->replaces) {
+	if (device->replaces || at >= 0) {
 		int rc = remove_key(registry, &key);
 
 		if (rc == -ENOENT)
@@ -275,6 +275,17 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	registry->clock_count += device->own_piv == DEVICE_OWN_PIV_CLOCK;
 	policies_count(&registry->policies, params.limits.permit, 1);
 	return 0;
+}
+
+bool registry_has(const struct registry *registry, const struct device_keyed *device)
+{
+	struct dp_context_key key;
+
+	device_key(registry, device, &key);
+	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
+
+	return (at >= 0 && registry->entry[at].id == device->id) ||
+		registry_waits(registry, device->id);
 }
 
 int registry_resync(struct registry *registry, const struct device_keyed *device, uint64_t from)

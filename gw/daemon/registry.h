@@ -39,8 +39,8 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 	__attribute__((warn_unused_result));
 void registry_fini(struct registry *registry);
 
-// Publishes a device to the data plane, in place of one with the same ids. Returns 0 or -errno. A
-// device that needs a resync is not published, and that is no failure. A device waits for
+// Publishes a device to the data plane, in place of any other with the same ids. Returns 0 or
+// -errno. A device that needs a resync is not published, and that is no failure. A device waits for
 // registry_turn() if a worker may still seal with the same keys of a device that was removed, or if
 // only removed devices, which are not gone yet, have the places in the table. With
 // device->changed it only gets its new limits, in the data plane or while it waits.
@@ -51,6 +51,8 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 // if the worker has no room for the command now, or another -errno.
 int registry_resync(struct registry *registry, const struct device_keyed *device, uint64_t from)
 	__attribute__((warn_unused_result));
+// Whether this device, with these keys, is served or waits.
+bool registry_has(const struct registry *registry, const struct device_keyed *device);
 // Removes a device from the data plane: on return no new request of it is accepted. Returns 0 or
 // -ENOENT.
 int registry_remove(struct registry *registry, const struct device_info *info)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "gw/daemon/access.h"
 #include "gw/daemon/capture.h"
+#include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
@@ -144,6 +145,7 @@ int daemon_stop(struct daemon *daemon)
 		store_close(daemon->store);
 	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
+	doubts_free(daemon);
 	capture_stop(daemon);
 	reload_stop(daemon);
 	trace_stop(daemon);

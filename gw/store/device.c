@@ -42,8 +42,10 @@ int store_add(struct store *store, const struct device_spec *spec, bool replace,
 	int code = row_prepare(store, spec, &row, error);
 	if (code == 0)
 		code = add_row(store, &row, replace, device, outcome, error);
-	if (code != 0)
+	if (code != 0) {
 		sodium_memzero(device, sizeof(*device));
+		memcpy(device->name, row.name, sizeof(device->name));
+	}
 	return code;
 }
 
@@ -85,6 +87,8 @@ int store_rotate(struct store *store, const char *name, const struct device_spec
 	if (code != 0)
 		return code;
 	code = row_find_by_name(store, name, &there, error);
+	if (code == 0 && before != NULL)
+		row_to_info(store, &there, before);
 	if (code == 0)
 		code = rotate_row(store, &row, &there, error);
 	if (code == 0 && row_to_device(store, &row, device) != 0)
@@ -95,8 +99,6 @@ int store_rotate(struct store *store, const char *name, const struct device_spec
 		code = store_commit(store, error);
 	if (code != 0)
 		sodium_memzero(device, sizeof(*device));
-	else if (before != NULL)
-		row_to_info(store, &there, before);
 	return code;
 }
 
@@ -130,6 +132,18 @@ int store_show(struct store *store, const char *name, struct device_info *info, 
 	int code = row_find_by_name(store, name, &row, error);
 	if (code == 0)
 		row_to_info(store, &row, info);
+	return code;
+}
+
+int store_get(
+	struct store *store, const char *name, struct device_keyed *device, struct error *error)
+{
+	struct store_row row;
+
+	memset(device, 0, sizeof(*device));
+	int code = row_find_by_name(store, name, &row, error);
+	if (code == 0 && row_to_device(store, &row, device) != 0)
+		code = error_set(error, -EBADMSG, "the keys of device %s do not open", name);
 	return code;
 }
 

@@ -55,6 +55,25 @@ void store_show_job_init(struct store_show_job *show)
 	show->job.run = run_show;
 }
 
+// What an import changed it hands out itself.
+static enum store_turn run_get(struct store_job *job, struct store *store)
+{
+	struct store_get_job *get = CONTAINER_OF(job, struct store_get_job, job);
+
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
+	// Nothing is known before it can be written again.
+	job->result = store_broken(store) ? store_recover(store, &job->error) : 0;
+	if (job->result == 0)
+		job->result = store_get(store, get->name, &get->device, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_get_job_init(struct store_get_job *get)
+{
+	get->job.run = run_get;
+}
+
 static enum store_turn run_list(struct store_job *job, struct store *store)
 {
 	struct store_list_job *list = CONTAINER_OF(job, struct store_list_job, job);

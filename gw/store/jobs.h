@@ -34,6 +34,13 @@ struct store_show_job {
 };
 void store_show_job_init(struct store_show_job *show);
 
+struct store_get_job {
+	struct store_job job;
+	char name[DEVICE_NAME_MAX + 1]; // in
+	struct device_keyed device;     // for the data plane; wipe it in done()
+};
+void store_get_job_init(struct store_get_job *get);
+
 struct store_list_job {
 	struct store_job job;
 	char after[DEVICE_NAME_MAX + 1]; // in

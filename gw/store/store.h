@@ -160,15 +160,16 @@ int store_resync(struct store *store, const char *name, bool has_from, uint64_t 
 // Adds one device, which is on the disk on return. With `replace`, a device that is there with
 // other keys is retired, and one that is there with these keys and other settings gets the new
 // settings; without, both fail with -EEXIST. *device is for the data plane, unless the outcome is
-// DEVICE_UNCHANGED; the caller wipes it.
+// DEVICE_UNCHANGED; the caller wipes it. On failure it has a name, if one is known, and nothing
+// else.
 int store_add(struct store *store, const struct device_spec *spec, bool replace,
 	struct device_keyed *device, enum device_outcome *outcome, struct error *error)
 	__attribute__((warn_unused_result));
 
 // Gives the device of this name other keys, and other ids if spec has others; on the disk on
 // return. The old keys leave tombstones. spec->name is not used. *before (NULL is allowed) is the
-// device that was retired. *device is for the data plane; the caller wipes it. -EEXIST if the
-// device has these keys already.
+// device that was retired, or, on failure, was to be; its id is 0 if there was none. *device is for
+// the data plane; the caller wipes it. -EEXIST if the device has these keys already.
 int store_rotate(struct store *store, const char *name, const struct device_spec *spec,
 	struct device_info *before, struct device_keyed *device, struct error *error)
 	__attribute__((warn_unused_result));
@@ -181,6 +182,11 @@ int store_remove(struct store *store, const char *name, struct device_info *info
 // Shows a device by name. -ENOENT
 int store_show(struct store *store, const char *name, struct device_info *info, struct error *error)
 	__attribute__((warn_unused_result));
+
+// Gives a device by name as store_load() does after store_start(): its window is unknown. The
+// caller wipes it. -ENOENT
+int store_get(struct store *store, const char *name, struct device_keyed *device,
+	struct error *error) __attribute__((warn_unused_result));
 
 // Fills page[] with devices in the order of their names, from the first one behind `after` ("" for
 // the first of all) on, at most `room`. *count is how many; if it is less than room, no more

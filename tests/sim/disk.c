@@ -122,8 +122,17 @@ void disk_file_truncate(struct disk_file *file, uint64_t len)
 	file->len = len;
 }
 
+// What a file grew by and lost is zeros: a file system shows no blocks of before.
+static void file_grow(struct disk_file *file)
+{
+	if (file->len > file->synced_len)
+		memset(file->synced + file->synced_len, 0, file->len - file->synced_len);
+	file->synced_len = file->len;
+}
+
 static void file_sync(struct disk_file *file)
 {
+	file_grow(file);
 	for (unsigned s = 0; s < DISK_SECTORS; s++) {
 		// What a kernel forgot after a sync that failed, a later one does not bring.
 		if (!file->dirty[s] || file->lost[s])
@@ -131,7 +140,6 @@ static void file_sync(struct disk_file *file)
 		memcpy(file->synced + s * DISK_SECTOR, file->now + s * DISK_SECTOR, DISK_SECTOR);
 		file->dirty[s] = 0;
 	}
-	file->synced_len = file->len;
 }
 
 int disk_sync(const struct sim_fd *fd)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// A verb failed because of the disk: what it was to do may be there, and only a start knows.
+// A verb failed: if it was because of the disk, what it was to do may be there.
 static bool doubts;
 static const char *const verbs[] = {"none", "add", "remove", "rotate", "resync"};
 
@@ -25,11 +25,6 @@ void operator_begin(void)
 {
 	under_way.verb = NONE;
 	doubts = false;
-}
-
-bool operator_doubts(void)
-{
-	return doubts;
 }
 
 bool operator_waits(void)
@@ -193,4 +188,10 @@ void operator_adds(unsigned device)
 	spec.never_used = true;
 	spec.has_gateway_seq = spec.has_device_seq = false;
 	verb_device_add(&gateway.daemon, &under_way, &spec, true);
+}
+
+void operator_settles(void)
+{
+	if (doubts && !operator_waits() && !gateway.daemon.doubts && !gateway.daemon.disk.failing)
+		operator_looks();
 }

@@ -11,8 +11,8 @@ void operator_begin(void);
 void operator_event(void);
 // Whether a verb is under way.
 bool operator_waits(void);
-// Whether a verb failed since the start, so that only another start shows what became of it.
-bool operator_doubts(void);
+// Looks what became of verbs that failed, once the gateway knows.
+void operator_settles(void);
 // A process began, or has ended: a verb that was under way has no answer.
 void operator_looks(void);
 void operator_lost(void);

@@ -424,6 +424,20 @@ Test(store, what_is_not_there_cannot_be_shown_or_removed)
 }
 
 // Columns are read and written by their place.
+Test(store, a_device_is_given_by_its_name_with_its_window_unknown)
+{
+	struct device_spec spec = bed_spec(1, "01", "aa");
+	struct device_keyed device, loaded;
+
+	expect_code(store_get(bed.store, "01", &device, &bed.error), -ENOENT);
+	expect_code(bed_add(&bed, &spec), DEVICE_ADDED);
+	expect_code(store_get(bed.store, "01", &device, &bed.error), 0);
+	loaded = bed_device(&bed, "01");
+	cr_expect_eq(device.id, loaded.id);
+	cr_expect_not(device.window_known);
+	cr_expect_arr_eq(&device.keys, &loaded.keys, sizeof(device.keys));
+}
+
 Test(store, settings_are_columns_in_the_order_of_the_attributes)
 {
 #define COLUMN_NAME(name) #name,
