@@ -220,9 +220,11 @@ static void prepare(struct daemon *daemon)
 
 	daemon->slots = up_slots_create(daemon->conf->workers.loops);
 	rc = rc ? rc
-		: snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots},
+		: snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
+					&daemon->registry.policies},
 			  daemon->conf, 1, &daemon->snapshot);
 	must(!rc, "the configuration is not taken");
+	policies_configured(&daemon->registry.policies, daemon->conf);
 }
 
 static bool start_over;
