@@ -190,6 +190,9 @@ void device_stored(unsigned device, const uint8_t *recipient_key)
 		i++;
 	must(i < d->offered_count, "%s has keys that nobody gave it", d->name);
 	keys_take(d, i);
+	// What was not added by a verb that succeeded has no open window.
+	if (d->recovery == DEVICE_FLOOR)
+		d->next_ssn = DP_MARK_AHEAD;
 }
 
 bool device_is_there(unsigned device)
