@@ -56,10 +56,12 @@ struct dp_request {
 	uint8_t family;        // 4 or 6
 	uint8_t remote_addr[16]; // IPv4 in the first 4 bytes
 	bool traced;             // the loop leaves a struct dp_trace_upstream, see look.h
+	uint32_t echo_age;       // of the Echo that it brought, seconds + 1; 0: it brought none
 };
 
 // The answer, an OSCORE plaintext: code, class E options, payload. Written by the upstream loop
-// before it pushes the handle back.
+// before it pushes the handle back. 4.01 with an empty Echo option stands for one with a value,
+// which the worker puts in.
 struct dp_response {
 	uint16_t len; // bytes of the plaintext, at least 1, at most the request's response_max
 	bool told;    // of a traced request: a struct dp_trace_upstream is where its body was

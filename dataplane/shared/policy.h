@@ -33,6 +33,7 @@ struct dp_route {
 	bool low_priority;   // refused first when the worker is overloaded
 	uint16_t slot;       // where it is counted (route_stats.h)
 	uint32_t timeout_ms; // from the receipt of the request to 5.04
+	uint32_t fresh_ms;   // age of the Echo that a request needs (RFC 9175); 0: it needs none
 };
 
 struct dp_route_index;

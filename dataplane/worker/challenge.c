@@ -19,20 +19,28 @@ bool dp_echo_brought(
 			echo.value, echo.len);
 }
 
-void dp_challenge_send(
-	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv)
+void dp_challenge_write(struct dp_worker *w, struct pkt_answer *answer, uint64_t phase)
 {
-	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
 	uint8_t *plaintext = w->batch.plaintext[answer - w->batch.answer];
 	uint8_t echo[DP_ECHO_LEN];
 	struct coap_writer writer;
 
-	dp_echo_make(&w->echo, vec->context[slot], vec->generation[slot], phase, w->now_ms, echo);
+	dp_echo_make(&w->echo, answer->context, answer->generation, phase, w->now_ms, echo);
 	coap_writer_init(&writer, plaintext, DP_PLAINTEXT_MAX);
 	coap_write_code(&writer, COAP_UNAUTHORIZED);
 	coap_write_option(&writer, COAP_OPT_ECHO, echo, sizeof(echo));
 	answer->plaintext = plaintext;
 	answer->plaintext_len = coap_writer_len(&writer);
+	answer->whole = true;
+	answer->no_response = 0; // a device that does not hear of it cannot answer it
+}
+
+void dp_challenge_send(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint64_t phase, uint64_t own_piv)
+{
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+
+	dp_challenge_write(w, answer, phase);
 	answer->has_own_piv = true;
 	answer->own_piv = own_piv;
 	answer->recorded = false;

@@ -85,6 +85,7 @@ static struct request_verdict check_block(
 		return refuse(COAP_BAD_REQUEST, "Bad block size");
 	if (option->number == COAP_OPT_BLOCK1) {
 		options->has_block1 = true;
+		options->more_blocks = block.more;
 	} else {
 		options->later_block = block.num > 0;
 		options->szx = block.szx;
@@ -115,6 +116,9 @@ static struct request_verdict check_option(const struct coap_option *option, boo
 		return refuse(COAP_BAD_OPTION, "Q-Block is not supported");
 	case COAP_OPT_EDHOC: // not inside OSCORE, and not supported (RFC 9668 section 3.1)
 		return unrecognised(option, type);
+	case COAP_OPT_ECHO:
+		inner->options.has_echo = true;
+		break;
 	case COAP_OPT_NO_RESPONSE:
 		inner->options.no_response = option->len ? option->value[0] : 0;
 		break;

@@ -16,6 +16,8 @@ struct request_options {
 	uint8_t no_response;
 	bool has_content_format;
 	bool has_block1;
+	bool more_blocks; // of the request
+	bool has_echo;
 	bool later_block; // of the answer
 	uint8_t szx;      // of the blocks that it asks for; DP_SZX_NONE: does not say
 	uint32_t content_format;

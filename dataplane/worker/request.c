@@ -7,7 +7,9 @@
 #include "dataplane/shared/bucket.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/challenge.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/fresh.h"
 #include "dataplane/worker/in_place.h"
 #include "dataplane/worker/inner.h"
 #include "dataplane/worker/send.h"
@@ -16,6 +18,7 @@
 
 #define DP_RETRY_SECONDS 5 // least Max-Age of 5.03, up to twice as much
 #define SLOW_SECONDS     2 // the same of 4.29 to a device with too much under way
+#define FRESH_SECONDS    1 // the same to one that does not answer its challenges
 
 // The only way to an answer of this file: No-Response holds for all of them (RFC 7967).
 static struct pkt_answer *answer_to(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
@@ -38,6 +41,19 @@ static bool answered_otherwise(struct dp_worker *w, const struct pkt_vec *vec, u
 	return true;
 }
 
+// Counts an error that the worker answers with, and has it logged.
+static void error_made(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	const struct pkt_answer *answer)
+{
+	dp_count(w, DP_STAT_answers_error);
+	if (unlikely(w->access)) {
+		struct dp_access_record record;
+
+		dp_access_request(w, vec, slot, &record);
+		dp_access_answer(w, &record, answer->plaintext[0], answer->plaintext_len);
+	}
+}
+
 static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct request_options *options, uint8_t code, uint32_t max_age,
 	const char *diagnostic)
@@ -47,13 +63,7 @@ static void answer_error(struct dp_worker *w, struct pkt_vec *vec, unsigned slot
 	struct pkt_answer *answer = answer_to(w, vec, slot, options);
 
 	dp_answer_error(w, answer, code, max_age, diagnostic);
-	dp_count(w, DP_STAT_answers_error);
-	if (unlikely(w->access)) {
-		struct dp_access_record record;
-
-		dp_access_request(w, vec, slot, &record);
-		dp_access_answer(w, &record, answer->plaintext[0], answer->plaintext_len);
-	}
+	error_made(w, vec, slot, answer);
 }
 
 // Spreads the retries of devices: once to twice as many seconds.
@@ -188,10 +198,20 @@ static uint8_t answer_builtin(struct dp_worker *w, struct pkt_vec *vec, unsigned
 	return answered;
 }
 
+// As struct dp_request has it.
+static uint32_t echo_age(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner)
+{
+	uint64_t age_ms = dp_fresh_age(w, vec, slot, inner);
+
+	return age_ms == DP_ECHO_NONE ? 0 : (uint32_t)(age_ms / 1000 + 1);
+}
+
 // Copies a request into both halves of its exchange.
 static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	const struct request_options *options, int route, uint32_t index)
+	const struct dp_inner *inner, uint32_t index)
 {
+	const int route = inner->route;
 	const struct coap_msg *msg = &vec->msg[slot];
 	const struct osc_option *option = &vec->option[slot];
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
@@ -213,7 +233,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	bytes_copy(x->kid, option->kid, option->kid_len & OSC_KID_LEN_MAX);
 	x->tag_len = aead_algs[ctx->alg].tag_len;
 	bytes_copy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
-	x->no_response = options->no_response;
+	x->no_response = inner->options.no_response;
 	if (likely(w->fast_paths && vec->op_of[slot] != DP_OP_NONE))
 		osc_opened_keep(&x->opened, &vec->op[vec->op_of[slot]]);
 	else
@@ -243,15 +263,17 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.code = plaintext[0],
 		.family = x->flow.family,
 		.traced = w->tracing,
+		.echo_age = unlikely(inner->options.has_echo) ? echo_age(w, vec, slot, inner) : 0,
 	};
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
 }
 
 // Hands a request to an upstream loop. Returns 0, or the code of the error that it is answered
 // with.
-static uint8_t dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct request_options *options, int route)
+static uint8_t dispatch(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, const struct dp_inner *inner)
 {
+	const struct request_options *options = &inner->options;
 	const struct coap_msg *msg = &vec->msg[slot];
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
 	uint16_t body_len = vec->plaintext_len[slot] - 1;
@@ -276,7 +298,7 @@ static uint8_t dispatch(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		answer_busy(w, vec, slot, options);
 		return COAP_SERVICE_UNAVAILABLE;
 	}
-	exchange_fill(w, vec, slot, options, route, index);
+	exchange_fill(w, vec, slot, inner, index);
 	const struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 	dp_handle handle = dp_handle_make(index, shared->generation);
 	struct dp_worker_loop *loop = &w->loop[dp_loop_of(vec->context[slot], w->loop_count)];
@@ -355,6 +377,33 @@ static bool begins(const struct pkt_vec *vec, unsigned slot, const struct dp_inn
 		!coap_block_read(&block, &option) || !block.num;
 }
 
+// Answers a request that did not show to be fresh. It was verified and accepted, so this is its one
+// answer, under its own nonce. Returns its code.
+static uint8_t answer_stale(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct request_options *options)
+{
+	if (!dp_fresh_take(w, vec->context[slot])) {
+		dp_count(w, DP_STAT_fresh_refused);
+		answer_error(w, vec, slot, options, COAP_TOO_MANY_REQUESTS,
+			retry_after(w, FRESH_SECONDS), NULL);
+		return COAP_TOO_MANY_REQUESTS;
+	}
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+
+	dp_challenge_write(w, answer, DP_ECHO_FRESH);
+	dp_count(w, DP_STAT_fresh_challenges);
+	error_made(w, vec, slot, answer);
+	return COAP_UNAUTHORIZED;
+}
+
+// Whether a request may go to a route that asks for freshness. A copy is answered as it was.
+static bool is_fresh(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner, const struct dp_route *route)
+{
+	return vec->again[slot] || !dp_fresh_due(inner) ||
+		dp_fresh_age(w, vec, slot, inner) <= route->fresh_ms;
+}
+
 // Does what the route says, or answers why not. Returns the code of the answer, 0 if an upstream
 // loop has the request.
 static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
@@ -373,8 +422,10 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		answer_busy(w, vec, slot, &inner->options);
 		return COAP_SERVICE_UNAVAILABLE;
 	}
+	if (unlikely(route->fresh_ms) && !is_fresh(w, vec, slot, inner, route))
+		return answer_stale(w, vec, slot, &inner->options);
 	if (route->target == DP_TARGET_UPSTREAM)
-		return dispatch(w, vec, slot, &inner->options, inner->route);
+		return dispatch(w, vec, slot, inner);
 	if (unlikely(needs_blocks(&inner->options, route, &inner->body))) {
 		answer_error(w, vec, slot, &inner->options, COAP_BAD_OPTION, 0,
 			"Block-wise transfer is not supported here");

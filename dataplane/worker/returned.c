@@ -3,7 +3,9 @@
 #include "dataplane/worker/returned.h"
 
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/challenge.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/fresh.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/trace.h"
@@ -59,6 +61,10 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 		}
 		answer->plaintext = dp_shared_response(shared);
 		answer->plaintext_len = shared->response.len;
+		if (unlikely(dp_fresh_asked(answer->plaintext, answer->plaintext_len))) {
+			dp_challenge_write(w, answer, DP_ECHO_FRESH);
+			dp_count(w, DP_STAT_fresh_challenges);
+		}
 	}
 	dp_stage_end(w, DP_STAGE_upstream, start, n);
 	return n;

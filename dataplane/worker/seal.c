@@ -193,7 +193,7 @@ static size_t place_head(struct dp_worker *w, struct pkt_answer *answer, uint8_t
 
 	// Only a long token of the device's own can make an error without words too large for it:
 	// that is sent all the same. A challenge too, for nothing is left of it without its Echo.
-	if (!answer->recorded)
+	if (answer->whole)
 		taken = room;
 	if (head && head + answer->plaintext_len + answer->tag_len > RTE_MIN(room, taken)) {
 		if (answer->again)

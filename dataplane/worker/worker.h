@@ -114,7 +114,8 @@ struct pkt_answer {
 	uint8_t tag_len;
 	uint8_t no_response; // value of the No-Response option (RFC 7967)
 	bool has_own_piv : 1;
-	bool recorded : 1; // in the answer index; not an Echo challenge
+	bool recorded : 1; // in the answer index; not a challenge to what was not accepted
+	bool whole : 1;    // never shortened: an Echo challenge
 	// The request and the configuration decide plaintext and nonce: a digest is recorded
 	bool deterministic : 1;
 	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON

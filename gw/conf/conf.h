@@ -219,15 +219,16 @@ struct conf_route {
 	enum conf_target target;
 	const struct conf_upstream *upstream; // NULL for a builtin
 	uint32_t timeout_ms;                  // 0 for a builtin
-	enum conf_priority priority;          // low: refused first under overload
-	enum conf_fetch fetch;                // HTTP method that FETCH becomes
-	enum conf_idempotency idempotency;    // whether the backend heeds Idempotency-Key
-	enum conf_translate translate;        // between the formats of devices and of the service
-	uint64_t max_body;                    // bytes of a request or an answer in blocks
-	char *host;                           // Host header; NULL: authority of the server
-	uint8_t strip;                        // segments cut off in front; there are always as many
-	char *prefix;                         // put in front then: "" or "/v1", no slash at the end
-	struct conf_header *headers;          // of its requests, before those of the upstream
+	uint32_t fresh_ms;                 // age of the Echo that requests need; 0: they need none
+	enum conf_priority priority;       // low: refused first under overload
+	enum conf_fetch fetch;             // HTTP method that FETCH becomes
+	enum conf_idempotency idempotency; // whether the backend heeds Idempotency-Key
+	enum conf_translate translate;     // between the formats of devices and of the service
+	uint64_t max_body;                 // bytes of a request or an answer in blocks
+	char *host;                        // Host header; NULL: authority of the server
+	uint8_t strip;                     // segments cut off in front; there are always as many
+	char *prefix;                      // put in front then: "" or "/v1", no slash at the end
+	struct conf_header *headers;       // of its requests, before those of the upstream
 	size_t header_count;
 	struct conf_batch batch;
 	// Made of what says which requests it takes and where they go: the same in another

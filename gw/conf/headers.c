@@ -51,6 +51,7 @@ static bool is_ours(const char *name)
 		"Content-Length",
 		"Content-Range",
 		"Content-Type",
+		"Device-Echo-Age",
 		"Device-Id",
 		"Expect",
 		"Forwarded",

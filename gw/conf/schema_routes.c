@@ -99,6 +99,10 @@ const struct conf_key conf_route_keys[] = {
 		.min = 1, .max = HOUR, .sample = "3s",
 		.help = "Longest time from a request to its whole answer, by default the upstream's.",
 	}, {
+		.name = "fresh", .type = CONF_DURATION, FIELD(conf_route, fresh_ms),
+		.min = SECOND, .max = HOUR, .sample = "10s",
+		.help = "How old the Echo in a request may be; a request without gets 4.01 with one. By default none is asked for.",
+	}, {
 		.name = "priority", .type = CONF_ENUM, FIELD(conf_route, priority), .words = priorities,
 		.preset = "normal",
 		.help = "Whether its requests are the first to be refused, with 5.03, when a worker is overloaded.",

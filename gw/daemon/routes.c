@@ -59,6 +59,7 @@ static int index_make(struct routes *routes, const struct conf *conf, struct rou
 			.methods = from->methods,
 			.target = target_of(from->target),
 			.timeout_ms = from->timeout_ms,
+			.fresh_ms = from->fresh_ms,
 			.low_priority = from->priority == CONF_PRIORITY_LOW,
 			.slot = route_slots_get(slots, from->path.text),
 		};

@@ -315,6 +315,11 @@ enum http_error map_request_identify(struct http_request *req, const struct dp_r
 	http_header_end(req, start);
 
 	forwarded_add(req, device);
+	if (device->echo_age) {
+		start = http_header_start(req, "Device-Echo-Age");
+		http_text_decimal(&req->text, device->echo_age - 1);
+		http_header_end(req, start);
+	}
 
 	// W3C Trace Context: version, trace id, span id, sampled.
 	start = http_header_start(req, "traceparent");

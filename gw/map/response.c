@@ -26,6 +26,7 @@ struct answer {
 	uint32_t max_age;
 	bool has_size1;
 	uint32_t size1;
+	bool ask_echo;
 	const uint8_t *payload;
 	size_t payload_len;
 	bool body_dropped;
@@ -52,6 +53,8 @@ static bool answer_write(const struct answer *a, uint8_t *out, size_t room, uint
 			a->location->query[i].len);
 	if (a->has_size1)
 		coap_write_option_uint(&w, COAP_OPT_SIZE1, a->size1);
+	if (a->ask_echo)
+		coap_write_option(&w, COAP_OPT_ECHO, "", 0); // the worker fills it in
 	coap_write_payload(&w, a->payload, a->payload_len);
 	*len = (uint16_t)coap_writer_len(&w);
 	return *len > 0;
@@ -370,6 +373,11 @@ static enum http_error failure_map(const struct http_reply *reply, const struct 
 		a->code = msg->method->missing;
 	if (COAP_CODE_CLASS(a->code) == 2)
 		return HTTP_ERR_none;
+	if (status ==
+		425) { // Too Early (RFC 8470): the worker asks the device to show that it is not
+		a->ask_echo = true;
+		return HTTP_ERR_none;
+	}
 	if (status == 413)
 		a->has_size1 = upload_limit(reply->field[HTTP_FIELD_UPLOAD_LIMIT], &a->size1);
 	if (status == 429 || status == 503) {

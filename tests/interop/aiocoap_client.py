@@ -23,6 +23,7 @@ REQUESTS = {  # method, path, payload, wanted code, wanted payload
     "PATCH": (Code.PATCH, "/t/patch", b'{"n": 3}', Code.CHANGED, b""),
     "iPATCH": (Code.iPATCH, "/t/ipatch", b'{"n": 4}', Code.CHANGED, b""),
     "missing": (Code.GET, "/status/404", b"", Code.NOT_FOUND, None),
+    "fresh": (Code.PUT, "/fresh/valve", b'{"n": 5}', Code.CHANGED, b""),
     "slow": (Code.GET, "/hold/slow", b"", Code.CONTENT, b"late"),
 }
 
@@ -30,7 +31,7 @@ REQUESTS = {  # method, path, payload, wanted code, wanted payload
 async def main():
     context = await aiocoap.Context.create_client_context()
     context.client_credentials.load_from_dict({uri + "/*": {"oscore": {"contextfile": directory}}})
-    for name in sys.argv[4:] or [name for name in REQUESTS if name != "slow"]:
+    for name in sys.argv[4:] or [name for name in REQUESTS if name not in ("fresh", "slow")]:
         method, path, payload, code, body = REQUESTS[name]
         message = aiocoap.Message(code=method, uri=uri + path, payload=payload)
         if payload:

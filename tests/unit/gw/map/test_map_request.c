@@ -335,6 +335,7 @@ Test(map_request, identity)
 
 	device.family = 4;
 	device.piv = 0;
+	device.echo_age = 1 + 7;
 	inet_pton(AF_INET, "192.0.2.1", device.remote_addr);
 	cr_assert_eq(build(&plain_route, etags, "GET"), HTTP_ERR_none);
 	// A name is the operator's, but it can't break out of its header either.
@@ -343,6 +344,7 @@ Test(map_request, identity)
 	cr_expect_str_eq(render(),
 		"GET |Device-Id: a%20b%0D%0AX:%20y%25%C3%A9|Oscore-Context: 0123456789abcdef"
 		"|Forwarded: for=\"192.0.2.1:5683\";proto=coap"
+		"|Device-Echo-Age: 7"
 		"|traceparent: 00-000102030405060708090a0b0c0d0e0f-1011121314151617-01"
 		"|Idempotency-Key: \"0123456789abcdef-0\"");
 	map_etags_free(etags);

@@ -189,6 +189,22 @@ Test(map_response, performed)
 	map_etags_free(bed.etags);
 }
 
+// The worker puts a value into the Echo that is empty. What the backend says besides is left out.
+Test(map_response, too_early_asks_for_an_echo)
+{
+	static const struct map_bed_row rows[] = {
+		{"PUT |q", "425|Content-Type: text/plain#too early", "4.01 max-age=0 echo="},
+		{"GET", "425", "4.01 max-age=0 echo="},
+		{"GET", "401#who are you?", "4.01 max-age=0 |who are you?"},
+	};
+	struct map_bed bed = map_bed_create();
+
+	CHECK(rows);
+	bed.room = 5;
+	cr_expect_str_eq(map_bed_answer(&bed, "GET", "425"), "4.01 max-age=0 echo=");
+	map_etags_free(bed.etags);
+}
+
 // RFC 7252 section 5.5.2: errors carry a diagnostic, which is UTF-8 and has no Content-Format.
 Test(map_response, diagnostics)
 {
