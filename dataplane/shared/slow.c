@@ -2,6 +2,7 @@
 
 #include "dataplane/shared/slow.h"
 
+#include <assert.h>
 #include <string.h>
 
 bool dp_slow_put(struct dp_copy_ring *ring, const struct dp_slow_head *head, const uint8_t *coap)
@@ -22,6 +23,7 @@ bool dp_slow_answer(struct dp_slow *slow, unsigned worker, const struct dp_flow 
 	const struct dp_slow_lane *lane = &slow->lane[worker];
 	const struct dp_slow_head head = {.flow = *flow, .len = len, .worker = (uint8_t)worker};
 
+	assert(worker < slow->count);
 	if (!dp_slow_put(lane->answers, &head, coap))
 		return false;
 	__atomic_fetch_or(lane->called, UINT64_C(1) << slow->thread, __ATOMIC_RELEASE);

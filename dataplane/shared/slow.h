@@ -4,7 +4,7 @@
 // to send. A ring has one producer and one consumer; all messages of a kid go to one thread.
 //
 // Main has a ring to each worker besides: requests that are to pass its stages once more, when the
-// context that they ask for has been published.
+// context that they ask for has been published (dp_reinject()).
 
 #ifndef POSTERN_DATAPLANE_SHARED_SLOW_H
 #define POSTERN_DATAPLANE_SHARED_SLOW_H

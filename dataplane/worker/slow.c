@@ -113,13 +113,15 @@ static void give(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	dp_count(w, DP_STAT_rx_handshakes);
 }
 
-bool dp_slow_give_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const struct osc_option *option = &vec->option[slot];
 	struct dp_slow_head head = {.kind = DP_SLOW_UNKNOWN};
 	struct dp_context_key key;
 
-	if (vec->reinjected || option->kid_len > OSC_KID_LEN_MAX)
+	if (!w->slow || !option->has_kid_context || option->kid_len > OSC_KID_LEN_MAX)
+		return false;
+	if (vec->reinjected)
 		return false;
 	dp_context_key_make(w->contexts, &key, option->kid, option->kid_len, false, NULL, 0);
 	const uint32_t index = dp_names_find(&w->contexts->names, &key);

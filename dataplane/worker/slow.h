@@ -12,19 +12,13 @@ int dp_slow_attach(struct dp_worker *w, const struct dp_conf *conf, const struct
 	__attribute__((warn_unused_result));
 void dp_slow_free(struct dp_worker *w);
 
-// For dp_slow_unknown().
-bool dp_slow_give_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
-
 // A request with a name that nobody has. True if its kid has rederive: b2: then it goes to the slow
 // path, and ends here. Else nothing is done.
-static inline bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
-{
-	return w->slow && vec->option[slot].has_kid_context && dp_slow_give_unknown(w, vec, slot);
-}
+bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
 
 // A verified request of a context whose window is unknown, and whose device recovers by B.2: the
 // thread answers it with step 2. It ends here.
-void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
+void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
 
 // Whether somebody has put something into the rings to this worker.
 static inline bool dp_slow_called(const struct dp_worker *w)

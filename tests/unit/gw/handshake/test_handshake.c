@@ -444,7 +444,7 @@ Test(handshake, each_message_ends_in_one_counter)
 	cr_expect_eq(ends, 100);
 }
 
-Test(handshake, a_thread_wakes_when_its_bell_rings)
+Test(handshake, a_thread_wakes_when_its_bell_rings, .timeout = 30)
 {
 	handshake_stop(h);
 	handshake_free(h);
