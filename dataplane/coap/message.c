@@ -125,6 +125,31 @@ enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size
 	return coap_msg_parse_max(msg, data, len, UINT16_MAX);
 }
 
+size_t coap_msg_bad_at(const uint8_t *data, size_t len, uint16_t options_max)
+{
+	struct coap_cursor c;
+	struct coap_option option;
+	const uint8_t *at;
+	uint32_t token_len, number = 0;
+	unsigned count = 0;
+
+	cursor_init(&c, data, len);
+	if (!cursor_take(&c, HEADER_LEN, &at))
+		return len;
+	const unsigned tkl = data[0] & 0xf;
+
+	if (data[0] >> 6 != COAP_VERSION || tkl == WIRE_RESERVED || (data[1] == COAP_EMPTY && tkl))
+		return 0;
+	if (data[1] == COAP_EMPTY || !wire_field_read(&c, tkl, &token_len) ||
+		!cursor_take(&c, token_len, &at))
+		return HEADER_LEN;
+	do
+		at = c.at;
+	while (cursor_left(&c) && *c.at != COAP_PAYLOAD_MARK && count++ < options_max &&
+		option_read(&c, &number, &option) == COAP_OK);
+	return (size_t)(at - data);
+}
+
 enum coap_verdict coap_body_parse_max(
 	struct coap_body *body, const uint8_t *data, size_t len, uint16_t options_max)
 {

@@ -161,6 +161,9 @@ enum coap_verdict coap_msg_parse(struct coap_msg *msg, const uint8_t *data, size
 // The same, but returns COAP_MANY_OPTIONS for more than options_max options, which bounds the cost.
 enum coap_verdict coap_msg_parse_max(struct coap_msg *msg, const uint8_t *data, size_t len,
 	uint16_t options_max) __attribute__((warn_unused_result));
+// Where a datagram is malformed that coap_msg_parse_max() refused, in bytes from its start: the
+// first byte of the option, or of the field, that is wrong or runs past the end.
+size_t coap_msg_bad_at(const uint8_t *data, size_t len, uint16_t options_max);
 // Parses options and payload: the bytes behind the token of a message, or behind the code of an
 // OSCORE plaintext.
 enum coap_verdict coap_body_parse(struct coap_body *body, const uint8_t *data, size_t len)

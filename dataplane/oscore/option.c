@@ -45,6 +45,21 @@ enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_
 	return OSC_OPTION_OK;
 }
 
+size_t osc_option_bad_at(const uint8_t *data, size_t len)
+{
+	struct osc_option option;
+	const enum osc_option_verdict verdict = osc_option_parse(&option, data, len);
+	const size_t behind_piv = 1u + option.piv_len;
+
+	if (verdict == OSC_OPTION_RESERVED || !len || !data[0])
+		return 0;
+	if (verdict == OSC_OPTION_PIV_PADDED || len < behind_piv)
+		return 1;
+	if (verdict == OSC_OPTION_TRAILING && option.has_kid_context)
+		return behind_piv + 1u + option.kid_context_len;
+	return behind_piv;
+}
+
 int osc_option_encode(const struct osc_option *option, uint8_t *buf, size_t room)
 {
 	uint8_t piv[OSC_PIV_LEN_MAX];

@@ -43,6 +43,9 @@ struct osc_option {
 // neither PIV nor kid.
 enum osc_option_verdict osc_option_parse(struct osc_option *option, const uint8_t *data, size_t len)
 	__attribute__((warn_unused_result));
+// Where a value is malformed that osc_option_parse() refused: the offset of the field that is wrong
+// or runs past the end.
+size_t osc_option_bad_at(const uint8_t *data, size_t len);
 // Writes an option value into buf, which has `room` bytes: the PIV unless piv_len is 0, the kid if
 // has_kid, the kid context if has_kid_context. Returns its length in bytes (0 for the empty value),
 // or -1 if it does not fit.

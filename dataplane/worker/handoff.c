@@ -3,6 +3,7 @@
 #include "dataplane/worker/handoff.h"
 
 #include "dataplane/worker/lanes.h"
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/separate.h"
 
 #include <rte_ring_peek_zc.h>
@@ -198,8 +199,9 @@ static void ring_fill(struct dp_worker *w, struct pkt_vec *vec, unsigned owner, 
 	struct rte_ring *ring = is_new ? lane->packets : lane->old;
 	struct dp_ring_shares *shares = is_new ? &lane->packets_shares : &lane->old_shares;
 	struct rte_ring_zc_data places;
+	const enum dp_stat drop = is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old;
 	uint8_t slots[DP_BURST];
-	unsigned n = 0, refused = 0, kept = 0;
+	unsigned n = 0, refused = 0, kept = 0, one = 0; // of those that find no place
 	bool roomy = dp_lane_roomy(ring, w->leaving.n, shares);
 
 	for (unsigned i = 0; i < w->leaving.n; i++) {
@@ -210,8 +212,10 @@ static void ring_fill(struct dp_worker *w, struct pkt_vec *vec, unsigned owner, 
 		else if (likely(roomy) ||
 			dp_lane_within_share(w, ring, n, shares, vec->context[packet->slot]))
 			slots[n++] = packet->slot;
-		else
+		else {
+			one = packet->slot;
 			refused++;
+		}
 	}
 	w->leaving.n = kept;
 	unsigned put =
@@ -227,8 +231,12 @@ static void ring_fill(struct dp_worker *w, struct pkt_vec *vec, unsigned owner, 
 	if (put)
 		dp_lane_note(w, owner);
 	dp_stat_add(&w->stats, DP_STAT_handed_over, put);
-	dp_stat_add(&w->stats, is_new ? DP_STAT_drop_handoff_full : DP_STAT_drop_handoff_old,
-		refused + n - put);
+	if (put < n)
+		one = slots[put];
+	refused += n - put;
+	dp_stat_add(&w->stats, drop, refused);
+	if (refused)
+		dp_refused(w, vec, one, drop);
 }
 
 void dp_handoff_send(struct dp_worker *w, struct pkt_vec *vec)
@@ -287,7 +295,7 @@ static void slot_complete(struct dp_worker *w, struct pkt_vec *vec, unsigned slo
 	if (dp_context_live(ctx) == vec->generation[slot])
 		vec->live[vec->n++] = slot;
 	else
-		dp_count(w, DP_STAT_drop_context_gone);
+		dp_drop(w, vec, slot, DP_STAT_drop_context_gone);
 }
 
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec)
@@ -310,25 +318,21 @@ unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec
 
 // Anybody can send ACKs. One that answers nothing of its worker's is seen here, by a hash that no
 // stranger can make meet; what else there is for one endpoint has its share of the ring.
-void dp_handoff_ack(
+enum dp_stat dp_handoff_ack(
 	struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid, unsigned owner)
 {
 	struct handed_ack ack = {.mid = mid, .type = type};
 	struct dp_lane *lane = w->to[owner];
 
-	if (!dp_unacked_possible(w->peer[owner]->unacked, flow, mid)) {
-		dp_count(w, DP_STAT_drop_coap_ack);
-		return;
-	}
+	if (!dp_unacked_possible(w->peer[owner]->unacked, flow, mid))
+		return DP_STAT_drop_coap_ack;
 	memcpy(ack.endpoint, flow, DP_ENDPOINT_LEN);
 	if (!dp_lane_within_share(w, lane->acks, 0, &lane->acks_shares,
 		    keyed_hash(&w->endpoints, ack.endpoint, DP_ENDPOINT_LEN)) ||
-		rte_ring_sp_enqueue_elem(lane->acks, &ack, sizeof(ack))) {
-		dp_count(w, DP_STAT_drop_handoff_full);
-		return;
-	}
+		rte_ring_sp_enqueue_elem(lane->acks, &ack, sizeof(ack)))
+		return DP_STAT_drop_handoff_full;
 	dp_lane_note(w, owner);
-	dp_count(w, DP_STAT_acks_handed_over);
+	return DP_STAT_acks_handed_over;
 }
 
 unsigned dp_handoff_acks(struct dp_worker *w, unsigned from)
@@ -344,7 +348,7 @@ unsigned dp_handoff_acks(struct dp_worker *w, unsigned from)
 		struct dp_flow flow = {0};
 
 		memcpy(&flow, acks[i].endpoint, DP_ENDPOINT_LEN);
-		dp_separate_acked(w, &flow, acks[i].type, acks[i].mid);
+		dp_count(w, dp_separate_acked(w, &flow, acks[i].type, acks[i].mid));
 	}
 	dp_stat_add(&w->stats, DP_STAT_taken_over, n);
 	return n;

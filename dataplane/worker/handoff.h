@@ -20,10 +20,10 @@ void dp_handoff(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigne
 void dp_handoff_send(struct dp_worker *w, struct pkt_vec *vec);
 // Fills vec with packets from another worker: how many came.
 unsigned dp_handoff_take(struct dp_worker *w, unsigned from, struct pkt_vec *vec);
-// Hands an ACK or RST to the worker that made its message id, or counts its drop. The worker sees
-// it after dp_lanes_call().
-void dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid,
-	unsigned owner);
+// Hands an ACK or RST to the worker that made its message id. The worker sees it after
+// dp_lanes_call(). Returns the counter in which it ends.
+enum dp_stat dp_handoff_ack(struct dp_worker *w, const struct dp_flow *flow, uint8_t type,
+	uint16_t mid, unsigned owner);
 // Takes those that another worker received: how many came.
 unsigned dp_handoff_acks(struct dp_worker *w, unsigned from);
 

@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/kernel.h"
 
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/send.h"
 
 #define FROM_KERNEL_BURST 32
@@ -40,12 +41,12 @@ void dp_kernel_give(struct dp_worker *w, uint16_t port_id, const struct rte_mbuf
 
 	// What the kernel does not get from us in one piece it would have to reassemble.
 	if (m->nb_segs != 1) {
-		dp_count(w, DP_STAT_drop_multi_segment);
+		dp_drop_frame(w, m, port_id, DP_STAT_drop_multi_segment);
 	} else if (dp_frame_ring_push_below(w->to_kernel, kept_free, port_id,
 			   rte_pktmbuf_mtod(m, const void *), rte_pktmbuf_data_len(m))) {
 		dp_count(w, DP_STAT_punted);
 		w->ring_main = true;
 	} else {
-		dp_count(w, DP_STAT_drop_kernel_full);
+		dp_drop_frame(w, m, port_id, DP_STAT_drop_kernel_full);
 	}
 }

@@ -7,6 +7,7 @@
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/lanes.h"
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/slow.h"
 
 #include <rte_malloc.h>
@@ -124,7 +125,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->commands = ring_create(sizeof(struct dp_command), COMMAND_SLOTS);
 	w->to_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
 	w->from_kernel = dp_frame_ring_create(PUNT_SLOTS, frame);
-	bool access = !dp_access_init(w, conf->access_percent);
+	bool access = !dp_access_init(w, conf->access_percent) && !dp_refused_init(w);
 
 	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
 		!w->mids || !w->route_stats || !loops || !w->events || !w->commands ||
@@ -149,6 +150,7 @@ void dp_worker_free(struct dp_worker *w)
 	if (!w)
 		return;
 	dp_slow_free(w);
+	dp_refused_free(w);
 	dp_frame_ring_free(w->access);
 	dp_frame_ring_free(w->from_kernel);
 	dp_frame_ring_free(w->to_kernel);

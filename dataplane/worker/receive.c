@@ -17,21 +17,23 @@ static void receive_ack(
 	struct dp_flow flow;
 
 	if (verdict != COAP_OK) {
-		dp_count(w, DP_STAT_drop_coap_format);
+		dp_drop(w, vec, slot, DP_STAT_drop_coap_format);
 		return;
 	}
 	unsigned owner =
 		msg->code == COAP_EMPTY ? dp_mid_worker(w->mids, msg->mid) : DP_MID_WORKER_NONE;
 
 	if (owner == DP_MID_WORKER_NONE) {
-		dp_count(w, DP_STAT_drop_coap_ack);
+		dp_drop(w, vec, slot, DP_STAT_drop_coap_ack);
 		return;
 	}
 	pkt_flow(vec, slot, &flow);
-	if (owner == w->id)
-		dp_separate_acked(w, &flow, msg->type, msg->mid);
-	else
-		dp_handoff_ack(w, &flow, msg->type, msg->mid, owner);
+	enum dp_stat end = owner == w->id ? dp_separate_acked(w, &flow, msg->type, msg->mid)
+					  : dp_handoff_ack(w, &flow, msg->type, msg->mid, owner);
+
+	dp_count(w, end);
+	if (end == DP_STAT_drop_coap_ack || end == DP_STAT_drop_handoff_full)
+		dp_refused(w, vec, slot, end);
 }
 
 // Parses a message of any kind. False unless it is a request that names a context, and has been
@@ -47,7 +49,7 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	msg->type = COAP_RST; // in case the message is too short to have a type
 	verdict = coap_msg_parse_max(msg, coap, vec->net[slot].coap_len, DP_OUTER_OPTIONS_MAX);
 	if (verdict == COAP_BAD_VERSION) {
-		dp_count(w, DP_STAT_drop_coap_version);
+		dp_drop(w, vec, slot, DP_STAT_drop_coap_version);
 		return false;
 	}
 	if (msg->type == COAP_ACK || msg->type == COAP_RST) {
@@ -206,7 +208,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 		uint8_t owner = dp_context_owner(ctx);
 
 		if (owner == DP_OWNER_MAIN) {
-			dp_count(w, DP_STAT_drop_context_gone);
+			dp_drop(w, vec, slot, DP_STAT_drop_context_gone);
 			continue;
 		}
 		int plaintext_len = osc_plaintext_len(ctx->alg, vec->msg[slot].body.payload_len);

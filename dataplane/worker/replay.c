@@ -63,12 +63,16 @@ static enum copy duplicate(struct dp_worker *w, struct pkt_vec *vec, unsigned sl
 
 		if (index == DP_INDEX_NONE)
 			return COPY_NONE;
-		dp_separate_copy(w, index, &flow, msg->type);
+		enum dp_stat end = dp_separate_copy(w, index, &flow, msg->type);
+
+		dp_count(w, end);
+		if (end == DP_STAT_drop_duplicate_silent)
+			dp_refused(w, vec, slot, end);
 		return COPY_ENDED;
 	}
 	// An ACK was sent, and a NON is never acknowledged.
 	if (verdict == DP_ANSWER_SILENT || msg->type == COAP_NON) {
-		dp_count(w, DP_STAT_drop_duplicate_silent);
+		dp_drop(w, vec, slot, DP_STAT_drop_duplicate_silent);
 		return COPY_ENDED;
 	}
 	if (verdict == DP_ANSWER_AGAIN) {
@@ -125,7 +129,7 @@ static bool not_passed(
 	if (vec->probe[slot])
 		return true;
 	if (seen_non)
-		dp_count(w, DP_STAT_drop_seen_non);
+		dp_drop(w, vec, slot, DP_STAT_drop_seen_non);
 	else
 		dp_replay(w, vec, slot);
 	return false;
@@ -181,7 +185,7 @@ void dp_window(struct dp_worker *w, struct pkt_vec *vec)
 			if (looked ||
 				!dp_suspicion_possible(
 					w, &w->contexts->context[vec->context[slot]])) {
-				dp_count(w, DP_STAT_drop_seen_non);
+				dp_drop(w, vec, slot, DP_STAT_drop_seen_non);
 				continue;
 			}
 			looked = true;
@@ -241,12 +245,12 @@ __attribute__((cold)) static void challenge(struct dp_worker *w, struct pkt_vec 
 
 	side->last_refused_s = w->now_ms / 1000;
 	if (!challenge_allowed(w, side, piv)) {
-		dp_count(w, DP_STAT_drop_challenge_limit);
+		dp_drop(w, vec, slot, DP_STAT_drop_challenge_limit);
 		return;
 	}
 	if (!rekeys && !dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
 		// A copy of this request will be challenged as if it was the first.
-		dp_count(w, why_not);
+		dp_drop(w, vec, slot, why_not);
 		return;
 	}
 	if (piv >= side->challenged)
@@ -302,9 +306,9 @@ static bool not_new(struct dp_worker *w, struct pkt_vec *vec, unsigned committed
 
 	if (in_burst != DP_REMEMBERED_OTHER && verdict == OSC_WINDOW_SEEN &&
 		copy_is_as_replay(w, vec, slot))
-		dp_count(w, DP_STAT_drop_seen_non);
+		dp_drop(w, vec, slot, DP_STAT_drop_seen_non);
 	else if (copy)
-		dp_count(w, DP_STAT_drop_duplicate_silent);
+		dp_drop(w, vec, slot, DP_STAT_drop_duplicate_silent);
 	else
 		switch (duplicate(w, vec, slot)) {
 		case COPY_AGAIN:
@@ -347,7 +351,7 @@ static bool is_mine(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, str
 	if (owner == w->id)
 		dp_handoff(w, vec, slot, dp_side(w, vec->context[slot])->previous);
 	else if (owner == DP_OWNER_MAIN)
-		dp_count(w, DP_STAT_drop_context_gone);
+		dp_drop(w, vec, slot, DP_STAT_drop_context_gone);
 	else
 		dp_handoff(w, vec, slot, owner);
 	return false;
@@ -388,7 +392,7 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 	enum dp_stat why_not;
 
 	if (dp_context_live(ctx) != vec->generation[slot]) {
-		dp_count(w, DP_STAT_drop_context_gone);
+		dp_drop(w, vec, slot, DP_STAT_drop_context_gone);
 		return false;
 	}
 	if (unlikely(vec->again[slot]))
@@ -404,7 +408,7 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 	if (ctx->flags & DP_CONTEXT_OWN_PIV &&
 		!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
 		// Not accepted, so that its retransmission can be, and be answered.
-		dp_count(w, why_not);
+		dp_drop(w, vec, slot, why_not);
 		return false;
 	}
 	if (dp_context_window_unknown(ctx)) {
@@ -423,7 +427,7 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 		// Its retransmission passes, once the mark is durable.
 		mark_want(w, index, ctx, piv + 1 + DP_MARK_AHEAD);
 		dp_side(w, index)->last_refused_s = w->now_ms / 1000;
-		dp_count(w, DP_STAT_drop_above_mark);
+		dp_drop(w, vec, slot, DP_STAT_drop_above_mark);
 		return false;
 	} else if ((verdict = osc_window_commit(&ctx->window, piv)) != OSC_WINDOW_NEW) {
 		return not_new(w, vec, committed, slot, verdict);

@@ -12,6 +12,7 @@
 #include "dataplane/worker/fresh.h"
 #include "dataplane/worker/in_place.h"
 #include "dataplane/worker/inner.h"
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/send.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@ static bool answered_otherwise(struct dp_worker *w, const struct pkt_vec *vec, u
 {
 	if (likely(!vec->again[slot]))
 		return false;
-	dp_count(w, DP_STAT_drop_duplicate_differs);
+	dp_drop(w, vec, slot, DP_STAT_drop_duplicate_differs);
 	return true;
 }
 

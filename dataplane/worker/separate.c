@@ -66,7 +66,7 @@ void dp_separate_begin(struct dp_worker *w, uint32_t index)
 	dp_count(w, DP_STAT_acks_sent);
 }
 
-void dp_separate_copy(
+enum dp_stat dp_separate_copy(
 	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type)
 {
 	struct dp_exchange *x = exchange_at(w, index);
@@ -78,14 +78,10 @@ void dp_separate_copy(
 		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
 			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
 	if (silent || (!acked && !take_mid(w, x, DP_STAT_acks_no_mid))) {
-		dp_count(w, DP_STAT_drop_duplicate_silent);
-		return;
+		return DP_STAT_drop_duplicate_silent;
 	}
-	if (!dp_send_empty(w, flow, COAP_ACK, x->mid)) {
-		dp_count(w, DP_STAT_drop_no_mbuf);
-		return;
-	}
-	dp_count(w, DP_STAT_rx_duplicates_acked);
+	if (!dp_send_empty(w, flow, COAP_ACK, x->mid))
+		return DP_STAT_drop_no_mbuf;
 	if (acked) {
 		x->copies++;
 		x->acked_ms = w->now_ms;
@@ -93,6 +89,7 @@ void dp_separate_copy(
 		acknowledged(w, index);
 		wait_for_deadline(w, index);
 	}
+	return DP_STAT_rx_duplicates_acked;
 }
 
 uint32_t dp_separate_clone(struct dp_worker *w, uint32_t index)
@@ -196,14 +193,13 @@ void dp_separate_again(struct dp_worker *w, uint32_t index)
 	wait_for_ack(w, index);
 }
 
-void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid)
+enum dp_stat dp_separate_acked(
+	struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid)
 {
 	uint32_t index = dp_unacked_find(w->unacked, flow, mid);
 
-	if (index == DP_INDEX_NONE) {
-		dp_count(w, DP_STAT_drop_coap_ack);
-		return;
-	}
+	if (index == DP_INDEX_NONE)
+		return DP_STAT_drop_coap_ack;
 	dp_exchange_end(w, index);
-	dp_count(w, type == COAP_ACK ? DP_STAT_rx_acks : DP_STAT_rx_rsts);
+	return type == COAP_ACK ? DP_STAT_rx_acks : DP_STAT_rx_rsts;
 }

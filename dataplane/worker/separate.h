@@ -14,8 +14,9 @@
 
 // The backend is slow: sends an empty ACK, unless there is no message id for the answer to come.
 void dp_separate_begin(struct dp_worker *w, uint32_t index);
-// Acts on a copy of a request whose exchange is still there, from where that came from.
-void dp_separate_copy(
+// Acts on a copy of a request whose exchange is still there, from where that came from. Returns the
+// counter in which it ends.
+enum dp_stat dp_separate_copy(
 	struct dp_worker *w, uint32_t index, const struct dp_flow *flow, enum coap_type type);
 // After the deadline of a request that got an empty ACK: makes an exchange like it, to deliver a
 // 5.04 while the upstream loop holds this one. DP_INDEX_NONE if none is free.
@@ -30,7 +31,8 @@ void dp_separate_sent(
 void dp_separate_later(struct dp_worker *w, const struct pkt_answer *answer);
 // No ACK in time: sends it once more, or gives up.
 void dp_separate_again(struct dp_worker *w, uint32_t index);
-// An ACK or RST of this worker's message id came, perhaps.
-void dp_separate_acked(struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid);
+// An ACK or RST of this worker's message id came, perhaps. Returns the counter in which it ends.
+enum dp_stat dp_separate_acked(
+	struct dp_worker *w, const struct dp_flow *flow, uint8_t type, uint16_t mid);
 
 #endif

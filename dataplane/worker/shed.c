@@ -2,6 +2,8 @@
 
 #include "dataplane/worker/shed.h"
 
+#include "dataplane/worker/refused.h"
+
 void dp_rung_entered(struct dp_worker *w, enum dp_rung rung)
 {
 	static const enum dp_stat stats[DP_RUNG_COUNT] = {
@@ -20,12 +22,12 @@ static bool overload_spares(struct dp_worker *w, const struct pkt_vec *vec, unsi
 	if (vec->foreign[slot] || vec->again[slot])
 		return true;
 	if (vec->msg[slot].type == COAP_NON) {
-		dp_count(w, DP_STAT_drop_overload_non);
+		dp_drop(w, vec, slot, DP_STAT_drop_overload_non);
 		return false;
 	}
 	if (w->overload.rung < DP_RUNG_CON)
 		return true;
-	dp_count(w, DP_STAT_drop_overload_con);
+	dp_drop(w, vec, slot, DP_STAT_drop_overload_con);
 	return false;
 }
 

@@ -99,14 +99,14 @@ static void give(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 
 	if (!may_pass(w, &head->flow)) {
 		dp_unprotected_busy(w, vec, slot, BUSY_MAX_AGE_S);
-		dp_count(w, DP_STAT_drop_handshake_rate);
+		dp_drop(w, vec, slot, DP_STAT_drop_handshake_rate);
 		return;
 	}
 	head->len = vec->net[slot].coap_len;
 	head->worker = (uint8_t)w->id;
 	if (!dp_slow_put(slow->thread[thread]->lane[w->id].requests, head, coap)) {
 		dp_unprotected_busy(w, vec, slot, BUSY_MAX_AGE_S);
-		dp_count(w, DP_STAT_drop_handshake_full);
+		dp_drop(w, vec, slot, DP_STAT_drop_handshake_full);
 		return;
 	}
 	slow->to_ring |= UINT64_C(1) << thread;

@@ -9,6 +9,7 @@
 #include "dataplane/worker/kernel.h"
 #include "dataplane/worker/lanes.h"
 #include "dataplane/worker/look.h"
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/returned.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/send.h"
@@ -57,7 +58,7 @@ static void classify(struct dp_worker *w, const struct dp_worker_port *port, str
 			dp_kernel_give(w, port->port_id, m);
 			break;
 		case DP_FRAME_DROP:
-			dp_count(w, drop);
+			dp_drop_frame(w, m, port->port_id, drop);
 			break;
 		}
 	}
@@ -183,6 +184,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 	dp_looks_read(w);
 	w->now_tsc = rte_rdtsc();
 	w->now_ms = RTE_MAX(w->now_ms, w->ms_start + (w->now_tsc - w->tsc_start) / w->tsc_per_ms);
+	dp_refused_turn(w);
 	work += dp_commands(w);
 	work += dp_kernel_take(w);
 	work += dp_loop_answers(w);

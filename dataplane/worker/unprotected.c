@@ -101,5 +101,5 @@ void dp_unprotected_reject(
 		if (dp_send_empty(w, &flow, COAP_RST, vec->msg[slot].mid))
 			dp_count(w, DP_STAT_rx_format_rst);
 	}
-	dp_count(w, reason);
+	dp_drop(w, vec, slot, reason);
 }

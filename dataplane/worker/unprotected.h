@@ -5,6 +5,7 @@
 #ifndef POSTERN_DATAPLANE_WORKER_UNPROTECTED_H
 #define POSTERN_DATAPLANE_WORKER_UNPROTECTED_H
 
+#include "dataplane/worker/refused.h"
 #include "dataplane/worker/worker.h"
 
 // Sends an error with the token of the request and Max-Age 0, if the budget of this second is not
@@ -23,7 +24,7 @@ static inline void dp_unprotected_error(struct dp_worker *w, const struct pkt_ve
 {
 	if (unlikely(wanted))
 		dp_unprotected_error_send(w, vec, slot, code, diagnostic);
-	dp_count(w, reason);
+	dp_drop(w, vec, slot, reason);
 }
 
 // Sends RST for a confirmable message (RFC 7252 section 4.2). The packet ends in `stat`.

@@ -15,6 +15,7 @@
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/look.h"
 #include "dataplane/shared/rate.h"
+#include "dataplane/shared/refused.h"
 #include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/setup.h"
 #include "dataplane/shared/stats.h"
@@ -240,19 +241,21 @@ struct dp_worker {
 	uint32_t ack_timeout_ms;
 
 	// The worker's own.
-	const struct dp_policy *policy;       // *current_policy, read again each turn
-	struct dp_look *look[DP_LOOK_COUNT];  // the same of current_looks; NULL: nobody looks
-	bool tracing;                         // a packet that is traced is alone in the burst
-	uint32_t trace_number;                // of it; 0: another worker began it
-	uint64_t trace_before[DP_STAT_COUNT]; // counters in front of a stage
-	bool looked;                          // somebody does
+	const struct dp_policy *policy;      // *current_policy, read again each turn
+	struct dp_look *look[DP_LOOK_COUNT]; // the same of current_looks; NULL: nobody looks
+	bool tracing;                        // a packet that is traced is alone in the burst
+	uint32_t trace_number;               // of it; 0: another worker began it
+	bool looked;                         // somebody does
 	struct dp_wheel wheel;
 	struct dp_overload overload;
 	uint64_t tsc_start;
 	uint64_t ms_start;
 	uint64_t tsc_per_ms;
-	uint64_t now_ms;          // CLOCK_MONOTONIC, read once a turn
-	uint64_t now_tsc;         // of the same moment
+	uint64_t now_ms;         // CLOCK_MONOTONIC, read once a turn
+	uint64_t now_tsc;        // of the same moment
+	uint64_t refused_wanted; // bit n: the next packet dropped for reason n is to be copied
+	uint64_t refused_ms;     // when the next second of these begins
+	struct dp_refused *refused;
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
@@ -264,7 +267,7 @@ struct dp_worker {
 	uint64_t to_call;    // bit n: put something into the rings to worker n since it called it
 	uint64_t unfinished; // bit n: left something in the rings from worker n
 	uint64_t jitter;     // state of dp_jitter()
-	struct pkt_vec vec;
+	alignas(64) struct pkt_vec vec; // its arrays start with a cache line
 	struct {
 		unsigned n;
 		struct dp_leaving_packet of[DP_BURST];
@@ -280,6 +283,8 @@ struct dp_worker {
 	alignas(64) uint64_t heartbeat; // worker writes, main reads
 	uint64_t answers_oldest_ms;     // worker writes now and then, main reads
 	uint64_t answers_written;       // the same: bytes, within shares
+	// The worker's own, used while somebody traces.
+	uint64_t trace_before[DP_STAT_COUNT]; // counters in front of a stage
 };
 
 static inline struct dp_side *dp_side(const struct dp_worker *w, uint32_t context)

@@ -82,3 +82,18 @@ bool ctl_arg_bool(const struct ctl_arg *arg)
 {
 	return arg->given && arg->item.value;
 }
+
+bool ctl_arg_text(struct ctl_request *req, const struct ctl_arg *arg, char *text)
+{
+	memcpy(text, arg->item.data, arg->item.value);
+	text[arg->item.value] = 0;
+	if (strlen(text) == arg->item.value)
+		return true;
+	ctl_request_error(req, CTL_BAD_REQUEST, "%s: has a 0 in it", arg->key);
+	return false;
+}
+
+void ctl_unsupported(struct ctl_request *req)
+{
+	ctl_request_error(req, CTL_UNSUPPORTED, "this daemon does not have the verb");
+}

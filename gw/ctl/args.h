@@ -27,7 +27,14 @@ bool ctl_args_read(struct ctl_request *req, const struct ctl_cbor *map, struct c
 // here: false then, and the request is answered and gone.
 bool ctl_arg_name(struct ctl_request *req, const struct ctl_arg *arg,
 	char name[DEVICE_NAME_MAX + 1]) __attribute__((warn_unused_result));
+// Copies a text that was given, whose length was looked at, with a 0 at the end. False if there is
+// one inside; the request is answered then, and gone.
+bool ctl_arg_text(struct ctl_request *req, const struct ctl_arg *arg, char *text)
+	__attribute__((warn_unused_result));
 // False if it was not given.
 bool ctl_arg_bool(const struct ctl_arg *arg);
+
+// Answers a verb for which the daemon has no function.
+void ctl_unsupported(struct ctl_request *req);
 
 #endif

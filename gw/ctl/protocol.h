@@ -5,22 +5,25 @@
 #ifndef POSTERN_GW_CTL_PROTOCOL_H
 #define POSTERN_GW_CTL_PROTOCOL_H
 
-#define CTL_PROTOCOL             1 // raised when an old client would misunderstand
-#define CTL_SOCKET_DEFAULT       "/run/postern/control.sock"
-#define CTL_MESSAGE_MAX          65536      // bytes of a datagram
-#define CTL_TEXT_MAX             1024       // bytes of an error's message
-#define CTL_LIST_MAX             256        // devices in one answer to "device list"
-#define CTL_PATH_MAX             4000       // bytes of a path
-#define CTL_UPSTREAM_MAX         63         // bytes of an upstream's name
-#define CTL_PORT_MAX             63         // bytes of a port's name
-#define CTL_CAPTURE_COUNT        1000000000 // frames of a capture, at most
-#define CTL_CAPTURE_TIME         86400      // seconds of one, at most
-#define CTL_CAPTURE_TIME_DEFAULT 60
-#define CTL_TRACE_COUNT          100 // packets of a trace, at most
-#define CTL_TRACE_COUNT_DEFAULT  10
-#define CTL_TRACE_TIME           3600 // seconds of one, at most
-#define CTL_TRACE_TIME_DEFAULT   60
-#define CTL_SERVER_MAX           2048 // bytes of a server's URL
+#define CTL_PROTOCOL              1 // raised when an old client would misunderstand
+#define CTL_SOCKET_DEFAULT        "/run/postern/control.sock"
+#define CTL_MESSAGE_MAX           65536      // bytes of a datagram
+#define CTL_TEXT_MAX              1024       // bytes of an error's message
+#define CTL_LIST_MAX              256        // devices in one answer to "device list"
+#define CTL_PATH_MAX              4000       // bytes of a path
+#define CTL_UPSTREAM_MAX          63         // bytes of an upstream's name
+#define CTL_PORT_MAX              63         // bytes of a port's name
+#define CTL_CAPTURE_COUNT         1000000000 // frames of a capture, at most
+#define CTL_CAPTURE_TIME          86400      // seconds of one, at most
+#define CTL_CAPTURE_TIME_DEFAULT  60
+#define CTL_TRACE_COUNT           100 // packets of a trace, at most
+#define CTL_TRACE_COUNT_DEFAULT   10
+#define CTL_TRACE_TIME            3600 // seconds of one, at most
+#define CTL_TRACE_TIME_DEFAULT    60
+#define CTL_SERVER_MAX            2048 // bytes of a server's URL
+#define CTL_REASON_MAX            63   // bytes of a counter's name
+#define CTL_REFUSED_COUNT         1000 // packets of "show refused", at most
+#define CTL_REFUSED_COUNT_DEFAULT 20
 
 // Limits of the server.
 #define CTL_CLIENTS_MAX     64            // connections

@@ -5,17 +5,14 @@
 #include "gw/ctl/args.h"
 #include "gw/ctl/cbor_write.h"
 #include "gw/ctl/spec.h"
+#include "gw/ctl/verbs_config.h"
+#include "gw/ctl/verbs_packets.h"
 
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static void unsupported(struct ctl_request *req)
-{
-	ctl_request_error(req, CTL_UNSUPPORTED, "this daemon does not have the verb");
-}
 
 static void on_hello(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
@@ -50,7 +47,7 @@ static void on_status(void *arg, struct ctl_request *req, const struct ctl_cbor 
 	if (ops->status)
 		ops->status(ops->arg, req);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_stats(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -62,7 +59,7 @@ static void on_stats(void *arg, struct ctl_request *req, const struct ctl_cbor *
 	if (ops->stats)
 		ops->stats(ops->arg, req);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_device_add(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -72,7 +69,7 @@ static void on_device_add(void *arg, struct ctl_request *req, const struct ctl_c
 	bool replace;
 
 	if (ops->device_add == NULL)
-		unsupported(req);
+		ctl_unsupported(req);
 	else if (ctl_spec_read(req, map, &spec, &replace))
 		ops->device_add(ops->arg, req, &spec, replace);
 	sodium_memzero(&spec, sizeof(spec));
@@ -117,7 +114,7 @@ static void on_device_import(void *arg, struct ctl_request *req, const struct ct
 	int fd;
 
 	if (ops->device_import == NULL) {
-		unsupported(req);
+		ctl_unsupported(req);
 		return;
 	}
 	if (!ctl_args_read(req, map, args, COUNT) ||
@@ -179,7 +176,7 @@ static void on_device_list(void *arg, struct ctl_request *req, const struct ctl_
 		ops->device_list(ops->arg, req, after,
 			args[LIMIT].given ? args[LIMIT].item.value : CTL_LIST_MAX, &filter);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 // For the verbs that take a name and nothing else.
@@ -197,7 +194,7 @@ static void with_name(const struct ctl_ops *ops, struct ctl_request *req,
 	if (operation)
 		operation(ops->arg, req, name);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_device_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -230,7 +227,7 @@ static void on_device_resync(void *arg, struct ctl_request *req, const struct ct
 		ops->device_resync(ops->arg, req, name, args[FROM].given,
 			args[FROM].given ? args[FROM].item.value : 0);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_device_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -240,7 +237,7 @@ static void on_device_rotate(void *arg, struct ctl_request *req, const struct ct
 	struct device_spec spec;
 
 	if (ops->device_rotate == NULL) {
-		unsupported(req);
+		ctl_unsupported(req);
 		return;
 	}
 	if (ctl_spec_read(req, map, &spec, NULL)) {
@@ -260,7 +257,7 @@ static void on_store_check(void *arg, struct ctl_request *req, const struct ctl_
 	if (ops->store_check)
 		ops->store_check(ops->arg, req);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_key_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -269,7 +266,7 @@ static void on_key_rotate(void *arg, struct ctl_request *req, const struct ctl_c
 	int fd;
 
 	if (ops->key_rotate == NULL) {
-		unsupported(req);
+		ctl_unsupported(req);
 		return;
 	}
 	if (!ctl_args_read(req, map, NULL, 0))
@@ -299,18 +296,7 @@ static void on_store_backup(void *arg, struct ctl_request *req, const struct ctl
 	else if (ops->store_backup)
 		ops->store_backup(ops->arg, req, path);
 	else
-		unsupported(req);
-}
-
-// Copies a text, whose length was looked at. False if a 0 is inside; the request is answered then.
-static bool text_take(struct ctl_request *req, const struct ctl_arg *arg, char *text)
-{
-	memcpy(text, arg->item.data, arg->item.value);
-	text[arg->item.value] = 0;
-	if (strlen(text) == arg->item.value)
-		return true;
-	ctl_request_error(req, CTL_BAD_REQUEST, "%s: has a 0 in it", arg->key);
-	return false;
+		ctl_unsupported(req);
 }
 
 static void on_upstream_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -321,12 +307,12 @@ static void on_upstream_show(void *arg, struct ctl_request *req, const struct ct
 	const struct ctl_ops *ops = arg;
 	char name[CTL_UPSTREAM_MAX + 1];
 
-	if (!ctl_args_read(req, map, args, 1) || !text_take(req, &args[0], name))
+	if (!ctl_args_read(req, map, args, 1) || !ctl_arg_text(req, &args[0], name))
 		return;
 	if (ops->upstream_show)
 		ops->upstream_show(ops->arg, req, name);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void server_order(const struct ctl_ops *ops, struct ctl_request *req,
@@ -339,13 +325,14 @@ static void server_order(const struct ctl_ops *ops, struct ctl_request *req,
 	};
 	char upstream[CTL_UPSTREAM_MAX + 1], server[CTL_SERVER_MAX + 1];
 
-	if (!ctl_args_read(req, map, args, COUNT) || !text_take(req, &args[UPSTREAM], upstream) ||
-		!text_take(req, &args[SERVER], server))
+	if (!ctl_args_read(req, map, args, COUNT) ||
+		!ctl_arg_text(req, &args[UPSTREAM], upstream) ||
+		!ctl_arg_text(req, &args[SERVER], server))
 		return;
 	if (ops->server_order)
 		ops->server_order(ops->arg, req, upstream, server, order);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_server_drain(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -361,101 +348,6 @@ static void on_server_maint(void *arg, struct ctl_request *req, const struct ctl
 static void on_server_ready(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	server_order(arg, req, map, CTL_SERVER_READY);
-}
-
-static void on_capture(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
-{
-	enum { DEVICE, PORT, PLAIN, FRAMES, SECONDS, COUNT };
-	struct ctl_arg args[COUNT] = {
-		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
-		[PORT] = {"port", CTL_CBOR_TEXT, .min = 1, .max = CTL_PORT_MAX},
-		[PLAIN] = {"plain", CTL_CBOR_BOOL, .max = 1},
-		[FRAMES] = {"count", CTL_CBOR_UINT, .min = 1, .max = CTL_CAPTURE_COUNT},
-		[SECONDS] = {"seconds", CTL_CBOR_UINT, .min = 1, .max = CTL_CAPTURE_TIME},
-	};
-	const struct ctl_ops *ops = arg;
-	struct ctl_capture asked = {.count = UINT64_MAX, .seconds = CTL_CAPTURE_TIME_DEFAULT};
-
-	if (!ctl_args_read(req, map, args, COUNT) ||
-		!ctl_arg_name(req, &args[DEVICE], asked.device) ||
-		(args[PORT].given && !text_take(req, &args[PORT], asked.port)))
-		return;
-	asked.plain = ctl_arg_bool(&args[PLAIN]);
-	if (args[FRAMES].given)
-		asked.count = args[FRAMES].item.value;
-	if (args[SECONDS].given)
-		asked.seconds = args[SECONDS].item.value;
-	if (asked.plain && ctl_request_level(req) < CTL_ADMIN)
-		ctl_request_error(req, CTL_DENIED, "to see opened messages needs level admin");
-	else if (ops->capture)
-		ops->capture(ops->arg, req, &asked);
-	else
-		unsupported(req);
-}
-
-static void on_reload(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
-{
-	struct ctl_arg args[] = {{"dry_run", CTL_CBOR_BOOL, .max = 1}};
-	const struct ctl_ops *ops = arg;
-
-	if (!ctl_args_read(req, map, args, 1))
-		return;
-	if (ops->reload)
-		ops->reload(ops->arg, req, ctl_arg_bool(&args[0]));
-	else
-		unsupported(req);
-}
-
-static void on_config_diff(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
-{
-	struct ctl_arg args[] = {
-		{"path", CTL_CBOR_TEXT, .required = true, .min = 1, .max = CTL_PATH_MAX},
-	};
-	const struct ctl_ops *ops = arg;
-	char path[CTL_PATH_MAX + 1];
-
-	if (!ctl_args_read(req, map, args, 1) || !text_take(req, &args[0], path))
-		return;
-	if (path[0] != '/')
-		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
-	else if (ops->config_diff)
-		ops->config_diff(ops->arg, req, path);
-	else
-		unsupported(req);
-}
-
-static void on_trace(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
-{
-	enum { DEVICE, SOURCE, PACKETS, SECONDS, COUNT };
-	struct ctl_arg args[COUNT] = {
-		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
-		[SOURCE] = {"source", CTL_CBOR_BYTES, .min = 4, .max = 16},
-		[PACKETS] = {"count", CTL_CBOR_UINT, .min = 1, .max = CTL_TRACE_COUNT},
-		[SECONDS] = {"seconds", CTL_CBOR_UINT, .min = 1, .max = CTL_TRACE_TIME},
-	};
-	const struct ctl_ops *ops = arg;
-	struct ctl_trace asked = {
-		.count = CTL_TRACE_COUNT_DEFAULT, .seconds = CTL_TRACE_TIME_DEFAULT};
-
-	if (!ctl_args_read(req, map, args, COUNT) ||
-		!ctl_arg_name(req, &args[DEVICE], asked.device))
-		return;
-	if (args[SOURCE].given) {
-		asked.source_len = args[SOURCE].item.value;
-		memcpy(asked.source, args[SOURCE].item.data, asked.source_len);
-	}
-	if (args[PACKETS].given)
-		asked.count = args[PACKETS].item.value;
-	if (args[SECONDS].given)
-		asked.seconds = args[SECONDS].item.value;
-	if (args[DEVICE].given == args[SOURCE].given ||
-		(asked.source_len && asked.source_len != 4 && asked.source_len != 16))
-		ctl_request_error(
-			req, CTL_BAD_REQUEST, "either device, or source with 4 or 16 bytes");
-	else if (ops->trace)
-		ops->trace(ops->arg, req, &asked);
-	else
-		unsupported(req);
 }
 
 // The reply comes before the first event.
@@ -495,7 +387,7 @@ static void on_drain(void *arg, struct ctl_request *req, const struct ctl_cbor *
 	else if (ops->drain)
 		ops->drain(ops->arg, req, &drain);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_undrain(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -507,7 +399,7 @@ static void on_undrain(void *arg, struct ctl_request *req, const struct ctl_cbor
 	if (ops->undrain)
 		ops->undrain(ops->arg, req);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 static void on_shutdown(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
@@ -519,7 +411,7 @@ static void on_shutdown(void *arg, struct ctl_request *req, const struct ctl_cbo
 	if (ops->shutdown)
 		ops->shutdown(ops->arg, req);
 	else
-		unsupported(req);
+		ctl_unsupported(req);
 }
 
 const struct ctl_verb ctl_verbs[] = {
@@ -542,11 +434,13 @@ const struct ctl_verb ctl_verbs[] = {
 		"give a server of an upstream no new requests"},
 	{"server maint", CTL_OPERATE, false, on_server_maint, "the same, and do not check it"},
 	{"server ready", CTL_OPERATE, false, on_server_ready, "give it requests again"},
-	{"capture", CTL_OPERATE, false, on_capture, "copies of frames as they come and go"},
-	{"reload", CTL_ADMIN, false, on_reload, "read the configuration again"},
-	{"config diff", CTL_ADMIN, false, on_config_diff,
+	{"capture", CTL_OPERATE, false, ctl_on_capture, "copies of frames as they come and go"},
+	{"reload", CTL_ADMIN, false, ctl_on_reload, "read the configuration again"},
+	{"config diff", CTL_ADMIN, false, ctl_on_config_diff,
 		"what differs between a file and the configuration in use"},
-	{"trace", CTL_OPERATE, false, on_trace, "what happens to packets, stage by stage"},
+	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,
+		"the last packets that were refused, and why"},
+	{"trace", CTL_OPERATE, false, ctl_on_trace, "what happens to packets, stage by stage"},
 	{"events", CTL_OPERATE, false, on_events, "tell what happens from now on"},
 	{"drain", CTL_OPERATE, false, on_drain, "take no new requests, and finish those under way"},
 	{"undrain", CTL_OPERATE, false, on_undrain, "take requests again"},

@@ -157,6 +157,10 @@ struct ctl_ops {
 	void (*undrain)(void *arg, struct ctl_request *req);
 	// A reply for each step of a packet, and a last one with why it ended.
 	void (*trace)(void *arg, struct ctl_request *req, const struct ctl_trace *asked);
+	// A reply for each of the last packets refused for this reason, or with "" for any, at most
+	// `limit`; then ctl_request_end()
+	void (*show_refused)(
+		void *arg, struct ctl_request *req, const char *reason, unsigned limit);
 	// ctl_request_end(), and only then stop
 	void (*shutdown)(void *arg, struct ctl_request *req);
 	void *arg;

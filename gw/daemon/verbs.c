@@ -6,6 +6,7 @@
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
+#include "gw/daemon/refused.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/stats.h"
 #include "gw/daemon/status.h"
@@ -46,6 +47,7 @@ void verbs_init(struct daemon *daemon)
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,
+		.show_refused = verb_show_refused,
 		.shutdown = verb_shutdown,
 		.arg = daemon,
 	};

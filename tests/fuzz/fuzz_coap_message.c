@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Datagrams: what parses is written again as the same bytes.
+// Datagrams: what parses is written again as the same bytes, and of what does not, all in front of
+// where it is said to be malformed does.
 
 #include "dataplane/coap/message.h"
 #include "tests/fuzz/fuzz.h"
@@ -14,8 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct coap_msg msg;
 	unsigned count = 0, oscore_count = 0;
 
-	if (coap_msg_parse(&msg, data, len) != COAP_OK)
+	if (coap_msg_parse(&msg, data, len) != COAP_OK) {
+		const size_t at = coap_msg_bad_at(data, len, UINT16_MAX);
+
+		FUZZ_CHECK(at <= len);
+		FUZZ_CHECK(at <= 4 || coap_msg_parse(&msg, data, at) == COAP_OK);
 		return 0;
+	}
 	uint8_t *copy = malloc(len);
 	coap_writer_init(&w, copy, len);
 	coap_write_header(&w, msg.type, msg.code, msg.mid, msg.token, msg.token_len);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Values of the OSCORE option: what parses is written again as the same bytes.
+// Values of the OSCORE option: what parses is written again as the same bytes, and what does not is
+// malformed inside.
 
 #include "dataplane/oscore/option.h"
 #include "tests/fuzz/fuzz.h"
@@ -10,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct osc_option option;
 
-	if (osc_option_parse(&option, data, len) != OSC_OPTION_OK)
+	if (osc_option_parse(&option, data, len) != OSC_OPTION_OK) {
+		FUZZ_CHECK(osc_option_bad_at(data, len) <= len);
 		return 0;
+	}
 	FUZZ_CHECK(option.piv <= OSC_PIV_MAX && option.piv_len <= OSC_PIV_LEN_MAX);
 	uint8_t *copy = malloc(len + 1);
 	FUZZ_CHECK(osc_option_encode(&option, copy, len) == (int)len);

@@ -37,7 +37,8 @@ enum cli_option {
 	CLI_STOP = 1 << 23,
 	CLI_RETURN = 1 << 24,
 	CLI_DRY_RUN = 1 << 28,
-	CLI_POLICY = 1 << 30,  // of a device, also as a setting
+	CLI_POLICY = 1 << 30, // of a device, also as a setting
+	CLI_REASON = 1 << 29,
 	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
 
@@ -58,6 +59,7 @@ struct cli {
 	uint64_t idle_ms;
 	uint64_t return_ms;
 	const char *format;
+	const char *reason;
 	const char *from;
 	const char *out;
 	const char *device;

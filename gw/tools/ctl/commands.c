@@ -11,6 +11,7 @@
 #include "gw/tools/ctl/key.h"
 #include "gw/tools/ctl/local.h"
 #include "gw/tools/ctl/preflight.h"
+#include "gw/tools/ctl/refused.h"
 #include "gw/tools/ctl/reload.h"
 #include "gw/tools/ctl/store.h"
 #include "gw/tools/ctl/support.h"
@@ -109,6 +110,11 @@ const struct cli_command cli_commands[] = {
 	{"config diff", "FILE", 0, cli_config_diff,
 		"what differs between FILE and the configuration in use",
 		"The daemon reads FILE, and changes nothing.\n"},
+	{"show refused", "", CLI_REASON | CLI_COUNT, cli_show_refused,
+		"the last packets that were refused, a few for each reason",
+		"When, from where, kid and kid context, where it is malformed, and its first bytes "
+		"as\nthey came, never anything that was decrypted. A worker keeps eight for each "
+		"reason, and\ncopies ten a second at most.\n"},
 	{"trace device", "NAME", CLI_COUNT | CLI_SECONDS, cli_trace_device,
 		"what happens to the next packets of a device, stage by stage",
 		"Those that name it, whether or not they are its own: ten, or -n. It ends when all "
@@ -139,7 +145,8 @@ const struct cli_command cli_commands[] = {
 		"write a file for whoever helps, without secrets",
 		"FILE, which must not be there, gets the configuration without comments and values "
 		"of "
-		"\nheaders, what preflight, status and stats say, and the end of the log.\n"},
+		"\nheaders, what preflight, status, stats and show refused say, and the end of the "
+		"log.\n"},
 	{"key create", "FILE", 0, cli_key_create,
 		"make a key-encryption key for the device store; needs no daemon", NULL},
 	{"key rotate", "", CLI_CONFIG | CLI_PATIENT, cli_key_rotate,
@@ -174,7 +181,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_OUT, "out", "FILE", "make this file, of mode 0600, instead of using a pipe"},
 	{CLI_DEVICE, "device", "NAME", "only of this device"},
 	{CLI_PORT, "port", "NAME", "only of this port, as the configuration names it"},
-	{CLI_COUNT, "count", "N", "end after N of them"},
+	{CLI_COUNT, "count", "N", "end after N of them; show refused: at most N"},
 	{CLI_SECONDS, "seconds", "S", "end after S seconds (default 60)"},
 	{CLI_MEGABYTES, "megabytes", "M", "end before the file is larger (default 64)"},
 	{CLI_PLAIN, "plain", NULL, "messages opened, not frames"},
@@ -182,6 +189,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_RETURN, "return", "TIME", "when devices are told to come back: 60s"},
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_DRY_RUN, "dry-run", NULL, "only print what would change"},
+	{CLI_REASON, "reason", "COUNTER", "only of this one: drop_tag, or tag"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };
 const unsigned cli_option_count = sizeof(cli_options) / sizeof(cli_options[0]);

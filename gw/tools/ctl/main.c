@@ -118,6 +118,9 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 	case CLI_FROM:
 		cli->from = value;
 		return true;
+	case CLI_REASON:
+		cli->reason = value;
+		return true;
 	case CLI_OUT:
 		cli->out = value;
 		return true;

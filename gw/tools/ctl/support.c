@@ -37,6 +37,7 @@ static const char *const programs[][ARGS_MAX] = {
 static const char *const commands[][ARGS_MAX] = {
 	{"status", NULL},
 	{"stats", "--all", NULL},
+	{"show refused", "--count", "200", NULL},
 };
 
 // Runs a program whose output goes to the file, below a line with its name.

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs about the configuration. For the table of verbs.c.
+
+#ifndef POSTERN_GW_CTL_VERBS_CONFIG_H
+#define POSTERN_GW_CTL_VERBS_CONFIG_H
+
+#include "gw/ctl/request.h"
+
+void ctl_on_reload(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
+void ctl_on_config_diff(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
+
+#endif
