@@ -159,7 +159,8 @@ static void device_make(struct bed *bed, unsigned i, enum aead_alg alg, uint64_t
 	device->kid[3] = i & 0x7f; // the high bit makes an unknown one
 	device->kid[0] |= i >> 7 & 1;
 	dp_context_key_make(dp_contexts(bed->dp), &params.key, device->kid, 4, false, NULL, 0);
-	if (dp_context_place(dp_contexts(bed->dp), &params.key, &bed->context[i], &generation))
+	if (dp_context_place(
+		    dp_contexts(bed->dp), &params.key, NULL, &bed->context[i], &generation))
 		bed_die("a device does not fit the table");
 	dp_context_publish(dp_contexts(bed->dp), bed->context[i], &params);
 }

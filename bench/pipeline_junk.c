@@ -233,7 +233,7 @@ static void longest_context_add(struct bed *bed)
 	uint32_t index, generation;
 
 	dp_context_key_make(dp_contexts(bed->dp), &params.key, zeros, 4, true, zeros, CONTEXT_LEN);
-	if (dp_context_place(dp_contexts(bed->dp), &params.key, &index, &generation))
+	if (dp_context_place(dp_contexts(bed->dp), &params.key, NULL, &index, &generation))
 		bed_die("a device does not fit the table");
 	dp_context_publish(dp_contexts(bed->dp), index, &params);
 }

@@ -153,6 +153,7 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 	crypto_shorthash_keygen(dp->retired_hash_key);
 	dp->policy = conf->policy;
 	dp->run = DP_RUN_NONE;
+	dp->drain_ms = DP_DRAIN_MS;
 	dp->mtu = conf->mtu;
 	dp->exchanges = conf->exchanges;
 	dp->qsbr = qsbr_create(conf->worker_count);

@@ -11,17 +11,26 @@
 
 #define DP_MOVES_MAX 64 // contexts that are on their way to another worker, at once
 
+// The longest that a request can be under way: the longest timeout of a route and MAX_TRANSMIT_WAIT
+// (RFC 7252 section 4.8.2) for its answer, as far as they can be configured.
+#define DP_DRAIN_MS (UINT64_C(3600 + 2790) * 1000)
+
 // A context on its way out.
 struct retired {
 	uint32_t index;
 	uint32_t generation;
 	uint64_t key_hash; // of its sender key
 	enum {
-		RETIRED_TO_TELL, // the owner's command ring was full, or is_moving()
-		RETIRED_TOLD,    // the owner has yet to answer
-		RETIRED_GRACE,   // no look-up finds it any more; workers may still hold it
+		RETIRED_TO_DRAIN, // the owner's command ring was full, or is_moving()
+		RETIRED_DRAINS,   // the owner accepts nothing; what is in flight is answered
+		RETIRED_DRAINED,  // nothing can be in flight: it had no owner
+		RETIRED_TO_TELL,  // the owner's command ring was full, or is_moving()
+		RETIRED_TOLD,     // the owner has yet to answer
+		RETIRED_GRACE,    // no look-up finds it any more; workers may still hold it
 	} phase;
-	uint64_t token; // of the grace period
+	bool named;      // it drains, or has, and DP_EVENT_DRAINED is yet to be handed out
+	uint64_t end_ms; // while it drains: CLOCK_MONOTONIC
+	uint64_t token;  // of the grace period
 };
 
 struct dp {
@@ -45,6 +54,9 @@ struct dp {
 	struct retired *retired;
 	unsigned retired_count;
 	unsigned retired_room;
+	unsigned draining_count;       // of these, in the phases of draining
+	unsigned draining_at;          // where retired_poll() looks next at those that drain
+	uint64_t drain_ms;             // DP_DRAIN_MS; tests have another one
 	uint32_t moving[DP_MOVES_MAX]; // contexts, see is_moving()
 	unsigned moving_count;
 	unsigned port_count;

@@ -4,11 +4,13 @@
 
 #include "dataplane/owners.h"
 
+#include "base/clock.h"
 #include "dataplane/dp_inside.h"
 
 #include <stdlib.h>
 
-#define EVENTS_PER_POLL 256 // of each worker
+#define EVENTS_PER_POLL   256 // of each worker
+#define DRAINING_PER_POLL 64u // contexts that are looked at
 
 // No look-up finds the context any more, and its owner does not use it.
 static void retired_grace(struct dp *dp, struct retired *r)
@@ -52,27 +54,75 @@ static void move_end(struct dp *dp, const struct dp_event *event)
 		}
 }
 
-static void retired_tell(struct dp *dp, struct retired *r)
+// Tells the owner of a context. Returns false if that cannot be now.
+static bool owner_tell(struct dp *dp, const struct retired *r, enum dp_command_type type)
 {
-	struct dp_context *ctx = &dp->contexts->context[r->index];
+	uint8_t owner = dp_context_owner(&dp->contexts->context[r->index]);
+	struct dp_command command = {
+		.type = type, .context = r->index, .generation = r->generation};
+
+	return !is_moving(dp, r->index) &&
+		!rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command));
+}
+
+// Takes a context that has no owner, so that none will have it. Returns whether it had none.
+static bool unowned_take(struct dp *dp, const struct retired *r)
+{
 	uint8_t owner = DP_OWNER_NONE;
 
-	if (is_moving(dp, r->index)) {
-		r->phase = RETIRED_TO_TELL;
-		return;
-	}
-	if (__atomic_compare_exchange_n(&ctx->owner, &owner, DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE,
-		    __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
-		retired_grace(dp, r);
-		return;
-	}
-	struct dp_command command = {
-		.type = DP_COMMAND_RETIRE, .context = r->index, .generation = r->generation};
+	return __atomic_compare_exchange_n(&dp->contexts->context[r->index].owner, &owner,
+		DP_OWNER_MAIN, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
+}
 
-	r->phase = rte_ring_sp_enqueue_elem(dp->worker[owner]->commands, &command, sizeof(command))
-		? RETIRED_TO_TELL
-		: RETIRED_TOLD;
+static void unowned_retire(struct dp *dp, struct retired *r)
+{
+	struct dp_context *ctx = &dp->contexts->context[r->index];
+
+	__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
+	retired_grace(dp, r);
+}
+
+static void retired_tell(struct dp *dp, struct retired *r)
+{
+	if (!is_moving(dp, r->index) && unowned_take(dp, r))
+		unowned_retire(dp, r);
+	else
+		r->phase = owner_tell(dp, r, DP_COMMAND_RETIRE) ? RETIRED_TOLD : RETIRED_TO_TELL;
+}
+
+static bool is_draining(const struct retired *r)
+{
+	return r->phase == RETIRED_TO_DRAIN || r->phase == RETIRED_DRAINS ||
+		r->phase == RETIRED_DRAINED;
+}
+
+static void drain_tell(struct dp *dp, struct retired *r)
+{
+	if (!is_moving(dp, r->index) && unowned_take(dp, r))
+		r->phase = RETIRED_DRAINED;
+	else
+		r->phase = owner_tell(dp, r, DP_COMMAND_DRAIN) ? RETIRED_DRAINS : RETIRED_TO_DRAIN;
+}
+
+// Nothing of a context is to be answered any more: it retires.
+static void drain_end(struct dp *dp, struct retired *r)
+{
+	dp->draining_count--;
+	if (r->phase == RETIRED_DRAINED)
+		unowned_retire(dp, r);
+	else
+		retired_tell(dp, r);
+}
+
+// Whether its owner accepts nothing any more and all was answered. It is the owner that writes
+// in_flight, so that what is read behind its state is not older than that.
+static bool has_drained(const struct dp *dp, const struct retired *r)
+{
+	const struct dp_context *ctx = &dp->contexts->context[r->index];
+
+	return r->phase == RETIRED_DRAINED ||
+		(__atomic_load_n(&ctx->state, __ATOMIC_ACQUIRE) == DP_CONTEXT_DRAINING &&
+			__atomic_load_n(&ctx->in_flight, __ATOMIC_RELAXED) == DP_INDEX_NONE);
 }
 
 static uint64_t key_hash(const struct dp *dp, enum aead_alg alg, const uint8_t *key)
@@ -99,23 +149,27 @@ bool dp_key_retiring(const struct dp *dp, enum aead_alg alg, const uint8_t *send
 	return false;
 }
 
-int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
+// Takes the names of a context away, and gives it an entry, whose phase the caller decides on. NULL
+// and *rc: -ENOENT or -ENOMEM.
+static struct retired *retired_add(struct dp *dp, const struct dp_context_key *key, int *rc)
 {
 	int64_t index = dp_context_find(dp->contexts, key);
 
-	if (index < 0)
-		return index;
-	if (dp->retired_count == dp->retired_room) {
+	*rc = index < 0 ? index : 0;
+	if (index >= 0 && dp->retired_count == dp->retired_room) {
 		unsigned room = dp->retired_room ? 2 * dp->retired_room : 64;
 		struct retired *retired = reallocarray(dp->retired, room, sizeof(*retired));
 
-		if (!retired)
-			return -ENOMEM;
-		dp->retired = retired;
-		dp->retired_room = room;
+		if (retired) {
+			dp->retired = retired;
+			dp->retired_room = room;
+		} else {
+			*rc = -ENOMEM;
+		}
 	}
+	if (*rc)
+		return NULL;
 	struct retired *r = &dp->retired[dp->retired_count++];
-
 	const struct dp_context *ctx = &dp->contexts->context[index];
 
 	*r = (struct retired){
@@ -124,13 +178,69 @@ int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 		.key_hash = key_hash(dp, ctx->alg, dp_context_sender_key(dp->contexts, ctx)),
 	};
 	dp_context_unlink(dp->contexts, key);
-	retired_tell(dp, r);
+	return r;
+}
+
+int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
+{
+	int rc;
+	struct retired *r = retired_add(dp, key, &rc);
+
+	if (r)
+		retired_tell(dp, r);
+	return rc;
+}
+
+// Ends the draining of the one that began first.
+static void oldest_end(struct dp *dp)
+{
+	struct retired *oldest = NULL;
+
+	for (unsigned i = 0; i < dp->retired_count; i++) {
+		struct retired *r = &dp->retired[i];
+
+		if (is_draining(r) && (!oldest || r->end_ms < oldest->end_ms))
+			oldest = r;
+	}
+	if (oldest)
+		drain_end(dp, oldest);
+}
+
+int dp_context_drain(struct dp *dp, const struct dp_context_key *key)
+{
+	int rc;
+
+	if (dp->draining_count >= dp->contexts->draining_max &&
+		dp_context_find(dp->contexts, key) >= 0)
+		oldest_end(dp);
+	struct retired *r = retired_add(dp, key, &rc);
+
+	if (!r)
+		return rc;
+	r->named = true;
+	r->end_ms = clock_ms() + dp->drain_ms;
+	dp->draining_count++;
+	drain_tell(dp, r);
 	return 0;
+}
+
+void dp_context_drain_end(struct dp *dp, uint32_t context, uint32_t generation)
+{
+	if (dp_context_live(&dp->contexts->context[context]) != generation)
+		return;
+	for (unsigned i = 0; i < dp->retired_count; i++)
+		if (dp->retired[i].index == context && is_draining(&dp->retired[i]))
+			drain_end(dp, &dp->retired[i]);
+}
+
+unsigned dp_contexts_draining(const struct dp *dp)
+{
+	return dp->draining_count;
 }
 
 unsigned dp_devices_retiring(const struct dp *dp)
 {
-	return dp->retired_count;
+	return dp->retired_count - dp->draining_count;
 }
 
 static void retired_event(struct dp *dp, const struct dp_event *event)
@@ -140,13 +250,59 @@ static void retired_event(struct dp *dp, const struct dp_event *event)
 			retired_grace(dp, &dp->retired[i]);
 }
 
-static void retired_poll(struct dp *dp)
+// The owner asks: the last answer of a context is sealed.
+static void drained_event(struct dp *dp, const struct dp_event *event)
 {
+	for (unsigned i = 0; i < dp->retired_count; i++) {
+		struct retired *r = &dp->retired[i];
+
+		if (r->index == event->context && r->generation == event->generation &&
+			is_draining(r) && has_drained(dp, r))
+			drain_end(dp, r);
+	}
+}
+
+// Looks at some of those that drain: one whose owner had no room for an event, or none, or that
+// took too long. No clock is read while there are none.
+static void draining_poll(struct dp *dp)
+{
+	unsigned most = dp->draining_count ? RTE_MIN(DRAINING_PER_POLL, dp->retired_count) : 0;
+	uint64_t now_ms = most ? clock_ms() : 0;
+
+	for (unsigned n = 0; n < most; n++) {
+		struct retired *r = &dp->retired[dp->draining_at++ % dp->retired_count];
+
+		if (!is_draining(r))
+			continue;
+		if (r->phase == RETIRED_TO_DRAIN)
+			drain_tell(dp, r);
+		if (has_drained(dp, r) || now_ms >= r->end_ms)
+			drain_end(dp, r);
+	}
+}
+
+static void retired_poll(
+	struct dp *dp, void (*event)(void *arg, const struct dp_event *event), void *arg)
+{
+	draining_poll(dp);
 	for (unsigned i = 0; i < dp->retired_count;) {
 		struct retired *r = &dp->retired[i];
 
+		if (is_draining(r)) {
+			i++;
+			continue;
+		}
 		if (r->phase == RETIRED_TO_TELL)
 			retired_tell(dp, r);
+		// Its owner was told: a request of it that is on its way found a name till now.
+		if (r->named && r->phase != RETIRED_TO_TELL) {
+			const struct dp_event drained = {.type = DP_EVENT_DRAINED,
+				.context = r->index,
+				.generation = r->generation};
+
+			r->named = false;
+			event(arg, &drained);
+		}
 		// No worker runs, so none can hold it.
 		if (r->phase == RETIRED_GRACE &&
 			(!dp->running || rte_rcu_qsbr_check(dp->qsbr, r->token, false))) {
@@ -170,6 +326,9 @@ void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *even
 			case DP_EVENT_RETIRED:
 				retired_event(dp, &e);
 				break;
+			case DP_EVENT_DRAINED:
+				drained_event(dp, &e);
+				break;
 			case DP_EVENT_MOVE_WANTED:
 				move_begin(dp, i, &e);
 				break;
@@ -181,7 +340,7 @@ void dp_poll(struct dp *dp, void (*event)(void *arg, const struct dp_event *even
 			}
 		}
 	}
-	retired_poll(dp);
+	retired_poll(dp, event, arg);
 }
 
 // Sends a command to the owner of a context: 0, -ENOENT if no worker owns it, -EAGAIN.

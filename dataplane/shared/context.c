@@ -5,14 +5,15 @@
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
-// Contexts for so many devices, and room for those that retire.
-static uint32_t context_entries(uint32_t max_devices)
+// Room for contexts that drain, and as many that retire, beside those of so many devices.
+static uint32_t draining_room(uint32_t max_devices)
 {
-	return max_devices + max_devices / 64 + 16;
+	return max_devices / 64 + 16;
 }
 
 const char *dp_context_state_name(enum dp_context_state state)
@@ -23,6 +24,7 @@ const char *dp_context_state_name(enum dp_context_state state)
 		[DP_CONTEXT_ACTIVE] = "active",
 		[DP_CONTEXT_REPLAY_LOCKED] = "replay-locked",
 		[DP_CONTEXT_REKEYING] = "rekeying",
+		[DP_CONTEXT_DRAINING] = "draining",
 	};
 
 	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";
@@ -38,7 +40,8 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	table->max = max_devices;
 	table->clock.used = -1;
 	table->clock.limit = -1;
-	table->entries = context_entries(max_devices);
+	table->draining_max = draining_room(max_devices);
+	table->entries = max_devices + 2 * table->draining_max;
 	int rc = dp_names_init(&table->names, table->entries);
 
 	// All workers read the first line of each, and its owner writes the second.
@@ -87,41 +90,51 @@ size_t dp_context_table_bytes(const struct dp_context_table *table)
 	return dp_names_bytes(&table->names) + sizeof(struct dp_context) * (size_t)table->entries;
 }
 
-// Counts a device that comes (1) or goes (-1): workers refuse ids of a length that no device has.
-static void lengths_count(
-	struct dp_context_table *table, const struct dp_context_key *key, int change)
+// Counts a device that has an ID Context like this one more (1) or less (-1), 0 for none.
+static void context_length_count(struct dp_context_table *table, uint64_t id_context, int change)
 {
-	uint8_t len = key->id_context;
+	uint8_t len = id_context;
 	uint64_t bit = UINT64_C(1) << len % 64;
 	uint64_t *word = &table->id_context_lens[len / 64];
 
-	table->kid_len_count[key->kid_len] += change;
-	__atomic_store_n(&table->kid_lens,
-		table->kid_len_count[key->kid_len] ? table->kid_lens | 1 << key->kid_len
-						   : table->kid_lens & ~(1 << key->kid_len),
-		__ATOMIC_RELEASE);
-	if (!key->id_context)
+	if (!id_context)
 		return;
 	table->id_context_len_count[len] += change;
 	__atomic_store_n(word, table->id_context_len_count[len] ? *word | bit : *word & ~bit,
 		__ATOMIC_RELEASE);
 }
 
-int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
-	uint32_t *index, uint32_t *generation)
+// Counts a device that comes (1) or goes (-1): workers refuse ids of a length that no device has.
+// In the names it is there in either case.
+static void lengths_count(struct dp_context_table *table, uint32_t index, int change)
 {
+	const struct dp_context_key *key = &table->names.kin[index].key;
+
+	table->kid_len_count[key->kid_len] += change;
+	__atomic_store_n(&table->kid_lens,
+		table->kid_len_count[key->kid_len] ? table->kid_lens | 1 << key->kid_len
+						   : table->kid_lens & ~(1 << key->kid_len),
+		__ATOMIC_RELEASE);
+	context_length_count(table, key->id_context, change);
+	context_length_count(table, table->names.second[index].id_context, change);
+}
+
+int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
+	const struct dp_context_key *second, uint32_t *index, uint32_t *generation)
+{
+	assert(!second || (second->id_context && second->id_context != key->id_context));
 	if (table->count >= table->max)
 		return -ENOSPC;
-	if (dp_context_find(table, key) >= 0)
+	if (dp_context_find(table, key) >= 0 || (second && dp_context_find(table, second) >= 0))
 		return -EEXIST;
 	// A worker may find the index from here on; an even generation says that no context is
 	// there.
-	int rc = dp_names_join(&table->names, key, index);
+	int rc = dp_names_join(&table->names, key, second, index);
 
 	if (rc)
 		return rc;
 	table->count++;
-	lengths_count(table, key, 1);
+	lengths_count(table, *index, 1);
 	*generation = table->context[*index].generation + 1;
 	return 0;
 }
@@ -139,6 +152,27 @@ static void limits_write(struct dp_context *ctx, const struct dp_context_limits 
 	__atomic_store_n(&ctx->max_message, limits->max_message, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->max_in_flight, limits->max_in_flight, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->permit, limits->permit, __ATOMIC_RELAXED);
+}
+
+// Where the own Partial IVs of a context begin.
+static void own_begin(struct dp_context_table *table, struct dp_context *ctx,
+	const struct dp_context_params *params)
+{
+	uint64_t first = params->own_first;
+
+	if (params->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+		// Windows of these devices are never kept, so a known one is that of new keys.
+		uint64_t clock = (uint64_t)dp_clock_begin(&table->clock, params->window_known)
+			<< DP_CLOCK_BITS;
+
+		ctx->own_next = clock > first ? clock : first;
+		return;
+	}
+	assert(first <= DP_COUNTER_MAX + 1);
+	ctx->run_base = params->run_base;
+	// Of a device that derives its contexts 0 may have been used already: the first answer of a
+	// run of appendix B.2 has it, and a client can choose to come back to that context.
+	ctx->own_counter = params->flags & DP_CONTEXT_REDERIVE && !first ? 1 : first;
 }
 
 void dp_context_publish(
@@ -175,14 +209,7 @@ void dp_context_publish(
 		ctx->mark = params->mark;
 	}
 	ctx->fingerprint = params->fingerprint;
-	if (params->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
-		// Windows of these devices are never kept, so a known one is that of new keys.
-		ctx->own_next = (uint64_t)dp_clock_begin(&table->clock, params->window_known)
-			<< DP_CLOCK_BITS;
-	} else {
-		ctx->run_base = params->run_base;
-		ctx->own_counter = 0;
-	}
+	own_begin(table, ctx, params);
 	ctx->in_flight = DP_INDEX_NONE;
 	ctx->in_flight_count = 0;
 	ctx->rate_at = 0;
@@ -235,7 +262,7 @@ void dp_context_unlink(struct dp_context_table *table, const struct dp_context_k
 		return;
 	dp_names_leave(&table->names, index);
 	table->count--;
-	lengths_count(table, key, -1);
+	lengths_count(table, index, -1);
 }
 
 void dp_context_release(struct dp_context_table *table, uint32_t index)

@@ -61,6 +61,9 @@ enum dp_context_state {
 	DP_CONTEXT_ACTIVE,
 	DP_CONTEXT_REPLAY_LOCKED, // the device started its sequence numbers again
 	DP_CONTEXT_REKEYING, // window unknown; the device was asked to derive a new context (B.2)
+	// Its names are gone and no request is accepted, but those under way are answered under its
+	// keys. Main asks for it, the owner writes it, and it never ends but by a retirement.
+	DP_CONTEXT_DRAINING,
 	DP_CONTEXT_STATE_COUNT,
 };
 
@@ -160,6 +163,7 @@ struct dp_context_table {
 	struct dp_side *side;           // [entries], mapped lazily by the kernel
 	uint32_t max;                   // devices
 	uint32_t entries;               // of the arrays: max, and room for those that retire
+	uint32_t draining_max;          // of that room: for those that drain
 	uint32_t count;                 // main
 	uint8_t kid_lens;               // main, atomic: bit n: a device has a kid of n bytes
 	uint64_t id_context_lens[4];    // main, atomic: a device has an ID Context of n bytes
@@ -271,16 +275,22 @@ struct dp_context_params {
 	const struct osc_keys *keys; // read during the call only
 	uint64_t fingerprint;
 	uint32_t run_base;
+	// The own Partial IV that it begins with: a counter below DP_COUNTER_MAX + 2, or of
+	// DP_CONTEXT_OWN_PIV_CLOCK the whole number. For a context that goes on where the one
+	// before stood; 0 otherwise.
+	uint64_t own_first;
 	uint64_t mark;     // DP_CONTEXT_FLOOR: durable; an unknown window begins there
 	bool window_known; // false: window-unknown; window.next still is a lower limit
 	struct osc_window window;
 };
 
 // Main: takes a place for a key; no worker takes it for a context before dp_context_publish(),
-// which will give it *generation. Returns 0, -EEXIST, -ENOSPC if max_devices are there already, or
-// -EAGAIN if there is room when one that was unlinked is released.
+// which will give it *generation. `second` is the key of another spelling of its ID Context, NULL
+// if it has none. Returns 0, -EEXIST, -ENOSPC if max_devices are there already, or -EAGAIN if there
+// is room when one that was unlinked is released.
 int dp_context_place(struct dp_context_table *table, const struct dp_context_key *key,
-	uint32_t *index, uint32_t *generation) __attribute__((warn_unused_result));
+	const struct dp_context_key *second, uint32_t *index, uint32_t *generation)
+	__attribute__((warn_unused_result));
 // Main: fills a place, and workers find it from then on.
 void dp_context_publish(
 	struct dp_context_table *table, uint32_t index, const struct dp_context_params *params);
@@ -292,9 +302,10 @@ int dp_context_limit(struct dp_context_table *table, uint32_t index, uint32_t ge
 // the next request is challenged. A DP_CONTEXT_FLOOR device goes on at `from`, which is durable as
 // its mark, or where it was if that is higher.
 void dp_context_resync(struct dp_context_table *table, uint32_t index, uint64_t from);
-// Main: index of a key, or -ENOENT.
+// Main: index of a key, in either spelling, or -ENOENT.
 int64_t dp_context_find(const struct dp_context_table *table, const struct dp_context_key *key);
-// Main: takes the key out of the table, so that no new look-up finds it. The index stays taken
+// Main: takes all names of the context with this key out of the table, so that no new look-up finds
+// it. The index stays taken
 // until dp_context_release(), which is for when no worker can hold it any more. If one other
 // context has its kid, that gets the alias.
 void dp_context_unlink(struct dp_context_table *table, const struct dp_context_key *key);

@@ -13,6 +13,7 @@ enum dp_event_type {
 	DP_EVENT_RUN_BASE_WANTED, // three quarters of a counter are used; arg: the base
 	DP_EVENT_MARK_WANTED,     // DP_CONTEXT_FLOOR; arg: the mark
 	DP_EVENT_LIMIT,           // a key was used or attacked often; arg: enum dp_limit
+	DP_EVENT_DRAINED,         // the last answer of a context that drains is sealed
 	// dp_poll() handles these.
 	DP_EVENT_RETIRED,     // the owner let go of a context
 	DP_EVENT_MOVE_WANTED, // its packets arrive at another worker; arg: which
@@ -37,6 +38,7 @@ struct dp_event {
 
 enum dp_command_type {
 	DP_COMMAND_RETIRE,
+	DP_COMMAND_DRAIN,    // the context becomes DP_CONTEXT_DRAINING
 	DP_COMMAND_RUN_BASE, // arg: the new base
 	DP_COMMAND_MARK,     // arg: the new mark
 	DP_COMMAND_RESYNC,   // arg: as for dp_resync()

@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define IN_USE_OF_WAYS 3  // slots of a bucket, of DP_NAME_WAYS, if each context has two names
+#define NAMES_MAX      3  // of a context
+#define IN_USE_OF_WAYS 4  // slots of a bucket, of DP_NAME_WAYS, if each context has as many
 #define BUCKETS_MIN    11 // a prime number
 
 // The buckets in which a name may be: its home, and a step further each time. The step follows
@@ -47,7 +48,7 @@ static bool is_prime(uint32_t n)
 
 static uint32_t bucket_count(uint32_t entries)
 {
-	uint32_t n = 2 * entries / IN_USE_OF_WAYS;
+	uint32_t n = (uint64_t)NAMES_MAX * entries / IN_USE_OF_WAYS + 1;
 
 	if (n < BUCKETS_MIN)
 		return BUCKETS_MIN;
@@ -66,6 +67,11 @@ static size_t kin_bytes(const struct dp_names *names)
 	return sizeof(*names->kin) * (size_t)names->entries;
 }
 
+static size_t second_bytes(const struct dp_names *names)
+{
+	return sizeof(*names->second) * (size_t)names->entries;
+}
+
 int dp_names_init(struct dp_names *names, uint32_t entries)
 {
 	*names = (struct dp_names){.entries = entries, .free = DP_INDEX_NONE};
@@ -75,15 +81,18 @@ int dp_names_init(struct dp_names *names, uint32_t entries)
 	keyed_hash_init(&names->hash);
 	names->bucket = dp_map(bucket_bytes(names), DP_MAP_ALL);
 	names->kin = dp_map(kin_bytes(names), DP_MAP_LAZY);
-	return names->bucket && names->kin ? 0 : -ENOMEM;
+	names->second = dp_map(second_bytes(names), DP_MAP_LAZY);
+	return names->bucket && names->kin && names->second ? 0 : -ENOMEM;
 }
 
 void dp_names_fini(struct dp_names *names)
 {
 	dp_unmap(names->bucket, bucket_bytes(names));
 	dp_unmap(names->kin, kin_bytes(names));
+	dp_unmap(names->second, second_bytes(names));
 	names->bucket = NULL;
 	names->kin = NULL;
+	names->second = NULL;
 }
 
 size_t dp_names_bytes(const struct dp_names *names)
@@ -121,6 +130,8 @@ static bool slot_is(const struct dp_names *names, uint32_t named, const struct d
 
 	if (memcmp(kin, key, offsetof(struct dp_context_key, id_context)))
 		return false;
+	if (named & DP_NAME_SECOND)
+		return key->id_context == names->second[named & DP_NAME_INDEX].id_context;
 	return key->id_context == (named & DP_NAME_SHARED ? 0 : kin->id_context);
 }
 
@@ -301,46 +312,91 @@ static void shared_write(const struct dp_names *names, const struct slot *slot, 
 		named, shared_value(names, member) | (*named & DP_NAME_TWIN), __ATOMIC_RELEASE);
 }
 
-int dp_names_join(struct dp_names *names, const struct dp_context_key *key, uint32_t *index)
+// What a context that joins will stand in.
+struct joining {
+	struct slot own, second, shared;
+	bool has_own, has_second, has_shared; // kept, or to be kept
+};
+
+static void joining_end(const struct dp_names *names, const struct joining *joining)
+{
+	if (joining->has_own)
+		slot_free(names, slot_number(&joining->own));
+	if (joining->has_second)
+		slot_free(names, slot_number(&joining->second));
+	if (joining->has_shared)
+		slot_free(names, slot_number(&joining->shared));
+}
+
+// Keeps all slots that a context needs, or none and returns false.
+static bool joining_keep(const struct dp_names *names, const struct dp_context_key *key,
+	const struct dp_context_key *second, const struct dp_context_key *shared,
+	struct joining *joining)
+{
+	struct joining kept = {0};
+	bool good = true;
+
+	if (key->id_context)
+		good = kept.has_own = slot_keep(names, dp_names_hash(names, key), &kept.own);
+	if (good && second)
+		good = kept.has_second =
+			slot_keep(names, dp_names_hash(names, second), &kept.second);
+	if (good && shared)
+		good = kept.has_shared =
+			slot_keep(names, dp_names_hash(names, shared), &kept.shared);
+	if (!good)
+		joining_end(names, &kept);
+	*joining = kept;
+	return good;
+}
+
+// Into the ring of those with its kid, of which one is a member.
+static void ring_join(struct dp_names *names, uint32_t member, uint32_t index)
+{
+	struct dp_kin *kin = &names->kin[index];
+
+	kin->next = names->kin[member].next;
+	kin->prev = member;
+	names->kin[kin->next].prev = index;
+	names->kin[member].next = index;
+}
+
+int dp_names_join(struct dp_names *names, const struct dp_context_key *key,
+	const struct dp_context_key *second, uint32_t *index)
 {
 	const struct dp_context_key shared_key = shared_name(key);
-	uint64_t hash = dp_names_hash(names, key), shared_hash = dp_names_hash(names, &shared_key);
-	struct slot own, shared;
+	uint64_t shared_hash = dp_names_hash(names, &shared_key);
+	struct joining joining;
+	struct slot shared;
 	uint32_t named, taken = index_take(names);
 
 	if (taken == DP_INDEX_NONE)
 		return -EAGAIN;
-	// All that can fail comes before anything is found.
-	if (key->id_context && !slot_keep(names, hash, &own))
-		goto fail;
 	bool others = slot_find(names, &shared_key, shared_hash, true, &shared, &named);
 
-	if (!others && !slot_keep(names, shared_hash, &shared)) {
-		if (key->id_context)
-			slot_free(names, slot_number(&own));
-		goto fail;
+	// All that can fail comes before anything is found.
+	if (!joining_keep(names, key, second, others ? NULL : &shared_key, &joining)) {
+		index_give(names, taken);
+		return -EAGAIN;
 	}
-	struct dp_kin *kin = &names->kin[taken];
-
-	*kin = (struct dp_kin){.key = *key, .next = taken, .prev = taken};
-	if (key->id_context)
-		slot_publish(names, hash, &own, taken);
+	names->kin[taken] = (struct dp_kin){.key = *key, .next = taken, .prev = taken};
+	if (second)
+		names->second[taken].id_context = second->id_context;
+	if (joining.has_own)
+		slot_publish(names, dp_names_hash(names, key), &joining.own, taken);
+	if (joining.has_second)
+		slot_publish(names, dp_names_hash(names, second), &joining.second,
+			taken | DP_NAME_SECOND);
 	if (others) {
 		uint32_t member = named & DP_NAME_INDEX;
 
-		kin->next = names->kin[member].next;
-		kin->prev = member;
-		names->kin[kin->next].prev = taken;
-		names->kin[member].next = taken;
+		ring_join(names, member, taken);
 		shared_write(names, &shared, key->id_context ? member : taken);
 	} else {
-		slot_publish(names, shared_hash, &shared, shared_value(names, taken));
+		slot_publish(names, shared_hash, &joining.shared, shared_value(names, taken));
 	}
 	*index = taken;
 	return 0;
-fail:
-	index_give(names, taken);
-	return -EAGAIN;
 }
 
 int64_t dp_names_own(const struct dp_names *names, const struct dp_context_key *key)
@@ -353,7 +409,9 @@ int64_t dp_names_own(const struct dp_names *names, const struct dp_context_key *
 	uint32_t index = named & DP_NAME_INDEX;
 
 	// An alias is no name that a device was added under.
-	return key->id_context == names->kin[index].key.id_context ? (int64_t)index : -ENOENT;
+	return named & DP_NAME_SECOND || key->id_context == names->kin[index].key.id_context
+		? (int64_t)index
+		: -ENOENT;
 }
 
 void dp_names_leave(struct dp_names *names, uint32_t index)
@@ -365,6 +423,12 @@ void dp_names_leave(struct dp_names *names, uint32_t index)
 
 	if (kin->key.id_context)
 		own_slot = slot_retire(names, &kin->key);
+	if (names->second[index].id_context) {
+		struct dp_context_key second = kin->key;
+
+		second.id_context = names->second[index].id_context;
+		names->second[index].slot = slot_retire(names, &second);
+	}
 	if (other == index) {
 		shared_slot = slot_retire(names, &shared_key);
 	} else {
@@ -386,5 +450,9 @@ void dp_names_release(struct dp_names *names, uint32_t index)
 {
 	slot_free(names, names->kin[index].own_slot);
 	slot_free(names, names->kin[index].shared_slot);
+	if (names->second[index].id_context) {
+		slot_free(names, names->second[index].slot);
+		names->second[index] = (struct dp_second){0};
+	}
 	index_give(names, index);
 }

@@ -2,17 +2,20 @@
 // The names of the security contexts: what a message says, and which context that is.
 //
 // A name is (kid, ID Context) or (kid, none). A context with an ID Context has the alias (kid,
-// none) too, where no other has its kid: so a device that sends no kid context is served. One
-// context, one window, whatever it is called. Where several have a kid and none of them is without
-// ID Context, (kid, none) stands in the table and names nobody. So a context has two names at most.
+// none) too, where no other has its kid: so a device that sends no kid context is served. After a
+// run of RFC 8613 appendix B.2 it has a second spelling, too: clients send the ID Context of the
+// run as a CBOR byte string first, and some of them as it is afterwards. One context, one window,
+// whatever it is called. Where several have a kid and none of them is without ID Context, (kid,
+// none) stands in the table and names nobody. So a context has three names at most.
 //
 // Main writes, workers read without locks. A name stands in the bucket that its keyed hash chooses,
 // its home, or where that was full in one further on; `reach` of the home says how far a name of it
 // may be. A bucket is one cache line of five hashes with their indices, so most look-ups, and those
-// for a name that nobody has, read one line: at most three of five slots are ever in use, one of
-// ten homes has a name elsewhere when every device has an alias, and one of two hundred otherwise.
-// No name is further than DP_NAMES_REACH_MAX buckets: that some name of a full table had to be is
-// less likely than 1 in 10^18, and then it waits until another goes.
+// for a name that nobody has, read one line: at most four of five slots are ever in use, when every
+// device has three names. Then one name of eight stands elsewhere than at home, one of thirty when
+// every device has an alias, and fewer otherwise. No name is further than DP_NAMES_REACH_MAX
+// buckets: that some name of a full table of three names a device had to be is less likely than 1
+// in 10^10, and then it waits until another goes.
 //
 // Two names with one hash. A stranger's kid has the 64-bit hash of a device's name by chance only,
 // for it cannot be prepared. It is then taken for that name, as if the stranger had sent the name,
@@ -54,14 +57,15 @@
 #include <stdint.h>
 
 #define DP_NAME_WAYS       5  // names of a bucket
-#define DP_NAMES_REACH_MAX 31 // buckets beyond its home in which a name may be
+#define DP_NAMES_REACH_MAX 63 // buckets beyond its home in which a name may be
 
 // What stands for a hash where there is none; all hashes are above.
 #define DP_NAME_FREE 0
 #define DP_NAME_KEPT 1 // by a context that retires, or is about to be found
 
 // The index of a slot: below DP_NAME_TWIN a worker takes it as it is.
-#define DP_NAME_INDEX  ((UINT32_C(1) << 29) - 1)
+#define DP_NAME_INDEX  ((UINT32_C(1) << 28) - 1)
+#define DP_NAME_SECOND (UINT32_C(1) << 28) // the name is the second spelling
 #define DP_NAME_SHARED (UINT32_C(1) << 29) // the name is (kid, none)
 #define DP_NAME_TWIN   (UINT32_C(1) << 30) // another name has, or had, this hash
 #define DP_NAME_NOBODY (UINT32_C(1) << 31) // the index is for main: one of those with this kid
@@ -119,10 +123,18 @@ struct dp_kin {
 };
 _Static_assert(sizeof(struct dp_kin) == 24, "three words");
 
+// The second spelling of the few that have one; indexed alike.
+struct dp_second {
+	uint64_t id_context; // main; read as dp_kin.key; 0: none
+	uint32_t slot;       // main: while it retires, DP_INDEX_NONE for none
+	uint32_t spare;
+};
+
 struct dp_names {
 	// Set up at the start, then read only.
 	struct dp_name_bucket *bucket; // [buckets]
 	struct dp_kin *kin;            // [entries], mapped lazily by the kernel
+	struct dp_second *second;      // [entries], the same; only where there is one
 	uint32_t buckets;              // a prime number
 	uint32_t entries;              // indices: at most so many contexts are there or retire
 	struct keyed_hash hash;        // of a whole struct dp_context_key
@@ -135,14 +147,16 @@ struct dp_names {
 // -ENOMEM.
 int dp_names_init(struct dp_names *names, uint32_t entries) __attribute__((warn_unused_result));
 void dp_names_fini(struct dp_names *names);
-// Bytes of both tables.
+// Bytes of both tables; not of second spellings, of which the kernel maps what is used.
 size_t dp_names_bytes(const struct dp_names *names);
 
-// Main: takes an index for a context and lets workers find it under its names. Returns 0, -EAGAIN
-// if there is none before another is released. The name must not be there.
-int dp_names_join(struct dp_names *names, const struct dp_context_key *key, uint32_t *index)
-	__attribute__((warn_unused_result));
-// Main: the context that was added under this name, which an alias is not, or -ENOENT.
+// Main: takes an index for a context and lets workers find it under its names. `second` is another
+// spelling of its ID Context, with the same kid; NULL: none. Returns 0, -EAGAIN if there is none
+// before another is released. None of the names may be there, but an alias.
+int dp_names_join(struct dp_names *names, const struct dp_context_key *key,
+	const struct dp_context_key *second, uint32_t *index) __attribute__((warn_unused_result));
+// Main: the context that was added under this name, in either spelling, which an alias is not, or
+// -ENOENT.
 int64_t dp_names_own(const struct dp_names *names, const struct dp_context_key *key);
 // Main: no look-up that begins from here on finds the context. If one other has its kid, that gets
 // the alias.

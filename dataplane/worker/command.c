@@ -16,7 +16,7 @@ unsigned dp_commands(struct dp_worker *w)
 	unsigned n = 0;
 	struct dp_command command;
 
-	// A retirement and a move are answered by an event: none is taken without room for that.
+	// Some are answered by an event: none is taken without room for that.
 	while (n < COMMANDS_BURST && dp_ring_free_count(w->events) &&
 		!rte_ring_sc_dequeue_elem(w->commands, &command, sizeof(command))) {
 		assert(command.context < w->contexts->entries);
@@ -40,6 +40,9 @@ unsigned dp_commands(struct dp_worker *w)
 			dp_context_abandon(w, command.context);
 			__atomic_store_n(&ctx->generation, ctx->generation + 1, __ATOMIC_RELEASE);
 			dp_event_send(w, DP_EVENT_RETIRED, command.context, command.generation, 0);
+			break;
+		case DP_COMMAND_DRAIN:
+			dp_context_drain_begin(w, command.context);
 			break;
 		case DP_COMMAND_RUN_BASE:
 			// A base only rises, and with it the counter starts again from 0.

@@ -2,6 +2,7 @@
 
 #include "dataplane/worker/exchanges.h"
 
+#include "dataplane/worker/event.h"
 #include "dataplane/worker/move.h"
 
 static void away_end(struct dp_worker *w, const struct dp_exchange *x)
@@ -11,6 +12,22 @@ static void away_end(struct dp_worker *w, const struct dp_exchange *x)
 	// While it was under way, nobody else can have become the owner of this generation.
 	if (dp_context_live(ctx) == x->context_generation)
 		dp_move_note_end(w, x->context, ctx);
+}
+
+// Main looks for itself, but later, if the event has no room.
+static void drained_check(struct dp_worker *w, uint32_t context)
+{
+	const struct dp_context *ctx = &w->contexts->context[context];
+
+	if (ctx->in_flight == DP_INDEX_NONE)
+		dp_event_send(w, DP_EVENT_DRAINED, context, ctx->generation, 0);
+}
+
+static bool drains(const struct dp_worker *w, const struct dp_exchange *x)
+{
+	const struct dp_context *ctx = &w->contexts->context[x->context];
+
+	return ctx->state == DP_CONTEXT_DRAINING && dp_context_live(ctx) == x->context_generation;
 }
 
 void dp_exchange_end(struct dp_worker *w, uint32_t index)
@@ -26,6 +43,8 @@ void dp_exchange_end(struct dp_worker *w, uint32_t index)
 		dp_in_flight_remove(w->in_flight, index);
 		if (unlikely(x->away))
 			away_end(w, x);
+		if (unlikely(drains(w, x)))
+			drained_check(w, x->context);
 	}
 	dp_exchange_give(w->exchanges, index);
 }
@@ -57,6 +76,14 @@ void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_s
 	if (x->state != state)
 		dp_exchange_to(x, state);
 	__atomic_store_n(&dp_exchange_shared(w->exchanges, index)->abandoned, 1, __ATOMIC_RELAXED);
+}
+
+void dp_context_drain_begin(struct dp_worker *w, uint32_t context)
+{
+	// Behind all that was accepted, for main reads what is in flight behind it.
+	__atomic_store_n(
+		&w->contexts->context[context].state, DP_CONTEXT_DRAINING, __ATOMIC_RELEASE);
+	drained_check(w, context);
 }
 
 void dp_context_abandon(struct dp_worker *w, uint32_t context)

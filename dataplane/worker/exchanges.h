@@ -17,6 +17,9 @@ void dp_exchange_give_up(struct dp_worker *w, uint32_t index);
 // Leaves an exchange to the upstream loop that holds it, and flags it, so that the loop may give up
 // early. state: DP_EXCHANGE_ABANDONED or DP_EXCHANGE_ABANDONED_ACKED.
 void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_state state);
+// Accepts nothing of a context any more; see DP_CONTEXT_DRAINING. Main hears when the last of its
+// exchanges has ended.
+void dp_context_drain_begin(struct dp_worker *w, uint32_t context);
 // Takes away the exchanges of a context that is removed, and still live. Those that a loop holds
 // come back with their handles.
 void dp_context_abandon(struct dp_worker *w, uint32_t context);

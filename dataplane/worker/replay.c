@@ -401,6 +401,11 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 		return false;
 	uint64_t before = ctx->window.next;
 
+	if (unlikely(ctx->state == DP_CONTEXT_DRAINING)) {
+		// Its device has other keys by now; nothing new begins under these.
+		dp_count(w, DP_STAT_drop_context_gone);
+		return false;
+	}
 	if (vec->probe[slot]) {
 		dp_suspicion(w, vec, slot, DP_REMEMBERED_NONE);
 		return false;

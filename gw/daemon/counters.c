@@ -283,6 +283,11 @@ static uint64_t devices_retiring(const struct daemon *daemon)
 	return dp_devices_retiring(daemon->dp);
 }
 
+static uint64_t contexts_draining(const struct daemon *daemon)
+{
+	return dp_contexts_draining(daemon->dp);
+}
+
 static uint64_t exchanges(const struct daemon *daemon)
 {
 	uint64_t sum = 0;
@@ -372,6 +377,8 @@ static const struct own_row of_states[] = {
 	{"devices", "security contexts in the table", UNIT_COUNT, true, devices, NULL},
 	{"devices_retiring", "removed devices whose memory is not free yet", UNIT_COUNT, true,
 		devices_retiring, NULL},
+	{"contexts_draining", "contexts that devices had before, with answers under way",
+		UNIT_COUNT, true, contexts_draining, NULL},
 	{"exchanges", "requests in flight", UNIT_COUNT, true, exchanges, NULL},
 	{"exchanges_unacked", "separate answers that wait for their ACK", UNIT_COUNT, true,
 		exchanges_unacked, NULL},

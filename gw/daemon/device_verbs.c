@@ -335,18 +335,6 @@ struct rotate_operation {
 	struct ctl_request *req;
 };
 
-// Removes the old context first, which abandons its requests in flight, and then adds the device
-// with its new keys.
-static int rotate_live(struct registry *registry, struct store_rotate_job *rotate)
-{
-	int rc = registry_remove(registry, &rotate->before);
-
-	if (rc && rc != -ENOENT)
-		return rc;
-	rotate->device.replaces = 0;
-	return registry_add(registry, &rotate->device);
-}
-
 static void rotate_done(struct store_job *job)
 {
 	struct rotate_operation *op = CONTAINER_OF(job, struct rotate_operation, rotate.job);
@@ -357,7 +345,7 @@ static void rotate_done(struct store_job *job)
 	if (!rc && op->rotate.before.resync_needed)
 		alarm_resync_done(op->daemon);
 	if (!rc)
-		rc = rotate_live(&op->daemon->registry, &op->rotate);
+		rc = registry_rotate(&op->daemon->registry, &op->rotate.before, &op->rotate.device);
 	if (!rc)
 		reserve_device(op->daemon->reserve, &op->rotate.device);
 	if (job->result)

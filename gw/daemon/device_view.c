@@ -28,6 +28,7 @@ enum ctl_device_state device_view_state(const struct dp_context_table *table, ui
 	case DP_CONTEXT_REKEYING:
 		return CTL_DEVICE_REKEYING;
 	case DP_CONTEXT_ACTIVE:
+	case DP_CONTEXT_DRAINING: // no device has it any more
 	case DP_CONTEXT_STATE_COUNT:
 		break;
 	}

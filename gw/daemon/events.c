@@ -65,6 +65,9 @@ void events_take(void *arg, const struct dp_event *event)
 	case DP_EVENT_LIMIT:
 		on_limit(daemon, event);
 		break;
+	case DP_EVENT_DRAINED:
+		registry_drained(&daemon->registry, event->context, event->generation);
+		break;
 	case DP_EVENT_RETIRED: // these are dp_poll()'s
 	case DP_EVENT_MOVE_WANTED:
 	case DP_EVENT_MOVED:

@@ -15,6 +15,7 @@
 
 struct registry_waiting {
 	struct registry_waiting *next;
+	uint64_t own_first; // see device_publish()
 	struct device_keyed device;
 };
 
@@ -58,12 +59,14 @@ static int waiting_drop(struct registry *registry, uint64_t id)
 	return 0;
 }
 
-static int waiting_put(struct registry *registry, const struct device_keyed *device)
+static int waiting_put(
+	struct registry *registry, const struct device_keyed *device, uint64_t own_first)
 {
 	struct registry_waiting *waiting = calloc(1, sizeof(*waiting));
 
 	if (!waiting)
 		return -ENOMEM;
+	waiting->own_first = own_first;
 	waiting->device = *device;
 	waiting->device.replaces = 0; // that was removed already
 	if (!registry->waiting)
@@ -85,25 +88,6 @@ bool registry_waits(const struct registry *registry, uint64_t id)
 static bool must_wait(const struct registry *registry, const struct device_keyed *device)
 {
 	return dp_key_retiring(registry->dp, device->alg, device->keys.sender_key);
-}
-
-void registry_turn(struct registry *registry)
-{
-	struct registry_waiting **at = &registry->waiting;
-
-	for (unsigned n = 0; *at && n < WAITING_PER_TURN; n++) {
-		if (must_wait(registry, &(*at)->device)) {
-			at = &(*at)->next;
-			continue;
-		}
-		struct registry_waiting *waiting = waiting_unlink(registry, at);
-		int rc = registry_add(registry, &waiting->device);
-
-		if (rc)
-			log_error("%s is stored, but the data plane did not take it: %s",
-				waiting->device.name, strerror(-rc));
-		waiting_free(waiting);
-	}
 }
 
 void registry_fini(struct registry *registry)
@@ -132,6 +116,7 @@ static void entry_write(struct registry *registry, uint32_t index, uint64_t id, 
 	__atomic_store_n(&entry->generation, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	entry->id = id;
+	entry->drains_generation = 0;
 	memset(entry->name, 0, sizeof(entry->name));
 	memcpy(entry->name, name, strnlen(name, sizeof(entry->name) - 1));
 	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
@@ -144,6 +129,17 @@ static void info_key(
 		info->has_id_context, info->id_context, info->id_context_len);
 }
 
+// The context at this index is over.
+static void context_gone(struct registry *registry, uint32_t index, uint32_t generation)
+{
+	uint8_t flags = dp_contexts(registry->dp)->context[index].flags;
+
+	entry_write(registry, index, 0, "", 0);
+	registry->clock_count -= (flags & DP_CONTEXT_OWN_PIV_CLOCK) != 0;
+	if (registry->gone)
+		registry->gone(registry->gone_arg, index, generation);
+}
+
 static int remove_key(struct registry *registry, const struct dp_context_key *key)
 {
 	int64_t index = dp_context_find(dp_contexts(registry->dp), key);
@@ -151,20 +147,50 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	if (index < 0)
 		return index;
 	// In this order: a request that is on its way finds a name until its context is retired.
-	const struct dp_context *ctx = &dp_contexts(registry->dp)->context[index];
-	bool by_clock = ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK;
-	uint16_t permit = dp_context_permit(ctx);
+	uint16_t permit = dp_context_permit(&dp_contexts(registry->dp)->context[index]);
 	uint32_t generation = registry->entry[index].generation;
 	int rc = dp_device_remove(registry->dp, key);
 
 	if (rc)
 		return rc;
-	entry_write(registry, index, 0, "", 0);
-	registry->clock_count -= by_clock;
 	policies_count(&registry->policies, permit, -1);
-	if (registry->gone)
-		registry->gone(registry->gone_arg, (uint32_t)index, generation);
+	context_gone(registry, index, generation);
 	return 0;
+}
+
+// A context that drains, or none: generation 0.
+struct drained {
+	uint32_t context, generation;
+};
+
+// The context keeps its name until it has drained, but is no device's any more. If the one before
+// it drains still, that is over now: a device keeps two places at most.
+static int drain_key(
+	struct registry *registry, const struct dp_context_key *key, struct drained *drained)
+{
+	int64_t index = dp_context_find(dp_contexts(registry->dp), key);
+
+	if (index < 0)
+		return index;
+	uint16_t permit = dp_context_permit(&dp_contexts(registry->dp)->context[index]);
+	struct registry_entry *entry = &registry->entry[index];
+
+	if (entry->drains_generation)
+		dp_context_drain_end(registry->dp, entry->drains, entry->drains_generation);
+	int rc = dp_context_drain(registry->dp, key);
+
+	if (rc)
+		return rc;
+	policies_count(&registry->policies, permit, -1);
+	registry->taken[index / WORD_BITS] &= ~(UINT64_C(1) << index % WORD_BITS);
+	*drained = (struct drained){index, entry->generation};
+	return 0;
+}
+
+void registry_drained(struct registry *registry, uint32_t context, uint32_t generation)
+{
+	if (registry_get(registry, context, generation))
+		context_gone(registry, context, generation);
 }
 
 static void device_key(const struct registry *registry, const struct device_keyed *device,
@@ -178,6 +204,14 @@ static void device_key(const struct registry *registry, const struct device_keye
 _Static_assert(DEVICE_MESSAGE_MIN == DP_MESSAGE_MIN && DEVICE_MESSAGE_MAX == DP_MESSAGE_MAX,
 	"one range of max_message");
 
+// Whether an unknown window of the device is answered by a run of appendix B.2. An ID Context that
+// a run made may be too long for another one that the gateway starts.
+static bool recovers_by_b2(const struct device_keyed *device)
+{
+	return device->recovery == DEVICE_B2 && device->has_id_context &&
+		device->id_context_len <= DEVICE_B2_CONTEXT_MAX;
+}
+
 static uint8_t context_flags(const struct device_keyed *device)
 {
 	static const uint8_t own_piv[] = {
@@ -186,7 +220,36 @@ static uint8_t context_flags(const struct device_keyed *device)
 		[DEVICE_OWN_PIV_CLOCK] = DP_CONTEXT_OWN_PIV_CLOCK,
 	};
 
-	return own_piv[device->own_piv] | (device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0);
+	return own_piv[device->own_piv] |
+		(device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0) |
+		(device->rederive == DEVICE_REDERIVE_B2 ? DP_CONTEXT_REDERIVE : 0) |
+		(recovers_by_b2(device) ? DP_CONTEXT_RECOVERY_B2 : 0);
+}
+
+#define BSTR_SHORT 24 // bytes of a CBOR byte string whose length stands in its first byte
+
+// The key of the other spelling that a client may use for the ID Context of a run: a CBOR byte
+// string. False if there is none.
+static bool second_key(const struct registry *registry, const struct device_keyed *device,
+	struct dp_context_key *key)
+{
+	uint8_t text[2 + OSC_ID_CONTEXT_LEN_MAX];
+	uint8_t *to = text;
+	unsigned len = device->id_context_len;
+
+	if (device->rederive != DEVICE_REDERIVE_B2 || !device->rederived ||
+		!device->has_id_context || len + 2 > OSC_ID_CONTEXT_LEN_MAX)
+		return false;
+	if (len < BSTR_SHORT) {
+		*to++ = 0x40 | len;
+	} else {
+		*to++ = 0x58;
+		*to++ = len;
+	}
+	to = mempcpy(to, device->id_context, len);
+	dp_context_key_make(dp_contexts(registry->dp), key, device->device_id,
+		device->device_id_len, true, text, to - text);
+	return true;
 }
 
 static struct dp_context_limits context_limits(
@@ -224,11 +287,11 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 	return 0;
 }
 
-int registry_add(struct registry *registry, const struct device_keyed *device)
+// Takes a place for a device and fills it. `before` is the context that it had, own_first where its
+// own Partial IVs begin.
+static int device_publish(struct registry *registry, const struct device_keyed *device,
+	const struct drained *before, uint64_t own_first, uint32_t *index)
 {
-	if (device->changed)
-		return limits_change(registry, device);
-
 	struct dp_context_params params = {
 		.alg = device->alg,
 		.sender_id_len = device->gateway_id_len,
@@ -236,17 +299,76 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 		.fingerprint = device->fingerprint,
 		.limits = context_limits(registry, device),
 		.run_base = device->run_base,
+		.own_first = own_first,
 		.flags = context_flags(device),
 		.mark = device->mark,
 		.window_known = device->window_known,
 	};
-	struct dp_context_key key;
-	uint32_t index;
+	struct dp_context_key key, second;
+	bool has_second = second_key(registry, device, &second);
 	uint32_t generation;
 
 	if (device->window_known)
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
+	device_key(registry, device, &key);
+	int rc = dp_context_place(
+		dp_contexts(registry->dp), &key, has_second ? &second : NULL, index, &generation);
+
+	if (rc)
+		return rc;
+	entry_write(registry, *index, device->id, device->name, generation);
+	registry->entry[*index].drains = before->context;
+	registry->entry[*index].drains_generation = before->generation;
+	dp_context_publish(dp_contexts(registry->dp), *index, &params);
+	registry->clock_count += device->own_piv == DEVICE_OWN_PIV_CLOCK;
+	policies_count(&registry->policies, params.limits.permit, 1);
+	return 0;
+}
+
+// Publishes a device, or lets it wait.
+static int device_add(struct registry *registry, const struct device_keyed *device,
+	const struct drained *before, uint64_t own_first, uint32_t *index)
+{
+	if (device->resync_needed)
+		return 0;
+	if (must_wait(registry, device))
+		return waiting_put(registry, device, own_first);
+	int rc = device_publish(registry, device, before, own_first, index);
+
+	// Devices that were removed may still have the places.
+	return rc == -EAGAIN ? waiting_put(registry, device, own_first) : rc;
+}
+
+void registry_turn(struct registry *registry)
+{
+	struct registry_waiting **at = &registry->waiting;
+
+	for (unsigned n = 0; *at && n < WAITING_PER_TURN; n++) {
+		if (must_wait(registry, &(*at)->device)) {
+			at = &(*at)->next;
+			continue;
+		}
+		struct registry_waiting *waiting = waiting_unlink(registry, at);
+		const struct drained none = {0};
+		uint32_t index;
+		int rc = device_add(registry, &waiting->device, &none, waiting->own_first, &index);
+
+		if (rc)
+			log_error("%s is stored, but the data plane did not take it: %s",
+				waiting->device.name, strerror(-rc));
+		waiting_free(waiting);
+	}
+}
+
+int registry_add(struct registry *registry, const struct device_keyed *device)
+{
+	struct drained before = {0};
+	struct dp_context_key key;
+	uint32_t index;
+
+	if (device->changed)
+		return limits_change(registry, device);
 	device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
@@ -254,27 +376,90 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	if (at >= 0 && registry->entry[at].id == device->id)
 		return 0;
 	if (device->replaces || at >= 0) {
-		int rc = remove_key(registry, &key);
+		int rc = drain_key(registry, &key, &before);
 
 		if (rc == -ENOENT)
 			rc = waiting_drop(registry, device->replaces);
 		if (rc && rc != -ENOENT)
 			return rc;
 	}
-	if (device->resync_needed)
-		return 0;
-	if (must_wait(registry, device))
-		return waiting_put(registry, device);
-	int rc = dp_context_place(dp_contexts(registry->dp), &key, &index, &generation);
+	return device_add(registry, device, &before, 0, &index);
+}
 
-	if (rc)
-		// Devices that were removed may still have the places.
-		return rc == -EAGAIN ? waiting_put(registry, device) : rc;
-	entry_write(registry, index, device->id, device->name, generation);
-	dp_context_publish(dp_contexts(registry->dp), index, &params);
-	registry->clock_count += device->own_piv == DEVICE_OWN_PIV_CLOCK;
-	policies_count(&registry->policies, params.limits.permit, 1);
-	return 0;
+int registry_rotate(struct registry *registry, const struct device_info *before,
+	const struct device_keyed *device)
+{
+	struct drained drained = {0};
+	struct dp_context_key key;
+	uint32_t index;
+
+	info_key(registry, before, &key);
+	int rc = drain_key(registry, &key, &drained);
+
+	if (rc == -ENOENT)
+		rc = waiting_drop(registry, before->id);
+	return rc && rc != -ENOENT ? rc : device_add(registry, device, &drained, 0, &index);
+}
+
+// The context of a device that may derive others: (kid, none) names it, for no other device has its
+// kid. -ENOENT
+static int64_t rederiving_find(const struct registry *registry, const struct device_keyed *device)
+{
+	struct dp_context_key shared;
+
+	dp_context_key_make(dp_contexts(registry->dp), &shared, device->device_id,
+		device->device_id_len, false, NULL, 0);
+	uint32_t index = dp_names_find(&dp_contexts(registry->dp)->names, &shared);
+
+	return index != DP_INDEX_NONE && registry->entry[index].id == device->id ? (int64_t)index
+										 : -ENOENT;
+}
+
+// Where the own Partial IVs of the next context begin. Answers under way may take more of them
+// under the keys of this one, but the client has left it: it knows of none that is not counted yet.
+static uint64_t own_next(const struct dp_context *ctx, const struct device_keyed *device)
+{
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+		return __atomic_load_n(&ctx->own_next, __ATOMIC_RELAXED);
+	return ctx->run_base == device->run_base
+		? __atomic_load_n(&ctx->own_counter, __ATOMIC_RELAXED)
+		: 0;
+}
+
+uint32_t registry_next_base(const struct registry *registry, uint32_t context)
+{
+	const struct dp_context *ctx = &dp_contexts(registry->dp)->context[context];
+
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+		return 0;
+	return __atomic_load_n(&ctx->run_base, __ATOMIC_RELAXED) +
+		(__atomic_load_n(&ctx->own_counter, __ATOMIC_RELAXED) > DP_COUNTER_MAX / 2);
+}
+
+int registry_rederive(struct registry *registry, const struct device_keyed *device,
+	uint32_t *context, uint32_t *generation)
+{
+	const struct dp_context_table *table = dp_contexts(registry->dp);
+	struct drained before = {0};
+	uint64_t own_first = 0;
+	int64_t at = rederiving_find(registry, device);
+
+	*generation = 0;
+	if (at < 0) {
+		(void)waiting_drop(registry, device->id);
+	} else {
+		own_first = own_next(&table->context[at], device);
+		int rc = drain_key(registry, &table->names.kin[at].key, &before);
+
+		if (rc)
+			return rc;
+	}
+	*context = DP_INDEX_NONE;
+	int rc = device_add(registry, device, &before, own_first, context);
+
+	if (!rc && *context != DP_INDEX_NONE)
+		*generation = registry->entry[*context].generation;
+	return rc;
 }
 
 bool registry_has(const struct registry *registry, const struct device_keyed *device)

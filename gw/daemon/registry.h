@@ -14,6 +14,8 @@
 struct registry_entry {
 	uint64_t id;         // struct device_keyed; 0: no device
 	uint32_t generation; // of the context; even while the entry changes
+	// The context that the device had before, which may drain still: one of each device may.
+	uint32_t drains, drains_generation; // generation 0: none
 	char name[DEVICE_NAME_MAX + 1];
 };
 
@@ -29,7 +31,8 @@ struct registry {
 	struct registry_waiting **waiting_end;
 	uint32_t clock_count;     // devices with DEVICE_OWN_PIV_CLOCK
 	struct policies policies; // that the devices name, and the configuration has
-	// Called when the device of a context is gone, and has no name any more. NULL: nobody asks.
+	// Called when a context is gone: its device was removed, or has another context and this
+	// one has drained. It has no name any more. NULL: nobody asks.
 	void (*gone)(void *arg, uint32_t context, uint32_t generation);
 	void *gone_arg;
 };
@@ -39,8 +42,9 @@ int registry_init(struct registry *registry, struct dp *dp, uint32_t max_devices
 	__attribute__((warn_unused_result));
 void registry_fini(struct registry *registry);
 
-// Publishes a device to the data plane, in place of any other with the same ids. Returns 0 or
-// -errno. A device that needs a resync is not published, and that is no failure. A device waits for
+// Publishes a device to the data plane, in place of any other with the same ids, whose context
+// drains: what is in flight is answered under its keys still. Returns 0 or -errno. A device that
+// needs a resync is not published, and that is no failure. A device waits for
 // registry_turn() if a worker may still seal with the same keys of a device that was removed, or if
 // only removed devices, which are not gone yet, have the places in the table. With
 // device->changed it only gets its new limits, in the data plane or while it waits.
@@ -53,6 +57,19 @@ int registry_resync(struct registry *registry, const struct device_keyed *device
 	__attribute__((warn_unused_result));
 // Whether this device, with these keys, is served or waits.
 bool registry_has(const struct registry *registry, const struct device_keyed *device);
+// The same for a device that was `before` and has other keys, and maybe other ids, now.
+int registry_rotate(struct registry *registry, const struct device_info *before,
+	const struct device_keyed *device) __attribute__((warn_unused_result));
+// The same for a device that derived another context (store_rederive()): its own Partial IVs go on
+// where those of the context before stand. *context and *generation are those of the new one,
+// generation 0 if the device waits for its place (see registry_turn()).
+int registry_rederive(struct registry *registry, const struct device_keyed *device,
+	uint32_t *context, uint32_t *generation) __attribute__((warn_unused_result));
+// The run base that the context which a device derives needs: that of the context before, or one
+// more if the counter of that one is nearly used up.
+uint32_t registry_next_base(const struct registry *registry, uint32_t context);
+// After DP_EVENT_DRAINED: the context has no name any more.
+void registry_drained(struct registry *registry, uint32_t context, uint32_t generation);
 // Removes a device from the data plane: on return no new request of it is accepted. Returns 0 or
 // -ENOENT.
 int registry_remove(struct registry *registry, const struct device_info *info)

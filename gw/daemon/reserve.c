@@ -275,7 +275,7 @@ bool reserve_needs_run(const struct device_keyed *device)
 	if (device->own_piv == DEVICE_OWN_PIV_CLOCK || device->resync_needed)
 		return false;
 	return device->own_piv == DEVICE_OWN_PIV_ALWAYS ||
-		(device->recovery == DEVICE_ECHO && !device->window_known);
+		(device->recovery != DEVICE_FLOOR && !device->window_known);
 }
 
 static void run_want(struct reserve *reserve)

@@ -22,7 +22,18 @@
 enum device_recovery {
 	DEVICE_ECHO,  // it answers an Echo challenge
 	DEVICE_FLOOR, // it cannot: only sequence numbers above a durable mark are accepted
+	DEVICE_B2,    // it derives a new context, where its ID Context allows; else as DEVICE_ECHO
 };
+
+// Whether a device may derive a new context from its Master Secret while it is in service.
+enum device_rederive {
+	DEVICE_REDERIVE_NONE,
+	DEVICE_REDERIVE_B2, // by RFC 8613 appendix B.2; no other device has its device_id
+};
+
+// Bytes of an ID Context with which DEVICE_B2 is possible: a run that the gateway starts makes it
+// longer by 16, and 64 are the most of a run.
+#define DEVICE_B2_CONTEXT_MAX 48
 
 // Which answers carry a Partial IV of the gateway's own, and where it comes from.
 enum device_own_piv {
@@ -32,7 +43,8 @@ enum device_own_piv {
 };
 
 // Their words in imports and answers, in the order of the enum; NULL ends them.
-extern const char *const device_recovery_words[]; // "echo", "floor"
+extern const char *const device_recovery_words[]; // "echo", "floor", "b2"
+extern const char *const device_rederive_words[]; // "none", "b2"
 extern const char *const device_own_piv_words[];  // "auto", "always", "clock"
 
 // The limits of the numbers in struct device_settings.
@@ -73,11 +85,15 @@ struct device_spec {
 	bool has_device_seq;
 	uint64_t device_seq;
 	// Not given: as the device had that this one replaces, else the first of each enum.
-	bool has_recovery, has_own_piv;
+	bool has_recovery, has_own_piv, has_rederive;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
+	enum device_rederive rederive;
 	struct device_settings settings;
 };
+
+// A sealed Master Secret with its Master Salt, at most: see gw/store/seal.h.
+#define DEVICE_SEALED_MAX 170
 
 // A device as the data plane takes it. Has keys: wipe it after use.
 struct device_keyed {
@@ -98,6 +114,10 @@ struct device_keyed {
 	uint32_t run_base;        // its runs are the start's run + run_base
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
+	enum device_rederive rederive;
+	uint32_t rederived; // contexts that were derived while it was in service
+	uint8_t sealed_len; // of DEVICE_REDERIVE_B2, for gw/store/vault.h; else 0
+	uint8_t sealed[DEVICE_SEALED_MAX];
 	struct device_settings settings;
 	uint64_t mark;        // DEVICE_FLOOR: no sequence number from here on was accepted
 	bool resync_needed;   // DEVICE_FLOOR: the mark is of an old copy, it must not be served
@@ -117,6 +137,9 @@ struct device_info {
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
+	enum device_rederive rederive;
+	uint32_t rederived;   // as in struct device_keyed
+	int64_t rederived_at; // Unix time of the last; 0: never
 	struct device_settings settings;
 	uint64_t mark;      // as in struct device_keyed
 	bool resync_needed; // as in struct device_keyed

@@ -8,6 +8,12 @@
 const char *const device_recovery_words[] = {
 	[DEVICE_ECHO] = "echo",
 	[DEVICE_FLOOR] = "floor",
+	[DEVICE_B2] = "b2",
+	NULL,
+};
+const char *const device_rederive_words[] = {
+	[DEVICE_REDERIVE_NONE] = "none",
+	[DEVICE_REDERIVE_B2] = "b2",
 	NULL,
 };
 const char *const device_own_piv_words[] = {

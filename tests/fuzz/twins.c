@@ -235,7 +235,7 @@ static void device_add(const struct twins *twins, unsigned plane, struct twins_d
 
 	dp_context_key_make(table, &params.key, device->kid, device->kid_len,
 		device->id_context_len, device->id_context, device->id_context_len);
-	twins_must(!dp_context_place(table, &params.key, &index, &generation),
+	twins_must(!dp_context_place(table, &params.key, NULL, &index, &generation),
 		"a device does not fit");
 	dp_context_publish(table, index, &params);
 	twins_must(!plane || device->context == index, "devices have other indices");

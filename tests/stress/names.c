@@ -125,7 +125,7 @@ static void *reader_run(void *arg)
 
 static void join(const struct dp_context_key *key, uint32_t *index)
 {
-	if (dp_names_join(&names, key, index))
+	if (dp_names_join(&names, key, NULL, index))
 		abort();
 }
 

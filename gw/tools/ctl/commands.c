@@ -66,7 +66,7 @@ const struct cli_command cli_commands[] = {
 		"be accepted again, so take it from the device itself.\n"},
 	{"device rotate", "NAME FILE", CLI_NEVER_USED | CLI_SETTINGS | CLI_POLICY,
 		cli_device_rotate, "give a device other keys, and other ids if FILE says so",
-		"FILE is as for \"device add\". Requests in flight are abandoned. The old keys\n"
+		"FILE is as for \"device add\". What is in flight is answered. The old keys\n"
 		"can never be given as never_used again. The settings stay unless FILE or an\n"
 		"option sets them.\n"},
 	{"store check", "", CLI_PATIENT, cli_store_check, "look for damage in the device store",

@@ -28,7 +28,7 @@ static int add(struct dp_context_table *table, const struct dp_context_key *key,
 		.alg = alg, .sender_id_len = 1, .keys = &keys, .window_known = true};
 
 	memset(&keys, secret, sizeof(keys));
-	int rc = dp_context_place(table, key, index, generation);
+	int rc = dp_context_place(table, key, NULL, index, generation);
 
 	if (rc)
 		return rc;
@@ -84,13 +84,13 @@ Test(dp_context, a_full_table_finds_everyone_and_takes_no_more)
 		taken[index[i]] = true;
 	}
 	key_of(table, &key, MANY);
-	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
+	cr_expect_eq(dp_context_place(table, &key, NULL, &more, &again), -ENOSPC);
 	for (uint32_t i = 0; i < MANY; i++) {
 		key_of(table, &key, i);
 		cr_assert_eq(dp_context_find(table, &key), index[i]);
 	}
 	key_of(table, &key, 5);
-	cr_expect_eq(dp_context_place(table, &key, &more, &again), -ENOSPC);
+	cr_expect_eq(dp_context_place(table, &key, NULL, &more, &again), -ENOSPC);
 	// Every third goes, and others come in their places.
 	for (uint32_t i = 0; i < MANY; i += 3) {
 		key_of(table, &key, i);
@@ -98,7 +98,7 @@ Test(dp_context, a_full_table_finds_everyone_and_takes_no_more)
 		cr_assert_eq(dp_context_find(table, &key), -ENOENT);
 	}
 	key_of(table, &key, 5);
-	cr_expect_eq(dp_context_place(table, &key, &more, &again), -EEXIST);
+	cr_expect_eq(dp_context_place(table, &key, NULL, &more, &again), -EEXIST);
 	for (uint32_t i = 0; i < MANY; i += 3) {
 		key_of(table, &key, MANY + i);
 		cr_assert_eq(add(table, &key, AEAD_AES_CCM_16_64_128, i, &more, &again), 0);
@@ -409,13 +409,13 @@ Test(dp_context, a_full_table_has_room_for_what_retires)
 		cr_assert_lt(count, 64u);
 		dp_context_unlink(table, &key);
 		retired[count++] = index[7];
-		rc = dp_context_place(table, &key, &index[7], &generation);
+		rc = dp_context_place(table, &key, NULL, &index[7], &generation);
 	} while (!rc);
 	cr_expect_eq(rc, -EAGAIN);
 	cr_expect_geq(count, 16u);
 	cr_expect_eq(dp_context_find(table, &key), -ENOENT);
 	dp_context_release(table, retired[last++]);
-	cr_expect_eq(dp_context_place(table, &key, &index[7], &generation), 0);
+	cr_expect_eq(dp_context_place(table, &key, NULL, &index[7], &generation), 0);
 	cr_expect_eq(dp_context_find(table, &key), retired[0]);
 	dp_context_table_free(table);
 }

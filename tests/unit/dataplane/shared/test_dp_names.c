@@ -74,7 +74,8 @@ static bool is_empty(const struct dp_names *names)
 // --- against a plain table -------------------------------------------------------------------
 
 #define KIDS    9
-#define OF_KID  5 // the first of them without ID Context
+#define OF_KID  5            // the first of them without ID Context
+#define SECOND  (OF_KID + 1) // added to an ID Context: its other spelling
 #define ENTRIES 24
 #define GRACE   5 // steps after which what left is released
 #define STEPS   60000
@@ -85,8 +86,9 @@ struct model {
 	int64_t index[KIDS][OF_KID]; // -1: not there
 	int64_t retiring[GRACE];     // -1: none
 	bool taken[ENTRIES];         // indices that are there or retire
+	bool second[KIDS][OF_KID];   // it has another spelling
 	unsigned count;
-	unsigned full, aliases;
+	unsigned full, aliases, seconds;
 };
 
 // Whom (kid, none) names: who has no ID Context, else the only one.
@@ -113,6 +115,21 @@ static bool has_kid(const int64_t index[OF_KID])
 	return false;
 }
 
+// The other spelling is of the same context, and main finds that by it; where there is none it is
+// nobody's.
+static void second_check(struct model *m, unsigned kid, unsigned n)
+{
+	const struct dp_context_key key = name_of(kid, n + SECOND);
+	int64_t wanted = m->second[kid][n] ? m->index[kid][n] : -1;
+	uint32_t found = find(&m->names, kid, n + SECOND);
+
+	cr_assert_eq(
+		dp_names_own(&m->names, &key), wanted < 0 ? -ENOENT : wanted, "%s", m->key->what);
+	if (wanted >= 0 || !m->key->one_hash)
+		cr_assert_eq(found, wanted < 0 ? DP_INDEX_NONE : (uint32_t)wanted,
+			"%s: (%u, second %u)", m->key->what, kid, n);
+}
+
 static void model_check(struct model *m)
 {
 	for (unsigned kid = 0; kid < KIDS; kid++) {
@@ -129,15 +146,16 @@ static void model_check(struct model *m)
 			if (is_name || !m->key->one_hash)
 				cr_assert_eq(found, wanted < 0 ? DP_INDEX_NONE : (uint32_t)wanted,
 					"%s: (%u, %u)", m->key->what, kid, n);
+			second_check(m, kid, n);
 		}
 	}
 }
 
-static void model_join(struct model *m, unsigned kid, unsigned n)
+static void model_join(struct model *m, unsigned kid, unsigned n, bool has_second)
 {
-	const struct dp_context_key key = name_of(kid, n);
+	const struct dp_context_key key = name_of(kid, n), second = name_of(kid, n + SECOND);
 	uint32_t index;
-	int rc = dp_names_join(&m->names, &key, &index);
+	int rc = dp_names_join(&m->names, &key, has_second ? &second : NULL, &index);
 
 	if (m->count == ENTRIES) {
 		cr_assert_eq(rc, -EAGAIN);
@@ -149,6 +167,8 @@ static void model_join(struct model *m, unsigned kid, unsigned n)
 	cr_assert_not(m->taken[index], "an index is given once");
 	m->taken[index] = true;
 	m->index[kid][n] = index;
+	m->second[kid][n] = has_second;
+	m->seconds += has_second;
 	m->count++;
 }
 
@@ -169,6 +189,7 @@ static void model_leave(struct model *m, unsigned kid, unsigned n, unsigned at)
 	dp_names_leave(&m->names, m->index[kid][n]);
 	m->retiring[at] = m->index[kid][n];
 	m->index[kid][n] = -1;
+	m->second[kid][n] = false;
 }
 
 static void model_run(struct model *m, uint64_t state)
@@ -180,7 +201,7 @@ static void model_run(struct model *m, uint64_t state)
 
 		model_release(m, step % GRACE);
 		if (m->index[kid][n] < 0)
-			model_join(m, kid, n);
+			model_join(m, kid, n, random_below(&state, 2));
 		else if (random_below(&state, 16) < often)
 			model_leave(m, kid, n, step % GRACE);
 		m->aliases += m->index[kid][0] < 0 && alias_of(m->index[kid]) >= 0;
@@ -209,6 +230,7 @@ Test(dp_names, agree_with_a_plain_table)
 		model_run(&m, 88172645463325252 + k);
 		cr_expect_gt(m.full, 100u);
 		cr_expect_gt(m.aliases, 100u);
+		cr_expect_gt(m.seconds, 1000u);
 		cr_expect(is_empty(&m.names), "%s: something stays", m.key->what);
 		dp_names_fini(&m.names);
 	}
@@ -244,16 +266,16 @@ Test(dp_names, a_full_table_finds_everyone_by_both_names)
 	uint32_t more;
 
 	names_make(&names, MANY, &hash_keys[0]);
-	cr_expect_leq(dp_names_bytes(&names), (size_t)MANY * 68, "%zu a context",
+	cr_expect_leq(dp_names_bytes(&names), (size_t)MANY * 73, "%zu a context",
 		dp_names_bytes(&names) / MANY);
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct dp_context_key key = name_of(i, i + 1);
 
-		cr_assert_eq(dp_names_join(&names, &key, &many[i]), 0, "%u of %u", i, MANY);
+		cr_assert_eq(dp_names_join(&names, &key, NULL, &many[i]), 0, "%u of %u", i, MANY);
 	}
 	const struct dp_context_key too_much = name_of(MANY, 1);
 
-	cr_expect_eq(dp_names_join(&names, &too_much, &more), -EAGAIN);
+	cr_expect_eq(dp_names_join(&names, &too_much, NULL, &more), -EAGAIN);
 	// Each of them is another after a while, and it is as fast as before.
 	for (uint32_t round = 0; round < 3; round++) {
 		for (uint32_t i = 0; i < MANY; i++) {
@@ -272,9 +294,40 @@ Test(dp_names, a_full_table_finds_everyone_by_both_names)
 			cr_assert_eq(find(&names, i, i + 1), DP_INDEX_NONE);
 			cr_assert_eq(find(&names, i, 0), DP_INDEX_NONE);
 			dp_names_release(&names, many[i]);
-			cr_assert_eq(dp_names_join(&names, &key, &many[i]), 0);
+			cr_assert_eq(dp_names_join(&names, &key, NULL, &many[i]), 0);
 		}
 	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		dp_names_leave(&names, many[i]);
+		dp_names_release(&names, many[i]);
+	}
+	cr_expect(is_empty(&names));
+	dp_names_fini(&names);
+}
+
+// As after a run of RFC 8613 appendix B.2 of every device.
+Test(dp_names, a_full_table_finds_everyone_by_three_names)
+{
+	struct dp_names names;
+	unsigned longest, far;
+
+	names_make(&names, MANY, &hash_keys[0]);
+	for (uint32_t i = 0; i < MANY; i++) {
+		const struct dp_context_key key = name_of(i, i + 1);
+		const struct dp_context_key second = name_of(i, MANY + i + 1);
+
+		cr_assert_eq(
+			dp_names_join(&names, &key, &second, &many[i]), 0, "%u of %u", i, MANY);
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		cr_assert_eq(find(&names, i, i + 1), many[i]);
+		cr_assert_eq(find(&names, i, MANY + i + 1), many[i]);
+		cr_assert_eq(find(&names, i, 0), many[i]);
+		cr_assert_eq(find(&names, i, i + 2), DP_INDEX_NONE);
+	}
+	far = far_share(&names, &longest);
+	cr_expect_leq(far, 400u, "%u of 1000 take more than one line", far);
+	cr_expect_leq(longest, 24u, "one may take %u lines more", longest);
 	for (uint32_t i = 0; i < MANY; i++) {
 		dp_names_leave(&names, many[i]);
 		dp_names_release(&names, many[i]);
@@ -293,11 +346,11 @@ Test(dp_names, the_smallest_tables_are_full_only_when_they_are)
 		names_make(&names, entries, &hash_keys[0]);
 		for (uint32_t i = 0; i < entries; i++) {
 			key = name_of(i, 1);
-			cr_assert_eq(
-				dp_names_join(&names, &key, &index), 0, "%u of %u", i, entries);
+			cr_assert_eq(dp_names_join(&names, &key, NULL, &index), 0, "%u of %u", i,
+				entries);
 		}
 		key = name_of(entries, 1);
-		cr_assert_eq(dp_names_join(&names, &key, &index), -EAGAIN);
+		cr_assert_eq(dp_names_join(&names, &key, NULL, &index), -EAGAIN);
 		for (uint32_t i = 0; i < entries; i++)
 			cr_assert_eq(find(&names, i, 0), find(&names, i, 1));
 		dp_names_fini(&names);
@@ -325,20 +378,20 @@ Test(dp_names, who_read_a_hash_reads_its_own_index_until_the_release)
 		uint32_t index, other;
 
 		names_make(&names, ENTRIES, &hash_keys[k]);
-		cr_assert_eq(dp_names_join(&names, &own, &index), 0);
+		cr_assert_eq(dp_names_join(&names, &own, NULL, &index), 0);
 		const uint32_t *by_own = named_at(&names, dp_names_hash(&names, &own));
 		const uint32_t *by_shared = named_at(&names, dp_names_hash(&names, &shared));
 
 		cr_assert(by_own && by_shared);
 		dp_names_leave(&names, index);
 		// It comes again, and others until there is no room, and all go.
-		cr_assert_eq(dp_names_join(&names, &own, &other), 0);
+		cr_assert_eq(dp_names_join(&names, &own, NULL, &other), 0);
 		cr_assert_neq(other, index);
 		cr_expect_eq(find(&names, 1, 0), other);
 		for (uint32_t i = 2;; i++) {
 			const struct dp_context_key key = name_of(i, 1);
 
-			if (dp_names_join(&names, &key, &other))
+			if (dp_names_join(&names, &key, NULL, &other))
 				break;
 		}
 		for (uint32_t i = 0; i < ENTRIES; i++)
@@ -362,10 +415,10 @@ Test(dp_names, two_names_with_one_hash_are_two_devices)
 	const struct dp_context_key one = name_of(1, 0), two = name_of(2, 0);
 
 	names_make(&names, ENTRIES, &hash_keys[2]);
-	cr_assert_eq(dp_names_join(&names, &one, &first), 0);
+	cr_assert_eq(dp_names_join(&names, &one, NULL, &first), 0);
 	cr_expect_eq(find(&names, 1, 0), first);
 	cr_expect_eq(dp_names_own(&names, &two), -ENOENT, "main compares in full");
-	cr_assert_eq(dp_names_join(&names, &two, &second), 0);
+	cr_assert_eq(dp_names_join(&names, &two, NULL, &second), 0);
 	cr_assert_neq(first, second);
 	cr_expect_eq(find(&names, 1, 0), first);
 	cr_expect_eq(find(&names, 2, 0), second);

@@ -313,8 +313,8 @@ void bed_device_add_with(
 	memcpy(keys.recipient_key, device->keys.sender_key, AEAD_KEY_MAX);
 	memcpy(params.sender_id, device->params.recipient_id, OSC_KID_LEN_MAX);
 	bed_device_name(bed, device, &key);
-	must(dp_context_place(dp_contexts(bed->dp), &key, &device->context, &device->generation) ==
-		0);
+	must(dp_context_place(
+		     dp_contexts(bed->dp), &key, NULL, &device->context, &device->generation) == 0);
 	dp_context_publish(dp_contexts(bed->dp), device->context, &params);
 }
 

@@ -56,13 +56,15 @@ static void fini(void)
 
 TestSuite(dp_clock, .init = init, .fini = fini);
 
-static void no_event(void *arg, const struct dp_event *event)
+static void on_event(void *arg, const struct dp_event *event)
 {
+	if (event->type == DP_EVENT_DRAINED)
+		registry_drained(&registry, event->context, event->generation);
 }
 
 static void main_turn(void)
 {
-	dp_poll(bed.dp, no_event, NULL);
+	dp_poll(bed.dp, on_event, NULL);
 	registry_turn(&registry);
 }
 

@@ -192,7 +192,7 @@ Test(dp_worker, a_context_is_unknown_until_it_is_published)
 	uint32_t index, generation;
 
 	bed_device_key(&device, &key);
-	cr_assert_eq(dp_context_place(dp_contexts(bed.dp), &key, &index, &generation), 0);
+	cr_assert_eq(dp_context_place(dp_contexts(bed.dp), &key, NULL, &index, &generation), 0);
 	exchange(COAP_CON, 1, 1, COAP_POST, "echo", "early");
 	expect_silence();
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_unknown_context), 1);

@@ -261,7 +261,11 @@ static void look(bool all_served)
 	for (uint32_t i = 0; (i = registry_next(&registry, i)) < registry.max; i++)
 		entries++;
 	cr_assert_eq(entries, served);
-	cr_assert_eq(registry.clock_count, by_clock);
+	// Those that drain may make Partial IVs of the clock still.
+	if (dp_contexts_draining(bed.dp))
+		cr_assert_geq(registry.clock_count, by_clock);
+	else
+		cr_assert_eq(registry.clock_count, by_clock);
 	cr_assert_eq(registry.policies.missing, missing);
 	look_at_gone();
 	for (uint32_t i = 0; i < table->entries; i++)
@@ -272,13 +276,20 @@ static void look(bool all_served)
 					DP_KEY_INLINE));
 }
 
-static void no_event(void *arg, const struct dp_event *event)
+static void on_event(void *arg, const struct dp_event *event)
 {
+	if (event->type == DP_EVENT_DRAINED)
+		registry_drained(&registry, event->context, event->generation);
+}
+
+static bool is_busy(void)
+{
+	return dp_devices_retiring(bed.dp) || dp_contexts_draining(bed.dp);
 }
 
 static void main_turn(void)
 {
-	dp_poll(bed.dp, no_event, NULL);
+	dp_poll(bed.dp, on_event, NULL);
 	registry_turn(&registry);
 }
 
@@ -300,7 +311,8 @@ Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
 		cr_assert_eq(rc, 0, "step %u: %d", step, rc);
 		full += count == DEVICES;
 		waited += registry.waiting != NULL;
-		no_place += dp_devices_retiring(bed.dp) + count >= dp_contexts(bed.dp)->entries;
+		no_place += dp_devices_retiring(bed.dp) + dp_contexts_draining(bed.dp) + count >=
+			dp_contexts(bed.dp)->entries;
 		late ^= rnd(100) == 0;
 		if (!late && rnd(12) == 0)
 			bed_turn(&bed);
@@ -310,7 +322,7 @@ Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
 			look(false);
 		if (rnd(500))
 			continue;
-		for (unsigned turns = 0; dp_devices_retiring(bed.dp) || registry.waiting; turns++) {
+		for (unsigned turns = 0; is_busy() || registry.waiting; turns++) {
 			cr_assert_lt(turns, 100);
 			bed_turn(&bed);
 			main_turn();
