@@ -53,6 +53,8 @@ static const char help[] =
 	"      --token HEX        this token (random)\n"
 	"      --no-id-context    do not send the ID Context\n"
 	"      --no-echo          do not answer an Echo challenge\n"
+	"      --b2               derive the context by RFC 8613 appendix B.2, and keep it\n"
+	"      --b2-new           the same, as a device that has lost the one before\n"
 	"      --plain            without OSCORE and without a context\n"
 	"  -h, --help  -V, --version  --formats\n"
 	"\n"
@@ -73,6 +75,8 @@ enum {
 	OPT_RETRANSMIT,
 	OPT_TOKEN,
 	OPT_NO_ID,
+	OPT_B2,
+	OPT_B2_NEW,
 	OPT_NO_ECHO,
 	OPT_PLAIN,
 	OPT_FORMATS,
@@ -106,6 +110,8 @@ static const struct option longs[] = {
 	{"token", required_argument, NULL, OPT_TOKEN},
 	{"no-id-context", no_argument, NULL, OPT_NO_ID},
 	{"no-echo", no_argument, NULL, OPT_NO_ECHO},
+	{"b2", no_argument, NULL, OPT_B2},
+	{"b2-new", no_argument, NULL, OPT_B2_NEW},
 	{"plain", no_argument, NULL, OPT_PLAIN},
 	{"formats", no_argument, NULL, OPT_FORMATS},
 	{"help", no_argument, NULL, 'h'},
@@ -288,6 +294,12 @@ static bool set_switch(struct client_args *args, int option)
 	case OPT_NO_ECHO:
 		args->no_echo = true;
 		return true;
+	case OPT_B2_NEW:
+		args->b2_new = true;
+		// fall through
+	case OPT_B2:
+		args->b2 = true;
+		return true;
 	case OPT_PLAIN:
 		args->plain = true;
 		return true;
@@ -380,6 +392,8 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
 	if (args->context_path && args->plain)
 		return error_set(f, -EINVAL, "--plain has no use for a context");
+	if (args->b2 && (args->plain || args->no_id_context))
+		return error_set(f, -EINVAL, "--b2 has no use with --plain or --no-id-context");
 	// Who writes Block options by hand wants these and no others.
 	static const uint16_t by_hand[] = {
 		COAP_OPT_BLOCK1, COAP_OPT_BLOCK2, COAP_OPT_Q_BLOCK1, COAP_OPT_Q_BLOCK2};

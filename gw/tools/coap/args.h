@@ -33,6 +33,7 @@ struct client_args {
 	bool has_szx; // -b is there
 	bool one;     // no transfer in blocks but what -O says
 	bool has_token, non, json, include, quiet, plain, no_echo, no_id_context;
+	bool b2, b2_new; // appendix B.2: derive a context if there is none; or in any case
 };
 
 enum args_result {

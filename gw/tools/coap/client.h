@@ -6,6 +6,7 @@
 
 #include "gw/tools/coap/args.h"
 #include "gw/tools/coap/context_file.h"
+#include "gw/tools/coap/derived.h"
 #include "gw/tools/coap/exchange.h"
 #include "gw/tools/coap/progress.h"
 #include "gw/tools/coap/secure.h"
@@ -28,6 +29,7 @@ struct client {
 	struct client_args args;
 	struct client_context context;
 	struct session session;
+	struct derived derived; // of --b2
 	char *sequence_path;
 	struct peer peer;
 	struct request request;

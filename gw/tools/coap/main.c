@@ -40,7 +40,8 @@ static bool on_answer(void *arg, const struct coap_msg *msg, const uint8_t *data
 		c->answer.code = msg->code;
 		c->answer.body = copy.body;
 		c->verdict = ANSWER_OK;
-	} else {
+	} else if (!derived_answer(&c->derived, &c->context, &c->session, c->protection.piv, &copy,
+			   &c->answer, &c->verdict)) {
 		c->verdict = answer_open(&c->session, c->protection.piv, &copy, &c->answer);
 	}
 	if (c->verdict != ANSWER_OK && c->verdict != ANSWER_UNPROTECTED) {
@@ -99,13 +100,15 @@ static void on_event(void *arg, enum exchange_event event, unsigned number,
 // Seals the request under a sequence number of its own.
 static int seal(struct client *c)
 {
-	uint64_t piv;
-	bool started;
-	int err = sequence_stock_take(c->sequence_path, &c->numbers, &piv, &started, &c->failure);
+	const bool derived = c->derived.phase != DERIVED_OFF;
+	const char *path = derived ? c->derived.numbers : c->sequence_path;
+	uint64_t piv = 0; // of the one request of a context that nobody keeps
+	bool started = false;
+	int err = path ? sequence_stock_take(path, &c->numbers, &piv, &started, &c->failure) : 0;
 
 	if (err)
 		return err;
-	if (started && !c->args.quiet)
+	if (started && !derived && !c->args.quiet)
 		fprintf(stderr,
 			"* %s is new: sequence numbers begin at 0. If these keys were in use "
 			"before, stop here.\n",
@@ -267,6 +270,11 @@ static int start(struct client *c)
 		.engine = aead_engine_create(NULL),
 		.send_id_context = !args->no_id_context,
 	};
+	if (args->b2)
+		err = derived_start(&c->derived, c->sequence_path, args->b2_new, &c->context,
+			&c->session, &c->failure);
+	if (err)
+		return err;
 	c->transfer = (struct transfer){
 		.method = args->code,
 		.options = &args->options,
@@ -350,6 +358,35 @@ static bool take_answer(struct client *c, enum exchange_result *result)
 	return false;
 }
 
+// Gives back the numbers of this context that were not used.
+static void numbers_return(struct client *c)
+{
+	const char *path = c->derived.phase == DERIVED_OFF ? c->sequence_path : c->derived.numbers;
+	struct error f;
+
+	if (path && sequence_stock_return(path, &c->numbers, &f) && !c->args.quiet)
+		fprintf(stderr, "* sequence numbers are left out: %s\n", f.text);
+}
+
+// After a verified answer of --b2: keeps the context that it was for, or derives the one that it
+// asks for. Whether the request is to be sent again, or *result is a failure.
+static bool derive(struct client *c, enum exchange_result *result)
+{
+	if (!c->derived.r2_len) {
+		if (derived_keep(&c->derived, &c->context, &c->failure))
+			*result = EXCHANGE_FAILED;
+		return false;
+	}
+	numbers_return(c);
+	if (derived_next(&c->derived, &c->context, &c->session, &c->failure)) {
+		*result = EXCHANGE_FAILED;
+		return false;
+	}
+	if (c->args.verbose)
+		fprintf(stderr, "* the gateway gives R2: again, in another context\n");
+	return true;
+}
+
 // Whether to go on after an exchange.
 static bool goes_on(struct client *c, enum exchange_result *result)
 {
@@ -364,13 +401,16 @@ static bool goes_on(struct client *c, enum exchange_result *result)
 	c->payload_len = c->answer.body.payload_len;
 	if (c->verdict != ANSWER_OK)
 		return false;
+	if (c->derived.phase != DERIVED_OFF && derive(c, result))
+		return true;
+	if (*result == EXCHANGE_FAILED)
+		return false;
 	return take_challenge(c) || take_answer(c, result);
 }
 
 static enum exit_status run(struct client *c)
 {
 	enum exchange_result result;
-	struct error f;
 
 	if (start(c))
 		return report(c, EXCHANGE_FAILED);
@@ -384,9 +424,7 @@ static enum exit_status run(struct client *c)
 		result = exchange(c);
 	} while (goes_on(c, &result));
 	progress_end(&c->progress);
-	if (c->sequence_path && sequence_stock_return(c->sequence_path, &c->numbers, &f) &&
-		!c->args.quiet)
-		fprintf(stderr, "* sequence numbers are left out: %s\n", f.text);
+	numbers_return(c);
 	return report(c, result);
 }
 
@@ -395,6 +433,7 @@ static void release(struct client *c)
 	peer_close(&c->peer);
 	aead_engine_free(c->session.engine);
 	context_wipe(&c->context);
+	derived_free(&c->derived);
 	free(c->datagram);
 	free(c->response);
 	free(c->answer.plaintext);

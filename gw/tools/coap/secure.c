@@ -80,6 +80,11 @@ static void write_outer_options(struct coap_writer *w, const struct session *s,
 		.kid_context_len = s->params->id_context_len,
 	};
 	uint8_t value[OSC_OPTION_LEN_MAX];
+
+	if (s->kid_context) {
+		option.kid_context = s->kid_context;
+		option.kid_context_len = s->kid_context_len;
+	}
 	int len = osc_option_encode(&option, value, sizeof(value));
 	bool written = false;
 

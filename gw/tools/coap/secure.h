@@ -38,6 +38,9 @@ struct session {
 	const struct osc_keys *keys;
 	struct aead_engine *engine;
 	bool send_id_context; // if there is one
+	// Instead of the ID Context; NULL: none.
+	const uint8_t *kid_context;
+	uint8_t kid_context_len;
 };
 
 // Encodes a request without protection. Returns bytes written to datagram[DATAGRAM_MAX] or
