@@ -278,8 +278,11 @@ void dp_stop(struct dp *dp)
 		return;
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		__atomic_store_n(&dp->worker[i]->stop, 1, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < dp->worker_count; i++)
+	for (unsigned i = 0; i < dp->worker_count; i++) {
 		rte_eal_wait_lcore(dp->worker[i]->lcore);
+		// EAL waits for that, too, but a sanitizer does not see how.
+		(void)__atomic_load_n(&dp->worker[i]->stop, __ATOMIC_ACQUIRE);
+	}
 	dp->running = false;
 }
 

@@ -42,6 +42,14 @@ static inline void dp_stat_add(struct dp_stats *stats, enum dp_stat stat, uint64
 	__atomic_store_n(&stats->count[stat], stats->count[stat] + n, __ATOMIC_RELAXED);
 }
 
+// The same for a stage.
+static inline void dp_stage_add(
+	struct dp_stats *stats, enum dp_stage stage, uint64_t cycles, uint64_t packets)
+{
+	__atomic_store_n(&stats->cycles[stage], stats->cycles[stage] + cycles, __ATOMIC_RELAXED);
+	__atomic_store_n(&stats->packets[stage], stats->packets[stage] + packets, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t dp_stat_read(const struct dp_stats *stats, enum dp_stat stat)
 {
 	return __atomic_load_n(&stats->count[stat], __ATOMIC_RELAXED);

@@ -44,6 +44,11 @@ void dp_exchange_pool_free(struct dp_exchange_pool *pool)
 	free(pool);
 }
 
+static void free_count_set(struct dp_exchange_pool *pool, uint32_t count)
+{
+	__atomic_store_n(&pool->free_count, count, __ATOMIC_RELAXED);
+}
+
 uint32_t dp_exchange_take(struct dp_exchange_pool *pool)
 {
 	uint32_t index = pool->free_head;
@@ -52,7 +57,7 @@ uint32_t dp_exchange_take(struct dp_exchange_pool *pool)
 		return index;
 	dp_exchange_to(&pool->worker_half[index], DP_EXCHANGE_TAKEN);
 	pool->free_head = pool->worker_half[index].next;
-	pool->free_count--;
+	free_count_set(pool, pool->free_count - 1);
 	return index;
 }
 
@@ -68,5 +73,5 @@ void dp_exchange_give(struct dp_exchange_pool *pool, uint32_t index)
 	dp_shared_close(shared);
 	pool->worker_half[index].next = pool->free_head;
 	pool->free_head = index;
-	pool->free_count++;
+	free_count_set(pool, pool->free_count + 1);
 }

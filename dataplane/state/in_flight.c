@@ -73,7 +73,7 @@ void dp_in_flight_add(struct dp_in_flight *in_flight, uint32_t index)
 	if (x->next != DP_INDEX_NONE)
 		all[x->next].prev = index;
 	ctx->in_flight = index;
-	ctx->in_flight_count++;
+	__atomic_store_n(&ctx->in_flight_count, ctx->in_flight_count + 1, __ATOMIC_RELAXED);
 }
 
 static void take_out(struct dp_in_flight *in_flight, uint32_t index)
@@ -89,7 +89,7 @@ static void take_out(struct dp_in_flight *in_flight, uint32_t index)
 	*(x->prev != DP_INDEX_NONE ? &all[x->prev].next : &ctx->in_flight) = x->next;
 	if (x->next != DP_INDEX_NONE)
 		all[x->next].prev = x->prev;
-	ctx->in_flight_count--;
+	__atomic_store_n(&ctx->in_flight_count, ctx->in_flight_count - 1, __ATOMIC_RELAXED);
 }
 
 void dp_in_flight_remove(struct dp_in_flight *in_flight, uint32_t index)

@@ -35,8 +35,15 @@ static enum dp_rung rung_set(struct dp_overload *o)
 
 void dp_overload_init(struct dp_overload *o, uint32_t exchanges, uint64_t now_ms)
 {
-	*o = (struct dp_overload){.exchanges = exchanges, .turns_start_ms = now_ms};
+	// All but the rung, which others may read by now.
+	o->exchanges = exchanges;
+	o->by_exchanges = DP_RUNG_NONE;
+	o->by_bursts = false;
+	o->turns = 0;
+	o->full_turns = 0;
+	o->turns_start_ms = now_ms;
 	limits_set(o);
+	(void)rung_set(o);
 }
 
 enum dp_rung dp_overload_exchanges_changed(struct dp_overload *o, uint32_t in_use)

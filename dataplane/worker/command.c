@@ -48,14 +48,14 @@ unsigned dp_commands(struct dp_worker *w)
 			// A base only rises, and with it the counter starts again from 0.
 			if (!(ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) &&
 				command.arg > ctx->run_base) {
-				ctx->run_base = command.arg;
-				ctx->own_counter = 0;
+				__atomic_store_n(&ctx->run_base, command.arg, __ATOMIC_RELAXED);
+				__atomic_store_n(&ctx->own_counter, 0, __ATOMIC_RELAXED);
 			}
 			break;
 		case DP_COMMAND_MARK:
 			dp_side(w, command.context)->mark_wanted = false;
 			if (ctx->flags & DP_CONTEXT_FLOOR && command.arg > ctx->mark)
-				ctx->mark = command.arg;
+				__atomic_store_n(&ctx->mark, command.arg, __ATOMIC_RELAXED);
 			break;
 		case DP_COMMAND_RESYNC:
 			dp_context_resync(w->contexts, command.context, command.arg);

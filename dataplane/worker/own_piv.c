@@ -80,10 +80,10 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 		return false;
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
 		dp_clock_use(&w->contexts->clock, *piv >> DP_CLOCK_BITS);
-		ctx->own_next = *piv + 1;
+		__atomic_store_n(&ctx->own_next, *piv + 1, __ATOMIC_RELAXED);
 		return true;
 	}
-	ctx->own_counter++;
+	__atomic_store_n(&ctx->own_counter, ctx->own_counter + 1, __ATOMIC_RELAXED);
 	if (ctx->own_counter >= RUN_BASE_AHEAD &&
 		(ctx->own_counter - RUN_BASE_AHEAD) % RUN_BASE_AGAIN == 0)
 		dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);

@@ -370,7 +370,7 @@ static void accepted(
 		ctx->rate_at = dp_bucket_age(ctx->rate_at, now, now_s - last_s);
 		ctx->share_at = dp_bucket_age(ctx->share_at, now, now_s - last_s);
 	}
-	ctx->accepted++;
+	__atomic_store_n(&ctx->accepted, ctx->accepted + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&ctx->last_accepted_s, now_s, __ATOMIC_RELAXED);
 	if (ctx->flags & DP_CONTEXT_FLOOR && ctx->mark - ctx->window.next < DP_MARK_AHEAD / 2)
 		mark_want(w, index, ctx, ctx->window.next + DP_MARK_AHEAD);

@@ -296,5 +296,6 @@ int dp_worker_run(void *worker)
 	}
 	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(w->qsbr, w->id);
+	__atomic_store_n(&w->stop, DP_WORKER_OVER, __ATOMIC_RELEASE);
 	return 0;
 }

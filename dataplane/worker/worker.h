@@ -49,6 +49,9 @@ _Static_assert(DP_ANSWERS_BATCH >= DP_BURST, "room for an answer to each packet 
 // earliest, and three quarters of that are left for the way.
 #define DP_ACK_AFTER(ack_timeout_ms) ((ack_timeout_ms) / 4)
 
+// Of struct dp_worker.stop: its lcore touches nothing of it any more.
+#define DP_WORKER_OVER 2
+
 // A burst on its way through the stages. All arrays are indexed by slot, a packet keeps its slot;
 // live[] lists the slots of the packets that passed up to now, in order of arrival.
 struct pkt_vec {
@@ -275,7 +278,7 @@ struct dp_worker {
 	struct answer_batch batch;
 	struct dp_worker_slow *slow; // main makes it at the start; NULL: there is none
 
-	uint32_t stop;    // main: sets; atomic
+	uint32_t stop;    // main: 1; the worker then: DP_WORKER_OVER; atomic
 	uint32_t drain_s; // the same: new requests are refused for so long; 0: they are not
 	alignas(64) uint64_t called; // bit n: worker n has put something into its rings; atomic
 	uint64_t slow_called;        // the same of threads of the slow path and DP_SLOW_MAIN
@@ -310,8 +313,7 @@ static inline uint64_t dp_stage_end(
 {
 	uint64_t now = rte_rdtsc();
 
-	w->stats.cycles[stage] += now - start;
-	w->stats.packets[stage] += packets;
+	dp_stage_add(&w->stats, stage, now - start, packets);
 	return now;
 }
 

@@ -25,8 +25,10 @@ void census_take(struct daemon *daemon)
 		if (!dp_context_live(ctx))
 			continue;
 		counts->by_state[device_view_state(table, i)]++;
-		if (ctx->owner < DP_WORKERS_MAX)
-			counts->by_worker[ctx->owner]++;
+		const uint8_t owner = dp_context_owner(ctx);
+
+		if (owner < DP_WORKERS_MAX)
+			counts->by_worker[owner]++;
 	}
 	uint64_t end = rte_rdtsc();
 

@@ -6,19 +6,22 @@
 #include "dataplane/shared/bucket.h"
 #include "gw/daemon/registry.h"
 
+// What the owner of a context writes meanwhile.
+#define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
 // A device beyond a limit of its keys is still served, or whoever can send packets could shut it
 // out.
 static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
 {
-	return ctx->window.next >= DP_LIMIT_USES ||
-		__atomic_load_n(&side->failed, __ATOMIC_RELAXED) >= dp_limit_forgeries(ctx->alg);
+	return READ(ctx->window.next) >= DP_LIMIT_USES ||
+		READ(side->failed) >= dp_limit_forgeries(ctx->alg);
 }
 
 enum ctl_device_state device_view_state(const struct dp_context_table *table, uint32_t index)
 {
 	const struct dp_context *ctx = &table->context[index];
 
-	switch ((enum dp_context_state)ctx->state) {
+	switch ((enum dp_context_state)READ(ctx->state)) {
 	case DP_CONTEXT_WINDOW_UNKNOWN:
 		return CTL_DEVICE_WINDOW_UNKNOWN;
 	case DP_CONTEXT_ECHO_PENDING:
@@ -124,9 +127,9 @@ static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_d
 	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
 
 	info->state = device_view_state(dp_contexts(daemon->dp), index);
-	info->uses = ctx->window.next;
+	info->uses = READ(ctx->window.next);
 	info->uses_limit = DP_LIMIT_USES;
-	info->forgeries = __atomic_load_n(&side->failed, __ATOMIC_RELAXED);
+	info->forgeries = READ(side->failed);
 	info->forgeries_limit = dp_limit_forgeries(ctx->alg);
 	if (info->state == CTL_DEVICE_LIMIT_REACHED && info->forgeries >= info->forgeries_limit)
 		info->reason = "more messages with a wrong tag came than its keys stand";
@@ -144,16 +147,18 @@ static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_d
 static void own_piv_view(
 	const struct daemon *daemon, const struct dp_context *ctx, struct ctl_device_info *info)
 {
+	const uint64_t next = READ(ctx->own_next);
+	const uint32_t counter = READ(ctx->own_counter);
 	uint32_t run;
 
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
-		info->has_own_piv = ctx->own_next & ((1 << DP_CLOCK_BITS) - 1);
-		info->own_piv = ctx->own_next - 1;
-	} else if (ctx->own_counter && dp_run(daemon->dp, &run)) {
-		const uint32_t last = RTE_MIN(ctx->own_counter - 1, DP_COUNTER_MAX);
+		info->has_own_piv = next & ((1 << DP_CLOCK_BITS) - 1);
+		info->own_piv = next - 1;
+	} else if (counter && dp_run(daemon->dp, &run)) {
+		const uint32_t last = RTE_MIN(counter - 1, DP_COUNTER_MAX);
 
 		info->has_own_piv = true;
-		info->own_piv = ((uint64_t)(run + ctx->run_base) << DP_COUNTER_BITS) + last;
+		info->own_piv = ((uint64_t)(run + READ(ctx->run_base)) << DP_COUNTER_BITS) + last;
 	}
 }
 
@@ -176,14 +181,16 @@ void device_view_make(
 	state_view(daemon, index, info);
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		info->has_mark = true;
-		info->mark = ctx->mark;
+		info->mark = READ(ctx->mark);
 	}
-	info->has_highest_piv = ctx->window.next != 0;
-	info->highest_piv = ctx->window.next - 1;
+	const uint64_t next = READ(ctx->window.next);
+
+	info->has_highest_piv = next != 0;
+	info->highest_piv = next - 1;
 	info->seen = last_s != 0;
 	info->last_seen_ms = last_s < now_s ? (now_s - last_s) * 1000 : 0;
-	info->requests = ctx->accepted;
-	info->in_flight = ctx->in_flight_count;
+	info->requests = READ(ctx->accepted);
+	info->in_flight = READ(ctx->in_flight_count);
 	if (owner < dp_worker_count(daemon->dp))
 		info->worker = owner;
 	own_piv_view(daemon, ctx, info);

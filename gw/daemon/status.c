@@ -70,7 +70,7 @@ static unsigned busy_permille(const struct daemon *daemon, const struct dp_stats
 	uint64_t all = rte_rdtsc() - daemon->started_tsc;
 
 	for (unsigned i = 0; i < DP_STAGE_COUNT; i++)
-		cycles += stats->cycles[i];
+		cycles += __atomic_load_n(&stats->cycles[i], __ATOMIC_RELAXED);
 	return all ? cycles * 1000 / all : 0;
 }
 

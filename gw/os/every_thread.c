@@ -76,7 +76,8 @@ static void task_read(pid_t tid, const char *file, char *text, size_t room)
 		fclose(in);
 }
 
-static bool blocks_sigsys(pid_t tid)
+// The signals that a thread blocks, as the kernel shows them: bit N - 1 is signal N.
+static uint64_t blocked_by(pid_t tid)
 {
 	static const char line[] = "\nSigBlk:";
 	char status[4096];
@@ -84,7 +85,23 @@ static bool blocks_sigsys(pid_t tid)
 	task_read(tid, "status", status, sizeof(status));
 	const char *mask = strstr(status, line);
 
-	return mask && strtoull(mask + sizeof(line) - 1, NULL, 16) >> (SIGSYS - 1) & 1;
+	return mask ? strtoull(mask + sizeof(line) - 1, NULL, 16) : 0;
+}
+
+static bool blocks_sigsys(pid_t tid)
+{
+	return blocked_by(tid) >> (SIGSYS - 1) & 1;
+}
+
+// The thread sanitizer has a thread of its own, which blocks the signals of a crash as well. It
+// keeps its capabilities, and has the union of the filters.
+static bool is_sanitizers(pid_t tid)
+{
+#ifdef __SANITIZE_THREAD__
+	return blocked_by(tid) >> (SIGSEGV - 1) & 1;
+#else
+	return false;
+#endif
 }
 
 static void name_read(pid_t tid, char name[COMM_MAX])
@@ -117,6 +134,8 @@ static bool answered(pid_t tid)
 
 static int ask(pid_t tid, struct error *error)
 {
+	if (is_sanitizers(tid))
+		return 0;
 	name_read(tid, asked.name);
 	asked.rc = 0;
 	__atomic_store_n(&asked.tid, tid, __ATOMIC_RELEASE);
