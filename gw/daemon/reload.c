@@ -216,6 +216,7 @@ static void workers_switch(struct daemon *daemon)
 	up_slots_current(daemon->slots, daemon->snapshot->conf);
 	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
 	log_level_set(daemon->snapshot->conf->log.level);
+	log_json_set(daemon->snapshot->conf->log.format == CONF_LOG_JSON);
 	log_notice("configuration %u is used", daemon->snapshot->number);
 	if (reload->req)
 		ctl_request_end(reload->req);

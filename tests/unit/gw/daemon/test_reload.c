@@ -1,0 +1,635 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A reload step by step, with ends of loops, workers and clients of the test's own, wrapped by the
+// linker: what comes before what, and that a reload that is refused leaves nothing behind.
+
+#include "gw/conf/diff.h"
+#include "gw/conf/schema.h"
+#include "gw/daemon/reload.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOPS     3
+#define TEXT_MAX  4096
+#define NAMES_MAX 128
+
+static struct daemon gateway;
+static char dir[] = "/tmp/reload.XXXXXX", path[64];
+static int a_request;
+#define REQUEST ((struct ctl_request *)&a_request)
+
+// ---- the others
+
+// A loop as main sees it.
+static struct fake_loop {
+	uint16_t has; // number of the configuration
+	bool settled;
+	bool last_pushed;
+	bool switched;
+} loops[LOOPS];
+static unsigned prepared; // and neither installed nor discarded
+static int fails_in = -1; // the loop that cannot prepare
+static bool workers_left; // the policy of before
+static unsigned swaps;    // of the workers' policy
+static const struct dp_policy *policy;
+static unsigned records;      // of the access log, in the rings of the workers
+static unsigned records_lost; // that were there when the loops were told, or later
+static unsigned freed;        // snapshots
+static unsigned ends, errors; // answers
+static enum ctl_error error_code;
+static char error_text[512];
+static char told[NAMES_MAX][CONF_DIFF_KEY_MAX]; // keys of the last listing
+static unsigned told_count, start_count;
+
+static struct fake_loop *fake(const struct up_loop *loop)
+{
+	return (struct fake_loop *)(uintptr_t)loop;
+}
+
+int __wrap_up_loop_prepare(struct up_loop *loop, const struct conf *conf, uint16_t number,
+	struct up_next **next, struct error *error);
+int __wrap_up_loop_prepare(struct up_loop *loop, const struct conf *conf, uint16_t number,
+	struct up_next **next, struct error *error)
+{
+	if (fake(loop) == &loops[fails_in < 0 ? LOOPS - 1 : fails_in] && fails_in >= 0)
+		return error_set(error, -ENOENT, "loop %d cannot", fails_in);
+	*next = malloc(1);
+	prepared++;
+	return 0;
+}
+
+void __wrap_up_loop_discard(struct up_next *next);
+void __wrap_up_loop_discard(struct up_next *next)
+{
+	prepared -= next != NULL;
+	free(next);
+}
+
+void __wrap_up_loop_switch(struct up_loop *loop, struct up_next *next);
+void __wrap_up_loop_switch(struct up_loop *loop, struct up_next *next)
+{
+	cr_assert_not_null(next);
+	__wrap_up_loop_discard(next);
+	fake(loop)->switched = true;
+	fake(loop)->settled = fake(loop)->last_pushed = false;
+}
+
+bool __wrap_up_loop_has(const struct up_loop *loop, uint16_t number);
+bool __wrap_up_loop_has(const struct up_loop *loop, uint16_t number)
+{
+	return fake(loop)->has == number;
+}
+
+void __wrap_up_loop_last_pushed(struct up_loop *loop);
+void __wrap_up_loop_last_pushed(struct up_loop *loop)
+{
+	cr_expect(workers_left, "a worker may still push requests of the old one");
+	records_lost += records;
+	fake(loop)->last_pushed = true;
+}
+
+bool __wrap_up_loop_is_settled(const struct up_loop *loop);
+bool __wrap_up_loop_is_settled(const struct up_loop *loop)
+{
+	return fake(loop)->settled;
+}
+
+// Whoever gets requests of a configuration must know it.
+void __wrap_dp_policy_swap(struct dp *dp, const struct dp_policy *next);
+void __wrap_dp_policy_swap(struct dp *dp, const struct dp_policy *next)
+{
+	for (unsigned i = 0; i < LOOPS; i++)
+		cr_expect_eq(loops[i].has, next->number, "loop %u does not know it", i);
+	policy = next;
+	workers_left = false;
+	swaps++;
+}
+
+bool __wrap_dp_policy_is_settled(const struct dp *dp);
+bool __wrap_dp_policy_is_settled(const struct dp *dp)
+{
+	return workers_left;
+}
+
+void __wrap_access_drain(struct daemon *daemon);
+void __wrap_access_drain(struct daemon *daemon)
+{
+	cr_expect(workers_left, "a worker may still write records of the old one");
+	records = 0;
+}
+
+void __real_snapshot_free(struct snapshot *snapshot);
+void __wrap_snapshot_free(struct snapshot *snapshot);
+void __wrap_snapshot_free(struct snapshot *snapshot)
+{
+	cr_expect_neq(snapshot, gateway.snapshot, "it is in use");
+	cr_expect(!snapshot || &snapshot->routes.policy != policy, "the workers have it");
+	records_lost += snapshot ? records : 0;
+	freed += snapshot != NULL;
+	__real_snapshot_free(snapshot);
+}
+
+void __wrap_log_line(enum conf_log_level level, const char *format, ...);
+void __wrap_log_line(enum conf_log_level level, const char *format, ...)
+{
+}
+
+void __wrap_ctl_request_end(struct ctl_request *req);
+void __wrap_ctl_request_end(struct ctl_request *req)
+{
+	ends++;
+}
+
+void __wrap_ctl_request_error(
+	struct ctl_request *req, enum ctl_error error, const char *format, ...);
+void __wrap_ctl_request_error(
+	struct ctl_request *req, enum ctl_error error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error_text, sizeof(error_text), format, args);
+	va_end(args);
+	error_code = error;
+	errors++;
+}
+
+void __wrap_ctl_list_line(struct ctl_request *req, const char *line);
+void __wrap_ctl_list_line(struct ctl_request *req, const char *line)
+{
+}
+
+void __wrap_ctl_list_change(
+	struct ctl_request *req, const char *key, const char *change, bool start);
+void __wrap_ctl_list_change(
+	struct ctl_request *req, const char *key, const char *change, bool start)
+{
+	if (told_count < NAMES_MAX)
+		strcpy(told[told_count++], key);
+	start_count += start;
+}
+
+// ---- configurations
+
+// Each key that takes effect at a start only stands in it.
+static const char base[] =
+	"ports: [{name: wan0, tap: dtap0, addresses: [192.0.2.1/24], coap: 5683, kernel: pn-a, "
+	"mtu: 1500}, {name: lan0, memif: /run/a.sock, memif_role: server, "
+	"addresses: [198.51.100.1/24]}]\n"
+	"workers: {cores: [0], share_cpus: no, mode: adaptive, affinity: rss, loops: 3, "
+	"exchanges: 8192, answers: 64MB, huge_pages: auto, isa: auto}\n"
+	"upstreams: {up: {servers: [\"http://10.9.0.2:8080\"], timeout: 3s}}\n"
+	"routes: [{path: /t/*, to: up}, {path: /u, to: \"builtin:echo\"}]\n"
+	"bodies: {memory: 256MB, per_device: 4, keep: 30s, idle: 100s}\n"
+	"devices: {store: /var/lib/a, kek: /etc/a, max: 1024, ack_timeout: 2s}\n"
+	"control: {socket: /run/control.sock, mode: \"0660\", group: root}\n"
+	"metrics: {listen: \"127.0.0.1:9683\", hosts: [gateway.example], server_urls: no}\n"
+	"runtime: /run/a\n"
+	"seccomp: enforce\n"
+	"log: {access: /tmp/a.json, sample: 100%, rate: 1000, level: info}\n";
+
+static const struct {
+	const char *from, *to;
+} changes[] = {
+	{"name: wan0", "name: wan1"},
+	{"tap: dtap0", "tap: dtap1"},
+	{"tap: dtap0", "pci: \"0000:01:00.0\""},
+	{"tap: dtap0", "af_packet: eth0"},
+	{"tap: dtap0, addresses: [192.0.2.1/24], coap: 5683, kernel: pn-a",
+		"af_xdp: eth0, addresses: [192.0.2.1/24], coap: 5683"},
+	{"192.0.2.1/24", "192.0.2.9/24"},
+	{"coap: 5683", "coap: 5684"},
+	{"kernel: pn-a", "kernel: pn-b"},
+	{"mtu: 1500", "mtu: 1400"},
+	{"/run/a.sock", "/run/b.sock"},
+	{"memif_role: server", "memif_role: client"},
+	{"cores: [0]", "cores: [1]"},
+	{"share_cpus: no", "share_cpus: yes"},
+	{"mode: adaptive", "mode: poll"},
+	{"affinity: rss", "affinity: kid"},
+	{"loops: 3", "loops: 2"},
+	{"exchanges: 8192", "exchanges: 4096"},
+	{"answers: 64MB", "answers: 32MB"},
+	{"huge_pages: auto", "huge_pages: no"},
+	{"isa: auto", "isa: ref"},
+	{"memory: 256MB", "memory: 128MB"},
+	{"per_device: 4", "per_device: 5"},
+	{"keep: 30s", "keep: 31s"},
+	{"idle: 100s", "idle: 101s"},
+	{"/var/lib/a", "/var/lib/b"},
+	{"kek: /etc/a", "kek: /etc/b"},
+	{"max: 1024", "max: 2048"},
+	{"ack_timeout: 2s", "ack_timeout: 3s"},
+	{"/run/control.sock", "/run/other.sock"},
+	{"0660", "0600"},
+	{"group: root", "group: daemon"},
+	{"127.0.0.1:9683", "127.0.0.1:9684"},
+	{"gateway.example", "other.example"},
+	{"server_urls: no", "server_urls: yes"},
+	{"runtime: /run/a", "runtime: /run/b"},
+	{"seccomp: enforce", "seccomp: log"},
+	{"access: /tmp/a.json", "access: stderr"},
+	{"sample: 100%", "sample: 50%"},
+	{"rate: 1000", "rate: 999"},
+};
+
+#define CHANGES (sizeof(changes) / sizeof(changes[0]))
+
+static void file_write(const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	cr_assert(file && fputs(text, file) >= 0);
+	fclose(file);
+}
+
+// The file with one piece of it replaced.
+static void file_change(const char *from, const char *to)
+{
+	const char *at = strstr(base, from);
+	char text[TEXT_MAX];
+
+	cr_assert_not_null(at, "%s", from);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - base), base, to, at + strlen(from));
+	file_write(text);
+}
+
+static void set_up(void)
+{
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/postern.yaml", dir);
+	file_write(base);
+	cr_assert_eq(conf_load(path, &gateway.conf, stderr), 0);
+	gateway.slots = up_slots_create(LOOPS);
+	cr_assert_not_null(gateway.slots);
+	const struct snapshot_slots slots = {gateway.slots, &gateway.route_slots};
+
+	cr_assert_eq(snapshot_make(&slots, gateway.conf, 1, &gateway.snapshot), 0);
+	policy = &gateway.snapshot->routes.policy;
+	for (unsigned i = 0; i < LOOPS; i++) {
+		loops[i] = (struct fake_loop){.has = 1, .settled = true};
+		gateway.loop[i] = (struct up_loop *)&loops[i];
+	}
+}
+
+static void tear_down(void)
+{
+	const struct snapshot *last = gateway.snapshot;
+
+	policy = NULL;
+	gateway.snapshot = NULL;
+	if (last->conf != gateway.conf)
+		conf_free(gateway.conf);
+	snapshot_free((struct snapshot *)last);
+	up_slots_free(gateway.slots);
+	route_slots_free(&gateway.route_slots);
+	unlink(path);
+	rmdir(dir);
+	cr_expect_eq(prepared, 0, "what a loop had prepared is lost");
+	cr_expect_eq(records_lost, 0, "access records whose snapshot is gone");
+}
+
+TestSuite(reload, .init = set_up, .fini = tear_down);
+
+// ---- turns
+
+static void begin(void)
+{
+	ends = errors = told_count = start_count = 0;
+	reload_begin(&gateway, REQUEST, false);
+}
+
+static void loops_take(uint16_t number)
+{
+	for (unsigned i = 0; i < LOOPS; i++)
+		loops[i].has = number;
+}
+
+static void loops_settle(void)
+{
+	for (unsigned i = 0; i < LOOPS; i++) {
+		cr_expect(loops[i].last_pushed, "loop %u is not told", i);
+		loops[i].settled = true;
+	}
+}
+
+// A whole reload of what is in the file.
+static void go_on(void)
+{
+	const uint16_t number = (uint16_t)(gateway.snapshot->number + 1);
+
+	begin();
+	cr_assert_eq(errors, 0, "%s", error_text);
+	loops_take(number);
+	cr_expect(reload_turn(&gateway));
+	cr_expect_eq(ends, 1);
+	workers_left = true;
+	cr_expect_not(reload_turn(&gateway));
+	loops_settle();
+	cr_expect_not(reload_turn(&gateway));
+	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE);
+	cr_expect_eq(gateway.snapshot->number, number);
+}
+
+// One after the other, the loops take it; the workers get it when the last one has.
+Test(reload, loops_have_it_before_the_workers)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	begin();
+	for (unsigned i = 0; i < LOOPS; i++) {
+		cr_expect(reload_turn(&gateway), "main comes again soon");
+		cr_expect_eq(swaps, 0);
+		cr_expect_eq(gateway.snapshot->number, 1);
+		cr_expect_eq(ends, 0, "it is said to be used");
+		cr_expect(loops[i].switched);
+		loops[i].has = 2;
+	}
+	cr_expect(reload_turn(&gateway));
+	cr_expect_eq(swaps, 1);
+	cr_expect_eq(policy->number, 2);
+	cr_expect_eq(ends, 1);
+	workers_left = true;
+	reload_turn(&gateway);
+	loops_settle();
+	reload_turn(&gateway);
+}
+
+// Each wait lasts until the last one is there, however many turns main takes meanwhile.
+Test(reload, the_old_one_is_there_until_nobody_has_it)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	begin();
+	loops_take(2);
+	reload_turn(&gateway);
+	records = 7;
+	for (unsigned i = 0; i < 5; i++) {
+		cr_expect(reload_turn(&gateway));
+		cr_expect_eq(records, 7, "before the workers are done no look is the last one");
+	}
+	cr_expect_eq(gateway.reload.before->number, 1);
+	workers_left = true;
+	cr_expect_not(reload_turn(&gateway));
+	cr_expect_eq(records, 0);
+	for (unsigned i = 0; i < LOOPS; i++) {
+		cr_expect_eq(freed, 0);
+		cr_expect_not(reload_turn(&gateway));
+		loops[i].settled = true;
+	}
+	reload_turn(&gateway);
+	cr_expect_eq(freed, 1);
+	cr_expect_null(gateway.reload.before);
+	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE);
+	go_on();
+	cr_expect_eq(freed, 2);
+}
+
+// ---- what is refused
+
+// Answered once, and all is as it was.
+static void expect_refused(enum ctl_error error, const char *words)
+{
+	cr_expect_eq(errors, 1, "%u errors for '%s'", errors, words);
+	cr_expect_eq(ends, 0);
+	cr_expect_eq(error_code, error, "%s", error_text);
+	cr_expect_not_null(strstr(error_text, words), "'%s' is not in '%s'", words, error_text);
+	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE);
+	cr_expect_eq(gateway.snapshot->number, 1);
+	cr_expect_null(gateway.reload.next);
+	cr_expect_null(gateway.reload.before);
+	cr_expect_eq(prepared, 0);
+	cr_expect_eq(swaps, 0);
+	for (unsigned i = 0; i < LOOPS; i++)
+		cr_expect_not(loops[i].switched);
+}
+
+// Whether a key was told, with a place in a list instead of "[]".
+static bool was_told(const char names[][CONF_DIFF_KEY_MAX], unsigned count, const char *key)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = names[i], *at = key;
+
+		while (*name && *name == *at) {
+			name++;
+			if (*at++ == '[')
+				name += strspn(name, "0123456789");
+		}
+		if (!*name && !*at)
+			return true;
+	}
+	return false;
+}
+
+static char seen[NAMES_MAX][CONF_DIFF_KEY_MAX];
+static unsigned seen_count, start_keys;
+
+// All keys of effect "start" at and below this one were seen.
+static void expect_seen(const struct conf_key *key, const char *name, enum conf_effect effect)
+{
+	char below[CONF_DIFF_KEY_MAX];
+
+	if (key->type == CONF_LIST || key->type == CONF_MAP) {
+		snprintf(below, sizeof(below), "%s[]", name);
+		expect_seen(key->item, below, effect);
+	} else if (key->type == CONF_GROUP) {
+		for (const struct conf_key *k = key->keys; k->name; k++) {
+			snprintf(below, sizeof(below), "%s%s%s", name, *name ? "." : "", k->name);
+			expect_seen(k, below, k->effect != CONF_AS_GROUP ? k->effect : effect);
+		}
+	} else if (effect == CONF_AT_START) {
+		start_keys++;
+		cr_expect(was_told(seen, seen_count, name), "%s is not among the changes", name);
+	}
+}
+
+Test(reload, each_key_of_the_start_is_named_and_nothing_changes)
+{
+	for (size_t i = 0; i < CHANGES; i++) {
+		file_change(changes[i].from, changes[i].to);
+		begin();
+		cr_assert_neq(told_count, 0, "%s: %s", changes[i].to, error_text);
+		cr_expect_eq(start_count, told_count, "%s", changes[i].to);
+		expect_refused(CTL_NEEDS_START, told[0]);
+		for (unsigned k = 0; k < told_count && seen_count < NAMES_MAX; k++)
+			strcpy(seen[seen_count++], told[k]);
+	}
+	expect_seen(&conf_schema, "", CONF_AS_GROUP);
+	cr_expect_gt(start_keys, 30);
+	file_change("timeout: 3s", "timeout: 4s");
+	go_on();
+}
+
+// Along with keys that a reload may change.
+Test(reload, one_key_of_the_start_refuses_all)
+{
+	char text[TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s", base);
+	memcpy(strstr(text, "timeout: 3s"), "timeout: 9s", 11);
+	memcpy(strstr(text, "mtu: 1500"), "mtu: 1400", 9);
+	file_write(text);
+	begin();
+	expect_refused(CTL_NEEDS_START, "ports[0].mtu");
+	cr_expect_eq(start_count, 1);
+	cr_expect(was_told(told, told_count, "upstreams.up.timeout"));
+}
+
+Test(reload, a_file_with_mistakes)
+{
+	file_change("timeout: 3s", "timeout: 3 parsecs");
+	begin();
+	expect_refused(CTL_BAD_CONFIG, "has mistakes");
+	file_write("ports: [");
+	begin();
+	expect_refused(CTL_BAD_CONFIG, "has mistakes");
+	file_write("");
+	begin();
+	expect_refused(CTL_BAD_CONFIG, "has mistakes");
+	unlink(path);
+	begin();
+	expect_refused(CTL_BAD_CONFIG, path);
+	file_write(base);
+	go_on();
+}
+
+Test(reload, a_certificate_that_is_not_there)
+{
+	file_change(
+		"\"http://10.9.0.2:8080\"]", "\"https://10.9.0.2\"], tls: {ca: /nowhere/ca.pem}");
+	fails_in = 0; // who reads it
+	begin();
+	expect_refused(CTL_BAD_CONFIG, "");
+	fails_in = -1;
+	file_write(base);
+	go_on();
+}
+
+// Whichever loop it is: what the others prepared is given back, and so is the snapshot.
+Test(reload, a_loop_that_cannot)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	for (fails_in = 0; fails_in < LOOPS; fails_in++) {
+		begin();
+		expect_refused(CTL_BAD_CONFIG, "cannot");
+		cr_expect_eq(freed, (unsigned)fails_in + 1);
+	}
+	fails_in = -1;
+	go_on();
+}
+
+Test(reload, one_while_another_is_under_way)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	begin();
+	const unsigned switched = prepared;
+
+	for (int phase = 0; phase < 3; phase++) {
+		ends = errors = 0;
+		reload_begin(&gateway, REQUEST, false);
+		cr_expect_eq(errors, 1);
+		cr_expect_eq(error_code, CTL_BUSY);
+		cr_expect_eq(prepared, switched);
+		loops_take(2);
+		workers_left = phase >= 1;
+		reload_turn(&gateway);
+	}
+	cr_expect_eq(gateway.reload.phase, RELOAD_SETTLE);
+	loops_settle();
+	reload_turn(&gateway);
+	cr_expect_eq(swaps, 1);
+	go_on();
+}
+
+Test(reload, a_dry_run_changes_nothing)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	reload_begin(&gateway, REQUEST, true);
+	cr_expect_eq(ends, 1);
+	cr_expect(was_told(told, told_count, "upstreams.up.timeout"));
+	cr_expect_eq(prepared, 0);
+	cr_expect_eq(freed, 1);
+	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE);
+	cr_expect_not(loops[0].switched);
+	cr_expect_not(reload_turn(&gateway));
+}
+
+// ---- the log
+
+static enum conf_log_level level;
+static bool json;
+
+void __wrap_log_level_set(enum conf_log_level wanted);
+void __wrap_log_level_set(enum conf_log_level wanted)
+{
+	level = wanted;
+}
+
+void __wrap_log_json_set(bool wanted);
+void __wrap_log_json_set(bool wanted)
+{
+	json = wanted;
+}
+
+Test(reload, the_log_follows_it)
+{
+	file_change("level: info", "level: debug, format: json");
+	go_on();
+	cr_expect_eq(level, CONF_LOG_DEBUG);
+	cr_expect(json);
+	file_write(base);
+	go_on();
+	cr_expect_eq(level, CONF_LOG_INFO);
+	cr_expect_not(json);
+}
+
+// ---- counters
+
+static uint16_t slot_of(const char *pattern)
+{
+	const struct snapshot *snapshot = gateway.snapshot;
+
+	for (size_t i = 0; i < snapshot->conf->route_count; i++)
+		if (!strcmp(snapshot->conf->routes[i].path.text, pattern))
+			return snapshot->routes.route[i].slot;
+	cr_assert_fail("there is no route %s", pattern);
+	return 0;
+}
+
+static uint64_t up_requests(void)
+{
+	return up_slot_stat(up_slot_find(gateway.slots, "up"), UP_STAT_requests);
+}
+
+// What was counted is there after each reload, also of what went and came back.
+Test(reload, counters_outlive_it)
+{
+	struct up_slot *up = up_slot_find(gateway.slots, "up");
+	const uint16_t route = slot_of("/t/*");
+
+	up->loop[0].stat[UP_STAT_requests] = 40;
+	up->loop[LOOPS - 1].stat[UP_STAT_requests] = 2;
+	file_change("timeout: 3s", "timeout: 4s");
+	go_on();
+	cr_expect_eq(up_slot_find(gateway.slots, "up"), up);
+	cr_expect_eq(up_requests(), 42);
+	cr_expect_eq(slot_of("/t/*"), route);
+	file_change("[{path: /t/*, to: up}, ", "[");
+	go_on();
+	file_change("[{path: /t/*, to: up}, ", "[{path: /new, to: up}, {path: /t/*, to: up}, ");
+	go_on();
+	cr_expect_eq(slot_of("/t/*"), route);
+	cr_expect_neq(slot_of("/new"), route);
+	file_change("{up: {servers: [\"http://10.9.0.2:8080\"], timeout: 3s}}\n"
+		    "routes: [{path: /t/*, to: up}, ",
+		"{other: {servers: [\"http://10.9.0.2:8080\"]}}\nroutes: [");
+	go_on();
+	cr_expect_eq(up_requests(), 42);
+	cr_expect_eq(up_slots_gone(gateway.slots, UP_STAT_requests), 42);
+	file_write(base);
+	go_on();
+	cr_expect_eq(up_requests(), 42);
+}
