@@ -2,177 +2,20 @@
 // A reload step by step, with ends of loops, workers and clients of the test's own, wrapped by the
 // linker: what comes before what, and that a reload that is refused leaves nothing behind.
 
-#include "gw/conf/diff.h"
 #include "gw/conf/schema.h"
-#include "gw/daemon/reload.h"
+#include "tests/unit/gw/daemon/reload_bed.h"
 
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LOOPS     3
-#define TEXT_MAX  4096
-#define NAMES_MAX 128
+#define TEXT_MAX 4096
 
-static struct daemon gateway;
 static char dir[] = "/tmp/reload.XXXXXX", path[64];
 static int a_request;
 #define REQUEST ((struct ctl_request *)&a_request)
-
-// ---- the others
-
-// A loop as main sees it.
-static struct fake_loop {
-	uint16_t has; // number of the configuration
-	bool settled;
-	bool last_pushed;
-	bool switched;
-} loops[LOOPS];
-static unsigned prepared; // and neither installed nor discarded
-static int fails_in = -1; // the loop that cannot prepare
-static bool workers_left; // the policy of before
-static unsigned swaps;    // of the workers' policy
-static const struct dp_policy *policy;
-static unsigned records;      // of the access log, in the rings of the workers
-static unsigned records_lost; // that were there when the loops were told, or later
-static unsigned freed;        // snapshots
-static unsigned ends, errors; // answers
-static enum ctl_error error_code;
-static char error_text[512];
-static char told[NAMES_MAX][CONF_DIFF_KEY_MAX]; // keys of the last listing
-static unsigned told_count, start_count;
-
-static struct fake_loop *fake(const struct up_loop *loop)
-{
-	return (struct fake_loop *)(uintptr_t)loop;
-}
-
-int __wrap_up_loop_prepare(struct up_loop *loop, const struct conf *conf, uint16_t number,
-	struct up_next **next, struct error *error);
-int __wrap_up_loop_prepare(struct up_loop *loop, const struct conf *conf, uint16_t number,
-	struct up_next **next, struct error *error)
-{
-	if (fake(loop) == &loops[fails_in < 0 ? LOOPS - 1 : fails_in] && fails_in >= 0)
-		return error_set(error, -ENOENT, "loop %d cannot", fails_in);
-	*next = malloc(1);
-	prepared++;
-	return 0;
-}
-
-void __wrap_up_loop_discard(struct up_next *next);
-void __wrap_up_loop_discard(struct up_next *next)
-{
-	prepared -= next != NULL;
-	free(next);
-}
-
-void __wrap_up_loop_switch(struct up_loop *loop, struct up_next *next);
-void __wrap_up_loop_switch(struct up_loop *loop, struct up_next *next)
-{
-	cr_assert_not_null(next);
-	__wrap_up_loop_discard(next);
-	fake(loop)->switched = true;
-	fake(loop)->settled = fake(loop)->last_pushed = false;
-}
-
-bool __wrap_up_loop_has(const struct up_loop *loop, uint16_t number);
-bool __wrap_up_loop_has(const struct up_loop *loop, uint16_t number)
-{
-	return fake(loop)->has == number;
-}
-
-void __wrap_up_loop_last_pushed(struct up_loop *loop);
-void __wrap_up_loop_last_pushed(struct up_loop *loop)
-{
-	cr_expect(workers_left, "a worker may still push requests of the old one");
-	records_lost += records;
-	fake(loop)->last_pushed = true;
-}
-
-bool __wrap_up_loop_is_settled(const struct up_loop *loop);
-bool __wrap_up_loop_is_settled(const struct up_loop *loop)
-{
-	return fake(loop)->settled;
-}
-
-// Whoever gets requests of a configuration must know it.
-void __wrap_dp_policy_swap(struct dp *dp, const struct dp_policy *next);
-void __wrap_dp_policy_swap(struct dp *dp, const struct dp_policy *next)
-{
-	for (unsigned i = 0; i < LOOPS; i++)
-		cr_expect_eq(loops[i].has, next->number, "loop %u does not know it", i);
-	policy = next;
-	workers_left = false;
-	swaps++;
-}
-
-bool __wrap_dp_policy_is_settled(const struct dp *dp);
-bool __wrap_dp_policy_is_settled(const struct dp *dp)
-{
-	return workers_left;
-}
-
-void __wrap_access_drain(struct daemon *daemon);
-void __wrap_access_drain(struct daemon *daemon)
-{
-	cr_expect(workers_left, "a worker may still write records of the old one");
-	records = 0;
-}
-
-void __real_snapshot_free(struct snapshot *snapshot);
-void __wrap_snapshot_free(struct snapshot *snapshot);
-void __wrap_snapshot_free(struct snapshot *snapshot)
-{
-	cr_expect_neq(snapshot, gateway.snapshot, "it is in use");
-	cr_expect(!snapshot || &snapshot->routes.policy != policy, "the workers have it");
-	records_lost += snapshot ? records : 0;
-	freed += snapshot != NULL;
-	__real_snapshot_free(snapshot);
-}
-
-void __wrap_log_line(enum conf_log_level level, const char *format, ...);
-void __wrap_log_line(enum conf_log_level level, const char *format, ...)
-{
-}
-
-void __wrap_ctl_request_end(struct ctl_request *req);
-void __wrap_ctl_request_end(struct ctl_request *req)
-{
-	ends++;
-}
-
-void __wrap_ctl_request_error(
-	struct ctl_request *req, enum ctl_error error, const char *format, ...);
-void __wrap_ctl_request_error(
-	struct ctl_request *req, enum ctl_error error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error_text, sizeof(error_text), format, args);
-	va_end(args);
-	error_code = error;
-	errors++;
-}
-
-void __wrap_ctl_list_line(struct ctl_request *req, const char *line);
-void __wrap_ctl_list_line(struct ctl_request *req, const char *line)
-{
-}
-
-void __wrap_ctl_list_change(
-	struct ctl_request *req, const char *key, const char *change, bool start);
-void __wrap_ctl_list_change(
-	struct ctl_request *req, const char *key, const char *change, bool start)
-{
-	if (told_count < NAMES_MAX)
-		strcpy(told[told_count++], key);
-	start_count += start;
-}
 
 // ---- configurations
 
@@ -559,31 +402,16 @@ Test(reload, a_dry_run_changes_nothing)
 
 // ---- the log
 
-static enum conf_log_level level;
-static bool json;
-
-void __wrap_log_level_set(enum conf_log_level wanted);
-void __wrap_log_level_set(enum conf_log_level wanted)
-{
-	level = wanted;
-}
-
-void __wrap_log_json_set(bool wanted);
-void __wrap_log_json_set(bool wanted)
-{
-	json = wanted;
-}
-
 Test(reload, the_log_follows_it)
 {
 	file_change("level: info", "level: debug, format: json");
 	go_on();
-	cr_expect_eq(level, CONF_LOG_DEBUG);
-	cr_expect(json);
+	cr_expect_eq(logged_level, CONF_LOG_DEBUG);
+	cr_expect(logged_json);
 	file_write(base);
 	go_on();
-	cr_expect_eq(level, CONF_LOG_INFO);
-	cr_expect_not(json);
+	cr_expect_eq(logged_level, CONF_LOG_INFO);
+	cr_expect_not(logged_json);
 }
 
 // ---- counters
