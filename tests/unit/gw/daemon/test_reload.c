@@ -110,7 +110,8 @@ static void set_up(void)
 	cr_assert_eq(conf_load(path, &gateway.conf, stderr), 0);
 	gateway.slots = up_slots_create(LOOPS);
 	cr_assert_not_null(gateway.slots);
-	const struct snapshot_slots slots = {gateway.slots, &gateway.route_slots};
+	const struct snapshot_slots slots = {
+		gateway.slots, &gateway.route_slots, &gateway.registry.policies};
 
 	cr_assert_eq(snapshot_make(&slots, gateway.conf, 1, &gateway.snapshot), 0);
 	policy = &gateway.snapshot->routes.policy;
@@ -131,6 +132,7 @@ static void tear_down(void)
 	snapshot_free((struct snapshot *)last);
 	up_slots_free(gateway.slots);
 	route_slots_free(&gateway.route_slots);
+	policies_free(&gateway.registry.policies);
 	unlink(path);
 	rmdir(dir);
 	cr_expect_eq(prepared, 0, "what a loop had prepared is lost");
