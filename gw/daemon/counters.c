@@ -8,6 +8,7 @@
 #include "gw/daemon/counters_route.h"
 #include "gw/daemon/counters_upstream.h"
 #include "gw/daemon/workers.h"
+#include "gw/http/resolve.h"
 #include "gw/os/log.h"
 
 #include <rte_common.h>
@@ -242,6 +243,16 @@ static uint64_t web_clients(const struct daemon *daemon)
 	return web_stats(daemon).clients;
 }
 
+static uint64_t name_lookups(const struct daemon *daemon)
+{
+	return http_resolve_done();
+}
+
+static uint64_t name_lookups_unanswered(const struct daemon *daemon)
+{
+	return http_resolve_unanswered();
+}
+
 static const struct own_row of_logs[] = {
 	{"log_written", "lines of the log", UNIT_COUNT, false, lines_written, NULL},
 	{"log_lost", "lines of the log that nobody took in time", UNIT_COUNT, false, lines_lost,
@@ -261,6 +272,9 @@ static const struct own_row of_logs[] = {
 		UNIT_COUNT, false, web_cut, NULL},
 	{"web_clients", "connections to the listener of metrics", UNIT_COUNT, true, web_clients,
 		NULL},
+	{"name_lookups", "look-ups of servers' names", UNIT_COUNT, false, name_lookups, NULL},
+	{"name_lookups_unanswered", "of these, those that no name server answered", UNIT_COUNT,
+		false, name_lookups_unanswered, NULL},
 };
 
 static size_t log_rows(const struct counters *at)
@@ -364,6 +378,16 @@ static uint64_t alarms(const struct daemon *daemon)
 	return daemon->alarm_count;
 }
 
+static uint64_t store_failing(const struct daemon *daemon)
+{
+	return daemon->disk.failing;
+}
+
+static uint64_t clock_steps(const struct daemon *daemon)
+{
+	return daemon->trouble.clock_steps;
+}
+
 static uint64_t busy(const struct daemon *daemon)
 {
 	uint64_t sum = 0;
@@ -391,6 +415,10 @@ static const struct own_row of_states[] = {
 	{"answers_kept",
 		"how long an answer is kept for copies at the present rate, 262143 at most",
 		UNIT_MS, true, answers_kept, answers_kept_of},
+	{"store_failing", "1 while the store cannot be written", UNIT_COUNT, true, store_failing,
+		NULL},
+	{"clock_steps", "times that the clock was set by a second or more", UNIT_COUNT, false,
+		clock_steps, NULL},
 	{"alarms", "alarms that `posternctl status` shows", UNIT_COUNT, true, alarms, NULL},
 	{"busy", "microseconds that workers spent on packets, in all", UNIT_US, false, busy,
 		workers_busy_us},

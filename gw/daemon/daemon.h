@@ -20,7 +20,8 @@
 
 #include <signal.h>
 
-#define DAEMON_ALARMS_MAX 16
+#define DAEMON_ALARMS_MAX 24
+#define DAEMON_TROUBLES   4
 
 // A port and the kernel TAP beside it. ports.c fills it.
 struct daemon_port {
@@ -58,6 +59,16 @@ struct daemon_disk {
 	uint64_t recoveries; // times that a write succeeded after one that failed
 	uint64_t probe_ms;   // CLOCK_MONOTONIC: when to probe next
 	struct store_probe_job probe;
+};
+
+// Written by trouble.c. Times are CLOCK_MONOTONIC.
+struct daemon_trouble {
+	uint64_t look_ms;                  // when to look next
+	uint64_t count[DAEMON_TROUBLES];   // of each kind, as seen last ...
+	uint64_t rose_ms[DAEMON_TROUBLES]; // ... and when that last differed
+	bool clock_known;
+	int64_t clock_ahead_ms; // the time of day, of that since the machine's start
+	uint64_t clock_steps;   // times that the clock was set
 };
 
 // reload.c: a configuration that is taking the place of another.
@@ -119,6 +130,7 @@ struct daemon {
 	struct daemon_disk disk;
 	struct doubt *doubts; // doubts.c: the first one is with the store, if ..
 	bool doubts_busy;
+	struct daemon_trouble trouble;
 	struct daemon_drain drain;
 	uint64_t resync_waiting; // alarm.c: devices that recover by a floor and wait for a resync
 	const char *alarm[DAEMON_ALARMS_MAX]; // alarm.c: sentences for `posternctl status`

@@ -17,6 +17,7 @@
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
 #include "gw/daemon/trace.h"
+#include "gw/daemon/trouble.h"
 #include "gw/daemon/upstreams.h"
 #include "gw/daemon/workers.h"
 #include "gw/os/log.h"
@@ -107,6 +108,7 @@ void daemon_run(struct daemon *daemon)
 		disk_turn(daemon);
 		doubts_turn(daemon);
 		link_turn(daemon);
+		trouble_turn(daemon);
 		reloading = reload_turn(daemon);
 		upstreams_turn(daemon);
 		workers_turn(daemon);

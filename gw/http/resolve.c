@@ -40,6 +40,7 @@ static struct {
 	pthread_cond_t wake;
 	unsigned threads;
 	STAILQ_HEAD(, http_resolve) waiting;
+	uint64_t done, unanswered; // look-ups; atomic
 } pool = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
@@ -123,6 +124,9 @@ static void look_up(struct http_resolve *r)
 	uint64_t one = 1;
 
 	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list), r->fd);
+	__atomic_add_fetch(&pool.done, 1, __ATOMIC_RELAXED);
+	if (r->rc == -EAGAIN)
+		__atomic_add_fetch(&pool.unanswered, 1, __ATOMIC_RELAXED);
 	if (r->rc)
 		list = NULL;
 	for (const struct addrinfo *at = list; at && r->addresses.count < HTTP_ADDRESSES_MAX;
@@ -251,4 +255,14 @@ int http_resolve_take(const struct http_resolve *r, struct http_addresses *addre
 void http_resolve_end(struct http_resolve *r)
 {
 	let_go(r);
+}
+
+uint64_t http_resolve_done(void)
+{
+	return __atomic_load_n(&pool.done, __ATOMIC_RELAXED);
+}
+
+uint64_t http_resolve_unanswered(void)
+{
+	return __atomic_load_n(&pool.unanswered, __ATOMIC_RELAXED);
 }

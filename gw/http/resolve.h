@@ -45,4 +45,9 @@ int http_resolve_take(const struct http_resolve *resolve, struct http_addresses 
 // Ends a look-up, done or not.
 void http_resolve_end(struct http_resolve *resolve);
 
+// Any thread: how many look-ups have ended since the start, and how many of these without an answer
+// of a name server.
+uint64_t http_resolve_done(void);
+uint64_t http_resolve_unanswered(void);
+
 #endif
