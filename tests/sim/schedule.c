@@ -106,9 +106,8 @@ static void begin_life(void)
 
 static void device_event(void)
 {
-	unsigned device = sim_rnd(DEVICES);
-
-	device_turn(device, true);
+	for (unsigned n = 1 + sim_rnd(3); n; n--)
+		device_turn(sim_rnd(DEVICES), true);
 }
 
 static void devices_due(void)
@@ -138,12 +137,28 @@ static void thread_event(void)
 	thread_turn();
 }
 
+// To when the next device sends its request again, or gives up.
+static void pass_until_devices(void)
+{
+	uint64_t next = sim.ms + 3000;
+
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (device_due_ms(i) < next)
+			next = device_due_ms(i);
+	if (next > sim.ms)
+		sim_pass(next - sim.ms);
+}
+
 static void time_event(void)
 {
 	uint64_t chance = sim_rnd(64);
 
-	if (chance < 40)
+	if (chance < 16)
 		pass_until_due(50);
+	else if (chance < 28)
+		sim_pass(sim_rnd(60));
+	else if (chance < 52)
+		pass_until_devices();
 	else if (chance < 60)
 		pass_until_due(3000);
 	else if (chance < 63)
@@ -152,19 +167,31 @@ static void time_event(void)
 		sim_pass(sim_rnd(130000));
 }
 
+// The usual course of things, a little further.
+static void course_event(void)
+{
+	sim_pass(sim_rnd(25));
+	both_workers();
+	thread_turn();
+	thread_turn();
+	devices_due();
+}
+
 static void stranger_event(void)
 {
-	if (sim_rnd(4))
-		stranger_replays();
-	else
+	if (sim_once_in(8))
 		stranger_sends_junk();
+	else
+		for (unsigned n = 1 + sim_rnd(3); n; n--)
+			stranger_replays();
 }
 
 static void (*const usual[])(void) = {device_event, device_event, device_event, device_event,
 	devices_due, devices_due, devices_due, worker_event, worker_event, both_workers,
 	both_workers, both_workers, both_workers, both_workers, thread_event, thread_event,
 	thread_event, thread_event, time_event, time_event, time_event, time_event, backend_event,
-	backend_event, backend_event, stranger_event, stranger_event};
+	backend_event, backend_event, stranger_event, stranger_event, course_event, course_event,
+	course_event, course_event, course_event, course_event};
 
 static void event(void)
 {
