@@ -40,6 +40,16 @@ static void *looked_up(void *map, const void *key)
 	return NULL;
 }
 
+static long loaded(struct xdp_md *ctx, __u32 offset, void *to, __u32 len)
+{
+	const size_t all = ctx->data_end - ctx->data;
+
+	if (offset > all || len > all - offset)
+		return -1;
+	memcpy(to, (const __u8 *)(uintptr_t)ctx->data + offset, len);
+	return 0;
+}
+
 bool steer_takes(const uint8_t *packet, size_t len)
 {
 	struct xdp_md ctx = {
@@ -51,6 +61,7 @@ bool steer_takes(const uint8_t *packet, size_t len)
 
 	bpf_redirect_map = (void *)redirected;
 	bpf_map_lookup_elem = looked_up;
+	bpf_xdp_load_bytes = loaded;
 	verdict = postern_steer(&ctx);
 	if (verdict != XDP_PASS && verdict != XDP_REDIRECT)
 		abort();

@@ -14,6 +14,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define ROUTER_ALERT "94040000"
+#define ALERTS_10                                                                                  \
+	ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT \
+		ROUTER_ALERT ROUTER_ALERT ROUTER_ALERT
 #define TAGS(...) ((const uint16_t[]){__VA_ARGS__, 0})
 
 // net_af_xdp loads it from a path and looks for a map of this name.
@@ -58,7 +62,8 @@ static const struct {
 } cases[] = {
 	{"IPv4", {.family = 4}, true},
 	{"IPv6", {.family = 6}, true},
-	{"IPv4 with options", {.headers = "94040000"}, true},
+	{"IPv4 with options", {.headers = ROUTER_ALERT}, true},
+	{"IPv4 with all options that fit", {.headers = ALERTS_10}, true},
 	{"VLAN, IPv4", {.vlan = TAGS(5)}, true},
 	{"VLAN, IPv6", {.family = 6, .vlan = TAGS(5)}, true},
 	{"two VLAN tags", {.vlan = TAGS(5, 6)}, false},
@@ -89,6 +94,12 @@ Test(xdp, takes_coap_and_nothing_else)
 		cr_expect_eq(steer_takes(low, p.len), cases[i].taken, "%s", cases[i].what);
 		for (size_t len = 0; len < p.payload; len++)
 			cr_expect_not(steer_takes(low, len), "%s, cut", cases[i].what);
+		if (cases[i].spec.family == 6)
+			continue;
+		memcpy(low, p.bytes, p.len);
+		memset(low + p.udp + 2, 0, 2);
+		low[p.ip] = 0x44;
+		cr_expect_not(steer_takes(low, p.len), "%s, a header of 16 bytes", cases[i].what);
 	}
 	munmap(low, PACKET_MAX);
 }
