@@ -3,32 +3,10 @@
 # Its caller has set B (build/gw) and LOAD (postern-load).
 # shellcheck shell=bash
 
+. "${BASH_SOURCE[0]%/*}/nics.sh"
 D=/run/postern # what the daemon has
 umask 077
 mkdir -p $D
-
-# bind PCI-ADDRESS DRIVER
-bind() {
-	local device=/sys/bus/pci/devices/$1
-
-	[ ! -e "$device/driver" ] || echo "$1" >"$device/driver/unbind"
-	echo "$2" >"$device/driver_override"
-	echo "$1" >/sys/bus/pci/drivers_probe
-}
-
-# peer HUB: the hub's other NIC becomes pHUB in the namespace devHUB.
-peer() {
-	local netdev
-
-	ip netns add "dev$1"
-	for netdev in /sys/class/net/*; do
-		[ "$(cat "$netdev/address")" != "52:54:00:00:0$1:02" ] || break
-	done
-	ip link set "${netdev##*/}" netns "dev$1" name "p$1"
-	ip -n "dev$1" link set "p$1" up
-	ip -n "dev$1" addr add 192.0.2.2/24 dev "p$1"
-	ip -n "dev$1" addr add 2001:db8::2/64 dev "p$1" nodad
-}
 
 # conf PCI-ADDRESS MORE-OF-THE-PORT WORKERS
 conf() {

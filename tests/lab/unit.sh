@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The guest's side of tests/lab/run, sourced by each command that the host gives to tests/lab/agent:
+# what an operator and a device do. postern is the package's, started by systemd.
+# shellcheck shell=bash
+
+. /run/share/nics.sh
+D=/var/lib/lab # the operator's files, and the devices'
+C=/etc/postern/postern.yaml
+export SYSTEMD_COLORS=0 SYSTEMD_PAGER='' LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+P=120 # seconds for what should come at once: software emulation on a busy machine is slow
+mkdir -p $D/www
+
+# --- the gateway
+
+# conf PORT [WORKERS [ROUTE-OR-MORE]]: the configuration.
+conf() {
+	cat >$C <<-END
+		ports:
+		  - {name: wan0, $1, addresses: [192.0.2.1/24, "2001:db8::1/64"]}
+		workers: {${2:-}}
+		upstreams: {web: {servers: ["http://127.0.0.1:8080"], timeout: 20s}}
+		routes:
+		  - {path: /echo, to: "builtin:echo"}
+		  - {path: /*, to: web}
+		${3:-}
+	END
+}
+
+# unit COMMAND: start, stop, restart or reload; what the journal says if it fails.
+unit() {
+	systemctl reset-failed postern 2>/dev/null
+	systemctl "$1" postern && return
+	journalctl -u postern -n 25 -o cat
+	return 1
+}
+
+shown() { systemctl show -p "$1" --value postern; }
+daemon() { shown MainPID; }
+
+# noted: from here on said looks.
+noted() {
+	sync
+	journalctl -q --sync
+	journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' >$D/cursor
+}
+
+# log_now: what the daemon, and systemd of it, said since noted.
+# shellcheck disable=SC2120 # what run gives it
+log_now() { journalctl -q -u postern --after-cursor="$(cat $D/cursor)" -o cat "$@"; }
+
+# said PATTERN [SECONDS]: waits until the journal has it.
+said() {
+	for ((i = 0; i < ${2:-$P} * 5; i++)); do
+		! log_now | grep -E -e "$1" || return 0
+		sleep 0.2
+	done
+	log_now | tail -n 20
+	return 1
+}
+
+# until SECONDS COMMAND...
+until_true() {
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+is_active() { [ "$(shown ActiveState)" = active ]; }
+active_but_not() { is_active && [ "$(daemon)" != "$1" ] && [ "$(daemon)" != 0 ]; }
+counter() { posternctl --json stats --all | jq -r --arg name "$1" '.[] | select(.name == $name) | .total'; }
+
+# privileges: the daemon's threads have none, and live under filters; its file system is read-only but
+# for its own, without homes, with a /tmp of its own.
+privileges() {
+	local pid
+
+	pid=$(daemon)
+	awk '/^Cap(Inh|Prm|Eff|Amb):/ && $2 !~ /^0+$/ || /^NoNewPrivs:/ && $2 != 1 || /^Seccomp:/ && $2 != 2 ||
+		/^Uid:/ && ($2 == 0 || $3 == 0) { print FILENAME ": " $0 }' /proc/"$pid"/task/*/status >$D/outside
+	touch /tmp/of-the-system
+	nsenter -t "$pid" -m sh -c '
+		for file in /etc/x /usr/x /boot/x /var/lib/x /sys/kernel/x; do
+			! touch $file 2>/dev/null || echo "$file can be written"
+		done
+		for home in /home /root; do ls -A $home; done
+		ls /tmp/of-the-system 2>/dev/null' >>$D/outside 2>&1
+	cat $D/outside
+	[ ! -s $D/outside ] && echo "$(ls /proc/"$pid"/task | wc -l) threads without any"
+}
+
+# --- the devices
+
+# keys: those of a device of its own for this run, added as one that was never used.
+keys() {
+	local secret
+
+	secret=$(openssl rand -hex 16)
+	(
+		umask 077
+		echo "{\"device_id\": \"0a\", \"gateway_id\": \"01\", \"master_secret\": \"$secret\"}" >$D/d.json
+		echo "{\"name\": \"pump\", \"never_used\": true, $(cut -c2- $D/d.json)" >$D/d-gateway.json
+	)
+	posternctl device add $D/d-gateway.json
+}
+
+# fleet NAME COUNT FIRST-ID: keys of many, imported.
+fleet() {
+	rm -f $D/"$1".csv*
+	postern-load --make-devices "$2" --first-id "$3" $D/"$1".csv && sed -i "s/load-/$1-/" $D/"$1".csv &&
+		posternctl device import $D/"$1".csv
+}
+
+# coap NAMESPACE METHOD URI-WITHOUT-SCHEME [OPTION...]
+coap() { ip netns exec "$1" postern-coap "$2" "coap://$3" -c $D/d.json -q -t 60 "${@:4}"; }
+
+# load NAMESPACE FLEET REQUESTS [OPTION...]: says how many were lost.
+load() {
+	ip netns exec "$1" postern-load -k $D/"$2".csv -q -w 8 --requests "$3" "${@:4}" coap://192.0.2.1/echo
+}
+
+# loading NAMESPACE FLEET SECONDS RATE [OPTION...]: in the background; loaded waits for its end and prints
+# what became of it.
+loading() {
+	rm -f $D/load.out
+	setsid ip netns exec "$1" postern-load -k $D/"$2".csv -q --json -t "$3" -r "$4" "${@:5}" \
+		coap://192.0.2.1/echo >$D/load.part 2>&1 </dev/null &&
+		mv $D/load.part $D/load.out || mv $D/load.part $D/load.out &
+}
+
+loaded() {
+	until_true $P test -e $D/load.out
+	jq -r '"\(.sent) sent, \(.answered) answered, \(.lost) lost, \(.challenges) challenges, \(.failed) failed"' $D/load.out ||
+		cat $D/load.out
+}
+
+backend_start() {
+	echo hello >$D/www/greeting
+	(
+		cd $D || exit
+		exec setsid python3 /run/share/backend --listen 127.0.0.1:8080 --log $D/backend.log </dev/null >/dev/null 2>&1
+	) >/dev/null 2>&1 &
+	until_true $P curl -s http://127.0.0.1:8080/
+}
+
+# tap_to NAMESPACE: the kernel's end of the TAP port goes there.
+tap_to() {
+	[ -e /run/netns/"$1" ] || ip netns add "$1"
+	ip link set dtap0 netns "$1" && devices_side "$1" dtap0
+}
+
+# --- captures, for tests/crash/check
+
+# mark WORDS: a datagram on the loopback of the devices' namespace, in line with what is captured.
+mark() { ip netns exec "$1" bash -c 'echo "$*" >/dev/udp/127.0.0.1/9' - "${@:2}"; }
+
+capture_start() {
+	setsid ip netns exec "$1" tcpdump -i any -U -B 65536 -Z root -w $D/devices.pcap udp </dev/null >$D/tcpdump.log 2>&1 &
+	until_true $P grep -q 'listening on' $D/tcpdump.log
+}
+
+captured_all() { tail -c 4 $D/devices.pcap | grep -qa '^end$'; }
+
+capture_end() {
+	mark "$1" end
+	until_true $P captured_all
+	pkill -TERM -x tcpdump
+	until_true $P grep -q 'dropped by kernel' $D/tcpdump.log
+	cp $D/devices.pcap $D/fleet.csv /run/share/
+	grep 'dropped by kernel' $D/tcpdump.log
+}
+
+# --- a thread that is held, as a debugger does
+
+# held NAME: until let_go or the daemon's end.
+held() {
+	rm -f $D/hold
+	mkfifo $D/hold
+	setsid python3 /run/share/hold_thread "$(daemon)" "$1" <$D/hold >$D/held 2>&1 &
+	exec 8>$D/hold
+	until_true $P grep -q held $D/held || cat $D/held
+}
+
+# stuck THREAD NAME: held until systemd ends the daemon; the journal names it in time, and it is started
+# again. Prints the seconds of both.
+stuck() {
+	local pid begin named
+
+	pid=$(daemon)
+	noted
+	systemctl reset-failed postern
+	held "$1"
+	begin=$SECONDS
+	[ -z "${3:-}" ] || (setsid bash -c ". /run/share/unit.sh; $3" >/dev/null 2>&1 </dev/null &)
+	said "$2 is stuck: it has work" 20 || return
+	named=$((SECONDS - begin))
+	said 'Watchdog timeout' $P || return
+	until_true $P active_but_not "$pid" || return
+	exec 8>&-
+	echo "named after $named s, served after $((SECONDS - begin)) s"
+	[ $named -le 12 ]
+}
