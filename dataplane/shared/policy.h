@@ -34,6 +34,9 @@ struct dp_route {
 	uint16_t slot;       // where it is counted (route_stats.h)
 	uint32_t timeout_ms; // from the receipt of the request to 5.04
 	uint32_t fresh_ms;   // age of the Echo that a request needs (RFC 9175); 0: it needs none
+	const uint16_t *formats; // Content-Formats that payloads may have
+	uint16_t format_count;   // 0: any
+	const char *formats_say; // the diagnostic of 4.15
 };
 
 struct dp_route_index;

@@ -365,6 +365,22 @@ static bool needs_blocks(const struct request_options *options, const struct dp_
 		body->payload_len > coap_block_size(options->szx);
 }
 
+// Whether it has a payload of a Content-Format that the route does not take. Those of GET and
+// DELETE are ignored.
+static bool is_of_other_format(const struct dp_inner *inner, const struct dp_route *route)
+{
+	const struct request_options *options = &inner->options;
+
+	if (inner->code == COAP_GET || inner->code == COAP_DELETE)
+		return false;
+	if (!options->has_content_format)
+		return inner->body.payload;
+	for (unsigned i = 0; i < route->format_count; i++)
+		if (route->formats[i] == options->content_format)
+			return false;
+	return true;
+}
+
 // Whether it begins something: not a copy of what was answered, and no further block of a body.
 static bool begins(const struct pkt_vec *vec, unsigned slot, const struct dp_inner *inner)
 {
@@ -417,6 +433,11 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		answer_error(w, vec, slot, &inner->options, COAP_SERVICE_UNAVAILABLE,
 			retry_after(w, drain_s), NULL);
 		return COAP_SERVICE_UNAVAILABLE;
+	}
+	if (unlikely(route->format_count) && is_of_other_format(inner, route)) {
+		answer_error(w, vec, slot, &inner->options, COAP_UNSUPPORTED_CONTENT_FORMAT, 0,
+			route->formats_say);
+		return COAP_UNSUPPORTED_CONTENT_FORMAT;
 	}
 	if (route->low_priority && w->overload.rung >= DP_RUNG_LOW) {
 		dp_stat_add(&w->stats, DP_STAT_overload_refused, !vec->again[slot]);

@@ -353,6 +353,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"strip", &route->strip},
 		{"prefix", &route->prefix},
 		{"headers", &route->headers},
+		{"status", &route->statuses},
 		{"batch", &route->batch.line},
 	};
 
@@ -403,6 +404,37 @@ static void batch_check(const struct conf *conf, size_t r, struct conf_mistakes 
 			r, route->timeout_ms / 2);
 }
 
+static void formats_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+
+	if (route->format_count && !(route->methods & ~(1 << COAP_GET | 1 << COAP_DELETE)))
+		conf_mistake(m, conf_mark_of(conf, &route->formats),
+			"routes[%zu].content_formats: has no use, since no method of the route has "
+			"a payload",
+			r);
+	for (size_t i = 0; i < route->format_count && !m->count; i++) // what is no number is 0
+		for (size_t k = 0; k < i; k++)
+			if (route->formats[i] == route->formats[k])
+				conf_mistake(m, conf_mark_of(conf, &route->formats[i]),
+					"routes[%zu].content_formats: %u is in the list twice", r,
+					route->formats[i]);
+}
+
+// "404: 4.00", whose words have their forms.
+static void statuses_read(struct conf_route *route)
+{
+	for (size_t i = 0; i < route->status_count; i++) {
+		struct conf_status *status = &route->statuses[i];
+
+		if (!status->name || !status->text)
+			continue; // a mistake
+		status->status = (uint16_t)strtoul(status->name, NULL, 10);
+		status->code = COAP_CODE(status->text[0] - '0',
+			10 * (status->text[2] - '0') + status->text[3] - '0');
+	}
+}
+
 static uint64_t id_add(uint64_t id, const void *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -434,6 +466,8 @@ static void routes_check(struct conf *conf, struct conf_mistakes *m)
 		snprintf(owner, sizeof(owner), "routes[%zu]", r);
 		conf_headers_check(conf, owner, route->headers, route->header_count, m);
 		batch_check(conf, r, m);
+		formats_check(conf, r, m);
+		statuses_read(route);
 		shadow_check(conf, r, m);
 		if (route->path.text && route->strip > route->path.count)
 			conf_mistake(m, conf_mark_of(conf, &route->strip),

@@ -31,6 +31,8 @@
 #define CONF_SERVERS_MAX   64 // of an upstream
 #define CONF_ROUTES_MAX    4096
 #define CONF_SEGMENTS_MAX  32 // of a path pattern
+#define CONF_FORMATS_MAX   16 // of a route
+#define CONF_STATUSES_MAX  32 // of a route
 #define CONF_POLICIES_MAX  256
 #define CONF_PERMITS_MAX   64 // of a policy
 #define CONF_HEADERS_MAX   8  // of an upstream or a route
@@ -211,6 +213,15 @@ struct conf_batch {
 	unsigned line; // 0: no batch map in the file
 };
 
+// What an HTTP status is for the devices of a route, instead of what it is for others.
+struct conf_status {
+	char *name; // of the status: "404"
+	char *text; // of the code: "4.00"
+	uint16_t status;
+	uint8_t code; // CoAP's
+	unsigned line;
+};
+
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
 	struct conf_pattern path;
@@ -230,6 +241,10 @@ struct conf_route {
 	char *prefix;                      // put in front then: "" or "/v1", no slash at the end
 	struct conf_header *headers;       // of its requests, before those of the upstream
 	size_t header_count;
+	uint16_t *formats; // Content-Formats of payloads; none: any
+	size_t format_count;
+	struct conf_status *statuses;
+	size_t status_count;
 	struct conf_batch batch;
 	// Made of what says which requests it takes and where they go: the same in another
 	// configuration if that is.

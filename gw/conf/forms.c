@@ -71,6 +71,26 @@ static bool group_fits(const char *text)
 	return made_of(text, lower, upper, "0123456789_.-") && *text != '-';
 }
 
+// 304 answers a request with ETags, and has no code of its own.
+static bool status_fits(const char *text)
+{
+	return strchr("345", text[0]) && strlen(text) == 3 && made_of(text, digits, "", "") &&
+		strcmp(text, "304") != 0;
+}
+
+// An error: a device sees success only where a backend said so.
+static bool code_fits(const char *text)
+{
+	static const char *const codes[] = {"4.00", "4.01", "4.02", "4.03", "4.04", "4.05", "4.06",
+		"4.08", "4.09", "4.12", "4.13", "4.15", "4.22", "4.29", "5.00", "5.01", "5.02",
+		"5.03", "5.04", "5.05", "5.08"};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!strcmp(text, codes[i]))
+			return true;
+	return false;
+}
+
 static bool isa_fits(const char *text)
 {
 	return made_of(text, lower, digits, "_-");
@@ -109,6 +129,9 @@ const struct conf_form conf_check_path_form = {
 const struct conf_form conf_upstream_name_form = {upstream_name_fits,
 	"a name of letters, digits, _, . and - (those with builtin:, none and gone are there "
 	"already)"};
+const struct conf_form conf_status_form = {status_fits, "an HTTP status, 300 to 599 but 304"};
+const struct conf_form conf_code_form = {
+	code_fits, "the code of an error of CoAP such as 4.04 or 5.03"};
 const struct conf_form conf_policy_name_form = {
 	group_fits, "a name of letters, digits, _, . and - that does not begin with -"};
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};

@@ -4,7 +4,6 @@
 
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
-#include "gw/conf/headers.h"
 #include "gw/conf/schema_parts.h"
 
 #define NETDEV_MAX 15 // bytes of a netdev's name
@@ -431,5 +430,6 @@ static const struct conf_key file_keys[] = {
 const struct conf_key conf_schema = {
 	.type = CONF_GROUP, .size = sizeof(struct conf), .keys = file_keys};
 
+_Static_assert(offsetof(struct conf_status, name) == 0, "a map's struct begins with its key");
 _Static_assert(offsetof(struct conf_policy, name) == 0, "a map's struct begins with its key");
 _Static_assert(offsetof(struct conf_upstream, name) == 0, "a map's struct begins with its key");

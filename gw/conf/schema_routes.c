@@ -80,6 +80,28 @@ static const struct conf_key method_item = {
 	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
 };
 
+static const struct conf_key format_item = {
+	.type = CONF_INT, .size = sizeof(uint16_t), .min = 0, .max = 65535,
+};
+
+static const struct conf_key status_name = {
+	.type = CONF_STRING, FIELD(conf_status, name), .min = 3, .max = 3,
+	.form = &conf_status_form,
+};
+
+static const struct conf_key status_keys[] = {
+	{
+		.name = "code", .type = CONF_STRING, FIELD(conf_status, text), .required = true,
+		.min = 4, .max = 4, .form = &conf_code_form, .sample = "4.00",
+		.help = "Code of CoAP; it may also stand in place of this map.",
+	},
+	{.name = NULL},
+};
+
+static const struct conf_key status_item = {
+	.type = CONF_GROUP, ITEM(conf_status), .keys = status_keys, .word = "code",
+};
+
 const struct conf_key conf_route_keys[] = {
 	{
 		.name = "path", .type = CONF_PATTERN, FIELD(conf_route, path), .required = true,
@@ -90,6 +112,11 @@ const struct conf_key conf_route_keys[] = {
 		.min = 1, .max = CONF_METHOD_COUNT,
 		.sample = "[POST, PUT]",
 		.help = "Methods of the requests, by default all.",
+	}, {
+		.name = "content_formats", .type = CONF_LIST,
+		ITEMS(conf_route, formats, format_count), .item = &format_item,
+		.min = 1, .max = CONF_FORMATS_MAX, .sample = "[60, 112]",
+		.help = "Content-Formats that payloads may have, by their numbers, by default any; others get 4.15.",
 	}, {
 		.name = "to", .type = CONF_STRING, FIELD(conf_route, to), .required = true,
 		.min = 1, .max = 63, .sample = "telemetry",
@@ -138,6 +165,11 @@ const struct conf_key conf_route_keys[] = {
 		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &conf_header_name, .item = &conf_header_item,
 		.sample = "{X-Site: \"plant 7\"}",
 		.help = "Headers of its requests, beside and before those of its upstream.",
+	}, {
+		.name = "status", .type = CONF_MAP, ITEMS(conf_route, statuses, status_count),
+		.min = 1, .max = CONF_STATUSES_MAX, .map_key = &status_name, .item = &status_item,
+		.sample = "{404: 4.00, 418: 4.03}",
+		.help = "Codes for HTTP statuses from 300 on, instead of those in docs/http.md.",
 	}, {
 		.name = "batch", .type = CONF_GROUP, FIELD(conf_route, batch), .keys = batch_keys,
 		.line_offset = offsetof(struct conf_batch, line),

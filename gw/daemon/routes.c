@@ -5,6 +5,7 @@
 #include "dataplane/shared/bucket.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,16 +38,39 @@ static const struct dp_segment *segments_make(
 	return first;
 }
 
+// Writes which Content-Formats a route takes, as a diagnostic.
+static const char *formats_say(const struct conf_route *route, char say[ROUTES_SAY_MAX])
+{
+	int len = snprintf(say, ROUTES_SAY_MAX, "Content-Format ");
+
+	for (size_t i = 0; i < route->format_count; i++)
+		len += snprintf(say + len, ROUTES_SAY_MAX - len, "%s%u",
+			!i                                    ? ""
+				: i + 1 < route->format_count ? ", "
+							      : " or ",
+			route->formats[i]);
+	snprintf(say + len, ROUTES_SAY_MAX - len, " only");
+	return say;
+}
+
+_Static_assert(
+	sizeof("Content-Format  or  only") + CONF_FORMATS_MAX * sizeof("65535,") <= ROUTES_SAY_MAX,
+	"all formats of a route fit");
+
 static int index_make(struct routes *routes, const struct conf *conf, struct route_slots *slots)
 {
-	size_t segments = 0;
+	size_t segments = 0, saying = 0;
 
-	for (size_t i = 0; i < conf->route_count; i++)
+	for (size_t i = 0; i < conf->route_count; i++) {
 		segments += conf->routes[i].path.count;
+		saying += conf->routes[i].format_count > 0;
+	}
+	routes->say = calloc(saying + 1, sizeof(*routes->say));
 	routes->route = calloc(conf->route_count + 1, sizeof(*routes->route));
 	routes->segment = calloc(segments + 1, sizeof(*routes->segment));
-	if (!routes->route || !routes->segment)
+	if (!routes->route || !routes->segment || !routes->say)
 		return -ENOMEM;
+	saying = 0;
 	struct dp_segment *next = routes->segment;
 
 	for (size_t i = 0; i < conf->route_count; i++) {
@@ -62,7 +86,11 @@ static int index_make(struct routes *routes, const struct conf *conf, struct rou
 			.fresh_ms = from->fresh_ms,
 			.low_priority = from->priority == CONF_PRIORITY_LOW,
 			.slot = route_slots_get(slots, from->path.text),
+			.formats = from->formats,
+			.format_count = from->format_count,
 		};
+		if (from->format_count)
+			routes->route[i].formats_say = formats_say(from, routes->say[saying++]);
 	}
 	routes->index = dp_route_index_create(routes->route, conf->route_count);
 	return routes->index ? 0 : -ENOMEM;
@@ -165,5 +193,6 @@ void routes_free(struct routes *routes)
 	dp_route_index_free(routes->index);
 	free(routes->route);
 	free(routes->segment);
+	free(routes->say);
 	*routes = (struct routes){0};
 }

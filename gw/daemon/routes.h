@@ -8,10 +8,13 @@
 #include "gw/conf/conf.h"
 #include "gw/daemon/route_slots.h"
 
+#define ROUTES_SAY_MAX 160 // bytes of "Content-Format 60 or 112 only", with the 0 at the end
+
 struct routes {
 	struct dp_policy policy;
-	struct dp_route *route;     // [policy.route_count]
-	struct dp_segment *segment; // of all routes
+	struct dp_route *route;      // [policy.route_count]
+	struct dp_segment *segment;  // of all routes
+	char (*say)[ROUTES_SAY_MAX]; // of those with formats
 	struct dp_route_index *index;
 	const struct dp_route_index *
 		*permit;                   // [policy.permit_count]: of policies, by their numbers

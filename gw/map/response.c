@@ -359,28 +359,35 @@ static bool upload_limit(const char *value, uint32_t *size)
 	return true;
 }
 
+// The code of a status from 300 on: as the route says, else as everywhere. 0: there is none.
+static uint8_t failure_code(const struct map_request *msg, int status)
+{
+	const struct conf_route *route = msg->route;
+
+	for (size_t i = 0; i < route->status_count; i++)
+		if (route->statuses[i].status == status)
+			return route->statuses[i].code;
+	return status == 404 || status == 410 ? msg->method->missing : map_code_of_status(status);
+}
+
 static enum http_error failure_map(const struct http_reply *reply, const struct map_request *msg,
 	time_t now, uint32_t retry_s, struct answer *a)
 {
 	int status = reply->status;
 
-	if (status >= 300 && status <= 399)
-		return HTTP_ERR_redirect;
-	a->code = map_code_of_status(status);
+	a->code = failure_code(msg, status);
 	if (!a->code)
-		return HTTP_ERR_bad_status;
-	if (status == 404 || status == 410)
-		a->code = msg->method->missing;
+		return status >= 300 && status <= 399 ? HTTP_ERR_redirect : HTTP_ERR_bad_status;
 	if (COAP_CODE_CLASS(a->code) == 2)
 		return HTTP_ERR_none;
-	if (status ==
-		425) { // Too Early (RFC 8470): the worker asks the device to show that it is not
+	// Too Early (RFC 8470): the worker asks the device to show that it is not.
+	if (status == 425 && a->code == COAP_UNAUTHORIZED) {
 		a->ask_echo = true;
 		return HTTP_ERR_none;
 	}
-	if (status == 413)
+	if (status == 413 && a->code == COAP_REQUEST_ENTITY_TOO_LARGE)
 		a->has_size1 = upload_limit(reply->field[HTTP_FIELD_UPLOAD_LIMIT], &a->size1);
-	if (status == 429 || status == 503) {
+	if (a->code == COAP_TOO_MANY_REQUESTS || a->code == COAP_SERVICE_UNAVAILABLE) {
 		a->has_max_age = true;
 		a->max_age = retry_s;
 		map_retry_seconds(reply->field[HTTP_FIELD_RETRY_AFTER], now, &a->max_age);

@@ -113,6 +113,7 @@ const struct map_format map_formats[] = {
 	{340,   "application/yang-data+cbor", NULL, NULL, NULL},
 	{341,   "application/yang-data+cbor", "id", "name", NULL},
 	{432,   "application/td+json", NULL, NULL, NULL},
+	{553,   "application/dns-message", NULL, NULL, NULL},
 	{10000, "application/vnd.ocf+cbor", NULL, NULL, NULL},
 	{11050, "application/json", NULL, NULL, "deflate"},
 	{11060, "application/cbor", NULL, NULL, "deflate"},

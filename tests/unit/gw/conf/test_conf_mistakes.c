@@ -411,6 +411,22 @@ TEST_MISTAKES(headers_make_sense,
 	{PORT "routes: [{path: /a, to: builtin:echo, headers: {A: b}}]",
 		"f:2:48: routes[0].headers: has no use with builtin:echo\n"})
 
+TEST_MISTAKES(formats_and_statuses,
+	{PORT UPSTREAM "routes: [{path: /a, to: up, content_formats: [60, 65536, 60, cbor]}]",
+		"f:5:51: routes[0].content_formats[1]: must be a whole number, 0 to 65535, not \"65536\"\n"
+		"f:5:62: routes[0].content_formats[3]: must be a whole number, 0 to 65535, not \"cbor\"\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, content_formats: [60, 50, 60]}]",
+		"f:5:55: routes[0].content_formats: 60 is in the list twice\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, methods: [GET, DELETE], content_formats: [60]}]",
+		"f:5:70: routes[0].content_formats: has no use, since no method of the route has a payload\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, status: {200: 4.00, 304: 4.00, 404: 2.05, 405: 4.0, 500: 5.03}}]",
+		"f:5:38: routes[0].status.200: must be an HTTP status, 300 to 599 but 304, at most 3 bytes, not \"200\"\n"
+		"f:5:49: routes[0].status.304: must be an HTTP status, 300 to 599 but 304, at most 3 bytes, not \"304\"\n"
+		"f:5:65: routes[0].status.404: must be the code of an error of CoAP such as 4.04 or 5.03, at most 4 bytes, not \"2.05\"\n"
+		"f:5:76: routes[0].status.405: must be the code of an error of CoAP such as 4.04 or 5.03, at most 4 bytes, not \"4.0\"\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, status: {404: 4.00}}]",
+		"f:2:47: routes[0].status: has no use with builtin:echo\n"})
+
 TEST_MISTAKES(policies,
 	{PORT ROUTE "policies: {}\n",
 		"f:3:11: policies: is empty; it needs at least one entry\n"},

@@ -132,6 +132,37 @@ Test(map_response, statuses)
 	map_etags_free(bed.etags);
 }
 
+// What a route says of a status goes before the table, for all methods; what goes with a code
+// follows the code.
+Test(map_response, statuses_of_a_route)
+{
+	static struct conf_status statuses[] = {{.status = 404, .code = COAP_BAD_REQUEST},
+		{.status = 418, .code = COAP_FORBIDDEN},
+		{.status = 500, .code = COAP_SERVICE_UNAVAILABLE},
+		{.status = 503, .code = COAP_INTERNAL_SERVER_ERROR},
+		{.status = 413, .code = COAP_BAD_REQUEST}, {.status = 307, .code = COAP_NOT_FOUND},
+		{.status = 600, .code = COAP_NOT_FOUND}};
+	static const struct conf_route route = {
+		.prefix = "", .statuses = statuses, .status_count = 7};
+	static const struct map_bed_row rows[] = {
+		{"GET", "404#why", "4.00 max-age=0 |why"},
+		{"DELETE", "404", "4.00 max-age=0"},
+		{"DELETE", "410", "2.02"},
+		{"POST |q", "418", "4.03 max-age=0"},
+		{"POST |q", "400", "4.00 max-age=0"},
+		{"GET", "500|Retry-After: 7", "5.03 max-age=7"},
+		{"GET", "503|Retry-After: 7", "5.00 max-age=0"},
+		{"PUT |q", "413|Upload-Limit: max-size=9", "4.00 max-age=0"},
+		{"GET", "307|Location: /x", "4.04 max-age=0"},
+		{"GET", "302|Location: /x", "5.02 max-age=0 |backend redirects"},
+		{"GET", "200#x", "2.05 max-age=0 |x"},
+	};
+	struct map_bed bed = map_bed_create();
+
+	bed.route = &route;
+	map_bed_check(bed, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
 // A method that changes something was performed if the backend says so. Whatever is wrong with the
 // body, the device is told its success, and that alone.
 Test(map_response, performed)
