@@ -46,6 +46,7 @@ struct dp_request {
 	uint16_t route;        // index in dp_policy.routes
 	uint16_t route_slot;   // of dp_route_stats
 	uint16_t snapshot;     // number of that policy
+	uint16_t permit;       // of the device, see dp_permit_find()
 	uint16_t response_max; // largest response plaintext in bytes that the device takes in one
 			       // datagram
 	uint16_t payload_max;  // largest payload in it

@@ -16,6 +16,7 @@
 enum dp_target {
 	DP_TARGET_UPSTREAM, // an upstream loop forwards it
 	DP_TARGET_DISCARD,  // builtin:discard, answered by the worker: 2.04
+	DP_TARGET_CORE,     // builtin:core, an upstream loop answers it; no body comes in blocks
 	DP_TARGET_ECHO,     // builtin:echo, answered by the worker with the request's payload
 };
 

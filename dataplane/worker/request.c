@@ -255,6 +255,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.route = route,
 		.route_slot = w->policy->routes[route].slot,
 		.snapshot = w->policy->number,
+		.permit = dp_context_permit(ctx),
 		.response_max =
 			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
 		.payload_max = dp_payload_max(dp_max_message(w, ctx)),
@@ -446,7 +447,8 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	}
 	if (unlikely(route->fresh_ms) && !is_fresh(w, vec, slot, inner, route))
 		return answer_stale(w, vec, slot, &inner->options);
-	if (route->target == DP_TARGET_UPSTREAM)
+	if (route->target == DP_TARGET_UPSTREAM ||
+		(route->target == DP_TARGET_CORE && !inner->options.has_block1))
 		return dispatch(w, vec, slot, inner);
 	if (unlikely(needs_blocks(&inner->options, route, &inner->body))) {
 		answer_error(w, vec, slot, &inner->options, COAP_BAD_OPTION, 0,

@@ -18,6 +18,9 @@
 
 static const char discard_name[] = "builtin:discard";
 static const char echo_name[] = "builtin:echo";
+static const char core_name[] = "builtin:core";
+
+#define CORE_TIMEOUT_MS 3000
 
 static bool same(const char *a, const char *b)
 {
@@ -322,10 +325,10 @@ static void shadow_check(const struct conf *conf, size_t r, struct conf_mistakes
 
 static void target_unknown(const struct conf *conf, size_t r, struct conf_mistakes *m)
 {
-	const char *names[CONF_UPSTREAMS_MAX + 3] = {discard_name, echo_name};
+	const char *names[CONF_UPSTREAMS_MAX + 4] = {discard_name, echo_name, core_name};
 	const char *to = conf->routes[r].to;
 	char quoted[CONF_QUOTE_MAX];
-	size_t count = 2;
+	size_t count = 3;
 
 	for (size_t u = 0; u < conf->upstream_count; u++)
 		if (conf->upstreams[u].name)
@@ -372,6 +375,17 @@ static void target_find(struct conf *conf, size_t r, struct conf_mistakes *m)
 	if (same(route->to, discard_name) || same(route->to, echo_name)) {
 		route->target = same(route->to, echo_name) ? CONF_TO_ECHO : CONF_TO_DISCARD;
 		builtin_check(conf, r, m);
+		return;
+	}
+	if (same(route->to, core_name)) {
+		route->target = CONF_TO_CORE;
+		if (!conf_line(conf, &route->methods))
+			route->methods = 1 << COAP_GET;
+		else if (route->methods != 1 << COAP_GET)
+			conf_mistake(m, conf_mark_of(conf, &route->methods),
+				"routes[%zu].methods: must be GET alone with %s", r, core_name);
+		builtin_check(conf, r, m);
+		route->timeout_ms = CORE_TIMEOUT_MS;
 		return;
 	}
 	for (size_t u = 0; u < conf->upstream_count && !route->upstream; u++)

@@ -188,7 +188,7 @@ struct conf_pattern {
 	char *text; // as it stands in the file
 };
 
-enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO };
+enum conf_target { CONF_TO_UPSTREAM, CONF_TO_DISCARD, CONF_TO_ECHO, CONF_TO_CORE };
 enum conf_fetch { CONF_FETCH_POST, CONF_FETCH_QUERY };
 enum conf_priority { CONF_PRIORITY_NORMAL, CONF_PRIORITY_LOW };
 enum conf_translate { CONF_TRANSLATE_NONE, CONF_TRANSLATE_CBOR_JSON };
@@ -241,6 +241,10 @@ struct conf_route {
 	char *prefix;                      // put in front then: "" or "/v1", no slash at the end
 	struct conf_header *headers;       // of its requests, before those of the upstream
 	size_t header_count;
+	bool listed;       // in what builtin:core says, with these three; NULL: unsaid
+	char *description; // title
+	char *rt;          // resource types, with blanks between them
+	char *interface;   // interfaces, the same
 	uint16_t *formats; // Content-Formats of payloads; none: any
 	size_t format_count;
 	struct conf_status *statuses;

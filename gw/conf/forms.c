@@ -71,6 +71,22 @@ static bool group_fits(const char *text)
 	return made_of(text, lower, upper, "0123456789_.-") && *text != '-';
 }
 
+// Text between quotes in link-format needs no escapes.
+static bool quotable_fits(const char *text)
+{
+	return !strpbrk(text, "\"\\");
+}
+
+// Words of relation types (RFC 6690 section 2): visible ASCII, one blank between two.
+static bool words_fits(const char *text)
+{
+	for (const char *at = text; *at; at++)
+		if (*at < ' ' || *at > '~' || strchr("\"\\*", *at) ||
+			(*at == ' ' && (at == text || at[1] == ' ' || !at[1])))
+			return false;
+	return true;
+}
+
 // 304 answers a request with ETags, and has no code of its own.
 static bool status_fits(const char *text)
 {
@@ -129,6 +145,9 @@ const struct conf_form conf_check_path_form = {
 const struct conf_form conf_upstream_name_form = {upstream_name_fits,
 	"a name of letters, digits, _, . and - (those with builtin:, none and gone are there "
 	"already)"};
+const struct conf_form conf_quotable_form = {quotable_fits, "text without \" and \\"};
+const struct conf_form conf_words_form = {
+	words_fits, "words of visible ASCII but \", \\ and *, with one blank between two"};
 const struct conf_form conf_status_form = {status_fits, "an HTTP status, 300 to 599 but 304"};
 const struct conf_form conf_code_form = {
 	code_fits, "the code of an error of CoAP such as 4.04 or 5.03"};

@@ -14,6 +14,8 @@ extern const struct conf_form conf_pci_form;
 extern const struct conf_form conf_memif_form;
 extern const struct conf_form conf_check_path_form;
 extern const struct conf_form conf_upstream_name_form;
+extern const struct conf_form conf_quotable_form;
+extern const struct conf_form conf_words_form;
 extern const struct conf_form conf_status_form;
 extern const struct conf_form conf_code_form;
 extern const struct conf_form conf_policy_name_form;

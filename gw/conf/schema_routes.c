@@ -120,7 +120,7 @@ const struct conf_key conf_route_keys[] = {
 	}, {
 		.name = "to", .type = CONF_STRING, FIELD(conf_route, to), .required = true,
 		.min = 1, .max = 63, .sample = "telemetry",
-		.help = "Name of an upstream, or builtin:discard or builtin:echo.",
+		.help = "Name of an upstream, or builtin:discard, builtin:echo, or builtin:core, the list of routes.",
 	}, {
 		.name = "timeout", .type = CONF_DURATION, FIELD(conf_route, timeout_ms),
 		.min = 1, .max = HOUR, .sample = "3s",
@@ -165,6 +165,21 @@ const struct conf_key conf_route_keys[] = {
 		.min = 1, .max = CONF_HEADERS_MAX, .map_key = &conf_header_name, .item = &conf_header_item,
 		.sample = "{X-Site: \"plant 7\"}",
 		.help = "Headers of its requests, beside and before those of its upstream.",
+	}, {
+		.name = "listed", .type = CONF_BOOL, FIELD(conf_route, listed), .preset = "true",
+		.help = "Whether devices find it in the list of builtin:core.",
+	}, {
+		.name = "description", .type = CONF_STRING, FIELD(conf_route, description),
+		.min = 1, .max = 120, .form = &conf_quotable_form, .sample = "Readings",
+		.help = "Its title there.",
+	}, {
+		.name = "rt", .type = CONF_STRING, FIELD(conf_route, rt),
+		.min = 1, .max = 120, .form = &conf_words_form, .sample = "core.dns",
+		.help = "Its resource types there (RFC 6690), with blanks between them.",
+	}, {
+		.name = "if", .type = CONF_STRING, FIELD(conf_route, interface),
+		.min = 1, .max = 120, .form = &conf_words_form, .sample = "core.s",
+		.help = "Its interfaces there, likewise.",
 	}, {
 		.name = "status", .type = CONF_MAP, ITEMS(conf_route, statuses, status_count),
 		.min = 1, .max = CONF_STATUSES_MAX, .map_key = &status_name, .item = &status_item,

@@ -16,6 +16,8 @@ static enum dp_target target_of(enum conf_target to)
 		return DP_TARGET_DISCARD;
 	case CONF_TO_ECHO:
 		return DP_TARGET_ECHO;
+	case CONF_TO_CORE:
+		return DP_TARGET_CORE;
 	case CONF_TO_UPSTREAM:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include "gw/upstream/batch.h"
 #include "gw/upstream/bodies.h"
 #include "gw/upstream/call.h"
+#include "gw/upstream/core.h"
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/snapshot.h"
@@ -82,12 +83,15 @@ static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle han
 
 	if (up_call_is_abandoned(call)) {
 		up_call_abandon(call);
-	} else if (!group->upstream) {
+	} else if (!group->upstream && (!route || route->target != CONF_TO_CORE)) {
 		up_call_fail(call, HTTP_ERR_no_route);
 	} else if (stopping(loop)) {
 		up_call_fail(call, HTTP_ERR_stopping);
 	} else if (!up_bodies_take(call)) {
-		up_queue_add(call);
+		if (group->upstream)
+			up_queue_add(call);
+		else
+			up_core_answer(call);
 	}
 }
 

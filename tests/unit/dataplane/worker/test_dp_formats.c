@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Content-Formats that a route takes: payloads of others are 4.15 before anybody is asked.
+// Content-Formats that a route takes: payloads of others are 4.15 before anybody is asked. And
+// blocks that builtin:core does not take.
 
 #include "tests/unit/dataplane/worker/bed_inside.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
@@ -96,4 +97,32 @@ Test(dp_formats, without_a_list_all_are_taken)
 		routes[i].format_count = 0;
 	cr_expect_eq(ask(COAP_POST, 50, "x"), 0);
 	cr_expect_eq(ask(COAP_POST, -1, "x"), 0);
+}
+
+// Loops make no request of a body for it.
+Test(dp_formats, the_list_of_routes_takes_no_body_in_blocks)
+{
+	// Uri-Path up, then Block1 0/1/16 or Block2 1/0/16.
+	static const uint8_t block1[] = {COAP_GET, 0xb2, 'u', 'p', 0xd1, 27 - 11 - 13, 0x08, 0xff,
+		'x'},
+			     block2[] = {COAP_GET, 0xb2, 'u', 'p', 0xc1, 0x10};
+	dp_handle handle;
+
+	for (unsigned i = 0; i < bed.policy.route_count; i++)
+		if (routes[i].target == DP_TARGET_UPSTREAM)
+			routes[i].target = DP_TARGET_CORE;
+	cr_expect_eq(ask(COAP_GET, -1, ""), 0, "a loop answers");
+	piv++;
+	bed_seal(&device, &request, COAP_NON, piv, piv, block1, sizeof(block1));
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert_null(bed_upstream_take(&bed, &handle));
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_BAD_OPTION);
+	piv++;
+	bed_seal(&device, &request, COAP_NON, piv, piv, block2, sizeof(block2));
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	cr_assert_not_null(bed_upstream_take(&bed, &handle), "a later block of it is asked for");
 }

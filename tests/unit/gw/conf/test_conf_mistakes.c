@@ -427,6 +427,16 @@ TEST_MISTAKES(formats_and_statuses,
 	{PORT "routes: [{path: /a, to: builtin:echo, status: {404: 4.00}}]",
 		"f:2:47: routes[0].status: has no use with builtin:echo\n"})
 
+TEST_MISTAKES(the_list_of_routes,
+	{PORT "routes: [{path: /c, to: builtin:core, methods: [GET, POST]}]",
+		"f:2:48: routes[0].methods: must be GET alone with builtin:core\n"},
+	{PORT "routes: [{path: /c, to: builtin:core, timeout: 1s}]",
+		"f:2:48: routes[0].timeout: has no use with builtin:core\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, rt: 'a  b', if: 'a*', description: 'a\"b'}]",
+		"f:2:43: routes[0].rt: must be words of visible ASCII but \", \\ and *, with one blank between two, at most 120 bytes, not \"a  b\"\n"
+		"f:2:55: routes[0].if: must be words of visible ASCII but \", \\ and *, with one blank between two, at most 120 bytes, not \"a*\"\n"
+		"f:2:74: routes[0].description: must be text without \" and \\, at most 120 bytes, not \"a\"b\"\n"})
+
 TEST_MISTAKES(policies,
 	{PORT ROUTE "policies: {}\n",
 		"f:3:11: policies: is empty; it needs at least one entry\n"},

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/map/core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_CHARS "!$&'()*+,;=:@" // as in request.c
+#define PATH_ROOM  1024            // bytes of a path that filters are compared with
+
+// A link: the segments that a route has for sure, or those of an entry of the policy within it.
+struct link {
+	const struct conf_route *route;
+	const struct conf_segment *segments;
+	size_t count;
+};
+
+// ---- which links
+
+static size_t sure(const struct conf_pattern *pattern)
+{
+	size_t n = 0;
+
+	while (n < pattern->count && !pattern->segments[n].any)
+		n++;
+	return n;
+}
+
+static bool begins(const struct conf_segment *segments, const struct conf_segment *with, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(segments[i].text, with[i].text) != 0)
+			return false;
+	return true;
+}
+
+// Whether a pattern matches just these segments.
+static bool matches(const struct conf_pattern *pattern, const struct link *link)
+{
+	if (link->count < pattern->count || (!pattern->rest && link->count > pattern->count))
+		return false;
+	for (size_t i = 0; i < pattern->count; i++)
+		if (!pattern->segments[i].any &&
+			strcmp(pattern->segments[i].text, link->segments[i].text) != 0)
+			return false;
+	return true;
+}
+
+// Whether a policy allows something of the link's route at its path. If it allows only what is
+// deeper, the link goes there.
+static bool allow(const struct conf_policy *policy, struct link *link)
+{
+	const struct conf_route *route = link->route;
+
+	for (size_t i = 0; i < policy->allow_count; i++) {
+		const struct conf_permit *permit = &policy->allow[i];
+
+		if (permit->methods & route->methods && matches(&permit->path, link))
+			return true;
+	}
+	for (size_t i = 0; route->path.rest && i < policy->allow_count; i++) {
+		const struct conf_permit *permit = &policy->allow[i];
+
+		if (!(permit->methods & route->methods) ||
+			sure(&permit->path) < permit->path.count ||
+			permit->path.count < link->count ||
+			!begins(permit->path.segments, link->segments, link->count))
+			continue;
+		link->segments = permit->path.segments;
+		link->count = permit->path.count;
+		return true;
+	}
+	return false;
+}
+
+// ---- filters
+
+// A query "name=value", or "name"; the value may end in "*".
+struct filter {
+	const char *name, *value; // value NULL: there is none
+	size_t name_len, value_len;
+};
+
+static struct filter filter_read(const struct coap_option *query)
+{
+	const char *text = (const char *)query->value;
+	const char *equals = query->len ? memchr(text, '=', query->len) : NULL;
+
+	return (struct filter){
+		.name = text,
+		.name_len = equals ? (size_t)(equals - text) : query->len,
+		.value = equals ? equals + 1 : NULL,
+		.value_len = equals ? query->len - (size_t)(equals + 1 - text) : 0,
+	};
+}
+
+static bool is_named(const struct filter *filter, const char *name)
+{
+	return filter->name_len == strlen(name) && !memcmp(filter->name, name, filter->name_len);
+}
+
+static bool takes(const struct filter *filter, const char *value, size_t len)
+{
+	size_t want = filter->value_len;
+
+	if (!filter->value)
+		return true;
+	if (want && filter->value[want - 1] == '*')
+		return len >= want - 1 && !memcmp(value, filter->value, want - 1);
+	return len == want && !memcmp(value, filter->value, want);
+}
+
+// Whether it takes one of several words with a blank between them.
+static bool takes_word(const struct filter *filter, const char *words)
+{
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+
+		if (len && takes(filter, words, len))
+			return true;
+		words += len + (words[len] == ' ');
+	}
+	return false;
+}
+
+static bool takes_format(const struct filter *filter, const struct conf_route *route)
+{
+	char number[8];
+
+	for (size_t i = 0; i < route->format_count; i++) {
+		int len = snprintf(number, sizeof(number), "%u", route->formats[i]);
+
+		if (takes(filter, number, (size_t)len))
+			return true;
+	}
+	return false;
+}
+
+static bool takes_path(const struct filter *filter, const struct link *link)
+{
+	char path[PATH_ROOM];
+	size_t len = 0;
+
+	for (size_t i = 0; i < link->count; i++) {
+		int n = snprintf(path + len, sizeof(path) - len, "/%s", link->segments[i].text);
+
+		if (n < 0 || (size_t)n >= sizeof(path) - len)
+			return false;
+		len += (size_t)n;
+	}
+	return len ? takes(filter, path, len) : takes(filter, "/", 1);
+}
+
+static bool takes_link(const struct filter *filter, const struct link *link)
+{
+	const struct conf_route *route = link->route;
+
+	if (is_named(filter, "href"))
+		return takes_path(filter, link);
+	if (is_named(filter, "rt"))
+		return takes_word(filter, route->rt);
+	if (is_named(filter, "if"))
+		return takes_word(filter, route->interface);
+	if (is_named(filter, "ct"))
+		return takes_format(filter, route);
+	if (is_named(filter, "title"))
+		return route->description &&
+			takes(filter, route->description, strlen(route->description));
+	return is_named(filter, "osc") && !filter->value;
+}
+
+static bool is_wanted(const struct link *link, const struct coap_body *request)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+
+	coap_option_iter_init(&iter, request);
+	while (coap_option_next(&iter, &option)) {
+		struct filter filter = filter_read(&option);
+
+		if (option.number == COAP_OPT_URI_QUERY && !takes_link(&filter, link))
+			return false;
+	}
+	return true;
+}
+
+// ---- writing
+
+static void attribute_put(struct http_text *text, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	http_text_str(text, name);
+	http_text_str(text, value);
+	http_text_char(text, '"');
+}
+
+static void formats_put(struct http_text *text, const struct conf_route *route)
+{
+	if (!route->format_count)
+		return;
+	http_text_str(text, route->format_count > 1 ? ";ct=\"" : ";ct=");
+	for (size_t i = 0; i < route->format_count; i++) {
+		if (i)
+			http_text_char(text, ' ');
+		http_text_decimal(text, route->formats[i]);
+	}
+	if (route->format_count > 1)
+		http_text_char(text, '"');
+}
+
+static void link_put(struct http_text *text, const struct link *link, bool first)
+{
+	http_text_str(text, first ? "<" : ",<");
+	for (size_t i = 0; i < link->count; i++) {
+		const char *segment = link->segments[i].text;
+
+		http_text_char(text, '/');
+		http_text_percent(text, (const uint8_t *)segment, strlen(segment), PATH_CHARS);
+	}
+	http_text_str(text, link->count ? ">" : "/>");
+	attribute_put(text, ";rt=\"", link->route->rt);
+	attribute_put(text, ";if=\"", link->route->interface);
+	attribute_put(text, ";title=\"", link->route->description);
+	formats_put(text, link->route);
+	http_text_str(text, ";osc"); // RFC 8613 section 9
+}
+
+void map_core_write(struct http_text *text, const struct conf *conf,
+	const struct conf_policy *policy, const struct coap_body *request)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < conf->route_count; i++) {
+		const struct conf_route *route = &conf->routes[i];
+		struct link link = {.route = route,
+			.segments = route->path.segments,
+			.count = route->path.count};
+		char *before = text->at;
+
+		// Which paths a star in the middle stands for is not known.
+		if (!route->listed || route->target == CONF_TO_CORE ||
+			sure(&route->path) < route->path.count ||
+			(policy && !allow(policy, &link)) || !is_wanted(&link, request))
+			continue;
+		link_put(text, &link, first);
+		if (text->failed) {
+			text->at = before; // whole links only
+			return;
+		}
+		first = false;
+	}
+}
