@@ -307,6 +307,10 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	ctl_write_map(body);
 	ctl_put_info(body, stored);
 	ctl_put_uint(body, "created", stored->created);
+	if (stored->rederived) {
+		ctl_put_uint(body, "rederived", stored->rederived);
+		ctl_put_uint(body, "rederived_at", stored->rederived_at);
+	}
 	if (device->live) {
 		write_live(body, device, words);
 	} else {

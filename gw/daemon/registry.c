@@ -129,6 +129,13 @@ static void info_key(
 		info->has_id_context, info->id_context, info->id_context_len);
 }
 
+// The Master Secret of the device of a context is not needed any more.
+static void secret_take(struct registry *registry, const struct dp_context_key *key, uint64_t id)
+{
+	if (registry->vault)
+		vault_take(registry->vault, key->kid, key->kid_len, id);
+}
+
 // The context at this index is over.
 static void context_gone(struct registry *registry, uint32_t index, uint32_t generation)
 {
@@ -153,6 +160,7 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 
 	if (rc)
 		return rc;
+	secret_take(registry, key, registry->entry[index].id);
 	policies_count(&registry->policies, permit, -1);
 	context_gone(registry, index, generation);
 	return 0;
@@ -182,6 +190,7 @@ static int drain_key(
 	if (rc)
 		return rc;
 	policies_count(&registry->policies, permit, -1);
+	secret_take(registry, key, entry->id);
 	registry->taken[index / WORD_BITS] &= ~(UINT64_C(1) << index % WORD_BITS);
 	*drained = (struct drained){index, entry->generation};
 	return 0;
@@ -312,11 +321,16 @@ static int device_publish(struct registry *registry, const struct device_keyed *
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
 	device_key(registry, device, &key);
-	int rc = dp_context_place(
-		dp_contexts(registry->dp), &key, has_second ? &second : NULL, index, &generation);
+	int rc = registry->vault ? vault_put(registry->vault, device) : 0;
 
 	if (rc)
 		return rc;
+	rc = dp_context_place(
+		dp_contexts(registry->dp), &key, has_second ? &second : NULL, index, &generation);
+	if (rc) {
+		secret_take(registry, &key, device->id);
+		return rc;
+	}
 	entry_write(registry, *index, device->id, device->name, generation);
 	registry->entry[*index].drains = before->context;
 	registry->entry[*index].drains_generation = before->generation;

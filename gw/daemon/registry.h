@@ -8,6 +8,7 @@
 #include "dataplane/dp.h"
 #include "gw/daemon/policies.h"
 #include "gw/store/store.h"
+#include "gw/store/vault.h"
 
 #include <stdbool.h>
 
@@ -29,6 +30,7 @@ struct registry {
 	uint32_t max;
 	struct registry_waiting *waiting; // in the order in which they came
 	struct registry_waiting **waiting_end;
+	struct vault *vault;      // of devices that derive contexts; the owner sets it; NULL: none
 	uint32_t clock_count;     // devices with DEVICE_OWN_PIV_CLOCK
 	struct policies policies; // that the devices name, and the configuration has
 	// Called when a context is gone: its device was removed, or has another context and this

@@ -93,6 +93,9 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 			dp_context_key_bytes(table) / MB + 1);
 	int rc = registry_init(&daemon->registry, daemon->dp, conf->devices.max);
 
+	daemon->registry.vault = vault_create(daemon->store);
+	if (!rc && !daemon->registry.vault)
+		rc = -ENOMEM;
 	if (rc)
 		log_error("no memory for the names of %u devices", conf->devices.max);
 	return rc;

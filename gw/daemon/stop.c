@@ -160,6 +160,7 @@ int daemon_stop(struct daemon *daemon)
 	up_access_log_free(daemon->access);
 	dp_free(daemon->dp);
 	registry_fini(&daemon->registry);
+	vault_free(daemon->registry.vault);
 	if (daemon->eal_started)
 		eal_stop();
 	route_slots_free(&daemon->route_slots);

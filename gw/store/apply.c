@@ -20,9 +20,13 @@
 
 bool row_same_keys(const struct store_row *a, const struct store_row *b)
 {
-	return a->alg == b->alg && a->gateway_id_len == b->gateway_id_len &&
-		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) == 0 &&
-		memcmp(a->sender_hash, b->sender_hash, STORE_HASH_LEN) == 0 &&
+	if (a->alg != b->alg || a->gateway_id_len != b->gateway_id_len ||
+		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) != 0)
+		return false;
+	// Under whatever ID Context it is by now.
+	if (b->rederive != DEVICE_REDERIVE_NONE)
+		return memcmp(a->secret_hash, b->secret_hash, STORE_HASH_LEN) == 0;
+	return memcmp(a->sender_hash, b->sender_hash, STORE_HASH_LEN) == 0 &&
 		memcmp(a->recipient_hash, b->recipient_hash, STORE_HASH_LEN) == 0;
 }
 
@@ -38,6 +42,10 @@ static int policy_check(
 		return error_set(error, -EEXIST,
 			"device %s is there with these keys and own_piv: %s; remove it first",
 			there->name, device_own_piv_words[there->own_piv]);
+	if (row->rederive_said && row->rederive != there->rederive)
+		return error_set(error, -EEXIST,
+			"device %s is there with these keys and rederive: %s; remove it first",
+			there->name, device_rederive_words[there->rederive]);
 	return 0;
 }
 
@@ -78,8 +86,39 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 		row->recovery = before->recovery;
 	if (!row->own_piv_said)
 		row->own_piv = before->own_piv;
+	if (!row->rederive_said)
+		row->rederive = before->rederive;
 	device_settings_change(&settings, &row->settings);
 	row->settings = settings;
+}
+
+// A device that derives contexts has its device_id alone, whatever its ID Context is. -ENOENT
+static int rederiving_find(struct store *store, const struct store_row *row,
+	struct store_row *there, struct error *error)
+{
+	int code = row_find_by_kid(store, row, 0, there, error);
+
+	return code == 0 && there->rederive == DEVICE_REDERIVE_NONE ? -ENOENT : code;
+}
+
+// (kid, none) and any kid context name a device that derives contexts, so its device_id is no
+// other's.
+static int kid_check(
+	struct store *store, const struct store_row *row, uint64_t *other, struct error *error)
+{
+	struct store_row there;
+
+	int code = row_find_by_kid(store, row, row->id, &there, error);
+	if (code != 0)
+		return code == -ENOENT ? 0 : code;
+	if (row->rederive == DEVICE_REDERIVE_NONE && there.rederive == DEVICE_REDERIVE_NONE)
+		return 0;
+	*other = there.id;
+	return error_set(error, -EEXIST,
+		row->rederive != DEVICE_REDERIVE_NONE
+			? "device %s has this device_id: with rederive: b2 no other may have it"
+			: "device %s has this device_id and rederive: b2: no other may have it",
+		there.name);
 }
 
 // Looks up who has the device_id and ID Context of the row: the same device, one that is to be
@@ -91,6 +130,8 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 
 	*outcome = DEVICE_ADDED;
 	int code = row_find_by_address(store, row, &there, error);
+	if (code == -ENOENT)
+		code = rederiving_find(store, row, &there, error);
 	if (code != 0)
 		return code == -ENOENT ? 0 : code;
 	*other = there.id;
@@ -103,8 +144,10 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 				 : settings_change(store, row, &there, replace, outcome, error);
 	}
 	if (!replace)
-		return error_set(error, -EEXIST,
-			"device %s has this device_id and ID Context, with other keys", there.name);
+		return error_set(error, -EEXIST, "device %s has this device_id%s, with other keys",
+			there.name,
+			there.rederive == DEVICE_REDERIVE_NONE ? " and ID Context"
+							       : " and rederive: b2");
 	*outcome = DEVICE_REPLACED;
 	row->replaces = there.id;
 	if (!row->named)
@@ -132,7 +175,8 @@ static int name_check(
 static bool sealed_alike(const struct store_row *a, const struct store_row *b)
 {
 	return a->run_base == b->run_base && a->recovery == b->recovery &&
-		a->own_piv == b->own_piv && a->mark == b->mark && a->resync == b->resync;
+		a->own_piv == b->own_piv && a->mark == b->mark && a->resync == b->resync &&
+		a->rederive == b->rederive;
 }
 
 // Where the mark begins, once it is known what the device recovers by. A device with Echo has none,
@@ -174,8 +218,13 @@ static int row_insert(struct store *store, const struct store_row *row, struct e
 	sqlite3_bind_int(statement, 14, row->own_piv);
 	sqlite3_bind_int64(statement, 15, row->mark);
 	sqlite3_bind_int(statement, 16, row->resync);
-	settings_bind(statement, 17, &row->settings);
+	sqlite3_bind_int(statement, 17, row->rederive);
+	if (row->rederive != DEVICE_REDERIVE_NONE)
+		sqlite3_bind_blob(statement, 18, row->secret_hash, STORE_HASH_LEN, SQLITE_STATIC);
+	settings_bind(statement, 19, &row->settings);
 	int code = store_exec(store, statement, error);
+	if (code == 0 && row->rederive != DEVICE_REDERIVE_NONE)
+		code = key_put(store, row->secret_hash, row->id, 0, 0, error);
 	if (code == 0)
 		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
 	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
@@ -192,6 +241,12 @@ int row_apply(struct store *store, struct store_row *row, bool replace,
 		return code;
 	*other = 0;
 	code = name_check(store, row, other, error);
+	if (code == 0)
+		code = kid_check(store, row, other, error);
+	if (code == 0)
+		code = spec_rederive_check(row, error);
+	if (code == 0)
+		code = key_check(store, row->secret_hash, row, other, error);
 	if (code == 0)
 		code = key_check(store, row->sender_hash, row, other, error);
 	if (code == 0)

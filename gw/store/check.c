@@ -72,20 +72,35 @@ static bool secret_opens(struct store *store, struct store_row *row, struct osc_
 	return good;
 }
 
-static bool hash_is_of(struct store *store, const struct store_row *row, const uint8_t *key,
-	const uint8_t stored[STORE_HASH_LEN])
+static bool hash_is_known(
+	struct store *store, const struct store_row *row, const uint8_t hash[STORE_HASH_LEN])
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_FIND);
-	uint8_t hash[STORE_HASH_LEN];
 
-	store_key_hash(store, hash, key, row->alg);
-	sqlite3_bind_blob(statement, 1, hash, sizeof(hash), SQLITE_STATIC);
-	bool good = memcmp(hash, stored, sizeof(hash)) == 0 &&
-		sqlite3_step(statement) == SQLITE_ROW &&
+	sqlite3_bind_blob(statement, 1, hash, STORE_HASH_LEN, SQLITE_STATIC);
+	bool good = sqlite3_step(statement) == SQLITE_ROW &&
 		(uint64_t)sqlite3_column_int64(statement, 0) == row->id;
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return good;
+}
+
+static bool hash_is_of(struct store *store, const struct store_row *row, const uint8_t *key,
+	const uint8_t stored[STORE_HASH_LEN])
+{
+	uint8_t hash[STORE_HASH_LEN];
+
+	store_key_hash(store, hash, key, row->alg);
+	return memcmp(hash, stored, sizeof(hash)) == 0 && hash_is_known(store, row, hash);
+}
+
+static bool secret_is_known(
+	struct store *store, const struct store_row *row, const struct osc_params *params)
+{
+	uint8_t hash[STORE_HASH_LEN];
+
+	store_secret_hash(store, hash, params);
+	return memcmp(hash, row->secret_hash, sizeof(hash)) == 0 && hash_is_known(store, row, hash);
 }
 
 static void check_device(struct store *store, struct store_check *check, struct store_row *row)
@@ -103,6 +118,8 @@ static void check_device(struct store *store, struct store_check *check, struct 
 	else if (!hash_is_of(store, row, keys.sender_key, row->sender_hash) ||
 		!hash_is_of(store, row, keys.recipient_key, row->recipient_hash))
 		what = "its keys are not known as its own";
+	else if (row->rederive != DEVICE_REDERIVE_NONE && !secret_is_known(store, row, &params))
+		what = "its Master Secret is not known as its own";
 	if (what != NULL)
 		problem(check, "device %s: %s", row->name, what);
 	sodium_memzero(&keys, sizeof(keys));

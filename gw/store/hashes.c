@@ -19,6 +19,42 @@ void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], con
 		sizeof(store->secrets->hash));
 }
 
+static void id_update(crypto_generichash_state *state, const uint8_t *id, uint8_t len)
+{
+	crypto_generichash_update(state, &len, 1);
+	crypto_generichash_update(state, id, len);
+}
+
+void store_secret_hash(
+	const struct store *store, uint8_t hash[STORE_HASH_LEN], const struct osc_params *params)
+{
+	static const char what[] = "secret";
+	uint8_t prk[crypto_auth_hmacsha256_BYTES]; // HKDF-Extract (RFC 5869 section 2.2)
+	crypto_auth_hmacsha256_state extract;
+	crypto_generichash_state state;
+	unsigned len = params->sender_id_len < params->recipient_id_len ? params->sender_id_len
+									: params->recipient_id_len;
+	int order = memcmp(params->sender_id, params->recipient_id, len);
+	bool swap = order > 0 || (order == 0 && params->sender_id_len > params->recipient_id_len);
+
+	crypto_auth_hmacsha256_init(&extract, params->salt, params->salt_len);
+	crypto_auth_hmacsha256_update(&extract, params->secret, params->secret_len);
+	crypto_auth_hmacsha256_final(&extract, prk);
+	crypto_generichash_init(
+		&state, store->secrets->hash, sizeof(store->secrets->hash), STORE_HASH_LEN);
+	crypto_generichash_update(&state, (const uint8_t *)what, sizeof(what));
+	crypto_generichash_update(&state, prk, sizeof(prk));
+	if (swap)
+		id_update(&state, params->recipient_id, params->recipient_id_len);
+	id_update(&state, params->sender_id, params->sender_id_len);
+	if (!swap)
+		id_update(&state, params->recipient_id, params->recipient_id_len);
+	crypto_generichash_final(&state, hash, STORE_HASH_LEN);
+	sodium_memzero(prk, sizeof(prk));
+	sodium_memzero(&extract, sizeof(extract));
+	sodium_memzero(&state, sizeof(state));
+}
+
 uint64_t store_fingerprint(
 	const struct store *store, const struct store_row *row, const struct osc_keys *keys)
 {

@@ -22,6 +22,10 @@ struct store_row;
 // Hashes a derived key, of the length that alg has.
 void store_key_hash(const struct store *store, uint8_t hash[STORE_HASH_LEN], const uint8_t *key,
 	enum aead_alg alg);
+// Hashes a Master Secret with its Master Salt and both ids, in either role. What derives the same
+// keys under some ID Context has the same hash, however its salt is written.
+void store_secret_hash(
+	const struct store *store, uint8_t hash[STORE_HASH_LEN], const struct osc_params *params);
 // A number that operators see of a device: it changes with the Recipient Key or the ID Context.
 uint64_t store_fingerprint(
 	const struct store *store, const struct store_row *row, const struct osc_keys *keys);

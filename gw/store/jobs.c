@@ -129,6 +129,19 @@ void store_raise_job_init(struct store_raise_job *raise)
 	raise->job.run = run_raise;
 }
 
+static enum store_turn run_rederive(struct store_job *job, struct store *store)
+{
+	struct store_rederive_job *rederive = CONTAINER_OF(job, struct store_rederive_job, job);
+
+	job->result = store_rederive(store, rederive->rederivation, rederive->count, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_rederive_job_init(struct store_rederive_job *rederive)
+{
+	rederive->job.run = run_rederive;
+}
+
 static enum store_turn run_resync(struct store_job *job, struct store *store)
 {
 	struct store_resync_job *resync = CONTAINER_OF(job, struct store_resync_job, job);

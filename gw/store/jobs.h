@@ -70,6 +70,13 @@ struct store_raise_job {
 };
 void store_raise_job_init(struct store_raise_job *raise);
 
+struct store_rederive_job {
+	struct store_job job;
+	struct store_rederivation *rederivation; // in; wipe what it has in done()
+	size_t count;                            // in
+};
+void store_rederive_job_init(struct store_rederive_job *rederive);
+
 struct store_resync_job {
 	struct store_job job;
 	char name[DEVICE_NAME_MAX + 1]; // in

@@ -67,7 +67,12 @@ int row_retire(struct store *store, const struct store_row *row, struct error *e
 	if (!row_opens(store, row))
 		run = RUN_NONE_LEFT;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
-	return code != 0 ? code : key_put(store, row->recipient_hash, 0, run, row->mark, error);
+	if (code == 0)
+		code = key_put(store, row->recipient_hash, 0, run, row->mark, error);
+	// Of all contexts that were derived from it, this one and those before.
+	if (code == 0 && row->rederive != DEVICE_REDERIVE_NONE)
+		code = key_put(store, row->secret_hash, 0, run, row->mark, error);
+	return code;
 }
 
 // What is known of a key.
@@ -122,9 +127,40 @@ int row_retire_again(struct store *store, const struct store_row *row, struct er
 {
 	uint32_t run = last_run(store, row);
 
+	// The copy may know the keys of an earlier context of it only.
+	if (row->rederive != DEVICE_REDERIVE_NONE)
+		return tombstone_raise(store, row->secret_hash, run, row->mark, error);
 	int code = tombstone_raise(store, row->sender_hash, run, row->mark, error);
 	return code != 0 ? code
 			 : tombstone_raise(store, row->recipient_hash, run, row->mark, error);
+}
+
+int keys_move(struct store *store, const struct store_row *before, const struct store_row *row,
+	struct error *error)
+{
+	const uint8_t *const gone[] = {before->sender_hash, before->recipient_hash};
+	int code = 0;
+
+	for (unsigned i = 0; code == 0 && i < 2; i++) {
+		sqlite3_stmt *statement = store_statement(store, SQL_KEY_FORGET);
+
+		sqlite3_bind_blob(statement, 1, gone[i], STORE_HASH_LEN, SQLITE_STATIC);
+		sqlite3_bind_int64(statement, 2, row->id);
+		code = store_exec(store, statement, error);
+	}
+	if (code == 0)
+		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
+}
+
+int key_is_new(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct error *error)
+{
+	struct key_past past;
+	int code = key_find(store, hash, &past, error);
+
+	if (code == 0 && past.known)
+		code = error_set(error, -EEXIST, "the keys of this context are or were here");
+	return code;
 }
 
 // The Partial IV from which the clock goes on with keys that were used before.

@@ -11,6 +11,14 @@
 // then), or with device 0 leaves its tombstone.
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,
 	uint64_t mark, struct error *error) __attribute__((warn_unused_result));
+// Within a transaction: a device has the derived keys of `row` now, and no more those of `before`.
+// These leave no tombstones: that of their secret, which comes when the device is retired, stands
+// for all contexts that were derived from it.
+int keys_move(struct store *store, const struct store_row *before, const struct store_row *row,
+	struct error *error) __attribute__((warn_unused_result));
+// -EEXIST if a device has or had a key with this hash.
+int key_is_new(struct store *store, const uint8_t hash[STORE_HASH_LEN], struct error *error)
+	__attribute__((warn_unused_result));
 // Checks one derived key of a new row against all keys of the table, and raises row->run_base above
 // the runs that the key was used with, and row->mark to the mark that it had. -ENOTUNIQ if a device
 // has it, *other is that device then; -EKEYREVOKED if the row is never_used and the key was here;

@@ -36,6 +36,23 @@ static bool column_hash(sqlite3_stmt *statement, int column, uint8_t hash[STORE_
 	return column_blob(statement, column, hash, STORE_HASH_LEN, &len) && len == STORE_HASH_LEN;
 }
 
+// What a device that derives contexts has, in columns from 15 on; of others all is 0.
+static bool rederive_read(struct store_row *row, sqlite3_stmt *statement)
+{
+	int64_t rederive = sqlite3_column_int64(statement, 15);
+	int64_t rederived = sqlite3_column_int64(statement, 16);
+
+	if (rederive < DEVICE_REDERIVE_NONE || rederive > DEVICE_REDERIVE_B2 || rederived < 0 ||
+		rederived > UINT32_MAX)
+		return false;
+	row->rederive = rederive;
+	row->rederived = rederived;
+	row->rederived_at = sqlite3_column_int64(statement, 17);
+	return rederive == DEVICE_REDERIVE_NONE ||
+		(column_hash(statement, 18, row->secret_hash) &&
+			column_blob(statement, 19, row->secret, SEAL_SECRET_MAX, &row->secret_len));
+}
+
 int row_read(struct store_row *row, sqlite3_stmt *statement)
 {
 	memset(row, 0, sizeof(*row));
@@ -57,9 +74,9 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_blob(statement, 6, row->keys, SEAL_KEYS_MAX, &row->keys_len) &&
 		column_hash(statement, 7, row->sender_hash) &&
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
-		run_base <= STORE_RUN_MAX && recovery >= DEVICE_ECHO && recovery <= DEVICE_FLOOR &&
+		run_base <= STORE_RUN_MAX && recovery >= DEVICE_ECHO && recovery <= DEVICE_B2 &&
 		own_piv >= DEVICE_OWN_PIV_AUTO && own_piv <= DEVICE_OWN_PIV_CLOCK &&
-		settings_read(statement, 15, &row->settings);
+		rederive_read(row, statement) && settings_read(statement, 20, &row->settings);
 	row->run_base = run_base;
 	row->recovery = recovery;
 	row->own_piv = own_piv;
@@ -130,6 +147,27 @@ int row_find_by_address(struct store *store, const struct store_row *like, struc
 	return row_find(store, statement, row, error);
 }
 
+int row_find_by_kid(struct store *store, const struct store_row *like, uint64_t but,
+	struct store_row *row, struct error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_KID);
+
+	sqlite3_bind_blob(statement, 1, like->device_id, like->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, but);
+	return row_find(store, statement, row, error);
+}
+
+static int secret_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
+{
+	struct osc_params params = {0};
+	int code = seal_open_secret(store, sealed, &params);
+
+	if (code == 0)
+		seal_secret(store, row, &params);
+	sodium_memzero(&params, sizeof(params));
+	return code;
+}
+
 int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 {
 	struct osc_keys keys;
@@ -139,7 +177,7 @@ int row_reseal(struct store *store, struct store_row *row, const struct store_ro
 		return code;
 	seal_keys(store, row, &keys);
 	sodium_memzero(&keys, sizeof(keys));
-	return 0;
+	return row->rederive == sealed->rederive ? 0 : secret_reseal(store, row, sealed);
 }
 
 int row_write_state(struct store *store, const struct store_row *row, struct error *error)
@@ -163,6 +201,18 @@ int rows_free(const struct store *store, struct error *error)
 	return store->changed == NULL
 		? 0
 		: error_set(error, -EAGAIN, "an import is being written: try again after it");
+}
+
+_Static_assert(DEVICE_SEALED_MAX == SEAL_SECRET_MAX, "the same bytes");
+
+static void rederive_to_device(const struct store_row *row, struct device_keyed *device)
+{
+	device->rederive = row->rederive;
+	device->rederived = row->rederived;
+	if (row->rederive == DEVICE_REDERIVE_NONE)
+		return;
+	device->sealed_len = row->secret_len;
+	memcpy(device->sealed, row->secret, row->secret_len);
 }
 
 int row_to_device(
@@ -189,6 +239,7 @@ int row_to_device(
 	device->run_base = row->run_base;
 	device->recovery = row->recovery;
 	device->own_piv = row->own_piv;
+	rederive_to_device(row, device);
 	device->settings = row->settings;
 	device->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	device->resync_needed = row->resync;
@@ -214,6 +265,9 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	info->run_base = row->run_base;
 	info->recovery = row->recovery;
 	info->own_piv = row->own_piv;
+	info->rederive = row->rederive;
+	info->rederived = row->rederived;
+	info->rederived_at = row->rederived_at;
 	info->settings = row->settings;
 	info->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	info->resync_needed = row->resync;

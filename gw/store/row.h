@@ -23,17 +23,23 @@ struct store_row {
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	uint8_t sender_hash[STORE_HASH_LEN];
 	uint8_t recipient_hash[STORE_HASH_LEN];
-	uint8_t keys[SEAL_KEYS_MAX];     // sealed, bound to all above and to run_base .. resync
-	uint8_t secret[SEAL_SECRET_MAX]; // sealed, bound to all above; not read back with a row
+	uint8_t secret_hash[STORE_HASH_LEN];
+	uint8_t keys[SEAL_KEYS_MAX]; // sealed, bound to all above and to run_base .. rederived
+	// Sealed, bound to ids and algorithm, and of DEVICE_REDERIVE_NONE to the ID Context; of
+	// those it is not read back with a row.
+	uint8_t secret[SEAL_SECRET_MAX];
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
 	uint64_t mark; // also of a device with Echo, if its keys had one before
 	bool resync;
+	enum device_rederive rederive;
+	uint32_t rederived;
+	int64_t rederived_at;
 	struct device_settings settings;
 	int64_t created;
 	// Of a row that is to be applied, see struct device_spec:
-	bool recovery_said, own_piv_said, has_device_seq;
+	bool recovery_said, own_piv_said, rederive_said, has_device_seq;
 	uint64_t device_seq, gateway_seq;
 	bool changed; // it was applied, and is one that was there: with other settings
 };
@@ -48,12 +54,16 @@ int row_find_by_name(struct store *store, const char *name, struct store_row *ro
 // The row with the device_id and ID Context of `like`. -ENOENT, without text.
 int row_find_by_address(struct store *store, const struct store_row *like, struct store_row *row,
 	struct error *error) __attribute__((warn_unused_result));
+// The row with this device_id that is not `but`: the only one, if it is DEVICE_REDERIVE_B2.
+// -ENOENT, without text.
+int row_find_by_kid(struct store *store, const struct store_row *like, uint64_t but,
+	struct store_row *row, struct error *error) __attribute__((warn_unused_result));
 // -EBADMSG if the keys cannot be opened.
 int row_to_device(const struct store *store, const struct store_row *row,
 	struct device_keyed *device) __attribute__((warn_unused_result));
 void row_to_info(const struct store *store, const struct store_row *row, struct device_info *info);
-// Seals the keys of a row again after its base, mark, policies or resync changed. `sealed` is the
-// row before the change. -EBADMSG if its keys do not open.
+// Seals the keys of a row again after its base, mark, policies or resync changed, and its secret if
+// `rederive` did. `sealed` is the row before the change. -EBADMSG if its keys do not open.
 int row_reseal(struct store *store, struct store_row *row, const struct store_row *sealed)
 	__attribute__((warn_unused_result));
 // Within a transaction: writes run_base, mark, resync and keys of a row that was sealed again.

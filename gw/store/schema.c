@@ -46,12 +46,16 @@ static const char schema[] =
 	" max_message INTEGER NOT NULL,"   // struct device_settings
 	" max_in_flight INTEGER NOT NULL," // the same
 	" note TEXT NOT NULL,"             // the same
-	" policy TEXT NOT NULL"            // the same
+	" policy TEXT NOT NULL,"           // the same
+	" rederive INTEGER NOT NULL,"      // enum device_rederive
+	" rederived INTEGER NOT NULL,"     // contexts that were derived in service
+	" rederived_at INTEGER NOT NULL,"  // Unix time of the last; 0: never
+	" secret_hash BLOB"                // store_secret_hash(); NULL: rederive is none
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
 	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
-	" hash BLOB PRIMARY KEY,"
+	" hash BLOB PRIMARY KEY," // and that of the secret of a device that derives contexts
 	" device INTEGER,"        // that has it; NULL: a tombstone
 	" run INTEGER NOT NULL,"  // of a tombstone: the highest that the key was used with
 	" mark INTEGER NOT NULL," // of a tombstone: that of its device
@@ -102,6 +106,13 @@ static const char from_version_6[] = "ALTER TABLE device ADD COLUMN note TEXT NO
 // Version 7 knew no policies.
 static const char from_version_7[] =
 	"ALTER TABLE device ADD COLUMN policy TEXT NOT NULL DEFAULT '';";
+
+// Version 8 knew no devices that derive contexts.
+static const char from_version_8[] =
+	"ALTER TABLE device ADD COLUMN rederive INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN rederived INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN rederived_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN secret_hash BLOB;";
 
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,
@@ -158,6 +169,7 @@ static const struct step {
 	[5] = {from_version_5, NULL},
 	[6] = {from_version_6, NULL},
 	[7] = {from_version_7, NULL},
+	[8] = {from_version_8, NULL},
 };
 
 static int version_write(struct store *store, struct error *error)

@@ -36,29 +36,39 @@ int seal_open(uint8_t *data, const uint8_t *sealed, size_t sealed_len, const uin
 enum blob { BLOB_KEYS = 'k', BLOB_SECRET = 's' };
 
 // What a blob may be bound to. A row whose device is as all were in version 1 of the schema has the
-// first form, so that their blobs stay as they are.
-enum blob_form { BLOB_PLAIN = 1, BLOB_WITH_POLICY = 2 };
+// first form, so that their blobs stay as they are. Devices that derive contexts have the last one.
+enum blob_form { BLOB_PLAIN = 1, BLOB_WITH_POLICY = 2, BLOB_WITH_REDERIVE = 3 };
 
-#define AAD_MAX \
-	(1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX + 1 + 1 + 1 + 8)
+#define AAD_MAX                                                                                 \
+	(1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX + 1 + 1 + 1 + 8 + \
+		1 + 4 + STORE_HASH_LEN)
+
+static enum blob_form blob_form(const struct store_row *row, enum blob blob)
+{
+	if (row->rederive != DEVICE_REDERIVE_NONE)
+		return BLOB_WITH_REDERIVE;
+	return blob == BLOB_KEYS &&
+			(row->recovery != DEVICE_ECHO || row->own_piv != DEVICE_OWN_PIV_AUTO ||
+				row->mark != 0 || row->resync)
+		? BLOB_WITH_POLICY
+		: BLOB_PLAIN;
+}
 
 // What a blob is bound to: its kind and format, the row's id (a new one whenever the keys change,
 // so it also stands for their version), all that the keys depend on, and for the keys the run_base,
-// how the device recovers, and its mark: one that was set back in the file leaves a device that
-// does not load.
+// how the device recovers, its mark, and the contexts that it derived: one that was set back in the
+// file leaves a device that does not load.
 static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum blob blob)
 {
 	uint64_t id = htobe64(row->id);
 	uint32_t alg = htobe32(aead_algs[row->alg].cose);
 	uint32_t run_base = htobe32(blob == BLOB_KEYS ? row->run_base : 0);
-	bool policy = blob == BLOB_KEYS &&
-		(row->recovery != DEVICE_ECHO || row->own_piv != DEVICE_OWN_PIV_AUTO ||
-			row->mark != 0 || row->resync);
+	enum blob_form form = blob_form(row, blob);
 	uint8_t *to = aad;
 
 	assert(row->device_id_len <= OSC_KID_LEN_MAX && row->gateway_id_len <= OSC_KID_LEN_MAX);
 	*to++ = blob;
-	*to++ = policy ? BLOB_WITH_POLICY : BLOB_PLAIN;
+	*to++ = form;
 	to = mempcpy(to, &id, sizeof(id));
 	to = mempcpy(to, &alg, sizeof(alg));
 	to = mempcpy(to, &run_base, sizeof(run_base));
@@ -66,15 +76,25 @@ static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum b
 	to = mempcpy(to, row->device_id, row->device_id_len);
 	*to++ = row->gateway_id_len;
 	to = mempcpy(to, row->gateway_id, row->gateway_id_len);
+	// The secret of a device that derives contexts stays as it is when its ID Context changes.
+	if (blob == BLOB_SECRET && form == BLOB_WITH_REDERIVE)
+		return to - aad;
 	*to++ = row->has_id_context;
 	to = mempcpy(to, row->id_context, row->id_context_len);
-	if (policy) {
+	if (form != BLOB_PLAIN) {
 		uint64_t mark = htobe64(row->mark);
 
 		*to++ = row->recovery;
 		*to++ = row->own_piv;
 		*to++ = row->resync;
 		to = mempcpy(to, &mark, sizeof(mark));
+	}
+	if (form == BLOB_WITH_REDERIVE) {
+		uint32_t rederived = htobe32(row->rederived);
+
+		*to++ = row->rederive;
+		to = mempcpy(to, &rederived, sizeof(rederived));
+		to = mempcpy(to, row->secret_hash, STORE_HASH_LEN);
 	}
 	return to - aad;
 }
@@ -148,12 +168,17 @@ static int secret_parse(struct osc_params *params, const uint8_t *plain, size_t 
 int seal_open_secret(
 	const struct store *store, const struct store_row *row, struct osc_params *params)
 {
+	return seal_open_secret_by(store->secrets->seal, row, params);
+}
+
+int seal_open_secret_by(const uint8_t *key, const struct store_row *row, struct osc_params *params)
+{
 	uint8_t plain[SEAL_SECRET_MAX - SEAL_OVERHEAD], aad[AAD_MAX];
 
 	if (row->secret_len > SEAL_SECRET_MAX)
 		return -EBADMSG;
-	int code = seal_open(plain, row->secret, row->secret_len, aad,
-		blob_aad(aad, row, BLOB_SECRET), store->secrets->seal);
+	int code = seal_open(
+		plain, row->secret, row->secret_len, aad, blob_aad(aad, row, BLOB_SECRET), key);
 	if (code == 0)
 		code = secret_parse(params, plain, row->secret_len - SEAL_OVERHEAD);
 	sodium_memzero(plain, sizeof(plain));

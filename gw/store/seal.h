@@ -34,5 +34,8 @@ int seal_open_keys(const struct store *store, const struct store_row *row, struc
 void seal_secret(const struct store *store, struct store_row *row, const struct osc_params *params);
 int seal_open_secret(const struct store *store, const struct store_row *row,
 	struct osc_params *params) __attribute__((warn_unused_result));
+// The same by the key that secrets are sealed under.
+int seal_open_secret_by(const uint8_t *key, const struct store_row *row, struct osc_params *params)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -16,6 +16,7 @@
 #include "gw/store/hashes.h"
 #include "gw/store/key_past.h"
 #include "gw/store/recover.h"
+#include "gw/store/rederive.h"
 #include "gw/store/row.h"
 #include "gw/store/run_mark.h"
 #include "gw/store/sql.h"
@@ -161,6 +162,8 @@ static int device_copy(struct shadow *shadow, uint64_t id, struct error *error)
 	if (code != 0)
 		return code == -ENOENT ? 0 : code;
 	code = row_find_by_id(&shadow->store, id, &there, NULL);
+	if (code == 0 && there.rederived != row.rederived)
+		return row_write_rederived(&shadow->store, &there, &row, error);
 	if (code == 0)
 		return row_write_state(&shadow->store, &row, error);
 	return code == -ENOENT ? row_retire_again(&shadow->store, &row, error) : code;

@@ -55,6 +55,23 @@ int spec_floor_check(const struct store_row *row, struct error *error)
 	return 0;
 }
 
+int spec_rederive_check(const struct store_row *row, struct error *error)
+{
+	if (row->recovery == DEVICE_B2 && row->rederive != DEVICE_REDERIVE_B2)
+		return error_set(error, -EINVAL, "recovery: b2 is for devices with rederive: b2");
+	if (row->recovery == DEVICE_B2 &&
+		(!row->has_id_context || row->id_context_len > DEVICE_B2_CONTEXT_MAX))
+		return error_set(error, -EINVAL,
+			"recovery: b2 needs an id_context of at most %d bytes: a run that the "
+			"gateway starts makes it longer by 16",
+			DEVICE_B2_CONTEXT_MAX);
+	if (row->recovery == DEVICE_FLOOR && row->rederive == DEVICE_REDERIVE_B2)
+		return error_set(error, -EINVAL,
+			"recovery: floor and rederive: b2 exclude each other: a device that "
+			"derives contexts begins its numbers again with each");
+	return 0;
+}
+
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct error *error)
 {
@@ -88,6 +105,9 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 	row->created = time(NULL);
 	row->recovery_said = spec->has_recovery;
 	row->own_piv_said = spec->has_own_piv;
+	row->rederive_said = spec->has_rederive;
+	if (row->rederive_said)
+		row->rederive = spec->rederive;
 	if (row->recovery_said)
 		row->recovery = spec->recovery;
 	if (row->own_piv_said)
@@ -100,6 +120,7 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 		sodium_memzero(&keys, sizeof(keys));
 		return code;
 	}
+	store_secret_hash(store, row->secret_hash, params);
 	store_key_hash(store, row->sender_hash, keys.sender_key, row->alg);
 	store_key_hash(store, row->recipient_hash, keys.recipient_key, row->alg);
 	seal_keys(store, row, &keys);

@@ -13,5 +13,8 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 // mark for one with Echo.
 int spec_floor_check(const struct store_row *row, struct error *error)
 	__attribute__((warn_unused_result));
+// Refuses (-EINVAL) a way to recover that does not go with what the device derives.
+int spec_rederive_check(const struct store_row *row, struct error *error)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -29,11 +29,13 @@ struct spool_head {
 	uint32_t run_base;
 	enum device_recovery recovery;
 	enum device_own_piv own_piv;
+	enum device_rederive rederive;
 	uint16_t settings_len; // bytes up to the last that is not 0
 	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
-	bool changed;
+	bool changed, rederive_said;
 	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
+	uint8_t secret_hash[STORE_HASH_LEN];
 };
 
 struct spool *spool_open(const struct store *store)
@@ -123,17 +125,20 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.has_id_context = row->has_id_context,
 		.recovery = row->recovery,
 		.own_piv = row->own_piv,
+		.rederive = row->rederive,
 		.settings_len = settings_len(&row->settings),
 		.mark = row->mark,
 		.resync = row->resync,
 		.changed = row->changed,
 		.recovery_said = row->recovery_said,
 		.own_piv_said = row->own_piv_said,
+		.rederive_said = row->rederive_said,
 		.has_device_seq = row->has_device_seq,
 		.device_seq = row->device_seq,
 	};
 	memcpy(head.sender_hash, row->sender_hash, STORE_HASH_LEN);
 	memcpy(head.recipient_hash, row->recipient_hash, STORE_HASH_LEN);
+	memcpy(head.secret_hash, row->secret_hash, STORE_HASH_LEN);
 
 	assert(head_fits(&head));
 	bool good = put(spool, &head, sizeof(head)) && put(spool, row->name, head.name_len) &&
@@ -178,15 +183,18 @@ int spool_read(struct spool *spool, struct store_row *row)
 	row->has_id_context = head.has_id_context;
 	row->recovery = head.recovery;
 	row->own_piv = head.own_piv;
+	row->rederive = head.rederive;
 	row->mark = head.mark;
 	row->resync = head.resync;
 	row->changed = head.changed;
 	row->recovery_said = head.recovery_said;
 	row->own_piv_said = head.own_piv_said;
+	row->rederive_said = head.rederive_said;
 	row->has_device_seq = head.has_device_seq;
 	row->device_seq = head.device_seq;
 	memcpy(row->sender_hash, head.sender_hash, STORE_HASH_LEN);
 	memcpy(row->recipient_hash, head.recipient_hash, STORE_HASH_LEN);
+	memcpy(row->secret_hash, head.secret_hash, STORE_HASH_LEN);
 
 	bool good = get(spool, row->name, head.name_len) &&
 		get(spool, row->device_id, head.device_id_len) &&

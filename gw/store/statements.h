@@ -9,10 +9,11 @@
 #include "gw/store/settings.h"
 
 // Those that row_read() reads.
-#define STORE_DEVICE_COLUMNS                                                                  \
-	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash,"          \
-	" recipient_hash, run_base, created, recovery, own_piv, mark, resync" STORE_SETTINGS( \
-		STORE_SETTING_COLUMN)
+#define STORE_DEVICE_COLUMNS                                                         \
+	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
+	" recipient_hash, run_base, created, recovery, own_piv, mark, resync,"       \
+	" rederive, rederived, rederived_at, secret_hash,"                           \
+	" CASE WHEN rederive > 0 THEN secret END" STORE_SETTINGS(STORE_SETTING_COLUMN)
 #define STORE_DEVICE_SELECT "SELECT " STORE_DEVICE_COLUMNS " FROM device "
 
 #define STORE_STATEMENTS(X)                                                                        \
@@ -22,23 +23,27 @@
 	X(DEVICE_INSERT,                                                                           \
 		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"                 \
 		" algorithm, keys, secret, sender_hash, recipient_hash, run_base, created,"        \
-		" recovery, own_piv, mark, resync" STORE_SETTINGS(                                 \
+		" recovery, own_piv, mark, resync, rederive, rederived, rederived_at,"             \
+		" secret_hash" STORE_SETTINGS(                                                     \
 			STORE_SETTING_COLUMN) ") VALUES "                                          \
 					      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?"  \
-					      "15,?16" STORE_SETTINGS(STORE_SETTING_PLACE) ")")    \
+					      "15,?16,?17,0,0,"                                    \
+					      "?18" STORE_SETTINGS(STORE_SETTING_PLACE) ")")       \
 	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                       \
 	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                       \
 	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                                   \
 	X(DEVICE_BY_ADDRESS,                                                                       \
 		STORE_DEVICE_SELECT "WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")         \
 	X(DEVICE_PAGE, STORE_DEVICE_SELECT "WHERE name > ?1 ORDER BY name LIMIT ?2")               \
+	X(DEVICE_BY_KID, STORE_DEVICE_SELECT "WHERE device_id = ?1 AND id <> ?2 LIMIT 1")          \
 	X(DEVICE_LOAD,                                                                             \
-		"SELECT d.id, name, device_id, gateway_id, id_context, algorithm, keys,"           \
-		" sender_hash, recipient_hash, run_base, created, recovery, own_piv, mark,"        \
-		" resync" STORE_SETTINGS(                                                          \
-			STORE_SETTING_COLUMN) ", w.next, w.bits, w.tag"                            \
-					      " FROM device d LEFT JOIN window w ON w.device = "   \
-					      "d.id ORDER BY d.id")                                \
+		"SELECT " STORE_DEVICE_COLUMNS ", w.next, w.bits, w.tag FROM device d"             \
+		" LEFT JOIN window w ON w.device = d.id ORDER BY d.id")                            \
+	X(DEVICE_REDERIVE,                                                                         \
+		"UPDATE device SET id_context = ?2, keys = ?3, sender_hash = ?4,"                  \
+		" recipient_hash = ?5, run_base = ?6, rederived = ?7, rederived_at = ?8"           \
+		" WHERE id = ?1")                                                                  \
+	X(KEY_FORGET, "DELETE FROM used_key WHERE hash = ?1 AND device = ?2")                      \
 	X(DEVICE_SECRET, "SELECT secret FROM device WHERE id = ?1")                                \
 	X(DEVICE_STATE,                                                                            \
 		"UPDATE device SET run_base = ?2, mark = ?3, resync = ?4, keys = ?5"               \

@@ -39,7 +39,8 @@ static void check_spec(const struct device_spec *spec)
 	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
 	FUZZ_CHECK(spec->never_used != spec->has_gateway_seq);
 	FUZZ_CHECK(spec->device_seq <= DEVICE_SEQ_MAX);
-	FUZZ_CHECK(spec->recovery <= DEVICE_FLOOR && spec->own_piv <= DEVICE_OWN_PIV_CLOCK);
+	FUZZ_CHECK(spec->recovery <= DEVICE_B2 && spec->own_piv <= DEVICE_OWN_PIV_CLOCK &&
+		spec->rederive <= DEVICE_REDERIVE_B2);
 }
 
 static void add(void *arg, struct ctl_request *req, const struct device_spec *spec, bool replace)

@@ -36,7 +36,8 @@ static void spec_check(const struct device_spec *spec)
 	FUZZ_CHECK(params->recipient_id_len <= OSC_KID_LEN_MAX);
 	FUZZ_CHECK(params->id_context_len <= OSC_ID_CONTEXT_LEN_MAX);
 	FUZZ_CHECK(params->has_id_context || params->id_context_len == 0);
-	FUZZ_CHECK(spec->recovery <= DEVICE_FLOOR && spec->own_piv <= DEVICE_OWN_PIV_CLOCK);
+	FUZZ_CHECK(spec->recovery <= DEVICE_B2 && spec->own_piv <= DEVICE_OWN_PIV_CLOCK &&
+		spec->rederive <= DEVICE_REDERIVE_B2);
 }
 
 static void error_check(const struct error *error)

@@ -376,10 +376,13 @@ static void show_times(const struct ctl_cbor *device)
 {
 	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
 	time_t created = cli_uint(device, "created", 0);
+	time_t derived = cli_uint(device, "rederived_at", 0);
 	char text[32];
 
 	if (strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&created)))
 		printf("%-14s %s\n", "created", text);
+	if (derived && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&derived)))
+		printf("%-14s %s\n", "last derived", text);
 	if (last_seen != UINT64_MAX)
 		printf("%-14s %s ago\n", "last seen", cli_duration_text(text, last_seen));
 	else
@@ -412,6 +415,7 @@ int cli_device_show(struct cli *cli, const char *name)
 	show_line(&reply.message.map, "reason", "  because");
 	show_line(&reply.message.map, "remedy", "  remedy");
 	show_attributes(&reply.message.map, true);
+	show_line(&reply.message.map, "rederived", "contexts derived");
 	show_line(&reply.message.map, "mark", "mark");
 	show_line(&reply.message.map, "highest_piv", "highest PIV");
 	show_line(&reply.message.map, "own_piv", "own PIV");

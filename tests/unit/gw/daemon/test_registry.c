@@ -335,3 +335,115 @@ Test(registry, each_device_is_served_in_the_end_and_no_key_twice)
 	registry_fini(&registry);
 	bed_free(&bed);
 }
+
+// --- contexts that devices derive ------------------------------------------------------------
+
+static struct device_keyed deriving(unsigned n)
+{
+	struct device_keyed device = {.id = 7,
+		.name = "lwm2m",
+		.alg = AEAD_AES_CCM_16_64_128,
+		.rederive = DEVICE_REDERIVE_B2,
+		.recovery = DEVICE_B2,
+		.rederived = n,
+		.has_id_context = true,
+		.id_context_len = n ? 40 : 3,
+		.id_context = {n, 1, 2},
+		.device_id_len = 2,
+		.device_id = {8, 9},
+		.gateway_id_len = 1,
+		.gateway_id = {0xff},
+		.window_known = true};
+
+	memset(&device.keys, n + 1, sizeof(device.keys));
+	return device;
+}
+
+static uint32_t find_by(bool has, const uint8_t *id_context, uint8_t len)
+{
+	struct dp_context_key key;
+
+	dp_context_key_make(
+		dp_contexts(bed.dp), &key, (const uint8_t *)"\x08\x09", 2, has, id_context, len);
+	return dp_names_find(&dp_contexts(bed.dp)->names, &key);
+}
+
+// By each of its names, and none of them is another window.
+static struct dp_context *named(const struct device_keyed *device)
+{
+	uint8_t text[2 + 40] = {0x58, 40};
+	uint32_t index = find_by(true, device->id_context, device->id_context_len);
+
+	cr_assert_neq(index, DP_INDEX_NONE);
+	cr_expect_eq(find_by(false, NULL, 0), index);
+	memcpy(text + 2, device->id_context, 40);
+	if (device->rederived)
+		cr_expect_eq(find_by(true, text, sizeof(text)), index, "as a CBOR byte string");
+	cr_expect_eq(dp_contexts(bed.dp)->count, 1, "one window");
+	return &dp_contexts(bed.dp)->context[index];
+}
+
+static struct dp_context *derive(const struct device_keyed *device)
+{
+	uint32_t context, generation;
+
+	cr_assert_eq(registry_rederive(&registry, device, &context, &generation), 0);
+	cr_assert_neq(generation, 0);
+	struct dp_context *ctx = named(device);
+
+	cr_expect_eq(ctx, &dp_contexts(bed.dp)->context[context]);
+	cr_expect_eq(dp_context_live(ctx), generation);
+	cr_expect_eq(ctx->state, DP_CONTEXT_ACTIVE);
+	cr_expect_eq(ctx->window.next, 0);
+	return ctx;
+}
+
+Test(registry, a_derived_context_goes_on_where_the_one_before_stands)
+{
+	struct device_keyed device = deriving(0);
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	struct dp_context *ctx = named(&device), *before = ctx;
+
+	cr_expect_eq(ctx->flags, DP_CONTEXT_REDERIVE | DP_CONTEXT_RECOVERY_B2);
+	cr_expect_eq(ctx->own_counter, 1, "0 may have been used");
+	// Its owner has used some, and it has a request under way.
+	ctx->owner = 0;
+	ctx->own_counter = 5;
+	ctx->in_flight = 3;
+	device = deriving(1);
+	ctx = derive(&device);
+	cr_expect_eq(ctx->own_counter, 5);
+	cr_expect_eq(find_by(true, (const uint8_t *)"\0\1\2", 3), DP_INDEX_NONE);
+	cr_expect_eq(dp_contexts_draining(bed.dp), 1);
+	cr_expect_neq(dp_context_live(before), 0);
+	before->in_flight = DP_INDEX_NONE;
+	// With a higher base it begins again, above.
+	ctx->owner = 1;
+	ctx->own_counter = DP_COUNTER_MAX / 2 + 2;
+	cr_expect_eq(registry_next_base(&registry, ctx - dp_contexts(bed.dp)->context), 1);
+	device = deriving(2);
+	device.run_base = 1;
+	ctx = derive(&device);
+	cr_expect_eq(ctx->own_counter, 1);
+	cr_expect_eq(ctx->run_base, 1);
+	// One context of a device drains, not two.
+	cr_expect_leq(dp_contexts_draining(bed.dp), 1);
+	// By an ID Context that became too long for it, Echo heals a lost window.
+	device = deriving(3);
+	device.id_context_len = DEVICE_B2_CONTEXT_MAX + 1;
+	device.run_base = 1;
+	uint32_t context, generation;
+
+	cr_assert_eq(registry_rederive(&registry, &device, &context, &generation), 0);
+	cr_expect_eq(dp_contexts(bed.dp)->context[context].flags, DP_CONTEXT_REDERIVE);
+	for (unsigned turns = 0; is_busy(); turns++) {
+		cr_assert_lt(turns, 100);
+		bed_turn(&bed);
+		main_turn();
+	}
+	registry_fini(&registry);
+	bed_free(&bed);
+}

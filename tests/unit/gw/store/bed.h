@@ -55,7 +55,12 @@ void bed_sql(const struct bed *bed, const char *sql);
 void bed_sql_sealed(struct bed *bed, const char *sql);
 
 // SQL: the table of devices as it was before version 8, 7 and 6.
-#define BED_NO_POLICY "ALTER TABLE device DROP COLUMN policy;"
+#define BED_NO_REDERIVE                                \
+	"ALTER TABLE device DROP COLUMN rederive;"     \
+	"ALTER TABLE device DROP COLUMN rederived;"    \
+	"ALTER TABLE device DROP COLUMN rederived_at;" \
+	"ALTER TABLE device DROP COLUMN secret_hash;"
+#define BED_NO_POLICY BED_NO_REDERIVE "ALTER TABLE device DROP COLUMN policy;"
 #define BED_NO_NOTE   BED_NO_POLICY "ALTER TABLE device DROP COLUMN note;"
 #define BED_NO_LIMITS                                 \
 	BED_NO_NOTE                                   \
