@@ -122,11 +122,32 @@ static void entry_write(struct registry *registry, uint32_t index, uint64_t id, 
 	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
 }
 
+// The context that (kid, none) names, if it is of the device with this id, or -ENOENT. A device
+// that derives contexts always has it, for no other has its kid, whatever its ID Context is by now.
+static int64_t alias_find(
+	const struct registry *registry, const uint8_t *kid, uint8_t kid_len, uint64_t id)
+{
+	struct dp_context_key shared;
+
+	dp_context_key_make(dp_contexts(registry->dp), &shared, kid, kid_len, false, NULL, 0);
+	uint32_t index = dp_names_find(&dp_contexts(registry->dp)->names, &shared);
+
+	return index != DP_INDEX_NONE && registry->entry[index].id == id ? (int64_t)index : -ENOENT;
+}
+
 static void info_key(
 	const struct registry *registry, const struct device_info *info, struct dp_context_key *key)
 {
-	dp_context_key_make(dp_contexts(registry->dp), key, info->device_id, info->device_id_len,
-		info->has_id_context, info->id_context, info->id_context_len);
+	int64_t at = info->rederive == DEVICE_REDERIVE_NONE
+		? -ENOENT
+		: alias_find(registry, info->device_id, info->device_id_len, info->id);
+
+	if (at >= 0)
+		*key = dp_contexts(registry->dp)->names.kin[at].key;
+	else
+		dp_context_key_make(dp_contexts(registry->dp), key, info->device_id,
+			info->device_id_len, info->has_id_context, info->id_context,
+			info->id_context_len);
 }
 
 // The Master Secret of the device of a context is not needed any more.
@@ -390,6 +411,12 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	if (at >= 0 && registry->entry[at].id == device->id)
 		return 0;
 	if (device->replaces || at >= 0) {
+		// The one that it replaces may have derived another context since.
+		int64_t old = alias_find(
+			registry, device->device_id, device->device_id_len, device->replaces);
+
+		if (at < 0 && old >= 0)
+			key = dp_contexts(registry->dp)->names.kin[old].key;
 		int rc = drain_key(registry, &key, &before);
 
 		if (rc == -ENOENT)
@@ -413,20 +440,6 @@ int registry_rotate(struct registry *registry, const struct device_info *before,
 	if (rc == -ENOENT)
 		rc = waiting_drop(registry, before->id);
 	return rc && rc != -ENOENT ? rc : device_add(registry, device, &drained, 0, &index);
-}
-
-// The context of a device that may derive others: (kid, none) names it, for no other device has its
-// kid. -ENOENT
-static int64_t rederiving_find(const struct registry *registry, const struct device_keyed *device)
-{
-	struct dp_context_key shared;
-
-	dp_context_key_make(dp_contexts(registry->dp), &shared, device->device_id,
-		device->device_id_len, false, NULL, 0);
-	uint32_t index = dp_names_find(&dp_contexts(registry->dp)->names, &shared);
-
-	return index != DP_INDEX_NONE && registry->entry[index].id == device->id ? (int64_t)index
-										 : -ENOENT;
 }
 
 // Where the own Partial IVs of the next context begin. Answers under way may take more of them
@@ -456,9 +469,16 @@ int registry_rederive(struct registry *registry, const struct device_keyed *devi
 	const struct dp_context_table *table = dp_contexts(registry->dp);
 	struct drained before = {0};
 	uint64_t own_first = 0;
-	int64_t at = rederiving_find(registry, device);
+	struct dp_context_key key;
+	int64_t at = alias_find(registry, device->device_id, device->device_id_len, device->id);
 
 	*generation = 0;
+	device_key(registry, device, &key);
+	if (at >= 0 && at == dp_context_find(dp_contexts(registry->dp), &key)) {
+		*context = at; // it has this context already
+		*generation = registry->entry[at].generation;
+		return 0;
+	}
 	if (at < 0) {
 		(void)waiting_drop(registry, device->id);
 	} else {

@@ -47,7 +47,9 @@ static int run_check(const struct store *store, const struct store_row *row,
 		return error_set(error, -EINVAL, "an ID Context of a run has up to %d bytes",
 			STORE_REDERIVED_CONTEXT_MAX);
 	if (row->rederived != run->rederived) {
-		run->rederived = row->rederived;
+		if (row_to_device(store, row, &run->device) != 0)
+			return error_set(
+				error, -EBADMSG, "device %s is damaged in the store", row->name);
 		return error_set(
 			error, -ESTALE, "device %s has derived another context since", row->name);
 	}

@@ -154,14 +154,15 @@ int store_marks_raise(struct store *store, struct store_raise *raises, size_t co
 // The context that a device derived with the gateway in a run of RFC 8613 appendix B.2, after its
 // request #2 verified under it.
 struct store_rederivation {
-	uint64_t id;        // struct device_keyed, which is DEVICE_REDERIVE_B2
-	uint32_t rederived; // its count when the run began; with -ESTALE the store sets what it is
-	uint32_t run_base;  // the least that it shall have, see registry_next_base()
+	uint64_t id;            // struct device_keyed, which is DEVICE_REDERIVE_B2
+	uint32_t rederived;     // its count when the run began
+	uint32_t run_base;      // the least that it shall have, see registry_next_base()
 	uint8_t id_context_len; // of the new one, from 1 to STORE_REDERIVED_CONTEXT_MAX
 	uint8_t id_context[STORE_REDERIVED_CONTEXT_MAX];
 	int result; // set by the store: 0, or as below
 	// Set by the store with result 0, for the data plane: with a window in which nothing was
-	// seen. The caller wipes it.
+	// seen; and with -ESTALE, as the row is, with its window unknown: registry_rederive()
+	// takes it, and does nothing if the data plane has that context. The caller wipes it.
 	struct device_keyed device;
 };
 
@@ -169,8 +170,8 @@ struct store_rederivation {
 // in one transaction that is on the disk on return. Nothing may be accepted under a new context
 // before that. Returns 0 with a result for each device, or -errno if none was written: then no
 // context of it may be published. A store that is broken after that may have them all the same; the
-// next run of such a device is -ESTALE, and tells the count. The result is -ENOENT, -EINVAL for a
-// device that derives no contexts or an ID Context that is too long, -ESTALE for another count,
+// next run of such a device is -ESTALE, and tells what there is. The result is -ENOENT, -EINVAL for
+// a device that derives no contexts or an ID Context that is too long, -ESTALE for another count,
 // -EBADMSG, -ERANGE as for store_bases_raise(), or -EEXIST if a device has or had these keys.
 int store_rederive(struct store *store, struct store_rederivation *rederivations, size_t count,
 	struct error *error) __attribute__((warn_unused_result));

@@ -429,6 +429,13 @@ Test(registry, a_derived_context_goes_on_where_the_one_before_stands)
 	ctx = derive(&device);
 	cr_expect_eq(ctx->own_counter, 1);
 	cr_expect_eq(ctx->run_base, 1);
+	// What it has already changes nothing.
+	ctx->window.next = 9;
+	uint32_t same, same_generation;
+
+	cr_assert_eq(registry_rederive(&registry, &device, &same, &same_generation), 0);
+	cr_expect_eq(&dp_contexts(bed.dp)->context[same], ctx);
+	cr_expect_eq(ctx->window.next, 9);
 	// One context of a device drains, not two.
 	cr_expect_leq(dp_contexts_draining(bed.dp), 1);
 	// By an ID Context that became too long for it, Echo heals a lost window.
@@ -439,6 +446,43 @@ Test(registry, a_derived_context_goes_on_where_the_one_before_stands)
 
 	cr_assert_eq(registry_rederive(&registry, &device, &context, &generation), 0);
 	cr_expect_eq(dp_contexts(bed.dp)->context[context].flags, DP_CONTEXT_REDERIVE);
+	for (unsigned turns = 0; is_busy(); turns++) {
+		cr_assert_lt(turns, 100);
+		bed_turn(&bed);
+		main_turn();
+	}
+	registry_fini(&registry);
+	bed_free(&bed);
+}
+
+// The store says what a device was added with, or derived last; what the data plane has may be
+// another context of it.
+Test(registry, a_device_that_derives_is_replaced_and_removed_under_any_id_context)
+{
+	struct device_keyed device = deriving(0);
+	uint32_t context, generation;
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	device = deriving(1);
+	cr_assert_eq(registry_rederive(&registry, &device, &context, &generation), 0);
+	device = deriving(0);
+	device.id = 8;
+	device.replaces = 7;
+	memset(&device.keys, 9, sizeof(device.keys));
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	cr_expect_eq(named(&device)->sender_key[0], 9);
+	const struct device_info info = {.id = 8,
+		.rederive = DEVICE_REDERIVE_B2,
+		.has_id_context = true,
+		.id_context_len = 5,
+		.device_id_len = 2,
+		.device_id = {8, 9}};
+
+	cr_expect_not_null(registry_find(&registry, &info, &context));
+	cr_expect_eq(registry_remove(&registry, &info), 0);
+	cr_expect_eq(dp_contexts(bed.dp)->count, 0);
 	for (unsigned turns = 0; is_busy(); turns++) {
 		cr_assert_lt(turns, 100);
 		bed_turn(&bed);

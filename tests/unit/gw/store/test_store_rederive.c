@@ -138,8 +138,8 @@ Test(store_rederive, a_count_is_good_for_one_run)
 	cr_assert_eq(store_rederive(bed.store, runs, 5, &bed.error), 0);
 	cr_expect_eq(runs[0].result, 0);
 	cr_expect_eq(runs[1].result, -ESTALE);
-	cr_expect_eq(runs[1].rederived, 1, "what it is");
-	cr_expect_eq(runs[1].device.id, 0);
+	cr_expect_eq(runs[1].device.rederived, 1, "what it is");
+	cr_expect_not(runs[1].device.window_known);
 	cr_expect_eq(runs[2].result, -ENOENT);
 	cr_expect_eq(runs[3].result, -EINVAL);
 	cr_expect_eq(runs[4].result, -EINVAL);
@@ -583,7 +583,7 @@ Test(store_rederive, a_sync_that_fails_publishes_nothing)
 			run.id_context[1] = 1;
 			cr_assert_eq(store_rederive(bed.store, &run, 1, &bed.error), 0);
 			cr_expect_eq(run.result, -ESTALE);
-			cr_expect_eq(run.rederived, now);
+			cr_expect_eq(run.device.rederived, now);
 		}
 		count = now;
 	}
