@@ -95,12 +95,16 @@ guest_up() {
 	die "the guest does not come up"
 }
 
-# g COMMANDS [SECONDS]: runs them in the guest. What they print is printed.
+# g COMMANDS [SECONDS]: runs them in the guest. What they print is printed; and what runs there, if they
+# took longer than that, 300 by default, and were ended.
 g() {
+	local limit=${2:-300}
+
 	rm -f "$share"/{status,out}
+	echo "$limit" >"$share/limit"
 	printf '%s\n%s\n' "$prelude" "$1" >"$share/new"
 	mv "$share/new" "$share/command"
-	for ((i = 0; i < ${2:-400} * 20; i++)); do
+	for ((i = 0; i < (limit + 60) * 20; i++)); do
 		[ ! -s "$share/status" ] || break
 		kill -0 "$qemu" 2>/dev/null || break
 		sleep 0.05
