@@ -2,6 +2,7 @@
 
 #include "gw/http/resolve.h"
 
+#include "base/clock.h"
 #include "base/fault_signals.h"
 
 #include <arpa/inet.h>
@@ -19,12 +20,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define NAME_ROOM 256 // RFC 1035: at most 253 bytes as text
+#define NAME_ROOM 256  // RFC 1035: at most 253 bytes as text
+#define KNOWN     4096 // names of which it is remembered how they were answered
+
+// How a name was answered when it was looked up last.
+enum manner {
+	FRESH, // never, or that is forgotten
+	GOOD,
+	SLOW,
+	MANNERS,
+};
+
+struct known {
+	uint64_t hash;
+	enum manner manner;
+};
 
 // A thread and the caller hold it, and the last of them frees it.
 struct http_resolve {
 	STAILQ_ENTRY(http_resolve) link; // of those that wait for a thread
 	unsigned holders;                // atomic
+	uint64_t hash;                   // of the name
 	int fd;
 	char name[NAME_ROOM];
 	char port[6];
@@ -33,14 +49,16 @@ struct http_resolve {
 	struct http_addresses addresses;
 };
 
-// The threads are started once and stay: under its system call filter a loop starts none. There are
-// some of them so that a name whose server is silent does not hold up the others.
+// The threads are started once and stay: under its system call filter a loop starts none.
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	unsigned threads;
+	unsigned running[MANNERS];                           // look-ups under way
+	const struct http_resolve *at[HTTP_RESOLVE_THREADS]; // these
 	STAILQ_HEAD(, http_resolve) waiting;
 	uint64_t done, unanswered; // look-ups; atomic
+	struct known known[KNOWN]; // by the hash; one that is pushed out is FRESH again
 } pool = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.wake = PTHREAD_COND_INITIALIZER,
@@ -121,7 +139,6 @@ static void look_up(struct http_resolve *r)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *list = NULL;
-	uint64_t one = 1;
 
 	r->rc = rc_of(getaddrinfo(r->name, r->port, &hints, &list), r->fd);
 	__atomic_add_fetch(&pool.done, 1, __ATOMIC_RELAXED);
@@ -138,29 +155,123 @@ static void look_up(struct http_resolve *r)
 	}
 	if (list)
 		freeaddrinfo(list);
-	while (write(r->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
 }
 
-static void *run(void *arg)
+static void announce(struct http_resolve *r)
 {
-	for (;;) {
-		pthread_mutex_lock(&pool.lock);
-		while (STAILQ_EMPTY(&pool.waiting))
-			pthread_cond_wait(&pool.wake, &pool.lock);
-		struct http_resolve *r = STAILQ_FIRST(&pool.waiting);
+	uint64_t one = 1;
 
-		STAILQ_REMOVE_HEAD(&pool.waiting, link);
-		pthread_mutex_unlock(&pool.lock);
-		// Nobody waits any more for one that was ended.
-		if (__atomic_load_n(&r->holders, __ATOMIC_ACQUIRE) > 1)
-			look_up(r);
+	while (write(r->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	let_go(r);
+}
+
+// ---- whose turn it is; all with the lock
+
+// FNV-1a: the names are of the configuration.
+static uint64_t hash_of(const char *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct known *known_of(uint64_t hash)
+{
+	return &pool.known[hash % KNOWN];
+}
+
+static enum manner manner_of(uint64_t hash)
+{
+	const struct known *known = known_of(hash);
+
+	return known->hash == hash ? known->manner : FRESH;
+}
+
+static bool is_running(const struct http_resolve *r)
+{
+	for (unsigned i = 0; i < HTTP_RESOLVE_THREADS; i++)
+		if (pool.at[i] && pool.at[i]->hash == r->hash && !strcmp(pool.at[i]->name, r->name))
+			return true;
+	return false;
+}
+
+static bool may_run(const struct http_resolve *r)
+{
+	const enum manner manner = manner_of(r->hash);
+
+	if (is_running(r) || (manner == SLOW && pool.running[SLOW] >= HTTP_RESOLVE_SLOW))
+		return false;
+	return manner == GOOD || pool.running[SLOW] + pool.running[FRESH] < HTTP_RESOLVE_UNSURE;
+}
+
+// Takes the first whose turn it is. Those that were ended meanwhile go. NULL: there is none.
+static struct http_resolve *next_take(void)
+{
+	struct http_resolve *r, *after;
+
+	for (r = STAILQ_FIRST(&pool.waiting); r; r = after) {
+		after = STAILQ_NEXT(r, link);
+		const bool ended = __atomic_load_n(&r->holders, __ATOMIC_ACQUIRE) == 1;
+
+		if (!ended && !may_run(r))
+			continue;
+		STAILQ_REMOVE(&pool.waiting, r, http_resolve, link);
+		if (!ended)
+			return r;
 		let_go(r);
 	}
 	return NULL;
 }
 
-static int thread_start(void)
+// Notes how a name was answered, and gives the answer to all who wait for it.
+static void answered(const struct http_resolve *done, uint64_t took_ms)
+{
+	struct http_resolve *r, *after;
+
+	*known_of(done->hash) =
+		(struct known){done->hash, took_ms < HTTP_RESOLVE_SLOW_MS ? GOOD : SLOW};
+	for (r = STAILQ_FIRST(&pool.waiting); r; r = after) {
+		after = STAILQ_NEXT(r, link);
+		if (r->hash != done->hash || strcmp(r->name, done->name) ||
+			strcmp(r->port, done->port))
+			continue;
+		STAILQ_REMOVE(&pool.waiting, r, http_resolve, link);
+		r->rc = done->rc;
+		r->addresses = done->addresses;
+		announce(r);
+	}
+}
+
+static void *run(void *arg)
+{
+	const unsigned place = (unsigned)(uintptr_t)arg;
+	struct http_resolve *r;
+
+	pthread_mutex_lock(&pool.lock);
+	for (;;) {
+		while (!(r = next_take()))
+			pthread_cond_wait(&pool.wake, &pool.lock);
+		const enum manner manner = manner_of(r->hash);
+		const uint64_t begun_ms = clock_ms();
+
+		pool.running[manner]++;
+		pool.at[place] = r;
+		pthread_mutex_unlock(&pool.lock);
+		look_up(r);
+		pthread_mutex_lock(&pool.lock);
+		pool.running[manner]--;
+		pool.at[place] = NULL;
+		answered(r, clock_ms() - begun_ms);
+		announce(r);
+		pthread_cond_broadcast(&pool.wake);
+	}
+	return NULL;
+}
+
+static int thread_start(unsigned place)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -175,7 +286,7 @@ static int thread_start(void)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	rc = pthread_attr_setsigmask_np(&attr, &blocked);
 	if (!rc)
-		rc = pthread_create(&thread, &attr, run, NULL);
+		rc = pthread_create(&thread, &attr, run, (void *)(uintptr_t)place);
 	if (!rc)
 		pthread_setname_np(thread, "postern-names");
 	pthread_attr_destroy(&attr);
@@ -188,7 +299,7 @@ static int threads_start(void)
 	int rc = 0;
 
 	while (!rc && pool.threads < HTTP_RESOLVE_THREADS) {
-		rc = thread_start();
+		rc = thread_start(pool.threads);
 		if (!rc)
 			pool.threads++;
 	}
@@ -214,6 +325,7 @@ int http_resolve_start(const char *name, uint16_t port, struct http_resolve **re
 	r->holders = 2;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	snprintf(r->port, sizeof(r->port), "%u", port);
+	r->hash = hash_of(r->name);
 	r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->fd < 0) {
 		rc = -errno;

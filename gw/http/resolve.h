@@ -10,7 +10,15 @@
 #include <sys/socket.h>
 
 #define HTTP_ADDRESSES_MAX   8 // of a name; more are not looked at
-#define HTTP_RESOLVE_THREADS 4 // names that are looked up at a time; others wait
+#define HTTP_RESOLVE_THREADS 8 // names that are looked up at a time; others wait
+
+// A look-up whose name server is silent holds a thread for as long as the system waits for it, some
+// ten seconds. So of these threads ...
+#define HTTP_RESOLVE_UNSURE  6 // ... are at most for names that are not known to be answered, and
+#define HTTP_RESOLVE_SLOW    2 // ... of them for names whose last look-up took HTTP_RESOLVE_SLOW_MS:
+#define HTTP_RESOLVE_SLOW_MS 1000
+// the others have their turn, however many are silent. A name has one thread at a time, and all who
+// wait for it get its answer.
 
 struct http_address {
 	socklen_t len;
