@@ -460,6 +460,12 @@ struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker)
 	return dp->worker[worker]->from_kernel;
 }
 
+void dp_access_percent(struct dp *dp, unsigned percent)
+{
+	for (unsigned i = 0; i < dp->worker_count; i++)
+		__atomic_store_n(&dp->worker[i]->access_percent, percent, __ATOMIC_RELAXED);
+}
+
 bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record)
 {
 	struct dp_frame_ring *ring = dp->worker[worker]->access;

@@ -116,6 +116,9 @@ bool dp_pending(const struct dp *dp);
 struct dp_frame_ring *dp_to_kernel(struct dp *dp, unsigned worker);
 struct dp_frame_ring *dp_from_kernel(struct dp *dp, unsigned worker);
 
+// From now on workers make records of so many percent of the requests that they answer, if they
+// made any at the start (dp_conf.access_percent).
+void dp_access_percent(struct dp *dp, unsigned percent);
 // Takes the oldest record of the access log of a worker. false if there is none.
 bool dp_access_take(struct dp *dp, unsigned worker, struct dp_access_record *record);
 

@@ -52,8 +52,8 @@ void dp_access_request(struct dp_worker *w, const struct pkt_vec *vec, unsigned 
 	const uint8_t *plaintext = vec->msg[slot].body.payload;
 
 	// The low bits of the time-stamp counter alone may have a pattern.
-	record->sampled =
-		((uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16) % 100 < w->access_percent;
+	record->sampled = ((uint32_t)rte_rdtsc() * UINT32_C(0x9e3779b1) >> 16) % 100 <
+		__atomic_load_n(&w->access_percent, __ATOMIC_RELAXED);
 	if (!record->sampled)
 		return;
 	record->answered_ms = w->now_ms;

@@ -230,7 +230,7 @@ struct dp_worker {
 	struct dp_frame_ring *to_kernel;
 	struct dp_frame_ring *from_kernel;
 	struct dp_frame_ring *access; // worker -> main, struct dp_access_record; NULL: none wanted
-	unsigned access_percent;      // of the requests that have one
+	unsigned access_percent;      // of the requests that have one; main writes, atomic
 	struct rte_rcu_qsbr *qsbr;
 	const uint32_t *run; // of this start, DP_RUN_NONE before it is granted; main writes, atomic
 	struct dp_echo_key echo;

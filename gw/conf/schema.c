@@ -407,7 +407,7 @@ static const struct conf_key file_keys[] = {
 		.help = "The socket that manages the daemon.",
 	}, {
 		.name = "metrics", .type = CONF_GROUP, FIELD(conf, metrics), .keys = conf_metrics_keys,
-		.effect = CONF_AT_START, .line_offset = offsetof(struct conf_metrics, line),
+		.line_offset = offsetof(struct conf_metrics, line),
 		.help = "Figures for Prometheus, and health, see docs/metrics.md.",
 	}, {
 		.name = "runtime", .type = CONF_PATH, FIELD(conf, runtime), .min = 1, .max = PATH_LEN,

@@ -36,14 +36,17 @@ static const struct conf_key host_item = {
 const struct conf_key conf_metrics_keys[] = {
 	{
 		.name = "listen", .type = CONF_STRING, FIELD(conf_metrics, listen),
+		.effect = CONF_AT_START,
 		.min = 1, .max = SOCKET_LEN, .form = &conf_listen_form, .preset = "127.0.0.1:9683",
 		.help = "Where a page, /metrics, /healthz and /readyz are served over HTTP.",
 	}, {
 		.name = "hosts", .type = CONF_LIST, ITEMS(conf_metrics, hosts, host_count),
+		.effect = CONF_AT_RELOAD,
 		.min = 1, .max = CONF_HOSTS_MAX, .item = &host_item, .sample = "[gateway.example]",
 		.help = "Names that a request's Host may have, beside addresses and localhost.",
 	}, {
 		.name = "server_urls", .type = CONF_BOOL, FIELD(conf_metrics, server_urls),
+		.effect = CONF_AT_START,
 		.preset = "false",
 		.help = "Whether the page shows the URLs of servers also beyond loopback and a UNIX socket.",
 	},
@@ -68,12 +71,12 @@ const struct conf_key conf_log_keys[] = {
 		.help = "Where a line of JSON for each verified request that was answered is written, by default nowhere.",
 	}, {
 		.name = "sample", .type = CONF_PERCENT, FIELD(conf_log, sample), .min = 0, .max = 100,
-		.effect = CONF_AT_START,
+		.effect = CONF_AT_RELOAD,
 		.preset = "100%",
 		.help = "Share of the requests that get a line, picked at random.",
 	}, {
 		.name = "rate", .type = CONF_INT, FIELD(conf_log, rate), .min = 1, .max = 1000000,
-		.effect = CONF_AT_START,
+		.effect = CONF_AT_RELOAD,
 		.preset = "1000",
 		.help = "Most lines a second; the others are dropped and counted.",
 	},

@@ -21,6 +21,8 @@
 #define CTL_TRACE_TIME            3600 // seconds of one, at most
 #define CTL_TRACE_TIME_DEFAULT    60
 #define CTL_SERVER_MAX            2048 // bytes of a server's URL
+#define CTL_WORD_MAX              31   // bytes of a word of a fixed set
+#define CTL_TOMBSTONE_KEY         16   // bytes
 #define CTL_REASON_MAX            63   // bytes of a counter's name
 #define CTL_REFUSED_COUNT         1000 // packets of "show refused", at most
 #define CTL_REFUSED_COUNT_DEFAULT 20

@@ -260,6 +260,25 @@ static void on_store_check(void *arg, struct ctl_request *req, const struct ctl_
 		ctl_unsupported(req);
 }
 
+static void on_tombstone_list(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { AFTER, LIMIT, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[AFTER] = {"after", CTL_CBOR_BYTES, .min = CTL_TOMBSTONE_KEY,
+			.max = CTL_TOMBSTONE_KEY},
+		[LIMIT] = {"limit", CTL_CBOR_UINT, .min = 1, .max = CTL_LIST_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, args, COUNT))
+		return;
+	if (ops->tombstone_list)
+		ops->tombstone_list(ops->arg, req, args[AFTER].given ? args[AFTER].item.data : NULL,
+			args[LIMIT].given ? (unsigned)args[LIMIT].item.value : CTL_LIST_MAX);
+	else
+		ctl_unsupported(req);
+}
+
 static void on_key_rotate(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
 	const struct ctl_ops *ops = arg;
@@ -428,6 +447,8 @@ const struct ctl_verb ctl_verbs[] = {
 	{"device rotate", CTL_ADMIN, false, on_device_rotate, "give a device other keys"},
 	{"store check", CTL_ADMIN, false, on_store_check, "look for damage in the device store"},
 	{"store backup", CTL_ADMIN, false, on_store_backup, "copy the device store"},
+	{"tombstone list", CTL_OPERATE, false, on_tombstone_list,
+		"what is remembered of keys that no device has any more"},
 	{"key rotate", CTL_ADMIN, true, on_key_rotate, "seal the device store under a new key"},
 	{"upstream show", CTL_VIEW, false, on_upstream_show, "servers of an upstream"},
 	{"server drain", CTL_OPERATE, false, on_server_drain,
@@ -438,6 +459,8 @@ const struct ctl_verb ctl_verbs[] = {
 	{"reload", CTL_ADMIN, false, ctl_on_reload, "read the configuration again"},
 	{"config diff", CTL_ADMIN, false, ctl_on_config_diff,
 		"what differs between a file and the configuration in use"},
+	{"config show", CTL_ADMIN, false, ctl_on_config_show, "the configuration in use"},
+	{"log level", CTL_OPERATE, false, ctl_on_log_level, "the least level that is logged"},
 	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,
 		"the last packets that were refused, and why"},
 	{"trace", CTL_OPERATE, false, ctl_on_trace, "what happens to packets, stage by stage"},

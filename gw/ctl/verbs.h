@@ -136,6 +136,10 @@ struct ctl_ops {
 	void (*store_check)(void *arg, struct ctl_request *req);
 	// ctl_request_end() when the copy is complete and durable. The path is absolute.
 	void (*store_backup)(void *arg, struct ctl_request *req, const char *path);
+	// A reply for each of at most `limit` tombstones behind a key of CTL_TOMBSTONE_KEY bytes,
+	// NULL: the first ones, in the order of keys; then ctl_request_end()
+	void (*tombstone_list)(
+		void *arg, struct ctl_request *req, const uint8_t *after, unsigned limit);
 	// ctl_request_end() when the store is sealed under the newest key of the file, durably. The
 	// descriptor is open for reading, no directory, and the operation's to close.
 	void (*key_rotate)(void *arg, struct ctl_request *req, int fd);
@@ -151,6 +155,11 @@ struct ctl_ops {
 	void (*reload)(void *arg, struct ctl_request *req, bool dry_run);
 	// The same of any file, which is only read. The path is absolute.
 	void (*config_diff)(void *arg, struct ctl_request *req, const char *path);
+	// A reply for each key of the configuration in use that the file gives, or with `effective`
+	// for each that has a value; then ctl_request_end()
+	void (*config_show)(void *arg, struct ctl_request *req, bool effective);
+	// A reply with the level; word: the one that holds from now on, "": it stays
+	void (*log_level)(void *arg, struct ctl_request *req, const char *word);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()

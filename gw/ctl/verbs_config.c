@@ -35,3 +35,31 @@ void ctl_on_config_diff(void *arg, struct ctl_request *req, const struct ctl_cbo
 	else
 		ctl_unsupported(req);
 }
+
+void ctl_on_config_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {{"effective", CTL_CBOR_BOOL, .max = 1}};
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, args, 1))
+		return;
+	if (ops->config_show)
+		ops->config_show(ops->arg, req, ctl_arg_bool(&args[0]));
+	else
+		ctl_unsupported(req);
+}
+
+void ctl_on_log_level(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {{"level", CTL_CBOR_TEXT, .min = 1, .max = CTL_WORD_MAX}};
+	const struct ctl_ops *ops = arg;
+	char word[CTL_WORD_MAX + 1] = "";
+
+	if (!ctl_args_read(req, map, args, 1) ||
+		(args[0].given && !ctl_arg_text(req, &args[0], word)))
+		return;
+	if (ops->log_level)
+		ops->log_level(ops->arg, req, word);
+	else
+		ctl_unsupported(req);
+}

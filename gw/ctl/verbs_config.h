@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The verbs about the configuration. For the table of verbs.c.
+// The verbs about the configuration and the log. For the table of verbs.c.
 
 #ifndef POSTERN_GW_CTL_VERBS_CONFIG_H
 #define POSTERN_GW_CTL_VERBS_CONFIG_H
@@ -8,5 +8,7 @@
 
 void ctl_on_reload(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
 void ctl_on_config_diff(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
+void ctl_on_config_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
+void ctl_on_log_level(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
 
 #endif

@@ -6,6 +6,7 @@
 #include "gw/daemon/access.h"
 #include "gw/daemon/descriptors.h"
 #include "gw/os/log.h"
+#include "gw/upstream/access_log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -203,6 +204,21 @@ static bool loops_settled(const struct daemon *daemon)
 	return true;
 }
 
+// What threads other than the workers and the loops have of the configuration.
+static void settings_take(struct daemon *daemon)
+{
+	const struct conf *conf = daemon->snapshot->conf;
+
+	log_level_set(conf->log.level);
+	log_json_set(conf->log.format == CONF_LOG_JSON);
+	if (daemon->access) {
+		up_access_log_set(daemon->access, &conf->log);
+		dp_access_percent(daemon->dp, conf->log.sample);
+	}
+	if (daemon->web)
+		web_hosts_set(daemon->web, &conf->metrics);
+}
+
 // The loops know both: the workers may send requests of the new one.
 static void workers_switch(struct daemon *daemon)
 {
@@ -215,8 +231,7 @@ static void workers_switch(struct daemon *daemon)
 	reload->count++;
 	up_slots_current(daemon->slots, daemon->snapshot->conf);
 	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
-	log_level_set(daemon->snapshot->conf->log.level);
-	log_json_set(daemon->snapshot->conf->log.format == CONF_LOG_JSON);
+	settings_take(daemon);
 	log_notice("configuration %u is used", daemon->snapshot->number);
 	if (reload->req)
 		ctl_request_end(reload->req);

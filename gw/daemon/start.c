@@ -71,7 +71,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	dp_conf.lcores = lcores;
 	dp_conf.clock_least_s = store_clock_least(daemon->store);
 	dp_conf.ack_timeout_ms = conf->devices.ack_timeout_ms;
-	dp_conf.access_percent = conf->log.access ? conf->log.sample : 0;
+	dp_conf.access_percent = conf->log.access ? 100 : 0;
 	dp_conf.isa = conf->workers.isa;
 	dp_conf.affinity_kid = conf->workers.affinity == CONF_AFFINITY_KID;
 	// A NIC's queue overflows while a worker naps; the kernel's does not.

@@ -93,6 +93,65 @@ void verb_store_backup(void *arg, struct ctl_request *req, const char *path)
 	store_thread_submit(daemon->store_thread, &op->backup.job);
 }
 
+struct tombstones_operation {
+	struct store_tombstones_job list;
+	struct ctl_request *req;
+	struct store_tombstone page[];
+};
+
+static void tombstone_reply(struct ctl_request *req, const struct store_tombstone *tombstone)
+{
+	static const char *const words[] = {
+		[STORE_USED_RUNS] = "runs", [STORE_USED_CLOCK] = "clock", [STORE_USED_ALL] = "all"};
+	struct ctl_writer body;
+
+	ctl_writer_init(&body);
+	ctl_write_map(&body);
+	ctl_put_bytes(&body, "key", tombstone->key, sizeof(tombstone->key));
+	ctl_put_text(&body, "used", words[tombstone->used]);
+	if (tombstone->used == STORE_USED_RUNS)
+		ctl_put_uint(&body, "run", tombstone->run);
+	if (tombstone->mark)
+		ctl_put_uint(&body, "mark", tombstone->mark);
+	ctl_put_bool(&body, "damaged", tombstone->damaged);
+	ctl_write_close(&body);
+	ctl_request_reply(req, &body, false);
+}
+
+static void tombstones_done(struct store_job *job)
+{
+	struct tombstones_operation *op = CONTAINER_OF(job, struct tombstones_operation, list.job);
+
+	if (job->result) {
+		ctl_reply_failed(op->req, job->result, &job->error);
+	} else {
+		for (size_t i = 0; i < op->list.walk.count; i++)
+			tombstone_reply(op->req, &op->page[i]);
+		ctl_request_end(op->req);
+	}
+	free(op);
+}
+
+void verb_tombstone_list(void *arg, struct ctl_request *req, const uint8_t *after, unsigned limit)
+{
+	struct daemon *daemon = arg;
+	struct tombstones_operation *op = calloc(1, sizeof(*op) + limit * sizeof(op->page[0]));
+
+	if (!op) {
+		ctl_request_error(req, CTL_BUSY, "no memory");
+		return;
+	}
+	op->req = req;
+	op->list.walk.page = op->page;
+	op->list.walk.room = limit;
+	op->list.walk.has_after = after != NULL;
+	if (after)
+		memcpy(op->list.walk.after, after, sizeof(op->list.walk.after));
+	op->list.job.done = tombstones_done;
+	store_tombstones_job_init(&op->list);
+	store_thread_submit(daemon->store_thread, &op->list.job);
+}
+
 struct rekey_operation {
 	struct store_rekey_job rekey;
 	struct daemon *daemon;

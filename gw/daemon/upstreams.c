@@ -40,6 +40,8 @@ int upstreams_start(struct daemon *daemon)
 		log_error("%s", error.text);
 		return rc;
 	}
+	if (daemon->access)
+		dp_access_percent(daemon->dp, daemon->conf->log.sample);
 	config.access = daemon->access;
 	randombytes_buf(config.etag_key, sizeof(config.etag_key));
 	for (unsigned i = 0; i < config.loops; i++) {

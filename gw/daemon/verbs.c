@@ -3,6 +3,7 @@
 #include "gw/daemon/verbs.h"
 
 #include "gw/daemon/capture.h"
+#include "gw/daemon/config_show.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
@@ -38,12 +39,15 @@ void verbs_init(struct daemon *daemon)
 		.device_rotate = verb_device_rotate,
 		.store_check = verb_store_check,
 		.store_backup = verb_store_backup,
+		.tombstone_list = verb_tombstone_list,
 		.key_rotate = verb_key_rotate,
 		.upstream_show = verb_upstream_show,
 		.server_order = verb_server_order,
 		.capture = verb_capture,
 		.reload = verb_reload,
 		.config_diff = verb_config_diff,
+		.config_show = verb_config_show,
+		.log_level = verb_log_level,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,

@@ -64,6 +64,11 @@ void log_level_set(enum conf_log_level level)
 	__atomic_store_n(&log_level, level, __ATOMIC_RELAXED);
 }
 
+enum conf_log_level log_level_get(void)
+{
+	return __atomic_load_n(&log_level, __ATOMIC_RELAXED);
+}
+
 void log_json_set(bool json)
 {
 	__atomic_store_n(&log_json, json, __ATOMIC_RELAXED);

@@ -22,8 +22,10 @@
 #define LOG_QUEUE_BYTES 262144
 #define LOG_STOP_MS     1000 // the longest that the end of the process waits for the queue
 
-// Sets the least urgent level that is written. Any time, any thread, like the next two.
+// Sets, and returns, the least urgent level that is written. Any time, any thread, like the next
+// two.
 void log_level_set(enum conf_log_level level);
+enum conf_log_level log_level_get(void);
 // Whether each line is a JSON object (log_form.h), instead of text.
 void log_json_set(bool json);
 // Whether lines that repeat are counted instead, and only so many of a kind are written

@@ -88,6 +88,24 @@ void store_list_job_init(struct store_list_job *list)
 	list->job.run = run_list;
 }
 
+static enum store_turn run_tombstones(struct store_job *job, struct store *store)
+{
+	struct store_tombstones_job *of = CONTAINER_OF(job, struct store_tombstones_job, job);
+	bool done;
+
+	if (store_thread_cancelled(job->thread)) {
+		job->result = error_set(&job->error, -ECANCELED, "the list was cancelled");
+		return STORE_TURN_DONE;
+	}
+	job->result = store_tombstones_step(store, &of->walk, &done, &job->error);
+	return job->result != 0 || done ? STORE_TURN_DONE : STORE_TURN_AGAIN;
+}
+
+void store_tombstones_job_init(struct store_tombstones_job *tombstones)
+{
+	tombstones->job.run = run_tombstones;
+}
+
 static enum store_turn run_grant(struct store_job *job, struct store *store)
 {
 	struct store_grant_job *grant = CONTAINER_OF(job, struct store_grant_job, job);

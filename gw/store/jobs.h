@@ -10,6 +10,7 @@
 #include "gw/store/check.h"
 #include "gw/store/store.h"
 #include "gw/store/thread.h"
+#include "gw/store/tombstones.h"
 
 struct store_add_job {
 	struct store_job job;
@@ -49,6 +50,12 @@ struct store_list_job {
 	size_t count;
 };
 void store_list_job_init(struct store_list_job *list);
+
+struct store_tombstones_job {
+	struct store_job job;
+	struct store_tombstones walk; // in: as its struct says
+};
+void store_tombstones_job_init(struct store_tombstones_job *tombstones);
 
 struct store_grant_job {
 	struct store_job job;

@@ -16,16 +16,12 @@
 #include <string.h>
 #include <time.h>
 
-// In the place of the run of a tombstone.
-#define RUN_NONE_LEFT (STORE_RUN_MAX + 1) // the keys may have been used with all runs
-#define RUN_CLOCK     (STORE_RUN_MAX + 2) // the device had its own Partial IVs from the clock
-
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,
 	uint64_t mark, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_KEY_PUT);
 
-	assert(device == 0 ? run <= RUN_CLOCK : run == 0 && mark == 0);
+	assert(device == 0 ? run <= STORE_TOMBSTONE_CLOCK : run == 0 && mark == 0);
 	sqlite3_bind_blob(statement, 1, hash, STORE_HASH_LEN, SQLITE_STATIC);
 	if (device != 0)
 		sqlite3_bind_int64(statement, 2, device);
@@ -49,7 +45,7 @@ static uint32_t last_run(const struct store *store, const struct store_row *row)
 {
 	uint64_t run = (uint64_t)store_current_run(store) + row->run_base;
 
-	return run <= STORE_RUN_MAX ? run : RUN_NONE_LEFT;
+	return run <= STORE_RUN_MAX ? run : STORE_TOMBSTONE_NONE_LEFT;
 }
 
 int row_retire(struct store *store, const struct store_row *row, struct error *error)
@@ -62,10 +58,10 @@ int row_retire(struct store *store, const struct store_row *row, struct error *e
 		return code;
 	uint32_t run = last_run(store, row);
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK)
-		run = RUN_CLOCK;
+		run = STORE_TOMBSTONE_CLOCK;
 	// If the row was changed on the disk, its base may be too low.
 	if (!row_opens(store, row))
-		run = RUN_NONE_LEFT;
+		run = STORE_TOMBSTONE_NONE_LEFT;
 	code = key_put(store, row->sender_hash, 0, run, row->mark, error);
 	if (code == 0)
 		code = key_put(store, row->recipient_hash, 0, run, row->mark, error);
@@ -187,14 +183,14 @@ static int base_begin(
 	uint32_t current = store_current_run(store);
 
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK) {
-		if (past_run != RUN_CLOCK &&
+		if (past_run != STORE_TOMBSTONE_CLOCK &&
 			((uint64_t)past_run + 1) << STORE_COUNTER_BITS > key_clock_first())
 			return error_set(error, -ERANGE,
 				"its keys were used with Partial IVs that the clock has yet to "
 				"come to: own_piv: always, or new keys");
 		return 0;
 	}
-	if (past_run == RUN_CLOCK)
+	if (past_run == STORE_TOMBSTONE_CLOCK)
 		past_run = clock_run(store);
 	if (past_run >= current && row->run_base < past_run - current + 1)
 		row->run_base = past_run - current + 1;

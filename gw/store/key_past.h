@@ -7,6 +7,10 @@
 
 #include "gw/store/row.h"
 
+// In the place of the run of a tombstone.
+#define STORE_TOMBSTONE_NONE_LEFT (STORE_RUN_MAX + 1) // perhaps used with all runs
+#define STORE_TOMBSTONE_CLOCK     (STORE_RUN_MAX + 2) // with own Partial IVs from the clock
+
 // Within a transaction: notes that the key with this hash belongs to a device (run and mark are 0
 // then), or with device 0 leaves its tombstone.
 int key_put(struct store *store, const uint8_t hash[STORE_HASH_LEN], uint64_t device, uint32_t run,

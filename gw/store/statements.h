@@ -73,6 +73,9 @@
 		"SELECT hash, device, device IS NOT NULL OR tag IS " STORE_TOMBSTONE_TAG           \
 		" FROM used_key WHERE hash > ?1 ORDER BY hash")                                    \
 	X(CHECK_WINDOWS, "SELECT device, tag FROM window WHERE device > ?1 ORDER BY device")       \
+	X(KEYS_BEHIND,                                                                             \
+		"SELECT hash, device, run, mark, device IS NOT NULL OR tag "                       \
+		"IS " STORE_TOMBSTONE_TAG " FROM used_key WHERE hash > ?1 ORDER BY hash")          \
 	X(KEY_FIND,                                                                                \
 		"SELECT device, run, mark, device IS NOT NULL OR tag IS " STORE_TOMBSTONE_TAG      \
 		" FROM used_key WHERE hash = ?1")                                                  \

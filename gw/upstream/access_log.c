@@ -30,7 +30,7 @@ struct ring {
 	uint64_t head; // bytes written so far, atomic
 	uint64_t tail; // bytes read so far, atomic
 	uint64_t dropped;
-	uint64_t rate;   // lines a second
+	uint64_t rate;   // lines a second; main writes, atomic
 	uint64_t tokens; // thousandths of lines that the rate allows now
 	uint64_t tokens_ms;
 	char byte[RING_BYTES];
@@ -38,7 +38,7 @@ struct ring {
 
 struct up_access_log {
 	const char *path; // NULL: stderr
-	unsigned sample;  // percent
+	unsigned sample;  // percent; main writes, atomic
 	struct log_out out;
 	struct stat file;
 	time_t looked_s;
@@ -64,12 +64,14 @@ static void count(uint64_t *counter, uint64_t n)
 bool up_access_log_wants(struct up_access_log *log, unsigned loop, uint32_t random, uint64_t now_ms)
 {
 	struct ring *ring = &log->ring[loop];
-	uint64_t full = ring->rate * 1000;
+	const uint64_t rate = __atomic_load_n(&ring->rate, __ATOMIC_RELAXED), full = rate * 1000;
 
-	if (random % 100 >= log->sample)
+	if (random % 100 >= __atomic_load_n(&log->sample, __ATOMIC_RELAXED))
 		return false;
-	uint64_t more = (now_ms - ring->tokens_ms) * ring->rate;
-	ring->tokens = more > full - ring->tokens ? full : ring->tokens + more;
+	uint64_t more = (now_ms - ring->tokens_ms) * rate;
+	// There may be more than the rate of now allows.
+	ring->tokens =
+		ring->tokens > full || more > full - ring->tokens ? full : ring->tokens + more;
 	ring->tokens_ms = now_ms;
 	if (ring->tokens < 1000) {
 		count(&ring->dropped, 1);
@@ -223,6 +225,17 @@ static int thread_start(struct up_access_log *log)
 	return 0;
 }
 
+void up_access_log_set(struct up_access_log *log, const struct conf_log *conf)
+{
+	const unsigned loops = log->rings - 1;
+
+	__atomic_store_n(&log->sample, conf->sample, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < loops; i++)
+		__atomic_store_n(
+			&log->ring[i].rate, (conf->rate + loops - 1) / loops, __ATOMIC_RELAXED);
+	__atomic_store_n(&log->ring[loops].rate, conf->rate, __ATOMIC_RELAXED);
+}
+
 int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **out,
 	struct error *error)
 {
@@ -231,11 +244,8 @@ int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_
 
 	if (log) {
 		log->path = strcmp(conf->access, CONF_ACCESS_STDERR) ? conf->access : NULL;
-		log->sample = conf->sample;
-		for (unsigned i = 0; i < loops; i++)
-			log->ring[i].rate = (conf->rate + loops - 1) / loops;
-		log->ring[loops].rate = conf->rate;
 		log->rings = loops + 1;
+		up_access_log_set(log, conf);
 		if (log->path)
 			log_out_file(&log->out, file_open(log->path));
 		else

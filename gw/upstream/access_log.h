@@ -22,6 +22,8 @@ struct up_access_log;
 // or -errno with a line in *error.
 int up_access_log_create(const struct conf_log *conf, unsigned loops, struct up_access_log **log,
 	struct error *error) __attribute__((warn_unused_result));
+// Main: from now on these `sample` and `rate` count.
+void up_access_log_set(struct up_access_log *log, const struct conf_log *conf);
 // After the loops have ended: writes what is left, for a few seconds at most. NULL is allowed.
 void up_access_log_free(struct up_access_log *log);
 

@@ -56,6 +56,9 @@ struct web {
 	bool again; // a connection was closed: it is time to accept the next
 	struct connection connection[WEB_CONNECTIONS_MAX];
 	struct web_stats stats; // atomic
+	pthread_mutex_t lock;   // of these, main's:
+	char *const *hosts;
+	size_t host_count;
 };
 
 static void count(uint64_t *counter, uint64_t n)
@@ -184,14 +187,18 @@ static enum MHD_Result host_take(
 	return MHD_YES;
 }
 
-static bool host_is_allowed(const struct web *web, struct MHD_Connection *connection)
+static bool host_is_allowed(struct web *web, struct MHD_Connection *connection)
 {
-	const struct conf_metrics *metrics = web->conf.metrics;
 	struct hosts hosts = {0};
 
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, host_take, &hosts);
-	return hosts.count == 1 && hosts.first &&
-		web_host_allowed(hosts.first, metrics->hosts, metrics->host_count);
+	if (hosts.count != 1 || !hosts.first)
+		return false;
+	pthread_mutex_lock(&web->lock);
+	const bool allowed = web_host_allowed(hosts.first, web->hosts, web->host_count);
+
+	pthread_mutex_unlock(&web->lock);
+	return allowed;
 }
 
 static bool has(struct MHD_Connection *connection, const char *header)
@@ -408,6 +415,14 @@ static int mhd_start(struct web *web)
 	return 0;
 }
 
+void web_hosts_set(struct web *web, const struct conf_metrics *metrics)
+{
+	pthread_mutex_lock(&web->lock);
+	web->hosts = metrics->hosts;
+	web->host_count = metrics->host_count;
+	pthread_mutex_unlock(&web->lock);
+}
+
 int web_create(const struct web_conf *conf, struct web **out, struct error *error)
 {
 	struct web *web = calloc(1, sizeof(*web));
@@ -416,6 +431,8 @@ int web_create(const struct web_conf *conf, struct web **out, struct error *erro
 	if (!web)
 		return error_set(error, -ENOMEM, "metrics: no memory");
 	web->conf = *conf;
+	pthread_mutex_init(&web->lock, NULL);
+	web_hosts_set(web, conf->metrics);
 	if (!web->conf.idle_ms)
 		web->conf.idle_ms = WEB_IDLE_MS;
 	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
@@ -452,6 +469,7 @@ void web_free(struct web *web)
 		close(web->listener.fd);
 	if (web->stop_fd >= 0)
 		close(web->stop_fd);
+	pthread_mutex_destroy(&web->lock);
 	free(web);
 }
 

@@ -69,6 +69,9 @@ struct web;
 // Listens. Returns 0 or -errno with a line in *error.
 int web_create(const struct web_conf *conf, struct web **web, struct error *error)
 	__attribute__((warn_unused_result));
+// From now on these names are allowed in Host; they must live until the next call, or web_free().
+// Nobody looks at those of before any more when it returns.
+void web_hosts_set(struct web *web, const struct conf_metrics *metrics);
 // Starts the thread, which blocks all signals but those of a crash. Returns 0 or -errno.
 int web_start(struct web *web) __attribute__((warn_unused_result));
 // Ends the thread and all connections. NULL is allowed.

@@ -39,6 +39,7 @@ enum cli_option {
 	CLI_DRY_RUN = 1 << 28,
 	CLI_POLICY = 1 << 30, // of a device, also as a setting
 	CLI_REASON = 1 << 29,
+	CLI_EFFECTIVE = 1 << 22,
 	CLI_PATIENT = 1 << 13, // no option: the command waits longer than others
 };
 

@@ -81,6 +81,12 @@ const struct cli_command cli_commands[] = {
 		"For a store that postern refuses as an old copy, a backup, or of another "
 		"machine.\n"
 		"The original must never run again.\n"},
+	{"tombstone list", "", CLI_LIMIT | CLI_AFTER, cli_tombstone_list,
+		"what is remembered of keys that no device has any more",
+		"Keys that were removed or replaced come back only above what they were used with, "
+		"and\nnever as unused ones. A key is named by a keyed hash: two for each device "
+		"that "
+		"is gone.\n"},
 	{"upstream show", "NAME", 0, cli_upstream_show, "servers of an upstream", NULL},
 	{"server drain", "UPSTREAM SERVER", 0, cli_server_drain,
 		"give a server of an upstream no new requests",
@@ -110,6 +116,14 @@ const struct cli_command cli_commands[] = {
 	{"config diff", "FILE", 0, cli_config_diff,
 		"what differs between FILE and the configuration in use",
 		"The daemon reads FILE, and changes nothing.\n"},
+	{"config show", "", CLI_EFFECTIVE, cli_config_show,
+		"the configuration in use, as it was loaded",
+		"Keys that the file gives, with their values; those of headers are hidden. With "
+		"--effective\nalso all others, which have their defaults or are made from other "
+		"keys.\n"},
+	{"log level", "[LEVEL]", 0, cli_log_level,
+		"show the least level that is logged, or set it until a reload or restart",
+		"LEVEL is error, warning, notice, info or debug.\n"},
 	{"show refused", "", CLI_REASON | CLI_COUNT, cli_show_refused,
 		"the last packets that were refused, a few for each reason",
 		"When, from where, kid and kid context, where it is malformed, and its first bytes "
@@ -164,8 +178,8 @@ const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]
 const struct cli_option_info cli_options[] = {
 	{CLI_ALL, "all", NULL, "counters that are 0 too"},
 	{CLI_WORKER, "worker", "N", "counters of one worker"},
-	{CLI_LIMIT, "limit", "N", "at most N devices"},
-	{CLI_AFTER, "after", "NAME", "only devices behind this one"},
+	{CLI_LIMIT, "limit", "N", "at most N of them"},
+	{CLI_AFTER, "after", "NAME", "only what is behind this one"},
 	{CLI_STATE, "state", "STATE", "only devices in this state, as device show names it"},
 	{CLI_IDLE, "idle", "TIME", "only devices of which nothing came for so long: 1d"},
 	{CLI_LIMITED, "limited", NULL, "only devices that are at a limit of theirs now"},
@@ -190,6 +204,7 @@ const struct cli_option_info cli_options[] = {
 	{CLI_NO_FILES, "no-files", NULL, "do not look at what the configuration names"},
 	{CLI_DRY_RUN, "dry-run", NULL, "only print what would change"},
 	{CLI_REASON, "reason", "COUNTER", "only of this one: drop_tag, or tag"},
+	{CLI_EFFECTIVE, "effective", NULL, "also keys that the file does not give"},
 	{CLI_CONFIG, "config", "FILE", "configuration (default " CONF_PATH_DEFAULT ")"},
 };
 const unsigned cli_option_count = sizeof(cli_options) / sizeof(cli_options[0]);

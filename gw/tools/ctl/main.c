@@ -17,7 +17,7 @@
 
 #define TIMEOUT_MAX_S 86400
 #define COUNT_MAX     1000000000
-#define OPTIONS_MAX   64 // with the end
+#define OPTIONS_MAX   96 // with the end
 
 enum {
 	OPTION_FIRST = 256,

@@ -87,3 +87,55 @@ int cli_config_diff(struct cli *cli, const char *argument)
 		printf("no difference\n");
 	return ret;
 }
+
+static void value_print(const struct ctl_cbor *map)
+{
+	char text[CLI_VALUE_MAX];
+
+	printf("%s: ", cli_value_text(text, map, "key"));
+	printf("%s%s\n", cli_value_text(text, map, "value"),
+		cli_bool(map, "default") ? "  (default)" : "");
+}
+
+int cli_config_show(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	int ret;
+
+	cli_begin(cli, &request, "config show");
+	ctl_put_bool(&request, "effective", cli->given & CLI_EFFECTIVE);
+	ret = cli_send(cli, &request, -1);
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
+		if (cli->json)
+			cli_json_element(cli, &reply.message.map);
+		else
+			value_print(&reply.message.map);
+	}
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	return ret;
+}
+
+int cli_log_level(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	char level[CLI_VALUE_MAX], configured[CLI_VALUE_MAX];
+
+	cli_begin(cli, &request, "log level");
+	if (argument)
+		ctl_put_text(&request, "level", argument);
+	int ret = cli_call(cli, &request, &reply);
+
+	if (ret != CLI_OK || cli->json)
+		return ret;
+	cli_value_text(level, &reply.message.map, "level");
+	cli_value_text(configured, &reply.message.map, "configured");
+	if (strcmp(level, configured))
+		printf("%s, until a reload or restart: %s is configured\n", level, configured);
+	else
+		printf("%s\n", level);
+	return ret;
+}

@@ -5,10 +5,12 @@
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
 #include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/table.h"
 #include "gw/tools/ctl/values.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +46,86 @@ int cli_store_check(struct cli *cli, const char *argument)
 	else
 		printf("%" PRIu64 " devices, %" PRIu64 " problems\n", devices, problems);
 	return problems ? CLI_FAILED : CLI_OK;
+}
+
+#define PAGE CTL_LIST_MAX
+
+// A key of the command line. False after a complaint.
+static bool key_parse(const char *text, uint8_t key[CTL_TOMBSTONE_KEY])
+{
+	size_t len = 0;
+
+	if (sodium_hex2bin(key, CTL_TOMBSTONE_KEY, text, strlen(text), NULL, &len, NULL) == 0 &&
+		len == CTL_TOMBSTONE_KEY)
+		return true;
+	cli_complain("--after: must be a key, %d digits of hex", 2 * CTL_TOMBSTONE_KEY);
+	return false;
+}
+
+static void tombstone_row(struct cli_table *table, const struct ctl_cbor *map)
+{
+	cli_table_value(table, map, "key");
+	cli_table_value(table, map, "used");
+	cli_table_value(table, map, "run");
+	cli_table_value(table, map, "mark");
+	cli_table_cell(table, "%s", cli_bool(map, "damaged") ? "damaged" : "good");
+}
+
+// Asks for tombstones behind after, if there is one, and moves it on.
+static int tombstone_page(struct cli *cli, struct cli_table *table,
+	uint8_t after[CTL_TOMBSTONE_KEY], bool *has_after, uint64_t limit, uint64_t *count)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	struct ctl_cbor key;
+	int ret;
+
+	*count = 0;
+	cli_begin(cli, &request, "tombstone list");
+	if (*has_after)
+		ctl_put_bytes(&request, "after", after, CTL_TOMBSTONE_KEY);
+	ctl_put_uint(&request, "limit", limit);
+	ret = cli_send(cli, &request, -1);
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
+		(*count)++;
+		if (ctl_cbor_find(&reply.message.map, "key", &key) && key.type == CTL_CBOR_BYTES &&
+			key.value == CTL_TOMBSTONE_KEY) {
+			memcpy(after, key.data, CTL_TOMBSTONE_KEY);
+			*has_after = true;
+		}
+		if (cli->json)
+			cli_json_element(cli, &reply.message.map);
+		else
+			tombstone_row(table, &reply.message.map);
+	}
+	return ret;
+}
+
+int cli_tombstone_list(struct cli *cli, const char *argument)
+{
+	static const char *const titles[] = {"KEY", "USED", ">RUN", ">MARK", "STATE", NULL};
+	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
+	bool has_after = cli->given & CLI_AFTER;
+	uint8_t after[CTL_TOMBSTONE_KEY];
+	struct cli_table table;
+	uint64_t asked, count;
+	int ret;
+
+	if (has_after && !key_parse(cli->after, after))
+		return CLI_USAGE;
+	cli_table_init(&table, titles);
+	do {
+		asked = left < PAGE ? left : PAGE;
+		ret = tombstone_page(cli, &table, after, &has_after, asked, &count);
+		left -= count;
+		if (ret == CLI_OK && !cli->json)
+			cli_table_print(&table);
+	} while (ret == CLI_OK && count == asked && left > 0);
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	cli_table_free(&table);
+	return ret;
 }
 
 int cli_store_backup(struct cli *cli, const char *argument)

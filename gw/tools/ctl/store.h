@@ -8,5 +8,6 @@
 
 cli_command_fn cli_store_check;
 cli_command_fn cli_store_backup;
+cli_command_fn cli_tombstone_list;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "gw/conf/conf.h"
 #include "gw/conf/schema.h"
+#include "gw/conf/show.h"
 #include "gw/conf/value.h"
 
 #include <criterion/criterion.h>
@@ -505,5 +506,82 @@ Test(conf, policies)
 	cr_expect_eq(conf->policies[0].allow[1].methods, CONF_METHODS_ALL);
 	cr_expect_str_eq(conf->policies[1].name, "nothing");
 	cr_expect_eq(conf->policies[1].allow_count, 0);
+	conf_free(conf);
+}
+
+// ---- conf_show()
+
+struct shown {
+	const char *key;
+	char value[CONF_SHOWN_MAX];
+	bool given, seen;
+	unsigned all, hidden;
+};
+
+static void note(void *arg, const struct conf_shown *shown)
+{
+	struct shown *wanted = arg;
+
+	wanted->all++;
+	wanted->hidden += strstr(shown->value, "Secret") != NULL;
+	if (strcmp(shown->key, wanted->key))
+		return;
+	cr_expect_not(wanted->seen, "%s: once", shown->key);
+	wanted->seen = true;
+	wanted->given = shown->given;
+	snprintf(wanted->value, sizeof(wanted->value), "%s", shown->value);
+}
+
+// value: NULL: it has none.
+static void expect_shown(const struct conf *conf, const char *key, const char *value, bool given)
+{
+	struct shown wanted = {.key = key};
+
+	conf_show(conf, note, &wanted);
+	cr_expect_gt(wanted.all, 30);
+	cr_expect_eq(wanted.hidden, 0, "no secret");
+	cr_assert_eq(wanted.seen, value != NULL, "%s", key);
+	if (!value)
+		return;
+	cr_expect_str_eq(wanted.value, value, "%s: %s", key, wanted.value);
+	cr_expect_eq(wanted.given, given, "%s", key);
+}
+
+Test(conf, values_in_use_are_shown_as_in_a_file_and_no_secret)
+{
+	struct conf *conf =
+		parse("ports:\n"
+		      "- {name: wan0, tap: dtap0, addresses: [192.0.2.1/24, \"2001:db8::1/64\"]}\n"
+		      "workers: {exchanges: 4096, answers: 64MB}\n"
+		      "upstreams:\n"
+		      "  up:\n"
+		      "    servers: [\"http://h\", {url: \"http://i:81/b\", weight: 2}]\n"
+		      "    timeout: 1500ms\n"
+		      "    headers: {X-A: textSecret, X-B: {file: /etc/token}}\n"
+		      "routes:\n"
+		      "- {path: \"/a/*\", to: up, methods: [GET, iPATCH], priority: low}\n"
+		      "control: {mode: \"0600\"}\n"
+		      "log: {sample: 7%}\n");
+
+	expect_shown(conf, "ports[0].tap", "dtap0", true);
+	expect_shown(conf, "ports[0].pci", NULL, false);
+	expect_shown(conf, "ports[0].addresses[1]", "2001:db8::1/64", true);
+	expect_shown(conf, "ports[0].kernel", "pn-wan0", false);
+	expect_shown(conf, "ports[0].mtu", "1500", false);
+	expect_shown(conf, "workers.answers", "64MB", true);
+	expect_shown(conf, "workers.share_cpus", "false", false);
+	expect_shown(conf, "workers.isa", NULL, false);
+	expect_shown(conf, "upstreams.up.servers[0].url", "http://h", true);
+	expect_shown(conf, "upstreams.up.servers[0].weight", "1", false);
+	expect_shown(conf, "upstreams.up.servers[1].weight", "2", true);
+	expect_shown(conf, "upstreams.up.timeout", "1500ms", true);
+	expect_shown(conf, "upstreams.up.headers.X-A.text", "(hidden)", true);
+	expect_shown(conf, "upstreams.up.headers.X-B.file", "/etc/token", true);
+	expect_shown(conf, "routes[0].path", "/a/*", true);
+	expect_shown(conf, "routes[0].methods", "[GET, iPATCH]", true);
+	expect_shown(conf, "routes[0].priority", "low", true);
+	expect_shown(conf, "control.mode", "\"0600\"", true);
+	expect_shown(conf, "log.sample", "7%", true);
+	expect_shown(conf, "log.rate", "1000", false);
 	conf_free(conf);
 }

@@ -2,6 +2,7 @@
 // A device that gets other keys, or other limits, in its place.
 
 #include "dataplane/oscore/own_piv.h"
+#include "gw/store/tombstones.h"
 #include "tests/unit/gw/store/bed.h"
 
 #include <criterion/criterion.h>
@@ -175,4 +176,72 @@ Test(store_rotate, a_device_that_is_there_is_left_as_it_is_or_refused)
 	spec.has_own_piv = true;
 	spec.own_piv = DEVICE_OWN_PIV_CLOCK;
 	cr_expect_eq(bed_add(&bed, &spec), -EEXIST);
+}
+
+// ---- what is listed of keys that are gone
+
+static struct store_tombstone page[8];
+
+// A page of tombstones behind a key; NULL: the first.
+static unsigned tombstones(const uint8_t *after, size_t room)
+{
+	struct store_tombstones walk = {.page = page, .room = room, .has_after = after != NULL};
+	bool done = false;
+
+	if (after)
+		memcpy(walk.after, after, sizeof(walk.after));
+	while (!done)
+		cr_assert_eq(store_tombstones_step(bed.store, &walk, &done, &bed.error), 0, "%s",
+			bed.error.text);
+	cr_expect_leq(walk.count, room);
+	return (unsigned)walk.count;
+}
+
+Test(store_rotate, tombstones_are_listed_in_pages)
+{
+	struct device_spec a = bed_spec(1, "01", "aa"), b = bed_floor_spec(2, "02", "bb"),
+			   c = bed_spec(3, "03", "cc");
+	uint8_t last[STORE_TOMBSTONE_KEY_LEN];
+	unsigned marks = 0, clocks = 0, runs = 0;
+
+	c.has_own_piv = true;
+	c.own_piv = DEVICE_OWN_PIV_CLOCK;
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_assert_eq(bed_add(&bed, &b), DEVICE_ADDED);
+	cr_assert_eq(bed_add(&bed, &c), DEVICE_ADDED);
+	cr_expect_eq(tombstones(NULL, 8), 0, "keys of devices are none");
+	cr_assert_eq(raise_mark(bed_device(&bed, "02").id, 100), 0);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	cr_assert_eq(bed_remove_device(&bed, "02"), 0);
+	cr_assert_eq(bed_remove_device(&bed, "03"), 0);
+	cr_assert_eq(tombstones(NULL, 8), 6);
+	for (unsigned i = 0; i < 6; i++) {
+		if (i)
+			cr_expect_gt(memcmp(page[i].key, page[i - 1].key, sizeof(last)), 0);
+		cr_expect_not(page[i].damaged);
+		marks += page[i].mark == 100;
+		clocks += page[i].used == STORE_USED_CLOCK;
+		runs += page[i].used == STORE_USED_RUNS;
+	}
+	cr_expect_eq(marks, 2, "both keys of the device that had one");
+	cr_expect_eq(clocks, 2);
+	cr_expect_eq(runs, 4);
+	memcpy(last, page[3].key, sizeof(last));
+	cr_assert_eq(tombstones(last, 8), 2);
+	cr_expect_gt(memcmp(page[0].key, last, sizeof(last)), 0);
+	cr_expect_eq(tombstones(NULL, 4), 4, "no more than asked for");
+	cr_expect_arr_eq(page[3].key, last, sizeof(last));
+}
+
+Test(store_rotate, tombstones_that_changed_on_the_disk_are_damaged)
+{
+	struct device_spec a = bed_spec(1, "01", "aa");
+
+	cr_assert_eq(bed_add(&bed, &a), DEVICE_ADDED);
+	cr_assert_eq(bed_remove_device(&bed, "01"), 0);
+	bed_close(&bed);
+	bed_sql(&bed, "UPDATE used_key SET run = run + 1");
+	bed_open(&bed);
+	cr_assert_eq(tombstones(NULL, 8), 2);
+	cr_expect(page[0].damaged && page[1].damaged);
 }
