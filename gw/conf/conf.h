@@ -333,6 +333,11 @@ struct conf_log {
 	uint32_t rate;  // most lines a second
 };
 
+struct conf_handshakes {
+	uint32_t threads;
+	uint32_t rate, prefix_rate, device_rate; // messages a second
+};
+
 struct conf_marks;
 
 enum conf_seccomp { CONF_SECCOMP_ENFORCE, CONF_SECCOMP_LOG, CONF_SECCOMP_OFF };
@@ -355,6 +360,7 @@ struct conf {
 	char *runtime; // directory of the run token
 	enum conf_seccomp seccomp;
 	struct conf_log log;
+	struct conf_handshakes handshakes;
 	struct conf_marks *marks; // where each value stands
 };
 

@@ -401,6 +401,10 @@ static const struct conf_key file_keys[] = {
 		.line_offset = offsetof(struct conf_devices, line),
 		.help = "The devices' security contexts.",
 	}, {
+		.name = "handshakes", .type = CONF_GROUP, FIELD(conf, handshakes), .keys = conf_handshakes_keys,
+		.effect = CONF_AT_START,
+		.help = "Contexts that devices derive while they are in service, see docs/handshakes.md.",
+	}, {
 		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = conf_control_keys,
 		.effect = CONF_AT_START,
 		.line_offset = offsetof(struct conf_control, line),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The keys of the daemon itself: its control socket, its metrics, its logs.
+// The keys of the daemon itself: its control socket, its metrics, its logs, its handshakes.
 
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
@@ -49,6 +49,27 @@ const struct conf_key conf_metrics_keys[] = {
 		.effect = CONF_AT_START,
 		.preset = "false",
 		.help = "Whether the page shows the URLs of servers also beyond loopback and a UNIX socket.",
+	},
+	{.name = NULL},
+};
+
+const struct conf_key conf_handshakes_keys[] = {
+	{
+		.name = "threads", .type = CONF_INT, FIELD(conf_handshakes, threads), .min = 1, .max = 8,
+		.preset = "1",
+		.help = "Threads that verify the messages by which devices derive contexts.",
+	}, {
+		.name = "rate", .type = CONF_INT, FIELD(conf_handshakes, rate), .min = 1, .max = 1000000,
+		.preset = "10000",
+		.help = "Such messages a second that a worker takes, and verified ones that a thread answers.",
+	}, {
+		.name = "prefix_rate", .type = CONF_INT, FIELD(conf_handshakes, prefix_rate),
+		.min = 1, .max = 1000000, .preset = "2000",
+		.help = "Such messages a second that a worker takes from one /24 or /56.",
+	}, {
+		.name = "device_rate", .type = CONF_INT, FIELD(conf_handshakes, device_rate),
+		.min = 2, .max = 1000, .preset = "4",
+		.help = "Verified ones a second of one device and one such network.",
 	},
 	{.name = NULL},
 };

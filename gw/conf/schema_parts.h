@@ -32,9 +32,10 @@ extern const struct conf_key conf_policy_keys[];
 extern const struct conf_key conf_header_name;
 extern const struct conf_key conf_header_item;
 
-// Keys of struct conf_control, conf_metrics and conf_log.
+// Keys of struct conf_control, conf_metrics, conf_log and conf_handshakes.
 extern const struct conf_key conf_control_keys[];
 extern const struct conf_key conf_metrics_keys[];
 extern const struct conf_key conf_log_keys[];
+extern const struct conf_key conf_handshakes_keys[];
 
 #endif

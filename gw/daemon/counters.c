@@ -5,6 +5,7 @@
 #include "gw/daemon/counters.h"
 
 #include "gw/daemon/census.h"
+#include "gw/daemon/counters_handshake.h"
 #include "gw/daemon/counters_route.h"
 #include "gw/daemon/counters_upstream.h"
 #include "gw/daemon/workers.h"
@@ -470,6 +471,7 @@ static const struct source {
 	{"server", "server", '.', false, COUNTERS_SERVER_ROWS, counters_server_rows,
 		counters_server_read},
 	{"port", "port", '.', true, PORT_ROWS, port_rows, port_read},
+	{"handshakes", NULL, '.', false, 0, counters_handshake_rows, counters_handshake_read},
 	{"", NULL, 0, false, 0, log_rows, log_read},
 	{"stage", "stage", '_', false, 2, stage_rows, stage_read},
 	{"", NULL, 0, true, 0, state_rows, state_read},

@@ -112,6 +112,7 @@ struct daemon {
 	uint64_t started_tsc; // the same in cycles of the time-stamp counter
 	bool eal_started;
 	struct reserve *reserve;
+	struct handshakes *handshakes;
 	struct metrics *metrics; // NULL: off
 	struct web *web;         // NULL: off
 	struct watchdog *watchdog;

@@ -2,6 +2,8 @@
 
 #include "gw/daemon/health.h"
 
+#include "gw/daemon/handshakes.h"
+
 #include <stdio.h>
 
 unsigned health_read(const struct daemon *daemon, struct health_sign signs[HEALTH_THREADS_MAX])
@@ -20,6 +22,12 @@ unsigned health_read(const struct daemon *daemon, struct health_sign signs[HEALT
 		signs[count++] = (struct health_sign){.progress = progress,
 			.idle = progress % 2 && !dp_loop_pending(dp_loop(daemon->dp, i))};
 	}
+	for (unsigned i = 0; i < dp_slow_count(daemon->dp); i++) {
+		uint64_t progress = handshakes_progress(daemon->handshakes, i);
+
+		signs[count++] = (struct health_sign){.progress = progress,
+			.idle = progress % 2 && !dp_slow_pending(dp_slow(daemon->dp, i))};
+	}
 	return count;
 }
 
@@ -31,8 +39,11 @@ void health_name(const struct daemon *daemon, unsigned thread, char name[HEALTH_
 		snprintf(name, HEALTH_NAME_MAX, "main");
 	else if (thread <= workers)
 		snprintf(name, HEALTH_NAME_MAX, "worker %u", thread - 1);
-	else
+	else if (thread <= workers + daemon->conf->workers.loops)
 		snprintf(name, HEALTH_NAME_MAX, "loop %u", thread - 1 - workers);
+	else
+		snprintf(name, HEALTH_NAME_MAX, "handshakes %u",
+			thread - 1 - workers - daemon->conf->workers.loops);
 }
 
 void health_look(

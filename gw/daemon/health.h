@@ -11,7 +11,7 @@
 
 #define HEALTH_STUCK_MS    10000
 #define HEALTH_LOOK_MS     5000 // looks that are further apart tell nothing: all of us stood still
-#define HEALTH_THREADS_MAX (1 + DP_WORKERS_MAX + CONF_LOOPS_MAX)
+#define HEALTH_THREADS_MAX (1 + DP_WORKERS_MAX + CONF_LOOPS_MAX + DP_SLOW_THREADS_MAX)
 #define HEALTH_NAME_MAX    24 // bytes
 
 // What a thread tells.
@@ -32,9 +32,11 @@ struct health {
 	unsigned stuck;    // threads
 };
 
-// Any thread: reads main, the workers and the loops, in this order. Returns how many there are.
+// Any thread: reads main, the workers, the loops and the threads of handshakes, in this order.
+// Returns how many there are.
 unsigned health_read(const struct daemon *daemon, struct health_sign signs[HEALTH_THREADS_MAX]);
-// Writes the name of one of them: "main", "worker 3", "loop 0".
+// Writes the name of one of them: "main", "worker 3", "loop 0",
+// "handshakes 0".
 void health_name(const struct daemon *daemon, unsigned thread, char name[HEALTH_NAME_MAX]);
 // Takes in what they tell now. Called each second or so.
 void health_look(

@@ -9,6 +9,7 @@
 #include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/events.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/kernel.h"
 #include "gw/daemon/link.h"
 #include "gw/daemon/metrics.h"
@@ -50,6 +51,8 @@ int loop_open(struct daemon *daemon)
 		rc = watch(daemon, store_thread_fd(daemon->store_thread));
 	if (!rc)
 		rc = watch(daemon, dp_bell(daemon->dp)->fd);
+	if (!rc)
+		rc = watch(daemon, handshakes_fd(daemon->handshakes));
 	for (size_t i = 0; !rc && i < daemon->port_count; i++)
 		if (daemon->port[i].tap_fd >= 0)
 			rc = watch(daemon, daemon->port[i].tap_fd);
@@ -105,6 +108,7 @@ void daemon_run(struct daemon *daemon)
 		soon |= capture_turn(daemon);
 		soon |= drain_turn(daemon);
 		soon |= trace_turn(daemon);
+		soon |= handshakes_turn(daemon->handshakes);
 		disk_turn(daemon);
 		doubts_turn(daemon);
 		link_turn(daemon);

@@ -36,6 +36,9 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 		.queue_mbufs = ports_queue_mbufs(conf),
 		.has_nic = !ports_are_software(conf),
 		.mtu = mtu,
+		.slow_threads = conf->handshakes.threads,
+		.slow_rate = conf->handshakes.rate,
+		.slow_prefix_rate = conf->handshakes.prefix_rate,
 	};
 }
 

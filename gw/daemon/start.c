@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gw/ctl/socket.h"
 #include "gw/daemon/confine.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
 #include "gw/daemon/machine.h"
@@ -114,7 +115,9 @@ static int start_threads(struct daemon *daemon)
 		log_error("no memory");
 		return -ENOMEM;
 	}
-	return upstreams_start(daemon);
+	int rc = handshakes_start(daemon);
+
+	return rc ? rc : upstreams_start(daemon);
 }
 
 static int start_ctl(struct daemon *daemon)

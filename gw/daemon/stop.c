@@ -7,6 +7,7 @@
 #include "gw/daemon/capture.h"
 #include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
@@ -130,6 +131,7 @@ int daemon_stop(struct daemon *daemon)
 	watchdog_stop(daemon->watchdog);
 	metrics_drain(daemon, true);
 	drain_end(daemon);
+	handshakes_stop(daemon->handshakes);
 	// Workers still run, so that the last answers reach their devices.
 	stop_loops(daemon);
 	if (daemon->dp && dp_running(daemon->dp))
@@ -146,6 +148,7 @@ int daemon_stop(struct daemon *daemon)
 	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
 	doubts_free(daemon);
+	handshakes_free(daemon->handshakes);
 	capture_stop(daemon);
 	reload_stop(daemon);
 	trace_stop(daemon);

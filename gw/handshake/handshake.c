@@ -145,6 +145,7 @@ static void complete(struct handshake *h, const struct work *work)
 	*born = (struct handshake_born){
 		.device = work->device.id,
 		.count = work->device.count,
+		.kid_len = work->device.params.recipient_id_len,
 		.id = work->id,
 		.keys = work->keys,
 		.thread = h->conf.slow->thread,
@@ -152,6 +153,7 @@ static void complete(struct handshake *h, const struct work *work)
 		.flow = head->flow,
 		.len = head->len,
 	};
+	memcpy(born->kid, work->device.params.recipient_id, born->kid_len);
 	memcpy(born->coap, head->coap, head->len);
 	count(h, HANDSHAKE_STAT_b2_completed);
 	handshake_mailbox_put(h->conf.mailbox, born);

@@ -16,6 +16,8 @@ struct handshake_born {
 	struct handshake_born *next;
 	uint64_t device; // struct b2_device
 	uint64_t count;  // the same: how often it got a context before this one
+	uint8_t kid_len;
+	uint8_t kid[OSC_KID_LEN_MAX];
 	struct b2_id id; // ID3
 	struct osc_keys keys;
 	unsigned thread; // where the device is pending

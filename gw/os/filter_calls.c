@@ -13,6 +13,8 @@
 #define WATCH  FILTER_WATCH
 #define EAL    FILTER_EAL
 #define ALL    FILTER_ALL
+// All but those that only read and write what is open.
+#define OTHERS (FILTER_ALL & ~FILTER_WORKER & ~FILTER_HANDSHAKE)
 
 #define CALL_IF(call, who, condition)                         \
 	{                                                     \
@@ -31,6 +33,7 @@ const char *const filter_thread_names[FILTER_ROLES] = {
 	"postern-names",
 	"postern-watch",
 	"eal-intr-thread",
+	"postern-hs",
 };
 
 // clang-format off
@@ -58,16 +61,16 @@ const struct filter_call filter_calls[] = {
 	CALL("sendto", ALL), CALL("recvfrom", ALL), CALL("getsockopt", ALL),
 	CALL("fstat", ALL), CALL("newfstatat", ALL),
 	CALL_IF("prctl", WORKER, FILTER_SLACK),
-	CALL("epoll_wait", ALL & ~WORKER), CALL("epoll_pwait", ALL & ~WORKER),
-	CALL("epoll_ctl", ALL & ~WORKER),
-	CALL("close", ALL & ~WORKER), CALL("lseek", ALL & ~WORKER), CALL("fcntl", ALL & ~WORKER),
-	CALL("eventfd2", ALL & ~WORKER), CALL("sendmsg", ALL & ~WORKER),
-	CALL("recvmsg", ALL & ~WORKER),
-	CALL("shutdown", ALL & ~WORKER), CALL("setsockopt", ALL & ~WORKER),
+	CALL("epoll_wait", OTHERS), CALL("epoll_pwait", OTHERS),
+	CALL("epoll_ctl", OTHERS),
+	CALL("close", OTHERS), CALL("lseek", OTHERS), CALL("fcntl", OTHERS),
+	CALL("eventfd2", OTHERS), CALL("sendmsg", OTHERS),
+	CALL("recvmsg", OTHERS),
+	CALL("shutdown", OTHERS), CALL("setsockopt", OTHERS),
 	CALL("timerfd_settime", MAIN | EAL), CALL("timerfd_create", MAIN | NAMES),
 	CALL("epoll_create1", MAIN | NAMES | EAL), CALL("epoll_create", MAIN | EAL),
-	CALL("uname", ALL & ~WORKER), CALL("getuid", ALL & ~WORKER), CALL("geteuid", ALL & ~WORKER),
-	CALL("getgid", ALL & ~WORKER), CALL("getegid", ALL & ~WORKER),
+	CALL("uname", OTHERS), CALL("getuid", OTHERS), CALL("geteuid", OTHERS),
+	CALL("getgid", OTHERS), CALL("getegid", OTHERS),
 
 	// Files. OpenSSL reads authorities of a folder when it needs them, in a loop; the resolver
 	// reads its files, and the journal of the access log and the store's files are written.

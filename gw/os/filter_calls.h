@@ -17,12 +17,13 @@ enum filter_role {
 	FILTER_ACCESS = 1 << 4,
 	FILTER_LOG = 1 << 5,
 	FILTER_WEB = 1 << 6,
-	FILTER_NAMES = 1 << 7, // look-ups of names
-	FILTER_WATCH = 1 << 8, // the watchdog
-	FILTER_EAL = 1 << 9,   // EAL's interrupt thread
+	FILTER_NAMES = 1 << 7,      // look-ups of names
+	FILTER_WATCH = 1 << 8,      // the watchdog
+	FILTER_EAL = 1 << 9,        // EAL's interrupt thread
+	FILTER_HANDSHAKE = 1 << 10, // "postern-hsN"
 };
 
-#define FILTER_ROLES    10
+#define FILTER_ROLES    11
 #define FILTER_ALL      ((1 << FILTER_ROLES) - 1)
 #define FILTER_NAME_MAX 16
 

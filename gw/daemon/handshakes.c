@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/handshakes.h"
+
+#include "base/container.h"
+#include "gw/daemon/registry.h"
+#include "gw/daemon/reserve.h"
+#include "gw/os/log.h"
+#include "gw/store/jobs.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP 256 // contexts that one transaction of the store writes, at most
+
+struct handshakes {
+	struct daemon *daemon;
+	struct handshake_mailbox box;
+	unsigned thread_count;
+	struct handshake *thread[DP_SLOW_THREADS_MAX];
+	// In the order in which they came: those that the next group takes, and those whose context
+	// is published while their worker has no room for the request.
+	struct handshake_born *waiting, **waiting_end;
+	struct handshake_born *again, **again_end;
+	// With the store, if it is busy.
+	bool busy;
+	struct store_rederive_job job;
+	struct store_rederivation item[GROUP];
+	struct handshake_born *born[GROUP];
+	struct handshakes_stats stats;
+};
+
+static void count(uint64_t *stat, int64_t more)
+{
+	__atomic_store_n(stat, *stat + (uint64_t)more, __ATOMIC_RELAXED);
+}
+
+static void list_add(struct handshake_born ***end, struct handshake_born *born)
+{
+	born->next = NULL;
+	**end = born;
+	*end = &born->next;
+}
+
+// Gives a request back to the worker that received it.
+static bool reinject(struct handshakes *h, struct handshake_born *born)
+{
+	if (!dp_reinject(h->daemon->dp, born->worker, &born->flow, born->coap, born->len))
+		return false;
+	handshake_born_free(born);
+	return true;
+}
+
+// Publishes the context of one request #2, once it is durable. Returns whether the request may be
+// served.
+static bool publish(
+	struct handshakes *h, struct store_rederivation *item, const struct handshake_born *born)
+{
+	struct daemon *daemon = h->daemon;
+	uint32_t context, generation = 0;
+	int rc = item->result;
+
+	if (rc == -ENOENT || rc == -ESTALE) {
+		// A write that failed may have become durable: then the store knows of one run
+		// more.
+		if (rc == -ESTALE)
+			vault_recount(daemon->registry.vault, born->kid, born->kid_len, item->id,
+				item->rederived);
+		count(&h->stats.overtaken, 1);
+		return false;
+	}
+	if (!rc)
+		rc = registry_rederive(&daemon->registry, &item->device, &context, &generation);
+	if (rc) {
+		count(&h->stats.refused, 1);
+		log_warning("a context that a device derived is not taken: %s", strerror(-rc));
+		return false;
+	}
+	count(&h->stats.contexts, 1);
+	log_debug("device %s has derived a context", item->device.name);
+	reserve_device(daemon->reserve, &item->device);
+	return generation != 0;
+}
+
+static void group_done(struct store_job *job)
+{
+	struct handshakes *h = CONTAINER_OF(job, struct handshakes, job.job);
+
+	h->busy = false;
+	if (job->result)
+		log_warning("contexts that devices derived are not stored: %s", job->error.text);
+	for (size_t i = 0; i < h->job.count; i++) {
+		struct handshake_born *born = h->born[i];
+
+		if (job->result)
+			h->item[i].result = job->result;
+		const bool served = publish(h, &h->item[i], born);
+
+		// From now on the thread looks at the device's next request #2.
+		handshake_end(h->thread[born->thread], born->device);
+		count(&h->stats.pending, -1);
+		sodium_memzero(&h->item[i], sizeof(h->item[i]));
+		if (!served)
+			handshake_born_free(born);
+		else if (h->again || !reinject(h, born))
+			list_add(&h->again_end, born);
+	}
+}
+
+// The run base that the new context needs, see registry_next_base().
+static uint32_t next_base(const struct handshakes *h, const struct handshake_born *born)
+{
+	const struct dp_context_table *table = dp_contexts(h->daemon->dp);
+	struct dp_context_key key;
+
+	dp_context_key_make(table, &key, born->kid, born->kid_len, false, NULL, 0);
+	const uint32_t index = dp_names_find(&table->names, &key);
+
+	return index == DP_INDEX_NONE ? 0 : registry_next_base(&h->daemon->registry, index);
+}
+
+// What came while the last group was written is the next one.
+static void group_start(struct handshakes *h)
+{
+	size_t n = 0;
+
+	while (h->waiting && n < GROUP) {
+		struct handshake_born *born = h->waiting;
+		struct store_rederivation *item = &h->item[n];
+
+		h->waiting = born->next;
+		*item = (struct store_rederivation){
+			.id = born->device,
+			.rederived = (uint32_t)born->count,
+			.run_base = next_base(h, born),
+			.id_context_len = born->id.len,
+		};
+		memcpy(item->id_context, born->id.bytes, born->id.len);
+		h->born[n++] = born;
+	}
+	if (!h->waiting)
+		h->waiting_end = &h->waiting;
+	h->job.job.done = group_done;
+	h->job.rederivation = h->item;
+	h->job.count = n;
+	h->busy = true;
+	store_rederive_job_init(&h->job);
+	store_thread_submit(h->daemon->store_thread, &h->job.job);
+}
+
+bool handshakes_turn(struct handshakes *h)
+{
+	struct handshake_born *next;
+
+	for (struct handshake_born *born = handshake_mailbox_take(&h->box); born; born = next) {
+		next = born->next;
+		list_add(&h->waiting_end, born);
+		count(&h->stats.pending, 1);
+	}
+	while (h->again) {
+		next = h->again->next;
+		if (!reinject(h, h->again))
+			break;
+		h->again = next;
+	}
+	if (!h->again)
+		h->again_end = &h->again;
+	if (h->waiting && !h->busy)
+		group_start(h);
+	return h->again != NULL;
+}
+
+static bool device_find(void *arg, const uint8_t *kid, uint8_t kid_len, struct b2_device *device)
+{
+	struct vault_device found;
+	const bool has = vault_open(arg, kid, kid_len, &found);
+
+	if (has)
+		*device = (struct b2_device){
+			.id = found.id, .count = found.rederived, .params = found.params};
+	sodium_memzero(&found, sizeof(found));
+	return has;
+}
+
+int handshakes_start(struct daemon *daemon)
+{
+	const struct conf_handshakes *conf = &daemon->conf->handshakes;
+	struct handshakes *h = calloc(1, sizeof(*h));
+	struct handshake_conf thread = {
+		.devices = daemon->conf->devices.max,
+		.rate = conf->rate,
+		.device_rate = conf->device_rate,
+		.find = device_find,
+		.arg = daemon->registry.vault,
+	};
+	int rc = h ? handshake_mailbox_init(&h->box) : -ENOMEM;
+
+	if (rc) {
+		free(h);
+		log_error("handshakes: %s", strerror(-rc));
+		return rc;
+	}
+	h->daemon = daemon;
+	h->waiting_end = &h->waiting;
+	h->again_end = &h->again;
+	daemon->handshakes = h;
+	thread.mailbox = &h->box;
+	randombytes_buf(thread.mac_key, sizeof(thread.mac_key));
+	for (unsigned i = 0; !rc && i < dp_slow_count(daemon->dp); i++) {
+		thread.slow = dp_slow(daemon->dp, i);
+		h->thread[i] = handshake_start(&thread);
+		rc = h->thread[i] ? 0 : -errno;
+		h->thread_count += !rc;
+	}
+	sodium_memzero(&thread, sizeof(thread));
+	if (rc)
+		log_error("a thread of handshakes cannot start: %s", strerror(-rc));
+	return rc;
+}
+
+void handshakes_stop(struct handshakes *h)
+{
+	if (!h)
+		return;
+	for (unsigned i = 0; i < h->thread_count; i++)
+		handshake_stop(h->thread[i]);
+	// Contexts that the store has are published before windows are written: those of the
+	// contexts before are not theirs.
+	while (h->busy)
+		store_thread_wait(h->daemon->store_thread);
+}
+
+static void list_free(struct handshake_born *first)
+{
+	struct handshake_born *next;
+
+	for (; first; first = next) {
+		next = first->next;
+		handshake_born_free(first);
+	}
+}
+
+void handshakes_free(struct handshakes *h)
+{
+	if (!h)
+		return;
+	for (unsigned i = 0; i < h->thread_count; i++)
+		handshake_free(h->thread[i]);
+	list_free(h->waiting);
+	list_free(h->again);
+	handshake_mailbox_fini(&h->box);
+	sodium_memzero(h, sizeof(*h));
+	free(h);
+}
+
+int handshakes_fd(const struct handshakes *h)
+{
+	return h->box.fd;
+}
+
+uint64_t handshakes_stat(const struct handshakes *h, enum handshake_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; h && i < h->thread_count; i++)
+		sum += handshake_stat_read(handshake_stats(h->thread[i]), stat);
+	return sum;
+}
+
+const struct handshakes_stats *handshakes_stats(const struct handshakes *h)
+{
+	static const struct handshakes_stats none;
+
+	return h ? &h->stats : &none;
+}
+
+uint64_t handshakes_progress(const struct handshakes *h, unsigned thread)
+{
+	return handshake_progress(h->thread[thread]);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Main's part of handshakes: contexts whose keys a thread has derived are written to the store, in
+// groups, then published in the place of those of before; then the request that asked for one is
+// given back to its worker.
+
+#ifndef POSTERN_GW_DAEMON_HANDSHAKES_H
+#define POSTERN_GW_DAEMON_HANDSHAKES_H
+
+#include "gw/daemon/daemon.h"
+#include "gw/handshake/handshake.h"
+
+// Written by main alone; atomic.
+struct handshakes_stats {
+	uint64_t contexts;  // that took the place of another
+	uint64_t refused;   // by the store, or the data plane
+	uint64_t overtaken; // their device had changed, or was gone
+	uint64_t pending;   // with the store now, or about to be
+};
+
+// Starts the threads. Returns 0 or -errno, with a line in the log.
+int handshakes_start(struct daemon *daemon) __attribute__((warn_unused_result));
+// Ends the threads: nothing new comes from them. NULL is allowed.
+void handshakes_stop(struct handshakes *handshakes);
+// After the store thread ended. NULL is allowed.
+void handshakes_free(struct handshakes *handshakes);
+// Readable when handshakes_turn() has something to do.
+int handshakes_fd(const struct handshakes *handshakes);
+// In each turn of main. Returns whether a worker had no room for a request, so that the next turn
+// must come soon.
+bool handshakes_turn(struct handshakes *handshakes);
+
+// Any thread; NULL: none are counted.
+uint64_t handshakes_stat(const struct handshakes *handshakes, enum handshake_stat stat);
+const struct handshakes_stats *handshakes_stats(const struct handshakes *handshakes);
+uint64_t handshakes_progress(const struct handshakes *handshakes, unsigned thread);
+
+#endif
