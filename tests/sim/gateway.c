@@ -6,6 +6,7 @@
 #include "dataplane/dp_inside.h"
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
 #include "gw/daemon/reserve.h"
@@ -184,6 +185,8 @@ static int open_store(struct daemon *daemon)
 		sim_trace("the store does not open: %s", error.text);
 	// Whatever a crash left, it is a store of ours.
 	must(!rc || disk_mood_now() != DISK_GOOD, "the store does not open: %s", error.text);
+	if (!rc)
+		daemon->registry.vault = vault_create(daemon->store);
 	return rc;
 }
 
@@ -260,7 +263,9 @@ static int start_threads(struct daemon *daemon)
 	daemon->store = NULL;
 	daemon->reserve = reserve_new(daemon);
 	must(daemon->store_thread && daemon->reserve, "no memory");
-	return upstreams_start(daemon);
+	int rc = handshakes_start(daemon);
+
+	return rc ? rc : upstreams_start(daemon);
 }
 
 static void *run_main(void *arg)
