@@ -35,9 +35,11 @@ enum http_error map_batch_build(struct http_request *req, const struct conf_rout
 	return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 }
 
-enum http_error map_status_build(int status, uint8_t method, struct map_response *mapping)
+enum http_error map_status_build(
+	int status, const struct conf_route *route, uint8_t method, struct map_response *mapping)
 {
-	const struct map_request msg = {.method = map_method_of(method),
+	const struct map_request msg = {.route = route,
+		.method = map_method_of(method),
 		.code = method,
 		.accept = MAP_FORMAT_NONE,
 		.content_format = MAP_FORMAT_NONE};

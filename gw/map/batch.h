@@ -18,6 +18,7 @@ enum http_error map_batch_build(struct http_request *req, const struct conf_rout
 
 // Makes the CoAP plaintext of an answer that is a status and nothing else, to a request with this
 // method. As map_response_build() does.
-enum http_error map_status_build(int status, uint8_t method, struct map_response *mapping);
+enum http_error map_status_build(
+	int status, const struct conf_route *route, uint8_t method, struct map_response *mapping);
 
 #endif

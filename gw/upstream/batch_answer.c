@@ -212,7 +212,7 @@ static enum http_error status_write(
 	}
 	mapping.retry_s = up_retry_seconds(group->loop);
 	if (status) {
-		error = map_status_build(status, shared->request.code, &mapping);
+		error = map_status_build(status, c->route, shared->request.code, &mapping);
 	} else {
 		error = HTTP_ERR_no_result;
 		mapping.len = map_error_write(error, 0, mapping.out, mapping.room);

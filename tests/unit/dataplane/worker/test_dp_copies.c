@@ -92,7 +92,7 @@ Test(dp_copies, same_piv_otherwise_is_a_replay)
 	exchange(COAP_CON, 7, 0, COAP_POST, "echo", "once");
 	expect_answer(COAP_CHANGED);
 	bed_later(&bed, DP_ANSWER_RESEND_MS);
-	elsewhere.remote_addr[3] = 9;
+	elsewhere.remote_addr[3] = 10;
 	bed_send(&bed, &elsewhere, request.coap, request.len);
 	elsewhere = bed.flow;
 	elsewhere.remote_port++;
@@ -146,7 +146,7 @@ Test(dp_copies, copies_in_one_burst_from_elsewhere_are_replays)
 	bed_device_add(&bed, &device, true);
 	bed_seal_path(&device, &request, COAP_CON, 9, 3, COAP_POST, "echo", "reading");
 	bed_send_request(&bed, &request);
-	elsewhere.remote_addr[3] = 9;
+	elsewhere.remote_addr[3] = 10;
 	bed_send(&bed, &elsewhere, request.coap, request.len);
 	bed_send_request(&bed, &request);
 	bed_turn(&bed);

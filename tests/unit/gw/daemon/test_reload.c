@@ -31,6 +31,7 @@ static const char base[] =
 	"bodies: {memory: 256MB, per_device: 4, keep: 30s, idle: 100s}\n"
 	"devices: {store: /var/lib/a, kek: /etc/a, max: 1024, ack_timeout: 2s}\n"
 	"control: {socket: /run/control.sock, mode: \"0660\", group: root}\n"
+	"handshakes: {threads: 1, rate: 10000, prefix_rate: 2000, device_rate: 4}\n"
 	"metrics: {listen: \"127.0.0.1:9683\", server_urls: no}\n"
 	"runtime: /run/a\n"
 	"seccomp: enforce\n"
@@ -73,6 +74,10 @@ static const struct {
 	{"group: root", "group: daemon"},
 	{"127.0.0.1:9683", "127.0.0.1:9684"},
 	{"server_urls: no", "server_urls: yes"},
+	{"threads: 1", "threads: 2"},
+	{" rate: 10000", " rate: 9000"},
+	{"prefix_rate: 2000", "prefix_rate: 1000"},
+	{"device_rate: 4", "device_rate: 5"},
 	{"runtime: /run/a", "runtime: /run/b"},
 	{"seccomp: enforce", "seccomp: log"},
 	{"access: /tmp/a.json", "access: stderr"},

@@ -153,7 +153,7 @@ static const char *say_arg(struct ingest *ingest, const struct ingest_request *r
 // The answers of devices 1 to 3, by the device, as far as they go.
 static void expect_each(const char *format, const char *answer, const char *const want[3])
 {
-	char reply[2048], batch[64];
+	char reply[2048], batch[128];
 
 	snprintf(reply, sizeof(reply), "%s", answer);
 	struct ingest *ingest = ingest_start(say_arg, reply);
@@ -227,6 +227,15 @@ Test(upstream_batch, statuses_of_all)
 	expect_each("ndjson", ingest_reply(401, "", ""), ALL("5.02 max-age=0 |backend refuses"));
 	// Lines of InfluxDB are a partial write: never cut.
 	expect_each("ndjson", "rubbish\r\n\r\n", ALL("5.02"));
+}
+
+// A route's own codes are for each record, too.
+Test(upstream_batch, codes_of_the_route)
+{
+	expect_each("ndjson}, status: {422: 4.00, 503: 5.04",
+		ingest_reply(200, JSON,
+			"{\"items\":[{\"status\":201},{\"status\":422},{\"status\":503}]}"),
+		(const char *const[3]){"2.01", "4.00", "5.04"});
 }
 
 // What a PUT made is created.
