@@ -40,25 +40,20 @@ bool stop_requested(struct daemon *daemon)
 	return daemon->stopping;
 }
 
-struct stop_state {
-	const struct daemon *daemon;
-	uint32_t next;
-};
-
-// Gives the store the next window to write. Runs on the store thread while main waits and no worker
-// runs.
-static bool next_window(void *arg, struct store_window *window)
+bool stop_window(void *arg, struct store_window *window)
 {
-	struct stop_state *state = arg;
-	const struct registry *registry = &state->daemon->registry;
-	const struct dp_context_table *table = dp_contexts(state->daemon->dp);
+	struct stop_windows *windows = arg;
+	const struct registry *registry = windows->registry;
+	const struct dp_context_table *table = dp_contexts(registry->dp);
+	uint32_t i;
 
-	while (state->next < registry->max) {
-		uint32_t i = state->next++;
+	// Of the devices' contexts alone: one that drains has the id of the device, too, and its
+	// window is that of other keys.
+	while ((i = registry_next(registry, windows->next)) < registry->max) {
 		const struct dp_context *ctx = &table->context[i];
 
-		if (!registry->entry[i].id ||
-			dp_context_live(ctx) != registry->entry[i].generation ||
+		windows->next = i + 1;
+		if (dp_context_live(ctx) != registry->entry[i].generation ||
 			(ctx->state != DP_CONTEXT_ACTIVE &&
 				ctx->state != DP_CONTEXT_REPLAY_LOCKED) ||
 			ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
@@ -77,10 +72,10 @@ static void stop_done(struct store_job *job)
 
 static int stop_store(struct daemon *daemon)
 {
-	struct stop_state state = {.daemon = daemon};
+	struct stop_windows windows = {.registry = &daemon->registry};
 	struct store_stop_job stop = {.job.done = stop_done,
-		.next = next_window,
-		.arg = &state,
+		.next = stop_window,
+		.arg = &windows,
 		.clock_used = daemon->dp ? dp_clock_used(daemon->dp) : 0};
 
 	store_thread_cancel(daemon->store_thread);

@@ -4,6 +4,7 @@
 // that are late.
 
 #include "gw/daemon/registry.h"
+#include "gw/daemon/stop.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>
@@ -451,6 +452,34 @@ Test(registry, a_derived_context_goes_on_where_the_one_before_stands)
 		bed_turn(&bed);
 		main_turn();
 	}
+	registry_fini(&registry);
+	bed_free(&bed);
+}
+
+// A context that drains has the id of its device still, and a window of other keys: written in the
+// place of the other one, it would have requests accepted again after the next start.
+Test(registry, a_stop_writes_the_window_of_the_derived_context_only)
+{
+	struct device_keyed device = deriving(0);
+	struct stop_windows windows = {.registry = &registry};
+	struct store_window window;
+	uint32_t context, generation;
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	device.window_known = true;
+	device.window.next = 70;
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	named(&device)->owner = 0;
+	device = deriving(1);
+	device.window_known = true;
+	cr_assert_eq(registry_rederive(&registry, &device, &context, &generation), 0);
+	// No worker has heard of it yet.
+	dp_contexts(bed.dp)->context[context].window.next = 3;
+	cr_assert(stop_window(&windows, &window));
+	cr_expect_eq(window.id, device.id);
+	cr_expect_eq(window.window.next, 3);
+	cr_expect_not(stop_window(&windows, &window));
 	registry_fini(&registry);
 	bed_free(&bed);
 }
