@@ -3,6 +3,7 @@
 #include "gw/daemon/handshakes.h"
 
 #include "base/container.h"
+#include "gw/daemon/disk.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/os/log.h"
@@ -55,27 +56,29 @@ static bool reinject(struct handshakes *h, struct handshake_born *born)
 
 // Publishes the context of one request #2, once it is durable. Returns whether the request may be
 // served.
-static bool publish(
-	struct handshakes *h, struct store_rederivation *item, const struct handshake_born *born)
+static bool publish(struct handshakes *h, struct store_rederivation *item)
 {
 	struct daemon *daemon = h->daemon;
 	uint32_t context, generation = 0;
+	const bool overtaken = item->result == -ESTALE && item->device.id == item->id;
 	int rc = item->result;
 
-	if (rc == -ENOENT || rc == -ESTALE) {
-		// A write that failed may have become durable: then the store knows of one run
-		// more.
-		if (rc == -ESTALE)
-			vault_recount(daemon->registry.vault, born->kid, born->kid_len, item->id,
-				item->rederived);
+	if (rc == -ENOENT) {
 		count(&h->stats.overtaken, 1);
 		return false;
 	}
-	if (!rc)
+	// A write that failed may be on the disk all the same: then the store knows of a run more,
+	// and the device is served with that context, or no run of it would ever be its next one.
+	if (!rc || overtaken)
 		rc = registry_rederive(&daemon->registry, &item->device, &context, &generation);
 	if (rc) {
 		count(&h->stats.refused, 1);
 		log_warning("a context that a device derived is not taken: %s", strerror(-rc));
+		return false;
+	}
+	if (overtaken) {
+		count(&h->stats.overtaken, 1);
+		reserve_device(daemon->reserve, &item->device);
 		return false;
 	}
 	count(&h->stats.contexts, 1);
@@ -89,6 +92,7 @@ static void group_done(struct store_job *job)
 	struct handshakes *h = CONTAINER_OF(job, struct handshakes, job.job);
 
 	h->busy = false;
+	disk_result(h->daemon, job->result);
 	if (job->result)
 		log_warning("contexts that devices derived are not stored: %s", job->error.text);
 	for (size_t i = 0; i < h->job.count; i++) {
@@ -96,7 +100,7 @@ static void group_done(struct store_job *job)
 
 		if (job->result)
 			h->item[i].result = job->result;
-		const bool served = publish(h, &h->item[i], born);
+		const bool served = publish(h, &h->item[i]);
 
 		// From now on the thread looks at the device's next request #2.
 		handshake_end(h->thread[born->thread], born->device);

@@ -182,17 +182,6 @@ void vault_take(struct vault *vault, const uint8_t *device_id, uint8_t len, uint
 		entry_free(gone);
 }
 
-void vault_recount(
-	struct vault *vault, const uint8_t *device_id, uint8_t len, uint64_t id, uint32_t rederived)
-{
-	pthread_mutex_lock(&vault->lock);
-	struct entry *entry = *entry_find(vault, device_id, len);
-
-	if (entry != NULL && entry->id == id)
-		entry->rederived = rederived;
-	pthread_mutex_unlock(&vault->lock);
-}
-
 uint32_t vault_count(const struct vault *vault)
 {
 	return vault->count;

@@ -32,10 +32,6 @@ int vault_put(struct vault *vault, const struct device_keyed *device)
 	__attribute__((warn_unused_result));
 // Main: takes out the device with this device_id, if it is there with this id.
 void vault_take(struct vault *vault, const uint8_t *device_id, uint8_t len, uint64_t id);
-// Main: sets how many contexts this device has derived, which the store knows better after a write
-// that failed and became durable all the same.
-void vault_recount(struct vault *vault, const uint8_t *device_id, uint8_t len, uint64_t id,
-	uint32_t rederived);
 // Main: how many devices there are.
 uint32_t vault_count(const struct vault *vault);
 // Any thread: opens the secret of the device with this device_id. False if there is none, or its

@@ -143,6 +143,12 @@ static void store_ends(int job_result, int result)
 	job->job.done(&job->job);
 }
 
+static void later(void)
+{
+	bed_later(&bed, 1000);
+	bed_run_clock(&bed);
+}
+
 static void no_event(void *arg, const struct dp_event *event)
 {
 }
@@ -197,6 +203,54 @@ Test(handshakes, what_the_disk_does_not_take_is_not_published_and_its_copy_goes_
 		;
 }
 
+// A group that failed may be on the disk all the same, as the store learns when it can write again.
+Test(handshakes, a_write_that_failed_and_is_there_locks_no_device_out)
+{
+	run_to_store(1);
+	struct osc_params params = known.params;
+	const struct store_rederivation *item =
+		((struct store_rederive_job *)submitted)->rederivation;
+
+	params.has_id_context = true;
+	params.id_context_len = item->id_context_len;
+	memcpy(params.id_context, item->id_context, item->id_context_len);
+	store_ends(-EIO, 0);
+	cr_expect(gateway.disk.failing, "an alarm, and a probe, without which it stays broken");
+	// What the store has, and says of the next run.
+	stored.window_known = false;
+	stored.rederived = known.count + 1;
+	stored.has_id_context = true;
+	stored.id_context_len = params.id_context_len;
+	memcpy(stored.id_context, params.id_context, params.id_context_len);
+	cr_assert_eq(osc_derive(&stored.keys, &params), 0);
+	cr_expect_not(registry_has(&gateway.registry, &stored));
+	later();
+	run_to_store(3);
+	struct store_rederive_job *job = (struct store_rederive_job *)submitted;
+
+	submitted = NULL;
+	job->rederivation[0].result = -ESTALE;
+	job->rederivation[0].device = stored;
+	job->job.result = 0;
+	job->job.done(&job->job);
+	cr_expect_not(gateway.disk.failing);
+	bed_turn(&bed);
+	cr_expect_eq(served(), 0);
+	cr_expect_eq(handshakes_stats(gateway.handshakes)->overtaken, 1);
+	cr_expect(registry_has(&gateway.registry, &stored), "and with it the count in the vault");
+	// From here on the thread has that count, too.
+	stored.window_known = true;
+	known.count++;
+	known.params = params;
+	later();
+	run_to_store(5);
+	store_ends(0, 0);
+	bed_turn(&bed);
+	cr_expect_eq(served(), 1);
+	while (bed_receive(&bed, &answer))
+		;
+}
+
 Test(handshakes, what_the_store_refuses_of_one_device_is_not_published)
 {
 	run_to_store(1);
@@ -219,8 +273,7 @@ Test(handshakes, a_device_that_changed_meanwhile_is_left_alone)
 Test(handshakes, contexts_follow_each_other)
 {
 	for (unsigned i = 0; i < 20; i++) {
-		bed_later(&bed, 1000);
-		bed_run_clock(&bed);
+		later();
 		run_to_store((uint16_t)(10 * i + 1));
 		store_ends(0, 0);
 		cr_assert(receive());
