@@ -176,12 +176,16 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 		return index;
 	// In this order: a request that is on its way finds a name until its context is retired.
 	uint16_t permit = dp_context_permit(&dp_contexts(registry->dp)->context[index]);
-	uint32_t generation = registry->entry[index].generation;
+	struct registry_entry *entry = &registry->entry[index];
+	uint32_t generation = entry->generation;
 	int rc = dp_device_remove(registry->dp, key);
 
 	if (rc)
 		return rc;
-	secret_take(registry, key, registry->entry[index].id);
+	// Nothing goes to the device any more, under keys of before neither.
+	if (entry->drains_generation)
+		dp_context_drain_end(registry->dp, entry->drains, entry->drains_generation);
+	secret_take(registry, key, entry->id);
 	policies_count(&registry->policies, permit, -1);
 	context_gone(registry, index, generation);
 	return 0;

@@ -484,6 +484,42 @@ Test(registry, a_stop_writes_the_window_of_the_derived_context_only)
 	bed_free(&bed);
 }
 
+// Who removes a device wants nothing sent to it any more: a context that it had before ends, too,
+// whatever is under way.
+Test(registry, a_device_that_is_removed_drains_no_longer)
+{
+	struct device_keyed device = deriving(0);
+	uint32_t context, generation;
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	struct dp_context *before = named(&device);
+
+	before->owner = 0;
+	before->in_flight = 3; // none that ends by itself
+	device = deriving(1);
+	cr_assert_eq(registry_rederive(&registry, &device, &context, &generation), 0);
+	bed_turn(&bed);
+	main_turn();
+	cr_expect_eq(dp_contexts_draining(bed.dp), 1);
+	const struct device_info info = {.id = 7,
+		.rederive = DEVICE_REDERIVE_B2,
+		.device_id_len = 2,
+		.device_id = {8, 9}};
+
+	cr_assert_eq(registry_remove(&registry, &info), 0);
+	cr_expect_eq(dp_contexts_draining(bed.dp), 0);
+	before->in_flight = DP_INDEX_NONE;
+	for (unsigned turns = 0; is_busy(); turns++) {
+		cr_assert_lt(turns, 100);
+		bed_turn(&bed);
+		main_turn();
+	}
+	registry_fini(&registry);
+	bed_free(&bed);
+}
+
 // The store says what a device was added with, or derived last; what the data plane has may be
 // another context of it.
 Test(registry, a_device_that_derives_is_replaced_and_removed_under_any_id_context)
