@@ -142,11 +142,14 @@ static bool takes_path(const struct filter *filter, const struct link *link)
 	size_t len = 0;
 
 	for (size_t i = 0; i < link->count; i++) {
-		int n = snprintf(path + len, sizeof(path) - len, "/%s", link->segments[i].text);
+		const char *segment = link->segments[i].text;
+		const size_t segment_len = strlen(segment);
 
-		if (n < 0 || (size_t)n >= sizeof(path) - len)
+		if (segment_len >= sizeof(path) - len)
 			return false;
-		len += (size_t)n;
+		path[len++] = '/';
+		memcpy(path + len, segment, segment_len);
+		len += segment_len;
 	}
 	return len ? takes(filter, path, len) : takes(filter, "/", 1);
 }
@@ -169,18 +172,35 @@ static bool takes_link(const struct filter *filter, const struct link *link)
 	return is_named(filter, "osc") && !filter->value;
 }
 
-static bool is_wanted(const struct link *link, const struct coap_body *request)
+// All filters of a request.
+struct filters {
+	size_t count;
+	struct filter filter[MAP_CORE_FILTERS_MAX];
+};
+
+// False if there are too many.
+static bool filters_read(struct filters *filters, const struct coap_body *request)
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
 
+	filters->count = 0;
 	coap_option_iter_init(&iter, request);
 	while (coap_option_next(&iter, &option)) {
-		struct filter filter = filter_read(&option);
-
-		if (option.number == COAP_OPT_URI_QUERY && !takes_link(&filter, link))
+		if (option.number != COAP_OPT_URI_QUERY)
+			continue;
+		if (filters->count == MAP_CORE_FILTERS_MAX)
 			return false;
+		filters->filter[filters->count++] = filter_read(&option);
 	}
+	return true;
+}
+
+static bool is_wanted(const struct link *link, const struct filters *filters)
+{
+	for (size_t i = 0; i < filters->count; i++)
+		if (!takes_link(&filters->filter[i], link))
+			return false;
 	return true;
 }
 
@@ -226,11 +246,14 @@ static void link_put(struct http_text *text, const struct link *link, bool first
 	http_text_str(text, ";osc"); // RFC 8613 section 9
 }
 
-void map_core_write(struct http_text *text, const struct conf *conf,
+bool map_core_write(struct http_text *text, const struct conf *conf,
 	const struct conf_policy *policy, const struct coap_body *request)
 {
+	struct filters filters;
 	bool first = true;
 
+	if (!filters_read(&filters, request))
+		return false;
 	for (size_t i = 0; i < conf->route_count; i++) {
 		const struct conf_route *route = &conf->routes[i];
 		struct link link = {.route = route,
@@ -241,13 +264,14 @@ void map_core_write(struct http_text *text, const struct conf *conf,
 		// Which paths a star in the middle stands for is not known.
 		if (!route->listed || route->target == CONF_TO_CORE ||
 			sure(&route->path) < route->path.count ||
-			(policy && !allow(policy, &link)) || !is_wanted(&link, request))
+			(policy && !allow(policy, &link)) || !is_wanted(&link, &filters))
 			continue;
 		link_put(text, &link, first);
 		if (text->failed) {
 			text->at = before; // whole links only
-			return;
+			break;
 		}
 		first = false;
 	}
+	return true;
 }

@@ -22,8 +22,8 @@ static const struct conf_policy *policy_of(const struct conf *conf, uint16_t num
 	return NULL;
 }
 
-// The list, as if a server had sent it.
-static void list_make(
+// The list, as if a server had sent it. False if it is asked for with too many filters.
+static bool list_make(
 	struct up_call *call, const struct map_request *message, struct http_reply *reply)
 {
 	static const struct conf_policy nothing;
@@ -36,13 +36,15 @@ static void list_make(
 	if (!policy && permit != DP_PERMIT_ALL)
 		policy = &nothing;
 	http_text_init(&text, (char *)loop->scratch, sizeof(loop->scratch));
-	map_core_write(&text, conf, policy, &message->body);
+	if (!map_core_write(&text, conf, policy, &message->body))
+		return false;
 	http_reply_init(reply);
 	http_reply_status(reply, 200);
 	reply->field[HTTP_FIELD_CONTENT_TYPE] = "application/link-format";
 	reply->field[HTTP_FIELD_CACHE_CONTROL] = MAX_AGE;
 	reply->body = loop->scratch;
 	reply->body_len = (size_t)(text.at - (char *)loop->scratch);
+	return true;
 }
 
 void up_core_answer(struct up_call *call)
@@ -64,11 +66,12 @@ void up_core_answer(struct up_call *call)
 	enum http_error error = map_request_parse(
 		&message, call->route, device->code, dp_shared_body(shared), device->body_len);
 
+	if (!error && !list_make(call, &message, &reply))
+		error = HTTP_ERR_bad_query;
 	if (error) {
 		up_call_fail(call, error);
 		return;
 	}
-	list_make(call, &message, &reply);
 	if (up_body_needed(call, &reply)) {
 		call->error = up_body_answer(call, &reply, &message, &mapping);
 	} else {

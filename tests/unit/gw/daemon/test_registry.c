@@ -503,10 +503,8 @@ Test(registry, a_device_that_is_removed_drains_no_longer)
 	bed_turn(&bed);
 	main_turn();
 	cr_expect_eq(dp_contexts_draining(bed.dp), 1);
-	const struct device_info info = {.id = 7,
-		.rederive = DEVICE_REDERIVE_B2,
-		.device_id_len = 2,
-		.device_id = {8, 9}};
+	const struct device_info info = {
+		.id = 7, .rederive = DEVICE_REDERIVE_B2, .device_id_len = 2, .device_id = {8, 9}};
 
 	cr_assert_eq(registry_remove(&registry, &info), 0);
 	cr_expect_eq(dp_contexts_draining(bed.dp), 0);
