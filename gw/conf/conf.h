@@ -371,6 +371,9 @@ struct conf {
 // of reading.
 int conf_load(const char *path, struct conf **conf, FILE *errors)
 	__attribute__((warn_unused_result));
+// The same for who must not wait: -EBADF if it is no regular file, as a FIFO may never end.
+int conf_load_regular(const char *path, struct conf **conf, FILE *errors)
+	__attribute__((warn_unused_result));
 // The same for len bytes of text in memory; messages have `name` for the file.
 int conf_parse(const char *name, const char *text, size_t len, struct conf **conf, FILE *errors)
 	__attribute__((warn_unused_result));

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void key_free(const struct conf_key *key, void *base);
@@ -147,21 +148,38 @@ static ssize_t file_read(int fd, char *buf, size_t room)
 	return len;
 }
 
-int conf_load(const char *path, struct conf **conf, FILE *errors)
+// Returns a descriptor, or -errno.
+static int file_open(const char *path, bool regular)
+{
+	struct stat st;
+	// A FIFO that nobody writes to would hold the caller.
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (regular ? O_NONBLOCK : 0));
+
+	if (fd < 0)
+		return -errno;
+	if (!regular || (!fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))))
+		return fd; // reading says what is wrong with a directory
+	close(fd);
+	return -EBADF;
+}
+
+static int load(const char *path, bool regular, struct conf **conf, FILE *errors)
 {
 	const size_t room = CONF_FILE_MAX + 1; // one more, to notice a file that is too large
 	ssize_t len = -ENOMEM;
 
 	*conf = NULL;
 	char *text = malloc(room);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = file_open(path, regular);
 	if (fd < 0)
-		len = -errno;
+		len = fd;
 	else if (text)
 		len = file_read(fd, text, room);
 
 	int rc = len;
-	if (len < 0)
+	if (len == -EBADF)
+		fprintf(errors, "%s: is not a file\n", path);
+	else if (len < 0)
 		fprintf(errors, "%s: %s\n", path, strerror(-len));
 	else
 		rc = conf_parse(path, text, len, conf, errors);
@@ -169,4 +187,14 @@ int conf_load(const char *path, struct conf **conf, FILE *errors)
 		close(fd);
 	free(text);
 	return rc;
+}
+
+int conf_load(const char *path, struct conf **conf, FILE *errors)
+{
+	return load(path, false, conf, errors);
+}
+
+int conf_load_regular(const char *path, struct conf **conf, FILE *errors)
+{
+	return load(path, true, conf, errors);
 }

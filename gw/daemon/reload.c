@@ -72,7 +72,7 @@ static int file_read(const char *path, struct ctl_request *req, struct conf **co
 	char *text = NULL, *at, *line;
 	size_t len;
 	FILE *lines = open_memstream(&text, &len);
-	int rc = lines ? conf_load(path, conf, lines) : -ENOMEM;
+	int rc = lines ? conf_load_regular(path, conf, lines) : -ENOMEM;
 
 	if (lines)
 		fclose(lines);
@@ -102,7 +102,9 @@ static struct conf *changes_read(
 		return conf;
 	}
 	refuse(req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_CONFIG, "%s: %s", path,
-		rc == -EINVAL ? "has mistakes" : strerror(-rc));
+		rc == -EINVAL          ? "has mistakes"
+			: rc == -EBADF ? "is not a file"
+				       : strerror(-rc));
 	return NULL;
 }
 

@@ -108,15 +108,17 @@ static bool digest_text(EVP_MD_CTX *hash, const char *text)
 static bool digest_file(EVP_MD_CTX *hash, const char *path)
 {
 	uint8_t bytes[4096];
-	bool ok = true;
-	ssize_t n;
+	struct stat st;
+	ssize_t n = 0;
 	int fd;
 
 	if (!path)
 		return true;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return false;
+	bool ok = !fstat(fd, &st) && S_ISREG(st.st_mode);
+
 	while (ok && (n = read(fd, bytes, sizeof(bytes))) > 0)
 		ok = EVP_DigestUpdate(hash, bytes, (size_t)n) == 1;
 	explicit_bzero(bytes, sizeof(bytes)); // of a key

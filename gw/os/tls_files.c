@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // Gives no passphrase: OpenSSL's default would ask for one at the terminal.
@@ -29,27 +30,43 @@ static const char *key_reason(bool encrypted)
 
 static const char no_certificate[] = "has no certificate in PEM that can be used";
 
+// Returns why the file cannot be read, NULL if it can. A FIFO that nobody writes to would hold the
+// caller.
+static const char *reading_fails(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || access(path, R_OK))
+		return strerror(errno);
+	return S_ISREG(st.st_mode) ? NULL : "is not a file";
+}
+
 // Return what is wrong with the file, NULL if nothing is.
 static const char *ca_load(SSL_CTX *ctx, const char *path)
 {
-	if (access(path, R_OK))
-		return strerror(errno);
+	const char *reason = reading_fails(path);
+
+	if (reason)
+		return reason;
 	return SSL_CTX_load_verify_file(ctx, path) == 1 ? NULL : no_certificate;
 }
 
 static const char *cert_load(SSL_CTX *ctx, const char *path)
 {
-	if (access(path, R_OK))
-		return strerror(errno);
+	const char *reason = reading_fails(path);
+
+	if (reason)
+		return reason;
 	return SSL_CTX_use_certificate_chain_file(ctx, path) == 1 ? NULL : no_certificate;
 }
 
 static const char *key_load(SSL_CTX *ctx, const char *path)
 {
+	const char *reason = reading_fails(path);
 	bool encrypted = false;
 
-	if (access(path, R_OK))
-		return strerror(errno);
+	if (reason)
+		return reason;
 	SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &encrypted);
 	if (SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1)

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PORT      "ports: [{name: a, tap: t0, addresses: [192.0.2.1/24]}]\n"
 #define ROUTE     "routes: [{path: /*, to: builtin:echo}]\n"
@@ -556,4 +558,27 @@ Test(conf_mistakes, a_file_that_cannot_be_read_is_told_by_name)
 		"/: Is a directory\n"
 		"/dev/zero: has more than 1048576 bytes\n");
 	free(said);
+}
+
+// Main would wait for whoever writes to it, and the watchdog end the daemon.
+Test(conf_mistakes, who_must_not_wait_reads_files_only, .timeout = 20)
+{
+	char folder[] = "/tmp/test_conf.XXXXXX", fifo[64];
+	struct conf *conf;
+	char *said = NULL;
+	size_t len;
+	FILE *errors = open_memstream(&said, &len);
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	cr_expect_eq(conf_load_regular(fifo, &conf, errors), -EBADF);
+	cr_expect_null(conf);
+	cr_expect_eq(conf_load_regular("/dev/zero", &conf, errors), -EBADF);
+	cr_expect_eq(conf_load_regular("/", &conf, errors), -EISDIR);
+	fclose(errors);
+	cr_expect(strstr(said, "/fifo: is not a file\n/dev/zero: is not a file\n"), "%s", said);
+	free(said);
+	unlink(fifo);
+	rmdir(folder);
 }

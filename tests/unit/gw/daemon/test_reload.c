@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX 4096
@@ -339,6 +340,10 @@ Test(reload, a_file_with_mistakes)
 	unlink(path);
 	begin();
 	expect_refused(CTL_BAD_CONFIG, path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	begin();
+	expect_refused(CTL_BAD_CONFIG, "is not a file");
+	unlink(path);
 	file_write(base);
 	go_on();
 }

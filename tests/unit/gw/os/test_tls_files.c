@@ -168,3 +168,16 @@ Test(tls_files, nobody_is_asked_for_a_passphrase)
 	cr_expect_eq(read(STDIN_FILENO, left, sizeof(left)), 5);
 	EVP_PKEY_free(pkey);
 }
+
+// A reload would wait for whoever writes to it.
+Test(tls_files, a_fifo_is_not_waited_for, .timeout = 20)
+{
+	char *const *wrong = NULL;
+	struct error error;
+
+	cr_assert_eq(mkfifo(cert, 0600), 0);
+	cr_expect_eq(tls_files_check(&(struct conf_tls){.ca = cert}, &wrong, &error), -EINVAL);
+	cr_expect(strstr(error.text, "is not a file"), "%s", error.text);
+	cr_expect_eq(tls_files_check(&(struct conf_tls){.cert = cert}, &wrong, &error), -EINVAL);
+	cr_expect(strstr(error.text, "is not a file"), "%s", error.text);
+}
