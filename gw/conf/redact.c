@@ -13,9 +13,10 @@
 // Where the parser is in the file.
 struct place {
 	unsigned depth; // of maps and lists
-	// Of each depth: whether it is a map, whether what comes next there is a key, and whether
-	// it is a map of headers.
-	bool map[CONF_DEPTH_MAX + 2], key[CONF_DEPTH_MAX + 2], headers[CONF_DEPTH_MAX + 2];
+	// Of each depth: whether it is a map, whether what comes next there is a key, whether it is
+	// a map of headers, and whether the last key there was "text".
+	bool map[CONF_DEPTH_MAX + 2], key[CONF_DEPTH_MAX + 2], headers[CONF_DEPTH_MAX + 2],
+		text[CONF_DEPTH_MAX + 2];
 };
 
 // A value at this place was begun or seen: in a map a key follows, or its value.
@@ -36,17 +37,21 @@ static void enter(struct place *place, bool map)
 		place->headers[place->depth] = false;
 }
 
-// Looks at a scalar. Returns whether it is the value of a header; {file: PATH} is one deeper, and
-// no secret.
+// Looks at a scalar. Returns whether it is the value of a header, or the text in {text: TEXT},
+// which is one deeper; {file: PATH} is no secret. Nothing but a header has a key "text".
 static bool is_hidden(struct place *place, const yaml_event_t *event)
 {
 	const bool key = place->map[place->depth] && place->key[place->depth];
 	const char *text = (const char *)event->data.scalar.value;
 
-	if (key)
+	if (key) {
 		place->headers[place->depth + 1] = !strcmp(text, "headers");
+		place->text[place->depth] = !strcmp(text, "text");
+	}
 	step(place);
-	return !key && place->headers[place->depth];
+	return !key &&
+		(place->headers[place->depth] ||
+			(place->map[place->depth] && place->text[place->depth]));
 }
 
 // Writes one event on. False if it cannot be written; the event is used up either way.
