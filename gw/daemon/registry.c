@@ -307,6 +307,8 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 	device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
+	if (at < 0) // a run that the disk took and failed: under the ID Context of before
+		at = alias_find(registry, device->device_id, device->device_id_len, device->id);
 	if (at >= 0 && registry->entry[at].id == device->id) {
 		policies_count(&registry->policies,
 			dp_context_permit(&dp_contexts(registry->dp)->context[at]), -1);
@@ -414,11 +416,13 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	// A resync was faster than the import that wrote it, and its own Partial IVs are in use.
 	if (at >= 0 && registry->entry[at].id == device->id)
 		return 0;
-	if (device->replaces || at >= 0) {
-		// The one that it replaces may have derived another context since.
-		int64_t old = alias_find(
-			registry, device->device_id, device->device_id_len, device->replaces);
+	// The one that it replaces, or it itself, may be under another ID Context by now.
+	int64_t old = at >= 0 || (!device->replaces && device->rederive == DEVICE_REDERIVE_NONE)
+		? at
+		: alias_find(registry, device->device_id, device->device_id_len,
+			  device->replaces ? device->replaces : device->id);
 
+	if (device->replaces || old >= 0) {
 		if (at < 0 && old >= 0)
 			key = dp_contexts(registry->dp)->names.kin[old].key;
 		int rc = drain_key(registry, &key, &before);

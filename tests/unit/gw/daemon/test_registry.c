@@ -484,6 +484,43 @@ Test(registry, a_stop_writes_the_window_of_the_derived_context_only)
 	bed_free(&bed);
 }
 
+// A write that failed may be on the disk all the same: the store has an ID Context that the data
+// plane does not know. Settings reach the device where it is, and it never has two contexts.
+Test(registry, a_device_is_one_though_the_store_has_another_id_context)
+{
+	struct device_keyed device = deriving(0);
+	uint32_t index;
+
+	bed_make_workers(&bed, 2, false);
+	cr_assert_eq(registry_init(&registry, bed.dp, DEVICES), 0);
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	struct dp_context *before = named(&device);
+
+	device = deriving(1);
+	device.changed = true;
+	device.settings.max_in_flight = 3;
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	cr_expect_eq(before->max_in_flight, 3);
+	device.changed = false;
+	device.window_known = false;
+	cr_assert_eq(registry_resync(&registry, &device, 0), 0);
+	cr_expect_neq(named(&device), before);
+	cr_expect_eq(named(&device)->state, DP_CONTEXT_WINDOW_UNKNOWN);
+	cr_expect_eq(dp_contexts_draining(bed.dp), 1);
+	cr_expect_eq(registry_next(&registry, 0), named(&device) - dp_contexts(bed.dp)->context);
+	const struct device_info info = {
+		.id = 7, .rederive = DEVICE_REDERIVE_B2, .device_id_len = 2, .device_id = {8, 9}};
+
+	cr_expect_not_null(registry_find(&registry, &info, &index));
+	for (unsigned turns = 0; is_busy(); turns++) {
+		cr_assert_lt(turns, 100);
+		bed_turn(&bed);
+		main_turn();
+	}
+	registry_fini(&registry);
+	bed_free(&bed);
+}
+
 // Who removes a device wants nothing sent to it any more: a context that it had before ends, too,
 // whatever is under way.
 Test(registry, a_device_that_is_removed_drains_no_longer)
