@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Main's part of handshakes: contexts whose keys a thread has derived are written to the store, in
-// groups, then published in the place of those of before; then the request that asked for one is
-// given back to its worker.
+// Main's part of handshakes: contexts under which a request verified in a thread are written to the
+// store, in groups, then published in the place of those of before; then the request that asked for
+// one is given back to its worker.
 
 #ifndef POSTERN_GW_DAEMON_HANDSHAKES_H
 #define POSTERN_GW_DAEMON_HANDSHAKES_H

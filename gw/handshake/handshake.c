@@ -126,7 +126,7 @@ static void respond(struct handshake *h, struct work *work, enum handshake_stat 
 	answer(h, work->head, coap, len);
 }
 
-// Gives main a request #2 that verified, with the keys that it asks for.
+// Gives main a request #2 that verified.
 static void complete(struct handshake *h, const struct work *work)
 {
 	const struct dp_slow_head *head = work->head;
@@ -147,7 +147,6 @@ static void complete(struct handshake *h, const struct work *work)
 		.count = work->device.count,
 		.kid_len = work->device.params.recipient_id_len,
 		.id = work->id,
-		.keys = work->keys,
 		.thread = h->conf.slow->thread,
 		.worker = head->worker,
 		.flow = head->flow,

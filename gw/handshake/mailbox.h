@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From the threads to main: contexts whose keys are derived, with the requests that ask for them.
-// Only main places contexts.
+// From the threads to main: ID Contexts under which a request verified, with these requests. Only
+// main places contexts; the store derives their keys, so that no keys wait here.
 
 #ifndef POSTERN_GW_HANDSHAKE_MAILBOX_H
 #define POSTERN_GW_HANDSHAKE_MAILBOX_H
@@ -19,7 +19,6 @@ struct handshake_born {
 	uint8_t kid_len;
 	uint8_t kid[OSC_KID_LEN_MAX];
 	struct b2_id id; // ID3
-	struct osc_keys keys;
 	unsigned thread; // where the device is pending
 	// To reinject it.
 	unsigned worker;
