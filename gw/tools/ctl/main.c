@@ -76,7 +76,7 @@ static bool timeout_parse(struct cli *cli, const char *text)
 		     : !cli_number_parse(text, &cli->timeout_s))
 		return false;
 	if (has_unit)
-		cli->timeout_s = (cli->timeout_s + 999) / 1000;
+		cli->timeout_s = cli->timeout_s / 1000 + (cli->timeout_s % 1000 != 0);
 	if (cli->timeout_s > TIMEOUT_MAX_S)
 		cli_complain("--timeout: must be at most %d", TIMEOUT_MAX_S);
 	return cli->timeout_s <= TIMEOUT_MAX_S;
