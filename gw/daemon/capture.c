@@ -98,7 +98,7 @@ static void capture_begin(struct capture *capture)
 	int rc = dp_look_begin(capture->daemon->dp, DP_LOOK_CAPTURE, &capture->look);
 
 	if (rc) {
-		capture_fail(capture, rc == -EBUSY ? CTL_BUSY : CTL_INTERNAL,
+		capture_fail(capture, CTL_BUSY,
 			rc == -EBUSY ? "the capture before is not wiped yet: try again"
 				     : "no memory for the rings of a capture");
 		return;
