@@ -21,7 +21,8 @@ uint64_t dp_fresh_age(const struct dp_worker *w, const struct pkt_vec *vec, unsi
 
 bool dp_fresh_due(const struct dp_inner *inner)
 {
-	return !inner->options.later_block && !inner->options.more_blocks;
+	return !inner->options.more_blocks &&
+		(inner->options.has_block1 || !inner->options.later_block);
 }
 
 bool dp_fresh_take(struct dp_worker *w, uint32_t context)

@@ -16,7 +16,8 @@
 uint64_t dp_fresh_age(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	const struct dp_inner *inner);
 // Whether a request to a route that asks for freshness must show it: it is performed now. Blocks of
-// a body that others follow, and later blocks of an answer, are not.
+// a body that others follow, and later blocks of an answer, are not; the last block of a body is,
+// whatever it asks of the answer.
 bool dp_fresh_due(const struct dp_inner *inner);
 // Takes a challenge from the budget of a context. false: there were too many this second.
 bool dp_fresh_take(struct dp_worker *w, uint32_t context);

@@ -54,6 +54,7 @@ struct asked {
 	uint8_t echo_len;
 	uint16_t block; // number of a Block option; 0: none
 	uint8_t block_value;
+	bool later_too; // Block2 with a number, beside a Block1
 	bool no_response;
 };
 
@@ -65,6 +66,8 @@ static void ask_as(enum coap_type type, const struct asked *asked)
 	coap_writer_init(&writer, plaintext, sizeof(plaintext));
 	coap_write_code(&writer, asked->block == COAP_OPT_BLOCK2 ? COAP_GET : COAP_PUT);
 	coap_write_option(&writer, COAP_OPT_URI_PATH, asked->path, strlen(asked->path));
+	if (asked->later_too)
+		coap_write_option(&writer, COAP_OPT_BLOCK2, &(const uint8_t){0x10}, 1);
 	if (asked->block)
 		coap_write_option(&writer, asked->block, &asked->block_value, 1);
 	if (asked->echo)
@@ -312,18 +315,24 @@ Test(dp_fresh, of_a_body_the_last_block_must_be)
 	static const struct {
 		uint16_t number;
 		uint8_t value; // NUM, M, SZX 0
-		bool due;
+		bool due, later_too;
 	} cases[] = {
-		{COAP_OPT_BLOCK1, 0x08, false},                                // 0/1/16
-		{COAP_OPT_BLOCK1, 0x18, false}, {COAP_OPT_BLOCK1, 0x20, true}, // 2/0/16
-		{COAP_OPT_BLOCK1, 0x00, true}, {COAP_OPT_BLOCK2, 0x00, true},
-		{COAP_OPT_BLOCK2, 0x08, true},  // M means nothing here
-		{COAP_OPT_BLOCK2, 0x10, false}, // a later one
+		{COAP_OPT_BLOCK1, 0x08, false, false}, // 0/1/16
+		{COAP_OPT_BLOCK1, 0x18, false, false},
+		{COAP_OPT_BLOCK1, 0x20, true, false}, // 2/0/16
+		{COAP_OPT_BLOCK1, 0x00, true, false},
+		{COAP_OPT_BLOCK2, 0x00, true, false},
+		{COAP_OPT_BLOCK2, 0x08, true, false},  // M means nothing here
+		{COAP_OPT_BLOCK2, 0x10, false, false}, // a later one
+		{COAP_OPT_BLOCK1, 0x08, false, true},
+		{COAP_OPT_BLOCK1, 0x20, true, true},
 	};
 
 	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
-		const struct asked asked = {
-			.path = "now", .block = cases[i].number, .block_value = cases[i].value};
+		const struct asked asked = {.path = "now",
+			.block = cases[i].number,
+			.block_value = cases[i].value,
+			.later_too = cases[i].later_too};
 
 		ask_as(COAP_CON, &asked);
 		if (cases[i].due) {
