@@ -2,6 +2,7 @@
 
 #include "gw/daemon/handshakes.h"
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "gw/daemon/disk.h"
 #include "gw/daemon/registry.h"
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP 256 // contexts that one transaction of the store writes, at most
+#define GROUP   256   // contexts that one transaction of the store writes, at most
+#define TELL_MS 10000 // between two lines about failures
 
 struct handshakes {
 	struct daemon *daemon;
@@ -31,6 +33,7 @@ struct handshakes {
 	struct store_rederivation item[GROUP];
 	struct handshake_born *born[GROUP];
 	struct handshakes_stats stats;
+	uint64_t told_ms; // CLOCK_MONOTONIC: when a failure was logged last
 };
 
 static void count(uint64_t *stat, int64_t more)
@@ -54,6 +57,17 @@ static bool reinject(struct handshakes *h, struct handshake_born *born)
 	return true;
 }
 
+// Whether a failure may be logged: a device can send its request #2 again and again.
+static bool may_tell(struct handshakes *h)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (h->told_ms && now_ms - h->told_ms < TELL_MS)
+		return false;
+	h->told_ms = now_ms;
+	return true;
+}
+
 // Publishes the context of one request #2, once it is durable. Returns whether the request may be
 // served.
 static bool publish(struct handshakes *h, struct store_rederivation *item)
@@ -73,7 +87,9 @@ static bool publish(struct handshakes *h, struct store_rederivation *item)
 		rc = registry_rederive(&daemon->registry, &item->device, &context, &generation);
 	if (rc) {
 		count(&h->stats.refused, 1);
-		log_warning("a context that a device derived is not taken: %s", strerror(-rc));
+		if (!h->job.job.result && may_tell(h))
+			log_warning(
+				"a context that a device derived is not taken: %s", strerror(-rc));
 		return false;
 	}
 	if (overtaken) {
@@ -93,7 +109,7 @@ static void group_done(struct store_job *job)
 
 	h->busy = false;
 	disk_result(h->daemon, job->result);
-	if (job->result)
+	if (job->result && may_tell(h))
 		log_warning("contexts that devices derived are not stored: %s", job->error.text);
 	for (size_t i = 0; i < h->job.count; i++) {
 		struct handshake_born *born = h->born[i];

@@ -4,6 +4,7 @@
 
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/reserve.h"
+#include "gw/os/log.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 #include "tests/unit/gw/handshake/peer.h"
 
@@ -28,6 +29,14 @@ void __wrap_store_thread_submit(struct store_thread *thread, struct store_job *j
 {
 	cr_assert_null(submitted, "one group at a time");
 	submitted = job;
+}
+
+static unsigned warnings;
+
+void __wrap_log_line(enum conf_log_level level, const char *format, ...);
+void __wrap_log_line(enum conf_log_level level, const char *format, ...)
+{
+	warnings += level == CONF_LOG_WARNING;
 }
 
 bool __wrap_vault_open(
@@ -249,6 +258,26 @@ Test(handshakes, a_write_that_failed_and_is_there_locks_no_device_out)
 	cr_expect_eq(served(), 1);
 	while (bed_receive(&bed, &answer))
 		;
+}
+
+// Its request #2 is good until the count of the device rises: it may send it again all the time.
+Test(handshakes, a_device_cannot_fill_the_log)
+{
+	run_to_store(1);
+	for (unsigned i = 0; i < 20; i++) {
+		store_ends(i & 1 ? -ENOSPC : 0, -ERANGE);
+		later();
+		send_message(&two);
+		for (unsigned n = 0; n < TURNS_MAX && !submitted; n++) {
+			handshakes_turn(gateway.handshakes);
+			sched_yield();
+		}
+		cr_assert_not_null(submitted);
+	}
+	cr_expect_eq(handshakes_stats(gateway.handshakes)->refused, 20);
+	cr_expect_geq(warnings, 1);
+	cr_expect_leq(warnings, 3);
+	store_ends(0, 0);
 }
 
 Test(handshakes, what_the_store_refuses_of_one_device_is_not_published)
