@@ -84,6 +84,7 @@ struct reload {
 	struct snapshot *next;   // RELOAD_LOOPS
 	struct snapshot *before; // from then on, until it is settled
 	struct ctl_request *req; // that is answered when the workers have it; or NULL
+	bool again;              // SIGHUP came meanwhile: begins anew when all is settled
 	uint64_t count;          // configurations that took effect since the start
 };
 

@@ -161,6 +161,12 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 	struct telling t;
 	struct conf *conf;
 
+	if (reload->phase != RELOAD_IDLE && !req) { // nobody would try again
+		reload->again = true;
+		log_notice(
+			"the configuration is read again when requests of the one before are over");
+		return;
+	}
 	if (reload->phase != RELOAD_IDLE) {
 		refuse(req, CTL_BUSY, "requests of the configuration before are not over yet");
 		return;
@@ -260,6 +266,10 @@ static void settled(struct daemon *daemon)
 	snapshot_free(reload->before);
 	reload->before = NULL;
 	reload->phase = RELOAD_IDLE;
+	if (reload->again) {
+		reload->again = false;
+		reload_begin(daemon, NULL, false);
+	}
 }
 
 bool reload_turn(struct daemon *daemon)

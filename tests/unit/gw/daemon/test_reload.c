@@ -396,6 +396,33 @@ Test(reload, one_while_another_is_under_way)
 	go_on();
 }
 
+// Nobody reads an answer and tries again: what the file has by then is not lost.
+Test(reload, a_signal_while_another_is_under_way_is_obeyed_afterwards)
+{
+	file_change("timeout: 3s", "timeout: 4s");
+	begin();
+	file_change("timeout: 3s", "timeout: 5s");
+	reload_begin(&gateway, NULL, false);
+	reload_begin(&gateway, NULL, false);
+	loops_take(2);
+	reload_turn(&gateway);
+	cr_expect_eq(swaps, 1);
+	workers_left = true;
+	reload_turn(&gateway);
+	loops_settle();
+	cr_expect(reload_turn(&gateway), "the next one has begun");
+	cr_expect_eq(gateway.reload.phase, RELOAD_LOOPS);
+	loops_take(3);
+	reload_turn(&gateway);
+	cr_expect_eq(swaps, 2);
+	cr_expect_eq(gateway.snapshot->conf->upstreams[0].timeout_ms, 5000);
+	workers_left = true;
+	reload_turn(&gateway);
+	loops_settle();
+	reload_turn(&gateway);
+	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE, "once is enough");
+}
+
 Test(reload, a_dry_run_changes_nothing)
 {
 	file_change("timeout: 3s", "timeout: 4s");
