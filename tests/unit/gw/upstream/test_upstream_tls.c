@@ -76,10 +76,14 @@ Test(upstream_tls, tls_file_missing)
 		error.text, "upstream up: tls.ca: /does/not/exist: No such file or directory");
 	// Not what it should be, which is said at the start, too.
 	free(conf->upstreams[0].tls.ca);
-	conf->upstreams[0].tls.ca = strdup("/dev/null");
+	conf->upstreams[0].tls.ca = strdup("/etc/passwd");
 	cr_expect_eq(up_loop_create(&config, &loop, &error), -EINVAL);
 	cr_expect_str_eq(error.text,
-		"upstream up: tls.ca: /dev/null: has no certificate in PEM that can be used");
+		"upstream up: tls.ca: /etc/passwd: has no certificate in PEM that can be used");
+	free(conf->upstreams[0].tls.ca);
+	conf->upstreams[0].tls.ca = strdup("/dev/null");
+	cr_expect_eq(up_loop_create(&config, &loop, &error), -EINVAL);
+	cr_expect_str_eq(error.text, "upstream up: tls.ca: /dev/null: is not a file");
 	dp_doorbell_close(&up->bell);
 	free(up);
 	conf_free(conf);
