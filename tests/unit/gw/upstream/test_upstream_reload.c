@@ -43,11 +43,12 @@ Test(upstream_reload, http_to_https_and_back)
 	struct server *plain = bed_server("plain");
 	struct server *tls = server_start(
 		&(struct server_config){.name = "tls", .cert = pki.cert, .key = pki.key});
-	struct bed *bed = bed_for(plain, "max_inflight: 4");
+	struct bed *bed = bed_for(plain, "max_inflight: 4, queue: 30s");
 
 	push_held(bed, 6);
 	server_wait_requests(plain, 4);
-	bed_reload(bed, one("https", server_port(tls), "max_inflight: 6, tls: {verify: no}"));
+	bed_reload(bed,
+		one("https", server_port(tls), "max_inflight: 6, queue: 30s, tls: {verify: no}"));
 	server_wait_requests(tls, 2);
 	server_release(plain);
 	cr_expect_eq(bed_answers_like(bed, 4, "2.04"), 4);
@@ -155,11 +156,11 @@ Test(upstream_reload, http1_to_http2_and_back)
 {
 	struct server *old = bed_server("h1");
 	struct h2_server *new = h2_bed_server("h2");
-	struct bed *bed = bed_for(old, "max_inflight: 2");
+	struct bed *bed = bed_for(old, "max_inflight: 2, queue: 30s");
 
 	push_held(bed, 3);
 	server_wait_requests(old, 2);
-	bed_reload(bed, one("h2c", h2_server_port(new), "max_inflight: 8"));
+	bed_reload(bed, one("h2c", h2_server_port(new), "max_inflight: 8, queue: 30s"));
 	push_held(bed, 2);
 	h2_server_wait_requests(new, 3);
 	server_release(old);
@@ -187,7 +188,7 @@ Test(upstream_reload, an_upstream_goes_and_comes_back)
 
 	snprintf(text, sizeof(text),
 		"servers: [\"http://127.0.0.1:%u\"]}, other: {servers: [\"http://127.0.0.1:%u\"], "
-		"max_inflight: 2, check: {path: /healthz, interval: 100ms}",
+		"max_inflight: 2, queue: 30s, check: {path: /healthz, interval: 100ms}",
 		server_port(stays), server_port(goes));
 	bed_routes = "- {path: /b0/*, to: other, strip: 1}\n";
 	struct bed *bed = bed_make(text);
@@ -396,11 +397,11 @@ Test(upstream_reload, batches_are_under_way)
 	struct ingest *other = ingest_start(take_batch, NULL);
 
 	bed_routes = "- {path: /b0, to: up, timeout: 10s, batch: {path: /in, max: 2, wait: 5s}}\n";
-	struct bed *bed = bed_make(one("http", ingest_port(ingest), "max_inflight: 1"));
+	struct bed *bed = bed_make(one("http", ingest_port(ingest), "max_inflight: 1, queue: 30s"));
 	push_readings(bed, 1, 3);
 	ingest_wait(ingest, 1);
 	bed_wait_stat(bed, UP_STAT_batched, 3);
-	bed_reload(bed, one("http", ingest_port(other), "max_inflight: 1"));
+	bed_reload(bed, one("http", ingest_port(other), "max_inflight: 1, queue: 30s"));
 	bed_wait_stat(bed, UP_STAT_waiting, 1);
 	cr_expect_not(bed_is_settled(bed));
 	ingest_release(ingest);
