@@ -403,7 +403,7 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 
 	if (unlikely(ctx->state == DP_CONTEXT_DRAINING)) {
 		// Its device has other keys by now; nothing new begins under these.
-		dp_count(w, DP_STAT_drop_context_gone);
+		dp_drop(w, vec, slot, DP_STAT_drop_context_gone);
 		return false;
 	}
 	if (vec->probe[slot]) {

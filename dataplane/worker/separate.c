@@ -77,9 +77,8 @@ enum dp_stat dp_separate_copy(
 	if (acked)
 		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
 			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
-	if (silent || (!acked && !take_mid(w, x, DP_STAT_acks_no_mid))) {
+	if (silent || (!acked && !take_mid(w, x, DP_STAT_acks_no_mid)))
 		return DP_STAT_drop_duplicate_silent;
-	}
 	if (!dp_send_empty(w, flow, COAP_ACK, x->mid))
 		return DP_STAT_drop_no_mbuf;
 	if (acked) {
