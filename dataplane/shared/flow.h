@@ -36,4 +36,13 @@ static inline bool dp_flow_same_endpoint(const struct dp_flow *a, const struct d
 	return !memcmp(a, b, DP_ENDPOINT_LEN);
 }
 
+// The network that a request came from, its /24 or /56, and the family, as one number.
+static inline uint64_t dp_flow_network(const struct dp_flow *flow)
+{
+	uint64_t network = 0;
+
+	memcpy(&network, flow->remote_addr, flow->family == 4 ? 3 : 7);
+	return network << 8 | flow->family;
+}
+
 #endif

@@ -67,21 +67,12 @@ void dp_slow_free(struct dp_worker *w)
 	w->slow = NULL;
 }
 
-// Family and network of a source: /24, or /56.
-static uint64_t prefix_of(const struct dp_flow *flow)
-{
-	uint64_t prefix = 0;
-
-	memcpy(&prefix, flow->remote_addr, flow->family == 4 ? 3 : 7);
-	return prefix << 8 | flow->family;
-}
-
 // Whether one more message may go to the slow path now. The network that sends it is asked first,
 // so that one that sends too many takes nothing of what all share.
 static bool may_pass(struct dp_worker *w, const struct dp_flow *flow)
 {
 	struct dp_worker_slow *slow = w->slow;
-	const uint64_t now = w->now_ms * (DP_RATE_SECOND / 1000), prefix = prefix_of(flow);
+	const uint64_t now = w->now_ms * (DP_RATE_SECOND / 1000), prefix = dp_flow_network(flow);
 	uint64_t *full_at = &slow->full_at[keyed_hash(&slow->prefixes, &prefix, sizeof(prefix)) %
 		DP_SLOW_PREFIXES];
 

@@ -90,12 +90,8 @@ static void answer_busy(struct handshake *h, const struct work *work)
 // he.
 static bool device_allowed(struct handshake *h, const struct work *work)
 {
-	const struct dp_flow *flow = &work->head->flow;
-	uint64_t network = 0;
-
-	memcpy(&network, flow->remote_addr, flow->family == 4 ? 3 : 7);
-	const uint64_t at =
-		keyed_hash_words(&h->rates_hash, work->device.id, network << 8 | flow->family);
+	const uint64_t at = keyed_hash_words(
+		&h->rates_hash, work->device.id, dp_flow_network(&work->head->flow));
 
 	return dp_rate_take(&h->full_at[at % DEVICE_RATES], h->now_ms * NS_OF_MS, &h->each);
 }

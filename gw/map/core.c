@@ -2,11 +2,12 @@
 
 #include "gw/map/core.h"
 
+#include "gw/map/request.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define PATH_CHARS "!$&'()*+,;=:@" // as in request.c
-#define PATH_ROOM  1024            // bytes of a path that filters are compared with
+#define PATH_ROOM 1024 // bytes of a path that filters are compared with
 
 // A link: the segments that a route has for sure, or those of an entry of the policy within it.
 struct link {
@@ -236,7 +237,7 @@ static void link_put(struct http_text *text, const struct link *link, bool first
 		const char *segment = link->segments[i].text;
 
 		http_text_char(text, '/');
-		http_text_percent(text, (const uint8_t *)segment, strlen(segment), PATH_CHARS);
+		http_text_percent(text, (const uint8_t *)segment, strlen(segment), MAP_PATH_CHARS);
 	}
 	http_text_str(text, link->count ? ">" : "/>");
 	attribute_put(text, ";rt=\"", link->route->rt);

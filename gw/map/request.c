@@ -9,9 +9,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-// What may stand unencoded beside the unreserved characters (RFC 7252 section 6.5). `+` in a query
-// is encoded, since servers read it as a space; `&` there separates options.
-#define PATH_CHARS  "!$&'()*+,;=:@"
+// The same in a query, where `+` is encoded, since servers read it as a space, and `&` separates
+// options.
 #define QUERY_CHARS "!$'()*,;=:@/?"
 
 static enum http_error option_check(const struct coap_option *option, bool again)
@@ -120,7 +119,7 @@ static enum http_error path_put(struct http_text *text, const struct map_request
 		if (index++ < msg->route->strip)
 			continue;
 		http_text_char(text, '/');
-		http_text_percent(text, option.value, option.len, PATH_CHARS);
+		http_text_percent(text, option.value, option.len, MAP_PATH_CHARS);
 	}
 	return index < msg->route->strip ? HTTP_ERR_no_route : HTTP_ERR_none;
 }

@@ -13,6 +13,9 @@
 #include "gw/map/tables.h"
 #include "gw/translate/translate.h"
 
+// What may stand in a path unencoded beside the unreserved characters (RFC 7252 section 6.5).
+#define MAP_PATH_CHARS "!$&'()*+,;=:@"
+
 // A device's request, parsed. It points into the exchange.
 struct map_request {
 	const struct conf_route *route;
