@@ -143,18 +143,18 @@ static int ports_check(struct conf *conf, struct conf_mistakes *m)
 	return 0;
 }
 
-// The last CPU that this process may run on.
+// The last CPU that this process might run on when it was asked first. Later, when a reload asks,
+// the threads beside the workers keep off the workers' CPUs, and the default would be another one.
 static unsigned last_cpu(void)
 {
+	static int last = -1; // of main's thread, which reads all configurations
 	cpu_set_t set;
-	unsigned last = 0;
 
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 0;
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set))
-			last = cpu;
-	return last;
+	if (last < 0 && !sched_getaffinity(0, sizeof(set), &set))
+		for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+			if (CPU_ISSET(cpu, &set))
+				last = cpu;
+	return last < 0 ? 0 : last;
 }
 
 static bool core_is_there(const struct conf_workers *workers, size_t count, uint16_t core)

@@ -64,6 +64,13 @@ Test(conf, ports_and_workers_left_out_have_their_defaults)
 	cr_expect_eq(conf->workers.answers, 64 << 20);
 	cr_expect_eq(conf->workers.huge_pages, CONF_HUGE_AUTO);
 	cr_expect_null(conf->workers.isa);
+	// DPDK binds the thread that reads configurations to the CPUs without a worker.
+	CPU_CLR(conf->workers.cores[0], &cpus);
+	if (CPU_COUNT(&cpus))
+		cr_assert_eq(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+	struct conf *again = parse(least);
+	cr_expect_eq(again->workers.cores[0], conf->workers.cores[0]);
+	conf_free(again);
 	conf_free(conf);
 }
 
