@@ -34,6 +34,7 @@ void sim_begin(uint64_t seed)
 	sim = (struct sim){.seed = seed,
 		.ms = 1000000,
 		.trace = before.trace,
+		.digested = before.digested,
 		.on_failure = before.on_failure};
 	// At times just before 2^32 ms.
 	sim.mono_offset = sim_rnd(4) ? (int64_t)sim_rnd(UINT64_C(1) << 34)
@@ -129,6 +130,8 @@ void sim_trace(const char *format, ...)
 	char text[256];
 	va_list args;
 
+	if (!sim.trace && !sim.digested)
+		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

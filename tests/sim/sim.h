@@ -26,7 +26,7 @@ struct sim {
 	int64_t mono_offset; // CLOCK_MONOTONIC less that; another one after a reboot
 	int64_t wall_offset; // time of day in ms less that; steps
 	int64_t wall_high;   // latest time of day that there was, ms
-	bool trace;
+	bool trace, digested;
 	void (*on_failure)(void);              // tells more, with `trace`
 	bool no_faults;                        // the schedule is at its end: everybody behaves
 	uint64_t digest;                       // of all that happened
@@ -48,7 +48,8 @@ void sim_begin(uint64_t seed);
 // What the gateway asks of libsodium follows from the seed from now on.
 void sim_random_take_over(void);
 
-// A line of the trace, and of the digest: two runs of a seed are alike if their digests are.
+// A line of the trace, and of the digest if that is wanted: two runs of a seed are alike if their
+// digests are.
 void sim_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void sim_broken(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

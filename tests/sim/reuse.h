@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Parts of the gateway that outlive it, as to make them again is most of what a life would cost.
+
+#ifndef POSTERN_TESTS_SIM_REUSE_H
+#define POSTERN_TESTS_SIM_REUSE_H
+
+#define REUSE_RING_SLOTS 256 // of events, commands and whatever has more
+
+struct conf;
+
+// Before anything opens a database.
+void reuse_init(void);
+// This configuration is not freed.
+void reuse_conf(struct conf *conf);
+
+#endif
