@@ -9,9 +9,9 @@
 #define SPENT          (DP_COUNTER_MAX + 1)     // a counter from here on is used up
 
 // The second that the clock shows now, and a counter. Never beyond the present second, so that a
-// copy of this context that starts later starts above it.
-static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, uint64_t *piv,
-	enum dp_stat *why_not)
+// copy of this context that starts later starts above it. So many beside it must be left.
+static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, unsigned owed,
+	uint64_t *piv, enum dp_stat *why_not)
 {
 	const struct dp_clock *clock = &w->contexts->clock;
 	int64_t second = dp_clock_now(clock);
@@ -21,11 +21,11 @@ static bool clock_next(const struct dp_worker *w, const struct dp_context *ctx, 
 		*why_not = DP_STAT_drop_clock;
 		return false;
 	}
-	if (next > second) {
+	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
+	if ((*piv + owed) >> DP_CLOCK_BITS > (uint64_t)second) {
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
-	*piv = RTE_MAX((uint64_t)second << DP_CLOCK_BITS, ctx->own_next);
 	return true;
 }
 
@@ -42,8 +42,8 @@ static void base_want_again(struct dp_worker *w, uint32_t index, struct dp_conte
 	dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
 }
 
-static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
-	enum dp_stat *why_not)
+static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
+	uint64_t *piv, enum dp_stat *why_not)
 {
 	uint32_t run = __atomic_load_n(w->run, __ATOMIC_ACQUIRE);
 
@@ -62,21 +62,33 @@ static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}
+	if (ctx->own_counter + owed >= SPENT) { // what is under way takes the last ones
+		*why_not = DP_STAT_drop_own_piv_spent;
+		return false;
+	}
 	*piv = own_run << DP_COUNTER_BITS | ctx->own_counter;
 	return true;
 }
 
-bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+static bool next_of(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
+	uint64_t *piv, enum dp_stat *why_not)
+{
+	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, owed, piv, why_not)
+						     : run_next(w, index, ctx, owed, piv, why_not);
+}
+
+bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
 	enum dp_stat *why_not)
 {
-	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, piv, why_not)
-						     : run_next(w, index, ctx, piv, why_not);
+	uint64_t piv;
+
+	return next_of(w, index, ctx, owed, &piv, why_not);
 }
 
 bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
 	enum dp_stat *why_not)
 {
-	if (!dp_own_piv_ready(w, index, ctx, piv, why_not))
+	if (!next_of(w, index, ctx, 0, piv, why_not))
 		return false;
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
 		dp_clock_use(&w->contexts->clock, *piv >> DP_CLOCK_BITS);

@@ -380,6 +380,21 @@ static void accepted(
 		dp_move_note(w, index, ctx, from);
 }
 
+// Requests of a context that were accepted, and whose answers are not sealed yet: of this burst, of
+// those before it, and behind backends. Some are counted twice.
+static unsigned answers_owed(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned committed, uint32_t index)
+{
+	const struct answer_batch *batch = &w->batch;
+	unsigned owed = w->contexts->context[index].in_flight_count;
+
+	for (unsigned i = 0; i < committed; i++)
+		owed += vec->context[vec->live[i]] == index;
+	for (unsigned i = 0; i < batch->n; i++)
+		owed += batch->slot[i] == DP_SLOT_NONE && batch->answer[i].context == index;
+	return owed;
+}
+
 // true: the request goes on, taken in or to be answered once more. `committed` of the burst went on
 // before it.
 static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned committed, unsigned slot)
@@ -387,7 +402,6 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 	uint32_t index = vec->context[slot];
 	struct dp_context *ctx = &w->contexts->context[index];
 	uint64_t piv = vec->option[slot].piv;
-	uint64_t own_piv;
 	enum osc_window_verdict verdict;
 	enum dp_stat why_not;
 
@@ -411,7 +425,8 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 		return false;
 	}
 	if (ctx->flags & DP_CONTEXT_OWN_PIV &&
-		!dp_own_piv_ready(w, index, ctx, &own_piv, &why_not)) {
+		!dp_own_piv_ready(
+			w, index, ctx, answers_owed(w, vec, committed, index), &why_not)) {
 		// Not accepted, so that its retransmission can be, and be answered.
 		dp_drop(w, vec, slot, why_not);
 		return false;

@@ -55,6 +55,42 @@ Test(dp_own_piv, own_pivs_end_before_they_repeat)
 	expect_silence();
 }
 
+// What was accepted has a number left, be its answer made in this burst or behind a backend.
+Test(dp_own_piv, none_is_accepted_beside_those_that_take_the_last_ones)
+{
+	bed_device_add_with(&bed, &device, true, DP_CONTEXT_OWN_PIV_ALWAYS, 0);
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	struct bed_request first;
+	dp_handle handle;
+
+	dp_run_grant(bed.dp, 0);
+	ctx->own_counter = DP_COUNTER_MAX;
+	bed_seal_path(&device, &first, COAP_CON, 1, 1, COAP_GET, "echo", NULL);
+	bed_send_request(&bed, &first);
+	exchange(COAP_CON, 2, 2, COAP_GET, "echo", NULL);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_requests), 1);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_own_piv_spent), 1);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(bed_open(&device, &first, &answer));
+	expect_silence();
+	cr_assert_eq(dp_run_base_raise(bed.dp, device.context, device.generation, 1), 0);
+	exchange(COAP_CON, 3, 3, COAP_GET, "echo", NULL);
+	expect_answer(COAP_CONTENT);
+	ctx->own_counter = DP_COUNTER_MAX;
+	bed_seal_path(&device, &first, COAP_CON, 4, 4, COAP_GET, "tv1", NULL);
+	bed_send_request(&bed, &first);
+	bed_turn(&bed);
+	exchange(COAP_CON, 5, 5, COAP_GET, "echo", NULL);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_own_piv_spent), 2);
+	cr_assert(bed_upstream_take(&bed, &handle));
+	bed_upstream_answer(&bed, handle, (const uint8_t[]){COAP_CONTENT}, 1);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(bed_open(&device, &first, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_piv), 0);
+}
+
 // RFC 7252 section 4.4 counts message ids per endpoint: two devices behind one address and port, as
 // a proxy is, see no id twice, whatever nonces the answers have and whatever else is sent there.
 Test(dp_own_piv, devices_behind_one_endpoint_see_no_message_id_twice)

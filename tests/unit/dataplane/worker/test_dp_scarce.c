@@ -336,7 +336,7 @@ Test(dp_scarce, a_run_base_is_wanted_again_when_the_counter_is_used_up)
 		bed_later(&bed, 100);
 		bed_turn(&bed);
 		cr_assert_not(dp_own_piv(bed.w, device.context, ctx, &piv, &why));
-		cr_assert_not(dp_own_piv_ready(bed.w, device.context, ctx, &piv, &why));
+		cr_assert_not(dp_own_piv_ready(bed.w, device.context, ctx, 0, &why));
 		wanted += events(DP_EVENT_RUN_BASE_WANTED);
 	}
 	cr_expect_geq(wanted, 5);
