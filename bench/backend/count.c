@@ -2,6 +2,8 @@
 
 #include "bench/backend/count.h"
 
+#include "base/fnv.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +25,8 @@ static void *allocated(void *memory)
 // The place of a key: its own, or an empty one.
 static struct be_key *key_place(struct be_count *c, const char *text)
 {
-	uint64_t hash = 0xcbf29ce484222325; // FNV-1a
+	uint64_t hash = fnv_text(text);
 
-	for (const char *p = text; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
 	hash ^= hash >> 32;
 	for (;; hash++) {
 		struct be_key *key = &c->keys[hash & (c->keys_room - 1)];

@@ -3,6 +3,7 @@
 
 #include "gw/conf/check.h"
 
+#include "base/fnv.h"
 #include "dataplane/coap/message.h"
 #include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
@@ -449,22 +450,15 @@ static void statuses_read(struct conf_route *route)
 	}
 }
 
-static uint64_t id_add(uint64_t id, const void *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		id = (id ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3); // FNV-1a
-	return id;
-}
-
 static uint64_t route_id(const struct conf_route *route)
 {
-	uint64_t id = UINT64_C(0xcbf29ce484222325);
+	uint64_t id = FNV_EMPTY;
 
 	if (!route->path.text || !route->to)
 		return 0;
-	id = id_add(id, route->path.text, strlen(route->path.text) + 1);
-	id = id_add(id, route->to, strlen(route->to) + 1);
-	return id_add(id, &route->methods, sizeof(route->methods));
+	id = fnv_add(id, route->path.text, strlen(route->path.text) + 1);
+	id = fnv_add(id, route->to, strlen(route->to) + 1);
+	return fnv_add(id, &route->methods, sizeof(route->methods));
 }
 
 static void routes_check(struct conf *conf, struct conf_mistakes *m)

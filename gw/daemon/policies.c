@@ -2,6 +2,7 @@
 
 #include "gw/daemon/policies.h"
 
+#include "base/fnv.h"
 #include "dataplane/shared/policy.h"
 
 #include <errno.h>
@@ -10,20 +11,10 @@
 
 #define FIRST_ROOM 64
 
-// FNV-1a: the names are the operator's.
-static uint32_t hash_of(const char *name)
-{
-	uint32_t hash = UINT32_C(2166136261);
-
-	while (*name)
-		hash = (hash ^ (uint8_t)*name++) * UINT32_C(16777619);
-	return hash;
-}
-
 // The place of a name, or the free one where it would be.
 static unsigned place_of(const struct policies *policies, const char *name)
 {
-	unsigned at = hash_of(name) & (policies->places - 1);
+	unsigned at = fnv_text(name) & (policies->places - 1);
 
 	while (policies->place[at] && strcmp(policies->named[policies->place[at]].name, name) != 0)
 		at = (at + 1) & (policies->places - 1);

@@ -2,19 +2,11 @@
 
 #include "gw/daemon/route_slots.h"
 
+#include "base/fnv.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// FNV-1a: the patterns are the operator's.
-static unsigned hash_of(const char *pattern)
-{
-	uint32_t hash = UINT32_C(2166136261);
-
-	while (*pattern)
-		hash = (hash ^ (uint8_t)*pattern++) * UINT32_C(16777619);
-	return hash % ROUTE_SLOTS_HASHED;
-}
 
 // Two long patterns may begin alike, and the cut is between two characters of UTF-8.
 static char *label_make(const char *name, unsigned slot)
@@ -49,7 +41,7 @@ static bool slot_add(struct route_slots *slots, const char *name)
 
 uint16_t route_slots_get(struct route_slots *slots, const char *pattern)
 {
-	unsigned at = hash_of(pattern);
+	unsigned at = fnv_text(pattern) % ROUTE_SLOTS_HASHED;
 
 	if (!slots->count && !slot_add(slots, "other")) // which no pattern is called
 		return DP_ROUTE_SLOT_OTHER;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fault_signals.h"
+#include "base/fnv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -168,16 +169,6 @@ static void announce(struct http_resolve *r)
 
 // ---- whose turn it is; all with the lock
 
-// FNV-1a: the names are of the configuration.
-static uint64_t hash_of(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (const char *c = name; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static struct known *known_of(uint64_t hash)
 {
 	return &pool.known[hash % KNOWN];
@@ -325,7 +316,7 @@ int http_resolve_start(const char *name, uint16_t port, struct http_resolve **re
 	r->holders = 2;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	snprintf(r->port, sizeof(r->port), "%u", port);
-	r->hash = hash_of(r->name);
+	r->hash = fnv_text(r->name);
 	r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->fd < 0) {
 		rc = -errno;

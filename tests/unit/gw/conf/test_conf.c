@@ -359,7 +359,7 @@ Test(conf, the_example_loads)
 
 	cr_expect_eq(conf->port_count, 2);
 	cr_expect_eq(conf->upstream_count, 3);
-	cr_expect_eq(conf->route_count, 5);
+	cr_expect_eq(conf->route_count, 6);
 	conf_free(conf);
 }
 
