@@ -93,6 +93,8 @@ void verb_drain(void *arg, struct ctl_request *req, const struct ctl_drain *how)
 		return;
 	}
 	daemon->drain.req = req;
+	log_notice("uid %ju asks for a drain%s", (uintmax_t)ctl_request_uid(req),
+		how->stop ? ", and a stop after it" : "");
 	begin(daemon, how);
 }
 
@@ -109,7 +111,8 @@ void verb_undrain(void *arg, struct ctl_request *req)
 	if (daemon->drain.begun) {
 		alarm_end(daemon, draining);
 		notify_systemd("STATUS=serving");
-		log_notice("requests are taken again");
+		log_notice("uid %ju ends the drain: requests are taken again",
+			(uintmax_t)ctl_request_uid(req));
 	}
 	daemon->drain.begun = false;
 	metrics_drain(daemon, false);

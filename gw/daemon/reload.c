@@ -298,6 +298,8 @@ void reload_stop(struct daemon *daemon)
 
 void verb_reload(void *arg, struct ctl_request *req, bool dry_run)
 {
+	if (!dry_run)
+		log_notice("uid %ju asks for a reload", (uintmax_t)ctl_request_uid(req));
 	reload_begin(arg, req, dry_run);
 }
 

@@ -81,7 +81,7 @@ void verb_server_order(void *arg, struct ctl_request *req, const char *upstream,
 	server = server_find(&daemon->snapshot->conf->upstreams[u], req, name);
 	if (!server)
 		return;
-	upstreams_order(
-		daemon, up_server_slot_find(daemon->snapshot->slot[u], server->text), order);
+	upstreams_order(daemon, up_server_slot_find(daemon->snapshot->slot[u], server->text), order,
+		ctl_request_uid(req));
 	ctl_request_end(req);
 }

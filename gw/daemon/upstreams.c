@@ -93,7 +93,7 @@ enum ctl_server_order upstreams_ordered(const struct up_server_slot *server)
 }
 
 void upstreams_order(
-	struct daemon *daemon, struct up_server_slot *server, enum ctl_server_order order)
+	struct daemon *daemon, struct up_server_slot *server, enum ctl_server_order order, uid_t by)
 {
 	if (order == upstreams_ordered(server))
 		return;
@@ -102,8 +102,8 @@ void upstreams_order(
 	up_slot_touch(server->slot);
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
 		up_loop_wake(daemon->loop[i]);
-	log_notice("upstream %s: server %s: %s, ordered at the control socket", server->upstream,
-		server->url, ctl_server_order_name(order));
+	log_notice("upstream %s: server %s: %s, ordered by uid %ju", server->upstream, server->url,
+		ctl_server_order_name(order), (uintmax_t)by);
 	ctl_event_server_order(
 		daemon->ctl, server->upstream, server->url, ctl_server_order_name(order));
 }

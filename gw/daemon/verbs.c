@@ -20,8 +20,8 @@ static void verb_shutdown(void *arg, struct ctl_request *req)
 {
 	struct daemon *daemon = arg;
 
+	log_notice("uid %ju asks for a shutdown", (uintmax_t)ctl_request_uid(req));
 	ctl_request_end(req);
-	log_notice("shutdown asked for at the control socket");
 	drain_to_stop(daemon);
 }
 

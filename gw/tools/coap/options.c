@@ -2,10 +2,10 @@
 
 #include "gw/tools/coap/options.h"
 
+#include "base/utf8.h"
 #include "dataplane/coap/path.h"
 #include "gw/tools/coap/formats.h"
 #include "gw/tools/coap/number.h"
-#include "gw/tools/coap/printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -221,7 +221,7 @@ static void quote(char *text, size_t room, const uint8_t *bytes, size_t len)
 	*at++ = '"';
 	for (size_t i = 0; i < len;) {
 		bool plain = bytes[i] != '"' && bytes[i] != '\\';
-		unsigned n = plain ? printable_len(bytes + i, len - i) : 0;
+		unsigned n = plain ? utf8_shown_len(bytes + i, len - i) : 0;
 
 		if (at >= end) {
 			memcpy(at, "...", 3);

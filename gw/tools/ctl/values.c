@@ -2,6 +2,7 @@
 
 #include "gw/tools/ctl/values.h"
 
+#include "base/utf8.h"
 #include "gw/conf/units.h"
 #include "gw/tools/ctl/complain.h"
 
@@ -40,14 +41,15 @@ struct ctl_cbor cli_inner(const struct ctl_cbor *map, const char *key)
 	return value;
 }
 
-// Control characters would act on the terminal. (C1 controls come as two bytes of UTF-8.)
+// Controls would act on the terminal, and others turn around what is read there.
 void cli_disarm(char *text)
 {
-	for (char *c = text; *c; c++) {
-		if ((uint8_t)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-		else if ((uint8_t)c[0] == 0xc2 && (uint8_t)c[1] >= 0x80 && (uint8_t)c[1] < 0xa0)
-			c[0] = c[1] = '?';
+	for (size_t i = 0, end = strlen(text); i < end;) {
+		unsigned len = utf8_shown_len((const uint8_t *)text + i, end - i);
+
+		if (!len)
+			text[i++] = '?';
+		i += len;
 	}
 }
 

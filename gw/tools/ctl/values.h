@@ -21,7 +21,7 @@ const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map,
 // "2 d 3 h", "5 min", "1.5 s". Returns `text`.
 const char *cli_duration_text(char text[32], uint64_t ms);
 
-// Replaces what a terminal would act on by '?'.
+// Replaces what a terminal would act on, or what turns its text, by question marks.
 void cli_disarm(char *text);
 
 // A number of the command line. False after a complaint.
