@@ -156,6 +156,7 @@ result() {
 		failed=$((failed + 1))
 		echo "not ok $checks - $1"
 		sed 's/^/# /' <<<"status $3, wanted like: $2"$'\n'"$4"
+		! declare -F explain >/dev/null || explain
 	fi
 }
 

@@ -69,7 +69,8 @@ until_true() {
 	done
 }
 
-is_active() { [ "$(shown ActiveState)" = active ]; }
+state_is() { [ "$(shown ActiveState)" = "$1" ]; }
+is_active() { state_is active; }
 active_but_not() { is_active && [ "$(daemon)" != "$1" ] && [ "$(daemon)" != 0 ]; }
 counter() { posternctl --json stats --all | jq -r --arg name "$1" '.[] | select(.name == $name) | .total'; }
 
@@ -164,12 +165,13 @@ capture_start() {
 
 captured_all() { tail -c 4 $D/devices.pcap | grep -qa '^end$'; }
 
+# capture_end NAMESPACE FLEET: both files are in the shared folder then.
 capture_end() {
 	mark "$1" end
 	until_true $P captured_all
 	pkill -TERM -x tcpdump
 	until_true $P grep -q 'dropped by kernel' $D/tcpdump.log
-	cp $D/devices.pcap $D/fleet.csv /run/share/
+	cp $D/devices.pcap "$D/$2.csv" /run/share/
 	grep 'dropped by kernel' $D/tcpdump.log
 }
 
