@@ -39,6 +39,9 @@ static const char help[] =
 	"      --no-blocks        everything in one datagram; the answer as it comes\n"
 	"  -N, --non              non-confirmable: sent once, not acknowledged\n"
 	"  -o, --output FILE      write the payload of the answer to FILE\n"
+	"      --observe          register for notifications, and print each with its number and\n"
+	"                         age, until it is stopped or the resource ends it\n"
+	"      --count N          end the registration after N notifications\n"
 	"  -i, --include          print code and options of the answer before its payload\n"
 	"      --json             print the whole result as JSON\n"
 	"  -v, --verbose          show messages, options, Partial IV and nonce; -vv: all bytes\n"
@@ -83,6 +86,8 @@ enum {
 	OPT_BIND,
 	OPT_MAX_BODY,
 	OPT_NO_BLOCKS,
+	OPT_OBSERVE,
+	OPT_COUNT,
 };
 
 static const struct option longs[] = {
@@ -105,6 +110,8 @@ static const struct option longs[] = {
 	{"block-size", required_argument, NULL, 'b'},
 	{"max-body", required_argument, NULL, OPT_MAX_BODY},
 	{"no-blocks", no_argument, NULL, OPT_NO_BLOCKS},
+	{"observe", no_argument, NULL, OPT_OBSERVE},
+	{"count", required_argument, NULL, OPT_COUNT},
 	{"bind", required_argument, NULL, OPT_BIND},
 	{"port", required_argument, NULL, 'p'},
 	{"token", required_argument, NULL, OPT_TOKEN},
@@ -306,6 +313,9 @@ static bool set_switch(struct client_args *args, int option)
 	case OPT_NO_BLOCKS:
 		args->one = true;
 		return true;
+	case OPT_OBSERVE:
+		args->observe = true;
+		return true;
 	default:
 		return false;
 	}
@@ -360,6 +370,10 @@ static int set_option(struct client_args *args, int option, char *text, struct e
 		err = set_number(UINT16_MAX, text, &number, f);
 		args->bind_port = (uint16_t)number;
 		return err;
+	case OPT_COUNT:
+		err = set_number(UINT32_MAX, text, &number, f);
+		args->count = (uint32_t)number;
+		return err;
 	case OPT_TOKEN:
 		return set_token(args, text, f);
 	default:
@@ -394,6 +408,12 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 		return error_set(f, -EINVAL, "--plain has no use for a context");
 	if (args->b2 && (args->plain || args->no_id_context))
 		return error_set(f, -EINVAL, "--b2 has no use with --plain or --no-id-context");
+	if (args->count && !args->observe)
+		return error_set(f, -EINVAL, "--count has no use without --observe");
+	if (args->observe && args->code != COAP_GET && args->code != COAP_FETCH)
+		return error_set(f, -EINVAL, "--observe is for get and fetch");
+	if (args->observe && args->output_path)
+		return error_set(f, -EINVAL, "--observe writes to standard output only");
 	// Who writes Block options by hand wants these and no others.
 	static const uint16_t by_hand[] = {
 		COAP_OPT_BLOCK1, COAP_OPT_BLOCK2, COAP_OPT_Q_BLOCK1, COAP_OPT_Q_BLOCK2};
@@ -402,6 +422,10 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 	if (args->one && args->has_szx)
 		return error_set(f, -EINVAL, "-b has no use with --no-blocks or Block options");
 	int err = uri_parse(&args->uri, uri, &args->options, f);
+	if (!err && args->observe) {
+		option_remove(&args->options, COAP_OPT_OBSERVE);
+		err = option_add(&args->options, COAP_OPT_OBSERVE, "", 0, f);
+	}
 	return err || !args->payload_text ? err : set_payload(args, f);
 }
 

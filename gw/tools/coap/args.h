@@ -28,11 +28,13 @@ struct client_args {
 	int payload_option;       // 'd', 'x' or 0
 	uint8_t szx;              // of the largest block
 	size_t body_max;          // bytes of either body
+	uint32_t count;           // notifications of --observe; 0: until it is stopped
 	uint8_t token[TOKEN_LEN_MAX];
 	size_t token_len;
 	bool has_szx; // -b is there
 	bool one;     // no transfer in blocks but what -O says
 	bool has_token, non, json, include, quiet, plain, no_echo, no_id_context;
+	bool observe;
 	bool b2, b2_new; // appendix B.2: derive a context if there is none; or in any case
 };
 

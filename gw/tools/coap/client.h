@@ -25,6 +25,17 @@ enum exit_status {
 	EXIT_RESET = 8,
 };
 
+// The registration that stands, and how its first answer, or the newest notification, came.
+struct registration {
+	bool stands;
+	uint64_t piv; // of its request
+	uint8_t token[TOKEN_LEN_MAX];
+	size_t token_len;
+	bool has_number, has_piv;
+	uint32_t number; // outside: Observe
+	uint64_t own_piv;
+};
+
 struct client {
 	struct client_args args;
 	struct client_context context;
@@ -53,10 +64,12 @@ struct client {
 	enum answer_verdict verdict;
 	unsigned transmissions; // of the last request
 	unsigned challenges, unverified;
-	unsigned unverified_before; // the last request
-	unsigned challenged;        // in a row, for the same block
-	double milliseconds;        // of all exchanges
-	char note[ERROR_TEXT_MAX];  // why a transfer did not come to its end
+	unsigned unverified_before;       // the last request
+	unsigned challenged;              // in a row, for the same block
+	double milliseconds;              // of all exchanges
+	struct registration registration; // of --observe
+	bool printed;                     // all that there is to print
+	char note[ERROR_TEXT_MAX];        // why a transfer did not come to its end
 	struct error failure;
 };
 

@@ -104,7 +104,7 @@ static void tell(struct exchange *x, enum exchange_event event, unsigned number,
 		x->event(x->arg, event, number, msg, data, len);
 }
 
-static void send_empty(struct peer *peer, struct exchange *x, enum coap_type type, uint16_t mid)
+void exchange_send_empty(struct peer *peer, struct exchange *x, enum coap_type type, uint16_t mid)
 {
 	uint8_t bytes[COAP_EMPTY_LEN];
 	struct coap_writer w;
@@ -133,7 +133,7 @@ static enum step receive(struct peer *peer, struct exchange *x, const uint8_t *d
 	tell(x, EXCHANGE_RECEIVED, 0, verdict == COAP_OK ? &msg : NULL, data, len);
 	if (verdict != COAP_OK) {
 		if (verdict != COAP_BAD_VERSION && len >= COAP_EMPTY_LEN && msg.type == COAP_CON)
-			send_empty(peer, x, COAP_RST, msg.mid);
+			exchange_send_empty(peer, x, COAP_RST, msg.mid);
 		return STEP_WAIT;
 	}
 	if (msg.type == COAP_RST)
@@ -147,10 +147,13 @@ static enum step receive(struct peer *peer, struct exchange *x, const uint8_t *d
 	}
 	bool ours = is_response(&msg) && msg.token_len == x->token_len &&
 		!memcmp(msg.token, x->token, x->token_len);
+	if (!ours && x->observed && is_response(&msg) && msg.token_len == x->observed_len &&
+		!memcmp(msg.token, x->observed, x->observed_len))
+		return STEP_WAIT; // it comes again, or a newer one does
 	if (msg.type == COAP_CON) {
 		bool again = peer->acked && peer->acked_mid == msg.mid;
 
-		send_empty(peer, x, ours || again ? COAP_ACK : COAP_RST, msg.mid);
+		exchange_send_empty(peer, x, ours || again ? COAP_ACK : COAP_RST, msg.mid);
 		if (ours) {
 			peer->acked = true;
 			peer->acked_mid = msg.mid;

@@ -51,6 +51,9 @@ struct exchange {
 	uint16_t mid;
 	const uint8_t *token;
 	size_t token_len;
+	const uint8_t
+		*observed; // token of notifications, which are left alone; NULL: there is none
+	size_t observed_len;
 	unsigned timeout_ms;     // for the whole exchange
 	unsigned ack_timeout_ms; // RFC 7252 section 4.8: 2 000
 	unsigned retransmit_max; // 4
@@ -64,6 +67,9 @@ struct exchange {
 	unsigned transmissions; // out
 	bool acknowledged;      // out: an empty acknowledgement came
 };
+
+// Sends an Empty message.
+void exchange_send_empty(struct peer *peer, struct exchange *x, enum coap_type type, uint16_t mid);
 
 enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct error *f)
 	__attribute__((warn_unused_result));

@@ -151,6 +151,8 @@ enum exit_status report(struct client *c, enum exchange_result result)
 		r.error = error;
 		r.message = c->failure.text;
 	}
+	if (c->printed && !error)
+		return status;
 	if (c->args.json && show_json(stdout, &r))
 		return EXIT_LOCAL;
 	if (error) {

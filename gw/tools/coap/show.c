@@ -4,6 +4,7 @@
 
 #include "gw/tools/coap/formats.h"
 #include "gw/tools/coap/number.h"
+#include "gw/tools/coap/printable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -219,4 +220,51 @@ int show_json(FILE *out, const struct result *r)
 	fputc('\n', out);
 	json_decref(root);
 	return err;
+}
+
+static int notification_json(
+	FILE *out, const struct show_notification *shown, const struct result *r)
+{
+	json_t *root = json_object();
+
+	json_object_set_new(root, "notification", json_integer(shown->number));
+	json_object_set_new(root, "age", json_real(shown->age_s));
+	json_object_set_new(root, "max_age", json_integer(shown->max_age_s));
+	json_object_set_new(root, "registration", json_integer(shown->registrations));
+	json_object_set_new(root, "out_of_order", json_integer(shown->stale));
+	json_object_set_new(
+		root, "observe", shown->has_observe ? json_integer(shown->observe) : json_null());
+	json_object_set_new(root, "partial_iv",
+		shown->has_piv ? json_integer((json_int_t)shown->piv) : json_null());
+	add_answer(root, r);
+	int err = json_dumpf(root, out, JSON_COMPACT | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);
+
+	json_decref(root);
+	return err;
+}
+
+int show_notification(FILE *out, const struct show_notification *shown, const struct result *r,
+	bool json, bool include)
+{
+	char code[CODE_TEXT_LEN];
+	struct coap_option_iter iter;
+	struct coap_option option;
+
+	if (json) {
+		if (notification_json(out, shown, r))
+			return -EIO;
+	} else {
+		fprintf(out, "#%u %.3f s: %s", shown->number, shown->age_s,
+			code_text(code, r->answer->code));
+		if (shown->has_observe)
+			fprintf(out, ", Observe %u", shown->observe);
+		fprintf(out, ", Max-Age %u\n", shown->max_age_s);
+		coap_option_iter_init(&iter, &r->answer->body);
+		while (include && coap_option_next(&iter, &option))
+			show_option(out, "  ", &option);
+		printable_write(out, r->payload, r->payload_len);
+	}
+	if (json || (r->payload_len && r->payload[r->payload_len - 1] != '\n'))
+		fputc('\n', out);
+	return fflush(out) || ferror(out) ? -EIO : 0;
 }

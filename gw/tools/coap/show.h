@@ -42,4 +42,20 @@ struct result {
 // Returns 0, or -ENOMEM.
 int show_json(FILE *out, const struct result *result) __attribute__((warn_unused_result));
 
+// What is printed of a notification beside the answer in it.
+struct show_notification {
+	unsigned number; // from 1 on, over all registrations
+	unsigned registrations;
+	unsigned stale; // came behind newer ones and were not printed
+	double age_s;   // since the registration
+	uint32_t max_age_s;
+	bool has_observe, has_piv;
+	uint32_t observe; // outside
+	uint64_t piv;
+};
+
+// A line of JSON, or a line of words and the payload in lines of its own. Returns 0, or -EIO.
+int show_notification(FILE *out, const struct show_notification *shown, const struct result *result,
+	bool json, bool include) __attribute__((warn_unused_result));
+
 #endif

@@ -250,6 +250,10 @@ static void write_inner(struct coap_writer *w, const struct reply *reply)
 {
 	if (reply->etag)
 		coap_write_option(w, COAP_OPT_ETAG, reply->etag, strlen(reply->etag));
+	if (reply->observe)
+		coap_write_option(w, COAP_OPT_OBSERVE, "", 0);
+	if (reply->plain && reply->has_outer_observe)
+		coap_write_option_uint(w, COAP_OPT_OBSERVE, reply->outer_observe);
 	if (reply->inner_oscore)
 		coap_write_option(w, COAP_OPT_OSCORE, "", 0);
 	if (reply->format >= 0)
@@ -314,6 +318,8 @@ void responder_send(const struct received *q, const struct reply *reply)
 	cr_assert_eq(aead_seal_batch(r.engine, r.params.alg, &op, 1), 1);
 	if (reply->tampered)
 		ciphertext[0] ^= 1;
+	if (reply->has_outer_observe)
+		coap_write_option_uint(&w, COAP_OPT_OBSERVE, reply->outer_observe);
 	int option_len = osc_option_encode(&option, value, sizeof(value));
 	coap_write_option(&w, COAP_OPT_OSCORE, value, (size_t)option_len);
 	coap_write_payload(&w, ciphertext, len + aead_algs[r.params.alg].tag_len);

@@ -62,6 +62,9 @@ struct reply {
 	const uint8_t *echo;
 	size_t echo_len;
 	uint32_t max_age; // 0: no option
+	bool observe;     // an Observe option inside, without value
+	bool has_outer_observe;
+	uint32_t outer_observe;
 	int format;       // -1: no option
 	const char *etag; // NULL: no option
 	const struct coap_block *block1, *block2;
