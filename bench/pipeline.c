@@ -7,6 +7,7 @@
 // its own; windows are reset between rounds, and a round goes through the devices in random order.
 
 #include "bench/pipeline_bed.h"
+#include "bench/pipeline_cached.h"
 #include "bench/pipeline_junk.h"
 #include "bench/pipeline_row.h"
 #include "bench/pipeline_shares.h"
@@ -142,7 +143,7 @@ static int traffic_parse(const char *name)
 		if (!strcmp(name, traffic_names[t]))
 			return t;
 	mistake("--traffic: \"%s\" is none of good, unknown-kid, bad-tag, replay, malformed, "
-		"hostile-90, copies, neighbour, junk, routes",
+		"hostile-90, copies, neighbour, junk, routes, cached",
 		name);
 }
 
@@ -259,6 +260,8 @@ int main(int argc, char **argv)
 		junk_measure(options.json, options.rounds);
 	if (wanted(TRAFFIC_ROUTES))
 		routes_measure(options.json);
+	if (wanted(TRAFFIC_CACHED))
+		cached_measure(options.json, options.rounds);
 	bed_stop();
 	return EXIT_SUCCESS;
 }

@@ -32,7 +32,7 @@
 		0x20, 1, 0xd, 0xb8, [15] = 2 \
 	}
 
-static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}, {"up", 2}};
+static const struct dp_segment segments[] = {{"discard", 7}, {"echo", 4}, {"up", 2}, {"cached", 6}};
 static const struct dp_route routes[] = {
 	{.segments = &segments[0],
 		.segment_count = 1,
@@ -44,6 +44,14 @@ static const struct dp_route routes[] = {
 		.methods = 0xfe,
 		.target = DP_TARGET_UPSTREAM,
 		.timeout_ms = 60000},
+	{.segments = &segments[3],
+		.segment_count = 1,
+		.methods = 1 << COAP_GET,
+		.target = DP_TARGET_UPSTREAM,
+		.timeout_ms = 60000,
+		.cache_id = BED_CACHE_ID,
+		.cache_shared = true,
+		.home = 1},
 };
 static struct dp_policy policy = {.routes = routes, .route_count = RTE_DIM(routes)};
 
@@ -60,8 +68,8 @@ void bed_die(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
-	enum coap_type type, const char *path)
+static void packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
+	enum coap_type type, uint8_t code, const char *path)
 {
 	static const char payload[PAYLOAD_LEN + 1] = "{\"t\":21.5,\"unit\":\"Cel\",\"n\":1715}";
 	struct osc_option option = {
@@ -72,9 +80,9 @@ void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device,
 	struct aead_op op;
 
 	coap_writer_init(&writer, plaintext, sizeof(plaintext));
-	coap_write_code(&writer, COAP_POST);
+	coap_write_code(&writer, code);
 	coap_write_option(&writer, COAP_OPT_URI_PATH, path, strlen(path));
-	coap_write_payload(&writer, payload, PAYLOAD_LEN);
+	coap_write_payload(&writer, payload, code == COAP_GET ? 0 : PAYLOAD_LEN);
 	size_t len = coap_writer_len(&writer);
 
 	const struct osc_id_piv request = {device->kid, 4, piv};
@@ -101,6 +109,18 @@ void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device,
 	packet->len = coap_writer_len(&writer);
 	if (value_len < 0 || !packet->len)
 		bed_die("a request does not fit the store");
+}
+
+void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
+	enum coap_type type, const char *path)
+{
+	packet_seal(packet, device, piv, type, COAP_POST, path);
+}
+
+void bed_packet_seal_get(
+	struct bed_packet *packet, const struct bed_device *device, uint64_t piv, const char *path)
+{
+	packet_seal(packet, device, piv, COAP_CON, COAP_GET, path);
 }
 
 static struct rte_ring *ring_make(const char *what, unsigned worker, unsigned slots)
@@ -186,6 +206,7 @@ void bed_make(struct bed *bed, const struct bed_conf *bed_conf)
 		.max_devices = device_count + 1, // one more of pipeline_junk.c
 		.exchanges = bed_conf->exchanges,
 		.answers_bytes = ANSWERS_BYTES,
+		.representations = bed_conf->representations,
 		.port_count = 1,
 		.queue_mbufs = RX_SLOTS + TX_SLOTS,
 		.mtu = 1500,

@@ -27,11 +27,14 @@ struct bed_device {
 // What bed_make() makes.
 struct bed_conf {
 	unsigned device_count;
-	enum aead_alg alg;     // of all devices
-	uint32_t exchanges;    // of a worker
-	uint8_t max_in_flight; // requests of a device; 0: any number
-	unsigned worker_count; // 0: one
+	enum aead_alg alg;        // of all devices
+	uint32_t exchanges;       // of a worker
+	uint8_t max_in_flight;    // requests of a device; 0: any number
+	unsigned worker_count;    // 0: one
+	uint32_t representations; // slots for these; 0: nothing is stored
 };
+
+#define BED_CACHE_ID 1 // of the route /cached
 
 // The mbufs that wait in a receive queue for what comes: of the worker's pool, first in, first out,
 // as a driver's are.
@@ -65,6 +68,9 @@ void bed_die(const char *what) __attribute__((noreturn));
 // A request of a device: POST, one path segment (discard, echo or up), a payload.
 void bed_packet_seal(struct bed_packet *packet, const struct bed_device *device, uint64_t piv,
 	enum coap_type type, const char *path);
+// The same with GET and no payload.
+void bed_packet_seal_get(
+	struct bed_packet *packet, const struct bed_device *device, uint64_t piv, const char *path);
 void bed_make(struct bed *bed, const struct bed_conf *conf);
 void bed_free(struct bed *bed);
 // Packets are fed in IPv4 without VLAN tag at first.

@@ -14,7 +14,7 @@
 #define UPSTREAM_BURST 32 // answers that a worker takes from a loop in a turn
 
 const char *const traffic_names[TRAFFIC_COUNT] = {"good", "unknown-kid", "bad-tag", "replay",
-	"malformed", "hostile-90", "copies", "neighbour", "junk", "routes"};
+	"malformed", "hostile-90", "copies", "neighbour", "junk", "routes", "cached"};
 
 // Those of one algorithm stand together, so that few beds are made.
 const struct variant variants[VARIANT_COUNT] = {
@@ -52,6 +52,11 @@ static void packet_make(struct bed *bed, const struct row_part *part, unsigned i
 	case TRAFFIC_HOSTILE:
 		packet_make(bed, part, i, i % HOSTILE ? TRAFFIC_UNKNOWN + i % 4 : TRAFFIC_GOOD,
 			variant);
+		return;
+	case TRAFFIC_CACHED:
+		if (variant == &variants[VARIANT_ECHO]) // for comparison
+			break;
+		bed_packet_seal_get(packet, device, piv, path);
 		return;
 	default:
 		break;
@@ -172,7 +177,9 @@ void row_report(const struct bed *bed, enum traffic traffic, const struct varian
 		printf("{\"bench\":\"pipeline\",\"traffic\":\"%s\",", traffic_names[traffic]);
 		if (label)
 			printf("\"variant\":\"%s\",", label);
-		if (variant->response)
+		if (traffic == TRAFFIC_CACHED && variant != &variants[VARIANT_ECHO])
+			printf("\"upstream\":\"cache\",");
+		else if (variant->response)
 			printf("\"upstream\":\"at-once\",");
 		else
 			printf("\"upstream\":\"builtin:%s\",", variant->path);
@@ -205,9 +212,9 @@ void row_measure(struct bed *bed, enum traffic traffic, const struct variant *va
 	for (unsigned i = 0; i < rounds; i++)
 		result.pps[i] = round_run(bed, variant, &result);
 	// What is not done is not measured.
-	uint64_t good = traffic == TRAFFIC_GOOD ? bed->packet_count
-		: traffic == TRAFFIC_HOSTILE    ? (bed->packet_count + HOSTILE - 1) / HOSTILE
-						: 0;
+	uint64_t good = traffic == TRAFFIC_GOOD || traffic == TRAFFIC_CACHED ? bed->packet_count
+		: traffic == TRAFFIC_HOSTILE ? (bed->packet_count + HOSTILE - 1) / HOSTILE
+					     : 0;
 
 	if (result.answers != good)
 		bed_die("not every request was treated as its kind must be");

@@ -21,6 +21,7 @@ enum traffic {
 	TRAFFIC_NEIGHBOUR, // the same
 	TRAFFIC_JUNK,      // see pipeline_junk.c
 	TRAFFIC_ROUTES,    // the same
+	TRAFFIC_CACHED,    // see pipeline_cached.c
 	TRAFFIC_COUNT,
 };
 

@@ -167,6 +167,10 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 		made = loop_add(dp, conf->worker_count);
 	for (unsigned i = 0; made && i < conf->slow_threads; i++)
 		made = slow_add(dp, conf->worker_count);
+	if (made && conf->representations) {
+		dp->reps = dp_reps_create(dp->loop_count, conf->representations, dp->qsbr);
+		made = dp->reps;
+	}
 	if (!made) {
 		error_set(error, -ENOMEM, "no memory for %u devices", conf->max_devices);
 		goto fail;
@@ -183,6 +187,7 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 		.run = &dp->run,
 		.policy = &dp->policy,
 		.looks = dp->look,
+		.reps = dp->reps,
 		.echo = &echo,
 	};
 
@@ -213,6 +218,7 @@ void dp_free(struct dp *dp)
 	for (unsigned i = 0; i < dp->worker_count; i++)
 		dp_worker_free(dp->worker[i]);
 	dp_context_table_free(dp->contexts);
+	dp_reps_free(dp->reps);
 	rte_free(dp->qsbr);
 	for (unsigned i = 0; i < dp->loop_count; i++) {
 		dp_doorbell_close(&dp->upstream[i]->bell);
@@ -304,6 +310,11 @@ struct dp_loop *dp_loop(struct dp *dp, unsigned loop)
 unsigned dp_loop_count(const struct dp *dp)
 {
 	return dp->loop_count;
+}
+
+struct dp_reps *dp_reps(struct dp *dp)
+{
+	return dp->reps;
 }
 
 struct dp_slow *dp_slow(struct dp *dp, unsigned thread)

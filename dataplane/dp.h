@@ -19,6 +19,7 @@
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/loop_port.h"
 #include "dataplane/shared/policy.h"
+#include "dataplane/shared/representation.h"
 #include "dataplane/shared/route_stats.h"
 #include "dataplane/shared/rung.h"
 #include "dataplane/shared/setup.h"
@@ -56,6 +57,8 @@ struct dp_context_table *dp_contexts(struct dp *dp);
 // For an upstream loop, see loop_port.h.
 struct dp_loop *dp_loop(struct dp *dp, unsigned loop);
 unsigned dp_loop_count(const struct dp *dp);
+// What the loops publish, see representation.h; NULL: nothing is stored.
+struct dp_reps *dp_reps(struct dp *dp);
 unsigned dp_worker_count(const struct dp *dp);
 // The worker writes them: read them with dp_stat_read().
 const struct dp_stats *dp_worker_stats(const struct dp *dp, unsigned worker);

@@ -40,6 +40,7 @@ struct dp {
 	unsigned slow_count;
 	struct dp_slow *slow[DP_SLOW_THREADS_MAX];
 	struct rte_rcu_qsbr *qsbr;
+	struct dp_reps *reps;                            // NULL: nothing is stored
 	const struct dp_policy *policy;                  // atomic: workers read
 	uint64_t policy_token;                           // of the grace period of the one before
 	struct dp_look *look[DP_LOOK_COUNT];             // atomic: workers read

@@ -96,7 +96,7 @@ static inline bool dp_frame_can_return(const struct rte_mbuf *m, const struct dp
 }
 
 // Makes it that frame: the same bytes that dp_frame_encapsulate() writes for its flow, around the
-// CoAP message of coap_len >= 8 bytes that stands where the request's stood, and is no longer.
+// CoAP message of coap_len >= 8 bytes that stands where the request's stood, within the buffer.
 void dp_frame_return(struct rte_mbuf *m, const struct dp_frame_info *info, uint16_t coap_len);
 // Writes that frame into another buffer, just allocated, and leaves the request's as it is.
 void dp_frame_return_copy(struct rte_mbuf *m, const struct rte_mbuf *request,

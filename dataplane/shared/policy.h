@@ -38,6 +38,9 @@ struct dp_route {
 	const uint16_t *formats; // Content-Formats that payloads may have
 	uint16_t format_count;   // 0: any
 	const char *formats_say; // the diagnostic of 4.15
+	uint64_t cache_id; // its answers to GET and FETCH are stored under this number; 0: not
+	bool cache_shared; // one answer is every device's; else each has its own
+	uint8_t home;      // which loop has all its requests, and 1; 0: that of the device
 };
 
 struct dp_route_index;

@@ -259,6 +259,23 @@ static bool is_same(const struct dp_representation *a, const struct dp_represent
 		!memcmp(dp_rep_payload(a), dp_rep_payload(b), a->payload_len);
 }
 
+static void head_make(struct dp_representation *rep)
+{
+	bool etag = rep->etag_len && !(rep->flags & DP_REP_ETAG_OF_BLOCKS);
+	bool format = rep->content_format != DP_REP_NO_FORMAT;
+	struct coap_writer w;
+
+	coap_writer_init(&w, rep->head, sizeof(rep->head));
+	coap_write_code(&w, rep->code);
+	if (etag)
+		coap_write_option(&w, COAP_OPT_ETAG, rep->etag, rep->etag_len);
+	if (format)
+		coap_write_option_uint(&w, COAP_OPT_CONTENT_FORMAT, rep->content_format);
+	rep->head_len = (uint8_t)coap_writer_len(&w);
+	rep->head_number = format ? COAP_OPT_CONTENT_FORMAT : etag ? COAP_OPT_ETAG : 0;
+	assert(rep->head_len);
+}
+
 void dp_rep_publish(struct dp_rep_table *table, uint32_t slot, struct dp_representation *rep)
 {
 	struct dp_representation *before = dp_rep_of_word(table->at[slot]);
@@ -266,6 +283,7 @@ void dp_rep_publish(struct dp_rep_table *table, uint32_t slot, struct dp_represe
 	assert((uintptr_t)rep >> 48 == 0);
 	assert(slot - dp_rep_home(table, rep->hash) < DP_REP_WAYS);
 	assert(!before || before->hash == rep->hash);
+	head_make(rep);
 	rep->version = before && is_same(before, rep) ? before->version : ++table->version;
 	table->hash[slot] = rep->hash;
 	table->bytes += dp_rep_bytes(rep);

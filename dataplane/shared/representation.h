@@ -26,7 +26,11 @@
 #define DP_REP_WAYS      8         // slots in which a key may be: one cache line of pointers
 #define DP_REP_EPOCHS    (1 << 16) // a power of two; paths with one number go stale together
 #define DP_REP_ETAG_MAX  8
+#define DP_REP_HEAD_MAX  16         // bytes: code, ETag, Content-Format
 #define DP_REP_NO_FORMAT UINT16_MAX // no Content-Format; 65535 is reserved
+
+// Flags.
+#define DP_REP_ETAG_OF_BLOCKS 1 // the ETag is ours: it says which blocks belong together, no more
 
 struct rte_rcu_qsbr;
 
@@ -42,9 +46,14 @@ struct dp_representation {
 	uint16_t key_len;
 	uint16_t content_format; // or DP_REP_NO_FORMAT
 	uint8_t code;            // of the answer
+	uint8_t flags;           // DP_REP_*
 	uint8_t etag_len;        // 0: it has none
 	uint8_t etag[DP_REP_ETAG_MAX];
-	uint8_t bytes[]; // key, then payload
+	// Made of these when it is published: the plaintext of the usual answer, up to Max-Age.
+	uint8_t head[DP_REP_HEAD_MAX];
+	uint8_t head_len;
+	uint8_t head_number; // of its last option, or 0
+	uint8_t bytes[];     // key, then payload
 };
 
 static inline const uint8_t *dp_rep_payload(const struct dp_representation *rep)

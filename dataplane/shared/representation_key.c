@@ -2,7 +2,8 @@
 
 #include "dataplane/shared/representation_key.h"
 
-// Of two options with the same bits none is a prefix of the other, and neither is the payload's.
+// In the place of the number of an option. No option has it: it is reserved (RFC 7252
+// section 12.2).
 #define PAYLOAD_NUMBER UINT16_MAX
 
 // Whether an option is no part of the key. Size1, Size2 and Echo are NoCacheKey by their numbers.
@@ -23,20 +24,34 @@ uint64_t dp_rep_hash(const struct keyed_hash *hash, const uint8_t *bytes, size_t
 	return sum;
 }
 
+// Up to 8 bytes as a word with zeros behind them. Single bytes in memory, read as a word, would be
+// waited for.
+static inline uint64_t word_of(const uint8_t *bytes, unsigned len)
+{
+	if (len >= 8)
+		return keyed_hash_read8(bytes);
+	if (len >= 4)
+		return keyed_hash_read4(bytes) |
+			(uint64_t)keyed_hash_read4(bytes + len - 4) << 8 * (len - 4);
+	if (!len)
+		return 0;
+	return bytes[0] | (uint64_t)bytes[len / 2] << 8 * (len / 2) |
+		(uint64_t)bytes[len - 1] << 8 * (len - 1);
+}
+
 // Adds number, length and value. False: there is no room.
 static inline bool part_add(
 	struct dp_rep_key *key, uint16_t number, const uint8_t *value, uint16_t len)
 {
-	uint8_t *at = key->bytes + key->len;
+	unsigned words = 1 + (len + 7u) / 8;
+	uint64_t *at = key->word + key->len / 8;
 
-	if (key->len + 4u + len > DP_REP_KEY_MAX)
+	if (key->len + 8 * words > DP_REP_KEY_MAX)
 		return false;
-	at[0] = number >> 8;
-	at[1] = number & 0xff;
-	at[2] = len >> 8;
-	at[3] = len & 0xff;
-	memcpy(at + 4, value, len);
-	key->len += 4 + len;
+	*at++ = (uint64_t)number << 16 | len;
+	for (unsigned i = 0; i < len; i += 8)
+		*at++ = word_of(value + i, len - i);
+	key->len += 8 * words;
 	return true;
 }
 
@@ -45,18 +60,24 @@ bool dp_rep_key_make(struct dp_rep_key *key, const struct keyed_hash *hash,
 {
 	struct coap_option_iter iter;
 	struct coap_option option;
-	uint64_t device = asker->shared ? 0 : (uint64_t)asker->generation << 32 | asker->context;
 
-	memcpy(key->bytes, &asker->route, sizeof(asker->route));
-	memcpy(key->bytes + 8, &device, sizeof(device));
-	key->bytes[16] = asker->code;
-	key->bytes[17] = asker->shared;
-	key->len = 18;
+	key->word[0] = asker->route;
+	key->word[1] = asker->shared ? 0 : (uint64_t)asker->generation << 32 | asker->context;
+	key->word[2] = (uint64_t)asker->code << 8 | asker->shared;
+	key->len = 3 * 8;
+	key->shaped = false;
 	coap_option_iter_init(&iter, body);
-	while (coap_option_next(&iter, &option))
-		if (!is_left_out(option.number) &&
+	while (coap_option_next(&iter, &option)) {
+		if (is_left_out(option.number)) {
+			key->shaped |=
+				option.number == COAP_OPT_ETAG || option.number == COAP_OPT_BLOCK2;
+			continue;
+		}
+		if (option.number == COAP_OPT_IF_MATCH || option.number == COAP_OPT_IF_NONE_MATCH ||
+			option.number == COAP_OPT_BLOCK1 ||
 			!part_add(key, option.number, option.value, option.len))
 			return false;
+	}
 	if (asker->code == COAP_FETCH && body->payload &&
 		!part_add(key, PAYLOAD_NUMBER, body->payload, body->payload_len))
 		return false;

@@ -23,17 +23,23 @@ struct dp_rep_asker {
 	uint32_t generation;
 };
 
+// In words: each option begins with one, and ends with zeros up to the next.
 struct dp_rep_key {
 	uint64_t hash;
-	uint16_t len;
-	uint8_t bytes[DP_REP_KEY_MAX + 8]; // 8 bytes more may be written
+	uint16_t len; // bytes, of whole words
+	bool shaped;  // the request has ETag or Block2, which ask for another form of the answer
+	union {
+		uint64_t word[DP_REP_KEY_MAX / 8];
+		uint8_t bytes[DP_REP_KEY_MAX];
+	};
 };
 
 // Makes the key of a request: route, code, the device unless `shared`, each option in order with
 // its number and length in front, and for FETCH the payload. Left out are the options that are no
 // part of a cache key (RFC 7252 section 5.4.2), and ETag, Observe, Block2, No-Response and
-// Hop-Limit, which ask for another form of the same answer. False: it is longer than
-// DP_REP_KEY_MAX.
+// Hop-Limit, which ask for another form of the same answer. False: it has none, as it is longer
+// than DP_REP_KEY_MAX, or has If-Match or If-None-Match, which are the backend's to judge, or
+// Block1.
 bool dp_rep_key_make(struct dp_rep_key *key, const struct keyed_hash *hash,
 	const struct dp_rep_asker *asker, const struct coap_body *body)
 	__attribute__((warn_unused_result));

@@ -16,7 +16,9 @@ enum dp_answer_class { DP_ANSWER_2XX, DP_ANSWER_4XX, DP_ANSWER_5XX, DP_ANSWER_CL
 
 struct dp_route_stats {
 	uint64_t requests;                   // verified, copies not counted
-	uint64_t answers[DP_ANSWER_CLASSES]; // made by the worker: of builtins, and errors
+	uint64_t answers[DP_ANSWER_CLASSES]; // made by the worker: of builtins, of what is stored,
+					     // and errors
+	uint64_t cache_hits;                 // of these, of what is stored
 };
 
 // Of a CoAP code of an answer.

@@ -19,6 +19,7 @@
 
 struct dp_echo_key;
 struct dp_look;
+struct dp_reps;
 struct rte_rcu_qsbr;
 
 // For dp_create(), which reads it during the call only.
@@ -27,21 +28,22 @@ struct dp_conf {
 	unsigned worker_count;  // 1 to DP_WORKERS_MAX
 	unsigned loop_count;    // upstream loops, 1 to DP_LOOPS_MAX; 0: one
 	uint32_t max_devices;
-	uint32_t exchanges;      // a worker
-	size_t answers_bytes;    // answer index of a worker
-	unsigned port_count;     // that will be added
-	unsigned mbufs;          // tests: of a worker's pool; 0: as many as it can need
-	unsigned queue_mbufs;    // that these hold at most, in one queue pair of each (port.h)
-	bool has_nic;            // one of them is a NIC on the PCI bus
-	uint16_t mtu;            // largest of all ports
-	int64_t clock_least_s;   // Unix time: earlier processes used no own PIV of the clock from
-				 // here on
-	uint32_t ack_timeout_ms; // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
-	unsigned access_percent; // of the requests that workers answer: those with a record
-				 // (access.h)
-	const char *isa;         // for aead_engine_create(); NULL: the fastest
-	unsigned slow_threads;   // of the slow path, at most DP_SLOW_THREADS_MAX; 0: there is none
-	uint32_t slow_rate;      // messages a second that a worker gives them, of all sources ..
+	uint32_t exchanges;       // a worker
+	uint32_t representations; // slots of a loop's table of these; 0: there is none
+	size_t answers_bytes;     // answer index of a worker
+	unsigned port_count;      // that will be added
+	unsigned mbufs;           // tests: of a worker's pool; 0: as many as it can need
+	unsigned queue_mbufs;     // that these hold at most, in one queue pair of each (port.h)
+	bool has_nic;             // one of them is a NIC on the PCI bus
+	uint16_t mtu;             // largest of all ports
+	int64_t clock_least_s;    // Unix time: earlier processes used no own PIV of the clock from
+				  // here on
+	uint32_t ack_timeout_ms;  // of RFC 7252 section 4.8; 0: DP_ACK_TIMEOUT_MS
+	unsigned access_percent;  // of the requests that workers answer: those with a record
+				  // (access.h)
+	const char *isa;          // for aead_engine_create(); NULL: the fastest
+	unsigned slow_threads;    // of the slow path, at most DP_SLOW_THREADS_MAX; 0: there is none
+	uint32_t slow_rate;       // messages a second that a worker gives them, of all sources ..
 	uint32_t slow_prefix_rate; // .. and of one /24 or /56
 	bool affinity_kid;  // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle; // adaptive: an idle worker sleeps some microseconds
@@ -62,6 +64,7 @@ struct dp_tables {
 	const uint32_t *run;                   // of this start, or DP_RUN_NONE; main writes, atomic
 	const struct dp_policy *const *policy; // main swaps it, atomic
 	struct dp_look *const *looks;          // [DP_LOOK_COUNT]; main swaps each, atomic
+	struct dp_reps *reps;                  // of the loops; NULL: nothing is stored
 	const struct dp_echo_key *echo;        // is copied
 };
 

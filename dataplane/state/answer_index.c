@@ -455,14 +455,11 @@ void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answe
 		note->digest, 0);
 }
 
-void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
+void dp_answer_index_keep(struct dp_answer_index *answers, const struct dp_answer_note *note,
 	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len)
 {
-	struct dp_answer_note note;
-
-	dp_answer_note_make(answers, key, 0, &note);
 	struct answer_record *record = record_add(
-		answers, &note, now_ms, share_at, len ? RECORD_BYTES : RECORD_SILENT, len, len);
+		answers, note, now_ms, share_at, len ? RECORD_BYTES : RECORD_SILENT, len, len);
 
 	if (record) {
 		uint8_t *bytes = (uint8_t *)(record + 1);
@@ -470,6 +467,15 @@ void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer
 		memcpy(bytes, coap, len);
 		memset(bytes + len, 0, (record->size - 1) * RECORD - len);
 	}
+}
+
+void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
+	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len)
+{
+	struct dp_answer_note note;
+
+	dp_answer_note_make(answers, key, 0, &note);
+	dp_answer_index_keep(answers, &note, now_ms, share_at, coap, len);
 }
 
 // Counts a copy that is to be sent now, if it may be.

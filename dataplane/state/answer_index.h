@@ -70,6 +70,9 @@ void dp_answer_index_note(struct dp_answer_index *answers, const struct dp_answe
 // a ring, or more than 32 KB, is not recorded.
 void dp_answer_index_put(struct dp_answer_index *answers, const struct dp_answer_key *key,
 	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len);
+// The same for a note, which says by what the request will be recognised; its digest is not used.
+void dp_answer_index_keep(struct dp_answer_index *answers, const struct dp_answer_note *note,
+	uint64_t now_ms, uint32_t *share_at, const uint8_t *coap, uint16_t len);
 // Looks a request up. On DP_ANSWER_RESEND and DP_ANSWER_AGAIN counts the copy, whatever becomes of
 // it: so nobody has more than these few verified.
 enum dp_answer_verdict dp_answer_index_find(struct dp_answer_index *answers,

@@ -44,37 +44,87 @@ static void note_make(struct dp_worker *w, const struct pkt_vec *vec, unsigned s
 		.tag_len = tag_len,
 	};
 	// A duplicate NON gets silence.
-	uint64_t digest = msg->type == COAP_CON ? dp_answer_digest(w->answers, plaintext, len) : 0;
+	uint64_t digest = msg->type == COAP_CON && plaintext
+		? dp_answer_digest(w->answers, plaintext, len)
+		: 0;
 
 	dp_answer_index_prefetch(w->answers, key.name);
 	dp_answer_note_make(w->answers, &key, digest, note);
 }
 
-void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const uint8_t *plaintext, uint16_t len)
+// Notes the request, writes what stands in front of the plaintext, and returns where that goes.
+// From here on the packet is no request any more.
+static inline uint8_t *begin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	unsigned tag_len, const uint8_t *plaintext, uint16_t len, bool kept)
+{
+	struct answer_batch *batch = &w->batch;
+	const struct coap_msg *msg = &vec->msg[slot];
+	uint8_t *coap = coap_of(vec, slot);
+
+	note_make(w, vec, slot, tag_len, plaintext, len, &batch->note[batch->n]);
+	batch->kept[batch->n] = kept;
+	// Piggybacked; else dp_in_place_prepare() gives it a message id.
+	return coap +
+		dp_answer_head(coap, msg->type == COAP_CON ? COAP_ACK : COAP_NON, msg->mid,
+			msg->token_len);
+}
+
+// Adds the answer whose plaintext is in its place now.
+static inline void end(struct dp_worker *w, struct pkt_vec *vec, unsigned slot, unsigned tag_len,
+	uint8_t *text, uint16_t len)
 {
 	struct answer_batch *batch = &w->batch;
 	const struct dp_context *ctx = &w->contexts->context[vec->context[slot]];
-	unsigned tag_len = aead_algs[ctx->alg].tag_len;
 	unsigned i = batch->n++;
-	uint8_t *coap = coap_of(vec, slot);
 
-	assert(batch->n <= DP_ANSWERS_BATCH && len <= vec->plaintext_len[slot]);
-	note_make(w, vec, slot, tag_len, plaintext, len, &batch->note[i]);
-	const struct coap_msg *msg = &vec->msg[slot];
-	// Piggybacked; else dp_in_place_prepare() gives it a message id.
-	unsigned head = dp_answer_head(
-		coap, msg->type == COAP_CON ? COAP_ACK : COAP_NON, msg->mid, msg->token_len);
-	uint8_t *text = coap + head;
+	assert(batch->n <= DP_ANSWERS_BATCH);
+	batch->slot[i] = slot;
+	batch->head_len[i] = text - coap_of(vec, slot) + len + tag_len;
+	osc_op_again(&batch->op[i], &vec->op[vec->op_of[slot]],
+		dp_context_sender_key(w->contexts, ctx), text, text, len);
+}
+
+static inline unsigned tag_len_of(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	return aead_algs[w->contexts->context[vec->context[slot]].alg].tag_len;
+}
+
+void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const uint8_t *plaintext, uint16_t len)
+{
+	unsigned tag_len = tag_len_of(w, vec, slot);
+
+	assert(len <= vec->plaintext_len[slot]);
+	uint8_t *text = begin(w, vec, slot, tag_len, plaintext, len, false);
 
 	if (likely(len == 1)) // a code alone
 		*text = *plaintext;
 	else
 		memmove(text, plaintext, len);
-	batch->slot[i] = slot;
-	batch->head_len[i] = head + len + tag_len;
-	osc_op_again(&batch->op[i], &vec->op[vec->op_of[slot]],
-		dp_context_sender_key(w->contexts, ctx), text, text, len);
+	end(w, vec, slot, tag_len, text, len);
+}
+
+bool dp_in_place_fits(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint32_t len)
+{
+	const struct rte_mbuf *m = vec->mbuf[slot];
+	// The head of an answer is at most that of dp_answer_head() with a token of 8 bytes.
+	unsigned around = vec->net[slot].coap_off + 4 + 8 + 2 + tag_len_of(w, vec, slot) + 4;
+
+	return around + (uint64_t)len <= m->buf_len - (unsigned)m->data_off;
+}
+
+uint8_t *dp_in_place_keep_begin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	return begin(
+		w, vec, slot, tag_len_of(w, vec, slot), NULL, 0, vec->msg[slot].type == COAP_CON);
+}
+
+void dp_in_place_keep_end(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint8_t *text, uint16_t len)
+{
+	end(w, vec, slot, tag_len_of(w, vec, slot), text, len);
 }
 
 void dp_in_place_prepare(struct dp_worker *w, unsigned i)
@@ -144,8 +194,13 @@ void dp_in_place_send(struct dp_worker *w, unsigned i)
 	const uint8_t *plaintext_end = plaintext + vec->plaintext_len[slot];
 	struct rte_mbuf *m = vec->mbuf[slot];
 
-	dp_answer_index_note(w->answers, &w->batch.note[i], w->now_ms,
-		&w->contexts->context[vec->context[slot]].share_at);
+	uint32_t *share_at = &w->contexts->context[vec->context[slot]].share_at;
+
+	if (unlikely(w->batch.kept[i]))
+		dp_answer_index_keep(w->answers, &w->batch.note[i], w->now_ms, share_at,
+			coap_of(vec, slot), coap_len);
+	else
+		dp_answer_index_note(w->answers, &w->batch.note[i], w->now_ms, share_at);
 	// What is left of the request's plaintext must not stay behind in the pool.
 	if (plaintext_end > end)
 		memset(end, 0, plaintext_end - end);

@@ -9,8 +9,8 @@
 // of the burst: the driver takes what it has sent into this lcore's cache of the buffer's pool.
 //
 // This is the usual case only: the first answer, without Partial IV of its own, to a packet whose
-// op is known, made of nothing but the request. All else is a struct pkt_answer (answer.h), and the
-// bytes on the wire are the same.
+// op is known, made of nothing but the request or of what is stored. All else is a struct
+// pkt_answer (answer.h), and the bytes on the wire are the same.
 
 #ifndef POSTERN_DATAPLANE_WORKER_IN_PLACE_H
 #define POSTERN_DATAPLANE_WORKER_IN_PLACE_H
@@ -35,6 +35,16 @@ static inline bool dp_in_place_possible(
 // is no longer than that. From here on the packet is no request any more.
 void dp_in_place_add(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const uint8_t *plaintext, uint16_t len);
+// Whether there is room in the packet's buffer for so many bytes from where the plaintext stands,
+// which may be more than the request had.
+bool dp_in_place_fits(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint32_t len);
+// The same as dp_in_place_add() for an answer that fits, and does not follow from the request
+// alone: its bytes are recorded, and a copy of the request gets them. begin() returns where the
+// plaintext goes, and the request is gone; then the caller writes it, and calls end().
+uint8_t *dp_in_place_keep_begin(struct dp_worker *w, struct pkt_vec *vec, unsigned slot);
+void dp_in_place_keep_end(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot, uint8_t *text, uint16_t len);
 // Gives answer i of the batch its message id, if it is not an ACK: in the order of the batch, so
 // that answers made in either way share an endpoint's ids.
 void dp_in_place_prepare(struct dp_worker *w, unsigned i);
@@ -42,7 +52,7 @@ void dp_in_place_prepare(struct dp_worker *w, unsigned i);
 // worker received, or none.
 void dp_in_place_buffers(struct dp_worker *w, const uint8_t *ready, unsigned n);
 // Records answer i of the batch when it is sealed, and sends it. The packet is no longer the
-// burst's then. A copy of the request is answered by sealing the same again.
+// burst's then. A copy of the request is answered by sealing the same again, or by the bytes.
 void dp_in_place_send(struct dp_worker *w, unsigned i);
 
 #endif

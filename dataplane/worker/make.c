@@ -74,6 +74,13 @@ static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 	return made;
 }
 
+static void spare_create(struct dp_worker *w, const struct dp_conf *conf)
+{
+	w->spare_stride = dp_port_data_room(conf->mtu);
+	w->spare = dp_map(2 * DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
+	w->stored = w->spare ? w->spare + DP_ANSWERS_BATCH * w->spare_stride : NULL;
+}
+
 struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_tables *tables,
 	unsigned id, struct error *error)
 {
@@ -94,6 +101,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->worker_count = conf->worker_count;
 	w->ack_timeout_ms = conf->ack_timeout_ms ? conf->ack_timeout_ms : DP_ACK_TIMEOUT_MS;
 	w->contexts = tables->contexts;
+	w->reps = tables->reps;
 	w->main_bell = tables->bell;
 	w->qsbr = tables->qsbr;
 	w->run = tables->run;
@@ -107,8 +115,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 
 	pool.name = name;
 	w->pool = dp_mbuf_pool_create(&pool);
-	w->spare_stride = dp_port_data_room(conf->mtu);
-	w->spare = dp_map(DP_ANSWERS_BATCH * w->spare_stride, DP_MAP_LAZY);
+	spare_create(w, conf);
 	w->engine = aead_engine_create(conf->isa);
 	if (w->engine)
 		aead_engine_wipe_later(w->engine); // at the end of each turn
@@ -167,7 +174,7 @@ void dp_worker_free(struct dp_worker *w)
 	dp_in_flight_free(w->in_flight);
 	dp_exchange_pool_free(w->exchanges);
 	aead_engine_free(w->engine);
-	dp_unmap(w->spare, DP_ANSWERS_BATCH * w->spare_stride);
+	dp_unmap(w->spare, 2 * DP_ANSWERS_BATCH * w->spare_stride);
 	rte_mempool_free(w->pool);
 	sodium_memzero(w, sizeof(*w));
 	rte_free(w);

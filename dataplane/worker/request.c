@@ -7,12 +7,14 @@
 #include "dataplane/shared/bucket.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/cached.h"
 #include "dataplane/worker/challenge.h"
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/fresh.h"
 #include "dataplane/worker/in_place.h"
 #include "dataplane/worker/inner.h"
 #include "dataplane/worker/refused.h"
+#include "dataplane/worker/room.h"
 #include "dataplane/worker/send.h"
 
 #include <assert.h>
@@ -107,24 +109,6 @@ static bool in_flight_full(const struct dp_worker *w, const struct dp_context *c
 	return most && ctx->in_flight_count >= RTE_MIN(most, w->in_flight_most);
 }
 
-// Largest response plaintext that fits one datagram with an own Partial IV, and that the device
-// takes.
-static uint16_t response_max(struct dp_worker *w, uint16_t port_id, uint8_t family,
-	uint16_t token_len, const struct dp_context *ctx)
-{
-	// CoAP header with the longest token length, OSCORE option with flags, Partial IV and kid,
-	// payload marker, tag.
-	unsigned around = 4 + 2 + token_len + 2 + 1 + OSC_PIV_LEN_MAX + ctx->sender_id_len + 1 +
-		aead_algs[ctx->alg].tag_len;
-	unsigned headers = (family == 4 ? 20 : 40) + 8;
-	const struct dp_worker_port *port = dp_port_find(w, port_id);
-	unsigned mtu = port ? port->mtu : 0;
-	unsigned room = headers < mtu ? mtu - headers : 0;
-
-	room = RTE_MIN(room, dp_max_message(w, ctx));
-	return around < room ? room - around : 0;
-}
-
 // Makes the answer of /echo in front of the payload that the request brought: code, format and
 // payload are all from there. false: the device does not take so large a one.
 static bool echo_payload(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
@@ -143,7 +127,7 @@ static bool echo_payload(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 
 	head[head_len++] = COAP_PAYLOAD_MARK;
 	if (body->payload_len > dp_payload_max(dp_max_message(w, ctx)) ||
-		head_len + body->payload_len > response_max(w, vec->mbuf[slot]->port,
+		head_len + body->payload_len > dp_response_max(w, vec->mbuf[slot]->port,
 						       vec->net[slot].family,
 						       vec->msg[slot].token_len, ctx))
 		return false;
@@ -257,7 +241,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.snapshot = w->policy->number,
 		.permit = dp_context_permit(ctx),
 		.response_max =
-			response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
+			dp_response_max(w, x->flow.port_id, x->flow.family, msg->token_len, ctx),
 		.payload_max = dp_payload_max(dp_max_message(w, ctx)),
 		.remote_port = rte_be_to_cpu_16(x->flow.remote_port),
 		.token_len = msg->token_len,
@@ -268,6 +252,12 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.echo_age = unlikely(inner->options.has_echo) ? echo_age(w, vec, slot, inner) : 0,
 	};
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
+}
+
+// The loop that a request goes to: all of a route may have one home.
+static unsigned loop_of(const struct dp_worker *w, const struct dp_route *route, uint32_t context)
+{
+	return unlikely(route->home) ? route->home - 1u : dp_loop_of(context, w->loop_count);
 }
 
 // Hands a request to an upstream loop. Returns 0, or the code of the error that it is answered
@@ -303,7 +293,8 @@ static uint8_t dispatch(
 	exchange_fill(w, vec, slot, inner, index);
 	const struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
 	dp_handle handle = dp_handle_make(index, shared->generation);
-	struct dp_worker_loop *loop = &w->loop[dp_loop_of(vec->context[slot], w->loop_count)];
+	const struct dp_route *route = &w->policy->routes[inner->route];
+	struct dp_worker_loop *loop = &w->loop[loop_of(w, route, vec->context[slot])];
 	uint64_t due_ms = shared->request.deadline_ms;
 
 	if (rte_ring_sp_enqueue_elem(loop->port->requests, &handle, sizeof(handle))) {
@@ -447,6 +438,12 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	}
 	if (unlikely(route->fresh_ms) && !is_fresh(w, vec, slot, inner, route))
 		return answer_stale(w, vec, slot, &inner->options);
+	if (unlikely(route->cache_id)) {
+		uint8_t code = dp_cached(w, vec, slot, inner, route);
+
+		if (code)
+			return code;
+	}
 	if (route->target == DP_TARGET_UPSTREAM ||
 		(route->target == DP_TARGET_CORE && !inner->options.has_block1))
 		return dispatch(w, vec, slot, inner);

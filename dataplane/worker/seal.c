@@ -11,6 +11,8 @@
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
 
+#include <sodium.h>
+
 // Whether a device needs an answer to go on with a body (RFC 7967 section 2.1: block-wise
 // transfer).
 static bool is_of_blocks(uint8_t code)
@@ -149,6 +151,9 @@ static void suppress(struct dp_worker *w, const struct pkt_answer *answer)
 // an ACK.
 static void answer_done(struct dp_worker *w, const struct pkt_answer *answer)
 {
+	if (unlikely(answer->stored))
+		sodium_memzero(
+			w->stored + (answer - w->batch.answer) * w->spare_stride, w->spare_stride);
 	if (answer->exchange == DP_INDEX_NONE ||
 		dp_exchange_is_delivering(w->exchanges->worker_half[answer->exchange].state))
 		return;

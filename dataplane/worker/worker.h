@@ -122,6 +122,7 @@ struct pkt_answer {
 	bool whole : 1;    // never shortened: an Echo challenge
 	// The request and the configuration decide plaintext and nonce: a digest is recorded
 	bool deterministic : 1;
+	bool stored : 1;   // the plaintext is in dp_worker.stored, and wiped at the end
 	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON
 };
 
@@ -134,6 +135,7 @@ struct answer_batch {
 	struct aead_op op[DP_ANSWERS_BATCH];
 	uint16_t head_len[DP_ANSWERS_BATCH]; // bytes in front of the ciphertext; in place: of all
 	struct dp_answer_note note[DP_ANSWERS_BATCH]; // of the request of one in place
+	bool kept[DP_ANSWERS_BATCH]; // of one in place: its bytes are recorded, not a digest
 	struct pkt_answer answer[DP_ANSWERS_BATCH];
 	// For answers made from a packet of the burst.
 	struct dp_flow flow[DP_ANSWERS_BATCH];
@@ -209,6 +211,8 @@ struct dp_worker {
 	size_t spare_stride; // bytes of each
 	struct aead_engine *engine;
 	struct dp_context_table *contexts;
+	struct dp_reps *reps; // NULL: nothing is stored
+	uint8_t *stored; // [DP_ANSWERS_BATCH] plaintexts that are made of it, spare_stride each
 	struct dp_exchange_pool *exchanges;
 	unsigned in_flight_most;        // of these, for any one context with a limit
 	struct dp_in_flight *in_flight; // of these

@@ -189,7 +189,8 @@ Test(representation_key, too_long)
 			coap_write_option(&o.writer, COAP_OPT_URI_QUERY, o.bytes, len);
 		bool made = dp_rep_key_make(&key, &hash, &shared, end(&o));
 
-		cr_expect(made == (18 + 5 + 6 + n * (4 + len) <= DP_REP_KEY_MAX), "%zu", n);
+		cr_expect(
+			made == (3 * 8 + 16 + 16 + n * (8 + len + 1) <= DP_REP_KEY_MAX), "%zu", n);
 	}
 }
 

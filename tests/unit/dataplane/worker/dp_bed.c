@@ -146,6 +146,7 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 		.affinity_kid = affinity_kid,
 		.max_devices = devices,
 		.exchanges = exchanges,
+		.representations = BED_REPRESENTATIONS,
 		.answers_bytes = answers_bytes,
 		.port_count = 1,
 		.queue_mbufs = BED_QUEUE_MBUFS,
@@ -561,6 +562,15 @@ uint64_t bed_ends(const struct bed *bed)
 	return sum;
 }
 
+// The loop that has a request: the home of its route, or that of its device.
+static unsigned loop_of(const struct bed *bed, const struct dp_shared *shared)
+{
+	const struct dp_route *route = &bed->policy.routes[shared->request.route];
+
+	return route->home ? route->home - 1u
+			   : dp_loop_of(shared->request.context, dp_loop_count(bed->dp));
+}
+
 struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 {
 	for (unsigned i = 0; i < dp_loop_count(bed->dp); i++) {
@@ -571,7 +581,7 @@ struct dp_shared *bed_upstream_take(struct bed *bed, dp_handle *handle)
 		struct dp_shared *shared = dp_shared_get(port->pool, *handle);
 
 		must(shared != NULL);
-		must(dp_loop_of(shared->request.context, dp_loop_count(bed->dp)) == i);
+		must(loop_of(bed, shared) == i);
 		return shared;
 	}
 	return NULL;
@@ -583,7 +593,7 @@ void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plain
 	struct dp_shared *shared = dp_shared_get(pool, handle);
 
 	must(shared != NULL);
-	unsigned loop = dp_loop_of(shared->request.context, dp_loop_count(bed->dp));
+	unsigned loop = loop_of(bed, shared);
 	memcpy(dp_shared_response(shared), plaintext, len);
 	shared->response.len = len;
 	dp_loop_respond(&dp_loop(bed->dp, loop)->port[0], handle);

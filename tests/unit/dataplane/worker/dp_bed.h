@@ -10,14 +10,15 @@
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
 
-#define BED_WORKERS_MAX   3 // that have an lcore
-#define BED_MESSAGE_MAX   1600
-#define BED_EXCHANGES     8
-#define BED_TIMEOUT_MS    3000
-#define BED_DEVICES       64
-#define BED_ANSWERS_BYTES (64 * 1024)
-#define BED_RING          512            // slots of a queue of the port
-#define BED_QUEUE_MBUFS   (2 * BED_RING) // for dp_conf
+#define BED_WORKERS_MAX     3 // that have an lcore
+#define BED_MESSAGE_MAX     1600
+#define BED_EXCHANGES       8
+#define BED_TIMEOUT_MS      3000
+#define BED_DEVICES         64
+#define BED_ANSWERS_BYTES   (64 * 1024)
+#define BED_REPRESENTATIONS 64
+#define BED_RING            512            // slots of a queue of the port
+#define BED_QUEUE_MBUFS     (2 * BED_RING) // for dp_conf
 // Of the slow path.
 #define BED_SLOW_THREADS     2
 #define BED_SLOW_RATE        64
