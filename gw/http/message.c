@@ -73,10 +73,12 @@ static const struct {
 	[HTTP_FIELD_ETAG] = NAME("etag"),
 	[HTTP_FIELD_EXPIRES] = NAME("expires"),
 	[HTTP_FIELD_KEEP_ALIVE] = NAME("keep-alive"),
+	[HTTP_FIELD_LAST_MODIFIED] = NAME("last-modified"),
 	[HTTP_FIELD_LOCATION] = NAME("location"),
 	[HTTP_FIELD_RETRY_AFTER] = NAME("retry-after"),
 	[HTTP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
 	[HTTP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
+	[HTTP_FIELD_VARY] = NAME("vary"),
 };
 
 void http_reply_init(struct http_reply *reply)
@@ -128,7 +130,8 @@ static enum http_error framing_check(const struct http_reply *reply)
 // Of a header given twice the first counts, but these are lists over all of their lines.
 static bool is_list(enum http_reply_field field)
 {
-	return field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION;
+	return field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION ||
+		field == HTTP_FIELD_VARY;
 }
 
 static enum http_error field_set(

@@ -26,11 +26,12 @@ MAY_INCLUDE = {
     "gw/ctl": "base crypto dataplane/oscore gw/device",
     "gw/http": "base gw/conf gw/os",
     "gw/translate": "base",
-    "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http gw/translate",
+    "gw/cache": "base",
+    "gw/map": "base dataplane/coap dataplane/shared/exchange.h gw/conf gw/http gw/translate gw/cache",
     "gw/batch": "base dataplane/coap gw/conf gw/http gw/map",
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
-                   "gw/body",
+                   "gw/body gw/cache",
     "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os",
     "gw/web/page": "",  # bytes
     "gw/web": "base gw/conf gw/os/log.h gw/web/page",
