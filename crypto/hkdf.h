@@ -7,11 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Derives out_len bytes, at most 255 * 32, from the input keying material `ikm`. An empty salt
+#define HKDF_PRK_LEN 32                   // bytes of a pseudorandom key
+#define HKDF_OUT_MAX (255 * HKDF_PRK_LEN) // bytes that one expansion can give
+
+// A piece of an input that does not lie in one place.
+struct hkdf_part {
+	const uint8_t *data; // NULL is allowed if len is 0
+	size_t len;
+};
+
+// Derives out_len bytes, at most HKDF_OUT_MAX, from the input keying material `ikm`. An empty salt
 // counts as 32 zeros (RFC 5869 section 2.2); salt, ikm and info may be NULL if their length is 0.
 // Returns 0, or -EINVAL if out_len is too large.
 int hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt, size_t salt_len,
 	const uint8_t *ikm, size_t ikm_len, const uint8_t *info, size_t info_len)
 	__attribute__((warn_unused_result));
+
+// The two steps of it by themselves (sections 2.2 and 2.3). prk may be the salt or the ikm.
+void hkdf_sha256_extract(uint8_t prk[HKDF_PRK_LEN], const uint8_t *salt, size_t salt_len,
+	const uint8_t *ikm, size_t ikm_len);
+// The info is its parts one behind the other. out must not overlap prk or the info. Returns 0, or
+// -EINVAL if out_len is too large.
+int hkdf_sha256_expand(uint8_t *out, size_t out_len, const uint8_t prk[HKDF_PRK_LEN],
+	const struct hkdf_part *info, unsigned n_parts) __attribute__((warn_unused_result));
 
 #endif

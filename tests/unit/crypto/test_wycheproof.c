@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Project Wycheproof's vectors. They are not part of the sources: this is built where they are.
 
+#include "crypto/ecc.h"
 #include "crypto/hkdf.h"
 #include "tests/unit/crypto/aead_vectors.h"
 #include "tests/unit/hex.h"
@@ -117,4 +118,141 @@ Test(wycheproof, hkdf)
 	}
 	cr_assert_gt(done, 0);
 	json_decref(file);
+}
+
+static uint8_t *bytes_of(const json_t *object, const char *name, size_t *len)
+{
+	return hex_decode(text(object, name), len);
+}
+
+// Reads the key of a case: 32 bytes, or an uncompressed point. False: its encoding is none of ours.
+static bool public_read(const char *hex, enum ecc_curve curve, struct ecc_public *public)
+{
+	const size_t expected = curve == ECC_P256 ? 1 + 2 * ECC_LEN : ECC_LEN;
+	size_t len;
+	uint8_t *bytes = hex_decode(hex, &len);
+	const bool good = len == expected && (curve != ECC_P256 || *bytes == 4);
+
+	memset(public, 0, sizeof(*public));
+	public->curve = curve;
+	if (good)
+		memcpy(public->x, bytes + (curve == ECC_P256), ECC_LEN);
+	if (good && curve == ECC_P256)
+		memcpy(public->y, bytes + 1 + ECC_LEN, ECC_LEN);
+	free(bytes);
+	return good;
+}
+
+// Whether a case must give its result: what X25519 accepts on sufferance it computes, but for a
+// shared secret of zeros.
+static bool shared_valid(const json_t *test)
+{
+	size_t i;
+	json_t *flag;
+
+	json_array_foreach(json_object_get(test, "flags"), i, flag)
+	{
+		if (!strcmp(json_string_value(flag), "ZeroSharedSecret"))
+			return false;
+	}
+	return strcmp(text(test, "result"), "invalid");
+}
+
+static void ecdh_check(const char *name, enum ecc_curve curve)
+{
+	struct ecc_engine *engine = ecc_engine_create();
+	json_t *file = file_load(name), *group, *test;
+	size_t i, k, done = 0;
+
+	json_array_foreach(json_object_get(file, "testGroups"), i, group)
+	{
+		json_array_foreach(json_object_get(group, "tests"), k, test)
+		{
+			struct ecc_pair pair = {.public.curve = curve};
+			size_t secret_len, shared_len;
+			uint8_t *secret = bytes_of(test, "private", &secret_len), out[ECC_LEN];
+			uint8_t *shared = bytes_of(test, "shared", &shared_len);
+			struct ecc_public public;
+			const bool read = public_read(text(test, "public"), curve, &public);
+
+			// Integers of P-256 have as many zeros in front as their writer liked.
+			size_t zeros = secret_len > ECC_LEN ? secret_len - ECC_LEN : 0;
+
+			memcpy(pair.secret + ECC_LEN - (secret_len - zeros), secret + zeros,
+				secret_len - zeros);
+			if (read && shared_valid(test)) {
+				cr_assert_eq(ecc_shared(engine, &pair, &public, out), 0, "%s %d",
+					name, number(test, "tcId"));
+				cr_assert_arr_eq(
+					out, shared, ECC_LEN, "%s %d", name, number(test, "tcId"));
+				done++;
+			} else if (read) {
+				cr_assert_eq(ecc_shared(engine, &pair, &public, out), -EINVAL,
+					"%s %d", name, number(test, "tcId"));
+			}
+			free(secret);
+			free(shared);
+		}
+	}
+	cr_assert_gt(done, 300);
+	json_decref(file);
+	ecc_engine_free(engine);
+}
+
+Test(wycheproof, x25519)
+{
+	ecdh_check("wycheproof_x25519.json", ECC_X25519);
+}
+
+Test(wycheproof, ecdh_p256)
+{
+	ecdh_check("wycheproof_ecdh_secp256r1_ecpoint.json", ECC_P256);
+}
+
+static void signatures_check(
+	const char *name, enum ecc_curve curve, const char *key_name, size_t at_least)
+{
+	struct ecc_engine *engine = ecc_engine_create();
+	json_t *file = file_load(name), *group, *test;
+	size_t i, k, done = 0;
+
+	json_array_foreach(json_object_get(file, "testGroups"), i, group)
+	{
+		const json_t *key = json_object_get(group, "publicKey");
+		struct ecc_public public;
+
+		cr_assert(public_read(text(key, key_name), curve, &public));
+		json_array_foreach(json_object_get(group, "tests"), k, test)
+		{
+			const bool valid = !strcmp(text(test, "result"), "valid");
+			size_t msg_len, signature_len;
+			uint8_t *msg = bytes_of(test, "msg", &msg_len);
+			uint8_t *signature = bytes_of(test, "sig", &signature_len);
+
+			// Of another length it cannot be given to the function.
+			if (signature_len == ECC_SIGNATURE_LEN) {
+				cr_assert_eq(ecc_verify(engine, &public, msg, msg_len, signature),
+					valid ? 0 : -EINVAL, "%s %d", name, number(test, "tcId"));
+				done++;
+			} else {
+				cr_assert_not(valid);
+			}
+			free(msg);
+			free(signature);
+		}
+	}
+	cr_assert_gt(done, at_least);
+	json_decref(file);
+	ecc_engine_free(engine);
+}
+
+Test(wycheproof, es256)
+{
+	signatures_check(
+		"wycheproof_ecdsa_secp256r1_sha256_p1363.json", ECC_P256, "uncompressed", 200);
+}
+
+Test(wycheproof, ed25519)
+{
+	signatures_check("wycheproof_ed25519.json", ECC_ED25519, "pk", 120);
 }
