@@ -32,6 +32,7 @@ MAY_INCLUDE = {
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body gw/cache",
+    "gw/edhoc": "base crypto dataplane/oscore",
     "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os",
     "gw/web/page": "",  # bytes
     "gw/web": "base gw/conf gw/os/log.h gw/web/page",
