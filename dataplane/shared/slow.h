@@ -26,12 +26,11 @@ enum dp_slow_kind {
 
 // In front of each message in a ring.
 struct dp_slow_head {
-	struct dp_flow flow; // where the request came from
-	uint32_t context;    // DP_SLOW_WINDOW: its context
-	uint32_t generation;
-	uint16_t len;   // bytes of the CoAP message behind this
-	uint8_t kind;   // enum dp_slow_kind; of requests only
-	uint8_t worker; // that received it
+	struct dp_flow flow;  // where the request came from
+	uint64_t fingerprint; // DP_SLOW_WINDOW: of the keys that verified it
+	uint16_t len;         // bytes of the CoAP message behind this
+	uint8_t kind;         // enum dp_slow_kind; of requests only
+	uint8_t worker;       // that received it
 	uint8_t pad[4];
 	uint8_t coap[];
 };

@@ -42,6 +42,18 @@ static void base_want_again(struct dp_worker *w, uint32_t index, struct dp_conte
 	dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
 }
 
+// The same of one whose last numbers are owed to others: it waits for ACKs, maybe, before they are
+// used up. One a second of all, as each gets its base then.
+static void base_want_beside(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+{
+	const uint64_t next_s = w->now_ms / 1000 + 1;
+
+	if (w->base_again_s == next_s)
+		return;
+	w->base_again_s = next_s;
+	dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
+}
+
 static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
 	uint64_t *piv, enum dp_stat *why_not)
 {
@@ -63,6 +75,8 @@ static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx
 		return false;
 	}
 	if (ctx->own_counter + owed >= SPENT) { // what is under way takes the last ones
+		if (own_run < DP_RUN_MAX)
+			base_want_beside(w, index, ctx);
 		*why_not = DP_STAT_drop_own_piv_spent;
 		return false;
 	}

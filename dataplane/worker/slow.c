@@ -137,8 +137,7 @@ void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const struct osc_option *option = &vec->option[slot];
 	struct dp_slow_head head = {
 		.kind = DP_SLOW_WINDOW,
-		.context = vec->context[slot],
-		.generation = vec->generation[slot],
+		.fingerprint = w->contexts->context[vec->context[slot]].fingerprint,
 	};
 	struct dp_context_key key;
 

@@ -266,14 +266,15 @@ struct dp_worker {
 	uint64_t error_tokens_ms; // when the budget of unprotected errors was last filled
 	unsigned error_tokens;
 	bool ring_main;
-	uint32_t started_s;  // CLOCK_MONOTONIC
-	bool limits_lost;    // an event of DP_LIMIT_USE found no room
-	bool run_wanted;     // asked main for a run
-	uint64_t moves_ms;   // when main was last asked to move a context
-	bool full_burst;     // a port had one this turn
-	uint64_t to_call;    // bit n: put something into the rings to worker n since it called it
-	uint64_t unfinished; // bit n: left something in the rings from worker n
-	uint64_t jitter;     // state of dp_jitter()
+	uint32_t started_s;    // CLOCK_MONOTONIC
+	bool limits_lost;      // an event of DP_LIMIT_USE found no room
+	bool run_wanted;       // asked main for a run
+	uint64_t base_again_s; // before it no base is asked for beside answers owed
+	uint64_t moves_ms;     // when main was last asked to move a context
+	bool full_burst;       // a port had one this turn
+	uint64_t to_call;      // bit n: put something into the rings to worker n since it called it
+	uint64_t unfinished;   // bit n: left something in the rings from worker n
+	uint64_t jitter;       // state of dp_jitter()
 	alignas(64) struct pkt_vec vec; // its arrays start with a cache line
 	struct {
 		unsigned n;

@@ -198,8 +198,10 @@ static bool device_find(void *arg, const uint8_t *kid, uint8_t kid_len, struct b
 	const bool has = vault_open(arg, kid, kid_len, &found);
 
 	if (has)
-		*device = (struct b2_device){
-			.id = found.id, .count = found.rederived, .params = found.params};
+		*device = (struct b2_device){.id = found.id,
+			.count = found.rederived,
+			.fingerprint = found.fingerprint,
+			.params = found.params};
 	sodium_memzero(&found, sizeof(found));
 	return has;
 }

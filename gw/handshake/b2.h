@@ -41,6 +41,7 @@ struct b2 {
 struct b2_device {
 	uint64_t id;              // of the device, or of these secrets of it
 	uint64_t count;           // how often it got a new context up to now
+	uint64_t fingerprint;     // of the keys in use
 	struct osc_params params; // the ID Context is that of the context in use
 };
 

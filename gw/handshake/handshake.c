@@ -199,6 +199,11 @@ static void take_window(struct handshake *h, struct work *work)
 {
 	const struct osc_params *params = &work->device.params;
 
+	// It verified under other keys than those that the device has by now.
+	if (work->head->fingerprint != work->device.fingerprint) {
+		count(h, HANDSHAKE_STAT_b2_late);
+		return;
+	}
 	if (!params->has_id_context || params->id_context_len > B2_ID1_MAX) {
 		count(h, HANDSHAKE_STAT_b2_too_long);
 		return;

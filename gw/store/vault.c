@@ -19,7 +19,7 @@
 
 struct entry {
 	struct entry *next;
-	uint64_t id;
+	uint64_t id, fingerprint;
 	uint32_t rederived;
 	enum aead_alg alg;
 	bool has_id_context;
@@ -128,6 +128,7 @@ static void entry_fill(struct entry *entry, const struct device_keyed *device)
 {
 	entry->id = device->id;
 	entry->rederived = device->rederived;
+	entry->fingerprint = device->fingerprint;
 	entry->alg = device->alg;
 	entry->has_id_context = device->has_id_context;
 	entry->device_id_len = device->device_id_len;
@@ -219,6 +220,7 @@ bool vault_open(
 		row_of(entry, &row);
 		device->id = entry->id;
 		device->rederived = entry->rederived;
+		device->fingerprint = entry->fingerprint;
 	}
 	pthread_mutex_unlock(&vault->lock);
 	if (found && seal_open_secret_by(vault->seal, &row, &device->params) == 0)

@@ -18,6 +18,7 @@ struct vault;
 struct vault_device {
 	uint64_t id;              // struct device_keyed
 	uint32_t rederived;       // contexts that it derived up to now
+	uint64_t fingerprint;     // of the keys that it has now
 	struct osc_params params; // with the ID Context that it has now
 };
 

@@ -3,73 +3,29 @@
 #include "tests/sim/device.h"
 
 #include "dataplane/shared/context.h"
+#include "tests/sim/device_inside.h"
 #include "tests/sim/sim.h"
 
 #include <string.h>
 
 #define ACK_TIMEOUT_MS 2000
 #define RETRANSMITS    4
-#define PORT           40000
-#define KEYS           8 // that a device is ever offered, at most; then it keeps what it has
 
-static struct device {
-	const char *name;
-	enum device_recovery recovery;
-	enum device_own_piv own_piv;
-	const char *context; // ID Context
-	uint8_t kid;
-	// As the schedule goes.
-	bool there;                  // an operator told it that it is taken
-	unsigned client;             // keys in use
-	struct client offered[KEYS]; // by device_spec(): any of them may be stored
-	unsigned offered_count;
-	uint64_t next_ssn;
-	unsigned queue;
-	uint16_t port;
-	unsigned successes;
-	// The request under way.
-	bool asking, acked;
-	uint32_t number;
-	unsigned sent;
-	uint64_t again_ms, timeout_ms, give_up_ms;
-	uint8_t echo[40];
-	size_t echo_len;
-} devices[DEVICES] = {
-	{.name = "plain",
-		.recovery = DEVICE_ECHO,
-		.own_piv = DEVICE_OWN_PIV_AUTO,
-		.context = NULL,
-		.kid = 0x10},
-	{.name = "twin-a",
-		.recovery = DEVICE_ECHO,
-		.own_piv = DEVICE_OWN_PIV_AUTO,
-		.context = "aa",
-		.kid = 0x11},
-	{.name = "twin-b",
-		.recovery = DEVICE_ECHO,
-		.own_piv = DEVICE_OWN_PIV_AUTO,
-		.context = "bb",
-		.kid = 0x11},
-	{.name = "always",
-		.recovery = DEVICE_ECHO,
+struct device devices[DEVICES] = {
+	{.name = "plain", .kid = 0x10},
+	{.name = "twin-a", .context = "aa", .kid = 0x11},
+	{.name = "twin-b", .context = "bb", .kid = 0x11},
+	{.name = "always", .own_piv = DEVICE_OWN_PIV_ALWAYS, .kid = 0x12},
+	{.name = "floor", .recovery = DEVICE_FLOOR, .kid = 0x13},
+	{.name = "clock", .own_piv = DEVICE_OWN_PIV_CLOCK, .kid = 0x14},
+	{.name = "context", .context = "cc", .kid = 0x15},
+	{.name = "derives", .rederives = true, .kid = 0x16},
+	{.name = "derives-always",
+		.recovery = DEVICE_B2,
 		.own_piv = DEVICE_OWN_PIV_ALWAYS,
-		.context = NULL,
-		.kid = 0x12},
-	{.name = "floor",
-		.recovery = DEVICE_FLOOR,
-		.own_piv = DEVICE_OWN_PIV_AUTO,
-		.context = NULL,
-		.kid = 0x13},
-	{.name = "clock",
-		.recovery = DEVICE_ECHO,
-		.own_piv = DEVICE_OWN_PIV_CLOCK,
-		.context = NULL,
-		.kid = 0x14},
-	{.name = "context",
-		.recovery = DEVICE_ECHO,
-		.own_piv = DEVICE_OWN_PIV_AUTO,
-		.context = "cc",
-		.kid = 0x15},
+		.context = "dd",
+		.rederives = true,
+		.kid = 0x17},
 };
 
 const char *device_name(unsigned device)
@@ -82,6 +38,11 @@ bool device_has_own_piv(unsigned device)
 	return devices[device].own_piv != DEVICE_OWN_PIV_AUTO;
 }
 
+bool device_rederives(unsigned device)
+{
+	return devices[device].rederives;
+}
+
 // --- keys -------------------------------------------------------------------------------------
 
 static void keys_make(struct device *d)
@@ -89,8 +50,12 @@ static void keys_make(struct device *d)
 	unsigned generation = d->offered_count++;
 	struct client *client = &d->offered[generation];
 
-	*client =
-		(struct client){.kid_len = 1, .kid = {d->kid}, .gateway_len = 1, .gateway = {0xee}};
+	*client = (struct client){.kid_len = 1,
+		.kid = {d->kid},
+		.gateway_len = 1,
+		.gateway = {0xee},
+		.device = d - devices,
+		.generation = generation};
 	client->has_context = d->context != NULL;
 	if (d->context) {
 		client->context_len = strlen(d->context);
@@ -105,9 +70,14 @@ static void keys_make(struct device *d)
 static void keys_take(struct device *d, unsigned which)
 {
 	d->client = oracle_client_add(&d->offered[which]);
+	d->generation = which;
 	d->next_ssn = 0;
 	d->asking = false;
 	d->echo_len = 0;
+	d->run = RUN_NONE;
+	d->says = CLIENT_SAYS_IT;
+	d->own_next = d->own_before = 0;
+	d->own_client = d->client;
 }
 
 void devices_begin(void)
@@ -120,7 +90,7 @@ void devices_begin(void)
 		keys_take(d, 0);
 		d->there = true;
 		d->queue = i % SIM_WORKERS;
-		d->port = PORT + i;
+		d->port = DEVICE_PORT + i;
 		d->successes = 0;
 	}
 }
@@ -132,8 +102,8 @@ struct device_spec device_spec(unsigned device, bool fresh)
 
 	if (fresh)
 		keys_make(d);
-	const struct client *client =
-		fresh ? &d->offered[d->offered_count - 1] : oracle_client(d->client);
+	// An operator knows the first context of a secret, not those that are derived.
+	const struct client *client = &d->offered[fresh ? d->offered_count - 1 : d->generation];
 
 	spec.params.alg = AEAD_AES_CCM_16_64_128;
 	spec.params.secret_len = sizeof(client->secret);
@@ -149,6 +119,8 @@ struct device_spec device_spec(unsigned device, bool fresh)
 	spec.has_recovery = spec.has_own_piv = true;
 	spec.recovery = d->recovery;
 	spec.own_piv = d->own_piv;
+	spec.has_rederive = true;
+	spec.rederive = d->rederives ? DEVICE_REDERIVE_B2 : DEVICE_REDERIVE_NONE;
 	spec.has_device_seq = d->recovery == DEVICE_FLOOR && !fresh;
 	spec.device_seq = d->next_ssn;
 	return spec;
@@ -156,20 +128,19 @@ struct device_spec device_spec(unsigned device, bool fresh)
 
 void device_provisioned(unsigned device, bool fresh)
 {
+	struct device *d = &devices[device];
+
 	if (fresh)
-		keys_take(&devices[device], devices[device].offered_count - 1);
-	devices[device].there = true;
+		keys_take(d, d->offered_count - 1);
+	else if (d->rederives && d->client != oracle_client_add(&d->offered[d->generation]))
+		d->run = RUN_WANTED;
+	d->there = true;
 }
 
 void device_removed(unsigned device)
 {
 	devices[device].there = false;
 	devices[device].asking = false;
-}
-
-static bool has_key(const struct client *client, const uint8_t recipient_key[DP_KEY_INLINE])
-{
-	return !memcmp(client->sender_key, recipient_key, DP_KEY_INLINE);
 }
 
 void device_stored(unsigned device, const uint8_t *recipient_key)
@@ -181,14 +152,16 @@ void device_stored(unsigned device, const uint8_t *recipient_key)
 		d->asking = false;
 		return;
 	}
-	if (has_key(oracle_client(d->client), recipient_key))
-		return;
-	// An operation whose outcome nobody heard of gave it others.
-	unsigned i = 0;
+	const struct client *client = oracle_client_with(device, recipient_key);
+	unsigned i = client ? client->generation : 0;
 
-	while (i < d->offered_count && !has_key(&d->offered[i], recipient_key))
+	// An operation whose outcome nobody heard of gave it others.
+	while (!client && i < d->offered_count &&
+		memcmp(d->offered[i].sender_key, recipient_key, DP_KEY_INLINE))
 		i++;
 	must(i < d->offered_count, "%s has keys that nobody gave it", d->name);
+	if (i == d->generation)
+		return;
 	keys_take(d, i);
 	// What was not added by a verb that succeeded has no open window.
 	if (d->recovery == DEVICE_FLOOR)
@@ -202,7 +175,7 @@ bool device_is_there(unsigned device)
 
 bool device_may_have_keys(unsigned device)
 {
-	return devices[device].offered_count < KEYS;
+	return devices[device].offered_count < DEVICE_KEYS;
 }
 
 uint64_t device_next(unsigned device)
@@ -248,9 +221,17 @@ static size_t inner_make(
 	return to - plain;
 }
 
+static enum client_says device_says(const struct device *d)
+{
+	if (d->rederives)
+		return run_says(d);
+	// Twins need it.
+	return strcmp(d->name, "context") || sim_rnd(2) ? CLIENT_SAYS_IT : CLIENT_SAYS_NOTHING;
+}
+
 static void message_make(struct device *d, struct ask *ask, uint32_t number)
 {
-	uint8_t plain[CLIENT_ROOM], option[32], *to = ask->message.coap;
+	uint8_t plain[CLIENT_ROOM], option[CLIENT_OPTION], *to = ask->message.coap;
 	size_t option_len;
 	unsigned last = 0;
 	size_t len = inner_make(d, ask, number, plain);
@@ -262,10 +243,9 @@ static void message_make(struct device *d, struct ask *ask, uint32_t number)
 	for (unsigned i = 0; i < ORACLE_TOKEN; i++)
 		*to++ = number >> 8 * (ORACLE_TOKEN - 1 - i);
 	uint8_t payload[CLIENT_ROOM + CLIENT_TAG];
-	bool alone = !strncmp(d->name, "context", 7);
 
-	len = client_seal(oracle_client(d->client), ask->piv, !alone || sim_rnd(2), plain, len,
-		option, &option_len, payload);
+	len = client_seal(oracle_client(d->client), ask->piv, device_says(d), plain, len, option,
+		&option_len, payload);
 	to = put_option(to, &last, 9, option, option_len);
 	*to++ = 0xff;
 	to = mempcpy(to, payload, len);
@@ -286,11 +266,14 @@ static void begin(struct device *d)
 
 	if (!ask)
 		return;
+	if (d->rederives)
+		run_step(d);
 	// Numbers of requests that were lost, or of another start of the device.
-	if (!sim.no_faults && sim_once_in(16))
+	if (!sim.no_faults && sim_once_in(16) && d->next_ssn)
 		d->next_ssn += sim_rnd(80);
 	ask->device = d - devices;
 	ask->client = d->client;
+	ask->is_first = d->run == RUN_ASKED;
 	ask->piv = d->next_ssn++;
 	ask->kind = sim_rnd(ASK_KINDS);
 	ask->confirmable = sim.no_faults || sim_rnd(3);
@@ -316,6 +299,7 @@ void device_turn(unsigned device, bool may_begin)
 	if (d->asking && sim.ms >= d->give_up_ms) {
 		sim_trace("%s gives up %u", d->name, d->number);
 		d->asking = false;
+		run_gave_up(d);
 	}
 	if (!d->asking) {
 		if (may_begin)
@@ -351,16 +335,38 @@ static void acknowledge(const struct device *d, const struct coap_seen *seen)
 		net_send(&ack, d->queue, true);
 }
 
+// Each context of a device goes on above what it has seen under those before (libcoap keeps its
+// window).
+static void check_own_piv(struct device *d, unsigned client, uint64_t piv)
+{
+	if (client != d->own_client) {
+		d->own_client = client;
+		d->own_before = d->own_next;
+	}
+	must(piv >= d->own_before, "own Partial IV %lu of %s, which has seen %lu under other keys",
+		piv, d->name, d->own_before - 1);
+	if (piv >= d->own_next)
+		d->own_next = piv + 1;
+}
+
 static void take_answer(struct device *d, struct ask *ask, const struct coap_seen *seen)
 {
 	struct client_opened opened;
-	const uint8_t *echo;
+	const uint8_t *echo, *r2 = client_r2(seen->oscore, seen->oscore_len);
 	size_t len;
 
+	if (r2) {
+		d->asking = !run_answered(d, ask, seen, r2);
+		return;
+	}
 	if (!client_open(oracle_client(ask->client), ask->piv, seen->oscore, seen->oscore_len,
 		    seen->payload, seen->payload_len, &opened))
 		return; // spoiled
 	d->asking = false;
+	if (opened.has_piv)
+		check_own_piv(d, ask->client, opened.piv);
+	if (d->run == RUN_ANSWERED)
+		run_over(d);
 	if (opened.plain[0] == 0x81 && (echo = inner_option(&opened, 252, &len)) != NULL &&
 		len <= sizeof(d->echo)) {
 		memcpy(d->echo, echo, len);
@@ -406,7 +412,7 @@ void device_moves(unsigned device)
 {
 	devices[device].queue = sim_rnd(SIM_WORKERS);
 	if (sim_once_in(4))
-		devices[device].port = PORT + device + DEVICES * sim_rnd(3);
+		devices[device].port = DEVICE_PORT + device + DEVICES * sim_rnd(3);
 }
 
 unsigned device_successes(unsigned device)
@@ -423,38 +429,6 @@ void device_begins_anew(unsigned device)
 	d->echo_len = 0;
 	if (d->recovery == DEVICE_FLOOR)
 		d->next_ssn += DP_MARK_AHEAD;
-}
-
-// --- strangers --------------------------------------------------------------------------------
-
-void stranger_replays(void)
-{
-	uint32_t all = oracle_asks();
-	struct net_message message;
-
-	if (!all)
-		return;
-	uint32_t back = sim_rnd(2) ? sim_rnd(all < 8 ? all : 8) : sim_rnd(all);
-
-	message = oracle_ask(all - 1 - back)->message;
-	if (sim_once_in(4))
-		message.port = PORT + 1000 + sim_rnd(4);
-	net_send(&message, sim_rnd(SIM_WORKERS), sim_rnd(2));
-}
-
-void stranger_sends_junk(void)
-{
-	struct net_message message = {.port = PORT + sim_rnd(DEVICES), .len = 4};
-
-	if (sim_once_in(2)) { // an ACK, or RST, of something
-		message.coap[0] = sim_rnd(2) ? 0x60 : 0x70;
-		message.coap[2] = sim_rnd(256);
-		message.coap[3] = sim_rnd(256);
-	} else {
-		message.len = 1 + sim_rnd(40);
-		for (unsigned i = 0; i < message.len; i++)
-			message.coap[i] = sim_rnd(256);
-		message.coap[0] = 0x40 | (message.coap[0] & 0x30) | (message.coap[0] & 0x3);
-	}
-	net_send(&message, sim_rnd(SIM_WORKERS), false);
+	if (d->rederives)
+		run_begins_anew(d);
 }

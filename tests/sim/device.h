@@ -8,12 +8,13 @@
 #include "gw/device/device.h"
 #include "tests/sim/oracle.h"
 
-#define DEVICES        7
+#define DEVICES        9
 #define DEVICE_GIVE_UP 93000 // ms, MAX_TRANSMIT_WAIT
 
 void devices_begin(void);
 const char *device_name(unsigned device);
 bool device_has_own_piv(unsigned device);
+bool device_rederives(unsigned device); // by appendix B.2
 // What an operator adds it with; new keys if `fresh`, which it uses when device_provisioned().
 struct device_spec device_spec(unsigned device, bool fresh);
 // It was stored with the keys of the last device_spec(), which are fresh or those that it has.
@@ -39,8 +40,5 @@ void device_moves(unsigned device);
 unsigned device_successes(unsigned device);
 // It starts again, with the next numbers; one without Echo passes its mark.
 void device_begins_anew(unsigned device);
-// Someone who listened sends one of its messages again, as it was or not.
-void stranger_replays(void);
-void stranger_sends_junk(void);
 
 #endif

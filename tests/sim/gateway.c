@@ -36,6 +36,7 @@ static pthread_t main_thread;
 static const char conf_text[] =
 	"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
 	"workers: {loops: 1}\n"
+	"handshakes: {rate: 400, prefix_rate: 60}\n"
 	"upstreams:\n"
 	"  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], max_inflight: 8}\n"
 	"routes:\n"
@@ -213,6 +214,9 @@ static int start_dp(struct daemon *daemon)
 		.mbufs = MBUFS,
 		.mtu = 1500,
 		.clock_least_s = store_clock_least(daemon->store),
+		.slow_threads = daemon->conf->handshakes.threads,
+		.slow_rate = daemon->conf->handshakes.rate,
+		.slow_prefix_rate = daemon->conf->handshakes.prefix_rate,
 		.policy = &daemon->snapshot->routes.policy,
 	};
 	struct error error;
@@ -303,6 +307,7 @@ static int start_all(struct daemon *daemon)
 	daemon->epoll_fd = epoll_create1(0);
 	watch(daemon, store_thread_fd(daemon->store_thread));
 	watch(daemon, dp_bell(daemon->dp)->fd);
+	watch(daemon, handshakes_fd(daemon->handshakes));
 	rc = start_store(daemon);
 	if (!rc)
 		reserve_start(daemon->reserve, needs_run);

@@ -9,7 +9,7 @@
 #include "tests/sim/sim.h"
 
 #define GATEWAY_EXCHANGES 12
-#define GATEWAY_DEVICES   12
+#define GATEWAY_DEVICES   14
 
 struct gateway {
 	struct daemon daemon;

@@ -32,6 +32,9 @@ void oracle_begin(void)
 
 unsigned oracle_client_add(const struct client *client)
 {
+	for (unsigned i = 0; i < client_count; i++)
+		if (!memcmp(clients[i].sender_key, client->sender_key, sizeof(client->sender_key)))
+			return i;
 	must(client_count < ORACLE_CLIENTS, "too many keys");
 	clients[client_count] = *client;
 	return client_count++;
@@ -40,6 +43,21 @@ unsigned oracle_client_add(const struct client *client)
 const struct client *oracle_client(unsigned client)
 {
 	return &clients[client];
+}
+
+const struct client *oracle_client_with(unsigned device, const uint8_t *sender_key)
+{
+	for (unsigned i = 0; i < client_count; i++)
+		if (clients[i].device == device &&
+			!memcmp(clients[i].sender_key, sender_key, sizeof(clients[i].sender_key)))
+			return &clients[i];
+	return NULL;
+}
+
+void oracle_forgets(unsigned device)
+{
+	for (uint32_t i = 0; i < ask_count; i++)
+		asks[i].is_gone |= asks[i].device == device;
 }
 
 struct ask *oracle_ask_add(uint32_t *number)
@@ -142,25 +160,25 @@ const uint8_t *inner_payload(const struct client_opened *opened, size_t *len)
 
 // --- rules ------------------------------------------------------------------------------------
 
-static void check_nonce(
-	const struct ask *ask, const struct client_opened *opened, const uint8_t hash[16])
+static void check_nonce(const struct ask *ask, unsigned client, const struct client_opened *opened,
+	const uint8_t hash[16])
 {
 	uint32_t at;
 
 	memcpy(&at, opened->nonce + CLIENT_NONCE - 4, 4);
-	at = (at ^ opened->nonce[3] << 8 ^ ask->client) * UINT32_C(0x9e3779b1) >> 8;
+	at = (at ^ opened->nonce[3] << 8 ^ client) * UINT32_C(0x9e3779b1) >> 8;
 	for (;; at++) {
 		struct sealed *s = &sealed[at % NONCES];
 
 		if (s->schedule != schedule) {
 			must(++sealed_count < NONCES / 2, "too many nonces");
 			s->schedule = schedule;
-			s->client = ask->client;
+			s->client = client;
 			memcpy(s->nonce, opened->nonce, CLIENT_NONCE);
 			memcpy(s->hash, hash, 16);
 			return;
 		}
-		if (s->client != ask->client || memcmp(s->nonce, opened->nonce, CLIENT_NONCE))
+		if (s->client != client || memcmp(s->nonce, opened->nonce, CLIENT_NONCE))
 			continue;
 		must(!memcmp(s->hash, hash, 16), "a nonce of %s has sealed two messages (%s %lu)",
 			device_name(ask->device), opened->has_piv ? "own" : "of request",
@@ -185,27 +203,49 @@ static void check_content(uint32_t number, struct ask *ask, const struct client_
 		must(ask->effects, "a success without effect");
 }
 
+// The keys of an answer: those of its request, or of ID2 if it is a response #1.
+static unsigned keys_of(const struct ask *ask, const uint8_t *r2)
+{
+	const struct client *client = &clients[ask->client];
+	struct client id2;
+
+	if (!r2)
+		return ask->client;
+	must(device_rederives(ask->device), "a response #1 to %s", device_name(ask->device));
+	client_extend(client, r2, client->context, client->context_len, &id2);
+	return oracle_client_add(&id2);
+}
+
 static void check_answer(uint32_t number, const struct coap_seen *seen)
 {
 	struct ask *ask = oracle_ask(number);
+	const uint8_t *r2 = client_r2(seen->oscore, seen->oscore_len);
 	struct client_opened opened;
 	uint8_t hash[16];
 	size_t len;
 
 	must(ask, "an answer to nothing: token %08x", number);
-	must(client_open(&clients[ask->client], ask->piv, seen->oscore, seen->oscore_len,
-		     seen->payload, seen->payload_len, &opened),
+	unsigned client = keys_of(ask, r2);
+
+	must(client_open(&clients[client], ask->piv, seen->oscore, seen->oscore_len, seen->payload,
+		     seen->payload_len, &opened),
 		"an answer that is not bound to request %u of %s", number,
 		device_name(ask->device));
 	crypto_generichash(hash, sizeof(hash), seen->payload, seen->payload_len, NULL, 0);
-	check_nonce(ask, &opened, hash);
-	sim_trace("answer %d.%02d to %u of %s%s", opened.plain[0] >> 5, opened.plain[0] & 31,
-		number, device_name(ask->device), opened.has_piv ? ", own piv" : "");
-	if (opened.plain[0] == 0x81 && inner_option(&opened, 252, &len)) {
+	check_nonce(ask, client, &opened, hash);
+	sim_trace("%s %d.%02d to %u of %s%s", r2 ? "response #1" : "answer", opened.plain[0] >> 5,
+		opened.plain[0] & 31, number, device_name(ask->device),
+		opened.has_piv ? ", own piv" : "");
+	if (r2 || (opened.plain[0] == 0x81 && inner_option(&opened, 252, &len))) {
 		must(opened.has_piv, "a challenge under the request's nonce");
+		must(!r2 || (opened.plain[0] == 0x81 && opened.len == 1 && !opened.piv),
+			"a response #1 with more than it has");
 		ask->challenged = true;
 		return;
 	}
+	must(!ask->is_first, "request #1 %u of %s is served", number, device_name(ask->device));
+	must(!ask->is_gone, "request %u of %s, which was removed, is answered", number,
+		device_name(ask->device));
 	must(!ask->answered || !memcmp(ask->answer, hash, 16), "two answers to request %u of %s",
 		number, device_name(ask->device));
 	must(device_has_own_piv(ask->device) == opened.has_piv, "own Partial IV");
@@ -222,7 +262,7 @@ void oracle_leaves(const struct net_message *message)
 	if (!seen.code)
 		return;
 	if (!seen.oscore) {
-		must(seen.code >> 5 == 4, "an unprotected answer");
+		must(seen.code >> 5 == 4 || seen.code == 0xa3, "an unprotected answer");
 		return;
 	}
 	must(seen.token_len == ORACLE_TOKEN, "a token of nobody");
@@ -237,6 +277,7 @@ void oracle_effect(uint32_t number, bool is_post, const char *name)
 	must((ask->kind == ASK_POST) == is_post && ask->kind <= ASK_GET, "another method");
 	must(!strcmp(name, device_name(ask->device)), "request %u is of %s, not of %s", number,
 		device_name(ask->device), name);
+	must(!ask->is_first, "request #1 %u of %s has an effect", number, name);
 	ask->effects++;
 	sim_trace("effect %u of request %u of %s", ask->effects, number, name);
 	must(ask->effects <= 1 + ask->excused, "request %u of %s has %u effects", number, name,

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define ORACLE_ASKS    1024 // requests of a schedule
-#define ORACLE_CLIENTS 64   // keys that there were in it
+#define ORACLE_CLIENTS 512  // keys that there were in it
 #define ORACLE_TOKEN   4
 
 enum ask_kind { ASK_POST, ASK_GET, ASK_ECHO, ASK_DISCARD, ASK_KINDS };
@@ -25,7 +25,9 @@ struct ask {
 	uint64_t piv;
 	enum ask_kind kind;
 	bool confirmable;
-	bool challenged; // got a challenge
+	bool is_first;   // a request #1 of appendix B.2: never served
+	bool is_gone;    // its device was removed, and nothing of it is left
+	bool challenged; // got a challenge, or a response #1
 	bool answered;   // anything else
 	bool succeeded;
 	unsigned effects;   // times that a server did what it asks for
@@ -35,8 +37,12 @@ struct ask {
 };
 
 void oracle_begin(void);
-// Keys: their number from now on.
+// Keys: their number from now on, which they may have already.
 unsigned oracle_client_add(const struct client *client);
+// The one of a device with this sender key of a client; NULL: it was given none of that kind.
+const struct client *oracle_client_with(unsigned device, const uint8_t *sender_key);
+// What a device asked up to now is not answered any more.
+void oracle_forgets(unsigned device);
 const struct client *oracle_client(unsigned client);
 // A new request, whose number is *number; NULL: there were too many.
 struct ask *oracle_ask_add(uint32_t *number);

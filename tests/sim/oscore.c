@@ -21,7 +21,9 @@ static void hmac(
 
 static uint8_t *put_bytes(uint8_t *to, const uint8_t *bytes, size_t len)
 {
-	*to++ = 0x40 | len;
+	*to++ = len < 24 ? 0x40 | len : 0x58;
+	if (len >= 24)
+		*to++ = len;
 	memcpy(to, bytes, len);
 	return to + len;
 }
@@ -29,7 +31,7 @@ static uint8_t *put_bytes(uint8_t *to, const uint8_t *bytes, size_t len)
 static void derive(const struct client *client, const uint8_t prk[32], const uint8_t *id,
 	size_t id_len, const char *what, uint8_t *out, size_t len)
 {
-	uint8_t info[64] = {0x85}, block[32];
+	uint8_t info[64 + CLIENT_ID2] = {0x85}, block[32];
 	uint8_t *to = put_bytes(info + 1, id, id_len);
 
 	if (client->has_context)
@@ -43,6 +45,19 @@ static void derive(const struct client *client, const uint8_t prk[32], const uin
 	*to++ = 1; // of HKDF: the first block
 	hmac(block, prk, 32, info, to - info);
 	memcpy(out, block, len);
+}
+
+void client_extend(const struct client *client, const uint8_t r2[CLIENT_R2], const uint8_t *context,
+	size_t len, struct client *extended)
+{
+	if (CLIENT_R2 + len > CLIENT_ID2)
+		abort();
+	*extended = *client;
+	extended->has_context = true;
+	extended->context_len = CLIENT_R2 + len;
+	memcpy(extended->context, r2, CLIENT_R2);
+	memcpy(extended->context + CLIENT_R2, context, len);
+	client_derive(extended);
 }
 
 void client_derive(struct client *client)
@@ -134,7 +149,7 @@ static bool ccm(bool seal, const struct ccm *with, const uint8_t *in, size_t len
 
 // --- messages ---------------------------------------------------------------------------------
 
-size_t client_seal(const struct client *client, uint64_t piv, bool says_context,
+size_t client_seal(const struct client *client, uint64_t piv, enum client_says says,
 	const uint8_t *plain, size_t len, uint8_t *option, size_t *option_len, uint8_t *payload)
 {
 	uint8_t nonce[CLIENT_NONCE];
@@ -142,12 +157,16 @@ size_t client_seal(const struct client *client, uint64_t piv, bool says_context,
 	uint8_t *to = option + 1;
 	size_t piv_len = piv_put(to, piv);
 
-	says_context &= client->has_context;
-	option[0] = piv_len | 0x08 | (says_context ? 0x10 : 0);
+	if (!client->has_context)
+		says = CLIENT_SAYS_NOTHING;
+	option[0] = piv_len | 0x08 | (says ? 0x10 : 0);
 	to += piv_len;
-	if (says_context) {
-		*to++ = client->context_len;
-		to = mempcpy(to, client->context, client->context_len);
+	if (says) {
+		uint8_t *size = to++;
+
+		to = says == CLIENT_SAYS_BYTES ? put_bytes(to, client->context, client->context_len)
+					       : mempcpy(to, client->context, client->context_len);
+		*size = to - size - 1;
 	}
 	to = mempcpy(to, client->kid, client->kid_len);
 	*option_len = to - option;
@@ -158,24 +177,62 @@ size_t client_seal(const struct client *client, uint64_t piv, bool says_context,
 	return len + CLIENT_TAG;
 }
 
+// What an option of an answer says. false: none that a gateway sends.
+struct option {
+	size_t piv_len, context_len, kid_len;
+	const uint8_t *piv, *context, *kid; // context: NULL: none
+};
+
+static bool option_read(struct option *said, const uint8_t *option, size_t len)
+{
+	const uint8_t *end = option + len;
+
+	*said = (struct option){0};
+	if (!len)
+		return true;
+	said->piv_len = option[0] & 7;
+	said->piv = option + 1;
+	if (said->piv_len > 5 || option[0] & 0xe0 || len < 1 + said->piv_len)
+		return false;
+	said->kid = said->piv + said->piv_len;
+	if (option[0] & 0x10) {
+		if (said->kid == end || said->kid + 1 + said->kid[0] > end)
+			return false;
+		said->context_len = said->kid[0];
+		said->context = said->kid + 1;
+		said->kid = said->context + said->context_len;
+	}
+	said->kid_len = end - said->kid;
+	return option[0] & 8 || !said->kid_len;
+}
+
+const uint8_t *client_r2(const uint8_t *option, size_t option_len)
+{
+	struct option said;
+
+	if (!option_read(&said, option, option_len) || !said.context ||
+		said.context_len != 1 + CLIENT_R2 || said.context[0] != (0x40 | CLIENT_R2))
+		return NULL;
+	return said.context + 1;
+}
+
 bool client_open(const struct client *client, uint64_t request_piv, const uint8_t *option,
 	size_t option_len, const uint8_t *payload, size_t len, struct client_opened *opened)
 {
-	uint8_t flags = option_len ? option[0] : 0;
 	struct ccm with = {.key = client->recipient_key, .nonce = opened->nonce};
-	size_t piv_len = flags & 7;
+	struct option said;
 
-	opened->has_piv = piv_len != 0;
-	opened->piv = 0;
-	if (piv_len > 5 || flags & 0xf0 || option_len < (option_len ? 1 : 0) + piv_len ||
-		len <= CLIENT_TAG || len > CLIENT_ROOM + CLIENT_TAG)
+	if (!option_read(&said, option, option_len) || len <= CLIENT_TAG ||
+		len > CLIENT_ROOM + CLIENT_TAG)
 		return false;
-	for (size_t i = 0; i < piv_len; i++)
-		opened->piv = opened->piv << 8 | option[1 + i];
-	if (piv_len) {
+	opened->has_piv = said.piv_len != 0;
+	opened->piv = 0;
+	for (size_t i = 0; i < said.piv_len; i++)
+		opened->piv = opened->piv << 8 | said.piv[i];
+	if (opened->has_piv) {
 		// Its kid is that of the gateway: there are clients which take it from there.
-		if (!(flags & 8) || option_len - 1 - piv_len != client->gateway_len ||
-			memcmp(option + 1 + piv_len, client->gateway, client->gateway_len))
+		if (said.kid_len != client->gateway_len ||
+			memcmp(said.kid, client->gateway, client->gateway_len))
 			return false;
 		nonce_make(
 			client, client->gateway, client->gateway_len, opened->piv, opened->nonce);

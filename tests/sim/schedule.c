@@ -12,6 +12,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/stranger.h"
 #include "tests/sim/threads.h"
 
 #include <rte_common.h>
@@ -181,6 +182,8 @@ static void stranger_event(void)
 {
 	if (sim_once_in(8))
 		stranger_sends_junk();
+	else if (sim_once_in(40))
+		stranger_floods();
 	else
 		for (unsigned n = 1 + sim_rnd(3); n; n--)
 			stranger_replays();

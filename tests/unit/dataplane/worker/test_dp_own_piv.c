@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Own Partial IVs and message ids: none comes twice.
 
+#include "tests/unit/dataplane/worker/bed_inside.h"
 #include "tests/unit/dataplane/worker/one_device.h"
 
 #include <criterion/criterion.h>
@@ -77,12 +78,19 @@ Test(dp_own_piv, none_is_accepted_beside_those_that_take_the_last_ones)
 	exchange(COAP_CON, 3, 3, COAP_GET, "echo", NULL);
 	expect_answer(COAP_CONTENT);
 	ctx->own_counter = DP_COUNTER_MAX;
-	bed_seal_path(&device, &first, COAP_CON, 4, 4, COAP_GET, "tv1", NULL);
+	bed_seal_path(&device, &first, COAP_NON, 4, 4, COAP_GET, "tv1", NULL);
 	bed_send_request(&bed, &first);
 	bed_turn(&bed);
+	(void)bed_events_take(&bed, 0, DP_EVENT_RUN_BASE_WANTED);
+	bed_later(&bed, 1000);
 	exchange(COAP_CON, 5, 5, COAP_GET, "echo", NULL);
 	expect_silence();
 	cr_expect_eq(bed_count(&bed, DP_STAT_drop_own_piv_spent), 2);
+	// It may wait long for that answer: a higher base is asked for now, once a second.
+	cr_expect_eq(bed_events_take(&bed, 0, DP_EVENT_RUN_BASE_WANTED), 1);
+	exchange(COAP_CON, 6, 6, COAP_GET, "echo", NULL);
+	expect_silence();
+	cr_expect_eq(bed_events_take(&bed, 0, DP_EVENT_RUN_BASE_WANTED), 0);
 	cr_assert(bed_upstream_take(&bed, &handle));
 	bed_upstream_answer(&bed, handle, (const uint8_t[]){COAP_CONTENT}, 1);
 	bed_turn(&bed);

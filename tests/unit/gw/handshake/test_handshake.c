@@ -401,6 +401,18 @@ Test(handshake, an_unknown_window_is_answered_with_step_2)
 	handshake_born_free(b);
 }
 
+// The device has got other keys since the worker verified its request.
+Test(handshake, an_unknown_window_of_keys_before_gets_silence)
+{
+	device.params.has_id_context = true;
+	device.params.id_context_len = 1;
+	device.fingerprint++;
+	peer_request(&peer, &one, COAP_CON, 1, 300, device.params.id_context, 1);
+	give(&one, DP_SLOW_WINDOW);
+	cr_expect_eq(stat(HANDSHAKE_STAT_b2_late), 1);
+	cr_expect_not(answered());
+}
+
 Test(handshake, an_id_context_that_is_too_long_gets_no_step_2)
 {
 	device.params.has_id_context = true;

@@ -453,6 +453,7 @@ Test(store_rederive, secrets_are_found_by_device_id_and_opened)
 	cr_assert(vault_open(vault, (const uint8_t *)"\x01", 1, &found));
 	cr_expect_eq(found.id, id);
 	cr_expect_eq(found.rederived, 0);
+	cr_expect_eq(found.fingerprint, device.fingerprint);
 	cr_expect_eq(found.params.secret_len, spec.params.secret_len);
 	cr_expect_arr_eq(found.params.secret, spec.params.secret, spec.params.secret_len);
 	cr_expect_arr_eq(found.params.salt, spec.params.salt, spec.params.salt_len);
@@ -464,6 +465,8 @@ Test(store_rederive, secrets_are_found_by_device_id_and_opened)
 	cr_assert_eq(vault_put(vault, &run.device), 0);
 	cr_assert(vault_open(vault, (const uint8_t *)"\x01", 1, &found));
 	cr_expect_eq(found.rederived, 1);
+	cr_expect_eq(found.fingerprint, run.device.fingerprint);
+	cr_expect_neq(found.fingerprint, device.fingerprint);
 	cr_expect_eq(found.params.id_context_len, 24);
 	cr_expect_eq(vault_count(vault), 1);
 	// Under another id it is bound to, it does not open.
