@@ -48,6 +48,9 @@ ROWS = [{"name": f"d{i}", "device_id": f"0{i}", "gateway_id": "aa", "id_context"
          "algorithm": algorithm, "master_secret": f"{i + 1:032x}", "master_salt": ""}
         for i, (algorithm, context) in enumerate((name, context) for name in check.ALGORITHMS
                                                  for context in ("", "c0ffee"))][:10]
+B2 = len(ROWS)
+ROWS.append({"name": "b2", "device_id": "b2", "gateway_id": "aa", "id_context": "", "rederive": "b2",
+             "algorithm": "AES-CCM-16-64-128", "master_secret": "b2" * 16, "master_salt": ""})
 
 
 class Wire:
@@ -80,26 +83,34 @@ class Wire:
     def ends(self):
         return (GATEWAY6, DEVICE6) if self.ipv6 else (GATEWAY, DEVICE)
 
-    def request(self, i, piv, text=b"x", port=HERE, token=None):
-        context, (gateway, device) = self.context[i], self.ends()
+    def request(self, i, piv, text=b"x", port=HERE, token=None, context=None, said=None):
+        gateway, device = self.ends()
+        context = context or self.context[i]
+        path = b"\xb1t" + b"".join(bytes([len(part)]) + part for part in (
+            context.name.encode(), b"%d" % piv if said is None else b"b2"))
         sealed = context.from_device.encrypt(context.nonce(context.device_id, piv),
-                                             b"\x02\xff" + text, context.aad(piv))
+                                             b"\x02" + path + b"\xff" + text, context.aad(piv))
+        said = context.id_context if said is None else said
         value = check.piv_bytes(piv)
-        flags = len(value) | 8 | (0x10 if context.id_context else 0)
+        flags = len(value) | 8 | (0x10 if said else 0)
         value = bytes([flags]) + value
-        if context.id_context:
-            value += bytes([len(context.id_context)]) + context.id_context
+        if said:
+            value += bytes([len(said)]) + said
         self.datagram(device, port, gateway, check.COAP_PORT, self.message(
             0x44, 2, token or self.token(i, piv), value + context.device_id, sealed))
 
-    def answer(self, i, piv, plain=b"\x44", own=None, nonce=None, aad=None, port=HERE, token=None):
-        context, (gateway, device) = self.context[i], self.ends()
+    def answer(self, i, piv, plain=b"\x44", own=None, nonce=None, aad=None, port=HERE, token=None,
+               context=None, r2=None):
+        gateway, device = self.ends()
+        context = context or self.context[i]
         if nonce is None:
             nonce = (context.nonce(context.device_id, piv) if own is None
                      else context.nonce(context.gateway_id, own))
         sealed = context.from_gateway.encrypt(
             nonce, plain, context.aad(piv) if aad is None else aad)
         value = b"" if own is None else bytes([len(check.piv_bytes(own))]) + check.piv_bytes(own)
+        if r2:
+            value = bytes([value[0] | 0x18]) + value[1:] + bytes([len(r2)]) + r2 + context.gateway_id
         self.datagram(gateway, check.COAP_PORT, device, port, self.message(
             0x64, 0x44, token or self.token(i, piv), value, sealed))
 
@@ -140,9 +151,29 @@ class Wire:
         return found
 
 
+# Appendix B.2 of the last device.
+R1, R2, R3 = bytes(range(8)), bytes(range(16, 32)), bytes(range(32, 40))
+
+
+def derived(wire, id_context):
+    return check.Context(wire.context[B2].row, id_context)
+
+
+def run_of_b2(wire, token=b"\x10\0\0\0", r1=R1, r2=R2, r3=R3):
+    """What device and gateway say, and a request in the context that they have then."""
+    first, reply, second = (derived(wire, ident) for ident in (r1, r2 + r1, r2 + r3))
+    wire.request(B2, 0, context=first, said=check.cbor(r1), token=token)
+    wire.answer(B2, 0, b"\x81", own=0, context=reply, token=token, r2=check.cbor(r2))
+    wire.request(B2, 0, context=second, said=check.cbor(r2 + r3), token=token[:3] + b"\1")
+    wire.answer(B2, 0, context=second, token=token[:3] + b"\1")
+    wire.request(B2, 1, context=second, said=b"", token=token[:3] + b"\2")
+    wire.answer(B2, 1, context=second, token=token[:3] + b"\2")
+
+
 def good(wire):
     """What may be: answers, a copy of one, a crash with challenges, a copy of a request."""
     wire.mark("added " + " ".join(row["name"] for row in ROWS))
+    run_of_b2(wire)
     for i in range(len(ROWS)):
         for piv in (0, 1, 255, 256, 65536):
             wire.exchange(i, piv)
@@ -155,6 +186,7 @@ def good(wire):
         wire.request(i, 65537)
         wire.answer(i, 65537, CHALLENGED, own=1 << check.RUN_SHIFT | 1)
         wire.exchange(i, 65538)
+    run_of_b2(wire, b"\x11\0\0\0", R3, R1 + R3, R1)
 
 
 def two_answers(wire):
@@ -230,6 +262,26 @@ def not_reserved(wire):
     wire.mark("reserved d0=2 d1=1")
 
 
+def r2_again(wire):
+    # The same R2 for another message.
+    context = derived(wire, R2 + R1)
+    wire.answer(B2, 0, b"\x81\xffother", own=0, context=context, token=b"\x10\0\0\0", r2=check.cbor(R2))
+
+
+def request_1_served(wire):
+    wire.answer(B2, 0, b"\x44", context=derived(wire, R1), token=b"\x10\0\0\0")
+    wire.answer(B2, 0, b"\x44\xffother", context=derived(wire, R1), own=9, token=b"\x10\0\0\0")
+
+
+def request_2_twice(wire):
+    wire.answer(B2, 0, b"\x44\xffother", context=derived(wire, R2 + R3), own=1 << check.RUN_SHIFT | 9,
+                token=b"\x10\0\0\1")
+
+
+def derived_nonce_again(wire):
+    wire.answer(B2, 1, b"\x44\xffother", context=derived(wire, R2 + R3), token=b"\x10\0\0\2")
+
+
 def strange_mark(wire):
     wire.mark("clesn")
 
@@ -251,6 +303,10 @@ PLANTED = [  # what, how, what the checker must say, and nothing else
     ("an error without protection", plain, {"plain"}),
     ("a packet that was cut", cut, {"parse"}),
     ("a run that is not on the disk", not_reserved, {"reserved"}),
+    ("an R2 that seals a second message", r2_again, {"nonce"}),
+    ("a request #2 that is served twice", request_2_twice, {"twice"}),
+    ("a request #1 that is served twice", request_1_served, {"twice"}),
+    ("two ciphertexts under one nonce of a derived context", derived_nonce_again, {"nonce", "twice"}),
     ("a mark that is wrong", strange_mark, {"marks"}),
 ]
 
