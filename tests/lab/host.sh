@@ -18,6 +18,8 @@ prelude=
 command -v qemu-system-x86_64 cpio >/dev/null || die "QEMU or cpio is missing: scripts/install lab"
 mkdir -p "$share" "$vm"
 chmod 700 "$lab"
+exec 7>"$lab/lock"
+flock -n 7 || die "another one uses $lab"
 
 guest_off() {
 	[ -n "$qemu" ] || return

@@ -120,20 +120,26 @@ coap() { ip netns exec "$1" postern-coap "$2" "coap://$3" -c $D/d.json -q -t 60 
 
 # load NAMESPACE FLEET REQUESTS [OPTION...]: says how many were lost.
 load() {
-	ip netns exec "$1" postern-load -k $D/"$2".csv -q -w 8 --requests "$3" "${@:4}" coap://192.0.2.1/echo
+	ip netns exec "$1" postern-load -k $D/"$2".csv -q -w 8 --timeout 60 --requests "$3" "${@:4}" coap://192.0.2.1/echo
 }
 
-# loading NAMESPACE FLEET SECONDS RATE [OPTION...]: in the background; loaded waits for its end and prints
-# what became of it.
+# loading NAMESPACE FLEET RATE [OPTION...]: in the background, until loaded.
 loading() {
-	rm -f $D/load.out
-	setsid ip netns exec "$1" postern-load -k $D/"$2".csv -q --json -t "$3" -r "$4" "${@:5}" \
-		coap://192.0.2.1/echo >$D/load.part 2>&1 </dev/null &&
-		mv $D/load.part $D/load.out || mv $D/load.part $D/load.out &
+	rm -f $D/load.*
+	setsid bash -c 'echo $$ >"$1/load.pid"; exec ip netns exec "$2" postern-load -k "$1/$3.csv" -q --json -t 1000 --timeout 60 -r "${@:4}" \
+		coap://192.0.2.1/echo' - $D "$@" >$D/load.out 2>&1 </dev/null &
+	until_true $P test -s $D/load.pid
+	sleep 2
 }
 
+# loaded: a while longer, for what comes after; then it ends. Prints what became of the requests.
 loaded() {
-	until_true $P test -e $D/load.out
+	local pid
+
+	sleep 5
+	pid=$(cat $D/load.pid)
+	kill -INT "$pid"
+	until_true $P test ! -e /proc/"$pid"
 	jq -r '"\(.sent) sent, \(.answered) answered, \(.lost) lost, \(.challenges) challenges, \(.failed) failed"' $D/load.out ||
 		cat $D/load.out
 }
@@ -200,8 +206,8 @@ stuck() {
 	said "$2 is stuck: it has work" 20 || return
 	named=$((SECONDS - begin))
 	said 'Watchdog timeout' $P || return
+	exec 8>&- # who holds main's thread would have to bury it, too
 	until_true $P active_but_not "$pid" || return
-	exec 8>&-
 	echo "named after $named s, served after $((SECONDS - begin)) s"
 	[ $named -le 12 ]
 }
