@@ -23,6 +23,7 @@ struct dp_loop_port {
 	const struct dp_shared_pool *pool; // of the worker
 	struct rte_ring *requests;         // worker -> loop; full: the worker answers 5.03
 	struct rte_ring *responses; // loop -> worker; holds the whole pool, so it cannot fill
+	struct rte_ring *changes;   // loop -> worker: slots, see change.h; NULL: nobody observes
 };
 
 // All of a loop's ports; immutable once workers run.

@@ -40,6 +40,7 @@ struct dp_route {
 	const char *formats_say; // the diagnostic of 4.15
 	uint64_t cache_id; // its answers to GET and FETCH are stored under this number; 0: not
 	bool cache_shared; // one answer is every device's; else each has its own
+	bool observe;      // devices may observe it: it has a cache_id, too
 	uint8_t home;      // which loop has all its requests, and 1; 0: that of the device
 };
 
@@ -56,6 +57,11 @@ struct dp_policy {
 	uint16_t max_message;  // bytes of CoAP to such a device; 0: DP_MESSAGE_DEFAULT
 	uint32_t rate_cost; // of a request of a device, in time of a bucket (bucket.h); 0: no limit
 	uint32_t rate_fill; // of that bucket: with so many costs, that many requests come at once
+	// Of observers (RFC 7641):
+	uint8_t observe_per_device; // registrations of a device
+	uint8_t observe_confirm;    // each notification of so many is confirmable
+	uint8_t observe_burst;      // notifications that a worker makes in a turn
+	uint32_t observe_max_age_s; // what is said where the backend says nothing
 	// What devices may use, by dp_context.permit: the paths and methods of routes. Each is NULL
 	// where nothing may be used.
 	const struct dp_route_index *const *permit;

@@ -40,6 +40,8 @@ struct dp_representation {
 	uint64_t version;     // rises where code, format or payload are others than before; never 0
 	uint64_t stored_ms;   // CLOCK_MONOTONIC
 	uint64_t fresh_ms;    // the same: until when it may be an answer; 0: only validated
+	uint64_t observe_ms;  // the same for notifications; UINT64_MAX: until it is replaced
+	uint32_t refresh_ms;  // least time between two notifications of it
 	uint32_t epoch;       // of its path, when it was asked for
 	uint32_t epoch_index; // where that is counted
 	uint32_t payload_len; // bytes

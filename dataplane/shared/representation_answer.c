@@ -4,15 +4,16 @@
 
 #include "dataplane/coap/block.h"
 
-// The most that stands in front of a block: code, ETag, Content-Format, Max-Age, Block2, Size2,
-// payload marker.
-#define BLOCK_HEAD (1 + 9 + 3 + 6 + 5 + 6 + 1)
+// The most that stands in front of a block: code, ETag, Observe, Content-Format, Max-Age, Block2,
+// Size2, payload marker.
+#define BLOCK_HEAD (1 + 9 + 1 + 3 + 6 + 5 + 6 + 1)
 
 // What a request says of the form of the answer.
 struct wanted {
 	bool has_etag; // that of the representation
 	bool has_block2;
 	struct coap_block block2;
+	bool observe; // it is a notification
 };
 
 static void wanted_read(
@@ -37,6 +38,7 @@ static void wanted_read(
 struct part {
 	uint8_t code;
 	bool etag, format;
+	bool observe;
 	bool block; // with Block2 and Size2
 	struct coap_block block2;
 	const uint8_t *payload;
@@ -52,6 +54,8 @@ static uint16_t part_write(const struct dp_representation *rep, const struct par
 	coap_write_code(&w, p->code);
 	if (p->etag && rep->etag_len)
 		coap_write_option(&w, COAP_OPT_ETAG, rep->etag, rep->etag_len);
+	if (p->observe)
+		coap_write_option(&w, COAP_OPT_OBSERVE, NULL, 0);
 	if (p->format && rep->content_format != DP_REP_NO_FORMAT)
 		coap_write_option_uint(&w, COAP_OPT_CONTENT_FORMAT, rep->content_format);
 	if (age != DP_REP_MAX_AGE_DEFAULT)
@@ -125,6 +129,7 @@ static uint16_t block_write(const struct dp_representation *rep, const struct wa
 		.code = rep->code,
 		.etag = true,
 		.format = true,
+		.observe = w->observe,
 		.block = true,
 		.payload = dp_rep_payload(rep) + at,
 		.payload_len =
@@ -137,6 +142,30 @@ static uint16_t block_write(const struct dp_representation *rep, const struct wa
 		.more = at + p.payload_len < rep->payload_len,
 	};
 	return part_write(rep, &p, age, room->plaintext, out);
+}
+
+// The whole representation, if it is wanted so and fits, else a block of it.
+static uint16_t content_write(const struct dp_representation *rep, const struct wanted *w,
+	uint32_t age, const struct dp_rep_room *room, uint8_t *out)
+{
+	if (rep->payload_len <= room->payload && !(w->has_block2 && w->block2.num) &&
+		!(w->has_block2 && rep->payload_len > coap_block_size(w->block2.szx))) {
+		const struct part whole = {
+			.code = rep->code,
+			.etag = !(rep->flags & DP_REP_ETAG_OF_BLOCKS),
+			.format = true,
+			.observe = w->observe,
+			.block = w->has_block2,
+			.block2 = {.szx = w->block2.szx},
+			.payload = dp_rep_payload(rep),
+			.payload_len = rep->payload_len,
+		};
+		uint16_t len = part_write(rep, &whole, age, room->plaintext, out);
+
+		if (len)
+			return len;
+	}
+	return block_write(rep, w, age, room, out);
 }
 
 uint16_t dp_rep_answer_write(const struct dp_representation *rep, const struct coap_body *request,
@@ -153,21 +182,17 @@ uint16_t dp_rep_answer_write(const struct dp_representation *rep, const struct c
 
 		return part_write(rep, &valid, age, room->plaintext, out);
 	}
-	if (rep->payload_len <= room->payload && !(w.has_block2 && w.block2.num) &&
-		!(w.has_block2 && rep->payload_len > coap_block_size(w.block2.szx))) {
-		const struct part whole = {
-			.code = rep->code,
-			.etag = !(rep->flags & DP_REP_ETAG_OF_BLOCKS),
-			.format = true,
-			.block = w.has_block2,
-			.block2 = {.szx = w.block2.szx},
-			.payload = dp_rep_payload(rep),
-			.payload_len = rep->payload_len,
-		};
-		uint16_t len = part_write(rep, &whole, age, room->plaintext, out);
+	return content_write(rep, &w, age, room, out);
+}
 
-		if (len)
-			return len;
-	}
-	return block_write(rep, &w, age, room, out);
+uint16_t dp_rep_notification_write(const struct dp_representation *rep, uint8_t szx,
+	uint32_t max_age_s, const struct dp_rep_room *room, uint8_t *out)
+{
+	const struct wanted w = {
+		.has_block2 = szx < COAP_SZX_RESERVED,
+		.block2.szx = szx,
+		.observe = true,
+	};
+
+	return content_write(rep, &w, max_age_s, room, out);
 }

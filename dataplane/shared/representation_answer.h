@@ -79,4 +79,12 @@ static inline void dp_rep_whole_write(
 	memcpy(out, dp_rep_payload(rep), rep->payload_len);
 }
 
+// The least that struct dp_rep_room may say of a plaintext.
+#define DP_REP_ROOM_LEAST 64
+
+// The same for a notification (RFC 7641 section 4.2): with an empty Observe and this Max-Age, in
+// blocks of up to szx, 7 if the device did not say; of one larger than the room, the first block.
+uint16_t dp_rep_notification_write(const struct dp_representation *rep, uint8_t szx,
+	uint32_t max_age, const struct dp_rep_room *room, uint8_t *out);
+
 #endif

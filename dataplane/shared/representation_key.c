@@ -2,6 +2,8 @@
 
 #include "dataplane/shared/representation_key.h"
 
+#include "dataplane/shared/policy.h"
+
 // In the place of the number of an option. No option has it: it is reserved (RFC 7252
 // section 12.2).
 #define PAYLOAD_NUMBER UINT16_MAX
@@ -97,4 +99,28 @@ uint64_t dp_rep_path_hash(const struct keyed_hash *hash, const struct coap_body 
 			sum = keyed_hash_words(
 				hash, sum, dp_rep_hash(hash, option.value, option.len));
 	return sum;
+}
+
+uint8_t dp_rep_key_path(const uint8_t *key, uint16_t len, struct dp_path *path, uint64_t *cache_id)
+{
+	uint64_t word;
+
+	memcpy(cache_id, key, sizeof(*cache_id));
+	memcpy(&word, key + 16, sizeof(word));
+	uint8_t code = word >> 8;
+
+	path->count = 0;
+	for (uint16_t at = 24; at < len;) {
+		memcpy(&word, key + at, sizeof(word));
+		const struct coap_option option = {
+			.number = word >> 16,
+			.len = word & UINT16_MAX,
+			.value = key + at + 8,
+		};
+
+		if (option.number == COAP_OPT_URI_PATH && !dp_path_add(path, &option))
+			return 0;
+		at += 8 + (option.len + 7) / 8 * 8;
+	}
+	return code;
 }

@@ -14,6 +14,8 @@
 
 #define DP_REP_KEY_MAX 1024 // bytes; a request with more is answered without the cache
 
+struct dp_path;
+
 // Who asks where.
 struct dp_rep_asker {
 	uint64_t route;   // dp_route.cache_id
@@ -50,5 +52,9 @@ uint64_t dp_rep_path_hash(const struct keyed_hash *hash, const struct coap_body 
 
 // The hash of bytes of any length.
 uint64_t dp_rep_hash(const struct keyed_hash *hash, const uint8_t *bytes, size_t len);
+
+// What a key is of: the segments of the path, which point into it, and dp_route.cache_id. Returns
+// the code; 0 if it has more segments.
+uint8_t dp_rep_key_path(const uint8_t *key, uint16_t len, struct dp_path *path, uint64_t *cache_id);
 
 #endif

@@ -31,6 +31,7 @@ struct dp_conf {
 	uint32_t exchanges;       // a worker
 	uint32_t representations; // slots of a loop's table of these; 0: there is none
 	size_t answers_bytes;     // answer index of a worker
+	uint32_t observations;    // of a worker, for observers of these; 0: nobody observes
 	unsigned port_count;      // that will be added
 	unsigned mbufs;           // tests: of a worker's pool; 0: as many as it can need
 	unsigned queue_mbufs;     // that these hold at most, in one queue pair of each (port.h)

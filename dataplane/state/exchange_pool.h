@@ -37,6 +37,8 @@ struct dp_exchange {
 	struct osc_opened opened; // of the request, if it was opened here
 	uint8_t no_response;      // value of the No-Response option (RFC 7967)
 	uint8_t state;            // enum dp_exchange_state; by dp_exchange_to()
+	bool observe;             // the request is to register an observer
+	bool observed;            // it did: the answer is a notification
 	bool away;                // another worker received the request
 	// Only where dp_exchange_is_acked():
 	uint8_t copies;    // of the request that got the empty ACK again

@@ -102,9 +102,14 @@ uint16_t dp_mid_non(struct dp_mids *mids, const struct dp_flow *flow)
 	return id_at(mids, place, mids->non[place]++);
 }
 
-unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid)
+unsigned dp_mid_worker_any(const struct dp_mids *mids, uint16_t mid)
 {
 	unsigned worker = (mid & ~MID_CONFIRMABLE) >> mids->shift;
 
-	return mid & MID_CONFIRMABLE && worker < mids->workers ? worker : DP_MID_WORKER_NONE;
+	return worker < mids->workers ? worker : DP_MID_WORKER_NONE;
+}
+
+unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid)
+{
+	return mid & MID_CONFIRMABLE ? dp_mid_worker_any(mids, mid) : DP_MID_WORKER_NONE;
 }

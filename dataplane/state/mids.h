@@ -46,5 +46,7 @@ bool dp_mid_take(struct dp_mids *mids, const struct dp_flow *flow, uint64_t now_
 uint16_t dp_mid_non(struct dp_mids *mids, const struct dp_flow *flow);
 // Which worker makes such ids of confirmable messages, DP_MID_WORKER_NONE if none does.
 unsigned dp_mid_worker(const struct dp_mids *mids, uint16_t mid);
+// The same of messages of both kinds: a RST may be for either.
+unsigned dp_mid_worker_any(const struct dp_mids *mids, uint16_t mid);
 
 #endif

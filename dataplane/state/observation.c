@@ -256,6 +256,17 @@ void dp_observation_remove(struct dp_observations *all, uint32_t index)
 	count_set(all, all->count - 1);
 }
 
+uint32_t dp_observation_sweep(const struct dp_observations *all, uint32_t *cursor)
+{
+	uint32_t index = *cursor;
+
+	*cursor = index < all->used ? index + 1 : NONE;
+	if (index > all->used)
+		return NONE;
+	// A generation is odd.
+	return all->at[index].generation ? index : NONE;
+}
+
 // By message id.
 
 static uint32_t *mid_chain(

@@ -39,7 +39,8 @@ struct dp_observation {
 	uint64_t on_timer : 1; // due is set
 	uint64_t confirm : 1;  // the next notification is confirmable, whatever its number is
 	uint64_t fetch : 1;    // registered by FETCH
-	uint64_t spare : 2;
+	uint64_t acked : 1; // the last one was, and there is nothing to be sent but what is newer
+	uint64_t spare : 1;
 	uint8_t kid[OSC_KID_LEN_MAX];
 	uint8_t since_con; // notifications since the last confirmable one
 	uint32_t context;
@@ -132,5 +133,9 @@ uint32_t dp_observation_expire(struct dp_observations *all, uint64_t now_ms, uns
 void dp_observation_walk(struct dp_observations *all, uint32_t slot);
 // The next of the walk, or DP_OBSERVATION_NONE behind the last.
 uint32_t dp_observation_walk_next(struct dp_observations *all);
+
+// The observation at *cursor, or DP_OBSERVATION_NONE if there is none at that place. Moves the
+// cursor, which begins at 1, to the next place; DP_OBSERVATION_NONE behind the last.
+uint32_t dp_observation_sweep(const struct dp_observations *all, uint32_t *cursor);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "dataplane/worker/event.h"
 #include "dataplane/worker/move.h"
+#include "dataplane/worker/observers.h"
 
 static void away_end(struct dp_worker *w, const struct dp_exchange *x)
 {
@@ -80,6 +81,7 @@ void dp_exchange_abandon(struct dp_worker *w, uint32_t index, enum dp_exchange_s
 
 void dp_context_drain_begin(struct dp_worker *w, uint32_t context)
 {
+	dp_observers_end(w, context, w->contexts->context[context].generation);
 	// Behind all that was accepted, for main reads what is in flight behind it.
 	__atomic_store_n(
 		&w->contexts->context[context].state, DP_CONTEXT_DRAINING, __ATOMIC_RELEASE);
@@ -91,6 +93,7 @@ void dp_context_abandon(struct dp_worker *w, uint32_t context)
 	const struct dp_context *ctx = &w->contexts->context[context];
 	uint32_t index;
 
+	dp_observers_end(w, context, ctx->generation);
 	while ((index = ctx->in_flight) != DP_INDEX_NONE) {
 		if (dp_exchange_is_delivering(w->exchanges->worker_half[index].state)) {
 			// No upstream loop holds it.

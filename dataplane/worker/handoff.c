@@ -324,7 +324,10 @@ enum dp_stat dp_handoff_ack(
 	struct handed_ack ack = {.mid = mid, .type = type};
 	struct dp_lane *lane = w->to[owner];
 
-	if (!dp_unacked_possible(w->peer[owner]->unacked, flow, mid))
+	const struct dp_observations *observations = w->peer[owner]->observations;
+
+	if (!dp_unacked_possible(w->peer[owner]->unacked, flow, mid) &&
+		(!observations || !dp_observation_possible(observations, flow, mid)))
 		return DP_STAT_drop_coap_ack;
 	memcpy(ack.endpoint, flow, DP_ENDPOINT_LEN);
 	if (!dp_lane_within_share(w, lane->acks, 0, &lane->acks_shares,

@@ -93,6 +93,14 @@ static struct request_verdict check_block(
 	return go_on;
 }
 
+// RFC 7641 section 2: 0, which is sent without a byte or with one, registers, 1 takes back.
+static uint8_t observe_of(const uint8_t *value, unsigned len)
+{
+	if (len > 1 || (len && *value > 1))
+		return DP_OBSERVE_NONE;
+	return len && *value ? DP_OBSERVE_CANCEL : DP_OBSERVE_REGISTER;
+}
+
 static struct request_verdict check_option(const struct coap_option *option, bool again,
 	uint8_t type, struct dp_inner *inner, struct uri_path *uri)
 {
@@ -118,6 +126,9 @@ static struct request_verdict check_option(const struct coap_option *option, boo
 		return unrecognised(option, type);
 	case COAP_OPT_ECHO:
 		inner->options.has_echo = true;
+		break;
+	case COAP_OPT_OBSERVE:
+		inner->options.observe = observe_of(option->value, option->len);
 		break;
 	case COAP_OPT_NO_RESPONSE:
 		inner->options.no_response = option->len ? option->value[0] : 0;
@@ -269,6 +280,8 @@ bool dp_inner_read_usual(struct dp_inner *inner, const struct dp_inner_rules *ru
 					inner->options.content_format << 8 | at[i];
 		} else if (!is_passed_on(number, value_len, !delta)) {
 			return false;
+		} else if (number == COAP_OPT_OBSERVE) {
+			inner->options.observe = observe_of(at, value_len);
 		}
 		at += value_len;
 	}

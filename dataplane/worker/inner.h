@@ -11,6 +11,12 @@
 
 #define DP_INNER_OPTIONS_MAX 64 // paths and queries have an option for each segment
 
+enum dp_observe_option {
+	DP_OBSERVE_NONE, // also what RFC 7641 gives no meaning
+	DP_OBSERVE_REGISTER,
+	DP_OBSERVE_CANCEL,
+};
+
 // What the worker itself must know of the options.
 struct request_options {
 	uint8_t no_response;
@@ -19,6 +25,7 @@ struct request_options {
 	bool more_blocks; // of the request
 	bool has_echo;
 	bool later_block; // of the answer
+	uint8_t observe;  // enum dp_observe_option
 	uint8_t szx;      // of the blocks that it asks for; DP_SZX_NONE: does not say
 	uint32_t content_format;
 };

@@ -2,8 +2,10 @@
 
 #include "dataplane/worker/make.h"
 
+#include "base/clock.h"
 #include "dataplane/port/mbuf_pool.h"
 #include "dataplane/shared/memory.h"
+#include "dataplane/shared/representation.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/lanes.h"
@@ -55,8 +57,20 @@ size_t dp_worker_eal_bytes(const struct dp_conf *conf, bool huge_pages)
 	return dp_mbuf_pool_eal_bytes(&pool, huge_pages) + sizeof(struct dp_worker);
 }
 
-// Makes the rings to and from every loop, which can hold all exchanges each.
-static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
+// false: no memory.
+static bool observations_create(struct dp_worker *w, const struct dp_conf *conf)
+{
+	if (!w->reps || !conf->observations)
+		return true;
+	w->observations = dp_observations_create(
+		conf->observations, w->reps->loops * w->reps->table[0].slots, clock_ms());
+	return w->observations;
+}
+
+// Makes the rings to and from every loop, which can hold all exchanges each, and room for observers
+// of what the loops publish; and the lanes of the slow path.
+static bool loops_attach(
+	struct dp_worker *w, const struct dp_conf *conf, const struct dp_tables *tables)
 {
 	bool made = true;
 
@@ -69,9 +83,13 @@ static bool loops_attach(struct dp_worker *w, const struct dp_tables *tables)
 		port->requests = ring_create(sizeof(dp_handle), count);
 		port->responses = ring_create(sizeof(dp_handle), count);
 		made &= port->requests && port->responses;
+		if (conf->observations && tables->reps) {
+			port->changes = ring_create(sizeof(uint32_t), tables->reps->table[i].slots);
+			made &= port->changes != NULL;
+		}
 		w->loop[w->loop_count++] = (struct dp_worker_loop){.port = port, .bell = &up->bell};
 	}
-	return made;
+	return made && !dp_slow_attach(w, conf, tables) && observations_create(w, conf);
 }
 
 static void spare_create(struct dp_worker *w, const struct dp_conf *conf)
@@ -126,7 +144,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 	w->answers = dp_answer_index_create(conf->answers_bytes);
 	w->mids = dp_mids_create(id, conf->worker_count, w->ack_timeout_ms);
 	w->route_stats = dp_map(DP_ROUTE_SLOTS * sizeof(struct dp_route_stats), DP_MAP_LAZY);
-	bool loops = w->exchanges && loops_attach(w, tables) && !dp_slow_attach(w, conf, tables);
+	bool loops = w->exchanges && loops_attach(w, conf, tables);
 
 	w->events = ring_create(sizeof(struct dp_event), EVENT_SLOTS);
 	w->commands = ring_create(sizeof(struct dp_command), COMMAND_SLOTS);
@@ -164,12 +182,14 @@ void dp_worker_free(struct dp_worker *w)
 	dp_ring_free(w->commands, sizeof(struct dp_command));
 	dp_ring_free(w->events, sizeof(struct dp_event));
 	for (unsigned i = 0; i < w->loop_count; i++) {
+		dp_ring_free(w->loop[i].port->changes, sizeof(uint32_t));
 		dp_ring_free(w->loop[i].port->responses, sizeof(dp_handle));
 		dp_ring_free(w->loop[i].port->requests, sizeof(dp_handle));
 	}
 	dp_unmap(w->route_stats, DP_ROUTE_SLOTS * sizeof(struct dp_route_stats));
 	dp_mids_free(w->mids);
 	dp_answer_index_free(w->answers);
+	dp_observations_free(w->observations);
 	dp_unacked_free(w->unacked);
 	dp_in_flight_free(w->in_flight);
 	dp_exchange_pool_free(w->exchanges);

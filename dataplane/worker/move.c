@@ -3,6 +3,7 @@
 #include "dataplane/worker/move.h"
 
 #include "dataplane/worker/event.h"
+#include "dataplane/worker/observers.h"
 
 #include <assert.h>
 
@@ -16,9 +17,13 @@ static bool may_ask(struct dp_worker *w, const struct dp_side *side)
 	return !side->moved_s || w->now_ms / 1000 > side->moved_s + (uint64_t)AGAIN_S;
 }
 
-static bool under_way(const struct dp_context *ctx, const struct dp_side *side)
+// What would not move with the context: its requests and answers under way, and its observers.
+static bool under_way(const struct dp_worker *w, uint32_t index, const struct dp_side *side)
 {
-	return ctx->in_flight != DP_INDEX_NONE || side->unacked_count;
+	const struct dp_context *ctx = &w->contexts->context[index];
+
+	return ctx->in_flight != DP_INDEX_NONE || side->unacked_count ||
+		dp_observers_has(w, index, ctx->generation);
 }
 
 // Asks main, if it may be and what is under way allows it.
@@ -26,7 +31,7 @@ static bool ask(struct dp_worker *w, uint32_t index, const struct dp_context *ct
 {
 	const struct dp_side *side = dp_side(w, index);
 
-	if (under_way(ctx, side) || !may_ask(w, side))
+	if (under_way(w, index, side) || !may_ask(w, side))
 		return false;
 	w->moves_ms = w->now_ms;
 	return dp_event_send(w, DP_EVENT_MOVE_WANTED, index, ctx->generation, side->away_from);
@@ -70,7 +75,7 @@ void dp_move(struct dp_worker *w, uint32_t index, unsigned to)
 
 	// Between two turns no answer waits to be sealed.
 	assert(ctx->owner == w->id && !w->batch.n);
-	if (to >= w->worker_count || to == w->id || under_way(ctx, side) || w->limits_lost)
+	if (to >= w->worker_count || to == w->id || under_way(w, index, side) || w->limits_lost)
 		return;
 	side->away_count = 0;
 	side->previous = w->id;

@@ -20,9 +20,12 @@ static void receive_ack(
 		dp_drop(w, vec, slot, DP_STAT_drop_coap_format);
 		return;
 	}
-	unsigned owner =
-		msg->code == COAP_EMPTY ? dp_mid_worker(w->mids, msg->mid) : DP_MID_WORKER_NONE;
+	unsigned owner = DP_MID_WORKER_NONE;
 
+	if (msg->code == COAP_EMPTY)
+		owner = msg->type == COAP_RST && w->observations
+			? dp_mid_worker_any(w->mids, msg->mid)
+			: dp_mid_worker(w->mids, msg->mid);
 	if (owner == DP_MID_WORKER_NONE) {
 		dp_drop(w, vec, slot, DP_STAT_drop_coap_ack);
 		return;

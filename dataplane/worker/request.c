@@ -13,6 +13,7 @@
 #include "dataplane/worker/fresh.h"
 #include "dataplane/worker/in_place.h"
 #include "dataplane/worker/inner.h"
+#include "dataplane/worker/observe.h"
 #include "dataplane/worker/refused.h"
 #include "dataplane/worker/room.h"
 #include "dataplane/worker/send.h"
@@ -192,6 +193,13 @@ static uint32_t echo_age(const struct dp_worker *w, const struct pkt_vec *vec, u
 	return age_ms == DP_ECHO_NONE ? 0 : (uint32_t)(age_ms / 1000 + 1);
 }
 
+// Whether Observe has a meaning here: not with a later block of the answer (RFC 7959 section 2.6).
+static bool asks_to_observe(const struct dp_inner *inner, const struct dp_route *route)
+{
+	return inner->options.observe && route->observe && !inner->options.later_block &&
+		(inner->code == COAP_GET || inner->code == COAP_FETCH);
+}
+
 // Copies a request into both halves of its exchange.
 static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	const struct dp_inner *inner, uint32_t index)
@@ -219,6 +227,9 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	x->tag_len = aead_algs[ctx->alg].tag_len;
 	bytes_copy(x->tag, pkt_tag(vec, slot, x->tag_len), x->tag_len);
 	x->no_response = inner->options.no_response;
+	x->observe = unlikely(inner->options.observe == DP_OBSERVE_REGISTER) &&
+		asks_to_observe(inner, &w->policy->routes[route]);
+	x->observed = false;
 	if (likely(w->fast_paths && vec->op_of[slot] != DP_OP_NONE))
 		osc_opened_keep(&x->opened, &vec->op[vec->op_of[slot]]);
 	else
@@ -439,7 +450,12 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	if (unlikely(route->fresh_ms) && !is_fresh(w, vec, slot, inner, route))
 		return answer_stale(w, vec, slot, &inner->options);
 	if (unlikely(route->cache_id)) {
-		uint8_t code = dp_cached(w, vec, slot, inner, route);
+		uint8_t code = unlikely(asks_to_observe(inner, route))
+			? dp_observe(w, vec, slot, inner, route)
+			: 0;
+
+		if (!code)
+			code = dp_cached(w, vec, slot, inner, route);
 
 		if (code)
 			return code;

@@ -6,6 +6,7 @@
 #include "dataplane/worker/challenge.h"
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/fresh.h"
+#include "dataplane/worker/observe.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/trace.h"
@@ -64,6 +65,8 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 		if (unlikely(dp_fresh_asked(answer->plaintext, answer->plaintext_len))) {
 			dp_challenge_write(w, answer, DP_ECHO_FRESH);
 			dp_count(w, DP_STAT_fresh_challenges);
+		} else if (unlikely(x->observe)) {
+			dp_observe_returned(w, index, answer);
 		}
 	}
 	dp_stage_end(w, DP_STAGE_upstream, start, n);

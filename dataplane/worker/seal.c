@@ -13,6 +13,8 @@
 
 #include <sodium.h>
 
+#define OUTER_OBSERVE_MASK 0xffffff // RFC 7641 section 2: 3 bytes
+
 // Whether a device needs an answer to go on with a body (RFC 7967 section 2.1: block-wise
 // transfer).
 static bool is_of_blocks(uint8_t code)
@@ -33,6 +35,8 @@ static enum coap_type message_id(
 	struct dp_worker *w, const struct pkt_answer *answer, uint16_t *mid)
 {
 	*mid = answer->mid;
+	if (unlikely(answer->notification))
+		return answer->type;
 	if (unlikely(answer->separate && answer->exchange != DP_INDEX_NONE)) {
 		*mid = w->exchanges->worker_half[answer->exchange].own_mid;
 		return COAP_CON; // RFC 7252 section 5.2.2
@@ -74,8 +78,13 @@ static size_t encode_head(
 	if (value_len < 0)
 		return 0;
 	coap_writer_init(&writer, coap, room);
-	// The outer code is the same for all answers (RFC 8613 section 4.2).
-	coap_write_header(&writer, type, COAP_CHANGED, mid, answer->token, answer->token_len);
+	// The outer code is the same for all answers (RFC 8613 section 4.2), but for notifications:
+	// proxies on the way know these by it, and by a number that rises (section 4.1.3.5).
+	coap_write_header(&writer, type, answer->observe ? COAP_CONTENT : COAP_CHANGED, mid,
+		answer->token, answer->token_len);
+	if (answer->observe)
+		coap_write_option_uint(
+			&writer, COAP_OPT_OBSERVE, answer->own_piv & OUTER_OBSERVE_MASK);
 	coap_write_option(&writer, COAP_OPT_OSCORE, value, value_len);
 	size_t len = coap_writer_len(&writer);
 
@@ -275,7 +284,7 @@ static bool prepare(struct dp_worker *w, unsigned i)
 		dp_separate_later(w, answer);
 		return false;
 	}
-	if (!answer->has_own_piv && ctx->flags & DP_CONTEXT_OWN_PIV) {
+	if (!answer->has_own_piv && (ctx->flags & DP_CONTEXT_OWN_PIV || answer->observe)) {
 		enum dp_stat why_not;
 
 		if (!dp_own_piv(w, answer->context, ctx, &answer->own_piv, &why_not)) {
@@ -338,7 +347,8 @@ static void finish(struct dp_worker *w, unsigned i)
 	if (unlikely(!m))
 		return;
 	dp_send_mbuf(w, m, answer->flow, coap_len);
-	dp_count(w, DP_STAT_answers);
+	w->batch.answer[i].sent = true;
+	dp_count(w, unlikely(answer->notification) ? DP_STAT_notifications : DP_STAT_answers);
 }
 
 static enum aead_alg alg_of(const struct dp_worker *w, unsigned i)

@@ -4,6 +4,7 @@
 
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/exchanges.h"
+#include "dataplane/worker/observers.h"
 #include "dataplane/worker/send.h"
 
 #define MAX_RETRANSMIT 4 // RFC 7252 section 4.8
@@ -170,6 +171,7 @@ static void seal_again(struct dp_worker *w, uint32_t index)
 	answer->exchange = index;
 	answer->plaintext = dp_shared_response(shared);
 	answer->plaintext_len = shared->response.len;
+	answer->observe = exchange_at(w, index)->observed;
 }
 
 void dp_separate_again(struct dp_worker *w, uint32_t index)
@@ -177,6 +179,7 @@ void dp_separate_again(struct dp_worker *w, uint32_t index)
 	const struct dp_exchange *x = exchange_at(w, index);
 
 	if (x->tries > MAX_RETRANSMIT) {
+		dp_observer_rejected(w, index);
 		dp_exchange_give_up(w, index);
 		return;
 	}
@@ -198,7 +201,9 @@ enum dp_stat dp_separate_acked(
 	uint32_t index = dp_unacked_find(w->unacked, flow, mid);
 
 	if (index == DP_INDEX_NONE)
-		return DP_STAT_drop_coap_ack;
+		return dp_observer_heard(w, flow, type, mid);
+	if (type == COAP_RST)
+		dp_observer_rejected(w, index);
 	dp_exchange_end(w, index);
 	return type == COAP_ACK ? DP_STAT_rx_acks : DP_STAT_rx_rsts;
 }

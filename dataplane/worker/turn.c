@@ -9,6 +9,7 @@
 #include "dataplane/worker/kernel.h"
 #include "dataplane/worker/lanes.h"
 #include "dataplane/worker/look.h"
+#include "dataplane/worker/notify.h"
 #include "dataplane/worker/refused.h"
 #include "dataplane/worker/returned.h"
 #include "dataplane/worker/seal.h"
@@ -199,6 +200,7 @@ unsigned dp_worker_turn(struct dp_worker *w)
 		work += receive_port(w, &w->port[i]);
 	work += dp_deadlines(w);
 	dp_answers_flush(w);
+	work += dp_notify_turn(w);
 	aead_engine_wipe(w->engine);
 	dp_exchanges_watch(w);
 	enum dp_rung rung = dp_overload_turn(&w->overload, w->full_burst, w->now_ms);

@@ -24,6 +24,7 @@
 #include "dataplane/state/exchange_pool.h"
 #include "dataplane/state/in_flight.h"
 #include "dataplane/state/mids.h"
+#include "dataplane/state/observation.h"
 #include "dataplane/state/overload.h"
 #include "dataplane/state/unacked.h"
 #include "dataplane/state/wheel.h"
@@ -122,7 +123,10 @@ struct pkt_answer {
 	bool whole : 1;    // never shortened: an Echo challenge
 	// The request and the configuration decide plaintext and nonce: a digest is recorded
 	bool deterministic : 1;
-	bool stored : 1;   // the plaintext is in dp_worker.stored, and wiped at the end
+	bool stored : 1;       // the plaintext is in dp_worker.stored, and wiped at the end
+	bool notification : 1; // type and mid are those that it is sent with
+	bool observe : 1;      // an own Partial IV, and Observe outside, too
+	bool sent : 1;         // it was sealed and given to the port
 	bool separate : 1; // the request got an empty ACK: CON if there is an exchange, else NON
 };
 
@@ -213,6 +217,7 @@ struct dp_worker {
 	struct dp_context_table *contexts;
 	struct dp_reps *reps; // NULL: nothing is stored
 	uint8_t *stored; // [DP_ANSWERS_BATCH] plaintexts that are made of it, spare_stride each
+	struct dp_observations *observations; // of these; NULL: nobody observes
 	struct dp_exchange_pool *exchanges;
 	unsigned in_flight_most;        // of these, for any one context with a limit
 	struct dp_in_flight *in_flight; // of these
@@ -281,6 +286,12 @@ struct dp_worker {
 		struct dp_leaving_packet of[DP_BURST];
 	} leaving;
 	struct answer_batch batch;
+	struct {
+		bool walking;    // over the observers of a slot, see dp_observation_walk()
+		uint16_t policy; // number of the policy that the sweep is for
+		uint32_t sweep;  // cursor of dp_observation_sweep()
+		unsigned loop;   // whose changes come next
+	} observing;
 	struct dp_worker_slow *slow; // main makes it at the start; NULL: there is none
 
 	uint32_t stop;    // main: 1; the worker then: DP_WORKER_OVER; atomic

@@ -147,6 +147,7 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 		.max_devices = devices,
 		.exchanges = exchanges,
 		.representations = BED_REPRESENTATIONS,
+		.observations = BED_OBSERVATIONS,
 		.answers_bytes = answers_bytes,
 		.port_count = 1,
 		.queue_mbufs = BED_QUEUE_MBUFS,
@@ -488,10 +489,9 @@ bool bed_receive(struct bed *bed, struct bed_answer *answer)
 	memcpy(device.mac, frame, 6);
 	memcpy(device.kernel_mac, frame, 6);
 	memcpy(&device.coap_port, frame + 14 + 20 + 2, 2);
-	enum dp_frame_verdict verdict = dp_frame_classify(m, &device, &info, &drop);
-
-	must(verdict == DP_FRAME_COAP); // an answer is a sound packet
-	m->port = bed->flow.port_id;    // nobody sets it in a buffer that is sent
+	// An answer is a sound packet.
+	must(dp_frame_classify(m, &device, &info, &drop) == DP_FRAME_COAP);
+	m->port = bed->flow.port_id; // nobody sets it in a buffer that is sent
 	dp_frame_flow(m, &info, &answer->flow);
 	answer->mbuf = m;
 	answer->len = info.coap_len;

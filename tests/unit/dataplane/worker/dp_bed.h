@@ -17,6 +17,7 @@
 #define BED_DEVICES         64
 #define BED_ANSWERS_BYTES   (64 * 1024)
 #define BED_REPRESENTATIONS 64
+#define BED_OBSERVATIONS    200
 #define BED_RING            512            // slots of a queue of the port
 #define BED_QUEUE_MBUFS     (2 * BED_RING) // for dp_conf
 // Of the slow path.
@@ -69,6 +70,8 @@ struct bed_answer {
 	bool protected;
 	bool has_piv;
 	uint64_t piv;
+	bool has_observe; // outside
+	uint32_t observe;
 	struct dp_flow flow;         // of the frame, as the gateway would say
 	const struct rte_mbuf *mbuf; // which it was; free by now
 	uint8_t coap[BED_MESSAGE_MAX];

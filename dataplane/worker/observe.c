@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/worker/observe.h"
+
+#include "dataplane/coap/block.h"
+#include "dataplane/state/notify.h"
+#include "dataplane/worker/access.h"
+#include "dataplane/worker/answer.h"
+#include "dataplane/worker/observers.h"
+#include "dataplane/worker/own_piv.h"
+#include "dataplane/worker/room.h"
+
+#define OUTER_OBSERVE 4 // bytes of the option outside
+
+// A request that registers.
+struct registration {
+	struct dp_observer who;
+	const struct coap_body *body;
+	const struct dp_route *route;
+	uint8_t code;
+	uint64_t piv;
+	const uint8_t *kid;
+	uint8_t kid_len;
+};
+
+uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representation *rep)
+{
+	if (rep->observe_ms == UINT64_MAX)
+		return w->policy->observe_max_age_s;
+	if (!dp_rep_is_current(w->reps, rep) || rep->observe_ms <= w->now_ms)
+		return 0;
+	uint64_t left = (rep->observe_ms - w->now_ms) / 1000;
+
+	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
+struct dp_rep_room dp_observe_room(
+	struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint32_t context)
+{
+	const struct dp_context *ctx = &w->contexts->context[context];
+	uint16_t room = dp_response_max(w, flow->port_id, flow->family, token_len, ctx);
+
+	room = RTE_MIN((size_t)room, w->spare_stride);
+	return (struct dp_rep_room){
+		.plaintext = room > OUTER_OBSERVE ? room - OUTER_OBSERVE : 0,
+		.payload = dp_payload_max(dp_max_message(w, ctx)),
+	};
+}
+
+// The representation that a registration is for, and its slot; NULL: there is none that can be
+// observed now.
+static const struct dp_representation *find(
+	const struct dp_worker *w, const struct registration *r, uint32_t *slot)
+{
+	const struct dp_rep_table *table = &w->reps->table[r->route->home - 1];
+	const struct dp_rep_asker asker = {
+		.route = r->route->cache_id,
+		.code = r->code,
+		.shared = r->route->cache_shared,
+		.context = r->who.context,
+		.generation = r->who.generation,
+	};
+	struct dp_rep_key key;
+	uint32_t at;
+
+	if (!dp_rep_key_make(&key, &w->reps->keys, &asker, r->body))
+		return NULL;
+	const struct dp_representation *rep = dp_rep_find(table, &key, &at);
+
+	if (!rep || COAP_CODE_CLASS(rep->code) != 2 || !dp_observe_age(w, rep))
+		return NULL;
+	*slot = (r->route->home - 1u) * table->slots + at;
+	return rep;
+}
+
+static uint8_t szx_of(const struct coap_body *body)
+{
+	struct coap_option option;
+	struct coap_block block;
+
+	return coap_option_find(body, COAP_OPT_BLOCK2, &option) && coap_block_read(&block, &option)
+		? block.szx
+		: DP_OBSERVATION_NO_SZX;
+}
+
+// Renews the observation of this observer, or makes one. DP_OBSERVATION_NONE: none stands.
+static uint32_t observation_of(struct dp_worker *w, const struct registration *r, uint32_t slot,
+	const struct dp_representation *rep)
+{
+	uint32_t index = dp_observation_find(w->observations, &r->who);
+
+	if (index != DP_OBSERVATION_NONE &&
+		dp_observation_at(w->observations, index)->slot == slot) {
+		// RFC 7641 section 4.1: it takes the place of the one before. What was sent under
+		// that is not opened with the Partial IV of this one, so it is not waited for.
+		dp_observation_forget(w->observations, index);
+		return index;
+	}
+	if (index != DP_OBSERVATION_NONE)
+		dp_observer_remove(w, index);
+	if (!dp_rep_pin(dp_observed_table(w, slot), dp_observed_slot(w, slot), rep->hash))
+		return DP_OBSERVATION_NONE;
+	index = dp_observation_add(w->observations, &r->who, slot, w->policy->observe_per_device);
+	if (index == DP_OBSERVATION_NONE)
+		dp_rep_unpin(dp_observed_table(w, slot), dp_observed_slot(w, slot));
+	return index;
+}
+
+// Registers, and takes an own Partial IV for the answer. False: that is a plain one.
+static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot,
+	const struct dp_representation *rep, uint64_t *own_piv)
+{
+	struct dp_context *ctx = &w->contexts->context[r->who.context];
+	uint32_t index = observation_of(w, r, slot, rep);
+	enum dp_stat why_not;
+
+	if (index == DP_OBSERVATION_NONE) {
+		dp_count(w, DP_STAT_observe_refused);
+		return false;
+	}
+	if (!dp_own_piv(w, r->who.context, ctx, own_piv, &why_not)) {
+		dp_observer_remove(w, index);
+		dp_count(w, DP_STAT_observe_refused);
+		return false;
+	}
+	struct dp_observation *o = dp_observation_at(w->observations, index);
+	const struct dp_representation *now =
+		dp_rep_at(dp_observed_table(w, slot), dp_observed_slot(w, slot));
+	uint64_t due_ms = w->now_ms;
+
+	o->flow = *r->who.flow; // another router may have another MAC
+	o->piv = r->piv;
+	o->kid_len = r->kid_len;
+	memcpy(o->kid, r->kid, r->kid_len & OSC_KID_LEN_MAX);
+	o->version = rep->version;
+	o->format = rep->content_format;
+	o->szx = szx_of(r->body);
+	o->fetch = r->code == COAP_FETCH;
+	o->unacked = o->pending = o->acked = o->confirm = false;
+	o->tries = 0;
+	o->since_con = 0;
+	o->con_s = w->now_ms / 1000;
+	o->rate_at = dp_bucket_now(w->now_ms);
+	o->permit = dp_context_permit(ctx);
+	o->policy = w->policy->number;
+	// What was published before the slot was pinned was told to nobody.
+	if (now && now->version == rep->version)
+		due_ms += dp_notify_refresh_ms(
+			dp_observe_age(w, rep), rep->refresh_ms, dp_jitter(w, UINT32_MAX));
+	dp_observation_wake(w->observations, index, due_ms);
+	dp_count(w, DP_STAT_observe_registered);
+	return true;
+}
+
+// Ends a registration that the device takes back.
+static void cancel(struct dp_worker *w, const struct dp_observer *who)
+{
+	uint32_t index = dp_observation_find(w->observations, who);
+
+	if (index == DP_OBSERVATION_NONE)
+		return;
+	dp_observer_remove(w, index);
+	dp_count(w, DP_STAT_observe_cancelled);
+}
+
+uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner, const struct dp_route *route)
+{
+	struct dp_access_record record;
+	struct dp_flow flow;
+	uint64_t own_piv;
+	uint32_t at;
+
+	if (!w->observations || vec->again[slot] || vec->msg[slot].token_len > DP_OBSERVATION_TOKEN)
+		return 0;
+	pkt_flow(vec, slot, &flow);
+	const struct registration r = {
+		.who = {.context = vec->context[slot],
+			.generation = vec->generation[slot],
+			.flow = &flow,
+			.token = vec->msg[slot].token,
+			.token_len = vec->msg[slot].token_len},
+		.body = &inner->body,
+		.route = route,
+		.code = inner->code,
+		.piv = vec->option[slot].piv,
+		.kid = vec->option[slot].kid,
+		.kid_len = vec->option[slot].kid_len,
+	};
+
+	if (inner->options.observe == DP_OBSERVE_CANCEL) {
+		cancel(w, &r.who);
+		return 0;
+	}
+	const struct dp_representation *rep = find(w, &r, &at);
+	const struct dp_rep_room room = dp_observe_room(w, &flow, r.who.token_len, r.who.context);
+
+	// What is not fresh is asked for, and registered when that comes back.
+	if (!rep || room.plaintext < DP_REP_ROOM_LEAST ||
+		!dp_rep_is_fresh(w->reps, rep, w->now_ms) || !add(w, &r, at, rep, &own_piv))
+		return 0;
+	bool access = unlikely(w->access);
+
+	if (access)
+		dp_access_request(w, vec, slot, &record);
+	struct pkt_answer *answer = dp_answer_to_slot(w, vec, slot);
+	uint8_t *plaintext = w->stored + (answer - w->batch.answer) * w->spare_stride;
+
+	answer->no_response = inner->options.no_response;
+	answer->plaintext = plaintext;
+	answer->plaintext_len = dp_rep_notification_write(
+		rep, szx_of(&inner->body), dp_observe_age(w, rep), &room, plaintext);
+	answer->stored = true;
+	answer->has_own_piv = true;
+	answer->own_piv = own_piv;
+	answer->observe = true;
+	dp_count(w, DP_STAT_answers_cached);
+	dp_route_count(&w->route_stats[route->slot].cache_hits);
+	if (access)
+		dp_access_answer(w, &record, *plaintext, answer->plaintext_len);
+	return *plaintext;
+}
+
+void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answer *answer)
+{
+	const struct dp_exchange *x = dp_exchange_at(w->exchanges, exchange);
+	struct dp_shared *shared = dp_exchange_shared(w->exchanges, exchange);
+	const struct dp_request *request = &shared->request;
+	struct coap_body body;
+	uint64_t own_piv;
+	uint32_t slot;
+
+	// Of another configuration the route may be another one by now.
+	if (!w->observations || COAP_CODE_CLASS(*answer->plaintext) != 2 ||
+		request->snapshot != w->policy->number ||
+		request->token_len > DP_OBSERVATION_TOKEN ||
+		coap_body_parse_max(&body, dp_shared_body(shared), request->body_len,
+			DP_INNER_OPTIONS_MAX) != COAP_OK)
+		return;
+	const struct registration r = {
+		.who = {.context = x->context,
+			.generation = x->context_generation,
+			.flow = &x->flow,
+			.token = dp_shared_request_buf(shared),
+			.token_len = request->token_len},
+		.body = &body,
+		.route = &w->policy->routes[request->route],
+		.code = request->code,
+		.piv = x->piv,
+		.kid = x->kid,
+		.kid_len = x->kid_len,
+	};
+	struct dp_rep_room room = dp_observe_room(w, &x->flow, request->token_len, x->context);
+
+	// Its place is as large as the answer that was asked for.
+	room.plaintext = RTE_MIN(room.plaintext, shared->data_room);
+	const struct dp_representation *rep = find(w, &r, &slot);
+
+	if (!rep || room.plaintext < DP_REP_ROOM_LEAST || !add(w, &r, slot, rep, &own_piv))
+		return;
+	answer->plaintext_len = dp_rep_notification_write(
+		rep, szx_of(&body), dp_observe_age(w, rep), &room, dp_shared_response(shared));
+	answer->plaintext = dp_shared_response(shared);
+	// For the next try, should this one not be sealed.
+	dp_exchange_at(w->exchanges, exchange)->observed = true;
+	answer->has_own_piv = true;
+	answer->own_piv = own_piv;
+	answer->observe = true;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Registrations (RFC 7641 section 4.1): requests with Observe to routes that allow it. Every answer
+// to one has an own Partial IV (RFC 8613 section 4.1.3.5), the first too; where there is none to be
+// had, no room, or nothing that can be observed, the answer is a plain one.
+
+#ifndef POSTERN_DATAPLANE_WORKER_OBSERVE_H
+#define POSTERN_DATAPLANE_WORKER_OBSERVE_H
+
+#include "dataplane/shared/representation_answer.h"
+#include "dataplane/worker/inner.h"
+#include "dataplane/worker/worker.h"
+
+// What a notification of a representation may rely on, in whole seconds: its Max-Age. 0: nothing
+// now.
+uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representation *rep);
+// How many bytes of plaintext a notification may have.
+struct dp_rep_room dp_observe_room(
+	struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint32_t context);
+
+// Acts on the Observe option of a request to a route that allows it. Ends a registration that is
+// taken back; registers and answers with what is stored. Returns the code of the answer, 0 if the
+// request is to go on as one without Observe, or to be registered when its answer is there.
+uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner, const struct dp_route *route);
+// The answer to a registration came back from its loop: registers, and writes the first
+// notification into its place, if what the loop has published of it can be observed.
+void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answer *answer);
+
+#endif
