@@ -115,6 +115,7 @@ static void ask(struct load *load, struct run *run, uint64_t now_ms)
 		.params = &run->params,
 		.keys = &run->keys,
 		.engine = load->engine,
+		.send_id_context = true,
 		.kid_context = run->said,
 		.kid_context_len = (uint8_t)(osc_bstr_head(run->said, run->params.id_context_len) +
 			run->params.id_context_len),
