@@ -76,6 +76,16 @@ int ecc_pair_make(struct ecc_engine *engine, enum ecc_curve curve, struct ecc_pa
 	return err;
 }
 
+int ecc_pairs_make(
+	struct ecc_engine *engine, enum ecc_curve curve, struct ecc_pair *const *pairs, unsigned n)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++)
+		err = ecc_pair_make(engine, curve, pairs[i]);
+	return err;
+}
+
 int ecc_public_from_sign(
 	struct ecc_engine *engine, const uint8_t x[ECC_LEN], bool odd, struct ecc_public *public)
 {

@@ -45,6 +45,9 @@ void ecc_engine_free(struct ecc_engine *engine);
 // Makes a new random key pair.
 int ecc_pair_make(struct ecc_engine *engine, enum ecc_curve curve, struct ecc_pair *pair)
 	__attribute__((warn_unused_result));
+// The same for each of n pairs.
+int ecc_pairs_make(struct ecc_engine *engine, enum ecc_curve curve, struct ecc_pair *const *pairs,
+	unsigned n) __attribute__((warn_unused_result));
 // Makes the pair of a private key.
 int ecc_pair_from_secret(struct ecc_engine *engine, enum ecc_curve curve,
 	const uint8_t secret[ECC_LEN], struct ecc_pair *pair) __attribute__((warn_unused_result));
