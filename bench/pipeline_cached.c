@@ -35,8 +35,8 @@ static void publish(struct bed *bed)
 	rep->content_format = 60;
 	rep->etag_len = 4;
 	memset(rep->bytes + rep->key_len, 'x', PAYLOAD);
-	dp_rep_publish(
-		&reps->table[0], dp_rep_place(&reps->table[0], key.hash, key.bytes, key.len), rep);
+	dp_rep_publish(&reps->table[0],
+		dp_rep_place(&reps->table[0], key.hash, key.bytes, key.len, NULL, NULL), rep);
 }
 
 void cached_measure(bool json, unsigned rounds)

@@ -203,7 +203,8 @@ static bool may_have(const struct dp_rep_table *table, uint32_t slot, uint64_t h
 	return !dp_rep_pins(table, slot) || table->hash[slot] == hash;
 }
 
-uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *key, uint16_t len)
+uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *key, uint16_t len,
+	bool (*may)(void *arg, uint32_t slot), void *arg)
 {
 	uint32_t home = dp_rep_home(table, hash), empty = DP_INDEX_NONE, unused = DP_INDEX_NONE,
 		 any = DP_INDEX_NONE;
@@ -218,7 +219,7 @@ uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *
 		// One that observations keep for this key comes before all others.
 		if (!rep && (empty == DP_INDEX_NONE || dp_rep_pins(table, i)))
 			empty = i;
-		if (!rep)
+		if (!rep || (may && !may(arg, i)))
 			continue;
 		if (any == DP_INDEX_NONE || rep->stored_ms < dp_rep_at(table, any)->stored_ms)
 			any = i;

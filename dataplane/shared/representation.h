@@ -186,8 +186,10 @@ size_t dp_rep_bytes(const struct dp_representation *rep);
 size_t dp_rep_bytes_of(uint16_t key_len, uint32_t payload_len);
 
 // The slot for a key: that of the same key, or a free one, or else one whose object has to give
-// way, a used one last. DP_INDEX_NONE: all are observed.
-uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *key, uint16_t len);
+// way, a used one last, of those that `may` says may; NULL: any. The caller takes that out first
+// (dp_rep_evict()). DP_INDEX_NONE: there is none, or all are observed.
+uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *key, uint16_t len,
+	bool (*may)(void *arg, uint32_t slot), void *arg);
 // Puts an object into the slot that dp_rep_place() said, which has an object of the same key or
 // none. It is the table's from here on, and has a new version unless it says what that one said.
 void dp_rep_publish(struct dp_rep_table *table, uint32_t slot, struct dp_representation *rep);

@@ -5,6 +5,7 @@
 
 #include "base/fnv.h"
 #include "dataplane/coap/message.h"
+#include "gw/conf/cached.h"
 #include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
@@ -359,6 +360,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"headers", &route->headers},
 		{"status", &route->statuses},
 		{"batch", &route->batch.line},
+		{"cache", &route->cache.line},
 	};
 
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
@@ -514,6 +516,7 @@ int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 	if (upstreams_check(conf, mistakes))
 		return -ENOMEM;
 	routes_check(conf, mistakes);
+	conf_cached_check(conf, mistakes);
 	policies_check(conf);
 	devices_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {

@@ -222,6 +222,19 @@ struct conf_status {
 	unsigned line;
 };
 
+// Whose a stored answer is: any device's that may ask, or only that of the device that asked.
+enum conf_cache_scope { CONF_CACHE_NONE, CONF_CACHE_PRIVATE, CONF_CACHE_SHARED };
+
+// Answers to GET and FETCH of a route are stored as its backend allows.
+struct conf_cache {
+	enum conf_cache_scope scope; // CONF_CACHE_NONE: no cache in the file
+	uint32_t default_ms;         // freshness of answers that say nothing about it; 0: none
+	unsigned line;
+	// Made of these and of all that an answer follows from: the same in another configuration
+	// if that is.
+	uint64_t id;
+};
+
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
 	struct conf_pattern path;
@@ -250,6 +263,9 @@ struct conf_route {
 	struct conf_status *statuses;
 	size_t status_count;
 	struct conf_batch batch;
+	struct conf_cache cache;
+	uint8_t home;     // which loop has all its requests, and 1; 0: that of the device
+	bool invalidates; // what it changes may be stored by it or another route
 	// Made of what says which requests it takes and where they go: the same in another
 	// configuration if that is.
 	uint64_t id;
@@ -278,6 +294,12 @@ struct conf_bodies {
 	uint32_t per_device; // bodies at a time
 	uint32_t keep_ms;    // after all of it was sent
 	uint32_t idle_ms;    // after the last block
+};
+
+// What is stored for the routes with `cache`.
+struct conf_store_limits {
+	uint64_t memory; // bytes, of all loops
+	uint32_t entries;
 };
 
 enum conf_errors { CONF_ERRORS_SILENT, CONF_ERRORS_VERBOSE };
@@ -354,6 +376,7 @@ struct conf {
 	struct conf_policy *policies; // in the order of the file
 	size_t policy_count;
 	struct conf_bodies bodies;
+	struct conf_store_limits cache;
 	struct conf_devices devices;
 	struct conf_control control;
 	struct conf_metrics metrics;

@@ -353,6 +353,14 @@ static const struct conf_key bodies_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key cache_keys[] = {
+	{.name = "memory", .type = CONF_SIZE, FIELD(conf_store_limits, memory), .min = MB, .max = 64 * GB, .preset = "64MB",
+		.help = "Bytes of all stored answers; each of workers.loops has its part, and a device a tenth of that."},
+	{.name = "entries", .type = CONF_INT, FIELD(conf_store_limits, entries), .min = 1024, .max = 16777216, .preset = "65536",
+		.help = "Stored answers; each of workers.loops has its part, and a device a tenth of that."},
+	{.name = NULL},
+};
+
 static const struct conf_key port_item = {.type = CONF_GROUP, ITEM(conf_port), .keys = port_keys};
 static const struct conf_key upstream_item = {
 	.type = CONF_GROUP, ITEM(conf_upstream), .keys = upstream_keys};
@@ -396,6 +404,10 @@ static const struct conf_key file_keys[] = {
 		.name = "bodies", .type = CONF_GROUP, FIELD(conf, bodies), .keys = bodies_keys,
 		.effect = CONF_AT_START,
 		.help = "Bodies of requests and answers that take more than one block.",
+	}, {
+		.name = "cache", .type = CONF_GROUP, FIELD(conf, cache), .keys = cache_keys,
+		.effect = CONF_AT_START,
+		.help = "Answers that are stored for the routes with cache.",
 	}, {
 		.name = "devices", .type = CONF_GROUP, FIELD(conf, devices), .keys = devices_keys,
 		.line_offset = offsetof(struct conf_devices, line),

@@ -19,6 +19,8 @@ static const struct conf_word idempotencies[] = {
 	{"ignored", CONF_IDEMPOTENCY_IGNORED}, {"honoured", CONF_IDEMPOTENCY_HONOURED}, {NULL, 0}};
 static const struct conf_word translations[] = {
 	{"none", CONF_TRANSLATE_NONE}, {"cbor-json", CONF_TRANSLATE_CBOR_JSON}, {NULL, 0}};
+static const struct conf_word scopes[] = {
+	{"private", CONF_CACHE_PRIVATE}, {"shared", CONF_CACHE_SHARED}, {NULL, 0}};
 static const struct conf_word batch_formats[] = {{"cloudevents", CONF_BATCH_CLOUDEVENTS},
 	{"ndjson", CONF_BATCH_NDJSON}, {"cbor-seq", CONF_BATCH_CBOR_SEQ},
 	{"es-bulk", CONF_BATCH_ES_BULK}, {"influx", CONF_BATCH_INFLUX}, {NULL, 0}};
@@ -76,6 +78,19 @@ static const struct conf_key batch_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key cache_keys[] = {
+	{
+		.name = "scope", .type = CONF_ENUM, FIELD(conf_cache, scope), .words = scopes,
+		.required = true, .sample = "shared",
+		.help = "Whether one answer is for every device that may ask, and GET and FETCH say nothing of the device; it may stand in place of this map.",
+	}, {
+		.name = "default", .type = CONF_DURATION, FIELD(conf_cache, default_ms),
+		.min = 1, .max = HOUR, .sample = "5s",
+		.help = "How long a 200 is fresh that says nothing about it; by default it is not stored.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key method_item = {
 	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
 };
@@ -110,7 +125,7 @@ const struct conf_key conf_route_keys[] = {
 	}, {
 		.name = "methods", .type = CONF_SET, FIELD(conf_route, methods), .item = &method_item,
 		.min = 1, .max = CONF_METHOD_COUNT,
-		.sample = "[POST, PUT]",
+		.sample = "[GET, POST]",
 		.help = "Methods of the requests, by default all.",
 	}, {
 		.name = "content_formats", .type = CONF_LIST,
@@ -189,6 +204,10 @@ const struct conf_key conf_route_keys[] = {
 		.name = "batch", .type = CONF_GROUP, FIELD(conf_route, batch), .keys = batch_keys,
 		.line_offset = offsetof(struct conf_batch, line),
 		.help = "Many readings, one request: POST and PUT are collected and sent together.",
+	}, {
+		.name = "cache", .type = CONF_GROUP, FIELD(conf_route, cache), .keys = cache_keys,
+		.word = "scope", .line_offset = offsetof(struct conf_cache, line),
+		.help = "Answers to GET and FETCH are stored as the service allows, and served again, see docs/cache.md.",
 	},
 	{.name = NULL},
 };

@@ -5,6 +5,7 @@
 #include "gw/ctl/args.h"
 #include "gw/ctl/cbor_write.h"
 #include "gw/ctl/spec.h"
+#include "gw/ctl/verbs_cache.h"
 #include "gw/ctl/verbs_config.h"
 #include "gw/ctl/verbs_packets.h"
 
@@ -461,6 +462,9 @@ const struct ctl_verb ctl_verbs[] = {
 		"what differs between a file and the configuration in use"},
 	{"config show", CTL_ADMIN, false, ctl_on_config_show, "the configuration in use"},
 	{"log level", CTL_OPERATE, false, ctl_on_log_level, "the least level that is logged"},
+	{"cache show", CTL_VIEW, false, ctl_on_cache_show, "what is stored of answers"},
+	{"cache purge", CTL_OPERATE, false, ctl_on_cache_purge,
+		"serve nothing more that is stored"},
 	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,
 		"the last packets that were refused, and why"},
 	{"trace", CTL_OPERATE, false, ctl_on_trace, "what happens to packets, stage by stage"},

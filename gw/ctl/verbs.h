@@ -160,6 +160,11 @@ struct ctl_ops {
 	void (*config_show)(void *arg, struct ctl_request *req, bool effective);
 	// A reply with the level; word: the one that holds from now on, "": it stays
 	void (*log_level)(void *arg, struct ctl_request *req, const char *word);
+	// (last) ctl_request_reply() with what is stored, and what became of requests by that
+	void (*cache_show)(void *arg, struct ctl_request *req);
+	// ctl_request_end() when nothing that is stored of the path is served any more; path: as it
+	// stands in a URL, "" for all
+	void (*cache_purge)(void *arg, struct ctl_request *req, const char *path);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()

@@ -43,6 +43,41 @@ static const char *took_read(const struct up_route_stats *stats, struct counter 
 	return "answer";
 }
 
+// What is stored of a route, and what became of its requests by that. NULL: it never had a cache.
+static const char *cache_read(const struct daemon *daemon, unsigned slot, size_t row,
+	const struct up_route_stats *stats, struct counter *counter)
+{
+	static const struct {
+		const char *name, *help;
+		bool is_gauge;
+	} rows[COUNTERS_ROUTE_CACHE] = {
+		[UP_CACHE_STAT_hits] = {"cache_hits", "requests answered from what is stored"},
+		[UP_CACHE_STAT_misses] = {"cache_misses",
+			"requests for which nothing fresh was stored, and a server was asked"},
+		[UP_CACHE_STAT_collapsed] = {"cache_collapsed",
+			"requests that waited for an answer that another one had asked for"},
+		[UP_CACHE_STAT_validated] = {"cache_validated",
+			"times that a server said that what is stored is valid (304)"},
+		[UP_CACHE_STAT_stale] = {"cache_stale",
+			"times that what is stale was served since the servers failed"},
+		[UP_CACHE_STAT_evicted] = {"cache_evicted", "entries that gave way to others"},
+		[UP_CACHE_STAT_entries] = {"cache_entries", "answers that are stored now", true},
+		[UP_CACHE_STAT_bytes] = {"cache_bytes", "bytes of these", true},
+	};
+	uint64_t hits = workers_sum(daemon, slot, offsetof(struct dp_route_stats, cache_hits));
+	uint64_t some = hits;
+
+	for (unsigned i = 0; i < UP_CACHE_STATS; i++)
+		some |= stats->cache[i];
+	if (!some && daemon->loop[0])
+		return NULL;
+	counter->help = rows[row].help;
+	counter->is_gauge = rows[row].is_gauge;
+	counter->unit = row == UP_CACHE_STAT_bytes ? UNIT_BYTES : UNIT_COUNT;
+	counter->value = stats->cache[row] + (row == UP_CACHE_STAT_hits ? hits : 0);
+	return rows[row].name;
+}
+
 const char *counters_route_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	static const char *const answers[DP_ANSWER_CLASSES] = {
@@ -71,6 +106,9 @@ const char *counters_route_read(const struct counters *at, size_t row, struct co
 				offsetof(struct dp_route_stats, answers) + row * sizeof(uint64_t));
 		return answers[row];
 	}
+	row -= DP_ANSWER_CLASSES;
+	if (row < COUNTERS_ROUTE_CACHE)
+		return cache_read(daemon, slot, row, &stats, counter);
 	// Answers of builtins take no time to speak of.
 	if (!at->grouped || (daemon->loop[0] && !stats.us))
 		return NULL;

@@ -32,6 +32,8 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 		.max_devices = conf->devices.max,
 		.exchanges = conf->workers.exchanges,
 		.answers_bytes = conf->workers.answers,
+		// Half of them stay empty, so that few keys find no slot.
+		.representations = 2 * (conf->cache.entries / conf->workers.loops + 1),
 		.port_count = conf->port_count,
 		.queue_mbufs = ports_queue_mbufs(conf),
 		.has_nic = !ports_are_software(conf),

@@ -90,6 +90,9 @@ static int index_make(struct routes *routes, const struct conf *conf, struct rou
 			.slot = route_slots_get(slots, from->path.text),
 			.formats = from->formats,
 			.format_count = from->format_count,
+			.cache_id = from->cache.id,
+			.cache_shared = from->cache.scope == CONF_CACHE_SHARED,
+			.home = from->home,
 		};
 		if (from->format_count)
 			routes->route[i].formats_say = formats_say(from, routes->say[saying++]);

@@ -15,8 +15,9 @@ static void on_device_gone(void *arg, uint32_t context, uint32_t generation)
 {
 	struct daemon *daemon = arg;
 
-	up_loop_device_gone(daemon->loop[dp_loop_of(context, daemon->conf->workers.loops)], context,
-		generation);
+	// Any loop may be the home of what is stored for it.
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_device_gone(daemon->loop[i], context, generation);
 }
 
 int upstreams_start(struct daemon *daemon)
@@ -26,6 +27,7 @@ int upstreams_start(struct daemon *daemon)
 		.snapshot = daemon->snapshot->number,
 		.slots = daemon->slots,
 		.loops = daemon->conf->workers.loops,
+		.reps = dp_reps(daemon->dp),
 		.name = registry_name,
 		.name_arg = &daemon->registry,
 	};

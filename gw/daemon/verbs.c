@@ -2,6 +2,7 @@
 
 #include "gw/daemon/verbs.h"
 
+#include "gw/daemon/cache_verbs.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/config_show.h"
 #include "gw/daemon/device_verbs.h"
@@ -48,6 +49,8 @@ void verbs_init(struct daemon *daemon)
 		.config_diff = verb_config_diff,
 		.config_show = verb_config_show,
 		.log_level = verb_log_level,
+		.cache_show = verb_cache_show,
+		.cache_purge = verb_cache_purge,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,

@@ -2,6 +2,7 @@
 
 #include "gw/map/error_codes.h"
 #include "gw/upstream/batch.h"
+#include "gw/upstream/cache.h"
 #include "gw/upstream/random.h"
 #include "gw/upstream/snapshot.h"
 
@@ -32,6 +33,8 @@ struct tally {
 static void member_return(struct up_loop *loop, const struct up_call *call,
 	const struct up_member *m, enum http_error error, bool abandoned, struct tally *tally)
 {
+	if (call->route && call->route->invalidates) // whatever became of it
+		up_cache_change(loop, dp_shared_body(m->shared), m->shared->request.body_len);
 	if (m->port == UP_MEMBER_FETCH) {
 		struct up_call *fetch = &up_fetch_of(m->shared)->call;
 

@@ -8,6 +8,7 @@
 #include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
 #include "gw/upstream/body_answer.h"
+#include "gw/upstream/cache.h"
 #include "gw/upstream/random.h"
 #include "gw/upstream/snapshot.h"
 
@@ -114,6 +115,7 @@ void up_call_return(struct up_call *call)
 	struct up_group *group = call->group;
 	struct up_loop *loop = group->loop;
 
+	up_cache_changed(call);
 	if (call->returned) {
 		call->returned(call);
 		return;
@@ -134,7 +136,7 @@ void up_call_abandon(struct up_call *call)
 {
 	call->shared->response.len = 0;
 	call->abandoned = true;
-	if (!call->body)
+	if (!call->returned)
 		up_stat_add(call->group, UP_STAT_abandoned, 1);
 	up_call_return(call);
 }
@@ -235,6 +237,15 @@ static uint64_t body_max(const struct up_call *call)
 	return route < upstream ? route : upstream;
 }
 
+// Whether the answer may be any device's, so that the request says nothing of the one that asks.
+static bool is_nameless(const struct up_call *call)
+{
+	uint8_t code = call->shared->request.code;
+
+	return call->route->cache.scope == CONF_CACHE_SHARED &&
+		(code == COAP_GET || code == COAP_FETCH);
+}
+
 // Makes the HTTP request of a call.
 static enum http_error flight_prepare(struct up_flight *flight, struct up_call *call)
 {
@@ -261,8 +272,11 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 		error = map_request_build(req, &flight->message, loop->etags);
 	if (error)
 		return error;
-	if (!loop->config.name(loop->config.name_arg, device->context, device->context_generation,
-		    name, sizeof(name)))
+	bool nameless = is_nameless(call);
+
+	if (!nameless &&
+		!loop->config.name(loop->config.name_arg, device->context,
+			device->context_generation, name, sizeof(name)))
 		return HTTP_ERR_device_gone;
 	attempt->group = call->group;
 	attempt->route = call->route;
@@ -275,10 +289,14 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 	attempt->transfer.body_max = body_max(call);
 	attempt->transfer.body_keep = map_reply_keep(&flight->message, attempt->transfer.body_max);
 	attempt->transfer.room = flight_room;
-	crypto_shorthash(
-		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
+	const char *spread = nameless ? req->path : name;
+
+	crypto_shorthash((unsigned char *)&attempt->device, (const unsigned char *)spread,
+		strlen(spread), key);
 	up_headers_add_route(call->snapshot->headers, call->route, req);
-	return map_request_identify(req, device, name, random);
+	if (call->asks)
+		call->asks(call, req);
+	return nameless ? HTTP_ERR_none : map_request_identify(req, device, name, random);
 }
 
 // A server is asked.
@@ -383,6 +401,10 @@ static void call_answer(struct up_call *call)
 	};
 
 	up_status_count(group, t->reply.status);
+	if (call->answered) {
+		call->answered(call, &t->reply);
+		return;
+	}
 	if (up_body_needed(call, &t->reply)) {
 		// Its bytes are charged where they are kept; the engine's go when this is over.
 		body_unclaim(group->loop->bodies, &call->flight->claim);
@@ -439,7 +461,7 @@ void up_call_cancel(struct up_call *call)
 
 	call->sent = up_attempt_is_sent(attempt);
 	// Nobody waits any more for a body's answer: those who did had as much time as any.
-	if (call->body &&
+	if (call->returned &&
 		call->launched_ms + call->route->timeout_ms <= call->group->loop->now_ms + 100)
 		up_attempt_time_out(attempt);
 	else

@@ -52,12 +52,17 @@ struct up_call {
 	bool blocks;                            // the request has Block options
 	struct body *body;                      // that it fetches; it has no exchange then, and
 	void (*returned)(struct up_call *call); // gets it when it is over; else NULL
+	// Of a fetch of the cache, which has no exchange either: gets the request before it is
+	// sent, and what a server answers; else NULL.
+	void (*asks)(struct up_call *call, struct http_request *req);
+	void (*answered)(struct up_call *call, const struct http_reply *reply);
 };
 
 TAILQ_HEAD(up_call_list, up_call);
 TAILQ_HEAD(up_part_list, up_part);   // batch.h
 TAILQ_HEAD(up_fetch_list, up_fetch); // bodies.c
 
+struct up_cache;
 struct up_snapshot;
 struct up_next;
 
@@ -150,6 +155,8 @@ struct up_loop {
 	struct up_flight *free_flights;
 	struct up_batches *batches; // NULL: no route has batches
 	struct body_table *bodies;
+	struct up_cache *cache;        // NULL: nothing is stored
+	uint32_t cache_purges;         // main counts; atomic
 	struct up_fetch_list fetches;  // under way and waiting
 	struct up_fetch_list unwanted; // the same, whose body nobody can ask for any more
 	uint64_t bodies_ms;            // when to look for bodies whose time is over

@@ -7,6 +7,7 @@
 #include "gw/os/log.h"
 #include "gw/upstream/batch.h"
 #include "gw/upstream/bodies.h"
+#include "gw/upstream/cache.h"
 #include "gw/upstream/call.h"
 #include "gw/upstream/core.h"
 #include "gw/upstream/lost.h"
@@ -87,7 +88,7 @@ static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle han
 		up_call_fail(call, HTTP_ERR_no_route);
 	} else if (stopping(loop)) {
 		up_call_fail(call, HTTP_ERR_stopping);
-	} else if (!up_bodies_take(call)) {
+	} else if (!up_cache_take(call) && !up_bodies_take(call)) {
 		if (group->upstream)
 			up_queue_add(call);
 		else
@@ -225,8 +226,10 @@ static void groups_turn(struct up_loop *loop)
 	}
 	engines_flush(loop);
 	up_bodies_turn(loop);
+	up_cache_turn(loop);
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
 		up_bodies_sweep(loop);
+		up_cache_sweep(loop);
 		up_queue_sweep(loop);
 		loop->sweep_ms = loop->now_ms + SWEEP_MS;
 	}
@@ -242,6 +245,7 @@ static uint64_t next_ms(const struct up_loop *loop)
 		http_earlier(loop->busy ? loop->sweep_ms : UINT64_MAX, up_bodies_next_ms(loop));
 	const struct up_group *group;
 
+	next = http_earlier(next, up_cache_next_ms(loop));
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
 	for (size_t i = 0; i < loop->engine_count; i++)
@@ -285,7 +289,7 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	bool armed = timeout != 0;
 	if (armed) {
 		dp_doorbell_arm(&up->bell);
-		if (dp_loop_pending(up) || up_lost_pending(loop))
+		if (dp_loop_pending(up) || up_lost_pending(loop) || up_cache_pending(loop))
 			timeout = 0;
 	}
 	progress_add(loop, 1);
@@ -474,6 +478,8 @@ int up_loop_create(const struct up_loop_config *config, struct up_loop **out, st
 	loop->routes = calloc(DP_ROUTE_SLOTS, sizeof(*loop->routes));
 	rc = loop->etags && loop->routes ? up_bodies_create(loop) : -ENOMEM;
 	if (!rc)
+		rc = up_cache_create(loop);
+	if (!rc)
 		rc = calls_create(loop);
 	if (!rc)
 		rc = rings_create(loop);
@@ -514,6 +520,7 @@ void up_loop_free(struct up_loop *loop)
 	if (loop->epoll >= 0)
 		close(loop->epoll);
 	up_bodies_free(loop);
+	up_cache_free(loop);
 	map_etags_free(loop->etags);
 	free(loop->routes);
 	up_slots_free(loop->own_slots);
@@ -556,40 +563,4 @@ void up_loop_last_pushed(struct up_loop *loop)
 bool up_loop_is_settled(const struct up_loop *loop)
 {
 	return !__atomic_load_n(&loop->last_pushed, __ATOMIC_ACQUIRE);
-}
-
-// ---- for tests
-
-struct up_slot *up_loop_slot(const struct up_loop *loop, size_t upstream)
-{
-	return upstream < loop->snapshot->conf->upstream_count
-		? loop->snapshot->group[upstream]->slot
-		: loop->config.slots->none;
-}
-
-const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, unsigned slot)
-{
-	return &loop->routes[slot];
-}
-
-uint64_t up_loop_stat(const struct up_loop *loop, size_t upstream, enum up_stat stat)
-{
-	const struct up_slot *slot = up_loop_slot(loop, upstream);
-
-	return __atomic_load_n(&slot->loop[loop->config.loop].stat[stat], __ATOMIC_RELAXED);
-}
-
-void up_loop_server(
-	const struct up_loop *loop, size_t upstream, size_t server, struct up_server_view *view)
-{
-	const char *url = loop->snapshot->conf->upstreams[upstream].servers[server].text;
-
-	up_server_slot_view(up_server_slot_find(up_loop_slot(loop, upstream), url), view);
-}
-
-size_t up_loop_servers_up(const struct up_loop *loop, size_t upstream)
-{
-	const struct up_slot *slot = up_loop_slot(loop, upstream);
-
-	return __atomic_load_n(&slot->loop[loop->config.loop].servers_up, __ATOMIC_RELAXED);
 }

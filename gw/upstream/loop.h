@@ -26,6 +26,8 @@
 
 #define UP_NAME_MAX 255 // bytes of a device's name
 
+struct dp_reps;
+
 struct up_loop_config {
 	const struct conf *conf; // the loop's as long as it exists
 	uint16_t snapshot;       // number of that, see dp_policy
@@ -40,6 +42,7 @@ struct up_loop_config {
 	struct up_access_log *access;       // of all loops, or NULL
 	// Of all loops; has all upstreams and servers of conf. NULL: the loop has its own.
 	struct up_slots *slots;
+	struct dp_reps *reps; // of all loops, where answers are stored; NULL: they are not
 };
 
 struct up_loop;
@@ -65,6 +68,9 @@ void up_loop_free(struct up_loop *loop);
 // Main: the device of this context is gone up to this generation, and config.name() knows it no
 // more. What the loop keeps for it is wiped in its next turns.
 void up_loop_device_gone(struct up_loop *loop, uint32_t context, uint32_t generation);
+
+// Main: all that the loop has stored is dropped in its next turn.
+void up_loop_purge(struct up_loop *loop);
 
 // Any thread: returns what the loop counts of the routes with this slot.
 const struct up_route_stats *up_loop_route_stats(const struct up_loop *loop, unsigned slot);

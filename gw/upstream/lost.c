@@ -2,6 +2,7 @@
 
 #include "gw/upstream/lost.h"
 
+#include "gw/upstream/cache.h"
 #include "gw/upstream/snapshot.h"
 
 #include <stdlib.h>
@@ -32,13 +33,6 @@ bool up_lost_pending(const struct up_loop *loop)
 		__atomic_load_n(&gone->missed, __ATOMIC_RELAXED);
 }
 
-bool up_device_is_there(const struct up_loop *loop, uint32_t context, uint32_t generation)
-{
-	char name[UP_NAME_MAX + 1];
-
-	return loop->config.name(loop->config.name_arg, context, generation, name, sizeof(name));
-}
-
 // Main takes the name away before it says that the device is gone: a body that was made while there
 // was a name is dropped when main says so.
 bool up_body_is_owned(const struct up_call *call)
@@ -57,14 +51,19 @@ static void gone_take(struct up_loop *loop)
 	struct up_gone *gone = &loop->gone;
 	uint32_t put = __atomic_load_n(&gone->put, __ATOMIC_ACQUIRE), taken = gone->taken;
 
-	for (unsigned i = 0; i < GONE_A_TURN && taken != put; i++, taken++)
-		body_device_gone(loop->bodies, gone->device[taken % UP_GONE_ROOM].context,
-			gone->device[taken % UP_GONE_ROOM].generation);
+	for (unsigned i = 0; i < GONE_A_TURN && taken != put; i++, taken++) {
+		uint32_t context = gone->device[taken % UP_GONE_ROOM].context;
+		uint32_t generation = gone->device[taken % UP_GONE_ROOM].generation;
+
+		body_device_gone(loop->bodies, context, generation);
+		up_cache_device_gone(loop, context, generation);
+	}
 	__atomic_store_n(&gone->taken, taken, __ATOMIC_RELEASE);
 	if (__atomic_load_n(&gone->missed, __ATOMIC_RELAXED) &&
 		__atomic_exchange_n(&gone->missed, false, __ATOMIC_ACQUIRE)) {
 		loop->bodies_walk = 0;
 		loop->bodies_walks = true;
+		up_cache_devices_lost(loop);
 	}
 }
 

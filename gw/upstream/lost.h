@@ -20,7 +20,14 @@ bool up_lost_pending(const struct up_loop *loop);
 // Drops what is lost, a bounded part of it in a turn. Returns whether there is more.
 bool up_lost_turn(struct up_loop *loop);
 
-bool up_device_is_there(const struct up_loop *loop, uint32_t context, uint32_t generation);
+static inline bool up_device_is_there(
+	const struct up_loop *loop, uint32_t context, uint32_t generation)
+{
+	char name[UP_NAME_MAX + 1];
+
+	return loop->config.name(loop->config.name_arg, context, generation, name, sizeof(name));
+}
+
 // Whether the device of a call is still there, to be asked once the call has a new body: else it
 // has none.
 bool up_body_is_owned(const struct up_call *call);

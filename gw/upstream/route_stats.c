@@ -34,4 +34,6 @@ void up_route_stats_sum(struct up_route_stats *sum, const struct up_route_stats 
 	sum->us += __atomic_load_n(&stats->us, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < UP_LATENCY_BUCKETS; i++)
 		sum->took[i] += __atomic_load_n(&stats->took[i], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < UP_CACHE_STATS; i++)
+		sum->cache[i] += __atomic_load_n(&stats->cache[i], __ATOMIC_RELAXED);
 }

@@ -9,10 +9,24 @@
 #include "dataplane/shared/route_stats.h"
 #include "gw/upstream/server_stats.h"
 
+// What becomes of requests whose answers may be stored, and of what is stored.
+enum up_cache_stat {
+	UP_CACHE_STAT_hits,      // answered from what was stored by then
+	UP_CACHE_STAT_misses,    // asked for, or sent on
+	UP_CACHE_STAT_collapsed, // waited for an answer that was asked for already
+	UP_CACHE_STAT_validated, // of what was stored: answers 304
+	UP_CACHE_STAT_stale,     // answered from what was stale, as the backend failed
+	UP_CACHE_STAT_evicted,   // entries that gave way to others
+	UP_CACHE_STAT_entries,   // now
+	UP_CACHE_STAT_bytes,     // of these
+	UP_CACHE_STATS,
+};
+
 struct up_route_stats {
 	uint64_t answers[DP_ANSWER_CLASSES]; // handed to workers that still wait
 	uint64_t us;                         // from receipt to then, in all
 	uint64_t took[UP_LATENCY_BUCKETS];   // the same, by up_latency_bucket()
+	uint64_t cache[UP_CACHE_STATS];
 };
 
 // Adds the answer that is in an exchange, which is still the loop's. stats: [DP_ROUTE_SLOTS];

@@ -3,6 +3,7 @@
 #include "gw/upstream/snapshot.h"
 
 #include "gw/os/tls_files.h"
+#include "gw/upstream/cache.h"
 #include "gw/upstream/lost.h"
 
 #include <errno.h>
@@ -327,6 +328,7 @@ void up_snapshot_install(struct up_loop *loop, struct up_next *next)
 	if (loop->before) {
 		up_collectors_inherit(loop->snapshot, loop->before);
 		up_bodies_routes_gone(loop);
+		up_cache_routes_gone(loop);
 	}
 	free(next);
 }

@@ -121,7 +121,7 @@ static void *reader_run(void *arg)
 
 static void publish(unsigned n, uint64_t *state)
 {
-	uint32_t slot = dp_rep_place(table, keys[n].hash, keys[n].bytes, keys[n].len);
+	uint32_t slot = dp_rep_place(table, keys[n].hash, keys[n].bytes, keys[n].len, NULL, NULL);
 	const struct dp_representation *before;
 
 	if (slot == DP_INDEX_NONE)

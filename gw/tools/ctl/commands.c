@@ -3,6 +3,7 @@
 #include "gw/tools/ctl/commands.h"
 
 #include "gw/conf/conf.h"
+#include "gw/tools/ctl/cache.h"
 #include "gw/tools/ctl/capture.h"
 #include "gw/tools/ctl/convert.h"
 #include "gw/tools/ctl/daemon.h"
@@ -124,6 +125,13 @@ const struct cli_command cli_commands[] = {
 	{"log level", "[LEVEL]", 0, cli_log_level,
 		"show the least level that is logged, or set it until a reload or restart",
 		"LEVEL is error, warning, notice, info or debug.\n"},
+	{"cache show", "", 0, cli_cache_show,
+		"what is stored of answers, and what became of requests by that",
+		"The same for each route is in stats.\n"},
+	{"cache purge", "[PATH]", 0, cli_cache_purge,
+		"serve nothing more of what is stored, or of what is stored of PATH",
+		"PATH is that of requests, as it stands in a URL; all queries and formats of it "
+		"go.\n"},
 	{"show refused", "", CLI_REASON | CLI_COUNT, cli_show_refused,
 		"the last packets that were refused, a few for each reason",
 		"When, from where, kid and kid context, where it is malformed, and its first bytes "

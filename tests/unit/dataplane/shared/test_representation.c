@@ -2,6 +2,8 @@
 
 #include "dataplane/shared/representation.h"
 
+#include <rte_rcu_qsbr.h>
+
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -278,7 +280,7 @@ static struct dp_rep_key neighbour(const struct dp_rep_key *key, unsigned *numbe
 
 static uint32_t put(const struct dp_rep_key *key, const char *payload, uint64_t now)
 {
-	uint32_t slot = dp_rep_place(table, key->hash, key->bytes, key->len);
+	uint32_t slot = dp_rep_place(table, key->hash, key->bytes, key->len, NULL, NULL);
 
 	if (slot == DP_INDEX_NONE)
 		return slot;
@@ -425,6 +427,33 @@ Test(representation, a_pin_needs_the_key)
 	cr_expect(!dp_rep_pin(table, slot, one.hash));
 	cr_expect(!dp_rep_pins(table, slot));
 	cr_expect(!table->bytes && !table->count);
+}
+
+// What a worker may be reading is freed when it has passed, and not before.
+Test(representation, freed_when_workers_have_passed)
+{
+	struct rte_rcu_qsbr *qsbr = aligned_alloc(RTE_CACHE_LINE_SIZE, rte_rcu_qsbr_get_memsize(1));
+	struct dp_reps *own;
+
+	cr_assert(qsbr && !rte_rcu_qsbr_init(qsbr, 1));
+	own = dp_reps_create(1, 64, qsbr);
+	cr_assert(own);
+	table = &own->table[0];
+	rte_rcu_qsbr_thread_register(qsbr, 0);
+	rte_rcu_qsbr_thread_online(qsbr, 0);
+	struct dp_rep_key key = numbered(1);
+
+	put(&key, "first", 1);
+	size_t bytes = table->bytes;
+
+	put(&key, "other", 2);
+	dp_rep_reclaim(table);
+	cr_expect(table->retired == 1 && table->bytes == 2 * bytes);
+	rte_rcu_qsbr_quiescent(qsbr, 0);
+	dp_rep_reclaim(table);
+	cr_expect(!table->retired && table->bytes == bytes);
+	dp_reps_free(own);
+	free(qsbr);
 }
 
 Test(representation, many)

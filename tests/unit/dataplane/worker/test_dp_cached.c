@@ -161,7 +161,8 @@ static void publish(unsigned loop)
 {
 	struct dp_rep_table *table = &dp_reps(bed.dp)->table[loop];
 
-	dp_rep_publish(table, dp_rep_place(table, made->hash, made->bytes, made->key_len), made);
+	dp_rep_publish(table,
+		dp_rep_place(table, made->hash, made->bytes, made->key_len, NULL, NULL), made);
 }
 
 static void publish_shared(uint32_t len)

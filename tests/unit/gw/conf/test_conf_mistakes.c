@@ -468,6 +468,22 @@ TEST_MISTAKES(routes_make_sense,
 		"f:2:48: routes[0].timeout: has no use with builtin:echo\n"
 		"f:2:58: routes[0].host: has no use with builtin:echo\n"
 		"f:2:69: routes[0].prefix: has no use with builtin:echo\n"},
+	{PORT "routes: [{path: /a, to: builtin:echo, cache: shared}]",
+		"f:2:39: routes[0].cache: has no use with builtin:echo\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, cache: public}]",
+		"f:5:36: routes[0].cache: must be private or shared, not \"public\"\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, cache: {default: 5s}}]",
+		"f:5:29: routes[0].cache: needs the key scope\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, methods: [POST], cache: shared}]",
+		"f:5:46: routes[0].cache: has no use without GET or FETCH\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, methods: [GET], cache: shared}, "
+		       "{path: /a, to: up, methods: [FETCH], cache: private}]",
+		"f:5:98: routes[1].cache: must be the same for all routes of the path that take "
+		"GET or FETCH, see line 5\n"},
+	{PORT UPSTREAM "routes: [{path: /a, to: up, methods: [GET], cache: shared}, "
+		       "{path: /a, to: up, methods: [FETCH]}]",
+		"f:5:45: routes[0].cache: must be the same for all routes of the path that take "
+		"GET or FETCH, see line 5\n"},
 	{PORT "routes: [{path: /a, to: builtin:echo, batch: {path: /i}}]",
 		"f:2:39: routes[0].batch: has no use with builtin:echo\n"},
 	{PORT UPSTREAM "routes: [{path: /a, to: up, batch: {max: 3}}]",

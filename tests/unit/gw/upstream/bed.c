@@ -21,6 +21,7 @@
 const char *bed_log = "";
 const char *bed_honoured = "";
 const char *bed_routes = "";
+const char *bed_cache = "";
 unsigned bed_exchanges = 64;
 uint16_t bed_payload_max = ROOM;
 
@@ -59,6 +60,7 @@ static struct conf *conf_make(const char *upstream)
 	snprintf(text, sizeof(text),
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
 		"upstreams: {up: {%s}}\n"
+		"%s"
 		"routes:\n"
 		"%s"
 		"- {path: /none, to: builtin:discard}\n"
@@ -66,7 +68,7 @@ static struct conf *conf_make(const char *upstream)
 		"- {path: /cbor/*, to: up, strip: 1, translate: cbor-json}\n"
 		"- {path: /*, to: up}\n"
 		"%s",
-		upstream, bed_routes, bed_honoured, bed_log);
+		upstream, bed_cache, bed_routes, bed_honoured, bed_log);
 	cr_assert_eq(conf_parse("test", text, strlen(text), &conf, stderr), 0);
 	return conf;
 }
@@ -107,6 +109,9 @@ struct bed *bed_make_one_of(unsigned loops, const char *upstream)
 		cr_assert_eq(up_access_log_create(&bed->conf->log, loops, &bed->access, &error), 0,
 			"%s", error.text);
 	config.access = bed->access;
+	bed->reps = dp_reps_create(loops, BED_SLOTS, NULL);
+	cr_assert_not_null(bed->reps);
+	config.reps = bed->reps;
 	cr_assert_eq(up_loop_create(&config, &bed->loop, &error), 0, "%s", error.text);
 	cr_assert_eq(up_loop_start(bed->loop), 0);
 	return bed;
@@ -303,6 +308,7 @@ void bed_end(struct bed *bed)
 	cr_expect_eq(bed_stat(bed, UP_STAT_waiting), 0);
 	cr_expect_eq(rte_ring_count(bed->up->port[0].responses), 0);
 	up_loop_free(bed->loop);
+	dp_reps_free(bed->reps);
 	up_slots_free(bed->slots);
 	up_access_log_free(bed->access);
 	dp_exchange_pool_free(bed->exchanges);

@@ -4,12 +4,14 @@
 #ifndef POSTERN_TESTS_UNIT_GW_UPSTREAM_BED_H
 #define POSTERN_TESTS_UNIT_GW_UPSTREAM_BED_H
 
+#include "dataplane/shared/representation.h"
 #include "gw/upstream/loop.h"
 #include "tests/unit/gw/http/peer.h"
 #include "tests/unit/gw/http/server.h"
 
-#define LONG_MS  20000
-#define BED_SLOT 5 // where all routes are counted
+#define LONG_MS   20000
+#define BED_SLOT  5    // where all routes are counted
+#define BED_SLOTS 4096 // for what is stored
 
 struct bed {
 	struct conf *conf;
@@ -17,6 +19,7 @@ struct bed {
 	struct conf *before; // bed_reload(); NULL: settled
 	uint16_t snapshot;   // of requests
 	struct up_slots *slots;
+	struct dp_reps *reps;
 	struct dp_exchange_pool *exchanges;
 	struct dp_loop *up;
 	struct up_loop *loop;
@@ -38,6 +41,8 @@ extern const char *bed_honoured;
 // Lines of routes in front of the others, or ""; requests with "path=b0" go to the first, and so
 // on.
 extern const char *bed_routes;
+// A line "cache: .." of the configuration, or "".
+extern const char *bed_cache;
 // How many requests there can be at a time.
 extern unsigned bed_exchanges;
 // Bytes of payload that devices take.

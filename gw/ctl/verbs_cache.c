@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/ctl/verbs_cache.h"
+
+#include "gw/ctl/args.h"
+#include "gw/ctl/verbs.h"
+
+void ctl_on_cache_show(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	const struct ctl_ops *ops = arg;
+
+	if (!ctl_args_read(req, map, NULL, 0))
+		return;
+	if (ops->cache_show)
+		ops->cache_show(ops->arg, req);
+	else
+		ctl_unsupported(req);
+}
+
+void ctl_on_cache_purge(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	struct ctl_arg args[] = {{"path", CTL_CBOR_TEXT, .min = 1, .max = CTL_PATH_MAX}};
+	const struct ctl_ops *ops = arg;
+	char path[CTL_PATH_MAX + 1] = "";
+
+	if (!ctl_args_read(req, map, args, 1) ||
+		(args[0].given && !ctl_arg_text(req, &args[0], path)))
+		return;
+	if (path[0] && path[0] != '/')
+		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
+	else if (ops->cache_purge)
+		ops->cache_purge(ops->arg, req, path);
+	else
+		ctl_unsupported(req);
+}

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What becomes of a request whose answer may be stored: fetches, those who wait for them, and what
+// is made of their answers.
+
+#include "gw/upstream/cache.h"
+
+#include "dataplane/coap/message.h"
+#include "dataplane/shared/representation_answer.h"
+#include "gw/map/response.h"
+#include "gw/upstream/bodies.h"
+#include "gw/upstream/body_answer.h"
+#include "gw/upstream/queue.h"
+#include "gw/upstream/random.h"
+#include "gw/upstream/snapshot.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ANSWER_ROOM    2048 // bytes of an error of a fetch
+#define HEAD_ROOM      4096 // bytes of the options of an answer
+#define ROOM_LEAST     64   // see dp_rep_answer_write()
+#define DIAGNOSTIC_MAX 1024 // bytes of one that is stored
+#define OPTIONS_OVER   8    // bytes that options may grow by when some are left out
+
+static void stat_add(struct up_loop *loop, const struct up_call *call, enum up_cache_stat stat)
+{
+	dp_route_count(&loop->routes[call->shared->request.route_slot].cache[stat]);
+}
+
+static struct up_cache_fetch *fetch_of(struct up_call *call)
+{
+	return (struct up_cache_fetch *)call;
+}
+
+static size_t fetch_size(const struct up_cache_fetch *fetch)
+{
+	return sizeof(*fetch) + 2 * (size_t)fetch->shared.data_room;
+}
+
+// ---- answering
+
+// Answers a call from what is stored, and gives it back.
+static void call_serve(struct up_call *call, const struct dp_representation *rep, uint64_t now_ms)
+{
+	struct dp_shared *shared = call->shared;
+	const struct dp_request *device = &shared->request;
+	const struct dp_rep_room room = {device->response_max, device->payload_max};
+	struct coap_body message;
+
+	if (room.plaintext < ROOM_LEAST ||
+		coap_body_parse(&message, dp_shared_body(shared), device->body_len) != COAP_OK) {
+		up_call_fail(call, HTTP_ERR_no_room);
+		return;
+	}
+	shared->response.len =
+		dp_rep_answer_write(rep, &message, now_ms, &room, dp_shared_response(shared));
+	up_call_return(call);
+}
+
+// Answers a call by the reply of a server to its fetch, as if the server had been asked for it
+// alone.
+static void call_answer_by(
+	struct up_call *call, const struct up_call *by, const struct http_reply *reply)
+{
+	struct up_loop *loop = call->group->loop;
+	struct dp_shared *shared = call->shared;
+	const struct dp_request *device = &shared->request;
+	struct map_request message;
+	struct map_response mapping = {
+		.server = by->server,
+		.etags = loop->etags,
+		.now = time(NULL),
+		.retry_s = up_retry_seconds(loop),
+		.max_age_max = call->group->upstream->max_age_ms / 1000,
+		.out = dp_shared_response(shared),
+		.room = device->response_max,
+		.payload_max = device->payload_max,
+		.scratch = loop->scratch,
+		.scratch_room = sizeof(loop->scratch),
+	};
+	enum http_error error = map_request_parse(
+		&message, call->route, device->code, dp_shared_body(shared), device->body_len);
+
+	up_call_log_as(call, by);
+	if (error) { // cannot be: that of the fetch was parsed
+		up_call_fail(call, error);
+		return;
+	}
+	if (up_body_needed(call, reply)) {
+		call->error = up_body_answer(call, reply, &message, &mapping);
+	} else {
+		call->error = map_response_build(reply, &message, &mapping);
+		shared->response.len = mapping.len;
+	}
+	if (call->error)
+		up_stat_add(call->group, UP_STAT_ERROR + call->error, 1);
+	up_call_return(call);
+}
+
+// A call goes on as if there were no cache.
+static void call_alone(struct up_call *call)
+{
+	if (up_call_is_abandoned(call))
+		up_call_abandon(call);
+	else if (!up_bodies_take(call))
+		up_queue_add(call);
+}
+
+static struct up_call *waiter_next(struct up_cache_fetch *fetch)
+{
+	struct up_call *call = TAILQ_FIRST(&fetch->waiters);
+
+	if (call) {
+		TAILQ_REMOVE(&fetch->waiters, call, link);
+		fetch->waiter_count--;
+	}
+	return call;
+}
+
+static void waiters_serve(
+	struct up_cache_fetch *fetch, const struct dp_representation *rep, uint64_t now_ms)
+{
+	struct up_call *call;
+
+	while ((call = waiter_next(fetch))) {
+		up_call_log_as(call, &fetch->call);
+		if (up_call_is_abandoned(call))
+			up_call_abandon(call);
+		else
+			call_serve(call, rep, now_ms);
+	}
+}
+
+// ---- keys whose answers may not be stored
+
+static bool is_passed(const struct up_loop *loop, const struct dp_rep_key *key)
+{
+	const struct up_cache *cache = loop->cache;
+	unsigned at = key->hash % UP_CACHE_PASSES;
+
+	return cache->pass[at].hash == key->hash && cache->pass[at].until_ms > loop->now_ms;
+}
+
+static void pass_add(struct up_loop *loop, const struct dp_rep_key *key)
+{
+	unsigned at = key->hash % UP_CACHE_PASSES;
+
+	loop->cache->pass[at].hash = key->hash;
+	loop->cache->pass[at].until_ms = loop->now_ms + UP_CACHE_PASS_MS;
+}
+
+// ---- fetches
+
+static void fetch_over(struct up_call *call);
+static void fetch_asks(struct up_call *call, struct http_request *req);
+static void fetch_answered(struct up_call *call, const struct http_reply *reply);
+
+static bool is_of_the_device(uint16_t number)
+{
+	return (number & 0x1e) == 0x1c || number == COAP_OPT_ETAG || number == COAP_OPT_OBSERVE ||
+		number == COAP_OPT_BLOCK2 || number == COAP_OPT_NO_RESPONSE ||
+		number == COAP_OPT_HOP_LIMIT;
+}
+
+// Copies a request without the options that are left out of its key.
+static bool request_copy(struct up_cache_fetch *fetch, const struct coap_body *message)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	struct coap_writer w;
+
+	coap_writer_init(&w, dp_shared_request_buf(&fetch->shared), fetch->shared.data_room);
+	coap_option_iter_init(&iter, message);
+	while (coap_option_next(&iter, &option))
+		if (!is_of_the_device(option.number))
+			coap_write_option(&w, option.number, option.value, option.len);
+	coap_write_payload(&w, message->payload, message->payload_len);
+	fetch->shared.request.body_len = (uint16_t)coap_writer_len(&w);
+	return !w.failed;
+}
+
+static struct up_cache_fetch *fetch_make(
+	struct up_call *first, const struct dp_rep_key *key, const struct coap_body *message)
+{
+	struct up_loop *loop = first->group->loop;
+	struct up_cache *cache = loop->cache;
+	const struct dp_request *device = &first->shared->request;
+	size_t needed = device->body_len + OPTIONS_OVER;
+	size_t room = needed > ANSWER_ROOM ? needed : ANSWER_ROOM;
+	struct up_cache_fetch *fetch;
+
+	if (room > UINT16_MAX)
+		return NULL;
+	fetch = calloc(1, sizeof(*fetch) + 2 * room);
+	if (!fetch)
+		return NULL;
+	fetch->shared.data_room = (uint16_t)room;
+	fetch->shared.request = *device;
+	fetch->shared.request.token_len = 0;
+	fetch->shared.request.traced = false;
+	fetch->shared.request.response_max = ANSWER_ROOM;
+	if (!request_copy(fetch, message)) {
+		free(fetch);
+		return NULL;
+	}
+	TAILQ_INIT(&fetch->waiters);
+	fetch->key = *key;
+	fetch->epoch_index = dp_rep_epoch_index(dp_rep_path_hash(&cache->reps->paths, message));
+	fetch->epoch = dp_rep_epoch(cache->reps, fetch->epoch_index);
+	fetch->began = ++cache->clock;
+	fetch->call = (struct up_call){
+		.shared = &fetch->shared,
+		.snapshot = first->snapshot,
+		.route = first->route,
+		.group = first->group,
+		.arrived_ms = loop->now_ms,
+		// Who joins until the first gives up has all its time.
+		.deadline_ms = first->deadline_ms + first->route->timeout_ms,
+		.asks = fetch_asks,
+		.answered = fetch_answered,
+		.returned = fetch_over,
+	};
+	TAILQ_INSERT_TAIL(&cache->fetches[key->hash % UP_CACHE_CHAINS], fetch, link);
+	cache->fetching++;
+	loop->busy++;
+	first->snapshot->held++;
+	return fetch;
+}
+
+static void fetch_join(struct up_cache_fetch *fetch, struct up_call *call)
+{
+	fetch->shared.abandoned = 0;
+	TAILQ_INSERT_TAIL(&fetch->waiters, call, link);
+	fetch->waiter_count++;
+}
+
+// One under way for this key, whose answer will not be older than what is known to have changed.
+static struct up_cache_fetch *fetch_find(
+	const struct up_cache *cache, const struct up_call *call, const struct dp_rep_key *key)
+{
+	struct up_cache_fetch *fetch;
+
+	TAILQ_FOREACH(fetch, &cache->fetches[key->hash % UP_CACHE_CHAINS], link)
+	{
+		if (fetch->key.hash == key->hash && fetch->key.len == key->len &&
+			!memcmp(fetch->key.bytes, key->bytes, key->len) &&
+			fetch->call.snapshot == call->snapshot &&
+			dp_rep_epoch(cache->reps, fetch->epoch_index) == fetch->epoch)
+			return fetch;
+	}
+	return NULL;
+}
+
+bool up_cache_take(struct up_call *call)
+{
+	struct up_loop *loop = call->group->loop;
+	struct up_cache *cache = loop->cache;
+	const struct dp_request *device = &call->shared->request;
+	const struct conf_route *route = call->route;
+	const struct dp_representation *rep;
+	struct up_cache_fetch *fetch;
+	struct coap_body message;
+	struct dp_rep_key key;
+
+	if (!cache || !route || !route->cache.id ||
+		(device->code != COAP_GET && device->code != COAP_FETCH))
+		return false;
+	const struct dp_rep_asker asker = {
+		.route = route->cache.id,
+		.code = device->code,
+		.shared = route->cache.scope == CONF_CACHE_SHARED,
+		.context = device->context,
+		.generation = device->context_generation,
+	};
+	if (coap_body_parse(&message, dp_shared_body(call->shared), device->body_len) != COAP_OK ||
+		!dp_rep_key_make(&key, &cache->reps->keys, &asker, &message))
+		return false;
+	call->blocks = message.has_block;
+	if (up_cache_find(cache, &key, &rep) && dp_rep_is_fresh(cache->reps, rep, loop->now_ms)) {
+		stat_add(loop, call, UP_CACHE_STAT_hits);
+		call_serve(call, rep, loop->now_ms);
+		return true;
+	}
+	fetch = fetch_find(cache, call, &key);
+	if (fetch && fetch->waiter_count < UP_CACHE_WAITERS) {
+		stat_add(loop, call, UP_CACHE_STAT_collapsed);
+		fetch_join(fetch, call);
+		return true;
+	}
+	stat_add(loop, call, UP_CACHE_STAT_misses);
+	if (fetch || is_passed(loop, &key))
+		return false;
+	fetch = fetch_make(call, &key, &message);
+	if (!fetch)
+		return false;
+	fetch_join(fetch, call);
+	up_queue_add(&fetch->call);
+	return true;
+}
+
+// The request of a fetch is made: adds the validators of what is stored.
+static void fetch_asks(struct up_call *call, struct http_request *req)
+{
+	struct up_cache_fetch *fetch = fetch_of(call);
+	const struct dp_representation *rep;
+	const struct up_cache_entry *entry =
+		up_cache_find(call->group->loop->cache, &fetch->key, &rep);
+
+	fetch->asked_ms = call->group->loop->now_ms;
+	fetch->validates = false;
+	if (!entry || rep->code != COAP_CONTENT || fetch->again)
+		return;
+	if (entry->etag[0])
+		http_header_add(req, "If-None-Match", entry->etag);
+	else if (entry->last_modified[0])
+		http_header_add(req, "If-Modified-Since", entry->last_modified);
+	fetch->validates = entry->etag[0] || entry->last_modified[0];
+}
+
+// ---- what a server answers
+
+// What is stored answers though it is stale, as the backend fails (RFC 5861 section 4). false: it
+// may not.
+static bool serve_stale(struct up_cache_fetch *fetch)
+{
+	struct up_loop *loop = fetch->call.group->loop;
+	const struct dp_representation *rep;
+	const struct up_cache_entry *entry = up_cache_find(loop->cache, &fetch->key, &rep);
+
+	if (!entry || entry->stale_until_ms <= loop->now_ms ||
+		!dp_rep_is_current(loop->cache->reps, rep))
+		return false;
+	stat_add(loop, &fetch->call, UP_CACHE_STAT_stale);
+	waiters_serve(fetch, rep, loop->now_ms);
+	return true;
+}
+
+// Answers the first who waits, and, if `all` may have it, the others; else these go on alone.
+static void waiters_answer(struct up_cache_fetch *fetch, const struct http_reply *reply, bool all)
+{
+	struct up_call *call;
+	bool answered = false;
+
+	while ((call = waiter_next(fetch))) {
+		if (up_call_is_abandoned(call)) {
+			up_call_abandon(call);
+		} else if (all || !answered) {
+			answered = true;
+			call_answer_by(call, &fetch->call, reply);
+		} else {
+			call_alone(call);
+		}
+	}
+}
+
+// A server answered a fetch.
+static void fetch_answered(struct up_call *call, const struct http_reply *reply)
+{
+	struct up_cache_fetch *fetch = fetch_of(call);
+	struct up_loop *loop = call->group->loop;
+	const struct dp_representation *rep;
+	struct cache_verdict verdict;
+
+	if (reply->status == 304) {
+		if (!fetch->validates) {
+			call->error = HTTP_ERR_bad_status;
+			return;
+		}
+		rep = up_cache_refresh(fetch, reply, &verdict);
+		if (rep)
+			stat_add(loop, call, UP_CACHE_STAT_validated);
+		if (rep)
+			waiters_serve(fetch, rep, loop->now_ms);
+		else
+			fetch->again = true;
+		return;
+	}
+	if (cache_is_failure(reply->status) && serve_stale(fetch))
+		return;
+	rep = up_cache_store(fetch, reply, &verdict);
+	if (rep && rep->fresh_ms > loop->now_ms) {
+		waiters_serve(fetch, rep, loop->now_ms);
+		return;
+	}
+	if (verdict.why && !cache_is_failure(reply->status))
+		pass_add(loop, &fetch->key);
+	// Those who asked before something changed may have what was before; and a backend that
+	// fails is not asked by all of them.
+	bool says_nothing = verdict.why == CACHE_STATUS || verdict.why == CACHE_NOT_SAID;
+	bool all = verdict.why == CACHE_STORE ? verdict.fresh_ms > loop->now_ms
+					      : says_nothing && cache_is_failure(reply->status);
+
+	// Its bytes are charged where they are kept; the engine's go when this is over.
+	body_unclaim(loop->bodies, &call->flight->claim);
+	waiters_answer(fetch, reply, all);
+}
+
+// ---- the end of a fetch
+
+// Those who still wait get what the fetch failed with.
+static void waiters_fail(struct up_cache_fetch *fetch)
+{
+	struct up_call *call;
+
+	while ((call = waiter_next(fetch))) {
+		up_call_log_as(call, &fetch->call);
+		if (up_call_is_abandoned(call)) {
+			up_call_abandon(call);
+			continue;
+		}
+		up_call_fail(call, fetch->call.error ? fetch->call.error : HTTP_ERR_bad_status);
+	}
+}
+
+// Asks once more, without validators: what they are of is gone.
+static void fetch_again(struct up_cache_fetch *fetch)
+{
+	struct up_call *call = &fetch->call;
+
+	fetch->epoch = dp_rep_epoch(call->group->loop->cache->reps, fetch->epoch_index);
+	fetch->began = ++call->group->loop->cache->clock;
+	fetch->shared.response.len = 0;
+	call->error = HTTP_ERR_none;
+	call->arrived_ms = call->group->loop->now_ms;
+	up_queue_add(call);
+}
+
+// The call of a fetch would go back to its worker, if it had one.
+static void fetch_over(struct up_call *call)
+{
+	struct up_cache_fetch *fetch = fetch_of(call);
+	struct up_loop *loop = call->group->loop;
+	struct up_cache *cache = loop->cache;
+
+	if (!TAILQ_EMPTY(&fetch->waiters)) {
+		if (fetch->again && !fetch->asked_again && !call->error && !call->abandoned) {
+			fetch->asked_again = true;
+			fetch_again(fetch);
+			return;
+		}
+		if (!call->error || !serve_stale(fetch))
+			waiters_fail(fetch);
+	}
+	TAILQ_REMOVE(&cache->fetches[fetch->key.hash % UP_CACHE_CHAINS], fetch, link);
+	cache->fetching--;
+	loop->busy--;
+	call->snapshot->held--;
+	size_t size = fetch_size(fetch);
+
+	sodium_memzero(fetch, size);
+	free(fetch);
+}
+
+void up_cache_sweep(struct up_loop *loop)
+{
+	struct up_cache *cache = loop->cache;
+
+	for (unsigned i = 0; cache && cache->fetching && i < UP_CACHE_CHAINS; i++) {
+		struct up_cache_fetch *fetch;
+
+		TAILQ_FOREACH(fetch, &cache->fetches[i], link)
+		{
+			struct up_call *call, *next;
+
+			for (call = TAILQ_FIRST(&fetch->waiters); call; call = next) {
+				next = TAILQ_NEXT(call, link);
+				if (!up_call_is_abandoned(call))
+					continue;
+				TAILQ_REMOVE(&fetch->waiters, call, link);
+				fetch->waiter_count--;
+				up_call_log_as(call, &fetch->call);
+				up_call_abandon(call);
+			}
+			if (TAILQ_EMPTY(&fetch->waiters))
+				fetch->shared.abandoned = 1; // the sweep of calls ends it
+		}
+	}
+}

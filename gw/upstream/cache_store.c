@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Entries: who they count for, who gives way, when they go.
+
+#include "dataplane/shared/memory.h"
+#include "gw/upstream/cache.h"
+#include "gw/upstream/lost.h"
+#include "gw/upstream/snapshot.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHARE     10   // part of the room that entries of one device may take
+#define STEPS_MAX 4096 // of the clock, for one entry
+#define RETIRED   4    // part of the room that objects may take that workers still read
+
+int up_cache_create(struct up_loop *loop)
+{
+	const struct conf_store_limits *limits = &loop->config.conf->cache;
+	struct dp_reps *reps = loop->config.reps;
+	struct up_cache *cache;
+
+	if (!reps)
+		return 0;
+	loop->cache = cache = calloc(1, sizeof(*cache));
+	if (!cache)
+		return -ENOMEM;
+	cache->reps = reps;
+	cache->table = &reps->table[loop->config.loop];
+	for (cache->owner_count = 1; cache->owner_count < loop->config.conf->devices.max;)
+		cache->owner_count *= 2;
+	cache->bytes_max = limits->memory / loop->config.loops;
+	cache->bytes_max -= cache->bytes_max / RETIRED;
+	cache->count_max = limits->entries / loop->config.loops;
+	if (cache->count_max > cache->table->slots)
+		cache->count_max = cache->table->slots;
+	for (unsigned i = 0; i < UP_CACHE_CHAINS; i++)
+		TAILQ_INIT(&cache->fetches[i]);
+	cache->entry = dp_map(cache->table->slots * sizeof(cache->entry[0]), DP_MAP_LAZY);
+	cache->owner = dp_map(cache->owner_count * sizeof(cache->owner[0]), DP_MAP_LAZY);
+	return cache->entry && cache->owner ? 0 : -ENOMEM;
+}
+
+// The objects of the table are freed with it.
+void up_cache_free(struct up_loop *loop)
+{
+	struct up_cache *cache = loop->cache;
+
+	if (!cache)
+		return;
+	for (uint32_t i = 0; cache->count && i < cache->table->slots; i++)
+		if (cache->entry[i])
+			up_cache_drop(loop, cache->entry[i]);
+	dp_unmap(cache->owner, cache->owner_count * sizeof(cache->owner[0]));
+	dp_unmap(cache->entry, cache->table->slots * sizeof(cache->entry[0]));
+	free(cache);
+	loop->cache = NULL;
+}
+
+// ---- whose they are
+
+static struct up_cache_owner *owner_of(const struct up_cache *cache, uint32_t context)
+{
+	return &cache->owner[context & (cache->owner_count - 1)];
+}
+
+// Entries of a route, and their bytes: what is there now.
+static void gauge_add(struct up_loop *loop, uint16_t route_slot, int64_t entries, int64_t bytes)
+{
+	uint64_t *stat = loop->routes[route_slot].cache;
+
+	__atomic_store_n(&stat[UP_CACHE_STAT_entries],
+		stat[UP_CACHE_STAT_entries] + (uint64_t)entries, __ATOMIC_RELAXED);
+	__atomic_store_n(&stat[UP_CACHE_STAT_bytes], stat[UP_CACHE_STAT_bytes] + (uint64_t)bytes,
+		__ATOMIC_RELAXED);
+}
+
+static void entry_forget(struct up_loop *loop, struct up_cache_entry *entry)
+{
+	struct up_cache *cache = loop->cache;
+	struct up_cache_owner *owner = owner_of(cache, entry->owner);
+
+	TAILQ_REMOVE(&owner->entries, entry, of_owner);
+	owner->count--;
+	owner->bytes -= entry->bytes;
+	cache->count--;
+	cache->bytes -= entry->bytes;
+	cache->entry[entry->slot] = NULL;
+	gauge_add(loop, entry->route_slot, -1, -(int64_t)entry->bytes);
+	sodium_memzero(entry, sizeof(*entry));
+	free(entry);
+}
+
+void up_cache_drop(struct up_loop *loop, struct up_cache_entry *entry)
+{
+	dp_rep_drop(loop->cache->table, entry->slot);
+	entry_forget(loop, entry);
+}
+
+// false: it is observed.
+static bool entry_evict(struct up_loop *loop, struct up_cache_entry *entry)
+{
+	if (!dp_rep_evict(loop->cache->table, entry->slot))
+		return false;
+	dp_route_count(&loop->routes[entry->route_slot].cache[UP_CACHE_STAT_evicted]);
+	entry_forget(loop, entry);
+	return true;
+}
+
+struct up_cache_entry *up_cache_find(
+	struct up_cache *cache, const struct dp_rep_key *key, const struct dp_representation **rep)
+{
+	uint32_t slot;
+
+	*rep = dp_rep_find(cache->table, key, &slot);
+	return *rep ? cache->entry[slot] : NULL;
+}
+
+// ---- room
+
+// The oldest of the owner's own give way to one more of it, until it is within its share. false:
+// they are observed, or it is larger than the share.
+static bool share_make(struct up_loop *loop, struct up_cache_owner *owner, size_t bytes)
+{
+	const struct up_cache *cache = loop->cache;
+	struct up_cache_entry *entry, *next;
+
+	if (bytes > cache->bytes_max / SHARE)
+		return false;
+	for (entry = TAILQ_FIRST(&owner->entries); entry &&
+		(owner->bytes + bytes > cache->bytes_max / SHARE ||
+			owner->count >= cache->count_max / SHARE);
+		entry = next) {
+		next = TAILQ_NEXT(entry, of_owner);
+		entry_evict(loop, entry);
+	}
+	return owner->bytes + bytes <= cache->bytes_max / SHARE &&
+		owner->count < cache->count_max / SHARE;
+}
+
+// Has entries that were not used since the hand passed them give way, until there is room.
+static bool room_make(struct up_loop *loop, size_t bytes)
+{
+	struct up_cache *cache = loop->cache;
+	struct dp_rep_table *table = cache->table;
+
+	for (unsigned i = 0; i < STEPS_MAX &&
+		(cache->bytes + bytes > cache->bytes_max || cache->count >= cache->count_max);
+		i++) {
+		struct up_cache_entry *entry = cache->entry[cache->hand];
+		struct dp_rep_slot *slot = &table->slot[cache->hand];
+
+		cache->hand = (cache->hand + 1) & (table->slots - 1);
+		if (!entry)
+			continue;
+		if (__atomic_load_n(&slot->used, __ATOMIC_RELAXED))
+			__atomic_store_n(&slot->used, false, __ATOMIC_RELAXED);
+		else
+			entry_evict(loop, entry);
+	}
+	return cache->bytes + bytes <= cache->bytes_max && cache->count < cache->count_max;
+}
+
+// Who asks for a slot, and when.
+struct asking {
+	const struct up_cache *cache;
+	uint32_t owner;
+	uint64_t now_ms;
+};
+
+// What is fresh gives way to its own owner only.
+static bool may_give_way(void *arg, uint32_t slot)
+{
+	const struct asking *asking = arg;
+	const struct up_cache_entry *entry = asking->cache->entry[slot];
+	const struct dp_representation *rep = dp_rep_at(asking->cache->table, slot);
+
+	return !entry || entry->owner == asking->owner ||
+		!dp_rep_is_fresh(asking->cache->reps, rep, asking->now_ms);
+}
+
+// Publishes in the slot of the same key: what it costs may change.
+static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entry *entry,
+	struct dp_representation *rep, size_t bytes)
+{
+	struct up_cache *cache = loop->cache;
+	struct up_cache_owner *owner = owner_of(cache, entry->owner);
+
+	if (cache->bytes - entry->bytes + bytes > cache->bytes_max ||
+		owner->bytes - entry->bytes + bytes > cache->bytes_max / SHARE) {
+		dp_rep_discard(rep);
+		up_cache_drop(loop, entry); // what it was is no longer so
+		return NULL;
+	}
+	owner->bytes += bytes - entry->bytes;
+	cache->bytes += bytes - entry->bytes;
+	gauge_add(loop, entry->route_slot, 0, (int64_t)bytes - (int64_t)entry->bytes);
+	entry->bytes = bytes;
+	dp_rep_publish(cache->table, entry->slot, rep);
+	return entry;
+}
+
+// An entry for a slot that is free now.
+static struct up_cache_entry *entry_make(
+	struct up_loop *loop, const struct up_cache_fetch *fetch, uint32_t slot, size_t bytes)
+{
+	struct up_cache *cache = loop->cache;
+	const struct dp_request *device = &fetch->shared.request;
+	struct up_cache_owner *owner = owner_of(cache, device->context);
+	struct up_cache_entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	*entry = (struct up_cache_entry){
+		.slot = slot,
+		.owner = device->context,
+		.generation = device->context_generation,
+		.route_slot = device->route_slot,
+		.shared = fetch->call.route->cache.scope == CONF_CACHE_SHARED,
+		.route = fetch->call.route->cache.id,
+		.bytes = bytes,
+	};
+	if (!owner->count)
+		TAILQ_INIT(&owner->entries);
+	TAILQ_INSERT_TAIL(&owner->entries, entry, of_owner);
+	owner->count++;
+	owner->bytes += bytes;
+	cache->count++;
+	cache->bytes += bytes;
+	cache->entry[slot] = entry;
+	gauge_add(loop, device->route_slot, 1, (int64_t)bytes);
+	return entry;
+}
+
+struct up_cache_entry *up_cache_publish(
+	struct up_loop *loop, const struct up_cache_fetch *fetch, struct dp_representation *rep)
+{
+	struct up_cache *cache = loop->cache;
+	const struct dp_representation *before;
+	struct up_cache_entry *entry = up_cache_find(cache, &fetch->key, &before);
+	size_t bytes = dp_rep_bytes(rep) + sizeof(*entry);
+	struct asking asking = {cache, fetch->shared.request.context, loop->now_ms};
+
+	dp_rep_reclaim(cache->table);
+	if (entry)
+		return replace(loop, entry, rep, bytes);
+	struct up_cache_owner *owner = owner_of(cache, asking.owner);
+	bool room = share_make(loop, owner, bytes) && room_make(loop, bytes) &&
+		cache->table->bytes < cache->bytes + cache->bytes_max / (RETIRED - 1);
+	uint32_t slot = room ? dp_rep_place(cache->table, fetch->key.hash, fetch->key.bytes,
+				       fetch->key.len, may_give_way, &asking)
+			     : DP_INDEX_NONE;
+
+	if (slot != DP_INDEX_NONE && cache->entry[slot] && !entry_evict(loop, cache->entry[slot]))
+		slot = DP_INDEX_NONE;
+	if (slot != DP_INDEX_NONE)
+		entry = entry_make(loop, fetch, slot, bytes);
+	if (!entry) {
+		dp_rep_discard(rep);
+		return NULL;
+	}
+	dp_rep_publish(cache->table, slot, rep);
+	return entry;
+}
+
+// ---- what is gone
+
+bool up_cache_has_route(const struct up_loop *loop, uint64_t id)
+{
+	const struct conf *conf = loop->snapshot->conf;
+
+	for (size_t i = 0; i < conf->route_count; i++)
+		if (conf->routes[i].cache.id == id && conf->routes[i].home == loop->config.loop + 1)
+			return true;
+	return false;
+}
+
+void up_cache_routes_gone(struct up_loop *loop)
+{
+	struct up_cache *cache = loop->cache;
+
+	for (uint32_t i = 0; cache && cache->count && i < cache->table->slots; i++)
+		if (cache->entry[i] && !up_cache_has_route(loop, cache->entry[i]->route))
+			up_cache_drop(loop, cache->entry[i]);
+}
+
+void up_cache_device_gone(struct up_loop *loop, uint32_t context, uint32_t generation)
+{
+	struct up_cache_owner *owner = loop->cache ? owner_of(loop->cache, context) : NULL;
+	struct up_cache_entry *entry, *next;
+
+	for (entry = owner ? TAILQ_FIRST(&owner->entries) : NULL; entry; entry = next) {
+		next = TAILQ_NEXT(entry, of_owner);
+		if (!entry->shared && entry->owner == context &&
+			(int32_t)(generation - entry->generation) >= 0)
+			up_cache_drop(loop, entry);
+	}
+}
+
+// Main said of more devices that they are gone than there was room for.
+void up_cache_devices_lost(struct up_loop *loop)
+{
+	struct up_cache *cache = loop->cache;
+
+	for (uint32_t i = 0; cache && cache->count && i < cache->table->slots; i++) {
+		struct up_cache_entry *entry = cache->entry[i];
+
+		if (entry && !entry->shared &&
+			!up_device_is_there(loop, entry->owner, entry->generation))
+			up_cache_drop(loop, entry);
+	}
+}
+
+void up_loop_purge(struct up_loop *loop)
+{
+	__atomic_fetch_add(&loop->cache_purges, 1, __ATOMIC_RELEASE);
+	dp_doorbell_ring(&loop->config.upstream->bell);
+}
+
+bool up_cache_pending(const struct up_loop *loop)
+{
+	return loop->cache &&
+		__atomic_load_n(&loop->cache_purges, __ATOMIC_ACQUIRE) != loop->cache->purges;
+}
+
+void up_cache_turn(struct up_loop *loop)
+{
+	struct up_cache *cache = loop->cache;
+	uint32_t purges;
+
+	if (!cache)
+		return;
+	dp_rep_reclaim(cache->table);
+	purges = __atomic_load_n(&loop->cache_purges, __ATOMIC_ACQUIRE);
+	if (purges == cache->purges)
+		return;
+	cache->purges = purges;
+	for (uint32_t i = 0; cache->count && i < cache->table->slots; i++)
+		if (cache->entry[i])
+			up_cache_drop(loop, cache->entry[i]);
+	memset(cache->pass, 0, sizeof(cache->pass));
+}
+
+#define RECLAIM_MS 10 // between looks for objects that workers have left
+
+uint64_t up_cache_next_ms(const struct up_loop *loop)
+{
+	return loop->cache && loop->cache->table->retired ? loop->now_ms + RECLAIM_MS : UINT64_MAX;
+}
