@@ -37,11 +37,11 @@ unit() {
 shown() { systemctl show -p "$1" --value postern; }
 daemon() { shown MainPID; }
 
-# noted: from here on said looks.
+# noted: from here on said looks. The cursor is that of an entry of the unit: systemd 252 passes over one
+# entry that matches, whether the cursor's own does or not.
 noted() {
-	sync
 	journalctl -q --sync
-	journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' >$D/cursor
+	journalctl -q -u postern -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' >$D/cursor
 }
 
 # log_now: what the daemon, and systemd of it, said since noted.
@@ -50,7 +50,9 @@ log_now() { journalctl -q -u postern --after-cursor="$(cat $D/cursor)" -o cat "$
 
 # said PATTERN [SECONDS]: waits until the journal has it.
 said() {
-	for ((i = 0; i < ${2:-$P} * 5; i++)); do
+	local end=$((SECONDS + ${2:-$P}))
+
+	while [ $SECONDS -lt $end ]; do
 		! log_now | grep -E -e "$1" || return 0
 		sleep 0.2
 	done
