@@ -157,7 +157,7 @@ struct dp *dp_create(const struct dp_conf *conf, struct error *error)
 	dp->mtu = conf->mtu;
 	dp->exchanges = conf->exchanges;
 	dp->qsbr = qsbr_create(conf->worker_count);
-	dp->contexts = dp_context_table_create(conf->max_devices);
+	dp->contexts = dp_context_table_create_for(conf->max_devices, conf->worker_count);
 	bool made = dp->qsbr && dp->contexts && !dp_doorbell_init(&dp->bell);
 
 	if (dp->contexts)

@@ -30,7 +30,34 @@ const char *dp_context_state_name(enum dp_context_state state)
 	return state < DP_CONTEXT_STATE_COUNT ? names[state] : "?";
 }
 
+static size_t context_bytes(const struct dp_context_table *table)
+{
+	return sizeof(struct dp_context) * ((size_t)table->entries + table->shares);
+}
+
+static size_t side_bytes(const struct dp_context_table *table)
+{
+	return sizeof(struct dp_side) * ((size_t)table->entries + table->shares);
+}
+
+static void shares_init(struct dp_context_table *table)
+{
+	for (uint32_t i = 0; i < table->shares; i++) {
+		struct dp_context *ctx = &table->context[table->entries + i];
+
+		ctx->owner = (uint8_t)(i / DP_PASS_SHARES);
+		ctx->generation = DP_PASS_GENERATION;
+		ctx->in_flight = DP_INDEX_NONE;
+		ctx->state = DP_CONTEXT_ACTIVE;
+	}
+}
+
 struct dp_context_table *dp_context_table_create(uint32_t max_devices)
+{
+	return dp_context_table_create_for(max_devices, 0);
+}
+
+struct dp_context_table *dp_context_table_create_for(uint32_t max_devices, unsigned workers)
 {
 	struct dp_context_table *table = calloc(1, sizeof(*table));
 
@@ -45,20 +72,21 @@ struct dp_context_table *dp_context_table_create(uint32_t max_devices)
 	int rc = dp_names_init(&table->names, table->entries);
 
 	// All workers read the first line of each, and its owner writes the second.
-	table->context = dp_map(sizeof(struct dp_context) * (size_t)table->entries, DP_MAP_ALL);
+	table->shares = workers * DP_PASS_SHARES;
+	table->context = dp_map(context_bytes(table), DP_MAP_ALL);
 	table->long_keys =
 		dp_map(sizeof(struct dp_long_keys) * (size_t)table->entries, DP_MAP_LAZY);
-	table->side = dp_map(sizeof(struct dp_side) * (size_t)table->entries, DP_MAP_LAZY);
+	table->side = dp_map(side_bytes(table), DP_MAP_LAZY);
 	if (rc || !table->context || !table->long_keys || !table->side) {
 		dp_context_table_free(table);
 		errno = ENOMEM;
 		return NULL;
 	}
-	table->locked =
-		dp_map_lock(table->context, sizeof(struct dp_context) * (size_t)table->entries) &&
+	table->locked = dp_map_lock(table->context, context_bytes(table)) &&
 		dp_map_lock(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	for (uint32_t i = 0; i < table->entries; i++)
 		table->context[i].owner = DP_OWNER_NONE;
+	shares_init(table);
 	return table;
 }
 
@@ -69,25 +97,25 @@ void dp_context_table_free(struct dp_context_table *table)
 
 	dp_names_fini(&table->names);
 	if (table->context) {
-		sodium_memzero(table->context, sizeof(struct dp_context) * (size_t)table->entries);
-		dp_unmap(table->context, sizeof(struct dp_context) * (size_t)table->entries);
+		sodium_memzero(table->context, context_bytes(table));
+		dp_unmap(table->context, context_bytes(table));
 	}
 	if (table->long_keys) {
 		// Never touched pages are the zero page; to drop them is to wipe them.
 		dp_unmap(table->long_keys, sizeof(struct dp_long_keys) * (size_t)table->entries);
 	}
-	dp_unmap(table->side, sizeof(struct dp_side) * (size_t)table->entries);
+	dp_unmap(table->side, side_bytes(table));
 	free(table);
 }
 
 size_t dp_context_key_bytes(const struct dp_context_table *table)
 {
-	return (sizeof(struct dp_context) + sizeof(struct dp_long_keys)) * (size_t)table->entries;
+	return context_bytes(table) + sizeof(struct dp_long_keys) * (size_t)table->entries;
 }
 
 size_t dp_context_table_bytes(const struct dp_context_table *table)
 {
-	return dp_names_bytes(&table->names) + sizeof(struct dp_context) * (size_t)table->entries;
+	return dp_names_bytes(&table->names) + context_bytes(table);
 }
 
 // Counts a device that has an ID Context like this one more (1) or less (-1), 0 for none.

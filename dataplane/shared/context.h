@@ -158,11 +158,12 @@ struct dp_long_keys {
 
 struct dp_context_table {
 	struct dp_names names;
-	struct dp_context *context;     // [entries]
+	struct dp_context *context;     // [entries + shares]
 	struct dp_long_keys *long_keys; // [entries], mapped lazily by the kernel; read as context
-	struct dp_side *side;           // [entries], mapped lazily by the kernel
+	struct dp_side *side;           // [entries + shares], mapped lazily by the kernel
 	uint32_t max;                   // devices
-	uint32_t entries;               // of the arrays: max, and room for those that retire
+	uint32_t entries;               // of devices: max, and room for those that retire
+	uint32_t shares;                // behind them, see dp_context_is_share()
 	uint32_t draining_max;          // of that room: for those that drain
 	uint32_t count;                 // main
 	uint8_t kid_lens;               // main, atomic: bit n: a device has a kid of n bytes
@@ -176,6 +177,8 @@ struct dp_context_table {
 
 // max_devices cannot grow later. NULL and errno on failure.
 struct dp_context_table *dp_context_table_create(uint32_t max_devices);
+// The same with DP_PASS_SHARES shares for each of so many workers, which own them.
+struct dp_context_table *dp_context_table_create_for(uint32_t max_devices, unsigned workers);
 // Wipes all keys.
 void dp_context_table_free(struct dp_context_table *table);
 // Bytes of the arrays that hold keys.
@@ -183,6 +186,19 @@ size_t dp_context_key_bytes(const struct dp_context_table *table);
 // Bytes of the whole table that are always there: not of long keys and the side table, of which the
 // kernel maps what is used.
 size_t dp_context_table_bytes(const struct dp_context_table *table);
+
+// Messages whose keys the gateway does not have (passthrough.h) are counted for the network that
+// they come from: by a hash of it for one of so many shares, each of which has in exchanges, in the
+// answer index and among answers that wait for their ACK what a device has. A share is a context
+// that no name leads to and that has no keys; worker n owns those from first + n * DP_PASS_SHARES
+// on, for ever.
+#define DP_PASS_SHARES     64
+#define DP_PASS_GENERATION 1
+
+static inline bool dp_context_is_share(const struct dp_context_table *table, uint32_t index)
+{
+	return index >= table->entries;
+}
 
 // Whether any device has ids of these lengths. Others are refused before their ids are read.
 static inline bool dp_context_possible(const struct dp_context_table *table, uint8_t kid_len,

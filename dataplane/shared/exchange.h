@@ -57,11 +57,14 @@ struct dp_request {
 	uint8_t family;        // 4 or 6
 	uint8_t remote_addr[16]; // IPv4 in the first 4 bytes
 	bool traced;             // the loop leaves a struct dp_trace_upstream, see look.h
-	uint32_t echo_age;       // of the Echo that it brought, seconds + 1; 0: it brought none
+	bool pass; // not verified: code, options and payload are those of the protected message,
+		   // and route is the number of a dp_pass, see passthrough.h
+	uint32_t echo_age; // of the Echo that it brought, seconds + 1; 0: it brought none
 };
 
-// The answer, an OSCORE plaintext: code, class E options, payload. Written by the upstream loop
-// before it pushes the handle back. 4.01 with an empty Echo option stands for one with a value,
+// The answer, an OSCORE plaintext: code, class E options, payload; to a request with `pass` the
+// code, options and payload of the message that is sent. Written by the upstream loop before it
+// pushes the handle back. 4.01 with an empty Echo option stands for one with a value,
 // which the worker puts in.
 struct dp_response {
 	uint16_t len; // bytes of the plaintext, at least 1, at most the request's response_max

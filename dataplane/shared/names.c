@@ -414,6 +414,16 @@ int64_t dp_names_own(const struct dp_names *names, const struct dp_context_key *
 		: -ENOENT;
 }
 
+// (kid, none) is there if it is a context's own name, an alias, or nobody's since several have it.
+bool dp_names_has_kid(const struct dp_names *names, const struct dp_context_key *key)
+{
+	const struct dp_context_key shared = shared_name(key);
+	struct slot slot;
+	uint32_t named;
+
+	return slot_find(names, &shared, dp_names_hash(names, &shared), true, &slot, &named);
+}
+
 void dp_names_leave(struct dp_names *names, uint32_t index)
 {
 	struct dp_kin *kin = &names->kin[index];

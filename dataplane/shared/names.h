@@ -158,6 +158,8 @@ int dp_names_join(struct dp_names *names, const struct dp_context_key *key,
 // Main: the context that was added under this name, in either spelling, which an alias is not, or
 // -ENOENT.
 int64_t dp_names_own(const struct dp_names *names, const struct dp_context_key *key);
+// Main: whether some context has this kid. id_context of the key is not looked at.
+bool dp_names_has_kid(const struct dp_names *names, const struct dp_context_key *key);
 // Main: no look-up that begins from here on finds the context. If one other has its kid, that gets
 // the alias.
 void dp_names_leave(struct dp_names *names, uint32_t index);

@@ -44,6 +44,7 @@ struct dp_route {
 	uint8_t home;      // which loop has all its requests, and 1; 0: that of the device
 };
 
+struct dp_pass_table;
 struct dp_route_index;
 
 struct dp_policy {
@@ -66,6 +67,7 @@ struct dp_policy {
 	// where nothing may be used.
 	const struct dp_route_index *const *permit;
 	unsigned permit_count;
+	const struct dp_pass_table *pass; // what is passed through; NULL: nothing
 };
 
 #define DP_PERMIT_ALL     0          // dp_context.permit: everything may be used

@@ -9,6 +9,7 @@
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/lanes.h"
+#include "dataplane/worker/passthrough.h"
 #include "dataplane/worker/refused.h"
 #include "dataplane/worker/slow.h"
 
@@ -154,7 +155,7 @@ struct dp_worker *dp_worker_create(const struct dp_conf *conf, const struct dp_t
 
 	if (!w->pool || !w->spare || !w->engine || !w->in_flight || !w->unacked || !w->answers ||
 		!w->mids || !w->route_stats || !loops || !w->events || !w->commands ||
-		!w->to_kernel || !w->from_kernel || !access) {
+		!w->to_kernel || !w->from_kernel || !access || dp_pass_init(w)) {
 		error_set(error, -ENOMEM, "worker %u: no memory for %s", id,
 			!w->pool || !w->spare ? "its mbufs"
 				: !w->engine  ? "its AEAD engine, or the forced isa is not there"
@@ -175,6 +176,7 @@ void dp_worker_free(struct dp_worker *w)
 	if (!w)
 		return;
 	dp_slow_free(w);
+	dp_pass_free(w);
 	dp_refused_free(w);
 	dp_frame_ring_free(w->access);
 	dp_frame_ring_free(w->from_kernel);

@@ -5,6 +5,7 @@
 #include "dataplane/oscore/request.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/limit.h"
+#include "dataplane/worker/passthrough.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/slow.h"
 #include "dataplane/worker/unprotected.h"
@@ -109,6 +110,14 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	return true;
 }
 
+// A message with a name that no device has. True if it ends with the slow path, or is passed
+// through.
+static bool is_of_others(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	return dp_slow_unknown(w, vec, slot) ||
+		(unlikely(w->policy->pass) && dp_pass_take(w, vec, slot));
+}
+
 static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const struct osc_option *option = &vec->option[slot];
@@ -122,7 +131,7 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		return false;
 	if (!dp_context_possible(w->contexts, option->kid_len, option->has_kid_context,
 		    option->kid_context_len)) {
-		if (dp_slow_unknown(w, vec, slot))
+		if (is_of_others(w, vec, slot))
 			return false;
 		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
 			"Security context not found", DP_STAT_drop_unknown_context);
@@ -201,7 +210,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 			generation = dp_context_live(ctx);
 		}
 		if (!generation) {
-			if (dp_slow_unknown(w, vec, slot))
+			if (is_of_others(w, vec, slot))
 				continue;
 			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
 				COAP_UNAUTHORIZED, "Security context not found",

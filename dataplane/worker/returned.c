@@ -7,6 +7,7 @@
 #include "dataplane/worker/exchanges.h"
 #include "dataplane/worker/fresh.h"
 #include "dataplane/worker/observe.h"
+#include "dataplane/worker/passthrough.h"
 #include "dataplane/worker/seal.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/trace.h"
@@ -42,6 +43,10 @@ static unsigned loop_answers(struct dp_worker *w, struct dp_loop_port *port)
 
 		assert(dp_exchange_is_held(x->state));
 		dp_wheel_remove(&w->wheel, w->exchanges, index);
+		if (unlikely(dp_context_is_share(w->contexts, x->context))) {
+			dp_pass_returned(w, index);
+			continue;
+		}
 		if (dp_context_live(&w->contexts->context[x->context]) != x->context_generation)
 			dp_exchange_abandon(w, index, DP_EXCHANGE_ABANDONED);
 		if (dp_exchange_is_abandoned(x->state)) {
@@ -119,6 +124,8 @@ unsigned dp_deadlines(struct dp_worker *w)
 			dp_separate_again(w, index);
 		else if (w->now_ms < dp_exchange_shared(w->exchanges, index)->request.deadline_ms)
 			dp_separate_begin(w, index);
+		else if (unlikely(dp_context_is_share(w->contexts, x->context)))
+			dp_pass_timed_out(w, index);
 		else
 			timed_out(w, index);
 	}

@@ -204,6 +204,27 @@ struct dp_worker_slow {
 	uint64_t full_at[DP_SLOW_PREFIXES]; // of the prefixes of sources; a few share one
 };
 
+#define DP_PASS_PREFIXES 4096 // a power of two
+#define DP_PASS_SHOWN    4096 // the same
+
+// What a worker remembers of senders whose messages are passed through, see passthrough.h. Nothing
+// of it is touched, nor mapped by the kernel, before there is such a message.
+struct dp_worker_pass {
+	struct keyed_hash hash;
+	uint32_t in_flight;                    // at upstream loops
+	uint32_t in_flight_of[DP_ROUTE_SLOTS]; // of these, by dp_pass.slot
+	uint64_t full_at[DP_ROUTE_SLOTS];      // buckets of rate.h, the same
+	uint64_t challenges_full_at;
+	// By slot and network of the sender; a few share one.
+	uint16_t prefix_in_flight[DP_PASS_PREFIXES];
+	uint64_t prefix_full_at[DP_PASS_PREFIXES];
+	// Endpoints that have answered an Echo challenge. Who pushes out another costs it one more.
+	struct {
+		uint64_t endpoint; // keyed hash
+		uint64_t until_ms;
+	} shown[DP_PASS_SHOWN];
+};
+
 struct dp_worker {
 	// Set up by main before the start, then read only.
 	const struct dp_policy *const *current_policy; // main swaps, atomic
@@ -293,6 +314,7 @@ struct dp_worker {
 		unsigned loop;   // whose changes come next
 	} observing;
 	struct dp_worker_slow *slow; // main makes it at the start; NULL: there is none
+	struct dp_worker_pass *pass; // main makes it at the start
 
 	uint32_t stop;    // main: 1; the worker then: DP_WORKER_OVER; atomic
 	uint32_t drain_s; // the same: new requests are refused for so long; 0: they are not

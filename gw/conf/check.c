@@ -6,6 +6,7 @@
 #include "base/fnv.h"
 #include "dataplane/coap/message.h"
 #include "gw/conf/cached.h"
+#include "gw/conf/check_pass.h"
 #include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
@@ -518,6 +519,8 @@ int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 	routes_check(conf, mistakes);
 	conf_cached_check(conf, mistakes);
 	policies_check(conf);
+	if (conf_passes_check(conf, mistakes))
+		return -ENOMEM;
 	devices_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {
 		free(conf->devices.kek);

@@ -36,7 +36,10 @@
 #define CONF_POLICIES_MAX  256
 #define CONF_PERMITS_MAX   64 // of a policy
 #define CONF_HEADERS_MAX   8  // of an upstream or a route
-#define CONF_HOSTS_MAX     16 // of metrics
+#define CONF_PASSES_MAX    1024
+#define CONF_KID_MAX       7   // bytes of a kid that is passed through
+#define CONF_CONTEXT_MAX   255 // of a kid context
+#define CONF_HOSTS_MAX     16  // of metrics
 #define CONF_METHODS_ALL   0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
@@ -288,6 +291,30 @@ struct conf_policy {
 	unsigned line;
 };
 
+// When an endpoint that asks must have shown that it receives what is sent to its address.
+enum conf_pass_echo {
+	CONF_PASS_ECHO_ALWAYS, // before its first message is passed through
+	CONF_PASS_ECHO_LARGE,  // before it gets more than three times as much as it sent
+};
+
+// Messages of a kid that are passed through as they are (RFC 8613 section 11.2): postern does not
+// have its keys.
+struct conf_pass {
+	char *kid;         // hex
+	char *kid_context; // hex; NULL: any, and none
+	// Where its messages go, as if it was a route: of the file are to, prefix, timeout_ms and
+	// host. Its path is how counters and logs name it: "passthrough:", kid, "/", kid context.
+	struct conf_route route;
+	uint32_t rate, prefix_rate; // messages a second, of all networks and of each
+	uint32_t max_in_flight;
+	enum conf_pass_echo echo;
+	unsigned line;
+	// Of kid and kid_context, decoded.
+	uint8_t kid_len, kid_context_len;
+	uint8_t kid_bytes[CONF_KID_MAX];
+	uint8_t kid_context_bytes[CONF_CONTEXT_MAX];
+};
+
 // Bodies of more than one block (RFC 7959).
 struct conf_bodies {
 	uint64_t memory;     // bytes, of all loops
@@ -375,6 +402,8 @@ struct conf {
 	size_t route_count;
 	struct conf_policy *policies; // in the order of the file
 	size_t policy_count;
+	struct conf_pass *passes;
+	size_t pass_count;
 	struct conf_bodies bodies;
 	struct conf_store_limits cache;
 	struct conf_devices devices;

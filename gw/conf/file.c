@@ -66,6 +66,8 @@ void conf_free(struct conf *conf)
 {
 	if (!conf)
 		return;
+	for (size_t p = 0; p < conf->pass_count; p++)
+		free(conf->passes[p].route.path.text);
 	group_free(&conf_schema, conf);
 	conf_marks_free(conf->marks);
 	free(conf->path);

@@ -125,6 +125,12 @@ static bool listen_fits(const char *text)
 	return conf_listen_parse(text, &address, &len);
 }
 
+// Two digits a byte.
+static bool hex_fits(const char *text)
+{
+	return strlen(text) % 2 == 0 && made_of(text, digits, "abcdef", "ABCDEF");
+}
+
 static bool kek_fits(const char *text)
 {
 	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
@@ -158,6 +164,7 @@ const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine
 const struct conf_form conf_listen_form = {listen_fits,
 	CONF_LISTEN_OFF ", ADDRESS:PORT with an IPv6 address in brackets, or the absolute path of "
 			"a UNIX socket"};
+const struct conf_form conf_hex_form = {hex_fits, "hex, two digits a byte"};
 const struct conf_form conf_host_form = {conf_host_valid, "a host name or address"};
 const struct conf_form conf_authority_form = {
 	conf_authority_valid, "a host name or address, with or without a port"};

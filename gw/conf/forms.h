@@ -23,6 +23,7 @@ extern const struct conf_form conf_group_form;
 extern const struct conf_form conf_isa_form;
 extern const struct conf_form conf_listen_form;
 extern const struct conf_form conf_host_form;
+extern const struct conf_form conf_hex_form;
 extern const struct conf_form conf_authority_form;
 extern const struct conf_form conf_header_name_form;
 extern const struct conf_form conf_header_value_form;

@@ -370,6 +370,8 @@ static const struct conf_key policy_name = {
 };
 static const struct conf_key policy_item = {
 	.type = CONF_GROUP, ITEM(conf_policy), .keys = conf_policy_keys};
+static const struct conf_key pass_item = {
+	.type = CONF_GROUP, ITEM(conf_pass), .keys = conf_pass_keys};
 static const struct conf_key route_item = {.type = CONF_GROUP, ITEM(conf_route), .keys = conf_route_keys};
 
 static const struct conf_key file_keys[] = {
@@ -400,6 +402,11 @@ static const struct conf_key file_keys[] = {
 		.min = 1, .max = CONF_POLICIES_MAX, .item = &policy_item, .map_key = &policy_name,
 		.sample = "meters",
 		.help = "What devices may use, by names of your own; a device with the policy NAME may do nothing else.",
+	}, {
+		.name = "passthrough", .type = CONF_LIST, ITEMS(conf, passes, pass_count),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = CONF_PASSES_MAX, .item = &pass_item,
+		.help = "Kids whose keys postern does not have: their messages go to a service as they are, see docs/passthrough.md.",
 	}, {
 		.name = "bodies", .type = CONF_GROUP, FIELD(conf, bodies), .keys = bodies_keys,
 		.effect = CONF_AT_START,

@@ -28,6 +28,8 @@
 // Keys of struct conf_route and conf_policy.
 extern const struct conf_key conf_route_keys[];
 extern const struct conf_key conf_policy_keys[];
+// Keys of struct conf_pass.
+extern const struct conf_key conf_pass_keys[];
 // A name and a value of `headers`.
 extern const struct conf_key conf_header_name;
 extern const struct conf_key conf_header_item;

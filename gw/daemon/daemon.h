@@ -95,7 +95,8 @@ struct daemon {
 	struct kek *kek;
 	struct store *store; // NULL from when the store thread has it
 	struct store_thread *store_thread;
-	struct route_slots route_slots; // start.c adds names; outlives the data plane
+	struct device_reserved *reserved; // names of what is passed through
+	struct route_slots route_slots;   // start.c adds names; outlives the data plane
 	struct dp *dp;
 	struct registry registry;
 	struct up_access_log *access;         // NULL: none

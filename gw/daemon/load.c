@@ -36,6 +36,22 @@ static void load_progress(const struct load_state *state)
 static int load_device(void *arg, const struct device_keyed *device)
 {
 	struct load_state *state = arg;
+	const struct device_ids ids = {
+		.kid = device->device_id,
+		.kid_len = device->device_id_len,
+		.has_id_context = device->has_id_context,
+		.id_context = device->id_context,
+		.id_context_len = device->id_context_len,
+		.derives = device->rederive == DEVICE_REDERIVE_B2,
+	};
+
+	if (device_reserved_has(state->daemon->reserved, &ids)) {
+		log_error(
+			"device %s has a name that is passed through: take it out of passthrough, "
+			"or start without that and remove the device",
+			device->name);
+		return -EEXIST;
+	}
 	int rc = registry_add(&state->daemon->registry, device);
 
 	if (rc) {

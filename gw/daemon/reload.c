@@ -134,6 +134,11 @@ static bool prepare(
 	int rc;
 
 	*p = (struct prepared){.snapshot = NULL};
+	if (conf->pass_count && passes_check(dp_contexts(daemon->dp), conf, &error)) {
+		refuse(req, CTL_BAD_CONFIG, "%s: %s", conf->path, error.text);
+		conf_free(conf);
+		return false;
+	}
 	rc = snapshot_make(&slots, conf, number, &p->snapshot);
 	if (rc) {
 		conf_free(conf);
@@ -184,6 +189,11 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 	if (dry_run) {
 		prepared_discard(&prepared);
 		ctl_request_end(req);
+		return;
+	}
+	if (passes_reserve(daemon->reserved, conf)) {
+		prepared_discard(&prepared);
+		refuse(req, CTL_BUSY, "no memory");
 		return;
 	}
 	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, t.changes);

@@ -165,6 +165,7 @@ static struct dp_policy policy_of(
 		.max_message = (uint16_t)conf->devices.max_message,
 		.permit = routes->policy.permit,
 		.permit_count = routes->policy.permit_count,
+		.pass = routes->pass,
 	};
 
 	if (conf->devices.rate) {
@@ -182,6 +183,8 @@ int routes_make(
 
 	if (!rc)
 		rc = permits_make(routes, conf);
+	if (!rc)
+		rc = passes_make(conf, slots, &routes->pass);
 	if (rc)
 		routes_free(routes);
 	else
@@ -193,6 +196,7 @@ void routes_free(struct routes *routes)
 {
 	for (unsigned i = 0; i < routes->policy.permit_count; i++)
 		dp_route_index_free((struct dp_route_index *)routes->permit[i]);
+	dp_pass_table_free(routes->pass);
 	free(routes->permit);
 	free(routes->permit_segment);
 	dp_route_index_free(routes->index);

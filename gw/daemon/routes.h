@@ -6,6 +6,7 @@
 
 #include "dataplane/shared/policy.h"
 #include "gw/conf/conf.h"
+#include "gw/daemon/passes.h"
 #include "gw/daemon/route_slots.h"
 
 #define ROUTES_SAY_MAX 160 // bytes of "Content-Format 60 or 112 only", with the 0 at the end
@@ -19,6 +20,7 @@ struct routes {
 	const struct dp_route_index *
 		*permit;                   // [policy.permit_count]: of policies, by their numbers
 	struct dp_segment *permit_segment; // of all policies
+	struct dp_pass_table *pass;        // NULL: nothing is passed through
 };
 
 // Texts stay those of conf, which must outlive *routes; its policies have numbers. number: of the

@@ -51,6 +51,7 @@ static int open_store(struct daemon *daemon)
 		.runtime = conf->runtime,
 		.kek = daemon->kek,
 		.max_devices = conf->devices.max,
+		.reserved = daemon->reserved,
 	};
 
 	rc = store_open(&config, &daemon->store, &error);
@@ -209,11 +210,14 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 	daemon->frame_max = kernel_tap_frame_max(*mtu);
 	daemon->frame = malloc(daemon->frame_max);
 	daemon->slots = up_slots_create(daemon->conf->workers.loops);
-	rc = daemon->frame && daemon->slots
+	daemon->reserved = device_reserved_new();
+	rc = daemon->frame && daemon->slots && daemon->reserved
 		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
 					&daemon->registry.policies},
 			  daemon->conf, 1, &daemon->snapshot)
 		: -ENOMEM;
+	if (!rc)
+		rc = passes_reserve(daemon->reserved, daemon->conf);
 	if (rc) {
 		log_error("no memory");
 		return rc;

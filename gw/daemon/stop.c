@@ -174,6 +174,7 @@ int daemon_stop(struct daemon *daemon)
 		daemon->snapshot->conf = NULL;
 	if (daemon->reload.before && daemon->reload.before->conf == daemon->conf)
 		daemon->reload.before->conf = NULL;
+	device_reserved_free(daemon->reserved);
 	snapshot_free(daemon->snapshot);
 	snapshot_free(daemon->reload.next);
 	snapshot_free(daemon->reload.before);

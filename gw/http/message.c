@@ -75,6 +75,7 @@ static const struct {
 	[HTTP_FIELD_KEEP_ALIVE] = NAME("keep-alive"),
 	[HTTP_FIELD_LAST_MODIFIED] = NAME("last-modified"),
 	[HTTP_FIELD_LOCATION] = NAME("location"),
+	[HTTP_FIELD_OSCORE] = NAME("oscore"),
 	[HTTP_FIELD_RETRY_AFTER] = NAME("retry-after"),
 	[HTTP_FIELD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
 	[HTTP_FIELD_UPLOAD_LIMIT] = NAME("upload-limit"),
@@ -127,11 +128,12 @@ static enum http_error framing_check(const struct http_reply *reply)
 	return HTTP_ERR_none;
 }
 
-// Of a header given twice the first counts, but these are lists over all of their lines.
+// Of a header given twice the first counts, but these are lists over all of their lines; OSCORE is
+// none, so that two of them are no value of it.
 static bool is_list(enum http_reply_field field)
 {
 	return field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION ||
-		field == HTTP_FIELD_VARY;
+		field == HTTP_FIELD_OSCORE || field == HTTP_FIELD_VARY;
 }
 
 static enum http_error field_set(

@@ -50,5 +50,6 @@ const struct map_error_code map_error_codes[HTTP_ERROR_COUNT] = {
 	[HTTP_ERR_refused_by_one] = {COAP_SERVICE_UNAVAILABLE, "busy"},
 	[HTTP_ERR_no_result] = {COAP_BAD_GATEWAY, "no result"},
 	[HTTP_ERR_wrong_type] = {COAP_NOT_ACCEPTABLE, "no such format"},
+	[HTTP_ERR_not_oscore] = {COAP_BAD_GATEWAY, "backend answer not protected"},
 	[HTTP_ERR_bad_json] = {COAP_BAD_GATEWAY, "no CBOR for the backend's JSON"},
 };

@@ -175,6 +175,7 @@ static struct store *store_new(const struct store_config *config, struct error *
 	if (store != NULL) {
 		store->directory_fd = store->lock_fd = store->runtime_fd = store->claim_fd = -1;
 		store->max_devices = config->max_devices;
+		store->reserved = config->reserved;
 		store->direct_rows = STORE_DIRECT_ROWS;
 		store->directory = strdup(config->directory);
 		store->secrets = sodium_malloc(sizeof(*store->secrets));

@@ -72,6 +72,24 @@ int spec_rederive_check(const struct store_row *row, struct error *error)
 	return 0;
 }
 
+static int reserved_check(struct store *store, const struct device_spec *spec, struct error *error)
+{
+	const struct device_ids ids = {
+		.kid = spec->params.recipient_id,
+		.kid_len = spec->params.recipient_id_len,
+		.has_id_context = spec->params.has_id_context,
+		.id_context = spec->params.id_context,
+		.id_context_len = spec->params.id_context_len,
+		.derives = spec->has_rederive && spec->rederive == DEVICE_REDERIVE_B2,
+	};
+
+	return !device_reserved_has(store->reserved, &ids)
+		? 0
+		: error_set(error, -EEXIST,
+			  "messages with this device_id are passed through: see passthrough in the "
+			  "configuration");
+}
+
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct error *error)
 {
@@ -79,6 +97,8 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 	struct osc_keys keys;
 
 	int code = device_spec_check(spec, error);
+	if (code == 0)
+		code = reserved_check(store, spec, error);
 	if (code != 0)
 		return code;
 	code = osc_derive(&keys, params);

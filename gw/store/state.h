@@ -30,10 +30,11 @@ struct store {
 	int claim_fd;                       // open: see store_claim()
 	dev_t db_dev;                       // of the file that is open; database.c, shadow.c
 	ino_t db_ino;
-	bool opened;             // open, at its end
-	uint64_t next_id;        // of a device, all below are given; open, spec.c, recover.c
-	uint64_t max_devices;    // 0: any number; open
-	uint64_t count;          // of devices; who adds or removes one
+	bool opened;          // open, at its end
+	uint64_t next_id;     // of a device, all below are given; open, spec.c, recover.c
+	uint64_t max_devices; // 0: any number; open
+	struct device_reserved *reserved; // open; or NULL
+	uint64_t count;                   // of devices; who adds or removes one
 	uint64_t count_begun;    // commit.c: count when the transaction began, for its rollback
 	uint64_t direct_rows;    // open: STORE_DIRECT_ROWS
 	struct changed *changed; // shadow.c, while it makes a copy of the database; else NULL

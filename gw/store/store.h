@@ -29,6 +29,7 @@
 #include "base/error.h"
 #include "dataplane/oscore/own_piv.h"
 #include "gw/device/device.h"
+#include "gw/device/reserved.h"
 #include "gw/store/kek.h"
 
 #include <stdbool.h>
@@ -47,8 +48,10 @@ struct store_config {
 	const char *runtime;   // directory on a file system that a reboot empties; made if missing
 	const struct kek *kek; // must outlive the store
 	uint64_t max_devices;  // 0: any number
-	const char *machine_file; // NULL: /etc/machine-id
-	const char *boot_file;    // NULL: /proc/sys/kernel/random/boot_id
+	struct device_reserved *reserved; // names that no new device may have; outlives the store.
+					  // NULL: none
+	const char *machine_file;         // NULL: /etc/machine-id
+	const char *boot_file;            // NULL: /proc/sys/kernel/random/boot_id
 };
 
 // Opens the store of a directory, and makes a new one if there is none. No other process can open

@@ -72,6 +72,7 @@ const char *up_access_reason(const struct up_access_entry *entry)
 		[HTTP_ERR_refused_by_one] = "GP",
 		[HTTP_ERR_no_result] = "GA",
 		[HTTP_ERR_wrong_type] = "GA",
+		[HTTP_ERR_not_oscore] = "GA",
 		[HTTP_ERR_bad_json] = "GA",
 	};
 	bool head = entry->status;

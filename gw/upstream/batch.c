@@ -322,7 +322,8 @@ static struct up_collector *collector_of(const struct up_loop *loop, const struc
 {
 	const struct dp_request *r = &shared->request;
 	const struct up_snapshot *snapshot = up_snapshot_of(loop, r->snapshot);
-	struct up_collector *c = snapshot->of_route && r->route < snapshot->conf->route_count
+	struct up_collector *c =
+		snapshot->of_route && !r->pass && r->route < snapshot->conf->route_count
 		? snapshot->of_route[r->route]
 		: NULL;
 

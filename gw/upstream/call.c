@@ -4,6 +4,7 @@
 
 #include "dataplane/shared/look.h"
 #include "gw/map/error_codes.h"
+#include "gw/map/passthrough.h"
 #include "gw/map/response.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_line.h"
@@ -33,8 +34,10 @@ static void line_put(const struct up_call *call)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	bool known = loop->config.name(loop->config.name_arg, device->context,
-		device->context_generation, name, sizeof(name));
+	// Of what is passed through nobody here knows the device.
+	bool known = !device->pass &&
+		loop->config.name(loop->config.name_arg, device->context,
+			device->context_generation, name, sizeof(name));
 	const struct up_access_entry entry = {
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
 		.device = known ? name : NULL,
@@ -53,7 +56,7 @@ static void line_put(const struct up_call *call)
 		.connect_ms = call->connected_ms,
 		.total_ms = later_by(loop->now_ms, device->received_ms),
 		.tries = call->tries,
-		.trace = call->tries ? call->trace : NULL,
+		.trace = call->tries && !device->pass ? call->trace : NULL,
 		.batch = call->batch,
 		.batch_size = call->batch_size,
 		.error = call->error,
@@ -153,8 +156,9 @@ void up_call_fail(struct up_call *call, enum http_error error)
 	struct dp_shared *shared = call->shared;
 
 	call->error = error;
-	shared->response.len = map_error_write(error, error_max_age(group->loop, error),
-		dp_shared_response(shared), shared->request.response_max);
+	shared->response.len = (shared->request.pass ? map_pass_error_write : map_error_write)(
+		error, error_max_age(group->loop, error), dp_shared_response(shared),
+		shared->request.response_max);
 	up_stat_add(group, UP_STAT_ERROR + error, 1);
 	up_call_return(call);
 }
@@ -246,14 +250,49 @@ static bool is_nameless(const struct up_call *call)
 		(code == COAP_GET || code == COAP_FETCH);
 }
 
+// `name` is what its server is picked by, for balance: hash.
+static void attempt_init(struct up_flight *flight, const struct up_call *call, const char *name)
+{
+	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
+	struct up_attempt *attempt = &flight->attempt;
+
+	attempt->group = call->group;
+	attempt->route = call->route;
+	attempt->deadline_ms = call->deadline_ms;
+	attempt->slot = NULL;
+	attempt->tried = 0;
+	attempt->retries = 0;
+	attempt->seen = false;
+	attempt->transfer.done = call_done;
+	attempt->transfer.body_max = body_max(call);
+	attempt->transfer.room = flight_room;
+	crypto_shorthash(
+		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
+	up_headers_add_route(call->snapshot->headers, call->route, &attempt->transfer.request);
+}
+
+// Makes the HTTP request of a message that is passed through. Nothing says who sent it.
+static enum http_error flight_prepare_pass(struct up_flight *flight, struct up_call *call)
+{
+	struct http_transfer *t = &flight->attempt.transfer;
+	enum http_error error = map_pass_request(&t->request, call->route,
+		dp_shared_body(call->shared), call->shared->request.body_len);
+
+	if (error)
+		return error;
+	flight->message = (struct map_request){.route = call->route};
+	attempt_init(flight, call, call->route->path.text);
+	t->body_keep = (uint32_t)t->body_max;
+	return t->request.text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
+}
+
 // Makes the HTTP request of a call.
 static enum http_error flight_prepare(struct up_flight *flight, struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
-	struct up_attempt *attempt = &flight->attempt;
-	struct http_request *req = &attempt->transfer.request;
+	struct http_transfer *t = &flight->attempt.transfer;
+	struct http_request *req = &t->request;
 	const struct dp_request *device = &call->shared->request;
-	static const unsigned char key[crypto_shorthash_KEYBYTES]; // all gateways pick the same
 	const uint8_t *random = up_random_take(loop, MAP_IDENTITY_RANDOM);
 	char name[UP_NAME_MAX + 1];
 	enum http_error error;
@@ -278,22 +317,8 @@ static enum http_error flight_prepare(struct up_flight *flight, struct up_call *
 		!loop->config.name(loop->config.name_arg, device->context,
 			device->context_generation, name, sizeof(name)))
 		return HTTP_ERR_device_gone;
-	attempt->group = call->group;
-	attempt->route = call->route;
-	attempt->deadline_ms = call->deadline_ms;
-	attempt->slot = NULL;
-	attempt->tried = 0;
-	attempt->retries = 0;
-	attempt->seen = false;
-	attempt->transfer.done = call_done;
-	attempt->transfer.body_max = body_max(call);
-	attempt->transfer.body_keep = map_reply_keep(&flight->message, attempt->transfer.body_max);
-	attempt->transfer.room = flight_room;
-	const char *spread = nameless ? req->path : name;
-
-	crypto_shorthash((unsigned char *)&attempt->device, (const unsigned char *)spread,
-		strlen(spread), key);
-	up_headers_add_route(call->snapshot->headers, call->route, req);
+	attempt_init(flight, call, nameless ? req->path : name);
+	t->body_keep = map_reply_keep(&flight->message, t->body_max);
 	if (call->asks)
 		call->asks(call, req);
 	return nameless ? HTTP_ERR_none : map_request_identify(req, device, name, random);
@@ -322,7 +347,8 @@ void up_call_launch(struct up_call *call)
 		up_call_fail(call, HTTP_ERR_no_memory);
 		return;
 	}
-	error = flight_prepare(flight, call);
+	error = call->shared->request.pass ? flight_prepare_pass(flight, call)
+					   : flight_prepare(flight, call);
 	if (!error) {
 		up_attempt_earn(group, 1);
 		error = up_attempt_start(&flight->attempt);
@@ -378,7 +404,8 @@ static bool status_stands(const struct up_flight *flight, enum http_error error)
 {
 	return (error == HTTP_ERR_body_too_large || error == HTTP_ERR_head_too_large ||
 		       error == HTTP_ERR_no_memory) &&
-		!flight->message.method->safe && flight->attempt.transfer.reply.status >= 200;
+		!flight->call->shared->request.pass && !flight->message.method->safe &&
+		flight->attempt.transfer.reply.status >= 200;
 }
 
 // Makes the device's answer from the server's.
@@ -419,6 +446,22 @@ static void call_answer(struct up_call *call)
 		up_stat_add(group, UP_STAT_bodies_dropped, 1);
 }
 
+// The same for a message that is passed through: one that its server has protected, or an error.
+static void call_answer_pass(struct up_call *call)
+{
+	struct dp_shared *shared = call->shared;
+	const struct http_reply *reply = &call->flight->attempt.transfer.reply;
+
+	up_status_count(call->group, reply->status);
+	call->error = map_pass_response(reply, dp_shared_response(shared),
+		shared->request.response_max, &shared->response.len);
+	if (!call->error)
+		return;
+	shared->response.len = map_pass_error_write(
+		call->error, 0, dp_shared_response(shared), shared->request.response_max);
+	up_stat_add(call->group, UP_STAT_ERROR + call->error, 1);
+}
+
 static void call_done(struct http_transfer *transfer, enum http_error error)
 {
 	struct up_flight *flight = (struct up_flight *)transfer;
@@ -450,7 +493,10 @@ static void call_done(struct http_transfer *transfer, enum http_error error)
 		up_call_fail(call, error);
 		return;
 	}
-	call_answer(call);
+	if (call->shared->request.pass)
+		call_answer_pass(call);
+	else
+		call_answer(call);
 	call_land(call);
 	up_call_return(call);
 }

@@ -66,9 +66,7 @@ static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle han
 	TAILQ_REMOVE(&loop->free_calls, call, link);
 	loop->busy++;
 	snapshot->held++;
-	uint16_t index = shared->request.route;
-	const struct conf *conf = snapshot->conf;
-	const struct conf_route *route = index < conf->route_count ? &conf->routes[index] : NULL;
+	const struct conf_route *route = up_snapshot_route(snapshot, &shared->request);
 	struct up_group *group = group_of(loop, snapshot, route);
 	*call = (struct up_call){
 		.handle = handle,
@@ -88,7 +86,7 @@ static void call_arrive(struct up_loop *loop, unsigned port_index, dp_handle han
 		up_call_fail(call, HTTP_ERR_no_route);
 	} else if (stopping(loop)) {
 		up_call_fail(call, HTTP_ERR_stopping);
-	} else if (!up_cache_take(call) && !up_bodies_take(call)) {
+	} else if (shared->request.pass || (!up_cache_take(call) && !up_bodies_take(call))) {
 		if (group->upstream)
 			up_queue_add(call);
 		else

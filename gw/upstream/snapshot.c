@@ -35,6 +35,17 @@ struct up_next {
 	struct group_next group[];  // one an upstream
 };
 
+const struct conf_route *up_snapshot_route(
+	const struct up_snapshot *snapshot, const struct dp_request *request)
+{
+	const struct conf *conf = snapshot->conf;
+
+	if (request->pass)
+		return request->route < conf->pass_count ? &conf->passes[request->route].route
+							 : NULL;
+	return request->route < conf->route_count ? &conf->routes[request->route] : NULL;
+}
+
 // ---- preparing an upstream
 
 // This loop's part of a limit of the upstream.

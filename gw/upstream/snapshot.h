@@ -56,6 +56,10 @@ static inline struct up_snapshot *up_snapshot_of(const struct up_loop *loop, uin
 	return loop->before && loop->before->number == number ? loop->before : NULL;
 }
 
+// The route of a request, or what a message that is passed through has in its place. NULL: none.
+const struct conf_route *up_snapshot_route(
+	const struct up_snapshot *snapshot, const struct dp_request *request);
+
 // The group with an engine of this id; NULL: there is none any more.
 struct http_engine *up_engine_of(const struct up_loop *loop, uint32_t id);
 

@@ -556,7 +556,7 @@ uint64_t bed_ends(const struct bed *bed)
 		if (!strncmp(name, "drop_", 5))
 			sum += bed_count(bed, i);
 	}
-	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_handshakes; i++)
+	for (unsigned i = DP_STAT_rx_requests; i <= DP_STAT_rx_pass_challenges; i++)
 		if (i != DP_STAT_rx_errors_sent && i != DP_STAT_rx_format_rst) // beside a reason
 			sum += bed_count(bed, i);
 	return sum;

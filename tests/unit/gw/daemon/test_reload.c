@@ -115,6 +115,7 @@ static void set_up(void)
 	file_write(base);
 	cr_assert_eq(conf_load(path, &gateway.conf, stderr), 0);
 	gateway.slots = up_slots_create(LOOPS);
+	gateway.reserved = device_reserved_new();
 	cr_assert_not_null(gateway.slots);
 	const struct snapshot_slots slots = {
 		gateway.slots, &gateway.route_slots, &gateway.registry.policies};
@@ -139,6 +140,7 @@ static void tear_down(void)
 	up_slots_free(gateway.slots);
 	route_slots_free(&gateway.route_slots);
 	policies_free(&gateway.registry.policies);
+	device_reserved_free(gateway.reserved);
 	unlink(path);
 	rmdir(dir);
 	cr_expect_eq(prepared, 0, "what a loop had prepared is lost");

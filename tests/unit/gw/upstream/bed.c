@@ -18,6 +18,7 @@
 #define ROOM         1024 // bytes of the largest answer
 #define FIXED_ROUTES 4
 
+bool bed_pass;
 const char *bed_log = "";
 const char *bed_honoured = "";
 const char *bed_routes = "";
@@ -230,7 +231,8 @@ dp_handle bed_push_quietly(struct bed *bed, const char *line, uint32_t timeout_m
 		.context = bed->device ? bed->device : 7,
 		.context_generation = 3,
 		.snapshot = bed->snapshot,
-		.route = bed_route(bed, line),
+		.route = bed_pass ? 0 : bed_route(bed, line),
+		.pass = bed_pass,
 		.route_slot = BED_SLOT,
 		.response_max = ROOM,
 		.payload_max = bed_payload_max,

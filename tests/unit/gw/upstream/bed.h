@@ -38,6 +38,9 @@ extern const char *bed_log;
 // More keys of the route /honoured/*, each behind a comma, or "".
 extern const char *bed_honoured;
 
+// Requests are messages that are passed through, by the first entry of `passthrough`.
+extern bool bed_pass;
+
 // Lines of routes in front of the others, or ""; requests with "path=b0" go to the first, and so
 // on.
 extern const char *bed_routes;

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Messages whose keys the gateway does not have (RFC 8613 section 11.2). The test is in the place
+// of the upstream loop, and of who can open them.
+
+#include "dataplane/shared/passthrough.h"
+#include "tests/unit/dataplane/worker/bed_inside.h"
+#include "tests/unit/dataplane/worker/outer.h"
+
+#include <criterion/criterion.h>
+
+#define KID           7 // of who is passed through, Echo before anything
+#define KID_LARGE     8 // Echo before large answers
+#define SLOT          20
+#define EXCHANGES     256
+#define MAX_IN_FLIGHT 16
+
+#define ENTRY(n, kid_byte, always)                                                           \
+	{                                                                                    \
+		.kid_len = 1, .kid = {kid_byte}, .route = (n), .slot = SLOT + (n),           \
+		.timeout_ms = BED_TIMEOUT_MS, .max_in_flight = MAX_IN_FLIGHT,                \
+		.all = {DP_RATE_SECOND / 100, DP_RATE_SECOND},                               \
+		.prefix = {DP_RATE_SECOND / 100, DP_RATE_SECOND / 2}, .echo_always = always, \
+	}
+
+static const struct dp_pass entries[] = {ENTRY(0, KID, true), ENTRY(1, KID_LARGE, false)};
+static struct dp_pass_table *table;
+static uint16_t mid;
+static uint64_t piv;
+
+// An answer as the service protects it: nobody here can tell.
+static const uint8_t protected[] = {
+	COAP_CHANGED, 0x90, COAP_PAYLOAD_MARK, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+
+static void setup(void)
+{
+	bed_make_exchanges(&bed, 1, 1, EXCHANGES);
+	bed_stop_clock(&bed);
+	table = dp_pass_table_create(entries, RTE_DIM(entries));
+	bed.policy.pass = table;
+	bed_device_make(&device, KID, AEAD_AES_CCM_16_64_128);
+	mid = 1;
+	piv = 0;
+}
+
+static void teardown(void)
+{
+	bed_free(&bed);
+	dp_pass_table_free(table);
+}
+
+TestSuite(dp_pass, .init = setup, .fini = teardown);
+
+// Sends a new message from an endpoint, with an Echo outside or without.
+static void ask_from(
+	const struct dp_flow *flow, enum coap_type type, const uint8_t *echo, const char *payload)
+{
+	const uint8_t *token = request.token;
+	uint8_t coap[BED_MESSAGE_MAX];
+	struct coap_writer writer;
+	struct coap_msg msg;
+
+	bed_seal_path(&device, &request, type, mid++, piv++, COAP_POST, "up", payload);
+	if (echo) {
+		cr_assert_eq(coap_msg_parse(&msg, request.coap, request.len), COAP_OK);
+		coap_writer_init(&writer, coap, sizeof(coap));
+		coap_write_header(&writer, type, msg.code, msg.mid, token, request.token_len);
+		coap_write_option(&writer, COAP_OPT_OSCORE, msg.body.oscore, msg.body.oscore_len);
+		coap_write_option(&writer, COAP_OPT_ECHO, echo, DP_ECHO_LEN);
+		coap_write_payload(&writer, msg.body.payload, msg.body.payload_len);
+		request.len = (uint16_t)coap_writer_len(&writer);
+		memcpy(request.coap, coap, request.len);
+	}
+	bed_send(&bed, flow, request.coap, request.len);
+	bed_turn(&bed);
+}
+
+static void ask(enum coap_type type)
+{
+	ask_from(&bed.flow, type, NULL, "x");
+}
+
+// Takes a message without protection: an error, or a challenge, of which it returns the Echo.
+static const uint8_t *expect_unprotected(uint8_t code)
+{
+	struct coap_option echo;
+
+	cr_assert(bed_receive(&bed, &answer), "no answer");
+	cr_expect_eq(
+		answer.msg.code, code, "code %u.%02u", answer.msg.code >> 5, answer.msg.code & 31);
+	cr_expect_not(answer.protected);
+	cr_expect_null(answer.msg.body.payload, "no words to whoever it is");
+	cr_expect_eq(answer.msg.token_len, request.token_len);
+	cr_expect_arr_eq(answer.msg.token, request.token, request.token_len);
+	return coap_option_find(&answer.msg.body, COAP_OPT_ECHO, &echo) && echo.len == DP_ECHO_LEN
+		? echo.value
+		: NULL;
+}
+
+// In the place of the loop: answers the message that was passed through, as there must be one.
+static void serve(const uint8_t *bytes, size_t len)
+{
+	dp_handle handle;
+
+	cr_assert_not_null(bed_upstream_take(&bed, &handle), "nothing was passed through");
+	bed_upstream_answer(&bed, handle, bytes, len);
+	bed_turn(&bed);
+}
+
+// The endpoint of a flow shows that it receives.
+static void show(const struct dp_flow *flow)
+{
+	uint8_t echo[DP_ECHO_LEN];
+
+	ask_from(flow, COAP_NON, NULL, "x");
+	const uint8_t *value = expect_unprotected(COAP_UNAUTHORIZED);
+
+	cr_assert_not_null(value);
+	memcpy(echo, value, sizeof(echo));
+	ask_from(flow, COAP_NON, echo, "x");
+	serve(protected, sizeof(protected));
+	cr_assert(bed_receive(&bed, &answer));
+}
+
+static struct dp_shared *taken(dp_handle *handle)
+{
+	struct dp_shared *shared = bed_upstream_take(&bed, handle);
+
+	cr_assert_not_null(shared, "nothing was passed through");
+	return shared;
+}
+
+static void expect_nothing_passed(void)
+{
+	dp_handle handle;
+
+	cr_expect_null(bed_upstream_take(&bed, &handle));
+}
+
+// The answer of the service, as it is.
+static void expect_protected(enum coap_type type, const uint8_t *bytes, size_t len)
+{
+	cr_assert(bed_receive(&bed, &answer), "no answer");
+	cr_expect_eq(answer.msg.type, type);
+	cr_expect_eq(answer.msg.code, bytes[0]);
+	const size_t head = 4u + request.token_len;
+
+	cr_assert_eq(answer.len, head + len - 1);
+	cr_expect_arr_eq(answer.msg.token, request.token, request.token_len);
+	cr_expect_arr_eq(answer.coap + head, bytes + 1, len - 1);
+}
+
+Test(dp_pass, nothing_passes_before_the_sender_has_shown_its_address)
+{
+	uint8_t echo[DP_ECHO_LEN];
+	struct dp_flow other = bed.flow;
+
+	ask(COAP_CON);
+	const uint8_t *value = expect_unprotected(COAP_UNAUTHORIZED);
+
+	cr_assert_not_null(value);
+	cr_expect_eq(answer.msg.type, COAP_ACK);
+	cr_expect_leq(answer.len, 3 * request.len, "no more than three times what came");
+	memcpy(echo, value, sizeof(echo));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_pass_challenges), 1);
+	expect_nothing_passed();
+
+	other.remote_port = rte_cpu_to_be_16(4711);
+	ask_from(&other, COAP_NON, echo, "x");
+	cr_expect_not_null(expect_unprotected(COAP_UNAUTHORIZED), "it is another's");
+	expect_nothing_passed();
+	echo[DP_ECHO_LEN - 1] ^= 1;
+	ask_from(&bed.flow, COAP_NON, echo, "x");
+	cr_expect_not_null(expect_unprotected(COAP_UNAUTHORIZED), "it is made up");
+	expect_nothing_passed();
+
+	echo[DP_ECHO_LEN - 1] ^= 1;
+	ask_from(&bed.flow, COAP_CON, echo, "x");
+	serve(protected, sizeof(protected));
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	ask(COAP_CON);
+	serve(protected, sizeof(protected));
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_passed), 2);
+
+	bed_later(&bed, 301000);
+	ask(COAP_CON);
+	cr_expect_not_null(expect_unprotected(COAP_UNAUTHORIZED), "it is to show itself again");
+	expect_nothing_passed();
+}
+
+Test(dp_pass, a_challenge_is_of_no_use_when_it_is_old)
+{
+	uint8_t echo[DP_ECHO_LEN];
+
+	ask(COAP_NON);
+	const uint8_t *value = expect_unprotected(COAP_UNAUTHORIZED);
+
+	cr_assert_not_null(value);
+	memcpy(echo, value, sizeof(echo));
+	bed_later(&bed, DP_ECHO_AGE_MS + 1000);
+	ask_from(&bed.flow, COAP_NON, echo, "x");
+	cr_expect_not_null(expect_unprotected(COAP_UNAUTHORIZED));
+	expect_nothing_passed();
+}
+
+Test(dp_pass, a_message_goes_as_it_came)
+{
+	struct coap_msg msg;
+	dp_handle handle;
+
+	show(&bed.flow);
+	ask(COAP_CON);
+	struct dp_shared *shared = taken(&handle);
+
+	cr_assert_eq(coap_msg_parse(&msg, request.coap, request.len), COAP_OK);
+	cr_expect(shared->request.pass);
+	cr_expect_eq(shared->request.route, 0);
+	cr_expect_eq(shared->request.route_slot, SLOT);
+	cr_expect_eq(shared->request.code, COAP_POST);
+	cr_expect_eq(shared->request.fingerprint, 0, "nothing names its context");
+	cr_expect_eq(shared->request.piv, 0);
+	const size_t head = 4u + request.token_len;
+
+	cr_assert_eq(shared->request.body_len, request.len - head);
+	cr_expect_arr_eq(dp_shared_body(shared), request.coap + head, shared->request.body_len);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_tag), 0, "nothing was opened");
+	bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+	bed_turn(&bed);
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers), 0, "nothing was sealed");
+	cr_expect_eq(bed_count(&bed, DP_STAT_pass_answers), 2);
+}
+
+Test(dp_pass, copies_are_passed_through_once)
+{
+	struct bed_request first;
+	struct dp_flow other = bed.flow;
+	dp_handle handle;
+
+	show(&bed.flow);
+	ask(COAP_CON);
+	first = request;
+	(void)taken(&handle);
+	// At the service: an empty ACK, once.
+	bed_send_request(&bed, &first);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.type, COAP_ACK);
+	cr_expect_eq(answer.msg.code, COAP_EMPTY);
+	bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+	bed_turn(&bed);
+	expect_protected(COAP_CON, protected, sizeof(protected));
+	bed_send_empty(&bed, &bed.flow, COAP_ACK, answer.msg.mid);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 1);
+	bed_later(&bed, 1000);
+	bed_send_request(&bed, &first);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer), "the same empty ACK again");
+	cr_expect_eq(answer.msg.code, COAP_EMPTY);
+	// Answered in its ACK: the same bytes.
+	ask(COAP_CON);
+	first = request;
+	serve(protected, sizeof(protected));
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	bed_later(&bed, 1000);
+	bed_send_request(&bed, &first);
+	bed_turn(&bed);
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	// NON: silence.
+	ask(COAP_NON);
+	first = request;
+	serve(protected, sizeof(protected));
+	expect_protected(COAP_NON, protected, sizeof(protected));
+	bed_send_request(&bed, &first);
+	bed_turn(&bed);
+	expect_silence();
+	expect_nothing_passed();
+
+	// From another endpoint it is another message.
+	other.remote_port = rte_cpu_to_be_16(4711);
+	show(&other);
+	bed_send(&bed, &other, first.coap, first.len);
+	bed_turn(&bed);
+	serve(protected, sizeof(protected));
+}
+
+Test(dp_pass, a_large_answer_is_withheld_from_who_has_not_shown_its_address)
+{
+	uint8_t large[400] = {COAP_CHANGED, 0x90, COAP_PAYLOAD_MARK};
+	uint8_t echo[DP_ECHO_LEN];
+
+	bed_device_make(&device, KID_LARGE, AEAD_AES_CCM_16_64_128);
+	ask(COAP_CON);
+	serve(protected, sizeof(protected));
+	expect_protected(COAP_ACK, protected, sizeof(protected));
+	ask(COAP_CON);
+	serve(large, sizeof(large));
+	const uint8_t *value = expect_unprotected(COAP_UNAUTHORIZED);
+
+	cr_assert_not_null(value);
+	memcpy(echo, value, sizeof(echo));
+	cr_expect_eq(bed_count(&bed, DP_STAT_pass_withheld), 1);
+	ask_from(&bed.flow, COAP_CON, echo, "x");
+	serve(large, sizeof(large));
+	expect_protected(COAP_ACK, large, sizeof(large));
+}
+
+Test(dp_pass, no_answer_to_who_has_not_shown_its_address_is_more_than_three_times_its_message)
+{
+	uint8_t bytes[200] = {COAP_CHANGED, 0x90, COAP_PAYLOAD_MARK};
+
+	bed_device_make(&device, KID_LARGE, AEAD_AES_CCM_16_64_128);
+	for (size_t len = 20; len < sizeof(bytes); len++) {
+		ask(len % 2 ? COAP_CON : COAP_NON);
+		serve(bytes, len);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_assert_leq(answer.len, 3 * request.len);
+		cr_assert_eq(answer.protected, 4u + request.token_len + len - 1 <= 3u * request.len,
+			"%zu bytes to %u", len, request.len);
+		bed_later(&bed, 100);
+	}
+}
+
+// A confirmable answer would be sent four times more.
+Test(dp_pass, who_has_not_shown_its_address_gets_a_separate_answer_once)
+{
+	dp_handle handle;
+
+	bed_device_make(&device, KID_LARGE, AEAD_AES_CCM_16_64_128);
+	ask(COAP_CON);
+	(void)taken(&handle);
+	bed_later(&bed, 600);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.code, COAP_EMPTY);
+	bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+	bed_turn(&bed);
+	expect_protected(COAP_NON, protected, sizeof(protected));
+	bed_later(&bed, 10000);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_exchanges(&bed, 0)->free_count, EXCHANGES);
+}
+
+Test(dp_pass, a_separate_answer_is_sent_until_it_is_acknowledged)
+{
+	dp_handle handle;
+
+	show(&bed.flow);
+	ask(COAP_CON);
+	(void)taken(&handle);
+	bed_later(&bed, 600);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.code, COAP_EMPTY);
+	bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+	bed_turn(&bed);
+	expect_protected(COAP_CON, protected, sizeof(protected));
+	bed_later(&bed, 4000);
+	bed_turn(&bed);
+	expect_protected(COAP_CON, protected, sizeof(protected));
+	cr_expect_eq(bed_count(&bed, DP_STAT_tx_retransmits), 1);
+	bed_send_empty(&bed, &bed.flow, COAP_ACK, answer.msg.mid);
+	bed_turn(&bed);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_acks), 1);
+	cr_expect_eq(bed_exchanges(&bed, 0)->free_count, EXCHANGES);
+}
+
+Test(dp_pass, a_deadline_is_5_04_and_what_comes_later_is_dropped)
+{
+	dp_handle handle;
+
+	show(&bed.flow);
+	for (unsigned i = 0; i < 2; i++) {
+		ask(i ? COAP_CON : COAP_NON);
+		(void)taken(&handle);
+		if (i) {
+			bed_later(&bed, 600);
+			bed_turn(&bed);
+			cr_assert(bed_receive(&bed, &answer));
+			cr_expect_eq(answer.msg.code, COAP_EMPTY);
+		}
+		bed_later(&bed, BED_TIMEOUT_MS + 100);
+		bed_turn(&bed);
+		cr_expect_null(expect_unprotected(COAP_GATEWAY_TIMEOUT));
+		cr_expect_eq(answer.msg.type, i ? COAP_CON : COAP_NON);
+		if (i)
+			bed_send_empty(&bed, &bed.flow, COAP_ACK, answer.msg.mid);
+		bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+		bed_turn(&bed);
+		expect_silence();
+		cr_expect_eq(bed_count(&bed, DP_STAT_answers_late), i + 1);
+	}
+	cr_expect_eq(bed_exchanges(&bed, 0)->free_count, EXCHANGES);
+}
+
+Test(dp_pass, what_no_loop_may_say_is_5_02)
+{
+	dp_handle handle;
+
+	show(&bed.flow);
+	ask(COAP_CON);
+	struct dp_shared *shared = taken(&handle);
+	const uint16_t most = shared->request.response_max;
+
+	shared->response.len = most + 1;
+	dp_loop_respond(&dp_loop(bed.dp, 0)->port[0], handle);
+	bed_turn(&bed);
+	cr_expect_null(expect_unprotected(COAP_BAD_GATEWAY));
+	// The largest that may be fits.
+	ask(COAP_CON);
+	shared = taken(&handle);
+	dp_shared_response(shared)[0] = COAP_CHANGED;
+	dp_shared_response(shared)[1] = 0x90;
+	dp_shared_response(shared)[2] = COAP_PAYLOAD_MARK;
+	shared->response.len = most;
+	dp_loop_respond(&dp_loop(bed.dp, 0)->port[0], handle);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect(answer.protected);
+	cr_expect_leq(answer.len, DP_MESSAGE_DEFAULT);
+}
+
+static void from_network(struct dp_flow *flow, unsigned network)
+{
+	*flow = bed.flow;
+	flow->remote_addr[0] = 198;
+	flow->remote_addr[2] = (uint8_t)network;
+}
+
+Test(dp_pass, one_network_takes_no_places_of_another)
+{
+	dp_handle handle[EXCHANGES];
+	struct dp_flow flow;
+	unsigned n = 0;
+
+	show(&bed.flow);
+	for (unsigned i = 0; i < 3 * MAX_IN_FLIGHT; i++) {
+		ask(COAP_NON);
+		if (bed_upstream_take(&bed, &handle[n]))
+			n++;
+		bed_later(&bed, 20);
+	}
+	cr_expect_eq(n, MAX_IN_FLIGHT / 4);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_pass_full), 3 * MAX_IN_FLIGHT - n);
+	for (unsigned i = 1; i < 4; i++) {
+		from_network(&flow, i);
+		while (bed_receive(&bed, &answer))
+			;
+		show(&flow);
+		for (unsigned k = 0; k < MAX_IN_FLIGHT / 4; k++) {
+			ask_from(&flow, COAP_NON, NULL, "x");
+			(void)taken(&handle[n++]);
+		}
+	}
+	cr_expect_eq(n, MAX_IN_FLIGHT, "all places of the kid are taken");
+	from_network(&flow, 5);
+	while (bed_receive(&bed, &answer))
+		;
+	uint8_t echo[DP_ECHO_LEN];
+
+	ask_from(&flow, COAP_NON, NULL, "x");
+	memcpy(echo, expect_unprotected(COAP_UNAUTHORIZED), sizeof(echo));
+	ask_from(&flow, COAP_NON, echo, "x");
+	expect_nothing_passed();
+	cr_expect_null(expect_unprotected(COAP_SERVICE_UNAVAILABLE));
+	// They come back with the answers.
+	for (unsigned i = 0; i < n; i++)
+		bed_upstream_answer(&bed, handle[i], protected, sizeof(protected));
+	bed_turn(&bed);
+	while (bed_receive(&bed, &answer))
+		;
+	cr_expect_eq(bed_exchanges(&bed, 0)->free_count, EXCHANGES);
+	ask_from(&flow, COAP_NON, NULL, "x");
+	serve(protected, sizeof(protected));
+}
+
+Test(dp_pass, who_may_not_be_there_leaves_half_of_the_room)
+{
+	dp_handle handle[EXCHANGES], last;
+	struct dp_flow flow;
+	unsigned n = 0;
+
+	show(&bed.flow);
+	bed_device_make(&device, KID_LARGE, AEAD_AES_CCM_16_64_128);
+	for (unsigned i = 1; i < 100; i++) {
+		from_network(&flow, i);
+		ask_from(&flow, COAP_NON, NULL, "x");
+		if (bed_upstream_take(&bed, &handle[n]))
+			n++;
+		bed_later(&bed, 20);
+	}
+	cr_expect_eq(n, MAX_IN_FLIGHT / 2);
+	while (bed_receive(&bed, &answer))
+		;
+	ask(COAP_NON);
+	(void)taken(&last);
+	bed_upstream_answer(&bed, last, protected, sizeof(protected));
+	while (n)
+		bed_upstream_answer(&bed, handle[--n], protected, sizeof(protected));
+	bed_turn(&bed);
+}
+
+Test(dp_pass, rates_are_of_a_network_first)
+{
+	struct dp_flow flow;
+	dp_handle handle;
+	unsigned passed = 0;
+
+	show(&bed.flow);
+	for (unsigned i = 0; i < 300; i++) {
+		ask(COAP_NON);
+		if (!bed_upstream_take(&bed, &handle))
+			continue;
+		bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+		passed++;
+	}
+	cr_expect_eq(passed, 50 - 2, "prefix.fill, less two of show()");
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_pass_rate), 300 - passed);
+	while (bed_receive(&bed, &answer))
+		;
+	from_network(&flow, 1);
+	show(&flow);
+	bed_later(&bed, 1000);
+	ask(COAP_NON);
+	serve(protected, sizeof(protected));
+}
+
+Test(dp_pass, challenges_have_a_rate_of_their_own)
+{
+	struct dp_flow flow = bed.flow;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		flow.remote_addr[0] = (uint8_t)(1 + i / 250);
+		flow.remote_addr[2] = (uint8_t)(i % 250);
+		ask_from(&flow, COAP_NON, NULL, "x");
+		while (bed_receive(&bed, &answer))
+			;
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_pass_challenges), 250);
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_pass_rate), 750);
+	expect_nothing_passed();
+}
+
+Test(dp_pass, what_a_proxy_must_understand_is_dropped)
+{
+	static const struct outer_option bad[] = {
+		{COAP_OPT_PROXY_URI, 8, "coap://a"}, {COAP_OPT_PROXY_SCHEME, 4, "coap"},
+		{2051, 1, "x"}, // critical
+		{2050, 1, "x"}, // unsafe to forward
+	};
+	static const struct outer_option good[] = {
+		{COAP_OPT_URI_HOST, 1, "a"},
+		{COAP_OPT_OBSERVE, 0, ""},
+		{COAP_OPT_URI_PATH, 1, "p"},
+		{2048, 1, "x"},
+	};
+
+	show(&bed.flow);
+	for (unsigned i = 0; i < RTE_DIM(bad); i++) {
+		bed_seal_path(&device, &request, COAP_CON, mid++, piv++, COAP_GET, "up", "");
+		outer_send_options(&bad[i], 1);
+		expect_silence();
+		expect_nothing_passed();
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_pass_option), RTE_DIM(bad));
+	bed_seal_path(&device, &request, COAP_CON, mid++, piv++, COAP_GET, "up", "");
+	outer_send_options(good, RTE_DIM(good));
+	serve(protected, sizeof(protected));
+}
+
+Test(dp_pass, devices_and_other_kids_are_not_passed_through)
+{
+	struct bed_device other;
+
+	bed_device_make(&other, KID + 2, AEAD_AES_CCM_16_64_128);
+	bed_seal_path(&other, &request, COAP_CON, 1, 1, COAP_GET, "up", "");
+	bed_send_request(&bed, &request);
+	bed_turn(&bed);
+	expect_silence();
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_unknown_context), 1);
+	// Where a device has the name, it is the device's.
+	bed_device_add(&bed, &device, true);
+	exchange(COAP_CON, 2, 2, COAP_GET, "get", "");
+	expect_answer(COAP_CHANGED);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_passed), 0);
+}
+
+Test(dp_pass, a_drain_refuses_them)
+{
+	show(&bed.flow);
+	dp_drain(bed.dp, 7);
+	ask(COAP_CON);
+	cr_expect_null(expect_unprotected(COAP_SERVICE_UNAVAILABLE));
+	expect_nothing_passed();
+}
