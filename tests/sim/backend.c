@@ -31,10 +31,11 @@ struct engine {
 	struct http_engine head;
 	int bell;
 	uint64_t connections;
+	struct engine *next;
 	struct transfer transfer[ROOM];
 };
 
-static struct engine *only; // of the gateway that lives
+static struct engine *engines; // of the gateway that lives, one of each upstream
 
 // --- what a server is asked -------------------------------------------------------------------
 
@@ -123,15 +124,16 @@ static void ring(struct engine *e)
 
 void backend_begin(void)
 {
-	only = NULL;
+	engines = NULL;
 }
 
 unsigned backend_waiting(void)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; only && i < ROOM; i++)
-		count += only->transfer[i].t && !only->transfer[i].over;
+	for (const struct engine *e = engines; e; e = e->next)
+		for (unsigned i = 0; i < ROOM; i++)
+			count += e->transfer[i].t && !e->transfer[i].over;
 	return count;
 }
 
@@ -143,15 +145,16 @@ void backend_event(void)
 		return;
 	unsigned which = sim_rnd(waiting);
 
-	for (unsigned i = 0; i < ROOM; i++) {
-		struct transfer *x = &only->transfer[i];
+	for (struct engine *e = engines; e; e = e->next)
+		for (unsigned i = 0; i < ROOM; i++) {
+			struct transfer *x = &e->transfer[i];
 
-		if (!x->t || x->over || which--)
-			continue;
-		decide(x);
-		ring(only);
-		return;
-	}
+			if (!x->t || x->over || which--)
+				continue;
+			decide(x);
+			ring(e);
+			return;
+		}
 }
 
 // --- the engine -------------------------------------------------------------------------------
@@ -235,9 +238,32 @@ static void engine_free(struct http_engine *engine)
 	for (unsigned i = 0; i < ROOM; i++)
 		must(!e->transfer[i].t, "a transfer is left");
 	close(e->bell);
-	if (only == e)
-		only = NULL;
+	for (struct engine **at = &engines; *at; at = &(*at)->next)
+		if (*at == e) {
+			*at = e->next;
+			break;
+		}
 	free(e);
+}
+
+// Its servers are in the transfers.
+static int prepare(const struct http_engine *engine, const struct http_engine_config *config,
+	struct http_engine_change **change)
+{
+	*change = NULL;
+	return 0;
+}
+
+static void discard(struct http_engine_change *change)
+{
+}
+
+static void apply(struct http_engine *engine, struct http_engine_change *change)
+{
+}
+
+static void settle(struct http_engine *engine)
+{
 }
 
 static const struct http_engine_ops ops = {
@@ -248,6 +274,10 @@ static const struct http_engine_ops ops = {
 	.next_ms = next_ms,
 	.connections = connections,
 	.free = engine_free,
+	.prepare = prepare,
+	.discard = discard,
+	.apply = apply,
+	.settle = settle,
 };
 
 // Nothing is encrypted.
@@ -270,7 +300,8 @@ int __wrap_http_engine_h1_create(
 	e->bell = eventfd(0, 0);
 	event.data.u64 = http_engine_event(config->id, 0, 0);
 	must(!epoll_ctl(config->epoll, EPOLL_CTL_ADD, e->bell, &event), "epoll");
-	only = e;
+	e->next = engines;
+	engines = e;
 	*engine = &e->head;
 	return 0;
 }

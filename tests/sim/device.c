@@ -73,6 +73,7 @@ static void keys_take(struct device *d, unsigned which)
 	d->generation = which;
 	d->next_ssn = 0;
 	d->asking = false;
+	d->rest_ms = 0;
 	d->echo_len = 0;
 	d->run = RUN_NONE;
 	d->says = CLIENT_SAYS_IT;
@@ -302,7 +303,7 @@ void device_turn(unsigned device, bool may_begin)
 		run_gave_up(d);
 	}
 	if (!d->asking) {
-		if (may_begin)
+		if (may_begin && sim.ms >= d->rest_ms)
 			begin(d);
 		return;
 	}
@@ -373,6 +374,8 @@ static void take_answer(struct device *d, struct ask *ask, const struct coap_see
 		d->echo_len = len;
 		return;
 	}
+	if (opened.plain[0] == 0xa3)
+		d->rest_ms = sim.ms + 1000;
 	if (opened.plain[0] >> 5 == 2) {
 		must(ask->answered, "an answer that the gateway did not send");
 		ask->succeeded = true;

@@ -48,6 +48,7 @@ struct device {
 	uint32_t number;
 	unsigned sent;
 	uint64_t again_ms, timeout_ms, give_up_ms;
+	uint64_t rest_ms; // it was told to come back later: then
 	uint8_t echo[40];
 	size_t echo_len;
 };

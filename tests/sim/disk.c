@@ -14,7 +14,7 @@
 struct disk disk;
 static struct disk saved[DISK_SAVED_MAX];
 static enum disk_mood mood;
-static unsigned calls, cut_at;
+static unsigned calls, cut_at, fail_at, failed;
 static void (*cut_by)(void);
 
 // --- files ------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ int disk_sync(const struct sim_fd *fd)
 
 // --- the whole --------------------------------------------------------------------------------
 
-static void file_put(const char *path, const char *text)
+void disk_put(const char *path, const char *text)
 {
 	int file = disk_file_new();
 
@@ -178,7 +178,7 @@ static void boot_id_put(void)
 
 	snprintf(text, sizeof(text), "%08lx-89ab-cdef-0123-456789abcdef\n", sim_rnd(1u << 31));
 	disk_name_remove(DISK_BOOT);
-	file_put(DISK_BOOT, text);
+	disk_put(DISK_BOOT, text);
 }
 
 void disk_format(void)
@@ -186,8 +186,8 @@ void disk_format(void)
 	memset(&disk, 0, sizeof(disk));
 	disk.moments = 1;
 	mood = DISK_GOOD;
-	cut_at = 0;
-	file_put(DISK_MACHINE, "0123456789abcdef0123456789abcdef\n");
+	cut_at = fail_at = 0;
+	disk_put(DISK_MACHINE, "0123456789abcdef0123456789abcdef\n");
 	boot_id_put();
 }
 
@@ -216,7 +216,7 @@ void disk_load(unsigned which)
 {
 	disk_copy(&disk, &saved[which]);
 	mood = DISK_GOOD;
-	cut_at = 0;
+	cut_at = fail_at = 0;
 }
 
 void disk_process_gone(void)
@@ -224,7 +224,7 @@ void disk_process_gone(void)
 	for (int fd = SIM_FD_FIRST; fd < SIM_FD_FIRST + SIM_FDS; fd++)
 		if (sim_fd_get(fd))
 			sim_fd_get(fd)->kind = SIM_FD_FREE;
-	cut_at = 0;
+	cut_at = fail_at = 0;
 }
 
 // Each sector is as it was synced, or as it was written last.
@@ -295,6 +295,16 @@ void disk_cut_after(unsigned n, void (*cut)(void))
 	cut_by = cut;
 }
 
+void disk_fail_after(unsigned n)
+{
+	fail_at = n ? calls + n : 0;
+}
+
+unsigned disk_failed(void)
+{
+	return failed;
+}
+
 unsigned disk_calls(void)
 {
 	return calls;
@@ -307,6 +317,13 @@ int disk_call(void)
 		cut_at = 0;
 		sim_trace("disk: cut at a call");
 		cut_by();
+	}
+	if (fail_at && calls >= fail_at && mood != DISK_DEAD) {
+		fail_at = 0;
+		failed++;
+		sim_trace("disk: a call fails");
+		errno = EIO;
+		return -1;
 	}
 	switch (mood) {
 	case DISK_DEAD:

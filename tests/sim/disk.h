@@ -40,6 +40,12 @@ enum disk_mood disk_mood_now(void);
 // Call cut() at the N-th call from now that writes, syncs or changes a name, before it is done. 0:
 // never.
 void disk_cut_after(unsigned calls, void (*cut)(void));
+// The N-th such call from now fails with EIO, whatever it is for. 0: none.
+void disk_fail_after(unsigned calls);
+// How many calls have failed so.
+unsigned disk_failed(void);
+// A file with this text, as if it had always been there.
+void disk_put(const char *path, const char *text);
 // All descriptors of the process are closed.
 void disk_process_gone(void);
 // The power was cut: what was not synced is there or not, and this is another boot.

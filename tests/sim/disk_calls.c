@@ -147,11 +147,21 @@ int open64(const char *name, int flags, ...)
 	return openat64(AT_FDCWD, name, flags, mode);
 }
 
+// No epoll watches what is closed.
+static void unwatch(int fd)
+{
+	for (int i = 0; i < SIM_FDS; i++)
+		for (unsigned k = 0; fds[i].kind == SIM_FD_EPOLL && k < SIM_EPOLL_MAX; k++)
+			if (fds[i].watch[k].fd == fd)
+				fds[i].watch[k].fd = 0;
+}
+
 int close(int fd)
 {
 	struct sim_fd *of = sim_fd_get(fd);
 
 	if (of) {
+		unwatch(fd);
 		of->kind = SIM_FD_FREE;
 		return 0;
 	}
@@ -451,4 +461,14 @@ int fcntl64(int fd, int what, ...)
 	if (what == F_GETLK)
 		((struct flock *)arg)->l_type = F_UNLCK;
 	return 0;
+}
+
+// What waits beside the database in a file without name is in memory: no rule is about it.
+FILE *__wrap_fdopen(int fd, const char *mode);
+FILE *__wrap_fdopen(int fd, const char *mode)
+{
+	if (!sim_fd_get(fd))
+		return NULL;
+	close(fd);
+	return fmemopen(NULL, 64 << 10, "w+");
 }

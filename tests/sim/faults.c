@@ -7,6 +7,8 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/gateway.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/stranger.h"
+#include "tests/sim/taste.h"
 
 #include <string.h>
 
@@ -93,21 +95,46 @@ static void ring_fills(void)
 
 static void move(void)
 {
-	device_moves(sim_rnd(DEVICES));
+	device_moves(taste_device());
+}
+
+static void disk_fails(void)
+{
+	disk_fail_after(1 + sim_rnd(10));
+}
+
+// A loop hands an exchange back that it has handed back before.
+static void handle_again(void)
+{
+	struct dp_worker *w = gateway.worker[sim_rnd(SIM_WORKERS)];
+	const struct dp_shared_pool *pool = &w->exchanges->shared;
+	uint32_t index = sim_rnd(pool->count);
+	uint32_t generation = dp_shared_at(pool, index)->generation;
+
+	if (!generation)
+		return;
+	dp_handle handle = dp_handle_make(index, generation - 1 - sim_rnd(generation < 4 ? 1 : 3));
+
+	if (!rte_ring_sp_enqueue_elem(w->loop[0].port->responses, &handle, sizeof(handle)))
+		sim_trace("worker %u: exchange %u comes back once more", w->id, index);
 }
 
 void faults_event(void)
 {
-	static void (*const kinds[])(void) = {
-		disk_changes, disk_changes, disk_changes, clock_steps, ring_fills, move, move};
+	static void (*const kinds[])(void) = {disk_changes, disk_changes, disk_fails, clock_steps,
+		clock_steps, ring_fills, move, move, handle_again, stranger_floods};
+	unsigned kind = sim_rnd(sizeof(kinds) / sizeof(kinds[0]));
 
+	if (!taste_fault(kind) && count)
+		return;
 	count++;
-	kinds[sim_rnd(sizeof(kinds) / sizeof(kinds[0]))]();
+	kinds[kind]();
 }
 
 void faults_end(void)
 {
 	disk_cut_after(0, NULL);
+	disk_fail_after(0);
 	if (!gateway.dead)
 		disk_mood(DISK_GOOD);
 	if (sim_wall_ms() < sim.wall_high)

@@ -6,6 +6,7 @@
 #include "dataplane/dp_inside.h"
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
+#include "gw/daemon/drain.h"
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
@@ -14,7 +15,7 @@
 #include "gw/daemon/upstreams.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
-#include "tests/sim/reuse.h"
+#include "tests/sim/settings.h"
 #include "tests/sim/threads.h"
 
 #include <rte_eal.h>
@@ -32,17 +33,6 @@
 struct gateway gateway;
 static uint16_t port_id;
 static pthread_t main_thread;
-
-static const char conf_text[] =
-	"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
-	"workers: {loops: 1}\n"
-	"handshakes: {rate: 400, prefix_rate: 60}\n"
-	"upstreams:\n"
-	"  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], max_inflight: 8}\n"
-	"routes:\n"
-	"- {path: /up/*, to: up, timeout: 3s}\n"
-	"- {path: /echo, to: builtin:echo}\n"
-	"- {path: /discard, to: builtin:discard}\n";
 
 // --- what a process finds ---------------------------------------------------------------------
 
@@ -171,6 +161,7 @@ static struct kek *kek_get(void)
 
 static int open_store(struct daemon *daemon)
 {
+	const unsigned failed = disk_failed();
 	struct error error = {0};
 	int rc;
 
@@ -186,7 +177,8 @@ static int open_store(struct daemon *daemon)
 	if (rc)
 		sim_trace("the store does not open: %s", error.text);
 	// Whatever a crash left, it is a store of ours.
-	must(!rc || disk_mood_now() != DISK_GOOD, "the store does not open: %s", error.text);
+	must(!rc || disk_mood_now() != DISK_GOOD || disk_failed() != failed,
+		"the store does not open: %s", error.text);
 	if (!rc)
 		daemon->registry.vault = vault_create(daemon->store);
 	return rc;
@@ -202,6 +194,7 @@ static int start_dp(struct daemon *daemon)
 		.count = 1,
 		.address[0] = {.family = 4, .addr = {192, 0, 2, 1}},
 	};
+	const struct conf_handshakes *handshakes = &daemon->conf->handshakes;
 	const struct dp_conf conf = {
 		.lcores = lcores,
 		.worker_count = SIM_WORKERS,
@@ -214,15 +207,17 @@ static int start_dp(struct daemon *daemon)
 		.mbufs = MBUFS,
 		.mtu = 1500,
 		.clock_least_s = store_clock_least(daemon->store),
-		.slow_threads = daemon->conf->handshakes.threads,
-		.slow_rate = daemon->conf->handshakes.rate,
-		.slow_prefix_rate = daemon->conf->handshakes.prefix_rate,
+		.slow_threads = handshakes->threads,
+		.slow_rate = handshakes->rate,
+		.slow_prefix_rate = handshakes->prefix_rate,
 		.policy = &daemon->snapshot->routes.policy,
 	};
 	struct error error;
 
 	daemon->dp = dp_create(&conf, &error);
 	must(daemon->dp, "no data plane: %s", error.text);
+	// So few that the oldest one has to go at times.
+	dp_contexts(daemon->dp)->draining_max = 1 + sim_rnd(4);
 	for (unsigned i = 0; i < SIM_WORKERS; i++) {
 		gateway.worker[i] = dp_worker_get(daemon->dp, i);
 		dp_worker_attach(gateway.worker[i], port_id, 1500, &addresses);
@@ -232,16 +227,11 @@ static int start_dp(struct daemon *daemon)
 
 static void prepare(struct daemon *daemon)
 {
-	static struct conf *parsed;
-	int rc = parsed ? 0 : conf_parse("sim", conf_text, strlen(conf_text), &parsed, stderr);
-
-	reuse_conf(parsed);
-	daemon->conf = parsed;
+	daemon->conf = settings_start();
 	daemon->slots = up_slots_create(daemon->conf->workers.loops);
-	rc = rc ? rc
-		: snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
-					&daemon->registry.policies},
-			  daemon->conf, 1, &daemon->snapshot);
+	int rc = snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
+				       &daemon->registry.policies},
+		daemon->conf, 1, &daemon->snapshot);
 	must(!rc, "the configuration is not taken");
 	policies_configured(&daemon->registry.policies, daemon->conf);
 }
@@ -345,8 +335,21 @@ bool gateway_start(void)
 
 // --- end --------------------------------------------------------------------------------------
 
+bool gateway_stops(void)
+{
+	return gateway.serving && gateway.daemon.drain.stop;
+}
+
 static void stop(void)
 {
+	if (gateway.serving && !gateway.dead && sim_rnd(2)) { // as a signal does it
+		if (!gateway.daemon.drain.stop)
+			drain_to_stop(&gateway.daemon);
+		for (unsigned turns = 0; !gateway.daemon.stopping; turns++) {
+			must(turns < 100000, "a drain without end");
+			sim_threads_idle();
+		}
+	}
 	if (gateway.serving) {
 		gateway.daemon.stopping = true;
 		pthread_join(main_thread, NULL);
@@ -432,7 +435,8 @@ bool gateway_is_idle(void)
 	for (unsigned i = 0; i < SIM_WORKERS; i++)
 		if (dp_worker_exchanges_free(gateway.daemon.dp, i) != GATEWAY_EXCHANGES)
 			return false;
-	return !dp_devices_retiring(gateway.daemon.dp);
+	return !gateway.daemon.drain.begun && gateway.daemon.reload.phase == RELOAD_IDLE &&
+		!dp_devices_retiring(gateway.daemon.dp);
 }
 
 void gateway_check_idle(void)
@@ -446,6 +450,9 @@ void gateway_check_idle(void)
 			dp_worker_mbufs(gateway.daemon.dp, i));
 	}
 	must(!dp_devices_retiring(gateway.daemon.dp), "a context is never gone");
+	must(!dp_contexts_draining(gateway.daemon.dp), "a context drains for ever");
+	must(gateway.daemon.reload.phase == RELOAD_IDLE, "a reload has no end");
+	must(!gateway.daemon.drain.begun, "a drain has no end");
 }
 
 void gateway_tell(void)

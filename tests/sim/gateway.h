@@ -31,6 +31,8 @@ bool gateway_start(void);
 // seen. gateway_clear() takes away what is left.
 void gateway_crash(bool power);
 void gateway_clear(void);
+// Whether it is about to stop by itself: after a drain.
+bool gateway_stops(void);
 // The clean stop, with all that it waits for.
 void gateway_stop(void);
 // A turn of a worker. Returns how much it found to do.

@@ -5,6 +5,7 @@
 #include "dataplane/port/frame.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/taste.h"
 
 #include <rte_mbuf.h>
 
@@ -80,6 +81,10 @@ static void carry(const struct net_message *message, uint8_t to, bool faults)
 
 	if (!faults || sim.no_faults) {
 		put(message, to, faults ? 5 : 0);
+		return;
+	}
+	if (taste.calm) {
+		put(message, to, delay());
 		return;
 	}
 	if (sim_once_in(12))

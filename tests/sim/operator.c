@@ -3,28 +3,45 @@
 #include "tests/sim/operator.h"
 
 #include "gw/daemon/device_verbs.h"
+#include "gw/daemon/drain.h"
+#include "gw/daemon/import_verb.h"
+#include "gw/daemon/reload.h"
 #include "tests/sim/device.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/gateway.h"
+#include "tests/sim/settings.h"
+#include "tests/sim/taste.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-// A verb failed: if it was because of the disk, what it was to do may be there.
-static bool doubts;
-static const char *const verbs[] = {"none", "add", "remove", "rotate", "resync"};
+enum verb { NONE, ADD, REMOVE, ROTATE, RESYNC, IMPORT, RELOAD, DRAIN, UNDRAIN };
+static const char *const verbs[] = {
+	"none", "add", "remove", "rotate", "resync", "import", "reload", "drain", "undrain"};
+
+#define ROWS 3 // of an import
 
 static struct ctl_request {
-	enum { NONE, ADD, REMOVE, ROTATE, RESYNC } verb;
-	unsigned device;
-	bool fresh;
+	enum verb verb;
+	unsigned count; // devices
+	unsigned device[ROWS];
+	bool fresh[ROWS];
 } under_way;
+// A verb on devices failed: if it was because of the disk, what it was to do may be there.
+static bool doubts;
+// What devices asked before they were removed, until nothing of it is left.
+static struct {
+	bool leaves;
+	uint32_t asks;
+} removed[DEVICES];
 
 void operator_begin(void)
 {
 	under_way.verb = NONE;
 	doubts = false;
+	memset(removed, 0, sizeof(removed));
 }
 
 bool operator_waits(void)
@@ -32,9 +49,27 @@ bool operator_waits(void)
 	return under_way.verb != NONE;
 }
 
+void operator_turn(bool over)
+{
+	if (!over && (!gateway.serving || gateway.dead || dp_devices_retiring(gateway.daemon.dp)))
+		return;
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (removed[i].leaves) {
+			oracle_forgets(i, removed[i].asks);
+			removed[i].leaves = false;
+		}
+}
+
 void operator_lost(void)
 {
 	under_way.verb = NONE;
+	operator_turn(true);
+}
+
+static void trace(const char *what, const struct ctl_request *req)
+{
+	sim_trace("operator: %s of %s%s", verbs[req->verb],
+		req->count ? device_name(req->device[0]) : "all", what);
 }
 
 // --- answers ----------------------------------------------------------------------------------
@@ -43,17 +78,17 @@ static void succeeded(struct ctl_request *req)
 {
 	if (gateway.dead || req->verb == NONE)
 		return;
-	sim_trace("operator: %s of %s is done", verbs[req->verb], device_name(req->device));
-	switch (req->verb) {
-	case ADD:
-	case ROTATE:
-		device_provisioned(req->device, req->fresh);
-		break;
-	case REMOVE:
-		device_removed(req->device);
-		break;
-	default:
-		break;
+	trace(" is done", req);
+	for (unsigned i = 0; i < req->count; i++) {
+		unsigned device = req->device[i];
+
+		if (req->verb == REMOVE) {
+			device_removed(device);
+			removed[device].leaves = true;
+			removed[device].asks = oracle_asks();
+		} else if (req->verb != RESYNC) {
+			device_provisioned(device, req->fresh[i]);
+		}
 	}
 	req->verb = NONE;
 }
@@ -62,8 +97,9 @@ static void failed(struct ctl_request *req, const char *why)
 {
 	if (gateway.dead || req->verb == NONE)
 		return;
-	sim_trace("operator: %s of %s failed: %s", verbs[req->verb], device_name(req->device), why);
-	doubts = true;
+	trace(" failed:", req);
+	sim_trace("%s", why);
+	doubts |= req->count > 0;
 	req->verb = NONE;
 }
 
@@ -106,17 +142,137 @@ void __wrap_ctl_reply_resynced(
 	succeeded(req);
 }
 
+void __wrap_ctl_reply_drained(struct ctl_request *req, uint64_t under, uint64_t left);
+void __wrap_ctl_reply_drained(struct ctl_request *req, uint64_t under, uint64_t left)
+{
+	succeeded(req);
+}
+
+void __wrap_ctl_reply_imported(struct ctl_request *req, const struct import_report *report);
+void __wrap_ctl_reply_imported(struct ctl_request *req, const struct import_report *report)
+{
+	if (report->bad)
+		failed(req, report->bad_row[0].error.text);
+	else
+		succeeded(req);
+}
+
+void __wrap_ctl_import_progress(struct ctl_request *req, const struct import_progress *progress);
+void __wrap_ctl_import_progress(struct ctl_request *req, const struct import_progress *progress)
+{
+}
+
+void __wrap_ctl_list_change(
+	struct ctl_request *req, const char *key, const char *change, bool needs_start);
+void __wrap_ctl_list_change(
+	struct ctl_request *req, const char *key, const char *change, bool needs_start)
+{
+}
+
+void __wrap_ctl_list_line(struct ctl_request *req, const char *line);
+void __wrap_ctl_list_line(struct ctl_request *req, const char *line)
+{
+}
+
+// --- imports ----------------------------------------------------------------------------------
+
+static void put_hex(FILE *to, const char *name, const uint8_t *bytes, size_t len)
+{
+	fprintf(to, "\"%s\":\"", name);
+	for (size_t i = 0; i < len; i++)
+		fprintf(to, "%02x", bytes[i]);
+	fprintf(to, "\",");
+}
+
+static void put_row(FILE *to, unsigned device, bool fresh)
+{
+	struct device_spec spec = device_spec(device, fresh);
+	const struct osc_params *params = &spec.params;
+
+	fprintf(to, "{\"name\":\"%s\",", device_name(device));
+	put_hex(to, "device_id", params->recipient_id, params->recipient_id_len);
+	put_hex(to, "gateway_id", params->sender_id, params->sender_id_len);
+	put_hex(to, "master_secret", params->secret, params->secret_len);
+	if (params->has_id_context)
+		put_hex(to, "id_context", params->id_context, params->id_context_len);
+	if (spec.has_device_seq)
+		fprintf(to, "\"device_seq\":%lu,", spec.device_seq);
+	fprintf(to, "\"recovery\":\"%s\",\"own_piv\":\"%s\",\"rederive\":\"%s\",%s}",
+		device_recovery_words[spec.recovery], device_own_piv_words[spec.own_piv],
+		device_rederive_words[spec.rederive],
+		fresh ? "\"never_used\":true" : "\"gateway_seq\":0");
+}
+
+static void import(void)
+{
+	static char text[4096];
+	const struct import_options options = {.replace = true};
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	under_way = (struct ctl_request){.verb = IMPORT};
+	fputc('[', to);
+	for (unsigned n = 1 + sim_rnd(ROWS); n; n--) {
+		unsigned device = taste_device();
+		bool twice = false;
+
+		for (unsigned i = 0; i < under_way.count; i++)
+			twice |= under_way.device[i] == device;
+		if (twice || !device_may_have_keys(device))
+			continue;
+		bool fresh = sim_rnd(3);
+
+		put_row(to, device, fresh);
+		fputc(n > 1 ? ',' : ' ', to);
+		under_way.device[under_way.count] = device;
+		under_way.fresh[under_way.count++] = fresh;
+	}
+	fputs("{}]" + (under_way.count > 0 ? 2 : 0), to);
+	fclose(to);
+	for (char *end = text + strlen(text) - 1; *end == ',' || *end == ' '; end--)
+		*end = 0;
+	strcat(text, "]");
+	trace("", &under_way);
+	disk_put(DISK_TOP "/import", text);
+	verb_device_import(
+		&gateway.daemon, &under_way, open(DISK_TOP "/import", O_RDONLY), &options);
+}
+
 // --- verbs ------------------------------------------------------------------------------------
 
-static void call(unsigned verb, unsigned device, bool fresh)
+static void reload(void)
+{
+	const char *file = settings_change();
+
+	sim_trace("operator: the file is %s", file);
+	if (sim_once_in(3)) { // as SIGHUP does it
+		under_way.verb = NONE;
+		reload_begin(&gateway.daemon, NULL, false);
+	} else {
+		verb_reload(&gateway.daemon, &under_way, sim_once_in(6));
+	}
+}
+
+static void drain(void)
+{
+	const struct ctl_drain how = {
+		.timeout_s = 1 + sim_rnd(3), .return_s = 1 + sim_rnd(20), .stop = sim_once_in(4)};
+
+	verb_drain(&gateway.daemon, &under_way, &how);
+}
+
+static void call(enum verb verb, unsigned device, bool fresh)
 {
 	struct daemon *daemon = &gateway.daemon;
 	struct device_spec spec;
 
-	under_way = (struct ctl_request){.verb = verb, .device = device, .fresh = fresh};
-	sim_trace("operator: %s of %s%s", verbs[verb], device_name(device),
-		fresh ? " with new keys" : "");
-	switch (under_way.verb) {
+	if (verb == IMPORT) {
+		import();
+		return;
+	}
+	under_way = (struct ctl_request){
+		.verb = verb, .count = verb < IMPORT, .device = {device}, .fresh = {fresh}};
+	trace(fresh ? " with new keys" : "", &under_way);
+	switch (verb) {
 	case ADD:
 		spec = device_spec(device, fresh);
 		verb_device_add(daemon, &under_way, &spec, true);
@@ -127,31 +283,42 @@ static void call(unsigned verb, unsigned device, bool fresh)
 	case ROTATE:
 		spec = device_spec(device, true);
 		spec.name[0] = 0;
-		spec.has_recovery = spec.has_own_piv = false;
+		spec.has_recovery = spec.has_own_piv = spec.has_rederive = false;
 		verb_device_rotate(daemon, &under_way, device_name(device), &spec);
 		break;
 	case RESYNC:
 		verb_device_resync(daemon, &under_way, device_name(device), false, 0);
 		break;
-	case NONE:
+	case RELOAD:
+		reload();
+		break;
+	case DRAIN:
+		drain();
+		break;
+	case UNDRAIN:
+		verb_undrain(daemon, &under_way);
+		break;
+	default:
 		break;
 	}
 }
 
 void operator_event(void)
 {
-	unsigned device = sim_rnd(DEVICES);
+	static const enum verb some[] = {REMOVE, REMOVE, ROTATE, ROTATE, ROTATE, RESYNC, RESYNC,
+		RESYNC, IMPORT, RELOAD, RELOAD, DRAIN};
+	unsigned device = taste_device();
+	enum verb verb = some[sim_rnd(sizeof(some) / sizeof(some[0]))];
 
 	if (operator_waits() || !gateway.serving || gateway.dead)
 		return;
-	if (!device_is_there(device))
+	if (gateway.daemon.drain.begun && sim_rnd(2))
+		call(UNDRAIN, 0, false);
+	else if (verb < IMPORT && !device_is_there(device))
 		call(ADD, device, device_may_have_keys(device) && sim_once_in(2));
-	else if (sim_once_in(3))
-		call(RESYNC, device, false);
-	else if (sim_once_in(2))
-		call(REMOVE, device, false);
-	else if (device_may_have_keys(device))
-		call(ROTATE, device, true);
+	else if (taste_verb(verb) &&
+		((verb != ROTATE && verb != IMPORT) || device_may_have_keys(device)))
+		call(verb, device, verb == ROTATE);
 }
 
 bool operator_restores(unsigned device)
@@ -184,7 +351,7 @@ void operator_adds(unsigned device)
 {
 	struct device_spec spec = device_spec(device, false);
 
-	under_way = (struct ctl_request){.verb = ADD, .device = device};
+	under_way = (struct ctl_request){.verb = ADD, .count = 1, .device = {device}};
 	spec.never_used = true;
 	spec.has_gateway_seq = spec.has_device_seq = false;
 	verb_device_add(&gateway.daemon, &under_way, &spec, true);
@@ -194,4 +361,6 @@ void operator_settles(void)
 {
 	if (doubts && !operator_waits() && !gateway.daemon.doubts && !gateway.daemon.disk.failing)
 		operator_looks();
+	if (gateway.daemon.drain.begun && !operator_waits())
+		call(UNDRAIN, 0, false);
 }

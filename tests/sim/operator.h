@@ -7,7 +7,9 @@
 #include <stdbool.h>
 
 void operator_begin(void);
-// Something about some device, unless a verb is under way.
+// After each event, and when a process is `over`: what of removed devices is gone.
+void operator_turn(bool over);
+// Something about some device, or the whole, unless a verb is under way.
 void operator_event(void);
 // Whether a verb is under way.
 bool operator_waits(void);

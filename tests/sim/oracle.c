@@ -54,9 +54,9 @@ const struct client *oracle_client_with(unsigned device, const uint8_t *sender_k
 	return NULL;
 }
 
-void oracle_forgets(unsigned device)
+void oracle_forgets(unsigned device, uint32_t number)
 {
-	for (uint32_t i = 0; i < ask_count; i++)
+	for (uint32_t i = 0; i < number; i++)
 		asks[i].is_gone |= asks[i].device == device;
 }
 

@@ -41,8 +41,8 @@ void oracle_begin(void);
 unsigned oracle_client_add(const struct client *client);
 // The one of a device with this sender key of a client; NULL: it was given none of that kind.
 const struct client *oracle_client_with(unsigned device, const uint8_t *sender_key);
-// What a device asked up to now is not answered any more.
-void oracle_forgets(unsigned device);
+// What a device asked before the request of this number is not answered any more.
+void oracle_forgets(unsigned device, uint32_t number);
 const struct client *oracle_client(unsigned client);
 // A new request, whose number is *number; NULL: there were too many.
 struct ask *oracle_ask_add(uint32_t *number);

@@ -108,6 +108,19 @@ void *__wrap_sodium_malloc(size_t size)
 	return secret;
 }
 
+void *__wrap_sodium_allocarray(size_t count, size_t size);
+void *__wrap_sodium_allocarray(size_t count, size_t size)
+{
+	return __wrap_sodium_malloc(count * size);
+}
+
+// An import gives memory back to the kernel.
+int __wrap_malloc_trim(size_t pad);
+int __wrap_malloc_trim(size_t pad)
+{
+	return 0;
+}
+
 void __wrap_sodium_free(void *secret);
 void __wrap_sodium_free(void *secret)
 {
@@ -122,19 +135,26 @@ int __wrap_sodium_mprotect_readonly(void *secret)
 
 // --- the configuration ------------------------------------------------------------------------
 
-static struct conf *kept;
+#define CONFS_MAX 8
+
+static struct conf *kept[CONFS_MAX];
+static unsigned kept_count;
 
 void reuse_conf(struct conf *conf)
 {
-	kept = conf;
+	if (kept_count == CONFS_MAX)
+		abort();
+	kept[kept_count++] = conf;
 }
 
 void __real_conf_free(struct conf *conf);
 void __wrap_conf_free(struct conf *conf);
 void __wrap_conf_free(struct conf *conf)
 {
-	if (conf != kept)
-		__real_conf_free(conf);
+	for (unsigned i = 0; i < kept_count; i++)
+		if (conf == kept[i])
+			return;
+	__real_conf_free(conf);
 }
 
 // --- SQLite -----------------------------------------------------------------------------------

@@ -11,14 +11,17 @@
 #include "tests/sim/gateway.h"
 #include "tests/sim/net.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/settings.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/stranger.h"
+#include "tests/sim/taste.h"
 #include "tests/sim/threads.h"
 
 #include <rte_common.h>
 
 #define EVENTS_LEAST 200
 #define EVENTS_MORE  100
+#define FAULT_LEAST  150    // event by which there is one
 #define TURNS_MAX    1000   // in which all is done that can be
 #define IDLE_MS      150000 // within which all that was under way is over
 
@@ -72,7 +75,7 @@ static void idle(void)
 		for (unsigned i = 0; i < SIM_WORKERS; i++)
 			gateway_worker_turn(i);
 	if (!thread_turn())
-		sim_pass(1);
+		pass_until_due(10);
 }
 
 // --- a process comes and goes -----------------------------------------------------------------
@@ -108,7 +111,7 @@ static void begin_life(void)
 static void device_event(void)
 {
 	for (unsigned n = 1 + sim_rnd(3); n; n--)
-		device_turn(sim_rnd(DEVICES), true);
+		device_turn(taste_device(), true);
 }
 
 static void devices_due(void)
@@ -182,8 +185,6 @@ static void stranger_event(void)
 {
 	if (sim_once_in(8))
 		stranger_sends_junk();
-	else if (sim_once_in(40))
-		stranger_floods();
 	else
 		for (unsigned n = 1 + sim_rnd(3); n; n--)
 			stranger_replays();
@@ -210,18 +211,19 @@ static void event(void)
 			device_event();
 		return;
 	}
-	if (sim_once_in(20))
+	if (sim_once_in(taste.fault_every) || (sim.event == FAULT_LEAST && !faults_count()))
 		faults_event();
-	else if (sim_once_in(160))
+	else if (sim_once_in(taste.end_every))
 		faults_end_of_life();
-	else if (sim_once_in(24))
+	else if (sim_once_in(taste.verb_every))
 		operator_event();
 	else
 		usual[sim_rnd(RTE_DIM(usual))]();
-	if (gateway.up && !gateway.dead && faults_stop_wanted()) {
+	if (gateway.up && !gateway.dead && (faults_stop_wanted() || gateway_stops())) {
 		gateway_stop();
 		ended();
 	}
+	operator_turn(false);
 	gateway_check();
 }
 
@@ -275,6 +277,10 @@ static void settle(void)
 		clear();
 	sim.no_faults = true;
 	faults_end();
+	if (gateway.up && gateway_stops()) {
+		gateway_stop();
+		ended();
+	}
 	if (!gateway.up)
 		begin_life();
 	must(gateway.serving, "the gateway does not start on a good disk");
@@ -307,6 +313,8 @@ static void settle(void)
 static void begin(uint64_t seed)
 {
 	sim_begin(seed);
+	taste_begin();
+	settings_begin();
 	oracle_begin();
 	net_begin();
 	devices_begin();

@@ -51,7 +51,7 @@ static bool event_ready(int fd)
 {
 	const struct sim_fd *of = sim_fd_get(fd);
 
-	return of && of->kind == SIM_FD_EVENT && of->count;
+	return of && (of->kind == SIM_FD_FILE || (of->kind == SIM_FD_EVENT && of->count));
 }
 
 static int poll_ready(struct pollfd *fds, nfds_t count)

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tests/sim/settings.h"
+
+#include "gw/conf/conf.h"
+#include "tests/sim/reuse.h"
+#include "tests/sim/sim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD                                                          \
+	"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n" \
+	"workers: {loops: 1}\n"                                       \
+	"handshakes: {rate: 400, prefix_rate: 60}\n"
+#define ROUTES                                \
+	"- {path: /echo, to: builtin:echo}\n" \
+	"- {path: /discard, to: builtin:discard}\n"
+
+#define GOOD 4 // of them can be started with
+
+static const struct {
+	const char *name, *text;
+} files[] = {
+	{"the first",
+		HEAD "upstreams:\n"
+		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
+		     "max_inflight: 8}\n"
+		     "routes:\n"
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES},
+	{"another upstream",
+		HEAD "upstreams:\n"
+		     "  other: {servers: [\"http://127.0.0.1:3\"], max_inflight: 2}\n"
+		     "routes:\n"
+		     "- {path: /up/*, to: other, timeout: 2s}\n" ROUTES},
+	{"a server less, and a route more",
+		HEAD "upstreams:\n"
+		     "  up: {servers: [\"http://127.0.0.1:2\"], max_inflight: 8}\n"
+		     "  other: {servers: [\"http://127.0.0.1:3\"]}\n"
+		     "routes:\n"
+		     "- {path: /more, to: other}\n"
+		     "- {path: /up/*, to: up, timeout: 5s}\n" ROUTES},
+	{"few under way",
+		HEAD "devices: {max_in_flight: 1}\n"
+		     "upstreams:\n"
+		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
+		     "max_inflight: 1}\n"
+		     "routes:\n"
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES},
+	{"what only a start takes",
+		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.9/24]}]\n"
+		"workers: {loops: 1}\n"
+		"routes:\n" ROUTES},
+	{"mistakes", HEAD "routes:\n- {path: /up/*, to: nobody}\n"},
+};
+#define FILES (sizeof(files) / sizeof(files[0]))
+
+static unsigned present;
+
+void settings_begin(void)
+{
+	present = 0;
+}
+
+const char *settings_change(void)
+{
+	present = sim_rnd(sim.no_faults ? GOOD : FILES);
+	return files[present].name;
+}
+
+struct conf *settings_start(void)
+{
+	static struct conf *parsed[GOOD];
+
+	// Nobody starts with a file that was refused.
+	present %= GOOD;
+	if (parsed[present])
+		return parsed[present];
+	must(!conf_parse("sim", files[present].text, strlen(files[present].text), &parsed[present],
+		     stderr),
+		"the configuration is not taken");
+	reuse_conf(parsed[present]);
+	return parsed[present];
+}
+
+int __wrap_conf_load_regular(const char *path, struct conf **conf, FILE *errors);
+int __wrap_conf_load_regular(const char *path, struct conf **conf, FILE *errors)
+{
+	return conf_parse(path, files[present].text, strlen(files[present].text), conf, errors);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a schedule likes: each goes without some kinds of faults and verbs, has more or fewer of the
+// others, and may look at one device most of the time. So what is rare among everything is frequent
+// in some schedules.
+
+#ifndef POSTERN_TESTS_SIM_TASTE_H
+#define POSTERN_TESTS_SIM_TASTE_H
+
+#include <stdbool.h>
+
+struct taste {
+	unsigned fault_every, verb_every, end_every; // events
+	bool calm;                                   // the network only delays
+};
+extern struct taste taste;
+
+void taste_begin(void);
+// Some device: often that of the schedule, if it has one.
+unsigned taste_device(void);
+// Whether the schedule has this kind of fault, or verb.
+bool taste_fault(unsigned kind);
+bool taste_verb(unsigned verb);
+
+#endif
