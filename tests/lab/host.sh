@@ -98,9 +98,9 @@ guest_up() {
 }
 
 # g COMMANDS [SECONDS]: runs them in the guest. What they print is printed; and what runs there, if they
-# took longer than that, 300 by default, and were ended.
+# took longer than that, 600 by default, and were ended.
 g() {
-	local limit=${2:-300}
+	local limit=${2:-600}
 
 	rm -f "$share"/{status,out}
 	echo "$limit" >"$share/limit"
