@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 
 	must(sodium_init() >= 0, "libsodium does not start");
 	engine.aead = aead_engine_create(NULL);
-	engine.ecc = ecc_engine_create();
+	engine.ecc = ecc_engine_create(NULL);
 	must(engine.aead && engine.ecc, "no engine");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!options.json)

@@ -34,8 +34,11 @@ struct ecc_pair {
 // What OpenSSL prepares once. Used by one thread only.
 struct ecc_engine;
 
-// NULL and errno on failure.
-struct ecc_engine *ecc_engine_create(void);
+// isa names an implementation out of ecc_isa_names(); NULL takes the fastest that this CPU has.
+// NULL and errno on failure: EINVAL if the name is unknown, ENOTSUP if this CPU lacks it, ENOMEM.
+struct ecc_engine *ecc_engine_create(const char *isa);
+// "ifma512": X25519 of eight at once; "none": one after the other. Ended by NULL.
+const char *const *ecc_isa_names(void);
 // NULL is allowed.
 void ecc_engine_free(struct ecc_engine *engine);
 

@@ -17,7 +17,7 @@ static struct ecc_engine *engine;
 static void begin(void)
 {
 	cr_assert_geq(sodium_init(), 0);
-	engine = ecc_engine_create();
+	engine = ecc_engine_create(NULL);
 	cr_assert_not_null(engine);
 }
 
@@ -268,14 +268,17 @@ Test(ecc, keys_are_used_for_what_they_are)
 	cr_assert_null(ecc_signer_create(&p), "a public half that is none");
 }
 
-Test(ecc, a_batch_is_what_its_jobs_are_alone)
+static void batches_agree(const char *isa)
 {
 	enum { N = 67 };
 	static struct ecc_pair pairs[N];
 	static struct ecc_job jobs[N];
+	struct ecc_engine *batch = ecc_engine_create(isa);
 	struct ecc_job *list[N];
 
-	for (unsigned n = 1; n <= N; n += n < 18 ? 1 : 7) {
+	if (!batch)
+		cr_assert_eq(errno, ENOTSUP);
+	for (unsigned n = 1; batch && n <= N; n += n < 18 ? 1 : 7) {
 		for (unsigned i = 0; i < n; i++) {
 			const enum ecc_curve curve = i % 5 == 3 ? ECC_P256 : ECC_X25519;
 
@@ -285,7 +288,7 @@ Test(ecc, a_batch_is_what_its_jobs_are_alone)
 			jobs[i] = (struct ecc_job){&pairs[i], &pairs[i].public, {0}, 1};
 			list[i] = &jobs[i];
 		}
-		ecc_shared_batch(engine, list, n);
+		ecc_shared_batch(batch, list, n);
 		for (unsigned i = 0; i < n; i++) {
 			uint8_t alone[ECC_LEN];
 
@@ -294,5 +297,40 @@ Test(ecc, a_batch_is_what_its_jobs_are_alone)
 			cr_assert_eq(jobs[i].err, i % 7 == 6 ? -EINVAL : 0);
 			cr_assert_arr_eq(alone, jobs[i].shared, ECC_LEN, "job %u of %u", i, n);
 		}
+	}
+	ecc_engine_free(batch);
+}
+
+Test(ecc, a_batch_is_what_its_jobs_are_alone)
+{
+	for (const char *const *isa = ecc_isa_names(); *isa; isa++)
+		batches_agree(*isa);
+	errno = 0;
+	cr_assert_null(ecc_engine_create("sse9"));
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(ecc, pairs_that_are_made_together_are_different_and_right)
+{
+	enum { N = 19 };
+
+	for (const char *const *isa = ecc_isa_names(); *isa; isa++) {
+		struct ecc_engine *batch = ecc_engine_create(*isa);
+		struct ecc_pair pairs[N], *list[N], again;
+
+		for (unsigned i = 0; i < N; i++)
+			list[i] = &pairs[i];
+		for (enum ecc_curve curve = ECC_P256; batch && curve <= ECC_ED25519; curve++) {
+			memset(pairs, 0xee, sizeof(pairs));
+			cr_assert_eq(ecc_pairs_make(batch, curve, list, N), 0);
+			for (unsigned i = 0; i < N; i++) {
+				cr_assert_eq(ecc_pair_from_secret(
+						     engine, curve, pairs[i].secret, &again),
+					0);
+				cr_assert(!memcmp(&again, &pairs[i], sizeof(again)));
+				cr_assert(!i || memcmp(&pairs[i], &pairs[i - 1], sizeof(again)));
+			}
+		}
+		ecc_engine_free(batch);
 	}
 }

@@ -158,9 +158,26 @@ static bool shared_valid(const json_t *test)
 	return strcmp(text(test, "result"), "invalid");
 }
 
+// The same key and point in all places of a batch.
+static void batch_check(struct ecc_engine *engine, const struct ecc_pair *pair,
+	const struct ecc_public *public, int err, const uint8_t shared[ECC_LEN])
+{
+	struct ecc_job jobs[8], *list[8];
+
+	for (unsigned i = 0; i < 8; i++) {
+		jobs[i] = (struct ecc_job){.pair = pair, .public = public, .err = 1};
+		list[i] = &jobs[i];
+	}
+	ecc_shared_batch(engine, list, 8);
+	for (unsigned i = 0; i < 8; i++) {
+		cr_assert_eq(jobs[i].err, err);
+		cr_assert_arr_eq(jobs[i].shared, shared, ECC_LEN);
+	}
+}
+
 static void ecdh_check(const char *name, enum ecc_curve curve)
 {
-	struct ecc_engine *engine = ecc_engine_create();
+	struct ecc_engine *engine = ecc_engine_create(NULL);
 	json_t *file = file_load(name), *group, *test;
 	size_t i, k, done = 0;
 
@@ -189,6 +206,7 @@ static void ecdh_check(const char *name, enum ecc_curve curve)
 			} else if (read) {
 				cr_assert_eq(ecc_shared(engine, &pair, &public, out), -EINVAL,
 					"%s %d", name, number(test, "tcId"));
+				batch_check(engine, &pair, &public, -EINVAL, out);
 			}
 			free(secret);
 			free(shared);
@@ -212,7 +230,7 @@ Test(wycheproof, ecdh_p256)
 static void signatures_check(
 	const char *name, enum ecc_curve curve, const char *key_name, size_t at_least)
 {
-	struct ecc_engine *engine = ecc_engine_create();
+	struct ecc_engine *engine = ecc_engine_create(NULL);
 	json_t *file = file_load(name), *group, *test;
 	size_t i, k, done = 0;
 

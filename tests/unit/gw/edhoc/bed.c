@@ -21,7 +21,7 @@ struct edhoc_engine bed_engine(void)
 
 	MUST(sodium_init() >= 0);
 	engine.aead = aead_engine_create(NULL);
-	engine.ecc = ecc_engine_create();
+	engine.ecc = ecc_engine_create(NULL);
 	MUST(engine.aead && engine.ecc);
 	return engine;
 }
