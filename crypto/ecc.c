@@ -110,7 +110,7 @@ int ecc_pair_make(struct ecc_engine *engine, enum ecc_curve curve, struct ecc_pa
 static void ifma_run(uint8_t *const *out, const uint8_t *const *scalars,
 	const uint8_t *const *points, unsigned n)
 {
-	uint8_t *outs[X25519_LANES], unused[ECC_LEN];
+	uint8_t *outs[X25519_LANES], unused[ECC_LEN] = {0};
 	const uint8_t *all_scalars[X25519_LANES], *all_points[X25519_LANES];
 
 	for (unsigned i = 0; i < X25519_LANES; i++) {

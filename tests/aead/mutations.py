@@ -15,6 +15,7 @@ LANES = "crypto/ccm_lanes.h"
 BATCH = "crypto/ccm_batch.h"
 WIDE = "crypto/ccm_vaes512.c"
 BYTES = "crypto/ccm_bytes.h"
+X25519 = "crypto/x25519_ifma.c"
 
 # name: (file, text, what it becomes, the tests that fail)
 COMPARE = "differ = short_tag ? lanes_differ_8(tag, want) : lanes_differ_16(tag, want);"
@@ -93,6 +94,27 @@ MUTATIONS = {
     "round-constant": (
         LANES, "STEP(8, 0x1b, lanes_aesenc);", "STEP(8, 0x1d, lanes_aesenc);",
         ["aead", "aead_vectors", "aead_oracle_short"]),
+    "x25519-branch-on-a-key": (
+        X25519, "INLINE void swap(lanes_mask mask, struct fe *a, struct fe *b)\n{\n",
+        "INLINE void swap(lanes_mask mask, struct fe *a, struct fe *b)\n{\n"
+        "\tif (!mask)\n\t\treturn;\n", ["x25519_secrets", "x25519_timing"]),
+    "x25519-carry-dropped": (
+        X25519, "lanes_19(c[LIMBS - 1] >> LIMB_BITS)", "(c[LIMBS - 1] >> LIMB_BITS)",
+        ["x25519", "x25519_plain"]),
+    "x25519-sum-not-carried": (
+        X25519, "\t\tc[i] = a->limb[i] + b->limb[i];\n\tcarry(out, c);",
+        "\t\tout->limb[i] = a->limb[i] + b->limb[i];\n\t(void)c;", ["x25519_plain"]),
+    "x25519-not-below-p": (
+        X25519, "\tc[0] += lanes_19(over);\n\t(void)carry_along(c);", "\t(void)over;",
+        ["x25519", "x25519_plain"]),
+    "x25519-high-bit-of-u": (
+        X25519, "word[3] >> 12 & LIMB_MASK", "word[3] >> 12", ["x25519_plain"]),
+    "x25519-scalar-not-clamped": (
+        X25519, "word[0] &= ~UINT64_C(7);", ";", ["x25519", "x25519_plain"]),
+    "x25519-difference-below-0": (
+        X25519, "4 * (i ? LIMB_MASK : LIMB_MASK - 18)", "0", ["x25519", "x25519_plain"]),
+    "x25519-stack-not-wiped": (
+        X25519, "\tspills_wipe();\n", "", ["x25519"]),
 }
 
 

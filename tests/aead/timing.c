@@ -10,8 +10,8 @@
 // usage: timing [planted] (planted: success is that a leak is seen)
 
 #include "crypto/aead.h"
+#include "tests/aead/welch.h"
 
-#include <math.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,9 +23,6 @@
 #define LEN      24    // bytes
 #define SETS     64    // batches of each class that are prepared
 #define MEASURED 40000 // batches timed
-#define KEPT     0.9   // of the measurements, the fastest
-#define T_LIMIT  10.0
-#define TRIES    3
 
 struct set {
 	uint8_t key[BATCH][16], plain[BATCH][LEN], sealed[BATCH][LEN + 16], out[BATCH][LEN + 16];
@@ -78,35 +75,6 @@ static void set_make(struct aead_engine *engine, unsigned batch, struct set *set
 	}
 }
 
-struct sample {
-	uint64_t ticks;
-	int class;
-};
-
-static int sample_compare(const void *a, const void *b)
-{
-	const struct sample *x = a, *y = b;
-
-	return (x->ticks > y->ticks) - (x->ticks < y->ticks);
-}
-
-static double welch(struct sample *samples, unsigned count)
-{
-	double n[2] = {0}, mean[2] = {0}, sum[2] = {0};
-
-	qsort(samples, count, sizeof(*samples), sample_compare);
-	for (unsigned i = 0; i < count * KEPT; i++) {
-		const int c = samples[i].class;
-		const double delta = samples[i].ticks - mean[c];
-
-		n[c]++;
-		mean[c] += delta / n[c];
-		sum[c] += delta * (samples[i].ticks - mean[c]);
-	}
-	return fabs(mean[0] - mean[1]) /
-		sqrt(sum[0] / (n[0] - 1) / n[0] + sum[1] / (n[1] - 1) / n[1]);
-}
-
 static double measure(struct aead_engine *engine, unsigned batch, enum question question)
 {
 	static struct sample samples[MEASURED];
@@ -155,9 +123,9 @@ int main(int argc, char **argv)
 					path->isa, path->batch, questions[question], path->isa);
 				continue;
 			}
-			for (unsigned try = 0; try < TRIES && !ok; try++) {
+			for (unsigned try = 0; try < WELCH_TRIES && !ok; try++) {
 				t = measure(engine, path->batch, question);
-				ok = leaks ? t >= T_LIMIT : t < T_LIMIT;
+				ok = leaks ? t >= WELCH_T_LIMIT : t < WELCH_T_LIMIT;
 			}
 			printf("%sok %u - %s by %u, %s: |t| = %.1f\n", ok ? "" : "not ", n,
 				path->isa, path->batch, questions[question], t);
