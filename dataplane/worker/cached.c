@@ -73,6 +73,15 @@ static uint8_t answer_apart(struct dp_worker *w, struct pkt_vec *vec, unsigned s
 	return *plaintext;
 }
 
+// Whether an answer is asked for in blocks, or has to be sent so. Of a FETCH the device may ask for
+// later blocks without saying what it asked for, so that a loop has to keep them for it.
+static bool needs_blocks(const struct dp_inner *inner, const struct dp_representation *rep,
+	const struct dp_rep_room *room)
+{
+	return inner->options.szx != DP_SZX_NONE || rep->payload_len > room->payload ||
+		rep->payload_len + ROOM_LEAST > room->plaintext;
+}
+
 uint8_t dp_cached(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	const struct dp_inner *inner, const struct dp_route *route)
 {
@@ -96,7 +105,8 @@ uint8_t dp_cached(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	};
 	uint8_t code = rep->code;
 
-	if (room.plaintext < ROOM_LEAST)
+	if (room.plaintext < ROOM_LEAST ||
+		(inner->code == COAP_FETCH && needs_blocks(inner, rep, &room)))
 		return 0;
 	if (access)
 		dp_access_request(w, vec, slot, &record);

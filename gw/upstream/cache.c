@@ -42,7 +42,17 @@ static size_t fetch_size(const struct up_cache_fetch *fetch)
 
 // ---- answering
 
-// Answers a call from what is stored, and gives it back.
+static void call_alone(struct up_call *call);
+
+// Whether an answer has to be sent in blocks to a device.
+static bool needs_blocks(const struct dp_request *device, const struct dp_representation *rep)
+{
+	return rep->payload_len > device->payload_max ||
+		rep->payload_len + ROOM_LEAST > device->response_max;
+}
+
+// Answers a call from what is stored, and gives it back. Of a FETCH the device may ask for later
+// blocks without saying what it asked for: the bodies of that device have those.
 static void call_serve(struct up_call *call, const struct dp_representation *rep, uint64_t now_ms)
 {
 	struct dp_shared *shared = call->shared;
@@ -50,9 +60,12 @@ static void call_serve(struct up_call *call, const struct dp_representation *rep
 	const struct dp_rep_room room = {device->response_max, device->payload_max};
 	struct coap_body message;
 
-	if (room.plaintext < ROOM_LEAST ||
-		coap_body_parse(&message, dp_shared_body(shared), device->body_len) != COAP_OK) {
-		up_call_fail(call, HTTP_ERR_no_room);
+	if (device->code == COAP_FETCH && needs_blocks(device, rep)) {
+		call_alone(call);
+		return;
+	}
+	if (coap_body_parse(&message, dp_shared_body(shared), device->body_len) != COAP_OK) {
+		up_call_fail(call, HTTP_ERR_bad_request); // cannot be: it was parsed when it came
 		return;
 	}
 	shared->response.len =
@@ -275,7 +288,10 @@ bool up_cache_take(struct up_call *call)
 		.context = device->context,
 		.generation = device->context_generation,
 	};
-	if (coap_body_parse(&message, dp_shared_body(call->shared), device->body_len) != COAP_OK ||
+	if (device->response_max < ROOM_LEAST ||
+		coap_body_parse(&message, dp_shared_body(call->shared), device->body_len) !=
+			COAP_OK ||
+		(device->code == COAP_FETCH && message.has_block) ||
 		!dp_rep_key_make(&key, &cache->reps->keys, &asker, &message))
 		return false;
 	call->blocks = message.has_block;

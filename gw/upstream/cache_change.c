@@ -21,8 +21,9 @@ void up_cache_changed(const struct up_call *call)
 	if (!call->route || !call->route->invalidates || !call->sent || device->code == COAP_GET ||
 		device->code == COAP_FETCH)
 		return;
-	// What was refused changed nothing; of all else that is not sure.
-	if (call->status >= 400 && call->status <= 499)
+	// What was refused changed nothing, unless another server was asked before; of all else
+	// that is not sure.
+	if (call->status >= 400 && call->status <= 499 && call->tries <= 1)
 		return;
 	up_cache_change(call->group->loop, dp_shared_body(call->shared), device->body_len);
 }
