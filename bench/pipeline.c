@@ -9,6 +9,7 @@
 #include "bench/pipeline_bed.h"
 #include "bench/pipeline_cached.h"
 #include "bench/pipeline_junk.h"
+#include "bench/pipeline_observe.h"
 #include "bench/pipeline_row.h"
 #include "bench/pipeline_shares.h"
 #include "bench/pipeline_workers.h"
@@ -143,7 +144,7 @@ static int traffic_parse(const char *name)
 		if (!strcmp(name, traffic_names[t]))
 			return t;
 	mistake("--traffic: \"%s\" is none of good, unknown-kid, bad-tag, replay, malformed, "
-		"hostile-90, copies, neighbour, junk, routes, cached",
+		"hostile-90, copies, neighbour, junk, routes, cached, observe",
 		name);
 }
 
@@ -262,6 +263,8 @@ int main(int argc, char **argv)
 		routes_measure(options.json);
 	if (wanted(TRAFFIC_CACHED))
 		cached_measure(options.json, options.rounds);
+	if (wanted(TRAFFIC_OBSERVE))
+		observe_measure(options.json, options.rounds, options.quick);
 	bed_stop();
 	return EXIT_SUCCESS;
 }

@@ -53,7 +53,14 @@ static const struct dp_route routes[] = {
 		.cache_shared = true,
 		.home = 1},
 };
-static struct dp_policy policy = {.routes = routes, .route_count = RTE_DIM(routes)};
+static struct dp_policy policy = {
+	.routes = routes,
+	.route_count = RTE_DIM(routes),
+	.observe_per_device = 16,
+	.observe_confirm = 16,
+	.observe_burst = 64,
+	.observe_max_age_s = 60,
+};
 
 static struct rte_ring *rx[BED_WORKERS_MAX], *tx[BED_WORKERS_MAX]; // by worker
 static uint16_t port_id;
@@ -207,6 +214,7 @@ void bed_make(struct bed *bed, const struct bed_conf *bed_conf)
 		.exchanges = bed_conf->exchanges,
 		.answers_bytes = ANSWERS_BYTES,
 		.representations = bed_conf->representations,
+		.observations = bed_conf->observations,
 		.port_count = 1,
 		.queue_mbufs = RX_SLOTS + TX_SLOTS,
 		.mtu = 1500,

@@ -32,6 +32,7 @@ struct bed_conf {
 	uint8_t max_in_flight;    // requests of a device; 0: any number
 	unsigned worker_count;    // 0: one
 	uint32_t representations; // slots for these; 0: nothing is stored
+	uint32_t observations;    // of a worker; 0: none
 };
 
 #define BED_CACHE_ID 1 // of the route /cached

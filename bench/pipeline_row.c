@@ -14,7 +14,7 @@
 #define UPSTREAM_BURST 32 // answers that a worker takes from a loop in a turn
 
 const char *const traffic_names[TRAFFIC_COUNT] = {"good", "unknown-kid", "bad-tag", "replay",
-	"malformed", "hostile-90", "copies", "neighbour", "junk", "routes", "cached"};
+	"malformed", "hostile-90", "copies", "neighbour", "junk", "routes", "cached", "observe"};
 
 // Those of one algorithm stand together, so that few beds are made.
 const struct variant variants[VARIANT_COUNT] = {

@@ -22,6 +22,7 @@ enum traffic {
 	TRAFFIC_JUNK,      // see pipeline_junk.c
 	TRAFFIC_ROUTES,    // the same
 	TRAFFIC_CACHED,    // see pipeline_cached.c
+	TRAFFIC_OBSERVE,   // see pipeline_observe.c
 	TRAFFIC_COUNT,
 };
 

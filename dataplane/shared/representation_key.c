@@ -4,6 +4,8 @@
 
 #include "dataplane/shared/policy.h"
 
+#define KEY_HEAD (3 * 8) // bytes in front of the options
+
 // In the place of the number of an option. No option has it: it is reserved (RFC 7252
 // section 12.2).
 #define PAYLOAD_NUMBER UINT16_MAX
@@ -66,7 +68,7 @@ bool dp_rep_key_make(struct dp_rep_key *key, const struct keyed_hash *hash,
 	key->word[0] = asker->route;
 	key->word[1] = asker->shared ? 0 : (uint64_t)asker->generation << 32 | asker->context;
 	key->word[2] = (uint64_t)asker->code << 8 | asker->shared;
-	key->len = 3 * 8;
+	key->len = KEY_HEAD;
 	key->shaped = false;
 	coap_option_iter_init(&iter, body);
 	while (coap_option_next(&iter, &option)) {
@@ -101,26 +103,44 @@ uint64_t dp_rep_path_hash(const struct keyed_hash *hash, const struct coap_body 
 	return sum;
 }
 
-uint8_t dp_rep_key_path(const uint8_t *key, uint16_t len, struct dp_path *path, uint64_t *cache_id)
+// The part of a key at *at, and moves *at behind it.
+static struct coap_option part_read(const uint8_t *key, uint16_t *at)
 {
 	uint64_t word;
 
-	memcpy(cache_id, key, sizeof(*cache_id));
-	memcpy(&word, key + 16, sizeof(word));
-	uint8_t code = word >> 8;
+	memcpy(&word, key + *at, sizeof(word));
+	const struct coap_option option = {
+		.number = word >> 16, .len = word & UINT16_MAX, .value = key + *at + 8};
 
+	*at += 8 + (option.len + 7) / 8 * 8;
+	return option;
+}
+
+uint8_t dp_rep_key_path(const uint8_t *key, uint16_t len, struct dp_path *path, uint64_t *cache_id)
+{
+	memcpy(cache_id, key, sizeof(*cache_id));
 	path->count = 0;
-	for (uint16_t at = 24; at < len;) {
-		memcpy(&word, key + at, sizeof(word));
-		const struct coap_option option = {
-			.number = word >> 16,
-			.len = word & UINT16_MAX,
-			.value = key + at + 8,
-		};
+	for (uint16_t at = KEY_HEAD; at < len;) {
+		const struct coap_option option = part_read(key, &at);
 
 		if (option.number == COAP_OPT_URI_PATH && !dp_path_add(path, &option))
 			return 0;
-		at += 8 + (option.len + 7) / 8 * 8;
 	}
-	return code;
+	return dp_rep_key_code(key);
+}
+
+uint16_t dp_rep_key_request(const uint8_t *key, uint16_t len, uint8_t *out, uint16_t room)
+{
+	struct coap_writer w;
+
+	coap_writer_init(&w, out, room);
+	for (uint16_t at = KEY_HEAD; at < len;) {
+		const struct coap_option option = part_read(key, &at);
+
+		if (option.number == PAYLOAD_NUMBER)
+			coap_write_payload(&w, option.value, option.len);
+		else
+			coap_write_option(&w, option.number, option.value, option.len);
+	}
+	return coap_writer_len(&w);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define DP_REP_KEY_MAX 1024 // bytes; a request with more is answered without the cache
 
@@ -56,5 +57,16 @@ uint64_t dp_rep_hash(const struct keyed_hash *hash, const uint8_t *bytes, size_t
 // What a key is of: the segments of the path, which point into it, and dp_route.cache_id. Returns
 // the code; 0 if it has more segments.
 uint8_t dp_rep_key_path(const uint8_t *key, uint16_t len, struct dp_path *path, uint64_t *cache_id);
+// Its code.
+static inline uint8_t dp_rep_key_code(const uint8_t *key)
+{
+	uint64_t word;
+
+	memcpy(&word, key + 16, sizeof(word));
+	return word >> 8;
+}
+// Writes a request with this key: options and payload. Returns its length, at most room; 0 if there
+// is no room, or nothing to be written.
+uint16_t dp_rep_key_request(const uint8_t *key, uint16_t len, uint8_t *out, uint16_t room);
 
 #endif

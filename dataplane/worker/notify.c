@@ -264,8 +264,8 @@ static bool is_live(struct dp_worker *w, uint32_t index)
 	return false;
 }
 
-// The slot of an observation may have changed.
-static void changed(struct dp_worker *w, struct slice *slice, uint32_t index)
+// The slot of an observation may have changed, or, if it is swept, its route.
+static void changed(struct dp_worker *w, struct slice *slice, uint32_t index, bool swept)
 {
 	struct dp_observation *o = at(w, index);
 
@@ -273,8 +273,11 @@ static void changed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		return;
 	const struct dp_representation *rep = rep_of(w, o);
 
-	if (!rep)
+	if (!rep) { // the loop takes out what is of routes that are gone
+		if (swept)
+			end(w, slice, index, COAP_NOT_FOUND);
 		return;
+	}
 	uint8_t code = refused(w, o, rep);
 
 	if (code) {
@@ -303,12 +306,13 @@ static void timed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		return;
 	}
 	const struct dp_representation *rep = rep_of(w, o);
-	uint8_t code = rep ? refused(w, o, rep) : 0;
+	// What was taken out of its slot, and not asked for since, is observed no more.
+	uint8_t code = rep ? refused(w, o, rep) : COAP_SERVICE_UNAVAILABLE;
 	uint32_t age = rep ? dp_observe_age(w, rep) : 0;
 
 	if (code) {
 		end(w, slice, index, code);
-	} else if (rep && (age || COAP_CODE_CLASS(rep->code) != 2)) {
+	} else if ((age || COAP_CODE_CLASS(rep->code) != 2)) {
 		// What was only acknowledged has said all there is, until Max-Age ends.
 		if (o->acked && rep->version == o->version) {
 			o->acked = false;
@@ -355,7 +359,7 @@ static unsigned changes(struct dp_worker *w, struct slice *slice, unsigned most)
 
 		n++;
 		if (index != DP_OBSERVATION_NONE) {
-			changed(w, slice, index);
+			changed(w, slice, index, false);
 			continue;
 		}
 		w->observing.walking = walk_begin(w);
@@ -390,7 +394,7 @@ static unsigned sweep(struct dp_worker *w, struct slice *slice, unsigned most)
 
 		n++;
 		if (index != DP_OBSERVATION_NONE)
-			changed(w, slice, index);
+			changed(w, slice, index, true);
 	}
 	return n;
 }

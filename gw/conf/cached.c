@@ -116,6 +116,48 @@ static void cache_check(const struct conf *conf, size_t r, struct conf_mistakes 
 			"routes[%zu].cache: has no use without GET or FETCH", r);
 }
 
+// The same of `observe`.
+static void observe_alike_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+
+	for (size_t q = 0; q < r; q++) {
+		const struct conf_route *other = &conf->routes[q];
+		const struct conf_route *marked = route->observe.line ? route : other;
+
+		if (!other->path.text || strcmp(other->path.text, route->path.text) ||
+			!(other->methods & STORED_METHODS) ||
+			(!route->observe.line == !other->observe.line &&
+				route->observe.poll_ms == other->observe.poll_ms))
+			continue;
+		conf_mistake(m, conf_mark_of(conf, &marked->observe.line),
+			"routes[%zu].observe: must be the same for all routes of the path that "
+			"take GET or FETCH, see line %u",
+			(size_t)(marked - conf->routes),
+			marked == route ? other->line : route->line);
+		return;
+	}
+}
+
+// Without `shared` each device would be asked for alone.
+static void observe_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+
+	if (route->path.text && route->methods & STORED_METHODS)
+		observe_alike_check(conf, r, m);
+	if (!route->observe.line)
+		return;
+	if (route->cache.scope == CONF_CACHE_NONE)
+		conf_mistake(m, conf_mark_of(conf, &route->observe.line),
+			"routes[%zu].observe: needs cache, too", r);
+	else if (route->observe.poll_ms && route->cache.scope != CONF_CACHE_SHARED)
+		conf_mistake(m, conf_mark_of(conf, &route->observe.line),
+			"routes[%zu].observe.poll: needs cache: shared, else it is asked for each "
+			"device",
+			r);
+}
+
 // What a route changes may be what others have stored.
 static void meetings_find(const struct conf *conf, struct conf_route *route)
 {
@@ -137,6 +179,7 @@ void conf_cached_check(struct conf *conf, struct conf_mistakes *m)
 		struct conf_route *route = &conf->routes[r];
 
 		cache_check(conf, r, m);
+		observe_check(conf, r, m);
 		if (!is_cached(route))
 			continue;
 		route->cache.id = id_of(route);

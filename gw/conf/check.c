@@ -362,6 +362,7 @@ static void builtin_check(const struct conf *conf, size_t r, struct conf_mistake
 		{"status", &route->statuses},
 		{"batch", &route->batch.line},
 		{"cache", &route->cache.line},
+		{"observe", &route->observe.line},
 	};
 
 	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)

@@ -238,6 +238,12 @@ struct conf_cache {
 	uint64_t id;
 };
 
+// Devices may observe what GET and FETCH of a route give, which has `cache`, too.
+struct conf_observe {
+	uint32_t poll_ms; // how often the backend is asked while somebody observes; 0: as it says
+	unsigned line;    // 0: no observe in the file
+};
+
 // Routes are in the order of the file, and the first whose path and method match is taken.
 struct conf_route {
 	struct conf_pattern path;
@@ -267,6 +273,7 @@ struct conf_route {
 	size_t status_count;
 	struct conf_batch batch;
 	struct conf_cache cache;
+	struct conf_observe observe;
 	uint8_t home;     // which loop has all its requests, and 1; 0: that of the device
 	bool invalidates; // what it changes may be stored by it or another route
 	// Made of what says which requests it takes and where they go: the same in another
@@ -327,6 +334,15 @@ struct conf_bodies {
 struct conf_store_limits {
 	uint64_t memory; // bytes, of all loops
 	uint32_t entries;
+};
+
+// Of those who observe.
+struct conf_observers {
+	uint32_t per_device; // registrations of a device
+	uint32_t entries;    // registrations of a worker
+	uint32_t confirm;    // one notification of so many is confirmable
+	uint32_t burst;      // notifications in a turn of a worker
+	uint32_t max_age_ms; // of notifications whose backend says nothing
 };
 
 enum conf_errors { CONF_ERRORS_SILENT, CONF_ERRORS_VERBOSE };
@@ -406,6 +422,7 @@ struct conf {
 	size_t pass_count;
 	struct conf_bodies bodies;
 	struct conf_store_limits cache;
+	struct conf_observers observe;
 	struct conf_devices devices;
 	struct conf_control control;
 	struct conf_metrics metrics;

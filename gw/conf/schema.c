@@ -361,6 +361,20 @@ static const struct conf_key cache_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key observe_keys[] = {
+	{.name = "per_device", .type = CONF_INT, FIELD(conf_observers, per_device), .min = 1, .max = 255, .preset = "16", .effect = CONF_AT_RELOAD,
+		.help = "Registrations that a device may have at once; others get plain answers."},
+	{.name = "entries", .type = CONF_INT, FIELD(conf_observers, entries), .min = 16, .max = 4194304, .preset = "65536", .effect = CONF_AT_START,
+		.help = "Registrations of a worker; of 160 bytes each, when they are used."},
+	{.name = "confirm", .type = CONF_INT, FIELD(conf_observers, confirm), .min = 1, .max = 200, .preset = "16", .effect = CONF_AT_RELOAD,
+		.help = "One notification of so many is confirmable, so that a device that is gone is noticed."},
+	{.name = "burst", .type = CONF_INT, FIELD(conf_observers, burst), .min = 4, .max = 64, .preset = "64", .effect = CONF_AT_RELOAD,
+		.help = "Notifications that a worker makes between two bursts of packets."},
+	{.name = "max_age", .type = CONF_DURATION, FIELD(conf_observers, max_age_ms), .min = 5 * SECOND, .max = 24 * HOUR, .preset = "60s", .effect = CONF_AT_RELOAD,
+		.help = "Max-Age of notifications where the service says nothing, or that each answer is to be validated."},
+	{.name = NULL},
+};
+
 static const struct conf_key port_item = {.type = CONF_GROUP, ITEM(conf_port), .keys = port_keys};
 static const struct conf_key upstream_item = {
 	.type = CONF_GROUP, ITEM(conf_upstream), .keys = upstream_keys};
@@ -415,6 +429,9 @@ static const struct conf_key file_keys[] = {
 		.name = "cache", .type = CONF_GROUP, FIELD(conf, cache), .keys = cache_keys,
 		.effect = CONF_AT_START,
 		.help = "Answers that are stored for the routes with cache.",
+	}, {
+		.name = "observe", .type = CONF_GROUP, FIELD(conf, observe), .keys = observe_keys,
+		.help = "Limits of devices that observe routes with observe.",
 	}, {
 		.name = "devices", .type = CONF_GROUP, FIELD(conf, devices), .keys = devices_keys,
 		.line_offset = offsetof(struct conf_devices, line),

@@ -91,6 +91,15 @@ static const struct conf_key cache_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key observe_keys[] = {
+	{
+		.name = "poll", .type = CONF_DURATION, FIELD(conf_observe, poll_ms),
+		.min = SECOND, .max = HOUR, .sample = "5s",
+		.help = "How often the service is asked while somebody observes; by default before its answer is stale. Needs cache: shared.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key method_item = {
 	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = methods,
 };
@@ -208,6 +217,10 @@ const struct conf_key conf_route_keys[] = {
 		.name = "cache", .type = CONF_GROUP, FIELD(conf_route, cache), .keys = cache_keys,
 		.word = "scope", .line_offset = offsetof(struct conf_cache, line),
 		.help = "Answers to GET and FETCH are stored as the service allows, and served again, see docs/cache.md.",
+	}, {
+		.name = "observe", .type = CONF_GROUP, FIELD(conf_route, observe), .keys = observe_keys,
+		.line_offset = offsetof(struct conf_observe, line),
+		.help = "Devices may observe what GET and FETCH give, see docs/observe.md. Needs cache.",
 	},
 	{.name = NULL},
 };

@@ -33,6 +33,7 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 		.exchanges = conf->workers.exchanges,
 		.answers_bytes = conf->workers.answers,
 		// Half of them stay empty, so that few keys find no slot.
+		.observations = conf->observe.entries,
 		.representations = 2 * (conf->cache.entries / conf->workers.loops + 1),
 		.port_count = conf->port_count,
 		.queue_mbufs = ports_queue_mbufs(conf),

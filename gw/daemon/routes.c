@@ -92,6 +92,7 @@ static int index_make(struct routes *routes, const struct conf *conf, struct rou
 			.format_count = from->format_count,
 			.cache_id = from->cache.id,
 			.cache_shared = from->cache.scope == CONF_CACHE_SHARED,
+			.observe = from->observe.line,
 			.home = from->home,
 		};
 		if (from->format_count)
@@ -162,6 +163,10 @@ static struct dp_policy policy_of(
 		.verbose_errors = conf->devices.errors == CONF_ERRORS_VERBOSE,
 		.verbose_replay = conf->devices.replay == CONF_REPLAY_UNAUTHORIZED,
 		.max_in_flight = conf->devices.max_in_flight,
+		.observe_per_device = conf->observe.per_device,
+		.observe_confirm = conf->observe.confirm,
+		.observe_burst = conf->observe.burst,
+		.observe_max_age_s = conf->observe.max_age_ms / 1000,
 		.max_message = (uint16_t)conf->devices.max_message,
 		.permit = routes->policy.permit,
 		.permit_count = routes->policy.permit_count,

@@ -226,6 +226,15 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 	return machine_raise_descriptors(daemon->conf, *mtu);
 }
 
+// Whether devices may observe something, so that answers need own Partial IVs.
+static bool is_observed(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->route_count; i++)
+		if (conf->routes[i].observe.line)
+			return true;
+	return false;
+}
+
 static int start_all(struct daemon *daemon, uint16_t mtu)
 {
 	bool needs_run = false;
@@ -259,7 +268,7 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	if (!rc)
 		rc = start_store(daemon);
 	if (!rc)
-		reserve_start(daemon->reserve, needs_run);
+		reserve_start(daemon->reserve, needs_run || is_observed(daemon->conf));
 	return rc;
 }
 

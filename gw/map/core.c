@@ -170,6 +170,8 @@ static bool takes_link(const struct filter *filter, const struct link *link)
 	if (is_named(filter, "title"))
 		return route->description &&
 			takes(filter, route->description, strlen(route->description));
+	if (is_named(filter, "obs"))
+		return route->observe.line && !filter->value;
 	return is_named(filter, "osc") && !filter->value;
 }
 
@@ -244,7 +246,9 @@ static void link_put(struct http_text *text, const struct link *link, bool first
 	attribute_put(text, ";if=\"", link->route->interface);
 	attribute_put(text, ";title=\"", link->route->description);
 	formats_put(text, link->route);
-	http_text_str(text, ";osc"); // RFC 8613 section 9
+	if (link->route->observe.line)
+		http_text_str(text, ";obs"); // RFC 7641 section 6
+	http_text_str(text, ";osc");         // RFC 8613 section 9
 }
 
 bool map_core_write(struct http_text *text, const struct conf *conf,

@@ -267,6 +267,69 @@ static struct up_cache_fetch *fetch_find(
 	return NULL;
 }
 
+// Makes the request of an entry from its key, as the device that had it stored would send it.
+static bool ask_fill(struct up_loop *loop, const struct up_cache_entry *entry,
+	const struct conf_route *route, struct up_call *call, struct dp_rep_key *key)
+{
+	const struct dp_representation *rep = dp_rep_at(loop->cache->table, entry->slot);
+	struct dp_shared *shared = call->shared;
+
+	if (!rep)
+		return false;
+	key->hash = rep->hash;
+	key->len = rep->key_len;
+	memcpy(key->bytes, rep->bytes, rep->key_len);
+	shared->request = (struct dp_request){
+		.fingerprint = 0,
+		.received_ms = loop->now_ms,
+		.deadline_ms = loop->now_ms + route->timeout_ms,
+		.context = entry->owner,
+		.context_generation = entry->generation,
+		.route = (uint16_t)(route - loop->snapshot->conf->routes),
+		.route_slot = entry->route_slot,
+		.snapshot = loop->snapshot->number,
+		.payload_max = DIAGNOSTIC_MAX,
+		.body_len = dp_rep_key_request(
+			rep->bytes, rep->key_len, dp_shared_request_buf(shared), shared->data_room),
+		.code = dp_rep_key_code(rep->bytes),
+		.family = 4,
+	};
+	*call = (struct up_call){
+		.shared = shared,
+		.snapshot = loop->snapshot,
+		.route = route,
+		.group = loop->snapshot->group[route->upstream - loop->snapshot->conf->upstreams],
+		.deadline_ms = shared->request.deadline_ms,
+	};
+	return true;
+}
+
+bool up_cache_ask(
+	struct up_loop *loop, const struct up_cache_entry *entry, const struct conf_route *route)
+{
+	struct {
+		struct dp_shared shared;
+		uint8_t buf[DP_REP_KEY_MAX];
+	} copy = {.shared.data_room = DP_REP_KEY_MAX};
+	struct up_call first = {.shared = &copy.shared};
+	struct coap_body message;
+	struct dp_rep_key key;
+
+	if (!ask_fill(loop, entry, route, &first, &key) || fetch_find(loop->cache, &first, &key))
+		return false;
+	const struct dp_request *request = &copy.shared.request;
+
+	if (coap_body_parse(&message, dp_shared_body(&copy.shared), request->body_len) != COAP_OK)
+		return false;
+	struct up_cache_fetch *fetch = fetch_make(&first, &key, &message);
+
+	if (!fetch)
+		return false;
+	fetch->watch = true;
+	up_queue_add(&fetch->call);
+	return true;
+}
+
 bool up_cache_take(struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
@@ -401,7 +464,7 @@ static void fetch_answered(struct up_call *call, const struct http_reply *reply)
 		waiters_serve(fetch, rep, loop->now_ms);
 		return;
 	}
-	if (verdict.why && !cache_is_failure(reply->status))
+	if (!rep && verdict.why && !cache_is_failure(reply->status))
 		pass_add(loop, &fetch->key);
 	// Those who asked before something changed may have what was before; and a backend that
 	// fails is not asked by all of them.
@@ -451,7 +514,7 @@ static void fetch_over(struct up_call *call)
 	struct up_loop *loop = call->group->loop;
 	struct up_cache *cache = loop->cache;
 
-	if (!TAILQ_EMPTY(&fetch->waiters)) {
+	if (!TAILQ_EMPTY(&fetch->waiters) || fetch->watch) {
 		if (fetch->again && !fetch->asked_again && !call->error && !call->abandoned) {
 			fetch->asked_again = true;
 			fetch_again(fetch);
@@ -490,7 +553,7 @@ void up_cache_sweep(struct up_loop *loop)
 				up_call_log_as(call, &fetch->call);
 				up_call_abandon(call);
 			}
-			if (TAILQ_EMPTY(&fetch->waiters))
+			if (TAILQ_EMPTY(&fetch->waiters) && !fetch->watch)
 				fetch->shared.abandoned = 1; // the sweep of calls ends it
 		}
 	}

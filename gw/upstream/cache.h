@@ -35,6 +35,10 @@ struct up_cache_entry {
 	uint32_t owner;      // context of the device that had it stored
 	uint32_t generation; // of that
 	uint16_t route_slot; // of up_route_stats
+	bool watched;        // of a route that can be observed, see watch.h
+	TAILQ_ENTRY(up_cache_entry) of_watched;
+	uint64_t check_ms, asked_ms; // when the loop asks, and when it did
+	uint32_t asked_epoch;        // of the path then
 	bool shared;
 	uint64_t route; // conf_cache.id
 	uint64_t began; // when its answer was asked for, as up_cache.clock counts
@@ -69,7 +73,9 @@ struct up_cache {
 	struct {
 		uint64_t hash, until_ms;
 	} pass[UP_CACHE_PASSES];
-	uint32_t purges; // that were done, of up_loop.cache_purges
+	struct up_cache_entries watched;
+	uint64_t look_ms, looked_ms; // when these are looked at, and were
+	uint32_t purges;             // that were done, of up_loop.cache_purges
 };
 
 // Of a key, under way or waiting for a place.
@@ -85,6 +91,7 @@ struct up_cache_fetch {
 	bool validates;    // the request has validators of what is stored
 	bool again;        // to be asked for once more, without
 	bool asked_again;
+	bool watch;              // the loop asks for itself, whoever waits
 	struct dp_shared shared; // of the call: a copy; its two buffers are behind
 };
 
@@ -93,6 +100,11 @@ _Static_assert(offsetof(struct up_cache_fetch, call) == 0, "a call is cast to it
 // Makes what the loop has of config.reps, if there is that. -ENOMEM.
 int up_cache_create(struct up_loop *loop) __attribute__((warn_unused_result));
 void up_cache_free(struct up_loop *loop);
+
+// Asks for an entry once more, for nobody but who observes it, if it is not asked for already.
+// Returns whether it is.
+bool up_cache_ask(
+	struct up_loop *loop, const struct up_cache_entry *entry, const struct conf_route *route);
 
 // Takes a call whose answer may be stored. false: it goes on by itself.
 bool up_cache_take(struct up_call *call);

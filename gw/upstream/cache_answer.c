@@ -5,6 +5,7 @@
 #include "gw/map/response.h"
 #include "gw/upstream/cache.h"
 #include "gw/upstream/lost.h"
+#include "gw/upstream/observed.h"
 #include "gw/upstream/snapshot.h"
 
 #include <sodium.h>
@@ -158,6 +159,20 @@ static struct dp_representation *answer_map(
 	return object_make(fetch, head, mapping.len, mapping.payload, mapping.payload_len);
 }
 
+// Whether an answer is published though it is not fresh for any request: it can be observed, and
+// the backend does not say for how long it is good, or it tells who observes that nothing is there.
+static bool is_told(const struct up_cache_fetch *fetch, const struct up_cache_entry *entry,
+	const struct http_reply *reply, const struct cache_verdict *verdict)
+{
+	if (!fetch->call.route->observe.line)
+		return false;
+	if (verdict->why == CACHE_NOT_SAID)
+		return true;
+	return verdict->why == CACHE_STATUS && reply->status >= 400 && reply->status <= 499 &&
+		!cache_is_failure(reply->status) && entry &&
+		up_is_observed(fetch->call.group->loop, entry);
+}
+
 // Publishes what a server answered. NULL: it is not stored.
 const struct dp_representation *up_cache_store(
 	struct up_cache_fetch *fetch, const struct http_reply *reply, struct cache_verdict *verdict)
@@ -167,13 +182,15 @@ const struct dp_representation *up_cache_store(
 	const struct cache_answer answer = answer_of(fetch, reply);
 	const struct dp_representation *before;
 	struct up_cache_entry *entry = up_cache_find(loop->cache, &fetch->key, &before);
-	struct cache_validity validity;
+	struct cache_validity validity = {0};
 	struct dp_representation *rep;
 
 	*verdict = cache_decide(&settings, &answer, &validity);
 	if (!is_current(fetch, entry))
 		return NULL;
-	rep = verdict->why == CACHE_STORE ? answer_map(fetch, reply) : NULL;
+	bool store = verdict->why == CACHE_STORE || is_told(fetch, entry, reply, verdict);
+
+	rep = store ? answer_map(fetch, reply) : NULL;
 	if (!rep) {
 		// A failure says nothing about what is there.
 		if (entry && !cache_is_failure(reply->status))
@@ -181,6 +198,7 @@ const struct dp_representation *up_cache_store(
 		return NULL;
 	}
 	rep->fresh_ms = verdict->fresh_ms;
+	up_observed_prepare(fetch, rep);
 	entry = up_cache_publish(loop, fetch, rep);
 	if (!entry)
 		return NULL;
@@ -219,7 +237,9 @@ const struct dp_representation *up_cache_refresh(
 	struct cache_validity validity = entry->validity;
 
 	*verdict = cache_refresh(&settings, &answer, &validity);
-	rep = verdict->why == CACHE_STORE ? dp_rep_copy(before) : NULL;
+	bool store = verdict->why == CACHE_STORE || is_told(fetch, entry, reply, verdict);
+
+	rep = store ? dp_rep_copy(before) : NULL;
 	if (!rep) {
 		up_cache_drop(loop, entry);
 		return NULL;
@@ -227,6 +247,7 @@ const struct dp_representation *up_cache_refresh(
 	rep->stored_ms = loop->now_ms;
 	rep->fresh_ms = verdict->fresh_ms;
 	rep->epoch = fetch->epoch;
+	up_observed_prepare(fetch, rep);
 	entry = up_cache_publish(loop, fetch, rep);
 	if (!entry)
 		return NULL;

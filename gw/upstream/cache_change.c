@@ -2,6 +2,7 @@
 // What requests change is no longer what is stored. Every call passes here when it is over.
 
 #include "gw/upstream/cache.h"
+#include "gw/upstream/observed.h"
 
 void up_cache_change(struct up_loop *loop, const uint8_t *options, size_t len)
 {
@@ -12,6 +13,7 @@ void up_cache_change(struct up_loop *loop, const uint8_t *options, size_t len)
 	struct dp_reps *reps = loop->cache->reps;
 
 	dp_rep_epoch_raise(reps, dp_rep_epoch_index(dp_rep_path_hash(&reps->paths, &message)));
+	up_observed_changed(loop);
 }
 
 void up_cache_changed(const struct up_call *call)

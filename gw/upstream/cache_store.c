@@ -4,6 +4,7 @@
 #include "dataplane/shared/memory.h"
 #include "gw/upstream/cache.h"
 #include "gw/upstream/lost.h"
+#include "gw/upstream/observed.h"
 #include "gw/upstream/snapshot.h"
 
 #include <sodium.h>
@@ -34,6 +35,7 @@ int up_cache_create(struct up_loop *loop)
 	cache->count_max = limits->entries / loop->config.loops;
 	if (cache->count_max > cache->table->slots)
 		cache->count_max = cache->table->slots;
+	TAILQ_INIT(&cache->watched);
 	for (unsigned i = 0; i < UP_CACHE_CHAINS; i++)
 		TAILQ_INIT(&cache->fetches[i]);
 	cache->entry = dp_map(cache->table->slots * sizeof(cache->entry[0]), DP_MAP_LAZY);
@@ -80,6 +82,7 @@ static void entry_forget(struct up_loop *loop, struct up_cache_entry *entry)
 	struct up_cache *cache = loop->cache;
 	struct up_cache_owner *owner = owner_of(cache, entry->owner);
 
+	up_observed_forget(loop, entry);
 	TAILQ_REMOVE(&owner->entries, entry, of_owner);
 	owner->count--;
 	owner->bytes -= entry->bytes;
@@ -196,7 +199,10 @@ static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entr
 	cache->bytes += bytes - entry->bytes;
 	gauge_add(loop, entry->route_slot, 0, (int64_t)bytes - (int64_t)entry->bytes);
 	entry->bytes = bytes;
+	uint64_t before = dp_rep_at(cache->table, entry->slot)->version;
+
 	dp_rep_publish(cache->table, entry->slot, rep);
+	up_observed_published(loop, entry, rep->version != before);
 	return entry;
 }
 
@@ -260,6 +266,7 @@ struct up_cache_entry *up_cache_publish(
 		return NULL;
 	}
 	dp_rep_publish(cache->table, slot, rep);
+	up_observed_published(loop, entry, true);
 	return entry;
 }
 

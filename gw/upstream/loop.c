@@ -13,6 +13,7 @@
 #include "gw/upstream/lost.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/snapshot.h"
+#include "gw/upstream/watch.h"
 
 #include <rte_cycles.h>
 
@@ -225,6 +226,8 @@ static void groups_turn(struct up_loop *loop)
 	engines_flush(loop);
 	up_bodies_turn(loop);
 	up_cache_turn(loop);
+	if (!stopping(loop))
+		up_watch_turn(loop);
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
 		up_bodies_sweep(loop);
 		up_cache_sweep(loop);
@@ -244,6 +247,7 @@ static uint64_t next_ms(const struct up_loop *loop)
 	const struct up_group *group;
 
 	next = http_earlier(next, up_cache_next_ms(loop));
+	next = http_earlier(next, up_watch_next_ms(loop));
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
 	for (size_t i = 0; i < loop->engine_count; i++)

@@ -122,7 +122,7 @@ void publish_with(const char *path, const struct published *p)
 	rep->code = p->code;
 	rep->content_format = p->format;
 	memcpy(rep->bytes + rep->key_len, p->payload, p->len);
-	uint32_t slot = dp_rep_place(table, rep->hash, rep->bytes, rep->key_len);
+	uint32_t slot = dp_rep_place(table, rep->hash, rep->bytes, rep->key_len, NULL, NULL);
 
 	dp_rep_publish(table, slot, rep);
 	if (!p->quiet)

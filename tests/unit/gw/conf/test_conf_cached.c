@@ -124,3 +124,40 @@ Test(conf_cached, patterns_that_meet)
 		conf_free(conf);
 	}
 }
+
+// What is wrong with routes of this upstream; "" if nothing is.
+static const char *mistakes(const char *routes)
+{
+	static char said[1024];
+	char text[1024];
+	struct conf *conf;
+	FILE *errors = fmemopen(said, sizeof(said), "w");
+
+	said[0] = 0;
+	snprintf(text, sizeof(text),
+		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n"
+		"upstreams: {up: {servers: [\"http://a:1\"]}}\nroutes: [%s]\n",
+		routes);
+	if (!conf_parse("f", text, strlen(text), &conf, errors))
+		conf_free(conf);
+	fclose(errors);
+	return said;
+}
+
+Test(conf_cached, what_can_be_observed)
+{
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {poll: 5s}}, "
+				  "{path: /b, to: up, cache: private, observe: {}}"),
+		"");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, observe: {}}"),
+		"f:3:29: routes[0].observe: needs cache, too\n");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: private, observe: {poll: 5s}}"),
+		"f:3:45: routes[0].observe.poll: needs cache: shared, else it is asked for each "
+		"device\n");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {stream: 50}}"),
+		"f:3:54: routes[0].observe.stream: unknown key\n");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, methods: [GET], cache: shared, observe: {}}, "
+				  "{path: /a, to: up, methods: [FETCH], cache: shared}"),
+		"f:3:60: routes[0].observe: must be the same for all routes of the path that take "
+		"GET or FETCH, see line 3\n");
+}

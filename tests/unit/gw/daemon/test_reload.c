@@ -31,6 +31,7 @@ static const char base[] =
 	"routes: [{path: /t/*, to: up}, {path: /u, to: \"builtin:echo\"}]\n"
 	"bodies: {memory: 256MB, per_device: 4, keep: 30s, idle: 100s}\n"
 	"cache: {memory: 8MB, entries: 5000}\n"
+	"observe: {entries: 7000}\n"
 	"devices: {store: /var/lib/a, kek: /etc/a, max: 1024, ack_timeout: 2s}\n"
 	"control: {socket: /run/control.sock, mode: \"0660\", group: root}\n"
 	"handshakes: {threads: 1, rate: 10000, prefix_rate: 2000, device_rate: 4}\n"
@@ -69,6 +70,7 @@ static const struct {
 	{"idle: 100s", "idle: 101s"},
 	{"cache: {memory: 8MB", "cache: {memory: 9MB"},
 	{"entries: 5000", "entries: 6000"},
+	{"entries: 7000", "entries: 8000"},
 	{"/var/lib/a", "/var/lib/b"},
 	{"kek: /etc/a", "kek: /etc/b"},
 	{"max: 1024", "max: 2048"},
