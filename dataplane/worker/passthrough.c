@@ -375,7 +375,8 @@ static void hand_on(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, const struct passing *p)
 {
 	struct dp_worker_loop *loop = &w->loop[dp_loop_of(p->context, w->loop_count)];
-	const uint32_t index = dp_exchange_obtain(w);
+	// Not dp_exchange_obtain(): no answer of a device gives way to who is not verified.
+	const uint32_t index = dp_exchange_take(w->exchanges);
 
 	if (index == DP_INDEX_NONE) {
 		refuse(w, vec, slot, BUSY_MAX_AGE_S, DP_STAT_drop_pass_full);

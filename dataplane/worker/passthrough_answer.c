@@ -32,10 +32,9 @@ static void error_make(struct made *made, uint8_t code, const uint8_t *echo)
 }
 
 // Type and message id. A separate answer is confirmable, and sent again, only to who has shown that
-// he receives it, if it has an exchange to wait with, and its share has not too many that wait:
-// nobody keeps exchanges by sending no ACKs.
-static enum coap_type message_id(
-	struct dp_worker *w, uint32_t index, uint32_t exchange, uint16_t *mid)
+// he receives it, if its exchange is `back` from the loop and can wait, and its share has not too
+// many that wait: nobody keeps exchanges by sending no ACKs.
+static enum coap_type message_id(struct dp_worker *w, uint32_t index, bool back, uint16_t *mid)
 {
 	const struct dp_exchange *x = dp_exchange_at(w->exchanges, index);
 	const uint32_t most = RTE_MAX(w->exchanges->shared.count / SHARE_UNACKED, 1u);
@@ -43,9 +42,9 @@ static enum coap_type message_id(
 	*mid = x->mid;
 	if (x->type == COAP_CON && !dp_exchange_is_acked(x->state))
 		return COAP_ACK;
-	if (x->type == COAP_CON && exchange != DP_INDEX_NONE && dp_pass_is_shown(w, &x->flow) &&
-		dp_side(w, x->context)->unacked_count < most && dp_separate_mid(w, exchange)) {
-		*mid = dp_exchange_at(w->exchanges, exchange)->own_mid;
+	if (x->type == COAP_CON && back && dp_pass_is_shown(w, &x->flow) &&
+		dp_side(w, x->context)->unacked_count < most && dp_separate_mid(w, index)) {
+		*mid = x->own_mid;
 		return COAP_CON;
 	}
 	*mid = dp_mid_non(w->mids, &x->flow);
@@ -118,12 +117,12 @@ static uint16_t message_write(const struct dp_worker *w, uint32_t index, enum co
 	return (uint16_t)(head + len - 1);
 }
 
-// Sends the answer to the message of an exchange: code, options and payload. `exchange` is that
-// one, or another in its place, or DP_INDEX_NONE; it ends, or waits for the ACK.
+// Sends the answer to the message of an exchange: code, options and payload. If that is back from
+// its loop, it ends, or waits for the ACK.
 static void answer_send(
-	struct dp_worker *w, uint32_t index, uint32_t exchange, const uint8_t *answer, uint16_t len)
+	struct dp_worker *w, uint32_t index, bool back, const uint8_t *answer, uint16_t len)
 {
-	const struct dp_exchange *x = dp_exchange_at(w->exchanges, index);
+	struct dp_exchange *x = dp_exchange_at(w->exchanges, index);
 	const bool acked = dp_exchange_is_acked(x->state);
 	uint8_t *coap = w->spare; // used within one flush of the batch only
 	struct made challenge;
@@ -137,12 +136,11 @@ static void answer_send(
 		len = challenge.len;
 		dp_count(w, DP_STAT_pass_withheld);
 	}
-	const enum coap_type type = message_id(w, index, exchange, &mid);
+	const enum coap_type type = message_id(w, index, back, &mid);
 	const uint16_t coap_len = message_write(w, index, type, mid, answer, len, coap);
 
-	if (exchange != DP_INDEX_NONE)
-		dp_exchange_to(dp_exchange_at(w->exchanges, exchange),
-			acked ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
+	if (back)
+		dp_exchange_to(x, acked ? DP_EXCHANGE_SEALED_ACKED : DP_EXCHANGE_SEALED);
 	if (!coap_len) { // the token fills the datagram
 		dp_count(w, DP_STAT_answers_no_room);
 	} else {
@@ -152,11 +150,11 @@ static void answer_send(
 								  : DP_STAT_answers_no_mbuf);
 	}
 	if (coap_len && type == COAP_CON) {
-		const struct pkt_answer sent = {.exchange = exchange};
+		const struct pkt_answer sent = {.exchange = index};
 
 		dp_separate_sent(w, &sent, coap, coap_len);
-	} else if (exchange != DP_INDEX_NONE) {
-		dp_exchange_end(w, exchange);
+	} else if (back) {
+		dp_exchange_end(w, index);
 	}
 }
 
@@ -178,15 +176,16 @@ void dp_pass_returned(struct dp_worker *w, uint32_t index)
 	dp_exchange_to(x,
 		dp_exchange_is_acked(x->state) ? DP_EXCHANGE_ANSWERED_ACKED : DP_EXCHANGE_ANSWERED);
 	if (shared->response.len && shared->response.len <= shared->request.response_max) {
-		answer_send(w, index, index, dp_shared_response(shared), shared->response.len);
+		answer_send(w, index, true, dp_shared_response(shared), shared->response.len);
 		return;
 	}
 	dp_count(w, DP_STAT_answers_oversize);
 	error_make(&error, COAP_BAD_GATEWAY, NULL);
-	answer_send(w, index, index, error.bytes, error.len);
+	answer_send(w, index, true, error.bytes, error.len);
 }
 
-// The sender gets its answer now; the memory comes back with the handle.
+// The sender gets its answer now, once; the memory comes back with the handle. For another exchange
+// to wait with, an answer of a device might have to give way.
 void dp_pass_timed_out(struct dp_worker *w, uint32_t index)
 {
 	const struct dp_exchange *x = dp_exchange_at(w->exchanges, index);
@@ -195,8 +194,7 @@ void dp_pass_timed_out(struct dp_worker *w, uint32_t index)
 	struct made error;
 
 	error_make(&error, COAP_GATEWAY_TIMEOUT, NULL);
-	answer_send(w, index, acked ? dp_separate_clone(w, index) : DP_INDEX_NONE, error.bytes,
-		error.len);
+	answer_send(w, index, false, error.bytes, error.len);
 	dp_count(w, DP_STAT_exchange_timeouts);
 	dp_route_count(&w->route_stats[shared->request.route_slot].answers[DP_ANSWER_5XX]);
 	dp_exchange_abandon(w, index, acked ? DP_EXCHANGE_ABANDONED_ACKED : DP_EXCHANGE_ABANDONED);
