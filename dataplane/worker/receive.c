@@ -110,12 +110,14 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	return true;
 }
 
-// A message with a name that no device has. True if it ends with the slow path, or is passed
-// through.
-static bool is_of_others(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+// A message with a name that no device has. True if it ends with the slow path, which is for those
+// with a kid context, or is passed through. Strangers send many that are neither.
+static inline __attribute__((always_inline)) bool is_of_others(
+	struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
-	return dp_slow_unknown(w, vec, slot) ||
-		(unlikely(w->policy->pass) && dp_pass_take(w, vec, slot));
+	if (likely(!vec->option[slot].has_kid_context && !w->policy->pass))
+		return false;
+	return dp_slow_unknown(w, vec, slot) || (w->policy->pass && dp_pass_take(w, vec, slot));
 }
 
 static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
