@@ -38,6 +38,11 @@ bool device_has_own_piv(unsigned device)
 	return devices[device].own_piv != DEVICE_OWN_PIV_AUTO;
 }
 
+bool device_is_of_the_clock(unsigned device)
+{
+	return device < DEVICES && devices[device].own_piv == DEVICE_OWN_PIV_CLOCK;
+}
+
 bool device_rederives(unsigned device)
 {
 	return devices[device].rederives;
@@ -79,6 +84,7 @@ static void keys_take(struct device *d, unsigned which)
 	d->says = CLIENT_SAYS_IT;
 	d->own_next = d->own_before = 0;
 	d->own_client = d->client;
+	d->served = 0;
 }
 
 void devices_begin(void)
@@ -127,6 +133,17 @@ struct device_spec device_spec(unsigned device, bool fresh)
 	return spec;
 }
 
+void device_served(unsigned device, unsigned client)
+{
+	if (client > devices[device].served)
+		devices[device].served = client;
+}
+
+void device_changes(unsigned device)
+{
+	devices[device].served = 0;
+}
+
 void device_provisioned(unsigned device, bool fresh)
 {
 	struct device *d = &devices[device];
@@ -161,6 +178,8 @@ void device_stored(unsigned device, const uint8_t *recipient_key)
 		memcmp(d->offered[i].sender_key, recipient_key, DP_KEY_INLINE))
 		i++;
 	must(i < d->offered_count, "%s has keys that nobody gave it", d->name);
+	must(!client || oracle_client_add(client) >= d->served,
+		"%s was served under keys that the store does not have", d->name);
 	if (i == d->generation)
 		return;
 	keys_take(d, i);

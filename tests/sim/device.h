@@ -15,8 +15,13 @@ void devices_begin(void);
 const char *device_name(unsigned device);
 bool device_has_own_piv(unsigned device);
 bool device_rederives(unsigned device); // by appendix B.2
+bool device_is_of_the_clock(unsigned device);
 // What an operator adds it with; new keys if `fresh`, which it uses when device_provisioned().
 struct device_spec device_spec(unsigned device, bool fresh);
+// The gateway served a request under these keys of its own: its store has them.
+void device_served(unsigned device, unsigned client);
+// An operator begins to change it: whatever it was served under may be gone.
+void device_changes(unsigned device);
 // It was stored with the keys of the last device_spec(), which are fresh or those that it has.
 void device_provisioned(unsigned device, bool fresh);
 void device_removed(unsigned device);

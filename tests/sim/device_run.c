@@ -3,6 +3,7 @@
 
 #include "tests/sim/device_inside.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/taste.h"
 
 #include <string.h>
 
@@ -51,7 +52,8 @@ static void go_on(struct device *d)
 
 void run_step(struct device *d)
 {
-	if (d->run == RUN_NONE && !sim.no_faults && sim_once_in(10))
+	if (d->run == RUN_NONE && !sim.no_faults &&
+		sim_once_in(taste.theme == THEME_DERIVE ? 2 : 10))
 		d->run = RUN_WANTED;
 	if (d->run == RUN_ASKED || (d->run == RUN_ANSWERED && !d->id1_len)) // nothing came of it
 		d->run = RUN_WANTED;

@@ -77,6 +77,12 @@ static void clock_steps(void)
 	sim_trace("clock: by %ld s", by / 1000);
 }
 
+static void clock_goes_back(void)
+{
+	sim.wall_offset -= 1000 * (int64_t)(1 + sim_rnd(3));
+	sim_trace("clock: back");
+}
+
 // Main is so late that there is no room for an event, or none for a command: they are of a context
 // that never was.
 static void ring_fills(void)
@@ -128,7 +134,14 @@ void faults_event(void)
 	if (!taste_fault(kind) && count)
 		return;
 	count++;
-	kinds[kind]();
+	if (taste.theme == THEME_CLOCK && sim_rnd(4))
+		clock_goes_back();
+	else if (taste.theme == THEME_DERIVE && sim_rnd(4))
+		disk_fail_after(1 + sim_rnd(4));
+	else if (taste.theme == THEME_MOVE && sim_rnd(4))
+		move();
+	else
+		kinds[kind]();
 }
 
 void faults_end(void)

@@ -10,6 +10,7 @@
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
+#include "gw/daemon/passes.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
 #include "gw/daemon/upstreams.h"
@@ -169,6 +170,7 @@ static int open_store(struct daemon *daemon)
 	const struct store_config config = {.directory = DISK_STORE,
 		.runtime = DISK_RUNTIME,
 		.kek = daemon->kek,
+		.reserved = daemon->reserved,
 		.machine_file = DISK_MACHINE,
 		.boot_file = DISK_BOOT,
 		.max_devices = GATEWAY_DEVICES};
@@ -232,6 +234,9 @@ static void prepare(struct daemon *daemon)
 	int rc = snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
 				       &daemon->registry.policies},
 		daemon->conf, 1, &daemon->snapshot);
+	daemon->reserved = device_reserved_new();
+	must(daemon->reserved, "no memory");
+	rc = rc ? rc : passes_reserve(daemon->reserved, daemon->conf);
 	must(!rc, "the configuration is not taken");
 	policies_configured(&daemon->registry.policies, daemon->conf);
 }
@@ -421,11 +426,33 @@ static void check_keys(const struct dp_context_table *table)
 	}
 }
 
+// What is in flight of a context is with its owner.
+static void check_in_flight(const struct dp_context_table *table)
+{
+	for (uint32_t i = 0; i < table->entries; i++) {
+		const struct dp_context *ctx = &table->context[i];
+		unsigned count = 0;
+
+		if (!dp_context_live(ctx) || ctx->in_flight == DP_INDEX_NONE)
+			continue;
+		must(ctx->owner < SIM_WORKERS, "context %u: in flight with nobody", i);
+		const struct dp_exchange *all = gateway.worker[ctx->owner]->exchanges->worker_half;
+
+		for (uint32_t x = ctx->in_flight; x != DP_INDEX_NONE; x = all[x].next)
+			must(all[x].context == i && ++count <= ctx->in_flight_count,
+				"context %u: exchange %u of worker %u is not its own", i, x,
+				ctx->owner);
+		must(count == ctx->in_flight_count, "context %u: %u in flight, not %u", i, count,
+			ctx->in_flight_count);
+	}
+}
+
 void gateway_check(void)
 {
 	if (!gateway.serving || gateway.dead)
 		return;
 	check_keys(dp_contexts(gateway.daemon.dp));
+	check_in_flight(dp_contexts(gateway.daemon.dp));
 	for (unsigned i = sim.event % 8 ? SIM_WORKERS : 0; i < SIM_WORKERS; i++)
 		must(dp_worker_mbufs(gateway.daemon.dp, i) <= MBUFS, "packet buffers");
 }

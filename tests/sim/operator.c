@@ -223,6 +223,7 @@ static void import(void)
 
 		put_row(to, device, fresh);
 		fputc(n > 1 ? ',' : ' ', to);
+		device_changes(device);
 		under_way.device[under_way.count] = device;
 		under_way.fresh[under_way.count++] = fresh;
 	}
@@ -272,6 +273,8 @@ static void call(enum verb verb, unsigned device, bool fresh)
 	under_way = (struct ctl_request){
 		.verb = verb, .count = verb < IMPORT, .device = {device}, .fresh = {fresh}};
 	trace(fresh ? " with new keys" : "", &under_way);
+	if (under_way.count)
+		device_changes(device);
 	switch (verb) {
 	case ADD:
 		spec = device_spec(device, fresh);
@@ -315,7 +318,11 @@ void operator_event(void)
 	if (gateway.daemon.drain.begun && sim_rnd(2))
 		call(UNDRAIN, 0, false);
 	else if (verb < IMPORT && !device_is_there(device))
-		call(ADD, device, device_may_have_keys(device) && sim_once_in(2));
+		call(ADD, device,
+			device_may_have_keys(device) && taste.theme != THEME_CLOCK &&
+				sim_once_in(2));
+	else if (taste.theme == THEME_CLOCK)
+		call(REMOVE, device, false);
 	else if (taste_verb(verb) &&
 		((verb != ROTATE && verb != IMPORT) || device_may_have_keys(device)))
 		call(verb, device, verb == ROTATE);

@@ -249,6 +249,8 @@ static void check_answer(uint32_t number, const struct coap_seen *seen)
 	must(!ask->answered || !memcmp(ask->answer, hash, 16), "two answers to request %u of %s",
 		number, device_name(ask->device));
 	must(device_has_own_piv(ask->device) == opened.has_piv, "own Partial IV");
+	if (!ask->answered)
+		device_served(ask->device, ask->client);
 	ask->answered = true;
 	memcpy(ask->answer, hash, 16);
 	check_content(number, ask, &opened);

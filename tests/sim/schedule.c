@@ -211,6 +211,8 @@ static void event(void)
 			device_event();
 		return;
 	}
+	if ((taste.theme == THEME_MOVE || taste.theme == THEME_DERIVE) && sim_rnd(2))
+		device_turn(taste_device(), true);
 	if (sim_once_in(taste.fault_every) || (sim.event == FAULT_LEAST && !faults_count()))
 		faults_event();
 	else if (sim_once_in(taste.end_every))

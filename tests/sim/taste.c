@@ -15,6 +15,29 @@ static uint32_t some(void)
 	return sim_rnd(2) ? UINT32_MAX : (uint32_t)sim_rnd(UINT64_C(1) << 32);
 }
 
+static bool fits(enum theme theme)
+{
+	return device < DEVICES &&
+		(theme == THEME_MOVE ||
+			(theme == THEME_CLOCK ? device_is_of_the_clock(device)
+					      : device_rederives(device)));
+}
+
+static void theme_begin(enum theme theme)
+{
+	static const struct taste themes[] = {
+		[THEME_CLOCK] = {.fault_every = 12, .verb_every = 10, .end_every = 300},
+		[THEME_DERIVE] = {.fault_every = 8, .verb_every = 60, .end_every = 40},
+		[THEME_MOVE] = {.fault_every = 60, .verb_every = 100, .end_every = 300},
+	};
+
+	taste = themes[theme];
+	taste.theme = theme;
+	taste.calm = true;
+	while (!fits(theme))
+		device = sim_rnd(DEVICES);
+}
+
 void taste_begin(void)
 {
 	static const unsigned faults_every[] = {10, 20, 20, 60};
@@ -30,11 +53,14 @@ void taste_begin(void)
 	device = sim_rnd(2 * DEVICES);
 	faults = some();
 	verbs = some();
+	if (!sim_rnd(6))
+		theme_begin(THEME_CLOCK + sim_rnd(3));
 }
 
 unsigned taste_device(void)
 {
-	return device < DEVICES && sim_rnd(2) ? device : (unsigned)sim_rnd(DEVICES);
+	return device < DEVICES && sim_rnd(taste.theme ? 8 : 2) ? device
+								: (unsigned)sim_rnd(DEVICES);
 }
 
 bool taste_fault(unsigned kind)

@@ -8,7 +8,18 @@
 
 #include <stdbool.h>
 
+// What a schedule is about, if it is about something.
+enum theme {
+	THEME_NONE,
+	THEME_CLOCK, // a device whose Partial IVs come from the clock goes and comes with its keys,
+		     // while that is set back by seconds
+	THEME_DERIVE, // a device derives contexts all the time, while the disk fails and the
+		      // process dies
+	THEME_MOVE,   // a device asks much, and moves from worker to worker
+};
+
 struct taste {
+	enum theme theme;
 	unsigned fault_every, verb_every, end_every; // events
 	bool calm;                                   // the network only delays
 };
