@@ -92,6 +92,16 @@ int cli_check_files(const struct conf *conf, FILE *errors)
 	return ret == 0 ? check_headers(conf, errors) : ret;
 }
 
+// What the requests of a route do not say, so that nobody wonders at the backend.
+static void nameless_print(const struct conf *conf)
+{
+	for (size_t r = 0; r < conf->route_count; r++)
+		if (conf->routes[r].cache.scope == CONF_CACHE_SHARED)
+			printf("routes[%zu] %s: GET and FETCH say nothing of their device (cache: "
+			       "shared)\n",
+				r, conf->routes[r].path.text);
+}
+
 int cli_check(struct cli *cli, const char *path)
 {
 	struct conf *conf;
@@ -101,6 +111,8 @@ int cli_check(struct cli *cli, const char *path)
 		return CLI_FAILED;
 	if (!(cli->given & CLI_NO_FILES))
 		ret = cli_check_files(conf, stderr);
+	if (ret >= 0)
+		nameless_print(conf);
 	conf_free(conf);
 	if (ret < 0)
 		return CLI_FAILED;
