@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILE_MAX (4 << 20) // bytes; a bundle of all public authorities has some 200 kB
+
 // Gives no passphrase: OpenSSL's default would ask for one at the terminal.
 static int on_passphrase(char *buf, int size, int writing, void *asked)
 {
@@ -31,14 +33,16 @@ static const char *key_reason(bool encrypted)
 static const char no_certificate[] = "has no certificate in PEM that can be used";
 
 // Returns why the file cannot be read, NULL if it can. A FIFO that nobody writes to would hold the
-// caller.
+// caller, and so would a file without an end.
 static const char *reading_fails(const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) || access(path, R_OK))
 		return strerror(errno);
-	return S_ISREG(st.st_mode) ? NULL : "is not a file";
+	if (!S_ISREG(st.st_mode))
+		return "is not a file";
+	return st.st_size > FILE_MAX ? "has more than 4 MB" : NULL;
 }
 
 // Return what is wrong with the file, NULL if nothing is.

@@ -181,3 +181,20 @@ Test(tls_files, a_fifo_is_not_waited_for, .timeout = 20)
 	cr_expect_eq(tls_files_check(&(struct conf_tls){.cert = cert}, &wrong, &error), -EINVAL);
 	cr_expect(strstr(error.text, "is not a file"), "%s", error.text);
 }
+
+// It would hold a reload for minutes: main reads it.
+Test(tls_files, a_file_without_an_end_is_not_read, .timeout = 20)
+{
+	EVP_PKEY *pkey = pair_make(EVP_EC_gen("P-256"));
+	char *const *wrong = NULL;
+	struct error error;
+
+	key_write(pkey, PKCS8);
+	cr_assert_eq(truncate(key, 1ll << 36), 0);
+	cr_expect_eq(check(&error), -EINVAL);
+	cr_expect(strstr(error.text, "/key: has more than 4 MB"), "%s", error.text);
+	cr_assert_eq(truncate(cert, 1ll << 36), 0);
+	cr_expect_eq(tls_files_check(&(struct conf_tls){.ca = cert}, &wrong, &error), -EINVAL);
+	cr_expect(strstr(error.text, "/cert: has more than 4 MB"), "%s", error.text);
+	EVP_PKEY_free(pkey);
+}
