@@ -77,7 +77,8 @@ static int message_send(const struct ctl_client *client, const struct ctl_writer
 	do
 		n = sendmsg(client->fd, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	// The daemon may have hung up, and said why before: receiving tells.
+	return n < 0 && errno != EPIPE && errno != ECONNRESET ? -errno : 0;
 }
 
 int ctl_client_send(struct ctl_client *client, struct ctl_writer *request, int fd)
@@ -95,9 +96,10 @@ static int message_receive(const struct ctl_client *client, struct ctl_reply *re
 {
 	ssize_t n;
 
+	// A daemon that hangs up before it has read all is an error once, in front of what it said.
 	do
 		n = recv(client->fd, reply->data, sizeof(reply->data), MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return -errno;
 	if (n == 0)
