@@ -66,6 +66,23 @@ static int lock_take(struct store *store, struct error *error)
 		code == -EBUSY ? "another process has it" : strerror(-code));
 }
 
+// Others come through here to the control socket.
+static int runtime_open(const struct store *store, struct error *error)
+{
+	return directory_open(store->runtime, 0755, error);
+}
+
+int runtime_open_again(struct store *store)
+{
+	int fd = runtime_open(store, NULL);
+
+	if (fd < 0)
+		return fd;
+	close(store->runtime_fd);
+	store->runtime_fd = fd;
+	return 0;
+}
+
 int directories_open(struct store *store, const struct store_config *config, struct error *error)
 {
 	store->directory_fd = directory_open(config->directory, 0700, error);
@@ -74,8 +91,7 @@ int directories_open(struct store *store, const struct store_config *config, str
 	int code = lock_take(store, error);
 	if (code != 0)
 		return code;
-	// Others come through here to the control socket.
-	store->runtime_fd = directory_open(config->runtime, 0755, error);
+	store->runtime_fd = runtime_open(store, error);
 	return store->runtime_fd < 0 ? store->runtime_fd
 				     : directory_name_sync(config->directory, error);
 }

@@ -178,9 +178,11 @@ static struct store *store_new(const struct store_config *config, struct error *
 		store->reserved = config->reserved;
 		store->direct_rows = STORE_DIRECT_ROWS;
 		store->directory = strdup(config->directory);
+		store->runtime = strdup(config->runtime);
 		store->secrets = sodium_malloc(sizeof(*store->secrets));
 	}
-	if (store == NULL || store->directory == NULL || store->secrets == NULL) {
+	if (store == NULL || store->directory == NULL || store->runtime == NULL ||
+		store->secrets == NULL) {
 		store_close(store);
 		error_set(error, -ENOMEM, "no memory");
 		return NULL;
@@ -225,6 +227,7 @@ void store_close(struct store *store)
 	sqlite3_close(store->db);
 	sodium_free(store->secrets);
 	free(store->directory);
+	free(store->runtime);
 	if (store->claim_fd >= 0)
 		close(store->claim_fd);
 	if (store->runtime_fd >= 0)

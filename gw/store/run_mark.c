@@ -5,7 +5,9 @@
 
 #include "gw/store/run_mark.h"
 
+#include "gw/store/directory.h"
 #include "gw/store/file.h"
+#include "gw/store/run_token.h"
 #include "gw/store/state.h"
 
 #include <assert.h>
@@ -55,6 +57,22 @@ int run_mark_read(int directory_fd, struct run_mark *mark)
 	return -EBADMSG;
 }
 
+// If somebody, or what cleans /run, removed the runtime directory, makes it again with what this
+// start had in it, else no mark could be written before the next start.
+static int runtime_mark_write(struct store *store, const char *mark, size_t len)
+{
+	int code = file_replace(store->runtime_fd, STORE_MARK, mark, len);
+
+	if (code != -ENOENT)
+		return code;
+	code = runtime_open_again(store);
+	if (code == 0)
+		code = file_replace(store->runtime_fd, STORE_MARK, mark, len);
+	if (code == 0 && store->started)
+		code = run_token_write(store);
+	return code;
+}
+
 int run_marks_write(struct store *store, struct error *error)
 {
 	char text[64];
@@ -63,11 +81,12 @@ int run_marks_write(struct store *store, struct error *error)
 	int len = snprintf(text, sizeof(text), MARK_FORMAT, store->run_next, store->commits);
 	int code = file_replace(store->directory_fd, STORE_MARK, text, len);
 	if (code == 0)
-		code = file_replace(store->runtime_fd, STORE_MARK, text, len);
-	if (code != 0) {
-		store->broken = true;
-		store->broken_by = code;
-		return error_set(error, code, "cannot write " STORE_MARK ": %s", strerror(-code));
-	}
-	return 0;
+		code = runtime_mark_write(store, text, len);
+	if (code == 0)
+		return 0;
+	store->broken = true;
+	// A directory that is gone is a disk that takes no writes, not a device that is not there.
+	store->broken_by = code == -ENOENT || code == -ENOTDIR ? -EIO : code;
+	return error_set(
+		error, store->broken_by, "cannot write " STORE_MARK ": %s", strerror(-code));
 }

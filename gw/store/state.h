@@ -24,8 +24,8 @@ struct store {
 	sqlite3 *db; // database.c; NULL: the last try to open it again failed
 	sqlite3_stmt *statement[SQL_COUNT]; // sql.c prepares each at its first use
 	struct store_secrets *secrets;      // sodium_malloc()ed; open
-	char *directory;                    // open
-	int directory_fd, runtime_fd;       // open
+	char *directory, *runtime;          // open
+	int directory_fd, runtime_fd;       // open; runtime_fd: run_mark.c, too
 	int lock_fd;                        // open: of STORE_LOCK, with an flock
 	int claim_fd;                       // open: see store_claim()
 	dev_t db_dev;                       // of the file that is open; database.c, shadow.c

@@ -33,6 +33,7 @@ struct store_thread {
 	int reply_fd; // rung for main
 	atomic_bool cancelled;
 	uint64_t recover_ms; // CLOCK_MONOTONIC; not before this
+	bool broken;         // atomic; the same: the store, after the turn before
 	uint64_t turn_ms;    // atomic; the same: when the turn of now began; 0: none
 
 	pthread_mutex_t lock; // of all below; never held over a disk access or a callback
@@ -151,6 +152,7 @@ static void run_job(struct store_thread *thread, struct list *waiting, struct st
 		recover(thread);
 	const enum store_turn turn = job->run(job, thread->store);
 
+	__atomic_store_n(&thread->broken, store_broken(thread->store), __ATOMIC_RELAXED);
 	__atomic_store_n(&thread->turn_ms, 0, __ATOMIC_RELAXED);
 	switch (turn) {
 	case STORE_TURN_DONE:
@@ -205,6 +207,11 @@ uint64_t store_thread_turn_ms(const struct store_thread *thread)
 	const uint64_t now_ms = clock_ms();
 
 	return since_ms && now_ms > since_ms ? now_ms - since_ms : 0;
+}
+
+bool store_thread_broken(const struct store_thread *thread)
+{
+	return __atomic_load_n(&thread->broken, __ATOMIC_RELAXED);
 }
 
 struct store_thread *store_thread_start(struct store *store)

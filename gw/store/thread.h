@@ -54,6 +54,9 @@ void store_thread_poll(struct store_thread *thread);
 void store_thread_submit(struct store_thread *thread, struct store_job *job);
 // For how long the turn lasts that a job takes now, in ms; 0 if none does. Any thread.
 uint64_t store_thread_turn_ms(const struct store_thread *thread);
+// Whether the store was broken (store.h) after the last turn, also by one whose job succeeded: its
+// transaction is there, but not in the marks. Any thread.
+bool store_thread_broken(const struct store_thread *thread);
 // Makes all imports, checks and backups, also later ones, end with -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
 // Waits for the jobs that are queued, joins the thread, runs the last done()s and closes the store.

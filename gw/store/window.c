@@ -3,49 +3,17 @@
 // start uses them if it finds that token in the runtime directory, and deletes it, so that they are
 // used once.
 
-#include "gw/store/window.h"
-
 #include "gw/store/commit.h"
 #include "gw/store/file.h"
 #include "gw/store/hashes.h"
 #include "gw/store/row.h"
+#include "gw/store/run_token.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-
-// The file: boot id, newline, token in hex, newline.
-#define TOKEN_FILE_LEN (STORE_BOOT_ID_LEN + 1 + 2 * STORE_TOKEN_LEN + 1)
-
-// Reads the token of the start before this one. False if there is none of this boot.
-static bool token_read(const struct store *store, uint8_t token[STORE_TOKEN_LEN])
-{
-	char text[TOKEN_FILE_LEN];
-	size_t len;
-
-	if (file_read(store->runtime_fd, STORE_TOKEN, text, sizeof(text)) != TOKEN_FILE_LEN)
-		return false;
-	const char *hex = text + STORE_BOOT_ID_LEN + 1;
-	return memcmp(text, store->boot_id, STORE_BOOT_ID_LEN) == 0 &&
-		text[STORE_BOOT_ID_LEN] == '\n' && text[TOKEN_FILE_LEN - 1] == '\n' &&
-		sodium_hex2bin(
-			token, STORE_TOKEN_LEN, hex, 2 * STORE_TOKEN_LEN, NULL, &len, NULL) == 0 &&
-		len == STORE_TOKEN_LEN;
-}
-
-static int token_replace(struct store *store)
-{
-	char text[TOKEN_FILE_LEN + 1];
-
-	randombytes_buf(store->token, sizeof(store->token));
-	char *to = mempcpy(text, store->boot_id, STORE_BOOT_ID_LEN);
-	*to++ = '\n';
-	sodium_bin2hex(to, 2 * STORE_TOKEN_LEN + 1, store->token, STORE_TOKEN_LEN);
-	text[TOKEN_FILE_LEN - 1] = '\n';
-	return file_replace(store->runtime_fd, STORE_TOKEN, text, TOKEN_FILE_LEN);
-}
 
 // What the last clean stop left. False if there was none, or its windows were used.
 static int stored_token(
@@ -99,7 +67,8 @@ int store_start(struct store *store, struct error *error)
 {
 	if (store->started)
 		return error_set(error, -EINVAL, "the store was started before");
-	int code = token_replace(store);
+	randombytes_buf(store->token, sizeof(store->token));
+	int code = run_token_write(store);
 	if (code != 0)
 		return error_set(
 			error, code, "cannot replace " STORE_TOKEN ": %s", strerror(-code));
@@ -187,7 +156,7 @@ static int windows_kept(
 	uint8_t found[STORE_TOKEN_LEN];
 
 	*kept = false;
-	if (store->started || !token_read(store, found))
+	if (store->started || !run_token_read(store, found))
 		return 0;
 	int code = stored_token(store, token, kept, error);
 	*kept = *kept && code == 0 && memcmp(found, token, STORE_TOKEN_LEN) == 0;

@@ -13,13 +13,13 @@
 #include "gw/store/row.h"
 #include "gw/store/run.h"
 #include "gw/store/run_mark.h"
+#include "gw/store/run_token.h"
 #include "gw/store/schema.h"
 #include "gw/store/shadow.h"
 #include "gw/store/spec.h"
 #include "gw/store/spool.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
-#include "gw/store/window.h"
 
 struct bed {
 	char top[64];       // made by bed_make(), removed by bed_remove()

@@ -69,6 +69,52 @@ Test(store_runs, the_first_run_is_0_and_each_start_that_asks_gets_the_next)
 	}
 }
 
+static bool in_runtime(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", bed.runtime, name);
+	return access(path, F_OK) == 0;
+}
+
+// Whoever cleans /run: no mark could be written until the next start.
+Test(store_runs, a_runtime_directory_that_is_removed_is_made_again)
+{
+	const struct device_spec spec = bed_spec(1, "0a", "01");
+	char token[256], before[128] = "", after[128] = "";
+
+	snprintf(token, sizeof(token), "%s/" STORE_TOKEN, bed.runtime);
+	cr_assert_gt(file_read(AT_FDCWD, token, before, sizeof(before) - 1), 0);
+	remove_in(bed.runtime, STORE_MARK);
+	remove_in(bed.runtime, STORE_TOKEN);
+	cr_assert_eq(rmdir(bed.runtime), 0);
+	cr_expect_eq(bed_add(&bed, &spec), 0, "%s", bed.error.text);
+	cr_expect_not(store_broken(bed.store));
+	cr_expect(in_runtime(STORE_MARK));
+	cr_expect_gt(file_read(AT_FDCWD, token, after, sizeof(after) - 1), 0);
+	cr_expect_str_eq(after, before, "else the windows of a clean stop would be lost");
+	cr_expect_eq(grant(), 0);
+	bed_reopen(&bed);
+}
+
+Test(store_runs, a_runtime_directory_that_cannot_be_made_again_is_tried_again)
+{
+	const struct device_spec spec = bed_spec(1, "0a", "01");
+
+	remove_in(bed.runtime, STORE_MARK);
+	remove_in(bed.runtime, STORE_TOKEN);
+	cr_assert_eq(rmdir(bed.runtime), 0);
+	bed_write(bed.runtime, "", 0);
+	cr_expect_eq(bed_add(&bed, &spec), 0, "the device is in the database");
+	cr_expect(store_broken(bed.store));
+	cr_expect_eq(store_recover(bed.store, &bed.error), -EIO, "%s", bed.error.text);
+	cr_assert_eq(unlink(bed.runtime), 0);
+	cr_expect_eq(store_recover(bed.store, &bed.error), 0, "%s", bed.error.text);
+	cr_expect_eq(grant(), 0);
+	cr_expect(in_runtime(STORE_TOKEN));
+	bed_reopen(&bed);
+}
+
 Test(store_runs, at_most_60_an_hour_also_over_restarts)
 {
 	uint32_t run;
