@@ -21,7 +21,7 @@
 #include <signal.h>
 
 #define DAEMON_ALARMS_MAX 24
-#define DAEMON_TROUBLES   4
+#define DAEMON_TROUBLES   5
 
 // A port and the kernel TAP beside it. ports.c fills it.
 struct daemon_port {

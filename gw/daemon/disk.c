@@ -68,6 +68,8 @@ void disk_turn(struct daemon *daemon)
 		alarm_raise(daemon, slow);
 	else
 		alarm_end(daemon, slow);
+	if (!disk->failing && store_thread_broken(daemon->store_thread))
+		disk_result(daemon, -EIO); // what was asked for succeeded, and nobody else tells
 	if (!disk->failing || disk->busy || clock_ms() < disk->probe_ms)
 		return;
 	disk->busy = true;

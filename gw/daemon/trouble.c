@@ -7,6 +7,7 @@
 #include "gw/daemon/alarm.h"
 #include "gw/http/resolve.h"
 #include "gw/os/log.h"
+#include "gw/upstream/access_log.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,11 @@
 static uint64_t lines_lost(const struct daemon *daemon)
 {
 	return log_lost();
+}
+
+static uint64_t access_lines_failed(const struct daemon *daemon)
+{
+	return daemon->access ? up_access_log_failed(daemon->access) : 0;
 }
 
 static uint64_t names_unanswered(const struct daemon *daemon)
@@ -46,6 +52,8 @@ static const struct {
 	const char *sentence;
 } troubles[DAEMON_TROUBLES] = {
 	{lines_lost, 60000, "lines of the log are lost: nobody reads them in time"},
+	{access_lines_failed, 60000,
+		"lines of the access log are lost: its file or reader does not take them"},
 	{names_unanswered, 60000,
 		"no name server answers: servers whose names are not known are not reached"},
 	{shortages, 10000,

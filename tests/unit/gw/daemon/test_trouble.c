@@ -15,7 +15,7 @@ static struct daemon gateway;
 static struct up_slots *slots;
 static int64_t monotonic_ms = START_MS, boot_ms = START_MS, wall_ms = WALL_MS;
 static int64_t stall_ms; // between the readings of two clocks
-static uint64_t lost, unanswered;
+static uint64_t lost, unanswered, access_failed;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
@@ -42,6 +42,12 @@ uint64_t __wrap_http_resolve_unanswered(void);
 uint64_t __wrap_http_resolve_unanswered(void)
 {
 	return unanswered;
+}
+
+uint64_t __wrap_up_access_log_failed(const struct up_access_log *log);
+uint64_t __wrap_up_access_log_failed(const struct up_access_log *log)
+{
+	return access_failed;
 }
 
 void __wrap_log_line(enum conf_log_level level, const char *format, ...);
@@ -100,6 +106,18 @@ Test(trouble, lines_of_the_log)
 	pass(60);
 	cr_expect(alarmed("lines of the log are lost"), "one was lost 59 s ago");
 	pass(1);
+	cr_expect_eq(gateway.alarm_count, 0);
+}
+
+Test(trouble, lines_of_the_access_log)
+{
+	access_failed = 1;
+	pass(1);
+	cr_expect_eq(gateway.alarm_count, 0, "there is no access log");
+	gateway.access = (struct up_access_log *)&gateway; // never looked into
+	pass(1);
+	cr_expect(alarmed("lines of the access log are lost"));
+	pass(60);
 	cr_expect_eq(gateway.alarm_count, 0);
 }
 
