@@ -79,8 +79,9 @@ static int rotate(struct cli *cli, const struct conf *conf, const char *path)
 	int ret = seal(cli, conf, path);
 
 	if (ret != CLI_OK) {
-		cli_complain("%s has the former key and a new one, and the gateway starts with it; "
-			     "once the reason is gone, key rotate goes on",
+		cli_complain(
+			"%s has the key of before and a new one, and the gateway starts with it "
+			"if it did before; once the reason is gone, key rotate goes on",
 			path);
 		return ret;
 	}
