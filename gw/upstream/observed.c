@@ -6,7 +6,8 @@
 #include "gw/http/timers.h"
 #include "gw/upstream/snapshot.h"
 
-#define LEAST_MS 1000 // between two requests for one entry
+#define LEAST_MS     1000 // between two requests for one entry
+#define LOOKS_PER_MS 512  // entries for each of which a change is noticed that much later
 
 const struct conf_route *up_observed_route(const struct up_loop *loop, uint64_t id, uint8_t code)
 {
@@ -87,5 +88,7 @@ void up_observed_changed(struct up_loop *loop)
 
 	if (!cache || TAILQ_EMPTY(&cache->watched))
 		return;
-	cache->look_ms = http_earlier(cache->look_ms, cache->looked_ms + UP_WATCH_CHANGED_MS);
+	// The more is stored, the longer a look takes.
+	cache->look_ms = http_earlier(cache->look_ms,
+		cache->looked_ms + UP_WATCH_CHANGED_MS + cache->count / LOOKS_PER_MS);
 }
