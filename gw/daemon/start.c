@@ -103,7 +103,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	return rc;
 }
 
-static int start_threads(struct daemon *daemon)
+int start_threads(struct daemon *daemon)
 {
 	daemon->store_thread = store_thread_start(daemon->store);
 	if (!daemon->store_thread) {
@@ -168,9 +168,16 @@ static void store_started(struct store_job *job)
 	((struct store_starting *)job)->over = true;
 }
 
-// Marks the store as started, which uses up what the last clean stop left for this start. So it is
-// the last step that can fail for a reason outside of this process.
-static int start_store(struct daemon *daemon)
+// Whether devices may observe something, so that answers need own Partial IVs.
+static bool is_observed(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->route_count; i++)
+		if (conf->routes[i].observe.line)
+			return true;
+	return false;
+}
+
+int start_store(struct daemon *daemon, bool needs_run)
 {
 	struct store_starting starting = {.job.job.done = store_started};
 	struct store_job *job = &starting.job.job;
@@ -181,6 +188,8 @@ static int start_store(struct daemon *daemon)
 		store_thread_wait(daemon->store_thread);
 	if (job->result)
 		log_error("%s", job->error.text);
+	else
+		reserve_start(daemon->reserve, needs_run || is_observed(daemon->conf));
 	return job->result;
 }
 
@@ -192,6 +201,25 @@ static int load_conf(struct daemon *daemon, const char *path)
 
 	if (lines)
 		fclose(lines);
+	return rc;
+}
+
+int start_configured(struct daemon *daemon)
+{
+	daemon->slots = up_slots_create(daemon->conf->workers.loops);
+	daemon->reserved = device_reserved_new();
+	int rc = daemon->slots && daemon->reserved
+		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
+					&daemon->registry.policies},
+			  daemon->conf, 1, &daemon->snapshot)
+		: -ENOMEM;
+
+	if (!rc)
+		rc = passes_reserve(daemon->reserved, daemon->conf);
+	if (rc)
+		log_error("no memory");
+	else
+		policies_configured(&daemon->registry.policies, daemon->conf);
 	return rc;
 }
 
@@ -209,30 +237,14 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 			*mtu = daemon->conf->ports[i].mtu;
 	daemon->frame_max = kernel_tap_frame_max(*mtu);
 	daemon->frame = malloc(daemon->frame_max);
-	daemon->slots = up_slots_create(daemon->conf->workers.loops);
-	daemon->reserved = device_reserved_new();
-	rc = daemon->frame && daemon->slots && daemon->reserved
-		? snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
-					&daemon->registry.policies},
-			  daemon->conf, 1, &daemon->snapshot)
-		: -ENOMEM;
-	if (!rc)
-		rc = passes_reserve(daemon->reserved, daemon->conf);
-	if (rc) {
+	if (!daemon->frame) {
 		log_error("no memory");
-		return rc;
+		return -ENOMEM;
 	}
-	policies_configured(&daemon->registry.policies, daemon->conf);
+	rc = start_configured(daemon);
+	if (rc)
+		return rc;
 	return machine_raise_descriptors(daemon->conf, *mtu);
-}
-
-// Whether devices may observe something, so that answers need own Partial IVs.
-static bool is_observed(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->route_count; i++)
-		if (conf->routes[i].observe.line)
-			return true;
-	return false;
 }
 
 static int start_all(struct daemon *daemon, uint16_t mtu)
@@ -266,9 +278,7 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	if (!rc && stop_requested(daemon))
 		rc = -ECANCELED;
 	if (!rc)
-		rc = start_store(daemon);
-	if (!rc)
-		reserve_start(daemon->reserve, needs_run || is_observed(daemon->conf));
+		rc = start_store(daemon, needs_run);
 	return rc;
 }
 

@@ -7,13 +7,10 @@
 #include "dataplane/worker/make.h"
 #include "dataplane/worker/turn.h"
 #include "gw/daemon/drain.h"
-#include "gw/daemon/handshakes.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
-#include "gw/daemon/passes.h"
-#include "gw/daemon/reserve.h"
+#include "gw/daemon/start.h"
 #include "gw/daemon/stop.h"
-#include "gw/daemon/upstreams.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 #include "tests/sim/settings.h"
@@ -25,7 +22,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #define MBUFS   511
 #define ANSWERS (32 * 1024) // bytes of a worker's answer index
@@ -149,7 +145,8 @@ void __wrap_log_stop(void)
 {
 }
 
-// --- start, in the order of gw/daemon/start.c --------------------------------------------------
+// --- start, in the order of gw/daemon/start.c and with its steps
+// --------------------------------------------------
 
 static struct kek *kek_get(void)
 {
@@ -227,63 +224,11 @@ static int start_dp(struct daemon *daemon)
 	return registry_init(&daemon->registry, daemon->dp, GATEWAY_DEVICES);
 }
 
-static void prepare(struct daemon *daemon)
-{
-	daemon->conf = settings_start();
-	daemon->slots = up_slots_create(daemon->conf->workers.loops);
-	int rc = snapshot_make(&(struct snapshot_slots){daemon->slots, &daemon->route_slots,
-				       &daemon->registry.policies},
-		daemon->conf, 1, &daemon->snapshot);
-	daemon->reserved = device_reserved_new();
-	must(daemon->reserved, "no memory");
-	rc = rc ? rc : passes_reserve(daemon->reserved, daemon->conf);
-	must(!rc, "the configuration is not taken");
-	policies_configured(&daemon->registry.policies, daemon->conf);
-}
-
-static bool start_over;
-
-static void store_started(struct store_job *job)
-{
-	start_over = true;
-}
-
-static int start_store(struct daemon *daemon)
-{
-	struct store_start_job job = {.job.done = store_started};
-
-	start_over = false;
-	store_start_job_init(&job);
-	store_thread_submit(daemon->store_thread, &job.job);
-	while (!start_over)
-		store_thread_wait(daemon->store_thread);
-	return job.job.result;
-}
-
-static int start_threads(struct daemon *daemon)
-{
-	daemon->store_thread = store_thread_start(daemon->store);
-	daemon->store = NULL;
-	daemon->reserve = reserve_new(daemon);
-	must(daemon->store_thread && daemon->reserve, "no memory");
-	int rc = handshakes_start(daemon);
-
-	return rc ? rc : upstreams_start(daemon);
-}
-
 static void *run_main(void *arg)
 {
 	pthread_setname_np(pthread_self(), "main");
 	daemon_run(arg);
 	return NULL;
-}
-
-// As loop_open() does it, without what is not there.
-static void watch(struct daemon *daemon, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-	must(!epoll_ctl(daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event), "epoll");
 }
 
 static int start_all(struct daemon *daemon)
@@ -297,16 +242,9 @@ static int start_all(struct daemon *daemon)
 		rc = load_devices(daemon, &needs_run);
 	if (!rc)
 		rc = start_threads(daemon);
-	if (rc)
-		return rc;
-	daemon->epoll_fd = epoll_create1(0);
-	watch(daemon, store_thread_fd(daemon->store_thread));
-	watch(daemon, dp_bell(daemon->dp)->fd);
-	watch(daemon, handshakes_fd(daemon->handshakes));
-	rc = start_store(daemon);
 	if (!rc)
-		reserve_start(daemon->reserve, needs_run);
-	return rc;
+		rc = loop_open(daemon);
+	return rc ? rc : start_store(daemon, needs_run);
 }
 
 bool gateway_start(void)
@@ -319,7 +257,8 @@ bool gateway_start(void)
 	gateway.dead = gateway.serving = false;
 	gateway.lives++;
 	sim_trace("start %u", ++sim.lives);
-	prepare(daemon);
+	daemon->conf = settings_start();
+	must(!start_configured(daemon), "the configuration is not taken");
 	int rc = start_all(daemon);
 
 	if (!rc && !gateway.dead) {
