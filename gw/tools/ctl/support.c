@@ -152,8 +152,9 @@ int cli_support(struct cli *cli, const char *path)
 	put_all(cli, out);
 	const bool bad = ferror(out);
 
+	// Why the first write failed is not known any more.
 	if (fclose(out) || bad) {
-		cli_complain("%s: %s", path, strerror(errno));
+		cli_complain("%s: cannot be written whole: is the disk full?", path);
 		return CLI_FAILED;
 	}
 	printf("%s: made. It has no keys, and names of devices, servers and networks: look at it "
