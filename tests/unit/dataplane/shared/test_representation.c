@@ -181,6 +181,7 @@ Test(representation_key, payload_of_fetch)
 
 Test(representation_key, too_long)
 {
+	static const uint8_t value[255];
 	struct options o;
 	struct dp_rep_key key;
 
@@ -188,7 +189,7 @@ Test(representation_key, too_long)
 	for (size_t len = 255, n = 1; n < 6; n++) {
 		path(&o);
 		for (size_t i = 0; i < n; i++)
-			coap_write_option(&o.writer, COAP_OPT_URI_QUERY, o.bytes, len);
+			coap_write_option(&o.writer, COAP_OPT_URI_QUERY, value, len);
 		bool made = dp_rep_key_make(&key, &hash, &shared, end(&o));
 
 		cr_expect(
