@@ -39,10 +39,13 @@ static const char *const names[HTTP_FIELD_COUNT] = {
 	[HTTP_FIELD_ETAG] = "etag",
 	[HTTP_FIELD_EXPIRES] = "expires",
 	[HTTP_FIELD_KEEP_ALIVE] = "keep-alive",
+	[HTTP_FIELD_LAST_MODIFIED] = "last-modified",
 	[HTTP_FIELD_LOCATION] = "location",
+	[HTTP_FIELD_OSCORE] = "oscore",
 	[HTTP_FIELD_RETRY_AFTER] = "retry-after",
 	[HTTP_FIELD_TRANSFER_ENCODING] = "transfer-encoding",
 	[HTTP_FIELD_UPLOAD_LIMIT] = "upload-limit",
+	[HTTP_FIELD_VARY] = "vary",
 };
 
 // ---- ours
@@ -225,7 +228,8 @@ static bool is_named(const struct line *line, const struct theirs *t, unsigned f
 // The value of a field as http-parser read it: of its first line, or of all if it is a list.
 static bool value_of(const struct theirs *t, unsigned field, char *value)
 {
-	bool list = field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION;
+	bool list = field == HTTP_FIELD_CACHE_CONTROL || field == HTTP_FIELD_CONNECTION ||
+		field == HTTP_FIELD_OSCORE || field == HTTP_FIELD_VARY;
 	bool found = false;
 
 	*value = 0;
