@@ -21,6 +21,7 @@ struct registration {
 	uint64_t piv;
 	const uint8_t *kid;
 	uint8_t kid_len;
+	uint16_t permit; // of the device, when the request was allowed
 };
 
 uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representation *rep)
@@ -141,7 +142,7 @@ static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot
 	o->since_con = 0;
 	o->con_s = w->now_ms / 1000;
 	o->rate_at = dp_bucket_now(w->now_ms);
-	o->permit = dp_context_permit(ctx);
+	o->permit = r->permit;
 	o->policy = w->policy->number;
 	// What was published before the slot was pinned was told to nobody.
 	if (now && now->version == rep->version)
@@ -186,6 +187,7 @@ uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		.piv = vec->option[slot].piv,
 		.kid = vec->option[slot].kid,
 		.kid_len = vec->option[slot].kid_len,
+		.permit = dp_context_permit(&w->contexts->context[vec->context[slot]]),
 	};
 
 	if (inner->options.observe == DP_OBSERVE_CANCEL) {
@@ -249,6 +251,7 @@ void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answ
 		.piv = x->piv,
 		.kid = x->kid,
 		.kid_len = x->kid_len,
+		.permit = request->permit,
 	};
 	struct dp_rep_room room = dp_observe_room(w, &x->flow, request->token_len, x->context);
 

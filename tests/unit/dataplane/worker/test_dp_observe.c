@@ -283,6 +283,34 @@ Test(dp_observe, a_policy_that_forbids_it_ends_it)
 	dp_route_index_free(all);
 }
 
+// It was allowed when the request came, and not any more when its answer is there.
+Test(dp_observe, a_policy_that_forbids_it_meanwhile_ends_it)
+{
+	static const uint8_t content[] = {COAP_CONTENT, 0xff, 'x'};
+	static const struct dp_route_index *permits[3];
+	struct dp_route_index *plain = dp_route_index_create(&routes[1], 1);
+	struct dp_route_index *all = dp_route_index_create(routes, 2);
+	dp_handle handle;
+
+	permits[1] = all;
+	permits[2] = plain;
+	bed.policy.permit = permits;
+	bed.policy.permit_count = 3;
+	bed.w->contexts->context[device.context].permit = 1;
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	cr_assert(bed_upstream_take(&bed, &handle));
+	bed.w->contexts->context[device.context].permit = 2;
+	publish("a", "one");
+	bed_upstream_answer(&bed, handle, content, sizeof(content));
+	bed_turn(&bed);
+	expect_notification(&request, COAP_ACK, "one");
+	publish("a", "two");
+	bed_turn(&bed);
+	expect_end(&request, COAP_FORBIDDEN);
+	dp_route_index_free(plain);
+	dp_route_index_free(all);
+}
+
 Test(dp_observe, a_device_that_is_gone_takes_its_observers_with_it)
 {
 	struct dp_context_key key;
