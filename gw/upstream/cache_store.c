@@ -121,9 +121,10 @@ struct up_cache_entry *up_cache_find(
 
 // ---- room
 
-// The oldest of the owner's own give way to one more of it, until it is within its share. false:
-// they are observed, or it is larger than the share.
-static bool share_make(struct up_loop *loop, struct up_cache_owner *owner, size_t bytes)
+// The oldest of the owner's own give way to so much more of it, until it is within its share.
+// false: they are observed, or it is larger than the share.
+static bool share_make(
+	struct up_loop *loop, struct up_cache_owner *owner, size_t bytes, unsigned entries)
 {
 	const struct up_cache *cache = loop->cache;
 	struct up_cache_entry *entry, *next;
@@ -132,23 +133,24 @@ static bool share_make(struct up_loop *loop, struct up_cache_owner *owner, size_
 		return false;
 	for (entry = TAILQ_FIRST(&owner->entries); entry &&
 		(owner->bytes + bytes > cache->bytes_max / SHARE ||
-			owner->count >= cache->count_max / SHARE);
+			owner->count + entries > cache->count_max / SHARE);
 		entry = next) {
 		next = TAILQ_NEXT(entry, of_owner);
 		entry_evict(loop, entry);
 	}
 	return owner->bytes + bytes <= cache->bytes_max / SHARE &&
-		owner->count < cache->count_max / SHARE;
+		owner->count + entries <= cache->count_max / SHARE;
 }
 
 // Has entries that were not used since the hand passed them give way, until there is room.
-static bool room_make(struct up_loop *loop, size_t bytes)
+static bool room_make(struct up_loop *loop, size_t bytes, unsigned entries)
 {
 	struct up_cache *cache = loop->cache;
 	struct dp_rep_table *table = cache->table;
 
 	for (unsigned i = 0; i < STEPS_MAX &&
-		(cache->bytes + bytes > cache->bytes_max || cache->count >= cache->count_max);
+		(cache->bytes + bytes > cache->bytes_max ||
+			cache->count + entries > cache->count_max);
 		i++) {
 		struct up_cache_entry *entry = cache->entry[cache->hand];
 		struct dp_rep_slot *slot = &table->slot[cache->hand];
@@ -161,7 +163,8 @@ static bool room_make(struct up_loop *loop, size_t bytes)
 		else
 			entry_evict(loop, entry);
 	}
-	return cache->bytes + bytes <= cache->bytes_max && cache->count < cache->count_max;
+	return cache->bytes + bytes <= cache->bytes_max &&
+		cache->count + entries <= cache->count_max;
 }
 
 // Who asks for a slot, and when.
@@ -182,6 +185,19 @@ static bool may_give_way(void *arg, uint32_t slot)
 		!dp_rep_is_fresh(asking->cache->reps, rep, asking->now_ms);
 }
 
+// Others give way to an entry that grows. It is held meanwhile, so that it is none of them.
+static void growth_make(struct up_loop *loop, const struct up_cache_entry *entry, size_t more)
+{
+	struct dp_rep_table *table = loop->cache->table;
+	uint32_t slot = entry->slot;
+
+	if (!dp_rep_pin(table, slot, table->hash[slot]))
+		return;
+	if (share_make(loop, owner_of(loop->cache, entry->owner), more, 0))
+		(void)room_make(loop, more, 0);
+	dp_rep_unpin(table, slot);
+}
+
 // Publishes in the slot of the same key: what it costs may change.
 static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entry *entry,
 	struct dp_representation *rep, size_t bytes)
@@ -189,6 +205,8 @@ static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entr
 	struct up_cache *cache = loop->cache;
 	struct up_cache_owner *owner = owner_of(cache, entry->owner);
 
+	if (bytes > entry->bytes)
+		growth_make(loop, entry, bytes - entry->bytes);
 	if (cache->bytes - entry->bytes + bytes > cache->bytes_max ||
 		owner->bytes - entry->bytes + bytes > cache->bytes_max / SHARE) {
 		dp_rep_discard(rep);
@@ -251,7 +269,7 @@ struct up_cache_entry *up_cache_publish(
 	if (entry)
 		return replace(loop, entry, rep, bytes);
 	struct up_cache_owner *owner = owner_of(cache, asking.owner);
-	bool room = share_make(loop, owner, bytes) && room_make(loop, bytes) &&
+	bool room = share_make(loop, owner, bytes, 1) && room_make(loop, bytes, 1) &&
 		cache->table->bytes < cache->bytes + cache->bytes_max / (RETIRED - 1);
 	uint32_t slot = room ? dp_rep_place(cache->table, fetch->key.hash, fetch->key.bytes,
 				       fetch->key.len, may_give_way, &asking)

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is stored and observed: how the loop asks for it again, and that it stays.
+
+#include "tests/unit/gw/http/origin.h"
+#include "tests/unit/gw/upstream/bed.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct origin *origin;
+static struct bed *bed;
+
+static void setup(void)
+{
+	static char upstream[256];
+
+	origin = origin_start();
+	snprintf(upstream, sizeof(upstream), "servers: [\"http://127.0.0.1:%u\"], max_inflight: 64",
+		origin_port(origin));
+	bed_exchanges = 256;
+	bed_cache = "cache: {memory: 1MB, entries: 1024}\n";
+	bed_routes = "- {path: /b0/*, to: up, strip: 1, cache: shared, observe: {}}\n"
+		     "- {path: /b1/*, to: up, strip: 1, cache: private, observe: {}}\n";
+	bed = bed_make(upstream);
+	origin_says(origin, 200, "Cache-Control: max-age=60\r\n", "first");
+}
+
+static void teardown(void)
+{
+	bed_end(bed);
+	origin_stop(origin);
+}
+
+TestSuite(upstream_observed, .init = setup, .fini = teardown);
+
+// A worker has an observation of the only thing that is stored. Returns its slot.
+static uint32_t observe(void)
+{
+	struct dp_rep_table *table = &bed->reps->table[0];
+	uint32_t slot = 0;
+
+	while (slot < table->slots && !dp_rep_at(table, slot))
+		slot++;
+	cr_assert_lt(slot, table->slots);
+	cr_assert(dp_rep_pin(table, slot, dp_rep_at(table, slot)->hash));
+	return slot;
+}
+
+// It does not give way to others where all is taken, and not to itself when it grows.
+Test(upstream_observed, it_stays_when_it_grows_and_all_is_taken)
+{
+	static char body[2001];
+	struct dp_rep_table *table = &bed->reps->table[0];
+	char line[64];
+	unsigned before;
+
+	bed_ask(bed, "GET path=b0 path=x");
+	uint32_t slot = observe();
+
+	memset(body, 'x', sizeof(body) - 1);
+	origin_says(origin, 200, "Cache-Control: max-age=60\r\n", body);
+	for (unsigned i = 0; i < 1000; i++) {
+		bed->device = 10 + i % 100;
+		snprintf(line, sizeof(line), "GET path=b0 path=others query=%u", i);
+		bed_ask(bed, line);
+	}
+	before = origin_requests(origin);
+	bed_ask(bed, "PUT path=b0 path=x |q");
+	origin_wait(origin, before + 2);
+	bed_ask(bed, "GET path=b0 path=x");
+	cr_assert_not_null(dp_rep_at(table, slot));
+	cr_expect_eq(dp_rep_at(table, slot)->payload_len, sizeof(body) - 1);
+	cr_expect_eq(origin_requests(origin), before + 2);
+}
