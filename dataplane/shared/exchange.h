@@ -34,6 +34,8 @@ static inline uint32_t dp_handle_generation(dp_handle handle)
 	return handle >> 32;
 }
 
+#define DP_FAMILY_NONE 0 // no device sent it: the loop asks in the name of one
+
 // The request as the worker verified it. Written by the worker before it pushes the handle.
 struct dp_request {
 	uint64_t piv;          // of the request; with fingerprint a name for it for the key's life
@@ -54,7 +56,7 @@ struct dp_request {
 	uint16_t token_len;    // bytes of the token, in front of the plaintext
 	uint16_t body_len;     // bytes of encoded options, marker and payload behind the inner code
 	uint8_t code;          // inner code, a method
-	uint8_t family;        // 4 or 6
+	uint8_t family;        // 4, 6, or DP_FAMILY_NONE
 	uint8_t remote_addr[16]; // IPv4 in the first 4 bytes
 	bool traced;             // the loop leaves a struct dp_trace_upstream, see look.h
 	bool pass; // not verified: code, options and payload are those of the protected message,

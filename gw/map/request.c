@@ -313,7 +313,8 @@ enum http_error map_request_identify(struct http_request *req, const struct dp_r
 	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));
 	http_header_end(req, start);
 
-	forwarded_add(req, device);
+	if (device->family != DP_FAMILY_NONE)
+		forwarded_add(req, device);
 	if (device->echo_age) {
 		start = http_header_start(req, "Device-Echo-Age");
 		http_text_decimal(&req->text, device->echo_age - 1);
@@ -329,6 +330,8 @@ enum http_error map_request_identify(struct http_request *req, const struct dp_r
 	http_text_str(&req->text, "-01");
 	http_header_end(req, start);
 
+	if (device->family == DP_FAMILY_NONE)
+		return req->text.failed ? HTTP_ERR_too_long : HTTP_ERR_none;
 	start = http_header_start(req, "Idempotency-Key");
 	http_text_char(&req->text, '"');
 	http_text_hex(&req->text, fingerprint, sizeof(fingerprint));

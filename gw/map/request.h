@@ -50,7 +50,8 @@ enum http_error map_request_target(const struct map_request *msg, struct http_te
 #define MAP_IDENTITY_RANDOM 24 // bytes; the trace id is the first of them
 
 // Adds the headers by which a backend knows the device: Device-Id, Oscore-Context, Forwarded,
-// traceparent and Idempotency-Key. name: of the device; random: MAP_IDENTITY_RANDOM fresh bytes.
+// traceparent and Idempotency-Key; without Forwarded and Idempotency-Key if no device sent the
+// request (DP_FAMILY_NONE). name: of the device; random: MAP_IDENTITY_RANDOM fresh bytes.
 enum http_error map_request_identify(struct http_request *req, const struct dp_request *device,
 	const char *name, const uint8_t *random) __attribute__((warn_unused_result));
 

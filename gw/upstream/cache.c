@@ -280,7 +280,7 @@ static bool ask_fill(struct up_loop *loop, const struct up_cache_entry *entry,
 	key->len = rep->key_len;
 	memcpy(key->bytes, rep->bytes, rep->key_len);
 	shared->request = (struct dp_request){
-		.fingerprint = 0,
+		.fingerprint = entry->fingerprint,
 		.received_ms = loop->now_ms,
 		.deadline_ms = loop->now_ms + route->timeout_ms,
 		.context = entry->owner,
@@ -292,7 +292,7 @@ static bool ask_fill(struct up_loop *loop, const struct up_cache_entry *entry,
 		.body_len = dp_rep_key_request(
 			rep->bytes, rep->key_len, dp_shared_request_buf(shared), shared->data_room),
 		.code = dp_rep_key_code(rep->bytes),
-		.family = 4,
+		.family = DP_FAMILY_NONE,
 	};
 	*call = (struct up_call){
 		.shared = shared,

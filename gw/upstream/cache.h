@@ -32,10 +32,11 @@
 struct up_cache_entry {
 	TAILQ_ENTRY(up_cache_entry) of_owner;
 	uint32_t slot;
-	uint32_t owner;      // context of the device that had it stored
-	uint32_t generation; // of that
-	uint16_t route_slot; // of up_route_stats
-	bool watched;        // of a route that can be observed, see watch.h
+	uint32_t owner;       // context of the device that had it stored
+	uint32_t generation;  // of that
+	uint64_t fingerprint; // of its keys
+	uint16_t route_slot;  // of up_route_stats
+	bool watched;         // of a route that can be observed, see watch.h
 	TAILQ_ENTRY(up_cache_entry) of_watched;
 	uint64_t check_ms, asked_ms; // when the loop asks, and when it did
 	uint32_t asked_epoch;        // of the path then

@@ -242,6 +242,7 @@ static struct up_cache_entry *entry_make(
 		.route_slot = device->route_slot,
 		.shared = fetch->call.route->cache.scope == CONF_CACHE_SHARED,
 		.route = fetch->call.route->cache.id,
+		.fingerprint = device->fingerprint,
 		.bytes = bytes,
 	};
 	if (!owner->count)

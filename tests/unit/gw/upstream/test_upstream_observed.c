@@ -48,6 +48,23 @@ static uint32_t observe(void)
 	return slot;
 }
 
+// The device is not there to be seen, but it is the one that is asked for.
+Test(upstream_observed, a_private_one_is_asked_for_as_its_device)
+{
+	bed_ask(bed, "GET path=b1 path=x");
+	observe();
+	bed_ask(bed, "PUT path=b1 path=x |q");
+	origin_wait(origin, 3);
+	const char *head = origin_last(origin);
+
+	cr_expect(!strncmp(head, "GET ", 4), "%s", head);
+	cr_expect(strcasestr(head, "\r\nDevice-Id: "), "%s", head);
+	cr_expect(strcasestr(head, "\r\nOscore-Context: 0000000000abcdef\r\n"), "%s", head);
+	// Nobody sent a request.
+	cr_expect(!strcasestr(head, "\r\nForwarded: "), "%s", head);
+	cr_expect(!strcasestr(head, "\r\nIdempotency-Key: "), "%s", head);
+}
+
 // It does not give way to others where all is taken, and not to itself when it grows.
 Test(upstream_observed, it_stays_when_it_grows_and_all_is_taken)
 {
