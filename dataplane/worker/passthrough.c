@@ -118,11 +118,8 @@ static void passing_make(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 	p->pass = pass;
 	pkt_flow(vec, slot, &p->flow);
 	p->context = share_of(w, &p->flow);
-	const uint64_t endpoint = dp_answer_endpoint(w->answers, &p->flow);
-
 	p->key = (struct dp_answer_key){
-		.piv = keyed_hash_words(&w->pass->hash, endpoint, msg->mid),
-		.endpoint = endpoint,
+		.endpoint = dp_answer_endpoint(w->answers, &p->flow),
 		.context = p->context,
 		.generation = DP_PASS_GENERATION,
 		.flow = &p->flow,
@@ -132,6 +129,8 @@ static void passing_make(struct dp_worker *w, const struct pkt_vec *vec, unsigne
 		.mid = msg->mid,
 		.tag_len = DP_PASS_TAG,
 	};
+	// All of it, so that no list of what has one name is longer than by chance.
+	p->key.piv = dp_answer_request(w->answers, &p->key);
 	p->key.name = dp_answer_name(w->answers, p->context, DP_PASS_GENERATION, p->key.piv);
 }
 
@@ -156,7 +155,10 @@ static bool duplicate(
 			dp_refused(w, vec, slot, end);
 		return true;
 	}
-	if (verdict != DP_ANSWER_RESEND || vec->msg[slot].type == COAP_NON) {
+	// Who knows the tag of a long message can send a short one with it.
+	if (verdict != DP_ANSWER_RESEND || vec->msg[slot].type == COAP_NON ||
+		(found.len > DP_PASS_AMPLIFICATION_MAX * vec->net[slot].coap_len &&
+			!dp_pass_is_shown(w, &p->flow))) {
 		dp_drop(w, vec, slot, DP_STAT_drop_duplicate_silent);
 		return true;
 	}
@@ -203,13 +205,21 @@ static uint32_t part_of(const struct passing *p, uint32_t most)
 	return RTE_MAX(p->shown ? most : most / 2, 1u);
 }
 
-static struct dp_rate rate_of(const struct passing *p)
+static struct dp_rate rate_of(const struct passing *p, struct dp_rate rate)
 {
-	struct dp_rate rate = p->pass->all;
-
 	if (!p->shown)
 		rate.fill = RTE_MAX(rate.fill / 2, rate.cost);
 	return rate;
+}
+
+// Largest message that fits one datagram.
+static uint16_t datagram_max(struct dp_worker *w, const struct dp_flow *flow)
+{
+	const struct dp_worker_port *port = dp_port_find(w, flow->port_id);
+	const unsigned headers = (flow->family == 4 ? 20 : 40) + 8;
+	const unsigned mtu = port ? port->mtu : 0;
+
+	return headers < mtu ? RTE_MIN(mtu - headers, w->exchanges->shared.data_room) : 0;
 }
 
 // An unprotected 4.01 with nothing but Echo and Max-Age 0 (RFC 9175 section 2.3).
@@ -228,7 +238,7 @@ static void challenge(
 		return;
 	}
 	dp_pass_echo_make(w, &p->flow, echo);
-	coap_writer_init(&writer, coap, w->exchanges->shared.data_room);
+	coap_writer_init(&writer, coap, datagram_max(w, &p->flow));
 	coap_write_header(&writer, con ? COAP_ACK : COAP_NON, COAP_UNAUTHORIZED,
 		con ? msg->mid : dp_mid_non(w->mids, &p->flow), msg->token, msg->token_len);
 	coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, 0);
@@ -268,7 +278,8 @@ static bool may_pass(
 	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, const struct passing *p)
 {
 	const uint64_t now = w->now_ms * (DP_RATE_SECOND / 1000);
-	const struct dp_rate rate = rate_of(p);
+	const struct dp_rate all = rate_of(p, p->pass->all);
+	const struct dp_rate prefix = rate_of(p, p->pass->prefix);
 	const uint16_t counted = p->pass->slot;
 	const uint32_t drain_s = __atomic_load_n(&w->drain_s, __ATOMIC_RELAXED);
 
@@ -277,8 +288,8 @@ static bool may_pass(
 		return false;
 	}
 	// A network first: one that sends too much takes nothing of what all share.
-	if (!dp_rate_take(&w->pass->prefix_full_at[prefix_of(w, &p->flow, counted)], now,
-		    &p->pass->prefix)) {
+	if (!dp_rate_take(
+		    &w->pass->prefix_full_at[prefix_of(w, &p->flow, counted)], now, &prefix)) {
 		refuse(w, vec, slot, BUSY_MAX_AGE_S, DP_STAT_drop_pass_rate);
 		return false;
 	}
@@ -290,7 +301,7 @@ static bool may_pass(
 		refuse(w, vec, slot, BUSY_MAX_AGE_S, DP_STAT_drop_pass_full);
 		return false;
 	}
-	if (!dp_rate_take(&w->pass->full_at[counted], now, &rate)) {
+	if (!dp_rate_take(&w->pass->full_at[counted], now, &all)) {
 		refuse(w, vec, slot, BUSY_MAX_AGE_S, DP_STAT_drop_pass_rate);
 		return false;
 	}
@@ -302,13 +313,9 @@ static bool may_pass(
 // Largest answer, with its code in front, that fits one datagram and what devices take.
 static uint16_t response_max(struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len)
 {
-	const struct dp_worker_port *port = dp_port_find(w, flow->port_id);
-	const unsigned headers = (flow->family == 4 ? 20 : 40) + 8, around = 4u + 2 + token_len;
-	const unsigned mtu = port ? port->mtu : 0;
 	const unsigned taken = w->policy->max_message ? w->policy->max_message : DP_MESSAGE_DEFAULT;
-	unsigned room = headers < mtu ? mtu - headers : 0;
+	const unsigned room = RTE_MIN(datagram_max(w, flow), taken), around = 4u + 2 + token_len;
 
-	room = RTE_MIN(room, taken);
 	return around < room ? room - around + 1 : 0;
 }
 

@@ -9,7 +9,8 @@
 
 #include "dataplane/worker/worker.h"
 
-#define DP_PASS_TAG 8 // last bytes of a ciphertext, by which copies are told
+#define DP_PASS_TAG               8 // last bytes of a ciphertext, by which copies are told
+#define DP_PASS_AMPLIFICATION_MAX 3 // RFC 9175 section 2.4
 
 // Returns 0 or -ENOMEM.
 int dp_pass_init(struct dp_worker *w) __attribute__((warn_unused_result));

@@ -9,9 +9,8 @@
 
 #include <assert.h>
 
-#define AMPLIFICATION_MAX 3   // RFC 9175 section 2.4
-#define ERROR_ROOM        40  // bytes of code and options of what is made here
-#define SHARE_UNACKED     256 // part of all exchanges whose answers may wait for an ACK of a share
+#define ERROR_ROOM    40  // bytes of code and options of what is made here
+#define SHARE_UNACKED 256 // part of all exchanges whose answers may wait for an ACK of a share
 
 // Code and options of an answer without payload.
 struct made {
@@ -96,7 +95,7 @@ static bool is_too_much(const struct dp_worker *w, uint32_t index, uint16_t len)
 	const size_t sent = dp_exchange_is_acked(x->state) ? COAP_EMPTY_LEN : 0;
 	const size_t answer = head_len(request->token_len) + len - 1; // its code is in the header
 
-	return sent + answer > AMPLIFICATION_MAX * asked && !dp_pass_is_shown(w, &x->flow);
+	return sent + answer > DP_PASS_AMPLIFICATION_MAX * asked && !dp_pass_is_shown(w, &x->flow);
 }
 
 // Writes header, token and the bytes of an answer behind its code. Returns its length.
