@@ -374,6 +374,13 @@ uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker)
 	return dp_unacked_count(dp->worker[worker]->unacked);
 }
 
+uint32_t dp_worker_observations(const struct dp *dp, unsigned worker)
+{
+	const struct dp_observations *all = dp->worker[worker]->observations;
+
+	return all ? dp_observation_count(all) : 0;
+}
+
 uint32_t dp_worker_exchanges(const struct dp *dp)
 {
 	return dp->exchanges;

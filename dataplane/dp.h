@@ -70,6 +70,8 @@ uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);
 // Exchanges with a separate answer that waits for its ACK. They are not free, but give way to a new
 // request.
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker);
+// Registrations of observers (RFC 7641).
+uint32_t dp_worker_observations(const struct dp *dp, unsigned worker);
 // Exchanges of each worker, free or not.
 uint32_t dp_worker_exchanges(const struct dp *dp);
 // From now on workers answer requests that begin something with a protected 5.03, whose Max-Age is

@@ -130,26 +130,36 @@ struct dp_side {
 	uint16_t unknown_phases;   // owner, or main for a resync: how often the window was lost
 	uint16_t challenge_second; // owner: low bits of the second
 	uint16_t probe_second;     // owner: when a too old packet was last verified
-	uint8_t challenges;        // owner: sent in challenge_second, of the limited kind
-	uint8_t mark_wanted;       // owner: DP_CONTEXT_FLOOR: main was asked for a higher mark
+	uint8_t challenges : 5;    // owner: sent in challenge_second, of the limited kind
+	uint8_t mark_wanted : 1;   // owner: DP_CONTEXT_FLOOR: main was asked for a higher mark
+	uint8_t uses_told : 2;     // owner: a bit for each enum dp_limit of uses that was reported
+	uint8_t forgeries_told;    // any worker, atomic: a bit for each of forgeries
 	uint32_t unacked_oldest;   // owner: exchanges that wait for their ACK, if unacked_count ...
 	uint32_t unacked_newest;   // owner
 	uint32_t unacked_next;     // owner: ... and contexts with about as many, see unacked.h
 	uint32_t unacked_prev;     // owner
 	uint32_t unacked_count;    // owner
-	uint8_t uses_told;         // owner: a bit for each enum dp_limit that was reported
-	uint8_t forgeries_told;    // any worker, atomic: the same
 	uint16_t away_from : 6;    // owner: worker where the last request of away_count arrived
 	uint16_t away_count : 4;   // owner: accepted in a row that arrived there
 	uint16_t previous : 6;     // owner: who owned the context before, if moved_s
+	uint16_t away_accepted;    // owner: low bits of accepted with the last of away_count
 	uint32_t last_refused_s;   // owner: CLOCK_MONOTONIC, of the last verified one not accepted
 	uint32_t suspect_s;        // owner: the same, of the last challenge of suspicion.c
 	uint32_t suspect_accepted; // owner: dp_context.accepted at that time
-	uint32_t away_accepted;    // owner: dp_context.accepted with the last of away_count
 	uint32_t moved_s;          // owner: CLOCK_MONOTONIC, when it came from `previous`; 0: never
+	uint32_t own_sealed;       // owner: see dp_context_uses()
 };
 _Static_assert(sizeof(struct dp_side) == 64, "one cache line");
 _Static_assert(DP_WORKERS_MAX <= 64, "6 bits for the number of a worker");
+
+// Messages under the keys of a context, for DP_LIMIT_USES. Each request of the device has one
+// answer; what is sealed beside those since the start, notifications and challenges under own
+// Partial IVs, is in own_sealed. Any thread may ask.
+static inline uint64_t dp_context_uses(const struct dp_context *ctx, const struct dp_side *side)
+{
+	return __atomic_load_n(&ctx->window.next, __ATOMIC_RELAXED) +
+		__atomic_load_n(&side->own_sealed, __ATOMIC_RELAXED);
+}
 
 struct dp_long_keys {
 	uint8_t recipient_key[AEAD_KEY_MAX];

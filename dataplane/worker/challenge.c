@@ -4,6 +4,7 @@
 
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/inner.h"
+#include "dataplane/worker/limit.h"
 
 bool dp_echo_brought(
 	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot, uint64_t phase)
@@ -44,4 +45,5 @@ void dp_challenge_send(
 	answer->has_own_piv = true;
 	answer->own_piv = own_piv;
 	answer->recorded = false;
+	dp_limit_own(w, answer->context, &w->contexts->context[answer->context]);
 }

@@ -9,22 +9,43 @@ static uint8_t limit_bit(enum dp_limit limit)
 	return 1 << limit;
 }
 
-void dp_limit_uses(
-	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before)
+static void uses_tell(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, enum dp_limit limit)
 {
-	bool whole = ctx->window.next >= DP_LIMIT_USES;
-	enum dp_limit limit = whole ? DP_LIMIT_USE : DP_LIMIT_USE_HALF;
 	struct dp_side *side = dp_side(w, index);
 
-	// The side table is read where the limit is passed, and when an event was lost.
-	if (!w->limits_lost && before > (whole ? DP_LIMIT_USES - 1 : DP_LIMIT_USES / 2))
-		return;
 	if (side->uses_told & limit_bit(limit))
 		return;
 	if (dp_event_send(w, DP_EVENT_LIMIT, index, ctx->generation, limit))
 		side->uses_told |= limit_bit(limit);
 	else
 		w->limits_lost = true;
+}
+
+void dp_limit_uses(
+	struct dp_worker *w, uint32_t index, const struct dp_context *ctx, uint64_t before)
+{
+	bool whole = ctx->window.next >= DP_LIMIT_USES;
+	enum dp_limit limit = whole ? DP_LIMIT_USE : DP_LIMIT_USE_HALF;
+
+	// The side table is read where the limit is passed, and when an event was lost.
+	if (!w->limits_lost && before > (whole ? DP_LIMIT_USES - 1 : DP_LIMIT_USES / 2))
+		return;
+	uses_tell(w, index, ctx, limit);
+}
+
+void dp_limit_own(struct dp_worker *w, uint32_t index, const struct dp_context *ctx)
+{
+	struct dp_side *side = dp_side(w, index);
+
+	if (likely(side->own_sealed < UINT32_MAX))
+		__atomic_store_n(&side->own_sealed, side->own_sealed + 1, __ATOMIC_RELAXED);
+	const uint64_t uses = dp_context_uses(ctx, side);
+
+	if (unlikely(uses >= DP_LIMIT_USES))
+		uses_tell(w, index, ctx, DP_LIMIT_USE);
+	else if (unlikely(uses > DP_LIMIT_USES / 2))
+		uses_tell(w, index, ctx, DP_LIMIT_USE_HALF);
 }
 
 // Any worker, so that two of them may get here at once: the one that sets the bit reports it.

@@ -46,11 +46,12 @@ void dp_move_note(struct dp_worker *w, uint32_t index, const struct dp_context *
 	unsigned count = side->away_count;
 
 	// Between two of them none arrived here.
-	if (unlikely(side->away_from != from || side->away_accepted + 1 != ctx->accepted)) {
+	if (unlikely(side->away_from != from ||
+		    (uint16_t)(side->away_accepted + 1) != (uint16_t)ctx->accepted)) {
 		side->away_from = from;
 		count = 0;
 	}
-	side->away_accepted = ctx->accepted;
+	side->away_accepted = (uint16_t)ctx->accepted;
 	count++;
 	// When DP_MOVE_AFTER more have come, the next one asks again.
 	side->away_count = count >= 2 * DP_MOVE_AFTER - 1 ? DP_MOVE_AFTER - 1 : count;
@@ -62,7 +63,7 @@ void dp_move_note_end(struct dp_worker *w, uint32_t index, const struct dp_conte
 {
 	struct dp_side *side = dp_side(w, index);
 
-	if (side->away_count < DP_MOVE_AFTER || side->away_accepted != ctx->accepted)
+	if (side->away_count < DP_MOVE_AFTER || side->away_accepted != (uint16_t)ctx->accepted)
 		return;
 	if (ask(w, index, ctx))
 		side->away_count = 0;

@@ -5,6 +5,7 @@
 #include "dataplane/shared/change.h"
 #include "dataplane/state/notify.h"
 #include "dataplane/worker/answer.h"
+#include "dataplane/worker/limit.h"
 #include "dataplane/worker/observe.h"
 #include "dataplane/worker/observers.h"
 #include "dataplane/worker/own_piv.h"
@@ -131,6 +132,7 @@ static bool add(struct dp_worker *w, struct slice *slice, uint32_t index, bool e
 		put_off(w, index, AGAIN_MS);
 		return false;
 	}
+	dp_limit_own(w, o->context, ctx);
 	struct pkt_answer *answer = dp_answer_add(w);
 
 	assert(answer - w->batch.answer == slice->n);

@@ -321,6 +321,20 @@ static uint64_t exchanges_unacked(const struct daemon *daemon)
 	return sum;
 }
 
+static uint64_t observations_of(const struct daemon *daemon, unsigned worker)
+{
+	return dp_worker_observations(daemon->dp, worker);
+}
+
+static uint64_t observations(const struct daemon *daemon)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < dp_worker_count(daemon->dp); i++)
+		sum += observations_of(daemon, i);
+	return sum;
+}
+
 static uint64_t mbufs(const struct daemon *daemon)
 {
 	uint64_t sum = 0;
@@ -407,6 +421,8 @@ static const struct own_row of_states[] = {
 	{"exchanges", "requests in flight", UNIT_COUNT, true, exchanges, NULL},
 	{"exchanges_unacked", "separate answers that wait for their ACK", UNIT_COUNT, true,
 		exchanges_unacked, NULL},
+	{"observations", "registrations of observers that are there", UNIT_COUNT, true,
+		observations, observations_of},
 	{"mbufs", "packet buffers in use, receive queues among them", UNIT_COUNT, true, mbufs,
 		NULL},
 	{"overload", "rung of the overload ladder: 1 refuses low priority, 2 NON, 3 all",

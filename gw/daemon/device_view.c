@@ -13,7 +13,7 @@
 // out.
 static bool beyond_limit(const struct dp_context *ctx, const struct dp_side *side)
 {
-	return READ(ctx->window.next) >= DP_LIMIT_USES ||
+	return dp_context_uses(ctx, side) >= DP_LIMIT_USES ||
 		READ(side->failed) >= dp_limit_forgeries(ctx->alg);
 }
 
@@ -127,7 +127,7 @@ static void state_view(const struct daemon *daemon, uint32_t index, struct ctl_d
 	const struct dp_side *side = &dp_contexts(daemon->dp)->side[index];
 
 	info->state = device_view_state(dp_contexts(daemon->dp), index);
-	info->uses = READ(ctx->window.next);
+	info->uses = dp_context_uses(ctx, side);
 	info->uses_limit = DP_LIMIT_USES;
 	info->forgeries = READ(side->failed);
 	info->forgeries_limit = dp_limit_forgeries(ctx->alg);

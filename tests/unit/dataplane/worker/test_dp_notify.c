@@ -337,3 +337,41 @@ Test(dp_notify, many_observers_are_told_in_slices)
 		cr_assert(told[i], "%u", i);
 	cr_assert_leq(count, 200 + 16);
 }
+
+// Each takes a use of the sender key, beside the answers to requests.
+Test(dp_notify, notifications_count_as_uses_of_the_key)
+{
+	struct dp_side *side = &bed.w->contexts->side[device.context];
+	const struct dp_context *ctx = &bed.w->contexts->context[device.context];
+
+	registered("a", "one");
+	cr_assert_eq(side->own_sealed, 0, "the first one answers its request");
+	publish("a", "two");
+	bed_turn(&bed);
+	expect_notification(&request, COAP_NON, "two");
+	cr_assert_eq(side->own_sealed, 1);
+	cr_assert_eq(dp_context_uses(ctx, side), ctx->window.next + 1);
+	side->own_sealed = DP_LIMIT_USES / 2 - ctx->window.next - 1;
+	later(DP_NOTIFY_LEAST_MS);
+	publish("a", "three");
+	bed_turn(&bed);
+	cr_assert_eq(bed_events_take(&bed, 0, DP_EVENT_LIMIT), 0);
+	publish("a", "four");
+	bed_turn(&bed);
+	cr_assert_eq(bed_events_take(&bed, 0, DP_EVENT_LIMIT), 1, "the half");
+	side->own_sealed = DP_LIMIT_USES - ctx->window.next - 1;
+	for (unsigned i = 0; i < 3; i++) {
+		later(4 * DP_NOTIFY_LEAST_MS);
+		publish("a", i % 2 ? "even" : "odd");
+		if (i == 0)
+			bed_events_fill(&bed, 0);
+		bed_turn(&bed);
+		// One that found a full ring is told with the next notification, and then no more.
+		cr_assert_eq(bed_events_take(&bed, 0, DP_EVENT_LIMIT), i == 1, "%u", i);
+		while (bed_receive(&bed, &answer))
+			if (answer.msg.type == COAP_CON)
+				ack(answer.msg.mid);
+	}
+	cr_assert_geq(dp_context_uses(ctx, side), DP_LIMIT_USES);
+	cr_assert_eq(observers(), 1, "it is served on");
+}

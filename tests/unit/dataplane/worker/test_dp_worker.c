@@ -248,6 +248,26 @@ Test(dp_worker, limits_of_a_key_are_told_once)
 	expect_answer(COAP_CONTENT);
 }
 
+// An unknown window costs a use for each challenge, as none of them answers an accepted request.
+Test(dp_worker, challenges_count_as_uses_of_a_key)
+{
+	dp_run_grant(bed.dp, 1);
+	bed_device_add(&bed, &device, false);
+	struct dp_side *side = &dp_contexts(bed.dp)->side[device.context];
+
+	exchange(COAP_CON, 1, 1, COAP_GET, "echo", NULL);
+	expect_answer(COAP_UNAUTHORIZED);
+	cr_expect_eq(side->own_sealed, 1);
+	side->own_sealed = DP_LIMIT_USES - 1;
+	exchange(COAP_CON, 2, 2, COAP_GET, "echo", NULL);
+	expect_answer(COAP_UNAUTHORIZED);
+	cr_expect_eq(bed_events_take(&bed, 0, DP_EVENT_LIMIT), 1);
+	cr_expect_eq(side->own_sealed, DP_LIMIT_USES);
+	exchange(COAP_CON, 3, 3, COAP_GET, "echo", NULL);
+	expect_answer(COAP_UNAUTHORIZED);
+	cr_expect_eq(bed_events_take(&bed, 0, DP_EVENT_LIMIT), 0, "told once");
+}
+
 static void contextual(struct bed_device *made, uint8_t kid, uint8_t id_context)
 {
 	bed_device_make(made, kid, AEAD_AES_CCM_16_64_128);
