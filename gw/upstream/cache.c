@@ -9,6 +9,7 @@
 #include "gw/map/response.h"
 #include "gw/upstream/bodies.h"
 #include "gw/upstream/body_answer.h"
+#include "gw/upstream/observed.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/random.h"
 #include "gw/upstream/snapshot.h"
@@ -305,7 +306,7 @@ static bool ask_fill(struct up_loop *loop, const struct up_cache_entry *entry,
 }
 
 bool up_cache_ask(
-	struct up_loop *loop, const struct up_cache_entry *entry, const struct conf_route *route)
+	struct up_loop *loop, struct up_cache_entry *entry, const struct conf_route *route)
 {
 	struct {
 		struct dp_shared shared;
@@ -326,6 +327,7 @@ bool up_cache_ask(
 	if (!fetch)
 		return false;
 	fetch->watch = true;
+	entry->asking++;
 	up_queue_add(&fetch->call);
 	return true;
 }
@@ -507,6 +509,19 @@ static void fetch_again(struct up_cache_fetch *fetch)
 	up_queue_add(call);
 }
 
+// A request of the loop for an entry is over. What was changed since it began is asked for again.
+static void watch_over(const struct up_cache_fetch *fetch)
+{
+	struct up_loop *loop = fetch->call.group->loop;
+	const struct dp_representation *rep;
+	struct up_cache_entry *entry = up_cache_find(loop->cache, &fetch->key, &rep);
+
+	if (entry && entry->asking) // it may be another one than before
+		entry->asking--;
+	if (entry && !dp_rep_is_current(loop->cache->reps, rep))
+		up_observed_changed(loop);
+}
+
 // The call of a fetch would go back to its worker, if it had one.
 static void fetch_over(struct up_call *call)
 {
@@ -523,6 +538,8 @@ static void fetch_over(struct up_call *call)
 		if (!call->error || !serve_stale(fetch))
 			waiters_fail(fetch);
 	}
+	if (fetch->watch)
+		watch_over(fetch);
 	TAILQ_REMOVE(&cache->fetches[fetch->key.hash % UP_CACHE_CHAINS], fetch, link);
 	cache->fetching--;
 	loop->busy--;

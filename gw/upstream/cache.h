@@ -40,6 +40,7 @@ struct up_cache_entry {
 	TAILQ_ENTRY(up_cache_entry) of_watched;
 	uint64_t check_ms, asked_ms; // when the loop asks, and when it did
 	uint32_t asked_epoch;        // of the path then
+	unsigned asking;             // requests of the loop for it that are under way
 	bool shared;
 	uint64_t route; // conf_cache.id
 	uint64_t began; // when its answer was asked for, as up_cache.clock counts
@@ -105,7 +106,7 @@ void up_cache_free(struct up_loop *loop);
 // Asks for an entry once more, for nobody but who observes it, if it is not asked for already.
 // Returns whether it is.
 bool up_cache_ask(
-	struct up_loop *loop, const struct up_cache_entry *entry, const struct conf_route *route);
+	struct up_loop *loop, struct up_cache_entry *entry, const struct conf_route *route);
 
 // Takes a call whose answer may be stored. false: it goes on by itself.
 bool up_cache_take(struct up_call *call);

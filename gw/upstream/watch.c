@@ -7,6 +7,7 @@
 #define LOOK_MS  250  // between looks for what is due
 #define RETRY_MS 5000 // after which is asked again, if nothing came of it
 #define BURST    64   // requests that begin in one turn
+#define ASKING   2 // requests for one entry at a time: one from before a change, and one behind it
 
 // Whether an entry is to be asked for now: its time has come, or its path was changed and it was
 // not asked for since.
@@ -14,7 +15,8 @@ static bool is_due(struct up_loop *loop, struct up_cache_entry *entry)
 {
 	const struct dp_representation *rep = dp_rep_at(loop->cache->table, entry->slot);
 
-	if (!rep || !up_is_observed(loop, entry))
+	// A device that changes it all the time must not have the backend asked without bound.
+	if (!rep || !up_is_observed(loop, entry) || entry->asking >= ASKING)
 		return false;
 	return entry->check_ms <= loop->now_ms ||
 		(!dp_rep_is_current(loop->cache->reps, rep) &&

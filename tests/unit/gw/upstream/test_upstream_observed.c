@@ -91,3 +91,29 @@ Test(upstream_observed, it_stays_when_it_grows_and_all_is_taken)
 	cr_expect_eq(dp_rep_at(table, slot)->payload_len, sizeof(body) - 1);
 	cr_expect_eq(origin_requests(origin), before + 2);
 }
+
+// However often it is changed, the backend has few requests for it at a time: they are no device's.
+Test(upstream_observed, a_storm_of_changes_is_few_requests)
+{
+	uint64_t *version = &bed->reps->table[0].version;
+	dp_handle handle;
+
+	bed_ask(bed, "GET path=b0 path=x");
+	observe();
+	origin_hold(origin, true);
+	for (unsigned i = 0; i < 40; i++) {
+		handle = bed_push(bed, "PUT path=b0 path=x |q");
+		bed_wait_stat(bed, UP_STAT_attempts, bed_stat(bed, UP_STAT_attempts) + 1);
+		bed_abandon(bed, handle);
+		EXPECT_ANSWER(bed_pull(bed, NULL), "");
+		usleep(30000);
+	}
+	cr_expect_leq(bed_stat(bed, UP_STAT_inflight), 2, "%u",
+		(unsigned)bed_stat(bed, UP_STAT_inflight));
+	// The last of them is not lost.
+	origin_says(origin, 200, "Cache-Control: max-age=60\r\n", "last");
+	origin_hold(origin, false);
+	for (unsigned i = 0; __atomic_load_n(version, __ATOMIC_RELAXED) == 1 && i < 10000; i++)
+		usleep(1000);
+	cr_expect_eq(*version, 2);
+}
