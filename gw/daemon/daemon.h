@@ -124,9 +124,11 @@ struct daemon {
 	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
 	struct reload reload;
 	bool reload_wanted; // stop.c: SIGHUP came
-	uint64_t turns; // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c
-	bool stopping;  // stop.c, and the verb shutdown
-	bool importing; // import_verb.c: one import at a time
+	uint64_t turns;  // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c
+	bool stopping;   // stop.c, and the verb shutdown
+	bool importing;  // import_verb.c: one import at a time
+	unsigned taking; // device_verbs.c, import_verb.c: operations whose devices may have been
+			 // checked and are not live yet
 	uint64_t link_look_ms;  // link.c; CLOCK_MONOTONIC: when to look at the links again
 	uint64_t overloaded_ms; // workers.c; CLOCK_MONOTONIC: when a worker was overloaded last
 	struct answers_watch answers; // workers.c

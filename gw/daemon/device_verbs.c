@@ -31,6 +31,7 @@ static void add_done(struct store_job *job)
 	struct add_operation *op = CONTAINER_OF(job, struct add_operation, add.job);
 	int rc = job->result;
 
+	op->daemon->taking--;
 	disk_result(op->daemon, rc);
 	doubts_put(op->daemon, rc, op->add.device.name, NULL);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
@@ -65,6 +66,7 @@ void verb_device_add(
 	op->add.replace = replace;
 	op->add.job.done = add_done;
 	store_add_job_init(&op->add);
+	daemon->taking++;
 	store_thread_submit(daemon->store_thread, &op->add.job);
 }
 
@@ -340,6 +342,7 @@ static void rotate_done(struct store_job *job)
 	struct rotate_operation *op = CONTAINER_OF(job, struct rotate_operation, rotate.job);
 	int rc = job->result;
 
+	op->daemon->taking--;
 	disk_result(op->daemon, rc);
 	doubts_put(op->daemon, rc, op->rotate.name, &op->rotate.before);
 	if (!rc && op->rotate.before.resync_needed)
@@ -376,5 +379,6 @@ void verb_device_rotate(
 	op->rotate.spec = *spec;
 	op->rotate.job.done = rotate_done;
 	store_rotate_job_init(&op->rotate);
+	daemon->taking++;
 	store_thread_submit(daemon->store_thread, &op->rotate.job);
 }

@@ -66,6 +66,7 @@ static void import_done(struct store_job *job)
 			import->report.changed, import->report.unchanged);
 	store_import_job_free(import);
 	op->daemon->importing = false;
+	op->daemon->taking--;
 	free(op);
 }
 
@@ -97,5 +98,6 @@ void verb_device_import(
 	import->job.done = import_done;
 	import->arg = op;
 	daemon->importing = true;
+	daemon->taking++;
 	store_thread_submit(daemon->store_thread, &import->job);
 }

@@ -60,6 +60,17 @@ static struct device_ids ids_of(const struct conf_pass *pass)
 	};
 }
 
+bool passes_are_reserved(struct device_reserved *reserved, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->pass_count; i++) {
+		const struct device_ids ids = ids_of(&conf->passes[i]);
+
+		if (!device_reserved_has(reserved, &ids))
+			return false;
+	}
+	return true;
+}
+
 int passes_reserve(struct device_reserved *reserved, const struct conf *conf)
 {
 	struct device_ids *names = calloc(conf->pass_count + 1, sizeof(*names));

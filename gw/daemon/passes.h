@@ -17,6 +17,8 @@
 int passes_make(const struct conf *conf, struct route_slots *slots, struct dp_pass_table **table)
 	__attribute__((warn_unused_result));
 
+// Whether no device may have any name of conf->passes already.
+bool passes_are_reserved(struct device_reserved *reserved, const struct conf *conf);
 // No device may have a name of conf->passes from now on. Returns 0 or -ENOMEM.
 int passes_reserve(struct device_reserved *reserved, const struct conf *conf)
 	__attribute__((warn_unused_result));

@@ -134,6 +134,11 @@ static bool prepare(
 	int rc;
 
 	*p = (struct prepared){.snapshot = NULL};
+	if (daemon->taking && !passes_are_reserved(daemon->reserved, conf)) {
+		refuse(req, CTL_BUSY, "devices are being added, and passthrough has new names");
+		conf_free(conf);
+		return false;
+	}
 	if (conf->pass_count && passes_check(dp_contexts(daemon->dp), conf, &error)) {
 		refuse(req, CTL_BAD_CONFIG, "%s: %s", conf->path, error.text);
 		conf_free(conf);
