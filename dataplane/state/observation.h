@@ -40,7 +40,7 @@ struct dp_observation {
 	uint64_t confirm : 1;  // the next notification is confirmable, whatever its number is
 	uint64_t fetch : 1;    // registered by FETCH
 	uint64_t acked : 1; // the last one was, and there is nothing to be sent but what is newer
-	uint64_t spare : 1;
+	uint64_t ended : 1; // its last notification waits to be sealed, and it is removed then
 	uint8_t kid[OSC_KID_LEN_MAX];
 	uint8_t since_con; // notifications since the last confirmable one
 	uint32_t context;

@@ -156,6 +156,7 @@ static bool add(struct dp_worker *w, struct slice *slice, uint32_t index, bool e
 	slice->ends[slice->n++] = ends;
 	dp_observation_sent(w->observations, index, mid);
 	o->pending = o->acked = o->confirm = false;
+	o->ended = ends;
 	o->since_con = confirm ? 0 : o->since_con + 1;
 	if (confirm) {
 		o->con_s = w->now_ms / 1000;
@@ -253,12 +254,15 @@ static uint8_t refused(
 	return 0;
 }
 
-// Whether an observation still has a context of this worker.
+// Whether an observation still has a context of this worker. Its timer may go off, its slot change
+// and its route go in one turn: the last notification is sent for the first of these.
 static bool is_live(struct dp_worker *w, uint32_t index)
 {
 	const struct dp_observation *o = at(w, index);
 	const struct dp_context *ctx = &w->contexts->context[o->context];
 
+	if (o->ended)
+		return false;
 	if (dp_context_live(ctx) == o->generation && dp_context_owner(ctx) == w->id &&
 		ctx->state != DP_CONTEXT_DRAINING)
 		return true;

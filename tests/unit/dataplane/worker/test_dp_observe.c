@@ -337,3 +337,16 @@ Test(dp_observe, stays_with_its_worker)
 	cr_assert(dp_observers_has(bed.w, device.context, device.generation));
 	cr_assert(!dp_observers_has(bed.w, other.context, other.generation));
 }
+
+// Its timer goes off in the turn in which its slot changes.
+Test(dp_observe, an_error_ends_it_once)
+{
+	registered("a", "one");
+	dp_observation_wake(bed.w->observations, 1, bed.w->now_ms);
+	bed_later(&bed, 4 * DP_OBSERVATION_TICK_MS);
+	publish_with("a", &(struct published){.code = COAP_NOT_FOUND, .payload = ""});
+	bed_turn(&bed);
+	expect_end(&request, COAP_NOT_FOUND);
+	expect_nothing();
+	cr_assert_eq(bed_count(&bed, DP_STAT_observe_ended), 1);
+}
