@@ -181,11 +181,12 @@ Test(representation_key, payload_of_fetch)
 
 Test(representation_key, too_long)
 {
-	static const uint8_t value[255];
+	uint8_t value[255];
 	struct options o;
 	struct dp_rep_key key;
 
 	keyed_hash_init(&hash);
+	memset(value, 'v', sizeof(value));
 	for (size_t len = 255, n = 1; n < 6; n++) {
 		path(&o);
 		for (size_t i = 0; i < n; i++)
