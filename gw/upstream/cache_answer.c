@@ -159,6 +159,12 @@ static struct dp_representation *answer_map(
 	return object_make(fetch, head, mapping.len, mapping.payload, mapping.payload_len);
 }
 
+// Whether an answer says nothing of what is there, only of the server, or of how often it is asked.
+static bool says_nothing(int status)
+{
+	return status >= 500 || status == 408 || status == 421 || status == 425 || status == 429;
+}
+
 // Whether an answer is published though it is not fresh for any request: it can be observed, and
 // the backend does not say for how long it is good, or it tells who observes that nothing is there.
 static bool is_told(const struct up_cache_fetch *fetch, const struct up_cache_entry *entry,
@@ -169,8 +175,7 @@ static bool is_told(const struct up_cache_fetch *fetch, const struct up_cache_en
 	if (verdict->why == CACHE_NOT_SAID)
 		return true;
 	return verdict->why == CACHE_STATUS && reply->status >= 400 && reply->status <= 499 &&
-		!cache_is_failure(reply->status) && entry &&
-		up_is_observed(fetch->call.group->loop, entry);
+		entry && up_is_observed(fetch->call.group->loop, entry);
 }
 
 // Publishes what a server answered. NULL: it is not stored.
@@ -187,6 +192,9 @@ const struct dp_representation *up_cache_store(
 
 	*verdict = cache_decide(&settings, &answer, &validity);
 	if (!is_current(fetch, entry))
+		return NULL;
+	// Who observes it would have to register again, all of them at once.
+	if (entry && says_nothing(reply->status) && up_is_observed(loop, entry))
 		return NULL;
 	bool store = verdict->why == CACHE_STORE || is_told(fetch, entry, reply, verdict);
 

@@ -117,3 +117,27 @@ Test(upstream_observed, a_storm_of_changes_is_few_requests)
 		usleep(1000);
 	cr_expect_eq(*version, 2);
 }
+
+// These say nothing of what is there: who observes it hears nothing.
+Test(upstream_observed, it_stays_when_the_backend_says_nothing_of_it)
+{
+	static const int status[] = {503, 408, 425, 429, 505, 522, 503, 500, 404};
+	struct dp_rep_table *table = &bed->reps->table[0];
+	unsigned count = sizeof(status) / sizeof(status[0]);
+
+	bed_ask(bed, "GET path=b0 path=x");
+	uint32_t slot = observe();
+
+	for (unsigned i = 0; i < count; i++) {
+		// Some say for how long they are good.
+		origin_says(origin, status[i], i < 6 ? "" : "Cache-Control: max-age=1\r\n", "");
+		dp_rep_epoch_raise(bed->reps, dp_rep_at(table, slot)->epoch_index);
+		origin_wait(origin, i + 2);
+		for (unsigned n = 0; bed_stat(bed, UP_STAT_inflight) && n < 10000; n++)
+			usleep(1000);
+		usleep(1000);
+		cr_assert(dp_rep_at(table, slot), "%d", status[i]);
+		cr_expect_eq(dp_rep_at(table, slot)->code,
+			status[i] == 404 ? COAP_NOT_FOUND : COAP_CONTENT, "%d", status[i]);
+	}
+}
