@@ -209,6 +209,15 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 	struct dp_observation *o = at(w, index);
 	bool error = COAP_CODE_CLASS(rep->code) != 2;
 
+	if (unlikely(o->fetch) && !error) {
+		const struct dp_rep_room room =
+			dp_observe_room(w, &o->flow, o->token_len, o->context);
+
+		if (dp_observe_needs_blocks(rep, &room)) {
+			end(w, slice, index, COAP_INTERNAL_SERVER_ERROR);
+			return;
+		}
+	}
 	if (!error && rep->content_format != o->format) { // RFC 7641 section 4.2
 		end(w, slice, index, COAP_NOT_ACCEPTABLE);
 		return;

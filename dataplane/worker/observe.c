@@ -48,6 +48,30 @@ struct dp_rep_room dp_observe_room(
 	};
 }
 
+static uint8_t szx_of(const struct coap_body *body)
+{
+	struct coap_option option;
+	struct coap_block block;
+
+	return coap_option_find(body, COAP_OPT_BLOCK2, &option) && coap_block_read(&block, &option)
+		? block.szx
+		: DP_OBSERVATION_NO_SZX;
+}
+
+bool dp_observe_needs_blocks(const struct dp_representation *rep, const struct dp_rep_room *room)
+{
+	return rep->payload_len > room->payload ||
+		rep->payload_len + DP_REP_ROOM_LEAST > room->plaintext;
+}
+
+// Whether a representation is no notification to this registration.
+static bool is_large_fetch(const struct registration *r, const struct dp_representation *rep,
+	const struct dp_rep_room *room)
+{
+	return r->code == COAP_FETCH &&
+		(szx_of(r->body) != DP_OBSERVATION_NO_SZX || dp_observe_needs_blocks(rep, room));
+}
+
 // The representation that a registration is for, and its slot; NULL: there is none that can be
 // observed now.
 static const struct dp_representation *find(
@@ -72,16 +96,6 @@ static const struct dp_representation *find(
 		return NULL;
 	*slot = (r->route->home - 1u) * table->slots + at;
 	return rep;
-}
-
-static uint8_t szx_of(const struct coap_body *body)
-{
-	struct coap_option option;
-	struct coap_block block;
-
-	return coap_option_find(body, COAP_OPT_BLOCK2, &option) && coap_block_read(&block, &option)
-		? block.szx
-		: DP_OBSERVATION_NO_SZX;
 }
 
 // Renews the observation of this observer, or makes one. DP_OBSERVATION_NONE: none stands.
@@ -199,7 +213,8 @@ uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 
 	// What is not fresh is asked for, and registered when that comes back.
 	if (!rep || room.plaintext < DP_REP_ROOM_LEAST ||
-		!dp_rep_is_fresh(w->reps, rep, w->now_ms) || !add(w, &r, at, rep, &own_piv))
+		!dp_rep_is_fresh(w->reps, rep, w->now_ms) || is_large_fetch(&r, rep, &room) ||
+		!add(w, &r, at, rep, &own_piv))
 		return 0;
 	bool access = unlikely(w->access);
 
@@ -259,7 +274,8 @@ void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answ
 	room.plaintext = RTE_MIN(room.plaintext, shared->data_room);
 	const struct dp_representation *rep = find(w, &r, &slot);
 
-	if (!rep || room.plaintext < DP_REP_ROOM_LEAST || !add(w, &r, slot, rep, &own_piv))
+	if (!rep || room.plaintext < DP_REP_ROOM_LEAST || is_large_fetch(&r, rep, &room) ||
+		!add(w, &r, slot, rep, &own_piv))
 		return;
 	answer->plaintext_len = dp_rep_notification_write(
 		rep, szx_of(&body), dp_observe_age(w, rep), &room, dp_shared_response(shared));

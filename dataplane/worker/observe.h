@@ -17,6 +17,11 @@ uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representatio
 struct dp_rep_room dp_observe_room(
 	struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint32_t context);
 
+// Whether a notification has to be the first block of a representation. Of a FETCH none is: the
+// device may ask for later blocks without saying what it asked for, so that a loop has to keep them
+// for it.
+bool dp_observe_needs_blocks(const struct dp_representation *rep, const struct dp_rep_room *room);
+
 // Acts on the Observe option of a request to a route that allows it. Ends a registration that is
 // taken back; registers and answers with what is stored. Returns the code of the answer, 0 if the
 // request is to go on as one without Observe, or to be registered when its answer is there.

@@ -14,6 +14,7 @@ struct bed_request request;
 struct bed_answer answer;
 struct coap_body body;
 uint64_t last_piv;
+uint8_t observer_code;
 struct dp_route routes[2];
 static struct dp_route_index *index_of_routes;
 static uint64_t piv;
@@ -56,6 +57,7 @@ void observer_init(void)
 	piv = 0;
 	mid = 0x4100; // so that no token has a zero
 	last_piv = 0;
+	observer_code = COAP_GET;
 }
 
 void observer_fini(void)
@@ -97,7 +99,7 @@ static size_t get_write(uint8_t *out, const char *path, int observe, int szx)
 	struct coap_writer w;
 
 	coap_writer_init(&w, out, 64);
-	coap_write_code(&w, COAP_GET);
+	coap_write_code(&w, observer_code);
 	if (observe >= 0)
 		coap_write_option_uint(&w, COAP_OPT_OBSERVE, observe);
 	coap_write_option(&w, COAP_OPT_URI_PATH, "s", 1);

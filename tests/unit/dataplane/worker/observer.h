@@ -21,6 +21,7 @@ extern struct bed_request request; // the last one
 extern struct bed_answer answer;   // the last one
 extern struct coap_body body;      // of it
 extern uint64_t last_piv;          // of the notifications that were checked
+extern uint8_t observer_code;      // method of requests
 extern struct dp_route routes[2];  // the first one can be observed
 
 // For TestSuite().

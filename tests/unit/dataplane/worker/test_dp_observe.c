@@ -103,6 +103,29 @@ Test(dp_observe, what_cannot_be_observed_gets_a_plain_answer)
 	cr_expect_eq(bed_count(&bed, DP_STAT_observe_refused), 1);
 }
 
+// Its later blocks are a loop's.
+Test(dp_observe, a_fetch_in_blocks_is_not_observed)
+{
+	static const uint8_t content[] = {COAP_CONTENT, 0xff, 'x'};
+	static char large[3000];
+	dp_handle handle;
+
+	memset(large, 'x', sizeof(large));
+	observer_code = COAP_FETCH;
+	registered("a", "one");
+	cr_assert_eq(observers(), 1);
+	publish_with("a",
+		&(struct published){.code = COAP_CONTENT, .payload = large, .len = sizeof(large)});
+	bed_turn(&bed);
+	expect_end(&request, COAP_INTERNAL_SERVER_ERROR);
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	cr_assert(bed_upstream_take(&bed, &handle), "a loop answers it");
+	bed_upstream_answer(&bed, handle, content, sizeof(content));
+	bed_turn(&bed);
+	expect_plain(COAP_CONTENT);
+	cr_assert_eq(observers(), 0);
+}
+
 Test(dp_observe, each_device_has_its_share)
 {
 	publish("a", "one");
