@@ -381,6 +381,26 @@ uint32_t dp_worker_observations(const struct dp *dp, unsigned worker)
 	return all ? dp_observation_count(all) : 0;
 }
 
+bool dp_observed_ask(struct dp *dp, unsigned worker, const struct dp_observed_question *question)
+{
+	struct dp_observed_ask *ask = dp->worker[worker]->observed_ask;
+
+	if (!dp_worker_observations(dp, worker))
+		return false;
+	ask->question = *question;
+	ask->next = question->from;
+	ask->count = 0;
+	__atomic_store_n(&ask->state, DP_OBSERVED_ASKED, __ATOMIC_RELEASE);
+	return true;
+}
+
+const struct dp_observed_ask *dp_observed_answer(const struct dp *dp, unsigned worker)
+{
+	const struct dp_observed_ask *ask = dp->worker[worker]->observed_ask;
+
+	return __atomic_load_n(&ask->state, __ATOMIC_ACQUIRE) == DP_OBSERVED_ANSWERED ? ask : NULL;
+}
+
 uint32_t dp_worker_exchanges(const struct dp *dp)
 {
 	return dp->exchanges;

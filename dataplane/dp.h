@@ -18,6 +18,7 @@
 #include "dataplane/shared/exchange.h"
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/loop_port.h"
+#include "dataplane/shared/observed.h"
 #include "dataplane/shared/policy.h"
 #include "dataplane/shared/representation.h"
 #include "dataplane/shared/route_stats.h"
@@ -72,6 +73,11 @@ uint32_t dp_worker_mbufs(const struct dp *dp, unsigned worker);
 uint32_t dp_worker_unacked(const struct dp *dp, unsigned worker);
 // Registrations of observers (RFC 7641).
 uint32_t dp_worker_observations(const struct dp *dp, unsigned worker);
+// Asks a worker about its observations. false: it has none. The answer before must have been taken.
+bool dp_observed_ask(struct dp *dp, unsigned worker, const struct dp_observed_question *question)
+	__attribute__((warn_unused_result));
+// The answer, or NULL if it is not there yet. It stays until the next question.
+const struct dp_observed_ask *dp_observed_answer(const struct dp *dp, unsigned worker);
 // Exchanges of each worker, free or not.
 uint32_t dp_worker_exchanges(const struct dp *dp);
 // From now on workers answer requests that begin something with a protected 5.03, whose Max-Age is

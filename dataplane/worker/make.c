@@ -65,7 +65,8 @@ static bool observations_create(struct dp_worker *w, const struct dp_conf *conf)
 		return true;
 	w->observations = dp_observations_create(
 		conf->observations, w->reps->loops * w->reps->table[0].slots, clock_ms());
-	return w->observations;
+	w->observed_ask = calloc(1, sizeof(*w->observed_ask));
+	return w->observations && w->observed_ask;
 }
 
 // Makes the rings to and from every loop, which can hold all exchanges each, and room for observers
@@ -192,6 +193,7 @@ void dp_worker_free(struct dp_worker *w)
 	dp_mids_free(w->mids);
 	dp_answer_index_free(w->answers);
 	dp_observations_free(w->observations);
+	free(w->observed_ask);
 	dp_unacked_free(w->unacked);
 	dp_in_flight_free(w->in_flight);
 	dp_exchange_pool_free(w->exchanges);

@@ -7,6 +7,7 @@
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/limit.h"
 #include "dataplane/worker/observe.h"
+#include "dataplane/worker/observed.h"
 #include "dataplane/worker/observers.h"
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/seal.h"
@@ -69,15 +70,16 @@ static bool is_endpoint_busy(const struct dp_worker *w, uint32_t index)
 	return false;
 }
 
-// Takes the message id of a notification: whether it may go now. If not, it has been put off.
-static bool mid_take(struct dp_worker *w, uint32_t index, bool confirm, uint16_t *mid)
+// Takes the message id of a notification: whether it may go now. If not, it has been put off. The
+// last one, behind which nothing comes, is never too early.
+static bool mid_take(struct dp_worker *w, uint32_t index, bool confirm, bool ends, uint16_t *mid)
 {
 	struct dp_observation *o = at(w, index);
 
 	if (!confirm) {
 		uint32_t wait_ms = dp_notify_rate(&o->rate_at, dp_bucket_now(w->now_ms));
 
-		if (wait_ms) {
+		if (wait_ms && !ends) {
 			o->pending = true;
 			wake_in(w, index, wait_ms);
 			return false;
@@ -125,7 +127,7 @@ static bool add(struct dp_worker *w, struct slice *slice, uint32_t index, bool e
 	uint64_t own_piv;
 	uint16_t mid;
 
-	if (!mid_take(w, index, confirm, &mid))
+	if (!mid_take(w, index, confirm, ends, &mid))
 		return false;
 	if (!dp_own_piv(w, o->context, ctx, &own_piv, &why_not)) {
 		dp_count(w, DP_STAT_notifications_delayed);
@@ -430,9 +432,52 @@ static void settle(struct dp_worker *w, const struct slice *slice)
 	}
 }
 
+// Main ends observations of a device: so many in a turn.
+static unsigned cancel(
+	struct dp_worker *w, struct slice *slice, struct dp_observed_ask *ask, unsigned most)
+{
+	const struct dp_observed_question *question = &ask->question;
+	uint32_t index =
+		dp_observation_of_context(w->observations, question->context, question->generation);
+	unsigned n = 0;
+
+	while (index != DP_OBSERVATION_NONE && n < most) {
+		const uint32_t next = dp_observation_next_of_context(w->observations, index);
+
+		if (dp_observed_matches(w, question, index) && is_live(w, index)) {
+			n++;
+			ask->count++;
+			end(w, slice, index, COAP_SERVICE_UNAVAILABLE);
+			// Nothing can be sealed for it now: it ends all the same, unheard.
+			if (!slice->n || slice->index[slice->n - 1] != index) {
+				dp_observer_remove(w, index);
+				dp_count(w, DP_STAT_observe_ended);
+			}
+		}
+		index = next;
+	}
+	if (index == DP_OBSERVATION_NONE)
+		dp_observed_done(w, ask);
+	return n;
+}
+
+static unsigned asked(struct dp_worker *w, struct slice *slice, unsigned most)
+{
+	struct dp_observed_ask *ask = dp_observed_asked(w);
+
+	if (likely(!ask))
+		return 0;
+	if (ask->question.cancel)
+		return cancel(w, slice, ask, most);
+	dp_observed_tell(w, ask);
+	return 0;
+}
+
 unsigned dp_notify_turn(struct dp_worker *w)
 {
-	if (likely(!w->observations || !dp_observation_count(w->observations)))
+	if (likely(!w->observations))
+		return 0;
+	if (likely(!dp_observation_count(w->observations) && !dp_observed_asked(w)))
 		return 0;
 	const unsigned burst = RTE_MIN(w->policy->observe_burst, (unsigned)DP_ANSWERS_BATCH);
 	uint64_t start = rte_rdtsc();
@@ -441,8 +486,9 @@ unsigned dp_notify_turn(struct dp_worker *w)
 	assert(!w->batch.n);
 	slice.n = 0;
 	slice.rep = NULL;
-	unsigned n = timers(w, &slice, RTE_MAX(burst / TIMER_PART, 1u));
+	unsigned n = asked(w, &slice, (burst + 1) / 2);
 
+	n += timers(w, &slice, RTE_MAX((burst - n) / TIMER_PART, 1u));
 	n += sweep(w, &slice, burst > n ? (burst - n) / 2 : 0);
 	n += changes(w, &slice, burst > n ? burst - n : 0);
 	if (slice.n) {
@@ -451,5 +497,5 @@ unsigned dp_notify_turn(struct dp_worker *w)
 	}
 	if (n)
 		dp_stage_end(w, DP_STAGE_notify, start, n);
-	return n;
+	return n + (dp_observed_asked(w) != NULL);
 }

@@ -14,6 +14,7 @@
 #include "dataplane/shared/event.h"
 #include "dataplane/shared/frame_ring.h"
 #include "dataplane/shared/look.h"
+#include "dataplane/shared/observed.h"
 #include "dataplane/shared/rate.h"
 #include "dataplane/shared/refused.h"
 #include "dataplane/shared/route_stats.h"
@@ -239,6 +240,7 @@ struct dp_worker {
 	struct dp_reps *reps; // NULL: nothing is stored
 	uint8_t *stored; // [DP_ANSWERS_BATCH] plaintexts that are made of it, spare_stride each
 	struct dp_observations *observations; // of these; NULL: nobody observes
+	struct dp_observed_ask *observed_ask; // if somebody may
 	struct dp_exchange_pool *exchanges;
 	unsigned in_flight_most;        // of these, for any one context with a limit
 	struct dp_in_flight *in_flight; // of these

@@ -7,6 +7,7 @@
 #include "gw/ctl/spec.h"
 #include "gw/ctl/verbs_cache.h"
 #include "gw/ctl/verbs_config.h"
+#include "gw/ctl/verbs_observe.h"
 #include "gw/ctl/verbs_packets.h"
 
 #include <fcntl.h>
@@ -465,6 +466,10 @@ const struct ctl_verb ctl_verbs[] = {
 	{"cache show", CTL_VIEW, false, ctl_on_cache_show, "what is stored of answers"},
 	{"cache purge", CTL_OPERATE, false, ctl_on_cache_purge,
 		"serve nothing more that is stored"},
+	{"observe list", CTL_OPERATE, false, ctl_on_observe_list,
+		"registrations of observers, a page at a time"},
+	{"observe cancel", CTL_OPERATE, false, ctl_on_observe_cancel,
+		"end registrations of a device"},
 	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,
 		"the last packets that were refused, and why"},
 	{"trace", CTL_OPERATE, false, ctl_on_trace, "what happens to packets, stage by stage"},

@@ -104,6 +104,13 @@ struct ctl_trace {
 	uint64_t seconds;
 };
 
+// Whose registrations are listed.
+struct ctl_observed {
+	char device[DEVICE_NAME_MAX + 1]; // "": of all
+	uint64_t after;                   // the key of the last one of the page before; 0: none
+	unsigned limit;
+};
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -165,6 +172,11 @@ struct ctl_ops {
 	// ctl_request_end() when nothing that is stored of the path is served any more; path: as it
 	// stands in a URL, "" for all
 	void (*cache_purge)(void *arg, struct ctl_request *req, const char *path);
+	// A reply for each, at most so many; then ctl_request_end()
+	void (*observe_list)(void *arg, struct ctl_request *req, const struct ctl_observed *asked);
+	// (last) ctl_request_reply() with how many ended; path: as it stands in a URL, "" for all
+	void (*observe_cancel)(
+		void *arg, struct ctl_request *req, const char *device, const char *path);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()

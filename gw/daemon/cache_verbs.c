@@ -2,10 +2,8 @@
 
 #include "gw/daemon/cache_verbs.h"
 
+#include "gw/daemon/url_path.h"
 #include "gw/os/log.h"
-
-#include <ctype.h>
-#include <string.h>
 
 #define OPTIONS_MAX 4096 // bytes of a path as options
 
@@ -50,31 +48,6 @@ void verb_cache_show(void *arg, struct ctl_request *req)
 	ctl_request_reply(req, &body, true);
 }
 
-static int hex_value(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-// Reads a segment up to the next slash, percent-decoded. false: it is no segment of a URL.
-static bool segment_read(const char **at, uint8_t *segment, size_t room, size_t *len)
-{
-	for (*len = 0; **at && **at != '/'; (*at)++) {
-		uint8_t byte = (uint8_t) * *at;
-
-		if (byte == '%') {
-			if (!isxdigit((unsigned char)(*at)[1]) ||
-				!isxdigit((unsigned char)(*at)[2]))
-				return false;
-			byte = (uint8_t)(hex_value((*at)[1]) << 4 | hex_value((*at)[2]));
-			*at += 2;
-		}
-		if (*len == room)
-			return false;
-		segment[(*len)++] = byte;
-	}
-	return true;
-}
-
 // The Uri-Path options of a path "/a/b".
 static bool path_read(struct coap_body *body, uint8_t options[OPTIONS_MAX], const char *path)
 {
@@ -85,7 +58,7 @@ static bool path_read(struct coap_body *body, uint8_t options[OPTIONS_MAX], cons
 	coap_writer_init(&w, options, OPTIONS_MAX);
 	while (*path == '/' && path[1]) {
 		path++;
-		if (!segment_read(&path, segment, sizeof(segment), &len))
+		if (!url_path_read(&path, segment, sizeof(segment), &len))
 			return false;
 		coap_write_option(&w, COAP_OPT_URI_PATH, segment, len);
 	}

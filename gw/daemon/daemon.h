@@ -121,6 +121,7 @@ struct daemon {
 
 	struct capture *capture;   // capture.c; NULL: none
 	struct trace *trace;       // trace.c; NULL: none
+	struct observe *observe;   // observe_verbs.c; NULL: none
 	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
 	struct reload reload;
 	bool reload_wanted; // stop.c: SIGHUP came

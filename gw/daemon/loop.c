@@ -13,6 +13,7 @@
 #include "gw/daemon/kernel.h"
 #include "gw/daemon/link.h"
 #include "gw/daemon/metrics.h"
+#include "gw/daemon/observe_verbs.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
@@ -108,6 +109,7 @@ void daemon_run(struct daemon *daemon)
 		soon |= capture_turn(daemon);
 		soon |= drain_turn(daemon);
 		soon |= trace_turn(daemon);
+		soon |= observe_turn(daemon);
 		soon |= handshakes_turn(daemon->handshakes);
 		disk_turn(daemon);
 		doubts_turn(daemon);

@@ -9,6 +9,7 @@
 #include "gw/daemon/drain.h"
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/metrics.h"
+#include "gw/daemon/observe_verbs.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
@@ -147,6 +148,7 @@ int daemon_stop(struct daemon *daemon)
 	capture_stop(daemon);
 	reload_stop(daemon);
 	trace_stop(daemon);
+	observe_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)

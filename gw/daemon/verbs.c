@@ -8,6 +8,7 @@
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
+#include "gw/daemon/observe_verbs.h"
 #include "gw/daemon/refused.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/stats.h"
@@ -51,6 +52,8 @@ void verbs_init(struct daemon *daemon)
 		.log_level = verb_log_level,
 		.cache_show = verb_cache_show,
 		.cache_purge = verb_cache_purge,
+		.observe_list = verb_observe_list,
+		.observe_cancel = verb_observe_cancel,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,

@@ -11,6 +11,7 @@
 #include "gw/tools/ctl/events.h"
 #include "gw/tools/ctl/key.h"
 #include "gw/tools/ctl/local.h"
+#include "gw/tools/ctl/observe.h"
 #include "gw/tools/ctl/preflight.h"
 #include "gw/tools/ctl/refused.h"
 #include "gw/tools/ctl/reload.h"
@@ -132,6 +133,16 @@ const struct cli_command cli_commands[] = {
 		"serve nothing more of what is stored, or of what is stored of PATH",
 		"PATH is that of requests, as it stands in a URL; all queries and formats of it "
 		"go.\n"},
+	{"observe list", "[DEVICE]", CLI_LIMIT, cli_observe_list,
+		"who observes what, and whether all was told",
+		"Of one device, or of all. STATE is current if what is stored was sent; a "
+		"confirmable\nnotification may wait for its ACK. CONFIRMED is the age of the last "
+		"of "
+		"these, or of the\nregistration.\n"},
+	{"observe cancel", "DEVICE [PATH]", 0, cli_observe_cancel,
+		"end what a device observes, or what it observes of PATH",
+		"The last notification says 5.03; the device may register again. PATH is that of "
+		"its\nrequests, as it stands in a URL.\n"},
 	{"show refused", "", CLI_REASON | CLI_COUNT, cli_show_refused,
 		"the last packets that were refused, a few for each reason",
 		"When, from where, kid and kid context, where it is malformed, and its first bytes "

@@ -168,10 +168,11 @@ static int command_run(
 	struct cli *cli, const struct cli_command *command, char **arguments, unsigned count)
 {
 	unsigned wanted = command->arguments[0] == 0 ? 0 : strchr(command->arguments, ' ') ? 2 : 1;
-	const bool optional = command->arguments[0] == '[';
+	const char *optional = strchr(command->arguments, '[');
+	const unsigned least = optional == command->arguments ? 0 : wanted - (optional != NULL);
 	int ret;
 
-	if (count > wanted || (count < wanted && !optional)) {
+	if (count > wanted || count < least) {
 		cli_complain("%s takes %s; see posternctl %s --help", command->name,
 			wanted ? command->arguments : "no argument", command->name);
 		return CLI_USAGE;
@@ -192,7 +193,7 @@ static int command_run(
 	if (!cli->timeout_given)
 		cli->timeout_s =
 			command->options & CLI_PATIENT ? CLI_TIMEOUT_PATIENT_S : CLI_TIMEOUT_S;
-	cli->second = wanted > 1 ? arguments[1] : NULL;
+	cli->second = count > 1 ? arguments[1] : NULL;
 	ret = command->run(cli, count ? arguments[0] : NULL);
 	ctl_client_close(&cli->client);
 	return ret;

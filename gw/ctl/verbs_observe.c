@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/ctl/verbs_observe.h"
+
+#include "gw/ctl/args.h"
+#include "gw/ctl/verbs.h"
+
+void ctl_on_observe_list(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { DEVICE, AFTER, LIMIT, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
+		[AFTER] = {"after", CTL_CBOR_UINT, .min = 1, .max = UINT64_C(1) << 48},
+		[LIMIT] = {"limit", CTL_CBOR_UINT, .min = 1, .max = CTL_LIST_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	struct ctl_observed asked = {.limit = CTL_LIST_MAX};
+
+	if (!ctl_args_read(req, map, args, COUNT) ||
+		!ctl_arg_name(req, &args[DEVICE], asked.device))
+		return;
+	if (args[AFTER].given)
+		asked.after = args[AFTER].item.value;
+	if (args[LIMIT].given)
+		asked.limit = (unsigned)args[LIMIT].item.value;
+	if (ops->observe_list)
+		ops->observe_list(ops->arg, req, &asked);
+	else
+		ctl_unsupported(req);
+}
+
+void ctl_on_observe_cancel(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { DEVICE, PATH, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[DEVICE] = {"device", CTL_CBOR_TEXT, true, 1, DEVICE_NAME_MAX},
+		[PATH] = {"path", CTL_CBOR_TEXT, .min = 1, .max = CTL_PATH_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	char device[DEVICE_NAME_MAX + 1], path[CTL_PATH_MAX + 1] = "";
+
+	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_name(req, &args[DEVICE], device) ||
+		(args[PATH].given && !ctl_arg_text(req, &args[PATH], path)))
+		return;
+	if (path[0] && path[0] != '/')
+		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
+	else if (ops->observe_cancel)
+		ops->observe_cancel(ops->arg, req, device, path);
+	else
+		ctl_unsupported(req);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/tools/ctl/observe.h"
+
+#include "gw/tools/ctl/complain.h"
+#include "gw/tools/ctl/connection.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define PAGE CTL_LIST_MAX
+
+static void row(struct cli_table *table, const struct ctl_cbor *map)
+{
+	char text[CLI_VALUE_MAX];
+	const uint64_t tries = cli_uint(map, "tries", 0);
+
+	cli_table_value(table, map, "device");
+	cli_table_value(table, map, "method");
+	cli_table_value(table, map, "path");
+	cli_table_value(table, map, "source");
+	cli_table_value(table, map, "source_port");
+	if (tries)
+		cli_table_cell(table, "no ACK, try %" PRIu64, tries);
+	else
+		cli_table_cell(table, "%s", cli_bool(map, "current") ? "current" : "behind");
+	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "confirmed_ms", 0)));
+}
+
+// Asks for those behind *after, and moves it on.
+static int page(struct cli *cli, struct cli_table *table, const char *device, uint64_t *after,
+	uint64_t limit, uint64_t *count)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+
+	*count = 0;
+	cli_begin(cli, &request, "observe list");
+	if (device)
+		ctl_put_text(&request, "device", device);
+	if (*after)
+		ctl_put_uint(&request, "after", *after);
+	ctl_put_uint(&request, "limit", limit);
+	int ret = cli_send(cli, &request, -1);
+
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
+		(*count)++;
+		*after = cli_uint(&reply.message.map, "after", 0);
+		if (cli->json)
+			cli_json_element(cli, &reply.message.map);
+		else
+			row(table, &reply.message.map);
+	}
+	return ret;
+}
+
+int cli_observe_list(struct cli *cli, const char *argument)
+{
+	static const char *const titles[] = {
+		"DEVICE", "METHOD", "PATH", "ADDRESS", ">PORT", "STATE", ">CONFIRMED", NULL};
+	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
+	uint64_t after = 0, asked, count;
+	struct cli_table table;
+	int ret;
+
+	cli_table_init(&table, titles);
+	do {
+		asked = left < PAGE ? left : PAGE;
+		ret = page(cli, &table, argument, &after, asked, &count);
+		left -= count;
+		if (ret == CLI_OK && !cli->json)
+			cli_table_print(&table);
+	} while (ret == CLI_OK && count == asked && left > 0);
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	cli_table_free(&table);
+	return ret;
+}
+
+int cli_observe_cancel(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+
+	cli_begin(cli, &request, "observe cancel");
+	ctl_put_text(&request, "device", argument);
+	if (cli->second)
+		ctl_put_text(&request, "path", cli->second);
+	int ret = cli_call(cli, &request, &reply);
+
+	if (ret == CLI_OK && !cli->json)
+		printf("%" PRIu64 " ended\n", cli_uint(&reply.message.map, "cancelled", 0));
+	return ret;
+}

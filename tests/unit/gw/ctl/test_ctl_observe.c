@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs about observers.
+
+#include "gw/ctl/verbs.h"
+#include "tests/unit/gw/ctl/fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct fixture fixture;
+static struct reply reply;
+static int client;
+static struct ctl_observed asked_observed;
+static char cancelled_of[DEVICE_NAME_MAX + 1], cancelled_path[CTL_PATH_MAX + 1];
+
+static void fake_observe_list(void *arg, struct ctl_request *req, const struct ctl_observed *what)
+{
+	asked_observed = *what;
+	ctl_request_end(req);
+}
+
+static void fake_observe_cancel(
+	void *arg, struct ctl_request *req, const char *name, const char *path)
+{
+	snprintf(cancelled_of, sizeof(cancelled_of), "%s", name);
+	snprintf(cancelled_path, sizeof(cancelled_path), "%s", path);
+	ctl_request_end(req);
+}
+
+static struct ctl_ops ops = {
+	.observe_list = fake_observe_list,
+	.observe_cancel = fake_observe_cancel,
+};
+
+static void setup(void)
+{
+	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
+	fixture_start(&fixture);
+	client = client_connect(fixture.path);
+	fixture_turn(&fixture);
+}
+
+static void teardown(void)
+{
+	close(client);
+	fixture_stop(&fixture);
+}
+
+TestSuite(ctl_observe, .init = setup, .fini = teardown);
+
+static void expect(uint64_t id, const char *status)
+{
+	client_expect(&fixture, client, &reply, id, status);
+}
+
+static void expect_end(uint64_t id)
+{
+	expect(id, "ok");
+	cr_assert_eq(reply.body.value, 0, "the end of a list is an empty map");
+}
+
+Test(ctl_observe, observers_are_asked_for_as_given)
+{
+	struct ctl_writer *request = client_begin(1, "observe list");
+
+	client_send(client, NULL, 0);
+	expect_end(1);
+	cr_expect_str_eq(asked_observed.device, "");
+	cr_expect_eq(asked_observed.after, 0);
+	cr_expect_eq(asked_observed.limit, CTL_LIST_MAX);
+	request = client_begin(2, "observe list");
+	ctl_put_text(request, "device", "pump-7");
+	ctl_put_uint(request, "after", (UINT64_C(3) << 32) + 9);
+	ctl_put_uint(request, "limit", 5);
+	client_send(client, NULL, 0);
+	expect_end(2);
+	cr_expect_str_eq(asked_observed.device, "pump-7");
+	cr_expect_eq(asked_observed.after, (UINT64_C(3) << 32) + 9);
+	cr_expect_eq(asked_observed.limit, 5);
+	request = client_begin(3, "observe list");
+	ctl_put_uint(request, "limit", CTL_LIST_MAX + 1);
+	client_send(client, NULL, 0);
+	expect(3, "bad-request");
+	request = client_begin(4, "observe cancel");
+	client_send(client, NULL, 0);
+	expect(4, "bad-request");
+	request = client_begin(5, "observe cancel");
+	ctl_put_text(request, "device", "pump-7");
+	client_send(client, NULL, 0);
+	expect_end(5);
+	cr_expect_str_eq(cancelled_of, "pump-7");
+	cr_expect_str_eq(cancelled_path, "");
+	request = client_begin(6, "observe cancel");
+	ctl_put_text(request, "device", "pump-7");
+	ctl_put_text(request, "path", "state");
+	client_send(client, NULL, 0);
+	expect(6, "bad-request");
+	request = client_begin(7, "observe cancel");
+	ctl_put_text(request, "device", "pump-7");
+	ctl_put_text(request, "path", "/state/%61");
+	client_send(client, NULL, 0);
+	expect_end(7);
+	cr_expect_str_eq(cancelled_path, "/state/%61", "the daemon decodes it");
+}
