@@ -333,6 +333,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 	x->context = p->context;
 	x->context_generation = DP_PASS_GENERATION;
 	x->mid = msg->mid;
+	x->mid_ms = w->now_ms - DP_MID_KEPT_MS - 1; // it has none of its own yet
 	x->type = msg->type;
 	x->away = false;
 	x->kid_len = 0;

@@ -44,6 +44,13 @@ static bool take_mid(struct dp_worker *w, struct dp_exchange *x, enum dp_stat if
 	return true;
 }
 
+// The same before an empty ACK. Who is passed through gets one with the answer, and only if it has
+// shown its address: else strangers could use up those of a device.
+static bool take_mid_early(struct dp_worker *w, struct dp_exchange *x)
+{
+	return dp_context_is_share(w->contexts, x->context) || take_mid(w, x, DP_STAT_acks_no_mid);
+}
+
 // Up to an hour after the empty ACK, when another message may have used the id meanwhile.
 bool dp_separate_mid(struct dp_worker *w, uint32_t index)
 {
@@ -57,7 +64,7 @@ void dp_separate_begin(struct dp_worker *w, uint32_t index)
 	struct dp_exchange *x = exchange_at(w, index);
 
 	wait_for_deadline(w, index);
-	if (!take_mid(w, x, DP_STAT_acks_no_mid))
+	if (!take_mid_early(w, x))
 		return;
 	if (!dp_send_empty(w, &x->flow, COAP_ACK, x->mid)) {
 		dp_count(w, DP_STAT_answers_no_mbuf);
@@ -78,7 +85,7 @@ enum dp_stat dp_separate_copy(
 	if (acked)
 		silent |= x->copies >= DP_ANSWER_RESENDS_MAX ||
 			w->now_ms - x->acked_ms < DP_ANSWER_RESEND_MS;
-	if (silent || (!acked && !take_mid(w, x, DP_STAT_acks_no_mid)))
+	if (silent || (!acked && !take_mid_early(w, x)))
 		return DP_STAT_drop_duplicate_silent;
 	if (!dp_send_empty(w, flow, COAP_ACK, x->mid))
 		return DP_STAT_drop_no_mbuf;

@@ -256,3 +256,24 @@ Test(dp_pass_limits, nothing_is_larger_than_a_datagram)
 		}
 	}
 }
+
+// Who claims to be a device takes none of the message ids of its confirmable answers.
+Test(dp_pass_limits, who_has_not_shown_its_address_takes_no_message_ids)
+{
+	dp_handle handle;
+
+	bed_device_make(&device, KID_LARGE, AEAD_AES_CCM_16_64_128);
+	for (unsigned i = 0; i < 60000; i++) {
+		ask_from(&bed.flow, COAP_CON, NULL, "x");
+		(void)taken(&handle);
+		bed_send_request(&bed, &request);
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer), "%u", i);
+		cr_assert_eq(answer.msg.code, COAP_EMPTY);
+		bed_upstream_answer(&bed, handle, protected, sizeof(protected));
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+		bed_later(&bed, 10);
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_acks_no_mid), 0);
+}
