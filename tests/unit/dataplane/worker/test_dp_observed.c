@@ -129,6 +129,7 @@ Test(dp_observed, all_of_a_device_end)
 	char token[3] = "t0", payload[8];
 
 	bed.policy.observe_burst = 4;
+	bed.policy.observe_confirm = 255; // so that the rate is used up
 	register_too(&other, "a", "zz");
 	for (unsigned i = 0; i < PER_DEVICE; i++, token[1]++)
 		register_too(&device, "a", token);
