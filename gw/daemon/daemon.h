@@ -29,6 +29,7 @@ struct daemon_port {
 	uint16_t port_id;          // of DPDK
 	int tap_fd;                // -1: none
 	bool link_down;            // link.c: the state that was logged last
+	int mac_error;             // link.c: why the kernel TAP did not take the MAC, logged last
 	uint64_t to_kernel_failed; // kernel.c: frames that the kernel refused
 	uint64_t from_kernel_full; // kernel.c: frames of the kernel for which no worker had room
 	// link.c: what the driver counted when it was asked last.

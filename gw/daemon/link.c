@@ -41,6 +41,25 @@ static void link_look(struct daemon_port *port)
 			port->conf->kernel, strerror(-rc));
 }
 
+// udev gives a netdev that has no MAC of its own yet one, and does so late on a busy machine: with
+// it the kernel would answer ARP by a MAC that the port does not take.
+static void mac_look(struct daemon_port *port)
+{
+	struct rte_ether_addr mac;
+	int rc;
+
+	if (port->tap_fd < 0 || rte_eth_macaddr_get(port->port_id, &mac))
+		return;
+	rc = kernel_tap_keep_mac(port->tap_fd, mac.addr_bytes);
+	if (rc > 0)
+		log_notice("port %s: something gave %s another MAC: it has the port's again",
+			port->conf->name, port->conf->kernel);
+	else if (rc < 0 && rc != port->mac_error)
+		log_warning("port %s: %s does not take the port's MAC: %s", port->conf->name,
+			port->conf->kernel, strerror(-rc));
+	port->mac_error = rc < 0 ? rc : 0;
+}
+
 // Keeps what a driver counts, so that who reads counters needs no driver.
 static void driver_look(struct daemon_port *port)
 {
@@ -63,6 +82,7 @@ void link_turn(struct daemon *daemon)
 	daemon->link_look_ms = now_ms + LOOK_MS;
 	for (size_t i = 0; i < daemon->port_count; i++) {
 		link_look(&daemon->port[i]);
+		mac_look(&daemon->port[i]);
 		driver_look(&daemon->port[i]);
 	}
 }

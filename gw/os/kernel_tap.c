@@ -105,6 +105,18 @@ int kernel_tap_set_carrier(int fd, bool up)
 	return ioctl(fd, TUNSETCARRIER, &carrier) ? -errno : 0;
 }
 
+int kernel_tap_keep_mac(int fd, const uint8_t mac[6])
+{
+	struct ifreq ifr = {0};
+
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+		return -errno;
+	if (!memcmp(ifr.ifr_hwaddr.sa_data, mac, 6))
+		return 0;
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	return ioctl(fd, SIOCSIFHWADDR, &ifr) ? -errno : 1;
+}
+
 int kernel_tap_read(int fd, uint8_t *frame, size_t room)
 {
 	ssize_t n;

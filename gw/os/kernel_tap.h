@@ -50,6 +50,10 @@ int kernel_tap_open(const struct kernel_tap_conf *conf, struct error *error)
 // Tells the kernel whether the TAP has a link; a new TAP has one. Returns 0 or -errno.
 int kernel_tap_set_carrier(int fd, bool up) __attribute__((warn_unused_result));
 
+// Gives the TAP this MAC again if it has another one: udev may give new netdevs one of its own.
+// Returns 1 if it had another one, 0 or -errno.
+int kernel_tap_keep_mac(int fd, const uint8_t mac[6]) __attribute__((warn_unused_result));
+
 // Reads the next frame from the kernel, without waiting. Returns its length, 0 if there is none
 // now, or -errno. A frame of more than `room` bytes is cut off, so pass kernel_tap_frame_max().
 int kernel_tap_read(int fd, uint8_t *frame, size_t room) __attribute__((warn_unused_result));

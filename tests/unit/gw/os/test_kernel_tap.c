@@ -101,6 +101,27 @@ Test(kernel_tap, carrier_is_the_links)
 	cr_assert_eq(kernel_tap_set_carrier(-1, true), -EBADF);
 }
 
+// udev changes the MAC of netdevs that are new.
+Test(kernel_tap, mac_is_given_back)
+{
+	static const uint8_t others[6] = {2, 0, 0, 0, 0, 9};
+	struct error error;
+	uint8_t got[6];
+	int fd;
+
+	netns_enter();
+	fd = kernel_tap_open(&conf, &error);
+	cr_assert_geq(fd, 0, "%s", error.text);
+	cr_assert_eq(kernel_tap_keep_mac(fd, mac), 0);
+	cr_assert_eq(netlink_set_mac("gwk0", others), 0);
+	cr_assert_eq(kernel_tap_keep_mac(fd, mac), 1);
+	netns_mac("gwk0", got);
+	cr_assert_arr_eq(got, mac, 6);
+	cr_assert_eq(kernel_tap_keep_mac(fd, mac), 0);
+	close(fd);
+	cr_assert_eq(kernel_tap_keep_mac(-1, mac), -EBADF);
+}
+
 // The kernel answers ARP for the address, with the MAC that the TAP was given.
 // Ethernet, then ARP (RFC 826): who has 192.0.2.1, asks 192.0.2.9 at 02:00:00:00:00:09.
 // clang-format off
