@@ -162,9 +162,13 @@ result() {
 	fi
 }
 
-# part NAME COMMAND...: if it was asked for.
+# part NAME COMMAND...: if it was asked for; its checks and seconds are said behind them.
 part() {
-	[[ $parts != *" $1 "* ]] || "${@:2}"
+	local begin=$SECONDS before=$checks before_failed=$failed
+
+	[[ $parts == *" $1 "* ]] || return 0
+	"${@:2}"
+	echo "# $1: $((checks - before)) checks, $((failed - before_failed)) failed, in $((SECONDS - begin)) s"
 }
 
 # summary: the last lines, and the status of the run.
