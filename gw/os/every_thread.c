@@ -19,6 +19,7 @@
 #define COMM_MAX  16   // bytes of a thread's name with the 0
 #define TASKS_MAX 1024 // far more than workers, loops and EAL make
 #define LOOK_MS   100  // between looks whether a thread that does not answer still exists
+#define DEAF_MS   5000 // after which one that blocks the signal all the time takes none
 
 // What main asks of the thread that it signals. Main writes it before the signal; the thread writes
 // rc before it posts `done`.
@@ -114,6 +115,7 @@ static void name_read(pid_t tid, char name[COMM_MAX])
 static bool answered(pid_t tid)
 {
 	const uint64_t until = clock_ms() + EVERY_THREAD_WAIT_MS;
+	uint64_t deaf_since = clock_ms();
 
 	while (clock_ms() < until) {
 		struct timespec at;
@@ -126,7 +128,11 @@ static bool answered(pid_t tid)
 			return true;
 		if (syscall(SYS_tgkill, getpid(), tid, 0) && errno == ESRCH)
 			return true;
-		if (blocks_sigsys(tid))
+		// While it runs what was asked the signal is blocked, and so it is for a moment in
+		// a thread that is new.
+		if (!__atomic_load_n(&asked.tid, __ATOMIC_ACQUIRE) || !blocks_sigsys(tid))
+			deaf_since = clock_ms();
+		else if (clock_ms() - deaf_since >= DEAF_MS)
 			return false;
 	}
 	return false;

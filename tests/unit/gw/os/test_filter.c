@@ -282,6 +282,10 @@ static void *deaf_run(void *arg)
 
 static int count_run(const char *name, void *arg)
 {
+	const struct timespec a_while = {.tv_nsec = 400000000};
+
+	if (!strcmp(name, "slow"))
+		nanosleep(&a_while, NULL);
 	__atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_RELAXED);
 	return strcmp(name, "refuses") ? 0 : -EPERM;
 }
@@ -307,6 +311,11 @@ static void every_thread_process(void)
 
 	for (unsigned i = 0; i < 2; i++)
 		MUST(!pthread_create(&thread[i], NULL, wait_run, NULL));
+	runs = 0;
+	MUST(!every_thread(count_run, &runs, &error));
+	MUST(runs == alone + 2);
+	// The signal is blocked while a thread runs it, which may take as long as it likes.
+	pthread_setname_np(thread[0], "slow");
 	runs = 0;
 	MUST(!every_thread(count_run, &runs, &error));
 	MUST(runs == alone + 2);
