@@ -21,7 +21,6 @@
 #include <time.h>
 
 #define ANSWER_ROOM    2048 // bytes of an error of a fetch
-#define HEAD_ROOM      4096 // bytes of the options of an answer
 #define ROOM_LEAST     64   // see dp_rep_answer_write()
 #define DIAGNOSTIC_MAX 1024 // bytes of one that is stored
 #define OPTIONS_OVER   8    // bytes that options may grow by when some are left out
@@ -320,10 +319,11 @@ bool up_cache_ask(
 		return false;
 	const struct dp_request *request = &copy.shared.request;
 
-	if (coap_body_parse(&message, dp_shared_body(&copy.shared), request->body_len) != COAP_OK)
-		return false;
-	struct up_cache_fetch *fetch = fetch_make(&first, &key, &message);
+	struct up_cache_fetch *fetch = NULL;
 
+	if (coap_body_parse(&message, dp_shared_body(&copy.shared), request->body_len) == COAP_OK)
+		fetch = fetch_make(&first, &key, &message);
+	sodium_memzero(copy.buf, sizeof(copy.buf));
 	if (!fetch)
 		return false;
 	fetch->watch = true;

@@ -55,7 +55,6 @@ static struct cache_answer answer_of(
 static bool is_current(const struct up_cache_fetch *fetch, const struct up_cache_entry *entry)
 {
 	const struct up_loop *loop = fetch->call.group->loop;
-
 	const struct dp_request *device = &fetch->shared.request;
 
 	return dp_rep_epoch(loop->cache->reps, fetch->epoch_index) == fetch->epoch &&
@@ -150,13 +149,15 @@ static struct dp_representation *answer_map(
 		.scratch_room = sizeof(loop->scratch),
 	};
 
-	if (map_response_build(reply, &call->flight->message, &mapping))
-		return NULL;
+	struct dp_representation *rep = NULL;
+
 	// A 4.01 with an Echo is for one device.
-	if (head[0] == COAP_UNAUTHORIZED ||
-		(COAP_CODE_CLASS(head[0]) == 2 && head[0] != COAP_CONTENT))
-		return NULL;
-	return object_make(fetch, head, mapping.len, mapping.payload, mapping.payload_len);
+	if (!map_response_build(reply, &call->flight->message, &mapping) &&
+		head[0] != COAP_UNAUTHORIZED &&
+		(COAP_CODE_CLASS(head[0]) != 2 || head[0] == COAP_CONTENT))
+		rep = object_make(fetch, head, mapping.len, mapping.payload, mapping.payload_len);
+	sodium_memzero(head, sizeof(head));
+	return rep;
 }
 
 // Whether an answer says nothing of what is there, only of the server, or of how often it is asked.
