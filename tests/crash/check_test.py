@@ -186,6 +186,9 @@ def good(wire):
         wire.request(i, 65537)
         wire.answer(i, 65537, CHALLENGED, own=1 << check.RUN_SHIFT | 1)
         wire.exchange(i, 65538)
+        # Its first copy was lost.
+        wire.request(i, 65539, port=check.REPLAY_PORT)
+        wire.answer(i, 65539, port=check.REPLAY_PORT)
     run_of_b2(wire, b"\x11\0\0\0", R3, R1 + R3, R1)
 
 
