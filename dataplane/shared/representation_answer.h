@@ -32,6 +32,8 @@ uint16_t dp_rep_answer_write(const struct dp_representation *rep, const struct c
 // The whole seconds of freshness that are left.
 static inline uint32_t dp_rep_max_age(const struct dp_representation *rep, uint64_t now_ms)
 {
+	if (rep->fresh_ms == UINT64_MAX)
+		return rep->max_age_s;
 	uint64_t left = rep->fresh_ms > now_ms ? (rep->fresh_ms - now_ms) / 1000 : 0;
 
 	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;

@@ -9,7 +9,8 @@
 // deadline. What is stored then answers them all; what may not be stored answers the first, and the
 // others go on alone.
 //
-// What a device has the loop store counts for that device, at most a tenth of the room.
+// What a device has the loop store counts for that device, at most a tenth of the room; what
+// services publish by themselves for all devices, for the services, at most half of it.
 
 #ifndef POSTERN_GW_UPSTREAM_CACHE_H
 #define POSTERN_GW_UPSTREAM_CACHE_H
@@ -32,8 +33,8 @@
 struct up_cache_entry {
 	TAILQ_ENTRY(up_cache_entry) of_owner;
 	uint32_t slot;
-	uint32_t owner;       // context of the device that had it stored
-	uint32_t generation;  // of that
+	uint32_t owner;      // context of the device that had it stored; DP_INDEX_NONE: the service
+	uint32_t generation; // of that
 	uint64_t fingerprint; // of its keys
 	uint16_t route_slot;  // of up_route_stats
 	bool watched;         // of a route that can be observed, see watch.h
@@ -42,6 +43,7 @@ struct up_cache_entry {
 	uint32_t asked_epoch;        // of the path then
 	unsigned asking;             // requests of the loop for it that are under way
 	bool shared;
+	bool given;     // the service published it by itself
 	uint64_t route; // conf_cache.id
 	uint64_t began; // when its answer was asked for, as up_cache.clock counts
 	uint64_t stale_until_ms;
@@ -60,12 +62,23 @@ struct up_cache_owner {
 	size_t bytes;
 };
 
+// Whose an entry is, and of what.
+struct up_cache_whose {
+	const struct conf_route *route;
+	uint16_t route_slot;
+	bool given;           // the service publishes it by itself
+	uint32_t context;     // of the device that has it stored; DP_INDEX_NONE: the service
+	uint32_t generation;  // of that
+	uint64_t fingerprint; // of its keys
+};
+
 struct up_cache {
 	struct dp_reps *reps;
 	struct dp_rep_table *table;
 	struct up_cache_entry **entry; // [table->slots]
 	struct up_cache_owner *owner;  // [owner_count], by context
 	uint32_t owner_count;          // a power of two
+	struct up_cache_owner service; // what services published by themselves, for all devices
 	size_t bytes, bytes_max;       // of entries, of this loop
 	uint32_t count, count_max;
 	uint32_t hand;  // of the clock by which entries give way
@@ -139,15 +152,24 @@ const struct dp_representation *up_cache_store(struct up_cache_fetch *fetch,
 const struct dp_representation *up_cache_refresh(struct up_cache_fetch *fetch,
 	const struct http_reply *reply, struct cache_verdict *verdict);
 
+// Gives an object that has none an ETag of ours, for its blocks.
+void up_cache_etag_make(const struct up_loop *loop, struct dp_representation *rep);
+
 // ---- entries (cache_store.c)
 
 // The entry of a key and what is published of it; NULL: there is none.
 struct up_cache_entry *up_cache_find(
 	struct up_cache *cache, const struct dp_rep_key *key, const struct dp_representation **rep);
-// Publishes an object for the key of a fetch, and sets its entry, which the caller fills in, but
-// for what says whose it is. The object is the table's, or freed if there is no room: NULL then.
-struct up_cache_entry *up_cache_publish(
-	struct up_loop *loop, const struct up_cache_fetch *fetch, struct dp_representation *rep);
+// Publishes an object for its key, and sets its entry, which the caller fills in, but for what says
+// whose it is. The object is the table's, or freed if there is no room: NULL then.
+struct up_cache_entry *up_cache_publish(struct up_loop *loop, const struct up_cache_whose *whose,
+	const struct dp_rep_key *key, struct dp_representation *rep);
+// The same in the place of what the entry has, which costs at least as much.
+void up_cache_replace(
+	struct up_loop *loop, struct up_cache_entry *entry, struct dp_representation *rep);
+// The largest payload that an entry of this key and this owner can have, in bytes.
+size_t up_cache_largest(
+	const struct up_cache *cache, uint32_t context, const struct dp_rep_key *key);
 // Whether the configuration of now has a route with this conf_cache.id, and its home here.
 bool up_cache_has_route(const struct up_loop *loop, uint64_t id);
 // Takes an entry out, whoever observes it.

@@ -76,7 +76,7 @@ static void validator_keep(char to[UP_CACHE_ETAG_MAX], const char *field)
 
 // An ETag of ours for what the backend gives none: blocks of two representations are not to be put
 // together (RFC 9175 section 3.8).
-static void etag_make(const struct up_loop *loop, struct dp_representation *rep)
+void up_cache_etag_make(const struct up_loop *loop, struct dp_representation *rep)
 {
 	uint64_t both[2] = {
 		dp_rep_hash(&loop->cache->reps->keys, dp_rep_payload(rep), rep->payload_len),
@@ -125,7 +125,7 @@ static struct dp_representation *object_make(const struct up_cache_fetch *fetch,
 	if (payload_len)
 		memcpy(rep->bytes + rep->key_len, payload, payload_len);
 	if (rep->code == COAP_CONTENT && !rep->etag_len)
-		etag_make(loop, rep);
+		up_cache_etag_make(loop, rep);
 	return rep;
 }
 
@@ -179,6 +179,21 @@ static bool is_told(const struct up_cache_fetch *fetch, const struct up_cache_en
 		entry && up_is_observed(fetch->call.group->loop, entry);
 }
 
+static struct up_cache_entry *fetched_publish(
+	const struct up_cache_fetch *fetch, struct dp_representation *rep)
+{
+	const struct dp_request *device = &fetch->shared.request;
+	const struct up_cache_whose whose = {
+		.route = fetch->call.route,
+		.route_slot = device->route_slot,
+		.context = device->context,
+		.generation = device->context_generation,
+		.fingerprint = device->fingerprint,
+	};
+
+	return up_cache_publish(fetch->call.group->loop, &whose, &fetch->key, rep);
+}
+
 // Publishes what a server answered. NULL: it is not stored.
 const struct dp_representation *up_cache_store(
 	struct up_cache_fetch *fetch, const struct http_reply *reply, struct cache_verdict *verdict)
@@ -208,7 +223,7 @@ const struct dp_representation *up_cache_store(
 	}
 	rep->fresh_ms = verdict->fresh_ms;
 	up_observed_prepare(fetch, rep);
-	entry = up_cache_publish(loop, fetch, rep);
+	entry = fetched_publish(fetch, rep);
 	if (!entry)
 		return NULL;
 	entry->began = fetch->began;
@@ -257,7 +272,7 @@ const struct dp_representation *up_cache_refresh(
 	rep->fresh_ms = verdict->fresh_ms;
 	rep->epoch = fetch->epoch;
 	up_observed_prepare(fetch, rep);
-	entry = up_cache_publish(loop, fetch, rep);
+	entry = fetched_publish(fetch, rep);
 	if (!entry)
 		return NULL;
 	entry->began = fetch->began;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SHARE     10   // part of the room that entries of one device may take
+#define SERVICE   2    // the same of what services publish by themselves
 #define STEPS_MAX 4096 // of the clock, for one entry
 #define RETIRED   4    // part of the room that objects may take that workers still read
 
@@ -36,6 +37,7 @@ int up_cache_create(struct up_loop *loop)
 	if (cache->count_max > cache->table->slots)
 		cache->count_max = cache->table->slots;
 	TAILQ_INIT(&cache->watched);
+	TAILQ_INIT(&cache->service.entries);
 	for (unsigned i = 0; i < UP_CACHE_CHAINS; i++)
 		TAILQ_INIT(&cache->fetches[i]);
 	cache->entry = dp_map(cache->table->slots * sizeof(cache->entry[0]), DP_MAP_LAZY);
@@ -61,9 +63,41 @@ void up_cache_free(struct up_loop *loop)
 
 // ---- whose they are
 
-static struct up_cache_owner *owner_of(const struct up_cache *cache, uint32_t context)
+static struct up_cache_owner *owner_of(struct up_cache *cache, uint32_t context)
 {
+	if (context == DP_INDEX_NONE)
+		return &cache->service;
 	return &cache->owner[context & (cache->owner_count - 1)];
+}
+
+static void owner_add(
+	struct up_cache *cache, struct up_cache_entry *entry, const struct up_cache_whose *whose)
+{
+	struct up_cache_owner *owner = owner_of(cache, whose->context);
+
+	entry->owner = whose->context;
+	entry->generation = whose->generation;
+	entry->fingerprint = whose->fingerprint;
+	if (!owner->count)
+		TAILQ_INIT(&owner->entries);
+	TAILQ_INSERT_TAIL(&owner->entries, entry, of_owner);
+	owner->count++;
+	owner->bytes += entry->bytes;
+}
+
+static void owner_remove(struct up_cache *cache, struct up_cache_entry *entry)
+{
+	struct up_cache_owner *owner = owner_of(cache, entry->owner);
+
+	TAILQ_REMOVE(&owner->entries, entry, of_owner);
+	owner->count--;
+	owner->bytes -= entry->bytes;
+}
+
+// What an owner may have of `all`.
+static size_t share_of(uint32_t context, size_t all)
+{
+	return all / (context == DP_INDEX_NONE ? SERVICE : SHARE);
 }
 
 // Entries of a route, and their bytes: what is there now.
@@ -80,12 +114,9 @@ static void gauge_add(struct up_loop *loop, uint16_t route_slot, int64_t entries
 static void entry_forget(struct up_loop *loop, struct up_cache_entry *entry)
 {
 	struct up_cache *cache = loop->cache;
-	struct up_cache_owner *owner = owner_of(cache, entry->owner);
 
 	up_observed_forget(loop, entry);
-	TAILQ_REMOVE(&owner->entries, entry, of_owner);
-	owner->count--;
-	owner->bytes -= entry->bytes;
+	owner_remove(cache, entry);
 	cache->count--;
 	cache->bytes -= entry->bytes;
 	cache->entry[entry->slot] = NULL;
@@ -123,23 +154,23 @@ struct up_cache_entry *up_cache_find(
 
 // The oldest of the owner's own give way to so much more of it, until it is within its share.
 // false: they are observed, or it is larger than the share.
-static bool share_make(
-	struct up_loop *loop, struct up_cache_owner *owner, size_t bytes, unsigned entries)
+static bool share_make(struct up_loop *loop, uint32_t context, size_t bytes, unsigned entries)
 {
-	const struct up_cache *cache = loop->cache;
+	struct up_cache *cache = loop->cache;
+	const struct up_cache_owner *owner = owner_of(cache, context);
+	const size_t bytes_max = share_of(context, cache->bytes_max);
+	const size_t count_max = share_of(context, cache->count_max);
 	struct up_cache_entry *entry, *next;
 
-	if (bytes > cache->bytes_max / SHARE)
+	if (bytes > bytes_max)
 		return false;
-	for (entry = TAILQ_FIRST(&owner->entries); entry &&
-		(owner->bytes + bytes > cache->bytes_max / SHARE ||
-			owner->count + entries > cache->count_max / SHARE);
+	for (entry = TAILQ_FIRST(&owner->entries);
+		entry && (owner->bytes + bytes > bytes_max || owner->count + entries > count_max);
 		entry = next) {
 		next = TAILQ_NEXT(entry, of_owner);
 		entry_evict(loop, entry);
 	}
-	return owner->bytes + bytes <= cache->bytes_max / SHARE &&
-		owner->count + entries <= cache->count_max / SHARE;
+	return owner->bytes + bytes <= bytes_max && owner->count + entries <= count_max;
 }
 
 // Has entries that were not used since the hand passed them give way, until there is room.
@@ -193,27 +224,18 @@ static void growth_make(struct up_loop *loop, const struct up_cache_entry *entry
 
 	if (!dp_rep_pin(table, slot, table->hash[slot]))
 		return;
-	if (share_make(loop, owner_of(loop->cache, entry->owner), more, 0))
+	if (share_make(loop, entry->owner, more, 0))
 		(void)room_make(loop, more, 0);
 	dp_rep_unpin(table, slot);
 }
 
-// Publishes in the slot of the same key: what it costs may change.
-static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entry *entry,
-	struct dp_representation *rep, size_t bytes)
+void up_cache_replace(
+	struct up_loop *loop, struct up_cache_entry *entry, struct dp_representation *rep)
 {
 	struct up_cache *cache = loop->cache;
-	struct up_cache_owner *owner = owner_of(cache, entry->owner);
+	size_t bytes = dp_rep_bytes(rep) + sizeof(*entry);
 
-	if (bytes > entry->bytes)
-		growth_make(loop, entry, bytes - entry->bytes);
-	if (cache->bytes - entry->bytes + bytes > cache->bytes_max ||
-		owner->bytes - entry->bytes + bytes > cache->bytes_max / SHARE) {
-		dp_rep_discard(rep);
-		up_cache_drop(loop, entry); // what it was is no longer so
-		return NULL;
-	}
-	owner->bytes += bytes - entry->bytes;
+	owner_of(cache, entry->owner)->bytes += bytes - entry->bytes;
 	cache->bytes += bytes - entry->bytes;
 	gauge_add(loop, entry->route_slot, 0, (int64_t)bytes - (int64_t)entry->bytes);
 	entry->bytes = bytes;
@@ -221,65 +243,89 @@ static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entr
 
 	dp_rep_publish(cache->table, entry->slot, rep);
 	up_observed_published(loop, entry, rep->version != before);
+}
+
+// Publishes in the slot of the same key: what it costs may change, and what a device had stored is
+// the service's from when that publishes it.
+static struct up_cache_entry *replace(struct up_loop *loop, struct up_cache_entry *entry,
+	const struct up_cache_whose *whose, struct dp_representation *rep, size_t bytes)
+{
+	struct up_cache *cache = loop->cache;
+
+	if (whose->given && entry->owner != whose->context) {
+		owner_remove(cache, entry);
+		owner_add(cache, entry, whose);
+	}
+	if (bytes > entry->bytes)
+		growth_make(loop, entry, bytes - entry->bytes);
+	if (cache->bytes - entry->bytes + bytes > cache->bytes_max ||
+		owner_of(cache, entry->owner)->bytes - entry->bytes + bytes >
+			share_of(entry->owner, cache->bytes_max)) {
+		dp_rep_discard(rep);
+		up_cache_drop(loop, entry); // what it was is no longer so
+		return NULL;
+	}
+	entry->given = whose->given;
+	up_cache_replace(loop, entry, rep);
 	return entry;
 }
 
 // An entry for a slot that is free now.
 static struct up_cache_entry *entry_make(
-	struct up_loop *loop, const struct up_cache_fetch *fetch, uint32_t slot, size_t bytes)
+	struct up_loop *loop, const struct up_cache_whose *whose, uint32_t slot, size_t bytes)
 {
 	struct up_cache *cache = loop->cache;
-	const struct dp_request *device = &fetch->shared.request;
-	struct up_cache_owner *owner = owner_of(cache, device->context);
 	struct up_cache_entry *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
 		return NULL;
 	*entry = (struct up_cache_entry){
 		.slot = slot,
-		.owner = device->context,
-		.generation = device->context_generation,
-		.route_slot = device->route_slot,
-		.shared = fetch->call.route->cache.scope == CONF_CACHE_SHARED,
-		.route = fetch->call.route->cache.id,
-		.fingerprint = device->fingerprint,
+		.route_slot = whose->route_slot,
+		.shared = whose->route->cache.scope == CONF_CACHE_SHARED,
+		.given = whose->given,
+		.route = whose->route->cache.id,
 		.bytes = bytes,
 	};
-	if (!owner->count)
-		TAILQ_INIT(&owner->entries);
-	TAILQ_INSERT_TAIL(&owner->entries, entry, of_owner);
-	owner->count++;
-	owner->bytes += bytes;
+	owner_add(cache, entry, whose);
 	cache->count++;
 	cache->bytes += bytes;
 	cache->entry[slot] = entry;
-	gauge_add(loop, device->route_slot, 1, (int64_t)bytes);
+	gauge_add(loop, whose->route_slot, 1, (int64_t)bytes);
 	return entry;
 }
 
-struct up_cache_entry *up_cache_publish(
-	struct up_loop *loop, const struct up_cache_fetch *fetch, struct dp_representation *rep)
+size_t up_cache_largest(
+	const struct up_cache *cache, uint32_t context, const struct dp_rep_key *key)
+{
+	size_t share = share_of(context, cache->bytes_max);
+	size_t over = dp_rep_bytes_of(key->len, 0) + sizeof(struct up_cache_entry);
+
+	return share > over ? share - over : 0;
+}
+
+struct up_cache_entry *up_cache_publish(struct up_loop *loop, const struct up_cache_whose *whose,
+	const struct dp_rep_key *key, struct dp_representation *rep)
 {
 	struct up_cache *cache = loop->cache;
 	const struct dp_representation *before;
-	struct up_cache_entry *entry = up_cache_find(cache, &fetch->key, &before);
+	struct up_cache_entry *entry = up_cache_find(cache, key, &before);
 	size_t bytes = dp_rep_bytes(rep) + sizeof(*entry);
-	struct asking asking = {cache, fetch->shared.request.context, loop->now_ms};
+	struct asking asking = {cache, whose->context, loop->now_ms};
 
 	dp_rep_reclaim(cache->table);
 	if (entry)
-		return replace(loop, entry, rep, bytes);
-	struct up_cache_owner *owner = owner_of(cache, asking.owner);
-	bool room = share_make(loop, owner, bytes, 1) && room_make(loop, bytes, 1) &&
+		return replace(loop, entry, whose, rep, bytes);
+	bool room = share_make(loop, whose->context, bytes, 1) && room_make(loop, bytes, 1) &&
 		cache->table->bytes < cache->bytes + cache->bytes_max / (RETIRED - 1);
-	uint32_t slot = room ? dp_rep_place(cache->table, fetch->key.hash, fetch->key.bytes,
-				       fetch->key.len, may_give_way, &asking)
-			     : DP_INDEX_NONE;
+	uint32_t slot = room
+		? dp_rep_place(cache->table, key->hash, key->bytes, key->len, may_give_way, &asking)
+		: DP_INDEX_NONE;
 
 	if (slot != DP_INDEX_NONE && cache->entry[slot] && !entry_evict(loop, cache->entry[slot]))
 		slot = DP_INDEX_NONE;
 	if (slot != DP_INDEX_NONE)
-		entry = entry_make(loop, fetch, slot, bytes);
+		entry = entry_make(loop, whose, slot, bytes);
 	if (!entry) {
 		dp_rep_discard(rep);
 		return NULL;

@@ -36,13 +36,14 @@ void up_observed_prepare(const struct up_cache_fetch *fetch, struct dp_represent
 
 // When an entry is asked for again, should nothing change before: as the route says, and before
 // what was said of it ends.
-static uint64_t check_at(const struct up_loop *loop, const struct conf_route *route,
-	const struct dp_representation *rep)
+static uint64_t check_at(const struct up_loop *loop, const struct up_cache_entry *entry,
+	const struct conf_route *route, const struct dp_representation *rep)
 {
 	if (route->cache.scope != CONF_CACHE_SHARED)
 		return UINT64_MAX; // each device would be asked for alone
 	uint64_t left = rep->observe_ms > loop->now_ms ? rep->observe_ms - loop->now_ms : 0;
-	uint64_t wait = left / 2;
+	// What the service gave by itself needs no answer before it is over.
+	uint64_t wait = entry->given ? left : left / 2;
 
 	if (route->observe.poll_ms && route->observe.poll_ms < wait)
 		wait = route->observe.poll_ms;
@@ -67,7 +68,7 @@ void up_observed_published(struct up_loop *loop, struct up_cache_entry *entry, b
 		return;
 	if (is_new)
 		dp_change_tell(cache->table, entry->slot, loop->config.upstream);
-	entry->check_ms = check_at(loop, route, rep);
+	entry->check_ms = check_at(loop, entry, route, rep);
 	if (entry->watched)
 		return;
 	entry->watched = true;
