@@ -44,7 +44,7 @@ MAY_INCLUDE = {
     "gw/tools/ctl": "base crypto gw/conf gw/preflight gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "
                     "gw/ctl",
-    "gw/tools/coap": "base crypto dataplane/coap dataplane/oscore gw/os/standard_fds.h",
+    "gw/tools/coap": "base crypto dataplane/coap dataplane/oscore gw/edhoc gw/os/standard_fds.h",
     "gw": "gw/conf gw/os/standard_fds.h gw/daemon",  # main.c
     "bench": "*",
     "tests": "*",

@@ -23,6 +23,8 @@
 
 static const char help[] =
 	"usage: postern-coap [METHOD] URI -c CONTEXT.json [OPTION]...\n"
+	"       postern-coap [METHOD] URI --edhoc DEVICE.json [OPTION]...\n"
+	"       postern-coap --edhoc-make DEVICE.json [--edhoc-name NAME] [OPTION]...\n"
 	"Sends a CoAP request protected with OSCORE and prints the payload of the answer.\n"
 	"\n"
 	"METHOD is get, put, post, delete, fetch, patch or ipatch; without one it is post with\n"
@@ -58,6 +60,15 @@ static const char help[] =
 	"      --no-echo          do not answer an Echo challenge\n"
 	"      --b2               derive the context by RFC 8613 appendix B.2, and keep it\n"
 	"      --b2-new           the same, as a device that has lost the one before\n"
+	"      --edhoc FILE       make the context by EDHOC (RFC 9528) with the key pair in FILE,\n"
+	"                         and keep it; message_3 goes with the first request (RFC 9668)\n"
+	"      --edhoc-gateway FILE  credentials of the gateway (posternctl edhoc identity)\n"
+	"      --edhoc-new        make a context even if one is kept\n"
+	"      --edhoc-apart      message_3 by itself\n"
+	"      --edhoc-message-4  by itself, and message_4 as its answer\n"
+	"      --edhoc-make FILE  make a key pair for --edhoc; prints its credential\n"
+	"      --edhoc-name NAME, --edhoc-kid HEX, --edhoc-key p256|x25519|ed25519\n"
+	"                         what is in it (no name, 4 random bytes, p256)\n"
 	"      --plain            without OSCORE and without a context\n"
 	"  -h, --help  -V, --version  --formats\n"
 	"\n"
@@ -70,7 +81,7 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 an answer 2.xx, 4 an answer 4.xx, 5 an answer 5.xx, 1 a local failure,\n"
 	"2 wrong usage, 3 no answer, 6 an answer without protection, 7 only answers that do not\n"
-	"verify, 8 the request was rejected (Reset).\n";
+	"verify, 8 the request was rejected (Reset), 9 the handshake of --edhoc failed.\n";
 
 enum {
 	OPT_JSON = 256,
@@ -88,6 +99,15 @@ enum {
 	OPT_NO_BLOCKS,
 	OPT_OBSERVE,
 	OPT_COUNT,
+	OPT_EDHOC,
+	OPT_EDHOC_GATEWAY,
+	OPT_EDHOC_NEW,
+	OPT_EDHOC_APART,
+	OPT_EDHOC_MESSAGE_4,
+	OPT_EDHOC_MAKE,
+	OPT_EDHOC_NAME,
+	OPT_EDHOC_KID,
+	OPT_EDHOC_KEY,
 };
 
 static const struct option longs[] = {
@@ -119,6 +139,15 @@ static const struct option longs[] = {
 	{"no-echo", no_argument, NULL, OPT_NO_ECHO},
 	{"b2", no_argument, NULL, OPT_B2},
 	{"b2-new", no_argument, NULL, OPT_B2_NEW},
+	{"edhoc", required_argument, NULL, OPT_EDHOC},
+	{"edhoc-gateway", required_argument, NULL, OPT_EDHOC_GATEWAY},
+	{"edhoc-new", no_argument, NULL, OPT_EDHOC_NEW},
+	{"edhoc-apart", no_argument, NULL, OPT_EDHOC_APART},
+	{"edhoc-message-4", no_argument, NULL, OPT_EDHOC_MESSAGE_4},
+	{"edhoc-make", required_argument, NULL, OPT_EDHOC_MAKE},
+	{"edhoc-name", required_argument, NULL, OPT_EDHOC_NAME},
+	{"edhoc-kid", required_argument, NULL, OPT_EDHOC_KID},
+	{"edhoc-key", required_argument, NULL, OPT_EDHOC_KEY},
 	{"plain", no_argument, NULL, OPT_PLAIN},
 	{"formats", no_argument, NULL, OPT_FORMATS},
 	{"help", no_argument, NULL, 'h'},
@@ -310,6 +339,15 @@ static bool set_switch(struct client_args *args, int option)
 	case OPT_PLAIN:
 		args->plain = true;
 		return true;
+	case OPT_EDHOC_NEW:
+		args->edhoc_new = true;
+		return true;
+	case OPT_EDHOC_APART:
+		args->edhoc_apart = true;
+		return true;
+	case OPT_EDHOC_MESSAGE_4:
+		args->edhoc_message_4 = true;
+		return true;
 	case OPT_NO_BLOCKS:
 		args->one = true;
 		return true;
@@ -321,13 +359,65 @@ static bool set_switch(struct client_args *args, int option)
 	}
 }
 
+static int set_kid(struct client_args *args, const char *text, struct error *f)
+{
+	int len = hex_parse(text, args->make_kid, sizeof(args->make_kid));
+
+	if (len <= 0)
+		return error_set(
+			f, -EINVAL, "the kid is not 1 to %d bytes in hexadecimal", MAKE_KID_MAX);
+	args->make_kid_len = (size_t)len;
+	return 0;
+}
+
+static int set_curve(struct client_args *args, const char *text, struct error *f)
+{
+	static const char *const names[] = {
+		[ECC_P256] = "p256", [ECC_X25519] = "x25519", [ECC_ED25519] = "ed25519"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(text, names[i])) {
+			args->make_curve = (enum ecc_curve)i;
+			return 0;
+		}
+	return error_set(f, -EINVAL, "--edhoc-key takes p256, x25519 or ed25519");
+}
+
+// Options of EDHOC with a value. *known: it is one of them.
+static int set_edhoc(
+	struct client_args *args, int option, const char *text, bool *known, struct error *f)
+{
+	*known = true;
+	switch (option) {
+	case OPT_EDHOC:
+		args->edhoc_path = text;
+		return 0;
+	case OPT_EDHOC_GATEWAY:
+		args->edhoc_gateway_path = text;
+		return 0;
+	case OPT_EDHOC_MAKE:
+		args->make_path = text;
+		return 0;
+	case OPT_EDHOC_NAME:
+		args->make_name = text;
+		return 0;
+	case OPT_EDHOC_KID:
+		return set_kid(args, text, f);
+	case OPT_EDHOC_KEY:
+		return set_curve(args, text, f);
+	}
+	*known = false;
+	return 0;
+}
+
 static int set_option(struct client_args *args, int option, char *text, struct error *f)
 {
 	uint64_t number = 0;
-	int err = 0;
+	bool known = set_switch(args, option);
+	int err = known ? 0 : set_edhoc(args, option, text, &known, f);
 
-	if (set_switch(args, option))
-		return 0;
+	if (known)
+		return err;
 	switch (option) {
 	case 'c':
 		args->context_path = text;
@@ -381,6 +471,39 @@ static int set_option(struct client_args *args, int option, char *text, struct e
 	}
 }
 
+// Where the context comes from.
+static int check_context(const struct client_args *args, struct error *f)
+{
+	const int ways = !!args->context_path + !!args->edhoc_path + args->plain;
+
+	if (!ways)
+		return error_set(f, -EINVAL,
+			"no context: -c FILE, --edhoc FILE, or --plain to send it unprotected");
+	if (args->context_path && args->plain)
+		return error_set(f, -EINVAL, "--plain has no use for a context");
+	if (ways > 1)
+		return error_set(f, -EINVAL, "--edhoc has no use with -c or --plain");
+	if (args->b2 && (!args->context_path || args->no_id_context))
+		return error_set(
+			f, -EINVAL, "--b2 has no use with --plain, --edhoc or --no-id-context");
+	if (!args->edhoc_path &&
+		(args->edhoc_gateway_path || args->edhoc_new || args->edhoc_apart ||
+			args->edhoc_message_4))
+		return error_set(f, -EINVAL, "this option has a use with --edhoc only");
+	return 0;
+}
+
+static int check_make(struct client_args *args, int words, struct error *f)
+{
+	if (words)
+		return error_set(f, -EINVAL, "--edhoc-make takes no URI");
+	if (!args->make_kid_len) {
+		args->make_kid_len = MAKE_KID_LEN;
+		randombytes_buf(args->make_kid, MAKE_KID_LEN);
+	}
+	return 0;
+}
+
 static int finish(struct client_args *args, char **words, int count, struct error *f)
 {
 	const char *uri;
@@ -401,13 +524,10 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 		return error_set(f, -EINVAL, "no URI behind the method");
 	if (count > 1)
 		return error_set(f, -EINVAL, "\"%s\" is one argument too many", words[1]);
-	if (!args->context_path && !args->plain)
-		return error_set(
-			f, -EINVAL, "no context: -c FILE, or --plain to send it unprotected");
-	if (args->context_path && args->plain)
-		return error_set(f, -EINVAL, "--plain has no use for a context");
-	if (args->b2 && (args->plain || args->no_id_context))
-		return error_set(f, -EINVAL, "--b2 has no use with --plain or --no-id-context");
+	int err = check_context(args, f);
+
+	if (err)
+		return err;
 	if (args->count && !args->observe)
 		return error_set(f, -EINVAL, "--count has no use without --observe");
 	if (args->observe && args->code != COAP_GET && args->code != COAP_FETCH)
@@ -421,7 +541,7 @@ static int finish(struct client_args *args, char **words, int count, struct erro
 		args->one |= option_has(&args->options, by_hand[i]);
 	if (args->one && args->has_szx)
 		return error_set(f, -EINVAL, "-b has no use with --no-blocks or Block options");
-	int err = uri_parse(&args->uri, uri, &args->options, f);
+	err = uri_parse(&args->uri, uri, &args->options, f);
 	if (!err && args->observe) {
 		option_remove(&args->options, COAP_OPT_OBSERVE);
 		err = option_add(&args->options, COAP_OPT_OBSERVE, "", 0, f);
@@ -463,6 +583,8 @@ enum args_result args_parse(struct client_args *args, int argc, char **argv, str
 		if (set_option(args, option, optarg, f))
 			return ARGS_WRONG;
 	}
+	if (args->make_path)
+		return check_make(args, argc - optind, f) ? ARGS_WRONG : ARGS_MAKE;
 	if (finish(args, argv + optind, argc - optind, f))
 		return ARGS_WRONG;
 	return ARGS_RUN;

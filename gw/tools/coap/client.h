@@ -8,10 +8,14 @@
 #include "gw/tools/coap/context_file.h"
 #include "gw/tools/coap/derived.h"
 #include "gw/tools/coap/exchange.h"
+#include "gw/tools/coap/handshake.h"
 #include "gw/tools/coap/progress.h"
 #include "gw/tools/coap/secure.h"
 #include "gw/tools/coap/sequence.h"
+#include "gw/tools/coap/session_file.h"
 #include "gw/tools/coap/transfer.h"
+
+#define ECHO_LEN_MAX 40 // RFC 9175 section 2.2.1
 
 enum exit_status {
 	EXIT_CONTENT = 0, // 2.xx
@@ -23,6 +27,7 @@ enum exit_status {
 	EXIT_UNPROTECTED = 6,
 	EXIT_UNVERIFIED = 7,
 	EXIT_RESET = 8,
+	EXIT_HANDSHAKE = 9,
 };
 
 // The registration that stands, and how its first answer, or the newest notification, came.
@@ -36,11 +41,35 @@ struct registration {
 	uint64_t own_piv;
 };
 
+// A context that is made by EDHOC. All zeros: without --edhoc.
+struct establishing {
+	enum {
+		ESTABLISH_OFF,
+		ESTABLISH_NONE,      // there is none: a handshake comes first
+		ESTABLISH_MESSAGE_3, // which goes with the next request
+		ESTABLISH_FRESH,     // message_3 was answered, but nothing under the context
+		ESTABLISH_STANDS,    // and is kept
+	} phase;
+	struct edhoc_engine engine; // the AEADs are those of the session
+	struct identity identity;
+	struct handshake handshake;
+	struct session_for kept_for;
+	char *gateway;       // host and port
+	unsigned runs;       // handshakes since the last verified answer
+	unsigned handshakes; // of this process
+	bool combined;       // the last one, with a request
+	bool failed;         // c->failure says how
+};
+
 struct client {
 	struct client_args args;
 	struct client_context context;
 	struct session session;
 	struct derived derived; // of --b2
+	struct establishing establishing;
+	bool bare;                        // what is sent now has no protection
+	uint8_t outer_echo[ECHO_LEN_MAX]; // for the next request, outside; len 0: none
+	uint8_t outer_echo_len;
 	char *sequence_path;
 	struct peer peer;
 	struct request request;

@@ -2,72 +2,22 @@
 
 #include "gw/tools/coap/context_file.h"
 
-#include "gw/tools/coap/number.h"
+#include "gw/tools/coap/json_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <malloc.h>
+#include <limits.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-// The parser's memory holds the Master Secret: it is wiped before it is freed.
-static void wipe_and_free(void *memory)
-{
-	if (memory)
-		sodium_memzero(memory, malloc_usable_size(memory));
-	free(memory);
-}
-
-static int read_file(
-	const char *path, char *text, size_t *len, bool *group_may_read, struct error *f)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0)
-		return error_set(f, -errno, "%s: %s", path, strerror(errno));
-	*len = 0;
-	while ((n = read(fd, text + *len, CONTEXT_FILE_MAX - *len)) > 0)
-		*len += (size_t)n;
-	int err = n < 0 || fstat(fd, &st) ? -errno : 0;
-	close(fd);
-	if (err)
-		return error_set(f, err, "%s: %s", path, strerror(-err));
-	if (*len == CONTEXT_FILE_MAX)
-		return error_set(f, -EFBIG, "%s: longer than %d bytes", path, CONTEXT_FILE_MAX);
-	if (S_ISREG(st.st_mode) && st.st_mode & (S_IROTH | S_IWOTH))
-		return error_set(f, -EACCES,
-			"%s: all users can read or write this file with a secret; chmod 600 it",
-			path);
-	*group_may_read = S_ISREG(st.st_mode) && st.st_mode & (S_IRGRP | S_IWGRP);
-	return 0;
-}
-
-// Takes key out of the object. *present: whether it was there.
+// Takes a short one out of the object.
 static int take_hex(json_t *object, const char *key, uint8_t *out, size_t room, uint8_t *len,
 	bool *present, struct error *f)
 {
-	json_t *value = json_object_get(object, key);
+	size_t n = *len;
+	int err = json_take_hex(object, key, out, room, &n, present, f);
 
-	*present = value;
-	if (!value)
-		return 0;
-	const char *text = json_string_value(value);
-	if (!text || strlen(text) != json_string_length(value))
-		return error_set(f, -EINVAL, "\"%s\" is not a string of hexadecimal digits", key);
-	if (strlen(text) > 2 * room)
-		return error_set(f, -EINVAL, "\"%s\" has more than %zu bytes", key, room);
-	int n = hex_parse(text, out, room);
-	if (n < 0)
-		return error_set(f, -EINVAL, "\"%s\" is not a string of hexadecimal digits", key);
 	*len = (uint8_t)n;
-	json_object_del(object, key);
-	return 0;
+	return err;
 }
 
 // An id under its name in RFC 8613 or its name without a viewpoint; one of them must be there.
@@ -143,10 +93,7 @@ static int take_params(struct osc_params *p, json_t *object, struct error *f)
 		return err;
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		json_object_del(object, ignored[i]);
-	void *left = json_object_iter(object);
-	if (left)
-		return error_set(f, -EINVAL, "\"%s\" is not known", json_object_iter_key(left));
-	return 0;
+	return json_nothing_left(object, f);
 }
 
 static int derive(struct client_context *context, struct error *f)
@@ -163,39 +110,27 @@ static int derive(struct client_context *context, struct error *f)
 	return error_set(f, err, "both ids are the same");
 }
 
+int context_take(struct client_context *context, json_t *object, struct error *f)
+{
+	int err = take_params(&context->params, object, f);
+
+	return err ? err : derive(context, f);
+}
+
 int context_file_load(struct client_context *context, const char *path, struct error *f)
 {
-	char *text = malloc(CONTEXT_FILE_MAX);
 	struct error why;
-	json_error_t where;
-	size_t len = 0;
+	json_t *object;
 
 	*context = (struct client_context){0};
-	if (!text)
-		return error_set(f, -ENOMEM, "out of memory");
-	json_set_alloc_funcs(malloc, wipe_and_free);
-	int err = read_file(path, text, &len, &context->group_may_read, f);
-	if (!err) {
-		json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	int err = json_file_load(&object, path, &context->group_may_read, f);
 
-		if (!object) {
-			char *near = strstr(where.text, " near '");
-
-			if (near) // the token may be a secret
-				*near = 0;
-			err = error_set(f, -EINVAL, "%s:%d:%d: %s", path, where.line, where.column,
-				where.text);
-		} else {
-			err = take_params(&context->params, object, &why);
-			if (!err)
-				err = derive(context, &why);
-			if (err)
-				error_set(f, err, "%s: %s", path, why.text);
-		}
-		json_decref(object);
-	}
-	sodium_memzero(text, CONTEXT_FILE_MAX);
-	free(text);
+	if (err)
+		return err;
+	err = context_take(context, object, &why);
+	if (err)
+		error_set(f, err, "%s: %s", path, why.text);
+	json_decref(object);
 	return err;
 }
 

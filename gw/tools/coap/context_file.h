@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "dataplane/oscore/context.h"
 
-#define CONTEXT_FILE_MAX (64 * 1024) // bytes
+#include <jansson.h>
+#include <stdbool.h>
 
 struct client_context {
 	struct osc_params params;
@@ -19,6 +20,9 @@ struct client_context {
 // twice or has the wrong type is an error, and so is a file that all users can read or write.
 // Returns 0 or -errno. The caller wipes *context, also after a failure.
 int context_file_load(struct client_context *context, const char *path, struct error *f)
+	__attribute__((warn_unused_result));
+// The same from an object that was read; takes its keys out of it.
+int context_take(struct client_context *context, json_t *object, struct error *f)
 	__attribute__((warn_unused_result));
 void context_wipe(struct client_context *context);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "gw/os/standard_fds.h"
 #include "gw/tools/coap/client.h"
+#include "gw/tools/coap/establish.h"
 #include "gw/tools/coap/observe.h"
 #include "gw/tools/coap/perform.h"
 #include "gw/tools/coap/report.h"
@@ -25,7 +26,13 @@ static void show_request(const struct client *c)
 	fprintf(stderr, "* %s to %s\n", c->peer.local, c->peer.remote);
 	if (args->plain)
 		return;
-	fprintf(stderr, "* %s, %s\n", args->context_path, aead_algs[c->context.params.alg].name);
+	if (args->context_path)
+		fprintf(stderr, "* %s, %s\n", args->context_path,
+			aead_algs[c->context.params.alg].name);
+	else
+		fprintf(stderr, "* %s, %s\n", args->edhoc_path,
+			c->establishing.phase == ESTABLISH_STANDS ? "with the context that is kept"
+								  : "a handshake comes first");
 	fprintf(stderr, ">   inside: %s, payload of %zu bytes\n", coap_method_name(args->code),
 		args->payload_len);
 	for (size_t i = 0; i < args->options.count; i++) {
@@ -39,15 +46,17 @@ static void show_request(const struct client *c)
 static int load_context(struct client *c)
 {
 	const struct client_args *args = &c->args;
-	int err = context_file_load(&c->context, args->context_path, &c->failure);
+	const char *keys = args->context_path ? args->context_path : args->edhoc_path;
+	int err = args->context_path
+		? context_file_load(&c->context, args->context_path, &c->failure)
+		: 0;
 
 	if (err)
 		return err;
 	if (c->context.group_may_read && !args->quiet)
-		fprintf(stderr, "* %s: its group can read or write this file\n",
-			args->context_path);
+		fprintf(stderr, "* %s: its group can read or write this file\n", keys);
 	if (!args->sequence_path)
-		return sequence_path(args->context_path, &c->sequence_path, &c->failure);
+		return sequence_path(keys, &c->sequence_path, &c->failure);
 	c->sequence_path = strdup(args->sequence_path);
 	return c->sequence_path ? 0 : error_set(&c->failure, -ENOMEM, "out of memory");
 }
@@ -74,8 +83,11 @@ static int start(struct client *c)
 	if (args->b2)
 		err = derived_start(&c->derived, c->sequence_path, args->b2_new, &c->context,
 			&c->session, &c->failure);
+	if (!err && args->edhoc_path)
+		err = establish_start(c);
 	if (err)
 		return err;
+	c->bare = args->plain;
 	c->transfer = (struct transfer){
 		.method = args->code,
 		.options = &args->options,
@@ -114,9 +126,31 @@ static enum exit_status run(struct client *c)
 	return report(c, result);
 }
 
+// Makes a key pair.
+static enum exit_status make(const struct client_args *args, struct error *f)
+{
+	const struct identity_new what = {
+		.path = args->make_path,
+		.name = args->make_name,
+		.gateway_path = args->edhoc_gateway_path,
+		.curve = args->make_curve,
+		.kid = args->make_kid,
+		.kid_len = args->make_kid_len,
+	};
+	struct edhoc_engine engine = {.ecc = ecc_engine_create(NULL)};
+	int err = engine.ecc ? identity_make(&what, &engine, f)
+			     : error_set(f, -ENOMEM, "out of memory");
+
+	ecc_engine_free(engine.ecc);
+	if (err)
+		fprintf(stderr, "postern-coap: %s\n", f->text);
+	return err ? EXIT_LOCAL : EXIT_CONTENT;
+}
+
 static void release(struct client *c)
 {
 	peer_close(&c->peer);
+	establish_free(&c->establishing);
 	aead_engine_free(c->session.engine);
 	context_wipe(&c->context);
 	derived_free(&c->derived);
@@ -144,6 +178,9 @@ int main(int argc, char **argv)
 	switch (args_parse(&client.args, argc, argv, &client.failure)) {
 	case ARGS_RUN:
 		status = run(&client);
+		break;
+	case ARGS_MAKE:
+		status = make(&client.args, &client.failure);
 		break;
 	case ARGS_DONE:
 		break;

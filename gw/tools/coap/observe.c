@@ -3,6 +3,7 @@
 #include "gw/tools/coap/observe.h"
 
 #include "base/clock.h"
+#include "gw/tools/coap/link.h"
 #include "gw/tools/coap/order.h"
 #include "gw/tools/coap/perform.h"
 #include "gw/tools/coap/show.h"
@@ -124,7 +125,7 @@ static enum exchange_result receive(struct observing *o, const uint8_t *data, si
 		return EXCHANGE_ANSWERED;
 	}
 	c->protection.piv = r->piv;
-	if (!perform_open(c, &msg, data, len) || c->verdict != ANSWER_OK) {
+	if (!link_open(c, &msg, data, len) || c->verdict != ANSWER_OK) {
 		c->verdict = ANSWER_OK; // of what stands
 		return EXCHANGE_ANSWERED;
 	}

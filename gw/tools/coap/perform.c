@@ -2,94 +2,12 @@
 
 #include "gw/tools/coap/perform.h"
 
-#include "base/clock.h"
+#include "gw/tools/coap/establish.h"
+#include "gw/tools/coap/link.h"
 #include "gw/tools/coap/show.h"
 
-#include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-
-#define CHALLENGES_MAX 3 // Echo challenges in a row that are answered
-
-static const char *const verdict_words[] = {
-	[ANSWER_UNPROTECTED] = "not protected",
-	[ANSWER_BAD_OPTION] = "its OSCORE option is malformed or of another peer",
-	[ANSWER_NOT_VERIFIED] = "it does not verify: another key, or changed on its way",
-	[ANSWER_BAD_CONTENT] = "what was sealed in it is no response",
-};
-
-bool perform_open(void *arg, const struct coap_msg *msg, const uint8_t *data, size_t len)
-{
-	struct client *c = arg;
-	struct coap_msg copy;
-
-	if (len > DATAGRAM_MAX)
-		return false;
-	// What the answer points to must outlive the receive buffer.
-	memcpy(c->response, data, len);
-	if (coap_msg_parse(&copy, c->response, len) != COAP_OK)
-		return false;
-	if (c->args.plain) {
-		c->answer.code = msg->code;
-		c->answer.body = copy.body;
-		c->verdict = ANSWER_OK;
-	} else if (!derived_answer(&c->derived, &c->context, &c->session, c->protection.piv, &copy,
-			   &c->answer, &c->verdict)) {
-		c->verdict = answer_open(&c->session, c->protection.piv, &copy, &c->answer);
-	}
-	if (c->verdict != ANSWER_OK && c->verdict != ANSWER_UNPROTECTED) {
-		c->unverified++;
-		if (!c->args.quiet)
-			fprintf(stderr, "* an answer is not taken: %s\n",
-				verdict_words[c->verdict]);
-		return false;
-	}
-	c->response_len = len;
-	if (c->args.verbose && c->verdict == ANSWER_OK && !c->args.plain) {
-		show_protection(stderr, "opened", &c->answer.protection);
-		show_content(stderr, '<', c->answer.code, &c->answer.body);
-	}
-	return true;
-}
-
-static void on_event(void *arg, enum exchange_event event, unsigned number,
-	const struct coap_msg *msg, const uint8_t *data, size_t len)
-{
-	struct client *c = arg;
-	struct coap_msg sent;
-	char sign = event == EXCHANGE_RECEIVED ? '<' : '>';
-
-	if (!c->args.verbose)
-		return;
-	switch (event) {
-	case EXCHANGE_SENT:
-		if (number > 1) {
-			fprintf(stderr, "* retransmission %u\n", number - 1);
-			return;
-		}
-		if (coap_msg_parse(&sent, data, len) == COAP_OK)
-			show_message(stderr, sign, &sent, len);
-		break;
-	case EXCHANGE_RECEIVED:
-		if (msg)
-			show_message(stderr, sign, msg, len);
-		else
-			fprintf(stderr, "< %zu bytes that are no CoAP message\n", len);
-		break;
-	case EXCHANGE_EMPTY_ACK:
-		fprintf(stderr, "* acknowledged, the answer comes separately\n");
-		return;
-	case EXCHANGE_SENT_ACK:
-		fprintf(stderr, "> ACK\n");
-		return;
-	case EXCHANGE_SENT_RST:
-		fprintf(stderr, "> RST\n");
-		return;
-	}
-	if (c->args.verbose > 1)
-		show_bytes(stderr, sign, data, len);
-}
 
 // Seals the request under a sequence number of its own.
 static int seal(struct client *c)
@@ -102,11 +20,19 @@ static int seal(struct client *c)
 
 	if (err)
 		return err;
-	if (started && !derived && !c->args.quiet)
+	if (started && !derived && !c->args.quiet && c->establishing.phase == ESTABLISH_OFF)
 		fprintf(stderr,
 			"* %s is new: sequence numbers begin at 0. If these keys were in use "
 			"before, stop here.\n",
 			c->sequence_path);
+	const struct edhoc_bytes message_3 = establish_message_3(c);
+
+	c->request.message_3 = message_3.data;
+	c->request.message_3_len = message_3.len;
+	c->request.echo = c->outer_echo;
+	c->request.echo_len = c->outer_echo_len;
+	if (c->args.verbose && message_3.len)
+		fprintf(stderr, "* message_3 goes with the request\n");
 	int len = request_seal(
 		&c->session, &c->request, piv, c->datagram, &c->protection, &c->failure);
 	if (len < 0)
@@ -139,78 +65,36 @@ static int prepare_request(struct client *c)
 
 	if (err)
 		return err;
-	c->request = (struct request){
-		.type = c->args.non ? COAP_NON : COAP_CON,
-		.code = c->args.code,
-		.mid = c->mid++,
-		.token = c->token,
-		.token_len = c->args.has_token ? c->args.token_len : TOKEN_LEN,
-		.options = &part.options,
-		.payload = part.payload,
-		.payload_len = part.payload_len,
-	};
-	if (c->args.has_token)
-		memcpy(c->token, c->args.token, c->args.token_len);
-	else
-		randombytes_buf(c->token, TOKEN_LEN);
+	link_request(c, c->args.code, &part.options, part.payload, part.payload_len);
 	err = seal_or_encode(c);
 	c->request.options = NULL;
 	option_list_free(&part.options);
 	return err;
 }
 
-// Whether the answer is a challenge to repeat the request with its Echo (RFC 8613 B.1.2, RFC 9175
-// section 2.3); if so, the option is in the list afterwards.
+// Whether the answer is a challenge to repeat the request with its Echo: a verified one with the
+// option inside (RFC 8613 B.1.2, RFC 9175 section 2.3), and one that anybody may have sent with the
+// option outside, where it protects nothing but the way (RFC 9175 section 2.4). The request gets
+// the option, and is sealed again.
 static bool take_challenge(struct client *c)
 {
 	struct coap_option echo;
+	const bool outside = c->verdict == ANSWER_UNPROTECTED;
 
-	if (c->args.no_echo || c->challenged == CHALLENGES_MAX || c->verdict != ANSWER_OK ||
-		c->answer.code != COAP_UNAUTHORIZED ||
-		!coap_option_find(&c->answer.body, COAP_OPT_ECHO, &echo) ||
-		!coap_option_len_ok(COAP_OPT_ECHO, echo.len))
+	if ((c->verdict != ANSWER_OK && !outside) || !link_challenge(c, &echo))
 		return false;
-	option_remove(&c->args.options, COAP_OPT_ECHO);
-	if (option_add(&c->args.options, COAP_OPT_ECHO, echo.value, echo.len, &c->failure))
-		return false;
-	c->challenges++;
-	c->challenged++;
+	if (outside) {
+		c->outer_echo_len = (uint8_t)echo.len;
+		memcpy(c->outer_echo, echo.value, echo.len);
+	} else {
+		option_remove(&c->args.options, COAP_OPT_ECHO);
+		if (option_add(&c->args.options, COAP_OPT_ECHO, echo.value, echo.len, &c->failure))
+			return false;
+	}
 	if (c->args.verbose)
-		fprintf(stderr, "* the gateway asks for freshness: again, with its Echo\n");
+		fprintf(stderr, "* the gateway asks for %s: again, with its Echo\n",
+			outside ? "a sign that this address is real" : "freshness");
 	return true;
-}
-
-static enum exchange_result exchange(struct client *c)
-{
-	struct exchange x = {
-		.datagram = c->datagram,
-		.len = c->datagram_len,
-		.type = c->request.type,
-		.mid = c->request.mid,
-		.token = c->request.token,
-		.token_len = c->request.token_len,
-		.timeout_ms = c->args.timeout_ms,
-		.ack_timeout_ms = c->args.ack_timeout_ms,
-		.retransmit_max = c->args.retransmit_max,
-		.observed = c->registration.stands ? c->registration.token : NULL,
-		.observed_len = c->registration.token_len,
-		.answer = perform_open,
-		.event = on_event,
-		.arg = c,
-	};
-	double start = clock_ns() / 1e6;
-
-	c->unverified_before = c->unverified;
-	enum exchange_result result = exchange_run(&c->peer, &x, &c->failure);
-
-	c->milliseconds += clock_ns() / 1e6 - start;
-	c->transmissions = x.transmissions;
-	if (result == EXCHANGE_TIMEOUT && c->unverified == c->unverified_before)
-		error_set(&c->failure, 0, "%s: no answer%s after %.1f s and %u transmission%s",
-			c->peer.remote, x.acknowledged ? ", but an acknowledgement," : "",
-			clock_ns() / 1e9 - start / 1e3, x.transmissions,
-			x.transmissions == 1 ? "" : "s");
-	return result;
 }
 
 static void swap(uint8_t **a, uint8_t **b)
@@ -336,6 +220,29 @@ static void note_registration(struct client *c)
 	perform_note(c);
 }
 
+// After an answer without protection: whether the request is to be sent again.
+static bool goes_on_unprotected(struct client *c, enum exchange_result *result)
+{
+	if (take_challenge(c))
+		return true;
+	if (c->establishing.phase == ESTABLISH_OFF)
+		return false;
+	if (establish_again(c))
+		return true;
+	if (c->establishing.failed)
+		*result = EXCHANGE_FAILED;
+	return false;
+}
+
+// Keeps a context that was new. Whether the request is to be sent again, or *result is a failure.
+static bool keep_context(struct client *c, enum exchange_result *result)
+{
+	c->outer_echo_len = 0;
+	if (c->establishing.phase != ESTABLISH_OFF && establish_keep(c))
+		*result = EXCHANGE_FAILED;
+	return c->derived.phase != DERIVED_OFF && derive(c, result);
+}
+
 // Whether to go on after an exchange.
 static bool goes_on(struct client *c, enum exchange_result *result)
 {
@@ -348,9 +255,9 @@ static bool goes_on(struct client *c, enum exchange_result *result)
 		return false;
 	c->payload = c->answer.body.payload;
 	c->payload_len = c->answer.body.payload_len;
-	if (c->verdict != ANSWER_OK)
-		return false;
-	if (c->derived.phase != DERIVED_OFF && derive(c, result))
+	if (c->verdict == ANSWER_UNPROTECTED)
+		return goes_on_unprotected(c, result);
+	if (keep_context(c, result))
 		return true;
 	if (*result == EXCHANGE_FAILED)
 		return false;
@@ -361,16 +268,33 @@ static bool goes_on(struct client *c, enum exchange_result *result)
 	return take_answer(c, result);
 }
 
+// Makes sure that there is a context for the next request, and that its message_3 went before if it
+// cannot go with it.
+static enum exchange_result make_ready(struct client *c)
+{
+	enum exchange_result result = EXCHANGE_ANSWERED;
+
+	if (c->establishing.phase == ESTABLISH_NONE)
+		result = establish_keys(c);
+	if (result == EXCHANGE_ANSWERED && c->establishing.phase == ESTABLISH_MESSAGE_3 &&
+		!establish_combines(c, transfer_payload_len(&c->transfer)))
+		result = establish_apart(c);
+	return result;
+}
+
 enum exchange_result perform(struct client *c)
 {
 	enum exchange_result result;
 
 	do {
+		result = make_ready(c);
+		if (result != EXCHANGE_ANSWERED)
+			break;
 		if (prepare_request(c)) {
 			result = EXCHANGE_FAILED;
 			break;
 		}
-		result = exchange(c);
+		result = link_exchange(c);
 	} while (goes_on(c, &result));
 	return result;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A request of postern-coap until its answer is there: blocks, Echo challenges, contexts that are
-// derived.
+// derived or made by a handshake.
 
 #ifndef POSTERN_GW_TOOLS_COAP_PERFORM_H
 #define POSTERN_GW_TOOLS_COAP_PERFORM_H
@@ -11,9 +11,6 @@
 enum exchange_result perform(struct client *c) __attribute__((warn_unused_result));
 // c->answer came without a request: fetches the other blocks of its body, if it has some.
 enum exchange_result perform_rest(struct client *c) __attribute__((warn_unused_result));
-// Takes a datagram as an answer, as struct exchange has it; what c->protection.piv says is the
-// request.
-bool perform_open(void *client, const struct coap_msg *msg, const uint8_t *data, size_t len);
 // Keeps of the datagram that was opened last what tells which notification is newer.
 void perform_note(struct client *c);
 // Behind the last one.

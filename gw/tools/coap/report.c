@@ -94,8 +94,8 @@ static enum exit_status status_of(
 		*error = "refused";
 		return EXIT_NO_ANSWER;
 	default:
-		*error = "failed";
-		return EXIT_LOCAL;
+		*error = c->establishing.failed ? "handshake" : "failed";
+		return c->establishing.failed ? EXIT_HANDSHAKE : EXIT_LOCAL;
 	}
 }
 
@@ -127,10 +127,15 @@ enum exit_status report(struct client *c, enum exchange_result result)
 {
 	const char *error;
 	enum exit_status status = status_of(c, result, &error);
+	const struct show_handshake handshake = {
+		.count = c->establishing.handshakes,
+		.combined = c->establishing.combined,
+		.done = &c->establishing.handshake.done,
+	};
 	struct result r = {
 		.protected = c->verdict == ANSWER_OK && !c->args.plain,
 		.has_answer = result == EXCHANGE_ANSWERED,
-		.has_request_piv = !c->args.plain,
+		.has_request_piv = !c->args.plain && c->protection.nonce_len,
 		.request_protection = &c->protection,
 		.request = c->datagram_len ? c->datagram : NULL,
 		.request_len = c->datagram_len,
@@ -144,6 +149,7 @@ enum exit_status report(struct client *c, enum exchange_result result)
 		.challenges = c->challenges,
 		.unverified = c->unverified,
 		.milliseconds = c->milliseconds,
+		.handshake = c->args.edhoc_path ? &handshake : NULL,
 	};
 
 	if (error) {

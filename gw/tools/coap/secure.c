@@ -65,9 +65,8 @@ static void prepare(struct aead_op *op, uint8_t *aad, const struct osc_op_input 
 	protection->ciphertext_len = (uint16_t)(input->len + aead_algs[input->alg].tag_len);
 }
 
-// Options that stand outside: class U, and Observe with the value it has inside (section 4.1.3.5).
-static void write_outer_options(struct coap_writer *w, const struct session *s,
-	const struct option_list *options, uint64_t piv)
+// The OSCORE option of a request. Returns its length, or a negative value.
+static int oscore_option(const struct session *s, uint64_t piv, uint8_t value[OSC_OPTION_LEN_MAX])
 {
 	struct osc_option option = {
 		.piv = piv,
@@ -79,28 +78,47 @@ static void write_outer_options(struct coap_writer *w, const struct session *s,
 		.kid_context = s->params->id_context,
 		.kid_context_len = s->params->id_context_len,
 	};
-	uint8_t value[OSC_OPTION_LEN_MAX];
 
 	if (s->kid_context) {
 		option.kid_context = s->kid_context;
 		option.kid_context_len = s->kid_context_len;
 	}
-	int len = osc_option_encode(&option, value, sizeof(value));
-	bool written = false;
+	return osc_option_encode(&option, value, OSC_OPTION_LEN_MAX);
+}
 
+static bool is_outside(const struct coap_option *o)
+{
+	return osc_option_class(o->number) == OSC_CLASS_U || o->number == COAP_OPT_OBSERVE;
+}
+
+// Options that stand outside: class U, Observe with the value it has inside (section 4.1.3.5), and
+// those of the message itself.
+static void write_outer_options(
+	struct coap_writer *w, const struct session *s, const struct request *request, uint64_t piv)
+{
+	const struct option_list *options = request->options;
+	uint8_t value[OSC_OPTION_LEN_MAX];
+	const int len = oscore_option(s, piv, value);
+	const struct coap_option own[] = {
+		{.number = COAP_OPT_OSCORE, .len = (uint16_t)(len < 0 ? 0 : len), .value = value},
+		{.number = COAP_OPT_EDHOC, .len = 0, .value = value},
+		{.number = COAP_OPT_ECHO,
+			.len = (uint16_t)request->echo_len,
+			.value = request->echo},
+	};
+	const bool there[] = {true, request->message_3_len, request->echo_len};
+	size_t next = 0;
+
+	if (len < 0)
+		w->failed = true;
 	for (size_t i = 0; i <= options->count; i++) {
 		const struct coap_option *o = i < options->count ? &options->at[i] : NULL;
 
-		if (!written && (!o || o->number > COAP_OPT_OSCORE)) {
-			if (len < 0)
-				w->failed = true;
-			else
-				coap_write_option(w, COAP_OPT_OSCORE, value, (size_t)len);
-			written = true;
-		}
-		if (o &&
-			(osc_option_class(o->number) == OSC_CLASS_U ||
-				o->number == COAP_OPT_OBSERVE))
+		for (; next < 3 && (!o || o->number > own[next].number); next++)
+			if (there[next])
+				coap_write_option(
+					w, own[next].number, own[next].value, own[next].len);
+		if (o && is_outside(o))
 			coap_write_option(w, o->number, o->value, o->len);
 	}
 }
@@ -109,13 +127,13 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 	uint8_t *datagram, struct protection *protection, struct error *f)
 {
 	uint8_t *plaintext = malloc(DATAGRAM_MAX);
-	uint8_t *ciphertext = malloc(DATAGRAM_MAX + AEAD_TAG_MAX);
+	uint8_t *payload = malloc(request->message_3_len + DATAGRAM_MAX + AEAD_TAG_MAX);
 	uint8_t aad[OSC_AAD_ROOM];
 	struct coap_writer w;
 	struct aead_op op;
 	int len = -ENOMEM;
 
-	if (!plaintext || !ciphertext) {
+	if (!plaintext || !payload) {
 		error_set(f, len, "out of memory");
 		goto out;
 	}
@@ -131,7 +149,7 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 		.request = own,
 		.nonce = own,
 		.in = plaintext,
-		.out = ciphertext,
+		.out = payload + request->message_3_len,
 		.len = (uint16_t)len,
 	};
 
@@ -146,14 +164,16 @@ int request_seal(const struct session *s, const struct request *request, uint64_
 	coap_write_header(&w, request->type,
 		option_has(request->options, COAP_OPT_OBSERVE) ? COAP_FETCH : COAP_POST,
 		request->mid, request->token, request->token_len);
-	write_outer_options(&w, s, request->options, piv);
-	coap_write_payload(&w, ciphertext, protection->ciphertext_len);
+	write_outer_options(&w, s, request, piv);
+	if (request->message_3_len)
+		memcpy(payload, request->message_3, request->message_3_len);
+	coap_write_payload(&w, payload, request->message_3_len + protection->ciphertext_len);
 	len = datagram_len(&w, request, f);
 out:
 	if (plaintext)
 		sodium_memzero(plaintext, DATAGRAM_MAX);
 	free(plaintext);
-	free(ciphertext);
+	free(payload);
 	return len;
 }
 

@@ -22,6 +22,11 @@ struct request {
 	const struct option_list *options;
 	const uint8_t *payload;
 	size_t payload_len;
+	// Outside of what is sealed; len 0: there is none.
+	const uint8_t *echo;
+	size_t echo_len;
+	const uint8_t *message_3; // of EDHOC, which goes with the request (RFC 9668)
+	size_t message_3_len;
 };
 
 // How one message was protected, for people who want to see it.

@@ -181,6 +181,21 @@ static json_t *json_blocks(const struct transfer *t)
 	return object;
 }
 
+static json_t *json_handshake(const struct show_handshake *h)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "handshakes", json_integer(h->count));
+	if (!h->count)
+		return object;
+	json_object_set_new(object, "combined", json_boolean(h->combined));
+	json_object_set_new(object, "method", json_integer(h->done->method));
+	json_object_set_new(object, "suite", json_integer(h->done->suite));
+	json_object_set_new(object, "c_i", json_hex(h->done->c_i.bytes, h->done->c_i.len));
+	json_object_set_new(object, "c_r", json_hex(h->done->c_r.bytes, h->done->c_r.len));
+	return object;
+}
+
 int show_json(FILE *out, const struct result *r)
 {
 	json_t *root = json_object(), *request = json_object(), *response;
@@ -210,6 +225,8 @@ int show_json(FILE *out, const struct result *r)
 		json_object_set_new(root, "response", response);
 		json_object_set_new(root, "milliseconds", json_real(r->milliseconds));
 	}
+	if (r->handshake)
+		json_object_set_new(root, "edhoc", json_handshake(r->handshake));
 	json_object_set_new(root, "blocks", json_blocks(r->transfer));
 	json_object_set_new(root, "echo_challenges", json_integer(r->challenges));
 	json_object_set_new(root, "unverified", json_integer(r->unverified));

@@ -4,6 +4,7 @@
 #ifndef POSTERN_GW_TOOLS_COAP_SHOW_H
 #define POSTERN_GW_TOOLS_COAP_SHOW_H
 
+#include "gw/edhoc/session.h"
 #include "gw/tools/coap/secure.h"
 #include "gw/tools/coap/transfer.h"
 
@@ -21,6 +22,13 @@ void show_protection(FILE *out, const char *verb, const struct protection *prote
 #define CODE_TEXT_LEN 48
 const char *code_text(char text[CODE_TEXT_LEN], uint8_t code);
 
+// What --json prints of --edhoc.
+struct show_handshake {
+	unsigned count; // 0: the context was kept
+	bool combined;
+	const struct edhoc_done *done; // of the last one
+};
+
 // All that --json prints.
 struct result {
 	const char *error; // NULL: there is an answer
@@ -37,6 +45,7 @@ struct result {
 	const struct transfer *transfer;
 	unsigned transmissions, challenges, unverified;
 	double milliseconds;
+	const struct show_handshake *handshake; // NULL: without --edhoc
 };
 
 // Returns 0, or -ENOMEM.

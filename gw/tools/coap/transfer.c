@@ -136,6 +136,11 @@ int transfer_request(const struct transfer *t, struct transfer_part *part, struc
 	return err;
 }
 
+size_t transfer_payload_len(const struct transfer *t)
+{
+	return t->receiving ? 0 : part_len(t);
+}
+
 bool transfer_repeat(struct transfer *t)
 {
 	if ((!t->receiving && !t->sent) || t->repeats == TRANSFER_REPEATS_MAX)

@@ -68,6 +68,9 @@ struct transfer_part {
 int transfer_request(const struct transfer *t, struct transfer_part *part, struct error *f)
 	__attribute__((warn_unused_result));
 
+// Bytes of payload in what is sent next.
+size_t transfer_payload_len(const struct transfer *t);
+
 // Judges the answer to what was sent last.
 enum transfer_step transfer_take(struct transfer *t, uint8_t code, const struct coap_body *answer,
 	struct error *f) __attribute__((warn_unused_result));

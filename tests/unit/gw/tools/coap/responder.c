@@ -77,8 +77,8 @@ void responder_start(void)
 
 void responder_stop(void)
 {
-	static const char *const files[] = {"dev.json", "dev.json.seq", "dev.json.seq.lock", "out",
-		"stdin", "stdout", "stderr"};
+	static const char *const files[] = {"dev.json", "dev.json.seq", "dev.json.seq.edhoc",
+		"dev.json.seq.lock", "gw.json", "out", "stdin", "stdout", "stderr"};
 	char path[128];
 
 	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -104,11 +104,11 @@ const char *responder_folder(void)
 // Replaces a word by what it stands for. The caller frees the result.
 static char *expand(const char *arg)
 {
-	static const char *const words[] = {"URI", "CONTEXT"};
-	const char *values[] = {r.uri, r.context};
+	static const char *const words[] = {"URI", "CONTEXT", "FOLDER"};
+	const char *values[] = {r.uri, r.context, r.folder};
 	char *text;
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		const char *at = strstr(arg, words[i]);
 
 		if (at &&
@@ -204,16 +204,21 @@ void responder_receive_raw(struct received *received)
 	cr_assert_eq(coap_msg_parse(&received->outer, received->data, received->len), COAP_OK);
 }
 
-void responder_receive(struct received *q)
+void responder_use(const struct osc_params *params)
+{
+	r.params = *params;
+	cr_assert_eq(osc_derive(&r.keys, &r.params), 0);
+}
+
+void responder_open(struct received *q, const uint8_t *ciphertext, size_t ciphertext_len)
 {
 	uint8_t aad[OSC_AAD_ROOM];
 	struct aead_op op;
 
-	responder_receive_raw(q);
 	cr_assert_eq(q->outer.body.oscore_count, 1);
 	cr_assert_eq(osc_option_parse(&q->option, q->outer.body.oscore, q->outer.body.oscore_len),
 		OSC_OPTION_OK);
-	int len = osc_plaintext_len(r.params.alg, q->outer.body.payload_len);
+	int len = osc_plaintext_len(r.params.alg, ciphertext_len);
 	cr_assert_gt(len, 0);
 	const struct osc_id_piv request = {q->option.kid, q->option.kid_len, q->option.piv};
 	const struct osc_op_input input = {
@@ -222,7 +227,7 @@ void responder_receive(struct received *q)
 		.common_iv = r.keys.common_iv,
 		.request = request,
 		.nonce = request,
-		.in = q->outer.body.payload,
+		.in = ciphertext,
 		.out = q->plaintext,
 		.len = (uint16_t)len,
 	};
@@ -231,6 +236,12 @@ void responder_receive(struct received *q)
 	cr_assert_eq(aead_open_batch(r.engine, r.params.alg, &op, 1), 1);
 	q->code = q->plaintext[0];
 	cr_assert_eq(coap_body_parse(&q->inner, q->plaintext + 1, (size_t)len - 1), COAP_OK);
+}
+
+void responder_receive(struct received *q)
+{
+	responder_receive_raw(q);
+	responder_open(q, q->outer.body.payload, q->outer.body.payload_len);
 }
 
 void responder_send_raw(const void *bytes, size_t len)
@@ -270,7 +281,10 @@ static void write_inner(struct coap_writer *w, const struct reply *reply)
 		coap_write_option_uint(w, COAP_OPT_SIZE1, reply->size1);
 	if (reply->echo)
 		coap_write_option(w, COAP_OPT_ECHO, reply->echo, reply->echo_len);
-	coap_write_payload(w, reply->payload, reply->payload ? strlen(reply->payload) : 0);
+	coap_write_payload(w, reply->payload,
+		reply->payload_bytes     ? reply->payload_bytes
+			: reply->payload ? strlen(reply->payload)
+					 : 0);
 }
 
 void responder_send(const struct received *q, const struct reply *reply)

@@ -45,6 +45,10 @@ struct received {
 void responder_receive_raw(struct received *r);
 // The next request, opened.
 void responder_receive(struct received *r);
+// Opens one that was received raw, whose ciphertext is this.
+void responder_open(struct received *r, const uint8_t *ciphertext, size_t len);
+// The context from now on, as the server sees it.
+void responder_use(const struct osc_params *params);
 // Whether no datagram comes within ms.
 bool responder_hears_nothing(int ms);
 
@@ -70,7 +74,8 @@ struct reply {
 	const struct coap_block *block1, *block2;
 	uint32_t size1, size2; // 0: no option
 	const uint8_t *token;
-	size_t token_len; // token NULL: the request's
+	size_t token_len;     // token NULL: the request's
+	size_t payload_bytes; // of a payload that is no text
 };
 void responder_send(const struct received *request, const struct reply *reply);
 void responder_send_raw(const void *bytes, size_t len);
