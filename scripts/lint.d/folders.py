@@ -33,7 +33,8 @@ MAY_INCLUDE = {
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body gw/cache",
     "gw/edhoc": "base crypto dataplane/oscore",
-    "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os",
+    "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os "
+                    "gw/device gw/edhoc",
     "gw/web/page": "",  # bytes
     "gw/web": "base gw/conf gw/os/log.h gw/web/page",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "

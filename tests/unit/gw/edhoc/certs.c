@@ -22,10 +22,11 @@ struct certs_ca {
 	char pem[4096];
 };
 
-static void name_set(X509_NAME *name, const char *cn)
+static void name_add(X509_NAME *name, const char *type, const char *value)
 {
-	MUST(X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0));
+	if (value)
+		MUST(X509_NAME_add_entry_by_txt(
+			name, type, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0));
 }
 
 static void extension_add(X509 *cert, int nid, const char *value)
@@ -45,7 +46,7 @@ static X509 *cert_start(const char *cn, EVP_PKEY *key, int64_t not_before, int64
 	MUST(ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial));
 	MUST(ASN1_TIME_set(X509_getm_notBefore(cert), not_before ?: CERTS_NOT_BEFORE));
 	MUST(ASN1_TIME_set(X509_getm_notAfter(cert), not_after ?: CERTS_NOT_AFTER));
-	name_set(X509_get_subject_name(cert), cn);
+	name_add(X509_get_subject_name(cert), "CN", cn);
 	MUST(X509_set_pubkey(cert, key));
 	return cert;
 }
@@ -122,8 +123,15 @@ static EVP_PKEY *key_of(const struct ecc_public *public)
 void certs_make(struct edhoc_writer *writer, const struct certs_request *request)
 {
 	EVP_PKEY *key = key_of(request->key);
-	X509 *cert = cert_start("device", key, request->not_before, request->not_after);
+	X509 *cert =
+		cert_start(request->cn ?: "device", key, request->not_before, request->not_after);
 
+	name_add(X509_get_subject_name(cert), "CN", request->cn_again);
+	name_add(X509_get_subject_name(cert), "serialNumber", request->serial_number);
+	if (request->serial)
+		MUST(ASN1_INTEGER_set(X509_get_serialNumber(cert), request->serial));
+	if (request->alt)
+		extension_add(cert, NID_subject_alt_name, request->alt);
 	if (request->is_ca)
 		extension_add(cert, NID_basic_constraints, "critical,CA:TRUE");
 	if (request->usage)

@@ -25,6 +25,11 @@ struct certs_request {
 	const char *usage;     // as in openssl.cnf, e.g. "critical,digitalSignature"
 	bool critical_unknown; // has a critical extension that nobody knows
 	bool is_ca;
+	const char *cn;                // NULL: "device"
+	const char *cn_again;          // a second one
+	const char *serial_number;     // of the subject
+	const char *alt;               // as in openssl.cnf, e.g. "DNS:a.example"
+	long serial;                   // of the certificate; 0: the next one
 	int64_t not_before, not_after; // 0: the constants above
 };
 
