@@ -299,6 +299,17 @@ static void write_live(struct ctl_writer *body, const struct ctl_device_info *de
 	ctl_put_uint(body, "forgeries_limit", device->forgeries_limit);
 }
 
+static void write_credential(struct ctl_writer *body, const struct device_info *stored)
+{
+	if (!stored->credential[0])
+		return;
+	if (stored->kid_len)
+		ctl_put_bytes(body, "kid", stored->kid, stored->kid_len);
+	ctl_put_bytes(body, "sha256", stored->digest, sizeof(stored->digest));
+	if (stored->expires > 0)
+		ctl_put_uint(body, "expires", stored->expires);
+}
+
 static void write_device(struct ctl_writer *body, const struct ctl_device_info *device, bool words)
 {
 	const struct device_info *stored = device->stored;
@@ -306,6 +317,7 @@ static void write_device(struct ctl_writer *body, const struct ctl_device_info *
 	ctl_writer_init(body);
 	ctl_write_map(body);
 	ctl_put_info(body, stored);
+	write_credential(body, stored);
 	ctl_put_uint(body, "created", stored->created);
 	if (stored->rederived) {
 		ctl_put_uint(body, "rederived", stored->rederived);

@@ -7,12 +7,14 @@
 #include "gw/device/attribute.h"
 #include "gw/device/spec.h"
 
+#include <errno.h>
 #include <string.h>
 
 static enum ctl_cbor_type type_of(enum device_kind kind)
 {
 	switch (kind) {
 	case DEVICE_BYTES:
+	case DEVICE_CREDENTIAL:
 		return CTL_CBOR_BYTES;
 	case DEVICE_NUMBER:
 		return CTL_CBOR_UINT;
@@ -29,6 +31,8 @@ static int put(const struct device_attribute *attribute, const struct ctl_cbor *
 	switch (attribute->kind) {
 	case DEVICE_BYTES:
 		return device_put_bytes(attribute, spec, item->data, item->value, error);
+	case DEVICE_CREDENTIAL:
+		return device_put_credential(spec, item->data, item->value, error);
 	case DEVICE_NUMBER:
 		return device_put_number(attribute, spec, item->value, error);
 	case DEVICE_FLAG:
@@ -40,8 +44,10 @@ static int put(const struct device_attribute *attribute, const struct ctl_cbor *
 	}
 }
 
-// An argument for each attribute; what its value may be, the attribute judges.
-static void args_make(struct ctl_arg args[DEVICE_ATTRIBUTES_MAX + 1], bool named)
+// An argument for each attribute; what its value may be, the attribute judges. Of a device with a
+// credential all that is not said may be missing.
+static void args_make(
+	struct ctl_arg args[DEVICE_ATTRIBUTES_MAX + 1], bool named, bool has_credential)
 {
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		const struct device_attribute *attribute = &device_attributes[i];
@@ -50,7 +56,7 @@ static void args_make(struct ctl_arg args[DEVICE_ATTRIBUTES_MAX + 1], bool named
 		args[i] = (struct ctl_arg){
 			.key = attribute->name,
 			.type = type_of(attribute->kind),
-			.required = attribute->required || (named && is_name),
+			.required = (attribute->required && !has_credential) || (named && is_name),
 			.max = UINT64_MAX,
 		};
 	}
@@ -62,16 +68,22 @@ bool ctl_spec_read(struct ctl_request *req, const struct ctl_cbor *map, struct d
 	bool *replace)
 {
 	struct ctl_arg args[DEVICE_ATTRIBUTES_MAX + 1];
+	struct ctl_cbor credential;
 	struct error error = {0};
 	int code = 0;
 
 	memset(spec, 0, sizeof(*spec));
 	spec->params.alg = AEAD_AES_CCM_16_64_128;
-	args_make(args, replace == NULL);
+	const bool has_credential = ctl_cbor_find(map, "credential", &credential);
+
+	args_make(args, replace == NULL, has_credential);
 	if (!ctl_args_read(req, map, args, device_attribute_count + (replace != NULL)))
 		return false;
 	for (unsigned i = 0; code == 0 && i < device_attribute_count; i++) {
-		if (args[i].given)
+		if (args[i].given && device_attributes[i].keyed && has_credential)
+			code = error_set(&error, -EINVAL,
+				"%s: a device has keys or a credential, not both", args[i].key);
+		else if (args[i].given)
 			code = put(&device_attributes[i], &args[i].item, spec, &error);
 	}
 	if (code == 0)

@@ -12,6 +12,7 @@
 #include "gw/daemon/doubts.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/served.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -35,7 +36,7 @@ static void add_done(struct store_job *job)
 	disk_result(op->daemon, rc);
 	doubts_put(op->daemon, rc, op->add.device.name, NULL);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
-		rc = registry_add(&op->daemon->registry, &op->add.device);
+		rc = served_add(&op->daemon->registry, &op->add.device);
 	if (!rc && op->add.outcome != DEVICE_UNCHANGED)
 		reserve_device(op->daemon->reserve, &op->add.device);
 	if (job->result)
@@ -246,7 +247,7 @@ static void remove_done(struct store_job *job)
 	} else {
 		if (op->remove.info.resync_needed)
 			alarm_resync_done(op->daemon);
-		int rc = registry_remove(&op->daemon->registry, &op->remove.info);
+		int rc = served_remove(&op->daemon->registry, &op->remove.info);
 
 		if (rc && rc != -ENOENT)
 			ctl_request_error(op->req, CTL_INTERNAL,
@@ -293,7 +294,7 @@ static void resync_done(struct store_job *job)
 	if (!rc && op->resync.waited)
 		alarm_resync_done(op->daemon);
 	if (!rc)
-		rc = registry_resync(&op->daemon->registry, device, op->resync.from);
+		rc = served_resync(&op->daemon->registry, device, op->resync.from);
 	if (!rc)
 		reserve_device(op->daemon->reserve, device);
 	if (job->result)
@@ -348,7 +349,7 @@ static void rotate_done(struct store_job *job)
 	if (!rc && op->rotate.before.resync_needed)
 		alarm_resync_done(op->daemon);
 	if (!rc)
-		rc = registry_rotate(&op->daemon->registry, &op->rotate.before, &op->rotate.device);
+		rc = served_rotate(&op->daemon->registry, &op->rotate.before, &op->rotate.device);
 	if (!rc)
 		reserve_device(op->daemon->reserve, &op->rotate.device);
 	if (job->result)

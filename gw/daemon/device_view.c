@@ -98,6 +98,8 @@ static void not_live(
 	} else if (stored->damaged) {
 		info->reason = "its keys do not open: its row was changed or damaged";
 		info->remedy = "new keys: device rotate NAME FILE";
+	} else if (stored->credential[0]) {
+		info->reason = "it has a credential, and keys once it has agreed on some by EDHOC";
 	} else if (registry_waits(&daemon->registry, stored->id)) {
 		info->reason = "a worker has yet to let go of the same keys, or of the "
 			       "place, of a device that was removed just now";

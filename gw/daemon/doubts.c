@@ -5,8 +5,8 @@
 #include "base/container.h"
 #include "gw/daemon/alarm.h"
 #include "gw/daemon/disk.h"
-#include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/served.h"
 #include "gw/os/log.h"
 
 #include <errno.h>
@@ -71,9 +71,10 @@ static int retire(struct registry *registry, const struct device_info *before)
 {
 	uint32_t index;
 
-	if (!registry_find(registry, before, &index) && !registry_waits(registry, before->id))
+	if (!before->credential[0] && !registry_find(registry, before, &index) &&
+		!registry_waits(registry, before->id))
 		return 0;
-	return registry_remove(registry, before);
+	return served_remove(registry, before);
 }
 
 // The store has this device. It is served, with these keys and settings.
@@ -87,7 +88,7 @@ static int agree(struct daemon *daemon, const struct doubt *doubt, struct device
 	if (rc)
 		return rc;
 	device->changed = registry_has(registry, device);
-	rc = registry_add(registry, device);
+	rc = served_add(registry, device);
 	if (!rc && !device->changed)
 		reserve_device(daemon->reserve, device);
 	return rc;

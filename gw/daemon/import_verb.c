@@ -4,8 +4,8 @@
 
 #include "base/container.h"
 #include "gw/daemon/disk.h"
-#include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/served.h"
 #include "gw/os/log.h"
 #include "gw/store/import_job.h"
 
@@ -42,7 +42,7 @@ static void import_done(struct store_job *job)
 
 	if (import->count) {
 		for (size_t i = 0; i < import->count; i++) {
-			int rc = registry_add(&op->daemon->registry, &import->devices[i]);
+			int rc = served_add(&op->daemon->registry, &import->devices[i]);
 
 			if (!rc)
 				reserve_device(op->daemon->reserve, &import->devices[i]);

@@ -3,8 +3,8 @@
 #include "gw/daemon/load.h"
 
 #include "gw/daemon/alarm.h"
-#include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
+#include "gw/daemon/served.h"
 #include "gw/daemon/stop.h"
 #include "gw/os/log.h"
 #include "gw/os/notify.h"
@@ -45,14 +45,14 @@ static int load_device(void *arg, const struct device_keyed *device)
 		.derives = device->rederive == DEVICE_REDERIVE_B2,
 	};
 
-	if (device_reserved_has(state->daemon->reserved, &ids)) {
+	if (!device->credential_len && device_reserved_has(state->daemon->reserved, &ids)) {
 		log_error(
 			"device %s has a name that is passed through: take it out of passthrough, "
 			"or start without that and remove the device",
 			device->name);
 		return -EEXIST;
 	}
-	int rc = registry_add(&state->daemon->registry, device);
+	int rc = served_add(&state->daemon->registry, device);
 
 	if (rc) {
 		log_error("device %s: %s", device->name, strerror(-rc));

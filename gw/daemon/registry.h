@@ -7,6 +7,7 @@
 
 #include "dataplane/dp.h"
 #include "gw/daemon/policies.h"
+#include "gw/handshake/credentials.h"
 #include "gw/store/store.h"
 #include "gw/store/vault.h"
 
@@ -30,9 +31,10 @@ struct registry {
 	uint32_t max;
 	struct registry_waiting *waiting; // in the order in which they came
 	struct registry_waiting **waiting_end;
-	struct vault *vault;      // of devices that derive contexts; the owner sets it; NULL: none
-	uint32_t clock_count;     // devices with DEVICE_OWN_PIV_CLOCK
-	struct policies policies; // that the devices name, and the configuration has
+	struct vault *vault; // of devices that derive contexts; the owner sets it; NULL: none
+	struct credentials *credentials; // of devices, for EDHOC; the same
+	uint32_t clock_count;            // devices with DEVICE_OWN_PIV_CLOCK
+	struct policies policies;        // that the devices name, and the configuration has
 	// Called when a context is gone: its device was removed, or has another context and this
 	// one has drained. It has no name any more. NULL: nobody asks.
 	void (*gone)(void *arg, uint32_t context, uint32_t generation);

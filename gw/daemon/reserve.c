@@ -272,7 +272,8 @@ static void queue_turn(struct reserve *reserve, struct queue *queue)
 
 bool reserve_needs_run(const struct device_keyed *device)
 {
-	if (device->own_piv == DEVICE_OWN_PIV_CLOCK || device->resync_needed)
+	if (device->own_piv == DEVICE_OWN_PIV_CLOCK || device->resync_needed ||
+		device->credential_len)
 		return false;
 	return device->own_piv == DEVICE_OWN_PIV_ALWAYS ||
 		(device->recovery != DEVICE_FLOOR && !device->window_known);

@@ -4,6 +4,7 @@
 #include "gw/device/attribute.h"
 
 #include "base/container.h"
+#include "gw/device/credential.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -27,27 +28,32 @@
 const struct device_attribute device_attributes[] = {
 	{"name", DEVICE_TEXT, .valid = device_name_valid, .must = DEVICE_NAME_RULE, SPEC(name),
 		INFO(name), .title = "name"},
-	{"device_id", DEVICE_BYTES, .required = true, .may_be_empty = true,
+	{"device_id", DEVICE_BYTES, .required = true, .keyed = true, .may_be_empty = true,
 		SPEC_BYTES(params.recipient_id), INFO_BYTES(device_id), .title = "device id"},
-	{"gateway_id", DEVICE_BYTES, .required = true, .may_be_empty = true,
+	{"gateway_id", DEVICE_BYTES, .required = true, .keyed = true, .may_be_empty = true,
 		SPEC_BYTES(params.sender_id), INFO_BYTES(gateway_id), .title = "gateway id"},
-	{"master_secret", DEVICE_BYTES, .required = true, SPEC_BYTES(params.secret)},
-	{"master_salt", DEVICE_BYTES, SPEC_BYTES(params.salt)},
-	{"id_context", DEVICE_BYTES, SPEC_BYTES(params.id_context, SPEC_HAS(params.has_id_context)),
+	{"master_secret", DEVICE_BYTES, .required = true, .keyed = true, SPEC_BYTES(params.secret)},
+	{"master_salt", DEVICE_BYTES, .keyed = true, SPEC_BYTES(params.salt)},
+	{"id_context", DEVICE_BYTES, .keyed = true,
+		SPEC_BYTES(params.id_context, SPEC_HAS(params.has_id_context)),
 		INFO_BYTES(id_context, INFO_HAS(has_id_context)), .title = "id context"},
-	{"algorithm", DEVICE_ALGORITHM, SPEC(params.alg), INFO(alg), .title = "algorithm"},
-	{"never_used", DEVICE_FLAG, SPEC(never_used)},
-	{"gateway_seq", DEVICE_NUMBER, SPEC(gateway_seq, SPEC_HAS(has_gateway_seq))},
-	{"device_seq", DEVICE_NUMBER, SPEC(device_seq, SPEC_HAS(has_device_seq))},
-	{"recovery", DEVICE_WORD, .setting = true, .words = device_recovery_words,
+	{"credential", DEVICE_CREDENTIAL,
+		SPEC(credential, .len = offsetof(struct device_spec, credential_len)),
+		INFO(credential), .title = "credential"},
+	{"algorithm", DEVICE_ALGORITHM, .keyed = true, SPEC(params.alg), INFO(alg),
+		.title = "algorithm"},
+	{"never_used", DEVICE_FLAG, .keyed = true, SPEC(never_used)},
+	{"gateway_seq", DEVICE_NUMBER, .keyed = true, SPEC(gateway_seq, SPEC_HAS(has_gateway_seq))},
+	{"device_seq", DEVICE_NUMBER, .keyed = true, SPEC(device_seq, SPEC_HAS(has_device_seq))},
+	{"recovery", DEVICE_WORD, .keyed = true, .setting = true, .words = device_recovery_words,
 		.must = "not echo, floor or b2", SPEC(recovery, SPEC_HAS(has_recovery)),
 		INFO(recovery), .title = "recovery", .usage = "WORD",
 		.help = "how it goes on when its window was lost: echo, floor or b2"},
-	{"rederive", DEVICE_WORD, .setting = true, .words = device_rederive_words,
+	{"rederive", DEVICE_WORD, .keyed = true, .setting = true, .words = device_rederive_words,
 		.must = "neither none nor b2", SPEC(rederive, SPEC_HAS(has_rederive)),
 		INFO(rederive), .title = "rederive", .usage = "WORD",
 		.help = "contexts that it may derive in service: none or b2"},
-	{"own_piv", DEVICE_WORD, .setting = true, .words = device_own_piv_words,
+	{"own_piv", DEVICE_WORD, .keyed = true, .setting = true, .words = device_own_piv_words,
 		.must = "not auto, always or clock", SPEC(own_piv, SPEC_HAS(has_own_piv)),
 		INFO(own_piv), .shown = "own_pivs", .title = "own PIVs", .usage = "WORD",
 		.help = "answers with a Partial IV of the gateway: auto, always or clock"},
@@ -108,6 +114,23 @@ static const char *word_get(const struct device_attribute *attribute, uint64_t n
 	return NULL;
 }
 
+// The bytes of a new device's, or what a device has.
+static bool credential_get(
+	const struct device_place *place, const void *base, struct device_value *value)
+{
+	const char *at = (const char *)base + place->value;
+	uint16_t len;
+
+	value->kind = place->len != 0 ? DEVICE_BYTES : DEVICE_TEXT;
+	value->text = at;
+	if (place->len == 0)
+		return *at != 0;
+	memcpy(&len, (const char *)base + place->len, sizeof(len));
+	value->bytes = (const uint8_t *)at;
+	value->len = len;
+	return len > 0;
+}
+
 // False if there is no value.
 static bool get(const struct device_attribute *attribute, const struct device_place *place,
 	const void *base, struct device_value *value)
@@ -125,6 +148,8 @@ static bool get(const struct device_attribute *attribute, const struct device_pl
 	case DEVICE_TEXT:
 		value->text = at;
 		return *at != 0 || place->has != 0;
+	case DEVICE_CREDENTIAL:
+		return credential_get(place, base, value);
 	case DEVICE_WORD:
 		value->kind = DEVICE_TEXT;
 		value->text = word_get(attribute, number_get(place, base));
@@ -146,13 +171,15 @@ static bool get(const struct device_attribute *attribute, const struct device_pl
 bool device_said(const struct device_attribute *attribute, const struct device_spec *spec,
 	struct device_value *value)
 {
-	return get(attribute, &attribute->spec, spec, value);
+	return !(attribute->keyed && spec->credential_len > 0) &&
+		get(attribute, &attribute->spec, spec, value);
 }
 
 bool device_shown(const struct device_attribute *attribute, const struct device_info *info,
 	struct device_value *value)
 {
-	return get(attribute, &attribute->info, info, value);
+	return !(attribute->keyed && info->credential[0] != 0) &&
+		get(attribute, &attribute->info, info, value);
 }
 
 static void has_set(const struct device_attribute *attribute, struct device_spec *spec)
@@ -249,6 +276,12 @@ int device_put_number(const struct device_attribute *attribute, struct device_sp
 	return 0;
 }
 
+int device_put_credential(
+	struct device_spec *spec, const uint8_t *bytes, size_t len, struct error *error)
+{
+	return device_credential_take(bytes, len, spec->credential, &spec->credential_len, error);
+}
+
 void device_put_flag(const struct device_attribute *attribute, struct device_spec *spec, bool flag)
 {
 	number_set(&attribute->spec, spec, flag);
@@ -307,6 +340,8 @@ int device_put(const struct device_attribute *attribute, struct device_spec *spe
 		return digits_put(attribute, spec, text, error);
 	case DEVICE_FLAG:
 		return flag_put(attribute, spec, text, error);
+	case DEVICE_CREDENTIAL:
+		return device_credential_read(text, spec->credential, &spec->credential_len, error);
 	default:
 		return device_put_text(attribute, spec, text, strlen(text), error);
 	}

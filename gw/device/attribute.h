@@ -21,6 +21,9 @@ enum device_kind {
 	DEVICE_ALGORITHM, // text, the name of an AEAD algorithm; in JSON also its number of COSE
 	DEVICE_NUMBER,    // whole number from 0
 	DEVICE_FLAG,      // true or false
+	// In JSON a text as device_credential_read() takes it, in CBOR a byte string; where a
+	// device is shown, a text that says what it is.
+	DEVICE_CREDENTIAL,
 };
 
 // Where a struct has a value, as offsets in bytes.
@@ -33,7 +36,8 @@ struct device_place {
 struct device_attribute {
 	const char *name; // of the column, of the value in JSON and of the argument in CBOR
 	enum device_kind kind;
-	bool required;        // in what describes a new device
+	bool required;        // in what describes a new device that has keys
+	bool keyed;           // only devices have it that have keys, and no credential
 	bool may_be_empty;    // in CSV a field with nothing in it is the value of no bytes
 	bool setting;         // how the device is served, not who it is or what its keys are
 	bool in_place;        // in struct device_settings, with a column of its name in the store
@@ -82,6 +86,9 @@ int device_put_bytes(const struct device_attribute *attribute, struct device_spe
 int device_put_number(const struct device_attribute *attribute, struct device_spec *spec,
 	uint64_t number, struct error *error) __attribute__((warn_unused_result));
 void device_put_flag(const struct device_attribute *attribute, struct device_spec *spec, bool flag);
+// For DEVICE_CREDENTIAL.
+int device_put_credential(struct device_spec *spec, const uint8_t *bytes, size_t len,
+	struct error *error) __attribute__((warn_unused_result));
 // For all kinds, from text as CSV has it: hex, digits, true or false. The text ends with 0.
 int device_put(const struct device_attribute *attribute, struct device_spec *spec, const char *text,
 	struct error *error) __attribute__((warn_unused_result));

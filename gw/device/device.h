@@ -70,6 +70,11 @@ struct device_settings {
 	char note[DEVICE_NOTE_MAX + 1];     // free text for operators, UTF-8
 };
 
+// A credential of EDHOC, at most; see gw/device/credential.h.
+#define DEVICE_CREDENTIAL_MAX 1024 // bytes
+#define DEVICE_KID_MAX        32   // bytes of the name of a CCS
+#define DEVICE_DIGEST_LEN     32   // bytes of the SHA-256 of a credential
+
 // What a new device is made of. Wipe it after use: it has the Master Secret.
 struct device_spec {
 	// recipient_id is the device_id (the kid that the device sends), sender_id the gateway_id.
@@ -90,6 +95,10 @@ struct device_spec {
 	enum device_own_piv own_piv;
 	enum device_rederive rederive;
 	struct device_settings settings;
+	// In the place of all keys: it agrees on keys by EDHOC. Of a device with a credential only
+	// name and settings count beside it. 0: it has keys.
+	uint16_t credential_len;
+	uint8_t credential[DEVICE_CREDENTIAL_MAX];
 };
 
 // A sealed Master Secret with its Master Salt, at most: see gw/store/seal.h.
@@ -122,6 +131,11 @@ struct device_keyed {
 	uint64_t mark;        // DEVICE_FLOOR: no sequence number from here on was accepted
 	bool resync_needed;   // DEVICE_FLOOR: the mark is of an old copy, it must not be served
 	uint64_t fingerprint; // keyed hash over Recipient Key and ID Context
+	// Of a device with a credential, which has no keys; 0: it has keys.
+	uint16_t credential_len;
+	uint8_t kid_len; // of its CCS; 0: it has none
+	uint8_t kid[DEVICE_KID_MAX];
+	uint8_t credential[DEVICE_CREDENTIAL_MAX];
 };
 
 // A device as an operator sees it: no secret.
@@ -145,6 +159,12 @@ struct device_info {
 	bool resync_needed; // as in struct device_keyed
 	int64_t created;    // Unix time
 	uint64_t fingerprint;
+	// Of a device with a credential, which has no keys: "ccs" or "x509"; "": it has keys.
+	char credential[5];
+	uint8_t kid_len; // as in struct device_keyed
+	uint8_t kid[DEVICE_KID_MAX];
+	uint8_t digest[DEVICE_DIGEST_LEN]; // struct device_credential
+	int64_t expires;                   // the same
 	bool damaged; // its keys cannot be opened: it must be removed, or imported again
 };
 

@@ -12,7 +12,8 @@
 
 // Two bytes a character are the most that an escape of a name or note takes.
 _Static_assert(2 * (2 * OSC_SECRET_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX + 2 * OSC_KID_LEN_MAX) +
-			2 * (DEVICE_NAME_MAX + DEVICE_NOTE_MAX) + 40 * DEVICE_ATTRIBUTES_MAX <
+			2 * DEVICE_CREDENTIAL_MAX + 2 * (DEVICE_NAME_MAX + DEVICE_NOTE_MAX) +
+			40 * DEVICE_ATTRIBUTES_MAX <
 		DEVICE_JSON_MAX,
 	"there is room for all attributes");
 

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define DEVICE_JSON_MAX 4096 // bytes of one device at most
+#define DEVICE_JSON_MAX 8192 // bytes of one device at most
 
 // Writes all that is said of a device, in one line with its line feed and no 0. Returns its length.
 size_t device_json(char out[DEVICE_JSON_MAX], const struct device_spec *spec);

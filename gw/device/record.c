@@ -22,18 +22,45 @@ static unsigned kinds_of(enum device_kind kind)
 	}
 }
 
+static bool has_credential(const struct record *record)
+{
+	static const char name[] = "credential";
+
+	return record->value[device_attribute(name, sizeof(name) - 1) - device_attributes].kind !=
+		RECORD_ABSENT;
+}
+
+// In CSV a device with a credential has empty fields for what only devices with keys have.
 static bool given(const struct record *record, const struct device_attribute *attribute)
 {
-	return record->value[attribute - device_attributes].kind != RECORD_ABSENT;
+	const unsigned i = attribute - device_attributes;
+
+	return record->value[i].kind != RECORD_ABSENT &&
+		!(record->value[i].kind == RECORD_TEXT && record->value[i].len == 0 &&
+			attribute->keyed && has_credential(record));
+}
+
+// What a device with keys must have, one with a credential must not.
+static int check_keyed(const struct record *record, struct error *error)
+{
+	for (unsigned i = 0; i < device_attribute_count; i++) {
+		const struct device_attribute *attribute = &device_attributes[i];
+
+		if (has_credential(record) && attribute->keyed && given(record, attribute))
+			return error_set(error, -EINVAL,
+				"%s: a device has keys or a credential, not both", attribute->name);
+		if (!has_credential(record) && attribute->required && !given(record, attribute))
+			return error_set(error, -EINVAL, "%s: missing", attribute->name);
+	}
+	return 0;
 }
 
 static int check_values(const struct record *record, struct error *error)
 {
-	for (unsigned i = 0; i < device_attribute_count; i++) {
-		const struct device_attribute *attribute = &device_attributes[i];
-		if (attribute->required && !given(record, attribute))
-			return error_set(error, -EINVAL, "%s: missing", attribute->name);
-	}
+	int code = check_keyed(record, error);
+
+	if (code != 0)
+		return code;
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		const struct device_attribute *attribute = &device_attributes[i];
 		if (!given(record, attribute))
@@ -61,7 +88,8 @@ static int spec_of(
 	}
 	// The option of the whole import is for records that say nothing themselves.
 	if (!given(record, past))
-		spec->never_used = never_used && !spec->has_gateway_seq;
+		spec->never_used =
+			never_used && !spec->has_gateway_seq && spec->credential_len == 0;
 	return code;
 }
 

@@ -4,6 +4,7 @@
 #include "gw/device/spec.h"
 
 #include "gw/device/attribute.h"
+#include "gw/device/credential.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,8 +52,22 @@ static int past_check(const struct device_spec *spec, struct error *error)
 	return 0;
 }
 
+// Name and settings beside the credential; what a device with keys has is not said.
+static int credential_check(const struct device_spec *spec, struct error *error)
+{
+	struct device_credential credential;
+
+	if (spec->never_used || spec->has_gateway_seq || spec->params.secret_len > 0)
+		return error_set(error, -EINVAL, "a device has keys or a credential, not both");
+	int code =
+		device_credential_check(spec->credential, spec->credential_len, &credential, error);
+	return code != 0 ? code : values_check(spec, error);
+}
+
 int device_spec_check(const struct device_spec *spec, struct error *error)
 {
+	if (spec->credential_len > 0)
+		return credential_check(spec, error);
 	const struct osc_params *params = &spec->params;
 	unsigned id_max = osc_id_len_max(params->alg);
 

@@ -281,6 +281,14 @@ void credentials_take(struct credentials *credentials, uint64_t id)
 	tell_lost(credentials);
 }
 
+void credentials_end(struct credentials *credentials, uint64_t id)
+{
+	pthread_mutex_lock(&credentials->lock);
+	uses_lose(&credentials->uses, id);
+	pthread_mutex_unlock(&credentials->lock);
+	tell_lost(credentials);
+}
+
 uint32_t credentials_count(const struct credentials *credentials)
 {
 	return credentials->count;

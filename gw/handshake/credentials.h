@@ -75,6 +75,8 @@ int credentials_put(struct credentials *credentials, const struct credential_row
 	__attribute__((warn_unused_result));
 // Main: takes out the device with this id, if it is there.
 void credentials_take(struct credentials *credentials, uint64_t id);
+// Main: what uses this credential is told that it is gone; it may be used again after that.
+void credentials_end(struct credentials *credentials, uint64_t id);
 // Main: a device of the store, with a credential or without, has this name from now on: who got it
 // by a rule loses it. -ENOMEM
 int credentials_name_put(struct credentials *credentials, const char *name)

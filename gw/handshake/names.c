@@ -24,7 +24,9 @@ void names_fini(struct names *names)
 
 static uint64_t hash_of(const struct names *names, const char *name)
 {
-	return keyed_hash(&names->hash, name, strlen(name));
+	const uint64_t hash = keyed_hash(&names->hash, name, strlen(name));
+
+	return hash ? hash : 1;
 }
 
 // The place of a hash, or the empty one where it would be.
@@ -33,7 +35,7 @@ static uint32_t slot_find(const struct names *names, uint64_t hash)
 	const uint32_t mask = names->slots - 1;
 	uint32_t at = (uint32_t)hash & mask;
 
-	while (names->slot[at].count && names->slot[at].hash != hash)
+	while (names->slot[at] && names->slot[at] != hash)
 		at = (at + 1) & mask;
 	return at;
 }
@@ -49,8 +51,8 @@ static int grow(struct names *names)
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < before.slots; i++)
-		if (before.slot[i].count)
-			names->slot[slot_find(names, before.slot[i].hash)] = before.slot[i];
+		if (before.slot[i])
+			names->slot[slot_find(names, before.slot[i])] = before.slot[i];
 	free(before.slot);
 	return 0;
 }
@@ -61,11 +63,10 @@ int names_put(struct names *names, const char *name)
 
 	if (2 * (names->count + 1) > names->slots && grow(names))
 		return -ENOMEM;
-	struct names_slot *slot = &names->slot[slot_find(names, hash)];
+	uint64_t *slot = &names->slot[slot_find(names, hash)];
 
-	names->count += !slot->count;
-	slot->hash = hash;
-	slot->count++;
+	names->count += !*slot;
+	*slot = hash;
 	return 0;
 }
 
@@ -74,13 +75,13 @@ static void hole_close(struct names *names, uint32_t hole)
 {
 	const uint32_t mask = names->slots - 1;
 
-	for (uint32_t at = (hole + 1) & mask; names->slot[at].count; at = (at + 1) & mask) {
-		const uint32_t home = (uint32_t)names->slot[at].hash & mask;
+	for (uint32_t at = (hole + 1) & mask; names->slot[at]; at = (at + 1) & mask) {
+		const uint32_t home = (uint32_t)names->slot[at] & mask;
 
 		if (((at - home) & mask) < ((at - hole) & mask))
 			continue;
 		names->slot[hole] = names->slot[at];
-		names->slot[at].count = 0;
+		names->slot[at] = 0;
 		hole = at;
 	}
 }
@@ -88,15 +89,15 @@ static void hole_close(struct names *names, uint32_t hole)
 void names_take(struct names *names, const char *name)
 {
 	const uint32_t at = slot_find(names, hash_of(names, name));
-	struct names_slot *slot = &names->slot[at];
 
-	if (!slot->count || --slot->count)
+	if (!names->slot[at])
 		return;
+	names->slot[at] = 0;
 	names->count--;
 	hole_close(names, at);
 }
 
 bool names_has(const struct names *names, const char *name)
 {
-	return names->slot[slot_find(names, hash_of(names, name))].count;
+	return names->slot[slot_find(names, hash_of(names, name))];
 }

@@ -77,7 +77,7 @@ static int rule_make(struct rule *rule, const struct trust_rule *from, struct er
 	if (!device_policy_valid(policy))
 		return error_set(error, -EINVAL, "policy: %s", DEVICE_POLICY_RULE);
 	memcpy(rule->prefix, from->name, rule->prefix_len);
-	strcpy(rule->policy, policy);
+	memcpy(rule->policy, policy, strlen(policy) + 1);
 	rule->number = number_of(from);
 	rule->anchors = edhoc_trust_create(from->pem, from->pem_len);
 	if (rule->anchors)
@@ -151,7 +151,7 @@ static bool name_make(const struct rule *rule, struct edhoc_bytes der, struct tr
 
 	memset(name, 0, sizeof(*name));
 	name->rule = rule->number;
-	strcpy(name->policy, rule->policy);
+	memcpy(name->policy, rule->policy, sizeof(name->policy));
 	memcpy(name->name, rule->prefix, rule->prefix_len);
 	return edhoc_x509_field(
 		       der, fields[rule->value], value, sizeof(name->name) - rule->prefix_len) &&

@@ -18,8 +18,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define KID_CREDENTIALS_MAX 4 // EDHOC_CANDIDATES_MAX
+
 bool row_same_keys(const struct store_row *a, const struct store_row *b)
 {
+	if (a->credential_len > 0 || b->credential_len > 0)
+		return a->credential_len > 0 && b->credential_len > 0 &&
+			memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 	if (a->alg != b->alg || a->gateway_id_len != b->gateway_id_len ||
 		memcmp(a->gateway_id, b->gateway_id, a->gateway_id_len) != 0)
 		return false;
@@ -82,14 +87,16 @@ void row_inherit(struct store_row *row, const struct store_row *before)
 {
 	struct device_settings settings = before->settings;
 
+	device_settings_change(&settings, &row->settings);
+	row->settings = settings;
+	if (row->credential_len > 0)
+		return;
 	if (!row->recovery_said)
 		row->recovery = before->recovery;
 	if (!row->own_piv_said)
 		row->own_piv = before->own_piv;
 	if (!row->rederive_said)
 		row->rederive = before->rederive;
-	device_settings_change(&settings, &row->settings);
-	row->settings = settings;
 }
 
 // A device that derives contexts has its device_id alone, whatever its ID Context is. -ENOENT
@@ -130,7 +137,7 @@ static int address_check(struct store *store, struct store_row *row, bool replac
 
 	*outcome = DEVICE_ADDED;
 	int code = row_find_by_address(store, row, &there, error);
-	if (code == -ENOENT)
+	if (code == -ENOENT && row->credential_len == 0)
 		code = rederiving_find(store, row, &there, error);
 	if (code != 0)
 		return code == -ENOENT ? 0 : code;
@@ -194,15 +201,40 @@ static int mark_begin(struct store_row *row, struct error *error)
 	return 0;
 }
 
+// A device with a credential has no keys.
+static int keys_put(struct store *store, const struct store_row *row, struct error *error)
+{
+	int code = 0;
+
+	if (row->credential_len > 0)
+		return 0;
+	if (row->rederive != DEVICE_REDERIVE_NONE)
+		code = key_put(store, row->secret_hash, row->id, 0, 0, error);
+	if (code == 0)
+		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
+	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
+}
+
+static void credential_bind(sqlite3_stmt *statement, const struct store_row *row)
+{
+	if (row->credential_len > 0)
+		sqlite3_bind_blob(
+			statement, 19, row->credential, row->credential_len, SQLITE_STATIC);
+	if (row->kid_len > 0)
+		sqlite3_bind_blob(statement, 20, row->kid, row->kid_len, SQLITE_STATIC);
+}
+
 static int row_insert(struct store *store, const struct store_row *row, struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_INSERT);
+	int place_len;
+	const uint8_t *place = row_place(row, &place_len);
 
 	assert(row->id != 0 && row->id < store->next_id && row->run_base <= STORE_RUN_MAX);
 	assert(row->keys_len > SEAL_OVERHEAD && row->secret_len > SEAL_OVERHEAD);
 	sqlite3_bind_int64(statement, 1, row->id);
 	sqlite3_bind_text(statement, 2, row->name, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 3, row->device_id, row->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 3, place, place_len, SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 4, row->gateway_id, row->gateway_id_len, SQLITE_STATIC);
 	if (row->has_id_context)
 		sqlite3_bind_blob(
@@ -221,13 +253,50 @@ static int row_insert(struct store *store, const struct store_row *row, struct e
 	sqlite3_bind_int(statement, 17, row->rederive);
 	if (row->rederive != DEVICE_REDERIVE_NONE)
 		sqlite3_bind_blob(statement, 18, row->secret_hash, STORE_HASH_LEN, SQLITE_STATIC);
-	settings_bind(statement, 19, &row->settings);
+	credential_bind(statement, row);
+	settings_bind(statement, 21, &row->settings);
 	int code = store_exec(store, statement, error);
-	if (code == 0 && row->rederive != DEVICE_REDERIVE_NONE)
-		code = key_put(store, row->secret_hash, row->id, 0, 0, error);
+	return code != 0 ? code : keys_put(store, row, error);
+}
+
+// What the keys of a new device must not be or have been, and where its mark begins.
+static int keys_check(
+	struct store *store, struct store_row *row, uint64_t *other, struct error *error)
+{
+	int code = kid_check(store, row, other, error);
+
 	if (code == 0)
-		code = key_put(store, row->sender_hash, row->id, 0, 0, error);
-	return code != 0 ? code : key_put(store, row->recipient_hash, row->id, 0, 0, error);
+		code = spec_rederive_check(row, error);
+	if (code == 0)
+		code = key_check(store, row->secret_hash, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->sender_hash, row, other, error);
+	if (code == 0)
+		code = key_check(store, row->recipient_hash, row, other, error);
+	return code != 0 ? code : mark_begin(row, error);
+}
+
+// A kid in a message names all credentials that have it, of which so many are tried.
+static int credential_check(struct store *store, const struct store_row *row, struct error *error)
+{
+	sqlite3_stmt *statement = store_statement(store, SQL_KIDS_COUNT);
+	int code = 0;
+
+	if (statement == NULL)
+		return store_sql_fail(store, error);
+	if (row->kid_len == 0)
+		return 0;
+	sqlite3_bind_blob(statement, 1, row->kid, row->kid_len, SQLITE_STATIC);
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		code = store_sql_fail(store, error);
+	else if (sqlite3_column_int64(statement, 0) >= KID_CREDENTIALS_MAX)
+		code = error_set(error, -EEXIST,
+			"%d devices have credentials with this kid, the most that are tried: it "
+			"needs another kid",
+			KID_CREDENTIALS_MAX);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code;
 }
 
 int row_apply(struct store *store, struct store_row *row, bool replace,
@@ -242,17 +311,8 @@ int row_apply(struct store *store, struct store_row *row, bool replace,
 	*other = 0;
 	code = name_check(store, row, other, error);
 	if (code == 0)
-		code = kid_check(store, row, other, error);
-	if (code == 0)
-		code = spec_rederive_check(row, error);
-	if (code == 0)
-		code = key_check(store, row->secret_hash, row, other, error);
-	if (code == 0)
-		code = key_check(store, row->sender_hash, row, other, error);
-	if (code == 0)
-		code = key_check(store, row->recipient_hash, row, other, error);
-	if (code == 0)
-		code = mark_begin(row, error);
+		code = row->credential_len > 0 ? credential_check(store, row, error)
+					       : keys_check(store, row, other, error);
 	if (code != 0)
 		return code;
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK && row->gateway_seq > key_clock_first())

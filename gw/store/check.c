@@ -4,6 +4,7 @@
 #include "gw/store/check.h"
 
 #include "base/clock.h"
+#include "gw/device/credential.h"
 #include "gw/store/hashes.h"
 #include "gw/store/meta.h"
 #include "gw/store/row.h"
@@ -103,6 +104,27 @@ static bool secret_is_known(
 	return memcmp(hash, row->secret_hash, sizeof(hash)) == 0 && hash_is_known(store, row, hash);
 }
 
+// A row with a credential has nothing sealed but what binds them together.
+static void check_credential(
+	struct store *store, struct store_check *check, const struct store_row *row)
+{
+	struct device_credential credential;
+	struct osc_keys keys;
+	const char *what = NULL;
+
+	if (seal_open_keys(store, row, &keys) != 0)
+		what = "its credential or name was changed";
+	else if (device_credential_check(row->credential, row->credential_len, &credential, NULL) !=
+		0)
+		what = "its credential cannot be read";
+	else if (memcmp(credential.digest, row->digest, sizeof(row->digest)) != 0 ||
+		credential.kid_len != row->kid_len ||
+		memcmp(credential.kid, row->kid, row->kid_len) != 0)
+		what = "its credential is not that of its row";
+	if (what != NULL)
+		problem(check, "device %s: %s", row->name, what);
+}
+
 static void check_device(struct store *store, struct store_check *check, struct store_row *row)
 {
 	struct osc_keys keys = {0}, derived = {0};
@@ -143,9 +165,11 @@ static void check_indexes(
 {
 	sqlite3_stmt *name = store_statement(store, SQL_CHECK_NAME);
 	sqlite3_stmt *address = store_statement(store, SQL_CHECK_ADDRESS);
+	int place_len;
+	const uint8_t *place = row_place(row, &place_len);
 
 	sqlite3_bind_text(name, 1, row->name, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(address, 1, row->device_id, row->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_blob(address, 1, place, place_len, SQLITE_STATIC);
 	if (row->has_id_context)
 		sqlite3_bind_blob(address, 2, row->id_context, row->id_context_len, SQLITE_STATIC);
 	else
@@ -167,7 +191,10 @@ static bool device_row(struct store *store, struct store_check *check, sqlite3_s
 	check->report.devices++;
 	if (read) {
 		check_indexes(store, check, &row);
-		check_device(store, check, &row);
+		if (row.credential_len > 0)
+			check_credential(store, check, &row);
+		else
+			check_device(store, check, &row);
 	} else {
 		problem(check, "device number %" PRIu64 ": its row cannot be read", row.id);
 	}

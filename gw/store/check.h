@@ -12,7 +12,7 @@
 
 // The device_id and ID Context that a device is found by.
 struct check_address {
-	uint8_t device_id[OSC_KID_LEN_MAX];
+	uint8_t device_id[DEVICE_DIGEST_LEN]; // row_place()
 	uint8_t id_context[OSC_ID_CONTEXT_LEN_MAX];
 	int device_id_len, id_context_len; // bytes; CHECK_NO_CONTEXT
 };

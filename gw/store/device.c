@@ -58,7 +58,8 @@ static int rotate_row(struct store *store, struct store_row *row, const struct s
 	uint64_t other;
 
 	if (row_same_keys(row, before))
-		return error_set(error, -EEXIST, "device %s has these keys already", before->name);
+		return error_set(error, -EEXIST, "device %s has %s already", before->name,
+			row->credential_len > 0 ? "this credential" : "these keys");
 	memcpy(row->name, before->name, sizeof(row->name));
 	row->named = true;
 	row->replaces = before->id;

@@ -54,7 +54,8 @@ int row_retire(struct store *store, const struct store_row *row, struct error *e
 
 	sqlite3_bind_int64(statement, 1, row->id);
 	int code = store_exec(store, statement, error);
-	if (code != 0)
+	// A credential may come back: it had no keys.
+	if (code != 0 || row->credential_len > 0)
 		return code;
 	uint32_t run = last_run(store, row);
 	if (row->own_piv == DEVICE_OWN_PIV_CLOCK)
@@ -123,6 +124,8 @@ int row_retire_again(struct store *store, const struct store_row *row, struct er
 {
 	uint32_t run = last_run(store, row);
 
+	if (row->credential_len > 0)
+		return 0;
 	// The copy may know the keys of an earlier context of it only.
 	if (row->rederive != DEVICE_REDERIVE_NONE)
 		return tombstone_raise(store, row->secret_hash, run, row->mark, error);

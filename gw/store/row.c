@@ -3,6 +3,7 @@
 
 #include "gw/store/row.h"
 
+#include "gw/device/credential.h"
 #include "gw/store/changed.h"
 #include "gw/store/hashes.h"
 #include "gw/store/seal.h"
@@ -14,6 +15,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define COLUMN_CREDENTIAL 20 // of STORE_DEVICE_COLUMNS; then the kid, then the settings
 
 // A blob of at most room bytes; false if it is longer.
 static bool column_blob(sqlite3_stmt *statement, int column, void *to, size_t room, uint8_t *len)
@@ -53,6 +56,26 @@ static bool rederive_read(struct store_row *row, sqlite3_stmt *statement)
 			column_blob(statement, 19, row->secret, SEAL_SECRET_MAX, &row->secret_len));
 }
 
+// The device_id, or what a device with a credential has in its place and in the column
+// `credential`.
+static bool place_read(struct store_row *row, sqlite3_stmt *statement)
+{
+	const size_t len = sqlite3_column_bytes(statement, COLUMN_CREDENTIAL);
+	uint8_t digest_len;
+
+	if (sqlite3_column_type(statement, COLUMN_CREDENTIAL) == SQLITE_NULL)
+		return column_blob(
+			statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len);
+	if (len == 0 || len > DEVICE_CREDENTIAL_MAX ||
+		!column_blob(statement, 2, row->digest, DEVICE_DIGEST_LEN, &digest_len) ||
+		digest_len != DEVICE_DIGEST_LEN)
+		return false;
+	row->credential_len = len;
+	memcpy(row->credential, sqlite3_column_blob(statement, COLUMN_CREDENTIAL), len);
+	return column_blob(
+		statement, COLUMN_CREDENTIAL + 1, row->kid, DEVICE_KID_MAX, &row->kid_len);
+}
+
 int row_read(struct store_row *row, sqlite3_stmt *statement)
 {
 	memset(row, 0, sizeof(*row));
@@ -65,8 +88,7 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 	int64_t run_base = sqlite3_column_int64(statement, 9);
 	int64_t recovery = sqlite3_column_int64(statement, 11);
 	int64_t own_piv = sqlite3_column_int64(statement, 12);
-	bool good =
-		column_blob(statement, 2, row->device_id, OSC_KID_LEN_MAX, &row->device_id_len) &&
+	bool good = place_read(row, statement) &&
 		column_blob(statement, 3, row->gateway_id, OSC_KID_LEN_MAX, &row->gateway_id_len) &&
 		column_blob(statement, 4, row->id_context, OSC_ID_CONTEXT_LEN_MAX,
 			&row->id_context_len) &&
@@ -76,7 +98,8 @@ int row_read(struct store_row *row, sqlite3_stmt *statement)
 		column_hash(statement, 8, row->recipient_hash) && run_base >= 0 &&
 		run_base <= STORE_RUN_MAX && recovery >= DEVICE_ECHO && recovery <= DEVICE_B2 &&
 		own_piv >= DEVICE_OWN_PIV_AUTO && own_piv <= DEVICE_OWN_PIV_CLOCK &&
-		rederive_read(row, statement) && settings_read(statement, 20, &row->settings);
+		rederive_read(row, statement) &&
+		settings_read(statement, COLUMN_CREDENTIAL + 2, &row->settings);
 	row->run_base = run_base;
 	row->recovery = recovery;
 	row->own_piv = own_piv;
@@ -137,8 +160,10 @@ int row_find_by_address(struct store *store, const struct store_row *like, struc
 	struct error *error)
 {
 	sqlite3_stmt *statement = store_statement(store, SQL_DEVICE_BY_ADDRESS);
+	int len;
+	const uint8_t *place = row_place(like, &len);
 
-	sqlite3_bind_blob(statement, 1, like->device_id, like->device_id_len, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 1, place, len, SQLITE_STATIC);
 	if (like->has_id_context)
 		sqlite3_bind_blob(
 			statement, 2, like->id_context, like->id_context_len, SQLITE_STATIC);
@@ -205,6 +230,16 @@ int rows_free(const struct store *store, struct error *error)
 
 _Static_assert(DEVICE_SEALED_MAX == SEAL_SECRET_MAX, "the same bytes");
 
+// Whether a row has the credential that its seal is bound to.
+static bool credential_is_own(const struct store_row *row)
+{
+	uint8_t digest[DEVICE_DIGEST_LEN];
+
+	return row->credential_len == 0 ||
+		(device_credential_digest(row->credential, row->credential_len, digest) &&
+			memcmp(digest, row->digest, sizeof(digest)) == 0);
+}
+
 static void rederive_to_device(const struct store_row *row, struct device_keyed *device)
 {
 	device->rederive = row->rederive;
@@ -219,7 +254,7 @@ int row_to_device(
 	const struct store *store, const struct store_row *row, struct device_keyed *device)
 {
 	memset(device, 0, sizeof(*device));
-	int code = seal_open_keys(store, row, &device->keys);
+	int code = credential_is_own(row) ? seal_open_keys(store, row, &device->keys) : -EBADMSG;
 	if (code != 0)
 		return code;
 	device->id = row->id;
@@ -240,11 +275,32 @@ int row_to_device(
 	device->recovery = row->recovery;
 	device->own_piv = row->own_piv;
 	rederive_to_device(row, device);
+	device->credential_len = row->credential_len;
+	device->kid_len = row->kid_len;
+	memcpy(device->kid, row->kid, row->kid_len);
+	memcpy(device->credential, row->credential, row->credential_len);
 	device->settings = row->settings;
 	device->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	device->resync_needed = row->resync;
 	device->fingerprint = store_fingerprint(store, row, &device->keys);
 	return 0;
+}
+
+// A credential that does not read any more has no time.
+static void credential_to_info(const struct store_row *row, struct device_info *info)
+{
+	struct device_credential credential;
+
+	if (row->credential_len == 0)
+		return;
+	const bool x509 = device_credential_is_x509(row->credential);
+
+	memcpy(info->credential, x509 ? "x509" : "ccs", x509 ? 5 : 4);
+	info->kid_len = row->kid_len;
+	memcpy(info->kid, row->kid, row->kid_len);
+	memcpy(info->digest, row->digest, sizeof(info->digest));
+	if (device_credential_check(row->credential, row->credential_len, &credential, NULL) == 0)
+		info->expires = credential.expires;
 }
 
 void row_to_info(const struct store *store, const struct store_row *row, struct device_info *info)
@@ -269,10 +325,11 @@ void row_to_info(const struct store *store, const struct store_row *row, struct 
 	info->rederived = row->rederived;
 	info->rederived_at = row->rederived_at;
 	info->settings = row->settings;
+	credential_to_info(row, info);
 	info->mark = row->recovery == DEVICE_FLOOR ? row->mark : 0;
 	info->resync_needed = row->resync;
 	info->created = row->created;
-	info->damaged = seal_open_keys(store, row, &keys) != 0;
+	info->damaged = !credential_is_own(row) || seal_open_keys(store, row, &keys) != 0;
 	if (!info->damaged)
 		info->fingerprint = store_fingerprint(store, row, &keys);
 	sodium_memzero(&keys, sizeof(keys));

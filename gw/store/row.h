@@ -42,7 +42,22 @@ struct store_row {
 	bool recovery_said, own_piv_said, rederive_said, has_device_seq;
 	uint64_t device_seq, gateway_seq;
 	bool changed; // it was applied, and is one that was there: with other settings
+	// Of a device with a credential, which has no keys: what is sealed in their place is 0, and
+	// bound to the digest. 0: it has keys.
+	uint16_t credential_len;
+	uint8_t kid_len; // struct device_credential
+	uint8_t kid[DEVICE_KID_MAX];
+	uint8_t digest[DEVICE_DIGEST_LEN];
+	uint8_t credential[DEVICE_CREDENTIAL_MAX];
 };
+
+// What the table has in the column device_id, *len bytes: of a device with a credential its digest,
+// which is longer than any kid.
+static inline const uint8_t *row_place(const struct store_row *row, int *len)
+{
+	*len = row->credential_len > 0 ? DEVICE_DIGEST_LEN : row->device_id_len;
+	return row->credential_len > 0 ? row->digest : row->device_id;
+}
 
 // Reads a row of STORE_DEVICE_SELECT. -EBADMSG if it cannot have been written by us.
 int row_read(struct store_row *row, sqlite3_stmt *statement) __attribute__((warn_unused_result));

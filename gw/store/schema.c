@@ -29,7 +29,7 @@ static const char schema[] =
 	"CREATE TABLE device ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," // never used again
 	" name TEXT NOT NULL,"
-	" device_id BLOB NOT NULL,"
+	" device_id BLOB NOT NULL," // of a device with a credential the digest of that
 	" gateway_id BLOB NOT NULL,"
 	" id_context BLOB,"            // NULL: absent
 	" algorithm INTEGER NOT NULL," // COSE number
@@ -50,10 +50,13 @@ static const char schema[] =
 	" rederive INTEGER NOT NULL,"      // enum device_rederive
 	" rederived INTEGER NOT NULL,"     // contexts that were derived in service
 	" rederived_at INTEGER NOT NULL,"  // Unix time of the last; 0: never
-	" secret_hash BLOB"                // store_secret_hash(); NULL: rederive is none
+	" secret_hash BLOB,"               // store_secret_hash(); NULL: rederive is none
+	" credential BLOB,"                // CRED_I; NULL: it has keys
+	" credential_kid BLOB"             // NULL: it has no credential, or one without kid
 	") STRICT;"
 	"CREATE UNIQUE INDEX device_name ON device (name);"
 	"CREATE UNIQUE INDEX device_address ON device (device_id, ifnull(id_context, 0));"
+	"CREATE INDEX device_kid ON device (credential_kid) WHERE credential_kid IS NOT NULL;"
 	"CREATE TABLE used_key (" // every derived key that is or was here, in either role
 	" hash BLOB PRIMARY KEY," // and that of the secret of a device that derives contexts
 	" device INTEGER,"        // that has it; NULL: a tombstone
@@ -114,6 +117,12 @@ static const char from_version_8[] =
 	"ALTER TABLE device ADD COLUMN rederived_at INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE device ADD COLUMN secret_hash BLOB;";
 
+// Version 9 knew no credentials.
+static const char from_version_9[] =
+	"ALTER TABLE device ADD COLUMN credential BLOB;"
+	"ALTER TABLE device ADD COLUMN credential_kid BLOB;"
+	"CREATE INDEX device_kid ON device (credential_kid) WHERE credential_kid IS NOT NULL;";
+
 // The first device behind `after` whose run base is not 0. *found: whether there is one.
 static int next_based(struct store *store, uint64_t after, struct store_row *row, bool *found,
 	bool *readable, struct error *error)
@@ -170,6 +179,7 @@ static const struct step {
 	[6] = {from_version_6, NULL},
 	[7] = {from_version_7, NULL},
 	[8] = {from_version_8, NULL},
+	[9] = {from_version_9, NULL},
 };
 
 static int version_write(struct store *store, struct error *error)

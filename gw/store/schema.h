@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define STORE_VERSION 9          // of the schema: PRAGMA user_version
+#define STORE_VERSION 10         // of the schema: PRAGMA user_version
 #define STORE_APP_ID  0x5053544e // "PSTN": PRAGMA application_id
 
 // Own Partial IVs of versions before this one were run (18 bits) || counter (22 bits).

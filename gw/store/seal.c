@@ -36,15 +36,23 @@ int seal_open(uint8_t *data, const uint8_t *sealed, size_t sealed_len, const uin
 enum blob { BLOB_KEYS = 'k', BLOB_SECRET = 's' };
 
 // What a blob may be bound to. A row whose device is as all were in version 1 of the schema has the
-// first form, so that their blobs stay as they are. Devices that derive contexts have the last one.
-enum blob_form { BLOB_PLAIN = 1, BLOB_WITH_POLICY = 2, BLOB_WITH_REDERIVE = 3 };
+// first form, so that their blobs stay as they are. Devices that derive contexts have the third
+// one, those with a credential the last one.
+enum blob_form {
+	BLOB_PLAIN = 1,
+	BLOB_WITH_POLICY = 2,
+	BLOB_WITH_REDERIVE = 3,
+	BLOB_WITH_CREDENTIAL = 4,
+};
 
 #define AAD_MAX                                                                                 \
 	(1 + 1 + 8 + 4 + 4 + 3 + 2 * OSC_KID_LEN_MAX + OSC_ID_CONTEXT_LEN_MAX + 1 + 1 + 1 + 8 + \
-		1 + 4 + STORE_HASH_LEN)
+		1 + 4 + STORE_HASH_LEN + DEVICE_DIGEST_LEN + DEVICE_NAME_MAX + 1)
 
 static enum blob_form blob_form(const struct store_row *row, enum blob blob)
 {
+	if (row->credential_len > 0)
+		return BLOB_WITH_CREDENTIAL;
 	if (row->rederive != DEVICE_REDERIVE_NONE)
 		return BLOB_WITH_REDERIVE;
 	return blob == BLOB_KEYS &&
@@ -88,6 +96,11 @@ static size_t blob_aad(uint8_t aad[AAD_MAX], const struct store_row *row, enum b
 		*to++ = row->own_piv;
 		*to++ = row->resync;
 		to = mempcpy(to, &mark, sizeof(mark));
+	}
+	// Whose name is changed in the file is another device.
+	if (form == BLOB_WITH_CREDENTIAL && blob == BLOB_KEYS) {
+		to = mempcpy(to, row->digest, DEVICE_DIGEST_LEN);
+		to = mempcpy(to, row->name, strlen(row->name) + 1);
 	}
 	if (form == BLOB_WITH_REDERIVE) {
 		uint32_t rederived = htobe32(row->rederived);

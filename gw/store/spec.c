@@ -4,6 +4,7 @@
 
 #include "gw/store/spec.h"
 
+#include "gw/device/credential.h"
 #include "gw/device/spec.h"
 #include "gw/store/hashes.h"
 #include "gw/store/row.h"
@@ -90,13 +91,46 @@ static int reserved_check(struct store *store, const struct device_spec *spec, s
 			  "configuration");
 }
 
+// A device with a credential: what is sealed in the place of keys is 0.
+static int credential_prepare(struct store *store, const struct device_spec *spec,
+	struct store_row *row, struct error *error)
+{
+	const struct osc_params none = {.alg = AEAD_AES_CCM_16_64_128};
+	const struct osc_keys no_keys = {0};
+	struct device_credential credential;
+
+	if (spec->name[0] == 0)
+		return error_set(error, -EINVAL, "name: a device with a credential needs one");
+	int code =
+		device_credential_check(spec->credential, spec->credential_len, &credential, error);
+	if (code != 0)
+		return code;
+	row->id = store->next_id++;
+	row->named = true;
+	memcpy(row->name, spec->name, sizeof(row->name));
+	row->alg = none.alg;
+	row->created = time(NULL);
+	row->settings = spec->settings;
+	row->credential_len = spec->credential_len;
+	memcpy(row->credential, spec->credential, spec->credential_len);
+	row->kid_len = credential.kid_len;
+	memcpy(row->kid, credential.kid, sizeof(row->kid));
+	memcpy(row->digest, credential.digest, sizeof(row->digest));
+	seal_keys(store, row, &no_keys);
+	seal_secret(store, row, &none);
+	return 0;
+}
+
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
 	struct error *error)
 {
 	const struct osc_params *params = &spec->params;
 	struct osc_keys keys;
 
+	memset(row, 0, sizeof(*row));
 	int code = device_spec_check(spec, error);
+	if (code == 0 && spec->credential_len > 0)
+		return credential_prepare(store, spec, row, error);
 	if (code == 0)
 		code = reserved_check(store, spec, error);
 	if (code != 0)
@@ -105,7 +139,6 @@ int row_prepare(struct store *store, const struct device_spec *spec, struct stor
 	if (code != 0)
 		return error_set(error, code, "no keys can be derived of these parameters");
 
-	memset(row, 0, sizeof(*row));
 	row->id = store->next_id++;
 	row->named = spec->name[0] != 0;
 	memcpy(row->name, spec->name, sizeof(row->name));

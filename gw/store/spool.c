@@ -31,11 +31,14 @@ struct spool_head {
 	enum device_own_piv own_piv;
 	enum device_rederive rederive;
 	uint16_t settings_len; // bytes up to the last that is not 0
-	uint8_t alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len, secret_len;
+	uint16_t credential_len;
+	uint8_t kid_len, alg, name_len, device_id_len, gateway_id_len, id_context_len, keys_len,
+		secret_len;
 	bool named, never_used, has_id_context, recovery_said, own_piv_said, has_device_seq, resync;
 	bool changed, rederive_said;
 	uint8_t sender_hash[STORE_HASH_LEN], recipient_hash[STORE_HASH_LEN];
 	uint8_t secret_hash[STORE_HASH_LEN];
+	uint8_t digest[DEVICE_DIGEST_LEN];
 };
 
 struct spool *spool_open(const struct store *store)
@@ -102,6 +105,7 @@ static bool head_fits(const struct spool_head *head)
 	return head->alg < AEAD_ALG_COUNT && head->name_len <= DEVICE_NAME_MAX &&
 		head->device_id_len <= OSC_KID_LEN_MAX && head->gateway_id_len <= OSC_KID_LEN_MAX &&
 		head->keys_len <= SEAL_KEYS_MAX && head->secret_len <= SEAL_SECRET_MAX &&
+		head->credential_len <= DEVICE_CREDENTIAL_MAX && head->kid_len <= DEVICE_KID_MAX &&
 		head->settings_len <= sizeof(struct device_settings);
 }
 
@@ -127,6 +131,8 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		.own_piv = row->own_piv,
 		.rederive = row->rederive,
 		.settings_len = settings_len(&row->settings),
+		.credential_len = row->credential_len,
+		.kid_len = row->kid_len,
 		.mark = row->mark,
 		.resync = row->resync,
 		.changed = row->changed,
@@ -139,6 +145,7 @@ int spool_write(struct spool *spool, const struct store_row *row)
 	memcpy(head.sender_hash, row->sender_hash, STORE_HASH_LEN);
 	memcpy(head.recipient_hash, row->recipient_hash, STORE_HASH_LEN);
 	memcpy(head.secret_hash, row->secret_hash, STORE_HASH_LEN);
+	memcpy(head.digest, row->digest, DEVICE_DIGEST_LEN);
 
 	assert(head_fits(&head));
 	bool good = put(spool, &head, sizeof(head)) && put(spool, row->name, head.name_len) &&
@@ -146,7 +153,9 @@ int spool_write(struct spool *spool, const struct store_row *row)
 		put(spool, row->gateway_id, head.gateway_id_len) &&
 		put(spool, row->id_context, head.id_context_len) &&
 		put(spool, row->keys, head.keys_len) && put(spool, row->secret, head.secret_len) &&
-		put(spool, &row->settings, head.settings_len);
+		put(spool, &row->settings, head.settings_len) &&
+		put(spool, row->kid, head.kid_len) &&
+		put(spool, row->credential, head.credential_len);
 	return good ? 0 : errno != 0 ? -errno : -EIO;
 }
 
@@ -195,12 +204,17 @@ int spool_read(struct spool *spool, struct store_row *row)
 	memcpy(row->sender_hash, head.sender_hash, STORE_HASH_LEN);
 	memcpy(row->recipient_hash, head.recipient_hash, STORE_HASH_LEN);
 	memcpy(row->secret_hash, head.secret_hash, STORE_HASH_LEN);
+	memcpy(row->digest, head.digest, DEVICE_DIGEST_LEN);
+	row->credential_len = head.credential_len;
+	row->kid_len = head.kid_len;
 
 	bool good = get(spool, row->name, head.name_len) &&
 		get(spool, row->device_id, head.device_id_len) &&
 		get(spool, row->gateway_id, head.gateway_id_len) &&
 		get(spool, row->id_context, head.id_context_len) &&
 		get(spool, row->keys, head.keys_len) && get(spool, row->secret, head.secret_len) &&
-		get(spool, &row->settings, head.settings_len);
+		get(spool, &row->settings, head.settings_len) &&
+		get(spool, row->kid, head.kid_len) &&
+		get(spool, row->credential, head.credential_len);
 	return good ? 1 : -EIO;
 }

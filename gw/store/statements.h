@@ -13,7 +13,8 @@
 	"id, name, device_id, gateway_id, id_context, algorithm, keys, sender_hash," \
 	" recipient_hash, run_base, created, recovery, own_piv, mark, resync,"       \
 	" rederive, rederived, rederived_at, secret_hash,"                           \
-	" CASE WHEN rederive > 0 THEN secret END" STORE_SETTINGS(STORE_SETTING_COLUMN)
+	" CASE WHEN rederive > 0 THEN secret END, credential,"                       \
+	" credential_kid" STORE_SETTINGS(STORE_SETTING_COLUMN)
 #define STORE_DEVICE_SELECT "SELECT " STORE_DEVICE_COLUMNS " FROM device "
 
 #define STORE_STATEMENTS(X)                                                                        \
@@ -24,11 +25,12 @@
 		"INSERT INTO device (id, name, device_id, gateway_id, id_context,"                 \
 		" algorithm, keys, secret, sender_hash, recipient_hash, run_base, created,"        \
 		" recovery, own_piv, mark, resync, rederive, rederived, rederived_at,"             \
-		" secret_hash" STORE_SETTINGS(                                                     \
+		" secret_hash, credential, credential_kid" STORE_SETTINGS(                         \
 			STORE_SETTING_COLUMN) ") VALUES "                                          \
 					      "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?"  \
 					      "15,?16,?17,0,0,"                                    \
-					      "?18" STORE_SETTINGS(STORE_SETTING_PLACE) ")")       \
+					      "?18,?19,?20" STORE_SETTINGS(                        \
+						      STORE_SETTING_PLACE) ")")                    \
 	X(DEVICE_DELETE, "DELETE FROM device WHERE id = ?1")                                       \
 	X(DEVICE_BY_ID, STORE_DEVICE_SELECT "WHERE id = ?1")                                       \
 	X(DEVICE_BY_NAME, STORE_DEVICE_SELECT "WHERE name = ?1")                                   \
@@ -36,6 +38,7 @@
 		STORE_DEVICE_SELECT "WHERE device_id = ?1 AND ifnull(id_context, 0) = ?2")         \
 	X(DEVICE_PAGE, STORE_DEVICE_SELECT "WHERE name > ?1 ORDER BY name LIMIT ?2")               \
 	X(DEVICE_BY_KID, STORE_DEVICE_SELECT "WHERE device_id = ?1 AND id <> ?2 LIMIT 1")          \
+	X(KIDS_COUNT, "SELECT count(*) FROM device WHERE credential_kid = ?1")                     \
 	X(DEVICE_LOAD,                                                                             \
 		"SELECT " STORE_DEVICE_COLUMNS ", w.next, w.bits, w.tag FROM device d"             \
 		" LEFT JOIN window w ON w.device = d.id ORDER BY d.id")                            \

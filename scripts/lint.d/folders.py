@@ -21,7 +21,8 @@ MAY_INCLUDE = {
                  "dataplane/state dataplane/worker",
     "gw/conf": "base dataplane/coap",
     "gw/os": "base gw/conf",
-    "gw/device": "base crypto dataplane/oscore",
+    "gw/edhoc": "base crypto dataplane/oscore",
+    "gw/device": "base crypto dataplane/oscore gw/edhoc",
     "gw/store": "base crypto dataplane/oscore gw/device",
     "gw/ctl": "base crypto dataplane/oscore gw/device",
     "gw/http": "base gw/conf gw/os",
@@ -32,7 +33,6 @@ MAY_INCLUDE = {
     "gw/body": "base dataplane/coap",
     "gw/upstream": "base dataplane/coap dataplane/shared gw/conf gw/os gw/http gw/map gw/batch "
                    "gw/body gw/cache",
-    "gw/edhoc": "base crypto dataplane/oscore",
     "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os "
                     "gw/device gw/edhoc",
     "gw/web/page": "",  # bytes

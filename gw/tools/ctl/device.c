@@ -377,12 +377,15 @@ static void show_times(const struct ctl_cbor *device)
 	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
 	time_t created = cli_uint(device, "created", 0);
 	time_t derived = cli_uint(device, "rederived_at", 0);
+	time_t expires = cli_uint(device, "expires", 0);
 	char text[32];
 
 	if (strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&created)))
 		printf("%-14s %s\n", "created", text);
 	if (derived && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&derived)))
 		printf("%-14s %s\n", "last derived", text);
+	if (expires && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&expires)))
+		printf("%-14s %s\n", "expires", text);
 	if (last_seen != UINT64_MAX)
 		printf("%-14s %s ago\n", "last seen", cli_duration_text(text, last_seen));
 	else
@@ -411,6 +414,8 @@ int cli_device_show(struct cli *cli, const char *name)
 	if (ret != CLI_OK || cli->json)
 		return ret;
 	show_attributes(&reply.message.map, false);
+	show_line(&reply.message.map, "kid", "kid");
+	show_line(&reply.message.map, "sha256", "sha256");
 	show_line(&reply.message.map, "state", "state");
 	show_line(&reply.message.map, "reason", "  because");
 	show_line(&reply.message.map, "remedy", "  remedy");

@@ -54,8 +54,13 @@ void bed_sql(const struct bed *bed, const char *sql);
 // The same, as if the store had done it.
 void bed_sql_sealed(struct bed *bed, const char *sql);
 
-// SQL: the table of devices as it was before version 8, 7 and 6.
+// SQL: the table of devices as it was before version 10, 9, 8, 7 and 6.
+#define BED_NO_CREDENTIAL                            \
+	"DROP INDEX device_kid;"                     \
+	"ALTER TABLE device DROP COLUMN credential;" \
+	"ALTER TABLE device DROP COLUMN credential_kid;"
 #define BED_NO_REDERIVE                                \
+	BED_NO_CREDENTIAL                              \
 	"ALTER TABLE device DROP COLUMN rederive;"     \
 	"ALTER TABLE device DROP COLUMN rederived;"    \
 	"ALTER TABLE device DROP COLUMN rederived_at;" \
