@@ -2,6 +2,7 @@
 
 #include "gw/conf/key.h"
 
+#include "gw/conf/forms.h"
 #include "gw/conf/units.h"
 
 #include <inttypes.h>
@@ -52,8 +53,9 @@ const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX])
 		words_list(key->words, buf, CONF_WHAT_MAX);
 		return buf;
 	case CONF_STRING:
-		snprintf(buf, CONF_WHAT_MAX, "%s, at most %" PRIu64 " bytes",
-			key->form ? key->form->what : "text", key->max);
+		snprintf(buf, CONF_WHAT_MAX, "%s, at most %" PRIu64 " %s",
+			key->form ? key->form->what : "text", key->max,
+			key->form == &conf_hex_form ? "digits" : "bytes");
 		return buf;
 	case CONF_PATH:
 		snprintf(buf, CONF_WHAT_MAX, "an absolute path, at most %" PRIu64 " bytes",

@@ -123,6 +123,17 @@ static void prepared_discard(struct prepared *p)
 	snapshot_free(p->snapshot);
 }
 
+// Why the table of the data plane may lack names of devices that the store has or is about to have;
+// NULL: it has all. What is in doubt is added as soon as the disk is sound, whoever else has its
+// name.
+static const char *names_missing(const struct daemon *daemon)
+{
+	if (daemon->taking)
+		return "devices are being added";
+	return daemon->doubts ? "the disk failed, and what became of a device is not known yet"
+			      : NULL;
+}
+
 // Takes the configuration in any case. false after the request was answered.
 static bool prepare(
 	struct daemon *daemon, struct ctl_request *req, struct conf *conf, struct prepared *p)
@@ -134,8 +145,8 @@ static bool prepare(
 	int rc;
 
 	*p = (struct prepared){.snapshot = NULL};
-	if (daemon->taking && !passes_are_reserved(daemon->reserved, conf)) {
-		refuse(req, CTL_BUSY, "devices are being added, and passthrough has new names");
+	if (names_missing(daemon) && !passes_are_reserved(daemon->reserved, conf)) {
+		refuse(req, CTL_BUSY, "%s, and passthrough has new names", names_missing(daemon));
 		conf_free(conf);
 		return false;
 	}

@@ -318,6 +318,27 @@ Test(reload, each_key_of_the_start_is_named_and_nothing_changes)
 	go_on();
 }
 
+// A kid is a device's or passed through. Whose device the store is about to have, or may have,
+// nobody else gets.
+Test(reload, no_new_name_is_passed_through_while_those_of_devices_are_not_known)
+{
+	static int a_doubt;
+
+	file_change("runtime: /run/a\n", "runtime: /run/a\npassthrough: [{kid: \"0a\", to: up}]\n");
+	gateway.taking = 1;
+	begin();
+	expect_refused(CTL_BUSY, "devices are being added, and passthrough has new names");
+	gateway.taking = 0;
+	gateway.doubts = (struct doubt *)&a_doubt;
+	begin();
+	expect_refused(CTL_BUSY,
+		"what became of a device is not known yet, and passthrough has new names");
+	// Without new names nothing is in the way.
+	file_change("timeout: 3s", "timeout: 4s");
+	go_on();
+	gateway.doubts = NULL;
+}
+
 // Along with keys that a reload may change.
 Test(reload, one_key_of_the_start_refuses_all)
 {
