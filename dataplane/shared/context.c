@@ -196,6 +196,10 @@ static void own_begin(struct dp_context_table *table, struct dp_context *ctx,
 		ctx->own_next = clock > first ? clock : first;
 		return;
 	}
+	if (params->flags & DP_CONTEXT_OWN_PIV_PLAIN) {
+		ctx->own_next = 0;
+		return;
+	}
 	assert(first <= DP_COUNTER_MAX + 1);
 	ctx->run_base = params->run_base;
 	// Of a device that derives its contexts 0 may have been used already: the first answer of a

@@ -81,6 +81,8 @@ enum dp_context_flags {
 	DP_CONTEXT_REDERIVE = 16,
 	// Beside DP_CONTEXT_REDERIVE: an unknown window is answered by a run of B.2, not by Echo.
 	DP_CONTEXT_RECOVERY_B2 = 32,
+	// Its keys die with the process, so its own Partial IVs are a counter from 0 on.
+	DP_CONTEXT_OWN_PIV_PLAIN = 64,
 };
 
 struct dp_context {
@@ -108,7 +110,7 @@ struct dp_context {
 			uint32_t run_base;    // run of this context = run of this start + run_base
 			uint32_t own_counter; // next one; above DP_COUNTER_MAX: see own_piv.c
 		};
-		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK: least own PIV not used yet
+		uint64_t own_next; // DP_CONTEXT_OWN_PIV_CLOCK, .._PLAIN: least one not used yet
 	};
 	uint32_t in_flight;       // list of struct dp_in_flight, DP_INDEX_NONE when empty
 	uint32_t accepted;        // requests

@@ -70,8 +70,9 @@ struct dp_policy {
 	const struct dp_pass_table *pass; // what is passed through; NULL: nothing
 };
 
-#define DP_PERMIT_ALL     0          // dp_context.permit: everything may be used
-#define DP_PERMIT_NOTHING UINT16_MAX // no policy has this number
+#define DP_PERMIT_ALL     0                // dp_context.permit: everything may be used
+#define DP_PERMIT_NOTHING UINT16_MAX       // no policy has this number
+#define DP_PERMIT_OVER    (UINT16_MAX - 1) // nor this: nothing more, and the device is told 4.01
 
 // What a device whose context says `permit` may use: everything if it is DP_PERMIT_ALL, else what a
 // route of *index takes; false: nothing, also of what the policy does not know.

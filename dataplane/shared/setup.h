@@ -46,6 +46,7 @@ struct dp_conf {
 	unsigned slow_threads;    // of the slow path, at most DP_SLOW_THREADS_MAX; 0: there is none
 	uint32_t slow_rate;       // messages a second that a worker gives them, of all sources ..
 	uint32_t slow_prefix_rate; // .. and of one /24 or /56
+	uint8_t slow_edhoc_len;    // bytes of connection identifiers of EDHOC; 0: it is not served
 	bool affinity_kid;  // steers devices to workers by their kid, not by where they arrive
 	bool nap_when_idle; // adaptive: an idle worker sleeps some microseconds
 	bool share_cpus;    // workers may be on one CPU: they leave it to each other

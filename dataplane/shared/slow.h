@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The rings between the workers and the threads of the slow path, which do what a worker must not:
-// derive keys out of a Master Secret. A worker copies a message whole; what comes back is a message
-// to send. A ring has one producer and one consumer; all messages of a kid go to one thread.
+// derive keys out of a Master Secret, or agree on one. A worker copies a message whole; what comes
+// back is a message to send. A ring has one producer and one consumer; all messages of a kid go to
+// one thread, and so do those of EDHOC that name one, as connection identifier; a message_1, which
+// names none, goes to that of its endpoint.
 //
 // Main has a ring to each worker besides: requests that are to pass its stages once more, when the
 // context that they ask for has been published (dp_reinject()).
@@ -20,8 +22,10 @@
 #define DP_SLOW_MAIN        63 // bit of main in the word by which a worker is called
 
 enum dp_slow_kind {
-	DP_SLOW_UNKNOWN, // nobody has the name, and the device of the kid has rederive: b2
-	DP_SLOW_WINDOW,  // verified by the worker, whose window is unknown: has no plaintext
+	DP_SLOW_UNKNOWN,  // nobody has the name, and the device of the kid has rederive: b2
+	DP_SLOW_WINDOW,   // verified by the worker, whose window is unknown: has no plaintext
+	DP_SLOW_EDHOC,    // an unprotected POST to /.well-known/edhoc (RFC 9528 appendix A.2)
+	DP_SLOW_COMBINED, // message_3 of EDHOC in front of an OSCORE request (RFC 9668)
 };
 
 // In front of each message in a ring.

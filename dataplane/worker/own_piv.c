@@ -84,9 +84,21 @@ static bool run_next(struct dp_worker *w, uint32_t index, struct dp_context *ctx
 	return true;
 }
 
+static bool plain_next(
+	const struct dp_context *ctx, unsigned owed, uint64_t *piv, enum dp_stat *why_not)
+{
+	*piv = ctx->own_next;
+	if (*piv + owed <= OSC_PIV_MAX)
+		return true;
+	*why_not = DP_STAT_drop_own_piv_spent;
+	return false;
+}
+
 static bool next_of(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
 	uint64_t *piv, enum dp_stat *why_not)
 {
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_PLAIN)
+		return plain_next(ctx, owed, piv, why_not);
 	return ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ? clock_next(w, ctx, owed, piv, why_not)
 						     : run_next(w, index, ctx, owed, piv, why_not);
 }
@@ -104,6 +116,10 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 {
 	if (!next_of(w, index, ctx, 0, piv, why_not))
 		return false;
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_PLAIN) {
+		__atomic_store_n(&ctx->own_next, *piv + 1, __ATOMIC_RELAXED);
+		return true;
+	}
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
 		dp_clock_use(&w->contexts->clock, *piv >> DP_CLOCK_BITS);
 		__atomic_store_n(&ctx->own_next, *piv + 1, __ATOMIC_RELAXED);

@@ -77,15 +77,9 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const struct coap_body *body = &msg->body;
 
 	if (!body->oscore) {
-		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
-			"OSCORE required", DP_STAT_drop_no_oscore);
-		return false;
-	}
-	if (body->has_edhoc) {
-		// Critical and not understood (RFC 7252 section 5.4.1). It says that the payload
-		// is not ciphertext alone (RFC 9668 section 3.2), so nothing could be opened.
-		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_OPTION,
-			"EDHOC is not supported", DP_STAT_drop_edhoc);
+		if (!dp_slow_edhoc(w, vec, slot))
+			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
+				COAP_UNAUTHORIZED, "OSCORE required", DP_STAT_drop_no_oscore);
 		return false;
 	}
 	if (body->has_block) {
@@ -107,6 +101,14 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"No ciphertext", DP_STAT_drop_no_ciphertext);
 		return false;
 	}
+	if (body->has_edhoc) {
+		// Critical: it says that the payload is not ciphertext alone (RFC 9668 section
+		// 3.2), so nothing can be opened here.
+		if (!dp_slow_combined(w, vec, slot))
+			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
+				COAP_BAD_OPTION, "EDHOC is not supported", DP_STAT_drop_edhoc);
+		return false;
+	}
 	return true;
 }
 
@@ -118,6 +120,19 @@ static inline __attribute__((always_inline)) bool is_of_others(
 	if (likely(!vec->option[slot].has_kid_context && !w->policy->pass))
 		return false;
 	return dp_slow_unknown(w, vec, slot) || (w->policy->pass && dp_pass_take(w, vec, slot));
+}
+
+// Ends a message with a name that no device has.
+static inline __attribute__((always_inline)) void end_unknown(
+	struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	bool told = w->policy->verbose_errors;
+
+	if (unlikely(w->slow && w->slow->edhoc_len &&
+		    vec->option[slot].kid_len == w->slow->edhoc_len))
+		told = told || dp_slow_tells(w, vec, slot);
+	dp_unprotected_error(w, vec, slot, told, COAP_UNAUTHORIZED, "Security context not found",
+		DP_STAT_drop_unknown_context);
 }
 
 static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
@@ -135,8 +150,7 @@ static bool parse_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		    option->kid_context_len)) {
 		if (is_of_others(w, vec, slot))
 			return false;
-		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_UNAUTHORIZED,
-			"Security context not found", DP_STAT_drop_unknown_context);
+		end_unknown(w, vec, slot);
 		return false;
 	}
 	if (likely(usual && !option->has_kid_context))
@@ -214,9 +228,7 @@ void dp_lookup(struct dp_worker *w, struct pkt_vec *vec)
 		if (!generation) {
 			if (is_of_others(w, vec, slot))
 				continue;
-			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
-				COAP_UNAUTHORIZED, "Security context not found",
-				DP_STAT_drop_unknown_context);
+			end_unknown(w, vec, slot);
 			continue;
 		}
 		uint8_t owner = dp_context_owner(ctx);

@@ -479,6 +479,13 @@ static void request_one(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	if (!request_read(w, vec, slot, &inner))
 		return;
 	// Before the routes, which are none of its business then.
+	if (unlikely(inner.forbidden) &&
+		dp_context_permit(&w->contexts->context[vec->context[slot]]) == DP_PERMIT_OVER) {
+		dp_stat_add(&w->stats, DP_STAT_session_over, !vec->again[slot]);
+		answer_error(
+			w, vec, slot, &inner.options, COAP_UNAUTHORIZED, 0, "The session is over");
+		return;
+	}
 	if (unlikely(inner.forbidden)) {
 		dp_stat_add(&w->stats, DP_STAT_policy_refused, !vec->again[slot]);
 		answer_error(w, vec, slot, &inner.options, COAP_FORBIDDEN, 0,

@@ -38,6 +38,8 @@ int dp_slow_attach(struct dp_worker *w, const struct dp_conf *conf, const struct
 	slow->each =
 		dp_rate_make(conf->slow_prefix_rate, conf->slow_prefix_rate / BURST_DIVISOR + 1);
 	slow->again = ring_create(conf);
+	slow->edhoc_len = conf->slow_edhoc_len;
+	slow->tell = dp_rate_make(1, 1);
 	for (unsigned i = 0; i < tables->slow_count; i++) {
 		struct dp_slow_lane *lane = &tables->slow[i]->lane[w->id];
 
@@ -80,13 +82,13 @@ static bool may_pass(struct dp_worker *w, const struct dp_flow *flow)
 		dp_rate_take(&slow->all_full_at, now, &slow->all);
 }
 
-// Copies a message for the thread that has its kid. *head is complete but for what is the same for
-// all.
+// Copies a message for the thread that has what this is the hash of. *head is complete but for what
+// is the same for all.
 static void give(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
-	struct dp_slow_head *head, const uint8_t *coap, uint32_t kid_hash)
+	struct dp_slow_head *head, const uint8_t *coap, uint32_t hash)
 {
 	struct dp_worker_slow *slow = w->slow;
-	const unsigned thread = kid_hash % slow->count;
+	const unsigned thread = hash % slow->count;
 
 	if (!may_pass(w, &head->flow)) {
 		dp_unprotected_busy(w, vec, slot, BUSY_MAX_AGE_S);
@@ -102,6 +104,19 @@ static void give(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	}
 	slow->to_ring |= UINT64_C(1) << thread;
 	dp_count(w, DP_STAT_rx_handshakes);
+}
+
+static const uint8_t *coap_of(const struct pkt_vec *vec, unsigned slot)
+{
+	return rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off);
+}
+
+static uint32_t kid_hash(const struct dp_worker *w, const uint8_t *kid, uint8_t kid_len)
+{
+	struct dp_context_key key;
+
+	dp_context_key_make(w->contexts, &key, kid, kid_len, false, NULL, 0);
+	return dp_context_hash(w->contexts, &key);
 }
 
 bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
@@ -124,9 +139,7 @@ bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	if (!dp_context_live(ctx) || !(ctx->flags & DP_CONTEXT_REDERIVE))
 		return false;
 	pkt_flow(vec, slot, &head.flow);
-	give(w, vec, slot, &head,
-		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off),
-		dp_context_hash(w->contexts, &key));
+	give(w, vec, slot, &head, coap_of(vec, slot), dp_context_hash(w->contexts, &key));
 	return true;
 }
 
@@ -139,14 +152,82 @@ void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		.kind = DP_SLOW_WINDOW,
 		.fingerprint = w->contexts->context[vec->context[slot]].fingerprint,
 	};
-	struct dp_context_key key;
 
 	sodium_memzero((uint8_t *)(uintptr_t)vec->msg[slot].body.payload, vec->plaintext_len[slot]);
-	dp_context_key_make(w->contexts, &key, option->kid, option->kid_len, false, NULL, 0);
 	pkt_flow(vec, slot, &head.flow);
-	give(w, vec, slot, &head,
-		rte_pktmbuf_mtod_offset(vec->mbuf[slot], const uint8_t *, vec->net[slot].coap_off),
-		dp_context_hash(w->contexts, &key));
+	give(w, vec, slot, &head, coap_of(vec, slot), kid_hash(w, option->kid, option->kid_len));
+}
+
+// The connection identifier in front of a message that is no message_1, if it can be one of ours: a
+// byte string of so many bytes (RFC 9528 appendix A.2).
+static const uint8_t *edhoc_connection(const struct coap_body *body, uint8_t len)
+{
+	return body->payload && body->payload_len > len && body->payload[0] == (0x40 | len)
+		? body->payload + 1
+		: NULL;
+}
+
+static bool is_edhoc_path(const struct coap_body *body)
+{
+	static const char *const segments[] = {".well-known", "edhoc"};
+	struct coap_option_iter iter;
+	struct coap_option option;
+	unsigned n = 0;
+
+	coap_option_iter_init(&iter, body);
+	while (coap_option_next(&iter, &option)) {
+		if (option.number != COAP_OPT_URI_PATH)
+			continue;
+		if (n == RTE_DIM(segments) || option.len != strlen(segments[n]) ||
+			memcmp(option.value, segments[n], option.len))
+			return false;
+		n++;
+	}
+	return n == RTE_DIM(segments);
+}
+
+bool dp_slow_edhoc(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct coap_msg *msg = &vec->msg[slot];
+	struct dp_slow_head head = {.kind = DP_SLOW_EDHOC};
+
+	if (!w->slow || !w->slow->edhoc_len || msg->code != COAP_POST || msg->body.has_edhoc ||
+		!is_edhoc_path(&msg->body))
+		return false;
+	pkt_flow(vec, slot, &head.flow);
+	const uint8_t *c_r = edhoc_connection(&msg->body, w->slow->edhoc_len);
+	const uint32_t hash = c_r
+		? kid_hash(w, c_r, w->slow->edhoc_len)
+		: (uint32_t)keyed_hash(&w->slow->prefixes, &head.flow, DP_ENDPOINT_LEN);
+
+	give(w, vec, slot, &head, coap_of(vec, slot), hash);
+	return true;
+}
+
+bool dp_slow_combined(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+{
+	const struct osc_option *option = &vec->option[slot];
+	struct dp_slow_head head = {.kind = DP_SLOW_COMBINED};
+
+	if (!w->slow || !w->slow->edhoc_len || vec->reinjected ||
+		option->kid_len != w->slow->edhoc_len)
+		return false;
+	pkt_flow(vec, slot, &head.flow);
+	give(w, vec, slot, &head, coap_of(vec, slot), kid_hash(w, option->kid, option->kid_len));
+	return true;
+}
+
+bool dp_slow_tells(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+{
+	struct dp_flow flow;
+
+	pkt_flow(vec, slot, &flow);
+	const uint64_t prefix = dp_flow_network(&flow);
+	uint64_t *full_at =
+		&w->slow->told_at[keyed_hash(&w->slow->prefixes, &prefix, sizeof(prefix)) %
+			DP_SLOW_PREFIXES];
+
+	return dp_rate_take(full_at, w->now_ms * (DP_RATE_SECOND / 1000), &w->slow->tell);
 }
 
 // A NON has a message id that its endpoint does not know yet.

@@ -20,6 +20,20 @@ bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __
 // thread answers it with step 2. It ends here.
 void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
 
+// Whether a request without OSCORE is one of EDHOC, which is served. It goes to the slow path then,
+// and ends here.
+bool dp_slow_edhoc(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
+
+// A request with the options OSCORE, which is parsed, and EDHOC. True if EDHOC is served and the
+// kid can be a connection identifier of it: then it goes to the slow path, and ends here.
+bool dp_slow_combined(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
+	__attribute__((cold));
+
+// Whether the sender of a request with a kid that nobody has learns that now, though errors are
+// silent: it may have been a session of EDHOC, and its device must know that it is gone.
+bool dp_slow_tells(struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
+	__attribute__((cold));
+
 // Whether somebody has put something into the rings to this worker.
 static inline bool dp_slow_called(const struct dp_worker *w)
 {

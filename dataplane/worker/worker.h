@@ -200,9 +200,12 @@ struct dp_worker_slow {
 	uint64_t to_ring;           // bit n: put something for thread n this turn
 	uint64_t unfinished;        // bits as in `slow_called`: left something in its ring
 	struct keyed_hash prefixes;
+	uint8_t edhoc_len;                  // as dp_conf.slow_edhoc_len
 	struct dp_rate all, each;           // for messages that are copied there
 	uint64_t all_full_at;               // bucket of rate.h
 	uint64_t full_at[DP_SLOW_PREFIXES]; // of the prefixes of sources; a few share one
+	struct dp_rate tell;                // who may learn that a session is unknown
+	uint64_t told_at[DP_SLOW_PREFIXES]; // the same buckets for that
 };
 
 #define DP_PASS_PREFIXES 4096 // a power of two

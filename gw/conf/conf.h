@@ -398,9 +398,22 @@ struct conf_log {
 	uint32_t rate;  // most lines a second
 };
 
+enum conf_echo { CONF_ECHO_AUTO, CONF_ECHO_ALWAYS, CONF_ECHO_NEVER };
+
 struct conf_handshakes {
 	uint32_t threads;
 	uint32_t rate, prefix_rate, device_rate; // messages a second
+	uint32_t sessions;                       // of EDHOC
+	uint32_t keep_ms, max_age_ms;
+	enum conf_echo echo;
+};
+
+struct conf_edhoc {
+	char *identity;   // path; NULL: EDHOC is not served
+	uint64_t methods; // bit i: method i; 0: all
+	uint64_t suites;  // the same
+	uint32_t c_r_length;
+	bool tell_unknown;
 };
 
 struct conf_marks;
@@ -430,6 +443,7 @@ struct conf {
 	enum conf_seccomp seccomp;
 	struct conf_log log;
 	struct conf_handshakes handshakes;
+	struct conf_edhoc edhoc;
 	struct conf_marks *marks; // where each value stands
 };
 

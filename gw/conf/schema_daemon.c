@@ -53,6 +53,40 @@ const struct conf_key conf_metrics_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_word echoes[] = {{"auto", CONF_ECHO_AUTO}, {"always", CONF_ECHO_ALWAYS},
+	{"never", CONF_ECHO_NEVER}, {NULL, 0}};
+static const struct conf_word numbers[] = {
+	{"0", 1 << 0}, {"1", 1 << 1}, {"2", 1 << 2}, {"3", 1 << 3}, {NULL, 0}};
+
+static const struct conf_key number_item = {
+	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = numbers,
+};
+
+const struct conf_key conf_edhoc_keys[] = {
+	{
+		.name = "identity", .type = CONF_PATH, FIELD(conf_edhoc, identity),
+		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/edhoc.json",
+		.help = "File with the gateway's private key and credential; without it EDHOC is not served.",
+	}, {
+		.name = "methods", .type = CONF_SET, FIELD(conf_edhoc, methods), .item = &number_item,
+		.min = 1, .max = 4, .sample = "[3, 0]",
+		.help = "Methods that are allowed, by default all that the identity is good for.",
+	}, {
+		.name = "suites", .type = CONF_SET, FIELD(conf_edhoc, suites), .item = &number_item,
+		.min = 1, .max = 4, .sample = "[2, 3]",
+		.help = "Cipher suites that are allowed, by default all that the identity is good for.",
+	}, {
+		.name = "c_r_length", .type = CONF_INT, FIELD(conf_edhoc, c_r_length),
+		.min = 2, .max = 4, .preset = "3",
+		.help = "Bytes of the connection identifiers that the gateway gives to devices.",
+	}, {
+		.name = "tell_unknown", .type = CONF_BOOL, FIELD(conf_edhoc, tell_unknown),
+		.preset = "false",
+		.help = "Whether a device learns that its credential is unknown, and not only that it failed.",
+	},
+	{.name = NULL},
+};
+
 const struct conf_key conf_handshakes_keys[] = {
 	{
 		.name = "threads", .type = CONF_INT, FIELD(conf_handshakes, threads), .min = 1, .max = 8,
@@ -70,6 +104,22 @@ const struct conf_key conf_handshakes_keys[] = {
 		.name = "device_rate", .type = CONF_INT, FIELD(conf_handshakes, device_rate),
 		.min = 2, .max = 1000, .preset = "4",
 		.help = "Verified ones a second of one device and one such network.",
+	}, {
+		.name = "sessions", .type = CONF_INT, FIELD(conf_handshakes, sessions),
+		.min = 1, .max = 10000000, .preset = "10000",
+		.help = "Contexts that devices have agreed on by EDHOC, beside those of devices.max.",
+	}, {
+		.name = "keep", .type = CONF_DURATION, FIELD(conf_handshakes, keep_ms),
+		.min = 1000, .max = 604800000, .preset = "1h",
+		.help = "How long such a context stays unused before it gives way to another when there are too many.",
+	}, {
+		.name = "max_age", .type = CONF_DURATION, FIELD(conf_handshakes, max_age_ms),
+		.min = 60000, .max = 2592000000, .preset = "24h",
+		.help = "How long such a context is good for.",
+	}, {
+		.name = "echo", .type = CONF_ENUM, FIELD(conf_handshakes, echo), .words = echoes,
+		.preset = "auto",
+		.help = "Whether a device must show that it receives at its address before EDHOC begins: auto, when many wait or the answer would be large.",
 	},
 	{.name = NULL},
 };

@@ -115,6 +115,8 @@ struct daemon {
 	uint64_t started_tsc; // the same in cycles of the time-stamp counter
 	bool eal_started;
 	struct reserve *reserve;
+	struct identity *identity;       // for EDHOC; NULL: it is not served
+	struct credentials *credentials; // of devices, for EDHOC; NULL: the same
 	struct handshakes *handshakes;
 	struct metrics *metrics; // NULL: off
 	struct web *web;         // NULL: off

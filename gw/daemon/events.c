@@ -3,6 +3,7 @@
 #include "gw/daemon/events.h"
 
 #include "gw/daemon/alarm.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/os/log.h"
@@ -25,6 +26,13 @@ static void on_limit(struct daemon *daemon, const struct dp_event *event)
 	const struct registry_entry *entry =
 		registry_get(&daemon->registry, event->context, event->generation);
 
+	// A session that has used its keys up ends. It may have used half of them.
+	if (entry && entry->id & REGISTRY_SESSION &&
+		(event->arg == DP_LIMIT_USE_HALF ||
+			(event->arg == DP_LIMIT_USE &&
+				handshakes_used_up(
+					daemon->handshakes, event->context, event->generation))))
+		return;
 	if (entry) {
 		log_warning("device %s %s: give it new keys", entry->name, texts[event->arg]);
 		ctl_event_limit(daemon->ctl, entry->name, words[event->arg]);

@@ -5,15 +5,19 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "gw/daemon/disk.h"
+#include "gw/daemon/identity.h"
 #include "gw/daemon/registry.h"
+#include "gw/daemon/reservations.h"
 #include "gw/daemon/reserve.h"
 #include "gw/os/log.h"
 #include "gw/store/jobs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define GROUP   256   // contexts that one transaction of the store writes, at most
 #define TELL_MS 10000 // between two lines about failures
@@ -21,6 +25,10 @@
 struct handshakes {
 	struct daemon *daemon;
 	struct handshake_mailbox box;
+	// EDHOC; NULL: it is not served.
+	struct reservations *reservations;
+	struct sessions *sessions;
+	struct edhoc_side_conf side[DP_SLOW_THREADS_MAX];
 	unsigned thread_count;
 	struct handshake *thread[DP_SLOW_THREADS_MAX];
 	// In the order in which they came: those that the next group takes, and those whose context
@@ -55,6 +63,21 @@ static bool reinject(struct handshakes *h, struct handshake_born *born)
 		return false;
 	handshake_born_free(born);
 	return true;
+}
+
+// What is to be reinjected of something that goes back to its thread. NULL without memory.
+static struct handshake_born *born_copy(const struct handshake_born *born)
+{
+	struct handshake_born *copy = malloc(sizeof(*copy) + born->len);
+
+	if (!copy)
+		return NULL;
+	*copy = (struct handshake_born){.kind = HANDSHAKE_AGAIN,
+		.worker = born->worker,
+		.flow = born->flow,
+		.len = born->len};
+	memcpy(copy->coap, born->coap, born->len);
+	return copy;
 }
 
 // Whether a failure may be logged: a device can send its request #2 again and again.
@@ -170,14 +193,55 @@ static void group_start(struct handshakes *h)
 	store_thread_submit(h->daemon->store_thread, &h->job.job);
 }
 
+// Publishes the session of a message_3 that verified, then has its request served.
+static void session_begin(struct handshakes *h, struct handshake_born *born)
+{
+	struct handshake_session *session = born->session;
+	const int rc = sessions_add(h->sessions, session, clock_ms());
+	struct handshake_born *request = NULL;
+
+	session->published = !rc;
+	if (rc)
+		log_debug("a session of device %s is not taken: %s", session->owner.name,
+			strerror(-rc));
+	else
+		log_debug("device %s has agreed on a session", session->owner.name);
+	// The thread gets it back, to answer it or to know that copies may be served.
+	if (!rc && session->combined)
+		request = born_copy(born);
+	handshake_settle(h->thread[born->thread], born);
+	if (request && (h->again || !reinject(h, request)))
+		list_add(&h->again_end, request);
+}
+
+static void take(struct handshakes *h, struct handshake_born *born)
+{
+	switch (born->kind) {
+	case HANDSHAKE_DERIVED:
+		list_add(&h->waiting_end, born);
+		count(&h->stats.pending, 1);
+		break;
+	case HANDSHAKE_AGREED:
+		session_begin(h, born);
+		break;
+	case HANDSHAKE_AGAIN:
+		if (h->again || !reinject(h, born))
+			list_add(&h->again_end, born);
+		break;
+	}
+}
+
 bool handshakes_turn(struct handshakes *h)
 {
 	struct handshake_born *next;
 
 	for (struct handshake_born *born = handshake_mailbox_take(&h->box); born; born = next) {
 		next = born->next;
-		list_add(&h->waiting_end, born);
-		count(&h->stats.pending, 1);
+		take(h, born);
+	}
+	if (h->sessions) {
+		reservations_fill(h->reservations);
+		sessions_turn(h->sessions, clock_ms(), time(NULL));
 	}
 	while (h->again) {
 		next = h->again->next;
@@ -206,6 +270,60 @@ static bool device_find(void *arg, const uint8_t *kid, uint8_t kid_len, struct b
 	return has;
 }
 
+static void on_credential_gone(void *arg, uint64_t id)
+{
+	sessions_credential_gone(arg, id);
+}
+
+static void on_credential_changed(void *arg, const struct credential_owner *owner)
+{
+	sessions_credential_changed(arg, owner);
+}
+
+// What the threads have for EDHOC, if it is served. Returns 0 or -errno.
+static int edhoc_prepare(struct handshakes *h)
+{
+	struct daemon *daemon = h->daemon;
+	const struct conf_edhoc *conf = &daemon->conf->edhoc;
+	const unsigned threads = dp_slow_count(daemon->dp);
+	struct edhoc_side_conf side = {
+		.own = daemon->identity->own,
+		.own_count = daemon->identity->count,
+		.methods = conf->methods ? (unsigned)conf->methods : UINT_MAX,
+		.suites = conf->suites ? (unsigned)conf->suites : UINT_MAX,
+		.echo = (enum edhoc_echo)daemon->conf->handshakes.echo,
+		.tell_unknown = conf->tell_unknown,
+		.find = credentials_find,
+		.credentials = daemon->credentials,
+	};
+
+	h->reservations = reservations_create(daemon->dp, threads, conf->c_r_length);
+	if (!h->reservations)
+		return -errno;
+	h->sessions = sessions_create(&(const struct sessions_conf){
+		.registry = &daemon->registry,
+		.reservations = h->reservations,
+		.credentials = daemon->credentials,
+		.max = daemon->conf->handshakes.sessions,
+		.keep_ms = daemon->conf->handshakes.keep_ms,
+		.max_age_ms = daemon->conf->handshakes.max_age_ms,
+	});
+	if (!h->sessions)
+		return -errno;
+	credentials_watch(daemon->credentials,
+		&(const struct credentials_watch){.gone = on_credential_gone,
+			.changed = on_credential_changed,
+			.arg = h->sessions});
+	reservations_fill(h->reservations);
+	randombytes_buf(side.echo_key, sizeof(side.echo_key));
+	for (unsigned i = 0; i < threads; i++) {
+		h->side[i] = side;
+		h->side[i].connections = reservations_of(h->reservations, i);
+	}
+	sodium_memzero(&side, sizeof(side));
+	return 0;
+}
+
 int handshakes_start(struct daemon *daemon)
 {
 	const struct conf_handshakes *conf = &daemon->conf->handshakes;
@@ -230,8 +348,11 @@ int handshakes_start(struct daemon *daemon)
 	daemon->handshakes = h;
 	thread.mailbox = &h->box;
 	randombytes_buf(thread.mac_key, sizeof(thread.mac_key));
+	if (daemon->identity)
+		rc = edhoc_prepare(h);
 	for (unsigned i = 0; !rc && i < dp_slow_count(daemon->dp); i++) {
 		thread.slow = dp_slow(daemon->dp, i);
+		thread.edhoc = daemon->identity ? &h->side[i] : NULL;
 		h->thread[i] = handshake_start(&thread);
 		rc = h->thread[i] ? 0 : -errno;
 		h->thread_count += !rc;
@@ -272,6 +393,11 @@ void handshakes_free(struct handshakes *h)
 		handshake_free(h->thread[i]);
 	list_free(h->waiting);
 	list_free(h->again);
+	if (h->sessions)
+		credentials_watch(
+			h->daemon->credentials, &(const struct credentials_watch){.arg = NULL});
+	sessions_free(h->sessions);
+	reservations_free(h->reservations);
 	handshake_mailbox_fini(&h->box);
 	sodium_memzero(h, sizeof(*h));
 	free(h);
@@ -289,6 +415,22 @@ uint64_t handshakes_stat(const struct handshakes *h, enum handshake_stat stat)
 	for (unsigned i = 0; h && i < h->thread_count; i++)
 		sum += handshake_stat_read(handshake_stats(h->thread[i]), stat);
 	return sum;
+}
+
+void handshakes_context_gone(struct handshakes *h, uint32_t context, uint32_t generation)
+{
+	if (h && h->sessions)
+		sessions_gone(h->sessions, context, generation);
+}
+
+bool handshakes_used_up(struct handshakes *h, uint32_t context, uint32_t generation)
+{
+	return h && h->sessions && sessions_used_up(h->sessions, context, generation, clock_ms());
+}
+
+const struct sessions_stats *handshakes_sessions(const struct handshakes *h)
+{
+	return sessions_stats(h ? h->sessions : NULL);
 }
 
 const struct handshakes_stats *handshakes_stats(const struct handshakes *h)

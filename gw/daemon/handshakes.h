@@ -7,6 +7,7 @@
 #define POSTERN_GW_DAEMON_HANDSHAKES_H
 
 #include "gw/daemon/daemon.h"
+#include "gw/daemon/sessions.h"
 #include "gw/handshake/handshake.h"
 
 // Written by main alone; atomic.
@@ -28,6 +29,12 @@ int handshakes_fd(const struct handshakes *handshakes);
 // In each turn of main. Returns whether a worker had no room for a request, so that the next turn
 // must come soon.
 bool handshakes_turn(struct handshakes *handshakes);
+
+// A context is gone, which may have been a session.
+void handshakes_context_gone(struct handshakes *handshakes, uint32_t context, uint32_t generation);
+// The keys of a context are used up. False if it is no session: that ends.
+bool handshakes_used_up(struct handshakes *handshakes, uint32_t context, uint32_t generation);
+const struct sessions_stats *handshakes_sessions(const struct handshakes *handshakes);
 
 // Any thread; NULL: none are counted.
 uint64_t handshakes_stat(const struct handshakes *handshakes, enum handshake_stat stat);

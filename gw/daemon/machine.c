@@ -29,7 +29,8 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 	return (struct dp_conf){
 		.worker_count = conf->workers.core_count,
 		.loop_count = conf->workers.loops,
-		.max_devices = conf->devices.max,
+		.max_devices =
+			conf->devices.max + (conf->edhoc.identity ? conf->handshakes.sessions : 0),
 		.exchanges = conf->workers.exchanges,
 		.answers_bytes = conf->workers.answers,
 		// Half of them stay empty, so that few keys find no slot.
@@ -42,6 +43,7 @@ struct dp_conf machine_dp_sizes(const struct conf *conf, uint16_t mtu)
 		.slow_threads = conf->handshakes.threads,
 		.slow_rate = conf->handshakes.rate,
 		.slow_prefix_rate = conf->handshakes.prefix_rate,
+		.slow_edhoc_len = conf->edhoc.identity ? (uint8_t)conf->edhoc.c_r_length : 0,
 	};
 }
 

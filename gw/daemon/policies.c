@@ -61,7 +61,7 @@ static int take(struct policies *policies, const char *name, uint16_t *number)
 	*number = policies_find(policies, name);
 	if (*number != DP_PERMIT_NOTHING)
 		return 0;
-	if (policies->count == DP_PERMIT_NOTHING)
+	if (policies->count == DP_PERMIT_OVER)
 		return -ENOSPC;
 	int rc = grow(policies);
 
@@ -112,7 +112,7 @@ void policies_count(struct policies *policies, uint16_t number, int change)
 {
 	uint64_t missing = policies->missing;
 
-	if (number == DP_PERMIT_ALL)
+	if (number == DP_PERMIT_ALL || number == DP_PERMIT_OVER)
 		return;
 	if (number == DP_PERMIT_NOTHING)
 		policies->unnumbered += change;

@@ -29,7 +29,7 @@ struct policies {
 	bool told;                 // nothing was missing, or is, since it was told
 };
 
-// Numbers the policies of a configuration. Returns 0, -ENOMEM, or -ENOSPC after 65 534 names.
+// Numbers the policies of a configuration. Returns 0, -ENOMEM, or -ENOSPC after 65 533 names.
 int policies_number(struct policies *policies, struct conf *conf)
 	__attribute__((warn_unused_result));
 // From now on this configuration is used.

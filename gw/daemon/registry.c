@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gw/daemon/registry.h"
-
 #include "dataplane/shared/memory.h"
+#include "gw/daemon/registry_inside.h"
 #include "gw/os/log.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 
 struct registry_waiting {
 	struct registry_waiting *next;
-	uint64_t own_first; // see device_publish()
+	uint64_t own_first; // see registry_publish()
 	struct device_keyed device;
 };
 
@@ -191,14 +190,7 @@ static int remove_key(struct registry *registry, const struct dp_context_key *ke
 	return 0;
 }
 
-// A context that drains, or none: generation 0.
-struct drained {
-	uint32_t context, generation;
-};
-
-// The context keeps its name until it has drained, but is no device's any more. If the one before
-// it drains still, that is over now: a device keeps two places at most.
-static int drain_key(
+int registry_drain_key(
 	struct registry *registry, const struct dp_context_key *key, struct drained *drained)
 {
 	int64_t index = dp_context_find(dp_contexts(registry->dp), key);
@@ -227,7 +219,7 @@ void registry_drained(struct registry *registry, uint32_t context, uint32_t gene
 		context_gone(registry, context, generation);
 }
 
-static void device_key(const struct registry *registry, const struct device_keyed *device,
+void registry_device_key(const struct registry *registry, const struct device_keyed *device,
 	struct dp_context_key *key)
 {
 	dp_context_key_make(dp_contexts(registry->dp), key, device->device_id,
@@ -257,6 +249,7 @@ static uint8_t context_flags(const struct device_keyed *device)
 	return own_piv[device->own_piv] |
 		(device->recovery == DEVICE_FLOOR ? DP_CONTEXT_FLOOR : 0) |
 		(device->rederive == DEVICE_REDERIVE_B2 ? DP_CONTEXT_REDERIVE : 0) |
+		(device->id & REGISTRY_SESSION ? DP_CONTEXT_OWN_PIV_PLAIN : 0) |
 		(recovers_by_b2(device) ? DP_CONTEXT_RECOVERY_B2 : 0);
 }
 
@@ -304,7 +297,7 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 	const struct dp_context_limits limits = context_limits(registry, device);
 	struct dp_context_key key;
 
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	if (at < 0) // a run that the disk took and failed: under the ID Context of before
@@ -323,9 +316,7 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 	return 0;
 }
 
-// Takes a place for a device and fills it. `before` is the context that it had, own_first where its
-// own Partial IVs begin.
-static int device_publish(struct registry *registry, const struct device_keyed *device,
+int registry_publish(struct registry *registry, const struct device_keyed *device,
 	const struct drained *before, uint64_t own_first, uint32_t *index)
 {
 	struct dp_context_params params = {
@@ -347,7 +338,7 @@ static int device_publish(struct registry *registry, const struct device_keyed *
 	if (device->window_known)
 		params.window = device->window;
 	memcpy(params.sender_id, device->gateway_id, device->gateway_id_len);
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	int rc = registry->vault ? vault_put(registry->vault, device) : 0;
 
 	if (rc)
@@ -375,7 +366,7 @@ static int device_add(struct registry *registry, const struct device_keyed *devi
 		return 0;
 	if (must_wait(registry, device))
 		return waiting_put(registry, device, own_first);
-	int rc = device_publish(registry, device, before, own_first, index);
+	int rc = registry_publish(registry, device, before, own_first, index);
 
 	// Devices that were removed may still have the places.
 	return rc == -EAGAIN ? waiting_put(registry, device, own_first) : rc;
@@ -410,7 +401,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 
 	if (device->changed)
 		return limits_change(registry, device);
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	// A resync was faster than the import that wrote it, and its own Partial IVs are in use.
@@ -425,7 +416,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	if (device->replaces || old >= 0) {
 		if (at < 0 && old >= 0)
 			key = dp_contexts(registry->dp)->names.kin[old].key;
-		int rc = drain_key(registry, &key, &before);
+		int rc = registry_drain_key(registry, &key, &before);
 
 		if (rc == -ENOENT)
 			rc = waiting_drop(registry, device->replaces);
@@ -443,7 +434,7 @@ int registry_rotate(struct registry *registry, const struct device_info *before,
 	uint32_t index;
 
 	info_key(registry, before, &key);
-	int rc = drain_key(registry, &key, &drained);
+	int rc = registry_drain_key(registry, &key, &drained);
 
 	if (rc == -ENOENT)
 		rc = waiting_drop(registry, before->id);
@@ -481,7 +472,7 @@ int registry_rederive(struct registry *registry, const struct device_keyed *devi
 	int64_t at = alias_find(registry, device->device_id, device->device_id_len, device->id);
 
 	*generation = 0;
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	if (at >= 0 && at == dp_context_find(dp_contexts(registry->dp), &key)) {
 		*context = at; // it has this context already
 		*generation = registry->entry[at].generation;
@@ -491,7 +482,7 @@ int registry_rederive(struct registry *registry, const struct device_keyed *devi
 		(void)waiting_drop(registry, device->id);
 	} else {
 		own_first = own_next(&table->context[at], device);
-		int rc = drain_key(registry, &table->names.kin[at].key, &before);
+		int rc = registry_drain_key(registry, &table->names.kin[at].key, &before);
 
 		if (rc)
 			return rc;
@@ -508,7 +499,7 @@ bool registry_has(const struct registry *registry, const struct device_keyed *de
 {
 	struct dp_context_key key;
 
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	int64_t at = dp_context_find(dp_contexts(registry->dp), &key);
 
 	return (at >= 0 && registry->entry[at].id == device->id) ||
@@ -519,7 +510,7 @@ int registry_resync(struct registry *registry, const struct device_keyed *device
 {
 	struct dp_context_key key;
 
-	device_key(registry, device, &key);
+	registry_device_key(registry, device, &key);
 	int64_t index = dp_context_find(dp_contexts(registry->dp), &key);
 
 	if (index < 0) {

@@ -13,6 +13,10 @@
 
 #include <stdbool.h>
 
+// The top bit of an id: a session of EDHOC, which has no row in the store. The name is that of its
+// device.
+#define REGISTRY_SESSION (UINT64_C(1) << 63)
+
 struct registry_entry {
 	uint64_t id;         // struct device_keyed; 0: no device
 	uint32_t generation; // of the context; even while the entry changes
@@ -78,6 +82,17 @@ void registry_drained(struct registry *registry, uint32_t context, uint32_t gene
 // -ENOENT.
 int registry_remove(struct registry *registry, const struct device_info *info)
 	__attribute__((warn_unused_result));
+// Publishes a session of EDHOC, with an id that has REGISTRY_SESSION. Returns 0 or -errno: -EEXIST
+// if a device has its kid, -ENOSPC or -EAGAIN if there is no place.
+int registry_session_add(struct registry *registry, const struct device_keyed *session,
+	uint32_t *context, uint32_t *generation) __attribute__((warn_unused_result));
+// The device of a session has other settings.
+void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,
+	const struct device_settings *settings);
+// A session is over: its next request is answered 4.01, whatever it asks for.
+void registry_session_over(struct registry *registry, uint32_t context, uint32_t generation);
+// Ends one: what is in flight is answered under its keys. No effect if it is not there any more.
+void registry_session_end(struct registry *registry, uint32_t context, uint32_t generation);
 // In each turn of main, after dp_poll(): publishes devices that need not wait any longer.
 void registry_turn(struct registry *registry);
 // Whether a device waits.

@@ -8,6 +8,7 @@
 #include "gw/ctl/socket.h"
 #include "gw/daemon/confine.h"
 #include "gw/daemon/handshakes.h"
+#include "gw/daemon/identity.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
 #include "gw/daemon/machine.h"
@@ -60,6 +61,22 @@ static int open_store(struct daemon *daemon)
 	return rc;
 }
 
+// What EDHOC needs, if it is to be served.
+static int load_identity(struct daemon *daemon)
+{
+	const char *path = daemon->conf->edhoc.identity;
+	struct error error = {0};
+	int rc = path ? identity_load(path, &daemon->identity, &error) : 0;
+
+	if (rc) {
+		log_error("%s", error.text);
+		return rc;
+	}
+	if (path && !daemon->credentials)
+		daemon->credentials = credentials_create();
+	return path && !daemon->credentials ? -ENOMEM : 0;
+}
+
 static int start_dp(struct daemon *daemon, uint16_t mtu)
 {
 	const struct conf *conf = daemon->conf;
@@ -95,6 +112,7 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 			dp_context_key_bytes(table) / MB + 1);
 	int rc = registry_init(&daemon->registry, daemon->dp, conf->devices.max);
 
+	daemon->registry.credentials = daemon->credentials;
 	daemon->registry.vault = vault_create(daemon->store);
 	if (!rc && !daemon->registry.vault)
 		rc = -ENOMEM;
@@ -250,7 +268,10 @@ static int prepare(struct daemon *daemon, const char *conf_path, uint16_t *mtu)
 static int start_all(struct daemon *daemon, uint16_t mtu)
 {
 	bool needs_run = false;
-	int rc = open_store(daemon);
+	int rc = load_identity(daemon);
+
+	if (!rc)
+		rc = open_store(daemon);
 
 	if (!rc && stop_requested(daemon))
 		rc = -ECANCELED;

@@ -8,6 +8,7 @@
 #include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/handshakes.h"
+#include "gw/daemon/identity.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/observe_verbs.h"
 #include "gw/daemon/registry.h"
@@ -57,7 +58,8 @@ bool stop_window(void *arg, struct store_window *window)
 		if (dp_context_live(ctx) != registry->entry[i].generation ||
 			(ctx->state != DP_CONTEXT_ACTIVE &&
 				ctx->state != DP_CONTEXT_REPLAY_LOCKED) ||
-			ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+			ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK ||
+			registry->entry[i].id & REGISTRY_SESSION)
 			continue;
 		window->id = registry->entry[i].id;
 		window->window = ctx->window;
@@ -145,6 +147,9 @@ int daemon_stop(struct daemon *daemon)
 	reserve_free(daemon->reserve);
 	doubts_free(daemon);
 	handshakes_free(daemon->handshakes);
+	daemon->handshakes = NULL;
+	credentials_free(daemon->credentials);
+	identity_free(daemon->identity);
 	capture_stop(daemon);
 	reload_stop(daemon);
 	trace_stop(daemon);

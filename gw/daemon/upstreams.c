@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "gw/daemon/alarm.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 #include "gw/os/log.h"
 
@@ -18,6 +19,7 @@ static void on_device_gone(void *arg, uint32_t context, uint32_t generation)
 	// Any loop may be the home of what is stored for it.
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
 		up_loop_device_gone(daemon->loop[i], context, generation);
+	handshakes_context_gone(daemon->handshakes, context, generation);
 }
 
 int upstreams_start(struct daemon *daemon)

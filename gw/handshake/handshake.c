@@ -32,6 +32,9 @@ struct handshake {
 	struct b2 b2;
 	struct kept *kept;
 	struct pending pending;
+	struct edhoc_side *edhoc; // NULL: EDHOC is not served
+	pthread_mutex_t settled_lock;
+	struct handshake_born *settled; // main: sessions that the thread is told of
 	struct keyed_hash rates_hash;
 	struct dp_rate all, each;
 	uint64_t all_full_at;
@@ -235,6 +238,14 @@ static bool take_copy(struct handshake *h, struct work *work)
 	return true;
 }
 
+static void take_edhoc(struct handshake *h, const struct dp_slow_head *head)
+{
+	if (h->edhoc)
+		edhoc_side_take(h->edhoc, head, h->now_ms);
+	else
+		count(h, HANDSHAKE_STAT_edhoc_malformed);
+}
+
 static void take(struct handshake *h, const struct dp_slow_head *head)
 {
 	struct work work = {.head = head};
@@ -256,21 +267,51 @@ static void take(struct handshake *h, const struct dp_slow_head *head)
 	sodium_memzero(&work.keys, sizeof(work.keys));
 }
 
+static bool is_edhoc(const struct dp_slow_head *head)
+{
+	return head->kind == DP_SLOW_EDHOC || head->kind == DP_SLOW_COMBINED;
+}
+
+// What main says of sessions, in whatever order.
+static void settle_all(struct handshake *h)
+{
+	struct handshake_born *next;
+
+	pthread_mutex_lock(&h->settled_lock);
+	struct handshake_born *born = h->settled;
+
+	__atomic_store_n(&h->settled, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&h->settled_lock);
+	for (; born; born = next) {
+		next = born->next;
+		edhoc_side_settle(h->edhoc, born);
+	}
+}
+
 unsigned handshake_turn(struct handshake *h, uint64_t now_ms)
 {
 	struct dp_slow *slow = h->conf.slow;
 	unsigned taken = 0;
 
 	h->now_ms = now_ms;
+	if (h->edhoc)
+		settle_all(h);
 	for (unsigned i = 0; i < slow->count; i++) {
 		struct dp_copy_ring *ring = slow->lane[i].requests;
 		const struct dp_slow_head *head;
 
 		for (unsigned n = 0; n < BURST && (head = dp_slow_peek(ring)) != NULL; n++) {
-			take(h, head);
+			if (is_edhoc(head))
+				take_edhoc(h, head);
+			else
+				take(h, head);
 			dp_copy_ring_pop(ring);
 			taken++;
 		}
+	}
+	if (h->edhoc) {
+		edhoc_side_flush(h->edhoc, now_ms);
+		edhoc_side_turn(h->edhoc, now_ms);
 	}
 	return taken;
 }
@@ -287,7 +328,8 @@ static void sleep_until_rung(struct handshake *h)
 
 	progress(h);
 	dp_doorbell_arm(bell);
-	if (!dp_slow_pending(h->conf.slow) && !__atomic_load_n(&h->stop, __ATOMIC_RELAXED))
+	if (!dp_slow_pending(h->conf.slow) && !__atomic_load_n(&h->stop, __ATOMIC_RELAXED) &&
+		!__atomic_load_n(&h->settled, __ATOMIC_RELAXED))
 		poll(&bells, 1, -1);
 	dp_doorbell_disarm(bell);
 	progress(h);
@@ -312,6 +354,14 @@ void handshake_free(struct handshake *h)
 {
 	if (!h)
 		return;
+	while (h->settled) {
+		struct handshake_born *born = h->settled;
+
+		h->settled = born->next;
+		handshake_born_free(born);
+	}
+	pthread_mutex_destroy(&h->settled_lock);
+	edhoc_side_free(h->edhoc);
 	aead_engine_free(h->b2.engine);
 	kept_free(h->kept);
 	dp_unmap(h->full_at, DEVICE_RATES * sizeof(*h->full_at));
@@ -319,6 +369,14 @@ void handshake_free(struct handshake *h)
 	pending_fini(&h->pending);
 	sodium_memzero(h, sizeof(*h));
 	free(h);
+}
+
+static bool edhoc_make(struct handshake *h)
+{
+	const struct edhoc_side_of of = {h->conf.slow, h->conf.mailbox, &h->stats};
+
+	h->edhoc = edhoc_side_create(h->conf.edhoc, &of);
+	return h->edhoc;
 }
 
 struct handshake *handshake_make(const struct handshake_conf *conf)
@@ -337,10 +395,14 @@ struct handshake *handshake_make(const struct handshake_conf *conf)
 	h->each = dp_rate_make(conf->device_rate, conf->device_rate * DEVICE_BURST);
 	keyed_hash_init(&h->rates_hash);
 	pending_init(&h->pending);
-	if (h->b2.engine && h->kept && h->full_at && h->room)
-		return h;
-	handshake_free(h);
+	pthread_mutex_init(&h->settled_lock, NULL);
 	errno = ENOMEM;
+	if (h->b2.engine && h->kept && h->full_at && h->room && (!conf->edhoc || edhoc_make(h)))
+		return h;
+	const int err = errno;
+
+	handshake_free(h);
+	errno = err;
 	return NULL;
 }
 
@@ -382,6 +444,15 @@ void handshake_stop(struct handshake *h)
 void handshake_end(struct handshake *h, uint64_t device)
 {
 	pending_end(&h->pending, device);
+}
+
+void handshake_settle(struct handshake *h, struct handshake_born *born)
+{
+	pthread_mutex_lock(&h->settled_lock);
+	born->next = h->settled;
+	__atomic_store_n(&h->settled, born, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&h->settled_lock);
+	dp_doorbell_ring(&h->conf.slow->bell);
 }
 
 const struct handshake_stats *handshake_stats(const struct handshake *h)

@@ -6,6 +6,7 @@
 
 #include "dataplane/shared/slow.h"
 #include "gw/handshake/b2.h"
+#include "gw/handshake/edhoc_side.h"
 #include "gw/handshake/mailbox.h"
 #include "gw/handshake/stats.h"
 
@@ -24,6 +25,7 @@ struct handshake_conf {
 	// called by the thread.
 	bool (*find)(void *arg, const uint8_t *kid, uint8_t kid_len, struct b2_device *device);
 	void *arg;
+	const struct edhoc_side_conf *edhoc; // NULL: EDHOC is not served
 };
 
 struct handshake;
@@ -37,6 +39,8 @@ void handshake_free(struct handshake *handshake);
 
 // Main: the context of a device is published, or will not be: its next request #2 is looked at.
 void handshake_end(struct handshake *handshake, uint64_t device);
+// Main: a session is published, or will not be, as born->session says. `born` is the thread's then.
+void handshake_settle(struct handshake *handshake, struct handshake_born *born);
 const struct handshake_stats *handshake_stats(const struct handshake *handshake);
 // Any thread: changes with each turn; odd while the thread sleeps.
 uint64_t handshake_progress(const struct handshake *handshake);

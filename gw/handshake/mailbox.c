@@ -21,6 +21,10 @@ int handshake_mailbox_init(struct handshake_mailbox *box)
 
 void handshake_born_free(struct handshake_born *born)
 {
+	if (born->session) {
+		sodium_memzero(born->session, sizeof(*born->session));
+		free(born->session);
+	}
 	sodium_memzero(born, sizeof(*born));
 	free(born);
 }
@@ -41,18 +45,23 @@ void handshake_mailbox_fini(struct handshake_mailbox *box)
 	pthread_mutex_destroy(&box->lock);
 }
 
-void handshake_mailbox_put(struct handshake_mailbox *box, struct handshake_born *born)
+void handshake_mailbox_wake(struct handshake_mailbox *box)
 {
 	const uint64_t one = 1;
 
+	if (write(box->fd, &one, sizeof(one)) < 0) {
+		// EAGAIN: the counter is full, so main wakes anyway.
+	}
+}
+
+void handshake_mailbox_put(struct handshake_mailbox *box, struct handshake_born *born)
+{
 	born->next = NULL;
 	pthread_mutex_lock(&box->lock);
 	*box->end = born;
 	box->end = &born->next;
 	pthread_mutex_unlock(&box->lock);
-	if (write(box->fd, &one, sizeof(one)) < 0) {
-		// EAGAIN: the counter is full, so main wakes anyway.
-	}
+	handshake_mailbox_wake(box);
 }
 
 struct handshake_born *handshake_mailbox_take(struct handshake_mailbox *box)

@@ -40,7 +40,8 @@ MAY_INCLUDE = {
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/look.h dataplane/owners.h dataplane/refused.h gw/conf gw/os gw/device "
                  "gw/store gw/ctl "
-                 "gw/http gw/map gw/batch gw/body gw/upstream gw/handshake gw/web gw/web/page",
+                 "gw/http gw/map gw/batch gw/body gw/upstream gw/handshake gw/edhoc "
+                 "gw/web gw/web/page",
     "gw/preflight": "base gw/conf dataplane/port/pci.h",
     "gw/tools/ctl": "base crypto gw/conf gw/preflight gw/os/standard_fds.h gw/os/tls_files.h "
                     "gw/os/header_lines.h gw/device gw/store "

@@ -108,7 +108,7 @@ unsigned bed_tx_room(const struct bed *bed)
 	return RTE_DIM(bed->w->port[0].tx);
 }
 
-const struct aead_engine *bed_engine(const struct bed *bed, unsigned worker)
+const struct aead_engine *bed_worker_engine(const struct bed *bed, unsigned worker)
 {
 	return worker_at(bed, worker)->engine;
 }

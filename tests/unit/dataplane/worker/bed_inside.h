@@ -42,7 +42,7 @@ struct rte_mempool *bed_worker_pool(const struct bed *bed, unsigned worker);
 // Frames that a worker queues for a port before it sends them.
 unsigned bed_tx_room(const struct bed *bed);
 
-const struct aead_engine *bed_engine(const struct bed *bed, unsigned worker);
+const struct aead_engine *bed_worker_engine(const struct bed *bed, unsigned worker);
 const struct dp_exchange_pool *bed_exchanges(const struct bed *bed, unsigned worker);
 // The worker half of an exchange of the first worker.
 const struct dp_exchange *bed_exchange(const struct bed *bed, dp_handle handle);

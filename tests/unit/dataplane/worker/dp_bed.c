@@ -157,6 +157,7 @@ static void make(struct bed *bed, unsigned workers, unsigned loops, bool affinit
 		.slow_threads = BED_SLOW_THREADS,
 		.slow_rate = BED_SLOW_RATE,
 		.slow_prefix_rate = BED_SLOW_PREFIX_RATE,
+		.slow_edhoc_len = BED_SLOW_EDHOC_LEN,
 		.policy = &bed->policy,
 	};
 	struct error error;
@@ -593,8 +594,7 @@ void bed_upstream_answer(struct bed *bed, dp_handle handle, const uint8_t *plain
 	struct dp_shared *shared = dp_shared_get(pool, handle);
 
 	must(shared != NULL);
-	unsigned loop = loop_of(bed, shared);
 	memcpy(dp_shared_response(shared), plaintext, len);
 	shared->response.len = len;
-	dp_loop_respond(&dp_loop(bed->dp, loop)->port[0], handle);
+	dp_loop_respond(&dp_loop(bed->dp, loop_of(bed, shared))->port[0], handle);
 }

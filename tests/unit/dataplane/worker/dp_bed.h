@@ -24,6 +24,7 @@
 #define BED_SLOW_THREADS     2
 #define BED_SLOW_RATE        64
 #define BED_SLOW_PREFIX_RATE 16
+#define BED_SLOW_EDHOC_LEN   3
 
 struct bed {
 	struct dp *dp;

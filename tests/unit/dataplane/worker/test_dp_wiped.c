@@ -42,7 +42,7 @@ Test(dp_wiped, plaintexts_are_wiped_from_packet_buffers)
 // Round keys, key stream and MACs of a turn end with it.
 Test(dp_wiped, what_the_engine_kept_is_wiped_after_each_turn)
 {
-	const struct aead_engine *engine = bed_engine(&bed, 0);
+	const struct aead_engine *engine = bed_worker_engine(&bed, 0);
 
 	bed_device_add(&bed, &device, true);
 	for (uint16_t piv = 1; piv < 10; piv++) {

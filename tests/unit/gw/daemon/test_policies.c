@@ -37,7 +37,7 @@ Test(policies, whoever_gets_no_number_may_do_nothing)
 	struct conf conf = {.policies = &late, .policy_count = 1};
 	char name[16];
 
-	for (unsigned i = 1; i < DP_PERMIT_NOTHING; i++) {
+	for (unsigned i = 1; i < DP_PERMIT_OVER; i++) {
 		snprintf(name, sizeof(name), "p%u", i);
 		cr_assert_eq(policies_get(&policies, name), i);
 	}

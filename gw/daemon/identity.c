@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "gw/daemon/identity.h"
+
+#include "base/secret_file.h"
+#include "gw/device/json_text.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WHAT         "the gateway's identity"
+#define FILE_MAX     65536
+#define DER_SEQUENCE 0x30 // what a certificate begins with, and no credential in CBOR
+
+static const struct {
+	const char *name;
+	enum edhoc_id_cred_kind kind;
+} kinds[] = {
+	{"kid", EDHOC_ID_KID},
+	{"kccs", EDHOC_ID_KCCS},
+	{"x5t", EDHOC_ID_X5T},
+	{"x5chain", EDHOC_ID_X5CHAIN},
+};
+
+// What an object of the file has; the texts are in the file.
+struct entry {
+	char *credential, *private_key, *id_cred;
+	size_t credential_len, private_key_len;
+};
+
+static bool member_read(struct json_text *text, struct entry *entry)
+{
+	char *key, *value;
+	size_t key_len, len;
+	enum record_kind kind;
+
+	if (!json_text_accept(text, '"'))
+		return json_text_fail(text, "a name in quotes is missing");
+	if (!json_text_string(text, &key, &key_len))
+		return false;
+	if (!json_text_accept(text, ':'))
+		return json_text_fail(text, "a colon is missing");
+	json_text_skip(text);
+	if (!json_text_value(text, &kind, &value, &len))
+		return false;
+	if (kind != RECORD_STRING)
+		return json_text_fail(text, "a value is no string");
+	if (!strcmp(key, "credential")) {
+		entry->credential = value;
+		entry->credential_len = len;
+	} else if (!strcmp(key, "private_key")) {
+		entry->private_key = value;
+		entry->private_key_len = len;
+	} else if (!strcmp(key, "id_cred")) {
+		entry->id_cred = value;
+	} else if (strcmp(key, "name")) {
+		return json_text_fail(text,
+			"a name that is none of credential, private_key, "
+			"id_cred and name");
+	}
+	return true;
+}
+
+static bool entry_read(struct json_text *text, struct entry *entry)
+{
+	*entry = (struct entry){0};
+	if (!json_text_accept(text, '{'))
+		return json_text_fail(text, "no JSON object");
+	do
+		if (!member_read(text, entry))
+			return false;
+	while (json_text_accept(text, ','));
+	if (!json_text_accept(text, '}'))
+		return json_text_fail(text, "an object does not end");
+	return true;
+}
+
+static int fail(struct error *error, const char *why)
+{
+	return error_set(error, -EINVAL, "%s", why);
+}
+
+// Keeps a credential as EDHOC has it: a CCS as it is, a certificate as a byte string.
+static int item_keep(struct identity *identity, const struct entry *entry, struct edhoc_bytes *item,
+	struct error *error)
+{
+	struct edhoc_writer writer = edhoc_writer(
+		identity->bytes + identity->used, sizeof(identity->bytes) - identity->used);
+	uint8_t bytes[EDHOC_CREDENTIAL_MAX];
+	size_t len;
+
+	if (!entry->credential ||
+		sodium_hex2bin(bytes, sizeof(bytes), entry->credential, entry->credential_len, NULL,
+			&len, NULL) ||
+		!len)
+		return fail(error, "\"credential\" is missing, or no hex");
+	if (*bytes == DER_SEQUENCE)
+		edhoc_write_bytes(&writer, bytes, len);
+	else
+		edhoc_write_raw(&writer, bytes, len);
+	if (writer.failed)
+		return fail(error, "the credentials are too long");
+	*item = (struct edhoc_bytes){writer.start, edhoc_writer_len(&writer)};
+	identity->used += item->len;
+	return 0;
+}
+
+static int kind_find(const struct entry *entry, const struct edhoc_credential *credential,
+	enum edhoc_id_cred_kind *kind, struct error *error)
+{
+	*kind = credential->x509      ? EDHOC_ID_X5T
+		: credential->kid.len ? EDHOC_ID_KID
+				      : EDHOC_ID_KCCS;
+	if (!entry->id_cred)
+		return 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i].name, entry->id_cred)) {
+			*kind = kinds[i].kind;
+			return 0;
+		}
+	return fail(error, "\"id_cred\" is none of kid, kccs, x5t, x5chain");
+}
+
+static int secret_take(struct edhoc_own *own, const struct entry *entry, struct error *error)
+{
+	size_t len;
+
+	return !entry->private_key ||
+			sodium_hex2bin(own->secret, sizeof(own->secret), entry->private_key,
+				entry->private_key_len, NULL, &len, NULL) ||
+			len != sizeof(own->secret)
+		? fail(error, "\"private_key\" is missing, or does not have 32 bytes in hex")
+		: 0;
+}
+
+// Whether the private key is that of the credential.
+static int pair_check(struct edhoc_engine *engine, const struct edhoc_own *own,
+	const struct edhoc_credential *credential, struct error *error)
+{
+	struct edhoc_identity made;
+
+	if (edhoc_identity_init(&made, engine, credential, &own->id_cred, own->secret) != EDHOC_OK)
+		return fail(error, "\"private_key\" is not that of the credential");
+	edhoc_identity_fini(&made);
+	return 0;
+}
+
+static int own_add(struct identity *identity, struct edhoc_engine *engine,
+	const struct entry *entry, struct error *error)
+{
+	struct edhoc_own *own = &identity->own[identity->count];
+	struct edhoc_credential credential;
+	enum edhoc_id_cred_kind kind;
+	int rc = item_keep(identity, entry, &own->item, error);
+
+	if (rc)
+		return rc;
+	own->x509 = *own->item.data >> 5 == EDHOC_CBOR_BYTES;
+	if ((own->x509 ? edhoc_credential_from_x509(engine, own->item, &credential)
+		       : edhoc_credential_from_ccs(engine, own->item, &credential)) != EDHOC_OK)
+		return fail(error,
+			"\"credential\" is no CCS and no certificate with a key of "
+			"P-256, X25519 or Ed25519");
+	rc = kind_find(entry, &credential, &kind, error);
+	if (!rc)
+		rc = secret_take(own, entry, error);
+	if (rc)
+		return rc;
+	struct edhoc_writer writer = edhoc_writer(
+		identity->bytes + identity->used, sizeof(identity->bytes) - identity->used);
+
+	if (edhoc_id_cred_make(&own->id_cred, kind, &credential, credential.kid, &writer) !=
+		EDHOC_OK)
+		return fail(error, "\"id_cred\" is not for this credential");
+	identity->used += edhoc_writer_len(&writer);
+	rc = pair_check(engine, own, &credential, error);
+	identity->count += !rc;
+	return rc;
+}
+
+static int parse(struct identity *identity, struct edhoc_engine *engine, char *file, size_t len,
+	struct error *error)
+{
+	struct json_text text = {.at = file, .end = file + len, .error = error};
+	struct entry entry;
+
+	for (;;) {
+		json_text_skip(&text);
+		if (text.at == text.end)
+			return identity->count ? 0 : fail(error, "there is nothing in it");
+		if (identity->count == EDHOC_IDENTITIES_MAX)
+			return fail(error, "it has too many credentials");
+		if (!entry_read(&text, &entry))
+			return -EINVAL;
+		const int rc = own_add(identity, engine, &entry, error);
+
+		if (rc)
+			return rc;
+	}
+}
+
+static int read_whole(int fd, char *file, size_t *len)
+{
+	ssize_t n;
+
+	for (*len = 0; (n = read(fd, file + *len, FILE_MAX - 1 - *len)) > 0; *len += (size_t)n)
+		;
+	file[*len] = 0;
+	return n < 0 ? -errno : *len == FILE_MAX - 1 ? -EFBIG : 0;
+}
+
+static int load(int fd, struct identity *identity, const char *path, struct error *error)
+{
+	struct edhoc_engine engine = {aead_engine_create(NULL), ecc_engine_create(NULL)};
+	struct error why = {0};
+	char *file = sodium_malloc(FILE_MAX);
+	size_t len;
+	int rc = engine.aead && engine.ecc && file ? read_whole(fd, file, &len) : -ENOMEM;
+
+	if (rc)
+		error_set(error, rc, WHAT " %s: %s", path, strerror(-rc));
+	else if ((rc = parse(identity, &engine, file, len, &why)) != 0)
+		error_set(error, rc, WHAT " %s: %s", path, why.text);
+	sodium_free(file);
+	ecc_engine_free(engine.ecc);
+	aead_engine_free(engine.aead);
+	return rc;
+}
+
+int identity_load(const char *path, struct identity **identity, struct error *error)
+{
+	int fd = secret_file_open(path, WHAT, error);
+
+	*identity = NULL;
+	if (fd < 0)
+		return fd;
+	struct identity *made = sodium_malloc(sizeof(*made));
+	int rc = made ? 0 : error_set(error, -ENOMEM, "no memory");
+
+	if (made) {
+		memset(made, 0, sizeof(*made));
+		rc = load(fd, made, path, error);
+	}
+	close(fd);
+	if (rc) {
+		identity_free(made);
+		return rc;
+	}
+	*identity = made;
+	return 0;
+}
+
+void identity_free(struct identity *identity)
+{
+	sodium_free(identity);
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Who the gateway is for EDHOC: its private keys and credentials, from a file.
+
+#ifndef POSTERN_GW_DAEMON_IDENTITY_H
+#define POSTERN_GW_DAEMON_IDENTITY_H
+
+#include "base/error.h"
+#include "gw/handshake/edhoc_side.h"
+
+#define IDENTITY_BYTES_MAX (EDHOC_IDENTITIES_MAX * (2 * EDHOC_CREDENTIAL_MAX + 128))
+
+struct identity {
+	struct edhoc_own own[EDHOC_IDENTITIES_MAX]; // the best first
+	unsigned count;
+	size_t used;
+	uint8_t bytes[IDENTITY_BYTES_MAX]; // what the credentials point to
+};
+
+// Reads a file of JSON objects, one behind the other, the one that is used first at the front:
+// "credential" and "private_key" in hex, and maybe "id_cred": kid, kccs, x5t or x5chain. Returns 0
+// or -errno with a line in *error.
+int identity_load(const char *path, struct identity **identity, struct error *error)
+	__attribute__((warn_unused_result));
+// Wipes the private keys. NULL is allowed.
+void identity_free(struct identity *identity);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The part of the registry that is about sessions of EDHOC.
+
+#include "gw/daemon/registry_inside.h"
+
+#include <errno.h>
+
+int registry_session_add(struct registry *registry, const struct device_keyed *session,
+	uint32_t *context, uint32_t *generation)
+{
+	const struct drained none = {0};
+	struct dp_context_key key;
+
+	registry_device_key(registry, session, &key);
+	if (dp_names_has_kid(&dp_contexts(registry->dp)->names, &key))
+		return -EEXIST;
+	const int rc = registry_publish(registry, session, &none, 0, context);
+
+	if (!rc)
+		*generation = registry->entry[*context].generation;
+	return rc;
+}
+
+void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,
+	const struct device_settings *settings)
+{
+	struct dp_context_table *table = dp_contexts(registry->dp);
+	const struct registry_entry *entry = registry_get(registry, context, generation);
+
+	if (!entry || !(entry->id & REGISTRY_SESSION))
+		return;
+	const uint16_t before = dp_context_permit(&table->context[context]);
+	const struct dp_context_limits limits = {
+		.max_message = settings->max_message,
+		.max_in_flight = settings->max_in_flight,
+		.permit = policies_get(&registry->policies, settings->policy),
+	};
+
+	if (before == DP_PERMIT_OVER ||
+		dp_context_limit(table, context, generation, &limits)) // -ENOENT: it drains
+		return;
+	policies_count(&registry->policies, before, -1);
+	policies_count(&registry->policies, limits.permit, 1);
+}
+
+void registry_session_over(struct registry *registry, uint32_t context, uint32_t generation)
+{
+	struct dp_context_table *table = dp_contexts(registry->dp);
+	const struct registry_entry *entry = registry_get(registry, context, generation);
+
+	if (!entry || !(entry->id & REGISTRY_SESSION))
+		return;
+	const struct dp_context *ctx = &table->context[context];
+	const struct dp_context_limits limits = {
+		.max_message = dp_context_max_message(ctx),
+		.max_in_flight = dp_context_max_in_flight(ctx),
+		.permit = DP_PERMIT_OVER,
+	};
+
+	const uint16_t before = dp_context_permit(ctx);
+
+	if (!dp_context_limit(table, context, generation, &limits))
+		policies_count(&registry->policies, before, -1);
+}
+
+void registry_session_end(struct registry *registry, uint32_t context, uint32_t generation)
+{
+	const struct dp_context_table *table = dp_contexts(registry->dp);
+	const struct dp_context_key key = table->names.kin[context].key;
+	struct drained drained;
+
+	// If it drains already, its name may be a device's by now.
+	if (registry_get(registry, context, generation) &&
+		registry->entry[context].id & REGISTRY_SESSION &&
+		dp_context_find(table, &key) == context)
+		(void)registry_drain_key(registry, &key, &drained);
+}

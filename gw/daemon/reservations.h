@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Connection identifiers of EDHOC (C_R), which become kids of devices: main reserves each for a
+// thread of handshakes before that uses it, so no two that live are equal, and none is a device's.
+//
+// They are of serials that only rise, from a random one on, so that a device of before the start
+// meets nobody else's session. A thread gets those whose kid a worker would send to it.
+
+#ifndef POSTERN_GW_DAEMON_RESERVATIONS_H
+#define POSTERN_GW_DAEMON_RESERVATIONS_H
+
+#include "dataplane/dp.h"
+#include "gw/edhoc/shard.h"
+#include "gw/handshake/connections.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reservations;
+
+// For so many threads, with connection identifiers of id_len bytes. NULL and errno on failure.
+struct reservations *reservations_create(struct dp *dp, unsigned threads, uint8_t id_len);
+// NULL is allowed.
+void reservations_free(struct reservations *reservations);
+// What a thread takes of.
+struct connections *reservations_of(struct reservations *reservations, unsigned thread);
+// Adds some where a thread has few.
+void reservations_fill(struct reservations *reservations);
+// A session has ended: its C_R may be reserved again.
+void reservations_end(struct reservations *reservations, const struct edhoc_connection *connection);
+
+#endif

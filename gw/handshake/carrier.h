@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What carries EDHOC: CoAP messages (RFC 9528 appendix A.2) and the combined request (RFC 9668).
+
+#ifndef POSTERN_GW_HANDSHAKE_CARRIER_H
+#define POSTERN_GW_HANDSHAKE_CARRIER_H
+
+#include "dataplane/coap/message.h"
+#include "dataplane/oscore/option.h"
+#include "gw/edhoc/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CARRIER_TOKEN_MAX 64 // bytes of a token that is answered
+#define CARRIER_CID_EDHOC 65 // Content-Format of requests: a connection identifier goes before
+#define CARRIER_EDHOC     64 // and of answers
+
+// A message of EDHOC, as it came. What it points to is the datagram.
+struct carrier {
+	struct coap_msg msg;
+	struct coap_option echo; // len 0: there is none
+	enum edhoc_prefix prefix;
+	struct edhoc_connection c_r; // of EDHOC_PREFIX_C_R, and of a combined request
+	struct edhoc_bytes message;
+	struct edhoc_bytes ciphertext; // of a combined request
+};
+
+// Reads a request to /.well-known/edhoc. Returns 0, the code of the error that it is answered with,
+// or -1 if it is not answered.
+int carrier_read(struct carrier *carrier, const uint8_t *datagram, size_t len)
+	__attribute__((warn_unused_result));
+// The same with a combined request.
+int carrier_read_combined(struct carrier *carrier, const uint8_t *datagram, size_t len)
+	__attribute__((warn_unused_result));
+// What is left of a combined request when message_3 is taken out (RFC 9668 section 3.3): an OSCORE
+// request, shorter than the datagram. Returns its length.
+size_t carrier_strip(const struct carrier *carrier, uint8_t *out, size_t room)
+	__attribute__((warn_unused_result));
+
+// What a message is answered with, beside its payload.
+struct carrier_answer {
+	uint8_t code;
+	bool edhoc;          // the payload is EDHOC: say so
+	uint32_t max_age_s;  // 0: not said
+	const uint8_t *echo; // NULL: none
+	size_t echo_len;
+	struct edhoc_bytes payload;
+};
+
+#define CARRIER_ANSWER_HEAD (4 + 1 + CARRIER_TOKEN_MAX + 3 + 3 + 16 + 1)
+
+// Writes an answer: an ACK to a CON, a NON with message id 0 otherwise. Returns its length, 0 if
+// there is no room.
+size_t carrier_answer(const struct coap_msg *request, const struct carrier_answer *answer,
+	uint8_t *out, size_t room) __attribute__((warn_unused_result));
+
+#endif

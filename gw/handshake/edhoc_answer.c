@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a thread's EDHOC side sends, and what it gives to main.
+
+#include "gw/handshake/edhoc_side_inside.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUSY_MAX_AGE 5 // seconds: when a device may try again that was told 5.03
+
+void edhoc_side_send(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, const struct carrier_answer *answer)
+{
+	uint8_t coap[CARRIER_ANSWER_HEAD + RUNS_ANSWER_MAX];
+	const size_t len = carrier_answer(request, answer, coap, sizeof(coap));
+
+	if (!len || !dp_slow_answer(side->of.slow, to->worker, &to->flow, coap, (uint16_t)len))
+		edhoc_side_count(side, HANDSHAKE_STAT_answers_lost);
+}
+
+void edhoc_side_answer(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, uint8_t code, struct edhoc_bytes payload)
+{
+	edhoc_side_send(side, to, request,
+		&(struct carrier_answer){
+			.code = code, .edhoc = payload.len != 0, .payload = payload});
+}
+
+void edhoc_side_busy(
+	struct edhoc_side *side, const struct dp_slow_head *to, const struct coap_msg *request)
+{
+	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_overload);
+	edhoc_side_send(side, to, request,
+		&(struct carrier_answer){
+			.code = COAP_SERVICE_UNAVAILABLE, .max_age_s = BUSY_MAX_AGE});
+}
+
+void edhoc_side_error(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, enum edhoc_result result, unsigned suites)
+{
+	uint8_t error[EDHOC_ERROR_MAX];
+	const struct edhoc_bytes payload = {
+		error, edhoc_error_write(result, suites, side->conf.tell_unknown, error)};
+
+	edhoc_side_answer(side, to, request,
+		edhoc_result_is_ours(result) ? COAP_INTERNAL_SERVER_ERROR : COAP_BAD_REQUEST,
+		payload);
+}
+
+struct handshake_born *edhoc_side_born(
+	struct edhoc_side *side, enum handshake_kind kind, const struct edhoc_job *job)
+{
+	const struct dp_slow_head *head = &job->head;
+	struct handshake_born *born = calloc(1, sizeof(*born) + head->len);
+
+	if (!born)
+		return NULL;
+	born->kind = kind;
+	born->thread = side->of.slow->thread;
+	born->worker = head->worker;
+	born->flow = head->flow;
+	born->len = head->len;
+	if (head->kind == DP_SLOW_COMBINED) {
+		born->len = (uint16_t)carrier_strip(&job->carrier, born->coap, head->len);
+		assert(born->len);
+	} else {
+		memcpy(born->coap, job->coap, head->len);
+	}
+	return born;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of a thread's EDHOC side have in common.
+
+#ifndef POSTERN_GW_HANDSHAKE_EDHOC_SIDE_INSIDE_H
+#define POSTERN_GW_HANDSHAKE_EDHOC_SIDE_INSIDE_H
+
+#include "gw/handshake/carrier.h"
+#include "gw/handshake/edhoc_side.h"
+#include "gw/handshake/runs.h"
+
+#define EDHOC_BATCH    32   // messages that are worked on at once
+#define EDHOC_DATAGRAM 2048 // bytes of a message that is taken; longer ones come in blocks
+#define EDHOC_AHEAD    8    // ephemeral keys of a curve that are made at once
+#define EDHOC_CURVES   2    // for key agreement
+#define EDHOC_AT_MAIN  1024 // sessions that wait for main
+
+// A message that is worked on.
+struct edhoc_job {
+	struct dp_slow_head head;
+	uint8_t coap[EDHOC_DATAGRAM];
+	struct carrier carrier;
+	uint32_t run;
+	enum edhoc_result result;
+	// message_1:
+	struct edhoc_message_1 message_1;
+	struct edhoc_message_2 message_2;
+	struct ecc_pair ephemeral;
+	// message_3:
+	uint8_t name[RUNS_NAME_LEN];
+	uint8_t room[EDHOC_DATAGRAM];
+	struct edhoc_opened opened;
+	struct edhoc_candidate candidate[EDHOC_CANDIDATES_MAX];
+	unsigned candidates, at; // at: the one that is tried
+	struct edhoc_done done;
+};
+
+struct edhoc_side {
+	struct edhoc_side_conf conf;
+	struct edhoc_side_of of;
+	struct edhoc_engine engine;
+	struct edhoc_identity identity[EDHOC_IDENTITIES_MAX];
+	unsigned identity_count;
+	unsigned methods;                       // that an identity is for
+	unsigned suites_of[EDHOC_METHOD_COUNT]; // that one is for with this method
+	struct runs runs;
+	struct {
+		unsigned count;
+		struct ecc_pair pair[EDHOC_AHEAD];
+	} ahead[EDHOC_CURVES];
+	unsigned at_main;
+	uint64_t now_ms;       // of this turn
+	struct edhoc_job *job; // [EDHOC_BATCH]
+	unsigned job_count;
+	struct edhoc_shared shared[EDHOC_BATCH];
+	struct edhoc_job *sharing[EDHOC_BATCH];
+};
+
+static inline void edhoc_side_count(struct edhoc_side *side, enum handshake_stat stat)
+{
+	handshake_count(side->of.stats, stat);
+}
+
+void edhoc_side_send(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, const struct carrier_answer *answer);
+// Sends an answer. A payload is EDHOC.
+void edhoc_side_answer(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, uint8_t code, struct edhoc_bytes payload);
+// Sends the error message for a result; suites: as edhoc_error_write() has them.
+void edhoc_side_error(struct edhoc_side *side, const struct dp_slow_head *to,
+	const struct coap_msg *request, enum edhoc_result result, unsigned suites);
+// An unprotected 5.03, counted.
+void edhoc_side_busy(
+	struct edhoc_side *side, const struct dp_slow_head *to, const struct coap_msg *request);
+// Makes something for main of a message; of a combined request, of what is left of it. NULL without
+// memory.
+struct handshake_born *edhoc_side_born(
+	struct edhoc_side *side, enum handshake_kind kind, const struct edhoc_job *job);
+
+#endif

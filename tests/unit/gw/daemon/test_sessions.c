@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How sessions of EDHOC begin and end in main. The test is in the place of the threads.
+
+#include "gw/daemon/sessions.h"
+#include "tests/unit/dataplane/worker/dp_bed.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+
+#define MAX    3
+#define KEEP   10000
+#define AGE    100000
+#define ROUND  20000 // in which all sessions were looked at
+#define ID_LEN 3
+
+static struct bed bed;
+static struct registry registry;
+static struct reservations *reservations;
+static struct sessions *sessions;
+static uint64_t now_ms = 1000000;
+static int64_t now_s = 1800000000;
+static struct handshake_session agreed;
+
+static void gone(void *arg, uint32_t context, uint32_t generation)
+{
+	sessions_gone(sessions, context, generation);
+}
+
+static void init(void)
+{
+	bed_make(&bed);
+	registry = (struct registry){.gone = gone};
+	cr_assert_eq(registry_init(&registry, bed.dp, BED_DEVICES), 0);
+	reservations = reservations_create(bed.dp, 2, ID_LEN);
+	cr_assert_not_null(reservations);
+	reservations_fill(reservations);
+	sessions = sessions_create(&(const struct sessions_conf){.registry = &registry,
+		.reservations = reservations,
+		.max = MAX,
+		.keep_ms = KEEP,
+		.max_age_ms = AGE});
+	cr_assert_not_null(sessions);
+}
+
+static void fini(void)
+{
+	sessions_free(sessions);
+	reservations_free(reservations);
+	registry_fini(&registry);
+	bed_free(&bed);
+}
+
+TestSuite(sessions, .init = init, .fini = fini, .timeout = 60);
+
+static int add(uint64_t credential)
+{
+	const struct edhoc_connection none = {0};
+	bool low;
+
+	agreed = (struct handshake_session){.alg = AEAD_AES_CCM_16_64_128,
+		.c_i = {1, {1}},
+		.owner = {.id = credential, .name = "d", .not_after = INT64_MAX}};
+	cr_assert(connections_take(reservations_of(reservations, 0), &none, &agreed.c_r, &low));
+	randombytes_buf(&agreed.keys, sizeof(agreed.keys));
+	return sessions_add(sessions, &agreed, now_ms);
+}
+
+static uint32_t context_of(const struct edhoc_connection *c_r)
+{
+	struct dp_context_key key;
+
+	dp_context_key_make(dp_contexts(bed.dp), &key, c_r->bytes, c_r->len, false, NULL, 0);
+	return dp_names_find(&dp_contexts(bed.dp)->names, &key);
+}
+
+static bool lives(const struct edhoc_connection *c_r)
+{
+	return context_of(c_r) != DP_INDEX_NONE;
+}
+
+static uint16_t permit_of(const struct edhoc_connection *c_r)
+{
+	return dp_context_permit(&dp_contexts(bed.dp)->context[context_of(c_r)]);
+}
+
+// A worker accepted a request of the session.
+static void use(const struct edhoc_connection *c_r)
+{
+	dp_contexts(bed.dp)->context[context_of(c_r)].accepted++;
+}
+
+static void turns(uint64_t ms)
+{
+	for (uint64_t passed = 0; passed < ms; passed += 1000) {
+		now_ms += 1000;
+		sessions_turn(sessions, now_ms, now_s);
+	}
+}
+
+Test(sessions, a_credential_has_two_and_the_older_goes_when_the_newer_is_used)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection second = agreed.c_r;
+
+	use(&first);
+	turns(ROUND);
+	cr_expect(lives(&first), "the newer one was never used");
+	use(&second);
+	turns(ROUND);
+	cr_expect_not(lives(&first));
+	cr_expect(lives(&second));
+	cr_expect_eq(sessions_stats(sessions)->replaced, 1);
+}
+
+Test(sessions, of_three_the_one_that_was_never_used_goes)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	use(&first);
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection second = agreed.c_r;
+
+	cr_assert_eq(add(1), 0);
+	cr_expect(lives(&first), "who makes handshakes only ends no session that is used");
+	cr_expect_not(lives(&second));
+	cr_expect(lives(&agreed.c_r));
+	cr_expect_eq(sessions_stats(sessions)->living, 2);
+}
+
+Test(sessions, who_is_idle_gives_way_and_nobody_else_does)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	cr_assert_eq(add(2), 0);
+	const struct edhoc_connection second = agreed.c_r;
+
+	cr_assert_eq(add(3), 0);
+	cr_expect_eq(add(4), -EAGAIN, "all are too young");
+	cr_expect_eq(sessions_stats(sessions)->refused, 1);
+	now_ms += KEEP - 1;
+	use(&first);
+	cr_expect_eq(add(4), -EAGAIN);
+	now_ms += 1;
+	cr_expect_eq(add(4), 0);
+	cr_expect(lives(&first), "it was used");
+	cr_expect_not(lives(&second), "it was unused for longest");
+	cr_expect_eq(sessions_stats(sessions)->idle, 1);
+	cr_expect_eq(sessions_stats(sessions)->living, MAX);
+}
+
+Test(sessions, they_end_with_their_time)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	turns(AGE - ROUND);
+	cr_expect_eq(permit_of(&first), DP_PERMIT_ALL);
+	turns(2 * ROUND);
+	cr_expect(lives(&first), "its device is told first");
+	cr_expect_eq(permit_of(&first), DP_PERMIT_OVER);
+	use(&first);
+	turns(ROUND);
+	cr_expect_not(lives(&first));
+	cr_expect_eq(sessions_stats(sessions)->expired, 1);
+}
+
+Test(sessions, who_does_not_come_is_not_waited_for)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	turns(AGE + ROUND + 60000 + ROUND);
+	cr_expect_not(lives(&first));
+}
+
+Test(sessions, they_end_with_their_credential)
+{
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection second = agreed.c_r;
+
+	cr_assert_eq(add(2), 0);
+	sessions_credential_gone(sessions, 1);
+	cr_expect_not(lives(&first));
+	cr_expect_not(lives(&second));
+	cr_expect(lives(&agreed.c_r));
+	cr_expect_eq(sessions_stats(sessions)->lost, 2);
+}
+
+Test(sessions, used_up_keys_end_them)
+{
+	cr_assert_eq(add(1), 0);
+	const uint32_t context = context_of(&agreed.c_r);
+	const uint32_t generation = registry.entry[context].generation;
+
+	cr_expect_not(sessions_used_up(sessions, context, generation + 2, now_ms));
+	cr_expect(sessions_used_up(sessions, context, generation, now_ms));
+	cr_expect(sessions_used_up(sessions, context, generation, now_ms), "twice is no harm");
+	cr_expect_eq(permit_of(&agreed.c_r), DP_PERMIT_OVER);
+	use(&agreed.c_r);
+	turns(ROUND);
+	cr_expect_not(lives(&agreed.c_r));
+	cr_expect_eq(sessions_stats(sessions)->used_up, 1);
+}
+
+Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
+{
+	const struct edhoc_connection none = {0};
+	struct device_keyed device = {.id = 5,
+		.name = "stored",
+		.alg = AEAD_AES_CCM_16_64_128,
+		.window_known = true,
+		.has_id_context = true, // so it has another name, and the same kid
+		.id_context_len = 1,
+		.device_id_len = ID_LEN,
+		.gateway_id_len = 2};
+	struct edhoc_connection c_r;
+	bool low;
+
+	cr_assert(connections_take(reservations_of(reservations, 0), &none, &c_r, &low));
+	memcpy(device.device_id, c_r.bytes, c_r.len);
+	randombytes_buf(&device.keys, sizeof(device.keys));
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	agreed = (struct handshake_session){.alg = AEAD_AES_CCM_16_64_128,
+		.c_i = {1, {1}},
+		.c_r = c_r,
+		.owner = {.id = 1, .name = "d", .not_after = INT64_MAX}};
+	cr_expect_eq(sessions_add(sessions, &agreed, now_ms), -EEXIST);
+	cr_expect_eq(sessions_stats(sessions)->living, 0);
+}
+
+Test(sessions, none_is_reserved_twice)
+{
+	static uint8_t seen[1 << 21];
+	const struct edhoc_connection none = {0};
+	struct edhoc_connection c_r;
+	bool low;
+
+	for (unsigned round = 0; round < 8; round++) {
+		for (unsigned thread = 0; thread < 2; thread++)
+			while (connections_take(
+				reservations_of(reservations, thread), &none, &c_r, &low)) {
+				const uint32_t number = (uint32_t)c_r.bytes[0] << 16 |
+					(uint32_t)c_r.bytes[1] << 8 | c_r.bytes[2];
+
+				cr_assert_eq(c_r.len, ID_LEN);
+				cr_assert_not(seen[number / 8] >> number % 8 & 1);
+				seen[number / 8] |= (uint8_t)(1 << number % 8);
+			}
+		reservations_fill(reservations);
+	}
+}
