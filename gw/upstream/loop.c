@@ -247,7 +247,8 @@ static uint64_t next_ms(const struct up_loop *loop)
 	const struct up_group *group;
 
 	next = http_earlier(next, up_cache_next_ms(loop));
-	next = http_earlier(next, up_watch_next_ms(loop));
+	if (!stopping(loop)) // else nobody asks for what is observed any more
+		next = http_earlier(next, up_watch_next_ms(loop));
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
 	for (size_t i = 0; i < loop->engine_count; i++)

@@ -18,7 +18,7 @@
 #else
 #define STACK (256 << 10)
 #endif
-#define IDLE_MAX 1000000 // turns of others for which main waits at most
+#define IDLE_MAX 100000 // turns of others for which main waits at most
 
 enum state { NONE, NEW, RUNNING, WAITING, ENDED };
 
