@@ -39,15 +39,16 @@ static struct engine *engines; // of the gateway that lives, one of each upstrea
 
 // --- what a server is asked -------------------------------------------------------------------
 
-static uint32_t number_of(const struct http_request *request)
+// The number of a request whose effect is its own. false: it is for a thing of which answers are
+// stored.
+static bool number_of(const struct http_request *request, uint32_t *number)
 {
-	unsigned number;
-
-	must(sscanf(request->path, "/up/%8x", &number) == 1, "path %s", request->path);
-	return number;
+	return sscanf(request->path, "/up/%8x", number) == 1 ||
+		sscanf(request->path, "/fresh/%8x", number) == 1;
 }
 
-static void perform(const struct http_transfer *t)
+// Does it, and says what is answered.
+static void perform(const struct http_transfer *t, char content[ORACLE_CONTENT + 1])
 {
 	static const char header[] = "Device-Id: ";
 	char name[32] = "";
@@ -56,16 +57,38 @@ static void perform(const struct http_transfer *t)
 		if (!strncmp(t->request.header[i].line, header, sizeof(header) - 1))
 			snprintf(name, sizeof(name), "%s",
 				t->request.header[i].line + sizeof(header) - 1);
-	oracle_effect(number_of(&t->request), !strcmp(t->request.method, "POST"), name);
+	uint32_t number;
+	unsigned thing;
+
+	if (number_of(&t->request, &number)) {
+		oracle_effect(number, !strcmp(t->request.method, "POST"), name);
+		snprintf(content, ORACLE_CONTENT + 1, "r%08x", number);
+		return;
+	}
+	bool own = sscanf(t->request.path, "/own/%u", &thing) == 1;
+
+	must(own || sscanf(t->request.path, "/shared/%u", &thing) == 1, "path %s", t->request.path);
+	oracle_reads(own, thing, name, content);
 }
 
-static void answer(struct transfer *x, int status)
+// How long it may be stored.
+static void say_age(struct http_reply *reply)
+{
+	static const char *const some[] = {"Cache-Control: max-age=2", "Cache-Control: max-age=30",
+		"Cache-Control: no-store", "Cache-Control: no-cache"};
+	uint64_t which = sim_rnd(8);
+
+	must(which >= 4 || !http_reply_header(reply, some[which], strlen(some[which])), "a header");
+}
+
+static void answer(struct transfer *x, int status, const char *content)
 {
 	struct http_reply *reply = &x->t->reply;
 
 	http_reply_status(reply, status);
 	must(!http_reply_header(reply, "Content-Type: text/plain", 24), "a header");
-	snprintf(x->body, sizeof(x->body), "r%08x", number_of(&x->t->request));
+	say_age(reply);
+	snprintf(x->body, sizeof(x->body), "%s", content);
 	reply->body = (const uint8_t *)x->body;
 	reply->body_len = strlen(x->body);
 	x->over = true;
@@ -81,12 +104,14 @@ static void fail(struct transfer *x, enum http_error error)
 // The connection is lost, maybe after the server did it.
 static void lose(struct transfer *x)
 {
-	struct ask *ask = oracle_ask(number_of(&x->t->request));
+	char content[ORACLE_CONTENT + 1];
+	uint32_t number;
 
 	x->t->sent = true;
 	if (sim_once_in(2)) {
-		perform(x->t);
-		ask->excused += x->t->request.idempotent;
+		perform(x->t, content);
+		if (number_of(&x->t->request, &number))
+			oracle_ask(number)->excused += x->t->request.idempotent;
 	}
 	fail(x, HTTP_ERR_reset);
 }
@@ -94,6 +119,7 @@ static void lose(struct transfer *x)
 static void decide(struct transfer *x)
 {
 	static const int statuses[] = {404, 500, 502, 503, 429};
+	char content[ORACLE_CONTENT + 1];
 
 	x->t->sent = true;
 	switch (sim.no_faults ? 0 : sim_rnd(8)) {
@@ -105,13 +131,13 @@ static void decide(struct transfer *x)
 		lose(x);
 		break;
 	case 7:
-		answer(x, statuses[sim_rnd(5)]);
+		answer(x, statuses[sim_rnd(5)], "refused");
 		break;
 	default:
-		perform(x->t);
-		answer(x, 200);
+		perform(x->t, content);
+		answer(x, 200, content);
 	}
-	sim_trace("backend: %u %s %d", number_of(&x->t->request), http_error_name(x->error),
+	sim_trace("backend: %s %s %d", x->t->request.path, http_error_name(x->error),
 		x->t->reply.status);
 }
 

@@ -222,19 +222,24 @@ static uint8_t *put_option(
 static size_t inner_make(
 	const struct device *d, const struct ask *ask, uint32_t number, uint8_t *plain)
 {
-	static const char *const paths[] = {"up", "up", "echo", "discard"};
+	static const char *const paths[] = {
+		"up", "up", "fresh", "echo", "discard", "shared", "own"};
 	char text[16];
 	unsigned last = 0;
 	uint8_t *to = plain;
 
-	*to++ = ask->kind == ASK_GET ? 1 : 2;
+	*to++ = ask_is_get(ask->kind) ? 1 : 2;
+	if (ask->observes)
+		to = put_option(to, &last, 6, "", 0);
 	to = put_option(to, &last, 11, paths[ask->kind], strlen(paths[ask->kind]));
 	snprintf(text, sizeof(text), "p%08x", number);
-	if (ask->kind <= ASK_GET)
+	if (ask_has_effect(ask->kind))
 		to = put_option(to, &last, 11, text + 1, 8);
+	if (ask->kind >= ASK_SHARED)
+		to = put_option(to, &last, 11, (char[]){'0' + ask->thing}, 1);
 	if (d->echo_len)
 		to = put_option(to, &last, 252, d->echo, d->echo_len);
-	if (ask->kind != ASK_GET && ask->kind != ASK_DISCARD) {
+	if (!ask_is_get(ask->kind) && ask->kind != ASK_DISCARD) {
 		*to++ = 0xff;
 		to = mempcpy(to, text, 9);
 	}
@@ -257,7 +262,7 @@ static void message_make(struct device *d, struct ask *ask, uint32_t number)
 	size_t len = inner_make(d, ask, number, plain);
 
 	*to++ = 0x40 | (ask->confirmable ? 0 : 0x10) | ORACLE_TOKEN;
-	*to++ = 2;
+	*to++ = ask->observes ? 5 : 2;
 	*to++ = number >> 8;
 	*to++ = number;
 	for (unsigned i = 0; i < ORACLE_TOKEN; i++)
@@ -266,6 +271,8 @@ static void message_make(struct device *d, struct ask *ask, uint32_t number)
 
 	len = client_seal(oracle_client(d->client), ask->piv, device_says(d), plain, len, option,
 		&option_len, payload);
+	if (ask->observes)
+		to = put_option(to, &last, 6, "", 0);
 	to = put_option(to, &last, 9, option, option_len);
 	*to++ = 0xff;
 	to = mempcpy(to, payload, len);
@@ -295,7 +302,11 @@ static void begin(struct device *d)
 	ask->client = d->client;
 	ask->is_first = d->run == RUN_ASKED;
 	ask->piv = d->next_ssn++;
-	ask->kind = sim_rnd(ASK_KINDS);
+	ask->kind = d->echo_len && d->fresh_again ? ASK_FRESH : sim_rnd(ASK_KINDS);
+	ask->thing = sim_rnd(ORACLE_THINGS);
+	ask->observes = ask->kind == ASK_SHARED && sim_once_in(3);
+	ask->echo_sent_ms = d->echo_len ? d->echo_sent_ms : 0;
+	ask->echo_age_ms = INT64_MAX;
 	ask->confirmable = sim.no_faults || sim_rnd(3);
 	message_make(d, ask, d->number);
 	d->echo_len = 0;
@@ -391,6 +402,8 @@ static void take_answer(struct device *d, struct ask *ask, const struct coap_see
 		len <= sizeof(d->echo)) {
 		memcpy(d->echo, echo, len);
 		d->echo_len = len;
+		d->echo_sent_ms = oracle_echo_sent_ms(echo, len);
+		d->fresh_again = ask->kind == ASK_FRESH;
 		return;
 	}
 	if (opened.plain[0] == 0xa3)

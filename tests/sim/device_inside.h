@@ -52,6 +52,8 @@ struct device {
 	uint64_t rest_ms; // it was told to come back later: then
 	uint8_t echo[40];
 	size_t echo_len;
+	uint64_t echo_sent_ms; // by the gateway
+	bool fresh_again;      // it is for a request whose route wants one
 };
 
 extern struct device devices[DEVICES];

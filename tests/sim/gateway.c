@@ -205,6 +205,8 @@ static int start_dp(struct daemon *daemon)
 		.queue_mbufs = RX_ROOM,
 		.mbufs = MBUFS,
 		.mtu = 1500,
+		.observations = daemon->conf->observe.entries,
+		.representations = 2 * (daemon->conf->cache.entries + 1),
 		.clock_least_s = store_clock_least(daemon->store),
 		.slow_threads = handshakes->threads,
 		.slow_rate = handshakes->rate,
@@ -344,6 +346,10 @@ unsigned gateway_worker_turn(unsigned worker)
 
 	if (sim.no_faults || sim_rnd(8))
 		dp_worker_set_clock(w);
+	sim.lag_ms = 0;
+	for (unsigned i = 0; i < SIM_WORKERS; i++)
+		if (sim_mono_ms() - gateway.worker[i]->now_ms > sim.lag_ms)
+			sim.lag_ms = sim_mono_ms() - gateway.worker[i]->now_ms;
 	unsigned work = dp_worker_turn(w);
 
 	if (!work || sim_once_in(4))

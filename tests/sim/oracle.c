@@ -8,7 +8,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#define NONCES 8192 // of a schedule; a power of two
+#define NONCES   16384 // of a schedule; a power of two
+#define ECHOES   512   // that are remembered
+#define FRESH_MS 10000 // that a route asks for: settings.c
 
 static struct ask asks[ORACLE_ASKS];
 static uint32_t ask_count;
@@ -23,10 +25,16 @@ static struct sealed {
 } sealed[NONCES];
 static uint64_t schedule;
 static unsigned sealed_count;
+static struct {
+	uint8_t len, bytes[40];
+	uint64_t sent_ms;
+} echoes[ECHOES];
+static unsigned echo_count;
+static uint32_t version; // of all things
 
 void oracle_begin(void)
 {
-	ask_count = client_count = sealed_count = 0;
+	ask_count = client_count = sealed_count = echo_count = version = 0;
 	schedule++;
 }
 
@@ -187,6 +195,15 @@ static void check_nonce(const struct ask *ask, unsigned client, const struct cli
 	}
 }
 
+// What is stored is of the thing that was asked for, and of nobody else's.
+static bool is_of_thing(const struct ask *ask, const uint8_t *content)
+{
+	if (ask->kind == ASK_SHARED)
+		return content[0] == 's' && content[1] == '0' + ask->thing;
+	return content[0] == 'o' && content[1] == '0' + ask->device &&
+		content[2] == '0' + ask->thing;
+}
+
 // The payload of a success is made of the request's number.
 static void check_content(uint32_t number, struct ask *ask, const struct client_opened *opened)
 {
@@ -197,9 +214,11 @@ static void check_content(uint32_t number, struct ask *ask, const struct client_
 	snprintf(expected, sizeof(expected), "%c%08x", ask->kind == ASK_ECHO ? 'p' : 'r', number);
 	if (opened->plain[0] >> 5 != 2 || ask->kind == ASK_DISCARD)
 		return;
-	must(payload && len == 9 && !memcmp(payload, expected, 9),
+	must(payload && len == ORACLE_CONTENT &&
+			(ask->kind >= ASK_SHARED ? is_of_thing(ask, payload)
+						 : !memcmp(payload, expected, len)),
 		"the answer to request %u of %s is another's", number, device_name(ask->device));
-	if (ask->kind == ASK_POST)
+	if (ask->kind == ASK_POST || ask->kind == ASK_FRESH)
 		must(ask->effects, "a success without effect");
 }
 
@@ -214,6 +233,63 @@ static unsigned keys_of(const struct ask *ask, const uint8_t *r2)
 	must(device_rederives(ask->device), "a response #1 to %s", device_name(ask->device));
 	client_extend(client, r2, client->context, client->context_len, &id2);
 	return oracle_client_add(&id2);
+}
+
+static void echo_remember(const uint8_t *echo, size_t len)
+{
+	if (!echo || len > sizeof(echoes[0].bytes) || oracle_echo_sent_ms(echo, len))
+		return;
+	unsigned at = echo_count++ % ECHOES;
+
+	echoes[at].len = len;
+	memcpy(echoes[at].bytes, echo, len);
+	echoes[at].sent_ms = sim.ms;
+}
+
+uint64_t oracle_echo_sent_ms(const uint8_t *echo, size_t len)
+{
+	for (unsigned i = 0; i < echo_count && i < ECHOES; i++)
+		if (echoes[i].len == len && !memcmp(echoes[i].bytes, echo, len))
+			return echoes[i].sent_ms;
+	return 0;
+}
+
+void oracle_arrives(const struct net_message *message)
+{
+	struct coap_seen seen;
+	struct ask *ask;
+
+	if (!coap_look(&seen, message->coap, message->len) || seen.token_len != ORACLE_TOKEN)
+		return;
+	ask = oracle_ask(seen.token);
+	if (!ask || ask->kind != ASK_FRESH || !ask->echo_sent_ms)
+		return;
+	int64_t age_ms = (int64_t)(sim.ms - ask->echo_sent_ms) - (int64_t)sim.lag_ms;
+
+	if (age_ms < ask->echo_age_ms)
+		ask->echo_age_ms = age_ms;
+}
+
+// A notification, under a Partial IV of its own. An error is the last one, and says no Observe.
+static bool is_notification(struct ask *ask, const struct client_opened *opened)
+{
+	size_t len;
+	bool observe = inner_option(opened, 6, &len) != NULL;
+
+	must(!observe || (ask->observes && opened->has_piv && opened->plain[0] >> 5 == 2),
+		"a notification that is none");
+	ask->notified |= observe;
+	return ask->notified && opened->has_piv;
+}
+
+// The one answer that a request has, but for challenges and notifications.
+static void check_only(uint32_t number, struct ask *ask, const struct client_opened *opened,
+	const uint8_t hash[16])
+{
+	must(!ask->answered || ask->notified || !memcmp(ask->answer, hash, 16),
+		"two answers to request %u of %s", number, device_name(ask->device));
+	must(ask->notified || device_has_own_piv(ask->device) == opened->has_piv, "own Partial IV");
+	memcpy(ask->answer, hash, 16);
 }
 
 static void check_answer(uint32_t number, const struct coap_seen *seen)
@@ -236,23 +312,29 @@ static void check_answer(uint32_t number, const struct coap_seen *seen)
 	sim_trace("%s %d.%02d to %u of %s%s", r2 ? "response #1" : "answer", opened.plain[0] >> 5,
 		opened.plain[0] & 31, number, device_name(ask->device),
 		opened.has_piv ? ", own piv" : "");
-	if (r2 || (opened.plain[0] == 0x81 && inner_option(&opened, 252, &len))) {
+	const uint8_t *echo = inner_option(&opened, 252, &len);
+	bool challenge = opened.plain[0] == 0x81 && echo;
+
+	if (challenge)
+		echo_remember(echo, len);
+	// What is asked of a request that was accepted is its one answer.
+	if (r2 || (challenge && (opened.has_piv || ask->kind != ASK_FRESH))) {
 		must(opened.has_piv, "a challenge under the request's nonce");
 		must(!r2 || (opened.plain[0] == 0x81 && opened.len == 1 && !opened.piv),
 			"a response #1 with more than it has");
 		ask->challenged = true;
 		return;
 	}
+	must(!challenge || !ask->effects, "request %u of %s had an effect, and is to be fresh",
+		number, device_name(ask->device));
 	must(!ask->is_first, "request #1 %u of %s is served", number, device_name(ask->device));
 	must(!ask->is_gone, "request %u of %s, which was removed, is answered", number,
 		device_name(ask->device));
-	must(!ask->answered || !memcmp(ask->answer, hash, 16), "two answers to request %u of %s",
-		number, device_name(ask->device));
-	must(device_has_own_piv(ask->device) == opened.has_piv, "own Partial IV");
+	if (!is_notification(ask, &opened))
+		check_only(number, ask, &opened, hash);
 	if (!ask->answered)
 		device_served(ask->device, ask->client);
 	ask->answered = true;
-	memcpy(ask->answer, hash, 16);
 	check_content(number, ask, &opened);
 }
 
@@ -276,7 +358,10 @@ void oracle_effect(uint32_t number, bool is_post, const char *name)
 	struct ask *ask = oracle_ask(number);
 
 	must(ask, "a request of nobody: %08x", number);
-	must((ask->kind == ASK_POST) == is_post && ask->kind <= ASK_GET, "another method");
+	must(ask_is_get(ask->kind) != is_post && ask_has_effect(ask->kind), "another method");
+	must(ask->kind != ASK_FRESH || ask->echo_age_ms <= FRESH_MS,
+		"request %u of %s is performed with an Echo of %ld ms", number, name,
+		ask->echo_age_ms);
 	must(!strcmp(name, device_name(ask->device)), "request %u is of %s, not of %s", number,
 		device_name(ask->device), name);
 	must(!ask->is_first, "request #1 %u of %s has an effect", number, name);
@@ -284,4 +369,19 @@ void oracle_effect(uint32_t number, bool is_post, const char *name)
 	sim_trace("effect %u of request %u of %s", ask->effects, number, name);
 	must(ask->effects <= 1 + ask->excused, "request %u of %s has %u effects", number, name,
 		ask->effects);
+}
+
+void oracle_reads(bool own, unsigned thing, const char *name, char content[ORACLE_CONTENT + 1])
+{
+	unsigned device = 0;
+
+	must(own || !*name, "what is for all is asked for by %s", name);
+	while (own && device < DEVICES && strcmp(name, device_name(device)))
+		device++;
+	must(device < DEVICES, "what is a device's own is asked for by %s", name);
+	version += sim_once_in(3);
+	if (own)
+		snprintf(content, ORACLE_CONTENT + 1, "o%u%u%06x", device, thing, version);
+	else
+		snprintf(content, ORACLE_CONTENT + 1, "s%u%07x", thing, version);
 }

@@ -16,7 +16,28 @@
 #define ORACLE_CLIENTS 512  // keys that there were in it
 #define ORACLE_TOKEN   4
 
-enum ask_kind { ASK_POST, ASK_GET, ASK_ECHO, ASK_DISCARD, ASK_KINDS };
+#define ORACLE_THINGS  3 // that servers have, and answers are stored of
+#define ORACLE_CONTENT 9 // bytes of what is answered
+
+enum ask_kind {
+	ASK_POST,
+	ASK_GET,
+	ASK_FRESH, // a POST whose route wants an Echo value
+	ASK_ECHO,
+	ASK_DISCARD,
+	ASK_SHARED, // a GET whose answer is stored for all
+	ASK_OWN,    // .. for the device alone
+	ASK_KINDS
+};
+// Whether it is a server that does what is asked, for this request alone.
+static inline bool ask_has_effect(enum ask_kind kind)
+{
+	return kind <= ASK_FRESH;
+}
+static inline bool ask_is_get(enum ask_kind kind)
+{
+	return kind == ASK_GET || kind >= ASK_SHARED;
+}
 
 // A request as a device made it; its token is its number.
 struct ask {
@@ -24,6 +45,13 @@ struct ask {
 	unsigned client; // oracle_client()
 	uint64_t piv;
 	enum ask_kind kind;
+	unsigned thing; // of the kinds that are stored
+	bool observes;  // it registers
+	bool notified;  // and was
+	// The Echo value that it brings was sent by the gateway then, sim.ms; 0: none. How old that
+	// was at least when the request came to a worker, ms.
+	uint64_t echo_sent_ms;
+	int64_t echo_age_ms;
 	bool confirmable;
 	bool is_first;   // a request #1 of appendix B.2: never served
 	bool is_gone;    // its device was removed, and nothing of it is left
@@ -48,10 +76,16 @@ const struct client *oracle_client(unsigned client);
 struct ask *oracle_ask_add(uint32_t *number);
 struct ask *oracle_ask(uint32_t number);
 uint32_t oracle_asks(void);
+// A worker gets this.
+void oracle_arrives(const struct net_message *message);
+// When the gateway sent this Echo value, sim.ms; 0: never.
+uint64_t oracle_echo_sent_ms(const uint8_t *echo, size_t len);
 // The gateway sends this.
 void oracle_leaves(const struct net_message *message);
 // A server does what a request asks for, which the gateway says is of the device of this name.
 void oracle_effect(uint32_t number, bool is_post, const char *name);
+// A server is asked for a thing, by the device of this name, or nobody: what it answers.
+void oracle_reads(bool own, unsigned thing, const char *name, char content[ORACLE_CONTENT + 1]);
 
 // A CoAP message, as far as devices and the oracle look at it.
 struct coap_seen {

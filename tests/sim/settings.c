@@ -13,10 +13,18 @@
 #define HEAD                                                          \
 	"ports: [{name: wan0, tap: t0, addresses: [192.0.2.1/24]}]\n" \
 	"workers: {loops: 1}\n"                                       \
-	"handshakes: {rate: 400, prefix_rate: 60}\n"
-#define ROUTES                                \
+	"handshakes: {rate: 400, prefix_rate: 60}\n"                  \
+	"cache: {memory: 1MB, entries: 1024}\n"                       \
+	"observe: {entries: 32, confirm: 2, per_device: 2}\n"
+#define BUILTIN                               \
 	"- {path: /echo, to: builtin:echo}\n" \
 	"- {path: /discard, to: builtin:discard}\n"
+#define ROUTES(up)                                                        \
+	"- {path: /fresh/*, to: " up ", fresh: 10s, timeout: 3s}\n"       \
+	"- {path: /shared/*, methods: [GET], to: " up ", timeout: 3s,\n"  \
+	"   cache: {scope: shared, default: 20s}, observe: {poll: 5s}}\n" \
+	"- {path: /own/*, methods: [GET], to: " up ", timeout: 3s,\n"     \
+	"   cache: {scope: private, default: 20s}}\n" BUILTIN
 
 #define GOOD 4 // of them can be started with
 
@@ -28,30 +36,30 @@ static const struct {
 		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
 		     "max_inflight: 8}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES},
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up")},
 	{"another upstream",
 		HEAD "upstreams:\n"
 		     "  other: {servers: [\"http://127.0.0.1:3\"], max_inflight: 2}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: other, timeout: 2s}\n" ROUTES},
+		     "- {path: /up/*, to: other, timeout: 2s}\n" ROUTES("other")},
 	{"a server less, and a route more",
 		HEAD "upstreams:\n"
 		     "  up: {servers: [\"http://127.0.0.1:2\"], max_inflight: 8}\n"
 		     "  other: {servers: [\"http://127.0.0.1:3\"]}\n"
 		     "routes:\n"
 		     "- {path: /more, to: other}\n"
-		     "- {path: /up/*, to: up, timeout: 5s}\n" ROUTES},
+		     "- {path: /up/*, to: up, timeout: 5s}\n" ROUTES("up")},
 	{"few under way",
 		HEAD "devices: {max_in_flight: 1}\n"
 		     "upstreams:\n"
 		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
 		     "max_inflight: 1}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES},
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up")},
 	{"what only a start takes",
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.9/24]}]\n"
 		"workers: {loops: 1}\n"
-		"routes:\n" ROUTES},
+		"routes:\n" BUILTIN},
 	{"mistakes", HEAD "routes:\n- {path: /up/*, to: nobody}\n"},
 };
 #define FILES (sizeof(files) / sizeof(files[0]))

@@ -30,6 +30,7 @@ struct sim {
 	void (*on_failure)(void);              // tells more, with `trace`
 	bool no_faults;                        // the schedule is at its end: everybody behaves
 	uint64_t digest;                       // of all that happened
+	uint64_t lag_ms;                       // that the clock of a worker is behind at most
 	uint64_t randoms;                      // times that the gateway asked for random bytes
 	unsigned lives, crashes, stops, boots; // in this schedule
 };
