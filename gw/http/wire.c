@@ -2,6 +2,8 @@
 
 #include "gw/http/wire.h"
 
+#include "gw/os/tls_load.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -36,12 +38,6 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-// Of a key that needs a passphrase: there is none, and nobody is asked.
-static int on_passphrase(char *buf, int room, int writes, void *arg)
-{
-	return -1;
-}
-
 static int tls_set_protocol(SSL_CTX *tls, enum http_wire_protocol protocol)
 {
 	if (protocol == HTTP_WIRE_H1)
@@ -63,19 +59,15 @@ static int tls_set_up(SSL_CTX *tls, const struct conf_tls *conf, enum http_wire_
 	SSL_CTX_set_session_cache_mode(
 		tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(tls, on_session);
-	SSL_CTX_set_default_passwd_cb(tls, on_passphrase);
 	// Any certificate of the file will do as the end of a chain.
 	X509_STORE_set_flags(SSL_CTX_get_cert_store(tls), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify(tls, conf->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
 		tls_set_protocol(tls, protocol))
 		return -ENOMEM;
-	if (conf->ca ? SSL_CTX_load_verify_file(tls, conf->ca) != 1
-		     : SSL_CTX_set_default_verify_paths(tls) != 1)
+	if (conf->ca ? !!tls_load_ca(tls, conf->ca) : SSL_CTX_set_default_verify_paths(tls) != 1)
 		return -EINVAL;
-	if (conf->cert &&
-		(SSL_CTX_use_certificate_chain_file(tls, conf->cert) != 1 ||
-			SSL_CTX_use_PrivateKey_file(tls, conf->key, SSL_FILETYPE_PEM) != 1))
+	if (conf->cert && (tls_load_cert(tls, conf->cert) || tls_load_key(tls, conf->key)))
 		return -EINVAL;
 	return 0;
 }
@@ -107,23 +99,7 @@ static bool digest_text(EVP_MD_CTX *hash, const char *text)
 
 static bool digest_file(EVP_MD_CTX *hash, const char *path)
 {
-	uint8_t bytes[4096];
-	struct stat st;
-	ssize_t n = 0;
-	int fd;
-
-	if (!path)
-		return true;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return false;
-	bool ok = !fstat(fd, &st) && S_ISREG(st.st_mode);
-
-	while (ok && (n = read(fd, bytes, sizeof(bytes))) > 0)
-		ok = EVP_DigestUpdate(hash, bytes, (size_t)n) == 1;
-	explicit_bzero(bytes, sizeof(bytes)); // of a key
-	close(fd);
-	return ok && !n;
+	return !path || !tls_load_digest(hash, path);
 }
 
 static bool digest_stat(EVP_MD_CTX *hash, const char *path)

@@ -3,6 +3,7 @@
 // ever asked.
 
 #include "gw/os/tls_files.h"
+#include "gw/os/tls_load.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,4 +199,118 @@ Test(tls_files, a_file_without_an_end_is_not_read, .timeout = 20)
 	cr_expect_eq(tls_files_check(&(struct conf_tls){.ca = cert}, &wrong, &error), -EINVAL);
 	cr_expect(strstr(error.text, "/cert: has more than 4 MB"), "%s", error.text);
 	EVP_PKEY_free(pkey);
+}
+
+static unsigned opened(int inotify)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const ssize_t len = read(inotify, events, sizeof(events));
+	unsigned count = 0;
+
+	for (const char *at = events; len > 0 && at < events + len; count++)
+		at += sizeof(struct inotify_event) + ((const struct inotify_event *)at)->len;
+	return count;
+}
+
+// What was looked at is what is read: no other file can take its place in between.
+Test(tls_files, a_file_is_opened_once)
+{
+	EVP_PKEY *pkey = pair_make(EVP_EC_gen("P-256"));
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	const int inotify = inotify_init1(IN_NONBLOCK);
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	int watched;
+
+	key_write(pkey, PKCS8);
+	cr_assert_eq(EVP_DigestInit_ex(hash, EVP_sha256(), NULL), 1);
+	watched = inotify_add_watch(inotify, cert, IN_OPEN);
+	cr_assert_null(tls_load_ca(ctx, cert));
+	cr_expect_eq(opened(inotify), 1);
+	cr_assert_null(tls_load_cert(ctx, cert));
+	cr_expect_eq(opened(inotify), 1);
+	cr_assert_null(tls_load_digest(hash, cert));
+	cr_expect_eq(opened(inotify), 1);
+	inotify_rm_watch(inotify, watched);
+	(void)opened(inotify); // that it is not watched any more
+	inotify_add_watch(inotify, key, IN_OPEN);
+	cr_assert_null(tls_load_key(ctx, key));
+	cr_expect_eq(opened(inotify), 1);
+	SSL_CTX_free(ctx);
+	EVP_MD_CTX_free(hash);
+	EVP_PKEY_free(pkey);
+	close(inotify);
+}
+
+static const char *digest(const char *path)
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+
+	cr_assert_eq(EVP_DigestInit_ex(hash, EVP_sha256(), NULL), 1);
+	const char *reason = tls_load_digest(hash, path);
+
+	EVP_MD_CTX_free(hash);
+	return reason ? reason : "";
+}
+
+Test(tls_files, a_digest_has_the_same_limits, .timeout = 20)
+{
+	fclose(file_open(cert));
+	cr_expect_str_eq(digest(cert), "");
+	cr_assert_eq(truncate(cert, 4 << 20), 0);
+	cr_expect_str_eq(digest(cert), "");
+	cr_assert_eq(truncate(cert, (4 << 20) + 1), 0);
+	cr_expect_str_eq(digest(cert), "has more than 4 MB");
+	cr_assert_eq(truncate(cert, 1ll << 36), 0);
+	cr_expect_str_eq(digest(cert), "has more than 4 MB");
+	cr_assert_eq(mkfifo(key, 0600), 0);
+	cr_expect_str_eq(digest(key), "is not a file");
+	cr_expect_str_eq(digest(folder), "is not a file");
+	cr_expect_str_eq(digest("/nowhere"), strerror(ENOENT));
+}
+
+// One that grows has no end.
+Test(tls_files, a_file_that_has_more_than_it_told_is_refused)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	cr_expect_str_eq(digest("/proc/self/status"), "changes while it is read");
+	cr_expect_str_eq(tls_load_ca(ctx, "/proc/self/status"), "changes while it is read");
+	SSL_CTX_free(ctx);
+}
+
+static void cert_append(const char *text)
+{
+	FILE *file = fopen(cert, "a");
+
+	cr_assert_not_null(file);
+	cr_assert_geq(fputs(text, file), 0);
+	fclose(file);
+}
+
+Test(tls_files, a_certificate_comes_with_those_above_it)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	STACK_OF(X509) *chain = NULL;
+	char text[4096] = "";
+
+	EVP_PKEY_free(pair_make(EVP_EC_gen("P-256")));
+	FILE *file = fopen(cert, "r");
+	cr_assert_gt(fread(text, 1, sizeof(text) - 1, file), 0);
+	fclose(file);
+	EVP_PKEY_free(pair_make(EVP_EC_gen("P-256")));
+	cert_append(text);
+	cert_append("What is no PEM is a comment.\n");
+	cr_expect_null(tls_load_cert(ctx, cert));
+	SSL_CTX_get0_chain_certs(ctx, &chain);
+	cr_expect_eq(sk_X509_num(chain), 1);
+	cr_expect_null(tls_load_ca(ctx, cert));
+	STACK_OF(X509_OBJECT) *trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+	cr_expect_eq(sk_X509_OBJECT_num(trusted), 2);
+	cert_append("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+	cr_expect_str_eq(tls_load_cert(ctx, cert), "has no certificate in PEM that can be used");
+	cr_expect_str_eq(tls_load_ca(ctx, cert), "has no certificate in PEM that can be used");
+	fclose(file_open(cert));
+	cr_expect_str_eq(tls_load_cert(ctx, cert), "has no certificate in PEM that can be used");
+	cr_expect_str_eq(tls_load_ca(ctx, cert), "has no certificate in PEM that can be used");
+	SSL_CTX_free(ctx);
 }
