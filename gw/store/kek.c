@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,33 +265,47 @@ static int replace(const char *path, struct kek_file *file, struct error *error)
 	return code == 0 ? 0 : error_set(error, code, "%s: %s", temporary, strerror(-code));
 }
 
+// Reads the file, has it changed, and writes it again if it was. Behind a symbolic link that is the
+// file that it leads to, in the directory of that one.
+static int rewrite(const char *path, bool (*change)(struct kek_file *file), struct error *error)
+{
+	char *file_path = realpath(path, NULL);
+	if (file_path == NULL)
+		return complain(error, path, -errno);
+	struct kek_file *file = kek_file_new(error);
+	int code = file == NULL ? -ENOMEM : load(file_path, file, error);
+	if (code == 0 && change(file))
+		code = replace(file_path, file, error);
+	sodium_free(file);
+	free(file_path);
+	return code;
+}
+
+static bool add_new(struct kek_file *file)
+{
+	if (file->kek.count != 1)
+		return false;
+	randombytes_buf(file->kek.key[file->kek.count++], KEK_LEN);
+	return true;
+}
+
+static bool drop_old(struct kek_file *file)
+{
+	if (file->kek.count != 2)
+		return false;
+	memcpy(file->kek.key[0], file->kek.key[1], KEK_LEN);
+	file->kek.count = 1;
+	return true;
+}
+
 int kek_add_new(const char *path, struct error *error)
 {
-	struct kek_file *file = kek_file_new(error);
-	if (file == NULL)
-		return -ENOMEM;
-	int code = load(path, file, error);
-	if (code == 0 && file->kek.count == 1) {
-		randombytes_buf(file->kek.key[file->kek.count++], KEK_LEN);
-		code = replace(path, file, error);
-	}
-	sodium_free(file);
-	return code;
+	return rewrite(path, add_new, error);
 }
 
 int kek_drop_old(const char *path, struct error *error)
 {
-	struct kek_file *file = kek_file_new(error);
-	if (file == NULL)
-		return -ENOMEM;
-	int code = load(path, file, error);
-	if (code == 0 && file->kek.count == 2) {
-		memcpy(file->kek.key[0], file->kek.key[1], KEK_LEN);
-		file->kek.count = 1;
-		code = replace(path, file, error);
-	}
-	sodium_free(file);
-	return code;
+	return rewrite(path, drop_old, error);
 }
 
 void kek_free(struct kek *kek)

@@ -34,8 +34,9 @@ int kek_load_fd(int fd, struct kek **kek, struct error *error) __attribute__((wa
 
 // The rotation of a key, by who may write the file. Between the two steps the file has both keys,
 // the new one last, and kek_open() tries both: so a crash at any moment leaves a file that opens
-// the store. Each step replaces the file in one rename, with the same owner and mode, durably. Adds
-// a new key; a file that has two already, of a rotation that was interrupted, stays as it is.
+// the store. Each step replaces the file in one rename, with the same owner and mode, durably; a
+// symbolic link stays, and the file that it leads to is replaced. Adds a new key; a file that has
+// two already, of a rotation that was interrupted, stays as it is.
 int kek_add_new(const char *path, struct error *error) __attribute__((warn_unused_result));
 // Removes the older key, once the store is sealed under the newer; a file with one key stays as it
 // is.

@@ -120,6 +120,40 @@ Test(kek_rotate, the_new_key_opens_the_store_and_the_former_one_does_not)
 	opens();
 }
 
+// Where configuration lives elsewhere, and /etc has links to it.
+Test(kek_rotate, a_symbolic_link_stays_and_its_file_is_replaced)
+{
+	char folder[128], target[160], text[512];
+	struct stat before, after;
+
+	snprintf(folder, sizeof(folder), "%s/elsewhere", bed.top);
+	snprintf(target, sizeof(target), "%s/key", folder);
+	cr_assert_eq(mkdir(folder, 0700), 0);
+	cr_assert_eq(rename(bed.kek_path, target), 0);
+	cr_assert_eq(symlink("elsewhere/key", bed.kek_path), 0);
+	cr_assert_eq(stat(target, &before), 0);
+	cr_assert_eq(rotate(), 0, "%s", bed.error.text);
+	cr_assert_eq(lstat(bed.kek_path, &after), 0);
+	cr_expect(S_ISLNK(after.st_mode));
+	cr_assert_eq(lstat(target, &after), 0);
+	cr_expect(S_ISREG(after.st_mode));
+	cr_expect_eq(after.st_mode & 07777, 0600);
+	cr_expect_eq(keys_of_file(), 1);
+	cr_expect(read_file(text) == old_len && memcmp(text, old_file, old_len) != 0);
+	snprintf(target, sizeof(target), "%s.new", bed.kek_path);
+	cr_expect_eq(access(target, F_OK), -1);
+	opens();
+	old_key_is_refused();
+}
+
+Test(kek_rotate, a_link_that_leads_nowhere_is_refused)
+{
+	cr_assert_eq(unlink(bed.kek_path), 0);
+	cr_assert_eq(symlink("nowhere", bed.kek_path), 0);
+	cr_expect_eq(kek_add_new(bed.kek_path, &bed.error), -ENOENT);
+	cr_expect(strstr(bed.error.text, bed.kek_path), "%s", bed.error.text);
+}
+
 Test(kek_rotate, a_store_that_is_used_is_sealed_anew_and_goes_on)
 {
 	struct device_spec spec = bed_spec(2, "02", "aa");
