@@ -115,15 +115,23 @@ g() {
 	return "$(cat "$share/status" 2>/dev/null || echo 99)"
 }
 
-# monitor COMMAND: of QEMU.
+# monitor COMMAND: of QEMU. It takes a character at a time, and nothing more of who has gone: so we stay
+# until it has a prompt behind the command.
 monitor() {
 	python3 - "$vm/monitor" "$1" <<-'PY'
 		import socket, sys
 		monitor = socket.socket(socket.AF_UNIX)
+		monitor.settimeout(60)
 		monitor.connect(sys.argv[1])
-		monitor.recv(4096)
-		monitor.send((sys.argv[2] + "\n").encode())
-		monitor.recv(4096)
+		said = b""
+		while said.count(b"(qemu)") < 2:
+		    if said.endswith(b"(qemu) ") and said.count(b"(qemu)") == 1:
+		        monitor.sendall((sys.argv[2] + "\n").encode())
+		        said += b"\n"
+		    more = monitor.recv(4096)
+		    if not more:
+		        sys.exit("the monitor has closed")
+		    said += more
 	PY
 }
 
