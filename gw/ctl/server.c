@@ -279,6 +279,28 @@ void ctl_server_poll(struct ctl_server *server)
 	}
 }
 
+int ctl_server_look(struct ctl_server *server)
+{
+	struct epoll_event listener = {
+		.events = server->listening ? EPOLLIN : 0, .data.u64 = EVENT_LISTENER};
+	struct ctl_socket again = {.fd = -1};
+
+	if (ctl_socket_is_there(&server->socket, server->path))
+		return 0;
+	int ret = ctl_socket_listen_now(&again, server->path, server->conf.mode, server->conf.gid);
+
+	if (ret < 0)
+		return ret;
+	if (epoll_ctl(server->peers.epoll, EPOLL_CTL_ADD, again.fd, &listener) < 0) {
+		ret = -errno;
+		ctl_socket_close(&again, server->path);
+		return ret;
+	}
+	close(server->socket.fd);
+	server->socket = again;
+	return 1;
+}
+
 // Start and end
 
 static int epoll_create_with(struct ctl_server *server)

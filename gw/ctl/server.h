@@ -47,6 +47,11 @@ int ctl_server_fd(const struct ctl_server *server);
 // must not call this or ctl_server_free().
 void ctl_server_poll(struct ctl_server *server);
 
+// Looks whether the socket's file is the one that was made. If it was removed, as by what cleans
+// directories, makes it again and listens there; who is connected stays. Never waits. Returns 0 if
+// it is there, 1 if it was made again, or -errno as ctl_server_create() says.
+int ctl_server_look(struct ctl_server *server) __attribute__((warn_unused_result));
+
 void ctl_server_get_stats(const struct ctl_server *server, struct ctl_server_stats *stats);
 
 // Sends [0, name, body] to all clients that subscribed, and empties the body. Never waits: a

@@ -55,13 +55,13 @@ static int lock_try(struct lock *lock)
 	return ret;
 }
 
-static int lock_take(struct lock *lock, const struct sockaddr_un *addr)
+static int lock_take(struct lock *lock, const struct sockaddr_un *addr, unsigned tries)
 {
 	const struct timespec moment = {.tv_nsec = 20000000};
 	int ret = -EAGAIN;
 
 	snprintf(lock->path, sizeof(lock->path), "%s" LOCK_SUFFIX, addr->sun_path);
-	for (unsigned i = 0; i < LOCK_TRIES && ret == -EAGAIN; i++) {
+	for (unsigned i = 0; i < tries && ret == -EAGAIN; i++) {
 		if (i)
 			nanosleep(&moment, NULL);
 		ret = lock_try(lock);
@@ -114,9 +114,10 @@ static int listen_at(
 		close(sock->fd);
 		return ret;
 	}
-	// chown() clears bits of the mode on some file systems, so chmod() comes second.
-	if ((gid != (gid_t)-1 && chown(addr->sun_path, -1, gid) < 0) ||
-		chmod(addr->sun_path, mode) < 0 || lstat(addr->sun_path, &st) < 0 ||
+	// A new group clears bits of the mode on some file systems, so the mode comes second. By
+	// the calls that main's filter allows.
+	if ((gid != (gid_t)-1 && fchownat(AT_FDCWD, addr->sun_path, -1, gid, 0) < 0) ||
+		fchmodat(AT_FDCWD, addr->sun_path, mode, 0) < 0 || lstat(addr->sun_path, &st) < 0 ||
 		listen(sock->fd, SOMAXCONN) < 0) {
 		ret = -errno;
 		unlink(addr->sun_path);
@@ -144,7 +145,8 @@ const char *ctl_socket_error(int error)
 	}
 }
 
-int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
+static int lock_and_listen(
+	struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid, unsigned tries)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct lock lock;
@@ -153,7 +155,7 @@ int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gi
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, path, strlen(path));
-	ret = lock_take(&lock, &addr);
+	ret = lock_take(&lock, &addr, tries);
 	if (ret < 0)
 		return ret;
 	ret = listen_at(sock, &addr, mode, gid);
@@ -161,11 +163,26 @@ int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gi
 	return ret;
 }
 
-void ctl_socket_close(struct ctl_socket *sock, const char *path)
+int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
+{
+	return lock_and_listen(sock, path, mode, gid, LOCK_TRIES);
+}
+
+int ctl_socket_listen_now(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
+{
+	return lock_and_listen(sock, path, mode, gid, 1);
+}
+
+bool ctl_socket_is_there(const struct ctl_socket *sock, const char *path)
 {
 	struct stat st;
 
+	return lstat(path, &st) == 0 && st.st_dev == sock->dev && st.st_ino == sock->ino;
+}
+
+void ctl_socket_close(struct ctl_socket *sock, const char *path)
+{
 	close(sock->fd);
-	if (lstat(path, &st) == 0 && st.st_dev == sock->dev && st.st_ino == sock->ino)
+	if (ctl_socket_is_there(sock, path))
 		unlink(path);
 }

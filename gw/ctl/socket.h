@@ -4,6 +4,7 @@
 #ifndef POSTERN_GW_CTL_SOCKET_H
 #define POSTERN_GW_CTL_SOCKET_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct ctl_socket {
@@ -19,6 +20,11 @@ struct ctl_socket {
 // is a lock that is not ours, -ENAMETOOLONG.
 int ctl_socket_listen(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
 	__attribute__((warn_unused_result));
+// The same without waiting for another process that holds the lock: -EBUSY.
+int ctl_socket_listen_now(struct ctl_socket *sock, const char *path, mode_t mode, gid_t gid)
+	__attribute__((warn_unused_result));
+// Whether the file is still the one that was made.
+bool ctl_socket_is_there(const struct ctl_socket *sock, const char *path);
 // What such an error means, for people.
 const char *ctl_socket_error(int error);
 // Stops listening, and removes the file if it is still the one that was made.

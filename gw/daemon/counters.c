@@ -91,7 +91,7 @@ static const struct {
 };
 
 #define KERNEL_ROWS 4 // where those of the kernel TAP begin
-#define PORT_ROWS   (ROWS(of_port) + 1)
+#define PORT_ROWS   (ROWS(of_port) + 2)
 
 static size_t port_rows(const struct counters *at)
 {
@@ -109,6 +109,12 @@ static const char *port_read(const struct counters *at, size_t row, struct count
 		counter->is_gauge = true;
 		counter->value = !port->link_down;
 		return "link_up";
+	}
+	if (row == ROWS(of_port) + 1) {
+		counter->help = "1 if its network device, or the kernel TAP beside it, was removed";
+		counter->is_gauge = true;
+		counter->value = port->device_gone || port->kernel_gone;
+		return "device_gone";
 	}
 	if (port->tap_fd < 0 && row >= KERNEL_ROWS)
 		return NULL;

@@ -27,7 +27,11 @@
 struct daemon_port {
 	const struct conf_port *conf;
 	uint16_t port_id;          // of DPDK
-	int tap_fd;                // -1: none
+	int tap_fd;                // of the kernel TAP; -1: none
+	int driver_fd;             // of a TAP port, its driver's; -1: none
+	unsigned netdev;           // index of the network device of AF_PACKET, AF_XDP; 0: none
+	bool device_gone;          // link.c: that, or the TAP or NIC, was removed
+	bool kernel_gone;          // the same of the kernel TAP
 	bool link_down;            // link.c: the state that was logged last
 	int mac_error;             // link.c: why the kernel TAP did not take the MAC, logged last
 	uint64_t to_kernel_failed; // kernel.c: frames that the kernel refused
@@ -60,6 +64,9 @@ struct daemon_disk {
 	uint64_t recoveries; // times that a write succeeded after one that failed
 	uint64_t probe_ms;   // CLOCK_MONOTONIC: when to probe next
 	struct store_probe_job probe;
+	bool looking;     // a look is with the store thread
+	uint64_t look_ms; // CLOCK_MONOTONIC: when to look next
+	struct store_look_job look;
 };
 
 // Written by trouble.c. Times are CLOCK_MONOTONIC.
@@ -70,6 +77,7 @@ struct daemon_trouble {
 	bool clock_known;
 	int64_t clock_ahead_ms; // the time of day, of that since the machine's start
 	uint64_t clock_steps;   // times that the clock was set
+	int control_error;      // why the control socket cannot be made again, logged last; or 0
 };
 
 // reload.c: a configuration that is taking the place of another.

@@ -9,7 +9,8 @@
 // Takes the result of each job that writes to the store, 0 or -errno. A failure of the disk raises
 // an alarm, and the next success ends it and adds one to daemon->disk.recoveries.
 void disk_result(struct daemon *daemon, int result);
-// In each turn of main: while the disk fails, submits a probe every 5 s.
+// In each turn of main: submits a probe every 5 s while the disk fails, and else a look whether the
+// files of the store are there each second.
 void disk_turn(struct daemon *daemon);
 
 #endif

@@ -3,12 +3,15 @@
 #include "gw/daemon/link.h"
 
 #include "base/clock.h"
+#include "gw/daemon/alarm.h"
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
+#include "gw/os/presence.h"
 
 #include <rte_ethdev.h>
 
 #include <string.h>
+#include <sys/epoll.h>
 
 #define LOOK_MS 500 // between two looks, which read a register of a NIC
 
@@ -18,8 +21,41 @@ bool link_is_up(const struct daemon_port *port)
 
 	// A driver without link state counts as up, and so does a TAP: its other end may be in a
 	// namespace that cannot be looked into.
-	return port->conf->kind == CONF_PORT_TAP || rte_eth_link_get_nowait(port->port_id, &link) ||
-		link.link_status;
+	return !port->device_gone &&
+		(port->conf->kind == CONF_PORT_TAP ||
+			rte_eth_link_get_nowait(port->port_id, &link) || link.link_status);
+}
+
+static bool device_is_gone(const struct daemon_port *port)
+{
+	return (port->driver_fd >= 0 && presence_tap_gone(port->driver_fd)) ||
+		(port->netdev && presence_netdev_gone(port->netdev)) ||
+		rte_eth_dev_is_removed(port->port_id);
+}
+
+static void tell_gone(struct daemon *daemon, const struct daemon_port *port, const char *name)
+{
+	static const char sentence[] =
+		"the network device of a port was removed: restart the gateway";
+
+	log_error("port %s: %s was removed", port->conf->name, name);
+	alarm_raise(daemon, sentence);
+}
+
+// What was removed stays so: a device made anew under its name is another one, which neither driver
+// nor socket has, and to open it takes privileges of the start.
+static void presence_look(struct daemon *daemon, struct daemon_port *port)
+{
+	if (!port->device_gone && device_is_gone(port)) {
+		port->device_gone = true;
+		tell_gone(daemon, port, port->conf->device);
+	}
+	if (!port->kernel_gone && port->tap_fd >= 0 && presence_tap_gone(port->tap_fd)) {
+		port->kernel_gone = true;
+		tell_gone(daemon, port, port->conf->kernel);
+		// It would wake main for ever.
+		(void)epoll_ctl(daemon->epoll_fd, EPOLL_CTL_DEL, port->tap_fd, NULL);
+	}
 }
 
 static void link_look(struct daemon_port *port)
@@ -30,6 +66,8 @@ static void link_look(struct daemon_port *port)
 	if (down == port->link_down)
 		return;
 	port->link_down = down;
+	if (port->device_gone)
+		return; // that was said
 	if (down)
 		log_warning("port %s: the link is down", port->conf->name);
 	else
@@ -48,7 +86,7 @@ static void mac_look(struct daemon_port *port)
 	struct rte_ether_addr mac;
 	int rc;
 
-	if (port->tap_fd < 0 || rte_eth_macaddr_get(port->port_id, &mac))
+	if (port->tap_fd < 0 || port->kernel_gone || rte_eth_macaddr_get(port->port_id, &mac))
 		return;
 	rc = kernel_tap_keep_mac(port->tap_fd, mac.addr_bytes);
 	if (rc > 0)
@@ -81,6 +119,7 @@ void link_turn(struct daemon *daemon)
 		return;
 	daemon->link_look_ms = now_ms + LOOK_MS;
 	for (size_t i = 0; i < daemon->port_count; i++) {
+		presence_look(daemon, &daemon->port[i]);
 		link_look(&daemon->port[i]);
 		mac_look(&daemon->port[i]);
 		driver_look(&daemon->port[i]);

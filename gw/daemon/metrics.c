@@ -37,9 +37,13 @@ static void copy_make(struct metrics *metrics)
 	next->alarm_count = daemon->alarm_count;
 	memcpy(next->alarm, daemon->alarm, sizeof(next->alarm));
 	next->draining = daemon->stopping || daemon->drain.begun;
-	next->ports_down = 0;
-	for (size_t i = 0; i < daemon->port_count; i++)
-		next->ports_down |= (uint32_t)daemon->port[i].link_down << i;
+	next->ports_down = next->ports_gone = 0;
+	for (size_t i = 0; i < daemon->port_count; i++) {
+		const struct daemon_port *port = &daemon->port[i];
+
+		next->ports_down |= (uint32_t)port->link_down << i;
+		next->ports_gone |= (uint32_t)(port->device_gone || port->kernel_gone) << i;
+	}
 	pthread_mutex_lock(&metrics->lock);
 	metrics->copy = *next;
 	pthread_mutex_unlock(&metrics->lock);
@@ -147,7 +151,8 @@ static void ready_write(struct scrape *scrape, struct metric_text *text)
 	struct metrics *metrics = scrape->metrics;
 
 	pthread_mutex_lock(&metrics->lock);
-	const bool ready = !metrics->copy.draining && !metrics->copy.ports_down;
+	const bool ready =
+		!metrics->copy.draining && !metrics->copy.ports_down && !metrics->copy.ports_gone;
 
 	pthread_mutex_unlock(&metrics->lock);
 	head_once(scrape, text, &family);
@@ -313,12 +318,16 @@ static void ready_answer(void *arg, const char *accept, struct web_answer *answe
 	pthread_mutex_lock(&metrics->lock);
 	const bool draining = metrics->copy.draining;
 	const uint32_t ports_down = metrics->copy.ports_down;
+	const uint32_t ports_gone = metrics->copy.ports_gone;
 
 	pthread_mutex_unlock(&metrics->lock);
 	if (draining)
 		say(answer, "draining", "");
 	for (size_t i = 0; i < daemon->port_count; i++)
-		if (ports_down >> i & 1)
+		if (ports_gone >> i & 1)
+			say(answer, "its network device was removed: port ",
+				daemon->port[i].conf->name);
+		else if (ports_down >> i & 1)
 			say(answer, "the link is down: port ", daemon->port[i].conf->name);
 	if (answer->len)
 		answer->status = UNAVAILABLE;

@@ -15,6 +15,7 @@ struct metrics_copy {
 	size_t alarm_count;
 	bool draining;
 	uint32_t ports_down; // bit n: port n
+	uint32_t ports_gone; // the same: its network device was removed
 };
 
 struct metrics {

@@ -6,8 +6,10 @@
 #include "gw/os/kernel_tap.h"
 #include "gw/os/log.h"
 #include "gw/os/netlink.h"
+#include "gw/os/presence.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <string.h>
 
 static enum dp_port_kind port_kind(enum conf_port_kind kind)
@@ -58,6 +60,19 @@ static int netdev_addresses(const struct conf_port *conf)
 	return rc;
 }
 
+// Notes by what link.c sees that the port's network device was removed.
+static void watched(struct daemon_port *port)
+{
+	const struct conf_port *conf = port->conf;
+
+	port->driver_fd = conf->kind == CONF_PORT_TAP ? presence_tap_find(conf->device) : -1;
+	if (conf->kind == CONF_PORT_AF_PACKET || conf->kind == CONF_PORT_AF_XDP)
+		port->netdev = if_nametoindex(conf->device);
+	if (conf->kind == CONF_PORT_TAP && port->driver_fd < 0)
+		log_warning("port %s: nobody will notice if %s is removed: %s", conf->name,
+			conf->device, strerror(-port->driver_fd));
+}
+
 static int start_port(struct daemon *daemon, const struct conf_port *conf)
 {
 	struct daemon_port *port = &daemon->port[daemon->port_count];
@@ -90,6 +105,7 @@ static int start_port(struct daemon *daemon, const struct conf_port *conf)
 		return rc;
 	}
 	*port = (struct daemon_port){.conf = conf, .port_id = rc, .tap_fd = -1};
+	watched(port);
 	daemon->port_count++;
 	const struct kernel_tap_conf tap = {
 		.name = conf->kernel,

@@ -4,6 +4,7 @@
 #include "gw/daemon/trouble.h"
 
 #include "base/clock.h"
+#include "gw/ctl/socket.h"
 #include "gw/daemon/alarm.h"
 #include "gw/http/resolve.h"
 #include "gw/os/log.h"
@@ -98,6 +99,25 @@ static void clock_look(struct daemon_trouble *trouble)
 		(long)((llabs(now - before) + 500) / 1000));
 }
 
+// Without its file nobody reaches the daemon, and what cleans directories knows no sockets.
+static void control_look(struct daemon *daemon)
+{
+	static const char sentence[] =
+		"the file of the control socket was removed, and cannot be made again";
+	const char *path = daemon->conf->control.socket;
+	const int rc = ctl_server_look(daemon->ctl);
+
+	if (rc == 1)
+		log_warning("control socket %s: the file was removed, and is made again", path);
+	else if (rc && rc != daemon->trouble.control_error)
+		log_error("control socket %s: %s", path, ctl_socket_error(-rc));
+	daemon->trouble.control_error = rc < 0 ? rc : 0;
+	if (rc < 0)
+		alarm_raise(daemon, sentence);
+	else
+		alarm_end(daemon, sentence);
+}
+
 void trouble_turn(struct daemon *daemon)
 {
 	struct daemon_trouble *trouble = &daemon->trouble;
@@ -107,6 +127,7 @@ void trouble_turn(struct daemon *daemon)
 		return;
 	trouble->look_ms = now_ms + LOOK_MS;
 	clock_look(trouble);
+	control_look(daemon);
 	for (unsigned i = 0; i < DAEMON_TROUBLES; i++) {
 		const uint64_t count = troubles[i].count(daemon);
 

@@ -113,7 +113,7 @@ const struct filter_call filter_calls[] = {
 	CALL_IF("socket", MAIN | NAMES, FILTER_NETLINK),
 	CALL_IF("socket", WATCH | EAL, FILTER_UNIX),
 	CALL("connect", MAIN | LOOP | NAMES | WATCH | EAL), CALL("bind", MAIN | NAMES | EAL),
-	CALL("accept", MAIN | EAL | WEB), CALL("accept4", MAIN | WEB), CALL("listen", EAL),
+	CALL("accept", MAIN | EAL | WEB), CALL("accept4", MAIN | WEB), CALL("listen", MAIN | EAL),
 	CALL("getsockname", MAIN | LOOP | NAMES | WEB),
 	CALL("getpeername", MAIN | LOOP | NAMES | WEB),
 	CALL("sendmmsg", NAMES), CALL("recvmmsg", NAMES), CALL("pipe2", NAMES),

@@ -266,6 +266,17 @@ void store_probe_job_init(struct store_probe_job *probe)
 	probe->job.run = run_probe;
 }
 
+static enum store_turn run_look(struct store_job *job, struct store *store)
+{
+	job->result = store_look(store, &job->error);
+	return STORE_TURN_DONE;
+}
+
+void store_look_job_init(struct store_look_job *look)
+{
+	look->job.run = run_look;
+}
+
 static enum store_turn run_start(struct store_job *job, struct store *store)
 {
 	job->result = store_start(store, &job->error);

@@ -131,6 +131,12 @@ struct store_probe_job {
 };
 void store_probe_job_init(struct store_probe_job *probe);
 
+// See store_look().
+struct store_look_job {
+	struct store_job job;
+};
+void store_look_job_init(struct store_look_job *look);
+
 struct store_start_job {
 	struct store_job job;
 };

@@ -23,6 +23,7 @@
 #include "gw/store/hashes.h"
 #include "gw/store/meta.h"
 #include "gw/store/run_mark.h"
+#include "gw/store/run_token.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
 
@@ -121,6 +122,37 @@ int store_recover(struct store *store, struct error *error)
 	if (code == 0)
 		code = run_marks_write(store, error);
 	store->broken = code != 0;
+	return code;
+}
+
+static bool is_missing(int directory_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
+int store_look(struct store *store, struct error *error)
+{
+	struct stat st;
+	int code = 0;
+
+	if (store->broken)
+		return error_set(error, -EIO, "the store failed to write before");
+	if (fstat(store->directory_fd, &st) != 0 || st.st_nlink == 0)
+		code = error_set(error, -EIO, "%s was removed", store->directory);
+	else
+		code = same_file(store, error);
+	if (code != 0) {
+		store->broken = true;
+		store->broken_by = code;
+		return code;
+	}
+	if (is_missing(store->runtime_fd, STORE_MARK))
+		code = run_marks_write(store, error);
+	// Without the token the next start takes all windows for unknown, which is no damage.
+	if (code == 0 && store->started && is_missing(store->runtime_fd, STORE_TOKEN))
+		(void)!run_token_write(store);
 	return code;
 }
 

@@ -129,6 +129,12 @@ int store_recover(struct store *store, struct error *error) __attribute__((warn_
 // Writes a small file and removes it. Returns 0 if the disk took it, or -errno.
 int store_probe(const struct store *store, struct error *error) __attribute__((warn_unused_result));
 
+// Looks whether the files of a store that is not broken are where they were: somebody, or what
+// cleans directories, may have removed them. Makes those of the runtime directory again. Returns 0;
+// or breaks the store and returns -EIO if its directory is gone or the runtime directory cannot be
+// made again, and -ESTALE if the database is not the file any more that was opened.
+int store_look(struct store *store, struct error *error) __attribute__((warn_unused_result));
+
 // Gives the run of this start, from 0. The first call writes to the database and to both marks that
 // it is used, and returns when that is on the disk; later calls give the same run. No run is
 // granted while the store is broken. -ERANGE, -EAGAIN, -EIO, ...

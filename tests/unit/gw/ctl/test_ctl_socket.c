@@ -287,6 +287,55 @@ Test(ctl_socket, only_its_own_socket_is_removed)
 	close(client_connect(fixture.path));
 }
 
+// What cleans directories knows no sockets that are in use.
+Test(ctl_socket, a_file_that_was_removed_is_made_again)
+{
+	struct stat before, after;
+	int old, new;
+
+	fixture_start(&fixture);
+	cr_assert_eq(lstat(fixture.path, &before), 0);
+	cr_expect_eq(ctl_server_look(fixture.server), 0);
+	old = client_connect(fixture.path);
+	client_request(old, 1, "ping");
+	client_expect(&fixture, old, &reply, 1, "ok");
+	cr_assert_eq(unlink(fixture.path), 0);
+	cr_expect_eq(ctl_server_look(fixture.server), 1);
+	cr_expect_eq(ctl_server_look(fixture.server), 0);
+	cr_assert_eq(lstat(fixture.path, &after), 0);
+	cr_expect_eq(after.st_mode, before.st_mode);
+	cr_expect_eq(after.st_gid, before.st_gid);
+	new = client_connect(fixture.path);
+	client_request(new, 2, "ping");
+	client_expect(&fixture, new, &reply, 2, "ok");
+	client_request(old, 3, "ping");
+	client_expect(&fixture, old, &reply, 3, "ok");
+	close(old);
+	close(new);
+}
+
+Test(ctl_socket, what_has_taken_the_place_of_the_file_stays, .timeout = 20)
+{
+	struct ctl_server *first;
+	char lock[128];
+
+	fixture_start(&fixture);
+	first = fixture.server;
+	cr_assert_eq(unlink(fixture.path), 0);
+	cr_assert_eq(mkdir(fixture.path, 0700), 0);
+	cr_expect_eq(ctl_server_look(first), -EEXIST);
+	cr_assert_eq(rmdir(fixture.path), 0);
+	snprintf(lock, sizeof(lock), "%s.lock", fixture.path);
+	int fd = open(lock, O_CREAT | O_EXCL | O_RDONLY, 0600);
+	cr_assert(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	cr_expect_eq(ctl_server_look(first), -EBUSY);
+	close(fd);
+	fixture_start(&fixture); // another daemon
+	cr_expect_eq(ctl_server_look(first), -EADDRINUSE);
+	ctl_server_free(first);
+	close(client_connect(fixture.path));
+}
+
 // Whoever can look into a directory can lock it.
 Test(ctl_socket, lock_on_the_directory_stops_nothing)
 {

@@ -324,7 +324,21 @@ Test(metrics, readiness_is_ports_and_no_stop)
 	cr_expect_eq(answered("/readyz", NULL, 1), 503);
 	cr_expect_str_eq(text, "draining\nthe link is down: port wan0\n");
 	gateway.metrics = NULL;
-	gateway.port[0].link_down = false;
+	metrics_free(metrics);
+	gateway.port[0].device_gone = true;
+	metrics = metrics_new(&gateway);
+	cr_expect_eq(answered("/readyz", NULL, 1), 503);
+	cr_expect_str_eq(text, "its network device was removed: port wan0\n");
+	gateway.port[0].device_gone = gateway.port[0].link_down = false;
+	gateway.port[0].kernel_gone = true;
+	metrics_free(metrics);
+	metrics = metrics_new(&gateway);
+	cr_expect_eq(answered("/readyz", NULL, 1), 503);
+	cr_expect_str_eq(text, "its network device was removed: port wan0\n");
+	answered("/metrics", NULL, 4096);
+	cr_expect_not_null(strstr(text, "\npostern_ready 0\n"));
+	cr_expect_not_null(strstr(text, "\npostern_port_device_gone{port=\"wan0\"} 1\n"));
+	gateway.port[0].kernel_gone = false;
 }
 
 // Names of counters, and nothing of the configuration but names; URLs of servers if it is private.

@@ -5,17 +5,21 @@
 #include "gw/daemon/trouble.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #define START_MS INT64_C(1000000)
 #define WALL_MS  INT64_C(1800000000000)
 
-static struct daemon gateway;
+static struct conf of_start = {.control.socket = "socket"};
+static struct daemon gateway = {.conf = &of_start};
 static struct up_slots *slots;
 static int64_t monotonic_ms = START_MS, boot_ms = START_MS, wall_ms = WALL_MS;
 static int64_t stall_ms; // between the readings of two clocks
 static uint64_t lost, unanswered, access_failed;
+static int control; // what a look at the control socket finds
+static unsigned lines;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
@@ -53,6 +57,13 @@ uint64_t __wrap_up_access_log_failed(const struct up_access_log *log)
 void __wrap_log_line(enum conf_log_level level, const char *format, ...);
 void __wrap_log_line(enum conf_log_level level, const char *format, ...)
 {
+	lines++;
+}
+
+int __wrap_ctl_server_look(struct ctl_server *server);
+int __wrap_ctl_server_look(struct ctl_server *server)
+{
+	return control;
 }
 
 void __wrap_ctl_event_alarm(struct ctl_server *server, const char *sentence, bool begins);
@@ -119,6 +130,26 @@ Test(trouble, lines_of_the_access_log)
 	cr_expect(alarmed("lines of the access log are lost"));
 	pass(60);
 	cr_expect_eq(gateway.alarm_count, 0);
+}
+
+Test(trouble, control_socket)
+{
+	lines = 0;
+	control = 1; // it was made again
+	pass(1);
+	cr_expect_eq(gateway.alarm_count, 0);
+	cr_expect_eq(lines, 1);
+	control = -EEXIST;
+	pass(10);
+	cr_expect(alarmed("the file of the control socket was removed"));
+	cr_expect_eq(lines, 3, "why, and the alarm, once each");
+	control = -ENOENT;
+	pass(10);
+	cr_expect_eq(lines, 4, "why else");
+	control = 1;
+	pass(1);
+	cr_expect_eq(gateway.alarm_count, 0);
+	control = 0;
 }
 
 Test(trouble, name_server)
