@@ -62,7 +62,7 @@ static const char help[] =
 	"      --b2-new           the same, as a device that has lost the one before\n"
 	"      --edhoc FILE       make the context by EDHOC (RFC 9528) with the key pair in FILE,\n"
 	"                         and keep it; message_3 goes with the first request (RFC 9668)\n"
-	"      --edhoc-gateway FILE  credentials of the gateway (posternctl edhoc identity)\n"
+	"      --edhoc-gateway FILE  credentials of the gateway, as --edhoc-make printed them\n"
 	"      --edhoc-new        make a context even if one is kept\n"
 	"      --edhoc-apart      message_3 by itself\n"
 	"      --edhoc-message-4  by itself, and message_4 as its answer\n"

@@ -3,7 +3,6 @@
 #include "gw/tools/coap/establish.h"
 
 #include "gw/tools/coap/link.h"
-#include "gw/tools/coap/sequence.h"
 #include "gw/tools/coap/show.h"
 
 #include <errno.h>
