@@ -34,7 +34,9 @@ static const char base[] =
 	"observe: {entries: 7000}\n"
 	"devices: {store: /var/lib/a, kek: /etc/a, max: 1024, ack_timeout: 2s}\n"
 	"control: {socket: /run/control.sock, mode: \"0660\", group: root}\n"
-	"handshakes: {threads: 1, rate: 10000, prefix_rate: 2000, device_rate: 4}\n"
+	"handshakes: {threads: 1, rate: 10000, prefix_rate: 2000, device_rate: 4, "
+	"sessions: 9000, keep: 2h, max_age: 12h, echo: auto}\n"
+	"edhoc: {identity: /etc/e, methods: [3], suites: [2], c_r_length: 3, tell_unknown: no}\n"
 	"metrics: {listen: \"127.0.0.1:9683\", server_urls: no}\n"
 	"runtime: /run/a\n"
 	"seccomp: enforce\n"
@@ -84,6 +86,15 @@ static const struct {
 	{" rate: 10000", " rate: 9000"},
 	{"prefix_rate: 2000", "prefix_rate: 1000"},
 	{"device_rate: 4", "device_rate: 5"},
+	{"sessions: 9000", "sessions: 9001"},
+	{"keep: 2h", "keep: 3h"},
+	{"max_age: 12h", "max_age: 13h"},
+	{"echo: auto", "echo: always"},
+	{"identity: /etc/e", "identity: /etc/f"},
+	{"methods: [3]", "methods: [0]"},
+	{"suites: [2]", "suites: [3]"},
+	{"c_r_length: 3", "c_r_length: 4"},
+	{"tell_unknown: no", "tell_unknown: yes"},
 	{"runtime: /run/a", "runtime: /run/b"},
 	{"seccomp: enforce", "seccomp: log"},
 	{"access: /tmp/a.json", "access: stderr"},
