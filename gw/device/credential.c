@@ -61,7 +61,7 @@ static int base64_variant(const char *text, size_t len)
 static int pem_find(const char **text, size_t *len, struct error *error)
 {
 	const char *begin = strstr(*text, PEM_BEGIN);
-	const char *end = begin != NULL ? strstr(begin, PEM_END) : NULL;
+	const char *end = begin != NULL ? strstr(begin + strlen(PEM_BEGIN), PEM_END) : NULL;
 
 	if (strstr(*text, "PRIVATE KEY") != NULL)
 		return fail(error, "there is a private key in it: a device keeps that");

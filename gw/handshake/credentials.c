@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BUCKETS_MIN 64 // a power of two
 
@@ -52,6 +53,8 @@ struct credentials *credentials_create(void)
 
 	if (!made)
 		return NULL;
+	// The first conversion of a certificate's time reads a file, which the threads may not.
+	tzset();
 	pthread_rwlock_init(&credentials->trust_lock, NULL);
 	pthread_mutex_init(&credentials->lock, NULL);
 	keyed_hash_init(&credentials->hash);

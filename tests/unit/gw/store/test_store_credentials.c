@@ -304,6 +304,7 @@ Test(store_credentials, what_is_no_credential)
 {
 	static const char *const bad[] = {"", "zz", "a1", "00", "-----BEGIN CERTIFICATE-----",
 		"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE---------END CERTIFICATE-----\n",
 		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "o===", "-",
 		"a108a101a4010102410120042158200", "3000", "a10", "!"};
 	struct device_credential credential;
