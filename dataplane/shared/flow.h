@@ -25,7 +25,8 @@ struct dp_flow {
 	uint8_t remote_mac[6];
 	uint16_t vlan_tci; // host order, meaningful if has_vlan
 	bool has_vlan;
-	uint8_t pad[9];
+	uint8_t pad;
+	uint32_t kept[2]; // whatever who keeps the flow keeps here
 };
 #define DP_ENDPOINT_LEN 40
 _Static_assert(offsetof(struct dp_flow, local_mac) == DP_ENDPOINT_LEN, "all of the endpoint");

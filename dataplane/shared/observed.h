@@ -24,6 +24,8 @@ struct dp_observed {
 	uint32_t place; // in the worker, from 1
 	uint32_t context;
 	uint32_t generation;
+	uint32_t registered_s;             // since the registration
+	uint32_t sent;                     // notifications since then
 	uint32_t confirmed_s;              // since the last confirmable notification, or the
 					   // registration
 	uint8_t endpoint[DP_ENDPOINT_LEN]; // of struct dp_flow

@@ -25,7 +25,7 @@
 	(UINT32_C(1) << 22) // of a worker: their indexes leave bits of a link free
 
 struct dp_observation {
-	struct dp_flow flow;                 // where notifications go
+	struct dp_flow flow;                 // where notifications go; kept: DP_OBSERVATION_*
 	uint64_t version;                    // of the representation that was sent last
 	uint8_t token[DP_OBSERVATION_TOKEN]; // of the registration, as are piv, kid and szx
 	uint64_t piv : 40;
@@ -62,6 +62,10 @@ struct dp_observation {
 	uint16_t policy;       // .. number of the policy, when it was last allowed to use the path
 };
 _Static_assert(sizeof(struct dp_observation) <= 160, "a million are 160 MB");
+
+// What is in flow.kept.
+#define DP_OBSERVATION_SINCE_S 0 // second of the registration
+#define DP_OBSERVATION_SENT    1 // notifications since then
 
 #define DP_OBSERVATION_NO_FORMAT UINT16_MAX
 #define DP_OBSERVATION_NO_SZX    7

@@ -425,7 +425,9 @@ static void settle(struct dp_worker *w, const struct slice *slice)
 		if (slice->ends[i]) {
 			dp_observer_remove(w, index);
 			dp_count(w, DP_STAT_observe_ended);
-		} else if (!w->batch.answer[i].sent && !at(w, index)->unacked) {
+		} else if (w->batch.answer[i].sent) {
+			at(w, index)->flow.kept[DP_OBSERVATION_SENT]++;
+		} else if (!at(w, index)->unacked) {
 			at(w, index)->version = 0;
 			put_off(w, index, AGAIN_MS);
 		}

@@ -144,6 +144,8 @@ static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot
 	uint64_t due_ms = w->now_ms;
 
 	o->flow = *r->who.flow; // another router may have another MAC
+	o->flow.kept[DP_OBSERVATION_SINCE_S] = (uint32_t)(w->now_ms / 1000);
+	o->flow.kept[DP_OBSERVATION_SENT] = 0;
 	o->piv = r->piv;
 	o->kid_len = r->kid_len;
 	memcpy(o->kid, r->kid, r->kid_len & OSC_KID_LEN_MAX);

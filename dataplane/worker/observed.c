@@ -62,6 +62,8 @@ static void tell(const struct dp_worker *w, uint32_t index, struct dp_observed *
 	to->context = o->context;
 	to->generation = o->generation;
 	to->confirmed_s = (uint32_t)(w->now_ms / 1000) - o->con_s;
+	to->registered_s = (uint32_t)(w->now_ms / 1000) - o->flow.kept[DP_OBSERVATION_SINCE_S];
+	to->sent = o->flow.kept[DP_OBSERVATION_SENT];
 	memcpy(to->endpoint, &o->flow, DP_ENDPOINT_LEN);
 	to->tries = o->unacked ? o->tries : 0;
 	to->fetch = o->fetch;

@@ -4,6 +4,7 @@
 
 #include "base/fnv.h"
 #include "dataplane/coap/message.h"
+#include "gw/conf/listen.h"
 #include "gw/conf/marks.h"
 
 #include <string.h>
@@ -22,6 +23,11 @@ bool conf_patterns_meet(const struct conf_pattern *a, const struct conf_pattern 
 			strcmp(a->segments[i].text, b->segments[i].text))
 			return false;
 	return true;
+}
+
+bool conf_push_listens(const struct conf *conf)
+{
+	return conf->push.listen && strcmp(conf->push.listen, CONF_LISTEN_OFF) != 0;
 }
 
 static uint64_t text_add(uint64_t id, const char *text)
@@ -128,7 +134,8 @@ static void observe_alike_check(const struct conf *conf, size_t r, struct conf_m
 		if (!other->path.text || strcmp(other->path.text, route->path.text) ||
 			!(other->methods & STORED_METHODS) ||
 			(!route->observe.line == !other->observe.line &&
-				route->observe.poll_ms == other->observe.poll_ms))
+				route->observe.poll_ms == other->observe.poll_ms &&
+				route->observe.push == other->observe.push))
 			continue;
 		conf_mistake(m, conf_mark_of(conf, &marked->observe.line),
 			"routes[%zu].observe: must be the same for all routes of the path that "
@@ -136,6 +143,22 @@ static void observe_alike_check(const struct conf *conf, size_t r, struct conf_m
 			(size_t)(marked - conf->routes),
 			marked == route ? other->line : route->line);
 		return;
+	}
+}
+
+// Whoever reaches the listener says what devices are told: beyond this machine it asks for a token.
+static void push_check(const struct conf *conf, struct conf_mistakes *m)
+{
+	const struct conf_push *push = &conf->push;
+
+	if (!conf_push_listens(conf)) {
+		if (push->token)
+			conf_mistake(m, conf_mark_of(conf, &push->token),
+				"push.token: has no use without push.listen");
+	} else if (!push->token && !conf_line(conf, &push->token) &&
+		!conf_listen_is_local(push->listen)) {
+		conf_mistake(m, conf_mark_of(conf, &push->listen),
+			"push.listen: needs push.token beyond loopback and a UNIX socket");
 	}
 }
 
@@ -156,6 +179,13 @@ static void observe_check(const struct conf *conf, size_t r, struct conf_mistake
 			"routes[%zu].observe.poll: needs cache: shared, else it is asked for each "
 			"device",
 			r);
+	if (route->observe.push && !(route->methods & 1 << COAP_GET))
+		conf_mistake(m, conf_mark_of(conf, &route->observe.line),
+			"routes[%zu].observe.push: has no use without GET, which is what is pushed",
+			r);
+	if (route->observe.push && !conf_push_listens(conf))
+		conf_mistake(m, conf_mark_of(conf, &route->observe.line),
+			"routes[%zu].observe.push: needs push.listen, where services push", r);
 }
 
 // What a route changes may be what others have stored.
@@ -175,6 +205,7 @@ static void meetings_find(const struct conf *conf, struct conf_route *route)
 
 void conf_cached_check(struct conf *conf, struct conf_mistakes *m)
 {
+	push_check(conf, m);
 	for (size_t r = 0; r < conf->route_count; r++) {
 		struct conf_route *route = &conf->routes[r];
 

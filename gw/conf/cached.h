@@ -10,6 +10,9 @@
 // Checks `cache` of all routes, and sets cache.id, home and invalidates of each.
 void conf_cached_check(struct conf *conf, struct conf_mistakes *mistakes);
 
+// Whether there is a listener for what services push.
+bool conf_push_listens(const struct conf *conf);
+
 // Whether some path matches both.
 bool conf_patterns_meet(const struct conf_pattern *a, const struct conf_pattern *b);
 

@@ -39,7 +39,7 @@
 #define CONF_PASSES_MAX    1024
 #define CONF_KID_MAX       7   // bytes of a kid that is passed through
 #define CONF_CONTEXT_MAX   255 // of a kid context
-#define CONF_HOSTS_MAX     16  // of metrics
+#define CONF_HOSTS_MAX     16  // of metrics, and of push
 #define CONF_METHODS_ALL   0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
@@ -241,6 +241,7 @@ struct conf_cache {
 // Devices may observe what GET and FETCH of a route give, which has `cache`, too.
 struct conf_observe {
 	uint32_t poll_ms; // how often the backend is asked while somebody observes; 0: as it says
+	bool push;        // the backend may say by itself what is there
 	unsigned line;    // 0: no observe in the file
 };
 
@@ -378,6 +379,16 @@ struct conf_metrics {
 	unsigned line;
 };
 
+// Where services push what is there for the routes with `observe: {push: true}`, over HTTP.
+struct conf_push {
+	char *listen; // as conf_listen_parse() takes it
+	char *token;  // file with what who pushes has to know; NULL: nothing
+	char **hosts; // as those of metrics
+	size_t host_count;
+	uint64_t max_body; // bytes of a push
+	unsigned line;
+};
+
 enum conf_log_level {
 	CONF_LOG_ERROR = 3, // as in syslog
 	CONF_LOG_WARNING,
@@ -439,6 +450,7 @@ struct conf {
 	struct conf_devices devices;
 	struct conf_control control;
 	struct conf_metrics metrics;
+	struct conf_push push;
 	char *runtime; // directory of the run token
 	enum conf_seccomp seccomp;
 	struct conf_log log;

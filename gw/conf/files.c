@@ -151,18 +151,26 @@ static void control_look(struct looker *l)
 			control->socket);
 }
 
-static void metrics_look(struct looker *l)
+// A listener that is a UNIX socket.
+static void listen_look(struct looker *l, char *const *listen, const char *key)
 {
-	const struct conf_metrics *metrics = &l->conf->metrics;
 	struct stat st;
 
-	if (metrics->listen[0] != '/')
+	if ((*listen)[0] != '/')
 		return;
-	if (lstat(metrics->listen, &st))
-		parent_look(l, &metrics->listen, "metrics.listen", metrics->listen, true);
+	if (lstat(*listen, &st))
+		parent_look(l, listen, key, *listen, true);
 	else if (!S_ISSOCK(st.st_mode))
-		complain(l, &metrics->listen, "metrics.listen", "%s: is there and is no socket",
-			metrics->listen);
+		complain(l, listen, key, "%s: is there and is no socket", *listen);
+}
+
+static void push_look(struct looker *l)
+{
+	const struct conf_push *push = &l->conf->push;
+
+	listen_look(l, &push->listen, "push.listen");
+	if (push->token)
+		file_look(l, &push->token, "push.token", push->token);
 }
 
 static void access_look(struct looker *l)
@@ -206,7 +214,8 @@ int conf_check_files(const struct conf *conf, FILE *errors)
 	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
 	directory_look(&l, &conf->runtime, "runtime", conf->runtime);
 	control_look(&l);
-	metrics_look(&l);
+	listen_look(&l, &conf->metrics.listen, "metrics.listen");
+	push_look(&l);
 	access_look(&l);
 	if (l.no_memory)
 		rc = -ENOMEM;

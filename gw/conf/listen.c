@@ -36,6 +36,20 @@ static bool unix_parse(const char *text, struct sockaddr_storage *address, sockl
 	return true;
 }
 
+bool conf_listen_is_local(const char *text)
+{
+	struct sockaddr_storage at = {0};
+	socklen_t len = 0;
+
+	if (!conf_listen_parse(text, &at, &len) || !len)
+		return false;
+	if (at.ss_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)&at)->sin_addr.s_addr) >> 24 ==
+			IN_LOOPBACKNET;
+	return at.ss_family == AF_UNIX ||
+		IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&at)->sin6_addr);
+}
+
 bool conf_listen_parse(const char *text, struct sockaddr_storage *address, socklen_t *len)
 {
 	const char *colon = strrchr(text, ':');

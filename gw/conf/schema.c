@@ -454,6 +454,10 @@ static const struct conf_key file_keys[] = {
 		.line_offset = offsetof(struct conf_metrics, line),
 		.help = "Figures for Prometheus, and health, see docs/metrics.md.",
 	}, {
+		.name = "push", .type = CONF_GROUP, FIELD(conf, push), .keys = conf_push_keys,
+		.line_offset = offsetof(struct conf_push, line),
+		.help = "Where services push what is there for routes with observe: {push: true}, see docs/observe.md.",
+	}, {
 		.name = "runtime", .type = CONF_PATH, FIELD(conf, runtime), .min = 1, .max = PATH_LEN,
 		.effect = CONF_AT_START,
 		.preset = "/run/postern",

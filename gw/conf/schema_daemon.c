@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The keys of the daemon itself: its control socket, its metrics, its logs, its handshakes.
+// The keys of the daemon itself: its control socket, its metrics, who pushes, its logs, its
+// handshakes.
 
 #include "gw/conf/conf.h"
 #include "gw/conf/forms.h"
+#include "gw/conf/listen.h"
 #include "gw/conf/schema_parts.h"
 
 static const struct conf_word log_levels[] = {{"error", CONF_LOG_ERROR},
@@ -83,6 +85,31 @@ const struct conf_key conf_edhoc_keys[] = {
 		.name = "tell_unknown", .type = CONF_BOOL, FIELD(conf_edhoc, tell_unknown),
 		.preset = "false",
 		.help = "Whether a device learns that its credential is unknown, and not only that it failed.",
+	},
+	{.name = NULL},
+};
+
+const struct conf_key conf_push_keys[] = {
+	{
+		.name = "listen", .type = CONF_STRING, FIELD(conf_push, listen),
+		.effect = CONF_AT_START,
+		.min = 1, .max = SOCKET_LEN, .form = &conf_listen_form, .preset = CONF_LISTEN_OFF,
+		.help = "Where services push, with PUT and DELETE of /v1/resources/PATH: a UNIX socket, an address, or off.",
+	}, {
+		.name = "token", .type = CONF_PATH, FIELD(conf_push, token),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/push.token",
+		.help = "File with what they send as \"Authorization: Bearer ..\", that only its owner may use; needed beyond loopback and a UNIX socket.",
+	}, {
+		.name = "hosts", .type = CONF_LIST, ITEMS(conf_push, hosts, host_count),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = CONF_HOSTS_MAX, .item = &host_item, .sample = "[gateway.example]",
+		.help = "Names that a request's Host may have, beside addresses and localhost.",
+	}, {
+		.name = "max_body", .type = CONF_SIZE, FIELD(conf_push, max_body),
+		.effect = CONF_AT_START,
+		.min = 1, .max = 64 * MB, .preset = "1MB",
+		.help = "Largest body of a push.",
 	},
 	{.name = NULL},
 };

@@ -34,9 +34,10 @@ extern const struct conf_key conf_pass_keys[];
 extern const struct conf_key conf_header_name;
 extern const struct conf_key conf_header_item;
 
-// Keys of struct conf_control, conf_metrics, conf_log, conf_handshakes and conf_edhoc.
+// Keys of struct conf_control, conf_metrics, conf_push, conf_log, conf_handshakes and conf_edhoc.
 extern const struct conf_key conf_control_keys[];
 extern const struct conf_key conf_metrics_keys[];
+extern const struct conf_key conf_push_keys[];
 extern const struct conf_key conf_log_keys[];
 extern const struct conf_key conf_handshakes_keys[];
 extern const struct conf_key conf_edhoc_keys[];

@@ -96,6 +96,9 @@ static const struct conf_key observe_keys[] = {
 		.name = "poll", .type = CONF_DURATION, FIELD(conf_observe, poll_ms),
 		.min = SECOND, .max = HOUR, .sample = "5s",
 		.help = "How often the service is asked while somebody observes; by default before its answer is stale. Needs cache: shared.",
+	}, {
+		.name = "push", .type = CONF_BOOL, FIELD(conf_observe, push), .preset = "false",
+		.help = "Whether the service says by itself what is there, through push.listen or posternctl observe push.",
 	},
 	{.name = NULL},
 };

@@ -11,6 +11,9 @@
 #define CTL_TEXT_MAX              1024       // bytes of an error's message
 #define CTL_LIST_MAX              256        // devices in one answer to "device list"
 #define CTL_PATH_MAX              4000       // bytes of a path
+#define CTL_FORMAT_MAX            65534      // the largest Content-Format
+#define CTL_TYPE_MAX              255        // bytes of a media type
+#define CTL_PUSH_MAX              49152      // bytes of a value in "observe push"
 #define CTL_UPSTREAM_MAX          63         // bytes of an upstream's name
 #define CTL_PORT_MAX              63         // bytes of a port's name
 #define CTL_CAPTURE_COUNT         1000000000 // frames of a capture, at most

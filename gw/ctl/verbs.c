@@ -468,6 +468,8 @@ const struct ctl_verb ctl_verbs[] = {
 		"serve nothing more that is stored"},
 	{"observe list", CTL_OPERATE, false, ctl_on_observe_list,
 		"registrations of observers, a page at a time"},
+	{"observe push", CTL_OPERATE, false, ctl_on_observe_push,
+		"publish what devices get and observe"},
 	{"observe cancel", CTL_OPERATE, false, ctl_on_observe_cancel,
 		"end registrations of a device"},
 	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,

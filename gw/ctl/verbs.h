@@ -111,6 +111,16 @@ struct ctl_observed {
 	unsigned limit;
 };
 
+// What a service pushes.
+struct ctl_pushed {
+	char path[CTL_PATH_MAX + 1];      // as it stands in a URL
+	char device[DEVICE_NAME_MAX + 1]; // that alone may have it; "": all
+	int format;                       // Content-Format; -1: as `type` says
+	char type[CTL_TYPE_MAX + 1];      // media type; "": not said
+	const uint8_t *value;
+	size_t len; // bytes
+};
+
 // Functions of the daemon. A NULL one makes its verb "unsupported".
 struct ctl_ops {
 	// ctl_reply_status()
@@ -167,16 +177,20 @@ struct ctl_ops {
 	void (*config_show)(void *arg, struct ctl_request *req, bool effective);
 	// A reply with the level; word: the one that holds from now on, "": it stays
 	void (*log_level)(void *arg, struct ctl_request *req, const char *word);
-	// (last) ctl_request_reply() with what is stored, and what became of requests by that
-	void (*cache_show)(void *arg, struct ctl_request *req);
-	// ctl_request_end() when nothing that is stored of the path is served any more; path: as it
-	// stands in a URL, "" for all
+	// (last) ctl_request_reply() with what is stored, and what became of requests by that. With
+	// a path as it stands in a URL instead: a reply for each thing that is stored of it, then
+	// ctl_request_end()
+	void (*cache_show)(void *arg, struct ctl_request *req, const char *path);
+	// (last) ctl_request_reply() when nothing that is stored of the path is served any more,
+	// and how many observers that ends; path: as it stands in a URL, "" for all
 	void (*cache_purge)(void *arg, struct ctl_request *req, const char *path);
 	// A reply for each, at most so many; then ctl_request_end()
 	void (*observe_list)(void *arg, struct ctl_request *req, const struct ctl_observed *asked);
 	// (last) ctl_request_reply() with how many ended; path: as it stands in a URL, "" for all
 	void (*observe_cancel)(
 		void *arg, struct ctl_request *req, const char *device, const char *path);
+	// (last) ctl_request_reply() with whether nothing was there before, when it is published
+	void (*observe_push)(void *arg, struct ctl_request *req, const struct ctl_pushed *pushed);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()

@@ -49,3 +49,34 @@ void ctl_on_observe_cancel(void *arg, struct ctl_request *req, const struct ctl_
 	else
 		ctl_unsupported(req);
 }
+
+void ctl_on_observe_push(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
+{
+	enum { PATH, DEVICE, FORMAT, TYPE, VALUE, COUNT };
+	struct ctl_arg args[COUNT] = {
+		[PATH] = {"path", CTL_CBOR_TEXT, true, 1, CTL_PATH_MAX},
+		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
+		[FORMAT] = {"format", CTL_CBOR_UINT, .max = CTL_FORMAT_MAX},
+		[TYPE] = {"type", CTL_CBOR_TEXT, .min = 1, .max = CTL_TYPE_MAX},
+		[VALUE] = {"value", CTL_CBOR_BYTES, true, 0, CTL_PUSH_MAX},
+	};
+	const struct ctl_ops *ops = arg;
+	struct ctl_pushed pushed = {.format = -1};
+
+	if (!ctl_args_read(req, map, args, COUNT) || !ctl_arg_text(req, &args[PATH], pushed.path) ||
+		!ctl_arg_name(req, &args[DEVICE], pushed.device) ||
+		(args[TYPE].given && !ctl_arg_text(req, &args[TYPE], pushed.type)))
+		return;
+	if (args[FORMAT].given)
+		pushed.format = (int)args[FORMAT].item.value;
+	pushed.value = args[VALUE].item.data;
+	pushed.len = args[VALUE].item.value;
+	if (pushed.path[0] != '/')
+		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
+	else if (args[FORMAT].given && args[TYPE].given)
+		ctl_request_error(req, CTL_BAD_REQUEST, "format and type: only one of them");
+	else if (ops->observe_push)
+		ops->observe_push(ops->arg, req, &pushed);
+	else
+		ctl_unsupported(req);
+}

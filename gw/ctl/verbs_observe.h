@@ -7,6 +7,7 @@
 #include "gw/ctl/request.h"
 
 void ctl_on_observe_list(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
+void ctl_on_observe_push(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
 void ctl_on_observe_cancel(void *arg, struct ctl_request *req, const struct ctl_cbor *map);
 
 #endif

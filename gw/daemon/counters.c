@@ -8,6 +8,7 @@
 #include "gw/daemon/counters_handshake.h"
 #include "gw/daemon/counters_route.h"
 #include "gw/daemon/counters_upstream.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/workers.h"
 #include "gw/http/resolve.h"
 #include "gw/os/log.h"
@@ -277,8 +278,9 @@ static const struct own_row of_logs[] = {
 	{"web_cut",
 		"connections closed since nothing was answered on them for 30 s, or for newer ones",
 		UNIT_COUNT, false, web_cut, NULL},
-	{"web_clients", "connections to the listener of metrics", UNIT_COUNT, true, web_clients,
-		NULL},
+	{"web_clients", "connections to that listener", UNIT_COUNT, true, web_clients, NULL},
+	{"pushes", "values that services pushed or took away", UNIT_COUNT, false, push_taken, NULL},
+	{"pushes_refused", "pushes that were refused", UNIT_COUNT, false, push_refused, NULL},
 	{"name_lookups", "look-ups of servers' names", UNIT_COUNT, false, name_lookups, NULL},
 	{"name_lookups_unanswered", "of these, those that no name server answered", UNIT_COUNT,
 		false, name_lookups_unanswered, NULL},

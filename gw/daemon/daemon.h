@@ -128,12 +128,14 @@ struct daemon {
 	struct handshakes *handshakes;
 	struct metrics *metrics; // NULL: off
 	struct web *web;         // NULL: off
+	struct pushes *pushes;   // push.c
 	struct watchdog *watchdog;
 
-	struct capture *capture;   // capture.c; NULL: none
-	struct trace *trace;       // trace.c; NULL: none
-	struct observe *observe;   // observe_verbs.c; NULL: none
-	struct snapshot *snapshot; // in use; the first one has conf, which stays to the end
+	struct capture *capture;       // capture.c; NULL: none
+	struct trace *trace;           // trace.c; NULL: none
+	struct observe *observe;       // observe_verbs.c; NULL: none
+	struct cache_look *cache_look; // cache_verbs.c; NULL: none
+	struct snapshot *snapshot;     // in use; the first one has conf, which stays to the end
 	struct reload reload;
 	bool reload_wanted; // stop.c: SIGHUP came
 	uint64_t turns;  // loop.c, and stop.c in a long start; atomic: read by health.c, watchdog.c

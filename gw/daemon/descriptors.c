@@ -21,7 +21,7 @@
 #define PER_WORKER   2  // doorbell
 #define PER_LOOP     4  // epoll, doorbell
 #define PER_CONTROL  8  // listener, epoll, timer, and the descriptors of a message
-#define PER_WEB      4  // listener, epoll, eventfd, timer
+#define PER_WEB      6  // listener, epoll, timer, eventfds; of metrics, and of pushes
 #define PER_CLIENT   2  // a client, and the file that it imports
 #define PER_ADDRESS  2  // a connection, and the one that takes its place while it closes
 #define PER_NAME     4  // the same, with a resolver at work
@@ -56,7 +56,7 @@ uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages)
 	sum += conf->workers.core_count * PER_WORKER;
 	sum += conf->workers.loops * PER_LOOP;
 	sum += PER_CONTROL + CTL_CLIENTS_MAX * PER_CLIENT;
-	sum += PER_WEB + WEB_CONNECTIONS_MAX;
+	sum += 2 * (PER_WEB + WEB_CONNECTIONS_MAX);
 	for (size_t i = 0; i < conf->upstream_count; i++)
 		sum += upstream_needs(&conf->upstreams[i], conf->workers.loops);
 	return sum;

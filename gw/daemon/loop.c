@@ -4,6 +4,7 @@
 
 #include "gw/daemon/access.h"
 #include "gw/daemon/alarm.h"
+#include "gw/daemon/cache_verbs.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/disk.h"
 #include "gw/daemon/doubts.h"
@@ -14,6 +15,7 @@
 #include "gw/daemon/link.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/observe_verbs.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
@@ -54,6 +56,8 @@ int loop_open(struct daemon *daemon)
 		rc = watch(daemon, dp_bell(daemon->dp)->fd);
 	if (!rc)
 		rc = watch(daemon, handshakes_fd(daemon->handshakes));
+	if (!rc)
+		rc = watch(daemon, push_fd(daemon));
 	for (size_t i = 0; !rc && i < daemon->port_count; i++)
 		if (daemon->port[i].tap_fd >= 0)
 			rc = watch(daemon, daemon->port[i].tap_fd);
@@ -105,11 +109,13 @@ void daemon_run(struct daemon *daemon)
 		registry_turn(&daemon->registry);
 		kernel_put_frames(daemon);
 		access_turn(daemon);
+		push_turn(daemon);
 		soon = reserve_turn(daemon->reserve);
 		soon |= capture_turn(daemon);
 		soon |= drain_turn(daemon);
 		soon |= trace_turn(daemon);
 		soon |= observe_turn(daemon);
+		soon |= cache_turn(daemon);
 		soon |= handshakes_turn(daemon->handshakes);
 		disk_turn(daemon);
 		doubts_turn(daemon);

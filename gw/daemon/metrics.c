@@ -13,7 +13,6 @@
 #include "gw/web/headers.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,20 +49,6 @@ static void copy_make(struct metrics *metrics)
 	metrics->copy_ms = clock_ms() + COPY_MS;
 }
 
-// Whether only this machine, or who may open a file, can connect.
-static bool is_private(const char *listen)
-{
-	struct sockaddr_storage at;
-	socklen_t len;
-
-	if (!conf_listen_parse(listen, &at, &len) || !len)
-		return false;
-	if (at.ss_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)&at)->sin_addr.s_addr) >> 24 == 127;
-	return at.ss_family == AF_UNIX ||
-		IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&at)->sin6_addr);
-}
-
 struct metrics *metrics_new(struct daemon *daemon)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
@@ -73,7 +58,8 @@ struct metrics *metrics_new(struct daemon *daemon)
 	metrics->daemon = daemon;
 	metrics->started_s = (uint64_t)time(NULL);
 	metrics->shows_urls = daemon->conf->metrics.listen &&
-		(is_private(daemon->conf->metrics.listen) || daemon->conf->metrics.server_urls);
+		(conf_listen_is_local(daemon->conf->metrics.listen) ||
+			daemon->conf->metrics.server_urls);
 	pthread_mutex_init(&metrics->lock, NULL);
 	copy_make(metrics);
 	return metrics;
@@ -354,7 +340,10 @@ int metrics_open(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	const struct web_conf conf = {
-		.metrics = &daemon->conf->metrics,
+		.key = "metrics",
+		.listen = daemon->conf->metrics.listen,
+		.hosts = daemon->conf->metrics.hosts,
+		.host_count = daemon->conf->metrics.host_count,
 		.pages = metrics_pages,
 		.page_count = metrics_page_count,
 		.arg = daemon->metrics,

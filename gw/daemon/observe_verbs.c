@@ -204,6 +204,8 @@ static void observed_reply(const struct observe *observe, const struct dp_observ
 		put_path(&body, &observed->path);
 	ctl_put_bool(&body, "current", observed->current);
 	ctl_put_uint(&body, "tries", observed->tries);
+	ctl_put_uint(&body, "registered_ms", observed->registered_s * UINT64_C(1000));
+	ctl_put_uint(&body, "notifications", observed->sent);
 	ctl_put_uint(&body, "confirmed_ms", observed->confirmed_s * UINT64_C(1000));
 	ctl_write_close(&body);
 	ctl_request_reply(observe->req, &body, false);

@@ -5,6 +5,7 @@
 #include "gw/conf/diff.h"
 #include "gw/daemon/access.h"
 #include "gw/daemon/descriptors.h"
+#include "gw/daemon/push.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_log.h"
 
@@ -166,6 +167,8 @@ static bool prepare(
 	}
 	if (descriptors_needed(conf, 0) > descriptors_needed(daemon->snapshot->conf, 0))
 		rc = descriptors_check(descriptors_needed(conf, 0), &error);
+	if (!rc)
+		rc = push_token_read(conf, &p->snapshot->push_token, &error);
 	for (unsigned i = 0; !rc && i < daemon->conf->workers.loops; i++)
 		rc = up_loop_prepare(daemon->loop[i], conf, number, &p->loop[i], &error);
 	if (!rc)
@@ -250,7 +253,8 @@ static void settings_take(struct daemon *daemon)
 		dp_access_percent(daemon->dp, conf->log.sample);
 	}
 	if (daemon->web)
-		web_hosts_set(daemon->web, &conf->metrics);
+		web_hosts_set(daemon->web, conf->metrics.hosts, conf->metrics.host_count);
+	push_configured(daemon);
 }
 
 // The loops know both: the workers may send requests of the new one.

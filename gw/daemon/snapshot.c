@@ -2,6 +2,8 @@
 
 #include "gw/daemon/snapshot.h"
 
+#include "gw/os/header_lines.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -47,6 +49,7 @@ void snapshot_free(struct snapshot *snapshot)
 		return;
 	routes_free(&snapshot->routes);
 	conf_free(snapshot->conf);
+	header_lines_free(snapshot->push_token);
 	free(snapshot->slot);
 	free(snapshot);
 }

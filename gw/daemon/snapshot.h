@@ -11,11 +11,14 @@
 #include "gw/daemon/routes.h"
 #include "gw/upstream/slots.h"
 
+struct header_lines;
+
 struct snapshot {
 	uint16_t number; // 1 at the start
 	struct conf *conf;
 	struct routes routes;
-	struct up_slot **slot; // of each of conf->upstreams
+	struct up_slot **slot;           // of each of conf->upstreams
+	struct header_lines *push_token; // push.c; NULL: none
 };
 
 // Where is counted what outlives it.

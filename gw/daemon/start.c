@@ -14,6 +14,7 @@
 #include "gw/daemon/machine.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/ports.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/stop.h"
@@ -294,6 +295,8 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	if (!rc)
 		rc = metrics_open(daemon);
 	if (!rc)
+		rc = push_open(daemon);
+	if (!rc)
 		rc = loop_open(daemon);
 	// From here on the stop is that of a daemon that ran.
 	if (!rc && stop_requested(daemon))
@@ -334,6 +337,8 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 	daemon->started_ms = clock_ms();
 	daemon->started_tsc = rte_rdtsc();
 	rc = metrics_start(daemon);
+	if (!rc)
+		rc = push_start(daemon);
 	if (!rc)
 		rc = confine(daemon);
 	if (rc)

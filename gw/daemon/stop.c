@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "gw/daemon/access.h"
+#include "gw/daemon/cache_verbs.h"
 #include "gw/daemon/capture.h"
 #include "gw/daemon/doubts.h"
 #include "gw/daemon/drain.h"
@@ -11,6 +12,7 @@
 #include "gw/daemon/identity.h"
 #include "gw/daemon/metrics.h"
 #include "gw/daemon/observe_verbs.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/reserve.h"
@@ -97,6 +99,7 @@ static void stop_loops(struct daemon *daemon)
 {
 	const uint32_t grace_ms = daemon->drain.begun ? DRAIN_GRACE_MS : STOP_GRACE_MS;
 
+	push_stop(daemon);
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		if (daemon->loop[i])
 			up_loop_stop_begin(daemon->loop[i], grace_ms);
@@ -121,6 +124,16 @@ static void answers_leave(struct daemon *daemon)
 	}
 }
 
+// Answers requests to the control socket that are under way.
+static void requests_stop(struct daemon *daemon)
+{
+	capture_stop(daemon);
+	reload_stop(daemon);
+	trace_stop(daemon);
+	observe_stop(daemon);
+	cache_stop(daemon);
+}
+
 int daemon_stop(struct daemon *daemon)
 {
 	int rc = 0;
@@ -143,6 +156,7 @@ int daemon_stop(struct daemon *daemon)
 		rc = stop_store(daemon);
 	else
 		store_close(daemon->store);
+	push_close(daemon);
 	watchdog_free(daemon->watchdog);
 	reserve_free(daemon->reserve);
 	doubts_free(daemon);
@@ -150,10 +164,7 @@ int daemon_stop(struct daemon *daemon)
 	daemon->handshakes = NULL;
 	credentials_free(daemon->credentials);
 	identity_free(daemon->identity);
-	capture_stop(daemon);
-	reload_stop(daemon);
-	trace_stop(daemon);
-	observe_stop(daemon);
+	requests_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;
 	for (size_t i = 0; i < daemon->port_count; i++)

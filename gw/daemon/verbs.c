@@ -9,6 +9,7 @@
 #include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
 #include "gw/daemon/observe_verbs.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/refused.h"
 #include "gw/daemon/reload.h"
 #include "gw/daemon/stats.h"
@@ -54,6 +55,7 @@ void verbs_init(struct daemon *daemon)
 		.cache_purge = verb_cache_purge,
 		.observe_list = verb_observe_list,
 		.observe_cancel = verb_observe_cancel,
+		.observe_push = verb_observe_push,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,

@@ -247,11 +247,24 @@ static bool gateway_runs(const struct conf *conf)
 	return runs;
 }
 
+static void look_at_listener(struct preflight *preflight, const char *name, const char *where)
+{
+	struct sockaddr_storage listen;
+	socklen_t len = 0;
+
+	if (!conf_listen_parse(where, &listen, &len) || len == 0 || listen.ss_family == AF_UNIX)
+		return;
+	if (listens(preflight, &listen))
+		preflight_remedy(preflight_add(preflight, PREFLIGHT_PROBLEM, name,
+					 "%s is in use by another program", where),
+			"ss -ltnp");
+	else
+		preflight_add(preflight, PREFLIGHT_OK, name, "%s is free", where);
+}
+
 void preflight_ports(struct preflight *preflight)
 {
 	const struct conf *conf = preflight->conf;
-	struct sockaddr_storage listen;
-	socklen_t len = 0;
 
 	// A gateway that runs has what it needs, and would look like a clash with itself.
 	if (gateway_runs(conf)) {
@@ -263,14 +276,6 @@ void preflight_ports(struct preflight *preflight)
 	}
 	for (size_t i = 0; i < conf->port_count; i++)
 		look_at_port(preflight, &conf->ports[i]);
-	if (!conf_listen_parse(conf->metrics.listen, &listen, &len) || len == 0 ||
-		listen.ss_family == AF_UNIX)
-		return;
-	if (listens(preflight, &listen))
-		preflight_remedy(preflight_add(preflight, PREFLIGHT_PROBLEM, "metrics",
-					 "%s is in use by another program", conf->metrics.listen),
-			"ss -ltnp");
-	else
-		preflight_add(
-			preflight, PREFLIGHT_OK, "metrics", "%s is free", conf->metrics.listen);
+	look_at_listener(preflight, "metrics", conf->metrics.listen);
+	look_at_listener(preflight, "push", conf->push.listen);
 }

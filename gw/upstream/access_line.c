@@ -77,6 +77,8 @@ const char *up_access_reason(const struct up_access_entry *entry)
 	};
 	bool head = entry->status;
 
+	if (entry->pushed)
+		return "PS";
 	if (entry->own)
 		return own_reason(entry->code);
 	if (entry->abandoned)

@@ -31,6 +31,7 @@ struct up_access_entry {
 	bool abandoned; // the worker gave up waiting for the answer
 	bool sent;      // the last server may have seen the request
 	bool own;       // answered by a worker, for no upstream
+	bool pushed;    // no device's: a service pushed it, and `status` is what it was told
 };
 
 // The reason code: two characters.

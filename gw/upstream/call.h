@@ -63,6 +63,8 @@ TAILQ_HEAD(up_part_list, up_part);   // batch.h
 TAILQ_HEAD(up_fetch_list, up_fetch); // bodies.c
 
 struct up_cache;
+struct up_push;
+struct up_stored_ask;
 struct up_snapshot;
 struct up_next;
 
@@ -157,6 +159,8 @@ struct up_loop {
 	struct body_table *bodies;
 	struct up_cache *cache;        // NULL: nothing is stored
 	uint32_t cache_purges;         // main counts; atomic
+	struct up_push *pushed;        // the last one in front; atomic
+	struct up_stored_ask *stored;  // main asks; atomic
 	struct up_fetch_list fetches;  // under way and waiting
 	struct up_fetch_list unwanted; // the same, whose body nobody can ask for any more
 	uint64_t bodies_ms;            // when to look for bodies whose time is over

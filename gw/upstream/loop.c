@@ -11,8 +11,10 @@
 #include "gw/upstream/call.h"
 #include "gw/upstream/core.h"
 #include "gw/upstream/lost.h"
+#include "gw/upstream/push.h"
 #include "gw/upstream/queue.h"
 #include "gw/upstream/snapshot.h"
+#include "gw/upstream/stored.h"
 #include "gw/upstream/watch.h"
 
 #include <rte_cycles.h>
@@ -226,6 +228,8 @@ static void groups_turn(struct up_loop *loop)
 	engines_flush(loop);
 	up_bodies_turn(loop);
 	up_cache_turn(loop);
+	up_push_turn(loop);
+	up_stored_turn(loop);
 	if (!stopping(loop))
 		up_watch_turn(loop);
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
@@ -292,7 +296,8 @@ static void wait_and_dispatch(struct up_loop *loop, bool more)
 	bool armed = timeout != 0;
 	if (armed) {
 		dp_doorbell_arm(&up->bell);
-		if (dp_loop_pending(up) || up_lost_pending(loop) || up_cache_pending(loop))
+		if (dp_loop_pending(up) || up_lost_pending(loop) || up_cache_pending(loop) ||
+			up_push_pending(loop) || up_stored_pending(loop))
 			timeout = 0;
 	}
 	progress_add(loop, 1);
@@ -392,6 +397,7 @@ void up_loop_stop(struct up_loop *loop, uint32_t grace_ms)
 		up_loop_stop_begin(loop, grace_ms);
 	pthread_join(loop->thread, NULL);
 	loop->started = false;
+	up_push_stop(loop);
 	assert(!loop->busy);
 }
 
@@ -512,6 +518,7 @@ void up_loop_free(struct up_loop *loop)
 	if (!loop)
 		return;
 	assert(!loop->started && !loop->busy);
+	up_push_stop(loop);
 	up_snapshot_discard(loop->next);
 	up_snapshots_free(loop);
 	while (loop->free_flights) {

@@ -82,7 +82,8 @@ static const char *reason(int error, bool has_path)
 	}
 }
 
-int web_listen(struct web_listener *listener, const char *where, struct error *error)
+int web_listen(
+	struct web_listener *listener, const char *key, const char *where, struct error *error)
 {
 	struct sockaddr_storage at;
 	socklen_t len = 0;
@@ -90,7 +91,7 @@ int web_listen(struct web_listener *listener, const char *where, struct error *e
 
 	*listener = (struct web_listener){.fd = -1};
 	if (!conf_listen_parse(where, &at, &len) || !len)
-		return error_set(error, -EINVAL, "metrics.listen: %s: is no address", where);
+		return error_set(error, -EINVAL, "%s.listen: %s: is no address", key, where);
 	listener->path = at.ss_family == AF_UNIX ? where : NULL;
 	listener->fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener->fd < 0)
@@ -103,7 +104,7 @@ int web_listen(struct web_listener *listener, const char *where, struct error *e
 	if (listener->fd >= 0)
 		close(listener->fd);
 	listener->fd = -1;
-	return error_set(error, rc, "metrics.listen: %s: %s", where, reason(-rc, listener->path));
+	return error_set(error, rc, "%s.listen: %s: %s", key, where, reason(-rc, listener->path));
 }
 
 void web_listener_remove(const struct web_listener *listener)

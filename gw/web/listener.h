@@ -15,11 +15,11 @@ struct web_listener {
 	ino_t ino;
 };
 
-// Listens where metrics.listen says, which is not "off" and lives as long as the listener. The file
-// of a UNIX socket may be used by owner and group; one on which nobody listens is replaced. Returns
-// 0 or -errno with a line in *error.
-int web_listen(struct web_listener *listener, const char *where, struct error *error)
-	__attribute__((warn_unused_result));
+// Listens where KEY.listen says, which is not "off" and lives as long as the listener. The file of
+// a UNIX socket may be used by owner and group; one on which nobody listens is replaced. Returns 0
+// or -errno with a line in *error.
+int web_listen(struct web_listener *listener, const char *key, const char *where,
+	struct error *error) __attribute__((warn_unused_result));
 // Removes the file if it is still ours. The descriptor was closed by who served it.
 void web_listener_remove(const struct web_listener *listener);
 

@@ -6,8 +6,9 @@
 
 #include "base/clock.h"
 #include "gw/os/log.h"
-#include "gw/web/headers.h"
+#include "gw/web/allow.h"
 #include "gw/web/listener.h"
+#include "gw/web/upload.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -27,6 +28,7 @@
 #define RUNS        16 // in a row, while connections are closed and made
 
 static const char plain[] = "text/plain; charset=utf-8";
+static const char json[] = "application/json";
 
 // For what is shown as a page though it is none.
 static const char no_policy[] = "default-src 'none'; frame-ancestors 'none'; sandbox";
@@ -50,15 +52,15 @@ struct web {
 	struct web_conf conf;
 	struct web_listener listener;
 	struct MHD_Daemon *mhd;
-	int epoll_fd, stop_fd;
+	int epoll_fd, stop_fd, done_fd;
 	pthread_t thread;
 	bool started;
 	bool again; // a connection was closed: it is time to accept the next
 	struct connection connection[WEB_CONNECTIONS_MAX];
 	struct web_stats stats; // atomic
-	pthread_mutex_t lock;   // of these, main's:
-	char *const *hosts;
-	size_t host_count;
+	struct web_allow allow;
+	pthread_mutex_t lock;    // of ..
+	struct web_upload *done; // those that are answered, the last one in front
 };
 
 static void count(uint64_t *counter, uint64_t n)
@@ -140,7 +142,9 @@ static enum MHD_Result respond(struct web *web, struct MHD_Connection *connectio
 {
 	struct MHD_Response *response = response_make(answer);
 	bool good = response &&
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type) &&
+		(!answer->type ||
+			MHD_add_response_header(
+				response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type)) &&
 		MHD_add_response_header(response, "Content-Security-Policy",
 			answer->policy ? answer->policy : no_policy);
 
@@ -148,7 +152,11 @@ static enum MHD_Result respond(struct web *web, struct MHD_Connection *connectio
 		good = good && MHD_add_response_header(response, always[i][0], always[i][1]);
 
 	if (good && answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		good = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		good = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+			web->conf.take ? "PUT, DELETE" : "GET, HEAD");
+	if (good && answer->status == MHD_HTTP_UNAUTHORIZED)
+		good = MHD_add_response_header(
+			response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (good && close)
 		good = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	enum MHD_Result rc =
@@ -161,50 +169,132 @@ static enum MHD_Result respond(struct web *web, struct MHD_Connection *connectio
 	return rc;
 }
 
+static enum MHD_Result answer_upload(struct web *web, struct MHD_Connection *connection,
+	unsigned status, const char *says, bool close)
+{
+	struct web_answer answer = {.status = status};
+
+	answer.len = web_upload_write(status, says, answer.text, sizeof(answer.text));
+	answer.type = answer.len ? json : NULL;
+	return respond(web, connection, &answer, close);
+}
+
 static enum MHD_Result refuse(
 	struct web *web, struct MHD_Connection *connection, unsigned status, const char *why)
 {
 	struct web_answer answer = {.status = status, .type = plain};
 
+	if (web->conf.take)
+		return answer_upload(web, connection, status, why, true);
 	answer.len = (size_t)snprintf(answer.text, sizeof(answer.text), "%s\n", why);
 	return respond(web, connection, &answer, true);
-}
-
-struct hosts {
-	unsigned count;
-	const char *first;
-};
-
-static enum MHD_Result host_take(
-	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct hosts *hosts = arg;
-
-	if (strcasecmp(name, MHD_HTTP_HEADER_HOST))
-		return MHD_YES;
-	if (!hosts->count++)
-		hosts->first = value;
-	return MHD_YES;
-}
-
-static bool host_is_allowed(struct web *web, struct MHD_Connection *connection)
-{
-	struct hosts hosts = {0};
-
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, host_take, &hosts);
-	if (hosts.count != 1 || !hosts.first)
-		return false;
-	pthread_mutex_lock(&web->lock);
-	const bool allowed = web_host_allowed(hosts.first, web->hosts, web->host_count);
-
-	pthread_mutex_unlock(&web->lock);
-	return allowed;
 }
 
 static bool has(struct MHD_Connection *connection, const char *header)
 {
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, header) != NULL;
 }
+
+static bool host_check(
+	struct web *web, struct MHD_Connection *connection, char why[WEB_UPLOAD_SAYS_MAX])
+{
+	if (web_allow_has_host(&web->allow, connection))
+		return true;
+	snprintf(why, WEB_UPLOAD_SAYS_MAX, "Host must be an address, localhost or one of %s.hosts",
+		web->conf.key);
+	return false;
+}
+
+// ---- what is brought
+
+// Before a request is read: its target as it stands there, which MHD would decode.
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+	return web_upload_make(arg, target);
+}
+
+static enum MHD_Result upload_begin(struct web *web, struct MHD_Connection *connection,
+	struct web_upload *upload, const char *method)
+{
+	const char *why = upload->says;
+	unsigned status = 0;
+
+	if (!host_check(web, connection, upload->says))
+		status = MISDIRECTED;
+	else if (!web_allow_has_token(&web->allow, connection))
+		status = MHD_HTTP_UNAUTHORIZED, why = "Authorization: Bearer needs the token";
+	else
+		status = web_upload_begin(upload, connection, method, web->conf.body_max, &why);
+	return status ? refuse(web, connection, status, why) : MHD_YES;
+}
+
+static enum MHD_Result on_upload(void *arg, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *bytes, size_t *len, void **seen)
+{
+	struct web *web = arg;
+	struct web_upload *upload = *seen;
+	struct connection *place = place_of(web, fd_of(connection));
+
+	if (!upload)
+		return MHD_NO; // there was no memory
+	if (!upload->begun) {
+		upload->begun = true;
+		if (place)
+			place->asks = true;
+		return upload_begin(web, connection, upload, method);
+	}
+	if (*len) {
+		bool taken = web_upload_add(upload, bytes, *len, web->conf.body_max);
+
+		*len = 0;
+		return taken ? MHD_YES : MHD_NO;
+	}
+	if (upload->too_large)
+		return refuse(web, connection, MHD_HTTP_CONTENT_TOO_LARGE,
+			"the body is larger than push.max_body");
+	if (upload->answered)
+		return answer_upload(web, connection, upload->status, upload->says, false);
+	upload->taken = true;
+	MHD_suspend_connection(connection);
+	web->conf.take(web->conf.arg, upload);
+	return MHD_YES;
+}
+
+void web_upload_answer(struct web_upload *upload)
+{
+	struct web *web = upload->web;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&web->lock);
+	upload->next = web->done;
+	web->done = upload;
+	pthread_mutex_unlock(&web->lock);
+	while (write(web->done_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+// Connections whose uploads are answered go on.
+static void uploads_resume(struct web *web)
+{
+	struct web_upload *upload, *next;
+	uint64_t value;
+
+	if (read(web->done_fd, &value, sizeof(value)) < 0) {
+		// EAGAIN: none was answered.
+	}
+	pthread_mutex_lock(&web->lock);
+	upload = web->done;
+	web->done = NULL;
+	pthread_mutex_unlock(&web->lock);
+	for (; upload; upload = next) {
+		next = upload->next;
+		upload->taken = false;
+		upload->answered = true;
+		MHD_resume_connection(upload->connection);
+	}
+}
+
+// ---- pages
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *upload, size_t *upload_len,
@@ -217,13 +307,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	// A refusal at the first call leaves a body unread and closes the connection.
 	if (!*seen) {
 		struct connection *place = place_of(web, fd_of(connection));
+		char why[WEB_UPLOAD_SAYS_MAX];
 
 		*seen = &first;
 		if (place)
 			place->asks = true;
-		if (!host_is_allowed(web, connection))
-			return refuse(web, connection, MISDIRECTED,
-				"Host must be an address, localhost or one of metrics.hosts");
+		if (!host_check(web, connection, why))
+			return refuse(web, connection, MISDIRECTED, why);
 		if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
 			return refuse(
 				web, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
@@ -299,8 +389,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 static void on_completed(void *arg, struct MHD_Connection *connection, void **seen,
 	enum MHD_RequestTerminationCode code)
 {
+	const struct web *web = arg;
 	struct connection *place = place_of(arg, fd_of(connection));
 
+	// One that was taken keeps its connection until it is answered.
+	if (web->conf.take)
+		web_upload_free(*seen);
 	if (place && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
 		place->since_ms = clock_ms();
 		place->asks = false;
@@ -324,15 +418,15 @@ static void cut_slow(struct web *web, uint64_t now_ms)
 
 static void wait_for_work(struct web *web, uint64_t until_ms)
 {
-	struct pollfd fds[] = {
-		{.fd = web->epoll_fd, .events = POLLIN}, {.fd = web->stop_fd, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = web->epoll_fd, .events = POLLIN},
+		{.fd = web->stop_fd, .events = POLLIN}, {.fd = web->done_fd, .events = POLLIN}};
 	uint64_t now_ms = clock_ms();
 	uint64_t left = until_ms > now_ms ? until_ms - now_ms : 0;
 	MHD_UNSIGNED_LONG_LONG wanted;
 
 	if (MHD_get_timeout(web->mhd, &wanted) == MHD_YES && wanted < left)
 		left = wanted;
-	poll(fds, 2, (int)left);
+	poll(fds, 3, (int)left);
 }
 
 static bool stopping(const struct web *web)
@@ -357,6 +451,7 @@ static void *run(void *arg)
 				web->conf.turn(web->conf.arg, now_ms);
 		}
 		wait_for_work(web, next_ms);
+		uploads_resume(web);
 		// At its limit it looks at the listener again only in the run behind a close.
 		web->again = true;
 		for (unsigned i = 0; i < RUNS && web->again; i++) {
@@ -379,7 +474,7 @@ int web_start(struct web *web)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		return -rc;
-	pthread_setname_np(web->thread, "postern-web");
+	pthread_setname_np(web->thread, web->conf.take ? "postern-web-put" : "postern-web");
 	web->started = true;
 	return 0;
 }
@@ -392,20 +487,25 @@ static void log_words(void *arg, const char *format, va_list args)
 
 	vsnprintf(words, sizeof(words), format, args);
 	words[strcspn(words, "\r\n")] = 0;
-	log_debug("metrics: %s", words);
+	log_debug("web: %s", words);
 }
 
 static int mhd_start(struct web *web)
 {
 	const union MHD_DaemonInfo *info;
+	const bool takes = web->conf.take;
+	const unsigned flags =
+		MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (takes ? MHD_ALLOW_SUSPEND_RESUME : 0);
 
-	web->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-		web, MHD_OPTION_EXTERNAL_LOGGER, log_words, NULL, MHD_OPTION_LISTEN_SOCKET,
+	web->mhd = MHD_start_daemon(flags, 0, NULL, NULL, takes ? on_upload : on_request, web,
+		MHD_OPTION_EXTERNAL_LOGGER, log_words, NULL, MHD_OPTION_LISTEN_SOCKET,
 		web->listener.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(WEB_IDLE_MS / 1000),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, web,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, web, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, web,
+		takes ? MHD_OPTION_URI_LOG_CALLBACK : MHD_OPTION_END, on_target, web,
+		MHD_OPTION_END);
 	if (!web->mhd)
 		return -EIO;
 	info = MHD_get_daemon_info(web->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -415,12 +515,14 @@ static int mhd_start(struct web *web)
 	return 0;
 }
 
-void web_hosts_set(struct web *web, const struct conf_metrics *metrics)
+void web_hosts_set(struct web *web, char *const *hosts, size_t count)
 {
-	pthread_mutex_lock(&web->lock);
-	web->hosts = metrics->hosts;
-	web->host_count = metrics->host_count;
-	pthread_mutex_unlock(&web->lock);
+	web_allow_hosts(&web->allow, hosts, count);
+}
+
+void web_token_set(struct web *web, const char *token)
+{
+	web_allow_token(&web->allow, token);
 }
 
 int web_create(const struct web_conf *conf, struct web **out, struct error *error)
@@ -429,20 +531,23 @@ int web_create(const struct web_conf *conf, struct web **out, struct error *erro
 	int rc;
 
 	if (!web)
-		return error_set(error, -ENOMEM, "metrics: no memory");
+		return error_set(error, -ENOMEM, "%s: no memory", conf->key);
 	web->conf = *conf;
 	pthread_mutex_init(&web->lock, NULL);
-	web_hosts_set(web, conf->metrics);
+	web_allow_init(&web->allow);
+	web_hosts_set(web, conf->hosts, conf->host_count);
 	if (!web->conf.idle_ms)
 		web->conf.idle_ms = WEB_IDLE_MS;
 	for (size_t i = 0; i < WEB_CONNECTIONS_MAX; i++)
 		web->connection[i].fd = -1;
 	web->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	web->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	web->listener.fd = -1;
-	rc = web->stop_fd < 0 ? error_set(error, -errno, "metrics: %s", strerror(errno))
-			      : web_listen(&web->listener, conf->metrics->listen, error);
+	rc = web->stop_fd < 0 || web->done_fd < 0
+		? error_set(error, -errno, "%s: %s", conf->key, strerror(errno))
+		: web_listen(&web->listener, conf->key, conf->listen, error);
 	if (!rc && mhd_start(web))
-		rc = error_set(error, -EIO, "metrics: the HTTP server cannot start");
+		rc = error_set(error, -EIO, "%s: the HTTP server cannot start", conf->key);
 	if (rc) {
 		web_free(web);
 		return rc;
@@ -463,13 +568,20 @@ void web_free(struct web *web)
 		pthread_join(web->thread, NULL);
 	}
 	web_listener_remove(&web->listener);
+	if (web->mhd) { // a connection that is suspended would be a fault of ours
+		uploads_resume(web);
+		MHD_run(web->mhd);
+	}
 	if (web->mhd)
 		MHD_stop_daemon(web->mhd); // closes the listener, too
 	else if (web->listener.fd >= 0)
 		close(web->listener.fd);
 	if (web->stop_fd >= 0)
 		close(web->stop_fd);
+	if (web->done_fd >= 0)
+		close(web->done_fd);
 	pthread_mutex_destroy(&web->lock);
+	web_allow_fini(&web->allow);
 	free(web);
 }
 

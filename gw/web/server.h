@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An HTTP server for who watches the daemon: pages that can be read, and nothing else. It runs in a
-// thread of its own, so that it answers also when main is stuck.
+// An HTTP server: of pages that can be read, for who watches the daemon, or of what services push.
+// It runs in a thread of its own, so that it answers also when main is stuck.
 //
-// Only GET and HEAD are answered, only for a Host that metrics.hosts allows (421 for others), and
-// without any header that lets a web page of another origin read the answer. At most
-// WEB_CONNECTIONS_MAX connections are there at once; the last one makes that be closed which is
-// silent for longest, so that none keeps others out. One that gets no whole answer for WEB_IDLE_MS
-// is closed, too.
+// Pages are answered to GET and HEAD, pushes are PUT and DELETE. Only a Host that the configuration
+// allows is answered (421 for others), and without any header that lets a web page of another
+// origin read the answer. At most WEB_CONNECTIONS_MAX connections are there at once; the last one
+// makes that be closed which is silent for longest, so that none keeps others out. One that gets no
+// whole answer for WEB_IDLE_MS is closed, too.
 
 #ifndef POSTERN_GW_WEB_SERVER_H
 #define POSTERN_GW_WEB_SERVER_H
 
 #include "base/error.h"
-#include "gw/conf/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,12 +46,21 @@ struct web_page {
 	void (*answer)(void *arg, const char *accept, struct web_answer *answer);
 };
 
+struct web_upload;
+
 struct web_conf {
-	const struct conf_metrics *metrics; // not off; lives as long as the server
+	const char *key;    // of the configuration, for messages: "metrics"
+	const char *listen; // as conf_listen_parse() takes it, not off; lives as long as the server
+	char *const *hosts; // see web_hosts_set()
+	size_t host_count;
 	const struct web_page *pages;
 	size_t page_count;
+	// Instead of pages: a PUT or DELETE is whole. It is answered by web_upload_answer(), from
+	// any thread, before web_free() is called.
+	void (*take)(void *arg, struct web_upload *upload);
+	size_t body_max;                          // bytes of a body
 	void (*turn)(void *arg, uint64_t now_ms); // each WEB_TURN_MS, in the server's thread
-	void *arg;                                // of pages and turn
+	void *arg;                                // of pages, take and turn
 	uint32_t idle_ms;                         // tests: instead of WEB_IDLE_MS
 };
 
@@ -71,7 +79,12 @@ int web_create(const struct web_conf *conf, struct web **web, struct error *erro
 	__attribute__((warn_unused_result));
 // From now on these names are allowed in Host; they must live until the next call, or web_free().
 // Nobody looks at those of before any more when it returns.
-void web_hosts_set(struct web *web, const struct conf_metrics *metrics);
+void web_hosts_set(struct web *web, char *const *hosts, size_t count);
+// From now on requests need "Authorization: Bearer" and this token; NULL: nothing. Nothing of it is
+// kept but a hash.
+void web_token_set(struct web *web, const char *token);
+// Any thread: answers what was taken, by its status and what it says; it is the server's again.
+void web_upload_answer(struct web_upload *upload);
 // Starts the thread, which blocks all signals but those of a crash. Returns 0 or -errno.
 int web_start(struct web *web) __attribute__((warn_unused_result));
 // Ends the thread and all connections. NULL is allowed.

@@ -36,7 +36,7 @@ MAY_INCLUDE = {
     "gw/handshake": "base crypto dataplane/coap dataplane/oscore dataplane/shared gw/conf gw/os "
                     "gw/device gw/edhoc",
     "gw/web/page": "",  # bytes
-    "gw/web": "base gw/conf gw/os/log.h gw/web/page",
+    "gw/web": "base gw/conf gw/os/log.h gw/cache gw/web/page",
     "gw/daemon": "base crypto dataplane/coap dataplane/oscore dataplane/shared dataplane/port "
                  "dataplane/dp.h dataplane/look.h dataplane/owners.h dataplane/refused.h gw/conf gw/os gw/device "
                  "gw/store gw/ctl "

@@ -4,12 +4,14 @@
 
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
+#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/table.h"
 #include "gw/tools/ctl/values.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-int cli_cache_show(struct cli *cli, const char *argument)
+static int sums_show(struct cli *cli)
 {
 	static const char *const counted[] = {
 		"hits", "misses", "collapsed", "validated", "stale", "evicted"};
@@ -31,6 +33,60 @@ int cli_cache_show(struct cli *cli, const char *argument)
 	return ret;
 }
 
+static void row(struct cli_table *table, const struct ctl_cbor *map)
+{
+	char text[CLI_VALUE_MAX];
+	const uint64_t left = cli_uint(map, "fresh_ms", UINT64_MAX);
+
+	cli_table_value(table, map, "method");
+	cli_table_value(table, map, "query");
+	cli_table_value(table, map, "accept");
+	cli_table_value(table, map, "device");
+	cli_table_cell(table, "%s", cli_bool(map, "pushed") ? "pushed" : "asked");
+	cli_table_value(table, map, "code");
+	cli_table_value(table, map, "format");
+	cli_table_value(table, map, "bytes");
+	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "age_ms", 0)));
+	cli_table_cell(table, "%s",
+		left == UINT64_MAX  ? "always"
+			: left == 0 ? "no"
+				    : cli_duration_text(text, left));
+	cli_table_value(table, map, "observers");
+}
+
+static int path_show(struct cli *cli, const char *path)
+{
+	static const char *const titles[] = {"METHOD", "QUERY", "ACCEPT", "DEVICE", "FROM", "CODE",
+		">FORMAT", ">BYTES", ">AGE", ">FRESH", ">OBSERVERS", NULL};
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	struct cli_table table;
+
+	cli_table_init(&table, titles);
+	cli_begin(cli, &request, "cache show");
+	ctl_put_text(&request, "path", path);
+	int ret = cli_send(cli, &request, -1);
+
+	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
+		reply.message.map.value) {
+		if (cli->json)
+			cli_json_element(cli, &reply.message.map);
+		else
+			row(&table, &reply.message.map);
+	}
+	if (ret == CLI_OK && cli->json)
+		cli_json_end(cli);
+	else if (ret == CLI_OK)
+		cli_table_print(&table);
+	cli_table_free(&table);
+	return ret;
+}
+
+int cli_cache_show(struct cli *cli, const char *argument)
+{
+	return argument ? path_show(cli, argument) : sums_show(cli);
+}
+
 int cli_cache_purge(struct cli *cli, const char *argument)
 {
 	static struct ctl_writer request;
@@ -39,5 +95,11 @@ int cli_cache_purge(struct cli *cli, const char *argument)
 	cli_begin(cli, &request, "cache purge");
 	if (argument)
 		ctl_put_text(&request, "path", argument);
-	return cli_call(cli, &request, &reply);
+	int ret = cli_call(cli, &request, &reply);
+	uint64_t observers = ret == CLI_OK ? cli_uint(&reply.message.map, "observers", 0) : 0;
+
+	if (observers && !cli->json)
+		printf("%" PRIu64 " observers end with 5.03; their devices may register again\n",
+			observers);
+	return ret;
 }

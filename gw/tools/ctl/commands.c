@@ -126,19 +126,26 @@ const struct cli_command cli_commands[] = {
 	{"log level", "[LEVEL]", 0, cli_log_level,
 		"show the least level that is logged, or set it until a reload or restart",
 		"LEVEL is error, warning, notice, info or debug.\n"},
-	{"cache show", "", 0, cli_cache_show,
-		"what is stored of answers, and what became of requests by that",
-		"The same for each route is in stats.\n"},
+	{"cache show", "[PATH]", 0, cli_cache_show,
+		"what is stored of answers, and what became of requests by that, or all of PATH",
+		"The sums for each route are in stats. PATH is that of requests, as it stands in a "
+		"URL;\nFRESH says for how long it is served without asking.\n"},
 	{"cache purge", "[PATH]", 0, cli_cache_purge,
 		"serve nothing more of what is stored, or of what is stored of PATH",
 		"PATH is that of requests, as it stands in a URL; all queries and formats of it "
-		"go.\n"},
+		"go. What\nis observed of it is asked for again at once; without PATH all "
+		"observers end, with 5.03,\nand are counted.\n"},
 	{"observe list", "[DEVICE]", CLI_LIMIT, cli_observe_list,
 		"who observes what, and whether all was told",
 		"Of one device, or of all. STATE is current if what is stored was sent; a "
-		"confirmable\nnotification may wait for its ACK. CONFIRMED is the age of the last "
-		"of "
-		"these, or of the\nregistration.\n"},
+		"confirmable\nnotification may wait for its ACK. AGE is the time since the "
+		"registration, SENT counts\nnotifications since then, CONFIRMED is the age of the "
+		"last confirmable one, or of the\nregistration.\n"},
+	{"observe push", "PATH [FILE]", CLI_DEVICE | CLI_FORMAT, cli_observe_push,
+		"say what is at PATH from now on, for all devices or for one",
+		"FILE, or standard input if it is - or not given, holds at most 48 KB; its route "
+		"has\nobserve: {push: true}. PATH is that of the devices' requests, as it stands "
+		"in a URL.\n--format is the number of a Content-Format, or a media type.\n"},
 	{"observe cancel", "DEVICE [PATH]", 0, cli_observe_cancel,
 		"end what a device observes, or what it observes of PATH",
 		"The last notification says 5.03; the device may register again. PATH is that of "
@@ -203,7 +210,9 @@ const struct cli_option_info cli_options[] = {
 	{CLI_IDLE, "idle", "TIME", "only devices of which nothing came for so long: 1d"},
 	{CLI_LIMITED, "limited", NULL, "only devices that are at a limit of theirs now"},
 	{CLI_POLICY, "policy", "NAME", "only devices that name this policy"},
-	{CLI_FORMAT, "format", "csv|json", "instead of guessing from the first character"},
+	{CLI_FORMAT, "format", "FORMAT",
+		"import: csv or json, instead of guessing from the first character;\n"
+		"                       push: 50, or application/json"},
 	{CLI_NEVER_USED, "never-used", NULL, "keys without gateway_seq were in no gateway before"},
 	{CLI_REPLACE, "replace", NULL,
 		"retire devices with other keys, change those with other settings"},
@@ -212,7 +221,7 @@ const struct cli_option_info cli_options[] = {
 		"                       convert: libcoap, aiocoap or leshan"},
 	{CLI_SERVER, "server", NULL, "FILE is of a server: its sender id is our gateway_id"},
 	{CLI_OUT, "out", "FILE", "make this file, of mode 0600, instead of using a pipe"},
-	{CLI_DEVICE, "device", "NAME", "only of this device"},
+	{CLI_DEVICE, "device", "NAME", "only of this device, or for it"},
 	{CLI_PORT, "port", "NAME", "only of this port, as the configuration names it"},
 	{CLI_COUNT, "count", "N", "end after N of them; show refused: at most N"},
 	{CLI_SECONDS, "seconds", "S", "end after S seconds (default 60)"},

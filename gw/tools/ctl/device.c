@@ -255,8 +255,13 @@ int cli_device_import(struct cli *cli, const char *path)
 	const char *format = cli->given & CLI_FORMAT ? cli->format : format_by_name(path);
 	static struct ctl_writer request;
 	static struct ctl_reply reply;
-	int fd = file_open(path), ret;
+	int fd, ret;
 
+	if (format && strcmp(format, "csv") != 0 && strcmp(format, "json") != 0) {
+		cli_complain("--format: csv or json");
+		return CLI_USAGE;
+	}
+	fd = file_open(path);
 	if (fd < 0)
 		return CLI_FAILED;
 	cli_begin(cli, &request, "device import");

@@ -8,8 +8,13 @@
 #include "gw/tools/ctl/table.h"
 #include "gw/tools/ctl/values.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define PAGE CTL_LIST_MAX
 
@@ -27,6 +32,8 @@ static void row(struct cli_table *table, const struct ctl_cbor *map)
 		cli_table_cell(table, "no ACK, try %" PRIu64, tries);
 	else
 		cli_table_cell(table, "%s", cli_bool(map, "current") ? "current" : "behind");
+	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "registered_ms", 0)));
+	cli_table_value(table, map, "notifications");
 	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "confirmed_ms", 0)));
 }
 
@@ -60,8 +67,8 @@ static int page(struct cli *cli, struct cli_table *table, const char *device, ui
 
 int cli_observe_list(struct cli *cli, const char *argument)
 {
-	static const char *const titles[] = {
-		"DEVICE", "METHOD", "PATH", "ADDRESS", ">PORT", "STATE", ">CONFIRMED", NULL};
+	static const char *const titles[] = {"DEVICE", "METHOD", "PATH", "ADDRESS", ">PORT",
+		"STATE", ">AGE", ">SENT", ">CONFIRMED", NULL};
 	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
 	uint64_t after = 0, asked, count;
 	struct cli_table table;
@@ -78,6 +85,60 @@ int cli_observe_list(struct cli *cli, const char *argument)
 	if (ret == CLI_OK && cli->json)
 		cli_json_end(cli);
 	cli_table_free(&table);
+	return ret;
+}
+
+// Reads a whole file. Returns its length, or -1 after a complaint.
+static ssize_t value_read(const char *path, uint8_t *value, size_t room)
+{
+	const bool is_input = !path || !strcmp(path, "-");
+	int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && len < room) {
+		n = read(fd, value + len, room - len);
+		if (n > 0)
+			len += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	if (n < 0)
+		cli_complain("%s: %s", is_input ? "standard input" : path, strerror(errno));
+	else if (len == room)
+		cli_complain("it has more than %d bytes: use PUT to push.listen", CTL_PUSH_MAX);
+	if (!is_input && fd >= 0)
+		close(fd);
+	return n < 0 || len == room ? -1 : (ssize_t)len;
+}
+
+int cli_observe_push(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	static uint8_t value[CTL_PUSH_MAX + 1];
+	ssize_t len = value_read(cli->second, value, sizeof(value));
+	char *end;
+
+	if (len < 0)
+		return CLI_FAILED;
+	cli_begin(cli, &request, "observe push");
+	ctl_put_text(&request, "path", argument);
+	if (cli->device)
+		ctl_put_text(&request, "device", cli->device);
+	if (cli->format) {
+		unsigned long number = strtoul(cli->format, &end, 10);
+
+		if (*end || end == cli->format)
+			ctl_put_text(&request, "type", cli->format);
+		else
+			ctl_put_uint(&request, "format", number);
+	}
+	ctl_put_bytes(&request, "value", value, (size_t)len);
+	int ret = cli_call(cli, &request, &reply);
+
+	if (ret == CLI_OK && !cli->json)
+		puts(cli_bool(&reply.message.map, "created") ? "created" : "replaced");
 	return ret;
 }
 

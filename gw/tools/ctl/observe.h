@@ -6,6 +6,6 @@
 
 #include "gw/tools/ctl/cli.h"
 
-cli_command_fn cli_observe_list, cli_observe_cancel;
+cli_command_fn cli_observe_list, cli_observe_push, cli_observe_cancel;
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define CLI_COLUMNS_MAX 8
+#define CLI_COLUMNS_MAX 12
 
 struct cli_table {
 	unsigned columns;

@@ -156,8 +156,53 @@ Test(conf_cached, what_can_be_observed)
 		"device\n");
 	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {stream: 50}}"),
 		"f:3:54: routes[0].observe.stream: unknown key\n");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: private, observe: {push: true}}"),
+		"f:3:45: routes[0].observe.push: needs push.listen, where services push\n");
+	cr_expect_str_eq(
+		mistakes("{path: /a, to: up, methods: [FETCH], cache: shared, observe: {push: "
+			 "true}}]\npush: {listen: /p}\npolicies: {p: {allow: []}}\n#"),
+		"f:3:62: routes[0].observe.push: has no use without GET, which is what is "
+		"pushed\n");
 	cr_expect_str_eq(mistakes("{path: /a, to: up, methods: [GET], cache: shared, observe: {}}, "
 				  "{path: /a, to: up, methods: [FETCH], cache: shared}"),
 		"f:3:60: routes[0].observe: must be the same for all routes of the path that take "
 		"GET or FETCH, see line 3\n");
+}
+
+Test(conf_cached, where_is_pushed)
+{
+	static const struct {
+		const char *push, *said;
+	} rows[] = {
+		{"listen: /run/p.sock", ""},
+		{"listen: /run/p.sock, token: /t", ""},
+		{"listen: \"127.0.0.1:9684\"", ""},
+		{"listen: \"127.9.0.1:9684\"", ""},
+		{"listen: \"[::1]:9684\"", ""},
+		{"listen: \"192.0.2.1:9684\", token: /t", ""},
+		{"listen: \"[::]:9684\", token: /t", ""},
+		{"listen: \"192.0.2.1:9684\"",
+			"f:4:16: push.listen: needs push.token beyond loopback and a UNIX "
+			"socket\n"},
+		{"listen: \"0.0.0.0:9684\"",
+			"f:4:16: push.listen: needs push.token beyond loopback and a UNIX "
+			"socket\n"},
+		{"listen: \"[::]:9684\"",
+			"f:4:16: push.listen: needs push.token beyond loopback and a UNIX "
+			"socket\n"},
+		{"listen: \"[::ffff:127.0.0.1]:9684\"",
+			"f:4:16: push.listen: needs push.token beyond loopback and a UNIX "
+			"socket\n"},
+		{"token: /t", "f:4:15: push.token: has no use without push.listen\n"},
+		{"listen: \"off\", token: /t",
+			"f:4:30: push.token: has no use without push.listen\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "{path: /a, to: up}]\npush: {%s}\n#", rows[i].push);
+		cr_expect_str_eq(
+			mistakes(text), rows[i].said, "%s: %s", rows[i].push, mistakes(text));
+	}
 }

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct fixture fixture;
@@ -28,7 +29,18 @@ static void fake_observe_cancel(
 	ctl_request_end(req);
 }
 
+static struct ctl_pushed pushed;
+static uint8_t pushed_value[CTL_PUSH_MAX];
+
+static void fake_observe_push(void *arg, struct ctl_request *req, const struct ctl_pushed *what)
+{
+	pushed = *what;
+	memcpy(pushed_value, what->value, what->len);
+	ctl_request_end(req);
+}
+
 static struct ctl_ops ops = {
+	.observe_push = fake_observe_push,
 	.observe_list = fake_observe_list,
 	.observe_cancel = fake_observe_cancel,
 };
@@ -102,4 +114,62 @@ Test(ctl_observe, observers_are_asked_for_as_given)
 	client_send(client, NULL, 0);
 	expect_end(7);
 	cr_expect_str_eq(cancelled_path, "/state/%61", "the daemon decodes it");
+}
+
+Test(ctl_observe, what_is_pushed_is_as_given)
+{
+	static uint8_t value[CTL_PUSH_MAX + 1];
+	struct ctl_writer *request = client_begin(1, "observe push");
+
+	ctl_put_text(request, "path", "/set/a%20b");
+	ctl_put_bytes(request, "value", "21.5", 4);
+	client_send(client, NULL, 0);
+	expect_end(1);
+	cr_expect_str_eq(pushed.path, "/set/a%20b");
+	cr_expect_str_eq(pushed.device, "");
+	cr_expect_str_eq(pushed.type, "");
+	cr_expect_eq(pushed.format, -1);
+	cr_expect_eq(pushed.len, 4);
+	cr_expect_eq(memcmp(pushed_value, "21.5", 4), 0);
+	request = client_begin(2, "observe push");
+	ctl_put_text(request, "path", "/own/x");
+	ctl_put_text(request, "device", "pump-7");
+	ctl_put_uint(request, "format", 0);
+	memset(value, 'x', sizeof(value));
+	ctl_put_bytes(request, "value", value, CTL_PUSH_MAX);
+	client_send(client, NULL, 0);
+	expect_end(2);
+	cr_expect_str_eq(pushed.device, "pump-7");
+	cr_expect_eq(pushed.format, 0);
+	cr_expect_eq(pushed.len, CTL_PUSH_MAX);
+	cr_expect_eq(memcmp(pushed_value, value, CTL_PUSH_MAX), 0);
+	// Nothing is a value, too.
+	request = client_begin(3, "observe push");
+	ctl_put_text(request, "path", "/own/x");
+	ctl_put_text(request, "type", "text/plain");
+	ctl_put_bytes(request, "value", "", 0);
+	client_send(client, NULL, 0);
+	expect_end(3);
+	cr_expect_str_eq(pushed.type, "text/plain");
+	cr_expect_eq(pushed.len, 0);
+}
+
+Test(ctl_observe, what_is_pushed_badly_is_refused)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		struct ctl_writer *request = client_begin(i + 1, "observe push");
+
+		if (i != 0)
+			ctl_put_text(request, "path", i == 1 ? "set" : "/set");
+		if (i != 2)
+			ctl_put_bytes(request, "value", "x", 1);
+		if (i == 3)
+			ctl_put_uint(request, "format", 65535);
+		if (i == 4) {
+			ctl_put_uint(request, "format", 0);
+			ctl_put_text(request, "type", "text/plain");
+		}
+		client_send(client, NULL, 0);
+		expect(i + 1, "bad-request");
+	}
 }

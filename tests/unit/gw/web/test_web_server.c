@@ -22,7 +22,6 @@
 
 static char folder[] = "/tmp/test_web_server.XXXXXX", path[64];
 static char *hosts[] = {"gateway.example"};
-static struct conf_metrics metrics = {.listen = path, .hosts = hosts, .host_count = 1};
 static struct web *web;
 static char answer[2 * BODY];
 static unsigned turns, streams_freed;
@@ -79,7 +78,13 @@ static void fixed_page(void *arg, const char *accept, struct web_answer *to)
 
 static const struct web_page pages[] = {
 	{"/short", short_page}, {"/long", long_page}, {"/bad", bad_page}, {"/fixed", fixed_page}};
-static struct web_conf conf = {.metrics = &metrics, .pages = pages, .page_count = 4, .turn = turn};
+static struct web_conf conf = {.key = "metrics",
+	.listen = path,
+	.hosts = hosts,
+	.host_count = 1,
+	.pages = pages,
+	.page_count = 4,
+	.turn = turn};
 
 static void set_up(void)
 {
@@ -433,12 +438,11 @@ Test(web_server, a_port_in_use_and_an_address_of_others_are_told)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	socklen_t len = sizeof(at);
 	char where[32];
-	struct conf_metrics other = {.listen = where};
 	struct web_conf there = conf;
 	struct web *second = NULL;
 	struct error error;
 
-	there.metrics = &other;
+	there.listen = where;
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, len), 0);
 	cr_assert_eq(listen(fd, 1), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
