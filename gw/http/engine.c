@@ -46,6 +46,10 @@ enum http_error http_body_take(
 	uint32_t most = wanted(t);
 	size_t keep = most > reply->body_len ? most - reply->body_len : 0;
 
+	if (t->take) {
+		t->heard = true;
+		return t->take(t, data, len);
+	}
 	body->received += len;
 	if (body->received > t->body_max)
 		return HTTP_ERR_body_too_large;
@@ -72,11 +76,15 @@ void http_body_end(struct http_body *body)
 	body->room = 0;
 }
 
-enum http_error http_head_take(const struct http_transfer *t)
+enum http_error http_head_take(struct http_transfer *t)
 {
 	const char *length = t->reply.field[HTTP_FIELD_CONTENT_LENGTH];
 	bool no_body = t->reply.status == 204 || t->reply.status == 304;
 
+	if (t->head) {
+		t->heard = true;
+		return t->head(t);
+	}
 	if (length && !no_body && strtoull(length, NULL, 10) > t->body_max)
 		return HTTP_ERR_body_too_large;
 	return HTTP_ERR_none;

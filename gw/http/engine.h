@@ -29,7 +29,16 @@ struct http_transfer {
 	// Asked before more than HTTP_BODY_FREE bytes of memory, so many in all, are taken for the
 	// body; false: the answer is given up, for want of memory. NULL: as many as body_keep.
 	bool (*room)(struct http_transfer *transfer, size_t bytes);
+	// Of an answer without an end, else NULL. head() is called when its head is there, take()
+	// gets its body as it comes; both within ready() or turn(), where they start and cancel
+	// nothing. If they return an error, the answer is given up. timeout_ms is until the head
+	// is there, then an answer of which nothing comes for quiet_ms, or up to twice as long,
+	// ends as HTTP_ERR_timeout.
+	enum http_error (*head)(struct http_transfer *transfer);
+	enum http_error (*take)(struct http_transfer *transfer, const void *data, size_t len);
+	uint32_t quiet_ms;
 	// Set by the engine.
+	bool heard;              // something of such an answer came since it was looked for
 	struct http_reply reply; // body points to at most body_keep bytes of the engine's
 	bool sent;               // the server may have seen the request
 	uint32_t connected_ms;   // how long the connection took; 0 for one that stood already
@@ -56,8 +65,7 @@ enum http_error http_body_take(struct http_body *body, struct http_transfer *tra
 void http_body_end(struct http_body *body);
 // Checks the head of the final answer, which is whole. Returns HTTP_ERR_none or why the answer is
 // given up.
-enum http_error http_head_take(const struct http_transfer *transfer)
-	__attribute__((warn_unused_result));
+enum http_error http_head_take(struct http_transfer *transfer) __attribute__((warn_unused_result));
 // Counts the bytes of a line of a trailer, which has no other use.
 enum http_error http_trailer_take(struct http_transfer *transfer, size_t len)
 	__attribute__((warn_unused_result));

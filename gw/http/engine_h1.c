@@ -24,6 +24,13 @@ static void exchange_fire(struct http_timer *timer)
 	struct http_transfer *t = x->transfer;
 	int lacks = x->conn ? x->conn->lacks : 0;
 
+	if (t->heard) { // an answer without an end goes on
+		struct h1_engine *e = x->target->engine;
+
+		t->heard = false;
+		http_timer_set(&e->net.timers, timer, e->net.now_ms + t->quiet_ms);
+		return;
+	}
 	if (x->conn) {
 		if (!h1_answer_has_head(&x->conn->answer))
 			t->reply.status = 0;
@@ -95,6 +102,7 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 	x->body.received = 0;
 	t->engine_data = x;
 	t->sent = false;
+	t->heard = false;
 	t->connected_ms = 0;
 	t->local_errno = 0;
 	http_reply_init(&t->reply);

@@ -26,6 +26,12 @@ static void stream_fire(struct http_timer *timer)
 	uint64_t now = target->engine->net.now_ms;
 	bool late = now >= stream->deadline_ms;
 
+	if (stream->transfer->heard) { // an answer without an end goes on
+		stream->transfer->heard = false;
+		http_timer_set(
+			&target->engine->net.timers, timer, now + stream->transfer->quiet_ms);
+		return;
+	}
 	if (stream->list == &target->paused) {
 		if (late)
 			h2_stream_finish(stream, HTTP_ERR_timeout);
@@ -63,6 +69,7 @@ static int engine_start(struct http_engine *engine, struct http_transfer *t)
 	e->net.now_ms = clock_ms();
 	t->engine_data = stream;
 	t->sent = false;
+	t->heard = false;
 	t->connected_ms = 0;
 	http_reply_init(&t->reply);
 	stream->transfer = t;

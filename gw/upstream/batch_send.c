@@ -141,6 +141,8 @@ static enum http_error flight_prepare(struct up_part_flight *flight, struct up_p
 	a->transfer.body_max = answer_max;
 	a->transfer.body_keep = (uint32_t)answer_max;
 	a->transfer.room = NULL;
+	a->transfer.head = NULL;
+	a->transfer.take = NULL;
 	a->group = group;
 	a->route = route;
 	a->device = (uint64_t)up_random_32(group->loop) << 32 | up_random_32(group->loop);

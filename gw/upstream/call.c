@@ -266,6 +266,8 @@ static void attempt_init(struct up_flight *flight, const struct up_call *call, c
 	attempt->transfer.done = call_done;
 	attempt->transfer.body_max = body_max(call);
 	attempt->transfer.room = flight_room;
+	attempt->transfer.head = NULL;
+	attempt->transfer.take = NULL;
 	crypto_shorthash(
 		(unsigned char *)&attempt->device, (const unsigned char *)name, strlen(name), key);
 	up_headers_add_route(call->snapshot->headers, call->route, &attempt->transfer.request);

@@ -25,6 +25,10 @@ struct origin {
 	char fields[1024], *body, etag[128], last[HEAD_MAX], shown[HEAD_MAX];
 	unsigned requests, valid, connections, ended;
 	int connection[CONNECTIONS_MAX];
+	int stream_status, stream_fd;
+	const char *stream_type;
+	char stream_head[HEAD_MAX];
+	unsigned streams, streams_ended;
 };
 
 struct connection {
@@ -75,6 +79,36 @@ static bool answer_write(struct origin *o, int fd, const char *head)
 	return n < (int)sizeof(text) && send(fd, text, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
+static bool write_all(int fd, const char *text)
+{
+	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
+}
+
+// Answers a request for a stream, and waits until the client ends it.
+static void stream_serve(struct origin *o, int fd, const char *head)
+{
+	char text[256], rest[64];
+
+	pthread_mutex_lock(&o->lock);
+	o->streams++;
+	o->stream_fd = fd;
+	strcpy(o->stream_head, head);
+	snprintf(text, sizeof(text),
+		"HTTP/1.1 %d X\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+		o->stream_status, o->stream_type);
+	write_all(fd, text);
+	pthread_cond_broadcast(&o->changed);
+	pthread_mutex_unlock(&o->lock);
+	while (read(fd, rest, sizeof(rest)) > 0)
+		;
+	pthread_mutex_lock(&o->lock);
+	o->streams_ended++;
+	if (o->stream_fd == fd)
+		o->stream_fd = -1;
+	pthread_cond_broadcast(&o->changed);
+	pthread_mutex_unlock(&o->lock);
+}
+
 static void *serve(void *arg)
 {
 	struct connection *c = arg;
@@ -83,6 +117,10 @@ static void *serve(void *arg)
 	bool more = head;
 
 	while (more && request_read(c->fd, head)) {
+		if (strstr(head, "\r\nAccept: text/event-stream\r\n")) {
+			stream_serve(o, c->fd, head);
+			break;
+		}
 		pthread_mutex_lock(&o->lock);
 		o->requests++;
 		strcpy(o->last, head);
@@ -134,7 +172,9 @@ struct origin *origin_start(void)
 
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->changed, NULL);
-	o->status = 200;
+	o->status = o->stream_status = 200;
+	o->stream_type = "text/event-stream";
+	o->stream_fd = -1;
 	o->body = strdup("");
 	o->fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (o->fd < 0 || bind(o->fd, (struct sockaddr *)&address, sizeof(address)) ||
@@ -231,4 +271,69 @@ const char *origin_last(struct origin *o)
 	strcpy(o->shown, o->last);
 	pthread_mutex_unlock(&o->lock);
 	return o->shown;
+}
+
+// ---- streams
+
+void origin_streams(struct origin *o, int status, const char *type)
+{
+	pthread_mutex_lock(&o->lock);
+	o->stream_status = status;
+	o->stream_type = type;
+	pthread_mutex_unlock(&o->lock);
+}
+
+static void wait_count(struct origin *o, const unsigned *at, unsigned count)
+{
+	pthread_mutex_lock(&o->lock);
+	while (*at < count)
+		pthread_cond_wait(&o->changed, &o->lock);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void origin_wait_streams(struct origin *o, unsigned count)
+{
+	wait_count(o, &o->streams, count);
+}
+
+void origin_wait_streams_ended(struct origin *o, unsigned count)
+{
+	wait_count(o, &o->streams_ended, count);
+}
+
+unsigned origin_stream_count(struct origin *o)
+{
+	pthread_mutex_lock(&o->lock);
+	unsigned count = o->streams;
+	pthread_mutex_unlock(&o->lock);
+	return count;
+}
+
+const char *origin_stream_head(struct origin *o)
+{
+	pthread_mutex_lock(&o->lock);
+	strcpy(o->shown, o->stream_head);
+	pthread_mutex_unlock(&o->lock);
+	return o->shown;
+}
+
+void origin_stream_says(struct origin *o, const char *text)
+{
+	char size[32];
+
+	pthread_mutex_lock(&o->lock);
+	snprintf(size, sizeof(size), "%zx\r\n", strlen(text));
+	if (o->stream_fd >= 0 && write_all(o->stream_fd, size) && write_all(o->stream_fd, text))
+		write_all(o->stream_fd, "\r\n");
+	pthread_mutex_unlock(&o->lock);
+}
+
+void origin_stream_end(struct origin *o)
+{
+	pthread_mutex_lock(&o->lock);
+	if (o->stream_fd >= 0) {
+		write_all(o->stream_fd, "0\r\n\r\n");
+		shutdown(o->stream_fd, SHUT_WR);
+	}
+	pthread_mutex_unlock(&o->lock);
 }

@@ -29,4 +29,18 @@ void origin_wait(struct origin *origin, unsigned count);
 // The head of the last request, valid until the next call.
 const char *origin_last(struct origin *origin);
 
+// ---- streams of events, for requests that accept text/event-stream, which are not counted above
+
+// How they are answered from now on: with status 200, type text/event-stream, a body without end.
+void origin_streams(struct origin *origin, int status, const char *type);
+// Waits until so many were asked for, or ended, in all.
+void origin_wait_streams(struct origin *origin, unsigned count);
+void origin_wait_streams_ended(struct origin *origin, unsigned count);
+unsigned origin_stream_count(struct origin *origin);
+// The head of the last request for one, valid until the next call.
+const char *origin_stream_head(struct origin *origin);
+// Writes into the last one; ends it.
+void origin_stream_says(struct origin *origin, const char *text);
+void origin_stream_end(struct origin *origin);
+
 #endif

@@ -312,3 +312,114 @@ Test(http_h1_engine, an_early_answer_is_read_before_it_is_judged)
 		early("HTTP/1.1 413 No\r\nContent-Length: 9\r\n\r\n", 8, EPIPE), HTTP_ERR_reset);
 	cr_expect_eq(early("HTTP/1.1 413 No\r\n\r\n", 9, ECONNRESET), HTTP_ERR_reset);
 }
+
+// ---- answers without an end
+
+static unsigned heads;
+static size_t taken;
+
+static enum http_error head_seen(struct http_transfer *transfer)
+{
+	heads++;
+	return transfer->reply.status == 200 ? HTTP_ERR_none : HTTP_ERR_bad_status;
+}
+
+static enum http_error part_taken(struct http_transfer *transfer, const void *data, size_t len)
+{
+	(void)transfer;
+	(void)data;
+	taken += len;
+	return HTTP_ERR_none;
+}
+
+static void ask_without_end(struct alone *a, struct asker *asker)
+{
+	alone_ask(a, asker, "GET");
+	asker->transfer.head = head_seen;
+	asker->transfer.take = part_taken;
+	asker->transfer.timeout_ms = ALONE_LONG_MS;
+	asker->transfer.quiet_ms = 10000;
+	heads = 0;
+	taken = 0;
+}
+
+static void turn_until_taken(struct alone *a, size_t len)
+{
+	for (unsigned i = 0; taken < len && i < 1000; i++)
+		alone_turn(a);
+	cr_assert_eq(taken, len);
+}
+
+// It goes on for as long as something comes of it, and longer than any body may be.
+Test(http_h1_engine, an_answer_without_end)
+{
+	for (unsigned tls = 0; tls < 2; tls++) {
+		struct alone *a = alone_make(tls);
+		struct asker asker;
+
+		ask_without_end(a, &asker);
+		asker.transfer.body_max = 10;
+		alone_accept(a);
+		cr_assert(alone_read(a, 0));
+		alone_say(a, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		for (unsigned i = 1; i <= 10; i++) {
+			alone_say(a, "5\r\nhello\r\n");
+			turn_until_taken(a, 5 * (size_t)i);
+			a->later_ms += 9000;
+			alone_turn(a);
+			cr_assert(!asker.done, "%u", i);
+		}
+		cr_expect_eq(heads, 1);
+		alone_say(a, "0\r\n\r\n");
+		cr_expect_eq(alone_wait(a, &asker), HTTP_ERR_none);
+		cr_expect_eq(asker.transfer.reply.body_len, 0);
+		alone_end(a);
+	}
+}
+
+Test(http_h1_engine, an_answer_without_end_that_is_quiet)
+{
+	struct alone *a = alone_make(false);
+	struct asker asker;
+
+	ask_without_end(a, &asker);
+	alone_accept(a);
+	cr_assert(alone_read(a, 0));
+	alone_say(a, "HTTP/1.1 200 OK\r\n\r\nx");
+	turn_until_taken(a, 1);
+	a->later_ms = ALONE_LONG_MS + 1000; // until its head is there
+	alone_turn(a);
+	cr_assert(!asker.done);
+	a->later_ms += 10001;
+	alone_turn(a);
+	cr_assert(asker.done);
+	cr_expect_eq(asker.error, HTTP_ERR_timeout);
+	// One whose head does not come.
+	a->later_ms = 0;
+	ask_without_end(a, &asker);
+	alone_accept(a);
+	cr_assert(alone_read(a, 0));
+	alone_say(a, "HTTP/1.1 200 OK\r\nX: ");
+	alone_turn(a);
+	a->later_ms = ALONE_LONG_MS + 1000;
+	alone_turn(a);
+	cr_assert(asker.done);
+	cr_expect_eq(asker.error, HTTP_ERR_timeout);
+	cr_expect_eq(heads, 0);
+	alone_end(a);
+}
+
+Test(http_h1_engine, an_answer_without_end_whose_head_is_refused)
+{
+	struct alone *a = alone_make(false);
+	struct asker asker;
+
+	ask_without_end(a, &asker);
+	alone_accept(a);
+	cr_assert(alone_read(a, 0));
+	alone_say(a, "HTTP/1.1 404 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+	cr_expect_eq(alone_wait(a, &asker), HTTP_ERR_bad_status);
+	cr_expect_eq(asker.transfer.reply.status, 404);
+	cr_expect_eq(taken, 0);
+	alone_end(a);
+}

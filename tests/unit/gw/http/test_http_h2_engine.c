@@ -411,3 +411,75 @@ Test(http_h2_engine, quiet_unless_it_writes)
 	quiet_unless_it_writes("h2", &pki);
 	peer_pki_remove(&pki);
 }
+
+// ---- answers without an end
+
+#define ENOUGH (UINT64_C(8) << 20) // more than any window
+
+static uint64_t taken;
+
+static enum http_error head_seen(struct http_transfer *transfer)
+{
+	return transfer->reply.status == 200 ? HTTP_ERR_none : HTTP_ERR_bad_status;
+}
+
+static enum http_error part_taken(struct http_transfer *transfer, const void *data, size_t len)
+{
+	(void)transfer;
+	(void)data;
+	taken += len;
+	return taken < ENOUGH ? HTTP_ERR_none : HTTP_ERR_bad_type;
+}
+
+static void ask_without_end(struct alone *a, struct asker *asker, const char *path)
+{
+	*asker = (struct asker){.transfer = {
+					.done = asker_done,
+					.request = {.method = "GET", .path = path, .query = ""},
+					.server = &a->conf->upstreams[0].servers[0],
+					.host = "host",
+					.timeout_ms = LONG_MS,
+					.body_max = 10,
+					.fresh = true,
+					.head = head_seen,
+					.take = part_taken,
+					.quiet_ms = 10000,
+				}};
+	taken = 0;
+	cr_assert_eq(a->engine->ops->start(a->engine, &asker->transfer), 0);
+}
+
+// It goes on for as long as something comes of it, on a connection of its own; whoever had enough
+// ends it.
+Test(http_h2_engine, an_answer_without_end)
+{
+	struct h2_server *server = h2_server_start(&(struct h2_server_config){.name = "one"});
+	struct alone a = alone_make(server, 0);
+	struct asker asker, other;
+	bool later = false;
+
+	ask_without_end(&a, &asker, "/endless");
+	while (!asker.done) {
+		alone_turn(&a, 0, 10);
+		if (taken < ENOUGH / 2 || later)
+			continue;
+		later = true;
+		alone_turn(&a, LONG_MS + 1000, 0); // until its head is there
+		cr_assert(!asker.done);
+		asker_start(&a, &other, "/ok", LONG_MS);
+		cr_expect_eq(asker_wait(&a, &other), HTTP_ERR_none);
+		cr_expect_eq(h2_server_connections(server), 2);
+	}
+	cr_expect(later);
+	cr_expect_eq(asker.error, HTTP_ERR_bad_type);
+	cr_expect_eq(asker.transfer.reply.body_len, 0);
+	ask_without_end(&a, &asker, "/status/404");
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_bad_status);
+	cr_expect_eq(asker.transfer.reply.status, 404);
+	ask_without_end(&a, &asker, "/hang");
+	asker_send(&a, &asker);
+	alone_turn(&a, LONG_MS + 1000, 0);
+	cr_expect_eq(asker_wait(&a, &asker), HTTP_ERR_timeout);
+	alone_end(&a);
+	h2_server_stop(server);
+}
