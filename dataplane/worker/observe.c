@@ -72,9 +72,8 @@ static bool is_large_fetch(const struct registration *r, const struct dp_represe
 		(szx_of(r->body) != DP_OBSERVATION_NO_SZX || dp_observe_needs_blocks(rep, room));
 }
 
-// The representation that a registration is for, and its slot; NULL: there is none that can be
-// observed now.
-static const struct dp_representation *find(
+// The success that is stored of what a registration is for, and its slot; NULL: there is none.
+static const struct dp_representation *stored(
 	const struct dp_worker *w, const struct registration *r, uint32_t *slot)
 {
 	const struct dp_rep_table *table = &w->reps->table[r->route->home - 1];
@@ -92,10 +91,19 @@ static const struct dp_representation *find(
 		return NULL;
 	const struct dp_representation *rep = dp_rep_find(table, &key, &at);
 
-	if (!rep || COAP_CODE_CLASS(rep->code) != 2 || !dp_observe_age(w, rep))
+	if (!rep || COAP_CODE_CLASS(rep->code) != 2)
 		return NULL;
 	*slot = (r->route->home - 1u) * table->slots + at;
 	return rep;
+}
+
+// The same if it can be observed now.
+static const struct dp_representation *find(
+	const struct dp_worker *w, const struct registration *r, uint32_t *slot)
+{
+	const struct dp_representation *rep = stored(w, r, slot);
+
+	return rep && dp_observe_age(w, rep) ? rep : NULL;
 }
 
 // Renews the observation of this observer, or makes one. DP_OBSERVATION_NONE: none stands.
@@ -181,13 +189,14 @@ static void cancel(struct dp_worker *w, const struct dp_observer *who)
 }
 
 uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct dp_inner *inner, const struct dp_route *route)
+	const struct dp_inner *inner, const struct dp_route *route, bool *ends)
 {
 	struct dp_access_record record;
 	struct dp_flow flow;
 	uint64_t own_piv;
 	uint32_t at;
 
+	*ends = false;
 	if (!w->observations || vec->again[slot] || vec->msg[slot].token_len > DP_OBSERVATION_TOKEN)
 		return 0;
 	pkt_flow(vec, slot, &flow);
@@ -210,13 +219,16 @@ uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 		cancel(w, &r.who);
 		return 0;
 	}
-	const struct dp_representation *rep = find(w, &r, &at);
+	const struct dp_representation *rep = stored(w, &r, &at);
 	const struct dp_rep_room room = dp_observe_room(w, &flow, r.who.token_len, r.who.context);
 
-	// What is not fresh is asked for, and registered when that comes back.
+	// What is not fresh, or has no second left, is asked for, and registered when that comes
+	// back.
 	if (!rep || room.plaintext < DP_REP_ROOM_LEAST ||
-		!dp_rep_is_fresh(w->reps, rep, w->now_ms) || is_large_fetch(&r, rep, &room) ||
-		!add(w, &r, at, rep, &own_piv))
+		!dp_rep_is_fresh(w->reps, rep, w->now_ms) || is_large_fetch(&r, rep, &room))
+		return 0;
+	*ends = !dp_observe_age(w, rep);
+	if (*ends || !add(w, &r, at, rep, &own_piv))
 		return 0;
 	bool access = unlikely(w->access);
 

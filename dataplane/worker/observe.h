@@ -24,9 +24,11 @@ bool dp_observe_needs_blocks(const struct dp_representation *rep, const struct d
 
 // Acts on the Observe option of a request to a route that allows it. Ends a registration that is
 // taken back; registers and answers with what is stored. Returns the code of the answer, 0 if the
-// request is to go on as one without Observe, or to be registered when its answer is there.
+// request is to go on as one without Observe, or to be registered when its answer is there. *ends:
+// what is stored is fresh for less than a second, so that it is no answer to a registration, and
+// the loop asks for it first.
 uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
-	const struct dp_inner *inner, const struct dp_route *route);
+	const struct dp_inner *inner, const struct dp_route *route, bool *ends);
 // The answer to a registration came back from its loop: registers, and writes the first
 // notification into its place, if what the loop has published of it can be observed.
 void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answer *answer);

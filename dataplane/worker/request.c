@@ -450,13 +450,13 @@ static uint8_t perform(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	if (unlikely(route->fresh_ms) && !is_fresh(w, vec, slot, inner, route))
 		return answer_stale(w, vec, slot, &inner->options);
 	if (unlikely(route->cache_id)) {
+		bool ends = false;
 		uint8_t code = unlikely(asks_to_observe(inner, route))
-			? dp_observe(w, vec, slot, inner, route)
+			? dp_observe(w, vec, slot, inner, route, &ends)
 			: 0;
 
-		if (!code)
+		if (!code && !ends)
 			code = dp_cached(w, vec, slot, inner, route);
-
 		if (code)
 			return code;
 	}

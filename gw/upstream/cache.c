@@ -23,6 +23,7 @@
 #define ANSWER_ROOM    2048 // bytes of an error of a fetch
 #define ROOM_LEAST     64   // see dp_rep_answer_write()
 #define DIAGNOSTIC_MAX 1024 // bytes of one that is stored
+#define LEAST_LEFT_MS  1000 // of freshness that a notification can tell
 #define OPTIONS_OVER   8    // bytes that options may grow by when some are left out
 
 static void stat_add(struct up_loop *loop, const struct up_call *call, enum up_cache_stat stat)
@@ -332,6 +333,19 @@ bool up_cache_ask(
 	return true;
 }
 
+// Whether a request registers an observer for what has less than a second left: that would get a
+// plain answer, as no notification could say for how long it is good.
+static bool registers_too_late(const struct up_loop *loop, const struct conf_route *route,
+	const struct coap_body *message, const struct dp_representation *rep)
+{
+	struct coap_option option;
+	uint32_t observe;
+
+	return route->observe.line && coap_option_find(message, COAP_OPT_OBSERVE, &option) &&
+		coap_option_uint(&option, &observe) && !observe &&
+		COAP_CODE_CLASS(rep->code) == 2 && rep->observe_ms < loop->now_ms + LEAST_LEFT_MS;
+}
+
 bool up_cache_take(struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
@@ -360,7 +374,8 @@ bool up_cache_take(struct up_call *call)
 		!dp_rep_key_make(&key, &cache->reps->keys, &asker, &message))
 		return false;
 	call->blocks = message.has_block;
-	if (up_cache_find(cache, &key, &rep) && dp_rep_is_fresh(cache->reps, rep, loop->now_ms)) {
+	if (up_cache_find(cache, &key, &rep) && dp_rep_is_fresh(cache->reps, rep, loop->now_ms) &&
+		!registers_too_late(loop, route, &message, rep)) {
 		stat_add(loop, call, UP_CACHE_STAT_hits);
 		call_serve(call, rep, loop->now_ms);
 		return true;

@@ -103,6 +103,34 @@ Test(dp_observe, what_cannot_be_observed_gets_a_plain_answer)
 	cr_expect_eq(bed_count(&bed, DP_STAT_observe_refused), 1);
 }
 
+// No Max-Age could be told of it: the loop has it validated, and it is registered then.
+Test(dp_observe, what_ends_within_a_second_is_asked_for)
+{
+	static const uint8_t content[] = {COAP_CONTENT, 0xff, 'x'};
+	struct published ends = {.code = COAP_CONTENT,
+		.payload = "one",
+		.len = 3,
+		.observe_ms = bed.w->now_ms + 999};
+	dp_handle handle;
+
+	publish_with("a", &ends);
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	cr_assert(bed_upstream_take(&bed, &handle));
+	cr_assert_eq(observers(), 0);
+	ends.observe_ms = bed.w->now_ms + 5000;
+	publish_with("a", &ends);
+	bed_upstream_answer(&bed, handle, content, sizeof(content));
+	bed_turn(&bed);
+	expect_notification(&request, COAP_ACK, "one");
+	cr_assert_eq(observers(), 1);
+	// Who only asks gets what is there.
+	ends.observe_ms = bed.w->now_ms + 999;
+	publish_with("b", &ends);
+	send_get(&device, COAP_CON, "b", -1, NULL, -1);
+	expect_plain(COAP_CONTENT);
+	cr_assert(!bed_upstream_take(&bed, &handle));
+}
+
 // Its later blocks are a loop's.
 Test(dp_observe, a_fetch_in_blocks_is_not_observed)
 {

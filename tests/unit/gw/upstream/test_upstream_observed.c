@@ -143,3 +143,26 @@ Test(upstream_observed, it_stays_when_the_backend_says_nothing_of_it)
 		usleep(1000);
 	cr_expect_eq(table->version, 2, "404 is told");
 }
+
+// What has less than a second left could not be told for how long it is good.
+Test(upstream_observed, who_registers_too_late_has_it_validated)
+{
+	origin_says(origin, 200, "Cache-Control: max-age=2\r\nETag: \"a\"\r\n", "first");
+	origin_validates(origin, "\"a\"");
+	bed_ask(bed, "GET observe=0 path=b0 path=x");
+	bed_ask(bed, "GET observe=0 path=b0 path=x");
+	cr_expect_eq(origin_requests(origin), 1);
+	uint32_t slot = 0;
+
+	while (!dp_rep_at(&bed->reps->table[0], slot))
+		slot++;
+	while (dp_rep_at(&bed->reps->table[0], slot)->fresh_ms >= bed_now_ms() + 900)
+		usleep(1000);
+	bed_ask(bed, "GET path=b0 path=x");
+	bed_ask(bed, "GET observe=1 path=b0 path=x");
+	cr_expect_eq(origin_requests(origin), 1);
+	bed_ask(bed, "GET observe=0 path=b0 path=x");
+	cr_expect_eq(origin_requests(origin), 2);
+	cr_expect_eq(origin_valid(origin), 1);
+	cr_expect_geq(dp_rep_at(&bed->reps->table[0], slot)->fresh_ms, bed_now_ms() + 1000);
+}
