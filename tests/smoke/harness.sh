@@ -198,6 +198,9 @@ system_authority() {
 	mount --bind $T/certs /etc/ssl/certs || bail "the system's authorities can be replaced"
 }
 
+# holds FILTER [FILE]: whether a filter of jq is true of what there is; jq -e takes nothing for true.
+holds() { [ "$(jq "$@" 2>/dev/null)" = true ]; }
+
 # requests [JQ FILTER]: how many requests the backends saw.
 requests() {
 	jq -s "map(select(${1:-true})) | length" $T/backend.log
