@@ -122,6 +122,14 @@ static void cache_check(const struct conf *conf, size_t r, struct conf_mistakes 
 			"routes[%zu].cache: has no use without GET or FETCH", r);
 }
 
+static bool stream_same(const struct conf_stream *a, const struct conf_stream *b)
+{
+	const char *event_a = a->event ? a->event : "", *event_b = b->event ? b->event : "";
+
+	return !a->line == !b->line && a->format == b->format && a->max == b->max &&
+		a->quiet_ms == b->quiet_ms && !strcmp(event_a, event_b);
+}
+
 // The same of `observe`.
 static void observe_alike_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
 {
@@ -135,7 +143,8 @@ static void observe_alike_check(const struct conf *conf, size_t r, struct conf_m
 			!(other->methods & STORED_METHODS) ||
 			(!route->observe.line == !other->observe.line &&
 				route->observe.poll_ms == other->observe.poll_ms &&
-				route->observe.push == other->observe.push))
+				route->observe.push == other->observe.push &&
+				stream_same(&route->observe.stream, &other->observe.stream)))
 			continue;
 		conf_mistake(m, conf_mark_of(conf, &marked->observe.line),
 			"routes[%zu].observe: must be the same for all routes of the path that "
@@ -162,6 +171,25 @@ static void push_check(const struct conf *conf, struct conf_mistakes *m)
 	}
 }
 
+// Each device would have a stream alone without `shared`.
+static void stream_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
+{
+	const struct conf_route *route = &conf->routes[r];
+	const char *wrong = NULL;
+
+	if (route->cache.scope == CONF_CACHE_PRIVATE)
+		wrong = "needs cache: shared, else there is one for each device";
+	else if (!(route->methods & 1 << COAP_GET))
+		wrong = "has no use without GET, which is what is streamed";
+	else if (route->translate != CONF_TRANSLATE_NONE)
+		wrong = "its events are not translated, so that it has no use with translate";
+	else if (route->observe.push)
+		wrong = "has no use with push, which tells the same";
+	if (wrong)
+		conf_mistake(m, conf_mark_of(conf, &route->observe.stream.line),
+			"routes[%zu].observe.stream: %s", r, wrong);
+}
+
 // Without `shared` each device would be asked for alone.
 static void observe_check(const struct conf *conf, size_t r, struct conf_mistakes *m)
 {
@@ -186,6 +214,8 @@ static void observe_check(const struct conf *conf, size_t r, struct conf_mistake
 	if (route->observe.push && !conf_push_listens(conf))
 		conf_mistake(m, conf_mark_of(conf, &route->observe.line),
 			"routes[%zu].observe.push: needs push.listen, where services push", r);
+	if (route->observe.stream.line)
+		stream_check(conf, r, m);
 }
 
 // What a route changes may be what others have stored.

@@ -238,11 +238,21 @@ struct conf_cache {
 	uint64_t id;
 };
 
+// The backend tells what is there in a stream of events, for as long as somebody observes it.
+struct conf_stream {
+	uint16_t format;   // Content-Format of the events
+	char *event;       // their type; NULL: those without
+	uint32_t max;      // streams of the route at a time
+	uint32_t quiet_ms; // after which one is asked for again that tells nothing
+	unsigned line;     // 0: none
+};
+
 // Devices may observe what GET and FETCH of a route give, which has `cache`, too.
 struct conf_observe {
 	uint32_t poll_ms; // how often the backend is asked while somebody observes; 0: as it says
 	bool push;        // the backend may say by itself what is there
-	unsigned line;    // 0: no observe in the file
+	struct conf_stream stream;
+	unsigned line; // 0: no observe in the file
 };
 
 // Routes are in the order of the file, and the first whose path and method match is taken.

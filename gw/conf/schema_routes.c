@@ -91,6 +91,27 @@ static const struct conf_key cache_keys[] = {
 	{.name = NULL},
 };
 
+static const struct conf_key stream_keys[] = {
+	{
+		.name = "format", .type = CONF_INT, FIELD(conf_stream, format), .required = true,
+		.min = 0, .max = 65534, .sample = "50",
+		.help = "Content-Format of its events: their data is text, or else Base64.",
+	}, {
+		.name = "event", .type = CONF_STRING, FIELD(conf_stream, event),
+		.min = 1, .max = 63, .sample = "update",
+		.help = "Type of the events that are told, by default those without one.",
+	}, {
+		.name = "max", .type = CONF_INT, FIELD(conf_stream, max), .min = 1, .max = 4096,
+		.preset = "64",
+		.help = "Most streams of the route at a time, each of a path and query that is observed and on a connection of its own; others are polled.",
+	}, {
+		.name = "quiet", .type = CONF_DURATION, FIELD(conf_stream, quiet_ms),
+		.min = 10 * SECOND, .max = 24 * HOUR, .preset = "5m",
+		.help = "How long a stream may tell nothing, not even a comment, before it is asked for again.",
+	},
+	{.name = NULL},
+};
+
 static const struct conf_key observe_keys[] = {
 	{
 		.name = "poll", .type = CONF_DURATION, FIELD(conf_observe, poll_ms),
@@ -99,6 +120,10 @@ static const struct conf_key observe_keys[] = {
 	}, {
 		.name = "push", .type = CONF_BOOL, FIELD(conf_observe, push), .preset = "false",
 		.help = "Whether the service says by itself what is there, through push.listen or posternctl observe push.",
+	}, {
+		.name = "stream", .type = CONF_GROUP, FIELD(conf_observe, stream), .keys = stream_keys,
+		.line_offset = offsetof(struct conf_stream, line),
+		.help = "The service tells what is there in a stream of events, which is asked for while somebody observes. Needs cache: shared.",
 	},
 	{.name = NULL},
 };

@@ -78,6 +78,38 @@ static const char *cache_read(const struct daemon *daemon, unsigned slot, size_t
 	return rows[row].name;
 }
 
+// The streams of a route. NULL: it never had any.
+static const char *stream_read(const struct daemon *daemon, size_t row,
+	const struct up_route_stats *stats, struct counter *counter)
+{
+	static const struct {
+		const char *name, *help;
+		bool is_gauge;
+	} rows[COUNTERS_ROUTE_STREAM] = {
+		[UP_STREAM_STAT_wanted] = {"streams_wanted",
+			"things that are observed and have a stream of events or wait for it now",
+			true},
+		[UP_STREAM_STAT_open] = {"streams_open", "streams of these that stand now", true},
+		[UP_STREAM_STAT_events] = {"stream_events",
+			"events of streams that were taken over"},
+		[UP_STREAM_STAT_left_out] = {"stream_left_out",
+			"events of streams that could not be taken over"},
+		[UP_STREAM_STAT_failed] = {"stream_failed",
+			"times that a stream was asked for and did not come, or ended at once"},
+	};
+	uint64_t some = 0;
+
+	for (unsigned i = 0; i < UP_STREAM_STATS; i++)
+		some |= stats->stream[i];
+	if (!some && daemon->loop[0])
+		return NULL;
+	counter->help = rows[row].help;
+	counter->is_gauge = rows[row].is_gauge;
+	counter->unit = UNIT_COUNT;
+	counter->value = stats->stream[row];
+	return rows[row].name;
+}
+
 const char *counters_route_read(const struct counters *at, size_t row, struct counter *counter)
 {
 	static const char *const answers[DP_ANSWER_CLASSES] = {
@@ -109,6 +141,9 @@ const char *counters_route_read(const struct counters *at, size_t row, struct co
 	row -= DP_ANSWER_CLASSES;
 	if (row < COUNTERS_ROUTE_CACHE)
 		return cache_read(daemon, slot, row, &stats, counter);
+	row -= COUNTERS_ROUTE_CACHE;
+	if (row < COUNTERS_ROUTE_STREAM)
+		return stream_read(daemon, row, &stats, counter);
 	// Answers of builtins take no time to speak of.
 	if (!at->grouped || (daemon->loop[0] && !stats.us))
 		return NULL;

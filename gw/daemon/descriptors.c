@@ -59,6 +59,9 @@ uint64_t descriptors_needed(const struct conf *conf, size_t huge_pages)
 	sum += 2 * (PER_WEB + WEB_CONNECTIONS_MAX);
 	for (size_t i = 0; i < conf->upstream_count; i++)
 		sum += upstream_needs(&conf->upstreams[i], conf->workers.loops);
+	for (size_t i = 0; i < conf->route_count; i++)
+		if (conf->routes[i].observe.stream.line)
+			sum += conf->routes[i].observe.stream.max * (uint64_t)PER_NAME;
 	return sum;
 }
 

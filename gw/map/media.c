@@ -207,6 +207,20 @@ bool map_format_is_text(int number)
 	return format && !strncmp(format->type, "text/", 5);
 }
 
+bool map_format_is_utf8(int number)
+{
+	static const char *const patterns[] = {"text/*", "*/json", "*+json", "*/xml", "*+xml",
+		"application/json-*", "application/link-format"};
+	const struct map_format *format =
+		number >= 0 && number <= UINT16_MAX ? map_format_find((uint16_t)number) : NULL;
+
+	for (size_t i = 0; format && !format->coding && i < sizeof(patterns) / sizeof(patterns[0]);
+		i++)
+		if (pattern_matches(patterns[i], format->type))
+			return true;
+	return false;
+}
+
 const struct map_format *map_format_find(uint16_t number)
 {
 	for (size_t i = 0; i < map_format_count; i++)

@@ -27,6 +27,8 @@ void map_format_write(struct http_text *text, uint16_t number);
 int map_format_of(const char *content_type, const char *content_encoding);
 // Whether a Content-Format is one of text/..., whose payloads are UTF-8.
 bool map_format_is_text(int number);
+// Whether its payloads are UTF-8: text/..., JSON, XML and link-format, none of them compressed.
+bool map_format_is_utf8(int number);
 // Whether a Content-Type is HTML of any kind. NULL is not.
 bool map_type_is_html(const char *content_type);
 

@@ -29,6 +29,14 @@
 #define UP_CACHE_PASS_MS  10000 // how long a key is known for that
 #define UP_CACHE_ETAG_MAX 128   // bytes of a validator that is kept
 
+struct up_cache_entry;
+
+// What an entry and its stream know of each other (stream.h).
+struct up_stream_of {
+	struct up_cache_entry *entry; // NULL: it was taken out, and the stream is to end
+	bool open;                    // the stream stands: it would tell of anything newer
+};
+
 // What the loop knows of an entry beside what is published.
 struct up_cache_entry {
 	TAILQ_ENTRY(up_cache_entry) of_owner;
@@ -42,6 +50,8 @@ struct up_cache_entry {
 	uint64_t check_ms, asked_ms; // when the loop asks, and when it did
 	uint32_t asked_epoch;        // of the path then
 	unsigned asking;             // requests of the loop for it that are under way
+	struct up_stream_of *stream; // that tells what is there; NULL: none
+	bool no_stream;              // it can have none, by the configuration of now
 	bool shared;
 	bool given;     // the service published it by itself
 	uint64_t route; // conf_cache.id
@@ -54,6 +64,7 @@ struct up_cache_entry {
 
 TAILQ_HEAD(up_cache_entries, up_cache_entry);
 TAILQ_HEAD(up_cache_fetches, up_cache_fetch);
+TAILQ_HEAD(up_stream_list, up_stream);
 
 // What a device has stored.
 struct up_cache_owner {
@@ -90,7 +101,11 @@ struct up_cache {
 	} pass[UP_CACHE_PASSES];
 	struct up_cache_entries watched;
 	uint64_t look_ms, looked_ms; // when these are looked at, and were
-	uint32_t purges;             // that were done, of up_loop.cache_purges
+	struct up_stream_list streams;
+	uint64_t streams_ms;     // when one of them is due
+	uint64_t stream_say_ms;  // when the log may have a line about them
+	uint64_t stream_full_ms; // the same, of a route that has as many as it may have
+	uint32_t purges;         // that were done, of up_loop.cache_purges
 };
 
 // Of a key, under way or waiting for a place.

@@ -222,7 +222,7 @@ const struct dp_representation *up_cache_store(
 		return NULL;
 	}
 	rep->fresh_ms = verdict->fresh_ms;
-	up_observed_prepare(fetch, rep);
+	up_observed_prepare(fetch, entry, rep);
 	entry = fetched_publish(fetch, rep);
 	if (!entry)
 		return NULL;
@@ -271,7 +271,7 @@ const struct dp_representation *up_cache_refresh(
 	rep->stored_ms = loop->now_ms;
 	rep->fresh_ms = verdict->fresh_ms;
 	rep->epoch = fetch->epoch;
-	up_observed_prepare(fetch, rep);
+	up_observed_prepare(fetch, entry, rep);
 	entry = fetched_publish(fetch, rep);
 	if (!entry)
 		return NULL;

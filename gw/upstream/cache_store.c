@@ -37,6 +37,8 @@ int up_cache_create(struct up_loop *loop)
 	if (cache->count_max > cache->table->slots)
 		cache->count_max = cache->table->slots;
 	TAILQ_INIT(&cache->watched);
+	TAILQ_INIT(&cache->streams);
+	cache->streams_ms = UINT64_MAX;
 	TAILQ_INIT(&cache->service.entries);
 	for (unsigned i = 0; i < UP_CACHE_CHAINS; i++)
 		TAILQ_INIT(&cache->fetches[i]);

@@ -15,6 +15,7 @@
 #include "gw/upstream/queue.h"
 #include "gw/upstream/snapshot.h"
 #include "gw/upstream/stored.h"
+#include "gw/upstream/stream.h"
 #include "gw/upstream/watch.h"
 
 #include <rte_cycles.h>
@@ -230,8 +231,12 @@ static void groups_turn(struct up_loop *loop)
 	up_cache_turn(loop);
 	up_push_turn(loop);
 	up_stored_turn(loop);
-	if (!stopping(loop))
+	if (!stopping(loop)) {
 		up_watch_turn(loop);
+		up_streams_turn(loop);
+	} else {
+		up_streams_stop(loop);
+	}
 	if (loop->busy && loop->now_ms >= loop->sweep_ms) {
 		up_bodies_sweep(loop);
 		up_cache_sweep(loop);
@@ -251,8 +256,10 @@ static uint64_t next_ms(const struct up_loop *loop)
 	const struct up_group *group;
 
 	next = http_earlier(next, up_cache_next_ms(loop));
-	if (!stopping(loop)) // else nobody asks for what is observed any more
+	if (!stopping(loop)) { // else nobody asks for what is observed any more
 		next = http_earlier(next, up_watch_next_ms(loop));
+		next = http_earlier(next, up_streams_next_ms(loop));
+	}
 	if (loop->batches)
 		next = http_earlier(next, up_batches_next_ms(loop));
 	for (size_t i = 0; i < loop->engine_count; i++)
@@ -331,6 +338,7 @@ static void *run(void *arg)
 			break;
 		wait_and_dispatch(loop, more);
 	}
+	up_streams_stop(loop);
 	TAILQ_FOREACH(group, &loop->groups, link)
 	if (group->checks)
 		up_checks_stop(group->checks);

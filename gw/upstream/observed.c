@@ -20,7 +20,8 @@ const struct conf_route *up_observed_route(const struct up_loop *loop, uint64_t 
 	return NULL;
 }
 
-void up_observed_prepare(const struct up_cache_fetch *fetch, struct dp_representation *rep)
+void up_observed_prepare(const struct up_cache_fetch *fetch, const struct up_cache_entry *entry,
+	struct dp_representation *rep)
 {
 	const struct up_loop *loop = fetch->call.group->loop;
 	const struct conf_route *route = fetch->call.route;
@@ -32,6 +33,8 @@ void up_observed_prepare(const struct up_cache_fetch *fetch, struct dp_represent
 	if (rep->fresh_ms <= loop->now_ms)
 		rep->observe_ms = loop->now_ms + loop->snapshot->conf->observe.max_age_ms;
 	rep->refresh_ms = route->observe.poll_ms;
+	if (entry && entry->stream && entry->stream->open)
+		rep->observe_ms = UINT64_MAX; // its service would tell of another one
 }
 
 // When an entry is asked for again, should nothing change before: as the route says, and before
@@ -41,6 +44,8 @@ static uint64_t check_at(const struct up_loop *loop, const struct up_cache_entry
 {
 	if (route->cache.scope != CONF_CACHE_SHARED)
 		return UINT64_MAX; // each device would be asked for alone
+	if (entry->stream && entry->stream->open)
+		return UINT64_MAX;
 	uint64_t left = rep->observe_ms > loop->now_ms ? rep->observe_ms - loop->now_ms : 0;
 	// What the service gave by itself needs no answer before it is over.
 	uint64_t wait = entry->given ? left : left / 2;
@@ -77,6 +82,12 @@ void up_observed_published(struct up_loop *loop, struct up_cache_entry *entry, b
 
 void up_observed_forget(struct up_loop *loop, struct up_cache_entry *entry)
 {
+	// Maybe from within what the stream itself tells: it ends in the next turn.
+	if (entry->stream) {
+		entry->stream->entry = NULL;
+		entry->stream = NULL;
+		loop->cache->streams_ms = 0;
+	}
 	if (!entry->watched)
 		return;
 	TAILQ_REMOVE(&loop->cache->watched, entry, of_watched);

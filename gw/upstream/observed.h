@@ -11,9 +11,10 @@
 
 // The route of an entry in the configuration of now; NULL: there is none any more.
 const struct conf_route *up_observed_route(const struct up_loop *loop, uint64_t id, uint8_t code);
-// An answer is about to be published of a route with `observe`: until when notifications may rely
-// on it.
-void up_observed_prepare(const struct up_cache_fetch *fetch, struct dp_representation *rep);
+// An answer is about to be published of a route with `observe`, in this entry, if there is one:
+// until when notifications may rely on it.
+void up_observed_prepare(const struct up_cache_fetch *fetch, const struct up_cache_entry *entry,
+	struct dp_representation *rep);
 // It was published in this entry: workers hear of it if it is new, and it is watched.
 void up_observed_published(struct up_loop *loop, struct up_cache_entry *entry, bool is_new);
 // An entry is taken out.

@@ -36,4 +36,6 @@ void up_route_stats_sum(struct up_route_stats *sum, const struct up_route_stats 
 		sum->took[i] += __atomic_load_n(&stats->took[i], __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < UP_CACHE_STATS; i++)
 		sum->cache[i] += __atomic_load_n(&stats->cache[i], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < UP_STREAM_STATS; i++)
+		sum->stream[i] += __atomic_load_n(&stats->stream[i], __ATOMIC_RELAXED);
 }

@@ -22,11 +22,22 @@ enum up_cache_stat {
 	UP_CACHE_STATS,
 };
 
+// Of the streams by which a service tells what is observed.
+enum up_stream_stat {
+	UP_STREAM_STAT_wanted,   // things whose observers have one, or wait for it, now
+	UP_STREAM_STAT_open,     // of these, now
+	UP_STREAM_STAT_events,   // that were published
+	UP_STREAM_STAT_left_out, // events that could not be
+	UP_STREAM_STAT_failed,   // tries that came to nothing
+	UP_STREAM_STATS,
+};
+
 struct up_route_stats {
 	uint64_t answers[DP_ANSWER_CLASSES]; // handed to workers that still wait
 	uint64_t us;                         // from receipt to then, in all
 	uint64_t took[UP_LATENCY_BUCKETS];   // the same, by up_latency_bucket()
 	uint64_t cache[UP_CACHE_STATS];
+	uint64_t stream[UP_STREAM_STATS];
 };
 
 // Adds the answer that is in an exchange, which is still the loop's. stats: [DP_ROUTE_SLOTS];

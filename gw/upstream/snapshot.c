@@ -5,6 +5,7 @@
 #include "gw/os/tls_files.h"
 #include "gw/upstream/cache.h"
 #include "gw/upstream/lost.h"
+#include "gw/upstream/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -321,6 +322,7 @@ void up_snapshot_install(struct up_loop *loop, struct up_next *next)
 	size_t count = next->snapshot->conf->upstream_count;
 	struct up_group *group;
 
+	up_streams_again(loop);
 	if (loop->engine_count)
 		memcpy(next->engines, loop->engines, loop->engine_count * sizeof(loop->engines[0]));
 	free(loop->engines);

@@ -3,6 +3,7 @@
 #include "gw/upstream/watch.h"
 
 #include "gw/upstream/observed.h"
+#include "gw/upstream/stream.h"
 
 #define LOOK_MS  250  // between looks for what is due
 #define RETRY_MS 5000 // after which is asked again, if nothing came of it
@@ -36,6 +37,7 @@ void up_watch_turn(struct up_loop *loop)
 	cache->look_ms = loop->now_ms + LOOK_MS;
 	for (entry = TAILQ_FIRST(&cache->watched); entry && n < BURST; entry = next) {
 		next = TAILQ_NEXT(entry, of_watched);
+		up_stream_follow(loop, entry, up_is_observed(loop, entry));
 		if (!is_due(loop, entry))
 			continue;
 		const struct dp_representation *rep = dp_rep_at(cache->table, entry->slot);

@@ -144,6 +144,33 @@ static const char *mistakes(const char *routes)
 	return said;
 }
 
+Test(conf_cached, what_can_be_streamed)
+{
+	cr_expect_str_eq(
+		mistakes("{path: /a, to: up, cache: shared, observe: {stream: {format: 0}}}, "
+			 "{path: /b, to: up, cache: shared, observe: {poll: 5s, stream: "
+			 "{format: 50, event: x, max: 3, quiet: 10s}}}"),
+		"");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {stream: {}}}"),
+		"f:3:54: routes[0].observe.stream: needs the key format\n");
+	cr_expect(strstr(
+		mistakes("{path: /a, to: up, cache: private, observe: {stream: {format: 0}}}"),
+		"routes[0].observe.stream: needs cache: shared, else there is one for each "
+		"device\n"));
+	cr_expect(strstr(mistakes("{path: /a, to: up, methods: [FETCH], cache: shared, "
+				  "observe: {stream: {format: 0}}}"),
+		"routes[0].observe.stream: has no use without GET, which is what is streamed\n"));
+	cr_expect(strstr(mistakes("{path: /a, to: up, cache: shared, translate: cbor-json, "
+				  "observe: {stream: {format: 0}}}"),
+		"routes[0].observe.stream: its events are not translated, so that it has no use "
+		"with translate\n"));
+	cr_expect(strstr(mistakes("{path: /a, to: up, methods: [GET], cache: shared, "
+				  "observe: {stream: {format: 0}}}, "
+				  "{path: /a, to: up, methods: [FETCH], cache: shared, "
+				  "observe: {stream: {format: 0, event: x}}}"),
+		"observe: must be the same for all routes of the path that take GET or FETCH"));
+}
+
 Test(conf_cached, what_can_be_observed)
 {
 	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {poll: 5s}}, "
@@ -154,8 +181,6 @@ Test(conf_cached, what_can_be_observed)
 	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: private, observe: {poll: 5s}}"),
 		"f:3:45: routes[0].observe.poll: needs cache: shared, else it is asked for each "
 		"device\n");
-	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {stream: 50}}"),
-		"f:3:54: routes[0].observe.stream: unknown key\n");
 	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: private, observe: {push: true}}"),
 		"f:3:45: routes[0].observe.push: needs push.listen, where services push\n");
 	cr_expect_str_eq(
@@ -163,6 +188,8 @@ Test(conf_cached, what_can_be_observed)
 			 "true}}]\npush: {listen: /p}\npolicies: {p: {allow: []}}\n#"),
 		"f:3:62: routes[0].observe.push: has no use without GET, which is what is "
 		"pushed\n");
+	cr_expect_str_eq(mistakes("{path: /a, to: up, cache: shared, observe: {strem: 50}}"),
+		"f:3:54: routes[0].observe.strem: unknown key; did you mean stream?\n");
 	cr_expect_str_eq(mistakes("{path: /a, to: up, methods: [GET], cache: shared, observe: {}}, "
 				  "{path: /a, to: up, methods: [FETCH], cache: shared}"),
 		"f:3:60: routes[0].observe: must be the same for all routes of the path that take "
