@@ -10,6 +10,7 @@
 #include "gw/conf/headers.h"
 #include "gw/conf/marks.h"
 #include "gw/conf/schema.h"
+#include "gw/conf/trust_name.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -511,6 +512,21 @@ static void devices_check(struct conf *conf, struct conf_mistakes *m)
 			conf->workers.exchanges / 4);
 }
 
+static void edhoc_check(struct conf *conf, struct conf_mistakes *m)
+{
+	const struct conf_edhoc *edhoc = &conf->edhoc;
+
+	for (size_t i = 0; i < edhoc->trust_count; i++)
+		for (size_t j = 0; j < i && edhoc->trust[i].name; j++)
+			if (edhoc->trust[j].name &&
+				conf_trust_names_overlap(
+					edhoc->trust[i].name, edhoc->trust[j].name))
+				conf_mistake(m, conf_mark_of(conf, &edhoc->trust[i].name),
+					"edhoc.trust[%zu].name: could be a name of "
+					"edhoc.trust[%zu]",
+					i, j);
+}
+
 int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 {
 	if (ports_check(conf, mistakes) || workers_check(conf, mistakes))
@@ -523,6 +539,7 @@ int conf_check(struct conf *conf, struct conf_mistakes *mistakes)
 	if (conf_passes_check(conf, mistakes))
 		return -ENOMEM;
 	devices_check(conf, mistakes);
+	edhoc_check(conf, mistakes);
 	if (same(conf->devices.kek, CONF_KEK_CREDENTIAL)) {
 		free(conf->devices.kek);
 		conf->devices.kek = NULL;

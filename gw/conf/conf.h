@@ -40,6 +40,7 @@
 #define CONF_KID_MAX       7   // bytes of a kid that is passed through
 #define CONF_CONTEXT_MAX   255 // of a kid context
 #define CONF_HOSTS_MAX     16  // of metrics, and of push
+#define CONF_TRUST_MAX     16
 #define CONF_METHODS_ALL   0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
@@ -429,8 +430,19 @@ struct conf_handshakes {
 	enum conf_echo echo;
 };
 
+// Certificates of an authority are devices.
+struct conf_trust {
+	char *ca;     // path of its certificates in PEM
+	char *name;   // conf_trust_name_split()
+	char *policy; // of the devices; NULL: none
+	unsigned line;
+};
+
 struct conf_edhoc {
-	char *identity;   // path; NULL: EDHOC is not served
+	char *identity; // path; NULL: EDHOC is not served
+	struct conf_trust *trust;
+	size_t trust_count;
+	char *revoked;    // path; NULL: nothing was revoked
 	uint64_t methods; // bit i: method i; 0: all
 	uint64_t suites;  // the same
 	uint32_t c_r_length;

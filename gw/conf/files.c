@@ -189,6 +189,22 @@ static void access_look(struct looker *l)
 			strerror(errno));
 }
 
+static void edhoc_look(struct looker *l)
+{
+	const struct conf_edhoc *edhoc = &l->conf->edhoc;
+
+	if (edhoc->identity)
+		file_look(l, &edhoc->identity, "edhoc.identity", edhoc->identity);
+	if (edhoc->revoked)
+		file_look(l, &edhoc->revoked, "edhoc.revoked", edhoc->revoked);
+	for (size_t i = 0; i < edhoc->trust_count; i++) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "edhoc.trust[%zu].ca", i);
+		file_look(l, &edhoc->trust[i].ca, key, edhoc->trust[i].ca);
+	}
+}
+
 int conf_check_files(const struct conf *conf, FILE *errors)
 {
 	struct looker l = {.conf = conf, .mistakes = calloc(1, sizeof(*l.mistakes))};
@@ -213,6 +229,7 @@ int conf_check_files(const struct conf *conf, FILE *errors)
 		file_look(&l, &conf->devices.kek, "devices.kek", conf->devices.kek);
 	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
 	directory_look(&l, &conf->runtime, "runtime", conf->runtime);
+	edhoc_look(&l);
 	control_look(&l);
 	listen_look(&l, &conf->metrics.listen, "metrics.listen");
 	push_look(&l);

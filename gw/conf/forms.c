@@ -5,6 +5,7 @@
 #include "gw/conf/conf.h"
 #include "gw/conf/listen.h"
 #include "gw/conf/schema.h"
+#include "gw/conf/trust_name.h"
 #include "gw/conf/url.h"
 
 #include <string.h>
@@ -136,6 +137,14 @@ static bool kek_fits(const char *text)
 	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
 }
 
+static bool trust_name_fits(const char *text)
+{
+	enum conf_trust_value value;
+	size_t len;
+
+	return conf_trust_name_split(text, &len, &value);
+}
+
 const struct conf_form conf_access_form = {
 	access_fits, CONF_ACCESS_STDERR " or the absolute path of a file"};
 const struct conf_form conf_kek_form = {kek_fits, "credential or the absolute path of a file"};
@@ -157,6 +166,8 @@ const struct conf_form conf_words_form = {
 const struct conf_form conf_status_form = {status_fits, "an HTTP status, 300 to 599 but 304"};
 const struct conf_form conf_code_form = {
 	code_fits, "the code of an error of CoAP such as 4.04 or 5.03"};
+const struct conf_form conf_trust_name_form = {trust_name_fits,
+	"a prefix of 1 to 48 letters, digits, ., _, : and - and one of {cn}, {serial} and {dns}"};
 const struct conf_form conf_policy_name_form = {
 	group_fits, "a name of letters, digits, _, . and - that does not begin with -"};
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};

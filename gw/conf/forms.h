@@ -19,6 +19,7 @@ extern const struct conf_form conf_words_form;
 extern const struct conf_form conf_status_form;
 extern const struct conf_form conf_code_form;
 extern const struct conf_form conf_policy_name_form;
+extern const struct conf_form conf_trust_name_form;
 extern const struct conf_form conf_group_form;
 extern const struct conf_form conf_isa_form;
 extern const struct conf_form conf_listen_form;

@@ -442,7 +442,6 @@ static const struct conf_key file_keys[] = {
 		.help = "Contexts that devices derive or agree on while they are in service, see docs/handshakes.md.",
 	}, {
 		.name = "edhoc", .type = CONF_GROUP, FIELD(conf, edhoc), .keys = conf_edhoc_keys,
-		.effect = CONF_AT_START,
 		.help = "Devices that bring public keys (RFC 9528), see docs/handshakes.md.",
 	}, {
 		.name = "control", .type = CONF_GROUP, FIELD(conf, control), .keys = conf_control_keys,

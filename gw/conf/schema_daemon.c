@@ -64,25 +64,59 @@ static const struct conf_key number_item = {
 	.type = CONF_ENUM, .size = sizeof(uint64_t), .words = numbers,
 };
 
+static const struct conf_key trust_keys[] = {
+	{
+		.name = "ca", .type = CONF_PATH, FIELD(conf_trust, ca), .required = true,
+		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/devices-ca.pem",
+		.help = "File with the certificates of an authority, in PEM.",
+	}, {
+		.name = "name", .type = CONF_STRING, FIELD(conf_trust, name), .required = true,
+		.min = 1, .max = 63, .form = &conf_trust_name_form, .sample = "\"factory-{cn}\"",
+		.help = "How a device is named that has a certificate of it; no prefix begins with another one.",
+	}, {
+		.name = "policy", .type = CONF_STRING, FIELD(conf_trust, policy),
+		.min = 1, .max = 63, .form = &conf_policy_name_form, .sample = "meters",
+		.help = "Policy of these devices.",
+	},
+	{.name = NULL},
+};
+static const struct conf_key trust_item = {
+	.type = CONF_GROUP, ITEM(conf_trust), .keys = trust_keys};
+
 const struct conf_key conf_edhoc_keys[] = {
 	{
 		.name = "identity", .type = CONF_PATH, FIELD(conf_edhoc, identity),
+		.effect = CONF_AT_START,
 		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/edhoc.json",
 		.help = "File with the gateway's private key and credential; without it EDHOC is not served.",
 	}, {
+		.name = "trust", .type = CONF_LIST, ITEMS(conf_edhoc, trust, trust_count),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = CONF_TRUST_MAX, .item = &trust_item,
+		.help = "Authorities whose certificates are devices, beside the credentials of the store.",
+	}, {
+		.name = "revoked", .type = CONF_PATH, FIELD(conf_edhoc, revoked),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/edhoc-revoked",
+		.help = "File with the fingerprints and serial numbers of credentials that are not accepted any more.",
+	}, {
 		.name = "methods", .type = CONF_SET, FIELD(conf_edhoc, methods), .item = &number_item,
+		.effect = CONF_AT_START,
 		.min = 1, .max = 4, .sample = "[3, 0]",
 		.help = "Methods that are allowed, by default all that the identity is good for.",
 	}, {
 		.name = "suites", .type = CONF_SET, FIELD(conf_edhoc, suites), .item = &number_item,
+		.effect = CONF_AT_START,
 		.min = 1, .max = 4, .sample = "[2, 3]",
 		.help = "Cipher suites that are allowed, by default all that the identity is good for.",
 	}, {
 		.name = "c_r_length", .type = CONF_INT, FIELD(conf_edhoc, c_r_length),
+		.effect = CONF_AT_START,
 		.min = 2, .max = 4, .preset = "3",
 		.help = "Bytes of the connection identifiers that the gateway gives to devices.",
 	}, {
 		.name = "tell_unknown", .type = CONF_BOOL, FIELD(conf_edhoc, tell_unknown),
+		.effect = CONF_AT_START,
 		.preset = "false",
 		.help = "Whether a device learns that its credential is unknown, and not only that it failed.",
 	},

@@ -14,6 +14,7 @@
 #include "gw/daemon/registry.h"
 #include "gw/daemon/route_slots.h"
 #include "gw/daemon/snapshot.h"
+#include "gw/daemon/trusted.h"
 #include "gw/store/jobs.h"
 #include "gw/upstream/loop.h"
 #include "gw/web/server.h"
@@ -91,6 +92,7 @@ enum reload_phase {
 struct reload {
 	enum reload_phase phase;
 	struct snapshot *next;   // RELOAD_LOOPS
+	struct trusted trusted;  // the same
 	struct snapshot *before; // from then on, until it is settled
 	struct ctl_request *req; // that is answered when the workers have it; or NULL
 	bool again;              // SIGHUP came meanwhile: begins anew when all is settled

@@ -115,12 +115,14 @@ static struct conf *changes_read(
 struct prepared {
 	struct snapshot *snapshot;
 	struct up_next *loop[CONF_LOOPS_MAX];
+	struct trusted trusted;
 };
 
 static void prepared_discard(struct prepared *p)
 {
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_discard(p->loop[i]);
+	trusted_free(&p->trusted);
 	snapshot_free(p->snapshot);
 }
 
@@ -169,6 +171,8 @@ static bool prepare(
 		rc = descriptors_check(descriptors_needed(conf, 0), &error);
 	if (!rc)
 		rc = push_token_read(conf, &p->snapshot->push_token, &error);
+	if (!rc)
+		rc = trusted_read(&conf->edhoc, &p->trusted, &error);
 	for (unsigned i = 0; !rc && i < daemon->conf->workers.loops; i++)
 		rc = up_loop_prepare(daemon->loop[i], conf, number, &p->loop[i], &error);
 	if (!rc)
@@ -217,6 +221,7 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 	}
 	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, t.changes);
 	reload->next = prepared.snapshot;
+	reload->trusted = prepared.trusted;
 	reload->req = req;
 	reload->phase = RELOAD_LOOPS;
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
@@ -270,6 +275,7 @@ static void workers_switch(struct daemon *daemon)
 	up_slots_current(daemon->slots, daemon->snapshot->conf);
 	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
 	settings_take(daemon);
+	trusted_use(&reload->trusted, daemon->credentials);
 	log_notice("configuration %u is used", daemon->snapshot->number);
 	if (reload->req)
 		ctl_request_end(reload->req);
@@ -322,6 +328,7 @@ void reload_stop(struct daemon *daemon)
 	if (reload->req)
 		ctl_request_error(reload->req, CTL_STOPPING, "the daemon stops");
 	reload->req = NULL;
+	trusted_free(&reload->trusted);
 }
 
 // ---- verbs

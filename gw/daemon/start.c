@@ -62,6 +62,19 @@ static int open_store(struct daemon *daemon)
 	return rc;
 }
 
+static int load_trusted(struct daemon *daemon)
+{
+	struct trusted trusted;
+	struct error error = {0};
+	const int rc = trusted_read(&daemon->conf->edhoc, &trusted, &error);
+
+	if (rc)
+		log_error("%s", error.text);
+	else
+		trusted_use(&trusted, daemon->credentials);
+	return rc;
+}
+
 // What EDHOC needs, if it is to be served.
 static int load_identity(struct daemon *daemon)
 {
@@ -73,9 +86,10 @@ static int load_identity(struct daemon *daemon)
 		log_error("%s", error.text);
 		return rc;
 	}
-	if (path && !daemon->credentials)
-		daemon->credentials = credentials_create();
-	return path && !daemon->credentials ? -ENOMEM : 0;
+	if (!path)
+		return 0;
+	daemon->credentials = credentials_create();
+	return daemon->credentials ? load_trusted(daemon) : -ENOMEM;
 }
 
 static int start_dp(struct daemon *daemon, uint16_t mtu)
