@@ -160,15 +160,10 @@ static void push_check(const struct conf *conf, struct conf_mistakes *m)
 {
 	const struct conf_push *push = &conf->push;
 
-	if (!conf_push_listens(conf)) {
-		if (push->token)
-			conf_mistake(m, conf_mark_of(conf, &push->token),
-				"push.token: has no use without push.listen");
-	} else if (!push->token && !conf_line(conf, &push->token) &&
-		!conf_listen_is_local(push->listen)) {
+	if (conf_push_listens(conf) && !push->token && !conf_line(conf, &push->token) &&
+		!conf_listen_is_local(push->listen))
 		conf_mistake(m, conf_mark_of(conf, &push->listen),
 			"push.listen: needs push.token beyond loopback and a UNIX socket");
-	}
 }
 
 // Each device would have a stream alone without `shared`.

@@ -38,6 +38,7 @@ static const char base[] =
 	"sessions: 9000, keep: 2h, max_age: 12h, echo: auto}\n"
 	"edhoc: {identity: /etc/e, methods: [3], suites: [2], c_r_length: 3, tell_unknown: no}\n"
 	"metrics: {listen: \"127.0.0.1:9683\", server_urls: no}\n"
+	"push: {listen: \"off\", max_body: 3MB}\n"
 	"runtime: /run/a\n"
 	"seccomp: enforce\n"
 	"log: {access: /tmp/a.json, level: info}\n";
@@ -82,6 +83,8 @@ static const struct {
 	{"group: root", "group: daemon"},
 	{"127.0.0.1:9683", "127.0.0.1:9684"},
 	{"server_urls: no", "server_urls: yes"},
+	{"listen: \"off\"", "listen: \"/run/push.sock\""},
+	{"max_body: 3MB", "max_body: 2MB"},
 	{"threads: 1", "threads: 2"},
 	{" rate: 10000", " rate: 9000"},
 	{"prefix_rate: 2000", "prefix_rate: 1000"},
