@@ -9,6 +9,7 @@
 #include "gw/daemon/drain.h"
 #include "gw/daemon/load.h"
 #include "gw/daemon/loop.h"
+#include "gw/daemon/push.h"
 #include "gw/daemon/start.h"
 #include "gw/daemon/stop.h"
 #include "tests/sim/disk.h"
@@ -251,6 +252,8 @@ static int start_all(struct daemon *daemon)
 		rc = load_devices(daemon, &needs_run);
 	if (!rc)
 		rc = start_threads(daemon);
+	if (!rc)
+		rc = push_open(daemon);
 	if (!rc)
 		rc = loop_open(daemon);
 	return rc ? rc : start_store(daemon, needs_run);

@@ -62,7 +62,8 @@ static void device_add(uint32_t i, uint64_t now_s)
 	cr_assert(registry_find(&daemon_.registry, &info, &index));
 	struct dp_context *ctx = &table->context[index];
 	ctx->state = rnd(DP_CONTEXT_STATE_COUNT);
-	ctx->last_accepted_s = rnd(3) ? now_s - rnd(3 * 3600) : 0;
+	// The machine may have been started a minute ago.
+	ctx->last_accepted_s = rnd(3) ? now_s - rnd(RTE_MIN(now_s, UINT64_C(3 * 3600))) : 0;
 	ctx->in_flight_count = rnd(10) ? 0 : 4;
 	ctx->max_in_flight = rnd(2) ? 5 : 0;
 	ctx->window.next = rnd(50) ? 1 : DP_LIMIT_USES;
