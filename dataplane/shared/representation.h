@@ -39,8 +39,9 @@ struct dp_representation {
 	uint64_t hash;      // of the key
 	uint64_t version;   // rises where code, format or payload are others than before; never 0
 	uint64_t stored_ms; // CLOCK_MONOTONIC
-	uint64_t fresh_ms;  // the same: until when it may be an answer; 0: only validated;
-			   // UINT64_MAX: until it is replaced
+	// The same: until when it may be an answer; 0: only validated; UINT64_MAX: until it is
+	// replaced.
+	uint64_t fresh_ms;
 	uint64_t observe_ms;  // the same for notifications
 	uint32_t max_age_s;   // what answers say of one that is fresh until it is replaced
 	uint32_t refresh_ms;  // least time between two notifications of it
