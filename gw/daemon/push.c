@@ -430,12 +430,13 @@ static void client_gone(void *arg)
 // What is wrong with a path, as if it stood in a target; NULL: nothing.
 static const char *path_check(const char *path, struct web_resource *resource)
 {
-	char target[sizeof(WEB_RESOURCES) + WEB_TARGET_MAX];
+	char target[sizeof(WEB_RESOURCES) + WEB_TARGET_MAX] = WEB_RESOURCES;
+	const size_t len = strlen(path);
 	unsigned status;
 
-	if (strlen(path) > WEB_TARGET_MAX || strchr(path, '?'))
+	if (len > WEB_TARGET_MAX || strchr(path, '?'))
 		return strchr(path, '?') ? "it has no query" : "it is too long";
-	snprintf(target, sizeof(target), "%s%s", WEB_RESOURCES, path);
+	memcpy(target + strlen(WEB_RESOURCES), path, len + 1);
 	return web_resource_read(target, resource, &status);
 }
 
