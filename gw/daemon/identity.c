@@ -15,16 +15,6 @@
 #define FILE_MAX     65536
 #define DER_SEQUENCE 0x30 // what a certificate begins with, and no credential in CBOR
 
-static const struct {
-	const char *name;
-	enum edhoc_id_cred_kind kind;
-} kinds[] = {
-	{"kid", EDHOC_ID_KID},
-	{"kccs", EDHOC_ID_KCCS},
-	{"x5t", EDHOC_ID_X5T},
-	{"x5chain", EDHOC_ID_X5CHAIN},
-};
-
 // What an object of the file has; the texts are in the file.
 struct entry {
 	char *credential, *private_key, *id_cred;
@@ -111,16 +101,9 @@ static int item_keep(struct identity *identity, const struct entry *entry, struc
 static int kind_find(const struct entry *entry, const struct edhoc_credential *credential,
 	enum edhoc_id_cred_kind *kind, struct error *error)
 {
-	*kind = credential->x509      ? EDHOC_ID_X5T
-		: credential->kid.len ? EDHOC_ID_KID
-				      : EDHOC_ID_KCCS;
-	if (!entry->id_cred)
+	*kind = edhoc_id_cred_briefest(credential);
+	if (!entry->id_cred || edhoc_id_cred_kind_read(entry->id_cred, kind))
 		return 0;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(kinds[i].name, entry->id_cred)) {
-			*kind = kinds[i].kind;
-			return 0;
-		}
 	return fail(error, "\"id_cred\" is none of kid, kccs, x5t, x5chain");
 }
 

@@ -53,6 +53,12 @@ enum edhoc_id_cred_kind {
 	EDHOC_ID_X5T = 34,
 };
 
+// The kind that files call kid, kccs, x5t or x5chain. False if it is none.
+bool edhoc_id_cred_kind_read(const char *name, enum edhoc_id_cred_kind *kind)
+	__attribute__((warn_unused_result));
+// The kind by which a credential is named in the fewest bytes.
+enum edhoc_id_cred_kind edhoc_id_cred_briefest(const struct edhoc_credential *credential);
+
 // COSE numbers of the hashes of x5t.
 enum edhoc_x5t_alg {
 	EDHOC_X5T_SHA256_64 = -15,

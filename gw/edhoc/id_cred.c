@@ -8,6 +8,33 @@
 
 #define X5T_64_LEN 8 // bytes of SHA-256/64
 
+bool edhoc_id_cred_kind_read(const char *name, enum edhoc_id_cred_kind *kind)
+{
+	static const struct {
+		const char *name;
+		enum edhoc_id_cred_kind kind;
+	} kinds[] = {
+		{"kid", EDHOC_ID_KID},
+		{"kccs", EDHOC_ID_KCCS},
+		{"x5t", EDHOC_ID_X5T},
+		{"x5chain", EDHOC_ID_X5CHAIN},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i].name, name)) {
+			*kind = kinds[i].kind;
+			return true;
+		}
+	return false;
+}
+
+enum edhoc_id_cred_kind edhoc_id_cred_briefest(const struct edhoc_credential *credential)
+{
+	if (credential->x509)
+		return EDHOC_ID_X5T;
+	return credential->kid.len ? EDHOC_ID_KID : EDHOC_ID_KCCS;
+}
+
 static size_t x5t_len(enum edhoc_x5t_alg alg)
 {
 	return alg == EDHOC_X5T_SHA256_64 ? X5T_64_LEN : EDHOC_HASH_LEN;

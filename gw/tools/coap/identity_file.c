@@ -134,34 +134,19 @@ static int peers_load(
 
 // ---- the device's
 
-static const struct {
-	const char *name;
-	enum edhoc_id_cred_kind kind;
-} kinds[] = {
-	{"kid", EDHOC_ID_KID},
-	{"kccs", EDHOC_ID_KCCS},
-	{"x5t", EDHOC_ID_X5T},
-	{"x5chain", EDHOC_ID_X5CHAIN},
-};
-
 // How messages name the credential: as "id_cred" says, or as briefly as it goes.
 static int kind_take(json_t *object, const struct edhoc_credential *credential,
 	enum edhoc_id_cred_kind *kind, struct error *f)
 {
 	const char *name = json_string_value(json_object_get(object, "id_cred"));
 
-	*kind = credential->x509      ? EDHOC_ID_X5T
-		: credential->kid.len ? EDHOC_ID_KID
-				      : EDHOC_ID_KCCS;
+	*kind = edhoc_id_cred_briefest(credential);
 	if (!json_object_get(object, "id_cred"))
 		return 0;
-	for (size_t i = 0; name && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(kinds[i].name, name)) {
-			*kind = kinds[i].kind;
-			json_object_del(object, "id_cred");
-			return 0;
-		}
-	return error_set(f, -EINVAL, "\"id_cred\" is none of kid, kccs, x5t, x5chain");
+	if (!name || !edhoc_id_cred_kind_read(name, kind))
+		return error_set(f, -EINVAL, "\"id_cred\" is none of kid, kccs, x5t, x5chain");
+	json_object_del(object, "id_cred");
+	return 0;
 }
 
 // Certificates between the device's and the one that the gateway trusts; they go with x5chain.
