@@ -46,6 +46,17 @@ struct credentials {
 	struct credentials_watch watch;
 };
 
+// Main does not wait for ever while threads without end verify certificates.
+static void trust_lock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
 struct credentials *credentials_create(void)
 {
 	struct credentials *credentials = calloc(1, sizeof(*credentials));
@@ -55,7 +66,7 @@ struct credentials *credentials_create(void)
 		return NULL;
 	// The first conversion of a certificate's time reads a file, which the threads may not.
 	tzset();
-	pthread_rwlock_init(&credentials->trust_lock, NULL);
+	trust_lock_init(&credentials->trust_lock);
 	pthread_mutex_init(&credentials->lock, NULL);
 	keyed_hash_init(&credentials->hash);
 	credentials->buckets = BUCKETS_MIN;
