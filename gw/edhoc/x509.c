@@ -4,6 +4,7 @@
 
 #include "gw/edhoc/cbor.h"
 #include "gw/edhoc/credential.h"
+#include "gw/edhoc/x509_inside.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -22,7 +23,7 @@ struct edhoc_trust {
 	X509_STORE *store;
 };
 
-static X509 *decode(struct edhoc_bytes der)
+X509 *edhoc_x509_decode(struct edhoc_bytes der)
 {
 	const unsigned char *at = der.data;
 	X509 *cert = der.len <= EDHOC_CREDENTIAL_MAX ? d2i_X509(NULL, &at, (long)der.len) : NULL;
@@ -98,7 +99,7 @@ static bool time_read(const ASN1_TIME *from, int64_t *seconds)
 bool edhoc_x509_read(
 	struct edhoc_engine *engine, struct edhoc_bytes der, struct edhoc_credential *credential)
 {
-	X509 *cert = decode(der);
+	X509 *cert = edhoc_x509_decode(der);
 	bool read;
 
 	if (!cert)
@@ -173,7 +174,7 @@ static X509 *item_decode(struct edhoc_bytes item)
 
 	if (!edhoc_read_bytes(&reader, &der.data, &der.len) || edhoc_reader_left(&reader))
 		return NULL;
-	return decode(der);
+	return edhoc_x509_decode(der);
 }
 
 static bool verify(struct edhoc_trust *trust, X509 *leaf, STACK_OF(X509) * others, int64_t now_s)

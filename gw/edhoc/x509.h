@@ -17,8 +17,7 @@ struct edhoc_credential;
 bool edhoc_x509_read(struct edhoc_engine *engine, struct edhoc_bytes der,
 	struct edhoc_credential *credential) __attribute__((warn_unused_result));
 
-// Certificates that chains may end at. Read-only after it was made, except by edhoc_trust_check(),
-// so one for each thread.
+// Certificates that chains may end at. For any thread: OpenSSL's store has a lock of its own.
 struct edhoc_trust;
 
 // Makes trust anchors of PEM certificates, at least one. NULL and errno: EINVAL if there is

@@ -2,25 +2,13 @@
 
 #include "gw/edhoc/x509_fields.h"
 
-#include "gw/edhoc/credential.h"
+#include "gw/edhoc/x509_inside.h"
 
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <string.h>
-
-static X509 *decode(struct edhoc_bytes der)
-{
-	const unsigned char *at = der.data;
-	X509 *cert = der.len <= EDHOC_CREDENTIAL_MAX ? d2i_X509(NULL, &at, (long)der.len) : NULL;
-
-	if (cert && at == der.data + der.len)
-		return cert;
-	X509_free(cert);
-	ERR_clear_error();
-	return NULL;
-}
 
 // The only value of the subject with this type. NULL: there is none, or more than one.
 static const ASN1_STRING *subject_value(const X509 *cert, int nid)
@@ -79,7 +67,7 @@ bool edhoc_x509_field(struct edhoc_bytes der, enum edhoc_x509_field field, char 
 {
 	GENERAL_NAMES *names = NULL;
 	const ASN1_STRING *value;
-	X509 *cert = decode(der);
+	X509 *cert = edhoc_x509_decode(der);
 	bool copied;
 
 	if (!cert)
@@ -98,7 +86,7 @@ bool edhoc_x509_field(struct edhoc_bytes der, enum edhoc_x509_field field, char 
 
 size_t edhoc_x509_serial(struct edhoc_bytes der, uint8_t *serial, size_t room)
 {
-	X509 *cert = decode(der);
+	X509 *cert = edhoc_x509_decode(der);
 	size_t len = 0;
 
 	if (!cert)
