@@ -4,7 +4,7 @@
 
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
-#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/rows.h"
 #include "gw/tools/ctl/table.h"
 #include "gw/tools/ctl/values.h"
 
@@ -59,27 +59,10 @@ static int path_show(struct cli *cli, const char *path)
 	static const char *const titles[] = {"METHOD", "QUERY", "ACCEPT", "DEVICE", "FROM", "CODE",
 		">FORMAT", ">BYTES", ">AGE", ">FRESH", ">OBSERVERS", NULL};
 	static struct ctl_writer request;
-	static struct ctl_reply reply;
-	struct cli_table table;
 
-	cli_table_init(&table, titles);
 	cli_begin(cli, &request, "cache show");
 	ctl_put_text(&request, "path", path);
-	int ret = cli_send(cli, &request, -1);
-
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
-		reply.message.map.value) {
-		if (cli->json)
-			cli_json_element(cli, &reply.message.map);
-		else
-			row(&table, &reply.message.map);
-	}
-	if (ret == CLI_OK && cli->json)
-		cli_json_end(cli);
-	else if (ret == CLI_OK)
-		cli_table_print(&table);
-	cli_table_free(&table);
-	return ret;
+	return cli_rows_show(cli, &request, titles, row);
 }
 
 int cli_cache_show(struct cli *cli, const char *argument)

@@ -4,7 +4,7 @@
 
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
-#include "gw/tools/ctl/json.h"
+#include "gw/tools/ctl/rows.h"
 #include "gw/tools/ctl/table.h"
 #include "gw/tools/ctl/values.h"
 
@@ -56,27 +56,10 @@ int cli_upstream_show(struct cli *cli, const char *name)
 	static const char *const titles[] = {"SERVER", ">WEIGHT", "STATE", ">IN FLIGHT",
 		">FAILED / SENT", ">HALF", ">99 %", "URL", NULL};
 	static struct ctl_writer request;
-	static struct ctl_reply reply;
-	struct cli_table table;
-	int ret;
 
 	cli_begin(cli, &request, "upstream show");
 	ctl_put_text(&request, "name", name);
-	cli_table_init(&table, titles);
-	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
-		reply.message.map.value) {
-		if (cli->json)
-			cli_json_element(cli, &reply.message.map);
-		else
-			server_row(&table, &reply.message.map);
-	}
-	if (ret == CLI_OK && cli->json)
-		cli_json_end(cli);
-	else if (ret == CLI_OK)
-		cli_table_print(&table);
-	cli_table_free(&table);
-	return ret;
+	return cli_rows_show(cli, &request, titles, server_row);
 }
 
 static int server_order(struct cli *cli, const char *verb, const char *upstream)
