@@ -2,80 +2,56 @@
 
 #include "gw/daemon/trusted.h"
 
+#include "base/whole_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-// A whole file of at most `most` bytes. The caller frees *text.
-static int file_read(const char *path, size_t most, char **text, size_t *len, struct error *error)
+// The caller wipes *file, also after a failure.
+static int file_read(struct whole_file *file, const char *path, size_t most, struct error *error)
 {
-	// A pipe is not waited for.
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-	ssize_t n = 0;
-	int rc = fd < 0 || fstat(fd, &st) ? -errno : 0;
+	const int rc = whole_file_read(file, path, most);
 
-	*text = NULL;
-	*len = 0;
-	if (!rc && !S_ISREG(st.st_mode))
-		rc = -EINVAL;
-	else if (!rc && (size_t)st.st_size > most)
-		rc = -EFBIG;
-	if (!rc) {
-		*text = malloc((size_t)st.st_size + 1);
-		rc = *text ? 0 : -ENOMEM;
-	}
-	while (!rc && *len < (size_t)st.st_size &&
-		(n = read(fd, *text + *len, (size_t)st.st_size - *len)) > 0)
-		*len += (size_t)n;
-	if (n < 0)
-		rc = -errno;
-	if (fd >= 0)
-		close(fd);
-	if (!rc)
-		return 0;
-	free(*text);
-	*text = NULL;
-	return error_set(error, rc, "%s: %s", path, strerror(-rc));
+	return rc ? error_set(error, rc, "%s: %s", path,
+			    rc == -EBUSY ? "it changes while it is read" : strerror(-rc))
+		  : 0;
 }
 
 static int revoked_read(const char *path, struct revoked **revoked, struct error *error)
 {
+	struct whole_file file;
 	struct error why;
-	char *text;
-	size_t len;
-	int rc = file_read(path, REVOKED_FILE_MAX, &text, &len, error);
+	int rc = file_read(&file, path, REVOKED_FILE_MAX, error);
 
-	if (rc)
-		return rc;
-	*revoked = revoked_create(text, len, &why);
-	free(text);
-	return *revoked ? 0 : error_set(error, why.code, "%s: %s", path, why.text);
+	if (!rc) {
+		*revoked = revoked_create(file.bytes, file.len, &why);
+		rc = *revoked ? 0 : error_set(error, why.code, "%s: %s", path, why.text);
+	}
+	whole_file_wipe(&file);
+	return rc;
 }
 
 static int trust_read(
 	const struct conf_trust *conf, size_t count, struct trust **trust, struct error *error)
 {
 	struct trust_rule rule[TRUST_RULES_MAX] = {0};
-	char *pem[TRUST_RULES_MAX] = {NULL};
+	struct whole_file file[TRUST_RULES_MAX] = {0};
 	struct error why;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < count; i++) {
 		rule[i].name = conf[i].name;
 		rule[i].policy = conf[i].policy;
-		rc = file_read(conf[i].ca, TRUST_FILE_MAX, &pem[i], &rule[i].pem_len, error);
-		rule[i].pem = pem[i];
+		rc = file_read(&file[i], conf[i].ca, TRUST_FILE_MAX, error);
+		rule[i].pem = file[i].bytes;
+		rule[i].pem_len = file[i].len;
 	}
 	if (!rc) {
 		*trust = trust_create(rule, count, &why);
 		rc = *trust ? 0 : error_set(error, why.code, "edhoc.trust: %s", why.text);
 	}
 	for (size_t i = 0; i < count; i++)
-		free(pem[i]);
+		whole_file_wipe(&file[i]);
 	return rc;
 }
 

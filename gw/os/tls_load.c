@@ -2,80 +2,38 @@
 
 #include "gw/os/tls_load.h"
 
+#include "base/whole_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509err.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define FILE_MAX (4 << 20) // bytes; a bundle of all public authorities has some 200 kB
 
 static const char no_memory[] = "no memory";
 static const char no_certificate[] = "has no certificate in PEM that can be used";
 
-// A file as it was when it was opened.
-struct content {
-	uint8_t *bytes;
-	size_t len;
-};
-
-// ---- reading
-
-// Reads what fstat() told of, and one byte more if there is one.
-static const char *content_fill(struct content *content, int fd, size_t size)
+static const char *content_read(struct whole_file *content, const char *path)
 {
-	ssize_t n = 0;
+	const int rc = whole_file_read(content, path, FILE_MAX);
 
-	content->bytes = malloc(size + 1);
-	if (!content->bytes)
+	switch (rc) {
+	case 0:
+		return NULL;
+	case -ENOMEM:
 		return no_memory;
-	while (content->len <= size) {
-		n = read(fd, content->bytes + content->len, size + 1 - content->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		content->len += (size_t)n;
+	case -EINVAL:
+		return "is not a file";
+	case -EFBIG:
+		return "has more than 4 MB";
+	case -EBUSY:
+		return "changes while it is read";
+	default:
+		return strerror(-rc);
 	}
-	if (n < 0)
-		return strerror(errno);
-	return content->len == size ? NULL : "changes while it is read";
-}
-
-// The caller wipes *content, also on failure.
-static const char *content_read(struct content *content, const char *path)
-{
-	// Not blocking: a FIFO that nobody writes to would hold the caller.
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	const char *reason = NULL;
-	struct stat st;
-
-	*content = (struct content){.bytes = NULL};
-	if (fd < 0)
-		return strerror(errno);
-	if (fstat(fd, &st))
-		reason = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		reason = "is not a file";
-	else if (st.st_size > FILE_MAX)
-		reason = "has more than 4 MB";
-	else
-		reason = content_fill(content, fd, (size_t)st.st_size);
-	close(fd);
-	return reason;
-}
-
-// It may be a key.
-static void content_wipe(struct content *content)
-{
-	if (content->bytes)
-		explicit_bzero(content->bytes, content->len);
-	free(content->bytes);
 }
 
 // ---- what is in it
@@ -164,7 +122,7 @@ static const char *key_use(SSL_CTX *ctx, BIO *bio)
 
 static const char *load(SSL_CTX *ctx, const char *path, const char *(*use)(SSL_CTX *ctx, BIO *bio))
 {
-	struct content content;
+	struct whole_file content;
 	const char *reason = content_read(&content, path);
 
 	if (!reason) {
@@ -173,7 +131,7 @@ static const char *load(SSL_CTX *ctx, const char *path, const char *(*use)(SSL_C
 		reason = bio ? use(ctx, bio) : no_memory;
 		BIO_free(bio);
 	}
-	content_wipe(&content);
+	whole_file_wipe(&content);
 	return reason;
 }
 
@@ -194,11 +152,11 @@ const char *tls_load_key(SSL_CTX *ctx, const char *path)
 
 const char *tls_load_digest(EVP_MD_CTX *hash, const char *path)
 {
-	struct content content;
+	struct whole_file content;
 	const char *reason = content_read(&content, path);
 
 	if (!reason && EVP_DigestUpdate(hash, content.bytes, content.len) != 1)
 		reason = no_memory;
-	content_wipe(&content);
+	whole_file_wipe(&content);
 	return reason;
 }
