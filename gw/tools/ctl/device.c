@@ -8,7 +8,7 @@
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
 #include "gw/tools/ctl/json.h"
-#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/rows.h"
 #include "gw/tools/ctl/values.h"
 
 #include <errno.h>
@@ -20,8 +20,6 @@
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
-
-#define PAGE 256 // devices asked for at once
 
 static int file_open(const char *path)
 {
@@ -297,65 +295,33 @@ static void list_row(struct cli_table *table, const struct ctl_cbor *device)
 		table, "%s", last_seen == UINT64_MAX ? "-" : cli_duration_text(text, last_seen));
 }
 
-// One page, behind the device called `after`, which becomes the last one's name. *count is how
-// many came.
-static int list_page(struct cli *cli, struct cli_table *table, char after[CLI_VALUE_MAX],
-	uint64_t limit, uint64_t *count)
+static void list_filter(const struct cli *cli, struct ctl_writer *request, const char *argument)
 {
-	static struct ctl_writer request;
-	static struct ctl_reply reply;
-	int ret;
-
-	*count = 0;
-	cli_begin(cli, &request, "device list");
-	if (after[0])
-		ctl_put_text(&request, "after", after);
-	ctl_put_uint(&request, "limit", limit);
 	if (cli->given & CLI_STATE)
-		ctl_put_text(&request, "state", cli->state);
+		ctl_put_text(request, "state", cli->state);
 	if (cli->given & CLI_IDLE)
-		ctl_put_uint(&request, "idle_ms", cli->idle_ms);
+		ctl_put_uint(request, "idle_ms", cli->idle_ms);
 	if (cli->given & CLI_POLICY)
-		ctl_put_text(&request, "policy", cli->policy);
+		ctl_put_text(request, "policy", cli->policy);
 	if (cli->given & CLI_LIMITED)
-		ctl_put_bool(&request, "limited", true);
-	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
-		reply.message.map.value) {
-		(*count)++;
-		cli_value_text(after, &reply.message.map, "name");
-		if (cli->json)
-			cli_json_element(cli, &reply.message.map);
-		else
-			list_row(table, &reply.message.map);
-	}
-	return ret;
+		ctl_put_bool(request, "limited", true);
 }
 
 int cli_device_list(struct cli *cli, const char *argument)
 {
 	static const char *const titles[] = {"NAME", "DEVICE ID", "GATEWAY ID", "ID CONTEXT",
 		"ALGORITHM", "STATE", ">REQUESTS", ">LAST SEEN", NULL};
-	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
-	char after[CLI_VALUE_MAX] = "";
-	struct cli_table table;
-	uint64_t asked, count;
-	int ret;
+	static const struct cli_list list = {.verb = "device list",
+		.key = "name",
+		.titles = titles,
+		.row = list_row,
+		.filter = list_filter};
+	static struct cli_after after = {.type = CTL_CBOR_TEXT};
 
-	if (cli->given & CLI_AFTER)
-		strncat(after, cli->after, sizeof(after) - 1);
-	cli_table_init(&table, titles);
-	do {
-		asked = left < PAGE ? left : PAGE;
-		ret = list_page(cli, &table, after, asked, &count);
-		left -= count;
-		if (ret == CLI_OK && !cli->json)
-			cli_table_print(&table);
-	} while (ret == CLI_OK && count == asked && left > 0);
-	if (ret == CLI_OK && cli->json)
-		cli_json_end(cli);
-	cli_table_free(&table);
-	return ret;
+	after.given = cli->given & CLI_AFTER && cli->after[0];
+	if (after.given)
+		snprintf((char *)after.data, sizeof(after.data), "%s", cli->after);
+	return cli_list_show(cli, &list, &after, argument);
 }
 
 static void show_line(const struct ctl_cbor *device, const char *key, const char *title)

@@ -4,8 +4,7 @@
 
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
-#include "gw/tools/ctl/json.h"
-#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/rows.h"
 #include "gw/tools/ctl/values.h"
 
 #include <errno.h>
@@ -15,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PAGE CTL_LIST_MAX
 
 static void row(struct cli_table *table, const struct ctl_cbor *map)
 {
@@ -37,55 +34,22 @@ static void row(struct cli_table *table, const struct ctl_cbor *map)
 	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "confirmed_ms", 0)));
 }
 
-// Asks for those behind *after, and moves it on.
-static int page(struct cli *cli, struct cli_table *table, const char *device, uint64_t *after,
-	uint64_t limit, uint64_t *count)
+static void filter(const struct cli *cli, struct ctl_writer *request, const char *device)
 {
-	static struct ctl_writer request;
-	static struct ctl_reply reply;
-
-	*count = 0;
-	cli_begin(cli, &request, "observe list");
-	if (device)
-		ctl_put_text(&request, "device", device);
-	if (*after)
-		ctl_put_uint(&request, "after", *after);
-	ctl_put_uint(&request, "limit", limit);
-	int ret = cli_send(cli, &request, -1);
-
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
-		reply.message.map.value) {
-		(*count)++;
-		*after = cli_uint(&reply.message.map, "after", 0);
-		if (cli->json)
-			cli_json_element(cli, &reply.message.map);
-		else
-			row(table, &reply.message.map);
-	}
-	return ret;
+	ctl_put_text(request, "device", device);
 }
 
 int cli_observe_list(struct cli *cli, const char *argument)
 {
 	static const char *const titles[] = {"DEVICE", "METHOD", "PATH", "ADDRESS", ">PORT",
 		"STATE", ">AGE", ">SENT", ">CONFIRMED", NULL};
-	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
-	uint64_t after = 0, asked, count;
-	struct cli_table table;
-	int ret;
+	static const struct cli_list list = {.verb = "observe list",
+		.key = "after",
+		.titles = titles,
+		.row = row,
+		.filter = filter};
 
-	cli_table_init(&table, titles);
-	do {
-		asked = left < PAGE ? left : PAGE;
-		ret = page(cli, &table, argument, &after, asked, &count);
-		left -= count;
-		if (ret == CLI_OK && !cli->json)
-			cli_table_print(&table);
-	} while (ret == CLI_OK && count == asked && left > 0);
-	if (ret == CLI_OK && cli->json)
-		cli_json_end(cli);
-	cli_table_free(&table);
-	return ret;
+	return cli_list_show(cli, &list, NULL, argument);
 }
 
 // Reads a whole file. Returns its length, or -1 after a complaint.

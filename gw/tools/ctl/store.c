@@ -5,7 +5,7 @@
 #include "gw/tools/ctl/complain.h"
 #include "gw/tools/ctl/connection.h"
 #include "gw/tools/ctl/json.h"
-#include "gw/tools/ctl/table.h"
+#include "gw/tools/ctl/rows.h"
 #include "gw/tools/ctl/values.h"
 
 #include <errno.h>
@@ -48,8 +48,6 @@ int cli_store_check(struct cli *cli, const char *argument)
 	return problems ? CLI_FAILED : CLI_OK;
 }
 
-#define PAGE CTL_LIST_MAX
-
 // A key of the command line. False after a complaint.
 static bool key_parse(const char *text, uint8_t key[CTL_TOMBSTONE_KEY])
 {
@@ -71,61 +69,17 @@ static void tombstone_row(struct cli_table *table, const struct ctl_cbor *map)
 	cli_table_cell(table, "%s", cli_bool(map, "damaged") ? "damaged" : "good");
 }
 
-// Asks for tombstones behind after, if there is one, and moves it on.
-static int tombstone_page(struct cli *cli, struct cli_table *table,
-	uint8_t after[CTL_TOMBSTONE_KEY], bool *has_after, uint64_t limit, uint64_t *count)
-{
-	static struct ctl_writer request;
-	static struct ctl_reply reply;
-	struct ctl_cbor key;
-	int ret;
-
-	*count = 0;
-	cli_begin(cli, &request, "tombstone list");
-	if (*has_after)
-		ctl_put_bytes(&request, "after", after, CTL_TOMBSTONE_KEY);
-	ctl_put_uint(&request, "limit", limit);
-	ret = cli_send(cli, &request, -1);
-	while (ret == CLI_OK && (ret = cli_receive(cli, &reply)) == CLI_OK &&
-		reply.message.map.value) {
-		(*count)++;
-		if (ctl_cbor_find(&reply.message.map, "key", &key) && key.type == CTL_CBOR_BYTES &&
-			key.value == CTL_TOMBSTONE_KEY) {
-			memcpy(after, key.data, CTL_TOMBSTONE_KEY);
-			*has_after = true;
-		}
-		if (cli->json)
-			cli_json_element(cli, &reply.message.map);
-		else
-			tombstone_row(table, &reply.message.map);
-	}
-	return ret;
-}
-
 int cli_tombstone_list(struct cli *cli, const char *argument)
 {
 	static const char *const titles[] = {"KEY", "USED", ">RUN", ">MARK", "STATE", NULL};
-	uint64_t left = cli->given & CLI_LIMIT ? cli->limit : UINT64_MAX;
-	bool has_after = cli->given & CLI_AFTER;
-	uint8_t after[CTL_TOMBSTONE_KEY];
-	struct cli_table table;
-	uint64_t asked, count;
-	int ret;
+	static const struct cli_list list = {
+		.verb = "tombstone list", .key = "key", .titles = titles, .row = tombstone_row};
+	static struct cli_after after = {.type = CTL_CBOR_BYTES, .value = CTL_TOMBSTONE_KEY};
 
-	if (has_after && !key_parse(cli->after, after))
+	after.given = cli->given & CLI_AFTER;
+	if (after.given && !key_parse(cli->after, after.data))
 		return CLI_USAGE;
-	cli_table_init(&table, titles);
-	do {
-		asked = left < PAGE ? left : PAGE;
-		ret = tombstone_page(cli, &table, after, &has_after, asked, &count);
-		left -= count;
-		if (ret == CLI_OK && !cli->json)
-			cli_table_print(&table);
-	} while (ret == CLI_OK && count == asked && left > 0);
-	if (ret == CLI_OK && cli->json)
-		cli_json_end(cli);
-	cli_table_free(&table);
-	return ret;
+	return cli_list_show(cli, &list, &after, argument);
 }
 
 int cli_store_backup(struct cli *cli, const char *argument)
