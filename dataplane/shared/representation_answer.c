@@ -194,5 +194,7 @@ uint16_t dp_rep_notification_write(const struct dp_representation *rep, uint8_t 
 		.observe = true,
 	};
 
+	if (COAP_CODE_CLASS(rep->code) != 2)
+		return error_write(rep, max_age_s, room, out);
 	return content_write(rep, &w, max_age_s, room, out);
 }

@@ -204,6 +204,17 @@ static void plaintext_make(struct dp_worker *w, struct slice *slice, const struc
 	answer->plaintext_len = slice->len;
 }
 
+// The same as the backend answers it, with what it says.
+static void end_as_stored(struct dp_worker *w, struct slice *slice, uint32_t index,
+	const struct dp_representation *rep)
+{
+	if (!add(w, slice, index, true))
+		return;
+	plaintext_make(w, slice, at(w, index), rep, dp_rep_max_age(rep, w->now_ms));
+	if (!slice->len)
+		dp_answer_error(w, &w->batch.answer[slice->n - 1], rep->code, 0, NULL);
+}
+
 // Sends what is stored to an observer.
 static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 	const struct dp_representation *rep, uint32_t age)
@@ -225,7 +236,7 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 		return;
 	}
 	if (error) {
-		end(w, slice, index, rep->code);
+		end_as_stored(w, slice, index, rep);
 		return;
 	}
 	if (!add(w, slice, index, false))

@@ -10,6 +10,7 @@ import http.server
 import sys
 
 HELLO = b"Hello World!"
+asked = {}  # how often each resource that is observed was asked for
 
 
 class Resources(http.server.BaseHTTPRequestHandler):
@@ -46,9 +47,22 @@ class Resources(http.server.BaseHTTPRequestHandler):
             failed = self.headers.get("If-None-Match") == "*" or wanted not in (None, '"7b"')
             self.say(412 if failed else 204)
         elif (self.command, path) == ("DELETE", "/oscore/test"):
+            asked.clear()
             self.say(204)
+        elif self.command == "GET" and path in ("/oscore/observe1", "/oscore/observe2"):
+            self.tell(path)
         else:
             self.say(404)
+
+    def tell(self, path):
+        """Another state whenever it is asked for: one, two, and then observe1 is gone."""
+        asked[path] = asked.get(path, 0) + 1
+        if asked[path] == 1:
+            self.say(200, b"one")
+        elif path == "/oscore/observe2" or asked[path] == 2:
+            self.say(200, b"two")
+        else:
+            self.say(404, b"Terminate Observe")
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
 

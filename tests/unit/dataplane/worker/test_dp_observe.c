@@ -270,10 +270,21 @@ Test(dp_observe, registering_again_takes_the_place_of_it)
 
 Test(dp_observe, an_error_ends_it)
 {
+	struct coap_option option;
+	uint32_t age = 0;
+
 	registered("a", "one");
-	publish_with("a", &(struct published){.code = COAP_NOT_FOUND, .payload = "", .len = 0});
+	publish_with("a",
+		&(struct published){.code = COAP_NOT_FOUND,
+			.format = DP_REP_NO_FORMAT,
+			.payload = "Gone",
+			.len = 4});
 	bed_turn(&bed);
 	expect_end(&request, COAP_NOT_FOUND);
+	cr_assert_eq(body.payload_len, 4);
+	cr_assert(!memcmp(body.payload, "Gone", 4));
+	cr_assert(coap_option_find(&body, COAP_OPT_MAX_AGE, &option));
+	cr_assert(coap_option_uint(&option, &age) && age == FRESH_MS / 1000);
 	publish("a", "two");
 	bed_turn(&bed);
 	expect_nothing();
