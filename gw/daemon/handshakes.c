@@ -281,7 +281,7 @@ static void on_credential_changed(void *arg, const struct credential_owner *owne
 }
 
 // What the threads have for EDHOC, if it is served. Returns 0 or -errno.
-static int edhoc_prepare(struct handshakes *h)
+static int edhoc_prepare(struct handshakes *h, const uint8_t shard_key[SHARD_KEY_LEN])
 {
 	struct daemon *daemon = h->daemon;
 	const struct conf_edhoc *conf = &daemon->conf->edhoc;
@@ -297,7 +297,7 @@ static int edhoc_prepare(struct handshakes *h)
 		.credentials = daemon->credentials,
 	};
 
-	h->reservations = reservations_create(daemon->dp, threads, conf->c_r_length);
+	h->reservations = reservations_create(daemon->dp, threads, conf->c_r_length, shard_key);
 	if (!h->reservations)
 		return -errno;
 	h->sessions = sessions_create(&(const struct sessions_conf){
@@ -324,7 +324,7 @@ static int edhoc_prepare(struct handshakes *h)
 	return 0;
 }
 
-int handshakes_start(struct daemon *daemon)
+int handshakes_start(struct daemon *daemon, const uint8_t shard_key[SHARD_KEY_LEN])
 {
 	const struct conf_handshakes *conf = &daemon->conf->handshakes;
 	struct handshakes *h = calloc(1, sizeof(*h));
@@ -349,7 +349,7 @@ int handshakes_start(struct daemon *daemon)
 	thread.mailbox = &h->box;
 	randombytes_buf(thread.mac_key, sizeof(thread.mac_key));
 	if (daemon->identity)
-		rc = edhoc_prepare(h);
+		rc = edhoc_prepare(h, shard_key);
 	for (unsigned i = 0; !rc && i < dp_slow_count(daemon->dp); i++) {
 		thread.slow = dp_slow(daemon->dp, i);
 		thread.edhoc = daemon->identity ? &h->side[i] : NULL;

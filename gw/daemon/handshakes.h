@@ -18,8 +18,10 @@ struct handshakes_stats {
 	uint64_t pending;   // with the store now, or about to be
 };
 
-// Starts the threads. Returns 0 or -errno, with a line in the log.
-int handshakes_start(struct daemon *daemon) __attribute__((warn_unused_result));
+// Starts the threads. The key is that of store_shard_key(). Returns 0 or -errno, with a line in the
+// log.
+int handshakes_start(struct daemon *daemon, const uint8_t shard_key[SHARD_KEY_LEN])
+	__attribute__((warn_unused_result));
 // Ends the threads: nothing new comes from them. NULL is allowed.
 void handshakes_stop(struct handshakes *handshakes);
 // After the store thread ended. NULL is allowed.

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 // A bit for each serial is kept. Of longer identifiers the upper bits are chosen at the start.
 #define SERIALS_MAX (UINT32_C(1) << 24)
@@ -23,7 +24,8 @@ struct reservations {
 	struct connections *of; // [threads], mapped lazily by the kernel
 };
 
-struct reservations *reservations_create(struct dp *dp, unsigned threads, uint8_t id_len)
+struct reservations *reservations_create(
+	struct dp *dp, unsigned threads, uint8_t id_len, const uint8_t key[SHARD_KEY_LEN])
 {
 	struct reservations *r = calloc(1, sizeof(*r));
 
@@ -32,7 +34,7 @@ struct reservations *reservations_create(struct dp *dp, unsigned threads, uint8_
 	r->dp = dp;
 	r->threads = threads;
 	r->plan.id_len = id_len;
-	randombytes_buf(r->plan.key, sizeof(r->plan.key));
+	memcpy(r->plan.key, key, SHARD_KEY_LEN);
 	const uint32_t all = shard_serials(&r->plan);
 
 	r->serials = all < SERIALS_MAX ? all : SERIALS_MAX;

@@ -17,8 +17,10 @@
 
 struct reservations;
 
-// For so many threads, with connection identifiers of id_len bytes. NULL and errno on failure.
-struct reservations *reservations_create(struct dp *dp, unsigned threads, uint8_t id_len);
+// For so many threads, with connection identifiers of id_len bytes, which are made under the key.
+// NULL and errno on failure.
+struct reservations *reservations_create(
+	struct dp *dp, unsigned threads, uint8_t id_len, const uint8_t key[SHARD_KEY_LEN]);
 // NULL is allowed.
 void reservations_free(struct reservations *reservations);
 // What a thread takes of.

@@ -136,7 +136,8 @@ static int start_dp(struct daemon *daemon, uint16_t mtu)
 	return rc;
 }
 
-int start_threads(struct daemon *daemon)
+// From here on the store is its thread's.
+static int start_store_thread(struct daemon *daemon)
 {
 	daemon->store_thread = store_thread_start(daemon->store);
 	if (!daemon->store_thread) {
@@ -149,8 +150,20 @@ int start_threads(struct daemon *daemon)
 		log_error("no memory");
 		return -ENOMEM;
 	}
-	int rc = handshakes_start(daemon);
+	return 0;
+}
 
+int start_threads(struct daemon *daemon)
+{
+	uint8_t shard_key[SHARD_KEY_LEN];
+
+	_Static_assert(SHARD_KEY_LEN == STORE_SHARD_KEY_LEN, "the store has it");
+	store_shard_key(daemon->store, shard_key);
+	int rc = start_store_thread(daemon);
+
+	if (!rc)
+		rc = handshakes_start(daemon, shard_key);
+	sodium_memzero(shard_key, sizeof(shard_key));
 	return rc ? rc : upstreams_start(daemon);
 }
 

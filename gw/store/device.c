@@ -5,6 +5,7 @@
 #include "gw/store/commit.h"
 #include "gw/store/key_past.h"
 #include "gw/store/row.h"
+#include "gw/store/secrets.h"
 #include "gw/store/spec.h"
 #include "gw/store/sql.h"
 #include "gw/store/state.h"
@@ -170,6 +171,11 @@ int store_list(struct store *store, const char *after, struct device_info *page,
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return code;
+}
+
+void store_shard_key(const struct store *store, uint8_t key[STORE_SHARD_KEY_LEN])
+{
+	memcpy(key, store->secrets->shard, STORE_SHARD_KEY_LEN);
 }
 
 uint64_t store_count(const struct store *store)

@@ -14,4 +14,5 @@ void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_L
 	crypto_kdf_derive_from_key(secrets->window, sizeof(secrets->window), 4, context, key);
 	crypto_kdf_derive_from_key(secrets->machine, sizeof(secrets->machine), 5, context, key);
 	crypto_kdf_derive_from_key(secrets->state, sizeof(secrets->state), 6, context, key);
+	crypto_kdf_derive_from_key(secrets->shard, sizeof(secrets->shard), 7, context, key);
 }

@@ -6,6 +6,7 @@
 #define POSTERN_GW_STORE_SECRETS_H
 
 #include "gw/store/kek.h"
+#include "gw/store/store.h"
 
 #include <sodium.h>
 
@@ -16,6 +17,7 @@ struct store_secrets {
 	uint8_t window[crypto_generichash_KEYBYTES];
 	uint8_t machine[crypto_generichash_KEYBYTES];
 	uint8_t state[crypto_generichash_KEYBYTES];
+	uint8_t shard[STORE_SHARD_KEY_LEN];
 };
 
 void store_secrets_derive(struct store_secrets *secrets, const uint8_t key[KEK_LEN]);

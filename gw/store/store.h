@@ -230,6 +230,12 @@ int store_get(struct store *store, const char *name, struct device_keyed *device
 int store_list(struct store *store, const char *after, struct device_info *page, size_t room,
 	size_t *count, struct error *error) __attribute__((warn_unused_result));
 
+#define STORE_SHARD_KEY_LEN 32
+
+// The key that connection identifiers of EDHOC are made under. It is the same for as long as there
+// is the store, in copies of it, too. The caller wipes it.
+void store_shard_key(const struct store *store, uint8_t key[STORE_SHARD_KEY_LEN]);
+
 // How many devices there are.
 uint64_t store_count(const struct store *store);
 

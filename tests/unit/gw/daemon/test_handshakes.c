@@ -16,6 +16,7 @@
 
 static struct bed bed;
 static struct daemon gateway;
+static const uint8_t shard_key[SHARD_KEY_LEN] = {7};
 static struct conf conf = {.handshakes = {.threads = 2, .rate = 1000, .device_rate = 1000}};
 static struct peer peer;
 static struct b2_device known;     // what the vault has
@@ -72,7 +73,7 @@ static void init(void)
 	};
 	cr_assert_eq(osc_derive(&stored.keys, &known.params), 0);
 	cr_assert_eq(registry_add(&gateway.registry, &stored), 0);
-	cr_assert_eq(handshakes_start(&gateway), 0);
+	cr_assert_eq(handshakes_start(&gateway, shard_key), 0);
 	submitted = NULL;
 }
 

@@ -15,6 +15,7 @@
 
 static struct bed bed;
 static struct registry registry;
+static struct shard_plan plan = {.id_len = ID_LEN};
 static struct reservations *reservations;
 static struct sessions *sessions;
 static uint64_t now_ms = 1000000;
@@ -31,7 +32,8 @@ static void init(void)
 	bed_make(&bed);
 	registry = (struct registry){.gone = gone};
 	cr_assert_eq(registry_init(&registry, bed.dp, BED_DEVICES), 0);
-	reservations = reservations_create(bed.dp, 2, ID_LEN);
+	randombytes_buf(plan.key, sizeof(plan.key));
+	reservations = reservations_create(bed.dp, 2, ID_LEN, plan.key);
 	cr_assert_not_null(reservations);
 	reservations_fill(reservations);
 	sessions = sessions_create(&(const struct sessions_conf){.registry = &registry,
@@ -256,4 +258,38 @@ Test(sessions, none_is_reserved_twice)
 			}
 		reservations_fill(reservations);
 	}
+}
+
+static uint32_t serial_of(const struct edhoc_connection *c_r)
+{
+	unsigned shard;
+	uint32_t serial;
+
+	shard_id_read(&plan, c_r->bytes, &shard, &serial);
+	cr_expect_eq(shard, 0);
+	return serial;
+}
+
+Test(sessions, who_has_the_key_of_the_store_reads_serials_that_begin_anew_at_each_start)
+{
+	const uint32_t serials = shard_serials(&plan);
+	const struct edhoc_connection none = {0};
+	struct edhoc_connection c_r, other;
+	bool low;
+
+	cr_assert(connections_take(reservations_of(reservations, 0), &none, &c_r, &low));
+	for (unsigned i = 0; i < 100; i++) {
+		const uint32_t before = serial_of(&c_r);
+
+		cr_assert(connections_take(reservations_of(reservations, 0), &none, &c_r, &low));
+		// What is between them is the other thread's.
+		cr_expect_lt((serial_of(&c_r) - before) % serials, 64);
+	}
+	struct reservations *again = reservations_create(bed.dp, 2, ID_LEN, plan.key);
+
+	reservations_fill(again);
+	cr_assert(connections_take(reservations_of(again, 0), &none, &other, &low));
+	cr_expect_neq(serial_of(&other) / 256, serial_of(&c_r) / 256,
+		"who has an identifier of before meets nobody else's session");
+	reservations_free(again);
 }

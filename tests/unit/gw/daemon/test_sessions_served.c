@@ -18,6 +18,7 @@
 
 static struct bed bed;
 static struct daemon gateway;
+static const uint8_t shard_key[SHARD_KEY_LEN] = {7};
 static struct conf conf = {
 	.handshakes = {.threads = 2,
 		.rate = 1000,
@@ -70,7 +71,7 @@ static void init(void)
 	conf.devices.max = BED_DEVICES;
 	cr_assert_eq(registry_init(&gateway.registry, bed.dp, BED_DEVICES), 0);
 	credential_add();
-	cr_assert_eq(handshakes_start(&gateway), 0);
+	cr_assert_eq(handshakes_start(&gateway, shard_key), 0);
 }
 
 static void fini(void)

@@ -157,8 +157,10 @@ Test(kek_rotate, a_link_that_leads_nowhere_is_refused)
 Test(kek_rotate, a_store_that_is_used_is_sealed_anew_and_goes_on)
 {
 	struct device_spec spec = bed_spec(2, "02", "aa");
+	uint8_t shard[STORE_SHARD_KEY_LEN], shard_then[STORE_SHARD_KEY_LEN];
 
 	bed_open(&bed);
+	store_shard_key(bed.store, shard);
 	cr_assert_eq(kek_add_new(bed.kek_path, &bed.error), 0);
 	int fd = open(bed.kek_path, O_RDONLY);
 	struct kek *both;
@@ -172,6 +174,8 @@ Test(kek_rotate, a_store_that_is_used_is_sealed_anew_and_goes_on)
 	reload();
 	bed_open(&bed);
 	cr_expect_eq(bed_load(&bed, NULL, NULL), 2);
+	store_shard_key(bed.store, shard_then);
+	cr_expect_arr_eq(shard, shard_then, sizeof(shard));
 	bed_close(&bed);
 	old_key_is_refused();
 }

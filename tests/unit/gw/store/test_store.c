@@ -453,3 +453,20 @@ Test(store, settings_are_columns_in_the_order_of_the_attributes)
 	}
 	cr_expect_eq(at, count);
 }
+
+Test(store, the_key_of_connection_identifiers_is_one_for_each_store_and_stays)
+{
+	uint8_t key[STORE_SHARD_KEY_LEN], then[STORE_SHARD_KEY_LEN];
+	struct bed other;
+
+	store_shard_key(bed.store, key);
+	bed_reopen(&bed);
+	store_shard_key(bed.store, then);
+	cr_expect_arr_eq(key, then, sizeof(key));
+	bed_make(&other);
+	bed_open(&other);
+	store_shard_key(other.store, then);
+	cr_expect_arr_neq(key, then, sizeof(key));
+	bed_close(&other);
+	bed_remove(&other);
+}
