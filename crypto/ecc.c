@@ -3,6 +3,7 @@
 #include "crypto/ecc.h"
 
 #include "crypto/ecc_p256.h"
+#include "crypto/sha256.h"
 #include "crypto/x25519.h"
 
 #include <errno.h>
@@ -271,20 +272,20 @@ int ecc_sign(struct ecc_signer *signer, const uint8_t *msg, size_t len,
 {
 	if (!signer->p256)
 		return crypto_sign_detached(signature, NULL, msg, len, signer->ed25519) ? -EIO : 0;
-	uint8_t digest[crypto_hash_sha256_BYTES];
+	uint8_t digest[SHA256_LEN];
 
-	crypto_hash_sha256(digest, msg, len);
+	sha256(digest, msg, len);
 	return ecc_p256_sign(signer->p256, digest, signature);
 }
 
 int ecc_verify(struct ecc_engine *engine, const struct ecc_public *public, const uint8_t *msg,
 	size_t len, const uint8_t signature[ECC_SIGNATURE_LEN])
 {
-	uint8_t digest[crypto_hash_sha256_BYTES];
+	uint8_t digest[SHA256_LEN];
 
 	switch (public->curve) {
 	case ECC_P256:
-		crypto_hash_sha256(digest, msg, len);
+		sha256(digest, msg, len);
 		return ecc_p256_verify(engine->p256, public, digest, signature);
 	case ECC_ED25519:
 		return crypto_sign_verify_detached(signature, msg, len, public->x) ? -EINVAL : 0;

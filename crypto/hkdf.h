@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HKDF with SHA-256 (RFC 5869), over libsodium's HMAC.
+// HKDF with SHA-256 (RFC 5869): one key is extracted, and as many are expanded of it as are wanted.
 
 #ifndef POSTERN_CRYPTO_HKDF_H
 #define POSTERN_CRYPTO_HKDF_H
@@ -16,18 +16,14 @@ struct hkdf_part {
 	size_t len;
 };
 
-// Derives out_len bytes, at most HKDF_OUT_MAX, from the input keying material `ikm`. An empty salt
-// counts as 32 zeros (RFC 5869 section 2.2); salt, ikm and info may be NULL if their length is 0.
-// Returns 0, or -EINVAL if out_len is too large.
-int hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt, size_t salt_len,
-	const uint8_t *ikm, size_t ikm_len, const uint8_t *info, size_t info_len)
-	__attribute__((warn_unused_result));
-
-// The two steps of it by themselves (sections 2.2 and 2.3). prk may be the salt or the ikm.
+// Extracts a pseudorandom key of the input keying material `ikm` (section 2.2). An empty salt
+// counts as 32 zeros; salt and ikm may be NULL if their length is 0. prk may be the salt or the
+// ikm.
 void hkdf_sha256_extract(uint8_t prk[HKDF_PRK_LEN], const uint8_t *salt, size_t salt_len,
 	const uint8_t *ikm, size_t ikm_len);
-// The info is its parts one behind the other. out must not overlap prk or the info. Returns 0, or
-// -EINVAL if out_len is too large.
+// Derives out_len bytes, at most HKDF_OUT_MAX, of it (section 2.3). The info is its parts one
+// behind the other. out must not overlap prk or the info. Returns 0, or -EINVAL if out_len is too
+// large.
 int hkdf_sha256_expand(uint8_t *out, size_t out_len, const uint8_t prk[HKDF_PRK_LEN],
 	const struct hkdf_part *info, unsigned n_parts) __attribute__((warn_unused_result));
 

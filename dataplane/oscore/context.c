@@ -41,8 +41,8 @@ static uint8_t *put_bytes(uint8_t *at, const uint8_t *bytes, uint8_t len)
 }
 
 // info = [id, id_context, alg_aead, type, L]
-static int derive(uint8_t *out, uint8_t out_len, const struct osc_params *p, const uint8_t *id,
-	uint8_t id_len, const char *type)
+static int derive(uint8_t *out, uint8_t out_len, const uint8_t prk[HKDF_PRK_LEN],
+	const struct osc_params *p, const uint8_t *id, uint8_t id_len, const char *type)
 {
 	uint8_t info[INFO_LEN_MAX];
 	uint8_t *at = info;
@@ -58,8 +58,9 @@ static int derive(uint8_t *out, uint8_t out_len, const struct osc_params *p, con
 	*at++ = CBOR_TEXT(type_len);
 	memcpy(at, type, type_len);
 	at = put_uint(at + type_len, out_len);
-	return hkdf_sha256(out, out_len, p->salt, p->salt_len, p->secret, p->secret_len, info,
-		(size_t)(at - info));
+	const struct hkdf_part part = {info, (size_t)(at - info)};
+
+	return hkdf_sha256_expand(out, out_len, prk, &part, 1);
 }
 
 unsigned osc_id_len_max(enum aead_alg alg)
@@ -80,13 +81,18 @@ int osc_derive(struct osc_keys *keys, const struct osc_params *p)
 		return -EINVAL;
 
 	const struct aead_alg_info *alg = &aead_algs[p->alg];
+	uint8_t prk[HKDF_PRK_LEN];
+
+	hkdf_sha256_extract(prk, p->salt, p->salt_len, p->secret, p->secret_len);
 	*keys = (struct osc_keys){0};
-	int err = derive(keys->sender_key, alg->key_len, p, p->sender_id, p->sender_id_len, "Key");
+	int err = derive(
+		keys->sender_key, alg->key_len, prk, p, p->sender_id, p->sender_id_len, "Key");
 	if (!err)
-		err = derive(keys->recipient_key, alg->key_len, p, p->recipient_id,
+		err = derive(keys->recipient_key, alg->key_len, prk, p, p->recipient_id,
 			p->recipient_id_len, "Key");
 	if (!err)
-		err = derive(keys->common_iv, alg->nonce_len, p, NULL, 0, "IV");
+		err = derive(keys->common_iv, alg->nonce_len, prk, p, NULL, 0, "IV");
+	sodium_memzero(prk, sizeof(prk));
 	if (err)
 		sodium_memzero(keys, sizeof(*keys));
 	return err;

@@ -2,27 +2,26 @@
 
 #include "gw/edhoc/schedule.h"
 
+#include "crypto/sha256.h"
 #include "gw/edhoc/cbor.h"
 
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
-_Static_assert(
-	EDHOC_HASH_LEN == crypto_hash_sha256_BYTES && EDHOC_HASH_LEN == HKDF_PRK_LEN, "SHA-256");
+_Static_assert(EDHOC_HASH_LEN == SHA256_LEN && EDHOC_HASH_LEN == HKDF_PRK_LEN, "SHA-256");
 _Static_assert(EDHOC_TAG_MAX == AEAD_TAG_MAX, "the longest tag");
 
 #define HASH_HEAD "\x58\x20" // of a byte string of EDHOC_HASH_LEN bytes
 
 void edhoc_hash(uint8_t hash[EDHOC_HASH_LEN], const struct edhoc_bytes *parts, unsigned n)
 {
-	crypto_hash_sha256_state state;
+	struct sha256 sha;
 
-	crypto_hash_sha256_init(&state);
+	sha256_init(&sha);
 	for (unsigned i = 0; i < n; i++)
-		if (parts[i].len)
-			crypto_hash_sha256_update(&state, parts[i].data, parts[i].len);
-	crypto_hash_sha256_final(&state, hash);
+		sha256_update(&sha, parts[i].data, parts[i].len);
+	sha256_final(&sha, hash);
 }
 
 void edhoc_th_2(uint8_t th_2[EDHOC_HASH_LEN], const uint8_t g_y[ECC_LEN],

@@ -2,6 +2,7 @@
 
 #include "gw/handshake/b2.h"
 
+#include "crypto/sha256.h"
 #include "dataplane/oscore/kid_context.h"
 #include "dataplane/oscore/protect.h"
 
@@ -9,8 +10,6 @@
 #include <endian.h>
 #include <sodium.h>
 #include <string.h>
-
-_Static_assert(B2_MAC_KEY_LEN == crypto_auth_hmacsha256_KEYBYTES, "HMAC of appendix B.2.1");
 
 bool b2_parse(struct b2_request *request, const uint8_t *datagram, size_t len)
 {
@@ -33,11 +32,14 @@ static void mac_make(const struct b2 *b2, const struct b2_device *device, uint64
 {
 	const uint64_t words[] = {htobe64(device->id), htobe64(device->count), htobe64(slot)};
 	uint8_t input[B2_NONCE_LEN + sizeof(words)];
-	uint8_t whole[crypto_auth_hmacsha256_BYTES];
+	struct hmac_sha256 hmac;
+	uint8_t whole[SHA256_LEN];
 
 	memcpy(input, nonce, B2_NONCE_LEN);
 	memcpy(input + B2_NONCE_LEN, words, sizeof(words));
-	crypto_auth_hmacsha256(whole, input, sizeof(input), b2->mac_key);
+	hmac_sha256_init(&hmac, b2->mac_key, B2_MAC_KEY_LEN);
+	hmac_sha256_update(&hmac, input, sizeof(input));
+	hmac_sha256_final(&hmac, whole);
 	memcpy(mac, whole, B2_MAC_LEN);
 	sodium_memzero(whole, sizeof(whole));
 }

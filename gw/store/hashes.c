@@ -4,6 +4,7 @@
 
 #include "gw/store/hashes.h"
 
+#include "crypto/hkdf.h"
 #include "gw/store/row.h"
 #include "gw/store/secrets.h"
 #include "gw/store/state.h"
@@ -29,17 +30,15 @@ void store_secret_hash(
 	const struct store *store, uint8_t hash[STORE_HASH_LEN], const struct osc_params *params)
 {
 	static const char what[] = "secret";
-	uint8_t prk[crypto_auth_hmacsha256_BYTES]; // HKDF-Extract (RFC 5869 section 2.2)
-	crypto_auth_hmacsha256_state extract;
+	uint8_t prk[HKDF_PRK_LEN];
 	crypto_generichash_state state;
 	unsigned len = params->sender_id_len < params->recipient_id_len ? params->sender_id_len
 									: params->recipient_id_len;
 	int order = memcmp(params->sender_id, params->recipient_id, len);
 	bool swap = order > 0 || (order == 0 && params->sender_id_len > params->recipient_id_len);
 
-	crypto_auth_hmacsha256_init(&extract, params->salt, params->salt_len);
-	crypto_auth_hmacsha256_update(&extract, params->secret, params->secret_len);
-	crypto_auth_hmacsha256_final(&extract, prk);
+	hkdf_sha256_extract(
+		prk, params->salt, params->salt_len, params->secret, params->secret_len);
 	crypto_generichash_init(
 		&state, store->secrets->hash, sizeof(store->secrets->hash), STORE_HASH_LEN);
 	crypto_generichash_update(&state, (const uint8_t *)what, sizeof(what));
@@ -51,7 +50,6 @@ void store_secret_hash(
 		id_update(&state, params->recipient_id, params->recipient_id_len);
 	crypto_generichash_final(&state, hash, STORE_HASH_LEN);
 	sodium_memzero(prk, sizeof(prk));
-	sodium_memzero(&extract, sizeof(extract));
 	sodium_memzero(&state, sizeof(state));
 }
 
