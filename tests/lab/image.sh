@@ -81,7 +81,7 @@ image_settings() {
 boot() {
 	local kernel
 
-	cp "$here"/{agent,nics.sh,unit.sh} "$top"/tests/smoke/{backend,hold_thread} "$share/"
+	cp "$here"/{agent,nics.sh,unit.sh} "$top"/tests/smoke/{authority.sh,backend,hold_thread} "$share/"
 	kernel=$(echo "$base"/root/boot/vmlinuz-*)
 	TMPDIR=$vm guest -smp 2 -kernel "$kernel" -initrd "${kernel/vmlinuz/initrd.img}" \
 		-append "root=/dev/vda rw console=ttyS0 loglevel=4 intel_iommu=on no_timer_check panic=1" \

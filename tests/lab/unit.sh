@@ -4,6 +4,7 @@
 # shellcheck shell=bash
 
 . /run/share/nics.sh
+. /run/share/authority.sh
 D=/var/lib/lab # the operator's files, and the devices'
 C=/etc/postern/postern.yaml
 export SYSTEMD_COLORS=0 SYSTEMD_PAGER='' LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
@@ -24,6 +25,32 @@ conf() {
 		  - {path: /*, to: web}
 		${3:-}
 	END
+}
+
+# conf_more PORT: a configuration with pushes, streams of events, and devices with certificates, and the
+# files that it names, which are of the daemon's user.
+conf_more() {
+	conf "$1"
+	sed -i 's|^routes:|&\n  - {path: /set/*, to: web, methods: [GET], cache: shared, observe: {push: true}}|
+		s|^routes:|&\n  - {path: /events/*, to: web, cache: shared, observe: {stream: {format: 0}}}|' $C
+	cat >>$C <<-END
+		push: {listen: /run/postern/push.sock, token: /etc/postern/push.token}
+		edhoc:
+		  identity: /etc/postern/edhoc.json
+		  trust: [{ca: /etc/postern/authority.pem, name: "fab-{cn}"}]
+		  revoked: /etc/postern/edhoc-revoked
+	END
+	rm -f /etc/postern/edhoc.json
+	postern-coap --edhoc-make /etc/postern/edhoc.json >$D/gateway.json
+	openssl rand -hex 24 >/etc/postern/push.token
+	chown postern /etc/postern/edhoc.json /etc/postern/push.token
+	chmod 600 /etc/postern/edhoc.json /etc/postern/push.token
+	(
+		cd $D && authority first && authority second &&
+			device_certificate one first 1 keyAgreement && device_certificate two second 2 keyAgreement 0x01a2
+	) 2>$D/openssl.err || cat $D/openssl.err
+	cp $D/first.pem /etc/postern/authority.pem
+	: >/etc/postern/edhoc-revoked
 }
 
 # unit COMMAND: start, stop, restart or reload; what the journal says if it fails.
@@ -119,6 +146,18 @@ fleet() {
 
 # coap NAMESPACE METHOD URI-WITHOUT-SCHEME [OPTION...]
 coap() { ip netns exec "$1" postern-coap "$2" "coap://$3" -c $D/d.json -q -t 60 "${@:4}"; }
+
+# edhoc NAME METHOD PATH [OPTION...]: a device with a key pair, behind the first hub.
+edhoc() {
+	ip netns exec dev0 postern-coap "$2" "coap://192.0.2.1$3" --edhoc $D/"$1".json --edhoc-gateway $D/gateway.json \
+		-q -t 60 "${@:4}"
+}
+
+# pushed PATH VALUE TOKEN: the status of the answer.
+pushed() {
+	curl -s --max-time 60 --unix-socket /run/postern/push.sock -o $D/pushed -w '%{http_code}' -X PUT -d "$2" \
+		-H "Authorization: Bearer $3" "http://localhost/v1/resources$1"
+}
 
 # load NAMESPACE FLEET REQUESTS [OPTION...]: says how many were lost.
 load() {
