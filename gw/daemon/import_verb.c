@@ -4,6 +4,7 @@
 
 #include "base/container.h"
 #include "gw/daemon/disk.h"
+#include "gw/daemon/doubts.h"
 #include "gw/daemon/reserve.h"
 #include "gw/daemon/served.h"
 #include "gw/os/log.h"
@@ -64,7 +65,7 @@ static void import_done(struct store_job *job)
 		log_notice("import: %lu rows, %lu added, %lu replaced, %lu changed, %lu unchanged",
 			import->report.rows, import->report.added, import->report.replaced,
 			import->report.changed, import->report.unchanged);
-	store_import_job_free(import);
+	doubts_put_import(op->daemon, import);
 	op->daemon->importing = false;
 	op->daemon->taking--;
 	free(op);

@@ -49,8 +49,9 @@ enum stage {
 	STAGE_READ,
 	STAGE_COPY,  // the database is copied
 	STAGE_APPLY, // rows go into the copy
-	STAGE_SWAP,  // it takes the place of the database
+	STAGE_SWAP,  // it takes the place of the database, or the one transaction is committed
 	STAGE_COMMITTED,
+	STAGE_DOUBT, // the disk failed, and nobody knows whether the rows are on it
 	STAGE_FAILED,
 };
 
@@ -453,6 +454,7 @@ static int write_direct(struct import *import, bool *done, struct error *error)
 		store_rollback(import->store);
 		return code;
 	}
+	import->stage = STAGE_SWAP;
 	return store_commit(import->store, error);
 }
 
@@ -518,7 +520,8 @@ int import_write(struct import *import, bool *done, struct error *error)
 	int code = write_turn(import, done, error);
 	if (code == 0 && !*done)
 		return 0;
-	import->stage = code == 0 ? STAGE_COMMITTED : STAGE_FAILED;
+	bool in_doubt = import->stage == STAGE_SWAP && store_broken(import->store);
+	import->stage = code == 0 ? STAGE_COMMITTED : in_doubt ? STAGE_DOUBT : STAGE_FAILED;
 	shadow_free(import->shadow);
 	import->shadow = NULL;
 	free(import->met);
@@ -527,6 +530,11 @@ int import_write(struct import *import, bool *done, struct error *error)
 		import->report.added = import->report.unchanged = import->report.replaced =
 			import->report.changed = 0;
 	return code;
+}
+
+bool import_in_doubt(const struct import *import)
+{
+	return import->stage == STAGE_DOUBT;
 }
 
 bool store_importing(const struct store *store)
@@ -548,7 +556,8 @@ void import_report(const struct import *import, struct import_report *report)
 }
 
 // A row is read again from the store: since the commit it may have been removed or replaced, and
-// then the data plane must not get it.
+// then the data plane must not get it. One that is in doubt may never have been there; no other
+// gets its id.
 static int hand_out(struct import *import, const struct store_row *accepted,
 	struct device_keyed *device, struct error *error)
 {
@@ -557,7 +566,7 @@ static int hand_out(struct import *import, const struct store_row *accepted,
 	int code = row_find_by_id(import->store, accepted->id, &row, error);
 	if (code != 0)
 		return code;
-	row.never_used = accepted->never_used;
+	row.never_used = accepted->never_used && !import_in_doubt(import);
 	row.replaces = accepted->replaces;
 	row.changed = accepted->changed;
 	code = row_to_device(import->store, &row, device);
@@ -569,22 +578,20 @@ int import_next(struct import *import, struct device_keyed *devices, size_t room
 	struct error *error)
 {
 	struct store_row row;
+	int code = 0;
 
 	*count = 0;
-	if (import->stage != STAGE_COMMITTED)
+	if (import->stage != STAGE_COMMITTED && !import_in_doubt(import))
 		return error_set(error, -EINVAL, "the import has no devices to hand out");
-	while (*count < room) {
-		int code = spool_read(import->accepted, &row);
-		if (code < 0)
-			return error_set(
-				error, code, "cannot read staged rows: %s", strerror(-code));
-		if (code == 0)
-			break;
-		code = hand_out(import, &row, &devices[*count], error);
-		if (code == 0)
-			++*count;
-		else if (code != -ENOENT)
-			return code;
+	while (*count < room && (code = spool_read(import->accepted, &row)) != 0) {
+		code = code > 0
+			? hand_out(import, &row, &devices[*count], error)
+			: error_set(error, code, "cannot read staged rows: %s", strerror(-code));
+		*count += code == 0;
+		if (code == 0 || code == -ENOENT)
+			continue;
+		(void)!spool_rewind(import->accepted);
+		return code;
 	}
 	return 0;
 }

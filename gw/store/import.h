@@ -42,15 +42,21 @@ int import_fd(const struct import *import);
 int import_write(struct import *import, bool *done, struct error *error)
 	__attribute__((warn_unused_result));
 
+// After import_write() failed: whether the rows may be in the store all the same. Once the store is
+// recovered, import_next() hands out those that are; their windows are unknown, and some may have
+// been handed out by whoever wrote them since.
+bool import_in_doubt(const struct import *import);
+
 // Whether an import is being written to a copy of the database.
 bool store_importing(const struct store *store);
 
 void import_progress(const struct import *import, struct import_progress *progress);
 void import_report(const struct import *import, struct import_report *report);
 
-// After import_write() set *done: fills devices[] with the next devices that were added, that
-// replace others or that have new settings, at most `room`. Those that were removed or replaced
-// since are left out. *count is 0 after the last. The caller wipes devices[].
+// After import_write() set *done, or if it is in doubt: fills devices[] with the next devices that
+// were added, that replace others or that have new settings, at most `room`. Those that were
+// removed or replaced since are left out. *count is 0 after the last. The caller wipes devices[].
+// After a failure the next call begins with the first device again.
 int import_next(struct import *import, struct device_keyed *devices, size_t room, size_t *count,
 	struct error *error) __attribute__((warn_unused_result));
 

@@ -34,9 +34,14 @@ static enum store_turn import_over(struct store_import_job *job, int result)
 {
 	if (job->import != NULL)
 		import_report(job->import, &job->report);
+	job->job.result = result;
+	job->in_doubt = job->phase == STORE_IMPORT_WRITING && import_in_doubt(job->import);
+	if (job->in_doubt) {
+		job->phase = STORE_IMPORT_IN_DOUBT;
+		return STORE_TURN_DONE;
+	}
 	import_free(job->import);
 	job->import = NULL;
-	job->job.result = result;
 	// It may have been a million rows.
 	malloc_trim(0);
 	return STORE_TURN_DONE;
@@ -83,11 +88,23 @@ static enum store_turn import_hand_out(struct store_import_job *job)
 		return import_over(job, 0);
 	int code = import_next(
 		job->import, job->devices, STORE_IMPORT_CHUNK, &job->count, &job->job.error);
-	if (code != 0 || job->count == 0) {
+	if (code != 0)
 		job->count = 0;
+	job->job.result = code;
+	// What is in doubt is, until all of it has been handed out.
+	if ((code != 0 && !job->in_doubt) || (code == 0 && job->count == 0))
 		return import_over(job, code);
-	}
 	return STORE_TURN_DONE;
+}
+
+// Nothing is known before the store can be written again.
+static enum store_turn import_look(struct store_import_job *job, struct store *store)
+{
+	if (store_importing(store))
+		return STORE_TURN_AGAIN;
+	job->count = 0;
+	job->job.result = store_broken(store) ? store_recover(store, &job->job.error) : 0;
+	return job->job.result == 0 ? import_hand_out(job) : STORE_TURN_DONE;
 }
 
 static enum store_turn import_write_rows(struct store_import_job *job)
@@ -111,6 +128,8 @@ static enum store_turn run_import(struct store_job *base, struct store *store)
 
 	if (job->phase == STORE_IMPORT_HANDING_OUT)
 		return import_hand_out(job);
+	if (job->phase == STORE_IMPORT_IN_DOUBT)
+		return import_look(job, store);
 	if (store_thread_cancelled(base->thread))
 		return import_over(
 			job, error_set(&base->error, -ECANCELED, "the import was cancelled"));

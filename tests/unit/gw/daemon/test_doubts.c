@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <sodium.h>
 
 static struct bed bed;
 static struct daemon gateway;
@@ -156,6 +157,76 @@ Test(doubts, keys_were_rotated_or_not)
 	answer(0, 2, 8);
 	cr_assert_not(is_served(1, 7), "nobody has its keys any more");
 	cr_assert(is_served(2, 8));
+}
+
+// --- imports ----------------------------------------------------------------------------------
+
+static struct store_import_job *import_put(void)
+{
+	struct store_import_job *import = store_import_job_new();
+
+	import->in_doubt = true;
+	import->devices = sodium_allocarray(STORE_IMPORT_CHUNK, sizeof(import->devices[0]));
+	doubts_put_import(&gateway, import);
+	return import;
+}
+
+// What the store's thread says next of an import that is with it; an id of 0: no device.
+static void import_says(
+	struct store_import_job *import, int result, bool in_doubt, uint64_t id, uint8_t kid)
+{
+	cr_assert_eq(submitted, &import->job, "it is with the store");
+	submitted = NULL;
+	import->count = id != 0;
+	if (id)
+		import->devices[0] = device_of(id, kid);
+	import->in_doubt = in_doubt;
+	import->job.result = result;
+	import->job.done(&import->job);
+}
+
+Test(doubts, an_import_that_is_not_in_doubt_is_over)
+{
+	doubts_put_import(&gateway, store_import_job_new());
+	expect_silence();
+}
+
+Test(doubts, what_there_is_of_an_import_is_served)
+{
+	struct store_import_job *import;
+
+	serve(1, 7);
+	gateway.disk.failing = true;
+	import = import_put();
+	expect_silence();
+	gateway.disk.failing = false;
+	doubts_turn(&gateway);
+	import_says(import, -EIO, true, 0, 0);
+	cr_assert(gateway.disk.failing, "it is not sound yet");
+	expect_silence();
+	gateway.disk.failing = false;
+	doubts_turn(&gateway);
+	import_says(import, 0, true, 2, 7);
+	cr_assert_not(is_served(1, 7), "the import has replaced it");
+	cr_assert(is_served(2, 7));
+	import_says(import, 0, true, 3, 8);
+	import_says(import, 0, false, 0, 0);
+	cr_assert(is_served(3, 8));
+	expect_silence();
+}
+
+// A device is asked for behind the import that may have written it.
+Test(doubts, one_after_the_other)
+{
+	struct store_import_job *import = import_put();
+
+	doubts_put(&gateway, -EIO, "d", NULL);
+	doubts_turn(&gateway);
+	doubts_turn(&gateway);
+	import_says(import, 0, false, 0, 0);
+	answer(0, 1, 7);
+	cr_assert(is_served(1, 7));
+	expect_silence();
 }
 
 // It was removed, and another has its ids by now.
