@@ -17,12 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS  60 // of a run in CI
+#define SECONDS  60 // of a run
 #define JOBS     2  // .. and its processes
 #define JOBS_MAX 64
 
 static struct {
-	uint64_t seed, count, seconds;
+	uint64_t seed, count, seconds, least;
 	unsigned jobs;
 	bool has_seed, trace, twice;
 } asked = {.seconds = SECONDS, .jobs = JOBS};
@@ -89,12 +89,14 @@ static void read_arguments(int argc, char *argv[])
 			asked.count = strtoull(value, NULL, 0);
 		else if (!strcmp(argv[i], "--seconds") && ++i)
 			asked.seconds = strtoull(value, NULL, 0);
+		else if (!strcmp(argv[i], "--least") && ++i)
+			asked.least = strtoull(value, NULL, 0);
 		else if (!strcmp(argv[i], "--processes") && ++i)
 			asked.jobs = strtoul(value, NULL, 0);
 		else if (strncmp(argv[i], "--tap=", 6) && strncmp(argv[i], "--jobs=", 7)) {
 			fprintf(stderr,
 				"usage: test_sim [--seed N [--trace]] [--count N] "
-				"[--seconds N] [--processes N] [--twice]\n");
+				"[--seconds N [--least N]] [--processes N] [--twice]\n");
 			exit(2);
 		}
 	}
@@ -156,6 +158,13 @@ static void tell(double seconds)
 		t.lives, t.crashes, t.power_cuts, t.stops, t.asks);
 }
 
+// Whether another schedule is due, after `done` by all processes.
+static bool is_due(uint64_t done, double begun)
+{
+	return asked.count ? done < asked.count
+			   : done < asked.least || now_s() - begun < (double)asked.seconds;
+}
+
 // Every so manieth of the numbers from this one on.
 static void run_job(unsigned job, uint64_t seed, double begun)
 {
@@ -165,9 +174,7 @@ static void run_job(unsigned job, uint64_t seed, double begun)
 	catch_signals();
 	sim_random_take_over();
 	schedule_prepare();
-	for (uint64_t done = job;
-		asked.count ? done < asked.count : now_s() - begun < (double)asked.seconds;
-		done += asked.jobs) {
+	for (uint64_t done = job; is_due(done, begun); done += asked.jobs) {
 		run_one(seed + done);
 		totals[job] = schedule_totals;
 	}
