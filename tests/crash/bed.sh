@@ -112,10 +112,11 @@ mark_backend() {
 		printf "POST /crash HTTP/1.1\r\nHost: x\r\n\r\n" >&3; head -c 8 <&3' >/dev/null
 }
 
-# checked: the checker's points, and its figures. $all_keys is a file of more devices than the fleet.
+# checked: the checker's points, and its figures. $all_keys is a file of more devices than the fleet,
+# $sessions one of sessions of EDHOC.
 checked() {
 	points_of "the checker" "$crash/check" --backend $T/backend.json --fleet $T/fleet.txt \
-		--summary $T/summary.json "${all_keys:-$T/fleet.csv}" $T/devices.pcap
+		--summary $T/summary.json ${sessions:+--sessions "$sessions"} "${all_keys:-$T/fleet.csv}" $T/devices.pcap
 	tell "$(jq -r '.counts | to_entries | map("\(.value) \(.key)") | join(", ")' $T/summary.json)"
 	tell "repeats found: $(jq '.findings.nonce // 0' $T/summary.json)," \
 		"accepted twice: $(jq '(.findings.twice // 0) + (.findings.backend // 0)' $T/summary.json)"

@@ -17,6 +17,9 @@ loader.exec_module(check)
 
 GATEWAY, DEVICE, LOOPBACK = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]), bytes([127, 0, 0, 1])
 GATEWAY6, DEVICE6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1", b"\x20\x01\x0d\xb8" + bytes(11) + b"\2"
+SESSIONS = [{"name": "s", "device_id": "050607", "gateway_id": "01", "id_context": "",
+             "algorithm": "AES-CCM-16-64-128", "master_secret": f"{secret:032x}", "master_salt": "07"}
+            for secret in (91, 92)]  # of two lives of the gateway, with one kid
 HERE, CHALLENGED = 40000, b"\x81\xd8\xef\x08" + bytes(8)  # 4.01, Echo of 8 bytes
 points = 0
 bad = 0
@@ -130,7 +133,7 @@ class Wire:
     def findings(self, end=True, backend=None, fleet=None):
         if end:
             self.mark("end")
-        checked = check.Check(ROWS)
+        checked = check.Check(ROWS, SESSIONS)
         with tempfile.TemporaryDirectory() as directory:
             capture = os.path.join(directory, "pcap")
             with open(capture, "wb") as file:
@@ -170,6 +173,88 @@ def run_of_b2(wire, token=b"\x10\0\0\0", r1=R1, r2=R2, r3=R3):
     wire.answer(B2, 1, context=second, token=token[:3] + b"\2")
 
 
+# --- EDHOC
+
+EDHOC_POST = b"\xbb.well-known\x05edhoc\xff"
+
+
+def shake(wire, token, message_1=b"\xf5one", message_2=b"\x58\x2a" + bytes(range(42))):
+    gateway, device = wire.ends()
+    wire.datagram(device, HERE, gateway, check.COAP_PORT, bytes([0x44, 2, 0, 1]) + token + EDHOC_POST + message_1)
+    wire.datagram(gateway, check.COAP_PORT, device, HERE,
+                  bytes([0x64, check.CHANGED, 0, 1]) + token + b"\xc1\x40\xff" + message_2)
+
+
+def session(number):
+    return check.Context({**SESSIONS[number], "name": f"s#{number}"})
+
+
+def session_request(wire, number, piv, message_3=b"", token=None):
+    """With message_3: combined, option 21 behind the OSCORE option."""
+    gateway, device = wire.ends()
+    context = session(number)
+    sealed = context.from_device.encrypt(context.nonce(context.device_id, piv),
+                                         b"\x02\xb1t\x01s" + bytes([0x02]) + b"%d%d" % (number, piv), context.aad(piv))
+    value = bytes([9, piv]) + context.device_id
+    wire.datagram(device, HERE, gateway, check.COAP_PORT,
+                  bytes([0x44, 2, 0, 1]) + (token or wire.token(200 + number, piv)) + bytes([0x90 | len(value)]) +
+                  value + (b"\xc0" if message_3 else b"") + b"\xff" + message_3 + sealed)
+
+
+def session_answer(wire, number, piv, **how):
+    wire.answer(0, piv, context=session(number), token=wire.token(200 + number, piv), **how)
+
+
+def session_unknown(wire, number, piv):
+    gateway, device = wire.ends()
+    wire.datagram(gateway, check.COAP_PORT, device, HERE,
+                  bytes([0x64, check.UNAUTHORIZED, 0, 1]) + wire.token(200 + number, piv))
+
+
+def session_of_before(wire):
+    """A combined request and its copy, which gets the same."""
+    shake(wire, b"\x20\0\0\0")
+    shake(wire, b"\x20\0\0\1")
+    for _ in range(2):
+        session_request(wire, 0, 0, b"\x43abc")
+        session_answer(wire, 0, 0)
+    session_request(wire, 0, 1)
+    session_answer(wire, 0, 1)
+
+
+def session_of_after(wire):
+    """The gateway has lost the session, and the device agrees on another one."""
+    session_request(wire, 0, 2)
+    session_unknown(wire, 0, 2)
+    shake(wire, b"\x20\0\0\2", b"\xf5two", b"\x58\x2a" + bytes(range(9, 51)))
+    session_request(wire, 1, 0, b"\x43def")
+    session_answer(wire, 1, 0)
+
+
+def session_served_after_a_crash(wire):
+    session_request(wire, 0, 3)
+    session_answer(wire, 0, 3)
+
+
+def session_nonce_again(wire):
+    session_answer(wire, 1, 0, plain=b"\x44\xffother")
+
+
+def session_challenged(wire):
+    session_request(wire, 1, 1)
+    session_answer(wire, 1, 1, plain=CHALLENGED, own=5)
+
+
+def ephemeral_again(wire):
+    shake(wire, b"\x20\0\0\3", b"\xf5three", b"\x58\x2a" + bytes(range(9, 50)) + b"\0")
+
+
+def device_told_without_protection(wire):
+    wire.request(1, 70000)
+    wire.datagram(GATEWAY, check.COAP_PORT, DEVICE, HERE,
+                  bytes([0x64, check.UNAUTHORIZED, 0, 1]) + wire.token(1, 70000))
+
+
 def good(wire):
     """What may be: answers, a copy of one, a crash with challenges, a copy of a request."""
     wire.mark("added " + " ".join(row["name"] for row in ROWS))
@@ -179,7 +264,9 @@ def good(wire):
             wire.exchange(i, piv)
         wire.request(i, 65536)
         wire.answer(i, 65536, b"\x44\xff65536")
+    session_of_before(wire)
     wire.mark("crash")
+    session_of_after(wire)
     for i in range(len(ROWS)):
         wire.request(i, 65536, port=check.REPLAY_PORT)
         wire.answer(i, 65536, CHALLENGED, own=1 << check.RUN_SHIFT, port=check.REPLAY_PORT)
@@ -310,6 +397,11 @@ PLANTED = [  # what, how, what the checker must say, and nothing else
     ("a request #2 that is served twice", request_2_twice, {"twice"}),
     ("a request #1 that is served twice", request_1_served, {"twice"}),
     ("two ciphertexts under one nonce of a derived context", derived_nonce_again, {"nonce", "twice"}),
+    ("a session that is served after a crash", session_served_after_a_crash, {"outlives"}),
+    ("two ciphertexts under one nonce of a session", session_nonce_again, {"nonce", "twice"}),
+    ("a session whose window is not known", session_challenged, {"again"}),
+    ("an ephemeral key for the second time", ephemeral_again, {"ephemeral"}),
+    ("a device with keys that is told without protection", device_told_without_protection, {"plain"}),
     ("a mark that is wrong", strange_mark, {"marks"}),
 ]
 
