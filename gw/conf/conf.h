@@ -498,6 +498,8 @@ int conf_parse(const char *name, const char *text, size_t len, struct conf **con
 // and writes a line to `errors` for each that it cannot, like conf_load(). Returns 0, -EINVAL if
 // there was one, or -ENOMEM.
 int conf_check_files(const struct conf *conf, FILE *errors) __attribute__((warn_unused_result));
+// The same for those files alone that are only read.
+int conf_check_reads(const struct conf *conf, FILE *errors) __attribute__((warn_unused_result));
 // Frees a configuration; NULL is allowed.
 void conf_free(struct conf *conf);
 

@@ -164,11 +164,10 @@ static void listen_look(struct looker *l, char *const *listen, const char *key)
 		complain(l, listen, key, "%s: is there and is no socket", *listen);
 }
 
-static void push_look(struct looker *l)
+static void token_look(struct looker *l)
 {
 	const struct conf_push *push = &l->conf->push;
 
-	listen_look(l, &push->listen, "push.listen");
 	if (push->token)
 		file_look(l, &push->token, "push.token", push->token);
 }
@@ -205,40 +204,62 @@ static void edhoc_look(struct looker *l)
 	}
 }
 
-int conf_check_files(const struct conf *conf, FILE *errors)
+// All files that are only read.
+static void files_look(struct looker *l)
 {
-	struct looker l = {.conf = conf, .mistakes = calloc(1, sizeof(*l.mistakes))};
-	int rc = 0;
+	const struct conf *conf = l->conf;
 
-	if (!l.mistakes)
-		return -ENOMEM;
 	for (size_t i = 0; i < conf->upstream_count; i++)
-		upstream_look(&l, &conf->upstreams[i]);
+		upstream_look(l, &conf->upstreams[i]);
 	for (size_t i = 0; i < conf->route_count; i++) {
 		char owner[32];
 
 		snprintf(owner, sizeof(owner), "routes[%zu]", i);
-		headers_look(&l, owner, conf->routes[i].headers, conf->routes[i].header_count);
+		headers_look(l, owner, conf->routes[i].headers, conf->routes[i].header_count);
 	}
+	if (conf->devices.kek)
+		file_look(l, &conf->devices.kek, "devices.kek", conf->devices.kek);
+	edhoc_look(l);
+	token_look(l);
+}
+
+// Prints the mistakes and frees them. Returns what the check returns.
+static int look_end(struct looker *l, FILE *errors)
+{
+	int rc = l->no_memory ? -ENOMEM : l->mistakes->count ? -EINVAL : 0;
+
+	conf_mistakes_print(l->mistakes, l->conf->path, errors);
+	free(l->mistakes);
+	return rc;
+}
+
+int conf_check_reads(const struct conf *conf, FILE *errors)
+{
+	struct looker l = {.conf = conf, .mistakes = calloc(1, sizeof(*l.mistakes))};
+
+	if (!l.mistakes)
+		return -ENOMEM;
+	files_look(&l);
+	return look_end(&l, errors);
+}
+
+int conf_check_files(const struct conf *conf, FILE *errors)
+{
+	struct looker l = {.conf = conf, .mistakes = calloc(1, sizeof(*l.mistakes))};
+
+	if (!l.mistakes)
+		return -ENOMEM;
+	files_look(&l);
 	for (size_t i = 0; i < conf->port_count; i++)
 		if (conf->ports[i].kind == CONF_PORT_MEMIF &&
 			conf->ports[i].memif_role == CONF_MEMIF_SERVER)
 			parent_look(&l, &conf->ports[i].device, "ports.memif",
 				conf->ports[i].device, true);
-	if (conf->devices.kek)
-		file_look(&l, &conf->devices.kek, "devices.kek", conf->devices.kek);
 	directory_look(&l, &conf->devices.store, "devices.store", conf->devices.store);
 	directory_look(&l, &conf->runtime, "runtime", conf->runtime);
-	edhoc_look(&l);
 	control_look(&l);
 	listen_look(&l, &conf->metrics.listen, "metrics.listen");
-	push_look(&l);
+	listen_look(&l, &conf->push.listen, "push.listen");
 	access_look(&l);
-	if (l.no_memory)
-		rc = -ENOMEM;
-	else if (l.mistakes->count)
-		rc = -EINVAL;
-	conf_mistakes_print(l.mistakes, conf->path, errors);
-	free(l.mistakes);
-	return rc;
+	return look_end(&l, errors);
 }

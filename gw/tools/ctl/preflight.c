@@ -11,11 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timex.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,10 +123,63 @@ static void look_at_store(struct preflight *preflight)
 			STORE_VERSION);
 }
 
-// Each line of what the check of files says is a problem.
+// Each line of what a check of files says is a problem.
+static void add_problems(struct preflight *preflight, char *text, const char *behind)
+{
+	char *rest;
+
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		preflight_add(preflight, PREFLIGHT_PROBLEM, "files", "%s%s", line, behind);
+}
+
+// Writes what this user cannot read of the files that the configuration names. Returns 0 or -errno.
+static int check_as(const struct conf *conf, const struct passwd *user, FILE *lines)
+{
+	if (initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
+		return -errno;
+	return conf_check_reads(conf, lines);
+}
+
+// The unit's daemon is the user whose the store is, which cannot read what root can. Returns
+// whether it can read all.
+static bool look_as_daemon(struct preflight *preflight)
+{
+	char text[PREFLIGHT_TEXT_MAX * 4], behind[128];
+	size_t len = 0;
+	struct stat st;
+	int pipes[2];
+
+	if (geteuid() != 0 || stat(preflight->conf->devices.store, &st) || st.st_uid == 0)
+		return true;
+	const struct passwd *user = getpwuid(st.st_uid);
+
+	if (!user || pipe2(pipes, O_CLOEXEC))
+		return true;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		FILE *lines = fdopen(pipes[1], "w");
+		int rc = lines ? check_as(preflight->conf, user, lines) : -ENOMEM;
+
+		if (lines)
+			fclose(lines);
+		_exit(rc != 0);
+	}
+	close(pipes[1]);
+	for (ssize_t n = 1; n > 0 && len<sizeof(text) - 1; len += n> 0 ? (size_t)n : 0)
+		n = read(pipes[0], text + len, sizeof(text) - 1 - len);
+	text[len] = 0;
+	close(pipes[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	snprintf(behind, sizeof(behind), ": not by the user %s, whose the store is", user->pw_name);
+	add_problems(preflight, text, behind);
+	return len == 0;
+}
+
 static void look_at_files(struct preflight *preflight)
 {
-	char *text = NULL, *rest, *line;
+	char *text = NULL;
 	size_t len;
 	FILE *lines = open_memstream(&text, &len);
 
@@ -133,9 +189,8 @@ static void look_at_files(struct preflight *preflight)
 
 	if (fclose(lines) || !text)
 		return;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		preflight_add(preflight, PREFLIGHT_PROBLEM, "files", "%s", line);
-	if (!rc)
+	add_problems(preflight, text, "");
+	if (!rc && look_as_daemon(preflight))
 		preflight_add(preflight, PREFLIGHT_OK, "files",
 			"what the configuration names is there and can be used");
 	free(text);
