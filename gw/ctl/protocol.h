@@ -14,6 +14,7 @@
 #define CTL_FORMAT_MAX            65534      // the largest Content-Format
 #define CTL_TYPE_MAX              255        // bytes of a media type
 #define CTL_PUSH_MAX              49152      // bytes of a value in "observe push"
+#define CTL_MAX_AGE_MAX           2147483647 // seconds, as RFC 9111 section 1.2.2 has it
 #define CTL_UPSTREAM_MAX          63         // bytes of an upstream's name
 #define CTL_PORT_MAX              63         // bytes of a port's name
 #define CTL_CAPTURE_COUNT         1000000000 // frames of a capture, at most

@@ -117,6 +117,8 @@ struct ctl_pushed {
 	char device[DEVICE_NAME_MAX + 1]; // that alone may have it; "": all
 	int format;                       // Content-Format; -1: as `type` says
 	char type[CTL_TYPE_MAX + 1];      // media type; "": not said
+	uint32_t max_age_s;               // how long it is good; 0: until the next push
+	bool gone;                        // nothing is there any more; there is no value
 	const uint8_t *value;
 	size_t len; // bytes
 };
@@ -189,7 +191,8 @@ struct ctl_ops {
 	// (last) ctl_request_reply() with how many ended; path: as it stands in a URL, "" for all
 	void (*observe_cancel)(
 		void *arg, struct ctl_request *req, const char *device, const char *path);
-	// (last) ctl_request_reply() with whether nothing was there before, when it is published
+	// (last) ctl_request_reply() with whether nothing was there before, when it is published or
+	// taken away
 	void (*observe_push)(void *arg, struct ctl_request *req, const struct ctl_pushed *pushed);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);

@@ -52,13 +52,15 @@ void ctl_on_observe_cancel(void *arg, struct ctl_request *req, const struct ctl_
 
 void ctl_on_observe_push(void *arg, struct ctl_request *req, const struct ctl_cbor *map)
 {
-	enum { PATH, DEVICE, FORMAT, TYPE, VALUE, COUNT };
+	enum { PATH, DEVICE, FORMAT, TYPE, MAX_AGE, DELETE, VALUE, COUNT };
 	struct ctl_arg args[COUNT] = {
 		[PATH] = {"path", CTL_CBOR_TEXT, true, 1, CTL_PATH_MAX},
 		[DEVICE] = {"device", CTL_CBOR_TEXT, .min = 1, .max = DEVICE_NAME_MAX},
 		[FORMAT] = {"format", CTL_CBOR_UINT, .max = CTL_FORMAT_MAX},
 		[TYPE] = {"type", CTL_CBOR_TEXT, .min = 1, .max = CTL_TYPE_MAX},
-		[VALUE] = {"value", CTL_CBOR_BYTES, true, 0, CTL_PUSH_MAX},
+		[MAX_AGE] = {"max_age", CTL_CBOR_UINT, .min = 1, .max = CTL_MAX_AGE_MAX},
+		[DELETE] = {"delete", CTL_CBOR_BOOL, .max = 1},
+		[VALUE] = {"value", CTL_CBOR_BYTES, .max = CTL_PUSH_MAX},
 	};
 	const struct ctl_ops *ops = arg;
 	struct ctl_pushed pushed = {.format = -1};
@@ -69,12 +71,24 @@ void ctl_on_observe_push(void *arg, struct ctl_request *req, const struct ctl_cb
 		return;
 	if (args[FORMAT].given)
 		pushed.format = (int)args[FORMAT].item.value;
-	pushed.value = args[VALUE].item.data;
-	pushed.len = args[VALUE].item.value;
+	pushed.gone = args[DELETE].given && args[DELETE].item.value;
+	if (args[MAX_AGE].given)
+		pushed.max_age_s = (uint32_t)args[MAX_AGE].item.value;
+	if (args[VALUE].given) {
+		pushed.value = args[VALUE].item.data;
+		pushed.len = args[VALUE].item.value;
+	}
 	if (pushed.path[0] != '/')
 		ctl_request_error(req, CTL_BAD_REQUEST, "path: must begin with /");
 	else if (args[FORMAT].given && args[TYPE].given)
 		ctl_request_error(req, CTL_BAD_REQUEST, "format and type: only one of them");
+	else if (!pushed.gone && !args[VALUE].given)
+		ctl_request_error(req, CTL_BAD_REQUEST, "value: is missing");
+	else if (pushed.gone &&
+		(args[VALUE].given || args[FORMAT].given || args[TYPE].given ||
+			args[MAX_AGE].given))
+		ctl_request_error(req, CTL_BAD_REQUEST,
+			"delete: value, format, type and max_age are not for what is taken away");
 	else if (ops->observe_push)
 		ops->observe_push(ops->arg, req, &pushed);
 	else

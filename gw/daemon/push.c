@@ -451,11 +451,14 @@ static struct push_job *job_copy(struct daemon *daemon, const struct ctl_pushed 
 		free(job);
 		return NULL;
 	}
-	memcpy(job->copy, pushed->value, pushed->len);
+	if (pushed->len)
+		memcpy(job->copy, pushed->value, pushed->len);
 	job->daemon = daemon;
 	job->push.payload = job->copy;
 	job->push.payload_len = pushed->len;
 	job->push.format = pushed->format;
+	job->push.max_age_s = pushed->max_age_s;
+	job->push.gone = pushed->gone;
 	snprintf(job->type, sizeof(job->type), "%s", pushed->type);
 	job->push.type = job->type[0] ? job->type : NULL;
 	name_take(job, pushed->device);

@@ -31,6 +31,8 @@ enum cli_option {
 	CLI_SECONDS = 1 << 17,
 	CLI_MEGABYTES = 1 << 18,
 	CLI_PLAIN = 1 << 19,
+	CLI_MAX_AGE = 1 << 20,
+	CLI_DELETE = 1 << 21,
 	CLI_STATE = 1 << 25,
 	CLI_IDLE = 1 << 26,
 	CLI_LIMITED = 1 << 27,
@@ -66,6 +68,7 @@ struct cli {
 	const char *device;
 	const char *port;
 	uint64_t count, seconds, megabytes;
+	uint64_t max_age_s;
 	const char *config;
 	const char
 		*setting[DEVICE_ATTRIBUTES_MAX]; // by the number of the attribute; NULL: not given

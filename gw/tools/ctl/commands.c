@@ -141,11 +141,13 @@ const struct cli_command cli_commands[] = {
 		"confirmable\nnotification may wait for its ACK. AGE is the time since the "
 		"registration, SENT counts\nnotifications since then, CONFIRMED is the age of the "
 		"last confirmable one, or of the\nregistration.\n"},
-	{"observe push", "PATH [FILE]", CLI_DEVICE | CLI_FORMAT, cli_observe_push,
-		"say what is at PATH from now on, for all devices or for one",
+	{"observe push", "PATH [FILE]", CLI_DEVICE | CLI_FORMAT | CLI_MAX_AGE | CLI_DELETE,
+		cli_observe_push, "say what is at PATH from now on, for all devices or for one",
 		"FILE, or standard input if it is - or not given, holds at most 48 KB; its route "
 		"has\nobserve: {push: true}. PATH is that of the devices' requests, as it stands "
-		"in a URL.\n--format is the number of a Content-Format, or a media type.\n"},
+		"in a URL.\n--format is the number of a Content-Format, or a media type. "
+		"With --delete, without FILE,\nwho observes it hears 4.04, and requests go to the "
+		"service.\n"},
 	{"observe cancel", "DEVICE [PATH]", 0, cli_observe_cancel,
 		"end what a device observes, or what it observes of PATH",
 		"The last notification says 5.03; the device may register again. PATH is that of "
@@ -226,6 +228,8 @@ const struct cli_option_info cli_options[] = {
 	{CLI_COUNT, "count", "N", "end after N of them; show refused: at most N"},
 	{CLI_SECONDS, "seconds", "S", "end after S seconds (default 60)"},
 	{CLI_MEGABYTES, "megabytes", "M", "end before the file is larger (default 64)"},
+	{CLI_MAX_AGE, "max-age", "S", "good for S seconds instead of until the next push"},
+	{CLI_DELETE, "delete", NULL, "take away what was pushed"},
 	{CLI_PLAIN, "plain", NULL, "messages opened, not frames"},
 	{CLI_STOP, "stop", NULL, "stop the daemon afterwards"},
 	{CLI_RETURN, "return", "TIME", "when devices are told to come back: 60s"},

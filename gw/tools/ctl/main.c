@@ -134,6 +134,8 @@ static bool option_take(struct cli *cli, unsigned option, const char *value)
 		return count_parse("--count", value, &cli->count);
 	case CLI_SECONDS:
 		return count_parse("--seconds", value, &cli->seconds);
+	case CLI_MAX_AGE:
+		return count_parse("--max-age", value, &cli->max_age_s);
 	case CLI_MEGABYTES:
 		return count_parse("--megabytes", value, &cli->megabytes);
 	case CLI_CONFIG:

@@ -76,32 +76,52 @@ static ssize_t value_read(const char *path, uint8_t *value, size_t room)
 	return n < 0 || len == room ? -1 : (ssize_t)len;
 }
 
-int cli_observe_push(struct cli *cli, const char *argument)
+// What a push says of its value, beside path and device. false after a complaint.
+static bool value_put(const struct cli *cli, struct ctl_writer *request)
 {
-	static struct ctl_writer request;
-	static struct ctl_reply reply;
 	static uint8_t value[CTL_PUSH_MAX + 1];
 	ssize_t len = value_read(cli->second, value, sizeof(value));
 	char *end;
 
 	if (len < 0)
-		return CLI_FAILED;
-	cli_begin(cli, &request, "observe push");
-	ctl_put_text(&request, "path", argument);
-	if (cli->device)
-		ctl_put_text(&request, "device", cli->device);
+		return false;
 	if (cli->format) {
 		unsigned long number = strtoul(cli->format, &end, 10);
 
 		if (*end || end == cli->format)
-			ctl_put_text(&request, "type", cli->format);
+			ctl_put_text(request, "type", cli->format);
 		else
-			ctl_put_uint(&request, "format", number);
+			ctl_put_uint(request, "format", number);
 	}
-	ctl_put_bytes(&request, "value", value, (size_t)len);
+	if (cli->given & CLI_MAX_AGE)
+		ctl_put_uint(request, "max_age", cli->max_age_s);
+	ctl_put_bytes(request, "value", value, (size_t)len);
+	return true;
+}
+
+int cli_observe_push(struct cli *cli, const char *argument)
+{
+	static struct ctl_writer request;
+	static struct ctl_reply reply;
+	const bool gone = cli->given & CLI_DELETE;
+
+	if (gone && (cli->second || cli->given & (CLI_FORMAT | CLI_MAX_AGE))) {
+		cli_complain("observe push --delete takes no FILE, --format or --max-age");
+		return CLI_USAGE;
+	}
+	cli_begin(cli, &request, "observe push");
+	ctl_put_text(&request, "path", argument);
+	if (cli->device)
+		ctl_put_text(&request, "device", cli->device);
+	if (gone)
+		ctl_put_bool(&request, "delete", true);
+	else if (!value_put(cli, &request))
+		return CLI_FAILED;
 	int ret = cli_call(cli, &request, &reply);
 
-	if (ret == CLI_OK && !cli->json)
+	if (ret == CLI_OK && !cli->json && gone)
+		puts("deleted");
+	else if (ret == CLI_OK && !cli->json)
 		puts(cli_bool(&reply.message.map, "created") ? "created" : "replaced");
 	return ret;
 }

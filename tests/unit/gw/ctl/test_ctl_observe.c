@@ -35,7 +35,8 @@ static uint8_t pushed_value[CTL_PUSH_MAX];
 static void fake_observe_push(void *arg, struct ctl_request *req, const struct ctl_pushed *what)
 {
 	pushed = *what;
-	memcpy(pushed_value, what->value, what->len);
+	if (what->len)
+		memcpy(pushed_value, what->value, what->len);
 	ctl_request_end(req);
 }
 
@@ -152,16 +153,33 @@ Test(ctl_observe, what_is_pushed_is_as_given)
 	expect_end(3);
 	cr_expect_str_eq(pushed.type, "text/plain");
 	cr_expect_eq(pushed.len, 0);
+	cr_expect(!pushed.gone && !pushed.max_age_s);
+	request = client_begin(4, "observe push");
+	ctl_put_text(request, "path", "/own/x");
+	ctl_put_uint(request, "max_age", CTL_MAX_AGE_MAX);
+	ctl_put_bool(request, "delete", false);
+	ctl_put_bytes(request, "value", "x", 1);
+	client_send(client, NULL, 0);
+	expect_end(4);
+	cr_expect(!pushed.gone);
+	cr_expect_eq(pushed.max_age_s, CTL_MAX_AGE_MAX);
+	request = client_begin(5, "observe push");
+	ctl_put_text(request, "path", "/own/x");
+	ctl_put_bool(request, "delete", true);
+	client_send(client, NULL, 0);
+	expect_end(5);
+	cr_expect(pushed.gone);
+	cr_expect_eq(pushed.len, 0);
 }
 
 Test(ctl_observe, what_is_pushed_badly_is_refused)
 {
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 9; i++) {
 		struct ctl_writer *request = client_begin(i + 1, "observe push");
 
 		if (i != 0)
 			ctl_put_text(request, "path", i == 1 ? "set" : "/set");
-		if (i != 2)
+		if (i != 2 && i != 8)
 			ctl_put_bytes(request, "value", "x", 1);
 		if (i == 3)
 			ctl_put_uint(request, "format", 65535);
@@ -169,6 +187,14 @@ Test(ctl_observe, what_is_pushed_badly_is_refused)
 			ctl_put_uint(request, "format", 0);
 			ctl_put_text(request, "type", "text/plain");
 		}
+		if (i == 5)
+			ctl_put_uint(request, "max_age", 0);
+		if (i == 6)
+			ctl_put_uint(request, "max_age", CTL_MAX_AGE_MAX + UINT64_C(1));
+		if (i >= 7)
+			ctl_put_bool(request, "delete", true);
+		if (i == 8)
+			ctl_put_uint(request, "max_age", 1);
 		client_send(client, NULL, 0);
 		expect(i + 1, "bad-request");
 	}
