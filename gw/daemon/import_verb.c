@@ -19,8 +19,19 @@
 struct import_operation {
 	struct daemon *daemon;
 	struct ctl_request *req;
+	struct store_import_job *job;
 	uint64_t refused; // rows that are stored but not in the data plane
 };
+
+// Its rows may come from a pipe that never ends, and meanwhile there is no other import and no
+// rotation of the key.
+static void import_gone(void *arg)
+{
+	struct import_operation *op = arg;
+
+	atomic_store(&op->job->abandoned, true);
+	store_thread_look(op->daemon->store_thread);
+}
 
 static void import_note(struct store_job *job)
 {
@@ -61,6 +72,8 @@ static void import_done(struct store_job *job)
 		ctl_reply_failed(op->req, job->result, &job->error);
 	else
 		ctl_reply_imported(op->req, &import->report);
+	if (job->result == -ECANCELED)
+		log_notice("an import ended before it was read: nothing of it is stored");
 	if (!job->result)
 		log_notice("import: %lu rows, %lu added, %lu replaced, %lu changed, %lu unchanged",
 			import->report.rows, import->report.added, import->report.replaced,
@@ -92,7 +105,7 @@ void verb_device_import(
 		ctl_request_error(req, CTL_BUSY, "no memory");
 		return;
 	}
-	*op = (struct import_operation){.daemon = daemon, .req = req};
+	*op = (struct import_operation){.daemon = daemon, .req = req, .job = import};
 	import->fd = fd;
 	import->options = *options;
 	import->job.note = import_note;
@@ -101,4 +114,5 @@ void verb_device_import(
 	daemon->importing = true;
 	daemon->taking++;
 	store_thread_submit(daemon->store_thread, &import->job);
+	ctl_request_on_gone(req, import_gone, op);
 }

@@ -133,6 +133,9 @@ static enum store_turn run_import(struct store_job *base, struct store *store)
 	if (store_thread_cancelled(base->thread))
 		return import_over(
 			job, error_set(&base->error, -ECANCELED, "the import was cancelled"));
+	if (job->phase == STORE_IMPORT_READING && atomic_load(&job->abandoned))
+		return import_over(job,
+			error_set(&base->error, -ECANCELED, "who asked for the import is gone"));
 	if (job->import == NULL) {
 		int code = import_begin(job, store);
 		if (code != 0)

@@ -36,6 +36,9 @@ struct store_import_job {
 	int fd;                        // in: if path is NULL; taken over
 	struct import_options options; // in
 	void *arg;                     // the submitter's own
+	// Set by the submitter, who calls store_thread_look() then: nobody waits for the import.
+	// While it is read it ends with -ECANCELED; one that is read to its end goes on.
+	atomic_bool abandoned;
 	struct {
 		_Atomic uint64_t bytes, bytes_total, rows, applied; // as in struct import_progress
 	} progress; // may be read at any time, e.g. in note()

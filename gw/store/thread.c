@@ -32,6 +32,7 @@ struct store_thread {
 	int work_fd;  // rung for the thread
 	int reply_fd; // rung for main
 	atomic_bool cancelled;
+	atomic_bool look;    // a job that waits is to look
 	uint64_t recover_ms; // CLOCK_MONOTONIC; not before this
 	bool broken;         // atomic; the same: the store, after the turn before
 	uint64_t turn_ms;    // atomic; the same: when the turn of now began; 0: none
@@ -177,7 +178,9 @@ static void *store_thread_main(void *arg)
 	pthread_setname_np(pthread_self(), "store");
 	list_init(&waiting);
 	for (;;) {
-		look_after(thread, &waiting, atomic_load(&thread->cancelled));
+		const bool look = atomic_exchange(&thread->look, false);
+
+		look_after(thread, &waiting, look || atomic_load(&thread->cancelled));
 		struct store_job *job = take_job(thread, &stopping);
 		if (job != NULL)
 			run_job(thread, &waiting, job);
@@ -312,6 +315,12 @@ void store_thread_submit(struct store_thread *thread, struct store_job *job)
 void store_thread_cancel(struct store_thread *thread)
 {
 	atomic_store(&thread->cancelled, true);
+	ring(thread->work_fd);
+}
+
+void store_thread_look(struct store_thread *thread)
+{
+	atomic_store(&thread->look, true);
 	ring(thread->work_fd);
 }
 

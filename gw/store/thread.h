@@ -59,6 +59,8 @@ uint64_t store_thread_turn_ms(const struct store_thread *thread);
 bool store_thread_broken(const struct store_thread *thread);
 // Makes all imports, checks and backups, also later ones, end with -ECANCELED. Never waits.
 void store_thread_cancel(struct store_thread *thread);
+// Gives a turn to all jobs that wait for their files. Never waits.
+void store_thread_look(struct store_thread *thread);
 // Waits for the jobs that are queued, joins the thread, runs the last done()s and closes the store.
 // Main calls it after the workers ended. NULL is allowed.
 void store_thread_stop(struct store_thread *thread);

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 // The key-encryption key is opened, unless systemd brings it.
 static int check_kek(const struct conf *conf, FILE *errors)
@@ -120,12 +121,13 @@ int cli_check(struct cli *cli, const char *path)
 	return CLI_OK;
 }
 
-// Opens the key-encryption key and takes the store over.
+// Opens the key-encryption key, of the unit if it is a credential, and takes the store over.
 static int adopt(const struct conf *conf, uint32_t *run)
 {
+	const bool named = conf->devices.kek || getenv("CREDENTIALS_DIRECTORY");
 	struct error error = {0};
 	struct kek *kek;
-	int ret = kek_load(conf->devices.kek, &kek, &error);
+	int ret = kek_load(named ? conf->devices.kek : KEK_OF_UNIT, &kek, &error);
 
 	if (ret == 0) {
 		const struct store_config config = {
