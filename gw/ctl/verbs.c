@@ -7,6 +7,7 @@
 #include "gw/ctl/spec.h"
 #include "gw/ctl/verbs_cache.h"
 #include "gw/ctl/verbs_config.h"
+#include "gw/ctl/verbs_edhoc.h"
 #include "gw/ctl/verbs_observe.h"
 #include "gw/ctl/verbs_packets.h"
 
@@ -472,6 +473,11 @@ const struct ctl_verb ctl_verbs[] = {
 		"publish what devices get and observe"},
 	{"observe cancel", CTL_OPERATE, false, ctl_on_observe_cancel,
 		"end registrations of a device"},
+	{"edhoc identity", CTL_VIEW, false, ctl_on_edhoc_identity,
+		"credentials of the gateway, for its devices"},
+	{"edhoc sessions", CTL_VIEW, false, ctl_on_edhoc_sessions,
+		"sessions of devices, a page at a time"},
+	{"edhoc end", CTL_OPERATE, false, ctl_on_edhoc_end, "end the sessions of a device"},
 	{"show refused", CTL_OPERATE, false, ctl_on_show_refused,
 		"the last packets that were refused, and why"},
 	{"trace", CTL_OPERATE, false, ctl_on_trace, "what happens to packets, stage by stage"},

@@ -111,6 +111,13 @@ struct ctl_observed {
 	unsigned limit;
 };
 
+// Whose sessions of EDHOC are listed.
+struct ctl_sessions {
+	char device[DEVICE_NAME_MAX + 1]; // "": of all
+	uint32_t after;                   // the key of the last one of the page before; 0: none
+	unsigned limit;
+};
+
 // What a service pushes.
 struct ctl_pushed {
 	char path[CTL_PATH_MAX + 1];      // as it stands in a URL
@@ -194,6 +201,13 @@ struct ctl_ops {
 	// (last) ctl_request_reply() with whether nothing was there before, when it is published or
 	// taken away
 	void (*observe_push)(void *arg, struct ctl_request *req, const struct ctl_pushed *pushed);
+	// A reply for each credential that the gateway has, then ctl_request_end()
+	void (*edhoc_identity)(void *arg, struct ctl_request *req);
+	// A reply for each, at most so many; then ctl_request_end()
+	void (*edhoc_sessions)(
+		void *arg, struct ctl_request *req, const struct ctl_sessions *asked);
+	// (last) ctl_request_reply() with how many ended
+	void (*edhoc_end)(void *arg, struct ctl_request *req, const char *device);
 	// ctl_reply_drained() when nothing is under way any more, or the time is over
 	void (*drain)(void *arg, struct ctl_request *req, const struct ctl_drain *drain);
 	// ctl_request_end()

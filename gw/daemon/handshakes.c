@@ -433,6 +433,12 @@ const struct sessions_stats *handshakes_sessions(const struct handshakes *h)
 	return sessions_stats(h ? h->sessions : NULL);
 }
 
+bool handshakes_session_next(
+	const struct handshakes *h, uint32_t place, uint64_t credential, struct session_view *view)
+{
+	return h && sessions_next(h->sessions, place, credential, clock_ms(), time(NULL), view);
+}
+
 const struct handshakes_stats *handshakes_stats(const struct handshakes *h)
 {
 	static const struct handshakes_stats none;

@@ -37,6 +37,9 @@ void handshakes_context_gone(struct handshakes *handshakes, uint32_t context, ui
 // The keys of a context are used up. False if it is no session: that ends.
 bool handshakes_used_up(struct handshakes *handshakes, uint32_t context, uint32_t generation);
 const struct sessions_stats *handshakes_sessions(const struct handshakes *handshakes);
+// sessions_next() now. False: EDHOC is not served.
+bool handshakes_session_next(const struct handshakes *handshakes, uint32_t place,
+	uint64_t credential, struct session_view *view) __attribute__((warn_unused_result));
 
 // Any thread; NULL: none are counted.
 uint64_t handshakes_stat(const struct handshakes *handshakes, enum handshake_stat stat);

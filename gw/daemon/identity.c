@@ -135,19 +135,19 @@ static int own_add(struct identity *identity, struct edhoc_engine *engine,
 	const struct entry *entry, struct error *error)
 {
 	struct edhoc_own *own = &identity->own[identity->count];
-	struct edhoc_credential credential;
+	struct edhoc_credential *credential = &identity->credential[identity->count];
 	enum edhoc_id_cred_kind kind;
 	int rc = item_keep(identity, entry, &own->item, error);
 
 	if (rc)
 		return rc;
 	own->x509 = *own->item.data >> 5 == EDHOC_CBOR_BYTES;
-	if ((own->x509 ? edhoc_credential_from_x509(engine, own->item, &credential)
-		       : edhoc_credential_from_ccs(engine, own->item, &credential)) != EDHOC_OK)
+	if ((own->x509 ? edhoc_credential_from_x509(engine, own->item, credential)
+		       : edhoc_credential_from_ccs(engine, own->item, credential)) != EDHOC_OK)
 		return fail(error,
 			"\"credential\" is no CCS and no certificate with a key of "
 			"P-256, X25519 or Ed25519");
-	rc = kind_find(entry, &credential, &kind, error);
+	rc = kind_find(entry, credential, &kind, error);
 	if (!rc)
 		rc = secret_take(own, entry, error);
 	if (rc)
@@ -155,11 +155,11 @@ static int own_add(struct identity *identity, struct edhoc_engine *engine,
 	struct edhoc_writer writer = edhoc_writer(
 		identity->bytes + identity->used, sizeof(identity->bytes) - identity->used);
 
-	if (edhoc_id_cred_make(&own->id_cred, kind, &credential, credential.kid, &writer) !=
+	if (edhoc_id_cred_make(&own->id_cred, kind, credential, credential->kid, &writer) !=
 		EDHOC_OK)
 		return fail(error, "\"id_cred\" is not for this credential");
 	identity->used += edhoc_writer_len(&writer);
-	rc = pair_check(engine, own, &credential, error);
+	rc = pair_check(engine, own, credential, error);
 	identity->count += !rc;
 	return rc;
 }

@@ -10,7 +10,8 @@
 #define IDENTITY_BYTES_MAX (EDHOC_IDENTITIES_MAX * (2 * EDHOC_CREDENTIAL_MAX + 128))
 
 struct identity {
-	struct edhoc_own own[EDHOC_IDENTITIES_MAX]; // the best first
+	struct edhoc_own own[EDHOC_IDENTITIES_MAX];               // the best first
+	struct edhoc_credential credential[EDHOC_IDENTITIES_MAX]; // theirs
 	unsigned count;
 	size_t used;
 	uint8_t bytes[IDENTITY_BYTES_MAX]; // what the credentials point to

@@ -25,6 +25,7 @@ enum state {
 // By its number: the place in session[].
 struct session {
 	uint8_t state;
+	uint8_t method, suite; // of the handshake
 	uint32_t next;         // in its chain, or of those that are free
 	uint32_t older, newer; // in the order in which they were used, as far as that was seen
 	uint32_t context, generation;
@@ -44,6 +45,7 @@ struct sessions {
 	struct session *session; // [places], mapped lazily by the kernel
 	uint32_t *of;            // [max] chains of a credential's
 	uint32_t *by_context;    // [registry->max] numbers + 1
+	uint64_t *lives;         // a bit for each place whose session does
 	uint32_t unused, free;
 	uint32_t oldest, newest; // list by `older` and `newer`
 	uint32_t look;           // which is looked at next
@@ -68,8 +70,9 @@ struct sessions *sessions_create(const struct sessions_conf *conf)
 	s->places = conf->max + conf->max / DRAINING + DRAINING;
 	s->session = dp_map(s->places * sizeof(*s->session), DP_MAP_LAZY);
 	s->of = malloc(conf->max * sizeof(*s->of));
+	s->lives = calloc(s->places / 64 + 1, sizeof(*s->lives));
 	s->by_context = dp_map(conf->registry->max * sizeof(*s->by_context), DP_MAP_LAZY);
-	if (!s->session || !s->of || !s->by_context) {
+	if (!s->session || !s->of || !s->lives || !s->by_context) {
 		sessions_free(s);
 		errno = ENOMEM;
 		return NULL;
@@ -87,12 +90,13 @@ void sessions_free(struct sessions *s)
 	dp_unmap(s->session, s->places * sizeof(*s->session));
 	dp_unmap(s->by_context, s->conf.registry->max * sizeof(*s->by_context));
 	free(s->of);
+	free(s->lives);
 	free(s);
 }
 
 // --- lists
 
-static uint32_t *chain(struct sessions *s, uint64_t credential)
+static uint32_t *chain(const struct sessions *s, uint64_t credential)
 {
 	return &s->of[keyed_hash(&s->hash, &credential, sizeof(credential)) % s->conf.max];
 }
@@ -161,6 +165,7 @@ static void end(struct sessions *s, uint32_t at, uint64_t *stat)
 	count(stat, 1);
 	count(&s->stats.living, -1);
 	session->state = ENDS;
+	s->lives[at / 64] &= ~(UINT64_C(1) << at % 64);
 	while (*in != at)
 		in = &s->session[*in].next;
 	*in = session->next;
@@ -215,7 +220,7 @@ struct pair {
 	uint32_t older, newer; // NONE: there is none
 };
 
-static struct pair pair_of(struct sessions *s, uint64_t credential)
+static struct pair pair_of(const struct sessions *s, uint64_t credential)
 {
 	struct pair pair = {NONE, NONE};
 
@@ -322,6 +327,8 @@ static int publish(
 
 	*session = (struct session){
 		.state = LIVES,
+		.method = agreed->method,
+		.suite = agreed->suite,
 		.credential = agreed->owner.id,
 		.number = ++s->number,
 		.born_ms = now_ms,
@@ -374,6 +381,7 @@ int sessions_add(struct sessions *s, const struct handshake_session *agreed, uin
 	*in = at;
 	used_add(s, at);
 	s->by_context[session->context] = at + 1;
+	s->lives[at / 64] |= UINT64_C(1) << at % 64;
 	count(&s->stats.begun, 1);
 	count(&s->stats.living, 1);
 	return 0;
@@ -418,6 +426,63 @@ void sessions_turn(struct sessions *s, uint64_t now_ms, int64_t now_s)
 		s->look = s->look + 1 < s->unused ? s->look + 1 : 0;
 		session_turn(s, s->look, now_ms, now_s);
 	}
+}
+
+// --- what there is
+
+// The place of the first session that lives, from one on. NONE: there is none.
+static uint32_t next_of_all(const struct sessions *s, uint32_t from)
+{
+	for (uint32_t word = from / 64; word <= s->unused / 64; word++) {
+		const uint64_t left = word == from / 64 ? UINT64_MAX << from % 64 : UINT64_MAX;
+		const uint64_t lives = s->lives[word] & left;
+
+		if (lives)
+			return word * 64 + (uint32_t)__builtin_ctzll(lives);
+	}
+	return NONE;
+}
+
+// The same of a credential's.
+static uint32_t next_of(const struct sessions *s, uint32_t from, uint64_t credential)
+{
+	const struct pair pair = pair_of(s, credential);
+	const uint32_t first = RTE_MIN(pair.older, pair.newer);
+	const uint32_t second = RTE_MAX(pair.older, pair.newer);
+
+	return first >= from ? first : second >= from ? second : NONE;
+}
+
+bool sessions_next(const struct sessions *s, uint32_t place, uint64_t credential, uint64_t now_ms,
+	int64_t now_s, struct session_view *view)
+{
+	uint32_t at = NONE;
+
+	if (s && place < s->places)
+		at = credential ? next_of(s, place, credential) : next_of_all(s, place);
+	if (at == NONE)
+		return false;
+	const struct session *session = &s->session[at];
+	const uint64_t age_ms = now_ms - session->born_ms;
+	uint64_t left_ms = age_ms < s->conf.max_age_ms ? s->conf.max_age_ms - age_ms : 0;
+
+	if (session->not_after <= now_s)
+		left_ms = 0;
+	else if ((uint64_t)session->not_after - (uint64_t)now_s < left_ms / 1000)
+		left_ms = ((uint64_t)session->not_after - (uint64_t)now_s) * 1000;
+	*view = (struct session_view){
+		.place = at,
+		.context = session->context,
+		.generation = session->generation,
+		.credential = session->credential,
+		.method = session->method,
+		.suite = session->suite,
+		.over = session->over_ms,
+		.age_ms = age_ms,
+		.left_ms = left_ms,
+		.c_r = session->c_r,
+	};
+	return true;
 }
 
 const struct sessions_stats *sessions_stats(const struct sessions *s)

@@ -38,6 +38,18 @@ struct sessions_conf {
 
 struct sessions;
 
+// A session that lives, as operators see it.
+struct session_view {
+	uint32_t place; // which is its as long as it lives
+	uint32_t context, generation;
+	uint64_t credential;
+	uint8_t method, suite;
+	bool over;        // its next request is answered 4.01
+	uint64_t age_ms;  // since the handshake
+	uint64_t left_ms; // until max_age, or the end of its credential
+	struct edhoc_connection c_r;
+};
+
 // NULL and errno on failure.
 struct sessions *sessions_create(const struct sessions_conf *conf);
 // NULL is allowed.
@@ -55,6 +67,11 @@ bool sessions_used_up(
 void sessions_credential_gone(struct sessions *sessions, uint64_t credential);
 // A credential has other settings.
 void sessions_credential_changed(struct sessions *sessions, const struct credential_owner *owner);
+// The first session that lives at `place` or behind it; of this credential, unless that is 0.
+// False: there is none.
+bool sessions_next(const struct sessions *sessions, uint32_t place, uint64_t credential,
+	uint64_t now_ms, int64_t now_s, struct session_view *view)
+	__attribute__((warn_unused_result));
 // In each turn of main; now_s is Unix time.
 void sessions_turn(struct sessions *sessions, uint64_t now_ms, int64_t now_s);
 const struct sessions_stats *sessions_stats(const struct sessions *sessions);

@@ -7,6 +7,7 @@
 #include "gw/daemon/config_show.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/drain.h"
+#include "gw/daemon/edhoc_verbs.h"
 #include "gw/daemon/import_verb.h"
 #include "gw/daemon/observe_verbs.h"
 #include "gw/daemon/push.h"
@@ -56,6 +57,9 @@ void verbs_init(struct daemon *daemon)
 		.observe_list = verb_observe_list,
 		.observe_cancel = verb_observe_cancel,
 		.observe_push = verb_observe_push,
+		.edhoc_identity = verb_edhoc_identity,
+		.edhoc_sessions = verb_edhoc_sessions,
+		.edhoc_end = verb_edhoc_end,
 		.drain = verb_drain,
 		.undrain = verb_undrain,
 		.trace = verb_trace,

@@ -314,7 +314,7 @@ int credentials_name_put(struct credentials *credentials, const char *name)
 	const int code = names_put(&credentials->names, name);
 	const struct use *use = uses_find_name(&credentials->uses, name);
 
-	if (!code && use)
+	if (!code && use && use->owner.rule)
 		uses_lose(&credentials->uses, use->owner.id);
 	pthread_mutex_unlock(&credentials->lock);
 	tell_lost(credentials);
@@ -406,7 +406,7 @@ static bool name_is_free(
 {
 	const struct use *use = uses_find_name(&credentials->uses, owner->name);
 
-	*other = use && use->owner.id != owner->id ? use->owner.id : 0;
+	*other = use && use->owner.rule && use->owner.id != owner->id ? use->owner.id : 0;
 	return !names_has(&credentials->names, owner->name) &&
 		(!*other || use->owner.not_before < owner->not_before);
 }
@@ -568,6 +568,21 @@ int credentials_hold(struct credentials *credentials, struct credential_owner *o
 	pthread_mutex_unlock(&credentials->lock);
 	tell_lost(credentials);
 	return code;
+}
+
+const struct credential_owner *credentials_used(const struct credentials *credentials, uint64_t id)
+{
+	const struct use *use = uses_find(&credentials->uses, id);
+
+	return use ? &use->owner : NULL;
+}
+
+const struct credential_owner *credentials_used_by(
+	const struct credentials *credentials, const char *name)
+{
+	const struct use *use = uses_find_name(&credentials->uses, name);
+
+	return use ? &use->owner : NULL;
 }
 
 void credentials_drop(struct credentials *credentials, uint64_t id)

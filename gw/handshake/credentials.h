@@ -104,5 +104,10 @@ unsigned credentials_find(struct credentials *credentials, struct edhoc_engine *
 int credentials_hold(struct credentials *credentials, struct credential_owner *owner)
 	__attribute__((warn_unused_result));
 void credentials_drop(struct credentials *credentials, uint64_t id);
+// Main: a credential that is in use, by its id or by the name of its device, until the next call
+// that changes any. NULL: there is none.
+const struct credential_owner *credentials_used(const struct credentials *credentials, uint64_t id);
+const struct credential_owner *credentials_used_by(
+	const struct credentials *credentials, const char *name);
 
 #endif

@@ -141,6 +141,8 @@ static struct handshake_session *session_make(struct edhoc_side *side, const str
 		return NULL;
 	edhoc_oscore(&job->done, EDHOC_RESPONDER, &params);
 	session->owner = job->candidate[job->at].owner;
+	session->method = job->done.method;
+	session->suite = job->done.suite;
 	session->alg = params.alg;
 	session->c_i = job->done.c_i;
 	session->c_r = job->done.c_r;

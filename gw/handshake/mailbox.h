@@ -23,6 +23,7 @@ enum handshake_kind {
 // What EDHOC agreed on, and with whom.
 struct handshake_session {
 	struct credential_owner owner;
+	uint8_t method, suite;
 	enum aead_alg alg;
 	struct edhoc_connection c_i, c_r;
 	struct osc_keys keys;

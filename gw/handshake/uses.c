@@ -48,6 +48,13 @@ static struct use *find(const struct uses *uses, uint64_t id)
 	return use;
 }
 
+const struct use *uses_find(const struct uses *uses, uint64_t id)
+{
+	const struct use *use = find(uses, id);
+
+	return use && !use->lost ? use : NULL;
+}
+
 const struct use *uses_find_name(const struct uses *uses, const char *name)
 {
 	const struct use *use = *chain_name(uses, name);
@@ -65,12 +72,12 @@ static void link_id(struct uses *uses, struct use *use)
 	*chain = use;
 }
 
-// Those that have a name, which only devices of a rule can lose.
+// One that is lost has no name.
 static void link_name(struct uses *uses, struct use *use)
 {
 	struct use **chain = chain_name(uses, use->owner.name);
 
-	if (!use->owner.rule || use->lost)
+	if (use->lost)
 		return;
 	use->next_name = *chain;
 	*chain = use;
@@ -80,7 +87,7 @@ static void unlink_name(struct uses *uses, struct use *use)
 {
 	struct use **at = chain_name(uses, use->owner.name);
 
-	if (!use->owner.rule || use->lost)
+	if (use->lost)
 		return;
 	while (*at != use)
 		at = &(*at)->next_name;

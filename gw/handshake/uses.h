@@ -19,7 +19,7 @@ struct use {
 };
 
 struct uses {
-	struct use **by_id, **by_name; // [buckets] each; by_name: of a rule, and not lost
+	struct use **by_id, **by_name; // [buckets] each; by_name: those that are not lost
 	uint32_t buckets;              // a power of two
 	uint32_t count;
 	struct use *lost; // that nobody was told of
@@ -44,7 +44,8 @@ uint64_t uses_next_lost(struct uses *uses);
 // Gives it the settings of *owner. False if nobody uses it; *used is what it is now.
 bool uses_update(struct uses *uses, const struct credential_owner *owner,
 	struct credential_owner *used) __attribute__((warn_unused_result));
-// The one of a rule with this name, unless it is lost.
+// One that is not lost.
+const struct use *uses_find(const struct uses *uses, uint64_t id);
 const struct use *uses_find_name(const struct uses *uses, const char *name);
 
 #endif

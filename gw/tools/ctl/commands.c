@@ -8,6 +8,7 @@
 #include "gw/tools/ctl/convert.h"
 #include "gw/tools/ctl/daemon.h"
 #include "gw/tools/ctl/device.h"
+#include "gw/tools/ctl/edhoc.h"
 #include "gw/tools/ctl/events.h"
 #include "gw/tools/ctl/key.h"
 #include "gw/tools/ctl/local.h"
@@ -152,6 +153,18 @@ const struct cli_command cli_commands[] = {
 		"end what a device observes, or what it observes of PATH",
 		"The last notification says 5.03; the device may register again. PATH is that of "
 		"its\nrequests, as it stands in a URL.\n"},
+	{"edhoc identity", "", 0, cli_edhoc_identity,
+		"credentials of the gateway, which its devices must know",
+		"Nothing of it is secret. With --json it is what postern-coap --edhoc-gateway "
+		"takes.\n"},
+	{"edhoc sessions", "", CLI_LIMIT | CLI_AFTER | CLI_DEVICE, cli_edhoc_sessions,
+		"contexts that devices agreed on by EDHOC",
+		"Of one device, or of all. STATE is new until the first request, and over when the "
+		"next\none is answered 4.01. --after begins behind a row, which --json shows as "
+		"\"after\".\n"},
+	{"edhoc end", "DEVICE", 0, cli_edhoc_end, "end the sessions of a device at once",
+		"What is in flight is answered. The device may agree on another one: to keep it "
+		"out,\nremove it, or put its credential into edhoc.revoked.\n"},
 	{"show refused", "", CLI_REASON | CLI_COUNT, cli_show_refused,
 		"the last packets that were refused, a few for each reason",
 		"When, from where, kid and kid context, where it is malformed, and its first bytes "

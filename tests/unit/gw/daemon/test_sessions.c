@@ -238,6 +238,57 @@ Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
 	cr_expect_eq(sessions_stats(sessions)->living, 0);
 }
 
+Test(sessions, what_lives_is_listed_once_each)
+{
+	struct session_view view;
+	unsigned seen = 0;
+
+	cr_expect_not(sessions_next(sessions, 0, 0, now_ms, now_s, &view));
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	now_ms += 5000;
+	cr_assert_eq(add(2), 0);
+	cr_assert_eq(add(1), 0);
+	for (uint32_t at = 0; sessions_next(sessions, at, 0, now_ms, now_s, &view);
+		at = view.place + 1)
+		seen |= 1U << view.place;
+	cr_expect_eq(seen, 7U, "all three");
+	cr_assert(sessions_next(sessions, 0, 1, now_ms, now_s, &view));
+	cr_expect_eq(view.c_r.len, ID_LEN);
+	cr_expect_arr_eq(view.c_r.bytes, first.bytes, ID_LEN);
+	cr_expect_eq(view.age_ms, 5000);
+	cr_expect_eq(view.left_ms, AGE - 5000);
+	cr_expect_eq(view.context, context_of(&first));
+	cr_assert(sessions_next(sessions, view.place + 1, 1, now_ms, now_s, &view));
+	cr_expect_eq(view.credential, 1);
+	cr_expect_eq(view.age_ms, 0);
+	cr_expect_not(sessions_next(sessions, view.place + 1, 1, now_ms, now_s, &view));
+	sessions_credential_gone(sessions, 1);
+	cr_expect_not(sessions_next(sessions, 0, 1, now_ms, now_s, &view));
+	cr_assert(sessions_next(sessions, 0, 0, now_ms, now_s, &view), "another one's lives");
+	cr_expect_eq(view.credential, 2);
+	cr_expect_not(sessions_next(sessions, UINT32_MAX, 0, now_ms, now_s, &view));
+}
+
+Test(sessions, what_is_left_of_one_ends_with_its_credential)
+{
+	struct session_view view;
+
+	cr_assert_eq(add(1), 0);
+	agreed.owner.id = 2;
+	agreed.owner.not_after = now_s + 7;
+	const struct edhoc_connection none = {0};
+	bool low;
+
+	cr_assert(connections_take(reservations_of(reservations, 0), &none, &agreed.c_r, &low));
+	cr_assert_eq(sessions_add(sessions, &agreed, now_ms), 0);
+	cr_assert(sessions_next(sessions, 0, 2, now_ms, now_s, &view));
+	cr_expect_eq(view.left_ms, 7000);
+	cr_assert(sessions_next(sessions, 0, 2, now_ms, now_s + 8, &view));
+	cr_expect_eq(view.left_ms, 0);
+}
+
 Test(sessions, none_is_reserved_twice)
 {
 	static uint8_t seen[1 << 21];

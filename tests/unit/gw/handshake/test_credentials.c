@@ -431,6 +431,40 @@ Test(credentials, what_is_removed_ends_and_what_is_changed_is_told)
 	cr_assert_eq(gone_count, 1);
 }
 
+Test(credentials, what_is_in_use_is_found_by_id_and_by_name)
+{
+	static struct device device, certificate;
+	struct credential_owner owner;
+
+	ccs_make(&device, 1);
+	put(&device, 5, "a", "p");
+	cr_assert_eq(credentials_name_put(all, "a"), 0);
+	cr_assert_eq(by_kid(1), 1);
+	cr_expect_null(credentials_used_by(all, "a"), "nobody uses it");
+	owner = found[0].owner;
+	cr_assert_eq(credentials_hold(all, &owner), 0);
+	cr_assert_not_null(credentials_used_by(all, "a"));
+	cr_expect_eq(credentials_used_by(all, "a")->id, 5);
+	cr_expect_eq(credentials_used(all, 5), credentials_used_by(all, "a"));
+	// The same device again, as "device add" with other settings has it.
+	cr_assert_eq(credentials_name_put(all, "a"), 0);
+	cr_expect_eq(gone_count, 0, "its name is its own");
+	put(&device, 5, "b", "p");
+	cr_expect_null(credentials_used_by(all, "a"));
+	cr_expect_not_null(credentials_used_by(all, "b"));
+
+	trust("fab-{cn}", NULL);
+	CERT(&certificate, .cn = "1", .not_before = 10, .not_after = NOW + 100);
+	cr_assert_eq(by_value(&certificate), 1);
+	owner = found[0].owner;
+	cr_assert_eq(credentials_hold(all, &owner), 0);
+	cr_assert_not_null(credentials_used_by(all, "fab-1"));
+	cr_expect_eq(credentials_used_by(all, "fab-1")->id, owner.id);
+	credentials_end(all, owner.id);
+	cr_expect_null(credentials_used_by(all, "fab-1"));
+	cr_expect_null(credentials_used(all, owner.id));
+}
+
 // A name is there or not, however often it was put in, and those around it stay.
 Test(credentials, names_of_many_devices)
 {
