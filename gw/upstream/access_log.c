@@ -42,7 +42,8 @@ struct up_access_log {
 	struct log_out out;
 	struct stat file;
 	time_t looked_s;
-	bool torn; // the last line was not written whole
+	bool torn;  // the last line was not written whole
+	bool stray; // the path is not what is written to, and cannot be opened
 	bool failing;
 	struct dp_doorbell bell;
 	uint32_t stop; // atomic
@@ -113,6 +114,24 @@ static int file_open(const char *path)
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 }
 
+static void stray_tell(struct up_access_log *log, int error)
+{
+	if (error && !log->stray)
+		log_warning("access log %s: %s; lines go on into the file that was there before",
+			log->path, strerror(error));
+	else if (!error && log->stray)
+		log_notice("access log %s: is written again", log->path);
+	log->stray = error;
+}
+
+// Nobody ever reads what is written to a file that has no name any more.
+static bool nameless(const struct up_access_log *log)
+{
+	struct stat file;
+
+	return log->stray && !fstat(log->out.fd, &file) && !file.st_nlink;
+}
+
 // Follows a file that was moved away, as logrotate does.
 static void file_look(struct up_access_log *log)
 {
@@ -123,9 +142,12 @@ static void file_look(struct up_access_log *log)
 		return;
 	log->looked_s = now;
 	if (!stat(log->path, &there) && there.st_ino == log->file.st_ino &&
-		there.st_dev == log->file.st_dev)
+		there.st_dev == log->file.st_dev) {
+		stray_tell(log, 0);
 		return;
+	}
 	int fd = file_open(log->path);
+	stray_tell(log, fd < 0 ? errno : 0);
 	if (fd < 0)
 		return;
 	close(log->out.fd);
@@ -169,13 +191,15 @@ static bool ring_write(struct up_access_log *log, struct ring *ring)
 		return false;
 	__atomic_store_n(&ring->tail, ring->tail + len, __ATOMIC_RELEASE);
 	file_look(log);
-	size_t done = lines_write(log, chunk, len);
+	const bool vain = nameless(log);
+	size_t done = vain ? 0 : lines_write(log, chunk, len);
 	unsigned lost = lines_in(chunk + done, len - done);
 
 	count(&log->written, lines_in(chunk, done));
 	count(&log->failed, lost);
 	if (lost && !log->failing)
-		log_warning("access log: lines are lost: %s", strerror(errno));
+		log_warning("access log: lines are lost: %s",
+			vain ? "their file was removed" : strerror(errno));
 	log->failing = lost;
 	return true;
 }
