@@ -47,6 +47,12 @@ static int bind_to(int fd, int family, const char *address, uint16_t port, struc
 	return 0;
 }
 
+bool peer_unreachable(int error)
+{
+	return error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH ||
+		error == ENETDOWN || error == EHOSTDOWN;
+}
+
 static int connect_to(struct peer *peer, const struct addrinfo *to, const char *bind_address,
 	uint16_t bind_port, struct error *f)
 {
@@ -186,10 +192,11 @@ enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct 
 			return EXCHANGE_TIMEOUT;
 		if (may_send && now >= due) {
 			ssize_t sent = send(peer->fd, x->datagram, x->len, 0);
+			const bool lost = sent < 0 && peer->patient && peer_unreachable(errno);
 
-			if (sent < 0 && errno == ECONNREFUSED)
+			if (sent < 0 && !lost && errno == ECONNREFUSED)
 				return EXCHANGE_REFUSED;
-			if (sent < 0 && errno != EAGAIN) {
+			if (sent < 0 && !lost && errno != EAGAIN) {
 				error_set(f, 0, "%s: %s", peer->remote, strerror(errno));
 				return EXCHANGE_FAILED;
 			}
@@ -206,9 +213,10 @@ enum exchange_result exchange_run(struct peer *peer, struct exchange *x, struct 
 			return EXCHANGE_FAILED;
 		}
 		ssize_t len = recv(peer->fd, data, sizeof(data), 0);
-		if (len < 0 && errno == ECONNREFUSED)
+		const bool nobody = len < 0 && peer->patient && peer_unreachable(errno);
+		if (len < 0 && !nobody && errno == ECONNREFUSED)
 			return EXCHANGE_REFUSED;
-		if (len < 0 && errno != EAGAIN && errno != EINTR) {
+		if (len < 0 && !nobody && errno != EAGAIN && errno != EINTR) {
 			error_set(f, 0, "%s: %s", peer->remote, strerror(errno));
 			return EXCHANGE_FAILED;
 		}

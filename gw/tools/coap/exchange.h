@@ -18,8 +18,11 @@ struct peer {
 	char remote[NI_MAXHOST + NI_MAXSERV + 4], local[NI_MAXHOST + NI_MAXSERV + 4]; // in words
 	bool acked; // a separate response was acknowledged: its duplicates are, too
 	uint16_t acked_mid;
+	bool patient; // a datagram that reaches nobody now is lost, and no error
 };
 
+// Whether this errno of a socket says that the host is not reached now, or nothing listens there.
+bool peer_unreachable(int error);
 // family is AF_INET, AF_INET6 or AF_UNSPEC; bind_address may be NULL, bind_port 0: any.
 // Returns 0 or a negative value.
 int peer_connect(struct peer *peer, const char *host, uint16_t port, int family,

@@ -149,8 +149,7 @@ static enum exchange_result wait(struct observing *o)
 	}
 	ssize_t len = recv(c->peer.fd, data, sizeof(data), 0);
 
-	// A host that says that nothing listens may be one that starts again.
-	if (len < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED) {
+	if (len < 0 && errno != EAGAIN && errno != EINTR && !peer_unreachable(errno)) {
 		error_set(&c->failure, 0, "%s: %s", c->peer.remote, strerror(errno));
 		return EXCHANGE_FAILED;
 	}
@@ -209,6 +208,8 @@ enum exchange_result observe(struct client *c, enum exchange_result result)
 	if (result != EXCHANGE_ANSWERED || c->verdict != ANSWER_OK)
 		return result;
 	c->printed = true;
+	// Who is not there now may be starting again.
+	c->peer.patient = true;
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	result = begin(&o);

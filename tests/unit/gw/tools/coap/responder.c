@@ -21,6 +21,8 @@
 static struct {
 	char folder[64], context[96], uri[64];
 	int fd;
+	struct sockaddr_storage own;
+	socklen_t own_len;
 	struct sockaddr_storage client;
 	socklen_t client_len;
 	struct osc_params params;
@@ -31,23 +33,26 @@ static struct {
 
 extern char **environ;
 
+static void listen_at(const struct sockaddr *address, socklen_t len)
+{
+	r.fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(r.fd, 0);
+	cr_assert_eq(setsockopt(r.fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)), 0);
+	cr_assert_eq(bind(r.fd, address, len), 0);
+	r.own_len = sizeof(r.own);
+	cr_assert_eq(getsockname(r.fd, (struct sockaddr *)&r.own, &r.own_len), 0);
+}
+
 static void listen_on(int family)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	bool six = family == AF_INET6;
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
 
-	r.fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	cr_assert_geq(r.fd, 0);
-	cr_assert_eq(setsockopt(r.fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)), 0);
-	cr_assert_eq(bind(r.fd, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
-			     six ? sizeof(v6) : sizeof(v4)),
-		0);
-	cr_assert_eq(getsockname(r.fd, (struct sockaddr *)&own, &len), 0);
-	unsigned port = ntohs(six ? ((struct sockaddr_in6 *)&own)->sin6_port
-				  : ((struct sockaddr_in *)&own)->sin_port);
+	listen_at(six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
+		six ? sizeof(v6) : sizeof(v4));
+	unsigned port = ntohs(six ? ((struct sockaddr_in6 *)&r.own)->sin6_port
+				  : ((struct sockaddr_in *)&r.own)->sin_port);
 	snprintf(r.uri, sizeof(r.uri), six ? "coap://[::1]:%u" : "coap://127.0.0.1:%u", port);
 }
 
@@ -94,6 +99,18 @@ void responder_use_ipv6(void)
 {
 	close(r.fd);
 	listen_on(AF_INET6);
+}
+
+void responder_leave(void)
+{
+	close(r.fd);
+}
+
+void responder_return(void)
+{
+	const struct sockaddr_storage own = r.own;
+
+	listen_at((const struct sockaddr *)&own, r.own_len);
 }
 
 const char *responder_folder(void)
@@ -156,6 +173,19 @@ static void read_file(const char *name, char *text, size_t room)
 	cr_assert_geq(n, 0);
 	text[n] = 0;
 	close(fd);
+}
+
+void client_says(const char *text)
+{
+	static char err[65536];
+
+	for (unsigned ms = 0; ms < WAIT_MS; ms += 5) {
+		read_file("stderr", err, sizeof(err));
+		if (strstr(err, text))
+			return;
+		usleep(5000);
+	}
+	cr_assert(false, "it does not say \"%s\": %s", text, err);
 }
 
 const struct outcome *client_finish(void)

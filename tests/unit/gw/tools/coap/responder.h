@@ -18,6 +18,9 @@ void responder_start(void);
 void responder_stop(void);
 // Listens on ::1 from now on, instead of 127.0.0.1.
 void responder_use_ipv6(void);
+// Nothing listens from now on, and again at the same port.
+void responder_leave(void);
+void responder_return(void);
 
 // Starts the program with these arguments (ended by NULL). "URI" in one of them becomes the
 // responder's address, "CONTEXT" the context file. input may be NULL.
@@ -27,6 +30,8 @@ struct outcome {
 	int status; // exit status, or -1
 	char out[65536], err[65536];
 };
+// Waits until its standard error has this.
+void client_says(const char *text);
 // Waits for the program's end.
 const struct outcome *client_finish(void);
 

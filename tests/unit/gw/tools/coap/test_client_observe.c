@@ -196,10 +196,8 @@ Test(client_observe, takes_nothing_else)
 	cr_assert(strstr(o->out, "two"));
 }
 
-// RFC 7641 section 3.3.1: nothing for longer than Max-Age.
-Test(client_observe, registers_again)
+static void answer_for_a_second(void)
 {
-	client_start(NULL, "-c", "CONTEXT", "--observe", "--count", "2", "URI/t", NULL);
 	responder_receive(&request);
 	responder_send(&request,
 		&(struct reply){.type = COAP_ACK,
@@ -211,6 +209,13 @@ Test(client_observe, registers_again)
 			.max_age = 1,
 			.payload = "one",
 			.format = -1});
+}
+
+// RFC 7641 section 3.3.1: nothing for longer than Max-Age.
+Test(client_observe, registers_again)
+{
+	client_start(NULL, "-c", "CONTEXT", "--observe", "--count", "2", "URI/t", NULL);
+	answer_for_a_second();
 	responder_receive(&other);
 	expect_registration(&other, 0);
 	cr_assert_gt(other.came_s, request.came_s + 1);
@@ -222,6 +227,24 @@ Test(client_observe, registers_again)
 
 	cr_assert_eq(o->status, 0, "%s", o->err);
 	cr_assert(strstr(o->out, "#2 ") && strstr(o->out, "again"), "%s", o->out);
+}
+
+// A server that starts again is one at which nothing listens for a while.
+Test(client_observe, registers_again_where_nothing_listened)
+{
+	client_start(NULL, "-v", "-c", "CONTEXT", "--observe", "--count", "2", "URI/t", NULL);
+	answer_for_a_second();
+	responder_leave();
+	client_says("* retransmission 1");
+	responder_return();
+	responder_receive(&other);
+	expect_registration(&other, 0);
+	request = other;
+	notify(COAP_ACK, request.outer.mid, 3, "again");
+	expect_cancellation();
+	const struct outcome *o = client_finish();
+
+	cr_assert_eq(o->status, 0, "%s", o->err);
 }
 
 // RFC 7959 section 2.6: the notification has the first block. A notification that comes while the
