@@ -47,28 +47,53 @@ static bool number_of(const struct http_request *request, uint32_t *number)
 		sscanf(request->path, "/fresh/%8x", number) == 1;
 }
 
-// Does it, and says what is answered.
-static void perform(const struct http_transfer *t, char content[ORACLE_CONTENT + 1])
+// What stands behind the name of a header; "": it is not there.
+static void header_get(const struct http_request *request, const char *name, char *to, size_t room)
 {
-	static const char header[] = "Device-Id: ";
-	char name[32] = "";
+	size_t len = strlen(name);
 
-	for (unsigned i = 0; i < t->request.header_count; i++)
-		if (!strncmp(t->request.header[i].line, header, sizeof(header) - 1))
-			snprintf(name, sizeof(name), "%s",
-				t->request.header[i].line + sizeof(header) - 1);
+	*to = 0;
+	for (unsigned i = 0; i < request->header_count; i++)
+		if (!strncmp(request->header[i].line, name, len))
+			snprintf(to, room, "%.*s", (int)(request->header[i].len - len),
+				request->header[i].line + len);
+}
+
+// The thing that a request is for.
+static struct thing thing_of(const struct http_request *request)
+{
+	struct thing thing = {.kind = THING_OWN};
+
+	if (sscanf(request->path, "/own/%u", &thing.number) == 1)
+		return thing;
+	must(sscanf(request->path, "/shared/%u", &thing.number) == 1, "path %s", request->path);
+	thing.kind = strcmp(request->method, "QUERY") ? THING_SHARED : THING_QUERIED;
+	must(thing.kind == THING_SHARED || request->body_len == 1, "a QUERY without its content");
+	if (thing.kind == THING_QUERIED)
+		thing.of = request->body[0] - '0';
+	return thing;
+}
+
+// Does it, and says what is answered. false: the asker has it already.
+static bool perform(const struct http_transfer *t, char content[ORACLE_CONTENT + 1])
+{
+	char name[32], tag[32], *known = tag + 1;
 	uint32_t number;
-	unsigned thing;
 
+	header_get(&t->request, "Device-Id: ", name, sizeof(name));
+	header_get(&t->request, "If-None-Match: ", tag, sizeof(tag));
 	if (number_of(&t->request, &number)) {
 		oracle_effect(number, !strcmp(t->request.method, "POST"), name);
 		snprintf(content, ORACLE_CONTENT + 1, "r%08x", number);
-		return;
+		return true;
 	}
-	bool own = sscanf(t->request.path, "/own/%u", &thing) == 1;
+	struct thing thing = thing_of(&t->request);
 
-	must(own || sscanf(t->request.path, "/shared/%u", &thing) == 1, "path %s", t->request.path);
-	oracle_reads(own, thing, name, content);
+	if (*tag) {
+		must(strlen(tag) == ORACLE_CONTENT + 2, "an ETag of nobody: %s", tag);
+		known[ORACLE_CONTENT] = 0;
+	}
+	return oracle_reads(&thing, name, *tag ? known : NULL, content);
 }
 
 // How long it may be stored.
@@ -84,10 +109,17 @@ static void say_age(struct http_reply *reply)
 static void answer(struct transfer *x, int status, const char *content)
 {
 	struct http_reply *reply = &x->t->reply;
+	char tag[32];
 
 	http_reply_status(reply, status);
-	must(!http_reply_header(reply, "Content-Type: text/plain", 24), "a header");
+	if (status != 304)
+		must(!http_reply_header(reply, "Content-Type: text/plain", 24), "a header");
+	snprintf(tag, sizeof(tag), "ETag: \"%s\"", content);
+	if ((status == 200 && sim_rnd(4)) || (status == 304 && sim_rnd(2)))
+		must(!http_reply_header(reply, tag, strlen(tag)), "a header");
 	say_age(reply);
+	if (status == 304)
+		content = "";
 	snprintf(x->body, sizeof(x->body), "%s", content);
 	reply->body = (const uint8_t *)x->body;
 	reply->body_len = strlen(x->body);
@@ -109,7 +141,7 @@ static void lose(struct transfer *x)
 
 	x->t->sent = true;
 	if (sim_once_in(2)) {
-		perform(x->t, content);
+		(void)!perform(x->t, content);
 		if (number_of(&x->t->request, &number))
 			oracle_ask(number)->excused += x->t->request.idempotent;
 	}
@@ -134,8 +166,7 @@ static void decide(struct transfer *x)
 		answer(x, statuses[sim_rnd(5)], "refused");
 		break;
 	default:
-		perform(x->t, content);
-		answer(x, 200, content);
+		answer(x, perform(x->t, content) ? 200 : 304, content);
 	}
 	sim_trace("backend: %s %s %d", x->t->request.path, http_error_name(x->error),
 		x->t->reply.status);

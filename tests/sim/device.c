@@ -223,12 +223,12 @@ static size_t inner_make(
 	const struct device *d, const struct ask *ask, uint32_t number, uint8_t *plain)
 {
 	static const char *const paths[] = {
-		"up", "up", "fresh", "echo", "discard", "shared", "own"};
+		"up", "up", "fresh", "echo", "discard", "shared", "own", "shared"};
 	char text[16];
 	unsigned last = 0;
 	uint8_t *to = plain;
 
-	*to++ = ask_is_get(ask->kind) ? 1 : 2;
+	*to++ = ask->kind == ASK_FETCH ? 5 : ask_is_get(ask->kind) ? 1 : 2;
 	if (ask->observes)
 		to = put_option(to, &last, 6, "", 0);
 	to = put_option(to, &last, 11, paths[ask->kind], strlen(paths[ask->kind]));
@@ -236,12 +236,16 @@ static size_t inner_make(
 	if (ask_has_effect(ask->kind))
 		to = put_option(to, &last, 11, text + 1, 8);
 	if (ask->kind >= ASK_SHARED)
-		to = put_option(to, &last, 11, (char[]){'0' + ask->thing}, 1);
+		to = put_option(to, &last, 11, (char[]){'0' + ask->thing.number}, 1);
 	if (d->echo_len)
 		to = put_option(to, &last, 252, d->echo, d->echo_len);
 	if (!ask_is_get(ask->kind) && ask->kind != ASK_DISCARD) {
 		*to++ = 0xff;
 		to = mempcpy(to, text, 9);
+	}
+	if (ask->kind == ASK_FETCH) {
+		*to++ = 0xff;
+		*to++ = '0' + ask->thing.of;
 	}
 	return to - plain;
 }
@@ -287,6 +291,19 @@ static void send(const struct device *d)
 	net_send(message, sim.no_faults || sim_rnd(8) ? d->queue : sim_rnd(SIM_WORKERS), true);
 }
 
+// What is asked for, of the kinds that are stored.
+static struct thing thing_of(const struct device *d, enum ask_kind kind)
+{
+	struct thing thing = {.number = sim_rnd(THINGS)};
+
+	thing.kind = kind == ASK_OWN ? THING_OWN : kind == ASK_FETCH ? THING_QUERIED : THING_SHARED;
+	if (kind == ASK_OWN)
+		thing.of = d - devices;
+	else if (kind == ASK_FETCH)
+		thing.of = sim_rnd(THING_QUERIES);
+	return thing;
+}
+
 static void begin(struct device *d)
 {
 	struct ask *ask = oracle_ask_add(&d->number);
@@ -303,8 +320,9 @@ static void begin(struct device *d)
 	ask->is_first = d->run == RUN_ASKED;
 	ask->piv = d->next_ssn++;
 	ask->kind = d->echo_len && d->fresh_again ? ASK_FRESH : sim_rnd(ASK_KINDS);
-	ask->thing = sim_rnd(ORACLE_THINGS);
-	ask->observes = ask->kind == ASK_SHARED && sim_once_in(3);
+	ask->thing = thing_of(d, ask->kind);
+	ask->least = thing_least(&ask->thing);
+	ask->observes = ask->kind >= ASK_SHARED && ask->kind != ASK_OWN && sim_once_in(3);
 	ask->echo_sent_ms = d->echo_len ? d->echo_sent_ms : 0;
 	ask->echo_age_ms = INT64_MAX;
 	ask->confirmable = sim.no_faults || sim_rnd(3);

@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+// Beyond this time of day it goes no further: Partial IVs of the clock end in 2060.
+#define FAR_MS INT64_C(2200000000000)
+
 static unsigned count;
 static bool stop_wanted;
 
@@ -64,10 +67,27 @@ static void disk_changes(void)
 		disk_mood(moods[sim_rnd(6)]);
 }
 
+// The battery of a clock is empty, or it was set to another year.
+static void clock_is_lost(void)
+{
+	static const int64_t year_ms = INT64_C(365) * 86400 * 1000;
+
+	if (sim_rnd(2) && sim_wall_ms() < FAR_MS)
+		sim.wall_offset += (int64_t)sim_rnd(2 * year_ms);
+	else
+		sim.wall_offset -= sim_wall_ms() - (int64_t)sim_rnd(100 * 86400 * 1000UL);
+	sim_pass(0);
+	sim_trace("clock: %ld", sim_wall_ms() / 1000);
+}
+
 static void clock_steps(void)
 {
 	int64_t by = 1000 * (int64_t)(1 + sim_rnd(sim_rnd(4) ? 5 : 4000));
 
+	if (sim_once_in(12)) {
+		clock_is_lost();
+		return;
+	}
 	if (sim_rnd(2))
 		by = -by;
 	sim.wall_offset += by;

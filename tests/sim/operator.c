@@ -2,6 +2,7 @@
 
 #include "tests/sim/operator.h"
 
+#include "gw/daemon/cache_verbs.h"
 #include "gw/daemon/device_verbs.h"
 #include "gw/daemon/drain.h"
 #include "gw/daemon/import_verb.h"
@@ -17,9 +18,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum verb { NONE, ADD, REMOVE, ROTATE, RESYNC, IMPORT, RELOAD, DRAIN, UNDRAIN };
-static const char *const verbs[] = {
-	"none", "add", "remove", "rotate", "resync", "import", "reload", "drain", "undrain"};
+enum verb { NONE, ADD, REMOVE, ROTATE, RESYNC, IMPORT, RELOAD, DRAIN, UNDRAIN, PURGE };
+static const char *const verbs[] = {"none", "add", "remove", "rotate", "resync", "import", "reload",
+	"drain", "undrain", "purge"};
 
 #define ROWS 3 // of an import
 
@@ -132,6 +133,19 @@ void __wrap_ctl_request_end(struct ctl_request *req);
 void __wrap_ctl_request_end(struct ctl_request *req)
 {
 	succeeded(req);
+}
+
+uid_t __wrap_ctl_request_uid(const struct ctl_request *req);
+uid_t __wrap_ctl_request_uid(const struct ctl_request *req)
+{
+	return 0;
+}
+
+void __wrap_ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool last);
+void __wrap_ctl_request_reply(struct ctl_request *req, struct ctl_writer *body, bool last)
+{
+	if (last)
+		succeeded(req);
 }
 
 void __wrap_ctl_reply_resynced(
@@ -261,6 +275,21 @@ static void drain(void)
 	verb_drain(&gateway.daemon, &under_way, &how);
 }
 
+// What is stored is as good as gone with the reply, which comes at once.
+static void purge(void)
+{
+	unsigned number = sim_rnd(THINGS + 1);
+	enum thing_kind kind = sim_rnd(2) ? THING_OWN : THING_SHARED;
+	char path[16] = "";
+
+	if (number != THINGS_ALL)
+		snprintf(
+			path, sizeof(path), "/%s/%u", kind == THING_OWN ? "own" : "shared", number);
+	verb_cache_purge(&gateway.daemon, &under_way, path);
+	must(under_way.verb == NONE, "a purge is not done at once");
+	things_purged(kind, number);
+}
+
 static void call(enum verb verb, unsigned device, bool fresh)
 {
 	struct daemon *daemon = &gateway.daemon;
@@ -298,6 +327,9 @@ static void call(enum verb verb, unsigned device, bool fresh)
 	case DRAIN:
 		drain();
 		break;
+	case PURGE:
+		purge();
+		break;
 	case UNDRAIN:
 		verb_undrain(daemon, &under_way);
 		break;
@@ -309,7 +341,7 @@ static void call(enum verb verb, unsigned device, bool fresh)
 void operator_event(void)
 {
 	static const enum verb some[] = {REMOVE, REMOVE, ROTATE, ROTATE, ROTATE, RESYNC, RESYNC,
-		RESYNC, IMPORT, RELOAD, RELOAD, DRAIN};
+		RESYNC, IMPORT, RELOAD, RELOAD, DRAIN, PURGE};
 	unsigned device = taste_device();
 	enum verb verb = some[sim_rnd(sizeof(some) / sizeof(some[0]))];
 

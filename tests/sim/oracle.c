@@ -30,11 +30,11 @@ static struct {
 	uint64_t sent_ms;
 } echoes[ECHOES];
 static unsigned echo_count;
-static uint32_t version; // of all things
 
 void oracle_begin(void)
 {
-	ask_count = client_count = sealed_count = echo_count = version = 0;
+	ask_count = client_count = sealed_count = echo_count = 0;
+	things_begin();
 	schedule++;
 }
 
@@ -195,15 +195,6 @@ static void check_nonce(const struct ask *ask, unsigned client, const struct cli
 	}
 }
 
-// What is stored is of the thing that was asked for, and of nobody else's.
-static bool is_of_thing(const struct ask *ask, const uint8_t *content)
-{
-	if (ask->kind == ASK_SHARED)
-		return content[0] == 's' && content[1] == '0' + ask->thing;
-	return content[0] == 'o' && content[1] == '0' + ask->device &&
-		content[2] == '0' + ask->thing;
-}
-
 // The payload of a success is made of the request's number.
 static void check_content(uint32_t number, struct ask *ask, const struct client_opened *opened)
 {
@@ -215,7 +206,7 @@ static void check_content(uint32_t number, struct ask *ask, const struct client_
 	if (opened->plain[0] >> 5 != 2 || ask->kind == ASK_DISCARD)
 		return;
 	must(payload && len == ORACLE_CONTENT &&
-			(ask->kind >= ASK_SHARED ? is_of_thing(ask, payload)
+			(ask->kind >= ASK_SHARED ? thing_is(&ask->thing, payload, ask->least)
 						 : !memcmp(payload, expected, len)),
 		"the answer to request %u of %s is another's", number, device_name(ask->device));
 	if (ask->kind == ASK_POST || ask->kind == ASK_FRESH)
@@ -371,17 +362,17 @@ void oracle_effect(uint32_t number, bool is_post, const char *name)
 		ask->effects);
 }
 
-void oracle_reads(bool own, unsigned thing, const char *name, char content[ORACLE_CONTENT + 1])
+bool oracle_reads(
+	struct thing *thing, const char *name, const char *known, char content[ORACLE_CONTENT + 1])
 {
+	bool own = thing->kind == THING_OWN;
 	unsigned device = 0;
 
 	must(own || !*name, "what is for all is asked for by %s", name);
 	while (own && device < DEVICES && strcmp(name, device_name(device)))
 		device++;
 	must(device < DEVICES, "what is a device's own is asked for by %s", name);
-	version += sim_once_in(3);
 	if (own)
-		snprintf(content, ORACLE_CONTENT + 1, "o%u%u%06x", device, thing, version);
-	else
-		snprintf(content, ORACLE_CONTENT + 1, "s%u%07x", thing, version);
+		thing->of = device;
+	return thing_read(thing, known, content);
 }

@@ -8,6 +8,7 @@
 
 #include "tests/sim/net.h"
 #include "tests/sim/oscore.h"
+#include "tests/sim/things.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,7 @@
 #define ORACLE_CLIENTS 512  // keys that there were in it
 #define ORACLE_TOKEN   4
 
-#define ORACLE_THINGS  3 // that servers have, and answers are stored of
-#define ORACLE_CONTENT 9 // bytes of what is answered
+#define ORACLE_CONTENT THING_CONTENT // bytes of what is answered
 
 enum ask_kind {
 	ASK_POST,
@@ -27,6 +27,7 @@ enum ask_kind {
 	ASK_DISCARD,
 	ASK_SHARED, // a GET whose answer is stored for all
 	ASK_OWN,    // .. for the device alone
+	ASK_FETCH,  // a FETCH whose answer is stored for all
 	ASK_KINDS
 };
 // Whether it is a server that does what is asked, for this request alone.
@@ -45,9 +46,10 @@ struct ask {
 	unsigned client; // oracle_client()
 	uint64_t piv;
 	enum ask_kind kind;
-	unsigned thing; // of the kinds that are stored
-	bool observes;  // it registers
-	bool notified;  // and was
+	struct thing thing; // of the kinds that are stored
+	uint32_t least;     // version of it that may be answered
+	bool observes;      // it registers
+	bool notified;      // and was
 	// The Echo value that it brings was sent by the gateway then, sim.ms; 0: none. How old that
 	// was at least when the request came to a worker, ms.
 	uint64_t echo_sent_ms;
@@ -84,8 +86,10 @@ uint64_t oracle_echo_sent_ms(const uint8_t *echo, size_t len);
 void oracle_leaves(const struct net_message *message);
 // A server does what a request asks for, which the gateway says is of the device of this name.
 void oracle_effect(uint32_t number, bool is_post, const char *name);
-// A server is asked for a thing, by the device of this name, or nobody: what it answers.
-void oracle_reads(bool own, unsigned thing, const char *name, char content[ORACLE_CONTENT + 1]);
+// A server is asked for a thing, by the device of this name, or nobody; `known` and what is
+// returned as by thing_read(). Sets thing->of of one that a device has.
+bool oracle_reads(
+	struct thing *thing, const char *name, const char *known, char content[ORACLE_CONTENT + 1]);
 
 // A CoAP message, as far as devices and the oracle look at it.
 struct coap_seen {

@@ -19,6 +19,8 @@
 
 #include <rte_common.h>
 
+#include <string.h>
+
 #define EVENTS_LEAST 200
 #define EVENTS_MORE  100
 #define FAULT_LEAST  150    // event by which there is one
@@ -53,6 +55,14 @@ static void pass_until_due(uint64_t most_ms)
 	sim_pass(next - sim.ms < most_ms ? next - sim.ms : most_ms);
 }
 
+// Whether main is not on a CPU now.
+static bool is_late(unsigned thread)
+{
+	return taste.main_every > 1 && gateway.serving && !gateway.daemon.stopping &&
+		!sim.no_faults && !strcmp(sim_thread_name(thread), "main") &&
+		!sim_once_in(taste.main_every);
+}
+
 static bool thread_turn(void)
 {
 	unsigned first = sim_rnd(SIM_THREADS_MAX);
@@ -60,10 +70,10 @@ static bool thread_turn(void)
 	for (unsigned i = 0; i < SIM_THREADS_MAX; i++) {
 		unsigned thread = (first + i) % SIM_THREADS_MAX;
 
-		if (sim_thread_ready(thread)) {
-			sim_thread_run(thread);
-			return true;
-		}
+		if (!sim_thread_ready(thread) || is_late(thread))
+			continue;
+		sim_thread_run(thread);
+		return true;
 	}
 	return false;
 }
@@ -197,6 +207,15 @@ static void (*const usual[])(void) = {device_event, device_event, device_event, 
 	backend_event, backend_event, stranger_event, stranger_event, course_event, course_event,
 	course_event, course_event, course_event, course_event};
 
+// Some stops come while a context drains, whose window is nobody's then.
+static bool stop_is_due(void)
+{
+	if (!gateway.up || gateway.dead)
+		return false;
+	return faults_stop_wanted() || gateway_stops() ||
+		(gateway.serving && dp_contexts_draining(gateway.daemon.dp) && sim_once_in(32));
+}
+
 static void event(void)
 {
 	if (gateway.up && gateway.dead)
@@ -221,7 +240,7 @@ static void event(void)
 		operator_event();
 	else
 		usual[sim_rnd(RTE_DIM(usual))]();
-	if (gateway.up && !gateway.dead && (faults_stop_wanted() || gateway_stops())) {
+	if (stop_is_due()) {
 		gateway_stop();
 		ended();
 	}

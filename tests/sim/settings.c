@@ -19,11 +19,11 @@
 #define BUILTIN                               \
 	"- {path: /echo, to: builtin:echo}\n" \
 	"- {path: /discard, to: builtin:discard}\n"
-#define ROUTES(up)                                                        \
-	"- {path: /fresh/*, to: " up ", fresh: 10s, timeout: 3s}\n"       \
-	"- {path: /shared/*, methods: [GET], to: " up ", timeout: 3s,\n"  \
-	"   cache: {scope: shared, default: 20s}, observe: {poll: 5s}}\n" \
-	"- {path: /own/*, methods: [GET], to: " up ", timeout: 3s,\n"     \
+#define ROUTES(up)                                                                            \
+	"- {path: /fresh/*, to: " up ", fresh: 10s, timeout: 3s}\n"                           \
+	"- {path: /shared/*, methods: [GET, FETCH], fetch: query, to: " up ", timeout: 3s,\n" \
+	"   cache: {scope: shared, default: 20s}, observe: {poll: 5s}}\n"                     \
+	"- {path: /own/*, methods: [GET], to: " up ", timeout: 3s,\n"                         \
 	"   cache: {scope: private, default: 20s}}\n" BUILTIN
 
 #define GOOD 4 // of them can be started with

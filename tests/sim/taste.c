@@ -34,6 +34,7 @@ static void theme_begin(enum theme theme)
 	taste = themes[theme];
 	taste.theme = theme;
 	taste.calm = true;
+	taste.main_every = theme == THEME_MOVE ? 1 + sim_rnd(8) : 1;
 	while (!fits(theme))
 		device = sim_rnd(DEVICES);
 }
@@ -49,6 +50,7 @@ void taste_begin(void)
 		.verb_every = verbs_every[sim_rnd(4)],
 		.end_every = ends_every[sim_rnd(4)],
 		.calm = sim_once_in(4),
+		.main_every = sim_once_in(6) ? 6 : 1,
 	};
 	device = sim_rnd(2 * DEVICES);
 	faults = some();

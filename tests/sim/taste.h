@@ -22,6 +22,7 @@ struct taste {
 	enum theme theme;
 	unsigned fault_every, verb_every, end_every; // events
 	bool calm;                                   // the network only delays
+	unsigned main_every; // main gets its turn once in so many that it could have
 };
 extern struct taste taste;
 
