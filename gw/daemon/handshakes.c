@@ -280,6 +280,11 @@ static void on_credential_changed(void *arg, const struct credential_owner *owne
 	sessions_credential_changed(arg, owner);
 }
 
+static bool kid_lent(void *arg, const uint8_t *kid, uint8_t kid_len)
+{
+	return reservations_has(arg, kid, kid_len);
+}
+
 // What the threads have for EDHOC, if it is served. Returns 0 or -errno.
 static int edhoc_prepare(struct handshakes *h, const uint8_t shard_key[SHARD_KEY_LEN])
 {
@@ -315,6 +320,8 @@ static int edhoc_prepare(struct handshakes *h, const uint8_t shard_key[SHARD_KEY
 			.changed = on_credential_changed,
 			.arg = h->sessions});
 	reservations_fill(h->reservations);
+	if (daemon->reserved)
+		device_reserved_lend(daemon->reserved, kid_lent, h->reservations);
 	randombytes_buf(side.echo_key, sizeof(side.echo_key));
 	for (unsigned i = 0; i < threads; i++) {
 		h->side[i] = side;
@@ -396,6 +403,8 @@ void handshakes_free(struct handshakes *h)
 	if (h->sessions)
 		credentials_watch(
 			h->daemon->credentials, &(const struct credentials_watch){.arg = NULL});
+	if (h->reservations && h->daemon->reserved)
+		device_reserved_lend(h->daemon->reserved, NULL, NULL);
 	sessions_free(h->sessions);
 	reservations_free(h->reservations);
 	handshake_mailbox_fini(&h->box);

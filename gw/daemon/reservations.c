@@ -20,7 +20,7 @@ struct reservations {
 	uint32_t base;          // is added to all serials
 	uint32_t serials;       // a power of two
 	uint32_t next;          // below it
-	uint8_t *taken;         // [serials / 8]
+	uint8_t *taken;         // [serials / 8]; main writes, atomic
 	struct connections *of; // [threads], mapped lazily by the kernel
 };
 
@@ -69,6 +69,14 @@ struct connections *reservations_of(struct reservations *r, unsigned thread)
 	return &r->of[thread];
 }
 
+static void taken_set(struct reservations *r, uint32_t serial, bool taken)
+{
+	uint8_t *byte = &r->taken[serial / 8];
+	const uint8_t bit = (uint8_t)(1 << serial % 8);
+
+	__atomic_store_n(byte, (uint8_t)(taken ? *byte | bit : *byte & ~bit), __ATOMIC_RELAXED);
+}
+
 // Makes the identifier of a serial. Returns the thread that a worker would send its messages to, or
 // -1 if a context has it as kid.
 static int connection_make(
@@ -106,11 +114,24 @@ void reservations_fill(struct reservations *r)
 
 		if (thread < 0 || !lacks[thread])
 			continue;
-		r->taken[serial / 8] |= (uint8_t)(1 << serial % 8);
+		taken_set(r, serial, true);
 		connections_put(&r->of[thread], &connection);
 		lacks[thread]--;
 		all--;
 	}
+}
+
+bool reservations_has(const struct reservations *r, const uint8_t *kid, uint8_t kid_len)
+{
+	unsigned shard;
+	uint32_t serial;
+
+	if (kid_len != r->plan.id_len)
+		return false;
+	shard_id_read(&r->plan, kid, &shard, &serial);
+	serial -= r->base;
+	return !shard && serial < r->serials &&
+		__atomic_load_n(&r->taken[serial / 8], __ATOMIC_RELAXED) >> serial % 8 & 1;
 }
 
 void reservations_end(struct reservations *r, const struct edhoc_connection *connection)
@@ -121,5 +142,5 @@ void reservations_end(struct reservations *r, const struct edhoc_connection *con
 	shard_id_read(&r->plan, connection->bytes, &shard, &serial);
 	serial -= r->base;
 	if (serial < r->serials)
-		r->taken[serial / 8] &= (uint8_t) ~(1 << serial % 8);
+		taken_set(r, serial, false);
 }

@@ -27,6 +27,8 @@ void reservations_free(struct reservations *reservations);
 struct connections *reservations_of(struct reservations *reservations, unsigned thread);
 // Adds some where a thread has few.
 void reservations_fill(struct reservations *reservations);
+// Whether a kid is a C_R that was reserved. Any thread.
+bool reservations_has(const struct reservations *reservations, const uint8_t *kid, uint8_t kid_len);
 // A session has ended: its C_R may be reserved again.
 void reservations_end(struct reservations *reservations, const struct edhoc_connection *connection);
 

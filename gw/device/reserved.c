@@ -17,9 +17,11 @@ struct name {
 };
 
 struct device_reserved {
-	pthread_mutex_t lock; // of both
+	pthread_mutex_t lock; // of all
 	struct name *name;    // [count], sorted by kid
 	size_t count;
+	bool (*lent)(void *arg, const uint8_t *kid, uint8_t kid_len);
+	void *arg;
 };
 
 struct device_reserved *device_reserved_new(void)
@@ -117,4 +119,24 @@ bool device_reserved_has(struct device_reserved *reserved, const struct device_i
 
 	pthread_mutex_unlock(&reserved->lock);
 	return has;
+}
+
+void device_reserved_lend(struct device_reserved *reserved,
+	bool (*lent)(void *arg, const uint8_t *kid, uint8_t kid_len), void *arg)
+{
+	pthread_mutex_lock(&reserved->lock);
+	reserved->lent = lent;
+	reserved->arg = arg;
+	pthread_mutex_unlock(&reserved->lock);
+}
+
+bool device_reserved_lent(struct device_reserved *reserved, const uint8_t *kid, uint8_t kid_len)
+{
+	if (!reserved)
+		return false;
+	pthread_mutex_lock(&reserved->lock);
+	const bool lent = reserved->lent && reserved->lent(reserved->arg, kid, kid_len);
+
+	pthread_mutex_unlock(&reserved->lock);
+	return lent;
 }

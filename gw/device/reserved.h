@@ -34,4 +34,11 @@ int device_reserved_set(struct device_reserved *reserved, const struct device_id
 // NULL.
 bool device_reserved_has(struct device_reserved *reserved, const struct device_ids *device);
 
+// Has `lent` asked, by any thread and under a lock, for what device_reserved_lent() says: no device
+// is added with a kid that was lent to a session. NULL: there are none.
+void device_reserved_lend(struct device_reserved *reserved,
+	bool (*lent)(void *arg, const uint8_t *kid, uint8_t kid_len), void *arg);
+// Whether a kid is lent; false if reserved is NULL.
+bool device_reserved_lent(struct device_reserved *reserved, const uint8_t *kid, uint8_t kid_len);
+
 #endif

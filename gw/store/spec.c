@@ -84,11 +84,16 @@ static int reserved_check(struct store *store, const struct device_spec *spec, s
 		.derives = spec->has_rederive && spec->rederive == DEVICE_REDERIVE_B2,
 	};
 
-	return !device_reserved_has(store->reserved, &ids)
-		? 0
-		: error_set(error, -EEXIST,
-			  "messages with this device_id are passed through: see passthrough in the "
-			  "configuration");
+	if (device_reserved_has(store->reserved, &ids))
+		return error_set(error, -EEXIST,
+			"messages with this device_id are passed through: see passthrough in the "
+			"configuration");
+	// Its device would never learn that it has no session any more.
+	if (device_reserved_lent(store->reserved, ids.kid, ids.kid_len))
+		return error_set(error, -EEXIST,
+			"a session of EDHOC has this device_id, or will get it: take another "
+			"one, best of another length than edhoc.c_r_length");
+	return 0;
 }
 
 // A device with a credential: what is sealed in the place of keys is 0.

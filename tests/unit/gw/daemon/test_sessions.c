@@ -238,6 +238,19 @@ Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
 	cr_expect_eq(sessions_stats(sessions)->living, 0);
 }
 
+Test(sessions, what_was_reserved_is_lent_until_its_session_ends)
+{
+	const uint8_t longer[ID_LEN + 1] = {0};
+
+	cr_assert_eq(add(1), 0);
+	const struct edhoc_connection first = agreed.c_r;
+
+	cr_expect(reservations_has(reservations, first.bytes, first.len));
+	cr_expect_not(reservations_has(reservations, longer, sizeof(longer)));
+	reservations_end(reservations, &first);
+	cr_expect_not(reservations_has(reservations, first.bytes, first.len));
+}
+
 Test(sessions, what_lives_is_listed_once_each)
 {
 	struct session_view view;
