@@ -447,6 +447,8 @@ struct conf_edhoc {
 	uint64_t suites;  // the same
 	uint32_t c_r_length;
 	bool tell_unknown;
+	// Not of the file: what the identity is good for of these, when it was loaded.
+	uint64_t offered_methods, offered_suites;
 };
 
 struct conf_marks;

@@ -10,7 +10,6 @@
 #include "gw/handshake/trust.h"
 #include "gw/os/log.h"
 
-#include <limits.h>
 #include <time.h>
 
 static const char *kind_name(enum edhoc_id_cred_kind kind)
@@ -28,32 +27,14 @@ static const char *kind_name(enum edhoc_id_cred_kind kind)
 	return NULL;
 }
 
-// What the Responder does with a credential: the methods with which it is good for a suite, and the
-// suites with which it is for a method.
-static void put_use(const struct conf_edhoc *conf, struct ctl_writer *body,
-	const struct edhoc_credential *credential)
+static void put_numbers(struct ctl_writer *body, const char *key, uint64_t numbers)
 {
-	const unsigned allowed[] = {conf->methods ? (unsigned)conf->methods : UINT_MAX,
-		conf->suites ? (unsigned)conf->suites : UINT_MAX};
-	unsigned good[2] = {0, 0};
-
-	for (unsigned method = 0; method < EDHOC_METHOD_COUNT; method++) {
-		for (unsigned suite = 0; suite < EDHOC_SUITE_COUNT; suite++) {
-			if (!(allowed[0] >> method & 1) || !(allowed[1] >> suite & 1) ||
-				!edhoc_credential_fits(credential, method, suite, EDHOC_RESPONDER))
-				continue;
-			good[0] |= 1U << method;
-			good[1] |= 1U << suite;
-		}
-	}
-	for (unsigned i = 0; i < 2; i++) {
-		ctl_write_text(body, i ? "suites" : "methods");
-		ctl_write_array(body);
-		for (unsigned n = 0; n < 32; n++)
-			if (good[i] >> n & 1)
-				ctl_write_uint(body, n);
-		ctl_write_close(body);
-	}
+	ctl_write_text(body, key);
+	ctl_write_array(body);
+	for (unsigned n = 0; n < 64; n++)
+		if (numbers >> n & 1)
+			ctl_write_uint(body, n);
+	ctl_write_close(body);
 }
 
 static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
@@ -62,6 +43,7 @@ static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
 	struct edhoc_bytes bytes = own->item;
 	struct edhoc_reader reader = edhoc_reader(bytes.data, bytes.len);
 	struct credential_mark mark = {0};
+	uint64_t methods = 0, suites = 0;
 	struct ctl_writer body;
 
 	// Files of devices have a certificate without the head of the byte string.
@@ -78,7 +60,9 @@ static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
 	if (own->x509)
 		ctl_put_bytes(&body, "x5t", mark.digest, 8);
 	ctl_put_bytes(&body, "sha256", mark.digest, sizeof(mark.digest));
-	put_use(&daemon->conf->edhoc, &body, credential);
+	identity_credential_offers(credential, &daemon->conf->edhoc, &methods, &suites);
+	put_numbers(&body, "methods", methods);
+	put_numbers(&body, "suites", suites);
 	if (credential->not_after != INT64_MAX)
 		ctl_put_uint(&body, "expires", (uint64_t)credential->not_after);
 	ctl_write_close(&body);

@@ -236,6 +236,28 @@ int identity_load(const char *path, struct identity **identity, struct error *er
 	return 0;
 }
 
+void identity_credential_offers(const struct edhoc_credential *credential,
+	const struct conf_edhoc *conf, uint64_t *methods, uint64_t *suites)
+{
+	for (unsigned method = 0; method < EDHOC_METHOD_COUNT; method++) {
+		for (unsigned suite = 0; suite < EDHOC_SUITE_COUNT; suite++) {
+			if ((conf->methods && !(conf->methods >> method & 1)) ||
+				(conf->suites && !(conf->suites >> suite & 1)) ||
+				!edhoc_credential_fits(credential, method, suite, EDHOC_RESPONDER))
+				continue;
+			*methods |= UINT64_C(1) << method;
+			*suites |= UINT64_C(1) << suite;
+		}
+	}
+}
+
+void identity_offers(const struct identity *identity, struct conf_edhoc *conf)
+{
+	for (unsigned i = 0; i < identity->count; i++)
+		identity_credential_offers(&identity->credential[i], conf, &conf->offered_methods,
+			&conf->offered_suites);
+}
+
 void identity_free(struct identity *identity)
 {
 	sodium_free(identity);

@@ -5,6 +5,7 @@
 #define POSTERN_GW_DAEMON_IDENTITY_H
 
 #include "base/error.h"
+#include "gw/conf/conf.h"
 #include "gw/handshake/edhoc_side.h"
 
 #define IDENTITY_BYTES_MAX (EDHOC_IDENTITIES_MAX * (2 * EDHOC_CREDENTIAL_MAX + 128))
@@ -22,6 +23,11 @@ struct identity {
 // or -errno with a line in *error.
 int identity_load(const char *path, struct identity **identity, struct error *error)
 	__attribute__((warn_unused_result));
+// Methods and suites of these (bit i: number i; 0: all) with which a credential, or any of an
+// identity's, is good for the Responder.
+void identity_credential_offers(const struct edhoc_credential *credential,
+	const struct conf_edhoc *conf, uint64_t *methods, uint64_t *suites);
+void identity_offers(const struct identity *identity, struct conf_edhoc *conf);
 // Wipes the private keys. NULL is allowed.
 void identity_free(struct identity *identity);
 

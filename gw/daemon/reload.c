@@ -158,6 +158,9 @@ static bool prepare(
 		conf_free(conf);
 		return false;
 	}
+	// These need a start to change, and so does the identity.
+	conf->edhoc.offered_methods = daemon->conf->edhoc.offered_methods;
+	conf->edhoc.offered_suites = daemon->conf->edhoc.offered_suites;
 	rc = snapshot_make(&slots, conf, number, &p->snapshot);
 	if (rc) {
 		conf_free(conf);

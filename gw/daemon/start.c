@@ -88,6 +88,7 @@ static int load_identity(struct daemon *daemon)
 	}
 	if (!path)
 		return 0;
+	identity_offers(daemon->identity, &daemon->conf->edhoc);
 	daemon->credentials = credentials_create();
 	return daemon->credentials ? load_trusted(daemon) : -ENOMEM;
 }

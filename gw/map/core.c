@@ -175,6 +175,70 @@ static bool takes_link(const struct filter *filter, const struct link *link)
 	return is_named(filter, "osc") && !filter->value;
 }
 
+// ---- EDHOC
+
+#define EDHOC_PATH     "/.well-known/edhoc"
+#define EDHOC_RT       "core.edhoc"
+#define EDHOC_WORDS    24
+#define EDHOC_NO_VALUE UINT8_MAX
+
+// A target attribute of RFC 9668 section 6.
+struct edhoc_word {
+	const char *name;
+	uint8_t value;
+};
+
+static size_t edhoc_numbers(struct edhoc_word *word, const char *name, uint64_t numbers)
+{
+	size_t n = 0;
+
+	for (uint8_t i = 0; i < 8; i++)
+		if (numbers >> i & 1)
+			word[n++] = (struct edhoc_word){name, i};
+	return n;
+}
+
+// What there is to say of EDHOC; returns how many words.
+static size_t edhoc_words(const struct conf_edhoc *edhoc, struct edhoc_word word[EDHOC_WORDS])
+{
+	static const struct edhoc_word fixed[] = {
+		{"ed-cred-t", 1},    // CCS
+		{"ed-cred-t", 2},    // X.509
+		{"ed-idcred-t", 4},  // kid
+		{"ed-idcred-t", 14}, // kccs
+		{"ed-idcred-t", 33}, // x5chain
+		{"ed-idcred-t", 34}, // x5t
+		{"ed-r", EDHOC_NO_VALUE},
+		{"ed-comb-req", EDHOC_NO_VALUE},
+	};
+	size_t n = edhoc_numbers(word, "ed-method", edhoc->offered_methods);
+
+	n += edhoc_numbers(&word[n], "ed-csuite", edhoc->offered_suites);
+	memcpy(&word[n], fixed, sizeof(fixed));
+	return n + sizeof(fixed) / sizeof(fixed[0]);
+}
+
+static bool takes_edhoc(const struct filter *filter, const struct conf_edhoc *edhoc)
+{
+	struct edhoc_word word[EDHOC_WORDS];
+	char number[4];
+
+	if (is_named(filter, "href"))
+		return takes(filter, EDHOC_PATH, strlen(EDHOC_PATH));
+	if (is_named(filter, "rt"))
+		return takes_word(filter, EDHOC_RT);
+	for (size_t i = 0, n = edhoc_words(edhoc, word); i < n; i++) {
+		if (!is_named(filter, word[i].name))
+			continue;
+		const bool has = word[i].value != EDHOC_NO_VALUE;
+		const int len = has ? snprintf(number, sizeof(number), "%u", word[i].value) : 0;
+
+		if (has ? takes(filter, number, (size_t)len) : !filter->value)
+			return true;
+	}
+	return false;
+}
+
 // All filters of a request.
 struct filters {
 	size_t count;
@@ -208,6 +272,32 @@ static bool is_wanted(const struct link *link, const struct filters *filters)
 }
 
 // ---- writing
+
+// Returns whether the link is there.
+static bool edhoc_put(
+	struct http_text *text, const struct conf_edhoc *edhoc, const struct filters *filters)
+{
+	struct edhoc_word word[EDHOC_WORDS];
+	char *before = text->at;
+
+	if (!edhoc->offered_methods)
+		return false;
+	for (size_t i = 0; i < filters->count; i++)
+		if (!takes_edhoc(&filters->filter[i], edhoc))
+			return false;
+	http_text_str(text, "<" EDHOC_PATH ">;rt=\"" EDHOC_RT "\"");
+	for (size_t i = 0, n = edhoc_words(edhoc, word); i < n; i++) {
+		http_text_char(text, ';');
+		http_text_str(text, word[i].name);
+		if (word[i].value == EDHOC_NO_VALUE)
+			continue;
+		http_text_char(text, '=');
+		http_text_decimal(text, word[i].value);
+	}
+	if (text->failed)
+		text->at = before; // whole links only
+	return !text->failed;
+}
 
 static void attribute_put(struct http_text *text, const char *name, const char *value)
 {
@@ -255,11 +345,12 @@ bool map_core_write(struct http_text *text, const struct conf *conf,
 	const struct conf_policy *policy, const struct coap_body *request)
 {
 	struct filters filters;
-	bool first = true;
+	bool first;
 
 	if (!filters_read(&filters, request))
 		return false;
-	for (size_t i = 0; i < conf->route_count; i++) {
+	first = !edhoc_put(text, &conf->edhoc, &filters);
+	for (size_t i = 0; !text->failed && i < conf->route_count; i++) {
 		const struct conf_route *route = &conf->routes[i];
 		struct link link = {.route = route,
 			.segments = route->path.segments,

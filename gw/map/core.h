@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What /.well-known/core says (RFC 6690): the routes as links, those that a device may use and asks
-// for. No I/O.
+// for, and before them EDHOC, where it is served (RFC 9668 section 6). No I/O.
 
 #ifndef POSTERN_GW_MAP_CORE_H
 #define POSTERN_GW_MAP_CORE_H

@@ -111,6 +111,29 @@ Test(map_core, filters)
 }
 
 // All routes are compared with each filter, in a thread that serves others, too.
+#define EDHOC                                                                                     \
+	"</.well-known/edhoc>;rt=\"core.edhoc\";ed-method=1;ed-method=3;ed-csuite=2;ed-cred-t=1;" \
+	"ed-cred-t=2;ed-idcred-t=4;ed-idcred-t=14;ed-idcred-t=33;ed-idcred-t=34;ed-r;ed-comb-req"
+
+Test(map_core, edhoc_stands_first_where_it_is_served)
+{
+	conf->edhoc.offered_methods = 1 << 1 | 1 << 3;
+	conf->edhoc.offered_suites = 1 << 2;
+	cr_expect_str_eq(LIST(-1), EDHOC "," T "," DNS "," AB "," ROOT);
+	cr_expect_str_eq(LIST(3), EDHOC, "whatever a policy says: it is outside of OSCORE");
+	cr_expect_str_eq(LIST(-1, "rt=core.edhoc"), EDHOC);
+	cr_expect_str_eq(LIST(-1, "rt=core.*"), EDHOC "," DNS);
+	cr_expect_str_eq(LIST(-1, "href=/.well-known/edhoc"), EDHOC);
+	cr_expect_str_eq(LIST(-1, "ed-csuite=2", "ed-method=3"), EDHOC);
+	cr_expect_str_eq(LIST(-1, "ed-csuite=0"), "");
+	cr_expect_str_eq(LIST(-1, "ed-method=2"), "");
+	cr_expect_str_eq(LIST(-1, "ed-idcred-t=34"), EDHOC);
+	cr_expect_str_eq(LIST(-1, "ed-comb-req"), EDHOC);
+	cr_expect_str_eq(LIST(-1, "ed-i"), "", "the gateway is Responder only");
+	cr_expect_str_eq(LIST(-1, "rt=temp.c"), T);
+	cr_expect_str_eq(list(-1, sizeof(EDHOC) - 2, (const char *const[]){NULL}), "");
+}
+
 Test(map_core, filters_are_few)
 {
 	cr_expect_str_eq(LIST(-1, "ct=553", "rt", "rt", "rt", "rt", "rt", "rt", "rt"), DNS);
