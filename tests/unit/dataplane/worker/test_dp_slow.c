@@ -293,6 +293,38 @@ Test(dp_slow, all_networks_together_have_a_rate)
 		;
 }
 
+// A message_1 of EDHOC, with a method that tells it from others.
+static void edhoc_send(uint16_t mid)
+{
+	static const uint8_t payload[] = {0xf5, 0x03};
+	uint8_t coap[64];
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, coap, sizeof(coap));
+	coap_write_header(&writer, COAP_CON, COAP_POST, mid, (const uint8_t *)"e", 1);
+	coap_write_option(&writer, COAP_OPT_URI_PATH, ".well-known", 11);
+	coap_write_option(&writer, COAP_OPT_URI_PATH, "edhoc", 5);
+	coap_write_payload(&writer, payload, sizeof(payload));
+	bed_send(&bed, &bed.flow, coap, coap_writer_len(&writer));
+	bed_turn(&bed);
+}
+
+Test(dp_slow, messages_of_edhoc_are_charged_as_all_others_are)
+{
+	for (uint16_t i = 0; i < 5; i++)
+		edhoc_send(i);
+	cr_expect_eq(taken_all(), 3, "of one network");
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handshake_rate), 2);
+	for (uint16_t i = 5; i < 25; i++) {
+		bed.flow.remote_addr[2] = (uint8_t)(100 + i);
+		edhoc_send(i);
+	}
+	cr_expect_eq(taken_all(), 6, "of all, 9 at once");
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_handshake_rate), 2 + 14);
+	while (bed_receive(&bed, &answer))
+		;
+}
+
 Test(dp_slow, a_network_that_sends_too_much_takes_nothing_of_the_others)
 {
 	add(DP_CONTEXT_REDERIVE, true);
