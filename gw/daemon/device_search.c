@@ -49,6 +49,9 @@ static void found(struct device_search *search, const char *name)
 
 	if (place == search->room)
 		return;
+	// A device may have two sessions of EDHOC.
+	if (place < search->found && !strcmp(search->name[search->order[place]], name))
+		return;
 	uint16_t slot = full ? search->order[search->room - 1] : (uint16_t)search->found++;
 	memmove(&search->order[place + 1], &search->order[place],
 		(search->found - 1 - place) * sizeof(search->order[0]));

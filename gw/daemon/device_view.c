@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "dataplane/shared/bucket.h"
+#include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 
 // What the owner of a context writes meanwhile.
@@ -100,6 +101,7 @@ static void not_live(
 		info->remedy = "new keys: device rotate NAME FILE";
 	} else if (stored->credential[0]) {
 		info->reason = "it has a credential, and keys once it has agreed on some by EDHOC";
+		info->remedy = "none: it makes a handshake when it comes";
 	} else if (registry_waits(&daemon->registry, stored->id)) {
 		info->reason = "a worker has yet to let go of the same keys, or of the "
 			       "place, of a device that was removed just now";
@@ -153,7 +155,10 @@ static void own_piv_view(
 	const uint32_t counter = READ(ctx->own_counter);
 	uint32_t run;
 
-	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_PLAIN) {
+		info->has_own_piv = next != 0;
+		info->own_piv = next - 1;
+	} else if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK) {
 		info->has_own_piv = next & ((1 << DP_CLOCK_BITS) - 1);
 		info->own_piv = next - 1;
 	} else if (counter && dp_run(daemon->dp, &run)) {
@@ -164,11 +169,49 @@ static void own_piv_view(
 	}
 }
 
+// Of a device with a credential: its newest session that was used, or if none was the newest.
+static bool session_find(
+	const struct daemon *daemon, const struct device_info *stored, struct session_view *session)
+{
+	const struct dp_context_table *table = dp_contexts(daemon->dp);
+	struct session_view other;
+
+	if (!stored->credential[0] ||
+		!handshakes_session_next(daemon->handshakes, 0, stored->id, session))
+		return false;
+	if (!handshakes_session_next(daemon->handshakes, session->place + 1, stored->id, &other))
+		return true;
+	const bool is_newer = other.number > session->number;
+	const struct session_view newer = is_newer ? other : *session;
+	const struct session_view older = is_newer ? *session : other;
+
+	*session = READ(table->context[newer.context].accepted) ||
+			!READ(table->context[older.context].accepted)
+		? newer
+		: older;
+	return true;
+}
+
+// What is else to be said of a device that is served by a session.
+static void session_words(const struct session_view *session, struct ctl_device_info *info)
+{
+	if (session->over) {
+		info->reason = "its session is over: its next request is answered 4.01";
+		info->remedy = "none: it agrees on another one";
+	} else if (info->state == CTL_DEVICE_LIMIT_REACHED) {
+		info->remedy = "edhoc end NAME: it agrees on other keys";
+	}
+}
+
 void device_view_make(
 	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
 {
-	uint32_t index;
-	const struct dp_context *ctx = registry_find(&daemon->registry, stored, &index);
+	struct session_view session;
+	const bool has_session = session_find(daemon, stored, &session);
+	uint32_t index = has_session ? session.context : DP_INDEX_NONE;
+	const struct dp_context *ctx = has_session
+		? &dp_contexts(daemon->dp)->context[index]
+		: registry_find(&daemon->registry, stored, &index);
 
 	*info = (struct ctl_device_info){.stored = stored, .live = ctx != NULL, .worker = -1};
 	if (!ctx) {
@@ -181,6 +224,8 @@ void device_view_make(
 	uint8_t owner = __atomic_load_n(&ctx->owner, __ATOMIC_RELAXED);
 
 	state_view(daemon, index, info);
+	if (has_session)
+		session_words(&session, info);
 	if (ctx->flags & DP_CONTEXT_FLOOR) {
 		info->has_mark = true;
 		info->mark = READ(ctx->mark);

@@ -475,6 +475,7 @@ bool sessions_next(const struct sessions *s, uint32_t place, uint64_t credential
 		.context = session->context,
 		.generation = session->generation,
 		.credential = session->credential,
+		.number = session->number,
 		.method = session->method,
 		.suite = session->suite,
 		.over = session->over_ms,

@@ -43,6 +43,7 @@ struct session_view {
 	uint32_t place; // which is its as long as it lives
 	uint32_t context, generation;
 	uint64_t credential;
+	uint64_t number; // a newer session has a greater one
 	uint8_t method, suite;
 	bool over;        // its next request is answered 4.01
 	uint64_t age_ms;  // since the handshake
