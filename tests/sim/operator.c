@@ -135,6 +135,16 @@ void __wrap_ctl_request_end(struct ctl_request *req)
 	succeeded(req);
 }
 
+// At times whoever asked goes away at once.
+void __wrap_ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg);
+void __wrap_ctl_request_on_gone(struct ctl_request *req, void (*gone)(void *arg), void *arg)
+{
+	if (sim.no_faults || !sim_once_in(8))
+		return;
+	sim_trace("operator: goes away");
+	gone(arg);
+}
+
 uid_t __wrap_ctl_request_uid(const struct ctl_request *req);
 uid_t __wrap_ctl_request_uid(const struct ctl_request *req)
 {
