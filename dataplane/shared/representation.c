@@ -16,6 +16,9 @@
 struct dp_rep_block {
 	struct dp_rep_block *next;
 	uint64_t token; // of QSBR: workers have to pass it
+	TAILQ_ENTRY(dp_rep_block) of_older;
+	uint64_t until_ms; // it is kept
+	uint32_t slot;     // behind what is there
 	struct dp_representation rep;
 };
 
@@ -36,6 +39,7 @@ static bool table_init(struct dp_rep_table *table, uint32_t slots, struct rte_rc
 {
 	table->slots = slots;
 	table->qsbr = qsbr;
+	TAILQ_INIT(&table->older);
 	table->at = dp_map(slots * sizeof(table->at[0]), DP_MAP_LAZY);
 	table->slot = dp_map(slots * sizeof(table->slot[0]), DP_MAP_LAZY);
 	table->hash = dp_map(slots * sizeof(table->hash[0]), DP_MAP_LAZY);
@@ -54,6 +58,12 @@ static void retired_free(struct dp_rep_table *table)
 
 static void table_fini(struct dp_rep_table *table)
 {
+	struct dp_rep_block *block;
+
+	while ((block = TAILQ_FIRST(&table->older))) {
+		TAILQ_REMOVE(&table->older, block, of_older);
+		block_free(block);
+	}
 	for (uint32_t i = 0; table->count && i < table->slots; i++) {
 		struct dp_representation *rep = dp_rep_of_word(table->at[i]);
 
@@ -188,6 +198,7 @@ struct dp_representation *dp_rep_copy(const struct dp_representation *rep)
 	if (!block)
 		return NULL;
 	memcpy(block, block_of(rep), dp_rep_bytes(rep));
+	block->rep.older = NULL;
 	return &block->rep;
 }
 
@@ -260,6 +271,94 @@ static bool is_same(const struct dp_representation *a, const struct dp_represent
 		!memcmp(dp_rep_payload(a), dp_rep_payload(b), a->payload_len);
 }
 
+// ---- older versions
+
+static struct dp_representation *older_of(const struct dp_representation *rep)
+{
+	return __atomic_load_n(&rep->older, __ATOMIC_ACQUIRE);
+}
+
+const struct dp_representation *dp_rep_version(
+	const struct dp_representation *rep, uint64_t version)
+{
+	for (unsigned i = 0; i < DP_REP_OLDER_MAX && rep && rep->version != version; i++)
+		rep = older_of(rep);
+	return rep && rep->version == version ? rep : NULL;
+}
+
+static void older_retire(struct dp_rep_table *table, struct dp_rep_block *block)
+{
+	TAILQ_REMOVE(&table->older, block, of_older);
+	table->older_bytes -= dp_rep_bytes(&block->rep);
+	retire(table, &block->rep);
+}
+
+// Takes a version out of its chain. Workers that are behind what holds it find it until they pass.
+static void older_cut(struct dp_rep_table *table, struct dp_rep_block *block)
+{
+	struct dp_representation *holder = dp_rep_of_word(table->at[block->slot]);
+
+	while (older_of(holder) != &block->rep)
+		holder = older_of(holder);
+	__atomic_store_n(&holder->older, older_of(&block->rep), __ATOMIC_RELEASE);
+	older_retire(table, block);
+}
+
+// All that is kept behind an object that is taken out of its slot.
+static void older_drop(struct dp_rep_table *table, const struct dp_representation *rep)
+{
+	struct dp_representation *older = older_of(rep), *next;
+
+	for (; older; older = next) {
+		next = older_of(older);
+		older_retire(table, block_of(older));
+	}
+}
+
+// A private one may have so little of the room that all that a device observes alone has a small
+// part of it; one for all devices changes as its service says.
+#define SHARE_PRIVATE 256
+#define SHARE_SHARED  8
+
+// Keeps an object that another one takes the place of. false: it is not to be kept.
+static bool older_keep(struct dp_rep_table *table, uint32_t slot,
+	const struct dp_representation *rep, uint64_t now_ms)
+{
+	struct dp_rep_block *block = block_of(rep);
+	const size_t bytes = dp_rep_bytes(rep);
+	const unsigned share = dp_rep_key_is_shared(rep->bytes) ? SHARE_SHARED : SHARE_PRIVATE;
+	const struct dp_representation *last = rep;
+
+	if (COAP_CODE_CLASS(rep->code) != 2 || bytes > table->older_max / share)
+		return false;
+	while (table->older_bytes + bytes > table->older_max)
+		older_cut(table, TAILQ_FIRST(&table->older));
+	for (unsigned i = 0; i < DP_REP_OLDER_MAX && last; i++)
+		last = older_of(last);
+	if (last)
+		older_cut(table, block_of(last));
+	block->slot = slot;
+	block->until_ms = now_ms + DP_REP_OLDER_MS;
+	TAILQ_INSERT_TAIL(&table->older, block, of_older);
+	table->older_bytes += bytes;
+	return true;
+}
+
+void dp_rep_older_turn(struct dp_rep_table *table, uint64_t now_ms)
+{
+	struct dp_rep_block *block;
+
+	while ((block = TAILQ_FIRST(&table->older)) && block->until_ms <= now_ms)
+		older_cut(table, block);
+}
+
+uint64_t dp_rep_older_due_ms(const struct dp_rep_table *table)
+{
+	const struct dp_rep_block *block = TAILQ_FIRST(&table->older);
+
+	return block ? block->until_ms : UINT64_MAX;
+}
+
 static void head_make(struct dp_representation *rep)
 {
 	bool etag = rep->etag_len && !(rep->flags & DP_REP_ETAG_OF_BLOCKS);
@@ -285,15 +384,21 @@ void dp_rep_publish(struct dp_rep_table *table, uint32_t slot, struct dp_represe
 	assert(slot - dp_rep_home(table, rep->hash) < DP_REP_WAYS);
 	assert(!before || before->hash == rep->hash);
 	head_make(rep);
-	rep->version = before && is_same(before, rep) ? before->version : ++table->version;
+	bool same = before && is_same(before, rep), kept = false;
+
+	rep->version = same ? before->version : ++table->version;
+	if (before && !same)
+		kept = __atomic_exchange_n(&table->slot[slot].begun, false, __ATOMIC_RELAXED) &&
+			older_keep(table, slot, before, rep->stored_ms);
+	rep->older = kept ? before : before ? older_of(before) : NULL;
 	table->hash[slot] = rep->hash;
 	table->bytes += dp_rep_bytes(rep);
 	__atomic_store_n(&table->at[slot], (uint64_t)top_of(rep->hash) << 48 | (uintptr_t)rep,
 		__ATOMIC_SEQ_CST);
-	if (before)
-		retire(table, before);
-	else
+	if (!before)
 		table->count++;
+	else if (!kept)
+		retire(table, before);
 }
 
 bool dp_rep_evict(struct dp_rep_table *table, uint32_t slot)
@@ -307,6 +412,7 @@ bool dp_rep_evict(struct dp_rep_table *table, uint32_t slot)
 		return false;
 	}
 	__atomic_store_n(&table->slot[slot].used, false, __ATOMIC_RELAXED);
+	older_drop(table, dp_rep_of_word(word));
 	table->count--;
 	retire(table, dp_rep_of_word(word));
 	return true;
@@ -318,6 +424,7 @@ void dp_rep_drop(struct dp_rep_table *table, uint32_t slot)
 
 	if (!word)
 		return;
+	older_drop(table, dp_rep_of_word(word));
 	table->count--;
 	retire(table, dp_rep_of_word(word));
 }

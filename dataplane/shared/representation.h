@@ -22,12 +22,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define DP_REP_WAYS      8         // slots in which a key may be: one cache line of pointers
 #define DP_REP_EPOCHS    (1 << 16) // a power of two; paths with one number go stale together
 #define DP_REP_ETAG_MAX  8
 #define DP_REP_HEAD_MAX  16         // bytes: code, ETag, Content-Format
 #define DP_REP_NO_FORMAT UINT16_MAX // no Content-Format; 65535 is reserved
+#define DP_REP_OLDER_MAX 2          // versions that are kept behind the one of now
+#define DP_REP_OLDER_MS  30000      // for how long
 
 // Flags.
 #define DP_REP_ETAG_OF_BLOCKS 1 // the ETag is ours: it says which blocks belong together, no more
@@ -58,7 +61,9 @@ struct dp_representation {
 	uint8_t head[DP_REP_HEAD_MAX];
 	uint8_t head_len;
 	uint8_t head_number; // of its last option, or 0
-	uint8_t bytes[];     // key, then payload
+	// The version that it took the place of, while that is kept; the loop changes it, atomic.
+	struct dp_representation *older;
+	uint8_t bytes[]; // key, then payload
 };
 
 static inline const uint8_t *dp_rep_payload(const struct dp_representation *rep)
@@ -71,10 +76,13 @@ struct dp_rep_slot {
 	uint64_t dirty; // bit n: worker n is to look at its observations; atomic
 	uint32_t pins;  // observations of all workers; atomic
 	bool used;      // since the loop looked; workers set it, atomic
+	bool begun;     // an observer has a first block of this version; workers set it, atomic
 };
 _Static_assert(sizeof(struct dp_rep_slot) == 16, "four in a cache line");
 
 // Of one loop. The loop writes all but `at` and `slot`, of which others read or write.
+TAILQ_HEAD(dp_rep_blocks, dp_rep_block);
+
 struct dp_rep_table {
 	uint64_t *at;             // [slots]: object, with 16 bits of the hash on top; atomic
 	struct dp_rep_slot *slot; // [slots]
@@ -86,6 +94,8 @@ struct dp_rep_table {
 	uint32_t retired;                     // objects that wait for workers
 	size_t bytes;                         // of both
 	struct dp_rep_block *oldest, *newest; // that are retired
+	struct dp_rep_blocks older;           // that are kept, the first to go in front
+	size_t older_bytes, older_max;        // of these; 0: none is kept
 };
 
 // Of all loops. Constant but for `epoch`.
@@ -169,6 +179,17 @@ static inline void dp_rep_use(struct dp_rep_table *table, uint32_t slot)
 		__atomic_store_n(&s->used, true, __ATOMIC_RELAXED);
 }
 
+// An observer gets the first block of what is in the slot, and will ask for the others.
+static inline void dp_rep_begin(struct dp_rep_table *table, uint32_t slot)
+{
+	if (!__atomic_load_n(&table->slot[slot].begun, __ATOMIC_RELAXED))
+		__atomic_store_n(&table->slot[slot].begun, true, __ATOMIC_RELAXED);
+}
+
+// This version: the object, or one of those that it took the place of. NULL: it is kept no more.
+const struct dp_representation *dp_rep_version(
+	const struct dp_representation *rep, uint64_t version);
+
 // Has a slot keep what it has for an observation: as long as there are pins it is given to no other
 // key. Returns whether it has that key still; if not, nothing is held.
 bool dp_rep_pin(struct dp_rep_table *table, uint32_t slot, uint64_t hash)
@@ -195,6 +216,8 @@ uint32_t dp_rep_place(struct dp_rep_table *table, uint64_t hash, const uint8_t *
 	bool (*may)(void *arg, uint32_t slot), void *arg);
 // Puts an object into the slot that dp_rep_place() said, which has an object of the same key or
 // none. It is the table's from here on, and has a new version unless it says what that one said.
+// One of which an observer has a first block (dp_rep_begin()) is kept behind it for
+// DP_REP_OLDER_MS.
 void dp_rep_publish(struct dp_rep_table *table, uint32_t slot, struct dp_representation *rep);
 // Takes the object out of a slot, unless observations hold it. Returns whether it is out.
 bool dp_rep_evict(struct dp_rep_table *table, uint32_t slot);
@@ -205,6 +228,10 @@ static inline uint32_t dp_rep_pins(const struct dp_rep_table *table, uint32_t sl
 {
 	return __atomic_load_n(&table->slot[slot].pins, __ATOMIC_RELAXED);
 }
+// Takes out the versions that were kept for long enough by now, and when that is to be done next;
+// UINT64_MAX: none is kept.
+void dp_rep_older_turn(struct dp_rep_table *table, uint64_t now_ms);
+uint64_t dp_rep_older_due_ms(const struct dp_rep_table *table);
 // Frees what no worker can be reading any more.
 void dp_rep_reclaim(struct dp_rep_table *table);
 

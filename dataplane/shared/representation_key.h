@@ -65,6 +65,14 @@ static inline uint8_t dp_rep_key_code(const uint8_t *key)
 	memcpy(&word, key + 16, sizeof(word));
 	return word >> 8;
 }
+// Whether what has it is for all devices.
+static inline bool dp_rep_key_is_shared(const uint8_t *key)
+{
+	uint64_t word;
+
+	memcpy(&word, key + 16, sizeof(word));
+	return word & 1;
+}
 // Writes a request with this key: options and payload. Returns its length, at most room; 0 if there
 // is no room, or nothing to be written.
 uint16_t dp_rep_key_request(const uint8_t *key, uint16_t len, uint8_t *out, uint16_t room);

@@ -6,6 +6,7 @@
 #include "dataplane/worker/access.h"
 #include "dataplane/worker/answer.h"
 #include "dataplane/worker/in_place.h"
+#include "dataplane/worker/observers.h"
 #include "dataplane/worker/room.h"
 
 #define ROOM_LEAST 64 // bytes of plaintext, see dp_rep_answer_write()
@@ -30,7 +31,16 @@ static const struct dp_representation *find(const struct dp_worker *w, const str
 		return NULL;
 	const struct dp_representation *rep = dp_rep_find(table, &key, &at);
 
-	if (!rep || !dp_rep_is_fresh(w->reps, rep, w->now_ms))
+	if (!rep)
+		return NULL;
+	const struct dp_representation *begun = NULL;
+
+	if (unlikely(inner->options.later_block && route->observe))
+		begun = dp_observer_begun(w, asker.context, asker.generation,
+			(route->home - 1u) * table->slots + at, rep);
+	if (begun)
+		rep = begun;
+	else if (!dp_rep_is_fresh(w->reps, rep, w->now_ms))
 		return NULL;
 	dp_rep_use(table, at);
 	*shaped = key.shaped;

@@ -198,7 +198,7 @@ static void plaintext_make(struct dp_worker *w, struct slice *slice, const struc
 		answer->stored = true;
 		slice->len = room.plaintext < DP_REP_ROOM_LEAST
 			? 0
-			: dp_rep_notification_write(rep, o->szx, age, &room, plaintext_room(w));
+			: dp_observe_write(w, o->slot, rep, o->szx, age, &room, plaintext_room(w));
 	}
 	answer->plaintext = slice->plaintext;
 	answer->plaintext_len = slice->len;

@@ -64,6 +64,16 @@ bool dp_observe_needs_blocks(const struct dp_representation *rep, const struct d
 		rep->payload_len + DP_REP_ROOM_LEAST > room->plaintext;
 }
 
+uint16_t dp_observe_write(const struct dp_worker *w, uint32_t slot,
+	const struct dp_representation *rep, uint8_t szx, uint32_t age,
+	const struct dp_rep_room *room, uint8_t *out)
+{
+	if (unlikely(dp_observe_needs_blocks(rep, room) ||
+		    (szx != DP_OBSERVATION_NO_SZX && rep->payload_len > coap_block_size(szx))))
+		dp_rep_begin(dp_observed_table(w, slot), dp_observed_slot(w, slot));
+	return dp_rep_notification_write(rep, szx, age, room, out);
+}
+
 // Whether a representation is no notification to this registration.
 static bool is_large_fetch(const struct registration *r, const struct dp_representation *rep,
 	const struct dp_rep_room *room)
@@ -239,8 +249,8 @@ uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 
 	answer->no_response = inner->options.no_response;
 	answer->plaintext = plaintext;
-	answer->plaintext_len = dp_rep_notification_write(
-		rep, szx_of(&inner->body), dp_observe_age(w, rep), &room, plaintext);
+	answer->plaintext_len = dp_observe_write(
+		w, at, rep, szx_of(&inner->body), dp_observe_age(w, rep), &room, plaintext);
 	answer->stored = true;
 	answer->has_own_piv = true;
 	answer->own_piv = own_piv;
@@ -291,8 +301,8 @@ void dp_observe_returned(struct dp_worker *w, uint32_t exchange, struct pkt_answ
 	if (!rep || room.plaintext < DP_REP_ROOM_LEAST || is_large_fetch(&r, rep, &room) ||
 		!add(w, &r, slot, rep, &own_piv))
 		return;
-	answer->plaintext_len = dp_rep_notification_write(
-		rep, szx_of(&body), dp_observe_age(w, rep), &room, dp_shared_response(shared));
+	answer->plaintext_len = dp_observe_write(w, slot, rep, szx_of(&body),
+		dp_observe_age(w, rep), &room, dp_shared_response(shared));
 	answer->plaintext = dp_shared_response(shared);
 	// For the next try, should this one not be sealed.
 	dp_exchange_at(w->exchanges, exchange)->observed = true;

@@ -21,6 +21,10 @@ struct dp_rep_room dp_observe_room(
 // device may ask for later blocks without saying what it asked for, so that a loop has to keep them
 // for it.
 bool dp_observe_needs_blocks(const struct dp_representation *rep, const struct dp_rep_room *room);
+// Writes a notification. If it is the first block, what is in the slot is kept for the others.
+uint16_t dp_observe_write(const struct dp_worker *w, uint32_t slot,
+	const struct dp_representation *rep, uint8_t szx, uint32_t age,
+	const struct dp_rep_room *room, uint8_t *out);
 
 // Acts on the Observe option of a request to a route that allows it. Ends a registration that is
 // taken back; registers and answers with what is stored. Returns the code of the answer, 0 if the

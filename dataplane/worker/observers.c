@@ -28,6 +28,33 @@ bool dp_observers_has(const struct dp_worker *w, uint32_t context, uint32_t gene
 		DP_OBSERVATION_NONE;
 }
 
+// What takes the place of a version may not be fresh for any request, and so may the version itself
+// be; for so long the others of its blocks are there all the same.
+static bool is_for_blocks(const struct dp_worker *w, const struct dp_representation *now,
+	const struct dp_representation *begun)
+{
+	return begun != now || w->now_ms < begun->stored_ms + DP_REP_OLDER_MS;
+}
+
+const struct dp_representation *dp_observer_begun(const struct dp_worker *w, uint32_t context,
+	uint32_t generation, uint32_t slot, const struct dp_representation *rep)
+{
+	uint32_t index = w->observations
+		? dp_observation_of_context(w->observations, context, generation)
+		: DP_OBSERVATION_NONE;
+
+	for (; index != DP_OBSERVATION_NONE;
+		index = dp_observation_next_of_context(w->observations, index)) {
+		const struct dp_observation *o = dp_observation_at(w->observations, index);
+		const struct dp_representation *begun =
+			o->slot == slot ? dp_rep_version(rep, o->version) : NULL;
+
+		if (begun && is_for_blocks(w, rep, begun))
+			return begun;
+	}
+	return NULL;
+}
+
 // The endpoint has room for one more confirmable notification: those of the context that wait for
 // that have another look.
 static void others_wake(struct dp_worker *w, const struct dp_observation *acked)

@@ -24,6 +24,10 @@ void dp_observer_remove(struct dp_worker *w, uint32_t index);
 void dp_observers_end(struct dp_worker *w, uint32_t context, uint32_t generation);
 // Whether a context has any, so that it may not go to another worker.
 bool dp_observers_has(const struct dp_worker *w, uint32_t context, uint32_t generation);
+// A device asks for a later block of what is in a slot: the version of which it has the first block
+// as an observer, if that is kept. NULL: it gets what is there now, if that may be an answer.
+const struct dp_representation *dp_observer_begun(const struct dp_worker *w, uint32_t context,
+	uint32_t generation, uint32_t slot, const struct dp_representation *rep);
 // An ACK or RST of a notification came, perhaps (RFC 7641 sections 3.6 and 4.5). Returns the
 // counter in which it ends.
 enum dp_stat dp_observer_heard(

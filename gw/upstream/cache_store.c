@@ -36,6 +36,8 @@ int up_cache_create(struct up_loop *loop)
 	cache->count_max = limits->entries / loop->config.loops;
 	if (cache->count_max > cache->table->slots)
 		cache->count_max = cache->table->slots;
+	// Half of what is beside the entries; the other half is for what waits for workers.
+	cache->table->older_max = limits->memory / loop->config.loops / RETIRED / 2;
 	TAILQ_INIT(&cache->watched);
 	TAILQ_INIT(&cache->streams);
 	cache->streams_ms = UINT64_MAX;
@@ -404,6 +406,7 @@ void up_cache_turn(struct up_loop *loop)
 
 	if (!cache)
 		return;
+	dp_rep_older_turn(cache->table, loop->now_ms);
 	dp_rep_reclaim(cache->table);
 	purges = __atomic_load_n(&loop->cache_purges, __ATOMIC_ACQUIRE);
 	if (purges == cache->purges)
@@ -419,5 +422,8 @@ void up_cache_turn(struct up_loop *loop)
 
 uint64_t up_cache_next_ms(const struct up_loop *loop)
 {
-	return loop->cache && loop->cache->table->retired ? loop->now_ms + RECLAIM_MS : UINT64_MAX;
+	if (!loop->cache)
+		return UINT64_MAX;
+	return loop->cache->table->retired ? loop->now_ms + RECLAIM_MS
+					   : dp_rep_older_due_ms(loop->cache->table);
 }

@@ -20,8 +20,10 @@
 #define READERS 3
 #define KEYS    40
 #define SLOTS   16
-#define PAYLOAD 40 // bytes at least
-#define LOOKS   64 // after which a reader says that it holds nothing
+#define PAYLOAD 40   // bytes at least
+#define LOOKS   64   // after which a reader says that it holds nothing
+#define KEPT    50   // publications for which a version is kept behind the next
+#define OLDER   8000 // bytes that may be kept so
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define STEPS 30000
 #else
@@ -40,7 +42,7 @@ static struct dp_rep_table *table;
 static struct rte_rcu_qsbr *qsbr;
 static struct dp_rep_key keys[KEYS];
 static bool stopping, planted;
-static uint64_t wrong, found, missed, pinned; // atomic
+static uint64_t wrong, found, missed, pinned, older; // atomic
 static uint64_t published, evicted;
 static pthread_barrier_t begin;
 static unsigned points, failures;
@@ -82,7 +84,16 @@ static bool look(uint64_t *state, uint64_t last[KEYS])
 		return true;
 	if (!is_whole(rep, n) || rep->version < last[n])
 		return false;
-	last[n] = rep->version;
+	// What it found before is kept behind that, or is not there any more.
+	const struct dp_representation *begun = dp_rep_version(rep, last[n]);
+
+	if (begun && (begun->version != last[n] || !is_whole(begun, n)))
+		return false;
+	__atomic_add_fetch(&older, begun && begun != rep, __ATOMIC_RELAXED);
+	// Not that of each look, so that there is something to be found.
+	if (!random_below(state, 4))
+		last[n] = rep->version;
+	dp_rep_begin(table, slot);
 	dp_rep_use(table, slot);
 	if (random_below(state, 4) || !dp_rep_pin(table, slot, keys[n].hash))
 		return true;
@@ -138,6 +149,7 @@ static void publish(unsigned n, uint64_t *state)
 	rep->etag[0] = rep->bytes[rep->key_len + 1];
 	rep->bytes[rep->key_len] = n;
 	rep->code = COAP_CONTENT;
+	rep->stored_ms = published;
 	dp_rep_publish(table, slot, rep);
 	published++;
 }
@@ -160,6 +172,7 @@ static void loop_run(unsigned steps)
 			publish(random_below(&state, KEYS), &state);
 		else
 			evicted += dp_rep_evict(table, random_below(&state, table->slots));
+		dp_rep_older_turn(table, published + DP_REP_OLDER_MS - KEPT);
 		dp_rep_reclaim(table);
 	}
 }
@@ -187,6 +200,7 @@ static void run(unsigned steps)
 		pthread_barrier_init(&begin, NULL, READERS + 1))
 		abort();
 	table = &reps->table[0];
+	table->older_max = OLDER;
 	keys_make();
 	for (uintptr_t i = 0; i < READERS; i++)
 		if (pthread_create(&reader[i], NULL, reader_run, (void *)i))
@@ -198,16 +212,18 @@ static void run(unsigned steps)
 		pthread_join(reader[i], NULL);
 	pthread_barrier_destroy(&begin);
 	point(!wrong, "every look-up found what was published, whole");
-	printf("# %lu found, %lu missed, %lu pinned, %lu published, %lu evicted\n", found, missed,
-		pinned, published, evicted);
-	point(planted || (found && missed && pinned && published > steps / 4),
+	printf("# %lu found, %lu missed, %lu older, %lu pinned, %lu published, %lu evicted\n",
+		found, missed, older, pinned, published, evicted);
+	point(planted || (found && missed && older && pinned && published > steps / 4),
 		"entries came and went meanwhile");
+	dp_rep_older_turn(table, UINT64_MAX);
 	dp_rep_reclaim(table);
 	size_t bytes = 0;
 
 	for (uint32_t i = 0; i < table->slots; i++)
 		bytes += dp_rep_at(table, i) ? dp_rep_bytes(dp_rep_at(table, i)) : 0;
-	point(!table->retired && table->bytes == bytes, "all that was taken out is freed");
+	point(!table->retired && !table->older_bytes && table->bytes == bytes,
+		"all that was taken out is freed");
 	dp_reps_free(reps);
 }
 

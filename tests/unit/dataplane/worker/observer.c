@@ -123,6 +123,9 @@ void publish_with(const char *path, const struct published *p)
 	rep->observe_ms = p->observe_ms ? p->observe_ms : rep->fresh_ms;
 	rep->code = p->code;
 	rep->content_format = p->format;
+	rep->etag_len = p->etag != NULL;
+	if (p->etag)
+		rep->etag[0] = (uint8_t)*p->etag;
 	memcpy(rep->bytes + rep->key_len, p->payload, p->len);
 	uint32_t slot = dp_rep_place(table, rep->hash, rep->bytes, rep->key_len, NULL, NULL);
 

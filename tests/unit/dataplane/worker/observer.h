@@ -40,6 +40,7 @@ struct published {
 	size_t len;
 	uint64_t observe_ms; // 0: as long as it is fresh
 	bool quiet;          // workers are not told
+	const char *etag;    // of one byte, or NULL
 };
 
 // The loop publishes /s/PATH, and tells the worker.

@@ -269,6 +269,85 @@ Test(dp_notify, large_ones_come_in_blocks)
 	cr_assert_eq(body.payload_len, 64);
 }
 
+// A later block of what was told last, with its ETag, or of what is there now.
+static void expect_block(unsigned num, char byte, const char *etag)
+{
+	struct coap_option option;
+	struct coap_block block;
+
+	send_get(&device, COAP_CON, "a", -1, NULL, (int)(num << 4 | 6));
+	cr_assert(bed_receive(&bed, &answer) && bed_open(&device, &request, &answer));
+	cr_assert_eq(answer.plaintext[0], COAP_CONTENT);
+	cr_assert_eq(coap_body_parse(&body, answer.plaintext + 1, answer.plaintext_len - 1), 0);
+	cr_assert(coap_option_find(&body, COAP_OPT_BLOCK2, &option));
+	cr_assert(coap_block_read(&block, &option) && block.num == num);
+	cr_assert(body.payload_len && body.payload[0] == byte, "%c", body.payload[0]);
+	cr_assert(coap_option_find(&body, COAP_OPT_ETAG, &option));
+	cr_assert(option.len == 1 && *option.value == *etag, "ETag %c", *option.value);
+}
+
+static void publish_large(char byte)
+{
+	static char large[3000];
+	const char etag[] = {byte, 0};
+
+	memset(large, byte, sizeof(large));
+	publish_with("a",
+		&(struct published){.code = COAP_CONTENT,
+			.payload = large,
+			.len = sizeof(large),
+			.etag = etag});
+}
+
+// What took its place waits for an ACK: the rest of what was told last is there until then.
+Test(dp_notify, a_version_that_is_replaced_can_be_fetched_for_a_while)
+{
+	struct dp_rep_table *table = &dp_reps(bed.dp)->table[1];
+
+	table->older_max = 1 << 20;
+	registered("a", "one");
+	until_confirmable(&request);
+	ack(answer.msg.mid);
+	for (unsigned i = 0; i < CONFIRM; i++) {
+		later(DP_NOTIFY_LEAST_MS);
+		publish_large((char)('a' + i));
+		bed_turn(&bed);
+		cr_assert(bed_receive(&bed, &answer));
+	}
+	cr_assert_eq(answer.msg.type, COAP_CON, "no ACK comes for that");
+	expect_block(1, 'd', "d");
+	publish_large('x');
+	bed_turn(&bed);
+	expect_nothing();
+	expect_block(1, 'd', "d");
+	expect_block(2, 'd', "d");
+	// Who does not observe it gets what is there.
+	send_get(&other, COAP_CON, "a", -1, NULL, 1 << 4 | 6);
+	cr_assert(bed_receive(&bed, &answer) && bed_open(&other, &request, &answer));
+	cr_assert_eq(answer.plaintext[answer.plaintext_len - 1], 'x');
+	publish_large('y');
+	bed_turn(&bed);
+	expect_block(2, 'd', "d");
+	dp_rep_older_turn(table, bed.w->now_ms + DP_REP_OLDER_MS);
+	expect_block(2, 'y', "y");
+}
+
+// It is not fresh for requests, but it is what was told a moment ago.
+Test(dp_notify, the_rest_of_what_was_told_is_there_though_it_is_not_fresh)
+{
+	dp_handle handle;
+
+	registered("a", "one");
+	publish_large('d');
+	bed_turn(&bed);
+	take(&device, &request);
+	dp_rep_epoch_raise(dp_reps(bed.dp), 0);
+	expect_block(1, 'd', "d");
+	later(DP_REP_OLDER_MS);
+	send_get(&device, COAP_CON, "a", -1, NULL, 1 << 4 | 6);
+	cr_assert(bed_upstream_take(&bed, &handle), "the loop is asked");
+}
+
 Test(dp_notify, what_cannot_be_sent_now_is_sent_later)
 {
 	struct dp_context *ctx = &bed.w->contexts->context[device.context];
