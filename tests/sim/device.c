@@ -5,6 +5,7 @@
 #include "dataplane/shared/context.h"
 #include "tests/sim/device_inside.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/taste.h"
 
 #include <string.h>
 
@@ -288,7 +289,9 @@ static void send(const struct device *d)
 	struct net_message *message = &oracle_ask(d->number)->message;
 
 	message->port = d->port;
-	net_send(message, sim.no_faults || sim_rnd(8) ? d->queue : sim_rnd(SIM_WORKERS), true);
+	bool usual = sim.no_faults || taste.theme == THEME_MOVE || sim_rnd(8);
+
+	net_send(message, usual ? d->queue : sim_rnd(SIM_WORKERS), true);
 }
 
 // What is asked for, of the kinds that are stored.
@@ -322,7 +325,9 @@ static void begin(struct device *d)
 	ask->kind = d->echo_len && d->fresh_again ? ASK_FRESH : sim_rnd(ASK_KINDS);
 	ask->thing = thing_of(d, ask->kind);
 	ask->least = thing_least(&ask->thing);
-	ask->observes = ask->kind >= ASK_SHARED && ask->kind != ASK_OWN && sim_once_in(3);
+	// A context with observers stays where it is.
+	ask->observes = ask->kind >= ASK_SHARED && ask->kind != ASK_OWN &&
+		taste.theme != THEME_MOVE && sim_once_in(3);
 	ask->echo_sent_ms = d->echo_len ? d->echo_sent_ms : 0;
 	ask->echo_age_ms = INT64_MAX;
 	ask->confirmable = sim.no_faults || sim_rnd(3);

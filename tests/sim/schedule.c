@@ -232,6 +232,11 @@ static void event(void)
 	}
 	if ((taste.theme == THEME_MOVE || taste.theme == THEME_DERIVE) && sim_rnd(2))
 		device_turn(taste_device(), true);
+	// A context moves after many requests that nothing came between.
+	if (taste.theme == THEME_MOVE && sim_rnd(4)) {
+		course_event();
+		backend_event();
+	}
 	if (sim_once_in(taste.fault_every) || (sim.event == FAULT_LEAST && !faults_count()))
 		faults_event();
 	else if (sim_once_in(taste.end_every))
