@@ -334,6 +334,13 @@ static int start_all(struct daemon *daemon, uint16_t mtu)
 	return rc;
 }
 
+// Devices with keys, and those whose credential is known.
+static uint32_t devices_count(const struct daemon *daemon)
+{
+	return dp_contexts(daemon->dp)->count +
+		(daemon->credentials ? credentials_count(daemon->credentials) : 0);
+}
+
 int daemon_start(struct daemon *daemon, const char *conf_path)
 {
 	uint16_t mtu = 0;
@@ -378,7 +385,7 @@ int daemon_start(struct daemon *daemon, const char *conf_path)
 	}
 	watchdog_run(daemon->watchdog);
 	log_notice("ready: %zu ports, %u workers, %u devices", daemon->port_count,
-		dp_worker_count(daemon->dp), dp_contexts(daemon->dp)->count);
+		dp_worker_count(daemon->dp), devices_count(daemon));
 	notify_systemd("READY=1\nSTATUS=serving");
 	return 0;
 }
