@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
-#include "gw/daemon/registry.h"
+#include "gw/daemon/sessions.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,6 +66,9 @@ static void look_at(struct device_search *search, uint32_t index, uint64_t now_m
 	char name[DEVICE_NAME_MAX + 1];
 	uint32_t generation = __atomic_load_n(&registry->entry[index].generation, __ATOMIC_ACQUIRE);
 
+	// A device of a rule has no row: it would only take the place of one that has.
+	if (__atomic_load_n(&registry->entry[index].id, __ATOMIC_RELAXED) & SESSION_BY_RULE)
+		return;
 	if (generation % 2 == 0 || !matches(search, index, now_ms) ||
 		!registry_name(registry, index, generation, name, sizeof(name)) || !name[0])
 		return;

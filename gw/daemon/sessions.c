@@ -305,7 +305,7 @@ static void device_fill(
 	const struct credential_owner *owner = &agreed->owner;
 
 	*device = (struct device_keyed){
-		.id = REGISTRY_SESSION | number,
+		.id = REGISTRY_SESSION | (owner->rule ? SESSION_BY_RULE : 0) | number,
 		.alg = agreed->alg,
 		.device_id_len = agreed->c_r.len,
 		.gateway_id_len = agreed->c_i.len,

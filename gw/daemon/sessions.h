@@ -36,6 +36,9 @@ struct sessions_conf {
 	uint32_t keep_ms, max_age_ms;
 };
 
+// The next bit of a session's id (REGISTRY_SESSION): its device is a rule's, and has no row either.
+#define SESSION_BY_RULE (REGISTRY_SESSION >> 1)
+
 struct sessions;
 
 // A session that lives, as operators see it.

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "gw/daemon/device_search.h"
-#include "gw/daemon/registry.h"
+#include "gw/daemon/sessions.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 
 #include <criterion/criterion.h>
@@ -39,10 +39,16 @@ int __wrap_store_show(
 	return name[0] == 'x' ? -ENOENT : 0;
 }
 
+// Of each twentieth a rule made a device.
+static uint64_t id_of(uint32_t i)
+{
+	return (i % 20 ? 0 : SESSION_BY_RULE) | (i + 1);
+}
+
 // A device whose name, state and last request are any.
 static void device_add(uint32_t i, uint64_t now_s)
 {
-	struct device_keyed device = {.id = i + 1,
+	struct device_keyed device = {.id = id_of(i),
 		.alg = AEAD_AES_CCM_16_64_128,
 		.device_id_len = 4,
 		.gateway_id_len = 1};
@@ -58,7 +64,7 @@ static void device_add(uint32_t i, uint64_t now_s)
 	memcpy(device.keys.recipient_key, &i, sizeof(i));
 	cr_assert_eq(registry_add(&daemon_.registry, &device), 0);
 	const struct device_info info = {
-		.id = i + 1, .device_id_len = 4, .device_id = {i, i >> 8, i >> 16, i >> 24}};
+		.id = id_of(i), .device_id_len = 4, .device_id = {i, i >> 8, i >> 16, i >> 24}};
 	cr_assert(registry_find(&daemon_.registry, &info, &index));
 	struct dp_context *ctx = &table->context[index];
 	ctx->state = rnd(DP_CONTEXT_STATE_COUNT);
@@ -87,7 +93,8 @@ static size_t look_at_all(
 			RTE_MAX(ctx->last_accepted_s * UINT64_C(1000), daemon_.started_ms);
 		unsigned most = ctx->max_in_flight ? ctx->max_in_flight : 4;
 
-		if (!entry->id || strcmp(entry->name, search->after) <= 0)
+		if (!entry->id || entry->id & SESSION_BY_RULE ||
+			strcmp(entry->name, search->after) <= 0)
 			continue;
 		if (search->filter.by_state &&
 			device_view_state(dp_contexts(bed.dp), i) != search->filter.state)
@@ -149,7 +156,7 @@ Test(device_search, finds_what_a_plain_look_finds)
 		device_add(i, clock_ms() / 1000);
 	for (unsigned i = 0; i < DEVICES / 10; i++) {
 		uint32_t gone = rnd(DEVICES);
-		const struct device_info info = {.id = gone + 1,
+		const struct device_info info = {.id = id_of(gone),
 			.device_id_len = 4,
 			.device_id = {gone, gone >> 8, gone >> 16, gone >> 24}};
 
