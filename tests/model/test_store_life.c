@@ -171,7 +171,7 @@ static void tear_down(void)
 	bed_remove(&life_bed);
 }
 
-TestSuite(store_life, .init = set_up, .fini = tear_down, .timeout = 280);
+TestSuite(store_life, .init = set_up, .fini = tear_down, .timeout = 600);
 
 // A reboot empties the runtime directory.
 static void reboot(void)
