@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The configuration for other eyes: the same YAML without comments, and without the values that are
-// secrets, which are those of headers.
+// secrets: those of headers, and what is behind the ? of a health check's path.
 
 #include "gw/conf/conf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
-#define HIDDEN "(hidden)"
+#define HIDDEN      "(hidden)"
+#define PATH_LENGTH 1024 // of a path that is shown
 
 // Where the parser is in the file.
 struct place {
@@ -54,11 +56,35 @@ static bool is_hidden(struct place *place, const yaml_event_t *event)
 			(place->map[place->depth] && place->text[place->depth]));
 }
 
+// Writes another scalar in the place of an event, which is used up.
+static bool put_instead(yaml_event_t *event, const char *text, yaml_emitter_t *emitter)
+{
+	yaml_event_t shown;
+	const bool made = yaml_scalar_event_initialize(&shown, NULL, NULL, (yaml_char_t *)text,
+		(int)strlen(text), 1, 1, YAML_PLAIN_SCALAR_STYLE);
+
+	yaml_event_delete(event);
+	return made && yaml_emitter_emit(emitter, &shown);
+}
+
+static bool scalar_pass_on(struct place *place, yaml_event_t *event, yaml_emitter_t *emitter)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	const char *query = text[0] == '/' ? strchr(text, '?') : NULL;
+	char path[PATH_LENGTH + sizeof("?" HIDDEN)];
+
+	if (is_hidden(place, event))
+		return put_instead(event, HIDDEN, emitter);
+	if (!query)
+		return yaml_emitter_emit(emitter, event);
+	snprintf(path, sizeof(path), "%.*s?" HIDDEN,
+		(int)(query - text < PATH_LENGTH ? query - text : PATH_LENGTH), text);
+	return put_instead(event, path, emitter);
+}
+
 // Writes one event on. False if it cannot be written; the event is used up either way.
 static bool pass_on(struct place *place, yaml_event_t *event, yaml_emitter_t *emitter)
 {
-	yaml_event_t hidden;
-
 	switch (event->type) {
 	case YAML_MAPPING_START_EVENT:
 	case YAML_SEQUENCE_START_EVENT:
@@ -73,12 +99,7 @@ static bool pass_on(struct place *place, yaml_event_t *event, yaml_emitter_t *em
 		place->depth--;
 		break;
 	case YAML_SCALAR_EVENT:
-		if (!is_hidden(place, event))
-			break;
-		yaml_event_delete(event);
-		return yaml_scalar_event_initialize(&hidden, NULL, NULL, (yaml_char_t *)HIDDEN,
-			       sizeof(HIDDEN) - 1, 1, 1, YAML_PLAIN_SCALAR_STYLE) &&
-			yaml_emitter_emit(emitter, &hidden);
+		return scalar_pass_on(place, event, emitter);
 	default:
 		break;
 	}
