@@ -162,6 +162,8 @@ Test(upstream_stream, without_it_what_is_stored_ends)
 	origin_stream_says(origin, "retry: 1\ndata: two\n\n");
 	wait_stat(UP_STREAM_STAT_events, 1);
 	origin_streams(origin, 404, EVENTS);
+	uint64_t start = bed_now_ms();
+
 	origin_stream_end(origin);
 	wait_stat(UP_STREAM_STAT_failed, 1);
 	cr_expect_eq(stat(UP_STREAM_STAT_open), 0);
@@ -171,7 +173,9 @@ Test(upstream_stream, without_it_what_is_stored_ends)
 	cr_expect(until > bed_now_ms() && until <= bed_now_ms() + 60000);
 	cr_expect_eq(table()->version, 2, "that is no change");
 	origin_streams(origin, 200, "text/plain");
-	wait_stat(UP_STREAM_STAT_failed, 2);
+	wait_stat(UP_STREAM_STAT_failed, 3);
+	// 500 ms, twice that, and twice that again, each a quarter less at most.
+	cr_expect_geq(bed_now_ms() - start, 2600);
 	origin_streams(origin, 200, EVENTS);
 	wait_stat(UP_STREAM_STAT_open, 1);
 	cr_expect_eq(bed_stat(bed, UP_STAT_ejections), 0, "the server is not blamed");
