@@ -6,6 +6,7 @@
 // Prints what became of the runs as a line of JSON; status 3 if one of them failed.
 
 #include "base/clock.h"
+#include "bench/many_devices.h"
 #include "dataplane/oscore/kid_context.h"
 #include "gw/tools/coap/secure.h"
 
@@ -13,24 +14,18 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define SOCKETS    16
-#define TOKEN_LEN  8
 #define R_LEN      8     // bytes of R1 and R3
 #define R2_MAX     32    // bytes of an R2 that are enough for any gateway
 #define MESSAGE    512   // bytes of the longest message
 #define AGAIN_MS   2000  // before a message is sent again
 #define TRIES      5     // of a message
 #define WINDOW_MAX 65536 // runs at once
-#define LATENCIES  60000 // histogram, in milliseconds
-#define BURST      64    // datagrams of one socket in a row
 
 // One run of a device; free without one.
 struct run {
@@ -51,11 +46,11 @@ struct load {
 	size_t devices, next;
 	struct run *run;
 	unsigned window, under_way;
-	int fd[SOCKETS];
+	struct many_sockets sockets;
 	struct aead_engine *engine;
 	uint16_t mid;
 	unsigned long begun, derived, failed, again, busy;
-	unsigned long latency[LATENCIES + 1];
+	struct many_latency latency;
 };
 
 static void die(const char *what)
@@ -104,8 +99,7 @@ static void transmit(struct load *load, struct run *run, uint64_t now_ms)
 {
 	run->tries++;
 	run->sent_ms = now_ms;
-	// What is lost here is sent again.
-	(void)!send(load->fd[run->device % SOCKETS], run->message, run->len, MSG_DONTWAIT);
+	many_sockets_send(&load->sockets, run->device, run->message, run->len);
 }
 
 // Derives keys for an ID Context, and seals and sends a request under them.
@@ -120,8 +114,7 @@ static void ask(struct load *load, struct run *run, uint64_t now_ms)
 		.kid_context_len = (uint8_t)(osc_bstr_head(run->said, run->params.id_context_len) +
 			run->params.id_context_len),
 	};
-	uint32_t index = (uint32_t)(run - load->run);
-	uint8_t token[TOKEN_LEN];
+	uint8_t token[MANY_TOKEN_LEN];
 	static uint8_t datagram[DATAGRAM_MAX];
 	static struct coap_option path = {.number = COAP_OPT_URI_PATH, .len = 1};
 	const struct option_list options = {.at = &path, .count = 1};
@@ -132,8 +125,7 @@ static void ask(struct load *load, struct run *run, uint64_t now_ms)
 	memcpy(run->said + osc_bstr_head(run->said, run->params.id_context_len),
 		run->params.id_context, run->params.id_context_len);
 	run->generation++;
-	memcpy(token, &index, sizeof(index));
-	memcpy(token + sizeof(index), &run->generation, sizeof(run->generation));
+	many_token_write(token, (uint32_t)(run - load->run), run->generation);
 	run->mid = load->mid++;
 	run->tries = 0;
 
@@ -141,7 +133,7 @@ static void ask(struct load *load, struct run *run, uint64_t now_ms)
 		.code = COAP_POST,
 		.mid = run->mid,
 		.token = token,
-		.token_len = TOKEN_LEN,
+		.token_len = MANY_TOKEN_LEN,
 		.options = &options,
 		.payload = (const uint8_t *)"derived",
 		.payload_len = 7};
@@ -176,14 +168,12 @@ static void begin(struct load *load, uint64_t now_ms)
 
 static void end(struct load *load, struct run *run, bool derived, uint64_t now_ms)
 {
-	uint64_t took = now_ms - run->begun_ms;
-
 	run->used = false;
 	load->under_way--;
 	load->derived += derived;
 	load->failed += !derived;
 	if (derived)
-		load->latency[took < LATENCIES ? took : LATENCIES]++;
+		many_latency_add(&load->latency, now_ms - run->begun_ms);
 }
 
 static bool opened(struct load *load, struct run *run, const struct coap_msg *msg, uint8_t *code)
@@ -227,47 +217,29 @@ static struct run *run_of(struct load *load, const struct coap_msg *msg)
 {
 	uint32_t index, generation;
 
-	if (msg->code == COAP_EMPTY || msg->token_len != TOKEN_LEN)
-		return NULL;
-	memcpy(&index, msg->token, sizeof(index));
-	memcpy(&generation, msg->token + sizeof(index), sizeof(generation));
-	if (index >= load->window || !load->run[index].used ||
-		load->run[index].generation != generation)
+	if (!many_token_read(msg, &index, &generation) || index >= load->window ||
+		!load->run[index].used || load->run[index].generation != generation)
 		return NULL;
 	return &load->run[index];
 }
 
-static void receive(struct load *load, int fd, uint64_t now_ms)
+static void take(void *arg, const struct coap_msg *msg, uint64_t now_ms)
 {
-	uint8_t datagram[2048], code;
+	struct load *load = arg;
+	struct run *run = run_of(load, msg);
 	struct osc_option option;
-	struct coap_msg msg;
+	uint8_t code;
 
-	for (unsigned i = 0; i < BURST; i++) {
-		ssize_t len = recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT);
-
-		if (len < 0)
-			return;
-		if (coap_msg_parse(&msg, datagram, (size_t)len) != COAP_OK)
-			continue;
-		if (msg.type == COAP_CON) {
-			const uint8_t ack[] = {0x60, 0, datagram[2], datagram[3]};
-
-			(void)!send(fd, ack, sizeof(ack), MSG_DONTWAIT);
-		}
-		struct run *run = run_of(load, &msg);
-
-		if (!run)
-			continue;
-		if (!msg.body.oscore_count) // 5.03: comes again with the next copy
-			load->busy++;
-		else if (osc_option_parse(&option, msg.body.oscore, msg.body.oscore_len))
-			continue;
-		else if (option.has_kid_context && !run->second)
-			response_1(load, run, &msg, &option, now_ms);
-		else if (run->second && opened(load, run, &msg, &code))
-			end(load, run, COAP_CODE_CLASS(code) == 2, now_ms);
-	}
+	if (!run)
+		return;
+	if (!msg->body.oscore_count) // 5.03: comes again with the next copy
+		load->busy++;
+	else if (osc_option_parse(&option, msg->body.oscore, msg->body.oscore_len))
+		return;
+	else if (option.has_kid_context && !run->second)
+		response_1(load, run, msg, &option, now_ms);
+	else if (run->second && opened(load, run, msg, &code))
+		end(load, run, COAP_CODE_CLASS(code) == 2, now_ms);
 }
 
 static void retransmit(struct load *load, uint64_t now_ms)
@@ -286,25 +258,11 @@ static void retransmit(struct load *load, uint64_t now_ms)
 	}
 }
 
-// Milliseconds that a share of the runs took at most.
-static unsigned quantile(const struct load *load, double share)
-{
-	unsigned long seen = 0;
-	unsigned ms = 0;
-
-	while (ms < LATENCIES && (seen += load->latency[ms]) < share * load->derived)
-		ms++;
-	return ms;
-}
-
 static void go(struct load *load, double rate, double seconds)
 {
-	struct pollfd poll_fd[SOCKETS];
 	const uint64_t start_ns = clock_ns();
 	uint64_t looked_ms = 0, last_ns = start_ns;
 
-	for (unsigned i = 0; i < SOCKETS; i++)
-		poll_fd[i] = (struct pollfd){.fd = load->fd[i], .events = POLLIN};
 	for (;;) {
 		uint64_t now_ns = clock_ns(), now_ms = now_ns / 1000000;
 		double passed = (now_ns - start_ns) / 1e9;
@@ -314,10 +272,7 @@ static void go(struct load *load, double rate, double seconds)
 		while (passed < seconds && load->begun < passed * rate &&
 			load->under_way < load->window)
 			begin(load, now_ms);
-		if (poll(poll_fd, SOCKETS, 1) > 0)
-			for (unsigned i = 0; i < SOCKETS; i++)
-				if (poll_fd[i].revents)
-					receive(load, load->fd[i], clock_ms());
+		many_sockets_turn(&load->sockets, take, load);
 		if (now_ms - looked_ms > 100) {
 			looked_ms = now_ms;
 			retransmit(load, now_ms);
@@ -329,7 +284,8 @@ static void go(struct load *load, double rate, double seconds)
 	printf("{\"begun\":%lu,\"derived\":%lu,\"failed\":%lu,\"again\":%lu,\"busy\":%lu,"
 	       "\"seconds\":%.3f,\"a_minute\":%.0f,\"ms_50\":%u,\"ms_99\":%u}\n",
 		load->begun, load->derived, load->failed, load->again, load->busy, took,
-		load->derived / took * 60, quantile(load, 0.5), quantile(load, 0.99));
+		load->derived / took * 60, many_latency_quantile(&load->latency, 0.5),
+		many_latency_quantile(&load->latency, 0.99));
 }
 
 int main(int argc, char **argv)
@@ -368,11 +324,9 @@ int main(int argc, char **argv)
 	load.engine = aead_engine_create(NULL);
 	if (!load.run || !load.engine || load.devices <= load.window)
 		die("more devices than the window are wanted, or memory");
-	for (unsigned i = 0; i < SOCKETS; i++) {
-		load.fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (load.fd[i] < 0 || connect(load.fd[i], (struct sockaddr *)&to, sizeof(to)))
-			die("socket");
-	}
+	if (many_sockets_open(&load.sockets, SOCKETS, &to))
+		die("socket");
 	go(&load, rate, seconds);
+	many_sockets_close(&load.sockets);
 	return load.failed ? 3 : 0;
 }

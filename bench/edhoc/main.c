@@ -175,30 +175,19 @@ static void options_read(struct options *o, int argc, char **argv)
 		exit(2);
 }
 
-// Milliseconds that a share of the handshakes took at most.
-static unsigned quantile(const unsigned long *latency, uint64_t count, double share)
-{
-	uint64_t seen = 0;
-	unsigned ms = 0;
-
-	while (ms < RUN_LATENCIES && (double)(seen += latency[ms]) < share * (double)count)
-		ms++;
-	return ms;
-}
-
 static bool run_and_tell(
 	struct devices *devices, const struct options *o, const struct sockaddr_in *to)
 {
-	static unsigned long latency[RUN_LATENCIES + 1];
+	static struct many_latency latency;
 	struct run_counts c = {0};
-	const bool good = run(devices, &o->run, to, &c, latency);
+	const bool good = run(devices, &o->run, to, &c, &latency);
 
 	printf("{\"devices\":%u,\"done\":%lu,\"begun\":%lu,\"agreed\":%lu,\"served\":%lu,"
 	       "\"again\":%lu,\"busy\":%lu,\"challenged\":%lu,\"lost\":%lu,\"silent\":%lu,"
 	       "\"refused\":%lu,\"ms_50\":%u,\"ms_99\":%u}\n",
 		o->run.devices, c.done, c.begun, c.agreed, c.served, c.again, c.busy, c.challenged,
-		c.lost, c.silent, c.refused, quantile(latency, c.agreed, 0.5),
-		quantile(latency, c.agreed, 0.99));
+		c.lost, c.silent, c.refused, many_latency_quantile(&latency, 0.5),
+		many_latency_quantile(&latency, 0.99));
 	return good;
 }
 

@@ -7,19 +7,14 @@
 #include "gw/tools/coap/secure.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define TOKEN_LEN 8
-#define BURST     64 // datagrams of one socket in a row
-#define LOOK_MS   20 // between two looks at what each device has to do
-#define PATH_LEN  16
-#define ECHO_MAX  40
-#define FORMAT    65 // application/cid-edhoc+cbor-seq
+#define LOOK_MS  20 // between two looks at what each device has to do
+#define PATH_LEN 16
+#define ECHO_MAX 40
+#define FORMAT   65 // application/cid-edhoc+cbor-seq
 
 enum state {
 	RESTS,
@@ -52,11 +47,11 @@ struct load {
 	struct devices *devices;
 	const struct run_conf *conf;
 	struct run_counts *counts;
-	unsigned long *latency;
+	struct many_latency *latency;
 	struct slot *slot;
 	uint32_t next; // device that is looked at next
 	uint32_t under_way;
-	int fd[RUN_SOCKETS];
+	struct many_sockets sockets;
 	uint16_t mid;
 	bool over; // nothing begins any more
 };
@@ -70,20 +65,15 @@ static void transmit(struct load *load, struct slot *slot, uint64_t now_ms)
 	if (load->conf->record && slot->tries == 1)
 		fprintf(load->conf->record, "%s\n",
 			sodium_bin2hex(text, sizeof(text), slot->coap, slot->len));
-	// What is lost here is sent again.
-	(void)!send(
-		load->fd[(slot - load->slot) % RUN_SOCKETS], slot->coap, slot->len, MSG_DONTWAIT);
+	many_sockets_send(&load->sockets, (uint32_t)(slot - load->slot), slot->coap, slot->len);
 }
 
-static void token_make(struct load *load, struct slot *slot, uint8_t token[TOKEN_LEN])
+static void token_make(struct load *load, struct slot *slot, uint8_t token[MANY_TOKEN_LEN])
 {
-	const uint32_t index = (uint32_t)(slot - load->slot);
-
 	slot->generation++;
 	slot->mid = load->mid++;
 	slot->tries = 0;
-	memcpy(token, &index, sizeof(index));
-	memcpy(token + sizeof(index), &slot->generation, sizeof(slot->generation));
+	many_token_write(token, (uint32_t)(slot - load->slot), slot->generation);
 }
 
 static void rest(struct load *load, struct slot *slot, uint64_t now_ms)
@@ -109,11 +99,11 @@ static void message_1_send(
 	struct load *load, struct slot *slot, const struct coap_option *echo, uint64_t now_ms)
 {
 	struct coap_writer writer;
-	uint8_t token[TOKEN_LEN];
+	uint8_t token[MANY_TOKEN_LEN];
 
 	token_make(load, slot, token);
 	coap_writer_init(&writer, slot->coap, sizeof(slot->coap));
-	coap_write_header(&writer, COAP_CON, COAP_POST, slot->mid, token, TOKEN_LEN);
+	coap_write_header(&writer, COAP_CON, COAP_POST, slot->mid, token, MANY_TOKEN_LEN);
 	coap_write_option(&writer, COAP_OPT_URI_PATH, ".well-known", 11);
 	coap_write_option(&writer, COAP_OPT_URI_PATH, "edhoc", 5);
 	coap_write_option_uint(&writer, COAP_OPT_CONTENT_FORMAT, FORMAT);
@@ -155,7 +145,7 @@ static void request_send(
 	const struct session session = {
 		.params = &slot->params, .keys = &slot->keys, .engine = load->devices->engine.aead};
 	static uint8_t datagram[DATAGRAM_MAX];
-	uint8_t token[TOKEN_LEN];
+	uint8_t token[MANY_TOKEN_LEN];
 	char number[PATH_LEN];
 	struct protection protection;
 	struct error error;
@@ -177,7 +167,7 @@ static void request_send(
 		.code = COAP_POST,
 		.mid = slot->mid,
 		.token = token,
-		.token_len = TOKEN_LEN,
+		.token_len = MANY_TOKEN_LEN,
 		.options = &options,
 		.payload = (const uint8_t *)"agreed",
 		.payload_len = 6,
@@ -288,10 +278,8 @@ static void served(struct load *load, struct slot *slot, uint64_t now_ms)
 	load->counts->served++;
 	slot->served++;
 	if (slot->combined) {
-		const uint64_t took = now_ms - slot->begun_ms;
-
 		load->counts->agreed++;
-		load->latency[took < RUN_LATENCIES ? took : RUN_LATENCIES]++;
+		many_latency_add(load->latency, now_ms - slot->begun_ms);
 	}
 	if (conf->requests && slot->served == conf->requests) {
 		slot->done = true;
@@ -336,42 +324,23 @@ static struct slot *slot_of(struct load *load, const struct coap_msg *msg)
 {
 	uint32_t index, generation;
 
-	if (msg->code == COAP_EMPTY || msg->token_len != TOKEN_LEN)
-		return NULL;
-	memcpy(&index, msg->token, sizeof(index));
-	memcpy(&generation, msg->token + sizeof(index), sizeof(generation));
-	if (index >= load->conf->devices || load->slot[index].state == RESTS ||
-		load->slot[index].generation != generation)
+	if (!many_token_read(msg, &index, &generation) || index >= load->conf->devices ||
+		load->slot[index].state == RESTS || load->slot[index].generation != generation)
 		return NULL;
 	return &load->slot[index];
 }
 
-static void receive(struct load *load, int fd, uint64_t now_ms)
+static void take(void *arg, const struct coap_msg *msg, uint64_t now_ms)
 {
-	uint8_t datagram[2048];
-	struct coap_msg msg;
+	struct load *load = arg;
+	struct slot *slot = slot_of(load, msg);
 
-	for (unsigned i = 0; i < BURST; i++) {
-		const ssize_t len = recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT);
-
-		if (len < 0)
-			return;
-		if (coap_msg_parse(&msg, datagram, (size_t)len) != COAP_OK)
-			continue;
-		if (msg.type == COAP_CON) {
-			const uint8_t ack[] = {0x60, 0, datagram[2], datagram[3]};
-
-			(void)!send(fd, ack, sizeof(ack), MSG_DONTWAIT);
-		}
-		struct slot *slot = slot_of(load, &msg);
-
-		if (!slot)
-			continue;
-		if (slot->state == ASKS_1)
-			take_1(load, slot, &msg, now_ms);
-		else
-			take_answer(load, slot, &msg, now_ms);
-	}
+	if (!slot)
+		return;
+	if (slot->state == ASKS_1)
+		take_1(load, slot, msg, now_ms);
+	else
+		take_answer(load, slot, msg, now_ms);
 }
 
 // --- time
@@ -430,13 +399,10 @@ static bool is_over(struct load *load, double passed)
 
 static void go(struct load *load)
 {
-	struct pollfd poll_fd[RUN_SOCKETS];
 	const uint64_t start_ns = clock_ns();
 	uint64_t looked_ms = 0;
 	double passed = 0;
 
-	for (unsigned i = 0; i < RUN_SOCKETS; i++)
-		poll_fd[i] = (struct pollfd){.fd = load->fd[i], .events = POLLIN};
 	while (!is_over(load, passed)) {
 		const uint64_t now_ms = clock_ms();
 		const bool again = now_ms - looked_ms >= LOOK_MS;
@@ -444,16 +410,13 @@ static void go(struct load *load)
 		look(load, now_ms, passed, again);
 		if (again)
 			looked_ms = now_ms;
-		if (poll(poll_fd, RUN_SOCKETS, 1) > 0)
-			for (unsigned i = 0; i < RUN_SOCKETS; i++)
-				if (poll_fd[i].revents)
-					receive(load, load->fd[i], clock_ms());
+		many_sockets_turn(&load->sockets, take, load);
 		passed = (double)(clock_ns() - start_ns) / 1e9;
 	}
 }
 
 bool run(struct devices *devices, const struct run_conf *conf, const struct sockaddr_in *to,
-	struct run_counts *counts, unsigned long latency[RUN_LATENCIES + 1])
+	struct run_counts *counts, struct many_latency *latency)
 {
 	struct load load = {.devices = devices, .conf = conf, .counts = counts, .latency = latency};
 
@@ -465,16 +428,14 @@ bool run(struct devices *devices, const struct run_conf *conf, const struct sock
 		load.slot[i].number = conf->first;
 		rest(&load, &load.slot[i], clock_ms());
 	}
-	for (unsigned i = 0; i < RUN_SOCKETS; i++) {
-		load.fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (load.fd[i] < 0 || connect(load.fd[i], (const struct sockaddr *)to, sizeof(*to)))
-			die(strerror(errno));
-	}
+	const int err = many_sockets_open(&load.sockets, MANY_SOCKETS_MAX, to);
+
+	if (err)
+		die(strerror(-err));
 	go(&load);
 	for (uint32_t i = 0; i < conf->devices; i++)
 		edhoc_identity_fini(&load.slot[i].device.identity);
-	for (unsigned i = 0; i < RUN_SOCKETS; i++)
-		close(load.fd[i]);
+	many_sockets_close(&load.sockets);
 	sodium_memzero(load.slot, conf->devices * sizeof(*load.slot));
 	free(load.slot);
 	return conf->requests ? counts->done == conf->devices : !counts->silent;

@@ -7,15 +7,14 @@
 #define POSTERN_BENCH_EDHOC_RUN_H
 
 #include "bench/edhoc/devices.h"
+#include "bench/many_devices.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define RUN_SOCKETS   64
-#define RUN_DATAGRAM  384
-#define RUN_LATENCIES 60000 // histogram of handshakes, in milliseconds
+#define RUN_DATAGRAM 384
 
 struct run_conf {
 	uint32_t devices;
@@ -44,9 +43,9 @@ struct run_counts {
 	uint64_t done;       // devices that had all their requests
 };
 
-// Sends to the gateway until all is done or the time is over. True if each device had what it
-// wanted.
+// Sends to the gateway until all is done or the time is over; `latency` is that of handshakes. True
+// if each device had what it wanted.
 bool run(struct devices *devices, const struct run_conf *conf, const struct sockaddr_in *to,
-	struct run_counts *counts, unsigned long latency[RUN_LATENCIES + 1]);
+	struct run_counts *counts, struct many_latency *latency);
 
 #endif
