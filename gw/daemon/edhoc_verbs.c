@@ -12,21 +12,6 @@
 
 #include <time.h>
 
-static const char *kind_name(enum edhoc_id_cred_kind kind)
-{
-	switch (kind) {
-	case EDHOC_ID_KID:
-		return "kid";
-	case EDHOC_ID_KCCS:
-		return "kccs";
-	case EDHOC_ID_X5T:
-		return "x5t";
-	case EDHOC_ID_X5CHAIN:
-		return "x5chain";
-	}
-	return NULL;
-}
-
 static void put_numbers(struct ctl_writer *body, const char *key, uint64_t numbers)
 {
 	ctl_write_text(body, key);
@@ -54,7 +39,7 @@ static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
 	ctl_write_map(&body);
 	ctl_put_bytes(&body, "credential", bytes.data, bytes.len);
 	ctl_put_text(&body, "kind", own->x509 ? "x509" : "ccs");
-	ctl_put_text(&body, "id_cred", kind_name(own->id_cred.kind));
+	ctl_put_text(&body, "id_cred", edhoc_id_cred_kind_name(own->id_cred.kind));
 	if (credential->kid.len)
 		ctl_put_bytes(&body, "kid", credential->kid.data, credential->kid.len);
 	if (own->x509)

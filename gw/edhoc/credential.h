@@ -56,6 +56,8 @@ enum edhoc_id_cred_kind {
 // The kind that files call kid, kccs, x5t or x5chain. False if it is none.
 bool edhoc_id_cred_kind_read(const char *name, enum edhoc_id_cred_kind *kind)
 	__attribute__((warn_unused_result));
+// What they call it.
+const char *edhoc_id_cred_kind_name(enum edhoc_id_cred_kind kind);
 // The kind by which a credential is named in the fewest bytes.
 enum edhoc_id_cred_kind edhoc_id_cred_briefest(const struct edhoc_credential *credential);
 

@@ -8,24 +8,34 @@
 
 #define X5T_64_LEN 8 // bytes of SHA-256/64
 
+static const struct {
+	const char *name;
+	enum edhoc_id_cred_kind kind;
+} kinds[] = {
+	{"kid", EDHOC_ID_KID},
+	{"kccs", EDHOC_ID_KCCS},
+	{"x5t", EDHOC_ID_X5T},
+	{"x5chain", EDHOC_ID_X5CHAIN},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
 bool edhoc_id_cred_kind_read(const char *name, enum edhoc_id_cred_kind *kind)
 {
-	static const struct {
-		const char *name;
-		enum edhoc_id_cred_kind kind;
-	} kinds[] = {
-		{"kid", EDHOC_ID_KID},
-		{"kccs", EDHOC_ID_KCCS},
-		{"x5t", EDHOC_ID_X5T},
-		{"x5chain", EDHOC_ID_X5CHAIN},
-	};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < KINDS; i++)
 		if (!strcmp(kinds[i].name, name)) {
 			*kind = kinds[i].kind;
 			return true;
 		}
 	return false;
+}
+
+const char *edhoc_id_cred_kind_name(enum edhoc_id_cred_kind kind)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].name;
+	return NULL;
 }
 
 enum edhoc_id_cred_kind edhoc_id_cred_briefest(const struct edhoc_credential *credential)

@@ -324,21 +324,12 @@ int cli_device_list(struct cli *cli, const char *argument)
 	return cli_list_show(cli, &list, &after, argument);
 }
 
-static void show_line(const struct ctl_cbor *device, const char *key, const char *title)
-{
-	char text[CLI_VALUE_MAX];
-	struct ctl_cbor value;
-
-	if (ctl_cbor_find(device, key, &value))
-		printf("%-14s %s\n", title, cli_value_text(text, device, key));
-}
-
 static void show_attributes(const struct ctl_cbor *device, bool settings)
 {
 	for (unsigned i = 0; i < device_attribute_count; i++) {
 		const struct device_attribute *attribute = &device_attributes[i];
 		if (attribute->title != NULL && attribute->setting == settings)
-			show_line(device, attribute->shown ? attribute->shown : attribute->name,
+			cli_line_show(device, attribute->shown ? attribute->shown : attribute->name,
 				attribute->title);
 	}
 }
@@ -346,17 +337,15 @@ static void show_attributes(const struct ctl_cbor *device, bool settings)
 static void show_times(const struct ctl_cbor *device)
 {
 	uint64_t last_seen = cli_uint(device, "last_seen_ms", UINT64_MAX);
-	time_t created = cli_uint(device, "created", 0);
-	time_t derived = cli_uint(device, "rederived_at", 0);
-	time_t expires = cli_uint(device, "expires", 0);
+	uint64_t derived = cli_uint(device, "rederived_at", 0);
+	uint64_t expires = cli_uint(device, "expires", 0);
 	char text[32];
 
-	if (strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&created)))
-		printf("%-14s %s\n", "created", text);
-	if (derived && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&derived)))
-		printf("%-14s %s\n", "last derived", text);
-	if (expires && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime(&expires)))
-		printf("%-14s %s\n", "expires", text);
+	printf("%-14s %s\n", "created", cli_time_text(text, cli_uint(device, "created", 0)));
+	if (derived)
+		printf("%-14s %s\n", "last derived", cli_time_text(text, derived));
+	if (expires)
+		printf("%-14s %s\n", "expires", cli_time_text(text, expires));
 	if (last_seen != UINT64_MAX)
 		printf("%-14s %s ago\n", "last seen", cli_duration_text(text, last_seen));
 	else
@@ -385,19 +374,19 @@ int cli_device_show(struct cli *cli, const char *name)
 	if (ret != CLI_OK || cli->json)
 		return ret;
 	show_attributes(&reply.message.map, false);
-	show_line(&reply.message.map, "kid", "kid");
-	show_line(&reply.message.map, "sha256", "sha256");
-	show_line(&reply.message.map, "state", "state");
-	show_line(&reply.message.map, "reason", "  because");
-	show_line(&reply.message.map, "remedy", "  remedy");
+	cli_line_show(&reply.message.map, "kid", "kid");
+	cli_line_show(&reply.message.map, "sha256", "sha256");
+	cli_line_show(&reply.message.map, "state", "state");
+	cli_line_show(&reply.message.map, "reason", "  because");
+	cli_line_show(&reply.message.map, "remedy", "  remedy");
 	show_attributes(&reply.message.map, true);
-	show_line(&reply.message.map, "rederived", "contexts derived");
-	show_line(&reply.message.map, "mark", "mark");
-	show_line(&reply.message.map, "highest_piv", "highest PIV");
-	show_line(&reply.message.map, "own_piv", "own PIV");
-	show_line(&reply.message.map, "requests", "requests");
-	show_line(&reply.message.map, "in_flight", "in flight");
-	show_line(&reply.message.map, "worker", "worker");
+	cli_line_show(&reply.message.map, "rederived", "contexts derived");
+	cli_line_show(&reply.message.map, "mark", "mark");
+	cli_line_show(&reply.message.map, "highest_piv", "highest PIV");
+	cli_line_show(&reply.message.map, "own_piv", "own PIV");
+	cli_line_show(&reply.message.map, "requests", "requests");
+	cli_line_show(&reply.message.map, "in_flight", "in flight");
+	cli_line_show(&reply.message.map, "worker", "worker");
 	show_limit(&reply.message.map, "uses", "uses_limit", "key uses");
 	show_limit(&reply.message.map, "forgeries", "forgeries_limit", "forgeries");
 	show_times(&reply.message.map);

@@ -9,16 +9,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-
-static void show_line(const struct ctl_cbor *map, const char *key, const char *title)
-{
-	char text[CLI_VALUE_MAX];
-	struct ctl_cbor value;
-
-	if (ctl_cbor_find(map, key, &value))
-		printf("%-12s %s\n", title, cli_value_text(text, map, key));
-}
 
 // A value of any length in hex.
 static void show_bytes(const struct ctl_cbor *map, const char *key)
@@ -27,7 +17,7 @@ static void show_bytes(const struct ctl_cbor *map, const char *key)
 
 	if (!ctl_cbor_find(map, key, &value) || value.type != CTL_CBOR_BYTES)
 		return;
-	printf("%-12s ", key);
+	printf("%-14s ", key);
 	for (uint64_t i = 0; i < value.value; i++)
 		printf("%02x", value.data[i]);
 	putchar('\n');
@@ -39,35 +29,26 @@ static void show_numbers(const struct ctl_cbor *map, const char *key)
 	struct ctl_cbor_iter iter = ctl_cbor_iter(&numbers);
 	struct ctl_cbor number;
 
-	printf("%-12s", key);
+	printf("%-14s", key);
 	while (ctl_cbor_next(&iter, &number))
 		if (number.type == CTL_CBOR_UINT)
 			printf(" %" PRIu64, number.value);
 	putchar('\n');
 }
 
-static const char *time_text(char text[32], const struct ctl_cbor *map, const char *key)
-{
-	const time_t at = (time_t)cli_uint(map, key, 0);
-	struct tm tm;
-
-	return at && localtime_r(&at, &tm) && strftime(text, 32, "%Y-%m-%d %H:%M:%S", &tm) ? text
-											   : "-";
-}
-
 static void identity_show(const struct ctl_cbor *map)
 {
 	char text[32];
 
-	show_line(map, "kind", "kind");
-	show_line(map, "id_cred", "named by");
-	show_line(map, "kid", "kid");
-	show_line(map, "x5t", "x5t");
-	show_line(map, "sha256", "sha256");
+	cli_line_show(map, "kind", "kind");
+	cli_line_show(map, "id_cred", "named by");
+	cli_line_show(map, "kid", "kid");
+	cli_line_show(map, "x5t", "x5t");
+	cli_line_show(map, "sha256", "sha256");
 	show_numbers(map, "methods");
 	show_numbers(map, "suites");
 	if (cli_uint(map, "expires", 0))
-		printf("%-12s %s\n", "expires", time_text(text, map, "expires"));
+		printf("%-14s %s\n", "expires", cli_time_text(text, cli_uint(map, "expires", 0)));
 	show_bytes(map, "credential");
 }
 
@@ -111,7 +92,7 @@ static void row(struct cli_table *table, const struct ctl_cbor *map)
 	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "age_ms", 0)));
 	cli_table_cell(table, "%s", cli_duration_text(text, cli_uint(map, "idle_ms", 0)));
 	cli_table_value(table, map, "uses");
-	cli_table_cell(table, "%s", time_text(text, map, "expires"));
+	cli_table_cell(table, "%s", cli_time_text(text, cli_uint(map, "expires", 0)));
 }
 
 static void filter(const struct cli *cli, struct ctl_writer *request, const char *argument)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define DAYS_MAX 100000
 
@@ -95,6 +96,25 @@ const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map,
 	default:
 		break;
 	}
+	return text;
+}
+
+void cli_line_show(const struct ctl_cbor *map, const char *key, const char *title)
+{
+	char text[CLI_VALUE_MAX];
+	struct ctl_cbor value;
+
+	if (ctl_cbor_find(map, key, &value))
+		printf("%-14s %s\n", title, cli_value_text(text, map, key));
+}
+
+const char *cli_time_text(char text[32], uint64_t unix_s)
+{
+	const time_t at = (time_t)unix_s;
+	struct tm tm;
+
+	if (!at || !localtime_r(&at, &tm) || !strftime(text, 32, "%Y-%m-%d %H:%M:%S", &tm))
+		snprintf(text, 32, "-");
 	return text;
 }
 

@@ -21,6 +21,11 @@ const char *cli_value_text(char text[CLI_VALUE_MAX], const struct ctl_cbor *map,
 // "2 d 3 h", "5 min", "1.5 s". Returns `text`.
 const char *cli_duration_text(char text[32], uint64_t ms);
 
+// "2026-11-29 18:30:05" in local time; "-" for 0. Returns `text`.
+const char *cli_time_text(char text[32], uint64_t unix_s);
+// Prints a line with a title and cli_value_text(), if the map has it.
+void cli_line_show(const struct ctl_cbor *map, const char *key, const char *title);
+
 // Replaces what a terminal would act on, or what turns its text, by question marks.
 void cli_disarm(char *text);
 
