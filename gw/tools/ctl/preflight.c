@@ -132,12 +132,28 @@ static void add_problems(struct preflight *preflight, char *text, const char *be
 		preflight_add(preflight, PREFLIGHT_PROBLEM, "files", "%s%s", line, behind);
 }
 
-// Writes what this user cannot read of the files that the configuration names. Returns 0 or -errno.
-static int check_as(const struct conf *conf, const struct passwd *user, FILE *lines)
+// Becomes this user, and writes what that cannot read of the files that the configuration names.
+// Returns whether it could be found out.
+static bool check_as(const struct conf *conf, const struct passwd *user, int fd)
 {
-	if (initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
-		return -errno;
-	return conf_check_reads(conf, lines);
+	FILE *lines = fdopen(fd, "w");
+
+	if (!lines || initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) ||
+		setuid(user->pw_uid))
+		return false;
+	const int rc = conf_check_reads(conf, lines);
+
+	return !fclose(lines) && rc != -ENOMEM;
+}
+
+static void read_all(int fd, char *text, size_t room)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < room - 1 && (n = read(fd, text + len, room - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = 0;
 }
 
 // The unit's daemon is the user whose the store is, which cannot read what root can. Returns
@@ -145,9 +161,8 @@ static int check_as(const struct conf *conf, const struct passwd *user, FILE *li
 static bool look_as_daemon(struct preflight *preflight)
 {
 	char text[PREFLIGHT_TEXT_MAX * 4], behind[128];
-	size_t len = 0;
+	int pipes[2], status = -1;
 	struct stat st;
-	int pipes[2];
 
 	if (geteuid() != 0 || stat(preflight->conf->devices.store, &st) || st.st_uid == 0)
 		return true;
@@ -155,26 +170,22 @@ static bool look_as_daemon(struct preflight *preflight)
 
 	if (!user || pipe2(pipes, O_CLOEXEC))
 		return true;
-	pid_t pid = fork();
+	const pid_t pid = fork();
 
-	if (pid == 0) {
-		FILE *lines = fdopen(pipes[1], "w");
-		int rc = lines ? check_as(preflight->conf, user, lines) : -ENOMEM;
-
-		if (lines)
-			fclose(lines);
-		_exit(rc != 0);
-	}
+	if (pid == 0)
+		_exit(!check_as(preflight->conf, user, pipes[1]));
 	close(pipes[1]);
-	for (ssize_t n = 1; n > 0 && len<sizeof(text) - 1; len += n> 0 ? (size_t)n : 0)
-		n = read(pipes[0], text + len, sizeof(text) - 1 - len);
-	text[len] = 0;
+	read_all(pipes[0], text, sizeof(text));
 	close(pipes[0]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	const bool looked = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+	const bool good = looked && !text[0];
+
+	if (!looked && !text[0])
+		preflight_add(preflight, PREFLIGHT_WARNING, "files",
+			"what the user %s can read could not be found out", user->pw_name);
 	snprintf(behind, sizeof(behind), ": not by the user %s, whose the store is", user->pw_name);
 	add_problems(preflight, text, behind);
-	return len == 0;
+	return good;
 }
 
 static void look_at_files(struct preflight *preflight)
