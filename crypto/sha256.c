@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// These functions are deprecated since OpenSSL 3.0 for those that take a provider's place. A digest
-// of EVP has its state on the heap, so that a hash could fail, and takes half as long again.
+// OpenSSL 3.0 deprecates these functions in favour of EVP. But a digest of EVP has its state on the
+// heap, so that a hash could fail, and a short message takes half as long again.
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "crypto/sha256.h"

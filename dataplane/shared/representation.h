@@ -80,9 +80,9 @@ struct dp_rep_slot {
 };
 _Static_assert(sizeof(struct dp_rep_slot) == 16, "four in a cache line");
 
-// Of one loop. The loop writes all but `at` and `slot`, of which others read or write.
 TAILQ_HEAD(dp_rep_blocks, dp_rep_block);
 
+// Of one loop. The loop writes all but `at` and `slot`, of which others read or write.
 struct dp_rep_table {
 	uint64_t *at;             // [slots]: object, with 16 bits of the hash on top; atomic
 	struct dp_rep_slot *slot; // [slots]

@@ -204,7 +204,7 @@ static void plaintext_make(struct dp_worker *w, struct slice *slice, const struc
 	answer->plaintext_len = slice->len;
 }
 
-// The same as the backend answers it, with what it says.
+// The last notification: the error that is stored, with what the backend says of it.
 static void end_as_stored(struct dp_worker *w, struct slice *slice, uint32_t index,
 	const struct dp_representation *rep)
 {
