@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // usage: bench_edhoc_load --seed HEX [--suite 0|2] --print N
-//        bench_edhoc_load --seed HEX [--suite 0|2] --flood N --seconds S [--networks N] [--to
-//        ADDRESS] bench_edhoc_load --seed HEX [--suite 0|2] --gateway HEX [OPTION...]
+//        bench_edhoc_load --seed HEX [--suite 0|2] --flood N --seconds S [--networks N] [--to A]
+//        bench_edhoc_load --seed HEX [--suite 0|2] --gateway HEX [OPTION...]
 //
 // Devices with key pairs, which follow from the seed, agree on keys with a gateway by EDHOC (RFC
 // 9528, method 3), and send requests. --print writes the rows of N of them for an import. --flood

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sessions of EDHOC in main, and the connection identifiers that threads take for them, under
 // random operations of devices, threads, operators and time, against a list that is simple enough
-// to be believed:
+// to be believed.
 //
-// - an identifier that is reserved, taken, or the kid of a session whose context is not gone, is
-// given
-//   to nobody else, though there are few identifiers and numbers come around;
-// - a session is there from the moment in which it was taken until it ends as the rules say: two of
-// a
-//   credential at most, the idle one, the time, the uses of its keys, its credential;
-// - a session that was refused leaves nothing behind.
+// An identifier that is reserved, taken, or the kid of a session whose context is not gone, is
+// given to nobody else, though there are few identifiers and numbers come around.
+//
+// A session is there from the moment in which it was taken until it ends as the rules say: by the
+// third one of its credential, as the idle one, by time, by the uses of its keys, or with its
+// credential. One that was refused leaves nothing behind.
 //
 // POSTERN_SEED=n replays a run. POSTERN_STEPS=n makes it longer.
 
