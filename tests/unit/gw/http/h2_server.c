@@ -413,12 +413,22 @@ uint64_t h2_server_received(const struct h2_server *s)
 	return __atomic_load_n(&s->received, __ATOMIC_RELAXED);
 }
 
-void h2_server_wait_requests(struct h2_server *s, unsigned wanted)
+static void wait_count(struct h2_server *s, const unsigned *value, unsigned wanted)
 {
 	pthread_mutex_lock(&s->lock);
-	while (s->requests < wanted)
+	while (*value < wanted)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);
+}
+
+void h2_server_wait_requests(struct h2_server *s, unsigned wanted)
+{
+	wait_count(s, &s->requests, wanted);
+}
+
+void h2_server_wait_left(struct h2_server *s, unsigned wanted)
+{
+	wait_count(s, &s->left, wanted);
 }
 
 void h2_server_release(struct h2_server *s)

@@ -72,8 +72,9 @@ unsigned h2_server_most(const struct h2_server *server);      // requests at a t
 unsigned h2_server_left(const struct h2_server *server);      // GOAWAYs of the client
 unsigned h2_server_cancelled(const struct h2_server *server); // RST_STREAMs of the client
 uint64_t h2_server_received(const struct h2_server *server);  // bytes after `raw`
-// Waits until so many requests came in all.
+// Waits until so many requests, or GOAWAYs of the client, came in all.
 void h2_server_wait_requests(struct h2_server *server, unsigned count);
+void h2_server_wait_left(struct h2_server *server, unsigned count);
 // Answers every /hold, now and later.
 void h2_server_release(struct h2_server *server);
 

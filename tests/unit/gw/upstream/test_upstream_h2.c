@@ -295,8 +295,7 @@ Test(upstream_h2, stop)
 	EXPECT_ANSWER(bed_pull(bed, NULL), "2.05 cf=0 max-age=0 |held");
 	bed_expect_start(bed_pull(bed, NULL), "5.03");
 	bed_end(bed);
-	while (!h2_server_left(server))
-		usleep(500);
+	h2_server_wait_left(server, 1);
 	h2_server_stop(server);
 }
 

@@ -174,7 +174,8 @@ Test(upstream_reload, http1_to_http2_and_back)
 	bed_settle(bed);
 	cr_expect_eq(server_requests(old), 3);
 	cr_expect_eq(h2_server_requests(new), 4);
-	cr_expect_eq(h2_server_left(new), 1); // it was told
+	h2_server_wait_left(new, 1); // it is told, and reads it when its thread runs
+	cr_expect_eq(h2_server_left(new), 1);
 	bed_end(bed);
 	server_stop(old);
 	h2_server_stop(new);
