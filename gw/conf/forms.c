@@ -173,8 +173,8 @@ const struct conf_form conf_policy_name_form = {
 const struct conf_form conf_group_form = {group_fits, "the name of a group"};
 const struct conf_form conf_isa_form = {isa_fits, "auto or the name of an engine"};
 const struct conf_form conf_listen_form = {listen_fits,
-	CONF_LISTEN_OFF ", ADDRESS:PORT with an IPv6 address in brackets, or the absolute path of "
-			"a UNIX socket"};
+	CONF_LISTEN_OFF ", ADDRESS:PORT with an IPv6 address in brackets that is not link-local, "
+			"or the absolute path of a UNIX socket"};
 const struct conf_form conf_hex_form = {hex_fits, "hex, two digits a byte"};
 const struct conf_form conf_host_form = {conf_host_valid, "a host name or address"};
 const struct conf_form conf_authority_form = {

@@ -77,7 +77,9 @@ bool conf_listen_parse(const char *text, struct sockaddr_storage *address, sockl
 	host[bytes] = 0;
 	if (brackets) {
 		v6.sin6_port = port;
-		if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1)
+		// A link-local address needs an interface, which has no place here.
+		if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1 ||
+			IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr))
 			return false;
 		memcpy(address, &v6, sizeof(v6));
 		*len = sizeof(v6);

@@ -9,8 +9,9 @@
 
 #define CONF_LISTEN_OFF "off"
 
-// Parses "off", an absolute path, or ADDRESS:PORT, an IPv6 address in brackets; names are refused.
-// *len is 0 for "off". Returns false, and leaves both as they are, if it is none of these.
+// Parses "off", an absolute path, or ADDRESS:PORT, an IPv6 address in brackets; names and
+// link-local addresses are refused. *len is 0 for "off". Returns false, and leaves both as they
+// are, if it is none of these.
 bool conf_listen_parse(const char *text, struct sockaddr_storage *address, socklen_t *len);
 // Whether only this machine reaches it: a UNIX socket or loopback. Not for "off".
 bool conf_listen_is_local(const char *text);

@@ -75,9 +75,6 @@ static const char *reason(int error, bool has_path)
 				: "another process listens there: name another port, or off";
 	case EADDRNOTAVAIL:
 		return "this machine does not have the address";
-	case EINVAL:
-		return "a link-local address needs an interface, which cannot be named here: take "
-		       "another address";
 	case EEXIST:
 		return "something is there that is no socket";
 	default:
