@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // "device add" on the control socket: what it takes, and that it leaves no copy of a secret.
 
-#include "gw/ctl/verbs.h"
-#include "tests/unit/gw/ctl/fixture.h"
+#include "tests/unit/gw/ctl/one_client.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -15,10 +14,6 @@
 #define SECRET_LEN  32
 #define MAPPING_MAX (1ul << 30) // bytes
 #define MASK        0x5a // what the test keeps of a secret is masked, so that a search finds copies
-
-static struct fixture fixture;
-static struct reply reply;
-static int client;
 
 // What the daemon was asked.
 static unsigned asked;
@@ -46,24 +41,10 @@ static struct ctl_ops ops = {.device_add = fake_add};
 
 static void setup(void)
 {
-	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture_start(&fixture);
-	client = client_connect(fixture.path);
-	fixture_turn(&fixture);
+	one_client_begin(&ops);
 }
 
-static void teardown(void)
-{
-	close(client);
-	fixture_stop(&fixture);
-}
-
-TestSuite(ctl_device_add, .init = setup, .fini = teardown);
-
-static void expect(uint64_t id, const char *status)
-{
-	client_expect(&fixture, client, &reply, id, status);
-}
+TestSuite(ctl_device_add, .init = setup, .fini = one_client_end);
 
 // Arguments of "device add", without the secret and what is known of the keys.
 static struct ctl_writer *begin_add(uint64_t id)

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verbs about EDHOC.
 
-#include "gw/ctl/verbs.h"
-#include "tests/unit/gw/ctl/fixture.h"
+#include "tests/unit/gw/ctl/one_client.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-static struct fixture fixture;
-static struct reply reply;
-static int client;
 static struct ctl_sessions asked;
 static char ended_of[DEVICE_NAME_MAX + 1];
 static unsigned identities;
@@ -42,24 +37,10 @@ static struct ctl_ops ops = {
 
 static void setup(void)
 {
-	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture_start(&fixture);
-	client = client_connect(fixture.path);
-	fixture_turn(&fixture);
+	one_client_begin(&ops);
 }
 
-static void teardown(void)
-{
-	close(client);
-	fixture_stop(&fixture);
-}
-
-TestSuite(ctl_edhoc, .init = setup, .fini = teardown);
-
-static void expect(uint64_t id, const char *status)
-{
-	client_expect(&fixture, client, &reply, id, status);
-}
+TestSuite(ctl_edhoc, .init = setup, .fini = one_client_end);
 
 Test(ctl_edhoc, they_are_asked_for_as_given)
 {

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verbs about observers.
 
-#include "gw/ctl/verbs.h"
-#include "tests/unit/gw/ctl/fixture.h"
+#include "tests/unit/gw/ctl/one_client.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-static struct fixture fixture;
-static struct reply reply;
-static int client;
 static struct ctl_observed asked_observed;
 static char cancelled_of[DEVICE_NAME_MAX + 1], cancelled_path[CTL_PATH_MAX + 1];
 
@@ -48,30 +43,10 @@ static struct ctl_ops ops = {
 
 static void setup(void)
 {
-	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture_start(&fixture);
-	client = client_connect(fixture.path);
-	fixture_turn(&fixture);
+	one_client_begin(&ops);
 }
 
-static void teardown(void)
-{
-	close(client);
-	fixture_stop(&fixture);
-}
-
-TestSuite(ctl_observe, .init = setup, .fini = teardown);
-
-static void expect(uint64_t id, const char *status)
-{
-	client_expect(&fixture, client, &reply, id, status);
-}
-
-static void expect_end(uint64_t id)
-{
-	expect(id, "ok");
-	cr_assert_eq(reply.body.value, 0, "the end of a list is an empty map");
-}
+TestSuite(ctl_observe, .init = setup, .fini = one_client_end);
 
 Test(ctl_observe, observers_are_asked_for_as_given)
 {

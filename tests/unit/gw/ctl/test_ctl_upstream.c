@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verbs about servers of upstreams.
 
-#include "gw/ctl/verbs.h"
-#include "tests/unit/gw/ctl/fixture.h"
+#include "tests/unit/gw/ctl/one_client.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
-#include <unistd.h>
 
-static struct fixture fixture;
-static struct reply reply;
-static int client;
 static char asked_name[CTL_UPSTREAM_MAX + 1];
 static enum ctl_server_order asked_order;
 static char asked_server[CTL_SERVER_MAX + 1];
@@ -47,30 +42,10 @@ static struct ctl_ops ops = {.upstream_show = fake_upstream_show, .server_order 
 
 static void setup(void)
 {
-	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture_start(&fixture);
-	client = client_connect(fixture.path);
-	fixture_turn(&fixture);
+	one_client_begin(&ops);
 }
 
-static void teardown(void)
-{
-	close(client);
-	fixture_stop(&fixture);
-}
-
-TestSuite(ctl_upstream, .init = setup, .fini = teardown);
-
-static void expect(uint64_t id, const char *status)
-{
-	client_expect(&fixture, client, &reply, id, status);
-}
-
-static void expect_end(uint64_t id)
-{
-	expect(id, "ok");
-	cr_assert_eq(reply.body.value, 0, "the end of a list is an empty map");
-}
+TestSuite(ctl_upstream, .init = setup, .fini = one_client_end);
 
 Test(ctl_upstream, servers_of_an_upstream)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The verbs of the control socket, against a daemon that only writes down what it was asked.
 
-#include "gw/ctl/verbs.h"
-#include "tests/unit/gw/ctl/fixture.h"
+#include "tests/unit/gw/ctl/one_client.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct fixture fixture;
-static struct reply reply;
 
 // What the daemon was asked.
 static unsigned asked;
@@ -170,34 +166,12 @@ static struct ctl_ops ops = {
 	.shutdown = fake_shutdown,
 };
 
-static int client;
-
 static void setup(void)
 {
-	fixture_init(&fixture, ctl_verbs, ctl_verb_count, &ops);
-	fixture_start(&fixture);
-	client = client_connect(fixture.path);
-	fixture_turn(&fixture);
+	one_client_begin(&ops);
 }
 
-static void teardown(void)
-{
-	close(client);
-	fixture_stop(&fixture);
-}
-
-TestSuite(ctl_verbs, .init = setup, .fini = teardown);
-
-static void expect(uint64_t id, const char *status)
-{
-	client_expect(&fixture, client, &reply, id, status);
-}
-
-static void expect_end(uint64_t id)
-{
-	expect(id, "ok");
-	cr_assert_eq(reply.body.value, 0, "the end of a list is an empty map");
-}
+TestSuite(ctl_verbs, .init = setup, .fini = one_client_end);
 
 Test(ctl_verbs, hello)
 {
