@@ -279,6 +279,17 @@ Test(web_upload, who_knows_the_token)
 	cr_expect_eq(asked(PUT_WITH("")), 201);
 }
 
+// Waits until so many requests wait for their answers.
+static void await_held(unsigned wanted)
+{
+	for (unsigned n = 0; n < wanted;) {
+		pthread_mutex_lock(&lock);
+		n = held_count;
+		pthread_mutex_unlock(&lock);
+		usleep(200);
+	}
+}
+
 // While some wait for their answers, others get theirs; the order of answers is free.
 Test(web_upload, one_that_waits_holds_up_nobody)
 {
@@ -291,12 +302,7 @@ Test(web_upload, one_that_waits_holds_up_nobody)
 		fd[i] = connected();
 		cr_assert(say(fd[i], put, strlen(put)));
 	}
-	for (unsigned n = 0; n < 8;) {
-		pthread_mutex_lock(&lock);
-		n = held_count;
-		pthread_mutex_unlock(&lock);
-		usleep(200);
-	}
+	await_held(8);
 	pthread_mutex_lock(&lock);
 	hold = false;
 	pthread_mutex_unlock(&lock);
@@ -316,12 +322,7 @@ Test(web_upload, one_that_does_not_wait)
 		int fd = connected();
 
 		cr_assert(say(fd, put, strlen(put)));
-		for (unsigned n = 0; n <= i;) {
-			pthread_mutex_lock(&lock);
-			n = held_count;
-			pthread_mutex_unlock(&lock);
-			usleep(200);
-		}
+		await_held(i + 1);
 		close(fd);
 	}
 	release();
@@ -383,12 +384,7 @@ Test(web_upload, it_ends_among_them)
 		fd[i] = connected();
 		cr_assert(say(fd[i], put, strlen(put)));
 	}
-	for (unsigned n = 0; n < 8;) {
-		pthread_mutex_lock(&lock);
-		n = held_count;
-		pthread_mutex_unlock(&lock);
-		usleep(200);
-	}
+	await_held(8);
 	release();
 	web_free(web);
 	for (unsigned i = 0; i < 8; i++)
