@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -37,6 +39,19 @@ static bool acl_opens_to_groups(int fd)
 			return true;
 	}
 	return false;
+}
+
+int secret_credential_path(const char *name, char path[SECRET_PATH_MAX], struct error *error)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+	if (!directory)
+		return error_set(error, -ENOENT, "systemd gave no credentials");
+	const int len = snprintf(path, SECRET_PATH_MAX, "%s/%s", directory, name);
+
+	if (len < 0 || len >= SECRET_PATH_MAX)
+		return error_set(error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
+	return 0;
 }
 
 int secret_file_open(const char *path, const char *what, struct error *error)

@@ -13,4 +13,11 @@
 int secret_file_open(const char *path, const char *what, struct error *error)
 	__attribute__((warn_unused_result));
 
+#define SECRET_PATH_MAX 4096 // bytes of a path, with the 0 at its end
+
+// Writes the path of a credential that systemd gave the unit, in CREDENTIALS_DIRECTORY. Returns 0,
+// or with a line in *error -ENOENT if the process has no such directory, or -ENAMETOOLONG.
+int secret_credential_path(const char *name, char path[SECRET_PATH_MAX], struct error *error)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -18,30 +18,31 @@
 
 #define CONF_PATH_DEFAULT "/etc/postern/postern.yaml"
 
-#define CONF_FILE_MAX      (1 << 20) // bytes
-#define CONF_DEPTH_MAX     16        // lists and maps inside each other
-#define CONF_VALUES_MAX    65536     // words, lists and maps in a file
-#define CONF_ERRORS_MAX    20        // mistakes shown of one file
-#define CONF_PORTS_MAX     16
-#define CONF_ADDRESSES_MAX 16 // of a port
-#define CONF_WORKERS_MAX   64
-#define CONF_LOOPS_MAX     16
-#define CONF_CPU_MAX       1023 // highest number of a CPU
-#define CONF_UPSTREAMS_MAX 1024
-#define CONF_SERVERS_MAX   64 // of an upstream
-#define CONF_ROUTES_MAX    4096
-#define CONF_SEGMENTS_MAX  32 // of a path pattern
-#define CONF_FORMATS_MAX   16 // of a route
-#define CONF_STATUSES_MAX  32 // of a route
-#define CONF_POLICIES_MAX  256
-#define CONF_PERMITS_MAX   64 // of a policy
-#define CONF_HEADERS_MAX   8  // of an upstream or a route
-#define CONF_PASSES_MAX    1024
-#define CONF_KID_MAX       7   // bytes of a kid that is passed through
-#define CONF_CONTEXT_MAX   255 // of a kid context
-#define CONF_HOSTS_MAX     16  // of metrics, and of push
-#define CONF_TRUST_MAX     16
-#define CONF_METHODS_ALL   0xfe
+#define CONF_FILE_MAX       (1 << 20) // bytes
+#define CONF_DEPTH_MAX      16        // lists and maps inside each other
+#define CONF_VALUES_MAX     65536     // words, lists and maps in a file
+#define CONF_ERRORS_MAX     20        // mistakes shown of one file
+#define CONF_PORTS_MAX      16
+#define CONF_ADDRESSES_MAX  16 // of a port
+#define CONF_WORKERS_MAX    64
+#define CONF_LOOPS_MAX      16
+#define CONF_CPU_MAX        1023 // highest number of a CPU
+#define CONF_UPSTREAMS_MAX  1024
+#define CONF_SERVERS_MAX    64 // of an upstream
+#define CONF_ROUTES_MAX     4096
+#define CONF_SEGMENTS_MAX   32 // of a path pattern
+#define CONF_FORMATS_MAX    16 // of a route
+#define CONF_STATUSES_MAX   32 // of a route
+#define CONF_POLICIES_MAX   256
+#define CONF_PERMITS_MAX    64 // of a policy
+#define CONF_HEADERS_MAX    8  // of an upstream or a route
+#define CONF_PASSES_MAX     1024
+#define CONF_KID_MAX        7   // bytes of a kid that is passed through
+#define CONF_CONTEXT_MAX    255 // of a kid context
+#define CONF_HOSTS_MAX      16  // of metrics, and of push
+#define CONF_TRUST_MAX      16
+#define CONF_IDENTITIES_MAX 8
+#define CONF_METHODS_ALL    0xfe
 
 // An address of ours and the network it is in: 192.0.2.1/24, 2001:db8::1/64.
 struct conf_prefix {
@@ -438,8 +439,13 @@ struct conf_trust {
 	unsigned line;
 };
 
+#define CONF_CREDENTIAL "credential:"
+
 struct conf_edhoc {
-	char *identity; // path; NULL: EDHOC is not served
+	// Paths, or CONF_CREDENTIAL and the name of a systemd credential; the first one goes before
+	// the others. None: EDHOC is not served.
+	char **identity;
+	size_t identity_count;
 	struct conf_trust *trust;
 	size_t trust_count;
 	char *revoked;    // path; NULL: nothing was revoked
@@ -447,7 +453,7 @@ struct conf_edhoc {
 	uint64_t suites;  // the same
 	uint32_t c_r_length;
 	bool tell_unknown;
-	// Not of the file: what the identity is good for of these, when it was loaded.
+	// Not of the file: what the identities are good for of these, when they were loaded.
 	uint64_t offered_methods, offered_suites;
 };
 

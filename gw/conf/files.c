@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Checks what a configuration names: files, directories and groups that the daemon uses.
 
+#include "base/secret_file.h"
 #include "gw/conf/marks.h"
 
 #include <errno.h>
@@ -188,12 +189,35 @@ static void access_look(struct looker *l)
 			strerror(errno));
 }
 
+// A file, or a credential of the unit, which only a process of the unit sees.
+static void identity_look(struct looker *l, char *const *identity, size_t i)
+{
+	const size_t len = strlen(CONF_CREDENTIAL);
+	const char *path = *identity;
+	char key[64], credential[SECRET_PATH_MAX];
+	struct error error;
+
+	snprintf(key, sizeof(key), "edhoc.identity[%zu]", i);
+	if (!strncmp(path, CONF_CREDENTIAL, len)) {
+		const int rc = secret_credential_path(path + len, credential, &error);
+
+		if (rc == -ENOENT)
+			return;
+		if (rc) {
+			complain(l, identity, key, "%s: %s", path, error.text);
+			return;
+		}
+		path = credential;
+	}
+	file_look(l, identity, key, path);
+}
+
 static void edhoc_look(struct looker *l)
 {
 	const struct conf_edhoc *edhoc = &l->conf->edhoc;
 
-	if (edhoc->identity)
-		file_look(l, &edhoc->identity, "edhoc.identity", edhoc->identity);
+	for (size_t i = 0; i < edhoc->identity_count; i++)
+		identity_look(l, &edhoc->identity[i], i);
 	if (edhoc->revoked)
 		file_look(l, &edhoc->revoked, "edhoc.revoked", edhoc->revoked);
 	for (size_t i = 0; i < edhoc->trust_count; i++) {

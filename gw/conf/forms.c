@@ -8,6 +8,7 @@
 #include "gw/conf/trust_name.h"
 #include "gw/conf/url.h"
 
+#include <limits.h>
 #include <string.h>
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
@@ -137,6 +138,18 @@ static bool kek_fits(const char *text)
 	return !strcmp(text, CONF_KEK_CREDENTIAL) || (text[0] == '/' && text[1]);
 }
 
+static bool identity_fits(const char *text)
+{
+	const size_t len = strlen(CONF_CREDENTIAL);
+
+	if (strncmp(text, CONF_CREDENTIAL, len) != 0)
+		return text[0] == '/' && text[1];
+	// systemd names them so, and none leads out of their directory.
+	return text[len] && strcmp(text + len, ".") && strcmp(text + len, "..") &&
+		strlen(text + len) <= NAME_MAX &&
+		made_of(text + len, lower, upper, "0123456789_.-");
+}
+
 static bool trust_name_fits(const char *text)
 {
 	enum conf_trust_value value;
@@ -148,6 +161,9 @@ static bool trust_name_fits(const char *text)
 const struct conf_form conf_access_form = {
 	access_fits, CONF_ACCESS_STDERR " or the absolute path of a file"};
 const struct conf_form conf_kek_form = {kek_fits, "credential or the absolute path of a file"};
+const struct conf_form conf_identity_form = {identity_fits,
+	"the absolute path of a file, or " CONF_CREDENTIAL
+	" and the name of a credential of the unit"};
 const struct conf_form conf_port_name_form = {
 	port_name_fits, "a name of lower-case letters, digits, - and _ that begins with a letter"};
 const struct conf_form conf_netdev_form = {netdev_fits, "the name of a network device"};

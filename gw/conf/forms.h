@@ -8,6 +8,7 @@
 
 extern const struct conf_form conf_access_form;
 extern const struct conf_form conf_kek_form;
+extern const struct conf_form conf_identity_form;
 extern const struct conf_form conf_port_name_form;
 extern const struct conf_form conf_netdev_form;
 extern const struct conf_form conf_pci_form;

@@ -78,8 +78,8 @@ const char *conf_key_what(const struct conf_key *key, char buf[CONF_WHAT_MAX])
 		snprintf(buf, CONF_WHAT_MAX, "a list of %s", words);
 		return buf;
 	case CONF_LIST:
-		snprintf(buf, CONF_WHAT_MAX, "a list of %" PRIu64 " to %" PRIu64 " entries",
-			key->min, key->max);
+		snprintf(buf, CONF_WHAT_MAX, "%sa list of %" PRIu64 " to %" PRIu64 " entries",
+			key->alone ? "one entry, or " : "", key->min, key->max);
 		return buf;
 	case CONF_MAP:
 		snprintf(buf, CONF_WHAT_MAX, "a map of %" PRIu64 " to %" PRIu64 " names", key->min,

@@ -72,6 +72,7 @@ struct conf_key {
 	const struct conf_key *item;    // LIST, MAP, SET: what an entry must be
 	const struct conf_key *map_key; // MAP: what the key of an entry must be
 	const char *word; // GROUP: the key whose value may stand in place of the group's map
+	bool alone;       // LIST of scalars: one entry may stand in place of a list of one
 	bool hidden;      // text that no message shows and that is wiped when it is freed
 };
 

@@ -210,6 +210,13 @@ static void list_load(struct loader *l, const struct trail *trail, const struct 
 	const yaml_node_t *node, void *base)
 {
 	mark_add(l, (char *)base + key->offset, node);
+	if (key->alone && node->type == YAML_SCALAR_NODE && !node_null(node)) {
+		void *item = items_make(l, key, 1, key->item->size, base);
+
+		if (item)
+			item_load(l, trail, key->item, node, item);
+		return;
+	}
 	if (!node_is(l, trail, key, node, YAML_SEQUENCE_NODE))
 		return;
 

@@ -83,12 +83,17 @@ static const struct conf_key trust_keys[] = {
 static const struct conf_key trust_item = {
 	.type = CONF_GROUP, ITEM(conf_trust), .keys = trust_keys};
 
+static const struct conf_key identity_item = {
+	.type = CONF_STRING, .size = sizeof(char *), .min = 1, .max = PATH_LEN,
+	.form = &conf_identity_form};
+
 const struct conf_key conf_edhoc_keys[] = {
 	{
-		.name = "identity", .type = CONF_PATH, FIELD(conf_edhoc, identity),
-		.effect = CONF_AT_START,
-		.min = 1, .max = PATH_LEN, .sample = "/etc/postern/edhoc.json",
-		.help = "File with the gateway's private key and credential; without it EDHOC is not served.",
+		.name = "identity", .type = CONF_LIST, ITEMS(conf_edhoc, identity, identity_count),
+		.effect = CONF_AT_RELOAD,
+		.min = 1, .max = CONF_IDENTITIES_MAX, .item = &identity_item, .alone = true,
+		.sample = "/etc/postern/edhoc.json",
+		.help = "Files with the gateway's private keys and credentials, the one that is used first at the front; without one EDHOC is not served.",
 	}, {
 		.name = "trust", .type = CONF_LIST, ITEMS(conf_edhoc, trust, trust_count),
 		.effect = CONF_AT_RELOAD,

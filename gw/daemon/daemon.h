@@ -91,8 +91,10 @@ enum reload_phase {
 
 struct reload {
 	enum reload_phase phase;
-	struct snapshot *next;   // RELOAD_LOOPS
-	struct trusted trusted;  // the same
+	struct snapshot *next;     // RELOAD_LOOPS
+	struct trusted trusted;    // the same
+	struct identity *identity; // the same; then that of before, until no thread uses it
+	struct edhoc_identities *of_thread[DP_SLOW_THREADS_MAX]; // RELOAD_LOOPS
 	struct snapshot *before; // from then on, until it is settled
 	struct ctl_request *req; // that is answered when the workers have it; or NULL
 	bool again;              // SIGHUP came meanwhile: begins anew when all is settled

@@ -22,9 +22,11 @@ static void put_numbers(struct ctl_writer *body, const char *key, uint64_t numbe
 	ctl_write_close(body);
 }
 
-static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
-	const struct edhoc_own *own, const struct edhoc_credential *credential)
+static void identity_reply(const struct daemon *daemon, struct ctl_request *req, unsigned i)
 {
+	const struct edhoc_own *own = &daemon->identity->own[i];
+	const struct edhoc_credential *credential = &daemon->identity->credential[i];
+	const struct conf_edhoc *conf = &daemon->snapshot->conf->edhoc;
 	struct edhoc_bytes bytes = own->item;
 	struct edhoc_reader reader = edhoc_reader(bytes.data, bytes.len);
 	struct credential_mark mark = {0};
@@ -45,9 +47,11 @@ static void identity_reply(const struct daemon *daemon, struct ctl_request *req,
 	if (own->x509)
 		ctl_put_bytes(&body, "x5t", mark.digest, 8);
 	ctl_put_bytes(&body, "sha256", mark.digest, sizeof(mark.digest));
-	identity_credential_offers(credential, &daemon->conf->edhoc, &methods, &suites);
+	identity_credential_offers(credential, conf, &methods, &suites);
 	put_numbers(&body, "methods", methods);
 	put_numbers(&body, "suites", suites);
+	ctl_put_bool(&body, "used", identity_is_used(daemon->identity, i, conf));
+	ctl_put_text(&body, "file", conf->identity[daemon->identity->file[i]]);
 	if (credential->not_after != INT64_MAX)
 		ctl_put_uint(&body, "expires", (uint64_t)credential->not_after);
 	ctl_write_close(&body);
@@ -60,7 +64,7 @@ void verb_edhoc_identity(void *arg, struct ctl_request *req)
 	const struct identity *identity = daemon->identity;
 
 	for (unsigned i = 0; identity && i < identity->count; i++)
-		identity_reply(daemon, req, &identity->own[i], &identity->credential[i]);
+		identity_reply(daemon, req, i);
 	ctl_request_end(req);
 }
 

@@ -31,6 +31,7 @@ struct handshakes {
 	struct edhoc_side_conf side[DP_SLOW_THREADS_MAX];
 	unsigned thread_count;
 	struct handshake *thread[DP_SLOW_THREADS_MAX];
+	bool identifying[DP_SLOW_THREADS_MAX]; // the thread may still use the credentials of before
 	// In the order in which they came: those that the next group takes, and those whose context
 	// is published while their worker has no room for the request.
 	struct handshake_born *waiting, **waiting_end;
@@ -410,6 +411,34 @@ void handshakes_free(struct handshakes *h)
 	handshake_mailbox_fini(&h->box);
 	sodium_memzero(h, sizeof(*h));
 	free(h);
+}
+
+unsigned handshakes_threads(const struct handshakes *h)
+{
+	return h->thread_count;
+}
+
+void handshakes_identify(struct handshakes *h, struct edhoc_identities *const identities[])
+{
+	for (unsigned i = 0; i < h->thread_count; i++) {
+		handshake_identify(h->thread[i], identities[i]);
+		h->identifying[i] = true;
+	}
+}
+
+bool handshakes_identified(struct handshakes *h)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < h->thread_count; i++) {
+		struct edhoc_identities *before =
+			h->identifying[i] ? handshake_identified(h->thread[i]) : NULL;
+
+		h->identifying[i] &= !before;
+		all &= !h->identifying[i];
+		edhoc_identities_free(before);
+	}
+	return all;
 }
 
 int handshakes_fd(const struct handshakes *h)

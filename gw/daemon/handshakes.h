@@ -32,6 +32,14 @@ int handshakes_fd(const struct handshakes *handshakes);
 // must come soon.
 bool handshakes_turn(struct handshakes *handshakes);
 
+unsigned handshakes_threads(const struct handshakes *handshakes);
+// Gives each thread its own credentials, which it uses from its next turn on, and takes back those
+// of before. Where EDHOC is served.
+void handshakes_identify(
+	struct handshakes *handshakes, struct edhoc_identities *const identities[]);
+// Whether no thread uses those of before any more: what they had of them is wiped.
+bool handshakes_identified(struct handshakes *handshakes) __attribute__((warn_unused_result));
+
 // A context is gone, which may have been a session.
 void handshakes_context_gone(struct handshakes *handshakes, uint32_t context, uint32_t generation);
 // The keys of a context are used up. False if it is no session: that ends.

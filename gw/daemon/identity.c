@@ -6,6 +6,7 @@
 #include "gw/device/json_text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,10 @@ static int own_add(struct identity *identity, struct edhoc_engine *engine,
 
 	if (rc)
 		return rc;
+	for (unsigned i = 0; i < identity->count; i++)
+		if (identity->own[i].item.len == own->item.len &&
+			!memcmp(identity->own[i].item.data, own->item.data, own->item.len))
+			return fail(error, "a credential is there twice");
 	own->x509 = *own->item.data >> 5 == EDHOC_CBOR_BYTES;
 	if ((own->x509 ? edhoc_credential_from_x509(engine, own->item, credential)
 		       : edhoc_credential_from_ccs(engine, own->item, credential)) != EDHOC_OK)
@@ -168,14 +173,15 @@ static int parse(struct identity *identity, struct edhoc_engine *engine, char *f
 	struct error *error)
 {
 	struct json_text text = {.at = file, .end = file + len, .error = error};
+	const unsigned before = identity->count;
 	struct entry entry;
 
 	for (;;) {
 		json_text_skip(&text);
 		if (text.at == text.end)
-			return identity->count ? 0 : fail(error, "there is nothing in it");
+			return identity->count > before ? 0 : fail(error, "there is nothing in it");
 		if (identity->count == EDHOC_IDENTITIES_MAX)
-			return fail(error, "it has too many credentials");
+			return fail(error, "there are too many credentials");
 		if (!entry_read(&text, &entry))
 			return -EINVAL;
 		const int rc = own_add(identity, engine, &entry, error);
@@ -195,39 +201,76 @@ static int read_whole(int fd, char *file, size_t *len)
 	return n < 0 ? -errno : *len == FILE_MAX - 1 ? -EFBIG : 0;
 }
 
-static int load(int fd, struct identity *identity, const char *path, struct error *error)
+// Adds what a file has.
+static int file_add(struct identity *identity, struct edhoc_engine *engine, const char *path,
+	char *file, struct error *error)
 {
-	struct edhoc_engine engine = {aead_engine_create(NULL), ecc_engine_create(NULL)};
+	const int fd = secret_file_open(path, WHAT, error);
 	struct error why = {0};
-	char *file = sodium_malloc(FILE_MAX);
-	size_t len;
-	int rc = engine.aead && engine.ecc && file ? read_whole(fd, file, &len) : -ENOMEM;
+	size_t len = 0;
 
+	if (fd < 0)
+		return fd;
+	int rc = read_whole(fd, file, &len);
+
+	close(fd);
 	if (rc)
 		error_set(error, rc, WHAT " %s: %s", path, strerror(-rc));
-	else if ((rc = parse(identity, &engine, file, len, &why)) != 0)
+	else if ((rc = parse(identity, engine, file, len, &why)) != 0)
 		error_set(error, rc, WHAT " %s: %s", path, why.text);
+	sodium_memzero(file, FILE_MAX);
+	return rc;
+}
+
+// Where a file of the configuration is. The caller has room for the path of a credential.
+static int path_find(
+	const char *name, char room[SECRET_PATH_MAX], const char **path, struct error *error)
+{
+	const size_t len = strlen(CONF_CREDENTIAL);
+	struct error why;
+
+	*path = name;
+	if (strncmp(name, CONF_CREDENTIAL, len) != 0)
+		return 0;
+	*path = room;
+	const int rc = secret_credential_path(name + len, room, &why);
+
+	return rc ? error_set(error, rc, WHAT " %s: %s", name, why.text) : 0;
+}
+
+static int load(struct identity *identity, const struct conf_edhoc *conf, struct error *error)
+{
+	struct edhoc_engine engine = {aead_engine_create(NULL), ecc_engine_create(NULL)};
+	char *file = sodium_malloc(FILE_MAX), room[SECRET_PATH_MAX];
+	int rc = engine.aead && engine.ecc && file ? 0 : error_set(error, -ENOMEM, "no memory");
+
+	for (size_t i = 0; !rc && i < conf->identity_count; i++) {
+		const unsigned before = identity->count;
+		const char *path;
+
+		rc = path_find(conf->identity[i], room, &path, error);
+		if (!rc)
+			rc = file_add(identity, &engine, path, file, error);
+		for (unsigned n = before; n < identity->count; n++)
+			identity->file[n] = (unsigned)i;
+	}
 	sodium_free(file);
 	ecc_engine_free(engine.ecc);
 	aead_engine_free(engine.aead);
 	return rc;
 }
 
-int identity_load(const char *path, struct identity **identity, struct error *error)
+int identity_load(const struct conf_edhoc *conf, struct identity **identity, struct error *error)
 {
-	int fd = secret_file_open(path, WHAT, error);
-
-	*identity = NULL;
-	if (fd < 0)
-		return fd;
 	struct identity *made = sodium_malloc(sizeof(*made));
-	int rc = made ? 0 : error_set(error, -ENOMEM, "no memory");
 
-	if (made) {
-		memset(made, 0, sizeof(*made));
-		rc = load(fd, made, path, error);
-	}
-	close(fd);
+	_Static_assert(CONF_IDENTITIES_MAX <= EDHOC_IDENTITIES_MAX, "each file has one at least");
+	*identity = NULL;
+	if (!made)
+		return error_set(error, -ENOMEM, "no memory");
+	memset(made, 0, sizeof(*made));
+	const int rc = load(made, conf, error);
+
 	if (rc) {
 		identity_free(made);
 		return rc;
@@ -236,13 +279,18 @@ int identity_load(const char *path, struct identity **identity, struct error *er
 	return 0;
 }
 
+static bool is_allowed(const struct conf_edhoc *conf, unsigned method, unsigned suite)
+{
+	return (!conf->methods || conf->methods >> method & 1) &&
+		(!conf->suites || conf->suites >> suite & 1);
+}
+
 void identity_credential_offers(const struct edhoc_credential *credential,
 	const struct conf_edhoc *conf, uint64_t *methods, uint64_t *suites)
 {
 	for (unsigned method = 0; method < EDHOC_METHOD_COUNT; method++) {
 		for (unsigned suite = 0; suite < EDHOC_SUITE_COUNT; suite++) {
-			if ((conf->methods && !(conf->methods >> method & 1)) ||
-				(conf->suites && !(conf->suites >> suite & 1)) ||
+			if (!is_allowed(conf, method, suite) ||
 				!edhoc_credential_fits(credential, method, suite, EDHOC_RESPONDER))
 				continue;
 			*methods |= UINT64_C(1) << method;
@@ -251,11 +299,54 @@ void identity_credential_offers(const struct edhoc_credential *credential,
 	}
 }
 
+bool identity_is_used(const struct identity *identity, unsigned i, const struct conf_edhoc *conf)
+{
+	for (unsigned method = 0; method < EDHOC_METHOD_COUNT; method++) {
+		for (unsigned suite = 0; suite < EDHOC_SUITE_COUNT; suite++) {
+			unsigned first = 0;
+
+			if (!is_allowed(conf, method, suite))
+				continue;
+			while (first < i &&
+				!edhoc_credential_fits(&identity->credential[first], method, suite,
+					EDHOC_RESPONDER))
+				first++;
+			if (first == i &&
+				edhoc_credential_fits(
+					&identity->credential[i], method, suite, EDHOC_RESPONDER))
+				return true;
+		}
+	}
+	return false;
+}
+
 void identity_offers(const struct identity *identity, struct conf_edhoc *conf)
 {
+	conf->offered_methods = conf->offered_suites = 0;
 	for (unsigned i = 0; i < identity->count; i++)
 		identity_credential_offers(&identity->credential[i], conf, &conf->offered_methods,
 			&conf->offered_suites);
+}
+
+bool identity_equal(const struct identity *a, const struct identity *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct edhoc_bytes *x = &a->own[i].item, *y = &b->own[i].item;
+
+		if (x->len != y->len || memcmp(x->data, y->data, x->len) != 0)
+			return false;
+	}
+	return true;
+}
+
+struct edhoc_identities *identity_of_thread(
+	const struct identity *identity, const struct conf_edhoc *conf)
+{
+	return edhoc_identities_create(identity->own, identity->count,
+		conf->methods ? (unsigned)conf->methods : UINT_MAX,
+		conf->suites ? (unsigned)conf->suites : UINT_MAX);
 }
 
 void identity_free(struct identity *identity)

@@ -5,6 +5,8 @@
 #include "gw/conf/diff.h"
 #include "gw/daemon/access.h"
 #include "gw/daemon/descriptors.h"
+#include "gw/daemon/handshakes.h"
+#include "gw/daemon/identity.h"
 #include "gw/daemon/push.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_log.h"
@@ -116,14 +118,47 @@ struct prepared {
 	struct snapshot *snapshot;
 	struct up_next *loop[CONF_LOOPS_MAX];
 	struct trusted trusted;
+	struct identity *identity;
+	struct edhoc_identities *of_thread[DP_SLOW_THREADS_MAX];
 };
+
+static void identity_discard(
+	struct identity **identity, struct edhoc_identities *of_thread[DP_SLOW_THREADS_MAX])
+{
+	for (unsigned i = 0; i < DP_SLOW_THREADS_MAX; i++) {
+		edhoc_identities_free(of_thread[i]);
+		of_thread[i] = NULL;
+	}
+	identity_free(*identity);
+	*identity = NULL;
+}
 
 static void prepared_discard(struct prepared *p)
 {
 	for (unsigned i = 0; i < CONF_LOOPS_MAX; i++)
 		up_loop_discard(p->loop[i]);
 	trusted_free(&p->trusted);
+	identity_discard(&p->identity, p->of_thread);
 	snapshot_free(p->snapshot);
+}
+
+// Reads who the gateway is for EDHOC, and what is offered with that.
+static int identity_prepare(const struct daemon *daemon, struct conf_edhoc *conf,
+	struct prepared *p, struct error *error)
+{
+	if (!daemon->identity)
+		return 0;
+	const int rc = identity_load(conf, &p->identity, error);
+
+	if (rc)
+		return rc;
+	identity_offers(p->identity, conf);
+	for (unsigned i = 0; i < handshakes_threads(daemon->handshakes); i++) {
+		p->of_thread[i] = identity_of_thread(p->identity, conf);
+		if (!p->of_thread[i])
+			return error_set(error, -errno, "no memory");
+	}
+	return 0;
 }
 
 // Why the table of the data plane may lack names of devices that the store has or is about to have;
@@ -158,11 +193,16 @@ static bool prepare(
 		conf_free(conf);
 		return false;
 	}
-	// These need a start to change, and so does the identity.
-	conf->edhoc.offered_methods = daemon->conf->edhoc.offered_methods;
-	conf->edhoc.offered_suites = daemon->conf->edhoc.offered_suites;
+	rc = identity_prepare(daemon, &conf->edhoc, p, &error);
+	if (rc) {
+		identity_discard(&p->identity, p->of_thread);
+		conf_free(conf);
+		refuse(req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_CONFIG, "%s", error.text);
+		return false;
+	}
 	rc = snapshot_make(&slots, conf, number, &p->snapshot);
 	if (rc) {
+		identity_discard(&p->identity, p->of_thread);
 		conf_free(conf);
 		refuse(req, CTL_BUSY, "%s",
 			rc == -ENOSPC ? "there have been too many upstreams, servers and names of "
@@ -210,6 +250,12 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 		refuse(req, CTL_NEEDS_START, "these take effect at a start only: %s", t.named);
 		return;
 	}
+	if (!conf->edhoc.identity_count != !daemon->conf->edhoc.identity_count) {
+		conf_free(conf);
+		refuse(req, CTL_NEEDS_START,
+			"edhoc.identity: whether EDHOC is served is decided at a start");
+		return;
+	}
 	if (!prepare(daemon, req, conf, &prepared))
 		return;
 	if (dry_run) {
@@ -225,6 +271,8 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, t.changes);
 	reload->next = prepared.snapshot;
 	reload->trusted = prepared.trusted;
+	reload->identity = prepared.identity;
+	memcpy(reload->of_thread, prepared.of_thread, sizeof(reload->of_thread));
 	reload->req = req;
 	reload->phase = RELOAD_LOOPS;
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
@@ -265,6 +313,37 @@ static void settings_take(struct daemon *daemon)
 	push_configured(daemon);
 }
 
+// The threads go on with another identity, and what is under way ends with the one with which it
+// began. That of before stays until no thread uses it.
+static void identity_switch(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+	struct identity *before = daemon->identity;
+
+	if (!before)
+		return;
+	if (!identity_equal(before, reload->identity))
+		log_notice("the gateway has another identity for EDHOC: %u credentials",
+			reload->identity->count);
+	daemon->identity = reload->identity;
+	handshakes_identify(daemon->handshakes, reload->of_thread);
+	memset(reload->of_thread, 0, sizeof(reload->of_thread));
+	reload->identity = before;
+}
+
+// Whether no thread has the identity of before any more.
+static bool identity_left(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	if (!reload->identity)
+		return true;
+	if (!handshakes_identified(daemon->handshakes))
+		return false;
+	identity_discard(&reload->identity, reload->of_thread);
+	return true;
+}
+
 // The loops know both: the workers may send requests of the new one.
 static void workers_switch(struct daemon *daemon)
 {
@@ -279,6 +358,7 @@ static void workers_switch(struct daemon *daemon)
 	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
 	settings_take(daemon);
 	trusted_use(&reload->trusted, daemon->credentials);
+	identity_switch(daemon);
 	log_notice("configuration %u is used", daemon->snapshot->number);
 	if (reload->req)
 		ctl_request_end(reload->req);
@@ -319,7 +399,7 @@ bool reload_turn(struct daemon *daemon)
 		workers_switch(daemon);
 	if (reload->phase == RELOAD_WORKERS && dp_policy_is_settled(daemon->dp))
 		last_pushed(daemon);
-	if (reload->phase == RELOAD_SETTLE && loops_settled(daemon))
+	if (reload->phase == RELOAD_SETTLE && identity_left(daemon) && loops_settled(daemon))
 		settled(daemon);
 	return reload->phase == RELOAD_LOOPS || reload->phase == RELOAD_WORKERS;
 }
@@ -332,6 +412,13 @@ void reload_stop(struct daemon *daemon)
 		ctl_request_error(reload->req, CTL_STOPPING, "the daemon stops");
 	reload->req = NULL;
 	trusted_free(&reload->trusted);
+}
+
+void reload_free(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	identity_discard(&reload->identity, reload->of_thread);
 }
 
 // ---- verbs

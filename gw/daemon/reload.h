@@ -15,6 +15,8 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run);
 bool reload_turn(struct daemon *daemon);
 // The daemon stops: answers who waits.
 void reload_stop(struct daemon *daemon);
+// Frees what is left of a reload, when the threads of handshakes are gone.
+void reload_free(struct daemon *daemon);
 
 // Of struct ctl_ops.
 void verb_reload(void *arg, struct ctl_request *req, bool dry_run);

@@ -78,15 +78,15 @@ static int load_trusted(struct daemon *daemon)
 // What EDHOC needs, if it is to be served.
 static int load_identity(struct daemon *daemon)
 {
-	const char *path = daemon->conf->edhoc.identity;
+	const struct conf_edhoc *conf = &daemon->conf->edhoc;
 	struct error error = {0};
-	int rc = path ? identity_load(path, &daemon->identity, &error) : 0;
+	int rc = conf->identity_count ? identity_load(conf, &daemon->identity, &error) : 0;
 
 	if (rc) {
 		log_error("%s", error.text);
 		return rc;
 	}
-	if (!path)
+	if (!daemon->identity)
 		return 0;
 	identity_offers(daemon->identity, &daemon->conf->edhoc);
 	daemon->credentials = credentials_create();

@@ -164,6 +164,7 @@ int daemon_stop(struct daemon *daemon)
 	daemon->handshakes = NULL;
 	credentials_free(daemon->credentials);
 	identity_free(daemon->identity);
+	reload_free(daemon);
 	requests_stop(daemon);
 	ctl_server_free(daemon->ctl);
 	daemon->ctl = NULL;

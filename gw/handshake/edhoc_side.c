@@ -74,14 +74,15 @@ static void answer_copy_1(
 static bool check_1(struct edhoc_side *side, struct edhoc_job *job)
 {
 	const struct edhoc_bytes bytes = job->carrier.message;
+	const struct edhoc_identities *own = side->identities;
 	struct edhoc_message_1 *message = &job->message_1;
 	unsigned suites = side->conf.suites;
 	enum edhoc_result result = edhoc_message_1_parse(message, bytes.data, bytes.len);
 
 	if (result == EDHOC_OK) {
 		if (message->method >= 0 && message->method < EDHOC_METHOD_COUNT)
-			suites = side->suites_of[message->method];
-		result = edhoc_message_1_check(message, side->methods, suites);
+			suites = own->suites_of[message->method];
+		result = edhoc_message_1_check(message, own->methods, suites);
 	}
 	if (result != EDHOC_OK) {
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_refused);
@@ -91,7 +92,7 @@ static bool check_1(struct edhoc_side *side, struct edhoc_job *job)
 	job->message_2 = (struct edhoc_message_2){
 		.message_1 = message,
 		.ephemeral = &job->ephemeral,
-		.identity = edhoc_identity_find(side->identity, side->identity_count,
+		.identity = edhoc_identity_find(own->identity, own->count,
 			(unsigned)message->method, (unsigned)message->suite, EDHOC_RESPONDER),
 	};
 	return true;
@@ -272,32 +273,14 @@ static void connection_back(void *arg, const struct edhoc_connection *c_r)
 	connections_put(side->conf.connections, c_r);
 }
 
-static enum edhoc_result identity_make(
-	struct edhoc_side *side, const struct edhoc_own *own, struct edhoc_identity *identity)
+struct edhoc_identities *edhoc_side_identify(
+	struct edhoc_side *side, struct edhoc_identities *identities)
 {
-	struct edhoc_credential credential;
-	enum edhoc_result result = own->x509
-		? edhoc_credential_from_x509(&side->engine, own->item, &credential)
-		: edhoc_credential_from_ccs(&side->engine, own->item, &credential);
+	struct edhoc_identities *before = side->identities;
 
-	return result == EDHOC_OK ? edhoc_identity_init(identity, &side->engine, &credential,
-					    &own->id_cred, own->secret)
-				  : result;
-}
-
-// Which methods and suites there is an identity for.
-static void offer(struct edhoc_side *side)
-{
-	for (unsigned method = 0; method < EDHOC_METHOD_COUNT; method++) {
-		if (!(side->conf.methods >> method & 1))
-			continue;
-		for (unsigned suite = 0; suite < EDHOC_SUITE_COUNT; suite++)
-			if (side->conf.suites >> suite & 1 &&
-				edhoc_identity_find(side->identity, side->identity_count, method,
-					suite, EDHOC_RESPONDER))
-				side->suites_of[method] |= 1U << suite;
-		side->methods |= (side->suites_of[method] != 0) << method;
-	}
+	assert(!side->job_count);
+	side->identities = identities;
+	return before;
 }
 
 void edhoc_side_free(struct edhoc_side *side)
@@ -305,8 +288,7 @@ void edhoc_side_free(struct edhoc_side *side)
 	if (!side)
 		return;
 	runs_fini(&side->runs);
-	for (unsigned i = 0; i < side->identity_count; i++)
-		edhoc_identity_fini(&side->identity[i]);
+	edhoc_identities_free(side->identities);
 	ecc_engine_free(side->engine.ecc);
 	aead_engine_free(side->engine.aead);
 	if (side->job)
@@ -333,19 +315,15 @@ struct edhoc_side *edhoc_side_create(
 	side->runs.arg = side;
 	if (side->engine.aead && side->engine.ecc && side->job)
 		rc = runs_init(&side->runs);
-	assert(conf->own_count <= EDHOC_IDENTITIES_MAX);
-	for (unsigned i = 0; !rc && i < conf->own_count; i++) {
-		const enum edhoc_result result =
-			identity_make(side, &conf->own[i], &side->identity[i]);
-
-		side->identity_count += result == EDHOC_OK;
-		rc = result == EDHOC_OK ? 0 : edhoc_result_is_ours(result) ? -ENOMEM : -EINVAL;
+	if (!rc) {
+		side->identities = edhoc_identities_create(
+			conf->own, conf->own_count, conf->methods, conf->suites);
+		rc = side->identities ? 0 : -errno;
 	}
 	if (rc) {
 		edhoc_side_free(side);
 		errno = -rc;
 		return NULL;
 	}
-	offer(side);
 	return side;
 }

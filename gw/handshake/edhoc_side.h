@@ -14,6 +14,7 @@
 #include "gw/edhoc/responder.h"
 #include "gw/handshake/connections.h"
 #include "gw/handshake/credentials.h"
+#include "gw/handshake/identities.h"
 #include "gw/handshake/mailbox.h"
 #include "gw/handshake/reach.h"
 #include "gw/handshake/stats.h"
@@ -21,22 +22,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define EDHOC_IDENTITIES_MAX 8
-
-// An own credential with its private key, for edhoc_side_create(), which makes its own of it.
-struct edhoc_own {
-	struct edhoc_bytes item; // CRED_R
-	bool x509;
-	struct edhoc_id_cred id_cred; // its bytes stay
-	uint8_t secret[ECC_LEN];
-};
-
 enum edhoc_echo { EDHOC_ECHO_AUTO, EDHOC_ECHO_ALWAYS, EDHOC_ECHO_NEVER };
 
 // All of it must outlive the side.
 struct edhoc_side_conf {
 	struct connections *connections; // of this thread
-	const struct edhoc_own *own; // [own_count], at most EDHOC_IDENTITIES_MAX; the best first
+	const struct edhoc_own *own;     // [own_count], of the start; the best first
 	unsigned own_count;
 	unsigned methods, suites; // bit i: number i is allowed
 	enum edhoc_echo echo;
@@ -63,6 +54,11 @@ struct edhoc_side *edhoc_side_create(
 	const struct edhoc_side_conf *conf, const struct edhoc_side_of *of);
 // Wipes and frees. NULL is allowed.
 void edhoc_side_free(struct edhoc_side *side);
+
+// Other own credentials, which are the side's now; returns those of before, for the caller to free.
+// Called while no message is worked on: before the first edhoc_side_take() of a turn.
+struct edhoc_identities *edhoc_side_identify(struct edhoc_side *side,
+	struct edhoc_identities *identities) __attribute__((warn_unused_result));
 
 // Takes a message in (DP_SLOW_EDHOC, DP_SLOW_COMBINED): it is answered at once, or by
 // edhoc_side_flush().

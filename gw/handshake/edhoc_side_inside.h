@@ -38,10 +38,7 @@ struct edhoc_side {
 	struct edhoc_side_conf conf;
 	struct edhoc_side_of of;
 	struct edhoc_engine engine;
-	struct edhoc_identity identity[EDHOC_IDENTITIES_MAX];
-	unsigned identity_count;
-	unsigned methods;                       // that an identity is for
-	unsigned suites_of[EDHOC_METHOD_COUNT]; // that one is for with this method
+	struct edhoc_identities *identities;
 	struct runs runs;
 	struct {
 		unsigned count;

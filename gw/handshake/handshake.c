@@ -10,6 +10,7 @@
 #include "gw/handshake/kept.h"
 #include "gw/handshake/pending.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,6 +36,9 @@ struct handshake {
 	struct edhoc_side *edhoc; // NULL: EDHOC is not served
 	pthread_mutex_t settled_lock;
 	struct handshake_born *settled; // main: sessions that the thread is told of
+	// Own credentials: those that the thread uses next, and those that it does not use any
+	// more. Atomic; with ownership.
+	struct edhoc_identities *next, *before;
 	struct keyed_hash rates_hash;
 	struct dp_rate all, each;
 	uint64_t all_full_at;
@@ -288,14 +292,28 @@ static void settle_all(struct handshake *h)
 	}
 }
 
+// Goes on with others of main's.
+static void identify(struct handshake *h)
+{
+	struct edhoc_identities *next;
+
+	if (!__atomic_load_n(&h->next, __ATOMIC_RELAXED))
+		return;
+	next = __atomic_exchange_n(&h->next, NULL, __ATOMIC_ACQUIRE);
+	__atomic_store_n(&h->before, edhoc_side_identify(h->edhoc, next), __ATOMIC_RELEASE);
+	handshake_mailbox_wake(h->conf.mailbox);
+}
+
 unsigned handshake_turn(struct handshake *h, uint64_t now_ms)
 {
 	struct dp_slow *slow = h->conf.slow;
 	unsigned taken = 0;
 
 	h->now_ms = now_ms;
-	if (h->edhoc)
+	if (h->edhoc) {
+		identify(h);
 		settle_all(h);
+	}
 	for (unsigned i = 0; i < slow->count; i++) {
 		struct dp_copy_ring *ring = slow->lane[i].requests;
 		const struct dp_slow_head *head;
@@ -329,7 +347,8 @@ static void sleep_until_rung(struct handshake *h)
 	progress(h);
 	dp_doorbell_arm(bell);
 	if (!dp_slow_pending(h->conf.slow) && !__atomic_load_n(&h->stop, __ATOMIC_RELAXED) &&
-		!__atomic_load_n(&h->settled, __ATOMIC_RELAXED))
+		!__atomic_load_n(&h->settled, __ATOMIC_RELAXED) &&
+		!__atomic_load_n(&h->next, __ATOMIC_RELAXED))
 		poll(&bells, 1, -1);
 	dp_doorbell_disarm(bell);
 	progress(h);
@@ -361,6 +380,8 @@ void handshake_free(struct handshake *h)
 		handshake_born_free(born);
 	}
 	pthread_mutex_destroy(&h->settled_lock);
+	edhoc_identities_free(h->next);
+	edhoc_identities_free(h->before);
 	edhoc_side_free(h->edhoc);
 	aead_engine_free(h->b2.engine);
 	kept_free(h->kept);
@@ -453,6 +474,18 @@ void handshake_settle(struct handshake *h, struct handshake_born *born)
 	__atomic_store_n(&h->settled, born, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&h->settled_lock);
 	dp_doorbell_ring(&h->conf.slow->bell);
+}
+
+void handshake_identify(struct handshake *h, struct edhoc_identities *identities)
+{
+	assert(h->edhoc && !h->next && !h->before);
+	__atomic_store_n(&h->next, identities, __ATOMIC_RELEASE);
+	dp_doorbell_ring(&h->conf.slow->bell);
+}
+
+struct edhoc_identities *handshake_identified(struct handshake *h)
+{
+	return __atomic_exchange_n(&h->before, NULL, __ATOMIC_ACQUIRE);
 }
 
 const struct handshake_stats *handshake_stats(const struct handshake *h)

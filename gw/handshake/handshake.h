@@ -42,6 +42,14 @@ void handshake_end(struct handshake *handshake, uint64_t device);
 // Main: a session is published, or will not be, as born->session says. `born` is the thread's then.
 void handshake_settle(struct handshake *handshake, struct handshake_born *born);
 const struct handshake_stats *handshake_stats(const struct handshake *handshake);
+// Main: the thread uses these own credentials from its next turn on; they are the thread's now.
+// Those of before are to be taken back first. Wakes main when that can be done.
+void handshake_identify(struct handshake *handshake, struct edhoc_identities *identities);
+// Main: those that the thread does not use any more, which are main's again; NULL: it still does,
+// or they were taken.
+struct edhoc_identities *handshake_identified(struct handshake *handshake)
+	__attribute__((warn_unused_result));
+
 // Any thread: changes with each turn; odd while the thread sleeps.
 uint64_t handshake_progress(const struct handshake *handshake);
 

@@ -209,18 +209,18 @@ static int take(struct kek_file *file, struct kek **kek, struct error *error)
 
 int kek_load(const char *path, struct kek **kek, struct error *error)
 {
-	char credential[4096];
+	char credential[SECRET_PATH_MAX];
+	struct error why;
 
 	*kek = NULL;
 	if (path == NULL) {
-		const char *directory = getenv("CREDENTIALS_DIRECTORY");
-		if (directory == NULL)
-			return error_set(error, -ENOENT,
-				"no file with a key-encryption key is named, and systemd gave no "
-				"credentials");
-		int len = snprintf(credential, sizeof(credential), "%s/" KEK_CREDENTIAL, directory);
-		if (len < 0 || (size_t)len >= sizeof(credential))
-			return error_set(error, -ENAMETOOLONG, "CREDENTIALS_DIRECTORY is too long");
+		int given = secret_credential_path(KEK_CREDENTIAL, credential, &why);
+
+		if (given == -ENOENT)
+			return error_set(error, given,
+				"no file with a key-encryption key is named, and %s", why.text);
+		if (given != 0)
+			return error_set(error, given, "%s", why.text);
 		path = credential;
 	}
 	struct kek_file *file = kek_file_new(error);

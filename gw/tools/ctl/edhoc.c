@@ -47,6 +47,8 @@ static void identity_show(const struct ctl_cbor *map)
 	cli_line_show(map, "sha256", "sha256");
 	show_numbers(map, "methods");
 	show_numbers(map, "suites");
+	cli_line_show(map, "used", "used");
+	cli_line_show(map, "file", "file");
 	if (cli_uint(map, "expires", 0))
 		printf("%-14s %s\n", "expires", cli_time_text(text, cli_uint(map, "expires", 0)));
 	show_bytes(map, "credential");

@@ -188,6 +188,20 @@ static bool look_as_daemon(struct preflight *preflight)
 	return good;
 }
 
+// Credentials of the unit, which only its processes see.
+static void look_at_credentials(struct preflight *preflight)
+{
+	const struct conf_edhoc *edhoc = &preflight->conf->edhoc;
+
+	for (size_t i = 0; i < edhoc->identity_count && !getenv("CREDENTIALS_DIRECTORY"); i++)
+		if (!strncmp(edhoc->identity[i], CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)))
+			preflight_remedy(
+				preflight_add(preflight, PREFLIGHT_WARNING, "files",
+					"edhoc.identity[%zu]: only the unit sees its credential %s",
+					i, edhoc->identity[i] + strlen(CONF_CREDENTIAL)),
+				"systemctl cat postern | grep LoadCredential=");
+}
+
 static void look_at_files(struct preflight *preflight)
 {
 	char *text = NULL;
@@ -201,6 +215,7 @@ static void look_at_files(struct preflight *preflight)
 	if (fclose(lines) || !text)
 		return;
 	add_problems(preflight, text, "");
+	look_at_credentials(preflight);
 	if (!rc && look_as_daemon(preflight))
 		preflight_add(preflight, PREFLIGHT_OK, "files",
 			"what the configuration names is there and can be used");

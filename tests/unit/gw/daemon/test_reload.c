@@ -7,16 +7,11 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX 4096
-
-static char dir[] = "/tmp/reload.XXXXXX", path[64];
-static int a_request;
-#define REQUEST ((struct ctl_request *)&a_request)
 
 // ---- configurations
 
@@ -93,7 +88,6 @@ static const struct {
 	{"keep: 2h", "keep: 3h"},
 	{"max_age: 12h", "max_age: 13h"},
 	{"echo: auto", "echo: always"},
-	{"identity: /etc/e", "identity: /etc/f"},
 	{"methods: [3]", "methods: [0]"},
 	{"suites: [2]", "suites: [3]"},
 	{"c_r_length: 3", "c_r_length: 4"},
@@ -105,87 +99,19 @@ static const struct {
 
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
-static void file_write(const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	cr_assert(file && fputs(text, file) >= 0);
-	fclose(file);
-}
-
-// The file with one piece of it replaced.
 static void file_change(const char *from, const char *to)
 {
-	const char *at = strstr(base, from);
-	char text[TEXT_MAX];
-
-	cr_assert_not_null(at, "%s", from);
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - base), base, to, at + strlen(from));
-	file_write(text);
+	file_write_changed(base, from, to);
 }
 
 static void set_up(void)
 {
-	cr_assert_not_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/postern.yaml", dir);
-	file_write(base);
-	cr_assert_eq(conf_load(path, &gateway.conf, stderr), 0);
-	gateway.slots = up_slots_create(LOOPS);
-	gateway.reserved = device_reserved_new();
-	cr_assert_not_null(gateway.slots);
-	const struct snapshot_slots slots = {
-		gateway.slots, &gateway.route_slots, &gateway.registry.policies};
-
-	cr_assert_eq(snapshot_make(&slots, gateway.conf, 1, &gateway.snapshot), 0);
-	policy = &gateway.snapshot->routes.policy;
-	for (unsigned i = 0; i < LOOPS; i++) {
-		loops[i] = (struct fake_loop){.has = 1, .settled = true};
-		gateway.loop[i] = (struct up_loop *)&loops[i];
-	}
+	reload_bed_make(base);
 }
 
-static void tear_down(void)
-{
-	const struct snapshot *last = gateway.snapshot;
-
-	policy = NULL;
-	gateway.snapshot = NULL;
-	if (last->conf != gateway.conf)
-		conf_free(gateway.conf);
-	snapshot_free((struct snapshot *)last);
-	up_slots_free(gateway.slots);
-	route_slots_free(&gateway.route_slots);
-	policies_free(&gateway.registry.policies);
-	device_reserved_free(gateway.reserved);
-	unlink(path);
-	rmdir(dir);
-	cr_expect_eq(prepared, 0, "what a loop had prepared is lost");
-	cr_expect_eq(records_lost, 0, "access records whose snapshot is gone");
-}
-
-TestSuite(reload, .init = set_up, .fini = tear_down);
+TestSuite(reload, .init = set_up, .fini = reload_bed_free);
 
 // ---- turns
-
-static void begin(void)
-{
-	ends = errors = told_count = start_count = 0;
-	reload_begin(&gateway, REQUEST, false);
-}
-
-static void loops_take(uint16_t number)
-{
-	for (unsigned i = 0; i < LOOPS; i++)
-		loops[i].has = number;
-}
-
-static void loops_settle(void)
-{
-	for (unsigned i = 0; i < LOOPS; i++) {
-		cr_expect(loops[i].last_pushed, "loop %u is not told", i);
-		loops[i].settled = true;
-	}
-}
 
 // A whole reload of what is in the file.
 static void go_on(void)
@@ -258,40 +184,6 @@ Test(reload, the_old_one_is_there_until_nobody_has_it)
 }
 
 // ---- what is refused
-
-// Answered once, and all is as it was.
-static void expect_refused(enum ctl_error error, const char *words)
-{
-	cr_expect_eq(errors, 1, "%u errors for '%s'", errors, words);
-	cr_expect_eq(ends, 0);
-	cr_expect_eq(error_code, error, "%s", error_text);
-	cr_expect_not_null(strstr(error_text, words), "'%s' is not in '%s'", words, error_text);
-	cr_expect_eq(gateway.reload.phase, RELOAD_IDLE);
-	cr_expect_eq(gateway.snapshot->number, 1);
-	cr_expect_null(gateway.reload.next);
-	cr_expect_null(gateway.reload.before);
-	cr_expect_eq(prepared, 0);
-	cr_expect_eq(swaps, 0);
-	for (unsigned i = 0; i < LOOPS; i++)
-		cr_expect_not(loops[i].switched);
-}
-
-// Whether a key was told, with a place in a list instead of "[]".
-static bool was_told(const char names[][CONF_DIFF_KEY_MAX], unsigned count, const char *key)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const char *name = names[i], *at = key;
-
-		while (*name && *name == *at) {
-			name++;
-			if (*at++ == '[')
-				name += strspn(name, "0123456789");
-		}
-		if (!*name && !*at)
-			return true;
-	}
-	return false;
-}
 
 static char seen[NAMES_MAX][CONF_DIFF_KEY_MAX];
 static unsigned seen_count, start_keys;

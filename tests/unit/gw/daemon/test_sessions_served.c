@@ -19,6 +19,7 @@
 static struct bed bed;
 static struct daemon gateway;
 static const uint8_t shard_key[SHARD_KEY_LEN] = {7};
+static char file[] = "/identity", *files[] = {file};
 static struct conf conf = {
 	.handshakes = {.threads = 2,
 		.rate = 1000,
@@ -26,7 +27,7 @@ static struct conf conf = {
 		.sessions = 8,
 		.keep_ms = 3600000,
 		.max_age_ms = 86400000},
-	.edhoc = {.identity = "/identity", .c_r_length = BED_SLOW_EDHOC_LEN},
+	.edhoc = {.identity = files, .identity_count = 1, .c_r_length = BED_SLOW_EDHOC_LEN},
 };
 static struct identity identity;
 static struct edhoc_engine engine;
@@ -297,4 +298,66 @@ Test(sessions_served, own_partial_ivs_are_a_counter)
 
 	cr_expect(dp_contexts(bed.dp)->context[at].flags & DP_CONTEXT_OWN_PIV_PLAIN);
 	cr_expect_eq(dp_contexts(bed.dp)->context[at].state, DP_CONTEXT_ACTIVE);
+}
+
+// Gives the threads another key pair, as a reload does, and waits until none has the former one.
+static void rotate(struct bed_end *next)
+{
+	static const uint8_t secret[ECC_LEN] = {4};
+	struct edhoc_identities *set[DP_SLOW_THREADS_MAX];
+	static struct identity another;
+
+	bed_end_make(next, &engine, bed_curve(METHOD, SUITE, EDHOC_RESPONDER), BED_CCS_KID, secret,
+		0x33);
+	another.count = 1;
+	another.own[0] = (struct edhoc_own){
+		.item = bed_view(&next->item), .id_cred = next->identity.id_cred};
+	memcpy(another.own[0].secret, secret, ECC_LEN);
+	for (unsigned i = 0; i < handshakes_threads(gateway.handshakes); i++) {
+		set[i] = identity_of_thread(&another, &conf.edhoc);
+		cr_assert_not_null(set[i]);
+	}
+	handshakes_identify(gateway.handshakes, set);
+	while (!handshakes_identified(gateway.handshakes))
+		sched_yield();
+	cr_expect(handshakes_identified(gateway.handshakes));
+}
+
+Test(sessions_served, a_handshake_ends_with_the_identity_with_which_it_began)
+{
+	struct bed_end next;
+	struct bed_bytes message_2;
+
+	run_to_3();
+	message_2 = run.message[2];
+	rotate(&next);
+	edhoc_send((const uint8_t *)"\xf5", 1, &run.message[1]);
+	cr_assert(receive(), "a copy of message_1");
+	cr_assert_eq(answer.msg.body.payload_len, message_2.len);
+	cr_expect_arr_eq(answer.msg.body.payload, message_2.data, message_2.len);
+	message_3_send();
+	cr_assert(receive());
+	cr_expect_eq(answer.msg.code, COAP_CHANGED);
+	cr_expect_eq(living(), 1);
+	request_seal(0, "echo");
+	bed_send_request(&bed, &request);
+	expect_served();
+	bed_end_free(&next);
+}
+
+Test(sessions_served, a_handshake_that_begins_has_the_new_identity)
+{
+	struct bed_end next;
+
+	rotate(&next);
+	cr_assert_eq(bed_message_1(&run, &engine, METHOD, SUITE), EDHOC_OK);
+	edhoc_send((const uint8_t *)"\xf5", 1, &run.message[1]);
+	cr_assert(receive());
+	run.message[2].len = answer.msg.body.payload_len;
+	memcpy(run.message[2].data, answer.msg.body.payload, run.message[2].len);
+	cr_assert_eq(bed_message_3(&run, &engine, &initiator, &next), EDHOC_OK);
+	message_3_send();
+	cr_assert(receive());
+	cr_expect_eq(living(), 1);
+	bed_end_free(&next);
 }
