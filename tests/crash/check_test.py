@@ -372,6 +372,96 @@ def derived_nonce_again(wire):
     wire.answer(B2, 1, b"\x44\xffother", context=derived(wire, R2 + R3), token=b"\x10\0\0\2")
 
 
+# --- observers
+
+def register(wire, i, piv, token=None):
+    gateway, device = wire.ends()
+    context = wire.context[i]
+    sealed = context.from_device.encrypt(context.nonce(context.device_id, piv), b"\x01\x60\x51t", context.aad(piv))
+    oscore = bytes([0x19 if context.id_context else 9, piv])
+    if context.id_context:
+        oscore += bytes([len(context.id_context)]) + context.id_context
+    oscore += context.device_id
+    wire.datagram(device, HERE, gateway, check.COAP_PORT, bytes([0x44, 5, 0, 1]) + (token or wire.token(i, piv)) +
+                  bytes([0x60, 0x30 | len(oscore)]) + oscore + b"\xff" + sealed)
+
+
+def notify(wire, i, piv, own, plain=b"\x45\x60\xffstate", observe=None, code=0x45, token=None):
+    """observe: outside; b"" leaves it out, and None has it as it must be."""
+    gateway, device = wire.ends()
+    context = wire.context[i]
+    sealed = context.from_gateway.encrypt(context.nonce(context.gateway_id, own), plain, context.aad(piv))
+    value = check.piv_bytes(own)
+    observe = (own & 0xffffff).to_bytes(3, "big") if observe is None else observe
+    options = bytes([0x60 | len(observe)]) + observe + b"\x34" if observe else b"\x94"
+    wire.datagram(gateway, check.COAP_PORT, device, HERE, bytes([0x54, code, 0, 1]) + (token or wire.token(i, piv)) +
+                  options + bytes([3]) + value.rjust(3, b"\0") + b"\xff" + sealed)
+
+
+OWN = 3 << check.RUN_SHIFT  # above all others here
+ERROR = b"\x84"  # 4.04
+
+
+def observers(wire):
+    """Some are told, with a copy on the way, and the second hears of an end."""
+    for i in (0, 1):
+        register(wire, i, 80)
+        for own in (OWN, OWN + 1, OWN + 1, OWN + 70000):
+            notify(wire, i, 80, own)
+    notify(wire, 1, 80, OWN + 70001, ERROR, b"", check.CHANGED)
+    # One registers again under its token, and is told what was on its way.
+    register(wire, 3, 80)
+    notify(wire, 3, 80, OWN)
+    register(wire, 3, 81, token=wire.token(3, 80))
+    notify(wire, 3, 80, OWN + 1)
+    notify(wire, 3, 81, OWN + 2, token=wire.token(3, 80))
+    # A plain answer.
+    register(wire, 2, 80)
+    wire.answer(2, 80, b"\x45\xffstate")
+
+
+def notified_after_a_crash(wire):
+    observers(wire)
+    wire.mark("crash")
+    notify(wire, 0, 80, OWN + 80000)
+
+
+def notified_after_its_end(wire):
+    observers(wire)
+    notify(wire, 1, 80, OWN + 80000)
+
+
+def notified_after_a_plain_answer(wire):
+    observers(wire)
+    notify(wire, 2, 80, OWN)
+
+
+def notified_out_of_order(wire):
+    observers(wire)
+    notify(wire, 0, 80, OWN + 2)
+
+
+def notified_again(wire):
+    observers(wire)
+    notify(wire, 0, 80, OWN + 70000, b"\x45\x60\xffother")
+
+
+def notified_with_another_number(wire):
+    observers(wire)
+    notify(wire, 0, 80, OWN + 70001, observe=b"\1")
+
+
+def notified_as_the_answer(wire):
+    observers(wire)
+    register(wire, 4, 80)
+    wire.answer(4, 80, b"\x45\x60\xffstate")
+
+
+def end_told_outside(wire):
+    observers(wire)
+    notify(wire, 0, 80, OWN + 70001, ERROR)
+
+
 def strange_mark(wire):
     wire.mark("clesn")
 
@@ -402,6 +492,15 @@ PLANTED = [  # what, how, what the checker must say, and nothing else
     ("a session whose window is not known", session_challenged, {"again"}),
     ("an ephemeral key for the second time", ephemeral_again, {"ephemeral"}),
     ("a device with keys that is told without protection", device_told_without_protection, {"plain"}),
+    ("observers", observers, set()),
+    ("an observer that a later life of the gateway tells", notified_after_a_crash, {"notified"}),
+    ("an observer that is told after an error", notified_after_its_end, {"notified"}),
+    ("an observer that is none", notified_after_a_plain_answer, {"notified"}),
+    ("a notification whose Partial IV is lower", notified_out_of_order, {"notified"}),
+    ("two notifications with one own Partial IV", notified_again, {"nonce"}),
+    ("a notification with another Observe outside", notified_with_another_number, {"notified"}),
+    ("a notification under the request's nonce", notified_as_the_answer, {"notified"}),
+    ("an error with Observe outside", end_told_outside, {"notified"}),
     ("a mark that is wrong", strange_mark, {"marks"}),
 ]
 

@@ -322,6 +322,15 @@ coap() {
 	dev postern-coap "$method" "coap://192.0.2.1$path" -c "$T/$name.json" "$@"
 }
 
+# coap_process DEVICE METHOD PATH [OPTIONS]: the same in place of the shell, so that $! behind
+# "coap_process ... &" is the client. Behind "coap ... &" it is a shell, whose signals reach no client.
+coap_process() {
+	local name=$1 method=$2 path=$3
+
+	shift 3
+	exec ip netns exec dev postern-coap "$method" "coap://192.0.2.1$path" -c "$T/$name.json" "$@"
+}
+
 # seal DEVICE METHOD PATH [DATA] [OPTIONS]: bytes (hex) of a request with the next Partial IV, made
 # by tests/smoke/oscore.
 seal() {
