@@ -168,6 +168,12 @@ static void key_diff(const struct differ *d, const struct way *up, const struct 
 	const void *a, const void *b)
 {
 	const void *old = (const char *)a + key->offset, *new = (const char *)b + key->offset;
+	const bool is_whole = key->type != CONF_GROUP && key->type != CONF_LIST &&
+		key->type != CONF_MAP && key->type != CONF_CORES;
+
+	// Most keys are the same: their names are of no interest.
+	if (is_whole && same_scalar(key, old, new))
+		return;
 	struct way way = way_key(up, key);
 
 	switch (key->type) {
@@ -184,8 +190,7 @@ static void key_diff(const struct differ *d, const struct way *up, const struct 
 		cores_diff(d, &way, key, a, b);
 		break;
 	default:
-		if (!same_scalar(key, old, new))
-			tell(d, &way, CONF_CHANGED);
+		tell(d, &way, CONF_CHANGED);
 		break;
 	}
 }
@@ -202,12 +207,14 @@ static void group_diff(const struct differ *d, const struct way *way, const stru
 {
 	for (const struct conf_key *key = group->keys; key->name; key++) {
 		bool old = is_chosen(key, a), new = is_chosen(key, b);
-		struct way here = way_key(way, key);
 
-		if (old && new)
+		if (old && new) {
 			key_diff(d, way, key, a, b);
-		else if (old || new)
+		} else if (old || new) {
+			struct way here = way_key(way, key);
+
 			tell(d, &here, old ? CONF_REMOVED : CONF_ADDED);
+		}
 	}
 }
 

@@ -68,17 +68,26 @@ enum sim_fd_kind {
 
 struct sim_fd {
 	enum sim_fd_kind kind;
-	int file;       // index
-	uint64_t at;    // position
-	uint64_t count; // of an event
+	int file;         // index
+	uint64_t at;      // position
+	uint64_t count;   // of an event
+	unsigned watched; // places of an epoll that were used
 	struct {
 		int fd; // 0: none
 		uint64_t data;
 	} watch[SIM_EPOLL_MAX]; // of an epoll
 };
 
+extern struct sim_fd sim_fds[SIM_FDS];
+
 // NULL: not one of the simulation.
-struct sim_fd *sim_fd_get(int fd);
+static inline struct sim_fd *sim_fd_get(int fd)
+{
+	return fd >= SIM_FD_FIRST && fd < SIM_FD_FIRST + SIM_FDS &&
+			sim_fds[fd - SIM_FD_FIRST].kind != SIM_FD_FREE
+		? &sim_fds[fd - SIM_FD_FIRST]
+		: NULL;
+}
 int sim_fd_make(enum sim_fd_kind kind);
 // How many are open.
 unsigned sim_fd_count(void);

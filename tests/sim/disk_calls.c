@@ -20,21 +20,13 @@
 	if (!real_##name)                     \
 	real_##name = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
-static struct sim_fd fds[SIM_FDS];
-
-struct sim_fd *sim_fd_get(int fd)
-{
-	return fd >= SIM_FD_FIRST && fd < SIM_FD_FIRST + SIM_FDS &&
-			fds[fd - SIM_FD_FIRST].kind != SIM_FD_FREE
-		? &fds[fd - SIM_FD_FIRST]
-		: NULL;
-}
+struct sim_fd sim_fds[SIM_FDS];
 
 int sim_fd_make(enum sim_fd_kind kind)
 {
 	for (int i = 0; i < SIM_FDS; i++)
-		if (fds[i].kind == SIM_FD_FREE) {
-			fds[i] = (struct sim_fd){.kind = kind};
+		if (sim_fds[i].kind == SIM_FD_FREE) {
+			sim_fds[i] = (struct sim_fd){.kind = kind};
 			return SIM_FD_FIRST + i;
 		}
 	errno = EMFILE;
@@ -46,7 +38,7 @@ unsigned sim_fd_count(void)
 	unsigned count = 0;
 
 	for (int i = 0; i < SIM_FDS; i++)
-		count += fds[i].kind != SIM_FD_FREE;
+		count += sim_fds[i].kind != SIM_FD_FREE;
 	return count;
 }
 
@@ -151,9 +143,9 @@ int open64(const char *name, int flags, ...)
 static void unwatch(int fd)
 {
 	for (int i = 0; i < SIM_FDS; i++)
-		for (unsigned k = 0; fds[i].kind == SIM_FD_EPOLL && k < SIM_EPOLL_MAX; k++)
-			if (fds[i].watch[k].fd == fd)
-				fds[i].watch[k].fd = 0;
+		for (unsigned k = 0; sim_fds[i].kind == SIM_FD_EPOLL && k < SIM_EPOLL_MAX; k++)
+			if (sim_fds[i].watch[k].fd == fd)
+				sim_fds[i].watch[k].fd = 0;
 }
 
 int close(int fd)

@@ -16,6 +16,7 @@
 #define LARGE      (64 << 10) // bytes of a table from which on it is such a one
 #define ARENA      ((size_t)1 << 30)
 #define MOST       (4 << 20) // .. and above which it is not looked at
+#define STAY       32        // pages of a table that stay in any case
 #define LARGES_MAX 256
 
 // --- what is large ----------------------------------------------------------------------------
@@ -25,7 +26,7 @@ static size_t arena_used;
 static struct {
 	uint8_t *at;
 	size_t bytes;
-	bool taken;
+	bool taken, wiped;
 } larges[LARGES_MAX];
 static unsigned large_count;
 
@@ -49,6 +50,7 @@ static void *large_take(size_t bytes)
 	for (unsigned i = 0; i < large_count; i++)
 		if (!larges[i].taken && larges[i].bytes == bytes) {
 			larges[i].taken = true;
+			larges[i].wiped = false;
 			return larges[i].at;
 		}
 	if (!arena)
@@ -57,11 +59,13 @@ static void *large_take(size_t bytes)
 	larges[large_count].at = arena + arena_used;
 	larges[large_count].bytes = bytes;
 	larges[large_count].taken = true;
+	larges[large_count].wiped = false;
 	arena_used += bytes;
 	return larges[large_count++].at;
 }
 
-// As zeros it comes again: of a table of which much was touched the pages stay.
+// As zeros it comes again. Pages that were touched stay, if they are few: to take them back and to
+// get them again costs more than to wipe them.
 static void wipe(uint8_t *at, size_t bytes)
 {
 	static unsigned char there[MOST / ALIGN];
@@ -72,25 +76,51 @@ static void wipe(uint8_t *at, size_t bytes)
 			abort();
 		return;
 	}
-
 	must(!mincore(at, bytes, there), "a large table");
 	for (size_t i = 0; i < pages; i++)
 		touched += there[i] & 1;
-	if (touched > pages / 4)
-		memset(at, 0, bytes);
-	else if (touched && madvise(at, bytes, MADV_DONTNEED))
-		abort();
+	if (touched > STAY && touched <= pages / 4) {
+		if (madvise(at, bytes, MADV_DONTNEED))
+			abort();
+		return;
+	}
+	for (size_t i = 0; i < pages; i++)
+		if (there[i] & 1)
+			memset(at + i * ALIGN, 0, ALIGN);
 }
 
-static void large_give(const void *memory)
+static unsigned large_find(const void *memory)
 {
 	unsigned i = 0;
 
 	while (i < large_count && (larges[i].at != memory || !larges[i].taken))
 		i++;
+	return i;
+}
+
+static void large_give(const void *memory)
+{
+	unsigned i = large_find(memory);
+
 	must(i < large_count, "what was not taken is given back");
-	wipe(larges[i].at, larges[i].bytes);
+	if (!larges[i].wiped)
+		wipe(larges[i].at, larges[i].bytes);
 	larges[i].taken = false;
+}
+
+// Who wipes a whole table gives it back next.
+void __real_sodium_memzero(void *memory, size_t bytes);
+void __wrap_sodium_memzero(void *memory, size_t bytes);
+void __wrap_sodium_memzero(void *memory, size_t bytes)
+{
+	unsigned i = bytes >= LARGE && is_large(memory) ? large_find(memory) : large_count;
+
+	if (i == large_count || bytes + ALIGN <= larges[i].bytes) {
+		__real_sodium_memzero(memory, bytes);
+		return;
+	}
+	wipe(larges[i].at, larges[i].bytes);
+	larges[i].wiped = true;
 }
 
 // --- dataplane/shared/memory.h ----------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "crypto/aead.h"
 #include "dataplane/oscore/context.h"
 #include "dataplane/port/mbuf_pool.h"
+#include "dataplane/shared/copy_ring.h"
 #include "dataplane/shared/ring.h"
 #include "gw/conf/conf.h"
 
@@ -74,6 +75,13 @@ struct rte_ring *__wrap_dp_ring_create(size_t elem, unsigned slots);
 struct rte_ring *__wrap_dp_ring_create(size_t elem, unsigned slots)
 {
 	return __real_dp_ring_create(elem, RTE_MIN(slots, (unsigned)REUSE_RING_SLOTS));
+}
+
+struct dp_copy_ring *__real_dp_copy_ring_create(size_t bytes);
+struct dp_copy_ring *__wrap_dp_copy_ring_create(size_t bytes);
+struct dp_copy_ring *__wrap_dp_copy_ring_create(size_t bytes)
+{
+	return __real_dp_copy_ring_create(RTE_MIN(bytes, (size_t)REUSE_COPY_RING));
 }
 
 // --- AEAD -------------------------------------------------------------------------------------
@@ -177,7 +185,7 @@ int __wrap_sodium_mprotect_readonly(void *secret)
 
 // --- the configuration ------------------------------------------------------------------------
 
-#define CONFS_MAX 8
+#define CONFS_MAX 32
 
 static struct conf *kept[CONFS_MAX];
 static unsigned kept_count;

@@ -4,7 +4,8 @@
 #ifndef POSTERN_TESTS_SIM_REUSE_H
 #define POSTERN_TESTS_SIM_REUSE_H
 
-#define REUSE_RING_SLOTS 256 // of events, commands and whatever has more
+#define REUSE_RING_SLOTS 256        // of events, commands and whatever has more
+#define REUSE_COPY_RING  (16 << 10) // bytes of a ring of messages to the handshake thread, and back
 
 struct conf;
 

@@ -21,15 +21,18 @@
 
 #include <string.h>
 
-#define EVENTS_LEAST 200
-#define EVENTS_MORE  100
-#define FAULT_LEAST  150    // event by which there is one
-#define TURNS_MAX    1000   // in which all is done that can be
-#define IDLE_MS      150000 // within which all that was under way is over
+#define EVENTS_LEAST    200
+#define EVENTS_MORE     100
+#define FAULT_LEAST     150  // event by which there is one
+#define TURNS_MAX       1000 // in which all is done that can be
+#define IDLE_STEP_LEAST 5    // ms
+#define IDLE_STEP_MOST  500
+#define IDLE_MS         150000 // within which all that was under way is over
 
 enum { DISK_AFTER_STOP, DISK_AFTER_CRASH };
 
 struct schedule_totals schedule_totals;
+static uint64_t step_ms; // of time that passes while main waits and nothing happens
 
 // --- time and turns ---------------------------------------------------------------------------
 
@@ -78,14 +81,33 @@ static bool thread_turn(void)
 	return false;
 }
 
-// While main waits for a thread: at a start and at a stop.
+// Devices do nothing while main waits, and what arrived is taken or lies.
+static void pass_idle(uint64_t most_ms)
+{
+	uint64_t next = sim.ms + most_ms, net = net_next_ms(), threads = sim_threads_next_ms();
+
+	if (net > sim.ms && net < next)
+		next = net;
+	if (threads != UINT64_MAX && threads - sim.mono_offset < next)
+		next = threads - sim.mono_offset;
+	sim_pass(next > sim.ms ? next - sim.ms : 1);
+}
+
+// While main waits for a thread: at a start and at a stop. The longer nothing happens the more time
+// passes at once.
 static void idle(void)
 {
+	bool worked = false;
+
 	if (gateway.daemon.dp && dp_running(gateway.daemon.dp))
 		for (unsigned i = 0; i < SIM_WORKERS; i++)
-			gateway_worker_turn(i);
-	if (!thread_turn())
-		pass_until_due(10);
+			worked |= gateway_worker_turn(i) > 0;
+	if (thread_turn()) {
+		step_ms = IDLE_STEP_LEAST;
+		return;
+	}
+	step_ms = worked ? IDLE_STEP_LEAST : RTE_MIN(2 * step_ms, (uint64_t)IDLE_STEP_MOST);
+	pass_idle(step_ms);
 }
 
 // --- a process comes and goes -----------------------------------------------------------------
@@ -339,6 +361,7 @@ static void settle(void)
 static void begin(uint64_t seed)
 {
 	sim_begin(seed);
+	step_ms = IDLE_STEP_LEAST;
 	taste_begin();
 	settings_begin();
 	oracle_begin();
