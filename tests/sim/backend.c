@@ -7,6 +7,7 @@
 #include "gw/os/tls_files.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/pass.h"
 #include "tests/sim/sim.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ struct transfer {
 	uint64_t until_ms;
 	bool over;
 	enum http_error error;
-	char body[16];
+	char body[PASS_CONTENT];
 };
 
 struct engine {
@@ -133,6 +134,33 @@ static void fail(struct transfer *x, enum http_error error)
 	x->error = error;
 }
 
+// The service that has the keys of what is passed through. Some of what it says is no answer.
+static void answer_passed(struct transfer *x)
+{
+	enum { STATUS, NO_FIELD, NO_BODY, MISTAKES };
+	struct http_reply *reply = &x->t->reply;
+	char line[8 + PASS_FIELD] = "OSCORE: ";
+	size_t len = 0;
+	uint64_t mistake = sim.no_faults ? MISTAKES : sim_rnd(4 * MISTAKES);
+	bool whole = pass_performs(
+		&x->t->request, mistake >= MISTAKES, line + 8, (uint8_t *)x->body, &len);
+
+	http_reply_status(reply, !whole ? 400 : mistake == STATUS ? 201 : 200);
+	must(!http_reply_header(reply, "Content-Type: application/oscore", 32), "a header");
+	if (whole && mistake != NO_FIELD)
+		must(!http_reply_header(reply, line, strlen(line)), "a header");
+	say_age(reply);
+	reply->body = (const uint8_t *)x->body;
+	reply->body_len = whole && mistake != NO_BODY ? len : 0;
+	x->over = true;
+	x->error = HTTP_ERR_none;
+}
+
+static bool is_passed(const struct http_request *request)
+{
+	return !strcmp(request->path, PASS_PATH);
+}
+
 // The connection is lost, maybe after the server did it.
 static void lose(struct transfer *x)
 {
@@ -140,7 +168,10 @@ static void lose(struct transfer *x)
 	uint32_t number;
 
 	x->t->sent = true;
-	if (sim_once_in(2)) {
+	if (is_passed(&x->t->request)) {
+		if (sim_once_in(2))
+			answer_passed(x);
+	} else if (sim_once_in(2)) {
 		(void)!perform(x->t, content);
 		if (number_of(&x->t->request, &number))
 			oracle_ask(number)->excused += x->t->request.idempotent;
@@ -166,7 +197,10 @@ static void decide(struct transfer *x)
 		answer(x, statuses[sim_rnd(5)], "refused");
 		break;
 	default:
-		answer(x, perform(x->t, content) ? 200 : 304, content);
+		if (is_passed(&x->t->request))
+			answer_passed(x);
+		else
+			answer(x, perform(x->t, content) ? 200 : 304, content);
 	}
 	sim_trace("backend: %s %s %d", x->t->request.path, http_error_name(x->error),
 		x->t->reply.status);

@@ -4,6 +4,7 @@
 
 #include "dataplane/shared/context.h"
 #include "tests/sim/device_inside.h"
+#include "tests/sim/pass.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/taste.h"
 
@@ -459,10 +460,13 @@ unsigned devices_receive(void)
 	struct net_message message;
 	unsigned n = 0;
 
-	for (; net_take(&message); n++)
+	for (; net_take(&message); n++) {
+		if (pass_takes(&message))
+			continue;
 		for (unsigned i = 0; i < DEVICES; i++)
 			if (devices[i].port == message.port)
 				take(&devices[i], &message);
+	}
 	return n;
 }
 

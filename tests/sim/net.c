@@ -171,7 +171,7 @@ uint16_t net_arrive(
 		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, dp_frame_overhead(&flow)),
 			under_way[i].message.coap, under_way[i].message.len);
 		dp_frame_encapsulate(m, &flow, under_way[i].message.len);
-		oracle_arrives(&under_way[i].message);
+		oracle_arrives(&under_way[i].message, queue);
 		take_out(i);
 		frames[n++] = m;
 	}

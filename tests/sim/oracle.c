@@ -3,6 +3,7 @@
 #include "tests/sim/oracle.h"
 
 #include "tests/sim/device.h"
+#include "tests/sim/pass.h"
 #include "tests/sim/sim.h"
 
 #include <sodium.h>
@@ -133,6 +134,9 @@ bool coap_look(struct coap_seen *seen, const uint8_t *coap, size_t len)
 		if (number == 9) {
 			seen->oscore = value;
 			seen->oscore_len = value_len;
+		} else if (number == 252) {
+			seen->echo = value;
+			seen->echo_len = value_len;
 		}
 	if (at < end && *at == 0xff) {
 		seen->payload = at + 1;
@@ -245,13 +249,17 @@ uint64_t oracle_echo_sent_ms(const uint8_t *echo, size_t len)
 	return 0;
 }
 
-void oracle_arrives(const struct net_message *message)
+void oracle_arrives(const struct net_message *message, unsigned queue)
 {
 	struct coap_seen seen;
 	struct ask *ask;
 
 	if (!coap_look(&seen, message->coap, message->len) || seen.token_len != ORACLE_TOKEN)
 		return;
+	if (seen.token & PASS_TOKEN) {
+		pass_arrives(message, queue, &seen);
+		return;
+	}
 	ask = oracle_ask(seen.token);
 	if (!ask || ask->kind != ASK_FRESH || !ask->echo_sent_ms)
 		return;
@@ -336,6 +344,10 @@ void oracle_leaves(const struct net_message *message)
 	must(coap_look(&seen, message->coap, message->len), "a message that is none");
 	if (!seen.code)
 		return;
+	if (seen.token_len == ORACLE_TOKEN && seen.token & PASS_TOKEN) {
+		pass_leaves(message, &seen);
+		return;
+	}
 	if (!seen.oscore) {
 		must(seen.code >> 5 == 4 || seen.code == 0xa3, "an unprotected answer");
 		return;

@@ -78,8 +78,8 @@ const struct client *oracle_client(unsigned client);
 struct ask *oracle_ask_add(uint32_t *number);
 struct ask *oracle_ask(uint32_t number);
 uint32_t oracle_asks(void);
-// A worker gets this.
-void oracle_arrives(const struct net_message *message);
+// This worker gets this.
+void oracle_arrives(const struct net_message *message, unsigned queue);
 // When the gateway sent this Echo value, sim.ms; 0: never.
 uint64_t oracle_echo_sent_ms(const uint8_t *echo, size_t len);
 // The gateway sends this.
@@ -98,6 +98,8 @@ struct coap_seen {
 	uint32_t token;        // if it has ORACLE_TOKEN bytes
 	const uint8_t *oscore; // NULL: none
 	uint8_t oscore_len;
+	const uint8_t *echo; // outside of OSCORE
+	size_t echo_len;
 	const uint8_t *payload;
 	size_t payload_len;
 };

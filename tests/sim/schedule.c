@@ -11,6 +11,7 @@
 #include "tests/sim/gateway.h"
 #include "tests/sim/net.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/pass.h"
 #include "tests/sim/settings.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/stranger.h"
@@ -39,6 +40,9 @@ static uint64_t step_ms; // of time that passes while main waits and nothing hap
 static uint64_t next_ms(void)
 {
 	uint64_t next = net_next_ms(), threads = sim_threads_next_ms();
+
+	if (pass_due_ms() < next)
+		next = pass_due_ms();
 
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (device_due_ms(i) < next)
@@ -149,6 +153,7 @@ static void device_event(void)
 static void devices_due(void)
 {
 	devices_receive();
+	pass_turn(false);
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (device_due_ms(i) <= sim.ms)
 			device_turn(i, false);
@@ -259,6 +264,8 @@ static void event(void)
 		course_event();
 		backend_event();
 	}
+	if (taste.passes && sim_once_in(4))
+		pass_event();
 	if (sim_once_in(taste.fault_every) || (sim.event == FAULT_LEAST && !faults_count()))
 		faults_event();
 	else if (sim_once_in(taste.end_every))
@@ -296,6 +303,7 @@ static void settle_turn(void)
 			break;
 	}
 	operator_settles();
+	pass_turn(true);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		operator_restores(i);
 		device_turn(i, !device_successes(i));
@@ -305,6 +313,8 @@ static void settle_turn(void)
 
 static bool all_are_served(void)
 {
+	if (pass_is_not_served())
+		return false;
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (!device_successes(i))
 			return false;
@@ -316,7 +326,7 @@ static const char *who_is_not(void)
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (!device_successes(i))
 			return device_name(i);
-	return "nobody";
+	return pass_is_not_served();
 }
 
 static void settle(void)
@@ -335,6 +345,7 @@ static void settle(void)
 	sim_trace("faults stop");
 	for (unsigned i = 0; i < DEVICES; i++)
 		device_begins_anew(i);
+	pass_begins_anew();
 	uint64_t until_ms = sim.ms + DEVICE_GIVE_UP;
 
 	while (!all_are_served()) {
@@ -367,6 +378,7 @@ static void begin(uint64_t seed)
 	oracle_begin();
 	net_begin();
 	devices_begin();
+	pass_begin();
 	operator_begin();
 	backend_begin();
 	faults_begin();

@@ -17,6 +17,10 @@
 	"bodies: {memory: 1MB}\n"                                     \
 	"cache: {memory: 1MB, entries: 1024}\n"                       \
 	"observe: {entries: 32, confirm: 2, per_device: 2}\n"
+#define PASSES(up, more)                                                   \
+	"passthrough:\n"                                                   \
+	"- {kid: \"40\", to: " up ", path: /vault, timeout: 3s" more "}\n" \
+	"- {kid: \"41\", to: " up ", path: /vault, timeout: 3s, echo: large}\n"
 #define BUILTIN                               \
 	"- {path: /echo, to: builtin:echo}\n" \
 	"- {path: /discard, to: builtin:discard}\n"
@@ -38,26 +42,29 @@ static const struct {
 		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
 		     "max_inflight: 8}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up")},
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up") PASSES("up", "")},
 	{"another upstream",
 		HEAD "upstreams:\n"
 		     "  other: {servers: [\"http://127.0.0.1:3\"], max_inflight: 2}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: other, timeout: 2s}\n" ROUTES("other")},
+		     "- {path: /up/*, to: other, timeout: 2s}\n" ROUTES("other")
+			     PASSES("other", ", rate: 50")},
 	{"a server less, and a route more",
 		HEAD "upstreams:\n"
 		     "  up: {servers: [\"http://127.0.0.1:2\"], max_inflight: 8}\n"
 		     "  other: {servers: [\"http://127.0.0.1:3\"]}\n"
 		     "routes:\n"
 		     "- {path: /more, to: other}\n"
-		     "- {path: /up/*, to: up, timeout: 5s}\n" ROUTES("up")},
+		     "- {path: /up/*, to: up, timeout: 5s}\n" ROUTES("up")
+			     PASSES("up", ", max_in_flight: 4")},
 	{"few under way",
 		HEAD "devices: {max_in_flight: 1}\n"
 		     "upstreams:\n"
 		     "  up: {servers: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], "
 		     "max_inflight: 1}\n"
 		     "routes:\n"
-		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up")},
+		     "- {path: /up/*, to: up, timeout: 3s}\n" ROUTES("up")
+			     PASSES("up", ", max_in_flight: 4")},
 	{"what only a start takes",
 		"ports: [{name: wan0, tap: t0, addresses: [192.0.2.9/24]}]\n"
 		"workers: {loops: 1}\n"

@@ -21,6 +21,7 @@ enum theme {
 struct taste {
 	enum theme theme;
 	unsigned fault_every, verb_every, end_every; // events
+	bool passes;                                 // there are messages that are passed through
 	bool calm;                                   // the network only delays
 	unsigned main_every; // main gets its turn once in so many that it could have
 };
