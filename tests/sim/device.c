@@ -98,6 +98,7 @@ void devices_begin(void)
 		keys_make(d);
 		keys_take(d, 0);
 		d->there = true;
+		d->observes = false;
 		d->queue = i % SIM_WORKERS;
 		d->port = DEVICE_PORT + i;
 		d->successes = 0;
@@ -231,8 +232,8 @@ static size_t inner_make(
 	uint8_t *to = plain;
 
 	*to++ = ask->kind == ASK_FETCH ? 5 : ask_is_get(ask->kind) ? 1 : 2;
-	if (ask->observes)
-		to = put_option(to, &last, 6, "", 0);
+	if (ask->observes || ask->token != number)
+		to = put_option(to, &last, 6, "\1", ask->token != number);
 	to = put_option(to, &last, 11, paths[ask->kind], strlen(paths[ask->kind]));
 	snprintf(text, sizeof(text), "p%08x", number);
 	if (ask_has_effect(ask->kind))
@@ -268,17 +269,17 @@ static void message_make(struct device *d, struct ask *ask, uint32_t number)
 	size_t len = inner_make(d, ask, number, plain);
 
 	*to++ = 0x40 | (ask->confirmable ? 0 : 0x10) | ORACLE_TOKEN;
-	*to++ = ask->observes ? 5 : 2;
+	*to++ = ask->observes || ask->token != number ? 5 : 2;
 	*to++ = number >> 8;
 	*to++ = number;
 	for (unsigned i = 0; i < ORACLE_TOKEN; i++)
-		*to++ = number >> 8 * (ORACLE_TOKEN - 1 - i);
+		*to++ = ask->token >> 8 * (ORACLE_TOKEN - 1 - i);
 	uint8_t payload[CLIENT_ROOM + CLIENT_TAG];
 
 	len = client_seal(oracle_client(d->client), ask->piv, device_says(d), plain, len, option,
 		&option_len, payload);
-	if (ask->observes)
-		to = put_option(to, &last, 6, "", 0);
+	if (ask->observes || ask->token != number)
+		to = put_option(to, &last, 6, "\1", ask->token != number);
 	to = put_option(to, &last, 9, option, option_len);
 	*to++ = 0xff;
 	to = mempcpy(to, payload, len);
@@ -308,6 +309,24 @@ static struct thing thing_of(const struct device *d, enum ask_kind kind)
 	return thing;
 }
 
+// Makes of a request one that ends the last registration, if there is one under these keys.
+static void deregister(struct device *d, struct ask *ask)
+{
+	struct ask *registered = d->observes ? oracle_ask(d->registered) : NULL;
+
+	if (!registered || registered->client != d->client || d->run != RUN_NONE || !sim_once_in(3))
+		return;
+	sim_trace("%s ends its registration %u", d->name, d->registered);
+	ask->kind = registered->kind;
+	ask->thing = registered->thing;
+	ask->least = thing_least(&ask->thing);
+	ask->observes = false;
+	ask->token = d->registered;
+	ask->ended_by = registered->ended_by;
+	registered->ended_by = d->number;
+	d->observes = false;
+}
+
 static void begin(struct device *d)
 {
 	struct ask *ask = oracle_ask_add(&d->number);
@@ -329,6 +348,7 @@ static void begin(struct device *d)
 	// A context with observers stays where it is.
 	ask->observes = ask->kind >= ASK_SHARED && ask->kind != ASK_OWN &&
 		taste.theme != THEME_MOVE && sim_once_in(3);
+	deregister(d, ask);
 	ask->echo_sent_ms = d->echo_len ? d->echo_sent_ms : 0;
 	ask->echo_age_ms = INT64_MAX;
 	ask->confirmable = sim.no_faults || sim_rnd(3);
@@ -435,6 +455,10 @@ static void take_answer(struct device *d, struct ask *ask, const struct coap_see
 	if (opened.plain[0] >> 5 == 2) {
 		must(ask->answered, "an answer that the gateway did not send");
 		ask->succeeded = true;
+		if (ask->observes && inner_option(&opened, 6, &len)) {
+			d->observes = true;
+			d->registered = d->number;
+		}
 		d->successes++;
 	}
 }
@@ -451,7 +475,8 @@ static void take(struct device *d, const struct net_message *message)
 	}
 	if (seen.type == 0)
 		acknowledge(d, &seen);
-	if (d->asking && seen.oscore && seen.token_len == ORACLE_TOKEN && seen.token == d->number)
+	if (d->asking && seen.oscore && seen.token_len == ORACLE_TOKEN &&
+		seen.token == oracle_ask(d->number)->token)
 		take_answer(d, oracle_ask(d->number), &seen);
 }
 

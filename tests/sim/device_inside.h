@@ -53,7 +53,9 @@ struct device {
 	uint8_t echo[40];
 	size_t echo_len;
 	uint64_t echo_sent_ms; // by the gateway
-	bool fresh_again;      // it is for a request whose route wants one
+	bool observes;         // it has a registration, as far as it knows: that of this request
+	uint32_t registered;
+	bool fresh_again; // it is for a request whose route wants one
 };
 
 extern struct device devices[DEVICES];

@@ -75,6 +75,7 @@ struct ask *oracle_ask_add(uint32_t *number)
 		return NULL;
 	*number = ask_count++;
 	memset(&asks[*number], 0, offsetof(struct ask, message));
+	asks[*number].token = *number;
 	return &asks[*number];
 }
 
@@ -172,7 +173,8 @@ const uint8_t *inner_payload(const struct client_opened *opened, size_t *len)
 
 // --- rules ------------------------------------------------------------------------------------
 
-static void check_nonce(const struct ask *ask, unsigned client, const struct client_opened *opened,
+// Returns whether it seals nothing yet.
+static bool check_nonce(const struct ask *ask, unsigned client, const struct client_opened *opened,
 	const uint8_t hash[16])
 {
 	uint32_t at;
@@ -188,14 +190,14 @@ static void check_nonce(const struct ask *ask, unsigned client, const struct cli
 			s->client = client;
 			memcpy(s->nonce, opened->nonce, CLIENT_NONCE);
 			memcpy(s->hash, hash, 16);
-			return;
+			return true;
 		}
 		if (s->client != client || memcmp(s->nonce, opened->nonce, CLIENT_NONCE))
 			continue;
 		must(!memcmp(s->hash, hash, 16), "a nonce of %s has sealed two messages (%s %lu)",
 			device_name(ask->device), opened->has_piv ? "own" : "of request",
 			opened->has_piv ? opened->piv : ask->piv);
-		return;
+		return false;
 	}
 }
 
@@ -270,13 +272,17 @@ void oracle_arrives(const struct net_message *message, unsigned queue)
 }
 
 // A notification, under a Partial IV of its own. An error is the last one, and says no Observe.
-static bool is_notification(struct ask *ask, const struct client_opened *opened)
+static bool is_notification(
+	struct ask *ask, const struct client_opened *opened, uint16_t port, bool is_new)
 {
 	size_t len;
 	bool observe = inner_option(opened, 6, &len) != NULL;
 
 	must(!observe || (ask->observes && opened->has_piv && opened->plain[0] >> 5 == 2),
 		"a notification that is none");
+	must(!observe || !ask->ended || !is_new, "a notification of what was ended");
+	if (observe && !ask->notified)
+		ask->notified_port = port;
 	ask->notified |= observe;
 	return ask->notified && opened->has_piv;
 }
@@ -291,7 +297,27 @@ static void check_only(uint32_t number, struct ask *ask, const struct client_ope
 	memcpy(ask->answer, hash, 16);
 }
 
-static void check_answer(uint32_t number, const struct coap_seen *seen)
+// The request that an answer with the token of this one is bound to: it, or one that ends its
+// registration.
+static struct ask *ask_bound(uint32_t number, const struct coap_seen *seen, unsigned *client,
+	struct client_opened *opened)
+{
+	const uint8_t *r2 = client_r2(seen->oscore, seen->oscore_len);
+	struct ask *ask = oracle_ask(number);
+	uint32_t by = ask ? ask->ended_by : 0;
+
+	while (ask) {
+		*client = keys_of(ask, r2);
+		if (client_open(&clients[*client], ask->piv, seen->oscore, seen->oscore_len,
+			    seen->payload, seen->payload_len, opened))
+			return ask;
+		ask = by ? oracle_ask(by) : NULL;
+		by = ask ? ask->ended_by : 0;
+	}
+	return NULL;
+}
+
+static void check_answer(uint16_t port, uint32_t number, const struct coap_seen *seen)
 {
 	struct ask *ask = oracle_ask(number);
 	const uint8_t *r2 = client_r2(seen->oscore, seen->oscore_len);
@@ -299,15 +325,16 @@ static void check_answer(uint32_t number, const struct coap_seen *seen)
 	uint8_t hash[16];
 	size_t len;
 
-	must(ask, "an answer to nothing: token %08x", number);
-	unsigned client = keys_of(ask, r2);
+	unsigned client;
 
-	must(client_open(&clients[client], ask->piv, seen->oscore, seen->oscore_len, seen->payload,
-		     seen->payload_len, &opened),
-		"an answer that is not bound to request %u of %s", number,
-		device_name(ask->device));
+	must(ask, "an answer to nothing: token %08x", number);
+	ask = ask_bound(number, seen, &client, &opened);
+	must(ask, "an answer that is not bound to request %u of %s", number,
+		device_name(asks[number].device));
+	number = ask - asks;
 	crypto_generichash(hash, sizeof(hash), seen->payload, seen->payload_len, NULL, 0);
-	check_nonce(ask, client, &opened, hash);
+	bool is_new = check_nonce(ask, client, &opened, hash);
+
 	sim_trace("%s %d.%02d to %u of %s%s", r2 ? "response #1" : "answer", opened.plain[0] >> 5,
 		opened.plain[0] & 31, number, device_name(ask->device),
 		opened.has_piv ? ", own piv" : "");
@@ -329,12 +356,15 @@ static void check_answer(uint32_t number, const struct coap_seen *seen)
 	must(!ask->is_first, "request #1 %u of %s is served", number, device_name(ask->device));
 	must(!ask->is_gone, "request %u of %s, which was removed, is answered", number,
 		device_name(ask->device));
-	if (!is_notification(ask, &opened))
+	if (!is_notification(ask, &opened, port, is_new))
 		check_only(number, ask, &opened, hash);
 	if (!ask->answered)
 		device_served(ask->device, ask->client);
 	ask->answered = true;
 	check_content(number, ask, &opened);
+	if (ask->token != number && opened.plain[0] >> 5 == 2 &&
+		asks[ask->token].notified_port == port)
+		asks[ask->token].ended = true;
 }
 
 void oracle_leaves(const struct net_message *message)
@@ -353,7 +383,7 @@ void oracle_leaves(const struct net_message *message)
 		return;
 	}
 	must(seen.token_len == ORACLE_TOKEN, "a token of nobody");
-	check_answer(seen.token, &seen);
+	check_answer(message->port, seen.token, &seen);
 }
 
 void oracle_effect(uint32_t number, bool is_post, const char *name)

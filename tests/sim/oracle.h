@@ -50,6 +50,11 @@ struct ask {
 	uint32_t least;     // version of it that may be answered
 	bool observes;      // it registers
 	bool notified;      // and was
+	bool ended;         // and it was answered that it is not registered any more
+	uint16_t notified_port;
+	// It ends the registration of this request, whose token it has; its own number: none. The
+	// other way round, the last one that ends this; 0: none.
+	uint32_t token, ended_by;
 	// The Echo value that it brings was sent by the gateway then, sim.ms; 0: none. How old that
 	// was at least when the request came to a worker, ms.
 	uint64_t echo_sent_ms;
