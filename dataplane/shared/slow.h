@@ -3,7 +3,7 @@
 // derive keys out of a Master Secret, or agree on one. A worker copies a message whole; what comes
 // back is a message to send. A ring has one producer and one consumer; all messages of a kid go to
 // one thread, and so do those of EDHOC that name one, as connection identifier; a message_1, which
-// names none, goes to that of its endpoint.
+// names none, and blocks of messages go to that of their endpoint.
 //
 // Main has a ring to each worker besides: requests that are to pass its stages once more, when the
 // context that they ask for has been published (dp_reinject()).

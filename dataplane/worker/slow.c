@@ -195,7 +195,9 @@ bool dp_slow_edhoc(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 		!is_edhoc_path(&msg->body))
 		return false;
 	pkt_flow(vec, slot, &head.flow);
-	const uint8_t *c_r = edhoc_connection(&msg->body, w->slow->edhoc_len);
+	// All blocks of a message go to the thread that has made message_2 for its endpoint.
+	const uint8_t *c_r =
+		msg->body.has_block ? NULL : edhoc_connection(&msg->body, w->slow->edhoc_len);
 	const uint32_t hash = c_r
 		? kid_hash(w, c_r, w->slow->edhoc_len)
 		: (uint32_t)keyed_hash(&w->slow->prefixes, &head.flow, DP_ENDPOINT_LEN);

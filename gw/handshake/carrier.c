@@ -2,9 +2,20 @@
 
 #include "gw/handshake/carrier.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define OPTIONS_MAX 16
+
+// Which of the blocks of a message this is. Returns 0 or the code of an error.
+static int block_read(struct carrier *carrier, const struct coap_option *option)
+{
+	// A second one is not known (RFC 7252 section 5.4.5), and neither is one that is too long.
+	if (carrier->part || !coap_block_read(&carrier->block, option))
+		return COAP_BAD_OPTION;
+	carrier->part = true;
+	return carrier->block.szx == COAP_SZX_RESERVED ? COAP_BAD_REQUEST : 0;
+}
 
 // Looks at the options of a request to /.well-known/edhoc. Returns 0 or the code of an error.
 static int options_read(struct carrier *carrier)
@@ -12,6 +23,7 @@ static int options_read(struct carrier *carrier)
 	struct coap_option_iter iter;
 	struct coap_option option;
 	uint32_t format;
+	int code;
 
 	coap_option_iter_init(&iter, &carrier->msg.body);
 	while (coap_option_next(&iter, &option))
@@ -30,6 +42,15 @@ static int options_read(struct carrier *carrier)
 			break;
 		case COAP_OPT_ECHO:
 			carrier->echo = option;
+			break;
+		case COAP_OPT_BLOCK1:
+			code = block_read(carrier, &option);
+			if (code)
+				return code;
+			break;
+		case COAP_OPT_SIZE1:
+			if (!coap_option_uint(&option, &carrier->size))
+				carrier->size = 0;
 			break;
 		default:
 			if (COAP_OPT_IS_CRITICAL(option.number))
@@ -54,13 +75,40 @@ int carrier_read(struct carrier *carrier, const uint8_t *datagram, size_t len)
 	if (!message_read(carrier, datagram, len))
 		return -1;
 	const int code = options_read(carrier);
+	const struct edhoc_bytes payload = {body->payload, body->payload_len};
 
-	if (code)
-		return code;
-	carrier->prefix = body->payload ? edhoc_payload_split(body->payload, body->payload_len,
-						  &carrier->c_r, &carrier->message)
-					: EDHOC_PREFIX_NONE;
+	if (code || !body->payload)
+		return code ? code : COAP_BAD_REQUEST;
+	// One block that is all is no part (RFC 7959 section 2.2).
+	carrier->part = carrier->part && (carrier->block.num || carrier->block.more);
+	if (!carrier->part)
+		return carrier_complete(carrier, payload);
+	carrier->message = payload;
+	return 0;
+}
+
+int carrier_complete(struct carrier *carrier, struct edhoc_bytes whole)
+{
+	carrier->prefix =
+		edhoc_payload_split(whole.data, whole.len, &carrier->c_r, &carrier->message);
 	return carrier->prefix == EDHOC_PREFIX_NONE ? COAP_BAD_REQUEST : 0;
+}
+
+void carrier_tag(const struct carrier *carrier, uint8_t tag[CARRIER_TAG_LEN])
+{
+	crypto_generichash_state state;
+	struct coap_option_iter iter;
+	struct coap_option option;
+
+	crypto_generichash_init(&state, NULL, 0, CARRIER_TAG_LEN);
+	coap_option_iter_init(&iter, &carrier->msg.body);
+	while (coap_option_next(&iter, &option)) {
+		if (option.number != COAP_OPT_REQUEST_TAG)
+			continue;
+		crypto_generichash_update(&state, (const uint8_t *)&option.len, sizeof(option.len));
+		crypto_generichash_update(&state, option.value, option.len);
+	}
+	crypto_generichash_final(&state, tag, CARRIER_TAG_LEN);
 }
 
 int carrier_read_combined(struct carrier *carrier, const uint8_t *datagram, size_t len)
@@ -102,7 +150,9 @@ size_t carrier_answer(const struct coap_msg *request, const struct carrier_answe
 	uint8_t *out, size_t room)
 {
 	const bool con = request->type == COAP_CON;
+	struct coap_option option;
 	struct coap_writer writer;
+	struct coap_block block;
 
 	coap_writer_init(&writer, out, room);
 	coap_write_header(&writer, con ? COAP_ACK : COAP_NON, answer->code, con ? request->mid : 0,
@@ -111,6 +161,11 @@ size_t carrier_answer(const struct coap_msg *request, const struct carrier_answe
 		coap_write_option_uint(&writer, COAP_OPT_CONTENT_FORMAT, CARRIER_EDHOC);
 	if (answer->max_age_s)
 		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, answer->max_age_s);
+	if (coap_option_find(&request->body, COAP_OPT_BLOCK1, &option) &&
+		coap_block_read(&block, &option))
+		coap_write_option_uint(&writer, COAP_OPT_BLOCK1, coap_block_value(&block));
+	if (answer->size_max)
+		coap_write_option_uint(&writer, COAP_OPT_SIZE1, answer->size_max);
 	if (answer->echo)
 		coap_write_option(&writer, COAP_OPT_ECHO, answer->echo, answer->echo_len);
 	coap_write_payload(&writer, answer->payload.data, answer->payload.len);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUSY_MAX_AGE 5 // seconds: when a device may try again that was told 5.03
-
 void edhoc_side_send(struct edhoc_side *side, const struct dp_slow_head *to,
 	const struct coap_msg *request, const struct carrier_answer *answer)
 {
@@ -33,7 +31,7 @@ void edhoc_side_busy(
 	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_overload);
 	edhoc_side_send(side, to, request,
 		&(struct carrier_answer){
-			.code = COAP_SERVICE_UNAVAILABLE, .max_age_s = BUSY_MAX_AGE});
+			.code = COAP_SERVICE_UNAVAILABLE, .max_age_s = EDHOC_BUSY_MAX_AGE});
 }
 
 void edhoc_side_error(struct edhoc_side *side, const struct dp_slow_head *to,
@@ -46,6 +44,34 @@ void edhoc_side_error(struct edhoc_side *side, const struct dp_slow_head *to,
 	edhoc_side_answer(side, to, request,
 		edhoc_result_is_ours(result) ? COAP_INTERNAL_SERVER_ERROR : COAP_BAD_REQUEST,
 		payload);
+}
+
+void edhoc_side_malformed(struct edhoc_side *side, const struct edhoc_job *job, int code)
+{
+	const struct coap_msg *msg = &job->carrier.msg;
+
+	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_malformed);
+	if (code == COAP_BAD_REQUEST)
+		edhoc_side_error(side, &job->head, msg, EDHOC_MALFORMED, 0);
+	else if (code > 0)
+		edhoc_side_answer(side, &job->head, msg, (uint8_t)code, (struct edhoc_bytes){0});
+}
+
+bool edhoc_side_shown(struct edhoc_side *side, const struct edhoc_job *job)
+{
+	const struct coap_option *echo = &job->carrier.echo;
+	const struct dp_flow *flow = &job->head.flow;
+	const uint64_t now_s = side->now_ms / 1000;
+	uint8_t value[REACH_LEN];
+
+	if (reach_good(side->conf.echo_key, flow, now_s, echo->value, echo->len))
+		return true;
+	reach_make(side->conf.echo_key, flow, now_s, value);
+	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_echo);
+	edhoc_side_send(side, &job->head, &job->carrier.msg,
+		&(struct carrier_answer){
+			.code = COAP_UNAUTHORIZED, .echo = value, .echo_len = sizeof(value)});
+	return false;
 }
 
 struct handshake_born *edhoc_side_born(

@@ -186,7 +186,7 @@ static void end_3(struct edhoc_side *side, struct edhoc_job *job)
 		job->result = EDHOC_FAILED;
 	sodium_memzero(&job->done, sizeof(job->done));
 	sodium_memzero(&job->opened, sizeof(job->opened));
-	sodium_memzero(job->room, job->head.len);
+	sodium_memzero(job->room, job->carrier.message.len);
 	if (job->result == EDHOC_OK)
 		return;
 	runs_get(&side->runs, job->run)->busy = false;

@@ -41,24 +41,6 @@ static bool must_show(const struct edhoc_side *side, const struct edhoc_job *job
 			&job->carrier.msg) > (size_t)AMPLIFICATION * job->head.len;
 }
 
-// True: it has shown it, or need not. Else it was challenged.
-static bool is_shown(struct edhoc_side *side, const struct edhoc_job *job)
-{
-	const struct coap_option *echo = &job->carrier.echo;
-	const struct dp_flow *flow = &job->head.flow;
-	uint8_t value[REACH_LEN];
-
-	if (!must_show(side, job) ||
-		reach_good(side->conf.echo_key, flow, side->now_ms / 1000, echo->value, echo->len))
-		return true;
-	reach_make(side->conf.echo_key, flow, side->now_ms / 1000, value);
-	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_echo);
-	edhoc_side_send(side, &job->head, &job->carrier.msg,
-		&(struct carrier_answer){
-			.code = COAP_UNAUTHORIZED, .echo = value, .echo_len = sizeof(value)});
-	return false;
-}
-
 // A copy of a message_1 gets the message_2 that was made, or nothing while it is made, or when its
 // sender has it, as its message_3 says.
 static void answer_copy_1(
@@ -112,7 +94,7 @@ static void take_1(struct edhoc_side *side, struct edhoc_job *job)
 		answer_copy_1(side, job, runs_get(&side->runs, job->run));
 		return;
 	}
-	if (!check_1(side, job) || !is_shown(side, job))
+	if (!check_1(side, job) || (must_show(side, job) && !edhoc_side_shown(side, job)))
 		return;
 	const bool has = connections_take(side->conf.connections, &job->message_1.c_i, c_r, &low);
 
@@ -215,14 +197,11 @@ void edhoc_side_take(struct edhoc_side *side, const struct dp_slow_head *head, u
 			: carrier_read(carrier, job->coap, head->len);
 	}
 	if (code) {
-		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_malformed);
-		if (code == COAP_BAD_REQUEST)
-			edhoc_side_error(side, &job->head, &carrier->msg, EDHOC_MALFORMED, 0);
-		else if (code > 0)
-			edhoc_side_answer(side, &job->head, &carrier->msg, (uint8_t)code,
-				(struct edhoc_bytes){0});
+		edhoc_side_malformed(side, job, code);
 		return;
 	}
+	if (carrier->part && !edhoc_side_take_part(side, job))
+		return;
 	if (carrier->prefix == EDHOC_PREFIX_MESSAGE_1) {
 		take_1(side, job);
 		return;
@@ -262,6 +241,8 @@ void edhoc_side_settle(struct edhoc_side *side, struct handshake_born *born)
 void edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms)
 {
 	runs_turn(&side->runs, now_ms);
+	for (unsigned n = blocks_turn(side->blocks, now_ms); n; n--)
+		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_blocks_timed_out);
 }
 
 // --- life
@@ -288,6 +269,7 @@ void edhoc_side_free(struct edhoc_side *side)
 	if (!side)
 		return;
 	runs_fini(&side->runs);
+	blocks_free(side->blocks);
 	edhoc_identities_free(side->identities);
 	ecc_engine_free(side->engine.ecc);
 	aead_engine_free(side->engine.aead);
@@ -311,9 +293,10 @@ struct edhoc_side *edhoc_side_create(
 	side->engine.aead = aead_engine_create(NULL);
 	side->engine.ecc = ecc_engine_create(NULL);
 	side->job = dp_map(EDHOC_BATCH * sizeof(*side->job), DP_MAP_LAZY);
+	side->blocks = blocks_create();
 	side->runs.unused_c_r = connection_back;
 	side->runs.arg = side;
-	if (side->engine.aead && side->engine.ecc && side->job)
+	if (side->engine.aead && side->engine.ecc && side->job && side->blocks)
 		rc = runs_init(&side->runs);
 	if (!rc) {
 		side->identities = edhoc_identities_create(

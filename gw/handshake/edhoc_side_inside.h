@@ -4,20 +4,23 @@
 #ifndef POSTERN_GW_HANDSHAKE_EDHOC_SIDE_INSIDE_H
 #define POSTERN_GW_HANDSHAKE_EDHOC_SIDE_INSIDE_H
 
+#include "gw/handshake/blocks.h"
 #include "gw/handshake/carrier.h"
 #include "gw/handshake/edhoc_side.h"
 #include "gw/handshake/runs.h"
 
-#define EDHOC_BATCH    32   // messages that are worked on at once
-#define EDHOC_DATAGRAM 2048 // bytes of a message that is taken; longer ones come in blocks
-#define EDHOC_AHEAD    8    // ephemeral keys of a curve that are made at once
-#define EDHOC_CURVES   2    // for key agreement
-#define EDHOC_AT_MAIN  1024 // sessions that wait for main
+#define EDHOC_BATCH        32   // messages that are worked on at once
+#define EDHOC_DATAGRAM     2048 // bytes of a datagram that is taken; longer messages come in blocks
+#define EDHOC_AHEAD        8    // ephemeral keys of a curve that are made at once
+#define EDHOC_CURVES       2    // for key agreement
+#define EDHOC_AT_MAIN      1024 // sessions that wait for main
+#define EDHOC_BUSY_MAX_AGE 5    // seconds: when a device may try again that was told 5.03
 
 // A message that is worked on.
 struct edhoc_job {
 	struct dp_slow_head head;
-	uint8_t coap[EDHOC_DATAGRAM];
+	uint8_t coap[EDHOC_DATAGRAM]; // of a message in blocks, the one that came last
+	uint8_t whole[BLOCKS_BYTES];  // the payload of such a message
 	struct carrier carrier;
 	uint32_t run;
 	enum edhoc_result result;
@@ -27,7 +30,7 @@ struct edhoc_job {
 	struct ecc_pair ephemeral;
 	// message_3:
 	uint8_t name[RUNS_NAME_LEN];
-	uint8_t room[EDHOC_DATAGRAM];
+	uint8_t room[EDHOC_MESSAGE_MAX];
 	struct edhoc_opened opened;
 	struct edhoc_candidate candidate[EDHOC_CANDIDATES_MAX];
 	unsigned candidates, at; // at: the one that is tried
@@ -40,6 +43,7 @@ struct edhoc_side {
 	struct edhoc_engine engine;
 	struct edhoc_identities *identities;
 	struct runs runs;
+	struct blocks *blocks;
 	struct {
 		unsigned count;
 		struct ecc_pair pair[EDHOC_AHEAD];
@@ -68,6 +72,15 @@ void edhoc_side_error(struct edhoc_side *side, const struct dp_slow_head *to,
 // An unprotected 5.03, counted.
 void edhoc_side_busy(
 	struct edhoc_side *side, const struct dp_slow_head *to, const struct coap_msg *request);
+// Whether the sender of a message has shown to receive at its address; else it is challenged.
+bool edhoc_side_shown(struct edhoc_side *side, const struct edhoc_job *job)
+	__attribute__((warn_unused_result));
+// Takes in a part of a message. True: it is the last one, and the job has the message. Else it was
+// answered.
+bool edhoc_side_take_part(struct edhoc_side *side, struct edhoc_job *job)
+	__attribute__((warn_unused_result));
+// What carries a message is answered with the code of an error.
+void edhoc_side_malformed(struct edhoc_side *side, const struct edhoc_job *job, int code);
 // Makes something for main of a message; of a combined request, of what is left of it. NULL without
 // memory.
 struct handshake_born *edhoc_side_born(
