@@ -16,7 +16,8 @@
 struct bed life_bed;
 struct life life;
 char life_where[128];
-const char *const life_key_device[LIFE_KEYS] = {"01", "02", "03", "04", "05", "06", "01", "03"};
+const char *const life_key_device[LIFE_KEYS] = {
+	"01", "02", "03", "04", "05", "06", "01", "03", "07", "07", "07"};
 struct daemon life_gateway;
 
 static struct life_table loaded;

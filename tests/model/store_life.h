@@ -10,7 +10,8 @@
 
 #include "tests/unit/gw/store/bed.h"
 
-#define LIFE_KEYS    8
+#define LIFE_KEYS    11
+#define LIFE_SECRET  8 // key of a device that derives contexts; those behind it are of its secret
 #define LIFE_DEVICES 8
 #define LIFE_RANGES  512
 #define LIFE_ANY     (-1)
@@ -75,6 +76,9 @@ void life_add(unsigned key, int64_t gateway_seq);
 void life_remove(const char *name);
 void life_rotate(unsigned key);
 void life_resync(const char *name, uint64_t from);
+// The device of LIFE_SECRET derives the context of this key, the one behind that which it has; its
+// runs go on at this base, or at that which it has if that is higher.
+void life_rederive(unsigned key, uint32_t base);
 struct life_row {
 	unsigned key;
 	bool is_floor;

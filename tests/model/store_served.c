@@ -15,7 +15,15 @@ static uint32_t run_of_start;
 
 struct device_spec life_spec(unsigned key)
 {
-	return bed_spec(key, life_key_device[key], "aa");
+	struct device_spec spec =
+		bed_spec(key < LIFE_SECRET ? key : LIFE_SECRET, life_key_device[key], "aa");
+
+	spec.has_rederive = key >= LIFE_SECRET;
+	spec.rederive = spec.has_rederive ? DEVICE_REDERIVE_B2 : DEVICE_REDERIVE_NONE;
+	spec.params.has_id_context = key > LIFE_SECRET;
+	spec.params.id_context_len = key > LIFE_SECRET;
+	spec.params.id_context[0] = key > LIFE_SECRET ? key : 0;
+	return spec;
 }
 
 unsigned life_key_of(const struct device_keyed *device)

@@ -296,6 +296,56 @@ void life_resync(const char *name, uint64_t from)
 	verb_do(resync, &arg);
 }
 
+struct rederive {
+	unsigned key;
+	uint32_t base;
+	bool tried;
+};
+
+static int rederive(void *arg)
+{
+	struct rederive *how = arg;
+	const char *name = life_key_device[how->key];
+	struct life_device before = *life_device_find(&life.now, name);
+	struct store_rederivation run = {
+		.id = before.id,
+		.rederived = how->key - LIFE_SECRET - 1,
+		.run_base = how->base,
+		.id_context_len = 1,
+		.id_context = {how->key},
+	};
+	struct store_rederive_job job = {.rederivation = &run, .count = 1};
+	struct life_device *device = life_device_put(&life.pending, how->key, false);
+
+	device->id = before.id;
+	device->base = before.base > how->base ? before.base : how->base;
+	store_rederive_job_init(&job);
+	int code = life_run_job(&job.job);
+	bool tried = how->tried;
+
+	how->tried = true;
+	if (code != 0 || disk_is_off())
+		return code;
+	// The disk may have what failed.
+	must(run.result == 0 || (run.result == -ESTALE && tried), "result %d", run.result);
+	must(run.device.window_known == (run.result == 0), "its window");
+	must(run.device.run_base >= before.base, "bases only rise");
+	life_device_told(&life.pending, &run.device);
+	if (served_named(name) != NULL)
+		served_named(name)->is_live = false;
+	served_take(&run.device);
+	return 0;
+}
+
+void life_rederive(unsigned key, uint32_t base)
+{
+	struct rederive arg = {.key = key, .base = base};
+
+	must(disk_is_off() || life_device_find(&life.now, life_key_device[key])->key == key - 1,
+		"the context before that of key %u", key);
+	verb_do(rederive, &arg);
+}
+
 struct rows {
 	const struct life_row *row;
 	size_t count;

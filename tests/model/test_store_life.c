@@ -97,6 +97,9 @@ static void adopted(void)
 		return;
 	life_resync("02", 1000);
 	life_grant();
+	life_add(LIFE_SECRET, LIFE_ANY);
+	life_traffic();
+	life_rederive(LIFE_SECRET + 1, 5);
 	life_traffic();
 	life_sleep(true);
 }
@@ -105,7 +108,11 @@ static void last(void)
 {
 	life_wake();
 	life_traffic();
+	life_rederive(LIFE_SECRET + 2, 0);
 	life_grant();
+	life_traffic();
+	life_remove("07");
+	life_tombstones();
 	life_sleep(true);
 }
 
