@@ -18,7 +18,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define ROOM 64
+#define ROOM    64
+#define PRIVATE "Cache-Control: private, max-age=30"
 
 struct transfer {
 	struct http_transfer *t; // NULL: free
@@ -118,7 +119,10 @@ static void answer(struct transfer *x, int status, const char *content)
 	snprintf(tag, sizeof(tag), "ETag: \"%s\"", content);
 	if ((status == 200 && sim_rnd(4)) || (status == 304 && sim_rnd(2)))
 		must(!http_reply_header(reply, tag, strlen(tag)), "a header");
-	say_age(reply);
+	if (status == 200 && thing_is_private(content))
+		must(!http_reply_header(reply, PRIVATE, strlen(PRIVATE)), "a header");
+	else
+		say_age(reply);
 	if (status == 304)
 		content = "";
 	snprintf(x->body, sizeof(x->body), "%s", content);

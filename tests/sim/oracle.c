@@ -215,6 +215,9 @@ static void check_content(uint32_t number, struct ask *ask, const struct client_
 			(ask->kind >= ASK_SHARED ? thing_is(&ask->thing, payload, ask->least)
 						 : !memcmp(payload, expected, len)),
 		"the answer to request %u of %s is another's", number, device_name(ask->device));
+	must(ask->kind < ASK_SHARED || thing_reaches(payload, ask->device),
+		"what request %u of %s gets is private, and was another's", number,
+		device_name(ask->device));
 	if (ask->kind == ASK_POST || ask->kind == ASK_FRESH)
 		must(ask->effects, "a success without effect");
 }

@@ -33,6 +33,11 @@ bool thing_read(const struct thing *thing, const char *known, char content[THING
 void things_purged(enum thing_kind kind, unsigned number);
 // The least version that an answer to who asks now may have.
 uint32_t thing_least(const struct thing *thing);
+// Whether the server says of what it answers, of a thing for all, that it is private. It says other
+// things to the next who asks.
+bool thing_is_private(const char content[THING_CONTENT + 1]);
+// A device gets this. false: it is private, and another device got it.
+bool thing_reaches(const uint8_t content[THING_CONTENT], unsigned device);
 // Whether this is read of the thing, and of no version before `least`.
 bool thing_is(const struct thing *thing, const uint8_t content[THING_CONTENT], uint32_t least);
 
