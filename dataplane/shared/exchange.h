@@ -59,8 +59,10 @@ struct dp_request {
 	uint8_t family;        // 4, 6, or DP_FAMILY_NONE
 	uint8_t remote_addr[16]; // IPv4 in the first 4 bytes
 	bool traced;             // the loop leaves a struct dp_trace_upstream, see look.h
-	bool pass; // not verified: code, options and payload are those of the protected message,
-		   // and route is the number of a dp_pass, see passthrough.h
+	bool stale; // the route asks for freshness, which it has not shown: it may get what is
+		    // there, and nothing is performed for it
+	bool pass;  // not verified: code, options and payload are those of the protected message,
+		    // and route is the number of a dp_pass, see passthrough.h
 	uint32_t echo_age; // of the Echo that it brought, seconds + 1; 0: it brought none
 };
 

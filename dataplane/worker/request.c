@@ -193,6 +193,13 @@ static uint32_t echo_age(const struct dp_worker *w, const struct pkt_vec *vec, u
 	return age_ms == DP_ECHO_NONE ? 0 : (uint32_t)(age_ms / 1000 + 1);
 }
 
+// Whether a request has not shown to be as young as its route asks for.
+static bool is_stale(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
+	const struct dp_inner *inner, const struct dp_route *route)
+{
+	return unlikely(route->fresh_ms) && dp_fresh_age(w, vec, slot, inner) > route->fresh_ms;
+}
+
 // Whether Observe has a meaning here: not with a later block of the answer (RFC 7959 section 2.6).
 static bool asks_to_observe(const struct dp_inner *inner, const struct dp_route *route)
 {
@@ -260,6 +267,7 @@ static void exchange_fill(struct dp_worker *w, const struct pkt_vec *vec, unsign
 		.code = plaintext[0],
 		.family = x->flow.family,
 		.traced = w->tracing,
+		.stale = is_stale(w, vec, slot, inner, &w->policy->routes[route]),
 		.echo_age = unlikely(inner->options.has_echo) ? echo_age(w, vec, slot, inner) : 0,
 	};
 	memcpy(shared->request.remote_addr, x->flow.remote_addr, 16);
@@ -420,8 +428,7 @@ static uint8_t answer_stale(struct dp_worker *w, struct pkt_vec *vec, unsigned s
 static bool is_fresh(const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot,
 	const struct dp_inner *inner, const struct dp_route *route)
 {
-	return vec->again[slot] || !dp_fresh_due(inner) ||
-		dp_fresh_age(w, vec, slot, inner) <= route->fresh_ms;
+	return vec->again[slot] || !dp_fresh_due(inner) || !is_stale(w, vec, slot, inner, route);
 }
 
 // Does what the route says, or answers why not. Returns the code of the answer, 0 if an upstream

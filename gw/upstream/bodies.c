@@ -148,6 +148,20 @@ static void fetch_join(struct up_fetch *fetch, struct up_call *call)
 	TAILQ_INSERT_TAIL(&fetch->waiters, call, link);
 }
 
+// The answer of which it wants a later block is gone, and it has not shown to be fresh where the
+// route asks for it: the worker asks the device for an Echo.
+static void call_ask_echo(struct up_call *call)
+{
+	struct dp_shared *shared = call->shared;
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, dp_shared_response(shared), shared->request.response_max);
+	coap_write_code(&writer, COAP_UNAUTHORIZED);
+	coap_write_option(&writer, COAP_OPT_ECHO, "", 0); // the worker fills it in
+	shared->response.len = (uint16_t)coap_writer_len(&writer);
+	up_call_return(call);
+}
+
 bool up_bodies_take(struct up_call *call)
 {
 	struct up_loop *loop = call->group->loop;
@@ -178,7 +192,10 @@ bool up_bodies_take(struct up_call *call)
 	case BODY_FORWARD:
 		return loop->batches && up_batch_take_call(call, &r);
 	case BODY_REFETCH:
-		return false;
+		if (!device->stale)
+			return false;
+		call_ask_echo(call);
+		return true;
 	case BODY_ASK:
 		fetch_start(call, body, &message);
 		return true;

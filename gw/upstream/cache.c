@@ -380,6 +380,8 @@ bool up_cache_take(struct up_call *call)
 		call_serve(call, rep, loop->now_ms);
 		return true;
 	}
+	if (device->stale) // a later block, maybe of what is kept
+		return false;
 	fetch = fetch_find(cache, call, &key);
 	if (fetch && fetch->waiter_count < UP_CACHE_WAITERS) {
 		stat_add(loop, call, UP_CACHE_STAT_collapsed);

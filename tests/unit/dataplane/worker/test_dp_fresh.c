@@ -344,6 +344,43 @@ Test(dp_fresh, of_a_body_the_last_block_must_be)
 	}
 }
 
+// It may get what is kept; whether something is, the loop knows, which performs nothing for it.
+Test(dp_fresh, a_later_block_is_stale_without_an_echo)
+{
+	const uint64_t now = bed_now_ms(&bed);
+	const struct {
+		const char *path;
+		uint64_t made; // 0: no Echo
+		bool stale;
+	} cases[] = {
+		{"now", 0, true},
+		{"now", now - FRESH_MS - 1, true},
+		{"now", now, false},
+		{"any", 0, false},
+	};
+	uint8_t echo[DP_ECHO_LEN];
+	dp_handle handle;
+
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		const struct asked asked = {.path = cases[i].path,
+			.echo = cases[i].made ? echo : NULL,
+			.echo_len = DP_ECHO_LEN,
+			.block = COAP_OPT_BLOCK2,
+			.block_value = 0x10};
+
+		bed_echo_make(&bed, device.context, device.generation, DP_ECHO_FRESH, cases[i].made,
+			echo);
+		ask_as(COAP_CON, &asked);
+		struct dp_shared *shared = bed_upstream_take(&bed, &handle);
+
+		cr_assert_not_null(shared);
+		cr_expect_eq(shared->request.stale, cases[i].stale, "%u", i);
+		bed_upstream_answer(&bed, handle, &(const uint8_t){COAP_CONTENT}, 1);
+		bed_turn(&bed);
+		expect_answer(COAP_CONTENT);
+	}
+}
+
 // 425 (Too Early) of a backend: the loop leaves the value to the worker.
 Test(dp_fresh, a_backend_asks)
 {

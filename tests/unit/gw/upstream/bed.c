@@ -232,6 +232,7 @@ dp_handle bed_push_quietly(struct bed *bed, const char *line, uint32_t timeout_m
 		.context_generation = 3,
 		.snapshot = bed->snapshot,
 		.route = bed_pass ? 0 : bed_route(bed, line),
+		.stale = bed->stale,
 		.pass = bed_pass,
 		.route_slot = BED_SLOT,
 		.response_max = ROOM,

@@ -25,6 +25,7 @@ struct bed {
 	struct up_loop *loop;
 	struct up_access_log *access;
 	bool no_name;
+	bool stale;      // requests have not shown to be fresh
 	uint32_t device; // that asks, 0: one of no interest
 	uint64_t piv;
 	unsigned out;        // requests that did not come back yet

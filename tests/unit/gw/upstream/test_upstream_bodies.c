@@ -157,6 +157,40 @@ Test(upstream_bodies, a_large_answer_is_asked_for_once_and_sent_in_blocks)
 	cr_expect_eq(server_requests(server), 2, "its first block asks the server");
 }
 
+// A later block of what is there moves nothing; to get what is gone the server would be asked.
+Test(upstream_bodies, a_stale_request_gets_blocks_of_what_is_kept_only)
+{
+	bed->stale = true;
+	EXPECT_ANSWER(bed_ask(bed, "GET path=big block2=12"), "4.01 echo=");
+	EXPECT_ANSWER(bed_ask(bed, "FETCH path=big block2=12 |q"), "4.01 echo=");
+	cr_expect_eq(server_requests(server), 0);
+	bed->stale = false;
+	bed_expect_start(bed_ask(bed, "GET path=big block2=02"), "2.05 etag=");
+	bed->stale = true;
+	bed_expect_start(bed_ask(bed, "GET path=big block2=12"), "2.05 etag=");
+	cr_expect_eq(server_requests(server), 1);
+}
+
+static void setup_cached(void)
+{
+	bed_routes = "- {path: /b0/*, to: up, strip: 1, cache: {scope: shared, default: 1m}}\n";
+	setup();
+}
+
+TestSuite(upstream_bodies_cached, .init = setup_cached, .fini = teardown);
+
+Test(upstream_bodies_cached, a_stale_request_gets_blocks_of_what_is_cached_only)
+{
+	bed->stale = true;
+	EXPECT_ANSWER(bed_ask(bed, "GET path=b0 path=big block2=12"), "4.01 echo=");
+	cr_expect_eq(server_requests(server), 0);
+	bed->stale = false;
+	bed_expect_start(bed_ask(bed, "GET path=b0 path=big block2=02"), "2.05 etag=");
+	bed->stale = true;
+	bed_expect_start(bed_ask(bed, "GET path=b0 path=big block2=12"), "2.05 etag=");
+	cr_expect_eq(server_requests(server), 1);
+}
+
 Test(upstream_bodies, an_answer_of_one_block_is_as_before)
 {
 	EXPECT_ANSWER(bed_ask(bed, "GET path=ok"), "2.05 cf=0 max-age=0 |one");
