@@ -170,32 +170,56 @@ static bool duplicate(
 
 // ---- what may pass
 
+// Why a message may not pass.
+struct unfit {
+	uint8_t code; // 0: it may
+	const char *diagnostic;
+};
+
+// A proxy counts down, and this one is the last (RFC 8768 section 3): there is no Hop-Limit in
+// HTTP.
+static struct unfit hop_limit_fits(const struct coap_option *option)
+{
+	if (option->len != 1 || !option->value[0])
+		return (struct unfit){COAP_BAD_REQUEST, "Bad Hop-Limit"};
+	return option->value[0] == 1 ? (struct unfit){COAP_HOP_LIMIT_REACHED, "postern"}
+				     : (struct unfit){0};
+}
+
 // Whether an option outside OSCORE may be left out on the way: those of class E are, since the
 // server would discard them (RFC 8613 section 4.1); Uri-Host and Uri-Port have led here; what a
 // proxy must understand and does not, may not (RFC 7252 section 5.7.1).
-static bool option_fits(const struct coap_option *option)
+static struct unfit option_fits(const struct coap_option *option)
 {
-	switch (option->number) {
-	case COAP_OPT_PROXY_URI:
-	case COAP_OPT_PROXY_SCHEME:
-		return false;
-	default:
-		return coap_option_known(option->number) ||
-			(!COAP_OPT_IS_CRITICAL(option->number) &&
-				!COAP_OPT_IS_UNSAFE(option->number));
-	}
+	const uint16_t number = option->number;
+
+	if (number == COAP_OPT_HOP_LIMIT)
+		return hop_limit_fits(option);
+	if (number == COAP_OPT_PROXY_URI || number == COAP_OPT_PROXY_SCHEME ||
+		(!coap_option_known(number) &&
+			(COAP_OPT_IS_CRITICAL(number) || COAP_OPT_IS_UNSAFE(number))))
+		return (struct unfit){COAP_BAD_OPTION, "Not passed through"};
+	return (struct unfit){0};
 }
 
-static bool options_fit(const struct coap_body *body)
+static struct unfit message_fits(
+	const struct dp_worker *w, const struct pkt_vec *vec, unsigned slot)
 {
+	const struct coap_body *body = &vec->msg[slot].body;
 	struct coap_option_iter iter;
 	struct coap_option option;
 
+	if (body->payload_len < CIPHERTEXT_MIN ||
+		vec->net[slot].coap_len > w->exchanges->shared.data_room)
+		return (struct unfit){COAP_BAD_OPTION, "Not passed through"};
 	coap_option_iter_init(&iter, body);
-	while (coap_option_next(&iter, &option))
-		if (!option_fits(&option))
-			return false;
-	return true;
+	while (coap_option_next(&iter, &option)) {
+		const struct unfit unfit = option_fits(&option);
+
+		if (unfit.code)
+			return unfit;
+	}
+	return (struct unfit){0};
 }
 
 // So many of `most`, but half for who may not be where he says he is: who has shown that he is
@@ -418,21 +442,21 @@ static void hand_on(
 bool dp_pass_take(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 {
 	const struct dp_pass *pass = dp_pass_find(w->policy->pass, &vec->option[slot]);
-	const struct coap_body *body = &vec->msg[slot].body;
 	struct passing p;
 
 	if (!pass)
 		return false;
-	if (body->payload_len < CIPHERTEXT_MIN || !options_fit(body) ||
-		vec->net[slot].coap_len > w->exchanges->shared.data_room) {
-		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_OPTION,
-			"Not passed through", DP_STAT_drop_pass_option);
+	const struct unfit unfit = message_fits(w, vec, slot);
+
+	if (unfit.code) {
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, unfit.code,
+			unfit.diagnostic, DP_STAT_drop_pass_option);
 		return true;
 	}
 	passing_make(w, vec, slot, pass, &p);
 	if (duplicate(w, vec, slot, &p))
 		return true;
-	p.shown = shows_itself(w, &p.flow, body);
+	p.shown = shows_itself(w, &p.flow, &vec->msg[slot].body);
 	if (may_pass(w, vec, slot, &p))
 		hand_on(w, vec, slot, &p);
 	return true;

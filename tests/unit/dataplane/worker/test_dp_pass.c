@@ -283,14 +283,20 @@ Test(dp_pass, what_no_loop_may_say_is_5_02)
 Test(dp_pass, what_a_proxy_must_understand_is_dropped)
 {
 	static const struct outer_option bad[] = {
-		{COAP_OPT_PROXY_URI, 8, "coap://a"}, {COAP_OPT_PROXY_SCHEME, 4, "coap"},
+		{COAP_OPT_PROXY_URI, 8, "coap://a"},
+		{COAP_OPT_PROXY_SCHEME, 4, "coap"},
 		{2051, 1, "x"}, // critical
 		{2050, 1, "x"}, // unsafe to forward
+		{COAP_OPT_HOP_LIMIT, 1, "\1"},
+		{COAP_OPT_HOP_LIMIT, 1, "\0"},
+		{COAP_OPT_HOP_LIMIT, 0, ""},
+		{COAP_OPT_HOP_LIMIT, 2, "\2\2"},
 	};
 	static const struct outer_option good[] = {
 		{COAP_OPT_URI_HOST, 1, "a"},
 		{COAP_OPT_OBSERVE, 0, ""},
 		{COAP_OPT_URI_PATH, 1, "p"},
+		{COAP_OPT_HOP_LIMIT, 1, "\2"},
 		{2048, 1, "x"},
 	};
 
@@ -305,6 +311,34 @@ Test(dp_pass, what_a_proxy_must_understand_is_dropped)
 	bed_seal_path(&device, &request, COAP_CON, mid++, piv++, COAP_GET, "up", "");
 	outer_send_options(good, RTE_DIM(good));
 	serve(protected, sizeof(protected));
+}
+
+// RFC 8768 section 3: here is the last proxy, for HTTP has no such option.
+Test(dp_pass, a_hop_limit_ends_here)
+{
+	static const struct {
+		struct outer_option option;
+		uint8_t code;
+		const char *says;
+	} cases[] = {
+		{{COAP_OPT_HOP_LIMIT, 1, "\1"}, COAP_HOP_LIMIT_REACHED, "postern"},
+		{{COAP_OPT_HOP_LIMIT, 1, "\0"}, COAP_BAD_REQUEST, "Bad Hop-Limit"},
+		{{COAP_OPT_HOP_LIMIT, 0, ""}, COAP_BAD_REQUEST, "Bad Hop-Limit"},
+		{{COAP_OPT_HOP_LIMIT, 2, "\2\2"}, COAP_BAD_REQUEST, "Bad Hop-Limit"},
+	};
+
+	show(&bed.flow);
+	bed.policy.verbose_errors = true;
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		bed_seal_path(&device, &request, COAP_CON, mid++, piv++, COAP_GET, "up", "");
+		outer_send_options(&cases[i].option, 1);
+		cr_assert(bed_receive(&bed, &answer));
+		cr_expect_eq(answer.msg.code, cases[i].code);
+		cr_assert_eq(answer.msg.body.payload_len, strlen(cases[i].says));
+		cr_expect_arr_eq(answer.msg.body.payload, cases[i].says, strlen(cases[i].says));
+		expect_nothing_passed();
+	}
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_pass_option), RTE_DIM(cases));
 }
 
 Test(dp_pass, devices_and_other_kids_are_not_passed_through)
