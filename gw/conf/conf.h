@@ -453,6 +453,7 @@ struct conf_edhoc {
 	uint64_t suites;  // the same
 	uint32_t c_r_length;
 	bool tell_unknown;
+	bool message_4; // is sent, and message_3 never comes with a request
 	// Not of the file: what the identities are good for of these, when they were loaded.
 	uint64_t offered_methods, offered_suites;
 };

@@ -124,6 +124,11 @@ const struct conf_key conf_edhoc_keys[] = {
 		.effect = CONF_AT_START,
 		.preset = "false",
 		.help = "Whether a device learns that its credential is unknown, and not only that it failed.",
+	}, {
+		.name = "message_4", .type = CONF_BOOL, FIELD(conf_edhoc, message_4),
+		.effect = CONF_AT_START,
+		.preset = "false",
+		.help = "Whether message_3 is answered with message_4; then it never comes with the first request.",
 	},
 	{.name = NULL},
 };

@@ -299,6 +299,7 @@ static int edhoc_prepare(struct handshakes *h, const uint8_t shard_key[SHARD_KEY
 		.suites = conf->suites ? (unsigned)conf->suites : UINT_MAX,
 		.echo = (enum edhoc_echo)daemon->conf->handshakes.echo,
 		.tell_unknown = conf->tell_unknown,
+		.message_4 = conf->message_4,
 		.find = credentials_find,
 		.credentials = daemon->credentials,
 	};

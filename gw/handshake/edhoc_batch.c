@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MESSAGE_4_MAX (EDHOC_TAG_MAX + 3) // without EAD_4
+
 // Takes an ephemeral key, of which some are made ahead. False if the library fails.
 static bool ephemeral_take(struct edhoc_side *side, enum ecc_curve curve, struct ecc_pair *pair)
 {
@@ -159,19 +161,31 @@ static struct handshake_session *session_make(struct edhoc_side *side, const str
 	return session;
 }
 
+// What message_3 will be answered with, once its context is published.
+static bool message_4_make(
+	struct edhoc_side *side, const struct edhoc_job *job, struct edhoc_writer *out)
+{
+	return !side->conf.message_4 ||
+		edhoc_message_4_make(&side->engine, &job->done, (struct edhoc_bytes){0}, out) ==
+		EDHOC_OK;
+}
+
 // Gives main what was agreed on.
 static bool agreed(struct edhoc_side *side, struct edhoc_job *job)
 {
 	struct handshake_born *born = edhoc_side_born(side, HANDSHAKE_AGREED, job);
+	uint8_t room[MESSAGE_4_MAX];
+	struct edhoc_writer message_4 = edhoc_writer(room, sizeof(room));
 
 	if (!born)
 		return false;
 	born->session = session_make(side, job);
-	if (!born->session) {
+	if (!born->session || !message_4_make(side, job, &message_4)) {
 		handshake_born_free(born);
 		return false;
 	}
-	runs_verified(&side->runs, job->run, job->name);
+	runs_verified(&side->runs, job->run, job->name,
+		(struct edhoc_bytes){room, edhoc_writer_len(&message_4)});
 	side->at_main++;
 	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_agreed);
 	handshake_mailbox_put(side->of.mailbox, born);

@@ -159,6 +159,12 @@ static void take_3(struct edhoc_side *side, struct edhoc_job *job)
 		edhoc_side_error(side, &job->head, msg, EDHOC_FORGED, 0);
 		return;
 	}
+	// The request would have no message_4 (RFC 9668 section 3.3.1).
+	if (side->conf.message_4 && job->head.kind == DP_SLOW_COMBINED) {
+		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_combined);
+		edhoc_side_error(side, &job->head, msg, EDHOC_FORGED, 0);
+		return;
+	}
 	// An error message of the Initiator is not authenticated, so it ends nothing.
 	if (edhoc_is_error(job->carrier.message.data, job->carrier.message.len)) {
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_malformed);

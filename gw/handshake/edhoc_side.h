@@ -33,6 +33,7 @@ struct edhoc_side_conf {
 	enum edhoc_echo echo;
 	uint8_t echo_key[REACH_KEY_LEN]; // of all threads the same, random, new at each start
 	bool tell_unknown;               // a device learns that its credential is unknown
+	bool message_4;                  // answers message_3, which no request goes with
 	// credentials_find(), which the thread calls; tests have others.
 	unsigned (*find)(struct credentials *credentials, struct edhoc_engine *engine,
 		const struct edhoc_id_cred *id_cred, int64_t now_s,

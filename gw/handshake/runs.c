@@ -275,7 +275,8 @@ void runs_wait(struct runs *runs, uint32_t index)
 	runs->run[index].message_2 = true;
 }
 
-void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NAME_LEN])
+void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NAME_LEN],
+	struct edhoc_bytes answer)
 {
 	struct run *run = &runs->run[index];
 
@@ -285,7 +286,10 @@ void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NA
 	memcpy(run->message_3, name, RUNS_NAME_LEN);
 	run->state = RUN_AT_MAIN;
 	run->busy = run->message_2 = false;
-	run->len = 0;
+	assert(answer.len <= sizeof(run->answer));
+	run->len = (uint16_t)answer.len;
+	if (answer.len)
+		memcpy(run->answer, answer.data, answer.len);
 }
 
 void runs_settle(struct runs *runs, uint32_t index, bool published)

@@ -102,8 +102,10 @@ uint32_t runs_begin(struct runs *runs, uint64_t now_ms, uint64_t network,
 	const uint8_t name[RUNS_NAME_LEN], const struct edhoc_connection *c_r);
 // message_2 was made: the run has its session and answer[].
 void runs_wait(struct runs *runs, uint32_t index);
-// message_3 verified: no other message_3 is looked at any more. Wipes the session.
-void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NAME_LEN]);
+// message_3 verified: no other message_3 is looked at any more. Wipes the session. answer: what it
+// is answered with, at most RUNS_ANSWER_MAX bytes.
+void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NAME_LEN],
+	struct edhoc_bytes answer);
 // After runs_verified(): the context was published, or was not.
 void runs_settle(struct runs *runs, uint32_t index, bool published);
 // A run that began is no more: message_2 could not be made.

@@ -209,13 +209,13 @@ static size_t edhoc_words(const struct conf_edhoc *edhoc, struct edhoc_word word
 		{"ed-idcred-t", 33}, // x5chain
 		{"ed-idcred-t", 34}, // x5t
 		{"ed-r", EDHOC_NO_VALUE},
-		{"ed-comb-req", EDHOC_NO_VALUE},
+		{"ed-comb-req", EDHOC_NO_VALUE}, // the last one: not with message_4
 	};
 	size_t n = edhoc_numbers(word, "ed-method", edhoc->offered_methods);
 
 	n += edhoc_numbers(&word[n], "ed-csuite", edhoc->offered_suites);
 	memcpy(&word[n], fixed, sizeof(fixed));
-	return n + sizeof(fixed) / sizeof(fixed[0]);
+	return n + sizeof(fixed) / sizeof(fixed[0]) - edhoc->message_4;
 }
 
 static bool takes_edhoc(const struct filter *filter, const struct conf_edhoc *edhoc)

@@ -31,7 +31,8 @@ static const char base[] =
 	"control: {socket: /run/control.sock, mode: \"0660\", group: root}\n"
 	"handshakes: {threads: 1, rate: 10000, prefix_rate: 2000, device_rate: 4, "
 	"sessions: 9000, keep: 2h, max_age: 12h, echo: auto}\n"
-	"edhoc: {identity: /etc/e, methods: [3], suites: [2], c_r_length: 3, tell_unknown: no}\n"
+	"edhoc: {identity: /etc/e, methods: [3], suites: [2], c_r_length: 3, tell_unknown: no, "
+	"message_4: no}\n"
 	"metrics: {listen: \"127.0.0.1:9683\", server_urls: no}\n"
 	"push: {listen: \"off\", max_body: 3MB}\n"
 	"runtime: /run/a\n"
@@ -92,6 +93,7 @@ static const struct {
 	{"suites: [2]", "suites: [3]"},
 	{"c_r_length: 3", "c_r_length: 4"},
 	{"tell_unknown: no", "tell_unknown: yes"},
+	{"message_4: no", "message_4: yes"},
 	{"runtime: /run/a", "runtime: /run/b"},
 	{"seccomp: enforce", "seccomp: log"},
 	{"access: /tmp/a.json", "access: stderr"},

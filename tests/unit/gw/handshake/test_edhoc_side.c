@@ -285,3 +285,63 @@ Test(edhoc_side, an_address_must_be_shown_if_that_is_wanted)
 	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_echo), 3);
 	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_answered), 1);
 }
+
+// Whether the last answer has a message_4 of this handshake, and nothing in it.
+static bool has_message_4(void)
+{
+	uint8_t room[ROOM];
+	struct edhoc_bytes ead;
+
+	return said.code == COAP_CHANGED &&
+		edhoc_message_4_open(&engine, &run.initiator_done, said.body.payload,
+			said.body.payload_len, room, &ead) == EDHOC_OK &&
+		!ead.len;
+}
+
+Test(edhoc_side, message_4_answers_a_message_3_that_comes_by_itself)
+{
+	uint8_t first[ROOM];
+
+	side.message_4 = true;
+	handshake_free(h);
+	h = handshake_make(&conf);
+	run_to_3();
+	send_combined(&run.message[3]);
+	expect_error(COAP_BAD_REQUEST, EDHOC_ERROR_UNSPECIFIED);
+	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_combined), 1);
+	expect_nothing_for_main();
+	send_3(&run.message[3]);
+	struct handshake_born *b = born(HANDSHAKE_AGREED);
+
+	cr_expect_not(answered(), "its context is not published yet");
+	settle(b, true);
+	cr_assert(answered());
+	cr_expect(has_message_4());
+	const size_t len = answer.len;
+
+	memcpy(first, answer.bytes, len);
+	again(DP_SLOW_EDHOC);
+	cr_assert(answered());
+	cr_assert_eq(answer.len, len);
+	cr_expect_arr_eq(answer.bytes, first, len);
+	send_combined(&run.message[3]);
+	expect_error(COAP_BAD_REQUEST, EDHOC_ERROR_UNSPECIFIED);
+	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_combined), 2);
+	expect_nothing_for_main();
+}
+
+Test(edhoc_side, without_a_context_there_is_no_message_4)
+{
+	side.message_4 = true;
+	handshake_free(h);
+	h = handshake_make(&conf);
+	run_to_3();
+	send_3(&run.message[3]);
+	settle(born(HANDSHAKE_AGREED), false);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(answered());
+		cr_expect_eq(said.code, COAP_SERVICE_UNAVAILABLE);
+		cr_expect_null(said.body.payload);
+		again(DP_SLOW_EDHOC);
+	}
+}

@@ -119,7 +119,7 @@ Test(runs, they_are_forgotten_in_time)
 	cr_expect_eq(runs_get(&runs, index)->session.prk[0], 0, "its secrets are wiped");
 	cr_expect(is_there(0), "a copy of its message_1 may come");
 	cr_expect_eq(came_back, 1);
-	runs_verified(&runs, late, name);
+	runs_verified(&runs, late, name, (struct edhoc_bytes){0});
 	runs_settle(&runs, late, true);
 	now_ms += RUNS_KEEP_MS - RUNS_WAIT_MS;
 	runs_turn(&runs, now_ms);
@@ -139,7 +139,7 @@ Test(runs, those_that_are_over_have_half_at_most)
 		const uint32_t index = wait(i);
 
 		cr_assert_neq(index, RUNS_NONE);
-		runs_verified(&runs, index, name);
+		runs_verified(&runs, index, name, (struct edhoc_bytes){0});
 		runs_settle(&runs, index, true);
 	}
 	for (uint32_t i = 0; i < RUNS_MAX / 2 + 10; i++)

@@ -111,9 +111,10 @@ Test(map_core, filters)
 }
 
 // All routes are compared with each filter, in a thread that serves others, too.
-#define EDHOC                                                                                     \
+#define EDHOC_APART                                                                               \
 	"</.well-known/edhoc>;rt=\"core.edhoc\";ed-method=1;ed-method=3;ed-csuite=2;ed-cred-t=1;" \
-	"ed-cred-t=2;ed-idcred-t=4;ed-idcred-t=14;ed-idcred-t=33;ed-idcred-t=34;ed-r;ed-comb-req"
+	"ed-cred-t=2;ed-idcred-t=4;ed-idcred-t=14;ed-idcred-t=33;ed-idcred-t=34;ed-r"
+#define EDHOC EDHOC_APART ";ed-comb-req"
 
 Test(map_core, edhoc_stands_first_where_it_is_served)
 {
@@ -131,6 +132,10 @@ Test(map_core, edhoc_stands_first_where_it_is_served)
 	cr_expect_str_eq(LIST(-1, "ed-comb-req"), EDHOC);
 	cr_expect_str_eq(LIST(-1, "ed-i"), "", "the gateway is Responder only");
 	cr_expect_str_eq(LIST(-1, "rt=temp.c"), T);
+	conf->edhoc.message_4 = true;
+	cr_expect_str_eq(LIST(-1, "ed-comb-req"), "", "which has no place for message_4");
+	cr_expect_str_eq(LIST(-1, "rt=core.edhoc"), EDHOC_APART);
+	conf->edhoc.message_4 = false;
 	cr_expect_str_eq(list(-1, sizeof(EDHOC) - 2, (const char *const[]){NULL}), "");
 }
 
