@@ -16,6 +16,7 @@
 
 #define AGAIN_MS   500  // after which a notification is tried that could not be made
 #define STALE_MS   2000 // after which is looked again for something that may be sent
+#define LOST_MS    5000 // the same, for anything at all in the slot
 #define TIMER_PART 4    // of the slice that is for timers, whatever changed
 
 // What is sealed in this turn.
@@ -334,6 +335,14 @@ static void timed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		return;
 	}
 	const struct dp_representation *rep = rep_of(w, o);
+
+	// At a reload a loop takes out what is of routes that are gone before the worker hears that
+	// they are: the sweep ends these, with 4.04.
+	if (!rep && o->version) {
+		o->version = 0;
+		put_off(w, index, LOST_MS);
+		return;
+	}
 	// What was taken out of its slot, and not asked for since, is observed no more.
 	uint8_t code = rep ? refused(w, o, rep) : COAP_SERVICE_UNAVAILABLE;
 	uint32_t age = rep ? dp_observe_age(w, rep) : 0;

@@ -134,6 +134,18 @@ void publish_with(const char *path, const struct published *p)
 		dp_change_tell(table, slot, dp_loop(bed.dp, 1));
 }
 
+void take_out(void)
+{
+	struct dp_rep_table *table = &dp_reps(bed.dp)->table[1];
+
+	for (uint32_t slot = 0; slot < 64; slot++) {
+		if (!dp_rep_pins(table, slot))
+			continue;
+		dp_rep_drop(table, slot);
+		dp_change_tell(table, slot, dp_loop(bed.dp, 1));
+	}
+}
+
 void publish(const char *path, const char *payload)
 {
 	publish_with(path,

@@ -47,6 +47,9 @@ struct published {
 void publish_with(const char *path, const struct published *p);
 void publish(const char *path, const char *payload);
 
+// The loop takes out what is observed, and tells the worker.
+void take_out(void);
+
 // A GET of /s/PATH with Observe, a token of two bytes and a block size: none if they are negative
 // or NULL.
 void send_get(const struct bed_device *from, enum coap_type type, const char *path, int observe,

@@ -322,6 +322,31 @@ Test(dp_observe, a_route_that_is_gone_ends_it)
 	expect_end(&request, COAP_NOT_FOUND);
 }
 
+// The loop hears of the reload first, takes out what is stored, and the device is due meanwhile.
+Test(dp_observe, a_route_that_is_gone_ends_it_though_nothing_is_stored)
+{
+	registered("a", "one");
+	take_out();
+	later(FRESH_MS);
+	expect_nothing();
+	cr_assert_eq(observers(), 1);
+	routes[0].cache_id++;
+	bed.policy.number++;
+	bed_turn(&bed);
+	expect_end(&request, COAP_NOT_FOUND);
+}
+
+// A purge: nothing is gone but what was stored.
+Test(dp_observe, what_is_not_stored_again_ends_it)
+{
+	registered("a", "one");
+	take_out();
+	later(FRESH_MS);
+	expect_nothing();
+	later(10000);
+	expect_end(&request, COAP_SERVICE_UNAVAILABLE);
+}
+
 Test(dp_observe, a_policy_that_forbids_it_ends_it)
 {
 	static const struct dp_route_index *permits[3];
