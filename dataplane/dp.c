@@ -5,6 +5,7 @@
 
 #include "dataplane/dp_inside.h"
 #include "dataplane/look.h"
+#include "dataplane/shared/quiescent.h"
 #include "dataplane/shared/ring.h"
 #include "dataplane/worker/handoff.h"
 #include "dataplane/worker/make.h"
@@ -445,7 +446,7 @@ void dp_policy_swap(struct dp *dp, const struct dp_policy *policy)
 
 bool dp_policy_is_settled(const struct dp *dp)
 {
-	return !dp->running || rte_rcu_qsbr_check(dp->qsbr, dp->policy_token, false);
+	return !dp->running || dp_quiescent_since(dp->qsbr, dp->policy_token);
 }
 
 void dp_run_grant(struct dp *dp, uint32_t run)

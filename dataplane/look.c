@@ -4,6 +4,7 @@
 
 #include "dataplane/dp_inside.h"
 #include "dataplane/port/headers.h"
+#include "dataplane/shared/quiescent.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -89,7 +90,7 @@ bool dp_look_turn(struct dp *dp)
 	struct dp_look **at = &dp->looks_ending, *look;
 
 	while ((look = *at) != NULL) {
-		if (dp->running && !rte_rcu_qsbr_check(dp->qsbr, look->token, false)) {
+		if (dp->running && !dp_quiescent_since(dp->qsbr, look->token)) {
 			at = &look->next;
 			continue;
 		}

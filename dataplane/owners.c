@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "dataplane/dp_inside.h"
+#include "dataplane/shared/quiescent.h"
 
 #include <stdlib.h>
 
@@ -305,7 +306,7 @@ static void retired_poll(
 		}
 		// No worker runs, so none can hold it.
 		if (r->phase == RETIRED_GRACE &&
-			(!dp->running || rte_rcu_qsbr_check(dp->qsbr, r->token, false))) {
+			(!dp->running || dp_quiescent_since(dp->qsbr, r->token))) {
 			dp_context_release(dp->contexts, r->index);
 			*r = dp->retired[--dp->retired_count];
 			continue;

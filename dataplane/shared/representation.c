@@ -3,6 +3,7 @@
 #include "dataplane/shared/representation.h"
 
 #include "dataplane/shared/memory.h"
+#include "dataplane/shared/quiescent.h"
 
 #include <rte_rcu_qsbr.h>
 
@@ -431,7 +432,7 @@ void dp_rep_drop(struct dp_rep_table *table, uint32_t slot)
 
 void dp_rep_reclaim(struct dp_rep_table *table)
 {
-	while (table->oldest && rte_rcu_qsbr_check(table->qsbr, table->oldest->token, false)) {
+	while (table->oldest && dp_quiescent_since(table->qsbr, table->oldest->token)) {
 		struct dp_rep_block *block = table->oldest;
 
 		table->oldest = block->next;

@@ -17,12 +17,14 @@
 #define TUN_MAJOR 10 // of /dev/net/tun: the same on each machine
 #define TUN_MINOR 200
 
-static bool is_tap(int fd, const char *name)
+// What is asked of a descriptor's entry in `descriptors` leaves alone those of other threads.
+static bool is_tap(DIR *descriptors, const char *entry, const char *name)
 {
+	const int fd = (int)strtol(entry, NULL, 10);
 	struct ifreq ifr = {0};
 	struct stat st;
 
-	return !fstat(fd, &st) && S_ISCHR(st.st_mode) &&
+	return !fstatat(dirfd(descriptors), entry, &st, 0) && S_ISCHR(st.st_mode) &&
 		st.st_rdev == makedev(TUN_MAJOR, TUN_MINOR) && !ioctl(fd, TUNGETIFF, &ifr) &&
 		!strncmp(ifr.ifr_name, name, sizeof(ifr.ifr_name));
 }
@@ -36,10 +38,9 @@ int presence_tap_find(const char *name)
 	if (!descriptors)
 		return -errno;
 	while (found < 0 && (entry = readdir(descriptors))) {
-		const int fd = (int)strtol(entry->d_name, NULL, 10); // "." gives 0, which is none
-
-		if (is_tap(fd, name))
-			found = fd;
+		// "." is a directory.
+		if (is_tap(descriptors, entry->d_name, name))
+			found = (int)strtol(entry->d_name, NULL, 10);
 	}
 	closedir(descriptors);
 	return found;
