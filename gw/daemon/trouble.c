@@ -9,6 +9,8 @@
 #include "gw/http/resolve.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_log.h"
+#include "gw/upstream/loop.h"
+#include "gw/upstream/route_stats.h"
 
 #include <stdlib.h>
 
@@ -118,6 +120,25 @@ static void control_look(struct daemon *daemon)
 		alarm_end(daemon, sentence);
 }
 
+// What is observed is polled meanwhile, so that devices hear later, and of less.
+static void streams_look(struct daemon *daemon)
+{
+	static const char sentence[] = "streams of events do not come though they are asked for "
+				       "again: what is observed is polled";
+	const size_t slots = route_slots_count(&daemon->route_slots);
+	uint64_t failing = 0;
+
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		for (unsigned slot = 0; daemon->loop[i] && slot < slots; slot++)
+			failing += __atomic_load_n(&up_loop_route_stats(daemon->loop[i], slot)
+							    ->stream[UP_STREAM_STAT_failing],
+				__ATOMIC_RELAXED);
+	if (failing)
+		alarm_raise(daemon, sentence);
+	else
+		alarm_end(daemon, sentence);
+}
+
 void trouble_turn(struct daemon *daemon)
 {
 	struct daemon_trouble *trouble = &daemon->trouble;
@@ -128,6 +149,7 @@ void trouble_turn(struct daemon *daemon)
 	trouble->look_ms = now_ms + LOOK_MS;
 	clock_look(trouble);
 	control_look(daemon);
+	streams_look(daemon);
 	for (unsigned i = 0; i < DAEMON_TROUBLES; i++) {
 		const uint64_t count = troubles[i].count(daemon);
 

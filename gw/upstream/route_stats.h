@@ -26,6 +26,7 @@ enum up_cache_stat {
 enum up_stream_stat {
 	UP_STREAM_STAT_wanted,   // things whose observers have one, or wait for it, now
 	UP_STREAM_STAT_open,     // of these, now
+	UP_STREAM_STAT_failing,  // of those wanted, that do not come though asked for again, now
 	UP_STREAM_STAT_events,   // that were published
 	UP_STREAM_STAT_left_out, // events that could not be
 	UP_STREAM_STAT_failed,   // tries that came to nothing

@@ -24,6 +24,7 @@
 #define JITTER        4     // one part of so many by which it differs
 #define SPREAD_MS     500   // within which streams begin again that ended together
 #define GOOD_MS       5000  // a stream that lasted so long, or told something, was none that failed
+#define FAILING       3     // failures in a row that are told as trouble
 #define SAY_MS        10000 // between two lines of the log about streams
 #define SAY_FULL_MS   600000 // the same, of a route that has as many as it may have
 #define PATH_SAID     120    // characters of a path in the log
@@ -51,6 +52,7 @@ struct up_stream {
 	unsigned failures; // in a row
 	uint64_t tried;    // servers that failed, by their bits
 	bool told;         // an event came on this connection
+	bool failing;      // counted as such
 	bool said;         // that it failed
 	uint64_t left_out; // events that were counted
 	char why[64];      // the head was refused
@@ -70,6 +72,19 @@ static void stat_add(const struct up_stream *stream, enum up_stream_stat stat, i
 	uint64_t *at = &stream->loop->routes[stream->route_slot].stream[stat];
 
 	__atomic_store_n(at, *at + (uint64_t)n, __ATOMIC_RELAXED);
+}
+
+static void failing_set(struct up_stream *stream, bool failing)
+{
+	stat_add(stream, UP_STREAM_STAT_failing, failing - stream->failing);
+	stream->failing = failing;
+}
+
+// Whether the stream that stands is what was asked for: a service may open one and end it at once.
+static bool is_good(const struct up_stream *stream)
+{
+	return stream->state == STREAM_OPEN &&
+		(stream->told || stream->opened_ms + GOOD_MS <= stream->loop->now_ms);
 }
 
 // Whether the log may have a line about streams now.
@@ -241,6 +256,7 @@ static void failed(struct up_stream *stream, const char *why)
 {
 	stream->failures++;
 	stat_add(stream, UP_STREAM_STAT_failed, 1);
+	failing_set(stream, stream->failures >= FAILING);
 	wait_for(stream, wait_ms(stream));
 	if (stream->failures > 1)
 		lose(stream);
@@ -255,9 +271,6 @@ static void failed(struct up_stream *stream, const char *why)
 static void stream_over(struct http_transfer *transfer, enum http_error error)
 {
 	struct up_stream *stream = (struct up_stream *)transfer;
-	struct up_loop *loop = stream->loop;
-	bool good = stream->state == STREAM_OPEN &&
-		(stream->told || stream->opened_ms + GOOD_MS <= loop->now_ms);
 
 	if (!stream->of.entry) {
 		wait_for(stream, 0);
@@ -265,7 +278,8 @@ static void stream_over(struct http_transfer *transfer, enum http_error error)
 	}
 	if (error == HTTP_ERR_local)
 		up_group_say_local(stream->group, transfer->local_errno);
-	if (good) {
+	if (is_good(stream)) {
+		failing_set(stream, false);
 		stream->failures = 0;
 		wait_for(stream, wait_ms(stream));
 		stream->failures = 1; // until it stands again
@@ -293,6 +307,7 @@ static void stream_free(struct up_stream *stream)
 	cancel(stream);
 	TAILQ_REMOVE(&cache->streams, stream, link);
 	stat_add(stream, UP_STREAM_STAT_wanted, -1);
+	failing_set(stream, false);
 	if (stream->of.entry)
 		stream->of.entry->stream = NULL;
 	http_events_end(&stream->events);
@@ -524,6 +539,7 @@ void up_stream_follow(struct up_loop *loop, struct up_cache_entry *entry, bool o
 		stream_free(stream);
 		return;
 	}
+	failing_set(stream, stream->failing && !is_good(stream));
 	if (stream->state == STREAM_WAITING || !has_to_move(stream))
 		return;
 	cancel(stream);
