@@ -27,6 +27,7 @@ struct model_device {
 	unsigned batch_queue;
 	uint64_t mid_ms[1 << 16]; // when it saw a message id of the gateway's last; 0: never
 	bool there;
+	bool drains; // it is not there, and what is in flight under its keys may be answered still
 	bool own_piv;
 	bool by_clock;                 // these are from the clock
 	bool no_echo;                  // it has a mark, DP_CONTEXT_FLOOR

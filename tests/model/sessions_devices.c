@@ -136,7 +136,7 @@ void poll_all(void)
 		for (unsigned i = 0; i < WORKERS; i++)
 			more |= bed_events_count(&bed, i) > 0;
 	}
-	if (!leaving || dp_devices_retiring(bed.dp))
+	if (!leaving || dp_devices_retiring(bed.dp) || dp_contexts_draining(bed.dp))
 		return;
 	for (unsigned i = 0; i < HISTORY; i++) {
 		history[i].gone |= history[i].leaving;

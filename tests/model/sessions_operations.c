@@ -263,13 +263,15 @@ static void remove_device(struct model_device *d)
 	turn();
 	if (rnd(2))
 		poll_all();
+	d->drains = rnd(2);
 	for (unsigned i = 0; i < HISTORY; i++)
 		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
 			leaving = history[i].leaving = true;
 	if (rnd(2))
 		main_is_late(d);
 	bed_device_name(&bed, &d->bed, &key);
-	must(dp_device_remove(bed.dp, &key) == 0, "it is there");
+	must((d->drains ? dp_context_drain(bed.dp, &key) : dp_device_remove(bed.dp, &key)) == 0,
+		"it is there");
 	d->there = false;
 }
 
@@ -308,7 +310,8 @@ static void come_and_go(void)
 		remove_device(d);
 	}
 	if (rnd(2)) {
-		if (rnd(2)) {
+		if (d->drains || rnd(2)) {
+			d->drains = false;
 			device_keys(d);
 			device_add(d, true);
 		} else {
