@@ -202,6 +202,11 @@ static void session_begin(struct handshakes *h, struct handshake_born *born)
 	struct handshake_born *request = NULL;
 
 	session->published = !rc;
+	// A device may have got the kid while it was being reserved: each session with it would be
+	// refused.
+	session->c_r_lost = rc && reservations_lost(h->reservations, &session->c_r);
+	if (session->c_r_lost)
+		reservations_end(h->reservations, &session->c_r);
 	if (rc)
 		log_debug("a session of device %s is not taken: %s", session->owner.name,
 			strerror(-rc));

@@ -77,6 +77,21 @@ static void taken_set(struct reservations *r, uint32_t serial, bool taken)
 	__atomic_store_n(byte, (uint8_t)(taken ? *byte | bit : *byte & ~bit), __ATOMIC_RELAXED);
 }
 
+static void key_make(const struct reservations *r, const struct edhoc_connection *connection,
+	struct dp_context_key *key)
+{
+	dp_context_key_make(
+		dp_contexts(r->dp), key, connection->bytes, connection->len, false, NULL, 0);
+}
+
+bool reservations_lost(const struct reservations *r, const struct edhoc_connection *connection)
+{
+	struct dp_context_key key;
+
+	key_make(r, connection, &key);
+	return dp_names_has_kid(&dp_contexts(r->dp)->names, &key);
+}
+
 // Makes the identifier of a serial. Returns the thread that a worker would send its messages to, or
 // -1 if a context has it as kid.
 static int connection_make(
@@ -87,7 +102,7 @@ static int connection_make(
 
 	connection->len = r->plan.id_len;
 	shard_id_make(&r->plan, 0, r->base + serial, connection->bytes);
-	dp_context_key_make(table, &key, connection->bytes, connection->len, false, NULL, 0);
+	key_make(r, connection, &key);
 	return dp_names_has_kid(&table->names, &key)
 		? -1
 		: (int)(dp_context_hash(table, &key) % r->threads);

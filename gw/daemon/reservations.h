@@ -29,7 +29,10 @@ struct connections *reservations_of(struct reservations *reservations, unsigned 
 void reservations_fill(struct reservations *reservations);
 // Whether a kid is a C_R that was reserved. Any thread.
 bool reservations_has(const struct reservations *reservations, const uint8_t *kid, uint8_t kid_len);
-// A session has ended: its C_R may be reserved again.
+// Whether a device has the kid of one that was reserved.
+bool reservations_lost(
+	const struct reservations *reservations, const struct edhoc_connection *connection);
+// A session has ended, or its C_R was lost: it may be reserved again, when nobody has it.
 void reservations_end(struct reservations *reservations, const struct edhoc_connection *connection);
 
 #endif

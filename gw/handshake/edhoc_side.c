@@ -239,7 +239,7 @@ void edhoc_side_settle(struct edhoc_side *side, struct handshake_born *born)
 		else
 			edhoc_side_busy(side, &to, &msg);
 	}
-	if (!session->published)
+	if (!session->published && !session->c_r_lost)
 		connections_put(side->conf.connections, &session->c_r);
 	handshake_born_free(born);
 }

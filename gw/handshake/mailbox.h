@@ -31,6 +31,7 @@ struct handshake_session {
 	uint32_t run;         // the thread's
 	bool combined;        // `coap` is the request behind message_3, to be reinjected
 	bool published;       // main writes it, when it gives this back
+	bool c_r_lost;        // so it does this: a device has C_R as kid, and nobody else gets it
 };
 
 // Something of main's. From malloc(); handshake_born_free() wipes it.

@@ -229,7 +229,9 @@ Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
 	cr_assert(connections_take(reservations_of(reservations, 0), &none, &c_r, &low));
 	memcpy(device.device_id, c_r.bytes, c_r.len);
 	randombytes_buf(&device.keys, sizeof(device.keys));
+	cr_expect_not(reservations_lost(reservations, &c_r));
 	cr_assert_eq(registry_add(&registry, &device), 0);
+	cr_expect(reservations_lost(reservations, &c_r));
 	agreed = (struct handshake_session){.alg = AEAD_AES_CCM_16_64_128,
 		.c_i = {1, {1}},
 		.c_r = c_r,

@@ -4,6 +4,7 @@
 
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/identity.h"
+#include "gw/device/reserved.h"
 #include "tests/unit/dataplane/worker/dp_bed.h"
 #include "tests/unit/gw/edhoc/bed.h"
 
@@ -69,6 +70,7 @@ static void init(void)
 	memcpy(identity.own[0].secret, secrets[1], ECC_LEN);
 	gateway = (struct daemon){.dp = bed.dp, .conf = &conf, .identity = &identity};
 	gateway.credentials = credentials_create();
+	gateway.reserved = device_reserved_new();
 	conf.devices.max = BED_DEVICES;
 	cr_assert_eq(registry_init(&gateway.registry, bed.dp, BED_DEVICES), 0);
 	credential_add();
@@ -80,6 +82,7 @@ static void fini(void)
 	handshakes_stop(gateway.handshakes);
 	handshakes_free(gateway.handshakes);
 	credentials_free(gateway.credentials);
+	device_reserved_free(gateway.reserved);
 	registry_fini(&gateway.registry);
 	bed_end_free(&initiator);
 	bed_end_free(&responder);
@@ -287,6 +290,33 @@ Test(sessions_served, a_credential_that_has_gone_gets_no_session)
 	cr_assert(receive());
 	cr_expect_eq(answer.msg.code, COAP_BAD_REQUEST);
 	cr_expect_eq(living(), 0);
+}
+
+Test(sessions_served, a_c_r_that_a_device_got_meanwhile_is_not_given_out_again)
+{
+	struct device_keyed stored = {.id = 5,
+		.name = "stored",
+		.alg = AEAD_AES_CCM_16_64_128,
+		.window_known = true,
+		.device_id_len = BED_SLOW_EDHOC_LEN,
+		.gateway_id_len = 2};
+
+	run_to_3();
+	memcpy(stored.device_id, run.initiator_done.c_r.bytes, BED_SLOW_EDHOC_LEN);
+	cr_assert(device_reserved_lent(gateway.reserved, stored.device_id, BED_SLOW_EDHOC_LEN));
+	// As if the store had asked just before it was.
+	cr_assert_eq(registry_add(&gateway.registry, &stored), 0);
+	message_3_send();
+	cr_assert(receive());
+	cr_expect_eq(answer.msg.code, COAP_SERVICE_UNAVAILABLE);
+	cr_expect_eq(living(), 0);
+	cr_expect_not(device_reserved_lent(gateway.reserved, stored.device_id, BED_SLOW_EDHOC_LEN));
+	// The next one is served.
+	run_to_3();
+	message_3_send();
+	cr_assert(receive());
+	cr_expect_eq(answer.msg.code, COAP_CHANGED);
+	cr_expect_eq(living(), 1);
 }
 
 Test(sessions_served, own_partial_ivs_are_a_counter)

@@ -345,3 +345,18 @@ Test(edhoc_side, without_a_context_there_is_no_message_4)
 		again(DP_SLOW_EDHOC);
 	}
 }
+
+Test(edhoc_side, a_c_r_that_a_device_has_as_kid_does_not_come_back)
+{
+	run_to_3();
+	const uint32_t left = connections_count(connections);
+
+	send_3(&run.message[3]);
+	struct handshake_born *b = born(HANDSHAKE_AGREED);
+
+	b->session->c_r_lost = true;
+	settle(b, false);
+	cr_assert(answered());
+	cr_expect_eq(said.code, COAP_SERVICE_UNAVAILABLE);
+	cr_expect_eq(connections_count(connections), left);
+}
