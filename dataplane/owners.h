@@ -19,11 +19,11 @@ struct dp;
 int dp_device_remove(struct dp *dp, const struct dp_context_key *key)
 	__attribute__((warn_unused_result));
 // The same, but what is in flight is answered under the keys of the context still: for a device
-// that gets other keys. From now on no look-up finds the context, and its owner accepts nothing of
-// it, not even what is in its rings. Its generation lives on until nothing is in flight, or the
-// longest deadline of any request has passed; then dp_poll() hands out DP_EVENT_DRAINED, and
-// retires it. If dp_context_table.draining_max drain, the oldest of them is retired at once.
-// -ENOENT or -ENOMEM.
+// that gets other keys. From now on no look-up finds the context; its owner is told, after a move
+// of the context that is under way, and accepts nothing of it then, not even what is in its rings.
+// Its generation lives on until nothing is in flight, or the longest deadline of any request has
+// passed; then dp_poll() hands out DP_EVENT_DRAINED, and retires it. If
+// dp_context_table.draining_max drain, the oldest of them is retired at once. -ENOENT or -ENOMEM.
 int dp_context_drain(struct dp *dp, const struct dp_context_key *key)
 	__attribute__((warn_unused_result));
 // Retires a context that drains at once: what is in flight is abandoned. Does nothing if it does

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sessions: what devices, backends, main and strangers do.
 
+#include "dataplane/dp_inside.h"
 #include "dataplane/shared/bucket.h"
 #include "tests/model/sessions.h"
 
@@ -256,6 +257,23 @@ static void main_is_late(const struct model_device *d)
 		(void)!dp_run_base_raise(bed.dp, d->bed.context, d->bed.generation, 0);
 }
 
+// A request that is on its way to the owner of its context when that begins to drain: it is not
+// accepted any more.
+static void on_its_way(struct model_device *d)
+{
+	uint8_t owner = dp_contexts(bed.dp)->context[d->bed.context].owner;
+
+	// The owner of one that moves is told later, and accepts it.
+	if (owner >= WORKERS || d->next + 1 > PIVS || !dp_worker_get(bed.dp, 0)->affinity_kid)
+		return;
+	struct model_request *r = make_request(d - devices, d->next++, false);
+
+	bed.queue = (owner + 1) % WORKERS;
+	bed_send(&bed, &d->flow, r->bed.coap, r->bed.len);
+	bed_turn_one(&bed, bed.queue);
+	r->sent = true;
+}
+
 static void remove_device(struct model_device *d)
 {
 	struct dp_context_key key;
@@ -267,8 +285,11 @@ static void remove_device(struct model_device *d)
 	for (unsigned i = 0; i < HISTORY; i++)
 		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
 			leaving = history[i].leaving = true;
+	// What its owner accepts before it is told is in flight, too.
 	if (rnd(2))
 		main_is_late(d);
+	else if (d->drains)
+		on_its_way(d);
 	bed_device_name(&bed, &d->bed, &key);
 	must((d->drains ? dp_context_drain(bed.dp, &key) : dp_device_remove(bed.dp, &key)) == 0,
 		"it is there");
