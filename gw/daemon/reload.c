@@ -166,6 +166,10 @@ static int identity_prepare(const struct daemon *daemon, struct conf_edhoc *conf
 // name.
 static const char *names_missing(const struct daemon *daemon)
 {
+	if (daemon->resync_waiting)
+		return "devices wait for a resync";
+	if (daemon->registry.waiting)
+		return "a device waits for its place";
 	if (daemon->taking)
 		return "devices are being added";
 	return daemon->doubts ? "the disk failed, and what became of a device is not known yet"

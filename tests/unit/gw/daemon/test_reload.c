@@ -237,6 +237,14 @@ Test(reload, no_new_name_is_passed_through_while_those_of_devices_are_not_known)
 	begin();
 	expect_refused(CTL_BUSY, "devices are being added, and passthrough has new names");
 	gateway.taking = 0;
+	gateway.resync_waiting = 1;
+	begin();
+	expect_refused(CTL_BUSY, "devices wait for a resync, and passthrough has new names");
+	gateway.resync_waiting = 0;
+	gateway.registry.waiting = (struct registry_waiting *)&a_doubt;
+	begin();
+	expect_refused(CTL_BUSY, "a device waits for its place, and passthrough has new names");
+	gateway.registry.waiting = NULL;
 	gateway.doubts = (struct doubt *)&a_doubt;
 	begin();
 	expect_refused(CTL_BUSY,
