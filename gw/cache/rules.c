@@ -43,8 +43,9 @@ static uint64_t age_of(const struct cache_answer *a)
 	uint32_t value = 0;
 	time_t date;
 
-	if (a->age && !cache_seconds_read(a->age, strlen(a->age), &value))
-		value = 0; // section 5.1: it is ignored
+	// Section 5.1: of a list the first counts, and what is no number is ignored.
+	if (a->age && !cache_seconds_read(a->age, strcspn(a->age, " \t,"), &value))
+		value = 0;
 	if (a->date && cache_date_read(a->date, &date))
 		apparent = cache_seconds_between(date, a->now) * UINT64_C(1000);
 	uint64_t corrected = value * UINT64_C(1000) + delay;
@@ -58,19 +59,22 @@ static bool stale_forbidden(const struct cache_control *c)
 	return c->no_cache || c->must_revalidate || c->proxy_revalidate || c->has_s_maxage;
 }
 
+// The time of an answer, or of what it validates: a 304 that does not say it anew leaves it where
+// it was, and has a later Date (section 4.3.4).
 static void expires_read(struct cache_validity *v, const struct cache_answer *a)
 {
-	time_t end, start;
+	time_t start;
 
-	if (!a->expires)
-		return;
-	v->has_expires = true;
-	v->expires = 0; // what cannot be read is in the past (section 5.3)
-	if (!cache_date_read(a->expires, &end))
+	if (a->expires) {
+		v->has_expires = true;
+		if (!cache_date_read(a->expires, &v->end))
+			v->end = 0; // what cannot be read is in the past (section 5.3)
+	}
+	if (!v->has_expires)
 		return;
 	if (!a->date || !cache_date_read(a->date, &start))
 		start = a->now;
-	v->expires = cache_seconds_between(start, end);
+	v->expires = cache_seconds_between(start, v->end);
 }
 
 static struct cache_verdict refuse(enum cache_why why)

@@ -33,7 +33,8 @@ struct cache_validity {
 	struct cache_control control;
 	bool has_expires;
 	bool by_default;  // of the route's default
-	uint32_t expires; // seconds, from its Date
+	uint32_t expires; // seconds, from the Date of the last answer
+	time_t end;       // the same as a time
 };
 
 enum cache_why {
