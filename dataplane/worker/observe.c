@@ -122,6 +122,10 @@ static uint32_t observation_of(struct dp_worker *w, const struct registration *r
 {
 	uint32_t index = dp_observation_find(w->observations, &r->who);
 
+	// The backend may have taken longer for an older registration than for a newer one, which
+	// stays: the device opens notifications with the Partial IV of the last one it sent.
+	if (index != DP_OBSERVATION_NONE && dp_observation_at(w->observations, index)->piv > r->piv)
+		return DP_OBSERVATION_NONE;
 	if (index != DP_OBSERVATION_NONE &&
 		dp_observation_at(w->observations, index)->slot == slot) {
 		// RFC 7641 section 4.1: it takes the place of the one before. What was sent under

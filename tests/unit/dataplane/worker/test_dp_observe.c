@@ -268,6 +268,36 @@ Test(dp_observe, registering_again_takes_the_place_of_it)
 	check_notification("others");
 }
 
+// A backend that answers the older of two registrations last does not undo the newer one.
+Test(dp_observe, an_older_registration_that_comes_later_is_none)
+{
+	static const uint8_t content[] = {COAP_CONTENT, 0xff, 'x'};
+	struct bed_request older, newer;
+	char token[3] = {0};
+	dp_handle handle;
+
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	cr_assert(bed_upstream_take(&bed, &handle));
+	older = request;
+	memcpy(token, request.token, 2);
+	publish("a", "one");
+	publish("b", "other");
+	for (unsigned round = 0; round < 2; round++) {
+		send_get(&device, COAP_CON, round ? "b" : "a", 0, token, -1);
+		newer = request;
+		expect_notification(&newer, COAP_ACK, round ? "other" : "one");
+	}
+	bed_upstream_answer(&bed, handle, content, sizeof(content));
+	bed_turn(&bed);
+	request = older;
+	expect_plain(COAP_CONTENT);
+	cr_assert_eq(observers(), 1);
+	publish("b", "others");
+	bed_turn(&bed);
+	take(&device, &newer);
+	check_notification("others");
+}
+
 Test(dp_observe, an_error_ends_it)
 {
 	struct coap_option option;
