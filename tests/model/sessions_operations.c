@@ -266,6 +266,7 @@ static void on_its_way(struct model_device *d)
 	// The owner of one that moves is told later, and accepts it.
 	if (owner >= WORKERS || d->next + 1 > PIVS || !dp_worker_get(bed.dp, 0)->affinity_kid)
 		return;
+	poll_all(); // an owner with room for events takes its commands
 	struct model_request *r = make_request(d - devices, d->next++, false);
 
 	bed.queue = (owner + 1) % WORKERS;
