@@ -266,7 +266,6 @@ static void on_its_way(struct model_device *d)
 	// The owner of one that moves is told later, and accepts it.
 	if (owner >= WORKERS || d->next + 1 > PIVS || !dp_worker_get(bed.dp, 0)->affinity_kid)
 		return;
-	poll_all(); // an owner with room for events takes its commands
 	struct model_request *r = make_request(d - devices, d->next++, false);
 
 	bed.queue = (owner + 1) % WORKERS;
@@ -280,9 +279,9 @@ static void remove_device(struct model_device *d)
 	struct dp_context_key key;
 
 	turn();
-	if (rnd(2))
-		poll_all();
 	d->drains = rnd(2);
+	if (d->drains || rnd(2)) // an owner with room for events takes its commands
+		poll_all();
 	for (unsigned i = 0; i < HISTORY; i++)
 		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
 			leaving = history[i].leaving = true;
