@@ -20,9 +20,10 @@
 #define BLOCKS_PLACES 256                 // of a thread
 #define BLOCKS_SHARE  (BLOCKS_PLACES / 4) // of a network
 #define BLOCKS_OWN    2                   // of an endpoint
-#define BLOCKS_LATE_MS \
-	10000 // without a new block: gives way to others, and so does who takes BLOCKS_WAIT_MS
-#define BLOCKS_WAIT_MS 100000 // without one: ends. Slow devices retransmit for 93 s
+// Without a new block for so long, a message gives way to others, or ends: slow devices retransmit
+// for 93 s. One that takes longer in all than the second time gives way, too.
+#define BLOCKS_LATE_MS 10000
+#define BLOCKS_WAIT_MS 100000
 
 struct blocks;
 
