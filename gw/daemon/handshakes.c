@@ -309,7 +309,8 @@ static int edhoc_prepare(struct handshakes *h, const uint8_t shard_key[SHARD_KEY
 		.credentials = daemon->credentials,
 	};
 
-	h->reservations = reservations_create(daemon->dp, threads, conf->c_r_length, shard_key);
+	h->reservations = reservations_create(
+		daemon->dp, daemon->reserved, threads, conf->c_r_length, shard_key);
 	if (!h->reservations)
 		return -errno;
 	h->sessions = sessions_create(&(const struct sessions_conf){

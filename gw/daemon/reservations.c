@@ -15,6 +15,7 @@
 
 struct reservations {
 	struct dp *dp;
+	struct device_reserved *passed; // NULL: nothing is passed through
 	struct shard_plan plan;
 	unsigned threads;
 	uint32_t base;          // is added to all serials
@@ -24,14 +25,15 @@ struct reservations {
 	struct connections *of; // [threads], mapped lazily by the kernel
 };
 
-struct reservations *reservations_create(
-	struct dp *dp, unsigned threads, uint8_t id_len, const uint8_t key[SHARD_KEY_LEN])
+struct reservations *reservations_create(struct dp *dp, struct device_reserved *passed,
+	unsigned threads, uint8_t id_len, const uint8_t key[SHARD_KEY_LEN])
 {
 	struct reservations *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
 	r->dp = dp;
+	r->passed = passed;
 	r->threads = threads;
 	r->plan.id_len = id_len;
 	memcpy(r->plan.key, key, SHARD_KEY_LEN);
@@ -84,16 +86,24 @@ static void key_make(const struct reservations *r, const struct edhoc_connection
 		dp_contexts(r->dp), key, connection->bytes, connection->len, false, NULL, 0);
 }
 
+bool reservations_passed(const struct reservations *r, const struct edhoc_connection *connection)
+{
+	const struct device_ids ids = {.kid = connection->bytes, .kid_len = connection->len};
+
+	return device_reserved_has(r->passed, &ids);
+}
+
 bool reservations_lost(const struct reservations *r, const struct edhoc_connection *connection)
 {
 	struct dp_context_key key;
 
 	key_make(r, connection, &key);
-	return dp_names_has_kid(&dp_contexts(r->dp)->names, &key);
+	return dp_names_has_kid(&dp_contexts(r->dp)->names, &key) ||
+		reservations_passed(r, connection);
 }
 
 // Makes the identifier of a serial. Returns the thread that a worker would send its messages to, or
-// -1 if a context has it as kid.
+// -1 if it is another's.
 static int connection_make(
 	const struct reservations *r, uint32_t serial, struct edhoc_connection *connection)
 {
@@ -103,9 +113,8 @@ static int connection_make(
 	connection->len = r->plan.id_len;
 	shard_id_make(&r->plan, 0, r->base + serial, connection->bytes);
 	key_make(r, connection, &key);
-	return dp_names_has_kid(&table->names, &key)
-		? -1
-		: (int)(dp_context_hash(table, &key) % r->threads);
+	return reservations_lost(r, connection) ? -1
+						: (int)(dp_context_hash(table, &key) % r->threads);
 }
 
 void reservations_fill(struct reservations *r)

@@ -360,7 +360,9 @@ int sessions_add(struct sessions *s, const struct handshake_session *agreed, uin
 
 	rc = at == NONE ? -EAGAIN : 0;
 	if (!rc) {
-		rc = publish(s, at, &as_now, now_ms);
+		rc = reservations_passed(s->conf.reservations, &as_now.c_r)
+			? -EEXIST
+			: publish(s, at, &as_now, now_ms);
 		if (rc) {
 			s->session[at].state = FREE;
 			s->session[at].next = s->free;

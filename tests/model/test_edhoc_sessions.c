@@ -510,7 +510,7 @@ Test(edhoc_sessions, agree_with_the_model, .timeout = 300)
 	registry = (struct registry){.gone = gone};
 	must(!registry_init(&registry, bed.dp, BED_DEVICES));
 	randombytes_buf(key, sizeof(key));
-	reservations = reservations_create(bed.dp, THREADS, ID_LEN, key);
+	reservations = reservations_create(bed.dp, NULL, THREADS, ID_LEN, key);
 	must(reservations);
 	sessions = sessions_create(&(const struct sessions_conf){.registry = &registry,
 		.reservations = reservations,

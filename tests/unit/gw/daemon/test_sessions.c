@@ -17,6 +17,7 @@ static struct bed bed;
 static struct registry registry;
 static struct shard_plan plan = {.id_len = ID_LEN};
 static struct reservations *reservations;
+static struct device_reserved *passed_through; // names that are passed through
 static struct sessions *sessions;
 static uint64_t now_ms = 1000000;
 static int64_t now_s = 1800000000;
@@ -33,7 +34,9 @@ static void init(void)
 	registry = (struct registry){.gone = gone};
 	cr_assert_eq(registry_init(&registry, bed.dp, BED_DEVICES), 0);
 	randombytes_buf(plan.key, sizeof(plan.key));
-	reservations = reservations_create(bed.dp, 2, ID_LEN, plan.key);
+	passed_through = device_reserved_new();
+	cr_assert_not_null(passed_through);
+	reservations = reservations_create(bed.dp, passed_through, 2, ID_LEN, plan.key);
 	cr_assert_not_null(reservations);
 	reservations_fill(reservations);
 	sessions = sessions_create(&(const struct sessions_conf){.registry = &registry,
@@ -48,6 +51,7 @@ static void fini(void)
 {
 	sessions_free(sessions);
 	reservations_free(reservations);
+	device_reserved_free(passed_through);
 	registry_fini(&registry);
 	bed_free(&bed);
 }
@@ -212,6 +216,56 @@ Test(sessions, used_up_keys_end_them)
 	cr_expect_eq(sessions_stats(sessions)->used_up, 1);
 }
 
+static void pass(const struct edhoc_connection *kid)
+{
+	const struct device_ids name = {.kid = kid->bytes, .kid_len = kid->len};
+
+	cr_assert_eq(device_reserved_set(passed_through, &name, 1), 0);
+}
+
+// By a reload, when the session's kid was reserved already.
+Test(sessions, a_kid_that_is_passed_through_is_no_sessions)
+{
+	const struct edhoc_connection none = {0};
+	struct edhoc_connection c_r;
+	bool low;
+
+	cr_assert(connections_take(reservations_of(reservations, 0), &none, &c_r, &low));
+	pass(&c_r);
+	cr_expect(reservations_lost(reservations, &c_r));
+	agreed = (struct handshake_session){.alg = AEAD_AES_CCM_16_64_128,
+		.c_i = {1, {1}},
+		.c_r = c_r,
+		.owner = {.id = 1, .name = "d", .not_after = INT64_MAX}};
+	cr_expect_eq(sessions_add(sessions, &agreed, now_ms), -EEXIST);
+	cr_expect_eq(sessions_stats(sessions)->living, 0);
+}
+
+Test(sessions, a_kid_that_is_passed_through_is_not_reserved)
+{
+	enum { ALL = 1 << 16 }; // identifiers of two bytes
+
+	struct reservations *short_ids =
+		reservations_create(bed.dp, passed_through, 1, 2, plan.key);
+	const struct edhoc_connection kid = {2, {0x12, 0x34}}, none = {0};
+	struct edhoc_connection c_r;
+	unsigned taken = 0;
+	bool low;
+
+	cr_assert_not_null(short_ids);
+	pass(&kid);
+	for (unsigned i = 0; i < ALL; i++) {
+		if (!connections_count(reservations_of(short_ids, 0)))
+			reservations_fill(short_ids);
+		if (!connections_take(reservations_of(short_ids, 0), &none, &c_r, &low))
+			break;
+		taken++;
+		cr_assert_not(edhoc_connection_equal(&c_r, &kid));
+	}
+	cr_expect_geq(taken, shard_serials(&(struct shard_plan){.id_len = 2}) - 1);
+	reservations_free(short_ids);
+}
+
 Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
 {
 	const struct edhoc_connection none = {0};
@@ -351,7 +405,8 @@ Test(sessions, who_has_the_key_of_the_store_reads_serials_that_begin_anew_at_eac
 		// What is between them is the other thread's.
 		cr_expect_lt((serial_of(&c_r) - before) % serials, 64);
 	}
-	struct reservations *again = reservations_create(bed.dp, 2, ID_LEN, plan.key);
+	struct reservations *again =
+		reservations_create(bed.dp, passed_through, 2, ID_LEN, plan.key);
 
 	reservations_fill(again);
 	cr_assert(connections_take(reservations_of(again, 0), &none, &other, &low));
