@@ -10,8 +10,10 @@
 #include <stdint.h>
 
 #define DP_NOTIFY_CONFIRM_S (24 * 3600) // RFC 7641 section 4.5: at least so often
-#define DP_NOTIFY_LEAST_MS  3000        // between two that nothing is new in
-#define DP_NOTIFY_TRIES     5           // of a confirmable one: the first, and MAX_RETRANSMIT more
+// An hour early, as one that was not acknowledged is known to be lost only minutes later.
+#define DP_NOTIFY_EARLY_S  3600
+#define DP_NOTIFY_LEAST_MS 3000 // between two that nothing is new in
+#define DP_NOTIFY_TRIES    5    // of a confirmable one: the first, and MAX_RETRANSMIT more
 
 // Without an estimate of the round-trip time a server sends one NON notification in 3 s on average
 // (RFC 7641 section 4.5.1): a bucket of four, so that a change is not told late because of the one
@@ -22,8 +24,7 @@
 // Whether the next notification is confirmable: `since` were not, in a row, since second con_s.
 static inline bool dp_notify_confirms(unsigned since, unsigned each, uint32_t con_s, uint32_t now_s)
 {
-	// An hour early, as one that was not acknowledged is known to be lost only minutes later.
-	return since + 1 >= each || now_s - con_s >= DP_NOTIFY_CONFIRM_S - 3600;
+	return since + 1 >= each || now_s - con_s >= DP_NOTIFY_CONFIRM_S - DP_NOTIFY_EARLY_S;
 }
 
 // How long after a notification with that Max-Age the same is sent again, in milliseconds: a
@@ -37,6 +38,16 @@ static inline uint64_t dp_notify_refresh_ms(uint32_t max_age_s, uint32_t least_m
 	if (least_ms < DP_NOTIFY_LEAST_MS)
 		least_ms = DP_NOTIFY_LEAST_MS;
 	return wait_ms > least_ms ? wait_ms : least_ms;
+}
+
+// Milliseconds until a notification is sent at the latest, though Max-Age allows more: the one that
+// is confirmable each day. `spread` is at random, of all 32 bits.
+static inline uint64_t dp_notify_daily_ms(uint32_t con_s, uint32_t now_s, uint32_t spread)
+{
+	uint32_t since_s = now_s - con_s, most_s = DP_NOTIFY_CONFIRM_S - DP_NOTIFY_EARLY_S;
+	uint64_t left_ms = since_s < most_s ? (most_s - since_s) * UINT64_C(1000) : 0;
+
+	return left_ms + (DP_NOTIFY_EARLY_S / 2 * UINT64_C(1000) * spread >> 32);
 }
 
 // Milliseconds until the bucket of an observation has room for one more NON notification, which it

@@ -245,8 +245,7 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 	plaintext_make(w, slice, o, rep, age);
 	o->version = rep->version;
 	if (!o->unacked)
-		wake_in(w, index,
-			dp_notify_refresh_ms(age, rep->refresh_ms, dp_jitter(w, UINT32_MAX)));
+		wake_in(w, index, dp_observe_refresh_ms(w, o, rep, age));
 }
 
 // Whether the device may still observe this, by the routes and its policy as they are now: 0, or
@@ -353,9 +352,7 @@ static void timed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		// What was only acknowledged has said all there is, until Max-Age ends.
 		if (o->acked && rep->version == o->version) {
 			o->acked = false;
-			wake_in(w, index,
-				dp_notify_refresh_ms(
-					age, rep->refresh_ms, dp_jitter(w, UINT32_MAX)));
+			wake_in(w, index, dp_observe_refresh_ms(w, o, rep, age));
 			return;
 		}
 		notify(w, slice, index, rep, age);
@@ -364,6 +361,9 @@ static void timed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		o->unacked = false;
 		o->tries = 0;
 		put_off(w, index, STALE_MS);
+	} else if ((uint32_t)(w->now_ms / 1000) - o->con_s >= DP_NOTIFY_CONFIRM_S) {
+		// There was nothing to ask with for a day whether the device is still there.
+		end(w, slice, index, COAP_SERVICE_UNAVAILABLE);
 	} else {
 		put_off(w, index, STALE_MS);
 	}

@@ -35,6 +35,15 @@ uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representatio
 	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
+uint64_t dp_observe_refresh_ms(struct dp_worker *w, const struct dp_observation *o,
+	const struct dp_representation *rep, uint32_t age)
+{
+	const uint32_t spread = dp_jitter(w, UINT32_MAX);
+
+	return RTE_MIN(dp_notify_refresh_ms(age, rep->refresh_ms, spread),
+		dp_notify_daily_ms(o->con_s, w->now_ms / 1000, spread));
+}
+
 struct dp_rep_room dp_observe_room(
 	struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint32_t context)
 {
@@ -184,8 +193,7 @@ static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot
 	o->policy = w->policy->number;
 	// What was published before the slot was pinned was told to nobody.
 	if (now && now->version == rep->version)
-		due_ms += dp_notify_refresh_ms(
-			dp_observe_age(w, rep), rep->refresh_ms, dp_jitter(w, UINT32_MAX));
+		due_ms += dp_observe_refresh_ms(w, o, rep, dp_observe_age(w, rep));
 	dp_observation_wake(w->observations, index, due_ms);
 	dp_count(w, DP_STAT_observe_registered);
 	return true;

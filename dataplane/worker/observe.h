@@ -13,6 +13,9 @@
 // What a notification of a representation may rely on, in whole seconds: its Max-Age. 0: nothing
 // now.
 uint32_t dp_observe_age(const struct dp_worker *w, const struct dp_representation *rep);
+// How long after a notification with that Max-Age the same is sent again, in milliseconds.
+uint64_t dp_observe_refresh_ms(struct dp_worker *w, const struct dp_observation *o,
+	const struct dp_representation *rep, uint32_t age);
 // How many bytes of plaintext a notification may have.
 struct dp_rep_room dp_observe_room(
 	struct dp_worker *w, const struct dp_flow *flow, uint16_t token_len, uint32_t context);

@@ -454,3 +454,49 @@ Test(dp_notify, notifications_count_as_uses_of_the_key)
 	cr_assert_geq(dp_context_uses(ctx, side), DP_LIMIT_USES);
 	cr_assert_eq(observers(), 1, "it is served on");
 }
+
+// RFC 7641 section 4.5: at least every 24 hours a confirmable one asks whether the device is still
+// there, however long Max-Age is.
+Test(dp_notify, a_day_without_a_change_is_asked_about)
+{
+	const uint64_t hour_ms = 3600000, step_ms = 10000;
+	const struct published good = {.code = COAP_CONTENT,
+		.payload = "one",
+		.len = 3,
+		.observe_ms = bed.w->now_ms + UINT32_MAX * UINT64_C(1000)};
+
+	for (unsigned round = 0; round < 4; round++) {
+		publish_with("a", &good);
+		send_get(&device, COAP_CON, "a", 0, NULL, -1);
+		expect_notification(&request, COAP_ACK, "one");
+		for (uint64_t ms = 0; ms < 23 * hour_ms; ms += step_ms) {
+			later(step_ms);
+			expect_nothing();
+		}
+		for (uint64_t ms = 0; ms < hour_ms && rte_ring_empty(bed.tx); ms += step_ms)
+			later(step_ms);
+		expect_notification(&request, COAP_CON, "one");
+		bed_send_empty(&bed, &bed.flow, COAP_RST, answer.msg.mid);
+		bed_turn(&bed);
+		cr_assert_eq(observers(), 0);
+	}
+}
+
+// Nothing can ask that of one who observes what is not good any more, and is not asked for again.
+Test(dp_notify, a_day_with_nothing_to_say_ends_it)
+{
+	const uint64_t hour_ms = 3600000, step_ms = 10000;
+
+	registered("a", "one");
+	later(FRESH_MS);
+	while (bed_receive(&bed, &answer))
+		;
+	for (uint64_t ms = 0; ms < 23 * hour_ms; ms += step_ms) {
+		later(step_ms);
+		expect_nothing();
+	}
+	cr_assert_eq(observers(), 1);
+	for (uint64_t ms = 0; ms < 2 * hour_ms && observers(); ms += step_ms)
+		later(step_ms);
+	expect_end(&request, COAP_SERVICE_UNAVAILABLE);
+}
