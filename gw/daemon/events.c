@@ -34,7 +34,12 @@ static void on_limit(struct daemon *daemon, const struct dp_event *event)
 					daemon->handshakes, event->context, event->generation))))
 		return;
 	if (entry) {
-		log_warning("device %s %s: give it new keys", entry->name, texts[event->arg]);
+		const bool session = entry->id & REGISTRY_SESSION;
+
+		log_warning("device %s %s: %s%s", entry->name, texts[event->arg],
+			session ? "it agrees on others after posternctl edhoc end "
+				: "give it new keys",
+			session ? entry->name : "");
 		ctl_event_limit(daemon->ctl, entry->name, words[event->arg]);
 	}
 	if (event->arg == DP_LIMIT_USE || event->arg == DP_LIMIT_FORGERY)
