@@ -216,6 +216,13 @@ static void end_as_stored(struct dp_worker *w, struct slice *slice, uint32_t ind
 		dp_answer_error(w, &w->batch.answer[slice->n - 1], rep->code, 0, NULL);
 }
 
+// RFC 7641 section 4.2: notifications stay in one format. Nothing at all is in every format.
+static bool is_in_format(const struct dp_representation *rep, uint16_t format)
+{
+	return rep->content_format == format ||
+		(!rep->payload_len && rep->content_format == DP_REP_NO_FORMAT);
+}
+
 // Sends what is stored to an observer.
 static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 	const struct dp_representation *rep, uint32_t age)
@@ -232,7 +239,7 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 			return;
 		}
 	}
-	if (!error && rep->content_format != o->format) { // RFC 7641 section 4.2
+	if (!error && !is_in_format(rep, o->format)) {
 		end(w, slice, index, COAP_NOT_ACCEPTABLE);
 		return;
 	}

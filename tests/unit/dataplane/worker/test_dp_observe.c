@@ -331,6 +331,27 @@ Test(dp_observe, another_format_ends_it)
 	expect_end(&request, COAP_NOT_ACCEPTABLE);
 }
 
+// What is empty has no format.
+Test(dp_observe, nothing_at_all_does_not_end_it)
+{
+	registered("a", "one");
+	publish_with("a",
+		&(struct published){
+			.code = COAP_CONTENT, .format = DP_REP_NO_FORMAT, .payload = "", .len = 0});
+	bed_turn(&bed);
+	expect_notification(&request, COAP_NON, "");
+	publish("a", "two");
+	bed_turn(&bed);
+	expect_notification(&request, COAP_NON, "two");
+	publish_with("a",
+		&(struct published){.code = COAP_CONTENT,
+			.format = DP_REP_NO_FORMAT,
+			.payload = "x",
+			.len = 1});
+	bed_turn(&bed);
+	expect_end(&request, COAP_NOT_ACCEPTABLE);
+}
+
 // What does not change is told again before Max-Age ends, as the loop has validated it meanwhile.
 // What is pushed is good until it is replaced: Max-Age as configured.
 // RFC 7641 section 4.5.1.
