@@ -92,6 +92,14 @@ bool cache_directive_is(const struct cache_directive *d, const char *name)
 	return d->name_len == strlen(name) && !strncasecmp(d->name, name, d->name_len);
 }
 
+static bool name_is_token(const struct cache_directive *d)
+{
+	for (size_t i = 0; i < d->name_len; i++)
+		if (!isalnum((unsigned char)d->name[i]) && !strchr("!#$%&'+-.^_`|~", d->name[i]))
+			return false;
+	return d->name_len;
+}
+
 static void least_read(bool *has, uint32_t *least, const struct cache_directive *d)
 {
 	uint32_t seconds;
@@ -109,7 +117,7 @@ void cache_control_read(struct cache_control *c, const char *value)
 
 	*c = (struct cache_control){.no_store = false};
 	while (value && cache_directive_next(&value, &d)) {
-		c->no_store |= d.bad || cache_directive_is(&d, "no-store");
+		c->no_store |= d.bad || !name_is_token(&d) || cache_directive_is(&d, "no-store");
 		c->no_cache |= cache_directive_is(&d, "no-cache");
 		c->is_private |= cache_directive_is(&d, "private");
 		c->is_public |= cache_directive_is(&d, "public");
@@ -142,20 +150,13 @@ static bool differs(const struct cache_directive *d, bool shared)
 	return false;
 }
 
-static bool is_token(const struct cache_directive *d)
-{
-	for (size_t i = 0; i < d->name_len; i++)
-		if (!isalnum((unsigned char)d->name[i]) && !strchr("!#$%&'+-.^_`|~", d->name[i]))
-			return false;
-	return !d->value && !d->bad;
-}
-
 bool cache_varies(const char *vary, bool shared)
 {
 	struct cache_directive d;
 
 	while (vary && cache_directive_next(&vary, &d))
-		if (!is_token(&d) || differs(&d, shared)) // * is no token here
+		if (d.bad || d.value || !name_is_token(&d) || // * is none here
+			differs(&d, shared))
 			return true;
 	return false;
 }

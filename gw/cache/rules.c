@@ -59,6 +59,16 @@ static bool stale_forbidden(const struct cache_control *c)
 	return c->no_cache || c->must_revalidate || c->proxy_revalidate || c->has_s_maxage;
 }
 
+// For how long an answer may be served after it is fresh, in milliseconds: one that came stale has
+// been so for a part of it (RFC 5861 section 4).
+static uint64_t stale_of(const struct cache_control *c, uint64_t lifetime, uint64_t age)
+{
+	uint64_t all = c->stale_if_error * UINT64_C(1000);
+	uint64_t gone = age > lifetime ? age - lifetime : 0;
+
+	return all > gone ? all - gone : 0;
+}
+
 // The time of an answer, or of what it validates: a 304 that does not say it anew leaves it where
 // it was, and has a later Date (section 4.3.4).
 static void expires_read(struct cache_validity *v, const struct cache_answer *a)
@@ -115,7 +125,7 @@ static struct cache_verdict decide(const struct cache_settings *s, const struct 
 		left = most;
 	verdict.fresh_ms = a->answered_ms + left;
 	if (!stale_forbidden(c) && c->has_stale_if_error)
-		verdict.stale_until_ms = verdict.fresh_ms + c->stale_if_error * UINT64_C(1000);
+		verdict.stale_until_ms = verdict.fresh_ms + stale_of(c, lifetime, age);
 	return verdict;
 }
 

@@ -152,6 +152,11 @@ static const struct row rows[] = {
 	{"s-maxage forbids it", 0, "s-maxage=10, stale-if-error=20", .fresh_ms = 10000},
 	{"a value that is none", 0, "max-age=10, stale-if-error=x", .fresh_ms = 10000,
 		.stale_ms = 10000},
+	{"stale for a part of it", 0, "max-age=10, stale-if-error=20", .age = "15", .fresh_ms = 0,
+		.stale_ms = 15000},
+	// Cache-Control that is no list of directives.
+	{"a semicolon in a name", 0, "no-store;x, max-age=60", .why = CACHE_NO_STORE},
+	{"a name in quotes", 0, "\"private\", max-age=60", .why = CACHE_NO_STORE},
 };
 
 static struct cache_settings settings_of(const struct row *row)
