@@ -48,6 +48,7 @@ void transfer_free(struct transfer *t)
 {
 	free(t->body);
 	t->body = NULL;
+	t->body_len = t->body_room = 0;
 }
 
 static size_t part_len(const struct transfer *t)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One client at a server with all verbs, before a daemon that the test plays.
 
-#ifndef POSTERN_TESTS_CTL_ONE_CLIENT_H
-#define POSTERN_TESTS_CTL_ONE_CLIENT_H
+#ifndef POSTERN_TESTS_UNIT_GW_CTL_ONE_CLIENT_H
+#define POSTERN_TESTS_UNIT_GW_CTL_ONE_CLIENT_H
 
 #include "gw/ctl/verbs.h"
 #include "tests/unit/gw/ctl/fixture.h"

@@ -247,45 +247,62 @@ Test(client_observe, registers_again_where_nothing_listened)
 	cr_assert_eq(o->status, 0, "%s", o->err);
 }
 
-// RFC 7959 section 2.6: the notification has the first block. A notification that comes while the
-// others are fetched is not rejected.
-Test(client_observe, fetches_the_other_blocks)
+// RFC 7959 section 2.6: a notification has the first block.
+static void notify_first_block(uint16_t mid, uint64_t piv)
 {
-	const struct coap_block first = {.more = true}, second = {.num = 1};
-	uint32_t value;
+	const struct coap_block first = {.more = true};
 
-	client_start(NULL, "-c", "CONTEXT", "--observe", "--count", "2", "URI/t", NULL);
-	responder_receive(&request);
-	notify(COAP_ACK, request.outer.mid, 100, "one");
 	responder_send(&request,
 		&(struct reply){.type = COAP_NON,
-			.mid = 30,
+			.mid = mid,
 			.code = COAP_CONTENT,
-			.own_piv = 101,
+			.own_piv = piv,
 			.has_own_piv = true,
 			.observe = true,
 			.block2 = &first,
 			.etag = "e",
 			.payload = "0123456789abcdef",
 			.format = -1});
-	responder_receive(&other);
-	cr_assert(!observe_of(&other, false, &value));
-	cr_assert_neq(memcmp(other.outer.token, request.outer.token, 4), 0);
-	notify(COAP_CON, 31, 102, "meanwhile");
-	cr_assert(responder_hears_nothing(50));
+}
+
+static void answer_last_block(const char *payload)
+{
+	const struct coap_block second = {.num = 1};
+
 	responder_send(&other,
 		&(struct reply){.type = COAP_ACK,
 			.mid = other.outer.mid,
 			.code = COAP_CONTENT,
 			.block2 = &second,
 			.etag = "e",
-			.payload = "ghi",
+			.payload = payload,
 			.format = -1});
+}
+
+// A notification that comes while other blocks are fetched is not rejected.
+Test(client_observe, fetches_the_other_blocks)
+{
+	uint32_t value;
+
+	client_start(NULL, "-c", "CONTEXT", "--observe", "--count", "3", "URI/t", NULL);
+	responder_receive(&request);
+	notify(COAP_ACK, request.outer.mid, 100, "one");
+	notify_first_block(30, 101);
+	responder_receive(&other);
+	cr_assert(!observe_of(&other, false, &value));
+	cr_assert_neq(memcmp(other.outer.token, request.outer.token, 4), 0);
+	notify(COAP_CON, 31, 102, "meanwhile");
+	cr_assert(responder_hears_nothing(50));
+	answer_last_block("ghi");
+	notify_first_block(32, 103);
+	responder_receive(&other);
+	answer_last_block("jkl");
 	expect_cancellation();
 	const struct outcome *o = client_finish();
 
 	cr_assert_eq(o->status, 0, "%s", o->err);
 	cr_assert(strstr(o->out, "0123456789abcdefghi\n"), "%s", o->out);
+	cr_assert(strstr(o->out, "0123456789abcdefjkl\n"), "%s", o->out);
 }
 
 // RFC 7641 section 3.4.
