@@ -277,6 +277,10 @@ static void engine_turn(void)
 {
 	pool_engine_enter();
 	engine->ops->turn(engine, pool_now_ms);
+	// The time to connect of what had to wait for a connection may be over as soon as it has
+	// one.
+	if (engine->ops->next_ms(engine) <= pool_now_ms)
+		engine->ops->turn(engine, pool_now_ms);
 	pool_engine_leave();
 	engine_check();
 }
