@@ -102,8 +102,10 @@ Test(upstream_observed, a_storm_of_changes_is_few_requests)
 	observe();
 	origin_hold(origin, true);
 	for (unsigned i = 0; i < 40; i++) {
+		uint64_t before = bed_stat(bed, UP_STAT_attempts);
+
 		handle = bed_push(bed, "PUT path=b0 path=x |q");
-		bed_wait_stat(bed, UP_STAT_attempts, bed_stat(bed, UP_STAT_attempts) + 1);
+		bed_wait_stat(bed, UP_STAT_attempts, before + 1);
 		bed_abandon(bed, handle);
 		EXPECT_ANSWER(bed_pull(bed, NULL), "");
 		usleep(30000);
