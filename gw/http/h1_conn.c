@@ -328,10 +328,11 @@ static void conn_write(struct h1_conn *conn, const char *head)
 		conn_refuse(conn, error);
 }
 
-// Writes what is left. Until the first byte is written, what comes is no answer.
+// Writes what is left. Until the first byte is written, what comes is no answer, and all that waits
+// is read: epoll tells of the rest again.
 static void conn_write_on(struct h1_conn *conn)
 {
-	if (conn->out_at || conn_read(conn))
+	if (conn->out_at || (conn_read(conn) && http_wire_is_drained(&conn->http.wire)))
 		conn_write(conn, conn->head);
 }
 

@@ -371,13 +371,22 @@ bool http_wire_holds(const struct http_wire *wire)
 	return wire->ssl && SSL_has_pending(wire->ssl);
 }
 
+bool http_wire_is_drained(const struct http_wire *wire)
+{
+	char byte;
+
+	return recv(wire->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
 bool http_wire_is_quiet(struct http_wire *wire)
 {
 	char byte;
 
 	if (!wire->ssl)
-		return recv(wire->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
-	return tls_read(wire, &byte, 1, SSL_peek) == -EAGAIN && !SSL_has_pending(wire->ssl);
+		return http_wire_is_drained(wire);
+	// A read ends behind a buffer of what TLS says to itself, and more may wait.
+	return tls_read(wire, &byte, 1, SSL_peek) == -EAGAIN && !SSL_has_pending(wire->ssl) &&
+		http_wire_is_drained(wire);
 }
 
 void http_wire_shut(struct http_wire *wire)

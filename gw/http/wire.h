@@ -72,6 +72,8 @@ ssize_t http_wire_write(struct http_wire *wire, const void *data, size_t len);
 ssize_t http_wire_write_parts(struct http_wire *wire, const struct http_part *part, unsigned count);
 // Whether TLS holds bytes for http_wire_read(), of which epoll reports nothing.
 bool http_wire_holds(const struct http_wire *wire);
+// Whether the connection stands and the socket has nothing to read, whatever TLS holds.
+bool http_wire_is_drained(const struct http_wire *wire);
 // Whether the connection stands and nothing waits to be read: no byte, no end, no error. What TLS
 // says to itself (tickets, key updates) is taken in and does not count.
 bool http_wire_is_quiet(struct http_wire *wire);
