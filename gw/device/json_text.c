@@ -62,7 +62,7 @@ static char *utf8_put(char *to, unsigned c)
 
 static bool unicode_escape(struct json_text *cursor, char **to)
 {
-	unsigned c, low;
+	unsigned c = 0, low = 0;
 
 	if (!hex4(cursor, &c))
 		return false;

@@ -58,7 +58,7 @@ uint64_t privileges_now(void)
 
 bool privileges_reach(const char *path, int mode)
 {
-	struct sets before, without;
+	struct sets before = {0}, without;
 	bool lowered = !sets_read(&before) && before.effective & OVERRIDE_BITS;
 
 	without = before;
@@ -75,7 +75,7 @@ bool privileges_reach(const char *path, int mode)
 static int drop(const char *name, void *arg)
 {
 	const uint64_t *keep = arg;
-	struct sets sets;
+	struct sets sets = {0};
 	int rc = sets_read(&sets);
 
 	if (rc)

@@ -71,7 +71,7 @@ static int credential_take(struct identity *d, struct edhoc_engine *engine, json
 	const char *whose, struct edhoc_credential *credential, struct error *f)
 {
 	uint8_t bytes[EDHOC_CREDENTIAL_MAX];
-	struct edhoc_bytes item;
+	struct edhoc_bytes item = {0};
 	bool present;
 	size_t len = 0;
 	int err = json_take_hex(object, "credential", bytes, sizeof(bytes), &len, &present, f);
