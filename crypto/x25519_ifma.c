@@ -13,8 +13,8 @@
 //
 // No branch and no address depends on a key or a point: the bits of the scalars are masks.
 
+#include "crypto/ifma_lanes.h"
 #include "crypto/x25519.h"
-#include "crypto/x25519_lanes.h"
 
 #include <string.h>
 
@@ -29,6 +29,12 @@ struct fe {
 
 // --- the field
 // -------------------------------------------------------------------------------------
+
+// 19 times a number below 2^59.
+INLINE lanes lanes_19(lanes a)
+{
+	return (a << 4) + (a << 1) + a;
+}
 
 // One carry of each limb to the next at the same time. Limbs below 2^61 become those of a factor.
 INLINE void carry(struct fe *out, const lanes c[LIMBS])
@@ -186,25 +192,13 @@ static void invert(struct fe *out, const struct fe *a)
 // --- bytes
 // -----------------------------------------------------------------------------------------
 
-// Word i of each of the eight strings of 32 bytes.
-INLINE lanes word_load(const uint8_t *const bytes[X25519_LANES], unsigned i)
-{
-	uint64_t words[X25519_LANES];
-	lanes word;
-
-	for (unsigned lane = 0; lane < X25519_LANES; lane++)
-		memcpy(&words[lane], bytes[lane] + 8 * i, 8);
-	memcpy(&word, words, sizeof(word));
-	return word;
-}
-
 // Reads u, without its highest bit (RFC 7748 section 5).
 static void fe_load(struct fe *out, const uint8_t *const bytes[X25519_LANES])
 {
 	lanes word[4];
 
 	for (unsigned i = 0; i < 4; i++)
-		word[i] = word_load(bytes, i);
+		word[i] = lanes_load(bytes, i);
 	out->limb[0] = word[0] & LIMB_MASK;
 	out->limb[1] = (word[0] >> 51 | word[1] << 13) & LIMB_MASK;
 	out->limb[2] = (word[1] >> 38 | word[2] << 26) & LIMB_MASK;
@@ -290,7 +284,7 @@ static __attribute__((noinline)) void multiply(uint8_t *const out[X25519_LANES],
 	lanes word[4];
 
 	for (unsigned i = 0; i < 4; i++)
-		word[i] = word_load(scalars, i);
+		word[i] = lanes_load(scalars, i);
 	// decodeScalar25519 (RFC 7748 section 5).
 	word[0] &= ~UINT64_C(7);
 	word[3] = (word[3] & INT64_MAX) | UINT64_C(1) << 62;

@@ -19,7 +19,7 @@ static uint8_t scalars[X25519_LANES][LEN], points[X25519_LANES][LEN], outs[X2551
 // Whether the kernel can run here.
 static bool runs(void)
 {
-#ifdef X25519_PLAIN
+#ifdef IFMA_PLAIN
 	return true;
 #else
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma");
@@ -83,7 +83,7 @@ TestSuite(x25519, .init = begin);
 
 Test(x25519, random_keys_and_points)
 {
-#ifdef X25519_PLAIN
+#ifdef IFMA_PLAIN
 	const unsigned rounds = 60;
 #else
 	const unsigned rounds = 3000;
@@ -193,7 +193,7 @@ Test(x25519, an_out_may_be_a_scalar_or_a_point)
 // RFC 7748 section 5.2: a thousand times, each with the result of the one before.
 Test(x25519, iterated)
 {
-#ifdef X25519_PLAIN
+#ifdef IFMA_PLAIN
 	const unsigned rounds = 1;
 	static const char *const expected =
 		"422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079";
@@ -219,7 +219,7 @@ Test(x25519, iterated)
 }
 
 // Sanitizers keep copies of their own, and plain C is not what ships.
-#if !defined(X25519_PLAIN) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(IFMA_PLAIN) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define STACK_SIZE (256 * 1024)
 
 static void *run_once(void *arg)

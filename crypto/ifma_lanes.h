@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Eight lanes of 64 bits for x25519_ifma.c: AVX-512 IFMA, or the same in plain C with
-// -DX25519_PLAIN, for Valgrind, which does not know these instructions, and for a check of the
+// Eight lanes of 64 bits for x25519_ifma.c and p256_ifma.c: AVX-512 IFMA, or the same in plain C
+// with -DIFMA_PLAIN, for Valgrind, which does not know these instructions, and for a check of the
 // bounds of all factors.
 
-#ifndef POSTERN_CRYPTO_X25519_LANES_H
-#define POSTERN_CRYPTO_X25519_LANES_H
+#ifndef POSTERN_CRYPTO_IFMA_LANES_H
+#define POSTERN_CRYPTO_IFMA_LANES_H
 
 #include <stdint.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define IFMA_LANES 8
+
 typedef uint64_t lanes __attribute__((vector_size(64)));
+typedef int64_t lanes_signed __attribute__((vector_size(64)));
 typedef uint8_t lanes_mask; // a bit a lane
 
 INLINE lanes lanes_set(uint64_t value)
@@ -19,13 +22,19 @@ INLINE lanes lanes_set(uint64_t value)
 	return (lanes){value, value, value, value, value, value, value, value};
 }
 
-// 19 times a number below 2^59.
-INLINE lanes lanes_19(lanes a)
+// Word i of each of the eight strings.
+INLINE lanes lanes_load(const uint8_t *const bytes[IFMA_LANES], unsigned i)
 {
-	return (a << 4) + (a << 1) + a;
+	uint64_t words[IFMA_LANES];
+	lanes word;
+
+	for (unsigned lane = 0; lane < IFMA_LANES; lane++)
+		memcpy(&words[lane], bytes[lane] + 8 * i, 8);
+	memcpy(&word, words, sizeof(word));
+	return word;
 }
 
-#ifndef X25519_PLAIN
+#ifndef IFMA_PLAIN
 #include <immintrin.h>
 
 // sum + the low 52 bits of a * b, or sum + the bits above these; a and b below 2^52.
@@ -46,10 +55,23 @@ INLINE lanes_mask lanes_bit(lanes a, unsigned bit)
 		(__m512i)a, _mm512_set1_epi64((long long)(UINT64_C(1) << bit)));
 }
 
+// Which lanes are 0.
+INLINE lanes_mask lanes_zero(lanes a)
+{
+	return _mm512_testn_epi64_mask((__m512i)a, (__m512i)a);
+}
+
 // Of each lane a, or b where the mask has its bit.
 INLINE lanes lanes_choose(lanes_mask mask, lanes a, lanes b)
 {
 	return (lanes)_mm512_mask_blend_epi64(mask, (__m512i)a, (__m512i)b);
+}
+
+// For each lane the one of 16 numbers that the low four bits of `which` name.
+INLINE lanes lanes_of_16(const lanes numbers[2], lanes which)
+{
+	return (lanes)_mm512_permutex2var_epi64(
+		(__m512i)numbers[0], (__m512i)which, (__m512i)numbers[1]);
 }
 
 INLINE void lanes_registers_wipe(void)
@@ -75,14 +97,14 @@ INLINE void lanes_registers_wipe(void)
 
 #define LOW_52(a) ((a) & ((UINT64_C(1) << 52) - 1))
 
-#ifndef X25519_CHECK // a program that looks for factors that are too large has its own
-#define X25519_CHECK(rule)
+#ifndef IFMA_CHECK // a program that looks for factors that are too large has its own
+#define IFMA_CHECK(rule)
 #endif
 
 INLINE lanes lanes_madd_low(lanes sum, lanes a, lanes b)
 {
-	for (unsigned i = 0; i < 8; i++) {
-		X25519_CHECK(a[i] == LOW_52(a[i]) && b[i] == LOW_52(b[i]));
+	for (unsigned i = 0; i < IFMA_LANES; i++) {
+		IFMA_CHECK(a[i] == LOW_52(a[i]) && b[i] == LOW_52(b[i]));
 		sum[i] += LOW_52(LOW_52(a[i]) * LOW_52(b[i]));
 	}
 	return sum;
@@ -90,7 +112,7 @@ INLINE lanes lanes_madd_low(lanes sum, lanes a, lanes b)
 
 INLINE lanes lanes_madd_high(lanes sum, lanes a, lanes b)
 {
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < IFMA_LANES; i++)
 		sum[i] += (uint64_t)((unsigned __int128)LOW_52(a[i]) * LOW_52(b[i]) >> 52);
 	return sum;
 }
@@ -99,16 +121,31 @@ INLINE lanes_mask lanes_bit(lanes a, unsigned bit)
 {
 	unsigned mask = 0;
 
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < IFMA_LANES; i++)
 		mask |= (unsigned)(a[i] >> bit & 1) << i;
 	return (lanes_mask)mask;
 }
 
+INLINE lanes_mask lanes_zero(lanes a)
+{
+	return (lanes_mask)~lanes_bit(a | -a, 63);
+}
+
 INLINE lanes lanes_choose(lanes_mask mask, lanes a, lanes b)
 {
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < IFMA_LANES; i++)
 		a[i] ^= (a[i] ^ b[i]) & -(uint64_t)(mask >> i & 1);
 	return a;
+}
+
+INLINE lanes lanes_of_16(const lanes numbers[2], lanes which)
+{
+	lanes out = lanes_set(0);
+
+	for (unsigned i = 0; i < 16; i++)
+		out = lanes_choose(lanes_zero((which & 15) ^ lanes_set(i)), out,
+			lanes_set(numbers[i / 8][i % 8]));
+	return out;
 }
 
 INLINE void lanes_registers_wipe(void)
