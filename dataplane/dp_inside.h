@@ -13,7 +13,8 @@
 
 // The longest that a request can be under way: the longest timeout of a route and MAX_TRANSMIT_WAIT
 // (RFC 7252 section 4.8.2) for its answer, as far as they can be configured.
-#define DP_DRAIN_MS (UINT64_C(3600 + 2790) * 1000)
+#define DP_DRAIN_MS (UINT64_C(1000) * (3600 + 2790))
+_Static_assert(DP_DRAIN_MS == UINT64_C(6390000), "");
 
 // A context on its way out.
 struct retired {

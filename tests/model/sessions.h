@@ -67,8 +67,9 @@ struct model_request {
 	bool dispatched;
 	bool acked; // by an empty ACK
 	bool answered;
-	bool leaving; // its device was removed, but its owner may answer still
-	bool gone;    // and its owner let go of it
+	bool leaving;  // its device was removed, but its owner may answer still
+	bool draining; // its context drains, so that its owner has to answer still
+	bool gone;     // and its owner let go of it
 	uint32_t number;
 	uint8_t answer[16];
 };
@@ -140,8 +141,9 @@ void put(unsigned from, const struct dp_flow *flow, const uint8_t *coap, size_t 
 void send_request(struct model_request *r);
 // Whether the gateway's clock decides, and not the model.
 bool echo_is_doubtful(const struct model_request *r);
-// Whether it has an answer, or none is to come any more: a clock that is set may keep an answer
-// from being sealed.
+// Whether a clock that was set may keep its answer from being sealed.
+bool clock_was_set(const struct model_request *r);
+// Whether it has an answer, or none is to come any more.
 bool ended(const struct model_request *r);
 // The next one of a device.
 struct model_request *make_request(unsigned from, uint64_t piv, bool with_echo);

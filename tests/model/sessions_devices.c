@@ -139,8 +139,13 @@ void poll_all(void)
 	if (!leaving || dp_devices_retiring(bed.dp) || dp_contexts_draining(bed.dp))
 		return;
 	for (unsigned i = 0; i < HISTORY; i++) {
-		history[i].gone |= history[i].leaving;
-		history[i].leaving = false;
+		struct model_request *r = &history[i];
+
+		// Main's clock stands, and all contexts may drain at once: none is retired before.
+		must(!r->leaving || !r->draining || r->answered || clock_was_set(r),
+			"what was under way in a context that drains has an answer");
+		r->gone |= r->leaving;
+		r->leaving = false;
 	}
 	leaving = false;
 }

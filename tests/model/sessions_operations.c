@@ -282,9 +282,14 @@ static void remove_device(struct model_device *d)
 	d->drains = rnd(2);
 	if (d->drains || rnd(2)) // an owner with room for events takes its commands
 		poll_all();
-	for (unsigned i = 0; i < HISTORY; i++)
-		if (&devices[history[i].from] == d && history[i].accepted && !history[i].answered)
-			leaving = history[i].leaving = true;
+	for (unsigned i = 0; i < HISTORY; i++) {
+		struct model_request *r = &history[i];
+
+		if (&devices[r->from] != d || !r->accepted || r->answered || r->leaving || r->gone)
+			continue;
+		leaving = r->leaving = true;
+		r->draining = d->drains;
+	}
 	// What its owner accepts before it is told is in flight, too.
 	if (rnd(2))
 		main_is_late(d);

@@ -56,10 +56,14 @@ void send_request(struct model_request *r)
 	foretell(r);
 }
 
+bool clock_was_set(const struct model_request *r)
+{
+	return devices[r->from].by_clock && r->number < set_serial;
+}
+
 bool ended(const struct model_request *r)
 {
-	return !r->accepted || r->answered || r->gone || r->leaving ||
-		(devices[r->from].by_clock && r->number < set_serial);
+	return !r->accepted || r->answered || r->gone || r->leaving || clock_was_set(r);
 }
 
 struct model_request *make_request(unsigned from, uint64_t piv, bool with_echo)

@@ -8,7 +8,8 @@
 // - an answer opens under the request that it answers, and goes to where that came from;
 // - it is piggybacked if there was no empty ACK before it, else a message of its own, whose bytes
 //   never change and whose message id comes not again within EXCHANGE_LIFETIME;
-// - an accepted request has one answer, sooner or later, unless its device is removed first;
+// - an accepted request has one answer, sooner or later, unless its device is removed first; if its
+//   context drains it has one under its keys before they are gone;
 // - counters, exchanges and packet buffers add up, and what counts as under way is.
 //
 // POSTERN_SEED=n replays a run, packet by packet: keys of hashes, Echo values and the time at which
