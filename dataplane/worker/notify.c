@@ -130,7 +130,7 @@ static bool add(struct dp_worker *w, struct slice *slice, uint32_t index, bool e
 
 	if (!mid_take(w, index, confirm, ends, &mid))
 		return false;
-	if (!dp_own_piv(w, o->context, ctx, &own_piv, &why_not)) {
+	if (!dp_own_piv_spare(w, o->context, ctx, &own_piv, &why_not)) {
 		dp_count(w, DP_STAT_notifications_delayed);
 		put_off(w, index, AGAIN_MS);
 		return false;

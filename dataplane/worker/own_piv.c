@@ -111,10 +111,10 @@ bool dp_own_piv_ready(struct dp_worker *w, uint32_t index, struct dp_context *ct
 	return next_of(w, index, ctx, owed, &piv, why_not);
 }
 
-bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
-	enum dp_stat *why_not)
+static bool take_beside(struct dp_worker *w, uint32_t index, struct dp_context *ctx, unsigned owed,
+	uint64_t *piv, enum dp_stat *why_not)
 {
-	if (!next_of(w, index, ctx, 0, piv, why_not))
+	if (!next_of(w, index, ctx, owed, piv, why_not))
 		return false;
 	if (ctx->flags & DP_CONTEXT_OWN_PIV_PLAIN) {
 		__atomic_store_n(&ctx->own_next, *piv + 1, __ATOMIC_RELAXED);
@@ -130,4 +130,19 @@ bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uin
 		(ctx->own_counter - RUN_BASE_AHEAD) % RUN_BASE_AGAIN == 0)
 		dp_event_send(w, DP_EVENT_RUN_BASE_WANTED, index, ctx->generation, ctx->run_base);
 	return true;
+}
+
+bool dp_own_piv(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
+{
+	return take_beside(w, index, ctx, 0, piv, why_not);
+}
+
+bool dp_own_piv_spare(struct dp_worker *w, uint32_t index, struct dp_context *ctx, uint64_t *piv,
+	enum dp_stat *why_not)
+{
+	// Without the flag an answer has the number of its request.
+	const unsigned owed = ctx->flags & DP_CONTEXT_OWN_PIV ? ctx->in_flight_count : 0;
+
+	return take_beside(w, index, ctx, owed, piv, why_not);
 }

@@ -248,7 +248,7 @@ __attribute__((cold)) static void challenge(struct dp_worker *w, struct pkt_vec 
 		dp_drop(w, vec, slot, DP_STAT_drop_challenge_limit);
 		return;
 	}
-	if (!rekeys && !dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+	if (!rekeys && !dp_own_piv_spare(w, index, ctx, &own_piv, &why_not)) {
 		// A copy of this request will be challenged as if it was the first.
 		dp_drop(w, vec, slot, why_not);
 		return;

@@ -95,7 +95,7 @@ static bool challenge(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 
 	if (!idle(w, ctx) || (side->suspect_s && now_s - side->suspect_s < AGAIN_S))
 		return false;
-	if (!dp_own_piv(w, index, ctx, &own_piv, &why_not)) {
+	if (!dp_own_piv_spare(w, index, ctx, &own_piv, &why_not)) {
 		dp_drop(w, vec, slot, why_not);
 		return true;
 	}

@@ -346,9 +346,7 @@ static void settle(void)
 	for (unsigned i = 0; i < DEVICES; i++)
 		device_begins_anew(i);
 	pass_begins_anew();
-	// The answer to the first request may still be one that has no own Partial IV, since main
-	// was not told in time: who gave up asks again.
-	uint64_t until_ms = sim.ms + UINT64_C(2) * DEVICE_GIVE_UP;
+	uint64_t until_ms = sim.ms + DEVICE_GIVE_UP;
 
 	while (!all_are_served()) {
 		must(sim.ms < until_ms, "%s is not served again", who_is_not());

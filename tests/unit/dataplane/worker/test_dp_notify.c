@@ -374,6 +374,35 @@ Test(dp_notify, what_cannot_be_sent_now_is_sent_later)
 	expect_notification(&request, COAP_NON, "three");
 }
 
+// A device whose answers all have own Partial IVs: the last ones are for what was accepted.
+Test(dp_notify, none_takes_the_number_of_an_answer)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	struct bed_request registration;
+	dp_handle handle;
+
+	ctx->flags |= DP_CONTEXT_OWN_PIV_ALWAYS;
+	registered("a", "one");
+	registration = request;
+	send_get(&device, COAP_NON, "x", -1, NULL, -1);
+	cr_assert(bed_upstream_take(&bed, &handle));
+	ctx->own_counter = DP_COUNTER_MAX;
+	publish("a", "two");
+	bed_turn(&bed);
+	expect_nothing();
+	cr_expect_eq(bed_count(&bed, DP_STAT_notifications_delayed), 1);
+	cr_expect_eq(bed_events_take(&bed, 0, DP_EVENT_RUN_BASE_WANTED), 1);
+	bed_upstream_answer(&bed, handle, (const uint8_t[]){COAP_CHANGED}, 1);
+	bed_turn(&bed);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert(bed_open(&device, &request, &answer));
+	cr_expect_eq(answer.plaintext[0], COAP_CHANGED);
+	cr_expect_eq(bed_count(&bed, DP_STAT_answers_no_piv), 0);
+	cr_assert_eq(dp_run_base_raise(bed.dp, device.context, device.generation, 1), 0);
+	later(1000);
+	expect_notification(&registration, COAP_NON, "two");
+}
+
 Test(dp_notify, many_observers_are_told_in_slices)
 {
 	static struct bed_device many[40];
