@@ -64,6 +64,7 @@ struct dp_context_table *dp_context_table_create_for(uint32_t max_devices, unsig
 	if (!table)
 		return NULL;
 	keyed_hash_init(&table->id_context_hash);
+	keyed_hash_init(&table->endpoint_hash);
 	table->max = max_devices;
 	table->clock.used = -1;
 	table->clock.limit = -1;

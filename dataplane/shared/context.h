@@ -103,7 +103,10 @@ struct dp_context {
 	// Second line: the owner writes it; main before it publishes, and max_in_flight later.
 	// Only what every request touches: the rest goes to struct dp_side.
 	struct osc_window window;
-	uint64_t mark;        // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
+	union {
+		uint64_t mark;      // DP_CONTEXT_FLOOR: durable; no PIV from here on is accepted
+		uint64_t strangers; // .._OWN_PIV_PLAIN: any worker, atomic: see stranger.h
+	};
 	uint64_t fingerprint; // main; names the key to backends
 	union {
 		struct {
@@ -183,8 +186,9 @@ struct dp_context_table {
 	uint32_t kid_len_count[OSC_KID_LEN_MAX + 1]; // main: of devices
 	uint32_t id_context_len_count[256];          // main: of devices
 	struct keyed_hash id_context_hash;
-	struct dp_clock clock; // of DP_CONTEXT_OWN_PIV_CLOCK
-	bool locked;           // the keys cannot be swapped out
+	struct keyed_hash endpoint_hash; // see stranger.h
+	struct dp_clock clock;           // of DP_CONTEXT_OWN_PIV_CLOCK
+	bool locked;                     // the keys cannot be swapped out
 };
 
 // max_devices cannot grow later. NULL and errno on failure.

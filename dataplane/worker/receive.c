@@ -8,6 +8,7 @@
 #include "dataplane/worker/passthrough.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/slow.h"
+#include "dataplane/worker/strangers.h"
 #include "dataplane/worker/unprotected.h"
 
 // An ACK or a RST, for a message of ours or none. Never answered (RFC 7252 section 4.2).
@@ -276,10 +277,17 @@ void dp_open(struct dp_worker *w, struct pkt_vec *vec)
 	uint8_t slots[DP_BURST];
 	bool ok[DP_BURST];
 	uint32_t algs = 0;
+	uint8_t flags = 0;
 	unsigned first = 0;
 
-	for (unsigned i = 0; i < vec->n; i++)
-		algs |= 1 << w->contexts->context[vec->context[vec->live[i]]].alg;
+	for (unsigned i = 0; i < vec->n; i++) {
+		const struct dp_context *ctx = &w->contexts->context[vec->context[vec->live[i]]];
+
+		algs |= 1 << ctx->alg;
+		flags |= ctx->flags;
+	}
+	if (flags & DP_CONTEXT_OWN_PIV_PLAIN)
+		dp_strangers(w, vec);
 	for (; algs; algs &= algs - 1) {
 		enum aead_alg alg = __builtin_ctz(algs);
 		struct aead_op *ops = &vec->op[first];

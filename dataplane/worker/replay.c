@@ -14,6 +14,7 @@
 #include "dataplane/worker/send.h"
 #include "dataplane/worker/separate.h"
 #include "dataplane/worker/slow.h"
+#include "dataplane/worker/strangers.h"
 #include "dataplane/worker/suspicion.h"
 #include "dataplane/worker/unprotected.h"
 
@@ -455,6 +456,8 @@ static bool commit_one(struct dp_worker *w, struct pkt_vec *vec, unsigned commit
 		dp_context_state_set(w, index, ctx, DP_CONTEXT_ACTIVE);
 	}
 	accepted(w, index, ctx, before, vec->from);
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_PLAIN)
+		dp_strangers_accepted(w, vec, slot, ctx);
 	return true;
 }
 

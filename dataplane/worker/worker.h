@@ -82,6 +82,7 @@ struct pkt_vec {
 	uint8_t aad[DP_BURST][OSC_AAD_ROOM];
 	struct aead_op op[DP_BURST]; // with which packets were opened here, ...
 	uint8_t op_of[DP_BURST];     // ... and which of them a slot's was; DP_OP_NONE: none
+	uint32_t endpoint[DP_BURST]; // where a message of a session came from, see strangers.h
 };
 
 #define DP_OP_NONE 0xff

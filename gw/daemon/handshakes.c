@@ -198,7 +198,7 @@ static void group_start(struct handshakes *h)
 static void session_begin(struct handshakes *h, struct handshake_born *born)
 {
 	struct handshake_session *session = born->session;
-	const int rc = sessions_add(h->sessions, session, clock_ms());
+	const int rc = sessions_add(h->sessions, session, &born->flow, clock_ms());
 	struct handshake_born *request = NULL;
 
 	session->published = !rc;

@@ -85,7 +85,8 @@ int registry_remove(struct registry *registry, const struct device_info *info)
 // Publishes a session of EDHOC, with an id that has REGISTRY_SESSION. Returns 0 or -errno: -EEXIST
 // if a device has its kid, -ENOSPC or -EAGAIN if there is no place.
 int registry_session_add(struct registry *registry, const struct device_keyed *session,
-	uint32_t *context, uint32_t *generation) __attribute__((warn_unused_result));
+	const struct dp_flow *from, uint32_t *context, uint32_t *generation)
+	__attribute__((warn_unused_result));
 // The device of a session has other settings.
 void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,
 	const struct device_settings *settings);

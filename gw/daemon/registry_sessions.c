@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The part of the registry that is about sessions of EDHOC.
 
+#include "dataplane/shared/stranger.h"
 #include "gw/daemon/registry_inside.h"
 
 #include <errno.h>
 
 int registry_session_add(struct registry *registry, const struct device_keyed *session,
-	uint32_t *context, uint32_t *generation)
+	const struct dp_flow *from, uint32_t *context, uint32_t *generation)
 {
+	struct dp_context_table *table = dp_contexts(registry->dp);
 	const struct drained none = {0};
 	struct dp_context_key key;
 
 	registry_device_key(registry, session, &key);
-	if (dp_names_has_kid(&dp_contexts(registry->dp)->names, &key))
+	if (dp_names_has_kid(&table->names, &key))
 		return -EEXIST;
 	const int rc = registry_publish(registry, session, &none, 0, context);
 
-	if (!rc)
-		*generation = registry->entry[*context].generation;
-	return rc;
+	if (rc)
+		return rc;
+	*generation = registry->entry[*context].generation;
+	dp_stranger_known(&table->context[*context], dp_stranger_endpoint(table, from));
+	return 0;
 }
 
 void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,

@@ -319,8 +319,8 @@ static void device_fill(
 	settings_of(owner, &device->settings);
 }
 
-static int publish(
-	struct sessions *s, uint32_t at, const struct handshake_session *agreed, uint64_t now_ms)
+static int publish(struct sessions *s, uint32_t at, const struct handshake_session *agreed,
+	const struct dp_flow *from, uint64_t now_ms)
 {
 	struct session *session = &s->session[at];
 	struct device_keyed device;
@@ -338,13 +338,14 @@ static int publish(
 	};
 	device_fill(&device, agreed, session->number);
 	const int rc = registry_session_add(
-		s->conf.registry, &device, &session->context, &session->generation);
+		s->conf.registry, &device, from, &session->context, &session->generation);
 
 	sodium_memzero(&device, sizeof(device));
 	return rc;
 }
 
-int sessions_add(struct sessions *s, const struct handshake_session *agreed, uint64_t now_ms)
+int sessions_add(struct sessions *s, const struct handshake_session *agreed,
+	const struct dp_flow *from, uint64_t now_ms)
 {
 	struct handshake_session as_now = *agreed;
 	int rc = s->conf.credentials ? credentials_hold(s->conf.credentials, &as_now.owner) : 0;
@@ -362,7 +363,7 @@ int sessions_add(struct sessions *s, const struct handshake_session *agreed, uin
 	if (!rc) {
 		rc = reservations_passed(s->conf.reservations, &as_now.c_r)
 			? -EEXIST
-			: publish(s, at, &as_now, now_ms);
+			: publish(s, at, &as_now, from, now_ms);
 		if (rc) {
 			s->session[at].state = FREE;
 			s->session[at].next = s->free;

@@ -59,8 +59,8 @@ struct sessions *sessions_create(const struct sessions_conf *conf);
 // NULL is allowed.
 void sessions_free(struct sessions *sessions);
 // Publishes what was agreed on. Returns 0 or -errno.
-int sessions_add(struct sessions *sessions, const struct handshake_session *agreed, uint64_t now_ms)
-	__attribute__((warn_unused_result));
+int sessions_add(struct sessions *sessions, const struct handshake_session *agreed,
+	const struct dp_flow *from, uint64_t now_ms) __attribute__((warn_unused_result));
 // A context is gone; it may have been none of these. From registry.gone.
 void sessions_gone(struct sessions *sessions, uint32_t context, uint32_t generation);
 // The keys of a context have been used for as many messages as they are good for. False if it is no

@@ -51,6 +51,7 @@ struct record {
 	struct edhoc_connection c_r;
 };
 
+static const struct dp_flow from; // where handshakes come from
 static struct bed bed;
 static struct registry registry;
 static struct reservations *reservations;
@@ -336,7 +337,7 @@ static void complete(void)
 	randombytes_buf(&agreed.keys, sizeof(agreed.keys));
 	turn();
 	const bool theirs = is_a_devices(&taken[i].c_r);
-	const int rc = sessions_add(sessions, &agreed, now_ms);
+	const int rc = sessions_add(sessions, &agreed, &from, now_ms);
 	struct record *newer = newest_of(credential, NULL), *older = newest_of(credential, newer);
 
 	if (newer && older)

@@ -28,6 +28,8 @@ static void gone(void *arg, uint32_t context, uint32_t generation)
 	sessions_gone(sessions, context, generation);
 }
 
+static const struct dp_flow from; // where its handshake came from
+
 static void init(void)
 {
 	bed_make(&bed);
@@ -68,7 +70,7 @@ static int add(uint64_t credential)
 		.owner = {.id = credential, .name = "d", .not_after = INT64_MAX}};
 	cr_assert(connections_take(reservations_of(reservations, 0), &none, &agreed.c_r, &low));
 	randombytes_buf(&agreed.keys, sizeof(agreed.keys));
-	return sessions_add(sessions, &agreed, now_ms);
+	return sessions_add(sessions, &agreed, &from, now_ms);
 }
 
 static uint32_t context_of(const struct edhoc_connection *c_r)
@@ -237,7 +239,7 @@ Test(sessions, a_kid_that_is_passed_through_is_no_sessions)
 		.c_i = {1, {1}},
 		.c_r = c_r,
 		.owner = {.id = 1, .name = "d", .not_after = INT64_MAX}};
-	cr_expect_eq(sessions_add(sessions, &agreed, now_ms), -EEXIST);
+	cr_expect_eq(sessions_add(sessions, &agreed, &from, now_ms), -EEXIST);
 	cr_expect_eq(sessions_stats(sessions)->living, 0);
 }
 
@@ -290,7 +292,7 @@ Test(sessions, a_kid_that_a_device_has_is_nobody_elses)
 		.c_i = {1, {1}},
 		.c_r = c_r,
 		.owner = {.id = 1, .name = "d", .not_after = INT64_MAX}};
-	cr_expect_eq(sessions_add(sessions, &agreed, now_ms), -EEXIST);
+	cr_expect_eq(sessions_add(sessions, &agreed, &from, now_ms), -EEXIST);
 	cr_expect_eq(sessions_stats(sessions)->living, 0);
 }
 
@@ -351,7 +353,7 @@ Test(sessions, what_is_left_of_one_ends_with_its_credential)
 	bool low;
 
 	cr_assert(connections_take(reservations_of(reservations, 0), &none, &agreed.c_r, &low));
-	cr_assert_eq(sessions_add(sessions, &agreed, now_ms), 0);
+	cr_assert_eq(sessions_add(sessions, &agreed, &from, now_ms), 0);
 	cr_assert(sessions_next(sessions, 0, 2, now_ms, now_s, &view));
 	cr_expect_eq(view.left_ms, 7000);
 	cr_assert(sessions_next(sessions, 0, 2, now_ms, now_s + 8, &view));

@@ -2,6 +2,7 @@
 // EDHOC from end to end: a device with a key pair against workers, rings, threads of handshakes and
 // main's part as they are.
 
+#include "dataplane/shared/stranger.h"
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/identity.h"
 #include "gw/device/reserved.h"
@@ -328,6 +329,9 @@ Test(sessions_served, own_partial_ivs_are_a_counter)
 
 	cr_expect(dp_contexts(bed.dp)->context[at].flags & DP_CONTEXT_OWN_PIV_PLAIN);
 	cr_expect_eq(dp_contexts(bed.dp)->context[at].state, DP_CONTEXT_ACTIVE);
+	// Who made the handshake is no stranger (dataplane/shared/stranger.h).
+	cr_expect(dp_stranger_knows(&dp_contexts(bed.dp)->context[at],
+		dp_stranger_endpoint(dp_contexts(bed.dp), &bed.flow)));
 }
 
 // Gives the threads another key pair, as a reload does, and waits until none has the former one.
