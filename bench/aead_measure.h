@@ -4,6 +4,8 @@
 #ifndef POSTERN_BENCH_AEAD_MEASURE_H
 #define POSTERN_BENCH_AEAD_MEASURE_H
 
+#include "bench/core_clock.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,22 +24,13 @@ static inline double cpu_ns(void)
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-// Core cycles a ns, by a chain of additions that takes one cycle each. The time-stamp counter is
-// not the core's clock.
+// Core cycles a ns. The time-stamp counter is not the core's clock.
 static inline double core_ghz(void)
 {
 	const uint64_t steps = 1 << 20;
-	uint64_t left = steps / 16;
 	double start = cpu_ns();
 
-#define ONE  "lea 1(%%rax), %%rax\n\t"
-#define FOUR ONE ONE ONE ONE
-	__asm__ volatile("1:\n\t" FOUR FOUR FOUR FOUR "dec %0\n\tjnz 1b"
-			 : "+r"(left)
-			 :
-			 : "rax", "cc");
-#undef ONE
-#undef FOUR
+	core_clock_spend(steps);
 	return steps / (cpu_ns() - start);
 }
 

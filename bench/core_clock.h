@@ -11,16 +11,32 @@
 
 #define CORE_CLOCK_SAMPLES 64
 
+// Instructions that take one cycle each: each needs what the one before it made. Additions of a
+// constant do not do, as some cores fold several into one.
+#define CORE_CLOCK_TWO     "rol $7, %%rax\n\txor %%rdx, %%rax\n\t"
+#define CORE_CLOCK_EIGHT   CORE_CLOCK_TWO CORE_CLOCK_TWO CORE_CLOCK_TWO CORE_CLOCK_TWO
+#define CORE_CLOCK_SIXTEEN CORE_CLOCK_EIGHT CORE_CLOCK_EIGHT
+
+// Takes so many cycles, a multiple of 16.
+static inline void core_clock_spend(uint64_t cycles)
+{
+	uint64_t left = cycles / 16;
+
+	__asm__ volatile("1:\n\t" CORE_CLOCK_SIXTEEN "dec %0\n\tjnz 1b"
+			 : "+r"(left)
+			 :
+			 : "rax", "rdx", "cc");
+}
+
 struct core_clock {
 	double sample[CORE_CLOCK_SAMPLES]; // cycles a tick
 	unsigned count;
 };
 
-// Adds a sample of 8 us: ticks of a chain of additions that takes one cycle each.
+// Adds a sample of 8 us.
 static inline void core_clock_sample(struct core_clock *clock)
 {
 	const uint64_t steps = 1 << 15;
-	uint64_t left = steps / 16;
 
 	if (clock->count == CORE_CLOCK_SAMPLES)
 		return;
@@ -28,14 +44,7 @@ static inline void core_clock_sample(struct core_clock *clock)
 	uint64_t start = __rdtsc();
 
 	_mm_lfence();
-#define ONE  "lea 1(%%rax), %%rax\n\t"
-#define FOUR ONE ONE ONE ONE
-	__asm__ volatile("1:\n\t" FOUR FOUR FOUR FOUR "dec %0\n\tjnz 1b"
-			 : "+r"(left)
-			 :
-			 : "rax", "cc");
-#undef ONE
-#undef FOUR
+	core_clock_spend(steps);
 	_mm_lfence();
 	clock->sample[clock->count++] = (double)steps / (__rdtsc() - start);
 }
