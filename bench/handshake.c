@@ -156,7 +156,7 @@ static void answer(struct slot *at, unsigned n, struct edhoc_engine *engine, con
 			.identity = &responder->identity,
 			.c_r = {3, {7, 7, (uint8_t)i}},
 			.ephemeral = &slot->ephemeral};
-		must(edhoc_message_2_begin(engine, &slot->input, &shared[i]) == EDHOC_OK,
+		must(edhoc_message_2_begin(&slot->input, &shared[i]) == EDHOC_OK,
 			"message_1 refused");
 	}
 	edhoc_shared_run(engine, shared, n);

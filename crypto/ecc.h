@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Elliptic-curve keys as COSE uses them (RFC 9053): key agreement on P-256 and X25519, signatures
 // ES256 and EdDSA with Ed25519. OpenSSL has P-256, libsodium has the two others (its Ed25519 is
-// twice as fast as OpenSSL's).
+// twice as fast as OpenSSL's); key agreement of many at once has kernels of its own.
 
 #ifndef POSTERN_CRYPTO_ECC_H
 #define POSTERN_CRYPTO_ECC_H
@@ -37,7 +37,7 @@ struct ecc_engine;
 // isa names an implementation out of ecc_isa_names(); NULL takes the fastest that this CPU has.
 // NULL and errno on failure: EINVAL if the name is unknown, ENOTSUP if this CPU lacks it, ENOMEM.
 struct ecc_engine *ecc_engine_create(const char *isa);
-// "ifma512": X25519 of eight at once; "none": one after the other. Ended by NULL.
+// "ifma512": P-256 and X25519 of eight at once; "none": one after the other. Ended by NULL.
 const char *const *ecc_isa_names(void);
 // NULL is allowed.
 void ecc_engine_free(struct ecc_engine *engine);
@@ -57,7 +57,11 @@ int ecc_pair_from_secret(struct ecc_engine *engine, enum ecc_curve curve,
 // Finds one of the two points of P-256 with this x (RFC 9528 appendix B).
 int ecc_public_from_x(struct ecc_engine *engine, const uint8_t x[ECC_LEN],
 	struct ecc_public *public) __attribute__((warn_unused_result));
-// The same, with the lowest bit of y.
+// The same for the x of each of n points, whose y is written. errs[i]: what ecc_public_from_x()
+// returns.
+void ecc_publics_from_x(
+	struct ecc_engine *engine, struct ecc_public *const *publics, int *errs, unsigned n);
+// The same as ecc_public_from_x(), with the lowest bit of y.
 int ecc_public_from_sign(struct ecc_engine *engine, const uint8_t x[ECC_LEN], bool odd,
 	struct ecc_public *public) __attribute__((warn_unused_result));
 // Whether a point of P-256 lies on the curve; true for other curves.

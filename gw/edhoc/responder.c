@@ -8,13 +8,35 @@
 
 #define JOBS_MAX 64 // of one call of ecc_shared_batch()
 
+// Finds the y of each G_X that has only an x.
+static void peers_complete(struct edhoc_engine *engine, struct edhoc_shared *shared, unsigned n)
+{
+	struct ecc_public *publics[JOBS_MAX];
+	unsigned of[JOBS_MAX], waiting = 0;
+	int errs[JOBS_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (shared[i].peer_is_x) {
+			of[waiting] = i;
+			publics[waiting++] = &shared[i].peer;
+		}
+		if (waiting < JOBS_MAX && i + 1 < n)
+			continue;
+		ecc_publics_from_x(engine->ecc, publics, errs, waiting);
+		for (unsigned k = 0; k < waiting; k++)
+			shared[of[k]].err = errs[k];
+		waiting = 0;
+	}
+}
+
 void edhoc_shared_run(struct edhoc_engine *engine, struct edhoc_shared *shared, unsigned n)
 {
 	struct ecc_job *jobs[JOBS_MAX];
 	unsigned waiting = 0;
 
+	peers_complete(engine, shared, n);
 	for (unsigned i = 0; i < n; i++) {
-		for (unsigned k = 0; k < shared[i].n; k++)
+		for (unsigned k = 0; k < shared[i].n && !shared[i].err; k++)
 			jobs[waiting++] = &shared[i].jobs[k];
 		if (waiting > JOBS_MAX - 2 || i + 1 == n) {
 			ecc_shared_batch(engine->ecc, jobs, waiting);
@@ -23,16 +45,19 @@ void edhoc_shared_run(struct edhoc_engine *engine, struct edhoc_shared *shared, 
 	}
 }
 
-// The first job that failed.
+// What failed first.
 static enum edhoc_result jobs_result(const struct edhoc_shared *shared, enum edhoc_result bad_key)
 {
-	for (unsigned i = 0; i < shared->n; i++)
-		if (shared->jobs[i].err)
-			return shared->jobs[i].err == -EINVAL ? bad_key : EDHOC_FAILED;
+	int err = shared->err;
+
+	for (unsigned i = 0; i < shared->n && !err; i++)
+		err = shared->jobs[i].err;
+	if (err)
+		return err == -EINVAL ? bad_key : EDHOC_FAILED;
 	return EDHOC_OK;
 }
 
-enum edhoc_result edhoc_message_2_begin(struct edhoc_engine *engine,
+enum edhoc_result edhoc_message_2_begin(
 	const struct edhoc_message_2 *message, struct edhoc_shared *shared)
 {
 	const struct edhoc_message_1 *message_1 = message->message_1;
@@ -47,12 +72,7 @@ enum edhoc_result edhoc_message_2_begin(struct edhoc_engine *engine,
 		return EDHOC_FAILED;
 	shared->peer.curve = of->agreement;
 	memcpy(shared->peer.x, message_1->g_x.data, ECC_LEN);
-	if (of->agreement == ECC_P256) {
-		const int err = ecc_public_from_x(engine->ecc, message_1->g_x.data, &shared->peer);
-
-		if (err)
-			return err == -EINVAL ? EDHOC_KEY : EDHOC_FAILED;
-	}
+	shared->peer_is_x = of->agreement == ECC_P256;
 	shared->jobs[shared->n++] =
 		(struct ecc_job){.pair = message->ephemeral, .public = &shared->peer};
 	if (edhoc_static_dh(method, EDHOC_RESPONDER))
@@ -167,7 +187,7 @@ enum edhoc_result edhoc_message_2_make(struct edhoc_engine *engine,
 	struct edhoc_writer *out)
 {
 	struct edhoc_shared shared;
-	const enum edhoc_result result = edhoc_message_2_begin(engine, message, &shared);
+	const enum edhoc_result result = edhoc_message_2_begin(message, &shared);
 
 	if (result != EDHOC_OK)
 		return result;

@@ -13,6 +13,8 @@
 struct edhoc_shared {
 	unsigned n;
 	struct ecc_public peer; // G_X
+	bool peer_is_x;         // its y is to be found
+	int err;                // that it has none
 	struct ecc_job jobs[2];
 };
 
@@ -30,12 +32,11 @@ struct edhoc_message_2 {
 	struct edhoc_bytes ead; // EAD_2
 };
 
-// EDHOC_KEY if G_X is no point, EDHOC_FAILED if what is given does not go together.
-enum edhoc_result edhoc_message_2_begin(struct edhoc_engine *engine,
-	const struct edhoc_message_2 *message, struct edhoc_shared *shared)
-	__attribute__((warn_unused_result));
-// Writes message_2. Its bytes must be kept for repeated requests: it is never made again (section
-// 7). *session is what message_3 needs.
+// EDHOC_FAILED if what is given does not go together.
+enum edhoc_result edhoc_message_2_begin(const struct edhoc_message_2 *message,
+	struct edhoc_shared *shared) __attribute__((warn_unused_result));
+// Writes message_2, or returns EDHOC_KEY if G_X is no point. Its bytes must be kept for repeated
+// requests: it is never made again (section 7). *session is what message_3 needs.
 enum edhoc_result edhoc_message_2_finish(const struct edhoc_message_2 *message,
 	struct edhoc_shared *shared, struct edhoc_session *session, struct edhoc_writer *out)
 	__attribute__((warn_unused_result));

@@ -44,7 +44,7 @@ static void begin_1(struct edhoc_side *side, struct edhoc_job *job, struct edhoc
 	const enum ecc_curve curve = edhoc_suites[job->message_1.suite].agreement;
 
 	job->result = ephemeral_take(side, curve, &job->ephemeral)
-		? edhoc_message_2_begin(&side->engine, &job->message_2, shared)
+		? edhoc_message_2_begin(&job->message_2, shared)
 		: EDHOC_FAILED;
 }
 

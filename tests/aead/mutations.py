@@ -16,6 +16,8 @@ BATCH = "crypto/ccm_batch.h"
 WIDE = "crypto/ccm_vaes512.c"
 BYTES = "crypto/ccm_bytes.h"
 X25519 = "crypto/x25519_ifma.c"
+P256 = "crypto/p256_ifma.c"
+FIELD = "crypto/p256_field.h"
 
 # name: (file, text, what it becomes, the tests that fail)
 COMPARE = "differ = short_tag ? lanes_differ_8(tag, want) : lanes_differ_16(tag, want);"
@@ -115,6 +117,53 @@ MUTATIONS = {
         X25519, "4 * (i ? LIMB_MASK : LIMB_MASK - 18)", "0", ["x25519", "x25519_plain"]),
     "x25519-stack-not-wiped": (
         X25519, "\tspills_wipe();\n", "", ["x25519"]),
+    "p256-branch-on-a-key": (
+        P256, "const lanes_mask here = lanes_zero(which ^ lanes_set(i));\n",
+        "const lanes_mask here = lanes_zero(which ^ lanes_set(i));\n\n\t\tif (!here)\n\t\t\tcontinue;\n",
+        ["p256_secrets", "p256_timing"]),
+    "p256-point-off-the-curve": (
+        P256, "\tgood &= is_root(&p.y, &t);\n", "", ["p256", "p256_plain"]),
+    "p256-x-above-p": (
+        P256, "good &= fe_load(&p.x, x);", "(void)fe_load(&p.x, x);", ["p256", "p256_plain"]),
+    "p256-y-above-p": (
+        P256, "good &= fe_load(&p.y, y);", "(void)fe_load(&p.y, y);", ["p256", "p256_plain"]),
+    "p256-scalar-above-n": (
+        P256, "lanes_bit(rest.limb[LIMBS - 1], 63) | ", "", ["p256", "p256_plain"]),
+    "p256-scalar-of-n": (
+        P256, "limbs_zero(&rest) |", "0 |", ["p256", "p256_plain"]),
+    "p256-scalar-of-0": (
+        P256, "limbs_zero(&number));", "0);", ["p256", "p256_plain"]),
+    "p256-digits-not-negated": (
+        P256, "\t\tnegate(&one.y, negative);\n\t\tpoint_add(", "\t\t(void)negative;\n\t\tpoint_add(",
+        ["p256", "p256_plain"]),
+    "p256-digit-cut-at-a-limb": (
+        P256, "bit > LIMB_BITS - DIGIT_BITS)", "bit > LIMB_BITS - DIGIT_BITS + 1)",
+        ["p256", "p256_plain"]),
+    "p256-key-of-the-base-not-negated": (
+        P256, "\tnegate(&p.y, scalar.negative);\n", "", ["p256", "p256_plain"]),
+    "p256-x-without-y": (
+        P256, "good &= is_root(&root, &value);", ";", ["p256", "p256_plain"]),
+    "p256-sign-of-y-turned": (
+        P256, "lanes_bit(root.limb[0], 0) ^ odd", "~lanes_bit(root.limb[0], 0) ^ odd",
+        ["p256", "p256_plain"]),
+    "p256-refused-lane-given-out": (
+        P256, "fe_store(out, &p.x, good);", "fe_store(out, &p.x, 0xff);", ["p256", "p256_plain"]),
+    "p256-not-below-p": (
+        FIELD, "(void)limbs_subtract(out, out, fe_p);", "", ["p256_field"]),
+    "p256-not-folded": (
+        FIELD, "(lanes)((lanes_signed)c[4] >> 48) - 1", "lanes_set(0)",
+        ["p256", "p256_plain", "p256_field"]),
+    "p256-folded-below-0": (
+        FIELD, "(lanes)((lanes_signed)c[4] >> 48) - 1", "(lanes)((lanes_signed)c[4] >> 48)",
+        ["p256_field"]),
+    "p256-carry-dropped": (
+        FIELD, "limb = c[i + 1] + lanes_above(limb);", "limb = c[i + 1];",
+        ["p256", "p256_plain", "p256_field"]),
+    "p256-carry-without-sign": (
+        FIELD, "(lanes)((lanes_signed)limb >> LIMB_BITS)", "limb >> LIMB_BITS",
+        ["p256", "p256_plain", "p256_field"]),
+    "p256-stack-not-wiped": (
+        P256, "\tspills_wipe();\n", "", ["p256"]),
 }
 
 

@@ -268,36 +268,67 @@ Test(ecc, keys_are_used_for_what_they_are)
 	cr_assert_null(ecc_signer_create(&p), "a public half that is none");
 }
 
-static void batches_agree(const char *isa)
+// Spoils a job that is to be refused: a scalar or a point of P-256, or a point of small order.
+static void spoil(struct ecc_pair *pair, struct ecc_public *peer, unsigned how)
+{
+	if (peer->curve == ECC_X25519)
+		memset(peer->x, 0, ECC_LEN);
+	else if (how % 4 == 0)
+		peer->y[ECC_LEN - 1] ^= 1;
+	else if (how % 4 == 1)
+		memset(peer->x, 0xff, ECC_LEN);
+	else
+		memset(pair->secret, how % 4 == 2 ? 0 : 0xff, ECC_LEN);
+}
+
+// Jobs of both curves (mixed of five are of P-256), of which some are refused, and some are of a
+// key of another curve than the point.
+static void batch_agrees(struct ecc_engine *batch, unsigned n, unsigned mixed)
 {
 	enum { N = 67 };
 	static struct ecc_pair pairs[N];
+	static struct ecc_public peers[N];
 	static struct ecc_job jobs[N];
-	struct ecc_engine *batch = ecc_engine_create(isa);
 	struct ecc_job *list[N];
+
+	for (unsigned i = 0; i < n; i++) {
+		const enum ecc_curve curve = i % 5 < mixed ? ECC_P256 : ECC_X25519;
+		struct ecc_pair peer;
+
+		cr_assert(!ecc_pair_make(engine, curve, &pairs[i]) &&
+			!ecc_pair_make(engine, curve, &peer));
+		peers[i] = peer.public;
+		if (i % 7 == n % 7)
+			spoil(&pairs[i], &peers[i], i / 7 + n);
+		if (i % 13 == 12)
+			pairs[i].public.curve = ECC_ED25519;
+		jobs[i] = (struct ecc_job){&pairs[i], &peers[i], {0xee}, 1};
+		list[i] = &jobs[i];
+	}
+	ecc_shared_batch(batch, list, n);
+	for (unsigned i = 0; i < n; i++) {
+		const bool bad = i % 7 == n % 7 || i % 13 == 12;
+		uint8_t alone[ECC_LEN];
+
+		cr_assert_eq(ecc_shared(engine, &pairs[i], &peers[i], alone), jobs[i].err,
+			"job %u of %u", i, n);
+		cr_assert_eq(jobs[i].err, bad ? -EINVAL : 0, "job %u of %u", i, n);
+		if (!bad)
+			cr_assert_arr_eq(alone, jobs[i].shared, ECC_LEN, "job %u of %u", i, n);
+		else if (i % 13 != 12)
+			cr_assert(sodium_is_zero(jobs[i].shared, ECC_LEN), "job %u of %u", i, n);
+	}
+}
+
+static void batches_agree(const char *isa)
+{
+	struct ecc_engine *batch = ecc_engine_create(isa);
 
 	if (!batch)
 		cr_assert_eq(errno, ENOTSUP);
-	for (unsigned n = 1; batch && n <= N; n += n < 18 ? 1 : 7) {
-		for (unsigned i = 0; i < n; i++) {
-			const enum ecc_curve curve = i % 5 == 3 ? ECC_P256 : ECC_X25519;
-
-			cr_assert_eq(ecc_pair_make(engine, curve, &pairs[i]), 0);
-			if (i % 7 == 6)
-				memset(pairs[i].public.x, 0, ECC_LEN); // refused of both
-			jobs[i] = (struct ecc_job){&pairs[i], &pairs[i].public, {0}, 1};
-			list[i] = &jobs[i];
-		}
-		ecc_shared_batch(batch, list, n);
-		for (unsigned i = 0; i < n; i++) {
-			uint8_t alone[ECC_LEN];
-
-			cr_assert_eq(ecc_shared(engine, &pairs[i], &pairs[i].public, alone),
-				jobs[i].err, "job %u of %u", i, n);
-			cr_assert_eq(jobs[i].err, i % 7 == 6 ? -EINVAL : 0);
-			cr_assert_arr_eq(alone, jobs[i].shared, ECC_LEN, "job %u of %u", i, n);
-		}
-	}
+	for (unsigned n = 1; batch && n <= 67; n += n < 18 ? 1 : 7)
+		for (unsigned mixed = 0; mixed <= 5; mixed++)
+			batch_agrees(batch, n, mixed);
 	ecc_engine_free(batch);
 }
 
@@ -331,6 +362,47 @@ Test(ecc, pairs_that_are_made_together_are_different_and_right)
 				cr_assert(!i || memcmp(&pairs[i], &pairs[i - 1], sizeof(again)));
 			}
 		}
+		ecc_engine_free(batch);
+	}
+}
+
+// Some of n have no y; one by one and together it is the same.
+Test(ecc, points_of_x_are_found_together_as_alone)
+{
+	enum { N = 19 };
+
+	for (const char *const *isa = ecc_isa_names(); *isa; isa++) {
+		struct ecc_engine *batch = ecc_engine_create(*isa);
+		struct ecc_public publics[N], *list[N], alone, odd;
+		unsigned found = 0;
+		int errs[N];
+
+		for (unsigned n = 1; batch && n <= N; n++) {
+			for (unsigned i = 0; i < n; i++) {
+				memset(&publics[i], 0xee, sizeof(publics[i]));
+				publics[i].curve = ECC_P256;
+				randombytes_buf(publics[i].x, ECC_LEN);
+				if (i % 6 == 5)
+					memset(publics[i].x, 0xff, ECC_LEN - n % 9);
+				list[i] = &publics[i];
+			}
+			ecc_publics_from_x(batch, list, errs, n);
+			for (unsigned i = 0; i < n; i++) {
+				cr_assert_eq(
+					ecc_public_from_x(batch, publics[i].x, &alone), errs[i]);
+				cr_assert(errs[i] == 0 || errs[i] == -EINVAL);
+				if (errs[i])
+					continue;
+				cr_assert(ecc_public_valid(engine, &publics[i]));
+				cr_assert_not(publics[i].y[ECC_LEN - 1] & 1);
+				cr_assert(!memcmp(&alone, &publics[i], sizeof(alone)));
+				cr_assert_eq(ecc_public_from_sign(batch, alone.x, true, &odd), 0);
+				cr_assert(odd.y[ECC_LEN - 1] & 1);
+				cr_assert(ecc_public_valid(engine, &odd));
+				found++;
+			}
+		}
+		cr_assert(!batch || found > 20);
 		ecc_engine_free(batch);
 	}
 }

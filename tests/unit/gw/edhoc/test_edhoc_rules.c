@@ -132,15 +132,15 @@ Test(edhoc_rules, e2_c_r_is_never_c_i)
 	struct edhoc_message_2 message = {
 		&parsed, &own.identity, {2, {0x21, 0xff}}, &ephemeral, {0}};
 
-	cr_assert_eq(edhoc_message_2_begin(&engine, &message, &shared), EDHOC_FAILED);
+	cr_assert_eq(edhoc_message_2_begin(&message, &shared), EDHOC_FAILED);
 	message.c_r.len = 1;
-	cr_assert_eq(edhoc_message_2_begin(&engine, &message, &shared), EDHOC_OK);
+	cr_assert_eq(edhoc_message_2_begin(&message, &shared), EDHOC_OK);
 	// What else the caller can get wrong.
 	ephemeral.public.curve = ECC_P256;
-	cr_assert_eq(edhoc_message_2_begin(&engine, &message, &shared), EDHOC_FAILED);
+	cr_assert_eq(edhoc_message_2_begin(&message, &shared), EDHOC_FAILED);
 	ephemeral.public.curve = ECC_X25519;
 	parsed.method = 0; // the identity has no signature key
-	cr_assert_eq(edhoc_message_2_begin(&engine, &message, &shared), EDHOC_FAILED);
+	cr_assert_eq(edhoc_message_2_begin(&message, &shared), EDHOC_FAILED);
 	bed_end_free(&own);
 }
 
