@@ -71,6 +71,12 @@ static inline const uint8_t *dp_rep_payload(const struct dp_representation *rep)
 	return rep->bytes + rep->key_len;
 }
 
+// No content, and nothing says of what format: it is in any.
+static inline bool dp_rep_is_nothing(const struct dp_representation *rep)
+{
+	return !rep->payload_len && rep->content_format == DP_REP_NO_FORMAT;
+}
+
 // What is known of a slot beside its object.
 struct dp_rep_slot {
 	uint64_t dirty; // bit n: worker n is to look at its observations; atomic

@@ -32,7 +32,7 @@ struct dp_observation {
 	uint64_t kid_len : 4;
 	uint64_t token_len : 4;
 	uint64_t szx : 3;      // largest block that was asked for; 7: it did not say
-	uint64_t tries : 4;    // of the confirmable notification that waits for its ACK
+	uint64_t tries : 4;    // confirmable notifications in a row without an ACK
 	uint64_t has_mid : 2;  // bit n: mid[n] was used
 	uint64_t unacked : 1;  // a confirmable notification waits for its ACK
 	uint64_t pending : 1;  // there is something to be sent, and it had to wait
@@ -49,7 +49,7 @@ struct dp_observation {
 	uint16_t mid[2];     // of the last two notifications, the newest in front
 	uint32_t due;        // tick of the timer
 	uint16_t timeout;    // ticks from the last try to the next
-	uint16_t format;     // Content-Format of the first answer; DP_OBSERVATION_NO_FORMAT
+	uint16_t format;     // Content-Format of the first answer; DP_OBSERVATION_*_FORMAT
 	uint32_t con_s;      // second of the last confirmable notification, or of the registration
 	uint32_t rate_at;    // bucket of non-confirmable notifications, see bucket.h
 	uint32_t slot_next;  // of the same slot
@@ -67,8 +67,9 @@ _Static_assert(sizeof(struct dp_observation) <= 160, "a million are 160 MB");
 #define DP_OBSERVATION_SINCE_S 0 // second of the registration
 #define DP_OBSERVATION_SENT    1 // notifications since then
 
-#define DP_OBSERVATION_NO_FORMAT UINT16_MAX
-#define DP_OBSERVATION_NO_SZX    7
+#define DP_OBSERVATION_NO_FORMAT  UINT16_MAX
+#define DP_OBSERVATION_ANY_FORMAT (UINT16_MAX - 1) // it had nothing: what comes first decides
+#define DP_OBSERVATION_NO_SZX     7
 
 struct dp_observations;
 

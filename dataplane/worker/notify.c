@@ -217,10 +217,10 @@ static void end_as_stored(struct dp_worker *w, struct slice *slice, uint32_t ind
 }
 
 // RFC 7641 section 4.2: notifications stay in one format. Nothing at all is in every format.
-static bool is_in_format(const struct dp_representation *rep, uint16_t format)
+static bool is_in_format(const struct dp_representation *rep, const struct dp_observation *o)
 {
-	return rep->content_format == format ||
-		(!rep->payload_len && rep->content_format == DP_REP_NO_FORMAT);
+	return rep->content_format == o->format || o->format == DP_OBSERVATION_ANY_FORMAT ||
+		dp_rep_is_nothing(rep);
 }
 
 // Sends what is stored to an observer.
@@ -239,7 +239,7 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 			return;
 		}
 	}
-	if (!error && !is_in_format(rep, o->format)) {
+	if (!error && !is_in_format(rep, o)) {
 		end(w, slice, index, COAP_NOT_ACCEPTABLE);
 		return;
 	}
@@ -250,6 +250,8 @@ static void notify(struct dp_worker *w, struct slice *slice, uint32_t index,
 	if (!add(w, slice, index, false))
 		return;
 	plaintext_make(w, slice, o, rep, age);
+	if (o->format == DP_OBSERVATION_ANY_FORMAT && !dp_rep_is_nothing(rep))
+		o->format = rep->content_format;
 	o->version = rep->version;
 	if (!o->unacked)
 		wake_in(w, index, dp_observe_refresh_ms(w, o, rep, age));
@@ -364,9 +366,10 @@ static void timed(struct dp_worker *w, struct slice *slice, uint32_t index)
 		}
 		notify(w, slice, index, rep, age);
 	} else if (o->unacked) {
-		// Nothing that is good any more: it is not sent, and not waited for.
+		// Nothing that is good any more: it is not sent, and not waited for. The tries are
+		// those of the device: they go on with what comes next.
 		o->unacked = false;
-		o->tries = 0;
+		o->confirm = true;
 		put_off(w, index, STALE_MS);
 	} else if ((uint32_t)(w->now_ms / 1000) - o->con_s >= DP_NOTIFY_CONFIRM_S) {
 		// There was nothing to ask with for a day whether the device is still there.

@@ -10,7 +10,8 @@
 #include "dataplane/worker/own_piv.h"
 #include "dataplane/worker/room.h"
 
-#define OUTER_OBSERVE 4 // bytes of the option outside
+#define OUTER_OBSERVE 4  // bytes of the option outside
+#define CANCEL_LOOKS  32 // requests under way among which one that is taken back is looked for
 
 // A request that registers.
 struct registration {
@@ -181,7 +182,7 @@ static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot
 	o->kid_len = r->kid_len;
 	memcpy(o->kid, r->kid, r->kid_len & OSC_KID_LEN_MAX);
 	o->version = rep->version;
-	o->format = rep->content_format;
+	o->format = dp_rep_is_nothing(rep) ? DP_OBSERVATION_ANY_FORMAT : rep->content_format;
 	o->szx = szx_of(r->body);
 	o->fetch = r->code == COAP_FETCH;
 	o->unacked = o->pending = o->acked = o->confirm = false;
@@ -199,11 +200,33 @@ static bool add(struct dp_worker *w, const struct registration *r, uint32_t slot
 	return true;
 }
 
-// Ends a registration that the device takes back.
-static void cancel(struct dp_worker *w, const struct dp_observer *who)
+// A registration whose answer the backend still owes, and which the device takes back: that gets a
+// plain answer. It is among the last requests of the device, or takes care of itself, as the device
+// rejects what it did not ask for.
+static void cancel_early(struct dp_worker *w, const struct registration *r)
 {
-	uint32_t index = dp_observation_find(w->observations, who);
+	uint32_t index = w->contexts->context[r->who.context].in_flight;
 
+	for (unsigned n = 0; n < CANCEL_LOOKS && index != DP_INDEX_NONE; n++) {
+		struct dp_exchange *x = dp_exchange_at(w->exchanges, index);
+		struct dp_shared *shared = dp_exchange_shared(w->exchanges, index);
+
+		if (x->observe && x->piv < r->piv && dp_flow_same_endpoint(&x->flow, r->who.flow) &&
+			shared->request.token_len == r->who.token_len &&
+			!memcmp(dp_shared_request_buf(shared), r->who.token, r->who.token_len)) {
+			x->observe = false;
+			dp_count(w, DP_STAT_observe_cancelled);
+		}
+		index = x->next;
+	}
+}
+
+// Ends a registration that the device takes back.
+static void cancel(struct dp_worker *w, const struct registration *r)
+{
+	uint32_t index = dp_observation_find(w->observations, &r->who);
+
+	cancel_early(w, r);
 	if (index == DP_OBSERVATION_NONE)
 		return;
 	dp_observer_remove(w, index);
@@ -238,7 +261,7 @@ uint8_t dp_observe(struct dp_worker *w, struct pkt_vec *vec, unsigned slot,
 	};
 
 	if (inner->options.observe == DP_OBSERVE_CANCEL) {
-		cancel(w, &r.who);
+		cancel(w, &r);
 		return 0;
 	}
 	const struct dp_representation *rep = stored(w, &r, &at);

@@ -100,7 +100,7 @@ enum dp_stat dp_observer_heard(
 		return DP_STAT_rx_rsts;
 	}
 	// An ACK of the try before says that the device is there, and not that it has the newest.
-	if (o->unacked && o->mid[0] == mid)
+	if (o->tries && o->mid[0] == mid)
 		acknowledged(w, index);
 	return DP_STAT_rx_acks;
 }

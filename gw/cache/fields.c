@@ -57,6 +57,15 @@ static size_t quoted_len(const char *text)
 	return len;
 }
 
+// RFC 9110 section 5.6.2.
+static bool is_token(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i]))
+			return false;
+	return len;
+}
+
 bool cache_directive_next(const char **at, struct cache_directive *d)
 {
 	const char *p = *at + strspn(*at, " \t,");
@@ -78,6 +87,7 @@ bool cache_directive_next(const char **at, struct cache_directive *d)
 		} else {
 			d->value = p;
 			d->value_len = strcspn(p, " \t,");
+			d->bad = !is_token(p, d->value_len);
 			p += d->value_len;
 		}
 	}
@@ -90,14 +100,6 @@ bool cache_directive_next(const char **at, struct cache_directive *d)
 bool cache_directive_is(const struct cache_directive *d, const char *name)
 {
 	return d->name_len == strlen(name) && !strncasecmp(d->name, name, d->name_len);
-}
-
-static bool name_is_token(const struct cache_directive *d)
-{
-	for (size_t i = 0; i < d->name_len; i++)
-		if (!isalnum((unsigned char)d->name[i]) && !strchr("!#$%&'+-.^_`|~", d->name[i]))
-			return false;
-	return d->name_len;
 }
 
 static void least_read(bool *has, uint32_t *least, const struct cache_directive *d)
@@ -117,7 +119,8 @@ void cache_control_read(struct cache_control *c, const char *value)
 
 	*c = (struct cache_control){.no_store = false};
 	while (value && cache_directive_next(&value, &d)) {
-		c->no_store |= d.bad || !name_is_token(&d) || cache_directive_is(&d, "no-store");
+		c->no_store |= d.bad || !is_token(d.name, d.name_len) ||
+			cache_directive_is(&d, "no-store");
 		c->no_cache |= cache_directive_is(&d, "no-cache");
 		c->is_private |= cache_directive_is(&d, "private");
 		c->is_public |= cache_directive_is(&d, "public");
@@ -155,8 +158,8 @@ bool cache_varies(const char *vary, bool shared)
 	struct cache_directive d;
 
 	while (vary && cache_directive_next(&vary, &d))
-		if (d.bad || d.value || !name_is_token(&d) || // * is none here
-			differs(&d, shared))
+		if (d.bad || d.value || !is_token(d.name, d.name_len) ||
+			cache_directive_is(&d, "*") || differs(&d, shared))
 			return true;
 	return false;
 }

@@ -138,6 +138,34 @@ Test(dp_notify, who_never_acknowledges_is_no_observer_any_more)
 	expect_nothing();
 }
 
+// Each value is good for a moment only, as of a backend that mostly fails: the device has its tries
+// over all of them.
+Test(dp_notify, who_never_acknowledges_has_no_more_tries_for_stale_values)
+{
+	unsigned confirmable = 1;
+	char payload[16];
+
+	registered("a", "one");
+	until_confirmable(&request);
+	for (unsigned i = 0; observers(); i++) {
+		cr_assert_lt(i, 100);
+		snprintf(payload, sizeof(payload), "v%u", i);
+		publish_with("a",
+			&(struct published){.code = COAP_CONTENT,
+				.format = 0,
+				.payload = payload,
+				.len = strlen(payload),
+				.observe_ms = bed.w->now_ms + 1500});
+		for (unsigned ms = 0; ms < 60000; ms += 100) {
+			later(100);
+			while (bed_receive(&bed, &answer))
+				confirmable += answer.msg.type == COAP_CON;
+		}
+	}
+	cr_assert_eq(confirmable, 5);
+	cr_assert_eq(bed_count(&bed, DP_STAT_notifications_given_up), 1);
+}
+
 Test(dp_notify, one_confirmable_notification_waits_for_the_other)
 {
 	static struct bed_request second;

@@ -352,6 +352,54 @@ Test(dp_observe, nothing_at_all_does_not_end_it)
 	expect_end(&request, COAP_NOT_ACCEPTABLE);
 }
 
+// What begins with nothing at all stays in the format that comes first.
+Test(dp_observe, nothing_at_all_begins_in_any_format)
+{
+	publish_with("a",
+		&(struct published){
+			.code = COAP_CONTENT, .format = DP_REP_NO_FORMAT, .payload = "", .len = 0});
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	expect_notification(&request, COAP_ACK, "");
+	publish_with("a",
+		&(struct published){.code = COAP_CONTENT, .format = 50, .payload = "{}", .len = 2});
+	bed_turn(&bed);
+	expect_notification(&request, COAP_NON, "{}");
+	publish("a", "text");
+	bed_turn(&bed);
+	expect_end(&request, COAP_NOT_ACCEPTABLE);
+}
+
+// It overtakes its registration, which the backend is slow to answer.
+Test(dp_observe, the_device_takes_it_back_before_it_stands)
+{
+	static const uint8_t content[] = {COAP_CONTENT};
+	struct bed_request first, others;
+	dp_handle handle[3];
+	char token[3] = {0};
+
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	first = request;
+	memcpy(token, request.token, 2);
+	send_get(&device, COAP_CON, "a", 0, NULL, -1);
+	others = request;
+	send_get(&device, COAP_CON, "a", 1, token, -1);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(bed_upstream_take(&bed, &handle[i]));
+	publish("a", "one");
+	for (unsigned i = 0; i < 3; i++)
+		bed_upstream_answer(&bed, handle[i], content, sizeof(content));
+	bed_turn(&bed);
+	cr_assert_eq(observers(), 1, "the one that was not taken back");
+	cr_assert(bed_receive(&bed, &answer));
+	cr_assert(bed_open(&device, &first, &answer));
+	cr_assert_not(answer.has_observe);
+	take(&device, &others);
+	cr_assert(answer.has_observe);
+	cr_assert_eq(bed_count(&bed, DP_STAT_observe_cancelled), 1);
+	while (bed_receive(&bed, &answer))
+		;
+}
+
 // What does not change is told again before Max-Age ends, as the loop has validated it meanwhile.
 // What is pushed is good until it is replaced: Max-Age as configured.
 // RFC 7641 section 4.5.1.

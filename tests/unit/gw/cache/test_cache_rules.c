@@ -156,6 +156,7 @@ static const struct row rows[] = {
 		.stale_ms = 15000},
 	// Cache-Control that is no list of directives.
 	{"a semicolon in a name", 0, "no-store;x, max-age=60", .why = CACHE_NO_STORE},
+	{"a value with quotes in it", 0, "x=a\"b, max-age=60", .why = CACHE_NO_STORE},
 	{"a name in quotes", 0, "\"private\", max-age=60", .why = CACHE_NO_STORE},
 };
 
