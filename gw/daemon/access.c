@@ -43,6 +43,7 @@ static void line_put(struct daemon *daemon, const struct dp_access_record *recor
 {
 	const unsigned ring = daemon->conf->workers.loops; // behind those of the loops
 	char name[UP_NAME_MAX + 1], line[UP_ACCESS_LINE_MAX];
+	uint8_t credential[REGISTRY_CREDENTIAL];
 	uint64_t now_ms = clock_ms();
 	struct timespec now;
 
@@ -51,10 +52,14 @@ static void line_put(struct daemon *daemon, const struct dp_access_record *recor
 	clock_gettime(CLOCK_REALTIME, &now);
 	bool known = registry_name(
 		&daemon->registry, record->context, record->generation, name, sizeof(name));
+	const bool agreed = known &&
+		registry_credential(
+			&daemon->registry, record->context, record->generation, credential);
 	const struct up_access_entry entry = {
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 -
 			(now_ms - record->answered_ms),
 		.device = known ? name : NULL,
+		.credential = agreed ? credential : NULL,
 		.method = record->method,
 		.body = record->path,
 		.body_len = record->path_len,

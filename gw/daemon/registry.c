@@ -102,7 +102,7 @@ void registry_fini(struct registry *registry)
 
 // An id of 0 clears the entry.
 static void entry_write(struct registry *registry, uint32_t index, uint64_t id, const char *name,
-	uint32_t generation)
+	const uint8_t *credential, uint32_t generation)
 {
 	struct registry_entry *entry = &registry->entry[index];
 	uint64_t bit = UINT64_C(1) << index % WORD_BITS;
@@ -118,6 +118,10 @@ static void entry_write(struct registry *registry, uint32_t index, uint64_t id, 
 	entry->drains_generation = 0;
 	memset(entry->name, 0, sizeof(entry->name));
 	memcpy(entry->name, name, strnlen(name, sizeof(entry->name) - 1));
+	if (credential)
+		memcpy(entry->credential, credential, sizeof(entry->credential));
+	else
+		memset(entry->credential, 0, sizeof(entry->credential));
 	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
 }
 
@@ -161,7 +165,7 @@ static void context_gone(struct registry *registry, uint32_t index, uint32_t gen
 {
 	uint8_t flags = dp_contexts(registry->dp)->context[index].flags;
 
-	entry_write(registry, index, 0, "", 0);
+	entry_write(registry, index, 0, "", NULL, 0);
 	registry->clock_count -= (flags & DP_CONTEXT_OWN_PIV_CLOCK) != 0;
 	if (registry->gone)
 		registry->gone(registry->gone_arg, index, generation);
@@ -317,7 +321,8 @@ static int limits_change(struct registry *registry, const struct device_keyed *d
 }
 
 int registry_publish(struct registry *registry, const struct device_keyed *device,
-	const struct drained *before, uint64_t own_first, uint32_t *index)
+	const struct drained *before, uint64_t own_first, const uint8_t *credential,
+	uint32_t *index)
 {
 	struct dp_context_params params = {
 		.alg = device->alg,
@@ -349,7 +354,7 @@ int registry_publish(struct registry *registry, const struct device_keyed *devic
 		secret_take(registry, &key, device->id);
 		return rc;
 	}
-	entry_write(registry, *index, device->id, device->name, generation);
+	entry_write(registry, *index, device->id, device->name, credential, generation);
 	registry->entry[*index].drains = before->context;
 	registry->entry[*index].drains_generation = before->generation;
 	dp_context_publish(dp_contexts(registry->dp), *index, &params);
@@ -366,7 +371,7 @@ static int device_add(struct registry *registry, const struct device_keyed *devi
 		return 0;
 	if (must_wait(registry, device))
 		return waiting_put(registry, device, own_first);
-	int rc = registry_publish(registry, device, before, own_first, index);
+	int rc = registry_publish(registry, device, before, own_first, NULL, index);
 
 	// Devices that were removed may still have the places.
 	return rc == -EAGAIN ? waiting_put(registry, device, own_first) : rc;

@@ -17,12 +17,16 @@
 // device.
 #define REGISTRY_SESSION (UINT64_C(1) << 63)
 
+#define REGISTRY_CREDENTIAL 8 // bytes that are kept of the SHA-256 of a session's credential
+
 struct registry_entry {
 	uint64_t id;         // struct device_keyed; 0: no device
 	uint32_t generation; // of the context; even while the entry changes
 	// The context that the device had before, which may drain still: one of each device may.
 	uint32_t drains, drains_generation; // generation 0: none
 	char name[DEVICE_NAME_MAX + 1];
+	uint8_t credential[REGISTRY_CREDENTIAL]; // of a session, see struct registry_agreed; or
+						 // zeros
 };
 
 // A device that is stored but cannot be served yet; registry_add() says why.
@@ -82,10 +86,17 @@ void registry_drained(struct registry *registry, uint32_t context, uint32_t gene
 // -ENOENT.
 int registry_remove(struct registry *registry, const struct device_info *info)
 	__attribute__((warn_unused_result));
+// How a session of EDHOC came about.
+struct registry_agreed {
+	const struct dp_flow *from;
+	const uint8_t *
+		credential; // SHA-256 of the device's; its first REGISTRY_CREDENTIAL bytes are kept
+};
+
 // Publishes a session of EDHOC, with an id that has REGISTRY_SESSION. Returns 0 or -errno: -EEXIST
 // if a device has its kid, -ENOSPC or -EAGAIN if there is no place.
 int registry_session_add(struct registry *registry, const struct device_keyed *session,
-	const struct dp_flow *from, uint32_t *context, uint32_t *generation)
+	const struct registry_agreed *agreed, uint32_t *context, uint32_t *generation)
 	__attribute__((warn_unused_result));
 // The device of a session has other settings.
 void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,
@@ -110,5 +121,8 @@ const struct registry_entry *registry_get(
 // Copies the name of the device behind a context to buf, with a 0 at the end. Returns false if the
 // device is gone or the name has no room. For any thread. `registry` is a struct registry.
 bool registry_name(void *registry, uint32_t context, uint32_t generation, char *buf, size_t room);
+// The same: sets what is known of the credential of a session. False if it is none, or gone.
+bool registry_credential(void *registry, uint32_t context, uint32_t generation,
+	uint8_t credential[REGISTRY_CREDENTIAL]);
 
 #endif

@@ -15,10 +15,10 @@ struct drained {
 void registry_device_key(const struct registry *registry, const struct device_keyed *device,
 	struct dp_context_key *key);
 // Takes a place for a device and fills it. `before` is the context that it had, own_first where its
-// own Partial IVs begin.
+// own Partial IVs begin; credential: of a session, else NULL.
 int registry_publish(struct registry *registry, const struct device_keyed *device,
-	const struct drained *before, uint64_t own_first, uint32_t *index)
-	__attribute__((warn_unused_result));
+	const struct drained *before, uint64_t own_first, const uint8_t *credential,
+	uint32_t *index) __attribute__((warn_unused_result));
 // The context keeps its name until it has drained, but is no device's any more. If the one before
 // it drains still, that is over now: a device keeps two places at most.
 int registry_drain_key(

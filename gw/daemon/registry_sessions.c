@@ -5,9 +5,10 @@
 #include "gw/daemon/registry_inside.h"
 
 #include <errno.h>
+#include <string.h>
 
 int registry_session_add(struct registry *registry, const struct device_keyed *session,
-	const struct dp_flow *from, uint32_t *context, uint32_t *generation)
+	const struct registry_agreed *agreed, uint32_t *context, uint32_t *generation)
 {
 	struct dp_context_table *table = dp_contexts(registry->dp);
 	const struct drained none = {0};
@@ -16,13 +17,29 @@ int registry_session_add(struct registry *registry, const struct device_keyed *s
 	registry_device_key(registry, session, &key);
 	if (dp_names_has_kid(&table->names, &key))
 		return -EEXIST;
-	const int rc = registry_publish(registry, session, &none, 0, context);
+	const int rc = registry_publish(registry, session, &none, 0, agreed->credential, context);
 
 	if (rc)
 		return rc;
 	*generation = registry->entry[*context].generation;
-	dp_stranger_known(&table->context[*context], dp_stranger_endpoint(table, from));
+	dp_stranger_known(&table->context[*context], dp_stranger_endpoint(table, agreed->from));
 	return 0;
+}
+
+bool registry_credential(
+	void *arg, uint32_t context, uint32_t generation, uint8_t credential[REGISTRY_CREDENTIAL])
+{
+	static const uint8_t none[REGISTRY_CREDENTIAL];
+	const struct registry *registry = arg;
+	const struct registry_entry *entry = &registry->entry[context];
+
+	if (context >= registry->max ||
+		__atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE) != generation)
+		return false;
+	memcpy(credential, entry->credential, REGISTRY_CREDENTIAL);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&entry->generation, __ATOMIC_RELAXED) == generation &&
+		memcmp(credential, none, sizeof(none)) != 0;
 }
 
 void registry_session_limit(struct registry *registry, uint32_t context, uint32_t generation,

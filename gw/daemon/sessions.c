@@ -322,6 +322,7 @@ static void device_fill(
 static int publish(struct sessions *s, uint32_t at, const struct handshake_session *agreed,
 	const struct dp_flow *from, uint64_t now_ms)
 {
+	const struct registry_agreed how = {.from = from, .credential = agreed->owner.mark.digest};
 	struct session *session = &s->session[at];
 	struct device_keyed device;
 
@@ -338,7 +339,7 @@ static int publish(struct sessions *s, uint32_t at, const struct handshake_sessi
 	};
 	device_fill(&device, agreed, session->number);
 	const int rc = registry_session_add(
-		s->conf.registry, &device, from, &session->context, &session->generation);
+		s->conf.registry, &device, &how, &session->context, &session->generation);
 
 	sodium_memzero(&device, sizeof(device));
 	return rc;

@@ -7,6 +7,7 @@
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 #include "gw/os/log.h"
+#include "gw/upstream/access_line.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -22,6 +23,8 @@ static void on_device_gone(void *arg, uint32_t context, uint32_t generation)
 	handshakes_context_gone(daemon->handshakes, context, generation);
 }
 
+_Static_assert(REGISTRY_CREDENTIAL == UP_CREDENTIAL_LEN, "one form of it");
+
 int upstreams_start(struct daemon *daemon)
 {
 	struct up_loop_config config = {
@@ -31,6 +34,7 @@ int upstreams_start(struct daemon *daemon)
 		.loops = daemon->conf->workers.loops,
 		.reps = dp_reps(daemon->dp),
 		.name = registry_name,
+		.credential = registry_credential,
 		.name_arg = &daemon->registry,
 	};
 	struct error error;

@@ -146,15 +146,15 @@ static void member_number(struct http_text *text, const char *name, uint64_t val
 	http_text_decimal(text, value);
 }
 
-static void member_trace(struct http_text *text, const uint8_t *trace)
+static void member_hex(struct http_text *text, const char *name, const uint8_t *bytes, size_t len)
 {
-	member_start(text, "trace");
-	if (!trace) {
+	member_start(text, name);
+	if (!bytes) {
 		http_text_str(text, "null");
 		return;
 	}
 	http_text_char(text, '"');
-	http_text_hex(text, trace, MAP_TRACE_LEN);
+	http_text_hex(text, bytes, len);
 	http_text_char(text, '"');
 }
 
@@ -207,6 +207,7 @@ size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size
 	http_text_str(&text, time_of(entry->unix_ms, when));
 	http_text_char(&text, '"');
 	member_text(&text, "device", entry->device);
+	member_hex(&text, "credential", entry->credential, UP_CREDENTIAL_LEN);
 	member_text(&text, "method", entry->method < method_count ? methods[entry->method] : NULL);
 	member_path(&text, path_of(entry, path));
 	member_text(&text, "route", entry->route);
@@ -222,7 +223,7 @@ size_t up_access_line_write(const struct up_access_entry *entry, char *buf, size
 	member_number(&text, "total_ms", entry->total_ms);
 	member_text(&text, "batch", entry->batch);
 	member_number(&text, "batch_size", entry->batch_size);
-	member_trace(&text, entry->trace);
+	member_hex(&text, "trace", entry->trace, MAP_TRACE_LEN);
 	member_number(&text, "tries", entry->tries);
 	member_text(&text, "reason", up_access_reason(entry));
 	member_text(&text, "error", entry->error ? http_error_name(entry->error) : NULL);

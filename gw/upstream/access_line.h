@@ -11,11 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define UP_CREDENTIAL_LEN 8 // bytes of the SHA-256 of a credential that name it
+
 // Texts are NULL, and numbers 0, where there is nothing to say.
 struct up_access_entry {
 	uint64_t unix_ms;
 	const char *device;
-	uint8_t method;      // CoAP code of the request
+	const uint8_t *credential; // of its session: UP_CREDENTIAL_LEN bytes
+	uint8_t method;            // CoAP code of the request
 	const uint8_t *body; // encoded options and payload of the request; only the path is taken
 	size_t body_len, in; // in: bytes of the whole request
 	const char *route, *upstream, *server;

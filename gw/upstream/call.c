@@ -31,6 +31,7 @@ static void line_put(const struct up_call *call)
 	const struct dp_shared *shared = call->shared;
 	const struct dp_request *device = &shared->request;
 	char name[UP_NAME_MAX + 1], line[UP_ACCESS_LINE_MAX];
+	uint8_t credential[UP_CREDENTIAL_LEN];
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -38,9 +39,13 @@ static void line_put(const struct up_call *call)
 	bool known = !device->pass &&
 		loop->config.name(loop->config.name_arg, device->context,
 			device->context_generation, name, sizeof(name));
+	const bool agreed = known && loop->config.credential &&
+		loop->config.credential(loop->config.name_arg, device->context,
+			device->context_generation, credential);
 	const struct up_access_entry entry = {
 		.unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
 		.device = known ? name : NULL,
+		.credential = agreed ? credential : NULL,
 		.method = device->code,
 		.body = dp_shared_body(shared),
 		.body_len = device->body_len,

@@ -37,7 +37,10 @@ struct up_loop_config {
 	// Sets buf (room bytes, ends with 0) to the name of the device at this index of the context
 	// table; false if it is gone. Called from the loop's thread.
 	bool (*name)(void *arg, uint32_t context, uint32_t generation, char *buf, size_t room);
-	void *name_arg;
+	// The same for a device with a session: which credential it was agreed on with, see struct
+	// up_access_entry. False if it has none. NULL: none has.
+	bool (*credential)(void *arg, uint32_t context, uint32_t generation, uint8_t *credential);
+	void *name_arg;                     // of both
 	uint8_t etag_key[MAP_ETAG_KEY_LEN]; // random per start, the same for all loops
 	struct up_access_log *access;       // of all loops, or NULL
 	// Of all loops; has all upstreams and servers of conf. NULL: the loop has its own.

@@ -79,10 +79,12 @@ Test(upstream_access, a_line)
 {
 	static const uint8_t trace[MAP_TRACE_LEN] = {
 		1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0xab, 0xcd, 0xef, 0xf0, 0x0f, 0x10};
+	static const uint8_t credential[UP_CREDENTIAL_LEN] = {0x48, 0x54, 0xc0, 0x79};
 	uint8_t body[TEXT_BODY_MAX], code;
 	char line[UP_ACCESS_LINE_MAX];
 	struct up_access_entry entry = {
 		.unix_ms = UINT64_C(1767225600042),
+		.credential = credential,
 		.device = "a \"b\" \\ \x01 \xc3\xa9",
 		.body = body,
 		.body_len = text_request("POST path=t path=ki query=secret |payload", &code, body),
@@ -104,7 +106,7 @@ Test(upstream_access, a_line)
 	line[up_access_line_write(&entry, line, sizeof(line) - 1)] = 0;
 	cr_expect_str_eq(line,
 		"{\"time\":\"2026-01-01T00:00:00.042Z\",\"device\":\"a \\\"b\\\" \\\\ \\u0001 "
-		"\xc3\xa9\","
+		"\xc3\xa9\",\"credential\":\"4854c07900000000\","
 		"\"method\":\"POST\",\"path\":\"/t/ki\",\"route\":\"/t/*\",\"upstream\":\"up\","
 		"\"server\":\"http://h:1\",\"status\":201,\"code\":\"2.01\",\"in\":20,\"out\":3,"
 		"\"queued_ms\":1,\"connect_ms\":2,\"total_ms\":40,\"batch\":null,\"batch_size\":0,"
@@ -116,7 +118,8 @@ Test(upstream_access, a_line)
 	entry = (struct up_access_entry){.device = "\xff", .method = 31};
 	line[up_access_line_write(&entry, line, sizeof(line) - 1)] = 0;
 	cr_expect(strstr(line,
-			  "\"device\":\"\\u00ff\",\"method\":null,\"path\":\"/\",\"route\":null"),
+			  "\"device\":\"\\u00ff\",\"credential\":null,\"method\":null,\"path\":\"/"
+			  "\",\"route\":null"),
 		"%s", line);
 	cr_expect(strstr(line, "\"trace\":null,\"tries\":0,"), "%s", line);
 	cr_expect_eq(up_access_line_write(&entry, line, 100), 0);
@@ -267,7 +270,7 @@ Test(upstream_access, reasons_as_they_happen)
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		cr_expect(!strncmp(line, "{\"time\":\"20", 11) && line[strlen(line) - 1] == '}',
 			"%s", line);
-		cr_expect(strstr(line, "\"device\":\"device-7.3\",\"method\":\""), "%s", line);
+		cr_expect(strstr(line, "\"device\":\"device-7.3\",\"crede"), "%s", line);
 	}
 	text = log_read(path);
 	const char *from = text;
