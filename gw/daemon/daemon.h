@@ -84,6 +84,7 @@ struct daemon_trouble {
 // reload.c: a configuration that is taking the place of another.
 enum reload_phase {
 	RELOAD_IDLE,
+	RELOAD_READS,   // the list of edhoc.revoked is read
 	RELOAD_LOOPS,   // the loops take the new one
 	RELOAD_WORKERS, // the workers leave the old one
 	RELOAD_SETTLE,  // requests of the old one end
@@ -91,12 +92,18 @@ enum reload_phase {
 
 struct reload {
 	enum reload_phase phase;
+	struct conf *conf;         // RELOAD_READS
+	struct revoked_file *file; // the same
+	unsigned changes;          // the same: keys that differ
+	bool dry_run;              // the same
 	struct snapshot *next;     // RELOAD_LOOPS
 	struct trusted trusted;    // the same
 	struct identity *identity; // the same; then that of before, until no thread uses it
 	struct edhoc_identities *of_thread[DP_SLOW_THREADS_MAX]; // RELOAD_LOOPS
 	struct snapshot *before; // from then on, until it is settled
-	struct ctl_request *req; // that is answered when the workers have it; or NULL
+	bool sifting;            // what is in use is looked at
+	struct ctl_request *req; // that is answered when the workers have it, and what is in use
+				 // was looked at; or NULL
 	bool again;              // SIGHUP came meanwhile: begins anew when all is settled
 	uint64_t count;          // configurations that took effect since the start
 };

@@ -2,12 +2,14 @@
 
 #include "gw/daemon/reload.h"
 
+#include "base/clock.h"
 #include "gw/conf/diff.h"
 #include "gw/daemon/access.h"
 #include "gw/daemon/descriptors.h"
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/identity.h"
 #include "gw/daemon/push.h"
+#include "gw/daemon/revoked_file.h"
 #include "gw/os/log.h"
 #include "gw/upstream/access_log.h"
 
@@ -16,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMED_MAX 200 // bytes of the keys that a refusal names
+#define NAMED_MAX 200     // bytes of the keys that a refusal names
+#define SLICE_NS  4000000 // of a turn of main, for what takes many turns
 
 // ---- what differs
 
@@ -219,7 +222,7 @@ static bool prepare(
 	if (!rc)
 		rc = push_token_read(conf, &p->snapshot->push_token, &error);
 	if (!rc)
-		rc = trusted_read(&conf->edhoc, &p->trusted, &error);
+		rc = trusted_read_rules(&conf->edhoc, &p->trusted, &error);
 	for (unsigned i = 0; !rc && i < daemon->conf->workers.loops; i++)
 		rc = up_loop_prepare(daemon->loop[i], conf, number, &p->loop[i], &error);
 	if (!rc)
@@ -229,21 +232,114 @@ static bool prepare(
 	return false;
 }
 
+// All that is needed was read: the loops get it, unless it is a dry run. Takes configuration and
+// list; the request was answered, or is answered when the workers have it.
+static void loops_switch(struct daemon *daemon, struct revoked *revoked)
+{
+	struct reload *reload = &daemon->reload;
+	struct ctl_request *req = reload->req;
+	struct conf *conf = reload->conf;
+	struct prepared prepared;
+
+	reload->phase = RELOAD_IDLE;
+	reload->req = NULL;
+	reload->conf = NULL;
+	if (!prepare(daemon, req, conf, &prepared)) {
+		revoked_free(revoked);
+		return;
+	}
+	prepared.trusted.revoked = revoked;
+	if (reload->dry_run) {
+		prepared_discard(&prepared);
+		ctl_request_end(req);
+		return;
+	}
+	if (passes_reserve(daemon->reserved, conf)) {
+		prepared_discard(&prepared);
+		refuse(req, CTL_BUSY, "no memory");
+		return;
+	}
+	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, reload->changes);
+	reload->next = prepared.snapshot;
+	reload->trusted = prepared.trusted;
+	reload->identity = prepared.identity;
+	memcpy(reload->of_thread, prepared.of_thread, sizeof(reload->of_thread));
+	reload->req = req;
+	reload->phase = RELOAD_LOOPS;
+	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
+		up_loop_switch(daemon->loop[i], prepared.loop[i]);
+}
+
+// What a file of the machine fails with is over at some time; a mistake in it is not.
+static enum ctl_error error_of(int rc)
+{
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY ? CTL_BUSY
+									       : CTL_BAD_CONFIG;
+}
+
+static void reading_end(struct daemon *daemon, const struct error *error)
+{
+	struct reload *reload = &daemon->reload;
+
+	revoked_file_free(reload->file);
+	reload->file = NULL;
+	reload->phase = RELOAD_IDLE;
+	if (!error)
+		return;
+	conf_free(reload->conf);
+	reload->conf = NULL;
+	refuse(reload->req, error_of(error->code), "%s", error->text);
+	reload->req = NULL;
+}
+
+// Reads on in the list of what was revoked.
+static void read_on(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+	struct error error;
+	const int rc = revoked_file_read(reload->file, clock_ns() + SLICE_NS, &error);
+
+	if (rc < 0)
+		reading_end(daemon, &error);
+	if (rc)
+		return;
+	struct revoked *revoked = revoked_file_take(reload->file);
+
+	reading_end(daemon, NULL);
+	loops_switch(daemon, revoked);
+}
+
+static void reading_begin(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+	struct error error;
+
+	if (!reload->conf->edhoc.revoked) {
+		loops_switch(daemon, NULL);
+		return;
+	}
+	reload->phase = RELOAD_READS;
+	reload->file = revoked_file_open(reload->conf->edhoc.revoked, &error);
+	if (!reload->file)
+		reading_end(daemon, &error);
+}
+
 void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 {
 	struct reload *reload = &daemon->reload;
-	struct prepared prepared;
 	struct telling t;
 	struct conf *conf;
 
 	if (reload->phase != RELOAD_IDLE && !req) { // nobody would try again
 		reload->again = true;
-		log_notice(
-			"the configuration is read again when requests of the one before are over");
+		log_notice("the configuration is read again when the reload before is over");
 		return;
 	}
 	if (reload->phase != RELOAD_IDLE) {
-		refuse(req, CTL_BUSY, "requests of the configuration before are not over yet");
+		refuse(req, CTL_BUSY,
+			reload->phase == RELOAD_READS
+				? "a reload reads its files"
+				: "requests of the configuration before are not over yet");
 		return;
 	}
 	conf = changes_read(daemon, req, daemon->conf->path, &t);
@@ -260,27 +356,11 @@ void reload_begin(struct daemon *daemon, struct ctl_request *req, bool dry_run)
 			"edhoc.identity: whether EDHOC is served is decided at a start");
 		return;
 	}
-	if (!prepare(daemon, req, conf, &prepared))
-		return;
-	if (dry_run) {
-		prepared_discard(&prepared);
-		ctl_request_end(req);
-		return;
-	}
-	if (passes_reserve(daemon->reserved, conf)) {
-		prepared_discard(&prepared);
-		refuse(req, CTL_BUSY, "no memory");
-		return;
-	}
-	log_notice("configuration %u: %u keys changed", prepared.snapshot->number, t.changes);
-	reload->next = prepared.snapshot;
-	reload->trusted = prepared.trusted;
-	reload->identity = prepared.identity;
-	memcpy(reload->of_thread, prepared.of_thread, sizeof(reload->of_thread));
+	reload->conf = conf;
 	reload->req = req;
-	reload->phase = RELOAD_LOOPS;
-	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
-		up_loop_switch(daemon->loop[i], prepared.loop[i]);
+	reload->changes = t.changes;
+	reload->dry_run = dry_run;
+	reading_begin(daemon);
 }
 
 // ---- installing
@@ -362,12 +442,24 @@ static void workers_switch(struct daemon *daemon)
 	policies_configured(&daemon->registry.policies, daemon->snapshot->conf);
 	settings_take(daemon);
 	trusted_use(&reload->trusted, daemon->credentials);
+	reload->sifting = daemon->credentials;
 	identity_switch(daemon);
 	log_notice("configuration %u is used", daemon->snapshot->number);
-	if (reload->req)
-		ctl_request_end(reload->req);
-	reload->req = NULL;
 	reload->phase = RELOAD_WORKERS;
+}
+
+// Ends sessions that rules and list do not let pass any more; then who asked has all of it.
+static void sift(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+	const uint64_t until_ns = clock_ns() + SLICE_NS;
+
+	while (reload->sifting && clock_ns() < until_ns)
+		reload->sifting = credentials_sift(daemon->credentials);
+	if (reload->sifting || !reload->req)
+		return;
+	ctl_request_end(reload->req);
+	reload->req = NULL;
 }
 
 // No worker has the old one any more: what it sent is in the rings.
@@ -389,23 +481,29 @@ static void settled(struct daemon *daemon)
 	snapshot_free(reload->before);
 	reload->before = NULL;
 	reload->phase = RELOAD_IDLE;
-	if (reload->again) {
-		reload->again = false;
-		reload_begin(daemon, NULL, false);
-	}
 }
 
 bool reload_turn(struct daemon *daemon)
 {
 	struct reload *reload = &daemon->reload;
 
+	if (reload->phase == RELOAD_READS)
+		read_on(daemon);
 	if (reload->phase == RELOAD_LOOPS && loops_have(daemon, reload->next->number))
 		workers_switch(daemon);
+	if (reload->phase == RELOAD_WORKERS || reload->phase == RELOAD_SETTLE)
+		sift(daemon);
 	if (reload->phase == RELOAD_WORKERS && dp_policy_is_settled(daemon->dp))
 		last_pushed(daemon);
-	if (reload->phase == RELOAD_SETTLE && identity_left(daemon) && loops_settled(daemon))
+	if (reload->phase == RELOAD_SETTLE && !reload->sifting && identity_left(daemon) &&
+		loops_settled(daemon))
 		settled(daemon);
-	return reload->phase == RELOAD_LOOPS || reload->phase == RELOAD_WORKERS;
+	if (reload->phase == RELOAD_IDLE && reload->again) {
+		reload->again = false;
+		reload_begin(daemon, NULL, false);
+	}
+	return reload->sifting || reload->phase == RELOAD_READS || reload->phase == RELOAD_LOOPS ||
+		reload->phase == RELOAD_WORKERS;
 }
 
 void reload_stop(struct daemon *daemon)
@@ -415,6 +513,10 @@ void reload_stop(struct daemon *daemon)
 	if (reload->req)
 		ctl_request_error(reload->req, CTL_STOPPING, "the daemon stops");
 	reload->req = NULL;
+	revoked_file_free(reload->file);
+	reload->file = NULL;
+	conf_free(reload->conf);
+	reload->conf = NULL;
 	trusted_free(&reload->trusted);
 }
 

@@ -3,6 +3,7 @@
 #include "gw/daemon/trusted.h"
 
 #include "base/whole_file.h"
+#include "gw/daemon/revoked_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,20 +16,6 @@ static int file_read(struct whole_file *file, const char *path, size_t most, str
 	return rc ? error_set(error, rc, "%s: %s", path,
 			    rc == -EBUSY ? "it changes while it is read" : strerror(-rc))
 		  : 0;
-}
-
-static int revoked_read(const char *path, struct revoked **revoked, struct error *error)
-{
-	struct whole_file file;
-	struct error why;
-	int rc = file_read(&file, path, REVOKED_FILE_MAX, error);
-
-	if (!rc) {
-		*revoked = revoked_create(file.bytes, file.len, &why);
-		rc = *revoked ? 0 : error_set(error, why.code, "%s: %s", path, why.text);
-	}
-	whole_file_wipe(&file);
-	return rc;
 }
 
 static int trust_read(
@@ -55,16 +42,21 @@ static int trust_read(
 	return rc;
 }
 
-int trusted_read(const struct conf_edhoc *edhoc, struct trusted *trusted, struct error *error)
+int trusted_read_rules(const struct conf_edhoc *edhoc, struct trusted *trusted, struct error *error)
 {
-	int rc = 0;
-
 	_Static_assert(CONF_TRUST_MAX == TRUST_RULES_MAX, "all rules of a file");
 	*trusted = (struct trusted){0};
-	if (edhoc->trust_count)
-		rc = trust_read(edhoc->trust, edhoc->trust_count, &trusted->trust, error);
+	return edhoc->trust_count
+		? trust_read(edhoc->trust, edhoc->trust_count, &trusted->trust, error)
+		: 0;
+}
+
+int trusted_read(const struct conf_edhoc *edhoc, struct trusted *trusted, struct error *error)
+{
+	int rc = trusted_read_rules(edhoc, trusted, error);
+
 	if (!rc && edhoc->revoked)
-		rc = revoked_read(edhoc->revoked, &trusted->revoked, error);
+		rc = revoked_file_whole(edhoc->revoked, &trusted->revoked, error);
 	if (rc)
 		trusted_free(trusted);
 	return rc;

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define BUCKETS_MIN 64 // a power of two
+#define SIFT_CHAINS 64 // of credentials in use that are looked at in one go
 
 // What entries are found by.
 enum by { BY_ID, BY_KID, BY_DIGEST, BY_COUNT };
@@ -345,16 +346,22 @@ void credentials_trust(
 	pthread_rwlock_wrlock(&credentials->trust_lock);
 	struct trust *old_trust = credentials->trust;
 	struct revoked *old_revoked = credentials->revoked;
-
 	credentials->trust = trust;
 	credentials->revoked = revoked;
 	pthread_rwlock_unlock(&credentials->trust_lock);
 	trust_free(old_trust);
 	revoked_free(old_revoked);
+	uses_sift_begin(&credentials->uses);
+}
+
+bool credentials_sift(struct credentials *credentials)
+{
 	pthread_mutex_lock(&credentials->lock);
-	uses_sift(&credentials->uses, passes, credentials);
+	const bool more = uses_sift(&credentials->uses, SIFT_CHAINS, passes, credentials);
+
 	pthread_mutex_unlock(&credentials->lock);
 	tell_lost(credentials);
+	return more;
 }
 
 // --- Look-ups

@@ -83,10 +83,14 @@ int credentials_name_put(struct credentials *credentials, const char *name)
 	__attribute__((warn_unused_result));
 // Main: no device of the store has the name any more.
 void credentials_name_take(struct credentials *credentials, const char *name);
-// Main: replaces rules and list of what was revoked; takes over both. NULL: there are none. What is
-// in use and does not pass any more is gone.
+// Main: replaces rules and list of what was revoked; takes over both. NULL: there are none. From
+// now on nothing is found or held that does not pass. What is in use and does not pass any more is
+// gone when credentials_sift() comes to it.
 void credentials_trust(
 	struct credentials *credentials, struct trust *trust, struct revoked *revoked);
+// Main: looks at some of the credentials in use since credentials_trust(). Returns whether there
+// are more to look at.
+bool credentials_sift(struct credentials *credentials) __attribute__((warn_unused_result));
 // Main: devices with a credential.
 uint32_t credentials_count(const struct credentials *credentials);
 

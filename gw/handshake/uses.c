@@ -94,7 +94,8 @@ static void unlink_name(struct uses *uses, struct use *use)
 	*at = use->next_name;
 }
 
-// With twice as many chains; without memory the chains only become longer.
+// With twice as many chains; without memory the chains only become longer. What is in a chain goes
+// to that or to a new one behind all others, so that uses_sift() passes over none.
 static void grow(struct uses *uses)
 {
 	const struct uses before = *uses;
@@ -182,13 +183,22 @@ void uses_lose(struct uses *uses, uint64_t id)
 		lose(uses, use);
 }
 
-void uses_sift(struct uses *uses,
+void uses_sift_begin(struct uses *uses)
+{
+	uses->sifting = true;
+	uses->sift = 0;
+}
+
+bool uses_sift(struct uses *uses, uint32_t chains,
 	bool (*passes)(const void *arg, const struct credential_owner *owner), const void *arg)
 {
-	for (uint32_t i = 0; i < uses->buckets; i++)
-		for (struct use *use = uses->by_id[i]; use; use = use->next)
+	for (; uses->sifting && chains; chains--) {
+		for (struct use *use = uses->by_id[uses->sift]; use; use = use->next)
 			if (!passes(arg, &use->owner))
 				lose(uses, use);
+		uses->sifting = ++uses->sift < uses->buckets;
+	}
+	return uses->sifting;
 }
 
 uint64_t uses_next_lost(struct uses *uses)

@@ -23,6 +23,8 @@ struct uses {
 	uint32_t buckets;              // a power of two
 	uint32_t count;
 	struct use *lost; // that nobody was told of
+	bool sifting;
+	uint32_t sift; // then: the chain that is looked at next
 	struct keyed_hash hash;
 };
 
@@ -36,9 +38,13 @@ int uses_add(struct uses *uses, const struct credential_owner *owner)
 void uses_drop(struct uses *uses, uint64_t id);
 // It must not be used any more.
 void uses_lose(struct uses *uses, uint64_t id);
-// Loses all that `passes` says false of.
-void uses_sift(struct uses *uses,
-	bool (*passes)(const void *arg, const struct credential_owner *owner), const void *arg);
+// All are to be looked at by uses_sift(), from the first one on.
+void uses_sift_begin(struct uses *uses);
+// Looks at the credentials of so many chains, and loses those that `passes` says false of. Returns
+// whether there are more.
+bool uses_sift(struct uses *uses, uint32_t chains,
+	bool (*passes)(const void *arg, const struct credential_owner *owner), const void *arg)
+	__attribute__((warn_unused_result));
 // The id of one that is lost, once for each; 0: there is no other.
 uint64_t uses_next_lost(struct uses *uses);
 // Gives it the settings of *owner. False if nobody uses it; *used is what it is now.

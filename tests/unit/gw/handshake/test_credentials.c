@@ -19,7 +19,7 @@ static struct certs_ca *ca;
 static struct credentials *all;
 static struct edhoc_candidate found[EDHOC_CANDIDATES_MAX];
 static enum edhoc_result result;
-static uint64_t gone[16], changed[16];
+static uint64_t gone[512], changed[16];
 static unsigned gone_count, changed_count;
 
 static void gone_note(void *arg, uint64_t id)
@@ -109,6 +109,8 @@ static void trust(const char *name, const char *list)
 
 	cr_assert((rules || !name) && (revoked || !list));
 	credentials_trust(all, rules, revoked);
+	while (credentials_sift(all))
+		;
 }
 
 static unsigned look_up(enum edhoc_id_cred_kind kind, struct edhoc_bytes value)
@@ -298,6 +300,58 @@ Test(credentials, what_was_revoked_is_not_accepted)
 	trust("fab-{cn}", NULL);
 	cr_assert_eq(by_kid(1), 1);
 	cr_assert_eq(by_value(&by_rule), 1);
+}
+
+#define MANY_USED 300
+
+static void hold_ccs(uint64_t id, const struct credential_owner *as)
+{
+	struct credential_owner owner = *as;
+
+	owner.id = id;
+	cr_assert_eq(credentials_hold(all, &owner), 0);
+}
+
+// Those that are in use are looked at a few at a time. What is found or held meanwhile is looked up
+// in the new list, and those that are put into other chains then are not passed over.
+Test(credentials, what_is_in_use_is_sifted_in_slices)
+{
+	static struct device ccs, other;
+	struct credential_owner owner, fine;
+	unsigned slices = 1;
+	char list[128], *at = list;
+
+	ccs_make(&ccs, 1);
+	ccs_make(&other, 2);
+	for (uint64_t id = 1; id <= MANY_USED; id++)
+		put(&ccs, id, "ccs", "");
+	for (uint64_t id = MANY_USED + 1; id <= 3 * MANY_USED; id++)
+		put(&other, id, "other", "");
+	cr_assert_eq(by_kid(1), 4);
+	owner = found[0].owner;
+	cr_assert_eq(by_kid(2), 4);
+	fine = found[0].owner;
+	for (uint64_t id = 1; id <= MANY_USED; id++)
+		hold_ccs(id, &owner);
+	at += sprintf(at, "sha256 ");
+	for (unsigned i = 0; i < EDHOC_HASH_LEN; i++)
+		at += sprintf(at, "%02x", owner.mark.digest[i]);
+	credentials_trust(all, NULL, revoked_create(list, strlen(list), NULL));
+	cr_assert_eq(by_kid(1), 0);
+	cr_assert_eq(credentials_hold(all, &owner), -EKEYREVOKED);
+	cr_assert_eq(gone_count, 0);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert(credentials_sift(all));
+	cr_assert(gone_count > 0 && gone_count < MANY_USED);
+	for (uint64_t id = MANY_USED + 1; id <= 3 * MANY_USED; id++) {
+		hold_ccs(id, &fine); // the table grows
+		cr_assert_eq(by_kid(1), 0);
+	}
+	while (credentials_sift(all))
+		slices++;
+	cr_assert_geq(slices, 3 * MANY_USED / 128);
+	cr_assert_eq(gone_count, MANY_USED, "all of them, and no other");
+	cr_assert_not(credentials_sift(all));
 }
 
 Test(credentials, a_rule_makes_a_device_of_a_certificate)
