@@ -9,7 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
+// Checks and sanitizers make so much of what is inlined that to compile it takes minutes.
+#if defined(IFMA_PLAIN) || defined(IFMA_CALLS)
+#define INLINE static __attribute__((noinline, unused))
+#else
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 #define IFMA_LANES 8
 

@@ -289,7 +289,7 @@ static void batch_agrees(struct ecc_engine *batch, unsigned n, unsigned mixed)
 	static struct ecc_pair pairs[N];
 	static struct ecc_public peers[N];
 	static struct ecc_job jobs[N];
-	struct ecc_job *list[N];
+	static struct ecc_job *list[N];
 
 	for (unsigned i = 0; i < n; i++) {
 		const enum ecc_curve curve = i % 5 < mixed ? ECC_P256 : ECC_X25519;
