@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAMES_MAX 24 // values that are known at one time
+#define NAMES_MAX 40 // values that are known at one time
 #define LINE_ROOM 8192
 
 struct rsp_value {
