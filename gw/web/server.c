@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gw/os/log.h"
 #include "gw/web/allow.h"
+#include "gw/web/framing.h"
 #include "gw/web/listener.h"
 #include "gw/web/upload.h"
 
@@ -190,19 +191,18 @@ static enum MHD_Result refuse(
 	return respond(web, connection, &answer, true);
 }
 
-static bool has(struct MHD_Connection *connection, const char *header)
+// 0, or the status of what every request is refused for.
+static unsigned head_check(struct web *web, struct MHD_Connection *connection, const char *version,
+	char why[WEB_UPLOAD_SAYS_MAX])
 {
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, header) != NULL;
-}
+	const char *wrong = web_framing_wrong(connection, version);
 
-static bool host_check(
-	struct web *web, struct MHD_Connection *connection, char why[WEB_UPLOAD_SAYS_MAX])
-{
-	if (web_allow_has_host(&web->allow, connection))
-		return true;
-	snprintf(why, WEB_UPLOAD_SAYS_MAX, "Host must be an address, localhost or one of %s.hosts",
-		web->conf.key);
-	return false;
+	if (!wrong && web_allow_has_host(&web->allow, connection))
+		return 0;
+	snprintf(why, WEB_UPLOAD_SAYS_MAX, "%s%s%s",
+		wrong ? wrong : "Host must be an address, localhost or one of ",
+		wrong ? "" : web->conf.key, wrong ? "" : ".hosts");
+	return wrong ? MHD_HTTP_BAD_REQUEST : MISDIRECTED;
 }
 
 // ---- what is brought
@@ -214,16 +214,14 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
 }
 
 static enum MHD_Result upload_begin(struct web *web, struct MHD_Connection *connection,
-	struct web_upload *upload, const char *method)
+	struct web_upload *upload, const char *method, const char *version)
 {
+	unsigned status = head_check(web, connection, version, upload->says);
 	const char *why = upload->says;
-	unsigned status = 0;
 
-	if (!host_check(web, connection, upload->says))
-		status = MISDIRECTED;
-	else if (!web_allow_has_token(&web->allow, connection))
+	if (!status && !web_allow_has_token(&web->allow, connection))
 		status = MHD_HTTP_UNAUTHORIZED, why = "Authorization: Bearer needs the token";
-	else
+	else if (!status)
 		status = web_upload_begin(upload, connection, method, web->conf.body_max, &why);
 	return status ? refuse(web, connection, status, why) : MHD_YES;
 }
@@ -241,7 +239,7 @@ static enum MHD_Result on_upload(void *arg, struct MHD_Connection *connection, c
 		upload->begun = true;
 		if (place)
 			place->asks = true;
-		return upload_begin(web, connection, upload, method);
+		return upload_begin(web, connection, upload, method, version);
 	}
 	if (*len) {
 		bool taken = web_upload_add(upload, bytes, *len, web->conf.body_max);
@@ -312,13 +310,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		*seen = &first;
 		if (place)
 			place->asks = true;
-		if (!host_check(web, connection, why))
-			return refuse(web, connection, MISDIRECTED, why);
+		const unsigned status = head_check(web, connection, version, why);
+
+		if (status)
+			return refuse(web, connection, status, why);
 		if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
 			return refuse(
 				web, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
-		if (has(connection, MHD_HTTP_HEADER_CONTENT_LENGTH) ||
-			has(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		if (web_upload_has_length(connection))
 			return refuse(web, connection, MHD_HTTP_BAD_REQUEST, "no body, please");
 		return MHD_YES;
 	}

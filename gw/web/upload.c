@@ -84,6 +84,12 @@ static bool is_longer(struct MHD_Connection *connection, size_t body_max)
 	return said && strtoull(said, NULL, 10) > body_max;
 }
 
+bool web_upload_has_length(struct MHD_Connection *connection)
+{
+	return field(connection, MHD_HTTP_HEADER_CONTENT_LENGTH) ||
+		field(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
 static bool has_body(struct MHD_Connection *connection)
 {
 	const char *said = field(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);

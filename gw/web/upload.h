@@ -43,6 +43,8 @@ struct web_upload {
 
 // ---- for the server
 
+// Whether a request says that it has a body, also an empty one.
+bool web_upload_has_length(struct MHD_Connection *connection);
 // A request begins, of this target. NULL: no memory.
 struct web_upload *web_upload_make(struct web *web, const char *target);
 // Wipes and frees it. NULL is allowed.

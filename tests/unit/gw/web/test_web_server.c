@@ -226,6 +226,7 @@ Test(web_server, what_is_not_asked_properly_is_refused)
 		{"get /short HTTP/1.1\r\n" HOST CLOSE, 405},
 		{"GET /short HTTP/1.1\r\n" HOST "Content-Length: 3\r\n" CLOSE "abc", 400},
 		{"GET /short HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" CLOSE, 400},
+		{"GET /short HTTP/1.1\r\n" HOST "X : y\r\n" CLOSE, 400},
 		{"GET /short HTTP/1.1\r\nHost: evil.example\r\n" CLOSE, 421},
 		{"GET /short HTTP/1.1\r\n" HOST "Host: evil.example\r\n" CLOSE, 421},
 		{"GET /short HTTP/1.1\r\nHost: evil.example\r\n" HOST CLOSE, 421},

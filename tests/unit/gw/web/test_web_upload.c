@@ -232,6 +232,19 @@ Test(web_upload, what_is_refused)
 			"PUT " TARGET " HTTP/1.1\r\n" HOST
 			"Cache-Control: max-age=x\r\nContent-Length: 0\r\n" CLOSE},
 		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "Content-Length: -1\r\n" CLOSE},
+		// What a proxy in front could understand differently.
+		{400,
+			"PUT " TARGET " HTTP/1.1\r\n" HOST
+			"Content-Length: 5\r\nContent-Length: 1\r\n" CLOSE "x"},
+		{400,
+			"PUT " TARGET " HTTP/1.1\r\n" HOST
+			"Content-Length: 11\r\nTransfer-Encoding: chunked\r\n" CLOSE
+			"1\r\nx\r\n0\r\n\r\n"},
+		{400,
+			"PUT " TARGET " HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n" CLOSE
+			"1\r\nx\r\n0\r\n\r\n"},
+		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "X : y\r\nContent-Length: 0\r\n" CLOSE},
+		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "X: a\rb\r\nContent-Length: 0\r\n" CLOSE},
 		{413, "PUT " TARGET " HTTP/1.1\r\n" HOST "Content-Length: 50001\r\n" CLOSE},
 		{413,
 			"PUT " TARGET " HTTP/1.1\r\n" HOST
