@@ -20,7 +20,32 @@
 struct entry {
 	char *credential, *private_key, *id_cred;
 	size_t credential_len, private_key_len;
+	char *chain[EDHOC_CHAIN_MAX - 1];
+	size_t chain_len[EDHOC_CHAIN_MAX - 1];
+	unsigned chain_count;
 };
+
+static bool chain_read(struct json_text *text, struct entry *entry)
+{
+	enum record_kind kind;
+
+	entry->chain_count = 0;
+	if (!json_text_accept(text, '['))
+		return json_text_fail(text, "\"chain\" is no list");
+	do {
+		unsigned *n = &entry->chain_count;
+
+		json_text_skip(text);
+		if (*n == EDHOC_CHAIN_MAX - 1)
+			return json_text_fail(text, "\"chain\" has more than 3 certificates");
+		if (!json_text_value(text, &kind, &entry->chain[*n], &entry->chain_len[*n]))
+			return false;
+		if (kind != RECORD_STRING)
+			return json_text_fail(text, "a value is no string");
+		++*n;
+	} while (json_text_accept(text, ','));
+	return json_text_accept(text, ']') || json_text_fail(text, "a list does not end");
+}
 
 static bool member_read(struct json_text *text, struct entry *entry)
 {
@@ -34,6 +59,8 @@ static bool member_read(struct json_text *text, struct entry *entry)
 		return false;
 	if (!json_text_accept(text, ':'))
 		return json_text_fail(text, "a colon is missing");
+	if (!strcmp(key, "chain"))
+		return chain_read(text, entry);
 	json_text_skip(text);
 	if (!json_text_value(text, &kind, &value, &len))
 		return false;
@@ -50,7 +77,7 @@ static bool member_read(struct json_text *text, struct entry *entry)
 	} else if (strcmp(key, "name")) {
 		return json_text_fail(text,
 			"a name that is none of credential, private_key, "
-			"id_cred and name");
+			"id_cred, chain and name");
 	}
 	return true;
 }
@@ -75,19 +102,16 @@ static int fail(struct error *error, const char *why)
 }
 
 // Keeps a credential as EDHOC has it: a CCS as it is, a certificate as a byte string.
-static int item_keep(struct identity *identity, const struct entry *entry, struct edhoc_bytes *item,
-	struct error *error)
+static int item_keep(struct identity *identity, const char *hex, size_t hex_len,
+	struct edhoc_bytes *item, struct error *error)
 {
 	struct edhoc_writer writer = edhoc_writer(
 		identity->bytes + identity->used, sizeof(identity->bytes) - identity->used);
 	uint8_t bytes[EDHOC_CREDENTIAL_MAX];
 	size_t len;
 
-	if (!entry->credential ||
-		sodium_hex2bin(bytes, sizeof(bytes), entry->credential, entry->credential_len, NULL,
-			&len, NULL) ||
-		!len)
-		return fail(error, "\"credential\" is missing, or no hex");
+	if (!hex || sodium_hex2bin(bytes, sizeof(bytes), hex, hex_len, NULL, &len, NULL) || !len)
+		return fail(error, "\"credential\" is missing, or it or \"chain\" is no hex");
 	if (*bytes == DER_SEQUENCE)
 		edhoc_write_bytes(&writer, bytes, len);
 	else
@@ -132,13 +156,42 @@ static int pair_check(struct edhoc_engine *engine, const struct edhoc_own *own,
 	return 0;
 }
 
+// Certificates between the gateway's and the one that devices trust; they go with x5chain.
+static int chain_add(struct identity *identity, const struct entry *entry, struct edhoc_own *own,
+	struct error *error)
+{
+	struct edhoc_bytes items[EDHOC_CHAIN_MAX] = {own->item};
+	int rc = 0;
+
+	if (own->id_cred.kind != EDHOC_ID_X5CHAIN)
+		return fail(error, "\"chain\" goes with \"id_cred\" x5chain");
+	for (unsigned i = 0; !rc && i < entry->chain_count; i++) {
+		rc = item_keep(
+			identity, entry->chain[i], entry->chain_len[i], &items[1 + i], error);
+		if (!rc && *items[1 + i].data >> 5 != EDHOC_CBOR_BYTES)
+			rc = fail(error, "\"chain\" has something that is no certificate");
+	}
+	if (rc)
+		return rc;
+	struct edhoc_writer writer = edhoc_writer(
+		identity->bytes + identity->used, sizeof(identity->bytes) - identity->used);
+
+	if (edhoc_id_cred_chain_make(&own->id_cred, items, 1 + entry->chain_count, &writer) !=
+		EDHOC_OK)
+		return fail(error, "the credentials are too long");
+	identity->used += edhoc_writer_len(&writer);
+	return own->id_cred.map.len > IDENTITY_CHAIN_MAX
+		? fail(error, "\"chain\" has more than a message_2 may have")
+		: 0;
+}
+
 static int own_add(struct identity *identity, struct edhoc_engine *engine,
 	const struct entry *entry, struct error *error)
 {
 	struct edhoc_own *own = &identity->own[identity->count];
 	struct edhoc_credential *credential = &identity->credential[identity->count];
 	enum edhoc_id_cred_kind kind;
-	int rc = item_keep(identity, entry, &own->item, error);
+	int rc = item_keep(identity, entry->credential, entry->credential_len, &own->item, error);
 
 	if (rc)
 		return rc;
@@ -164,7 +217,10 @@ static int own_add(struct identity *identity, struct edhoc_engine *engine,
 		EDHOC_OK)
 		return fail(error, "\"id_cred\" is not for this credential");
 	identity->used += edhoc_writer_len(&writer);
-	rc = pair_check(engine, own, credential, error);
+	if (entry->chain_count)
+		rc = chain_add(identity, entry, own, error);
+	if (!rc)
+		rc = pair_check(engine, own, credential, error);
 	identity->count += !rc;
 	return rc;
 }

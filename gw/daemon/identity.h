@@ -8,7 +8,8 @@
 #include "gw/conf/conf.h"
 #include "gw/handshake/edhoc_side.h"
 
-#define IDENTITY_BYTES_MAX (EDHOC_IDENTITIES_MAX * (2 * EDHOC_CREDENTIAL_MAX + 128))
+#define IDENTITY_CHAIN_MAX (EDHOC_MESSAGE_MAX - 256) // bytes of an x5chain
+#define IDENTITY_BYTES_MAX (EDHOC_IDENTITIES_MAX * (4 * EDHOC_CREDENTIAL_MAX + 128))
 
 struct identity {
 	struct edhoc_own own[EDHOC_IDENTITIES_MAX];               // the best first
@@ -21,7 +22,8 @@ struct identity {
 
 // Reads the files of conf_edhoc.identity, those that are used first at the front: JSON objects, one
 // behind the other, with "credential" and "private_key" in hex, and maybe "id_cred": kid, kccs, x5t
-// or x5chain. Returns 0 or -errno with a line in *error.
+// or x5chain, and "chain" with that: a list of certificates above it. Returns 0 or -errno with a
+// line in *error.
 int identity_load(const struct conf_edhoc *conf, struct identity **identity, struct error *error)
 	__attribute__((warn_unused_result));
 // Methods and suites of these (bit i: number i; 0: all) with which a credential, or any of an

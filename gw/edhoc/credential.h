@@ -98,5 +98,9 @@ bool edhoc_id_cred_is_hash_of(
 enum edhoc_result edhoc_id_cred_make(struct edhoc_id_cred *id_cred, enum edhoc_id_cred_kind kind,
 	const struct edhoc_credential *credential, struct edhoc_bytes kid,
 	struct edhoc_writer *room) __attribute__((warn_unused_result));
+// The same by x5chain of several: 2 to EDHOC_CHAIN_MAX certificates, as items, the own one first.
+// Returns EDHOC_OK or EDHOC_TOO_LONG.
+enum edhoc_result edhoc_id_cred_chain_make(struct edhoc_id_cred *id_cred,
+	const struct edhoc_bytes *items, unsigned n, struct edhoc_writer *room);
 
 #endif

@@ -243,3 +243,24 @@ enum edhoc_result edhoc_id_cred_make(struct edhoc_id_cred *id_cred, enum edhoc_i
 	id_cred->map = (struct edhoc_bytes){start, (size_t)(room->at - start)};
 	return room->failed ? EDHOC_TOO_LONG : EDHOC_OK;
 }
+
+enum edhoc_result edhoc_id_cred_chain_make(struct edhoc_id_cred *id_cred,
+	const struct edhoc_bytes *items, unsigned n, struct edhoc_writer *room)
+{
+	uint8_t *start = room->at;
+
+	assert(n >= 2 && n <= EDHOC_CHAIN_MAX);
+	memset(id_cred, 0, sizeof(*id_cred));
+	id_cred->kind = EDHOC_ID_X5CHAIN;
+	edhoc_write_head(room, EDHOC_CBOR_MAP, 1);
+	edhoc_write_int(room, EDHOC_ID_X5CHAIN);
+	id_cred->value.data = room->at;
+	edhoc_write_head(room, EDHOC_CBOR_ARRAY, n);
+	for (unsigned i = 0; i < n; i++)
+		edhoc_write_raw(room, items[i].data, items[i].len);
+	if (room->failed)
+		return EDHOC_TOO_LONG;
+	id_cred->value.len = (size_t)(room->at - id_cred->value.data);
+	id_cred->map = (struct edhoc_bytes){start, (size_t)(room->at - start)};
+	return EDHOC_OK;
+}

@@ -4,6 +4,7 @@
 
 #include "dataplane/shared/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,16 +59,21 @@ static bool same_endpoint(const struct place *place, const struct blocks_key *ke
 	return !memcmp(place->key.endpoint, key->endpoint, sizeof(key->endpoint));
 }
 
-static struct place *place_find(struct blocks *blocks, const struct blocks_key *key)
+static const struct place *place_look(const struct blocks *blocks, const struct blocks_key *key)
 {
 	for (unsigned i = 0; blocks->count && i < BLOCKS_PLACES; i++) {
-		struct place *place = &blocks->place[i];
+		const struct place *place = &blocks->place[i];
 
 		if (place->used && same_endpoint(place, key) &&
 			!memcmp(place->key.tag, key->tag, sizeof(key->tag)))
 			return place;
 	}
 	return NULL;
+}
+
+static struct place *place_find(struct blocks *blocks, const struct blocks_key *key)
+{
+	return (struct place *)place_look(blocks, key);
 }
 
 static void place_end(struct blocks *blocks, struct place *place)
@@ -219,6 +225,52 @@ struct blocks_taken blocks_take(struct blocks *blocks, const struct blocks_key *
 		taken.whole =
 			(struct edhoc_bytes){blocks->bytes[place - blocks->place], place->len};
 	return taken;
+}
+
+bool blocks_keep(struct blocks *blocks, const struct blocks_key *key, struct edhoc_bytes bytes,
+	uint64_t now_ms)
+{
+	struct place *place = place_find(blocks, key);
+	bool gave_way;
+
+	assert(bytes.len <= BLOCKS_BYTES);
+	if (!place)
+		place = place_make(blocks, key, now_ms, &gave_way);
+	if (!place)
+		return false;
+	memcpy(blocks->bytes[place - blocks->place], bytes.data, bytes.len);
+	place->len = (uint16_t)bytes.len;
+	place->whole = true;
+	place->at_ms = now_ms;
+	place->at = ++blocks->at;
+	return true;
+}
+
+static struct edhoc_bytes bytes_of(const struct blocks *blocks, const struct place *place)
+{
+	return place && place->whole
+		? (struct edhoc_bytes){blocks->bytes[place - blocks->place], place->len}
+		: (struct edhoc_bytes){0};
+}
+
+struct edhoc_bytes blocks_kept(const struct blocks *blocks, const struct blocks_key *key)
+{
+	return bytes_of(blocks, place_look(blocks, key));
+}
+
+struct edhoc_bytes blocks_newest(
+	const struct blocks *blocks, const uint8_t endpoint[DP_ENDPOINT_LEN])
+{
+	const struct place *newest = NULL;
+
+	for (unsigned i = 0; blocks->count && i < BLOCKS_PLACES; i++) {
+		const struct place *place = &blocks->place[i];
+
+		if (place->used && !memcmp(place->key.endpoint, endpoint, DP_ENDPOINT_LEN) &&
+			(!newest || place->at > newest->at))
+			newest = place;
+	}
+	return bytes_of(blocks, newest);
 }
 
 unsigned blocks_turn(struct blocks *blocks, uint64_t now_ms)

@@ -59,6 +59,15 @@ struct blocks_taken {
 struct blocks_taken blocks_take(struct blocks *blocks, const struct blocks_key *key,
 	const struct coap_block *block, struct edhoc_bytes bytes, uint32_t size, uint64_t now_ms)
 	__attribute__((warn_unused_result));
+// For answers, in blocks of their own: keeps a whole message, of at most BLOCKS_BYTES, that is
+// fetched in blocks, in the place of another one if need be. It ends when it is BLOCKS_WAIT_MS old.
+// False: there is no place.
+bool blocks_keep(struct blocks *blocks, const struct blocks_key *key, struct edhoc_bytes bytes,
+	uint64_t now_ms) __attribute__((warn_unused_result));
+// The one that was kept under this key, and that which an endpoint got last. len 0: there is none.
+struct edhoc_bytes blocks_kept(const struct blocks *blocks, const struct blocks_key *key);
+struct edhoc_bytes blocks_newest(
+	const struct blocks *blocks, const uint8_t endpoint[DP_ENDPOINT_LEN]);
 // Ends what is too old. Returns how many messages were not complete.
 unsigned blocks_turn(struct blocks *blocks, uint64_t now_ms);
 // How many places are in use.

@@ -7,14 +7,14 @@
 
 #define OPTIONS_MAX 16
 
-// Which of the blocks of a message this is. Returns 0 or the code of an error.
-static int block_read(struct carrier *carrier, const struct coap_option *option)
+// Reads Block1 or Block2. Returns 0 or the code of an error.
+static int block_read(bool *has, struct coap_block *block, const struct coap_option *option)
 {
 	// A second one is not known (RFC 7252 section 5.4.5), and neither is one that is too long.
-	if (carrier->part || !coap_block_read(&carrier->block, option))
+	if (*has || !coap_block_read(block, option))
 		return COAP_BAD_OPTION;
-	carrier->part = true;
-	return carrier->block.szx == COAP_SZX_RESERVED ? COAP_BAD_REQUEST : 0;
+	*has = true;
+	return block->szx == COAP_SZX_RESERVED ? COAP_BAD_REQUEST : 0;
 }
 
 // Looks at the options of a request to /.well-known/edhoc. Returns 0 or the code of an error.
@@ -44,7 +44,12 @@ static int options_read(struct carrier *carrier)
 			carrier->echo = option;
 			break;
 		case COAP_OPT_BLOCK1:
-			code = block_read(carrier, &option);
+			code = block_read(&carrier->part, &carrier->block, &option);
+			if (code)
+				return code;
+			break;
+		case COAP_OPT_BLOCK2:
+			code = block_read(&carrier->asks, &carrier->asked, &option);
 			if (code)
 				return code;
 			break;
@@ -77,8 +82,11 @@ int carrier_read(struct carrier *carrier, const uint8_t *datagram, size_t len)
 	const int code = options_read(carrier);
 	const struct edhoc_bytes payload = {body->payload, body->payload_len};
 
-	if (code || !body->payload)
-		return code ? code : COAP_BAD_REQUEST;
+	carrier->fetches = carrier->asks && !carrier->part && !body->payload;
+	if (code || carrier->fetches)
+		return code;
+	if (!body->payload)
+		return COAP_BAD_REQUEST;
 	// One block that is all is no part (RFC 7959 section 2.2).
 	carrier->part = carrier->part && (carrier->block.num || carrier->block.more);
 	if (!carrier->part)
@@ -91,7 +99,10 @@ int carrier_complete(struct carrier *carrier, struct edhoc_bytes whole)
 {
 	carrier->prefix =
 		edhoc_payload_split(whole.data, whole.len, &carrier->c_r, &carrier->message);
-	return carrier->prefix == EDHOC_PREFIX_NONE ? COAP_BAD_REQUEST : 0;
+	if (carrier->prefix == EDHOC_PREFIX_NONE)
+		return COAP_BAD_REQUEST;
+	// Only a message_2 may need blocks.
+	return carrier->asks && carrier->prefix != EDHOC_PREFIX_MESSAGE_1 ? COAP_BAD_OPTION : 0;
 }
 
 void carrier_tag(const struct carrier *carrier, uint8_t tag[CARRIER_TAG_LEN])
@@ -161,9 +172,13 @@ size_t carrier_answer(const struct coap_msg *request, const struct carrier_answe
 		coap_write_option_uint(&writer, COAP_OPT_CONTENT_FORMAT, CARRIER_EDHOC);
 	if (answer->max_age_s)
 		coap_write_option_uint(&writer, COAP_OPT_MAX_AGE, answer->max_age_s);
+	if (answer->block)
+		coap_write_option_uint(&writer, COAP_OPT_BLOCK2, coap_block_value(answer->block));
 	if (coap_option_find(&request->body, COAP_OPT_BLOCK1, &option) &&
 		coap_block_read(&block, &option))
 		coap_write_option_uint(&writer, COAP_OPT_BLOCK1, coap_block_value(&block));
+	if (answer->size)
+		coap_write_option_uint(&writer, COAP_OPT_SIZE2, answer->size);
 	if (answer->size_max)
 		coap_write_option_uint(&writer, COAP_OPT_SIZE1, answer->size_max);
 	if (answer->echo)

@@ -27,6 +27,10 @@ struct carrier {
 	bool part;
 	struct coap_block block;
 	uint32_t size; // of all blocks, as Size1 says; 0: it is not said
+	// The answer is asked for in blocks, and this one of them. Without a payload there is no
+	// message: what was answered before is fetched on (RFC 7959 section 3.3).
+	bool asks, fetches;
+	struct coap_block asked;
 	enum edhoc_prefix prefix;
 	struct edhoc_connection c_r; // of EDHOC_PREFIX_C_R, and of a combined request
 	struct edhoc_bytes message;
@@ -54,15 +58,17 @@ size_t carrier_strip(const struct carrier *carrier, uint8_t *out, size_t room)
 // What a message is answered with, beside its payload.
 struct carrier_answer {
 	uint8_t code;
-	bool edhoc;          // the payload is EDHOC: say so
-	uint32_t max_age_s;  // 0: not said
-	uint32_t size_max;   // of a request, in bytes; 0: not said
-	const uint8_t *echo; // NULL: none
+	bool edhoc;                     // the payload is EDHOC: say so
+	uint32_t max_age_s;             // 0: not said
+	uint32_t size_max;              // of a request, in bytes; 0: not said
+	const struct coap_block *block; // that the payload is, of a larger one; NULL: it is all
+	uint32_t size;                  // of the larger one; 0: not said
+	const uint8_t *echo;            // NULL: none
 	size_t echo_len;
 	struct edhoc_bytes payload;
 };
 
-#define CARRIER_ANSWER_HEAD (4 + 1 + CARRIER_TOKEN_MAX + 3 + 3 + 5 + 6 + 16 + 1)
+#define CARRIER_ANSWER_HEAD (4 + 1 + CARRIER_TOKEN_MAX + 3 + 3 + 5 + 5 + 6 + 6 + 16 + 1)
 
 // Writes an answer: an ACK to a CON, a NON with message id 0 otherwise. It has the Block1 of its
 // request (RFC 7959 section 2.3). Returns its length, 0 if there is no room.

@@ -51,10 +51,21 @@ static void begin_1(struct edhoc_side *side, struct edhoc_job *job, struct edhoc
 static void finish_1(struct edhoc_side *side, struct edhoc_job *job, struct edhoc_shared *shared)
 {
 	struct run *run = runs_get(&side->runs, job->run);
-	struct edhoc_writer writer = edhoc_writer(run->answer, sizeof(run->answer));
+	uint8_t room[EDHOC_MESSAGE_MAX];
+	struct edhoc_writer writer = edhoc_writer(room, sizeof(room));
 
 	job->result = edhoc_message_2_finish(&job->message_2, shared, &run->session, &writer);
-	run->len = (uint16_t)edhoc_writer_len(&writer);
+	const struct edhoc_bytes bytes = {room, edhoc_writer_len(&writer)};
+
+	if (job->result != EDHOC_OK)
+		return;
+	run->apart = edhoc_side_in_blocks(&job->carrier, bytes.len);
+	if (!run->apart) {
+		memcpy(run->answer, room, bytes.len);
+		run->len = (uint16_t)bytes.len;
+	} else if (!edhoc_side_keep_2(side, job, bytes)) {
+		job->result = EDHOC_FAILED;
+	}
 }
 
 static void end_1(struct edhoc_side *side, struct edhoc_job *job)
@@ -65,8 +76,7 @@ static void end_1(struct edhoc_side *side, struct edhoc_job *job)
 	if (job->result == EDHOC_OK) {
 		runs_wait(&side->runs, job->run);
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_answered);
-		edhoc_side_answer(side, &job->head, &job->carrier.msg, COAP_CHANGED,
-			(struct edhoc_bytes){run->answer, run->len});
+		edhoc_side_answer_2(side, job, run);
 		return;
 	}
 	runs_drop(&side->runs, job->run);

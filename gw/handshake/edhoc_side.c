@@ -32,13 +32,16 @@ static size_t message_2_len(const struct edhoc_identity *identity, unsigned meth
 static bool must_show(const struct edhoc_side *side, const struct edhoc_job *job)
 {
 	const struct edhoc_message_1 *message = &job->message_1;
+	const size_t len = message_2_len(job->message_2.identity, (unsigned)message->method,
+		(unsigned)message->suite, &job->carrier.msg);
 
+	// Whatever handshakes.echo says: places are not for who is not there.
+	if (edhoc_side_in_blocks(&job->carrier, len))
+		return true;
 	if (side->conf.echo != EDHOC_ECHO_AUTO)
 		return side->conf.echo == EDHOC_ECHO_ALWAYS;
 	return side->runs.waiting.count >= ECHO_ABOVE ||
-		message_2_len(job->message_2.identity, (unsigned)message->method,
-			(unsigned)message->suite,
-			&job->carrier.msg) > (size_t)AMPLIFICATION * job->head.len;
+		len > (size_t)AMPLIFICATION * job->head.len;
 }
 
 // A copy of a message_1 gets the message_2 that was made, or nothing while it is made, or when its
@@ -48,8 +51,7 @@ static void answer_copy_1(
 {
 	edhoc_side_count(side, HANDSHAKE_STAT_edhoc_copies);
 	if (run->message_2)
-		edhoc_side_answer(side, &job->head, &job->carrier.msg, COAP_CHANGED,
-			(struct edhoc_bytes){run->answer, run->len});
+		edhoc_side_answer_2(side, job, run);
 }
 
 // Looks at what is in a message_1, and finds what answers it. Nothing is computed.
@@ -92,6 +94,10 @@ static void take_1(struct edhoc_side *side, struct edhoc_job *job)
 	job->run = runs_find_message_1(&side->runs, name);
 	if (job->run != RUNS_NONE) {
 		answer_copy_1(side, job, runs_get(&side->runs, job->run));
+		return;
+	}
+	if (job->carrier.asks && job->carrier.asked.num) {
+		edhoc_side_fetch(side, job);
 		return;
 	}
 	if (!check_1(side, job) || (must_show(side, job) && !edhoc_side_shown(side, job)))
@@ -206,7 +212,9 @@ void edhoc_side_take(struct edhoc_side *side, const struct dp_slow_head *head, u
 		edhoc_side_malformed(side, job, code);
 		return;
 	}
-	if (carrier->part && !edhoc_side_take_part(side, job))
+	if (carrier->fetches)
+		edhoc_side_fetch(side, job);
+	if (carrier->fetches || (carrier->part && !edhoc_side_take_part(side, job)))
 		return;
 	if (carrier->prefix == EDHOC_PREFIX_MESSAGE_1) {
 		take_1(side, job);
@@ -247,6 +255,7 @@ void edhoc_side_settle(struct edhoc_side *side, struct handshake_born *born)
 void edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms)
 {
 	runs_turn(&side->runs, now_ms);
+	(void)blocks_turn(side->given, now_ms);
 	for (unsigned n = blocks_turn(side->blocks, now_ms); n; n--)
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_blocks_timed_out);
 }
@@ -276,6 +285,7 @@ void edhoc_side_free(struct edhoc_side *side)
 		return;
 	runs_fini(&side->runs);
 	blocks_free(side->blocks);
+	blocks_free(side->given);
 	edhoc_identities_free(side->identities);
 	ecc_engine_free(side->engine.ecc);
 	aead_engine_free(side->engine.aead);
@@ -300,9 +310,10 @@ struct edhoc_side *edhoc_side_create(
 	side->engine.ecc = ecc_engine_create(NULL);
 	side->job = dp_map(EDHOC_BATCH * sizeof(*side->job), DP_MAP_LAZY);
 	side->blocks = blocks_create();
+	side->given = blocks_create();
 	side->runs.unused_c_r = connection_back;
 	side->runs.arg = side;
-	if (side->engine.aead && side->engine.ecc && side->job && side->blocks)
+	if (side->engine.aead && side->engine.ecc && side->job && side->blocks && side->given)
 		rc = runs_init(&side->runs);
 	if (!rc) {
 		side->identities = edhoc_identities_create(

@@ -44,6 +44,7 @@ struct edhoc_side {
 	struct edhoc_identities *identities;
 	struct runs runs;
 	struct blocks *blocks;
+	struct blocks *given; // message_2 that are fetched in blocks
 	struct {
 		unsigned count;
 		struct ecc_pair pair[EDHOC_AHEAD];
@@ -79,6 +80,18 @@ bool edhoc_side_shown(struct edhoc_side *side, const struct edhoc_job *job)
 // answered.
 bool edhoc_side_take_part(struct edhoc_side *side, struct edhoc_job *job)
 	__attribute__((warn_unused_result));
+// Whether a message_2 of so many bytes is fetched in blocks.
+bool edhoc_side_in_blocks(const struct carrier *carrier, size_t len)
+	__attribute__((warn_unused_result));
+// Keeps message_2 of the job's run for that. False: there is no place.
+bool edhoc_side_keep_2(struct edhoc_side *side, const struct edhoc_job *job,
+	struct edhoc_bytes bytes) __attribute__((warn_unused_result));
+// Answers a message_1 with message_2 of its run, or with the block of it that is asked for.
+void edhoc_side_answer_2(
+	struct edhoc_side *side, const struct edhoc_job *job, const struct run *run);
+// A request for a block of the message_2 that its endpoint got last; with a message_1, of which
+// nothing is known, for one of none.
+void edhoc_side_fetch(struct edhoc_side *side, const struct edhoc_job *job);
 // What carries a message is answered with the code of an error.
 void edhoc_side_malformed(struct edhoc_side *side, const struct edhoc_job *job, int code);
 // Makes something for main of a message; of a combined request, of what is left of it. NULL without

@@ -255,7 +255,7 @@ uint32_t runs_begin(struct runs *runs, uint64_t now_ms, uint64_t network,
 	struct run *run = &runs->run[index];
 
 	run->state = RUN_BEGINS;
-	run->busy = run->message_2 = false;
+	run->busy = run->message_2 = run->apart = false;
 	run->len = 0;
 	run->network = (uint16_t)of;
 	run->at_ms = now_ms;
@@ -285,7 +285,7 @@ void runs_verified(struct runs *runs, uint32_t index, const uint8_t name[RUNS_NA
 	sodium_memzero(&run->session, sizeof(run->session));
 	memcpy(run->message_3, name, RUNS_NAME_LEN);
 	run->state = RUN_AT_MAIN;
-	run->busy = run->message_2 = false;
+	run->busy = run->message_2 = run->apart = false;
 	assert(answer.len <= sizeof(run->answer));
 	run->len = (uint16_t)answer.len;
 	if (answer.len)

@@ -45,6 +45,7 @@ struct run {
 	uint8_t state;                // enum run_state
 	bool busy;                    // a message_3 of it is being verified
 	bool message_2;               // that is what answer[] is
+	bool apart;                   // message_2 is kept elsewhere, as it is fetched in blocks
 	uint16_t len;                 // of answer[]
 	uint16_t network;             // below RUNS_NETWORKS
 	uint32_t next_name, next_c_r; // chains of the hash tables

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Messages of EDHOC in blocks: whatever comes, in whatever order, a message that is whole is made
 // of the blocks of its sender, in order, from one that begins it to one that ends it; and places
-// stay as few as they should be.
+// stay as few as they should be. What is kept to be fetched is what its endpoint got last.
 //
 // Input: records of six bytes: sender and tag; number; SZX, whether more follow, and how often the
 // same comes; what its bytes are; their length; and how much time goes by.
@@ -63,12 +63,33 @@ static void check_whole(const struct seen *of, const struct blocks_taken *taken)
 	FUZZ_CHECK(!memcmp(taken->whole.data, of->bytes, taken->whole.len));
 }
 
+// Keeps an answer for one of the senders, in places of its own.
+static void keep(struct blocks *given, const uint8_t record[RECORD], uint64_t now_ms)
+{
+	static uint8_t bytes[BLOCKS_BYTES];
+	const size_t len = 1 + record[4] * (sizeof(bytes) - 1) / 255;
+	struct blocks_key key = {
+		.endpoint = {record[0] % SENDERS}, .tag = {record[1]}, .network = record[0] % 2};
+
+	bytes_make(bytes, len, 0, record[3]);
+	FUZZ_CHECK(blocks_keep(given, &key, (struct edhoc_bytes){bytes, len}, now_ms));
+	const struct edhoc_bytes all[] = {
+		blocks_kept(given, &key), blocks_newest(given, key.endpoint)};
+
+	for (unsigned i = 0; i < 2; i++)
+		FUZZ_CHECK(all[i].len == len && !memcmp(all[i].data, bytes, len));
+	key.endpoint[1] = 1;
+	FUZZ_CHECK(!blocks_kept(given, &key).len && !blocks_newest(given, key.endpoint).len);
+	FUZZ_CHECK(blocks_count(given) <= SENDERS * BLOCKS_OWN);
+	FUZZ_CHECK(!blocks_turn(given, now_ms));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct blocks *blocks = blocks_create();
+	struct blocks *blocks = blocks_create(), *given = blocks_create();
 	uint64_t now_ms = 1000000;
 
-	FUZZ_CHECK(blocks);
+	FUZZ_CHECK(blocks && given);
 	memset(seen, 0, sizeof(seen));
 	for (; len >= RECORD; data += RECORD, len -= RECORD) {
 		const unsigned sender = data[0] % SENDERS, tag = data[0] / SENDERS % TAGS;
@@ -89,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		follow(&seen[sender][tag], &block, bytes, n, &taken);
 		check_whole(&seen[sender][tag], &taken);
 		free(bytes);
+		keep(given, data, now_ms);
 		now_ms += data[5] * (uint64_t)STEP_MS;
 		if (data[2] & 0x80)
 			blocks_turn(blocks, now_ms);
@@ -98,5 +120,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(blocks_turn(blocks, now_ms) <= BLOCKS_PLACES);
 	FUZZ_CHECK(!blocks_count(blocks));
 	blocks_free(blocks);
+	blocks_free(given);
 	return 0;
 }

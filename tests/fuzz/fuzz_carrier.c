@@ -33,11 +33,15 @@ static void strip(const struct carrier *carrier, size_t len)
 static void answer(const struct coap_msg *request)
 {
 	static const uint8_t payload[100], echo[12];
+	const struct coap_block block = {.num = COAP_BLOCK_NUM_MAX, .more = true, .szx = 6};
 	uint8_t out[ANSWER_ROOM];
 	const size_t len = carrier_answer(request,
 		&(struct carrier_answer){.code = COAP_CHANGED,
 			.edhoc = true,
 			.max_age_s = UINT32_MAX,
+			.size_max = UINT32_MAX,
+			.block = &block,
+			.size = UINT32_MAX,
 			.echo = echo,
 			.echo_len = sizeof(echo),
 			.payload = {payload, sizeof(payload)}},
@@ -61,8 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(datagram);
 	memcpy(datagram, data, len);
 	code = carrier_read(&carrier, datagram, len);
-	if (!code)
+	if (!code && carrier.fetches)
+		FUZZ_CHECK(carrier.asks && !carrier.part && !carrier.message.len);
+	else if (!code)
 		check_inside(carrier.message, datagram, len);
+	if (!code && carrier.asks)
+		FUZZ_CHECK(carrier.asked.szx <= COAP_SZX_MAX);
 	if (code >= 0)
 		answer(&carrier.msg);
 	code = carrier_read_combined(&carrier, datagram, len);

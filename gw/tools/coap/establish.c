@@ -123,9 +123,10 @@ static bool part_exchange(struct client *c, struct transfer *t, struct option_li
 }
 
 // Sends a payload to the gateway's resource for EDHOC, in blocks if it is long, and without
-// protection. The answer is in c->answer; what *t has of it is the caller's to free.
+// protection. The answer is in c->answer; what *t has of it is the caller's to free. ask: it may
+// have blocks, which are no larger than the user wants.
 static enum exchange_result call(
-	struct client *c, const uint8_t *payload, size_t len, struct transfer *t)
+	struct client *c, const uint8_t *payload, size_t len, bool ask, struct transfer *t)
 {
 	enum exchange_result result = EXCHANGE_FAILED;
 	struct option_list options = {0};
@@ -136,6 +137,7 @@ static enum exchange_result call(
 		.payload = payload,
 		.payload_len = len,
 		.szx = c->args.szx,
+		.ask = ask && c->args.szx < COAP_SZX_MAX,
 		.body_max = EDHOC_MESSAGE_MAX,
 	};
 	c->bare = true;
@@ -224,7 +226,7 @@ enum exchange_result establish_keys(struct client *c)
 	enum handshake_step step = handshake_begin(h, &why);
 
 	while (step == HANDSHAKE_SEND) {
-		result = call(c, h->payload, h->payload_len, &t);
+		result = call(c, h->payload, h->payload_len, true, &t);
 		if (result == EXCHANGE_ANSWERED && COAP_CODE_CLASS(c->answer.code) != 2 &&
 			!answer_is_error(c))
 			result = fail_with_code(c, "message_1");
@@ -246,7 +248,7 @@ enum exchange_result establish_apart(struct client *c)
 	struct handshake *h = &e->handshake;
 	struct transfer t;
 	struct error why;
-	enum exchange_result result = call(c, h->payload, h->payload_len, &t);
+	enum exchange_result result = call(c, h->payload, h->payload_len, false, &t);
 
 	if (result == EXCHANGE_ANSWERED && answer_is_error(c)) {
 		handshake_error_say(c->answer.body.payload, c->answer.body.payload_len, &why);

@@ -178,13 +178,9 @@ static int chain_take(struct identity *d, json_t *object, const struct edhoc_cre
 		return err;
 	struct edhoc_writer writer = writer_begin(d);
 
-	edhoc_write_head(&writer, EDHOC_CBOR_MAP, 1);
-	edhoc_write_int(&writer, EDHOC_ID_X5CHAIN);
-	edhoc_write_head(&writer, EDHOC_CBOR_ARRAY, 1 + n);
-	for (size_t i = 0; i <= n; i++)
-		edhoc_write_raw(&writer, items[i].data, items[i].len);
+	(void)edhoc_id_cred_chain_make(id_cred, items, (unsigned)(1 + n), &writer);
 	json_object_del(object, "chain");
-	return writer_end(d, &writer, &id_cred->map, f);
+	return writer_end(d, &writer, &(struct edhoc_bytes){0}, f);
 }
 
 // What messages say of the credential.

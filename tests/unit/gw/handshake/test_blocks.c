@@ -222,3 +222,73 @@ Test(blocks, what_does_not_go_on_ends)
 	cr_expect_eq(next(&b, 1, true), BLOCKS_INCOMPLETE);
 	cr_expect_eq(next(&a, 1, true), BLOCKS_NEXT);
 }
+
+// --- Answers, which are fetched in blocks
+
+static bool keep(const struct blocks_key *of, size_t from, size_t len)
+{
+	return blocks_keep(blocks, of, (struct edhoc_bytes){data + from, len}, now_ms);
+}
+
+static bool is(struct edhoc_bytes kept, size_t from, size_t len)
+{
+	return kept.len == len && !memcmp(kept.data, data + from, len);
+}
+
+Test(blocks, an_answer_is_kept_for_its_endpoint)
+{
+	const struct blocks_key a = key(1, 1, 0), b = key(1, 1, 1), c = key(1, 2, 0);
+
+	cr_assert(keep(&a, 0, 2000));
+	cr_expect(is(blocks_kept(blocks, &a), 0, 2000));
+	cr_expect(is(blocks_newest(blocks, a.endpoint), 0, 2000));
+	cr_expect_eq(blocks_kept(blocks, &b).len, 0);
+	cr_expect_eq(blocks_kept(blocks, &c).len, 0);
+	cr_expect_eq(blocks_newest(blocks, c.endpoint).len, 0, "another endpoint gets none of it");
+	cr_assert(keep(&c, 5, BLOCKS_BYTES));
+	cr_assert(keep(&b, 9, 1500));
+	cr_expect(is(blocks_newest(blocks, a.endpoint), 9, 1500), "that which came last");
+	cr_expect(is(blocks_newest(blocks, c.endpoint), 5, BLOCKS_BYTES));
+	cr_expect(is(blocks_kept(blocks, &a), 0, 2000));
+	cr_assert(keep(&a, 3, 1600));
+	cr_expect(is(blocks_kept(blocks, &a), 3, 1600), "under one key there is one");
+	cr_expect_eq(blocks_count(blocks), 3);
+}
+
+Test(blocks, an_answer_ends_with_its_time)
+{
+	const struct blocks_key a = key(1, 1, 0);
+
+	cr_assert(keep(&a, 0, 2000));
+	now_ms += BLOCKS_WAIT_MS - 1;
+	(void)blocks_newest(blocks, a.endpoint);
+	cr_expect_eq(blocks_turn(blocks, now_ms), 0);
+	cr_expect(is(blocks_kept(blocks, &a), 0, 2000));
+	cr_expect_eq(blocks_turn(blocks, now_ms + 1), 0, "it was complete");
+	cr_expect_eq(blocks_kept(blocks, &a).len, 0);
+	cr_expect_eq(blocks_newest(blocks, a.endpoint).len, 0);
+}
+
+// Shares are those of messages that come: two of an endpoint, a quarter of a network.
+Test(blocks, an_answer_takes_the_place_of_the_oldest_of_its_network)
+{
+	struct blocks_key of[BLOCKS_SHARE];
+	const struct blocks_key other = key(2, 1, 0), more = key(1, 5000, 0);
+	const struct blocks_key third[] = {key(3, 1, 0), key(3, 1, 1), key(3, 1, 2)};
+
+	cr_assert(keep(&other, 1, 2000));
+	for (uint16_t i = 0; i < BLOCKS_SHARE; i++) {
+		of[i] = key(1, i, 0);
+		cr_assert(keep(&of[i], i, 1500));
+	}
+	cr_assert(keep(&more, 7, 1500));
+	cr_expect_eq(blocks_kept(blocks, &of[0]).len, 0);
+	for (uint16_t i = 1; i < BLOCKS_SHARE; i++)
+		cr_expect(is(blocks_kept(blocks, &of[i]), i, 1500));
+	cr_expect(is(blocks_kept(blocks, &other), 1, 2000), "nobody else loses anything");
+	cr_expect_eq(blocks_count(blocks), BLOCKS_SHARE + 1);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(keep(&third[i], i, 1500));
+	cr_expect_eq(blocks_kept(blocks, &third[0]).len, 0);
+	cr_expect(is(blocks_kept(blocks, &third[1]), 1, 1500));
+}
