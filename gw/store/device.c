@@ -40,7 +40,7 @@ int store_add(struct store *store, const struct device_spec *spec, bool replace,
 	struct store_row row;
 
 	memset(device, 0, sizeof(*device));
-	int code = row_prepare(store, spec, &row, error);
+	int code = row_prepare_new(store, spec, &row, error);
 	if (code == 0)
 		code = add_row(store, &row, replace, device, outcome, error);
 	if (code != 0) {

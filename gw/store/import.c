@@ -172,7 +172,7 @@ static int stage_row(
 	struct store_row row;
 	struct error why;
 
-	if (row_prepare(import->store, spec, &row, &why) != 0) {
+	if (row_prepare_new(import->store, spec, &row, &why) != 0) {
 		bad_row(import, line, &why);
 		return 0;
 	}

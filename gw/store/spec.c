@@ -104,8 +104,6 @@ static int credential_prepare(struct store *store, const struct device_spec *spe
 	const struct osc_keys no_keys = {0};
 	struct device_credential credential;
 
-	if (spec->name[0] == 0)
-		return error_set(error, -EINVAL, "name: a device with a credential needs one");
 	int code =
 		device_credential_check(spec->credential, spec->credential_len, &credential, error);
 	if (code != 0)
@@ -124,6 +122,16 @@ static int credential_prepare(struct store *store, const struct device_spec *spe
 	seal_keys(store, row, &no_keys);
 	seal_secret(store, row, &none);
 	return 0;
+}
+
+int row_prepare_new(struct store *store, const struct device_spec *spec, struct store_row *row,
+	struct error *error)
+{
+	if (spec->credential_len > 0 && spec->name[0] == 0) {
+		memset(row, 0, sizeof(*row));
+		return error_set(error, -EINVAL, "name: a device with a credential needs one");
+	}
+	return row_prepare(store, spec, row, error);
 }
 
 int row_prepare(struct store *store, const struct device_spec *spec, struct store_row *row,
