@@ -97,17 +97,17 @@ static bool parse_any(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 			"Failed to decode COSE", DP_STAT_drop_oscore_option);
 		return false;
 	}
-	if (!body->payload) {
-		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_REQUEST,
-			"No ciphertext", DP_STAT_drop_no_ciphertext);
-		return false;
-	}
 	if (body->has_edhoc) {
 		// Critical: it says that the payload is not ciphertext alone (RFC 9668 section
 		// 3.2), so nothing can be opened here.
 		if (!dp_slow_combined(w, vec, slot))
 			dp_unprotected_error(w, vec, slot, w->policy->verbose_errors,
 				COAP_BAD_OPTION, "EDHOC is not supported", DP_STAT_drop_edhoc);
+		return false;
+	}
+	if (!body->payload) {
+		dp_unprotected_error(w, vec, slot, w->policy->verbose_errors, COAP_BAD_REQUEST,
+			"No ciphertext", DP_STAT_drop_no_ciphertext);
 		return false;
 	}
 	return true;

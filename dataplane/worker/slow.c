@@ -191,8 +191,16 @@ bool dp_slow_edhoc(struct dp_worker *w, struct pkt_vec *vec, unsigned slot)
 	const struct coap_msg *msg = &vec->msg[slot];
 	struct dp_slow_head head = {.kind = DP_SLOW_EDHOC};
 
-	if (!w->slow || !w->slow->edhoc_len || msg->code != COAP_POST || msg->body.has_edhoc ||
-		!is_edhoc_path(&msg->body))
+	if (!w->slow || !w->slow->edhoc_len)
+		return false;
+	if (msg->body.has_edhoc) {
+		// Told also with silent errors (RFC 9668 section 3.3.1).
+		dp_unprotected_error(w, vec, slot,
+			w->policy->verbose_errors || dp_slow_tells(w, vec, slot), COAP_BAD_REQUEST,
+			"EDHOC option without OSCORE", DP_STAT_drop_edhoc);
+		return true;
+	}
+	if (msg->code != COAP_POST || !is_edhoc_path(&msg->body))
 		return false;
 	pkt_flow(vec, slot, &head.flow);
 	// All blocks of a message go to the thread that has made message_2 for its endpoint.

@@ -21,7 +21,7 @@ bool dp_slow_unknown(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __
 void dp_slow_window(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
 
 // Whether a request without OSCORE is one of EDHOC, which is served. It goes to the slow path then,
-// and ends here.
+// and ends here. One with the EDHOC option is refused, and ends here, too.
 bool dp_slow_edhoc(struct dp_worker *w, struct pkt_vec *vec, unsigned slot) __attribute__((cold));
 
 // A request with the options OSCORE, which is parsed, and EDHOC. True if EDHOC is served and the

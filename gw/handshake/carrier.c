@@ -122,15 +122,30 @@ void carrier_tag(const struct carrier *carrier, uint8_t tag[CARRIER_TAG_LEN])
 	crypto_generichash_final(&state, tag, CARRIER_TAG_LEN);
 }
 
+// Whether the EDHOC option is there once: a second one is not known (RFC 9668 section 3.1).
+static bool is_combined_once(const struct coap_body *body)
+{
+	struct coap_option_iter iter;
+	struct coap_option option;
+	unsigned n = 0;
+
+	coap_option_iter_init(&iter, body);
+	while (coap_option_next(&iter, &option))
+		n += option.number == COAP_OPT_EDHOC;
+	return n == 1;
+}
+
 int carrier_read_combined(struct carrier *carrier, const uint8_t *datagram, size_t len)
 {
 	const struct coap_body *body = &carrier->msg.body;
 	struct osc_option option;
 
-	if (!message_read(carrier, datagram, len) || body->oscore_count != 1 || !body->payload ||
+	if (!message_read(carrier, datagram, len) || body->oscore_count != 1 ||
 		osc_option_parse(&option, body->oscore, body->oscore_len) != OSC_OPTION_OK ||
 		!option.has_kid || !option.piv_len || option.kid_len > EDHOC_CONNECTION_MAX)
 		return -1;
+	if (!is_combined_once(body))
+		return COAP_BAD_OPTION;
 	carrier->prefix = EDHOC_PREFIX_C_R;
 	carrier->c_r.len = option.kid_len;
 	memcpy(carrier->c_r.bytes, option.kid, option.kid_len);

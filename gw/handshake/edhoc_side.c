@@ -160,6 +160,13 @@ static void take_3(struct edhoc_side *side, struct edhoc_job *job)
 	const struct coap_msg *msg = &job->carrier.msg;
 	struct run *run = job->run == RUNS_NONE ? NULL : runs_get(&side->runs, job->run);
 
+	// An error message of the Initiator is not authenticated, so it ends nothing; and no error
+	// message answers one (RFC 9528 section 6), whatever its C_R is.
+	if (edhoc_is_error(job->carrier.message.data, job->carrier.message.len)) {
+		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_malformed);
+		edhoc_side_answer(side, &job->head, msg, COAP_CHANGED, (struct edhoc_bytes){0});
+		return;
+	}
 	if (!run || !expects_3(run)) {
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_stray);
 		edhoc_side_error(side, &job->head, msg, EDHOC_FORGED, 0);
@@ -169,12 +176,6 @@ static void take_3(struct edhoc_side *side, struct edhoc_job *job)
 	if (side->conf.message_4 && job->head.kind == DP_SLOW_COMBINED) {
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_combined);
 		edhoc_side_error(side, &job->head, msg, EDHOC_FORGED, 0);
-		return;
-	}
-	// An error message of the Initiator is not authenticated, so it ends nothing.
-	if (edhoc_is_error(job->carrier.message.data, job->carrier.message.len)) {
-		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_malformed);
-		edhoc_side_answer(side, &job->head, msg, COAP_CHANGED, (struct edhoc_bytes){0});
 		return;
 	}
 	runs_name(&side->runs, c_r->bytes, c_r->len, job->carrier.message, job->name);

@@ -325,6 +325,43 @@ Test(dp_slow, messages_of_edhoc_are_charged_as_all_others_are)
 		;
 }
 
+// A request with the EDHOC option and without the OSCORE option, to any path.
+static void option_send(uint16_t mid, enum coap_type type)
+{
+	uint8_t coap[64];
+	struct coap_writer writer;
+
+	coap_writer_init(&writer, coap, sizeof(coap));
+	coap_write_header(&writer, type, COAP_POST, mid, (const uint8_t *)"e", 1);
+	coap_write_option(&writer, COAP_OPT_URI_PATH, ".well-known", 11);
+	coap_write_option(&writer, COAP_OPT_URI_PATH, "edhoc", 5);
+	coap_write_option(&writer, COAP_OPT_EDHOC, NULL, 0);
+	coap_write_payload(&writer, (const uint8_t *)"\xf5\x03", 2);
+	bed_send(&bed, &bed.flow, coap, coap_writer_len(&writer));
+	bed_turn(&bed);
+}
+
+// RFC 9668 section 3.3.1.
+Test(dp_slow, the_edhoc_option_without_oscore_is_4_00_once_a_second_and_network)
+{
+	option_send(1, COAP_CON);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.code, COAP_BAD_REQUEST);
+	cr_expect_eq(answer.msg.mid, 1);
+	for (uint16_t i = 2; i < 10; i++)
+		option_send(i, COAP_CON);
+	cr_expect_not(bed_receive(&bed, &answer), "errors are silent");
+	bed.flow.remote_addr[2]++;
+	option_send(10, COAP_NON);
+	cr_assert(bed_receive(&bed, &answer));
+	cr_expect_eq(answer.msg.code, COAP_BAD_REQUEST);
+	bed_later(&bed, 1001);
+	option_send(11, COAP_CON);
+	cr_expect(bed_receive(&bed, &answer));
+	cr_expect_eq(bed_count(&bed, DP_STAT_drop_edhoc), 11);
+	cr_expect_eq(bed_count(&bed, DP_STAT_rx_handshakes), 0);
+}
+
 Test(dp_slow, a_network_that_sends_too_much_takes_nothing_of_the_others)
 {
 	add(DP_CONTEXT_REDERIVE, true);

@@ -167,8 +167,8 @@ void send_3(const struct bed_bytes *message)
 	again(DP_SLOW_EDHOC);
 }
 
-// A combined request; the OSCORE ciphertext is some bytes.
-void send_combined(const struct bed_bytes *message)
+// The OSCORE ciphertext is some bytes.
+void send_combined_as(const struct bed_bytes *message, unsigned options)
 {
 	uint8_t option[8] = {0x09, PIV}, payload[ROOM];
 	struct coap_writer writer;
@@ -178,10 +178,16 @@ void send_combined(const struct bed_bytes *message)
 	memset(payload + message->len, 0xcc, 12);
 	head_write(&writer, COAP_CON);
 	coap_write_option(&writer, COAP_OPT_OSCORE, option, 5);
-	coap_write_option(&writer, COAP_OPT_EDHOC, NULL, 0);
+	for (unsigned i = 0; i < options; i++)
+		coap_write_option(&writer, COAP_OPT_EDHOC, NULL, 0);
 	coap_write_payload(&writer, payload, message->len + 12);
 	request.len = coap_writer_len(&writer);
 	again(DP_SLOW_COMBINED);
+}
+
+void send_combined(const struct bed_bytes *message)
+{
+	send_combined_as(message, 1);
 }
 
 uint64_t side_stat(enum handshake_stat which)

@@ -52,6 +52,8 @@ void request_make(const uint8_t *prefix, size_t prefix_len, const uint8_t *messa
 void send_1(void);
 void send_3(const struct bed_bytes *message);
 void send_combined(const struct bed_bytes *message);
+// With so many EDHOC options.
+void send_combined_as(const struct bed_bytes *message, unsigned options);
 
 // The next answer; false if there is none.
 bool answered(void);

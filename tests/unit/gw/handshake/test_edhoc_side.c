@@ -131,6 +131,43 @@ Test(edhoc_side, a_message_3_that_does_not_verify_ends_nothing)
 	handshake_born_free(b);
 }
 
+Test(edhoc_side, an_error_message_gets_no_error_message_and_ends_nothing)
+{
+	// ERR_CODE 1 with a text, 2 with SUITES_R, and one that breaks off.
+	static const struct bed_bytes errors[] = {
+		{.data = {0x01, 0x61, 'x'}, .len = 3},
+		{.data = {0x02, 0x02}, .len = 2},
+		{.data = {0x01}, .len = 1},
+	};
+
+	run_to_3();
+	for (unsigned stray = 0; stray < 2; stray++) {
+		run.initiator_done.c_r.bytes[0] ^= (uint8_t)stray; // that nobody has
+		for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+			send_3(&errors[i]);
+			cr_assert(answered());
+			cr_expect_eq(said.code, COAP_CHANGED);
+			cr_expect_null(said.body.payload);
+		}
+	}
+	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_malformed), 6);
+	run.initiator_done.c_r.bytes[0] ^= 1;
+	send_3(&run.message[3]);
+	handshake_born_free(born(HANDSHAKE_AGREED));
+}
+
+Test(edhoc_side, two_edhoc_options_are_one_too_many)
+{
+	run_to_3();
+	send_combined_as(&run.message[3], 2);
+	cr_assert(answered());
+	cr_expect_eq(said.code, COAP_BAD_OPTION);
+	cr_expect_null(said.body.payload);
+	expect_nothing_for_main();
+	send_combined(&run.message[3]);
+	handshake_born_free(born(HANDSHAKE_AGREED));
+}
+
 Test(edhoc_side, who_has_the_session_and_not_the_key_gets_none)
 {
 	static const uint8_t secret[ECC_LEN] = {9};
