@@ -336,7 +336,8 @@ static bool passes(const void *arg, const struct credential_owner *owner)
 {
 	const struct credentials *credentials = arg;
 
-	return !revoked_has(credentials->revoked, &owner->mark) &&
+	return !revoked_has_any(credentials->revoked, &owner->issuers) &&
+		!revoked_has(credentials->revoked, &owner->mark) &&
 		(!owner->rule || trust_has(credentials->trust, owner->rule));
 }
 
@@ -429,11 +430,10 @@ static unsigned rule_find(struct credentials *credentials, const struct edhoc_by
 	if (*result != EDHOC_OK)
 		return 0;
 	*result = EDHOC_CREDENTIAL;
-	if (chain->len > EDHOC_CREDENTIAL_MAX)
-		return 0;
 	memset(owner, 0, sizeof(*owner));
-	if (!credential_mark_read(*chain, true, &owner->mark))
+	if (chain->len > EDHOC_CREDENTIAL_MAX || !credential_mark_read(*chain, true, &owner->mark))
 		return 0;
+	owner->issuers = name.issuers;
 	memcpy(&owner->id, owner->mark.digest, sizeof(owner->id));
 	owner->id |= CREDENTIAL_BY_RULE;
 	owner->rule = name.rule;

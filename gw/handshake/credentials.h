@@ -33,6 +33,8 @@ struct credential_owner {
 	uint8_t max_in_flight;              // the same
 	uint64_t rule;                      // struct trust_name; 0: of the store
 	struct credential_mark mark;
+	// By a rule: what came with the certificate, of authorities between it and the rule's.
+	struct credential_issuers issuers;
 	int64_t not_before, not_after; // seconds since 1970, as in struct edhoc_credential
 };
 

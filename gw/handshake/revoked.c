@@ -317,3 +317,11 @@ bool revoked_has(const struct revoked *revoked, const struct credential_mark *ma
 	return has(revoked, KIND_SHA256, mark->digest, sizeof(mark->digest)) ||
 		(mark->serial_len && has(revoked, KIND_SERIAL, mark->serial, mark->serial_len));
 }
+
+bool revoked_has_any(const struct revoked *revoked, const struct credential_issuers *issuers)
+{
+	for (unsigned i = 0; i < issuers->count; i++)
+		if (revoked_has(revoked, &issuers->mark[i]))
+			return true;
+	return false;
+}

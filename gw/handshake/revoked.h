@@ -39,5 +39,7 @@ void revoked_free(struct revoked *revoked);
 size_t revoked_count(const struct revoked *revoked);
 // Of a list that is made. False if revoked is NULL.
 bool revoked_has(const struct revoked *revoked, const struct credential_mark *mark);
+// Whether it has one of them.
+bool revoked_has_any(const struct revoked *revoked, const struct credential_issuers *issuers);
 
 #endif

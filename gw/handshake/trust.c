@@ -158,6 +158,17 @@ static bool name_make(const struct rule *rule, struct edhoc_bytes der, struct tr
 		value[0] && value[strspn(value, VALUE_CHARACTERS)] == 0;
 }
 
+static bool issuers_read(
+	struct credential_issuers *issuers, const struct edhoc_bytes *chain, unsigned n)
+{
+	if (n > EDHOC_CHAIN_MAX)
+		return false;
+	for (unsigned i = 1; i < n; i++)
+		if (!credential_mark_read(chain[i], true, &issuers->mark[issuers->count++]))
+			return false;
+	return true;
+}
+
 enum edhoc_result trust_find(const struct trust *trust, const struct edhoc_bytes *chain, unsigned n,
 	int64_t now_s, struct trust_name *name)
 {
@@ -168,7 +179,8 @@ enum edhoc_result trust_find(const struct trust *trust, const struct edhoc_bytes
 	for (size_t i = 0; i < trust->count; i++) {
 		const struct rule *rule = &trust->rule[i];
 
-		if (name_make(rule, der, name) && edhoc_trust_check(rule->anchors, chain, n, now_s))
+		if (name_make(rule, der, name) && issuers_read(&name->issuers, chain, n) &&
+			edhoc_trust_check(rule->anchors, chain, n, now_s))
 			return EDHOC_OK;
 	}
 	return EDHOC_UNTRUSTED;

@@ -27,6 +27,12 @@ struct credential_mark {
 	uint8_t serial[TRUST_SERIAL_MAX];
 };
 
+// Of the certificates that came with another one, to be between it and a rule's authority.
+struct credential_issuers {
+	struct credential_mark mark[EDHOC_CHAIN_MAX - 1];
+	uint8_t count;
+};
+
 // Reads the mark of a credential, which is an item: a CCS, or a byte string with a certificate.
 // False if it is no certificate.
 bool credential_mark_read(struct edhoc_bytes item, bool x509, struct credential_mark *mark)
@@ -45,6 +51,7 @@ struct trust_name {
 	uint64_t rule; // made of all that the rule says, so it is the same in another struct trust
 	char name[DEVICE_NAME_MAX + 1];
 	char policy[DEVICE_POLICY_MAX + 1];
+	struct credential_issuers issuers;
 };
 
 // Read-only after it was made.
