@@ -8,6 +8,18 @@
 
 _Static_assert(REACH_KEY_LEN == crypto_generichash_KEYBYTES, "a keyed BLAKE2b");
 
+// The second that values show is counted from one that only the key tells: they would say since
+// when the machine runs (RFC 9175 section 6).
+static uint32_t second_of(const uint8_t key[REACH_KEY_LEN], uint64_t now_s)
+{
+	uint8_t hash[crypto_generichash_BYTES_MIN];
+	uint32_t first;
+
+	crypto_generichash(hash, sizeof(hash), NULL, 0, key, REACH_KEY_LEN);
+	memcpy(&first, hash, sizeof(first));
+	return first + (uint32_t)now_s;
+}
+
 static void make_at(const uint8_t key[REACH_KEY_LEN], const struct dp_flow *flow, uint32_t second,
 	uint8_t value[REACH_LEN])
 {
@@ -26,7 +38,7 @@ static void make_at(const uint8_t key[REACH_KEY_LEN], const struct dp_flow *flow
 void reach_make(const uint8_t key[REACH_KEY_LEN], const struct dp_flow *flow, uint64_t now_s,
 	uint8_t value[REACH_LEN])
 {
-	make_at(key, flow, (uint32_t)now_s, value);
+	make_at(key, flow, second_of(key, now_s), value);
 }
 
 bool reach_good(const uint8_t key[REACH_KEY_LEN], const struct dp_flow *flow, uint64_t now_s,
@@ -39,7 +51,7 @@ bool reach_good(const uint8_t key[REACH_KEY_LEN], const struct dp_flow *flow, ui
 		return false;
 	memcpy(&time, value, sizeof(time));
 	time = be32toh(time);
-	if ((uint32_t)now_s - time >= REACH_S)
+	if (second_of(key, now_s) - time >= REACH_S)
 		return false;
 	make_at(key, flow, time, good);
 	return !sodium_memcmp(good, value, REACH_LEN);

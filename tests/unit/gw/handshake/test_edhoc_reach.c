@@ -3,9 +3,11 @@
 // section 2.4), where nothing is configured: before that nothing is computed for it.
 
 #include "gw/handshake/edhoc_side.h"
+#include "gw/handshake/reach.h"
 #include "tests/unit/gw/edhoc/bed.h"
 
 #include <criterion/criterion.h>
+#include <endian.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -145,4 +147,25 @@ Test(edhoc_reach, an_answer_that_could_be_three_times_as_long_waits_for_it)
 	begin(BED_CCS_VALUE, 3); // a MAC of 8 bytes
 	cr_expect_eq(code_for(0), COAP_CHANGED);
 	end();
+}
+
+// RFC 9175 section 6.
+Test(edhoc_reach, a_value_does_not_say_since_when_the_machine_runs)
+{
+	static const uint8_t keys[2][REACH_KEY_LEN] = {{1}, {2}};
+	const uint64_t now_s = 100000;
+	const struct dp_flow flow = {.remote_port = 5683};
+	uint8_t value[2][REACH_LEN];
+	uint32_t shown[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		reach_make(keys[i], &flow, now_s, value[i]);
+		memcpy(&shown[i], value[i], sizeof(shown[i]));
+		cr_expect_neq(be32toh(shown[i]), now_s);
+		cr_expect(reach_good(keys[i], &flow, now_s, value[i], REACH_LEN));
+		cr_expect(reach_good(keys[i], &flow, now_s + REACH_S - 1, value[i], REACH_LEN));
+		cr_expect_not(reach_good(keys[i], &flow, now_s + REACH_S, value[i], REACH_LEN));
+		cr_expect_not(reach_good(keys[i], &flow, now_s - 1, value[i], REACH_LEN));
+	}
+	cr_expect_neq(shown[0], shown[1], "another start begins at another second");
 }
