@@ -137,7 +137,7 @@ MUTATIONS = {
         P256, "\t\tnegate(&one.y, negative);\n\t\tpoint_add(", "\t\t(void)negative;\n\t\tpoint_add(",
         ["p256", "p256_plain"]),
     "p256-digit-cut-at-a-limb": (
-        P256, "bit > LIMB_BITS - DIGIT_BITS)", "bit > LIMB_BITS - DIGIT_BITS + 1)",
+        P256, "bit > LIMB_BITS - DIGIT_BITS)", "bit > LIMB_BITS - DIGIT_BITS + 2)",
         ["p256", "p256_plain"]),
     "p256-key-of-the-base-not-negated": (
         P256, "\tnegate(&p.y, scalar.negative);\n", "", ["p256", "p256_plain"]),
