@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "dataplane/look.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/registry.h"
 #include "gw/os/log.h"
 #include "gw/store/jobs.h"
@@ -118,14 +119,13 @@ static void found(struct store_job *job)
 		capture_free(capture);
 		return;
 	}
-	if (job->result) {
+	const struct dp_context *ctx = device_context(capture->daemon, &capture->show, &index);
+
+	if (!ctx && job->result) {
 		ctl_reply_failed(capture->req, job->result, &job->error);
 		capture_free(capture);
 		return;
 	}
-	const struct dp_context *ctx =
-		registry_find(&capture->daemon->registry, &capture->show.info, &index);
-
 	if (!ctx) {
 		capture_fail(capture, CTL_NO_SUCH_DEVICE, "the device is not served now");
 		return;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "dataplane/shared/bucket.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 
@@ -169,29 +170,6 @@ static void own_piv_view(
 	}
 }
 
-// Of a device with a credential: its newest session that was used, or if none was the newest.
-static bool session_find(
-	const struct daemon *daemon, const struct device_info *stored, struct session_view *session)
-{
-	const struct dp_context_table *table = dp_contexts(daemon->dp);
-	struct session_view other;
-
-	if (!stored->credential[0] ||
-		!handshakes_session_next(daemon->handshakes, 0, stored->id, session))
-		return false;
-	if (!handshakes_session_next(daemon->handshakes, session->place + 1, stored->id, &other))
-		return true;
-	const bool is_newer = other.number > session->number;
-	const struct session_view newer = is_newer ? other : *session;
-	const struct session_view older = is_newer ? *session : other;
-
-	*session = READ(table->context[newer.context].accepted) ||
-			!READ(table->context[older.context].accepted)
-		? newer
-		: older;
-	return true;
-}
-
 // What is else to be said of a device that is served by a session.
 static void session_words(const struct session_view *session, struct ctl_device_info *info)
 {
@@ -207,7 +185,8 @@ void device_view_make(
 	const struct daemon *daemon, const struct device_info *stored, struct ctl_device_info *info)
 {
 	struct session_view session;
-	const bool has_session = session_find(daemon, stored, &session);
+	const bool has_session =
+		stored->credential[0] && device_session(daemon, stored->id, &session);
 	uint32_t index = has_session ? session.context : DP_INDEX_NONE;
 	const struct dp_context *ctx = has_session
 		? &dp_contexts(daemon->dp)->context[index]

@@ -3,6 +3,7 @@
 #include "gw/daemon/observe_verbs.h"
 
 #include "base/container.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/url_path.h"
 #include "gw/os/log.h"
@@ -54,12 +55,11 @@ static void found(struct store_job *job)
 {
 	struct observe *observe = CONTAINER_OF(job, struct observe, show.job);
 	struct daemon *daemon = observe->daemon;
-	const struct dp_context *ctx = NULL;
+	const struct dp_context *ctx;
 	struct ctl_request *req;
 	uint32_t index;
 
-	if (!job->result)
-		ctx = registry_find(&daemon->registry, &observe->show.info, &index);
+	ctx = device_context(daemon, &observe->show, &index);
 	if (!ctx || !(observe->req || observe->question.cancel)) {
 		req = request_take(observe);
 		if (req && job->result)
@@ -218,8 +218,7 @@ static void cancelled(struct observe *observe, const struct dp_observed_ask *ans
 	struct ctl_writer body;
 
 	observe->ended = true;
-	log_notice(
-		"device %s: %u observations ended for an operator", observe->show.info.name, count);
+	log_notice("device %s: %u observations ended for an operator", observe->show.name, count);
 	if (req) {
 		ctl_writer_init(&body);
 		ctl_write_map(&body);

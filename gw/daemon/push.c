@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "gw/conf/cached.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/url_path.h"
 #include "gw/os/header_lines.h"
@@ -336,8 +337,7 @@ static void found(struct store_job *store_job)
 		job_end(job, 503, "the gateway is stopping");
 		return;
 	}
-	if (!store_job->result)
-		ctx = registry_find(&daemon->registry, &job->show.info, &index);
+	ctx = device_context(daemon, &job->show, &index);
 	if (!ctx) {
 		job->no_device = true;
 		job_end(job, 404,

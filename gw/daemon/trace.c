@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "dataplane/look.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/registry.h"
 #include "gw/daemon/snapshot.h"
 #include "gw/store/jobs.h"
@@ -99,12 +100,14 @@ static void found(struct store_job *job)
 		trace_free(trace);
 		return;
 	}
-	if (job->result) {
+	const struct dp_context *ctx = device_context(trace->daemon, &trace->show, &index);
+
+	if (!ctx && job->result) {
 		ctl_reply_failed(trace->req, job->result, &job->error);
 		trace_free(trace);
 		return;
 	}
-	if (!registry_find(&trace->daemon->registry, &trace->show.info, &index)) {
+	if (!ctx) {
 		trace_fail(trace, CTL_NO_SUCH_DEVICE, "the device is not served now");
 		return;
 	}
