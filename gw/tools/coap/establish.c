@@ -156,6 +156,19 @@ static enum exchange_result call(
 	return result;
 }
 
+// The same of message_1. Who does not know Block2 refuses what asks for small blocks, and gets it
+// without.
+static enum exchange_result call_1(struct client *c, struct transfer *t)
+{
+	const struct handshake *h = &c->establishing.handshake;
+	enum exchange_result result = call(c, h->payload, h->payload_len, true, t);
+
+	if (result != EXCHANGE_ANSWERED || !t->ask || c->answer.code != COAP_BAD_OPTION)
+		return result;
+	transfer_free(t);
+	return call(c, h->payload, h->payload_len, false, t);
+}
+
 static struct edhoc_bytes answer_bytes(const struct client *c, const struct transfer *t)
 {
 	const struct coap_body *body = &c->answer.body;
@@ -226,7 +239,7 @@ enum exchange_result establish_keys(struct client *c)
 	enum handshake_step step = handshake_begin(h, &why);
 
 	while (step == HANDSHAKE_SEND) {
-		result = call(c, h->payload, h->payload_len, true, &t);
+		result = call_1(c, &t);
 		if (result == EXCHANGE_ANSWERED && COAP_CODE_CLASS(c->answer.code) != 2 &&
 			!answer_is_error(c))
 			result = fail_with_code(c, "message_1");
