@@ -14,9 +14,9 @@
 
 #define NUMBERS 6
 
-static const char *const members[] = {"time", "device", "method", "path", "route", "upstream",
-	"server", "status", "code", "in", "out", "queued_ms", "connect_ms", "total_ms", "tries",
-	"batch", "batch_size", "reason", "error", "trace"};
+static const char *const members[] = {"time", "device", "credential", "method", "path", "route",
+	"upstream", "server", "status", "code", "in", "out", "queued_ms", "connect_ms", "total_ms",
+	"tries", "batch", "batch_size", "reason", "error", "trace"};
 
 static void line_check(const char *line, size_t len)
 {
@@ -31,6 +31,8 @@ static void line_check(const char *line, size_t len)
 	FUZZ_CHECK(strlen(json_string_value(json_object_get(json, "reason"))) == 2);
 	const char *trace = json_string_value(json_object_get(json, "trace"));
 	FUZZ_CHECK(!trace || strlen(trace) == 2 * MAP_TRACE_LEN);
+	const char *credential = json_string_value(json_object_get(json, "credential"));
+	FUZZ_CHECK(!credential || strlen(credential) == 2 * UP_CREDENTIAL_LEN);
 	json_decref(json);
 }
 
@@ -46,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memcpy(name, data + NUMBERS + 1, name_len);
 	const struct up_access_entry entry = {
 		.device = data[0] & 1 ? name : NULL,
+		.credential = data[0] & 128 ? trace : NULL,
 		.route = data[0] & 2 ? name : NULL,
 		.upstream = data[0] & 4 ? name : NULL,
 		.server = data[0] & 8 ? name : NULL,
