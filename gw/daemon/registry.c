@@ -398,10 +398,22 @@ void registry_turn(struct registry *registry)
 	}
 }
 
+// Where the own Partial IVs of the next context begin. Answers under way may take more of them
+// under the keys of this one, but the client has left it: it knows of none that is not counted yet.
+static uint64_t own_next(const struct dp_context *ctx, const struct device_keyed *device)
+{
+	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
+		return __atomic_load_n(&ctx->own_next, __ATOMIC_RELAXED);
+	return ctx->run_base == device->run_base
+		? __atomic_load_n(&ctx->own_counter, __ATOMIC_RELAXED)
+		: 0;
+}
+
 int registry_add(struct registry *registry, const struct device_keyed *device)
 {
 	struct drained before = {0};
 	struct dp_context_key key;
+	uint64_t own_first = 0;
 	uint32_t index;
 
 	if (device->changed)
@@ -421,6 +433,9 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 	if (device->replaces || old >= 0) {
 		if (at < 0 && old >= 0)
 			key = dp_contexts(registry->dp)->names.kin[old].key;
+		// It has derived a context whose row was in doubt until now.
+		if (old >= 0 && registry->entry[old].id == device->id)
+			own_first = own_next(&dp_contexts(registry->dp)->context[old], device);
 		int rc = registry_drain_key(registry, &key, &before);
 
 		if (rc == -ENOENT)
@@ -428,7 +443,7 @@ int registry_add(struct registry *registry, const struct device_keyed *device)
 		if (rc && rc != -ENOENT)
 			return rc;
 	}
-	return device_add(registry, device, &before, 0, &index);
+	return device_add(registry, device, &before, own_first, &index);
 }
 
 int registry_rotate(struct registry *registry, const struct device_info *before,
@@ -444,17 +459,6 @@ int registry_rotate(struct registry *registry, const struct device_info *before,
 	if (rc == -ENOENT)
 		rc = waiting_drop(registry, before->id);
 	return rc && rc != -ENOENT ? rc : device_add(registry, device, &drained, 0, &index);
-}
-
-// Where the own Partial IVs of the next context begin. Answers under way may take more of them
-// under the keys of this one, but the client has left it: it knows of none that is not counted yet.
-static uint64_t own_next(const struct dp_context *ctx, const struct device_keyed *device)
-{
-	if (ctx->flags & DP_CONTEXT_OWN_PIV_CLOCK)
-		return __atomic_load_n(&ctx->own_next, __ATOMIC_RELAXED);
-	return ctx->run_base == device->run_base
-		? __atomic_load_n(&ctx->own_counter, __ATOMIC_RELAXED)
-		: 0;
 }
 
 uint32_t registry_next_base(const struct registry *registry, uint32_t context)

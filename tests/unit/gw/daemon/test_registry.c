@@ -421,6 +421,12 @@ Test(registry, a_derived_context_goes_on_where_the_one_before_stands)
 	cr_expect_eq(dp_contexts_draining(bed.dp), 1);
 	cr_expect_neq(dp_context_live(before), 0);
 	before->in_flight = DP_INDEX_NONE;
+	// So it does if the disk said nothing of its row, which is found later.
+	ctx->owner = 0;
+	device = deriving(4);
+	cr_assert_eq(registry_add(&registry, &device), 0);
+	ctx = named(&device);
+	cr_expect_eq(ctx->own_counter, 5);
 	// With a higher base it begins again, above.
 	ctx->owner = 1;
 	ctx->own_counter = DP_COUNTER_MAX / 2 + 2;
