@@ -253,12 +253,13 @@ void edhoc_side_settle(struct edhoc_side *side, struct handshake_born *born)
 	handshake_born_free(born);
 }
 
-void edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms)
+bool edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms)
 {
 	runs_turn(&side->runs, now_ms);
 	(void)blocks_turn(side->given, now_ms);
 	for (unsigned n = blocks_turn(side->blocks, now_ms); n; n--)
 		edhoc_side_count(side, HANDSHAKE_STAT_edhoc_blocks_timed_out);
+	return side->runs.waiting.count || blocks_count(side->given) || blocks_count(side->blocks);
 }
 
 // --- life

@@ -67,7 +67,7 @@ void edhoc_side_take(struct edhoc_side *side, const struct dp_slow_head *head, u
 void edhoc_side_flush(struct edhoc_side *side, uint64_t now_ms);
 // Main published a context, or will not; `born` is the thread's again, and is freed here.
 void edhoc_side_settle(struct edhoc_side *side, struct handshake_born *born);
-// After each turn: ends what is too old.
-void edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms);
+// After each turn: ends what is too old. Returns whether something waits that will be.
+bool edhoc_side_turn(struct edhoc_side *side, uint64_t now_ms);
 
 #endif

@@ -27,6 +27,7 @@
 #define BUSY_ROOM     (4 + 2 + B2_TOKEN_MAX + 2)
 #define NS_OF_MS      (DP_RATE_SECOND / 1000)
 #define PLAINTEXT_MAX 65536
+#define SWEEP_MS      1000 // between looks for what is too old
 
 struct handshake {
 	struct handshake_conf conf;
@@ -47,6 +48,7 @@ struct handshake {
 	uint64_t now_ms;   // of this turn
 	pthread_t thread;
 	bool running;
+	bool keeps;        // something waits for its device
 	uint32_t stop;     // atomic
 	uint64_t progress; // atomic
 	struct handshake_stats stats;
@@ -329,7 +331,7 @@ unsigned handshake_turn(struct handshake *h, uint64_t now_ms)
 	}
 	if (h->edhoc) {
 		edhoc_side_flush(h->edhoc, now_ms);
-		edhoc_side_turn(h->edhoc, now_ms);
+		h->keeps = edhoc_side_turn(h->edhoc, now_ms);
 	}
 	return taken;
 }
@@ -339,6 +341,8 @@ static void progress(struct handshake *h)
 	__atomic_store_n(&h->progress, h->progress + 1, __ATOMIC_RELAXED);
 }
 
+// While something waits for its device it wakes by itself, so that what is too old is wiped in
+// time.
 static void sleep_until_rung(struct handshake *h)
 {
 	struct dp_doorbell *bell = &h->conf.slow->bell;
@@ -349,7 +353,7 @@ static void sleep_until_rung(struct handshake *h)
 	if (!dp_slow_pending(h->conf.slow) && !__atomic_load_n(&h->stop, __ATOMIC_RELAXED) &&
 		!__atomic_load_n(&h->settled, __ATOMIC_RELAXED) &&
 		!__atomic_load_n(&h->next, __ATOMIC_RELAXED))
-		poll(&bells, 1, -1);
+		poll(&bells, 1, h->keeps ? SWEEP_MS : -1);
 	dp_doorbell_disarm(bell);
 	progress(h);
 }

@@ -4,6 +4,7 @@
 #include "tests/unit/gw/handshake/side_bed.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -82,6 +83,29 @@ Test(edhoc_side, a_copy_of_message_1_gets_the_same_bytes)
 	cr_assert(answered());
 	cr_expect_eq(side_stat(HANDSHAKE_STAT_edhoc_answered), 2);
 	cr_expect(answer.len != len || memcmp(answer.bytes, first, len));
+}
+
+// While a handshake waits for its device, the thread looks by itself whether it is too old: else
+// its keys would stay until the next message.
+Test(edhoc_side, the_thread_wakes_while_something_waits, .timeout = 30)
+{
+	struct dp_slow_head head = {.flow = flow, .kind = DP_SLOW_EDHOC};
+
+	handshake_stop(h);
+	handshake_free(h);
+	h = handshake_start(&conf);
+	cr_assert_not_null(h);
+	cr_assert_eq(bed_message_1(&run, &engine, METHOD, SUITE), EDHOC_OK);
+	request_make((const uint8_t *)"\xf5", 1, run.message[1].data, run.message[1].len, NULL, 0);
+	head.len = (uint16_t)request.len;
+	cr_assert(dp_slow_put(rings.slow.lane->requests, &head, request.bytes));
+	dp_doorbell_ring(&rings.slow.bell);
+	while (!dp_slow_peek(rings.slow.lane->answers))
+		sched_yield();
+	const uint64_t before = handshake_progress(h);
+
+	while (handshake_progress(h) < before + 6)
+		sched_yield();
 }
 
 Test(edhoc_side, copies_of_one_burst_are_one_handshake)
