@@ -316,25 +316,6 @@ static int load(struct identity *identity, const struct conf_edhoc *conf, struct
 	return rc;
 }
 
-int identity_load(const struct conf_edhoc *conf, struct identity **identity, struct error *error)
-{
-	struct identity *made = sodium_malloc(sizeof(*made));
-
-	_Static_assert(CONF_IDENTITIES_MAX <= EDHOC_IDENTITIES_MAX, "each file has one at least");
-	*identity = NULL;
-	if (!made)
-		return error_set(error, -ENOMEM, "no memory");
-	memset(made, 0, sizeof(*made));
-	const int rc = load(made, conf, error);
-
-	if (rc) {
-		identity_free(made);
-		return rc;
-	}
-	*identity = made;
-	return 0;
-}
-
 static bool is_allowed(const struct conf_edhoc *conf, unsigned method, unsigned suite)
 {
 	return (!conf->methods || conf->methods >> method & 1) &&
@@ -353,6 +334,41 @@ void identity_credential_offers(const struct edhoc_credential *credential,
 			*suites |= UINT64_C(1) << suite;
 		}
 	}
+}
+
+// A gateway that no device could agree with has a mistake in its configuration.
+static int offers_check(
+	const struct identity *identity, const struct conf_edhoc *conf, struct error *error)
+{
+	uint64_t methods = 0, suites = 0;
+
+	for (unsigned i = 0; i < identity->count; i++)
+		identity_credential_offers(&identity->credential[i], conf, &methods, &suites);
+	return methods ? 0
+		       : error_set(error, -EINVAL,
+				 "edhoc.identity: no credential is good for a method and a suite "
+				 "that edhoc.methods and edhoc.suites allow");
+}
+
+int identity_load(const struct conf_edhoc *conf, struct identity **identity, struct error *error)
+{
+	struct identity *made = sodium_malloc(sizeof(*made));
+
+	_Static_assert(CONF_IDENTITIES_MAX <= EDHOC_IDENTITIES_MAX, "each file has one at least");
+	*identity = NULL;
+	if (!made)
+		return error_set(error, -ENOMEM, "no memory");
+	memset(made, 0, sizeof(*made));
+	int rc = load(made, conf, error);
+
+	if (!rc)
+		rc = offers_check(made, conf, error);
+	if (rc) {
+		identity_free(made);
+		return rc;
+	}
+	*identity = made;
+	return 0;
 }
 
 bool identity_is_used(const struct identity *identity, unsigned i, const struct conf_edhoc *conf)

@@ -70,6 +70,13 @@ __attribute__((format(printf, 3, 4))) static void refuse(
 		ctl_request_error(req, error, "%s", text);
 }
 
+// What a file of the machine fails with is over at some time; a mistake in it is not.
+static enum ctl_error error_of(int rc)
+{
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY ? CTL_BUSY
+									       : CTL_BAD_CONFIG;
+}
+
 // ---- reading
 
 // Mistakes go to whoever asked, else to the log.
@@ -107,7 +114,7 @@ static struct conf *changes_read(
 		conf_diff(daemon->snapshot->conf, conf, change_tell, t);
 		return conf;
 	}
-	refuse(req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_CONFIG, "%s: %s", path,
+	refuse(req, error_of(rc), "%s: %s", path,
 		rc == -EINVAL          ? "has mistakes"
 			: rc == -EBADF ? "is not a file"
 				       : strerror(-rc));
@@ -204,7 +211,7 @@ static bool prepare(
 	if (rc) {
 		identity_discard(&p->identity, p->of_thread);
 		conf_free(conf);
-		refuse(req, rc == -ENOMEM ? CTL_BUSY : CTL_BAD_CONFIG, "%s", error.text);
+		refuse(req, error_of(rc), "%s", error.text);
 		return false;
 	}
 	rc = snapshot_make(&slots, conf, number, &p->snapshot);
@@ -268,13 +275,6 @@ static void loops_switch(struct daemon *daemon, struct revoked *revoked)
 	reload->phase = RELOAD_LOOPS;
 	for (unsigned i = 0; i < daemon->conf->workers.loops; i++)
 		up_loop_switch(daemon->loop[i], prepared.loop[i]);
-}
-
-// What a file of the machine fails with is over at some time; a mistake in it is not.
-static enum ctl_error error_of(int rc)
-{
-	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY ? CTL_BUSY
-									       : CTL_BAD_CONFIG;
 }
 
 static void reading_end(struct daemon *daemon, const struct error *error)
