@@ -214,7 +214,6 @@ INLINE lanes_mask fe_zero(const struct fe *a)
 }
 
 // --- bytes, the highest first
-// ----------------------------------------------------------------------
 
 INLINE lanes lanes_turned(lanes a)
 {
@@ -277,7 +276,6 @@ INLINE void fe_store(uint8_t *const out[IFMA_LANES], const struct fe *a, lanes_m
 }
 
 // --- powers. Two of the long sequences are functions, or the code does not fit into the cache.
-// ---------------------------------------------------------------------------------------
 
 static __attribute__((noinline)) void fe_multiply_once(
 	struct fe *out, const struct fe *a, const struct fe *b)

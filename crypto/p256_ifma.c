@@ -50,7 +50,6 @@ static const uint64_t order[LIMBS] = { // not in Montgomery's form
 	0x9cac2fc632551, 0xada7179e84f3b, 0xfffffffbce6fa, 0x0000fffffffff, 0x0ffffffff0000};
 
 // --- points
-// ----------------------------------------------------------------------------------------
 
 static __attribute__((noinline)) void point_double(struct point *p)
 {
@@ -197,7 +196,6 @@ static void multiples_make(struct point multiple[MULTIPLES], const struct point 
 }
 
 // --- scalars
-// ---------------------------------------------------------------------------------------
 
 struct scalar {
 	struct fe limbs;     // odd
@@ -279,7 +277,6 @@ static void multiply(struct point *p, const struct scalar *scalar)
 }
 
 // --- multiples of the base point
-// ------------------------------------------------------------------------
 
 struct p256_base {
 	lanes number[DIGITS][2 * LIMBS][2]; // for each digit x and y of 16 multiples, by limbs
@@ -380,7 +377,6 @@ static void multiply_base(
 }
 
 // --- what is called
-// --------------------------------------------------------------------------------
 
 static __attribute__((noinline)) lanes_mask shared_make(uint8_t *const out[P256_LANES],
 	const uint8_t *const scalars[P256_LANES], const uint8_t *const x[P256_LANES],

@@ -28,7 +28,6 @@ struct fe {
 };
 
 // --- the field
-// -------------------------------------------------------------------------------------
 
 // 19 times a number below 2^59.
 INLINE lanes lanes_19(lanes a)
@@ -190,7 +189,6 @@ static void invert(struct fe *out, const struct fe *a)
 }
 
 // --- bytes
-// -----------------------------------------------------------------------------------------
 
 // Reads u, without its highest bit (RFC 7748 section 5).
 static void fe_load(struct fe *out, const uint8_t *const bytes[X25519_LANES])
@@ -247,7 +245,6 @@ static void fe_store(uint8_t *const out[X25519_LANES], const struct fe *a)
 }
 
 // --- the ladder
-// ------------------------------------------------------------------------------------
 
 struct ladder {
 	struct fe x1, x2, z2, x3, z3;
