@@ -5,6 +5,9 @@
 #include "gw/daemon/handshakes.h"
 #include "gw/daemon/registry.h"
 
+#include <string.h>
+#include <time.h>
+
 bool device_session(const struct daemon *daemon, uint64_t credential, struct session_view *session)
 {
 	const struct dp_context *context = dp_contexts(daemon->dp)->context;
@@ -41,4 +44,26 @@ const struct dp_context *device_context(
 		return NULL;
 	*index = session.context;
 	return &dp_contexts(daemon->dp)->context[*index];
+}
+
+bool device_of_authority(const struct daemon *daemon, const char *name, struct device_info *info)
+{
+	const struct credential_owner *owner =
+		daemon->credentials ? credentials_used_by(daemon->credentials, name) : NULL;
+	struct session_view session;
+
+	if (!owner || !owner->rule || !device_session(daemon, owner->id, &session))
+		return false;
+	*info = (struct device_info){
+		.id = owner->id,
+		.credential = "x509",
+		.expires = owner->not_after == INT64_MAX ? 0 : owner->not_after,
+		.created = time(NULL) - (int64_t)(session.age_ms / 1000),
+	};
+	memcpy(info->name, owner->name, sizeof(info->name));
+	memcpy(info->digest, owner->mark.digest, sizeof(info->digest));
+	memcpy(info->settings.policy, owner->policy, sizeof(info->settings.policy));
+	info->settings.max_message = owner->max_message;
+	info->settings.max_in_flight = owner->max_in_flight;
+	return true;
 }

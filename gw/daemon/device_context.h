@@ -17,4 +17,8 @@ bool device_session(const struct daemon *daemon, uint64_t credential, struct ses
 const struct dp_context *device_context(
 	const struct daemon *daemon, const struct store_show_job *asked, uint32_t *index);
 
+// A device that is not stored, but was made by an authority and has a session: what there is to say
+// of it, as of one that is stored since its session began. False: there is none with the name.
+bool device_of_authority(const struct daemon *daemon, const char *name, struct device_info *info);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/container.h"
 #include "gw/daemon/alarm.h"
+#include "gw/daemon/device_context.h"
 #include "gw/daemon/device_search.h"
 #include "gw/daemon/device_view.h"
 #include "gw/daemon/disk.h"
@@ -204,7 +205,7 @@ static void show_done(struct store_job *job)
 	struct show_operation *op = CONTAINER_OF(job, struct show_operation, show.job);
 	struct ctl_device_info info;
 
-	if (job->result) {
+	if (job->result && !device_of_authority(op->daemon, op->show.name, &op->show.info)) {
 		ctl_reply_failed(op->req, job->result, &job->error);
 	} else {
 		device_view_make(op->daemon, &op->show.info, &info);

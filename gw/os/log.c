@@ -233,6 +233,10 @@ void log_line(enum conf_log_level level, const char *format, ...)
 	va_end(args);
 	if (n > (int)sizeof(text) - 1)
 		n = sizeof(text) - 1;
+	// What somebody else chose, such as a name, begins no line of its own.
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
 	// Who asks for debugging wants all of it.
 	line_put(level == CONF_LOG_DEBUG ? NULL : format, level, "postern", text, (size_t)n);
 }

@@ -114,6 +114,14 @@ Test(log, lines_come_in_order)
 	cr_assert_eq(log_lost(), 0);
 }
 
+// Such as the name of a device that does not exist.
+Test(log, what_others_chose_makes_no_line_of_its_own)
+{
+	log_notice("device %s", "a\npostern: b\x1b[0m");
+	stderr_end();
+	cr_assert_str_eq(read_to(NULL), "postern: device a?postern: b?[0m\n");
+}
+
 // Number of the next line that is there, or of those that are said to be missing.
 static const char *line_take(const char *at, unsigned *number, unsigned long *missing)
 {
