@@ -39,7 +39,7 @@ int dp_slow_attach(struct dp_worker *w, const struct dp_conf *conf, const struct
 		dp_rate_make(conf->slow_prefix_rate, conf->slow_prefix_rate / BURST_DIVISOR + 1);
 	slow->again = ring_create(conf);
 	slow->edhoc_len = conf->slow_edhoc_len;
-	slow->tell = dp_rate_make(1, 1);
+	slow->tell = dp_rate_make(DP_SLOW_TELL_RATE, DP_SLOW_TELL_RATE);
 	for (unsigned i = 0; i < tables->slow_count; i++) {
 		struct dp_slow_lane *lane = &tables->slow[i]->lane[w->id];
 
