@@ -2,6 +2,7 @@
 
 #include "gw/tools/ctl/local.h"
 
+#include "base/secret_file.h"
 #include "gw/conf/conf.h"
 #include "gw/os/header_lines.h"
 #include "gw/os/tls_files.h"
@@ -12,6 +13,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 // The key-encryption key is opened, unless systemd brings it.
 static int check_kek(const struct conf *conf, FILE *errors)
@@ -82,6 +85,40 @@ static int check_headers(const struct conf *conf, FILE *errors)
 	return ret;
 }
 
+// Whether the files with the gateway's private keys are nobody else's, and the authorities of
+// devices are certificates.
+static int check_edhoc(const struct conf *conf, FILE *errors)
+{
+	const struct conf_edhoc *edhoc = &conf->edhoc;
+	struct error error;
+	int ret = 0;
+
+	for (size_t i = 0; i < edhoc->identity_count; i++) {
+		char *const *path = &edhoc->identity[i];
+		// A credential is the unit's.
+		const int fd = **path == '/' ? secret_file_open(*path, "identity", &error) : 0;
+
+		if (fd < 0) {
+			fprintf(errors, "%s:%u: edhoc.identity[%zu]: %s\n", conf->path,
+				conf_line(conf, path), i, error.text);
+			ret = fd;
+		}
+		if (fd > 0)
+			close(fd);
+	}
+	for (size_t i = 0; i < edhoc->trust_count; i++) {
+		const struct conf_tls tls = {.ca = edhoc->trust[i].ca};
+		char *const *wrong;
+
+		if (!tls_files_check(&tls, &wrong, &error))
+			continue;
+		fprintf(errors, "%s:%u: edhoc.trust[%zu].%s\n", conf->path,
+			conf_line(conf, &edhoc->trust[i].ca), i, error.text + strlen("tls."));
+		ret = error.code;
+	}
+	return ret;
+}
+
 int cli_check_files(const struct conf *conf, FILE *errors)
 {
 	int ret = conf_check_files(conf, errors);
@@ -90,6 +127,8 @@ int cli_check_files(const struct conf *conf, FILE *errors)
 		ret = check_kek(conf, errors);
 	if (ret == 0)
 		ret = check_tls(conf, errors);
+	if (ret == 0)
+		ret = check_edhoc(conf, errors);
 	return ret == 0 ? check_headers(conf, errors) : ret;
 }
 
