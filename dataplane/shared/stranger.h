@@ -38,13 +38,16 @@ static inline bool dp_stranger_may(struct dp_context *ctx, uint32_t endpoint, ui
 
 	// Each time round another worker counted one, so that is DP_STRANGERS_PER_S times at most.
 	do {
-		const uint16_t count = (uint16_t)(seen >> 16) == second ? (uint16_t)seen : 0;
+		// The clock of this worker may be behind that of the one which counted last.
+		const uint16_t last = (uint16_t)(seen >> 16);
+		const bool goes_on = (uint16_t)(last - second) <= 1;
+		const uint16_t count = goes_on ? (uint16_t)seen : 0;
 
 		if (seen >> 32 == endpoint)
 			return true;
 		if (count >= DP_STRANGERS_PER_S)
 			return false;
-		next = seen >> 32 << 32 | (uint32_t)second << 16 | (count + 1u);
+		next = seen >> 32 << 32 | (uint32_t)(goes_on ? last : second) << 16 | (count + 1u);
 	} while (!__atomic_compare_exchange_n(
 		&ctx->strangers, &seen, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	return true;

@@ -105,6 +105,18 @@ Test(dp_strangers, a_device_with_another_address_is_one_of_them_at_first)
 	expect_served(0, HOME + 1);
 }
 
+// Each worker has a clock, and at the border of a second they show different ones.
+Test(dp_strangers, workers_count_in_one_second)
+{
+	struct dp_context *ctx = &dp_contexts(bed.dp)->context[device.context];
+	unsigned opened = 0;
+
+	for (unsigned i = 0; i < 10 * DP_STRANGERS_PER_S; i++)
+		opened += dp_stranger_may(ctx, 1001 + 2 * i, i % 2 ? 0 : UINT16_MAX);
+	cr_expect_eq(opened, DP_STRANGERS_PER_S);
+	cr_expect(dp_stranger_may(ctx, 3, 1));
+}
+
 // A recording is verified, but makes nobody known.
 Test(dp_strangers, a_replay_makes_nobody_known)
 {
