@@ -7,6 +7,7 @@
 #include "gw/upstream/snapshot.h"
 
 #define LEAST_MS     1000 // between two requests for one entry
+#define TOLD_MS      2000 // that observers are told it is good for, so that a whole second is left
 #define LOOKS_PER_MS 512  // entries for each of which a change is noticed that much later
 
 const struct conf_route *up_observed_route(const struct up_loop *loop, uint64_t id, uint8_t code)
@@ -32,6 +33,9 @@ void up_observed_prepare(const struct up_cache_fetch *fetch, const struct up_cac
 	// The backend says nothing, or that each answer is to be validated, which this one was.
 	if (rep->fresh_ms <= loop->now_ms)
 		rep->observe_ms = loop->now_ms + loop->snapshot->conf->observe.max_age_ms;
+	// It is asked for again within that time, but Max-Age is in whole seconds.
+	else if (rep->observe_ms < loop->now_ms + TOLD_MS)
+		rep->observe_ms = loop->now_ms + TOLD_MS;
 	rep->refresh_ms = route->observe.poll_ms;
 	if (entry && entry->stream && entry->stream->open)
 		rep->observe_ms = UINT64_MAX; // its service would tell of another one

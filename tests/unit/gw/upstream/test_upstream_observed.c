@@ -48,6 +48,19 @@ static uint32_t observe(void)
 	return slot;
 }
 
+// Max-Age is in whole seconds: of a second that has begun none would be left to tell observers.
+Test(upstream_observed, one_second_is_long_enough_to_observe)
+{
+	const struct dp_rep_table *table = &bed->reps->table[0];
+
+	origin_says(origin, 200, "Cache-Control: max-age=1\r\nETag: \"1\"\r\n", "first");
+	bed_ask(bed, "GET path=b0 path=x");
+	const struct dp_representation *rep = dp_rep_at(table, observe());
+
+	cr_expect_geq(rep->observe_ms, rep->fresh_ms + 1000);
+	cr_expect_leq(rep->observe_ms, rep->stored_ms + 2000);
+}
+
 // The device is not there to be seen, but it is the one that is asked for.
 Test(upstream_observed, a_private_one_is_asked_for_as_its_device)
 {
