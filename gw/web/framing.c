@@ -8,6 +8,7 @@
 
 struct head {
 	unsigned lengths, codings; // Content-Length, Transfer-Encoding
+	unsigned types;            // Content-Type
 	const char *wrong;
 };
 
@@ -48,7 +49,13 @@ static enum MHD_Result look(void *arg, enum MHD_ValueKind kind, const char *key,
 	else if (value && !is_value(value, value_len))
 		head->wrong = "a header has control characters";
 	head->lengths += is_name(key, key_len, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	head->codings += is_name(key, key_len, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	head->types += is_name(key, key_len, MHD_HTTP_HEADER_CONTENT_TYPE);
+	if (is_name(key, key_len, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
+		head->codings++;
+		// libmicrohttpd takes all bytes until the end of the connection for the body then.
+		if (!value || !is_name(value, value_len, "chunked"))
+			head->wrong = "Transfer-Encoding can only be chunked";
+	}
 	return head->wrong ? MHD_NO : MHD_YES;
 }
 
@@ -61,5 +68,7 @@ const char *web_framing_wrong(struct MHD_Connection *connection, const char *ver
 		head.wrong = "more than one header says how long the body is";
 	if (!head.wrong && head.codings && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
 		head.wrong = "HTTP/1.0 has no Transfer-Encoding";
+	if (!head.wrong && head.types > 1)
+		head.wrong = "more than one header says what type the body has";
 	return head.wrong;
 }

@@ -243,6 +243,15 @@ Test(web_upload, what_is_refused)
 		{400,
 			"PUT " TARGET " HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n" CLOSE
 			"1\r\nx\r\n0\r\n\r\n"},
+		// That the end of the connection would be the end of the body.
+		{400,
+			"PUT " TARGET " HTTP/1.1\r\n" HOST
+			"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"},
+		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\nx"},
+		{400,
+			"PUT " TARGET " HTTP/1.1\r\n" HOST
+			"Content-Type: text/plain\r\nContent-Type: a/b\r\n"
+			"Content-Length: 1\r\n" CLOSE "x"},
 		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "X : y\r\nContent-Length: 0\r\n" CLOSE},
 		{400, "PUT " TARGET " HTTP/1.1\r\n" HOST "X: a\rb\r\nContent-Length: 0\r\n" CLOSE},
 		{413, "PUT " TARGET " HTTP/1.1\r\n" HOST "Content-Length: 50001\r\n" CLOSE},
