@@ -39,7 +39,7 @@ struct edhoc_reader {
 
 static inline struct edhoc_reader edhoc_reader(const uint8_t *bytes, size_t len)
 {
-	return (struct edhoc_reader){bytes, bytes + len};
+	return (struct edhoc_reader){bytes, len ? bytes + len : bytes};
 }
 
 static inline size_t edhoc_reader_left(const struct edhoc_reader *reader)
