@@ -136,15 +136,19 @@ struct device_spec device_spec(unsigned device, bool fresh)
 	return spec;
 }
 
-void device_served(unsigned device, unsigned client)
+void device_served(unsigned device, unsigned client, uint32_t number)
 {
-	if (client > devices[device].served)
-		devices[device].served = client;
+	struct device *d = &devices[device];
+
+	// What was asked before may be answered still, under keys that the store has no more.
+	if (number > d->changed_behind && client > d->served)
+		d->served = client;
 }
 
 void device_changes(unsigned device)
 {
 	devices[device].served = 0;
+	devices[device].changed_behind = devices[device].number;
 }
 
 void device_provisioned(unsigned device, bool fresh)

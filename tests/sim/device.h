@@ -18,8 +18,8 @@ bool device_rederives(unsigned device); // by appendix B.2
 bool device_is_of_the_clock(unsigned device);
 // What an operator adds it with; new keys if `fresh`, which it uses when device_provisioned().
 struct device_spec device_spec(unsigned device, bool fresh);
-// The gateway served a request under these keys of its own: its store has them.
-void device_served(unsigned device, unsigned client);
+// The gateway served request `number` under these keys of its own: its store has them.
+void device_served(unsigned device, unsigned client, uint32_t number);
 // An operator begins to change it: whatever it was served under may be gone.
 void device_changes(unsigned device);
 // It was stored with the keys of the last device_spec(), which are fresh or those that it has.

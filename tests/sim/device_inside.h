@@ -39,7 +39,8 @@ struct device {
 	uint8_t id1[CLIENT_ID2]; // that the R2 was given for
 	uint8_t id1_len;
 	unsigned served; // the last keys under which it was served since an operator changed it
-	enum client_says says; // what requests say of its ID Context between runs
+	uint32_t changed_behind; // the last request of before that
+	enum client_says says;   // what requests say of its ID Context between runs
 	// Own Partial IVs of the gateway: above the highest seen, the same as own_client began, and
 	// the keys under which the last one was.
 	uint64_t own_next, own_before;

@@ -362,7 +362,7 @@ static void check_answer(uint16_t port, uint32_t number, const struct coap_seen 
 	if (!is_notification(ask, &opened, port, is_new))
 		check_only(number, ask, &opened, hash);
 	if (!ask->answered)
-		device_served(ask->device, ask->client);
+		device_served(ask->device, ask->client, number);
 	ask->answered = true;
 	check_content(number, ask, &opened);
 	if (ask->token != number && opened.plain[0] >> 5 == 2 &&
